@@ -1,0 +1,92 @@
+package archive
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// What operations report besides what the store said; test with errors.Is.
+var (
+	// ErrNoArchive: nothing was ever archived here.
+	ErrNoArchive = errors.New("there is no archive here")
+	// ErrNoSnapshot: the archive has no snapshot that fits the selector.
+	ErrNoSnapshot = errors.New("no such snapshot")
+	// ErrNoFile: the snapshot has no such file.
+	ErrNoFile = errors.New("no such file in the snapshot")
+	// ErrDamaged: something that the archive should hold is missing or is not what was stored.
+	ErrDamaged = errors.New("the archive is damaged")
+	// ErrLostRace: other archivers kept taking the sequence number.
+	ErrLostRace = errors.New("another archiver won")
+	// ErrEmptySource: the source holds no log file at all.
+	ErrEmptySource = errors.New("the source is empty")
+	// ErrRolledBack: the source ends before the archive does.
+	ErrRolledBack = errors.New("the source has gone back")
+	// ErrForeign: the source is not the one that the archive belongs to.
+	ErrForeign = errors.New("the source does not belong to this archive")
+	// ErrUnsteady: the source changed faster than it could be read.
+	ErrUnsteady = errors.New("the source does not hold still")
+	// ErrOccupied: a restore would mix with what the target holds.
+	ErrOccupied = errors.New("the target is occupied")
+	// ErrNoSpace: the target has no room for the restore.
+	ErrNoSpace = errors.New("not enough space")
+)
+
+// DefaultTransfers is how many files are in flight when Options does not say.
+const DefaultTransfers = 8
+
+// Options is how an archive is used. The zero value is ready for use.
+type Options struct {
+	Transfers int          // files read, sent or fetched at once; 0 means DefaultTransfers
+	Witness   *Witness     // remembers on this host what was seen last; nil: nothing does
+	Log       *slog.Logger // gets warnings; nil discards them
+	Progress  *Progress    // is kept up to date; nil: nobody looks
+}
+
+// An Archive is the history of one node's log files in a store. Its methods may be
+// called from several goroutines; it keeps the newest manifest in memory between
+// calls, so a service does well to keep one per archive.
+type Archive struct {
+	store     Store
+	codec     *manifest.PageCodec
+	transfers int
+	witness   *Witness
+	log       *slog.Logger
+	progress  *Progress
+
+	mu    sync.Mutex
+	id    *manifest.Archive // archive.json, once it was read; it never changes
+	idSum manifest.Hash     // of its bytes
+	known *snapshot         // the newest manifest that was read or written
+}
+
+// New returns the archive in a store. It does nothing yet: there may be none.
+func New(store Store, o Options) *Archive {
+	a := &Archive{
+		store:     store,
+		codec:     manifest.NewPageCodec(),
+		transfers: o.Transfers,
+		witness:   o.Witness,
+		log:       o.Log,
+		progress:  o.Progress,
+	}
+	if a.transfers <= 0 {
+		a.transfers = DefaultTransfers
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.progress == nil {
+		a.progress = &Progress{}
+	}
+	return a
+}
+
+// snapshot is a manifest as it was found, with all its entries.
+type snapshot struct {
+	ref   manifest.Ref
+	m     *manifest.Manifest // Files is complete, also where pages hold the entries
+	pages []manifest.Page    // the same entries by page, for cutting the next ones
+}

@@ -1,0 +1,227 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// How often a backup starts over before it gives up.
+const (
+	raceAttempts     = 32 // another archiver took the number; each of those has made progress
+	unsteadyAttempts = 5  // a file changed or vanished while it was read
+)
+
+// BackupOptions is what a backup needs to know besides its source.
+type BackupOptions struct {
+	Node string // who the log files belong to; at most 255 bytes
+	Tool string // name and version of this program
+
+	DryRun         bool // plan, and write nothing
+	Force          bool // write a manifest also when nothing has changed
+	AcceptRollback bool // go on although the source ends before the archive does
+	TakeOver       bool // go on although the source looks like another database's
+}
+
+// BackupResult is what a backup did.
+type BackupResult struct {
+	Committed bool              // a new snapshot exists
+	Snapshot  *manifest.Summary // the new one; if none was made, the newest there is, if any
+	Plan      Plan
+	Sent      int   // objects of log files sent by this run
+	SentBytes int64 // plain bytes of those
+	Adopted   int   // objects that a broken-off run had stored, and that were found right
+	Changed   []string
+	Warnings  []string
+	Took      time.Duration
+}
+
+// Backup makes one snapshot: it captures what is closed, plans against the newest
+// manifest, hashes each new file, puts it with the promised checksums, and commits one
+// manifest. A snapshot exists only when Backup (or a look at the archive) says so; what
+// a broken-off backup has stored is adopted by the next. Backup starts over, with a
+// fresh capture, when another archiver takes the sequence number or when a file changes
+// while it is read.
+func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
+	start := time.Now()
+	res := &BackupResult{}
+	var raced, moved int
+	for {
+		err := a.backupOnce(ctx, src, &o, res)
+		res.Took = time.Since(start)
+		switch {
+		case err == nil:
+			return res, nil
+		case ctx.Err() != nil:
+			return res, fmt.Errorf("backup: %w", context.Cause(ctx))
+		case errors.Is(err, errRaced):
+			if raced++; raced == raceAttempts {
+				return res, fmt.Errorf("backup: gave up after %d attempts: %w", raced, ErrLostRace)
+			}
+		case unsteady(err):
+			if moved++; moved == unsteadyAttempts {
+				return res, fmt.Errorf("backup: gave up after %d captures: %w: %w", moved, ErrUnsteady, err)
+			}
+		default:
+			return res, fmt.Errorf("backup: %w", err)
+		}
+		a.log.Debug("the backup starts over", "reason", err)
+		if err := pause(ctx, min(raced+moved, 4)); err != nil {
+			return res, fmt.Errorf("backup: %w", err)
+		}
+	}
+}
+
+// errRaced: somebody else committed the number that this attempt aimed at, or a prune
+// made it void. The next attempt plans anew.
+var errRaced = errors.New("another archiver was first")
+
+// A backupRun is one attempt at one sequence number.
+type backupRun struct {
+	*Archive
+	o       *BackupOptions
+	head    *head
+	layout  source.Layout
+	capture *source.Capture
+	next    int64 // the sequence number that this attempt aims at
+	left    leftovers
+
+	mu        sync.Mutex // guards what follows
+	res       *BackupResult
+	addedSize int64
+	large     bool // something was sent that a provider may send in parts
+}
+
+func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, res *BackupResult) error {
+	h, err := a.load(ctx)
+	if err != nil {
+		return err
+	}
+	if h.greatest >= manifest.MaxSequence {
+		return fmt.Errorf("sequence number %d is the last there is; start a new archive", h.greatest)
+	}
+	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, res: res}
+	var parent *manifest.Manifest
+	if h.base != nil {
+		parent = h.base.m
+		res.Snapshot = &parent.Summary
+	}
+	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !unchanged(&f, parent) })
+	if err != nil {
+		return fmt.Errorf("capturing the source: %w", err)
+	}
+	defer r.capture.Close()
+	if err := checkSource(r.capture.Files, r.layout, h, o); err != nil {
+		return err
+	}
+	plan, err := MakePlan(r.capture.Files, parent)
+	if err != nil {
+		return err
+	}
+	res.Plan, res.Changed = plan, nil
+	res.Warnings = h.warnings
+	if w := tailWarning(r.capture.Files, r.layout, parent); w != "" {
+		res.Warnings = append(res.Warnings, w)
+	}
+	if err := r.checkForeign(ctx, &plan, parent); err != nil {
+		return err
+	}
+	newestReadable := h.parent == nil || (h.base != nil && *h.parent == h.base.ref)
+	if o.DryRun || (plan.Idle() && newestReadable && h.base != nil && !o.Force) {
+		return nil
+	}
+	return r.run(ctx, &plan, parent)
+}
+
+func unchanged(f *source.File, parent *manifest.Manifest) bool {
+	if parent == nil {
+		return false
+	}
+	was := entry(parent.Files, f.Name)
+	return was != nil && looksSame(f, was)
+}
+
+// run stores what the plan says and commits the snapshot.
+func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
+	id, err := r.identity(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.findLeftovers(ctx, plan.Upload); err != nil {
+		return err
+	}
+	uploaded, err := r.storeFiles(ctx, plan.Upload, parent)
+	if err != nil {
+		return err
+	}
+	m := r.describe(id, plan, uploaded, parent)
+	pages, err := r.storePages(ctx, m)
+	if err != nil {
+		return err
+	}
+	return r.commit(ctx, id, m, pages)
+}
+
+// identity gives the archive's id, and creates archive.json for the first snapshot.
+func (r *backupRun) identity(ctx context.Context) (string, error) {
+	if id := r.head.archiveID(); id != "" {
+		return id, nil
+	}
+	if r.head.greatest > 0 {
+		return "", fmt.Errorf("%s is missing and none of the manifests can be read, so nobody knows the archive's id; start a new archive: %w", manifest.ArchiveKey, ErrDamaged)
+	}
+	who := manifest.Archive{Format: manifest.Format, ID: uuid.NewString(), Created: time.Now().UTC(), Layout: r.layout.Name()}
+	b, err := who.Encode()
+	if err != nil {
+		return "", err
+	}
+	_, err = r.putBytes(ctx, manifest.ArchiveKey, b)
+	if errors.Is(err, ErrExists) {
+		return "", errRaced // another archiver made it first: whose it is must be read
+	}
+	if err != nil {
+		return "", fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
+	}
+	r.rememberID(&who, manifest.Sum(b))
+	return who.ID, nil
+}
+
+// checkForeign refuses a source of which no closed file agrees with the archive. When
+// names, sizes and times leave that open, it reads files until one agrees.
+func (r *backupRun) checkForeign(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
+	if r.o.TakeOver || len(plan.Changed) == 0 {
+		return nil
+	}
+	for i := range plan.Keep {
+		if plan.Keep[i].State == manifest.Closed {
+			return nil
+		}
+	}
+	for _, f := range plan.Upload {
+		was := entry(parent.Files, f.Name)
+		if was == nil || f.State != source.Closed || was.State != manifest.Closed || was.Size != f.Size {
+			continue
+		}
+		content, err := r.capture.Open(f.Name)
+		if err != nil {
+			return fmt.Errorf("opening %s: %w", f.Name, err)
+		}
+		d, err := sum(ctx, content, f.Size, 0)
+		content.Close()
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", f.Name, err)
+		}
+		if d.whole.SHA256 == was.SHA256 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: none of the %d closed files that both have, such as %s, is the same in snapshot %d; choose another destination, or go on if this is the same database (--take-over)",
+		ErrForeign, len(plan.Changed), plan.Changed[0], parent.Sequence)
+}

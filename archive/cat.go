@@ -1,0 +1,69 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// spoolMemory is the size up to which Cat keeps a file in memory until it is checked.
+const spoolMemory = 32 << 20
+
+// Cat writes one file of a snapshot to w. Nothing is written before all of it was
+// checked: the content waits in memory, beyond 32 MiB in an unlinked temporary file.
+// Errors: ErrNoFile, ErrDamaged.
+func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w io.Writer) error {
+	f := entry(m.Files, name)
+	if f == nil {
+		return fmt.Errorf("%w: %q in snapshot %d", ErrNoFile, name, m.Sequence)
+	}
+	a.progress.plan(1, f.Size)
+	if f.Size <= spoolMemory {
+		var mem memory
+		if err := a.fetchFile(ctx, f, &mem); err != nil {
+			return err
+		}
+		_, err := mem.WriteTo(w)
+		return err
+	}
+	tmp, err := os.CreateTemp("", "strongroom-cat-*")
+	if err != nil {
+		return fmt.Errorf("making room for %s until it is checked: %w", name, err)
+	}
+	defer tmp.Close()
+	if err := os.Remove(tmp.Name()); err != nil {
+		return fmt.Errorf("unlinking a temporary file: %w", err)
+	}
+	if err := a.fetchFile(ctx, f, fileSink{tmp}); err != nil {
+		return err
+	}
+	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("reading back %s: %w", name, err)
+	}
+	_, err = io.Copy(w, tmp)
+	return err
+}
+
+// memory is a sink in memory.
+type memory struct{ bytes.Buffer }
+
+func (m *memory) Rewind(length int64) error {
+	m.Truncate(int(length))
+	return nil
+}
+
+// fileSink is a sink in a file, from its beginning.
+type fileSink struct{ *os.File }
+
+// ReadFrom is hidden, so that every write passes through Write.
+func (f fileSink) Write(b []byte) (int, error) { return f.File.Write(b) }
+
+func (f fileSink) Rewind(length int64) error {
+	_, err := f.Seek(length, io.SeekStart)
+	return errors.Join(err, f.Truncate(length))
+}

@@ -1,0 +1,124 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// A chain walks the manifests from the newest down and holds each against what its
+// child says of it.
+type chain struct {
+	v    *verification
+	head *head
+	// expected is what manifests above said of their parents, by number.
+	expected map[int64]manifest.Ref
+	child    map[int64]int64
+	met      map[int64]bool
+}
+
+// next looks at the manifest with the next smaller number. With link, it is held against
+// the expectations of those above.
+func (c *chain) next(ctx context.Context, n int64, link bool) error {
+	v := c.v
+	if c.met == nil {
+		c.expected, c.child, c.met = map[int64]manifest.Ref{}, map[int64]int64{}, map[int64]bool{}
+	}
+	c.met[n] = true
+	v.report.Snapshots++
+	key := manifest.ManifestKey(n)
+	s, ref, err := v.readSnapshot(ctx, n, c.head.record)
+	if c.head.parent == nil && ref.Sequence != 0 {
+		c.head.parent = &ref
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrDamaged) && ref.Sequence == 0:
+		v.problem(Problem{Object: key, What: "missing", Detail: err.Error(), Snapshots: []int64{n}})
+	case errors.Is(err, ErrDamaged):
+		v.problem(Problem{Object: key, What: "manifest", Detail: err.Error(), Snapshots: []int64{n}})
+	default:
+		return err
+	}
+	if want, ok := c.expected[n]; ok && link {
+		if ref.Sequence != 0 && ref != want {
+			v.problem(Problem{Object: key, What: "chain", Snapshots: []int64{n},
+				Detail: fmt.Sprintf("it hashes to %s, and manifest %d knows it as %s", ref.SHA256, c.child[n], want.SHA256)})
+		}
+		delete(c.expected, n)
+	}
+	if s == nil {
+		return nil
+	}
+	if id := c.head.archiveID(); id != "" && s.m.Archive != id {
+		v.problem(Problem{Object: key, What: "chain", Snapshots: []int64{n}, Detail: "it belongs to another archive, " + s.m.Archive})
+		return nil
+	}
+	if c.head.base == nil {
+		c.head.base = s
+	}
+	if s.m.Layout != c.head.layout() {
+		v.problem(Problem{Object: key, What: "chain", Snapshots: []int64{n}, Detail: fmt.Sprintf("its layout is %s and the archive's is %s", s.m.Layout, c.head.layout())})
+	}
+	v.remember(s) // the next one shares most of its pages
+	v.need(s)
+	if p := s.m.Parent; p != nil {
+		c.expected[p.Sequence], c.child[p.Sequence] = *p, n
+	}
+	return nil
+}
+
+// end looks at what the whole walk left open: manifests that were not met, what this
+// host has witnessed, and archive.json.
+func (c *chain) end() {
+	record := c.head.record
+	missing := map[int64]string{}
+	for n := range c.expected {
+		if record == nil || record.ValidNumber(n) { // else it was pruned, and the ledger says so
+			missing[n] = fmt.Sprintf("manifest %d names it as its parent", c.child[n])
+		}
+	}
+	if record != nil {
+		for _, k := range record.Kept {
+			if !c.met[k.Sequence] {
+				missing[k.Sequence] = fmt.Sprintf("record %d of the ledger keeps it", c.head.ledger.Number)
+			}
+		}
+	}
+	for n, who := range missing {
+		c.v.problem(Problem{Object: manifest.ManifestKey(n), What: "missing", Detail: who + ", and it is not in the store", Snapshots: []int64{n}})
+	}
+	if c.head.id == nil {
+		c.v.problem(Problem{Object: manifest.ArchiveKey, What: "missing", Detail: "it is not in the store or cannot be read; the manifests still tell whose the archive is"})
+	}
+	problems, _ := c.v.witnessed(c.head)
+	for _, p := range problems {
+		c.v.problem(p)
+	}
+}
+
+// each calls look for every object that no problem is known of, several at a time.
+func (v *verification) each(ctx context.Context, look func(context.Context, string, *need) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(v.transfers)
+	for _, key := range slices.Sorted(maps.Keys(v.needs)) {
+		n := v.needs[key]
+		v.mu.Lock()
+		bad := n.bad
+		v.mu.Unlock()
+		if bad {
+			continue
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { return look(ctx, key, n) })
+	}
+	return g.Wait()
+}

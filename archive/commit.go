@@ -1,0 +1,181 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// describe makes the manifest of the snapshot, with all its entries in Files.
+func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, parent *manifest.Manifest) *manifest.Manifest {
+	m := &manifest.Manifest{Summary: manifest.Summary{
+		Format:   manifest.Format,
+		Archive:  id,
+		Sequence: r.next,
+		Created:  r.capture.At.UTC(),
+		Parent:   r.head.parent,
+		Node:     r.o.Node,
+		Tool:     r.o.Tool,
+		Layout:   r.layout.Name(),
+	}}
+	m.Files = slices.Concat(plan.Keep, uploaded)
+	slices.SortFunc(m.Files, func(a, b manifest.File) int { return strings.Compare(a.Name, b.Name) })
+	for i := range m.Files {
+		f := &m.Files[i]
+		m.Counts.Add(f)
+		if f.Snapshot == r.next {
+			m.Counts.Added++
+		}
+		if _, _, ordered := r.layout.Position(f.Name); ordered &&
+			(m.ConsistentThrough == nil || r.layout.Compare(m.ConsistentThrough.Name, f.Name) < 0) {
+			m.ConsistentThrough = &manifest.Point{Name: f.Name, Size: f.Size}
+		}
+	}
+	slices.Sort(r.res.Changed)
+	m.Counts.AddedBytes = r.addedSize
+	m.Counts.Changed = int64(len(r.res.Changed))
+	m.Counts.Removed = int64(len(plan.Removed))
+	return m
+}
+
+// storePages moves the entries of a large snapshot into pages, keeping those of the
+// parent in which nothing has changed, and returns all pages with their entries.
+func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
+	var old []manifest.Page
+	if r.head.base != nil {
+		old = r.head.base.pages
+	}
+	pieces := manifest.CutPages(m.Files, old)
+	if pieces == nil {
+		return nil, nil
+	}
+	pages := make([]manifest.Page, len(pieces))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.transfers)
+	for i, p := range pieces {
+		pages[i].Files = p.Files
+		if p.Kept != nil {
+			pages[i].Ref = *p.Kept
+			continue
+		}
+		g.Go(func() (err error) {
+			pages[i].Ref, err = r.storePage(ctx, p.Files)
+			return err
+		})
+	}
+	return pages, g.Wait()
+}
+
+func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manifest.PageRef, error) {
+	ref, stored, err := r.codec.Encode(files, r.next)
+	if err != nil {
+		return ref, err
+	}
+	_, err = r.putBytes(ctx, ref.Object, stored)
+	if errors.Is(err, ErrExists) {
+		// A broken-off run stored the same entries, compressed by another version.
+		return r.adoptPage(ctx, ref)
+	}
+	if err != nil {
+		return ref, fmt.Errorf("storing %s: %w", ref.Object, err)
+	}
+	return ref, nil
+}
+
+func (r *backupRun) adoptPage(ctx context.Context, ref manifest.PageRef) (manifest.PageRef, error) {
+	b, err := r.getOnce(ctx, ref.Object, manifest.MaxPageBytes)
+	if err != nil {
+		return ref, err
+	}
+	ref.Stored = manifest.StoredSums(b)
+	if _, err := r.codec.Decode(b, &ref, r.next); err != nil {
+		return ref, fmt.Errorf("%s is not what its name says; delete it and run again: %w: %w", ref.Object, ErrExists, err)
+	}
+	return ref, nil
+}
+
+// commit writes the manifest, which makes the snapshot exist.
+func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest, pages []manifest.Page) error {
+	stored := *m
+	if pages != nil {
+		stored.Files = nil
+		for i := range pages {
+			stored.Pages = append(stored.Pages, pages[i].Ref)
+		}
+		if err := m.CheckFiles(m.Files); err != nil {
+			return fmt.Errorf("describing the snapshot: %w", err)
+		}
+	}
+	stored.DurationMS = max(0, time.Since(r.capture.At).Milliseconds())
+	b, err := stored.Encode()
+	if err != nil {
+		return err
+	}
+	// The commit point. A crash before this Put leaves objects under the number r.next
+	// that no manifest names: the next run aims at the same number and adopts them. A
+	// crash after it leaves a complete snapshot.
+	if err := r.putManifest(ctx, b); err != nil {
+		return err
+	}
+	ref := manifest.Ref{Sequence: r.next, SHA256: manifest.Sum(b)}
+	if err := r.stillValid(ctx, ref); err != nil {
+		return err
+	}
+	m.Pages, m.DurationMS = stored.Pages, stored.DurationMS
+	r.remember(&snapshot{ref: ref, m: m, pages: pages})
+	r.bearWitness(id, ref)
+	r.res.Committed, r.res.Snapshot = true, &m.Summary
+	r.sweep(ctx)
+	return nil
+}
+
+// putManifest creates the manifest. When the outcome is in doubt, because an answer was
+// lost, it settles it by reading the manifest and comparing.
+func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
+	key := manifest.ManifestKey(r.next)
+	stored, err := r.putBytes(ctx, key, b)
+	if err == nil && !stored.Existed {
+		return nil
+	}
+	if errors.Is(err, ErrExists) {
+		return fmt.Errorf("%s: %w", key, errRaced)
+	}
+	there, readErr := r.store.Get(ctx, key, 0, -1)
+	if readErr == nil {
+		var found []byte
+		found, readErr = io.ReadAll(io.LimitReader(there, manifest.MaxManifestBytes+1))
+		there.Close()
+		switch {
+		case readErr == nil && bytes.Equal(found, b):
+			return nil
+		case readErr == nil:
+			return fmt.Errorf("%s: %w", key, errRaced)
+		}
+	}
+	if err == nil {
+		err = readErr
+	}
+	return fmt.Errorf("committing %s: %w", key, err)
+}
+
+// stillValid looks whether a prune has meanwhile dropped the number that was just
+// committed (format.md, rule 4).
+func (r *backupRun) stillValid(ctx context.Context, ref manifest.Ref) error {
+	var h head
+	if err := r.readLedger(ctx, &h); err != nil {
+		return err
+	}
+	if !h.record.Valid(ref.Sequence, ref.SHA256) {
+		return fmt.Errorf("manifest %d was void when it was committed: %w", ref.Sequence, errRaced)
+	}
+	return nil
+}

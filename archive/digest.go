@@ -1,0 +1,100 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"sync"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// digestBuffer is how much is read at a time: enough to keep the disk busy, small
+// enough to stay in the processor's cache while two checksums run over it.
+const digestBuffer = 256 << 10
+
+var buffers = sync.Pool{New: func() any { return new([digestBuffer]byte) }}
+
+// digest is what one pass over a file tells.
+type digest struct {
+	whole  Sums          // of all its bytes
+	prefix manifest.Hash // of its first bytes, as many as were asked for
+	rest   Sums          // of what comes after them
+}
+
+// sum reads a file once, from beginning to end. prefix, from 0 to size, is where the
+// file ended at the parent snapshot.
+func sum(ctx context.Context, r io.ReaderAt, size, prefix int64) (digest, error) {
+	whole, rest := newSummer(), newSummer()
+	if err := pass(ctx, r, 0, prefix, whole); err != nil {
+		return digest{}, err
+	}
+	d := digest{}
+	whole.sha.Sum(d.prefix[:0])
+	// Nothing can be shared without a prefix: then the rest is the whole.
+	both := io.Writer(whole)
+	if prefix > 0 {
+		both = io.MultiWriter(whole, rest)
+	}
+	if err := pass(ctx, r, prefix, size, both); err != nil {
+		return digest{}, err
+	}
+	d.whole, d.rest = whole.sums(), rest.sums()
+	return d, nil
+}
+
+// pass feeds the bytes of r between two offsets to w.
+func pass(ctx context.Context, r io.ReaderAt, from, to int64, w io.Writer) error {
+	buf := buffers.Get().(*[digestBuffer]byte)
+	defer buffers.Put(buf)
+	for from < to {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		b := buf[:min(to-from, digestBuffer)]
+		n, err := r.ReadAt(b, from)
+		if n < len(b) {
+			if err == nil || err == io.EOF {
+				err = fmt.Errorf("it ends at byte %d: %w", from+int64(n), source.ErrChanged)
+			}
+			return err
+		}
+		w.Write(b) // hashes never fail
+		from += int64(n)
+	}
+	return nil
+}
+
+// summer computes the checksums of what is written to it.
+type summer struct {
+	sha  hash.Hash
+	crc  uint32
+	size int64
+}
+
+func newSummer() *summer { return &summer{sha: sha256.New()} }
+
+func (s *summer) Write(b []byte) (int, error) {
+	s.crc = crc32.Update(s.crc, castagnoli, b)
+	s.size += int64(len(b))
+	return s.sha.Write(b)
+}
+
+func (s *summer) sums() Sums {
+	sums := Sums{Size: s.size, CRC32C: manifest.CRC32C(s.crc)}
+	s.sha.Sum(sums.SHA256[:0])
+	return sums
+}
+
+// unsteady reports whether an error means that the source moved while it was read, so
+// that a fresh capture may do better.
+func unsteady(err error) bool {
+	return errors.Is(err, source.ErrChanged) || errors.Is(err, source.ErrVanished) || errors.Is(err, ErrMismatch)
+}

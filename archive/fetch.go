@@ -1,0 +1,212 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// maxWindow bounds the memory that a compressed part may ask for.
+const maxWindow = 64 << 20
+
+// A sink takes the plain content of a file. Rewind goes back to a length that was
+// reached before, when a stretch has to be fetched again.
+type sink interface {
+	io.Writer
+	Rewind(length int64) error
+}
+
+// discard is the sink of a reader who only wants to know whether the content is right.
+type discard struct{}
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+func (discard) Rewind(int64) error          { return nil }
+
+// fetchFile writes the content of a file to the sink and checks each part and the whole
+// against their hashes. What does not arrive whole is fetched again, a few times; then,
+// or when an object is missing, the error is ErrDamaged and names object and file. A
+// sink that was written to holds nothing that can be relied on unless the error is nil.
+func (a *Archive) fetchFile(ctx context.Context, f *manifest.File, to sink) error {
+	whole := sha256.New()
+	var done int64
+	for i := range f.Parts {
+		p := &f.Parts[i]
+		before, err := whole.(interface{ MarshalBinary() ([]byte, error) }).MarshalBinary()
+		if err != nil {
+			return fmt.Errorf("hashing: %w", err)
+		}
+		again := func() error {
+			if err := whole.(interface{ UnmarshalBinary([]byte) error }).UnmarshalBinary(before); err != nil {
+				return fmt.Errorf("hashing: %w", err)
+			}
+			return to.Rewind(done)
+		}
+		into := io.Writer(to)
+		if len(f.Parts) > 1 { // else the part's own hash is the file's
+			into = io.MultiWriter(to, whole)
+		}
+		if err := a.fetchPart(ctx, p, into, again); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		done += p.Size
+	}
+	if len(f.Parts) > 1 && manifest.Hash(whole.Sum(nil)) != f.SHA256 {
+		return fmt.Errorf("%s: its parts are right and do not make up the file: %w", f.Name, ErrDamaged)
+	}
+	return nil
+}
+
+// fetchPart writes the plain content of one part, calling again before it starts over.
+func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer, again func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := a.fetchOnce(ctx, p, to)
+		var local *sinkError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &local):
+			return local.error
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%s is missing: %w (%w)", p.Object, ErrDamaged, err)
+		case errors.Is(err, errEncoding):
+			return fmt.Errorf("%s: %w", p.Object, err)
+		case attempt == fetchAttempts-1:
+			return fmt.Errorf("%s, after %d attempts: %w", p.Object, fetchAttempts, err)
+		}
+		if err := again(); err != nil {
+			return err
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+var errEncoding = errors.New("this version of strongroom cannot read encrypted parts")
+
+// sinkError is a failure of the receiving side: fetching again would not help.
+type sinkError struct{ error }
+
+// local marks the errors of a writer as the receiving side's.
+type local struct{ io.Writer }
+
+func (l local) Write(b []byte) (int, error) {
+	n, err := l.Writer.Write(b)
+	if err != nil {
+		err = &sinkError{err}
+	}
+	return n, err
+}
+
+func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer) error {
+	if p.Encoding != manifest.Plain && p.Encoding != manifest.Zstd {
+		return errEncoding
+	}
+	var offset int64
+	if p.Stored.Offset != nil {
+		offset = *p.Stored.Offset
+	}
+	if p.Stored.Size == 0 && p.Stored.Offset != nil {
+		return checkPart(p, newSummer().sums()) // an empty range cannot be asked for
+	}
+	stored := &resumed{ctx: ctx, a: a, key: p.Object, offset: offset, left: p.Stored.Size}
+	defer stored.close()
+	var plain io.Reader = stored
+	if p.Encoding == manifest.Zstd {
+		dec, err := zstd.NewReader(stored, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return fmt.Errorf("decompressing: %w", err)
+		}
+		defer dec.Close()
+		plain = dec
+	}
+	s := newSummer()
+	out := io.MultiWriter(local{to}, s, progressWriter{a.progress})
+	// One byte more than promised is enough to know, so that a bomb stays small.
+	buf := buffers.Get().(*[digestBuffer]byte)
+	defer buffers.Put(buf)
+	_, err := io.CopyBuffer(onlyWriter{out}, io.LimitReader(plain, p.Size+1), buf[:])
+	if err == nil {
+		err = checkPart(p, s.sums())
+	} else if p.Encoding != manifest.Plain && stored.err == nil {
+		err = fmt.Errorf("%w: decompressing: %w", ErrDamaged, err)
+	}
+	return err
+}
+
+// onlyWriter hides ReadFrom, so that the buffer is used.
+type onlyWriter struct{ io.Writer }
+
+func checkPart(p *manifest.Part, got Sums) error {
+	if got.Size == p.Size && got.SHA256 == p.SHA256 {
+		return nil
+	}
+	if got.Size != p.Size {
+		return fmt.Errorf("%w: it holds not the %d bytes that were stored", ErrDamaged, p.Size)
+	}
+	return fmt.Errorf("%w: its content hashes to %s, not to %s", ErrDamaged, got.SHA256, p.SHA256)
+}
+
+// resumed reads a range of an object and, when the connection breaks, goes on from
+// where it broke, as long as each attempt brings something.
+type resumed struct {
+	ctx          context.Context
+	a            *Archive
+	key          string
+	offset, left int64
+	body         io.ReadCloser
+	failures     int
+	err          error // why there is no more, other than that all was read
+}
+
+func (r *resumed) Read(b []byte) (int, error) {
+	if r.left == 0 && r.body == nil && r.err == nil {
+		return 0, io.EOF
+	}
+	for r.err == nil {
+		if r.body == nil {
+			r.body, r.err = r.a.store.Get(r.ctx, r.key, r.offset, r.left)
+			continue
+		}
+		n, err := r.body.Read(b[:min(int64(len(b)), r.left+1)])
+		if int64(n) > r.left {
+			n, r.err = int(r.left), fmt.Errorf("%w: more bytes came than were asked for", ErrDamaged)
+		}
+		r.offset, r.left = r.offset+int64(n), r.left-int64(n)
+		if n > 0 {
+			r.failures = 0
+			return n, nil
+		}
+		switch {
+		case r.left == 0 && err == io.EOF:
+			r.close()
+			return 0, io.EOF
+		case err == io.EOF:
+			r.err = fmt.Errorf("%w: the object ends %d bytes too early", ErrDamaged, r.left)
+		case err != nil:
+			r.close()
+			if r.failures++; r.failures == fetchAttempts || r.ctx.Err() != nil {
+				r.err = err
+			} else {
+				r.err = pause(r.ctx, r.failures)
+			}
+		}
+	}
+	return 0, r.err
+}
+
+func (r *resumed) close() {
+	if r.body != nil {
+		r.body.Close()
+		r.body = nil
+	}
+}

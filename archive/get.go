@@ -1,0 +1,72 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// fetchAttempts is how often an object is fetched that does not arrive whole. What
+// can be retried before the first byte is the store's business.
+const fetchAttempts = 4
+
+// pause waits before attempt n, up to 0.2 s doubling, with full jitter.
+func pause(ctx context.Context, n int) error {
+	t := time.NewTimer(rand.N(200 * time.Millisecond << n))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// get reads a whole object of at most limit bytes and has check look at it, and
+// fetches it again when either fails.
+func (a *Archive) get(ctx context.Context, key string, limit int64, check func([]byte) error) ([]byte, error) {
+	for attempt := 0; ; attempt++ {
+		b, err := a.getOnce(ctx, key, limit)
+		if err == nil {
+			err = check(b)
+		}
+		if err == nil {
+			return b, nil
+		}
+		if attempt == fetchAttempts-1 || errors.Is(err, fs.ErrNotExist) || errors.Is(err, manifest.ErrVersion) || ctx.Err() != nil {
+			return b, err
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (a *Archive) getOnce(ctx context.Context, key string, limit int64) ([]byte, error) {
+	r, err := a.store.Get(ctx, key, 0, -1)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", key, err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", key, err)
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("reading %s: it is larger than %d bytes: %w", key, limit, ErrDamaged)
+	}
+	return b, nil
+}
+
+// putBytes makes an object from bytes in memory.
+func (a *Archive) putBytes(ctx context.Context, key string, b []byte) (Stored, error) {
+	s := manifest.StoredSums(b)
+	return a.store.Put(ctx, key, bytes.NewReader(b), Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C})
+}

@@ -1,0 +1,93 @@
+package archive
+
+import (
+	"fmt"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// checkSource refuses a source that cannot be the continuation of what the archive
+// holds, before anything is written. What it refuses by is names and sizes; content
+// is compared by the caller, who can read it.
+func checkSource(captured []source.File, layout source.Layout, h *head, o *BackupOptions) error {
+	if len(captured) == 0 {
+		return fmt.Errorf("%w: no %s log file in it; is the file system mounted, the directory right and the database in it?", ErrEmptySource, layout.Name())
+	}
+	if l := h.layout(); l != "" && l != layout.Name() {
+		return fmt.Errorf("%w: its layout is %s and the archive was made for %s; choose another destination", ErrForeign, layout.Name(), l)
+	}
+	if h.base == nil {
+		return nil
+	}
+	if node := h.base.m.Node; node != o.Node && !o.TakeOver {
+		return fmt.Errorf("%w: this is node %q and snapshot %d was made by %q; choose another destination, or take the archive over (--take-over) if that node is gone",
+			ErrForeign, o.Node, h.base.ref.Sequence, node)
+	}
+	if o.AcceptRollback {
+		return nil
+	}
+	return checkRollback(captured, layout, h.base.m)
+}
+
+// checkRollback looks, in each directory that has an order of its own, whether the
+// source reaches at least as far as the last closed file of the parent. A tail in its
+// place must be as long: a restored database goes on writing to its highest file.
+func checkRollback(captured []source.File, layout source.Layout, parent *manifest.Manifest) error {
+	last := map[string]source.File{}
+	for _, f := range captured {
+		if group, _, ok := layout.Position(f.Name); ok {
+			if was, seen := last[group]; !seen || layout.Compare(was.Name, f.Name) < 0 {
+				last[group] = f
+			}
+		}
+	}
+	reached := map[string]manifest.File{}
+	for _, f := range parent.Files {
+		if group, _, ok := layout.Position(f.Name); ok && f.State == manifest.Closed {
+			if was, seen := reached[group]; !seen || layout.Compare(was.Name, f.Name) < 0 {
+				reached[group] = f
+			}
+		}
+	}
+	for group, was := range reached {
+		now, ok := last[group]
+		switch {
+		case !ok:
+			return rolledBack(parent, &was, "the source has no file of that sequence any more")
+		case layout.Compare(now.Name, was.Name) < 0:
+			return rolledBack(parent, &was, "the source ends with "+now.Name)
+		case now.Name == was.Name && now.State == source.Tail && now.Size < was.Size:
+			return rolledBack(parent, &was, fmt.Sprintf("in the source it is open and has only %d bytes", now.Size))
+		}
+	}
+	return nil
+}
+
+func rolledBack(parent *manifest.Manifest, was *manifest.File, how string) error {
+	return fmt.Errorf("%w: snapshot %d holds %s (%d bytes) and %s; if the database was restored to an earlier state on purpose, accept it (--accept-rollback)",
+		ErrRolledBack, parent.Sequence, was.Name, was.Size, how)
+}
+
+// tailWarning tells when the part of the log that was still open went back, which a
+// crash or a restore explains.
+func tailWarning(captured []source.File, layout source.Layout, parent *manifest.Manifest) string {
+	if parent == nil || !layout.KeepsTail() {
+		return ""
+	}
+	for _, was := range parent.Files {
+		if was.State != manifest.Tail {
+			continue
+		}
+		for _, now := range captured {
+			if now.Name == was.Name && now.Size < was.Size {
+				return fmt.Sprintf("%s had %d bytes in snapshot %d and has %d now", was.Name, was.Size, parent.Sequence, now.Size)
+			}
+			if now.Name == was.Name {
+				return ""
+			}
+		}
+		return fmt.Sprintf("%s, which was being written at snapshot %d, is gone", was.Name, parent.Sequence)
+	}
+	return ""
+}

@@ -1,0 +1,228 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// Snapshot is one line of a listing.
+type Snapshot struct {
+	manifest.Summary           // only Sequence is set when Err is
+	Err              error     // why the manifest cannot be read
+	Modified         time.Time // when the provider says it was committed
+}
+
+// effective is when the snapshot was made, for a question about time: a clock that ran
+// ahead must not make a snapshot the answer to a question about the future (format.md,
+// fine print).
+func (s *Snapshot) effective() time.Time {
+	if !s.Modified.IsZero() && s.Created.Sub(s.Modified) > maxSkew {
+		return s.Modified
+	}
+	return s.Created
+}
+
+// List gives the snapshots of the archive in ascending order, and only those that are
+// valid by the ledger; last > 0 asks for the newest so many. It reads the first 4 KiB
+// of each manifest, so a manifest that was replaced under a number that the ledger
+// keeps is noticed by whoever reads it whole, and not here. A manifest that cannot be
+// read does not hide the others. Fails with ErrNoArchive where there is none.
+func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
+	var all []Snapshot
+	err := a.walk(ctx, func(s []Snapshot) bool {
+		all = append(all, s...)
+		return last <= 0 || len(all) < last
+	})
+	if err != nil {
+		return nil, err
+	}
+	if last > 0 && len(all) > last {
+		all = all[:last]
+	}
+	slices.Reverse(all)
+	return all, nil
+}
+
+// walk reads summaries, newest first, a few at a time, until more says that it is enough.
+func (a *Archive) walk(ctx context.Context, more func([]Snapshot) bool) error {
+	h, hasManifests, err := a.readHead(ctx)
+	if err != nil {
+		return err
+	}
+	if !hasManifests {
+		if !h.exists() {
+			return ErrNoArchive
+		}
+		return nil
+	}
+	var batch []numbered
+	flush := func() (bool, error) {
+		s, err := a.summaries(ctx, batch)
+		batch = batch[:0]
+		return err == nil && more(s), err
+	}
+	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+		if err != nil {
+			return err
+		}
+		if !h.record.ValidNumber(f.n) {
+			continue
+		}
+		if batch = append(batch, f); len(batch) == 4*a.transfers {
+			if goOn, err := flush(); err != nil || !goOn {
+				return err
+			}
+		}
+	}
+	_, err = flush()
+	return err
+}
+
+func (a *Archive) summaries(ctx context.Context, batch []numbered) ([]Snapshot, error) {
+	found := make([]Snapshot, len(batch))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(a.transfers)
+	for i, f := range batch {
+		g.Go(func() error {
+			found[i] = Snapshot{Modified: f.object.Modified}
+			s, err := a.summary(ctx, f)
+			switch {
+			case err == nil:
+				found[i].Summary = *s
+			case errors.Is(err, ErrDamaged):
+				found[i].Sequence, found[i].Err = f.n, err
+			default:
+				return err
+			}
+			return nil
+		})
+	}
+	return found, g.Wait()
+}
+
+func (a *Archive) summary(ctx context.Context, f numbered) (*manifest.Summary, error) {
+	for attempt := 0; ; attempt++ {
+		r, err := a.store.Get(ctx, f.object.Key, 0, min(f.object.Size, manifest.SummaryBytes))
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", f.object.Key, err)
+		}
+		b, err := io.ReadAll(io.LimitReader(r, manifest.SummaryBytes))
+		r.Close()
+		var s *manifest.Summary
+		if err == nil {
+			if s, err = manifest.DecodeSummary(b, f.n); err == nil {
+				return s, nil
+			}
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		if attempt == fetchAttempts-1 || ctx.Err() != nil {
+			return nil, fmt.Errorf("reading %s: %w", f.object.Key, err)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Selector names a snapshot. The zero value is the newest.
+type Selector struct {
+	Sequence int64     // this one
+	At       time.Time // or the newest that was not made after this time
+}
+
+// ParseSelector reads "latest", a sequence number, or an RFC 3339 time.
+func ParseSelector(s string) (Selector, error) {
+	if s == "" || s == "latest" {
+		return Selector{}, nil
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= 1 && n <= manifest.MaxSequence {
+		return Selector{Sequence: n}, nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return Selector{At: t}, nil
+	}
+	return Selector{}, fmt.Errorf("%q names no snapshot: use a number such as 42, \"latest\", or a time such as 2026-11-22T23:00:00Z", s)
+}
+
+// String is the selector as ParseSelector reads it.
+func (s Selector) String() string {
+	switch {
+	case s.Sequence > 0:
+		return strconv.FormatInt(s.Sequence, 10)
+	case !s.At.IsZero():
+		return s.At.Format(time.RFC3339Nano)
+	}
+	return "latest"
+}
+
+// Snapshot reads the manifest of one snapshot, whole, with every entry in Files. The
+// newest is never silently replaced by an older one: when it cannot be read, that is
+// the answer. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
+func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manifest, error) {
+	h, hasManifests, err := a.readHead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !hasManifests {
+		if !h.exists() {
+			return nil, ErrNoArchive
+		}
+		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
+	}
+	n, err := a.resolve(ctx, h, which)
+	if err != nil {
+		return nil, err
+	}
+	s, _, err := a.readSnapshot(ctx, n, h.record)
+	if err != nil {
+		return nil, err
+	}
+	if h.id != nil && s.m.Archive != h.id.ID {
+		return nil, fmt.Errorf("manifest %d belongs to another archive, %s: %w", n, s.m.Archive, ErrDamaged)
+	}
+	return s.m, nil
+}
+
+func (a *Archive) resolve(ctx context.Context, h *head, which Selector) (int64, error) {
+	if !which.At.IsZero() {
+		return a.resolveTime(ctx, which)
+	}
+	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+		switch {
+		case err != nil:
+			return 0, err
+		case which.Sequence > f.n:
+			return 0, fmt.Errorf("%w: %s", ErrNoSnapshot, which)
+		case !h.record.ValidNumber(f.n):
+		case which.Sequence == 0 || which.Sequence == f.n:
+			return f.n, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: %s", ErrNoSnapshot, which)
+}
+
+func (a *Archive) resolveTime(ctx context.Context, which Selector) (int64, error) {
+	var found int64
+	err := a.walk(ctx, func(batch []Snapshot) bool {
+		for i := range batch {
+			if s := &batch[i]; s.Err == nil && !s.effective().After(which.At) {
+				found = s.Sequence
+				return false
+			}
+		}
+		return true
+	})
+	if err == nil && found == 0 {
+		err = fmt.Errorf("%w: none was made by %s", ErrNoSnapshot, which)
+	}
+	return found, err
+}

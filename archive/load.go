@@ -1,0 +1,297 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// maxSkew is how far the clocks of this host and of the provider may differ before
+// somebody is told (format.md, fine print).
+const maxSkew = 5 * time.Minute
+
+// head is what a look at the archive tells before anything is planned.
+type head struct {
+	id       *manifest.Archive // archive.json; nil when there is none (or none that can be read)
+	record   *manifest.Record  // the ledger's newest; nil when there is no ledger
+	ledger   manifest.RecordRef
+	hasData  bool          // there are data objects, perhaps of a broken-off run
+	parent   *manifest.Ref // the newest valid manifest as found, readable or not
+	base     *snapshot     // the newest valid one that can be read; nil: none
+	greatest int64         // the greatest sequence number seen anywhere
+	warnings []string
+}
+
+func (h *head) warn(format string, args ...any) {
+	h.warnings = append(h.warnings, fmt.Sprintf(format, args...))
+}
+
+// exists reports whether anything was ever archived here.
+func (h *head) exists() bool { return h.id != nil || h.greatest > 0 }
+
+// archiveID is the archive's id: that of archive.json or, where that one is missing,
+// that of the manifests.
+func (h *head) archiveID() string {
+	switch {
+	case h.id != nil:
+		return h.id.ID
+	case h.base != nil:
+		return h.base.m.Archive
+	}
+	return ""
+}
+
+func (h *head) layout() string {
+	switch {
+	case h.id != nil:
+		return h.id.Layout
+	case h.base != nil:
+		return h.base.m.Layout
+	}
+	return ""
+}
+
+// readHead reads what every operation needs first: whose archive it is and what the
+// ledger says. One listing of the top tells which of the rest is worth a request.
+func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
+	var h head
+	top := map[string]bool{}
+	for o, err := range a.store.List(ctx, "", "/", "") {
+		if err != nil {
+			return nil, false, fmt.Errorf("listing the archive: %w", err)
+		}
+		top[o.Key] = true
+	}
+	h.hasData = top[manifest.DataPrefix]
+	if top[manifest.ArchiveKey] {
+		if err := a.readID(ctx, &h); err != nil {
+			return nil, false, err
+		}
+	}
+	if top[manifest.LedgerPrefix] {
+		if err := a.readLedger(ctx, &h); err != nil {
+			return nil, false, err
+		}
+	}
+	return &h, top[manifest.ManifestsPrefix], nil
+}
+
+func (a *Archive) readID(ctx context.Context, h *head) error {
+	a.mu.Lock()
+	h.id = a.id
+	a.mu.Unlock()
+	if h.id != nil {
+		return nil
+	}
+	var id *manifest.Archive
+	b, err := a.get(ctx, manifest.ArchiveKey, manifest.SummaryBytes, func(b []byte) (err error) {
+		id, err = manifest.DecodeArchive(b)
+		return err
+	})
+	var bad *manifest.ParseError
+	switch {
+	case errors.As(err, &bad) && !errors.Is(err, manifest.ErrVersion):
+		h.warn("%s cannot be read (%v); the manifests tell the archive's id", manifest.ArchiveKey, err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading %s: %w", manifest.ArchiveKey, err)
+	}
+	h.id = id
+	a.rememberID(id, manifest.Sum(b))
+	return nil
+}
+
+func (a *Archive) rememberID(id *manifest.Archive, sum manifest.Hash) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.id, a.idSum = id, sum
+}
+
+// readLedger reads the record with the greatest number. Without it nobody can know
+// which snapshots there are, so a record that cannot be read ends the operation.
+func (a *Archive) readLedger(ctx context.Context, h *head) error {
+	for r, err := range a.numbers(ctx, manifest.LedgerPrefix, manifest.ParseLedgerKey) {
+		if err != nil {
+			return err
+		}
+		b, err := a.get(ctx, r.object.Key, manifest.MaxManifestBytes, func(b []byte) (err error) {
+			h.record, err = manifest.DecodeRecord(b, r.n)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("the ledger's newest record %s cannot be read, so nobody knows which snapshots are kept: %w (%w)", r.object.Key, ErrDamaged, err)
+		}
+		h.ledger = manifest.RecordRef{Number: r.n, SHA256: manifest.Sum(b)}
+		h.greatest = h.record.Newest
+		return nil
+	}
+	return nil
+}
+
+// load reads all that a backup plans from: the newest valid manifest and, where that
+// one cannot be read, the newest that can.
+func (a *Archive) load(ctx context.Context) (*head, error) {
+	h, hasManifests, err := a.readHead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if hasManifests {
+		if err := a.loadNewest(ctx, h); err != nil {
+			return nil, err
+		}
+	}
+	a.askWitness(h)
+	return h, nil
+}
+
+func (a *Archive) loadNewest(ctx context.Context, h *head) error {
+	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+		if err != nil {
+			return err
+		}
+		h.greatest = max(h.greatest, f.n)
+		if !h.record.ValidNumber(f.n) {
+			continue // void: it was created after a prune had dropped its number
+		}
+		s, ref, err := a.readSnapshot(ctx, f.n, h.record)
+		switch {
+		case errors.Is(err, errVoid):
+			h.warn("manifest %d is not the one that the ledger keeps under this number; it is passed over", f.n)
+			continue
+		case err == nil && h.id != nil && s.m.Archive != h.id.ID:
+			h.warn("manifest %d belongs to another archive (%s); it is passed over when planning", f.n, s.m.Archive)
+		case err != nil && (ref.Sequence == 0 || !errors.Is(err, ErrDamaged)):
+			return err
+		case err != nil:
+			h.warn("snapshot %d cannot be read, planning goes on from an older one: %v", f.n, err)
+		default:
+			h.base = s
+		}
+		if h.parent == nil {
+			h.parent = &ref
+		}
+		if h.base != nil {
+			h.checkSkew(f)
+			return nil
+		}
+	}
+	return nil
+}
+
+// checkSkew compares the clocks of the archiver and of the provider, both of which
+// have put their time to the newest manifest.
+func (h *head) checkSkew(f numbered) {
+	m := h.base.m
+	committed := m.Created.Add(time.Duration(m.DurationMS) * time.Millisecond)
+	if f.object.Modified.IsZero() {
+		return
+	}
+	if skew := committed.Sub(f.object.Modified); skew.Abs() > maxSkew {
+		h.warn("the clock of %s differed by %s from the provider's when snapshot %d was made", m.Node, skew.Round(time.Second), f.n)
+	}
+}
+
+var errVoid = errors.New("the ledger keeps another manifest under this number")
+
+// readSnapshot reads a manifest with all its pages. The reference is set as soon as
+// the manifest's bytes were read, also when what they say makes no sense: then the
+// error is ErrDamaged.
+func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *manifest.Record) (*snapshot, manifest.Ref, error) {
+	if s := a.cached(sequence); s != nil && record.Valid(sequence, s.ref.SHA256) {
+		return s, s.ref, nil
+	}
+	var m *manifest.Manifest
+	b, err := a.get(ctx, manifest.ManifestKey(sequence), manifest.MaxManifestBytes, func(b []byte) (err error) {
+		m, err = manifest.DecodeManifest(b, sequence)
+		return err
+	})
+	if b == nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w (%w)", ErrDamaged, err)
+		}
+		return nil, manifest.Ref{}, err
+	}
+	ref := manifest.Ref{Sequence: sequence, SHA256: manifest.Sum(b)}
+	if !record.Valid(sequence, ref.SHA256) {
+		return nil, ref, fmt.Errorf("manifest %d: %w: %w", sequence, ErrDamaged, errVoid)
+	}
+	if err != nil {
+		return nil, ref, fmt.Errorf("%s: %w: %w", manifest.ManifestKey(sequence), ErrDamaged, err)
+	}
+	s := &snapshot{ref: ref, m: m}
+	if s.pages, err = a.readPages(ctx, m); err != nil {
+		return nil, ref, fmt.Errorf("snapshot %d: %w", sequence, err)
+	}
+	if m.Pages != nil {
+		m.Files = make([]manifest.File, 0, m.Counts.Files)
+		for _, p := range s.pages {
+			m.Files = append(m.Files, p.Files...)
+		}
+		if err := m.CheckFiles(m.Files); err != nil {
+			return nil, ref, fmt.Errorf("snapshot %d: %w: %w", sequence, ErrDamaged, err)
+		}
+	}
+	return s, ref, nil
+}
+
+func (a *Archive) cached(sequence int64) *snapshot {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known != nil && a.known.ref.Sequence == sequence {
+		return a.known
+	}
+	return nil
+}
+
+func (a *Archive) remember(s *snapshot) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known = s
+}
+
+// readPages reads the pages that a manifest names, taking those that the newest known
+// manifest shares from memory.
+func (a *Archive) readPages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
+	pages := make([]manifest.Page, len(m.Pages))
+	have := map[string][]manifest.File{}
+	a.mu.Lock()
+	if a.known != nil {
+		for _, p := range a.known.pages {
+			have[p.Ref.Object] = p.Files
+		}
+	}
+	a.mu.Unlock()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(a.transfers)
+	for i := range m.Pages {
+		ref := &m.Pages[i]
+		pages[i].Ref = *ref
+		if files, ok := have[ref.Object]; ok && len(files) == ref.Count {
+			pages[i].Files = files
+			continue
+		}
+		g.Go(func() (err error) {
+			pages[i].Files, err = a.readPage(ctx, ref, m.Sequence)
+			return err
+		})
+	}
+	return pages, g.Wait()
+}
+
+func (a *Archive) readPage(ctx context.Context, ref *manifest.PageRef, sequence int64) ([]manifest.File, error) {
+	var files []manifest.File
+	b, err := a.get(ctx, ref.Object, manifest.MaxPageBytes, func(b []byte) (err error) {
+		files, err = a.codec.Decode(b, ref, sequence)
+		return err
+	})
+	if err != nil && (b != nil || errors.Is(err, fs.ErrNotExist)) && !errors.Is(err, ErrDamaged) {
+		err = fmt.Errorf("%s: %w: %w", ref.Object, ErrDamaged, err)
+	}
+	return files, err
+}

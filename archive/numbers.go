@@ -1,0 +1,47 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// numbered is an object whose key is a number: a manifest or a ledger record.
+type numbered struct {
+	n      int64
+	object Object
+}
+
+// numbers yields the numbered objects below prefix, greatest number first. It lists
+// one directory of the key at a time, so that the newest costs three small listings
+// however long the history is. Keys that are no numbers are passed over.
+func (a *Archive) numbers(ctx context.Context, prefix string, parse func(string) (int64, bool)) iter.Seq2[numbered, error] {
+	return func(yield func(numbered, error) bool) {
+		a.descend(ctx, prefix, 2, parse, yield)
+	}
+}
+
+func (a *Archive) descend(ctx context.Context, prefix string, levels int, parse func(string) (int64, bool), yield func(numbered, error) bool) bool {
+	var found []Object
+	for o, err := range a.store.List(ctx, prefix, "/", "") {
+		if err != nil {
+			yield(numbered{}, fmt.Errorf("listing %s: %w", prefix, err))
+			return false
+		}
+		found = append(found, o)
+	}
+	for _, o := range slices.Backward(found) {
+		switch {
+		case o.IsDir && levels > 0:
+			if !a.descend(ctx, o.Key, levels-1, parse, yield) {
+				return false
+			}
+		case !o.IsDir && levels == 0:
+			if n, ok := parse(o.Key); ok && !yield(numbered{n, o}, nil) {
+				return false
+			}
+		}
+	}
+	return true
+}

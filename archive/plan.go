@@ -1,0 +1,109 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// Source is the database's directory as Backup reads it.
+type Source interface {
+	// Layout says how the files are named and ordered.
+	Layout() source.Layout
+	// Capture takes down which files there are at one instant, and pins those that
+	// want asks for. The caller closes it.
+	Capture(ctx context.Context, want func(source.File) bool) (*source.Capture, error)
+}
+
+// Plan is what a backup would do, as far as names, sizes and times tell.
+type Plan struct {
+	Keep    []manifest.File // entries of the parent that stay as they are
+	Upload  []source.File   // files to read; content that the parent has already is not sent
+	Removed []string        // names in the parent that the source has no more
+	Changed []string        // closed in both and looking different; reading tells whether they are
+}
+
+// MakePlan compares what was captured with the parent snapshot; parent is nil for the
+// first. A file is taken for unchanged when its name, size, modification time and state
+// are the parent's. Both lists are in name order. It fails on a name that the format
+// does not allow.
+func MakePlan(captured []source.File, parent *manifest.Manifest) (Plan, error) {
+	err := manifest.CheckNames(func(yield func(string) bool) {
+		for i := range captured {
+			if !yield(captured[i].Name) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return Plan{}, fmt.Errorf("the source holds a file that cannot be archived; rename it or narrow the pattern: %w", err)
+	}
+	var plan Plan
+	var old []manifest.File
+	if parent != nil {
+		old = parent.Files
+	}
+	for _, f := range captured {
+		for len(old) > 0 && old[0].Name < f.Name {
+			plan.Removed = append(plan.Removed, old[0].Name)
+			old = old[1:]
+		}
+		if len(old) == 0 || old[0].Name != f.Name {
+			plan.Upload = append(plan.Upload, f)
+			continue
+		}
+		was := old[0]
+		old = old[1:]
+		switch {
+		case looksSame(&f, &was):
+			plan.Keep = append(plan.Keep, was)
+			continue
+		case f.State == source.Closed && was.State == manifest.Closed:
+			plan.Changed = append(plan.Changed, f.Name)
+		}
+		plan.Upload = append(plan.Upload, f)
+	}
+	for i := range old {
+		plan.Removed = append(plan.Removed, old[i].Name)
+	}
+	return plan, nil
+}
+
+// Idle reports whether there is nothing to do: the source is what the parent holds.
+func (p *Plan) Idle() bool { return len(p.Upload) == 0 && len(p.Removed) == 0 }
+
+func looksSame(f *source.File, was *manifest.File) bool {
+	return f.Size == was.Size && stateOf(f) == was.State && modified(f).Equal(was.Modified)
+}
+
+func stateOf(f *source.File) manifest.State {
+	if f.State == source.Tail {
+		return manifest.Tail
+	}
+	return manifest.Closed
+}
+
+// modified is the file's time as a manifest can hold it.
+func modified(f *source.File) time.Time {
+	t := f.Modified.UTC()
+	if t.Year() < 0 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+// entry finds a file in a list that is in name order.
+func entry(files []manifest.File, name string) *manifest.File {
+	i, ok := slices.BinarySearchFunc(files, name, func(f manifest.File, name string) int {
+		return strings.Compare(f.Name, name)
+	})
+	if !ok {
+		return nil
+	}
+	return &files[i]
+}

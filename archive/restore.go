@@ -1,0 +1,277 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// RestoreOptions is what a restore needs to know besides the snapshot and the target.
+type RestoreOptions struct {
+	Include     []string // path.Match patterns of whole names, or of base names when they hold no slash; none: all files
+	DryRun      bool     // say what would be done; nothing is read or written but the target's names
+	Overwrite   bool     // the target may hold files; those that are right are kept
+	DeleteExtra bool     // log files in the target that the snapshot does not have are removed
+}
+
+// RestoreResult is what a restore did.
+type RestoreResult struct {
+	Files    int      // in the restored set
+	Bytes    int64    // of the set
+	Fetched  int      // files that were fetched
+	Skipped  int      // files that were right already
+	Requests int      // for a dry run: how many reads the files take
+	Damaged  []string // files that were damaged when they were archived
+	Removed  []string // files that were in the way
+}
+
+// Restore makes the files of a snapshot in a directory. Several files are fetched at
+// once; each gets its name only when its content was checked and is durable. A
+// directory that does not exist yet appears when all is done; in an existing one the
+// file RESTORE-INCOMPLETE stands while anything is missing. After any failure the same
+// call continues where the last one stopped. Errors: ErrNoFile, ErrOccupied, ErrNoSpace,
+// ErrDamaged.
+func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o RestoreOptions) (*RestoreResult, error) {
+	files, err := choose(m.Files, o.Include)
+	if err != nil {
+		return nil, err
+	}
+	res := describeRestore(files)
+	if len(files) == 0 && len(o.Include) > 0 {
+		return res, fmt.Errorf("%w: nothing in snapshot %d fits %q", ErrNoFile, m.Sequence, o.Include)
+	}
+	if o.DryRun {
+		_, err := examine(dir, m, &o)
+		return res, err
+	}
+	t, err := openTarget(dir, m, &o)
+	if err != nil {
+		return res, fmt.Errorf("restore: %w", err)
+	}
+	defer t.close()
+	if err := a.restore(ctx, t, m, files, &o, res); err != nil {
+		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+		}
+		return res, fmt.Errorf("restore: %w", err)
+	}
+	return res, nil
+}
+
+// choose picks the files that fit one of the patterns.
+func choose(files []manifest.File, include []string) ([]manifest.File, error) {
+	if len(include) == 0 {
+		return files, nil
+	}
+	var chosen []manifest.File
+	for _, f := range files {
+		for _, pattern := range include {
+			name := f.Name
+			if path.Base(pattern) == pattern {
+				name = path.Base(name)
+			}
+			ok, err := path.Match(pattern, name)
+			if err != nil {
+				return nil, fmt.Errorf("the pattern %q: %w", pattern, err)
+			}
+			if ok {
+				chosen = append(chosen, f)
+				break
+			}
+		}
+	}
+	return chosen, nil
+}
+
+func describeRestore(files []manifest.File) *RestoreResult {
+	res := &RestoreResult{Files: len(files)}
+	for i := range files {
+		f := &files[i]
+		res.Bytes += f.Size
+		res.Requests += len(f.Parts)
+		if f.Damaged() {
+			res.Damaged = append(res.Damaged, f.Name)
+		}
+	}
+	return res
+}
+
+func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, files []manifest.File, o *RestoreOptions, res *RestoreResult) error {
+	chosen := make(map[string]bool, len(files))
+	for i := range files {
+		chosen[files[i].Name] = true
+	}
+	remove, foreign, err := t.extras(m, chosen)
+	if err != nil {
+		return err
+	}
+	if len(foreign) > 0 && !o.DeleteExtra {
+		return fmt.Errorf("%w: %s holds %s (%d such files), which snapshot %d does not have and which would corrupt the database; choose a new directory, or have them removed (--delete-extra)",
+			ErrOccupied, t.dir, foreign[0], len(foreign), m.Sequence)
+	}
+	for _, name := range remove {
+		if err := t.root.Remove(name); err != nil {
+			return fmt.Errorf("removing %s: %w", name, err)
+		}
+	}
+	if err := t.checkSpace(files); err != nil {
+		return err
+	}
+	if err := a.restoreFiles(ctx, t, files, res); err != nil {
+		return err
+	}
+	for _, name := range foreign {
+		if err := t.root.Remove(name); err != nil {
+			return fmt.Errorf("removing %s: %w", name, err)
+		}
+	}
+	res.Removed = foreign
+	if err := t.syncDirs(files); err != nil {
+		return fmt.Errorf("making the restored names durable: %w", err)
+	}
+	return t.finish()
+}
+
+// checkSpace compares what is still to be written with what the file system has free.
+func (t *target) checkSpace(files []manifest.File) error {
+	var need int64
+	for i := range files {
+		if info, err := t.root.Lstat(files[i].Name); err != nil || info.Size() != files[i].Size {
+			need += files[i].Size
+		}
+	}
+	var s unix.Statfs_t
+	if err := unix.Statfs(t.work, &s); err != nil {
+		return nil // not every file system tells; a full one is noticed when it is full
+	}
+	if free := int64(s.Bavail) * s.Bsize; free < need {
+		return fmt.Errorf("%w: %s needs %d bytes more and has %d bytes free", ErrNoSpace, t.dir, need, free)
+	}
+	return nil
+}
+
+func (a *Archive) restoreFiles(ctx context.Context, t *target, files []manifest.File, res *RestoreResult) error {
+	var bytes int64
+	for i := range files {
+		bytes += files[i].Size
+		if dir := path.Dir(files[i].Name); dir != "." {
+			if err := t.root.MkdirAll(dir, 0o700); err != nil {
+				return fmt.Errorf("making the directory of %s: %w", files[i].Name, err)
+			}
+		}
+	}
+	a.progress.plan(len(files), bytes)
+	fetched := make([]bool, len(files))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(a.transfers)
+	for i := range files {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() (err error) {
+			fetched[i], err = a.restoreFile(ctx, t, &files[i])
+			a.progress.file()
+			return err
+		})
+	}
+	err := g.Wait()
+	for _, f := range fetched {
+		if f {
+			res.Fetched++
+		}
+	}
+	res.Skipped = len(files) - res.Fetched
+	return err
+}
+
+// restoreFile makes one file, unless it is there and right already.
+func (a *Archive) restoreFile(ctx context.Context, t *target, f *manifest.File) (fetched bool, err error) {
+	if right, err := t.isRight(ctx, f); right || err != nil {
+		if right {
+			a.progress.BytesDone.Add(f.Size)
+		}
+		return false, err
+	}
+	tmp := temp(f.Name)
+	out, err := t.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return true, fmt.Errorf("%s: making it: %w", f.Name, err)
+	}
+	err = a.fetchFile(ctx, f, fileSink{out})
+	if err == nil {
+		if err = out.Sync(); err != nil {
+			err = fmt.Errorf("%s: making it durable: %w", f.Name, err)
+		}
+	}
+	if closeErr := out.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("%s: closing it: %w", f.Name, closeErr)
+	}
+	if err == nil {
+		err = t.root.Chtimes(tmp, f.Modified, f.Modified)
+	}
+	if err == nil {
+		// From here on the name stands for content that was checked and is on disk.
+		err = t.root.Rename(tmp, f.Name)
+	}
+	if err != nil {
+		return true, errors.Join(err, t.root.Remove(tmp))
+	}
+	return true, nil
+}
+
+// isRight reports whether the target holds the file already, whole and as archived.
+func (t *target) isRight(ctx context.Context, f *manifest.File) (bool, error) {
+	info, err := t.root.Lstat(f.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: looking at it: %w", f.Name, err)
+	}
+	if info.IsDir() {
+		return false, fmt.Errorf("%w: %s is a directory in the target", ErrOccupied, f.Name)
+	}
+	if !info.Mode().IsRegular() || info.Size() != f.Size {
+		return false, nil
+	}
+	in, err := t.root.Open(f.Name)
+	if err != nil {
+		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
+	}
+	defer in.Close()
+	d, err := sum(ctx, in, f.Size, 0)
+	if err != nil {
+		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
+	}
+	return d.whole.SHA256 == f.SHA256, nil
+}
+
+// syncDirs makes every directory of the restored files durable, deepest first.
+func (t *target) syncDirs(files []manifest.File) error {
+	dirs := map[string]bool{".": true}
+	for i := range files {
+		for dir := path.Dir(files[i].Name); !dirs[dir]; dir = path.Dir(dir) {
+			dirs[dir] = true
+		}
+	}
+	sorted := make([]string, 0, len(dirs))
+	for dir := range dirs {
+		sorted = append(sorted, dir)
+	}
+	slices.Sort(sorted)
+	for _, dir := range slices.Backward(sorted) {
+		if err := t.syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// Store is the bucket below one archive's prefix. Its objects are immutable: an
+// adapter creates and deletes them and never overwrites one. All methods are safe
+// for concurrent use. Errors of all methods wrap fs.ErrNotExist where the object
+// (or the bucket) does not exist.
+type Store interface {
+	// Put makes key, durably and at most once, from exactly the bytes that sums
+	// describes, and has the provider (or, where there is none, the adapter) check
+	// them. When it returns nil the object is there, whole, and survives a power
+	// loss. An identical object that exists already is success, with
+	// Stored.Existed set; another one is ErrExists. Bytes that are not those that
+	// were promised are ErrMismatch, and no object is made. Put retries by itself
+	// what is worth retrying, reading body again; it may read body from several
+	// goroutines at once.
+	Put(ctx context.Context, key string, body io.ReaderAt, sums Sums) (Stored, error)
+
+	// Get reads length bytes from offset, or to the end when length is negative.
+	// What it returns may be cut short or damaged by the way: the caller hashes.
+	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
+
+	// Stat tells an object's size, time, and the checksums that the provider holds.
+	Stat(ctx context.Context, key string) (Object, error)
+
+	// List yields the objects whose key begins with prefix and is greater than
+	// after, in ascending order of their bytes. With a delimiter, keys that hold it
+	// beyond the prefix are rolled up into one Object that ends in it, with IsDir
+	// set. Nothing there is no error. An error ends the sequence.
+	List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[Object, error]
+
+	// Delete removes the keys. A key that is not there is no error. When some fail,
+	// the rest are removed all the same and the joined error names each.
+	Delete(ctx context.Context, keys []string) error
+}
+
+// Sweeper is what a Store has besides when broken-off runs can leave something
+// behind that no listing shows, such as S3's multipart uploads.
+type Sweeper interface {
+	// Sweep removes left-behind uploads below the archive's prefix that are a week
+	// old, or that this process began and could not end. It returns how many.
+	Sweep(ctx context.Context) (int, error)
+}
+
+// Sums is what is known of an object before its first byte is sent.
+type Sums struct {
+	Size   int64
+	SHA256 manifest.Hash
+	CRC32C manifest.CRC32C
+}
+
+// Stored is what the provider says of an object that Put made or found.
+type Stored struct {
+	Existed bool   // an identical object was there already, nothing was made
+	MD5     string // 32 hex digits, only where the provider holds no CRC32C
+}
+
+// Object is what a store tells about an object without reading it.
+type Object struct {
+	Key      string
+	IsDir    bool // a rolled-up prefix: only Key is set
+	Size     int64
+	Modified time.Time        // by the provider's clock
+	CRC32C   *manifest.CRC32C // of the whole object, where the provider tells it
+	MD5      string           // 32 hex digits, where the provider tells it
+}
+
+// What stores and operations report; test with errors.Is.
+var (
+	// ErrExists: another object lies under a key that was to be created.
+	ErrExists = errors.New("another object exists under this key")
+	// ErrMismatch: the bytes read from the source are not those that were promised.
+	ErrMismatch = errors.New("the bytes are not those that were hashed")
+)

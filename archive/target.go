@@ -1,0 +1,211 @@
+package archive
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+const (
+	// IncompleteMarker stands in a directory from the first byte of a restore into it
+	// until the last.
+	IncompleteMarker = "RESTORE-INCOMPLETE"
+	// PartialSuffix is added to the name of a directory that does not exist yet, while
+	// a restore makes it.
+	PartialSuffix = ".strongroom-partial"
+
+	tempPrefix = ".strongroom-"
+	tempSuffix = ".tmp"
+)
+
+// A target is the directory of a restore. Everything is done through root, which no
+// name can leave, be it by dots or by symbolic links that lie there.
+type target struct {
+	dir   string // where the restored set will be
+	work  string // where it is made: dir itself, or beside it
+	root  *os.Root
+	lock  *os.File // the marker, locked against a second restore
+	fresh bool     // work is renamed to dir at the end
+}
+
+// openTarget looks at the target, refuses it if a restore must not touch it, and
+// prepares it: after this the marker stands there.
+func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the target %s: %w", dir, err)
+	}
+	t := &target{dir: dir, work: dir}
+	if t.fresh, err = examine(dir, m, o); err != nil {
+		return nil, err
+	}
+	if t.fresh {
+		t.work += PartialSuffix
+		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+			return nil, fmt.Errorf("making the target's parent: %w", err)
+		}
+		if err := os.Mkdir(t.work, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("making the target: %w", err)
+		}
+	}
+	if t.root, err = os.OpenRoot(t.work); err != nil {
+		return nil, fmt.Errorf("opening the target: %w", err)
+	}
+	if err := t.mark(m); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// examine says whether dir has to be made, or fails if it may not be used.
+func examine(dir string, m *manifest.Manifest, o *RestoreOptions) (fresh bool, err error) {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("looking at the target: %w", err)
+	}
+	if len(entries) == 0 || o.Overwrite || ours(dir, m) {
+		return false, nil
+	}
+	return false, fmt.Errorf("%w: %s holds %s; choose a new directory, or replace what is there (--overwrite)", ErrOccupied, dir, some(entries))
+}
+
+func some(entries []os.DirEntry) string {
+	if n := len(entries) - 1; n > 0 {
+		return fmt.Sprintf("%s and %d more", entries[0].Name(), n)
+	}
+	return entries[0].Name()
+}
+
+// marker is what RESTORE-INCOMPLETE says.
+type marker struct {
+	Archive  string `json:"archive"`
+	Sequence int64  `json:"sequence"`
+	Note     string `json:"note"`
+}
+
+// ours reports whether a broken-off restore of the same snapshot left dir as it is.
+func ours(dir string, m *manifest.Manifest) bool {
+	b, err := os.ReadFile(filepath.Join(dir, IncompleteMarker))
+	var was marker
+	return err == nil && json.Unmarshal(b, &was) == nil && was.Archive == m.Archive && was.Sequence == m.Sequence
+}
+
+// mark writes the marker and takes its lock.
+func (t *target) mark(m *manifest.Manifest) error {
+	f, err := t.root.OpenFile(IncompleteMarker, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("marking the target as incomplete: %w", err)
+	}
+	t.lock = f
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("%w: another restore is writing to %s", ErrOccupied, t.work)
+	}
+	b, err := json.Marshal(marker{m.Archive, m.Sequence, "A restore began here and has not ended: do not open a database in this directory. Running the same command again continues it."})
+	if err != nil {
+		return fmt.Errorf("marking the target as incomplete: %w", err)
+	}
+	_, err = f.WriteAt(append(b, '\n'), 0)
+	if err == nil {
+		err = errors.Join(f.Truncate(int64(len(b)+1)), f.Sync(), t.syncDir("."))
+	}
+	if err != nil {
+		return fmt.Errorf("marking the target as incomplete: %w", err)
+	}
+	return nil
+}
+
+func (t *target) close() {
+	if t.lock != nil {
+		t.lock.Close()
+	}
+	t.root.Close()
+}
+
+// syncDir makes the names in a directory durable.
+func (t *target) syncDir(name string) error {
+	d, err := t.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// temp is the name under which a file is made, in the directory of the file itself.
+func temp(name string) string {
+	return path.Join(path.Dir(name), tempPrefix+manifest.Sum([]byte(name)).String()[:16]+tempSuffix)
+}
+
+func isTemp(name string) bool {
+	base := path.Base(name)
+	return strings.HasPrefix(base, tempPrefix) && strings.HasSuffix(base, tempSuffix)
+}
+
+// extras lists what lies in the target and would be a danger beside the restored set:
+// temporary files that we left, and, by the layout, log files that the snapshot does
+// not have. In a directory of our own everything else is.
+func (t *target) extras(m *manifest.Manifest, chosen map[string]bool) (remove, foreign []string, err error) {
+	layout, layoutErr := source.NewLayout(source.LayoutOptions{Name: m.Layout})
+	err = fs.WalkDir(t.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() || name == IncompleteMarker || chosen[name]:
+		case isTemp(name) || t.fresh:
+			remove = append(remove, name)
+		case layoutErr == nil && layout.Match(name):
+			foreign = append(foreign, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("looking through the target: %w", err)
+	}
+	return remove, foreign, nil
+}
+
+// finish takes the marker away and gives a new directory its name.
+func (t *target) finish() error {
+	err := t.root.Remove(IncompleteMarker)
+	if err == nil {
+		err = t.syncDir(".")
+	}
+	if err != nil {
+		return fmt.Errorf("removing %s: %w", IncompleteMarker, err)
+	}
+	if !t.fresh {
+		return nil
+	}
+	// A crash before this leaves a complete set under the partial name, which the next
+	// run checks and renames.
+	if err := unix.Renameat2(unix.AT_FDCWD, t.work, unix.AT_FDCWD, t.dir, unix.RENAME_NOREPLACE); err != nil {
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+			err = os.Rename(t.work, t.dir) // fails on anything but an empty directory
+		}
+		if err != nil {
+			return fmt.Errorf("the restored set is complete in %s and cannot be renamed to %s: %w", t.work, t.dir, err)
+		}
+	}
+	parent, err := os.Open(filepath.Dir(t.dir))
+	if err == nil {
+		err = errors.Join(parent.Sync(), parent.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("making the target's name durable: %w", err)
+	}
+	return nil
+}

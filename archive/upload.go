@@ -1,0 +1,150 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// storeFiles reads each file once to learn its checksums and puts what the archive
+// does not hold yet. While one file is sent the next is hashed. The entries come back
+// in the order of files.
+func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent *manifest.Manifest) ([]manifest.File, error) {
+	var bytes int64
+	for i := range files {
+		bytes += files[i].Size
+	}
+	r.progress.plan(len(files), bytes)
+	entries := make([]manifest.File, len(files))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.transfers)
+	for i := range files {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() (err error) {
+			var was *manifest.File
+			if parent != nil {
+				was = entry(parent.Files, files[i].Name)
+			}
+			if entries[i], err = r.storeFile(ctx, &files[i], was); err != nil {
+				return fmt.Errorf("%s: %w", files[i].Name, err)
+			}
+			r.progress.file()
+			return nil
+		})
+	}
+	return entries, g.Wait()
+}
+
+// storeFile stores one file and gives its entry; was is the parent's, if it has one.
+func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest.File) (manifest.File, error) {
+	e := manifest.File{Name: f.Name, Size: f.Size, Modified: modified(f), Snapshot: r.next, State: stateOf(f)}
+	content, err := r.capture.Open(f.Name)
+	if err != nil {
+		return e, fmt.Errorf("opening: %w", err)
+	}
+	defer content.Close()
+	var prefix int64
+	if was != nil && was.Size <= f.Size {
+		prefix = was.Size
+	}
+	d, err := sum(ctx, content, f.Size, prefix)
+	if err == nil {
+		err = content.Unchanged()
+	}
+	if err != nil {
+		return e, fmt.Errorf("reading: %w", err)
+	}
+	e.SHA256 = d.whole.SHA256
+	from, sums := int64(0), d.whole
+	switch {
+	case was != nil && was.SHA256 == e.SHA256 && (e.State == manifest.Tail || len(was.Parts) == 1):
+		e.Parts, e.Snapshot = was.Parts, was.Snapshot
+		r.progress.BytesDone.Add(f.Size)
+		return e, nil
+	case e.State == manifest.Tail && prefix > 0 && d.prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
+		// The log grew at its end, as logs do: only what is new is stored.
+		e.Parts = slices.Clone(was.Parts)
+		from, sums = prefix, d.rest
+		r.progress.BytesDone.Add(prefix)
+	}
+	part, err := r.storePart(ctx, f.Name, content, from, sums)
+	if err != nil {
+		return e, err
+	}
+	e.Parts = append(e.Parts, part)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.addedSize += sums.Size
+	if was != nil && was.State == manifest.Closed && e.State == manifest.Closed {
+		r.res.Changed = append(r.res.Changed, f.Name)
+	}
+	return e, nil
+}
+
+// storePart puts a stretch of a file, unless a broken-off run has done so.
+func (r *backupRun) storePart(ctx context.Context, name string, content io.ReaderAt, from int64, sums Sums) (manifest.Part, error) {
+	key := manifest.DataKey(name, sums.SHA256, r.next, manifest.Plain, nil)
+	part := manifest.Part{
+		Object: key, Size: sums.Size, SHA256: sums.SHA256, Encoding: manifest.Plain,
+		Stored: manifest.Stored{Size: sums.Size, CRC32C: sums.CRC32C},
+	}
+	body := &counted{ReaderAt: io.NewSectionReader(content, from, sums.Size), progress: r.progress}
+	defer body.finish(sums.Size)
+	stored, adopted, err := r.adopt(ctx, key, sums)
+	if err == nil && !adopted {
+		stored, err = r.store.Put(ctx, key, body, sums)
+	}
+	if err != nil {
+		return part, fmt.Errorf("storing: %w", err)
+	}
+	part.Stored.MD5 = stored.MD5
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if adopted || stored.Existed {
+		r.res.Adopted++
+		return part, nil
+	}
+	r.res.Sent++
+	r.res.SentBytes += sums.Size
+	r.large = r.large || sums.Size > sweepFrom
+	return part, nil
+}
+
+// counted tells the progress how far into an object its sender has read. Parts are read
+// side by side and more than once, so what counts is the furthest byte.
+type counted struct {
+	io.ReaderAt
+	progress *Progress
+	furthest atomic.Int64
+}
+
+func (c *counted) ReadAt(b []byte, off int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(b, off)
+	c.reach(off + int64(n))
+	return n, err
+}
+
+func (c *counted) reach(to int64) {
+	for {
+		was := c.furthest.Load()
+		if to <= was {
+			return
+		}
+		if c.furthest.CompareAndSwap(was, to) {
+			c.progress.BytesDone.Add(to - was)
+			return
+		}
+	}
+}
+
+// finish counts what nobody had to read.
+func (c *counted) finish(size int64) { c.reach(size) }

@@ -1,0 +1,310 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// VerifyOptions says how closely Verify looks, and at what.
+type VerifyOptions struct {
+	Snapshots []Selector // only these and what they need; none: the whole archive
+	Checksums bool       // ask the provider for each object's checksum
+	ReadData  bool       // fetch and hash everything: only this finds bit rot
+}
+
+// Problem is one thing that is wrong with an archive.
+type Problem struct {
+	Object    string   `json:"object"`              // the key
+	What      string   `json:"what"`                // "missing", "size", "checksum", "content", "manifest", "chain", "witness"
+	Detail    string   `json:"detail"`              // in words
+	Files     []string `json:"files,omitempty"`     // log files that need it
+	Snapshots []int64  `json:"snapshots,omitempty"` // that need it, ascending
+}
+
+// VerifyReport is what Verify found.
+type VerifyReport struct {
+	Snapshots    int       `json:"snapshots"`    // looked at
+	Objects      int       `json:"objects"`      // that they need
+	Bytes        int64     `json:"bytes"`        // stored bytes of those
+	ReadBytes    int64     `json:"read_bytes"`   // plain bytes that were fetched and hashed
+	Unreferenced int       `json:"unreferenced"` // objects that no snapshot names: left by broken-off runs
+	Damaged      []string  `json:"damaged"`      // log files that were damaged when they were archived
+	Problems     []Problem `json:"problems"`
+}
+
+// Verify looks whether the archive holds what its manifests say: the hash chain, each
+// manifest and page, and every object's presence and size by listing. What is wrong is
+// in the report, and is no error; an error means that Verify could not look.
+func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
+	v := &verification{Archive: a.afresh(), o: &o, report: &VerifyReport{Problems: []Problem{}, Damaged: []string{}}, needs: map[string]*need{}}
+	if err := v.readManifests(ctx); err != nil {
+		return nil, err
+	}
+	if err := v.listObjects(ctx); err != nil {
+		return nil, err
+	}
+	if o.Checksums && !o.ReadData {
+		if err := v.askChecksums(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if o.ReadData {
+		if err := v.readData(ctx); err != nil {
+			return nil, err
+		}
+	}
+	v.finish()
+	return v.report, nil
+}
+
+// afresh is the same archive with nothing remembered, so that all is read again.
+func (a *Archive) afresh() *Archive {
+	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, witness: a.witness, log: a.log, progress: a.progress}
+}
+
+// A need is an object that snapshots name, and what they say of it.
+type need struct {
+	size    int64 // as stored; of a bundle, the end of the last part that is known
+	atLeast bool  // a bundle: size is a lower bound
+	stored  manifest.Stored
+	parts   []needPart
+	spans   []span
+	found   bool
+	bad     bool // a problem was reported already
+}
+
+// span is a run of snapshots, by their places in verification.order.
+type span struct{ from, to int }
+
+// needPart is a part that lies in the object. A data object has one.
+type needPart struct {
+	part manifest.Part
+	file string
+}
+
+type verification struct {
+	*Archive
+	o      *VerifyOptions
+	report *VerifyReport
+	needs  map[string]*need
+	order  []int64 // the snapshots that were read, newest first
+
+	mu sync.Mutex // guards report and needs while several goroutines look
+}
+
+func (v *verification) problem(p Problem) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n := v.needs[p.Object]; n != nil {
+		n.bad = true
+		for _, s := range n.spans {
+			p.Snapshots = append(p.Snapshots, v.order[s.from:s.to]...)
+		}
+		for _, part := range n.parts {
+			if !slices.Contains(p.Files, part.file) {
+				p.Files = append(p.Files, part.file)
+			}
+		}
+	}
+	v.report.Problems = append(v.report.Problems, p)
+}
+
+// readManifests reads every manifest that was asked for, newest first, checks the chain
+// from each to its parent, and notes what they need.
+func (v *verification) readManifests(ctx context.Context) error {
+	h, hasManifests, err := v.readHead(ctx)
+	if err != nil {
+		return err
+	}
+	if !hasManifests && !h.exists() {
+		return ErrNoArchive
+	}
+	wanted, err := v.wanted(ctx, h)
+	if err != nil {
+		return err
+	}
+	c := chain{v: v, head: h}
+	for f, err := range v.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+		if err != nil {
+			return err
+		}
+		if !h.record.ValidNumber(f.n) || (wanted != nil && !wanted[f.n]) {
+			continue
+		}
+		if err := c.next(ctx, f.n, wanted == nil); err != nil {
+			return err
+		}
+	}
+	if wanted != nil {
+		return nil
+	}
+	c.end()
+	return nil
+}
+
+func (v *verification) wanted(ctx context.Context, h *head) (map[int64]bool, error) {
+	if len(v.o.Snapshots) == 0 {
+		return nil, nil
+	}
+	wanted := map[int64]bool{}
+	for _, s := range v.o.Snapshots {
+		n, err := v.resolve(ctx, h, s)
+		if err != nil {
+			return nil, err
+		}
+		wanted[n] = true
+	}
+	return wanted, nil
+}
+
+// need notes what a snapshot needs.
+func (v *verification) need(s *snapshot) {
+	v.order = append(v.order, s.ref.Sequence)
+	for i := range s.pages {
+		ref := &s.pages[i].Ref
+		v.needObject(ref.Object, ref.Stored, ref.Stored.Size, false)
+	}
+	for i := range s.m.Files {
+		f := &s.m.Files[i]
+		if f.Damaged() && !slices.Contains(v.report.Damaged, f.Name) {
+			v.report.Damaged = append(v.report.Damaged, f.Name)
+		}
+		for _, p := range f.Parts {
+			size, bundled := p.Stored.Size, p.Stored.Offset != nil
+			if bundled {
+				size += *p.Stored.Offset
+			}
+			n := v.needObject(p.Object, p.Stored, size, bundled)
+			if !slices.ContainsFunc(n.parts, func(q needPart) bool {
+				return q.file == f.Name && q.part.SHA256 == p.SHA256 && offsetOf(&q.part) == offsetOf(&p)
+			}) {
+				n.parts = append(n.parts, needPart{p, f.Name})
+			}
+		}
+	}
+}
+
+func offsetOf(p *manifest.Part) int64 {
+	if p.Stored.Offset == nil {
+		return 0
+	}
+	return *p.Stored.Offset
+}
+
+func (v *verification) needObject(key string, stored manifest.Stored, size int64, atLeast bool) *need {
+	n := v.needs[key]
+	if n == nil {
+		n = &need{stored: stored, size: size, atLeast: atLeast}
+		v.needs[key] = n
+	}
+	n.size = max(n.size, size)
+	here := len(v.order) - 1
+	switch k := len(n.spans) - 1; {
+	case k >= 0 && n.spans[k].to >= here:
+		n.spans[k].to = here + 1
+	default:
+		n.spans = append(n.spans, span{here, here + 1})
+	}
+	return n
+}
+
+// listObjects compares what is needed with what a listing shows.
+func (v *verification) listObjects(ctx context.Context) error {
+	for _, prefix := range []string{manifest.BundlesPrefix, manifest.DataPrefix, manifest.PagesPrefix} {
+		for o, err := range v.store.List(ctx, prefix, "", "") {
+			if err != nil {
+				return fmt.Errorf("listing %s: %w", prefix, err)
+			}
+			n := v.needs[o.Key]
+			if n == nil {
+				v.report.Unreferenced++
+				continue
+			}
+			n.found = true
+			if o.Size < n.size || (o.Size != n.size && !n.atLeast) {
+				v.problem(Problem{Object: o.Key, What: "size", Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
+			}
+			if o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C && !n.bad {
+				v.wrongChecksum(o.Key, *o.CRC32C, n)
+			}
+		}
+	}
+	for key, n := range v.needs {
+		v.report.Objects++
+		v.report.Bytes += n.size
+		if !n.found {
+			v.problem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
+		}
+	}
+	return nil
+}
+
+func (v *verification) wrongChecksum(key string, got manifest.CRC32C, n *need) {
+	v.problem(Problem{Object: key, What: "checksum", Detail: fmt.Sprintf("the provider says CRC-32C %s and it was stored with %s", got, n.stored.CRC32C)})
+}
+
+// askChecksums asks for the checksum of each object, which S3 does not list.
+func (v *verification) askChecksums(ctx context.Context) error {
+	return v.each(ctx, func(ctx context.Context, key string, n *need) error {
+		o, err := v.store.Stat(ctx, key)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			v.problem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
+		case err != nil:
+			return fmt.Errorf("looking at %s: %w", key, err)
+		case o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C:
+			v.wrongChecksum(key, *o.CRC32C, n)
+		}
+		return nil
+	})
+}
+
+// readData fetches every part once and hashes it. The pages were read already.
+func (v *verification) readData(ctx context.Context) error {
+	for _, n := range v.needs {
+		for _, p := range n.parts {
+			if !n.bad {
+				v.progress.plan(1, p.part.Size)
+			}
+		}
+	}
+	return v.each(ctx, func(ctx context.Context, key string, n *need) error {
+		for i := range n.parts {
+			p := &n.parts[i].part
+			err := v.fetchPart(ctx, p, discard{}, func() error { return nil })
+			v.progress.file()
+			switch {
+			case errors.Is(err, ErrDamaged):
+				v.problem(Problem{Object: key, What: "content", Detail: err.Error(), Files: []string{n.parts[i].file}})
+				return nil
+			case err != nil:
+				return err
+			}
+			v.mu.Lock()
+			v.report.ReadBytes += p.Size
+			v.mu.Unlock()
+		}
+		return nil
+	})
+}
+
+func (v *verification) finish() {
+	for i := range v.report.Problems {
+		slices.Sort(v.report.Problems[i].Snapshots)
+		slices.Sort(v.report.Problems[i].Files)
+	}
+	slices.SortFunc(v.report.Problems, func(a, b Problem) int {
+		if c := strings.Compare(a.Object, b.Object); c != 0 {
+			return c
+		}
+		return strings.Compare(a.What, b.What)
+	})
+	slices.Sort(v.report.Damaged)
+}

@@ -1,0 +1,154 @@
+package archive
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// A Witness remembers on this host, in one small file per archive, the newest manifest
+// that was seen: the bucket alone cannot tell that its newest snapshot has gone, since
+// that looks like a snapshot that was never finished. Deleting the files loses nothing
+// but that knowledge.
+type Witness struct {
+	Dir string // is made when it is missing
+}
+
+// seen is what a witness remembers of an archive.
+type seen struct {
+	Newest  manifest.Ref  `json:"newest"`
+	Archive manifest.Hash `json:"archive_json"` // SHA-256 of archive.json, as stored
+}
+
+// UnmarshalJSON is here because a Hash is written as text and read strictly.
+func (s *seen) UnmarshalJSON(b []byte) error {
+	var raw struct {
+		Newest struct {
+			Sequence int64
+			SHA256   string
+		}
+		Archive string `json:"archive_json"`
+	}
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	var err1, err2 error
+	s.Newest.Sequence = raw.Newest.Sequence
+	s.Newest.SHA256, err1 = manifest.ParseHash(raw.Newest.SHA256)
+	s.Archive, err2 = manifest.ParseHash(raw.Archive)
+	return errors.Join(err1, err2)
+}
+
+func (w *Witness) path(id string) string { return filepath.Join(w.Dir, id+".json") }
+
+// load gives what was seen of an archive last, and false when nothing was.
+func (w *Witness) load(id string) (seen, bool, error) {
+	var s seen
+	b, err := os.ReadFile(w.path(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if n := s.Newest.Sequence; err == nil && (n < 1 || n > manifest.MaxSequence) {
+		err = fmt.Errorf("%d is no sequence number", n)
+	}
+	if err != nil {
+		return s, false, fmt.Errorf("reading the local witness %s (deleting it loses nothing): %w", w.path(id), err)
+	}
+	return s, true, nil
+}
+
+// save remembers s, unless something newer is remembered already.
+func (w *Witness) save(id string, s seen) error {
+	if old, ok, err := w.load(id); err == nil && ok && old.Newest.Sequence > s.Newest.Sequence {
+		return nil
+	}
+	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
+		return fmt.Errorf("making the directory of the local witness: %w", err)
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encoding the local witness: %w", err)
+	}
+	f, err := os.CreateTemp(w.Dir, ".witness-*")
+	if err != nil {
+		return fmt.Errorf("writing the local witness: %w", err)
+	}
+	_, err = f.Write(append(b, '\n'))
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), w.path(id))
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("writing the local witness: %w", err)
+	}
+	return nil
+}
+
+// askWitness compares the archive with what this host saw last. What it finds is a
+// warning for a backup, which goes on with the next number, and a problem for Verify.
+func (a *Archive) askWitness(h *head) {
+	problems, last := a.witnessed(h)
+	h.greatest = max(h.greatest, last)
+	for _, p := range problems {
+		h.warn("%s %s", p.Object, p.Detail)
+	}
+}
+
+// witnessed says what contradicts the local witness, and the newest number it saw.
+func (a *Archive) witnessed(h *head) (problems []Problem, last int64) {
+	id := h.archiveID()
+	if a.witness == nil || id == "" {
+		return nil, 0
+	}
+	s, ok, err := a.witness.load(id)
+	switch {
+	case err != nil:
+		a.log.Warn("the local witness cannot be used", "error", err)
+		return nil, 0
+	case !ok:
+		return nil, 0
+	}
+	newest := manifest.Ref{}
+	if h.parent != nil {
+		newest = *h.parent
+	}
+	a.mu.Lock()
+	idSum := a.idSum
+	a.mu.Unlock()
+	if !s.Archive.IsZero() && !idSum.IsZero() && s.Archive != idSum {
+		problems = append(problems, Problem{Object: manifest.ArchiveKey, What: "witness",
+			Detail: fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s", idSum, s.Archive)})
+	}
+	p := Problem{Object: manifest.ManifestKey(s.Newest.Sequence), What: "witness", Snapshots: []int64{s.Newest.Sequence}}
+	switch {
+	case newest.Sequence < s.Newest.Sequence:
+		p.Detail = fmt.Sprintf("was seen by this host and is gone; the newest snapshot is now %d", newest.Sequence)
+		problems = append(problems, p)
+	case newest.Sequence == s.Newest.Sequence && newest.SHA256 != s.Newest.SHA256:
+		p.Detail = fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s", newest.SHA256, s.Newest.SHA256)
+		problems = append(problems, p)
+	}
+	return problems, s.Newest.Sequence
+}
+
+// bearWitness remembers the newest snapshot on this host.
+func (a *Archive) bearWitness(id string, newest manifest.Ref) {
+	if a.witness == nil {
+		return
+	}
+	a.mu.Lock()
+	s := seen{Newest: newest, Archive: a.idSum}
+	a.mu.Unlock()
+	if err := a.witness.save(id, s); err != nil {
+		a.log.Warn("the local witness was not written", "error", err)
+	}
+}

@@ -1,0 +1,181 @@
+package manifest
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The places in an archive. Every formula for a key stands in this file.
+const (
+	ArchiveKey      = "archive.json"
+	ManifestsPrefix = "manifests/"
+	LedgerPrefix    = "ledger/"
+	DataPrefix      = "data/"
+	BundlesPrefix   = "bundles/"
+	PagesPrefix     = "pages/"
+	ProofsPrefix    = "proofs/"
+)
+
+const pageSuffix = ".jsonl.zst"
+
+// ManifestKey is the key of the manifest with this sequence number: nine digits,
+// split in three, so that the newest is found with three small listings.
+func ManifestKey(sequence int64) string { return ManifestsPrefix + numberPath(sequence) }
+
+// LedgerKey is the key of the ledger record with this number.
+func LedgerKey(number int64) string { return LedgerPrefix + numberPath(number) }
+
+func numberPath(n int64) string {
+	s := nineDigits(n)
+	return s[:3] + "/" + s[3:6] + "/" + s[6:] + ".json"
+}
+
+func nineDigits(n int64) string {
+	if n < 1 || n > MaxSequence {
+		panic(fmt.Sprintf("manifest: %d is no sequence number", n)) // a caller's bug: decoders check
+	}
+	return fmt.Sprintf("%09d", n)
+}
+
+// ParseManifestKey gives the sequence number of a manifest's key.
+func ParseManifestKey(key string) (int64, bool) { return parseNumber(key, ManifestsPrefix) }
+
+// ParseLedgerKey gives the number of a ledger record's key.
+func ParseLedgerKey(key string) (int64, bool) { return parseNumber(key, LedgerPrefix) }
+
+func parseNumber(key, prefix string) (int64, bool) {
+	rest, ok := strings.CutPrefix(key, prefix)
+	if !ok || len(rest) != len("000/000/000.json") || rest[3] != '/' || rest[7] != '/' || rest[11:] != ".json" {
+		return 0, false
+	}
+	return parseNine(rest[:3] + rest[4:7] + rest[8:11])
+}
+
+func parseNine(digits string) (int64, bool) {
+	if len(digits) != 9 {
+		return 0, false
+	}
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, err == nil && n > 0
+}
+
+// DataKey is the key of one version of a log file, or of a stretch of it: plain is
+// the SHA-256 of the plain content, sequence the snapshot that it is stored for.
+// Recipients matter only for an encoding that encrypts.
+func DataKey(name string, plain Hash, sequence int64, encoding string, recipients []string) string {
+	key := DataPrefix + EncodeName(name) + "/" + plain.String() + "-" + nineDigits(sequence)
+	if encoding == Zstd || encoding == ZstdAge {
+		key += ".zst"
+	}
+	if encoding == Age || encoding == ZstdAge {
+		key += "." + RecipientsTag(recipients) + ".age"
+	}
+	return key
+}
+
+// RecipientsTag is the first 8 hex digits of the SHA-256 of the sorted recipients,
+// one a line: other recipients, other object.
+func RecipientsTag(recipients []string) string {
+	sorted := slices.Sorted(slices.Values(recipients))
+	var lines strings.Builder
+	for _, r := range sorted {
+		lines.WriteString(r + "\n")
+	}
+	return Sum([]byte(lines.String())).String()[:8]
+}
+
+// BundleKey is the key of a bundle: stored is the SHA-256 of its bytes.
+func BundleKey(stored Hash, sequence int64) string {
+	return BundlesPrefix + stored.String() + "-" + nineDigits(sequence)
+}
+
+// PageKey is the key of a page: plain is the SHA-256 of its JSON Lines.
+func PageKey(plain Hash, sequence int64) string {
+	return PagesPrefix + plain.String() + "-" + nineDigits(sequence) + pageSuffix
+}
+
+// ProofKey is the key of what a verify or a drill found at a time: sortable, and
+// told apart from others of the same moment by random digits.
+func ProofKey(at time.Time, kind string) string {
+	var random [4]byte
+	rand.Read(random[:]) // never fails
+	return ProofsPrefix + at.UTC().Format("20060102T150405.000Z") + "-" + kind + "-" + hex.EncodeToString(random[:]) + ".json"
+}
+
+// ObjectKey is what the key of a data object, bundle or page says.
+type ObjectKey struct {
+	Prefix   string // DataPrefix, BundlesPrefix or PagesPrefix
+	Name     string // of a data object: the log file's name as encoded in keys
+	Hash     Hash   // of the plain content; of a bundle, of the stored bytes
+	Sequence int64  // the snapshot that it was stored for
+	Encoding string
+}
+
+// ParseObjectKey reads the key of a data object, bundle or page; false for any other.
+func ParseObjectKey(key string) (ObjectKey, bool) {
+	var k ObjectKey
+	base := key
+	switch {
+	case strings.HasPrefix(key, DataPrefix):
+		slash := strings.LastIndexByte(key, '/')
+		if slash <= len(DataPrefix) {
+			return ObjectKey{}, false
+		}
+		k.Prefix, k.Name, base = DataPrefix, key[len(DataPrefix):slash], key[slash+1:]
+		if !encodedName(k.Name) {
+			return ObjectKey{}, false
+		}
+	case strings.HasPrefix(key, BundlesPrefix):
+		k.Prefix, base = BundlesPrefix, key[len(BundlesPrefix):]
+	case strings.HasPrefix(key, PagesPrefix):
+		k.Prefix, base = PagesPrefix, key[len(PagesPrefix):]
+	default:
+		return ObjectKey{}, false
+	}
+	if len(base) < 64+1+9 || base[64] != '-' {
+		return ObjectKey{}, false
+	}
+	var ok bool
+	var err error
+	if k.Hash, err = ParseHash(base[:64]); err != nil {
+		return ObjectKey{}, false
+	}
+	if k.Sequence, ok = parseNine(base[65:74]); !ok {
+		return ObjectKey{}, false
+	}
+	if k.Encoding, ok = parseSuffix(k.Prefix, base[74:]); !ok {
+		return ObjectKey{}, false
+	}
+	return k, true
+}
+
+func parseSuffix(prefix, suffix string) (encoding string, ok bool) {
+	switch prefix {
+	case BundlesPrefix:
+		return Plain, suffix == ""
+	case PagesPrefix:
+		return Zstd, suffix == pageSuffix
+	}
+	rest, zst := strings.CutPrefix(suffix, ".zst")
+	switch {
+	case rest == "" && zst:
+		return Zstd, true
+	case rest == "":
+		return Plain, true
+	case len(rest) != len(".00000000.age") || rest[0] != '.' || !lowerHex(rest[1:9]) || rest[9:] != ".age":
+		return "", false
+	case zst:
+		return ZstdAge, true
+	}
+	return Age, true
+}

@@ -1,0 +1,253 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+var (
+	recordSchema    = schema{[]string{"format", "archive", "number", "parent", "created", "why", "newest", "kept", "removed"}, 9}
+	recordRefSchema = schema{[]string{"number", "sha256"}, 2}
+	keptSchema      = schema{[]string{"sequence", "sha256", "held"}, 2}
+	archiveSchema   = schema{[]string{"format", "id", "created", "layout"}, 4}
+)
+
+// Valid reports whether the manifest with this sequence number and hash is a snapshot,
+// by the newest record of the ledger: every one above Newest is, and of those up to it
+// the ones that the record keeps. A nil record, that of an archive without a ledger,
+// says yes to all.
+func (r *Record) Valid(sequence int64, hash Hash) bool {
+	if r == nil || sequence > r.Newest {
+		return true
+	}
+	k, ok := r.find(sequence)
+	return ok && k.SHA256 == hash
+}
+
+// ValidNumber is Valid for a reader that has not seen the whole manifest and so
+// cannot know its hash.
+func (r *Record) ValidNumber(sequence int64) bool {
+	if r == nil || sequence > r.Newest {
+		return true
+	}
+	_, ok := r.find(sequence)
+	return ok
+}
+
+func (r *Record) find(sequence int64) (Kept, bool) {
+	i, ok := slices.BinarySearchFunc(r.Kept, sequence, func(k Kept, s int64) int {
+		switch {
+		case k.Sequence < s:
+			return -1
+		case k.Sequence > s:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return Kept{}, false
+	}
+	return r.Kept[i], true
+}
+
+// Encode gives the bytes of a ledger record as they are stored.
+func (r *Record) Encode() ([]byte, error) {
+	c := *r
+	if c.Kept == nil {
+		c.Kept = []Kept{}
+	}
+	if c.Removed == nil {
+		c.Removed = []int64{}
+	}
+	err := c.validate()
+	var b []byte
+	if err == nil {
+		b, err = encodeJSON(&c)
+	}
+	if err == nil && len(b) > MaxManifestBytes {
+		err = fmt.Errorf("%d bytes are more than %d", len(b), MaxManifestBytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encoding ledger record %d: %w", r.Number, err)
+	}
+	return b, nil
+}
+
+// DecodeRecord reads the ledger record that is stored under the key of this number.
+func DecodeRecord(data []byte, number int64) (*Record, error) {
+	r := &Record{}
+	l := &lexer{data: data}
+	err := decode(l, "ledger record", MaxManifestBytes, func() error {
+		err := l.object(&recordSchema, func(i int) error { return l.recordField(r, recordSchema.names[i]) })
+		if err == nil && r.Number != number {
+			err = fmt.Errorf("it says number %d and lies under the key of %d", r.Number, number)
+		}
+		if err == nil {
+			err = r.validate()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Unknown = l.unknown
+	return r, nil
+}
+
+func (l *lexer) recordField(r *Record, name string) (err error) {
+	switch name {
+	case "format":
+		err = l.format(&r.Format)
+	case "archive":
+		r.Archive, err = l.string()
+	case "number":
+		r.Number, err = l.int(MaxSequence)
+	case "parent":
+		r.Parent, err = l.recordRef()
+	case "created":
+		r.Created, err = l.time()
+	case "why":
+		r.Why, err = l.string()
+	case "newest":
+		r.Newest, err = l.int(MaxSequence)
+	case "kept":
+		err = l.array(func() error {
+			k, err := l.kept()
+			r.Kept = append(r.Kept, k)
+			return err
+		})
+	case "removed":
+		err = l.array(func() error {
+			n, err := l.int(MaxSequence)
+			if last := len(r.Removed) - 1; err == nil && last >= 0 && n <= r.Removed[last] {
+				err = fmt.Errorf("%d is out of order", n)
+			}
+			r.Removed = append(r.Removed, n)
+			return err
+		})
+	}
+	return err
+}
+
+func (l *lexer) recordRef() (*RecordRef, error) {
+	if null, err := l.null(); null || err != nil {
+		return nil, err
+	}
+	var r RecordRef
+	err := l.object(&recordRefSchema, func(i int) (err error) {
+		switch recordRefSchema.names[i] {
+		case "number":
+			r.Number, err = l.int(MaxSequence)
+		case "sha256":
+			r.SHA256, err = l.hash()
+		}
+		return err
+	})
+	return &r, err
+}
+
+func (l *lexer) kept() (k Kept, err error) {
+	err = l.object(&keptSchema, func(i int) (err error) {
+		switch keptSchema.names[i] {
+		case "sequence":
+			k.Sequence, err = l.int(MaxSequence)
+		case "sha256":
+			k.SHA256, err = l.hash()
+		case "held":
+			if k.Held, err = l.string(); err == nil && k.Held == "" {
+				err = errors.New("it is empty; what is not held has no such field")
+			}
+		}
+		return err
+	})
+	return k, err
+}
+
+func (r *Record) validate() error {
+	switch {
+	case r.Format != Format:
+		return fmt.Errorf("format: %.40q: %w", r.Format, ErrVersion)
+	case !validID(r.Archive):
+		return fmt.Errorf("archive: %.80q is not a UUID in lower case", r.Archive)
+	case r.Number < 1 || r.Number > MaxSequence:
+		return fmt.Errorf("number: %d is not between 1 and %d", r.Number, MaxSequence)
+	case r.Parent != nil && (r.Parent.Number < 1 || r.Parent.Number >= r.Number):
+		return fmt.Errorf("parent: %d does not come before %d", r.Parent.Number, r.Number)
+	case !validTime(r.Created):
+		return fmt.Errorf("created: %s is not a time in UTC in the years 0 to 9999", r.Created)
+	case !printable(r.Why):
+		return fmt.Errorf("why: %.80q is not valid UTF-8 without control characters", r.Why)
+	case r.Newest < 1 || r.Newest > MaxSequence:
+		return fmt.Errorf("newest: %d is not between 1 and %d", r.Newest, MaxSequence)
+	}
+	if n := len(r.Kept); n == 0 || r.Kept[n-1].Sequence != r.Newest {
+		return fmt.Errorf("kept: the newest manifest, %d, is always kept", r.Newest)
+	}
+	for i, k := range r.Kept {
+		if k.Sequence < 1 || (i > 0 && k.Sequence <= r.Kept[i-1].Sequence) {
+			return fmt.Errorf("kept: %d is out of order", k.Sequence)
+		}
+		if !printable(k.Held) {
+			return fmt.Errorf("kept: held: %.80q is not valid UTF-8 without control characters", k.Held)
+		}
+	}
+	for i, n := range r.Removed {
+		if _, kept := r.find(n); kept || n < 1 || n > r.Newest || (i > 0 && n <= r.Removed[i-1]) {
+			return fmt.Errorf("removed: %d is kept, out of order or impossible", n)
+		}
+	}
+	return nil
+}
+
+// Encode gives the bytes of archive.json.
+func (a *Archive) Encode() ([]byte, error) {
+	if err := a.validate(); err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", ArchiveKey, err)
+	}
+	return encodeJSON(a)
+}
+
+// DecodeArchive reads archive.json.
+func DecodeArchive(data []byte) (*Archive, error) {
+	a := &Archive{}
+	l := &lexer{data: data}
+	err := decode(l, ArchiveKey, SummaryBytes, func() error {
+		err := l.object(&archiveSchema, func(i int) (err error) {
+			switch archiveSchema.names[i] {
+			case "format":
+				err = l.format(&a.Format)
+			case "id":
+				a.ID, err = l.string()
+			case "created":
+				a.Created, err = l.time()
+			case "layout":
+				a.Layout, err = l.string()
+			}
+			return err
+		})
+		if err == nil {
+			err = a.validate()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *Archive) validate() error {
+	switch {
+	case a.Format != Format:
+		return fmt.Errorf("format: %.40q: %w", a.Format, ErrVersion)
+	case !validID(a.ID):
+		return fmt.Errorf("id: %.80q is not a UUID in lower case", a.ID)
+	case !validTime(a.Created):
+		return fmt.Errorf("created: %s is not a time in UTC in the years 0 to 9999", a.Created)
+	}
+	if err := checkText(a.Layout); err != nil {
+		return fmt.Errorf("layout: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,283 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"iter"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A Page is a page of a parent manifest together with its entries.
+type Page struct {
+	Ref   PageRef
+	Files []File
+}
+
+// A Piece is one page of a new manifest: either a page of its parent, kept as it is,
+// or a run of entries that needs a page of its own.
+type Piece struct {
+	Kept  *PageRef
+	Files []File
+}
+
+// CutPages cuts a list of entries, in name order, into pages. A page of the parent in
+// which nothing changed is kept; entries that did change are cut anew with, at most,
+// one neighbour on either side. It returns nil when the entries fit into the manifest.
+func CutPages(files []File, parent []Page) []Piece {
+	if len(files) <= MaxInline {
+		return nil
+	}
+	runs := absorb(partition(files, parent))
+	var pieces []Piece
+	for _, r := range runs {
+		if r.kept != nil {
+			pieces = append(pieces, Piece{Kept: r.kept, Files: files[r.lo:r.hi]})
+			continue
+		}
+		pieces = append(pieces, cutRun(files[r.lo:r.hi])...)
+	}
+	return pieces
+}
+
+// A run is a stretch files[lo:hi] that either equals a page of the parent or has to
+// be cut anew.
+type run struct {
+	lo, hi int
+	kept   *PageRef
+}
+
+// partition gives each page of the parent the entries from its first name up to the
+// next page's, and joins neighbours in which something changed.
+func partition(files []File, parent []Page) []run {
+	var runs []run
+	lo := 0
+	for i := range parent {
+		hi := len(files)
+		if i+1 < len(parent) {
+			next := parent[i+1].Ref.First
+			for hi = lo; hi < len(files) && files[hi].Name < next; hi++ {
+			}
+		}
+		r := run{lo: lo, hi: hi}
+		if sameFiles(files[lo:hi], parent[i].Files) {
+			r.kept = &parent[i].Ref
+		}
+		runs = join(runs, r)
+		lo = hi
+	}
+	return join(runs, run{lo: lo, hi: len(files)})
+}
+
+func join(runs []run, r run) []run {
+	if r.lo == r.hi {
+		return runs
+	}
+	if n := len(runs); n > 0 && runs[n-1].kept == nil && r.kept == nil {
+		runs[n-1].hi = r.hi
+		return runs
+	}
+	return append(runs, r)
+}
+
+// absorb joins a run that is too short for a page with the page before it, or else
+// with the one after.
+func absorb(runs []run) []run {
+	out := runs[:0] // never longer than what has been read
+	for _, r := range runs {
+		last := len(out) - 1
+		if last < 0 || !(r.short() || out[last].short()) {
+			out = append(out, r)
+			continue
+		}
+		out[last].hi, out[last].kept = r.hi, nil
+	}
+	return out
+}
+
+func (r *run) short() bool { return r.kept == nil && r.hi-r.lo < MinPage }
+
+// cutRun cuts entries into pages of one size, about three quarters full, so that the
+// next few changes find room.
+func cutRun(files []File) []Piece {
+	n := len(files)
+	k := 1
+	if n > MaxPage {
+		k = (n + MaxPage*3/4 - 1) / (MaxPage * 3 / 4)
+	}
+	pieces := make([]Piece, 0, k)
+	for i := range k {
+		pieces = append(pieces, Piece{Files: files[i*n/k : (i+1)*n/k]})
+	}
+	return pieces
+}
+
+func sameFiles(a, b []File) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !a[i].Equal(&b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// A PageCodec turns entries into pages and back. It is safe for concurrent use and
+// keeps its buffers between calls; make one and share it.
+type PageCodec struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+// NewPageCodec returns a codec that needs at most MaxPageBytes a page beyond the
+// entries themselves.
+func NewPageCodec() *PageCodec {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxPageBytes), zstd.WithDecoderMaxWindow(8<<20))
+	if err != nil {
+		panic(err)
+	}
+	return &PageCodec{enc, dec}
+}
+
+// Encode gives the reference and the stored bytes of a page made for a snapshot.
+func (c *PageCodec) Encode(files []File, sequence int64) (PageRef, []byte, error) {
+	plain, err := encodePage(files, sequence)
+	if err != nil {
+		return PageRef{}, nil, fmt.Errorf("encoding a page: %w", err)
+	}
+	stored := c.enc.EncodeAll(plain, make([]byte, 0, len(plain)/3))
+	hash := Sum(plain)
+	return PageRef{
+		Object: PageKey(hash, sequence),
+		SHA256: hash,
+		Stored: StoredSums(stored),
+		Count:  len(files),
+		First:  files[0].Name,
+		Last:   files[len(files)-1].Name,
+	}, stored, nil
+}
+
+// encodePage gives the plain JSON Lines of a page.
+func encodePage(files []File, sequence int64) ([]byte, error) {
+	if len(files) < MinPage || len(files) > MaxPage {
+		return nil, fmt.Errorf("%d entries; a page has %d to %d", len(files), MinPage, MaxPage)
+	}
+	if sequence < 1 || sequence > MaxSequence {
+		return nil, fmt.Errorf("sequence %d is not between 1 and %d", sequence, MaxSequence)
+	}
+	var plain bytes.Buffer
+	e := newEncoder(&plain)
+	for i := range files {
+		if err := files[i].Validate(sequence); err != nil {
+			return nil, err
+		}
+		if err := e.Encode(&files[i]); err != nil { // ends the line, too
+			return nil, err
+		}
+	}
+	if err := CheckNames(fileNames(files)); err != nil {
+		return nil, err
+	}
+	if plain.Len() > MaxPageBytes {
+		return nil, fmt.Errorf("%d bytes are more than %d", plain.Len(), MaxPageBytes)
+	}
+	return plain.Bytes(), nil
+}
+
+// StoredSums describes bytes as they will lie in the store.
+func StoredSums(b []byte) Stored {
+	return Stored{Size: int64(len(b)), SHA256: Sum(b), CRC32C: CRC32C(crc32.Checksum(b, castagnoli))}
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Decode reads the stored bytes of the page that ref names in the manifest with this
+// sequence number. The entries are checked, and their names among each other; the list
+// of all pages is for Manifest.CheckFiles.
+func (c *PageCodec) Decode(stored []byte, ref *PageRef, sequence int64) ([]File, error) {
+	files, err := c.decode(stored, ref, sequence)
+	if err != nil {
+		return nil, fmt.Errorf("page %s: %w", ref.Object, err)
+	}
+	return files, nil
+}
+
+func (c *PageCodec) decode(stored []byte, ref *PageRef, sequence int64) ([]File, error) {
+	if err := ref.validate(sequence); err != nil {
+		return nil, err
+	}
+	if got := StoredSums(stored); got.Size != ref.Stored.Size || got.SHA256 != ref.Stored.SHA256 {
+		return nil, fmt.Errorf("its %d stored bytes hash to %s, not the %d bytes and %s of the manifest",
+			got.Size, got.SHA256, ref.Stored.Size, ref.Stored.SHA256)
+	}
+	plain, err := c.dec.DecodeAll(stored, nil)
+	if err != nil {
+		return nil, fmt.Errorf("decompressing: %w", err)
+	}
+	if hash := Sum(plain); hash != ref.SHA256 {
+		return nil, fmt.Errorf("its content hashes to %s", hash)
+	}
+	files, err := decodePage(plain, ref.Count, sequence)
+	if err != nil {
+		return nil, err
+	}
+	if files[0].Name != ref.First || files[ref.Count-1].Name != ref.Last {
+		return nil, errors.New("its first or last name is not the one in the manifest")
+	}
+	return files, nil
+}
+
+// decodePage reads the plain JSON Lines of a page with this many entries.
+func decodePage(plain []byte, count int, sequence int64) ([]File, error) {
+	files := make([]File, 0, count)
+	l := &lexer{data: plain}
+	err := decode(l, "page", MaxPageBytes, func() error {
+		for range count {
+			f, err := l.line()
+			if err != nil {
+				return err
+			}
+			if err := f.Validate(sequence); err != nil {
+				return err
+			}
+			files = append(files, f)
+		}
+		if l.pos < len(l.data) {
+			return fmt.Errorf("more follows after %d entries", count)
+		}
+		return CheckNames(fileNames(files))
+	})
+	return files, err
+}
+
+// line reads an entry that is a line by itself.
+func (l *lexer) line() (File, error) {
+	start := l.pos
+	f, err := l.file()
+	if err != nil {
+		return f, err
+	}
+	if l.pos == len(l.data) || l.data[l.pos] != '\n' || bytes.IndexByte(l.data[start:l.pos], '\n') >= 0 {
+		return f, errors.New("an entry is not a line by itself")
+	}
+	l.pos++
+	return f, nil
+}
+
+func fileNames(files []File) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range files {
+			if !yield(files[i].Name) {
+				return
+			}
+		}
+	}
+}

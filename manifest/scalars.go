@@ -1,0 +1,202 @@
+package manifest
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// rawString reads a string; what it returns may lie in the text itself.
+func (l *lexer) rawString() ([]byte, error) {
+	if err := l.expect('"'); err != nil {
+		return nil, err
+	}
+	start, plain := l.pos, true
+	for ; l.pos < len(l.data); l.pos++ {
+		switch c := l.data[l.pos]; {
+		case c == '"':
+			raw := l.data[start:l.pos]
+			l.pos++
+			if !utf8.Valid(raw) {
+				return nil, fmt.Errorf("%.80q is not valid UTF-8", raw)
+			}
+			if plain {
+				return raw, nil
+			}
+			return unescape(raw)
+		case c == '\\':
+			plain = false
+			if l.pos++; l.pos == len(l.data) { // whatever comes next, it does not end the string
+				return nil, errEnd
+			}
+		case c < 0x20:
+			return nil, fmt.Errorf("control character %#02x in a string", c)
+		}
+	}
+	return nil, errEnd
+}
+
+func (l *lexer) string() (string, error) {
+	raw, err := l.rawString()
+	return string(raw), err
+}
+
+// unescape resolves the backslashes of a string that is otherwise valid.
+func unescape(raw []byte) ([]byte, error) {
+	out := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			out = append(out, raw[i])
+			continue
+		}
+		i++
+		if i == len(raw) {
+			return nil, errEnd
+		}
+		switch raw[i] {
+		case '"', '\\', '/':
+			out = append(out, raw[i])
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r, n, err := unicodeEscape(raw[i-1:])
+			if err != nil {
+				return nil, err
+			}
+			out = utf8.AppendRune(out, r)
+			i += n - 2
+		default:
+			return nil, fmt.Errorf("unknown escape \\%c", raw[i])
+		}
+	}
+	return out, nil
+}
+
+// unicodeEscape reads \uXXXX, or two of them that make one character.
+func unicodeEscape(b []byte) (r rune, n int, err error) {
+	r, ok := hex4(b)
+	if ok && utf16.IsSurrogate(r) {
+		var low rune
+		if low, ok = hex4(b[6:]); ok {
+			r = utf16.DecodeRune(r, low)
+			ok = r != utf8.RuneError
+		}
+		n = 6
+	}
+	if !ok {
+		return 0, 0, fmt.Errorf("%.12q is no character", b)
+	}
+	return r, n + 6, nil
+}
+
+func hex4(b []byte) (rune, bool) {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[2:6] {
+		switch {
+		case c >= '0' && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case c >= 'a' && c <= 'f':
+			r = r<<4 | rune(c-'a'+10)
+		case c >= 'A' && c <= 'F':
+			r = r<<4 | rune(c-'A'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}
+
+// number reads the text of a number by the grammar of JSON.
+func (l *lexer) number() ([]byte, error) {
+	if _, err := l.peek(); err != nil {
+		return nil, err
+	}
+	start := l.pos
+	digits := func() bool {
+		from := l.pos
+		for l.pos < len(l.data) && l.data[l.pos] >= '0' && l.data[l.pos] <= '9' {
+			l.pos++
+		}
+		return l.pos > from
+	}
+	accept := func(set string) bool {
+		for i := range len(set) {
+			if l.pos < len(l.data) && l.data[l.pos] == set[i] {
+				l.pos++
+				return true
+			}
+		}
+		return false
+	}
+	accept("-")
+	ok := accept("0") || digits()
+	if ok && accept(".") {
+		ok = digits()
+	}
+	if ok && accept("eE") {
+		accept("+-")
+		ok = digits()
+	}
+	if !ok {
+		return nil, fmt.Errorf("%.20q is no number", l.data[start:])
+	}
+	return l.data[start:l.pos], nil
+}
+
+// int reads a whole number from 0 to limit.
+func (l *lexer) int(limit int64) (int64, error) {
+	raw, err := l.number()
+	if err != nil {
+		return 0, err
+	}
+	if len(raw) > maxDigits || raw[0] == '-' {
+		return 0, fmt.Errorf("%.40s is not a whole number from 0 to %d", raw, limit)
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || n > limit {
+		return 0, fmt.Errorf("%s is not a whole number from 0 to %d", raw, limit)
+	}
+	return n, nil
+}
+
+const maxDigits = len("9223372036854775807")
+
+// count reads a whole number without a bound of its own.
+func (l *lexer) count() (int64, error) { return l.int(math.MaxInt64) }
+
+// time reads an RFC 3339 time in UTC, of nanoseconds at the finest.
+func (l *lexer) time() (t time.Time, err error) {
+	raw, err := l.rawString()
+	if err != nil {
+		return t, err
+	}
+	// UnmarshalText is strict where time.Parse takes "T1:02:03Z" and a decimal comma.
+	if n := len(raw); n == 0 || n > maxTime || raw[n-1] != 'Z' || t.UnmarshalText(raw) != nil {
+		return time.Time{}, fmt.Errorf("%.40q is not an RFC 3339 time in UTC", raw)
+	}
+	return t, nil
+}
+
+const maxTime = len("2006-01-02T15:04:05.999999999Z")
+
+func (l *lexer) hash() (Hash, error) {
+	raw, err := l.string()
+	if err != nil {
+		return Hash{}, err
+	}
+	return ParseHash(raw)
+}

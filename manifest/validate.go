@@ -1,0 +1,165 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Validate checks that a manifest says nothing impossible, as far as it can be seen
+// without its pages. Encode and DecodeManifest call it.
+func (m *Manifest) Validate() error {
+	if err := m.Summary.validate(); err != nil {
+		return err
+	}
+	if len(m.Recipients) > MaxRecipients {
+		return fmt.Errorf("recipients: more than %d", MaxRecipients)
+	}
+	for _, r := range m.Recipients {
+		if r == "" || !printable(r) {
+			return fmt.Errorf("recipients: %.80q is none", r)
+		}
+	}
+	if m.Pages != nil {
+		if len(m.Files) != 0 {
+			return errors.New("it has both pages and files")
+		}
+		return m.validatePages()
+	}
+	if len(m.Files) > MaxInline {
+		return fmt.Errorf("files: more than %d entries without pages", MaxInline)
+	}
+	return m.CheckFiles(m.Files)
+}
+
+// CheckFiles checks the whole list of a snapshot's entries, be it from the manifest
+// or from its pages put end to end: each entry, the names, and the totals.
+func (m *Manifest) CheckFiles(files []File) error {
+	var sum Counts
+	for i := range files {
+		if err := files[i].Validate(m.Sequence); err != nil {
+			return err
+		}
+		sum.Add(&files[i])
+	}
+	if err := CheckNames(fileNames(files)); err != nil {
+		return err
+	}
+	c := m.Counts
+	if sum.Files != c.Files || sum.Bytes != c.Bytes || sum.StoredBytes != c.StoredBytes || sum.Damaged != c.Damaged {
+		return fmt.Errorf("counts: %d files, %d bytes, %d stored and %d damaged are claimed, and the entries have %d, %d, %d and %d",
+			c.Files, c.Bytes, c.StoredBytes, c.Damaged, sum.Files, sum.Bytes, sum.StoredBytes, sum.Damaged)
+	}
+	return nil
+}
+
+func (s *Summary) validate() error {
+	switch {
+	case s.Format != Format:
+		return fmt.Errorf("format: %.40q: %w", s.Format, ErrVersion)
+	case !validID(s.Archive):
+		return fmt.Errorf("archive: %.80q is not a UUID in lower case", s.Archive)
+	case s.Sequence < 1 || s.Sequence > MaxSequence:
+		return fmt.Errorf("sequence: %d is not between 1 and %d", s.Sequence, MaxSequence)
+	case s.Parent != nil && (s.Parent.Sequence < 1 || s.Parent.Sequence >= s.Sequence):
+		return fmt.Errorf("parent: %d does not come before %d", s.Parent.Sequence, s.Sequence)
+	case !validTime(s.Created):
+		return fmt.Errorf("created: %s is not a time in UTC in the years 0 to 9999", s.Created)
+	case s.DurationMS < 0:
+		return fmt.Errorf("duration_ms: %d is negative", s.DurationMS)
+	}
+	for _, f := range []struct{ name, value string }{{"node", s.Node}, {"tool", s.Tool}, {"layout", s.Layout}} {
+		if err := checkText(f.value); err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	if p := s.ConsistentThrough; p != nil {
+		if err := CheckName(p.Name); err != nil {
+			return fmt.Errorf("consistent_through: %w", err)
+		}
+		if p.Size < 0 || p.Size > MaxFileSize {
+			return fmt.Errorf("consistent_through: size %d is impossible", p.Size)
+		}
+	}
+	return s.Counts.check()
+}
+
+// checkText checks a short text that listings print. Its length keeps the summary
+// within its first 4 KiB.
+func checkText(s string) error {
+	switch {
+	case s == "":
+		return errors.New("it is empty")
+	case len(s) > MaxNodeBytes:
+		return fmt.Errorf("longer than %d bytes", MaxNodeBytes)
+	case !printable(s):
+		return errors.New("not valid UTF-8 without control characters")
+	}
+	return nil
+}
+
+// printable holds of every text that ends up on somebody's terminal. Encoding would
+// not give invalid UTF-8 back as it was, either.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+func validID(id string) bool {
+	if len(id) != 36 {
+		return false
+	}
+	for i := range len(id) {
+		if hyphen := i == 8 || i == 13 || i == 18 || i == 23; hyphen != (id[i] == '-') || (!hyphen && !lowerHex(id[i:i+1])) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *Manifest) validatePages() error {
+	var total int64 // no more than MaxPage for each page that is really there
+	for i := range m.Pages {
+		p := &m.Pages[i]
+		if err := p.validate(m.Sequence); err != nil {
+			return fmt.Errorf("page %d: %w", i+1, err)
+		}
+		if i > 0 && p.First <= m.Pages[i-1].Last {
+			return fmt.Errorf("page %d: %q does not come after %q", i+1, p.First, m.Pages[i-1].Last)
+		}
+		total += int64(p.Count)
+	}
+	if total <= MaxInline {
+		return fmt.Errorf("pages: %d entries need none", total)
+	}
+	if total != m.Counts.Files {
+		return fmt.Errorf("pages: they hold %d entries, and %d are claimed", total, m.Counts.Files)
+	}
+	return nil
+}
+
+func (p *PageRef) validate(sequence int64) error {
+	k, ok := ParseObjectKey(p.Object)
+	switch {
+	case !ok || k.Prefix != PagesPrefix:
+		return fmt.Errorf("%.700q is not the key of a page", p.Object)
+	case k.Hash != p.SHA256:
+		return fmt.Errorf("%s is the key of other content", p.Object)
+	case k.Sequence > sequence:
+		return fmt.Errorf("%s was stored for a later snapshot than %d", p.Object, sequence)
+	case p.Count < MinPage || p.Count > MaxPage:
+		return fmt.Errorf("%d entries; a page has %d to %d", p.Count, MinPage, MaxPage)
+	case p.Stored.SHA256.IsZero() || p.Stored.Offset != nil:
+		return errors.New("what is said of its stored bytes is impossible")
+	case p.First >= p.Last:
+		return fmt.Errorf("%q does not come before %q", p.First, p.Last)
+	}
+	if err := p.Stored.validate(MaxPageBytes); err != nil {
+		return err
+	}
+	if err := CheckName(p.First); err != nil {
+		return err
+	}
+	return CheckName(p.Last)
+}
