@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -21,6 +22,7 @@ type chain struct {
 	expected map[int64]manifest.Ref
 	child    map[int64]int64
 	met      map[int64]bool
+	foreign  []*snapshot // whose id is not that of archive.json
 }
 
 // next looks at the manifest with the next smaller number. With link, it is held against
@@ -37,8 +39,15 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	if c.head.parent == nil && ref.Sequence != 0 {
 		c.head.parent = &ref
 	}
+	var page *badObject
 	switch {
 	case err == nil:
+	case errors.As(err, &page):
+		what := "content"
+		if errors.Is(err, fs.ErrNotExist) {
+			what = "missing"
+		}
+		v.problem(Problem{Object: page.key, What: what, Detail: page.err.Error(), Snapshots: []int64{n}})
 	case errors.Is(err, ErrDamaged) && ref.Sequence == 0:
 		v.problem(Problem{Object: key, What: "missing", Detail: err.Error(), Snapshots: []int64{n}})
 	case errors.Is(err, ErrDamaged):
@@ -57,7 +66,7 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		return nil
 	}
 	if id := c.head.archiveID(); id != "" && s.m.Archive != id {
-		v.problem(Problem{Object: key, What: "chain", Snapshots: []int64{n}, Detail: "it belongs to another archive, " + s.m.Archive})
+		c.foreign = append(c.foreign, s)
 		return nil
 	}
 	if c.head.base == nil {
@@ -72,6 +81,19 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		c.expected[p.Sequence], c.child[p.Sequence] = *p, n
 	}
 	return nil
+}
+
+// checkForeign names the manifests of another archive; or archive.json, if it is the one
+// that disagrees with all the others.
+func (c *chain) checkForeign() {
+	if c.head.base == nil && len(c.foreign) > 0 {
+		c.v.problem(Problem{Object: manifest.ArchiveKey, What: "chain",
+			Detail: fmt.Sprintf("it says archive %s, and no manifest does: %d says %s", c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive)})
+		return
+	}
+	for _, s := range c.foreign {
+		c.v.problem(Problem{Object: manifest.ManifestKey(s.ref.Sequence), What: "chain", Snapshots: []int64{s.ref.Sequence}, Detail: "it belongs to another archive, " + s.m.Archive})
+	}
 }
 
 // end looks at what the whole walk left open: manifests that were not met, what this

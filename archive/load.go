@@ -151,6 +151,7 @@ func (a *Archive) load(ctx context.Context) (*head, error) {
 }
 
 func (a *Archive) loadNewest(ctx context.Context, h *head) error {
+	foreign := ""
 	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
 		if err != nil {
 			return err
@@ -166,6 +167,7 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 			continue
 		case err == nil && h.id != nil && s.m.Archive != h.id.ID:
 			h.warn("manifest %d belongs to another archive (%s); it is passed over when planning", f.n, s.m.Archive)
+			foreign = s.m.Archive
 		case err != nil && (ref.Sequence == 0 || !errors.Is(err, ErrDamaged)):
 			return err
 		case err != nil:
@@ -180,6 +182,10 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 			h.checkSkew(f)
 			return nil
 		}
+	}
+	if foreign != "" {
+		return fmt.Errorf("%s says that this is archive %s, and no manifest does: one says %s; put the right %s back: %w",
+			manifest.ArchiveKey, h.id.ID, foreign, manifest.ArchiveKey, ErrDamaged)
 	}
 	return nil
 }
@@ -290,8 +296,17 @@ func (a *Archive) readPage(ctx context.Context, ref *manifest.PageRef, sequence 
 		files, err = a.codec.Decode(b, ref, sequence)
 		return err
 	})
-	if err != nil && (b != nil || errors.Is(err, fs.ErrNotExist)) && !errors.Is(err, ErrDamaged) {
-		err = fmt.Errorf("%s: %w: %w", ref.Object, ErrDamaged, err)
+	if err != nil && (b != nil || errors.Is(err, fs.ErrNotExist)) {
+		err = &badObject{ref.Object, err}
 	}
 	return files, err
 }
+
+// badObject is an object that a manifest needs and that is missing or not what was stored.
+type badObject struct {
+	key string
+	err error
+}
+
+func (b *badObject) Error() string   { return fmt.Sprintf("%s: %v: %v", b.key, ErrDamaged, b.err) }
+func (b *badObject) Unwrap() []error { return []error{ErrDamaged, b.err} }

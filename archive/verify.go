@@ -142,10 +142,10 @@ func (v *verification) readManifests(ctx context.Context) error {
 			return err
 		}
 	}
-	if wanted != nil {
-		return nil
+	c.checkForeign()
+	if wanted == nil {
+		c.end()
 	}
-	c.end()
 	return nil
 }
 

@@ -1,0 +1,224 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// witnessed is the history of an archive that this host has made and remembers.
+func witnessed(t *testing.T, files int) (*history, archive.Options) {
+	o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}, Transfers: 2}
+	h := &history{db: newDatabase(t, t.TempDir(), 20), store: newMemory(t)}
+	for n := range 3 {
+		h.db.fill(files+2*n, 40)
+		h.db.grow(25)
+		mustBackup(t, archive.New(h.store, o), h.db)
+	}
+	return h, o
+}
+
+// One flipped bit, one truncation, one deletion in any stored object is found by verify
+// and named, and what is damaged is not restored.
+func TestDamageIsFound(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		for _, files := range []int{4, 300} {
+			h, o := witnessed(t, files)
+			if files > 250 && len(h.store.keys(manifest.PagesPrefix)) == 0 {
+				t.Fatal("no pages to damage")
+			}
+			keys := h.store.keys("")
+			for i, key := range keys {
+				if files > 250 && strings.HasPrefix(key, manifest.DataPrefix) && i%20 != 0 {
+					continue
+				}
+				good := h.store.objects[key]
+				for what, bad := range damages(good) {
+					h.store.put(key, bad)
+					checkFound(t, h, o, key, what)
+					h.store.put(key, good)
+				}
+			}
+			mustVerify(t, archive.New(h.store, o))
+		}
+	})
+}
+
+func damages(good []byte) map[string][]byte {
+	d := map[string][]byte{"deleted": nil}
+	if len(good) > 0 {
+		d["truncated"] = good[:len(good)-1]
+		for _, at := range []int{0, len(good) / 3, len(good) - 1} {
+			flipped := bytes.Clone(good)
+			flipped[at] ^= 1 << (at % 8)
+			d["flipped at "+string(rune('a'+at%26))] = flipped
+		}
+		flipped := bytes.Clone(good)
+		flipped[len(good)/2] ^= 4
+		d["flipped in the middle"] = flipped
+	}
+	return d
+}
+
+func checkFound(t *testing.T, h *history, o archive.Options, key, what string) {
+	t.Helper()
+	deep := archive.VerifyOptions{ReadData: true}
+	if r, err := archive.New(h.store, o).Verify(context.Background(), deep); err != nil {
+		t.Errorf("%s %s: verify could not look: %v", key, what, err)
+	} else if !slices.ContainsFunc(r.Problems, func(p archive.Problem) bool { return p.Object == key }) {
+		t.Errorf("%s %s: verify --read-data says %+v", key, what, r.Problems)
+	}
+	if what == "deleted" || what == "truncated" {
+		if r, err := archive.New(h.store, o).Verify(context.Background(), archive.VerifyOptions{}); err != nil ||
+			!slices.ContainsFunc(r.Problems, func(p archive.Problem) bool { return p.Object == key }) {
+			t.Errorf("%s %s: verify says %+v, %v", key, what, r, err)
+		}
+	}
+	if k, ok := manifest.ParseObjectKey(key); ok && k.Prefix == manifest.DataPrefix {
+		checkRefused(t, h, o, key, k.Name, what)
+	}
+}
+
+// checkRefused: no snapshot gives out the file with the damaged object as good.
+func checkRefused(t *testing.T, h *history, o archive.Options, key, file, what string) {
+	t.Helper()
+	a := archive.New(h.store, o)
+	for _, s := range mustList(t, a) {
+		m, err := a.Snapshot(context.Background(), archive.Selector{Sequence: s.Sequence})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(m.Files, func(f manifest.File) bool { return f.Name == file })
+		if i < 0 || !slices.ContainsFunc(m.Files[i].Parts, func(p manifest.Part) bool { return p.Object == key }) {
+			continue
+		}
+		var out bytes.Buffer
+		if err := a.Cat(context.Background(), m, file, &out); !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), key) || out.Len() > 0 {
+			t.Errorf("%s %s: cat printed %d bytes, %v", key, what, out.Len(), err)
+		}
+		dir := filepath.Join(t.TempDir(), "r")
+		_, err = a.Restore(context.Background(), m, dir, archive.RestoreOptions{})
+		if !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s %s: restore: %v", key, what, err)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%s %s: the target exists", key, what)
+		}
+		return // one snapshot is enough, and it takes a while to give up
+	}
+	t.Errorf("no snapshot needs %s", key)
+}
+
+// A manifest that cannot be read hides no other snapshot and stops no new one.
+func TestOneBadManifest(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		for _, bad := range []int64{1, 2, 3} {
+			h, _ := witnessed(t, 4)
+			a := func() *archive.Archive { return archive.New(h.store, archive.Options{}) }
+			h.store.put(manifest.ManifestKey(bad), []byte(`{"format":"strongroom/9","hello":1}`))
+			list := mustList(t, a())
+			if len(list) != 3 || list[bad-1].Err == nil || !errors.Is(list[bad-1].Err, manifest.ErrVersion) {
+				t.Fatalf("manifest %d is bad, and the listing is %+v", bad, list)
+			}
+			if _, err := a().Snapshot(context.Background(), archive.Selector{Sequence: bad}); !errors.Is(err, archive.ErrDamaged) {
+				t.Fatalf("reading it: %v", err)
+			}
+			other := bad%3 + 1
+			if _, err := a().Snapshot(context.Background(), archive.Selector{Sequence: other}); err != nil {
+				t.Fatalf("reading %d while %d is bad: %v", other, bad, err)
+			}
+			res := mustBackup(t, a(), h.db)
+			if bad == 3 && (!res.Committed || res.Snapshot.Parent.Sequence != 3 || len(res.Warnings) == 0) {
+				t.Fatalf("after a bad newest manifest: %+v", res)
+			}
+			h.db.flip(5)
+			if res := mustBackup(t, a(), h.db); !res.Committed {
+				t.Fatalf("no new snapshot: %+v", res)
+			}
+			mustRestore(t, a(), 0, filepath.Join(t.TempDir(), "r"), h.db.files)
+		}
+	})
+}
+
+// A witness notices that the newest manifest is gone, and its number is not used again.
+func TestNewestManifestGone(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h, o := witnessed(t, 3)
+		h.store.put(manifest.ManifestKey(3), nil)
+		h.store.mu.Lock()
+		clear(h.store.acked) // what was acknowledged for snapshot 3 may be stored once more
+		h.store.mu.Unlock()
+		h.db.flip(3)
+		res := mustBackup(t, archive.New(h.store, o), h.db)
+		if res.Snapshot.Sequence != 4 || res.Snapshot.Parent.Sequence != 2 || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "is gone") {
+			t.Fatalf("snapshot %d after %+v, warnings %q", res.Snapshot.Sequence, res.Snapshot.Parent, res.Warnings)
+		}
+	})
+}
+
+// Only snapshots that are valid by the ledger are listed, read and planned from.
+func TestLedger(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h, _ := witnessed(t, 3)
+		a := func() *archive.Archive { return archive.New(h.store, archive.Options{}) }
+		hash := func(n int64) manifest.Hash { return manifest.Sum(h.store.objects[manifest.ManifestKey(n)]) }
+		id := newest(t, a()).Archive
+		record := manifest.Record{
+			Format: manifest.Format, Archive: id, Number: 1, Created: newest(t, a()).Created, Why: "prune", Newest: 3,
+			Kept: []manifest.Kept{{Ref: manifest.Ref{Sequence: 1, SHA256: hash(1)}}, {Ref: manifest.Ref{Sequence: 3, SHA256: hash(3)}}}, Removed: []int64{2},
+		}
+		b, err := record.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.store.put(manifest.LedgerKey(1), b)
+		if l := mustList(t, a()); len(l) != 2 || l[0].Sequence != 1 || l[1].Sequence != 3 {
+			t.Fatalf("%+v", l)
+		}
+		if _, err := a().Snapshot(context.Background(), archive.Selector{Sequence: 2}); !errors.Is(err, archive.ErrNoSnapshot) {
+			t.Fatalf("reading a dropped snapshot: %v", err)
+		}
+		mustVerify(t, a())
+		h.db.flip(3)
+		if res := mustBackup(t, a(), h.db); res.Snapshot.Sequence != 4 || res.Snapshot.Parent.Sequence != 3 {
+			t.Fatalf("%+v", res.Snapshot)
+		}
+		// A kept manifest that was replaced is not a snapshot, and verify names it.
+		h.store.put(manifest.ManifestKey(1), h.store.objects[manifest.ManifestKey(2)])
+		if _, err := a().Snapshot(context.Background(), archive.Selector{Sequence: 1}); !errors.Is(err, archive.ErrDamaged) {
+			t.Fatalf("reading a replaced snapshot: %v", err)
+		}
+		if r, err := a().Verify(context.Background(), archive.VerifyOptions{}); err != nil || len(r.Problems) != 1 || r.Problems[0].Object != manifest.ManifestKey(1) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	})
+}
+
+// Manifests of another archive, replayed here, are named and not trusted.
+func TestReplayedManifest(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h, _ := witnessed(t, 3)
+		other, _ := witnessed(t, 3)
+		key := manifest.ManifestKey(3)
+		h.store.put(key, other.store.objects[key])
+		a := archive.New(h.store, archive.Options{})
+		if _, err := a.Snapshot(context.Background(), archive.Selector{}); !errors.Is(err, archive.ErrDamaged) {
+			t.Fatalf("reading it: %v", err)
+		}
+		r, err := a.Verify(context.Background(), archive.VerifyOptions{})
+		if err != nil || len(r.Problems) == 0 || r.Problems[0].Object != key {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if res := mustBackup(t, a, h.db); !res.Committed || res.Snapshot.Sequence != 4 {
+			t.Fatalf("%+v", res)
+		}
+	})
+}

@@ -1,0 +1,240 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+
+	"pgregory.net/rapid"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+// The tests sync many small files; in memory that takes a hundredth of the time.
+func TestMain(m *testing.M) {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() && os.Getenv("TMPDIR") == "" {
+		os.Setenv("TMPDIR", "/dev/shm")
+	}
+	os.Exit(m.Run())
+}
+
+func mkdir(t tb, elements ...string) string {
+	t.Helper()
+	dir := filepath.Join(elements...)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return dir
+}
+
+// checks runs a property so many times, fewer with -short.
+func checks(t *testing.T, n int, property func(*rapid.T)) {
+	t.Helper()
+	if testing.Short() {
+		n /= 10
+	}
+	if err := setRapidChecks(n); err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, property)
+}
+
+// history is a database in three states, the first two of which are archived.
+type history struct {
+	db    *database
+	store *memoryStore
+	want  map[int64]map[string][]byte
+}
+
+func newHistory(t testing.TB, files int) *history {
+	h := &history{db: newDatabase(t, t.TempDir(), 11), store: newMemory(t), want: map[int64]map[string][]byte{}}
+	a := archive.New(h.store, archive.Options{})
+	for n := range 2 {
+		h.db.fill(files+3*n, 50)
+		h.db.grow(30)
+		mustBackup(t, a, h.db)
+		h.want[int64(n+1)] = maps.Clone(h.db.files)
+	}
+	h.db.grow(10)
+	h.db.flip(20)
+	h.db.flip(20)
+	return h
+}
+
+// sound checks the promises on a store: every listed snapshot restores, to what it was
+// made of.
+func (h *history) sound(t testing.TB, store *memoryStore) {
+	t.Helper()
+	a := archive.New(store, archive.Options{})
+	for _, s := range mustList(t, a) {
+		want, ok := h.want[s.Sequence]
+		if !ok {
+			want = h.db.files
+		}
+		mustRestore(t, a, s.Sequence, filepath.Join(t.TempDir(), "r"), want)
+	}
+	mustVerify(t, a)
+}
+
+var modes = []struct {
+	name          string
+	applied, down bool
+}{
+	{"not applied", false, false},
+	{"answer lost", true, false},
+	{"not applied and nothing after", false, true},
+	{"answer lost and nothing after", true, true},
+}
+
+// Operation n of the store fails, for every n until a backup succeeds: every listed
+// snapshot restores, a rerun succeeds, and nothing acknowledged is sent again (the store
+// in memory fails the test if it is).
+func TestEveryOperationOfABackupFails(t *testing.T) {
+	for _, files := range []int{3, 260} { // with pages, too
+		h := newHistory(t, files)
+		for _, mode := range modes {
+			t.Run(fmt.Sprintf("%d files, %s", files, mode.name), func(t *testing.T) {
+				virtually(t, func(t *testing.T) {
+					for n := 0; ; n++ {
+						store := h.store.clone()
+						f := &faulty{Store: store, n: n, applied: mode.applied, down: mode.down}
+						_, err := archive.New(f, archive.Options{Transfers: 2}).Backup(context.Background(), h.db.source(), options)
+						if err != nil && !errors.Is(err, errInjected) {
+							t.Fatalf("operation %d: %v", n, err)
+						}
+						if files < 100 || n%5 == 0 {
+							h.sound(t, store)
+						}
+						a := archive.New(store, archive.Options{})
+						mustBackup(t, a, h.db)
+						mustRestore(t, a, 0, filepath.Join(t.TempDir(), "r"), h.db.files)
+						if !f.hit {
+							if n < 10 {
+								t.Fatalf("only %d operations", n)
+							}
+							return
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// The same for a first backup, into nothing.
+func TestEveryOperationOfAFirstBackupFails(t *testing.T) {
+	db := newDatabase(t, t.TempDir(), 12)
+	db.fill(4, 40)
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			virtually(t, func(t *testing.T) {
+				for n := 0; ; n++ {
+					store := newMemory(t)
+					f := &faulty{Store: store, n: n, applied: mode.applied, down: mode.down}
+					archive.New(f, archive.Options{Transfers: 1}).Backup(context.Background(), db.source(), options)
+					a := archive.New(store, archive.Options{})
+					mustBackup(t, a, db)
+					mustRestore(t, a, 1, filepath.Join(t.TempDir(), "r"), db.files)
+					mustVerify(t, a)
+					if !f.hit {
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// Operation n fails during a restore, for every n: the target does not exist before all
+// is done, or says that it is not complete, and a rerun completes it.
+func TestEveryOperationOfARestoreFails(t *testing.T) {
+	h := newHistory(t, 5)
+	for _, mode := range modes {
+		for _, existing := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, existing=%v", mode.name, existing), func(t *testing.T) {
+				virtually(t, func(t *testing.T) {
+					for n := 0; ; n++ {
+						dir := filepath.Join(t.TempDir(), "restored")
+						if existing {
+							mkdir(t, dir)
+						}
+						f := &faulty{Store: h.store, n: n, applied: mode.applied, down: mode.down}
+						err := restoreNewest(archive.New(f, archive.Options{Transfers: 2}), dir)
+						switch {
+						case err != nil && !errors.Is(err, errInjected):
+							t.Fatalf("operation %d: %v", n, err)
+						case err == nil:
+							compare(t, dir, h.want[2])
+						case !existing:
+							if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+								t.Fatalf("operation %d: the target exists after a failure: %v", n, err)
+							}
+						default:
+							incompleteOrUntouched(t, dir)
+						}
+						if err := restoreNewest(archive.New(h.store, archive.Options{}), dir); err == nil {
+							compare(t, dir, h.want[2])
+						} else if !errors.Is(err, archive.ErrOccupied) { // it was complete already
+							t.Fatalf("operation %d: the rerun: %v", n, err)
+						}
+						compare(t, dir, h.want[2])
+						if !f.hit {
+							return
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+func restoreNewest(a *archive.Archive, dir string) error {
+	m, err := a.Snapshot(context.Background(), archive.Selector{})
+	if err != nil {
+		return err
+	}
+	_, err = a.Restore(context.Background(), m, dir, archive.RestoreOptions{})
+	return err
+}
+
+func incompleteOrUntouched(t testing.TB, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, archive.IncompleteMarker)); len(entries) > 0 && err != nil {
+		t.Fatalf("%d files and no marker: %v", len(entries), err)
+	}
+}
+
+// A listing that fails, a summary that does not come: List says so and loses nothing.
+func TestEveryOperationOfAListFails(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newHistory(t, 3)
+		for _, mode := range modes {
+			for n := 0; ; n++ {
+				f := &faulty{Store: h.store, n: n, applied: mode.applied, down: mode.down}
+				l, err := archive.New(f, archive.Options{}).List(context.Background(), 0)
+				if err == nil && len(l) != 2 {
+					t.Fatalf("operation %d, %s: %d snapshots and no error", n, mode.name, len(l))
+				}
+				if !f.hit {
+					break
+				}
+			}
+		}
+	})
+}
+
+// setRapidChecks sets how many cases rapid draws; it knows no other way than its flag.
+func setRapidChecks(n int) error { return flag.Set("rapid.checks", fmt.Sprint(n)) }
+
+// virtually runs a test in virtual time, so that nobody waits for pauses between attempts.
+func virtually(t *testing.T, f func(*testing.T)) { synctest.Test(t, f) }

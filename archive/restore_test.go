@@ -1,0 +1,234 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+func contains(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
+
+func archived(t *testing.T, files int) (*database, *memoryStore, *archive.Archive) {
+	db := newDatabase(t, t.TempDir(), 40)
+	db.fill(files, 1000)
+	store := newMemory(t)
+	a := archive.New(store, archive.Options{Transfers: 2})
+	mustBackup(t, a, db)
+	return db, store, a
+}
+
+func write(t testing.TB, dir, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An occupied target is refused and left alone; with Overwrite what is right is kept and
+// the rest made right; other log files are a danger and are only removed on request.
+func TestOccupiedTarget(t *testing.T) {
+	db, _, a := archived(t, 4)
+	m := newest(t, a)
+	dir := t.TempDir()
+	write(t, dir, "notes.txt", "mine")
+	if _, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{}); !errors.Is(err, archive.ErrOccupied) || !contains(err, "notes.txt") {
+		t.Fatalf("%v", err)
+	}
+	compare(t, dir, map[string][]byte{"notes.txt": []byte("mine")})
+
+	write(t, dir, name(0), string(db.files[name(0)]))
+	write(t, dir, name(1), "wrong")
+	write(t, dir, name(99), "of another time")
+	over := archive.RestoreOptions{Overwrite: true}
+	if _, err := a.Restore(context.Background(), m, dir, over); !errors.Is(err, archive.ErrOccupied) || !contains(err, name(99)) {
+		t.Fatalf("%v", err)
+	}
+	over.DeleteExtra = true
+	res, err := a.Restore(context.Background(), m, dir, over)
+	if err != nil || res.Fetched != 3 || res.Skipped != 1 || !slices.Equal(res.Removed, []string{name(99)}) {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	db.files["notes.txt"] = []byte("mine")
+	compare(t, dir, db.files)
+}
+
+// An empty directory that exists, such as a mount point, is restored into.
+func TestEmptyTarget(t *testing.T) {
+	db, _, a := archived(t, 3)
+	dir := t.TempDir()
+	mustRestore(t, a, 1, dir, db.files)
+}
+
+// A second restore into the same target does not mix with the first.
+func TestConcurrentRestores(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		_, store, a := archived(t, 3)
+		dir := filepath.Join(t.TempDir(), "r")
+		m := newest(t, a)
+		inside := &duringGet{Store: store, f: func() {
+			_, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{})
+			if !errors.Is(err, archive.ErrOccupied) {
+				t.Errorf("the second restore: %v", err)
+			}
+		}}
+		if _, err := archive.New(inside, archive.Options{Transfers: 1}).Restore(context.Background(), m, dir, archive.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+type duringGet struct {
+	archive.Store
+	f func()
+}
+
+func (d *duringGet) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if f := d.f; f != nil {
+		d.f = nil
+		f()
+	}
+	return d.Store.Get(ctx, key, offset, length)
+}
+
+// Links that lie in the target lead nowhere outside of it.
+func TestSymlinksInTheTarget(t *testing.T) {
+	db, _, a := archived(t, 3)
+	outside := t.TempDir()
+	write(t, outside, "victim", "untouched")
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(outside, "victim"), filepath.Join(dir, name(0))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Restore(context.Background(), newest(t, a), dir, archive.RestoreOptions{Overwrite: true}); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, dir, db.files)
+	compare(t, outside, map[string][]byte{"victim": []byte("untouched")})
+
+	// A marker that is a link outwards is not written through.
+	trap := t.TempDir()
+	if err := os.Symlink(filepath.Join(outside, "victim"), filepath.Join(trap, archive.IncompleteMarker)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Restore(context.Background(), newest(t, a), trap, archive.RestoreOptions{Overwrite: true}); err == nil {
+		t.Fatal("restored through a link")
+	}
+	compare(t, outside, map[string][]byte{"victim": []byte("untouched")})
+}
+
+// A full disk fails the restore with what it needs, before it starts where that can be
+// known, and the target is not there.
+func TestFullDisk(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		mount := filepath.Join(t.TempDir(), "small")
+		mkdir(t, mount)
+		if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=64k"); err != nil {
+			t.Skipf("mounting a small file system needs root: %v", err)
+		}
+		defer unix.Unmount(mount, 0)
+		db := newDatabase(t, t.TempDir(), 41)
+		db.fill(4, 50_000)
+		a := archive.New(newMemory(t), archive.Options{})
+		mustBackup(t, a, db)
+		dir := filepath.Join(mount, "r")
+		_, err := a.Restore(context.Background(), newest(t, a), dir, archive.RestoreOptions{})
+		if !errors.Is(err, archive.ErrNoSpace) || !contains(err, "bytes") {
+			t.Fatalf("%v", err)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("the target is there: %v", err)
+		}
+		// Something else takes the space while the restore runs.
+		small := newDatabase(t, t.TempDir(), 42)
+		small.fill(3, 10_000)
+		store := newMemory(t)
+		b := archive.New(store, archive.Options{})
+		mustBackup(t, b, small)
+		os.RemoveAll(dir + archive.PartialSuffix)
+		thief := &duringGet{Store: store, f: func() { write(t, mount, "thief", strings.Repeat("x", 55_000)) }}
+		m := newest(t, b)
+		_, err = archive.New(thief, archive.Options{Transfers: 1}).Restore(context.Background(), m, dir, archive.RestoreOptions{})
+		if !errors.Is(err, archive.ErrNoSpace) {
+			t.Fatalf("%v", err)
+		}
+		if err := os.Remove(filepath.Join(mount, "thief")); err != nil {
+			t.Fatal(err)
+		}
+		mustRestore(t, b, 1, dir, small.files)
+	})
+}
+
+func TestInclude(t *testing.T) {
+	db, _, a := archived(t, 5)
+	m := newest(t, a)
+	dir := filepath.Join(t.TempDir(), "r")
+	if _, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{Include: []string{"0000000[13].jdb"}}); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, dir, map[string][]byte{name(1): db.files[name(1)], name(3): db.files[name(3)]})
+	if _, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{Include: []string{"nothing"}}); !errors.Is(err, archive.ErrNoFile) {
+		t.Fatalf("%v", err)
+	}
+	res, err := a.Restore(context.Background(), m, filepath.Join(dir, "x"), archive.RestoreOptions{DryRun: true})
+	if err != nil || res.Files != 5 || res.Requests != 5 || res.Bytes != m.Counts.Bytes {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "x"+archive.PartialSuffix)); err == nil {
+		t.Fatal("a dry run left something")
+	}
+}
+
+// Hostile manifests are refused before anything is written. (What is refused and why is
+// tested with the format; this is about where.)
+func TestHostileManifest(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		_, store, _ := archived(t, 3)
+		key := manifest.ManifestKey(1)
+		good := string(store.objects[key])
+		for what, bad := range map[string]string{
+			"dots":      strings.ReplaceAll(good, name(0), "../../../evil"),
+			"absolute":  strings.ReplaceAll(good, name(0), "/tmp/evil"),
+			"backslash": strings.ReplaceAll(good, name(0), `a\\evil`),
+			"twice":     strings.ReplaceAll(good, name(0), name(1)),
+			"cut":       good[:len(good)/2],
+			"huge":      strings.Replace(good, `"size":1`, `"size":922337203685477580`, 1),
+			"deep":      strings.Replace(good, `"node":`, `"x":`+strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000)+`,"node":`, 1),
+		} {
+			store.put(key, []byte(bad))
+			a := archive.New(store, archive.Options{})
+			parent := t.TempDir()
+			err := restoreNewest(a, filepath.Join(parent, "r"))
+			if !errors.Is(err, archive.ErrDamaged) {
+				t.Errorf("%s: %v", what, err)
+			}
+			compare(t, parent, nil)
+		}
+	})
+}
+
+// A broken-off restore of another snapshot beside the target is built upon, and what it
+// left that does not belong is removed.
+func TestPartialOfAnotherSnapshot(t *testing.T) {
+	db, _, a := archived(t, 4)
+	dir := filepath.Join(t.TempDir(), "r")
+	partial := mkdir(t, dir+archive.PartialSuffix)
+	write(t, partial, name(0), string(db.files[name(0)]))
+	write(t, partial, name(77), "of another snapshot")
+	write(t, partial, ".strongroom-0123456789abcdef.tmp", "half")
+	m := newest(t, a)
+	res, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{})
+	if err != nil || res.Skipped != 1 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	compare(t, dir, db.files)
+}
