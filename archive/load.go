@@ -265,11 +265,11 @@ func (a *Archive) remember(s *snapshot) {
 // manifest shares from memory.
 func (a *Archive) readPages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
 	pages := make([]manifest.Page, len(m.Pages))
-	have := map[string][]manifest.File{}
+	have := map[string]manifest.Page{}
 	a.mu.Lock()
 	if a.known != nil {
 		for _, p := range a.known.pages {
-			have[p.Ref.Object] = p.Files
+			have[p.Ref.Object] = p
 		}
 	}
 	a.mu.Unlock()
@@ -278,8 +278,8 @@ func (a *Archive) readPages(ctx context.Context, m *manifest.Manifest) ([]manife
 	for i := range m.Pages {
 		ref := &m.Pages[i]
 		pages[i].Ref = *ref
-		if files, ok := have[ref.Object]; ok && len(files) == ref.Count {
-			pages[i].Files = files
+		if p, ok := have[ref.Object]; ok && p.Ref == *ref {
+			pages[i].Files = p.Files
 			continue
 		}
 		g.Go(func() (err error) {

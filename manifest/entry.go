@@ -64,6 +64,19 @@ func (l *lexer) state() (State, error) {
 	return "", fmt.Errorf("unknown state %.40q", raw)
 }
 
+func (l *lexer) encoding() (string, error) {
+	raw, err := l.rawString()
+	if err != nil {
+		return "", err
+	}
+	for _, known := range []string{Plain, Zstd, Age, ZstdAge} {
+		if string(raw) == known {
+			return known, nil // and not a string of its own in every part
+		}
+	}
+	return "", fmt.Errorf("unknown encoding %.40q", raw)
+}
+
 func (l *lexer) part() (p Part, err error) {
 	err = l.object(&partSchema, func(i int) (err error) {
 		switch partSchema.names[i] {
@@ -74,7 +87,7 @@ func (l *lexer) part() (p Part, err error) {
 		case "sha256":
 			p.SHA256, err = l.hash()
 		case "encoding":
-			p.Encoding, err = l.string()
+			p.Encoding, err = l.encoding()
 		case "stored":
 			p.Stored, err = l.stored()
 		}
@@ -153,8 +166,11 @@ func (l *lexer) check() (*Check, error) {
 }
 
 // Validate checks an entry by itself, as it may stand in the manifest with this
-// sequence number. Its name is checked with all others of the list, by CheckNames.
+// sequence number. How its name goes with those of the list is for CheckNames.
 func (f *File) Validate(sequence int64) error {
+	if err := CheckName(f.Name); err != nil {
+		return err
+	}
 	if err := f.validate(sequence); err != nil {
 		return fmt.Errorf("file %.600q: %w", f.Name, err)
 	}
@@ -192,12 +208,12 @@ func (f *File) validate(sequence int64) error {
 }
 
 func (p *Part) validate(name string, sequence int64) error {
-	k, ok := ParseObjectKey(p.Object)
+	k, ok := parseObjectKey(p.Object) // its name is compared with a good one
 	switch {
 	case !ok || k.Prefix == PagesPrefix:
 		return fmt.Errorf("%.700q is not the key of a data object or bundle", p.Object)
 	case k.Sequence > sequence:
-		return fmt.Errorf("%s was stored for a later snapshot than %d", p.Object, sequence)
+		return fmt.Errorf("%.700q was stored for a later snapshot than %d", p.Object, sequence)
 	case p.Size < 0 || p.Size > MaxFileSize:
 		return fmt.Errorf("size %d is not between 0 and %d", p.Size, int64(MaxFileSize))
 	case p.Encoding != Plain && p.Encoding != Zstd && p.Encoding != Age && p.Encoding != ZstdAge:
@@ -221,7 +237,7 @@ func (p *Part) validate(name string, sequence int64) error {
 	case p.Stored.Offset != nil:
 		return errors.New("it has an offset and does not lie in a bundle")
 	case k.Hash != p.SHA256 || k.Name != EncodeName(name) || k.Encoding != p.Encoding:
-		return fmt.Errorf("%s is the key of other content", p.Object)
+		return fmt.Errorf("%.700q is the key of other content", p.Object)
 	}
 	return nil
 }

@@ -123,6 +123,15 @@ type ObjectKey struct {
 
 // ParseObjectKey reads the key of a data object, bundle or page; false for any other.
 func ParseObjectKey(key string) (ObjectKey, bool) {
+	k, ok := parseObjectKey(key)
+	if !ok || (k.Prefix == DataPrefix && !encodedName(k.Name)) {
+		return ObjectKey{}, false
+	}
+	return k, true
+}
+
+// parseObjectKey leaves it to the caller whether Name is the encoding of a name.
+func parseObjectKey(key string) (ObjectKey, bool) {
 	var k ObjectKey
 	base := key
 	switch {
@@ -132,9 +141,6 @@ func ParseObjectKey(key string) (ObjectKey, bool) {
 			return ObjectKey{}, false
 		}
 		k.Prefix, k.Name, base = DataPrefix, key[len(DataPrefix):slash], key[slash+1:]
-		if !encodedName(k.Name) {
-			return ObjectKey{}, false
-		}
 	case strings.HasPrefix(key, BundlesPrefix):
 		k.Prefix, base = BundlesPrefix, key[len(BundlesPrefix):]
 	case strings.HasPrefix(key, PagesPrefix):

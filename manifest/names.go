@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -60,22 +61,28 @@ func elementFault(element string) string {
 		return "it has the element " + element
 	case encodedLen(element) > MaxElementBytes:
 		return fmt.Sprintf("it has an element longer than %d bytes once encoded", MaxElementBytes)
-	case len(element) == 64 && lowerHex(strings.ToLower(element)):
-		return "it has an element that looks like a hash"
+	case looksLikeObject(element):
+		return "it has an element that looks like the name of an object"
 	}
 	return ""
 }
 
+// looksLikeObject reports whether an element could be mistaken for what a key ends in:
+// 64 hex digits, alone or with a hyphen after them. On a file system, where a key is a
+// path, a file could then be in the place of a directory.
+func looksLikeObject(element string) bool {
+	return len(element) >= 64 && lowerHex(strings.ToLower(element[:64])) && (len(element) == 64 || element[64] == '-')
+}
+
 const upperHex = "0123456789ABCDEF"
 
-// inKey reports whether c stands for itself in a key.
-func inKey(c byte) bool {
-	switch {
-	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		return true
+// inKey says which bytes stand for themselves in a key.
+var inKey = func() (table [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._=-/") {
+		table[c] = true
 	}
-	return c == '.' || c == '_' || c == '=' || c == '-' || c == '/'
-}
+	return table
+}()
 
 // EncodeName gives a log file name as it stands in keys: every byte outside
 // [A-Za-z0-9._=-] and the slash is percent-encoded with upper-case hex.
@@ -86,7 +93,7 @@ func EncodeName(name string) string {
 	}
 	b := make([]byte, 0, n)
 	for i := range len(name) {
-		if c := name[i]; inKey(c) {
+		if c := name[i]; inKey[c] {
 			b = append(b, c)
 		} else {
 			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
@@ -108,7 +115,7 @@ func encodedName(encoded string) bool {
 func encodedLen(name string) int {
 	n := len(name)
 	for i := range len(name) {
-		if !inKey(name[i]) {
+		if !inKey[name[i]] {
 			n += 2
 		}
 	}
@@ -116,84 +123,88 @@ func encodedLen(name string) int {
 }
 
 // CheckNames checks each name and the list as a whole: ascending order of bytes, no
-// name twice, not even in other letter case, and none that is a directory of
-// another. It needs memory for the directories and for names with upper-case letters,
-// and goes through the names twice.
+// name twice, not even in other letter case, and none that is a directory of another.
+// It goes through the names several times, and holds them only if some have capitals.
 func CheckNames(names func(yield func(string) bool)) error {
-	var c nameChecker
 	for name := range names {
-		if err := c.next(name); err != nil {
+		if err := CheckName(name); err != nil {
 			return err
 		}
 	}
-	// Two names that differ in case have at least one with a capital, so it is
-	// enough to meet every name with those.
+	return checkList(names)
+}
+
+// checkList is CheckNames for names that are good, each by itself.
+func checkList(names func(yield func(string) bool)) error {
+	previous, started, mixed := "", false, false
 	for name := range names {
-		if err := c.again(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type nameChecker struct {
-	previous string
-	started  bool
-	folded   map[string]string // names with capitals, by their folded form
-	dirs     map[string]bool   // folded directories of all names
-}
-
-func (c *nameChecker) next(name string) error {
-	if err := CheckName(name); err != nil {
-		return err
-	}
-	if c.started && name <= c.previous {
-		if name == c.previous {
+		switch {
+		case !started || name > previous:
+		case name == previous:
 			return fmt.Errorf("%q is %w: it occurs twice", name, ErrName)
+		default:
+			return fmt.Errorf("the names are out of order: %q comes after %q", name, previous)
 		}
-		return fmt.Errorf("the names are out of order: %q comes after %q", name, c.previous)
+		previous, started = name, true
+		mixed = mixed || fold(name) != name
 	}
-	c.started, c.previous = true, name
-	folded := fold(name)
-	if folded != name {
-		if other, twice := c.folded[folded]; twice {
-			return fmt.Errorf("%q is %w: it differs from %q in letter case only", name, ErrName, other)
-		}
-		if c.folded == nil {
-			c.folded = map[string]string{}
-		}
-		c.folded[folded] = name
+	var c collisions
+	if mixed {
+		return c.sorted(names)
 	}
-	for i := strings.LastIndexByte(folded, '/'); i > 0; i = strings.LastIndexByte(folded[:i], '/') {
-		dir := folded[:i] // shares the name's memory: a deep name costs no more than its depth
-		if c.dirs[dir] {
-			break
+	for name := range names {
+		if err := c.next(foldedName{name, name}); err != nil {
+			return err
 		}
-		if c.dirs == nil {
-			c.dirs = map[string]bool{}
-		}
-		c.dirs[dir] = true
 	}
 	return nil
 }
 
-func (c *nameChecker) again(name string) error {
-	if c.folded == nil && c.dirs == nil {
-		return nil
+type foldedName struct{ folded, name string }
+
+// collisions finds names that meet on a case-insensitive file system. It is to be
+// given them in the order of their folded forms.
+type collisions struct {
+	// The name before and those that it begins with, each the beginning of the next.
+	// A directory sorts before everything below it, and whatever lies between begins
+	// with it too, so it is still here when the first name below it comes.
+	prefixes []foldedName
+}
+
+func (c *collisions) next(n foldedName) error {
+	last := len(c.prefixes) - 1
+	if last >= 0 && c.prefixes[last].folded == n.folded {
+		return fmt.Errorf("%q is %w: it differs from %q in letter case only", n.name, ErrName, c.prefixes[last].name)
 	}
-	folded := fold(name)
-	if other, twice := c.folded[folded]; twice && other != name {
-		return fmt.Errorf("%q is %w: it differs from %q in letter case only", name, ErrName, other)
+	for ; last >= 0 && !strings.HasPrefix(n.folded, c.prefixes[last].folded); last-- {
 	}
-	if c.dirs[folded] {
-		return fmt.Errorf("%q is %w: it is a directory of another", name, ErrName)
+	c.prefixes = c.prefixes[:last+1]
+	for _, p := range c.prefixes {
+		if n.folded[len(p.folded)] == '/' {
+			return fmt.Errorf("%q is %w: it is a directory of another", p.name, ErrName)
+		}
+	}
+	c.prefixes = append(c.prefixes, n)
+	return nil
+}
+
+func (c *collisions) sorted(names func(yield func(string) bool)) error {
+	var list []foldedName
+	for name := range names {
+		list = append(list, foldedName{fold(name), name})
+	}
+	slices.SortFunc(list, func(a, b foldedName) int { return strings.Compare(a.folded, b.folded) })
+	for _, n := range list {
+		if err := c.next(n); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // fold maps names that a case-insensitive file system takes for one to one string.
 // Upper first: some letters have one capital and several small forms. It maps letter
-// by letter, so that the fold of a directory is the beginning of the name's fold.
+// by letter, so that a directory's form is the beginning of those below it.
 func fold(name string) string {
 	for i := range len(name) {
 		if name[i] >= utf8.RuneSelf {

@@ -183,7 +183,7 @@ func encodePage(files []File, sequence int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if err := CheckNames(fileNames(files)); err != nil {
+	if err := checkList(fileNames(files)); err != nil {
 		return nil, err
 	}
 	if plain.Len() > MaxPageBytes {
@@ -253,7 +253,7 @@ func decodePage(plain []byte, count int, sequence int64) ([]File, error) {
 		if l.pos < len(l.data) {
 			return fmt.Errorf("more follows after %d entries", count)
 		}
-		return CheckNames(fileNames(files))
+		return checkList(fileNames(files))
 	})
 	return files, err
 }

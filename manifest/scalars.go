@@ -3,7 +3,6 @@ package manifest
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -14,13 +13,14 @@ func (l *lexer) rawString() ([]byte, error) {
 	if err := l.expect('"'); err != nil {
 		return nil, err
 	}
-	start, plain := l.pos, true
-	for ; l.pos < len(l.data); l.pos++ {
-		switch c := l.data[l.pos]; {
+	rest := l.data[l.pos:]
+	plain, all := true, byte(0)
+	for i := 0; i < len(rest); i++ {
+		switch c := rest[i]; {
 		case c == '"':
-			raw := l.data[start:l.pos]
-			l.pos++
-			if !utf8.Valid(raw) {
+			l.pos += i + 1
+			raw := rest[:i]
+			if all >= utf8.RuneSelf && !utf8.Valid(raw) {
 				return nil, fmt.Errorf("%.80q is not valid UTF-8", raw)
 			}
 			if plain {
@@ -29,13 +29,17 @@ func (l *lexer) rawString() ([]byte, error) {
 			return unescape(raw)
 		case c == '\\':
 			plain = false
-			if l.pos++; l.pos == len(l.data) { // whatever comes next, it does not end the string
-				return nil, errEnd
+			if i++; i < len(rest) { // whatever comes next, it does not end the string
+				all |= rest[i]
 			}
 		case c < 0x20:
+			l.pos += i
 			return nil, fmt.Errorf("control character %#02x in a string", c)
+		default:
+			all |= c
 		}
 	}
+	l.pos = len(l.data)
 	return nil, errEnd
 }
 
@@ -163,14 +167,16 @@ func (l *lexer) int(limit int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(raw) > maxDigits || raw[0] == '-' {
+	var n uint64 // 19 digits do not overflow it
+	ok := len(raw) <= maxDigits
+	for i := 0; ok && i < len(raw); i++ {
+		ok = raw[i] >= '0' && raw[i] <= '9' // and no minus, point or exponent
+		n = n*10 + uint64(raw[i]-'0')
+	}
+	if !ok || n > uint64(limit) {
 		return 0, fmt.Errorf("%.40s is not a whole number from 0 to %d", raw, limit)
 	}
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil || n > limit {
-		return 0, fmt.Errorf("%s is not a whole number from 0 to %d", raw, limit)
-	}
-	return n, nil
+	return int64(n), nil
 }
 
 const maxDigits = len("9223372036854775807")
@@ -184,19 +190,24 @@ func (l *lexer) time() (t time.Time, err error) {
 	if err != nil {
 		return t, err
 	}
-	// UnmarshalText is strict where time.Parse takes "T1:02:03Z" and a decimal comma.
-	if n := len(raw); n == 0 || n > maxTime || raw[n-1] != 'Z' || t.UnmarshalText(raw) != nil {
+	// Package time also takes an hour of one digit and a decimal comma (go.dev/issue/54580).
+	n := len(raw)
+	ok := n >= minTime && n <= maxTime && raw[13] == ':' && raw[19] != ',' && raw[n-1] == 'Z'
+	if !ok || t.UnmarshalText(raw) != nil {
 		return time.Time{}, fmt.Errorf("%.40q is not an RFC 3339 time in UTC", raw)
 	}
 	return t, nil
 }
 
-const maxTime = len("2006-01-02T15:04:05.999999999Z")
+const (
+	minTime = len("2006-01-02T15:04:05Z")
+	maxTime = len("2006-01-02T15:04:05.999999999Z")
+)
 
 func (l *lexer) hash() (Hash, error) {
-	raw, err := l.string()
+	raw, err := l.rawString()
 	if err != nil {
 		return Hash{}, err
 	}
-	return ParseHash(raw)
+	return parseHash(raw)
 }

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"errors"
 	"fmt"
 	"math"
 )
@@ -42,14 +41,14 @@ func DecodeSummary(head []byte, sequence int64) (*Summary, error) {
 type headReader struct {
 	*lexer
 	m    *Manifest
-	read int // fields of the summary, until now
+	read int // fields of the summary in a row, until now
 }
 
 func (h *headReader) complete() bool { return h.read == len(summaryFields) }
 
 func (h *headReader) field(i int) error {
-	if i >= len(summaryFields) && !h.complete() {
-		return errors.New("it stands before the end of the summary")
+	if !h.complete() && i != h.read {
+		return fmt.Errorf("field %q is missing before it", summaryFields[h.read])
 	}
 	if err := h.manifestField(h.m, manifestSchema.names[i]); err != nil || i >= len(summaryFields) {
 		return err

@@ -44,7 +44,7 @@ func (m *Manifest) CheckFiles(files []File) error {
 		}
 		sum.Add(&files[i])
 	}
-	if err := CheckNames(fileNames(files)); err != nil {
+	if err := checkList(fileNames(files)); err != nil {
 		return err
 	}
 	c := m.Counts
