@@ -1,0 +1,229 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/providers"
+)
+
+// app is what the commands share: where they print, and the flags that stand everywhere.
+type app struct {
+	stdout, stderr io.Writer
+	log            *slog.Logger
+
+	configFile, logLevel, logFormat string
+	json, noProgress                bool
+
+	loaded   *config.Config // once a command needed it
+	stateDir string         // of the demo, which keeps to its own directory
+}
+
+func (a *app) setUp() error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
+		return usage("--log-level %q: use debug, info, warn or error", a.logLevel)
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch a.logFormat {
+	case "text":
+		a.log = slog.New(slog.NewTextHandler(a.stderr, o))
+	case "json":
+		a.log = slog.New(slog.NewJSONHandler(a.stderr, o))
+	default:
+		return usage("--log-format %q: use text or json", a.logFormat)
+	}
+	return nil
+}
+
+// config reads the configuration file, the first time that a command needs it.
+func (a *app) config() (*config.Config, error) {
+	if a.loaded != nil {
+		return a.loaded, nil
+	}
+	file, err := a.findConfig()
+	if err != nil {
+		return nil, err
+	}
+	a.loaded, err = config.Load(file)
+	return a.loaded, err
+}
+
+// configPlaces is where a configuration is looked for when nobody names one.
+var configPlaces = []string{"strongroom.yaml", "/etc/strongroom/strongroom.yaml"}
+
+func (a *app) findConfig() (string, error) {
+	if a.configFile != "" {
+		return a.configFile, nil
+	}
+	if env := os.Getenv("STRONGROOM_CONFIG"); env != "" {
+		return env, nil
+	}
+	for _, p := range configPlaces {
+		if _, err := os.Stat(p); err == nil {
+			return p, nil
+		}
+	}
+	return "", usage("there is no configuration: neither %s; make one with strongroom init, name one with --config, or give an archive's URL", strings.Join(configPlaces, " nor "))
+}
+
+// isURL tells an archive's URL from its name in the configuration.
+func isURL(s string) bool { return strings.Contains(s, "://") }
+
+// splitSelector takes "@42", "@latest" or "@2026-…" off the end of an ARCHIVE argument.
+func splitSelector(arg string) (where string, which archive.Selector, named bool) {
+	i := strings.LastIndexByte(arg, '@')
+	if i < 0 {
+		return arg, archive.Selector{}, false
+	}
+	which, err := archive.ParseSelector(arg[i+1:])
+	if err != nil || arg[i+1:] == "" {
+		return arg, archive.Selector{}, false
+	}
+	return arg[:i], which, true
+}
+
+// selector is the snapshot that an ARCHIVE argument and the flag --snapshot name.
+func selector(arg, flag string) (where string, which archive.Selector, err error) {
+	where, which, named := splitSelector(arg)
+	if flag == "" {
+		if i := strings.LastIndexByte(arg, '@'); !named && i >= 0 && !isURL(arg) {
+			_, err := archive.ParseSelector(arg[i+1:])
+			return where, which, usageError{err}
+		}
+		return where, which, nil
+	}
+	if named {
+		return where, which, usage("%s and --snapshot %s both name a snapshot; use one of them", arg, flag)
+	}
+	which, err = archive.ParseSelector(flag)
+	if err != nil {
+		err = usageError{fmt.Errorf("--snapshot: %w", err)}
+	}
+	return where, which, err
+}
+
+// An opened is an archive that a command works with.
+type opened struct {
+	*archive.Archive
+	name     string // as the user calls it
+	bucket   providers.Bucket
+	progress *archive.Progress
+}
+
+// open opens the archive at a URL or of a name in the configuration.
+func (a *app) open(ctx context.Context, where string) (*opened, error) {
+	if isURL(where) {
+		stateDir := ""
+		if a.configFile != "" || a.loaded != nil {
+			c, err := a.config()
+			if err != nil {
+				return nil, err
+			}
+			stateDir = c.StateDir
+		}
+		return a.openURL(ctx, providers.Redact(where), where, stateDir, 0)
+	}
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	one, err := named(c, where)
+	if err != nil {
+		return nil, err
+	}
+	return a.openURL(ctx, one.Name, one.Destination, c.StateDir, one.Transfers)
+}
+
+func named(c *config.Config, name string) (*config.Archive, error) {
+	var names []string
+	for i := range c.Archives {
+		if c.Archives[i].Name == name {
+			return &c.Archives[i], nil
+		}
+		names = append(names, c.Archives[i].Name)
+	}
+	return nil, usage("the configuration has no archive %q; it has %s. An archive's URL has a scheme, such as file:///backups", name, strings.Join(names, ", "))
+}
+
+func (a *app) openURL(ctx context.Context, name, url, stateDir string, transfers int) (*opened, error) {
+	bucket, err := providers.Open(ctx, url, providers.Options{Transfers: transfers, Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{name: name, bucket: bucket, progress: &archive.Progress{}}
+	o.Archive = archive.New(bucket, archive.Options{
+		Transfers: transfers,
+		Witness:   witness(cmp.Or(a.stateDir, stateDir)),
+		Log:       a.log.With("archive", name),
+		Progress:  o.progress,
+	})
+	return o, nil
+}
+
+func (o *opened) close(err *error) {
+	if closeErr := o.bucket.Close(); *err == nil && closeErr != nil {
+		*err = fmt.Errorf("closing %s: %w", o.name, closeErr)
+	}
+}
+
+// witness remembers what was seen last below the state directory: the configured one,
+// STRONGROOM_STATE_DIR, systemd's, or the usual place of the user.
+func witness(dir string) *archive.Witness {
+	for _, env := range []string{"STRONGROOM_STATE_DIR", "STATE_DIRECTORY"} {
+		if dir == "" {
+			dir = os.Getenv(env)
+		}
+	}
+	if dir == "" && os.Getenv("XDG_STATE_HOME") != "" {
+		dir = filepath.Join(os.Getenv("XDG_STATE_HOME"), "strongroom")
+	}
+	if home, err := os.UserHomeDir(); dir == "" && err == nil {
+		dir = filepath.Join(home, ".local", "state", "strongroom")
+	}
+	if dir == "" {
+		return nil // nobody has a home here; the archive works without
+	}
+	return &archive.Witness{Dir: dir}
+}
+
+// print writes v as one JSON document, or calls human.
+func (a *app) print(v any, human func(io.Writer) error) error {
+	if !a.json {
+		return human(a.stdout)
+	}
+	e := json.NewEncoder(a.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	return nil
+}
+
+// createOnly writes a file that must not be there yet.
+func createOnly(name string, b []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return usage("%s is there already and is not overwritten; choose another name", name)
+	}
+	if err != nil {
+		return fmt.Errorf("creating the file: %w", err)
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) catCommand() *cobra.Command {
+	var which string
+	c := &cobra.Command{
+		Use:   "cat ARCHIVE[@S] FILE",
+		Short: "Print one file of a snapshot, verified",
+		Long:  "Print one file of a snapshot to standard output. Nothing is printed before all of it was checked against its hash.",
+		Args:  exactArgs(2, "cat ARCHIVE[@S] FILE"),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			o, m, err := a.snapshot(c.Context(), args[0], which)
+			if err != nil {
+				return err
+			}
+			defer o.close(&err)
+			stop := a.watch(c.Context(), "cat", o.progress)
+			err = o.Cat(c.Context(), m, args[1], a.stdout)
+			stop()
+			if err != nil {
+				return fmt.Errorf("cat: %w", err)
+			}
+			return nil
+		},
+	}
+	snapshotArgs(c, &which)
+	return c
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// The exit codes of cli.md.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitDamaged     = 3
+	exitNotFound    = 4
+	exitConflict    = 5
+	exitInterrupted = 130
+)
+
+var errInterrupted = errors.New("interrupted")
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitCode sorts an error into what a script can act on.
+func exitCode(ctx context.Context, err error) int {
+	var wrong usageError
+	var badConfig *config.Error
+	is := func(targets ...error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case err == nil:
+		return exitDone
+	case is(errInterrupted) || (ctx.Err() != nil && is(context.Canceled)):
+		return exitInterrupted
+	case errors.As(err, &wrong) || errors.As(err, &badConfig):
+		return exitUsage
+	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrLostRace, source.ErrMissing):
+		return exitConflict
+	case is(archive.ErrDamaged):
+		return exitDamaged
+	case is(archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrNoFile):
+		return exitNotFound
+	}
+	return exitFailed
+}
+
+// message adds what the user can do where the error itself does not say it.
+func message(err error) string {
+	m := err.Error()
+	switch {
+	case errors.Is(err, archive.ErrNoArchive):
+		m += "; check the address, or make the first snapshot with strongroom backup"
+	case errors.Is(err, archive.ErrNoSnapshot):
+		m += "; strongroom list shows which there are"
+	case errors.Is(err, archive.ErrNoFile):
+		m += "; strongroom show lists the files"
+	case errors.Is(err, archive.ErrUnsteady):
+		m += "; is the file really closed? A layout that fits, or a longer quiet time, may help"
+	case errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(problems)):
+		m += "; strongroom verify --read-data tells all that is wrong"
+	case errors.Is(err, fs.ErrPermission):
+		m += "; the user that runs strongroom needs access to it"
+	}
+	return m
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+func destinations() []destination {
+	return []destination{
+		{"file", func(t *testing.T) string { return "file://" + filepath.Join(t.TempDir(), "archive") }},
+		{"minio", func(t *testing.T) string { return storetest.S3(t) }},
+	}
+}
+
+// logDir makes closed log files of a size each, and a short open one.
+func logDir(t testing.TB, dir string, from, to, size int) {
+	t.Helper()
+	random := rand.NewChaCha8([32]byte{byte(from), byte(to)})
+	b := make([]byte, size)
+	for n := from; n < to; n++ {
+		random.Read(b)
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%08x.jdb", n)), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func sameDir(t testing.TB, got, want string) {
+	t.Helper()
+	files, err := os.ReadDir(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, err := os.ReadDir(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(there) != len(files) {
+		t.Fatalf("%s has %d files, want %d", got, len(there), len(files))
+	}
+	for _, f := range files {
+		a, err1 := os.ReadFile(filepath.Join(want, f.Name()))
+		b, err2 := os.ReadFile(filepath.Join(got, f.Name()))
+		if err1 != nil || err2 != nil || string(a) != string(b) {
+			t.Fatalf("%s came back different (%v, %v)", f.Name(), err1, err2)
+		}
+	}
+}
+
+// killed runs the program and kills it after a random time, up to a bit more than it
+// needs; false if it ended before.
+func killed(t testing.TB, longest time.Duration, args ...string) bool {
+	t.Helper()
+	c := program(t, args...)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(rand.N(longest), func() { c.Process.Kill() })
+	err := c.Wait()
+	timer.Stop()
+	return err != nil
+}
+
+// The program is killed at random moments 200 times, half of them while it backs up and
+// half while it restores: every snapshot that is listed restores, and a rerun succeeds.
+func TestKilledAtRandom(t *testing.T) {
+	whole(t)
+	for _, d := range destinations() {
+		t.Run(d.name, func(t *testing.T) {
+			url := d.url(t)
+			db := t.TempDir()
+			kills, snapshots, files := 0, 0, 0
+			longest := 400 * time.Millisecond
+			for round := 0; kills < 100; round++ {
+				logDir(t, db, files, files+12, 300_000)
+				files += 12
+				for killed(t, longest, "backup", "--source", db, "--layout", "je", "--node", "n", url) && kills < 100 {
+					kills++
+				}
+				succeed(t, "backup", "--source", db, "--layout", "je", "--node", "n", url)
+				n := listedSnapshots(t, url)
+				if n < snapshots {
+					t.Fatalf("%d snapshots after %d", n, snapshots)
+				}
+				snapshots = n
+				if round > 200 {
+					t.Fatal("the program is never hit")
+				}
+			}
+			succeed(t, "verify", "--read-data", url)
+			killsOfRestores(t, url, db, longest)
+		})
+	}
+}
+
+type summaryOnly struct {
+	Sequence int64  `json:"sequence"`
+	State    string `json:"state"`
+}
+
+// listedSnapshots counts the snapshots and checks that each can be read.
+func listedSnapshots(t testing.TB, url string) int {
+	t.Helper()
+	var list []summaryOnly
+	if err := json.Unmarshal([]byte(succeed(t, "list", "--json", url).stdout), &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range list {
+		if s.State != "ok" {
+			t.Fatalf("snapshot %d is %s", s.Sequence, s.State)
+		}
+	}
+	return len(list)
+}
+
+func killsOfRestores(t *testing.T, url, db string, longest time.Duration) {
+	kills := 0
+	for round := 0; kills < 100; round++ {
+		to := filepath.Join(t.TempDir(), "restored")
+		for kills < 100 && killed(t, longest, "restore", url, "--to", to) {
+			kills++
+			if _, err := os.Stat(to); err == nil { // killed after all was done
+				sameDir(t, to, db)
+				break
+			}
+		}
+		if _, err := os.Stat(to); err != nil {
+			succeed(t, "restore", url, "--to", to)
+		}
+		sameDir(t, to, db)
+		os.RemoveAll(to)
+		if round > 200 {
+			t.Fatal("the program is never hit")
+		}
+	}
+}
+
+// Eight processes back up to one archive at once: every number is taken once, and every
+// snapshot restores.
+func TestEightProcesses(t *testing.T) {
+	whole(t)
+	for _, d := range destinations() {
+		t.Run(d.name, func(t *testing.T) {
+			url := d.url(t)
+			db := t.TempDir()
+			logDir(t, db, 0, 10, 50_000)
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() {
+					if o := finish(t, program(t, "backup", "--force", "--source", db, "--node", "n", url)); o.code != 0 {
+						t.Errorf("exit code %d: %s", o.code, o.stderr)
+					}
+				})
+			}
+			wg.Wait()
+			if n := listedSnapshots(t, url); n != 8 {
+				t.Fatalf("%d snapshots", n)
+			}
+			for s := 1; s <= 8; s++ {
+				to := filepath.Join(t.TempDir(), "r")
+				succeed(t, "restore", fmt.Sprintf("%s@%d", url, s), "--to", to)
+				sameDir(t, to, db)
+			}
+			succeed(t, "verify", "--read-data", url)
+		})
+	}
+}
+
+// Backing up one file of 2 GiB takes no more memory than one of 64 KiB, within 32 MiB,
+// and less than 96 MiB.
+func TestMemory(t *testing.T) {
+	whole(t)
+	for _, d := range destinations() {
+		t.Run(d.name, func(t *testing.T) {
+			small, large := t.TempDir(), t.TempDir()
+			logDir(t, small, 0, 1, 64<<10)
+			f, err := os.Create(filepath.Join(large, "00000000.jdb"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			block := make([]byte, 1<<20)
+			random := rand.NewChaCha8([32]byte{1})
+			for range 2 << 10 {
+				random.Read(block)
+				if _, err := f.Write(block); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			url := d.url(t)
+			one := succeed(t, "backup", "--source", small, d.url(t)).peak
+			two := succeed(t, "backup", "--source", large, url).peak
+			t.Logf("64 KiB: %s, 2 GiB: %s", size(one), size(two))
+			if two > 96<<20 || two-one > 32<<20 {
+				t.Errorf("2 GiB took %s and 64 KiB %s", size(two), size(one))
+			}
+			to := filepath.Join(t.TempDir(), "r")
+			back := succeed(t, "restore", url, "--to", to).peak
+			t.Logf("restoring: %s", size(back))
+			if back > 96<<20 {
+				t.Errorf("restoring 2 GiB took %s", size(back))
+			}
+			os.RemoveAll(to)
+		})
+	}
+}
+
+// SIGTERM while the program sends ends it within ten seconds with code 130, and leaves
+// nothing half-done.
+func TestInterrupted(t *testing.T) {
+	whole(t)
+	for _, d := range destinations() {
+		t.Run(d.name, func(t *testing.T) {
+			url := d.url(t)
+			db := t.TempDir()
+			logDir(t, db, 0, 12, 20<<20)
+			c := program(t, "backup", "--source", db, url)
+			time.AfterFunc(250*time.Millisecond, func() { c.Process.Signal(os.Interrupt) })
+			start := time.Now()
+			o := finish(t, c)
+			if o.code != exitInterrupted && o.code != 0 {
+				t.Fatalf("exit code %d: %s", o.code, o.stderr)
+			}
+			if took := time.Since(start); took > 10*time.Second {
+				t.Fatalf("it took %s", took)
+			}
+			succeed(t, "backup", "--source", db, url)
+			succeed(t, "verify", "--read-data", url)
+		})
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var last int
+	c := &cobra.Command{
+		Use:   "list [ARCHIVE...]",
+		Short: "List the snapshots, newest last",
+		Long:  "List the snapshots of archives, newest last. ARCHIVE is a name from the configuration or a URL; without one, all of the configuration are listed.",
+		RunE: func(c *cobra.Command, args []string) error {
+			if last < 0 {
+				return usage("--last %d: use a number of snapshots", last)
+			}
+			return a.list(c, args, last)
+		},
+	}
+	c.Flags().IntVar(&last, "last", 0, "only the newest `N`")
+	return c
+}
+
+// listed is a snapshot as list --json shows it: the manifest's own field names.
+type listed struct {
+	*manifest.Summary
+	Sequence int64  `json:"sequence"` // also of a manifest that cannot be read
+	Name     string `json:"archive_name,omitempty"`
+	State    string `json:"state"`
+	Error    string `json:"error,omitempty"`
+}
+
+func (a *app) list(c *cobra.Command, args []string, last int) error {
+	args, err := a.orAll(args)
+	if err != nil {
+		return err
+	}
+	all := []listed{}
+	var damaged error
+	for _, where := range args {
+		snapshots, err := a.listOne(c, where, last)
+		if err != nil {
+			return err
+		}
+		for i := range snapshots {
+			s := &snapshots[i]
+			l := listed{Sequence: s.Sequence, State: state(s)}
+			if len(args) > 1 {
+				l.Name = where
+			}
+			if s.Err != nil {
+				l.Error = s.Err.Error()
+				damaged = errors.Join(damaged, fmt.Errorf("%s: snapshot %d cannot be read: %w", where, s.Sequence, s.Err))
+			} else {
+				l.Summary = &s.Summary
+			}
+			all = append(all, l)
+		}
+	}
+	if err := a.print(all, func(w io.Writer) error { return listTable(w, all, len(args) > 1) }); err != nil {
+		return err
+	}
+	return damaged
+}
+
+func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Snapshot, err error) {
+	o, err := a.open(c.Context(), where)
+	if err != nil {
+		return nil, err
+	}
+	defer o.close(&err)
+	s, err := o.List(c.Context(), last)
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", o.name, err)
+	}
+	return s, nil
+}
+
+// orAll is the arguments or, without any, every archive of the configuration.
+func (a *app) orAll(args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.Archives {
+		args = append(args, c.Archives[i].Name)
+	}
+	return args, nil
+}
+
+// state is the one word that a listing has for a snapshot.
+func state(s *archive.Snapshot) string {
+	switch {
+	case s.Err != nil:
+		return "unreadable"
+	case s.Counts.Damaged > 0:
+		return "damaged"
+	}
+	return "ok"
+}
+
+func listTable(w io.Writer, all []listed, names bool) error {
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(w, "no snapshots yet")
+		return err
+	}
+	rows := [][]string{{"SNAPSHOT", "CREATED", "FILES", "BYTES", "ADDED", "ADDED BYTES", "STORED", "THROUGH", "STATE"}}
+	for _, l := range all {
+		row := []string{strconv.FormatInt(l.Sequence, 10), "-", "-", "-", "-", "-", "-", "-", l.State}
+		if s := l.Summary; s != nil {
+			row = []string{
+				strconv.FormatInt(s.Sequence, 10), stamp(s.Created), strconv.FormatInt(s.Counts.Files, 10), size(s.Counts.Bytes),
+				strconv.FormatInt(s.Counts.Added, 10), size(s.Counts.AddedBytes), size(s.Counts.StoredBytes), through(s), l.State,
+			}
+		}
+		if names {
+			row = append([]string{l.Name}, row...)
+		}
+		rows = append(rows, row)
+	}
+	if names {
+		rows[0] = append([]string{"ARCHIVE"}, rows[0]...)
+	}
+	return table(w, rows)
+}
+
+func through(s *manifest.Summary) string {
+	if s.ConsistentThrough == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s:%d", s.ConsistentThrough.Name, s.ConsistentThrough.Size)
+}

@@ -1,0 +1,88 @@
+// Command strongroom archives the log files of log-structured databases into a bucket,
+// provably intact and restorable by someone who has nothing but the bucket. The
+// contract of its commands, exit codes and output stands in docs/cli.md.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	_ "time/tzdata" // schedules name time zones also where the system has none
+
+	"github.com/spf13/cobra"
+)
+
+// version is stamped by the linker.
+var version = "devel"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program: it returns the exit code of cli.md.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := interruptible()
+	defer stop()
+	a := &app{stdout: stdout, stderr: stderr}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "strongroom: "+message(err))
+	}
+	return exitCode(ctx, err)
+}
+
+// interruptible gives a context that the first SIGINT or SIGTERM ends; the second ends
+// the program at once.
+func interruptible() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel(errInterrupted)
+		<-signals
+		os.Exit(exitInterrupted)
+	}()
+	return ctx, func() { signal.Stop(signals) }
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "strongroom",
+		Short:         "Archives the log files of log-structured databases, provably intact",
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return a.setUp()
+		},
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				return usage("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+			}
+			return usage("there is no command %q; strongroom --help lists them", args[0])
+		},
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%v; see strongroom %s --help", err, c.Name())
+	})
+	f := root.PersistentFlags()
+	f.StringVar(&a.configFile, "config", "", "configuration `FILE` (default strongroom.yaml, then /etc/strongroom/strongroom.yaml; or STRONGROOM_CONFIG)")
+	f.BoolVar(&a.json, "json", false, "print JSON")
+	f.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
+	f.BoolVar(&a.noProgress, "no-progress", false, "show no progress")
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.backupCommand(), a.listCommand(), a.showCommand(), a.diffCommand(),
+		a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.runCommand(), a.versionCommand())
+	return root
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"strongroom": main})
+}
+
+// The scripts in testdata/script are the contract of the command line.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "../../testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("STRONGROOM_STATE_DIR", filepath.Join(e.WorkDir, "witness"))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"jelog":   jelog,
+			"fails":   fails,
+			"flip":    flip,
+			"waitfor": waitFor,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+// jelog DIR FILES RECORDS makes a log directory, or goes on with one, until it has so
+// many files with so many bytes or more in each but the last. The content depends on the
+// number of records, so that other numbers make another database.
+func jelog(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	files, err1 := strconv.Atoi(args[1])
+	records, err2 := strconv.Atoi(args[2])
+	ts.Check(errors.Join(err1, err2, os.MkdirAll(dir, 0o755)))
+	for n := range files {
+		name := filepath.Join(dir, fmt.Sprintf("%08x.jdb", n))
+		want := records
+		if n == files-1 {
+			want /= 2 // the last is still being written
+		}
+		content := []byte{}
+		for i := range want {
+			content = fmt.Appendf(content, "record %d of file %d in a log of %d\n", i, n, records)
+		}
+		if is, err := os.ReadFile(name); err == nil && string(is) == string(content) {
+			continue
+		}
+		ts.Check(os.WriteFile(name, content, 0o644))
+	}
+}
+
+// fails CODE ARGS... runs the program, which must fail with this exit code.
+func fails(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec("strongroom", args[1:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		ts.Fatalf("strongroom ended with %v, want exit code %s", err, args[0])
+	}
+	if got := strconv.Itoa(exit.ExitCode()); got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// flip PATH flips a bit in the only object at or below a path.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		b[len(b)/2] ^= 1
+		return rewrite(name, b)
+	}))
+}
+
+// waitFor FILE waits until a file is there.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for tick := time.NewTicker(10 * time.Millisecond); ; {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("%s did not appear", args[0])
+		case <-tick.C:
+		}
+	}
+}

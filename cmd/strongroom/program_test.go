@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// The tests in files that need the program as a user has it build it once, and run it as
+// a process of its own.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "strongroom-test-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "strongroom")
+	c := exec.Command("go", "build", "-o", bin, ".")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		return "", errors.Join(err, errors.New(string(out)))
+	}
+	return bin, nil
+})
+
+// whole skips a test that takes longer than the fast loop can bear.
+func whole(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long or needs servers: make test runs it")
+	}
+}
+
+// program is a process of the program that was not started yet.
+func program(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(bin, args...)
+	c.Env = append(os.Environ(), "STRONGROOM_STATE_DIR="+t.(interface{ TempDir() string }).TempDir())
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return c
+}
+
+// outcome is what a process left.
+type outcome struct {
+	code           int
+	stdout, stderr string
+	peak           int64 // bytes resident, at most
+}
+
+// finish runs a process to its end.
+func finish(t testing.TB, c *exec.Cmd) outcome {
+	t.Helper()
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	usage, _ := c.ProcessState.SysUsage().(*syscall.Rusage)
+	return outcome{c.ProcessState.ExitCode(), out.String(), errs.String(), usage.Maxrss << 10}
+}
+
+// succeed runs the program and fails the test if it fails.
+func succeed(t testing.TB, args ...string) outcome {
+	t.Helper()
+	o := finish(t, program(t, args...))
+	if o.code != 0 {
+		t.Fatalf("strongroom %q: exit code %d\n%s%s", args, o.code, o.stdout, o.stderr)
+	}
+	return o
+}
+
+// A destination is where a test archives to: a fresh one a call.
+type destination struct {
+	name string
+	url  func(t *testing.T) string
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+// Progress is shown for what takes longer than a second: on a terminal as a bar, and
+// elsewhere as a log line every ten.
+const (
+	progressAfter = time.Second
+	progressEvery = 10 * time.Second
+)
+
+// watch shows progress until stop is called.
+func (a *app) watch(ctx context.Context, what string, p *archive.Progress) (stop func()) {
+	if a.noProgress {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			bar(ctx, f, what, p)
+		} else {
+			a.logProgress(ctx, what, p)
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// bar draws bytes, rate and time left.
+func bar(ctx context.Context, f *os.File, what string, p *archive.Progress) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(progressAfter):
+	}
+	m := mpb.New(mpb.WithOutput(f), mpb.WithWidth(40))
+	b := m.AddBar(0,
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(what+" "), decor.CountersKibiByte("% .1f / % .1f")),
+		mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1024(0), " % .1f"), decor.Name(" left "), decor.AverageETA(decor.ET_STYLE_GO)))
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		b.SetTotal(p.Bytes.Load()+1, false) // never complete by itself: more may be planned
+		b.SetCurrent(p.BytesDone.Load())
+		select {
+		case <-ctx.Done():
+			b.Abort(true)
+			m.Wait()
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *app) logProgress(ctx context.Context, what string, p *archive.Progress) {
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	last, lastBytes := time.Now(), int64(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			bytes := p.BytesDone.Load()
+			rate := float64(bytes-lastBytes) / now.Sub(last).Seconds()
+			a.log.Info(what, "files", p.FilesDone.Load(), "of_files", p.Files.Load(),
+				"bytes", bytes, "of_bytes", p.Bytes.Load(), "bytes_per_second", int64(rate))
+			last, lastBytes = now, bytes
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+func (a *app) restoreCommand() *cobra.Command {
+	var which, at, to string
+	var o archive.RestoreOptions
+	c := &cobra.Command{
+		Use:   "restore ARCHIVE[@S] --to DIR",
+		Short: "Restore a snapshot into a directory",
+		Long: `Restore a snapshot into a directory. Every file is checked against its hash before it
+gets its name. A directory that does not exist yet appears when all is done; in an
+existing one the file ` + archive.IncompleteMarker + ` stands until then. The same command
+continues a restore that was broken off.`,
+		Args: exactArgs(1, "restore ARCHIVE[@S] --to DIR"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if to == "" {
+				return usage("--to DIR is missing: where should the files go?")
+			}
+			if at != "" {
+				if _, err := time.Parse(time.RFC3339Nano, at); err != nil || which != "" {
+					return usage("--at %q: give one time such as 2026-11-22T23:00:00Z, and no --snapshot", at)
+				}
+				which = at
+			}
+			return a.restore(c, args[0], which, to, o)
+		},
+	}
+	snapshotArgs(c, &which)
+	f := c.Flags()
+	f.StringVar(&at, "at", "", "the newest snapshot that was not made after this `TIME`")
+	f.StringVar(&to, "to", "", "the `DIR` to restore into")
+	f.StringArrayVar(&o.Include, "include", nil, "only files that fit this `GLOB` (repeatable)")
+	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be fetched")
+	f.BoolVar(&o.Overwrite, "overwrite", false, "restore into a directory that holds files; those that are right already are kept")
+	f.BoolVar(&o.DeleteExtra, "delete-extra", false, "remove log files that the snapshot does not have")
+	return c
+}
+
+func (a *app) restore(c *cobra.Command, arg, which, to string, o archive.RestoreOptions) (err error) {
+	from, m, err := a.snapshot(c.Context(), arg, which)
+	if err != nil {
+		return err
+	}
+	defer from.close(&err)
+	stop := a.watch(c.Context(), "restore", from.progress)
+	start := time.Now()
+	res, err := from.Restore(c.Context(), m, to, o)
+	stop()
+	if res != nil && len(res.Damaged) > 0 {
+		a.log.Warn("files of this snapshot were damaged when they were archived", "files", res.Damaged)
+	}
+	if err != nil {
+		return err
+	}
+	report := restoreReport{m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Requests, res.Removed, res.Damaged, time.Since(start).Milliseconds()}
+	return a.print(report, func(w io.Writer) error { return report.print(w) })
+}
+
+type restoreReport struct {
+	Snapshot int64    `json:"snapshot"`
+	To       string   `json:"to"`
+	DryRun   bool     `json:"dry_run"`
+	Files    int      `json:"files"`
+	Bytes    int64    `json:"bytes"`
+	Fetched  int      `json:"fetched"`
+	Skipped  int      `json:"skipped"`
+	Requests int      `json:"requests"`
+	Removed  []string `json:"removed"`
+	Damaged  []string `json:"damaged"`
+	MS       int64    `json:"ms"`
+}
+
+func (r *restoreReport) print(w io.Writer) error {
+	if r.DryRun {
+		_, err := fmt.Fprintf(w, "snapshot %d: %s, %s, would be fetched with %s into %s\n", r.Snapshot, plural(r.Files, "file"), size(r.Bytes), plural(r.Requests, "request"), r.To)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "snapshot %d is restored in %s: %s, %s, every one checked against its hash (%d fetched, %d right already) in %d ms\n",
+		r.Snapshot, r.To, plural(r.Files, "file"), size(r.Bytes), r.Fetched, r.Skipped, r.MS)
+	lines(w, "removed ", r.Removed, 20)
+	return err
+}

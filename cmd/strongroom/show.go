@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// snapshotArgs adds the flag that names a snapshot beside an ARCHIVE argument.
+func snapshotArgs(c *cobra.Command, flag *string) {
+	c.Flags().StringVar(flag, "snapshot", "", "the snapshot: a number, latest, or a time (`S`), as @S at the end of the argument")
+}
+
+// snapshot opens an archive and reads the snapshot that the argument names.
+func (a *app) snapshot(ctx context.Context, arg, flag string) (*opened, *manifest.Manifest, error) {
+	where, which, err := selector(arg, flag)
+	if err != nil {
+		return nil, nil, err
+	}
+	o, err := a.open(ctx, where)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := o.Snapshot(ctx, which)
+	if err != nil {
+		o.bucket.Close()
+		return nil, nil, fmt.Errorf("reading snapshot %s of %s: %w", which, o.name, err)
+	}
+	return o, m, nil
+}
+
+func (a *app) showCommand() *cobra.Command {
+	var which string
+	c := &cobra.Command{
+		Use:   "show ARCHIVE[@S]",
+		Short: "Show the files of a snapshot",
+		Args:  exactArgs(1, "show ARCHIVE[@S]"),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			o, m, err := a.snapshot(c.Context(), args[0], which)
+			if err != nil {
+				return err
+			}
+			defer o.close(&err)
+			return a.print(m, func(w io.Writer) error { return showTable(w, m) })
+		},
+	}
+	snapshotArgs(c, &which)
+	return c
+}
+
+func showTable(w io.Writer, m *manifest.Manifest) error {
+	fmt.Fprintf(w, "snapshot %d of %s, made %s on %s by %s\n%s, %s (layout %s), through %s\n\n", m.Sequence, m.Archive, stamp(m.Created), m.Node, m.Tool,
+		plural(m.Counts.Files, "file"), size(m.Counts.Bytes), m.Layout, through(&m.Summary))
+	rows := [][]string{{"NAME", "SIZE", "MODIFIED", "STATE", "SINCE", "SHA-256"}}
+	for i := range m.Files {
+		rows = append(rows, fileRow(&m.Files[i]))
+	}
+	return table(w, rows)
+}
+
+func fileRow(f *manifest.File) []string {
+	state := string(f.State)
+	if f.Damaged() {
+		state += fmt.Sprintf(", damaged at %d: %s", *f.Check.At, f.Check.Why)
+	}
+	return []string{f.Name, strconv.FormatInt(f.Size, 10), stamp(f.Modified), state, strconv.FormatInt(f.Snapshot, 10), f.SHA256.String()}
+}
+
+func (a *app) diffCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "diff ARCHIVE@A ARCHIVE@B",
+		Short: "Compare two snapshots",
+		Long:  "Compare two snapshots, of one archive or of two: which files were added (+), removed (-) and changed (~) from the first to the second.",
+		Args:  exactArgs(2, "diff ARCHIVE@A ARCHIVE@B"),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			o1, before, err := a.snapshot(c.Context(), args[0], "")
+			if err != nil {
+				return err
+			}
+			defer o1.close(&err)
+			o2, after, err := a.snapshot(c.Context(), args[1], "")
+			if err != nil {
+				return err
+			}
+			defer o2.close(&err)
+			d := archive.Diff(before, after)
+			return a.print(d, func(w io.Writer) error { return diffTable(w, &d) })
+		},
+	}
+}
+
+func diffTable(w io.Writer, d *archive.Difference) error {
+	var rows [][]string
+	for i := range d.Removed {
+		rows = append(rows, []string{"-", d.Removed[i].Name, size(d.Removed[i].Size), ""})
+	}
+	for i := range d.Added {
+		rows = append(rows, []string{"+", d.Added[i].Name, size(d.Added[i].Size), string(d.Added[i].State)})
+	}
+	for i := range d.Changed {
+		b, n := &d.Changed[i].Before, &d.Changed[i].After
+		rows = append(rows, []string{"~", n.Name, size(b.Size) + " to " + size(n.Size), string(b.State) + " to " + string(n.State)})
+	}
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(w, "no difference")
+		return err
+	}
+	return table(w, rows)
+}
+
+// exactArgs is cobra's, with our exit code and the form of the call.
+func exactArgs(n int, form string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usage("%s wanted, %d given: strongroom %s", plural(n, "argument"), len(args), form)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	var o archive.VerifyOptions
+	c := &cobra.Command{
+		Use:   "verify ARCHIVE[@S]...",
+		Short: "Check that an archive holds what its manifests say",
+		Long: `Check that an archive holds what its manifests say: the chain of manifests, each of
+them, and the presence and size of every object. Only --read-data finds bytes that have
+gone bad: it fetches and hashes everything. Exit code 3 when something is wrong.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("which archive? strongroom verify ARCHIVE[@S]...")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return a.verifyAll(c, args, o) },
+	}
+	c.Flags().BoolVar(&o.Checksums, "checksums", false, "ask the provider for the checksum of every object")
+	c.Flags().BoolVar(&o.ReadData, "read-data", false, "fetch and hash everything")
+	return c
+}
+
+// problems is how many problems verify has printed.
+type problems int
+
+func (p problems) Error() string { return plural(int(p), "problem") + " found" }
+func (p problems) Unwrap() error { return archive.ErrDamaged }
+
+type verified struct {
+	Name string `json:"archive_name"`
+	*archive.VerifyReport
+	MS int64 `json:"ms"`
+}
+
+func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions) error {
+	// Several snapshots of one archive are one look at it.
+	var order []string
+	wanted := map[string][]archive.Selector{}
+	whole := map[string]bool{}
+	for _, arg := range args {
+		where, which, err := selector(arg, "")
+		if err != nil {
+			return err
+		}
+		if _, seen := wanted[where]; !seen {
+			order = append(order, where)
+		}
+		wanted[where] = append(wanted[where], which)
+		whole[where] = whole[where] || where == arg
+	}
+	reports := []verified{}
+	var found problems
+	for _, where := range order {
+		o.Snapshots = wanted[where]
+		if whole[where] {
+			o.Snapshots = nil
+		}
+		r, err := a.verify(c, where, o)
+		if err != nil {
+			return err
+		}
+		reports = append(reports, *r)
+		found += problems(len(r.Problems))
+	}
+	err := a.print(reports, func(w io.Writer) error {
+		for i := range reports {
+			reports[i].print(w, &o)
+		}
+		return nil
+	})
+	if err == nil && found > 0 {
+		err = found
+	}
+	return err
+}
+
+func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions) (_ *verified, err error) {
+	from, err := a.open(c.Context(), where)
+	if err != nil {
+		return nil, err
+	}
+	defer from.close(&err)
+	stop := a.watch(c.Context(), "verify", from.progress)
+	defer stop()
+	start := time.Now()
+	report, err := from.Verify(c.Context(), o)
+	if err != nil {
+		return nil, fmt.Errorf("verifying %s: %w", from.name, err)
+	}
+	return &verified{from.name, report, time.Since(start).Milliseconds()}, nil
+}
+
+func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
+	for _, p := range v.Problems {
+		fmt.Fprintf(w, "%s: %s: %s\n", p.What, p.Object, p.Detail)
+		if len(p.Files) > 0 {
+			fmt.Fprintf(w, "    log files: %s\n", strings.Join(p.Files, ", "))
+		}
+		if len(p.Snapshots) > 0 {
+			fmt.Fprintf(w, "    snapshots: %s\n", strings.Trim(fmt.Sprint(p.Snapshots), "[]"))
+		}
+	}
+	for _, f := range v.Damaged {
+		fmt.Fprintf(w, "note: %s was damaged when it was archived\n", f)
+	}
+	verdict := "all is there"
+	switch {
+	case len(v.Problems) > 0:
+		verdict = plural(len(v.Problems), "problem")
+	case o.ReadData:
+		verdict = fmt.Sprintf("all is there and every byte is right (%s read)", size(v.ReadBytes))
+	}
+	fmt.Fprintf(w, "%s: %s, %s, %s: %s\n", v.Name, plural(v.Snapshots, "snapshot"), plural(v.Objects, "object"), size(v.Bytes), verdict)
+	if v.Unreferenced > 0 {
+		fmt.Fprintf(w, "note: %s left by runs that were broken off or lost a race\n", plural(v.Unreferenced, "object"))
+	}
+}
