@@ -1,6 +1,26 @@
+// Package source reads a directory of log files while a database writes to it. It
+// knows which files belong to the log (a Layout), which of them the database has
+// finished with, and how to take hold of a set of them that was there at one instant
+// although the database goes on creating, rewriting and deleting files:
+//
+//	layout, err := source.NewLayout(source.LayoutOptions{Name: "je"})
+//	dir, err := source.Open("/var/lib/orders", layout)
+//	capture, err := dir.Capture(ctx, func(f source.File) bool { return !archived(f) })
+//	defer capture.Close()
+//	for _, f := range capture.Files {
+//		content, err := capture.Open(f.Name)
+//		// read content, f.Size bytes; then ask content.Unchanged(); then close it
+//	}
+//
+// The directory is only ever read, without locks: permission to read it is enough, and
+// the database never notices. What was captured is held by open descriptors, which
+// outlive a deletion, never by links, which would need ownership and touch the files.
 package source
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // State says what is known of a file's end.
 type State int
@@ -26,3 +46,16 @@ type File struct {
 	Modified time.Time // UTC
 	State    State
 }
+
+// What goes wrong with a source; test with errors.Is.
+var (
+	// ErrMissing: the source directory, or what a link in it leads to, is not there.
+	ErrMissing = errors.New("it is not there")
+	// ErrEmpty: the directory is there and has no log files in it.
+	ErrEmpty = errors.New("no log files")
+	// ErrVanished: a file was deleted before it could be opened, or the directory
+	// changed so fast that no consistent set could be had. Capturing again may help.
+	ErrVanished = errors.New("the log moved on")
+	// ErrChanged: a file is no longer what it was at capture. Capturing again may help.
+	ErrChanged = errors.New("the file changed since it was captured")
+)

@@ -78,6 +78,12 @@ func (a *app) findConfig() (string, error) {
 	return "", usage("there is no configuration: neither %s; make one with strongroom init, name one with --config, or give an archive's URL", strings.Join(configPlaces, " nor "))
 }
 
+// shortName is what an archive without a name is called: its URL without the settings.
+func shortName(url string) string {
+	name, _, _ := strings.Cut(providers.Redact(url), "?")
+	return name
+}
+
 // isURL tells an archive's URL from its name in the configuration.
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
@@ -133,7 +139,7 @@ func (a *app) open(ctx context.Context, where string) (*opened, error) {
 			}
 			stateDir = c.StateDir
 		}
-		return a.openURL(ctx, providers.Redact(where), where, stateDir, 0)
+		return a.openURL(ctx, shortName(where), where, stateDir, 0)
 	}
 	c, err := a.config()
 	if err != nil {
@@ -160,7 +166,7 @@ func named(c *config.Config, name string) (*config.Archive, error) {
 func (a *app) openURL(ctx context.Context, name, url, stateDir string, transfers int) (*opened, error) {
 	bucket, err := providers.Open(ctx, url, providers.Options{Transfers: transfers, Log: a.log})
 	if err != nil {
-		return nil, err
+		return nil, usageError{err} // no request was sent yet: it is the URL, or what is configured on this host
 	}
 	o := &opened{name: name, bucket: bucket, progress: &archive.Progress{}}
 	o.Archive = archive.New(bucket, archive.Options{

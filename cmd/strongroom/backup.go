@@ -148,7 +148,7 @@ func adHoc(b *backupFlags, url string) (job, error) {
 	if o.Node = b.node; o.Node == "" {
 		o.Node, err = os.Hostname()
 	}
-	return job{name: providers.Redact(url), url: url, source: src, o: o}, err
+	return job{name: shortName(url), url: url, source: src, o: o}, err
 }
 
 // configured is a backup by the configuration.

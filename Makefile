@@ -1,0 +1,88 @@
+# The default target builds bin/strongroom; "make help" lists the others.
+
+# What is built for the tests is kept below CACHE: MinIO takes minutes, once.
+CACHE ?= $(CURDIR)/.cache
+# For go test, such as TESTFLAGS=-v or TESTFLAGS='-run Restore'.
+TESTFLAGS ?=
+# RACE= skips the runs with the race detector, which need a C compiler.
+RACE ?= -race
+FUZZTIME ?= 30s
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+hash = $(shell cat $(1) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+TOOLS := $(CACHE)/bin/tools-$(call hash,testdata/tools/go.sum)
+MINIO := $(CACHE)/bin/minio-$(call hash,testdata/servers/go.sum)
+WITH := $(CACHE)/bin/with
+
+# Modules of their own: what only tests need stays out of the product's go.mod.
+MODULES := testdata/servers/with testdata/servers/compose
+
+.PHONY: build
+build: ## build bin/strongroom
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)' -o bin/strongroom ./cmd/strongroom
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: build ## build, then show the main job, with no configuration, server or credentials
+	bin/strongroom demo
+
+.PHONY: check
+check: $(TOOLS)/gofumpt ## the fast loop: format, vet, staticcheck, short tests; no servers
+	@diff=$$($(TOOLS)/gofumpt -d . $(MODULES)) && test -z "$$diff" || \
+		{ printf '%s\n' "$$diff"; echo 'not formatted: run make format'; exit 1; }
+	go vet ./...
+	@set -e; for m in $(MODULES); do echo "go -C $$m vet ./..."; go -C $$m vet ./...; done
+	$(TOOLS)/staticcheck ./...
+	@set -e; for m in $(MODULES); do (cd $$m && $(TOOLS)/staticcheck ./...); done
+	go test -short $(TESTFLAGS) ./...
+
+.PHONY: format
+format: $(TOOLS)/gofumpt ## format all Go files
+	$(TOOLS)/gofumpt -l -w . $(MODULES)
+
+.PHONY: test
+test: deps minio with ## all tests, with real databases and servers; installs and builds what it needs
+	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
+	$(WITH) -minio $(MINIO) -- go test -count=1 -timeout 40m $(TESTFLAGS) ./...
+	$(if $(RACE),$(WITH) -minio $(MINIO) -- go test $(RACE) -count=1 -short -timeout 30m $(TESTFLAGS) ./...)
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@set -e; for p in $$(go list ./...); do \
+		names=$$(go test -list '^Fuzz' $$p); \
+		for f in $$(echo "$$names" | grep '^Fuzz'); do \
+			echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## remove bin/ and what is kept for the tests
+	rm -rf bin $(CACHE)
+
+.PHONY: deps
+deps: # what the tests need from the system
+	@.ci/deps java $(if $(RACE),cc)
+
+.PHONY: minio
+minio: $(MINIO) # the S3 server for the tests
+
+$(MINIO):
+	@mkdir -p $(@D)
+	@echo 'building MinIO for the tests: this takes several minutes, once'
+	@rm -f $(@D)/minio-*
+	CGO_ENABLED=0 go -C testdata/servers build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/minio/minio
+	@mv $@.part $@
+
+.PHONY: with
+with: # the program that runs the tests beside the servers
+	@mkdir -p $(@D) $(dir $(WITH))
+	go -C testdata/servers/with build -trimpath -buildvcs=false -o $(WITH) .
+
+$(TOOLS)/gofumpt:
+	@rm -rf $(CACHE)/bin/tools-*
+	@mkdir -p $(@D)
+	CGO_ENABLED=0 go -C testdata/tools build -trimpath -buildvcs=false -o $(TOOLS)/ tool
+	@touch $@

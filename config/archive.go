@@ -1,0 +1,169 @@
+package config
+
+import (
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// archive fills a in from its section. It begins as a copy of the defaults.
+func (s *section) archive(a *Archive) {
+	s.required("name", "orders")
+	s.required("source", "{dir: /var/lib/orders}")
+	s.required("destination", "s3://bucket/orders?region=eu-central-1")
+	a.Name = s.name()
+	a.Destination = s.destination()
+	s.shared(a)
+	if e, ok := s.entries["source"]; ok {
+		if src, ok := s.section(e.value, "in source", keys[Source](), "before", "after"); ok {
+			src.source(&a.Source)
+		}
+	}
+}
+
+// shared fills in what may stand in the defaults, too.
+func (s *section) shared(a *Archive) {
+	if v, ok := s.text("node"); ok {
+		a.Node = v
+	}
+	if v, ok := s.number("transfers", 1, 256); ok {
+		a.Transfers = v
+	}
+	if v, ok := s.duration("jitter"); ok {
+		a.Jitter = v
+	}
+	if v, ok := s.text("time_zone"); ok {
+		location, err := time.LoadLocation(v)
+		if err != nil {
+			s.errors.add(s.entries["time_zone"].at, "the time zone %s is not known; write a name such as UTC or Europe/Berlin", quote(v))
+		}
+		a.TimeZone, a.location = v, location
+	}
+	if v, ok := s.text("schedule"); ok {
+		if _, err := ParseSchedule(v, a.Location()); err != nil {
+			s.errors.add(s.entries["schedule"].at, "%v", err)
+		}
+		a.Schedule = v
+	}
+}
+
+// name returns the archive's name. It becomes part of file names, URLs and command
+// lines, where it must not look like a flag or like "..".
+func (s *section) name() string {
+	v, ok := s.text("name")
+	if !ok || regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`).MatchString(v) {
+		return v
+	}
+	s.errors.add(s.entries["name"].at, "the name %s must consist of letters, digits, dots, _ and -, begin with a letter or digit, and have 100 characters at the most", quote(v))
+	return ""
+}
+
+// destination returns the archive's URL. Errors do not show its content, or the reason why
+// it is no URL, for there may be a password in it. Which schemes there are, and what they
+// ask for, is known to those who open it.
+func (s *section) destination() string {
+	v, ok := s.text("destination")
+	if !ok {
+		return ""
+	}
+	at := s.entries["destination"].at
+	u, err := url.Parse(v)
+	switch {
+	case err != nil || u.Scheme == "" || u.Opaque != "" || u.Host+u.Path == "":
+		s.errors.add(at, "destination is no URL, such as s3://bucket/orders?region=eu-central-1 or file:///mnt/backup/orders")
+	case u.User != nil:
+		s.errors.add(at, "destination has credentials in it (before the @); remove them: they come from the environment, shared files or the workload's identity")
+	case u.Fragment != "":
+		s.errors.add(at, "destination has a # in it; write it as %%23")
+	default:
+		return v
+	}
+	return ""
+}
+
+// path returns a key's absolute path, or the empty string.
+func (s *section) path(key string) string {
+	v, ok := s.text(key)
+	if ok && !filepath.IsAbs(v) {
+		s.errors.add(s.entries[key].at, "%s must be an absolute path, such as /var/lib/orders: a relative one would depend on where strongroom is started", key)
+		return ""
+	}
+	if !ok {
+		return ""
+	}
+	return filepath.Clean(v)
+}
+
+// source fills in the source from its section.
+func (s *section) source(src *Source) {
+	s.required("dir", "/var/lib/orders")
+	src.Dir = s.path("dir")
+	src.Layout = s.choice("layout", "je", "noxu", "bdb", "segments", "files")
+	src.Closed = s.choice("closed", "all-but-newest", "quiet")
+	src.Tail = s.choice("tail", "include", "exclude")
+	src.Pattern, _ = s.text("pattern")
+	if v, ok := s.duration("quiet"); ok {
+		if v == 0 {
+			s.errors.add(s.entries["quiet"].at, "quiet must be longer than nothing: it is how long a file must be left alone to count as closed, such as 60s")
+		}
+		src.Quiet = v
+	}
+	if v, ok := s.number("base", 10, 16); ok {
+		if v != 10 && v != 16 {
+			s.errors.add(s.entries["base"].at, "base must be 10 or 16")
+		}
+		src.Base = v
+	}
+	if _, given := s.entries["layout"]; !given || src.Layout != "" {
+		s.fit(src)
+	}
+}
+
+// fit reports the settings that do not go with the layout: whoever sets one expects an
+// effect.
+func (s *section) fit(src *Source) {
+	named := src.Layout
+	if named == "" {
+		named = "(none, so it is detected)"
+	}
+	only := func(key, what string, layouts ...string) {
+		if e, ok := s.entries[key]; ok && !slices.Contains(layouts, src.Layout) {
+			s.errors.add(e.key, "layout %s has no %s: that is for %s; remove it or choose another layout", named, key, what)
+		}
+	}
+	only("pattern", "segments and files", "segments", "files")
+	only("base", "segments", "segments")
+	only("closed", "segments", "segments")
+	only("quiet", "files, and segments with closed: quiet", "segments", "files")
+	if src.Tail == "include" {
+		only("tail", "je and noxu", "", "je", "noxu")
+	}
+	if e, ok := s.entries["quiet"]; ok && src.Layout == "segments" && src.Closed != "quiet" {
+		s.errors.add(e.key, "quiet has no effect with closed: all-but-newest; set closed: quiet, or remove it")
+	}
+	switch src.Layout {
+	case "segments":
+		s.required("pattern", `'[0-9a-f]{16}-([0-9a-f]{16})\.wal'`)
+		s.pattern(src.Pattern, true)
+	case "files":
+		s.required("pattern", `'.*\.log'`)
+		s.pattern(src.Pattern, false)
+	}
+}
+
+// pattern reports a regular expression that is none, or lacks its group.
+func (s *section) pattern(pattern string, group bool) {
+	if pattern == "" {
+		return
+	}
+	at := s.entries["pattern"].at
+	re, err := regexp.Compile(pattern)
+	switch {
+	case err != nil:
+		s.errors.add(at, "pattern: %v; the syntax is that of Go and RE2", err)
+	case group && re.NumSubexp() != 1:
+		s.errors.add(at, "pattern has %d groups; layout segments needs exactly one, around the sequence number; write (?:…) for the others", re.NumSubexp())
+	}
+}

@@ -1,0 +1,152 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParse(t *testing.T) {
+	c := mustParse(t, `
+state_dir: /var/lib/strongroom/
+defaults:
+  schedule: "@hourly"
+  jitter: 5m
+  transfers: ${N}
+  time_zone: Europe/Berlin
+archives:
+  - name: orders
+    node: db-1
+    source:
+      dir: /var/lib/orders
+      layout: je
+      tail: include
+    destination: s3://${BUCKET}/orders?region=eu-central-1
+    schedule: "*/15 * * * *"
+    time_zone: UTC
+    jitter: 30s
+    transfers: 4
+  - name: wal-2.x_y
+    source: {dir: /wal, layout: segments, pattern: '([0-9]+)\.wal$', base: 16, closed: quiet, quiet: 1m30s}
+    destination: "file:///$${backup}"
+`)
+	c.Archives[0].location, c.Archives[1].location = nil, nil // compared by name
+	want := &Config{
+		StateDir: "/var/lib/strongroom",
+		Archives: []Archive{
+			{
+				Name: "orders", Node: "db-1", Source: Source{Dir: "/var/lib/orders", Layout: "je", Tail: "include"},
+				Destination: "s3://backups/orders?region=eu-central-1",
+				Schedule:    "*/15 * * * *", TimeZone: "UTC", Jitter: 30 * time.Second, Transfers: 4,
+			},
+			{
+				Name: "wal-2.x_y", Source: Source{
+					Dir: "/wal", Layout: "segments", Pattern: `([0-9]+)\.wal$`, Base: 16, Closed: "quiet", Quiet: 90 * time.Second,
+				},
+				Destination: "file:///${backup}",
+				Schedule:    "@hourly", TimeZone: "Europe/Berlin", Jitter: 5 * time.Minute, Transfers: 12,
+			},
+		},
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got\n%+v\nnot\n%+v", c, want)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	a := mustParse(t, minimal("", "")).Archives[0]
+	want := Archive{
+		Name: "orders", Source: Source{Dir: "/var/lib/orders"}, Destination: "file:///backup", TimeZone: "UTC", Transfers: DefaultTransfers,
+	}
+	if !reflect.DeepEqual(a, want) {
+		t.Errorf("got %+v, not %+v", a, want)
+	}
+	if a.Location() != time.UTC {
+		t.Errorf("the time zone is %v", a.Location())
+	}
+	c := mustParse(t, minimal("", "time_zone: Europe/Berlin"))
+	if l := c.Archives[0].Location(); l.String() != "Europe/Berlin" {
+		t.Errorf("the time zone is %v", l)
+	}
+}
+
+// What editors on other systems save.
+func TestWindowsFile(t *testing.T) {
+	mustParse(t, "\uFEFF"+strings.ReplaceAll(minimal("layout: je", ""), "\n", "\r\n"))
+	p := problems(t, "\uFEFF"+strings.ReplaceAll(minimal("layuot: je", ""), "\n", "\r\n"))
+	if p[0].Line != 5 || p[0].Column != 7 || p[0].Text != "      layuot: je" {
+		t.Errorf("got %+v", p[0])
+	}
+}
+
+// A variable cannot smuggle YAML in.
+func TestVariablesAreNotYAML(t *testing.T) {
+	p := problems(t, minimal("", "node: ${EVIL}"))
+	if len(p) != 1 || !strings.Contains(p[0].Message, "node has a line break") {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestStarter(t *testing.T) {
+	c := mustParse(t, string(Starter()))
+	if len(c.Archives) != 1 || c.Archives[0].Schedule == "" {
+		t.Errorf("got %+v", c)
+	}
+	Starter()[0] = 'x'
+	mustParse(t, string(Starter()))
+}
+
+// Every key that is commented out in the starter file is right, too.
+func TestStarterComments(t *testing.T) {
+	for line := range strings.Lines(string(Starter())) {
+		key, _, found := strings.Cut(strings.TrimLeft(line, " #"), ":")
+		if found && strings.HasPrefix(strings.TrimSpace(line), "#") && !strings.Contains(key, " ") && key != "yaml-language-server" {
+			known := slices.Concat(keys[Config](), keys[Archive](), keys[Source](), []string{"defaults"})
+			if !slices.Contains(known, key) {
+				t.Errorf("unknown key: %s", line)
+			}
+		}
+	}
+	mustParse(t, minimal("layout: segments\npattern: '[0-9a-f]{16}-([0-9a-f]{16})\\.wal'\nbase: 16\nclosed: quiet\nquiet: 60s",
+		"node: db-1\ntime_zone: Europe/Berlin\njitter: 30s\ntransfers: 8"))
+	_, uncommented, _ := strings.Cut(string(Starter()), "# defaults:")
+	mustParse(t, minimal("", "")+"defaults:"+strings.ReplaceAll(uncommented, "#  ", " "))
+}
+
+func TestLoad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "strongroom.yaml")
+	_, err := Load(file)
+	if e, ok := errors.AsType[*Error](err); !ok || !errors.Is(err, fs.ErrNotExist) || strings.Count(e.Error(), file) != 1 {
+		t.Errorf("a missing file: %v", err)
+	}
+	t.Setenv("STRONGROOM_TEST_NODE", "db-7")
+	if err := os.WriteFile(file, []byte(minimal("", "node: ${STRONGROOM_TEST_NODE}")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil || c.Archives[0].Node != "db-7" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if err := os.WriteFile(file, Starter(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, _ := os.Hostname()
+	if c, err = Load(file); err != nil || c.Archives[0].Node != host {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Repeat("#\n", MaxSize)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Load(file); err == nil || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("a file that is too long: %v", err)
+	}
+	if _, err = Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("a directory: %v", err)
+	}
+}

@@ -1,0 +1,220 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// decoder makes a Config of a file. It goes on after a problem, to find the others.
+type decoder struct {
+	errors *report
+	getenv func(string) (string, bool)
+}
+
+// decode returns what could be made of the file; it is good if nothing was reported.
+func (d *decoder) decode(data []byte) *Config {
+	c := &Config{}
+	body := d.parse(data)
+	if body == nil {
+		return c
+	}
+	top, ok := d.section(body, "at the top level", append(keys[Config](), "defaults"), "http")
+	if !ok {
+		return c
+	}
+	c.StateDir = top.path("state_dir")
+	shared := Archive{Transfers: DefaultTransfers, TimeZone: "UTC"}
+	if e, ok := top.entries["defaults"]; ok {
+		if s, ok := d.section(e.value, "in defaults", sharedKeys(), laterKeys()...); ok {
+			s.shared(&shared)
+		}
+	}
+	c.Archives = d.archives(top, &shared)
+	return c
+}
+
+func (d *decoder) archives(top *section, shared *Archive) []Archive {
+	top.required("archives", `[{name: orders, …}], or see what strongroom init writes`)
+	e, ok := top.entries["archives"]
+	if !ok {
+		return nil
+	}
+	list, ok := e.value.(*ast.SequenceNode)
+	if !ok {
+		d.errors.add(e.at, "archives must be a list; begin each archive with \"- name:\"")
+		return nil
+	}
+	if len(list.Values) == 0 {
+		d.errors.add(e.at, "archives is empty; there must be at least one archive")
+	}
+	var all []Archive
+	names, destinations := map[string]position{}, map[string]position{}
+	for _, n := range list.Values {
+		s, ok := d.section(n, "in an archive", keys[Archive](), laterKeys()...)
+		if !ok {
+			continue
+		}
+		a := *shared
+		s.archive(&a)
+		s.unique(names, "name", a.Name)
+		s.unique(destinations, "destination", a.Destination)
+		all = append(all, a)
+	}
+	return all
+}
+
+// laterKeys are those of an archive that this version does not have yet.
+func laterKeys() []string {
+	return []string{"compression", "encryption", "bandwidth", "retention", "verify", "drill", "notify"}
+}
+
+// sharedKeys are those of an archive that the section defaults may hold.
+func sharedKeys() []string {
+	var all []string
+	for _, k := range keys[Archive]() {
+		if k != "name" && k != "source" && k != "destination" {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+// keys returns the keys that a struct is filled from.
+func keys[T any]() []string {
+	var all []string
+	for f := range reflect.TypeFor[T]().Fields() {
+		if key := f.Tag.Get("yaml"); key != "" {
+			all = append(all, key)
+		}
+	}
+	return all
+}
+
+// The bounds of a file, far beyond any real one. The YAML parser descends recursively
+// and compares each key of a mapping with all others.
+const (
+	maxDepth  = 16 // of [ and {
+	maxColumn = 1000
+	maxKeys   = 20_000
+)
+
+// parse returns the document's top node, or nil if a problem was reported.
+func (d *decoder) parse(data []byte) ast.Node {
+	if len(data) > MaxSize {
+		d.errors.add(position{}, "it is longer than %d bytes; is this the right file?", MaxSize)
+		return nil
+	}
+	line := 0
+	for text := range bytes.SplitSeq(data, []byte("\n")) {
+		if line++; !utf8.Valid(text) {
+			d.errors.add(position{line, 1}, "this line is not UTF-8; save the file in that encoding")
+			return nil
+		}
+	}
+	// Editors on Windows put a byte order mark first.
+	tokens := lexer.Tokenize(strings.TrimPrefix(string(data), "\uFEFF"))
+	if !d.bounded(tokens) {
+		return nil
+	}
+	f, err := parseTokens(tokens)
+	if err != nil {
+		d.syntaxError(err)
+		return nil
+	}
+	return d.document(f)
+}
+
+// bounded refuses files that are too deep or too large to be parsed.
+func (d *decoder) bounded(tokens token.Tokens) bool {
+	depth, keys := 0, 0
+	for _, t := range tokens {
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			depth++
+		case token.MappingEndType, token.SequenceEndType:
+			depth--
+		case token.MappingValueType:
+			keys++
+		}
+		// A block within another stands at least one column to the right of it.
+		block := t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType
+		if depth > maxDepth || block && t.Position.Column > maxColumn {
+			d.errors.add(place(t), "this is nested too deep for a configuration")
+			return false
+		}
+		if keys > maxKeys {
+			d.errors.add(place(t), "the file has more than %d keys; is this the right file?", maxKeys)
+			return false
+		}
+	}
+	return true
+}
+
+// parseTokens turns a panic of the parser, which is not ours, into an error.
+func parseTokens(tokens token.Tokens) (f *ast.File, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f, err = nil, fmt.Errorf("this YAML cannot be understood (%v)", p)
+		}
+	}()
+	f, err = parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // section tells duplicates better
+	if err != nil {
+		return nil, fmt.Errorf("parsing YAML: %w", err)
+	}
+	return f, nil
+}
+
+func (d *decoder) syntaxError(err error) {
+	syntax, ok := errors.AsType[yaml.Error](err)
+	if !ok {
+		d.errors.add(position{}, "%v", err)
+		return
+	}
+	at := place(syntax.GetToken())
+	advice := "check the indentation and the quotes"
+	if at.line >= 1 && at.line <= len(d.errors.lines) && strings.Contains(d.errors.lines[at.line-1], "${") {
+		advice = "within { } or [ ], put a value that holds ${…} in quotes"
+	}
+	d.errors.add(at, "this is not valid YAML: %s; %s", syntax.GetMessage(), advice)
+}
+
+// document returns the top node of the only document.
+func (d *decoder) document(f *ast.File) ast.Node {
+	var body ast.Node
+	for _, doc := range f.Docs {
+		if doc.Body == nil || doc.Body.Type() == ast.NullType {
+			continue
+		}
+		if doc.Body.Type() == ast.DirectiveType {
+			d.errors.add(place(doc.Body.GetToken()), "YAML directives are not supported; remove this line")
+			return nil
+		}
+		if body != nil {
+			d.errors.add(place(doc.Body.GetToken()), "a second document begins here; a configuration is one document, so remove the line --- before it")
+			return nil
+		}
+		body = doc.Body
+	}
+	if body == nil {
+		d.errors.add(position{}, "it is empty; strongroom init writes one to begin with")
+	}
+	return body
+}
+
+// place is where a token stands.
+func place(t *token.Token) position {
+	if t == nil || t.Position == nil {
+		return position{}
+	}
+	return position{t.Position.Line, t.Position.Column}
+}

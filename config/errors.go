@@ -1,0 +1,137 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Error tells all that is wrong with a configuration file.
+type Error struct {
+	File     string    // as it was named
+	Problems []Problem // at least one, in the order of the file
+	cause    error
+}
+
+// Problem is one thing that is wrong.
+type Problem struct {
+	Line, Column int    // from 1, in characters; 0 when it concerns the file as a whole
+	Text         string // the line, without credentials and control characters
+	Message      string // what is wrong and what to do about it
+
+	caret string // blanks as far as the place in Text
+}
+
+// maxProblems is how many problems are shown: whoever mends these sees the rest.
+const maxProblems = 10
+
+// Error shows each problem with its line and a caret below the place:
+//
+//	strongroom.yaml:4:5: unknown key "shedule"; the nearest valid key is schedule
+//	    4 |     shedule: "@daily"
+//	      |     ^
+func (e *Error) Error() string {
+	var b strings.Builder
+	for i, p := range e.Problems {
+		if i == maxProblems {
+			fmt.Fprintf(&b, "\n%s: and %d more", e.File, len(e.Problems)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if p.Line == 0 {
+			fmt.Fprintf(&b, "%s: %s", e.File, p.Message)
+			continue
+		}
+		number := fmt.Sprintf("%5d", p.Line)
+		fmt.Fprintf(&b, "%s:%d:%d: %s\n%s | %s\n%s | %s^", e.File, p.Line, p.Column, p.Message,
+			number, p.Text, strings.Repeat(" ", len(number)), p.caret)
+	}
+	return b.String()
+}
+
+// Unwrap returns why the file could not be read, if that is the problem.
+func (e *Error) Unwrap() error { return e.cause }
+
+// A position is a place in the file, counted from 1. The zero position is the file.
+type position struct{ line, column int }
+
+// report collects problems.
+type report struct {
+	file       string
+	lines      []string
+	problems   []Problem
+	credential *regexp.Regexp
+}
+
+func newReport(file string, data []byte) *report {
+	return &report{
+		file:  file,
+		lines: strings.Split(string(data[:min(len(data), MaxSize)]), "\n"),
+		// Greedy, up to the last @: a password may hold any character.
+		credential: regexp.MustCompile(`://.*@`),
+	}
+}
+
+// add reports a problem at a place.
+func (r *report) add(at position, format string, args ...any) {
+	p := Problem{Line: at.line, Column: at.column, Message: fmt.Sprintf(format, args...)}
+	// A parser's idea of where it is may be off, at the end of the file for instance.
+	if at.line < 1 || at.line > len(r.lines) {
+		p.Line, p.Column = 0, 0
+	} else {
+		p.Text, p.caret = r.excerpt(at)
+	}
+	r.problems = append(r.problems, p)
+}
+
+// excerpt returns the line of a place, and the blanks that lead to the place.
+func (r *report) excerpt(at position) (text, caret string) {
+	line := []rune(strings.TrimRight(r.lines[at.line-1], "\r \t"))
+	whole := r.printable(line)
+	here := min(len(r.printable(line[:min(max(at.column-1, 0), len(line))])), len(whole))
+	const before, width = 60, 120
+	if here > width-before/2 { // a long line is shown around the place
+		whole = whole[here-before:]
+		here = before
+	}
+	return string(whole[:min(len(whole), width)]), strings.Repeat(" ", here)
+}
+
+// printable makes a text fit to be shown: it could hold a password, or a terminal's
+// control sequences.
+func (r *report) printable(text []rune) []rune {
+	s := r.credential.ReplaceAllString(string(text), "://…@")
+	return []rune(strings.Map(func(c rune) rune {
+		switch {
+		case c == '\t':
+			return ' '
+		case !unicode.IsPrint(c):
+			return '\uFFFD'
+		}
+		return c
+	}, s))
+}
+
+// err returns what was reported, or nil if nothing was.
+func (r *report) err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(r.problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return &Error{File: r.file, Problems: r.problems}
+}
+
+// quote shows a value in a message, cut where it is long.
+func quote(s string) string {
+	if r := []rune(s); len(r) > 80 {
+		s = string(r[:80]) + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}

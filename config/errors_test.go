@@ -1,0 +1,176 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestErrorText(t *testing.T) {
+	_, err := parse(`archives:
+  - name: orders
+    source: {dir: /var/lib/orders, layuot: je}
+    destination: s3://AKIA:secret@backups/orders
+    scheduel: "@daily"
+    compression: zstd
+`)
+	const want = `strongroom.yaml:3:36: unknown key "layuot" in source; the nearest valid key is layout
+    3 |     source: {dir: /var/lib/orders, layuot: je}
+      |                                    ^
+strongroom.yaml:4:18: destination has credentials in it (before the @); remove them: they come from the environment, shared files or the workload's identity
+    4 |     destination: s3://…@backups/orders
+      |                  ^
+strongroom.yaml:5:5: unknown key "scheduel" in an archive; the nearest valid key is schedule
+    5 |     scheduel: "@daily"
+      |     ^
+strongroom.yaml:6:5: this version does not have compression yet; remove it
+    6 |     compression: zstd
+      |     ^`
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nnot\n%s", err, want)
+	}
+}
+
+// Each is a whole file with one problem.
+func TestProblems(t *testing.T) {
+	archive := func(s string) string { return minimal("", s) }
+	source := func(s string) string { return minimal(s, "") }
+	tests := []struct{ yaml, at, message string }{
+		{"", "0:0", "it is empty"},
+		{"# nothing\n", "0:0", "it is empty"},
+		{"---\n", "0:0", "it is empty"},
+		{"- a\n", "1:1", "this is a list; there must be keys"},
+		{"x\n", "1:1", "this is a text"},
+		{"state_dir: /x\n", "1:1", "archives is missing"},
+		{"archives:\n", "1:11", "archives must be a list"},
+		{"archives: []\n", "1:11", "archives is empty"},
+		{"archives: {name: x}\n", "1:11", "archives must be a list"},
+		{"archives:\n  - orders\n", "2:5", "this is a text; there must be keys"},
+		{archive("") + "---\n" + archive(""), "7:9", "a second document"},
+		{"%YAML 1.2\n---\n" + archive(""), "1:1", "directives"},
+		{archive("name: x"), "6:5", `the key "name" is there twice, first in line 2`},
+		{archive("jitter: &x 1s"), "6:13", "anchors, aliases"},
+		{archive("jitter: *x"), "6:13", "anchors, aliases"},
+		{archive("<<: {jitter: 1s}"), "6:5", "anchors, aliases"},
+		{archive("jitter: !!str 1s"), "6:13", "tags"},
+		{archive("? jitter\n: 1s"), "6:5", "this is of the wrong kind; keys are plain words"},
+		{archive("1: 2"), "6:5", "this is a number; keys are plain words"},
+		{archive("jitter: '1s"), "6:13", "not valid YAML"},
+		{archive("time_zone: [${N}]"), "6:18", "put a value that holds ${…} in quotes"},
+		{archive("jitter:"), "6:13", "jitter: there is no value"},
+		{archive("node: 7"), "6:11", "node: this is a number; a text is needed: put it in quotes"},
+		{archive("node: true"), "6:11", "put it in quotes"},
+		{archive("node: [a]"), "6:11", "this is a list; a text is needed"},
+		{archive("node: |\n  x"), "6:11", "this is a block of text; a text is needed"},
+		{archive("node: ''"), "6:11", "node is empty"},
+		{archive("node: ${EMPTY}"), "6:11", "node is empty"},
+		{archive("node: \"a\\u001b\""), "6:11", "control character"},
+		{archive("node: ${NOPE}"), "6:11", "the environment variable NOPE is not set"},
+		{archive("node: a${N"), "6:11", "${ begins a variable"},
+		{archive("node: ${A-B}"), "6:11", "${ begins a variable"},
+		{archive("jitter: 30"), "6:13", "jitter lacks its unit"},
+		{archive("jitter: soon"), "6:13", `jitter: "soon" is no duration`},
+		{archive("jitter: -5s"), "6:13", `jitter: "-5s" is no duration`},
+		{archive("transfers: 0"), "6:16", "transfers must be a whole number from 1 to 256"},
+		{archive("transfers: 257"), "6:16", "transfers must be"},
+		{archive("transfers: 0x10"), "6:16", "transfers must be"},
+		{archive("transfers: 08"), "6:16", "transfers must be"},
+		{archive("transfers: 1.5"), "6:16", "transfers must be"},
+		{archive("transfers: '8'"), "6:16", "transfers must be"},
+		{archive("transfers: ${BUCKET}"), "6:16", "transfers must be"},
+		{archive("transfers: ${NOPE}"), "6:16", "transfers: the environment variable NOPE"},
+		{archive("time_zone: Mars/Olympus"), "6:16", `the time zone "Mars/Olympus" is not known`},
+		{archive("time_zone: ../../etc/passwd"), "6:16", "is not known"},
+		{archive("schedule: '61 * * * *'"), "6:15", `the schedule "61 * * * *": end of range (61) above maximum (59)`},
+		{archive("schedule: '@close'"), "6:15", "@close comes with a later version"},
+		{archive("schedule: '0 0 30 2 *'"), "6:15", "never comes"},
+		{archive("schedule: '@every 5'"), "6:15", "lacks a unit"},
+		{archive("dir: /x"), "6:5", "the key dir belongs in the source"},
+		{archive("x: y"), "6:5", `unknown key "x" in an archive; the valid keys are name,`},
+		{archive("retention: {last: 3}"), "6:5", "does not have retention yet"},
+		{archive("retentoin: {last: 3}"), "6:5", "nearest valid key is retention"},
+		{source("before: x"), "5:7", "does not have before yet"},
+		{source("schedule: '@daily'"), "5:7", "the key schedule belongs in the archive"},
+		{source("layout: jee"), "5:15", `layout cannot be "jee"; it is one of je, noxu, bdb, segments, files; the nearest is je`},
+		{source("pattern: x"), "5:7", "layout (none, so it is detected) has no pattern"},
+		{source("layout: je\nquiet: 1s"), "6:7", "layout je has no quiet"},
+		{source("layout: bdb\nbase: 10"), "6:7", "layout bdb has no base"},
+		{source("layout: bdb\ntail: include"), "6:7", "layout bdb has no tail"},
+		{source("layout: files\npattern: x\nclosed: quiet"), "7:7", "layout files has no closed"},
+		{source("layout: files"), "4:7", "pattern is missing"},
+		{source("layout: segments"), "4:7", "pattern is missing"},
+		{source("layout: segments\npattern: 'a('"), "6:16", "missing closing )"},
+		{source("layout: segments\npattern: a"), "6:16", "pattern has 0 groups"},
+		{source("layout: segments\npattern: (a)(b)"), "6:16", "pattern has 2 groups"},
+		{source("layout: segments\npattern: (a)\nbase: 12"), "7:13", "base must be 10 or 16"},
+		{source("layout: segments\npattern: (a)\nquiet: 1m"), "7:7", "quiet has no effect"},
+		{source("layout: segments\npattern: (a)\nclosed: quiet\nquiet: 0s"), "8:14", "quiet must be longer"},
+		{"archives: [{name: a, destination: 'file:///x'}]", "1:13", "source is missing"},
+		{"archives: [{name: a, source: {tail: exclude}, destination: 'file:///x'}]", "1:31", "dir is missing"},
+		{"archives: [{source: {dir: /x}, destination: 'file:///x'}]", "1:13", "name is missing"},
+		{"archives: [{name: a, source: {dir: /x}}]", "1:13", "destination is missing"},
+		{"archives: [{name: a, source: {dir: x}, destination: 'file:///x'}]", "1:36", "dir must be an absolute path"},
+		{"archives: [{name: a/b, source: {dir: /x}, destination: 'file:///x'}]", "1:19", `the name "a/b"`},
+		{"archives: [{name: .., source: {dir: /x}, destination: 'file:///x'}]", "1:19", `the name ".."`},
+		{"archives: [{name: a, source: {dir: /x}, destination: /x}]", "1:54", "destination is no URL"},
+		{"archives: [{name: a, source: {dir: /x}, destination: 's3:x'}]", "1:54", "destination is no URL"},
+		{"archives: [{name: a, source: {dir: /x}, destination: 's3://x#y'}]", "1:54", "destination has a #"},
+		{archive("") + "state_dir: x\n", "6:12", "state_dir must be an absolute path"},
+		{archive("") + "http: {}\n", "6:1", "does not have http yet"},
+		{archive("") + "defaults: {name: x}\n", "6:12", "there is no default for name"},
+		{archive("") + "defaults: {layout: je}\n", "6:12", "the key layout belongs in the source"},
+		{archive("") + "defaults: {verify: x}\n", "6:12", "does not have verify yet"},
+		{archive("") + "  - {name: orders, source: {dir: /x}, destination: 'file:///x'}\n", "6:12", "the same name, the first in line 2"},
+		{archive("") + "  - {name: b, source: {dir: /x}, destination: 'file:///backup'}\n", "6:47", "the same destination, the first in line 5"},
+		{archive("node: \xff"), "6:1", "not UTF-8"},
+		{"archives: [{name: a, source: {dir: /ü€😀, layuot: je}, destination: 'file:///x'}]", "1:42", `unknown key "layuot"`},
+	}
+	for _, test := range tests {
+		p := problems(t, test.yaml)
+		if at := fmt.Sprintf("%d:%d", p[0].Line, p[0].Column); len(p) != 1 || at != test.at || !strings.Contains(p[0].Message, test.message) {
+			t.Errorf("%s\ngot %+v\nnot %s at %s", test.yaml, p, test.message, test.at)
+		}
+	}
+}
+
+// No form of a URL with credentials, broken or not, shows them.
+func TestNoCredentialsInErrors(t *testing.T) {
+	for _, url := range []string{
+		"s3://key:secret@b/x", "s3://key:sec/secret@b/x", "s3://key:secret@[b/x", "s3://key:%zzsecret@b", "s3://a b:secret@b",
+		"s3://${LOGIN}@b/x", "https://secret@b/x",
+	} {
+		_, err := parse("archives: [{name: a, source: {dir: /x}, destination: \"" + url + "\"}]")
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestLongAndManyErrors(t *testing.T) {
+	long := strings.Repeat("x", 500)
+	_, err := parse(minimal("", "node: [\""+long+"\", {"+long+": \x1b[31m}]\n"))
+	if err == nil || len(err.Error()) > 600 || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("got %v", err)
+	}
+	var b strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&b, "zzz%d: 1\n", i)
+	}
+	_, err = parse(minimal("", b.String()))
+	if err == nil || !strings.HasSuffix(err.Error(), "strongroom.yaml: and 40 more") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func ExampleError() {
+	_, err := Parse("strongroom.yaml", []byte("archives:\n  - nmae: orders\n    source: {dir: /var/lib/orders}\n"), os.LookupEnv)
+	fmt.Println(err)
+	// Output:
+	// strongroom.yaml:2:5: unknown key "nmae" in an archive; the nearest valid key is name
+	//     2 |   - nmae: orders
+	//       |     ^
+	// strongroom.yaml:2:5: destination is missing; add it, as in destination: s3://bucket/orders?region=eu-central-1
+	//     2 |   - nmae: orders
+	//       |     ^
+}

@@ -1,0 +1,107 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	cron "github.com/netresearch/go-cron"
+)
+
+// Schedule is a recurring time, as ParseSchedule reads it. It is an immutable value, safe
+// for concurrent use. The zero Schedule never comes.
+type Schedule struct {
+	every    time.Duration // or else
+	spec     *cron.SpecSchedule
+	location *time.Location
+}
+
+// everyHour is the bit by which the cron package marks a field that is a plain *.
+const everyHour = 1 << 63
+
+// ParseSchedule reads
+//
+//   - five-field cron: minute, hour, day of the month, month, day of the week (0 and 7 are
+//     Sunday), each *, a number or name, a range, a step, or a list of those. As in
+//     crontab(5), when both days are restricted it is enough that one of them fits;
+//   - @hourly, @daily (@midnight), @weekly, @monthly, @yearly (@annually);
+//   - @every and a duration of a second or more: @every 10m.
+//
+// All but @every go by the clock on the wall in that location. When it is put forward, a
+// time that it skips comes right after; when it is put back, a time that comes twice
+// counts once, unless the hour is *, for then the minutes are meant.
+func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
+	const advice = `; write five fields (minute hour day month weekday) such as "*/15 * * * *", or @hourly, @daily, @weekly, @every 10m`
+	expr = strings.TrimSpace(expr)
+	word, rest, _ := strings.Cut(expr, " ")
+	switch {
+	case expr == "":
+		return Schedule{}, errors.New("the schedule is empty" + advice)
+	case word == "@close":
+		return Schedule{}, errors.New("the schedule @close comes with a later version; until then use a short interval, such as @every 1m")
+	case word == "@every":
+		return parseEvery(expr, strings.TrimSpace(rest))
+	case strings.HasPrefix(word, "TZ=") || strings.HasPrefix(word, "CRON_TZ="):
+		return Schedule{}, fmt.Errorf("the schedule %s has a time zone in it; give that as time_zone", quote(expr))
+	}
+	// 29 February is at the most eight years away.
+	p, err := cron.TryNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
+	if err != nil {
+		return Schedule{}, fmt.Errorf("making a cron parser: %w", err)
+	}
+	parsed, err := p.WithMaxSearchYears(10).Parse(expr)
+	if err != nil {
+		return Schedule{}, fmt.Errorf("the schedule %s: %w%s", quote(expr), err, advice)
+	}
+	spec, ok := parsed.(*cron.SpecSchedule)
+	if !ok {
+		return Schedule{}, fmt.Errorf("the schedule %s is of an unknown kind%s", quote(expr), advice)
+	}
+	s := Schedule{spec: spec, location: location}
+	if s.Next(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return Schedule{}, fmt.Errorf("the schedule %s never comes: no month has that day%s", quote(expr), advice)
+	}
+	return s, nil
+}
+
+func parseEvery(expr, interval string) (Schedule, error) {
+	d, err := parseDuration(interval)
+	if err != nil {
+		return Schedule{}, fmt.Errorf("the schedule %s: %w", quote(expr), err)
+	}
+	if d < time.Second {
+		return Schedule{}, fmt.Errorf("the schedule %s: it must be a second or more, such as @every 10m", quote(expr))
+	}
+	return Schedule{every: d}, nil
+}
+
+// Next returns the first time of the schedule that is later than after, in its location.
+// The times of @every are reckoned from after. It returns the zero time if there is none.
+func (s Schedule) Next(after time.Time) time.Time {
+	switch {
+	case s.every > 0:
+		return after.Add(s.every)
+	case s.spec == nil:
+		return time.Time{}
+	}
+	t := s.spec.Next(after.In(s.location))
+	if s.spec.Hour&everyHour == 0 {
+		for repeated(t) { // ends with the hour
+			t = s.spec.Next(t)
+		}
+	}
+	return t
+}
+
+// repeated reports whether the wall clock showed the same time before, before it was put
+// back.
+func repeated(t time.Time) bool {
+	start, _ := t.ZoneBounds()
+	if start.IsZero() {
+		return false
+	}
+	_, was := start.Add(-time.Nanosecond).Zone()
+	_, is := t.Zone()
+	return t.Sub(start) < time.Duration(was-is)*time.Second
+}

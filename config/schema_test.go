@@ -1,0 +1,167 @@
+package config
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// node is as much of JSON Schema as ours uses.
+type node struct {
+	Ref         string           `json:"$ref"`
+	ID          string           `json:"$id"`
+	Draft       string           `json:"$schema"`
+	Defs        map[string]*node `json:"$defs"`
+	Title       string           `json:"title"`
+	Description string           `json:"description"`
+	Type        string           `json:"type"`
+	Properties  map[string]*node `json:"properties"`
+	Additional  *bool            `json:"additionalProperties"`
+	Required    []string         `json:"required"`
+	Items       *node            `json:"items"`
+	MinItems    int              `json:"minItems"`
+	MinLength   int              `json:"minLength"`
+	AnyOf       []*node          `json:"anyOf"`
+	Enum        []any            `json:"enum"`
+	Pattern     string           `json:"pattern"`
+	Minimum     *float64         `json:"minimum"`
+	Maximum     *float64         `json:"maximum"`
+	Default     any              `json:"default"`
+	Examples    []string         `json:"examples"`
+}
+
+func readSchema(t *testing.T) *node {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(Schema))
+	d.DisallowUnknownFields()
+	n := &node{}
+	if err := d.Decode(n); err != nil {
+		t.Fatal(err)
+	}
+	if n.Draft != "https://json-schema.org/draft/2020-12/schema" {
+		t.Errorf("the draft is %s", n.Draft)
+	}
+	return n
+}
+
+// at follows a path of names; references count as what they refer to.
+func (n *node) at(t *testing.T, root *node, names ...string) *node {
+	t.Helper()
+	for _, name := range append(names, "") {
+		for n != nil && n.Ref != "" {
+			path := strings.Split(strings.TrimPrefix(n.Ref, "#/$defs/"), "/properties/")
+			described := n.Description
+			target := root.Defs[path[0]]
+			if target == nil {
+				t.Fatalf("%s leads nowhere", n.Ref)
+			}
+			if len(path) > 1 {
+				target = target.Properties[path[1]]
+			}
+			whole := *target
+			if described != "" {
+				whole.Description = described
+			}
+			n = &whole
+		}
+		if n == nil {
+			t.Fatalf("the schema lacks %v", names)
+		}
+		if name != "" {
+			n = n.Properties[name]
+		}
+	}
+	return n
+}
+
+// agree checks that an object has the keys of a Go type, and that types and descriptions fit.
+func agree(t *testing.T, root, n *node, typ reflect.Type, valid, required []string) {
+	t.Helper()
+	if n.Type != "object" || n.Additional == nil || *n.Additional {
+		t.Errorf("%v: other keys are allowed", typ)
+	}
+	if !slices.Equal(n.Required, required) {
+		t.Errorf("%v: required are %v, not %v", typ, n.Required, required)
+	}
+	if len(n.Properties) != len(valid) {
+		t.Errorf("%v: the schema has %d keys, not %d", typ, len(n.Properties), len(valid))
+	}
+	for f := range typ.Fields() {
+		key := f.Tag.Get("yaml")
+		if key == "" || !slices.Contains(valid, key) {
+			continue
+		}
+		p := n.at(t, root, key)
+		if p.Description == "" {
+			t.Errorf("%s has no description", key)
+		}
+		got := p.Type
+		for _, one := range p.AnyOf {
+			if one.Type != "" {
+				got = one.Type
+			} else if one.Enum != nil {
+				got = map[bool]string{true: "integer", false: "string"}[reflect.TypeOf(one.Enum[0]).Kind() == reflect.Float64]
+			}
+		}
+		want := map[reflect.Kind]string{
+			reflect.String: "string", reflect.Int: "integer", reflect.Int64: "string", reflect.Struct: "object", reflect.Slice: "array",
+		}[f.Type.Kind()]
+		if got != want {
+			t.Errorf("%s is of type %s, not %s", key, got, want)
+		}
+	}
+}
+
+func TestSchemaAgreesWithTypes(t *testing.T) {
+	root := readSchema(t)
+	agree(t, root, root, reflect.TypeFor[Config](), append(keys[Config](), "defaults"), []string{"archives"})
+	a := root.at(t, root, "archives").Items.at(t, root)
+	agree(t, root, a, reflect.TypeFor[Archive](), keys[Archive](), []string{"name", "source", "destination"})
+	agree(t, root, a.at(t, root, "source"), reflect.TypeFor[Source](), keys[Source](), []string{"dir"})
+	agree(t, root, root.at(t, root, "defaults"), reflect.TypeFor[Archive](), sharedKeys(), nil)
+}
+
+// Whatever value the schema offers is right, and it bounds what is refused.
+func TestSchemaAgreesWithParse(t *testing.T) {
+	root := readSchema(t)
+	source := root.Defs["source"]
+	for _, v := range source.Properties["layout"].AnyOf[0].Enum {
+		more := ""
+		if v == "segments" || v == "files" {
+			more = "\npattern: '(x)'"
+		}
+		mustParse(t, minimal("layout: "+v.(string)+more, ""))
+	}
+	for _, v := range source.Properties["closed"].AnyOf[0].Enum {
+		mustParse(t, minimal("layout: segments\npattern: '(x)'\nclosed: "+v.(string), ""))
+	}
+	for _, v := range source.Properties["tail"].AnyOf[0].Enum {
+		mustParse(t, minimal("tail: "+v.(string), ""))
+	}
+	if got := source.Properties["base"].AnyOf[0].Enum; !reflect.DeepEqual(got, []any{10., 16.}) {
+		t.Errorf("the bases are %v", got)
+	}
+	archive := root.Defs["archive"].Properties
+	if n := archive["transfers"]; *n.AnyOf[0].Minimum != 1 || *n.AnyOf[0].Maximum != 256 || n.Default != float64(DefaultTransfers) {
+		t.Errorf("transfers: %+v", n)
+	}
+	for _, expr := range archive["schedule"].Examples {
+		mustParse(t, minimal("", "schedule: '"+expr+"'"))
+	}
+	for _, url := range archive["destination"].Examples {
+		mustParse(t, strings.Replace(minimal("", ""), "file:///backup", url, 1))
+	}
+	duration := regexp.MustCompile(root.Defs["duration"].Pattern)
+	for _, text := range []string{"30s", "1h30m", "7d", "2w1d3h4m5s6ms", "", "30", "1y", "30m1h", "1.5h", "-1s"} {
+		if _, err := parseDuration(text); (err == nil) != (duration.MatchString(text) && len(text) >= root.Defs["duration"].MinLength) {
+			t.Errorf("%q: Parse says %v", text, err)
+		}
+	}
+	if d, err := parseDuration("60s"); err != nil || d != time.Minute {
+		t.Errorf("quiet's default is %v, %v", d, err)
+	}
+}

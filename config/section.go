@@ -1,0 +1,216 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// section is one mapping of the file, whose keys have been checked.
+type section struct {
+	*decoder
+	at      position // of its first key
+	entries map[string]entry
+	meant   []string // keys that seem to be there under a misspelt name
+}
+
+// entry is a key with its value.
+type entry struct {
+	key   position
+	at    position // of the value
+	value ast.Node
+}
+
+// section reads a mapping and reports the keys that do not belong there. It returns false
+// when there is no mapping. Where is "in an archive" and the like; later holds the keys
+// of later versions.
+func (d *decoder) section(n ast.Node, where string, valid []string, later ...string) (*section, bool) {
+	m, ok := n.(ast.MapNode)
+	if !ok {
+		d.errors.add(place(n.GetToken()), "%s; there must be keys with values here: %s", describe(n), strings.Join(valid, ", "))
+		return nil, false
+	}
+	s := &section{decoder: d, at: place(n.GetToken()), entries: map[string]entry{}}
+	for it := m.MapRange(); it.Next(); {
+		at := place(it.Key().GetToken())
+		if len(s.entries) == 0 {
+			s.at = at
+		}
+		key, ok := it.Key().(*ast.StringNode)
+		if !ok {
+			d.errors.add(at, "%s; keys are plain words: %s", describe(it.Key()), strings.Join(valid, ", "))
+			continue
+		}
+		if first, twice := s.entries[key.Value]; twice {
+			d.errors.add(at, "the key %s is there twice, first in line %d; remove one of them", quote(key.Value), first.key.line)
+			continue
+		}
+		s.entries[key.Value] = entry{key: at, at: place(it.Value().GetToken()), value: it.Value()}
+		if !slices.Contains(valid, key.Value) {
+			if near, ok := nearest(key.Value, valid); ok {
+				s.meant = append(s.meant, near)
+			}
+			d.errors.add(at, "%s", refusal(key.Value, where, valid, later))
+		}
+	}
+	return s, true
+}
+
+// refusal says why a key is not one, and what may have been meant.
+func refusal(key, where string, valid, later []string) string {
+	known := slices.Concat(valid, later)
+	near, ok := nearest(key, known)
+	switch {
+	case slices.Contains(later, key):
+		return "this version does not have " + key + " yet; remove it"
+	case where == "in defaults" && slices.Contains(keys[Archive](), key):
+		return "there is no default for " + key + ": each archive has its own; move it there"
+	case where != "in source" && slices.Contains(keys[Source](), key):
+		return "the key " + key + " belongs in the source of an archive; move it there"
+	case where == "in source" && slices.Contains(keys[Archive](), key):
+		return "the key " + key + " belongs in the archive, not in its source; move it there, with less indentation"
+	case ok:
+		return "unknown key " + quote(key) + " " + where + "; the nearest valid key is " + near
+	}
+	return "unknown key " + quote(key) + " " + where + "; the valid keys are " + strings.Join(valid, ", ")
+}
+
+// describe says what a node is that is not what was expected.
+func describe(n ast.Node) string {
+	switch n.(type) {
+	case *ast.AliasNode, *ast.AnchorNode, *ast.MergeKeyNode:
+		return "YAML's anchors, aliases and merge keys are not supported (what archives share stands in defaults)"
+	case *ast.TagNode:
+		return "YAML tags are not supported"
+	case *ast.NullNode:
+		return "there is no value"
+	case *ast.SequenceNode:
+		return "this is a list"
+	case ast.MapNode:
+		return "this is a mapping"
+	case *ast.LiteralNode:
+		return "this is a block of text"
+	case *ast.StringNode:
+		return "this is a text"
+	case *ast.BoolNode:
+		return "this is true or false"
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "this is a number"
+	}
+	return "this is of the wrong kind"
+}
+
+// text returns the text that a key has, expanded, and reports one that is empty or no
+// text. It returns false if there is none, with or without a report.
+func (s *section) text(key string) (string, bool) {
+	e, ok := s.entries[key]
+	if !ok {
+		return "", false
+	}
+	n, ok := e.value.(*ast.StringNode)
+	if !ok {
+		advice := "a text is needed"
+		if _, number := e.value.(ast.ScalarNode); number && e.value.Type() != ast.NullType {
+			advice = "a text is needed: put it in quotes"
+		}
+		s.errors.add(e.at, "%s: %s; %s", key, describe(e.value), advice)
+		return "", false
+	}
+	v, err := expand(n.Value, s.getenv)
+	switch {
+	case err != nil:
+		s.errors.add(e.at, "%s: %v", key, err)
+	case strings.TrimSpace(v) == "":
+		s.errors.add(e.at, "%s is empty; give it a value, or remove the key", key)
+	case strings.ContainsFunc(v, unicode.IsControl):
+		s.errors.add(e.at, "%s has a line break or another control character in it; write it on one line", key)
+	default:
+		return v, true
+	}
+	return "", false
+}
+
+// number returns a key's whole number and whether there is one. It must lie between two
+// bounds. Digits that come out of a variable are a number too.
+func (s *section) number(key string, least, most int) (int, bool) {
+	e, ok := s.entries[key]
+	if !ok {
+		return 0, false
+	}
+	digits := ""
+	switch n := e.value.(type) {
+	case *ast.IntegerNode:
+		digits = n.Token.Value
+	case *ast.StringNode:
+		v, err := expand(n.Value, s.getenv)
+		if err != nil {
+			s.errors.add(e.at, "%s: %v", key, err)
+			return 0, false
+		}
+		if v != n.Value {
+			digits = v
+		}
+	}
+	v, err := strconv.Atoi(digits)
+	if err != nil || digits != strconv.Itoa(v) || v < least || v > most {
+		s.errors.add(e.at, "%s must be a whole number from %d to %d, in decimal digits and without quotes", key, least, most)
+		return 0, false
+	}
+	return v, true
+}
+
+// duration returns a key's duration and whether there is one.
+func (s *section) duration(key string) (time.Duration, bool) {
+	if e := s.entries[key]; e.value != nil && e.value.Type() == ast.IntegerType {
+		s.errors.add(e.at, "%s lacks its unit: s, m, h or d, as in 30s", key)
+		return 0, false
+	}
+	text, ok := s.text(key)
+	if !ok {
+		return 0, false
+	}
+	v, err := parseDuration(text)
+	if err != nil {
+		s.errors.add(s.entries[key].at, "%s: %v", key, err)
+		return 0, false
+	}
+	return v, true
+}
+
+// choice returns a key's text, which must be one of a few, or the empty string.
+func (s *section) choice(key string, choices ...string) string {
+	v, ok := s.text(key)
+	if !ok || slices.Contains(choices, v) {
+		return v
+	}
+	advice := "it is one of " + strings.Join(choices, ", ")
+	if near, ok := nearest(v, choices); ok {
+		advice += "; the nearest is " + near
+	}
+	s.errors.add(s.entries[key].at, "%s cannot be %s; %s", key, quote(v), advice)
+	return ""
+}
+
+// required reports a key that is missing, unless it is merely misspelt, which has been
+// reported.
+func (s *section) required(key, example string) {
+	if _, ok := s.entries[key]; !ok && !slices.Contains(s.meant, key) {
+		s.errors.add(s.at, "%s is missing; add it, as in %s: %s", key, key, example)
+	}
+}
+
+// unique reports a value that stood in an earlier section already.
+func (s *section) unique(seen map[string]position, key, value string) {
+	if value == "" {
+		return
+	}
+	if first, ok := seen[value]; ok {
+		s.errors.add(s.entries[key].at, "two archives have the same %s, the first in line %d; each needs its own", key, first.line)
+		return
+	}
+	seen[value] = s.entries[key].at
+}

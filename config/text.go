@@ -1,0 +1,145 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// expand replaces each ${NAME} by the variable's value and each $${ by ${. Any other $
+// stands for itself: regular expressions end in one.
+func expand(s string, getenv func(string) (string, bool)) (string, error) {
+	var b strings.Builder
+	for {
+		i := strings.IndexByte(s, '$')
+		if i < 0 {
+			b.WriteString(s)
+			return b.String(), nil
+		}
+		b.WriteString(s[:i])
+		s = s[i:]
+		switch {
+		case strings.HasPrefix(s, "$${"):
+			b.WriteString("${")
+			s = s[3:]
+		case strings.HasPrefix(s, "${"):
+			name, rest, closed := strings.Cut(s[2:], "}")
+			if !closed || !isVariable(name) {
+				return "", errors.New("${ begins a variable, as in ${NAME}: letters, digits and _, not beginning with a digit; write $${ for a plain ${")
+			}
+			value, ok := getenv(name)
+			if !ok {
+				return "", fmt.Errorf("the environment variable %s is not set; set it, or write $${ for a plain ${", name)
+			}
+			b.WriteString(value)
+			s = rest
+		default:
+			b.WriteByte('$')
+			s = s[1:]
+		}
+	}
+}
+
+func isVariable(s string) bool {
+	for i, c := range []byte(s) {
+		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// parseDuration reads one or several whole numbers with units, the largest first: 15m,
+// 7d, 1h30m. A day has 24 hours. There is no sign.
+func parseDuration(s string) (time.Duration, error) {
+	var total time.Duration
+	last := time.Duration(math.MaxInt64)
+	for rest := s; rest != "" || s == ""; {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		number, err := strconv.ParseInt(rest[:digits], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s is no duration, such as 30s, 15m, 1h30m or 7d", quote(s))
+		}
+		rest = rest[digits:]
+		letters := len(rest) - len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyz"))
+		unit := durationUnit(rest[:letters])
+		rest = rest[letters:]
+		switch {
+		case letters == 0 && rest == "":
+			return 0, fmt.Errorf("%s lacks a unit at its end: s, m, h or d, as in 30s", quote(s))
+		case unit == 0:
+			return 0, fmt.Errorf("%s is no duration, such as 30s, 15m, 1h30m or 7d; the units are ms, s, m, h, d and w", quote(s))
+		case unit >= last:
+			return 0, fmt.Errorf("%s is no duration: the larger unit comes first, as in 1h30m", quote(s))
+		case number > int64((math.MaxInt64-total)/unit):
+			return 0, fmt.Errorf("the duration %s is too long", quote(s))
+		}
+		total += time.Duration(number) * unit
+		last = unit
+	}
+	return total, nil
+}
+
+func durationUnit(s string) time.Duration {
+	switch s {
+	case "ms":
+		return time.Millisecond
+	case "s":
+		return time.Second
+	case "m":
+		return time.Minute
+	case "h":
+		return time.Hour
+	case "d":
+		return 24 * time.Hour
+	case "w":
+		return 7 * 24 * time.Hour
+	}
+	return 0
+}
+
+// nearest returns the candidate that is the fewest typing mistakes away from s, and
+// false when none is near enough to be what was meant.
+func nearest(s string, candidates []string) (string, bool) {
+	best, found := max(2, len(s)/2)+1, ""
+	for _, c := range candidates {
+		// No one mistypes a whole word: more edits than half of it tell nothing.
+		if n := distance(strings.ToLower(s), c); n < best && n <= max(2, len(c)/2) {
+			best, found = n, c
+		}
+	}
+	return found, found != ""
+}
+
+// distance is the number of letters to insert, delete, replace or swap with their
+// neighbour (each letter once) to make b out of a. Long texts count as far apart.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	var older []int
+	newer := make([]int, len(b)+1)
+	for j := range newer {
+		newer[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(newer[j]+1, row[j-1]+1, newer[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], older[j-2]+1)
+			}
+		}
+		older, newer = newer, row
+	}
+	return newer[len(b)]
+}

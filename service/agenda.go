@@ -1,0 +1,122 @@
+package service
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// recheck is the longest sleep before the wall clock is read again, and the smallest
+	// step back of it that is taken for one: what NTP corrects is far less.
+	recheck = time.Minute
+
+	firstRetry = time.Second
+	lastRetry  = time.Hour
+)
+
+// agenda says when one job runs next. It is told the time and never asks for it, so that
+// every jump of the clock can be shown to it in a test:
+//
+//   - The clock goes forward, or the host was suspended: what was due meanwhile is made up
+//     for by one run, at once.
+//   - It goes back, by recheck or more: what is due is reckoned anew, from the new time;
+//     else a job could wait for as long as the clock had been wrong. The new time may come
+//     by a due time that was served already, and then there is one more run, which finds
+//     nothing new. A smaller step back is waited out.
+type agenda struct {
+	schedule Schedule
+	jitter   time.Duration
+
+	due      time.Time     // the first scheduled time that no run has covered; zero: never
+	delay    time.Duration // by which that is put off: the jitter
+	retry    time.Time     // when to try again what failed; zero: it did not
+	failures int           // in a row
+	seen     time.Time     // the time when last told
+}
+
+// newAgenda begins with a run at once if the schedule had a time since the last snapshot,
+// if there is none (zero), or if it bears a time to come, which tells nothing.
+func newAgenda(j *Job, last, now time.Time) *agenda {
+	a := &agenda{schedule: j.Schedule, jitter: j.Jitter, seen: now}
+	if last.IsZero() || last.After(now) {
+		a.due = now
+		return a
+	}
+	a.plan(last)
+	if !a.due.IsZero() && !a.due.After(now) {
+		a.delay = 0
+	}
+	return a
+}
+
+// plan sets the next due time after one that has been served.
+func (a *agenda) plan(after time.Time) {
+	a.due = a.schedule.Next(after)
+	a.delay = 0
+	if a.jitter > 0 {
+		a.delay = rand.N(a.jitter)
+	}
+}
+
+// next returns when the job is to run, and false if never.
+func (a *agenda) next() (time.Time, bool) {
+	switch scheduled := a.due.Add(a.delay); {
+	case a.due.IsZero():
+		return a.retry, !a.retry.IsZero()
+	case !a.retry.IsZero() && a.retry.Before(scheduled):
+		return a.retry, true
+	default:
+		return scheduled, true
+	}
+}
+
+// wait returns how long to sleep before asking again; nothing when the job is to run now.
+func (a *agenda) wait(now time.Time) time.Duration {
+	if !now.After(a.seen.Add(-recheck)) {
+		a.plan(now)
+		if a.failures > 0 {
+			a.retry = now
+		}
+	}
+	a.seen = now
+	at, ok := a.next()
+	if !ok {
+		return recheck
+	}
+	return max(0, min(at.Sub(now), recheck))
+}
+
+// began notes that a run begins. It covers all that is due by now.
+func (a *agenda) began(now time.Time) {
+	a.retry = time.Time{}
+	if a.due.IsZero() || a.due.After(now) {
+		return // a retry, before its time
+	}
+	// From the due time, not from now, or @every would drift by the jitter.
+	a.plan(a.due)
+	if !a.due.IsZero() && !a.due.After(now) {
+		a.plan(now)
+	}
+}
+
+// ended notes what came of a run.
+func (a *agenda) ended(now time.Time, o outcome) {
+	switch o {
+	case succeeded:
+		a.failures = 0
+	case failed:
+		a.failures++
+		a.retry = now.Add(backoff(a.failures))
+	}
+}
+
+// backoff returns how long to wait after so many failures in a row: a second, doubling up
+// to an hour, each shortened at random by up to a fifth, so that what failed together
+// does not come back together.
+func backoff(failures int) time.Duration {
+	d := lastRetry
+	if shift := failures - 1; shift < 12 { // 2^12 s are more than an hour
+		d = min(d, firstRetry<<shift)
+	}
+	return d - rand.N(d/5)
+}

@@ -1,0 +1,121 @@
+package service
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// months with the hour that is skipped, and the one that comes twice
+func months() []time.Month { return []time.Month{time.March, time.October} }
+
+func TestMonthOfQuarterHours(t *testing.T) {
+	for _, month := range months() {
+		synctest.Test(t, func(t *testing.T) {
+			l := berlin(t)
+			begin, end := time.Date(2026, month, 1, 0, 0, 0, 0, l), time.Date(2026, month+1, 1, 0, 0, 0, 0, l)
+			sleepUntil(begin.Add(-time.Second))
+			f := &fake{t: t, last: begin.Add(-15 * time.Minute)}
+			runFor(t, end.Sub(begin), f.job("a", "*/15 * * * *", l))
+			starts := f.starts()
+			for i, s := range starts {
+				if want := begin.Add(time.Duration(i) * 15 * time.Minute); !s.Equal(want) {
+					t.Fatalf("run %d began at %v, not %v", i, s.In(l), want)
+				}
+			}
+			if want := int(end.Sub(begin) / (15 * time.Minute)); len(starts) != want {
+				t.Errorf("%v: %d runs, not %d", month, len(starts), want)
+			}
+		})
+	}
+}
+
+// A daily run in the hour that is skipped in spring and comes twice in autumn.
+func TestMonthOfNights(t *testing.T) {
+	for _, month := range months() {
+		for _, jitter := range []time.Duration{0, 20 * time.Minute} {
+			synctest.Test(t, func(t *testing.T) {
+				l := berlin(t)
+				begin, end := time.Date(2026, month, 1, 0, 0, 0, 0, l), time.Date(2026, month+1, 1, 0, 0, 0, 0, l)
+				sleepUntil(begin)
+				f := &fake{t: t, last: begin}
+				j := f.job("a", "30 2 * * *", l)
+				j.Jitter = jitter
+				runFor(t, end.Sub(begin), j)
+				starts := f.starts()
+				if len(starts) != 31 {
+					t.Fatalf("%v: %d runs, not 31", month, len(starts))
+				}
+				for i, s := range starts {
+					due := time.Date(2026, month, i+1, 2, 30, 0, 0, l)
+					switch {
+					case month == time.March && i+1 == 29: // 2:30 is skipped
+						due = time.Date(2026, month, i+1, 3, 30, 0, 0, l)
+					case month == time.October && i+1 == 25: // of two, the first
+						due = time.Date(2026, month, i+1, 0, 30, 0, 0, time.UTC)
+					}
+					if late := s.Sub(due); late < 0 || late > max(0, jitter-1) {
+						t.Errorf("the run of %v began at %v", due, s.In(l))
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestEvery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		f := &fake{t: t, last: begin.Add(-4 * time.Minute)}
+		j := f.job("a", "@every 10m", time.UTC)
+		j.Jitter = 3 * time.Minute
+		runFor(t, 24*time.Hour, j)
+		starts := f.starts()
+		if len(starts) != 144 {
+			t.Errorf("%d runs in a day, not 144", len(starts))
+		}
+		for i, s := range starts { // jitter does not add up
+			if late := s.Sub(begin.Add(6*time.Minute + time.Duration(i)*10*time.Minute)); late < 0 || late >= j.Jitter {
+				t.Errorf("run %d is late by %v", i, late)
+			}
+		}
+	})
+}
+
+func TestJitterBeyondTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{t: t, last: time.Now()}
+		j := f.job("a", "*/5 * * * *", time.UTC)
+		j.Jitter = 12 * time.Minute
+		runFor(t, 24*time.Hour, j)
+		before := time.Now().Add(-24 * time.Hour)
+		for _, s := range f.starts() {
+			if gap := s.Sub(before); gap > 17*time.Minute {
+				t.Errorf("no run for %v before %v", gap, s)
+			}
+			before = s
+		}
+	})
+}
+
+func TestParseSchedule(t *testing.T) {
+	if _, err := ParseSchedule("@close", time.UTC); err == nil {
+		t.Error("@close is no schedule yet")
+	}
+	for _, expr := range []string{"@hourly", "@every 90s", "0 4 * * mon-fri"} {
+		if _, err := ParseSchedule(expr, time.UTC); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func ExampleParseSchedule() {
+	s, err := ParseSchedule("30 4 * * *", time.UTC)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s.Next(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)))
+	// Output: 2026-11-24 04:30:00 +0000 UTC
+}

@@ -1,0 +1,104 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Directory is a directory of log files. It holds nothing open and is safe for
+// concurrent use; each Capture looks afresh.
+type Directory struct {
+	path   string
+	layout Layout
+	hooks  hooks
+}
+
+// hooks are the places where tests take the world's part.
+type hooks struct {
+	now    func() time.Time
+	open   func(path string) (*os.File, error)
+	budget func() int     // of descriptors, for one capture
+	after  func(did step) // the directory may be changed here
+}
+
+// A step of a capture.
+type step int
+
+const (
+	listed      step = iota // the directory was read
+	pinned                  // what is wanted of it was opened
+	listedAgain             // the directory was read again, and the set stood still
+)
+
+// Open returns the directory at dir, which must exist: the error wraps ErrMissing if it
+// does not, or is no directory. It may go missing later; then Capture says so.
+func Open(dir string, layout Layout) (*Directory, error) {
+	if layout.name == "" {
+		return nil, fmt.Errorf("source %s: no layout given", dir)
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", dir, err)
+	}
+	d := &Directory{path: abs, layout: layout, hooks: hooks{
+		now:    time.Now,
+		open:   openFile,
+		budget: descriptorBudget,
+		after:  func(step) {},
+	}}
+	f, err := openDir(d.path)
+	if err != nil {
+		return nil, err
+	}
+	return d, f.Close()
+}
+
+// Layout returns the layout that the directory was opened with.
+func (d *Directory) Layout() Layout { return d.layout }
+
+// at returns the file system path of a name below the directory.
+func (d *Directory) at(name string) string {
+	if name == "" {
+		return d.path
+	}
+	return d.path + "/" + name
+}
+
+// openDir opens a directory for listing.
+func openDir(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	switch {
+	case err == nil:
+		return f, nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return nil, fmt.Errorf("source directory %s: %w (%w); is it mounted?", path, ErrMissing, bare(err))
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("source directory %s: %w; permission to read and search it is needed", path, bare(err))
+	}
+	return nil, fmt.Errorf("source directory %s: %w", path, bare(err))
+}
+
+// openFile opens a log file for reading. Should a FIFO have taken its place, O_NONBLOCK
+// keeps the open from waiting for a writer.
+func openFile(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// bare takes the path off an error that is about to be told with it.
+func bare(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// isGone reports whether an error says that the name was not there.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESTALE)
+}

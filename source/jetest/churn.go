@@ -1,0 +1,128 @@
+package jetest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Churn is a running process that overwrites records of an environment at random, one
+// operation in each transaction, while JE's cleaner moves what is still needed to the
+// end of the log and deletes log files.
+type Churn struct {
+	t     testing.TB
+	stdin io.Closer
+	wait  func() error
+	ended chan struct{} // closed when the process prints no more
+	tick  chan struct{} // has an element when committed has risen
+
+	mu        sync.Mutex
+	committed int64
+	out       bytes.Buffer // all but the progress
+	stopped   bool
+}
+
+// StartChurn begins to churn in dir, creating the environment or going on with one that
+// a Churn with the same seed left. It ends with Stop, or at the latest with the test.
+func StartChurn(t testing.TB, dir string, seed int64) *Churn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	cmd := command(ctx, t, "churn", dir, strconv.FormatInt(seed, 10))
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Churn{t: t, stdin: stdin, wait: cmd.Wait, ended: make(chan struct{}), tick: make(chan struct{}, 1)}
+	cmd.Stderr = lockedWriter{c}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go c.follow(stdout)
+	t.Cleanup(func() {
+		if !c.stopped {
+			stdin.Close()
+			<-c.ended
+			cmd.Wait()
+		}
+		cancel()
+	})
+	return c
+}
+
+// follow reads what the process prints until it ends.
+func (c *Churn) follow(stdout io.Reader) {
+	defer close(c.ended)
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		n, isProgress := strings.CutPrefix(lines.Text(), "committed=")
+		c.mu.Lock()
+		if isProgress {
+			c.committed, _ = strconv.ParseInt(n, 10, 64)
+		} else {
+			c.out.WriteString(lines.Text() + "\n")
+		}
+		c.mu.Unlock()
+		select {
+		case c.tick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Committed returns how many operations are known to be in the log files.
+func (c *Churn) Committed() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.committed
+}
+
+// Await waits until n operations are committed.
+func (c *Churn) Await(n int64) {
+	c.t.Helper()
+	timeout := time.After(commandTimeout)
+	for c.Committed() < n {
+		select {
+		case <-c.tick:
+		case <-c.ended:
+			c.t.Fatalf("the churn ended after %d operations: %s", c.Committed(), c.output())
+		case <-timeout:
+			c.t.Fatalf("the churn hangs after %d operations: %s", c.Committed(), c.output())
+		}
+	}
+}
+
+// Stop ends the churn in order, and returns what the environment holds.
+func (c *Churn) Stop() Digest {
+	c.t.Helper()
+	c.stopped = true
+	c.stdin.Close()
+	<-c.ended
+	if err := c.wait(); err != nil {
+		c.t.Fatalf("the churn failed: %v\n%s", err, c.output())
+	}
+	return digest(c.t, c.output())
+}
+
+func (c *Churn) output() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.String()
+}
+
+// lockedWriter keeps what the process prints as errors.
+type lockedWriter struct{ c *Churn }
+
+func (w lockedWriter) Write(p []byte) (int, error) {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	return w.c.out.Write(p)
+}

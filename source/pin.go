@@ -1,0 +1,227 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// capturing is a capture in the making.
+type capturing struct {
+	*Directory
+	want   func(File) bool
+	now    time.Time // one for all listings: no file turns quiet between two of them
+	budget int       // how many files may be held open
+	pins   int       // how many are
+}
+
+// list lists the directory, as Directory.list does, and leaves what belongs to the set.
+// Where descriptors have run out, some of those that are held for the listing holding are
+// given up for it.
+func (c *capturing) list(ctx context.Context, known, holding *listing) (*listing, error) {
+	for {
+		l, err := c.Directory.list(ctx, known)
+		switch {
+		case err == nil:
+			l.classify(c.layout, c.now)
+			return l, nil
+		case !isShort(err) || c.pins == 0:
+			return nil, err
+		}
+		c.budget = c.pins * 3 / 4
+		c.shrink(holding, c.budget)
+	}
+}
+
+// pinAll opens what is wanted of a listing and not open yet. The tail comes first: its
+// size is asked for through its descriptor. After that the order is by name, since
+// the oldest files are those that go first.
+func (c *capturing) pinAll(ctx context.Context, l *listing) error {
+	for _, state := range []State{Tail, Closed} {
+		for i := range l.entries {
+			e := &l.entries[i]
+			if e.state != state {
+				continue
+			}
+			if i%1024 == 0 && ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			short, err := c.pin(e)
+			if err != nil {
+				return err
+			}
+			if short {
+				// Whoever else needs a descriptor now, the next listing for one, is to
+				// find some. What is given up is opened when it is read.
+				c.budget = c.pins * 3 / 4
+				c.shrink(l, c.budget)
+			}
+		}
+	}
+	return nil
+}
+
+// pin opens one file if it is wanted. A file that is gone, or no longer what was listed,
+// is noted as missed, which makes for another round. It returns short when descriptors
+// have run out.
+func (c *capturing) pin(e *entry) (short bool, err error) {
+	if !e.asked {
+		e.asked, e.wanted = true, e.state == Tail || c.want == nil || c.want(e.file())
+	}
+	switch {
+	case !e.wanted:
+		c.unpin(e) // it was the tail before, and is known now that it is closed
+		return false, nil
+	case e.pin != nil || c.pins >= c.budget && e.state != Tail:
+		return false, nil
+	}
+	f, err := c.hooks.open(c.at(e.name))
+	switch {
+	case err == nil:
+	case isShort(err):
+		return true, nil
+	case isGone(err):
+		e.missed = true
+		return false, nil
+	default:
+		return false, c.unreadable(e.name, err)
+	}
+	id, regular, err := statOpen(f)
+	if err != nil {
+		f.Close()
+		return false, c.unreadable(e.name, err)
+	}
+	if !regular || !e.holds(&id, e.state) {
+		e.missed = true
+		f.Close()
+		return false, nil
+	}
+	e.pin, e.fresh = f, true
+	c.pins++
+	return false, nil
+}
+
+func (c *capturing) unpin(e *entry) {
+	if e.pin != nil {
+		e.pin.Close()
+		e.pin = nil
+		c.pins--
+	}
+}
+
+// shrink lets go of descriptors until only keep are left, the newest files' first.
+func (c *capturing) shrink(l *listing, keep int) {
+	if l == nil {
+		return
+	}
+	for i := len(l.entries) - 1; i >= 0 && c.pins > keep; i-- {
+		if e := &l.entries[i]; e.state != Tail || keep == 0 {
+			c.unpin(e)
+		}
+	}
+}
+
+// movedOn tells, for people, how the set has moved from one listing to the next, so that
+// the first cannot be accepted; "" if it has not.
+func movedOn(this, next *listing) string {
+	var moved string
+	merge(this, next, func(a, b *entry) bool {
+		switch {
+		case a == nil:
+			moved = b.name + " appeared"
+		case a.missed:
+			moved = a.name + " was gone or different before it could be opened"
+		case b == nil && (a.pin == nil || !a.fresh):
+			moved = a.name + " vanished"
+		case b != nil && a.state != b.state:
+			moved = a.name + " went from " + a.state.String() + " to " + b.state.String()
+		case b != nil && !a.holds(&b.identity, a.state):
+			moved = a.name + ": " + a.describe(&b.identity)
+		}
+		return moved == ""
+	})
+	return moved
+}
+
+// carry moves descriptors and answers from one listing to the next, and closes what the
+// next has no use for.
+func (c *capturing) carry(this, next *listing) {
+	if this == nil {
+		return
+	}
+	merge(this, next, func(a, b *entry) bool {
+		switch {
+		case a == nil:
+		case b == nil || !a.sameFile(&b.identity):
+			c.unpin(a)
+		default:
+			b.pin, a.pin = a.pin, nil
+			if a.state == b.state && a.holds(&b.identity, a.state) {
+				b.asked, b.wanted = a.asked, a.wanted
+			}
+		}
+		return true
+	})
+}
+
+// merge calls f with the entries of both listings, pair by pair in the order of names,
+// nil where one lacks what the other has, until f returns false.
+func merge(this, next *listing, f func(a, b *entry) bool) {
+	x, y := this.entries, next.entries
+	for len(x) > 0 || len(y) > 0 {
+		var a, b *entry
+		if len(y) == 0 || len(x) > 0 && x[0].name <= y[0].name {
+			a = &x[0]
+		}
+		if len(x) == 0 || len(y) > 0 && y[0].name <= x[0].name {
+			b = &y[0]
+		}
+		if !f(a, b) {
+			return
+		}
+		if a != nil {
+			x = x[1:]
+		}
+		if b != nil {
+			y = y[1:]
+		}
+	}
+}
+
+// measureTails sets the sizes of the open files to what they are now.
+func (c *capturing) measureTails(l *listing) (moved string, err error) {
+	for i := range l.entries {
+		e := &l.entries[i]
+		if e.state != Tail {
+			continue
+		}
+		// By the name and not by the descriptor: this also tells whether the file that
+		// was opened still is the one that the database writes.
+		var st unix.Stat_t
+		err := retry(func() error { return unix.Stat(c.at(e.name), &st) })
+		switch {
+		case err != nil && isGone(err):
+			return e.name + " vanished", nil
+		case err != nil:
+			return "", c.unreadable(e.name, err)
+		}
+		id, _ := identify(&st)
+		if !e.holds(&id, Tail) {
+			return e.name + ": " + e.describe(&id), nil
+		}
+		e.identity = id
+	}
+	return "", nil
+}
+
+// unreadable makes the error for a log file that is there and cannot be had.
+func (d *Directory) unreadable(name string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("source %s: file %s: %w; permission to read it is needed", d.path, name, bare(err))
+	}
+	return fmt.Errorf("source %s: file %s: %w", d.path, name, bare(err))
+}
