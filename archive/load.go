@@ -235,15 +235,26 @@ func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *mani
 		return nil, ref, fmt.Errorf("snapshot %d: %w", sequence, err)
 	}
 	if m.Pages != nil {
-		m.Files = make([]manifest.File, 0, m.Counts.Files)
-		for _, p := range s.pages {
-			m.Files = append(m.Files, p.Files...)
-		}
+		m.Files = joinPages(s.pages)
 		if err := m.CheckFiles(m.Files); err != nil {
 			return nil, ref, fmt.Errorf("snapshot %d: %w: %w", sequence, ErrDamaged, err)
 		}
 	}
 	return s, ref, nil
+}
+
+// joinPages puts the entries of all pages end to end, and has the pages share them.
+func joinPages(pages []manifest.Page) []manifest.File {
+	n := 0
+	for i := range pages {
+		n += len(pages[i].Files)
+	}
+	files := make([]manifest.File, 0, n)
+	for i := range pages {
+		files = append(files, pages[i].Files...)
+		pages[i].Files = files[len(files)-len(pages[i].Files):]
+	}
+	return files
 }
 
 func (a *Archive) cached(sequence int64) *snapshot {

@@ -282,7 +282,7 @@ func (v *verification) readData(ctx context.Context) error {
 			v.progress.file()
 			switch {
 			case errors.Is(err, ErrDamaged):
-				v.problem(Problem{Object: key, What: "content", Detail: err.Error(), Files: []string{n.parts[i].file}})
+				v.problem(Problem{Object: key, What: "content", Detail: strings.TrimPrefix(err.Error(), key+", "), Files: []string{n.parts[i].file}})
 				return nil
 			case err != nil:
 				return err
