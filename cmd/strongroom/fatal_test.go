@@ -15,7 +15,7 @@ import (
 
 func destinations() []destination {
 	return []destination{
-		{"file", func(t *testing.T) string { return "file://" + filepath.Join(t.TempDir(), "archive") }},
+		{"file", func(t *testing.T) string { return "file://" + filepath.Join(scratch(t), "archive") }},
 		{"minio", func(t *testing.T) string { return storetest.S3(t) }},
 	}
 }
@@ -55,8 +55,7 @@ func sameDir(t testing.TB, got, want string) {
 	}
 }
 
-// killed runs the program and kills it after a random time, up to a bit more than it
-// needs; false if it ended before.
+// killed runs the program and kills it after a random time; false if it ended before.
 func killed(t testing.TB, longest time.Duration, args ...string) bool {
 	t.Helper()
 	c := program(t, args...)
@@ -69,23 +68,32 @@ func killed(t testing.TB, longest time.Duration, args ...string) bool {
 	return err != nil
 }
 
-// The program is killed at random moments 200 times, half of them while it backs up and
-// half while it restores: every snapshot that is listed restores, and a rerun succeeds.
+// manyKills is how often the program is killed, in each way and at each destination.
+const manyKills = 200
+
+// The program is killed at random moments while it backs up: after each, the archive
+// holds what its snapshots say, and a rerun succeeds. Then it is killed while it restores:
+// the target is not there, or complete, and a rerun makes it so.
 func TestKilledAtRandom(t *testing.T) {
 	whole(t)
 	for _, d := range destinations() {
 		t.Run(d.name, func(t *testing.T) {
 			url := d.url(t)
-			db := t.TempDir()
+			db := scratch(t)
 			kills, snapshots, files := 0, 0, 0
-			longest := 400 * time.Millisecond
-			for round := 0; kills < 100; round++ {
+			longest := 100 * time.Millisecond
+			for round := 0; kills < manyKills; round++ {
 				logDir(t, db, files, files+12, 300_000)
 				files += 12
-				for killed(t, longest, "backup", "--source", db, "--layout", "je", "--node", "n", url) && kills < 100 {
+				for killed(t, longest, "backup", "--source", db, "--layout", "je", "--node", "n", url) && kills < manyKills {
 					kills++
+					if o := finish(t, program(t, "verify", url)); o.code != exitDone && (o.code != exitNotFound || snapshots > 0) {
+						t.Fatalf("after kill %d: exit code %d\n%s%s", kills, o.code, o.stdout, o.stderr)
+					}
 				}
+				start := time.Now()
 				succeed(t, "backup", "--source", db, "--layout", "je", "--node", "n", url)
+				longest = max(longest/2, min(2*longest, time.Since(start)))
 				n := listedSnapshots(t, url)
 				if n < snapshots {
 					t.Fatalf("%d snapshots after %d", n, snapshots)
@@ -96,7 +104,7 @@ func TestKilledAtRandom(t *testing.T) {
 				}
 			}
 			succeed(t, "verify", "--read-data", url)
-			killsOfRestores(t, url, db, longest)
+			killsOfRestores(t, url, db)
 		})
 	}
 }
@@ -121,11 +129,11 @@ func listedSnapshots(t testing.TB, url string) int {
 	return len(list)
 }
 
-func killsOfRestores(t *testing.T, url, db string, longest time.Duration) {
-	kills := 0
-	for round := 0; kills < 100; round++ {
-		to := filepath.Join(t.TempDir(), "restored")
-		for kills < 100 && killed(t, longest, "restore", url, "--to", to) {
+func killsOfRestores(t *testing.T, url, db string) {
+	kills, longest := 0, 100*time.Millisecond
+	for round := 0; kills < manyKills; round++ {
+		to := filepath.Join(scratch(t), "restored")
+		for kills < manyKills && killed(t, longest, "restore", url, "--to", to) {
 			kills++
 			if _, err := os.Stat(to); err == nil { // killed after all was done
 				sameDir(t, to, db)
@@ -133,7 +141,9 @@ func killsOfRestores(t *testing.T, url, db string, longest time.Duration) {
 			}
 		}
 		if _, err := os.Stat(to); err != nil {
+			start := time.Now()
 			succeed(t, "restore", url, "--to", to)
+			longest = max(longest/2, min(2*longest, time.Since(start)))
 		}
 		sameDir(t, to, db)
 		os.RemoveAll(to)
@@ -150,7 +160,7 @@ func TestEightProcesses(t *testing.T) {
 	for _, d := range destinations() {
 		t.Run(d.name, func(t *testing.T) {
 			url := d.url(t)
-			db := t.TempDir()
+			db := scratch(t)
 			logDir(t, db, 0, 10, 50_000)
 			var wg sync.WaitGroup
 			for range 8 {
@@ -165,7 +175,7 @@ func TestEightProcesses(t *testing.T) {
 				t.Fatalf("%d snapshots", n)
 			}
 			for s := 1; s <= 8; s++ {
-				to := filepath.Join(t.TempDir(), "r")
+				to := filepath.Join(scratch(t), "r")
 				succeed(t, "restore", fmt.Sprintf("%s@%d", url, s), "--to", to)
 				sameDir(t, to, db)
 			}

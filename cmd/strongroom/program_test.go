@@ -84,3 +84,19 @@ type destination struct {
 	name string
 	url  func(t *testing.T) string
 }
+
+// scratch is a temporary directory in memory where there is such a thing: what is killed
+// and restarted hundreds of times syncs thousands of small files.
+func scratch(t testing.TB) string {
+	t.Helper()
+	const memory = "/dev/shm"
+	if info, err := os.Stat(memory); err != nil || !info.IsDir() {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(memory, "strongroom-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
