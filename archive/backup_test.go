@@ -15,6 +15,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
 // What is restored equals what was captured, byte for byte, for random histories of
@@ -26,8 +27,8 @@ func TestRandomHistories(t *testing.T) {
 		n++
 		dir := filepath.Join(root, fmt.Sprint(n))
 		db := newDatabase(t, mkdir(t, dir, "db"), rapid.Uint64().Draw(t, "seed"))
-		store := newMemory(t)
-		store.plain = rapid.Bool().Draw(t, "without checksums")
+		store := storetest.Memory(t)
+		store.Plain = rapid.Bool().Draw(t, "without checksums")
 		a := archive.New(store, archive.Options{Transfers: rapid.IntRange(1, 4).Draw(t, "transfers")})
 		want := map[int64]map[string][]byte{}
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
@@ -91,7 +92,7 @@ func equal(a, b map[string][]byte) bool {
 func TestOnlyWhatIsNewIsSent(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 1)
 	db.fill(20, 1000)
-	store := newMemory(t)
+	store := storetest.Memory(t)
 	a := archive.New(store, archive.Options{})
 	if res := mustBackup(t, a, db); res.Sent != 20 || !res.Committed || res.Snapshot.Sequence != 1 {
 		t.Fatalf("first: %+v", res)
@@ -102,13 +103,13 @@ func TestOnlyWhatIsNewIsSent(t *testing.T) {
 	if res.Sent != 2 || res.SentBytes != 511 || res.Snapshot.Counts.Added != 2 || res.Snapshot.Counts.Files != 21 {
 		t.Fatalf("second: sent %d objects of %d bytes, counts %+v", res.Sent, res.SentBytes, res.Snapshot.Counts)
 	}
-	before := maps.Clone(store.objects)
-	clear(store.calls)
-	if res := mustBackup(t, a, db); res.Committed || res.Sent != 0 || res.Snapshot.Sequence != 2 {
+	before := store.Snapshot()
+	counting := storetest.NewFaulty(store, -1, storetest.NotApplied)
+	if res := mustBackup(t, archive.New(counting, archive.Options{}), db); res.Committed || res.Sent != 0 || res.Snapshot.Sequence != 2 {
 		t.Fatalf("third: %+v", res)
 	}
-	if store.calls["put"] != 0 || store.calls["get"]+store.calls["list"] > 6 || !maps.EqualFunc(before, store.objects, func(x, y []byte) bool { return string(x) == string(y) }) {
-		t.Fatalf("a backup of nothing new cost %v", store.calls)
+	if ops := counting.Ops(); ops.Put != 0 || ops.Total() > 6 || !before.Equal(store.Snapshot()) {
+		t.Fatalf("a backup of nothing new cost %+v", ops)
 	}
 	o := options
 	o.Force = true
@@ -122,7 +123,7 @@ func TestTailGrows(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 2)
 	db.fill(2, 100)
 	db.grow(100_000)
-	store := newMemory(t)
+	store := storetest.Memory(t)
 	a := archive.New(store, archive.Options{})
 	mustBackup(t, a, db)
 	for i := range manifest.MaxTailParts + 2 {
@@ -161,7 +162,7 @@ func TestTailGrows(t *testing.T) {
 func TestChangedFileIsANewVersion(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 3)
 	db.fill(4, 1000)
-	a := archive.New(newMemory(t), archive.Options{})
+	a := archive.New(storetest.Memory(t), archive.Options{})
 	mustBackup(t, a, db)
 	before := maps.Clone(db.files)
 	db.rewrite(name(1))
@@ -182,17 +183,17 @@ func TestChangedFileIsANewVersion(t *testing.T) {
 func TestPages(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 4)
 	db.fill(3000, 3)
-	store := newMemory(t)
+	store := storetest.Memory(t)
 	a := archive.New(store, archive.Options{})
 	mustBackup(t, a, db)
-	pages := len(store.keys(manifest.PagesPrefix))
+	pages := len(store.Keys(manifest.PagesPrefix))
 	if pages < 3 {
 		t.Fatalf("%d pages for 3000 files", pages)
 	}
 	db.grow(10)
 	db.flip(1)
 	mustBackup(t, a, db)
-	if n := len(store.keys(manifest.PagesPrefix)) - pages; n > 2 {
+	if n := len(store.Keys(manifest.PagesPrefix)) - pages; n > 2 {
 		t.Fatalf("one new file made %d new pages", n)
 	}
 	fresh := archive.New(store, archive.Options{})
@@ -212,7 +213,7 @@ func TestPages(t *testing.T) {
 func TestRacingArchivers(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 5)
 	db.fill(10, 500)
-	store := newMemory(quiet{t}) // each sends what the losers had sent under the same number
+	store := storetest.Memory(t)
 	o := options
 	o.Force = true
 	var wg sync.WaitGroup
@@ -238,23 +239,14 @@ func TestRacingArchivers(t *testing.T) {
 	mustVerify(t, a)
 }
 
-// quiet does not mind that racing archivers send the same content.
-type quiet struct{ testing.TB }
-
-func (quiet) Errorf(string, ...any) {}
-
 // The number of requests of a first backup is one a file and six at most besides.
 func TestRequestsOfAFirstBackup(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 6)
 	db.fill(200, 10)
-	store := newMemory(t)
+	store := storetest.NewFaulty(storetest.Memory(t), -1, storetest.NotApplied)
 	mustBackup(t, archive.New(store, archive.Options{}), db)
-	total := 0
-	for _, n := range store.calls {
-		total += n
-	}
-	if total > 206 {
-		t.Fatalf("%d requests for 200 files: %v", total, store.calls)
+	if ops := store.Ops(); ops.Total() > 206 {
+		t.Fatalf("%d requests for 200 files: %+v", ops.Total(), ops)
 	}
 }
 
@@ -262,10 +254,10 @@ func TestRequestsOfAFirstBackup(t *testing.T) {
 func TestRefusedName(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 7)
 	db.set("back\\slash.log", []byte("x"))
-	store := newMemory(t)
+	store := storetest.Memory(t)
 	_, err := archive.New(store, archive.Options{}).Backup(context.Background(), allFiles(t, db.dir), options)
-	if !errors.Is(err, manifest.ErrName) || !strings.Contains(err.Error(), `back\\slash.log`) || len(store.objects) != 0 {
-		t.Fatalf("%v, %d objects", err, len(store.objects))
+	if !errors.Is(err, manifest.ErrName) || !strings.Contains(err.Error(), `back\\slash.log`) || len(store.Keys("")) != 0 {
+		t.Fatalf("%v, %d objects", err, len(store.Keys("")))
 	}
 }
 
@@ -273,12 +265,12 @@ func TestRefusedName(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 8)
 	db.fill(3, 10)
-	store := newMemory(t)
+	store := storetest.Memory(t)
 	o := options
 	o.DryRun = true
 	res, err := archive.New(store, archive.Options{}).Backup(context.Background(), db.source(), o)
-	if err != nil || len(res.Plan.Upload) != 3 || res.Committed || store.calls["put"] != 0 {
-		t.Fatalf("%+v, %v, %v", res, err, store.calls)
+	if err != nil || len(res.Plan.Upload) != 3 || res.Committed || len(store.Keys("")) != 0 {
+		t.Fatalf("%+v, %v, %v", res, err, store.Keys(""))
 	}
 }
 
@@ -289,13 +281,13 @@ func TestAdoption(t *testing.T) {
 		t.Run(fmt.Sprintf("plain=%v", plain), func(t *testing.T) {
 			db := newDatabase(t, t.TempDir(), 9)
 			db.fill(20, 1000)
-			store := newMemory(t)
-			store.plain = plain
-			_, err := archive.New(&faulty{Store: store, n: 12, down: true}, archive.Options{Transfers: 2}).Backup(context.Background(), db.source(), options)
-			if !errors.Is(err, errInjected) {
+			store := storetest.Memory(t)
+			store.Plain = plain
+			_, err := archive.New(storetest.NewFaulty(store, 12, storetest.NotApplied).Down(), archive.Options{Transfers: 2}).Backup(context.Background(), db.source(), options)
+			if !errors.Is(err, storetest.ErrInjected) {
 				t.Fatalf("%v", err)
 			}
-			left := len(store.keys(manifest.DataPrefix))
+			left := len(store.Keys(manifest.DataPrefix))
 			if left == 0 {
 				t.Fatal("nothing was left")
 			}
@@ -310,14 +302,14 @@ func TestAdoption(t *testing.T) {
 func TestIntruderUnderOurKey(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 10)
 	db.fill(2, 100)
-	store := newMemory(t)
+	store := storetest.Memory(t)
 	key := manifest.DataKey(name(0), manifest.Sum(db.files[name(0)]), 1, manifest.Plain, nil)
-	store.put(key, []byte("something else"))
+	store.Replace(key, []byte("something else"))
 	a := archive.New(store, archive.Options{})
 	_, err := a.Backup(context.Background(), db.source(), options)
 	if !errors.Is(err, archive.ErrExists) || !strings.Contains(err.Error(), key) {
 		t.Fatalf("%v", err)
 	}
-	store.put(key, nil)
+	store.Remove(key)
 	mustBackup(t, a, db)
 }

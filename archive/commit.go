@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +81,13 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 	if err != nil {
 		return ref, err
 	}
+	if r.brokenOff() {
+		if _, err := r.store.Stat(ctx, ref.Object); err == nil {
+			return r.adoptPage(ctx, ref)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return ref, fmt.Errorf("looking at %s: %w", ref.Object, err)
+		}
+	}
 	_, err = r.putBytes(ctx, ref.Object, stored)
 	if errors.Is(err, ErrExists) {
 		// A broken-off run stored the same entries, compressed by another version.
@@ -89,6 +97,14 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 		return ref, fmt.Errorf("storing %s: %w", ref.Object, err)
 	}
 	return ref, nil
+}
+
+// brokenOff reports whether there may be pages of a run that was broken off: it stored
+// all its data objects before them, so this run has met those, if it needs any at all.
+func (r *backupRun) brokenOff() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.res.Adopted > 0 || len(r.res.Plan.Upload) == 0
 }
 
 func (r *backupRun) adoptPage(ctx context.Context, ref manifest.PageRef) (manifest.PageRef, error) {

@@ -12,12 +12,13 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
 // witnessed is the history of an archive that this host has made and remembers.
 func witnessed(t *testing.T, files int) (*history, archive.Options) {
 	o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}, Transfers: 2}
-	h := &history{db: newDatabase(t, t.TempDir(), 20), store: newMemory(t)}
+	h := &history{db: newDatabase(t, t.TempDir(), 20), store: storetest.Memory(t)}
 	for n := range 3 {
 		h.db.fill(files+2*n, 40)
 		h.db.grow(25)
@@ -32,19 +33,19 @@ func TestDamageIsFound(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		for _, files := range []int{4, 300} {
 			h, o := witnessed(t, files)
-			if files > 250 && len(h.store.keys(manifest.PagesPrefix)) == 0 {
+			if files > 250 && len(h.store.Keys(manifest.PagesPrefix)) == 0 {
 				t.Fatal("no pages to damage")
 			}
-			keys := h.store.keys("")
+			keys := h.store.Keys("")
 			for i, key := range keys {
 				if files > 250 && strings.HasPrefix(key, manifest.DataPrefix) && i%20 != 0 {
 					continue
 				}
-				good := h.store.objects[key]
+				good := h.store.Snapshot().Bytes(key)
 				for what, bad := range damages(good) {
-					h.store.put(key, bad)
+					h.store.Replace(key, bad)
 					checkFound(t, h, o, key, what)
-					h.store.put(key, good)
+					h.store.Replace(key, good)
 				}
 			}
 			mustVerify(t, archive.New(h.store, o))
@@ -123,7 +124,7 @@ func TestOneBadManifest(t *testing.T) {
 		for _, bad := range []int64{1, 2, 3} {
 			h, _ := witnessed(t, 4)
 			a := func() *archive.Archive { return archive.New(h.store, archive.Options{}) }
-			h.store.put(manifest.ManifestKey(bad), []byte(`{"format":"strongroom/9","hello":1}`))
+			h.store.Replace(manifest.ManifestKey(bad), []byte(`{"format":"strongroom/9","hello":1}`))
 			list := mustList(t, a())
 			if len(list) != 3 || list[bad-1].Err == nil || !errors.Is(list[bad-1].Err, manifest.ErrVersion) {
 				t.Fatalf("manifest %d is bad, and the listing is %+v", bad, list)
@@ -152,10 +153,7 @@ func TestOneBadManifest(t *testing.T) {
 func TestNewestManifestGone(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		h, o := witnessed(t, 3)
-		h.store.put(manifest.ManifestKey(3), nil)
-		h.store.mu.Lock()
-		clear(h.store.acked) // what was acknowledged for snapshot 3 may be stored once more
-		h.store.mu.Unlock()
+		h.store.Remove(manifest.ManifestKey(3))
 		h.db.flip(3)
 		res := mustBackup(t, archive.New(h.store, o), h.db)
 		if res.Snapshot.Sequence != 4 || res.Snapshot.Parent.Sequence != 2 || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "is gone") {
@@ -169,7 +167,7 @@ func TestLedger(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		h, _ := witnessed(t, 3)
 		a := func() *archive.Archive { return archive.New(h.store, archive.Options{}) }
-		hash := func(n int64) manifest.Hash { return manifest.Sum(h.store.objects[manifest.ManifestKey(n)]) }
+		hash := func(n int64) manifest.Hash { return manifest.Sum(h.store.Snapshot().Bytes(manifest.ManifestKey(n))) }
 		id := newest(t, a()).Archive
 		record := manifest.Record{
 			Format: manifest.Format, Archive: id, Number: 1, Created: newest(t, a()).Created, Why: "prune", Newest: 3,
@@ -179,7 +177,7 @@ func TestLedger(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.store.put(manifest.LedgerKey(1), b)
+		h.store.Replace(manifest.LedgerKey(1), b)
 		if l := mustList(t, a()); len(l) != 2 || l[0].Sequence != 1 || l[1].Sequence != 3 {
 			t.Fatalf("%+v", l)
 		}
@@ -192,7 +190,7 @@ func TestLedger(t *testing.T) {
 			t.Fatalf("%+v", res.Snapshot)
 		}
 		// A kept manifest that was replaced is not a snapshot, and verify names it.
-		h.store.put(manifest.ManifestKey(1), h.store.objects[manifest.ManifestKey(2)])
+		h.store.Replace(manifest.ManifestKey(1), h.store.Snapshot().Bytes(manifest.ManifestKey(2)))
 		if _, err := a().Snapshot(context.Background(), archive.Selector{Sequence: 1}); !errors.Is(err, archive.ErrDamaged) {
 			t.Fatalf("reading a replaced snapshot: %v", err)
 		}
@@ -208,7 +206,7 @@ func TestReplayedManifest(t *testing.T) {
 		h, _ := witnessed(t, 3)
 		other, _ := witnessed(t, 3)
 		key := manifest.ManifestKey(3)
-		h.store.put(key, other.store.objects[key])
+		h.store.Replace(key, other.store.Snapshot().Bytes(key))
 		a := archive.New(h.store, archive.Options{})
 		if _, err := a.Snapshot(context.Background(), archive.Selector{}); !errors.Is(err, archive.ErrDamaged) {
 			t.Fatalf("reading it: %v", err)

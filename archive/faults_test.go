@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
 // The tests sync many small files; in memory that takes a hundredth of the time.
@@ -48,12 +49,12 @@ func checks(t *testing.T, n int, property func(*rapid.T)) {
 // history is a database in three states, the first two of which are archived.
 type history struct {
 	db    *database
-	store *memoryStore
+	store *storetest.InMemory
 	want  map[int64]map[string][]byte
 }
 
 func newHistory(t testing.TB, files int) *history {
-	h := &history{db: newDatabase(t, t.TempDir(), 11), store: newMemory(t), want: map[int64]map[string][]byte{}}
+	h := &history{db: newDatabase(t, t.TempDir(), 11), store: storetest.Memory(t), want: map[int64]map[string][]byte{}}
 	a := archive.New(h.store, archive.Options{})
 	for n := range 2 {
 		h.db.fill(files+3*n, 50)
@@ -69,7 +70,7 @@ func newHistory(t testing.TB, files int) *history {
 
 // sound checks the promises on a store: every listed snapshot restores, to what it was
 // made of.
-func (h *history) sound(t testing.TB, store *memoryStore) {
+func (h *history) sound(t testing.TB, store *storetest.InMemory) {
 	t.Helper()
 	a := archive.New(store, archive.Options{})
 	for _, s := range mustList(t, a) {
@@ -82,39 +83,56 @@ func (h *history) sound(t testing.TB, store *memoryStore) {
 	mustVerify(t, a)
 }
 
-var modes = []struct {
-	name          string
-	applied, down bool
-}{
-	{"not applied", false, false},
-	{"answer lost", true, false},
-	{"not applied and nothing after", false, true},
-	{"answer lost and nothing after", true, true},
+// A mode is how an operation fails, and whether anything works after it.
+type mode struct {
+	storetest.Mode
+	down bool
+}
+
+var modes = []mode{
+	{storetest.NotApplied, false},
+	{storetest.AnswerLost, false},
+	{storetest.NotApplied, true},
+	{storetest.AnswerLost, true},
+}
+
+func (m mode) String() string {
+	if m.down {
+		return m.Mode.String() + " and nothing after"
+	}
+	return m.Mode.String()
+}
+
+// fault makes operation n of a store fail.
+func (m mode) fault(s archive.Store, n int) *storetest.Faulty {
+	f := storetest.NewFaulty(s, n, m.Mode)
+	if m.down {
+		f.Down()
+	}
+	return f
 }
 
 // Operation n of the store fails, for every n until a backup succeeds: every listed
-// snapshot restores, a rerun succeeds, and nothing acknowledged is sent again (the store
-// in memory fails the test if it is).
+// snapshot restores, a rerun succeeds, and nothing acknowledged is sent again.
 func TestEveryOperationOfABackupFails(t *testing.T) {
 	for _, files := range []int{3, 260} { // with pages, too
 		h := newHistory(t, files)
 		for _, mode := range modes {
-			t.Run(fmt.Sprintf("%d files, %s", files, mode.name), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d files, %s", files, mode.String()), func(t *testing.T) {
 				virtually(t, func(t *testing.T) {
 					for n := 0; ; n++ {
-						store := h.store.clone()
-						f := &faulty{Store: store, n: n, applied: mode.applied, down: mode.down}
+						store := h.store.Clone()
+						f := mode.fault(store, n)
 						_, err := archive.New(f, archive.Options{Transfers: 2}).Backup(context.Background(), h.db.source(), options)
-						if err != nil && !errors.Is(err, errInjected) {
+						if err != nil && !errors.Is(err, storetest.ErrInjected) {
 							t.Fatalf("operation %d: %v", n, err)
 						}
 						if files < 100 || n%5 == 0 {
 							h.sound(t, store)
 						}
-						a := archive.New(store, archive.Options{})
-						mustBackup(t, a, h.db)
-						mustRestore(t, a, 0, filepath.Join(t.TempDir(), "r"), h.db.files)
-						if !f.hit {
+						hit := f.Hit()
+						rerun(t, f, h.db)
+						if !hit {
 							if n < 10 {
 								t.Fatalf("only %d operations", n)
 							}
@@ -127,22 +145,34 @@ func TestEveryOperationOfABackupFails(t *testing.T) {
 	}
 }
 
+// rerun runs a backup again once the cause is gone: it succeeds, what it made restores,
+// and nothing that was acknowledged was sent twice.
+func rerun(t testing.TB, f *storetest.Faulty, db *database) {
+	t.Helper()
+	f.Arm(-1, storetest.NotApplied)
+	a := archive.New(f, archive.Options{})
+	mustBackup(t, a, db)
+	mustRestore(t, a, 0, filepath.Join(t.TempDir(), "r"), db.files)
+	if again := f.SentAgain(); len(again) > 0 {
+		t.Fatalf("acknowledged, and sent again: %q", again)
+	}
+}
+
 // The same for a first backup, into nothing.
 func TestEveryOperationOfAFirstBackupFails(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 12)
 	db.fill(4, 40)
 	for _, mode := range modes {
-		t.Run(mode.name, func(t *testing.T) {
+		t.Run(mode.String(), func(t *testing.T) {
 			virtually(t, func(t *testing.T) {
 				for n := 0; ; n++ {
-					store := newMemory(t)
-					f := &faulty{Store: store, n: n, applied: mode.applied, down: mode.down}
+					store := storetest.Memory(t)
+					f := mode.fault(store, n)
 					archive.New(f, archive.Options{Transfers: 1}).Backup(context.Background(), db.source(), options)
-					a := archive.New(store, archive.Options{})
-					mustBackup(t, a, db)
-					mustRestore(t, a, 1, filepath.Join(t.TempDir(), "r"), db.files)
-					mustVerify(t, a)
-					if !f.hit {
+					hit := f.Hit()
+					rerun(t, f, db)
+					mustVerify(t, archive.New(store, archive.Options{}))
+					if !hit {
 						return
 					}
 				}
@@ -157,17 +187,17 @@ func TestEveryOperationOfARestoreFails(t *testing.T) {
 	h := newHistory(t, 5)
 	for _, mode := range modes {
 		for _, existing := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, existing=%v", mode.name, existing), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, existing=%v", mode, existing), func(t *testing.T) {
 				virtually(t, func(t *testing.T) {
 					for n := 0; ; n++ {
 						dir := filepath.Join(t.TempDir(), "restored")
 						if existing {
 							mkdir(t, dir)
 						}
-						f := &faulty{Store: h.store, n: n, applied: mode.applied, down: mode.down}
+						f := mode.fault(h.store, n)
 						err := restoreNewest(archive.New(f, archive.Options{Transfers: 2}), dir)
 						switch {
-						case err != nil && !errors.Is(err, errInjected):
+						case err != nil && !errors.Is(err, storetest.ErrInjected):
 							t.Fatalf("operation %d: %v", n, err)
 						case err == nil:
 							compare(t, dir, h.want[2])
@@ -184,7 +214,7 @@ func TestEveryOperationOfARestoreFails(t *testing.T) {
 							t.Fatalf("operation %d: the rerun: %v", n, err)
 						}
 						compare(t, dir, h.want[2])
-						if !f.hit {
+						if !f.Hit() {
 							return
 						}
 					}
@@ -220,12 +250,12 @@ func TestEveryOperationOfAListFails(t *testing.T) {
 		h := newHistory(t, 3)
 		for _, mode := range modes {
 			for n := 0; ; n++ {
-				f := &faulty{Store: h.store, n: n, applied: mode.applied, down: mode.down}
+				f := mode.fault(h.store, n)
 				l, err := archive.New(f, archive.Options{}).List(context.Background(), 0)
 				if err == nil && len(l) != 2 {
-					t.Fatalf("operation %d, %s: %d snapshots and no error", n, mode.name, len(l))
+					t.Fatalf("operation %d, %s: %d snapshots and no error", n, mode.String(), len(l))
 				}
-				if !f.hit {
+				if !f.Hit() {
 					break
 				}
 			}

@@ -14,14 +14,15 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
 func contains(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
 
-func archived(t *testing.T, files int) (*database, *memoryStore, *archive.Archive) {
+func archived(t *testing.T, files int) (*database, *storetest.InMemory, *archive.Archive) {
 	db := newDatabase(t, t.TempDir(), 40)
 	db.fill(files, 1000)
-	store := newMemory(t)
+	store := storetest.Memory(t)
 	a := archive.New(store, archive.Options{Transfers: 2})
 	mustBackup(t, a, db)
 	return db, store, a
@@ -138,7 +139,7 @@ func TestFullDisk(t *testing.T) {
 		defer unix.Unmount(mount, 0)
 		db := newDatabase(t, t.TempDir(), 41)
 		db.fill(4, 50_000)
-		a := archive.New(newMemory(t), archive.Options{})
+		a := archive.New(storetest.Memory(t), archive.Options{})
 		mustBackup(t, a, db)
 		dir := filepath.Join(mount, "r")
 		_, err := a.Restore(context.Background(), newest(t, a), dir, archive.RestoreOptions{})
@@ -151,7 +152,7 @@ func TestFullDisk(t *testing.T) {
 		// Something else takes the space while the restore runs.
 		small := newDatabase(t, t.TempDir(), 42)
 		small.fill(3, 10_000)
-		store := newMemory(t)
+		store := storetest.Memory(t)
 		b := archive.New(store, archive.Options{})
 		mustBackup(t, b, small)
 		os.RemoveAll(dir + archive.PartialSuffix)
@@ -194,7 +195,7 @@ func TestHostileManifest(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		_, store, _ := archived(t, 3)
 		key := manifest.ManifestKey(1)
-		good := string(store.objects[key])
+		good := string(store.Snapshot().Bytes(key))
 		for what, bad := range map[string]string{
 			"dots":      strings.ReplaceAll(good, name(0), "../../../evil"),
 			"absolute":  strings.ReplaceAll(good, name(0), "/tmp/evil"),
@@ -204,7 +205,7 @@ func TestHostileManifest(t *testing.T) {
 			"huge":      strings.Replace(good, `"size":1`, `"size":922337203685477580`, 1),
 			"deep":      strings.Replace(good, `"node":`, `"x":`+strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000)+`,"node":`, 1),
 		} {
-			store.put(key, []byte(bad))
+			store.Replace(key, []byte(bad))
 			a := archive.New(store, archive.Options{})
 			parent := t.TempDir()
 			err := restoreNewest(a, filepath.Join(parent, "r"))

@@ -105,7 +105,7 @@ func keys[T any]() []string {
 const (
 	maxDepth  = 16 // of [ and {
 	maxColumn = 1000
-	maxKeys   = 20_000
+	maxKeys   = 10_000
 )
 
 // parse returns the document's top node, or nil if a problem was reported.
@@ -123,7 +123,7 @@ func (d *decoder) parse(data []byte) ast.Node {
 	}
 	// Editors on Windows put a byte order mark first.
 	tokens := lexer.Tokenize(strings.TrimPrefix(string(data), "\uFEFF"))
-	if !d.bounded(tokens) {
+	if !d.acceptable(tokens) {
 		return nil
 	}
 	f, err := parseTokens(tokens)
@@ -134,11 +134,19 @@ func (d *decoder) parse(data []byte) ast.Node {
 	return d.document(f)
 }
 
-// bounded refuses files that are too deep or too large to be parsed.
-func (d *decoder) bounded(tokens token.Tokens) bool {
+// acceptable refuses what a configuration does without, and files that are too deep or
+// too large, before they reach the parser.
+func (d *decoder) acceptable(tokens token.Tokens) bool {
 	depth, keys := 0, 0
 	for _, t := range tokens {
+		why := ""
 		switch t.Type {
+		case token.AnchorType, token.AliasType, token.MergeKeyType:
+			why = "YAML's anchors, aliases and merge keys are not supported; what archives share stands in defaults"
+		case token.TagType:
+			why = "YAML tags are not supported; write the value without it, or in quotes"
+		case token.DirectiveType:
+			why = "YAML directives are not supported; remove this line"
 		case token.MappingStartType, token.SequenceStartType:
 			depth++
 		case token.MappingEndType, token.SequenceEndType:
@@ -148,12 +156,14 @@ func (d *decoder) bounded(tokens token.Tokens) bool {
 		}
 		// A block within another stands at least one column to the right of it.
 		block := t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType
-		if depth > maxDepth || block && t.Position.Column > maxColumn {
-			d.errors.add(place(t), "this is nested too deep for a configuration")
-			return false
+		switch {
+		case depth > maxDepth || block && t.Position.Column > maxColumn:
+			why = "this is nested too deep for a configuration; is this the right file?"
+		case keys > maxKeys:
+			why = fmt.Sprintf("the file has more than %d keys; is this the right file?", maxKeys)
 		}
-		if keys > maxKeys {
-			d.errors.add(place(t), "the file has more than %d keys; is this the right file?", maxKeys)
+		if why != "" {
+			d.errors.add(place(t), "%s", why)
 			return false
 		}
 	}
@@ -194,10 +204,6 @@ func (d *decoder) document(f *ast.File) ast.Node {
 	for _, doc := range f.Docs {
 		if doc.Body == nil || doc.Body.Type() == ast.NullType {
 			continue
-		}
-		if doc.Body.Type() == ast.DirectiveType {
-			d.errors.add(place(doc.Body.GetToken()), "YAML directives are not supported; remove this line")
-			return nil
 		}
 		if body != nil {
 			d.errors.add(place(doc.Body.GetToken()), "a second document begins here; a configuration is one document, so remove the line --- before it")

@@ -79,7 +79,8 @@ func newReport(file string, data []byte) *report {
 
 // add reports a problem at a place.
 func (r *report) add(at position, format string, args ...any) {
-	p := Problem{Line: at.line, Column: at.column, Message: fmt.Sprintf(format, args...)}
+	message := r.printable([]rune(cut(fmt.Sprintf(format, args...), 500)))
+	p := Problem{Line: at.line, Column: at.column, Message: string(message)}
 	// A parser's idea of where it is may be off, at the end of the file for instance.
 	if at.line < 1 || at.line > len(r.lines) {
 		p.Line, p.Column = 0, 0
@@ -128,10 +129,13 @@ func (r *report) err() error {
 	return &Error{File: r.file, Problems: r.problems}
 }
 
-// quote shows a value in a message, cut where it is long.
-func quote(s string) string {
-	if r := []rune(s); len(r) > 80 {
-		s = string(r[:80]) + "…"
+// quote shows a value in a message.
+func quote(s string) string { return fmt.Sprintf("%q", cut(s, 80)) }
+
+// cut shortens a text to so many characters.
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
 	}
-	return fmt.Sprintf("%q", s)
+	return s
 }

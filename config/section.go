@@ -82,10 +82,6 @@ func refusal(key, where string, valid, later []string) string {
 // describe says what a node is that is not what was expected.
 func describe(n ast.Node) string {
 	switch n.(type) {
-	case *ast.AliasNode, *ast.AnchorNode, *ast.MergeKeyNode:
-		return "YAML's anchors, aliases and merge keys are not supported (what archives share stands in defaults)"
-	case *ast.TagNode:
-		return "YAML tags are not supported"
 	case *ast.NullNode:
 		return "there is no value"
 	case *ast.SequenceNode:

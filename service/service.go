@@ -128,7 +128,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return s.wait(done)
 }
 
-// Start starts the service in the background, until ctx ends or Stop is called.
+// Start starts the service in the background, until ctx ends or Stop is called. It returns
+// ErrRunning when it runs already.
 func (s *Service) Start(ctx context.Context) error {
 	_, _, err := s.start(ctx)
 	return err

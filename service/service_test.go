@@ -149,6 +149,36 @@ func TestStop(t *testing.T) {
 	})
 }
 
+func TestStatusBetweenRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		f := &fake{t: t, last: begin}
+		s := New(quiet(), []Job{f.job("a", "@daily", time.UTC)})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for day := range 3 {
+			time.Sleep(time.Hour)
+			st := s.Status()
+			j := st.Jobs[0]
+			if want := begin.AddDate(0, 0, day+1); j.Running() || !j.Next.Equal(want) || j.Name != "a" || !st.Started.Equal(begin) {
+				t.Errorf("status %+v, next is %v", j, want)
+			}
+			if day > 0 && !j.LastSuccess.Equal(begin.AddDate(0, 0, day)) {
+				t.Errorf("the last success was at %v", j.LastSuccess)
+			}
+			time.Sleep(23 * time.Hour)
+			synctest.Wait()
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if j := s.Status().Jobs[0]; !j.Next.IsZero() || j.Runs != 3 {
+			t.Errorf("after the end: %+v", j)
+		}
+	})
+}
+
 // A run that ignores its context holds up neither the other jobs nor the end.
 func TestHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -197,10 +227,16 @@ func TestHangingLast(t *testing.T) {
 
 func TestNoJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		runFor(t, time.Hour)
-		if time.Since(begin) != time.Hour {
+		s := New(quiet(), nil)
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if !s.Running() {
 			t.Error("it did not wait for its end")
+		}
+		if err := s.Stop(); err != nil || s.Running() {
+			t.Errorf("it did not end: %v", err)
 		}
 	})
 }

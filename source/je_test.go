@@ -51,13 +51,13 @@ func TestCaptureRealJE(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 5 {
+	for range 4 {
 		before := churn.Committed()
 		c, err := d.Capture(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		churn.Await(before + 8000) // long enough for files of the set to be deleted
+		churn.Await(before + 6000) // long enough for files of the set to be deleted
 		gone := 0
 		for _, f := range c.Files {
 			if _, err := os.Stat(filepath.Join(dir, f.Name)); err != nil {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A budget of n descriptors.
+// limit sets the budget of descriptors.
 func (d *Directory) limit(n int) { d.hooks.budget = func() int { return n } }
 
 func pins(c *Capture) int {
@@ -43,6 +43,12 @@ func TestDescriptorBudget(t *testing.T) {
 	if n := descriptorBudget(); n <= 0 || n > 32768 {
 		t.Errorf("the budget is %d", n)
 	}
+
+	d.limit(0)
+	if c := capture(t, d, nil); pins(c) != 1 || c.held[4].pin == nil {
+		t.Errorf("without a budget %d files are pinned, the tail: %v", pins(c), c.held[4].pin)
+	}
+	d.limit(3)
 
 	// What is not pinned may not vanish: the set would not have been there at once.
 	rounds := 0

@@ -1,0 +1,26 @@
+# strongroom in an image of its own: one static binary, certificates and nothing else.
+#
+#   docker build -t strongroom --build-arg VERSION="$(git describe --tags --always)" .
+#   docker run --rm --read-only strongroom version
+#
+# It runs as user 65532 and works with a read-only root. It writes only to the state
+# directory, to the target of a restore, and "strongroom cat" to /tmp.
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=devel
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=${VERSION}" -o /out/usr/bin/strongroom ./cmd/strongroom
+RUN install -d -m 1777 /out/tmp \
+ && install -d -m 0700 -o 65532 -g 65532 /out/var/lib/strongroom \
+ && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
+ && install -D -m 0644 LICENSE /out/usr/share/doc/strongroom/LICENSE
+
+FROM scratch
+COPY --from=build /out/ /
+USER 65532:65532
+ENV STRONGROOM_STATE_DIR=/var/lib/strongroom
+VOLUME /var/lib/strongroom
+ENTRYPOINT ["/usr/bin/strongroom"]
+CMD ["run"]

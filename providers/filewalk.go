@@ -1,0 +1,145 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+// walker streams the objects below a directory in the order of their keys' bytes, one
+// directory of names in memory at a time for each level. Sorting the names in a
+// directory is enough for that, if a directory counts as its name with the "/" that its
+// keys go on with: "a-b/" and "a.d" come before "a/".
+type walker struct {
+	ctx    context.Context
+	root   string
+	prefix string
+	roll   bool   // roll up at the first "/" beyond the prefix
+	after  string // only keys greater than this
+	yield  func(archive.Object) bool
+}
+
+// errStop ends a walk because its consumer has enough.
+var errStop = errors.New("enough")
+
+// walk yields what is there. A directory that vanishes meanwhile is empty; a root that is
+// not there is an error.
+func (w *walker) walk() error {
+	if fi, err := os.Stat(w.root); err != nil {
+		return err
+	} else if !fi.IsDir() {
+		return &fs.PathError{Op: "list", Path: w.root, Err: syscall.ENOTDIR}
+	}
+	// Straight down to the directory that all keys with this prefix lie in.
+	err := w.directory(w.prefix[:strings.LastIndexByte(w.prefix, '/')+1])
+	if errors.Is(err, errStop) {
+		return nil
+	}
+	return err
+}
+
+// place is an entry of a directory: key is that of an object, or ends in "/".
+type place struct {
+	key   string
+	entry fs.DirEntry
+}
+
+func (w *walker) directory(dir string) error {
+	places, err := w.places(dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range places {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		switch isDir := p.entry.IsDir(); {
+		case isDir && w.roll && strings.HasPrefix(p.key, w.prefix):
+			err = w.rollUp(p.key)
+		case isDir:
+			err = w.directory(p.key)
+		default:
+			err = w.file(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// places are the entries of a directory that the walk has to look at, in order.
+func (w *walker) places(dir string) ([]place, error) {
+	path := w.root
+	if dir != "" {
+		path = filepath.Join(w.root, filePath(strings.TrimSuffix(dir, "/")))
+	}
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var places []place
+	for _, e := range entries {
+		name, ours := fileKey(e.Name())
+		key := dir + name
+		if e.IsDir() {
+			key += "/"
+		}
+		if ours && (dir != "" || e.Name() != hidden) && w.wanted(key, e) {
+			places = append(places, place{key, e})
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int { return strings.Compare(a.key, b.key) })
+	return places, nil
+}
+
+func (w *walker) wanted(key string, e fs.DirEntry) bool {
+	if e.IsDir() {
+		inside := strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key)
+		return inside && (key > w.after || strings.HasPrefix(w.after, key))
+	}
+	return e.Type().IsRegular() && strings.HasPrefix(key, w.prefix) && key > w.after
+}
+
+// rollUp yields a directory when a key that is wanted lies in it: emptied directories do
+// not show.
+func (w *walker) rollUp(dir string) error {
+	found := false
+	inner := *w
+	inner.prefix, inner.roll = dir, false
+	inner.yield = func(archive.Object) bool {
+		found = true
+		return false
+	}
+	if err := inner.directory(dir); err != nil && !errors.Is(err, errStop) {
+		return err
+	}
+	if found && !w.yield(archive.Object{Key: dir, IsDir: true}) {
+		return errStop
+	}
+	return nil
+}
+
+func (w *walker) file(p place) error {
+	fi, err := p.entry.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	if !w.yield(archive.Object{Key: p.key, Size: fi.Size(), Modified: fi.ModTime()}) {
+		return errStop
+	}
+	return nil
+}

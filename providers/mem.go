@@ -1,0 +1,125 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+// memories are the in-memory buckets of this process by name: opening the same name
+// again finds the same objects, as with any other provider.
+var memories = struct {
+	sync.Mutex
+	byName map[string]*memory
+}{byName: map[string]*memory{}}
+
+// memory is one named bucket.
+type memory struct {
+	bucket *blob.Bucket
+
+	mu   sync.Mutex              // held over each Put and Delete: create-only
+	sums map[string]archive.Sums // by full key
+}
+
+// memStore is the archive below one prefix of a memory. Nothing of it survives the
+// process, so nothing is durable.
+type memStore struct {
+	portable
+	where
+	*memory
+}
+
+func openMemory(a *address) (Bucket, error) {
+	if a.bucket == "" {
+		return nil, fmt.Errorf("archive URL %s: it has no name; write mem://name", a.where)
+	}
+	memories.Lock()
+	defer memories.Unlock()
+	m, ok := memories.byName[a.bucket]
+	if !ok {
+		m = &memory{bucket: memblob.OpenBucket(nil), sums: map[string]archive.Sums{}}
+		memories.byName[a.bucket] = m
+	}
+	s := &memStore{where: a.where, memory: m}
+	s.portable = portable{bucket: m.bucket, prefix: a.prefix, fail: s.fail}
+	return s, nil
+}
+
+func (s *memStore) fail(op, key string, err error) error {
+	return wrap(string(s.where), op, key, "", err)
+}
+
+// Put implements archive.Store.
+func (s *memStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	if err := checkKey(key); err != nil {
+		return archive.Stored{}, s.fail("putting", key, err)
+	}
+	var content bytes.Buffer
+	got := newSummer()
+	src := &source{body, sums.Size}
+	if err := pour(ctx, io.MultiWriter(&content, got), src.section(0, sums.Size)); err != nil {
+		return archive.Stored{}, s.fail("putting", key, err)
+	}
+	if got.sums() != sums {
+		return archive.Stored{}, s.mismatch(key)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if was, ok := s.sums[s.prefix+key]; ok {
+		if was != sums {
+			return archive.Stored{}, s.exists(key)
+		}
+		return archive.Stored{Existed: true}, nil
+	}
+	if err := s.memory.bucket.WriteAll(ctx, s.prefix+key, content.Bytes(), nil); err != nil {
+		return archive.Stored{}, s.fail("putting", key, err)
+	}
+	s.sums[s.prefix+key] = sums
+	return archive.Stored{}, nil
+}
+
+// Stat implements archive.Store.
+func (s *memStore) Stat(ctx context.Context, key string) (archive.Object, error) {
+	if err := checkKey(key); err != nil {
+		return archive.Object{}, s.fail("looking at", key, err)
+	}
+	a, err := s.memory.bucket.Attributes(ctx, s.prefix+key)
+	if err != nil {
+		return archive.Object{}, s.fail("looking at", key, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sums := s.sums[s.prefix+key]
+	return archive.Object{Key: key, Size: a.Size, Modified: a.ModTime, CRC32C: &sums.CRC32C}, nil
+}
+
+// Delete implements archive.Store.
+func (s *memStore) Delete(ctx context.Context, keys []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, key := range keys {
+		err := checkKey(key)
+		if err == nil {
+			err = s.memory.bucket.Delete(ctx, s.prefix+key)
+		}
+		if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+			errs = append(errs, s.fail("deleting", key, err))
+			continue
+		}
+		delete(s.sums, s.prefix+key)
+	}
+	return errors.Join(errs...)
+}
+
+// Close does nothing: the bucket stays for whoever opens its name again.
+func (s *memStore) Close() error { return nil }

@@ -1,0 +1,227 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/s3blob"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+// s3Store is an archive in a bucket of S3, MinIO, or what speaks their language.
+// Reading and listing go through gocloud's s3blob, on the client that is built here; see
+// s3put.go for writing.
+type s3Store struct {
+	portable
+	where
+
+	client     *s3.Client
+	bucketName string
+	encryption types.ServerSideEncryption // "" for the bucket's default
+	kmsKey     *string
+	timeout    time.Duration
+	log        *slog.Logger
+
+	parts chan struct{} // a token for each part in flight, over all Puts
+	seen  atomic.Bool   // the bucket answered: it exists
+
+	mu       sync.Mutex
+	unended  map[string]string // uploads that could not be aborted: id → full key
+	transfer *http.Client
+}
+
+// openS3 builds the client: credentials from the standard chain, everything else from
+// the URL.
+func openS3(ctx context.Context, a *address, o Options) (Bucket, error) {
+	if err := checkBucketName(a.bucket); err != nil {
+		return nil, fmt.Errorf("archive URL %s: %w", a.where, err)
+	}
+	cfg, err := s3Config(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	pathStyle, err := a.truth("use_path_style")
+	if err != nil {
+		return nil, err
+	}
+	s := &s3Store{
+		where: a.where, bucketName: a.bucket, timeout: o.Timeout, log: o.Log,
+		parts: make(chan struct{}, o.Transfers), unended: map[string]string{},
+		encryption: types.ServerSideEncryption(a.params["ssetype"]),
+	}
+	if k := a.params["kmskeyid"]; k != "" {
+		s.kmsKey = &k
+	}
+	if e := s.encryption; e != "" && !slices.Contains(e.Values(), e) {
+		return nil, fmt.Errorf("archive URL %s: parameter ssetype is %.40q; write one of %v", a.where, e, e.Values())
+	}
+	s.transfer = s3HTTP(&cfg, o.Timeout)
+	s.client = s3.NewFromConfig(cfg, func(so *s3.Options) {
+		so.HTTPClient = s.transfer
+		so.UsePathStyle = pathStyle
+		so.Retryer = newRetryer()
+		// Checksums are those that we promise and compare, and no others: the SDK
+		// would hash each part again, and many services refuse what it sends by default.
+		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		so.ContinueHeaderThresholdBytes = continueThreshold
+		so.DisableLogOutputChecksumValidationSkipped = true
+	})
+	bucket, err := s3blob.OpenBucket(ctx, s.client, a.bucket, nil)
+	if err != nil {
+		return nil, fmt.Errorf("archive URL %s: %w", a.where, err)
+	}
+	s.portable = portable{bucket: bucket, prefix: a.prefix, fail: s.fail, hooks: s3Hooks}
+	return s, nil
+}
+
+// s3Config reads the standard chain and the URL's parameters.
+func s3Config(ctx context.Context, a *address) (aws.Config, error) {
+	var load []func(*config.LoadOptions) error
+	if r := a.params["region"]; r != "" {
+		load = append(load, config.WithRegion(r))
+	}
+	if p := a.params["profile"]; p != "" {
+		load = append(load, config.WithSharedConfigProfile(p))
+	}
+	anonymous, err := a.truth("anonymous")
+	if err != nil {
+		return aws.Config{}, err
+	}
+	if anonymous {
+		load = append(load, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return cfg, fmt.Errorf("archive URL %s: reading the AWS configuration: %w", a.where, err)
+	}
+	if e, ok := a.params["endpoint"]; ok {
+		if err := checkEndpoint(e); err != nil {
+			return cfg, fmt.Errorf("archive URL %s: %w", a.where, err)
+		}
+		cfg.BaseEndpoint = &e
+		if cfg.Region == "" {
+			cfg.Region = "us-east-1" // what services call it that know no regions
+		}
+	}
+	if cfg.Region == "" {
+		return cfg, fmt.Errorf("archive URL %s: nobody says in which region the bucket is; add region= to the URL, or set AWS_REGION", a.where)
+	}
+	return cfg, nil
+}
+
+// s3HTTP is the client for requests to the bucket. It keeps what the SDK made of
+// AWS_CA_BUNDLE. The credential chain keeps the SDK's own client, whose waits for
+// services that are not there are shorter.
+func s3HTTP(cfg *aws.Config, timeout time.Duration) *http.Client {
+	b, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
+	if !ok {
+		b = awshttp.NewBuildableClient()
+	}
+	tr := b.WithTransportOptions(func(tr *http.Transport) { tune(tr, timeout) }).GetTransport()
+	return &http.Client{
+		Transport: tr,
+		// A redirect means another region: the signature would not hold there.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func checkBucketName(name string) error {
+	if name == "" {
+		return errors.New("it names no bucket; write s3://bucket/prefix")
+	}
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)
+	}
+	if len(name) < 3 || len(name) > 63 || strings.ContainsFunc(name, odd) {
+		return fmt.Errorf("%.80q is no bucket's name: 3 to 63 letters, digits, dots and hyphens", name)
+	}
+	return nil
+}
+
+func checkEndpoint(e string) error {
+	u, err := url.Parse(e)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return errors.New("parameter endpoint is no address; write endpoint=https://host:port")
+	case u.User != nil:
+		return errors.New("the endpoint holds credentials; use the environment, a profile or the role of this host")
+	case u.RawQuery != "" || u.Fragment != "":
+		return errors.New("the endpoint has a query or a fragment; write endpoint=https://host:port")
+	}
+	return nil
+}
+
+// s3Hooks reach into s3blob's requests and listings.
+var s3Hooks = hooks{
+	read: func(as func(any) bool, key string) {
+		var in *s3.GetObjectInput
+		if as(&in) {
+			in.Key = &key
+		}
+	},
+	list: func(as func(any) bool, prefix, after string) {
+		var in *s3.ListObjectsV2Input
+		if as(&in) {
+			in.Prefix, in.StartAfter = aws.String(prefix), nil
+			if after != "" {
+				in.StartAfter = &after
+			}
+		}
+	},
+	name: func(o *blob.ListObject) string {
+		var object types.Object
+		var prefix types.CommonPrefix
+		switch {
+		case o.As(&object):
+			return aws.ToString(object.Key)
+		case o.As(&prefix):
+			return aws.ToString(prefix.Prefix)
+		}
+		return o.Key
+	},
+	beyond: func(err error) bool { return apiCode(err) == "InvalidRange" },
+}
+
+// s3Permissions are what an operation needs, for advice.
+var s3Permissions = map[string]string{
+	"putting":    "s3:PutObject (and s3:GetObject, s3:ListBucket, s3:AbortMultipartUpload)",
+	"getting":    "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
+	"reading":    "s3:GetObject",
+	"looking at": "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
+	"listing":    "s3:ListBucket",
+	"deleting":   "s3:DeleteObject",
+	"sweeping":   "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
+}
+
+func (s *s3Store) fail(op, key string, err error) error {
+	return wrap(string(s.where), op, key, s3Permissions[op], err)
+}
+
+// Close lets go of idle connections, after a last try to end uploads that could not be
+// aborted.
+func (s *s3Store) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
+	defer cancel()
+	_, err := s.endUnended(ctx)
+	s.transfer.CloseIdleConnections()
+	return errors.Join(s.fail("sweeping", "", err), s.portable.Close())
+}
+
+var _ archive.Sweeper = (*s3Store)(nil)

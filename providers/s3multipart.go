@@ -1,0 +1,231 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+const (
+	minPart      = 8 << 20         // bytes of a part, unless the object needs more
+	maxParts     = 9000            // of an object; S3 allows 10,000
+	abortTimeout = 8 * time.Second // for ending an upload after the caller has gone
+)
+
+// partSize is how large the parts of an object are: 8 MiB, or what makes 9,000 of them,
+// rounded up to a MiB.
+func partSize(size int64) int64 {
+	const mib = 1 << 20
+	need := (size + maxParts - 1) / maxParts
+	return max(minPart, (need+mib-1)/mib*mib)
+}
+
+// putParts sends an object in parts, side by side. Each part is read once more just
+// before it is sent, to learn the checksum that the server then holds it to; together
+// the parts' checksums are the whole's, or the source has changed.
+//
+// A crash leaves an upload that no listing shows, for Sweep. CompleteMultipartUpload is
+// the moment in which the object is there.
+func (s *s3Store) putParts(ctx context.Context, key string, src *source, sums archive.Sums) (err error) {
+	id, err := s.begin(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			s.abort(ctx, *s.key(key), id)
+		}
+	}()
+	parts, err := s.sendParts(ctx, key, id, src)
+	if err != nil {
+		return err
+	}
+	if whole(parts) != sums.CRC32C {
+		return archive.ErrMismatch
+	}
+	completed := make([]types.CompletedPart, len(parts))
+	for i, p := range parts {
+		completed[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: &p.etag, ChecksumCRC32C: crcToHeader(p.crc)}
+	}
+	_, err = s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		Bucket:          &s.bucketName,
+		Key:             s.key(key),
+		UploadId:        &id,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: completed},
+		ChecksumCRC32C:  crcToHeader(sums.CRC32C),
+		ChecksumType:    types.ChecksumTypeFullObject,
+		MpuObjectSize:   &sums.Size,
+		IfNoneMatch:     aws.String("*"),
+	})
+	if err != nil {
+		return fmt.Errorf("CompleteMultipartUpload: %w", err)
+	}
+	return nil
+}
+
+// begin opens an upload. A caller that gives up meanwhile waits a little for the answer:
+// an upload whose id was lost could not be ended.
+func (s *s3Store) begin(ctx context.Context, key string) (id string, err error) {
+	ask, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(abortTimeout/2, cancel)
+		context.AfterFunc(ask, func() { t.Stop() })
+	})
+	defer stop()
+	out, err := s.client.CreateMultipartUpload(ask, &s3.CreateMultipartUploadInput{
+		Bucket:               &s.bucketName,
+		Key:                  s.key(key),
+		ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32c,
+		ChecksumType:         types.ChecksumTypeFullObject,
+		ServerSideEncryption: s.encryption,
+		SSEKMSKeyId:          s.kmsKey,
+	})
+	if err != nil {
+		return "", fmt.Errorf("CreateMultipartUpload: %w", err)
+	}
+	return aws.ToString(out.UploadId), nil
+}
+
+// part is a part that the server has.
+type part struct {
+	crc  manifest.CRC32C
+	size int64
+	etag string
+}
+
+// sendParts sends all parts, as many at once as the store's tokens allow. It returns only
+// when none is on its way any more, so that an upload can be aborted then.
+func (s *s3Store) sendParts(caller context.Context, key, id string, src *source) ([]part, error) {
+	size := partSize(src.size)
+	parts := make([]part, (src.size+size-1)/size)
+	g, ctx := errgroup.WithContext(caller)
+	g.SetLimit(cap(s.parts))
+	for i := range parts {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() (err error) {
+			select {
+			case s.parts <- struct{}{}:
+				defer func() { <-s.parts }()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			offset := int64(i) * size
+			parts[i], err = s.sendPart(ctx, key, id, i, src, offset, min(size, src.size-offset))
+			return err
+		})
+	}
+	err := g.Wait()
+	if err == nil {
+		err = caller.Err() // not all parts were begun
+	}
+	return parts, err
+}
+
+func (s *s3Store) sendPart(ctx context.Context, key, id string, i int, src *source, offset, size int64) (part, error) {
+	for round := 1; ; round++ {
+		crc, err := src.crc(ctx, offset, size)
+		if err != nil {
+			return part{}, err
+		}
+		out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket:         &s.bucketName,
+			Key:            s.key(key),
+			UploadId:       &id,
+			PartNumber:     aws.Int32(int32(i + 1)),
+			Body:           src.section(offset, size),
+			ContentLength:  &size,
+			ChecksumCRC32C: crcToHeader(crc),
+		}, unsigned)
+		switch {
+		case err == nil:
+			return part{crc, size, aws.ToString(out.ETag)}, nil
+		case badDigest(err) && round < putRounds:
+			continue // changed on the way, or in the source: the whole's checksum tells
+		}
+		return part{}, fmt.Errorf("UploadPart %d: %w", i+1, err)
+	}
+}
+
+// whole joins the parts' checksums.
+func whole(parts []part) manifest.CRC32C {
+	var crc manifest.CRC32C
+	for _, p := range parts {
+		crc = joinCRC(crc, p.crc, p.size)
+	}
+	return crc
+}
+
+// abort ends an upload, also when ctx is over. One that cannot be ended is remembered.
+func (s *s3Store) abort(ctx context.Context, fullKey, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	if err := s.end(ctx, fullKey, id); err != nil {
+		s.log.Warn("an upload could not be aborted; it is tried again later", "key", fullKey, "error", err)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unended[id] = fullKey
+	}
+}
+
+// end aborts an upload; one that is not there is ended.
+func (s *s3Store) end(ctx context.Context, fullKey, id string) error {
+	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucketName, Key: &fullKey, UploadId: &id})
+	if err != nil && classify(err) != NotFound {
+		return fmt.Errorf("AbortMultipartUpload %s: %w", fullKey, err)
+	}
+	return nil
+}
+
+// endUnended tries again to end what abort could not.
+func (s *s3Store) endUnended(ctx context.Context) (n int, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for id, key := range s.unended {
+		if err := s.end(ctx, key, id); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		delete(s.unended, id)
+		n++
+	}
+	return n, errors.Join(errs...)
+}
+
+// Sweep implements archive.Sweeper. MinIO tells of uploads only when asked for their very
+// key; it removes them by itself after a day.
+func (s *s3Store) Sweep(ctx context.Context) (int, error) {
+	n, err := s.endUnended(ctx)
+	if err != nil {
+		return n, s.fail("sweeping", "", err)
+	}
+	pages := s3.NewListMultipartUploadsPaginator(s.client, &s3.ListMultipartUploadsInput{Bucket: &s.bucketName, Prefix: &s.prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return n, s.fail("sweeping", "", err)
+		}
+		for _, u := range page.Uploads {
+			if u.Initiated == nil || time.Since(*u.Initiated) < staleAge {
+				continue
+			}
+			if err := s.end(ctx, aws.ToString(u.Key), aws.ToString(u.UploadId)); err != nil {
+				return n, s.fail("sweeping", "", err)
+			}
+			n++
+		}
+	}
+	return n, nil
+}

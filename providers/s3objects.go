@@ -1,0 +1,131 @@
+package providers
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// deleteBatch is how many keys one request deletes at most.
+const deleteBatch = 1000
+
+func (s *s3Store) key(key string) *string { return aws.String(s.prefix + key) }
+
+// Stat implements archive.Store.
+func (s *s3Store) Stat(ctx context.Context, key string) (archive.Object, error) {
+	o, err := s.head(ctx, key)
+	return o, s.fail("looking at", key, err)
+}
+
+// head asks for an object's size, time and checksum.
+func (s *s3Store) head(ctx context.Context, key string) (archive.Object, error) {
+	if err := checkKey(key); err != nil {
+		return archive.Object{}, err
+	}
+	h, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucketName, Key: s.key(key), ChecksumMode: types.ChecksumModeEnabled})
+	if err != nil {
+		return archive.Object{}, s.whichMissing(ctx, err)
+	}
+	s.seen.Store(true)
+	o := archive.Object{Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified)}
+	if crc, ok := crcFromHeader(h.ChecksumCRC32C); ok && h.ChecksumType != types.ChecksumTypeComposite {
+		o.CRC32C = &crc
+	}
+	return o, nil
+}
+
+// whichMissing tells a missing bucket from a missing object: a HEAD has no body that
+// would say it.
+func (s *s3Store) whichMissing(ctx context.Context, err error) error {
+	if classify(err) != NotFound || s.seen.Load() {
+		return err
+	}
+	_, bucketErr := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucketName})
+	switch {
+	case bucketErr == nil:
+		s.seen.Store(true)
+	case classify(bucketErr) == NotFound:
+		return &types.NoSuchBucket{}
+	}
+	return err
+}
+
+// crcFromHeader reads S3's way to write a CRC-32C. A checksum of checksums, which has
+// "-<parts>" behind it, is none.
+func crcFromHeader(v *string) (manifest.CRC32C, bool) {
+	b, err := base64.StdEncoding.DecodeString(aws.ToString(v))
+	if err != nil || len(b) != 4 {
+		return 0, false
+	}
+	return manifest.CRC32C(binary.BigEndian.Uint32(b)), true
+}
+
+func crcToHeader(c manifest.CRC32C) *string {
+	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, uint32(c))))
+}
+
+// Delete implements archive.Store, with one request for every thousand keys.
+func (s *s3Store) Delete(ctx context.Context, keys []string) error {
+	var errs []error
+	for batch := range slices.Chunk(keys, deleteBatch) {
+		in := &s3.DeleteObjectsInput{Bucket: &s.bucketName, Delete: &types.Delete{Quiet: aws.Bool(true)}}
+		for _, key := range batch {
+			if err := checkKey(key); err != nil {
+				errs = append(errs, s.fail("deleting", key, err))
+				continue
+			}
+			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{Key: s.key(key)})
+		}
+		if len(in.Delete.Objects) == 0 {
+			continue
+		}
+		out, err := s.client.DeleteObjects(ctx, in)
+		if err != nil {
+			errs = append(errs, s.fail("deleting", batchName(batch), err))
+			if ctx.Err() != nil {
+				break
+			}
+			continue
+		}
+		for _, e := range out.Errors {
+			if code := aws.ToString(e.Code); code != "NoSuchKey" {
+				err := &smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)}
+				errs = append(errs, s.fail("deleting", aws.ToString(e.Key)[len(s.prefix):], err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// batchName names the keys of a request that failed as a whole.
+func batchName(keys []string) string {
+	if len(keys) == 1 {
+		return keys[0]
+	}
+	return fmt.Sprintf("%s … %s (%d objects)", keys[0], keys[len(keys)-1], len(keys))
+}
+
+// statusOf is the HTTP status of an error's answer, 0 when there was none.
+func statusOf(err error) int {
+	var r interface{ HTTPStatusCode() int }
+	if errors.As(err, &r) {
+		return r.HTTPStatusCode()
+	}
+	return 0
+}
+
+func isConflict(err error) bool {
+	return statusOf(err) == http.StatusConflict || apiCode(err) == "ConditionalRequestConflict"
+}

@@ -1,0 +1,163 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+const (
+	singleMax         = 16 << 20 // the largest object that is sent in one request
+	continueThreshold = 1 << 20  // from this size on the server is asked before the body is sent
+	compareMax        = 1 << 20  // up to this size an existing object is read and compared by SHA-256 too
+	putRounds         = 3        // of sending what the server refused although the source is right
+)
+
+// Put implements archive.Store. The server compares what it gets with the CRC-32C that
+// sums promises; the payload is not signed, over TLS or not, for that would hash it
+// again.
+func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	if err := checkKey(key); err != nil {
+		return archive.Stored{}, s.fail("putting", key, err)
+	}
+	put, src := s.putWhole, &source{body, sums.Size}
+	if sums.Size > singleMax {
+		put = s.putParts
+		// What is large is not sent in vain: unlike one request, parts are not refused.
+		if stored, err := s.settle(ctx, key, sums); classify1(err) != NotFound {
+			return stored, s.fail("putting", key, err)
+		}
+	}
+	for round := 1; ; round++ {
+		err := put(ctx, key, src, sums)
+		if err == nil {
+			s.seen.Store(true)
+			return archive.Stored{}, nil
+		}
+		stored, again, err := s.afterFailure(ctx, key, src, sums, err)
+		if !again || round == putRounds {
+			return stored, s.fail("putting", key, err)
+		}
+		select {
+		case <-time.After(backoff(round)):
+		case <-ctx.Done():
+			return archive.Stored{}, s.fail("putting", key, ctx.Err())
+		}
+	}
+}
+
+// classify1 is classify for an error that may be nil.
+func classify1(err error) Kind {
+	if err == nil {
+		return Other
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return classify(err)
+}
+
+// afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
+// another writer was faster: then what is there decides. With again set, it is worth
+// sending once more.
+func (s *s3Store) afterFailure(ctx context.Context, key string, src *source, sums archive.Sums, err error) (stored archive.Stored, again bool, _ error) {
+	var broken *sourceError
+	switch k := classify(err); {
+	case errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch):
+		return stored, false, err
+	case ctx.Err() != nil:
+		return stored, false, ctx.Err()
+	case badDigest(err):
+		// Changed on the way, or before? What the source says now decides.
+		if changed := src.check(ctx, sums); changed != nil {
+			return stored, false, changed
+		}
+		return stored, true, err
+	case k == NoBucket || k == BadCredentials || k == Misconfigured || k == Unreachable:
+		return stored, false, err // looking would fail the same way
+	}
+	look, cancel := context.WithTimeout(ctx, 2*s.timeout)
+	defer cancel()
+	stored, headErr := s.settle(look, key, sums)
+	switch {
+	case headErr == nil || errors.Is(headErr, archive.ErrExists):
+		return stored, false, headErr
+	case classify1(headErr) == NotFound:
+		return stored, isConflict(err) || apiCode(err) == "NoSuchUpload" || apiCode(err) == "PreconditionFailed", err
+	}
+	return stored, false, err
+}
+
+// badDigest reports whether the server refused what it got for its checksum.
+func badDigest(err error) bool {
+	switch apiCode(err) {
+	case "BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest", "XAmzContentSHA256Mismatch":
+		return true
+	}
+	return false
+}
+
+// settle compares the object that is there with what was to be put: the same is success,
+// another is ErrExists. The error is of Kind NotFound when there is none.
+func (s *s3Store) settle(ctx context.Context, key string, sums archive.Sums) (archive.Stored, error) {
+	o, err := s.head(ctx, key)
+	switch {
+	case err != nil:
+		return archive.Stored{}, s.fail("looking at", key, err)
+	case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
+		return archive.Stored{}, s.exists(key)
+	case o.CRC32C != nil && sums.Size > compareMax:
+		return archive.Stored{Existed: true}, nil
+	}
+	got, err := s.readBack(ctx, key)
+	if err != nil {
+		return archive.Stored{}, err
+	}
+	if got != sums {
+		return archive.Stored{}, s.exists(key)
+	}
+	return archive.Stored{Existed: true}, nil
+}
+
+// readBack reads an object and gives its sums.
+func (s *s3Store) readBack(ctx context.Context, key string) (archive.Sums, error) {
+	r, err := s.Get(ctx, key, 0, -1)
+	if err != nil {
+		return archive.Sums{}, err
+	}
+	defer r.Close()
+	return sumUp(ctx, r)
+}
+
+// putWhole sends an object in one request.
+func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums archive.Sums) error {
+	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket:               &s.bucketName,
+		Key:                  s.key(key),
+		Body:                 src.section(0, sums.Size),
+		ContentLength:        &sums.Size,
+		ChecksumCRC32C:       crcToHeader(sums.CRC32C),
+		IfNoneMatch:          aws.String("*"),
+		ServerSideEncryption: s.encryption,
+		SSEKMSKeyId:          s.kmsKey,
+	}, unsigned)
+	if err != nil {
+		return fmt.Errorf("PutObject: %w", err)
+	}
+	return nil
+}
+
+// unsigned leaves the payload out of the signature, over plain http too. The promised
+// checksum stands in a header that is signed, and protects it as well.
+func unsigned(o *s3.Options) {
+	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+}

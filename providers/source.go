@@ -1,0 +1,130 @@
+package providers
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// copyBuffer is the size of the buffers in which content is hashed and written.
+const copyBuffer = 256 << 10
+
+// sourceError is a failure to read what is to be stored, as opposed to one of the
+// service: no retry mends it. A source that is shorter than promised is ErrMismatch.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return "reading the content: " + e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// source is the content of an object to be stored: the first size bytes of a ReaderAt.
+// Its errors are told from those of whoever it is handed to.
+type source struct {
+	body io.ReaderAt
+	size int64
+}
+
+// ReadAt implements io.ReaderAt within the promised size.
+func (s *source) ReadAt(b []byte, off int64) (int, error) {
+	if off >= s.size {
+		return 0, io.EOF
+	}
+	b = b[:min(int64(len(b)), s.size-off)]
+	n, err := s.body.ReadAt(b, off)
+	switch {
+	case n == len(b) && off+int64(n) == s.size:
+		return n, io.EOF
+	case n == len(b):
+		return n, nil
+	case err == nil || errors.Is(err, io.EOF):
+		err = fmt.Errorf("it ends after %d of %d bytes: %w", off+int64(n), s.size, archive.ErrMismatch)
+	}
+	return n, &sourceError{err}
+}
+
+// section is a stretch of the source, to be read once from the start and rewound.
+func (s *source) section(offset, size int64) *io.SectionReader {
+	return io.NewSectionReader(s, offset, size)
+}
+
+// crc reads a stretch and gives its CRC-32C.
+func (s *source) crc(ctx context.Context, offset, size int64) (manifest.CRC32C, error) {
+	h := crc32.New(castagnoli)
+	if err := pour(ctx, h, s.section(offset, size)); err != nil {
+		return 0, err
+	}
+	return manifest.CRC32C(h.Sum32()), nil
+}
+
+// check reads all of the source and tells whether it still is what was promised.
+func (s *source) check(ctx context.Context, sums archive.Sums) error {
+	got, err := sumUp(ctx, s.section(0, s.size))
+	if err != nil {
+		return err
+	}
+	if got != sums {
+		return archive.ErrMismatch
+	}
+	return nil
+}
+
+// sumUp reads r to its end and gives its sums.
+func sumUp(ctx context.Context, r io.Reader) (archive.Sums, error) {
+	s := newSummer()
+	if err := pour(ctx, s, r); err != nil {
+		return archive.Sums{}, err
+	}
+	return s.sums(), nil
+}
+
+// pour copies until the end of r or of ctx, with no buffer beyond copyBuffer.
+func pour(ctx context.Context, w io.Writer, r io.Reader) error {
+	buf := make([]byte, copyBuffer)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := r.Read(buf)
+		if _, werr := w.Write(buf[:n]); werr != nil {
+			return werr
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// summer computes Sums of what is written to it.
+type summer struct {
+	size int64
+	sha  interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
+	crc uint32
+}
+
+func newSummer() *summer { return &summer{sha: sha256.New()} }
+
+func (s *summer) Write(b []byte) (int, error) {
+	s.size += int64(len(b))
+	s.sha.Write(b)
+	s.crc = crc32.Update(s.crc, castagnoli, b)
+	return len(b), nil
+}
+
+func (s *summer) sums() archive.Sums {
+	out := archive.Sums{Size: s.size, CRC32C: manifest.CRC32C(s.crc)}
+	s.sha.Sum(out.SHA256[:0])
+	return out
+}

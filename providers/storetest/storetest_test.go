@@ -1,0 +1,19 @@
+package storetest_test
+
+import (
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// The store in memory keeps what the others must.
+func TestMemory(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		storetest.Run(t, func(t *testing.T) archive.Store {
+			m := storetest.Memory(t)
+			m.TolerateMismatch, m.Plain = true, plain
+			return m
+		}, storetest.Options{Checksums: !plain, HashesAll: true, Large: 64 << 20})
+	}
+}

@@ -1,0 +1,63 @@
+package providers
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The waits of a connection, besides Options.Timeout.
+const (
+	connectTimeout   = 10 * time.Second // TCP, names included
+	handshakeTimeout = 10 * time.Second // TLS
+	continueTimeout  = 2 * time.Second  // for leave to send the body; without an answer it is sent
+	idleKeep         = 45 * time.Second // an idle connection is closed before its deadline passes
+)
+
+// tune sets up an SDK's transport: no wait is without an end, and a connection on which
+// nothing moves for a stated time is given up. HTTP/2 is off: it would put all parts on
+// one connection.
+func tune(tr *http.Transport, timeout time.Duration) {
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+	tr.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return newMoving(c, timeout), nil
+	}
+	tr.TLSHandshakeTimeout = handshakeTimeout
+	tr.ResponseHeaderTimeout = timeout
+	tr.ExpectContinueTimeout = continueTimeout
+	tr.IdleConnTimeout = min(idleKeep, timeout)
+	tr.MaxIdleConns, tr.MaxIdleConnsPerHost, tr.MaxConnsPerHost = 256, 64, 0
+	tr.WriteBufferSize, tr.ReadBufferSize = 64<<10, 64<<10
+	tr.Protocols = new(http.Protocols)
+	tr.Protocols.SetHTTP1(true)
+	tr.ForceAttemptHTTP2 = false
+}
+
+// moving is a connection that must keep moving: each read and each write sets a new
+// deadline. A write also extends the deadline of the read that net/http always has
+// pending, so that a long upload does not end the wait for its answer.
+type moving struct {
+	net.Conn
+	timeout time.Duration
+}
+
+func newMoving(c net.Conn, timeout time.Duration) net.Conn { return &moving{c, timeout} }
+
+func (m *moving) Read(b []byte) (int, error) {
+	if err := m.SetReadDeadline(time.Now().Add(m.timeout)); err != nil {
+		return 0, err
+	}
+	return m.Conn.Read(b)
+}
+
+func (m *moving) Write(b []byte) (int, error) {
+	if err := m.SetDeadline(time.Now().Add(m.timeout)); err != nil {
+		return 0, err
+	}
+	return m.Conn.Write(b)
+}

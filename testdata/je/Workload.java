@@ -1,0 +1,259 @@
+import com.sleepycat.je.CheckpointConfig;
+import com.sleepycat.je.Cursor;
+import com.sleepycat.je.Database;
+import com.sleepycat.je.DatabaseConfig;
+import com.sleepycat.je.DatabaseEntry;
+import com.sleepycat.je.DatabaseException;
+import com.sleepycat.je.Environment;
+import com.sleepycat.je.EnvironmentConfig;
+import com.sleepycat.je.LockMode;
+import com.sleepycat.je.OperationStatus;
+import com.sleepycat.je.Transaction;
+import java.io.File;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeSet;
+
+/**
+ * Makes a real Berkeley DB Java Edition environment work, for tests. Needs the Debian
+ * package libdb-je-java (JE 3.3) and a Java 17 runtime with its compiler:
+ *
+ * <pre>java -cp /usr/share/java/db-je.jar testdata/je/Workload.java COMMAND DIR ...
+ *
+ *   write DIR RECORDS SEED   adds records in transactions, with updates and deletions among
+ *                            them; then checkpoints and closes. The cleaner is off
+ *   crash DIR RECORDS SEED   the same, but halts the process without closing anything
+ *   churn DIR SEED           overwrites records at random, with the cleaner deleting log
+ *                            files, until standard input ends; prints "committed=N" as it
+ *                            goes. Continues where the environment left off
+ *   check DIR SEED           opens what a churn with that seed has left, or a copy of its
+ *                            log, and compares all records with those after N operations,
+ *                            N being the last that is in it; prints "operations=N"
+ *   count DIR                opens the environment and reads everything
+ * </pre>
+ *
+ * All but check end with a line "records=N sha256=HEX" about the records of all
+ * databases. Opening runs recovery and appends to the log, as the database itself would.
+ * The process exits 1 if the environment does not open or is not as it should be.
+ */
+public class Workload {
+    static final int CHURN_KEYS = 12000;
+    static final int FILE_BYTES = 1_000_000; // the least that JE accepts: tests want many log files
+
+    public static void main(String[] args) throws Exception {
+        try {
+            run(args);
+        } catch (DatabaseException | IllegalStateException e) {
+            System.out.println("failed: " + e);
+            System.exit(1);
+        }
+    }
+
+    static void run(String[] args) throws Exception {
+        if (args.length < 2) throw new IllegalArgumentException("usage: write|crash|churn|check|count DIR ...");
+        File dir = new File(args[1]);
+        switch (args[0]) {
+            case "write": write(dir, Integer.parseInt(args[2]), Long.parseLong(args[3]), false); break;
+            case "crash": write(dir, Integer.parseInt(args[2]), Long.parseLong(args[3]), true); break;
+            case "churn": churn(dir, Long.parseLong(args[2])); break;
+            case "check": check(dir, Long.parseLong(args[2])); break;
+            case "count": count(dir); break;
+            default: throw new IllegalArgumentException("no such command: " + args[0]);
+        }
+    }
+
+    static Environment open(File dir, boolean create, boolean cleaner) throws DatabaseException {
+        EnvironmentConfig c = new EnvironmentConfig();
+        c.setAllowCreate(create);
+        c.setTransactional(true);
+        c.setTxnWriteNoSync(true); // a commit reaches the operating system; tests need no fsync
+        c.setConfigParam("je.log.fileMax", String.valueOf(FILE_BYTES));
+        c.setConfigParam("je.env.runCleaner", String.valueOf(cleaner));
+        c.setConfigParam("je.cleaner.minUtilization", "75");
+        c.setConfigParam("je.cleaner.bytesInterval", String.valueOf(FILE_BYTES));
+        c.setConfigParam("je.checkpointer.bytesInterval", String.valueOf(4 * FILE_BYTES));
+        if (create) dir.mkdirs();
+        return new Environment(dir, c);
+    }
+
+    static Database database(Environment env, String name, boolean create) throws DatabaseException {
+        DatabaseConfig c = new DatabaseConfig();
+        c.setAllowCreate(create);
+        c.setTransactional(true);
+        return env.openDatabase(null, name, c);
+    }
+
+    static DatabaseEntry key(String format, long n) {
+        return new DatabaseEntry(String.format(format, n).getBytes(StandardCharsets.UTF_8));
+    }
+
+    static void write(File dir, int records, long seed, boolean crash) throws Exception {
+        Environment env = open(dir, true, false);
+        Database db = database(env, "records", true);
+        long first = next(db);
+        Random random = new Random(seed);
+        byte[] value = new byte[60];
+        for (long i = first; i < first + records; ) {
+            Transaction t = env.beginTransaction(null, null);
+            for (int j = 0; j < 100 && i < first + records; j++, i++) {
+                random.nextBytes(value);
+                db.put(t, key("key%010d", i), new DatabaseEntry(value.clone()));
+                if (i % 5 == 4) db.put(t, key("key%010d", (long) (random.nextDouble() * i)), new DatabaseEntry(("updated-" + i).getBytes()));
+                if (i % 11 == 10) db.delete(t, key("key%010d", (long) (random.nextDouble() * i)));
+            }
+            t.commit();
+        }
+        report(env, db);
+        System.out.flush();
+        if (crash) Runtime.getRuntime().halt(0);
+        db.close();
+        checkpoint(env);
+        env.close();
+    }
+
+    /** Returns the number after the last key's. */
+    static long next(Database db) throws DatabaseException {
+        Cursor c = db.openCursor(null, null);
+        DatabaseEntry k = new DatabaseEntry();
+        boolean found = c.getLast(k, new DatabaseEntry(), LockMode.DEFAULT) == OperationStatus.SUCCESS;
+        c.close();
+        return found ? Long.parseLong(new String(k.getData(), StandardCharsets.UTF_8).substring(3)) + 1 : 0;
+    }
+
+    static void checkpoint(Environment env) throws DatabaseException {
+        CheckpointConfig c = new CheckpointConfig();
+        c.setForce(true);
+        env.checkpoint(c);
+    }
+
+    // Churn. Operation n, from 1, puts value(seed, n) under key(seed, n), alone in its
+    // transaction, by one thread. So any state is that after some number of operations,
+    // and can be told to be complete.
+
+    static long keyOf(long seed, long n) {
+        long x = (seed + n) * 0x9E3779B97F4A7C15L;
+        x = (x ^ (x >>> 30)) * 0xBF58476D1CE4E5B9L;
+        x = (x ^ (x >>> 27)) * 0x94D049BB133111EBL;
+        return Long.remainderUnsigned(x ^ (x >>> 31), CHURN_KEYS);
+    }
+
+    static byte[] valueOf(long seed, long n) {
+        byte[] v = new byte[200];
+        new Random(seed ^ n).nextBytes(v);
+        ByteBuffer.wrap(v).putLong(0, n);
+        return v;
+    }
+
+    static void churn(File dir, long seed) throws Exception {
+        Environment env = open(dir, true, true);
+        Database db = database(env, "churn", true);
+        long n = operations(db);
+        Thread input = new Thread(Workload::awaitEnd);
+        input.setDaemon(true);
+        input.start();
+        while (input.isAlive()) {
+            for (int i = 0; i < 100; i++) {
+                n++;
+                db.put(null, key("k%06d", keyOf(seed, n)), new DatabaseEntry(valueOf(seed, n)));
+            }
+            System.out.println("committed=" + n);
+            if (n % 5000 == 0) { // more often than the cleaner's own thread would
+                while (env.cleanLog() > 0) { }
+                checkpoint(env);
+            }
+        }
+        report(env, db);
+        db.close();
+        env.close();
+    }
+
+    /** Returns when standard input ends, which it also does when the process that started us dies. */
+    static void awaitEnd() {
+        try {
+            while (System.in.read() >= 0) { }
+        } catch (IOException e) {
+            // as good as the end
+        }
+    }
+
+    /** Returns the number of the last operation that is in db, 0 for none. */
+    static long operations(Database db) throws DatabaseException {
+        long last = 0;
+        for (byte[] v : contents(db).values()) last = Math.max(last, ByteBuffer.wrap(v).getLong(0));
+        return last;
+    }
+
+    static Map<String, byte[]> contents(Database db) throws DatabaseException {
+        Map<String, byte[]> all = new HashMap<>();
+        Cursor c = db.openCursor(null, null);
+        DatabaseEntry k = new DatabaseEntry(), v = new DatabaseEntry();
+        while (c.getNext(k, v, LockMode.DEFAULT) == OperationStatus.SUCCESS) {
+            all.put(new String(k.getData(), StandardCharsets.UTF_8), v.getData());
+        }
+        c.close();
+        return all;
+    }
+
+    static void check(File dir, long seed) throws Exception {
+        Environment env = open(dir, false, false);
+        Database db = database(env, "churn", false);
+        long last = operations(db);
+        Map<String, Long> want = new HashMap<>();
+        for (long n = 1; n <= last; n++) want.put(String.format("k%06d", keyOf(seed, n)), n);
+        Map<String, byte[]> have = contents(db);
+        if (!have.keySet().equals(want.keySet())) {
+            throw new IllegalStateException(have.size() + " records instead of " + want.size() + " after " + last + " operations");
+        }
+        for (Map.Entry<String, Long> e : want.entrySet()) {
+            byte[] v = have.get(e.getKey());
+            if (!Arrays.equals(v, valueOf(seed, e.getValue()))) {
+                throw new IllegalStateException(e.getKey() + " has the value of operation " + ByteBuffer.wrap(v).getLong(0)
+                        + " instead of " + e.getValue() + ", after " + last + " operations");
+            }
+        }
+        db.close();
+        env.close();
+        System.out.println("operations=" + last);
+    }
+
+    static void count(File dir) throws Exception {
+        Environment env = open(dir, false, false);
+        report(env, null);
+        env.close();
+    }
+
+    /** Prints how many records there are, and a digest of all of them with their databases' names. */
+    static void report(Environment env, Database open) throws Exception {
+        MessageDigest sha = MessageDigest.getInstance("SHA-256");
+        long records = 0;
+        for (Object name : new TreeSet<Object>(env.getDatabaseNames())) {
+            feed(sha, name.toString().getBytes(StandardCharsets.UTF_8));
+            boolean ours = open != null && open.getDatabaseName().equals(name);
+            Database db = ours ? open : database(env, name.toString(), false);
+            Cursor c = db.openCursor(null, null);
+            DatabaseEntry k = new DatabaseEntry(), v = new DatabaseEntry();
+            while (c.getNext(k, v, LockMode.DEFAULT) == OperationStatus.SUCCESS) {
+                feed(sha, k.getData());
+                feed(sha, v.getData());
+                records++;
+            }
+            c.close();
+            if (!ours) db.close();
+        }
+        StringBuilder hex = new StringBuilder();
+        for (byte b : sha.digest()) hex.append(String.format("%02x", b));
+        System.out.println("records=" + records + " sha256=" + hex);
+    }
+
+    /** Each item with its length before it, so that no two record sets feed the same bytes. */
+    static void feed(MessageDigest sha, byte[] b) {
+        sha.update(ByteBuffer.allocate(4).putInt(b.length).array());
+        sha.update(b);
+    }
+}

@@ -1,0 +1,157 @@
+// Command with runs a command beside real S3 servers and cleans up after it:
+//
+//	with -minio .cache/bin/minio -- go test ./...
+//
+// It starts MinIO twice, over http and over TLS with a certificate made for the occasion,
+// on free ports of 127.0.0.1, with random credentials and the data in a temporary
+// directory. Once both are ready, it runs the command with
+//
+//	STRONGROOM_TEST_S3      http://127.0.0.1:PORT
+//	STRONGROOM_TEST_S3_TLS  https://127.0.0.1:PORT
+//	STRONGROOM_TEST_S3_CA   the PEM file that signs the latter
+//	AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION=us-east-1
+//
+// and none of the AWS settings of the environment. The command gets no standard input. A
+// first signal is passed on to it and to what it started; a second one, or twenty seconds,
+// kill it. The servers are stopped in any case, and the temporary directory is removed.
+// The exit code is the command's, 128+N if signal N ended it, 127 if it could not be
+// started, and 125 if a server failed; the end of that server's log is printed then.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+const (
+	exitServer     = 125 // a server failed
+	exitNotStarted = 127 // the command could not be started
+
+	grace = 20 * time.Second // for the command to end after a signal
+)
+
+func main() {
+	// The children ask to die with the thread that started them: it has to last.
+	runtime.LockOSThread()
+	minio := flag.String("minio", "minio", "MinIO's `binary`")
+	wait := flag.Duration("wait", time.Minute, "how long a server may take to be ready")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: with [-minio FILE] [-wait D] -- COMMAND ARGS...")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() == 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	code, err := with(*minio, *wait, flag.Args())
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "with: %v\n", err)
+	}
+	os.Exit(code)
+}
+
+// with starts the servers, runs the command and stops what it started.
+func with(minio string, wait time.Duration, command []string) (int, error) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	dir, err := os.MkdirTemp("", "strongroom-servers-")
+	if err != nil {
+		return exitServer, fmt.Errorf("making a directory for the servers: %w", err)
+	}
+	defer os.RemoveAll(dir)
+
+	// A signal that comes while the servers start ends that; it has no command to go to.
+	starting, started := context.WithTimeout(context.Background(), wait)
+	early := make(chan os.Signal, 1)
+	go func() {
+		defer close(early)
+		select {
+		case sig := <-signals:
+			early <- sig
+			started()
+		case <-starting.Done():
+		}
+	}()
+	s, err := startServers(starting, minio, dir)
+	for try := 1; try < 3 && errors.Is(err, errEnded); try++ { // perhaps another process took the port
+		s.stop()
+		s, err = startServers(starting, minio, dir)
+	}
+	defer s.stop()
+	started()
+	if sig, ok := <-early; ok {
+		return 128 + int(sig.(syscall.Signal)), fmt.Errorf("%v while the servers started", sig)
+	}
+	if err != nil {
+		return exitServer, err
+	}
+	fmt.Fprintf(os.Stderr, "with: MinIO is ready at %s and %s\n", s.plain.url, s.tls.url)
+	return run(command, s.environment(os.Environ()), signals, s)
+}
+
+// run runs the command to its end, which a signal or the death of a server hastens.
+func run(command, env []string, signals <-chan os.Signal, s *servers) (int, error) {
+	c := exec.Command(command[0], command[1:]...)
+	c.Env = env
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	c.SysProcAttr = ownGroup() // so that a signal reaches all that the command started
+	if err := c.Start(); err != nil {
+		return exitNotStarted, fmt.Errorf("starting the command: %w", err)
+	}
+	group := -c.Process.Pid
+	done := make(chan error, 1)
+	go func() { done <- c.Wait() }()
+
+	var kill <-chan time.Time
+	var dead error
+	plain, tls := s.plain.done, s.tls.done
+	for {
+		select {
+		case <-done:
+			if kill != nil {
+				_ = syscall.Kill(group, syscall.SIGKILL) // what has outlived its parent
+			}
+			if dead != nil {
+				return exitServer, dead
+			}
+			return exitCode(c.ProcessState), nil
+		case sig := <-signals:
+			if kill != nil {
+				_ = syscall.Kill(group, syscall.SIGKILL)
+				continue
+			}
+			kill = time.After(grace)
+			_ = syscall.Kill(group, sig.(syscall.Signal))
+		case <-kill:
+			fmt.Fprintf(os.Stderr, "with: the command is killed, %v after the signal\n", grace)
+			_ = syscall.Kill(group, syscall.SIGKILL)
+		case <-plain:
+			plain, dead = nil, errors.Join(dead, s.plain.failure(errEnded))
+			kill = time.After(grace)
+			_ = syscall.Kill(group, syscall.SIGTERM)
+		case <-tls:
+			tls, dead = nil, errors.Join(dead, s.tls.failure(errEnded))
+			kill = time.After(grace)
+			_ = syscall.Kill(group, syscall.SIGTERM)
+		}
+	}
+}
+
+// exitCode is what a shell would make of the end of a process.
+func exitCode(p *os.ProcessState) int {
+	if w, ok := p.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+		return 128 + int(w.Signal())
+	}
+	return p.ExitCode()
+}
