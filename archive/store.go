@@ -22,7 +22,8 @@ type Store interface {
 	// Stored.Existed set; another one is ErrExists. Bytes that are not those that
 	// were promised are ErrMismatch, and no object is made. Put retries by itself
 	// what is worth retrying, reading body again; it may read body from several
-	// goroutines at once.
+	// goroutines at once. Where Stat tells no checksum, Put compares what exists before
+	// it sends anything.
 	Put(ctx context.Context, key string, body io.ReaderAt, sums Sums) (Stored, error)
 
 	// Get reads length bytes from offset, or to the end when length is negative.
