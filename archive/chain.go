@@ -57,8 +57,10 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	}
 	if want, ok := c.expected[n]; ok && link {
 		if ref.Sequence != 0 && ref != want {
-			v.problem(Problem{Object: key, What: "chain", Snapshots: []int64{n},
-				Detail: fmt.Sprintf("it hashes to %s, and manifest %d knows it as %s", ref.SHA256, c.child[n], want.SHA256)})
+			v.problem(Problem{
+				Object: key, What: "chain", Snapshots: []int64{n},
+				Detail: fmt.Sprintf("it hashes to %s, and manifest %d knows it as %s", ref.SHA256, c.child[n], want.SHA256),
+			})
 		}
 		delete(c.expected, n)
 	}
@@ -87,8 +89,10 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 // that disagrees with all the others.
 func (c *chain) checkForeign() {
 	if c.head.base == nil && len(c.foreign) > 0 {
-		c.v.problem(Problem{Object: manifest.ArchiveKey, What: "chain",
-			Detail: fmt.Sprintf("it says archive %s, and no manifest does: %d says %s", c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive)})
+		c.v.problem(Problem{
+			Object: manifest.ArchiveKey, What: "chain",
+			Detail: fmt.Sprintf("it says archive %s, and no manifest does: %d says %s", c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
+		})
 		return
 	}
 	for _, s := range c.foreign {

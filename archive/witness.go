@@ -125,8 +125,10 @@ func (a *Archive) witnessed(h *head) (problems []Problem, last int64) {
 	idSum := a.idSum
 	a.mu.Unlock()
 	if !s.Archive.IsZero() && !idSum.IsZero() && s.Archive != idSum {
-		problems = append(problems, Problem{Object: manifest.ArchiveKey, What: "witness",
-			Detail: fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s", idSum, s.Archive)})
+		problems = append(problems, Problem{
+			Object: manifest.ArchiveKey, What: "witness",
+			Detail: fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s", idSum, s.Archive),
+		})
 	}
 	p := Problem{Object: manifest.ManifestKey(s.Newest.Sequence), What: "witness", Snapshots: []int64{s.Newest.Sequence}}
 	switch {

@@ -136,7 +136,7 @@ func TestStringsAreRead(t *testing.T) {
 		`"je\`:                               "ends too early",
 	} {
 		_, err := DecodeArchive(archiveLayout(text))
-		if err == nil || !(strings.Contains(err.Error(), fault)) {
+		if err == nil || !strings.Contains(err.Error(), fault) {
 			t.Errorf("%s: %v, want %q", text, err, fault)
 		}
 	}

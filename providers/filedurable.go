@@ -26,6 +26,7 @@ const (
 //
 //	mkdirat   /backups/.~strongroom                    (the first time)
 //	openat    /backups/.~strongroom/put-<host>-<pid>-<random>  O_CREAT|O_EXCL
+//	fchmod    0640
 //	write …   256 KiB each, hashed as they go by
 //	fsync
 //	close

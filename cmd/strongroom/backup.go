@@ -22,7 +22,6 @@ type backupFlags struct {
 	all    bool
 	dir    string // --source: a backup without configuration
 	layout source.LayoutOptions
-	tail   bool
 	node   string
 	o      archive.BackupOptions
 }
