@@ -178,6 +178,15 @@
 //     is at most 255 bytes. A grown tail counts as added, not as changed.
 //     consistent_through names the last file in the layout's order, null where there is
 //     none.
+//   - Limits of version 1, which readers hold to before they allocate anything: format is
+//     exactly "strongroom/1"; node, tool, layout and every other text that listings print
+//     have no control characters, the first three 1 to 255 bytes; the fields up to
+//     duration_ms come first and in the order of the table; a manifest or ledger record
+//     has at most 32 MiB, a page 16 MiB plain and as stored, archive.json 4 KiB; at most
+//     1,000 recipients; unknown fields nest at most 32 deep. The lines that <r> is the
+//     hash of end in a newline each, the last one too.
+//   - Only who has seen a manifest whole can compare its hash with the ledger's: a
+//     listing, which reads 4 KiB of each, goes by the number.
 //   - The chain hashes bytes as they are stored; a writer that retries sends exactly the
 //     same bytes, and "exists" on a manifest or record is settled by reading it and
 //     comparing. parent is the newest valid manifest as found, also if it cannot be
