@@ -96,5 +96,5 @@ func (s *summer) sums() Sums {
 // unsteady reports whether an error means that the source moved while it was read, so
 // that a fresh capture may do better.
 func unsteady(err error) bool {
-	return errors.Is(err, source.ErrChanged) || errors.Is(err, source.ErrVanished) || errors.Is(err, ErrMismatch)
+	return errors.Is(err, source.ErrChanged) || errors.Is(err, source.ErrVanished) || errors.Is(err, source.ErrCrowded) || errors.Is(err, ErrMismatch)
 }

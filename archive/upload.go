@@ -2,10 +2,12 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,6 +25,8 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 	}
 	r.progress.plan(len(files), bytes)
 	entries := make([]manifest.File, len(files))
+	ctx, stop := r.makeRoom(ctx)
+	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.transfers)
 	for i := range files {
@@ -41,7 +45,36 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 			return nil
 		})
 	}
-	return entries, g.Wait()
+	err := g.Wait()
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, source.ErrCrowded) {
+		err = cause
+	}
+	return entries, err
+}
+
+// roomEvery is how often a running backup looks whether the database needs the space of
+// deleted files that it holds.
+const roomEvery = 5 * time.Second
+
+// makeRoom gives a context that ends when the capture has to be given up for the
+// database's sake, so that the next attempt captures without what was deleted.
+func (r *backupRun) makeRoom(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(roomEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := r.capture.Crowded(); err != nil {
+					cancel(err)
+				}
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // storeFile stores one file and gives its entry; was is the parent's, if it has one.
