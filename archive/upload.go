@@ -89,7 +89,7 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 	if was != nil && was.Size <= f.Size {
 		prefix = was.Size
 	}
-	d, err := sum(ctx, content, f.Size, prefix)
+	d, err := sum(ctx, hashing{content, r.progress}, f.Size, prefix)
 	if err == nil {
 		err = content.Unchanged()
 	}

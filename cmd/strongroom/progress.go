@@ -39,6 +39,7 @@ func (a *app) watch(ctx context.Context, what string, p *archive.Progress) (stop
 
 // bar draws bytes, rate and time left.
 func bar(ctx context.Context, f *os.File, what string, p *archive.Progress) {
+	start := time.Now()
 	select {
 	case <-ctx.Done():
 		return
@@ -48,12 +49,12 @@ func bar(ctx context.Context, f *os.File, what string, p *archive.Progress) {
 	b := m.AddBar(0,
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(what+" "), decor.CountersKibiByte("% .1f / % .1f")),
-		mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1024(0), " % .1f"), decor.Name(" left "), decor.AverageETA(decor.ET_STYLE_GO)))
+		mpb.AppendDecorators(decor.NewAverageSpeed(decor.SizeB1024(0), " % .1f", start), decor.Name(" left "), decor.NewAverageETA(decor.ET_STYLE_GO, start, nil)))
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		b.SetTotal(p.Bytes.Load()+1, false) // never complete by itself: more may be planned
-		b.SetCurrent(p.BytesDone.Load())
+		b.SetCurrent(p.Done())
 		select {
 		case <-ctx.Done():
 			b.Abort(true)
@@ -73,7 +74,7 @@ func (a *app) logProgress(ctx context.Context, what string, p *archive.Progress)
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			bytes := p.BytesDone.Load()
+			bytes := p.Done()
 			rate := float64(bytes-lastBytes) / now.Sub(last).Seconds()
 			a.log.Info(what, "files", p.FilesDone.Load(), "of_files", p.Files.Load(),
 				"bytes", bytes, "of_bytes", p.Bytes.Load(), "bytes_per_second", int64(rate))
