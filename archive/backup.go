@@ -174,8 +174,8 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if id := r.head.archiveID(); id != "" {
 		return id, nil
 	}
-	if r.head.greatest > 0 {
-		return "", fmt.Errorf("%s is missing and none of the manifests can be read, so nobody knows the archive's id; start a new archive: %w", manifest.ArchiveKey, ErrDamaged)
+	if r.head.greatest > 0 || r.head.badID {
+		return "", fmt.Errorf("%s is missing or cannot be read, and none of the manifests can be read, so nobody knows the archive's id; start a new archive: %w", manifest.ArchiveKey, ErrDamaged)
 	}
 	who := manifest.Archive{Format: manifest.Format, ID: uuid.NewString(), Created: time.Now().UTC(), Layout: r.layout.Name()}
 	b, err := who.Encode()

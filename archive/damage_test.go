@@ -220,3 +220,32 @@ func TestReplayedManifest(t *testing.T) {
 		}
 	})
 }
+
+// An archive.json that cannot be read ends a first backup with its name; once there are
+// manifests, they tell whose the archive is.
+func TestBadArchiveJSON(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		db := newDatabase(t, t.TempDir(), 21)
+		db.fill(3, 10)
+		store := storetest.Memory(t)
+		store.Replace(manifest.ArchiveKey, []byte("{"))
+		a := archive.New(store, archive.Options{})
+		if _, err := a.Backup(context.Background(), db.source(), options); !errors.Is(err, archive.ErrDamaged) || !contains(err, manifest.ArchiveKey) {
+			t.Fatalf("%v", err)
+		}
+		store.Remove(manifest.ArchiveKey)
+		mustBackup(t, a, db)
+		id := newest(t, a).Archive
+		for _, bad := range [][]byte{[]byte("{"), nil} {
+			store.Replace(manifest.ArchiveKey, bad)
+			if bad == nil {
+				store.Remove(manifest.ArchiveKey)
+			}
+			db.flip(5)
+			again := archive.New(store, archive.Options{})
+			if res := mustBackup(t, again, db); !res.Committed || res.Snapshot.Archive != id {
+				t.Fatalf("%+v", res)
+			}
+		}
+	})
+}

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -21,6 +19,7 @@ type head struct {
 	id       *manifest.Archive // archive.json; nil when there is none (or none that can be read)
 	record   *manifest.Record  // the ledger's newest; nil when there is no ledger
 	ledger   manifest.RecordRef
+	badID    bool          // there is an archive.json, and it cannot be read
 	hasData  bool          // there are data objects, perhaps of a broken-off run
 	parent   *manifest.Ref // the newest valid manifest as found, readable or not
 	base     *snapshot     // the newest valid one that can be read; nil: none
@@ -33,7 +32,7 @@ func (h *head) warn(format string, args ...any) {
 }
 
 // exists reports whether anything was ever archived here.
-func (h *head) exists() bool { return h.id != nil || h.greatest > 0 }
+func (h *head) exists() bool { return h.id != nil || h.badID || h.greatest > 0 }
 
 // archiveID is the archive's id: that of archive.json or, where that one is missing,
 // that of the manifests.
@@ -97,6 +96,7 @@ func (a *Archive) readID(ctx context.Context, h *head) error {
 	var bad *manifest.ParseError
 	switch {
 	case errors.As(err, &bad) && !errors.Is(err, manifest.ErrVersion):
+		h.badID = true
 		h.warn("%s cannot be read (%v); the manifests tell the archive's id", manifest.ArchiveKey, err)
 		return nil
 	case err != nil:
@@ -243,20 +243,6 @@ func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *mani
 	return s, ref, nil
 }
 
-// joinPages puts the entries of all pages end to end, and has the pages share them.
-func joinPages(pages []manifest.Page) []manifest.File {
-	n := 0
-	for i := range pages {
-		n += len(pages[i].Files)
-	}
-	files := make([]manifest.File, 0, n)
-	for i := range pages {
-		files = append(files, pages[i].Files...)
-		pages[i].Files = files[len(files)-len(pages[i].Files):]
-	}
-	return files
-}
-
 func (a *Archive) cached(sequence int64) *snapshot {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -271,53 +257,3 @@ func (a *Archive) remember(s *snapshot) {
 	defer a.mu.Unlock()
 	a.known = s
 }
-
-// readPages reads the pages that a manifest names, taking those that the newest known
-// manifest shares from memory.
-func (a *Archive) readPages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
-	pages := make([]manifest.Page, len(m.Pages))
-	have := map[string]manifest.Page{}
-	a.mu.Lock()
-	if a.known != nil {
-		for _, p := range a.known.pages {
-			have[p.Ref.Object] = p
-		}
-	}
-	a.mu.Unlock()
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(a.transfers)
-	for i := range m.Pages {
-		ref := &m.Pages[i]
-		pages[i].Ref = *ref
-		if p, ok := have[ref.Object]; ok && p.Ref == *ref {
-			pages[i].Files = p.Files
-			continue
-		}
-		g.Go(func() (err error) {
-			pages[i].Files, err = a.readPage(ctx, ref, m.Sequence)
-			return err
-		})
-	}
-	return pages, g.Wait()
-}
-
-func (a *Archive) readPage(ctx context.Context, ref *manifest.PageRef, sequence int64) ([]manifest.File, error) {
-	var files []manifest.File
-	b, err := a.get(ctx, ref.Object, manifest.MaxPageBytes, func(b []byte) (err error) {
-		files, err = a.codec.Decode(b, ref, sequence)
-		return err
-	})
-	if err != nil && (b != nil || errors.Is(err, fs.ErrNotExist)) {
-		err = &badObject{ref.Object, err}
-	}
-	return files, err
-}
-
-// badObject is an object that a manifest needs and that is missing or not what was stored.
-type badObject struct {
-	key string
-	err error
-}
-
-func (b *badObject) Error() string   { return fmt.Sprintf("%s: %v: %v", b.key, ErrDamaged, b.err) }
-func (b *badObject) Unwrap() []error { return []error{ErrDamaged, b.err} }

@@ -46,11 +46,18 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		return nil, err
 	}
 	res := describeRestore(files)
+	if entry(files, IncompleteMarker) != nil {
+		return res, fmt.Errorf("%s is a log file of snapshot %d and has the name that marks a restore; leave it out with --include and fetch it by itself", IncompleteMarker, m.Sequence)
+	}
 	if len(files) == 0 && len(o.Include) > 0 {
 		return res, fmt.Errorf("%w: nothing in snapshot %d fits %q", ErrNoFile, m.Sequence, o.Include)
 	}
 	if o.DryRun {
 		_, err := examine(dir, m, &o)
+		return res, err
+	}
+	if there, err := alreadyThere(ctx, dir, files); err != nil || there {
+		res.Skipped = len(files)
 		return res, err
 	}
 	t, err := openTarget(dir, m, &o)
@@ -106,11 +113,11 @@ func describeRestore(files []manifest.File) *RestoreResult {
 }
 
 func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, files []manifest.File, o *RestoreOptions, res *RestoreResult) error {
-	chosen := make(map[string]bool, len(files))
-	for i := range files {
-		chosen[files[i].Name] = true
+	belong := files
+	if !t.fresh {
+		belong = m.Files // what an earlier restore of more files left is no danger
 	}
-	remove, foreign, err := t.extras(m, chosen)
+	remove, foreign, err := t.extras(m, names(belong))
 	if err != nil {
 		return err
 	}
@@ -139,6 +146,14 @@ func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, 
 		return fmt.Errorf("making the restored names durable: %w", err)
 	}
 	return t.finish()
+}
+
+func names(files []manifest.File) map[string]bool {
+	set := make(map[string]bool, len(files))
+	for i := range files {
+		set[files[i].Name] = true
+	}
+	return set
 }
 
 // checkSpace compares what is still to be written with what the file system has free.

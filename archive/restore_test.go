@@ -233,3 +233,26 @@ func TestPartialOfAnotherSnapshot(t *testing.T) {
 	}
 	compare(t, dir, db.files)
 }
+
+// A restore that was complete already is complete: nothing is written. Part of it may be
+// restored anew beside the rest.
+func TestRestoreAgain(t *testing.T) {
+	db, _, a := archived(t, 4)
+	m := newest(t, a)
+	dir := filepath.Join(t.TempDir(), "r")
+	for _, fetched := range []int{4, 0} {
+		res, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{})
+		if err != nil || res.Fetched != fetched {
+			t.Fatalf("%+v, %v", res, err)
+		}
+	}
+	write(t, dir, name(2), "overwritten by somebody")
+	if _, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{}); !errors.Is(err, archive.ErrOccupied) {
+		t.Fatalf("%v", err)
+	}
+	one := archive.RestoreOptions{Include: []string{name(2)}, Overwrite: true, DeleteExtra: true}
+	if res, err := a.Restore(context.Background(), m, dir, one); err != nil || res.Fetched != 1 || len(res.Removed) != 0 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	compare(t, dir, db.files)
+}

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -114,6 +115,13 @@ func (t *target) mark(m *manifest.Manifest) error {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return fmt.Errorf("%w: another restore is writing to %s", ErrOccupied, t.work)
 	}
+	// Whoever held the lock may have finished meanwhile, taken the marker away and given
+	// the directory its name: then this is no longer the place of a restore.
+	mine, err1 := f.Stat()
+	there, err2 := t.root.Lstat(IncompleteMarker)
+	if err1 != nil || err2 != nil || !os.SameFile(mine, there) {
+		return fmt.Errorf("%w: another restore has just ended in %s", ErrOccupied, t.work)
+	}
 	b, err := json.Marshal(marker{m.Archive, m.Sequence, "A restore began here and has not ended: do not open a database in this directory. Running the same command again continues it."})
 	if err != nil {
 		return fmt.Errorf("marking the target as incomplete: %w", err)
@@ -200,12 +208,60 @@ func (t *target) finish() error {
 			return fmt.Errorf("the restored set is complete in %s and cannot be renamed to %s: %w", t.work, t.dir, err)
 		}
 	}
-	parent, err := os.Open(filepath.Dir(t.dir))
-	if err == nil {
-		err = errors.Join(parent.Sync(), parent.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("making the target's name durable: %w", err)
+	return syncAbove(t.dir)
+}
+
+// syncAbove makes the name of a directory durable, and the names of those above it,
+// which may have been made for it.
+func syncAbove(dir string) error {
+	for dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		d, err := os.Open(dir)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil // nothing was made there
+		}
+		if err == nil {
+			err = d.Sync()
+			d.Close()
+		}
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EROFS) {
+			return fmt.Errorf("making the target's name durable: %w", err)
+		}
 	}
 	return nil
+}
+
+// alreadyThere reports whether a directory holds just these files, every one right: then
+// an earlier restore was stopped after all was done. It only reads.
+func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool, error) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() || len(files) == 0 {
+		return false, nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return false, fmt.Errorf("opening the target: %w", err)
+	}
+	defer root.Close()
+	t := &target{root: root}
+	belong, met, others := names(files), 0, false
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || d.IsDir():
+			return err
+		case !belong[name]:
+			others = true
+			return fs.SkipAll
+		}
+		met++
+		return nil
+	})
+	if err != nil || others || met != len(files) {
+		return false, err
+	}
+	for i := range files {
+		if right, err := t.isRight(ctx, &files[i]); err != nil || !right {
+			return false, err
+		}
+	}
+	return true, nil
 }

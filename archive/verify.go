@@ -224,7 +224,9 @@ func (v *verification) listObjects(ctx context.Context) error {
 			}
 			n := v.needs[o.Key]
 			if n == nil {
-				v.report.Unreferenced++
+				if len(v.o.Snapshots) == 0 { // else it may be another snapshot's
+					v.report.Unreferenced++
+				}
 				continue
 			}
 			n.found = true
