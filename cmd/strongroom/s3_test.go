@@ -1,0 +1,57 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// What a user gets for an S3 address that does not work: a message that says what to do,
+// exit code 1, soon, and never a credential.
+func TestS3Mistakes(t *testing.T) {
+	whole(t)
+	db := t.TempDir()
+	logDir(t, db, 0, 3, 1000)
+	good := storetest.S3(t)
+	secret := os.Getenv("AWS_SECRET_ACCESS_KEY")
+	bucket, rest, _ := strings.Cut(strings.TrimPrefix(good, "s3://"), "/")
+	_, query, _ := strings.Cut(rest, "?")
+	for name, tt := range map[string]struct {
+		url  string
+		env  []string
+		want []string
+	}{
+		"missing bucket":       {"s3://no-such-bucket/x?" + query, nil, []string{"no-such-bucket", "does not exist"}},
+		"wrong secret":         {good, []string{"AWS_SECRET_ACCESS_KEY=wrong-" + secret}, []string{bucket, "credentials"}},
+		"no credentials":       {good, []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}, []string{"credentials"}},
+		"unreachable endpoint": {"s3://" + bucket + "/x?region=us-east-1&use_path_style=true&endpoint=http://127.0.0.1:1", nil, []string{"127.0.0.1:1", "refused", "endpoint"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, args := range [][]string{
+				{"backup", "--source", db, tt.url},
+				{"list", tt.url},
+				{"restore", tt.url, "--to", t.TempDir() + "/r"},
+			} {
+				c := program(t, args...)
+				c.Env = append(c.Env, tt.env...)
+				o := finish(t, c)
+				if o.code != exitFailed {
+					t.Errorf("%s: exit code %d: %s", args[0], o.code, o.stderr)
+				}
+				for _, want := range tt.want {
+					if !strings.Contains(o.stderr, want) {
+						t.Errorf("%s: %q is not in the message: %s", args[0], want, o.stderr)
+					}
+				}
+				if strings.Contains(o.stdout+o.stderr, secret) {
+					t.Errorf("%s: the secret is printed", args[0])
+				}
+			}
+		})
+	}
+	if o := finish(t, program(t, "list", good)); o.code != exitNotFound {
+		t.Errorf("something was written: exit code %d: %s", o.code, o.stdout)
+	}
+}
