@@ -12,7 +12,7 @@ import (
 // capture to go on holding deleted files that take some of it.
 const MinFree = 256 << 20
 
-// ErrCrowded: a capture holds deleted log files whose space the database may need.
+// ErrCrowded is what Crowded wraps: a capture holds deleted log files whose space the database may need.
 // Capturing again, without them, helps.
 var ErrCrowded = errors.New("the source's disk is short of space that deleted log files take")
 
