@@ -35,9 +35,9 @@ type BackupResult struct {
 	Committed bool              // a new snapshot exists
 	Snapshot  *manifest.Summary // the new one; if none was made, the newest there is, if any
 	Plan      Plan
-	Sent      int   // objects of log files sent by this run
-	SentBytes int64 // plain bytes of those
-	Adopted   int   // objects that a broken-off run had stored, and that were found right
+	Sent      int   // files of which this run sent content; of a grown tail, what is new
+	SentBytes int64 // plain bytes of that
+	Adopted   int   // files whose content a broken-off run had stored, and that was found right
 	Changed   []string
 	Warnings  []string
 	Took      time.Duration

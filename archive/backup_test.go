@@ -280,7 +280,7 @@ func TestAdoption(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		t.Run(fmt.Sprintf("plain=%v", plain), func(t *testing.T) {
 			db := newDatabase(t, t.TempDir(), 9)
-			db.fill(20, 1000)
+			db.fill(20, manifest.BundlePart+1)
 			store := storetest.Memory(t)
 			store.Plain = plain
 			_, err := archive.New(storetest.NewFaulty(store, 12, storetest.NotApplied).Down(), archive.Options{Transfers: 2}).Backup(context.Background(), db.source(), options)

@@ -120,9 +120,16 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 	}
 	stored := &resumed{ctx: ctx, a: a, key: p.Object, offset: offset, left: p.Stored.Size}
 	defer stored.close()
-	var plain io.Reader = stored
+	return a.copyPart(p, stored, to)
+}
+
+// copyPart writes the plain content of a part whose stored bytes come from a reader, and
+// checks it.
+func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) error {
+	source := &errorKeeper{Reader: stored}
+	var plain io.Reader = source
 	if p.Encoding == manifest.Zstd {
-		dec, err := zstd.NewReader(stored, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		dec, err := zstd.NewReader(source, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return fmt.Errorf("decompressing: %w", err)
 		}
@@ -137,10 +144,24 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 	_, err := io.CopyBuffer(onlyWriter{out}, io.LimitReader(plain, p.Size+1), buf[:])
 	if err == nil {
 		err = checkPart(p, s.sums())
-	} else if p.Encoding != manifest.Plain && stored.err == nil {
+	} else if p.Encoding != manifest.Plain && source.err == nil {
 		err = fmt.Errorf("%w: decompressing: %w", ErrDamaged, err)
 	}
 	return err
+}
+
+// errorKeeper remembers that its reader failed, to tell that from what was made of it.
+type errorKeeper struct {
+	io.Reader
+	err error
+}
+
+func (k *errorKeeper) Read(b []byte) (int, error) {
+	n, err := k.Reader.Read(b)
+	if err != nil && err != io.EOF {
+		k.err = err
+	}
+	return n, err
 }
 
 // onlyWriter hides ReadFrom, so that the buffer is used.
@@ -154,59 +175,4 @@ func checkPart(p *manifest.Part, got Sums) error {
 		return fmt.Errorf("%w: it holds not the %d bytes that were stored", ErrDamaged, p.Size)
 	}
 	return fmt.Errorf("%w: its content hashes to %s, not to %s", ErrDamaged, got.SHA256, p.SHA256)
-}
-
-// resumed reads a range of an object and, when the connection breaks, goes on from
-// where it broke, as long as each attempt brings something.
-type resumed struct {
-	ctx          context.Context
-	a            *Archive
-	key          string
-	offset, left int64
-	body         io.ReadCloser
-	failures     int
-	err          error // why there is no more, other than that all was read
-}
-
-func (r *resumed) Read(b []byte) (int, error) {
-	if r.left == 0 && r.body == nil && r.err == nil {
-		return 0, io.EOF
-	}
-	for r.err == nil {
-		if r.body == nil {
-			r.body, r.err = r.a.store.Get(r.ctx, r.key, r.offset, r.left)
-			continue
-		}
-		n, err := r.body.Read(b[:min(int64(len(b)), r.left+1)])
-		if int64(n) > r.left {
-			n, r.err = int(r.left), fmt.Errorf("%w: more bytes came than were asked for", ErrDamaged)
-		}
-		r.offset, r.left = r.offset+int64(n), r.left-int64(n)
-		if n > 0 {
-			r.failures = 0
-			return n, nil
-		}
-		switch {
-		case r.left == 0 && err == io.EOF:
-			r.close()
-			return 0, io.EOF
-		case err == io.EOF:
-			r.err = fmt.Errorf("%w: the object ends %d bytes too early", ErrDamaged, r.left)
-		case err != nil:
-			r.close()
-			if r.failures++; r.failures == fetchAttempts || r.ctx.Err() != nil {
-				r.err = err
-			} else {
-				r.err = pause(r.ctx, r.failures)
-			}
-		}
-	}
-	return 0, r.err
-}
-
-func (r *resumed) close() {
-	if r.body != nil {
-		r.body.Close()
-		r.body = nil
-	}
 }

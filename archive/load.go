@@ -16,15 +16,16 @@ const maxSkew = 5 * time.Minute
 
 // head is what a look at the archive tells before anything is planned.
 type head struct {
-	id       *manifest.Archive // archive.json; nil when there is none (or none that can be read)
-	record   *manifest.Record  // the ledger's newest; nil when there is no ledger
-	ledger   manifest.RecordRef
-	badID    bool          // there is an archive.json, and it cannot be read
-	hasData  bool          // there are data objects, perhaps of a broken-off run
-	parent   *manifest.Ref // the newest valid manifest as found, readable or not
-	base     *snapshot     // the newest valid one that can be read; nil: none
-	greatest int64         // the greatest sequence number seen anywhere
-	warnings []string
+	id         *manifest.Archive // archive.json; nil when there is none (or none that can be read)
+	record     *manifest.Record  // the ledger's newest; nil when there is no ledger
+	ledger     manifest.RecordRef
+	badID      bool          // there is an archive.json, and it cannot be read
+	hasData    bool          // there are data objects, perhaps of a broken-off run
+	hasBundles bool          // there are bundles, perhaps of one
+	parent     *manifest.Ref // the newest valid manifest as found, readable or not
+	base       *snapshot     // the newest valid one that can be read; nil: none
+	greatest   int64         // the greatest sequence number seen anywhere
+	warnings   []string
 }
 
 func (h *head) warn(format string, args ...any) {
@@ -67,7 +68,7 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 		}
 		top[o.Key] = true
 	}
-	h.hasData = top[manifest.DataPrefix]
+	h.hasData, h.hasBundles = top[manifest.DataPrefix], top[manifest.BundlesPrefix]
 	if top[manifest.ArchiveKey] {
 		if err := a.readID(ctx, &h); err != nil {
 			return nil, false, err

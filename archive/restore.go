@@ -101,10 +101,15 @@ func choose(files []manifest.File, include []string) ([]manifest.File, error) {
 
 func describeRestore(files []manifest.File) *RestoreResult {
 	res := &RestoreResult{Files: len(files)}
+	for _, run := range neighbours(files) {
+		res.Requests++
+		if len(run) == 1 {
+			res.Requests += len(files[run[0]].Parts) - 1
+		}
+	}
 	for i := range files {
 		f := &files[i]
 		res.Bytes += f.Size
-		res.Requests += len(f.Parts)
 		if f.Damaged() {
 			res.Damaged = append(res.Damaged, f.Name)
 		}
@@ -188,15 +193,11 @@ func (a *Archive) restoreFiles(ctx context.Context, t *target, files []manifest.
 	fetched := make([]bool, len(files))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(a.transfers)
-	for i := range files {
+	for _, run := range neighbours(files) {
 		if ctx.Err() != nil {
 			break
 		}
-		g.Go(func() (err error) {
-			fetched[i], err = a.restoreFile(ctx, t, &files[i])
-			a.progress.file()
-			return err
-		})
+		g.Go(func() error { return a.restoreRun(ctx, t, files, run, fetched) })
 	}
 	err := g.Wait()
 	for _, f := range fetched {
@@ -208,20 +209,43 @@ func (a *Archive) restoreFiles(ctx context.Context, t *target, files []manifest.
 	return err
 }
 
-// restoreFile makes one file, unless it is there and right already.
-func (a *Archive) restoreFile(ctx context.Context, t *target, f *manifest.File) (fetched bool, err error) {
-	if right, err := t.isRight(ctx, f); right || err != nil {
-		if right {
-			a.progress.BytesDone.Add(f.Size)
+// restoreRun makes files that lie side by side in one object (or just one file), those
+// that are not right already.
+func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.File, run []int, fetched []bool) error {
+	var missing []int
+	for _, i := range run {
+		right, err := t.isRight(ctx, &files[i])
+		if err != nil {
+			return err
 		}
-		return false, err
+		if right {
+			a.progress.BytesDone.Add(files[i].Size)
+			a.progress.file()
+			continue
+		}
+		missing = append(missing, i)
+		fetched[i] = true
 	}
+	together := a.openRun(ctx, files, missing)
+	defer together.close()
+	for _, i := range missing {
+		f := &files[i]
+		if err := t.make(f, func(to sink) error { return together.fetch(ctx, f, to) }); err != nil {
+			return err
+		}
+		a.progress.file()
+	}
+	return nil
+}
+
+// make makes one file of what fetch writes to a sink, which must have checked it.
+func (t *target) make(f *manifest.File, fetch func(sink) error) error {
 	tmp := temp(f.Name)
 	out, err := t.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return true, fmt.Errorf("%s: making it: %w", f.Name, err)
+		return fmt.Errorf("%s: making it: %w", f.Name, err)
 	}
-	err = a.fetchFile(ctx, f, fileSink{out})
+	err = fetch(fileSink{out})
 	if err == nil {
 		if err = out.Sync(); err != nil {
 			err = fmt.Errorf("%s: making it durable: %w", f.Name, err)
@@ -238,9 +262,9 @@ func (a *Archive) restoreFile(ctx context.Context, t *target, f *manifest.File) 
 		err = t.root.Rename(tmp, f.Name)
 	}
 	if err != nil {
-		return true, errors.Join(err, t.root.Remove(tmp))
+		return errors.Join(err, t.root.Remove(tmp))
 	}
-	return true, nil
+	return nil
 }
 
 // isRight reports whether the target holds the file already, whole and as archived.

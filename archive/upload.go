@@ -29,16 +29,18 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.transfers)
-	for i := range files {
+	memory := newBundleBuffers()
+	for _, group := range bundles(files) {
 		if ctx.Err() != nil {
 			break
 		}
-		g.Go(func() (err error) {
-			var was *manifest.File
-			if parent != nil {
-				was = entry(parent.Files, files[i].Name)
+		g.Go(func() error {
+			if len(group) > 1 {
+				return r.storeBundle(ctx, memory, files, group, parent, entries)
 			}
-			if entries[i], err = r.storeFile(ctx, &files[i], was); err != nil {
+			i := group[0]
+			var err error
+			if entries[i], err = r.storeFile(ctx, &files[i], parentEntry(parent, files[i].Name)); err != nil {
 				return fmt.Errorf("%s: %w", files[i].Name, err)
 			}
 			r.progress.file()
@@ -75,6 +77,13 @@ func (r *backupRun) makeRoom(ctx context.Context) (context.Context, func()) {
 		}
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+func parentEntry(parent *manifest.Manifest, name string) *manifest.File {
+	if parent == nil {
+		return nil
+	}
+	return entry(parent.Files, name)
 }
 
 // storeFile stores one file and gives its entry; was is the parent's, if it has one.
@@ -114,13 +123,18 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 		return e, err
 	}
 	e.Parts = append(e.Parts, part)
+	r.added(&e, was, sums.Size)
+	return e, nil
+}
+
+// added counts content that was stored for this snapshot.
+func (r *backupRun) added(e, was *manifest.File, bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.addedSize += sums.Size
+	r.addedSize += bytes
 	if was != nil && was.State == manifest.Closed && e.State == manifest.Closed {
-		r.res.Changed = append(r.res.Changed, f.Name)
+		r.res.Changed = append(r.res.Changed, e.Name)
 	}
-	return e, nil
 }
 
 // storePart puts a stretch of a file, unless a broken-off run has done so.
@@ -140,16 +154,21 @@ func (r *backupRun) storePart(ctx context.Context, name string, content io.Reade
 		return part, fmt.Errorf("storing: %w", err)
 	}
 	part.Stored.MD5 = stored.MD5
+	r.sent(1, sums.Size, adopted || stored.Existed)
+	return part, nil
+}
+
+// sent counts content of so many files that lies in one object.
+func (r *backupRun) sent(files int, bytes int64, adopted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if adopted || stored.Existed {
-		r.res.Adopted++
-		return part, nil
+	if adopted {
+		r.res.Adopted += files
+		return
 	}
-	r.res.Sent++
-	r.res.SentBytes += sums.Size
-	r.large = r.large || sums.Size > sweepFrom
-	return part, nil
+	r.res.Sent += files
+	r.res.SentBytes += bytes
+	r.large = r.large || bytes > sweepFrom
 }
 
 // counted tells the progress how far into an object its sender has read. Parts are read

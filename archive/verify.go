@@ -108,7 +108,7 @@ func (v *verification) problem(p Problem) {
 			p.Snapshots = append(p.Snapshots, v.order[s.from:s.to]...)
 		}
 		for _, part := range n.parts {
-			if !slices.Contains(p.Files, part.file) {
+			if p.What != "content" && !slices.Contains(p.Files, part.file) { // there, it is said which
 				p.Files = append(p.Files, part.file)
 			}
 		}
@@ -278,23 +278,40 @@ func (v *verification) readData(ctx context.Context) error {
 		}
 	}
 	return v.each(ctx, func(ctx context.Context, key string, n *need) error {
-		for i := range n.parts {
-			p := &n.parts[i].part
-			err := v.fetchPart(ctx, p, discard{}, func() error { return nil })
-			v.progress.file()
-			switch {
-			case errors.Is(err, ErrDamaged):
-				v.problem(Problem{Object: key, What: "content", Detail: strings.TrimPrefix(err.Error(), key+", "), Files: []string{n.parts[i].file}})
-				return nil
-			case err != nil:
+		files := make([]manifest.File, len(n.parts)) // each part as if it were a file
+		for i, p := range n.parts {
+			files[i] = manifest.File{Name: p.file, Size: p.part.Size, SHA256: p.part.SHA256, Parts: []manifest.Part{p.part}}
+		}
+		for _, run := range neighbours(files) {
+			if err := v.readRun(ctx, key, files, run); err != nil {
 				return err
 			}
-			v.mu.Lock()
-			v.report.ReadBytes += p.Size
-			v.mu.Unlock()
 		}
 		return nil
 	})
+}
+
+// readRun fetches and hashes parts that lie side by side in an object.
+func (v *verification) readRun(ctx context.Context, key string, files []manifest.File, run []int) error {
+	together := v.openRun(ctx, files, run)
+	defer together.close()
+	for _, i := range run {
+		f := &files[i]
+		err := together.fetch(ctx, f, discard{})
+		v.progress.file()
+		switch {
+		case errors.Is(err, ErrDamaged):
+			detail := strings.TrimPrefix(err.Error(), f.Name+": "+key+", ")
+			v.problem(Problem{Object: key, What: "content", Detail: detail, Files: []string{f.Name}})
+		case err != nil:
+			return err
+		default:
+			v.mu.Lock()
+			v.report.ReadBytes += f.Size
+			v.mu.Unlock()
+		}
+	}
+	return nil
 }
 
 func (v *verification) finish() {

@@ -57,15 +57,21 @@ func (s *fileStore) Put(ctx context.Context, key string, body io.ReaderAt, sums 
 	if err := ctx.Err(); err != nil {
 		return archive.Stored{}, s.fail("putting", key, err)
 	}
-	// From here on the object is there. A crash between create and syncUp may take it
-	// away again, but nobody was told of it.
+	const patience = 100 // of a race with Deletes of the same key
 	name := s.path(key)
-	err = s.create(temp, name)
-	if errors.Is(err, fs.ErrExist) {
-		return s.settle(ctx, key, sums)
-	}
-	if err == nil {
-		err = s.syncUp(filepath.Dir(name))
+	for range patience {
+		// From here on the object is there. A crash between create and syncUp may take
+		// it away again, but nobody was told of it.
+		err = s.create(temp, name)
+		if err == nil {
+			return archive.Stored{}, s.fail("putting", key, s.syncUp(filepath.Dir(name)))
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+		if stored, err := s.settle(ctx, key, sums); !errors.Is(err, fs.ErrNotExist) {
+			return stored, err
+		}
 	}
 	return archive.Stored{}, s.fail("putting", key, err)
 }

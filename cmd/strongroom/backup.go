@@ -257,9 +257,9 @@ func (r *backupReport) print(w io.Writer) {
 	default:
 		c := &r.Snapshot.Counts
 		fmt.Fprintf(w, "%s: snapshot %d: %s, %s, through %s; sent %s (%s)", r.Name, r.Snapshot.Sequence, plural(c.Files, "file"), size(c.Bytes),
-			through(r.Snapshot), plural(r.Sent, "object"), size(r.SentBytes))
+			through(r.Snapshot), plural(r.Sent, "file"), size(r.SentBytes))
 		if r.Adopted > 0 {
-			fmt.Fprintf(w, ", %d were there from a run that was broken off", r.Adopted)
+			fmt.Fprintf(w, "; %d were there from a run that was broken off", r.Adopted)
 		}
 		fmt.Fprintf(w, "; %d ms\n", r.MS)
 	}

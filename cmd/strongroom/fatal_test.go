@@ -99,7 +99,7 @@ func TestKilledAtRandom(t *testing.T) {
 					t.Fatalf("%d snapshots after %d", n, snapshots)
 				}
 				snapshots = n
-				if round > 200 {
+				if round > 20*manyKills {
 					t.Fatal("the program is never hit")
 				}
 			}
@@ -145,7 +145,7 @@ func killsOfRestores(t *testing.T, url, db string) {
 		longest = max(longest/2, min(2*longest, time.Since(start)))
 		sameDir(t, to, db)
 		os.RemoveAll(to)
-		if round > 200 {
+		if round > 20*manyKills {
 			t.Fatal("the program is never hit")
 		}
 	}

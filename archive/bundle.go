@@ -1,0 +1,180 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+const (
+	// bundleFrom is how many small files a snapshot must have to store before they are
+	// bundled (format.md, Bundles).
+	bundleFrom = 17
+	// bundlesAtOnce is how many bundles are in the making, each in memory: one is read
+	// and hashed while the other is sent.
+	bundlesAtOnce = 2
+)
+
+// bundleBuffers hands out the memory of bundles. Using it again and again, rather than
+// leaving it to the collector, is what keeps the program small.
+type bundleBuffers chan []byte
+
+func newBundleBuffers() bundleBuffers {
+	b := make(bundleBuffers, bundlesAtOnce)
+	for range bundlesAtOnce {
+		b <- nil
+	}
+	return b
+}
+
+// take waits for a buffer with room for so many bytes.
+func (b bundleBuffers) take(ctx context.Context, size int64) ([]byte, error) {
+	select {
+	case buf := <-b:
+		if int64(cap(buf)) < size {
+			buf = make([]byte, 0, size)
+		}
+		return buf[:0], nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// bundles sorts files, by their index, into what is stored together: small closed ones
+// end to end in name order, if there are many, and every other by itself. The tail is
+// not bundled, so that what grows next can be told from what it was.
+func bundles(files []source.File) [][]int {
+	small := func(f *source.File) bool { return f.State == source.Closed && f.Size <= manifest.BundlePart }
+	many := 0
+	for i := range files {
+		if small(&files[i]) {
+			many++
+		}
+	}
+	var groups [][]int
+	var open []int
+	var size int64
+	for i := range files {
+		f := &files[i]
+		if many < bundleFrom || !small(f) {
+			groups = append(groups, []int{i})
+			continue
+		}
+		if len(open) > 0 && size+f.Size > manifest.MaxBundle {
+			groups = append(groups, open)
+			open, size = nil, 0
+		}
+		open = append(open, i)
+		size += f.Size
+	}
+	if len(open) > 0 {
+		groups = append(groups, open)
+	}
+	return groups
+}
+
+// storeBundle stores small files end to end in one object, those whose content the
+// parent does not have, and sets their entries.
+func (r *backupRun) storeBundle(ctx context.Context, buffers bundleBuffers, files []source.File, group []int, parent *manifest.Manifest, entries []manifest.File) error {
+	var size int64
+	for _, i := range group {
+		size += files[i].Size
+	}
+	buf, err := buffers.take(ctx, size)
+	if err != nil {
+		return err
+	}
+	defer func() { buffers <- buf }()
+	b := bundle{content: buf}
+	for _, i := range group {
+		if err := r.addToBundle(ctx, &b, &files[i], parentEntry(parent, files[i].Name), &entries[i]); err != nil {
+			return fmt.Errorf("%s: %w", files[i].Name, err)
+		}
+	}
+	if len(b.entries) == 0 {
+		return nil
+	}
+	key, err := r.putBundle(ctx, &b)
+	if err != nil {
+		return err
+	}
+	for k, e := range b.entries {
+		e.Parts[0].Object = key
+		r.added(e, b.was[k], e.Size)
+	}
+	return nil
+}
+
+// A bundle in the making: its content, and the entries of the files that lie in it with
+// what the parent has of them.
+type bundle struct {
+	content []byte
+	entries []*manifest.File
+	was     []*manifest.File
+}
+
+// addToBundle reads a file to the end of the bundle, unless the parent has its content.
+func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, was, e *manifest.File) error {
+	*e = manifest.File{Name: f.Name, Size: f.Size, Modified: modified(f), Snapshot: r.next, State: stateOf(f)}
+	content, err := r.capture.Open(f.Name)
+	if err != nil {
+		return fmt.Errorf("opening: %w", err)
+	}
+	defer content.Close()
+	offset := int64(len(b.content))
+	into := bytes.NewBuffer(b.content)
+	err = pass(ctx, hashing{content, r.progress}, 0, f.Size, into)
+	if err == nil {
+		err = content.Unchanged()
+	}
+	if err != nil {
+		return fmt.Errorf("reading: %w", err)
+	}
+	whole := into.Bytes()
+	sums := manifest.StoredSums(whole[offset:])
+	e.SHA256 = sums.SHA256
+	r.progress.BytesDone.Add(f.Size)
+	r.progress.file()
+	if was != nil && was.SHA256 == e.SHA256 && len(was.Parts) == 1 {
+		e.Parts, e.Snapshot = was.Parts, was.Snapshot
+		return nil
+	}
+	e.Parts = []manifest.Part{{
+		Size: f.Size, SHA256: e.SHA256, Encoding: manifest.Plain,
+		Stored: manifest.Stored{Size: f.Size, CRC32C: sums.CRC32C, Offset: &offset},
+	}}
+	b.content = whole
+	b.entries, b.was = append(b.entries, e), append(b.was, was)
+	return nil
+}
+
+// putBundle stores a bundle, unless a broken-off run has done so, and gives its key.
+func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
+	s := manifest.StoredSums(b.content)
+	sums := Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C}
+	key := manifest.BundleKey(s.SHA256, r.next)
+	adopted := false
+	if r.head.hasBundles {
+		o, err := r.store.Stat(ctx, key)
+		switch {
+		case err == nil:
+			adopted = o.CRC32C != nil && *o.CRC32C == sums.CRC32C && o.Size == sums.Size
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", fmt.Errorf("looking at %s: %w", key, err)
+		}
+	}
+	if !adopted {
+		stored, err := r.store.Put(ctx, key, bytes.NewReader(b.content), sums)
+		if err != nil {
+			return "", fmt.Errorf("storing a bundle: %w", err)
+		}
+		adopted = stored.Existed
+	}
+	r.sent(len(b.entries), s.Size, adopted)
+	return key, nil
+}

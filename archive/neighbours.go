@@ -1,0 +1,115 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+const (
+	// maxGap is how many bytes between two parts of a bundle are rather read and thrown
+	// away than left out by a second request.
+	maxGap = 256 << 10
+	// maxRun bounds what one request brings, so that several are in flight.
+	maxRun = 4 << 20
+)
+
+// neighbours sorts files, by their index, into runs that one request can bring: those
+// whose only parts lie close together in one bundle, in the order of their offsets. Any
+// other file is a run of its own. Runs come in the order of their first files.
+func neighbours(files []manifest.File) [][]int {
+	bundles := map[string][]int{}
+	var runs [][]int
+	for i := range files {
+		if p := &files[i].Parts[0]; len(files[i].Parts) == 1 && p.Stored.Offset != nil {
+			bundles[p.Object] = append(bundles[p.Object], i)
+		} else {
+			runs = append(runs, []int{i})
+		}
+	}
+	for _, in := range bundles {
+		slices.SortFunc(in, func(a, b int) int {
+			return cmp.Compare(offsetOf(&files[a].Parts[0]), offsetOf(&files[b].Parts[0]))
+		})
+		for len(in) > 0 {
+			n := runLength(files, in)
+			runs = append(runs, in[:n])
+			in = in[n:]
+		}
+	}
+	slices.SortFunc(runs, func(a, b []int) int { return cmp.Compare(a[0], b[0]) })
+	return runs
+}
+
+// runLength is how many of the files, in the order of their offsets, one request brings.
+func runLength(files []manifest.File, in []int) int {
+	begin := offsetOf(&files[in[0]].Parts[0])
+	end := begin
+	for n, i := range in {
+		p := &files[i].Parts[0]
+		from, to := offsetOf(p), offsetOf(p)+p.Stored.Size
+		if n > 0 && (from < end || from-end > maxGap || to-begin > maxRun) {
+			return n
+		}
+		end = to
+	}
+	return len(in)
+}
+
+// A bundleRun reads a run of files with one request, from its first byte to its last. It
+// is for one goroutine.
+type bundleRun struct {
+	a      *Archive
+	stored *resumed // nil: each file is fetched by itself
+	at     int64    // the offset in the bundle that stored has come to
+}
+
+// openRun begins to read a run. Nothing is requested before the first file is.
+func (a *Archive) openRun(ctx context.Context, files []manifest.File, run []int) *bundleRun {
+	r := &bundleRun{a: a}
+	if len(run) > 1 {
+		first, last := &files[run[0]].Parts[0], &files[run[len(run)-1]].Parts[0]
+		r.at = offsetOf(first)
+		r.stored = &resumed{ctx: ctx, a: a, key: first.Object, offset: r.at, left: offsetOf(last) + last.Stored.Size - r.at}
+	}
+	return r
+}
+
+// fetch writes the content of the next file of the run. One that does not come right with
+// the others is fetched once more by itself, which tells what is wrong with it.
+func (r *bundleRun) fetch(ctx context.Context, f *manifest.File, to sink) error {
+	if r.stored == nil {
+		return r.a.fetchFile(ctx, f, to)
+	}
+	p := &f.Parts[0]
+	err := r.skipTo(offsetOf(p))
+	if err == nil {
+		r.at += p.Stored.Size
+		err = r.a.copyPart(p, io.LimitReader(r.stored, p.Stored.Size), to)
+	}
+	if err == nil {
+		return nil
+	}
+	r.close() // where it stands now is not worth finding out
+	if err := to.Rewind(0); err != nil {
+		return fmt.Errorf("%s: %w", f.Name, err)
+	}
+	return r.a.fetchFile(ctx, f, to)
+}
+
+func (r *bundleRun) skipTo(offset int64) error {
+	_, err := io.CopyN(io.Discard, r.stored, offset-r.at)
+	r.at = offset
+	return err
+}
+
+func (r *bundleRun) close() {
+	if r.stored != nil {
+		r.stored.close()
+		r.stored = nil
+	}
+}

@@ -1,0 +1,62 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+// resumed reads a range of an object and, when the connection breaks, goes on from
+// where it broke, as long as each attempt brings something.
+type resumed struct {
+	ctx          context.Context
+	a            *Archive
+	key          string
+	offset, left int64
+	body         io.ReadCloser
+	failures     int
+	err          error // why there is no more, other than that all was read
+}
+
+func (r *resumed) Read(b []byte) (int, error) {
+	if r.left == 0 && r.body == nil && r.err == nil {
+		return 0, io.EOF
+	}
+	for r.err == nil {
+		if r.body == nil {
+			r.body, r.err = r.a.store.Get(r.ctx, r.key, r.offset, r.left)
+			continue
+		}
+		n, err := r.body.Read(b[:min(int64(len(b)), r.left+1)])
+		if int64(n) > r.left {
+			n, r.err = int(r.left), fmt.Errorf("%w: more bytes came than were asked for", ErrDamaged)
+		}
+		r.offset, r.left = r.offset+int64(n), r.left-int64(n)
+		if n > 0 {
+			r.failures = 0
+			return n, nil
+		}
+		switch {
+		case r.left == 0 && err == io.EOF:
+			r.close()
+			return 0, io.EOF
+		case err == io.EOF:
+			r.err = fmt.Errorf("%w: the object ends %d bytes too early", ErrDamaged, r.left)
+		case err != nil:
+			r.close()
+			if r.failures++; r.failures == fetchAttempts || r.ctx.Err() != nil {
+				r.err = err
+			} else {
+				r.err = pause(r.ctx, r.failures)
+			}
+		}
+	}
+	return 0, r.err
+}
+
+func (r *resumed) close() {
+	if r.body != nil {
+		r.body.Close()
+		r.body = nil
+	}
+}
