@@ -47,7 +47,8 @@ format: $(TOOLS)/gofumpt ## format all Go files
 test: deps minio with ## all tests, with real databases and servers; installs and builds what it needs
 	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
 	$(WITH) -minio $(MINIO) -- go test -count=1 -timeout 40m $(TESTFLAGS) ./...
-	$(if $(RACE),$(WITH) -minio $(MINIO) -- go test $(RACE) -count=1 -short -timeout 30m $(TESTFLAGS) ./...)
+	$(if $(RACE),$(WITH) -minio $(MINIO) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/))
+	$(if $(RACE),go test $(RACE) -count=1 -short -timeout 10m $(TESTFLAGS) ./cmd/...) # the long ones run the built program
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
@@ -64,7 +65,7 @@ clean: ## remove bin/ and what is kept for the tests
 
 .PHONY: deps
 deps: # what the tests need from the system
-	@.ci/deps java $(if $(RACE),cc)
+	@.ci/deps java hand $(if $(RACE),cc)
 
 .PHONY: minio
 minio: $(MINIO) # the S3 server for the tests

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// aws stands in for the AWS command line: it reads the objects of a file:// archive.
+const aws = `#!/bin/sh
+if [ "$1 $2" = "s3 cp" ]; then
+	shift 2
+	[ "$1" = --quiet ] && shift
+	[ "$2" = - ] && exec cat "$ARCHIVE/${1#s3://bucket/prefix/}"
+	exec cp "$ARCHIVE/${1#s3://bucket/prefix/}" "$2"
+fi
+# s3api get-object --bucket bucket --key prefix/KEY --range bytes=FROM-TO FILE
+[ "$1 $2 $3 $4 $5 $7" = "s3api get-object --bucket bucket --key --range" ] || { echo "unexpected: $*" >&2; exit 1; }
+range=${8#bytes=}
+tail -c +$((${range%-*} + 1)) "$ARCHIVE/${6#prefix/}" | head -c $((${range#*-} - ${range%-*} + 1)) >"$9"
+`
+
+// The script in docs/operations.md restores an archive with pages, bundles and a tail of
+// several parts, without strongroom.
+func TestRestoreByHand(t *testing.T) {
+	whole(t)
+	for _, tool := range []string{"bash", "jq", "zstd", "sha256sum"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%v: make test installs it", err)
+		}
+	}
+	db, archive, work := scratch(t), filepath.Join(scratch(t), "archive"), scratch(t)
+	logDir(t, db, 0, 300, 3000)
+	logDir(t, db, 300, 302, 300_000)
+	tail := filepath.Join(db, "0000012e.jdb")
+	for n := range 3 {
+		f, err := os.OpenFile(tail, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(f, "what was written for the %dth time\n", n)
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		succeed(t, "backup", "--source", db, "file://"+archive)
+	}
+	for _, kind := range []string{"bundles", "pages", "data"} {
+		if names, err := os.ReadDir(filepath.Join(archive, kind)); err != nil || len(names) == 0 {
+			t.Fatalf("the archive has no %s: %v", kind, err)
+		}
+	}
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, _ := strings.Cut(string(page), "```sh\n")
+	script, _, found := strings.Cut(script, "```")
+	if !found {
+		t.Fatal("docs/operations.md has no script")
+	}
+	script = strings.Replace(script, "archive=s3://backups/orders/node-1", "archive=s3://bucket/prefix", 1)
+	script = strings.Replace(script, "number=000/000/042", "number=000/000/003", 1)
+	if err := os.WriteFile(filepath.Join(work, "aws"), []byte(aws), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	c.Dir = work
+	c.Env = append(os.Environ(), "ARCHIVE="+archive, "PATH="+work+":"+os.Getenv("PATH"))
+	out, err := c.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "all right") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	sameDir(t, filepath.Join(work, "restored"), db)
+}
