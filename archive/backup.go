@@ -118,7 +118,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return fmt.Errorf("capturing the source: %w", err)
 	}
 	defer r.capture.Close()
-	if err := checkSource(r.capture.Files, r.layout, h, o); err != nil {
+	if err := checkSource(r.capture, r.layout, h, o); err != nil {
 		return err
 	}
 	plan, err := MakePlan(r.capture.Files, parent)

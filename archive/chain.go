@@ -131,7 +131,7 @@ func (c *chain) end() {
 
 // each calls look for every object that no problem is known of, several at a time.
 func (v *verification) each(ctx context.Context, look func(context.Context, string, *need) error) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(v.transfers)
 	for _, key := range slices.Sorted(maps.Keys(v.needs)) {
 		n := v.needs[key]
@@ -141,10 +141,13 @@ func (v *verification) each(ctx context.Context, look func(context.Context, stri
 		if bad {
 			continue
 		}
-		if ctx.Err() != nil {
+		if running.Err() != nil {
 			break
 		}
-		g.Go(func() error { return look(ctx, key, n) })
+		g.Go(func() error { return look(running, key, n) })
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx) // the loop may have been left early
 }

@@ -10,9 +10,13 @@ import (
 // checkSource refuses a source that cannot be the continuation of what the archive
 // holds, before anything is written. What it refuses by is names and sizes; content
 // is compared by the caller, who can read it.
-func checkSource(captured []source.File, layout source.Layout, h *head, o *BackupOptions) error {
+func checkSource(capture *source.Capture, layout source.Layout, h *head, o *BackupOptions) error {
+	captured := capture.Files
+	if out := capture.Ignored; len(captured) == 0 && len(out) > 0 {
+		return fmt.Errorf("%w: it holds no closed file yet; %d that fit the layout %s are left out, such as %s: %s", ErrEmptySource, len(out), layout.Name(), out[0].Name, out[0].Why)
+	}
 	if len(captured) == 0 {
-		return fmt.Errorf("%w: no %s log file in it; is the file system mounted, the directory right and the database in it?", ErrEmptySource, layout.Name())
+		return fmt.Errorf("%w: no log file of the layout %s in it; is the file system mounted, the directory right and the database in it?", ErrEmptySource, layout.Name())
 	}
 	if l := h.layout(); l != "" && l != layout.Name() {
 		return fmt.Errorf("%w: its layout is %s and the archive was made for %s; choose another destination", ErrForeign, layout.Name(), l)

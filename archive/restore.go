@@ -190,28 +190,42 @@ func (a *Archive) restoreFiles(ctx context.Context, t *target, files []manifest.
 		}
 	}
 	a.progress.plan(len(files), bytes)
-	fetched := make([]bool, len(files))
-	g, ctx := errgroup.WithContext(ctx)
+	outcomes := make([]outcome, len(files))
+	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(a.transfers)
 	for _, run := range neighbours(files) {
-		if ctx.Err() != nil {
+		if running.Err() != nil {
 			break
 		}
-		g.Go(func() error { return a.restoreRun(ctx, t, files, run, fetched) })
+		g.Go(func() error { return a.restoreRun(running, t, files, run, outcomes) })
 	}
 	err := g.Wait()
-	for _, f := range fetched {
-		if f {
+	if err == nil {
+		err = context.Cause(ctx) // the loop was left early, and all that had begun ended well
+	}
+	for _, o := range outcomes {
+		switch o {
+		case wasFetched:
 			res.Fetched++
+		case wasRight:
+			res.Skipped++
 		}
 	}
-	res.Skipped = len(files) - res.Fetched
 	return err
 }
 
+// outcome is what became of a file of a restore.
+type outcome uint8
+
+const (
+	notDone outcome = iota
+	wasRight
+	wasFetched
+)
+
 // restoreRun makes files that lie side by side in one object (or just one file), those
 // that are not right already.
-func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.File, run []int, fetched []bool) error {
+func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.File, run []int, outcomes []outcome) error {
 	var missing []int
 	for _, i := range run {
 		right, err := t.isRight(ctx, &files[i])
@@ -221,10 +235,10 @@ func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.Fi
 		if right {
 			a.progress.BytesDone.Add(files[i].Size)
 			a.progress.file()
+			outcomes[i] = wasRight
 			continue
 		}
 		missing = append(missing, i)
-		fetched[i] = true
 	}
 	together := a.openRun(ctx, files, missing)
 	defer together.close()
@@ -233,7 +247,11 @@ func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.Fi
 		if err := t.make(f, func(to sink) error { return together.fetch(ctx, f, to) }); err != nil {
 			return err
 		}
+		outcomes[i] = wasFetched
 		a.progress.file()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 	}
 	return nil
 }

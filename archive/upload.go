@@ -27,20 +27,20 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 	entries := make([]manifest.File, len(files))
 	ctx, stop := r.makeRoom(ctx)
 	defer stop()
-	g, ctx := errgroup.WithContext(ctx)
+	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(r.transfers)
 	memory := newBundleBuffers()
 	for _, group := range bundles(files) {
-		if ctx.Err() != nil {
+		if running.Err() != nil {
 			break
 		}
 		g.Go(func() error {
 			if len(group) > 1 {
-				return r.storeBundle(ctx, memory, files, group, parent, entries)
+				return r.storeBundle(running, memory, files, group, parent, entries)
 			}
 			i := group[0]
 			var err error
-			if entries[i], err = r.storeFile(ctx, &files[i], parentEntry(parent, files[i].Name)); err != nil {
+			if entries[i], err = r.storeFile(running, &files[i], parentEntry(parent, files[i].Name)); err != nil {
 				return fmt.Errorf("%s: %w", files[i].Name, err)
 			}
 			r.progress.file()
@@ -48,8 +48,8 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 		})
 	}
 	err := g.Wait()
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, source.ErrCrowded) {
-		err = cause
+	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(cause, source.ErrCrowded)) {
+		err = cause // the loop was left early, even if all that had begun ended well
 	}
 	return entries, err
 }
