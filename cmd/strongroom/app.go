@@ -104,7 +104,7 @@ func splitSelector(arg string) (where string, which archive.Selector, named bool
 func selector(arg, flag string) (where string, which archive.Selector, err error) {
 	where, which, named := splitSelector(arg)
 	if flag == "" {
-		if i := strings.LastIndexByte(arg, '@'); !named && i >= 0 && !isURL(arg) {
+		if i := strings.LastIndexByte(arg, '@'); !named && i > strings.LastIndexByte(arg, '/') {
 			_, err := archive.ParseSelector(arg[i+1:])
 			return where, which, usageError{err}
 		}
@@ -124,6 +124,7 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 type opened struct {
 	*archive.Archive
 	name     string // as the user calls it
+	url      string
 	bucket   providers.Bucket
 	progress *archive.Progress
 }
@@ -140,6 +141,9 @@ func (a *app) open(ctx context.Context, where string) (*opened, error) {
 			stateDir = c.StateDir
 		}
 		return a.openURL(ctx, shortName(where), where, stateDir, 0)
+	}
+	if strings.Contains(where, "/") {
+		return nil, usage("%q is no URL; an archive in a directory is file:///absolute/path", where)
 	}
 	c, err := a.config()
 	if err != nil {
@@ -168,7 +172,7 @@ func (a *app) openURL(ctx context.Context, name, url, stateDir string, transfers
 	if err != nil {
 		return nil, usageError{err} // no request was sent yet: it is the URL, or what is configured on this host
 	}
-	o := &opened{name: name, bucket: bucket, progress: &archive.Progress{}}
+	o := &opened{name: name, url: url, bucket: bucket, progress: &archive.Progress{}}
 	o.Archive = archive.New(bucket, archive.Options{
 		Transfers: transfers,
 		Witness:   witness(cmp.Or(a.stateDir, stateDir)),
@@ -216,6 +220,36 @@ func (a *app) print(v any, human func(io.Writer) error) error {
 		return fmt.Errorf("writing the output: %w", err)
 	}
 	return nil
+}
+
+// apart refuses a directory that lies within a file:// archive, or the other way round:
+// objects among log files, or log files among objects, are a danger to both.
+func apart(dir, url, what string) error {
+	rest, ok := strings.CutPrefix(url, "file://")
+	if !ok {
+		return nil
+	}
+	there, _, _ := strings.Cut(rest, "?")
+	a, b := real(dir)+"/", real(there)+"/"
+	if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
+		return usage("%s %s and the archive %s lie one within the other; keep them apart", what, dir, there)
+	}
+	return nil
+}
+
+// real is a path without symbolic links, as far as it exists.
+func real(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if there, err := filepath.EvalSymlinks(path); err == nil {
+		return there
+	}
+	if dir := filepath.Dir(path); dir != path {
+		return filepath.Join(real(dir), filepath.Base(path))
+	}
+	return path
 }
 
 // createOnly writes a file that must not be there yet.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +58,8 @@ newest snapshot, none is made.`,
 type job struct {
 	name, url, stateDir string
 	transfers           int
-	source              *source.Directory
+	dir                 string
+	layout              source.LayoutOptions
 	o                   archive.BackupOptions
 }
 
@@ -69,7 +71,7 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 	reports := []backupReport{}
 	var failed []error
 	for _, j := range jobs {
-		r, err := a.backup(ctx, j)
+		r, err := a.backup(ctx, &j)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", j.name, err))
 			if ctx.Err() != nil {
@@ -120,10 +122,7 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 		if err != nil {
 			return nil, err
 		}
-		j, err := configured(c, one, b.o)
-		if err != nil {
-			return nil, err
-		}
+		j := configured(c, one, b.o)
 		if b.node != "" {
 			j.o.Node = b.node
 		}
@@ -138,37 +137,39 @@ func adHoc(b *backupFlags, url string) (job, error) {
 	if err != nil {
 		return job{}, fmt.Errorf("the source %s: %w", b.dir, err)
 	}
-	src, err := openSource(dir, b.layout)
-	if err != nil {
-		return job{}, err
+	if i := strings.LastIndexByte(url, '@'); i > strings.LastIndexByte(url, '/') {
+		return job{}, usage("%s: a backup makes a new snapshot, so the address takes no %s", shortName(url), url[i:])
 	}
 	o := b.o
 	o.Tool = tool()
 	if o.Node = b.node; o.Node == "" {
 		o.Node, err = os.Hostname()
 	}
-	return job{name: shortName(url), url: url, source: src, o: o}, err
+	return job{name: shortName(url), url: url, dir: dir, layout: b.layout, o: o}, err
 }
 
 // configured is a backup by the configuration.
-func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) (job, error) {
+func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) job {
 	s := &one.Source
-	src, err := openSource(s.Dir, source.LayoutOptions{
-		Name: s.Layout, Pattern: s.Pattern, Base: s.Base, Closed: s.Closed, Quiet: s.Quiet, NoTail: s.Tail == "exclude",
-	})
-	if err != nil {
-		return job{}, fmt.Errorf("%s: %w", one.Name, err)
-	}
 	o.Tool, o.Node = tool(), one.Node
-	return job{name: one.Name, url: one.Destination, stateDir: c.StateDir, transfers: one.Transfers, source: src, o: o}, nil
+	return job{
+		name: one.Name, url: one.Destination, stateDir: c.StateDir, transfers: one.Transfers, o: o, dir: s.Dir,
+		layout: source.LayoutOptions{
+			Name: s.Layout, Pattern: s.Pattern, Base: s.Base, Closed: s.Closed, Quiet: s.Quiet, NoTail: s.Tail == "exclude",
+		},
+	}
 }
 
 func tool() string { return "strongroom " + version }
 
-// openSource opens a directory of log files, finding out the layout if nobody says it.
-func openSource(dir string, o source.LayoutOptions) (*source.Directory, error) {
+// openSource opens the directory of log files, finding out the layout if nobody says it.
+func (j *job) openSource() (*source.Directory, error) {
+	if err := apart(j.dir, j.url, "the source"); err != nil {
+		return nil, err
+	}
+	o := j.layout
 	if o.Name == "" {
-		found, err := source.Detect(dir)
+		found, err := source.Detect(j.dir)
 		if err != nil {
 			return nil, err
 		}
@@ -178,17 +179,21 @@ func openSource(dir string, o source.LayoutOptions) (*source.Directory, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return source.Open(dir, layout)
+	return source.Open(j.dir, layout)
 }
 
-func (a *app) backup(ctx context.Context, j job) (_ *backupReport, err error) {
+func (a *app) backup(ctx context.Context, j *job) (_ *backupReport, err error) {
+	src, err := j.openSource()
+	if err != nil {
+		return nil, err
+	}
 	to, err := a.openURL(ctx, j.name, j.url, j.stateDir, j.transfers)
 	if err != nil {
 		return nil, err
 	}
 	defer to.close(&err)
 	stop := a.watch(ctx, "backup", to.progress)
-	res, err := to.Backup(ctx, j.source, j.o)
+	res, err := to.Backup(ctx, src, j.o)
 	stop()
 	if res != nil {
 		a.warn(to.name, res)
@@ -233,10 +238,10 @@ type backupPlan struct {
 func reportBackup(name string, dryRun bool, res *archive.BackupResult) *backupReport {
 	r := &backupReport{
 		Name: name, Committed: res.Committed, Snapshot: res.Snapshot, Sent: res.Sent, SentBytes: res.SentBytes,
-		Adopted: res.Adopted, Changed: res.Changed, Warnings: res.Warnings, MS: res.Took.Milliseconds(),
+		Adopted: res.Adopted, Changed: list(res.Changed), Warnings: list(res.Warnings), MS: res.Took.Milliseconds(),
 	}
 	if dryRun {
-		r.Plan = &backupPlan{Keep: len(res.Plan.Keep), Removed: res.Plan.Removed, Changed: res.Plan.Changed, Upload: []string{}}
+		r.Plan = &backupPlan{Keep: len(res.Plan.Keep), Removed: list(res.Plan.Removed), Changed: list(res.Plan.Changed), Upload: []string{}}
 		for _, f := range res.Plan.Upload {
 			r.Plan.Upload = append(r.Plan.Upload, f.Name)
 			r.Plan.Bytes += f.Size

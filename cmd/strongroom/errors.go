@@ -50,7 +50,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.As(err, &wrong) || errors.As(err, &badConfig):
 		return exitUsage
-	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrLostRace, source.ErrMissing):
+	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrLostRace, source.ErrMissing, source.ErrEmpty):
 		return exitConflict
 	case is(archive.ErrDamaged):
 		return exitDamaged
@@ -66,6 +66,8 @@ func message(err error) string {
 	switch {
 	case errors.Is(err, archive.ErrNoArchive):
 		m += "; check the address, or make the first snapshot with strongroom backup"
+	case errors.Is(err, source.ErrEmpty):
+		m += "; is the file system mounted, and the directory the right one?"
 	case errors.Is(err, archive.ErrNoSnapshot):
 		m += "; strongroom list shows which there are"
 	case errors.Is(err, archive.ErrNoFile):

@@ -44,11 +44,15 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 		return err
 	}
 	all := []listed{}
-	var damaged error
+	var failed error
 	for _, where := range args {
 		snapshots, err := a.listOne(c, where, last)
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			if c.Context().Err() != nil {
+				break
+			}
+			continue
 		}
 		for i := range snapshots {
 			s := &snapshots[i]
@@ -58,17 +62,20 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 			}
 			if s.Err != nil {
 				l.Error = s.Err.Error()
-				damaged = errors.Join(damaged, fmt.Errorf("%s: snapshot %d cannot be read: %w", where, s.Sequence, s.Err))
+				failed = errors.Join(failed, fmt.Errorf("%s: snapshot %d cannot be read: %w", where, s.Sequence, s.Err))
 			} else {
 				l.Summary = &s.Summary
 			}
 			all = append(all, l)
 		}
 	}
+	if len(args) == 1 && failed != nil && len(all) == 0 {
+		return failed
+	}
 	if err := a.print(all, func(w io.Writer) error { return listTable(w, all, len(args) > 1) }); err != nil {
 		return err
 	}
-	return damaged
+	return failed
 }
 
 func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Snapshot, err error) {

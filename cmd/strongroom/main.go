@@ -39,10 +39,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err != nil {
+	code := exitCode(ctx, err)
+	switch {
+	case code == exitInterrupted:
+		fmt.Fprintln(stderr, "strongroom: interrupted; the same command goes on from here")
+	case err != nil:
 		fmt.Fprintln(stderr, "strongroom: "+message(err))
 	}
-	return exitCode(ctx, err)
+	return code
 }
 
 // interruptible gives a context that the first SIGINT or SIGTERM ends; the second ends

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,11 +47,19 @@ continues a restore that was broken off.`,
 }
 
 func (a *app) restore(c *cobra.Command, arg, which, to string, o archive.RestoreOptions) (err error) {
+	for _, pattern := range o.Include {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return usage("--include %q: %v", pattern, err)
+		}
+	}
 	from, m, err := a.snapshot(c.Context(), arg, which)
 	if err != nil {
 		return err
 	}
 	defer from.close(&err)
+	if err := apart(to, from.url, "the target"); err != nil {
+		return err
+	}
 	stop := a.watch(c.Context(), "restore", from.progress)
 	start := time.Now()
 	res, err := from.Restore(c.Context(), m, to, o)
@@ -61,7 +70,7 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o archive.Restore
 	if err != nil {
 		return err
 	}
-	report := restoreReport{m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Requests, res.Removed, res.Damaged, time.Since(start).Milliseconds()}
+	report := restoreReport{m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Requests, list(res.Removed), list(res.Damaged), time.Since(start).Milliseconds()}
 	return a.print(report, func(w io.Writer) error { return report.print(w) })
 }
 

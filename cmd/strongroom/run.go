@@ -66,11 +66,12 @@ func (a *app) serviceJob(ctx context.Context, c *config.Config, one *config.Arch
 		Schedule: schedule,
 		Jitter:   one.Jitter,
 		Run: func(ctx context.Context) (service.Result, error) {
-			j, err := configured(c, one, archive.BackupOptions{})
+			j := configured(c, one, archive.BackupOptions{})
+			src, err := j.openSource()
 			if err != nil {
 				return service.Result{}, err
 			}
-			res, err := to.Backup(ctx, j.source, j.o)
+			res, err := to.Backup(ctx, src, j.o)
 			if res != nil {
 				a.warn(one.Name, res)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -62,6 +63,7 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 	}
 	reports := []verified{}
 	var found problems
+	var failed error
 	for _, where := range order {
 		o.Snapshots = wanted[where]
 		if whole[where] {
@@ -69,10 +71,17 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 		}
 		r, err := a.verify(c, where, o)
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			if c.Context().Err() != nil {
+				break
+			}
+			continue
 		}
 		reports = append(reports, *r)
 		found += problems(len(r.Problems))
+	}
+	if len(reports) == 0 {
+		return failed
 	}
 	err := a.print(reports, func(w io.Writer) error {
 		for i := range reports {
@@ -83,7 +92,7 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 	if err == nil && found > 0 {
 		err = found
 	}
-	return err
+	return errors.Join(err, failed)
 }
 
 func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions) (_ *verified, err error) {
