@@ -12,7 +12,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 hash = $(shell cat $(1) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
 TOOLS := $(CACHE)/bin/tools-$(call hash,testdata/tools/go.sum)
 MINIO := $(CACHE)/bin/minio-$(call hash,testdata/servers/go.sum)
+AZURITE := $(CACHE)/azurite-$(call hash,testdata/servers/npm/package-lock.json)
+GCS := $(CACHE)/bin/fake-gcs-$(call hash,testdata/servers/gcs/go.sum)
 WITH := $(CACHE)/bin/with
+SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS)
 
 # Modules of their own: what only tests need stays out of the product's go.mod.
 MODULES := testdata/servers/with testdata/servers/compose
@@ -44,10 +47,10 @@ format: $(TOOLS)/gofumpt ## format all Go files
 	$(TOOLS)/gofumpt -l -w . $(MODULES)
 
 .PHONY: test
-test: deps minio with ## all tests, with real databases and servers; installs and builds what it needs
+test: deps minio azurite gcs with ## all tests, with real databases and servers; installs and builds what it needs
 	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
-	$(WITH) -minio $(MINIO) -- go test -count=1 -timeout 40m $(TESTFLAGS) ./...
-	$(if $(RACE),$(WITH) -minio $(MINIO) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/))
+	$(WITH) $(SERVERS) -- go test -count=1 -timeout 40m $(TESTFLAGS) ./...
+	$(if $(RACE),$(WITH) $(SERVERS) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/))
 	$(if $(RACE),go test $(RACE) -count=1 -short -timeout 10m $(TESTFLAGS) ./cmd/...) # the long ones run the built program
 
 .PHONY: fuzz
@@ -65,7 +68,7 @@ clean: ## remove bin/ and what is kept for the tests
 
 .PHONY: deps
 deps: # what the tests need from the system
-	@.ci/deps java hand $(if $(RACE),cc)
+	@.ci/deps java hand node $(if $(RACE),cc)
 
 .PHONY: minio
 minio: $(MINIO) # the S3 server for the tests
@@ -75,6 +78,27 @@ $(MINIO):
 	@echo 'building MinIO for the tests: this takes several minutes, once'
 	@rm -f $(@D)/minio-*
 	CGO_ENABLED=0 go -C testdata/servers build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/minio/minio
+	@mv $@.part $@
+
+.PHONY: azurite
+azurite: $(AZURITE) # the emulator of Azure Blob Storage for the tests
+
+$(AZURITE):
+	@echo 'installing Azurite for the tests, once'
+	@rm -rf $(CACHE)/azurite-*
+	@mkdir -p $@.part
+	@cp testdata/servers/npm/package.json testdata/servers/npm/package-lock.json $@.part/
+	npm ci --prefix $@.part --ignore-scripts --no-audit --no-fund
+	@mv $@.part $@
+
+.PHONY: gcs
+gcs: $(GCS) # the emulator of Google Cloud Storage for the tests
+
+$(GCS):
+	@mkdir -p $(@D)
+	@echo 'building fake-gcs-server for the tests, once'
+	@rm -f $(@D)/fake-gcs-*
+	CGO_ENABLED=0 go -C testdata/servers/gcs build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/fsouza/fake-gcs-server
 	@mv $@.part $@
 
 .PHONY: with

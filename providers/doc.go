@@ -9,9 +9,11 @@
 //
 // The URLs:
 //
-//	s3://bucket/prefix       S3, MinIO and whatever speaks their language; parameters see s3Parameters
-//	file:///absolute/path    a directory; each object is a file of the same name below it
-//	mem://name/prefix        in the memory of this process, for tests and trials
+//	s3://bucket/prefix         S3, MinIO and whatever speaks their language; parameters see s3Parameters
+//	gs://bucket/prefix         Google Cloud Storage; parameters see gcsParameters
+//	azblob://container/prefix  Azure Blob Storage; parameters see azureParameters
+//	file:///absolute/path      a directory; each object is a file of the same name below it
+//	mem://name/prefix          in the memory of this process, for tests and trials
 //
 // Credentials come from each SDK's standard chain (environment, shared files, workload
 // identity) and never from a URL: one that holds any is refused. Redact makes a URL fit
@@ -19,7 +21,8 @@
 //
 // Each adapter is one file with the provider's native Put: create-only, with a checksum
 // that the provider verifies against the promise. What can be shared, reading and
-// listing, goes through gocloud.dev/blob in portable.go. Nothing is written through
+// listing, goes through gocloud.dev/blob in portable.go (azure.go uses its SDK for all of
+// it, as gocloud's driver for Azure would rename keys). Nothing is written through
 // *blob.Bucket: its writers commit a truncated object when their source fails.
 //
 // Errors are *Error: they say what was being done, to what, which Kind of failure it is

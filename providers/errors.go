@@ -87,6 +87,12 @@ func (e *Error) Is(target error) bool {
 // reason is the cause in few words. The SDKs wrap theirs in several layers of request
 // details, and net/http in the whole URL.
 func reason(err error) string {
+	if s, ok := azureReason(err); ok {
+		return s
+	}
+	if s, ok := gcsReason(err); ok {
+		return s
+	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		s := api.ErrorCode()
@@ -127,6 +133,12 @@ func classify(err error) Kind {
 		return Denied
 	case errors.Is(err, fs.ErrNotExist), gcerrors.Code(err) == gcerrors.NotFound && !isAPI(err):
 		return NotFound
+	}
+	if k := classifyAzure(err); k != Other {
+		return k
+	}
+	if k := classifyGCS(err); k != Other {
+		return k
 	}
 	var api smithy.APIError
 	if errors.As(err, &api) {

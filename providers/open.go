@@ -58,8 +58,10 @@ func Open(ctx context.Context, rawURL string, opts Options) (Bucket, error) {
 		return openFile(&a, opts)
 	case "s3":
 		return openS3(ctx, &a, opts)
-	case "gs", "azblob":
-		return nil, fmt.Errorf("archive URL %s: this version does not write to %s:// yet; it writes to s3://, file:// and mem://", a.where, a.scheme)
+	case "azblob":
+		return openAzure(&a, opts)
+	case "gs":
+		return openGCS(ctx, &a, opts)
 	}
 	return nil, fmt.Errorf("archive URL %s: unknown scheme %.40q; write s3://bucket/prefix or file:///absolute/path", a.where, a.scheme)
 }

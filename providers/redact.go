@@ -50,9 +50,9 @@ func hideValues(query string) string {
 	for i, pair := range pairs {
 		name, value, _ := strings.Cut(pair, "=")
 		switch {
-		case !slices.Contains(s3Parameters, name):
+		case !slices.Contains(s3Parameters, name) && !slices.Contains(azureParameters, name):
 			pairs[i] = hideName(name, pair)
-		case name == "endpoint" && strings.Contains(decoded(value), "@"):
+		case (name == "endpoint" || name == "domain") && strings.Contains(decoded(value), "@"):
 			pairs[i] = name + "=" + redacted
 		}
 	}

@@ -87,8 +87,13 @@ func parse(raw string) (address, error) {
 
 func parameters(scheme, query string) (map[string]string, error) {
 	var known []string
-	if scheme == "s3" {
+	switch scheme {
+	case "s3":
 		known = s3Parameters
+	case "azblob":
+		known = azureParameters
+	case "gs":
+		known = gcsParameters
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {

@@ -20,6 +20,16 @@ func destinations() []destination {
 	}
 }
 
+// clouds are the destinations beyond those, whose emulators keep all in memory: what goes
+// round once does not have to be killed there, too.
+func clouds() []destination {
+	return append(destinations(),
+		destination{"minio over TLS", func(t *testing.T) string { return storetest.NewS3TLS(t).URL }},
+		destination{"azurite", func(t *testing.T) string { return storetest.Azure(t) }},
+		destination{"fake-gcs", func(t *testing.T) string { return storetest.GCS(t) }},
+	)
+}
+
 // logDir makes closed log files of a size each, and a short open one.
 func logDir(t testing.TB, dir string, from, to, size int) {
 	t.Helper()

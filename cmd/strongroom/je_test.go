@@ -18,7 +18,7 @@ import (
 // JE opens it, and finds exactly the records of that moment.
 func TestJERoundTrip(t *testing.T) {
 	whole(t)
-	for _, d := range destinations() {
+	for _, d := range clouds() {
 		t.Run(d.name, func(t *testing.T) {
 			url := d.url(t)
 			db := filepath.Join(t.TempDir(), "db")

@@ -11,7 +11,16 @@
 //	STRONGROOM_TEST_S3_CA   the PEM file that signs the latter
 //	AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION=us-east-1
 //
-// and none of the AWS settings of the environment. The command gets no standard input. A
+// With -azurite, it also starts Azurite, the emulator of Azure Blob Storage, and sets
+//
+//	STRONGROOM_TEST_AZURE   127.0.0.1:PORT
+//	AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_KEY
+//
+// With -gcs, it starts fake-gcs-server, an emulator of Google Cloud Storage, and sets
+//
+//	STRONGROOM_TEST_GCS     127.0.0.1:PORT
+//
+// None of the AWS, Azure and Google settings of the environment are passed on. The command gets no standard input. A
 // first signal is passed on to it and to what it started; a second one, or twenty seconds,
 // kill it. The servers are stopped in any case, and the temporary directory is removed.
 // The exit code is the command's, 128+N if signal N ended it, 127 if it could not be
@@ -42,9 +51,11 @@ func main() {
 	// The children ask to die with the thread that started them: it has to last.
 	runtime.LockOSThread()
 	minio := flag.String("minio", "minio", "MinIO's `binary`")
+	azurite := flag.String("azurite", "", "Azurite's `program` azurite-blob; without it there is no Azurite")
+	gcs := flag.String("gcs", "", "fake-gcs-server's `binary`; without it there is no emulator of Google Cloud Storage")
 	wait := flag.Duration("wait", time.Minute, "how long a server may take to be ready")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: with [-minio FILE] [-wait D] -- COMMAND ARGS...")
+		fmt.Fprintln(os.Stderr, "usage: with [-minio FILE] [-azurite FILE] [-gcs FILE] [-wait D] -- COMMAND ARGS...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -52,7 +63,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	code, err := with(*minio, *wait, flag.Args())
+	code, err := with(*minio, *azurite, *gcs, *wait, flag.Args())
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "with: %v\n", err)
 	}
@@ -60,7 +71,7 @@ func main() {
 }
 
 // with starts the servers, runs the command and stops what it started.
-func with(minio string, wait time.Duration, command []string) (int, error) {
+func with(minio, azurite, gcs string, wait time.Duration, command []string) (int, error) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -89,6 +100,12 @@ func with(minio string, wait time.Duration, command []string) (int, error) {
 		s, err = startServers(starting, minio, dir)
 	}
 	defer s.stop()
+	if err == nil {
+		err = s.startAzurite(starting, azurite)
+	}
+	if err == nil {
+		err = s.startGCS(starting, gcs)
+	}
 	started()
 	if sig, ok := <-early; ok {
 		return 128 + int(sig.(syscall.Signal)), fmt.Errorf("%v while the servers started", sig)
@@ -97,6 +114,9 @@ func with(minio string, wait time.Duration, command []string) (int, error) {
 		return exitServer, err
 	}
 	fmt.Fprintf(os.Stderr, "with: MinIO is ready at %s and %s\n", s.plain.url, s.tls.url)
+	for _, r := range s.extra {
+		fmt.Fprintf(os.Stderr, "with: %s is ready at %s\n", r.name, r.url)
+	}
 	return run(command, s.environment(os.Environ()), signals, s)
 }
 
@@ -115,7 +135,7 @@ func run(command, env []string, signals <-chan os.Signal, s *servers) (int, erro
 
 	var kill <-chan time.Time
 	var dead error
-	plain, tls := s.plain.done, s.tls.done
+	plain, tls, extra := s.plain.done, s.tls.done, s.extraEnded()
 	for {
 		select {
 		case <-done:
@@ -142,6 +162,10 @@ func run(command, env []string, signals <-chan os.Signal, s *servers) (int, erro
 			_ = syscall.Kill(group, syscall.SIGTERM)
 		case <-tls:
 			tls, dead = nil, errors.Join(dead, s.tls.failure(errEnded))
+			kill = time.After(grace)
+			_ = syscall.Kill(group, syscall.SIGTERM)
+		case r := <-extra:
+			dead = errors.Join(dead, r.failure(errEnded))
 			kill = time.After(grace)
 			_ = syscall.Kill(group, syscall.SIGTERM)
 		}

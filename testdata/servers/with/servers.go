@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -17,16 +18,20 @@ import (
 	"time"
 )
 
-// servers are the two MinIOs; either may be nil before it was started.
+// servers are the two MinIOs, of which either may be nil before it was started, and what
+// else was asked for.
 type servers struct {
 	plain, tls   *server
 	dir          string
 	user, secret string
 	ca           string // PEM file of the certificate
+	extra        []*server
+	extraEnv     []string // in which the command finds them
 }
 
-// A server is one process of MinIO.
+// A server is one process.
 type server struct {
+	name    string // "": MinIO
 	url     string
 	log     string // file
 	process *exec.Cmd
@@ -162,11 +167,12 @@ func (r *server) failure(why error) error {
 	if len(lines) > most {
 		lines = lines[len(lines)-most:]
 	}
-	return fmt.Errorf("MinIO at %s: %w; its log ends with\n\t%s", r.url, why, strings.Join(lines, "\n\t"))
+	return fmt.Errorf("%s at %s: %w; its log ends with\n\t%s", cmp.Or(r.name, "MinIO"), r.url, why, strings.Join(lines, "\n\t"))
 }
 
 // stop ends the servers and waits until they have ended.
 func (s *servers) stop() {
+	s.stopExtra()
 	for _, r := range []*server{s.plain, s.tls} {
 		if r != nil {
 			_ = r.process.Process.Signal(syscall.SIGTERM)
@@ -186,7 +192,7 @@ func (s *servers) stop() {
 }
 
 // environment is base with the servers in it, and without what would lead a test to
-// another service: all settings of AWS, and proxies for the addresses of the servers.
+// another service: all settings of AWS, Azure and Google, and proxies for the addresses of the servers.
 // Proxies for everything else stay: go test may need them to download modules.
 func (s *servers) environment(base []string) []string {
 	var env []string
@@ -194,7 +200,7 @@ func (s *servers) environment(base []string) []string {
 	for _, e := range base {
 		name, value, _ := strings.Cut(e, "=")
 		switch upper := strings.ToUpper(name); {
-		case strings.HasPrefix(upper, "AWS_") || strings.HasPrefix(upper, "STRONGROOM_TEST_"):
+		case strings.HasPrefix(upper, "AWS_") || strings.HasPrefix(upper, "AZURE_") || strings.HasPrefix(upper, "GOOGLE_") || upper == "STORAGE_EMULATOR_HOST" || strings.HasPrefix(upper, "STRONGROOM_TEST_"):
 		case upper == "NO_PROXY":
 			if value != "" {
 				none += "," + value
@@ -203,7 +209,7 @@ func (s *servers) environment(base []string) []string {
 			env = append(env, e)
 		}
 	}
-	return append(env,
+	return append(append(env, s.extraEnv...),
 		"NO_PROXY="+none, "no_proxy="+none,
 		"STRONGROOM_TEST_S3="+s.plain.url,
 		"STRONGROOM_TEST_S3_TLS="+s.tls.url,

@@ -1,0 +1,72 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+func TestGCS(t *testing.T) {
+	server := storetest.NewGCS(t)
+	n := 0
+	storetest.Run(t, func(t *testing.T) archive.Store {
+		n++
+		return open(t, strings.Replace(server.URL, "?", fmt.Sprintf("/%d?", n), 1), Options{})
+	}, storetest.Options{Checksums: true, HashesAll: true, Boundary: singleMax, Part: gcsChunk, Large: 128 << 20})
+}
+
+// A bucket that does not exist is told from a key that does not, by every operation.
+func TestGCSMissingBucket(t *testing.T) {
+	server := storetest.NewGCS(t)
+	gone := open(t, strings.Replace(server.URL, server.Bucket, server.Bucket+"-gone", 1), Options{})
+	_, putErr := putBytes(t, gone, "a", []byte("a"))
+	_, largeErr := putBytes(t, gone, "a", make([]byte, singleMax+1))
+	_, getErr := gone.Get(t.Context(), "a", 0, -1)
+	_, emptyErr := gone.Get(t.Context(), "a", 0, 0)
+	_, statErr := gone.Stat(t.Context(), "a")
+	var listErr error
+	for _, listErr = range gone.List(t.Context(), "", "", "") {
+	}
+	deleteErr := gone.Delete(t.Context(), []string{"a"})
+	for what, err := range map[string]error{
+		"Put": putErr, "Put of chunks": largeErr, "Get": getErr, "Get of nothing": emptyErr,
+		"Stat": statErr, "List": listErr, "Delete": deleteErr,
+	} {
+		if !errors.Is(err, ErrNoBucket) || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s without a bucket: %v", what, err)
+		}
+	}
+	there := open(t, server.URL, Options{})
+	if _, err := there.Stat(t.Context(), "a"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNoBucket) {
+		t.Errorf("Stat without an object: %v", err)
+	}
+}
+
+// The listing and Stat tell the MD5 as well, and keys are what Put was given, also those
+// that a portable layer would take for escaped ones.
+func TestGCSAttributes(t *testing.T) {
+	server := storetest.NewGCS(t)
+	b := open(t, server.URL, Options{})
+	const key, sum = "a/__0x41__b", "9a0364b9e99bb480dd25e1f0284c8555" // MD5 of "content"
+	if _, err := putBytes(t, b, key, []byte("content")); err != nil {
+		t.Fatal(err)
+	}
+	o, err := b.Stat(t.Context(), key)
+	if err != nil || o.MD5 != sum || o.CRC32C == nil || *o.CRC32C != sumsOf([]byte("content")).CRC32C {
+		t.Errorf("Stat: %+v, %v", o, err)
+	}
+	for o, err := range b.List(t.Context(), "a/", "", "") {
+		if err != nil || o.Key != key || o.MD5 != sum || o.CRC32C == nil || o.Modified.IsZero() {
+			t.Errorf("List: %+v, %v", o, err)
+		}
+	}
+	made, err := server.Client.Objects.Get(server.Bucket, server.Prefix+key).Context(t.Context()).Do()
+	if err != nil || made.ContentType != "application/octet-stream" {
+		t.Errorf("%+v, %v", made, err)
+	}
+}
