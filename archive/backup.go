@@ -196,8 +196,11 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 // checkForeign refuses a source of which no closed file agrees with the archive. When
 // names, sizes and times leave that open, it reads files until one agrees.
 func (r *backupRun) checkForeign(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
-	if r.o.TakeOver || len(plan.Changed) == 0 {
+	if r.o.TakeOver || parent == nil {
 		return nil
+	}
+	if len(plan.Changed) == 0 {
+		return r.checkCommon(parent)
 	}
 	for i := range plan.Keep {
 		if plan.Keep[i].State == manifest.Closed {
@@ -224,4 +227,28 @@ func (r *backupRun) checkForeign(ctx context.Context, plan *Plan, parent *manife
 	}
 	return fmt.Errorf("%w: none of the %d closed files that both have, such as %s, is the same in snapshot %d; choose another destination, or go on if this is the same database (--take-over)",
 		ErrForeign, len(plan.Changed), plan.Changed[0], parent.Sequence)
+}
+
+// checkCommon refuses an ordered source that has not one of the closed files that the
+// archive ends with: a cleaner takes the old ones, not all of them.
+func (r *backupRun) checkCommon(parent *manifest.Manifest) error {
+	have := make(map[string]bool, len(r.capture.Files))
+	for i := range r.capture.Files {
+		have[r.capture.Files[i].Name] = true
+	}
+	var example string
+	for i := range parent.Files {
+		f := &parent.Files[i]
+		_, _, ordered := r.layout.Position(f.Name)
+		switch {
+		case have[f.Name]:
+			return nil
+		case ordered && f.State == manifest.Closed:
+			example = f.Name
+		}
+	}
+	if example == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s; choose another destination, or go on if this is the same database (--take-over)", ErrForeign, parent.Sequence, example)
 }

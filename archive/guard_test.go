@@ -57,6 +57,14 @@ func TestGuards(t *testing.T) {
 				d.rewrite(n)
 			}
 		}, none, archive.ErrForeign, takeOver},
+		{"higher numbers of another database", func(d *database) {
+			for _, n := range append(d.closed(), name(d.last)) {
+				d.remove(n)
+			}
+			d.last = 100
+			d.set(name(100), d.noise(10))
+			d.flip(10)
+		}, none, archive.ErrForeign, takeOver},
 		{"another node", func(*database) {}, elsewhere, archive.ErrForeign, func(o archive.BackupOptions) archive.BackupOptions { return takeOver(elsewhere(o)) }},
 		{"tail gone", func(d *database) { d.remove(name(d.last)) }, none, nil, nil},
 		{"tail shorter", func(d *database) { d.set(name(d.last), nil) }, none, nil, nil},

@@ -212,15 +212,23 @@ func (a *Archive) resolve(ctx context.Context, h *head, which Selector) (int64, 
 
 func (a *Archive) resolveTime(ctx context.Context, which Selector) (int64, error) {
 	var found int64
+	var unreadable error
 	err := a.walk(ctx, func(batch []Snapshot) bool {
 		for i := range batch {
-			if s := &batch[i]; s.Err == nil && !s.effective().After(which.At) {
+			if batch[i].Err != nil {
+				unreadable = fmt.Errorf("snapshot %d may be the one: %w", batch[i].Sequence, batch[i].Err)
+				return false
+			}
+			if s := &batch[i]; !s.effective().After(which.At) {
 				found = s.Sequence
 				return false
 			}
 		}
 		return true
 	})
+	if err == nil {
+		err = unreadable
+	}
 	if err == nil && found == 0 {
 		err = fmt.Errorf("%w: none was made by %s", ErrNoSnapshot, which)
 	}

@@ -79,16 +79,13 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 			return nil, false, err
 		}
 	}
+	if h.record != nil && h.id != nil && h.record.Archive != h.id.ID {
+		return nil, false, fmt.Errorf("%s is of another archive, %s: %w", manifest.LedgerKey(h.ledger.Number), h.record.Archive, ErrDamaged)
+	}
 	return &h, top[manifest.ManifestsPrefix], nil
 }
 
 func (a *Archive) readID(ctx context.Context, h *head) error {
-	a.mu.Lock()
-	h.id = a.id
-	a.mu.Unlock()
-	if h.id != nil {
-		return nil
-	}
 	var id *manifest.Archive
 	b, err := a.get(ctx, manifest.ArchiveKey, manifest.SummaryBytes, func(b []byte) (err error) {
 		id, err = manifest.DecodeArchive(b)
@@ -125,6 +122,10 @@ func (a *Archive) readLedger(ctx context.Context, h *head) error {
 			h.record, err = manifest.DecodeRecord(b, r.n)
 			return err
 		})
+		var bad *manifest.ParseError
+		if err != nil && !errors.As(err, &bad) {
+			return fmt.Errorf("reading the ledger: %w", err)
+		}
 		if err != nil {
 			return fmt.Errorf("the ledger's newest record %s cannot be read, so nobody knows which snapshots are kept: %w (%w)", r.object.Key, ErrDamaged, err)
 		}
@@ -210,9 +211,6 @@ var errVoid = errors.New("the ledger keeps another manifest under this number")
 // the manifest's bytes were read, also when what they say makes no sense: then the
 // error is ErrDamaged.
 func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *manifest.Record) (*snapshot, manifest.Ref, error) {
-	if s := a.cached(sequence); s != nil && record.Valid(sequence, s.ref.SHA256) {
-		return s, s.ref, nil
-	}
 	var m *manifest.Manifest
 	b, err := a.get(ctx, manifest.ManifestKey(sequence), manifest.MaxManifestBytes, func(b []byte) (err error) {
 		m, err = manifest.DecodeManifest(b, sequence)
@@ -230,6 +228,9 @@ func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *mani
 	}
 	if err != nil {
 		return nil, ref, fmt.Errorf("%s: %w: %w", manifest.ManifestKey(sequence), ErrDamaged, err)
+	}
+	if s := a.cached(sequence); s != nil && s.ref == ref {
+		return s, ref, nil // the same bytes: its pages need not be read again
 	}
 	s := &snapshot{ref: ref, m: m}
 	if s.pages, err = a.readPages(ctx, m); err != nil {

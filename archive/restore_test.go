@@ -225,8 +225,12 @@ func TestPartialOfAnotherSnapshot(t *testing.T) {
 	partial := mkdir(t, dir+archive.PartialSuffix)
 	write(t, partial, name(0), string(db.files[name(0)]))
 	write(t, partial, name(77), "of another snapshot")
-	write(t, partial, ".strongroom-0123456789abcdef.tmp", "half")
 	m := newest(t, a)
+	if _, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{}); !errors.Is(err, archive.ErrOccupied) {
+		t.Fatalf("what nobody marked was taken for ours: %v", err)
+	}
+	write(t, partial, archive.IncompleteMarker, `{"archive":"x","sequence":9}`)
+	write(t, partial, ".strongroom-0123456789abcdef.tmp", "half")
 	res, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{})
 	if err != nil || res.Skipped != 1 {
 		t.Fatalf("%+v, %v", res, err)
@@ -255,4 +259,20 @@ func TestRestoreAgain(t *testing.T) {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	compare(t, dir, db.files)
+}
+
+// A link in the place of the partial directory is not followed, and nothing behind it is
+// touched.
+func TestPartialIsALink(t *testing.T) {
+	_, _, a := archived(t, 3)
+	outside := t.TempDir()
+	write(t, outside, "thesis", "untouched")
+	dir := filepath.Join(t.TempDir(), "r")
+	if err := os.Symlink(outside, dir+archive.PartialSuffix); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Restore(context.Background(), newest(t, a), dir, archive.RestoreOptions{}); !errors.Is(err, archive.ErrOccupied) {
+		t.Fatalf("%v", err)
+	}
+	compare(t, outside, map[string][]byte{"thesis": []byte("untouched")})
 }

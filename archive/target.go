@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -35,8 +36,9 @@ type target struct {
 	dir   string // where the restored set will be
 	work  string // where it is made: dir itself, or beside it
 	root  *os.Root
-	lock  *os.File // the marker, locked against a second restore
+	lock  *os.File // the directory, locked against a second restore
 	fresh bool     // work is renamed to dir at the end
+	began bool     // a restore of ours had begun here before
 }
 
 // openTarget looks at the target, refuses it if a restore must not touch it, and
@@ -58,11 +60,14 @@ func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, e
 		if err := os.Mkdir(t.work, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("making the target: %w", err)
 		}
+		if info, err := os.Lstat(t.work); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("%w: %s is in the way and is no directory of a restore; remove it", ErrOccupied, t.work)
+		}
 	}
 	if t.root, err = os.OpenRoot(t.work); err != nil {
 		return nil, fmt.Errorf("opening the target: %w", err)
 	}
-	if err := t.mark(m); err != nil {
+	if err := t.mark(m, o.Include); err != nil {
 		t.close()
 		return nil, err
 	}
@@ -74,11 +79,14 @@ func examine(dir string, m *manifest.Manifest, o *RestoreOptions) (fresh bool, e
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(dir); err == nil {
+			return false, fmt.Errorf("%w: %s is a link that leads nowhere; remove it", ErrOccupied, dir)
+		}
 		return true, nil
 	case err != nil:
 		return false, fmt.Errorf("looking at the target: %w", err)
 	}
-	if len(entries) == 0 || o.Overwrite || ours(dir, m) {
+	if len(entries) == 0 || o.Overwrite || ours(dir, m, o.Include) {
 		return false, nil
 	}
 	return false, fmt.Errorf("%w: %s holds %s; choose a new directory, or replace what is there (--overwrite)", ErrOccupied, dir, some(entries))
@@ -93,36 +101,53 @@ func some(entries []os.DirEntry) string {
 
 // marker is what RESTORE-INCOMPLETE says.
 type marker struct {
-	Archive  string `json:"archive"`
-	Sequence int64  `json:"sequence"`
-	Note     string `json:"note"`
+	Archive  string   `json:"archive"`
+	Sequence int64    `json:"sequence"`
+	Include  []string `json:"include,omitempty"` // what was to be restored, if not all
+	Note     string   `json:"note"`
+}
+
+// is reports whether the marker is of a restore of just this.
+func (k *marker) is(m *manifest.Manifest, include []string) bool {
+	return k.Archive == m.Archive && k.Sequence == m.Sequence && slices.Equal(k.Include, include)
 }
 
 // ours reports whether a broken-off restore of the same snapshot left dir as it is.
-func ours(dir string, m *manifest.Manifest) bool {
+func ours(dir string, m *manifest.Manifest, include []string) bool {
 	b, err := os.ReadFile(filepath.Join(dir, IncompleteMarker))
 	var was marker
-	return err == nil && json.Unmarshal(b, &was) == nil && was.Archive == m.Archive && was.Sequence == m.Sequence
+	return err == nil && json.Unmarshal(b, &was) == nil && was.is(m, include)
 }
 
-// mark writes the marker and takes its lock.
-func (t *target) mark(m *manifest.Manifest) error {
+// mark takes the lock and writes the marker.
+func (t *target) mark(m *manifest.Manifest, include []string) error {
+	var err error
+	if t.lock, err = t.root.Open("."); err != nil {
+		return fmt.Errorf("locking the target: %w", err)
+	}
+	if err := unix.Flock(int(t.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("%w: another restore is writing to %s", ErrOccupied, t.work)
+	}
+	// Whoever held the lock may have finished meanwhile and given the directory its
+	// name: then this is no longer the place of a restore.
+	mine, err1 := t.lock.Stat()
+	there, err2 := os.Stat(t.work)
+	if err1 != nil || err2 != nil || !os.SameFile(mine, there) {
+		return fmt.Errorf("%w: another restore has just ended in %s", ErrOccupied, t.work)
+	}
+	if was, err := t.root.ReadFile(IncompleteMarker); err == nil {
+		t.began = true
+		var k marker
+		if len(include) > 0 && (json.Unmarshal(was, &k) != nil || !k.is(m, include)) {
+			return fmt.Errorf("%w: another restore was broken off in %s, and one of a few files would hide that; finish it first", ErrOccupied, t.work)
+		}
+	}
 	f, err := t.root.OpenFile(IncompleteMarker, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("marking the target as incomplete: %w", err)
 	}
-	t.lock = f
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("%w: another restore is writing to %s", ErrOccupied, t.work)
-	}
-	// Whoever held the lock may have finished meanwhile, taken the marker away and given
-	// the directory its name: then this is no longer the place of a restore.
-	mine, err1 := f.Stat()
-	there, err2 := t.root.Lstat(IncompleteMarker)
-	if err1 != nil || err2 != nil || !os.SameFile(mine, there) {
-		return fmt.Errorf("%w: another restore has just ended in %s", ErrOccupied, t.work)
-	}
-	b, err := json.Marshal(marker{m.Archive, m.Sequence, "A restore began here and has not ended: do not open a database in this directory. Running the same command again continues it."})
+	defer f.Close()
+	b, err := json.Marshal(marker{m.Archive, m.Sequence, include, "A restore began here and has not ended: do not open a database in this directory. Running the same command again continues it."})
 	if err != nil {
 		return fmt.Errorf("marking the target as incomplete: %w", err)
 	}
@@ -173,8 +198,10 @@ func (t *target) extras(m *manifest.Manifest, chosen map[string]bool) (remove, f
 		case err != nil:
 			return err
 		case d.IsDir() || name == IncompleteMarker || chosen[name]:
-		case isTemp(name) || t.fresh:
+		case isTemp(name) || (t.fresh && t.began):
 			remove = append(remove, name)
+		case t.fresh: // nothing says that a restore of ours made it
+			foreign = append(foreign, name)
 		case layoutErr == nil && layout.Match(name):
 			foreign = append(foreign, name)
 		}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	neturl "net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -225,11 +226,11 @@ func (a *app) print(v any, human func(io.Writer) error) error {
 // apart refuses a directory that lies within a file:// archive, or the other way round:
 // objects among log files, or log files among objects, are a danger to both.
 func apart(dir, url, what string) error {
-	rest, ok := strings.CutPrefix(url, "file://")
-	if !ok {
-		return nil
+	u, err := neturl.Parse(url)
+	if err != nil || u.Scheme != "file" {
+		return nil // what is wrong with it, opening it tells
 	}
-	there, _, _ := strings.Cut(rest, "?")
+	there := u.Path
 	a, b := real(dir)+"/", real(there)+"/"
 	if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
 		return usage("%s %s and the archive %s lie one within the other; keep them apart", what, dir, there)

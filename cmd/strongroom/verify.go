@@ -128,6 +128,8 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	switch {
 	case len(v.Problems) > 0:
 		verdict = plural(len(v.Problems), "problem")
+	case v.Snapshots == 0:
+		verdict = "there is no snapshot; if there was one, all manifests are gone"
 	case o.ReadData:
 		verdict = fmt.Sprintf("all is there and every byte is right (%s read)", size(v.ReadBytes))
 	}
