@@ -43,7 +43,7 @@ type VerifyReport struct {
 // manifest and page, and every object's presence and size by listing. What is wrong is
 // in the report, and is no error; an error means that Verify could not look.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
-	v := &verification{Archive: a.afresh(), o: &o, report: &VerifyReport{Problems: []Problem{}, Damaged: []string{}}, needs: map[string]*need{}}
+	v := &verification{Archive: a.afresh(), o: &o, report: &VerifyReport{Problems: []Problem{}, Damaged: []string{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
 	if err := v.readManifests(ctx); err != nil {
 		return nil, err
 	}
@@ -89,12 +89,23 @@ type needPart struct {
 	file string
 }
 
+// partKey tells the parts of all files apart.
+type partKey struct {
+	object string
+	offset int64
+	file   string
+}
+
 type verification struct {
 	*Archive
 	o      *VerifyOptions
 	report *VerifyReport
 	needs  map[string]*need
 	order  []int64 // the snapshots that were read, newest first
+	noted  map[partKey]bool
+	// stretched are the files of several parts, by name and hash: each part may be right
+	// and the whole wrong.
+	stretched map[string]*manifest.File
 
 	mu sync.Mutex // guards report and needs while several goroutines look
 }
@@ -176,15 +187,17 @@ func (v *verification) need(s *snapshot) {
 		if f.Damaged() && !slices.Contains(v.report.Damaged, f.Name) {
 			v.report.Damaged = append(v.report.Damaged, f.Name)
 		}
+		if len(f.Parts) > 1 {
+			v.stretched[f.Name+f.SHA256.String()] = f
+		}
 		for _, p := range f.Parts {
 			size, bundled := p.Stored.Size, p.Stored.Offset != nil
 			if bundled {
 				size += *p.Stored.Offset
 			}
 			n := v.needObject(p.Object, p.Stored, size, bundled)
-			if !slices.ContainsFunc(n.parts, func(q needPart) bool {
-				return q.file == f.Name && q.part.SHA256 == p.SHA256 && offsetOf(&q.part) == offsetOf(&p)
-			}) {
+			if k := (partKey{p.Object, offsetOf(&p), f.Name}); !v.noted[k] {
+				v.noted[k] = true
 				n.parts = append(n.parts, needPart{p, f.Name})
 			}
 		}
@@ -277,7 +290,7 @@ func (v *verification) readData(ctx context.Context) error {
 			}
 		}
 	}
-	return v.each(ctx, func(ctx context.Context, key string, n *need) error {
+	err := v.each(ctx, func(ctx context.Context, key string, n *need) error {
 		files := make([]manifest.File, len(n.parts)) // each part as if it were a file
 		for i, p := range n.parts {
 			files[i] = manifest.File{Name: p.file, Size: p.part.Size, SHA256: p.part.SHA256, Parts: []manifest.Part{p.part}}
@@ -289,6 +302,28 @@ func (v *verification) readData(ctx context.Context) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return v.readStretched(ctx)
+}
+
+// readStretched reads the files of several parts once more, as a restore would. What is
+// wrong with a part was reported already.
+func (v *verification) readStretched(ctx context.Context) error {
+	for _, f := range v.stretched {
+		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return v.needs[p.Object].bad }) {
+			continue
+		}
+		err := v.fetchFile(ctx, f, discard{})
+		switch {
+		case errors.Is(err, ErrDamaged):
+			v.problem(Problem{Object: f.Parts[0].Object, What: "content", Detail: err.Error(), Files: []string{f.Name}})
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 // readRun fetches and hashes parts that lie side by side in an object.
