@@ -57,9 +57,8 @@ type Archive struct {
 	progress  *Progress
 
 	mu    sync.Mutex
-	id    *manifest.Archive // archive.json, once it was read; it never changes
-	idSum manifest.Hash     // of its bytes
-	known *snapshot         // the newest manifest that was read or written
+	idSum manifest.Hash // of archive.json, as it was last read or written
+	known *snapshot     // the newest manifest that was read or written
 }
 
 // New returns the archive in a store. It does nothing yet: there may be none.

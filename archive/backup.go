@@ -189,7 +189,7 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
 	}
-	r.rememberID(&who, manifest.Sum(b))
+	r.rememberID(b)
 	return who.ID, nil
 }
 

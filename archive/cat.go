@@ -60,9 +60,6 @@ func (m *memory) Rewind(length int64) error {
 // fileSink is a sink in a file, from its beginning.
 type fileSink struct{ *os.File }
 
-// ReadFrom is hidden, so that every write passes through Write.
-func (f fileSink) Write(b []byte) (int, error) { return f.File.Write(b) }
-
 func (f fileSink) Rewind(length int64) error {
 	_, err := f.Seek(length, io.SeekStart)
 	return errors.Join(err, f.Truncate(length))

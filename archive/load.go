@@ -101,14 +101,15 @@ func (a *Archive) readID(ctx context.Context, h *head) error {
 		return fmt.Errorf("reading %s: %w", manifest.ArchiveKey, err)
 	}
 	h.id = id
-	a.rememberID(id, manifest.Sum(b))
+	a.rememberID(b)
 	return nil
 }
 
-func (a *Archive) rememberID(id *manifest.Archive, sum manifest.Hash) {
+// rememberID keeps the hash of archive.json for the witness.
+func (a *Archive) rememberID(b []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.id, a.idSum = id, sum
+	a.idSum = manifest.Sum(b)
 }
 
 // readLedger reads the record with the greatest number. Without it nobody can know

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // startGCS starts an emulator of Google Cloud Storage, with the data in its memory, and
@@ -64,7 +62,7 @@ func (s *servers) tryGCS(ctx context.Context, binary string) error {
 		close(r.done)
 	}()
 	s.extra = append(s.extra, r) // to be stopped, whatever follows
-	if err := r.healthy(ctx); err != nil {
+	if err := r.ready(ctx, "/_internal/healthcheck", nil); err != nil {
 		if errors.Is(err, errEnded) {
 			s.extra = s.extra[:len(s.extra)-1]
 		}
@@ -72,34 +70,4 @@ func (s *servers) tryGCS(ctx context.Context, binary string) error {
 	}
 	s.extraEnv = append(s.extraEnv, "STRONGROOM_TEST_GCS="+addresses[0])
 	return nil
-}
-
-// healthy waits until fake-gcs-server says that it is well.
-func (r *server) healthy(ctx context.Context) error {
-	client := http.Client{Transport: transport(nil), Timeout: 2 * time.Second}
-	defer client.CloseIdleConnections()
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/_internal/healthcheck", nil)
-		if err != nil {
-			return err
-		}
-		var why string
-		response, err := client.Do(request)
-		if err != nil {
-			why = err.Error()
-		} else {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
-			why = response.Status
-		}
-		select {
-		case <-ctx.Done():
-			return r.failure(fmt.Errorf("it is not ready in time: %s", why))
-		case <-r.done:
-			return r.failure(errEnded)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }

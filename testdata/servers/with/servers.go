@@ -76,7 +76,7 @@ func startServers(ctx context.Context, minio, parent string) (*servers, error) {
 	if s.tls, err = s.start(minio, "https", addresses[1], "--certs-dir", filepath.Join(s.dir, "tls")); err != nil {
 		return s, err
 	}
-	return s, errors.Join(s.plain.ready(ctx, nil), s.tls.ready(ctx, pool))
+	return s, errors.Join(s.plain.ready(ctx, minioReady, nil), s.tls.ready(ctx, minioReady, pool))
 }
 
 // start starts one server.
@@ -125,13 +125,16 @@ func freeAddresses(n int) ([]string, error) {
 	return addresses, nil
 }
 
-// ready waits until the server says that it is ready. It trusts no proxy and, over TLS,
+// minioReady is where MinIO says that it is.
+const minioReady = "/minio/health/ready"
+
+// ready waits until the server says at a path that it is ready. It trusts no proxy and, over TLS,
 // only the certificate in the pool.
-func (r *server) ready(ctx context.Context, pool *x509.CertPool) error {
+func (r *server) ready(ctx context.Context, path string, pool *x509.CertPool) error {
 	client := http.Client{Transport: transport(pool), Timeout: 2 * time.Second}
 	defer client.CloseIdleConnections()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/minio/health/ready", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+path, nil)
 		if err != nil {
 			return err
 		}
