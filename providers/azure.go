@@ -54,10 +54,10 @@ func openAzure(a *address, o Options) (Bucket, error) {
 		where: a.where, prefix: a.prefix, timeout: o.Timeout,
 		blocks: make(chan struct{}, o.Transfers), transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
 	}
-	tune(s.transport, o.Timeout)
+	tune(s.transport, &o)
 	account, endpoint, err := azureEndpoint(a)
 	if err == nil {
-		s.client, err = s.connect(account, endpoint+"/"+a.bucket)
+		s.client, err = s.connect(account, endpoint+"/"+a.bucket, newAzureRetry(&o))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("archive URL %s: %w", a.where, err)
@@ -66,12 +66,12 @@ func openAzure(a *address, o Options) (Bucket, error) {
 }
 
 // connect makes the client with the first credentials there are in the environment.
-func (s *azureStore) connect(account, containerURL string) (*container.Client, error) {
+func (s *azureStore) connect(account, containerURL string, retry policy.Policy) (*container.Client, error) {
 	options := &container.ClientOptions{
 		ClientOptions: azcore.ClientOptions{
 			Transport:       s.http(),
 			Retry:           policy.RetryOptions{MaxRetries: -1}, // azureRetry does it
-			PerCallPolicies: []policy.Policy{&azureRetry{s.timeout}},
+			PerCallPolicies: []policy.Policy{retry},
 			Telemetry:       policy.TelemetryOptions{ApplicationID: "strongroom"},
 		},
 		ExpectContinueBehavior: container.ExpectContinueOptions{

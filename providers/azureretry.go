@@ -12,12 +12,22 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
-// slowest is the rate in bytes per second below which an attempt to send takes too long.
+// slowest is the rate in bytes per second below which an attempt to send takes too long,
+// unless a Bandwidth leaves it less.
 const slowest = 32 << 10
 
 // azureRetry sends the requests of the Azure SDK. Its own retry policy has almost no
 // jitter, lends one body to attempts that may overlap, and knows no limit besides time.
-type azureRetry struct{ timeout time.Duration }
+type azureRetry struct {
+	timeout   time.Duration
+	transfers int
+	bandwidth *Bandwidth
+	budget    *budget
+}
+
+func newAzureRetry(o *Options) *azureRetry {
+	return &azureRetry{o.Timeout, o.Transfers, o.Bandwidth, o.budget}
+}
 
 // Do implements policy.Policy.
 func (p *azureRetry) Do(req *policy.Request) (*http.Response, error) {
@@ -29,6 +39,12 @@ func (p *azureRetry) Do(req *policy.Request) (*http.Response, error) {
 		}
 		if attempt == maxAttempts || !azureTransient(resp, err, attempt) {
 			return resp, err
+		}
+		if spent := p.budget.spend(); spent != nil {
+			if err == nil {
+				err = runtime.NewResponseError(resp)
+			}
+			return nil, errors.Join(err, spent)
 		}
 		runtime.Drain(resp)
 		select {
@@ -45,7 +61,7 @@ func (p *azureRetry) try(req *policy.Request) (*http.Response, error) {
 	raw := req.Raw()
 	ctx, cancel := raw.Context(), context.CancelFunc(func() {})
 	if raw.Method != http.MethodGet || raw.URL.Query().Has("comp") {
-		limit := 2*p.timeout + time.Duration(max(raw.ContentLength, 0)/slowest)*time.Second
+		limit := 2*p.timeout + time.Duration(max(raw.ContentLength, 0)/p.bandwidth.slowest(p.transfers))*time.Second
 		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
 	defer cancel()

@@ -62,7 +62,10 @@ func (e *Error) Error() string {
 	if e.Kind == NoBucket {
 		b.WriteString(ErrNoBucket.Error())
 	} else {
-		b.WriteString(reason(e.Err))
+		b.WriteString(strings.ReplaceAll(reason(e.Err), "\n"+errBudget.Error(), "")) // errors.Join's
+	}
+	if errors.Is(e.Err, errBudget) {
+		b.WriteString("; " + errBudget.Error())
 	}
 	if e.Advice != "" {
 		b.WriteString("; " + e.Advice)

@@ -24,9 +24,12 @@ type fileStore struct {
 	*tree
 }
 
-func openFile(a *address, _ Options) (Bucket, error) {
+func openFile(a *address, o Options) (Bucket, error) {
 	s := &fileStore{where: a.where, tree: &tree{root: filepath.Clean(a.dir)}}
 	s.portable = portable{bucket: blob.NewBucket(&fileDriver{s.tree}), fail: s.fail}
+	if o.Bandwidth != nil {
+		return &slowed{s, o.Bandwidth}, nil
+	}
 	return s, nil
 }
 

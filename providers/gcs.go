@@ -54,7 +54,7 @@ func openGCS(ctx context.Context, a *address, o Options) (Bucket, error) {
 		return nil, err
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
-	tune(tr, o.Timeout)
+	tune(tr, &o)
 	tr.DisableCompression = true // objects arrive as they are stored
 	s := &gcsStore{
 		where: a.where, bucketName: a.bucket, prefix: a.prefix, timeout: o.Timeout, log: o.Log,

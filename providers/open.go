@@ -25,13 +25,21 @@ type Options struct {
 	// Timeout is how long a connection may stand still, while connected, before it is
 	// given up and the request tried again; 0: 60 s.
 	Timeout time.Duration
+	// Bandwidth limits what is sent and received; nil: nothing does. Buckets may share
+	// one.
+	Bandwidth *Bandwidth
 	// Log gets what is worth telling and is no error; nil: nobody.
 	Log *slog.Logger
+
+	budget *budget // of further attempts, which all requests of the bucket share
 }
 
 func (o Options) withDefaults() Options {
 	if o.Transfers <= 0 {
 		o.Transfers = 8
+	}
+	if o.budget == nil {
+		o.budget = newBudget(o.Transfers)
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = time.Minute

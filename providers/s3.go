@@ -71,11 +71,11 @@ func openS3(ctx context.Context, a *address, o Options) (Bucket, error) {
 	if e := s.encryption; e != "" && !slices.Contains(e.Values(), e) {
 		return nil, fmt.Errorf("archive URL %s: parameter ssetype is %.40q; write one of %v", a.where, e, e.Values())
 	}
-	s.transfer = s3HTTP(&cfg, o.Timeout)
+	s.transfer = s3HTTP(&cfg, &o)
 	s.client = s3.NewFromConfig(cfg, func(so *s3.Options) {
 		so.HTTPClient = s.transfer
 		so.UsePathStyle = pathStyle
-		so.Retryer = newRetryer()
+		so.Retryer = newRetryer(o.budget)
 		// Checksums are those that we promise and compare, and no others: the SDK
 		// would hash each part again, and many services refuse what it sends by default.
 		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
@@ -129,12 +129,12 @@ func s3Config(ctx context.Context, a *address) (aws.Config, error) {
 // s3HTTP is the client for requests to the bucket. It keeps what the SDK made of
 // AWS_CA_BUNDLE. The credential chain keeps the SDK's own client, whose waits for
 // services that are not there are shorter.
-func s3HTTP(cfg *aws.Config, timeout time.Duration) *http.Client {
+func s3HTTP(cfg *aws.Config, o *Options) *http.Client {
 	b, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
 		b = awshttp.NewBuildableClient()
 	}
-	tr := b.WithTransportOptions(func(tr *http.Transport) { tune(tr, timeout) }).GetTransport()
+	tr := b.WithTransportOptions(func(tr *http.Transport) { tune(tr, o) }).GetTransport()
 	return &http.Client{
 		Transport: tr,
 		// A redirect means another region: the signature would not hold there.

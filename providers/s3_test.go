@@ -180,7 +180,7 @@ func TestMovingWrite(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
 	defer a.Close()
-	c := newMoving(a, 50*time.Millisecond)
+	c := &moving{a, 50 * time.Millisecond}
 	if _, err := c.Write([]byte("x")); !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
 		t.Errorf("Write: %v", err)
 	}
@@ -230,7 +230,7 @@ func TestS3NoCredentials(t *testing.T) {
 }
 
 func TestRetryer(t *testing.T) {
-	r := newRetryer()
+	r := newRetryer(newBudget(8))
 	if r.MaxAttempts() != maxAttempts {
 		t.Errorf("%d attempts", r.MaxAttempts())
 	}

@@ -16,16 +16,21 @@ const (
 )
 
 // tune sets up an SDK's transport: no wait is without an end, and a connection on which
-// nothing moves for a stated time is given up. HTTP/2 is off: it would put all parts on
+// nothing moves for Options.Timeout is given up. HTTP/2 is off: it would put all parts on
 // one connection.
-func tune(tr *http.Transport, timeout time.Duration) {
+func tune(tr *http.Transport, o *Options) {
+	timeout := o.Timeout
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
 	tr.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dialer.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return newMoving(c, timeout), nil
+		m := &moving{c, timeout}
+		if o.Bandwidth != nil {
+			return newLimited(m, o.Bandwidth), nil
+		}
+		return m, nil
 	}
 	tr.TLSHandshakeTimeout = handshakeTimeout
 	tr.ResponseHeaderTimeout = timeout
@@ -45,8 +50,6 @@ type moving struct {
 	net.Conn
 	timeout time.Duration
 }
-
-func newMoving(c net.Conn, timeout time.Duration) net.Conn { return &moving{c, timeout} }
 
 func (m *moving) Read(b []byte) (int, error) {
 	if err := m.SetReadDeadline(time.Now().Add(m.timeout)); err != nil {
