@@ -28,7 +28,7 @@ func (s *section) shared(a *Archive) {
 	if v, ok := s.text("node"); ok {
 		a.Node = v
 	}
-	if v, ok := s.number("transfers", 1, 256); ok {
+	if v, ok := s.number("transfers", 1, MaxTransfers); ok {
 		a.Transfers = v
 	}
 	if v, ok := s.duration("jitter"); ok {
@@ -40,6 +40,9 @@ func (s *section) shared(a *Archive) {
 			s.errors.add(s.entries["time_zone"].at, "the time zone %s is not known; write a name such as UTC or Europe/Berlin", quote(v))
 		}
 		a.TimeZone, a.location = v, location
+	}
+	if b, ok := s.bandwidth(a.Location()); ok {
+		a.Bandwidth = b
 	}
 	if v, ok := s.text("schedule"); ok {
 		if _, err := ParseSchedule(v, a.Location()); err != nil {

@@ -46,6 +46,9 @@ const MaxSize = 1 << 20
 // DefaultTransfers is the number of objects in flight where the file does not say it.
 const DefaultTransfers = 8
 
+// MaxTransfers is the largest number of objects in flight that can be configured.
+const MaxTransfers = 256
+
 // Config is a whole configuration file, checked, with the defaults filled in.
 type Config struct {
 	// StateDir is where the local witness lies; absolute. Empty: not given.
@@ -64,7 +67,8 @@ type Archive struct {
 	Schedule    string        `yaml:"schedule"`    // as ParseSchedule reads it; empty: only by hand
 	TimeZone    string        `yaml:"time_zone"`   // IANA name, of the schedule; UTC when not given
 	Jitter      time.Duration `yaml:"jitter"`      // each run is put off by a random time below this; not negative
-	Transfers   int           `yaml:"transfers"`   // objects in flight, 1 to 256
+	Transfers   int           `yaml:"transfers"`   // objects in flight, 1 to MaxTransfers
+	Bandwidth   *Bandwidth    `yaml:"bandwidth"`   // sent and received; nil: no limit
 
 	location *time.Location
 }

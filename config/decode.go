@@ -75,7 +75,7 @@ func (d *decoder) archives(top *section, shared *Archive) []Archive {
 
 // laterKeys are those of an archive that this version does not have yet.
 func laterKeys() []string {
-	return []string{"compression", "encryption", "bandwidth", "retention", "verify", "drill", "notify"}
+	return []string{"compression", "encryption", "retention", "verify", "drill", "notify"}
 }
 
 // sharedKeys are those of an archive that the section defaults may hold.

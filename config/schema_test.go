@@ -108,7 +108,7 @@ func agree(t *testing.T, root, n *node, typ reflect.Type, valid, required []stri
 			}
 		}
 		want := map[reflect.Kind]string{
-			reflect.String: "string", reflect.Int: "integer", reflect.Int64: "string", reflect.Struct: "object", reflect.Slice: "array",
+			reflect.String: "string", reflect.Int: "integer", reflect.Int64: "string", reflect.Struct: "object", reflect.Slice: "array", reflect.Pointer: "array",
 		}[f.Type.Kind()]
 		if got != want {
 			t.Errorf("%s is of type %s, not %s", key, got, want)
@@ -148,6 +148,15 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 	archive := root.Defs["archive"].Properties
 	if n := archive["transfers"]; *n.AnyOf[0].Minimum != 1 || *n.AnyOf[0].Maximum != 256 || n.Default != float64(DefaultTransfers) {
 		t.Errorf("transfers: %+v", n)
+	}
+	rate := regexp.MustCompile(root.Defs["rate"].Pattern)
+	for _, text := range []string{"50MiB/s", "1.5 GB/s", "100Mbit/s", "16KiB/s", "20000B/s", "unlimited", "", "50", "50MiB", "5M/s", "-1MB/s", "Unlimited"} {
+		if _, err := parseRate(text); (err == nil) != rate.MatchString(text) {
+			t.Errorf("%q: Parse says %v", text, err)
+		}
+	}
+	for _, text := range archive["bandwidth"].Examples {
+		mustParse(t, minimal("", "bandwidth: "+text))
 	}
 	for _, expr := range archive["schedule"].Examples {
 		mustParse(t, minimal("", "schedule: '"+expr+"'"))

@@ -26,9 +26,12 @@ type app struct {
 
 	configFile, logLevel, logFormat string
 	json, noProgress                bool
+	transfers                       int
+	bandwidth                       string
 
 	loaded   *config.Config // once a command needed it
 	stateDir string         // of the demo, which keeps to its own directory
+	limits   limits
 }
 
 func (a *app) setUp() error {
@@ -45,7 +48,12 @@ func (a *app) setUp() error {
 	default:
 		return usage("--log-format %q: use text or json", a.logFormat)
 	}
-	return nil
+	if a.transfers < 0 || a.transfers > config.MaxTransfers {
+		return usage("--transfers %d: use 1 to %d", a.transfers, config.MaxTransfers)
+	}
+	var err error
+	a.limits, err = newLimits(a.bandwidth)
+	return err
 }
 
 // config reads the configuration file, the first time that a command needs it.
@@ -133,15 +141,15 @@ type opened struct {
 // open opens the archive at a URL or of a name in the configuration.
 func (a *app) open(ctx context.Context, where string) (*opened, error) {
 	if isURL(where) {
-		stateDir := ""
+		var s settings
 		if a.configFile != "" || a.loaded != nil {
 			c, err := a.config()
 			if err != nil {
 				return nil, err
 			}
-			stateDir = c.StateDir
+			s.stateDir = c.StateDir
 		}
-		return a.openURL(ctx, shortName(where), where, stateDir, 0)
+		return a.openURL(ctx, shortName(where), where, s)
 	}
 	if strings.Contains(where, "/") {
 		return nil, usage("%q is no URL; an archive in a directory is file:///absolute/path", where)
@@ -154,7 +162,7 @@ func (a *app) open(ctx context.Context, where string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.openURL(ctx, one.Name, one.Destination, c.StateDir, one.Transfers)
+	return a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 }
 
 func named(c *config.Config, name string) (*config.Archive, error) {
@@ -168,15 +176,27 @@ func named(c *config.Config, name string) (*config.Archive, error) {
 	return nil, usage("the configuration has no archive %q; it has %s. An archive's URL has a scheme, such as file:///backups", name, strings.Join(names, ", "))
 }
 
-func (a *app) openURL(ctx context.Context, name, url, stateDir string, transfers int) (*opened, error) {
-	bucket, err := providers.Open(ctx, url, providers.Options{Transfers: transfers, Log: a.log})
+// settings are what the configuration says of how an archive is used.
+type settings struct {
+	stateDir  string
+	transfers int
+	bandwidth *config.Bandwidth
+}
+
+func settingsOf(c *config.Config, one *config.Archive) settings {
+	return settings{c.StateDir, one.Transfers, one.Bandwidth}
+}
+
+func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opened, error) {
+	transfers := cmp.Or(a.transfers, s.transfers)
+	bucket, err := providers.Open(ctx, url, providers.Options{Transfers: transfers, Bandwidth: a.limits.of(s.bandwidth), Log: a.log})
 	if err != nil {
 		return nil, usageError{err} // no request was sent yet: it is the URL, or what is configured on this host
 	}
 	o := &opened{name: name, url: url, bucket: bucket, progress: &archive.Progress{}}
 	o.Archive = archive.New(bucket, archive.Options{
 		Transfers: transfers,
-		Witness:   witness(cmp.Or(a.stateDir, stateDir)),
+		Witness:   witness(cmp.Or(a.stateDir, s.stateDir)),
 		Log:       a.log.With("archive", name),
 		Progress:  o.progress,
 	})

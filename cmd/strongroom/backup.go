@@ -56,11 +56,11 @@ newest snapshot, none is made.`,
 
 // A job is one backup to make: from where, into which archive.
 type job struct {
-	name, url, stateDir string
-	transfers           int
-	dir                 string
-	layout              source.LayoutOptions
-	o                   archive.BackupOptions
+	name, url string
+	settings  settings
+	dir       string
+	layout    source.LayoutOptions
+	o         archive.BackupOptions
 }
 
 func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) error {
@@ -153,7 +153,7 @@ func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) 
 	s := &one.Source
 	o.Tool, o.Node = tool(), one.Node
 	return job{
-		name: one.Name, url: one.Destination, stateDir: c.StateDir, transfers: one.Transfers, o: o, dir: s.Dir,
+		name: one.Name, url: one.Destination, settings: settingsOf(c, one), o: o, dir: s.Dir,
 		layout: source.LayoutOptions{
 			Name: s.Layout, Pattern: s.Pattern, Base: s.Base, Closed: s.Closed, Quiet: s.Quiet, NoTail: s.Tail == "exclude",
 		},
@@ -187,7 +187,7 @@ func (a *app) backup(ctx context.Context, j *job) (_ *backupReport, err error) {
 	if err != nil {
 		return nil, err
 	}
-	to, err := a.openURL(ctx, j.name, j.url, j.stateDir, j.transfers)
+	to, err := a.openURL(ctx, j.name, j.url, j.settings)
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (a *app) serviceJob(ctx context.Context, c *config.Config, one *config.Arch
 	if err != nil {
 		return service.Job{}, nil, err
 	}
-	to, err := a.openURL(ctx, one.Name, one.Destination, c.StateDir, one.Transfers)
+	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 	if err != nil {
 		return service.Job{}, nil, err
 	}
