@@ -30,6 +30,8 @@ var (
 	ErrUnsteady = errors.New("the source does not hold still")
 	// ErrOccupied: a restore would mix with what the target holds.
 	ErrOccupied = errors.New("the target is occupied")
+	// ErrWeakStore: the store does not keep a promise that archives rely on.
+	ErrWeakStore = errors.New("the store does not do what archives rely on")
 	// ErrNoSpace: the target has no room for the restore.
 	ErrNoSpace = errors.New("not enough space")
 )

@@ -172,6 +172,9 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 // identity gives the archive's id, and creates archive.json for the first snapshot.
 func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if id := r.head.archiveID(); id != "" {
+		if r.head.greatest == 0 {
+			return id, r.prove(ctx, r.head.rawID)
+		}
 		return id, nil
 	}
 	if r.head.greatest > 0 || r.head.badID {
@@ -190,7 +193,24 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
 	}
 	r.rememberID(b)
-	return who.ID, nil
+	return who.ID, r.prove(ctx, b)
+}
+
+// prove has the store show, before the first snapshot, that it is create-only: what was
+// just made must be found to be there. Should the store write over it, nothing is lost,
+// for the bytes are the same.
+func (r *backupRun) prove(ctx context.Context, id []byte) error {
+	if accepts(r.store, CreateOnly) {
+		return nil
+	}
+	again, err := r.putBytes(ctx, manifest.ArchiveKey, id)
+	if errors.Is(err, ErrExists) {
+		return errRaced
+	}
+	if err == nil && !again.Existed {
+		err = fmt.Errorf("%w: it wrote over %s, which was there already; strongroom check tells more", ErrWeakStore, manifest.ArchiveKey)
+	}
+	return err
 }
 
 // checkForeign refuses a source of which no closed file agrees with the archive. When

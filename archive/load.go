@@ -17,6 +17,7 @@ const maxSkew = 5 * time.Minute
 // head is what a look at the archive tells before anything is planned.
 type head struct {
 	id         *manifest.Archive // archive.json; nil when there is none (or none that can be read)
+	rawID      []byte            // archive.json as it is stored
 	record     *manifest.Record  // the ledger's newest; nil when there is no ledger
 	ledger     manifest.RecordRef
 	badID      bool          // there is an archive.json, and it cannot be read
@@ -100,7 +101,7 @@ func (a *Archive) readID(ctx context.Context, h *head) error {
 	case err != nil:
 		return fmt.Errorf("reading %s: %w", manifest.ArchiveKey, err)
 	}
-	h.id = id
+	h.id, h.rawID = id, b
 	a.rememberID(b)
 	return nil
 }

@@ -52,6 +52,27 @@ type Sweeper interface {
 	Sweep(ctx context.Context) (int, error)
 }
 
+// A Promise is something that archives rely on and that not every service keeps.
+type Promise string
+
+// The promises.
+const (
+	CreateOnly Promise = "create-only" // a Put never replaces an object, whoever else writes
+	Checksums  Promise = "checksums"   // bytes that are not those that were promised make no object
+)
+
+// Lenient is what a Store has besides when its user can accept by name that a promise is
+// not kept.
+type Lenient interface {
+	// Accepts reports whether the user has accepted that.
+	Accepts(p Promise) bool
+}
+
+func accepts(s Store, p Promise) bool {
+	l, ok := s.(Lenient)
+	return ok && l.Accepts(p)
+}
+
 // Sums is what is known of an object before its first byte is sent.
 type Sums struct {
 	Size   int64

@@ -76,11 +76,13 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes errors.Is work with fs.ErrNotExist and ErrNoBucket.
+// Is makes errors.Is work with fs.ErrNotExist, fs.ErrPermission and ErrNoBucket.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case fs.ErrNotExist:
 		return e.Kind == NotFound || e.Kind == NoBucket
+	case fs.ErrPermission:
+		return e.Kind == Denied
 	case ErrNoBucket:
 		return e.Kind == NoBucket
 	}

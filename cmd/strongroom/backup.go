@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
@@ -40,18 +41,23 @@ newest snapshot, none is made.`,
 	f := c.Flags()
 	f.BoolVar(&b.all, "all", false, "every archive of the configuration")
 	f.StringVar(&b.dir, "source", "", "back up this `DIR`, without configuration")
-	f.StringVar(&b.layout.Name, "layout", "", "with --source: je, noxu, bdb, segments or files (default: detected)")
-	f.StringVar(&b.layout.Pattern, "pattern", "", "with --source and layout segments or files: `RE` that a name must match")
-	f.IntVar(&b.layout.Base, "base", 0, "with --source and layout segments: base of the sequence in the name, 10 or 16")
-	f.StringVar(&b.layout.Closed, "closed", "", "with --source and layout segments: all-but-newest or quiet")
-	f.DurationVar(&b.layout.Quiet, "quiet", 0, "with --source: closed is what has not changed for this long")
-	f.BoolVar(&b.layout.NoTail, "no-tail", false, "with --source: leave out the file that is being written")
+	layoutFlags(f, &b.layout)
 	f.StringVar(&b.node, "node", "", "name of this node in the manifest (default: the configured one, else the host name)")
 	f.BoolVar(&b.o.DryRun, "dry-run", false, "print the plan and write nothing")
 	f.BoolVar(&b.o.Force, "force", false, "make a snapshot also when nothing has changed")
 	f.BoolVar(&b.o.AcceptRollback, "accept-rollback", false, "go on although the source ends before the archive does")
 	f.BoolVar(&b.o.TakeOver, "take-over", false, "go on although the source looks like another database's")
 	return c
+}
+
+// layoutFlags say what is what in the directory of --source.
+func layoutFlags(f *pflag.FlagSet, o *source.LayoutOptions) {
+	f.StringVar(&o.Name, "layout", "", "with --source: je, noxu, bdb, segments or files (default: detected)")
+	f.StringVar(&o.Pattern, "pattern", "", "with --source and layout segments or files: `RE` that a name must match")
+	f.IntVar(&o.Base, "base", 0, "with --source and layout segments: base of the sequence in the name, 10 or 16")
+	f.StringVar(&o.Closed, "closed", "", "with --source and layout segments: all-but-newest or quiet")
+	f.DurationVar(&o.Quiet, "quiet", 0, "with --source: closed is what has not changed for this long")
+	f.BoolVar(&o.NoTail, "no-tail", false, "with --source: leave out the file that is being written")
 }
 
 // A job is one backup to make: from where, into which archive.

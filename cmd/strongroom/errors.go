@@ -8,6 +8,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
@@ -76,7 +77,7 @@ func message(err error) string {
 		m += "; is the file really closed? A layout that fits, or a longer quiet time, may help"
 	case errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(problems)):
 		m += "; strongroom verify --read-data tells all that is wrong"
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) && !errors.As(err, new(*providers.Error)): // which says what it takes
 		m += "; the user that runs strongroom needs access to it"
 	}
 	return m

@@ -23,7 +23,7 @@ func TestLimits(t *testing.T) {
 	if configured.of(nil) != nil {
 		t.Error("what is not configured has a limit")
 	}
-	if configured.of(a) == nil || configured.of(a) != configured.of(a) || configured.of(a) == configured.of(&b) {
+	if first := configured.of(a); first == nil || first != configured.of(a) || first == configured.of(&b) {
 		t.Error("archives share a limit if and only if it is the same one")
 	}
 	one, err := newLimits("1MiB/s")

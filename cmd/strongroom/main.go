@@ -96,7 +96,7 @@ func (a *app) command() *cobra.Command {
 	f.IntVar(&a.transfers, "transfers", 0, "`N` objects in flight (default: as configured, or 8)")
 	f.StringVar(&a.bandwidth, "bandwidth", "", "send and receive at most `RATE`, such as 20MiB/s, or unlimited (default: as configured)")
 	f.BoolVar(&a.noProgress, "no-progress", false, "show no progress")
-	root.AddCommand(a.demoCommand(), a.initCommand(), a.backupCommand(), a.listCommand(), a.showCommand(), a.diffCommand(),
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.backupCommand(), a.listCommand(), a.showCommand(), a.diffCommand(),
 		a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.runCommand(), a.versionCommand())
 	return root
 }

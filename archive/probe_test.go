@@ -1,0 +1,242 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// A weak store does one thing that no store should.
+type weak struct {
+	*storetest.InMemory
+	put    func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error)
+	get    func(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
+	stat   func(ctx context.Context, key string) (archive.Object, error)
+	list   func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error]
+	delete func(ctx context.Context, keys []string) error
+	accept archive.Promise
+}
+
+func (w *weak) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	if w.put != nil {
+		return w.put(ctx, key, body, sums)
+	}
+	return w.InMemory.Put(ctx, key, body, sums)
+}
+
+func (w *weak) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if w.get != nil {
+		return w.get(ctx, key, offset, length)
+	}
+	return w.InMemory.Get(ctx, key, offset, length)
+}
+
+func (w *weak) Stat(ctx context.Context, key string) (archive.Object, error) {
+	if w.stat != nil {
+		return w.stat(ctx, key)
+	}
+	return w.InMemory.Stat(ctx, key)
+}
+
+func (w *weak) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+	if w.list != nil {
+		return w.list(ctx, prefix, delimiter, after)
+	}
+	return w.InMemory.List(ctx, prefix, delimiter, after)
+}
+
+func (w *weak) Delete(ctx context.Context, keys []string) error {
+	if w.delete != nil {
+		return w.delete(ctx, keys)
+	}
+	return w.InMemory.Delete(ctx, keys)
+}
+
+func (w *weak) Accepts(p archive.Promise) bool { return p == w.accept }
+
+func newWeak(t *testing.T) *weak {
+	m := storetest.Memory(t)
+	m.TolerateMismatch = true
+	return &weak{InMemory: m}
+}
+
+// overwrites makes the store one that knows no conditions.
+func (w *weak) overwrites() {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		w.InMemory.Delete(ctx, []string{key})
+		return w.InMemory.Put(ctx, key, body, sums)
+	}
+}
+
+func probe(t *testing.T, s archive.Store) map[string]archive.Finding {
+	t.Helper()
+	found := map[string]archive.Finding{}
+	if err := archive.Probe(t.Context(), s, func(f archive.Finding) { found[f.Probe] = f }); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// Each defect is found by the probe that is meant for it, and by no other; without any,
+// all is well and nothing is left behind.
+func TestProbe(t *testing.T) {
+	tests := []struct {
+		name   string
+		make   func(w *weak)
+		result archive.Outcome
+		probes string // that have this result; others are ok
+	}{
+		{"nothing", func(*weak) {}, archive.Good, ""},
+		{"overwrites", (*weak).overwrites, archive.Failed, "create-only, large objects"},
+		{"overwrites, as accepted", func(w *weak) { w.overwrites(); w.accept = archive.CreateOnly }, archive.Note, "create-only"},
+		{"checks nothing", uncheckedPut, archive.Failed, "checksums"},
+		{"checks nothing, as accepted", func(w *weak) { uncheckedPut(w); w.accept = archive.Checksums }, archive.Note, "checksums"},
+		{"tells no checksum", func(w *weak) { w.Plain = true }, archive.Note, "checksum echo"},
+		{"lists late", func(w *weak) {
+			w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+				if strings.HasSuffix(prefix, "/fresh") {
+					prefix = "none"
+				}
+				return w.InMemory.List(ctx, prefix, delimiter, after)
+			}
+		}, archive.Failed, "read after write"},
+		{"ignores ranges", func(w *weak) {
+			w.get = func(ctx context.Context, key string, _, _ int64) (io.ReadCloser, error) {
+				return w.InMemory.Get(ctx, key, 0, -1)
+			}
+		}, archive.Failed, "ranges"},
+		{"lists one page", func(w *weak) {
+			w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+				return func(yield func(archive.Object, error) bool) {
+					n := 0
+					for o, err := range w.InMemory.List(ctx, prefix, delimiter, after) {
+						if n++; n > 1000 || !yield(o, err) {
+							return
+						}
+					}
+				}
+			}
+		}, archive.Failed, "paging, delete"},
+		{"is an hour ahead", func(w *weak) { w.Now = func() time.Time { return time.Now().Add(time.Hour) } }, archive.Note, "clock"},
+		{"may not delete", func(w *weak) {
+			w.delete = func(context.Context, []string) error { return fs.ErrPermission }
+		}, archive.Note, "delete"},
+	}
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWeak(t)
+			c.make(w)
+			for name, f := range probe(t, w) {
+				want := archive.Good
+				if c.probes != "" && strings.Contains(", "+c.probes+",", ", "+name+",") {
+					want = c.result
+				}
+				if c.name == "lists one page" && name == "delete" {
+					continue // what is not listed is not deleted; the probe for pages says why
+				}
+				if f.Result != want {
+					t.Errorf("%s: %+v, want %s", name, f, want)
+				}
+				if f.Result == archive.Failed && f.Advice == "" {
+					t.Errorf("%s: no advice", name)
+				}
+			}
+			if c.name == "nothing" && len(w.Snapshot()) != 0 {
+				t.Errorf("left behind: %d objects", len(w.Snapshot()))
+			}
+		})
+	}
+}
+
+// uncheckedPut takes whatever comes.
+func uncheckedPut(w *weak) {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		b, err := io.ReadAll(io.NewSectionReader(body, 0, sums.Size))
+		if err != nil {
+			return archive.Stored{}, err
+		}
+		return w.InMemory.Put(ctx, key, bytes.NewReader(b), storetest.SumsOf(b))
+	}
+}
+
+// Without the bucket, there is one finding, and it is the store's own error.
+func TestProbeOutOfReach(t *testing.T) {
+	w := newWeak(t)
+	w.list = func(context.Context, string, string, string) iter.Seq2[archive.Object, error] {
+		return func(yield func(archive.Object, error) bool) {
+			yield(archive.Object{}, errors.New("no route; check the network"))
+		}
+	}
+	found := probe(t, w)
+	if f := found["reach"]; len(found) != 1 || f.Result != archive.Failed || f.Detail != "no route; check the network" {
+		t.Errorf("%+v", found)
+	}
+}
+
+// What a probe that was killed left behind is removed by the next, once it is old; a
+// probe that is broken off cleans up after itself.
+func TestProbeCleansUp(t *testing.T) {
+	w := newWeak(t)
+	hour := time.Now().Add(-2 * time.Hour)
+	w.Now = func() time.Time { return hour }
+	put(t, w, archive.ProbePrefix+"old/first", "old")
+	w.Now = nil
+	put(t, w, archive.ProbePrefix+"other/first", "another probe's, of this minute")
+	probe(t, w)
+	left := func() (keys []string) {
+		for k := range w.Snapshot() {
+			keys = append(keys, k)
+		}
+		return keys
+	}
+	if keys := left(); len(keys) != 1 || keys[0] != archive.ProbePrefix+"other/first" {
+		t.Errorf("left are %q", keys)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err := archive.Probe(ctx, w, func(f archive.Finding) {
+		if f.Probe == "ranges" {
+			cancel()
+		}
+	})
+	if keys := left(); !errors.Is(err, context.Canceled) || len(keys) != 1 {
+		t.Errorf("%v; left are %q", err, keys)
+	}
+}
+
+func put(t *testing.T, s archive.Store, key, content string) {
+	t.Helper()
+	if _, err := s.Put(t.Context(), key, strings.NewReader(content), storetest.SumsOf([]byte(content))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A first backup to a store that writes over what is there is refused, each time, before
+// anything else is stored; unless that was accepted.
+func TestBackupRefusesAStoreThatOverwrites(t *testing.T) {
+	db := newDatabase(t, t.TempDir(), 77)
+	db.fill(3, 100)
+	w := newWeak(t)
+	w.overwrites()
+	a := archive.New(w, archive.Options{})
+	for range 2 {
+		if _, err := a.Backup(t.Context(), db.source(), options); !errors.Is(err, archive.ErrWeakStore) {
+			t.Errorf("the error is %v", err)
+		}
+		for key := range w.Snapshot() {
+			if key != "archive.json" {
+				t.Errorf("%s was stored", key)
+			}
+		}
+	}
+	w.accept = archive.CreateOnly
+	mustBackup(t, a, db)
+}

@@ -1,0 +1,168 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	probeRacers = 16       // writers of one key
+	probeLarge  = 17 << 20 // more than providers are sent in one request
+	probeMany   = 1050     // more objects than any provider lists at once
+	probeStale  = time.Hour
+)
+
+// createOnly lets writers race for a key, and then tries to write over an object.
+func (p *prober) createOnly(ctx context.Context) Finding {
+	const advice = "a second archiver, or an intruder, could replace what is stored; use a service that knows If-None-Match, or accept this by name in the URL (create_only=false)"
+	var mu sync.Mutex
+	var winners [][]byte
+	var others []error
+	var racers sync.WaitGroup
+	for i := range probeRacers {
+		content := p.text(fmt.Sprintf("race %d", i))
+		racers.Go(func() {
+			stored, err := p.put(ctx, "race", content)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil && !stored.Existed:
+				winners = append(winners, content)
+			case err == nil:
+				others = append(others, errors.New("the store says that another writer's object is the same"))
+			case !errors.Is(err, ErrExists):
+				others = append(others, err)
+			}
+		})
+	}
+	racers.Wait()
+	if len(winners) > 1 && accepts(p.store, CreateOnly) {
+		return Finding{Result: Note, Detail: "not kept in a race, as was accepted in the URL", Advice: "let one host alone write to this archive"}
+	}
+	switch {
+	case len(winners) > 1:
+		return failed(advice, "of %d writers of one object, %d were told that they had made it", probeRacers, len(winners))
+	case len(winners) == 0 && len(others) > 0:
+		return wentWrong(others[0])
+	case len(winners) == 0:
+		return failed(advice, "of %d writers of one object, none was told that it had made it", probeRacers)
+	case len(others) > 0:
+		return wentWrong(others[0])
+	}
+	if got, err := p.get(ctx, "race", 0, -1); err != nil || !bytes.Equal(got, winners[0]) {
+		return failed(advice, "the object is not that of the writer who was told to have made it (%v)", err)
+	}
+	if stored, err := p.put(ctx, "race", winners[0]); err != nil || !stored.Existed {
+		return failed(advice, "the same object again is not found to be there (%v)", err)
+	}
+	return good("%d writers of one object, one winner", probeRacers)
+}
+
+// large sends an object in parts, and then another one to the same key.
+func (p *prober) large(ctx context.Context) Finding {
+	content := bytes.Repeat([]byte("strongroom tries "), probeLarge/17)
+	content = content[:len(content):len(content)]
+	if _, err := p.put(ctx, "large", content); err != nil {
+		return wentWrong(err)
+	}
+	o, err := p.store.Stat(ctx, p.dir+"large")
+	switch {
+	case err != nil:
+		return wentWrong(err)
+	case o.Size != int64(len(content)):
+		return failed("do not rely on this store", "an object of %d bytes that was sent in parts has %d", len(content), o.Size)
+	}
+	content[0]++
+	if _, err := p.put(ctx, "large", content); !errors.Is(err, ErrExists) && !accepts(p.store, CreateOnly) {
+		return failed("use a service that knows If-None-Match for multipart uploads, or accept this by name in the URL (create_only=false)",
+			"a large object was sent twice with different content, and the second time the store said: %v", err)
+	}
+	return good("%d MiB went through, and nothing replaces them", probeLarge>>20)
+}
+
+// paging makes more objects than a page holds and lists them.
+func (p *prober) paging(ctx context.Context) Finding {
+	const advice = "snapshots would be overlooked; do not use this service"
+	name := func(i int) string { return fmt.Sprintf("many/%04d", i) }
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(probeRacers)
+	for i := range probeMany {
+		g.Go(func() error {
+			_, err := p.put(running, name(i), nil)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return wentWrong(err)
+	}
+	for _, from := range []int{0, 7, probeMany - 3} {
+		next, after := from, ""
+		if from > 0 {
+			after = p.dir + name(from-1)
+		}
+		for o, err := range p.store.List(ctx, p.dir+"many/", "", after) {
+			if err != nil {
+				return wentWrong(err)
+			}
+			if next >= probeMany || o.Key != p.dir+name(next) {
+				return failed(advice, "the listing has %s in the place of object %d of %d", o.Key, next, probeMany)
+			}
+			next++
+		}
+		if next != probeMany {
+			return failed(advice, "the listing ends after %d of %d objects", next, probeMany)
+		}
+	}
+	var rolled []string
+	for o, err := range p.store.List(ctx, p.dir, "/", "") {
+		if err != nil {
+			return wentWrong(err)
+		}
+		if o.IsDir {
+			rolled = append(rolled, o.Key)
+		}
+	}
+	if len(rolled) != 1 || rolled[0] != p.dir+"many/" {
+		return failed(advice, "the listing by directory shows %q", rolled)
+	}
+	return good("%d objects are listed whole and in order", probeMany)
+}
+
+// deletes removes all that this probe, and older ones, made.
+func (p *prober) deletes(ctx context.Context) Finding {
+	if err := p.cleanUp(ctx); errors.Is(err, fs.ErrPermission) {
+		return Finding{
+			Result: Note, Detail: "nothing may be deleted: a host that is broken into cannot destroy the archive, and prune must run elsewhere",
+			Advice: "the probe's objects stay below " + p.dir + "; delete them with other credentials",
+		}
+	} else if err != nil {
+		return Finding{Result: Note, Detail: err.Error(), Advice: "the probe's objects may stay below " + p.dir}
+	}
+	if _, err := p.store.Stat(ctx, p.dir+"first"); !errors.Is(err, fs.ErrNotExist) {
+		return failed("do not rely on this store", "an object that was deleted is still there (%v)", err)
+	}
+	return good("objects can be deleted, which only prune needs")
+}
+
+func (p *prober) cleanUp(ctx context.Context) error {
+	var keys []string
+	for o, err := range p.store.List(ctx, ProbePrefix, "", "") {
+		if err != nil {
+			return err
+		}
+		if own := len(o.Key) > len(p.dir) && o.Key[:len(p.dir)] == p.dir; own || time.Since(o.Modified) > probeStale {
+			keys = append(keys, o.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return p.store.Delete(ctx, keys)
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// checkFlags is what check takes besides its archives.
+type checkFlags struct {
+	dir    string // --source: no configuration
+	layout source.LayoutOptions
+	files  bool // every file by itself
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var b checkFlags
+	c := &cobra.Command{
+		Use:   "check [ARCHIVE...] | [--source DIR] URL",
+		Short: "Look whether sources and destinations are fit for archiving",
+		Long: `Look whether sources and destinations are fit for archiving: which files of each source
+count as closed and why, and what each destination can and cannot do, found out by trying
+it with objects below probe/ that are deleted again. Without arguments, for every archive
+of the configuration. Exit code 1 when something is not fit.`,
+		RunE: func(c *cobra.Command, args []string) error { return a.checkAll(c.Context(), &b, args) },
+	}
+	f := c.Flags()
+	f.StringVar(&b.dir, "source", "", "check this `DIR`, without configuration")
+	f.BoolVar(&b.files, "files", false, "print every log file, closed ones too")
+	layoutFlags(f, &b.layout)
+	return c
+}
+
+// errUnfit is the end of a check that found something wrong, all of which was printed.
+var errUnfit = errors.New("not fit for archiving as it is; see what is marked failed")
+
+// A checkReport is what check prints of one archive.
+type checkReport struct {
+	Name        string            `json:"archive_name"`
+	Source      *sourceReport     `json:"source,omitempty"`
+	Destination string            `json:"destination"`
+	Findings    []archive.Finding `json:"findings"`
+}
+
+// sourceReport is what check prints of a directory of log files.
+type sourceReport struct {
+	Dir      string       `json:"dir"`
+	Layout   string       `json:"layout,omitempty"`
+	Detected bool         `json:"detected"` // the layout, from the names of the files
+	Rule     string       `json:"closed_when,omitempty"`
+	Files    []sourceFile `json:"files"`
+	Error    string       `json:"error,omitempty"`
+}
+
+type sourceFile struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // closed, tail or ignored
+	Size  int64  `json:"size"`  // in bytes; 0 of what is ignored
+	Why   string `json:"why"`
+}
+
+func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error {
+	jobs, err := a.checkJobs(b, args)
+	if err != nil {
+		return err
+	}
+	reports := []checkReport{}
+	unfit := false
+	for i := range jobs {
+		r, err := a.check(ctx, &jobs[i], b.files)
+		if err != nil {
+			return err
+		}
+		reports = append(reports, r)
+		unfit = unfit || r.unfit()
+	}
+	if a.json {
+		if err := a.print(reports, nil); err != nil {
+			return err
+		}
+	}
+	if unfit {
+		return errUnfit
+	}
+	return nil
+}
+
+// checkJobs sorts out what is to be checked. A job without a directory has no source.
+func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
+	if b.dir != "" && (len(args) != 1 || !isURL(args[0])) {
+		return nil, usage("--source goes with one URL, such as: strongroom check --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
+	}
+	if b.dir == "" && b.layout != (source.LayoutOptions{}) {
+		return nil, usage("--layout, --pattern, --base, --closed, --quiet and --no-tail go with --source; else the configuration says it")
+	}
+	if b.dir != "" {
+		j, err := adHoc(&backupFlags{dir: b.dir, layout: b.layout}, args[0])
+		return []job{j}, err
+	}
+	args, err := a.orAll(args)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []job
+	for _, arg := range args {
+		if isURL(arg) {
+			jobs = append(jobs, job{name: shortName(arg), url: arg})
+			continue
+		}
+		c, err := a.config()
+		if err != nil {
+			return nil, err
+		}
+		one, err := named(c, arg)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, configured(c, one, archive.BackupOptions{}))
+	}
+	return jobs, nil
+}
+
+// check looks at one archive, and prints what it finds as it finds it. Every file by
+// itself is printed only on request.
+func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err error) {
+	out := a.stdout
+	if a.json {
+		out = io.Discard
+	}
+	r = checkReport{Name: j.name, Destination: providers.Redact(j.url), Findings: []archive.Finding{}}
+	fmt.Fprintln(out, r.Name)
+	if j.dir != "" {
+		if r.Source, err = checkSource(ctx, j); err != nil {
+			return r, err
+		}
+		r.Source.print(out, files)
+	}
+	fmt.Fprintf(out, "  destination %s\n", r.Destination)
+	to, err := a.openURL(ctx, j.name, j.url, j.settings)
+	if err != nil {
+		return r, err
+	}
+	defer to.close(&err)
+	err = archive.Probe(ctx, to.bucket, func(f archive.Finding) {
+		r.Findings = append(r.Findings, f)
+		line(out, string(f.Result), f.Probe, f.Detail, f.Advice)
+	})
+	if err != nil {
+		return r, fmt.Errorf("checking %s: %w", j.name, err)
+	}
+	return r, nil
+}
+
+// checkSource looks at a directory of log files. What is wrong with it goes into the
+// report, so that the destination is checked all the same.
+func checkSource(ctx context.Context, j *job) (*sourceReport, error) {
+	r := &sourceReport{Dir: j.dir, Detected: j.layout.Name == "", Files: []sourceFile{}}
+	src, err := j.openSource()
+	var wrong usageError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, err
+	case err != nil:
+		r.Error = message(err)
+		return r, nil
+	}
+	layout := src.Layout()
+	r.Layout, r.Rule = layout.Name(), layout.ClosedRule()
+	capture, err := src.Capture(ctx, func(source.File) bool { return false })
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("looking at the source: %w", context.Cause(ctx))
+	}
+	if err != nil {
+		r.Error = message(err)
+		return r, nil
+	}
+	defer capture.Close()
+	for i := range capture.Files {
+		f := &capture.Files[i]
+		one := sourceFile{Name: f.Name, State: "closed", Size: f.Size, Why: r.Rule}
+		if f.State == source.Tail {
+			one.State, one.Why = "tail", layout.OpenReason()
+		}
+		r.Files = append(r.Files, one)
+	}
+	for _, f := range capture.Ignored {
+		r.Files = append(r.Files, sourceFile{Name: f.Name, State: "ignored", Why: f.Why})
+	}
+	if len(capture.Files) == 0 {
+		r.Error = "no log file of the layout " + r.Layout + " is closed or can be taken along; a backup would refuse that"
+	}
+	return r, nil
+}
+
+func (r *checkReport) unfit() bool {
+	if r.Source != nil && r.Source.Error != "" {
+		return true
+	}
+	for _, f := range r.Findings {
+		if f.Result == archive.Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// line prints one thing that was checked.
+func line(w io.Writer, result, what, detail, advice string) {
+	fmt.Fprintf(w, "    %-6s  %-16s  %s\n", result, what, detail)
+	if advice != "" {
+		fmt.Fprintf(w, "    %-6s  %-16s  → %s\n", "", "", advice)
+	}
+}
+
+func (s *sourceReport) print(w io.Writer, every bool) {
+	fmt.Fprintf(w, "  source %s\n", s.Dir)
+	if s.Layout != "" {
+		how := "as configured"
+		if s.Detected {
+			how = "detected by the names of the files; name it in the configuration to make sure"
+		}
+		line(w, "ok", "layout", s.Layout+", "+how, "")
+	}
+	var closed sourceFile
+	var bytes int64
+	n := 0
+	for _, f := range s.Files {
+		if f.State == "closed" {
+			n, bytes, closed = n+1, bytes+f.Size, f
+		}
+	}
+	if n > 0 {
+		line(w, "ok", "closed", fmt.Sprintf("%s, %s, through %s; a file is closed when %s", plural(n, "file"), size(bytes), closed.Name, s.Rule), "")
+	}
+	for _, f := range s.Files {
+		switch {
+		case f.State == "tail":
+			line(w, "ok", "tail", fmt.Sprintf("%s, %s: %s", f.Name, size(f.Size), f.Why), "")
+		case f.State == "ignored":
+			line(w, "note", "ignored", f.Name+": "+f.Why, "")
+		case every:
+			line(w, "ok", "closed", fmt.Sprintf("%s, %s", f.Name, size(f.Size)), "")
+		}
+	}
+	if s.Error != "" {
+		line(w, "failed", "source", s.Error, "")
+	}
+}
