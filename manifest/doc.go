@@ -20,6 +20,7 @@
 //	pages/<sha256>-000000042.jsonl.zst                  a run of file entries, shared by later manifests
 //	ledger/000/000/007.json                             which snapshots are kept and which are held, since prune or hold number 7
 //	proofs/<utc time>-<kind>-<random>.json              what a verify or a drill found
+//	probe/<random>/…                                    of strongroom check, which deletes it again; no part of the archive
 //
 // Rules that hold for every object:
 //

@@ -23,7 +23,7 @@ func TestAzure(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) archive.Store {
 		n++
 		return open(t, strings.Replace(server.URL, "/node-1", fmt.Sprintf("/node-1/%d", n), 1), Options{})
-	}, storetest.Options{HashesAll: true, Boundary: singleMax, Part: minBlock, Large: 256 << 20})
+	}, storetest.Options{HashesAll: true, Boundary: singleMax, Part: minBlock})
 }
 
 // A container that does not exist is told from an object that does not, by every

@@ -28,7 +28,7 @@ func TestMemory(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) archive.Store {
 		n++
 		return open(t, fmt.Sprintf("mem://conformance/a/%d", n), Options{})
-	}, storetest.Options{Checksums: true, HashesAll: true, Large: 64 << 20})
+	}, storetest.Options{Checksums: true, HashesAll: true})
 }
 
 func TestFile(t *testing.T) {

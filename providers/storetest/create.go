@@ -140,7 +140,7 @@ func large(t *testing.T, s archive.Store, o Options) {
 	}
 	size := o.Large
 	if size == 0 {
-		size = 1 << 30
+		size = defaultLarge
 	}
 	c := newHeld(size)
 	sums := c.sums
