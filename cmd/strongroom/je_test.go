@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -18,7 +19,8 @@ import (
 // JE opens it, and finds exactly the records of that moment.
 func TestJERoundTrip(t *testing.T) {
 	whole(t)
-	for _, d := range clouds() {
+	inMemory := destination{"mem", func(t *testing.T) string { return "mem://" + rand.Text() + "/orders" }}
+	for _, d := range append(clouds(), inMemory) {
 		t.Run(d.name, func(t *testing.T) {
 			url := d.url(t)
 			db := filepath.Join(t.TempDir(), "db")

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -69,10 +71,19 @@ func finish(t testing.TB, c *exec.Cmd) outcome {
 	return outcome{c.ProcessState.ExitCode(), out.String(), errs.String(), usage.Maxrss << 10}
 }
 
-// succeed runs the program and fails the test if it fails.
+// succeed runs the program and fails the test if it fails. What lies in memory is there
+// in this process alone, so that is where the program then runs.
 func succeed(t testing.TB, args ...string) outcome {
 	t.Helper()
-	o := finish(t, program(t, args...))
+	var o outcome
+	if slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "mem://") }) {
+		t.Setenv("STRONGROOM_STATE_DIR", t.TempDir())
+		var out, errs bytes.Buffer
+		o.code = run(args, &out, &errs)
+		o.stdout, o.stderr = out.String(), errs.String()
+	} else {
+		o = finish(t, program(t, args...))
+	}
 	if o.code != 0 {
 		t.Fatalf("strongroom %q: exit code %d\n%s%s", args, o.code, o.stdout, o.stderr)
 	}
