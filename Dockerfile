@@ -5,6 +5,9 @@
 #
 # It runs as user 65532 and works with a read-only root. It writes only to the state
 # directory, to the target of a restore, and "strongroom cat" to /tmp.
+#
+# There is no HEALTHCHECK: the service ends when it cannot go on, and a destination that is
+# away for a while is no reason to start it again.
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
