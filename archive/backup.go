@@ -93,6 +93,8 @@ type backupRun struct {
 	next    int64 // the sequence number that this attempt aims at
 	left    leftovers
 
+	lockedUntil time.Time // what this run puts; zero where nothing is locked, or for good
+
 	mu        sync.Mutex // guards what follows
 	res       *BackupResult
 	addedSize int64
@@ -150,6 +152,7 @@ func unchanged(f *source.File, parent *manifest.Manifest) bool {
 
 // run stores what the plan says and commits the snapshot.
 func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
+	r.renewLock()
 	id, err := r.identity(ctx)
 	if err != nil {
 		return err

@@ -136,6 +136,9 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	if err != nil {
 		return err
 	}
+	if err := r.lockReused(ctx, m, pages); err != nil {
+		return err
+	}
 	// The commit point. A crash before this Put leaves objects under the number r.next
 	// that no manifest names: the next run aims at the same number and adopts them. A
 	// crash after it leaves a complete snapshot.

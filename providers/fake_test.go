@@ -47,7 +47,7 @@ func openFake(t *testing.T, endpoint string, o Options) Bucket {
 	t.Setenv("AWS_SESSION_TOKEN", "")
 	t.Setenv("AWS_PROFILE", "")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	return open(t, "s3://bucket?region=us-east-1&use_path_style=true&endpoint="+url.QueryEscape(endpoint), o)
+	return open(t, "s3://bucket?region=us-east-1&use_path_style=true&versions=false&endpoint="+url.QueryEscape(endpoint), o)
 }
 
 // fail answers with an error as S3 writes it.

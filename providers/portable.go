@@ -77,18 +77,23 @@ func (r *reader) Read(b []byte) (int, error) {
 
 // List implements archive.Store.
 func (p *portable) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+	return rollUp(ctx, p.flat, prefix, delimiter, after)
+}
+
+// rollUp lists through flat, which does not know whether after lies in a rolled-up prefix.
+func rollUp(ctx context.Context, flat flatList, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
 	return func(yield func(archive.Object, error) bool) {
 		// Services disagree on what starting within a rolled-up prefix means. Whether
 		// anything in it is still to come is looked up, and then it is done with.
 		if dir, ok := rolledUp(prefix, delimiter, after); ok {
-			for _, err := range p.flat(ctx, dir, "", after) {
+			for _, err := range flat(ctx, dir, "", after) {
 				if !yield(archive.Object{Key: dir, IsDir: true}, err) || err != nil {
 					return
 				}
 				break
 			}
 		}
-		for o, err := range p.flat(ctx, prefix, delimiter, after) {
+		for o, err := range flat(ctx, prefix, delimiter, after) {
 			if !yield(o, err) || err != nil {
 				return
 			}
@@ -105,6 +110,10 @@ func rolledUp(prefix, delimiter, key string) (string, bool) {
 	}
 	return prefix + rest[:i+len(delimiter)], true
 }
+
+// flatList lists what comes after a key, and of rolled-up prefixes only those that begin
+// after it.
+type flatList func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error]
 
 // flat lists page by page what comes after a key; rolled-up prefixes only that begin
 // after it.

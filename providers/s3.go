@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,20 +25,20 @@ import (
 
 // s3Store is an archive in a bucket of S3, MinIO, or what speaks their language.
 // Reading and listing go through gocloud's s3blob, on the client that is built here; see
-// s3put.go for writing.
+// s3put.go for writing, and s3versions.go for buckets that keep versions.
 type s3Store struct {
 	portable
 	where
+	s3Settings
 
 	client     *s3.Client
 	bucketName string
-	encryption types.ServerSideEncryption // "" for the bucket's default
-	kmsKey     *string
 	timeout    time.Duration
 	log        *slog.Logger
 
-	parts chan struct{} // a token for each part in flight, over all Puts
-	seen  atomic.Bool   // the bucket answered: it exists
+	parts  chan struct{} // a token for each part in flight, over all Puts
+	seen   atomic.Bool   // the bucket answered: it exists
+	oldest versionMemory
 
 	mu       sync.Mutex
 	unended  map[string]string // uploads that could not be aborted: id → full key
@@ -60,16 +59,13 @@ func openS3(ctx context.Context, a *address, o Options) (Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
+	settings, err := s3SettingsOf(a, time.Now())
+	if err != nil {
+		return nil, err
+	}
 	s := &s3Store{
-		where: a.where, bucketName: a.bucket, timeout: o.Timeout, log: o.Log,
+		where: a.where, s3Settings: settings, bucketName: a.bucket, timeout: o.Timeout, log: o.Log,
 		parts: make(chan struct{}, o.Transfers), unended: map[string]string{},
-		encryption: types.ServerSideEncryption(a.params["ssetype"]),
-	}
-	if k := a.params["kmskeyid"]; k != "" {
-		s.kmsKey = &k
-	}
-	if e := s.encryption; e != "" && !slices.Contains(e.Values(), e) {
-		return nil, fmt.Errorf("archive URL %s: parameter ssetype is %.40q; write one of %v", a.where, e, e.Values())
 	}
 	s.transfer = s3HTTP(&cfg, &o)
 	s.client = s3.NewFromConfig(cfg, func(so *s3.Options) {
@@ -201,17 +197,33 @@ var s3Hooks = hooks{
 
 // s3Permissions are what an operation needs, for advice.
 var s3Permissions = map[string]string{
-	"putting":    "s3:PutObject (and s3:GetObject, s3:ListBucket, s3:AbortMultipartUpload)",
-	"getting":    "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
-	"reading":    "s3:GetObject",
-	"looking at": "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
-	"listing":    "s3:ListBucket",
-	"deleting":   "s3:DeleteObject",
-	"sweeping":   "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
+	"putting":                "s3:PutObject (and s3:GetObject, s3:ListBucket, s3:AbortMultipartUpload; s3:PutObjectRetention, s3:PutObjectLegalHold to lock)",
+	"getting":                "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
+	"reading":                "s3:GetObject",
+	"looking at":             "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
+	"listing":                "s3:ListBucket",
+	"deleting":               "s3:DeleteObject",
+	"sweeping":               "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
+	"looking at the lock of": "s3:GetObjectRetention, and s3:GetObjectLegalHold with legal_hold",
+	"locking":                "s3:PutObjectRetention, and s3:PutObjectLegalHold with legal_hold",
+}
+
+// versionPermissions are the same in a bucket that keeps versions.
+var versionPermissions = map[string]string{
+	"putting":    "s3:PutObject (and s3:GetObjectVersion, s3:ListBucketVersions, s3:AbortMultipartUpload; s3:PutObjectRetention, s3:PutObjectLegalHold to lock)",
+	"getting":    "s3:GetObjectVersion and s3:ListBucketVersions",
+	"reading":    "s3:GetObjectVersion",
+	"looking at": "s3:GetObjectVersion and s3:ListBucketVersions",
+	"listing":    "s3:ListBucketVersions",
+	"deleting":   "s3:DeleteObjectVersion and s3:ListBucketVersions, and the objects must not be locked",
 }
 
 func (s *s3Store) fail(op, key string, err error) error {
-	return wrap(string(s.where), op, key, s3Permissions[op], err)
+	permission := s3Permissions[op]
+	if p := versionPermissions[op]; p != "" && s.oldest.known.Load() == versionsOn {
+		permission = p
+	}
+	return wrap(string(s.where), op, key, permission, err)
 }
 
 // Close lets go of idle connections, after a last try to end uploads that could not be

@@ -54,19 +54,19 @@ func (s *s3Store) putParts(ctx context.Context, key string, src *source, sums ar
 	}
 	completed := make([]types.CompletedPart, len(parts))
 	for i, p := range parts {
-		completed[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: &p.etag, ChecksumCRC32C: crcToHeader(p.crc)}
+		completed[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: &p.etag, ChecksumCRC32C: s.crcHeader(p.crc)}
 	}
-	_, err = s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+	in := &s3.CompleteMultipartUploadInput{
 		Bucket:          &s.bucketName,
 		Key:             s.key(key),
 		UploadId:        &id,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: completed},
-		ChecksumCRC32C:  crcToHeader(sums.CRC32C),
-		ChecksumType:    types.ChecksumTypeFullObject,
-		MpuObjectSize:   &sums.Size,
-		IfNoneMatch:     aws.String("*"),
-	})
-	if err != nil {
+		IfNoneMatch:     s.ifNone(),
+	}
+	if s.checksum == checksumCRC32C {
+		in.ChecksumCRC32C, in.ChecksumType, in.MpuObjectSize = crcToHeader(sums.CRC32C), types.ChecksumTypeFullObject, &sums.Size
+	}
+	if _, err = s.client.CompleteMultipartUpload(ctx, in); err != nil {
 		return fmt.Errorf("CompleteMultipartUpload: %w", err)
 	}
 	return nil
@@ -82,14 +82,20 @@ func (s *s3Store) begin(ctx context.Context, key string) (id string, err error) 
 		context.AfterFunc(ask, func() { t.Stop() })
 	})
 	defer stop()
-	out, err := s.client.CreateMultipartUpload(ask, &s3.CreateMultipartUploadInput{
-		Bucket:               &s.bucketName,
-		Key:                  s.key(key),
-		ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32c,
-		ChecksumType:         types.ChecksumTypeFullObject,
-		ServerSideEncryption: s.encryption,
-		SSEKMSKeyId:          s.kmsKey,
-	})
+	in := &s3.CreateMultipartUploadInput{
+		Bucket:                    &s.bucketName,
+		Key:                       s.key(key),
+		ServerSideEncryption:      s.encryption,
+		SSEKMSKeyId:               s.kmsKey,
+		StorageClass:              s.classOf(key),
+		ObjectLockMode:            s.lock.mode,
+		ObjectLockRetainUntilDate: s.lock.until(time.Now()),
+		ObjectLockLegalHoldStatus: s.lock.legalHold(),
+	}
+	if s.checksum == checksumCRC32C {
+		in.ChecksumAlgorithm, in.ChecksumType = types.ChecksumAlgorithmCrc32c, types.ChecksumTypeFullObject
+	}
+	out, err := s.client.CreateMultipartUpload(ask, in)
 	if err != nil {
 		return "", fmt.Errorf("CreateMultipartUpload: %w", err)
 	}
@@ -135,7 +141,7 @@ func (s *s3Store) sendParts(caller context.Context, key, id string, src *source)
 
 func (s *s3Store) sendPart(ctx context.Context, key, id string, i int, src *source, offset, size int64) (part, error) {
 	for round := 1; ; round++ {
-		crc, err := src.crc(ctx, offset, size)
+		content, err := s.stretchOf(ctx, src, offset, size)
 		if err != nil {
 			return part{}, err
 		}
@@ -144,13 +150,14 @@ func (s *s3Store) sendPart(ctx context.Context, key, id string, i int, src *sour
 			Key:            s.key(key),
 			UploadId:       &id,
 			PartNumber:     aws.Int32(int32(i + 1)),
-			Body:           src.section(offset, size),
+			Body:           content.body,
 			ContentLength:  &size,
-			ChecksumCRC32C: crcToHeader(crc),
+			ChecksumCRC32C: s.crcHeader(content.crc),
+			ContentMD5:     content.md5,
 		}, unsigned)
 		switch {
 		case err == nil:
-			return part{crc, size, aws.ToString(out.ETag)}, nil
+			return part{content.crc, size, aws.ToString(out.ETag)}, nil
 		case badDigest(err) && round < putRounds:
 			continue // changed on the way, or in the source: the whole's checksum tells
 		}

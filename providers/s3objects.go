@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -34,7 +34,11 @@ func (s *s3Store) head(ctx context.Context, key string) (archive.Object, error) 
 	if err := checkKey(key); err != nil {
 		return archive.Object{}, err
 	}
-	h, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucketName, Key: s.key(key), ChecksumMode: types.ChecksumModeEnabled})
+	var h *s3.HeadObjectOutput
+	err := s.atOldest(ctx, key, func(id *string) (err error) {
+		h, err = s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucketName, Key: s.key(key), VersionId: id, ChecksumMode: s.mode()})
+		return err
+	})
 	if err != nil {
 		return archive.Object{}, s.whichMissing(ctx, err)
 	}
@@ -76,37 +80,53 @@ func crcToHeader(c manifest.CRC32C) *string {
 	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, uint32(c))))
 }
 
-// Delete implements archive.Store, with one request for every thousand keys.
+// Delete implements archive.Store, with one request for every thousand keys. Where the
+// bucket keeps versions, all of them are removed, and a listing finds them first.
 func (s *s3Store) Delete(ctx context.Context, keys []string) error {
 	var errs []error
-	for batch := range slices.Chunk(keys, deleteBatch) {
-		in := &s3.DeleteObjectsInput{Bucket: &s.bucketName, Delete: &types.Delete{Quiet: aws.Bool(true)}}
-		for _, key := range batch {
-			if err := checkKey(key); err != nil {
-				errs = append(errs, s.fail("deleting", key, err))
-				continue
-			}
-			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{Key: s.key(key)})
-		}
-		if len(in.Delete.Objects) == 0 {
+	good := make([]string, 0, len(keys))
+	for _, key := range keys {
+		if err := checkKey(key); err != nil {
+			errs = append(errs, s.fail("deleting", key, err))
 			continue
 		}
-		out, err := s.client.DeleteObjects(ctx, in)
-		if err != nil {
-			errs = append(errs, s.fail("deleting", batchName(batch), err))
-			if ctx.Err() != nil {
-				break
-			}
-			continue
+		good = append(good, key)
+	}
+	if len(good) == 0 {
+		return errors.Join(errs...)
+	}
+	versioned, err := s.versioned(ctx)
+	switch {
+	case err != nil:
+		errs = append(errs, s.fail("deleting", batchName(good), err))
+	case versioned:
+		errs = append(errs, s.deleteVersions(ctx, good))
+	default:
+		objects := make([]version, len(good))
+		for i, key := range good {
+			objects[i].key = *s.key(key)
 		}
-		for _, e := range out.Errors {
-			if code := aws.ToString(e.Code); code != "NoSuchKey" {
-				err := &smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)}
-				errs = append(errs, s.fail("deleting", aws.ToString(e.Key)[len(s.prefix):], err))
-			}
-		}
+		errs = append(errs, s.deleteObjects(ctx, objects, map[string]bool{}))
 	}
 	return errors.Join(errs...)
+}
+
+// deleteError is what a service says of one version that it did not delete.
+func (s *s3Store) deleteError(e types.Error) error {
+	code := aws.ToString(e.Code)
+	if code == "NoSuchKey" || code == "NoSuchVersion" {
+		return nil
+	}
+	err := &smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)}
+	return s.fail("deleting", strings.TrimPrefix(aws.ToString(e.Key), s.prefix), err)
+}
+
+func (s *s3Store) batchName(versions []version) string {
+	keys := make([]string, len(versions))
+	for i, v := range versions {
+		keys[i] = strings.TrimPrefix(v.key, s.prefix)
+	}
+	return batchName(keys)
 }
 
 // batchName names the keys of a request that failed as a whole.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -29,9 +28,11 @@ func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums ar
 		return archive.Stored{}, s.fail("putting", key, err)
 	}
 	put, src := s.putWhole, &source{body, sums.Size}
-	if sums.Size > singleMax {
+	if sums.Size > s.singleMax() {
 		put = s.putParts
-		// What is large is not sent in vain: unlike one request, parts are not refused.
+	}
+	// What is large is not sent in vain: unlike one request, parts are not refused.
+	if sums.Size > s.singleMax() || s.lookFirst() {
 		if stored, err := s.settle(ctx, key, sums); classify1(err) != NotFound {
 			return stored, s.fail("putting", key, err)
 		}
@@ -40,7 +41,8 @@ func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums ar
 		err := put(ctx, key, src, sums)
 		if err == nil {
 			s.seen.Store(true)
-			return archive.Stored{}, nil
+			stored, err := s.confirm(ctx, key, sums)
+			return stored, s.fail("putting", key, err)
 		}
 		stored, again, err := s.afterFailure(ctx, key, src, sums, err)
 		if !again || round == putRounds {
@@ -140,15 +142,30 @@ func (s *s3Store) readBack(ctx context.Context, key string) (archive.Sums, error
 
 // putWhole sends an object in one request.
 func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums archive.Sums) error {
+	content := stretch{body: src.section(0, sums.Size), crc: sums.CRC32C}
+	if s.checksum != checksumCRC32C {
+		var err error
+		if content, err = s.stretchOf(ctx, src, 0, sums.Size); err != nil {
+			return err
+		}
+		if content.crc != sums.CRC32C {
+			return archive.ErrMismatch
+		}
+	}
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket:               &s.bucketName,
-		Key:                  s.key(key),
-		Body:                 src.section(0, sums.Size),
-		ContentLength:        &sums.Size,
-		ChecksumCRC32C:       crcToHeader(sums.CRC32C),
-		IfNoneMatch:          aws.String("*"),
-		ServerSideEncryption: s.encryption,
-		SSEKMSKeyId:          s.kmsKey,
+		Bucket:                    &s.bucketName,
+		Key:                       s.key(key),
+		Body:                      content.body,
+		ContentLength:             &sums.Size,
+		ChecksumCRC32C:            s.crcHeader(content.crc),
+		ContentMD5:                content.md5,
+		IfNoneMatch:               s.ifNone(),
+		ServerSideEncryption:      s.encryption,
+		SSEKMSKeyId:               s.kmsKey,
+		StorageClass:              s.classOf(key),
+		ObjectLockMode:            s.lock.mode,
+		ObjectLockRetainUntilDate: s.lock.until(time.Now()),
+		ObjectLockLegalHoldStatus: s.lock.legalHold(),
 	}, unsigned)
 	if err != nil {
 		return fmt.Errorf("PutObject: %w", err)

@@ -30,7 +30,14 @@ var s3Parameters = []string{
 	"profile",        // of the shared configuration file
 	"anonymous",      // true: requests are not signed
 	"ssetype",        // server-side encryption: AES256, aws:kms, aws:kms:dsse
-	"kmskeyid",       // its key
+	"kmskeyid",       // its key, for aws:kms
+	"storage_class",  // of data and bundles; the rest has the bucket's own
+	"checksum",       // crc32c, md5 or none: what the service verifies
+	"create_only",    // false: the service cannot refuse what exists, and the weaker promise will do
+	"versions",       // auto (the bucket is asked), true or false: whether it keeps versions
+	"lock",           // GOVERNANCE or COMPLIANCE: objects are locked when they are put
+	"lock_for",       // for how long, such as 30d or 36h
+	"legal_hold",     // true: objects are put on legal hold
 }
 
 const (

@@ -1,0 +1,108 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// Locker is what a Store has besides when it can lock what it puts against deletion and
+// change. All methods are safe for concurrent use; one backup at a time renews.
+type Locker interface {
+	// RenewLock sets until when what is put from now on is locked; the time moves on in
+	// steps, not with each call, and is zero when locks have no end. It reports whether
+	// anything is locked at all.
+	RenewLock() (until time.Time, locks bool)
+	// Locked reports whether an object's lock is no weaker than that of what is put now.
+	Locked(ctx context.Context, key string) (bool, error)
+	// Lock makes an object's lock no weaker than that of what is put now.
+	Lock(ctx context.Context, key string) error
+}
+
+// renewLock is called before anything is stored.
+func (r *backupRun) renewLock() {
+	if l, ok := r.store.(Locker); ok {
+		r.lockedUntil, _ = l.RenewLock()
+	}
+}
+
+// lockReused locks what a manifest names up to where the manifest will be locked (format.md,
+// fine print). The manifest tells the lock of all it names, so the parent's tells whether
+// what was kept of it has to be looked at; and what this run stored has the right lock
+// already, unless the run took longer than a step or has met what another one left.
+func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages []manifest.Page) error {
+	l, ok := r.store.(Locker)
+	if !ok {
+		return nil
+	}
+	until, locks := l.RenewLock()
+	if !locks {
+		return nil
+	}
+	own := !until.Equal(r.lockedUntil) || r.brokenOff()
+	old := r.head.id != nil // left by a run that made no snapshot
+	if r.head.base != nil {
+		key := manifest.ManifestKey(r.head.base.ref.Sequence)
+		locked, err := l.Locked(ctx, key)
+		if err != nil {
+			return fmt.Errorf("looking at the lock of %s: %w", key, err)
+		}
+		old = !locked
+	}
+	keys := r.toLock(m, pages, own, old)
+	if len(keys) > 0 {
+		r.log.Info("locking what the snapshot needs", "objects", len(keys), "until", until)
+	}
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(r.transfers)
+	for _, key := range keys {
+		if running.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			if err := l.Lock(running, key); err != nil {
+				return fmt.Errorf("locking %s: %w", key, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx) // the loop may have been left early
+}
+
+// toLock gives the objects that the manifest needs: those of this run, those of earlier
+// ones, or both.
+func (r *backupRun) toLock(m *manifest.Manifest, pages []manifest.Page, own, old bool) []string {
+	if !own && !old {
+		return nil
+	}
+	keys := map[string]bool{}
+	if r.head.id != nil || r.head.base == nil { // else it is missing
+		keys[manifest.ArchiveKey] = true
+	}
+	if r.head.record != nil {
+		keys[manifest.LedgerKey(r.head.ledger.Number)] = true
+	}
+	add := func(key string) {
+		if k, ok := manifest.ParseObjectKey(key); ok && ((own && k.Sequence == r.next) || (old && k.Sequence != r.next)) {
+			keys[key] = true
+		}
+	}
+	for i := range m.Files {
+		for _, p := range m.Files[i].Parts {
+			add(p.Object)
+		}
+	}
+	for i := range pages {
+		add(pages[i].Ref.Object)
+	}
+	return slices.Sorted(maps.Keys(keys))
+}

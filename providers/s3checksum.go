@@ -1,0 +1,83 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// stretch is what one request sends, and what the server is to compare it with.
+type stretch struct {
+	body io.ReadSeeker
+	crc  manifest.CRC32C
+	md5  *string // header Content-MD5; nil: not sent
+}
+
+// crcHeader is the header with the checksum; nil: not sent.
+func (s *s3Settings) crcHeader(crc manifest.CRC32C) *string {
+	if s.checksum != checksumCRC32C {
+		return nil
+	}
+	return crcToHeader(crc)
+}
+
+// stretchOf reads a stretch of the source for its checksums. A server that compares
+// CRC-32C gets the bytes from the source, which is read once more for that. For any other
+// they are held in memory, so that what was summed up is what is sent.
+func (s *s3Settings) stretchOf(ctx context.Context, src *source, offset, size int64) (stretch, error) {
+	section := src.section(offset, size)
+	if s.checksum == checksumCRC32C {
+		crc, err := src.crc(ctx, offset, size)
+		return stretch{body: section, crc: crc}, err
+	}
+	b := make([]byte, size)
+	if err := ctx.Err(); err != nil {
+		return stretch{}, err
+	}
+	if _, err := io.ReadFull(section, b); err != nil {
+		return stretch{}, err
+	}
+	out := stretch{body: bytes.NewReader(b), crc: manifest.CRC32C(crc32.Checksum(b, castagnoli))}
+	if s.checksum == checksumMD5 {
+		sum := md5.Sum(b)
+		header := base64.StdEncoding.EncodeToString(sum[:])
+		out.md5 = &header
+	}
+	return out, nil
+}
+
+// mode is what a look at an object asks for.
+func (s *s3Settings) mode() types.ChecksumMode {
+	if s.checksum != checksumCRC32C {
+		return ""
+	}
+	return types.ChecksumModeEnabled
+}
+
+// sum is an option for requests that S3 takes only with a checksum of what they say.
+// The SDK sends CRC32, which services without checksums do not know.
+func (s *s3Settings) sum(o *s3.Options) {
+	if s.checksum == checksumCRC32C {
+		return
+	}
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		if _, err := stack.Initialize.Remove("AWSChecksum:SetupInputContext"); err != nil {
+			return fmt.Errorf("replacing the checksum: %w", err)
+		}
+		if _, err := stack.Finalize.Remove("AWSChecksum:ComputeInputPayloadChecksum"); err != nil {
+			return fmt.Errorf("replacing the checksum: %w", err)
+		}
+		return smithyhttp.AddContentChecksumMiddleware(stack)
+	})
+}
