@@ -43,6 +43,7 @@ type listing struct {
 	entries []entry // by name
 	ignored []Ignored
 	ended   time.Time
+	enough  int // so many entries end the listing early; 0: no number does
 }
 
 // listChunk is how many names are read at a time; a whole directory of 200,000 files
@@ -98,6 +99,9 @@ func (d *Directory) listDir(ctx context.Context, dir string, known, l *listing) 
 			}
 			if sub {
 				below = append(below, name)
+			}
+			if l.enough > 0 && len(l.entries) >= l.enough {
+				return below, nil
 			}
 		}
 		if err == io.EOF {
