@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cloud.google.com/go/storage"
 	"google.golang.org/api/option"
-	gcs "google.golang.org/api/storage/v1"
 )
 
 // gcsParameters are what may stand behind the "?" of a gs URL.
@@ -27,17 +27,16 @@ const envGCSEmulator = "STORAGE_EMULATOR_HOST"
 const gcsUserAgent = "strongroom"
 
 // gcsStore is an archive in a bucket of Google Cloud Storage. It speaks the service's
-// JSON API through Google's generated client: cloud.google.com/go/storage on top of it
-// looks for credentials while it is opened, and opens a broken read again without an end.
+// JSON API through Google's module. Whether a request is made again is decided here: see
+// try, put and gcsTransport.
 type gcsStore struct {
 	where
 
-	service    *gcs.Service
-	http       *http.Client
-	bucketName string
-	prefix     string // "" or what ends in "/"
-	timeout    time.Duration
-	log        *slog.Logger
+	bucket    *storage.BucketHandle
+	transport *gcsTransport
+	prefix    string // "" or what ends in "/"
+	timeout   time.Duration
+	log       *slog.Logger
 
 	uploads chan struct{} // a token for each large object in flight: each has a buffer
 	seen    atomic.Bool   // the bucket answered: it exists
@@ -56,20 +55,26 @@ func openGCS(ctx context.Context, a *address, o Options) (Bucket, error) {
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	tune(tr, &o)
 	tr.DisableCompression = true // objects arrive as they are stored
-	s := &gcsStore{
-		where: a.where, bucketName: a.bucket, prefix: a.prefix, timeout: o.Timeout, log: o.Log,
-		uploads: make(chan struct{}, o.Transfers), http: &http.Client{Transport: tr},
+	transport := &gcsTransport{base: tr}
+	// The module would look for credentials at once, and export figures with them.
+	opts := []option.ClientOption{
+		option.WithHTTPClient(&http.Client{Transport: transport}), option.WithoutAuthentication(),
+		storage.WithJSONReads(), storage.WithDisabledClientMetrics(),
 	}
-	opts := []option.ClientOption{option.WithHTTPClient(s.http), option.WithUserAgent(gcsUserAgent)}
 	if endpoint == "" {
-		s.http.Transport = &gcsAuthorizer{base: tr, timeout: o.Timeout}
+		transport.base = &gcsAuthorizer{base: tr, timeout: o.Timeout}
 	} else {
 		opts = append(opts, option.WithEndpoint(endpoint+"/storage/v1/"))
 	}
-	if s.service, err = gcs.NewService(ctx, opts...); err != nil {
+	client, err := storage.NewClient(ctx, opts...)
+	if err != nil {
 		return nil, fmt.Errorf("archive URL %s: %w", a.where, err)
 	}
-	return s, nil
+	client.SetRetry(storage.WithPolicy(storage.RetryNever)) // its own rules know no limit but the context
+	return &gcsStore{
+		where: a.where, bucket: client.Bucket(a.bucket), transport: transport, prefix: a.prefix, timeout: o.Timeout, log: o.Log,
+		uploads: make(chan struct{}, o.Transfers),
+	}, nil
 }
 
 // gcsEndpoint is the address of a service that is not Google's, or "".
@@ -154,8 +159,9 @@ func pause(ctx context.Context, d time.Duration) error {
 func (s *gcsStore) short() time.Duration { return 2 * s.timeout }
 
 // Close lets go of idle connections. An upload that broke off shows nowhere and costs
-// nothing; the service forgets it after a week.
+// nothing; the service forgets it after a week. The module's client is not closed: it has
+// nothing else to let go of, and must not be in use any more then.
 func (s *gcsStore) Close() error {
-	s.http.CloseIdleConnections()
+	s.transport.CloseIdleConnections()
 	return nil
 }

@@ -1,8 +1,11 @@
 package providers
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"testing"
@@ -65,8 +68,36 @@ func TestGCSAttributes(t *testing.T) {
 			t.Errorf("List: %+v, %v", o, err)
 		}
 	}
-	made, err := server.Client.Objects.Get(server.Bucket, server.Prefix+key).Context(t.Context()).Do()
+	made, err := server.Client.Bucket(server.Bucket).Object(server.Prefix + key).Attrs(t.Context())
 	if err != nil || made.ContentType != "application/octet-stream" {
 		t.Errorf("%+v, %v", made, err)
+	}
+}
+
+// An object that says of itself that it is compressed is read as it is stored, in ranges
+// too.
+func TestGCSNothingIsUnpacked(t *testing.T) {
+	server := storetest.NewGCS(t)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write([]byte("content"))
+	z.Close()
+	w := server.Client.Bucket(server.Bucket).Object(server.Prefix + "a").NewWriter(t.Context())
+	w.ContentEncoding = "gzip"
+	w.Write(packed.Bytes())
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, server.URL, Options{})
+	for _, from := range []int64{0, 5} {
+		r, err := b.Get(t.Context(), "a", from, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		r.Close()
+		if err != nil || !bytes.Equal(got, packed.Bytes()[from:]) {
+			t.Errorf("from %d on: %d bytes of %d, %v", from, len(got), packed.Len(), err)
+		}
 	}
 }

@@ -122,7 +122,7 @@ func gcsPasses(err error, attempt int) bool {
 		return false
 	}
 	var broken *sourceError
-	if errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch) || badCertificate(err) {
+	if errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch) || errors.Is(err, errGCSEarly) || badCertificate(err) {
 		return false
 	}
 	switch classify(err) {

@@ -2,23 +2,23 @@ package providers
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
-	"time"
 
+	"cloud.google.com/go/storage"
 	"google.golang.org/api/googleapi"
-	gcs "google.golang.org/api/storage/v1"
+	"google.golang.org/api/iterator"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
 )
-
-// gcsFields are those of an object that are asked for.
-const gcsFields = "name,size,timeCreated,crc32c,md5Hash,generation"
 
 // gcsDeletes is how many keys are deleted at once: each takes a request.
 const gcsDeletes = 16
@@ -28,9 +28,9 @@ func (s *gcsStore) Stat(ctx context.Context, key string) (archive.Object, error)
 	if err := checkKey(key); err != nil {
 		return archive.Object{}, s.fail("looking at", key, err)
 	}
-	var o *gcs.Object
+	var o *storage.ObjectAttrs
 	err := s.try(ctx, s.short(), func(ctx context.Context) (err error) {
-		o, err = s.service.Objects.Get(s.bucketName, s.prefix+key).Fields(gcsFields).Context(ctx).Do()
+		o, err = s.bucket.Object(s.prefix + key).Attrs(ctx)
 		return s.whichMissing(ctx, err)
 	})
 	if err != nil {
@@ -40,17 +40,17 @@ func (s *gcsStore) Stat(ctx context.Context, key string) (archive.Object, error)
 	return s.object(o), nil
 }
 
-// object turns the service's description of an object into the archive's. An object that
-// was composed of others has no MD5.
-func (s *gcsStore) object(o *gcs.Object) archive.Object {
-	out := archive.Object{Key: strings.TrimPrefix(o.Name, s.prefix), Size: int64(o.Size)}
-	if t, err := time.Parse(time.RFC3339, o.TimeCreated); err == nil {
-		out.Modified = t
+// object turns the service's description of an object, or of a rolled-up prefix, into the
+// archive's. An object that was composed of others has no MD5. The module does not tell a
+// CRC-32C of 0 from none: only of nothing it is known to be 0.
+func (s *gcsStore) object(o *storage.ObjectAttrs) archive.Object {
+	if o.Prefix != "" {
+		return archive.Object{Key: strings.TrimPrefix(o.Prefix, s.prefix), IsDir: true}
 	}
-	if crc, ok := crcFromHeader(&o.Crc32c); ok {
+	out := archive.Object{Key: strings.TrimPrefix(o.Name, s.prefix), Size: o.Size, Modified: o.Created, MD5: hex.EncodeToString(o.MD5)}
+	if crc := manifest.CRC32C(o.CRC32C); crc != 0 || o.Size == 0 {
 		out.CRC32C = &crc
 	}
-	out.MD5 = gcsMD5(o.Md5Hash)
 	return out
 }
 
@@ -60,7 +60,7 @@ func (s *gcsStore) whichMissing(ctx context.Context, err error) error {
 	if classify1(err) != NotFound || s.seen.Load() {
 		return err
 	}
-	_, listErr := s.service.Objects.List(s.bucketName).MaxResults(1).Prefix(s.prefix).Fields("kind").Context(ctx).Do()
+	_, _, listErr := s.page(ctx, gcsQuery(s.prefix), 1, "")
 	switch k := classify1(listErr); {
 	case listErr == nil:
 		s.seen.Store(true)
@@ -93,34 +93,29 @@ func (s *gcsStore) Get(ctx context.Context, key string, offset, length int64) (i
 	return &reader{body, &portable{fail: s.fail}, key}, nil
 }
 
-// download makes one attempt to begin reading.
+// download makes one attempt to begin reading. The module checks the CRC-32C of what is
+// read as a whole.
 func (s *gcsStore) download(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	call := s.service.Objects.Get(s.bucketName, s.prefix+key).Context(ctx)
-	switch {
-	case length > 0:
-		call.Header().Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))
-	case offset > 0:
-		call.Header().Set("Range", fmt.Sprintf("bytes=%d-", offset))
-	}
-	r, err := call.Download()
+	ctx, _ = newGCSAttempt(ctx)
+	r, err := s.bucket.Object(s.prefix+key).NewRangeReader(ctx, offset, length)
 	var api *googleapi.Error
 	switch {
 	case errors.As(err, &api) && api.Code == http.StatusRequestedRangeNotSatisfiable:
 		return io.NopCloser(strings.NewReader("")), nil
 	case err != nil:
 		return nil, s.whichMissing(ctx, err)
-	case offset > 0 && r.StatusCode != http.StatusPartialContent:
-		r.Body.Close()
-		return nil, fmt.Errorf("the service answered %s instead of the range that was asked for", r.Status)
+	case r.Attrs.StartOffset != offset:
+		r.Close()
+		return nil, fmt.Errorf("the service answered with what begins at %d instead of the range from %d on", r.Attrs.StartOffset, offset)
 	}
 	s.seen.Store(true)
 	if length < 0 {
-		return r.Body, nil
+		return r, nil
 	}
 	return struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(r.Body, length), r.Body}, nil
+	}{io.LimitReader(r, length), r}, nil
 }
 
 // List implements archive.Store.
@@ -147,21 +142,16 @@ func (s *gcsStore) List(ctx context.Context, prefix, delimiter, after string) it
 // after it. The service begins at the key itself.
 func (s *gcsStore) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
 	return func(yield func(archive.Object, error) bool) {
+		q := gcsQuery(s.prefix + prefix)
+		q.Delimiter = delimiter
+		if after != "" {
+			q.StartOffset = s.prefix + after
+		}
 		for token := ""; ; {
-			var page *gcs.Objects
+			var page []archive.Object
+			var next string
 			err := s.try(ctx, s.short(), func(ctx context.Context) (err error) {
-				call := s.service.Objects.List(s.bucketName).Prefix(s.prefix + prefix).MaxResults(listPage).
-					Fields("nextPageToken,prefixes,items(" + gcsFields + ")").Context(ctx)
-				if delimiter != "" {
-					call.Delimiter(delimiter)
-				}
-				if after != "" {
-					call.StartOffset(s.prefix + after)
-				}
-				if token != "" {
-					call.PageToken(token)
-				}
-				page, err = call.Do()
+				page, next, err = s.page(ctx, q, listPage, token)
 				if classify1(err) == NotFound {
 					return errGCSNoBucket
 				}
@@ -172,36 +162,44 @@ func (s *gcsStore) flat(ctx context.Context, prefix, delimiter, after string) it
 				return
 			}
 			s.seen.Store(true)
-			for _, o := range s.merge(page) {
+			for _, o := range page {
 				if o.Key > after && !yield(o, nil) {
 					return
 				}
 			}
-			if token = page.NextPageToken; token == "" {
+			if token = next; token == "" {
 				return
 			}
 		}
 	}
 }
 
-// merge puts a page's objects and its rolled-up prefixes, each in order, into one order.
-func (s *gcsStore) merge(page *gcs.Objects) []archive.Object {
-	out := make([]archive.Object, 0, len(page.Items)+len(page.Prefixes))
-	dirs := page.Prefixes
-	for _, o := range page.Items {
-		for len(dirs) > 0 && dirs[0] < o.Name {
-			out, dirs = append(out, s.dir(dirs[0])), dirs[1:]
-		}
-		out = append(out, s.object(o))
-	}
-	for _, d := range dirs {
-		out = append(out, s.dir(d))
-	}
-	return out
+// gcsQuery asks for what an archive wants to know of the objects below a prefix.
+func gcsQuery(prefix string) *storage.Query {
+	q := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
+	q.SetAttrSelection([]string{"Name", "Size", "Created", "CRC32C", "MD5"}) // fails for other names only
+	return q
 }
 
-func (s *gcsStore) dir(name string) archive.Object {
-	return archive.Object{Key: strings.TrimPrefix(name, s.prefix), IsDir: true}
+// page asks for a page of a listing, and gives it in order with the token of the next one,
+// "" after the last. The service gives objects and rolled-up prefixes apart.
+func (s *gcsStore) page(ctx context.Context, q *storage.Query, size int, token string) ([]archive.Object, string, error) {
+	it := s.bucket.Objects(ctx, q)
+	info := it.PageInfo()
+	info.MaxSize, info.Token = size, token
+	var page []archive.Object
+	for len(page) == 0 || info.Remaining() > 0 {
+		o, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			return nil, "", nil
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		page = append(page, s.object(o))
+	}
+	slices.SortFunc(page, func(a, b archive.Object) int { return strings.Compare(a.Key, b.Key) })
+	return page, info.Token, nil
 }
 
 // Delete implements archive.Store, with a request for each key.
@@ -230,7 +228,7 @@ func (s *gcsStore) remove(ctx context.Context, key string) error {
 		return err
 	}
 	err := s.try(ctx, s.short(), func(ctx context.Context) error {
-		return s.whichMissing(ctx, s.service.Objects.Delete(s.bucketName, s.prefix+key).Context(ctx).Do())
+		return s.whichMissing(ctx, s.bucket.Object(s.prefix+key).Delete(ctx))
 	})
 	if classify1(err) == NotFound {
 		return nil

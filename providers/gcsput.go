@@ -2,27 +2,35 @@ package providers
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
-	"sync"
+	"time"
 
+	"cloud.google.com/go/storage"
+	"github.com/googleapis/gax-go/v2"
 	"google.golang.org/api/googleapi"
-	gcs "google.golang.org/api/storage/v1"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
 )
 
+// A large object goes out in chunks, one after another; several files at once fill the
+// line. Parts of one object side by side would fill it with a single file, but the service
+// has no way for that which keeps our promises:
+//
+//   - Composed of temporary objects, as the module's experimental parallel uploads do it
+//     (and over gRPC only): after a crash they lie in the bucket for good and show in
+//     listings, and taking them away needs the permission to delete, which an archive can
+//     do without.
+//   - The multipart uploads of the XML API know no preconditions: their end overwrites what
+//     is there.
+//   - The module's transfermanager downloads only.
 const (
-	gcsChunk    = 8 << 20 // what a large object is sent in, and its buffer
-	gcsLookSize = 1 << 20 // from this size on is looked, before an object is sent in vain
+	gcsChunk    = 8 << 20   // what a large object is sent in, and its buffer
+	gcsLookSize = 1 << 20   // from this size on is looked, before an object is sent in vain
+	gcsPatience = time.Hour // no limit on a chunk's attempts: they are counted, and some links are slow
 
 	gcsContentType = "application/octet-stream"
 )
@@ -117,86 +125,90 @@ func (s *gcsStore) settle(ctx context.Context, key string, sums archive.Sums) (a
 	return archive.Stored{Existed: true}, nil
 }
 
-// insert sends an object: in one request or, beyond singleMax, in chunks, each of which
-// is sent again when it fails.
+// insert makes one attempt to send an object. Whatever goes wrong on this side, the attempt
+// has failed before the module hears of it: nothing is sent after that, so that no end can
+// be taken for the object's.
 func (s *gcsStore) insert(ctx context.Context, key string, src *source, sums archive.Sums) error {
-	content := &promised{ctx: ctx, r: src.section(0, sums.Size), sums: sums, got: newSummer()}
-	object := &gcs.Object{Name: s.prefix + key, Crc32c: *crcToHeader(sums.CRC32C), ContentType: gcsContentType}
-	send := s.sendWhole
-	if sums.Size > singleMax {
-		send = s.sendChunks
-	}
-	made, err := send(ctx, object, content)
-	if broken := content.stop(); broken != nil {
-		return broken // the service's error, if any, comes from that
-	}
+	ctx, attempt := newGCSAttempt(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := s.writer(ctx, key, sums)
+	content := &promised{r: src.section(0, sums.Size), sums: sums, got: newSummer()}
+	_, err := io.CopyBuffer(w, content, make([]byte, piece(sums.Size)))
 	if err != nil {
+		attempt.fail(err)
+		cancel()
+	}
+	if ended := w.Close(); err == nil { // it waits for the end of all requests
+		err = ended
+	}
+	var broken *sourceError
+	switch {
+	case errors.As(err, &broken):
+		return broken
+	case err != nil:
 		return fmt.Errorf("inserting: %w", err)
 	}
 	s.seen.Store(true)
-	return s.verify(ctx, key, made, sums)
+	return s.verify(ctx, key, w.Attrs(), sums)
 }
 
-// sendChunks begins an upload and sends it in chunks. Without its last one it makes nothing.
-func (s *gcsStore) sendChunks(ctx context.Context, object *gcs.Object, content *promised) (*gcs.Object, error) {
-	return s.service.Objects.Insert(s.bucketName, object).IfGenerationMatch(0).Fields(gcsFields).
-		Media(content, googleapi.ContentType(gcsContentType), googleapi.ChunkSize(gcsChunk),
-			googleapi.ChunkRetryDeadline(maxStandstills*s.timeout)).
-		Context(ctx).Do()
+// writer begins an object: to be sent in one request, which is not buffered, or beyond
+// singleMax in chunks, each of which is sent again when it fails.
+func (s *gcsStore) writer(ctx context.Context, key string, sums archive.Sums) *storage.Writer {
+	o := s.bucket.Object(s.prefix + key).If(storage.Conditions{DoesNotExist: true})
+	chunk := 0
+	if sums.Size > singleMax {
+		chunk = gcsChunk
+		o = o.Retryer(storage.WithPolicy(storage.RetryIdempotent), storage.WithErrorFunc(new(gcsChunks).again),
+			storage.WithBackoff(gax.Backoff{Initial: firstBackoff, Max: maxBackoff, Multiplier: 2}))
+	}
+	w := o.NewWriter(ctx)
+	w.ContentType = gcsContentType
+	w.CRC32C, w.SendCRC32C = uint32(sums.CRC32C), true
+	w.ChunkSize, w.ChunkRetryDeadline = chunk, gcsPatience
+	return w
 }
 
-// sendWhole sends an object in one request, which is not buffered. The generated client
-// does not say how long that is, and writes the end of the request's last part even when
-// the content breaks off.
-func (s *gcsStore) sendWhole(ctx context.Context, object *gcs.Object, content *promised) (*gcs.Object, error) {
-	described, err := json.Marshal(object)
-	if err != nil {
-		return nil, err
+// piece is what the module is given at a time: it passes on 32 KiB, or fills its buffer.
+func piece(size int64) int {
+	if size > singleMax {
+		return copyBuffer
 	}
-	boundary := rand.Text()
-	head := fmt.Sprintf("--%[1]s\r\nContent-Type: application/json\r\n\r\n%[2]s\r\n--%[1]s\r\nContent-Type: %[3]s\r\n\r\n", boundary, described, gcsContentType)
-	tail := "\r\n--" + boundary + "--\r\n"
-	query := url.Values{"uploadType": {"multipart"}, "ifGenerationMatch": {"0"}, "alt": {"json"}, "prettyPrint": {"false"}, "fields": {gcsFields}}
-	to := googleapi.ResolveRelative(s.service.BasePath, "/upload/storage/v1/b/"+s.bucketName+"/o") + "?" + query.Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, io.MultiReader(strings.NewReader(head), content, strings.NewReader(tail)))
-	if err != nil {
-		return nil, err
+	return 64 << 10
+}
+
+// gcsChunks counts the attempts of one upload's requests.
+type gcsChunks struct{ failures int }
+
+// again decides whether a request is sent again. The module asks after each one, also
+// after success. An upload that the service has forgotten must be begun anew.
+func (c *gcsChunks) again(err error) bool {
+	if err == nil {
+		c.failures = 0
+		return false
 	}
-	r.ContentLength = int64(len(head)) + content.sums.Size + int64(len(tail))
-	r.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
-	r.Header.Set("User-Agent", gcsUserAgent)
-	response, err := s.http.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer googleapi.CloseBody(response)
-	if err := googleapi.CheckResponse(response); err != nil {
-		return nil, err
-	}
-	made := &gcs.Object{}
-	return made, json.NewDecoder(response.Body).Decode(made)
+	var api *googleapi.Error
+	c.failures++
+	return gcsPasses(err, c.failures) && !(errors.As(err, &api) && api.Code == http.StatusGone)
 }
 
 // verify compares what the service says it has made with the promise. The service itself
 // does so before it makes anything; one that does not is not trusted with the object,
 // which nobody has been told of yet.
-func (s *gcsStore) verify(ctx context.Context, key string, made *gcs.Object, sums archive.Sums) error {
-	o := s.object(made)
-	if o.Size == sums.Size && o.CRC32C != nil && *o.CRC32C == sums.CRC32C {
+func (s *gcsStore) verify(ctx context.Context, key string, made *storage.ObjectAttrs, sums archive.Sums) error {
+	crc := manifest.CRC32C(made.CRC32C)
+	if made.Size == sums.Size && crc == sums.CRC32C {
 		return nil
 	}
-	has := "no checksum"
-	if o.CRC32C != nil {
-		has = "CRC-32C " + o.CRC32C.String()
-	}
-	err := fmt.Errorf("the service made an object of %d bytes and %s of %d bytes and CRC-32C %s", o.Size, has, sums.Size, sums.CRC32C)
+	err := fmt.Errorf("the service made an object of %d bytes and CRC-32C %s of %d bytes and CRC-32C %s", made.Size, crc, sums.Size, sums.CRC32C)
 	if made.Generation == 0 {
 		return fmt.Errorf("%w; it could not be deleted: its generation is not known", err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
 	gone := s.try(ctx, s.short(), func(ctx context.Context) error {
-		return s.service.Objects.Delete(s.bucketName, s.prefix+key).Generation(made.Generation).Context(ctx).Do()
+		return s.bucket.Object(s.prefix + key).Generation(made.Generation).Delete(ctx)
 	})
 	if gone != nil && classify(gone) != NotFound {
 		return fmt.Errorf("%w; it could not be deleted: %w", err, gone)
@@ -207,55 +219,17 @@ func (s *gcsStore) verify(ctx context.Context, key string, made *gcs.Object, sum
 // promised reads content that must be what was promised: at its end there is an error
 // instead of an io.EOF if it is not, so that the upload never ends well.
 type promised struct {
-	mu   sync.Mutex
-	ctx  context.Context
 	r    io.Reader
 	sums archive.Sums
 	got  *summer
-	err  error // of the content
 }
 
 // Read implements io.Reader.
 func (p *promised) Read(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err != nil {
-		return 0, p.err
-	}
 	n, err := p.r.Read(b)
-	if canceled := p.ctx.Err(); canceled != nil { // also while reading: the rest is not sent
-		return 0, canceled
-	}
 	p.got.Write(b[:n])
-	switch {
-	case errors.Is(err, io.EOF) && p.got.sums() != p.sums:
-		p.err = &sourceError{archive.ErrMismatch}
-		return 0, p.err
-	case err != nil && !errors.Is(err, io.EOF):
-		p.err = err
+	if errors.Is(err, io.EOF) && p.got.sums() != p.sums {
+		return 0, &sourceError{archive.ErrMismatch}
 	}
 	return n, err
-}
-
-// stop ends the reading and tells why it failed, if it did. net/http may still read when
-// a request is over.
-func (p *promised) stop() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	err := p.err
-	if err == nil {
-		p.err = errStopped
-	}
-	return err
-}
-
-var errStopped = errors.New("the request is over")
-
-// gcsMD5 turns the service's base64 into hex digits.
-func gcsMD5(b64 string) string {
-	b, err := base64.StdEncoding.DecodeString(b64)
-	if err != nil {
-		return ""
-	}
-	return hex.EncodeToString(b)
 }

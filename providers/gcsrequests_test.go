@@ -20,8 +20,10 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 )
 
-// One request, create-only, with the promised checksum and without credentials.
+// One request, create-only, with the promised checksum and without credentials. The
+// endpoint in the URL goes before the one in the environment.
 func TestGCSRequestOfAPut(t *testing.T) {
+	t.Setenv(envGCSEmulator, "127.0.0.1:1")
 	f, b := newFakeGCS(t, Options{}, serve)
 	content := []byte("content")
 	if stored, err := putBytes(t, b, "a", content); err != nil || stored.Existed {

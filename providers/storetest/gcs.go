@@ -3,12 +3,14 @@ package storetest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"strings"
 	"testing"
 
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/iterator"
 	"google.golang.org/api/option"
-	gcs "google.golang.org/api/storage/v1"
 )
 
 // envGCS names the HOST:PORT of an emulator of Google Cloud Storage.
@@ -16,7 +18,7 @@ const envGCS = "STRONGROOM_TEST_GCS"
 
 // GCSServer is a fresh bucket on an emulator. It goes away with its test.
 type GCSServer struct {
-	Client *gcs.Service // for what a test does behind a store's back
+	Client *storage.Client // for what a test does behind a store's back
 	Bucket string
 	URL    string // of an archive in it
 	Prefix string // that the archive's keys have in the bucket
@@ -39,11 +41,11 @@ func NewGCS(t *testing.T) *GCSServer {
 	s := &GCSServer{Bucket: "test-" + strings.ToLower(rand.Text()), Prefix: "orders/node-1/"}
 	s.URL = "gs://" + s.Bucket + "/" + strings.TrimSuffix(s.Prefix, "/") + "?endpoint=http://" + address
 	var err error
-	s.Client, err = gcs.NewService(t.Context(), option.WithoutAuthentication(), option.WithEndpoint("http://"+address+"/storage/v1/"))
+	s.Client, err = storage.NewClient(t.Context(), option.WithoutAuthentication(), option.WithEndpoint("http://"+address+"/storage/v1/"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Client.Buckets.Insert("test", &gcs.Bucket{Name: s.Bucket}).Context(t.Context()).Do(); err != nil {
+	if err := s.Client.Bucket(s.Bucket).Create(t.Context(), "test", nil); err != nil {
 		t.Fatalf("making a bucket at %s: %v", address, err)
 	}
 	t.Cleanup(func() { s.remove(t) })
@@ -52,19 +54,23 @@ func NewGCS(t *testing.T) *GCSServer {
 
 // remove empties and deletes the bucket.
 func (s *GCSServer) remove(t *testing.T) {
+	defer s.Client.Close()
 	ctx := context.WithoutCancel(t.Context())
-	err := s.Client.Objects.List(s.Bucket).Pages(ctx, func(page *gcs.Objects) error {
-		for _, o := range page.Items {
-			if err := s.Client.Objects.Delete(s.Bucket, o.Name).Context(ctx).Do(); err != nil {
-				return err
-			}
+	b := s.Client.Bucket(s.Bucket)
+	for it := b.Objects(ctx, nil); ; {
+		o, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			break
 		}
-		return nil
-	})
-	if err != nil {
-		t.Errorf("emptying the bucket: %v", err)
+		if err == nil {
+			err = b.Object(o.Name).Delete(ctx)
+		}
+		if err != nil {
+			t.Errorf("emptying the bucket: %v", err)
+			break
+		}
 	}
-	if err := s.Client.Buckets.Delete(s.Bucket).Context(ctx).Do(); err != nil {
+	if err := b.Delete(ctx); err != nil {
 		t.Errorf("deleting the bucket: %v", err)
 	}
 }

@@ -1,0 +1,222 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// gcsTransport stands between Google's module and the connections. The module goes on by
+// itself in some cases in which it must not, and gives no way to forbid it:
+//
+//   - A body that breaks is asked for again, as often as it breaks and all within one call
+//     of Read. Here the second request gets the error of the first one; who reads resumes,
+//     with attempts that are counted (see archive).
+//   - A request whose source has failed is given the end that makes its content whole: the
+//     last line of a multipart body. Here nothing is sent once a gcsAttempt has failed.
+//   - An upload that is answered with success too early waits for ever for somebody to
+//     take the rest. Here such an answer is an error.
+//   - A chunk's buffer is filled anew when the chunk was taken, though an earlier request
+//     with it, which got its answer before its end, may still be sending: see gcsLoan.
+//
+// All bounds are those of one attempt: another one is made by try and put, or by nobody.
+type gcsTransport struct {
+	base interface {
+		http.RoundTripper
+		CloseIdleConnections()
+	}
+}
+
+var errGCSEarly = errors.New("the service ended the upload before it had been sent all of it")
+
+// RoundTrip implements http.RoundTripper.
+func (t *gcsTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	attempt := gcsAttemptOf(r.Context())
+	if err := attempt.failed(); err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", gcsUserAgent)
+	if r.URL.Query().Get("alt") == "media" {
+		// As it is stored. The module's ReadCompressed does this for its XML reads only.
+		r.Header.Set("Accept-Encoding", "gzip")
+	}
+	loan := attempt.lend()
+	stream := guard(r, attempt, loan)
+	response, err := t.base.RoundTrip(r)
+	if err != nil {
+		loan.takeBack()
+		return nil, err
+	}
+	if response.StatusCode/100 == 2 {
+		loan.takeBack()
+		if stream != nil && !stream.whole.Load() || moreToCome(r, response) {
+			response.Body.Close()
+			return nil, errGCSEarly
+		}
+	}
+	if r.Method == http.MethodGet {
+		response.Body = &gcsAnswer{response.Body, attempt}
+	}
+	return response, nil
+}
+
+// guard puts what watches over it around a request's content. It gives that of a source,
+// as opposed to a buffer, whose length is known, or nil.
+func guard(r *http.Request, attempt *gcsAttempt, loan *gcsLoan) *gcsStream {
+	switch again := r.GetBody; {
+	case r.Body == nil || r.Body == http.NoBody:
+	case again == nil || r.ContentLength <= 0:
+		stream := &gcsStream{ReadCloser: r.Body, attempt: attempt, ctx: r.Context()}
+		r.Body = stream
+		return stream
+	default:
+		r.Body = &gcsLent{r.Body, loan, r.ContentLength}
+		r.GetBody = func() (io.ReadCloser, error) {
+			body, err := again()
+			return &gcsLent{body, loan, r.ContentLength}, err
+		}
+	}
+	return nil
+}
+
+// moreToCome reports whether a chunk that is not the last one has ended the upload.
+func moreToCome(r *http.Request, response *http.Response) bool {
+	return strings.HasSuffix(r.Header.Get("Content-Range"), "/*") &&
+		response.Header.Get("X-Http-Status-Code-Override") != "308"
+}
+
+// CloseIdleConnections is called by http.Client.
+func (t *gcsTransport) CloseIdleConnections() { t.base.CloseIdleConnections() }
+
+// gcsAttempt is one attempt to read or to upload. It stands in the context of all
+// requests that are made for it.
+type gcsAttempt struct {
+	mu   sync.Mutex
+	err  error
+	loan *gcsLoan // of the last request
+}
+
+type gcsAttemptKey struct{}
+
+// newGCSAttempt begins an attempt, in a context of its own.
+func newGCSAttempt(ctx context.Context) (context.Context, *gcsAttempt) {
+	a := &gcsAttempt{}
+	return context.WithValue(ctx, gcsAttemptKey{}, a), a
+}
+
+// gcsAttemptOf gives the attempt that a request belongs to. Requests without content are
+// not counted: each has one of its own.
+func gcsAttemptOf(ctx context.Context) *gcsAttempt {
+	if a, ok := ctx.Value(gcsAttemptKey{}).(*gcsAttempt); ok {
+		return a
+	}
+	return &gcsAttempt{}
+}
+
+// fail ends the attempt: when it returns, no more of it is sent. The first error stays.
+func (a *gcsAttempt) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err = err
+	}
+}
+
+func (a *gcsAttempt) failed() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
+}
+
+// lend begins the loan of a request, and ends that of the one before.
+func (a *gcsAttempt) lend() *gcsLoan {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.loan != nil {
+		a.loan.takeBack()
+	}
+	a.loan = &gcsLoan{}
+	return a.loan
+}
+
+// gcsStream is an object's content on its way to the service, as its source is read.
+type gcsStream struct {
+	io.ReadCloser
+	attempt *gcsAttempt
+	ctx     context.Context
+	whole   atomic.Bool
+}
+
+// Read gives nothing that was read after the attempt had failed: it may be an end that
+// does not belong there.
+func (b *gcsStream) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if failed := errors.Join(b.attempt.failed(), b.ctx.Err()); failed != nil {
+		return 0, failed
+	}
+	if errors.Is(err, io.EOF) {
+		b.whole.Store(true)
+	}
+	return n, err
+}
+
+// gcsLoan is the time for which a request may read the module's buffer. It ends with an
+// error or success; after another answer, which net/http gives up when sending fails, with
+// the next request.
+type gcsLoan struct {
+	mu   sync.Mutex
+	over bool
+}
+
+var errGCSOver = errors.New("the request is over")
+
+func (l *gcsLoan) takeBack() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+}
+
+// gcsLent is a chunk on its way to the service.
+type gcsLent struct {
+	io.ReadCloser
+	loan *gcsLoan
+	left int64
+}
+
+// Read knows the end from the length: net/http asks for it when all is sent, at which time
+// the answer may have come.
+func (b *gcsLent) Read(p []byte) (int, error) {
+	b.loan.mu.Lock()
+	defer b.loan.mu.Unlock()
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	if b.loan.over {
+		return 0, errGCSOver
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	return n, err
+}
+
+// gcsAnswer is an object's content on its way from the service. When it breaks, the attempt has failed.
+type gcsAnswer struct {
+	io.ReadCloser
+	attempt *gcsAttempt
+}
+
+func (b *gcsAnswer) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.attempt.fail(err)
+	}
+	return n, err
+}
