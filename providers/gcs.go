@@ -37,6 +37,7 @@ type gcsStore struct {
 	prefix    string // "" or what ends in "/"
 	timeout   time.Duration
 	log       *slog.Logger
+	budget    *budget
 
 	uploads chan struct{} // a token for each large object in flight: each has a buffer
 	seen    atomic.Bool   // the bucket answered: it exists
@@ -73,7 +74,7 @@ func openGCS(ctx context.Context, a *address, o Options) (Bucket, error) {
 	client.SetRetry(storage.WithPolicy(storage.RetryNever)) // its own rules know no limit but the context
 	return &gcsStore{
 		where: a.where, bucket: client.Bucket(a.bucket), transport: transport, prefix: a.prefix, timeout: o.Timeout, log: o.Log,
-		uploads: make(chan struct{}, o.Transfers),
+		budget: o.budget, uploads: make(chan struct{}, o.Transfers),
 	}, nil
 }
 
@@ -125,6 +126,9 @@ func (s *gcsStore) try(ctx context.Context, limit time.Duration, op func(context
 		}
 		if !gcsPasses(err, attempt) {
 			return err
+		}
+		if spent := s.budget.spend(); spent != nil {
+			return errors.Join(err, spent)
 		}
 		if err := pause(ctx, backoff(attempt)); err != nil {
 			return err

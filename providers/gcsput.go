@@ -70,6 +70,10 @@ func (s *gcsStore) put(ctx context.Context, key string, src *source, sums archiv
 		if ctx.Err() != nil || !more || !(gcsPasses(err, attempt) || gcsBadChecksum(err) && attempt < putRounds) {
 			break
 		}
+		if spent := s.budget.spend(); spent != nil {
+			err = errors.Join(err, spent)
+			break
+		}
 		if pause(ctx, backoff(attempt)) != nil {
 			break
 		}
@@ -160,7 +164,7 @@ func (s *gcsStore) writer(ctx context.Context, key string, sums archive.Sums) *s
 	chunk := 0
 	if sums.Size > singleMax {
 		chunk = gcsChunk
-		o = o.Retryer(storage.WithPolicy(storage.RetryIdempotent), storage.WithErrorFunc(new(gcsChunks).again),
+		o = o.Retryer(storage.WithPolicy(storage.RetryIdempotent), storage.WithErrorFunc((&gcsChunks{budget: s.budget}).again),
 			storage.WithBackoff(gax.Backoff{Initial: firstBackoff, Max: maxBackoff, Multiplier: 2}))
 	}
 	w := o.NewWriter(ctx)
@@ -179,7 +183,10 @@ func piece(size int64) int {
 }
 
 // gcsChunks counts the attempts of one upload's requests.
-type gcsChunks struct{ failures int }
+type gcsChunks struct {
+	budget   *budget
+	failures int
+}
 
 // again decides whether a request is sent again. The module asks after each one, also
 // after success. An upload that the service has forgotten must be begun anew.
@@ -190,7 +197,10 @@ func (c *gcsChunks) again(err error) bool {
 	}
 	var api *googleapi.Error
 	c.failures++
-	return gcsPasses(err, c.failures) && !(errors.As(err, &api) && api.Code == http.StatusGone)
+	if !gcsPasses(err, c.failures) || errors.As(err, &api) && api.Code == http.StatusGone {
+		return false
+	}
+	return c.budget.spend() == nil
 }
 
 // verify compares what the service says it has made with the promise. The service itself

@@ -178,7 +178,7 @@ func (idle) CloseIdleConnections()                               {}
 // The attempts of a chunk are counted, and begin anew with the next one.
 func TestGCSChunkAttempts(t *testing.T) {
 	busy := &googleapi.Error{Code: http.StatusServiceUnavailable}
-	c := &gcsChunks{}
+	c := &gcsChunks{budget: newBudget(8)}
 	for round := range 3 {
 		for i := 1; i < maxAttempts; i++ {
 			if !c.again(busy) {
@@ -199,7 +199,7 @@ func TestGCSChunkAttempts(t *testing.T) {
 		&googleapi.Error{Code: http.StatusGone}, &googleapi.Error{Code: http.StatusForbidden},
 		errGCSEarly, &sourceError{iotest.ErrTimeout},
 	} {
-		if new(gcsChunks).again(err) {
+		if (&gcsChunks{budget: newBudget(8)}).again(err) {
 			t.Errorf("another attempt after %v", err)
 		}
 	}

@@ -50,6 +50,17 @@ func TestNothingIsTriedAgainWithoutBudget(t *testing.T) {
 		_, err := s.Get(t.Context(), "data/a", 0, -1)
 		check(t, err, f.seen())
 	})
+	t.Run("gcs", func(t *testing.T) {
+		f, s := newFakeGCS(t, Options{budget: spent}, func(w http.ResponseWriter, _ *http.Request) bool {
+			failGCS(w, http.StatusServiceUnavailable, "backendError", "it is so")
+			return true
+		})
+		_, err := s.Get(t.Context(), "data/a", 0, -1)
+		check(t, err, f.seen())
+		if _, err = putBytes(t, s, "data/a", []byte("a")); !errors.Is(err, errBudget) {
+			t.Errorf("Put: %v", err)
+		}
+	})
 	t.Run("azure", func(t *testing.T) {
 		f, s := newFakeAzure(t, Options{budget: spent}, func(_ *fakeAzure, w http.ResponseWriter, _ *http.Request) {
 			failAzure(w, http.StatusServiceUnavailable, "ServerBusy")
