@@ -14,7 +14,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=devel
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=${VERSION}" -o /out/usr/bin/strongroom ./cmd/strongroom
+RUN CGO_ENABLED=0 go build -tags disable_grpc_modules -trimpath -buildvcs=false -ldflags="-s -w -X main.version=${VERSION}" -o /out/usr/bin/strongroom ./cmd/strongroom
 RUN install -d -m 1777 /out/tmp \
  && install -d -m 0700 -o 65532 -g 65532 /out/var/lib/strongroom \
  && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
