@@ -22,8 +22,9 @@
 // Each adapter is one file with the provider's native Put: create-only, with a checksum
 // that the provider verifies against the promise. What can be shared, reading and
 // listing, goes through gocloud.dev/blob in portable.go (azure.go and gcs.go use their
-// SDKs for all of it, as gocloud's drivers for them would rename keys). Nothing is written through
-// *blob.Bucket: its writers commit a truncated object when their source fails.
+// SDKs for all of it, as gocloud's drivers for them would rename keys). Nothing is
+// written through *blob.Bucket: its writers commit a truncated object when their source
+// fails.
 //
 // Errors are *Error: they say what was being done, to what, which Kind of failure it is
 // and what to do about it. What does not exist, be it the object or the bucket, wraps
