@@ -14,8 +14,9 @@ TOOLS := $(CACHE)/bin/tools-$(call hash,testdata/tools/go.sum)
 MINIO := $(CACHE)/bin/minio-$(call hash,testdata/servers/go.sum)
 AZURITE := $(CACHE)/azurite-$(call hash,testdata/servers/npm/package-lock.json)
 GCS := $(CACHE)/bin/fake-gcs-$(call hash,testdata/servers/gcs/go.sum)
+TOXIPROXY := $(CACHE)/bin/toxiproxy-$(call hash,testdata/servers/toxiproxy/go.sum)
 WITH := $(CACHE)/bin/with
-SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS)
+SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
 
 # Modules of their own: what only tests need stays out of the product's go.mod.
 MODULES := testdata/servers/with testdata/servers/compose
@@ -50,7 +51,7 @@ format: $(TOOLS)/gofumpt ## format all Go files
 	$(TOOLS)/gofumpt -l -w . $(MODULES)
 
 .PHONY: test
-test: deps minio azurite gcs with ## all tests, with real databases and servers; installs and builds what it needs
+test: deps minio azurite gcs toxiproxy with ## all tests, with real databases and servers; installs and builds what it needs
 	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
 	$(WITH) $(SERVERS) -- go test -count=1 -timeout 40m $(TESTFLAGS) ./...
 	$(if $(RACE),$(WITH) $(SERVERS) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/))
@@ -102,6 +103,16 @@ $(GCS):
 	@echo 'building fake-gcs-server for the tests, once'
 	@rm -f $(@D)/fake-gcs-*
 	CGO_ENABLED=0 go -C testdata/servers/gcs build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/fsouza/fake-gcs-server
+	@mv $@.part $@
+
+.PHONY: toxiproxy
+toxiproxy: $(TOXIPROXY) # the proxy that hinders connections to those, for the tests
+
+$(TOXIPROXY):
+	@mkdir -p $(@D)
+	@echo 'building toxiproxy for the tests, once'
+	@rm -f $(@D)/toxiproxy-*
+	CGO_ENABLED=0 go -C testdata/servers/toxiproxy build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/Shopify/toxiproxy/v2/cmd/server
 	@mv $@.part $@
 
 .PHONY: with

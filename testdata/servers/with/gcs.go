@@ -47,9 +47,10 @@ func (s *servers) tryGCS(ctx context.Context, binary string) error {
 		return err
 	}
 	defer log.Close()
-	// It does not find objects under another name than its public host's.
+	// It does not find objects under another name than its public host's. Without a port
+	// there, it answers on a proxy's as well.
 	r.process = exec.Command(binary, "-backend", "memory", "-scheme", "http", "-host", host, "-port", port,
-		"-public-host", addresses[0], "-external-url", r.url, "-data", home, "-log-level", "warn")
+		"-public-host", host, "-external-url", r.url, "-data", home, "-log-level", "warn")
 	r.process.Dir = home
 	r.process.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home}
 	r.process.Stdout, r.process.Stderr = log, log

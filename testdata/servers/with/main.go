@@ -20,6 +20,10 @@
 //
 //	STRONGROOM_TEST_GCS     127.0.0.1:PORT
 //
+// With -toxiproxy, it starts toxiproxy, which makes proxies that hinder connections, and sets
+//
+//	STRONGROOM_TEST_TOXIPROXY  127.0.0.1:PORT
+//
 // None of the AWS, Azure and Google settings of the environment are passed on. The command gets no standard input. A
 // first signal is passed on to it and to what it started; a second one, or twenty seconds,
 // kill it. The servers are stopped in any case, and the temporary directory is removed.
@@ -53,9 +57,10 @@ func main() {
 	minio := flag.String("minio", "minio", "MinIO's `binary`")
 	azurite := flag.String("azurite", "", "Azurite's `program` azurite-blob; without it there is no Azurite")
 	gcs := flag.String("gcs", "", "fake-gcs-server's `binary`; without it there is no emulator of Google Cloud Storage")
+	toxiproxy := flag.String("toxiproxy", "", "toxiproxy's `binary`; without it there are no proxies")
 	wait := flag.Duration("wait", time.Minute, "how long a server may take to be ready")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: with [-minio FILE] [-azurite FILE] [-gcs FILE] [-wait D] -- COMMAND ARGS...")
+		fmt.Fprintln(os.Stderr, "usage: with [-minio FILE] [-azurite FILE] [-gcs FILE] [-toxiproxy FILE] [-wait D] -- COMMAND ARGS...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -63,7 +68,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	code, err := with(*minio, *azurite, *gcs, *wait, flag.Args())
+	code, err := with(*minio, *azurite, *gcs, *toxiproxy, *wait, flag.Args())
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "with: %v\n", err)
 	}
@@ -71,7 +76,7 @@ func main() {
 }
 
 // with starts the servers, runs the command and stops what it started.
-func with(minio, azurite, gcs string, wait time.Duration, command []string) (int, error) {
+func with(minio, azurite, gcs, toxiproxy string, wait time.Duration, command []string) (int, error) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -105,6 +110,9 @@ func with(minio, azurite, gcs string, wait time.Duration, command []string) (int
 	}
 	if err == nil {
 		err = s.startGCS(starting, gcs)
+	}
+	if err == nil {
+		err = s.startToxiproxy(starting, toxiproxy)
 	}
 	started()
 	if sig, ok := <-early; ok {
