@@ -1,0 +1,75 @@
+package providers
+
+import (
+	"context"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// A server falls silent: no operation waits for it for ever (a request ends after three
+// times the timeout, and an operation takes a few), and each says why it has ended.
+func TestServersFallSilent(t *testing.T) {
+	for name, fresh := range map[string]func(*testing.T) string{
+		"minio": storetest.S3, "azurite": storetest.Azure, "fake-gcs": storetest.GCS,
+	} {
+		t.Run(name, func(t *testing.T) {
+			straight := fresh(t)
+			large := make([]byte, singleMax+1)
+			if _, err := putBytes(t, open(t, straight, Options{}), "large", large); err != nil {
+				t.Fatal(err)
+			}
+			through, proxy := storetest.Behind(t, straight)
+			proxy.Add(t, storetest.Toxic{Type: "bandwidth", Stream: storetest.Download, Attributes: map[string]int{"rate": 500}})
+			b := open(t, through, Options{Timeout: 300 * time.Millisecond})
+			r, err := b.Get(t.Context(), "large", 0, -1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			if _, err := r.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			for _, stream := range []string{storetest.Upload, storetest.Download} {
+				proxy.Add(t, storetest.Toxic{Type: "timeout", Stream: stream, Attributes: map[string]int{"timeout": 0}})
+			}
+			var wg sync.WaitGroup
+			for what, op := range operations(t, b, r, large) {
+				wg.Go(func() {
+					start := time.Now()
+					err := op(t.Context())
+					if took := time.Since(start); classify1(err) != TimedOut || took > 10*time.Second {
+						t.Errorf("%s: %v after %v, want TimedOut", what, err, took)
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// operations are all that a store can do; r has read the beginning of an object.
+func operations(t *testing.T, b Bucket, r io.Reader, large []byte) map[string]func(context.Context) error {
+	ops := map[string]func(context.Context) error{
+		"reading": func(context.Context) error { _, err := io.Copy(io.Discard, r); return err },
+		"Get":     func(ctx context.Context) error { _, err := b.Get(ctx, "large", 5, 7); return err },
+		"Stat":    func(ctx context.Context) error { _, err := b.Stat(ctx, "large"); return err },
+		"List": func(ctx context.Context) (err error) {
+			for _, err = range b.List(ctx, "", "", "") {
+			}
+			return err
+		},
+		"Put":           func(context.Context) error { _, err := putBytes(t, b, "a", large[:9]); return err },
+		"Put of 2 MiB":  func(context.Context) error { _, err := putBytes(t, b, "b", large[:2<<20]); return err },
+		"Put in pieces": func(context.Context) error { _, err := putBytes(t, b, "c", large); return err },
+		"Delete":        func(ctx context.Context) error { return b.Delete(ctx, []string{"large"}) },
+	}
+	if s, ok := b.(archive.Sweeper); ok {
+		ops["Sweep"] = func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }
+	}
+	return ops
+}
