@@ -246,18 +246,19 @@ func TestToxicAnswersToPutsLost(t *testing.T) {
 			at.res, err = a.Backup(ctx, s.db.source(), options)
 			return err
 		})
+		noAnswers := cut(storetest.Download, 0)
 		var lost []string
 		for ended := false; !ended; {
 			select {
 			case key := <-q.puts:
-				s.proxy.Add(t, cut(storetest.Download, 0))
+				s.proxy.Add(t, noAnswers)
 				q.leave <- struct{}{}
 				var err error
 				storetest.Eventually(t, "the server has "+key, func() bool {
 					_, err = s.straight.Stat(t.Context(), key)
 					return err == nil
 				}, func() string { return err.Error() })
-				s.proxy.Heal(t)
+				s.proxy.Remove(t, noAnswers)
 				lost = append(lost, key)
 			case <-at.done:
 				ended = true

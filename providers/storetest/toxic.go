@@ -107,10 +107,22 @@ func (p *Proxy) Add(t *testing.T, toxics ...Toxic) {
 // Change gives a toxic that was added other attributes.
 func (p *Proxy) Change(t *testing.T, x Toxic) {
 	t.Helper()
-	path := "/proxies/" + p.name + "/toxics/" + x.Type + "_" + x.Stream
-	if _, err := p.call(http.MethodPost, path, map[string]any{"attributes": x.Attributes}); err != nil {
+	if _, err := p.call(http.MethodPost, p.toxic(x), map[string]any{"attributes": x.Attributes}); err != nil {
 		t.Fatalf("changing the network: %v", err)
 	}
+}
+
+// Remove takes a toxic away again. Toxiproxy can do so safely only where both sides read
+// what is sent to them; elsewhere there is Heal.
+func (p *Proxy) Remove(t *testing.T, x Toxic) {
+	t.Helper()
+	if _, err := p.call(http.MethodDelete, p.toxic(x), nil); err != nil {
+		t.Fatalf("making the network better: %v", err)
+	}
+}
+
+func (p *Proxy) toxic(x Toxic) string {
+	return "/proxies/" + p.name + "/toxics/" + x.Type + "_" + x.Stream
 }
 
 // Down breaks all connections and refuses new ones, until Up.
@@ -153,8 +165,8 @@ func (p *Proxy) Up(t *testing.T) {
 	p.up, p.address = true, made.Listen
 }
 
-// Heal breaks all connections and lets new ones through unhindered. Toxiproxy cannot
-// take a toxic from a connection safely on which nobody reads any more.
+// Heal breaks all connections and lets new ones through unhindered. For a moment they
+// are refused.
 func (p *Proxy) Heal(t *testing.T) {
 	t.Helper()
 	p.Down(t)
