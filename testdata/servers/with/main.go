@@ -3,8 +3,8 @@
 //	with -minio .cache/bin/minio -- go test ./...
 //
 // It starts MinIO twice, over http and over TLS with a certificate made for the occasion,
-// on free ports of 127.0.0.1, with random credentials and the data in a temporary
-// directory. Once both are ready, it runs the command with
+// on free ports of 127.0.0.1, with random credentials, a key named "test" to encrypt with,
+// and the data in a temporary directory. Once both are ready, it runs the command with
 //
 //	STRONGROOM_TEST_S3      http://127.0.0.1:PORT
 //	STRONGROOM_TEST_S3_TLS  https://127.0.0.1:PORT

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -24,6 +25,7 @@ type servers struct {
 	plain, tls   *server
 	dir          string
 	user, secret string
+	kms          string // name and key with which MinIO encrypts where it is asked to
 	ca           string // PEM file of the certificate
 	extra        []*server
 	extraEnv     []string // in which the command finds them
@@ -44,7 +46,9 @@ var errEnded = errors.New("it has ended")
 // startServers returns when both servers are ready. What was started has to be stopped
 // also when there is an error.
 func startServers(ctx context.Context, minio, parent string) (*servers, error) {
-	s := &servers{user: "test" + rand.Text()[:12], secret: rand.Text()}
+	key := make([]byte, 32)
+	rand.Read(key) // never fails
+	s := &servers{user: "test" + rand.Text()[:12], secret: rand.Text(), kms: "test:" + base64.StdEncoding.EncodeToString(key)}
 	minio, err := exec.LookPath(minio)
 	if err != nil {
 		return s, fmt.Errorf("there is no MinIO: %w; make minio builds one", err)
@@ -95,7 +99,7 @@ func (s *servers) start(minio, scheme, address string, args ...string) (*server,
 	r.process.Dir = home
 	r.process.Env = []string{
 		"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home,
-		"MINIO_ROOT_USER=" + s.user, "MINIO_ROOT_PASSWORD=" + s.secret,
+		"MINIO_ROOT_USER=" + s.user, "MINIO_ROOT_PASSWORD=" + s.secret, "MINIO_KMS_SECRET_KEY=" + s.kms,
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
 	}
 	r.process.Stdout, r.process.Stderr = log, log
