@@ -28,6 +28,12 @@ func (f *fakeS3) seen() []string {
 // newFake serves answer and opens a store on it.
 func newFake(t *testing.T, o Options, answer http.HandlerFunc) (*fakeS3, Bucket) {
 	t.Helper()
+	return newFakeAt(t, "&versions=false", o, answer)
+}
+
+// newFakeAt is newFake with more parameters in the URL.
+func newFakeAt(t *testing.T, params string, o Options, answer http.HandlerFunc) (*fakeS3, Bucket) {
+	t.Helper()
 	f := &fakeS3{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
@@ -37,17 +43,22 @@ func newFake(t *testing.T, o Options, answer http.HandlerFunc) (*fakeS3, Bucket)
 		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
-	return f, openFake(t, server.URL, o)
+	return f, openFakeAt(t, server.URL, params, o)
 }
 
 func openFake(t *testing.T, endpoint string, o Options) Bucket {
+	t.Helper()
+	return openFakeAt(t, endpoint, "&versions=false", o)
+}
+
+func openFakeAt(t *testing.T, endpoint, params string, o Options) Bucket {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "fake")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "topsecret")
 	t.Setenv("AWS_SESSION_TOKEN", "")
 	t.Setenv("AWS_PROFILE", "")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	return open(t, "s3://bucket?region=us-east-1&use_path_style=true&versions=false&endpoint="+url.QueryEscape(endpoint), o)
+	return open(t, "s3://bucket?region=us-east-1&use_path_style=true&endpoint="+url.QueryEscape(endpoint)+params, o)
 }
 
 // fail answers with an error as S3 writes it.

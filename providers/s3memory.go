@@ -170,7 +170,7 @@ func (s *s3Store) lookUp(ctx context.Context, full string) (string, error) {
 				return v.id, nil
 			}
 		}
-		if !p.more || p.next.key > full {
+		if !p.more || p.last > full {
 			return "", &types.NoSuchKey{}
 		}
 		at = p.next

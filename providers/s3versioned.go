@@ -73,7 +73,7 @@ func (s *s3Store) confirm(ctx context.Context, key string, sums archive.Sums) (a
 			n++
 		}
 	}
-	if n == 1 && (!p.more || p.next.key > full || len(p.versions)+len(p.markers) > 1) {
+	if n == 1 && (!p.more || p.last > full || len(p.versions)+len(p.markers) > 1) {
 		return archive.Stored{}, nil
 	}
 	s.oldest.forget(full)
@@ -139,13 +139,13 @@ func (s *s3Store) allVersions(ctx context.Context, keys []string) (newer, oldest
 			return nil, nil, err
 		}
 		take(p)
-		for len(keys) > 0 && (!p.more || *s.key(keys[0]) < p.next.key) {
+		for len(keys) > 0 && (!p.more || *s.key(keys[0]) < p.last) {
 			keys = keys[1:]
 		}
 		at = p.next
 		// Between here and the next key there may be many: they are passed over, unless
 		// that would lead back.
-		jump = len(keys) > 0 && justBefore(s.prefix, *s.key(keys[0])) > p.next.key
+		jump = len(keys) > 0 && p.last != "" && justBefore(s.prefix, *s.key(keys[0])) > p.last
 	}
 	return newer, oldest, nil
 }

@@ -75,7 +75,8 @@ type versionPage struct {
 	versions []version // in the order of keys; of each key, from the newest to the oldest
 	markers  []version // delete markers, likewise
 	dirs     []string
-	next     versionMarker
+	last     string        // the greatest key shown
+	next     versionMarker // where to go on; not always a key that was shown
 	more     bool
 }
 
@@ -116,6 +117,12 @@ func (s *s3Store) listVersions(ctx context.Context, prefix, delimiter string, af
 	for _, d := range out.CommonPrefixes {
 		p.dirs = append(p.dirs, plain(d.Prefix))
 	}
+	for _, v := range slices.Concat(p.versions, p.markers) {
+		p.last = max(p.last, v.key)
+	}
+	if len(p.dirs) > 0 {
+		p.last = max(p.last, slices.Max(p.dirs))
+	}
 	return p, nil
 }
 
@@ -132,7 +139,7 @@ func (p *versionPage) whole(held *version) (oldest []version, hold *version) {
 			oldest = append(oldest, v)
 		}
 	}
-	if n := len(oldest) - 1; p.more && n >= 0 && oldest[n].key == p.next.key {
+	if n := len(oldest) - 1; p.more && n >= 0 && oldest[n].key >= p.last {
 		return oldest[:n], &oldest[n]
 	}
 	return oldest, nil

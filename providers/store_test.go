@@ -38,16 +38,33 @@ func TestFile(t *testing.T) {
 }
 
 func TestS3(t *testing.T) {
-	testS3(t, storetest.NewS3)
+	testS3(t, storetest.NewS3, "", 0)
+}
+
+// In a bucket that keeps versions everything is as in any other.
+func TestS3WithVersions(t *testing.T) {
+	testS3(t, storetest.NewS3Versions, "", 64<<20)
+}
+
+// Services that know no CRC-32C, or cannot refuse what exists, keep the other promises.
+func TestS3WithMD5(t *testing.T) {
+	testS3(t, storetest.NewS3, "md5", 64<<20)
+}
+
+func TestS3WithoutChecksums(t *testing.T) {
+	testS3(t, storetest.NewS3, "none", 64<<20)
 }
 
 func TestS3OverTLS(t *testing.T) {
-	testS3(t, storetest.NewS3TLS)
+	testS3(t, storetest.NewS3TLS, "", 0)
 }
 
-func testS3(t *testing.T, newServer func(*testing.T) *storetest.Server) {
+func testS3(t *testing.T, newServer func(*testing.T) *storetest.Server, checksum string, large int64) {
 	server := newServer(t)
-	n := 0
+	n, boundary := 0, int64(singleMax)
+	if checksum != "" {
+		boundary = minPart
+	}
 	storetest.Run(t, func(t *testing.T) archive.Store {
 		n++
 		server.Prefix = fmt.Sprintf("orders/node-1/%d/", n)
@@ -56,6 +73,9 @@ func testS3(t *testing.T, newServer func(*testing.T) *storetest.Server) {
 			t.Fatal(err)
 		}
 		a.prefix = server.Prefix
+		if checksum != "" {
+			a.params["checksum"] = checksum
+		}
 		b, err := openS3(t.Context(), &a, Options{}.withDefaults())
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +83,7 @@ func testS3(t *testing.T, newServer func(*testing.T) *storetest.Server) {
 		t.Cleanup(func() { b.Close() })
 		return b
 	}, storetest.Options{
-		Checksums: true, Boundary: singleMax, Part: minPart,
+		Checksums: checksum == "", Boundary: boundary, Part: minPart, Large: large,
 		Uploads: func(t *testing.T, _ archive.Store, key string) int { return server.Uploads(t, key) },
 	})
 }

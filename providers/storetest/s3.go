@@ -27,6 +27,8 @@ type Server struct {
 	Bucket string
 	URL    string // of an archive in it
 	Prefix string // that the archive's keys have in the bucket
+
+	locks bool
 }
 
 // S3 makes a fresh bucket on the server over http and gives the URL of an archive in it.
@@ -36,7 +38,7 @@ func S3(t *testing.T) string { return NewS3(t).URL }
 // NewS3 is S3 for tests that look behind the store.
 func NewS3(t *testing.T) *Server {
 	t.Helper()
-	return newServer(t, envS3)
+	return newServer(t, envS3, false)
 }
 
 // NewS3TLS is NewS3 over TLS, with a certificate that only AWS_CA_BUNDLE vouches for,
@@ -46,10 +48,10 @@ func NewS3TLS(t *testing.T) *Server {
 	if ca := os.Getenv(envS3CA); ca != "" {
 		t.Setenv("AWS_CA_BUNDLE", ca)
 	}
-	return newServer(t, envS3TLS)
+	return newServer(t, envS3TLS, false)
 }
 
-func newServer(t *testing.T, variable string) *Server {
+func newServer(t *testing.T, variable string, locks bool) *Server {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("tests against a server run only without -short")
@@ -65,20 +67,21 @@ func newServer(t *testing.T, variable string) *Server {
 	s := &Server{
 		Bucket: "test-" + strings.ToLower(rand.Text()),
 		Prefix: "orders/node-1/",
+		locks:  locks,
 		Client: s3.NewFromConfig(cfg, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &endpoint, true }),
 	}
 	s.URL = "s3://" + s.Bucket + "/" + strings.TrimSuffix(s.Prefix, "/") + "?region=us-east-1&use_path_style=true&endpoint=" + url.QueryEscape(endpoint)
-	if _, err := s.Client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.Bucket}); err != nil {
+	if _, err := s.Client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.Bucket, ObjectLockEnabledForBucket: &locks}); err != nil {
 		t.Fatalf("making a bucket at %s: %v", endpoint, err)
 	}
 	t.Cleanup(func() { s.remove(t) })
 	return s
 }
 
-// remove empties and deletes the bucket.
+// remove empties and deletes the bucket, locks or no locks.
 func (s *Server) remove(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
-	pages := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{Bucket: &s.Bucket})
+	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{Bucket: &s.Bucket})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -86,18 +89,39 @@ func (s *Server) remove(t *testing.T) {
 			return
 		}
 		var all types.Delete
-		for _, o := range page.Contents {
-			all.Objects = append(all.Objects, types.ObjectIdentifier{Key: o.Key})
+		for _, v := range page.Versions {
+			all.Objects = append(all.Objects, types.ObjectIdentifier{Key: v.Key, VersionId: v.VersionId})
+			if s.locks {
+				s.lift(ctx, t, v.Key, v.VersionId)
+			}
+		}
+		for _, m := range page.DeleteMarkers {
+			all.Objects = append(all.Objects, types.ObjectIdentifier{Key: m.Key, VersionId: m.VersionId})
 		}
 		if len(all.Objects) == 0 {
 			continue
 		}
-		if _, err := s.Client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &s.Bucket, Delete: &all}); err != nil {
+		in := &s3.DeleteObjectsInput{Bucket: &s.Bucket, Delete: &all}
+		if s.locks {
+			in.BypassGovernanceRetention = aws.Bool(true)
+		}
+		if _, err := s.Client.DeleteObjects(ctx, in); err != nil {
 			t.Errorf("emptying the bucket: %v", err)
 		}
 	}
 	if _, err := s.Client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &s.Bucket}); err != nil {
 		t.Errorf("deleting the bucket: %v", err)
+	}
+}
+
+// lift ends a legal hold.
+func (s *Server) lift(ctx context.Context, t *testing.T, key, id *string) {
+	_, err := s.Client.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
+		Bucket: &s.Bucket, Key: key, VersionId: id,
+		LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOff},
+	})
+	if err != nil {
+		t.Errorf("emptying the bucket: %s: %v", *key, err)
 	}
 }
 

@@ -1,0 +1,129 @@
+package providers
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+// Parameters that make no sense, by themselves or together, are refused with what to write.
+func TestS3SettingsRefused(t *testing.T) {
+	for params, says := range map[string]string{
+		"checksum=sha1":                                  "[crc32c md5 none]",
+		"create_only=no":                                 "[true false]",
+		"versions=maybe":                                 "[auto true false]",
+		"ssetype=AES256&kmskeyid=k":                      "ssetype=aws:kms",
+		"kmskeyid=k":                                     "ssetype=aws:kms",
+		"storage_class=COLD":                             "STANDARD_IA",
+		"storage_class=standard":                         "STANDARD_IA",
+		"storage_class=GLACIER":                          "GLACIER_IR",
+		"storage_class=DEEP_ARCHIVE":                     "thawed",
+		"storage_class=a%20b&endpoint=http://h":          "STANDARD_IA",
+		"lock=governance&lock_for=1d":                    "GOVERNANCE COMPLIANCE",
+		"lock=GOVERNANCE":                                "lock_for=30d",
+		"lock_for=30d":                                   "lock=GOVERNANCE",
+		"lock=GOVERNANCE&lock_for=30":                    "30d or 36h",
+		"lock=GOVERNANCE&lock_for=-1d":                   "30d or 36h",
+		"lock=GOVERNANCE&lock_for=59m":                   "from 1h",
+		"lock=GOVERNANCE&lock_for=36501d":                "to 36500d",
+		"lock=GOVERNANCE&lock_for=99999999999999999999d": "30d or 36h",
+		"lock=GOVERNANCE&lock_for=1d&versions=false":     "leave out versions=false",
+		"legal_hold=true&checksum=none":                  "checksum=md5",
+		"legal_hold=perhaps":                             "true or false",
+	} {
+		_, err := Open(t.Context(), "s3://bucket?region=x&"+params, Options{})
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v; want it to say %q", params, err, says)
+		}
+	}
+	for _, params := range []string{
+		"", "checksum=md5", "checksum=none&create_only=false", "storage_class=GLACIER_IR", "storage_class=Z-1_A&endpoint=http://h",
+		"lock=COMPLIANCE&lock_for=36500d", "lock=GOVERNANCE&lock_for=90m&versions=auto&checksum=md5", "legal_hold=true", "legal_hold=false&versions=false",
+	} {
+		b, err := Open(t.Context(), "s3://bucket?region=x&"+params, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", params, err)
+			continue
+		}
+		b.Close()
+	}
+}
+
+// The weaker promises are told by name, and only those that the URL accepts.
+func TestS3Weak(t *testing.T) {
+	for params, want := range map[string][]string{
+		"": nil, "checksum=md5": nil, "checksum=none": {"checksums"}, "create_only=false": {"create-only"},
+		"checksum=none&create_only=false": {"create-only", "checksums"},
+	} {
+		b := open(t, "s3://bucket?region=x&"+params, Options{})
+		if got := b.(Weaker).Weak(); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", params, got, want)
+		}
+	}
+}
+
+// What a service that knows only MD5, or nothing, is sent; and that deleting has a
+// checksum which it knows.
+func TestS3RequestsOfWeakServices(t *testing.T) {
+	content := []byte("content")
+	sum := md5.Sum(content)
+	for _, c := range []struct {
+		params, md5, ifNone string
+		requests            []string
+	}{
+		{"&checksum=md5", base64.StdEncoding.EncodeToString(sum[:]), "*", []string{"HEAD a", "HEAD /bucket", "PUT a", "POST /bucket"}},
+		{"&checksum=none&create_only=false", "", "", []string{"HEAD a", "HEAD /bucket", "PUT a", "POST /bucket"}},
+	} {
+		t.Run(c.params, func(t *testing.T) {
+			var o object
+			f, b := newFakeAt(t, "&versions=false"+c.params, Options{}, func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.URL.Path == "/bucket" && r.Method == http.MethodPost:
+					body, _ := io.ReadAll(r.Body)
+					got := md5.Sum(body)
+					if r.Header.Get("Content-Md5") != base64.StdEncoding.EncodeToString(got[:]) || r.Header.Get("X-Amz-Checksum-Crc32") != "" {
+						t.Errorf("headers of DeleteObjects: %v", r.Header)
+					}
+					io.WriteString(w, `<DeleteResult/>`)
+				case r.URL.Path == "/bucket":
+				default:
+					o.serve(w, r, false)
+				}
+			})
+			if _, err := putBytes(t, b, "a", content); err != nil {
+				t.Fatal(err)
+			}
+			put := f.headers[2]
+			for name, want := range map[string]string{"Content-Md5": c.md5, "If-None-Match": c.ifNone, "X-Amz-Checksum-Crc32c": "", "X-Amz-Sdk-Checksum-Algorithm": ""} {
+				if got := put.Get(name); got != want {
+					t.Errorf("%s: %q, want %q", name, got, want)
+				}
+			}
+			if err := b.Delete(t.Context(), []string{"a"}); err != nil {
+				t.Fatal(err)
+			}
+			if got := f.seen(); !slices.Equal(got, c.requests) {
+				t.Errorf("requests %q, want %q", got, c.requests)
+			}
+			// What is there is looked at before anything is sent.
+			for _, other := range [][]byte{content, []byte("CONTENT")} {
+				before := len(f.seen())
+				stored, err := putBytes(t, b, "a", other)
+				if same := bytes.Equal(other, content); same && (err != nil || !stored.Existed) || !same && !errors.Is(err, archive.ErrExists) {
+					t.Errorf("%s: %+v, %v", other, stored, err)
+				}
+				if got := f.seen()[before:]; slices.Contains(got, "PUT a") {
+					t.Errorf("requests %q", got)
+				}
+			}
+		})
+	}
+}
