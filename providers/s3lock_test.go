@@ -191,7 +191,7 @@ func TestS3HeadersOfSettings(t *testing.T) {
 				if size > singleMax {
 					put = s.putParts
 				}
-				if err := put(context.Background(), key, src, sumsOf([]byte(strings.Repeat("x", size)))); err != nil {
+				if _, err := put(context.Background(), key, src, sumsOf([]byte(strings.Repeat("x", size)))); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -35,10 +35,10 @@ func partSize(size int64) int64 {
 //
 // A crash leaves an upload that no listing shows, for Sweep. CompleteMultipartUpload is
 // the moment in which the object is there.
-func (s *s3Store) putParts(ctx context.Context, key string, src *source, sums archive.Sums) (err error) {
+func (s *s3Store) putParts(ctx context.Context, key string, src *source, sums archive.Sums) (made *string, err error) {
 	id, err := s.begin(ctx, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -47,10 +47,10 @@ func (s *s3Store) putParts(ctx context.Context, key string, src *source, sums ar
 	}()
 	parts, err := s.sendParts(ctx, key, id, src)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if whole(parts) != sums.CRC32C {
-		return archive.ErrMismatch
+		return nil, archive.ErrMismatch
 	}
 	completed := make([]types.CompletedPart, len(parts))
 	for i, p := range parts {
@@ -66,10 +66,11 @@ func (s *s3Store) putParts(ctx context.Context, key string, src *source, sums ar
 	if s.checksum == checksumCRC32C {
 		in.ChecksumCRC32C, in.ChecksumType, in.MpuObjectSize = crcToHeader(sums.CRC32C), types.ChecksumTypeFullObject, &sums.Size
 	}
-	if _, err = s.client.CompleteMultipartUpload(ctx, in); err != nil {
-		return fmt.Errorf("CompleteMultipartUpload: %w", err)
+	out, err := s.client.CompleteMultipartUpload(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("CompleteMultipartUpload: %w", err)
 	}
-	return nil
+	return out.VersionId, nil
 }
 
 // begin opens an upload. A caller that gives up meanwhile waits a little for the answer:

@@ -38,10 +38,10 @@ func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums ar
 		}
 	}
 	for round := 1; ; round++ {
-		err := put(ctx, key, src, sums)
+		made, err := put(ctx, key, src, sums)
 		if err == nil {
 			s.seen.Store(true)
-			stored, err := s.confirm(ctx, key, sums)
+			stored, err := s.confirm(ctx, key, made, sums)
 			return stored, s.fail("putting", key, err)
 		}
 		stored, again, err := s.afterFailure(ctx, key, src, sums, err)
@@ -140,19 +140,19 @@ func (s *s3Store) readBack(ctx context.Context, key string) (archive.Sums, error
 	return sumUp(ctx, r)
 }
 
-// putWhole sends an object in one request.
-func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums archive.Sums) error {
+// putWhole sends an object in one request, and gives the id of the version that it made,
+// if the bucket keeps versions.
+func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums archive.Sums) (made *string, err error) {
 	content := stretch{body: src.section(0, sums.Size), crc: sums.CRC32C}
 	if s.checksum != checksumCRC32C {
-		var err error
 		if content, err = s.stretchOf(ctx, src, 0, sums.Size); err != nil {
-			return err
+			return nil, err
 		}
 		if content.crc != sums.CRC32C {
-			return archive.ErrMismatch
+			return nil, archive.ErrMismatch
 		}
 	}
-	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
+	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:                    &s.bucketName,
 		Key:                       s.key(key),
 		Body:                      content.body,
@@ -168,9 +168,9 @@ func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums ar
 		ObjectLockLegalHoldStatus: s.lock.legalHold(),
 	}, unsigned)
 	if err != nil {
-		return fmt.Errorf("PutObject: %w", err)
+		return nil, fmt.Errorf("PutObject: %w", err)
 	}
-	return nil
+	return out.VersionId, nil
 }
 
 // unsigned leaves the payload out of the signature, over plain http too. The promised

@@ -55,9 +55,9 @@ func (s *s3Store) getVersion(ctx context.Context, key string, id *string, offset
 }
 
 // confirm looks, after a Put that succeeded, whether the version that it made is the only
-// one. A service refuses what exists only when it is not hidden by a delete marker; then
-// an older version is the object, and decides. That costs one request.
-func (s *s3Store) confirm(ctx context.Context, key string, sums archive.Sums) (archive.Stored, error) {
+// one, or else the oldest. A service refuses what exists only when it is not hidden by a
+// delete marker; then an older version is the object, and decides. That costs one request.
+func (s *s3Store) confirm(ctx context.Context, key string, made *string, sums archive.Sums) (archive.Stored, error) {
 	versioned, err := s.versioned(ctx)
 	if err != nil || !versioned {
 		return archive.Stored{}, err
@@ -73,10 +73,13 @@ func (s *s3Store) confirm(ctx context.Context, key string, sums archive.Sums) (a
 			n++
 		}
 	}
-	if n == 1 && (!p.more || p.last > full || len(p.versions)+len(p.markers) > 1) {
+	if n == 1 && (!p.more || p.last > full) {
 		return archive.Stored{}, nil
 	}
 	s.oldest.forget(full)
+	if id, err := s.lookUp(ctx, full); err == nil && made != nil && id == *made {
+		return archive.Stored{}, nil
+	}
 	return s.settle(ctx, key, sums)
 }
 
