@@ -2,8 +2,10 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
 	"testing"
@@ -222,5 +224,34 @@ func TestS3HeadersOfSettings(t *testing.T) {
 				t.Errorf("%d requests of %d make objects", looked, len(seen))
 			}
 		})
+	}
+}
+
+// Locks go with MD5 as well, and are put on what was stored before there were any.
+func TestS3LockWithMD5(t *testing.T) {
+	server := storetest.NewS3Locks(t)
+	plain := open(t, server.URL, Options{})
+	b := open(t, server.URL+"&lock=GOVERNANCE&lock_for=2d&legal_hold=true&checksum=md5", Options{}).(*s3Store)
+	if _, err := putBytes(t, plain, "data/old", []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	if locked, err := b.Locked(t.Context(), "data/old"); locked || err != nil {
+		t.Errorf("locked: %v, %v", locked, err)
+	}
+	if err := b.Lock(t.Context(), "data/old"); err != nil {
+		t.Fatal(err)
+	}
+	for key, size := range map[string]int{"data/small": 10, "data/large": minPart + 1} {
+		if _, err := putBytes(t, b, key, make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"data/old", "data/small", "data/large"} {
+		if locked, err := b.Locked(t.Context(), key); !locked || err != nil {
+			t.Errorf("%s is locked: %v, %v", key, locked, err)
+		}
+	}
+	if err := b.Lock(t.Context(), "data/nothing"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("locking what is not there: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
 // Parameters that make no sense, by themselves or together, are refused with what to write.
@@ -125,5 +127,31 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Without create-only what exists is still found, as long as nobody writes at the same time.
+func TestS3WithoutCreateOnly(t *testing.T) {
+	server := storetest.NewS3(t)
+	b := open(t, server.URL+"&create_only=false&checksum=none", Options{})
+	for _, size := range []int{0, 10, minPart + 1} {
+		key, content := fmt.Sprint("data/", size), bytes.Repeat([]byte("x"), size)
+		for _, existed := range []bool{false, true} {
+			if stored, err := putBytes(t, b, key, content); err != nil || stored.Existed != existed {
+				t.Errorf("%s: %+v, %v", key, stored, err)
+			}
+		}
+		if _, err := putBytes(t, b, key, append([]byte("y"), content...)); !errors.Is(err, archive.ErrExists) {
+			t.Errorf("another content under %s: %v", key, err)
+		}
+		if got := readAll(t, b, key, 0, -1); got != string(content) {
+			t.Errorf("%s is another one now", key)
+		}
+	}
+	if err := b.Delete(t.Context(), []string{"data/10"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := keysOf(t, b, "", "", ""); len(got) != 2 {
+		t.Errorf("after Delete there is %q", got)
 	}
 }
