@@ -59,6 +59,7 @@ func oneOf[T ~string](a *address, name string, values ...T) (T, error) {
 	case slices.Contains(values, T(v)):
 		return T(v), nil
 	}
+	values = slices.DeleteFunc(values, func(v T) bool { return v == "" })
 	return "", fmt.Errorf("archive URL %s: parameter %s is %.40q; write one of %v", a.where, name, v, values)
 }
 

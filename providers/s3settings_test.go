@@ -29,7 +29,7 @@ func TestS3SettingsRefused(t *testing.T) {
 		"storage_class=GLACIER":                          "GLACIER_IR",
 		"storage_class=DEEP_ARCHIVE":                     "thawed",
 		"storage_class=a%20b&endpoint=http://h":          "STANDARD_IA",
-		"lock=governance&lock_for=1d":                    "GOVERNANCE COMPLIANCE",
+		"lock=governance&lock_for=1d":                    "[GOVERNANCE COMPLIANCE]",
 		"lock=GOVERNANCE":                                "lock_for=30d",
 		"lock_for=30d":                                   "lock=GOVERNANCE",
 		"lock=GOVERNANCE&lock_for=30":                    "30d or 36h",
