@@ -236,7 +236,7 @@ func TestBadArchiveJSON(t *testing.T) {
 		store.Remove(manifest.ArchiveKey)
 		mustBackup(t, a, db)
 		id := newest(t, a).Archive
-		for _, bad := range [][]byte{[]byte("{"), nil} {
+		for _, bad := range [][]byte{[]byte("{"), make([]byte, manifest.SummaryBytes+1), nil} {
 			store.Replace(manifest.ArchiveKey, bad)
 			if bad == nil {
 				store.Remove(manifest.ArchiveKey)
@@ -246,6 +246,28 @@ func TestBadArchiveJSON(t *testing.T) {
 			if res := mustBackup(t, again, db); !res.Committed || res.Snapshot.Archive != id {
 				t.Fatalf("%+v", res)
 			}
+		}
+	})
+}
+
+// A manifest that is larger than any may be is passed over like any bad one: named as the
+// parent, and in the way of no new snapshot.
+func TestHugeManifest(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h, _ := witnessed(t, 3)
+		huge := make([]byte, manifest.MaxManifestBytes+1)
+		h.store.Replace(manifest.ManifestKey(3), huge)
+		a := archive.New(h.store, archive.Options{})
+		if _, err := a.Snapshot(context.Background(), archive.Selector{}); !errors.Is(err, archive.ErrDamaged) {
+			t.Fatalf("reading it: %v", err)
+		}
+		r, err := a.Verify(context.Background(), archive.VerifyOptions{})
+		if err != nil || len(r.Problems) != 1 || r.Problems[0].Object != manifest.ManifestKey(3) || r.Problems[0].What != "manifest" {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		want := manifest.Ref{Sequence: 3, SHA256: manifest.Sum(huge)}
+		if res := mustBackup(t, a, h.db); !res.Committed || *res.Snapshot.Parent != want || len(res.Warnings) == 0 {
+			t.Fatalf("%+v", res)
 		}
 	})
 }

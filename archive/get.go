@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,10 @@ func pause(ctx context.Context, n int) error {
 	}
 }
 
+// errTooLarge: an object is larger than anything that belongs under its key. Fetching it
+// again would not help.
+var errTooLarge = errors.New("it is too large")
+
 // get reads a whole object of at most limit bytes and has check look at it, and
 // fetches it again when either fails.
 func (a *Archive) get(ctx context.Context, key string, limit int64, check func([]byte) error) ([]byte, error) {
@@ -40,7 +45,7 @@ func (a *Archive) get(ctx context.Context, key string, limit int64, check func([
 		if err == nil {
 			return b, nil
 		}
-		if attempt == fetchAttempts-1 || errors.Is(err, fs.ErrNotExist) || errors.Is(err, manifest.ErrVersion) || ctx.Err() != nil {
+		if attempt == fetchAttempts-1 || errors.Is(err, fs.ErrNotExist) || errors.Is(err, manifest.ErrVersion) || errors.Is(err, errTooLarge) || ctx.Err() != nil {
 			return b, err
 		}
 		if err := pause(ctx, attempt); err != nil {
@@ -60,9 +65,23 @@ func (a *Archive) getOnce(ctx context.Context, key string, limit int64) ([]byte,
 		return nil, fmt.Errorf("reading %s: %w", key, err)
 	}
 	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("reading %s: it is larger than %d bytes: %w", key, limit, ErrDamaged)
+		return nil, fmt.Errorf("reading %s: %w, more than %d bytes: %w", key, errTooLarge, limit, ErrDamaged)
 	}
 	return b, nil
+}
+
+// hash gives the SHA-256 of an object of any size, as stored.
+func (a *Archive) hash(ctx context.Context, key string) (manifest.Hash, error) {
+	r, err := a.store.Get(ctx, key, 0, -1)
+	if err != nil {
+		return manifest.Hash{}, fmt.Errorf("reading %s: %w", key, err)
+	}
+	defer r.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return manifest.Hash{}, fmt.Errorf("reading %s: %w", key, err)
+	}
+	return manifest.Hash(h.Sum(nil)), nil
 }
 
 // putBytes makes an object from bytes in memory.

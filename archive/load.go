@@ -94,7 +94,7 @@ func (a *Archive) readID(ctx context.Context, h *head) error {
 	})
 	var bad *manifest.ParseError
 	switch {
-	case errors.As(err, &bad) && !errors.Is(err, manifest.ErrVersion):
+	case errors.Is(err, errTooLarge), errors.As(err, &bad) && !errors.Is(err, manifest.ErrVersion):
 		h.badID = true
 		h.warn("%s cannot be read (%v); the manifests tell the archive's id", manifest.ArchiveKey, err)
 		return nil
@@ -218,13 +218,20 @@ func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *mani
 		m, err = manifest.DecodeManifest(b, sequence)
 		return err
 	})
-	if b == nil {
+	sha := manifest.Sum(b)
+	if errors.Is(err, errTooLarge) {
+		// Bad as it is, the next manifest has to name it as its parent.
+		var hashErr error
+		if sha, hashErr = a.hash(ctx, manifest.ManifestKey(sequence)); hashErr != nil {
+			return nil, manifest.Ref{}, hashErr
+		}
+	} else if b == nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w (%w)", ErrDamaged, err)
 		}
 		return nil, manifest.Ref{}, err
 	}
-	ref := manifest.Ref{Sequence: sequence, SHA256: manifest.Sum(b)}
+	ref := manifest.Ref{Sequence: sequence, SHA256: sha}
 	if !record.Valid(sequence, ref.SHA256) {
 		return nil, ref, fmt.Errorf("manifest %d: %w: %w", sequence, ErrDamaged, errVoid)
 	}
