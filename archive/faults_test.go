@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -266,6 +267,30 @@ func TestEveryOperationOfAListFails(t *testing.T) {
 			}
 		}
 	})
+}
+
+// withheld is a store that does not give out one object.
+type withheld struct {
+	archive.Store
+	key string
+}
+
+var errWithheld = errors.New("access denied")
+
+func (w withheld) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if key == w.key {
+		return nil, errWithheld
+	}
+	return w.Store.Get(ctx, key, offset, length)
+}
+
+// A manifest that cannot be fetched is listed as such, with all the others.
+func TestListWithoutOneManifest(t *testing.T) {
+	h := newHistory(t, 3)
+	l, err := archive.New(withheld{h.store, manifest.ManifestKey(1)}, archive.Options{}).List(context.Background(), 0)
+	if err != nil || len(l) != 2 || l[0].Sequence != 1 || !errors.Is(l[0].Err, errWithheld) || l[1].Err != nil || l[1].Sequence != 2 {
+		t.Fatalf("%+v, %v", l, err)
+	}
 }
 
 // setRapidChecks sets how many cases rapid draws; it knows no other way than its flag.

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -35,7 +34,7 @@ func (s *Snapshot) effective() time.Time {
 // valid by the ledger; last > 0 asks for the newest so many. It reads the first 4 KiB
 // of each manifest, so a manifest that was replaced under a number that the ledger
 // keeps is noticed by whoever reads it whole, and not here. A manifest that cannot be
-// read does not hide the others. Fails with ErrNoArchive where there is none.
+// read, or not be fetched, does not hide the others. Fails with ErrNoArchive where there is none.
 func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 	var all []Snapshot
 	err := a.walk(ctx, func(s []Snapshot) bool {
@@ -98,10 +97,10 @@ func (a *Archive) summaries(ctx context.Context, batch []numbered) ([]Snapshot, 
 			switch {
 			case err == nil:
 				found[i].Summary = *s
-			case errors.Is(err, ErrDamaged):
-				found[i].Sequence, found[i].Err = f.n, err
-			default:
+			case ctx.Err() != nil:
 				return err
+			default:
+				found[i].Sequence, found[i].Err = f.n, err
 			}
 			return nil
 		})

@@ -97,5 +97,8 @@ func lastSnapshot(ctx context.Context, a *opened) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	if s[0].Err != nil && !errors.Is(s[0].Err, archive.ErrDamaged) {
+		return time.Time{}, s[0].Err // it may be readable the next time
+	}
 	return s[0].Created, nil // zero when it cannot be read: then a new one is due
 }
