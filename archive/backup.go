@@ -35,7 +35,7 @@ type BackupResult struct {
 	Committed bool              // a new snapshot exists
 	Snapshot  *manifest.Summary // the new one; if none was made, the newest there is, if any
 	Plan      Plan
-	Sent      int   // files of which this run sent content; of a grown tail, what is new
+	Sent      int   // files of which the last attempt sent content; of a grown tail, what is new
 	SentBytes int64 // plain bytes of that
 	Adopted   int   // files whose content a broken-off run had stored, and that was found right
 	Changed   []string
@@ -109,6 +109,8 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if h.greatest >= manifest.MaxSequence {
 		return fmt.Errorf("sequence number %d is the last there is; start a new archive", h.greatest)
 	}
+	res.Sent, res.SentBytes, res.Adopted = 0, 0, 0 // what an attempt did that lost its race is of no use
+	res.Warnings = h.warnings                      // also when the source is refused
 	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, res: res}
 	var parent *manifest.Manifest
 	if h.base != nil {
@@ -128,7 +130,6 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	res.Plan, res.Changed = plan, nil
-	res.Warnings = h.warnings
 	if w := tailWarning(r.capture.Files, r.layout, parent); w != "" {
 		res.Warnings = append(res.Warnings, w)
 	}

@@ -1,0 +1,61 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// outrun is a store in which somebody else is faster to the commit, once.
+type outrun struct {
+	archive.Store
+	rival func()
+}
+
+func (o *outrun) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	if _, ok := manifest.ParseManifestKey(key); ok && o.rival != nil {
+		rival := o.rival
+		o.rival = nil
+		rival()
+	}
+	return o.Store.Put(ctx, key, body, sums)
+}
+
+// What a lost attempt sent is not counted with what the last one did.
+func TestLostAttemptIsNotCounted(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		db := newDatabase(t, t.TempDir(), 40)
+		db.fill(3, 100)
+		store := storetest.Memory(t)
+		rival := archive.New(store, archive.Options{})
+		o := options
+		o.Tool = "another version" // else both manifests would be the same, byte for byte
+		a := archive.New(&outrun{store, func() {
+			if _, err := rival.Backup(context.Background(), db.source(), o); err != nil {
+				t.Fatal(err)
+			}
+		}}, archive.Options{})
+		res := mustBackup(t, a, db)
+		if res.Committed || res.Snapshot.Sequence != 1 || res.Sent != 0 || res.SentBytes != 0 || res.Adopted != 0 {
+			t.Fatalf("the rival stored all, and this run says %+v", res)
+		}
+	})
+}
+
+// What the witness has to say is told also when the source is refused.
+func TestRefusedWithWarnings(t *testing.T) {
+	h, o := witnessed(t, 3)
+	h.store.Remove(manifest.ManifestKey(3))
+	for _, n := range append(h.db.closed(), name(h.db.last)) {
+		h.db.remove(n)
+	}
+	res, err := archive.New(h.store, o).Backup(context.Background(), h.db.source(), options)
+	if !errors.Is(err, archive.ErrEmptySource) || len(res.Warnings) != 1 {
+		t.Fatalf("%v, warnings %q", err, res.Warnings)
+	}
+}
