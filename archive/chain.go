@@ -22,6 +22,7 @@ type chain struct {
 	expected map[int64]manifest.Ref
 	child    map[int64]int64
 	met      map[int64]bool
+	torn     bool        // one above cannot be read or is foreign: what it said of its parent is not known
 	foreign  []*snapshot // whose id is not that of archive.json
 }
 
@@ -63,12 +64,15 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 			})
 		}
 		delete(c.expected, n)
+	} else if link && s != nil {
+		c.checkUnlinked(s)
 	}
 	if s == nil {
+		c.torn = true
 		return nil
 	}
 	if id := c.head.archiveID(); id != "" && s.m.Archive != id {
-		c.foreign = append(c.foreign, s)
+		c.foreign, c.torn = append(c.foreign, s), true
 		return nil
 	}
 	if c.head.base == nil {
@@ -83,6 +87,28 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		c.expected[p.Sequence], c.child[p.Sequence] = *p, n
 	}
 	return nil
+}
+
+// checkUnlinked names a manifest that no child knows, although all those above it that the
+// ledger does not vouch for are there and can be read: somebody has put it there.
+func (c *chain) checkUnlinked(s *snapshot) {
+	n := s.ref.Sequence
+	ledger := int64(0)
+	if c.head.record != nil {
+		ledger = c.head.record.Newest
+	}
+	if n <= ledger || *c.head.parent == s.ref || c.torn || s.m.Archive != c.head.archiveID() {
+		return
+	}
+	for p := range c.expected {
+		if p > n {
+			return // that one is missing, and may have been the child
+		}
+	}
+	c.v.problem(Problem{
+		Object: manifest.ManifestKey(n), What: "chain", Snapshots: []int64{n},
+		Detail: "no manifest above it has it as its parent; it was put there from outside, or two archivers did not see one another",
+	})
 }
 
 // checkForeign names the manifests of another archive; or archive.json, if it is the one

@@ -271,3 +271,23 @@ func TestHugeManifest(t *testing.T) {
 		}
 	})
 }
+
+// A manifest that somebody puts into a gap of the numbers is named: no other has it as its
+// parent.
+func TestManifestInAGap(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h, o := witnessed(t, 3)
+		stray := h.store.Snapshot().Bytes(manifest.ManifestKey(3))
+		h.store.Remove(manifest.ManifestKey(3))
+		h.db.flip(3)
+		if res := mustBackup(t, archive.New(h.store, o), h.db); res.Snapshot.Sequence != 4 || res.Snapshot.Parent.Sequence != 2 {
+			t.Fatalf("%+v", res.Snapshot)
+		}
+		mustVerify(t, archive.New(h.store, o))
+		h.store.Replace(manifest.ManifestKey(3), stray)
+		r, err := archive.New(h.store, o).Verify(context.Background(), archive.VerifyOptions{})
+		if err != nil || len(r.Problems) != 1 || r.Problems[0].What != "chain" || r.Problems[0].Object != manifest.ManifestKey(3) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	})
+}
