@@ -141,15 +141,11 @@ type opened struct {
 // open opens the archive at a URL or of a name in the configuration.
 func (a *app) open(ctx context.Context, where string) (*opened, error) {
 	if isURL(where) {
-		var s settings
-		if a.configFile != "" || a.loaded != nil {
-			c, err := a.config()
-			if err != nil {
-				return nil, err
-			}
-			s.stateDir = c.StateDir
+		stateDir, err := a.configuredState()
+		if err != nil {
+			return nil, err
 		}
-		return a.openURL(ctx, shortName(where), where, s)
+		return a.openURL(ctx, shortName(where), where, settings{stateDir: stateDir})
 	}
 	if strings.Contains(where, "/") {
 		return nil, usage("%q is no URL; an archive in a directory is file:///absolute/path", where)
@@ -163,6 +159,19 @@ func (a *app) open(ctx context.Context, where string) (*opened, error) {
 		return nil, err
 	}
 	return a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
+}
+
+// configuredState is the state directory of the configuration, for an archive that is
+// given by its URL: empty unless a configuration is named or was read already.
+func (a *app) configuredState() (string, error) {
+	if a.configFile == "" && a.loaded == nil {
+		return "", nil
+	}
+	c, err := a.config()
+	if err != nil {
+		return "", err
+	}
+	return c.StateDir, nil
 }
 
 func named(c *config.Config, name string) (*config.Archive, error) {
@@ -212,10 +221,11 @@ func (o *opened) close(err *error) {
 // witness remembers what was seen last below the state directory: the configured one,
 // STRONGROOM_STATE_DIR, systemd's, or the usual place of the user.
 func witness(dir string) *archive.Witness {
-	for _, env := range []string{"STRONGROOM_STATE_DIR", "STATE_DIRECTORY"} {
-		if dir == "" {
-			dir = os.Getenv(env)
-		}
+	if dir == "" {
+		dir = os.Getenv("STRONGROOM_STATE_DIR")
+	}
+	if dir == "" { // systemd names all that the unit has
+		dir, _, _ = strings.Cut(os.Getenv("STATE_DIRECTORY"), ":")
 	}
 	if dir == "" && os.Getenv("XDG_STATE_HOME") != "" {
 		dir = filepath.Join(os.Getenv("XDG_STATE_HOME"), "strongroom")

@@ -103,6 +103,9 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 			return nil, usage("--source takes one URL to back up to, such as: strongroom backup --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
 		}
 		j, err := adHoc(b, args[0])
+		if err == nil {
+			j.settings.stateDir, err = a.configuredState()
+		}
 		return []job{j}, err
 	}
 	if b.layout != (source.LayoutOptions{}) {
