@@ -32,7 +32,9 @@ func (u usageError) Unwrap() error { return u.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// exitCode sorts an error into what a script can act on.
+// exitCode sorts an error into what a script can act on. Of several archives each may
+// have failed in its own way: then what is wrong with stored data (3) goes before a source
+// that was refused (5), what is not there (4), a mistake in the call (2) and the rest (1).
 func exitCode(ctx context.Context, err error) int {
 	var wrong usageError
 	var badConfig *config.Error
@@ -49,14 +51,14 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case is(errInterrupted) || (ctx.Err() != nil && is(context.Canceled)):
 		return exitInterrupted
-	case errors.As(err, &wrong) || errors.As(err, &badConfig):
-		return exitUsage
-	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrLostRace, source.ErrMissing, source.ErrEmpty):
-		return exitConflict
 	case is(archive.ErrDamaged):
 		return exitDamaged
+	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrLostRace, source.ErrMissing, source.ErrEmpty):
+		return exitConflict
 	case is(archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrNoFile):
 		return exitNotFound
+	case errors.As(err, &wrong) || errors.As(err, &badConfig):
+		return exitUsage
 	}
 	return exitFailed
 }
