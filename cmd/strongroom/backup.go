@@ -80,6 +80,7 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 		r, err := a.backup(ctx, &j)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", j.name, err))
+			reports = append(reports, backupReport{Name: j.name, Changed: []string{}, Warnings: []string{}, Error: err.Error()})
 			if ctx.Err() != nil {
 				break
 			}
@@ -233,7 +234,8 @@ type backupReport struct {
 	Changed   []string          `json:"changed"`
 	Warnings  []string          `json:"warnings"`
 	MS        int64             `json:"ms"`
-	Plan      *backupPlan       `json:"plan,omitempty"` // of a dry run
+	Plan      *backupPlan       `json:"plan,omitempty"`  // of a dry run
+	Error     string            `json:"error,omitempty"` // why it failed; then the rest says nothing
 }
 
 type backupPlan struct {
@@ -261,6 +263,7 @@ func reportBackup(name string, dryRun bool, res *archive.BackupResult) *backupRe
 
 func (r *backupReport) print(w io.Writer) {
 	switch {
+	case r.Error != "": // standard error has it
 	case r.Plan != nil:
 		fmt.Fprintf(w, "%s: would read %s (%s), keep %d, drop %d; what the archive holds already is not sent\n",
 			r.Name, plural(len(r.Plan.Upload), "file"), size(r.Plan.Bytes), r.Plan.Keep, len(r.Plan.Removed))
