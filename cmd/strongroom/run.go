@@ -31,6 +31,7 @@ func (a *app) runService(ctx context.Context) (err error) {
 		return err
 	}
 	var jobs []service.Job
+	var failed error
 	for i := range c.Archives {
 		one := &c.Archives[i]
 		if one.Schedule == "" {
@@ -39,10 +40,15 @@ func (a *app) runService(ctx context.Context) (err error) {
 		}
 		j, to, err := a.serviceJob(ctx, c, one)
 		if err != nil {
-			return fmt.Errorf("%s: %w", one.Name, err)
+			a.log.Error("this archive cannot be opened and is left out until the next start", "archive", one.Name, "error", err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", one.Name, err))
+			continue
 		}
 		defer to.close(&err)
 		jobs = append(jobs, j)
+	}
+	if len(jobs) == 0 && failed != nil {
+		return failed
 	}
 	if len(jobs) == 0 {
 		return usage("no archive in the configuration has a schedule, so there is nothing to run")
