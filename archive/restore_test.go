@@ -276,3 +276,20 @@ func TestPartialIsALink(t *testing.T) {
 	}
 	compare(t, outside, map[string][]byte{"thesis": []byte("untouched")})
 }
+
+// The lost+found of a new file system does not make a mount point an occupied one.
+func TestRestoreBesideLostAndFound(t *testing.T) {
+	h, _ := witnessed(t, 3)
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "lost+found"), 0o000); err != nil {
+		t.Fatal(err)
+	}
+	a := archive.New(h.store, archive.Options{})
+	if _, err := a.Restore(context.Background(), newest(t, a), dir, archive.RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "lost+found")); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, dir, h.db.files)
+}

@@ -26,6 +26,8 @@ const (
 	// a restore makes it.
 	PartialSuffix = ".strongroom-partial"
 
+	lostFound = "lost+found" // is in the top of an empty ext4, and nobody but root may read it
+
 	tempPrefix = ".strongroom-"
 	tempSuffix = ".tmp"
 )
@@ -86,6 +88,7 @@ func examine(dir string, m *manifest.Manifest, o *RestoreOptions) (fresh bool, e
 	case err != nil:
 		return false, fmt.Errorf("looking at the target: %w", err)
 	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.IsDir() && e.Name() == lostFound })
 	if len(entries) == 0 || o.Overwrite || ours(dir, m, o.Include) {
 		return false, nil
 	}
@@ -195,6 +198,8 @@ func (t *target) extras(m *manifest.Manifest, chosen map[string]bool) (remove, f
 	layout, layoutErr := source.NewLayout(source.LayoutOptions{Name: m.Layout})
 	err = fs.WalkDir(t.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
+		case name == lostFound && d.IsDir():
+			return fs.SkipDir
 		case err != nil:
 			return err
 		case d.IsDir() || name == IncompleteMarker || chosen[name]:
@@ -273,6 +278,8 @@ func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 	belong, met, others := names(files), 0, false
 	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
+		case name == lostFound && d.IsDir():
+			return fs.SkipDir
 		case err != nil || d.IsDir():
 			return err
 		case !belong[name]:
