@@ -59,3 +59,20 @@ func TestRefusedWithWarnings(t *testing.T) {
 		t.Fatalf("%v, warnings %q", err, res.Warnings)
 	}
 }
+
+// The snapshot that a backup planned from is not read again by the next.
+func TestParentIsReadOnce(t *testing.T) {
+	h, _ := witnessed(t, 300)
+	a := archive.New(h.store, archive.Options{})
+	mustBackup(t, a, h.db)
+	pages := h.store.Keys(manifest.PagesPrefix)
+	if len(pages) == 0 {
+		t.Fatal("no pages to do without")
+	}
+	for _, key := range pages {
+		h.store.Remove(key)
+	}
+	if res := mustBackup(t, a, h.db); res.Committed || len(res.Warnings) > 0 {
+		t.Fatalf("it read the pages again: %+v", res.Warnings)
+	}
+}

@@ -178,6 +178,7 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 			h.warn("snapshot %d cannot be read, planning goes on from an older one: %v", f.n, err)
 		default:
 			h.base = s
+			a.remember(s) // its pages need not be read again the next time
 		}
 		if h.parent == nil {
 			h.parent = &ref
