@@ -291,3 +291,24 @@ func TestManifestInAGap(t *testing.T) {
 		}
 	})
 }
+
+// Verify says of how many objects it compared the provider's checksum, and of how many it
+// could not.
+func TestChecksumsAreCounted(t *testing.T) {
+	h, o := witnessed(t, 3)
+	for want, store := range map[bool]archive.Store{true: h.store, false: unsummed{h.store}} {
+		r, err := archive.New(store, o).Verify(context.Background(), archive.VerifyOptions{Checksums: true})
+		if err != nil || len(r.Problems) > 0 || r.Compared+r.Uncompared != r.Objects || (r.Uncompared == 0) != want {
+			t.Errorf("with checksums: %t: %+v, %v", want, r, err)
+		}
+	}
+}
+
+// unsummed is a store that keeps no checksums.
+type unsummed struct{ archive.Store }
+
+func (u unsummed) Stat(ctx context.Context, key string) (archive.Object, error) {
+	o, err := u.Store.Stat(ctx, key)
+	o.CRC32C = nil
+	return o, err
+}

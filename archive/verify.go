@@ -34,6 +34,8 @@ type VerifyReport struct {
 	Objects      int       `json:"objects"`      // that they need
 	Bytes        int64     `json:"bytes"`        // stored bytes of those
 	ReadBytes    int64     `json:"read_bytes"`   // plain bytes that were fetched and hashed
+	Compared     int       `json:"compared"`     // objects of which the provider was asked for the checksum, and had one to compare
+	Uncompared   int       `json:"uncompared"`   // of which it has none, or none is known: bundles, and stores that keep no checksums
 	Unreferenced int       `json:"unreferenced"` // objects that no snapshot names: left by broken-off runs
 	Damaged      []string  `json:"damaged"`      // log files that were damaged when they were archived
 	Problems     []Problem `json:"problems"`
@@ -274,11 +276,27 @@ func (v *verification) askChecksums(ctx context.Context) error {
 			v.problem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
 		case err != nil:
 			return fmt.Errorf("looking at %s: %w", key, err)
-		case o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C:
-			v.wrongChecksum(key, *o.CRC32C, n)
+		default:
+			v.compare(key, o.CRC32C, n)
 		}
 		return nil
 	})
+}
+
+// compare holds the provider's checksum of an object against that in the manifests, which
+// know none of a whole bundle, and counts whether it could.
+func (v *verification) compare(key string, got *manifest.CRC32C, n *need) {
+	known := got != nil && !n.atLeast
+	v.mu.Lock()
+	if known {
+		v.report.Compared++
+	} else {
+		v.report.Uncompared++
+	}
+	v.mu.Unlock()
+	if known && *got != n.stored.CRC32C {
+		v.wrongChecksum(key, *got, n)
+	}
 }
 
 // readData fetches every part once and hashes it. The pages were read already.

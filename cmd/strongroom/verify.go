@@ -134,6 +134,9 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		verdict = fmt.Sprintf("all is there and every byte is right (%s read)", size(v.ReadBytes))
 	}
 	fmt.Fprintf(w, "%s: %s, %s, %s: %s\n", v.Name, plural(v.Snapshots, "snapshot"), plural(v.Objects, "object"), size(v.Bytes), verdict)
+	if o.Checksums && !o.ReadData {
+		fmt.Fprintf(w, "checksums: %s compared; of %d there is none to compare, and only --read-data checks those\n", plural(v.Compared, "object"), v.Uncompared)
+	}
 	if v.Unreferenced > 0 {
 		fmt.Fprintf(w, "note: %s left by runs that were broken off or lost a race\n", plural(v.Unreferenced, "object"))
 	}
