@@ -40,6 +40,9 @@ func newFakeAt(t *testing.T, params string, o Options, answer http.HandlerFunc) 
 		f.requests = append(f.requests, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/bucket/"))
 		f.headers = append(f.headers, r.Header.Clone())
 		f.mu.Unlock()
+		if sent := r.Header.Get("X-Amz-Checksum-Crc32c"); sent != "" && r.Method == http.MethodPut {
+			w.Header().Set("X-Amz-Checksum-Crc32c", sent) // as a service says that it has compared it
+		}
 		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -73,6 +76,8 @@ type object struct {
 	mu      sync.Mutex
 	content []byte
 	exists  bool
+
+	careless bool // it ignores checksums
 }
 
 // serve answers as S3 does. lose breaks the connection after applying a PUT.
@@ -89,6 +94,9 @@ func (o *object) serve(w http.ResponseWriter, r *http.Request, lose bool) {
 		o.content, o.exists = b, true
 		if lose {
 			panic(http.ErrAbortHandler)
+		}
+		if o.careless {
+			w.Header().Del("X-Amz-Checksum-Crc32c")
 		}
 	case http.MethodHead, http.MethodGet:
 		if !o.exists {

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -30,6 +31,18 @@ func (s *s3Settings) crcHeader(crc manifest.CRC32C) *string {
 		return nil
 	}
 	return crcToHeader(crc)
+}
+
+// checked refuses the answer of a service that took an object and does not say that it has
+// compared it with the promised checksum.
+func (s *s3Settings) checked(echo *string, promised manifest.CRC32C) error {
+	if s.checksum != checksumCRC32C {
+		return nil
+	}
+	if got, ok := crcFromHeader(echo); !ok || got != promised {
+		return fmt.Errorf("%w: it took the object and did not say that it had compared it with its CRC-32C; write checksum=md5 in the URL if it knows that, or checksum=none to do without", archive.ErrWeakStore)
+	}
+	return nil
 }
 
 // stretchOf reads a stretch of the source for its checksums. A server that compares

@@ -183,7 +183,7 @@ func TestS3HeadersOfSettings(t *testing.T) {
 				case q.Has("uploads"):
 					io.WriteString(w, `<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`)
 				case r.Method == http.MethodPost:
-					io.WriteString(w, `<CompleteMultipartUploadResult/>`)
+					fmt.Fprintf(w, `<CompleteMultipartUploadResult><ChecksumCRC32C>%s</ChecksumCRC32C></CompleteMultipartUploadResult>`, r.Header.Get("X-Amz-Checksum-Crc32c"))
 				}
 			})
 			s := b.(*s3Store)

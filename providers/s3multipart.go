@@ -70,7 +70,7 @@ func (s *s3Store) putParts(ctx context.Context, key string, src *source, sums ar
 	if err != nil {
 		return nil, fmt.Errorf("CompleteMultipartUpload: %w", err)
 	}
-	return out.VersionId, nil
+	return out.VersionId, s.checked(out.ChecksumCRC32C, sums.CRC32C)
 }
 
 // begin opens an upload. A caller that gives up meanwhile waits a little for the answer:

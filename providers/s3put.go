@@ -74,7 +74,7 @@ func classify1(err error) Kind {
 func (s *s3Store) afterFailure(ctx context.Context, key string, src *source, sums archive.Sums, err error) (stored archive.Stored, again bool, _ error) {
 	var broken *sourceError
 	switch k := classify(err); {
-	case errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch):
+	case errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch) || errors.Is(err, archive.ErrWeakStore):
 		return stored, false, err
 	case ctx.Err() != nil:
 		return stored, false, ctx.Err()
@@ -170,7 +170,7 @@ func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums ar
 	if err != nil {
 		return nil, fmt.Errorf("PutObject: %w", err)
 	}
-	return out.VersionId, nil
+	return out.VersionId, s.checked(out.ChecksumCRC32C, sums.CRC32C)
 }
 
 // unsigned leaves the payload out of the signature, over plain http too. The promised

@@ -9,17 +9,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
-
-// Weaker is what a Bucket has besides when its URL can accept a weaker promise.
-type Weaker interface {
-	// Weak names the promises of archive.Store that the URL waives: "create-only" (two
-	// writers may both believe that they made an object, of which the later replaced
-	// the earlier) and "checksums" (nobody compares what arrives with what was to be
-	// sent). None: nothing is waived.
-	Weak() []string
-}
 
 // s3Settings are what a URL says on how objects are stored.
 type s3Settings struct {
@@ -156,16 +148,15 @@ func (s *s3Settings) ifNone() *string {
 	return &any
 }
 
-// Weak implements Weaker.
-func (s *s3Settings) Weak() []string {
-	var weak []string
-	if !s.createOnly {
-		weak = append(weak, "create-only")
+// Accepts implements archive.Lenient.
+func (s *s3Settings) Accepts(p archive.Promise) bool {
+	switch p {
+	case archive.CreateOnly:
+		return !s.createOnly
+	case archive.Checksums:
+		return s.checksum == checksumNone
 	}
-	if s.checksum == checksumNone {
-		weak = append(weak, "checksums")
-	}
-	return weak
+	return false
 }
 
 // days reads a time such as 30d, or one that Go knows, such as 36h.

@@ -61,13 +61,35 @@ func TestS3SettingsRefused(t *testing.T) {
 
 // The weaker promises are told by name, and only those that the URL accepts.
 func TestS3Weak(t *testing.T) {
-	for params, want := range map[string][]string{
-		"": nil, "checksum=md5": nil, "checksum=none": {"checksums"}, "create_only=false": {"create-only"},
-		"checksum=none&create_only=false": {"create-only", "checksums"},
+	for params, want := range map[string][]archive.Promise{
+		"": nil, "checksum=md5": nil, "checksum=none": {archive.Checksums}, "create_only=false": {archive.CreateOnly},
+		"checksum=none&create_only=false": {archive.CreateOnly, archive.Checksums},
 	} {
-		b := open(t, "s3://bucket?region=x&"+params, Options{})
-		if got := b.(Weaker).Weak(); !slices.Equal(got, want) {
-			t.Errorf("%q: %q, want %q", params, got, want)
+		b := open(t, "s3://bucket?region=x&"+params, Options{}).(archive.Lenient)
+		for _, p := range []archive.Promise{archive.CreateOnly, archive.Checksums, "other"} {
+			if got := b.Accepts(p); got != slices.Contains(want, p) {
+				t.Errorf("%q: %s is accepted: %v", params, p, got)
+			}
+		}
+	}
+}
+
+// A service that does not say that it has compared the checksum is not trusted, unless the
+// URL says that nobody does.
+func TestS3Unchecked(t *testing.T) {
+	for params, refused := range map[string]bool{"": true, "&checksum=none": false} {
+		o := object{careless: true}
+		_, b := newFakeAt(t, "&versions=false"+params, Options{}, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/bucket" {
+				o.serve(w, r, false)
+			}
+		})
+		_, err := putBytes(t, b, "a", []byte("content"))
+		if errors.Is(err, archive.ErrWeakStore) != refused || !refused && err != nil {
+			t.Errorf("%q: %v", params, err)
+		}
+		if refused && !strings.Contains(err.Error(), "checksum=none") {
+			t.Errorf("no advice: %v", err)
 		}
 	}
 }
