@@ -111,16 +111,18 @@ func badDigest(err error) bool {
 // settle compares the object that is there with what was to be put: the same is success,
 // another is ErrExists. The error is of Kind NotFound when there is none.
 func (s *s3Store) settle(ctx context.Context, key string, sums archive.Sums) (archive.Stored, error) {
-	o, err := s.head(ctx, key)
-	switch {
-	case err != nil:
-		return archive.Stored{}, s.fail("looking at", key, err)
-	case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
-		return archive.Stored{}, s.exists(key)
-	case o.CRC32C != nil && sums.Size > compareMax:
-		return archive.Stored{Existed: true}, nil
+	if sums.Size > compareMax { // else it is read anyway
+		o, err := s.head(ctx, key)
+		switch {
+		case err != nil:
+			return archive.Stored{}, s.fail("looking at", key, err)
+		case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
+			return archive.Stored{}, s.exists(key)
+		case o.CRC32C != nil:
+			return archive.Stored{Existed: true}, nil
+		}
 	}
-	got, err := s.readBack(ctx, key)
+	got, err := s.readBack(ctx, key, sums.Size)
 	if err != nil {
 		return archive.Stored{}, err
 	}
@@ -130,9 +132,10 @@ func (s *s3Store) settle(ctx context.Context, key string, sums archive.Sums) (ar
 	return archive.Stored{Existed: true}, nil
 }
 
-// readBack reads an object and gives its sums.
-func (s *s3Store) readBack(ctx context.Context, key string) (archive.Sums, error) {
-	r, err := s.Get(ctx, key, 0, -1)
+// readBack reads an object that should have a size, and gives its sums, or those of its
+// beginning when it is larger.
+func (s *s3Store) readBack(ctx context.Context, key string, size int64) (archive.Sums, error) {
+	r, err := s.Get(ctx, key, 0, size+1)
 	if err != nil {
 		return archive.Sums{}, err
 	}

@@ -103,8 +103,8 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 		params, md5, ifNone string
 		requests            []string
 	}{
-		{"&checksum=md5", base64.StdEncoding.EncodeToString(sum[:]), "*", []string{"HEAD a", "HEAD /bucket", "PUT a", "POST /bucket"}},
-		{"&checksum=none&create_only=false", "", "", []string{"HEAD a", "HEAD /bucket", "PUT a", "POST /bucket"}},
+		{"&checksum=md5", base64.StdEncoding.EncodeToString(sum[:]), "*", []string{"GET a", "PUT a", "POST /bucket"}},
+		{"&checksum=none&create_only=false", "", "", []string{"GET a", "PUT a", "POST /bucket"}},
 	} {
 		t.Run(c.params, func(t *testing.T) {
 			var o object
@@ -125,7 +125,7 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 			if _, err := putBytes(t, b, "a", content); err != nil {
 				t.Fatal(err)
 			}
-			put := f.headers[2]
+			put := f.headers[1]
 			for name, want := range map[string]string{"Content-Md5": c.md5, "If-None-Match": c.ifNone, "X-Amz-Checksum-Crc32c": "", "X-Amz-Sdk-Checksum-Algorithm": ""} {
 				if got := put.Get(name); got != want {
 					t.Errorf("%s: %q, want %q", name, got, want)
