@@ -313,3 +313,33 @@ func TestIntruderUnderOurKey(t *testing.T) {
 	store.Remove(key)
 	mustBackup(t, a, db)
 }
+
+// The newest snapshot is found by few listings, in a short history as in a long one.
+func TestNewestOfManySnapshots(t *testing.T) {
+	db := newDatabase(t, t.TempDir(), 21)
+	db.fill(2, 10)
+	f := storetest.NewFaulty(storetest.Memory(t), -1, storetest.NotApplied)
+	a := archive.New(f, archive.Options{})
+	force := options
+	force.Force = true
+	for n := int64(1); n <= 1003; n++ {
+		before := f.Ops().List
+		res, err := a.Backup(t.Context(), db.source(), force)
+		if err != nil || res.Snapshot.Sequence != n {
+			t.Fatalf("snapshot %d: %+v, %v", n, res, err)
+		}
+		// The top and the manifests before, the ledger after.
+		if lists := f.Ops().List - before; lists > 3 && n <= 1000 || lists > 6 {
+			t.Fatalf("snapshot %d: %d listings", n, lists)
+		}
+	}
+	newest, err := a.List(t.Context(), 5)
+	if err != nil || len(newest) != 5 {
+		t.Fatalf("%d, %v", len(newest), err)
+	}
+	for i, s := range newest {
+		if s.Sequence != int64(999+i) {
+			t.Errorf("snapshot %d of the list is %d", i, s.Sequence)
+		}
+	}
+}

@@ -13,13 +13,44 @@ type numbered struct {
 	object Object
 }
 
-// numbers yields the numbered objects below prefix, greatest number first. It lists
-// one directory of the key at a time, so that the newest costs three small listings
-// however long the history is. Keys that are no numbers are passed over.
+// onePage is how many objects every provider lists with one request.
+const onePage = 1000
+
+// numbers yields the numbered objects below prefix, greatest number first. A short
+// history is listed whole, with one request. Of a longer one it lists one directory of
+// the key at a time, so that the newest costs four small listings however long the history
+// is. Keys that are no numbers are passed over.
 func (a *Archive) numbers(ctx context.Context, prefix string, parse func(string) (int64, bool)) iter.Seq2[numbered, error] {
 	return func(yield func(numbered, error) bool) {
-		a.descend(ctx, prefix, 2, parse, yield)
+		short, err := a.firstPage(ctx, prefix)
+		switch {
+		case err != nil:
+			yield(numbered{}, err)
+			return
+		case len(short) == onePage: // there may be more
+			a.descend(ctx, prefix, 2, parse, yield)
+			return
+		}
+		for _, o := range slices.Backward(short) {
+			if n, ok := parse(o.Key); ok && !yield(numbered{n, o}, nil) {
+				return
+			}
+		}
 	}
+}
+
+// firstPage lists the first objects below a prefix.
+func (a *Archive) firstPage(ctx context.Context, prefix string) ([]Object, error) {
+	var found []Object
+	for o, err := range a.store.List(ctx, prefix, "", "") {
+		if err != nil {
+			return nil, fmt.Errorf("listing %s: %w", prefix, err)
+		}
+		if found = append(found, o); len(found) == onePage {
+			break
+		}
+	}
+	return found, nil
 }
 
 func (a *Archive) descend(ctx context.Context, prefix string, levels int, parse func(string) (int64, bool), yield func(numbered, error) bool) bool {
