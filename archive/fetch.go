@@ -77,6 +77,8 @@ func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer,
 			return context.Cause(ctx)
 		case errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("%s is missing: %w (%w)", p.Object, ErrDamaged, err)
+		case errors.As(err, new(*openError)):
+			return fmt.Errorf("%s: %w", p.Object, err)
 		case errors.Is(err, errEncoding):
 			return fmt.Errorf("%s: %w", p.Object, err)
 		case attempt == fetchAttempts-1:

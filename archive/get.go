@@ -45,7 +45,7 @@ func (a *Archive) get(ctx context.Context, key string, limit int64, check func([
 		if err == nil {
 			return b, nil
 		}
-		if attempt == fetchAttempts-1 || errors.Is(err, fs.ErrNotExist) || errors.Is(err, manifest.ErrVersion) || errors.Is(err, errTooLarge) || ctx.Err() != nil {
+		if attempt == fetchAttempts-1 || errors.Is(err, fs.ErrNotExist) || errors.Is(err, manifest.ErrVersion) || errors.Is(err, errTooLarge) || errors.As(err, new(*openError)) || ctx.Err() != nil {
 			return b, err
 		}
 		if err := pause(ctx, attempt); err != nil {
@@ -54,8 +54,23 @@ func (a *Archive) get(ctx context.Context, key string, limit int64, check func([
 	}
 }
 
+// openError is a Get that failed before its first byte. The store has tried all that was
+// worth trying: doing so again here would multiply its attempts, and its patience.
+type openError struct{ error }
+
+func (e *openError) Unwrap() error { return e.error }
+
+// open is the store's Get.
+func (a *Archive) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	r, err := a.store.Get(ctx, key, offset, length)
+	if err != nil {
+		return nil, &openError{err}
+	}
+	return r, nil
+}
+
 func (a *Archive) getOnce(ctx context.Context, key string, limit int64) ([]byte, error) {
-	r, err := a.store.Get(ctx, key, 0, -1)
+	r, err := a.open(ctx, key, 0, -1)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", key, err)
 	}

@@ -3,8 +3,10 @@ package archive
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -93,6 +95,9 @@ func (r *bundleRun) fetch(ctx context.Context, f *manifest.File, to sink) error 
 	}
 	if err == nil {
 		return nil
+	}
+	if errors.As(err, new(*openError)) && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %s: %w", f.Name, p.Object, err)
 	}
 	r.close() // where it stands now is not worth finding out
 	if err := to.Rewind(0); err != nil {

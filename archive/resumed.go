@@ -24,7 +24,7 @@ func (r *resumed) Read(b []byte) (int, error) {
 	}
 	for r.err == nil {
 		if r.body == nil {
-			r.body, r.err = r.a.store.Get(r.ctx, r.key, r.offset, r.left)
+			r.body, r.err = r.a.open(r.ctx, r.key, r.offset, r.left)
 			continue
 		}
 		n, err := r.body.Read(b[:min(int64(len(b)), r.left+1)])

@@ -6,11 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -31,6 +33,7 @@ const (
 	BadCredentials             // there are none, or they are unknown, wrong or expired
 	Throttled                  // the service asked to slow down until the attempts were used up
 	Unreachable                // no connection: DNS, refused, TLS
+	Broken                     // a connection broke while it was in use
 	TimedOut                   // a connection was there and nothing moved on it, or the caller's deadline has passed
 	Precondition               // create-only found something there
 	Misconfigured              // wrong region, endpoint or bucket name
@@ -214,6 +217,8 @@ func classifyNetwork(err error) Kind {
 		return BadCredentials
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return TimedOut
+	case broken(err):
+		return Broken
 	}
 	return Other
 }
@@ -224,6 +229,16 @@ func noConnection(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
 	return errors.As(err, &dns) || (errors.As(err, &op) && op.Op == "dial")
+}
+
+// broken reports whether a connection ended in the middle. What was asked for may have
+// been applied.
+func broken(err error) bool {
+	var src *sourceError
+	if errors.As(err, &src) {
+		return false
+	}
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
 // badCertificate reports whether TLS failed for good.
@@ -266,6 +281,8 @@ func advice(k Kind, permission string, err error) string {
 			return "check the endpoint's scheme and certificate; AWS_CA_BUNDLE names the file of an authority of your own"
 		}
 		return "check the endpoint, the region and the network"
+	case Broken:
+		return "the connection broke; try again, and look at the network and what stands between"
 	case TimedOut:
 		return "the service did not answer in time; try again later"
 	case Misconfigured:

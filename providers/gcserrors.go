@@ -132,7 +132,7 @@ func gcsPasses(err error, attempt int) bool {
 		return attempt < maxConnect
 	case TimedOut:
 		return attempt < maxStandstills
-	case Other:
+	case Other, Broken:
 	default:
 		return false
 	}

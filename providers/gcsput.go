@@ -65,9 +65,11 @@ func (s *gcsStore) put(ctx context.Context, key string, src *source, sums archiv
 		if err = s.insert(ctx, key, src, sums); err == nil {
 			return archive.Stored{}, nil
 		}
-		// Chunks have attempts of their own.
-		more := attempt < putRounds || sums.Size <= singleMax
-		if ctx.Err() != nil || !more || !(gcsPasses(err, attempt) || gcsBadChecksum(err) && attempt < putRounds) {
+		again := gcsPasses(err, attempt)
+		if sums.Size > singleMax { // its requests had attempts of their own
+			again = gcsForgotten(err) && attempt < putRounds
+		}
+		if ctx.Err() != nil || !again && !(gcsBadChecksum(err) && attempt < putRounds) {
 			break
 		}
 		if spent := s.budget.spend(); spent != nil {
@@ -195,12 +197,15 @@ func (c *gcsChunks) again(err error) bool {
 		c.failures = 0
 		return false
 	}
-	var api *googleapi.Error
 	c.failures++
-	if !gcsPasses(err, c.failures) || errors.As(err, &api) && api.Code == http.StatusGone {
-		return false
-	}
-	return c.budget.spend() == nil
+	return gcsPasses(err, c.failures) && !gcsForgotten(err) && c.budget.spend() == nil
+}
+
+// gcsForgotten reports whether the service knows nothing of an upload any more, which has
+// to be begun anew.
+func gcsForgotten(err error) bool {
+	var api *googleapi.Error
+	return errors.As(err, &api) && api.Code == http.StatusGone
 }
 
 // verify compares what the service says it has made with the promise. The service itself
