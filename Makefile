@@ -14,12 +14,13 @@ TOOLS := $(CACHE)/bin/tools-$(call hash,testdata/tools/go.sum)
 MINIO := $(CACHE)/bin/minio-$(call hash,testdata/servers/go.sum)
 AZURITE := $(CACHE)/azurite-$(call hash,testdata/servers/npm/package-lock.json)
 GCS := $(CACHE)/bin/fake-gcs-$(call hash,testdata/servers/gcs/go.sum)
+RCLONE := $(CACHE)/bin/rclone-$(call hash,bench/rclone/go.sum)
 TOXIPROXY := $(CACHE)/bin/toxiproxy-$(call hash,testdata/servers/toxiproxy/go.sum)
 WITH := $(CACHE)/bin/with
 SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
 
 # Modules of their own: what only tests need stays out of the product's go.mod.
-MODULES := testdata/servers/with testdata/servers/compose
+MODULES := testdata/servers/with testdata/servers/compose bench
 
 # Google's module would bring gRPC's ways within Google's network along, 13 MB that nothing uses.
 TAGS := disable_grpc_modules
@@ -56,6 +57,13 @@ test: deps minio azurite gcs toxiproxy with ## all tests, with real databases an
 	$(WITH) $(SERVERS) -- go test -count=1 -timeout 40m $(TESTFLAGS) ./...
 	$(if $(RACE),$(WITH) $(SERVERS) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/))
 	$(if $(RACE),go test $(RACE) -count=1 -short -timeout 10m $(TESTFLAGS) ./cmd/...) # the long ones run the built program
+
+.PHONY: bench
+bench: build minio with ## compare with the least that it can cost and with rclone and restic; BENCH_SCALE=small: five minutes
+	@.ci/deps restic || echo 'without restic, which is not there'
+	@$(MAKE) --no-print-directory rclone || echo 'without rclone, which cannot be built'
+	go -C bench build -trimpath -buildvcs=false -o $(CACHE)/bin/bench .
+	BENCH_RCLONE=$$(ls $(RCLONE) 2>/dev/null) $(WITH) -minio $(MINIO) -- $(CACHE)/bin/bench bin/strongroom
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
@@ -113,6 +121,16 @@ $(TOXIPROXY):
 	@echo 'building toxiproxy for the tests, once'
 	@rm -f $(@D)/toxiproxy-*
 	CGO_ENABLED=0 go -C testdata/servers/toxiproxy build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/Shopify/toxiproxy/v2/cmd/server
+	@mv $@.part $@
+
+.PHONY: rclone
+rclone: $(RCLONE) # which make bench compares with
+
+$(RCLONE):
+	@mkdir -p $(@D)
+	@echo 'building rclone for the comparison: this takes several minutes, once'
+	@rm -f $(@D)/rclone-*
+	CGO_ENABLED=0 go -C bench/rclone build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/rclone/rclone
 	@mv $@.part $@
 
 .PHONY: with

@@ -1,0 +1,197 @@
+//go:build linux
+
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+const (
+	inFlight  = 8        // as the product by default
+	wholeUpTo = 16 << 20 // in one request, as the product
+	partSize  = 8 << 20  // beyond that, as the product up to 70 GiB
+)
+
+// floor is what a transfer costs at the least: run as a process of its own, it does what
+// its name says with the files of dir and a bucket, and nothing else.
+func floor(name, dir, bucket, to string) error {
+	s := newServer(os.Getenv("STRONGROOM_TEST_S3"))
+	f := floors{s, dir, bucket}
+	switch name {
+	case "put":
+		return f.all(f.putOne)
+	case "copy":
+		return f.all(f.copyOne)
+	case "get":
+		if err := os.Mkdir(to, 0o755); err != nil {
+			return err
+		}
+		return f.all(func(name string, _ int64) error { return f.getOne(name, filepath.Join(to, name)) })
+	case "read":
+		return f.all(func(name string, _ int64) error { return f.getOne(name, "") })
+	}
+	return fmt.Errorf("there is no floor %q", name)
+}
+
+type floors struct {
+	server *server
+	dir    string
+	bucket string
+}
+
+// all does something to all files, several at once.
+func (f *floors) all(do func(name string, size int64) error) error {
+	files, err := os.ReadDir(f.dir)
+	if err != nil {
+		return err
+	}
+	names := make(chan os.DirEntry)
+	go func() {
+		defer close(names)
+		for _, file := range files {
+			names <- file
+		}
+	}()
+	return each(inFlight, names, func(file os.DirEntry) error {
+		info, err := file.Info()
+		if err != nil {
+			return err
+		}
+		return do(file.Name(), info.Size())
+	})
+}
+
+// each calls do for what comes, in n goroutines, and goes on after an error.
+func each[T any](n int, what <-chan T, do func(T) error) error {
+	var mu sync.Mutex
+	var errs []error
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			for one := range what {
+				if err := do(one); err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// putOne sends as many bytes as the file has, out of memory.
+func (f *floors) putOne(name string, size int64) error {
+	path := f.bucket + "/" + name
+	memory := func(n int64) ([]byte, error) { return buffers.Get().(*[wholeUpTo]byte)[:n], nil }
+	if size > wholeUpTo {
+		return f.inParts(path, size, memory)
+	}
+	b, err := memory(size)
+	if err != nil {
+		return err
+	}
+	defer giveBack(b)
+	return f.server.put(path, b)
+}
+
+// copyOne reads and hashes a file, and sends it.
+func (f *floors) copyOne(name string, size int64) error {
+	file, err := os.Open(filepath.Join(f.dir, name))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	read := func(n int64) ([]byte, error) {
+		b := buffers.Get().(*[wholeUpTo]byte)[:n]
+		_, err := io.ReadFull(file, b)
+		sum.Write(b)
+		return b, err
+	}
+	path := f.bucket + "/" + name
+	if size > wholeUpTo {
+		return f.inParts(path, size, read)
+	}
+	b, err := read(size)
+	if err != nil {
+		return err
+	}
+	defer giveBack(b)
+	return f.server.put(path, b)
+}
+
+// buffers are as large as what is sent in one request.
+var buffers = sync.Pool{New: func() any {
+	b := new([wholeUpTo]byte)
+	seeded(0).Read(b[:])
+	return b
+}}
+
+func giveBack(b []byte) {
+	buffers.Put((*[wholeUpTo]byte)(b[:wholeUpTo]))
+}
+
+// inParts sends a large file, whose parts are read one after another and sent several at
+// once.
+func (f *floors) inParts(path string, size int64, read func(int64) ([]byte, error)) error {
+	id, err := f.server.begin(path)
+	if err != nil {
+		return err
+	}
+	type part struct {
+		i int
+		b []byte
+	}
+	etags := make([]string, (size+partSize-1)/partSize)
+	parts, readErr := make(chan part), error(nil)
+	go func() {
+		defer close(parts)
+		for i := range etags {
+			var b []byte
+			if b, readErr = read(min(partSize, size-int64(i)*partSize)); readErr != nil {
+				return
+			}
+			parts <- part{i, b}
+		}
+	}()
+	err = each(inFlight, parts, func(p part) (err error) {
+		etags[p.i], err = f.server.putPart(path, id, p.i+1, p.b)
+		giveBack(p.b)
+		return err
+	})
+	if err := errors.Join(err, readErr); err != nil {
+		return err
+	}
+	return f.server.complete(path, id, etags)
+}
+
+// getOne fetches and hashes an object and, with a target, writes it down for good.
+func (f *floors) getOne(name, target string) error {
+	answer, err := f.server.do("GET", f.bucket+"/"+name, nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	sum, buf := sha256.New(), make([]byte, 256<<10)
+	if target == "" {
+		_, err := io.CopyBuffer(struct{ io.Writer }{sum}, answer.Body, buf)
+		return err
+	}
+	file, err := os.Create(target)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, sum)}, answer.Body, buf)
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}

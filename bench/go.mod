@@ -1,0 +1,7 @@
+module github.com/strongroom-dev/strongroom/bench
+
+go 1.26.0
+
+require github.com/aws/aws-sdk-go-v2 v1.47.7
+
+require github.com/aws/smithy-go v1.28.8 // indirect

@@ -1,0 +1,134 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A program is one that is measured, with its way to do each step. A step that is nil it
+// does not have. Each gets a bucket of its own and a scratch directory.
+type program struct {
+	name    string
+	prepare func(at *place) []*exec.Cmd // not measured; may be nil
+	backup  func(at *place) *exec.Cmd
+	restore func(at *place, to string) *exec.Cmd
+	verify  func(at *place) *exec.Cmd // reads all and compares with its hashes
+	floor   bool
+}
+
+// place is where a program works.
+type place struct {
+	endpoint, bucket, dir, scratch string
+
+	broken bool // a step failed: what comes after it means nothing
+}
+
+func command(env []string, name string, args ...string) *exec.Cmd {
+	c := exec.Command(name, args...)
+	c.Env = append(os.Environ(), env...)
+	return c
+}
+
+// ours is strongroom. The files are closed when they have been left alone for a second.
+func ours(binary string) program {
+	url := func(at *place) string {
+		return "s3://" + at.bucket + "/archive?region=us-east-1&use_path_style=true&endpoint=" + at.endpoint
+	}
+	run := func(at *place, args ...string) *exec.Cmd {
+		return command([]string{"STRONGROOM_STATE_DIR=" + filepath.Join(at.scratch, "state")}, binary, append(args, "--no-progress")...)
+	}
+	return program{
+		name: "strongroom",
+		backup: func(at *place) *exec.Cmd {
+			return run(at, "backup", "--source", at.dir, "--layout", "files", "--pattern", `.*\.log`, "--quiet", "1s", url(at))
+		},
+		restore: func(at *place, to string) *exec.Cmd { return run(at, "restore", url(at), "--to", to) },
+		verify:  func(at *place) *exec.Cmd { return run(at, "verify", "--read-data", url(at)) },
+	}
+}
+
+// floors are the programs of floor.go.
+func floorPrograms(self string) []program {
+	run := func(name string) func(at *place) *exec.Cmd {
+		return func(at *place) *exec.Cmd {
+			return command([]string{"STRONGROOM_TEST_S3=" + at.endpoint}, self, "floor", name, at.dir, at.bucket)
+		}
+	}
+	put, copies, read := run("put"), run("copy"), run("read")
+	return []program{
+		{name: "floor put", floor: true, backup: put},
+		{
+			name: "floor copy", floor: true, backup: copies, verify: read,
+			restore: func(at *place, to string) *exec.Cmd {
+				c := run("get")(at)
+				c.Args = append(c.Args, to)
+				return c
+			},
+		},
+	}
+}
+
+// rclone copies files to objects of the same names. It compares with MD5, which it
+// computes for that.
+func rclone(binary string) program {
+	run := func(at *place, args ...string) *exec.Cmd {
+		return command([]string{
+			"RCLONE_CONFIG=/dev/null", "RCLONE_CONFIG_B_TYPE=s3", "RCLONE_CONFIG_B_PROVIDER=Minio", "RCLONE_CONFIG_B_ENV_AUTH=true",
+			"RCLONE_CONFIG_B_ENDPOINT=" + at.endpoint, "RCLONE_CONFIG_B_REGION=us-east-1", "RCLONE_CONFIG_B_NO_CHECK_BUCKET=true",
+		}, binary, append(args, "--transfers", fmt.Sprint(inFlight), "--checkers", fmt.Sprint(inFlight), "--quiet")...)
+	}
+	return program{
+		name:    "rclone",
+		backup:  func(at *place) *exec.Cmd { return run(at, "copy", at.dir, "b:"+at.bucket+"/files") },
+		restore: func(at *place, to string) *exec.Cmd { return run(at, "copy", "b:"+at.bucket+"/files", to) },
+		verify:  func(at *place) *exec.Cmd { return run(at, "check", "--download", at.dir, "b:"+at.bucket+"/files") },
+	}
+}
+
+// restic makes snapshots of chunks in packs. Nothing here can be compressed, so that it is
+// not made to try, where it can be told so.
+func restic(binary, compression string) program {
+	run := func(at *place, args ...string) *exec.Cmd {
+		return command([]string{
+			"RESTIC_PASSWORD=bench", "RESTIC_REPOSITORY=s3:" + at.endpoint + "/" + at.bucket + "/restic", "RESTIC_CACHE_DIR=" + filepath.Join(at.scratch, "cache"),
+		}, binary, append(args, "--quiet", "--option", "s3.bucket-lookup=path", "--option", fmt.Sprintf("s3.connections=%d", inFlight), "--compression", compression)...)
+	}
+	return program{
+		name: "restic",
+		prepare: func(at *place) []*exec.Cmd {
+			return []*exec.Cmd{run(at, "init", "--repository-version", "2")}
+		},
+		backup: func(at *place) *exec.Cmd {
+			c := run(at, "backup", ".")
+			c.Dir = at.dir
+			return c
+		},
+		restore: func(at *place, to string) *exec.Cmd { return run(at, "restore", "latest", "--target", to) },
+		verify:  func(at *place) *exec.Cmd { return run(at, "check", "--read-data") },
+	}
+}
+
+// peers are those that are there.
+func peers(compression string) []program {
+	var all []program
+	for _, name := range []string{"rclone", "restic"} {
+		binary := os.Getenv("BENCH_" + strings.ToUpper(name))
+		if binary == "" {
+			var err error
+			if binary, err = exec.LookPath(name); err != nil {
+				continue
+			}
+		}
+		if name == "rclone" {
+			all = append(all, rclone(binary))
+		} else {
+			all = append(all, restic(binary, compression))
+		}
+	}
+	return all
+}

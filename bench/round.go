@@ -1,0 +1,128 @@
+//go:build linux
+
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// round is one run of a workload: each step by all programs, one right after the other, so
+// that what changes on the machine meanwhile hits them alike.
+type round struct {
+	number       int
+	t            *table
+	server       *server
+	counter      *counter // counts in place of the clock; nil: the clock
+	endpoint     string
+	dir, scratch string
+}
+
+func (r *round) run(w *workload, programs []program) error {
+	places := make([]*place, len(programs))
+	for i := range programs {
+		p := &place{endpoint: r.endpoint, bucket: fmt.Sprintf("bench-%d", i), dir: r.dir, scratch: filepath.Join(r.scratch, fmt.Sprint(i))}
+		places[i] = p
+		if err := os.MkdirAll(p.scratch, 0o755); err != nil {
+			return err
+		}
+		if _, err := r.server.done(http.MethodPut, p.bucket, nil, nil, 0); err != nil {
+			return err
+		}
+		if programs[i].prepare != nil {
+			for _, c := range programs[i].prepare(p) {
+				if _, err := measure(c); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for s := range w.steps {
+		for i := range programs {
+			i = (i + r.number) % len(programs) // nobody is always first
+			r.step(w, s, i, &programs[i], places[i])
+		}
+	}
+	for _, p := range places {
+		if err := r.server.drop(p.bucket); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(r.scratch)
+}
+
+// step has one program do a step. What it does wrong goes into the table.
+func (r *round) step(w *workload, s, i int, p *program, at *place) {
+	var c *exec.Cmd
+	target := filepath.Join(at.scratch, "restored")
+	again := s > 0 && w.steps[s-1].do == "backup" && w.steps[s].do == "backup"
+	switch do := w.steps[s].do; {
+	case do == "backup" && p.backup != nil && !(again && p.floor):
+		c = p.backup(at)
+	case do == "restore" && p.restore != nil:
+		c = p.restore(at, target)
+	case do == "verify" && p.verify != nil:
+		c = p.verify(at)
+	default:
+		return
+	}
+	cell := &r.t.cells[s][i]
+	if at.broken {
+		return
+	}
+	if r.counter != nil {
+		r.counter.requests.Store(0)
+	}
+	u, err := measure(c)
+	if err == nil && w.steps[s].do == "restore" && len(cell.runs) == 0 {
+		err = same(at.dir, target)
+	}
+	os.RemoveAll(target)
+	switch {
+	case err != nil:
+		cell.failed, at.broken = err, true
+	case r.counter != nil:
+		cell.requests = r.counter.requests.Load()
+	default:
+		cell.runs = append(cell.runs, u)
+	}
+}
+
+// same compares what came back with what went out.
+func same(want, got string) error {
+	files, err := os.ReadDir(want)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		a, err := hashed(filepath.Join(want, f.Name()))
+		if err != nil {
+			return err
+		}
+		b, err := hashed(filepath.Join(got, f.Name()))
+		if err != nil {
+			return err
+		}
+		if a != b {
+			return fmt.Errorf("%s came back different", f.Name())
+		}
+	}
+	return nil
+}
+
+func hashed(name string) (sum [sha256.Size]byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	h.Sum(sum[:0])
+	return sum, err
+}
