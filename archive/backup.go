@@ -106,6 +106,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if err != nil {
 		return err
 	}
+	if !h.exists() {
+		if err := a.witness.checkPlace(); err != nil {
+			return err
+		}
+	}
 	if h.greatest >= manifest.MaxSequence {
 		return fmt.Errorf("sequence number %d is the last there is; start a new archive", h.greatest)
 	}

@@ -63,6 +63,32 @@ func TestOccupiedTarget(t *testing.T) {
 	compare(t, dir, db.files)
 }
 
+// Where a pattern says what a log file is, which no archive knows, a stray one is known by
+// its likeness, and what is not alike is left alone.
+func TestOccupiedTargetOfAPattern(t *testing.T) {
+	_, _, a := archived(t, 4)
+	m := *newest(t, a)
+	m.Layout = "segments"
+	dir := t.TempDir()
+	for _, n := range []string{"notes.txt", "je.lck", name(0xfffffff), name(0xabcdef12)} {
+		write(t, dir, n, "mine")
+	}
+	over := archive.RestoreOptions{Overwrite: true}
+	if _, err := a.Restore(context.Background(), &m, dir, over); !errors.Is(err, archive.ErrOccupied) || !contains(err, name(0xfffffff)) {
+		t.Fatalf("%v", err)
+	}
+	over.DeleteExtra = true
+	res, err := a.Restore(context.Background(), &m, dir, over)
+	if err != nil || !slices.Equal(res.Removed, []string{name(0xfffffff), name(0xabcdef12)}) {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	for _, n := range []string{"notes.txt", "je.lck"} {
+		if b, err := os.ReadFile(filepath.Join(dir, n)); err != nil || string(b) != "mine" {
+			t.Errorf("%s: %q, %v", n, b, err)
+		}
+	}
+}
+
 // An empty directory that exists, such as a mount point, is restored into.
 func TestEmptyTarget(t *testing.T) {
 	db, _, a := archived(t, 3)

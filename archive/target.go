@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -191,11 +192,30 @@ func isTemp(name string) bool {
 	return strings.HasPrefix(base, tempPrefix) && strings.HasSuffix(base, tempSuffix)
 }
 
+// logNames returns a function that knows a log file of the snapshot's layout by its name.
+// The pattern of a layout that has one is not in the archive: then it is what differs from
+// a file of the snapshot in its digits only, as the next file of a log does.
+func logNames(m *manifest.Manifest) func(name string) bool {
+	if layout, err := source.NewLayout(source.LayoutOptions{Name: m.Layout}); err == nil {
+		return layout.Match
+	}
+	shapes := map[string]bool{}
+	for i := range m.Files {
+		shapes[shape(m.Files[i].Name)] = true
+	}
+	return func(name string) bool { return shapes[shape(name)] }
+}
+
+var digits = regexp.MustCompile(`[0-9A-Fa-f]{8,}|[0-9A-Fa-f]*[0-9][0-9A-Fa-f]*`)
+
+// shape is a name without its decimal and hexadecimal numbers.
+func shape(name string) string { return digits.ReplaceAllString(name, "#") }
+
 // extras lists what lies in the target and would be a danger beside the restored set:
 // temporary files that we left, and, by the layout, log files that the snapshot does
 // not have. In a directory of our own everything else is.
 func (t *target) extras(m *manifest.Manifest, chosen map[string]bool) (remove, foreign []string, err error) {
-	layout, layoutErr := source.NewLayout(source.LayoutOptions{Name: m.Layout})
+	isLog := logNames(m)
 	err = fs.WalkDir(t.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case name == lostFound && d.IsDir():
@@ -207,7 +227,7 @@ func (t *target) extras(m *manifest.Manifest, chosen map[string]bool) (remove, f
 			remove = append(remove, name)
 		case t.fresh: // nothing says that a restore of ours made it
 			foreign = append(foreign, name)
-		case layoutErr == nil && layout.Match(name):
+		case isLog(name):
 			foreign = append(foreign, name)
 		}
 		return nil

@@ -17,6 +17,57 @@ import (
 // but that knowledge.
 type Witness struct {
 	Dir string // is made when it is missing
+
+	// Place is the archive's address, without credentials. It lets the witness notice
+	// that an archive is gone as a whole, such as with a disk that is not mounted. Empty:
+	// nobody looks.
+	Place string
+}
+
+// placed is what a witness remembers of a place.
+type placed struct {
+	Place   string `json:"place"`
+	Archive string `json:"archive"` // the id of the archive that was there
+}
+
+func (w *Witness) placePath() string {
+	sum := manifest.Sum([]byte(w.Place))
+	return filepath.Join(w.Dir, "place-"+sum.String()[:32]+".json")
+}
+
+// checkPlace refuses to begin a new archive where this host has seen one.
+func (w *Witness) checkPlace() error {
+	if w == nil || w.Place == "" {
+		return nil
+	}
+	b, err := os.ReadFile(w.placePath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the local witness: %w", err)
+	}
+	var was placed
+	if err := json.Unmarshal(b, &was); err != nil || was.Place != w.Place {
+		return nil // it says nothing of this place
+	}
+	return fmt.Errorf("%w: this host has archived to %s before, and nothing is there any more (archive %s); is the disk mounted and the address right? To begin a new archive there, delete %s",
+		ErrDamaged, w.Place, was.Archive, w.placePath())
+}
+
+// savePlace remembers which archive lies at the place.
+func (w *Witness) savePlace(id string) error {
+	if w.Place == "" {
+		return nil
+	}
+	b, err := json.Marshal(placed{w.Place, id})
+	if err != nil {
+		return fmt.Errorf("encoding the local witness: %w", err)
+	}
+	if old, err := os.ReadFile(w.placePath()); err == nil && string(old) == string(b)+"\n" {
+		return nil
+	}
+	return w.write(w.placePath(), b)
 }
 
 // seen is what a witness remembers of an archive.
@@ -70,12 +121,17 @@ func (w *Witness) save(id string, s seen) error {
 	if old, ok, err := w.load(id); err == nil && ok && old.Newest.Sequence > s.Newest.Sequence {
 		return nil
 	}
-	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
-		return fmt.Errorf("making the directory of the local witness: %w", err)
-	}
 	b, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encoding the local witness: %w", err)
+	}
+	return w.write(w.path(id), b)
+}
+
+// write replaces a file of the witness as a whole.
+func (w *Witness) write(name string, b []byte) error {
+	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
+		return fmt.Errorf("making the directory of the local witness: %w", err)
 	}
 	f, err := os.CreateTemp(w.Dir, ".witness-*")
 	if err != nil {
@@ -84,7 +140,7 @@ func (w *Witness) save(id string, s seen) error {
 	_, err = f.Write(append(b, '\n'))
 	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), w.path(id))
+		err = os.Rename(f.Name(), name)
 	}
 	if err != nil {
 		os.Remove(f.Name())
@@ -150,7 +206,7 @@ func (a *Archive) bearWitness(id string, newest manifest.Ref) {
 	a.mu.Lock()
 	s := seen{Newest: newest, Archive: a.idSum}
 	a.mu.Unlock()
-	if err := a.witness.save(id, s); err != nil {
+	if err := errors.Join(a.witness.save(id, s), a.witness.savePlace(id)); err != nil {
 		a.log.Warn("the local witness was not written", "error", err)
 	}
 }

@@ -205,7 +205,7 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opene
 	o := &opened{name: name, url: url, bucket: bucket, progress: &archive.Progress{}}
 	o.Archive = archive.New(bucket, archive.Options{
 		Transfers: transfers,
-		Witness:   witness(cmp.Or(a.stateDir, s.stateDir)),
+		Witness:   witness(cmp.Or(a.stateDir, s.stateDir), url),
 		Log:       a.log.With("archive", name),
 		Progress:  o.progress,
 	})
@@ -220,7 +220,7 @@ func (o *opened) close(err *error) {
 
 // witness remembers what was seen last below the state directory: the configured one,
 // STRONGROOM_STATE_DIR, systemd's, or the usual place of the user.
-func witness(dir string) *archive.Witness {
+func witness(dir, url string) *archive.Witness {
 	if dir == "" {
 		dir = os.Getenv("STRONGROOM_STATE_DIR")
 	}
@@ -236,7 +236,7 @@ func witness(dir string) *archive.Witness {
 	if dir == "" {
 		return nil // nobody has a home here; the archive works without
 	}
-	return &archive.Witness{Dir: dir}
+	return &archive.Witness{Dir: dir, Place: providers.Redact(url)}
 }
 
 // print writes v as one JSON document, or calls human.

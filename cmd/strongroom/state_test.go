@@ -10,11 +10,11 @@ import (
 func TestStateDirectoryOfSystemd(t *testing.T) {
 	t.Setenv("STRONGROOM_STATE_DIR", "")
 	t.Setenv("STATE_DIRECTORY", "/var/lib/a:/var/lib/b")
-	if w := witness(""); w.Dir != "/var/lib/a" {
+	if w := witness("", "file:///x"); w.Dir != "/var/lib/a" {
 		t.Fatal(w.Dir)
 	}
 	t.Setenv("STRONGROOM_STATE_DIR", "/x:y")
-	if w := witness(""); w.Dir != "/x:y" {
+	if w := witness("", "file:///x"); w.Dir != "/x:y" {
 		t.Fatal(w.Dir)
 	}
 }
