@@ -28,7 +28,11 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 		Tool:     r.o.Tool,
 		Layout:   r.layout.Name(),
 	}}
-	m.Files = slices.Concat(plan.Keep, uploaded)
+	m.Files = make([]manifest.File, 0, len(plan.Keep)+len(uploaded))
+	for _, f := range plan.Keep {
+		m.Files = append(m.Files, *f)
+	}
+	m.Files = append(m.Files, uploaded...)
 	slices.SortFunc(m.Files, func(a, b manifest.File) int { return strings.Compare(a.Name, b.Name) })
 	for i := range m.Files {
 		f := &m.Files[i]

@@ -22,10 +22,10 @@ type Source interface {
 
 // Plan is what a backup would do, as far as names, sizes and times tell.
 type Plan struct {
-	Keep    []manifest.File // entries of the parent that stay as they are
-	Upload  []source.File   // files to read; content that the parent has already is not sent
-	Removed []string        // names in the parent that the source has no more
-	Changed []string        // closed in both and looking different; reading tells whether they are
+	Keep    []*manifest.File // entries of the parent that stay as they are; not to be changed
+	Upload  []source.File    // files to read; content that the parent has already is not sent
+	Removed []string         // names in the parent that the source has no more
+	Changed []string         // closed in both and looking different; reading tells whether they are
 }
 
 // MakePlan compares what was captured with the parent snapshot; parent is nil for the
@@ -57,10 +57,10 @@ func MakePlan(captured []source.File, parent *manifest.Manifest) (Plan, error) {
 			plan.Upload = append(plan.Upload, f)
 			continue
 		}
-		was := old[0]
+		was := &old[0]
 		old = old[1:]
 		switch {
-		case looksSame(&f, &was):
+		case looksSame(&f, was):
 			plan.Keep = append(plan.Keep, was)
 			continue
 		case f.State == source.Closed && was.State == manifest.Closed:

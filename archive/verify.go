@@ -87,7 +87,7 @@ type span struct{ from, to int }
 
 // needPart is a part that lies in the object. A data object has one.
 type needPart struct {
-	part manifest.Part
+	part *manifest.Part
 	file string
 }
 
@@ -192,13 +192,14 @@ func (v *verification) need(s *snapshot) {
 		if len(f.Parts) > 1 {
 			v.stretched[f.Name+f.SHA256.String()] = f
 		}
-		for _, p := range f.Parts {
+		for i := range f.Parts {
+			p := &f.Parts[i]
 			size, bundled := p.Stored.Size, p.Stored.Offset != nil
 			if bundled {
 				size += *p.Stored.Offset
 			}
 			n := v.needObject(p.Object, p.Stored, size, bundled)
-			if k := (partKey{p.Object, offsetOf(&p), f.Name}); !v.noted[k] {
+			if k := (partKey{p.Object, offsetOf(p), f.Name}); !v.noted[k] {
 				v.noted[k] = true
 				n.parts = append(n.parts, needPart{p, f.Name})
 			}
@@ -311,7 +312,7 @@ func (v *verification) readData(ctx context.Context) error {
 	err := v.each(ctx, func(ctx context.Context, key string, n *need) error {
 		files := make([]manifest.File, len(n.parts)) // each part as if it were a file
 		for i, p := range n.parts {
-			files[i] = manifest.File{Name: p.file, Size: p.part.Size, SHA256: p.part.SHA256, Parts: []manifest.Part{p.part}}
+			files[i] = manifest.File{Name: p.file, Size: p.part.Size, SHA256: p.part.SHA256, Parts: []manifest.Part{*p.part}}
 		}
 		for _, run := range neighbours(files) {
 			if err := v.readRun(ctx, key, files, run); err != nil {

@@ -81,7 +81,7 @@ func (l *lexer) part() (p Part, err error) {
 	err = l.object(&partSchema, func(i int) (err error) {
 		switch partSchema.names[i] {
 		case "object":
-			p.Object, err = l.string()
+			p.Object, err = l.stringLike(&l.lastObject)
 		case "size":
 			p.Size, err = l.int(MaxFileSize)
 		case "sha256":

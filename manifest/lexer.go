@@ -30,6 +30,8 @@ type lexer struct {
 	data    []byte
 	pos     int
 	unknown bool // a field was skipped that this version does not know
+
+	lastObject string // the key that the last part named
 }
 
 var errEnd = errors.New("the text ends too early")

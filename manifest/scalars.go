@@ -48,6 +48,16 @@ func (l *lexer) string() (string, error) {
 	return string(raw), err
 }
 
+// stringLike is string, and shares the bytes of the one before if that is the same: many
+// parts lie in one bundle.
+func (l *lexer) stringLike(last *string) (string, error) {
+	raw, err := l.rawString()
+	if string(raw) != *last {
+		*last = string(raw)
+	}
+	return *last, err
+}
+
 // unescape resolves the backslashes of a string that is otherwise valid.
 func unescape(raw []byte) ([]byte, error) {
 	out := make([]byte, 0, len(raw))
