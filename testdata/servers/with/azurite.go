@@ -4,12 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -18,75 +14,26 @@ import (
 // azuriteAccount is the storage account that the emulator has.
 const azuriteAccount = "strongroomtest"
 
-// startAzurite starts the emulator of Azure Blob Storage, with the data in its memory,
-// and returns when it is ready. Without a path there is none.
-func (s *servers) startAzurite(ctx context.Context, path string) error {
-	if path == "" {
-		return nil
-	}
-	binary, err := exec.LookPath(path)
-	if err != nil {
-		return fmt.Errorf("there is no Azurite: %w; make azurite installs it", err)
-	}
-	if binary, err = filepath.Abs(binary); err != nil {
-		return err
-	}
+// emulatedAzure is the emulator of Azure Blob Storage, with the data in its memory and a
+// key made for the occasion.
+func emulatedAzure() extra {
 	secret := make([]byte, 48)
 	_, _ = rand.Read(secret) // never fails
 	key := base64.StdEncoding.EncodeToString(secret)
-	for try := 1; ; try++ {
-		err = s.tryAzurite(ctx, binary, key)
-		if try == 3 || !errors.Is(err, errEnded) { // perhaps another process took the port
-			return err
-		}
+	return extra{
+		name: "Azurite", target: "azurite",
+		args: func(host, port, _, _ string) []string {
+			return []string{
+				"--blobHost", host, "--blobPort", port,
+				"--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry", "--silent",
+			}
+		},
+		env:   []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + key},
+		ready: func(ctx context.Context, r *server) error { return r.answers(ctx, "Azurite") },
+		tells: func(address string) []string {
+			return []string{"STRONGROOM_TEST_AZURE=" + address, "AZURE_STORAGE_ACCOUNT=" + azuriteAccount, "AZURE_STORAGE_KEY=" + key}
+		},
 	}
-}
-
-func (s *servers) tryAzurite(ctx context.Context, binary, key string) error {
-	addresses, err := freeAddresses(1)
-	if err != nil {
-		return fmt.Errorf("looking for a free port: %w", err)
-	}
-	host, port, _ := strings.Cut(addresses[0], ":")
-	home, err := os.MkdirTemp(s.dir, "azurite-")
-	if err != nil {
-		return err
-	}
-	r := &server{name: "Azurite", url: "http://" + addresses[0], log: filepath.Join(home, "log"), done: make(chan struct{})}
-	log, err := os.Create(r.log)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	r.process = exec.Command(binary, "--blobHost", host, "--blobPort", port,
-		"--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry", "--silent")
-	r.process.Dir = home
-	r.process.Env = []string{
-		"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home,
-		"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + key,
-	}
-	r.process.Stdout, r.process.Stderr = log, log
-	r.process.SysProcAttr = ownGroup()
-	if err := r.process.Start(); err != nil {
-		return fmt.Errorf("starting Azurite: %w", err)
-	}
-	go func() {
-		_ = r.process.Wait()
-		close(r.done)
-	}()
-	s.extra = append(s.extra, r) // to be stopped, whatever follows
-	if err := r.answers(ctx, "Azurite"); err != nil {
-		if errors.Is(err, errEnded) {
-			s.extra = s.extra[:len(s.extra)-1]
-		}
-		return err
-	}
-	s.extraEnv = append(s.extraEnv,
-		"STRONGROOM_TEST_AZURE="+addresses[0],
-		"AZURE_STORAGE_ACCOUNT="+azuriteAccount,
-		"AZURE_STORAGE_KEY="+key,
-	)
-	return nil
 }
 
 // answers waits until a program that calls itself by that name answers, whatever it says.

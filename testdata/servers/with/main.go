@@ -76,7 +76,7 @@ func main() {
 }
 
 // with starts the servers, runs the command and stops what it started.
-func with(minio, azurite, gcs, toxiproxy string, wait time.Duration, command []string) (int, error) {
+func with(minio, azurite, gcs, toxi string, wait time.Duration, command []string) (int, error) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -106,13 +106,13 @@ func with(minio, azurite, gcs, toxiproxy string, wait time.Duration, command []s
 	}
 	defer s.stop()
 	if err == nil {
-		err = s.startAzurite(starting, azurite)
+		err = s.startExtra(starting, azurite, emulatedAzure())
 	}
 	if err == nil {
-		err = s.startGCS(starting, gcs)
+		err = s.startExtra(starting, gcs, fakeGCS())
 	}
 	if err == nil {
-		err = s.startToxiproxy(starting, toxiproxy)
+		err = s.startExtra(starting, toxi, toxiproxy())
 	}
 	started()
 	if sig, ok := <-early; ok {

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// extra is a server that runs beside MinIO: one process on one port, whose data, if it
+// keeps any, goes with its directory.
+type extra struct {
+	name, target string // as messages call it, and what make builds it with
+	args         func(host, port, url, home string) []string
+	env          []string
+	ready        func(ctx context.Context, r *server) error
+	tells        func(address string) []string // the command's environment
+}
+
+// startExtra starts a server and returns when it is ready. Without a path there is none.
+func (s *servers) startExtra(ctx context.Context, path string, e extra) error {
+	if path == "" {
+		return nil
+	}
+	binary, err := exec.LookPath(path)
+	if err != nil {
+		return fmt.Errorf("there is no %s: %w; make %s sees to it", e.name, err, e.target)
+	}
+	if binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		err = s.tryExtra(ctx, binary, &e)
+		if try == 3 || !errors.Is(err, errEnded) { // perhaps another process took the port
+			return err
+		}
+	}
+}
+
+func (s *servers) tryExtra(ctx context.Context, binary string, e *extra) error {
+	addresses, err := freeAddresses(1)
+	if err != nil {
+		return fmt.Errorf("looking for a free port: %w", err)
+	}
+	host, port, _ := strings.Cut(addresses[0], ":")
+	home, err := os.MkdirTemp(s.dir, e.target+"-")
+	if err != nil {
+		return err
+	}
+	r := &server{name: e.name, url: "http://" + addresses[0], log: filepath.Join(home, "log"), done: make(chan struct{})}
+	log, err := os.Create(r.log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	r.process = exec.Command(binary, e.args(host, port, r.url, home)...)
+	r.process.Dir = home
+	r.process.Env = append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home}, e.env...)
+	r.process.Stdout, r.process.Stderr = log, log
+	r.process.SysProcAttr = ownGroup()
+	if err := r.process.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", e.name, err)
+	}
+	go func() {
+		_ = r.process.Wait()
+		close(r.done)
+	}()
+	s.extra = append(s.extra, r) // to be stopped, whatever follows
+	if err := e.ready(ctx, r); err != nil {
+		if errors.Is(err, errEnded) {
+			s.extra = s.extra[:len(s.extra)-1]
+		}
+		return err
+	}
+	s.extraEnv = append(s.extraEnv, e.tells(addresses[0])...)
+	return nil
+}
+
+// answersAt waits until a path is served.
+func answersAt(path string) func(ctx context.Context, r *server) error {
+	return func(ctx context.Context, r *server) error { return r.ready(ctx, path, nil) }
+}
