@@ -1,0 +1,290 @@
+package entries
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// The frame of an entry.
+const (
+	frameSize = 14
+	vlsnSize  = 8
+	headMax   = frameSize + vlsnSize
+	holdMax   = 38 // the largest file header, JE's
+)
+
+// A Format is one kind of log file. It is an immutable value.
+type Format struct {
+	// Sum goes on with a checksum over more bytes, from Seed for none.
+	Sum  func(sum uint32, b []byte) uint32
+	Seed uint32
+
+	MaxItem uint32 // the size of an item at most, in bytes
+
+	// HeaderSize tells from the first bytes of a file, at most 38, how many its header
+	// has, or how many must be there before that can be told: more than len(b) then.
+	HeaderSize func(b []byte) int
+	// ReadHeader reads a file header of HeaderSize bytes.
+	ReadHeader func(b []byte) (FileHeader, *Problem)
+}
+
+// A FileHeader is what a file header says, and what its version means for the entries
+// after it.
+type FileHeader struct {
+	Version  uint32
+	Number   uint32
+	Previous uint32 // offset of the last entry in the file before this one
+
+	IsEntry bool // the header is counted as an entry,
+	Type    byte // of this type
+
+	VLSN      byte // the flags of which one or both mean that a VLSN is there
+	Invisible byte // the flag to clear before summing; 0 where there is none
+	Erases    bool // there are erased entries,
+	Erased    byte // of this type
+}
+
+// A Reader checks the entries of one file. It allocates nothing while there is no
+// problem, and keeps nothing of what it read but a part of one entry's frame, whatever
+// the bytes claim.
+//
+// It may be copied: the copy goes on by itself from the same place. It must not be used
+// by several goroutines at a time.
+type Reader struct {
+	format *Format
+	number int64
+	header FileHeader
+	res    Result
+
+	// The entry, or file header, of which a part was read. What is held of it are its
+	// first bytes, until its frame is whole.
+	start int64
+	hold  [holdMax]byte
+	held  int
+	head  int    // bytes of its frame; 0 until known
+	left  uint32 // bytes of its item to come, once the frame is whole
+	sum   uint32
+	dirty bool // what was read of the item is not all zeros
+}
+
+// NewReader returns a Reader for the file with a number, which its header must bear;
+// AnyNumber takes any.
+func NewReader(f *Format, number int64) *Reader {
+	return &Reader{format: f, number: number}
+}
+
+// Result returns what was seen so far, as if the file ended here: a file that does not
+// end with an entry is Cut. The Reader can go on afterwards.
+func (r *Reader) Result() Result {
+	res := r.res
+	if res.Problem == nil && (res.HeaderSize == 0 || r.start < res.Size) {
+		res.Problem = r.cut()
+	}
+	return res
+}
+
+func (r *Reader) cut() *Problem {
+	want := "a file header"
+	switch {
+	case r.res.HeaderSize > 0 && r.head > 0:
+		want = fmt.Sprintf("an entry of %d bytes", int64(r.head)+int64(binary.LittleEndian.Uint32(r.hold[10:])))
+	case r.res.HeaderSize > 0:
+		want = "an entry"
+	}
+	return &Problem{Offset: r.start, Kind: Cut, Want: want, Got: fmt.Sprintf("the end of the file after %d bytes", r.res.Size-r.start)}
+}
+
+// Resume takes the Reader back to the end of the last whole valid entry, as if nothing
+// after it had been written, and returns that offset: the next byte to write. So a file
+// that a database was still writing is gone on with once it has grown.
+func (r *Reader) Resume() int64 {
+	if r.res.HeaderSize == 0 {
+		*r = *NewReader(r.format, r.number)
+		return 0
+	}
+	r.res.Size, r.res.Problem = r.res.End, nil
+	r.next()
+	return r.res.End
+}
+
+// next is at the beginning of an entry.
+func (r *Reader) next() {
+	r.start, r.held, r.head, r.left, r.dirty = r.res.Size, 0, 0, 0, false
+}
+
+// Write reads on. It never fails: what is wrong stands in the Result.
+func (r *Reader) Write(b []byte) (int, error) {
+	n := len(b)
+	for len(b) > 0 && r.res.Problem == nil {
+		switch {
+		case r.res.HeaderSize == 0:
+			b = r.readHeader(b)
+		case r.held == 0:
+			if b = r.readWhole(b); len(b) > 0 {
+				b = r.readFrame(b)
+			}
+		case r.head == 0 || r.held < r.head:
+			b = r.readFrame(b)
+		default:
+			b = r.readItem(b)
+		}
+	}
+	r.res.Size += int64(len(b)) // after a problem nothing more is looked at
+	return n, nil
+}
+
+// take holds bytes of b until there are n of them, and returns the rest of b.
+func (r *Reader) take(b []byte, n int) []byte {
+	k := copy(r.hold[r.held:n], b)
+	r.held += k
+	r.res.Size += int64(k)
+	return b[k:]
+}
+
+func (r *Reader) readHeader(b []byte) []byte {
+	size := r.format.HeaderSize(r.hold[:r.held])
+	if r.held < size {
+		b = r.take(b, size)
+		size = r.format.HeaderSize(r.hold[:r.held])
+	}
+	if r.held < size {
+		return b
+	}
+	h, problem := r.format.ReadHeader(r.hold[:size])
+	if problem == nil && r.number != AnyNumber && int64(h.Number) != r.number {
+		problem = &Problem{Kind: Number, Want: fmt.Sprintf("the header of file %08x", r.number), Got: fmt.Sprintf("that of file %08x", h.Number)}
+	}
+	r.res.Version, r.res.Number, r.res.Previous = h.Version, h.Number, h.Previous
+	if r.res.Problem = problem; problem != nil {
+		return b
+	}
+	r.header, r.res.HeaderSize, r.res.End = h, int64(size), int64(size)
+	if h.IsEntry {
+		r.res.Entries++
+		r.res.Types[h.Type]++
+	}
+	r.next()
+	return b
+}
+
+// readWhole reads the entries that lie whole in b, as nearly all do, and returns what
+// comes after them. Whatever is out of the ordinary it leaves to the slower way through
+// readFrame and readItem: what is invisible, erased or wrong.
+func (r *Reader) readWhole(b []byte) []byte {
+	h, format, pos, last := &r.header, r.format, r.res.Size, r.res.Last
+	for len(b) >= frameSize {
+		kind, flags, size := b[4], b[5], binary.LittleEndian.Uint32(b[10:])
+		head, vlsns := frameSize, int64(0)
+		if flags&h.VLSN != 0 {
+			head, vlsns = headMax, 1
+		}
+		end := uint64(head) + uint64(size)
+		if uint64(len(b)) < end || size > format.MaxItem || flags&h.Invisible != 0 || h.Erases && kind == h.Erased ||
+			int64(binary.LittleEndian.Uint32(b[6:])) != last || format.Sum(format.Seed, b[4:end]) != binary.LittleEndian.Uint32(b) {
+			break
+		}
+		r.res.Entries++
+		r.res.Types[kind]++
+		r.res.VLSNs += vlsns
+		last = pos
+		pos += int64(end)
+		b = b[end:]
+	}
+	if pos > r.res.Size {
+		r.res.Size, r.res.Last, r.res.End = pos, last, pos
+	}
+	r.next()
+	return b
+}
+
+// readFrame reads the frame of an entry, or as much of it as is there.
+func (r *Reader) readFrame(b []byte) []byte {
+	if r.head == 0 {
+		if b = r.take(b, frameSize); r.held < frameSize {
+			return b
+		}
+		if r.res.Problem = r.checkFrame(); r.res.Problem != nil {
+			return b
+		}
+		r.head = frameSize
+		if r.hold[5]&r.header.VLSN != 0 {
+			r.head = headMax
+		}
+	}
+	if b = r.take(b, r.head); r.held < r.head {
+		return b
+	}
+	flags := r.hold[5]
+	r.hold[5] &^= r.header.Invisible // it is set later, in place, and the checksum stays
+	r.sum = r.format.Sum(r.format.Seed, r.hold[4:r.head])
+	r.hold[5] = flags
+	if r.left = binary.LittleEndian.Uint32(r.hold[10:]); r.left == 0 {
+		r.finish()
+	}
+	return b
+}
+
+// checkFrame checks what the first bytes of an entry say.
+func (r *Reader) checkFrame() *Problem {
+	previous, size := binary.LittleEndian.Uint32(r.hold[6:]), binary.LittleEndian.Uint32(r.hold[10:])
+	switch {
+	case int64(previous) != r.res.Last:
+		return &Problem{Offset: r.start, Kind: Previous, Want: fmt.Sprintf("the previous entry at byte %d", r.res.Last), Got: fmt.Sprintf("%d", previous)}
+	case size > r.format.MaxItem:
+		return &Problem{Offset: r.start, Kind: Size, Want: fmt.Sprintf("an item of at most %d bytes", r.format.MaxItem), Got: fmt.Sprintf("one of %d", size)}
+	}
+	return nil
+}
+
+// readItem reads the item of an entry, or as much of it as is there.
+func (r *Reader) readItem(b []byte) []byte {
+	item := b[:min(uint64(len(b)), uint64(r.left))]
+	if r.erased() {
+		r.dirty = r.dirty || !zeros(item)
+	} else {
+		r.sum = r.format.Sum(r.sum, item)
+	}
+	r.left -= uint32(len(item))
+	r.res.Size += int64(len(item))
+	if r.left == 0 {
+		r.finish()
+	}
+	return b[len(item):]
+}
+
+func (r *Reader) erased() bool { return r.header.Erases && r.hold[4] == r.header.Erased }
+
+// finish is at the end of an entry.
+func (r *Reader) finish() {
+	want := binary.LittleEndian.Uint32(r.hold[:])
+	switch erased := r.erased(); {
+	case erased && r.dirty:
+		r.res.Problem = &Problem{Offset: r.start, Kind: Erased, Want: "zeros in an erased entry", Got: "other bytes"}
+		return
+	case !erased && r.sum != want:
+		r.res.Problem = &Problem{Offset: r.start, Kind: Checksum, Want: fmt.Sprintf("checksum %08x", want), Got: fmt.Sprintf("%08x", r.sum)}
+		return
+	case erased: // its checksum is that of what it was
+		r.res.Erased++
+	}
+	flags := r.hold[5]
+	if flags&r.header.Invisible != 0 {
+		r.res.Invisible++
+	}
+	if flags&r.header.VLSN != 0 {
+		r.res.VLSNs++
+	}
+	r.res.Entries++
+	r.res.Types[r.hold[4]]++
+	r.res.Last, r.res.End = r.start, r.res.Size
+	r.next()
+}
+
+func zeros(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
