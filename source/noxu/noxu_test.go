@@ -167,6 +167,10 @@ func TestGap(t *testing.T) {
 
 func TestAllocations(t *testing.T) { entriestest.Allocations(t, noxu.NewReader, &log(3)[1]) }
 
+func BenchmarkCheck(b *testing.B) {
+	entriestest.Benchmark(b, noxu.NewReader, &log(3)[1], crc32.NewIEEE)
+}
+
 func FuzzReader(f *testing.F) {
 	for _, version := range []uint32{2, 3, 4} {
 		f.Add(log(version)[1].Bytes[:1500], 700)
