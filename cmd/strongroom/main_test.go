@@ -21,13 +21,19 @@ func TestMain(m *testing.M) {
 
 // The scripts in testdata/script are the contract of the command line.
 func TestScripts(t *testing.T) {
+	je6, err := filepath.Abs("../../testdata/je6")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "../../testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("STRONGROOM_STATE_DIR", filepath.Join(e.WorkDir, "witness"))
+			e.Setenv("JE6", je6)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"cut":     cut,
 			"jelog":   jelog,
 			"fails":   fails,
 			"flip":    flip,
@@ -103,4 +109,10 @@ func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 		case <-tick.C:
 		}
 	}
+}
+
+// cut PATH SIZE cuts a file short.
+func cut(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(errors.Join(err, os.Truncate(ts.MkAbs(args[0]), n)))
 }
