@@ -69,21 +69,19 @@ func TestChanges(t *testing.T) {
 		invisible = 0x10
 		erased    = 43
 	)
-	// The checksum, the flags and the VLSN of an erased entry are past checking. What
-	// tells its frame apart from the next is not.
-	excused := func(c entriestest.Change) bool {
-		if c.Type == erased {
-			return c.Place() < 4 || c.Place() == 5
-		}
-		return c.Entry > 0 && c.Place() == 5 && c.From^c.To == invisible
-	}
 	for _, name := range []string{"small", "je6", "je15", "je26", "je26-vlsn", "je26-erased"} {
 		t.Run(name, func(t *testing.T) {
 			files := small(t)
 			if name != "small" {
 				files = entriestest.Fixture(t, name)
 			}
-			missed := entriestest.Changes(t, je.NewReader, files, 2000, excused)
+			version := entriestest.Read(je.NewReader, 0, files[0].Bytes).Version
+			missed := entriestest.Changes(t, je.NewReader, files, 2000, func(c entriestest.Change) bool {
+				if version >= 17 && c.Type == erased { // in the fixture none has a VLSN
+					return c.Place() < 4 || c.Place() == 5
+				}
+				return version >= 7 && c.Entry > 0 && c.Place() == 5 && c.From^c.To == invisible
+			})
 			t.Logf("%d of 2000 changes were in the invisible bit or past checking in an erased entry", missed)
 		})
 	}
@@ -93,6 +91,14 @@ func TestCuts(t *testing.T) {
 	files := small(t)
 	entriestest.Cuts(t, je.NewReader, &files[0], &files[1])
 	entriestest.Cuts(t, je.NewReader, &files[1], &files[2])
+	t.Run("je26", func(t *testing.T) {
+		files := entriestest.Fixture(t, "je26")
+		entriestest.Cuts(t, je.NewReader, &files[2], &files[3])
+	})
+	t.Run("je26-erased", func(t *testing.T) {
+		files := entriestest.Fixture(t, "je26-erased")
+		entriestest.Cuts(t, je.NewReader, &files[1], &files[2])
+	})
 }
 
 // The invisible bit is set in place and changes no checksum, from version 7 on; before,

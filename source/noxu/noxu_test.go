@@ -103,6 +103,10 @@ func TestCuts(t *testing.T) {
 		files := log(version)
 		entriestest.Cuts(t, noxu.NewReader, &files[0], &files[1])
 	}
+	t.Run("noxu3", func(t *testing.T) {
+		files := entriestest.Fixture(t, "noxu3")
+		entriestest.Cuts(t, noxu.NewReader, &files[1], &files[2])
+	})
 }
 
 func TestProblems(t *testing.T) {
