@@ -117,7 +117,7 @@ func TestLayoutIsFixed(t *testing.T) {
 
 // An empty or missing source writes nothing, not even archive.json.
 func TestEmptySourceWritesNothing(t *testing.T) {
-	layout, err := source.NewLayout(source.LayoutOptions{Name: "je"})
+	layout, err := source.NewLayout(source.LayoutOptions{Name: "je", NoEntries: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func (d *database) rewrite(name string) {
 
 func (d *database) source() *source.Directory {
 	d.t.Helper()
-	layout, err := source.NewLayout(source.LayoutOptions{Name: "je"})
+	layout, err := source.NewLayout(source.LayoutOptions{Name: "je", NoEntries: true})
 	if err != nil {
 		d.t.Fatalf("%v", err)
 	}

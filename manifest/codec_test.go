@@ -114,7 +114,7 @@ func TestEncodeDoesNotChange(t *testing.T) {
 
 // Equal must know every field: changing any one of them makes another entry.
 func TestEqualKnowsEveryField(t *testing.T) {
-	if n := reflect.TypeFor[File]().NumField() + reflect.TypeFor[Part]().NumField() + reflect.TypeFor[Stored]().NumField() + reflect.TypeFor[Check]().NumField(); n != 9+5+5+5 {
+	if n := reflect.TypeFor[File]().NumField() + reflect.TypeFor[Part]().NumField() + reflect.TypeFor[Stored]().NumField() + reflect.TypeFor[Check]().NumField(); n != 9+5+5+9 {
 		t.Errorf("%d fields; does Equal compare the new ones?", n)
 	}
 	base := testManifest().Files
@@ -132,6 +132,10 @@ func TestEqualKnowsEveryField(t *testing.T) {
 		func(f *File) { f.Check.Why += "x" },
 		func(f *File) { f.Check.At = nil },
 		func(f *File) { *f.Check.At++ },
+		func(f *File) { f.Check.Last++ },
+		func(f *File) { f.Check.Previous++ },
+		func(f *File) { f.Check.Invisible++ },
+		func(f *File) { f.Check.Erased++ },
 		func(f *File) { f.Parts = append(f.Parts, Part{}) },
 		func(f *File) { f.Parts[0].Object += "x" },
 		func(f *File) { f.Parts[0].Size++ },

@@ -123,7 +123,11 @@
 //   - check: null, or {"by":"je","entries":n,"result":"ok"};
 //     "result":"damaged","at":offset,"why":"…" when the log's own entry checksums did
 //     not hold. A damaged file is archived all the same (it may be all there is),
-//     counted in counts.damaged and reported loudly
+//     counted in counts.damaged and reported loudly. Beside them, each only if it is
+//     not 0: last, the offset of the last whole valid entry, and previous, by the file's
+//     header the offset of the last entry in the file before it: where numbers are
+//     neighbours, the one's last is the other's previous; invisible and erased, the
+//     entries that the database rolled back or erased in place
 //
 // A part:
 //

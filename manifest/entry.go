@@ -11,7 +11,7 @@ var (
 	fileSchema   = schema{[]string{"name", "size", "modified", "sha256", "parts", "snapshot", "state", "check"}, 8}
 	partSchema   = schema{[]string{"object", "size", "sha256", "encoding", "stored"}, 5}
 	storedSchema = schema{[]string{"size", "crc32c", "sha256", "md5", "offset"}, 2}
-	checkSchema  = schema{[]string{"by", "entries", "result", "at", "why"}, 3}
+	checkSchema  = schema{[]string{"by", "entries", "result", "at", "why", "last", "previous", "invisible", "erased"}, 3}
 )
 
 func (l *lexer) file() (f File, err error) {
@@ -148,17 +148,25 @@ func (l *lexer) check() (*Check, error) {
 	err := l.object(&checkSchema, func(i int) (err error) {
 		switch checkSchema.names[i] {
 		case "by":
-			c.By, err = l.string()
+			c.By, err = l.word("je", "noxu")
 		case "entries":
 			c.Entries, err = l.count()
 		case "result":
-			c.Result, err = l.string()
+			c.Result, err = l.word(CheckOK, CheckDamaged)
 		case "at":
 			var n int64
 			n, err = l.int(MaxFileSize)
 			c.At = &n
 		case "why":
 			c.Why, err = l.string()
+		case "last":
+			c.Last, err = l.int(MaxFileSize)
+		case "previous":
+			c.Previous, err = l.int(MaxFileSize)
+		case "invisible":
+			c.Invisible, err = l.count()
+		case "erased":
+			c.Erased, err = l.count()
 		}
 		return err
 	})
@@ -248,6 +256,10 @@ func (c *Check) validate(size int64) error {
 		return nil
 	case checkText(c.By) != nil || c.Entries < 0 || !printable(c.Why):
 		return errors.New("check: by, entries or why is impossible")
+	case c.Last < 0 || c.Last > size || c.Previous < 0 || c.Previous > MaxFileSize:
+		return errors.New("check: last or previous is impossible")
+	case c.Invisible < 0 || c.Invisible > c.Entries || c.Erased < 0 || c.Erased > c.Entries:
+		return errors.New("check: more entries are invisible or erased than there are")
 	case c.Result == CheckOK && c.At == nil && c.Why == "":
 		return nil
 	case c.Result == CheckDamaged && c.At != nil && *c.At >= 0 && *c.At <= size && c.Why != "":
@@ -259,7 +271,7 @@ func (c *Check) validate(size int64) error {
 // Equal reports whether two entries say the same.
 func (f *File) Equal(g *File) bool {
 	return f.Name == g.Name && f.Size == g.Size && f.Modified.Equal(g.Modified) && f.SHA256 == g.SHA256 &&
-		f.Snapshot == g.Snapshot && f.State == g.State && f.Check.equal(g.Check) &&
+		f.Snapshot == g.Snapshot && f.State == g.State && f.Check.Equal(g.Check) &&
 		slices.EqualFunc(f.Parts, g.Parts, func(a, b Part) bool { return a.equal(&b) })
 }
 
@@ -269,11 +281,13 @@ func (p *Part) equal(q *Part) bool {
 		p.Stored.MD5 == q.Stored.MD5 && equalInt(p.Stored.Offset, q.Stored.Offset)
 }
 
-func (c *Check) equal(d *Check) bool {
+// Equal reports whether two checks say the same; nil is equal to nil only.
+func (c *Check) Equal(d *Check) bool {
 	if c == nil || d == nil {
 		return c == d
 	}
-	return c.By == d.By && c.Entries == d.Entries && c.Result == d.Result && c.Why == d.Why && equalInt(c.At, d.At)
+	return c.By == d.By && c.Entries == d.Entries && c.Result == d.Result && c.Why == d.Why && equalInt(c.At, d.At) &&
+		c.Last == d.Last && c.Previous == d.Previous && c.Invisible == d.Invisible && c.Erased == d.Erased
 }
 
 func equalInt(a, b *int64) bool {

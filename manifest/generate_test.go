@@ -82,7 +82,12 @@ func genFile(name string, sequence int64) *rapid.Generator[File] {
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "check") {
 		case 1:
-			f.Check = &Check{By: "noxu", Entries: rapid.Int64Min(0).Draw(t, "entries"), Result: CheckOK}
+			n := rapid.Int64Min(0).Draw(t, "entries")
+			f.Check = &Check{
+				By: "noxu", Entries: n, Result: CheckOK,
+				Last: rapid.Int64Range(0, f.Size).Draw(t, "last"), Previous: rapid.Int64Range(0, MaxFileSize).Draw(t, "previous"),
+				Invisible: rapid.Int64Range(0, n).Draw(t, "invisible"), Erased: rapid.Int64Range(0, n).Draw(t, "erased"),
+			}
 		case 2:
 			at := rapid.Int64Range(0, f.Size).Draw(t, "at")
 			f.Check = &Check{By: "je", Result: CheckDamaged, At: &at, Why: genText(300).Draw(t, "why")}

@@ -58,6 +58,17 @@ func (l *lexer) stringLike(last *string) (string, error) {
 	return *last, err
 }
 
+// word is string, and takes no memory for a word that is expected.
+func (l *lexer) word(expected ...string) (string, error) {
+	raw, err := l.rawString()
+	for _, w := range expected {
+		if string(raw) == w {
+			return w, err
+		}
+	}
+	return string(raw), err
+}
+
 // unescape resolves the backslashes of a string that is otherwise valid.
 func unescape(raw []byte) ([]byte, error) {
 	out := make([]byte, 0, len(raw))

@@ -162,6 +162,13 @@ type Check struct {
 	Result  string `json:"result"`
 	At      *int64 `json:"at,omitempty"` // with damage: offset in bytes
 	Why     string `json:"why,omitempty"`
+
+	// What a later snapshot goes by: whether the next file follows this one, and what
+	// has been done to this one since.
+	Last      int64 `json:"last,omitempty"`      // offset of the last whole valid entry
+	Previous  int64 `json:"previous,omitempty"`  // by the file's header: of the last entry in the file before this one
+	Invisible int64 `json:"invisible,omitempty"` // entries that were rolled back, in place
+	Erased    int64 `json:"erased,omitempty"`    // entries that were erased, in place
 }
 
 // Damaged reports whether the entry check found the file damaged.

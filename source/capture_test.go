@@ -24,7 +24,8 @@ func newDir(t testing.TB, o LayoutOptions, names ...string) *Directory {
 	return d
 }
 
-var je = LayoutOptions{Name: "je"}
+// opaqueJE is the layout of files with the names of JE and any content.
+var opaqueJE = LayoutOptions{Name: "je", NoEntries: true}
 
 // jdb returns the names of JE log files.
 func jdb(numbers ...int) []string {
@@ -118,9 +119,9 @@ func TestCaptureLayouts(t *testing.T) {
 		want    string
 		ignored string
 	}{
-		{je, "00000000 00000001 0000000a data001/00000009 data002/0000000c+", ""},
-		{LayoutOptions{Name: "je", NoTail: true}, "00000000 00000001 0000000a data001/00000009", "data002/0000000c.jdb"},
-		{LayoutOptions{Name: "noxu"}, "00000003.ndb 00000004.ndb+", ""},
+		{opaqueJE, "00000000 00000001 0000000a data001/00000009 data002/0000000c+", ""},
+		{LayoutOptions{Name: "je", NoTail: true, NoEntries: true}, "00000000 00000001 0000000a data001/00000009", "data002/0000000c.jdb"},
+		{LayoutOptions{Name: "noxu", NoEntries: true}, "00000003.ndb 00000004.ndb+", ""},
 		{LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002"},
 		{LayoutOptions{Name: "segments", Pattern: `[^/]*/(\d+)\.log`}, "a/000.log", "a/001.log b/007.log"},
 		{LayoutOptions{Name: "segments", Pattern: `(.*)\.log`}, "", "000.log x.log"},
@@ -149,14 +150,14 @@ func TestCaptureLayouts(t *testing.T) {
 
 func TestCaptureOfMissingDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "orders")
-	if _, err := Open(dir, mustLayout(t, je)); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), dir) {
+	if _, err := Open(dir, mustLayout(t, opaqueJE)); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("Open: %v", err)
 	}
 	fill(t, dir, jdb(0)...)
-	if _, err := Open(filepath.Join(dir, jdb(0)[0]), mustLayout(t, je)); !errors.Is(err, ErrMissing) {
+	if _, err := Open(filepath.Join(dir, jdb(0)[0]), mustLayout(t, opaqueJE)); !errors.Is(err, ErrMissing) {
 		t.Errorf("Open of a file: %v", err)
 	}
-	d, err := Open(dir, mustLayout(t, je))
+	d, err := Open(dir, mustLayout(t, opaqueJE))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +265,7 @@ func TestCaptureUnderChange(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := newDir(t, je, jdb(0, 1, 2)...)
+			d := newDir(t, opaqueJE, jdb(0, 1, 2)...)
 			rounds := 0
 			d.hooks.after = func(s step) {
 				if s == listed {
@@ -291,7 +292,7 @@ func TestCaptureIsBounded(t *testing.T) {
 		"from tail to closed": func(d *Directory, n int) { fill(t, d.path, jdb(n+1)...) },
 		"gone":                func(d *Directory, n int) { remove(t, d, jdb(n)...); fill(t, d.path, jdb(n+1)...) },
 	} {
-		d := newDir(t, je, jdb(0, 1)...)
+		d := newDir(t, opaqueJE, jdb(0, 1)...)
 		n := 1
 		d.hooks.after = func(s step) {
 			if s == listed {
@@ -307,7 +308,7 @@ func TestCaptureIsBounded(t *testing.T) {
 }
 
 func TestCaptureEndsWithItsContext(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1)...)
+	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("shutting down")
 	d.on(pinned, 1, func() { cancel(why) })
@@ -319,7 +320,7 @@ func TestCaptureEndsWithItsContext(t *testing.T) {
 // The tail covers what was written until the very end; a file that is closed does not
 // wait for it.
 func TestTailIsMeasuredLast(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1)...)
+	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	d.on(listed, 1, func() { appendTo(t, d, jdb(1)[0], "-a") })
 	d.on(pinned, 1, func() { appendTo(t, d, jdb(1)[0], "-b") })
 	d.on(listedAgain, 1, func() { appendTo(t, d, jdb(1)[0], "-c") })
@@ -335,7 +336,7 @@ func TestTailIsMeasuredLast(t *testing.T) {
 
 // want is asked once for each version of a closed file, and never for a tail.
 func TestWantIsAskedOnce(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1, 2)...)
+	d := newDir(t, opaqueJE, jdb(0, 1, 2)...)
 	d.on(pinned, 1, func() { fill(t, d.path, jdb(3)...) })
 	d.on(pinned, 2, func() { appendTo(t, d, jdb(1)[0], "!"); fill(t, d.path, jdb(4)...) })
 	var asked []string

@@ -39,7 +39,7 @@ const modelKeys = 300
 func keyOf(n uint64) uint64 { return n * 0x9E3779B97F4A7C15 >> 20 % modelKeys }
 
 func newModelDB(t *testing.T, seed uint64) *modelDB {
-	m := &modelDB{t: t, d: newDir(t, je), rnd: rand.New(rand.NewPCG(seed, 0)), last: map[uint64]uint64{}, lives: map[string]*life{}}
+	m := &modelDB{t: t, d: newDir(t, opaqueJE), rnd: rand.New(rand.NewPCG(seed, 0)), last: map[uint64]uint64{}, lives: map[string]*life{}}
 	m.roll()
 	return m
 }

@@ -9,16 +9,17 @@ import (
 
 // classify leaves in l what belongs to the set: the closed files and, where the layout
 // keeps it, the tail. The rest moves to l.ignored with the reason.
-func (l *listing) classify(layout Layout, now time.Time) {
-	stillOpen := layout.closedByNumber(l.entries)
-	if layout.quiet > 0 {
-		stillOpen = layout.closedByQuiet(now)
+func (c *capturing) classify(l *listing) error {
+	stillOpen, err := c.closedWhen(l)
+	if err != nil {
+		return err
 	}
 	kept := l.entries[:0]
 	for _, e := range l.entries {
-		if why := stillOpen(&e); why != "" {
-			if !layout.tail {
-				l.ignored = append(l.ignored, Ignored{e.name, why})
+		why, odd, tail := stillOpen(&e)
+		if why != "" {
+			if !tail {
+				l.ignored = append(l.ignored, Ignored{Name: e.name, Why: why, Odd: odd})
 				continue
 			}
 			e.state = Tail
@@ -27,29 +28,38 @@ func (l *listing) classify(layout Layout, now time.Time) {
 	}
 	l.entries = kept
 	slices.SortStableFunc(l.ignored, func(a, b Ignored) int { return strings.Compare(a.Name, b.Name) })
+	return nil
+}
+
+// stillOpen tells why a file is not closed, or "". What is a tail is taken along all the
+// same. Odd is what holds something that it should not.
+type stillOpen func(*entry) (why string, odd, tail bool)
+
+// closedWhen is the layout's rule for the files of a listing.
+func (c *capturing) closedWhen(l *listing) (stillOpen, error) {
+	layout := c.layout
+	switch {
+	case layout.entries:
+		return c.closedByEntries(l)
+	case layout.quiet > 0:
+		return layout.closedByQuiet(c.now), nil
+	}
+	return layout.closedByNumber(l.entries), nil
 }
 
 // closedByNumber is the rule for logs that are written in ascending order: whatever is
-// not the highest of its sequence is closed. It returns a function that tells why a file
-// is not closed, or "".
-//
-// For je and noxu that is not the whole truth. After a crash that left file N+1 empty or
-// with nothing but its header, JE goes on appending to N and writes N+1 anew; N is
-// closed only when N+1 holds a valid entry after its header. This is the place for that
-// condition; it needs the entry readers of source/je and source/noxu. Without it, such
-// an N is taken for closed, Unchanged notices when it grows, and the next capture has
-// its new bytes.
-func (l Layout) closedByNumber(entries []entry) func(*entry) string {
+// not the highest of its sequence is closed.
+func (l Layout) closedByNumber(entries []entry) stillOpen {
 	newest := map[string]uint64{}
 	for i := range entries {
 		group, number, _ := l.Position(entries[i].name)
 		newest[group] = max(newest[group], number)
 	}
-	return func(e *entry) string {
+	return func(e *entry) (string, bool, bool) {
 		if group, number, _ := l.Position(e.name); number < newest[group] {
-			return ""
+			return "", false, false
 		}
-		return "it is the newest of its sequence, which is being written"
+		return "it is the newest of its sequence, which is being written", false, l.tail
 	}
 }
 
@@ -58,8 +68,8 @@ func (l Layout) closedByNumber(entries []entry) func(*entry) string {
 // the file is old nor that it will be some day; then the change time counts, which only
 // the file system sets. Where that too lies ahead, somebody turned the clock back, and
 // the file waits until the clock has caught up.
-func (l Layout) closedByQuiet(now time.Time) func(*entry) string {
-	return func(e *entry) string {
+func (l Layout) closedByQuiet(now time.Time) stillOpen {
+	return func(e *entry) (string, bool, bool) {
 		last, what := e.mtime, "modified"
 		if last > now.UnixNano() {
 			last, what = e.ctime, "changed"
@@ -67,10 +77,10 @@ func (l Layout) closedByQuiet(now time.Time) func(*entry) string {
 		age := time.Duration(now.UnixNano() - last)
 		switch {
 		case age >= l.quiet:
-			return ""
+			return "", false, false
 		case age < 0:
-			return fmt.Sprintf("its times lie %v in the future; was the clock turned back?", -age.Round(time.Second))
+			return fmt.Sprintf("its times lie %v in the future; was the clock turned back?", -age.Round(time.Second)), false, false
 		}
-		return fmt.Sprintf("%s %v ago; it counts as closed when left alone for %v", what, age.Round(time.Second/10), l.quiet)
+		return fmt.Sprintf("%s %v ago; it counts as closed when left alone for %v", what, age.Round(time.Second/10), l.quiet), false, false
 	}
 }

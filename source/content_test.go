@@ -25,7 +25,7 @@ func open(t testing.TB, c *Capture, name string) Content {
 }
 
 func TestPinnedContentSurvivesUnlink(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1)...)
+	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	c := capture(t, d, nil)
 	remove(t, d, jdb(0, 1)...)
 	for _, name := range jdb(0, 1) {
@@ -67,7 +67,7 @@ func TestUnchanged(t *testing.T) {
 			remove(t, d, name)
 		}, false, true},
 	} {
-		d := newDir(t, je, jdb(0, 1)...)
+		d := newDir(t, opaqueJE, jdb(0, 1)...)
 		for _, name := range jdb(0, 1) {
 			past := time.Now().Add(-time.Hour) // the file system's clock ticks slowly
 			os.Chtimes(d.at(name), past, past)
@@ -120,7 +120,7 @@ func waitForTick(t testing.TB) {
 }
 
 func TestReadAtEndsAtTheCapturedSize(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1)...)
+	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	c := capture(t, d, nil)
 	content := open(t, c, jdb(1)[0]) // 12 bytes
 	appendTo(t, d, jdb(1)[0], "more")
@@ -156,7 +156,7 @@ func TestReadAtEndsAtTheCapturedSize(t *testing.T) {
 
 // ReadAt does what it would on just the captured bytes.
 func TestReadAtLikeBytes(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1)...)
+	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	c := capture(t, d, nil)
 	content := open(t, c, jdb(1)[0])
 	appendTo(t, d, jdb(1)[0], "more")
@@ -175,7 +175,7 @@ func TestReadAtLikeBytes(t *testing.T) {
 
 // Files that were not pinned are opened by name, and only if they are still the same.
 func TestOpenOnDemand(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1, 2, 3, 4, 5)...)
+	d := newDir(t, opaqueJE, jdb(0, 1, 2, 3, 4, 5)...)
 	c := capture(t, d, func(File) bool { return false })
 	waitForTick(t)
 	remove(t, d, jdb(1)...)
@@ -202,7 +202,7 @@ func TestOpenOnDemand(t *testing.T) {
 }
 
 func TestCaptureClose(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1, 2)...)
+	d := newDir(t, opaqueJE, jdb(0, 1, 2)...)
 	c := capture(t, d, nil)
 	content := open(t, c, jdb(0)[0])
 	remove(t, d, jdb(0, 1, 2)...)
@@ -259,7 +259,7 @@ func TestNewCapture(t *testing.T) {
 // Contents are opened, read and closed from many goroutines, and the capture closed
 // among them; run with -race.
 func TestCaptureIsSafeForConcurrentUse(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1, 2, 3)...)
+	d := newDir(t, opaqueJE, jdb(0, 1, 2, 3)...)
 	c := capture(t, d, nil)
 	var wg sync.WaitGroup
 	for i := range 16 {

@@ -36,7 +36,7 @@ func TestCrowded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		layout, err := NewLayout(LayoutOptions{Name: "je"})
+		layout, err := NewLayout(opaqueJE)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/source/entries"
+	"github.com/strongroom-dev/strongroom/source/je"
+	"github.com/strongroom-dev/strongroom/source/noxu"
 )
 
 // DefaultQuiet is how long a file must have been left alone to count as closed, where
@@ -24,6 +28,7 @@ type Layout struct {
 	base    int           // of the sequence in a pattern's group
 	quiet   time.Duration // 0: closed is what has a successor
 	deep    bool          // files lie in subdirectories too
+	entries bool          // the files' own entries are checked
 }
 
 // LayoutOptions describes a layout, as the configuration file does.
@@ -42,6 +47,11 @@ type LayoutOptions struct {
 	Quiet time.Duration
 
 	NoTail bool // do not take along the file being written. je and noxu only do
+
+	// NoEntries: do not look at the entries in the files, as where a database keeps them
+	// in a form of its own. Then the file with the highest number is the one being
+	// written, and it is taken along as far as it goes. je and noxu only
+	NoEntries bool
 }
 
 // A family is how the names of a layout are read.
@@ -91,6 +101,25 @@ func (l Layout) Name() string { return l.name }
 
 // KeepsTail reports whether the beginning of the file being written is part of a capture.
 func (l Layout) KeepsTail() bool { return l.tail }
+
+// ChecksEntries reports whether the layout's files consist of entries with checksums that
+// are to be checked.
+func (l Layout) ChecksEntries() bool { return l.entries }
+
+// EntryReader returns what checks the entries of the log file by that name, fed with its
+// bytes in order; nil where the layout has none, or they are not to be checked.
+func (l Layout) EntryReader(name string) *entries.Reader {
+	_, number, ok := l.Position(name)
+	switch {
+	case !ok || !l.entries:
+		return nil
+	case l.name == "je":
+		return je.NewReader(int64(number))
+	case l.name == "noxu":
+		return noxu.NewReader(int64(number))
+	}
+	return nil
+}
 
 // Match reports whether a path below the directory is, by its name, a log file.
 func (l Layout) Match(name string) bool {

@@ -29,7 +29,7 @@ func pins(c *Capture) int {
 }
 
 func TestDescriptorBudget(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1, 2, 3, 4)...)
+	d := newDir(t, opaqueJE, jdb(0, 1, 2, 3, 4)...)
 	d.limit(3)
 	c := capture(t, d, nil)
 	if pins(c) != 3 || c.held[0].pin == nil || c.held[4].pin == nil {
@@ -63,7 +63,7 @@ func TestDescriptorBudget(t *testing.T) {
 // and can be read all the same.
 func TestDescriptorsRunOut(t *testing.T) {
 	for left := range 12 {
-		d := newDir(t, je, jdb(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)...)
+		d := newDir(t, opaqueJE, jdb(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)...)
 		opened := 0
 		d.hooks.open = func(path string) (*os.File, error) {
 			if opened == left {
@@ -87,7 +87,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 }
 
 func TestUnreadableFile(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1)...)
+	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	for _, cause := range []error{syscall.EACCES, syscall.EIO} {
 		d.hooks.open = func(path string) (*os.File, error) {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: cause}
@@ -139,7 +139,7 @@ func TestRealDescriptorShortage(t *testing.T) {
 		rerun(t, key+"=1", nil)
 		return
 	}
-	d := newDir(t, je)
+	d := newDir(t, opaqueJE)
 	for i := range 200 {
 		fill(t, d.path, jdb(i)...)
 	}
@@ -186,11 +186,10 @@ func TestReadOnlyDirectory(t *testing.T) {
 		f.Close()
 		t.Fatal("the directory is not read-only")
 	}
-	layout, err := Detect(dir)
-	if err != nil {
-		t.Fatal(err)
+	if layout, err := Detect(dir); err != nil || layout.Name() != "je" {
+		t.Fatal(layout.Name(), err)
 	}
-	d, err := Open(dir, layout)
+	d, err := Open(dir, mustLayout(t, opaqueJE))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +231,7 @@ func snapshot(t *testing.T, dir string) string {
 // newLog makes a directory of n small closed files and a tail.
 func newLog(t testing.TB, n int) *Directory {
 	t.Helper()
-	d := newDir(t, je)
+	d := newDir(t, opaqueJE)
 	for i := range n {
 		if err := os.WriteFile(d.at(jdb(i)[0]), []byte("entry"), 0o644); err != nil {
 			t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 type Ignored struct {
 	Name string
 	Why  string // for people
+	Odd  bool   // somebody should look at it: it holds something, and no log entry
 }
 
 // entry is a regular log file in a listing, and what became of it in a capture.
@@ -34,7 +35,10 @@ type entry struct {
 }
 
 func (e *entry) file() File {
-	return File{Name: e.name, Size: e.size, Modified: e.modified(), State: e.state}
+	return File{
+		Name: e.name, Size: e.size, Modified: e.modified(), State: e.state,
+		ID: ID{Device: e.dev, Inode: e.ino, Changed: e.ctime, Links: e.links},
+	}
 }
 
 // listing is what one reading of the directory showed. First it holds all log files,
@@ -136,7 +140,7 @@ func (d *Directory) excuse(dir string, l *listing, err error) error {
 		}
 		return err // a link to a disk that is not mounted
 	case errors.Is(err, fs.ErrPermission) && path.Base(dir) == "lost+found":
-		l.ignored = append(l.ignored, Ignored{dir, "the file system's own, and not readable"})
+		l.ignored = append(l.ignored, Ignored{Name: dir, Why: "the file system's own, and not readable"})
 		return nil
 	}
 	return err
@@ -170,7 +174,7 @@ func (d *Directory) look(parent *os.File, name string, l *listing) (search bool,
 		why = "it is not a regular file"
 	}
 	if why != "" {
-		l.ignored = append(l.ignored, Ignored{name, why})
+		l.ignored = append(l.ignored, Ignored{Name: name, Why: why})
 	} else {
 		l.entries = append(l.entries, entry{name: name, identity: id})
 	}

@@ -38,7 +38,7 @@ func TestQuiet(t *testing.T) {
 }
 
 func TestLinksAndOddFiles(t *testing.T) {
-	d := newDir(t, je, jdb(0, 1, 2)...)
+	d := newDir(t, opaqueJE, jdb(0, 1, 2)...)
 	disk := t.TempDir()
 	fill(t, disk, "moved", "00000005.jdb")
 	os.Symlink(filepath.Join(disk, "moved"), d.at(jdb(3)[0]))

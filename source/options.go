@@ -18,7 +18,14 @@ func NewLayout(o LayoutOptions) (Layout, error) {
 		if err := refuseRule(&o, o.Quiet != 0); err != nil {
 			return Layout{}, err
 		}
-		return Layout{name: o.Name, family: f, tail: o.Name != "bdb" && !o.NoTail, deep: o.Name == "je"}, nil
+		if err := refuseUnused(&o, o.Name == "bdb" && o.NoEntries, "entries", "je and noxu"); err != nil {
+			return Layout{}, err
+		}
+		known := o.Name != "bdb" // what its files consist of
+		return Layout{name: o.Name, family: f, tail: known && !o.NoTail, entries: known && !o.NoEntries, deep: o.Name == "je"}, nil
+	}
+	if err := refuseUnused(&o, o.Name != "" && o.NoEntries, "entries", "je and noxu"); err != nil {
+		return Layout{}, err
 	}
 	switch o.Name {
 	case "segments":

@@ -17,6 +17,8 @@ type capturing struct {
 	now    time.Time // one for all listings: no file turns quiet between two of them
 	budget int       // how many files may be held open
 	pins   int       // how many are
+
+	beginnings map[string]beginning // of files that were looked into, by name
 }
 
 // list lists the directory, as Directory.list does, and leaves what belongs to the set.
@@ -25,9 +27,11 @@ type capturing struct {
 func (c *capturing) list(ctx context.Context, known, holding *listing) (*listing, error) {
 	for {
 		l, err := c.Directory.list(ctx, known)
+		if err == nil {
+			err = c.classify(l)
+		}
 		switch {
 		case err == nil:
-			l.classify(c.layout, c.now)
 			return l, nil
 		case !isShort(err) || c.pins == 0:
 			return nil, err

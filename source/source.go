@@ -45,6 +45,15 @@ type File struct {
 	Size     int64     // bytes; of a tail, its size at capture
 	Modified time.Time // UTC
 	State    State
+	ID       ID
+}
+
+// ID is what a file system tells of a file that shows whether a name still stands for
+// the same content. The zero ID says nothing.
+type ID struct {
+	Device, Inode uint64
+	Changed       int64 // the change time, in ns since 1970, which nobody can set
+	Links         uint64
 }
 
 // What goes wrong with a source; test with errors.Is.

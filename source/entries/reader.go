@@ -94,6 +94,15 @@ func (r *Reader) cut() *Problem {
 	return &Problem{Offset: r.start, Kind: Cut, Want: want, Got: fmt.Sprintf("the end of the file after %d bytes", r.res.Size-r.start)}
 }
 
+// Begun is that of the Result, at no cost.
+func (r *Reader) Begun() bool { return r.res.Begun() }
+
+// End is that of the Result: where the last whole valid entry ends.
+func (r *Reader) End() int64 { return r.res.End }
+
+// Problem is what is wrong so far. A file that might yet go on is not cut.
+func (r *Reader) Problem() *Problem { return r.res.Problem }
+
 // Resume takes the Reader back to the end of the last whole valid entry, as if nothing
 // after it had been written, and returns that offset: the next byte to write. So a file
 // that a database was still writing is gone on with once it has grown.

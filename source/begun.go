@@ -1,0 +1,139 @@
+package source
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/source/entries"
+)
+
+// beginning is what was found at the beginning of a log file: why the database does not
+// count as having begun it, "" where it has.
+type beginning struct {
+	identity
+	why string
+	odd bool // something is there, and it is no log entry
+}
+
+// closedByEntries is the rule for logs whose entries can be told: N is closed when a
+// file after it holds a valid entry after its header. After a crash that left N+1 empty,
+// or with nothing but its header, JE goes on appending to N and writes N+1 anew. So
+// the newest file that holds an entry is the one being written, and what comes after it is
+// left out.
+func (c *capturing) closedByEntries(l *listing) (stillOpen, error) {
+	unbegun := map[string]beginning{}
+	var open string
+	for e := range c.fromNewest(l) {
+		b, err := c.beginning(e)
+		if err != nil {
+			return nil, err
+		}
+		if b.why == "" {
+			open = e.name
+			break
+		}
+		unbegun[e.name] = b
+	}
+	return func(e *entry) (string, bool, bool) {
+		if b, ok := unbegun[e.name]; ok {
+			return b.why, b.odd, false
+		}
+		if e.name == open {
+			return "it is the newest that holds entries, and being written", false, c.layout.tail
+		}
+		return "", false, false
+	}, nil
+}
+
+// fromNewest yields the log files of a listing from the highest number down. It sorts
+// them only if more than the first is asked for.
+func (c *capturing) fromNewest(l *listing) iter.Seq[*entry] {
+	byNumber := func(a, b *entry) int {
+		_, m, _ := c.layout.Position(a.name)
+		_, n, _ := c.layout.Position(b.name)
+		return cmp.Compare(m, n)
+	}
+	return func(yield func(*entry) bool) {
+		if len(l.entries) == 0 {
+			return
+		}
+		newest := &l.entries[0]
+		for i := range l.entries {
+			if byNumber(&l.entries[i], newest) > 0 {
+				newest = &l.entries[i]
+			}
+		}
+		if !yield(newest) {
+			return
+		}
+		all := make([]*entry, len(l.entries))
+		for i := range l.entries {
+			all[i] = &l.entries[i]
+		}
+		slices.SortStableFunc(all, byNumber)
+		for _, e := range slices.Backward(all) {
+			if e != newest && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// beginning looks whether a file holds a valid entry after its header. What was found
+// once is found again, unless the file is another one or was written to.
+func (c *capturing) beginning(e *entry) (beginning, error) {
+	if b, ok := c.beginnings[e.name]; ok && b.sameFile(&e.identity) && (b.why == "" || b.sameContent(&e.identity)) {
+		return b, nil
+	}
+	b := beginning{identity: e.identity}
+	f, err := c.hooks.open(c.at(e.name))
+	switch {
+	case err != nil && isGone(err):
+		b.why = "it is gone" // which the next listing will show
+		return b, nil
+	case err != nil && isShort(err):
+		return b, err
+	case err != nil:
+		return b, c.unreadable(e.name, err)
+	}
+	defer f.Close()
+	r := c.layout.EntryReader(e.name)
+	buf := make([]byte, 64<<10)
+	for n := 0; err == nil && !r.Begun(); {
+		if n, err = f.Read(buf); n > 0 {
+			r.Write(buf[:n])
+		}
+		if r.Problem() != nil {
+			break
+		}
+	}
+	if err != nil && err != io.EOF {
+		return b, c.unreadable(e.name, err)
+	}
+	b.why, b.odd = notBegun(r)
+	if c.beginnings == nil {
+		c.beginnings = map[string]beginning{}
+	}
+	c.beginnings[e.name] = b
+	return b, nil
+}
+
+// notBegun says why a file that was read so far does not count as begun.
+func notBegun(r *entries.Reader) (why string, odd bool) {
+	res := r.Result()
+	switch p := res.Problem; {
+	case res.Begun():
+		return "", false
+	case p != nil && p.Kind == entries.Version:
+		return "", false // nothing can be told: the numbers alone count
+	case res.Size == 0:
+		return "it is empty; the database goes on in the file before it", false
+	case p == nil || p.Kind == entries.Cut:
+		return "it holds no entry yet; the database goes on in the file before it", false
+	default:
+		return fmt.Sprintf("it holds no valid entry: %v", p), true
+	}
+}
