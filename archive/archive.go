@@ -61,6 +61,9 @@ type Archive struct {
 	mu    sync.Mutex
 	idSum manifest.Hash // of archive.json, as it was last read or written
 	known *snapshot     // the newest manifest that was read or written
+	tail  *tailRead     // how far the file being written was read last
+
+	sightings *sightings // of the source's files
 }
 
 // New returns the archive in a store. It does nothing yet: there may be none.

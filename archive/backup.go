@@ -38,7 +38,8 @@ type BackupResult struct {
 	Sent      int   // files of which the last attempt sent content; of a grown tail, what is new
 	SentBytes int64 // plain bytes of that
 	Adopted   int   // files whose content a broken-off run had stored, and that was found right
-	Changed   []string
+	Changed   []Changed
+	Damaged   []string // files of the set, new or not, whose entries do not hold
 	Warnings  []string
 	Took      time.Duration
 }
@@ -122,7 +123,8 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		parent = h.base.m
 		res.Snapshot = &parent.Summary
 	}
-	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !unchanged(&f, parent) })
+	seen := a.sighted(h.archiveID())
+	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !unchanged(&f, parent, seen) })
 	if err != nil {
 		return fmt.Errorf("capturing the source: %w", err)
 	}
@@ -130,11 +132,12 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if err := checkSource(r.capture, r.layout, h, o); err != nil {
 		return err
 	}
-	plan, err := MakePlan(r.capture.Files, parent)
+	plan, err := MakePlan(r.capture.Files, parent, seen.agrees)
 	if err != nil {
 		return err
 	}
-	res.Plan, res.Changed = plan, nil
+	res.Plan, res.Changed, res.Damaged = plan, nil, nil
+	r.warnOfOdd()
 	if w := tailWarning(r.capture.Files, r.layout, parent); w != "" {
 		res.Warnings = append(res.Warnings, w)
 	}
@@ -142,18 +145,34 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	newestReadable := h.parent == nil || (h.base != nil && *h.parent == h.base.ref)
-	if o.DryRun || (plan.Idle() && newestReadable && h.base != nil && !o.Force) {
+	if o.DryRun {
+		return nil
+	}
+	if plan.Idle() && newestReadable && h.base != nil && !o.Force {
+		if seen.stale {
+			a.sight(h.archiveID(), r.capture.Files, parent.Files)
+		}
+		res.Damaged = damaged(parent.Files)
 		return nil
 	}
 	return r.run(ctx, &plan, parent)
 }
 
-func unchanged(f *source.File, parent *manifest.Manifest) bool {
+// warnOfOdd warns of files that were left out although they hold something.
+func (r *backupRun) warnOfOdd() {
+	for _, f := range r.capture.Ignored {
+		if f.Odd {
+			r.warn("%s is left out: %s", f.Name, f.Why)
+		}
+	}
+}
+
+func unchanged(f *source.File, parent *manifest.Manifest, seen *sightings) bool {
 	if parent == nil {
 		return false
 	}
 	was := entry(parent.Files, f.Name)
-	return was != nil && looksSame(f, was)
+	return was != nil && looksSame(f, was) && seen.agrees(f, was)
 }
 
 // run stores what the plan says and commits the snapshot.
@@ -171,6 +190,10 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 		return err
 	}
 	m := r.describe(id, plan, uploaded, parent)
+	if r.sameAs(parent, m) {
+		r.sight(id, r.capture.Files, m.Files)
+		return nil
+	}
 	pages, err := r.storePages(ctx, m)
 	if err != nil {
 		return err
@@ -245,12 +268,12 @@ func (r *backupRun) checkForeign(ctx context.Context, plan *Plan, parent *manife
 		if err != nil {
 			return fmt.Errorf("opening %s: %w", f.Name, err)
 		}
-		d, err := sum(ctx, content, f.Size, 0)
+		is, err := sum(ctx, content, f.Size)
 		content.Close()
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", f.Name, err)
 		}
-		if d.whole.SHA256 == was.SHA256 {
+		if is.SHA256 == was.SHA256 {
 			return nil
 		}
 	}

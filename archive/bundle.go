@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -128,7 +129,14 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	defer content.Close()
 	offset := int64(len(b.content))
 	into := bytes.NewBuffer(b.content)
-	err = pass(ctx, hashing{content, r.progress}, 0, f.Size, into)
+	both, log := io.Writer(into), r.layout.EntryReader(f.Name)
+	if log != nil {
+		both = io.MultiWriter(into, log)
+	}
+	err = pass(ctx, hashing{content, r.progress}, 0, f.Size, both)
+	if err == nil {
+		err = r.settle(ctx, f)
+	}
 	if err == nil {
 		err = content.Unchanged()
 	}
@@ -138,6 +146,10 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	whole := into.Bytes()
 	sums := manifest.StoredSums(whole[offset:])
 	e.SHA256 = sums.SHA256
+	if log != nil {
+		res := log.Result()
+		e.Check = checkOf(r.layout, &res)
+	}
 	r.progress.BytesDone.Add(f.Size)
 	r.progress.file()
 	if was != nil && was.SHA256 == e.SHA256 && len(was.Parts) == 1 {

@@ -34,6 +34,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 	}
 	m.Files = append(m.Files, uploaded...)
 	slices.SortFunc(m.Files, func(a, b manifest.File) int { return strings.Compare(a.Name, b.Name) })
+	checkChain(r.layout, m.Files)
 	for i := range m.Files {
 		f := &m.Files[i]
 		m.Counts.Add(f)
@@ -45,11 +46,30 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 			m.ConsistentThrough = &manifest.Point{Name: f.Name, Size: f.Size}
 		}
 	}
-	slices.Sort(r.res.Changed)
+	r.res.Damaged = damaged(m.Files)
+	slices.SortFunc(r.res.Changed, func(a, b Changed) int { return strings.Compare(a.Name, b.Name) })
 	m.Counts.AddedBytes = r.addedSize
 	m.Counts.Changed = int64(len(r.res.Changed))
 	m.Counts.Removed = int64(len(plan.Removed))
 	return m
+}
+
+// sameAs reports whether the snapshot would be the parent again, now that all that looked
+// new was read: a tail without a whole new entry, a file that was only touched.
+func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
+	if parent == nil || r.o.Force || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
+		return false
+	}
+	for i := range m.Files {
+		a, b := parent.Files[i], m.Files[i]
+		if b.State == manifest.Tail {
+			b.Modified = a.Modified
+		}
+		if !a.Equal(&b) {
+			return false
+		}
+	}
+	return true
 }
 
 // storePages moves the entries of a large snapshot into pages, keeping those of the
@@ -156,6 +176,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	m.Pages, m.DurationMS = stored.Pages, stored.DurationMS
 	r.remember(&snapshot{ref: ref, m: m, pages: pages})
 	r.bearWitness(id, ref)
+	r.sight(id, r.capture.Files, m.Files)
 	r.res.Committed, r.res.Snapshot = true, &m.Summary
 	r.sweep(ctx)
 	return nil

@@ -22,32 +22,11 @@ const digestBuffer = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([digestBuffer]byte) }}
 
-// digest is what one pass over a file tells.
-type digest struct {
-	whole  Sums          // of all its bytes
-	prefix manifest.Hash // of its first bytes, as many as were asked for
-	rest   Sums          // of what comes after them
-}
-
-// sum reads a file once, from beginning to end. prefix, from 0 to size, is where the
-// file ended at the parent snapshot.
-func sum(ctx context.Context, r io.ReaderAt, size, prefix int64) (digest, error) {
-	whole, rest := newSummer(), newSummer()
-	if err := pass(ctx, r, 0, prefix, whole); err != nil {
-		return digest{}, err
-	}
-	d := digest{}
-	whole.sha.Sum(d.prefix[:0])
-	// Nothing can be shared without a prefix: then the rest is the whole.
-	both := io.Writer(whole)
-	if prefix > 0 {
-		both = io.MultiWriter(whole, rest)
-	}
-	if err := pass(ctx, r, prefix, size, both); err != nil {
-		return digest{}, err
-	}
-	d.whole, d.rest = whole.sums(), rest.sums()
-	return d, nil
+// sum reads so many bytes once, for their checksums.
+func sum(ctx context.Context, r io.ReaderAt, size int64) (Sums, error) {
+	s := newSummer()
+	err := pass(ctx, r, 0, size, s)
+	return s.sums(), err
 }
 
 // pass feeds the bytes of r between two offsets to w.
@@ -74,12 +53,25 @@ func pass(ctx context.Context, r io.ReaderAt, from, to int64, w io.Writer) error
 
 // summer computes the checksums of what is written to it.
 type summer struct {
-	sha  hash.Hash
+	sha  hash.Cloner // as those of the standard library are
 	crc  uint32
 	size int64
 }
 
-func newSummer() *summer { return &summer{sha: sha256.New()} }
+func newSummer() *summer { return &summer{sha: sha256.New().(hash.Cloner)} }
+
+// clone gives a summer that goes on by itself; nil for nil.
+func (s *summer) clone() *summer {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	var err error
+	if c.sha, err = s.sha.Clone(); err != nil {
+		panic(err) // only wrappers of hashes that cannot be cloned return one
+	}
+	return &c
+}
 
 func (s *summer) Write(b []byte) (int, error) {
 	s.crc = crc32.Update(s.crc, castagnoli, b)

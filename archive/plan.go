@@ -30,9 +30,9 @@ type Plan struct {
 
 // MakePlan compares what was captured with the parent snapshot; parent is nil for the
 // first. A file is taken for unchanged when its name, size, modification time and state
-// are the parent's. Both lists are in name order. It fails on a name that the format
-// does not allow.
-func MakePlan(captured []source.File, parent *manifest.Manifest) (Plan, error) {
+// are the parent's, and agrees, which may be nil, does not object. Both lists are in name
+// order. It fails on a name that the format does not allow.
+func MakePlan(captured []source.File, parent *manifest.Manifest, agrees func(*source.File, *manifest.File) bool) (Plan, error) {
 	err := manifest.CheckNames(func(yield func(string) bool) {
 		for i := range captured {
 			if !yield(captured[i].Name) {
@@ -60,7 +60,7 @@ func MakePlan(captured []source.File, parent *manifest.Manifest) (Plan, error) {
 		was := &old[0]
 		old = old[1:]
 		switch {
-		case looksSame(&f, was):
+		case looksSame(&f, was) && (agrees == nil || agrees(&f, was)):
 			plan.Keep = append(plan.Keep, was)
 			continue
 		case f.State == source.Closed && was.State == manifest.Closed:

@@ -305,11 +305,11 @@ func (t *target) isRight(ctx context.Context, f *manifest.File) (bool, error) {
 		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
 	}
 	defer in.Close()
-	d, err := sum(ctx, in, f.Size, 0)
+	is, err := sum(ctx, in, f.Size)
 	if err != nil {
 		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
 	}
-	return d.whole.SHA256 == f.SHA256, nil
+	return is.SHA256 == f.SHA256, nil
 }
 
 // syncDirs makes every directory of the restored files durable, deepest first.

@@ -88,35 +88,29 @@ func parentEntry(parent *manifest.Manifest, name string) *manifest.File {
 
 // storeFile stores one file and gives its entry; was is the parent's, if it has one.
 func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest.File) (manifest.File, error) {
-	e := manifest.File{Name: f.Name, Size: f.Size, Modified: modified(f), Snapshot: r.next, State: stateOf(f)}
+	e := manifest.File{Name: f.Name, Modified: modified(f), Snapshot: r.next, State: stateOf(f)}
 	content, err := r.capture.Open(f.Name)
 	if err != nil {
 		return e, fmt.Errorf("opening: %w", err)
 	}
 	defer content.Close()
-	var prefix int64
-	if was != nil && was.Size <= f.Size {
-		prefix = was.Size
-	}
-	d, err := sum(ctx, hashing{content, r.progress}, f.Size, prefix)
-	if err == nil {
-		err = content.Unchanged()
-	}
+	d, err := r.scan(ctx, content, f, was)
 	if err != nil {
 		return e, fmt.Errorf("reading: %w", err)
 	}
-	e.SHA256 = d.whole.SHA256
+	e.Size, e.SHA256, e.Check = d.whole.Size, d.whole.SHA256, checkOf(r.layout, d.log)
+	r.progress.BytesDone.Add(f.Size - e.Size)
 	from, sums := int64(0), d.whole
 	switch {
 	case was != nil && was.SHA256 == e.SHA256 && (e.State == manifest.Tail || len(was.Parts) == 1):
 		e.Parts, e.Snapshot = was.Parts, was.Snapshot
-		r.progress.BytesDone.Add(f.Size)
+		r.progress.BytesDone.Add(e.Size)
 		return e, nil
-	case e.State == manifest.Tail && prefix > 0 && d.prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
+	case e.State == manifest.Tail && was != nil && was.Size > 0 && d.prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
 		// The log grew at its end, as logs do: only what is new is stored.
 		e.Parts = slices.Clone(was.Parts)
-		from, sums = prefix, d.rest
-		r.progress.BytesDone.Add(prefix)
+		from, sums = was.Size, d.rest
+		r.progress.BytesDone.Add(was.Size)
 	}
 	part, err := r.storePart(ctx, f.Name, content, from, sums)
 	if err != nil {
@@ -127,14 +121,71 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 	return e, nil
 }
 
+// scan reads a file, and makes sure that it was not written to meanwhile. Of a tail that
+// this archive has read before only what is new is read.
+func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.File, was *manifest.File) (scan, error) {
+	var prefix int64
+	if was != nil && was.Size <= f.Size {
+		prefix = was.Size
+	}
+	s, err := r.resumeTail(ctx, content, f, was)
+	if err != nil {
+		return scan{}, err
+	}
+	if s == nil {
+		s = newScanner(f, r.layout)
+	}
+	d, err := s.file(ctx, hashing{content, r.progress}, f.Size, prefix)
+	if err == nil {
+		err = r.settle(ctx, f)
+	}
+	if err == nil {
+		err = content.Unchanged()
+	}
+	if err != nil {
+		return d, err
+	}
+	if d.odd != nil {
+		r.warn("%s: what follows its last whole entry is no entry, and is not taken along: %v", f.Name, d.odd)
+	}
+	return d, r.keepTail(ctx, content, f, s, &d)
+}
+
+// young is how long ago a file must have been modified for its times to show that it is
+// written to again: some file systems count in two seconds.
+const young = 2 * time.Second
+
+// settle waits until a closed file is no longer young. Where closed means left alone, it
+// has been left alone for as long as somebody thought right.
+func (r *backupRun) settle(ctx context.Context, f *source.File) error {
+	wait := min(young-time.Since(f.Modified), young)
+	if _, _, ordered := r.layout.Position(f.Name); wait <= 0 || f.State == source.Tail || !ordered {
+		return nil
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // added counts content that was stored for this snapshot.
 func (r *backupRun) added(e, was *manifest.File, bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.addedSize += bytes
 	if was != nil && was.State == manifest.Closed && e.State == manifest.Closed {
-		r.res.Changed = append(r.res.Changed, e.Name)
+		r.res.Changed = append(r.res.Changed, Changed{e.Name, changeKind(was, e)})
 	}
+}
+
+func (r *backupRun) warn(format string, a ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.res.Warnings = append(r.res.Warnings, fmt.Sprintf(format, a...))
 }
 
 // storePart puts a stretch of a file, unless a broken-off run has done so.

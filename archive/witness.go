@@ -67,7 +67,7 @@ func (w *Witness) savePlace(id string) error {
 	if old, err := os.ReadFile(w.placePath()); err == nil && string(old) == string(b)+"\n" {
 		return nil
 	}
-	return w.write(w.placePath(), b)
+	return w.write(w.placePath(), append(b, '\n'))
 }
 
 // seen is what a witness remembers of an archive.
@@ -125,7 +125,7 @@ func (w *Witness) save(id string, s seen) error {
 	if err != nil {
 		return fmt.Errorf("encoding the local witness: %w", err)
 	}
-	return w.write(w.path(id), b)
+	return w.write(w.path(id), append(b, '\n'))
 }
 
 // write replaces a file of the witness as a whole.
@@ -137,7 +137,7 @@ func (w *Witness) write(name string, b []byte) error {
 	if err != nil {
 		return fmt.Errorf("writing the local witness: %w", err)
 	}
-	_, err = f.Write(append(b, '\n'))
+	_, err = f.Write(b)
 	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), name)

@@ -106,6 +106,7 @@ func (s *section) source(src *Source) {
 	src.Layout = s.choice("layout", "je", "noxu", "bdb", "segments", "files")
 	src.Closed = s.choice("closed", "all-but-newest", "quiet")
 	src.Tail = s.choice("tail", "include", "exclude")
+	src.Entries = s.choice("entries", "check", "ignore")
 	src.Pattern, _ = s.text("pattern")
 	if v, ok := s.duration("quiet"); ok {
 		if v == 0 {
@@ -143,6 +144,7 @@ func (s *section) fit(src *Source) {
 	if src.Tail == "include" {
 		only("tail", "je and noxu", "", "je", "noxu")
 	}
+	only("entries", "je and noxu", "", "je", "noxu")
 	if e, ok := s.entries["quiet"]; ok && src.Layout == "segments" && src.Closed != "quiet" {
 		s.errors.add(e.key, "quiet has no effect with closed: all-but-newest; set closed: quiet, or remove it")
 	}

@@ -90,6 +90,7 @@ type Source struct {
 	Closed  string        `yaml:"closed"`  // all-but-newest or quiet; segments
 	Quiet   time.Duration `yaml:"quiet"`   // files, and segments with Closed quiet; positive
 	Tail    string        `yaml:"tail"`    // include or exclude
+	Entries string        `yaml:"entries"` // check or ignore; je and noxu
 }
 
 // Load reads and checks a configuration file. Variables come from the environment, and

@@ -142,6 +142,9 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 	for _, v := range source.Properties["tail"].AnyOf[0].Enum {
 		mustParse(t, minimal("tail: "+v.(string), ""))
 	}
+	for _, v := range source.Properties["entries"].AnyOf[0].Enum {
+		mustParse(t, minimal("entries: "+v.(string), ""))
+	}
 	if got := source.Properties["base"].AnyOf[0].Enum; !reflect.DeepEqual(got, []any{10., 16.}) {
 		t.Errorf("the bases are %v", got)
 	}

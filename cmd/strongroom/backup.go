@@ -58,6 +58,7 @@ func layoutFlags(f *pflag.FlagSet, o *source.LayoutOptions) {
 	f.StringVar(&o.Closed, "closed", "", "with --source and layout segments: all-but-newest or quiet")
 	f.DurationVar(&o.Quiet, "quiet", 0, "with --source: closed is what has not changed for this long")
 	f.BoolVar(&o.NoTail, "no-tail", false, "with --source: leave out the file that is being written")
+	f.BoolVar(&o.NoEntries, "no-entries", false, "with --source and layout je or noxu: do not check the log's entries")
 }
 
 // A job is one backup to make: from where, into which archive.
@@ -80,13 +81,16 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 		r, err := a.backup(ctx, &j)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", j.name, err))
-			reports = append(reports, backupReport{Name: j.name, Changed: []string{}, Warnings: []string{}, Error: err.Error()})
+			reports = append(reports, backupReport{Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, Warnings: []string{}, Error: err.Error()})
 			if ctx.Err() != nil {
 				break
 			}
 			continue
 		}
 		reports = append(reports, *r)
+		if n := len(r.Damaged); n > 0 {
+			failed = append(failed, fmt.Errorf("%s: %s, such as %s: %w", j.name, plural(int64(n), "log file"), r.Damaged[0], errLogDamaged))
+		}
 	}
 	err = a.print(reports, func(w io.Writer) error {
 		for i := range reports {
@@ -110,7 +114,7 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 		return []job{j}, err
 	}
 	if b.layout != (source.LayoutOptions{}) {
-		return nil, usage("--layout, --pattern, --base, --closed, --quiet and --no-tail go with --source; else the configuration says it")
+		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries go with --source; else the configuration says it")
 	}
 	if b.all == (len(args) > 0) {
 		return nil, usage("name archives of the configuration, or use --all; or back up a directory with --source DIR URL")
@@ -166,6 +170,7 @@ func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) 
 		name: one.Name, url: one.Destination, settings: settingsOf(c, one), o: o, dir: s.Dir,
 		layout: source.LayoutOptions{
 			Name: s.Layout, Pattern: s.Pattern, Base: s.Base, Closed: s.Closed, Quiet: s.Quiet, NoTail: s.Tail == "exclude",
+			NoEntries: s.Entries == "ignore",
 		},
 	}
 }
@@ -219,7 +224,11 @@ func (a *app) warn(name string, res *archive.BackupResult) {
 		a.log.Warn(w, "archive", name)
 	}
 	for _, f := range res.Changed {
-		a.log.Warn("a closed log file has changed since the last snapshot; both versions are kept", "archive", name, "file", f)
+		a.log.Warn("a closed log file has changed since the last snapshot; both versions are kept", "archive", name, "file", f.Name, "change", f.Kind)
+	}
+	if n := len(res.Damaged); n > 0 {
+		a.log.Error("log files of the source are damaged: their own checksums do not hold; they are archived as they are", "archive", name,
+			"files", res.Damaged[:min(n, 20)], "count", n)
 	}
 }
 
@@ -231,7 +240,8 @@ type backupReport struct {
 	Sent      int               `json:"sent"`
 	SentBytes int64             `json:"sent_bytes"`
 	Adopted   int               `json:"adopted"`
-	Changed   []string          `json:"changed"`
+	Changed   []archive.Changed `json:"changed"`
+	Damaged   []string          `json:"damaged"`
 	Warnings  []string          `json:"warnings"`
 	MS        int64             `json:"ms"`
 	Plan      *backupPlan       `json:"plan,omitempty"`  // of a dry run
@@ -249,7 +259,7 @@ type backupPlan struct {
 func reportBackup(name string, dryRun bool, res *archive.BackupResult) *backupReport {
 	r := &backupReport{
 		Name: name, Committed: res.Committed, Snapshot: res.Snapshot, Sent: res.Sent, SentBytes: res.SentBytes,
-		Adopted: res.Adopted, Changed: list(res.Changed), Warnings: list(res.Warnings), MS: res.Took.Milliseconds(),
+		Adopted: res.Adopted, Changed: append([]archive.Changed{}, res.Changed...), Damaged: list(res.Damaged), Warnings: list(res.Warnings), MS: res.Took.Milliseconds(),
 	}
 	if dryRun {
 		r.Plan = &backupPlan{Keep: len(res.Plan.Keep), Removed: list(res.Plan.Removed), Changed: list(res.Plan.Changed), Upload: []string{}}

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
+	"github.com/strongroom-dev/strongroom/source/je"
 )
 
 // aws stands in for the AWS command line: it reads the objects of a file:// archive.
@@ -35,14 +38,14 @@ func TestRestoreByHand(t *testing.T) {
 	db, archive, work := scratch(t), filepath.Join(scratch(t), "archive"), scratch(t)
 	logDir(t, db, 0, 300, 3000)
 	logDir(t, db, 300, 302, 300_000)
-	tail := filepath.Join(db, "0000012e.jdb")
+	before, err := os.ReadFile(filepath.Join(db, "0000012d.jdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tail := entriestest.NewJE(6, 302, uint32(entriestest.Read(je.NewReader, 301, before).Last))
 	for n := range 3 {
-		f, err := os.OpenFile(tail, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(f, "what was written for the %dth time\n", n)
-		if err := f.Close(); err != nil {
+		tail.Add(entriestest.JERecord, fmt.Appendf(nil, "what was written for the %dth time", n))
+		if err := writeLog(filepath.Join(db, "0000012e.jdb"), tail.Bytes); err != nil {
 			t.Fatal(err)
 		}
 		succeed(t, "backup", "--source", db, "file://"+archive)

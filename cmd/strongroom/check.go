@@ -99,7 +99,7 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 		return nil, usage("--source goes with one URL, such as: strongroom check --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
 	}
 	if b.dir == "" && b.layout != (source.LayoutOptions{}) {
-		return nil, usage("--layout, --pattern, --base, --closed, --quiet and --no-tail go with --source; else the configuration says it")
+		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries go with --source; else the configuration says it")
 	}
 	if b.dir != "" {
 		j, err := adHoc(&backupFlags{dir: b.dir, layout: b.layout}, args[0])

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
+	"github.com/strongroom-dev/strongroom/source/je"
 )
 
 func destinations() []destination {
@@ -30,14 +32,19 @@ func clouds() []destination {
 	)
 }
 
-// logDir makes closed log files of a size each, and a short open one.
+// logDir makes closed log files of a size each, the last of which is the open one until
+// another follows.
 func logDir(t testing.TB, dir string, from, to, size int) {
 	t.Helper()
 	random := rand.NewChaCha8([32]byte{byte(from), byte(to)})
-	b := make([]byte, size)
+	previous := uint32(0)
+	if before, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("%08x.jdb", from-1))); err == nil {
+		previous = uint32(entriestest.Read(je.NewReader, int64(from-1), before).Last)
+	}
 	for n := from; n < to; n++ {
-		random.Read(b)
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%08x.jdb", n)), b, 0o644); err != nil {
+		log := entriestest.NewJE(6, uint32(n), previous).Fill(size, random)
+		previous = log.Last
+		if err := writeLog(filepath.Join(dir, fmt.Sprintf("%08x.jdb", n)), log.Bytes); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -206,9 +213,11 @@ func TestMemory(t *testing.T) {
 			}
 			block := make([]byte, 1<<20)
 			random := rand.NewChaCha8([32]byte{1})
+			log := entriestest.NewJE(6, 0, 0)
 			for range 2 << 10 {
 				random.Read(block)
-				if _, err := f.Write(block); err != nil {
+				log.Add(entriestest.JERecord, block)
+				if _, err := f.Write(log.Flush()); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -48,12 +47,7 @@ func TestLimits(t *testing.T) {
 // The limit holds for what a command sends and for what it fetches.
 func TestBandwidthOfCommands(t *testing.T) {
 	dir := t.TempDir()
-	log := make([]byte, 384<<10)
-	for name, content := range map[string][]byte{"00000000.jdb": log, "00000001.jdb": nil} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	logDir(t, dir, 0, 1, 384<<10)
 	t.Setenv("STRONGROOM_STATE_DIR", t.TempDir())
 	url := "file://" + t.TempDir() + "/archive"
 	for _, args := range [][]string{

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 )
 
 func TestMain(m *testing.M) {
@@ -44,28 +46,37 @@ func TestScripts(t *testing.T) {
 }
 
 // jelog DIR FILES RECORDS makes a log directory, or goes on with one, until it has so
-// many files with so many bytes or more in each but the last. The content depends on the
+// many files with so many records in each but the last. The content depends on the
 // number of records, so that other numbers make another database.
 func jelog(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	files, err1 := strconv.Atoi(args[1])
 	records, err2 := strconv.Atoi(args[2])
 	ts.Check(errors.Join(err1, err2, os.MkdirAll(dir, 0o755)))
+	previous := uint32(0)
 	for n := range files {
 		name := filepath.Join(dir, fmt.Sprintf("%08x.jdb", n))
 		want := records
 		if n == files-1 {
 			want /= 2 // the last is still being written
 		}
-		content := []byte{}
+		log := entriestest.NewJE(6, uint32(n), previous)
 		for i := range want {
-			content = fmt.Appendf(content, "record %d of file %d in a log of %d\n", i, n, records)
+			log.Add(entriestest.JERecord, fmt.Appendf(nil, "record %d of file %d in a log of %d\n", i, n, records))
 		}
-		if is, err := os.ReadFile(name); err == nil && string(is) == string(content) {
+		previous = log.Last
+		if is, err := os.ReadFile(name); err == nil && string(is) == string(log.Bytes) {
 			continue
 		}
-		ts.Check(os.WriteFile(name, content, 0o644))
+		ts.Check(writeLog(name, log.Bytes))
 	}
+}
+
+// writeLog writes a log file as a database did a while ago: what is younger than two
+// seconds would have to be waited for.
+func writeLog(name string, content []byte) error {
+	then := time.Now().Add(-10 * time.Second)
+	return errors.Join(os.WriteFile(name, content, 0o644), os.Chtimes(name, then, then))
 }
 
 // fails CODE ARGS... runs the program, which must fail with this exit code.

@@ -1,0 +1,105 @@
+package archive
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/source/entries"
+)
+
+// Changed is a closed file whose content is not that of the snapshot before.
+type Changed struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"` // one of the kinds of change
+}
+
+// The kinds of change. All but the last are told by the files' entries.
+const (
+	ChangedErased    = "erased entries"    // the database erased some, in place
+	ChangedInvisible = "invisible entries" // a replica rolled some back, in place
+	ChangedBoth      = "erased and invisible entries"
+	ChangedDamage    = "damage" // its entries do not hold any more
+	ChangedOther     = "other content"
+)
+
+// changeKind tells what was done to a closed file from one version to the next.
+func changeKind(was, now *manifest.File) string {
+	a, b := was.Check, now.Check
+	switch {
+	case now.Damaged():
+		return ChangedDamage
+	case a == nil || b == nil || was.Damaged() || a.Entries != b.Entries || a.Last != b.Last || was.Size != now.Size:
+		return ChangedOther
+	}
+	erased, invisible := b.Erased > a.Erased, b.Invisible > a.Invisible
+	switch {
+	case erased && invisible:
+		return ChangedBoth
+	case erased:
+		return ChangedErased
+	case invisible:
+		return ChangedInvisible
+	}
+	return ChangedOther
+}
+
+// checkOf is what the entry check says of a file, for its entry; nil where nothing can
+// be said.
+func checkOf(layout source.Layout, res *entries.Result) *manifest.Check {
+	if res == nil || res.Problem != nil && !res.Problem.Damaged() {
+		return nil
+	}
+	c := &manifest.Check{
+		By: layout.Name(), Entries: res.Entries, Result: manifest.CheckOK,
+		Last: res.Last, Previous: int64(res.Previous), Invisible: res.Invisible, Erased: res.Erased,
+	}
+	if p := res.Problem; p != nil {
+		damage(c, p.Offset, p.Error())
+	}
+	return c
+}
+
+func damage(c *manifest.Check, at int64, why string) {
+	c.Result, c.At, c.Why = manifest.CheckDamaged, &at, why
+}
+
+// checkChain compares each file with its successor, whose header holds the offset of the
+// last entry before it: so it shows that whole entries are missing at the end of a file.
+// Both may have been archived before.
+func checkChain(layout source.Layout, files []manifest.File) {
+	if !layout.ChecksEntries() {
+		return
+	}
+	order := make([]int, len(files))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return layout.Compare(files[i].Name, files[j].Name) })
+	for k := 1; k < len(order); k++ {
+		f, next := &files[order[k-1]], &files[order[k]]
+		_, m, _ := layout.Position(f.Name)
+		_, n, _ := layout.Position(next.Name)
+		if m+1 != n || f.State != manifest.Closed || f.Check == nil || next.Check == nil || f.Damaged() || f.Check.Last == next.Check.Previous {
+			continue
+		}
+		if next.Damaged() && *next.Check.At == 0 {
+			continue // its header says nothing
+		}
+		c := *f.Check // the entry may be the parent's
+		damage(&c, c.Last, fmt.Sprintf("the last entry begins at byte %d; by the header of %s it is at byte %d", c.Last, next.Name, next.Check.Previous))
+		f.Check = &c
+	}
+}
+
+// damaged names the files of a set whose entries do not hold.
+func damaged(files []manifest.File) []string {
+	var names []string
+	for i := range files {
+		if files[i].Damaged() {
+			names = append(names, files[i].Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,161 @@
+package archive
+
+import (
+	"context"
+	"io"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/source/entries"
+)
+
+// A scan is what one reading of a log file tells.
+type scan struct {
+	whole  Sums             // of what is stored: all bytes, or a tail's up to its last whole entry
+	prefix manifest.Hash    // of as many of its first bytes as the parent's entry has; zero if not all are whole
+	rest   Sums             // of what comes after them; the whole where prefix is zero
+	log    *entries.Result  // nil where entries are not checked, or of a version that is not known
+	odd    *entries.Problem // of a tail: why what follows its last whole entry is none, unless it was cut short
+}
+
+// A scanner reads a log file once: the checksums and the entry check see each byte on its
+// way. It can go on where it stood once a tail has grown.
+type scanner struct {
+	tail  bool            // what counts ends with the last whole entry
+	log   *entries.Reader // nil: all bytes count
+	at    int64           // the next byte to read
+	whole *summer
+	rest  *summer // of what comes after the prefix; nil before that
+
+	// What the checksums were at the end of the last whole entry.
+	wholeThen, restThen *summer
+}
+
+func newScanner(f *source.File, layout source.Layout) *scanner {
+	s := &scanner{tail: f.State == source.Tail, log: layout.EntryReader(f.Name), whole: newSummer()}
+	s.mark()
+	return s
+}
+
+// copy gives a scanner that goes on by itself, from the end of the last whole entry.
+func (s *scanner) copy() *scanner {
+	c := *s
+	c.whole = s.whole.clone()
+	if s.log != nil {
+		log := *s.log
+		c.log = &log
+	}
+	c.mark()
+	return &c
+}
+
+// read goes on to byte to of the file.
+func (s *scanner) read(ctx context.Context, r io.ReaderAt, to int64) error {
+	err := pass(ctx, r, s.at, to, s)
+	s.at = to
+	return err
+}
+
+func (s *scanner) Write(b []byte) (int, error) {
+	n := len(b)
+	if s.log != nil {
+		s.log.Write(b)
+		if whole := s.log.End() - s.whole.size; s.tail && whole > 0 {
+			s.hash(b[:whole])
+			s.mark()
+			b = b[whole:]
+		}
+	}
+	s.hash(b)
+	return n, nil
+}
+
+func (s *scanner) hash(b []byte) {
+	s.whole.Write(b)
+	if s.rest != nil {
+		s.rest.Write(b)
+	}
+}
+
+func (s *scanner) mark() {
+	if !s.tail || s.log == nil {
+		return
+	}
+	s.wholeThen, s.restThen = s.whole.clone(), s.rest.clone()
+}
+
+// back goes back to the end of the last whole entry, as if nothing after it had been
+// read.
+func (s *scanner) back() {
+	if s.wholeThen != nil {
+		s.whole, s.rest = s.wholeThen.clone(), s.restThen.clone()
+		s.at = s.log.Resume()
+	}
+}
+
+// oddTries is how often what follows the last whole entry of a tail is read before it
+// counts as no entry: the database may have been at it.
+const oddTries = 4
+
+// file reads a file of so many bytes to its end. From prefix on, which is 0 where nothing
+// can be shared, the rest is summed by itself.
+func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64) (scan, error) {
+	var d scan
+	if s.at < prefix {
+		if err := s.read(ctx, r, prefix); err != nil {
+			return d, err
+		}
+	}
+	if prefix > 0 {
+		d.prefix = s.whole.sums().SHA256
+		s.rest = newSummer()
+		if s.log == nil || s.log.End() == prefix {
+			s.mark()
+		}
+	}
+	for try := 1; ; try++ {
+		if err := s.read(ctx, r, size); err != nil {
+			return d, err
+		}
+		if d.odd = s.odd(); d.odd == nil || try == oddTries {
+			break
+		}
+		s.back()
+		if err := pause(ctx, 0); err != nil {
+			return d, err
+		}
+	}
+	s.end(&d)
+	return d, nil
+}
+
+// odd is what follows the last whole entry of a tail, unless that is merely cut short.
+func (s *scanner) odd() *entries.Problem {
+	if !s.tail || s.log == nil {
+		return nil
+	}
+	if p := s.log.Problem(); p.Damaged() {
+		return p
+	}
+	return nil
+}
+
+func (s *scanner) end(d *scan) {
+	whole, rest := s.whole, s.rest
+	if s.log != nil {
+		res := s.log.Result()
+		if p := res.Problem; p == nil || p.Kind != entries.Version {
+			d.log = &res
+			if s.tail {
+				whole, rest = s.wholeThen, s.restThen
+				res.Problem = nil
+			}
+		}
+	}
+	d.whole = whole.sums()
+	if rest == nil { // no prefix, or not all of it is whole
+		d.prefix, d.rest = manifest.Hash{}, d.whole
+		return
+	}
+	d.rest = rest.sums()
+}
