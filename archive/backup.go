@@ -96,6 +96,8 @@ type backupRun struct {
 
 	lockedUntil time.Time // what this run puts; zero where nothing is locked, or for good
 
+	unchecked sync.Once // says that a log version is not known
+
 	mu        sync.Mutex // guards what follows
 	res       *BackupResult
 	addedSize int64

@@ -148,7 +148,7 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	e.SHA256 = sums.SHA256
 	if log != nil {
 		res := log.Result()
-		e.Check = checkOf(r.layout, &res)
+		e.Check = r.check(f.Name, &res)
 	}
 	r.progress.BytesDone.Add(f.Size)
 	r.progress.file()

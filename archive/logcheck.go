@@ -45,14 +45,24 @@ func changeKind(was, now *manifest.File) string {
 	return ChangedOther
 }
 
-// checkOf is what the entry check says of a file, for its entry; nil where nothing can
-// be said.
-func checkOf(layout source.Layout, res *entries.Result) *manifest.Check {
-	if res == nil || res.Problem != nil && !res.Problem.Damaged() {
+// unknown reports whether nothing can be said of a file, since its log version is not
+// known.
+func unknown(res *entries.Result) bool { return res.Problem != nil && !res.Problem.Damaged() }
+
+// check is what the entry check says of a file, for its entry; nil where nothing can be
+// said.
+func (r *backupRun) check(name string, res *entries.Result) *manifest.Check {
+	if res == nil {
+		return nil
+	}
+	if unknown(res) {
+		r.unchecked.Do(func() {
+			r.warn("%s: %s found; such files are archived without a check of their entries", name, res.Problem.Got)
+		})
 		return nil
 	}
 	c := &manifest.Check{
-		By: layout.Name(), Entries: res.Entries, Result: manifest.CheckOK,
+		By: r.layout.Name(), Entries: res.Entries, Result: manifest.CheckOK,
 		Last: res.Last, Previous: int64(res.Previous), Invisible: res.Invisible, Erased: res.Erased,
 	}
 	if p := res.Problem; p != nil {

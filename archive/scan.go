@@ -14,7 +14,7 @@ type scan struct {
 	whole  Sums             // of what is stored: all bytes, or a tail's up to its last whole entry
 	prefix manifest.Hash    // of as many of its first bytes as the parent's entry has; zero if not all are whole
 	rest   Sums             // of what comes after them; the whole where prefix is zero
-	log    *entries.Result  // nil where entries are not checked, or of a version that is not known
+	log    *entries.Result  // nil where entries are not checked
 	odd    *entries.Problem // of a tail: why what follows its last whole entry is none, unless it was cut short
 }
 
@@ -144,12 +144,10 @@ func (s *scanner) end(d *scan) {
 	whole, rest := s.whole, s.rest
 	if s.log != nil {
 		res := s.log.Result()
-		if p := res.Problem; p == nil || p.Kind != entries.Version {
-			d.log = &res
-			if s.tail {
-				whole, rest = s.wholeThen, s.restThen
-				res.Problem = nil
-			}
+		d.log = &res
+		if s.tail && !unknown(&res) {
+			whole, rest = s.wholeThen, s.restThen
+			res.Problem = nil
 		}
 	}
 	d.whole = whole.sums()

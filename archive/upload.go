@@ -98,7 +98,7 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 	if err != nil {
 		return e, fmt.Errorf("reading: %w", err)
 	}
-	e.Size, e.SHA256, e.Check = d.whole.Size, d.whole.SHA256, checkOf(r.layout, d.log)
+	e.Size, e.SHA256, e.Check = d.whole.Size, d.whole.SHA256, r.check(f.Name, d.log)
 	r.progress.BytesDone.Add(f.Size - e.Size)
 	from, sums := int64(0), d.whole
 	switch {

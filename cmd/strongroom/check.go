@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -29,12 +30,13 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Look whether sources and destinations are fit for archiving: which files of each source
 count as closed and why, and what each destination can and cannot do, found out by trying
 it with objects below probe/ that are deleted again. Without arguments, for every archive
-of the configuration. Exit code 1 when something is not fit.`,
+of the configuration. With --files every log file is read, and its entries are checked.
+Exit code 1 when something is not fit, 3 when a log file is damaged.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.checkAll(c.Context(), &b, args) },
 	}
 	f := c.Flags()
 	f.StringVar(&b.dir, "source", "", "check this `DIR`, without configuration")
-	f.BoolVar(&b.files, "files", false, "print every log file, closed ones too")
+	f.BoolVar(&b.files, "files", false, "print every log file by itself, and check its entries, for which it is read")
 	layoutFlags(f, &b.layout)
 	return c
 }
@@ -61,10 +63,11 @@ type sourceReport struct {
 }
 
 type sourceFile struct {
-	Name  string `json:"name"`
-	State string `json:"state"` // closed, tail or ignored
-	Size  int64  `json:"size"`  // in bytes; 0 of what is ignored
-	Why   string `json:"why"`
+	Name    string `json:"name"`
+	State   string `json:"state"` // closed, tail or ignored
+	Size    int64  `json:"size"`  // in bytes; 0 of what is ignored
+	Why     string `json:"why"`
+	Damaged string `json:"damaged,omitempty"` // what is wrong with its entries
 }
 
 func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error {
@@ -73,21 +76,24 @@ func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error 
 		return err
 	}
 	reports := []checkReport{}
-	unfit := false
+	unfit, damaged := false, false
 	for i := range jobs {
 		r, err := a.check(ctx, &jobs[i], b.files)
 		if err != nil {
 			return err
 		}
 		reports = append(reports, r)
-		unfit = unfit || r.unfit()
+		unfit, damaged = unfit || r.unfit(), damaged || r.damaged()
 	}
 	if a.json {
 		if err := a.print(reports, nil); err != nil {
 			return err
 		}
 	}
-	if unfit {
+	switch {
+	case damaged:
+		return fmt.Errorf("log files are %w; see what is marked failed", errLogDamaged)
+	case unfit:
 		return errUnfit
 	}
 	return nil
@@ -138,7 +144,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	r = checkReport{Name: j.name, Destination: providers.Redact(j.url), Findings: []archive.Finding{}}
 	fmt.Fprintln(out, r.Name)
 	if j.dir != "" {
-		if r.Source, err = checkSource(ctx, j); err != nil {
+		if r.Source, err = a.checkSource(ctx, j, files); err != nil {
 			return r, err
 		}
 		r.Source.print(out, files)
@@ -161,7 +167,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 
 // checkSource looks at a directory of log files. What is wrong with it goes into the
 // report, so that the destination is checked all the same.
-func checkSource(ctx context.Context, j *job) (*sourceReport, error) {
+func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport, error) {
 	r := &sourceReport{Dir: j.dir, Detected: j.layout.Name == "", Files: []sourceFile{}}
 	src, err := j.openSource()
 	var wrong usageError
@@ -174,7 +180,7 @@ func checkSource(ctx context.Context, j *job) (*sourceReport, error) {
 	}
 	layout := src.Layout()
 	r.Layout, r.Rule = layout.Name(), layout.ClosedRule()
-	capture, err := src.Capture(ctx, func(source.File) bool { return false })
+	capture, err := src.Capture(ctx, func(source.File) bool { return read })
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("looking at the source: %w", context.Cause(ctx))
 	}
@@ -183,16 +189,34 @@ func checkSource(ctx context.Context, j *job) (*sourceReport, error) {
 		return r, nil
 	}
 	defer capture.Close()
+	found := &fileCheck{}
+	if read {
+		found, err = a.checkFiles(ctx, layout, capture)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("looking at the source: %w", context.Cause(ctx))
+		}
+		if err != nil {
+			r.Error = message(err)
+			return r, nil
+		}
+	}
 	for i := range capture.Files {
 		f := &capture.Files[i]
-		one := sourceFile{Name: f.Name, State: "closed", Size: f.Size, Why: r.Rule}
+		one := sourceFile{Name: f.Name, State: "closed", Size: f.Size, Why: r.Rule, Damaged: found.damage[f.Name]}
 		if f.State == source.Tail {
 			one.State, one.Why = "tail", layout.OpenReason()
+			if n, ok := found.cut[f.Name]; ok {
+				one.Size = n
+			}
 		}
 		r.Files = append(r.Files, one)
 	}
 	for _, f := range capture.Ignored {
-		r.Files = append(r.Files, sourceFile{Name: f.Name, State: "ignored", Why: f.Why})
+		one := sourceFile{Name: f.Name, State: "ignored", Why: f.Why}
+		if f.Odd {
+			one.Damaged = f.Why
+		}
+		r.Files = append(r.Files, one)
 	}
 	if len(capture.Files) == 0 {
 		r.Error = "no log file of the layout " + r.Layout + " is closed or can be taken along; a backup would refuse that"
@@ -210,6 +234,11 @@ func (r *checkReport) unfit() bool {
 		}
 	}
 	return false
+}
+
+// damaged reports whether a log file is.
+func (r *checkReport) damaged() bool {
+	return r.Source != nil && slices.ContainsFunc(r.Source.Files, func(f sourceFile) bool { return f.Damaged != "" })
 }
 
 // line prints one thing that was checked.
@@ -242,6 +271,8 @@ func (s *sourceReport) print(w io.Writer, every bool) {
 	}
 	for _, f := range s.Files {
 		switch {
+		case f.Damaged != "":
+			line(w, "failed", f.State, fmt.Sprintf("%s, %s, is damaged: %s", f.Name, size(f.Size), f.Damaged), "a snapshot taken before may hold what is whole: strongroom list")
 		case f.State == "tail":
 			line(w, "ok", "tail", fmt.Sprintf("%s, %s: %s", f.Name, size(f.Size), f.Why), "")
 		case f.State == "ignored":

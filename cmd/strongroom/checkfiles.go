@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/source/entries"
+)
+
+// fileCheck reads the log files of a capture and checks their entries.
+type fileCheck struct {
+	layout   source.Layout
+	capture  *source.Capture
+	progress *archive.Progress
+	damage   map[string]string // by name: what is wrong
+	cut      map[string]int64  // by name: how much of a tail is taken along
+}
+
+// checkFiles checks every entry of every file, as a backup does with what is new.
+func (a *app) checkFiles(ctx context.Context, layout source.Layout, capture *source.Capture) (*fileCheck, error) {
+	c := &fileCheck{layout: layout, capture: capture, progress: &archive.Progress{}, damage: map[string]string{}, cut: map[string]int64{}}
+	if !layout.ChecksEntries() {
+		return c, nil
+	}
+	order := slices.Clone(capture.Files)
+	slices.SortFunc(order, func(a, b source.File) int { return layout.Compare(a.Name, b.Name) })
+	for i := range order {
+		c.progress.Bytes.Add(order[i].Size)
+	}
+	defer a.watch(ctx, "check", c.progress)()
+	var before entries.Result // of the file before
+	for i := range order {
+		res, err := c.read(ctx, &order[i])
+		if err != nil {
+			return nil, fmt.Errorf("checking %s: %w", order[i].Name, err)
+		}
+		if i > 0 {
+			if p := entries.Chain(&before, &res); p != nil && order[i-1].State == source.Closed {
+				c.damage[order[i-1].Name] = p.Error()
+			}
+		}
+		before = res
+	}
+	return c, nil
+}
+
+// read checks one file. What a tail has after its last whole entry is not part of it yet.
+func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, error) {
+	content, err := c.capture.Open(f.Name)
+	if err != nil {
+		return entries.Result{}, err
+	}
+	defer content.Close()
+	r := c.layout.EntryReader(f.Name)
+	section := io.NewSectionReader(content, 0, f.Size)
+	for buf := make([]byte, 256<<10); ; {
+		if ctx.Err() != nil {
+			return entries.Result{}, context.Cause(ctx)
+		}
+		n, err := section.Read(buf)
+		r.Write(buf[:n])
+		c.progress.BytesDone.Add(int64(n))
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return entries.Result{}, err
+		}
+	}
+	res := r.Result()
+	p := res.Problem
+	switch {
+	case f.State == source.Tail && (p == nil || p.Damaged()):
+		c.cut[f.Name] = res.End
+		if odd := r.Problem(); odd != nil {
+			c.damage[f.Name] = "what follows its last whole entry is none: " + odd.Error()
+		}
+	case p != nil:
+		c.damage[f.Name] = p.Error()
+	}
+	return res, nil
+}
