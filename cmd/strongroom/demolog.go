@@ -89,5 +89,13 @@ func (l *demoLog) flush() error {
 		return fmt.Errorf("writing the demo's log: %w", err)
 	}
 	l.written = len(l.buf)
-	return f.Close()
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("writing the demo's log: %w", err)
+	}
+	// As if it had been written a while ago: what is younger than two seconds is waited for.
+	then := time.Now().Add(-10 * time.Second)
+	if err := os.Chtimes(name, then, then); err != nil {
+		return fmt.Errorf("writing the demo's log: %w", err)
+	}
+	return nil
 }

@@ -127,14 +127,13 @@ func inspectReader(name, layout string) (*entries.Reader, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	number := entries.AnyNumber
-	if _, n, ok := l.Position(filepath.Base(name)); ok {
-		number = int64(n)
+	switch r := l.EntryReader(filepath.Base(name)); {
+	case r != nil:
+		return r, nil
+	case layout == "noxu":
+		return noxu.NewReader(entries.AnyNumber), nil
 	}
-	if layout == "noxu" {
-		return noxu.NewReader(number), nil
-	}
-	return je.NewReader(number), nil
+	return je.NewReader(entries.AnyNumber), nil
 }
 
 func inspectFile(ctx context.Context, name, layout string, progress *archive.Progress) (*inspected, error) {
