@@ -18,6 +18,8 @@ var (
 	ErrNoFile = errors.New("no such file in the snapshot")
 	// ErrDamaged: something that the archive should hold is missing or is not what was stored.
 	ErrDamaged = errors.New("the archive is damaged")
+	// ErrGone: this host has seen an archive where there is none any more.
+	ErrGone = errors.New("the archive has gone")
 	// ErrLostRace: other archivers kept taking the sequence number.
 	ErrLostRace = errors.New("another archiver won")
 	// ErrEmptySource: the source holds no log file at all.

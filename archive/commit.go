@@ -175,7 +175,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	}
 	m.Pages, m.DurationMS = stored.Pages, stored.DurationMS
 	r.remember(&snapshot{ref: ref, m: m, pages: pages})
-	r.bearWitness(id, ref)
+	r.bearWitness(id, ref, r.head.missed)
 	r.sight(id, r.capture.Files, m.Files)
 	r.res.Committed, r.res.Snapshot = true, &m.Summary
 	r.sweep(ctx)

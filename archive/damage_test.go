@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -158,6 +159,17 @@ func TestNewestManifestGone(t *testing.T) {
 		res := mustBackup(t, archive.New(h.store, o), h.db)
 		if res.Snapshot.Sequence != 4 || res.Snapshot.Parent.Sequence != 2 || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "is gone") {
 			t.Fatalf("snapshot %d after %+v, warnings %q", res.Snapshot.Sequence, res.Snapshot.Parent, res.Warnings)
+		}
+		// Going on does not make it forgotten.
+		h.db.flip(3)
+		for range 2 {
+			if res := mustBackup(t, archive.New(h.store, o), h.db); len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "is gone") {
+				t.Fatalf("later warnings: %q", res.Warnings)
+			}
+			r, err := archive.New(h.store, o).Verify(context.Background(), archive.VerifyOptions{})
+			if err != nil || len(r.Problems) != 1 || r.Problems[0].What != "witness" || !strings.Contains(r.Problems[0].Detail, "to have this forgotten, delete "+o.Witness.Dir) {
+				t.Fatalf("verify later: %+v, %v", r, err)
+			}
 		}
 	})
 }
@@ -311,4 +323,19 @@ func (u unsummed) Stat(ctx context.Context, key string) (archive.Object, error) 
 	o, err := u.Store.Stat(ctx, key)
 	o.CRC32C = nil
 	return o, err
+}
+
+// A time of whole seconds, as listings show it, includes the snapshots of its second.
+func TestTimeAsListed(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h, _ := witnessed(t, 3)
+		a := archive.New(h.store, archive.Options{})
+		at := newest(t, a).Created.Truncate(time.Second)
+		if m, err := a.Snapshot(context.Background(), archive.Selector{At: at}); err != nil || m.Sequence != 3 {
+			t.Fatalf("%+v, %v", m, err)
+		}
+		if m, err := a.Snapshot(context.Background(), archive.Selector{At: at.Add(-1)}); err == nil && m.Sequence == 3 {
+			t.Fatalf("just before: %+v", m.Summary)
+		}
+	})
 }

@@ -135,7 +135,7 @@ func (a *Archive) summary(ctx context.Context, f numbered) (*manifest.Summary, e
 // Selector names a snapshot. The zero value is the newest.
 type Selector struct {
 	Sequence int64     // this one
-	At       time.Time // or the newest that was not made after this time
+	At       time.Time // or the newest that was not made after this time, or after the second that it names
 }
 
 // ParseSelector reads "latest", a sequence number, or an RFC 3339 time.
@@ -150,6 +150,15 @@ func ParseSelector(s string) (Selector, error) {
 		return Selector{At: t}, nil
 	}
 	return Selector{}, fmt.Errorf("%q names no snapshot: use a number such as 42, \"latest\", or a time such as 2026-11-22T23:00:00Z", s)
+}
+
+// until is the last instant that At means: listings show whole seconds, and who copies one
+// from there means the snapshot beside it.
+func (s Selector) until() time.Time {
+	if s.At.Nanosecond() == 0 {
+		return s.At.Add(time.Second - 1)
+	}
+	return s.At
 }
 
 // String is the selector as ParseSelector reads it.
@@ -218,7 +227,7 @@ func (a *Archive) resolveTime(ctx context.Context, which Selector) (int64, error
 				unreadable = fmt.Errorf("snapshot %d may be the one: %w", batch[i].Sequence, batch[i].Err)
 				return false
 			}
-			if s := &batch[i]; !s.effective().After(which.At) {
+			if s := &batch[i]; !s.effective().After(which.until()) {
 				found = s.Sequence
 				return false
 			}

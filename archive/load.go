@@ -27,6 +27,7 @@ type head struct {
 	base       *snapshot     // the newest valid one that can be read; nil: none
 	greatest   int64         // the greatest sequence number seen anywhere
 	warnings   []string
+	missed     []Problem // what the local witness has to say, for good
 }
 
 func (h *head) warn(format string, args ...any) {

@@ -53,7 +53,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		return res, fmt.Errorf("%w: nothing in snapshot %d fits %q", ErrNoFile, m.Sequence, o.Include)
 	}
 	if o.DryRun {
-		_, err := examine(dir, m, &o)
+		res.Removed, err = previewTarget(dir, m, files, &o)
 		return res, err
 	}
 	if there, err := alreadyThere(ctx, dir, files); err != nil || there {
@@ -118,25 +118,18 @@ func describeRestore(files []manifest.File) *RestoreResult {
 }
 
 func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, files []manifest.File, o *RestoreOptions, res *RestoreResult) error {
-	belong := files
-	if !t.fresh {
-		belong = m.Files // what an earlier restore of more files left is no danger
+	remove, foreign, err := t.look(m, files, o)
+	if err == nil {
+		err = t.mark(m, o.Include)
 	}
-	remove, foreign, err := t.extras(m, names(belong))
 	if err != nil {
+		t.abandon()
 		return err
-	}
-	if len(foreign) > 0 && !o.DeleteExtra {
-		return fmt.Errorf("%w: %s holds %s (%d such files), which snapshot %d does not have and which would corrupt the database; choose a new directory, or have them removed (--delete-extra)",
-			ErrOccupied, t.dir, foreign[0], len(foreign), m.Sequence)
 	}
 	for _, name := range remove {
 		if err := t.root.Remove(name); err != nil {
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
-	}
-	if err := t.checkSpace(files); err != nil {
-		return err
 	}
 	if err := a.restoreFiles(ctx, t, files, res); err != nil {
 		return err
@@ -151,6 +144,41 @@ func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, 
 		return fmt.Errorf("making the restored names durable: %w", err)
 	}
 	return t.finish()
+}
+
+// look reads what lies in the target, and says what of it has to go, before the restore
+// and after it. It refuses the target where that must not be.
+func (t *target) look(m *manifest.Manifest, files []manifest.File, o *RestoreOptions) (remove, foreign []string, err error) {
+	belong := files
+	if !t.fresh {
+		belong = m.Files // what an earlier restore of more files left is no danger
+	}
+	remove, foreign, err = t.extras(m, names(belong))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(foreign) > 0 && !o.DeleteExtra {
+		return nil, nil, fmt.Errorf("%w: %s holds %s (%d such files), which snapshot %d does not have and which would corrupt the database; choose a new directory, or have them removed (--delete-extra)",
+			ErrOccupied, t.dir, foreign[0], len(foreign), m.Sequence)
+	}
+	return remove, foreign, t.checkSpace(files)
+}
+
+// previewTarget says which files a restore into a directory would remove, or why it would
+// refuse to begin.
+func previewTarget(dir string, m *manifest.Manifest, files []manifest.File, o *RestoreOptions) ([]string, error) {
+	fresh, err := examine(dir, m, o)
+	if err != nil || fresh {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the target: %w", err)
+	}
+	defer root.Close()
+	t := &target{dir: dir, work: dir, root: root}
+	_, foreign, err := t.look(m, files, o)
+	return foreign, err
 }
 
 func names(files []manifest.File) map[string]bool {

@@ -319,3 +319,26 @@ func TestRestoreBesideLostAndFound(t *testing.T) {
 	}
 	compare(t, dir, h.db.files)
 }
+
+// A target that is refused stays as it was, without a mark; and a dry run says so too.
+func TestRefusedTargetIsNotMarked(t *testing.T) {
+	h := newHistory(t, 4)
+	a := archive.New(h.store, archive.Options{})
+	dir := filepath.Join(t.TempDir(), "r")
+	mustRestore(t, a, 2, dir, h.want[2])
+	m, err := a.Snapshot(context.Background(), archive.Selector{Sequence: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dry := range []bool{true, false} {
+		if _, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{Overwrite: true, DryRun: dry}); !errors.Is(err, archive.ErrOccupied) {
+			t.Fatalf("dry run %t: %v", dry, err)
+		}
+		compare(t, dir, h.want[2])
+	}
+	res, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{Overwrite: true, DeleteExtra: true, DryRun: true})
+	if err != nil || len(res.Removed) != len(h.want[2])-len(h.want[1]) {
+		t.Fatalf("would remove %q, %v", res.Removed, err)
+	}
+	compare(t, dir, h.want[2])
+}

@@ -45,7 +45,7 @@ type target struct {
 }
 
 // openTarget looks at the target, refuses it if a restore must not touch it, and
-// prepares it: after this the marker stands there.
+// makes and locks it.
 func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -70,7 +70,7 @@ func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, e
 	if t.root, err = os.OpenRoot(t.work); err != nil {
 		return nil, fmt.Errorf("opening the target: %w", err)
 	}
-	if err := t.mark(m, o.Include); err != nil {
+	if err := t.take(m, o.Include); err != nil {
 		t.close()
 		return nil, err
 	}
@@ -89,9 +89,16 @@ func examine(dir string, m *manifest.Manifest, o *RestoreOptions) (fresh bool, e
 	case err != nil:
 		return false, fmt.Errorf("looking at the target: %w", err)
 	}
-	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.IsDir() && e.Name() == lostFound })
-	if len(entries) == 0 || o.Overwrite || ours(dir, m, o.Include) {
+	if o.Overwrite || ours(dir, m, o.Include) {
 		return false, nil
+	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.IsDir() && e.Name() == lostFound })
+	if len(entries) == 0 {
+		return false, nil
+	}
+	others := slices.DeleteFunc(slices.Clone(entries), func(e os.DirEntry) bool { return e.Name() == IncompleteMarker })
+	if len(others) > 0 {
+		entries = others
 	}
 	return false, fmt.Errorf("%w: %s holds %s; choose a new directory, or replace what is there (--overwrite)", ErrOccupied, dir, some(entries))
 }
@@ -123,8 +130,8 @@ func ours(dir string, m *manifest.Manifest, include []string) bool {
 	return err == nil && json.Unmarshal(b, &was) == nil && was.is(m, include)
 }
 
-// mark takes the lock and writes the marker.
-func (t *target) mark(m *manifest.Manifest, include []string) error {
+// take takes the lock.
+func (t *target) take(m *manifest.Manifest, include []string) error {
 	var err error
 	if t.lock, err = t.root.Open("."); err != nil {
 		return fmt.Errorf("locking the target: %w", err)
@@ -146,6 +153,11 @@ func (t *target) mark(m *manifest.Manifest, include []string) error {
 			return fmt.Errorf("%w: another restore was broken off in %s, and one of a few files would hide that; finish it first", ErrOccupied, t.work)
 		}
 	}
+	return nil
+}
+
+// mark writes the marker: from here on the target is what the restore makes of it.
+func (t *target) mark(m *manifest.Manifest, include []string) error {
 	f, err := t.root.OpenFile(IncompleteMarker, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("marking the target as incomplete: %w", err)
@@ -163,6 +175,13 @@ func (t *target) mark(m *manifest.Manifest, include []string) error {
 		return fmt.Errorf("marking the target as incomplete: %w", err)
 	}
 	return nil
+}
+
+// abandon removes a new directory that nothing was written to.
+func (t *target) abandon() {
+	if t.fresh && !t.began {
+		os.Remove(t.work) // it fails, as it should, where something lies in it
+	}
 }
 
 func (t *target) close() {

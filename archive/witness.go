@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -52,7 +54,7 @@ func (w *Witness) checkPlace() error {
 		return nil // it says nothing of this place
 	}
 	return fmt.Errorf("%w: this host has archived to %s before, and nothing is there any more (archive %s); is the disk mounted and the address right? To begin a new archive there, delete %s",
-		ErrDamaged, w.Place, was.Archive, w.placePath())
+		ErrGone, w.Place, was.Archive, w.placePath())
 }
 
 // savePlace remembers which archive lies at the place.
@@ -73,7 +75,8 @@ func (w *Witness) savePlace(id string) error {
 // seen is what a witness remembers of an archive.
 type seen struct {
 	Newest  manifest.Ref  `json:"newest"`
-	Archive manifest.Hash `json:"archive_json"` // SHA-256 of archive.json, as stored
+	Archive manifest.Hash `json:"archive_json"`     // SHA-256 of archive.json, as stored
+	Missed  []Problem     `json:"missed,omitempty"` // what was found before, and went unmended
 }
 
 // UnmarshalJSON is here because a Hash is written as text and read strictly.
@@ -84,10 +87,12 @@ func (s *seen) UnmarshalJSON(b []byte) error {
 			SHA256   string
 		}
 		Archive string `json:"archive_json"`
+		Missed  []Problem
 	}
 	if err := json.Unmarshal(b, &raw); err != nil {
 		return err
 	}
+	s.Missed = raw.Missed
 	var err1, err2 error
 	s.Newest.Sequence = raw.Newest.Sequence
 	s.Newest.SHA256, err1 = manifest.ParseHash(raw.Newest.SHA256)
@@ -154,6 +159,7 @@ func (w *Witness) write(name string, b []byte) error {
 func (a *Archive) askWitness(h *head) {
 	problems, last := a.witnessed(h)
 	h.greatest = max(h.greatest, last)
+	h.missed = problems
 	for _, p := range problems {
 		h.warn("%s %s", p.Object, p.Detail)
 	}
@@ -173,6 +179,7 @@ func (a *Archive) witnessed(h *head) (problems []Problem, last int64) {
 	case !ok:
 		return nil, 0
 	}
+	problems = s.Missed
 	newest := manifest.Ref{}
 	if h.parent != nil {
 		newest = *h.parent
@@ -198,13 +205,20 @@ func (a *Archive) witnessed(h *head) (problems []Problem, last int64) {
 	return problems, s.Newest.Sequence
 }
 
-// bearWitness remembers the newest snapshot on this host.
-func (a *Archive) bearWitness(id string, newest manifest.Ref) {
+// bearWitness remembers the newest snapshot on this host, and what was missed: it does not
+// go away by going on.
+func (a *Archive) bearWitness(id string, newest manifest.Ref, missed []Problem) {
 	if a.witness == nil {
 		return
 	}
+	const noted = "; to have this forgotten, delete "
+	for i := range missed {
+		if p := &missed[i]; !strings.Contains(p.Detail, noted) {
+			p.Detail += fmt.Sprintf(" (noticed at %s%s%s)", time.Now().UTC().Format(time.RFC3339), noted, a.witness.path(id))
+		}
+	}
 	a.mu.Lock()
-	s := seen{Newest: newest, Archive: a.idSum}
+	s := seen{Newest: newest, Archive: a.idSum, Missed: missed}
 	a.mu.Unlock()
 	if err := errors.Join(a.witness.save(id, s), a.witness.savePlace(id)); err != nil {
 		a.log.Warn("the local witness was not written", "error", err)

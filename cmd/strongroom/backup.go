@@ -286,7 +286,7 @@ func (r *backupReport) print(w io.Writer) {
 		fmt.Fprintf(w, "%s: snapshot %d: %s, %s, through %s; sent %s (%s)", r.Name, r.Snapshot.Sequence, plural(c.Files, "file"), size(c.Bytes),
 			through(r.Snapshot), plural(r.Sent, "file"), size(r.SentBytes))
 		if r.Adopted > 0 {
-			fmt.Fprintf(w, "; %d were there from a run that was broken off", r.Adopted)
+			fmt.Fprintf(w, "; %d were there already, from an attempt that was broken off", r.Adopted)
 		}
 		fmt.Fprintf(w, "; %d ms\n", r.MS)
 	}

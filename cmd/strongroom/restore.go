@@ -90,7 +90,8 @@ type restoreReport struct {
 
 func (r *restoreReport) print(w io.Writer) error {
 	if r.DryRun {
-		_, err := fmt.Fprintf(w, "snapshot %d: %s, %s, would be fetched with %s into %s\n", r.Snapshot, plural(r.Files, "file"), size(r.Bytes), plural(r.Requests, "request"), r.To)
+		_, err := fmt.Fprintf(w, "snapshot %d: %s, %s, would be fetched with %s into %s; what is right there already is not\n", r.Snapshot, plural(r.Files, "file"), size(r.Bytes), plural(r.Requests, "request"), r.To)
+		lines(w, "would remove ", r.Removed, 20)
 		return err
 	}
 	_, err := fmt.Fprintf(w, "snapshot %d is restored in %s: %s, %s, every one checked against its hash (%d fetched, %d right already) in %d ms\n",
