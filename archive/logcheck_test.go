@@ -3,6 +3,7 @@ package archive_test
 import (
 	"encoding/binary"
 	"hash/adler32"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -298,4 +299,45 @@ func TestYoungFilesWait(t *testing.T) {
 		}
 		mustRestore(t, a, 2, filepath.Join(t.TempDir(), "r"), db.all())
 	})
+}
+
+// A log file of 1 GiB that grows by 1 MiB between two snapshots costs 1 MiB to send, and
+// little more to read.
+func TestLargeTailCostsWhatIsNew(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 1 GiB")
+	}
+	dir, to := t.TempDir(), t.TempDir()
+	f, err := os.Create(filepath.Join(dir, name(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	log, random, item := entriestest.NewJE(jeVersion, 0, 0), rand.NewChaCha8([32]byte{10}), make([]byte, 1<<20)
+	grow := func(entries int) {
+		for range entries {
+			random.Read(item)
+			log.Add(entriestest.JERecord, item)
+			if _, err := f.Write(log.Flush()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	db := &jeLog{t: t, dir: dir}
+	store := openBucket(t, "file://"+to, 0)
+	progress := &archive.Progress{}
+	a := archive.New(store, archive.Options{Progress: progress})
+	grow(1 << 10)
+	db.backup(a, plain)
+	for range 10 {
+		grow(1)
+		hashed, start := progress.Hashed.Load(), time.Now()
+		res := db.backup(a, plain)
+		read := progress.Hashed.Load() - hashed
+		t.Logf("sent %d, read %d, in %v", res.SentBytes, read, time.Since(start))
+		if res.SentBytes != 1<<20+14 || read > 1<<20+256<<10 {
+			t.Errorf("sent %d bytes and read %d", res.SentBytes, read)
+		}
+	}
+	mustVerify(t, archive.New(store, archive.Options{}))
 }
