@@ -140,7 +140,7 @@ func large(t *testing.T, s archive.Store, o Options) {
 	}
 	size := o.Large
 	if size == 0 {
-		size = defaultLarge
+		size = LargeFile
 	}
 	c := newHeld(size)
 	sums := c.sums

@@ -2,5 +2,5 @@
 
 package storetest
 
-// defaultLarge is the size of the large object, in bytes.
-const defaultLarge = 1 << 30
+// LargeFile is the size of the large object, in bytes.
+const LargeFile = 1 << 30

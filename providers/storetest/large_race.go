@@ -2,6 +2,6 @@
 
 package storetest
 
-// defaultLarge is the size of the large object, in bytes. The race detector makes
+// LargeFile is the size of the large object, in bytes. The race detector makes
 // everything many times slower, and what it looks for does not depend on the size.
-const defaultLarge = 64 << 20
+const LargeFile = 64 << 20
