@@ -28,11 +28,13 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 		Tool:     r.o.Tool,
 		Layout:   r.layout.Name(),
 	}}
-	m.Files = make([]manifest.File, 0, len(plan.Keep)+len(uploaded))
-	for _, f := range plan.Keep {
-		m.Files = append(m.Files, *f)
+	m.Files = uploaded
+	if len(plan.Keep) > 0 {
+		m.Files = slices.Grow(m.Files, len(plan.Keep))
+		for _, f := range plan.Keep {
+			m.Files = append(m.Files, *f)
+		}
 	}
-	m.Files = append(m.Files, uploaded...)
 	slices.SortFunc(m.Files, func(a, b manifest.File) int { return strings.Compare(a.Name, b.Name) })
 	checkChain(r.layout, m.Files)
 	for i := range m.Files {

@@ -43,11 +43,11 @@ func MakePlan(captured []source.File, parent *manifest.Manifest, agrees func(*so
 	if err != nil {
 		return Plan{}, fmt.Errorf("the source holds a file that cannot be archived; rename it or narrow the pattern: %w", err)
 	}
-	var plan Plan
-	var old []manifest.File
-	if parent != nil {
-		old = parent.Files
+	if parent == nil {
+		return Plan{Upload: captured}, nil
 	}
+	var plan Plan
+	old := parent.Files
 	for _, f := range captured {
 		for len(old) > 0 && old[0].Name < f.Name {
 			plan.Removed = append(plan.Removed, old[0].Name)

@@ -37,7 +37,7 @@ type sightings struct {
 // snapshot has of it. A change time that moved together with the number of links is that
 // of a link made or removed, which a database's cleaner does all the time.
 func (s *sightings) agrees(f *source.File, was *manifest.File) bool {
-	if f.ID == (source.ID{}) || f.State != source.Closed {
+	if f.ID() == (source.ID{}) || f.State != source.Closed {
 		return true
 	}
 	now := sightingOf(f, was)
@@ -60,7 +60,7 @@ func sightingOf(f *source.File, was *manifest.File) sighting {
 	}
 	return sighting{
 		Name: name, Content: binary.BigEndian.Uint64(was.SHA256[:]),
-		Inode: f.ID.Inode, Changed: f.ID.Changed, Links: f.ID.Links,
+		Inode: f.ID().Inode, Changed: f.ID().Changed, Links: f.ID().Links,
 	}
 }
 
@@ -88,7 +88,7 @@ func (a *Archive) sight(id string, captured []source.File, files []manifest.File
 	for i := range captured {
 		f := &captured[i]
 		was := entry(files, f.Name)
-		if was != nil && f.State == source.Closed && was.State == manifest.Closed && f.ID != (source.ID{}) {
+		if was != nil && f.State == source.Closed && was.State == manifest.Closed && f.ID() != (source.ID{}) {
 			seen.rows = append(seen.rows, sightingOf(f, was))
 		}
 	}
@@ -130,7 +130,8 @@ func (w *Witness) loadSightings(id string) ([]sighting, error) {
 }
 
 func (w *Witness) saveSightings(id string, rows []sighting) error {
-	b, err := binary.Append([]byte(sightingsHead), binary.BigEndian, rows)
+	b := make([]byte, 0, len(sightingsHead)+binary.Size(rows))
+	b, err := binary.Append(append(b, sightingsHead...), binary.BigEndian, rows)
 	if err != nil {
 		return fmt.Errorf("encoding the local witness: %w", err)
 	}

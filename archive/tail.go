@@ -31,7 +31,7 @@ func sumTailEnd(ctx context.Context, r io.ReaderAt, size int64) (manifest.Hash, 
 
 // keepTail remembers how far a tail was read.
 func (r *backupRun) keepTail(ctx context.Context, content io.ReaderAt, f *source.File, s *scanner, d *scan) error {
-	if f.State != source.Tail || f.ID == (source.ID{}) {
+	if f.State != source.Tail || f.ID() == (source.ID{}) {
 		return nil
 	}
 	s.back()
@@ -42,7 +42,7 @@ func (r *backupRun) keepTail(ctx context.Context, content io.ReaderAt, f *source
 	}
 	r.Archive.mu.Lock()
 	defer r.Archive.mu.Unlock()
-	r.tail = &tailRead{name: f.Name, id: f.ID, sum: d.whole.SHA256, end: end, scanner: s}
+	r.tail = &tailRead{name: f.Name, id: f.ID(), sum: d.whole.SHA256, end: end, scanner: s}
 	return nil
 }
 
@@ -52,7 +52,7 @@ func (r *backupRun) resumeTail(ctx context.Context, content io.ReaderAt, f *sour
 	r.Archive.mu.Lock()
 	t := r.tail
 	r.Archive.mu.Unlock()
-	if t == nil || was == nil || f.State != source.Tail || t.name != f.Name || t.id.Device != f.ID.Device || t.id.Inode != f.ID.Inode ||
+	if t == nil || was == nil || f.State != source.Tail || t.name != f.Name || t.id.Device != f.ID().Device || t.id.Inode != f.ID().Inode ||
 		t.scanner.whole.size != was.Size || t.sum != was.SHA256 || f.Size < was.Size {
 		return nil, nil
 	}

@@ -88,6 +88,7 @@ func (c *capturing) finish(l *listing) *Capture {
 		e := &l.entries[i]
 		made.Files[i] = e.file()
 		made.held[i] = held{was: e.identity, pin: e.pin}
+		made.Files[i].was = &made.held[i].was // lives as long as the capture
 		e.pin = nil
 	}
 	made.reopen = c.Directory.reopen

@@ -35,10 +35,7 @@ type entry struct {
 }
 
 func (e *entry) file() File {
-	return File{
-		Name: e.name, Size: e.size, Modified: e.modified(), State: e.state,
-		ID: ID{Device: e.dev, Inode: e.ino, Changed: e.ctime, Links: e.links},
-	}
+	return File{Name: e.name, Size: e.size, Modified: e.modified(), State: e.state, was: &e.identity}
 }
 
 // listing is what one reading of the directory showed. First it holds all log files,

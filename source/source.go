@@ -45,7 +45,17 @@ type File struct {
 	Size     int64     // bytes; of a tail, its size at capture
 	Modified time.Time // UTC
 	State    State
-	ID       ID
+
+	was *identity // nil where nothing is known
+}
+
+// ID returns what the file system told of the file at capture; the zero ID where nobody
+// asked it.
+func (f *File) ID() ID {
+	if f.was == nil {
+		return ID{}
+	}
+	return ID{Device: f.was.dev, Inode: f.was.ino, Changed: f.was.ctime, Links: f.was.links}
 }
 
 // ID is what a file system tells of a file that shows whether a name still stands for
