@@ -11,7 +11,7 @@
 //
 // Data flows one way, and every stage hands the next a plain value. A backup captures
 // what is closed, plans against the newest manifest (MakePlan), reads each new file once
-// to learn its checksums, puts it with those as a promise that the provider checks, and
+// to learn its checksums and to check its log entries, puts it with those as a promise that the provider checks, and
 // commits one manifest. A restore chooses a snapshot, fetches, checks, and only then gives
 // a file its name.
 //

@@ -38,7 +38,8 @@ const maxRounds = 50
 // all that was written up to T, and more. In particular, when a cleaner deleted a file of P
 // after T, the records that it moved elsewhere before are in the prefix, or the file
 // itself is, in its open descriptor; with the size read first they might be in neither.
-// Should a new file be begun after P', the prefix ends with the whole tail. Recovery of
+// Should a new file be begun after P', the prefix ends with the whole tail; one that is
+// there and holds no entry adds nothing to it, and is left out. Recovery of
 // the database is made for just this: a log that ends somewhere.
 func (d *Directory) Capture(ctx context.Context, want func(File) bool) (*Capture, error) {
 	c := &capturing{Directory: d, want: want, now: d.hooks.now(), budget: d.hooks.budget()}
