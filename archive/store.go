@@ -52,6 +52,18 @@ type Sweeper interface {
 	Sweep(ctx context.Context) (int, error)
 }
 
+// Trial is what a Store has besides when its own care would hide from Probe what the
+// service itself does about what should not be.
+type Trial interface {
+	// TryWrong sends content with the checksum of other content. ErrMismatch: the service
+	// refused it. nil: it made the object.
+	TryWrong(ctx context.Context, key string, content []byte) error
+	// TryOver sends content as large objects are sent, without a look at what lies under
+	// the key before. ErrExists: the service refused to replace that. nil: it made the
+	// object.
+	TryOver(ctx context.Context, key string, content []byte) error
+}
+
 // A Promise is something that archives rely on and that not every service keeps.
 type Promise string
 

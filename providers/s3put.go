@@ -155,11 +155,20 @@ func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums ar
 			return nil, archive.ErrMismatch
 		}
 	}
+	out, err := s.putOne(ctx, key, content, sums.Size)
+	if err != nil {
+		return nil, err
+	}
+	return out.VersionId, s.checked(out.ChecksumCRC32C, sums.CRC32C)
+}
+
+// putOne makes the request that sends an object.
+func (s *s3Store) putOne(ctx context.Context, key string, content stretch, size int64) (*s3.PutObjectOutput, error) {
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:                    &s.bucketName,
 		Key:                       s.key(key),
 		Body:                      content.body,
-		ContentLength:             &sums.Size,
+		ContentLength:             &size,
 		ChecksumCRC32C:            s.crcHeader(content.crc),
 		ContentMD5:                content.md5,
 		IfNoneMatch:               s.ifNone(),
@@ -173,7 +182,7 @@ func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums ar
 	if err != nil {
 		return nil, fmt.Errorf("PutObject: %w", err)
 	}
-	return out.VersionId, s.checked(out.ChecksumCRC32C, sums.CRC32C)
+	return out, nil
 }
 
 // unsigned leaves the payload out of the signature, over plain http too. The promised

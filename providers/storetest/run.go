@@ -64,6 +64,7 @@ func Run(t *testing.T, fresh func(t *testing.T) archive.Store, o Options) {
 		{"ListOrder", listOrder},
 		{"ListMany", listMany},
 		{"Delete", deleteSome},
+		{"Trial", trial},
 		{"Sweep", sweep},
 	}
 	for _, c := range tests {

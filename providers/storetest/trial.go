@@ -1,0 +1,42 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+// The service itself refuses what is not what was promised, and what would replace an
+// object: not only the adapter, which looks beforehand.
+func trial(t *testing.T, s archive.Store, o Options) {
+	service, ok := s.(archive.Trial)
+	if !ok {
+		return // the adapter is the service
+	}
+	err := service.TryWrong(t.Context(), "trial/wrong", []byte("something"))
+	_, there := s.Stat(t.Context(), "trial/wrong")
+	switch l, ok := s.(archive.Lenient); {
+	case ok && l.Accepts(archive.Checksums):
+		if err != nil || there != nil {
+			t.Errorf("without a checksum: %v, and then %v", err, there)
+		}
+	case !errors.Is(err, archive.ErrMismatch) || !errors.Is(there, fs.ErrNotExist):
+		t.Errorf("a wrong checksum: %v, want ErrMismatch; afterwards: %v", err, there)
+	}
+	first, second := bytes.Repeat([]byte("first "), 3<<20), bytes.Repeat([]byte("other "), 3<<20)
+	if err := service.TryOver(t.Context(), "trial/over", first); err != nil {
+		t.Fatalf("a large object: %v", err)
+	}
+	if err := service.TryOver(t.Context(), "trial/over", second); !errors.Is(err, archive.ErrExists) {
+		t.Errorf("another over it: %v, want ErrExists", err)
+	}
+	if !bytes.Equal(get(t, s, "trial/over", 0, -1), first) {
+		t.Error("it was replaced")
+	}
+	if o.Uploads != nil && o.Uploads(t, s, "trial/over") > 0 {
+		t.Error("an upload is left behind")
+	}
+}

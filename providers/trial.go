@@ -1,0 +1,107 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+// These are the services that archive.Trial is for. Each sends what Put would not: content
+// that is not what is promised, and content for a key under which something lies.
+var (
+	_ archive.Trial = (*s3Store)(nil)
+	_ archive.Trial = (*azureStore)(nil)
+	_ archive.Trial = (*gcsStore)(nil)
+)
+
+// promiseOf is what is promised of content: the truth.
+func promiseOf(content []byte) archive.Sums {
+	s := newSummer()
+	s.Write(content)
+	return s.sums()
+}
+
+// TryWrong implements archive.Trial.
+func (s *s3Store) TryWrong(ctx context.Context, key string, content []byte) error {
+	wrong := stretch{body: bytes.NewReader(content), crc: promiseOf(content).CRC32C + 1}
+	if s.checksum == checksumMD5 {
+		sum := md5.Sum(append([]byte("not "), content...))
+		header := base64.StdEncoding.EncodeToString(sum[:])
+		wrong.md5 = &header
+	}
+	_, err := s.putOne(ctx, key, wrong, int64(len(content)))
+	if badDigest(err) {
+		err = archive.ErrMismatch
+	}
+	return s.fail("putting", key, err)
+}
+
+// TryOver implements archive.Trial.
+func (s *s3Store) TryOver(ctx context.Context, key string, content []byte) error {
+	sums := promiseOf(content)
+	_, err := s.putParts(ctx, key, &source{bytes.NewReader(content), sums.Size}, sums)
+	if err != nil && classify(err) == Precondition {
+		return s.exists(key)
+	}
+	return s.fail("putting", key, err)
+}
+
+// TryWrong implements archive.Trial.
+func (s *azureStore) TryWrong(ctx context.Context, key string, content []byte) error {
+	sums := promiseOf(content)
+	wrong := md5.Sum(append([]byte("not "), content...))
+	p := &azurePut{store: s, key: key, src: &source{bytes.NewReader(content), sums.Size}, sums: sums}
+	_, err := p.blob().Upload(ctx, newAzureBody(p.src, 0, sums.Size), &blockblob.UploadOptions{
+		TransactionalValidation: blob.TransferValidationTypeMD5(wrong[:]),
+		HTTPHeaders:             &blob.HTTPHeaders{BlobContentMD5: wrong[:]},
+		AccessConditions:        onlyNew(),
+	})
+	if azureBadDigest(err) {
+		err = archive.ErrMismatch
+	}
+	return s.fail("putting", key, err)
+}
+
+// TryOver implements archive.Trial.
+func (s *azureStore) TryOver(ctx context.Context, key string, content []byte) error {
+	sums := promiseOf(content)
+	p := &azurePut{store: s, key: key, src: &source{bytes.NewReader(content), sums.Size}, sums: sums}
+	err := p.inBlocks(ctx)
+	if err != nil && classify(err) == Precondition {
+		return s.exists(key)
+	}
+	return s.fail("putting", key, err)
+}
+
+// TryWrong implements archive.Trial.
+func (s *gcsStore) TryWrong(ctx context.Context, key string, content []byte) error {
+	wrong := promiseOf(content)
+	wrong.CRC32C++
+	w := s.writer(ctx, key, wrong)
+	_, err := w.Write(content)
+	if err = errors.Join(err, w.Close()); gcsBadChecksum(err) {
+		err = archive.ErrMismatch
+	}
+	if err != nil {
+		err = fmt.Errorf("inserting: %w", err)
+	}
+	return s.fail("putting", key, err)
+}
+
+// TryOver implements archive.Trial.
+func (s *gcsStore) TryOver(ctx context.Context, key string, content []byte) error {
+	sums := promiseOf(content)
+	err := s.insert(ctx, key, &source{bytes.NewReader(content), sums.Size}, sums)
+	if err != nil && classify(err) == Precondition {
+		return s.exists(key)
+	}
+	return s.fail("putting", key, err)
+}
