@@ -207,7 +207,7 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if id := r.head.archiveID(); id != "" {
 		if r.head.greatest == 0 {
-			return id, r.prove(ctx, r.head.rawID)
+			return id, r.prove(ctx, r.head.rawID, false)
 		}
 		return id, nil
 	}
@@ -227,24 +227,7 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
 	}
 	r.rememberID(b)
-	return who.ID, r.prove(ctx, b)
-}
-
-// prove has the store show, before the first snapshot, that it is create-only: what was
-// just made must be found to be there. Should the store write over it, nothing is lost,
-// for the bytes are the same.
-func (r *backupRun) prove(ctx context.Context, id []byte) error {
-	if accepts(r.store, CreateOnly) {
-		return nil
-	}
-	again, err := r.putBytes(ctx, manifest.ArchiveKey, id)
-	if errors.Is(err, ErrExists) {
-		return errRaced
-	}
-	if err == nil && !again.Existed {
-		err = fmt.Errorf("%w: it wrote over %s, which was there already; strongroom check tells more", ErrWeakStore, manifest.ArchiveKey)
-	}
-	return err
+	return who.ID, r.prove(ctx, b, true)
 }
 
 // checkForeign refuses a source of which no closed file agrees with the archive. When

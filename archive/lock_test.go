@@ -29,13 +29,14 @@ type locking struct {
 	locked  []string       // by Lock
 	asked   int
 	fails   error // of Lock
+	ignores bool  // locks nothing that is put
 }
 
 func (l *locking) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
 	stored, err := l.Store.Put(ctx, key, body, sums)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err == nil && !stored.Existed && !l.off {
+	if err == nil && !stored.Existed && !l.off && !l.ignores {
 		l.ends[key] = l.renewed
 	}
 	return stored, err

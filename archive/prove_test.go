@@ -1,0 +1,62 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// A service that takes what is to be locked and does not lock it gets no archive.
+func TestBackupRefusesAStoreThatDoesNotLock(t *testing.T) {
+	db := newDatabase(t, t.TempDir(), 21)
+	db.fill(3, 100)
+	store := storetest.Memory(t)
+	l := &locking{Store: store, t: t, ends: map[string]int{}, ignores: true}
+	if _, err := archive.New(l, archive.Options{}).Backup(t.Context(), db.source(), options); !errors.Is(err, archive.ErrWeakStore) {
+		t.Fatal(err)
+	}
+	if s, err := archive.New(store, archive.Options{}).List(t.Context(), 0); len(s) > 0 {
+		t.Fatalf("there are snapshots: %+v, %v", s, err)
+	}
+}
+
+// A service that checks nothing is refused again and again: what it took the time before
+// does not count.
+func TestBackupRefusesAStoreThatDoesNotCheck(t *testing.T) {
+	db := newDatabase(t, t.TempDir(), 22)
+	db.fill(3, 100)
+	store := storetest.Memory(t)
+	for range 3 {
+		if _, err := archive.New(&unchecking{store}, archive.Options{}).Backup(t.Context(), db.source(), options); !errors.Is(err, archive.ErrWeakStore) {
+			t.Fatal(err)
+		}
+	}
+	if n := len(store.Snapshot().Keys("")); n != 1 {
+		t.Errorf("%d objects were made", n)
+	}
+}
+
+// unchecking is a service behind an adapter that notices, by the answer to a Put, that
+// nothing was checked, and can only say so when the object is there.
+type unchecking struct{ *storetest.InMemory }
+
+func (u *unchecking) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	stored, err := u.InMemory.Put(ctx, key, body, sums)
+	if err == nil && !stored.Existed {
+		err = archive.ErrWeakStore
+	}
+	return stored, err
+}
+
+func (u *unchecking) Stat(ctx context.Context, key string) (archive.Object, error) {
+	o, err := u.InMemory.Stat(ctx, key)
+	o.CRC32C = nil
+	return o, err
+}
+
+func (u *unchecking) TryWrong(context.Context, string, []byte) error { return nil }
+func (u *unchecking) TryOver(context.Context, string, []byte) error  { return archive.ErrExists }
