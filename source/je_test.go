@@ -41,7 +41,7 @@ func copyOut(t *testing.T, c *source.Capture) string {
 func TestCaptureRealJE(t *testing.T) {
 	const seed = 7
 	dir := filepath.Join(t.TempDir(), "env")
-	churn := jetest.StartChurn(t, dir, seed)
+	churn := jetest.StartChurn(t, dir, seed, 0)
 	churn.Await(20000) // the cleaner is at work from here on
 	layout, err := source.Detect(dir)
 	if err != nil || layout.Name() != "je" {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -20,20 +21,21 @@ type Churn struct {
 	stdin io.Closer
 	wait  func() error
 	ended chan struct{} // closed when the process prints no more
-	tick  chan struct{} // has an element when committed has risen
 
 	mu        sync.Mutex
 	committed int64
-	out       bytes.Buffer // all but the progress
+	risen     chan struct{} // closed when committed has risen, and then another one
+	out       bytes.Buffer  // all but the progress
 	stopped   bool
 }
 
 // StartChurn begins to churn in dir, creating the environment or going on with one that
-// a Churn with the same seed left. It ends with Stop, or at the latest with the test.
-func StartChurn(t testing.TB, dir string, seed int64) *Churn {
+// a Churn with the same seed left. It does no more than so many operations a second; 0
+// is as fast as it can. It ends with Stop, or at the latest with the test.
+func StartChurn(t testing.TB, dir string, seed, perSecond int64) *Churn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
-	cmd := command(ctx, t, "churn", dir, strconv.FormatInt(seed, 10))
+	cmd := command(ctx, t, "churn", dir, strconv.FormatInt(seed, 10), strconv.FormatInt(perSecond, 10))
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +44,7 @@ func StartChurn(t testing.TB, dir string, seed int64) *Churn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Churn{t: t, stdin: stdin, wait: cmd.Wait, ended: make(chan struct{}), tick: make(chan struct{}, 1)}
+	c := &Churn{t: t, stdin: stdin, wait: cmd.Wait, ended: make(chan struct{}), risen: make(chan struct{})}
 	cmd.Stderr = lockedWriter{c}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -67,14 +69,12 @@ func (c *Churn) follow(stdout io.Reader) {
 		c.mu.Lock()
 		if isProgress {
 			c.committed, _ = strconv.ParseInt(n, 10, 64)
+			close(c.risen)
+			c.risen = make(chan struct{})
 		} else {
 			c.out.WriteString(lines.Text() + "\n")
 		}
 		c.mu.Unlock()
-		select {
-		case c.tick <- struct{}{}:
-		default:
-		}
 	}
 }
 
@@ -88,14 +88,27 @@ func (c *Churn) Committed() int64 {
 // Await waits until n operations are committed.
 func (c *Churn) Await(n int64) {
 	c.t.Helper()
+	if err := c.Reach(n); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Reach is Await for goroutines other than the test's, which must not end the test.
+func (c *Churn) Reach(n int64) error {
 	timeout := time.After(commandTimeout)
-	for c.Committed() < n {
+	for {
+		c.mu.Lock()
+		committed, risen := c.committed, c.risen
+		c.mu.Unlock()
+		if committed >= n {
+			return nil
+		}
 		select {
-		case <-c.tick:
+		case <-risen:
 		case <-c.ended:
-			c.t.Fatalf("the churn ended after %d operations: %s", c.Committed(), c.output())
+			return fmt.Errorf("the churn ended after %d operations: %s", committed, c.output())
 		case <-timeout:
-			c.t.Fatalf("the churn hangs after %d operations: %s", c.Committed(), c.output())
+			return fmt.Errorf("the churn hangs after %d operations: %s", committed, c.output())
 		}
 	}
 }

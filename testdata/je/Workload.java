@@ -9,8 +9,10 @@ import com.sleepycat.je.EnvironmentConfig;
 import com.sleepycat.je.LockMode;
 import com.sleepycat.je.OperationStatus;
 import com.sleepycat.je.Transaction;
+import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -29,16 +31,20 @@ import java.util.TreeSet;
  *   write DIR RECORDS SEED   adds records in transactions, with updates and deletions among
  *                            them; then checkpoints and closes. The cleaner is off
  *   crash DIR RECORDS SEED   the same, but halts the process without closing anything
- *   churn DIR SEED           overwrites records at random, with the cleaner deleting log
+ *   churn DIR SEED [RATE]    overwrites records at random, with the cleaner deleting log
  *                            files, until standard input ends; prints "committed=N" as it
- *                            goes. Continues where the environment left off
+ *                            goes. Continues where the environment left off. Does no more
+ *                            than so many operations a second, if a rate is given
  *   check DIR SEED           opens what a churn with that seed has left, or a copy of its
  *                            log, and compares all records with those after N operations,
  *                            N being the last that is in it; prints "operations=N"
+ *   checks - SEED            the same for each directory that a line of standard input
+ *                            names; prints for each one line, "operations=N", or
+ *                            "contradiction=WHY" or "unreadable=WHY", and goes on
  *   count DIR                opens the environment and reads everything
  * </pre>
  *
- * All but check end with a line "records=N sha256=HEX" about the records of all
+ * All but the checks end with a line "records=N sha256=HEX" about the records of all
  * databases. Opening runs recovery and appends to the log, as the database itself would.
  * The process exits 1 if the environment does not open or is not as it should be.
  */
@@ -56,13 +62,14 @@ public class Workload {
     }
 
     static void run(String[] args) throws Exception {
-        if (args.length < 2) throw new IllegalArgumentException("usage: write|crash|churn|check|count DIR ...");
+        if (args.length < 2) throw new IllegalArgumentException("usage: write|crash|churn|check|checks|count DIR ...");
         File dir = new File(args[1]);
         switch (args[0]) {
             case "write": write(dir, Integer.parseInt(args[2]), Long.parseLong(args[3]), false); break;
             case "crash": write(dir, Integer.parseInt(args[2]), Long.parseLong(args[3]), true); break;
-            case "churn": churn(dir, Long.parseLong(args[2])); break;
-            case "check": check(dir, Long.parseLong(args[2])); break;
+            case "churn": churn(dir, Long.parseLong(args[2]), args.length > 3 ? Long.parseLong(args[3]) : 0); break;
+            case "check": System.out.println("operations=" + check(dir, Long.parseLong(args[2]))); break;
+            case "checks": checks(Long.parseLong(args[2])); break;
             case "count": count(dir); break;
             default: throw new IllegalArgumentException("no such command: " + args[0]);
         }
@@ -150,10 +157,10 @@ public class Workload {
         return v;
     }
 
-    static void churn(File dir, long seed) throws Exception {
+    static void churn(File dir, long seed, long rate) throws Exception {
         Environment env = open(dir, true, true);
         Database db = database(env, "churn", true);
-        long n = operations(db);
+        long first = operations(db), n = first, start = System.nanoTime();
         Thread input = new Thread(Workload::awaitEnd);
         input.setDaemon(true);
         input.start();
@@ -166,6 +173,10 @@ public class Workload {
             if (n % 5000 == 0) { // more often than the cleaner's own thread would
                 while (env.cleanLog() > 0) { }
                 checkpoint(env);
+            }
+            if (rate > 0) {
+                long early = (n - first) * 1_000_000_000 / rate - (System.nanoTime() - start);
+                if (early > 0) Thread.sleep(early / 1_000_000, (int) (early % 1_000_000));
             }
         }
         report(env, db);
@@ -192,34 +203,67 @@ public class Workload {
     static Map<String, byte[]> contents(Database db) throws DatabaseException {
         Map<String, byte[]> all = new HashMap<>();
         Cursor c = db.openCursor(null, null);
-        DatabaseEntry k = new DatabaseEntry(), v = new DatabaseEntry();
-        while (c.getNext(k, v, LockMode.DEFAULT) == OperationStatus.SUCCESS) {
-            all.put(new String(k.getData(), StandardCharsets.UTF_8), v.getData());
+        try {
+            DatabaseEntry k = new DatabaseEntry(), v = new DatabaseEntry();
+            while (c.getNext(k, v, LockMode.DEFAULT) == OperationStatus.SUCCESS) {
+                all.put(new String(k.getData(), StandardCharsets.UTF_8), v.getData());
+            }
+        } finally {
+            c.close();
         }
-        c.close();
         return all;
     }
 
-    static void check(File dir, long seed) throws Exception {
+    /** Returns the number of the last operation. */
+    static long check(File dir, long seed) throws Exception {
         Environment env = open(dir, false, false);
-        Database db = database(env, "churn", false);
-        long last = operations(db);
-        Map<String, Long> want = new HashMap<>();
-        for (long n = 1; n <= last; n++) want.put(String.format("k%06d", keyOf(seed, n)), n);
-        Map<String, byte[]> have = contents(db);
-        if (!have.keySet().equals(want.keySet())) {
-            throw new IllegalStateException(have.size() + " records instead of " + want.size() + " after " + last + " operations");
+        try {
+            Database db = database(env, "churn", false);
+            try {
+                return check(contents(db), seed);
+            } finally {
+                db.close();
+            }
+        } finally {
+            env.close();
         }
-        for (Map.Entry<String, Long> e : want.entrySet()) {
-            byte[] v = have.get(e.getKey());
-            if (!Arrays.equals(v, valueOf(seed, e.getValue()))) {
-                throw new IllegalStateException(e.getKey() + " has the value of operation " + ByteBuffer.wrap(v).getLong(0)
-                        + " instead of " + e.getValue() + ", after " + last + " operations");
+    }
+
+    static long check(Map<String, byte[]> have, long seed) {
+        long last = 0;
+        for (byte[] v : have.values()) last = Math.max(last, ByteBuffer.wrap(v).getLong(0));
+        long[] want = new long[CHURN_KEYS]; // the operation that set each key last
+        int keys = 0;
+        for (long n = 1; n <= last; n++) {
+            int k = (int) keyOf(seed, n);
+            if (want[k] == 0) keys++;
+            want[k] = n;
+        }
+        for (int k = 0; k < CHURN_KEYS; k++) {
+            byte[] v = have.get(String.format("k%06d", k));
+            if (want[k] == 0 ? v != null : !Arrays.equals(v, valueOf(seed, want[k]))) {
+                throw new IllegalStateException(String.format("k%06d", k) + " has "
+                        + (v == null ? "no value" : "the value of operation " + ByteBuffer.wrap(v).getLong(0))
+                        + ", not that of operation " + want[k] + ", after " + last + " operations");
             }
         }
-        db.close();
-        env.close();
-        System.out.println("operations=" + last);
+        if (have.size() != keys) throw new IllegalStateException(have.size() + " records instead of " + keys + " after " + last + " operations");
+        return last;
+    }
+
+    static void checks(long seed) throws IOException {
+        BufferedReader dirs = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String dir; (dir = dirs.readLine()) != null; ) {
+            String answer;
+            try {
+                answer = "operations=" + check(new File(dir), seed);
+            } catch (IllegalStateException e) {
+                answer = "contradiction=" + e.getMessage();
+            } catch (Exception e) { // JE reports a broken log by exceptions of many kinds
+                answer = "unreadable=" + e;
+            }
+            System.out.println(answer.replaceAll("\\s+", " "));
+        }
     }
 
     static void count(File dir) throws Exception {

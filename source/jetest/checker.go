@@ -1,0 +1,81 @@
+package jetest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Checker is a running process that checks what Churns with one seed have left, as Check
+// does, in any number of directories: most of what Check takes is the start of Java. It is
+// not safe for concurrent use.
+type Checker struct {
+	t       testing.TB
+	stdin   io.Writer
+	answers *bufio.Scanner
+	stderr  bytes.Buffer
+	wait    func() error
+}
+
+// What is wrong with a log; test with errors.Is.
+var (
+	// ErrUnreadable: JE does not open it, or fails where it reads the records.
+	ErrUnreadable = errors.New("JE cannot read it")
+	// ErrContradiction: JE opens it, and records are lost or out of date.
+	ErrContradiction = errors.New("the records contradict each other")
+)
+
+// StartChecker starts a Checker, which ends with the test.
+func StartChecker(t testing.TB, seed int64) *Checker {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	cmd := command(ctx, t, "checks", "-", strconv.FormatInt(seed, 10))
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Checker{t: t, stdin: stdin, answers: bufio.NewScanner(stdout), wait: cmd.Wait}
+	cmd.Stderr = &c.stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		cmd.Wait()
+		cancel()
+	})
+	return c
+}
+
+// Check is the function Check for one directory. It returns the number of operations,
+// or what is wrong. A process that does not answer fails the test.
+func (c *Checker) Check(dir string) (int64, error) {
+	c.t.Helper()
+	fmt.Fprintln(c.stdin, dir) // without a reader there is no answer either
+	if !c.answers.Scan() {
+		err := c.wait()
+		c.t.Fatalf("the JE workload ended before it had checked %s: %v\n%s", dir, err, &c.stderr)
+	}
+	what, value, _ := strings.Cut(c.answers.Text(), "=")
+	switch what {
+	case "unreadable":
+		return 0, fmt.Errorf("%w: %s", ErrUnreadable, value)
+	case "contradiction":
+		return 0, fmt.Errorf("%w: %s", ErrContradiction, value)
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if what != "operations" || err != nil {
+		c.t.Fatalf("the JE workload printed %q about %s", c.answers.Text(), dir)
+	}
+	return n, nil
+}
