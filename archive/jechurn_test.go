@@ -39,7 +39,8 @@ func (c *churned) Capture(ctx context.Context, want func(source.File) bool) (*so
 // a false alarm.
 func (c *churned) backup(t *testing.T, dir string, snapshots int) {
 	o := options
-	o.Force = true // without tails there may be nothing new yet
+	o.Force = true    // without tails there may be nothing new yet
+	o.TakeOver = true // on a slow machine the cleaner may have replaced all files since the last
 	for range snapshots {
 		if err := c.churn.Reach(c.committed + 500); err != nil {
 			t.Error(err)
@@ -157,10 +158,10 @@ func TestSnapshotsOfAChurningJE(t *testing.T) {
 		t.Errorf("of %d snapshots with tails %d are complete", archives*snapshots, tails.complete)
 	}
 	// A set without a tail is complete when nothing was committed since a file was begun.
-	if noTails.wrong() < 3*noTails.complete || noTails.wrong() == 0 {
+	if noTails.wrong() <= noTails.complete {
 		t.Errorf("without tails %+v; they make too little difference", noTails)
 	}
-	if deleted < archives*snapshots {
+	if deleted < archives*snapshots/4 {
 		t.Errorf("the cleaner deleted no more than %d files of the snapshots while they were made", deleted)
 	}
 }

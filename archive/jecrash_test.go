@@ -162,6 +162,9 @@ func TestCrashedJE(t *testing.T) {
 			c.restores(n, want)
 
 			// JE comes up again, and goes on in N.
+			if _, err := jetest.Open(t, c.copy()); tt.refused != contains(err, name(n+1)) || tt.refused != (err != nil) {
+				t.Errorf("JE opens what the crash left: %v", err)
+			}
 			if tt.refused {
 				if err := os.Remove(c.path(n + 1)); err != nil {
 					t.Fatal(err)
