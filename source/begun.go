@@ -20,7 +20,7 @@ type beginning struct {
 
 // closedByEntries is the rule for logs whose entries can be told: N is closed when a
 // file after it holds a valid entry after its header. After a crash that left N+1 empty,
-// or with nothing but its header, JE goes on appending to N and writes N+1 anew. So
+// or with nothing but its header, JE goes on appending to N, and to N+1 only after that. So
 // the newest file that holds an entry is the one being written, and what comes after it is
 // left out.
 func (c *capturing) closedByEntries(l *listing) (stillOpen, error) {
