@@ -205,7 +205,11 @@ func (h *head) checkSkew(f numbered) {
 		return
 	}
 	if skew := committed.Sub(f.object.Modified); skew.Abs() > maxSkew {
-		h.warn("the clock of %s differed by %s from the provider's when snapshot %d was made", m.Node, skew.Round(time.Second), f.n)
+		copied := ""
+		if skew < 0 {
+			copied = ", unless the archive was copied since"
+		}
+		h.warn("the clock of %s differed by %s from the provider's when snapshot %d was made%s", m.Node, skew.Round(time.Second), f.n, copied)
 	}
 }
 
