@@ -16,6 +16,24 @@ import (
 // a probe leaves behind, because it may not delete, anybody may remove at any time.
 const ProbePrefix = "probe/"
 
+// What a probe puts under these names, below a directory of its own, a store that has a
+// setting for it treats as it will treat an archive's objects: probeLocked is locked, and
+// probeContent is stored as data is. The others are not, so that they can be deleted.
+const (
+	probeLocked  = "locked"
+	probeContent = "content"
+)
+
+// ProbesLock reports whether an object below ProbePrefix is to show what locks do.
+func ProbesLock(key string) bool { return probes(key, probeLocked) }
+
+// ProbesContent reports whether an object below ProbePrefix is to be stored as data is.
+func ProbesContent(key string) bool { return probes(key, probeContent) }
+
+func probes(key, name string) bool {
+	return strings.HasPrefix(key, ProbePrefix) && strings.HasSuffix(key, "/"+name)
+}
+
 // A Finding is what Probe saw of one property of a store.
 type Finding struct {
 	Probe  string  `json:"probe"` // such as "create-only"
@@ -36,15 +54,35 @@ const (
 
 // Probe finds out by trying what a store can do, and calls report with each finding, in
 // order. It makes about 1,100 small objects and one of 17 MiB below ProbePrefix and
-// deletes them again, also those that an earlier probe left behind. What the store does
-// wrong is a finding; an error is returned only when ctx has ended.
+// deletes them again, also those that an earlier probe left behind. Where the store locks
+// what it puts, one tiny object is locked, and stays until its lock ends and another probe
+// comes by. What the store does wrong is a finding; an error is returned only when ctx has ended.
 func Probe(ctx context.Context, store Store, report func(Finding)) error {
 	p := &prober{store: store, dir: ProbePrefix + strings.ToLower(rand.Text()[:12]) + "/"}
-	for _, one := range []struct {
-		name string
-		try  func(context.Context) Finding
-		stop bool // what comes after needs it
-	}{
+	for _, one := range p.trials() {
+		f := one.try(ctx)
+		if ctx.Err() != nil {
+			_, err := p.cleanUp(context.WithoutCancel(ctx))
+			return errors.Join(context.Cause(ctx), err)
+		}
+		f.Probe = one.name
+		report(f)
+		if one.stop && f.Result == Failed {
+			break
+		}
+	}
+	return nil
+}
+
+// A trial finds out one thing.
+type trial struct {
+	name string
+	try  func(context.Context) Finding
+	stop bool // what comes after needs it
+}
+
+func (p *prober) trials() []trial {
+	all := []trial{
 		{"reach", p.reach, true},
 		{"write", p.write, true},
 		{"create-only", p.createOnly, false},
@@ -56,18 +94,13 @@ func Probe(ctx context.Context, store Store, report func(Finding)) error {
 		{"paging", p.paging, false},
 		{"clock", p.clock, false},
 		{"delete", p.deletes, false},
-	} {
-		f := one.try(ctx)
-		if ctx.Err() != nil {
-			return errors.Join(context.Cause(ctx), p.cleanUp(context.WithoutCancel(ctx)))
-		}
-		f.Probe = one.name
-		report(f)
-		if one.stop && f.Result == Failed {
-			break
+	}
+	if l, ok := p.store.(Locker); ok {
+		if _, locks := l.RenewLock(); locks {
+			all = append(all, trial{"object lock", func(ctx context.Context) Finding { return p.locks(ctx, l) }, false})
 		}
 	}
-	return nil
+	return all
 }
 
 // prober tries things in a directory of its own.
@@ -130,6 +163,9 @@ func (p *prober) write(ctx context.Context) Finding {
 		return wentWrong(err)
 	}
 	after := time.Now()
+	if _, err := p.put(ctx, probeContent, p.text(probeContent)); err != nil {
+		return wentWrong(err)
+	}
 	o, err := p.store.Stat(ctx, p.dir+"first")
 	if err != nil {
 		return wentWrong(err)

@@ -168,6 +168,22 @@ func uncheckedPut(w *weak) {
 	}
 }
 
+// What cannot be deleted is one line, however much it is.
+func TestProbeSaysOnceWhatStays(t *testing.T) {
+	w := newWeak(t)
+	w.delete = func(_ context.Context, keys []string) error {
+		errs := make([]error, len(keys))
+		for i, k := range keys {
+			errs[i] = errors.New("locked: " + k)
+		}
+		return errors.Join(errs...)
+	}
+	f := probe(t, w)["delete"]
+	if f.Result != archive.Note || !strings.Contains(f.Detail, "1055 objects could not be deleted: locked: probe/") || strings.Contains(f.Detail+f.Advice, "\n") || !strings.Contains(f.Advice, "such as probe/") {
+		t.Errorf("%+v", f)
+	}
+}
+
 // Without the bucket, there is one finding, and it is the store's own error.
 func TestProbeOutOfReach(t *testing.T) {
 	w := newWeak(t)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 	"time"
 
@@ -133,36 +132,4 @@ func (p *prober) paging(ctx context.Context) Finding {
 		return failed(advice, "the listing by directory shows %q", rolled)
 	}
 	return good("%d objects are listed whole and in order", probeMany)
-}
-
-// deletes removes all that this probe, and older ones, made.
-func (p *prober) deletes(ctx context.Context) Finding {
-	if err := p.cleanUp(ctx); errors.Is(err, fs.ErrPermission) {
-		return Finding{
-			Result: Note, Detail: "nothing may be deleted: a host that is broken into cannot destroy the archive, and prune must run elsewhere",
-			Advice: "the probe's objects stay below " + p.dir + "; delete them with other credentials",
-		}
-	} else if err != nil {
-		return Finding{Result: Note, Detail: err.Error(), Advice: "the probe's objects may stay below " + p.dir}
-	}
-	if _, err := p.store.Stat(ctx, p.dir+"first"); !errors.Is(err, fs.ErrNotExist) {
-		return failed("do not rely on this store", "an object that was deleted is still there (%v)", err)
-	}
-	return good("objects can be deleted, which only prune needs")
-}
-
-func (p *prober) cleanUp(ctx context.Context) error {
-	var keys []string
-	for o, err := range p.store.List(ctx, ProbePrefix, "", "") {
-		if err != nil {
-			return err
-		}
-		if own := len(o.Key) > len(p.dir) && o.Key[:len(p.dir)] == p.dir; own || time.Since(o.Modified) > probeStale {
-			keys = append(keys, o.Key)
-		}
-	}
-	if len(keys) == 0 {
-		return nil
-	}
-	return p.store.Delete(ctx, keys)
 }

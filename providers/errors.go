@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 
@@ -262,6 +263,12 @@ func noCredentials(err error) bool {
 // advice says what to do about a failure. permission is what the operation needs of the
 // provider, or "".
 func advice(k Kind, permission string, err error) string {
+	if a := settingAdvice(err); a != "" {
+		return a
+	}
+	if a := fileAdvice(err); a != "" {
+		return a
+	}
 	switch k {
 	case NoBucket:
 		return "create it, or correct the URL"
@@ -287,6 +294,37 @@ func advice(k Kind, permission string, err error) string {
 		return "the service did not answer in time; try again later"
 	case Misconfigured:
 		return "check region= and endpoint= in the URL, and the bucket's name"
+	}
+	return ""
+}
+
+// settingAdvice is for what a service refuses because of a setting in the URL.
+func settingAdvice(err error) string {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return ""
+	}
+	code, text := api.ErrorCode(), api.ErrorMessage()
+	switch {
+	case code == "InvalidStorageClass":
+		return "the service does not have the class that storage_class= in the URL names; write one that it has, or leave it out"
+	case strings.Contains(text, "ObjectLockConfiguration") || strings.Contains(text, "Object Lock") && strings.Contains(text, "not enabled"):
+		return "the bucket has no object lock: make one that has it, or leave lock= and legal_hold= out of the URL"
+	case strings.HasPrefix(strings.ToLower(code), "kms") || strings.Contains(text, "KMS is not configured"):
+		return "the service cannot encrypt by KMS with ssetype= and kmskeyid= of the URL: check the key and that the service has a KMS, or leave them out"
+	}
+	return ""
+}
+
+// fileAdvice is for what an operating system refuses.
+func fileAdvice(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "make room where the archive is; what was stored stays, and the next run goes on from there"
+	case errors.Is(err, syscall.EROFS):
+		return "the file system is mounted read-only; mount it for writing"
+	case errors.As(err, new(*fs.PathError)) && errors.Is(err, fs.ErrPermission), errors.As(err, new(*os.LinkError)) && errors.Is(err, fs.ErrPermission):
+		return "the user that runs strongroom needs access to the archive's directory"
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -60,6 +61,15 @@ func lockOf(a *address, now time.Time) (s3Lock, error) {
 	}
 	l.renew(now)
 	return l, nil
+}
+
+// of is the lock of what is put under a key. Of a probe's objects, which are to be deleted
+// again, one alone is locked.
+func (l s3Lock) of(key string) s3Lock {
+	if strings.HasPrefix(key, archive.ProbePrefix) && !archive.ProbesLock(key) {
+		return s3Lock{}
+	}
+	return l
 }
 
 // any reports whether anything is locked.

@@ -83,15 +83,16 @@ func (s *s3Store) begin(ctx context.Context, key string) (id string, err error) 
 		context.AfterFunc(ask, func() { t.Stop() })
 	})
 	defer stop()
+	lock := s.lock.of(key)
 	in := &s3.CreateMultipartUploadInput{
 		Bucket:                    &s.bucketName,
 		Key:                       s.key(key),
 		ServerSideEncryption:      s.encryption,
 		SSEKMSKeyId:               s.kmsKey,
 		StorageClass:              s.classOf(key),
-		ObjectLockMode:            s.lock.mode,
-		ObjectLockRetainUntilDate: s.lock.until(time.Now()),
-		ObjectLockLegalHoldStatus: s.lock.legalHold(),
+		ObjectLockMode:            lock.mode,
+		ObjectLockRetainUntilDate: lock.until(time.Now()),
+		ObjectLockLegalHoldStatus: lock.legalHold(),
 	}
 	if s.checksum == checksumCRC32C {
 		in.ChecksumAlgorithm, in.ChecksumType = types.ChecksumAlgorithmCrc32c, types.ChecksumTypeFullObject

@@ -164,6 +164,7 @@ func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums ar
 
 // putOne makes the request that sends an object.
 func (s *s3Store) putOne(ctx context.Context, key string, content stretch, size int64) (*s3.PutObjectOutput, error) {
+	lock := s.lock.of(key)
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:                    &s.bucketName,
 		Key:                       s.key(key),
@@ -175,9 +176,9 @@ func (s *s3Store) putOne(ctx context.Context, key string, content stretch, size 
 		ServerSideEncryption:      s.encryption,
 		SSEKMSKeyId:               s.kmsKey,
 		StorageClass:              s.classOf(key),
-		ObjectLockMode:            s.lock.mode,
-		ObjectLockRetainUntilDate: s.lock.until(time.Now()),
-		ObjectLockLegalHoldStatus: s.lock.legalHold(),
+		ObjectLockMode:            lock.mode,
+		ObjectLockRetainUntilDate: lock.until(time.Now()),
+		ObjectLockLegalHoldStatus: lock.legalHold(),
 	}, unsigned)
 	if err != nil {
 		return nil, fmt.Errorf("PutObject: %w", err)

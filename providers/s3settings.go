@@ -120,7 +120,7 @@ func storageClass(a *address) (types.StorageClass, error) {
 // ledger) stays in the bucket's own class: it is small, and other classes ask a price for
 // reading and for early deletion.
 func (s *s3Settings) classOf(key string) types.StorageClass {
-	if strings.HasPrefix(key, manifest.DataPrefix) || strings.HasPrefix(key, manifest.BundlesPrefix) {
+	if strings.HasPrefix(key, manifest.DataPrefix) || strings.HasPrefix(key, manifest.BundlesPrefix) || archive.ProbesContent(key) {
 		return s.class
 	}
 	return ""

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
 // Every kind of server passes every probe, and nothing stays behind.
@@ -32,4 +33,49 @@ func TestCheckOfServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// With locks, one object shows that they hold, and all else is deleted again.
+func TestCheckWithLocks(t *testing.T) {
+	whole(t)
+	server := storetest.NewS3Locks(t)
+	o := finish(t, program(t, "check", server.URL+"&lock=GOVERNANCE&lock_for=1h&legal_hold=false"))
+	if o.code != exitDone || !strings.Contains(o.stdout, "ok      object lock") || !strings.Contains(o.stdout, "ok      delete ") {
+		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+	left := server.Keys(t, archive.ProbePrefix)
+	if len(left) != 1 || !archive.ProbesLock(left[0]) || !strings.Contains(o.stdout, left[0]) {
+		t.Errorf("left are %q: %s", left, o.stdout)
+	}
+	if ids := server.Versions(t, left[0]); len(ids) != 1 {
+		t.Errorf("%d versions of %s", len(ids), left[0])
+	}
+}
+
+// A storage class that the service does not have, and locks that the bucket does not
+// know, fail before a backup does.
+func TestCheckTriesTheSettings(t *testing.T) {
+	whole(t)
+	url := storetest.S3(t)
+	for setting, want := range map[string]string{
+		"storage_class=FOO":              "storage_class=",
+		"lock=GOVERNANCE&lock_for=1h":    "object lock",
+		"ssetype=aws:kms&kmskeyid=mykey": "KMS",
+	} {
+		o := finish(t, program(t, "check", url+"&"+setting))
+		if o.code != exitFailed || !strings.Contains(o.stdout, want) {
+			t.Errorf("%s: exit code %d, want %q in: %s%s", setting, o.code, want, o.stdout, o.stderr)
+		}
+		if o := finish(t, program(t, "backup", "--source", logs(t), url+"&"+setting)); o.code != exitFailed || !strings.Contains(o.stderr, want) {
+			t.Errorf("%s: backup: exit code %d, want %q in: %s", setting, o.code, want, o.stderr)
+		}
+	}
+}
+
+// logs is a directory with a few log files.
+func logs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	logDir(t, dir, 0, 3, 1000)
+	return dir
 }
