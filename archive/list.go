@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -58,7 +59,10 @@ func (a *Archive) walk(ctx context.Context, more func([]Snapshot) bool) error {
 		return err
 	}
 	if !hasManifests {
-		if !h.exists() {
+		switch {
+		case h.badID:
+			return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(h.warnings, "; "))
+		case !h.exists():
 			return ErrNoArchive
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -25,6 +26,22 @@ var (
 // ErrVersion is wrapped when an object was written in a format that this program
 // does not know.
 var ErrVersion = errors.New("unknown format version; a newer strongroom wrote this")
+
+// foreignFormat is the ErrVersion of what never was strongroom's.
+type foreignFormat struct{}
+
+func (foreignFormat) Error() string { return "unknown format version; this is not strongroom's" }
+
+// Is makes errors.Is work with ErrVersion.
+func (foreignFormat) Is(target error) bool { return target == ErrVersion }
+
+// wrongFormat says that a format is not Format.
+func wrongFormat(format string) error {
+	if !strings.HasPrefix(format, "strongroom/") {
+		return fmt.Errorf("%.40q: %w", format, foreignFormat{})
+	}
+	return fmt.Errorf("%.40q: %w", format, ErrVersion)
+}
 
 // Encode gives the bytes of a manifest as they are stored, or an error when they
 // would not decode again.
@@ -145,7 +162,7 @@ func (l *lexer) manifestField(m *Manifest, name string) (err error) {
 
 func (l *lexer) format(format *string) (err error) {
 	if *format, err = l.string(); err == nil && *format != Format {
-		err = fmt.Errorf("%.40q: %w", *format, ErrVersion)
+		err = wrongFormat(*format)
 	}
 	return err
 }

@@ -167,7 +167,7 @@ func (l *lexer) kept() (k Kept, err error) {
 func (r *Record) validate() error {
 	switch {
 	case r.Format != Format:
-		return fmt.Errorf("format: %.40q: %w", r.Format, ErrVersion)
+		return fmt.Errorf("format: %w", wrongFormat(r.Format))
 	case !validID(r.Archive):
 		return fmt.Errorf("archive: %.80q is not a UUID in lower case", r.Archive)
 	case r.Number < 1 || r.Number > MaxSequence:
@@ -240,7 +240,7 @@ func DecodeArchive(data []byte) (*Archive, error) {
 func (a *Archive) validate() error {
 	switch {
 	case a.Format != Format:
-		return fmt.Errorf("format: %.40q: %w", a.Format, ErrVersion)
+		return fmt.Errorf("format: %w", wrongFormat(a.Format))
 	case !validID(a.ID):
 		return fmt.Errorf("id: %.80q is not a UUID in lower case", a.ID)
 	case !validTime(a.Created):

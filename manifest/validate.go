@@ -58,7 +58,7 @@ func (m *Manifest) CheckFiles(files []File) error {
 func (s *Summary) validate() error {
 	switch {
 	case s.Format != Format:
-		return fmt.Errorf("format: %.40q: %w", s.Format, ErrVersion)
+		return fmt.Errorf("format: %w", wrongFormat(s.Format))
 	case !validID(s.Archive):
 		return fmt.Errorf("archive: %.80q is not a UUID in lower case", s.Archive)
 	case s.Sequence < 1 || s.Sequence > MaxSequence:

@@ -129,6 +129,16 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 	return where, which, err
 }
 
+// noSnapshot refuses an archive's address that names a snapshot.
+func noSnapshot(command, arg string) error {
+	i := strings.LastIndexByte(arg, '@')
+	_, _, named := splitSelector(arg)
+	if named || i > strings.LastIndexByte(arg, '/') && !strings.Contains(arg, "?") {
+		return usage("%s: %s takes no %s; it is about the archive as a whole", shortName(arg[:i]), command, arg[i:])
+	}
+	return nil
+}
+
 // An opened is an archive that a command works with.
 type opened struct {
 	*archive.Archive

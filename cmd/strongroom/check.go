@@ -109,6 +109,9 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 	}
 	if b.dir != "" {
 		j, err := adHoc(&backupFlags{dir: b.dir, layout: b.layout}, args[0])
+		if err == nil {
+			j.settings.stateDir, err = a.configuredState()
+		}
 		return []job{j}, err
 	}
 	args, err := a.orAll(args)
@@ -117,8 +120,15 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 	}
 	var jobs []job
 	for _, arg := range args {
+		if err := noSnapshot("check", arg); err != nil {
+			return nil, err
+		}
 		if isURL(arg) {
-			jobs = append(jobs, job{name: shortName(arg), url: arg})
+			stateDir, err := a.configuredState()
+			if err != nil {
+				return nil, err
+			}
+			jobs = append(jobs, job{name: shortName(arg), url: arg, settings: settings{stateDir: stateDir}})
 			continue
 		}
 		c, err := a.config()
@@ -155,7 +165,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 		return r, err
 	}
 	defer to.close(&err)
-	err = archive.Probe(ctx, to.bucket, func(f archive.Finding) {
+	err = tryOut(ctx, to, func(f archive.Finding) {
 		r.Findings = append(r.Findings, f)
 		line(out, string(f.Result), f.Probe, f.Detail, f.Advice)
 	})
@@ -163,6 +173,23 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 		return r, fmt.Errorf("checking %s: %w", j.name, err)
 	}
 	return r, nil
+}
+
+// tryOut looks whether a backup could go on at a destination, and what it can do. Where an
+// archive has gone, nothing is written: its disk may not be mounted.
+func tryOut(ctx context.Context, to *opened, report func(archive.Finding)) error {
+	made := newScaffold(to.url)
+	if f, ok := made.finding(); ok {
+		report(f)
+	}
+	if f, ok := to.Look(ctx); ok {
+		report(f)
+		if f.Result == archive.Failed {
+			return nil
+		}
+	}
+	defer made.remove()
+	return archive.Probe(ctx, to.bucket, report)
 }
 
 // checkSource looks at a directory of log files. What is wrong with it goes into the
@@ -218,6 +245,9 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 		}
 		r.Files = append(r.Files, one)
 	}
+	if _, err := archive.MakePlan(capture.Files, nil, nil); err != nil {
+		r.Error = err.Error()
+	}
 	if len(capture.Files) == 0 {
 		r.Error = "no log file of the layout " + r.Layout + " is closed or can be taken along; a backup would refuse that"
 	}
@@ -243,9 +273,9 @@ func (r *checkReport) damaged() bool {
 
 // line prints one thing that was checked.
 func line(w io.Writer, result, what, detail, advice string) {
-	fmt.Fprintf(w, "    %-6s  %-16s  %s\n", result, what, detail)
+	fmt.Fprintf(w, "    %-6s  %-16s  %s\n", result, what, oneLine(detail))
 	if advice != "" {
-		fmt.Fprintf(w, "    %-6s  %-16s  → %s\n", "", "", advice)
+		fmt.Fprintf(w, "    %-6s  %-16s  → %s\n", "", "", oneLine(advice))
 	}
 }
 
@@ -267,18 +297,18 @@ func (s *sourceReport) print(w io.Writer, every bool) {
 		}
 	}
 	if n > 0 {
-		line(w, "ok", "closed", fmt.Sprintf("%s, %s, through %s; a file is closed when %s", plural(n, "file"), size(bytes), closed.Name, s.Rule), "")
+		line(w, "ok", "closed", fmt.Sprintf("%s, %s, through %s; a file is closed when %s", plural(n, "file"), size(bytes), shown(closed.Name), s.Rule), "")
 	}
 	for _, f := range s.Files {
 		switch {
 		case f.Damaged != "":
-			line(w, "failed", f.State, fmt.Sprintf("%s, %s, is damaged: %s", f.Name, size(f.Size), f.Damaged), "a snapshot taken before may hold what is whole: strongroom list")
+			line(w, "failed", f.State, fmt.Sprintf("%s, %s, is damaged: %s", shown(f.Name), size(f.Size), f.Damaged), "a snapshot taken before may hold what is whole: strongroom list")
 		case f.State == "tail":
-			line(w, "ok", "tail", fmt.Sprintf("%s, %s: %s", f.Name, size(f.Size), f.Why), "")
+			line(w, "ok", "tail", fmt.Sprintf("%s, %s: %s", shown(f.Name), size(f.Size), f.Why), "")
 		case f.State == "ignored":
-			line(w, "note", "ignored", f.Name+": "+f.Why, "")
+			line(w, "note", "ignored", shown(f.Name)+": "+f.Why, "")
 		case every:
-			line(w, "ok", "closed", fmt.Sprintf("%s, %s", f.Name, size(f.Size)), "")
+			line(w, "ok", "closed", fmt.Sprintf("%s, %s", shown(f.Name), size(f.Size)), "")
 		}
 	}
 	if s.Error != "" {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
@@ -25,7 +28,7 @@ func TestCheckOfServers(t *testing.T) {
 					t.Errorf("%+v", f)
 				}
 			}
-			if len(reports[0].Findings) != 11 {
+			if len(reports[0].Findings) != 12 {
 				t.Errorf("%d findings", len(reports[0].Findings))
 			}
 			if o := finish(t, program(t, "list", url)); o.code != exitNotFound || !strings.Contains(o.stderr, "no archive") {
@@ -78,4 +81,41 @@ func logs(t *testing.T) string {
 	dir := t.TempDir()
 	logDir(t, dir, 0, 3, 1000)
 	return dir
+}
+
+// A name that a backup refuses is refused here, and shown without what it would do to a
+// terminal.
+func TestCheckNamesOfFiles(t *testing.T) {
+	for _, name := range []string{"a\x1b[31mb.log", "a\nb.log", "a\\b.log", "a\xffb.log", "a\u0085b.log"} {
+		dir := t.TempDir()
+		if err := writeLog(filepath.Join(dir, name), []byte("content")); err != nil {
+			t.Fatal(err)
+		}
+		url := "file://" + t.TempDir()
+		layout := []string{"--source", dir, "--layout", "files", "--quiet", "5s", "--pattern", `(?s).*\.log`, url}
+		for _, command := range []string{"check", "backup"} {
+			var out, errs bytes.Buffer
+			code := run(append([]string{command}, layout...), &out, &errs)
+			said := out.String() + errs.String()
+			if code == exitDone || !strings.Contains(said, "cannot be archived; rename it") {
+				t.Errorf("%s of %q: exit code %d: %s", command, name, code, said)
+			}
+			if strings.Contains(said, name) && name != "a\\b.log" || strings.Contains(said, "\x1b") || !utf8.ValidString(said) {
+				t.Errorf("%s of %q prints it as it is: %q", command, name, said)
+			}
+		}
+	}
+}
+
+// Control characters are shown, and not sent to the terminal; everything else stays.
+func TestHarmless(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\x1b[31m\nb\tc":     "a\\x1b[31m\nb\tc",
+		"Zürich → a\\b \"c\"": "Zürich → a\\b \"c\"",
+		"\xff\u0085\x00":      `\xff\u0085\x00`,
+	} {
+		if got := harmless(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // size prints bytes as people read them.
@@ -19,6 +22,35 @@ func size(n int64) string {
 		f /= unit
 	}
 	return fmt.Sprintf("%.1f %ciB", f, "KMGTPE"[i])
+}
+
+// shown is a file's name as a terminal may see it: quoted when it holds what could be
+// taken for something else.
+func shown(name string) string {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == '\\' }
+	if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, odd) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// oneLine is a text without what would control a terminal, and without ends of lines.
+func oneLine(text string) string { return harmless(strings.ReplaceAll(text, "\n", "; ")) }
+
+// harmless is a text without what would control a terminal. Ends of lines stay.
+func harmless(text string) string {
+	var b strings.Builder
+	for len(text) > 0 {
+		r, n := utf8.DecodeRuneInString(text)
+		switch quoted := strconv.Quote(text[:n]); {
+		case r == '\n' || r == '\t' || unicode.IsPrint(r) && (r != utf8.RuneError || n > 1):
+			b.WriteString(text[:n])
+		default:
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		text = text[n:]
+	}
+	return b.String()
 }
 
 // plural is "1 file" or "2 files".
@@ -55,6 +87,6 @@ func lines(w io.Writer, mark string, names []string, limit int) {
 			fmt.Fprintf(w, "%s… and %d more\n", mark, len(names)-limit)
 			return
 		}
-		fmt.Fprintf(w, "%s%s\n", mark, n)
+		fmt.Fprintf(w, "%s%s\n", mark, shown(n))
 	}
 }

@@ -43,6 +43,11 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 	if err != nil {
 		return err
 	}
+	for _, where := range args {
+		if err := noSnapshot("list", where); err != nil {
+			return err
+		}
+	}
 	all := []listed{}
 	var failed error
 	for _, where := range args {
