@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,6 +33,7 @@ func (a *app) runService(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	defer a.ignoreHangup()()
 	var jobs []service.Job
 	var failed error
 	for i := range c.Archives {
@@ -54,6 +58,28 @@ func (a *app) runService(ctx context.Context) (err error) {
 		return usage("no archive in the configuration has a schedule, so there is nothing to run")
 	}
 	return service.New(a.log, jobs).Run(ctx)
+}
+
+// ignoreHangup says that SIGHUP does nothing yet, until stop is called. It would otherwise
+// end the service, and many a habit and many a unit file sends it.
+func (a *app) ignoreHangup() (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				a.log.Warn("SIGHUP is ignored: reloading the configuration is not in this version; restart the service instead")
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
 }
 
 // serviceJob keeps an archive open for as long as the service runs, so that the newest
