@@ -234,7 +234,7 @@ func (p *prober) echo(ctx context.Context) Finding {
 	case o.CRC32C != nil:
 		return good("each object's CRC-32C can be asked for (verify --checksums)")
 	case o.MD5 != "":
-		return good("each object's MD5 can be asked for")
+		return good("each object's MD5 can be asked for (verify --checksums)")
 	}
 	return Finding{Result: Note, Detail: "the store tells no checksums", Advice: "strongroom verify --read-data looks at every byte instead"}
 }

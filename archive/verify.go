@@ -278,7 +278,7 @@ func (v *verification) askChecksums(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("looking at %s: %w", key, err)
 		default:
-			v.compare(key, o.CRC32C, n)
+			v.compare(&o, n)
 		}
 		return nil
 	})
@@ -286,8 +286,10 @@ func (v *verification) askChecksums(ctx context.Context) error {
 
 // compare holds the provider's checksum of an object against that in the manifests, which
 // know none of a whole bundle, and counts whether it could.
-func (v *verification) compare(key string, got *manifest.CRC32C, n *need) {
-	known := got != nil && !n.atLeast
+func (v *verification) compare(o *Object, n *need) {
+	byCRC := o.CRC32C != nil && !n.atLeast
+	byMD5 := o.CRC32C == nil && o.MD5 != "" && n.stored.MD5 != "" && !n.atLeast
+	known := byCRC || byMD5
 	v.mu.Lock()
 	if known {
 		v.report.Compared++
@@ -295,8 +297,11 @@ func (v *verification) compare(key string, got *manifest.CRC32C, n *need) {
 		v.report.Uncompared++
 	}
 	v.mu.Unlock()
-	if known && *got != n.stored.CRC32C {
-		v.wrongChecksum(key, *got, n)
+	switch {
+	case byCRC && *o.CRC32C != n.stored.CRC32C:
+		v.wrongChecksum(o.Key, *o.CRC32C, n)
+	case byMD5 && o.MD5 != n.stored.MD5:
+		v.problem(Problem{Object: o.Key, What: "checksum", Detail: fmt.Sprintf("the provider says MD5 %s and it was stored with %s", o.MD5, n.stored.MD5)})
 	}
 }
 

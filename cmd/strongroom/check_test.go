@@ -119,3 +119,13 @@ func TestHarmless(t *testing.T) {
 		}
 	}
 }
+
+// What check says of a provider's checksums, verify finds.
+func TestVerifyComparesChecksumsOfAzure(t *testing.T) {
+	whole(t)
+	url := storetest.Azure(t)
+	succeed(t, "backup", "--source", logs(t), url)
+	if o := succeed(t, "verify", "--checksums", url); !strings.Contains(o.stdout, "3 objects compared; of 0 there is none") {
+		t.Errorf("%s", o.stdout)
+	}
+}
