@@ -67,10 +67,21 @@ func (d *decoder) archives(top *section, shared *Archive) []Archive {
 		a := *shared
 		s.archive(&a)
 		s.unique(names, "name", a.Name)
-		s.unique(destinations, "destination", a.Destination)
+		s.unique(destinations, "destination", withoutSlash(a.Destination))
 		all = append(all, a)
 	}
 	return all
+}
+
+// withoutSlash is a destination without the slashes at the end of its path, which do not make it
+// another one.
+func withoutSlash(destination string) string {
+	path, query, ok := strings.Cut(destination, "?")
+	path = strings.TrimRight(path, "/")
+	if ok {
+		path += "?" + query
+	}
+	return path
 }
 
 // laterKeys are those of an archive that this version does not have yet.

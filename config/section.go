@@ -51,7 +51,7 @@ func (d *decoder) section(n ast.Node, where string, valid []string, later ...str
 		}
 		s.entries[key.Value] = entry{key: at, at: place(it.Value().GetToken()), value: it.Value()}
 		if !slices.Contains(valid, key.Value) {
-			if near, ok := nearest(key.Value, valid); ok {
+			if near, ok := Nearest(key.Value, valid); ok {
 				s.meant = append(s.meant, near)
 			}
 			d.errors.add(at, "%s", refusal(key.Value, where, valid, later))
@@ -63,7 +63,7 @@ func (d *decoder) section(n ast.Node, where string, valid []string, later ...str
 // refusal says why a key is not one, and what may have been meant.
 func refusal(key, where string, valid, later []string) string {
 	known := slices.Concat(valid, later)
-	near, ok := nearest(key, known)
+	near, ok := Nearest(key, known)
 	switch {
 	case slices.Contains(later, key):
 		return "this version does not have " + key + " yet; remove it"
@@ -184,7 +184,7 @@ func (s *section) choice(key string, choices ...string) string {
 		return v
 	}
 	advice := "it is one of " + strings.Join(choices, ", ")
-	if near, ok := nearest(v, choices); ok {
+	if near, ok := Nearest(v, choices); ok {
 		advice += "; the nearest is " + near
 	}
 	s.errors.add(s.entries[key].at, "%s cannot be %s; %s", key, quote(v), advice)

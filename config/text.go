@@ -102,9 +102,9 @@ func durationUnit(s string) time.Duration {
 	return 0
 }
 
-// nearest returns the candidate that is the fewest typing mistakes away from s, and
+// Nearest returns the candidate that is the fewest typing mistakes away from s, and
 // false when none is near enough to be what was meant.
-func nearest(s string, candidates []string) (string, bool) {
+func Nearest(s string, candidates []string) (string, bool) {
 	best, found := max(2, len(s)/2)+1, ""
 	for _, c := range candidates {
 		// No one mistypes a whole word: more edits than half of it tell nothing.

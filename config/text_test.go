@@ -61,7 +61,7 @@ func TestNearest(t *testing.T) {
 		"shedule": "schedule", "scheudle": "schedule", "Schedule": "schedule", "dest": "", "timezone": "time_zone", "nam": "name", "transfer": "transfers",
 		"zebra": "", strings.Repeat("schedule", 1000): "", "": "",
 	} {
-		got, ok := nearest(text, keys[Archive]())
+		got, ok := Nearest(text, keys[Archive]())
 		if got != want || ok != (want != "") {
 			t.Errorf("%.20s: %s", text, got)
 		}

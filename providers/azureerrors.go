@@ -63,7 +63,7 @@ func azureAdvice(e *Error, op string) string {
 		case "KeyBasedAuthenticationNotPermitted":
 			return "the storage account takes no keys: unset AZURE_STORAGE_KEY, so that Microsoft Entra ID is used"
 		case string(bloberror.AuthorizationFailure), string(bloberror.AuthorizationSourceIPMismatch):
-			return "check the storage account's network rules; the credentials need the " + azureRoles[op]
+			return "check that AZURE_STORAGE_KEY, if it is set, is a key of this account, and the account's network rules; the credentials need the " + azureRoles[op]
 		case string(bloberror.BlobImmutableDueToPolicy):
 			return "an immutability policy or a legal hold of the container keeps the object"
 		case string(bloberror.BlobArchived), string(bloberror.BlobBeingRehydrated):

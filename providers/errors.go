@@ -63,9 +63,12 @@ func (e *Error) Error() string {
 		b.WriteString(" " + e.Key)
 	}
 	fmt.Fprintf(&b, " (%s): ", e.Where)
-	if e.Kind == NoBucket {
+	switch {
+	case e.Kind == NoBucket && strings.HasPrefix(e.Where, "azblob:"):
+		b.WriteString("the container does not exist")
+	case e.Kind == NoBucket:
 		b.WriteString(ErrNoBucket.Error())
-	} else {
+	default:
 		b.WriteString(strings.ReplaceAll(reason(e.Err), "\n"+errBudget.Error(), "")) // errors.Join's
 	}
 	if errors.Is(e.Err, errBudget) {

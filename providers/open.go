@@ -2,7 +2,6 @@ package providers
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -68,8 +67,7 @@ func Open(ctx context.Context, rawURL string, opts Options) (Bucket, error) {
 		return openS3(ctx, &a, opts)
 	case "azblob":
 		return openAzure(&a, opts)
-	case "gs":
+	default:
 		return openGCS(ctx, &a, opts)
 	}
-	return nil, fmt.Errorf("archive URL %s: unknown scheme %.40q; write s3://bucket/prefix or file:///absolute/path", a.where, a.scheme)
 }

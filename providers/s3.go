@@ -104,6 +104,10 @@ func s3Config(ctx context.Context, a *address) (aws.Config, error) {
 		load = append(load, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	if missing := new(config.SharedConfigProfileNotExistError); errors.As(err, missing) {
+		return cfg, fmt.Errorf("archive URL %s: there is no profile %.80q in the shared files (~/.aws/config and ~/.aws/credentials, or where AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE say); correct profile= or AWS_PROFILE",
+			a.where, missing.Profile)
+	}
 	if err != nil {
 		return cfg, fmt.Errorf("archive URL %s: reading the AWS configuration: %w", a.where, err)
 	}

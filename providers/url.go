@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/strongroom-dev/strongroom/config"
 )
 
 // address is an archive's URL taken apart.
@@ -76,6 +79,9 @@ func parse(raw string) (address, error) {
 		return fail("it has a fragment; write # as %%23")
 	}
 	a := address{scheme: strings.ToLower(scheme), where: w}
+	if err := checkScheme(a.scheme); err != nil {
+		return fail("%w", err)
+	}
 	if a.params, err = parameters(a.scheme, u.RawQuery); err != nil {
 		return fail("%w", err)
 	}
@@ -90,6 +96,25 @@ func parse(raw string) (address, error) {
 		return fail("%w", err)
 	}
 	return a, nil
+}
+
+// checkScheme refuses what is no scheme, and guesses what was meant.
+func checkScheme(scheme string) error {
+	known := []string{"s3", "gs", "azblob", "file"}
+	if scheme == "mem" || slices.Contains(known, scheme) {
+		return nil
+	}
+	others := map[string]string{ // what other programs call them
+		"gcs": "gs", "google": "gs", "azure": "azblob", "az": "azblob", "abfs": "azblob", "abfss": "azblob", "wasb": "azblob", "wasbs": "azblob",
+		"s3a": "s3", "s3n": "s3", "minio": "s3", "r2": "s3", "b2": "s3",
+	}
+	guess := ""
+	if near, ok := others[scheme]; ok {
+		guess = "; did you mean " + near + "://?"
+	} else if near, ok := config.Nearest(scheme, known); ok {
+		guess = "; did you mean " + near + "://?"
+	}
+	return fmt.Errorf("unknown scheme %.40q%s Write s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix or file:///absolute/path", scheme, cmp.Or(guess, "."))
 }
 
 func parameters(scheme, query string) (map[string]string, error) {
@@ -112,7 +137,11 @@ func parameters(scheme, query string) (map[string]string, error) {
 		case !slices.Contains(known, name) && len(known) == 0:
 			return nil, fmt.Errorf("unknown parameter %s; %s:// takes none", shownName(name), scheme)
 		case !slices.Contains(known, name):
-			return nil, fmt.Errorf("unknown parameter %s; %s:// knows %s", shownName(name), scheme, strings.Join(known, ", "))
+			guess := ""
+			if near, ok := config.Nearest(name, known); ok {
+				guess = "the nearest is " + near + "; "
+			}
+			return nil, fmt.Errorf("unknown parameter %s; %s%s:// knows %s", shownName(name), guess, scheme, strings.Join(known, ", "))
 		case len(v) > 1:
 			return nil, fmt.Errorf("parameter %s stands there %d times; write it once", name, len(v))
 		}

@@ -61,7 +61,7 @@ func TestOpenRefuses(t *testing.T) {
 		"s3://bucket/../b?region=x": "empty element",
 		"s3://bucket/" + strings.Repeat("x", 401): "leave room",
 		"s3://bucket":                                       "add region=",
-		"s3://bucket?regoin=x":                              "unknown parameter regoin; s3:// knows region, endpoint",
+		"s3://bucket?regoin=x":                              "unknown parameter regoin; the nearest is region; s3:// knows region, endpoint",
 		"s3://bucket?region=a&region=b":                     "write it once",
 		"s3://bucket?region=a;b":                            "name=value",
 		"s3://bucket?region=x&anonymous=maybe":              "write true or false",

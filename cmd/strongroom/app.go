@@ -27,6 +27,7 @@ type app struct {
 	configFile, logLevel, logFormat string
 	json, noProgress                bool
 	transfers                       int
+	transfersGiven                  bool // on the command line
 	bandwidth                       string
 
 	loaded   *config.Config // once a command needed it
@@ -48,7 +49,7 @@ func (a *app) setUp() error {
 	default:
 		return usage("--log-format %q: use text or json", a.logFormat)
 	}
-	if a.transfers < 0 || a.transfers > config.MaxTransfers {
+	if (a.transfers < 1 && a.transfersGiven) || a.transfers > config.MaxTransfers {
 		return usage("--transfers %d: use 1 to %d", a.transfers, config.MaxTransfers)
 	}
 	var err error

@@ -80,7 +80,7 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 	for _, j := range jobs {
 		r, err := a.backup(ctx, &j)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", j.name, err))
+			failed = append(failed, about(j.name, j.name, err))
 			reports = append(reports, backupReport{Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, Warnings: []string{}, Error: err.Error()})
 			if ctx.Err() != nil {
 				break

@@ -63,6 +63,15 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
+// about says with which archive something went wrong, unless the error does that: those of
+// a provider tell the URL.
+func about(name, what string, err error) error {
+	if isURL(name) && errors.As(err, new(*providers.Error)) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 // message adds what the user can do where the error itself does not say it.
 func message(err error) string {
 	m := err.Error()

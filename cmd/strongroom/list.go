@@ -54,6 +54,9 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 		snapshots, err := a.listOne(c, where, last)
 		if err != nil {
 			failed = errors.Join(failed, err)
+			if a.json {
+				all = append(all, listed{Name: where, State: "failed", Error: err.Error()})
+			}
 			if c.Context().Err() != nil {
 				break
 			}
@@ -91,7 +94,7 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 	defer o.close(&err)
 	s, err := o.List(c.Context(), last)
 	if err != nil {
-		return nil, fmt.Errorf("listing %s: %w", o.name, err)
+		return nil, about(o.name, "listing "+o.name, err)
 	}
 	return s, nil
 }

@@ -71,7 +71,8 @@ func (a *app) command() *cobra.Command {
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			a.transfersGiven = c.Flags().Changed("transfers")
 			return a.setUp()
 		},
 		Args: cobra.ArbitraryArgs,
@@ -86,7 +87,11 @@ func (a *app) command() *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%v; see strongroom %s --help", err, c.Name())
+		text := err.Error()
+		if i := strings.Index(text, ": strconv."); i >= 0 { // Go's own words tell nobody anything
+			text = text[:i] + ": that is no number"
+		}
+		return usage("%s; see strongroom %s --help", text, c.Name())
 	})
 	f := root.PersistentFlags()
 	f.StringVar(&a.configFile, "config", "", "configuration `FILE` (default strongroom.yaml, then /etc/strongroom/strongroom.yaml; or STRONGROOM_CONFIG)")

@@ -106,7 +106,7 @@ func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions) (_
 	start := time.Now()
 	report, err := from.Verify(c.Context(), o)
 	if err != nil {
-		return nil, fmt.Errorf("verifying %s: %w", from.name, err)
+		return nil, about(from.name, "verifying "+from.name, err)
 	}
 	return &verified{from.name, report, time.Since(start).Milliseconds()}, nil
 }
