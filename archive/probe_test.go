@@ -69,6 +69,39 @@ func newWeak(t *testing.T) *weak {
 	return &weak{InMemory: m}
 }
 
+// A serviced store has an adapter that looks after itself, and a service that may not.
+type serviced struct {
+	*weak
+	wrong, over error // what comes of the trials
+}
+
+func (s *serviced) TryWrong(ctx context.Context, key string, content []byte) error {
+	if s.wrong == nil {
+		s.InMemory.Put(ctx, key, bytes.NewReader(content), storetest.SumsOf(content))
+	}
+	return s.wrong
+}
+
+func (s *serviced) TryOver(context.Context, string, []byte) error { return s.over }
+
+// What the adapter alone refuses does not count.
+func TestProbeAsksTheService(t *testing.T) {
+	for _, c := range []struct {
+		wrong, over error
+		failed      string
+	}{
+		{archive.ErrMismatch, archive.ErrExists, ""},
+		{nil, archive.ErrExists, "checksums"},
+		{archive.ErrMismatch, nil, "large objects"},
+	} {
+		for name, f := range probe(t, &serviced{newWeak(t), c.wrong, c.over}) {
+			if want := name == c.failed; want != (f.Result == archive.Failed) {
+				t.Errorf("%v, %v: %+v", c.wrong, c.over, f)
+			}
+		}
+	}
+}
+
 // overwrites makes the store one that knows no conditions.
 func (w *weak) overwrites() {
 	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
@@ -97,7 +130,7 @@ func TestProbe(t *testing.T) {
 	}{
 		{"nothing", func(*weak) {}, archive.Good, ""},
 		{"overwrites", (*weak).overwrites, archive.Failed, "create-only, large objects"},
-		{"overwrites, as accepted", func(w *weak) { w.overwrites(); w.accept = archive.CreateOnly }, archive.Note, "create-only"},
+		{"overwrites, as accepted", func(w *weak) { w.overwrites(); w.accept = archive.CreateOnly }, archive.Note, "create-only, large objects"},
 		{"checks nothing", uncheckedPut, archive.Failed, "checksums"},
 		{"checks nothing, as accepted", func(w *weak) { uncheckedPut(w); w.accept = archive.Checksums }, archive.Note, "checksums"},
 		{"tells no checksum", func(w *weak) { w.Plain = true }, archive.Note, "checksum echo"},

@@ -99,7 +99,7 @@ func (p *prober) leftovers(ctx context.Context) (keys, locked []string, err erro
 		switch own := strings.HasPrefix(o.Key, p.dir); {
 		case err != nil:
 			return nil, nil, err
-		case !own && time.Since(o.Modified) <= probeStale:
+		case !own && (o.Modified.IsZero() || time.Since(o.Modified)+p.skew <= probeStale): // by the provider's clock
 		case ProbesLock(o.Key):
 			locked = append(locked, o.Key)
 		default:

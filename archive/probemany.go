@@ -66,8 +66,8 @@ func (p *prober) createOnly(ctx context.Context) Finding {
 
 // large sends an object in parts, and then another one to the same key.
 func (p *prober) large(ctx context.Context) Finding {
-	content := bytes.Repeat([]byte("strongroom tries "), probeLarge/17)
-	content = content[:len(content):len(content)]
+	const distrust = "do not rely on this store"
+	content, other := bytes.Repeat([]byte("strongroom tries "), probeLarge/17), bytes.Repeat([]byte("strongroom tried "), probeLarge/17)
 	if _, err := p.put(ctx, "large", content); err != nil {
 		return wentWrong(err)
 	}
@@ -76,14 +76,34 @@ func (p *prober) large(ctx context.Context) Finding {
 	case err != nil:
 		return wentWrong(err)
 	case o.Size != int64(len(content)):
-		return failed("do not rely on this store", "an object of %d bytes that was sent in parts has %d", len(content), o.Size)
+		return failed(distrust, "an object of %d bytes that was sent in parts has %d", len(content), o.Size)
+	case o.CRC32C != nil && *o.CRC32C != sumsOf(content).CRC32C:
+		return failed(distrust, "an object that was sent in parts has another CRC-32C than what was sent")
 	}
-	content[0]++
-	if _, err := p.put(ctx, "large", content); !errors.Is(err, ErrExists) && !accepts(p.store, CreateOnly) {
+	err = p.putOver(ctx, "large", other)
+	switch {
+	case err == nil && accepts(p.store, CreateOnly):
+		return Finding{Result: Note, Detail: "a large object can be replaced, as was accepted in the URL", Advice: "let one host alone write to this archive"}
+	case err == nil:
 		return failed("use a service that knows If-None-Match for multipart uploads, or accept this by name in the URL (create_only=false)",
-			"a large object was sent twice with different content, and the second time the store said: %v", err)
+			"a large object was sent twice with different content, and the second replaced the first")
+	case !errors.Is(err, ErrExists):
+		return wentWrong(err)
+	}
+	if got, err := p.get(ctx, "large", 0, -1); err != nil || !bytes.Equal(got, content) {
+		return failed(distrust, "a large object does not read as what was sent (%v)", err)
 	}
 	return good("%d MiB went through, and nothing replaces them", probeLarge>>20)
+}
+
+// putOver puts other content where something lies, past the adapter's own look at it where
+// there is a service to refuse it.
+func (p *prober) putOver(ctx context.Context, name string, content []byte) error {
+	if service, ok := p.store.(Trial); ok {
+		return service.TryOver(ctx, p.dir+name, content)
+	}
+	_, err := p.put(ctx, name, content)
+	return err
 }
 
 // paging makes more objects than a page holds and lists them.

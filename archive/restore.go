@@ -88,7 +88,7 @@ func choose(files []manifest.File, include []string) ([]manifest.File, error) {
 			}
 			ok, err := path.Match(pattern, name)
 			if err != nil {
-				return nil, fmt.Errorf("the pattern %q: %w", pattern, err)
+				return nil, fmt.Errorf("the pattern %q: %w; *, ? and [a-z] are special, and \\ takes that from the next character", pattern, err)
 			}
 			if ok {
 				chosen = append(chosen, f)
@@ -202,7 +202,7 @@ func (t *target) checkSpace(files []manifest.File) error {
 		return nil // not every file system tells; a full one is noticed when it is full
 	}
 	if free := int64(s.Bavail) * s.Bsize; free < need {
-		return fmt.Errorf("%w: %s needs %d bytes more and has %d bytes free", ErrNoSpace, t.dir, need, free)
+		return fmt.Errorf("%w: %s needs %d MiB more and has %d MiB free", ErrNoSpace, t.dir, (need+1<<20-1)>>20, free>>20)
 	}
 	return nil
 }

@@ -169,7 +169,7 @@ func TestFullDisk(t *testing.T) {
 		mustBackup(t, a, db)
 		dir := filepath.Join(mount, "r")
 		_, err := a.Restore(context.Background(), newest(t, a), dir, archive.RestoreOptions{})
-		if !errors.Is(err, archive.ErrNoSpace) || !contains(err, "bytes") {
+		if !errors.Is(err, archive.ErrNoSpace) || !contains(err, "MiB more") {
 			t.Fatalf("%v", err)
 		}
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {

@@ -220,7 +220,11 @@ func (a *Archive) bearWitness(id string, newest manifest.Ref, missed []Problem) 
 	a.mu.Lock()
 	s := seen{Newest: newest, Archive: a.idSum, Missed: missed}
 	a.mu.Unlock()
-	if err := errors.Join(a.witness.save(id, s), a.witness.savePlace(id)); err != nil {
-		a.log.Warn("the local witness was not written", "error", err)
+	err := a.witness.save(id, s)
+	if err == nil {
+		err = a.witness.savePlace(id)
+	}
+	if err != nil {
+		a.log.Warn("the local witness was not written; state_dir, or STRONGROOM_STATE_DIR, names its directory", "error", err)
 	}
 }

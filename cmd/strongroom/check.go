@@ -160,15 +160,21 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 		r.Source.print(out, files)
 	}
 	fmt.Fprintf(out, "  destination %s\n", r.Destination)
-	to, err := a.openURL(ctx, j.name, j.url, j.settings)
-	if err != nil {
-		return r, err
-	}
-	defer to.close(&err)
-	err = tryOut(ctx, to, func(f archive.Finding) {
+	report := func(f archive.Finding) {
 		r.Findings = append(r.Findings, f)
 		line(out, string(f.Result), f.Probe, f.Detail, f.Advice)
-	})
+	}
+	to, err := a.openURL(ctx, j.name, j.url, j.settings)
+	var wrong usageError
+	switch {
+	case errors.As(err, &wrong):
+		return r, err
+	case err != nil: // others can be looked at all the same
+		report(archive.Finding{Probe: "reach", Result: archive.Failed, Detail: message(err)})
+		return r, nil
+	}
+	defer to.close(&err)
+	err = tryOut(ctx, to, report)
 	if err != nil {
 		return r, fmt.Errorf("checking %s: %w", j.name, err)
 	}
