@@ -225,6 +225,7 @@ func TestMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 			url := d.url(t)
+			forgetPeak(t)
 			one := succeed(t, "backup", "--source", small, d.url(t)).peak
 			two := succeed(t, "backup", "--source", large, url).peak
 			t.Logf("64 KiB: %s, 2 GiB: %s", size(one), size(two))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -69,6 +70,16 @@ func finish(t testing.TB, c *exec.Cmd) outcome {
 	}
 	usage, _ := c.ProcessState.SysUsage().(*syscall.Rusage)
 	return outcome{c.ProcessState.ExitCode(), out.String(), errs.String(), usage.Maxrss << 10}
+}
+
+// forgetPeak makes the peak of this process what it holds now: the kernel counts it into
+// that of the processes that it starts (exec_mmap in fs/exec.c).
+func forgetPeak(t testing.TB) {
+	t.Helper()
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		t.Logf("peaks are those of this process, too: %v", err)
+	}
 }
 
 // succeed runs the program and fails the test if it fails. What lies in memory is there
