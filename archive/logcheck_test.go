@@ -298,6 +298,15 @@ func TestYoungFilesWait(t *testing.T) {
 			t.Errorf("what was written meanwhile was not read: %q", res.Damaged)
 		}
 		mustRestore(t, a, 2, filepath.Join(t.TempDir(), "r"), db.all())
+
+		// From the future: all of them wait once.
+		db.now = time.Now().Add(time.Hour)
+		db.fill(40)
+		start = time.Now()
+		db.backup(a, plain)
+		if waited := time.Since(start); waited > 2*time.Second {
+			t.Errorf("files from the future waited %v", waited)
+		}
 	})
 }
 

@@ -50,7 +50,8 @@ func (s *sightings) agrees(f *source.File, was *manifest.File) bool {
 		return true
 	}
 	s.stale = true
-	return s.rows[i].Inode == now.Inode && s.rows[i].Links != now.Links
+	// Some network file systems make the inode's number up anew each time.
+	return s.rows[i].Changed == now.Changed || s.rows[i].Inode == now.Inode && s.rows[i].Links != now.Links
 }
 
 func sightingOf(f *source.File, was *manifest.File) sighting {

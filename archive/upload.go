@@ -155,10 +155,15 @@ func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.
 // written to again: some file systems count in two seconds.
 const young = 2 * time.Second
 
-// settle waits until a closed file is no longer young. Where closed means left alone, it
-// has been left alone for as long as somebody thought right.
+// settle waits until a closed file is no longer young; of one from the future is known that
+// it was not written to after the capture. Where closed means left alone, it has been left
+// alone for as long as somebody thought right.
 func (r *backupRun) settle(ctx context.Context, f *source.File) error {
-	wait := min(young-time.Since(f.Modified), young)
+	last := f.Modified
+	if last.After(r.capture.At) {
+		last = r.capture.At
+	}
+	wait := young - time.Since(last)
 	if _, _, ordered := r.layout.Position(f.Name); wait <= 0 || f.State == source.Tail || !ordered {
 		return nil
 	}
