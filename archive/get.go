@@ -20,7 +20,12 @@ const fetchAttempts = 4
 
 // pause waits before attempt n, up to 0.2 s doubling, with full jitter.
 func pause(ctx context.Context, n int) error {
-	t := time.NewTimer(rand.N(200 * time.Millisecond << n))
+	return sleep(ctx, rand.N(200*time.Millisecond<<n))
+}
+
+// sleep waits, unless the context ends before that.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -167,14 +167,7 @@ func (r *backupRun) settle(ctx context.Context, f *source.File) error {
 	if _, _, ordered := r.layout.Position(f.Name); wait <= 0 || f.State == source.Tail || !ordered {
 		return nil
 	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return sleep(ctx, wait)
 }
 
 // added counts content that was stored for this snapshot.
