@@ -194,7 +194,7 @@ func TestHealthAndReadiness(t *testing.T) {
 func TestSentence(t *testing.T) {
 	for state, want := range map[State]string{
 		StateOK:      "Recoverable through 12:15, 4 minutes ago; next snapshot in 11 minutes.",
-		StateRunning: "Recoverable through 12:15, 4 minutes ago; a run began 1 minute ago.",
+		StateRunning: "Recoverable through 12:15, 4 minutes ago; a run began 1 minute ago, and one more waits for it to end.",
 		StateFailing: "Recoverable through 12:15, 4 minutes ago; the last 3 runs failed; next attempt in less than a minute.",
 		StateOverdue: "Recoverable through 21 Nov 2026, 10:19, 26 hours ago; a snapshot is overdue; next snapshot in less than a minute.",
 		StateDamaged: "Recoverable through 12:15, 4 minutes ago, but 2 files in it cannot be trusted; next snapshot in 11 minutes.",

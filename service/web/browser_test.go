@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // axe looks for what keeps people out: contrast, names, roles, order. It is run in the
@@ -189,4 +191,110 @@ func TestBrowserSnapshotAndErrors(t *testing.T) {
 	do(t, b, view(360, "light"), chromedp.Navigate(none.URL+"/"))
 	b.check(t)
 	b.shot(t, "none")
+}
+
+// settle waits until an expression is true in the page.
+func settle(t *testing.T, b *browser, expression string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
+		if err == nil && ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still not so after twenty seconds: %s (%v)", expression, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// tabTo presses the tab key until an element has the focus, as people without a mouse do.
+func tabTo(t *testing.T, b *browser, selector string) {
+	t.Helper()
+	for range 40 {
+		do(t, b, chromedp.KeyEvent(kb.Tab))
+		if value(t, b, chromedp.Evaluate[bool](fmt.Sprintf(`document.activeElement.matches(%q)`, selector))) {
+			if !value(t, b, chromedp.Evaluate[bool](`getComputedStyle(document.activeElement).outlineStyle !== "none"`)) {
+				t.Errorf("%s: nobody sees that it has the focus", selector)
+			}
+			return
+		}
+	}
+	t.Fatalf("%s cannot be reached with the tab key", selector)
+}
+
+func TestBrowserRunNow(t *testing.T) {
+	for _, scripts := range []bool{true, false} {
+		b := newBrowser(t)
+		f := filled(well(hostile))
+		srv := httptest.NewServer(newServer(t, f, token).Handler())
+		defer srv.Close()
+		do(
+			t, b, protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts}),
+			chromedp.Navigate(srv.URL+"/archives/"+url.PathEscape(hostile)),
+		)
+		tabTo(t, b, "#token")
+		do(t, b, chromedp.KeyEvent("not the token"))
+		tabTo(t, b, "button[type=submit]")
+		do(t, b, chromedp.KeyEvent(kb.Enter))
+		settle(t, b, `document.querySelector("[role=alert]")?.textContent.includes("token") ?? false`)
+		if len(f.runs()) != 0 {
+			t.Errorf("a run without the token")
+		}
+		b.shot(t, "refused")
+		b.said() // Chromium reports the 401
+		if scripts {
+			b.check(t)
+		}
+
+		tabTo(t, b, "#token")
+		do(t, b, chromedp.KeyEvent(token), chromedp.KeyEvent(kb.Enter))
+		settle(t, b, `document.querySelector(".note[role=status]")?.textContent.includes("begins") ?? false`)
+		if runs := f.runs(); len(runs) != 1 || runs[0] != hostile {
+			t.Errorf("runs: %q", runs)
+		}
+		if at := value(t, b, chromedp.Location()); strings.Contains(at, token) {
+			t.Errorf("the token stands in the address %s", at)
+		}
+		if scripts {
+			b.check(t)
+		}
+	}
+}
+
+func TestBrowserLooksAgain(t *testing.T) {
+	b := newBrowser(t)
+	f := filled(well("orders"))
+	srv := httptest.NewServer(newServer(t, f, token).Handler())
+	do(t, b, chromedp.Navigate(srv.URL+"/"))
+	badge := `document.querySelector(".badge").textContent`
+	settle(t, b, badge+` === "All is well"`)
+
+	f.set(states()[StateFailing])
+	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
+	settle(t, b, badge+` === "Failing" && document.getElementById("summary").textContent.startsWith("1 of 1")`)
+
+	// What somebody is at is not taken from under their hands.
+	tabTo(t, b, "h2 a")
+	f.set(well("orders"))
+	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
+	settle(t, b, `document.activeElement.matches("h2 a")`)
+	b.check(t)
+
+	srv.Close()
+	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
+	settle(t, b, `document.getElementById("stale").textContent.includes("does not answer")`)
+}
+
+func TestBrowserCopiesTheCommand(t *testing.T) {
+	b := newBrowser(t)
+	srv := httptest.NewServer(newServer(t, filled(well("orders")), token).Handler())
+	defer srv.Close()
+	do(t, b, chromedp.Navigate(srv.URL+"/archives/orders/snapshots/7"))
+	// What the page asks of the browser; headless Chromium has no clipboard of its own.
+	value(t, b, chromedp.Evaluate[bool](`navigator.clipboard.writeText = async (text) => { window.copied = text }; true`))
+	tabTo(t, b, ".copy")
+	do(t, b, chromedp.KeyEvent(kb.Enter))
+	settle(t, b, `window.copied === "strongroom restore orders@7 --to ./restored" && document.querySelector(".copy").textContent === "Copied"`)
+	b.check(t)
 }

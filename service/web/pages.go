@@ -259,6 +259,7 @@ type snapshotView struct {
 	Files     []File
 	From      int // of the files, counted from 1
 	To        int
+	Total     int64
 	NextHref  string
 	PrevHref  string
 	Restore   string
@@ -313,7 +314,7 @@ func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
 func (v *snapshotView) page(list []File, offset int) {
 	begin := min(offset, len(list))
 	end := min(begin+pageFiles, len(list))
-	v.Files, v.From, v.To = list[begin:end], begin+1, end
+	v.Files, v.From, v.To, v.Total = list[begin:end], begin+1, end, int64(len(list))
 	href := fmt.Sprintf("%s/snapshots/%d?offset=", v.Card.Href, v.Snapshot.Sequence)
 	if end < len(list) {
 		v.NextHref = href + strconv.Itoa(end)

@@ -83,6 +83,11 @@ func (a *Archive) sentence(now time.Time) string {
 		parts = append(parts, "a run goes on")
 	case a.Running:
 		parts = append(parts, "a run began "+ago(now, a.RunningSince))
+	}
+	switch {
+	case a.Running && a.Waiting:
+		parts[len(parts)-1] += ", and one more waits for it to end"
+	case a.Running:
 	case a.NextRun.IsZero():
 		parts = append(parts, "no snapshot is scheduled")
 	default:

@@ -38,4 +38,4 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-setInterval(look, 10000);
+if ("refresh" in document.body.dataset) setInterval(look, 10000);
