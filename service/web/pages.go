@@ -241,11 +241,20 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 		if older {
 			v.OlderHref = fmt.Sprintf("%s?before=%d", v.Card.Href, list[0].Sequence)
 		}
-		if len(all) > 0 {
-			v.Restore = s.restoreCommand(a.Name, all[len(all)-1].Sequence)
-		}
+		v.Restore = s.restoreNewest(a.Name, all)
 	}
 	s.pages.render(w, code, "archive", v)
+}
+
+// restoreNewest is the command for the newest snapshot that can be read; empty if there is
+// none.
+func (s *Server) restoreNewest(name string, all []Snapshot) string {
+	for _, one := range slices.Backward(all) {
+		if one.Error == "" {
+			return s.restoreCommand(name, one.Sequence)
+		}
+	}
+	return ""
 }
 
 func (s *Server) restoreCommand(name string, sequence int64) string {
