@@ -80,7 +80,7 @@ clean: ## remove bin/ and what is kept for the tests
 
 .PHONY: deps
 deps: # what the tests need from the system
-	@.ci/deps java hand node $(if $(RACE),cc)
+	@.ci/deps java hand node chromium $(if $(RACE),cc)
 
 .PHONY: minio
 minio: $(MINIO) # the S3 server for the tests

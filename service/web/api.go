@@ -1,0 +1,210 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// How much one answer of the API holds at most, and holds when nothing else is asked for.
+const (
+	maxSnapshots = 1000
+	maxFiles     = 10000
+)
+
+//go:embed openapi.json
+var openAPI []byte
+
+func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(openAPI)
+}
+
+func (s *Server) apiArchives(w http.ResponseWriter, _ *http.Request) {
+	v := apiArchives{Version: s.o.Version, Now: jsonTime(s.o.Now()), Archives: []apiArchive{}}
+	for _, a := range s.backend.Archives() {
+		v.Archives = append(v.Archives, newAPIArchive(&a))
+	}
+	writeJSON(w, http.StatusOK, v)
+}
+
+func (s *Server) apiArchive(w http.ResponseWriter, r *http.Request) {
+	a, ok := s.archive(r.PathValue("name"))
+	if !ok {
+		s.failed(w, r, ErrNotFound)
+		return
+	}
+	v := apiArchiveHistory{apiArchive: newAPIArchive(&a), History: []apiRun{}}
+	for _, run := range a.History {
+		v.History = append(v.History, newAPIRun(run))
+	}
+	writeJSON(w, http.StatusOK, v)
+}
+
+// archive finds an archive by name.
+func (s *Server) archive(name string) (Archive, bool) {
+	for _, a := range s.backend.Archives() {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return Archive{}, false
+}
+
+func (s *Server) apiSnapshots(w http.ResponseWriter, r *http.Request) {
+	before, err := number64(r, "before", 1, 1<<62, 1<<62)
+	if err != nil {
+		s.fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	limit, err := number64(r, "limit", 1, maxSnapshots, maxSnapshots)
+	if err != nil {
+		s.fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), backendTimeout)
+	defer cancel()
+	all, err := s.backend.Snapshots(ctx, r.PathValue("name"))
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	v := apiSnapshots{Snapshots: []apiSnapshot{}}
+	list, older := window(all, before, int(limit))
+	for _, one := range list {
+		v.Snapshots = append(v.Snapshots, newAPISnapshot(one))
+	}
+	if older {
+		v.NextBefore = &list[0].Sequence
+	}
+	writeJSON(w, http.StatusOK, v)
+}
+
+// window is the newest snapshots below a sequence, and whether there are older ones.
+func window(all []Snapshot, before int64, limit int) (list []Snapshot, older bool) {
+	end := len(all)
+	for end > 0 && all[end-1].Sequence >= before {
+		end--
+	}
+	begin := max(end-limit, 0)
+	return all[begin:end], begin > 0
+}
+
+func (s *Server) apiSnapshot(w http.ResponseWriter, r *http.Request) {
+	sequence, err := strconv.ParseInt(r.PathValue("sequence"), 10, 64)
+	if err != nil {
+		s.failed(w, r, ErrNotFound)
+		return
+	}
+	offset, err := number64(r, "offset", 0, 1<<62, 0)
+	if err != nil {
+		s.fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	limit, err := number64(r, "limit", 1, maxFiles, maxFiles)
+	if err != nil {
+		s.fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), backendTimeout)
+	defer cancel()
+	snap, err := s.backend.Snapshot(ctx, r.PathValue("name"), sequence)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	v := apiSnapshotFiles{apiSnapshot: newAPISnapshot(snap.Snapshot), List: []apiFile{}}
+	begin := min(offset, int64(len(snap.List)))
+	end := min(begin+limit, int64(len(snap.List)))
+	for _, f := range snap.List[begin:end] {
+		v.List = append(v.List, newAPIFile(f))
+	}
+	if end < int64(len(snap.List)) {
+		v.NextOffset = &end
+	}
+	writeJSON(w, http.StatusOK, v)
+}
+
+func (s *Server) apiBackup(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		s.badBody(w, r, err)
+		return
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		token = ""
+	}
+	if code, message := s.authorize(strings.TrimSpace(token)); code != 0 {
+		if code == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="strongroom"`)
+		}
+		s.fail(w, r, code, message)
+		return
+	}
+	id, state, err := s.backend.Trigger(r.PathValue("name"))
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	s.o.Log.Info("a run was asked for over HTTP", "archive", r.PathValue("name"), "run", id, "state", string(state))
+	writeJSON(w, http.StatusAccepted, apiAccepted{RunID: id, State: string(state)})
+}
+
+// authorize compares in constant time. A code other than 0 is a refusal.
+func (s *Server) authorize(token string) (code int, message string) {
+	if s.o.Token == "" {
+		return http.StatusForbidden, "this service is read-only, as no token is configured; set http.token_file to start runs from here"
+	}
+	have, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.o.Token))
+	if subtle.ConstantTimeCompare(have[:], want[:]) != 1 {
+		return http.StatusUnauthorized, "the token is missing or is not the right one; it is in the file that http.token_file names"
+	}
+	return 0, ""
+}
+
+// badBody answers when a body could not be read.
+func (s *Server) badBody(w http.ResponseWriter, r *http.Request, err error) {
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		s.fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", large.Limit))
+		return
+	}
+	s.fail(w, r, http.StatusBadRequest, "the body cannot be read")
+}
+
+// failed answers with a Backend's error.
+func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
+	code, message := failure(err)
+	s.fail(w, r, code, message)
+}
+
+func failure(err error) (code int, message string) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return http.StatusNotFound, "there is no such archive or snapshot"
+	case errors.Is(err, ErrBusy):
+		return http.StatusConflict, ErrBusy.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout, "the archive did not answer in time: " + err.Error()
+	}
+	return http.StatusBadGateway, err.Error()
+}
+
+// number64 is a query parameter within bounds.
+func number64(r *http.Request, name string, least, most, absent int64) (int64, error) {
+	v := r.URL.Query().Get(name)
+	if v == "" {
+		return absent, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("%s=%q: use a number from %d to %d", name, v, least, most)
+	}
+	return n, nil
+}

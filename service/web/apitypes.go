@@ -1,0 +1,188 @@
+package web
+
+import "time"
+
+// What the API answers with. openapi.json describes each field; a test compares them.
+// Times are RFC 3339 in UTC, or null for never; sizes are bytes.
+type (
+	apiError struct {
+		Error string `json:"error"`
+	}
+	apiAccepted struct {
+		RunID string `json:"run_id"`
+		State string `json:"state"`
+	}
+	apiArchives struct {
+		Version  string       `json:"version"`
+		Now      *time.Time   `json:"now"`
+		Archives []apiArchive `json:"archives"`
+	}
+	apiArchive struct {
+		Name               string           `json:"name"`
+		State              string           `json:"state"`
+		Destination        string           `json:"destination"`
+		Layout             string           `json:"layout"`
+		Running            bool             `json:"running"`
+		RunningSince       *time.Time       `json:"running_since"`
+		Waiting            bool             `json:"waiting"`
+		LastSuccess        *time.Time       `json:"last_success"`
+		LastFailure        *apiFailure      `json:"last_failure"`
+		FailuresInRow      int64            `json:"failures_in_row"`
+		NextRun            *time.Time       `json:"next_run"`
+		Overdue            bool             `json:"overdue"`
+		Last               apiWork          `json:"last"`
+		Total              apiWork          `json:"total"`
+		Runs               apiOutcomes      `json:"runs"`
+		RecoverableThrough *apiPoint        `json:"recoverable_through"`
+		Behind             apiBehind        `json:"behind"`
+		LastVerification   *apiVerification `json:"last_verification"`
+		Damaged            []string         `json:"damaged"`
+		ProviderRequests   map[string]int64 `json:"provider_requests"`
+		ProviderErrors     map[string]int64 `json:"provider_errors"`
+	}
+	apiArchiveHistory struct {
+		apiArchive
+		History []apiRun `json:"history"`
+	}
+	apiFailure struct {
+		At    *time.Time `json:"at"`
+		Error string     `json:"error"`
+	}
+	apiWork struct {
+		Files      int64 `json:"files"`
+		Bytes      int64 `json:"bytes"`
+		DurationMS int64 `json:"duration_ms"`
+	}
+	apiOutcomes struct {
+		Made      int64 `json:"made"`
+		Unchanged int64 `json:"unchanged"`
+		Failed    int64 `json:"failed"`
+	}
+	apiPoint struct {
+		At   *time.Time `json:"at"`
+		File string     `json:"file"`
+		Size int64      `json:"size"`
+	}
+	apiBehind struct {
+		Files int64 `json:"files"`
+		Bytes int64 `json:"bytes"`
+	}
+	apiVerification struct {
+		At           *time.Time `json:"at"`
+		Objects      int64      `json:"objects"`
+		ObjectsTotal int64      `json:"objects_total"`
+		Bytes        int64      `json:"bytes"`
+		BytesTotal   int64      `json:"bytes_total"`
+		Problems     int64      `json:"problems"`
+	}
+	apiRun struct {
+		Start      *time.Time `json:"start"`
+		DurationMS int64      `json:"duration_ms"`
+		Outcome    string     `json:"outcome"`
+		Snapshot   int64      `json:"snapshot"`
+		AddedBytes int64      `json:"added_bytes"`
+		Error      string     `json:"error"`
+	}
+	apiSnapshots struct {
+		Snapshots  []apiSnapshot `json:"snapshots"`
+		NextBefore *int64        `json:"next_before"`
+	}
+	apiSnapshot struct {
+		Sequence    int64      `json:"sequence"`
+		Created     *time.Time `json:"created"`
+		Files       int64      `json:"files"`
+		Bytes       int64      `json:"bytes"`
+		StoredBytes int64      `json:"stored_bytes"`
+		Added       int64      `json:"added"`
+		AddedBytes  int64      `json:"added_bytes"`
+		Removed     int64      `json:"removed"`
+		Changed     int64      `json:"changed"`
+		Damaged     int64      `json:"damaged"`
+		DurationMS  int64      `json:"duration_ms"`
+		State       string     `json:"state"`
+		Error       string     `json:"error"`
+	}
+	apiSnapshotFiles struct {
+		apiSnapshot
+		List       []apiFile `json:"list"`
+		NextOffset *int64    `json:"next_offset"`
+	}
+	apiFile struct {
+		Name     string     `json:"name"`
+		Size     int64      `json:"size"`
+		Modified *time.Time `json:"modified"`
+		SHA256   string     `json:"sha256"`
+		Snapshot int64      `json:"snapshot"`
+		State    string     `json:"state"`
+	}
+)
+
+// jsonTime is nil for never.
+func jsonTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func newAPIArchive(a *Archive) apiArchive {
+	v := apiArchive{
+		Name: a.Name, State: string(a.State()), Destination: a.Destination, Layout: a.Layout,
+		Running: a.Running, RunningSince: jsonTime(a.RunningSince), Waiting: a.Waiting,
+		LastSuccess: jsonTime(a.LastSuccess), FailuresInRow: a.FailuresInRow,
+		NextRun: jsonTime(a.NextRun), Overdue: a.Overdue,
+		Last: newAPIWork(a.Last), Total: newAPIWork(a.Total),
+		Runs: apiOutcomes(a.Runs), Behind: apiBehind(a.Behind),
+		Damaged:          append([]string{}, a.Damaged...),
+		ProviderRequests: kinds(a.ProviderRequests), ProviderErrors: kinds(a.ProviderErrors),
+	}
+	if f := a.LastFailure; !f.At.IsZero() {
+		v.LastFailure = &apiFailure{At: jsonTime(f.At), Error: f.Error}
+	}
+	if p := a.RecoverableThrough; !p.At.IsZero() {
+		v.RecoverableThrough = &apiPoint{At: jsonTime(p.At), File: p.File, Size: p.Size}
+	}
+	if l := a.LastVerification; !l.At.IsZero() {
+		v.LastVerification = &apiVerification{
+			At: jsonTime(l.At), Objects: l.Objects, ObjectsTotal: l.ObjectsTotal,
+			Bytes: l.Bytes, BytesTotal: l.BytesTotal, Problems: l.Problems,
+		}
+	}
+	return v
+}
+
+func newAPIWork(w Work) apiWork {
+	return apiWork{Files: w.Files, Bytes: w.Bytes, DurationMS: w.Milliseconds}
+}
+
+// kinds is an object also where there is nothing.
+func kinds(m map[string]int64) map[string]int64 {
+	if m == nil {
+		return map[string]int64{}
+	}
+	return m
+}
+
+func newAPIRun(r Run) apiRun {
+	return apiRun{
+		Start: jsonTime(r.Start), DurationMS: r.Duration.Milliseconds(), Outcome: string(r.Outcome),
+		Snapshot: r.Snapshot, AddedBytes: r.AddedBytes, Error: r.Error,
+	}
+}
+
+func newAPISnapshot(s Snapshot) apiSnapshot {
+	return apiSnapshot{
+		Sequence: s.Sequence, Created: jsonTime(s.Created), Files: s.Files, Bytes: s.Bytes,
+		StoredBytes: s.StoredBytes, Added: s.Added, AddedBytes: s.AddedBytes, Removed: s.Removed,
+		Changed: s.Changed, Damaged: s.Damaged, DurationMS: s.Duration.Milliseconds(),
+		State: s.State, Error: s.Error,
+	}
+}
+
+func newAPIFile(f File) apiFile {
+	return apiFile{
+		Name: f.Name, Size: f.Size, Modified: jsonTime(f.Modified), SHA256: f.SHA256,
+		Snapshot: f.Snapshot, State: f.State,
+	}
+}

@@ -1,0 +1,300 @@
+package web
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// axe looks for what keeps people out: contrast, names, roles, order. It is run in the
+// page; its licence lies beside it.
+//
+//go:embed testdata/axe/axe.min.js
+var axe string
+
+// browser is one Chromium for a test, with what its console said.
+type browser struct {
+	ctx context.Context
+	mu  sync.Mutex
+	log []string
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts Chromium")
+	}
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.UserDataDir(t.TempDir()))
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // Chromium has none for root
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(cancel)
+	b := &browser{}
+	b.ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(b.listen))
+	t.Cleanup(cancel)
+	if err := chromedp.Do(b.ctx, protocol(log.Enable, cdp.Empty{})); err != nil {
+		t.Fatalf("starting Chromium: %v; install it (on Debian: apt-get install chromium), or leave this test out with -short", err)
+	}
+	return b
+}
+
+// listen keeps what the console says.
+func (b *browser) listen(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		b.log = append(b.log, e.ExceptionDetails.Text)
+	case *runtime.EventConsoleAPICalled:
+		b.log = append(b.log, fmt.Sprint(e.Type, e.Args))
+	case *log.EventEntryAdded:
+		b.log = append(b.log, e.Entry.Text+" "+e.Entry.URL)
+	}
+}
+
+// said returns what the console said since the last call.
+func (b *browser) said() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	lines := b.log
+	b.log = nil
+	return lines
+}
+
+// protocol is one command of the DevTools protocol.
+func protocol[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, command, params)
+		return err
+	})
+}
+
+func do(t *testing.T, b *browser, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func value[T any](t *testing.T, b *browser, a chromedp.Action[T]) T {
+	t.Helper()
+	v, err := chromedp.Run(b.ctx, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// view is how the page is looked at.
+func view(width int64, scheme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(
+		chromedp.EmulateViewport(width, 900),
+		protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		}),
+	)
+}
+
+// check holds what is open against axe's rules, and looks for a page that is wider than the
+// window and for anything that the console says.
+func (b *browser) check(t *testing.T) {
+	t.Helper()
+	value(t, b, chromedp.Evaluate[int](axe+";0"))
+	list := value(t, b, chromedp.Evaluate[[]string](
+		`axe.run().then(r => r.violations.map(v => [v.id, v.help, ...v.nodes.map(n => n.html + " " + n.failureSummary)].join("\n")))`, chromedp.EvalAwaitPromise))
+	for _, violation := range list {
+		t.Errorf("axe: %s", violation)
+	}
+	if value(t, b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > window.innerWidth`)) {
+		t.Error("the page is wider than the window")
+	}
+	for _, line := range b.said() {
+		t.Errorf("the console says: %s", line)
+	}
+}
+
+// shot keeps a picture below STRONGROOM_SHOTS, for people to look at.
+func (b *browser) shot(t *testing.T, name string) {
+	t.Helper()
+	dir := os.Getenv("STRONGROOM_SHOTS")
+	if dir == "" {
+		return
+	}
+	png := value(t, b, chromedp.FullScreenshot(100))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBrowserEveryState(t *testing.T) {
+	b := newBrowser(t)
+	for state, a := range states() {
+		f := filled(a)
+		for _, name := range []string{hostile, "invoices"} {
+			other := well(name)
+			f.archives = append(f.archives, other)
+		}
+		srv := httptest.NewServer(newServer(t, f, token).Handler())
+		defer srv.Close()
+		for _, width := range []int64{360, 1280} {
+			for _, scheme := range []string{"light", "dark"} {
+				for page, path := range map[string]string{"index": "/", "archive": "/archives/orders"} {
+					name := fmt.Sprintf("%s-%s-%d-%s", page, state, width, scheme)
+					t.Run(name, func(t *testing.T) {
+						do(t, b, view(width, scheme), chromedp.Navigate(srv.URL+path))
+						b.check(t)
+						b.shot(t, name)
+						text := value(t, b, chromedp.Text(".card .badge"))
+						if want := (&Server{o: Options{Now: func() time.Time { return noon }}}).card("", a).Word; strings.TrimSpace(text) != want {
+							t.Errorf("the first badge says %q, not %q", text, want)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+func TestBrowserSnapshotAndErrors(t *testing.T) {
+	b := newBrowser(t)
+	srv := httptest.NewServer(newServer(t, filled(well("orders")), token).Handler())
+	defer srv.Close()
+	for _, width := range []int64{360, 1280} {
+		for _, scheme := range []string{"light", "dark"} {
+			name := fmt.Sprintf("snapshot-%d-%s", width, scheme)
+			do(t, b, view(width, scheme), chromedp.Navigate(srv.URL+"/archives/orders/snapshots/120"))
+			b.check(t)
+			b.shot(t, name)
+		}
+	}
+	none := httptest.NewServer(newServer(t, &fake{}, "").Handler())
+	defer none.Close()
+	do(t, b, view(360, "light"), chromedp.Navigate(none.URL+"/"))
+	b.check(t)
+	b.shot(t, "none")
+}
+
+// settle waits until an expression is true in the page.
+func settle(t *testing.T, b *browser, expression string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
+		if err == nil && ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still not so after twenty seconds: %s (%v)", expression, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// tabTo presses the tab key until an element has the focus, as people without a mouse do.
+func tabTo(t *testing.T, b *browser, selector string) {
+	t.Helper()
+	for range 40 {
+		do(t, b, chromedp.KeyEvent(kb.Tab))
+		if value(t, b, chromedp.Evaluate[bool](fmt.Sprintf(`document.activeElement.matches(%q)`, selector))) {
+			if !value(t, b, chromedp.Evaluate[bool](`getComputedStyle(document.activeElement).outlineStyle !== "none"`)) {
+				t.Errorf("%s: nobody sees that it has the focus", selector)
+			}
+			return
+		}
+	}
+	t.Fatalf("%s cannot be reached with the tab key", selector)
+}
+
+func TestBrowserRunNow(t *testing.T) {
+	for _, scripts := range []bool{true, false} {
+		b := newBrowser(t)
+		f := filled(well(hostile))
+		srv := httptest.NewServer(newServer(t, f, token).Handler())
+		defer srv.Close()
+		do(
+			t, b, protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts}),
+			chromedp.Navigate(srv.URL+"/archives/"+url.PathEscape(hostile)),
+		)
+		tabTo(t, b, "#token")
+		do(t, b, chromedp.KeyEvent("not the token"))
+		tabTo(t, b, "button[type=submit]")
+		do(t, b, chromedp.KeyEvent(kb.Enter))
+		settle(t, b, `document.querySelector("[role=alert]")?.textContent.includes("token") ?? false`)
+		if len(f.runs()) != 0 {
+			t.Errorf("a run without the token")
+		}
+		b.shot(t, "refused")
+		b.said() // Chromium reports the 401
+		if scripts {
+			b.check(t)
+		}
+
+		tabTo(t, b, "#token")
+		do(t, b, chromedp.KeyEvent(token), chromedp.KeyEvent(kb.Enter))
+		settle(t, b, `document.querySelector(".note[role=status]")?.textContent.includes("begins") ?? false`)
+		if runs := f.runs(); len(runs) != 1 || runs[0] != hostile {
+			t.Errorf("runs: %q", runs)
+		}
+		if at := value(t, b, chromedp.Location()); strings.Contains(at, token) {
+			t.Errorf("the token stands in the address %s", at)
+		}
+		if scripts {
+			b.check(t)
+		}
+	}
+}
+
+func TestBrowserLooksAgain(t *testing.T) {
+	b := newBrowser(t)
+	f := filled(well("orders"))
+	srv := httptest.NewServer(newServer(t, f, token).Handler())
+	do(t, b, chromedp.Navigate(srv.URL+"/"))
+	badge := `document.querySelector(".badge").textContent`
+	settle(t, b, badge+` === "All is well"`)
+
+	f.set(states()[StateFailing])
+	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
+	settle(t, b, badge+` === "Failing" && document.getElementById("summary").textContent.startsWith("1 of 1")`)
+
+	// What somebody is at is not taken from under their hands.
+	tabTo(t, b, "h2 a")
+	f.set(well("orders"))
+	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
+	settle(t, b, `document.activeElement.matches("h2 a")`)
+	b.check(t)
+
+	srv.Close()
+	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
+	settle(t, b, `document.getElementById("stale").textContent.includes("does not answer")`)
+}
+
+func TestBrowserCopiesTheCommand(t *testing.T) {
+	b := newBrowser(t)
+	srv := httptest.NewServer(newServer(t, filled(well("orders")), token).Handler())
+	defer srv.Close()
+	do(t, b, chromedp.Navigate(srv.URL+"/archives/orders/snapshots/7"))
+	// What the page asks of the browser; headless Chromium has no clipboard of its own.
+	value(t, b, chromedp.Evaluate[bool](`navigator.clipboard.writeText = async (text) => { window.copied = text }; true`))
+	tabTo(t, b, ".copy")
+	do(t, b, chromedp.KeyEvent(kb.Enter))
+	settle(t, b, `window.copied === "strongroom restore orders@7 --to ./restored" && document.querySelector(".copy").textContent === "Copied"`)
+	b.check(t)
+}

@@ -1,0 +1,193 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Options are how the server is reached and what it shows of itself.
+type Options struct {
+	Listen  string           // host:port. Nothing else than loopback without a token
+	Hosts   []string         // more names under which it is reached, such as a proxy's
+	Token   string           // who has it may start runs; empty: nobody may
+	Command string           // how a restore command on the page begins; empty: strongroom
+	Version string           // of the program
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: nothing is logged
+}
+
+// Server serves the page, the API and the metrics. Its methods are safe for concurrent
+// use.
+type Server struct {
+	backend Backend
+	o       Options
+	hosts   hosts
+	pages   *pages
+	started time.Time
+}
+
+// The limits of a request. What a person or a monitor sends is far below them.
+const (
+	maxBody   = 4 << 10
+	maxHeader = 16 << 10
+
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	backendTimeout = 25 * time.Second // for what a Backend reads from a provider
+	writeTimeout   = 40 * time.Second
+	idleTimeout    = 60 * time.Second
+	stopTimeout    = 3 * time.Second // of the ten in which the program must have ended
+)
+
+// New checks the options and returns a server that does nothing before Run. An address
+// beyond loopback is refused without a token.
+func New(backend Backend, o Options) (*Server, error) {
+	host, _, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("http: cannot listen on %q: %w; write host:port, such as 127.0.0.1:8470", o.Listen, err)
+	}
+	if o.Token == "" && !loopback(host) {
+		return nil, fmt.Errorf("http: refusing to listen on %s without a token, as others could reach it there; set http.token_file, or listen on 127.0.0.1", o.Listen)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Command == "" {
+		o.Command = "strongroom"
+	}
+	p, err := newPages()
+	if err != nil {
+		return nil, fmt.Errorf("http: reading the pages: %w", err)
+	}
+	return &Server{backend: backend, o: o, hosts: newHosts(host, o.Hosts), pages: p, started: o.Now()}, nil
+}
+
+// loopback reports whether only this machine reaches a host. Of names it believes
+// localhost alone: another one may resolve to anything tomorrow.
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// Run listens and serves until ctx ends. It returns nil then, and an error if it cannot
+// listen.
+func (s *Server) Run(ctx context.Context) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.o.Listen)
+	if err != nil {
+		return fmt.Errorf("http: listening on %s: %w; is another strongroom running, or the port taken?", s.o.Listen, err)
+	}
+	return s.Serve(ctx, l)
+}
+
+// Serve is Run on a listener that exists already. It closes it.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := s.httpServer()
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	s.o.Log.Info("serving the status page", "address", "http://"+l.Addr().String()+"/", "runs_can_be_started", s.o.Token != "")
+	select {
+	case err := <-failed:
+		return fmt.Errorf("http: serving on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	// What was asked before the end is still answered, but not for long.
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := srv.Shutdown(stop); err != nil {
+		s.o.Log.Warn("requests were cut off at the end", "error", err)
+		err = srv.Close()
+		if err != nil && !errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("http: closing: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Server) httpServer() *http.Server {
+	return &http.Server{
+		Handler:           s.Handler(),
+		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// route is one method and pattern of http.ServeMux.
+type route struct {
+	pattern string
+	handle  http.HandlerFunc
+}
+
+// routes are all that is served.
+func (s *Server) routes() []route {
+	return []route{
+		{"GET /healthz", s.healthz},
+		{"GET /readyz", s.readyz},
+		{"GET /metrics", s.metrics().ServeHTTP},
+		{"GET /api/v1/openapi.json", s.openAPI},
+		{"GET /api/v1/archives", s.apiArchives},
+		{"GET /api/v1/archives/{name}", s.apiArchive},
+		{"GET /api/v1/archives/{name}/snapshots", s.apiSnapshots},
+		{"GET /api/v1/archives/{name}/snapshots/{sequence}", s.apiSnapshot},
+		{"POST /api/v1/archives/{name}/backup", s.apiBackup},
+		{"GET /{$}", s.indexPage},
+		{"GET /archives/{name}", s.archivePage},
+		{"GET /archives/{name}/snapshots/{sequence}", s.snapshotPage},
+		{"POST /archives/{name}/backup", s.backupForm},
+		{"GET /assets/{file}", s.asset},
+	}
+}
+
+// Handler returns all that is served, with its defences but without the time-outs and the
+// limit of headers, which are Run's.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range s.routes() {
+		mux.HandleFunc(r.pattern, r.handle)
+	}
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, http.StatusForbidden, "this request came from another site, which can start nothing here")
+	}))
+	return s.guard(cross.Handler(s.refuse(mux)))
+}
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, "ok\n")
+}
+
+// readyz is 200 when every archive's last run was good and none is overdue. What is not is
+// in the body, one archive a line.
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
+	var b strings.Builder
+	for _, a := range s.backend.Archives() {
+		if why := a.notReady(); why != "" {
+			fmt.Fprintf(&b, "%s: %s\n", clean(a.Name), why)
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if b.Len() > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, b.String())
+		return
+	}
+	io.WriteString(w, "ok\n")
+}

@@ -1,0 +1,131 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestListen(t *testing.T) {
+	for listen, alone := range map[string]bool{
+		"127.0.0.1:8470": true, "127.9.9.9:1": true, "[::1]:8470": true, "localhost:8470": true, "[::ffff:127.0.0.1]:1": true,
+		"0.0.0.0:8470": false, ":8470": false, "[::]:8470": false, "192.0.2.7:8470": false, "nas.example:8470": false, "localhost.example:1": false,
+	} {
+		_, err := New(&fake{}, Options{Listen: listen})
+		if (err == nil) != alone {
+			t.Errorf("%s without a token: %v", listen, err)
+		}
+		if err != nil && (!strings.Contains(err.Error(), listen) || !strings.Contains(err.Error(), "token")) {
+			t.Errorf("%s: the error does not say what and why: %v", listen, err)
+		}
+		if _, err := New(&fake{}, Options{Listen: listen, Token: token}); err != nil {
+			t.Errorf("%s with a token: %v", listen, err)
+		}
+	}
+	if _, err := New(&fake{}, Options{Listen: "8470"}); err == nil || !strings.Contains(err.Error(), "host:port") {
+		t.Errorf("8470: %v", err)
+	}
+}
+
+// serve runs a server for a test on a free port, with its time-outs shortened.
+func serve(t *testing.T, s *Server, timeout time.Duration) net.Addr {
+	t.Helper()
+	srv := s.httpServer()
+	for _, d := range []*time.Duration{&srv.ReadHeaderTimeout, &srv.ReadTimeout, &srv.WriteTimeout, &srv.IdleTimeout} {
+		if *d <= 0 || *d > time.Minute {
+			t.Errorf("a time-out is %v", *d)
+		}
+		*d = timeout
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		srv.Close()
+		<-done
+	})
+	return l.Addr()
+}
+
+func TestSlowClientsAreCutOff(t *testing.T) {
+	addr := serve(t, newServer(t, filled(well("orders")), token), 100*time.Millisecond)
+	for name, begin := range map[string]string{
+		"nothing":       "",
+		"half a header": "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+		"half a body":   "POST /api/v1/archives/orders/backup HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx",
+		"idle":          "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	} {
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		io.WriteString(c, begin)
+		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "i/o timeout") {
+			t.Errorf("%s: still connected after ten seconds", name)
+		}
+	}
+}
+
+func TestHeadersAreBounded(t *testing.T) {
+	addr := serve(t, newServer(t, filled(well("orders")), token), 10*time.Second)
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	go fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Giant: %s\r\n\r\n", strings.Repeat("x", 8*maxHeader))
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("%s", answer.Status)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	s := newServer(t, filled(well("orders")), "")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }()
+	answer, err := http.Get("http://" + l.Addr().String() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it does not end")
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s.o.Listen = taken.Addr().String()
+	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), s.o.Listen) {
+		t.Errorf("on a taken port: %v", err)
+	}
+}

@@ -1,0 +1,105 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+type snapshotView struct {
+	frame
+	Card      card
+	Snapshot  Snapshot
+	Files     []File
+	From      int // of the files, counted from 1
+	To        int
+	Total     int64
+	NextHref  string
+	PrevHref  string
+	Restore   string
+	Previous  int64 // what it is compared with; 0: there is no earlier one
+	Changes   []changes
+	NoChanges bool
+	Problem   string // why there is no comparison
+}
+
+// changes are the files that differ in one way.
+type changes struct {
+	Word  string
+	Names []string
+	More  int64
+	Count int64
+}
+
+func newChanges(word string, names []string) changes {
+	shown := names[:min(len(names), pageNames)]
+	return changes{Word: word, Names: shown, More: int64(len(names) - len(shown)), Count: int64(len(names))}
+}
+
+func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
+	a, ok := s.archive(r.PathValue("name"))
+	sequence, err := strconv.ParseInt(r.PathValue("sequence"), 10, 64)
+	if !ok || err != nil {
+		s.failed(w, r, ErrNotFound)
+		return
+	}
+	offset, err := number64(r, "offset", 0, 1<<40, 0)
+	if err != nil {
+		s.fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), backendTimeout)
+	defer cancel()
+	snap, err := s.backend.Snapshot(ctx, a.Name, sequence)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	v := snapshotView{
+		frame: s.frame(fmt.Sprintf("%s, snapshot %d", clean(a.Name), sequence)), Card: s.card("t", a),
+		Snapshot: snap.Snapshot, Restore: s.restoreCommand(a.Name, sequence),
+	}
+	v.page(snap.List, int(offset))
+	s.compare(ctx, &v)
+	s.pages.render(w, http.StatusOK, "snapshot", v)
+}
+
+// page picks the files that are shown.
+func (v *snapshotView) page(list []File, offset int) {
+	begin := min(offset, len(list))
+	end := min(begin+pageFiles, len(list))
+	v.Files, v.From, v.To, v.Total = list[begin:end], begin+1, end, int64(len(list))
+	href := fmt.Sprintf("%s/snapshots/%d?offset=", v.Card.Href, v.Snapshot.Sequence)
+	if end < len(list) {
+		v.NextHref = href + strconv.Itoa(end)
+	}
+	if begin > 0 {
+		v.PrevHref = href + strconv.Itoa(max(0, begin-pageFiles))
+	}
+}
+
+// compare sets what became different since the snapshot before.
+func (s *Server) compare(ctx context.Context, v *snapshotView) {
+	all, err := s.backend.Snapshots(ctx, v.Card.Name)
+	if err != nil {
+		_, v.Problem = failure(err)
+		return
+	}
+	before, _ := window(all, v.Snapshot.Sequence, 1)
+	if len(before) == 0 {
+		return
+	}
+	v.Previous = before[0].Sequence
+	d, err := s.backend.Diff(ctx, v.Card.Name, v.Previous, v.Snapshot.Sequence)
+	if err != nil {
+		_, v.Problem = failure(err)
+		return
+	}
+	for _, c := range []changes{newChanges("added", d.Added), newChanges("changed", d.Changed), newChanges("removed", d.Removed)} {
+		if c.Count > 0 {
+			v.Changes = append(v.Changes, c)
+		}
+	}
+	v.NoChanges = len(v.Changes) == 0
+}

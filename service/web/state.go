@@ -1,0 +1,107 @@
+package web
+
+import (
+	"strings"
+	"time"
+)
+
+// State is how an archive is, as one word: the worst that is true of it.
+type State string
+
+// The states, worst first.
+const (
+	StateDamaged State = "damaged" // something that was archived is not as it should be
+	StateFailing State = "failing" // the last run failed
+	StateOverdue State = "overdue" // a run should have ended well by now
+	StateRunning State = "running" // a run goes on, and nothing is wrong
+	StateEmpty   State = "empty"   // there is no snapshot yet
+	StateOK      State = "ok"
+)
+
+// State returns how the archive is.
+func (a *Archive) State() State {
+	switch {
+	case len(a.Damaged) > 0 || a.LastVerification.Problems > 0:
+		return StateDamaged
+	case a.FailuresInRow > 0:
+		return StateFailing
+	case a.Overdue:
+		return StateOverdue
+	case a.Running:
+		return StateRunning
+	case a.RecoverableThrough.At.IsZero():
+		return StateEmpty
+	}
+	return StateOK
+}
+
+// trouble reports whether somebody must look.
+func (s State) trouble() bool {
+	return s == StateDamaged || s == StateFailing || s == StateOverdue
+}
+
+// notReady says why the archive's last run was not good, or that it is overdue; empty:
+// neither.
+func (a *Archive) notReady() string {
+	switch {
+	case a.FailuresInRow > 0:
+		return "the last run failed: " + clean(a.LastFailure.Error)
+	case a.Overdue:
+		return "overdue"
+	case a.LastSuccess.IsZero():
+		return "no run has ended well yet"
+	}
+	return ""
+}
+
+// sentence says whether all is well: what can be restored first, then what comes next.
+func (a *Archive) sentence(now time.Time) string {
+	var parts []string
+	if at := a.RecoverableThrough.At; at.IsZero() {
+		parts = append(parts, "Nothing can be restored yet")
+	} else {
+		parts = append(parts, "Recoverable through "+clock(now, at)+", "+ago(now, at))
+	}
+	switch a.State() {
+	case StateDamaged:
+		if n := int64(len(a.Damaged)); n > 0 {
+			parts[0] += ", but " + count(n, "file") + " in it cannot be trusted"
+		} else {
+			parts[0] += ", but the last verification found " + count(a.LastVerification.Problems, "problem")
+		}
+	case StateFailing:
+		failed := "the last run failed"
+		if a.FailuresInRow > 1 {
+			failed = "the last " + number(a.FailuresInRow) + " runs failed"
+		}
+		parts = append(parts, failed)
+	case StateOverdue:
+		parts = append(parts, "a snapshot is overdue")
+	}
+	switch {
+	case a.Running && a.RunningSince.IsZero():
+		parts = append(parts, "a run goes on")
+	case a.Running:
+		parts = append(parts, "a run began "+ago(now, a.RunningSince))
+	}
+	switch {
+	case a.Running && a.Waiting:
+		parts[len(parts)-1] += ", and one more waits for it to end"
+	case a.Running:
+	case a.NextRun.IsZero():
+		parts = append(parts, "no snapshot is scheduled")
+	default:
+		parts = append(parts, a.nextWord()+" "+ahead(now, a.NextRun))
+	}
+	return strings.Join(parts, "; ") + "."
+}
+
+func (a *Archive) nextWord() string {
+	switch {
+	case a.FailuresInRow > 0:
+		return "next attempt"
+	case a.RecoverableThrough.At.IsZero():
+		return "first snapshot"
+	}
+	return "next snapshot"
+}

@@ -1,0 +1,116 @@
+package web
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// How many runs the chart shows, and its height in CSS pixels: what was added stands on the
+// line, how long it took hangs from it.
+const (
+	timelineRuns = 48
+	addedHeight  = 56.0
+	tookHeight   = 20.0
+	timelineGap  = 4.0
+)
+
+// timeline is a chart of the last runs, drawn by the template. Horizontal measures are in
+// percent of its width, so that neither writing nor marks are stretched.
+type timeline struct {
+	ID       string // of its title, one a page
+	Summary  string // what it shows, for who does not see it
+	Bars     []bar
+	First    string // when the first run began
+	Last     string
+	MostSize string
+	MostTime string
+	Height   float64
+	Base     float64
+}
+
+// bar is one run.
+type bar struct {
+	X, Width, Middle string // percent
+	Y, Height        float64
+	TookY, Took      float64
+	Failed           bool
+	Unchanged        bool
+	Title            string
+}
+
+func newTimeline(id string, now time.Time, runs []Run) *timeline {
+	if len(runs) == 0 {
+		return nil
+	}
+	runs = runs[max(0, len(runs)-timelineRuns):]
+	var mostBytes int64
+	var mostTime time.Duration
+	ended := map[Outcome]int64{}
+	for _, r := range runs {
+		mostBytes, mostTime = max(mostBytes, r.AddedBytes), max(mostTime, r.Duration)
+		ended[r.Outcome]++
+	}
+	first, last := clock(now, runs[0].Start), clock(now, runs[len(runs)-1].Start)
+	t := &timeline{
+		ID: id, First: first, Last: last, MostSize: size(mostBytes), MostTime: took(mostTime),
+		Height: addedHeight + timelineGap + tookHeight, Base: addedHeight + timelineGap/2,
+	}
+	t.Summary = fmt.Sprintf("The last %s, %s to %s UTC: %s. The most that one added is %s; the longest took %s.",
+		count(int64(len(runs)), "run"), first, last, outcomes(ended), t.MostSize, t.MostTime)
+	// Few runs are not spread over the whole width: a bar stays a bar.
+	step := 100 / float64(max(len(runs), 16))
+	for i, r := range runs {
+		x := float64(i) * step
+		tall := scaled(float64(r.AddedBytes), float64(mostBytes), addedHeight)
+		long := scaled(r.Duration.Seconds(), mostTime.Seconds(), tookHeight)
+		t.Bars = append(t.Bars, bar{
+			X: percent(x + step*0.15), Width: percent(step * 0.7), Middle: percent(x + step/2),
+			Y: addedHeight - tall, Height: tall, TookY: addedHeight + timelineGap, Took: long,
+			Failed: r.Outcome == Failed, Unchanged: r.Outcome == Unchanged,
+			Title: runTitle(now, r),
+		})
+	}
+	return t
+}
+
+// scaled is by the square root, or one large run would make all others invisible. What is
+// not nothing can be seen.
+func scaled(v, most, height float64) float64 {
+	if v <= 0 || most <= 0 {
+		return 0
+	}
+	return math.Round(10*max(2, height*math.Sqrt(v/most))) / 10
+}
+
+func percent(v float64) string { return fmt.Sprintf("%.2f%%", v) }
+
+// outcomes is how many runs ended in which way.
+func outcomes(n map[Outcome]int64) string {
+	var parts []string
+	if c := n[Made]; c > 0 {
+		parts = append(parts, number(c)+" made a snapshot")
+	}
+	if c := n[Unchanged]; c > 0 {
+		parts = append(parts, number(c)+" found nothing new")
+	}
+	if c := n[Failed]; c > 0 {
+		parts = append(parts, number(c)+" failed")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func runTitle(now time.Time, r Run) string {
+	return clock(now, r.Start) + " UTC: " + runOutcome(r) + ", " + took(r.Duration)
+}
+
+func runOutcome(r Run) string {
+	switch r.Outcome {
+	case Failed:
+		return "failed"
+	case Unchanged:
+		return "nothing new"
+	}
+	return fmt.Sprintf("snapshot %d, %s added", r.Snapshot, size(r.AddedBytes))
+}
