@@ -17,7 +17,7 @@ func (s *section) archive(a *Archive) {
 	a.Destination = s.destination()
 	s.shared(a)
 	if e, ok := s.entries["source"]; ok {
-		if src, ok := s.section(e.value, "in source", keys[Source](), "before", "after"); ok {
+		if src, ok := s.section(e.value, "in source", keys[Source]()); ok {
 			src.source(&a.Source)
 		}
 	}
@@ -49,6 +49,12 @@ func (s *section) shared(a *Archive) {
 			s.errors.add(s.entries["schedule"].at, "%v", err)
 		}
 		a.Schedule = v
+	}
+	if v := s.verify(a.Location()); v != nil {
+		a.Verify = v
+	}
+	if v, ok := s.notify(); ok {
+		a.Notify = v
 	}
 }
 
@@ -108,6 +114,7 @@ func (s *section) source(src *Source) {
 	src.Tail = s.choice("tail", "include", "exclude")
 	src.Entries = s.choice("entries", "check", "ignore")
 	src.Pattern, _ = s.text("pattern")
+	s.commands(src)
 	if v, ok := s.duration("quiet"); ok {
 		if v == 0 {
 			s.errors.add(s.entries["quiet"].at, "quiet must be longer than nothing: it is how long a file must be left alone to count as closed, such as 60s")

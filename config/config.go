@@ -54,6 +54,9 @@ type Config struct {
 	// StateDir is where the local witness lies; absolute. Empty: not given.
 	StateDir string `yaml:"state_dir"`
 
+	// HTTP is how the service is reached; nil: it is not.
+	HTTP *HTTP `yaml:"http"`
+
 	// Archives has at least one element; their names differ, and their destinations.
 	Archives []Archive `yaml:"archives"`
 }
@@ -69,6 +72,8 @@ type Archive struct {
 	Jitter      time.Duration `yaml:"jitter"`      // each run is put off by a random time below this; not negative
 	Transfers   int           `yaml:"transfers"`   // objects in flight, 1 to MaxTransfers
 	Bandwidth   *Bandwidth    `yaml:"bandwidth"`   // sent and received; nil: no limit
+	Verify      *Verify       `yaml:"verify"`      // nil: only by hand
+	Notify      []string      `yaml:"notify"`      // URLs of who is told; there are secrets in them
 
 	location *time.Location
 }
@@ -91,6 +96,10 @@ type Source struct {
 	Quiet   time.Duration `yaml:"quiet"`   // files, and segments with Closed quiet; positive
 	Tail    string        `yaml:"tail"`    // include or exclude
 	Entries string        `yaml:"entries"` // check or ignore; je and noxu
+
+	Before         string        `yaml:"before"`          // command that runs before each snapshot, for sh; its failure is the snapshot's
+	After          string        `yaml:"after"`           // command that runs after each snapshot that Before allowed, well or not
+	CommandTimeout time.Duration `yaml:"command_timeout"` // of each of them; positive
 }
 
 // Load reads and checks a configuration file. Variables come from the environment, and

@@ -15,7 +15,10 @@ import (
 func TestParse(t *testing.T) {
 	c := mustParse(t, `
 state_dir: /var/lib/strongroom/
+http: {token_file: /etc/strongroom/token, hosts: [backup.example.org]}
 defaults:
+  notify: ["https://hc.example.org/${BUCKET}"]
+  verify: {schedule: "@daily", sample: 2.5%}
   schedule: "@hourly"
   jitter: 5m
   transfers: ${N}
@@ -27,6 +30,7 @@ archives:
       dir: /var/lib/orders
       layout: je
       tail: include
+      before: flip-log
     destination: s3://${BUCKET}/orders?region=eu-central-1
     schedule: "*/15 * * * *"
     time_zone: UTC
@@ -37,20 +41,22 @@ archives:
     destination: "file:///$${backup}"
 `)
 	c.Archives[0].location, c.Archives[1].location = nil, nil // compared by name
+	verify, notify := &Verify{"@daily", 0.025}, []string{"https://hc.example.org/backups"}
 	want := &Config{
 		StateDir: "/var/lib/strongroom",
+		HTTP:     &HTTP{Listen: DefaultListen, TokenFile: "/etc/strongroom/token", Hosts: []string{"backup.example.org"}},
 		Archives: []Archive{
 			{
-				Name: "orders", Node: "db-1", Source: Source{Dir: "/var/lib/orders", Layout: "je", Tail: "include"},
+				Name: "orders", Node: "db-1", Source: Source{Dir: "/var/lib/orders", Layout: "je", Tail: "include", Before: "flip-log", CommandTimeout: DefaultCommandTimeout},
 				Destination: "s3://backups/orders?region=eu-central-1",
-				Schedule:    "*/15 * * * *", TimeZone: "UTC", Jitter: 30 * time.Second, Transfers: 4,
+				Schedule:    "*/15 * * * *", TimeZone: "UTC", Jitter: 30 * time.Second, Transfers: 4, Verify: verify, Notify: notify,
 			},
 			{
 				Name: "wal-2.x_y", Source: Source{
 					Dir: "/wal", Layout: "segments", Pattern: `([0-9]+)\.wal$`, Base: 16, Closed: "quiet", Quiet: 90 * time.Second,
 				},
 				Destination: "file:///${backup}",
-				Schedule:    "@hourly", TimeZone: "Europe/Berlin", Jitter: 5 * time.Minute, Transfers: 12,
+				Schedule:    "@hourly", TimeZone: "Europe/Berlin", Jitter: 5 * time.Minute, Transfers: 12, Verify: verify, Notify: notify,
 			},
 		},
 	}

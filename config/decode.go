@@ -28,11 +28,12 @@ func (d *decoder) decode(data []byte) *Config {
 	if body == nil {
 		return c
 	}
-	top, ok := d.section(body, "at the top level", append(keys[Config](), "defaults"), "http")
+	top, ok := d.section(body, "at the top level", append(keys[Config](), "defaults"))
 	if !ok {
 		return c
 	}
 	c.StateDir = top.path("state_dir")
+	c.HTTP = top.http()
 	shared := Archive{Transfers: DefaultTransfers, TimeZone: "UTC"}
 	if e, ok := top.entries["defaults"]; ok {
 		if s, ok := d.section(e.value, "in defaults", sharedKeys(), laterKeys()...); ok {
@@ -86,7 +87,7 @@ func withoutSlash(destination string) string {
 
 // laterKeys are those of an archive that this version does not have yet.
 func laterKeys() []string {
-	return []string{"compression", "encryption", "retention", "verify", "drill", "notify"}
+	return []string{"compression", "encryption", "retention", "drill"}
 }
 
 // sharedKeys are those of an archive that the section defaults may hold.

@@ -65,7 +65,8 @@ type report struct {
 	file       string
 	lines      []string
 	problems   []Problem
-	credential *regexp.Regexp
+	credential *regexp.Regexp // what stands before an @ in a URL
+	target     *regexp.Regexp // any URL: those of who is notified are secret as a whole
 }
 
 func newReport(file string, data []byte) *report {
@@ -74,6 +75,7 @@ func newReport(file string, data []byte) *report {
 		lines: strings.Split(string(data[:min(len(data), MaxSize)]), "\n"),
 		// Greedy, up to the last @: a password may hold any character.
 		credential: regexp.MustCompile(`://.*@`),
+		target:     regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]*://\S*`),
 	}
 }
 
@@ -92,7 +94,11 @@ func (r *report) add(at position, format string, args ...any) {
 
 // excerpt returns the line of a place, and the blanks that lead to the place.
 func (r *report) excerpt(at position) (text, caret string) {
-	line := []rune(strings.TrimRight(r.lines[at.line-1], "\r \t"))
+	shown := strings.TrimRight(r.lines[at.line-1], "\r \t")
+	if key, _, ok := strings.Cut(shown, "notify:"); ok { // who is told may have been misspelt
+		shown = key + "notify: …"
+	}
+	line := []rune(shown)
 	whole := r.printable(line)
 	here := min(len(r.printable(line[:min(max(at.column-1, 0), len(line))])), len(whole))
 	const before, width = 60, 120
@@ -107,6 +113,13 @@ func (r *report) excerpt(at position) (text, caret string) {
 // control sequences.
 func (r *report) printable(text []rune) []rune {
 	s := r.credential.ReplaceAllString(string(text), "://…@")
+	s = r.target.ReplaceAllStringFunc(s, func(url string) string {
+		scheme, _, ok := strings.Cut(url, "://")
+		if ok && !slices.Contains([]string{"s3", "gs", "azblob", "file", "mem"}, scheme) {
+			return scheme + "://…"
+		}
+		return url
+	})
 	return []rune(strings.Map(func(c rune) rune {
 		switch {
 		case c == '\t':

@@ -83,7 +83,20 @@ func TestProblems(t *testing.T) {
 		{archive("time_zone: Mars/Olympus"), "6:16", `the time zone "Mars/Olympus" is not known`},
 		{archive("time_zone: ../../etc/passwd"), "6:16", "is not known"},
 		{archive("schedule: '61 * * * *'"), "6:15", `the schedule "61 * * * *": end of range (61) above maximum (59)`},
-		{archive("schedule: '@close'"), "6:15", "@close comes with a later version"},
+		{archive("schedule: '@close 5m'"), "6:15", "@close 5m"},
+		{archive("verify: {}"), "6:13", "schedule is missing"},
+		{archive("verify: {schedule: '@close'}"), "6:24", "verify cannot be scheduled @close"},
+		{archive("verify: {schedule: '@daily', sample: 2}"), "6:42", "sample: this is a number"},
+		{archive("verify: {schedule: '@daily', sample: 200%}"), "6:42", `"200%" is no percentage`},
+		{archive("notify: https://hc.example.org/x"), "6:13", "notify: this is a text; it must be a list"},
+		{archive("notify: [https://hc.example.org/x, secret]"), "6:5", "the 2. entry is no URL"},
+		{archive("notify: [7]"), "6:14", "notify: this is a number"},
+		{source("before: x\ncommand_timeout: 0s"), "6:24", "command_timeout must be longer"},
+		{source("command_timeout: 1m"), "5:7", "no effect without before or after"},
+		{archive("") + "http: {listen: localhost}\n", "6:16", `listen cannot be "localhost"; write host:port`},
+		{archive("") + "http: {listen: 'x:99999'}\n", "6:16", "listen cannot be"},
+		{archive("") + "http: {token_file: x}\n", "6:20", "token_file must be an absolute path"},
+		{archive("") + "http: {hosts: ['https://x']}\n", "6:15", "is no host name"},
 		{archive("bandwidth: 20"), "6:16", "bandwidth: this is a number; a text is needed"},
 		{archive("bandwidth: 20MiB"), "6:16", `"20MiB" is no rate, such as 20MiB/s`},
 		{archive("bandwidth: 1B/s"), "6:16", "too slow for requests to end in time; the least is 16KiB/s"},
@@ -98,7 +111,6 @@ func TestProblems(t *testing.T) {
 		{archive("x: y"), "6:5", `unknown key "x" in an archive; the valid keys are name,`},
 		{archive("retention: {last: 3}"), "6:5", "does not have retention yet"},
 		{archive("retentoin: {last: 3}"), "6:5", "nearest valid key is retention"},
-		{source("before: x"), "5:7", "does not have before yet"},
 		{source("schedule: '@daily'"), "5:7", "the key schedule belongs in the archive"},
 		{source("layout: jee"), "5:15", `layout cannot be "jee"; it is one of je, noxu, bdb, segments, files; the nearest is je`},
 		{source("pattern: x"), "5:7", "layout (none, so it is detected) has no pattern"},
@@ -125,10 +137,9 @@ func TestProblems(t *testing.T) {
 		{"archives: [{name: a, source: {dir: /x}, destination: 's3:x'}]", "1:54", "destination is no URL"},
 		{"archives: [{name: a, source: {dir: /x}, destination: 's3://x#y'}]", "1:54", "destination has a #"},
 		{archive("") + "state_dir: x\n", "6:12", "state_dir must be an absolute path"},
-		{archive("") + "http: {}\n", "6:1", "does not have http yet"},
 		{archive("") + "defaults: {name: x}\n", "6:12", "there is no default for name"},
 		{archive("") + "defaults: {layout: je}\n", "6:12", "the key layout belongs in the source"},
-		{archive("") + "defaults: {verify: x}\n", "6:12", "does not have verify yet"},
+		{archive("") + "defaults: {drill: x}\n", "6:12", "does not have drill yet"},
 		{archive("") + "  - {name: orders, source: {dir: /x}, destination: 'file:///x'}\n", "6:12", "the same name, the first in line 2"},
 		{archive("") + "  - {name: b, source: {dir: /x}, destination: 'file:///backup'}\n", "6:47", "the same destination, the first in line 5"},
 		{archive("node: \xff"), "6:1", "not UTF-8"},
@@ -181,4 +192,20 @@ func ExampleError() {
 	// strongroom.yaml:2:5: destination is missing; add it, as in destination: s3://bucket/orders?region=eu-central-1
 	//     2 |   - nmae: orders
 	//       |     ^
+}
+
+// Who is notified is a secret as a whole, and stands in lines that may be shown.
+func TestTargetsAreNotShown(t *testing.T) {
+	for _, yaml := range []string{
+		minimal("", "notify: [https://hc.example.org/hunter2, hunter2]"),
+		minimal("", "notify: hunter2"),
+		minimal("", "notify:\n  - slack://hunter2\n  - {x: 'telegram://hunter2'}"),
+		minimal("", "notify: [slack://hunter2, &x y]"),
+		minimal("", "notify: ['slack://hunter2"),
+	} {
+		_, err := Parse("strongroom.yaml", []byte(yaml), func(string) (string, bool) { return "", false })
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s\n%v", yaml, err)
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 // Schedule is a recurring time, as ParseSchedule reads it. It is an immutable value, safe
 // for concurrent use. The zero Schedule never comes.
 type Schedule struct {
+	onClose  bool          // it has no times
 	every    time.Duration // or else
 	spec     *cron.SpecSchedule
 	location *time.Location
@@ -26,20 +27,21 @@ const everyHour = 1 << 63
 //     Sunday), each *, a number or name, a range, a step, or a list of those. As in
 //     crontab(5), when both days are restricted it is enough that one of them fits;
 //   - @hourly, @daily (@midnight), @weekly, @monthly, @yearly (@annually);
-//   - @every and a duration of a second or more: @every 10m.
+//   - @every and a duration of a second or more: @every 10m;
+//   - @close: whenever a log file closes, which is no time and has no Next.
 //
-// All but @every go by the clock on the wall in that location. When it is put forward, a
+// All but the last two go by the clock on the wall in that location. When it is put forward, a
 // time that it skips comes right after; when it is put back, a time that comes twice
 // counts once, unless the hour is *, for then the minutes are meant.
 func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
-	const advice = `; write five fields (minute hour day month weekday) such as "*/15 * * * *", or @hourly, @daily, @weekly, @every 10m`
+	const advice = `; write five fields (minute hour day month weekday) such as "*/15 * * * *", or @hourly, @daily, @weekly, @every 10m, @close`
 	expr = strings.TrimSpace(expr)
 	word, rest, _ := strings.Cut(expr, " ")
 	switch {
 	case expr == "":
 		return Schedule{}, errors.New("the schedule is empty" + advice)
-	case word == "@close":
-		return Schedule{}, errors.New("the schedule @close comes with a later version; until then use a short interval, such as @every 1m")
+	case expr == "@close":
+		return Schedule{onClose: true}, nil
 	case word == "@every":
 		return parseEvery(expr, strings.TrimSpace(rest))
 	case strings.HasPrefix(word, "TZ=") || strings.HasPrefix(word, "CRON_TZ="):
@@ -75,6 +77,9 @@ func parseEvery(expr, interval string) (Schedule, error) {
 	}
 	return Schedule{every: d}, nil
 }
+
+// OnClose reports whether the schedule is @close.
+func (s Schedule) OnClose() bool { return s.onClose }
 
 // Next returns the first time of the schedule that is later than after, in its location.
 // The times of @every are reckoned from after. It returns the zero time if there is none.

@@ -108,8 +108,11 @@ func agree(t *testing.T, root, n *node, typ reflect.Type, valid, required []stri
 			}
 		}
 		want := map[reflect.Kind]string{
-			reflect.String: "string", reflect.Int: "integer", reflect.Int64: "string", reflect.Struct: "object", reflect.Slice: "array", reflect.Pointer: "array",
+			reflect.String: "string", reflect.Int: "integer", reflect.Int64: "string", reflect.Struct: "object", reflect.Slice: "array", reflect.Pointer: "object", reflect.Float64: "string",
 		}[f.Type.Kind()]
+		if f.Type == reflect.TypeFor[*Bandwidth]() {
+			want = "array"
+		}
 		if got != want {
 			t.Errorf("%s is of type %s, not %s", key, got, want)
 		}
@@ -122,6 +125,8 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 	a := root.at(t, root, "archives").Items.at(t, root)
 	agree(t, root, a, reflect.TypeFor[Archive](), keys[Archive](), []string{"name", "source", "destination"})
 	agree(t, root, a.at(t, root, "source"), reflect.TypeFor[Source](), keys[Source](), []string{"dir"})
+	agree(t, root, root.at(t, root, "http"), reflect.TypeFor[HTTP](), keys[HTTP](), nil)
+	agree(t, root, a.at(t, root, "verify"), reflect.TypeFor[Verify](), keys[Verify](), []string{"schedule"})
 	agree(t, root, root.at(t, root, "defaults"), reflect.TypeFor[Archive](), sharedKeys(), nil)
 }
 

@@ -30,7 +30,8 @@ type agenda struct {
 	due      time.Time     // the first scheduled time that no run has covered; zero: never
 	delay    time.Duration // by which that is put off: the jitter
 	retry    time.Time     // when to try again what failed; zero: it did not
-	failures int           // in a row
+	failures int64         // in a row
+	owed     time.Time     // the first time at which a run was due since one last ended well; zero: none was
 	seen     time.Time     // the time when last told
 }
 
@@ -74,8 +75,9 @@ func (a *agenda) next() (time.Time, bool) {
 func (a *agenda) wait(now time.Time) time.Duration {
 	if !now.After(a.seen.Add(-recheck)) {
 		a.plan(now)
+		a.owed = time.Time{}
 		if a.failures > 0 {
-			a.retry = now
+			a.retry, a.owed = now, now
 		}
 	}
 	a.seen = now
@@ -86,12 +88,20 @@ func (a *agenda) wait(now time.Time) time.Duration {
 	return max(0, min(at.Sub(now), recheck))
 }
 
+// owe notes that a run is due although the schedule does not say so.
+func (a *agenda) owe(now time.Time) {
+	if a.owed.IsZero() {
+		a.owed = now
+	}
+}
+
 // began notes that a run begins. It covers all that is due by now.
 func (a *agenda) began(now time.Time) {
 	a.retry = time.Time{}
 	if a.due.IsZero() || a.due.After(now) {
-		return // a retry, before its time
+		return // before its time
 	}
+	a.owe(a.due)
 	// From the due time, not from now, or @every would drift by the jitter.
 	a.plan(a.due)
 	if !a.due.IsZero() && !a.due.After(now) {
@@ -104,16 +114,37 @@ func (a *agenda) ended(now time.Time, o outcome) {
 	switch o {
 	case succeeded:
 		a.failures = 0
+		a.owed = time.Time{}
 	case failed:
 		a.failures++
 		a.retry = now.Add(backoff(a.failures))
+		a.owe(now)
 	}
+}
+
+// late returns by when a run must have ended well, or somebody should be told; the zero
+// time if none is expected. A run has half the time that the schedule leaves between two,
+// a minute at the least and an hour at the most, and three times as long as the last good
+// one took.
+func (a *agenda) late(took time.Duration) time.Time {
+	from := a.owed
+	if from.IsZero() {
+		from = a.due
+	}
+	if from.IsZero() {
+		return time.Time{}
+	}
+	leeway := time.Minute
+	if after := a.schedule.Next(from); !after.IsZero() {
+		leeway = min(max(leeway, after.Sub(from)/2), time.Hour)
+	}
+	return from.Add(a.jitter + leeway + 3*took)
 }
 
 // backoff returns how long to wait after so many failures in a row: a second, doubling up
 // to an hour, each shortened at random by up to a fifth, so that what failed together
 // does not come back together.
-func backoff(failures int) time.Duration {
+func backoff(failures int64) time.Duration {
 	d := lastRetry
 	if shift := failures - 1; shift < 12 { // 2^12 s are more than an hour
 		d = min(d, firstRetry<<shift)

@@ -97,7 +97,7 @@ type never struct{}
 func (never) Next(time.Time) time.Time { return time.Time{} }
 
 func TestBackoff(t *testing.T) {
-	for n, want := range map[int]time.Duration{
+	for n, want := range map[int64]time.Duration{
 		1: time.Second, 2: 2 * time.Second, 12: 2048 * time.Second, 13: time.Hour, 100: time.Hour, 1 << 40: time.Hour,
 	} {
 		for range 100 {

@@ -100,10 +100,10 @@ func TestJitterBeyondTheInterval(t *testing.T) {
 }
 
 func TestParseSchedule(t *testing.T) {
-	if _, err := ParseSchedule("@close", time.UTC); err == nil {
-		t.Error("@close is no schedule yet")
+	if _, err := ParseSchedule("@closed", time.UTC); err == nil {
+		t.Error("@closed is no schedule")
 	}
-	for _, expr := range []string{"@hourly", "@every 90s", "0 4 * * mon-fri"} {
+	for _, expr := range []string{"@close", "@hourly", "@every 90s", "0 4 * * mon-fri"} {
 		if _, err := ParseSchedule(expr, time.UTC); err != nil {
 			t.Error(err)
 		}

@@ -59,7 +59,7 @@ func (f *fake) run(ctx context.Context) (Result, error) {
 		f.busy = false
 	}()
 	if f.takes != nil {
-		if sleep(ctx, f.takes(n)); ctx.Err() != nil {
+		if pause(ctx, f.takes(n), nil, nil); ctx.Err() != nil {
 			return Result{}, ctx.Err()
 		}
 	}
@@ -84,8 +84,6 @@ func (f *fake) starts() []time.Time {
 	}
 	return all
 }
-
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // logbook collects log lines.
 type logbook struct {
@@ -122,7 +120,7 @@ func (l *logbook) lines(t *testing.T) []map[string]any {
 // runFor runs jobs for a time, in the bubble of a test, and stops them.
 func runFor(t *testing.T, d time.Duration, jobs ...Job) *Service {
 	t.Helper()
-	s := New(quiet(), jobs)
+	s := New(Options{}, jobs)
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	if err := s.Run(ctx); err != nil {

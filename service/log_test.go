@@ -13,7 +13,7 @@ func TestLogLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var book logbook
 		f := &fake{t: t, takes: func(int) time.Duration { return 1500 * time.Millisecond }}
-		s := New(book.logger(), []Job{f.job("orders", "@hourly", time.UTC)})
+		s := New(Options{Log: book.logger()}, []Job{f.job("orders", "@hourly", time.UTC)})
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour-1)
 		defer cancel()
 		if err := s.Run(ctx); err != nil {
@@ -30,7 +30,7 @@ func TestLogLine(t *testing.T) {
 			}
 		}
 		st := s.Status()
-		if st.Files != 4 || st.Bytes != 600 || st.Milliseconds != 3000 || st.Jobs[0].Snapshot != 2 || st.Jobs[0].Runs != 2 {
+		if st.Files != 4 || st.Bytes != 600 || st.Milliseconds != 3000 || st.Jobs[0].Snapshot != 2 || st.Jobs[0].Total.Made != 2 {
 			t.Errorf("status %+v", st)
 		}
 	})
@@ -45,7 +45,7 @@ func TestLogFailure(t *testing.T) {
 			}
 			return errBroken
 		}}
-		s := New(book.logger(), []Job{f.job("orders", "@yearly", time.UTC)})
+		s := New(Options{Log: book.logger()}, []Job{f.job("orders", "@yearly", time.UTC)})
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		if err := s.Run(ctx); err != nil {
@@ -79,7 +79,7 @@ func TestLogStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var book logbook
 		f := &fake{t: t, takes: func(int) time.Duration { return time.Hour }}
-		s := New(book.logger(), []Job{f.job("orders", "@yearly", time.UTC)})
+		s := New(Options{Log: book.logger()}, []Job{f.job("orders", "@yearly", time.UTC)})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := s.Run(ctx); err != nil {

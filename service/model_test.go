@@ -48,7 +48,7 @@ func (h *history) play(t *testing.T) (runs []span, begin time.Time) {
 			}
 			return nil
 		}
-		if err := New(quiet(), []Job{f.job("a", h.expr, time.UTC)}).Run(ctx); err != nil {
+		if err := New(Options{}, []Job{f.job("a", h.expr, time.UTC)}).Run(ctx); err != nil {
 			t.Error(err)
 		}
 		runs = f.runs

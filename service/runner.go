@@ -9,22 +9,29 @@ import (
 	"time"
 )
 
-// runner runs one job, over and over, in one goroutine.
+// runner runs one job, over and over, in one goroutine. Another one looks what waits.
 type runner struct {
 	job    Job
+	o      *Options
 	log    *slog.Logger // says which archive it is about
-	record record
+	record *record
+	asked  chan struct{} // holds something when a run is to begin although none is due
+	poked  chan struct{} // holds something when a look is worth while
+
+	cancel context.CancelFunc
+	done   chan struct{} // closed when both goroutines have ended; nil before the first start
 }
 
-func newRunner(log *slog.Logger, j Job) *runner {
-	return &runner{job: j, log: log, record: record{status: JobStatus{Name: j.Name}}}
+func newRunner(o *Options, j Job) *runner {
+	return &runner{
+		job:    j,
+		o:      o,
+		log:    o.Log.With("archive", j.Name),
+		record: newRecord(j.Name),
+		asked:  make(chan struct{}, 1),
+		poked:  make(chan struct{}, 1),
+	}
 }
-
-func (r *runner) status() JobStatus { return r.record.get() }
-
-// wall returns the time by the wall clock alone, so that differences are those of the
-// wall clock, too.
-func wall() time.Time { return time.Now().Round(0) }
 
 // outcome is what came of a run.
 type outcome int
@@ -35,24 +42,43 @@ const (
 	stopped // it failed after it was told to end
 )
 
-// loop runs the job when it is due, until ctx ends.
-func (r *runner) loop(ctx context.Context) {
-	defer r.record.idle()
+// run runs the job when it is due, until ctx ends.
+func (r *runner) run(ctx context.Context) {
+	defer close(r.done)
+	looking := make(chan struct{})
 	a := r.begin(ctx)
+	go func() {
+		defer close(looking)
+		r.lookOut(ctx)
+	}()
 	for ctx.Err() == nil {
-		if d := a.wait(wall()); d > 0 {
+		if d := a.wait(r.o.wall()); d > 0 && !r.record.isAsked() {
 			at, _ := a.next()
-			r.record.next(at)
-			sleep(ctx, d)
+			r.record.plan(at, a.late(r.record.lastTook()))
+			r.sleep(ctx, d)
 			continue
 		}
 		r.once(ctx, a)
+	}
+	r.record.idle()
+	<-looking
+}
+
+// sleep returns after d, when a run is asked for, or when ctx ends.
+func (r *runner) sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.asked:
+	case <-ctx.Done():
 	}
 }
 
 // begin finds out when the last snapshot was made. It counts as running, for it may hang.
 func (r *runner) begin(ctx context.Context) *agenda {
-	r.record.began(wall())
+	r.recall()
+	r.record.began(r.o.wall())
 	defer r.record.idle()
 	var last time.Time
 	err := guard(func() (err error) {
@@ -65,20 +91,45 @@ func (r *runner) begin(ctx context.Context) *agenda {
 	if err != nil {
 		last = time.Time{}
 	}
-	return newAgenda(&r.job, last, wall())
+	now := r.o.wall()
+	a := newAgenda(&r.job, last, now)
+	if r.record.get().FailuresInRow > 0 { // before a restart
+		a.retry, a.owed = now, now
+	}
+	r.record.found(last)
+	return a
+}
+
+// ask has a run begin as soon as none goes on.
+func (r *runner) ask() (Asked, error) {
+	running, ok := r.record.ask()
+	if !ok {
+		return "", fmt.Errorf("%s: %w", r.job.Name, ErrBusy)
+	}
+	poke(r.asked)
+	if running {
+		return Waiting, nil
+	}
+	return Started, nil
 }
 
 // once makes one run and writes one line about it.
 func (r *runner) once(ctx context.Context, a *agenda) {
 	start := time.Now() // with the monotonic clock, for the duration
-	a.began(start.Round(0))
-	r.record.began(start.Round(0))
+	began := r.o.wall()
+	a.began(began)
+	r.record.began(began)
+	select {
+	case <-r.asked: // this run is the one that was asked for
+	default:
+	}
+	r.record.plan(time.Time{}, a.late(r.record.lastTook()))
 	var res Result
 	err := guard(func() (err error) {
 		res, err = r.job.Run(ctx)
 		return err
 	})
-	took, now := time.Since(start), wall()
+	took, now := time.Since(start), r.o.wall()
 	o := succeeded
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -88,18 +139,24 @@ func (r *runner) once(ctx context.Context, a *agenda) {
 	}
 	a.ended(now, o)
 	r.record.ended(now, took, res, o, err)
-	r.report(res, took, o, err, a)
+	next, _ := a.next()
+	r.record.plan(next, a.late(r.record.lastTook()))
+	r.report(res, took, o, err, next)
+	r.keep()
+	poke(r.poked)
+	if r.o.Ended != nil {
+		r.o.Ended(r.record.get())
+	}
 }
 
 // report writes the line about a run.
-func (r *runner) report(res Result, took time.Duration, o outcome, err error, a *agenda) {
+func (r *runner) report(res Result, took time.Duration, o outcome, err error, next time.Time) {
 	l := r.log.With("snapshot", res.Snapshot, "files", res.Files, "bytes", res.Bytes, "ms", took.Milliseconds())
 	switch {
 	case o == stopped:
 		l.Info("the run was stopped", attributes(err)...)
 	case o == failed:
-		next, _ := a.next()
-		l.Error("the run failed", append(attributes(err), "attempt", a.failures, "next", next)...)
+		l.Error("the run failed", append(attributes(err), "attempt", r.record.get().FailuresInRow, "next", next)...)
 	case res.Snapshot == 0:
 		l.Info("nothing new since the last snapshot")
 	default:
@@ -116,13 +173,11 @@ func attributes(err error) []any {
 	return all
 }
 
-// sleep returns after d, or when ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
+// poke puts something into a channel that holds one, unless it does already.
+func poke(c chan<- struct{}) {
 	select {
-	case <-t.C:
-	case <-ctx.Done():
+	case c <- struct{}{}:
+	default:
 	}
 }
 

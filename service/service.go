@@ -1,8 +1,8 @@
-// Package service makes snapshots on schedule. It knows nothing of archives: a Job is a
-// name, a schedule and a function that makes one snapshot.
+// Package service does things on schedule, such as making snapshots. It knows nothing of
+// archives: a Job is a name, a schedule and a few functions.
 //
 //	schedule, err := service.ParseSchedule("*/15 * * * *", time.UTC)
-//	s := service.New(log, []service.Job{{
+//	s := service.New(service.Options{Log: log}, []service.Job{{
 //		Name:     "orders",
 //		Schedule: schedule,
 //		Run:      backup,
@@ -14,7 +14,8 @@
 // and no job ever overlaps with itself. What becomes due while a job runs is made up for
 // by one run right after it. The first run comes at once when the newest snapshot is
 // older than it should be. What fails is tried again after a second, then two, four, up
-// to an hour, and in any case when it is due the next time.
+// to an hour, and in any case when it is due the next time. Trigger has a run begin at
+// once, or, when one goes on, right after it; one that waits is not queued behind another.
 //
 // # Time
 //
@@ -31,91 +32,146 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/strongroom-dev/strongroom/config"
 )
-
-// Schedule says when a job is due. Implementations are safe for concurrent use.
-type Schedule interface {
-	// Next returns the first time that is later than after, or the zero time if there
-	// is none.
-	Next(after time.Time) time.Time
-}
-
-// ParseSchedule reads a schedule as it stands in the configuration file: five-field cron,
-// @hourly and the like, or @every 10m. See config.ParseSchedule.
-func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
-	s, err := config.ParseSchedule(expr, location)
-	if err != nil {
-		return nil, fmt.Errorf("reading a schedule: %w", err)
-	}
-	return s, nil
-}
-
-// Job is something to be done on schedule. Its functions are called by one goroutine at a
-// time. They must return soon once ctx has ended: see Service.Stop.
-type Job struct {
-	Name     string
-	Schedule Schedule
-
-	// Jitter: each scheduled run is put off by a random time below this, so that many
-	// hosts do not begin at the same moment. What becomes due meanwhile is covered by
-	// that run.
-	Jitter time.Duration
-
-	// Run makes one snapshot. If it fails, it is called again. Its result counts all the
-	// same. A panic is a failure.
-	Run func(ctx context.Context) (Result, error)
-
-	// Last says when the newest snapshot was made; the zero time if there is none. It
-	// is asked once, at the start. If it fails, a snapshot is due: that attempt finds
-	// out what is the matter and is tried again.
-	Last func(ctx context.Context) (time.Time, error)
-}
-
-// Result says what a run did.
-type Result struct {
-	Snapshot int64 // the number of the snapshot that was made; 0: there was nothing new
-	Files    int64 // copied
-	Bytes    int64 // copied
-}
 
 // Grace is how long Stop waits for runs that were told to end. The program, which has ten
 // seconds in all, needs a little of them afterwards.
 const Grace = 9 * time.Second
 
-// What Start and Stop report; test with errors.Is.
+// What a Service reports; test with errors.Is.
 var (
 	// ErrRunning: the service was started already, or runs from before its last stop
 	// have not ended; starting would let jobs overlap with themselves.
 	ErrRunning = errors.New("the service runs already")
 	// ErrHanging: runs did not end although they were told to. They are left behind.
 	ErrHanging = errors.New("some runs do not end")
+	// ErrStopped: nothing can be asked of a service that does not run.
+	ErrStopped = errors.New("the service does not run")
+	// ErrNoJob: there is no job of that name.
+	ErrNoJob = errors.New("there is no such job")
+	// ErrBusy: a run that was asked for has not begun yet.
+	ErrBusy = errors.New("a run waits already")
 )
+
+// Asked is what came of asking for a run.
+type Asked string
+
+// A run begins at once, or as soon as the one that goes on has ended.
+const (
+	Started Asked = "started"
+	Waiting Asked = "waiting"
+)
+
+// Options is what all jobs share. The zero value is ready for use.
+type Options struct {
+	Log   *slog.Logger     // a line for each run; nil: nothing is logged
+	Dir   string           // where jobs remember what they did across restarts; empty: they do not
+	Ended func(JobStatus)  // called after each run by the job's goroutine, which waits for it; may be nil
+	Now   func() time.Time // the wall clock; nil: time.Now
+}
+
+// wall returns the time by the wall clock alone, so that differences are those of the
+// wall clock, too.
+func (o *Options) wall() time.Time { return o.Now().Round(0) }
 
 // Service runs jobs on schedule. It can be started and stopped any number of times. Its
 // methods are safe for concurrent use.
 type Service struct {
-	log     *slog.Logger
-	runners []*runner
+	o Options
 
 	mu      sync.Mutex
-	cancel  context.CancelFunc // of the current start
-	done    chan struct{}      // closed when all its goroutines have ended; nil before the first start
+	runners []*runner
+	retired []*runner // told to end, and not known to have done so
+
+	ctx     context.Context //nolint:containedctx // of the current start
+	cancel  context.CancelFunc
+	all     *sync.WaitGroup // the goroutines of the current start
+	done    chan struct{}   // closed when all of them have ended; nil before the first start
 	started time.Time
 }
 
 // New returns a service for jobs with different names. It does nothing before it is
 // started.
-func New(log *slog.Logger, jobs []Job) *Service {
-	s := &Service{log: log}
-	for _, j := range jobs {
-		s.runners = append(s.runners, newRunner(log.With("archive", j.Name), j))
+func New(o Options, jobs []Job) *Service {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Service{o: o}
+	s.Set(jobs)
 	return s
+}
+
+// Set replaces the jobs. One that has the same name and version as before is not touched.
+// One that is another, or is not there any more, is told to end; the new one of that name
+// knows what the old one did, and begins when that has ended.
+func (s *Service) Set(jobs []Job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := make(map[string]*runner, len(s.runners))
+	for _, r := range s.runners {
+		old[r.job.Name] = r
+	}
+	next := make([]*runner, 0, len(jobs))
+	for _, j := range jobs {
+		was := old[j.Name]
+		delete(old, j.Name)
+		if was != nil && was.job.Version == j.Version {
+			next = append(next, was)
+			continue
+		}
+		r := newRunner(&s.o, j)
+		if was != nil {
+			r.record = was.record
+			s.retire(was)
+		}
+		next = append(next, r)
+		if s.alive() {
+			s.launch(r)
+		}
+	}
+	for _, r := range s.runners {
+		if old[r.job.Name] == r {
+			s.retire(r)
+		}
+	}
+	s.runners = next
+}
+
+// retire tells a runner to end.
+func (s *Service) retire(r *runner) {
+	s.retired = slices.DeleteFunc(s.retired, func(r *runner) bool { return !r.busy() })
+	if r.cancel != nil {
+		r.cancel()
+		s.retired = append(s.retired, r)
+	}
+}
+
+// alive reports whether goroutines may be added.
+func (s *Service) alive() bool { return s.ctx != nil && s.ctx.Err() == nil }
+
+// launch starts a runner once those have ended that had its job before.
+func (s *Service) launch(r *runner) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	r.cancel, r.done = cancel, make(chan struct{})
+	var before []<-chan struct{}
+	for _, old := range s.retired {
+		if old.job.Name == r.job.Name {
+			before = append(before, old.done)
+		}
+	}
+	s.all.Go(func() {
+		for _, done := range before {
+			<-done
+		}
+		r.run(ctx)
+	})
 }
 
 // Run starts the service and returns when it was stopped: after ctx ended or Stop was
@@ -145,19 +201,37 @@ func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	s.cancel, s.done, s.started = cancel, done, time.Now().Round(0)
-	s.log.Info("the service has started", "archives", len(s.runners))
-	var all sync.WaitGroup
+	s.ctx, s.cancel, s.all, s.done, s.started = ctx, cancel, &sync.WaitGroup{}, done, s.o.wall()
+	s.o.Log.Info("the service has started", "archives", len(s.runners))
 	for _, r := range s.runners {
-		all.Go(func() { r.loop(ctx) })
+		s.launch(r)
 	}
 	go func() {
 		<-ctx.Done() // also when there is nothing to do
+		s.mu.Lock()
+		all := s.all // nobody adds to it any more
+		s.mu.Unlock()
 		all.Wait()
-		s.log.Info("the service has stopped")
+		s.o.Log.Info("the service has stopped")
 		close(done)
 	}()
 	return ctx, done, nil
+}
+
+// Trigger has a run of a job begin, and does not wait for it. It returns ErrNoJob,
+// ErrBusy, or ErrStopped.
+func (s *Service) Trigger(name string) (Asked, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.alive() {
+		return "", ErrStopped
+	}
+	for _, r := range s.runners {
+		if r.job.Name == name {
+			return r.ask()
+		}
+	}
+	return "", fmt.Errorf("%s: %w", name, ErrNoJob)
 }
 
 // Stop tells all runs to end, by their context, and waits until they have, or for Grace:
@@ -182,13 +256,28 @@ func (s *Service) wait(done <-chan struct{}) error {
 		return nil
 	case <-grace.C:
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var names []string
-	for _, r := range s.runners {
-		if r.status().Running() {
+	for _, r := range slices.Concat(s.runners, s.retired) {
+		if r.busy() && !slices.Contains(names, r.job.Name) {
 			names = append(names, r.job.Name)
 		}
 	}
 	return fmt.Errorf("stopping: %w after %v: %s", ErrHanging, Grace, strings.Join(names, ", "))
+}
+
+// busy reports whether the runner was started and has not ended.
+func (r *runner) busy() bool {
+	if r.done == nil {
+		return false
+	}
+	select {
+	case <-r.done:
+		return false
+	default:
+		return true
+	}
 }
 
 // Running reports whether the service was started and has not ended. After Stop returned

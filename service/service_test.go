@@ -87,7 +87,7 @@ func TestRetries(t *testing.T) {
 			want = min(2*want, time.Hour)
 		}
 		j := s.Status().Jobs[0]
-		if j.Failures != failures || j.Attempt != 0 || !errors.Is(j.LastError, errBroken) || !j.LastFailure.Before(j.LastSuccess) {
+		if j.Total.Failed != failures || j.FailuresInRow != 0 || j.LastError != errBroken.Error() || !j.LastFailure.Before(j.LastSuccess) {
 			t.Errorf("status %+v", j)
 		}
 	})
@@ -117,7 +117,7 @@ func TestFailuresDoNotMissTheSchedule(t *testing.T) {
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t, takes: func(int) time.Duration { return time.Hour }}
-		s := New(quiet(), []Job{f.job("a", "@daily", time.UTC)})
+		s := New(Options{}, []Job{f.job("a", "@daily", time.UTC)})
 		if s.Running() || s.Stop() != nil {
 			t.Error("it runs before it was started")
 		}
@@ -143,7 +143,7 @@ func TestStop(t *testing.T) {
 				t.Errorf("it still runs: %+v", st)
 			}
 		}
-		if st := s.Status(); st.Milliseconds != 3*60_000 || st.Jobs[0].Failures != 0 || st.Jobs[0].Runs != 3 {
+		if st := s.Status(); st.Milliseconds != 3*60_000 || st.Jobs[0].Total.Runs() != 0 {
 			t.Errorf("status %+v", st)
 		}
 	})
@@ -153,7 +153,7 @@ func TestStatusBetweenRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		f := &fake{t: t, last: begin}
-		s := New(quiet(), []Job{f.job("a", "@daily", time.UTC)})
+		s := New(Options{}, []Job{f.job("a", "@daily", time.UTC)})
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +173,7 @@ func TestStatusBetweenRuns(t *testing.T) {
 		if err := s.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		if j := s.Status().Jobs[0]; !j.Next.IsZero() || j.Runs != 3 {
+		if j := s.Status().Jobs[0]; !j.Next.IsZero() || j.Total.Runs() != 3 {
 			t.Errorf("after the end: %+v", j)
 		}
 	})
@@ -185,7 +185,7 @@ func TestHanging(t *testing.T) {
 		release := make(chan struct{})
 		bad := &fake{t: t, during: func() { <-release }}
 		good := &fake{t: t}
-		s := New(quiet(), []Job{bad.job("bad", "@hourly", time.UTC), good.job("good", "@hourly", time.UTC)})
+		s := New(Options{}, []Job{bad.job("bad", "@hourly", time.UTC), good.job("good", "@hourly", time.UTC)})
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour-1)
 		defer cancel()
 		begin := time.Now()
@@ -227,7 +227,7 @@ func TestHangingLast(t *testing.T) {
 
 func TestNoJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New(quiet(), nil)
+		s := New(Options{}, nil)
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +245,7 @@ func TestNoJobs(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t, takes: func(n int) time.Duration { return time.Duration(n%7) * time.Second }}
-		s := New(quiet(), []Job{f.job("a", "* * * * *", time.UTC)})
+		s := New(Options{}, []Job{f.job("a", "* * * * *", time.UTC)})
 		for range 8 {
 			go func() {
 				for range 50 {

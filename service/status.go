@@ -1,11 +1,8 @@
 package service
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
-// Status is what the service has done since it was made, in all its starts.
+// Status is what the service has done.
 type Status struct {
 	Running      bool
 	Started      time.Time // the last start; zero before the first
@@ -15,103 +12,107 @@ type Status struct {
 	Jobs         []JobStatus
 }
 
-// JobStatus is what one job has done.
+// JobStatus is what one job has done, also before a restart where the service remembers. A
+// zero time means never, or not known.
 type JobStatus struct {
-	Name         string
-	Began        time.Time // of the run that goes on now; zero: none does
-	Next         time.Time // when the next run begins; zero: not known, or never
-	Runs         int64     // that ended, well or not
-	Failures     int64     // of these; being stopped is none
-	Attempt      int       // failures in a row
-	Files        int64     // copied
-	Bytes        int64     // copied
-	Milliseconds int64     // spent in runs
-	Snapshot     int64     // the number of the last snapshot made; 0: none since the start
-	LastSuccess  time.Time // when a run last ended well; zero: never
-	LastFailure  time.Time // when a run last failed; zero: never
-	LastError    error     // why; it stays after a success. nil: none failed
+	Name    string
+	Began   time.Time // of the run that goes on now; zero: none does
+	Waiting bool      // one more begins when that has ended
+	Next    time.Time // when the next run begins
+	Late    time.Time // by when one must have ended well; after it the job is overdue
+
+	FailuresInRow int64
+	LastSuccess   time.Time // when a run last ended well; after a start, the newest snapshot's time if that is later
+	LastFailure   time.Time // when a run last failed
+	LastError     string    // why; it stays after a success
+	Snapshot      int64     // the number of the last snapshot made; 0: none yet
+
+	Total   Total
+	Last    Run   // the last that ended
+	History []Run // the newest, oldest first
+
+	Ahead     Ahead // what waits, when that was last looked at
+	LookError error // why that could not be found out
 }
 
 // Running reports whether the job runs at this moment.
-func (j JobStatus) Running() bool { return !j.Began.IsZero() }
+func (j *JobStatus) Running() bool { return !j.Began.IsZero() }
 
-// Status returns what the service has done, one element a job, in the order of New.
+// Overdue reports whether a run should have ended well by now and did not.
+func (j *JobStatus) Overdue(now time.Time) bool { return !j.Late.IsZero() && now.After(j.Late) }
+
+// count adds a run that ended.
+func (j *JobStatus) count(run Run) {
+	switch run.Outcome {
+	case Made:
+		j.Total.Made++
+	case Unchanged:
+		j.Total.Unchanged++
+	case Failed:
+		j.Total.Failed++
+	}
+	j.Last = run
+	j.History = append(j.History, run)
+	if n := len(j.History) - maxHistory; n > 0 {
+		j.History = append([]Run(nil), j.History[n:]...)
+	}
+}
+
+// Outcome is how a run ended.
+type Outcome string
+
+// How a run can end. One that was stopped is none of these, and not counted.
+const (
+	Made      Outcome = "made"      // a snapshot
+	Unchanged Outcome = "unchanged" // there was nothing new
+	Failed    Outcome = "failed"
+)
+
+// Run is one that ended.
+type Run struct {
+	Start    time.Time     `json:"start"`
+	Duration time.Duration `json:"duration_ns"`
+	Outcome  Outcome       `json:"outcome"`
+	Snapshot int64         `json:"snapshot,omitempty"` // 0: it made none
+	Files    int64         `json:"files,omitempty"`    // copied
+	Bytes    int64         `json:"bytes,omitempty"`    // copied
+	Error    string        `json:"error,omitempty"`
+}
+
+// Total is what all runs did.
+type Total struct {
+	Made         int64 `json:"made"`
+	Unchanged    int64 `json:"unchanged"`
+	Failed       int64 `json:"failed"`
+	Files        int64 `json:"files"` // copied
+	Bytes        int64 `json:"bytes"` // copied
+	Milliseconds int64 `json:"milliseconds"`
+}
+
+// Runs is how many ended.
+func (t *Total) Runs() int64 { return t.Made + t.Unchanged + t.Failed }
+
+// Status returns what the service has done, one element a job, in the order in which they
+// were given.
 func (s *Service) Status() Status {
 	s.mu.Lock()
 	status := Status{Running: s.running(), Started: s.started}
+	runners := s.runners
 	s.mu.Unlock()
 	var spent time.Duration
-	for _, r := range s.runners {
-		j := r.status()
+	for _, r := range runners {
+		j := r.record.get()
 		status.Jobs = append(status.Jobs, j)
-		status.Files += j.Files
-		status.Bytes += j.Bytes
+		status.Files += j.Total.Files
+		status.Bytes += j.Total.Bytes
 		spent += r.record.time()
 	}
 	status.Milliseconds = spent.Milliseconds()
 	return status
 }
 
-// record keeps one job's status. It is safe for concurrent use.
-type record struct {
-	mu     sync.Mutex
-	status JobStatus
-	spent  time.Duration // more exact than the sum of milliseconds
-}
-
-func (r *record) get() JobStatus {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.status
-}
-
 func (r *record) time() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.spent
-}
-
-// next notes when the next run begins.
-func (r *record) next(t time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.status.Next = t
-}
-
-// began notes that a run begins.
-func (r *record) began(now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.status.Began, r.status.Next = now, time.Time{}
-}
-
-// idle notes that the job does nothing at all.
-func (r *record) idle() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.status.Began, r.status.Next = time.Time{}, time.Time{}
-}
-
-// ended notes what came of a run.
-func (r *record) ended(now time.Time, took time.Duration, res Result, o outcome, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	j := &r.status
-	j.Began = time.Time{}
-	j.Runs++
-	j.Files += res.Files
-	j.Bytes += res.Bytes
-	r.spent += took
-	j.Milliseconds = r.spent.Milliseconds()
-	if res.Snapshot != 0 {
-		j.Snapshot = res.Snapshot
-	}
-	switch o {
-	case succeeded:
-		j.LastSuccess, j.Attempt = now, 0
-	case failed:
-		j.LastFailure, j.LastError = now, err
-		j.Failures++
-		j.Attempt++
-	}
 }

@@ -1,0 +1,66 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"io"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// Ahead is what a source holds and the newest snapshot does not.
+type Ahead struct {
+	Files  int   // closed files, and a tail that grew
+	Bytes  int64 // of those; of a tail that grew, what is new
+	Closed int   // of Files, those that are closed
+	// Mark is the same as long as the closed files that are ahead are the same, as far as
+	// names, sizes and times tell.
+	Mark uint64
+}
+
+// Ahead compares a source with the newest snapshot that this Archive has read or made,
+// which it keeps in memory: it asks the store for nothing, and reads no content but the
+// beginnings that tell which files are closed. Before the first Backup or Snapshot all of
+// the source is ahead.
+func (a *Archive) Ahead(ctx context.Context, src Source) (Ahead, error) {
+	capture, err := src.Capture(ctx, func(source.File) bool { return false })
+	if err != nil {
+		return Ahead{}, fmt.Errorf("looking at the source: %w", err)
+	}
+	defer capture.Close()
+	a.mu.Lock()
+	known := a.known
+	a.mu.Unlock()
+	var newest *manifest.Manifest
+	if known != nil {
+		newest = known.m
+	}
+	plan, err := MakePlan(capture.Files, newest, nil)
+	if err != nil {
+		return Ahead{}, err
+	}
+	var ahead Ahead
+	mark := fnv.New64a()
+	for i := range plan.Upload {
+		f := &plan.Upload[i]
+		was, bytes := parentEntry(newest, f.Name), f.Size
+		if was != nil && was.State == manifest.Tail && was.Size <= f.Size {
+			bytes -= was.Size
+		}
+		if f.State == source.Tail && bytes == 0 {
+			continue
+		}
+		ahead.Files++
+		ahead.Bytes += bytes
+		if f.State == source.Closed {
+			ahead.Closed++
+			io.WriteString(mark, fmt.Sprintf("%s\x00%d %d\n", f.Name, f.Size, f.Modified.UnixNano()))
+		}
+	}
+	if ahead.Closed > 0 {
+		ahead.Mark = mark.Sum64()
+	}
+	return ahead, nil
+}

@@ -1,0 +1,153 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// HTTP is how the running service is reached.
+type HTTP struct {
+	Listen    string   `yaml:"listen"`     // host:port; DefaultListen when not given
+	TokenFile string   `yaml:"token_file"` // whose first line starts runs; absolute; empty: nobody may
+	Hosts     []string `yaml:"hosts"`      // more names under which it is asked for, such as a proxy's
+}
+
+// DefaultListen is where the service listens when http does not say it.
+const DefaultListen = "127.0.0.1:8470"
+
+// Verify is when an archive is verified, and how much of it is read back.
+type Verify struct {
+	Schedule string  `yaml:"schedule"` // as ParseSchedule reads it; never @close
+	Sample   float64 `yaml:"sample"`   // the part of the data that is read back, 0 to 1; 0: none
+}
+
+// DefaultCommandTimeout is how long a source's commands may take.
+const DefaultCommandTimeout = 5 * time.Minute
+
+// http returns the section http, or nil.
+func (s *section) http() *HTTP {
+	e, ok := s.entries["http"]
+	if !ok {
+		return nil
+	}
+	h, ok := s.section(e.value, "in http", keys[HTTP]())
+	if !ok {
+		return nil
+	}
+	out := &HTTP{Listen: DefaultListen, TokenFile: h.path("token_file"), Hosts: h.texts("hosts")}
+	if v, ok := h.text("listen"); ok {
+		host, port, err := net.SplitHostPort(v)
+		if n, bad := strconv.Atoi(port); err != nil || bad != nil || n < 0 || n > 65535 || strings.ContainsAny(host, "/ ") {
+			h.errors.add(h.entries["listen"].at, "listen cannot be %s; write host:port, such as %s", quote(v), DefaultListen)
+		}
+		out.Listen = v
+	}
+	for _, name := range out.Hosts {
+		if strings.ContainsAny(name, "/: ") {
+			h.errors.add(h.entries["hosts"].at, "hosts: %s is no host name; write it without scheme, port and path, such as backup.example.org", quote(name))
+		}
+	}
+	return out
+}
+
+// verify returns the section verify, or nil.
+func (s *section) verify(location *time.Location) *Verify {
+	e, ok := s.entries["verify"]
+	if !ok {
+		return nil
+	}
+	v, ok := s.section(e.value, "in verify", keys[Verify]())
+	if !ok {
+		return nil
+	}
+	out := &Verify{}
+	v.required("schedule", `"@daily"`)
+	if text, ok := v.text("schedule"); ok {
+		out.Schedule = text
+		parsed, err := ParseSchedule(text, location)
+		switch {
+		case err != nil:
+			v.errors.add(v.entries["schedule"].at, "%v", err)
+		case parsed.OnClose():
+			v.errors.add(v.entries["schedule"].at, "verify cannot be scheduled @close; write a time, such as @daily")
+		}
+	}
+	if text, ok := v.text("sample"); ok {
+		part, err := ParsePercent(text)
+		if err != nil {
+			v.errors.add(v.entries["sample"].at, "sample: %v", err)
+		}
+		out.Sample = part
+	}
+	return out
+}
+
+// ParsePercent reads a part of a whole, such as 2% or 0.5%, and returns it as a number from
+// 0 to 1.
+func ParsePercent(s string) (float64, error) {
+	digits, ok := strings.CutSuffix(s, "%")
+	n, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
+	if !ok || err != nil || strings.ContainsAny(digits, "eExXpPiInN_+-") || n > 100 {
+		return 0, fmt.Errorf("%s is no percentage from 0%% to 100%%, such as 2%%", quote(s))
+	}
+	return n / 100, nil
+}
+
+// texts returns a key's list of texts, expanded.
+func (s *section) texts(key string) []string {
+	e, ok := s.entries[key]
+	if !ok {
+		return nil
+	}
+	list, ok := e.value.(*ast.SequenceNode)
+	if !ok {
+		s.errors.add(e.at, "%s: %s; it must be a list, such as [a, b]", key, describe(e.value))
+		return nil
+	}
+	var all []string
+	for _, n := range list.Values {
+		one := section{decoder: s.decoder, entries: map[string]entry{key: {key: e.key, at: place(n.GetToken()), value: n}}}
+		if v, ok := one.text(key); ok {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// notify returns who is told. What is wrong with a target is said without showing it:
+// most have a secret in them.
+func (s *section) notify() ([]string, bool) {
+	if _, ok := s.entries["notify"]; !ok {
+		return nil, false
+	}
+	targets := s.texts("notify")
+	for i, t := range targets {
+		if !strings.Contains(t, "://") {
+			s.errors.add(s.entries["notify"].key, "the %d. entry is no URL; write one that begins with https:// or slack:// or the like (docs/cli.md)", i+1)
+		}
+	}
+	return targets, true
+}
+
+// commands fills in what is run before and after a snapshot.
+func (s *section) commands(src *Source) {
+	src.Before, _ = s.text("before")
+	src.After, _ = s.text("after")
+	if src.Before != "" || src.After != "" {
+		src.CommandTimeout = DefaultCommandTimeout
+	}
+	if v, ok := s.duration("command_timeout"); ok {
+		if v == 0 {
+			s.errors.add(s.entries["command_timeout"].at, "command_timeout must be longer than nothing, such as 5m")
+		}
+		if src.Before == "" && src.After == "" {
+			s.errors.add(s.entries["command_timeout"].key, "command_timeout has no effect without before or after; remove it")
+		}
+		src.CommandTimeout = v
+	}
+}

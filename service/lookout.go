@@ -1,0 +1,99 @@
+package service
+
+import (
+	"context"
+	"time"
+)
+
+// How often a job's source is looked at: a hint of the file system makes it sooner, a
+// source that takes long to look at makes it rarer, so that looking takes a fiftieth of
+// one processor at the most, and a tenth while the database writes.
+const (
+	lookOnClose  = 5 * time.Second  // where a file that closes makes a run due
+	lookAnyway   = 15 * time.Second // where only the status shows it
+	lookSpacing  = 500 * time.Millisecond
+	idleShare    = 50
+	hintedShare  = 10
+	repeatMark   = time.Minute // a run that left a closed file behind is tried again
+	troubledMark = 1           // the mark of a source that cannot be looked at
+)
+
+// lookOut looks what waits to be done, until ctx ends.
+func (r *runner) lookOut(ctx context.Context) {
+	if r.job.Look == nil {
+		return
+	}
+	every := lookAnyway
+	if r.job.OnClose {
+		every = lookOnClose
+	}
+	var hints <-chan struct{}
+	if r.job.Hints != nil {
+		hints = r.job.Hints(ctx)
+	}
+	var w closeWatch
+	for ctx.Err() == nil {
+		start := time.Now()
+		var ahead Ahead
+		err := guard(func() (err error) {
+			ahead, err = r.job.Look(ctx)
+			return err
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		r.record.looked(ahead, err)
+		if r.job.OnClose {
+			r.askOnClose(&w, ahead, err)
+		}
+		took := time.Since(start)
+		if !pause(ctx, max(lookSpacing, hintedShare*took), nil, nil) {
+			return
+		}
+		pause(ctx, max(every, idleShare*took), hints, r.poked)
+	}
+}
+
+// pause waits for d or for something on a channel; it returns false when ctx has ended.
+func pause(ctx context.Context, d time.Duration, hints, poked <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-hints:
+	case <-poked:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// closeWatch remembers for which closed files a run was asked last.
+type closeWatch struct {
+	mark uint64
+	at   time.Time
+}
+
+// askOnClose asks for a run when closed files wait for which none was asked. A source that
+// cannot be looked at is the run's to explain: it fails, is counted and tried again.
+func (r *runner) askOnClose(w *closeWatch, ahead Ahead, err error) {
+	mark := ahead.Mark
+	if err != nil {
+		mark = troubledMark
+	}
+	now := r.o.wall()
+	r.record.closed(mark != 0, now)
+	if mark == 0 {
+		w.mark = 0
+		return
+	}
+	j := r.record.get()
+	again := !j.Running() && j.FailuresInRow == 0 && (now.Sub(w.at) >= repeatMark || now.Before(w.at))
+	if mark == w.mark && !again {
+		return
+	}
+	if _, err := r.ask(); err != nil {
+		return // one waits already; the next look sees what is left
+	}
+	w.mark, w.at = mark, now
+}
