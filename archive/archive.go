@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -44,9 +46,30 @@ const DefaultTransfers = 8
 // Options is how an archive is used. The zero value is ready for use.
 type Options struct {
 	Transfers int          // files read, sent or fetched at once; 0 means DefaultTransfers
+	Slots     Slots        // what archives have together; nil: each has Transfers for itself
 	Witness   *Witness     // remembers on this host what was seen last; nil: nothing does
 	Log       *slog.Logger // gets warnings; nil discards them
 	Progress  *Progress    // is kept up to date; nil: nobody looks
+}
+
+// Slots limit how many files several archives read, send or fetch at once, all together.
+// Implementations are safe for concurrent use.
+type Slots interface {
+	// Take waits for a slot, or until ctx ends: then it returns the context's cause. The
+	// slot is given back by calling what is returned, once.
+	Take(ctx context.Context) (giveBack func(), err error)
+}
+
+// take waits for a slot where there are any.
+func (a *Archive) take(ctx context.Context) (giveBack func(), err error) {
+	if a.slots == nil {
+		return func() {}, nil
+	}
+	giveBack, err = a.slots.Take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("waiting for the transfers of other archives: %w", err)
+	}
+	return giveBack, nil
 }
 
 // An Archive is the history of one node's log files in a store. Its methods may be
@@ -56,6 +79,7 @@ type Archive struct {
 	store     Store
 	codec     *manifest.PageCodec
 	transfers int
+	slots     Slots
 	witness   *Witness
 	log       *slog.Logger
 	progress  *Progress
@@ -74,6 +98,7 @@ func New(store Store, o Options) *Archive {
 		store:     store,
 		codec:     manifest.NewPageCodec(),
 		transfers: o.Transfers,
+		slots:     o.Slots,
 		witness:   o.Witness,
 		log:       o.Log,
 		progress:  o.Progress,

@@ -170,7 +170,14 @@ func (v *verification) each(ctx context.Context, look func(context.Context, stri
 		if running.Err() != nil {
 			break
 		}
-		g.Go(func() error { return look(running, key, n) })
+		g.Go(func() error {
+			giveBack, err := v.take(running)
+			if err != nil {
+				return err
+			}
+			defer giveBack()
+			return look(running, key, n)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return err

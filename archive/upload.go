@@ -35,11 +35,15 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 			break
 		}
 		g.Go(func() error {
+			giveBack, err := r.take(running)
+			if err != nil {
+				return err
+			}
+			defer giveBack()
 			if len(group) > 1 {
 				return r.storeBundle(running, memory, files, group, parent, entries)
 			}
 			i := group[0]
-			var err error
 			if entries[i], err = r.storeFile(running, &files[i], parentEntry(parent, files[i].Name)); err != nil {
 				return fmt.Errorf("%s: %w", files[i].Name, err)
 			}

@@ -17,6 +17,7 @@ type VerifyOptions struct {
 	Snapshots []Selector // only these and what they need; none: the whole archive
 	Checksums bool       // ask the provider for each object's checksum
 	ReadData  bool       // fetch and hash everything: only this finds bit rot
+	Sample    float64    // above 0: fetch and hash this part of the stored bytes, up to 1, chosen at random
 }
 
 // Problem is one thing that is wrong with an archive.
@@ -33,6 +34,7 @@ type VerifyReport struct {
 	Snapshots    int       `json:"snapshots"`    // looked at
 	Objects      int       `json:"objects"`      // that they need
 	Bytes        int64     `json:"bytes"`        // stored bytes of those
+	ReadObjects  int       `json:"read_objects"` // that were fetched and hashed
 	ReadBytes    int64     `json:"read_bytes"`   // plain bytes that were fetched and hashed
 	Compared     int       `json:"compared"`     // objects of which the provider was asked for the checksum, and had one to compare
 	Uncompared   int       `json:"uncompared"`   // of which it has none, or none is known: bundles, and stores that keep no checksums
@@ -57,7 +59,8 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 			return nil, err
 		}
 	}
-	if o.ReadData {
+	if o.ReadData || o.Sample > 0 {
+		v.choose()
 		if err := v.readData(ctx); err != nil {
 			return nil, err
 		}
@@ -68,7 +71,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 
 // afresh is the same archive with nothing remembered, so that all is read again.
 func (a *Archive) afresh() *Archive {
-	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, witness: a.witness, log: a.log, progress: a.progress}
+	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, slots: a.slots, witness: a.witness, log: a.log, progress: a.progress}
 }
 
 // A need is an object that snapshots name, and what they say of it.
@@ -79,6 +82,7 @@ type need struct {
 	parts   []needPart
 	spans   []span
 	found   bool
+	skip    bool // it is not in the sample
 	bad     bool // a problem was reported already
 }
 
@@ -303,74 +307,6 @@ func (v *verification) compare(o *Object, n *need) {
 	case byMD5 && o.MD5 != n.stored.MD5:
 		v.problem(Problem{Object: o.Key, What: "checksum", Detail: fmt.Sprintf("the provider says MD5 %s and it was stored with %s", o.MD5, n.stored.MD5)})
 	}
-}
-
-// readData fetches every part once and hashes it. The pages were read already.
-func (v *verification) readData(ctx context.Context) error {
-	for _, n := range v.needs {
-		for _, p := range n.parts {
-			if !n.bad {
-				v.progress.plan(1, p.part.Size)
-			}
-		}
-	}
-	err := v.each(ctx, func(ctx context.Context, key string, n *need) error {
-		files := make([]manifest.File, len(n.parts)) // each part as if it were a file
-		for i, p := range n.parts {
-			files[i] = manifest.File{Name: p.file, Size: p.part.Size, SHA256: p.part.SHA256, Parts: []manifest.Part{*p.part}}
-		}
-		for _, run := range neighbours(files) {
-			if err := v.readRun(ctx, key, files, run); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return v.readStretched(ctx)
-}
-
-// readStretched reads the files of several parts once more, as a restore would. What is
-// wrong with a part was reported already.
-func (v *verification) readStretched(ctx context.Context) error {
-	for _, f := range v.stretched {
-		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return v.needs[p.Object].bad }) {
-			continue
-		}
-		err := v.fetchFile(ctx, f, discard{})
-		switch {
-		case errors.Is(err, ErrDamaged):
-			v.problem(Problem{Object: f.Parts[0].Object, What: "content", Detail: err.Error(), Files: []string{f.Name}})
-		case err != nil:
-			return err
-		}
-	}
-	return nil
-}
-
-// readRun fetches and hashes parts that lie side by side in an object.
-func (v *verification) readRun(ctx context.Context, key string, files []manifest.File, run []int) error {
-	together := v.openRun(ctx, files, run)
-	defer together.close()
-	for _, i := range run {
-		f := &files[i]
-		err := together.fetch(ctx, f, discard{})
-		v.progress.file()
-		switch {
-		case errors.Is(err, ErrDamaged):
-			detail := strings.TrimPrefix(err.Error(), f.Name+": "+key+", ")
-			v.problem(Problem{Object: key, What: "content", Detail: detail, Files: []string{f.Name}})
-		case err != nil:
-			return err
-		default:
-			v.mu.Lock()
-			v.report.ReadBytes += f.Size
-			v.mu.Unlock()
-		}
-	}
-	return nil
 }
 
 func (v *verification) finish() {

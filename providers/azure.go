@@ -42,6 +42,7 @@ type azureStore struct {
 
 	blocks    chan struct{} // a token for each block in flight, over all Puts
 	transport *http.Transport
+	counter   *Counter
 }
 
 // openAzure builds the client: the account's key, a shared access signature or Microsoft
@@ -52,7 +53,7 @@ func openAzure(a *address, o Options) (Bucket, error) {
 	}
 	s := &azureStore{
 		where: a.where, prefix: a.prefix, timeout: o.Timeout,
-		blocks: make(chan struct{}, o.Transfers), transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
+		blocks: make(chan struct{}, o.Transfers), transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, counter: o.Counter,
 	}
 	tune(s.transport, &o)
 	account, endpoint, err := azureEndpoint(a)
@@ -106,11 +107,11 @@ func (s *azureStore) connect(account, containerURL string, retry policy.Policy) 
 
 // http is a client on the store's connections.
 func (s *azureStore) http() *http.Client {
-	return &http.Client{
+	return s.counter.counting(&http.Client{
 		Transport: s.transport,
 		// The signature would not hold elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	})
 }
 
 // azureTokens marks the errors of a credential chain, of which not all have a type.

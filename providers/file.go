@@ -27,10 +27,14 @@ type fileStore struct {
 func openFile(a *address, o Options) (Bucket, error) {
 	s := &fileStore{where: a.where, tree: &tree{root: filepath.Clean(a.dir)}}
 	s.portable = portable{bucket: blob.NewBucket(&fileDriver{s.tree}), fail: s.fail}
+	var b fileBucket = s
 	if o.Bandwidth != nil {
-		return &slowed{s, o.Bandwidth}, nil
+		b = &slowed{s, o.Bandwidth}
 	}
-	return s, nil
+	if o.Counter != nil {
+		b = &countedFile{b, o.Counter}
+	}
+	return b, nil
 }
 
 func (s *fileStore) fail(op, key string, err error) error {

@@ -59,7 +59,7 @@ func openGCS(ctx context.Context, a *address, o Options) (Bucket, error) {
 	transport := &gcsTransport{base: tr}
 	// The module would look for credentials at once, and export figures with them.
 	opts := []option.ClientOption{
-		option.WithHTTPClient(&http.Client{Transport: transport}), option.WithoutAuthentication(),
+		option.WithHTTPClient(o.Counter.counting(&http.Client{Transport: transport})), option.WithoutAuthentication(),
 		storage.WithJSONReads(), storage.WithDisabledClientMetrics(),
 	}
 	if endpoint == "" {

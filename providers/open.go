@@ -27,6 +27,8 @@ type Options struct {
 	// Bandwidth limits what is sent and received; nil: nothing does. Buckets may share
 	// one.
 	Bandwidth *Bandwidth
+	// Counter counts what is asked of the service; nil: nobody does.
+	Counter *Counter
 	// Log gets what is worth telling and is no error; nil: nobody.
 	Log *slog.Logger
 

@@ -135,11 +135,11 @@ func s3HTTP(cfg *aws.Config, o *Options) *http.Client {
 		b = awshttp.NewBuildableClient()
 	}
 	tr := b.WithTransportOptions(func(tr *http.Transport) { tune(tr, o) }).GetTransport()
-	return &http.Client{
+	return o.Counter.counting(&http.Client{
 		Transport: tr,
 		// A redirect means another region: the signature would not hold there.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	})
 }
 
 func checkBucketName(name string) error {

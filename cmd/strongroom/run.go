@@ -57,7 +57,7 @@ func (a *app) runService(ctx context.Context) (err error) {
 	if len(jobs) == 0 {
 		return usage("no archive in the configuration has a schedule, so there is nothing to run")
 	}
-	return service.New(a.log, jobs).Run(ctx)
+	return service.New(service.Options{Log: a.log}, jobs).Run(ctx)
 }
 
 // ignoreHangup says that SIGHUP does nothing yet, until stop is called. It would otherwise

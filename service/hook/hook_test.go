@@ -1,0 +1,118 @@
+package hook
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func run(t *testing.T, line string, timeout time.Duration, env ...string) error {
+	t.Helper()
+	return Run(t.Context(), Command{Line: line, Timeout: timeout, Env: env})
+}
+
+func TestRun(t *testing.T) {
+	if err := run(t, "exit 0", time.Minute); err != nil {
+		t.Error(err)
+	}
+	err := run(t, "echo 'no\033[2J room' >&2; exit 7", time.Minute)
+	if err == nil || !strings.Contains(err.Error(), `"echo" …: exit status 7; it printed: no`) || strings.Contains(err.Error(), "\033") {
+		t.Errorf("%v", err)
+	}
+	if err := run(t, "no-such-command-here", time.Minute); err == nil || !strings.Contains(err.Error(), "not found") {
+		t.Errorf("%v", err)
+	}
+	if err := run(t, "head -c 10000000 /dev/zero | tr '\\0' x; exit 1", time.Minute); err == nil || len(err.Error()) > 2*maxOutput {
+		t.Errorf("%v", err)
+	}
+}
+
+// Arguments may hold a password; nothing shows them.
+func TestArgumentsAreNotShown(t *testing.T) {
+	if err := run(t, "false --password=hunter2", time.Minute); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+	t.Setenv("HOME", "/home/x")
+	file := filepath.Join(t.TempDir(), "env")
+	if err := run(t, "env > $FILE", time.Minute, "FILE="+file, "STRONGROOM_ARCHIVE=orders"); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(b)
+	if strings.Contains(got, "hunter2") || !strings.Contains(got, "STRONGROOM_ARCHIVE=orders\n") || !strings.Contains(got, "HOME=/home/x\n") || !strings.Contains(got, "PATH=") {
+		t.Errorf("the environment is\n%s", got)
+	}
+}
+
+// What takes too long is ended, with all that it started, also when it does not listen.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "pid")
+	start := time.Now()
+	err := run(t, "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ > $FILE; while :; do sleep 0.1; done' & wait; while :; do sleep 0.1; done", 300*time.Millisecond, "FILE="+file)
+	if err == nil || !strings.Contains(err.Error(), "took longer than 300ms") {
+		t.Errorf("%v", err)
+	}
+	if d := time.Since(start); d > grace+5*time.Second {
+		t.Errorf("it ended after %v", d)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); syscall.Kill(pid, 0) == nil; {
+		if state, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); strings.Contains(string(state), ") Z ") {
+			break // dead, and nobody's child any more
+		}
+		if time.Now().After(end) {
+			t.Fatal("what it started lives on")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	if err := Run(ctx, Command{Line: "sleep 100", Timeout: time.Minute}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A command may leave something running, such as a snapshot's mount helper.
+func TestLeavesSomethingRunning(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "done")
+	if err := run(t, "sleep 30 & echo $! > $FILE", time.Minute, "FILE="+file); err != nil {
+		t.Error(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Errorf("what it started is gone: %v", err)
+	}
+}

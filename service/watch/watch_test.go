@@ -1,0 +1,112 @@
+package watch
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+const short = 50 * time.Millisecond
+
+// eventually waits for a hint.
+func eventually(t *testing.T, hints <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-hints:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("no hint after %s", what)
+	}
+}
+
+// settle waits until no hint comes any more.
+func settle(hints <-chan struct{}) {
+	for {
+		select {
+		case <-hints:
+		case <-time.After(4 * short):
+			return
+		}
+	}
+}
+
+func write(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHints(t *testing.T) {
+	dir := t.TempDir()
+	below := filepath.Join(dir, "data001")
+	if err := os.Mkdir(below, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	hints := start(t.Context(), dir, slog.New(slog.DiscardHandler), short)
+	begun := make(chan struct{})
+	go func() { // the watch begins in its own time
+		for {
+			select {
+			case <-begun:
+				return
+			case <-time.After(10 * time.Millisecond):
+				write(t, filepath.Join(dir, "first"))
+			}
+		}
+	}()
+	eventually(t, hints, "the first write")
+	close(begun)
+	settle(hints)
+	later := filepath.Join(dir, "data002")
+	for _, step := range []struct {
+		what string
+		do   func()
+	}{
+		{"a write", func() { write(t, filepath.Join(dir, "first")) }},
+		{"a write below", func() { write(t, filepath.Join(below, "a")) }},
+		{"a rename", func() { os.Rename(filepath.Join(dir, "first"), filepath.Join(dir, "second")) }},
+		{"a new directory", func() { os.Mkdir(later, 0o700) }},
+		{"a write in it", func() { write(t, filepath.Join(later, "b")) }},
+		{"a removal", func() { os.Remove(filepath.Join(dir, "second")) }},
+	} {
+		step.do()
+		eventually(t, hints, step.what)
+		settle(hints)
+	}
+}
+
+// A database that writes without end gives a hint now and then.
+func TestHintsAreFew(t *testing.T) {
+	dir := t.TempDir()
+	hints := start(t.Context(), dir, slog.New(slog.DiscardHandler), short)
+	n := 0
+	for end := time.Now().Add(6 * short); time.Now().Before(end); {
+		write(t, filepath.Join(dir, "log"))
+		select {
+		case <-hints:
+			n++
+		default:
+		}
+	}
+	if n < 2 || n > 14 {
+		t.Errorf("%d hints in %v", n, 6*short)
+	}
+}
+
+func TestMissingDirectory(t *testing.T) {
+	hints := Dir(t.Context(), filepath.Join(t.TempDir(), "missing"), slog.New(slog.DiscardHandler))
+	select {
+	case <-hints:
+		t.Error("a hint of nothing")
+	case <-time.After(50 * time.Millisecond):
+	}
+}
