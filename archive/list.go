@@ -204,6 +204,23 @@ func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manif
 	return s.m, nil
 }
 
+// Newest reads the newest manifest that can be read, whole, and keeps it in memory for
+// the next Backup and for Ahead. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
+func (a *Archive) Newest(ctx context.Context) (*manifest.Manifest, error) {
+	h, err := a.load(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case h.base != nil:
+		return h.base.m, nil
+	case h.parent != nil:
+		return nil, fmt.Errorf("none of the snapshots can be read: %w", ErrDamaged)
+	case !h.exists():
+		return nil, ErrNoArchive
+	}
+	return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
+}
+
 func (a *Archive) resolve(ctx context.Context, h *head, which Selector) (int64, error) {
 	if !which.At.IsZero() {
 		return a.resolveTime(ctx, which)

@@ -15,7 +15,10 @@ func (s *section) archive(a *Archive) {
 	s.required("destination", "s3://bucket/orders?region=eu-central-1")
 	a.Name = s.name()
 	a.Destination = s.destination()
-	s.shared(a)
+	of := a.Bandwidth
+	if s.shared(a); a.Bandwidth != nil && a.Bandwidth != of {
+		a.Bandwidth.owner = a.Name
+	}
 	if e, ok := s.entries["source"]; ok {
 		if src, ok := s.section(e.value, "in source", keys[Source]()); ok {
 			src.source(&a.Source)

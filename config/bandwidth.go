@@ -15,6 +15,7 @@ import (
 type Bandwidth struct {
 	spans    []span
 	location *time.Location
+	owner    string // the archive whose own it is; empty: of the defaults
 }
 
 // span is the limit for a time of day.
@@ -47,6 +48,15 @@ func (b *Bandwidth) At(t time.Time) int64 {
 	return 0
 }
 
+// ID is the same for those that are the same in two readings of a file: what holds, and
+// whose it is.
+func (b *Bandwidth) ID() string {
+	if b == nil {
+		return ""
+	}
+	return fmt.Sprint(b.owner, b.spans, b.location)
+}
+
 // ParseBandwidth reads a rate that holds all day, such as 20MiB/s, 100Mbit/s or unlimited,
 // which is nil.
 func ParseBandwidth(s string) (*Bandwidth, error) {
@@ -54,7 +64,7 @@ func ParseBandwidth(s string) (*Bandwidth, error) {
 	if err != nil || rate == 0 {
 		return nil, err
 	}
-	return &Bandwidth{[]span{{rate: rate}}, time.UTC}, nil
+	return &Bandwidth{spans: []span{{rate: rate}}, location: time.UTC}, nil
 }
 
 // rateUnits are bytes per second.

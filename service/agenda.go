@@ -39,6 +39,9 @@ type agenda struct {
 // if there is none (zero), or if it bears a time to come, which tells nothing.
 func newAgenda(j *Job, last, now time.Time) *agenda {
 	a := &agenda{schedule: j.Schedule, jitter: j.Jitter, seen: now}
+	if j.OnDemand {
+		return a
+	}
 	if last.IsZero() || last.After(now) {
 		a.due = now
 		return a

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/config"
@@ -29,7 +30,7 @@ func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
 // Job is something to be done on schedule. Its functions must return soon once ctx has
 // ended: see Service.Stop.
 type Job struct {
-	Name     string // no two jobs of a service have the same
+	Name     string // of the archive; no two jobs of a service have the same name and task
 	Schedule Schedule
 
 	// Version is another one when the job is: Set leaves a job alone that has the same
@@ -40,6 +41,17 @@ type Job struct {
 	// hosts do not begin at the same moment. What becomes due meanwhile is covered by
 	// that run.
 	Jitter time.Duration
+
+	// OnDemand: nothing makes the job due but Trigger.
+	OnDemand bool
+
+	// Task is what a job of an archive does besides making snapshots, such as verify;
+	// empty for those. It follows the name where jobs are told apart.
+	Task string
+
+	// Retired is called when Set has replaced or removed the job and nothing of it will be
+	// called any more. It may be nil.
+	Retired func()
 
 	// Run does it, such as making one snapshot. It is never called twice at a time. If
 	// it fails, it is called again. Its result counts all the same. A panic is a failure.
@@ -62,11 +74,27 @@ type Job struct {
 	OnClose bool
 }
 
+// key tells jobs apart. No archive's name has a + in it.
+func (j *Job) key() string {
+	if j.Task == "" {
+		return j.Name
+	}
+	return j.Name + "+" + j.Task
+}
+
+func (j *Job) log(l *slog.Logger) *slog.Logger {
+	if j.Task != "" {
+		l = l.With("task", j.Task)
+	}
+	return l.With("archive", j.Name)
+}
+
 // Result says what a run did.
 type Result struct {
-	Snapshot int64 // the number of the snapshot that was made; 0: there was nothing new
-	Files    int64 // copied
-	Bytes    int64 // copied
+	Snapshot int64  // the number of the snapshot that was made; 0: there was nothing new
+	Files    int64  // copied
+	Bytes    int64  // copied
+	Said     string // what the log says of it; empty: whether there is a snapshot
 }
 
 // Ahead is what waits to be done.

@@ -88,7 +88,10 @@ func (r *runner) askOnClose(w *closeWatch, ahead Ahead, err error) {
 		return
 	}
 	j := r.record.get()
-	again := !j.Running() && j.FailuresInRow == 0 && (now.Sub(w.at) >= repeatMark || now.Before(w.at))
+	if j.Running() {
+		return // there is a look right after it, which shows what it left
+	}
+	again := j.FailuresInRow == 0 && (now.Sub(w.at) >= repeatMark || now.Before(w.at))
 	if mark == w.mark && !again {
 		return
 	}

@@ -30,7 +30,7 @@ type memory struct {
 	History       []Run         `json:"history"`
 }
 
-func (r *runner) memoryFile() string { return filepath.Join(r.o.Dir, r.job.Name+".json") }
+func (r *runner) memoryFile() string { return filepath.Join(r.o.Dir, r.job.key()+".json") }
 
 // recall reads what the job knew before the service was started, once.
 func (r *runner) recall() {

@@ -22,7 +22,7 @@ type record struct {
 	old         bool          // what was before the start has been looked up
 }
 
-func newRecord(name string) *record { return &record{status: JobStatus{Name: name}} }
+func newRecord(j *Job) *record { return &record{status: JobStatus{Name: j.Name, Task: j.Task}} }
 
 func (r *record) get() JobStatus {
 	r.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,16 +19,17 @@ type runner struct {
 	asked  chan struct{} // holds something when a run is to begin although none is due
 	poked  chan struct{} // holds something when a look is worth while
 
-	cancel context.CancelFunc
-	done   chan struct{} // closed when both goroutines have ended; nil before the first start
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when both goroutines have ended; nil before the first start
+	retired atomic.Bool
 }
 
 func newRunner(o *Options, j Job) *runner {
 	return &runner{
 		job:    j,
 		o:      o,
-		log:    o.Log.With("archive", j.Name),
-		record: newRecord(j.Name),
+		log:    j.log(o.Log),
+		record: newRecord(&j),
 		asked:  make(chan struct{}, 1),
 		poked:  make(chan struct{}, 1),
 	}
@@ -157,6 +159,8 @@ func (r *runner) report(res Result, took time.Duration, o outcome, err error, ne
 		l.Info("the run was stopped", attributes(err)...)
 	case o == failed:
 		l.Error("the run failed", append(attributes(err), "attempt", r.record.get().FailuresInRow, "next", next)...)
+	case res.Said != "":
+		l.Info(res.Said)
 	case res.Snapshot == 0:
 		l.Info("nothing new since the last snapshot")
 	default:

@@ -116,12 +116,12 @@ func (s *Service) Set(jobs []Job) {
 	defer s.mu.Unlock()
 	old := make(map[string]*runner, len(s.runners))
 	for _, r := range s.runners {
-		old[r.job.Name] = r
+		old[r.job.key()] = r
 	}
 	next := make([]*runner, 0, len(jobs))
 	for _, j := range jobs {
-		was := old[j.Name]
-		delete(old, j.Name)
+		was := old[j.key()]
+		delete(old, j.key())
 		if was != nil && was.job.Version == j.Version {
 			next = append(next, was)
 			continue
@@ -137,7 +137,7 @@ func (s *Service) Set(jobs []Job) {
 		}
 	}
 	for _, r := range s.runners {
-		if old[r.job.Name] == r {
+		if old[r.job.key()] == r {
 			s.retire(r)
 		}
 	}
@@ -147,9 +147,13 @@ func (s *Service) Set(jobs []Job) {
 // retire tells a runner to end.
 func (s *Service) retire(r *runner) {
 	s.retired = slices.DeleteFunc(s.retired, func(r *runner) bool { return !r.busy() })
-	if r.cancel != nil {
+	switch {
+	case r.busy():
+		r.retired.Store(true)
 		r.cancel()
 		s.retired = append(s.retired, r)
+	case r.job.Retired != nil:
+		r.job.Retired()
 	}
 }
 
@@ -162,7 +166,7 @@ func (s *Service) launch(r *runner) {
 	r.cancel, r.done = cancel, make(chan struct{})
 	var before []<-chan struct{}
 	for _, old := range s.retired {
-		if old.job.Name == r.job.Name {
+		if old.job.key() == r.job.key() {
 			before = append(before, old.done)
 		}
 	}
@@ -171,6 +175,9 @@ func (s *Service) launch(r *runner) {
 			<-done
 		}
 		r.run(ctx)
+		if r.retired.Load() && r.job.Retired != nil {
+			r.job.Retired()
+		}
 	})
 }
 
@@ -202,7 +209,7 @@ func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, 
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	s.ctx, s.cancel, s.all, s.done, s.started = ctx, cancel, &sync.WaitGroup{}, done, s.o.wall()
-	s.o.Log.Info("the service has started", "archives", len(s.runners))
+	s.o.Log.Info("the service has started", "jobs", len(s.runners))
 	for _, r := range s.runners {
 		s.launch(r)
 	}
@@ -218,7 +225,7 @@ func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, 
 	return ctx, done, nil
 }
 
-// Trigger has a run of a job begin, and does not wait for it. It returns ErrNoJob,
+// Trigger has a run of an archive's job without a task begin, and does not wait for it. It returns ErrNoJob,
 // ErrBusy, or ErrStopped.
 func (s *Service) Trigger(name string) (Asked, error) {
 	s.mu.Lock()
@@ -227,7 +234,7 @@ func (s *Service) Trigger(name string) (Asked, error) {
 		return "", ErrStopped
 	}
 	for _, r := range s.runners {
-		if r.job.Name == name {
+		if r.job.Name == name && r.job.Task == "" {
 			return r.ask()
 		}
 	}
@@ -260,8 +267,8 @@ func (s *Service) wait(done <-chan struct{}) error {
 	defer s.mu.Unlock()
 	var names []string
 	for _, r := range slices.Concat(s.runners, s.retired) {
-		if r.busy() && !slices.Contains(names, r.job.Name) {
-			names = append(names, r.job.Name)
+		if r.busy() && !slices.Contains(names, r.job.key()) {
+			names = append(names, r.job.key())
 		}
 	}
 	return fmt.Errorf("stopping: %w after %v: %s", ErrHanging, Grace, strings.Join(names, ", "))

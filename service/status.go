@@ -16,6 +16,7 @@ type Status struct {
 // zero time means never, or not known.
 type JobStatus struct {
 	Name    string
+	Task    string
 	Began   time.Time // of the run that goes on now; zero: none does
 	Waiting bool      // one more begins when that has ended
 	Next    time.Time // when the next run begins

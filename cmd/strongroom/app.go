@@ -201,21 +201,24 @@ type settings struct {
 	stateDir  string
 	transfers int
 	bandwidth *config.Bandwidth
+	slots     archive.Slots      // what archives have together; nil: each has its transfers for itself
+	counter   *providers.Counter // nil: nobody counts
 }
 
 func settingsOf(c *config.Config, one *config.Archive) settings {
-	return settings{c.StateDir, one.Transfers, one.Bandwidth}
+	return settings{stateDir: c.StateDir, transfers: one.Transfers, bandwidth: one.Bandwidth}
 }
 
 func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opened, error) {
 	transfers := cmp.Or(a.transfers, s.transfers)
-	bucket, err := providers.Open(ctx, url, providers.Options{Transfers: transfers, Bandwidth: a.limits.of(s.bandwidth), Log: a.log})
+	bucket, err := providers.Open(ctx, url, providers.Options{Transfers: transfers, Bandwidth: a.limits.of(s.bandwidth), Counter: s.counter, Log: a.log})
 	if err != nil {
 		return nil, usageError{err} // no request was sent yet: it is the URL, or what is configured on this host
 	}
 	o := &opened{name: name, url: url, bucket: bucket, progress: &archive.Progress{}}
 	o.Archive = archive.New(bucket, archive.Options{
 		Transfers: transfers,
+		Slots:     s.slots,
 		Witness:   witness(cmp.Or(a.stateDir, s.stateDir), url),
 		Log:       a.log.With("archive", name),
 		Progress:  o.progress,
@@ -229,9 +232,18 @@ func (o *opened) close(err *error) {
 	}
 }
 
-// witness remembers what was seen last below the state directory: the configured one,
-// STRONGROOM_STATE_DIR, systemd's, or the usual place of the user.
+// witness remembers what was seen last below the state directory.
 func witness(dir, url string) *archive.Witness {
+	dir = stateDirectory(dir)
+	if dir == "" {
+		return nil // nobody has a home here; the archive works without
+	}
+	return &archive.Witness{Dir: dir, Place: providers.Redact(url)}
+}
+
+// stateDirectory is the configured one, STRONGROOM_STATE_DIR, systemd's, or the usual place
+// of the user; empty if there is none.
+func stateDirectory(dir string) string {
 	if dir == "" {
 		dir = os.Getenv("STRONGROOM_STATE_DIR")
 	}
@@ -244,10 +256,7 @@ func witness(dir, url string) *archive.Witness {
 	if home, err := os.UserHomeDir(); dir == "" && err == nil {
 		dir = filepath.Join(home, ".local", "state", "strongroom")
 	}
-	if dir == "" {
-		return nil // nobody has a home here; the archive works without
-	}
-	return &archive.Witness{Dir: dir, Place: providers.Redact(url)}
+	return dir
 }
 
 // print writes v as one JSON document, or calls human.

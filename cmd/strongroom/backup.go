@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -68,6 +69,9 @@ type job struct {
 	dir       string
 	layout    source.LayoutOptions
 	o         archive.BackupOptions
+
+	before, after  string // commands; empty: none
+	commandTimeout time.Duration
 }
 
 func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) error {
@@ -172,6 +176,7 @@ func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) 
 			Name: s.Layout, Pattern: s.Pattern, Base: s.Base, Closed: s.Closed, Quiet: s.Quiet, NoTail: s.Tail == "exclude",
 			NoEntries: s.Entries == "ignore",
 		},
+		before: s.Before, after: s.After, commandTimeout: s.CommandTimeout,
 	}
 }
 
@@ -198,17 +203,13 @@ func (j *job) openSource() (*source.Directory, error) {
 }
 
 func (a *app) backup(ctx context.Context, j *job) (_ *backupReport, err error) {
-	src, err := j.openSource()
-	if err != nil {
-		return nil, err
-	}
 	to, err := a.openURL(ctx, j.name, j.url, j.settings)
 	if err != nil {
 		return nil, err
 	}
 	defer to.close(&err)
 	stop := a.watch(ctx, "backup", to.progress)
-	res, err := to.Backup(ctx, src, j.o)
+	res, err := j.run(ctx, to, a.log)
 	stop()
 	if res != nil {
 		a.warn(to.name, res)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/providers"
@@ -10,14 +11,15 @@ import (
 // limits hands out the bandwidth that archives have: those that were configured with the
 // same one share it.
 type limits struct {
-	all    *providers.Bandwidth // from the command line, for all together
-	forced bool                 // the command line says what holds, be it no limit
-	shared map[*config.Bandwidth]*providers.Bandwidth
+	mu     *sync.Mutex
+	all    *providers.Bandwidth            // from the command line, for all together
+	forced bool                            // the command line says what holds, be it no limit
+	shared map[string]*providers.Bandwidth // by config.Bandwidth.ID
 }
 
 // newLimits takes the rate from the command line, which may be empty.
 func newLimits(rate string) (limits, error) {
-	l := limits{shared: map[*config.Bandwidth]*providers.Bandwidth{}, forced: rate != ""}
+	l := limits{mu: &sync.Mutex{}, shared: map[string]*providers.Bandwidth{}, forced: rate != ""}
 	if rate == "" {
 		return l, nil
 	}
@@ -36,8 +38,10 @@ func (l *limits) of(b *config.Bandwidth) *providers.Bandwidth {
 	if l.forced || b == nil {
 		return l.all
 	}
-	if l.shared[b] == nil {
-		l.shared[b] = providers.NewBandwidth(b.At)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.shared[b.ID()] == nil {
+		l.shared[b.ID()] = providers.NewBandwidth(b.At)
 	}
-	return l.shared[b]
+	return l.shared[b.ID()]
 }

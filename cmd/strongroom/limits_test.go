@@ -10,11 +10,20 @@ import (
 )
 
 func TestLimits(t *testing.T) {
-	a, err := config.ParseBandwidth("20MiB/s")
-	if err != nil {
-		t.Fatal(err)
+	one := func(name, more string) string {
+		return "  - {name: " + name + ", source: {dir: /x}, destination: 'file:///" + name + "'" + more + "}\n"
 	}
-	b := *a
+	const rate = ", bandwidth: 20MiB/s"
+	file := []byte("defaults: {bandwidth: 20MiB/s}\narchives:\n" + one("a", "") + one("b", "") + one("c", rate) + one("d", rate))
+	var read [2]*config.Config // as before and after a reload
+	for i := range read {
+		var err error
+		if read[i], err = config.Parse("strongroom.yaml", file, func(string) (string, bool) { return "", false }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := func(reading, archive int) *config.Bandwidth { return read[reading].Archives[archive].Bandwidth }
+	a := of(0, 0)
 	configured, err := newLimits("")
 	if err != nil {
 		t.Fatal(err)
@@ -22,14 +31,17 @@ func TestLimits(t *testing.T) {
 	if configured.of(nil) != nil {
 		t.Error("what is not configured has a limit")
 	}
-	if first := configured.of(a); first == nil || first != configured.of(a) || first == configured.of(&b) {
-		t.Error("archives share a limit if and only if it is the same one")
+	if shared := configured.of(a); shared == nil || shared != configured.of(of(0, 1)) || shared != configured.of(of(1, 0)) {
+		t.Error("archives do not share the limit of the defaults")
 	}
-	one, err := newLimits("1MiB/s")
+	if own := configured.of(of(0, 2)); own == configured.of(a) || own == configured.of(of(0, 3)) || own != configured.of(of(1, 2)) {
+		t.Error("an archive shares its own limit")
+	}
+	all, err := newLimits("1MiB/s")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if one.of(nil) == nil || one.of(a) != one.of(nil) {
+	if all.of(nil) == nil || all.of(a) != all.of(nil) {
 		t.Error("the command line's limit is not for all")
 	}
 	none, err := newLimits("unlimited")

@@ -4,16 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/service/daemon"
+	"github.com/strongroom-dev/strongroom/service/watch"
+	"github.com/strongroom-dev/strongroom/service/web"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -22,115 +27,192 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Archive on schedule until it is stopped",
 		Long: `Make snapshots of every archive in the configuration on its schedule, until SIGINT or
 SIGTERM. A snapshot that is overdue at the start is made at once; one that fails is tried
-again after a second, then two, four, up to an hour.`,
+again after a second, then two, four, up to an hour. With http in the configuration there
+is a status page, an API and metrics. SIGHUP reads the configuration again: what did not
+change goes on. SIGUSR1 asks for a snapshot of every archive now.`,
 		Args: exactArgs(0, "run"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.runService(c.Context()) },
 	}
 }
 
-func (a *app) runService(ctx context.Context) (err error) {
+func (a *app) runService(ctx context.Context) error {
 	c, err := a.config()
 	if err != nil {
 		return err
 	}
-	defer a.ignoreHangup()()
-	var jobs []service.Job
+	if err := a.runnable(ctx, c); err != nil {
+		return err
+	}
+	d := daemon.New(c, daemon.Options{
+		Open:    a.openKept,
+		Hints:   func(ctx context.Context, dir string) <-chan struct{} { return watch.Dir(ctx, dir, a.log) },
+		Dir:     a.serviceDir(c),
+		Version: version,
+		Log:     a.log,
+	})
+	page, listener, err := a.listen(ctx, c.HTTP, d)
+	if err != nil {
+		return err
+	}
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.Run(ctx) })
+	if page != nil {
+		g.Go(func() error {
+			if err := page.Serve(ctx, listener); err != nil { // archiving goes on
+				a.log.Error("the status page, the API and the metrics are gone until the next start", "error", err)
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		a.obey(running, d)
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("running: %w", err)
+	}
+	return nil
+}
+
+// runnable refuses a configuration of which nothing could run. An archive that cannot be
+// opened is shown and tried again, unless there is no other.
+func (a *app) runnable(ctx context.Context, c *config.Config) error {
 	var failed error
+	scheduled, well := 0, 0
 	for i := range c.Archives {
 		one := &c.Archives[i]
 		if one.Schedule == "" {
-			a.log.Warn("this archive has no schedule and is left to strongroom backup", "archive", one.Name)
-			continue
+			a.log.Warn("this archive has no schedule: a snapshot is made when somebody asks for it", "archive", one.Name)
+		} else {
+			scheduled++
 		}
-		j, to, err := a.serviceJob(ctx, c, one)
-		if err != nil {
-			a.log.Error("this archive cannot be opened and is left out until the next start", "archive", one.Name, "error", err)
+		if err := a.openable(ctx, c, one); err != nil {
+			a.log.Error("this archive cannot be opened", "archive", one.Name, "error", err)
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", one.Name, err))
 			continue
 		}
-		defer to.close(&err)
-		jobs = append(jobs, j)
+		well++
 	}
-	if len(jobs) == 0 && failed != nil {
+	switch {
+	case well == 0:
 		return failed
-	}
-	if len(jobs) == 0 {
+	case scheduled == 0 && c.HTTP == nil:
 		return usage("no archive in the configuration has a schedule, so there is nothing to run")
 	}
-	return service.New(service.Options{Log: a.log}, jobs).Run(ctx)
+	return nil
 }
 
-// ignoreHangup says that SIGHUP does nothing yet, until stop is called. It would otherwise
-// end the service, and many a habit and many a unit file sends it.
-func (a *app) ignoreHangup() (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-hangups:
-				a.log.Warn("SIGHUP is ignored: reloading the configuration is not in this version; restart the service instead")
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		close(done)
-	}
-}
-
-// serviceJob keeps an archive open for as long as the service runs, so that the newest
-// manifest stays in memory. The source is opened for each run: it may be away for a while.
-func (a *app) serviceJob(ctx context.Context, c *config.Config, one *config.Archive) (service.Job, *opened, error) {
-	schedule, err := config.ParseSchedule(one.Schedule, one.Location())
-	if err != nil {
-		return service.Job{}, nil, err
-	}
+// openable opens an archive and closes it again, which asks the provider for nothing.
+func (a *app) openable(ctx context.Context, c *config.Config, one *config.Archive) (err error) {
 	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 	if err != nil {
-		return service.Job{}, nil, err
+		return err
 	}
-	return service.Job{
-		Name:     one.Name,
-		Schedule: schedule,
-		Jitter:   one.Jitter,
-		Run: func(ctx context.Context) (service.Result, error) {
-			j := configured(c, one, archive.BackupOptions{})
-			src, err := j.openSource()
-			if err != nil {
-				return service.Result{}, err
-			}
-			res, err := to.Backup(ctx, src, j.o)
+	to.close(&err)
+	return err
+}
+
+// openKept opens an archive for as long as the service needs it, so that the newest
+// manifest stays in memory. The source is opened for each run: it may be away for a while.
+func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archive, slots archive.Slots) (*daemon.Archive, error) {
+	s := settingsOf(c, one)
+	s.slots, s.counter = slots, &providers.Counter{}
+	to, err := a.openURL(ctx, one.Name, one.Destination, s)
+	if err != nil {
+		return nil, err
+	}
+	j := configured(c, one, archive.BackupOptions{})
+	return &daemon.Archive{
+		Archive: to.Archive,
+		Backup: func(ctx context.Context) (*archive.BackupResult, error) {
+			res, err := j.run(ctx, to, a.log)
 			if res != nil {
 				a.warn(one.Name, res)
 			}
-			if err != nil {
-				return service.Result{}, err
-			}
-			r := service.Result{Files: int64(res.Sent), Bytes: res.SentBytes}
-			if res.Committed {
-				r.Snapshot = res.Snapshot.Sequence
-			}
-			return r, nil
+			return res, err
 		},
-		Last: func(ctx context.Context) (time.Time, error) { return lastSnapshot(ctx, to) },
-	}, to, nil
+		Source: func() (archive.Source, error) {
+			src, err := j.openSource()
+			if err != nil {
+				return nil, err // not a nil *source.Directory, which is no nil Source
+			}
+			return src, nil
+		},
+		Requests: s.counter.Requests,
+		Failures: s.counter.Failures,
+		Close:    to.bucket.Close,
+	}, nil
 }
 
-// lastSnapshot is when the newest snapshot was made, or the zero time.
-func lastSnapshot(ctx context.Context, a *opened) (time.Time, error) {
-	s, err := a.List(ctx, 1)
-	if errors.Is(err, archive.ErrNoArchive) || (err == nil && len(s) == 0) {
-		return time.Time{}, nil
+// serviceDir is where the service remembers what it did, beside the witnesses.
+func (a *app) serviceDir(c *config.Config) string {
+	dir := stateDirectory(c.StateDir)
+	if dir == "" {
+		return ""
 	}
+	return filepath.Join(dir, "service")
+}
+
+// listen makes the server and takes the address, so that one that is taken is an error at
+// the start. Without http in the configuration there is neither.
+func (a *app) listen(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*web.Server, net.Listener, error) {
+	if h == nil {
+		return nil, nil, nil
+	}
+	token, err := readToken(h.TokenFile)
 	if err != nil {
-		return time.Time{}, err
+		return nil, nil, err
 	}
-	if s[0].Err != nil && !errors.Is(s[0].Err, archive.ErrDamaged) {
-		return time.Time{}, s[0].Err // it may be readable the next time
+	page, err := web.New(d, web.Options{Listen: h.Listen, Hosts: h.Hosts, Token: token, Version: version, Command: a.restoreCommandLine(), Log: a.log})
+	if err != nil {
+		return nil, nil, usageError{err}
 	}
-	return s[0].Created, nil // zero when it cannot be read: then a new one is due
+	l, err := page.Listen(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return page, l, nil
+}
+
+// restoreCommandLine is how the commands on the status page begin.
+func (a *app) restoreCommandLine() string {
+	if a.configFile == "" {
+		return "strongroom"
+	}
+	return "strongroom --config " + shellWord(a.configFile)
+}
+
+// shellWord quotes a word for a shell, where it has to be.
+func shellWord(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// maxToken is the longest token, in bytes; leastToken is the shortest that is no joke.
+const (
+	maxToken   = 1 << 10
+	leastToken = 16
+)
+
+// readToken reads the token that starts runs: the file's first line.
+func readToken(file string) (token string, err error) {
+	if file == "" {
+		return "", nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return "", usage("http.token_file: %v; put a long random text there, such as openssl rand -hex 32 prints, which only this service may read", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b, err := io.ReadAll(io.LimitReader(f, maxToken))
+	if err != nil {
+		return "", fmt.Errorf("http.token_file: reading %s: %w", file, err)
+	}
+	token, _, _ = strings.Cut(string(b), "\n")
+	if token = strings.TrimSpace(token); len(token) < leastToken {
+		return "", usage("http.token_file: the first line of %s has %d characters, and a token needs %d at the least; openssl rand -hex 32 prints one", file, len(token), leastToken)
+	}
+	return token, nil
 }

@@ -1,46 +1,177 @@
 package main
 
 import (
-	"bufio"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// A service that is told to reload says that it cannot, and goes on.
-func TestServiceIgnoresHangup(t *testing.T) {
-	dir := t.TempDir()
-	logDir(t, filepath.Join(dir), 0, 2, 100)
-	configuration := filepath.Join(t.TempDir(), "strongroom.yaml")
-	text := "archives:\n  - name: a\n    source: {dir: " + dir + "}\n    destination: file://" + t.TempDir() + "\n    schedule: \"@yearly\"\n"
-	if err := os.WriteFile(configuration, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := program(t, "--config", configuration, "run")
-	lines, err := c.StderrPipe()
+const yearly = "    schedule: \"@yearly\"\n"
+
+func TestReload(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	logDir(t, dir, 0, 2, 100)
+	s := serve(t, "archives:\n"+inDir("a", dir, to+"/a", yearly)+inDir("b", dir, to+"/b", yearly))
+	s.wait("a snapshot was made", "a")
+	s.wait("a snapshot was made", "b")
+	before, err := os.ReadFile(s.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Start(); err != nil {
+
+	s.write(string(before) + "    shedule: x\n")
+	s.signal(syscall.SIGHUP)
+	if line := s.wait("the old one stays in force", ""); line["level"] != "ERROR" || !strings.Contains(line["error"].(string), "nearest valid key is schedule") {
+		t.Errorf("a wrong file: %v", line)
+	}
+
+	s.write(strings.Replace(strings.Replace(string(before), to+"/b", to+"/c", 1), "name: b", "name: c", 1))
+	s.signal(syscall.SIGHUP)
+	s.wait("the configuration was read again", "")
+	s.wait("a snapshot was made", "c")
+	if code, _ := s.get("/api/v1/archives/b"); code != http.StatusNotFound {
+		t.Errorf("b is still there: %d", code)
+	}
+	if n := len(s.logged("", "a")); n != 1 {
+		t.Errorf("a, which did not change, has %d lines", n)
+	}
+	if a := s.archive("a"); a.State != "ok" || a.RecoverableThrough == nil {
+		t.Errorf("a is %+v", a)
+	}
+	if code, took := s.stop(); code != 0 || took > 10*time.Second {
+		t.Errorf("it ended with %d after %v", code, took)
+	}
+}
+
+func TestRunsOnDemand(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	logDir(t, dir, 0, 2, 100)
+	s := serve(t, "archives:\n"+inDir("a", dir, to+"/a", ""))
+	if a := s.archive("a"); a.State != "empty" || a.NextRun != nil {
+		t.Errorf("before the first snapshot: %+v", a)
+	}
+	if code := s.trigger("a", "wrong"); code != http.StatusUnauthorized {
+		t.Errorf("a wrong token: %d", code)
+	}
+	if code := s.trigger("a", theToken); code != http.StatusAccepted {
+		t.Errorf("the right token: %d", code)
+	}
+	s.wait("a snapshot was made", "a")
+	logDir(t, dir, 2, 3, 100)
+	s.signal(syscall.SIGUSR1)
+	s.until("the second snapshot", func() bool { return len(s.logged("a snapshot was made", "a")) == 2 })
+	if code, body := s.get("/api/v1/archives/a/snapshots/2"); code != http.StatusOK || !strings.Contains(body, "00000002.jdb") {
+		t.Errorf("%d: %s", code, body)
+	}
+	if code, body := s.get("/archives/a"); code != http.StatusOK || !strings.Contains(body, "restore a@2 --to") {
+		t.Errorf("%d: %s", code, body)
+	}
+	// What the page offers to copy works, wherever it is pasted.
+	succeed(t, "--config", s.config, "restore", "a@2", "--to", filepath.Join(to, "restored"))
+	sameDir(t, filepath.Join(to, "restored"), dir)
+}
+
+// The commands around a snapshot: what they see, what their failures do, and that backup
+// runs them, too.
+func TestCommands(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	logDir(t, dir, 0, 2, 100)
+	seen := filepath.Join(to, "seen")
+	configuration := filepath.Join(to, "strongroom.yaml")
+	write := func(before, after string) {
+		text := "archives:\n  - name: a\n    source:\n      dir: " + dir + "\n      before: '" + before + "'\n      after: '" + after + "'\n    destination: file://" + to + "/a\n"
+		if err := os.WriteFile(configuration, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content := func() string {
+		b, err := os.ReadFile(seen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	write("echo before $STRONGROOM_ARCHIVE $STRONGROOM_SOURCE > "+seen, "echo after $STRONGROOM_RESULT $STRONGROOM_SNAPSHOT >> "+seen+"; exit 1")
+	o := succeed(t, "--config", configuration, "backup", "a")
+	if got := content(); got != "before a "+dir+"\nafter made 1\n" {
+		t.Errorf("the commands said %q", got)
+	}
+	if !strings.Contains(o.stderr, "the command after the snapshot failed") || !strings.Contains(o.stderr, "exit status 1") {
+		t.Errorf("nothing tells that the second failed: %s", o.stderr)
+	}
+	succeed(t, "--config", configuration, "backup", "a")
+	if got := content(); !strings.HasSuffix(got, "after unchanged\n") {
+		t.Errorf("the commands said %q", got)
+	}
+	succeed(t, "--config", configuration, "backup", "a", "--dry-run")
+	if got := content(); strings.Count(got, "before") != 1 {
+		t.Errorf("a dry run ran them: %q", got)
+	}
+	logDir(t, dir, 2, 3, 100)
+	write("echo no room; exit 3", "echo after >> "+seen)
+	failed := finish(t, program(t, "--config", configuration, "backup", "a"))
+	if failed.code != exitFailed || !strings.Contains(failed.stderr, "no snapshot was made") || !strings.Contains(failed.stderr, "it printed: no room") {
+		t.Errorf("%+v", failed)
+	}
+	if got := content(); strings.Contains(got, "after\n") {
+		t.Errorf("the second ran although the first failed: %q", got)
+	}
+	if list := succeed(t, "--config", configuration, "list", "a"); strings.Contains(list.stdout, "\n2 ") {
+		t.Errorf("a snapshot was made: %s", list.stdout)
+	}
+}
+
+func TestWrongServices(t *testing.T) {
+	dir := t.TempDir()
+	logDir(t, dir, 0, 2, 100)
+	short := filepath.Join(dir, "token")
+	if err := os.WriteFile(short, []byte("x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said := map[string]bool{}
-	for in := bufio.NewScanner(lines); in.Scan(); {
-		switch line := in.Text(); {
-		case strings.Contains(line, "snapshot=1"):
-			if err := c.Process.Signal(syscall.SIGHUP); err != nil {
-				t.Fatal(err)
-			}
-		case strings.Contains(line, "SIGHUP is ignored"):
-			said["ignored"] = strings.Contains(line, "level=WARN") && strings.Contains(line, "not in this version")
-			if err := c.Process.Signal(os.Interrupt); err != nil {
-				t.Fatal(err)
+	for http, want := range map[string]string{
+		"{listen: 0.0.0.0:0}":                                        "refusing to listen on 0.0.0.0:0 without a token",
+		"{listen: 127.0.0.1:0, token_file: /no/such}":                "http.token_file: open /no/such: no such file or directory; put a long random text there",
+		"{listen: 127.0.0.1:0, token_file: " + short + "}":           "has 1 characters, and a token needs 16",
+		"{listen: 203.0.113.1:1, token_file: /proc/self/comm}":       "a token needs 16",
+		"{listen: 203.0.113.1:1, token_file: /etc/services}":         "listening on 203.0.113.1:1",
+		"{listen: 127.0.0.1:0, hosts: [x], token_file: " + dir + "}": "http.token_file",
+	} {
+		file := filepath.Join(t.TempDir(), "strongroom.yaml")
+		if err := os.WriteFile(file, []byte("http: "+http+"\narchives:\n"+inDir("a", dir, t.TempDir(), yearly)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if o := finish(t, program(t, "--config", file, "run")); o.code == 0 || !strings.Contains(o.stderr, want) {
+			t.Errorf("http: %s: exit %d, %s", http, o.code, o.stderr)
+		}
+	}
+}
+
+func TestStatusCommand(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	logDir(t, dir, 0, 2, 100)
+	file := filepath.Join(to, "strongroom.yaml")
+	if err := os.WriteFile(file, []byte("archives:\n"+inDir("a", dir, to+"/a", yearly)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check := func(args []string, code int, want ...string) {
+		t.Helper()
+		o := finish(t, program(t, append([]string{"--config", file, "status"}, args...)...))
+		for _, w := range want {
+			if o.code != code || !strings.Contains(o.stdout+o.stderr, w) {
+				t.Errorf("exit %d, without %q: %s%s", o.code, w, o.stdout, o.stderr)
 			}
 		}
 	}
-	if err := c.Wait(); err != nil || !said["ignored"] {
-		t.Errorf("the service ended with %v, and warned: %v", err, said["ignored"])
-	}
+	check(nil, 0, "no service answers", "a        empty  nothing yet", "2 files")
+	check([]string{"--json"}, 0, `"service": false`, `"state": "empty"`, `"files": 2`)
+	succeed(t, "--config", file, "backup", "a")
+	check(nil, 0, "a        ok     ", "0 files, 0 B")
+	os.RemoveAll(dir)
+	check(nil, 0, "it is not there")
+	os.RemoveAll(to + "/a")
+	check(nil, 0, "empty")
 }

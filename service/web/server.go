@@ -83,17 +83,16 @@ func loopback(host string) bool {
 	return err == nil && a.Unmap().IsLoopback()
 }
 
-// Run listens and serves until ctx ends. It returns nil then, and an error if it cannot
-// listen.
-func (s *Server) Run(ctx context.Context) error {
+// Listen takes the address, for Serve.
+func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.o.Listen)
 	if err != nil {
-		return fmt.Errorf("http: listening on %s: %w; is another strongroom running, or the port taken?", s.o.Listen, err)
+		return nil, fmt.Errorf("http: listening on %s: %w; is another strongroom running, or the port taken?", s.o.Listen, err)
 	}
-	return s.Serve(ctx, l)
+	return l, nil
 }
 
-// Serve is Run on a listener that exists already. It closes it.
+// Serve serves until ctx ends, and returns nil then. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := s.httpServer()
 	failed := make(chan error, 1)

@@ -125,7 +125,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 	defer taken.Close()
 	s.o.Listen = taken.Addr().String()
-	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), s.o.Listen) {
+	if _, err := s.Listen(t.Context()); err == nil || !strings.Contains(err.Error(), s.o.Listen) {
 		t.Errorf("on a taken port: %v", err)
 	}
 }

@@ -3,7 +3,8 @@
 // schedules: a Backend hands it plain values.
 //
 //	s, err := web.New(backend, web.Options{Listen: "127.0.0.1:8470", Token: token, Log: log})
-//	err = s.Run(ctx) // until ctx ends
+//	l, err := s.Listen(ctx)
+//	err = s.Serve(ctx, l) // until ctx ends
 //
 // # What it defends against
 //

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"reflect"
+	"syscall"
+
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/service/daemon"
+)
+
+// obey does what signals ask a running service for, until ctx ends.
+func (a *app) obey(ctx context.Context, d *daemon.Daemon) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			if s == syscall.SIGUSR1 {
+				a.log.Info("SIGUSR1: a run of every archive is asked for")
+				d.TriggerAll()
+				continue
+			}
+			a.reload(ctx, d)
+		}
+	}
+}
+
+// reload puts the configuration file in force as it is now, if nothing is wrong with it.
+func (a *app) reload(ctx context.Context, d *daemon.Daemon) {
+	was := d.Config()
+	c, err := a.readAgain(ctx)
+	if err != nil {
+		a.log.Error("SIGHUP: something is wrong with the configuration, and the old one stays in force", "error", err)
+		return
+	}
+	if !reflect.DeepEqual(was.HTTP, c.HTTP) || was.StateDir != c.StateDir {
+		a.log.Warn("SIGHUP: other values of http and state_dir need a restart; the old ones stay in force")
+		c.HTTP, c.StateDir = was.HTTP, was.StateDir
+	}
+	d.Set(c)
+	a.log.Info("SIGHUP: the configuration was read again", "archives", len(c.Archives))
+}
+
+func (a *app) readAgain(ctx context.Context) (*config.Config, error) {
+	file, err := a.findConfig()
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	for i := range c.Archives {
+		if err := a.openable(ctx, c, &c.Archives[i]); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", c.Archives[i].Name, err))
+		}
+	}
+	return c, failed
+}

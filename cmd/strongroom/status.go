@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/service/web"
+)
+
+// statusTimeout is how long a running service may take to answer.
+const statusTimeout = 10 * time.Second
+
+// maxStatus is more than a service with thousands of archives answers, in bytes.
+const maxStatus = 64 << 20
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show how the archives are",
+		Long: `Show what the running service knows of its archives or, when none runs (or it has no
+http in the configuration), what the archives themselves and their sources show. Exit
+code 3 when something is damaged, 1 when runs fail or are overdue.`,
+		Args: exactArgs(0, "status"),
+		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context()) },
+	}
+}
+
+// status is what is known of all archives.
+type status struct {
+	Service  bool            `json:"service"` // it runs, and said this
+	Archives []archiveStatus `json:"archives"`
+}
+
+// archiveStatus is one archive's, with the names that the API has.
+type archiveStatus struct {
+	Name               string      `json:"name"`
+	State              web.State   `json:"state"`
+	Destination        string      `json:"destination"`
+	Running            bool        `json:"running"`
+	LastSuccess        *time.Time  `json:"last_success"`
+	NextRun            *time.Time  `json:"next_run"`
+	RecoverableThrough *recovery   `json:"recoverable_through"`
+	Behind             *behind     `json:"behind"` // null: not known
+	Damaged            []string    `json:"damaged"`
+	LastFailure        *failedLast `json:"last_failure"`
+	FailuresInRow      int64       `json:"failures_in_row"`
+	Error              string      `json:"error,omitempty"` // why nothing is known; only without a service
+}
+
+type recovery struct {
+	At   time.Time `json:"at"`
+	File string    `json:"file"`
+	Size int64     `json:"size"`
+}
+
+type behind struct {
+	Files int64 `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
+type failedLast struct {
+	At    time.Time `json:"at"`
+	Error string    `json:"error"`
+}
+
+// What makes status end with another code than 0.
+var errTrouble = errors.New("some archives need attention")
+
+func (a *app) status(ctx context.Context) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	s, err := askService(ctx, c.HTTP)
+	if err != nil {
+		a.log.Debug("no service answers; the archives are looked at", "reason", err)
+		s = &status{Archives: []archiveStatus{}}
+		for i := range c.Archives {
+			s.Archives = append(s.Archives, a.lookAt(ctx, c, &c.Archives[i]))
+			if ctx.Err() != nil {
+				return fmt.Errorf("looking at the archives: %w", context.Cause(ctx))
+			}
+		}
+	}
+	if err := a.print(s, func(w io.Writer) error { return s.print(w, time.Now()) }); err != nil {
+		return err
+	}
+	return s.verdict()
+}
+
+// askService asks the running service.
+func askService(ctx context.Context, h *config.HTTP) (_ *status, err error) {
+	if h == nil {
+		return nil, errors.New("there is no http in the configuration")
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	host, port, err := net.SplitHostPort(h.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w", err)
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/api/v1/archives", nil)
+	if err != nil {
+		return nil, fmt.Errorf("asking the service: %w", err)
+	}
+	client := &http.Client{Transport: &http.Transport{}} // no proxy: it is here
+	defer client.CloseIdleConnections()
+	answer, err := client.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("asking the service: %w", err)
+	}
+	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("what listens on %s is no strongroom: it answers %s", h.Listen, answer.Status)
+	}
+	s := &status{Service: true}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxStatus)).Decode(s); err != nil {
+		return nil, fmt.Errorf("what listens on %s is no strongroom: %w", h.Listen, err)
+	}
+	s.Service = true
+	return s, nil
+}
+
+// lookAt finds out how an archive is without a service.
+func (a *app) lookAt(ctx context.Context, c *config.Config, one *config.Archive) archiveStatus {
+	s := archiveStatus{Name: one.Name, Destination: providers.Redact(one.Destination), State: web.StateOK, Damaged: []string{}}
+	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
+	if err == nil {
+		defer to.close(&err)
+		err = s.newest(ctx, to)
+	}
+	if err != nil {
+		s.State, s.Error = web.StateFailing, err.Error()
+		return s
+	}
+	if s.RecoverableThrough == nil {
+		s.State = web.StateEmpty
+	}
+	if len(s.Damaged) > 0 {
+		s.State = web.StateDamaged
+	}
+	j := configured(c, one, archive.BackupOptions{})
+	src, err := j.openSource()
+	if err != nil {
+		s.Error = err.Error()
+		return s
+	}
+	ahead, err := to.Ahead(ctx, src)
+	if err != nil {
+		s.Error = err.Error()
+		return s
+	}
+	s.Behind = &behind{int64(ahead.Files), ahead.Bytes}
+	return s
+}
+
+// newest fills in what the newest snapshot shows.
+func (s *archiveStatus) newest(ctx context.Context, to *opened) error {
+	m, err := to.Newest(ctx)
+	if errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the newest snapshot: %w", err)
+	}
+	s.LastSuccess = &m.Created
+	s.RecoverableThrough = &recovery{At: m.Created}
+	if p := m.ConsistentThrough; p != nil {
+		s.RecoverableThrough.File, s.RecoverableThrough.Size = p.Name, p.Size
+	}
+	for i := range m.Files {
+		if m.Files[i].Damaged() {
+			s.Damaged = append(s.Damaged, m.Files[i].Name)
+		}
+	}
+	return nil
+}
+
+func (s *status) print(w io.Writer, now time.Time) error {
+	if !s.Service {
+		fmt.Fprintln(w, "no service answers; this is what the archives show")
+	}
+	rows := [][]string{{"ARCHIVE", "STATE", "RECOVERABLE THROUGH", "BEHIND", "NEXT RUN"}}
+	for i := range s.Archives {
+		one := &s.Archives[i]
+		row := []string{one.Name, string(one.State), "nothing yet", "-", "-"}
+		if r := one.RecoverableThrough; r != nil {
+			row[2] = fmt.Sprintf("%s (%s ago)", stamp(r.At), now.Sub(r.At).Round(time.Second))
+		}
+		if b := one.Behind; b != nil {
+			row[3] = plural(b.Files, "file") + ", " + size(b.Bytes)
+		}
+		switch {
+		case one.Running:
+			row[4] = "running"
+		case one.NextRun != nil:
+			row[4] = stamp(*one.NextRun)
+		}
+		rows = append(rows, row)
+	}
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	for i := range s.Archives {
+		s.Archives[i].explain(w)
+	}
+	return nil
+}
+
+// explain prints what the table has no room for.
+func (s *archiveStatus) explain(w io.Writer) {
+	if s.Error != "" {
+		fmt.Fprintf(w, "%s: %s\n", s.Name, harmless(s.Error))
+	}
+	if f := s.LastFailure; f != nil && s.FailuresInRow > 0 {
+		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, plural(s.FailuresInRow, "run"), stamp(f.At), harmless(f.Error))
+	}
+	if len(s.Damaged) > 0 {
+		fmt.Fprintf(w, "%s: %s of the newest snapshot were damaged when they were archived, such as %s\n", s.Name, plural(len(s.Damaged), "file"), harmless(s.Damaged[0]))
+	}
+}
+
+// verdict is nil when all is well.
+func (s *status) verdict() error {
+	var damaged, trouble error
+	for i := range s.Archives {
+		switch s.Archives[i].State {
+		case web.StateDamaged:
+			damaged = fmt.Errorf("%s: %w", s.Archives[i].Name, archive.ErrDamaged)
+		case web.StateFailing, web.StateOverdue:
+			trouble = errTrouble
+		}
+	}
+	if damaged != nil {
+		return damaged
+	}
+	return trouble
+}

@@ -1,0 +1,99 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/web"
+)
+
+var _ web.Backend = (*Daemon)(nil)
+
+// Archives implements web.Backend.
+func (d *Daemon) Archives() []web.Archive {
+	jobs := map[string]service.JobStatus{}
+	for _, j := range d.service.Status().Jobs {
+		if j.Task == "" {
+			jobs[j.Name] = j
+		}
+	}
+	now := d.o.Now()
+	var all []web.Archive
+	for _, k := range d.all() {
+		j := jobs[k.name]
+		all = append(all, k.state(&j, now))
+	}
+	return all
+}
+
+// look finds an archive and opens it.
+func (d *Daemon) look(ctx context.Context, name string) (*keeper, *archive.Archive, error) {
+	k := d.keeper(name)
+	if k == nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, web.ErrNotFound)
+	}
+	to, err := k.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return k, to.Archive, nil
+}
+
+// Snapshots implements web.Backend: the newest maxListed.
+func (d *Daemon) Snapshots(ctx context.Context, name string) ([]web.Snapshot, error) {
+	k, a, err := d.look(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return k.pages.snapshots(ctx, a, d.o.Now())
+}
+
+// Snapshot implements web.Backend.
+func (d *Daemon) Snapshot(ctx context.Context, name string, sequence int64) (web.SnapshotFiles, error) {
+	k, a, err := d.look(ctx, name)
+	if err != nil {
+		return web.SnapshotFiles{}, err
+	}
+	m, err := k.pages.manifest(ctx, a, sequence)
+	if err != nil {
+		return web.SnapshotFiles{}, err
+	}
+	return withFiles(m), nil
+}
+
+// Diff implements web.Backend.
+func (d *Daemon) Diff(ctx context.Context, name string, from, to int64) (web.Diff, error) {
+	k, a, err := d.look(ctx, name)
+	if err != nil {
+		return web.Diff{}, err
+	}
+	before, err := k.pages.manifest(ctx, a, from)
+	if err != nil {
+		return web.Diff{}, err
+	}
+	after, err := k.pages.manifest(ctx, a, to)
+	if err != nil {
+		return web.Diff{}, err
+	}
+	return difference(before, after), nil
+}
+
+// Trigger implements web.Backend.
+func (d *Daemon) Trigger(name string) (runID string, state web.Triggered, err error) {
+	asked, err := d.service.Trigger(name)
+	switch {
+	case errors.Is(err, service.ErrNoJob):
+		return "", "", fmt.Errorf("%s: %w", name, web.ErrNotFound)
+	case errors.Is(err, service.ErrBusy):
+		return "", "", web.ErrBusy
+	case err != nil:
+		return "", "", err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked++
+	return fmt.Sprintf("%s-%d", d.o.Now().UTC().Format("20060102T150405Z"), d.asked), web.Triggered(asked), nil
+}

@@ -1,0 +1,164 @@
+// Package daemon is strongroom run: it keeps the archives of a configuration, makes their
+// snapshots on schedule by package service, and tells package web how they are.
+//
+// What it needs of the world it is given: how a configuration is read, and how an archive
+// is opened. Each archive is opened when it is first needed, and again after that failed,
+// so that one that cannot be opened is like one that fails: shown, counted, tried again.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/service"
+)
+
+// Options are what a Daemon needs.
+type Options struct {
+	// Open opens an archive, whose transfers are limited by slots, too. It sends no request.
+	Open func(ctx context.Context, c *config.Config, one *config.Archive, slots archive.Slots) (*Archive, error)
+	// Hints tells when a look at a source's directory is worth while; see package watch.
+	Hints func(ctx context.Context, dir string) <-chan struct{}
+
+	Dir     string           // where the state is kept across restarts; empty: it is not
+	Version string           // of the program
+	Log     *slog.Logger     // nil: nothing is logged
+	Now     func() time.Time // nil: time.Now
+}
+
+// Archive is an opened archive as a Daemon uses it.
+type Archive struct {
+	*archive.Archive
+	// Backup makes a snapshot, with the commands before and after it.
+	Backup func(ctx context.Context) (*archive.BackupResult, error)
+	// Source opens the directory of log files.
+	Source func() (archive.Source, error)
+	// Requests and Failures count what was asked of the provider, by kind.
+	Requests, Failures func() map[string]int64
+	Close              func() error
+}
+
+// Daemon keeps archives. Its methods are safe for concurrent use.
+type Daemon struct {
+	o       Options
+	pool    pool
+	service *service.Service
+
+	mu      sync.Mutex
+	config  *config.Config
+	keepers []*keeper // in the order of the configuration
+	asked   int64     // runs that were asked for
+}
+
+// New returns a Daemon for a configuration. It does nothing before Run.
+func New(c *config.Config, o Options) *Daemon {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	most := 1
+	for i := range c.Archives {
+		most = max(most, c.Archives[i].Transfers)
+	}
+	d := &Daemon{o: o, pool: newPool(most)}
+	d.service = service.New(service.Options{Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now}, nil)
+	d.Set(c)
+	return d
+}
+
+// Set puts another configuration in force: what is the same in both goes on untouched, a
+// run whose archive has other settings or is gone is stopped, and what is new begins.
+func (d *Daemon) Set(c *config.Config) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old := map[string]*keeper{}
+	for _, k := range d.keepers {
+		old[k.name] = k
+	}
+	var jobs []service.Job
+	d.keepers = nil
+	for i := range c.Archives {
+		one := &c.Archives[i]
+		k := old[one.Name]
+		if version := versionOf(c, one); k == nil || k.version != version {
+			k = d.newKeeper(c, one, version, k)
+		}
+		d.keepers = append(d.keepers, k)
+		jobs = append(jobs, k.backupJob(one))
+		if one.Verify != nil {
+			jobs = append(jobs, k.verifyJob(one))
+		}
+	}
+	d.config = c
+	d.service.Set(jobs)
+}
+
+// Config is the configuration that is in force.
+func (d *Daemon) Config() *config.Config {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.config
+}
+
+// Run keeps the archives until ctx ends, and returns when all runs have ended; or, after a
+// time, service.ErrHanging.
+func (d *Daemon) Run(ctx context.Context) error {
+	if err := d.service.Run(ctx); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var failed error
+	for _, k := range d.keepers {
+		failed = errors.Join(failed, k.close())
+	}
+	return failed
+}
+
+// TriggerAll has a run of every archive begin.
+func (d *Daemon) TriggerAll() {
+	for _, k := range d.all() {
+		if _, err := d.service.Trigger(k.name); err != nil {
+			d.o.Log.Info("no run begins", "archive", k.name, "reason", err)
+		}
+	}
+}
+
+func (d *Daemon) all() []*keeper {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.keepers
+}
+
+func (d *Daemon) keeper(name string) *keeper {
+	for _, k := range d.all() {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// ended is called after each run of each job.
+func (d *Daemon) ended(j service.JobStatus) {
+	k := d.keeper(j.Name)
+	if k == nil || j.Task != "" {
+		return
+	}
+	k.ran(&j)
+}
+
+// versionOf is the same for archives whose runs are the same.
+func versionOf(c *config.Config, one *config.Archive) string {
+	v := *one
+	v.Notify, v.Verify, v.Bandwidth = nil, nil, nil
+	return fmt.Sprintf("%+v %s %s", v, one.Bandwidth.ID(), c.StateDir)
+}

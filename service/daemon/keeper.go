@@ -1,0 +1,264 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/web"
+)
+
+// keeper keeps one archive. It is safe for concurrent use.
+type keeper struct {
+	d       *Daemon
+	config  *config.Config
+	one     *config.Archive
+	name    string
+	version string
+	share   *share
+
+	opening sync.Mutex // held while the archive is opened
+	pages   pages      // what was read for people to look at
+
+	mu     sync.Mutex
+	to     *Archive // once it was opened
+	jobs   int      // that may still use it
+	known  known
+	closed bool
+}
+
+// known is what a keeper knows of its archive, beside what the service knows of its jobs.
+type known struct {
+	layout       string
+	recoverable  web.Point
+	damaged      []string
+	verification web.Verification
+	spent        web.Histogram
+}
+
+// newKeeper takes over what a keeper of the same archive knew, if it is of the same place.
+func (d *Daemon) newKeeper(c *config.Config, one *config.Archive, version string, was *keeper) *keeper {
+	k := &keeper{d: d, config: c, one: one, name: one.Name, version: version, share: d.pool.share()}
+	if was != nil && was.one.Destination == one.Destination {
+		was.mu.Lock()
+		k.known = was.known
+		was.mu.Unlock()
+		return k
+	}
+	v, err := readVerification(d.verificationFile(k.name), one.Destination)
+	if err != nil {
+		d.o.Log.Warn("what the last verification found is forgotten", "archive", k.name, "error", err)
+	}
+	k.known.verification = v
+	return k
+}
+
+// open opens the archive, unless it is open.
+func (k *keeper) open(ctx context.Context) (*Archive, error) {
+	k.opening.Lock()
+	defer k.opening.Unlock()
+	k.mu.Lock()
+	to, closed := k.to, k.closed
+	k.mu.Unlock()
+	if to != nil {
+		return to, nil
+	}
+	if closed {
+		return nil, errors.New("the archive is not in the configuration any more")
+	}
+	to, err := k.d.o.Open(ctx, k.config, k.one, k.share)
+	if err != nil {
+		return nil, fmt.Errorf("opening the archive: %w", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.to = to
+	return to, nil
+}
+
+func (k *keeper) close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	if k.to == nil {
+		return nil
+	}
+	err := k.to.Close()
+	k.to = nil
+	if err != nil {
+		return fmt.Errorf("closing %s: %w", k.name, err)
+	}
+	return nil
+}
+
+// retired counts the jobs that use the archive, and closes it after the last.
+func (k *keeper) retired() {
+	k.mu.Lock()
+	k.jobs--
+	last := k.jobs == 0
+	k.mu.Unlock()
+	if !last {
+		return
+	}
+	if err := k.close(); err != nil {
+		k.d.o.Log.Warn("an archive that is not used any more could not be closed", "archive", k.name, "error", err)
+	}
+}
+
+// schedule reads a schedule that the configuration has checked already.
+func schedule(expr string, location *time.Location) config.Schedule {
+	if expr == "" {
+		return config.Schedule{}
+	}
+	s, err := config.ParseSchedule(expr, location)
+	if err != nil {
+		return config.Schedule{}
+	}
+	return s
+}
+
+func (k *keeper) backupJob(one *config.Archive) service.Job {
+	k.use()
+	s := schedule(one.Schedule, one.Location())
+	return service.Job{
+		Name:     k.name,
+		Schedule: s,
+		Version:  k.version,
+		Jitter:   one.Jitter,
+		OnDemand: one.Schedule == "",
+		OnClose:  s.OnClose(),
+		Run:      k.backup,
+		Last:     k.last,
+		Look:     k.look,
+		Hints: func(ctx context.Context) <-chan struct{} {
+			if !s.OnClose() || k.d.o.Hints == nil {
+				return nil
+			}
+			return k.d.o.Hints(ctx, one.Source.Dir)
+		},
+		Retired: k.retired,
+	}
+}
+
+func (k *keeper) use() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.jobs++
+}
+
+// backup makes one snapshot.
+func (k *keeper) backup(ctx context.Context) (service.Result, error) {
+	to, err := k.open(ctx)
+	if err != nil {
+		return service.Result{}, err
+	}
+	res, err := to.Backup(ctx)
+	if err != nil {
+		return service.Result{}, err
+	}
+	r := service.Result{Files: int64(res.Sent), Bytes: res.SentBytes}
+	if res.Committed {
+		r.Snapshot = res.Snapshot.Sequence
+		k.pages.add(res.Snapshot)
+	}
+	if res.Snapshot != nil {
+		k.found(res.Snapshot, res.Damaged)
+	}
+	return r, nil
+}
+
+// last reads the newest snapshot, which also tells how the archive is before the first run.
+func (k *keeper) last(ctx context.Context) (time.Time, error) {
+	to, err := k.open(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	m, err := to.Newest(ctx)
+	switch {
+	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot):
+		return time.Time{}, nil
+	case errors.Is(err, archive.ErrDamaged):
+		return time.Time{}, nil // then a new one is due
+	case err != nil:
+		return time.Time{}, err
+	}
+	var damaged []string
+	for i := range m.Files {
+		if m.Files[i].Damaged() {
+			damaged = append(damaged, m.Files[i].Name)
+		}
+	}
+	k.found(&m.Summary, damaged)
+	return m.Created, nil
+}
+
+// found notes what the newest snapshot is like.
+func (k *keeper) found(s *manifest.Summary, damaged []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known.layout, k.known.damaged = s.Layout, damaged
+	k.known.recoverable = web.Point{At: s.Created}
+	if p := s.ConsistentThrough; p != nil {
+		k.known.recoverable.File, k.known.recoverable.Size = p.Name, p.Size
+	}
+}
+
+// look says by what the source is ahead of the archive.
+func (k *keeper) look(ctx context.Context) (service.Ahead, error) {
+	to, err := k.open(ctx)
+	if err != nil {
+		return service.Ahead{}, err
+	}
+	src, err := to.Source()
+	if err != nil {
+		return service.Ahead{}, err
+	}
+	a, err := to.Ahead(ctx, src)
+	if err != nil {
+		return service.Ahead{}, err
+	}
+	return service.Ahead{Files: int64(a.Files), Bytes: a.Bytes, Closed: int64(a.Closed), Mark: a.Mark}, nil
+}
+
+// ran notes how long a run took.
+func (k *keeper) ran(j *service.JobStatus) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known.spent.Observe(j.Last.Duration)
+}
+
+// state is how the archive is, for people.
+func (k *keeper) state(j *service.JobStatus, now time.Time) web.Archive {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	a := web.Archive{
+		Name: k.name, Destination: providers.Redact(k.one.Destination), Layout: k.known.layout,
+		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.verification, Spent: k.known.spent,
+		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
+		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
+		LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
+		Last:        web.Work{Files: j.Last.Files, Bytes: j.Last.Bytes, Milliseconds: j.Last.Duration.Milliseconds()},
+		Total:       web.Work{Files: j.Total.Files, Bytes: j.Total.Bytes, Milliseconds: j.Total.Milliseconds},
+		Runs:        web.Outcomes{Made: j.Total.Made, Unchanged: j.Total.Unchanged, Failed: j.Total.Failed},
+		Behind:      web.Behind{Files: j.Ahead.Files, Bytes: j.Ahead.Bytes},
+	}
+	if a.Layout == "" {
+		a.Layout = k.one.Source.Layout
+	}
+	for _, r := range j.History {
+		a.History = append(a.History, web.Run{
+			Start: r.Start, Duration: r.Duration, Outcome: web.Outcome(r.Outcome), Snapshot: r.Snapshot, AddedBytes: r.Bytes, Error: r.Error,
+		})
+	}
+	if k.to != nil {
+		a.ProviderRequests, a.ProviderErrors = k.to.Requests(), k.to.Failures()
+	}
+	return a
+}

@@ -1,0 +1,136 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/web"
+)
+
+// maxReported is how many problems of a verification are logged one by one.
+const maxReported = 20
+
+func (k *keeper) verifyJob(one *config.Archive) service.Job {
+	k.use()
+	v := *one.Verify
+	return service.Job{
+		Name:     k.name,
+		Task:     "verify",
+		Schedule: schedule(v.Schedule, one.Location()),
+		Version:  fmt.Sprintf("%s %+v", k.version, v),
+		Jitter:   one.Jitter,
+		Run:      func(ctx context.Context) (service.Result, error) { return k.verify(ctx, v.Sample) },
+		// Never verified counts as just verified: a service that is started over and over
+		// would read back its sample each time.
+		Last:    func(context.Context) (time.Time, error) { return k.verified(), nil },
+		Retired: k.retired,
+	}
+}
+
+func (k *keeper) verified() time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if at := k.known.verification.At; !at.IsZero() {
+		return at
+	}
+	return k.d.o.Now()
+}
+
+// verify looks at the whole archive and reads a part of it back. That something is wrong
+// is a result, and no reason to try again.
+func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, error) {
+	to, err := k.open(ctx)
+	if err != nil {
+		return service.Result{}, err
+	}
+	report, err := to.Verify(ctx, archive.VerifyOptions{Sample: sample})
+	if errors.Is(err, archive.ErrNoArchive) {
+		return service.Result{Said: "there is nothing to verify yet"}, nil
+	}
+	if err != nil {
+		return service.Result{}, err
+	}
+	v := web.Verification{
+		At: k.d.o.Now().Round(0), Objects: int64(report.Objects), ObjectsTotal: int64(report.Objects),
+		Bytes: report.ReadBytes, BytesTotal: report.Bytes, Problems: int64(len(report.Problems)),
+	}
+	for i, p := range report.Problems {
+		if i == maxReported {
+			k.d.o.Log.Error("the archive has more problems; strongroom verify shows all", "archive", k.name, "count", len(report.Problems))
+			break
+		}
+		k.d.o.Log.Error("the archive is not as it should be", "archive", k.name, "object", p.Object, "what", p.What, "detail", p.Detail, "snapshots", p.Snapshots)
+	}
+	k.mu.Lock()
+	k.known.verification = v
+	k.mu.Unlock()
+	if err := writeVerification(k.d.verificationFile(k.name), k.one.Destination, &v); err != nil {
+		k.d.o.Log.Warn("what this verification found is not remembered after a restart", "archive", k.name, "error", err)
+	}
+	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %d problems", v.Objects, v.Bytes, v.Problems)}, nil
+}
+
+// verification is what is kept of one across restarts.
+type verification struct {
+	Destination string           `json:"destination"`
+	Found       web.Verification `json:"found"`
+}
+
+func (d *Daemon) verificationFile(name string) string {
+	if d.o.Dir == "" {
+		return ""
+	}
+	return filepath.Join(d.o.Dir, name+"+verified.json")
+}
+
+// readVerification gives what the last one found, or nothing where there was none of that
+// destination.
+func readVerification(file, destination string) (web.Verification, error) {
+	if file == "" {
+		return web.Verification{}, nil
+	}
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return web.Verification{}, nil
+	}
+	if err != nil {
+		return web.Verification{}, fmt.Errorf("reading the last verification: %w", err)
+	}
+	var v verification
+	if err := json.Unmarshal(b, &v); err != nil {
+		return web.Verification{}, fmt.Errorf("reading %s: %w", file, err)
+	}
+	if v.Destination != destination {
+		return web.Verification{}, nil
+	}
+	return v.Found, nil
+}
+
+func writeVerification(file, destination string, v *web.Verification) error {
+	if file == "" {
+		return nil
+	}
+	b, err := json.Marshal(verification{destination, *v})
+	if err != nil {
+		return fmt.Errorf("encoding a verification: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return fmt.Errorf("keeping the last verification: %w", err)
+	}
+	if err := os.WriteFile(file+".new", b, 0o600); err != nil {
+		return fmt.Errorf("keeping the last verification: %w", err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return fmt.Errorf("keeping the last verification: %w", err)
+	}
+	return nil
+}
