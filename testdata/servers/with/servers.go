@@ -25,6 +25,7 @@ type servers struct {
 	plain, tls   *server
 	dir          string
 	user, secret string
+	minio        string // the binary
 	kms          string // name and key with which MinIO encrypts where it is asked to
 	ca           string // PEM file of the certificate
 	extra        []*server
@@ -56,6 +57,7 @@ func startServers(ctx context.Context, minio, parent string) (*servers, error) {
 	if minio, err = filepath.Abs(minio); err != nil {
 		return s, err
 	}
+	s.minio = minio
 	if s.dir, err = os.MkdirTemp(parent, ""); err != nil {
 		return s, err
 	}
@@ -218,6 +220,7 @@ func (s *servers) environment(base []string) []string {
 	}
 	return append(append(env, s.extraEnv...),
 		"NO_PROXY="+none, "no_proxy="+none,
+		"STRONGROOM_TEST_MINIO="+s.minio, // for tests that stop one and start it again
 		"STRONGROOM_TEST_S3="+s.plain.url,
 		"STRONGROOM_TEST_S3_TLS="+s.tls.url,
 		"STRONGROOM_TEST_S3_CA="+s.ca,

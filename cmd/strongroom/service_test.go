@@ -1,0 +1,291 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/source/jetest"
+)
+
+// inBucket is an archive of the configuration with a destination of any kind.
+func inBucket(name, source, url, more string) string {
+	return "  - name: " + name + "\n    source: {dir: " + source + "}\n    destination: " + url + "\n" + more
+}
+
+// metric is a number of an archive's, or -1.
+func (s *served) metric(name, labels string) float64 {
+	s.t.Helper()
+	_, body := s.get("/metrics")
+	for line := range strings.Lines(body) {
+		rest, ok := strings.CutPrefix(line, "strongroom_archive_"+name+"{"+labels+"} ")
+		if ok {
+			var v float64
+			fmt.Sscan(rest, &v)
+			return v
+		}
+	}
+	return -1
+}
+
+// MinIO is killed for a minute: each state on the way is right in the API, the metrics, the
+// page and the checks, and all is well again by itself.
+func TestServiceOutlivesItsServer(t *testing.T) {
+	whole(t)
+	m := storetest.NewMinIO(t)
+	dir := t.TempDir()
+	logDir(t, dir, 0, 3, 50_000)
+	s := serve(t, "archives:\n"+inBucket("orders", dir, m.URL, "    schedule: \"@every 5s\"\n"))
+	page := func(word string) bool {
+		_, body := s.get("/")
+		return strings.Contains(body, word)
+	}
+	s.until("the first snapshot", func() bool { return s.archive("orders").State == "ok" })
+	if code, body := s.get("/readyz"); code != http.StatusOK {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	if !page("All is well") || s.metric("failures_in_row", `archive="orders"`) != 0 {
+		t.Error("all is well, and is not shown so")
+	}
+
+	m.Stop()
+	down := time.Now()
+	logDir(t, dir, 3, 5, 50_000)
+	s.until("a failure", func() bool { return s.archive("orders").State == "failing" })
+	a := s.archive("orders")
+	if a.LastFailure == nil || !strings.Contains(a.LastFailure.Error, "refused") || a.RecoverableThrough == nil {
+		t.Errorf("failing: %+v", a)
+	}
+	if code, body := s.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "orders: the last run failed") {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	if code, _ := s.get("/healthz"); code != http.StatusOK {
+		t.Errorf("/healthz: %d", code)
+	}
+	if !page("Failing") || s.metric("failures_in_row", `archive="orders"`) < 1 || s.metric("provider_errors_total", `archive="orders",kind="unreachable"`) < 1 {
+		t.Error("it fails, and is not shown so")
+	}
+	s.until("what waits", func() bool { return s.metric("behind_files", `archive="orders"`) >= 2 })
+	s.within(75*time.Second, "the end of the minute", func() bool { return time.Since(down) > time.Minute })
+	if a := s.archive("orders"); a.State != "failing" || a.FailuresInRow < 5 {
+		t.Errorf("after a minute: %+v", a)
+	}
+
+	m.Start()
+	s.until("its recovery", func() bool { return s.archive("orders").State == "ok" })
+	if code, body := s.get("/readyz"); code != http.StatusOK {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	s.until("nothing waits", func() bool { return s.metric("behind_files", `archive="orders"`) == 0 })
+	if !page("All is well") || s.metric("failures_in_row", `archive="orders"`) != 0 {
+		t.Error("all is well, and is not shown so")
+	}
+	if code, took := s.stop(); code != 0 || took > 10*time.Second {
+		t.Errorf("it ended with %d after %v", code, took)
+	}
+	to := filepath.Join(t.TempDir(), "restored")
+	succeed(t, "verify", "--read-data", m.URL)
+	succeed(t, "restore", m.URL, "--to", to)
+	sameDir(t, to, dir)
+}
+
+// SIGTERM in the middle of a large upload: the service ends in time, and leaves neither a
+// snapshot nor half an object behind. The next one does it all.
+func TestServiceStopsInTheMiddle(t *testing.T) {
+	whole(t)
+	m := storetest.NewMinIO(t)
+	dir := t.TempDir()
+	logDir(t, dir, 0, 2, 60<<20)
+	archives := inBucket("orders", dir, m.URL, yearly)
+	s := serve(t, "archives:\n"+archives+"    bandwidth: 4MiB/s\n")
+	uploads := func() (keys []string) {
+		out, err := m.Client.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &m.Bucket})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range out.Uploads {
+			keys = append(keys, *u.Key)
+		}
+		return keys
+	}
+	requests := func(kind string) float64 { return s.metric("provider_requests_total", `archive="orders",kind="`+kind+`"`) }
+	s.until("the beginning of an upload in parts", func() bool { return requests("post") >= 1 })
+	before := requests("put")
+	s.until("parts under way", func() bool { return requests("put") >= before+2 })
+	if !s.archive("orders").Running {
+		t.Fatalf("it does not run:\n%s", s.log())
+	}
+	if code, took := s.stop(); code != 0 || took > 10*time.Second {
+		t.Errorf("it ended with %d after %v:\n%s", code, took, s.log())
+	}
+	list, err := m.Client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &m.Bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list.Contents {
+		if strings.Contains(*o.Key, "/manifests/") || *o.Size > 0 && *o.Size < 50<<20 && strings.Contains(*o.Key, "/data/") {
+			t.Errorf("it left %s of %d bytes", *o.Key, *o.Size)
+		}
+	}
+	if left := uploads(); len(left) > 0 {
+		t.Errorf("it left the uploads %v", left)
+	}
+	again := serve(t, "archives:\n"+archives)
+	again.wait("a snapshot was made", "orders")
+	succeed(t, "verify", "--read-data", m.URL)
+}
+
+// One destination takes connections and never answers. All others keep their schedule, also
+// when it has all of the transfers that archives have together.
+func TestServiceWithOneThatHangs(t *testing.T) {
+	whole(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close() // not before the end
+		}
+	}()
+	const others = 23
+	dir, to := t.TempDir(), t.TempDir()
+	logDir(t, dir, 0, 3, 1000)
+	var archives strings.Builder
+	archives.WriteString("archives:\n" + inBucket("hangs", dir, "s3://backups/x?region=us-east-1&use_path_style=true&endpoint=http://"+l.Addr().String(), "    schedule: \"@every 2s\"\n"))
+	for i := range others {
+		name := fmt.Sprintf("a%02d", i)
+		archives.WriteString(inDir(name, dir, filepath.Join(to, name), "    schedule: \"@every 2s\"\n"))
+	}
+	s := serve(t, archives.String())
+	s.until("all first snapshots", func() bool { return len(s.logged("a snapshot was made", "")) == others })
+	start := time.Now()
+	before := len(s.logged("nothing new", ""))
+	s.within(12*time.Second, "ten seconds", func() bool { return time.Since(start) > 10*time.Second })
+	if runs := len(s.logged("nothing new", "")) - before; runs < 4*others {
+		t.Errorf("%d runs of %d archives in ten seconds, every two", runs, others)
+	}
+	for i := range others {
+		if a := s.archive(fmt.Sprintf("a%02d", i)); a.State != "ok" && a.State != "running" {
+			t.Errorf("%+v", a)
+		}
+	}
+	if a := s.archive("hangs"); !a.Running {
+		t.Errorf("the one that hangs: %+v", a)
+	}
+	if code, took := s.stop(); code != 0 || took > 10*time.Second {
+		t.Errorf("it ended with %d after %v", code, took)
+	}
+}
+
+// A real JE writes; each file is in a snapshot, as a closed one, within ten seconds of the
+// moment at which JE began the next.
+func TestServiceArchivesAsFilesClose(t *testing.T) {
+	whole(t)
+	m := storetest.NewMinIO(t)
+	db := filepath.Join(t.TempDir(), "db")
+	jetest.Write(t, db, 2000, 1)
+	s := serve(t, "archives:\n"+inBucket("orders", db, m.URL, "    schedule: \"@close\"\n"))
+	s.until("the first snapshot", func() bool { return s.archive("orders").State == "ok" })
+
+	churn := jetest.StartChurn(t, db, 1, 400)
+	closed := map[string]time.Time{} // when the next file was first seen
+	archived := map[string]time.Time{}
+	gone := map[string]time.Time{}
+	var looked int64
+	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); {
+		now := time.Now()
+		names, err := filepath.Glob(filepath.Join(db, "*.jdb"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range names {
+			base := filepath.Base(name)
+			if _, seen := closed[base]; !seen && i < len(names)-1 {
+				closed[base] = now
+			}
+		}
+		for base := range closed {
+			if _, left := gone[base]; !left && !slices.Contains(names, filepath.Join(db, base)) {
+				gone[base] = now
+			}
+		}
+		looked = s.noteClosed(looked, archived)
+		time.Sleep(100 * time.Millisecond)
+	}
+	churn.Stop()
+	if len(closed) < 5 {
+		t.Fatalf("JE closed %d files only", len(closed))
+	}
+	var longest time.Duration
+	for base, at := range closed {
+		took := archived[base].Sub(at)
+		left, cleaned := gone[base]
+		switch {
+		case archived[base].IsZero() && cleaned && left.Sub(at) < 10*time.Second: // the cleaner was faster
+		case archived[base].IsZero() && time.Since(at) < 10*time.Second:
+		case archived[base].IsZero() || took > 10*time.Second:
+			t.Errorf("%s closed at %v and was archived after %v", base, at, took)
+		default:
+			longest = max(longest, took)
+		}
+	}
+	t.Logf("%d files closed; the longest wait was %v", len(closed), longest)
+	if code, took := s.stop(); code != 0 || took > 10*time.Second {
+		t.Errorf("it ended with %d after %v", code, took)
+	}
+	to := filepath.Join(t.TempDir(), "restored")
+	succeed(t, "restore", m.URL, "--to", to)
+	if _, err := jetest.Open(t, to); err != nil {
+		t.Errorf("JE does not open what is restored: %v", err)
+	}
+}
+
+// noteClosed notes when files were first seen closed in a snapshot newer than the last
+// that was looked at, and returns the newest.
+func (s *served) noteClosed(after int64, archived map[string]time.Time) int64 {
+	s.t.Helper()
+	var list struct {
+		Snapshots []struct {
+			Sequence int64 `json:"sequence"`
+		} `json:"snapshots"`
+	}
+	code, body := s.get("/api/v1/archives/orders/snapshots")
+	if err := json.Unmarshal([]byte(body), &list); err != nil || code != http.StatusOK {
+		s.t.Fatalf("%d, %v: %s", code, err, body)
+	}
+	for _, one := range list.Snapshots {
+		if one.Sequence <= after {
+			continue
+		}
+		var snapshot struct {
+			Files []struct{ Name, State string } `json:"list"`
+		}
+		code, body := s.get(fmt.Sprintf("/api/v1/archives/orders/snapshots/%d", one.Sequence))
+		if err := json.Unmarshal([]byte(body), &snapshot); err != nil || code != http.StatusOK {
+			s.t.Fatalf("%d, %v: %s", code, err, body)
+		}
+		for _, f := range snapshot.Files {
+			if _, seen := archived[f.Name]; !seen && f.State == "closed" {
+				archived[f.Name] = time.Now()
+			}
+		}
+		after = one.Sequence
+	}
+	return after
+}
+

@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+)
+
+// An archive that holds all it can get leaves each of the others one slot, and what it
+// gives back is shared.
+func TestSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 4
+		p := newPool(size)
+		greedy, other := p.share(), p.share()
+		var back []func()
+		for range size + 1 {
+			giveBack, err := greedy.Take(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			back = append(back, giveBack)
+		}
+		mine, err := other.Take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		errGone := errors.New("gone")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		done := make(chan error)
+		go func() {
+			_, err := other.Take(ctx)
+			done <- err
+		}()
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Fatal("there are more slots than there should be")
+		default:
+		}
+		cancel(errGone)
+		if err := <-done; !errors.Is(err, errGone) {
+			t.Errorf("%v", err)
+		}
+		go func() {
+			giveBack, err := other.Take(t.Context())
+			if err == nil {
+				giveBack()
+			}
+			done <- err
+		}()
+		synctest.Wait()
+		for _, giveBack := range back {
+			giveBack()
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		mine()
+		for _, s := range []*share{greedy, other} { // all are back
+			for range size + 1 {
+				if _, err := s.Take(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range size {
+				<-p
+			}
+		}
+	})
+}
