@@ -7,60 +7,59 @@ import (
 	"time"
 )
 
-// months with the hour that is skipped, and the one that comes twice
-func months() []time.Month { return []time.Month{time.March, time.October} }
+// A year has an hour that is skipped, in March, and one that comes twice, in October.
+func year(l *time.Location) (begin, end time.Time) {
+	return time.Date(2026, time.January, 1, 0, 0, 0, 0, l), time.Date(2027, time.January, 1, 0, 0, 0, 0, l)
+}
 
-func TestMonthOfQuarterHours(t *testing.T) {
-	for _, month := range months() {
-		synctest.Test(t, func(t *testing.T) {
-			l := berlin(t)
-			begin, end := time.Date(2026, month, 1, 0, 0, 0, 0, l), time.Date(2026, month+1, 1, 0, 0, 0, 0, l)
-			sleepUntil(begin.Add(-time.Second))
-			f := &fake{t: t, last: begin.Add(-15 * time.Minute)}
-			runFor(t, end.Sub(begin), f.job("a", "*/15 * * * *", l))
-			starts := f.starts()
-			for i, s := range starts {
-				if want := begin.Add(time.Duration(i) * 15 * time.Minute); !s.Equal(want) {
-					t.Fatalf("run %d began at %v, not %v", i, s.In(l), want)
-				}
+func TestYearOfQuarterHours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := berlin(t)
+		begin, end := year(l)
+		sleepUntil(begin.Add(-time.Second))
+		f := &fake{t: t, last: begin.Add(-15 * time.Minute)}
+		runFor(t, end.Sub(begin), f.job("a", "*/15 * * * *", l))
+		starts := f.starts()
+		for i, s := range starts {
+			if want := begin.Add(time.Duration(i) * 15 * time.Minute); !s.Equal(want) {
+				t.Fatalf("run %d began at %v, not %v", i, s.In(l), want)
 			}
-			if want := int(end.Sub(begin) / (15 * time.Minute)); len(starts) != want {
-				t.Errorf("%v: %d runs, not %d", month, len(starts), want)
-			}
-		})
-	}
+		}
+		if want := 365 * 24 * 4; len(starts) != want {
+			t.Errorf("%d runs, not %d", len(starts), want)
+		}
+	})
 }
 
 // A daily run in the hour that is skipped in spring and comes twice in autumn.
-func TestMonthOfNights(t *testing.T) {
-	for _, month := range months() {
-		for _, jitter := range []time.Duration{0, 20 * time.Minute} {
-			synctest.Test(t, func(t *testing.T) {
-				l := berlin(t)
-				begin, end := time.Date(2026, month, 1, 0, 0, 0, 0, l), time.Date(2026, month+1, 1, 0, 0, 0, 0, l)
-				sleepUntil(begin)
-				f := &fake{t: t, last: begin}
-				j := f.job("a", "30 2 * * *", l)
-				j.Jitter = jitter
-				runFor(t, end.Sub(begin), j)
-				starts := f.starts()
-				if len(starts) != 31 {
-					t.Fatalf("%v: %d runs, not 31", month, len(starts))
+func TestYearOfNights(t *testing.T) {
+	for _, jitter := range []time.Duration{0, 20 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			l := berlin(t)
+			begin, end := year(l)
+			sleepUntil(begin)
+			f := &fake{t: t, last: begin}
+			j := f.job("a", "30 2 * * *", l)
+			j.Jitter = jitter
+			runFor(t, end.Sub(begin), j)
+			starts := f.starts()
+			if len(starts) != 365 {
+				t.Fatalf("%d runs, not 365", len(starts))
+			}
+			for i, s := range starts {
+				day := begin.AddDate(0, 0, i)
+				due := time.Date(2026, day.Month(), day.Day(), 2, 30, 0, 0, l)
+				switch day.Format("01-02") {
+				case "03-29": // 2:30 is skipped
+					due = time.Date(2026, time.March, 29, 3, 30, 0, 0, l)
+				case "10-25": // of two, the first
+					due = time.Date(2026, time.October, 25, 0, 30, 0, 0, time.UTC)
 				}
-				for i, s := range starts {
-					due := time.Date(2026, month, i+1, 2, 30, 0, 0, l)
-					switch {
-					case month == time.March && i+1 == 29: // 2:30 is skipped
-						due = time.Date(2026, month, i+1, 3, 30, 0, 0, l)
-					case month == time.October && i+1 == 25: // of two, the first
-						due = time.Date(2026, month, i+1, 0, 30, 0, 0, time.UTC)
-					}
-					if late := s.Sub(due); late < 0 || late > max(0, jitter-1) {
-						t.Errorf("the run of %v began at %v", due, s.In(l))
-					}
+				if late := s.Sub(due); late < 0 || late > max(0, jitter-1) {
+					t.Errorf("the run of %v began at %v", due, s.In(l))
 				}
-			})
-		}
+			}
+		})
 	}
 }
 

@@ -108,6 +108,13 @@ func (r *record) began(now time.Time) {
 	r.asked = false
 }
 
+// looksUp notes that the job finds out where it stands. What was asked of it still waits.
+func (r *record) looksUp(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Began, r.status.Next = now, time.Time{}
+}
+
 // idle notes that the job does nothing at all.
 func (r *record) idle() {
 	r.mu.Lock()

@@ -80,7 +80,7 @@ func (r *runner) sleep(ctx context.Context, d time.Duration) {
 // begin finds out when the last snapshot was made. It counts as running, for it may hang.
 func (r *runner) begin(ctx context.Context) *agenda {
 	r.recall()
-	r.record.began(r.o.wall())
+	r.record.looksUp(r.o.wall())
 	defer r.record.idle()
 	var last time.Time
 	err := guard(func() (err error) {
