@@ -30,7 +30,7 @@ type model struct {
 	busy    bool
 
 	failing   bool
-	failures  int64 // in a row, of this job
+	failures  int64         // in a row, of this job
 	failed    time.Time     // the last time
 	jumped    bool          // since the last begin
 	backwards time.Duration // all steps back since then

@@ -13,6 +13,7 @@ func year(l *time.Location) (begin, end time.Time) {
 }
 
 func TestYearOfQuarterHours(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := berlin(t)
 		begin, end := year(l)
@@ -33,7 +34,11 @@ func TestYearOfQuarterHours(t *testing.T) {
 
 // A daily run in the hour that is skipped in spring and comes twice in autumn.
 func TestYearOfNights(t *testing.T) {
+	t.Parallel()
 	for _, jitter := range []time.Duration{0, 20 * time.Minute} {
+		if jitter > 0 && testing.Short() {
+			continue // it takes six seconds
+		}
 		synctest.Test(t, func(t *testing.T) {
 			l := berlin(t)
 			begin, end := year(l)
