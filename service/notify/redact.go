@@ -1,0 +1,91 @@
+package notify
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// hosted are the services of which the host is a server's name. In other shoutrrr URLs it
+// is a part of the token, or says nothing.
+var hosted = []string{"http", "https", "smtp", "ntfy", "gotify", "generic", "mattermost", "rocketchat", "matrix", "zulip", "signal", "bark"}
+
+// Redact makes a target fit for messages and logs: its scheme, and its host where that is
+// the name of a server, are left; all else may be secret. It never fails, whatever raw
+// holds.
+func Redact(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme == "" {
+		return "(no URL)"
+	}
+	if hasHost(u) {
+		return u.Scheme + "://" + clean(u.Host, maxName) + "/…"
+	}
+	return u.Scheme + "://…"
+}
+
+func hasHost(u *url.URL) bool {
+	scheme := strings.TrimPrefix(u.Scheme, webhook)
+	scheme, _, _ = strings.Cut(scheme, "+")
+	return u.Host != "" && slices.Contains(hosted, scheme)
+}
+
+// quotedURL is a URL within a text.
+var quotedURL = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*:/+[^\s"]*`)
+
+// secrets matches every piece of a target that may be secret, as it stands and decoded,
+// and the pieces of pieces that look like tokens.
+func secrets(raw string, u *url.URL) *regexp.Regexp {
+	var whole []string
+	add := func(s string) {
+		decoded, err := url.PathUnescape(s)
+		if err != nil {
+			decoded = s
+		}
+		whole = append(whole, s, decoded, url.QueryEscape(decoded), url.PathEscape(decoded))
+	}
+	add(raw)
+	add(u.Fragment)
+	add(u.User.String())
+	add(u.User.Username())
+	password, _ := u.User.Password()
+	add(password)
+	if !hasHost(u) {
+		add(u.Host)
+	}
+	for part := range strings.SplitSeq(u.EscapedPath(), "/") {
+		add(part)
+	}
+	for _, values := range u.Query() {
+		for _, v := range values {
+			add(v)
+		}
+	}
+	var pieces []string
+	for _, s := range whole {
+		if len(s) >= 3 {
+			pieces = append(pieces, regexp.QuoteMeta(s))
+		}
+		for _, part := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(":/,@-", r) }) {
+			if len(part) >= 6 {
+				pieces = append(pieces, regexp.QuoteMeta(part))
+			}
+		}
+	}
+	if len(pieces) == 0 {
+		return nil
+	}
+	// The longest first, or a short piece would leave the rest of a long one.
+	slices.SortFunc(pieces, func(a, b string) int { return len(b) - len(a) })
+	return regexp.MustCompile("(?i)" + strings.Join(slices.Compact(pieces), "|"))
+}
+
+// scrub makes a text from a library or a server fit for messages and logs.
+func scrub(text string, secrets *regexp.Regexp) string {
+	text = quotedURL.ReplaceAllString(text, "(URL)")
+	if secrets != nil {
+		text = secrets.ReplaceAllString(text, "…")
+	}
+	return clean(text, maxError)
+}
