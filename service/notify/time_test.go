@@ -322,3 +322,17 @@ func TestHangingLibrary(t *testing.T) {
 }
 
 var _ http.RoundTripper = &network{}
+
+func TestPendingStateKeepsItsBeginning(t *testing.T) {
+	within(t, []string{"webhook+https://hook/x"}, func(t *testing.T, n *Notifier, net *network, _ *logbook) {
+		net.behave("hook", always(answer{}))
+		n.Update(Event{State: Failing, At: noon, Detail: "old"})
+		hold(time.Second / 2)
+		n.Update(Event{State: Failing, At: noon.Add(time.Hour), Detail: "new"})
+		net.behave("hook", always(answer{status: 200}))
+		hold(time.Minute)
+		if got := net.at("hook").got; len(got) != 1 || !got[0].At.Equal(noon) || got[0].Detail != "new" {
+			t.Errorf("%+v", got)
+		}
+	})
+}
