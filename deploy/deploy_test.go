@@ -32,7 +32,7 @@ func TestUnit(t *testing.T) {
 	lines := read(t, "systemd/strongroom.service")
 	for _, want := range []string{
 		"ExecStart=/usr/local/bin/strongroom run --config /etc/strongroom/strongroom.yaml",
-		"StateDirectory=strongroom", "StateDirectoryMode=0700",
+		"ExecReload=/bin/kill -HUP $MAINPID", "StateDirectory=strongroom", "StateDirectoryMode=0700",
 		"User=strongroom", "CapabilityBoundingSet=", "AmbientCapabilities=", "NoNewPrivileges=yes", "UMask=0077",
 		"ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes", "PrivateUsers=yes",
 		"ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes",
