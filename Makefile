@@ -20,7 +20,7 @@ WITH := $(CACHE)/bin/with
 SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
 
 # Modules of their own: what only tests need stays out of the product's go.mod.
-MODULES := testdata/servers/with testdata/servers/compose bench
+MODULES := testdata/servers/with testdata/servers/compose testdata/rules bench
 
 # Google's module would bring gRPC's ways within Google's network along, 13 MB that nothing uses.
 TAGS := disable_grpc_modules
