@@ -73,6 +73,7 @@ func (r *record) plan(next, late time.Time) {
 func (r *record) found(newest time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.status.Known = true
 	if r.status.LastSuccess.Before(newest) {
 		r.status.LastSuccess = newest
 	}

@@ -146,7 +146,7 @@ func (r *runner) once(ctx context.Context, a *agenda) {
 	r.report(res, took, o, err, next)
 	r.keep()
 	poke(r.poked)
-	if r.o.Ended != nil {
+	if r.o.Ended != nil && o != stopped {
 		r.o.Ended(r.record.get())
 	}
 }

@@ -70,7 +70,7 @@ const (
 type Options struct {
 	Log   *slog.Logger     // a line for each run; nil: nothing is logged
 	Dir   string           // where jobs remember what they did across restarts; empty: they do not
-	Ended func(JobStatus)  // called after each run by the job's goroutine, which waits for it; may be nil
+	Ended func(JobStatus)  // called after each run that was not stopped, by the job's goroutine, which waits for it; may be nil
 	Now   func() time.Time // the wall clock; nil: time.Now
 }
 

@@ -17,6 +17,7 @@ type Status struct {
 type JobStatus struct {
 	Name    string
 	Task    string
+	Known   bool      // how things stood before the start has been found out, as far as it can be
 	Began   time.Time // of the run that goes on now; zero: none does
 	Waiting bool      // one more begins when that has ended
 	Next    time.Time // when the next run begins

@@ -44,6 +44,20 @@ func serve(t testing.TB, archives string) *served {
 	}
 	s := &served{t: t, config: filepath.Join(dir, "strongroom.yaml"), ended: make(chan struct{})}
 	s.write("state_dir: " + dir + "\nhttp: {listen: 127.0.0.1:0, token_file: " + token + "}\n" + archives)
+	s.start()
+	return s
+}
+
+// again is another service with the same configuration and state.
+func (s *served) again() *served {
+	next := &served{t: s.t, config: s.config, ended: make(chan struct{})}
+	next.start()
+	return next
+}
+
+func (s *served) start() {
+	t := s.t
+	t.Helper()
 	s.cmd = program(t, "--config", s.config, "--log-format", "json", "run")
 	log, err := s.cmd.StderrPipe()
 	if err != nil {
@@ -59,7 +73,6 @@ func serve(t testing.TB, archives string) *served {
 	})
 	go s.read(log)
 	s.base = strings.TrimSuffix(s.wait("serving the status page", "")["address"].(string), "/")
-	return s
 }
 
 // write replaces the configuration.

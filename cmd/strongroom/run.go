@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/daemon"
+	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/service/watch"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
@@ -102,13 +103,17 @@ func (a *app) runnable(ctx context.Context, c *config.Config) error {
 	return nil
 }
 
-// openable opens an archive and closes it again, which asks the provider for nothing.
+// openable opens an archive and closes it again, which asks the provider for nothing, and
+// looks who is to be told.
 func (a *app) openable(ctx context.Context, c *config.Config, one *config.Archive) (err error) {
 	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 	if err != nil {
 		return err
 	}
 	to.close(&err)
+	if _, bad := notify.New(one.Notify, notify.Options{Archive: one.Name, Log: a.log}); bad != nil && err == nil {
+		err = usageError{bad}
+	}
 	return err
 }
 

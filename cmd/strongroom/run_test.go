@@ -1,10 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -174,4 +178,66 @@ func TestStatusCommand(t *testing.T) {
 	check(nil, 0, "it is not there")
 	os.RemoveAll(to + "/a")
 	check(nil, 0, "empty")
+}
+
+// Who is told what, by a real service: a heartbeat after each good run, and one message for
+// each change of state, also over a restart.
+func TestNotifications(t *testing.T) {
+	var mu sync.Mutex
+	var beats int
+	var states []string
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.URL.Path == "/ping" {
+			beats++
+			return
+		}
+		var p struct{ Archive, State, Was, Detail string }
+		if err := json.NewDecoder(r.Body).Decode(&p); err != nil {
+			t.Error(err)
+		}
+		states = append(states, p.Was+" to "+p.State+": "+p.Detail)
+	}))
+	t.Cleanup(hook.Close)
+	told := func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(states) }
+	dir, to := t.TempDir(), t.TempDir()
+	source := filepath.Join(dir, "db")
+	if err := os.Mkdir(source, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	logDir(t, source, 0, 2, 100)
+	archives := "archives:\n" + inDir("a", source, to+"/a", "    schedule: \"@every 1s\"\n    notify: [\""+hook.URL+"/ping\", \"webhook+"+hook.URL+"/state?secret=hunter2\"]\n")
+	s := serve(t, archives)
+	s.until("heartbeats", func() bool { mu.Lock(); defer mu.Unlock(); return beats >= 2 })
+	if now := told(); len(now) > 0 {
+		t.Errorf("all is well, and %v was told", now)
+	}
+	if err := os.Rename(source, source+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("word of a failure", func() bool { return len(told()) == 1 })
+	s.until("three more failures", func() bool { return s.archive("a").FailuresInRow >= 4 })
+	if now := told(); len(now) != 1 || !strings.HasPrefix(now[0], "ok to failing: ") || !strings.Contains(now[0], "is it mounted?") {
+		t.Errorf("told was %v", now)
+	}
+	if code, _ := s.stop(); code != 0 {
+		t.Errorf("it ended with %d", code)
+	}
+
+	again := s.again()
+	again.until("a failure after the restart", func() bool { return again.archive("a").FailuresInRow >= 2 })
+	if now := told(); len(now) != 1 {
+		t.Errorf("after a restart told was %v", now)
+	}
+	if err := os.Rename(source+".away", source); err != nil {
+		t.Fatal(err)
+	}
+	again.until("word of the recovery", func() bool { return len(told()) == 2 })
+	if now := told(); !strings.HasPrefix(now[1], "failing to ok: ") {
+		t.Errorf("told was %v", now)
+	}
+	if strings.Contains(s.log()+again.log(), "hunter2") {
+		t.Error("the log shows who is told")
+	}
 }

@@ -117,7 +117,9 @@ func TestServiceStopsInTheMiddle(t *testing.T) {
 		}
 		return keys
 	}
-	requests := func(kind string) float64 { return s.metric("provider_requests_total", `archive="orders",kind="`+kind+`"`) }
+	requests := func(kind string) float64 {
+		return s.metric("provider_requests_total", `archive="orders",kind="`+kind+`"`)
+	}
 	s.until("the beginning of an upload in parts", func() bool { return requests("post") >= 1 })
 	before := requests("put")
 	s.until("parts under way", func() bool { return requests("put") >= before+2 })
@@ -288,4 +290,3 @@ func (s *served) noteClosed(after int64, archived map[string]time.Time) int64 {
 	}
 	return after
 }
-

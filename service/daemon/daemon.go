@@ -54,6 +54,10 @@ type Daemon struct {
 	config  *config.Config
 	keepers []*keeper // in the order of the configuration
 	asked   int64     // runs that were asked for
+	tellers map[string]*teller
+	running context.Context //nolint:containedctx // of Run; nil before it
+
+	poked chan struct{} // holds something when a state may be another
 }
 
 // New returns a Daemon for a configuration. It does nothing before Run.
@@ -68,7 +72,7 @@ func New(c *config.Config, o Options) *Daemon {
 	for i := range c.Archives {
 		most = max(most, c.Archives[i].Transfers)
 	}
-	d := &Daemon{o: o, pool: newPool(most)}
+	d := &Daemon{o: o, pool: newPool(most), tellers: map[string]*teller{}, poked: make(chan struct{}, 1)}
 	d.service = service.New(service.Options{Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now}, nil)
 	d.Set(c)
 	return d
@@ -98,6 +102,7 @@ func (d *Daemon) Set(c *config.Config) {
 		}
 	}
 	d.config = c
+	d.setTellers()
 	d.service.Set(jobs)
 }
 
@@ -111,12 +116,22 @@ func (d *Daemon) Config() *config.Config {
 // Run keeps the archives until ctx ends, and returns when all runs have ended; or, after a
 // time, service.ErrHanging.
 func (d *Daemon) Run(ctx context.Context) error {
+	d.mu.Lock()
+	d.running = ctx
+	for _, t := range d.tellers {
+		t.start(ctx)
+	}
+	d.mu.Unlock()
+	go d.watch(ctx)
 	if err := d.service.Run(ctx); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var failed error
+	for name, t := range d.tellers {
+		d.keepTold(name, t)
+	}
 	for _, k := range d.keepers {
 		failed = errors.Join(failed, k.close())
 	}
@@ -139,7 +154,14 @@ func (d *Daemon) all() []*keeper {
 }
 
 func (d *Daemon) keeper(name string) *keeper {
-	for _, k := range d.all() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.find(name)
+}
+
+// find is keeper, with d.mu held.
+func (d *Daemon) find(name string) *keeper {
+	for _, k := range d.keepers {
 		if k.name == name {
 			return k
 		}
@@ -149,11 +171,19 @@ func (d *Daemon) keeper(name string) *keeper {
 
 // ended is called after each run of each job.
 func (d *Daemon) ended(j service.JobStatus) {
-	k := d.keeper(j.Name)
-	if k == nil || j.Task != "" {
-		return
+	d.mu.Lock()
+	k, t := d.find(j.Name), d.tellers[j.Name]
+	d.mu.Unlock()
+	if k != nil && j.Task == "" {
+		k.ran(&j)
 	}
-	k.ran(&j)
+	if t != nil && j.Task == "" && j.Last.Outcome != service.Failed {
+		t.Succeeded()
+	}
+	select {
+	case d.poked <- struct{}{}:
+	default:
+	}
 }
 
 // versionOf is the same for archives whose runs are the same.

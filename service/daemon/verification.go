@@ -119,18 +119,5 @@ func writeVerification(file, destination string, v *web.Verification) error {
 	if file == "" {
 		return nil
 	}
-	b, err := json.Marshal(verification{destination, *v})
-	if err != nil {
-		return fmt.Errorf("encoding a verification: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("keeping the last verification: %w", err)
-	}
-	if err := os.WriteFile(file+".new", b, 0o600); err != nil {
-		return fmt.Errorf("keeping the last verification: %w", err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return fmt.Errorf("keeping the last verification: %w", err)
-	}
-	return nil
+	return replace(file, verification{destination, *v})
 }

@@ -1,0 +1,190 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/notify"
+	"github.com/strongroom-dev/strongroom/service/web"
+)
+
+// watchEvery is how often the states are looked at: nothing happens at the moment at which
+// a run becomes overdue.
+const watchEvery = 5 * time.Second
+
+// teller tells people how one archive is. It outlives the archive's settings, but not who
+// is told.
+type teller struct {
+	*notify.Notifier
+	targets []string
+	cancel  context.CancelFunc // of its Run; nil: it does not run
+	file    string             // where it is kept what they were told; empty: nowhere
+	kept    map[string]notify.State
+	state   notify.State // as it was last
+	since   time.Time
+}
+
+// newTeller returns nil when nobody is to be told.
+func (d *Daemon) newTeller(name string, targets []string) *teller {
+	if len(targets) == 0 {
+		return nil
+	}
+	n, err := notify.New(targets, notify.Options{Archive: name, Version: d.o.Version, Log: d.o.Log})
+	if err != nil {
+		d.o.Log.Error("nobody is told how this archive is", "archive", name, "error", err)
+		return nil
+	}
+	t := &teller{Notifier: n, targets: targets}
+	if d.o.Dir != "" {
+		t.file = filepath.Join(d.o.Dir, name+"+told.json")
+	}
+	if t.kept, err = readTold(t.file); err != nil {
+		d.o.Log.Warn("who was told what is forgotten, and told again", "archive", name, "error", err)
+	}
+	n.Restore(t.kept)
+	return t
+}
+
+// start delivers until ctx ends or stop is called.
+func (t *teller) start(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	t.cancel = cancel
+	go t.Run(ctx)
+}
+
+func (t *teller) stop() {
+	if t.cancel != nil {
+		t.cancel()
+	}
+}
+
+// setTellers makes the tellers those of the configuration, with d.mu held.
+func (d *Daemon) setTellers() {
+	targets := map[string][]string{}
+	for i := range d.config.Archives {
+		targets[d.config.Archives[i].Name] = d.config.Archives[i].Notify
+	}
+	for name, t := range d.tellers {
+		if !slices.Equal(targets[name], t.targets) {
+			d.keepTold(name, t)
+			t.stop()
+			delete(d.tellers, name)
+		}
+	}
+	for name, these := range targets {
+		if d.tellers[name] != nil {
+			continue
+		}
+		if t := d.newTeller(name, these); t != nil {
+			d.tellers[name] = t
+			if d.running != nil {
+				t.start(d.running)
+			}
+		}
+	}
+}
+
+// watch looks at the states until ctx ends.
+func (d *Daemon) watch(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-d.poked:
+		}
+		d.tell()
+	}
+}
+
+// tell lets everybody know who wants to. Where nothing has been found out yet since the
+// start there is nothing to tell.
+func (d *Daemon) tell() {
+	jobs := map[string]service.JobStatus{}
+	for _, j := range d.service.Status().Jobs {
+		if j.Task == "" && j.Known {
+			jobs[j.Name] = j
+		}
+	}
+	now := d.o.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, k := range d.keepers {
+		j, known := jobs[k.name]
+		t := d.tellers[k.name]
+		if t == nil || !known {
+			continue
+		}
+		a := k.state(&j, now)
+		e := event(&a)
+		if e.State != t.state {
+			t.state, t.since = e.State, now
+		}
+		e.At = t.since
+		t.Update(e)
+		d.keepTold(k.name, t)
+	}
+}
+
+// event is what is told of an archive.
+func event(a *web.Archive) notify.Event {
+	e := notify.Event{State: notify.OK, Recoverable: a.RecoverableThrough.At}
+	switch a.State() {
+	case web.StateDamaged:
+		e.State = notify.Damaged
+		e.Detail = fmt.Sprintf("the last verification found %d problems; strongroom verify shows them", a.LastVerification.Problems)
+		if n := len(a.Damaged); n > 0 {
+			e.Detail = fmt.Sprintf("%d log files were damaged when they were archived, such as %s; strongroom inspect shows where", n, a.Damaged[0])
+		}
+	case web.StateFailing:
+		e.State, e.Detail = notify.Failing, a.LastFailure.Error
+	case web.StateOverdue:
+		e.State, e.Detail = notify.Overdue, "no run has ended well yet"
+		if !a.LastSuccess.IsZero() {
+			e.Detail = "no run has ended well since " + a.LastSuccess.UTC().Format(time.RFC3339)
+		}
+	}
+	return e
+}
+
+// keepTold writes down who was told what, if that is another thing than before.
+func (d *Daemon) keepTold(name string, t *teller) {
+	told := t.Export()
+	if t.file == "" || maps.Equal(told, t.kept) {
+		return
+	}
+	if err := replace(t.file, told); err != nil {
+		d.o.Log.Warn("who was told what is not remembered after a restart", "archive", name, "error", err)
+		return
+	}
+	t.kept = told
+}
+
+func readTold(file string) (map[string]notify.State, error) {
+	if file == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what was told: %w", err)
+	}
+	var told map[string]notify.State
+	if err := json.Unmarshal(b, &told); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	return told, nil
+}
