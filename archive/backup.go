@@ -40,6 +40,7 @@ type BackupResult struct {
 	Adopted   int   // files whose content a broken-off run had stored, and that was found right
 	Changed   []Changed
 	Damaged   []string // files of the set, new or not, whose entries do not hold
+	LeftOut   []string // the source's newest files of which no entry holds; they are not in the set
 	Warnings  []string
 	Took      time.Duration
 }
@@ -126,7 +127,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		res.Snapshot = &parent.Summary
 	}
 	seen := a.sighted(h.archiveID())
-	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !unchanged(&f, parent, seen) })
+	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !r.unchanged(&f, parent, seen) })
 	if err != nil {
 		return fmt.Errorf("capturing the source: %w", err)
 	}
@@ -134,12 +135,14 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if err := checkSource(r.capture, r.layout, h, o); err != nil {
 		return err
 	}
-	plan, err := MakePlan(r.capture.Files, parent, seen.agrees)
+	plan, err := MakePlan(r.capture.Files, parent, func(f *source.File, was *manifest.File) bool {
+		return seen.agrees(f, was) && (!r.neverChecked(was) || r.unreadable(f))
+	})
 	if err != nil {
 		return err
 	}
-	res.Plan, res.Changed, res.Damaged = plan, nil, nil
-	r.warnOfOdd()
+	res.Plan, res.Changed, res.Damaged, res.LeftOut = plan, nil, nil, nil
+	r.leaveOut()
 	if w := tailWarning(r.capture.Files, r.layout, parent); w != "" {
 		res.Warnings = append(res.Warnings, w)
 	}
@@ -160,21 +163,22 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	return r.run(ctx, &plan, parent)
 }
 
-// warnOfOdd warns of files that were left out although they hold something.
-func (r *backupRun) warnOfOdd() {
+// leaveOut tells of files that were left out although they hold something.
+func (r *backupRun) leaveOut() {
 	for _, f := range r.capture.Ignored {
 		if f.Odd {
+			r.res.LeftOut = append(r.res.LeftOut, f.Name)
 			r.warn("%s is left out: %s", f.Name, f.Why)
 		}
 	}
 }
 
-func unchanged(f *source.File, parent *manifest.Manifest, seen *sightings) bool {
+func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest, seen *sightings) bool {
 	if parent == nil {
 		return false
 	}
 	was := entry(parent.Files, f.Name)
-	return was != nil && looksSame(f, was) && seen.agrees(f, was)
+	return was != nil && looksSame(f, was) && seen.agrees(f, was) && !r.neverChecked(was)
 }
 
 // run stores what the plan says and commits the snapshot.

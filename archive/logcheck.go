@@ -2,6 +2,7 @@ package archive
 
 import (
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -57,7 +58,7 @@ func (r *backupRun) check(name string, res *entries.Result) *manifest.Check {
 	}
 	if unknown(res) {
 		r.unchecked.Do(func() {
-			r.warn("%s: %s found; such files are archived without a check of their entries", name, res.Problem.Got)
+			r.warn("%s is of %s; such files are archived without a check of their entries", name, res.Problem.Got)
 		})
 		return nil
 	}
@@ -69,6 +70,31 @@ func (r *backupRun) check(name string, res *entries.Result) *manifest.Check {
 		damage(c, p.Offset, p.Error())
 	}
 	return c
+}
+
+// neverChecked reports whether a file was archived without a check of its entries, although
+// this run checks them: they were to be ignored then, or the log version was not known. It
+// is read once more, for nobody knows whether it is whole.
+func (r *backupRun) neverChecked(was *manifest.File) bool {
+	return was.Check == nil && was.State == manifest.Closed && r.layout.ChecksEntries()
+}
+
+// unreadable reports whether the log version of a file is not known to this program either,
+// so that reading it tells nothing. A file that cannot be read now is not one of those.
+func (r *backupRun) unreadable(f *source.File) bool {
+	content, err := r.capture.Open(f.Name)
+	if err != nil {
+		return false
+	}
+	defer content.Close()
+	head := make([]byte, min(f.Size, 4<<10))
+	if _, err := content.ReadAt(head, 0); err != nil && err != io.EOF {
+		return false
+	}
+	reader := r.layout.EntryReader(f.Name)
+	reader.Write(head)
+	res := reader.Result()
+	return unknown(&res)
 }
 
 func damage(c *manifest.Check, at int64, why string) {

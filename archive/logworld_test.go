@@ -15,18 +15,21 @@ import (
 
 // A jeLog is a directory of log files with real entries, of JE's newest log version.
 type jeLog struct {
-	t    testing.TB
-	dir  string
-	now  time.Time
-	open *entriestest.JELog
-	last int // number of the open file
-	rand *rand.ChaCha8
+	t       testing.TB
+	dir     string
+	now     time.Time
+	open    *entriestest.JELog
+	last    int    // number of the open file
+	version uint32 // of the log
+	rand    *rand.ChaCha8
 }
 
 const jeVersion = 26
 
-func newJELog(t testing.TB, seed byte) *jeLog {
-	l := &jeLog{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), rand: rand.NewChaCha8([32]byte{seed}), last: -1}
+func newJELog(t testing.TB, seed byte) *jeLog { return newJELogOf(t, jeVersion, seed) }
+
+func newJELogOf(t testing.TB, version uint32, seed byte) *jeLog {
+	l := &jeLog{t: t, version: version, dir: t.TempDir(), now: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), rand: rand.NewChaCha8([32]byte{seed}), last: -1}
 	l.flip()
 	return l
 }
@@ -38,7 +41,7 @@ func (l *jeLog) flip() {
 		previous = l.open.Last
 	}
 	l.last++
-	l.open = entriestest.NewJE(jeVersion, uint32(l.last), previous)
+	l.open = entriestest.NewJE(l.version, uint32(l.last), previous)
 	l.write(10)
 }
 

@@ -29,6 +29,12 @@ type Problem struct {
 	Snapshots []int64  `json:"snapshots,omitempty"` // that need it, ascending
 }
 
+// Damage is a log file that was damaged when it was archived.
+type Damage struct {
+	File      string  `json:"file"`
+	Snapshots []int64 `json:"snapshots"` // that hold it, ascending
+}
+
 // VerifyReport is what Verify found.
 type VerifyReport struct {
 	Snapshots    int       `json:"snapshots"`    // looked at
@@ -39,7 +45,7 @@ type VerifyReport struct {
 	Compared     int       `json:"compared"`     // objects of which the provider was asked for the checksum, and had one to compare
 	Uncompared   int       `json:"uncompared"`   // of which it has none, or none is known: bundles, and stores that keep no checksums
 	Unreferenced int       `json:"unreferenced"` // objects that no snapshot names: left by broken-off runs
-	Damaged      []string  `json:"damaged"`      // log files that were damaged when they were archived
+	Damaged      []Damage  `json:"damaged"`      // log files that were damaged when they were archived, by name
 	Problems     []Problem `json:"problems"`
 }
 
@@ -47,7 +53,7 @@ type VerifyReport struct {
 // manifest and page, and every object's presence and size by listing. What is wrong is
 // in the report, and is no error; an error means that Verify could not look.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
-	v := &verification{Archive: a.afresh(), o: &o, report: &VerifyReport{Problems: []Problem{}, Damaged: []string{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
+	v := &verification{Archive: a.afresh(), o: &o, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
 	if err := v.readManifests(ctx); err != nil {
 		return nil, err
 	}
@@ -190,8 +196,8 @@ func (v *verification) need(s *snapshot) {
 	}
 	for i := range s.m.Files {
 		f := &s.m.Files[i]
-		if f.Damaged() && !slices.Contains(v.report.Damaged, f.Name) {
-			v.report.Damaged = append(v.report.Damaged, f.Name)
+		if f.Damaged() {
+			v.noteDamage(f.Name, s.ref.Sequence)
 		}
 		if len(f.Parts) > 1 {
 			v.stretched[f.Name+f.SHA256.String()] = f
@@ -209,6 +215,15 @@ func (v *verification) need(s *snapshot) {
 			}
 		}
 	}
+}
+
+func (v *verification) noteDamage(file string, snapshot int64) {
+	i := slices.IndexFunc(v.report.Damaged, func(d Damage) bool { return d.File == file })
+	if i < 0 {
+		i = len(v.report.Damaged)
+		v.report.Damaged = append(v.report.Damaged, Damage{File: file})
+	}
+	v.report.Damaged[i].Snapshots = append(v.report.Damaged[i].Snapshots, snapshot)
 }
 
 func offsetOf(p *manifest.Part) int64 {
@@ -320,5 +335,8 @@ func (v *verification) finish() {
 		}
 		return strings.Compare(a.What, b.What)
 	})
-	slices.Sort(v.report.Damaged)
+	slices.SortFunc(v.report.Damaged, func(a, b Damage) int { return strings.Compare(a.File, b.File) })
+	for _, d := range v.report.Damaged {
+		slices.Sort(d.Snapshots)
+	}
 }

@@ -19,7 +19,7 @@ func (c *capturing) classify(l *listing) error {
 		why, odd, tail := stillOpen(&e)
 		if why != "" {
 			if !tail {
-				l.ignored = append(l.ignored, Ignored{Name: e.name, Why: why, Odd: odd})
+				l.ignored = append(l.ignored, Ignored{Name: e.name, Size: e.size, Why: why, Odd: odd})
 				continue
 			}
 			e.state = Tail

@@ -18,6 +18,7 @@ import (
 // Ignored is a file of the layout that was left out of a capture.
 type Ignored struct {
 	Name string
+	Size int64  // where it was looked at
 	Why  string // for people
 	Odd  bool   // somebody should look at it: it holds something, and no log entry
 }

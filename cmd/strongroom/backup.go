@@ -85,7 +85,7 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 		r, err := a.backup(ctx, &j)
 		if err != nil {
 			failed = append(failed, about(j.name, j.name, err))
-			reports = append(reports, backupReport{Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, Warnings: []string{}, Error: err.Error()})
+			reports = append(reports, backupReport{Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, LeftOut: []string{}, Warnings: []string{}, Error: err.Error()})
 			if ctx.Err() != nil {
 				break
 			}
@@ -94,6 +94,9 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 		reports = append(reports, *r)
 		if n := len(r.Damaged); n > 0 {
 			failed = append(failed, fmt.Errorf("%s: %s, such as %s: %w", j.name, plural(int64(n), "log file"), r.Damaged[0], errLogDamaged))
+		}
+		if n := len(r.LeftOut); n > 0 {
+			failed = append(failed, fmt.Errorf("%s: %s, such as %s: %w", j.name, plural(int64(n), "log file"), r.LeftOut[0], errLogLeftOut))
 		}
 	}
 	err = a.print(reports, func(w io.Writer) error {
@@ -228,7 +231,7 @@ func (a *app) warn(name string, res *archive.BackupResult) {
 		a.log.Warn("a closed log file has changed since the last snapshot; both versions are kept", "archive", name, "file", f.Name, "change", f.Kind)
 	}
 	if n := len(res.Damaged); n > 0 {
-		a.log.Error("log files of the source are damaged: their own checksums do not hold; they are archived as they are", "archive", name,
+		a.log.Error("log files of the source are damaged and archived as they are; strongroom inspect FILE shows where", "archive", name,
 			"files", res.Damaged[:min(n, 20)], "count", n)
 	}
 }
@@ -243,6 +246,7 @@ type backupReport struct {
 	Adopted   int               `json:"adopted"`
 	Changed   []archive.Changed `json:"changed"`
 	Damaged   []string          `json:"damaged"`
+	LeftOut   []string          `json:"left_out"`
 	Warnings  []string          `json:"warnings"`
 	MS        int64             `json:"ms"`
 	Plan      *backupPlan       `json:"plan,omitempty"`  // of a dry run
@@ -260,7 +264,7 @@ type backupPlan struct {
 func reportBackup(name string, dryRun bool, res *archive.BackupResult) *backupReport {
 	r := &backupReport{
 		Name: name, Committed: res.Committed, Snapshot: res.Snapshot, Sent: res.Sent, SentBytes: res.SentBytes,
-		Adopted: res.Adopted, Changed: append([]archive.Changed{}, res.Changed...), Damaged: list(res.Damaged), Warnings: list(res.Warnings), MS: res.Took.Milliseconds(),
+		Adopted: res.Adopted, Changed: append([]archive.Changed{}, res.Changed...), Damaged: list(res.Damaged), LeftOut: list(res.LeftOut), Warnings: list(res.Warnings), MS: res.Took.Milliseconds(),
 	}
 	if dryRun {
 		r.Plan = &backupPlan{Keep: len(res.Plan.Keep), Removed: list(res.Plan.Removed), Changed: list(res.Plan.Changed), Upload: []string{}}

@@ -25,6 +25,11 @@ func (a *app) catCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("cat: %w", err)
 			}
+			for i := range m.Files {
+				if f := &m.Files[i]; f.Name == args[1] && f.Damaged() {
+					a.log.Warn("this file was damaged when it was archived; what is printed is what was there", "file", f.Name, "snapshot", m.Sequence, "at", *f.Check.At, "why", f.Check.Why)
+				}
+			}
 			return nil
 		},
 	}

@@ -65,9 +65,10 @@ type sourceReport struct {
 type sourceFile struct {
 	Name    string `json:"name"`
 	State   string `json:"state"` // closed, tail or ignored
-	Size    int64  `json:"size"`  // in bytes; 0 of what is ignored
+	Size    int64  `json:"size"`  // in bytes; 0 of what was not looked at
 	Why     string `json:"why"`
 	Damaged string `json:"damaged,omitempty"` // what is wrong with its entries
+	Unknown string `json:"unknown,omitempty"` // why nothing can be said of them
 }
 
 func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error {
@@ -235,7 +236,7 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 	}
 	for i := range capture.Files {
 		f := &capture.Files[i]
-		one := sourceFile{Name: f.Name, State: "closed", Size: f.Size, Why: r.Rule, Damaged: found.damage[f.Name]}
+		one := sourceFile{Name: f.Name, State: "closed", Size: f.Size, Why: r.Rule, Damaged: found.damage[f.Name], Unknown: found.unknown[f.Name]}
 		if f.State == source.Tail {
 			one.State, one.Why = "tail", layout.OpenReason()
 			if n, ok := found.cut[f.Name]; ok {
@@ -245,7 +246,7 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 		r.Files = append(r.Files, one)
 	}
 	for _, f := range capture.Ignored {
-		one := sourceFile{Name: f.Name, State: "ignored", Why: f.Why}
+		one := sourceFile{Name: f.Name, State: "ignored", Size: f.Size, Why: f.Why}
 		if f.Odd {
 			one.Damaged = f.Why
 		}
@@ -308,7 +309,13 @@ func (s *sourceReport) print(w io.Writer, every bool) {
 	for _, f := range s.Files {
 		switch {
 		case f.Damaged != "":
-			line(w, "failed", f.State, fmt.Sprintf("%s, %s, is damaged: %s", shown(f.Name), size(f.Size), f.Damaged), "a snapshot taken before may hold what is whole: strongroom list")
+			advice := "a snapshot taken before may hold what is whole: strongroom list"
+			if f.State == "ignored" {
+				advice = "a backup leaves it out, since it holds nothing that can be trusted; is it this database's?"
+			}
+			line(w, "failed", f.State, fmt.Sprintf("%s, %s, is damaged: %s", shown(f.Name), size(f.Size), f.Damaged), advice)
+		case f.Unknown != "":
+			line(w, "note", f.State, fmt.Sprintf("%s, %s, is %s", shown(f.Name), size(f.Size), f.Unknown), "")
 		case f.State == "tail":
 			line(w, "ok", "tail", fmt.Sprintf("%s, %s: %s", shown(f.Name), size(f.Size), f.Why), "")
 		case f.State == "ignored":

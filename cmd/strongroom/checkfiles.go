@@ -17,12 +17,13 @@ type fileCheck struct {
 	capture  *source.Capture
 	progress *archive.Progress
 	damage   map[string]string // by name: what is wrong
+	unknown  map[string]string // by name: why nothing can be said
 	cut      map[string]int64  // by name: how much of a tail is taken along
 }
 
 // checkFiles checks every entry of every file, as a backup does with what is new.
 func (a *app) checkFiles(ctx context.Context, layout source.Layout, capture *source.Capture) (*fileCheck, error) {
-	c := &fileCheck{layout: layout, capture: capture, progress: &archive.Progress{}, damage: map[string]string{}, cut: map[string]int64{}}
+	c := &fileCheck{layout: layout, capture: capture, progress: &archive.Progress{}, damage: map[string]string{}, unknown: map[string]string{}, cut: map[string]int64{}}
 	if !layout.ChecksEntries() {
 		return c, nil
 	}
@@ -79,6 +80,8 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 		if odd := r.Problem(); odd != nil {
 			c.damage[f.Name] = "what follows its last whole entry is none: " + odd.Error()
 		}
+	case p != nil && !p.Damaged():
+		c.unknown[f.Name] = "of " + p.Got + ", so its entries are not checked"
 	case p != nil:
 		c.damage[f.Name] = p.Error()
 	}

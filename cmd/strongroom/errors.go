@@ -51,7 +51,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case is(errInterrupted) || (ctx.Err() != nil && is(context.Canceled)):
 		return exitInterrupted
-	case is(archive.ErrDamaged, archive.ErrGone, errLogDamaged):
+	case is(archive.ErrDamaged, archive.ErrGone, errLogDamaged, errLogLeftOut):
 		return exitDamaged
 	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrLostRace, source.ErrMissing, source.ErrEmpty):
 		return exitConflict

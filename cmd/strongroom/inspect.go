@@ -43,7 +43,8 @@ when one is not there. The file that a database is writing may well end within a
 }
 
 var (
-	errLogDamaged = errors.New("damaged; a snapshot taken before may hold what is whole")
+	errLogDamaged = errors.New("damaged; strongroom inspect FILE shows where, and a snapshot taken before may hold what is whole")
+	errLogLeftOut = errors.New("left out, since no entry in it holds: the database has begun it and the archive does not have it")
 	errLogUnknown = errors.New("of a log version that this program does not know; a later one may")
 	errLogMissing = errors.New("no such file")
 )

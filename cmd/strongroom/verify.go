@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -130,11 +131,11 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 			fmt.Fprintf(w, "    log files: %s\n", strings.Join(p.Files, ", "))
 		}
 		if len(p.Snapshots) > 0 {
-			fmt.Fprintf(w, "    snapshots: %s\n", strings.Trim(fmt.Sprint(p.Snapshots), "[]"))
+			fmt.Fprintf(w, "    snapshots: %s\n", numbers(p.Snapshots))
 		}
 	}
-	for _, f := range v.Damaged {
-		fmt.Fprintf(w, "note: %s was damaged when it was archived\n", f)
+	for _, d := range v.Damaged {
+		fmt.Fprintf(w, "note: %s was damaged when it was archived; in snapshots %s\n", d.File, numbers(d.Snapshots))
 	}
 	verdict := "all is there"
 	switch {
@@ -154,4 +155,22 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	if v.Unreferenced > 0 {
 		fmt.Fprintf(w, "note: %s left by runs that were broken off or lost a race\n", plural(v.Unreferenced, "object"))
 	}
+}
+
+// numbers is a list of snapshots, shortened where they follow one another.
+func numbers(list []int64) string {
+	var all []string
+	for i := 0; i < len(list); {
+		j := i
+		for j+1 < len(list) && list[j+1] == list[j]+1 {
+			j++
+		}
+		one := strconv.FormatInt(list[i], 10)
+		if j > i {
+			one += "-" + strconv.FormatInt(list[j], 10)
+		}
+		all = append(all, one)
+		i = j + 1
+	}
+	return strings.Join(all, ", ")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -169,7 +170,7 @@ func (k *keeper) backup(ctx context.Context) (service.Result, error) {
 		k.pages.add(res.Snapshot)
 	}
 	if res.Snapshot != nil {
-		k.found(res.Snapshot, res.Damaged)
+		k.found(res.Snapshot, slices.Concat(res.Damaged, res.LeftOut))
 	}
 	return r, nil
 }

@@ -83,7 +83,7 @@ func readHeader(b []byte) (entries.FileHeader, *entries.Problem) {
 	}
 	v := u32(b[34:])
 	if v < oldest || v > newest {
-		return wrong(entries.Version, fmt.Sprintf("a log version from %d to %d", oldest, newest), "version %d, which this program does not know; a later one may", v)
+		return wrong(entries.Version, fmt.Sprintf("a log version from %d to %d", oldest, newest), "log version %d, which this program does not know (a later one may)", v)
 	}
 	h := entries.FileHeader{
 		Version: v, Number: u32(b[22:]), Previous: uint32(last),

@@ -79,7 +79,7 @@ func readHeader(b []byte) (entries.FileHeader, *entries.Problem) {
 	}
 	v := u32(b[8:])
 	if v != 2 && v != 3 {
-		return wrong(entries.Version, "log version 2 or 3", "version %d, which this program does not know; a later one may", v)
+		return wrong(entries.Version, "log version 2 or 3", "log version %d, which this program does not know (a later one may)", v)
 	}
 	if order := b[12:16]; u32(order) != 0 {
 		return wrong(entries.Header, "byte order 0 and three zero bytes", "% x", order)
