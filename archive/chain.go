@@ -18,6 +18,7 @@ import (
 type chain struct {
 	v    *verification
 	head *head
+	seen *seen // what the local witness had seen before the manifests were listed
 	// expected is what manifests above said of their parents, by number.
 	expected map[int64]manifest.Ref
 	child    map[int64]int64
@@ -149,8 +150,14 @@ func (c *chain) end() {
 	if c.head.id == nil {
 		c.v.problem(Problem{Object: manifest.ArchiveKey, What: "missing", Detail: "it is not in the store or cannot be read; the manifests still tell whose the archive is"})
 	}
-	problems, _ := c.v.witnessed(c.head)
-	for _, p := range problems {
+	s := c.seen
+	if s == nil { // whose the archive is has only now become known
+		s = c.v.remembered(c.head.archiveID())
+	}
+	if s == nil {
+		return
+	}
+	for _, p := range c.v.contradicts(c.head, s) {
 		c.v.problem(p)
 	}
 }

@@ -49,6 +49,14 @@ func (h *head) archiveID() string {
 	return ""
 }
 
+// newest is the newest valid manifest as found; zero: there is none.
+func (h *head) newest() manifest.Ref {
+	if h.parent == nil {
+		return manifest.Ref{}
+	}
+	return *h.parent
+}
+
 func (h *head) layout() string {
 	switch {
 	case h.id != nil:
@@ -142,6 +150,22 @@ func (a *Archive) readLedger(ctx context.Context, h *head) error {
 // load reads all that a backup plans from: the newest valid manifest and, where that
 // one cannot be read, the newest that can.
 func (a *Archive) load(ctx context.Context) (*head, error) {
+	h, err := a.loadOnce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := a.remembered(h.archiveID())
+	if s != nil && s.Newest.Sequence > h.newest().Sequence {
+		// Another backup of this host may have been faster than the listing.
+		if h, err = a.loadOnce(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.askWitness(h, s)
+	return h, nil
+}
+
+func (a *Archive) loadOnce(ctx context.Context) (*head, error) {
 	h, hasManifests, err := a.readHead(ctx)
 	if err != nil {
 		return nil, err
@@ -151,7 +175,6 @@ func (a *Archive) load(ctx context.Context) (*head, error) {
 			return nil, err
 		}
 	}
-	a.askWitness(h)
 	return h, nil
 }
 

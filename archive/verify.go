@@ -153,7 +153,7 @@ func (v *verification) readManifests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := chain{v: v, head: h}
+	c := chain{v: v, head: h, seen: v.remembered(h.archiveID())}
 	for f, err := range v.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
 		if err != nil {
 			return err

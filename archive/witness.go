@@ -156,34 +156,39 @@ func (w *Witness) write(name string, b []byte) error {
 
 // askWitness compares the archive with what this host saw last. What it finds is a
 // warning for a backup, which goes on with the next number, and a problem for Verify.
-func (a *Archive) askWitness(h *head) {
-	problems, last := a.witnessed(h)
-	h.greatest = max(h.greatest, last)
+func (a *Archive) askWitness(h *head, s *seen) {
+	if s == nil {
+		return
+	}
+	problems := a.contradicts(h, s)
+	h.greatest = max(h.greatest, s.Newest.Sequence)
 	h.missed = problems
 	for _, p := range problems {
 		h.warn("%s %s", p.Object, p.Detail)
 	}
 }
 
-// witnessed says what contradicts the local witness, and the newest number it saw.
-func (a *Archive) witnessed(h *head) (problems []Problem, last int64) {
-	id := h.archiveID()
+// remembered is what the local witness has seen of an archive, or nil. What is held against
+// it must be looked up afterwards: the archive and the witness both go on.
+func (a *Archive) remembered(id string) *seen {
 	if a.witness == nil || id == "" {
-		return nil, 0
+		return nil
 	}
 	s, ok, err := a.witness.load(id)
 	switch {
 	case err != nil:
 		a.log.Warn("the local witness cannot be used", "error", err)
-		return nil, 0
+		return nil
 	case !ok:
-		return nil, 0
+		return nil
 	}
-	problems = s.Missed
-	newest := manifest.Ref{}
-	if h.parent != nil {
-		newest = *h.parent
-	}
+	return &s
+}
+
+// contradicts says what is otherwise than the local witness has seen.
+func (a *Archive) contradicts(h *head, s *seen) []Problem {
+	problems := s.Missed
+	newest := h.newest()
 	a.mu.Lock()
 	idSum := a.idSum
 	a.mu.Unlock()
@@ -202,7 +207,7 @@ func (a *Archive) witnessed(h *head) (problems []Problem, last int64) {
 		p.Detail = fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s", newest.SHA256, s.Newest.SHA256)
 		problems = append(problems, p)
 	}
-	return problems, s.Newest.Sequence
+	return problems
 }
 
 // bearWitness remembers the newest snapshot on this host, and what was missed: it does not
