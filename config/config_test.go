@@ -113,14 +113,14 @@ func TestStarterComments(t *testing.T) {
 	for line := range strings.Lines(string(Starter())) {
 		key, _, found := strings.Cut(strings.TrimLeft(line, " #"), ":")
 		if found && strings.HasPrefix(strings.TrimSpace(line), "#") && !strings.Contains(key, " ") && key != "yaml-language-server" {
-			known := slices.Concat(keys[Config](), keys[Archive](), keys[Source](), []string{"defaults"})
+			known := slices.Concat(keys[Config](), keys[HTTP](), keys[Archive](), keys[Source](), []string{"defaults"})
 			if !slices.Contains(known, key) {
 				t.Errorf("unknown key: %s", line)
 			}
 		}
 	}
 	mustParse(t, minimal("layout: segments\npattern: '[0-9a-f]{16}-([0-9a-f]{16})\\.wal'\nbase: 16\nclosed: quiet\nquiet: 60s",
-		"node: db-1\ntime_zone: Europe/Berlin\njitter: 30s\ntransfers: 8"))
+		"node: db-1\ntime_zone: Europe/Berlin\njitter: 30s\ntransfers: 8\nverify: {schedule: \"@daily\", sample: 2%}"))
 	_, uncommented, _ := strings.Cut(string(Starter()), "# defaults:")
 	mustParse(t, minimal("", "")+"defaults:"+strings.ReplaceAll(uncommented, "#  ", " "))
 }
