@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -266,8 +267,43 @@ func (r *backupRun) checkForeign(ctx context.Context, plan *Plan, parent *manife
 			return nil
 		}
 	}
+	if same, err := r.sameTail(ctx, parent); same || err != nil {
+		return err
+	}
 	return fmt.Errorf("%w: none of the %d closed files that both have, such as %s, is the same in snapshot %d; choose another destination, or go on if this is the same database (--take-over)",
 		ErrForeign, len(plan.Changed), plan.Changed[0], parent.Sequence)
+}
+
+// tellingTail is how long a tail must be, in bytes, to tell one database from another: the
+// first entries of all are much the same.
+const tellingTail = 4 << 10
+
+// sameTail reports whether the source has the parent's tail, as it was then or grown: no
+// other database has.
+func (r *backupRun) sameTail(ctx context.Context, parent *manifest.Manifest) (bool, error) {
+	for i := range parent.Files {
+		was := &parent.Files[i]
+		if was.State != manifest.Tail || was.Size < tellingTail {
+			continue
+		}
+		k := slices.IndexFunc(r.capture.Files, func(f source.File) bool { return f.Name == was.Name && f.Size >= was.Size })
+		if k < 0 {
+			continue
+		}
+		content, err := r.capture.Open(was.Name)
+		if err != nil {
+			return false, fmt.Errorf("opening %s: %w", was.Name, err)
+		}
+		is, err := sum(ctx, content, was.Size)
+		content.Close()
+		if err != nil {
+			return false, fmt.Errorf("reading %s: %w", was.Name, err)
+		}
+		if is.SHA256 == was.SHA256 {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // checkCommon refuses an ordered source that has not one of the closed files that the

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -101,6 +102,9 @@ func damage(c *manifest.Check, at int64, why string) {
 	c.Result, c.At, c.Why = manifest.CheckDamaged, &at, why
 }
 
+// byChain begins what is said of a file that its successor shows to lack entries.
+const byChain = "the last entry begins at byte "
+
 // checkChain compares each file with its successor, whose header holds the offset of the
 // last entry before it: so it shows that whole entries are missing at the end of a file.
 // Both may have been archived before.
@@ -117,14 +121,19 @@ func checkChain(layout source.Layout, files []manifest.File) {
 		f, next := &files[order[k-1]], &files[order[k]]
 		_, m, _ := layout.Position(f.Name)
 		_, n, _ := layout.Position(next.Name)
+		if f.Damaged() && strings.HasPrefix(f.Check.Why, byChain) { // found anew each time: what was wrong may be the successor
+			c := *f.Check
+			c.Result, c.At, c.Why = manifest.CheckOK, nil, ""
+			f.Check = &c
+		}
 		if m+1 != n || f.State != manifest.Closed || f.Check == nil || next.Check == nil || f.Damaged() || f.Check.Last == next.Check.Previous {
 			continue
 		}
-		if next.Damaged() && *next.Check.At == 0 {
+		if next.Damaged() && *next.Check.At == 0 && !strings.HasPrefix(next.Check.Why, byChain) {
 			continue // its header says nothing
 		}
 		c := *f.Check // the entry may be the parent's
-		damage(&c, c.Last, fmt.Sprintf("the last entry begins at byte %d; by the header of %s it is at byte %d", c.Last, next.Name, next.Check.Previous))
+		damage(&c, c.Last, fmt.Sprintf(byChain+"%d; by the header of %s it is at byte %d", c.Last, next.Name, next.Check.Previous))
 		f.Check = &c
 	}
 }

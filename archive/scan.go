@@ -93,13 +93,38 @@ func (s *scanner) back() {
 	}
 }
 
+// A tailBefore is what the parent snapshot has of a tail. It tells damage from what is
+// being written: what follows the last whole entry may be half an entry, but what was whole
+// once stays so, and what was half is whole some time later.
+type tailBefore struct {
+	size  int64 // 0: it has none of it, or more than there is now
+	stale bool  // the file was written to since, long enough after for an entry to be whole
+}
+
+func beforeTail(f *source.File, was *manifest.File) tailBefore {
+	if was == nil || f.State != source.Tail || was.State != manifest.Tail || was.Size > f.Size {
+		return tailBefore{}
+	}
+	return tailBefore{was.Size, f.Modified.Sub(was.Modified) > young}
+}
+
+// damages reports whether a tail whose whole entries end at a byte before its end is
+// damaged there.
+func (b tailBefore) damages(end int64) bool {
+	return b.size > 0 && (end < b.size || end == b.size && b.stale)
+}
+
 // oddTries is how often what follows the last whole entry of a tail is read before it
 // counts as no entry: the database may have been at it.
 const oddTries = 4
 
+// oddReach is how far from the end a database may be at it, in bytes: more than it writes
+// at once.
+const oddReach = 4 << 20
+
 // file reads a file of so many bytes to its end. From prefix on, which is 0 where nothing
 // can be shared, the rest is summed by itself.
-func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64) (scan, error) {
+func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64, before tailBefore) (scan, error) {
 	var d scan
 	if s.at < prefix {
 		if err := s.read(ctx, r, prefix); err != nil {
@@ -117,7 +142,7 @@ func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64) (
 		if err := s.read(ctx, r, size); err != nil {
 			return d, err
 		}
-		if d.odd = s.odd(); d.odd == nil || try == oddTries {
+		if d.odd = s.odd(); d.odd == nil || try == oddTries || size-s.log.End() > oddReach {
 			break
 		}
 		s.back()
@@ -125,7 +150,7 @@ func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64) (
 			return d, err
 		}
 	}
-	s.end(&d)
+	s.end(&d, size, before)
 	return d, nil
 }
 
@@ -140,12 +165,16 @@ func (s *scanner) odd() *entries.Problem {
 	return nil
 }
 
-func (s *scanner) end(d *scan) {
+func (s *scanner) end(d *scan, size int64, before tailBefore) {
 	whole, rest := s.whole, s.rest
 	if s.log != nil {
 		res := s.log.Result()
 		d.log = &res
-		if s.tail && !unknown(&res) {
+		switch {
+		case !s.tail || unknown(&res):
+		case res.End < size && before.damages(res.End): // all of it is kept, as of a closed file
+			d.odd = nil
+		default:
 			whole, rest = s.wholeThen, s.restThen
 			res.Problem = nil
 		}

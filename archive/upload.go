@@ -139,7 +139,7 @@ func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.
 	if s == nil {
 		s = newScanner(f, r.layout)
 	}
-	d, err := s.file(ctx, hashing{content, r.progress}, f.Size, prefix)
+	d, err := s.file(ctx, hashing{content, r.progress}, f.Size, prefix, beforeTail(f, was))
 	if err == nil {
 		err = r.settle(ctx, f)
 	}
@@ -167,7 +167,7 @@ func (r *backupRun) settle(ctx context.Context, f *source.File) error {
 	if last.After(r.capture.At) {
 		last = r.capture.At
 	}
-	wait := young - time.Since(last)
+	wait := min(young, young-time.Since(last)) // the clock may have been set back meanwhile
 	if _, _, ordered := r.layout.Position(f.Name); wait <= 0 || f.State == source.Tail || !ordered {
 		return nil
 	}

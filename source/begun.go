@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/source/entries"
 )
@@ -15,8 +16,16 @@ import (
 type beginning struct {
 	identity
 	why string
-	odd bool // something is there, and it is no log entry
+	odd bool  // something is there, and it is no log entry
+	cut int64 // so many bytes are there and not one whole entry
 }
+
+// A file that has over firstWrite bytes and not one whole entry, and was left alone for
+// longer than atWork, is none that the database is just beginning, or had begun when it died.
+const (
+	firstWrite = 256 << 10
+	atWork     = 2 * time.Second
+)
 
 // closedByEntries is the rule for logs whose entries can be told: N is closed when a
 // file after it holds a valid entry after its header. After a crash that left N+1 empty,
@@ -39,7 +48,7 @@ func (c *capturing) closedByEntries(l *listing) (stillOpen, error) {
 	}
 	return func(e *entry) (string, bool, bool) {
 		if b, ok := unbegun[e.name]; ok {
-			return b.why, b.odd, false
+			return b.why, b.odd || b.cut > firstWrite && c.now.Sub(e.modified()) > atWork, false
 		}
 		if e.name == open {
 			return "it is the newest that holds entries, and being written", false, c.layout.tail
@@ -114,6 +123,9 @@ func (c *capturing) beginning(e *entry) (beginning, error) {
 		return b, c.unreadable(e.name, err)
 	}
 	b.why, b.odd = notBegun(r)
+	if res := r.Result(); b.why != "" && !b.odd {
+		b.cut = res.Size
+	}
 	if c.beginnings == nil {
 		c.beginnings = map[string]beginning{}
 	}
