@@ -118,8 +118,9 @@
 //     end are the file
 //   - snapshot: the sequence that first held this content
 //   - state: "closed", or "tail": the beginning, up to the last whole valid entry, of
-//     the file that the database was still writing; size and sha256 are of that
-//     beginning
+//     the file that the database was still writing (all of it, marked damaged, where
+//     entries that were whole in an earlier snapshot, or that were to become whole, are
+//     not); size and sha256 are of that beginning
 //   - check: null, or {"by":"je","entries":n,"result":"ok"};
 //     "result":"damaged","at":offset,"why":"…" when the log's own entry checksums did
 //     not hold. A damaged file is archived all the same (it may be all there is),
