@@ -327,5 +327,5 @@ func (r *backupRun) checkCommon(parent *manifest.Manifest) error {
 	if example == "" {
 		return nil
 	}
-	return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s; choose another destination, or go on if this is the same database (--take-over)", ErrForeign, parent.Sequence, example)
+	return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s; choose another destination, or go on if this is the same database, whose cleaner has replaced all of its files since (--take-over)", ErrForeign, parent.Sequence, example)
 }

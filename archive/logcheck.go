@@ -22,7 +22,8 @@ const (
 	ChangedErased    = "erased entries"    // the database erased some, in place
 	ChangedInvisible = "invisible entries" // a replica rolled some back, in place
 	ChangedBoth      = "erased and invisible entries"
-	ChangedDamage    = "damage" // its entries do not hold any more
+	ChangedDamage    = "damage"        // its entries do not hold any more
+	ChangedMended    = "damage mended" // its entries hold again
 	ChangedOther     = "other content"
 )
 
@@ -32,7 +33,9 @@ func changeKind(was, now *manifest.File) string {
 	switch {
 	case now.Damaged():
 		return ChangedDamage
-	case a == nil || b == nil || was.Damaged() || a.Entries != b.Entries || a.Last != b.Last || was.Size != now.Size:
+	case was.Damaged() && b != nil:
+		return ChangedMended
+	case a == nil || b == nil || a.Entries != b.Entries || a.Last != b.Last || was.Size != now.Size:
 		return ChangedOther
 	}
 	erased, invisible := b.Erased > a.Erased, b.Invisible > a.Invisible
