@@ -53,7 +53,7 @@ func (r *backupRun) resumeTail(ctx context.Context, content io.ReaderAt, f *sour
 	t := r.tail
 	r.Archive.mu.Unlock()
 	if t == nil || was == nil || f.State != source.Tail || t.name != f.Name || t.id.Device != f.ID().Device || t.id.Inode != f.ID().Inode ||
-		t.scanner.whole.size != was.Size || t.sum != was.SHA256 || f.Size < was.Size {
+		(t.scanner.log == nil) == r.layout.ChecksEntries() || t.scanner.whole.size != was.Size || t.sum != was.SHA256 || f.Size < was.Size {
 		return nil, nil
 	}
 	if end, err := sumTailEnd(ctx, content, was.Size); err != nil || end != t.end {

@@ -74,6 +74,10 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 	}
 	res := r.Result()
 	p := res.Problem
+	if err := content.Unchanged(); p != nil && err != nil {
+		c.unknown[f.Name] = "being written to while it is read, so nothing can be said of its entries; look again"
+		return res, nil
+	}
 	switch {
 	case f.State == source.Tail && (p == nil || p.Damaged()):
 		c.cut[f.Name] = res.End

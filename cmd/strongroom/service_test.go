@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -289,4 +290,74 @@ func (s *served) noteClosed(after int64, archived map[string]time.Time) int64 {
 		after = one.Sequence
 	}
 	return after
+}
+
+// A service with nothing to do takes little memory beyond that of the program itself, and
+// next to no processor time, with a database in each of five directories watched and a page
+// that somebody looks at now and then.
+func TestServiceIdles(t *testing.T) {
+	whole(t)
+	to := t.TempDir()
+	var archives strings.Builder
+	archives.WriteString("archives:\n")
+	for i := range 5 {
+		dir := filepath.Join(to, fmt.Sprintf("db%d", i))
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		logDir(t, dir, 0, 400, 100)
+		archives.WriteString(inDir(fmt.Sprintf("a%d", i), dir, filepath.Join(to, fmt.Sprintf("archive%d", i)), "    schedule: \"@close\"\n"))
+	}
+	s := serve(t, archives.String())
+	s.until("all first snapshots", func() bool { return len(s.logged("a snapshot was made", "")) == 5 })
+	floor := finish(t, program(t, "version")).peak
+	for range 10 {
+		s.get("/")
+		s.get("/metrics")
+	}
+	const idle = 20 * time.Second
+	before, start := s.processorTime(), time.Now()
+	s.within(idle+5*time.Second, "the end of idling", func() bool { return time.Since(start) > idle })
+	spent := s.processorTime() - before
+	resident := s.resident()
+	t.Logf("idle: %v of processor time in %v; %d MiB resident, of which %d MiB has the program by itself", spent, idle, resident>>20, floor>>20)
+	if resident-floor > 64<<20 {
+		t.Errorf("%d MiB resident beyond the %d MiB of the program by itself", (resident-floor)>>20, floor>>20)
+	}
+	if spent > idle/100 {
+		t.Errorf("%v of processor time in %v", spent, idle)
+	}
+}
+
+// processorTime is what the service has used so far.
+func (s *served) processorTime() time.Duration {
+	s.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), ") ")
+	fields := strings.Fields(rest) // from the third of proc(5) on
+	var user, system int64
+	fmt.Sscan(fields[11], &user)
+	fmt.Sscan(fields[12], &system)
+	return time.Duration(user+system) * 10 * time.Millisecond // a tick is 10 ms
+}
+
+// resident is how much memory the service has, in bytes.
+func (s *served) resident() int64 {
+	s.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			var kib int64
+			fmt.Sscan(rest, &kib)
+			return kib << 10
+		}
+	}
+	s.t.Fatal("no VmRSS")
+	return 0
 }
