@@ -63,7 +63,7 @@ type model struct {
 	copied         int       // how many of them the second archive has
 	sequences      int       // nobody aims higher
 	records        int
-	joined         bool // reads that follow one another are one step, and so are puts, and deletes of a kind
+	joined         bool // requests of one kind that follow one another are one step
 	splitLedger    bool // listing the ledger and reading the record are steps of their own
 	splitManifests bool // listing the manifests and reading one are, too
 	splitDeletes   bool // each thing is deleted with a step of its own
