@@ -85,6 +85,8 @@ var ruleMutations = []mutation{
 // These are what the package comment says more exactly than format.md did.
 var exactMutations = []mutation{
 	{
+		// Keeping only from a base just below the aim would be enough: this backup would store
+		// everything anew.
 		"a backup reads the ledger after the manifests", func(r *rules) { r.ledgerBefore, r.reuseBelowOnly = false, false },
 		model{cast: []player{backups(1), backups(1), prunes(2)}},
 		"which it names, is missing",
