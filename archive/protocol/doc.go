@@ -1,0 +1,76 @@
+// Package protocol holds a small model of how backups, prunes, holds and copies share an
+// archive, and tests that go through every state that the model can reach. It has no code
+// for the product; docs/protocol.md says how to run it. What follows is the protocol as it
+// is modelled, each line one request (or several of which the order does not matter), and
+// anybody may be suspended between two lines for any time, or for ever. N is the newest
+// valid snapshot.
+//
+// # Reading the ledger
+//
+//  1. List the ledger; the greatest number is g. None: every manifest is valid.
+//  2. Read record g. If it is gone, begin again.
+//  3. List the ledger again. If the greatest is not g, begin again.
+//
+// Without 3, what was read can be a record that somebody created late under the number of
+// one that was deleted. A manifest is valid if its number is above the record's newest or
+// the record keeps it with its hash.
+//
+// # Backup
+//
+//  1. Read the ledger, then list the manifests. In this order: the other way round, the
+//     ledger could tell of a newest that the listing does not have.
+//  2. Read the newest valid manifest, the base. If it is gone, begin again.
+//  3. Aim at the greatest number that was seen (manifests, the ledger's newest, the local
+//     witness) plus one. Keep what the base names, and only that, and only if the aim is
+//     the base's number plus one. Else (the newest cannot be read, the witness knows more
+//     than the bucket) keep nothing and store everything under the number aimed at.
+//  4. Put what is not kept; an object that exists is the same.
+//  5. Create the manifest. Exists, and is another: begin again. Answer lost: read it; ours
+//     is success, another's or none begins again.
+//  6. Read the ledger. If it has dropped the new manifest, begin again; else report it.
+//
+// A backup that finds the base unchanged goes from 2 to 6, with the base.
+//
+// # Prune
+//
+//  1. Read the ledger (record g), then list the manifests.
+//  2. Valid are those that record g keeps, and the listed ones above its newest; of these
+//     read each, for its hash. If one is gone, begin again.
+//  3. Plan record g+1: newest is N; kept are N, what is held and what the retention keeps;
+//     held is what record g holds. If that is what record g says, go on with 6 and record g.
+//  4. Create record g+1. Exists, and is another: begin again. Answer lost: as for a manifest.
+//  5. List the ledger. If the greatest is g+1, go on; if it is g+2, read that, as above: if its
+//     parent is ours, go on. Else begin again.
+//  6. Read every manifest that the record keeps and check its hash. If one cannot be read,
+//     delete nothing: begin again if a later record has dropped it, else say so and stop.
+//  7. Delete the manifests up to the record's newest that it does not keep; then the objects
+//     with a number up to its newest that no manifest of 6 names; then the records below
+//     it. The listings for this may be of any time.
+//
+// # Hold and release
+//
+// As prune, from 1 to 5, with all valid manifests kept, and the one snapshot held, or not
+// held any more. A snapshot that is not valid cannot be held. It is reported only after 5.
+//
+// # Copy
+//
+//  1. Read the target's ledger, list its manifests, read its newest valid one, T.
+//  2. List the source's manifests; the next is the lowest above T, or above the one that was
+//     passed over last. None: done.
+//  3. Read it. If it is gone, begin again.
+//  4. Read the source's ledger, now. If that has dropped the manifest, pass it over: it may be
+//     one that was created late, and the target's ledger knows nothing of that.
+//  5. Make sure that T names each object that the manifest names with a number up to T's. Else
+//     the target is no copy of this archive: refuse.
+//  6. Read from the source the objects with a number above T's, by their stored sums, and put
+//     them in the target. If one is gone, begin again.
+//  7. Create the manifest in the target, with the same bytes. Exists, and is another: begin
+//     again; so does a lost answer after which it is not there.
+//  8. Read the target's ledger. If it has dropped the number, begin again; else the snapshot
+//     is copied. Go on with 1.
+//
+// # List, and everybody who only reads
+//
+// Read the manifests, then the ledger; show what is valid by that. A ledger that was read
+// before proves nothing about a manifest that was read after.
+package protocol

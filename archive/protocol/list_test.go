@@ -1,0 +1,58 @@
+package protocol
+
+// lister takes one step of showing which snapshots there are. It reads the manifests and
+// then the ledger, which tells which of those count; the other way round it could show a
+// manifest that was created, void, since it read the ledger.
+func (t turn) lister() {
+	a, m := t.actor(), t.m
+	st := m.cast[t.i].store
+	after := m.rules.ledgerAfter
+	switch {
+	case a.pc == start && after, a.pc == listing && !after:
+		t.readManifests()
+	default:
+		t.readLedger(st, func(t turn) {
+			if after {
+				t.show()
+				return
+			}
+			t.actor().pc = listing
+			t.emit("has read the ledger: record %d %v", t.actor().number, &t.actor().rec)
+		})
+	}
+}
+
+// readManifests takes down what there is; bornVoid here is whether one that was void from
+// the beginning would be shown.
+func (t turn) readManifests() {
+	a, s := t.actor(), t.store()
+	for i, m := range s.manifests {
+		a.seen[i] = m.by
+		if m.by != nobody && m.bornVoid {
+			a.late |= 1 << i
+		}
+	}
+	a.pc = listing
+	if t.m.rules.ledgerAfter {
+		t.emit("reads the manifests up to %d", greatestOf(s.list()))
+		return
+	}
+	t.show()
+}
+
+func (t turn) show() {
+	a := t.actor()
+	err := ""
+	var shown []int
+	for i, by := range a.seen {
+		if !a.rec.valid(i+1, by) {
+			continue
+		}
+		shown = append(shown, i+1)
+		if a.late>>i&1 != 0 {
+			err = "it shows a manifest that was void from the beginning"
+		}
+	}
+	t.finish()
+	t.emitErr(err, "shows %d", shown)
+}

@@ -1,0 +1,245 @@
+package protocol
+
+import "fmt"
+
+// A job is what an actor does, over and over, as often as its budget lets it.
+type job uint8
+
+const (
+	backup job = iota
+	prune
+	hold   // hold a snapshot, then release it
+	copier // copy the archive to the second store
+	list   // show which snapshots there are
+)
+
+// A player is an actor as a scenario casts it.
+type player struct {
+	job     job
+	store   int // the archive that it works on; copier: copies 0 to 1
+	runs    int
+	crashes int  // how often it may stop in the middle and begin again, knowing nothing
+	lossy   bool // the answer to its commit may be lost
+
+	witnessed int  // the greatest snapshot that its host remembers, in the bucket or not
+	blind     bool // it cannot read the newest manifest; others can
+	late      int  // it was suspended long ago, when it was to create this manifest
+}
+
+// An actor is where a player stands, and all that it knows. A field that is not needed
+// any more is cleared, so that equal situations are equal states.
+//
+// The larger fields come first: a state without padding is hashed at one go.
+type actor struct {
+	names    objects             // what the manifest that is to be written names, or the kept ones
+	todo     objects             // what is still to be stored
+	rec      record              // the ledger's that was read; then, for who writes one, the plan
+	seen     [maxSequence]author // the manifests that are to be shown
+	pc       pc
+	sub      uint8  // the step within reading the ledger
+	runs     uint8  // how many there are still to do
+	crashes  uint8  // how many there may still be
+	number   int8   // of the record that was read
+	list     uint8  // the manifests that were listed
+	base     int8   // the manifest that is built on
+	aim      int8   // the manifest or record that is to be written
+	by       author // who wrote the manifest that is copied or reported
+	target   int8   // the snapshot that is held; below 0: that is to be released
+	late     uint8  // those of seen that were void from the beginning; only the invariants look
+	bornVoid bool   // of the manifest that is to be reported; only the invariants look
+}
+
+// A state is everything: two archives and the actors.
+type state struct {
+	stores [2]store
+	actors [maxActors]actor
+}
+
+// A model is a scenario under certain rules.
+type model struct {
+	rules          rules
+	cast           []player
+	history        []objects // the snapshots that are there at the beginning
+	copied         int       // how many of them the second archive has
+	sequences      int       // nobody aims higher
+	records        int
+	joined         bool // requests of one kind that follow one another are one step
+	splitLedger    bool // listing the ledger and reading the record are steps of their own
+	splitManifests bool // listing the manifests and reading one are, too
+	splitDeletes   bool // each thing is deleted with a step of its own
+	idle           bool // a backup may find nothing changed
+
+	endless bool // what comes of each state at the end is not asked
+
+	tracing bool // steps are told in words
+}
+
+func (m *model) initial() state {
+	var s state
+	for i, names := range m.history {
+		s.stores[0].manifests[i] = manifest{by: before, names: names}
+		s.stores[0].objects |= names
+		if i < m.copied {
+			s.stores[1] = s.stores[0]
+		}
+	}
+	for i, p := range m.cast {
+		a := &s.actors[i]
+		*a = actor{runs: uint8(p.runs), crashes: uint8(p.crashes)}
+		if p.late > 0 {
+			a.pc, a.aim, a.names = committing, int8(p.late), m.history[p.late-2]
+		}
+	}
+	return s
+}
+
+// A successor is a state and how it came about.
+type successor struct {
+	state state
+	note  string // only when tracing
+	err   string // what must never happen, and did
+}
+
+// A turn is one actor's chance to take one step. It is passed by value: who has two
+// ways to go on changes two copies.
+type turn struct {
+	m   *model
+	i   int
+	s   state
+	out *[]successor
+}
+
+func (t *turn) actor() *actor { return &t.s.actors[t.i] }
+func (t *turn) me() author    { return first + author(t.i) }
+func (t *turn) store() *store { return &t.s.stores[t.m.cast[t.i].store] }
+
+// emit ends the step.
+func (t turn) emit(format string, args ...any) { t.emitErr("", format, args...) }
+
+func (t turn) emitErr(err, format string, args ...any) {
+	n := successor{state: t.s, err: err}
+	if t.m.tracing {
+		n.note = t.m.name(t.i) + " " + fmt.Sprintf(format, args...)
+	}
+	*t.out = append(*t.out, n)
+}
+
+// restart has the actor begin its run again, knowing nothing.
+func (t turn) restart(format string, args ...any) {
+	t.reset(start)
+	t.emit(format+", and starts over", args...)
+}
+
+// reset forgets what the actor knows, but for what it has still to do.
+func (t *turn) reset(to pc) {
+	a := t.actor()
+	*a = actor{pc: to, runs: a.runs, crashes: a.crashes, target: a.target}
+}
+
+// finish ends the run; there may be another.
+func (t *turn) finish() {
+	a := t.actor()
+	a.runs--
+	a.target = 0
+	t.reset(start)
+	if a.runs == 0 {
+		*a = actor{pc: done}
+	}
+}
+
+func (m *model) name(i int) string {
+	p := m.cast[i]
+	kind := [...]string{"backup", "prune", "hold", "copy", "list"}[p.job]
+	if p.store == 1 {
+		kind += " of the copy"
+	}
+	return fmt.Sprintf("%s (actor %d)", kind, i+1)
+}
+
+// next appends the states that one step of actor i leads to.
+func (m *model) next(s *state, i int, out *[]successor) {
+	a := &s.actors[i]
+	if a.pc == done {
+		return
+	}
+	t := turn{m, i, *s, out}
+	switch m.cast[i].job {
+	case backup:
+		t.backup()
+	case prune, hold:
+		t.editor()
+	case copier:
+		t.copier()
+	case list:
+		t.lister()
+	}
+	if a.crashes > 0 && (a.pc != start || a.sub != 0) {
+		t := turn{m, i, *s, out}
+		t.actor().crashes--
+		t.reset(start)
+		t.emit("crashes and begins again")
+	}
+}
+
+// pc is an actor's next step.
+type pc uint8
+
+const (
+	start pc = iota // read the ledger
+	listing
+	reading
+	storing
+	committing
+	settling
+	checking
+	// Those who write records, from here.
+	gathering
+	deleting
+	holding
+	// A copy.
+	sourcing
+	choosing
+	judging
+	fetching
+	done
+)
+
+// readLedger takes one step of reading the greatest record of a store, and calls then in
+// the last, with number and rec set. If it is not split, that is one step: listing,
+// reading and listing once more gives just what was there when the record was read.
+func (t turn) readLedger(st int, then func(turn)) {
+	a, s := t.actor(), &t.s.stores[st]
+	greatest := s.greatest()
+	switch {
+	case !t.m.splitLedger:
+		a.number, a.rec = int8(greatest), s.record(greatest)
+		then(t)
+	case a.sub == 0:
+		a.sub, a.number = 1, int8(greatest)
+		if greatest == 0 {
+			a.sub = 0
+			then(t)
+			return
+		}
+		t.emit("lists the ledger: %d is the greatest", greatest)
+	case a.sub == 1:
+		a.rec = s.record(int(a.number))
+		switch {
+		case a.rec.by == nobody:
+			a.sub = 0
+			t.emit("wants to read record %d, which is gone, and lists again", a.number)
+		case t.m.rules.recordReread:
+			a.sub = 2
+			t.emit("reads record %d, by %v %v", a.number, a.rec.by, &a.rec)
+		default:
+			a.sub = 0
+			then(t)
+		}
+	case int(a.number) != greatest:
+		a.sub, a.number, a.rec = 0, 0, record{}
+		t.emit("lists the ledger again: %d is the greatest now", greatest)
+	default:
+		a.sub = 0
+		then(t)
+	}
+}

@@ -1,0 +1,70 @@
+package protocol
+
+// gather reads the kept manifests, to know what they name. Without one of them nothing may
+// be deleted; if a later record has dropped it, there is a new plan to make.
+func (t turn) gather() {
+	a := t.actor()
+	a.names = 0
+	for i, by := range a.rec.kept {
+		if by == nobody {
+			continue
+		}
+		m := t.store().manifests[i]
+		if m.by != by {
+			t.restart("cannot read manifest %d, which record %d keeps", i+1, a.aim)
+			return
+		}
+		a.names |= m.names
+	}
+	a.pc = deleting
+	t.emit("reads the manifests that record %d keeps: they name %v", a.aim, a.names)
+}
+
+// clean deletes manifests first, then objects, then old records: one with
+// each step, or all of a kind. Listing is no step of its own: an older listing
+// holds less that may go, never more.
+func (t turn) clean() {
+	a, s := t.actor(), t.store()
+	var gone uint8
+	for n := 1; n <= int(a.rec.newest); n++ {
+		if m := &s.manifests[n-1]; m.by != nobody && a.rec.kept[n-1] == nobody && (gone == 0 || !t.m.splitDeletes) {
+			*m = manifest{}
+			gone |= 1 << (n - 1)
+		}
+	}
+	if gone != 0 {
+		t.emit("deletes manifests %v", numbers(gone))
+		return
+	}
+	limit := upTo(int(a.rec.newest))
+	if !t.m.rules.sparesHigher {
+		limit = ^objects(0)
+	}
+	if x := s.objects & limit &^ a.names; x != 0 {
+		if t.m.splitDeletes {
+			x = x.lowest()
+		}
+		s.objects &^= x
+		if !t.m.joined {
+			t.emit("deletes %v", x)
+			return
+		}
+	}
+	if !t.m.rules.recordFirst && s.ledger[a.aim-1].by != t.me() {
+		a.pc = committing
+		t.putRecord()
+		return
+	}
+	for n := 1; n < int(a.aim); n++ {
+		if r := &s.ledger[n-1]; r.by != nobody && (gone == 0 || !t.m.splitDeletes) {
+			*r = record{}
+			gone |= 1 << (n - 1)
+		}
+	}
+	if gone != 0 && !t.m.joined {
+		t.emit("deletes records %v", numbers(gone))
+		return
+	}
+	t.finish()
+	t.emit("has deleted all that may go")
+}

@@ -1,0 +1,34 @@
+package protocol
+
+// rules are the protective ones. All of them hold in the protocol; a mutation switches one
+// off, and the checker must find what it was for.
+type rules struct {
+	// Of format.md.
+	numbersInKeys   bool // an object bears the number that it was stored for
+	createOnly      bool // nothing is overwritten
+	reuseNewestOnly bool // a backup keeps only what the newest manifest names, not an older one's
+	replan          bool // a backup that lost the race for its number plans again
+	checkCommit     bool // a backup looks after its commit whether the ledger has dropped its number
+	newestKept      bool // a prune always keeps the newest
+	sparesHigher    bool // a prune deletes no object with a number above the newest
+	recordFirst     bool // a prune deletes only after its record is written
+	replanRecord    bool // who lost the race for a record's number plans again
+	checkRecord     bool // after writing a record: is it the greatest, or the parent of what followed?
+
+	// Said more exactly by the package comment.
+	recordReread    bool // after reading a record: is it still the greatest?
+	ledgerAfter     bool // what is shown is judged by a ledger read after the manifests
+	copyJudgesAfter bool // what is copied is judged by a ledger read after the manifest
+	copyChecks      bool // a copy looks at the target's ledger after its commit
+	ledgerBefore    bool // who plans reads the ledger before the manifests
+	reuseBelowOnly  bool // a backup that does not aim at its base's number plus one keeps nothing
+}
+
+// protocol is what the package comment says.
+func protocol() rules {
+	return rules{
+		numbersInKeys: true, createOnly: true, reuseNewestOnly: true, replan: true, checkCommit: true,
+		newestKept: true, sparesHigher: true, recordFirst: true, replanRecord: true, checkRecord: true,
+		recordReread: true, ledgerAfter: true, copyJudgesAfter: true, copyChecks: true, ledgerBefore: true, reuseBelowOnly: true,
+	}
+}

@@ -1,0 +1,194 @@
+package protocol
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+)
+
+// How large a model can be; a scenario stays one below each, so that one more backup and
+// one more prune can show that all is well at the end.
+const (
+	maxSequence = 6 // snapshots 1 to 6
+	maxRecord   = 6 // ledger records 1 to 6
+	contents    = 2 // the log files' contents: a and b
+	maxActors   = 6
+)
+
+// An author stands for the hash of a manifest or record: nobody writes two of one number.
+type author uint8
+
+const (
+	nobody author = iota
+	before        // who wrote the history that was there at the beginning
+	first         // the first actor; the others follow
+)
+
+// objects is a set of data objects: content and the number it was stored for.
+type objects uint16
+
+func object(content, number int) objects { return 1 << ((number-1)*contents + content) }
+
+// upTo are all objects with a number up to n.
+func upTo(n int) objects { return 1<<(n*contents) - 1 }
+
+// contentsOf is the set of contents, one bit each.
+func (o objects) contentsOf() (c int) {
+	for ; o != 0; o >>= contents {
+		c |= int(o) & (1<<contents - 1)
+	}
+	return c
+}
+
+// find gives the object in o that holds a content, if there is one.
+func (o objects) find(content int) objects {
+	for n := maxSequence; n > 0; n-- {
+		if x := object(content, n); o&x != 0 {
+			return x
+		}
+	}
+	return 0
+}
+
+// lowest is one object out of a set.
+func (o objects) lowest() objects { return o & -o }
+
+func (o objects) String() string {
+	var all []string
+	for ; o != 0; o &= o - 1 {
+		i := bits.TrailingZeros16(uint16(o))
+		all = append(all, fmt.Sprintf("%c-%d", 'a'+i%contents, i/contents+1))
+	}
+	return "{" + strings.Join(all, " ") + "}"
+}
+
+// A manifest is a snapshot's; by is nobody where there is none.
+type manifest struct {
+	names objects
+	by    author
+
+	// bornVoid: when it was created, the ledger had dropped its number. Nobody in the
+	// model looks at that; the invariants do.
+	bornVoid bool
+}
+
+// A record is one of the ledger's.
+type record struct {
+	by     author
+	parent author // of the record before it
+	newest int8
+	kept   [maxSequence]author // of the manifests, by number
+	held   uint8               // bit n-1: snapshot n
+}
+
+func (r *record) holds(n int) bool { return r.held>>(n-1)&1 != 0 }
+
+// valid is rule 4 of the format. A record by nobody, that of an archive without a ledger,
+// says yes to all.
+func (r *record) valid(n int, by author) bool {
+	return by != nobody && (r.by == nobody || n > int(r.newest) || r.kept[n-1] == by)
+}
+
+// validNumber is valid for who does not know the hash.
+func (r *record) validNumber(n int) bool {
+	return r.by == nobody || n > int(r.newest) || r.kept[n-1] != nobody
+}
+
+// sameAs reports whether two records say the same.
+func (r *record) sameAs(o *record) bool {
+	return r.newest == o.newest && r.kept == o.kept && r.held == o.held
+}
+
+// A store is one archive in one bucket.
+type store struct {
+	objects   objects
+	manifests [maxSequence]manifest
+	ledger    [maxRecord]record
+}
+
+// greatest is the number of the ledger's greatest record, 0 without one.
+func (s *store) greatest() int {
+	for n := maxRecord; n > 0; n-- {
+		if s.ledger[n-1].by != nobody {
+			return n
+		}
+	}
+	return 0
+}
+
+// record is the record of this number; that of number 0 is by nobody.
+func (s *store) record(n int) record {
+	if n == 0 {
+		return record{}
+	}
+	return s.ledger[n-1]
+}
+
+// truth is the record that counts.
+func (s *store) truth() record { return s.record(s.greatest()) }
+
+// list is the set of numbers of which there is a manifest, one bit each.
+func (s *store) list() (all uint8) {
+	for i := range s.manifests {
+		if s.manifests[i].by != nobody {
+			all |= 1 << i
+		}
+	}
+	return all
+}
+
+// greatestOf is the greatest number in a listing, 0 in an empty one.
+func greatestOf(list uint8) int { return bits.Len8(list) }
+
+// numbers tells a set of numbers in words.
+func numbers(set uint8) (all []int) {
+	for ; set != 0; set &= set - 1 {
+		all = append(all, bits.TrailingZeros8(set)+1)
+	}
+	return all
+}
+
+func (s *store) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "objects %v", s.objects)
+	truth := s.truth()
+	for i, m := range s.manifests {
+		if m.by == nobody {
+			continue
+		}
+		fmt.Fprintf(&b, "; manifest %d by %v %v", i+1, m.by, m.names)
+		if !truth.valid(i+1, m.by) {
+			b.WriteString(" (void)")
+		}
+	}
+	for i := range s.ledger {
+		if r := &s.ledger[i]; r.by != nobody {
+			fmt.Fprintf(&b, "; record %d by %v %v", i+1, r.by, r)
+		}
+	}
+	return b.String()
+}
+
+func (r *record) String() string {
+	var kept []string
+	for i, by := range r.kept {
+		switch n := i + 1; {
+		case by == nobody:
+		case r.holds(n):
+			kept = append(kept, fmt.Sprintf("%d (held)", n))
+		default:
+			kept = append(kept, fmt.Sprint(n))
+		}
+	}
+	return fmt.Sprintf("(newest %d, keeps %s)", r.newest, strings.Join(kept, ", "))
+}
+
+func (a author) String() string {
+	switch a {
+	case nobody:
+		return "nobody"
+	case before:
+		return "the past"
+	}
+	return fmt.Sprintf("actor %d", a-first+1)
+}

@@ -1,0 +1,122 @@
+package retention
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Apply decides about all snapshots of an archive, in any order, and returns a verdict on
+// each, oldest sequence first. It returns an error, and no verdicts, only if the policy
+// is not valid. It changes nothing that it is given.
+func (p Policy) Apply(all []Snapshot) ([]Verdict, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	verdicts := make([]Verdict, len(all))
+	for i, s := range all {
+		verdicts[i].Snapshot = s
+	}
+	slices.SortFunc(verdicts, func(a, b Verdict) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	readable := p.newestFirst(verdicts)
+	keepAlways(verdicts, readable)
+	for _, r := range p.rules() {
+		if r.n > 0 {
+			r.keep(readable)
+		}
+	}
+	if p.Within > 0 {
+		keepWithin(readable, p.Within)
+	}
+	return verdicts, nil
+}
+
+// A candidate is a snapshot that rules count: one that can be read.
+type candidate struct {
+	*Verdict
+	local time.Time
+	good  bool
+}
+
+// newestFirst lists what can be read, with the time in the policy's location.
+func (p Policy) newestFirst(verdicts []Verdict) []candidate {
+	location := p.Location
+	if location == nil {
+		location = time.UTC
+	}
+	readable := make([]candidate, 0, len(verdicts))
+	for i := range slices.Backward(verdicts) {
+		if v := &verdicts[i]; !v.Unreadable {
+			readable = append(readable, candidate{v, v.Created.In(location), v.Good()})
+		}
+	}
+	return readable
+}
+
+func keepAlways(verdicts []Verdict, readable []candidate) {
+	if len(readable) > 0 {
+		readable[0].because(Newest, "")
+	}
+	if i := slices.IndexFunc(readable, func(c candidate) bool { return c.good }); i >= 0 {
+		readable[i].because(NewestGood, "")
+	}
+	for i := range verdicts {
+		v := &verdicts[i]
+		if v.Held != "" {
+			v.because(Held, v.Held)
+		}
+		if v.Unreadable {
+			v.because(Unreadable, "")
+		}
+	}
+}
+
+// keep applies one rule to all that can be read, newest first.
+func (r rule) keep(readable []candidate) {
+	seen := make(map[slot]bool) // slots of any kind; true: with a good snapshot
+	var goodSlots int
+	var spare []candidate // the newest of each of the last n slots, where that one is not good
+	for _, c := range readable {
+		// Of an older snapshot nothing can be kept, but it can be the good one of a slot
+		// whose newest is spare: clocks jump back.
+		if goodSlots == r.n && len(spare) == 0 {
+			return
+		}
+		s := r.slot(c.local, c.Sequence)
+		hasGood, known := seen[s]
+		if !known && !c.good && len(seen) < r.n {
+			spare = append(spare, c)
+		}
+		if c.good && !hasGood {
+			if goodSlots < r.n {
+				c.because(r.name, r.text(c.local))
+				goodSlots++
+			}
+		}
+		seen[s] = hasGood || c.good
+	}
+	for _, c := range spare {
+		if !seen[r.slot(c.local, c.Sequence)] {
+			c.because(r.name, r.text(c.local))
+		}
+	}
+}
+
+// keepWithin keeps all that is at most d older than the newest. What a wrong clock made
+// newer than that is kept as well.
+func keepWithin(readable []candidate, d time.Duration) {
+	if len(readable) == 0 {
+		return
+	}
+	since := readable[0].Created.Add(-d)
+	for _, c := range readable {
+		if !c.Created.Before(since) {
+			c.because("within", "")
+		}
+	}
+}
+
+func (v *Verdict) because(rule, detail string) {
+	v.Keep = true
+	v.Why = append(v.Why, Reason{rule, detail})
+}
