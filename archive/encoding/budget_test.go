@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -204,12 +206,12 @@ func TestScratchFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := x.body.(*scratchFile)
-	info, err := f.Stat()
+	info, err := f.file.Stat()
 	if err != nil || info.Mode() != 0o600 || info.Size() != 100_000 || info.Sys().(*syscall.Stat_t).Nlink != 0 {
 		t.Errorf("%+v, %v: not a file of mode 0600 without a name", info, err)
 	}
-	if filepath.Dir(f.Name()) != e.scratch.dir {
-		t.Errorf("it lies in %s", f.Name())
+	if filepath.Dir(f.file.Name()) != e.scratch.dir {
+		t.Errorf("it lies in %s", f.file.Name())
 	}
 	if err := x.Close(); err != nil {
 		t.Error(err)
@@ -236,13 +238,42 @@ func TestScratchFiles(t *testing.T) {
 
 // /dev/full says what a full disk says.
 func TestScratchDiskFull(t *testing.T) {
-	e := newEncoder(t, Settings{Memory: 1})
+	_, key := newKey(t)
+	e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Memory: 1})
 	e.scratch.create = func(string) (*os.File, error) { return os.OpenFile("/dev/full", os.O_RDWR, 0) }
-	_, err := e.Encode(t.Context(), bytes.NewReader(random(100_000)), 100_000, manifest.Plain)
-	if !errors.Is(err, ErrNoSpace) || !errors.Is(err, syscall.ENOSPC) || !bytes.Contains([]byte(err.Error()), []byte(e.scratch.dir)) {
-		t.Errorf("%v", err)
+	for _, how := range allEncodings {
+		for _, size := range []int64{0, 1, 100_000, 5_000_000} {
+			if how == manifest.Plain && size == 0 {
+				continue // nothing is written
+			}
+			_, err := e.Encode(t.Context(), bytes.NewReader(random(int(size))), size, how)
+			if !errors.Is(err, ErrNoSpace) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), e.scratch.dir) {
+				t.Errorf("%q: %v", how, err)
+			}
+			idle(t, e, 1)
+		}
 	}
-	idle(t, e, 1)
+}
+
+// What the package says of a compressor's memory.
+func TestMemoryOfCompressors(t *testing.T) {
+	plain := text(10 << 20)
+	for level, most := range map[string]uint64{Fastest: 10, Default: 20, Better: 25, Best: 60} {
+		e := newEncoder(t, Settings{Compression: Zstd, Level: level})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		x, err := e.Encode(t.Context(), bytes.NewReader(plain), int64(len(plain)), manifest.Zstd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		used := (after.TotalAlloc - before.TotalAlloc - uint64(wholeChunks(x.Stored.Size))) >> 20
+		t.Logf("%s: %d MiB", level, used)
+		if used > most+most/4 {
+			t.Errorf("a compressor of level %s took %d MiB, not %d", level, used, most)
+		}
+		x.Close()
+	}
 }
 
 // One that fits waits for the space of others; one that never will is refused at once.

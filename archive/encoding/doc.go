@@ -18,9 +18,9 @@
 // # Keys
 //
 // An Encoder has public keys only: what it wrote it cannot read. Recipients are age's
-// own, age1… and the post-quantum age1pq1… (not both: age refuses to mix them). SSH keys are not taken: their
-// private halves mostly ask for a passphrase, which a restore at night cannot answer, and
-// the header of what is encrypted to one tells which.
+// own, age1… and the post-quantum age1pq1… (not both: age refuses to mix them). SSH keys
+// are not taken: their private halves mostly ask for a passphrase, which a restore at
+// night cannot answer, and a header tells which SSH keys it is for.
 //
 // # The same twice
 //
@@ -32,18 +32,18 @@
 //
 // # Memory
 //
-// Of an Encoder: Settings.Memory for encoded objects that wait to be sent or are sent, and for each
-// of Settings.Workers a compressor: about 10 MiB at level fastest, 20 at default, 25 at better, 75 at best. Of a
-// Decoder, for each stream that is read: less than 1 MiB, and for zstd the window, at
-// most 8 MiB, whatever the stored bytes are.
+// Of an Encoder: Settings.Memory for encoded objects that wait to be sent or are sent,
+// and for each of Settings.Workers a compressor: about 10 MiB at level fastest, 20 at
+// default, 25 at better, 60 at best. Of a Decoder, for each stream that is read: less
+// than 1 MiB, and for zstd the window, at most 8 MiB, whatever the stored bytes are.
 //
 // # What can be read
 //
 // A stream that is cut, has bytes after its end, or holds fewer or more bytes than the
-// caller expects is ErrDamaged, and the last byte is not given out before the end has been
-// seen. A stored stream of more than twice the plain size and 1 MiB is refused, whatever
-// it decodes to, and so is an age header of more than 256 KiB. Several zstd frames, one after another, are one stream, as they are for
-// "zstd -d", and skippable frames are skipped. A zstd window of more than 8 MiB is
-// refused, the size that RFC 8878 has every decoder support; no level here uses a larger
-// one, nor does "zstd" up to -19.
+// caller expects is ErrDamaged, and the last byte is not given out before the end has
+// been seen. A stored stream of more than twice the plain size and 1 MiB is refused,
+// whatever it decodes to, and so is an age header of more than 256 KiB. Several zstd
+// frames, one after another, are one stream, as they are for "zstd -d", and skippable
+// frames are skipped. A zstd window of more than 8 MiB is refused, the size that RFC 8878
+// has every decoder support; no level here uses a larger one, nor does "zstd" up to -19.
 package encoding

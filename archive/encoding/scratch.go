@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoSpace says that the scratch directory has not the
-// space that a large object may take.
+// ErrNoSpace says that the scratch directory has not the space that a large object may
+// take.
 var ErrNoSpace = errors.New("not enough space for scratch files")
 
 // scratch makes scratch files in one directory, no more at a time than there is space for.
@@ -77,7 +77,7 @@ func (s *scratch) file(ctx context.Context, bound int64) (*scratchFile, error) {
 		s.giveBack(bound)
 		return nil, fmt.Errorf("making a scratch file in %s: %w", s.dir, err)
 	}
-	return &scratchFile{File: f, s: s, left: bound}, nil
+	return &scratchFile{file: f, s: s, left: bound}, nil
 }
 
 // take promises space to a file, or returns what is closed when it is worth another try.
@@ -121,7 +121,7 @@ func (s *scratch) wake() {
 
 // scratchFile is a body in a file without a name.
 type scratchFile struct {
-	*os.File
+	file *os.File // not embedded: its WriteString and ReadFrom would pass Write by
 	s    *scratch
 	left int64 // what it may still write
 }
@@ -130,7 +130,7 @@ func (f *scratchFile) Write(b []byte) (int, error) {
 	if int64(len(b)) > f.left {
 		return 0, errBound
 	}
-	n, err := f.File.Write(b)
+	n, err := f.file.Write(b)
 	f.left -= int64(n)
 	f.s.wrote(int64(n))
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
@@ -138,6 +138,8 @@ func (f *scratchFile) Write(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+func (f *scratchFile) ReadAt(b []byte, offset int64) (int, error) { return f.file.ReadAt(b, offset) }
 
 func (f *scratchFile) seal() {
 	f.s.mu.Lock()
@@ -148,7 +150,7 @@ func (f *scratchFile) seal() {
 }
 
 func (f *scratchFile) close() error {
-	err := f.File.Close()
+	err := f.file.Close()
 	f.s.giveBack(f.left)
 	return err
 }
