@@ -55,7 +55,7 @@ func TestEveryByteAndEveryLength(t *testing.T) {
 func TestCutBetweenLayers(t *testing.T) {
 	id, key := newKey(t)
 	e, d := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}}), NewDecoder(id)
-	// The zstd frame of plain fills the first age chunk exactly; nothing but an empty frame is in the second.
+	// The zstd frame of plain fills the first age chunk exactly; the second has an empty frame.
 	plain := random(ageChunk - 200)
 	frame := encode(t, e, plain, manifest.Zstd)
 	pad := ageChunk - len(frame) - 8

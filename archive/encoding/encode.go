@@ -62,11 +62,11 @@ func (x *Encoded) Close() error {
 // no further than that; content that ends before is io.ErrUnexpectedEOF, and an error of
 // src is wrapped.
 //
-// It waits until there is room in the budget for memory, or space for another scratch
-// file, and for one of the workers, and returns the cause of ctx when that is done first. The room is given back by
-// Close, so who holds one object while it asks for the next may wait for itself: close
-// each before the next, or hold one for each goroutine and have as many goroutines as the
-// budget has room for. Space that no open scratch file holds and that is not there is ErrNoSpace, at once.
+// It waits for room in the budget for memory, or for space for another scratch file, and
+// for one of the workers, and returns the cause of ctx when that is done first. The room
+// is given back by Close, so a goroutine that holds one object while it asks for the next
+// may wait for itself: close each before the next. Where no open scratch file holds the
+// space that is missing, it does not wait: that is ErrNoSpace.
 func (e *Encoder) Encode(ctx context.Context, src io.Reader, size int64, encoding string) (*Encoded, error) {
 	compress, encrypt, err := steps(encoding)
 	switch {

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	sampleSize = 64 << 10
+	sampleSize = 63 << 10 // so that what cannot be compressed still fits a chunk afterwards
 	maxSamples = 3
 )
 
@@ -17,14 +17,15 @@ const (
 // finds about what the level would find: those up to default do not try for content
 // without any repetition.
 func newEstimator(workers int, level string) (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(workers), zstd.WithWindowSize(sampleSize),
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(workers), zstd.WithWindowSize(64<<10),
 		zstd.WithAllLitEntropyCompression(level == Better || level == Best))
 }
 
 // Worth estimates whether compression saves at least a twentieth of the content. It
-// reads and compresses three samples of 64 KiB, at the beginning, in the middle and at the end, or
-// all of what is smaller than that, so that a file of which only another stretch can be compressed is
-// stored as it is. The same content gets the same answer. An error is that of src.
+// reads and compresses three samples of 63 KiB, at the beginning, in the middle and at
+// the end, or all of what is smaller than that; a file of which only another stretch can
+// be compressed is stored as it is. The same content gets the same answer. An error is
+// that of src.
 func (e *Encoder) Worth(src io.ReaderAt, size int64) (bool, error) {
 	sample, out := e.chunks.Get().(*[chunkSize]byte), e.chunks.Get().(*[chunkSize]byte)
 	defer e.chunks.Put(sample)
