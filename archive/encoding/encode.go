@@ -1,0 +1,194 @@
+package encoding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"filippo.io/age"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// Encoded is a stored object before it is sent: an io.ReaderAt of Stored.Size bytes that
+// can be read again and from several goroutines at once, until it is closed.
+type Encoded struct {
+	Encoding string
+	Plain    Sums // of what was encoded: the caller compares it with what it expected
+	Stored   Sums // of what can be read here
+
+	mu   sync.RWMutex
+	body body // nil once closed
+}
+
+// A body is where the bytes of an Encoded lie.
+type body interface {
+	io.Writer
+	io.ReaderAt
+	// seal gives back what is not needed, as no more will be written.
+	seal()
+	// close gives back everything. It is called once.
+	close() error
+}
+
+// ReadAt implements io.ReaderAt; after Close it is os.ErrClosed. A sender that still
+// reads when its request has been given up so never sees another object's bytes.
+func (x *Encoded) ReadAt(b []byte, offset int64) (int, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if x.body == nil {
+		return 0, os.ErrClosed
+	}
+	return x.body.ReadAt(b, offset)
+}
+
+// Close gives the memory back, or removes the scratch file. It may be called again.
+func (x *Encoded) Close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.body == nil {
+		return nil
+	}
+	err := x.body.close()
+	x.body = nil
+	return err
+}
+
+// Encode reads size bytes and encodes them, plain ones too, which are copied. It reads
+// no further than that; content that ends before is io.ErrUnexpectedEOF, and an error of
+// src is wrapped.
+//
+// It waits for room in the budget for memory, or for space for another scratch file, and
+// for one of the workers, and returns the cause of ctx when that is done first. The room
+// is given back by Close, so a goroutine that holds one object while it asks for the next
+// may wait for itself: close each before the next. Where no open scratch file holds the
+// space that is missing, it does not wait: that is ErrNoSpace.
+func (e *Encoder) Encode(ctx context.Context, src io.Reader, size int64, encoding string) (*Encoded, error) {
+	compress, encrypt, err := steps(encoding)
+	switch {
+	case err != nil:
+		return nil, err
+	case encrypt && len(e.recipients) == 0:
+		return nil, errors.New("encrypting: there are no recipients")
+	case size < 0 || size > manifest.MaxFileSize:
+		return nil, fmt.Errorf("encoding: %d bytes are not between 0 and %d", size, int64(manifest.MaxFileSize))
+	}
+	b, err := e.room(ctx, e.bound(size, compress, encrypt))
+	if err != nil {
+		return nil, fmt.Errorf("encoding %d bytes: %w", size, err)
+	}
+	x := &Encoded{Encoding: encoding, body: b}
+	// Room first, then a worker: who waits for room holds nothing that others wait for.
+	if err := e.workers.Acquire(ctx, 1); err != nil {
+		return nil, errors.Join(fmt.Errorf("encoding %d bytes: %w", size, context.Cause(ctx)), x.Close())
+	}
+	defer e.workers.Release(1)
+	if err := e.write(ctx, x, io.LimitReader(src, size), size, compress, encrypt); err != nil {
+		return nil, errors.Join(fmt.Errorf("encoding %d bytes: %w", size, err), x.Close())
+	}
+	b.seal()
+	return x, nil
+}
+
+// steps tells what an encoding consists of.
+func steps(encoding string) (compressed, encrypted bool, err error) {
+	switch encoding {
+	case manifest.Plain:
+		return false, false, nil
+	case manifest.Zstd:
+		return true, false, nil
+	case manifest.Age:
+		return false, true, nil
+	case manifest.ZstdAge:
+		return true, true, nil
+	}
+	return false, false, fmt.Errorf("encoding %.40q is unknown to this version", encoding)
+}
+
+const (
+	ageChunk    = 64 << 10 // of plain bytes
+	ageOverhead = 16       // of each chunk
+)
+
+// bound is the most that content of this size can become.
+func (e *Encoder) bound(size int64, compress, encrypt bool) int64 {
+	if compress {
+		// Frame header and checksum, and 3 bytes for each block of 64 KiB or more.
+		size += 32 + 3*(size>>16+1)
+	}
+	if encrypt {
+		size += e.header + ageOverhead*(size/ageChunk+1)
+	}
+	return size
+}
+
+func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
+	if n := wholeChunks(bound); n <= e.inMemory {
+		return newMemory(ctx, e.memory, e.chunks, n)
+	}
+	return e.scratch.file(ctx, bound)
+}
+
+// write sends the content through the steps into the body.
+func (e *Encoder) write(ctx context.Context, x *Encoded, src io.Reader, size int64, compress, encrypt bool) error {
+	plain, stored := newSummer(), newSummer()
+	var w io.Writer = io.MultiWriter(x.body, stored)
+	var encrypted io.WriteCloser
+	if encrypt {
+		var err error
+		if encrypted, err = age.Encrypt(w, e.recipients...); err != nil {
+			return fmt.Errorf("encrypting: %w", err)
+		}
+		w = encrypted
+	}
+	var compressed *zstd.Encoder
+	if compress {
+		compressed = e.compressors.Get().(*zstd.Encoder)
+		defer e.compressors.Put(compressed)
+		defer compressed.Reset(nil) // it waits for what still runs, and must not keep the body
+		compressed.ResetContentSize(w, size)
+		w = compressed
+	}
+	if err := e.feed(ctx, io.MultiWriter(plain, w), src, size); err != nil {
+		return err
+	}
+	if compress {
+		if err := compressed.Close(); err != nil {
+			return err
+		}
+	}
+	if encrypt {
+		if err := encrypted.Close(); err != nil {
+			return err
+		}
+	}
+	x.Plain, x.Stored = plain.sums(), stored.sums()
+	return nil
+}
+
+// feed copies exactly size bytes.
+func (e *Encoder) feed(ctx context.Context, w io.Writer, src io.Reader, size int64) error {
+	buf := e.chunks.Get().(*[chunkSize]byte)
+	defer e.chunks.Put(buf)
+	for done := int64(0); done < size; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, err := src.Read(buf[:])
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+		done += int64(n)
+		switch {
+		case err == io.EOF && done < size:
+			return fmt.Errorf("the content ends after %d bytes: %w", done, io.ErrUnexpectedEOF)
+		case err != nil && err != io.EOF:
+			return fmt.Errorf("reading the content: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package encoding
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"filippo.io/age"
+)
+
+// IdentityVariable is the variable of the environment that names an identity file.
+const IdentityVariable = "STRONGROOM_IDENTITY_FILE"
+
+// LoadIdentities reads age identity files, as age-keygen writes them: a private key a
+// line. Without any it reads the file that IdentityVariable names, and where that is not
+// set either there are no identities, which is no error. Errors name the file and never
+// hold what is in it.
+func LoadIdentities(files ...string) ([]age.Identity, error) {
+	origin := ""
+	if name := os.Getenv(IdentityVariable); len(files) == 0 && name != "" {
+		files, origin = []string{name}, " (named by "+IdentityVariable+")"
+	}
+	var all []age.Identity
+	for _, name := range files {
+		ids, err := loadIdentityFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("identity file %s%s: %w", name, origin, err)
+		}
+		all = append(all, ids...)
+	}
+	return all, nil
+}
+
+// maxIdentityFile is far more than any: a device or a backup named by mistake is not
+// read to its end.
+const maxIdentityFile = 1 << 20
+
+func loadIdentityFile(name string) ([]age.Identity, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, errors.Unwrap(err) // the name stands before it
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxIdentityFile+1))
+	defer clear(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading: %w", err)
+	case len(text) > maxIdentityFile:
+		return nil, fmt.Errorf("it has more than %d bytes", maxIdentityFile)
+	case bytes.HasPrefix(text, []byte("age-encryption.org/")), bytes.HasPrefix(text, []byte("-----BEGIN AGE ENCRYPTED FILE-----")):
+		return nil, errors.New("it is encrypted itself; decrypt it first (age -d), to a place that only you can read")
+	case bytes.HasPrefix(text, []byte("-----BEGIN")):
+		return nil, errors.New("it is a key of SSH or another program; strongroom takes those of age-keygen")
+	}
+	// Files written on Windows end their lines in two characters, and age wants one.
+	ids, err := age.ParseIdentities(bytes.NewReader(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))
+	if err != nil {
+		return nil, err
+	}
+	return ids, nil
+}
+
+// publicKeys returns those of the identities that have one.
+func publicKeys(ids []age.Identity) []string {
+	var keys []string
+	for _, id := range ids {
+		switch id := id.(type) {
+		case *age.X25519Identity:
+			keys = append(keys, id.Recipient().String())
+		case *age.HybridIdentity:
+			keys = append(keys, id.Recipient().String())
+		}
+	}
+	return keys
+}
