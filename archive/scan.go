@@ -150,8 +150,27 @@ func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64, b
 			return d, err
 		}
 	}
-	s.end(&d, size, before)
+	broken, err := s.broken(r, size, before)
+	if err != nil {
+		return d, err
+	}
+	s.end(&d, broken)
 	return d, nil
+}
+
+// broken reports whether what follows the last whole entry of a tail is damaged, and not
+// merely unfinished.
+func (s *scanner) broken(r io.ReaderAt, size int64, before tailBefore) (bool, error) {
+	if !s.tail || s.log == nil || s.log.End() >= size {
+		return false, nil
+	}
+	if res := s.log.Result(); unknown(&res) {
+		return false, nil
+	}
+	if before.damages(s.log.End()) {
+		return true, nil
+	}
+	return s.log.GoesOn(r, size)
 }
 
 // odd is what follows the last whole entry of a tail, unless that is merely cut short.
@@ -165,14 +184,15 @@ func (s *scanner) odd() *entries.Problem {
 	return nil
 }
 
-func (s *scanner) end(d *scan, size int64, before tailBefore) {
+// end makes the result. Of a broken tail all is kept, as of a closed file.
+func (s *scanner) end(d *scan, broken bool) {
 	whole, rest := s.whole, s.rest
 	if s.log != nil {
 		res := s.log.Result()
 		d.log = &res
 		switch {
 		case !s.tail || unknown(&res):
-		case res.End < size && before.damages(res.End): // all of it is kept, as of a closed file
+		case broken:
 			d.odd = nil
 		default:
 			whole, rest = s.wholeThen, s.restThen

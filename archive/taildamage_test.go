@@ -74,20 +74,35 @@ func TestTailThatGoesNoFurther(t *testing.T) {
 	}
 }
 
-// The newest file, of which not even the first entry is whole, is left out, loudly; unless it
-// may be one that the database is just beginning.
+// The first entry of the newest file is damaged. As there are more behind it the database
+// has begun the file: it is archived as it is.
+func TestNewestWithDamagedBeginning(t *testing.T) {
+	db := newJELog(t, 42)
+	db.fill(2)
+	db.write(10)
+	db.open.Bytes[38+13] ^= 0x10 // the item's size
+	db.write(10)
+	a := archive.New(storetest.Memory(t), archive.Options{})
+	res := db.backup(a, plain)
+	if f := fileOf(t, a, 2); f.Size != int64(len(db.open.Bytes)) || !slices.Equal(res.Damaged, []string{name(2)}) {
+		t.Fatalf("of %d bytes there are %d; damaged %q", len(db.open.Bytes), f.Size, res.Damaged)
+	}
+}
+
+// The newest file, of which no entry is whole, is left out, loudly; unless it may be one that
+// the database is just beginning.
 func TestNewestWithoutAnEntry(t *testing.T) {
 	db := newJELog(t, 42)
 	db.fill(2)
 	db.open.Bytes[38+13] ^= 0x10
 	a := archive.New(storetest.Memory(t), archive.Options{})
-	db.write(10)
+	db.set(2, db.open.Bytes)
 	if res := db.backup(a, plain); len(res.LeftOut)+len(res.Warnings) > 0 {
 		t.Fatalf("a little: %+v", res)
 	}
-	for range 20 {
-		db.write(50_000)
-	}
+	noise := make([]byte, 1<<20)
+	db.rand.Read(noise)
+	db.set(2, append(db.open.Bytes, noise...))
 	if res := db.backup(a, plain); !slices.Equal(res.LeftOut, []string{name(2)}) || len(res.Warnings) != 1 {
 		t.Fatalf("much: left out %q, warnings %q", res.LeftOut, res.Warnings)
 	}

@@ -56,7 +56,7 @@ func TestOnClose(t *testing.T) {
 		for i := range 5 {
 			at := time.Now()
 			c.set(func() { c.closed++ })
-			limit := lookOnClose
+			limit := lookOnClose + 2*lookSpacing
 			if i%2 == 0 {
 				c.hints <- struct{}{}
 				limit = time.Second
@@ -114,8 +114,8 @@ func TestOnCloseWhileFailing(t *testing.T) {
 			t.Errorf("%d runs in six hours", before)
 		}
 		c.set(func() { c.closed++ })
-		time.Sleep(lookOnClose)
-		if n := len(c.starts()) - before; n != 1 {
+		time.Sleep(2 * lookOnClose)
+		if n := len(c.starts()) - before; n != 1 && n != 2 { // a retry may fall into this time
 			t.Errorf("%d runs after one more file closed", n)
 		}
 		if st := s.Status().Jobs[0]; !st.Overdue(time.Now()) {
@@ -139,7 +139,7 @@ func TestOnCloseOfASourceThatIsAway(t *testing.T) {
 		time.Sleep(time.Minute)
 		away := errors.New("it is not mounted")
 		c.set(func() { c.lookErr = away })
-		time.Sleep(lookOnClose)
+		time.Sleep(2 * lookOnClose)
 		if st := s.Status().Jobs[0]; st.FailuresInRow == 0 || !errors.Is(st.LookError, away) {
 			t.Errorf("status %+v", st)
 		}
@@ -171,11 +171,11 @@ func TestLooksAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(220 * time.Second)
-		if c.looks < 90 || c.looks > 101 {
-			t.Errorf("%d looks of 200 ms in 220 s", c.looks)
-		}
 		if err := s.Stop(); err != nil {
 			t.Fatal(err)
+		}
+		if c.looks < 90 || c.looks > 101 {
+			t.Errorf("%d looks of 200 ms in 220 s", c.looks)
 		}
 	})
 }

@@ -1,24 +1,16 @@
 package service
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
-)
 
-// maxMemory is more than what a job remembers: 48 runs with long errors.
-const maxMemory = 4 << 20
+	"github.com/strongroom-dev/strongroom/service/statefile"
+)
 
 // maxText is how much of an error is remembered, in bytes.
 const maxText = 4 << 10
 
-// memory is what a job remembers across restarts, as a JSON file. It is for people to look
-// at: losing it loses no snapshot.
+// memory is what a job remembers across restarts.
 type memory struct {
 	Snapshot      int64         `json:"snapshot"`
 	FailuresInRow int64         `json:"failures_in_row"`
@@ -37,32 +29,12 @@ func (r *runner) recall() {
 	if r.o.Dir == "" || r.record.recalled() {
 		return
 	}
-	m, err := readMemory(r.memoryFile())
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	if err != nil {
+	m := &memory{}
+	if err := statefile.Read(r.memoryFile(), m); err != nil {
 		r.log.Warn("what earlier runs did is forgotten: its file cannot be read", "error", err)
 		return
 	}
 	r.record.recall(m)
-}
-
-func readMemory(file string) (m *memory, err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the state of a job: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	b, err := io.ReadAll(io.LimitReader(f, maxMemory))
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
-	}
-	m = &memory{}
-	if err := json.Unmarshal(b, m); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
-	}
-	return m, nil
 }
 
 // keep writes down what the job knows.
@@ -70,28 +42,9 @@ func (r *runner) keep() {
 	if r.o.Dir == "" {
 		return
 	}
-	if err := writeMemory(r.memoryFile(), r.record.memory()); err != nil {
+	if err := statefile.Write(r.memoryFile(), r.record.memory()); err != nil {
 		r.log.Warn("what this run did is not remembered after a restart", "error", err)
 	}
-}
-
-// writeMemory replaces the file in one step, without a sync: after a power loss it is the
-// old one, the new one, or one that cannot be read.
-func writeMemory(file string, m *memory) error {
-	b, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("encoding the state of a job: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("keeping the state of a job: %w", err)
-	}
-	if err := os.WriteFile(file+".new", b, 0o600); err != nil {
-		return fmt.Errorf("keeping the state of a job: %w", err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return fmt.Errorf("keeping the state of a job: %w", err)
-	}
-	return nil
 }
 
 // recalled reports whether this was asked before.

@@ -122,7 +122,15 @@ func (c *capturing) beginning(e *entry) (beginning, error) {
 	if err != nil && err != io.EOF {
 		return b, c.unreadable(e.name, err)
 	}
-	b.why, b.odd = notBegun(r)
+	if b.why, b.odd = notBegun(r); b.why != "" {
+		broken, err := r.GoesOn(f, e.size)
+		if err != nil {
+			return b, c.unreadable(e.name, err)
+		}
+		if broken { // its first entry is damaged, and the next one is not
+			b.why, b.odd = "", false
+		}
+	}
 	if res := r.Result(); b.why != "" && !b.odd {
 		b.cut = res.Size
 	}

@@ -78,7 +78,15 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 		c.unknown[f.Name] = "being written to while it is read, so nothing can be said of its entries; look again"
 		return res, nil
 	}
+	broken := false
+	if f.State == source.Tail && p.Damaged() {
+		if broken, err = r.GoesOn(content, f.Size); err != nil {
+			return entries.Result{}, err
+		}
+	}
 	switch {
+	case broken:
+		c.damage[f.Name] = p.Error()
 	case f.State == source.Tail && (p == nil || p.Damaged()):
 		c.cut[f.Name] = res.End
 		if odd := r.Problem(); odd != nil {

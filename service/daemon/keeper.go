@@ -240,7 +240,7 @@ func (k *keeper) state(j *service.JobStatus, now time.Time) web.Archive {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	a := web.Archive{
-		Name: k.name, Destination: providers.Redact(k.one.Destination), Layout: k.known.layout,
+		Name: k.name, Destination: providers.Redact(k.one.Destination), Layout: k.known.layout, Schedule: k.one.Schedule,
 		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.verification, Spent: k.known.spent,
 		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
 		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),

@@ -2,18 +2,15 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/service"
 	"github.com/strongroom-dev/strongroom/service/notify"
+	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -164,7 +161,7 @@ func (d *Daemon) keepTold(name string, t *teller) {
 	if t.file == "" || maps.Equal(told, t.kept) {
 		return
 	}
-	if err := replace(t.file, told); err != nil {
+	if err := statefile.Write(t.file, told); err != nil {
 		d.o.Log.Warn("who was told what is not remembered after a restart", "archive", name, "error", err)
 		return
 	}
@@ -175,16 +172,9 @@ func readTold(file string) (map[string]notify.State, error) {
 	if file == "" {
 		return nil, nil
 	}
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading what was told: %w", err)
-	}
 	var told map[string]notify.State
-	if err := json.Unmarshal(b, &told); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
+	if err := statefile.Read(file, &told); err != nil {
+		return nil, err
 	}
 	return told, nil
 }

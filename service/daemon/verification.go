@@ -2,17 +2,15 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -98,16 +96,9 @@ func readVerification(file, destination string) (web.Verification, error) {
 	if file == "" {
 		return web.Verification{}, nil
 	}
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return web.Verification{}, nil
-	}
-	if err != nil {
-		return web.Verification{}, fmt.Errorf("reading the last verification: %w", err)
-	}
 	var v verification
-	if err := json.Unmarshal(b, &v); err != nil {
-		return web.Verification{}, fmt.Errorf("reading %s: %w", file, err)
+	if err := statefile.Read(file, &v); err != nil {
+		return web.Verification{}, err
 	}
 	if v.Destination != destination {
 		return web.Verification{}, nil
@@ -119,5 +110,5 @@ func writeVerification(file, destination string, v *web.Verification) error {
 	if file == "" {
 		return nil
 	}
-	return replace(file, verification{destination, *v})
+	return statefile.Write(file, verification{destination, *v})
 }

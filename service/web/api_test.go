@@ -207,7 +207,14 @@ func TestSentence(t *testing.T) {
 	}
 	a := well("orders")
 	a.NextRun = time.Time{}
-	if got := a.sentence(noon); !strings.HasSuffix(got, "; no snapshot is scheduled.") {
-		t.Error(got)
+	for schedule, want := range map[string]string{
+		"":       "; snapshots are made on demand.",
+		"@close": "; next snapshot when a log file closes.",
+		"@daily": "; no snapshot is scheduled.",
+	} {
+		a.Schedule = schedule
+		if got := a.sentence(noon); !strings.HasSuffix(got, want) {
+			t.Errorf("%q: %s", schedule, got)
+		}
 	}
 }

@@ -22,6 +22,7 @@ type (
 		State              string           `json:"state"`
 		Destination        string           `json:"destination"`
 		Layout             string           `json:"layout"`
+		Schedule           string           `json:"schedule"`
 		Running            bool             `json:"running"`
 		RunningSince       *time.Time       `json:"running_since"`
 		Waiting            bool             `json:"waiting"`
@@ -128,7 +129,7 @@ func jsonTime(t time.Time) *time.Time {
 
 func newAPIArchive(a *Archive) apiArchive {
 	v := apiArchive{
-		Name: a.Name, State: string(a.State()), Destination: a.Destination, Layout: a.Layout,
+		Name: a.Name, State: string(a.State()), Destination: a.Destination, Layout: a.Layout, Schedule: a.Schedule,
 		Running: a.Running, RunningSince: jsonTime(a.RunningSince), Waiting: a.Waiting,
 		LastSuccess: jsonTime(a.LastSuccess), FailuresInRow: a.FailuresInRow,
 		NextRun: jsonTime(a.NextRun), Overdue: a.Overdue,

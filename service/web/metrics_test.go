@@ -30,7 +30,7 @@ func TestMetricsAreTheBackendsValues(t *testing.T) {
 	f := filled(states()[StateFailing])
 	reg := newServer(t, f, "").registry()
 	want := `
-# HELP strongroom_archive_copied_bytes_total Bytes copied since the start.
+# HELP strongroom_archive_copied_bytes_total Bytes copied.
 # TYPE strongroom_archive_copied_bytes_total counter
 strongroom_archive_copied_bytes_total{archive="orders"} 2.2548578304e+10
 # HELP strongroom_archive_failures_in_row Runs that failed since the last one that ended well.
@@ -42,7 +42,7 @@ strongroom_archive_last_success_timestamp_seconds{archive="orders"} 1.79534973e+
 # HELP strongroom_archive_provider_errors_total Requests to the provider that failed since the start, by kind.
 # TYPE strongroom_archive_provider_errors_total counter
 strongroom_archive_provider_errors_total{archive="orders",kind="put"} 3
-# HELP strongroom_archive_runs_total Runs that ended since the start, by how.
+# HELP strongroom_archive_runs_total Runs that ended, by how.
 # TYPE strongroom_archive_runs_total counter
 strongroom_archive_runs_total{archive="orders",outcome="failed"} 3
 strongroom_archive_runs_total{archive="orders",outcome="made"} 41

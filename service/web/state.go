@@ -88,6 +88,10 @@ func (a *Archive) sentence(now time.Time) string {
 	case a.Running && a.Waiting:
 		parts[len(parts)-1] += ", and one more waits for it to end"
 	case a.Running:
+	case a.NextRun.IsZero() && a.Schedule == "@close":
+		parts = append(parts, "next snapshot when a log file closes")
+	case a.NextRun.IsZero() && a.Schedule == "":
+		parts = append(parts, "snapshots are made on demand")
 	case a.NextRun.IsZero():
 		parts = append(parts, "no snapshot is scheduled")
 	default:

@@ -11,6 +11,7 @@ type Archive struct {
 	Name        string
 	Destination string // without credentials
 	Layout      string // of the source; empty: not known yet
+	Schedule    string // as it is configured; empty: runs are made on demand only
 
 	Running      bool
 	RunningSince time.Time
@@ -22,9 +23,9 @@ type Archive struct {
 	NextRun       time.Time
 	Overdue       bool // a run should have ended well by now and did not
 
-	Last  Work // of the last run that ended
-	Total Work // of all runs since the service started
-	Runs  Outcomes
+	Last  Work      // of the last run that ended
+	Total Work      // of all runs that this host remembers
+	Runs  Outcomes  // of those
 	Spent Histogram // how long runs took, since the service started
 
 	RecoverableThrough Point

@@ -1,6 +1,7 @@
 package entriestest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
@@ -219,6 +220,9 @@ func Fuzz(t *testing.T, newReader NewReader, b []byte, split int) {
 	r.Write(b[:split])
 	r.Write(b[split:])
 	got := r.Result()
+	if _, err := r.GoesOn(bytes.NewReader(b), int64(len(b))); err != nil {
+		t.Fatal(err)
+	}
 	from := r.Resume()
 	if from != want.End {
 		t.Fatalf("resumes at %d, and the last entry ends at %d", from, want.End)

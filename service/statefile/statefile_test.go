@@ -1,0 +1,37 @@
+package statefile
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestWriteAndRead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "below", "x.json")
+	var got map[string]int
+	if err := Read(file, &got); err != nil || got != nil {
+		t.Errorf("before it is there: %v, %v", got, err)
+	}
+	for n := range 2 {
+		if err := Write(file, map[string]int{"a": n}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Read(file, &got); err != nil || got["a"] != n {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+	if i, err := os.Stat(file); err != nil || i.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", i, err)
+	}
+	for _, bad := range []string{"", "{", "[]", `{"a":"b"}`} {
+		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := Read(file, &got); err == nil {
+			t.Errorf("%q is read", bad)
+		}
+	}
+	if err := Write(filepath.Join(file, "y"), 1); err == nil {
+		t.Error("a file is no directory")
+	}
+}
