@@ -40,6 +40,8 @@ type Capture struct {
 	closed bool
 	reopen func(f File, was *identity) (*os.File, error)
 	made   func(File) (Content, error) // instead of the two above, in NewCapture's
+
+	release func() // lets the database have the files again; may be nil
 }
 
 // held is what a capture knows of a file besides what it tells.
@@ -127,6 +129,9 @@ func (c *Capture) Close() error {
 			errs = append(errs, h.pin.Close())
 			h.pin = nil
 		}
+	}
+	if c.release != nil {
+		c.release()
 	}
 	return errors.Join(errs...)
 }
