@@ -123,15 +123,22 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.mu.Unlock()
 	go d.watch(ctx)
-	if err := d.service.Run(ctx); err != nil {
+	var ended time.Time
+	stop := context.AfterFunc(ctx, func() { d.mu.Lock(); ended = time.Now(); d.mu.Unlock() })
+	defer stop()
+	err := d.service.Run(ctx)
+	d.mu.Lock()
+	if ended.IsZero() {
+		ended = time.Now()
+	}
+	d.mu.Unlock()
+	d.hearOut(ended)
+	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var failed error
-	for name, t := range d.tellers {
-		d.keepTold(name, t)
-	}
 	for _, k := range d.keepers {
 		failed = errors.Join(failed, k.close())
 	}

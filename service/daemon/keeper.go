@@ -37,6 +37,7 @@ type keeper struct {
 
 // known is what a keeper knows of its archive, beside what the service knows of its jobs.
 type known struct {
+	loaded       bool // what the archive holds has been looked up since the start
 	layout       string
 	recoverable  web.Point
 	damaged      []string
@@ -51,6 +52,7 @@ func (d *Daemon) newKeeper(c *config.Config, one *config.Archive, version string
 		was.mu.Lock()
 		k.known = was.known
 		was.mu.Unlock()
+		k.known.loaded = false // by the archive that is opened anew
 		return k
 	}
 	v, err := readVerification(d.verificationFile(k.name), one.Destination)
@@ -183,10 +185,9 @@ func (k *keeper) last(ctx context.Context) (time.Time, error) {
 	}
 	m, err := to.Newest(ctx)
 	switch {
-	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot):
-		return time.Time{}, nil
-	case errors.Is(err, archive.ErrDamaged):
-		return time.Time{}, nil // then a new one is due
+	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) || errors.Is(err, archive.ErrDamaged):
+		k.load()
+		return time.Time{}, nil // a new one is due
 	case err != nil:
 		return time.Time{}, err
 	}
@@ -204,18 +205,33 @@ func (k *keeper) last(ctx context.Context) (time.Time, error) {
 func (k *keeper) found(s *manifest.Summary, damaged []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.known.layout, k.known.damaged = s.Layout, damaged
+	k.known.loaded, k.known.layout, k.known.damaged = true, s.Layout, damaged
 	k.known.recoverable = web.Point{At: s.Created}
 	if p := s.ConsistentThrough; p != nil {
 		k.known.recoverable.File, k.known.recoverable.Size = p.Name, p.Size
 	}
 }
 
+func (k *keeper) load() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known.loaded = true
+}
+
+// errNotLoaded: the provider has not answered since the start.
+var errNotLoaded = errors.New("it is not known yet what the archive holds")
+
 // look says by what the source is ahead of the archive.
 func (k *keeper) look(ctx context.Context) (service.Ahead, error) {
 	to, err := k.open(ctx)
 	if err != nil {
 		return service.Ahead{}, err
+	}
+	k.mu.Lock()
+	loaded := k.known.loaded
+	k.mu.Unlock()
+	if !loaded {
+		return service.Ahead{}, errNotLoaded // or all of the source would be ahead
 	}
 	src, err := to.Source()
 	if err != nil {
