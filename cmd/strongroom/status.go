@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/web"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // statusTimeout is how long a running service may take to answer.
@@ -160,7 +161,13 @@ func (a *app) lookAt(ctx context.Context, c *config.Config, one *config.Archive)
 		s.Error = err.Error()
 		return s
 	}
-	ahead, err := to.Ahead(ctx, src)
+	captured, err := src.Capture(ctx, func(source.File) bool { return false })
+	if err != nil {
+		s.Error = err.Error()
+		return s
+	}
+	defer captured.Close()
+	ahead, err := to.Ahead(captured.Files)
 	if err != nil {
 		s.Error = err.Error()
 		return s

@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // Options are what a Daemon needs.
@@ -38,7 +39,7 @@ type Archive struct {
 	// Backup makes a snapshot, with the commands before and after it.
 	Backup func(ctx context.Context) (*archive.BackupResult, error)
 	// Source opens the directory of log files.
-	Source func() (archive.Source, error)
+	Source func() (*source.Directory, error)
 	// Requests and Failures count what was asked of the provider, by kind.
 	Requests, Failures func() map[string]int64
 	Close              func() error

@@ -14,6 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service"
 	"github.com/strongroom-dev/strongroom/service/web"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // keeper keeps one archive. It is safe for concurrent use.
@@ -32,6 +33,7 @@ type keeper struct {
 	to     *Archive // once it was opened
 	jobs   int      // that may still use it
 	known  known
+	seen   looked
 	closed bool
 }
 
@@ -207,6 +209,7 @@ func (k *keeper) found(s *manifest.Summary, damaged []string) {
 	defer k.mu.Unlock()
 	k.known.loaded, k.known.layout, k.known.damaged = true, s.Layout, damaged
 	k.known.recoverable = web.Point{At: s.Created}
+	k.seen = looked{} // the source is ahead by something else now
 	if p := s.ConsistentThrough; p != nil {
 		k.known.recoverable.File, k.known.recoverable.Size = p.Name, p.Size
 	}
@@ -233,16 +236,43 @@ func (k *keeper) look(ctx context.Context) (service.Ahead, error) {
 	if !loaded {
 		return service.Ahead{}, errNotLoaded // or all of the source would be ahead
 	}
+	k.mu.Lock()
+	seen := k.seen
+	k.mu.Unlock()
+	now := k.d.o.Now()
+	if age := now.Sub(seen.at); age >= 0 && age < lookAgain && seen.glance.Same() {
+		return seen.ahead, nil
+	}
 	src, err := to.Source()
 	if err != nil {
 		return service.Ahead{}, err
 	}
-	a, err := to.Ahead(ctx, src)
+	c, err := src.Capture(ctx, func(source.File) bool { return false })
 	if err != nil {
 		return service.Ahead{}, err
 	}
-	return service.Ahead{Files: int64(a.Files), Bytes: a.Bytes, Closed: int64(a.Closed), Mark: a.Mark}, nil
+	defer c.Close()
+	a, err := to.Ahead(c.Files)
+	if err != nil {
+		return service.Ahead{}, err
+	}
+	seen = looked{glance: src.Glance(c), at: now}
+	seen.ahead = service.Ahead{Files: int64(a.Files), Bytes: a.Bytes, Closed: int64(a.Closed), Mark: a.Mark}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.seen = seen
+	return seen.ahead, nil
 }
+
+// looked is what a look at the source found. It holds as long as nothing has changed, and
+// no longer than lookAgain: not every change shows at a glance.
+type looked struct {
+	glance *source.Glance
+	ahead  service.Ahead
+	at     time.Time
+}
+
+const lookAgain = time.Minute
 
 // ran notes how long a run took.
 func (k *keeper) ran(j *service.JobStatus) {
