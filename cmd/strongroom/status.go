@@ -238,7 +238,7 @@ func (s *archiveStatus) explain(w io.Writer) {
 		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, plural(s.FailuresInRow, "run"), stamp(f.At), harmless(f.Error))
 	}
 	if len(s.Damaged) > 0 {
-		fmt.Fprintf(w, "%s: %s of the newest snapshot were damaged when they were archived, such as %s\n", s.Name, plural(len(s.Damaged), "file"), harmless(s.Damaged[0]))
+		fmt.Fprintf(w, "%s: in the newest snapshot %s cannot be trusted, such as %s\n", s.Name, plural(len(s.Damaged), "log file"), harmless(s.Damaged[0]))
 	}
 }
 
@@ -249,6 +249,9 @@ func (s *status) verdict() error {
 		switch s.Archives[i].State {
 		case web.StateDamaged:
 			damaged = fmt.Errorf("%s: %w", s.Archives[i].Name, archive.ErrDamaged)
+			if len(s.Archives[i].Damaged) > 0 {
+				damaged = fmt.Errorf("%s: log files were %w", s.Archives[i].Name, errLogDamaged)
+			}
 		case web.StateFailing, web.StateOverdue:
 			trouble = errTrouble
 		}
