@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"context"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -20,16 +19,10 @@ type Ahead struct {
 	Mark uint64
 }
 
-// Ahead compares a source with the newest snapshot that this Archive has read or made,
-// which it keeps in memory: it asks the store for nothing, and reads no content but the
-// beginnings that tell which files are closed. Before the first Backup or Snapshot all of
-// the source is ahead.
-func (a *Archive) Ahead(ctx context.Context, src Source) (Ahead, error) {
-	capture, err := src.Capture(ctx, func(source.File) bool { return false })
-	if err != nil {
-		return Ahead{}, fmt.Errorf("looking at the source: %w", err)
-	}
-	defer capture.Close()
+// Ahead compares captured files with the newest snapshot that this Archive has read or made,
+// which it keeps in memory: it asks the store for nothing, and reads no content. Before the
+// first Backup or Newest all of the source is ahead.
+func (a *Archive) Ahead(captured []source.File) (Ahead, error) {
 	a.mu.Lock()
 	known := a.known
 	a.mu.Unlock()
@@ -37,7 +30,7 @@ func (a *Archive) Ahead(ctx context.Context, src Source) (Ahead, error) {
 	if known != nil {
 		newest = known.m
 	}
-	plan, err := MakePlan(capture.Files, newest, nil)
+	plan, err := MakePlan(captured, newest, nil)
 	if err != nil {
 		return Ahead{}, err
 	}

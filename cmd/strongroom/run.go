@@ -136,13 +136,7 @@ func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archiv
 			}
 			return res, err
 		},
-		Source: func() (archive.Source, error) {
-			src, err := j.openSource()
-			if err != nil {
-				return nil, err // not a nil *source.Directory, which is no nil Source
-			}
-			return src, nil
-		},
+		Source:   j.openSource,
 		Requests: s.counter.Requests,
 		Failures: s.counter.Failures,
 		Close:    to.bucket.Close,

@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/web"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // statusTimeout is how long a running service may take to answer.
@@ -160,7 +161,13 @@ func (a *app) lookAt(ctx context.Context, c *config.Config, one *config.Archive)
 		s.Error = err.Error()
 		return s
 	}
-	ahead, err := to.Ahead(ctx, src)
+	captured, err := src.Capture(ctx, func(source.File) bool { return false })
+	if err != nil {
+		s.Error = err.Error()
+		return s
+	}
+	defer captured.Close()
+	ahead, err := to.Ahead(captured.Files)
 	if err != nil {
 		s.Error = err.Error()
 		return s
@@ -231,7 +238,7 @@ func (s *archiveStatus) explain(w io.Writer) {
 		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, plural(s.FailuresInRow, "run"), stamp(f.At), harmless(f.Error))
 	}
 	if len(s.Damaged) > 0 {
-		fmt.Fprintf(w, "%s: %s of the newest snapshot were damaged when they were archived, such as %s\n", s.Name, plural(len(s.Damaged), "file"), harmless(s.Damaged[0]))
+		fmt.Fprintf(w, "%s: in the newest snapshot %s cannot be trusted, such as %s\n", s.Name, plural(len(s.Damaged), "log file"), harmless(s.Damaged[0]))
 	}
 }
 
@@ -242,6 +249,9 @@ func (s *status) verdict() error {
 		switch s.Archives[i].State {
 		case web.StateDamaged:
 			damaged = fmt.Errorf("%s: %w", s.Archives[i].Name, archive.ErrDamaged)
+			if len(s.Archives[i].Damaged) > 0 {
+				damaged = fmt.Errorf("%s: log files were %w", s.Archives[i].Name, errLogDamaged)
+			}
 		case web.StateFailing, web.StateOverdue:
 			trouble = errTrouble
 		}

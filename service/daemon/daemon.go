@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // Options are what a Daemon needs.
@@ -38,7 +39,7 @@ type Archive struct {
 	// Backup makes a snapshot, with the commands before and after it.
 	Backup func(ctx context.Context) (*archive.BackupResult, error)
 	// Source opens the directory of log files.
-	Source func() (archive.Source, error)
+	Source func() (*source.Directory, error)
 	// Requests and Failures count what was asked of the provider, by kind.
 	Requests, Failures func() map[string]int64
 	Close              func() error
@@ -123,15 +124,22 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.mu.Unlock()
 	go d.watch(ctx)
-	if err := d.service.Run(ctx); err != nil {
+	var ended time.Time
+	stop := context.AfterFunc(ctx, func() { d.mu.Lock(); ended = time.Now(); d.mu.Unlock() })
+	defer stop()
+	err := d.service.Run(ctx)
+	d.mu.Lock()
+	if ended.IsZero() {
+		ended = time.Now()
+	}
+	d.mu.Unlock()
+	d.hearOut(ended)
+	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var failed error
-	for name, t := range d.tellers {
-		d.keepTold(name, t)
-	}
 	for _, k := range d.keepers {
 		failed = errors.Join(failed, k.close())
 	}

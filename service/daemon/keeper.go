@@ -14,6 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service"
 	"github.com/strongroom-dev/strongroom/service/web"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // keeper keeps one archive. It is safe for concurrent use.
@@ -32,11 +33,13 @@ type keeper struct {
 	to     *Archive // once it was opened
 	jobs   int      // that may still use it
 	known  known
+	seen   looked
 	closed bool
 }
 
 // known is what a keeper knows of its archive, beside what the service knows of its jobs.
 type known struct {
+	loaded       bool // what the archive holds has been looked up since the start
 	layout       string
 	recoverable  web.Point
 	damaged      []string
@@ -51,6 +54,7 @@ func (d *Daemon) newKeeper(c *config.Config, one *config.Archive, version string
 		was.mu.Lock()
 		k.known = was.known
 		was.mu.Unlock()
+		k.known.loaded = false // by the archive that is opened anew
 		return k
 	}
 	v, err := readVerification(d.verificationFile(k.name), one.Destination)
@@ -183,10 +187,9 @@ func (k *keeper) last(ctx context.Context) (time.Time, error) {
 	}
 	m, err := to.Newest(ctx)
 	switch {
-	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot):
-		return time.Time{}, nil
-	case errors.Is(err, archive.ErrDamaged):
-		return time.Time{}, nil // then a new one is due
+	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) || errors.Is(err, archive.ErrDamaged):
+		k.load()
+		return time.Time{}, nil // a new one is due
 	case err != nil:
 		return time.Time{}, err
 	}
@@ -204,12 +207,22 @@ func (k *keeper) last(ctx context.Context) (time.Time, error) {
 func (k *keeper) found(s *manifest.Summary, damaged []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.known.layout, k.known.damaged = s.Layout, damaged
+	k.known.loaded, k.known.layout, k.known.damaged = true, s.Layout, damaged
 	k.known.recoverable = web.Point{At: s.Created}
+	k.seen = looked{} // the source is ahead by something else now
 	if p := s.ConsistentThrough; p != nil {
 		k.known.recoverable.File, k.known.recoverable.Size = p.Name, p.Size
 	}
 }
+
+func (k *keeper) load() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known.loaded = true
+}
+
+// errNotLoaded: the provider has not answered since the start.
+var errNotLoaded = errors.New("it is not known yet what the archive holds")
 
 // look says by what the source is ahead of the archive.
 func (k *keeper) look(ctx context.Context) (service.Ahead, error) {
@@ -217,16 +230,49 @@ func (k *keeper) look(ctx context.Context) (service.Ahead, error) {
 	if err != nil {
 		return service.Ahead{}, err
 	}
+	k.mu.Lock()
+	loaded := k.known.loaded
+	k.mu.Unlock()
+	if !loaded {
+		return service.Ahead{}, errNotLoaded // or all of the source would be ahead
+	}
+	k.mu.Lock()
+	seen := k.seen
+	k.mu.Unlock()
+	now := k.d.o.Now()
+	if age := now.Sub(seen.at); age >= 0 && age < lookAgain && seen.glance.Same() {
+		return seen.ahead, nil
+	}
 	src, err := to.Source()
 	if err != nil {
 		return service.Ahead{}, err
 	}
-	a, err := to.Ahead(ctx, src)
+	c, err := src.Capture(ctx, func(source.File) bool { return false })
 	if err != nil {
 		return service.Ahead{}, err
 	}
-	return service.Ahead{Files: int64(a.Files), Bytes: a.Bytes, Closed: int64(a.Closed), Mark: a.Mark}, nil
+	defer c.Close()
+	a, err := to.Ahead(c.Files)
+	if err != nil {
+		return service.Ahead{}, err
+	}
+	seen = looked{glance: src.Glance(c), at: now}
+	seen.ahead = service.Ahead{Files: int64(a.Files), Bytes: a.Bytes, Closed: int64(a.Closed), Mark: a.Mark}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.seen = seen
+	return seen.ahead, nil
 }
+
+// looked is what a look at the source found. It holds as long as nothing has changed, and
+// no longer than lookAgain: not every change shows at a glance.
+type looked struct {
+	glance *source.Glance
+	ahead  service.Ahead
+	at     time.Time
+}
+
+const lookAgain = time.Minute
 
 // ran notes how long a run took.
 func (k *keeper) ran(j *service.JobStatus) {

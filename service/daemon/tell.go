@@ -24,6 +24,7 @@ type teller struct {
 	*notify.Notifier
 	targets []string
 	cancel  context.CancelFunc // of its Run; nil: it does not run
+	done    chan struct{}      // closed when that has ended
 	file    string             // where it is kept what they were told; empty: nowhere
 	kept    map[string]notify.State
 	state   notify.State // as it was last
@@ -54,8 +55,32 @@ func (d *Daemon) newTeller(name string, targets []string) *teller {
 // start delivers until ctx ends or stop is called.
 func (t *teller) start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
-	t.cancel = cancel
-	go t.Run(ctx)
+	t.cancel, t.done = cancel, make(chan struct{})
+	go func() {
+		defer close(t.done)
+		t.Run(ctx)
+	}()
+}
+
+// lastWords is how long after a stop messages may be on their way: the program has ten
+// seconds in all.
+const lastWords = service.Grace + 500*time.Millisecond
+
+// hearOut waits until the tellers have ended, and keeps what they told. ended is when they
+// were told to.
+func (d *Daemon) hearOut(ended time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	limit := time.NewTimer(time.Until(ended.Add(lastWords)))
+	defer limit.Stop()
+	for name, t := range d.tellers {
+		select {
+		case <-t.done:
+		case <-limit.C:
+			return
+		}
+		d.keepTold(name, t)
+	}
 }
 
 func (t *teller) stop() {
