@@ -94,6 +94,7 @@ type backupRun struct {
 	layout  source.Layout
 	capture *source.Capture
 	next    int64 // the sequence number that this attempt aims at
+	reuse   bool  // what the base names may be kept; see mayKeep
 	left    leftovers
 
 	lockedUntil time.Time // what this run puts; zero where nothing is locked, or for good
@@ -121,7 +122,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	}
 	res.Sent, res.SentBytes, res.Adopted = 0, 0, 0 // what an attempt did that lost its race is of no use
 	res.Warnings = h.warnings                      // also when the source is refused
-	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, res: res}
+	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, reuse: h.mayKeep(), res: res}
 	var parent *manifest.Manifest
 	if h.base != nil {
 		parent = h.base.m
@@ -159,8 +160,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 			a.sight(h.archiveID(), r.capture.Files, parent.Files)
 		}
 		res.Damaged = damaged(parent.Files)
-		return nil
+		return r.stillValid(ctx, h.base.ref)
 	}
+	r.keepNothing(&plan)
 	return r.run(ctx, &plan, parent)
 }
 
@@ -175,7 +177,7 @@ func (r *backupRun) leaveOut() {
 }
 
 func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest, seen *sightings) bool {
-	if parent == nil {
+	if parent == nil || !r.reuse {
 		return false
 	}
 	was := entry(parent.Files, f.Name)
@@ -198,6 +200,9 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 	}
 	m := r.describe(id, plan, uploaded, parent)
 	if r.sameAs(parent, m) {
+		if err := r.stillValid(ctx, r.head.base.ref); err != nil {
+			return err
+		}
 		r.sight(id, r.capture.Files, m.Files)
 		return nil
 	}
@@ -328,4 +333,13 @@ func (r *backupRun) checkCommon(parent *manifest.Manifest) error {
 		return nil
 	}
 	return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s; choose another destination, or go on if this is the same database, whose cleaner has replaced all of its files since (--take-over)", ErrForeign, parent.Sequence, example)
+}
+
+// keepNothing has everything stored anew where the base's objects may not be kept.
+func (r *backupRun) keepNothing(plan *Plan) {
+	if r.reuse {
+		return
+	}
+	plan.Upload, plan.Keep = r.capture.Files, nil
+	r.res.Plan = *plan
 }

@@ -78,7 +78,7 @@ func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
 // parent in which nothing has changed, and returns all pages with their entries.
 func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
 	var old []manifest.Page
-	if r.head.base != nil {
+	if r.head.base != nil && r.reuse {
 		old = r.head.base.pages
 	}
 	pieces := manifest.CutPages(m.Files, old)
@@ -213,15 +213,15 @@ func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
 	return fmt.Errorf("committing %s: %w", key, err)
 }
 
-// stillValid looks whether a prune has meanwhile dropped the number that was just
-// committed (format.md, rule 4).
+// stillValid looks whether a prune has meanwhile dropped the snapshot that is about to be
+// reported, be it new or unchanged (format.md, rule 4).
 func (r *backupRun) stillValid(ctx context.Context, ref manifest.Ref) error {
-	var h head
-	if err := r.readLedger(ctx, &h); err != nil {
+	h, err := r.ledgerNow(ctx, r.head)
+	if err != nil {
 		return err
 	}
 	if !h.record.Valid(ref.Sequence, ref.SHA256) {
-		return fmt.Errorf("manifest %d was void when it was committed: %w", ref.Sequence, errRaced)
+		return fmt.Errorf("the ledger has dropped manifest %d meanwhile: %w", ref.Sequence, errRaced)
 	}
 	return nil
 }

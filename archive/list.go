@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,6 +20,7 @@ type Snapshot struct {
 	manifest.Summary           // only Sequence is set when Err is
 	Err              error     // why the manifest cannot be read
 	Modified         time.Time // when the provider says it was committed
+	Held             string    // why no retention removes it; empty without a hold
 }
 
 // effective is when the snapshot was made, for a question about time: a clock that ran
@@ -71,6 +73,9 @@ func (a *Archive) walk(ctx context.Context, more func([]Snapshot) bool) error {
 	flush := func() (bool, error) {
 		s, err := a.summaries(ctx, batch)
 		batch = batch[:0]
+		if err == nil && len(s) > 0 {
+			s, h, err = a.judge(ctx, s, h)
+		}
 		return err == nil && more(s), err
 	}
 	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
@@ -180,6 +185,18 @@ func (s Selector) String() string {
 // newest is never silently replaced by an older one: when it cannot be read, that is
 // the answer. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
 func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manifest, error) {
+	var s *snapshot
+	err := a.steady(ctx, func() (err error) {
+		s, err = a.snapshotOnce(ctx, which)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.m, nil
+}
+
+func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, error) {
 	h, hasManifests, err := a.readHead(ctx)
 	if err != nil {
 		return nil, err
@@ -194,14 +211,19 @@ func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manif
 	if err != nil {
 		return nil, err
 	}
-	s, _, err := a.readSnapshot(ctx, n, h.record)
+	s, ref, err := a.readSnapshot(ctx, n, h.record)
+	if h, nowErr := a.ledgerNow(ctx, h); nowErr != nil {
+		return nil, errors.Join(err, nowErr)
+	} else if !h.record.ValidNumber(n) || (ref.Sequence != 0 && !h.record.Valid(n, ref.SHA256) && !errors.Is(err, errVoid)) {
+		return nil, fmt.Errorf("%w: the ledger has dropped snapshot %d", errGone, n)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if h.id != nil && s.m.Archive != h.id.ID {
 		return nil, fmt.Errorf("manifest %d belongs to another archive, %s: %w", n, s.m.Archive, ErrDamaged)
 	}
-	return s.m, nil
+	return s, nil
 }
 
 // Newest reads the newest manifest that can be read, whole, and keeps it in memory for

@@ -57,6 +57,11 @@ func (h *head) newest() manifest.Ref {
 	return *h.parent
 }
 
+// mayKeep reports whether a backup may keep what the base names: only if it aims at the
+// number that follows the base's. Otherwise it may come after somebody whom it has not
+// seen and who kept less, and a prune that knew that one took what this one kept.
+func (h *head) mayKeep() bool { return h.base != nil && h.base.ref.Sequence == h.greatest }
+
 func (h *head) layout() string {
 	switch {
 	case h.id != nil:
@@ -122,47 +127,31 @@ func (a *Archive) rememberID(b []byte) {
 	a.idSum = manifest.Sum(b)
 }
 
-// readLedger reads the record with the greatest number. Without it nobody can know
-// which snapshots there are, so a record that cannot be read ends the operation.
-func (a *Archive) readLedger(ctx context.Context, h *head) error {
-	for r, err := range a.numbers(ctx, manifest.LedgerPrefix, manifest.ParseLedgerKey) {
-		if err != nil {
-			return err
-		}
-		b, err := a.get(ctx, r.object.Key, manifest.MaxManifestBytes, func(b []byte) (err error) {
-			h.record, err = manifest.DecodeRecord(b, r.n)
-			return err
-		})
-		var bad *manifest.ParseError
-		if err != nil && !errors.As(err, &bad) {
-			return fmt.Errorf("reading the ledger: %w", err)
-		}
-		if err != nil {
-			return fmt.Errorf("the ledger's newest record %s cannot be read, so nobody knows which snapshots are kept: %w (%w)", r.object.Key, ErrDamaged, err)
-		}
-		h.ledger = manifest.RecordRef{Number: r.n, SHA256: manifest.Sum(b)}
-		h.greatest = h.record.Newest
-		return nil
-	}
-	return nil
-}
-
 // load reads all that a backup plans from: the newest valid manifest and, where that
 // one cannot be read, the newest that can.
 func (a *Archive) load(ctx context.Context) (*head, error) {
-	h, err := a.loadOnce(ctx)
+	h, err := a.loadSteady(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := a.remembered(h.archiveID())
 	if s != nil && s.Newest.Sequence > h.newest().Sequence {
 		// Another backup of this host may have been faster than the listing.
-		if h, err = a.loadOnce(ctx); err != nil {
+		if h, err = a.loadSteady(ctx); err != nil {
 			return nil, err
 		}
 	}
 	a.askWitness(h, s)
 	return h, nil
+}
+
+// loadSteady begins again when a manifest goes between its listing and its reading.
+func (a *Archive) loadSteady(ctx context.Context) (h *head, err error) {
+	err = a.steady(ctx, func() error {
+		h, err = a.loadOnce(ctx)
+		return err
+	})
+	return h, err
 }
 
 func (a *Archive) loadOnce(ctx context.Context) (*head, error) {
@@ -196,6 +185,8 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 		case err == nil && h.id != nil && s.m.Archive != h.id.ID:
 			h.warn("manifest %d belongs to another archive (%s); it is passed over when planning", f.n, s.m.Archive)
 			foreign = s.m.Archive
+		case err != nil && ref.Sequence == 0 && errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%w: %w", errGone, err)
 		case err != nil && (ref.Sequence == 0 || !errors.Is(err, ErrDamaged)):
 			return err
 		case err != nil:

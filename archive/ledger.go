@@ -1,0 +1,121 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// errGone: what was listed was gone when it was read, or dropped since: a prune was there.
+var errGone = errors.New("it went while it was read")
+
+// steady does something again, a bounded number of times, for as long as a prune takes
+// away what it reads.
+func (a *Archive) steady(ctx context.Context, do func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if !errors.Is(err, errGone) || attempt == raceAttempts {
+			return err
+		}
+		if err := pause(ctx, min(attempt, 4)); err != nil {
+			return err
+		}
+	}
+}
+
+// greatestRecord lists the ledger and gives its greatest number, zero if there is none.
+func (a *Archive) greatestRecord(ctx context.Context) (int64, error) {
+	for r, err := range a.numbers(ctx, manifest.LedgerPrefix, manifest.ParseLedgerKey) {
+		return r.n, err
+	}
+	return 0, nil
+}
+
+// readLedger reads the record with the greatest number. Without it nobody can know
+// which snapshots there are, so a record that cannot be read ends the operation. Of what
+// it read it makes sure that it is still the greatest: it may be one that somebody created
+// late, under the number of one that was deleted.
+func (a *Archive) readLedger(ctx context.Context, h *head) error {
+	n, err := a.greatestRecord(ctx)
+	if err != nil {
+		return err
+	}
+	return a.steady(ctx, func() error {
+		was := n
+		if was == 0 {
+			h.record, h.ledger = nil, manifest.RecordRef{}
+			return nil
+		}
+		if err := a.readRecord(ctx, h, was); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if n, err = a.greatestRecord(ctx); err != nil {
+			return err
+		}
+		if n != was || h.record == nil {
+			h.record = nil
+			return fmt.Errorf("%s: %w", manifest.LedgerKey(was), errGone)
+		}
+		h.greatest = max(h.greatest, h.record.Newest)
+		return nil
+	})
+}
+
+func (a *Archive) readRecord(ctx context.Context, h *head, n int64) error {
+	h.record = nil
+	var record *manifest.Record
+	key := manifest.LedgerKey(n)
+	b, err := a.get(ctx, key, manifest.MaxManifestBytes, func(b []byte) (err error) {
+		record, err = manifest.DecodeRecord(b, n)
+		return err
+	})
+	var bad *manifest.ParseError
+	if err != nil && !errors.As(err, &bad) {
+		return fmt.Errorf("reading the ledger: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("the ledger's newest record %s cannot be read, so nobody knows which snapshots are kept: %w (%w)", key, ErrDamaged, err)
+	}
+	h.record, h.ledger = record, manifest.RecordRef{Number: n, SHA256: manifest.Sum(b)}
+	return nil
+}
+
+// ledgerNow gives the ledger as it is now: was, if no record was created since.
+func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
+	n, err := a.greatestRecord(ctx)
+	if err != nil || n == was.ledger.Number {
+		return was, err
+	}
+	now := &head{}
+	return now, a.readLedger(ctx, now)
+}
+
+// judge leaves of what was read what is valid by the ledger now: one that was read before
+// proves nothing about a manifest that was read after.
+func (a *Archive) judge(ctx context.Context, read []Snapshot, h *head) ([]Snapshot, *head, error) {
+	h, err := a.ledgerNow(ctx, h)
+	if err != nil {
+		return nil, h, err
+	}
+	read = slices.DeleteFunc(read, func(s Snapshot) bool { return !h.record.ValidNumber(s.Sequence) })
+	for i := range read {
+		read[i].Held = heldBy(h.record, read[i].Sequence)
+	}
+	return read, h, nil
+}
+
+// heldBy is why a record holds a snapshot; empty: it does not.
+func heldBy(r *manifest.Record, sequence int64) string {
+	if r != nil {
+		for i := range r.Kept {
+			if r.Kept[i].Sequence == sequence {
+				return r.Kept[i].Held
+			}
+		}
+	}
+	return ""
+}
