@@ -100,7 +100,14 @@ func (s *seen) UnmarshalJSON(b []byte) error {
 	return errors.Join(err1, err2)
 }
 
-func (w *Witness) path(id string) string { return filepath.Join(w.Dir, id+".json") }
+// path is the file of an archive. A copy has the id of its source and is behind it at
+// times, so that each place has a file of its own.
+func (w *Witness) path(id string) string {
+	if w.Place != "" {
+		id += "-" + manifest.Sum([]byte(w.Place)).String()[:16]
+	}
+	return filepath.Join(w.Dir, id+".json")
+}
 
 // load gives what was seen of an archive last, and false when nothing was.
 func (w *Witness) load(id string) (seen, bool, error) {
