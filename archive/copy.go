@@ -1,0 +1,282 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// ErrNoCopy: what lies at a copy's target is something else than an earlier copy of the
+// source, so that what the source has cannot be added to it.
+var ErrNoCopy = errors.New("the target is not a copy of this archive")
+
+// CopyOptions says how Copy works. The zero value is ready for use.
+type CopyOptions struct {
+	DryRun  bool   // say what would be copied, and write nothing
+	Scratch string // the directory for objects over 16 MiB on their way, two at a time; empty: os.TempDir
+}
+
+// CopyReport is what a copy did, or what a dry run would do.
+type CopyReport struct {
+	Archive   string    `json:"archive"`   // the id of both archives
+	Snapshots []int64   `json:"snapshots"` // that were copied, ascending
+	Newest    int64     `json:"newest"`    // the target's newest snapshot now; 0: it has none
+	Objects   int       `json:"objects"`   // data objects, bundles and pages that were sent
+	Bytes     int64     `json:"bytes"`     // stored bytes of those
+	Adopted   int       `json:"adopted"`   // objects that an earlier copy, broken off, had sent
+	Problems  []Problem `json:"problems"`  // why snapshots could not be copied; they were passed over
+	Warnings  []string  `json:"warnings"`
+}
+
+// Copy adds to the archive to what the archive from has and to has not: the snapshots
+// above the target's newest, in ascending order, each after the objects that it needs,
+// with the same numbers and the same bytes. Every object is held against what the
+// manifest says of it before its first byte is sent. The same call goes on with what was
+// broken off, and finds nothing to do when all is there; several at once do no harm, nor
+// do backups to the source and prunes of either meanwhile.
+//
+// A snapshot that cannot be copied, as the source has lost something that it needs or
+// holds other bytes, is passed over, and is in the report: the target then never gets
+// it, as with one that was pruned before it could be copied. Holds are not copied.
+//
+// Who writes snapshots of its own to the target makes another history of it, and ErrNoCopy
+// of the next copy. Errors besides: ErrNoArchive, ErrDamaged for what makes any copying
+// impossible, ErrLostRace. The report is there also with an error, as far as it goes.
+func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
+	c := &copyRun{
+		from: from.afresh(), to: to.afresh(), o: &o,
+		report: &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}},
+		memory: semaphore.NewWeighted(copyMemory), scratch: semaphore.NewWeighted(scratchFiles),
+		looked: map[int64]bool{}, passed: map[int64]bool{}, bad: map[string]*lostError{},
+	}
+	if err := c.run(ctx); err != nil {
+		return c.report, fmt.Errorf("copy: %w", err)
+	}
+	c.sweep(ctx)
+	return c.report, nil
+}
+
+// A copyRun is one call of Copy.
+type copyRun struct {
+	from, to *Archive
+	o        *CopyOptions
+	report   *CopyReport
+	memory   *semaphore.Weighted // bytes of objects on their way
+	scratch  *semaphore.Weighted // scratch files
+
+	begun bool                // archive.json and the histories were compared
+	head  *head               // of the target, as it was read last
+	base  manifest.Ref        // the target's newest snapshot
+	named map[string]struct{} // the objects that it names
+
+	searched bool // what a broken-off copy may have left is known
+	left     leftovers
+	sent     sentCount
+
+	looked, passed map[int64]bool        // snapshots that failed once, and those that are given up
+	bad            map[string]*lostError // objects that the source does not have
+}
+
+// errLookAgain: a snapshot cannot be read in the source. It may just have been pruned, so
+// that it takes a second look to say so.
+var errLookAgain = errors.New("a snapshot is incomplete in the source")
+
+func (c *copyRun) run(ctx context.Context) error {
+	for raced := 0; ; {
+		done, err := c.step(ctx)
+		switch {
+		case err == nil && done:
+			return nil
+		case err == nil:
+			raced = 0
+			continue
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, errRaced):
+			if raced++; raced == raceAttempts {
+				return fmt.Errorf("gave up after %d attempts: %w: %w", raced, ErrLostRace, err)
+			}
+		case !errors.Is(err, errLookAgain):
+			return err
+		}
+		if !c.o.DryRun { // which has nothing to see again of what it would have copied
+			c.begun, c.searched = false, false
+		}
+		c.to.log.Debug("the copy starts over", "reason", err)
+		if err := pause(ctx, min(raced, 4)); err != nil {
+			return err
+		}
+	}
+}
+
+// step copies the next snapshot that can be copied (archive/protocol has the order of
+// reads and writes, and what depends on it).
+func (c *copyRun) step(ctx context.Context) (done bool, err error) {
+	if err := c.readTarget(ctx); err != nil {
+		return false, err
+	}
+	if !c.begun {
+		if err := c.begin(ctx); err != nil {
+			return false, err
+		}
+		c.begun = true
+	}
+	for n := c.base.Sequence; ; {
+		n, err = c.next(ctx, n)
+		if err != nil || n == 0 {
+			return err == nil, err
+		}
+		if c.passed[n] {
+			continue
+		}
+		s, raw, err := c.read(ctx, n)
+		if err == nil {
+			err = c.copySnapshot(ctx, s, raw)
+		}
+		var lost *lostError
+		switch {
+		case errors.Is(err, errVoid):
+			continue
+		case errors.As(err, &lost) && ctx.Err() == nil:
+			if err := c.lose(n, lost); err != nil {
+				return false, err
+			}
+			continue
+		}
+		return false, err
+	}
+}
+
+// lose passes a snapshot over, at the second look.
+func (c *copyRun) lose(n int64, lost *lostError) error {
+	if !c.looked[n] && c.bad[lost.key] == nil {
+		c.looked[n] = true
+		return fmt.Errorf("snapshot %d: %w: %w", n, errLookAgain, lost)
+	}
+	c.passed[n], c.bad[lost.key] = true, lost
+	c.to.log.Warn("a snapshot cannot be copied and is passed over", "snapshot", n, "object", lost.key, "error", lost.err)
+	for i := range c.report.Problems {
+		if p := &c.report.Problems[i]; p.Object == lost.key {
+			p.Snapshots = append(p.Snapshots, n)
+			return nil
+		}
+	}
+	c.report.Problems = append(c.report.Problems, Problem{Object: lost.key, What: lost.what, Detail: lost.err.Error(), Snapshots: []int64{n}})
+	return nil
+}
+
+// lostError is an object of the source that is not there, or is not what was stored.
+type lostError struct {
+	key  string
+	what string // as in Problem
+	err  error
+}
+
+func (l *lostError) Error() string { return l.key + ": " + l.err.Error() }
+func (l *lostError) Unwrap() error { return l.err }
+
+// next is the source's lowest snapshot above n; 0: there is none.
+func (c *copyRun) next(ctx context.Context, n int64) (int64, error) {
+	after := ""
+	if n > 0 {
+		after = manifest.ManifestKey(n)
+	}
+	for o, err := range c.from.store.List(ctx, manifest.ManifestsPrefix, "", after) {
+		if err != nil {
+			return 0, fmt.Errorf("listing the source's snapshots: %w", err)
+		}
+		if n, ok := manifest.ParseManifestKey(o.Key); ok {
+			return n, nil
+		}
+	}
+	return 0, nil
+}
+
+// read gives a snapshot of the source with its bytes: errVoid when the ledger, as it is
+// after those were read, has dropped it, errRaced when it has gone.
+func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) {
+	key := manifest.ManifestKey(n)
+	s, ref, err := c.from.readSnapshot(ctx, n, nil)
+	switch {
+	case err != nil && ref.Sequence == 0 && errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("the source's snapshot %d has gone: %w", n, errRaced)
+	case err != nil && !errors.Is(err, ErrDamaged):
+		return nil, nil, err
+	}
+	var h head
+	if ledgerErr := c.from.readLedger(ctx, &h); ledgerErr != nil {
+		return nil, nil, ledgerErr
+	}
+	if !h.record.ValidNumber(n) || ref.Sequence != 0 && !h.record.Valid(n, ref.SHA256) {
+		return nil, nil, errVoid
+	}
+	var page *badObject
+	switch {
+	case errors.Is(err, manifest.ErrVersion):
+		return nil, nil, fmt.Errorf("snapshot %d was written by a later version, and copying it takes one: %w", n, err)
+	case errors.As(err, &page):
+		return nil, nil, lost(page.key, page.err)
+	case err != nil:
+		return nil, nil, &lostError{key, "manifest", err}
+	case s.m.Archive != c.report.Archive:
+		return nil, nil, &lostError{key, "chain", fmt.Errorf("it belongs to another archive, %s: %w", s.m.Archive, ErrDamaged)}
+	}
+	if err := c.contradicted(ctx, ref); err != nil {
+		return nil, nil, err
+	}
+	raw, err := c.from.get(ctx, key, manifest.MaxManifestBytes, func(b []byte) error {
+		if manifest.Sum(b) != ref.SHA256 {
+			return fmt.Errorf("%s is not what it was a moment ago: %w", key, errRaced)
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("the source's snapshot %d has gone: %w", n, errRaced)
+	}
+	c.from.remember(s) // the next one shares most of its pages
+	return s, raw, err
+}
+
+func lost(key string, err error) *lostError {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &lostError{key, "missing", fmt.Errorf("it is not in the source: %w (%w)", ErrDamaged, err)}
+	}
+	return &lostError{key, "content", err}
+}
+
+// copySnapshot copies what a snapshot needs, and then its manifest, and moves on to it.
+func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) error {
+	n := s.ref.Sequence
+	if p := s.m.Parent; p != nil && p.Sequence == c.base.Sequence && *p != c.base {
+		return c.diverged(n)
+	}
+	named, send, err := c.plan(s)
+	if err != nil {
+		return err
+	}
+	if c.o.DryRun {
+		for i := range send {
+			c.report.Objects++
+			c.report.Bytes += send[i].sums.Size
+		}
+	} else {
+		if err := c.store(ctx, s, named, send); err != nil {
+			return err
+		}
+		if err := c.commit(ctx, s, raw); err != nil {
+			return err
+		}
+	}
+	c.base, c.named = s.ref, named
+	c.report.Snapshots, c.report.Newest = append(c.report.Snapshots, n), n
+	return nil
+}
+
+func (c *copyRun) diverged(n int64) error {
+	return fmt.Errorf("%w: its snapshot %d is not the one that the source's snapshot %d follows; has somebody made backups to the copy? Copy to another place, or go on with the one that is right", ErrNoCopy, c.base.Sequence, n)
+}

@@ -1,0 +1,190 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+const (
+	copyInMemory = 16 << 20         // the largest object that is held in memory on its way
+	copyMemory   = 4 * copyInMemory // for all objects on their way
+	scratchFiles = 2                // one is read from the source while the other is sent
+)
+
+// copyContent is an object of the source, whole, and found to be what the manifest says.
+type copyContent struct {
+	io.ReaderAt
+	release func()
+}
+
+// fetch reads an object of the source, once, and compares it with what is promised: a
+// large one into a scratch file, as providers read what they send more than once. Of a
+// bundle it learns the sums. The error is a lostError when the source does not have it.
+func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*copyContent, error) {
+	if o.bundle {
+		is, err := c.from.store.Stat(ctx, o.key)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, lost(o.key, err)
+		case err != nil:
+			return nil, fmt.Errorf("looking at %s in the source: %w", o.key, err)
+		case is.Size < o.sums.Size || is.Size > manifest.MaxBundle:
+			return nil, lost(o.key, fmt.Errorf("it has %d bytes, and its parts reach to %d: %w", is.Size, o.sums.Size, ErrDamaged))
+		}
+		o.sums.Size = is.Size
+	}
+	to, content, err := c.room(ctx, o.sums.Size)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.fetchInto(ctx, o, to); err != nil {
+		content.release()
+		return nil, err
+	}
+	return content, nil
+}
+
+// room waits for a place for so many bytes: to is what they are written to, in order.
+func (c *copyRun) room(ctx context.Context, size int64) (to io.WriterAt, content *copyContent, err error) {
+	if size <= copyInMemory {
+		if err := take(ctx, c.memory, size); err != nil {
+			return nil, nil, err
+		}
+		b := make(memoryFile, size)
+		return b, &copyContent{bytes.NewReader(b), func() { c.memory.Release(size) }}, nil
+	}
+	if err := take(ctx, c.scratch, 1); err != nil {
+		return nil, nil, err
+	}
+	dir := c.o.Scratch
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	f, err := os.CreateTemp(dir, ".strongroom-copy-*")
+	if err == nil {
+		if err = os.Remove(f.Name()); err != nil { // it is gone with the process, whatever becomes of that
+			f.Close()
+		}
+	}
+	if err != nil {
+		c.scratch.Release(1)
+		return nil, nil, fmt.Errorf("making a scratch file for an object of %d bytes: %w", size, err)
+	}
+	return f, &copyContent{f, func() { f.Close(); c.scratch.Release(1) }}, nil
+}
+
+func take(ctx context.Context, s *semaphore.Weighted, n int64) error {
+	if s.Acquire(ctx, n) != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// memoryFile is written to like a file.
+type memoryFile []byte
+
+func (m memoryFile) WriteAt(b []byte, off int64) (int, error) { return copy(m[off:], b), nil }
+
+// fetchInto reads an object until it is what it should be, a few times.
+func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) error {
+	for attempt := 0; ; attempt++ {
+		err := c.fetchOnce(ctx, o, to)
+		var local *sinkError
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.As(err, &local):
+			return fmt.Errorf("writing a scratch file for %s, which has %d bytes; is there room for two objects of this size? %w", o.key, o.sums.Size, local.error)
+		case errors.Is(err, fs.ErrNotExist):
+			return lost(o.key, err)
+		case errors.As(err, new(*openError)):
+			return fmt.Errorf("reading %s from the source: %w", o.key, err)
+		case attempt == fetchAttempts-1 && errors.Is(err, ErrDamaged):
+			return lost(o.key, err)
+		case attempt == fetchAttempts-1:
+			return fmt.Errorf("reading %s from the source, after %d attempts: %w", o.key, fetchAttempts, err)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) error {
+	s := newSummer()
+	if o.sums.Size > 0 { // an empty range cannot be asked for
+		r := &resumed{ctx: ctx, a: c.from, key: o.key, left: o.sums.Size}
+		defer r.close()
+		buf := buffers.Get().(*[digestBuffer]byte)
+		defer buffers.Put(buf)
+		out := io.MultiWriter(local{io.NewOffsetWriter(to, 0)}, s)
+		if _, err := io.CopyBuffer(onlyWriter{out}, r, buf[:]); err != nil {
+			return err
+		}
+	}
+	got := s.sums()
+	if o.bundle && got.SHA256 == o.sums.SHA256 {
+		o.sums.CRC32C = got.CRC32C
+	}
+	switch {
+	case got.SHA256 != o.sums.SHA256:
+		return fmt.Errorf("%w: its bytes hash to %s, not to %s", ErrDamaged, got.SHA256, o.sums.SHA256)
+	case got.CRC32C != o.sums.CRC32C:
+		return fmt.Errorf("%w: its bytes have the CRC-32C %s, and the manifest says %s", ErrDamaged, got.CRC32C, o.sums.CRC32C)
+	}
+	return nil
+}
+
+// lazyBody is what a Put reads: it is fetched at the first byte that is asked for.
+type lazyBody struct {
+	fetch func() (*copyContent, error)
+
+	mu      sync.Mutex
+	content *copyContent
+	err     error
+}
+
+func (l *lazyBody) get() (*copyContent, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.content == nil && l.err == nil {
+		l.content, l.err = l.fetch()
+	}
+	return l.content, l.err
+}
+
+// ReadAt implements io.ReaderAt.
+func (l *lazyBody) ReadAt(b []byte, off int64) (int, error) {
+	content, err := l.get()
+	if err != nil {
+		return 0, err
+	}
+	return content.ReadAt(b, off)
+}
+
+// failed is why the source could not be read.
+func (l *lazyBody) failed() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+func (l *lazyBody) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.content != nil {
+		l.content.release()
+	}
+}

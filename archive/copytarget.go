@@ -1,0 +1,239 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// readTarget finds the target's newest snapshot and what it names. A dry run goes by what
+// it would have copied.
+func (c *copyRun) readTarget(ctx context.Context) error {
+	if c.o.DryRun && c.begun {
+		return nil
+	}
+	h, err := c.to.load(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the target: %w", err)
+	}
+	newest := h.newest()
+	switch {
+	case h.badID:
+		return fmt.Errorf("the target's %s cannot be read, so nobody knows whose it is: %w", manifest.ArchiveKey, ErrDamaged)
+	case h.parent != nil && (h.base == nil || h.base.ref != newest):
+		return fmt.Errorf("the target's newest snapshot %d cannot be read, so nobody knows which objects it may rely on; mend it, or copy to another place: %w", newest.Sequence, ErrDamaged)
+	case h.record != nil && newest.Sequence < h.record.Newest:
+		return fmt.Errorf("the target's ledger keeps snapshot %d, which is gone; mend it, or copy to another place: %w", h.record.Newest, ErrDamaged)
+	}
+	if c.head == nil {
+		for _, p := range h.missed {
+			c.report.Warnings = append(c.report.Warnings, fmt.Sprintf("the target: %s %s", p.Object, p.Detail))
+		}
+	}
+	c.head = h
+	if c.named == nil || c.base != newest {
+		c.base, c.named = newest, map[string]struct{}{}
+		if h.base != nil {
+			eachObject(h.base, func(key string, _ *manifest.Part, _ *manifest.PageRef) { c.named[key] = struct{}{} })
+		}
+	}
+	c.report.Newest = newest.Sequence
+	return nil
+}
+
+// begin makes sure that the target is an earlier copy of the source, or nothing yet: then
+// archive.json is what is copied first. The target was read before, so that the source
+// cannot be behind it only because another copy was faster.
+func (c *copyRun) begin(ctx context.Context) error {
+	h, err := c.from.load(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the source: %w", err)
+	}
+	if !h.exists() {
+		if err := c.from.witness.checkPlace(); err != nil {
+			return err
+		}
+		return fmt.Errorf("the source: %w", ErrNoArchive)
+	}
+	if c.report.Archive == "" {
+		for _, w := range h.warnings {
+			c.report.Warnings = append(c.report.Warnings, "the source: "+w)
+		}
+	}
+	id, there := h.archiveID(), c.head.archiveID()
+	newest := h.newest()
+	switch {
+	case id == "":
+		return fmt.Errorf("the source's %s is missing or cannot be read, and no manifest tells its id: %w", manifest.ArchiveKey, ErrDamaged)
+	case there != "" && there != id:
+		return fmt.Errorf("%w: it holds archive %s, and the source is archive %s; copy to another place", ErrNoCopy, there, id)
+	case h.rawID != nil && c.head.rawID != nil && !bytes.Equal(h.rawID, c.head.rawID):
+		return fmt.Errorf("%w: its %s has the same id and other bytes", ErrNoCopy, manifest.ArchiveKey)
+	case newest.Sequence < c.base.Sequence:
+		return fmt.Errorf("%w: its newest snapshot is %d, and the source's is only %d; has somebody made backups to the copy, or has the source lost what it had?", ErrNoCopy, c.base.Sequence, newest.Sequence)
+	case newest.Sequence == c.base.Sequence && newest != c.base:
+		return fmt.Errorf("%w: both have a snapshot %d, and they are not the same; has somebody made backups to the copy?", ErrNoCopy, newest.Sequence)
+	}
+	c.report.Archive = id
+	if !c.head.exists() {
+		if err := c.to.witness.checkPlace(); err != nil {
+			return err
+		}
+	}
+	if c.o.DryRun {
+		return nil
+	}
+	return c.copyID(ctx, h.rawID)
+}
+
+// copyID creates the target's archive.json and has the store show, before the first
+// snapshot, that it does what archives rely on. A source that has lost its archive.json
+// tells its id by its manifests, and so will the copy.
+func (c *copyRun) copyID(ctx context.Context, raw []byte) error {
+	if raw == nil {
+		return nil
+	}
+	made := false
+	if c.head.rawID == nil {
+		stored, err := c.to.putBytes(ctx, manifest.ArchiveKey, raw)
+		if errors.Is(err, ErrExists) {
+			return errRaced // whose it is must be read
+		}
+		if err != nil {
+			return fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
+		}
+		made = !stored.Existed
+	}
+	c.to.rememberID(raw)
+	if c.base.Sequence > 0 {
+		return nil
+	}
+	return (&backupRun{Archive: c.to, head: c.head}).prove(ctx, raw, made)
+}
+
+// store sends the objects of a snapshot and sees to it that all of them are locked for as
+// long as its manifest will be.
+func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struct{}, send []copyObject) error {
+	var until time.Time
+	locker, locks := c.to.store.(Locker)
+	if locks {
+		until, locks = locker.RenewLock()
+	}
+	if err := c.findLeft(ctx, send); err != nil {
+		return err
+	}
+	adopted := c.report.Adopted
+	if err := c.send(ctx, send); err != nil {
+		return err
+	}
+	if !locks {
+		return nil
+	}
+	own := c.report.Adopted > adopted
+	if now, _ := locker.RenewLock(); !now.Equal(until) {
+		own = true
+	}
+	return c.lock(ctx, locker, s, named, own)
+}
+
+// lock locks what the manifest names up to where the manifest will be locked (format.md,
+// fine print). The lock of the target's newest manifest tells that of all it names; what
+// this run stored has the right one, unless it took longer than a step or met what another
+// one left: own.
+func (c *copyRun) lock(ctx context.Context, l Locker, s *snapshot, named map[string]struct{}, own bool) error {
+	old := true
+	if c.base.Sequence > 0 {
+		key := manifest.ManifestKey(c.base.Sequence)
+		locked, err := l.Locked(ctx, key)
+		if err != nil {
+			return fmt.Errorf("looking at the lock of %s: %w", key, err)
+		}
+		old = !locked
+	}
+	keys := map[string]struct{}{}
+	if old {
+		if c.head.rawID != nil {
+			keys[manifest.ArchiveKey] = struct{}{}
+		}
+		if c.head.record != nil {
+			keys[manifest.LedgerKey(c.head.ledger.Number)] = struct{}{}
+		}
+	}
+	for key := range named {
+		if _, kept := c.named[key]; kept && old || !kept && own {
+			keys[key] = struct{}{}
+		}
+	}
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(c.to.transfers)
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if running.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			if err := l.Lock(running, key); err != nil {
+				return fmt.Errorf("locking %s for snapshot %d: %w", key, s.ref.Sequence, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx) // the loop may have been left early
+}
+
+// commit creates the manifest, with the source's bytes, and looks whether it counts in the
+// target.
+func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
+	n := s.ref.Sequence
+	key := manifest.ManifestKey(n)
+	_, err := c.to.putBytes(ctx, key, raw)
+	if errors.Is(err, ErrExists) {
+		return fmt.Errorf("the target has another %s: %w", key, errRaced)
+	}
+	if err != nil {
+		there, readErr := c.to.get(ctx, key, manifest.MaxManifestBytes, func([]byte) error { return nil })
+		switch {
+		case readErr != nil && !errors.Is(readErr, fs.ErrNotExist):
+			return fmt.Errorf("committing %s: %w", key, errors.Join(err, readErr))
+		case readErr != nil:
+			return fmt.Errorf("committing %s: %w", key, err)
+		case !bytes.Equal(there, raw):
+			return fmt.Errorf("the target has another %s: %w", key, errRaced)
+		}
+	}
+	var h head
+	if err := c.to.readLedger(ctx, &h); err != nil {
+		return err
+	}
+	if !h.record.Valid(n, s.ref.SHA256) {
+		return fmt.Errorf("snapshot %d was void in the target when it was committed: %w", n, errRaced)
+	}
+	c.to.remember(s)
+	c.to.bearWitness(c.report.Archive, s.ref, c.head.missed)
+	return nil
+}
+
+// sweep removes what broken-off uploads left behind at the provider, if there is reason to
+// think that there may be any.
+func (c *copyRun) sweep(ctx context.Context) {
+	s, ok := c.to.store.(Sweeper)
+	if !ok || !c.sent.large && c.report.Adopted == 0 {
+		return
+	}
+	if n, err := s.Sweep(ctx); err != nil {
+		c.to.log.Warn("left-behind uploads could not be swept; the next copy tries again", "error", err)
+	} else if n > 0 {
+		c.to.log.Info("left-behind uploads were swept", "count", n)
+	}
+}
