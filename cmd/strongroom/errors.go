@@ -53,7 +53,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case is(archive.ErrDamaged, archive.ErrGone, errLogDamaged, errLogLeftOut):
 		return exitDamaged
-	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrLostRace, source.ErrMissing, source.ErrEmpty):
+	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrNoCopy, archive.ErrLostRace, source.ErrMissing, source.ErrEmpty):
 		return exitConflict
 	case is(archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrNoFile, errLogMissing):
 		return exitNotFound
