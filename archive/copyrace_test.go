@@ -1,0 +1,105 @@
+package archive_test
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// keepOnly does what a prune does that keeps one snapshot, the newest, up to the deletion
+// of objects.
+func keepOnly(t testing.TB, s *storetest.InMemory, n int64) {
+	t.Helper()
+	m, err := manifest.DecodeManifest(s.Snapshot().Bytes(manifest.ManifestKey(n)), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := manifest.Record{Format: manifest.Format, Archive: m.Archive, Number: 1, Created: m.Created, Why: "a test", Newest: n, Kept: []manifest.Kept{{Ref: mustRef(t, s, n)}}}
+	for k := range n - 1 {
+		record.Removed = append(record.Removed, k+1)
+	}
+	b, err := record.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Replace(manifest.LedgerKey(1), b)
+	for _, k := range record.Removed {
+		s.Remove(manifest.ManifestKey(k))
+	}
+}
+
+// A copy that was suspended creates a manifest that the target has pruned meanwhile: it is
+// not reported, and the copy goes on from what is there.
+func TestCopyIntoPruned(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 20)
+		w := newWeak(t)
+		var once sync.Once
+		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+			if key == manifest.ManifestKey(2) {
+				once.Do(func() {
+					mustCopy(t, o.store, w.InMemory)
+					keepOnly(t, w.InMemory, 3)
+				})
+			}
+			return w.InMemory.Put(ctx, key, body, sums)
+		}
+		if r := mustCopy(t, o.store, w); !slices.Equal(r.Snapshots, []int64{1}) || r.Newest != 3 {
+			t.Fatalf("%+v", r)
+		}
+		if list := mustList(t, archive.New(w.InMemory, archive.Options{})); len(list) != 1 || list[0].Sequence != 3 {
+			t.Fatalf("%+v", list)
+		}
+	})
+}
+
+// What the source prunes while it is copied is passed over without a word, at whichever
+// request it happens.
+func TestCopyOfWhatIsPrunedMeanwhile(t *testing.T) {
+	for _, at := range []string{manifest.ManifestKey(1), manifest.ManifestKey(2), manifest.DataPrefix, manifest.BundlesPrefix} {
+		for _, before := range []bool{true, false} {
+			virtually(t, func(t *testing.T) {
+				w := newWeak(t)
+				o := newOriginal(t, t.TempDir(), w.InMemory, 20)
+				var once sync.Once
+				prune := func() {
+					keepOnly(t, w.InMemory, 3)
+					m := newest(t, archive.New(w.InMemory, archive.Options{}))
+					for _, key := range append(w.Keys(manifest.DataPrefix), w.Keys(manifest.BundlesPrefix)...) {
+						if !slices.ContainsFunc(m.Files, func(f manifest.File) bool {
+							return slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return p.Object == key })
+						}) {
+							w.Remove(key)
+						}
+					}
+				}
+				w.get = func(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+					if strings.HasPrefix(key, at) && before {
+						once.Do(prune)
+					}
+					r, err := w.InMemory.Get(ctx, key, offset, length)
+					if strings.HasPrefix(key, at) && !before {
+						once.Do(prune)
+					}
+					return r, err
+				}
+				to := storetest.Memory(t)
+				r := mustCopy(t, w, to)
+				if r.Newest != 3 {
+					t.Fatalf("%s, before %v: %+v", at, before, r)
+				}
+				if at == manifest.ManifestKey(1) && !slices.Equal(r.Snapshots, []int64{3}) {
+					t.Errorf("%s, before %v: snapshots that were dropped are copied: %+v", at, before, r)
+				}
+				mustRestore(t, archive.New(to, archive.Options{}), 3, t.TempDir()+"/r", o.want[2])
+			})
+		}
+	}
+}
