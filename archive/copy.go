@@ -69,6 +69,7 @@ type copyRun struct {
 	memory   *semaphore.Weighted // bytes of objects on their way
 	scratch  *semaphore.Weighted // scratch files
 
+	gap   bool                // the parent of base, or of one before it, is nowhere in the target
 	begun bool                // archive.json and the histories were compared
 	head  *head               // of the target, as it was read last
 	base  manifest.Ref        // the target's newest snapshot
@@ -128,6 +129,9 @@ func (c *copyRun) step(ctx context.Context) (done bool, err error) {
 	}
 	for n := c.base.Sequence; ; {
 		n, err = c.next(ctx, n)
+		if err == nil && n == 0 {
+			err = c.mark(ctx)
+		}
 		if err != nil || n == 0 {
 			return err == nil, err
 		}
@@ -259,6 +263,12 @@ func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) err
 	if err != nil {
 		return err
 	}
+	gap := c.isGap(s)
+	if !gap { // one who copies this only and is broken off then sees nothing amiss in it
+		if err := c.mark(ctx); err != nil {
+			return err
+		}
+	}
 	if c.o.DryRun {
 		for i := range send {
 			c.report.Objects++
@@ -272,7 +282,7 @@ func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) err
 			return err
 		}
 	}
-	c.base, c.named = s.ref, named
+	c.base, c.named, c.gap = s.ref, named, c.gap || gap
 	c.report.Snapshots, c.report.Newest = append(c.report.Snapshots, n), n
 	return nil
 }

@@ -84,6 +84,9 @@ func (c *copyRun) begin(ctx context.Context) error {
 		return fmt.Errorf("%w: both have a snapshot %d, and they are not the same; has somebody made backups to the copy?", ErrNoCopy, newest.Sequence)
 	}
 	c.report.Archive = id
+	if err := c.resumeGap(ctx, h); err != nil {
+		return err
+	}
 	if !c.head.exists() {
 		if err := c.to.witness.checkPlace(); err != nil {
 			return err
@@ -222,6 +225,51 @@ func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
 	c.to.remember(s)
 	c.to.bearWitness(c.report.Archive, s.ref, c.head.missed)
 	return nil
+}
+
+// A gap is a snapshot whose parent the target never got, as it was pruned from the source
+// before it could be copied. The target's ledger has to say so, or a verify of the copy
+// would take that one for lost: mark writes a record by which nothing is dropped.
+func (c *copyRun) mark(ctx context.Context) error {
+	if !c.gap || c.o.DryRun {
+		return nil
+	}
+	_, err := c.to.amend(ctx, amending{}, func(s *standing) (*amendment, error) {
+		what := &amendment{why: "copy"}
+		for i := range s.valid {
+			what.kept = append(what.kept, s.valid[i].kept)
+		}
+		return what, nil
+	})
+	if err != nil {
+		return fmt.Errorf("telling the target's ledger which snapshots it has: %w", err)
+	}
+	c.gap = false
+	return nil
+}
+
+// resumeGap notices a gap that a copy has left which was broken off before it could mark it.
+func (c *copyRun) resumeGap(ctx context.Context, from *head) error {
+	if c.head.base == nil || c.head.base.m.Parent == nil {
+		return nil
+	}
+	p := c.head.base.m.Parent.Sequence
+	if from.record.ValidNumber(p) || !c.head.record.ValidNumber(p) {
+		return nil
+	}
+	key := manifest.ManifestKey(p)
+	_, err := c.to.store.Stat(ctx, key)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the target: looking at %s: %w", key, err)
+	}
+	c.gap = c.gap || err != nil
+	return nil
+}
+
+// isGap reports whether the target does not know a snapshot's parent.
+func (c *copyRun) isGap(s *snapshot) bool {
+	p := s.m.Parent
+	return p != nil && p.Sequence != c.base.Sequence
 }
 
 // sweep removes what broken-off uploads left behind at the provider, if there is reason to

@@ -112,7 +112,12 @@ func (d *database) rewrite(name string) {
 
 func (d *database) source() *source.Directory {
 	d.t.Helper()
-	layout, err := source.NewLayout(source.LayoutOptions{Name: "je", NoEntries: true})
+	return d.sourceOf(source.LayoutOptions{Name: "je", NoEntries: true})
+}
+
+func (d *database) sourceOf(o source.LayoutOptions) *source.Directory {
+	d.t.Helper()
+	layout, err := source.NewLayout(o)
 	if err != nil {
 		d.t.Fatalf("%v", err)
 	}

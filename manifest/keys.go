@@ -109,8 +109,24 @@ func PageKey(plain Hash, sequence int64) string {
 func ProofKey(at time.Time, kind string) string {
 	var random [4]byte
 	rand.Read(random[:]) // never fails
-	return ProofsPrefix + at.UTC().Format("20060102T150405.000Z") + "-" + kind + "-" + hex.EncodeToString(random[:]) + ".json"
+	return ProofsPrefix + at.UTC().Format(proofTime) + "-" + kind + "-" + hex.EncodeToString(random[:]) + ".json"
 }
+
+// ParseProofKey gives the time and the kind of a proof's key.
+func ParseProofKey(key string) (at time.Time, kind string, ok bool) {
+	rest, ok := strings.CutPrefix(key, ProofsPrefix)
+	if !ok {
+		return time.Time{}, "", false
+	}
+	rest, ok = strings.CutSuffix(rest, ".json")
+	stamp, rest, dash := strings.Cut(rest, "-")
+	kind, random, more := strings.Cut(rest, "-")
+	at, err := time.Parse(proofTime, stamp)
+	ok = ok && dash && more && err == nil && kind != "" && len(random) == 8 && lowerHex(random)
+	return at, kind, ok
+}
+
+const proofTime = "20060102T150405.000Z"
 
 // ObjectKey is what the key of a data object, bundle or page says.
 type ObjectKey struct {

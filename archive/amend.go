@@ -1,0 +1,144 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// An amendment is what a record of the ledger is to say.
+type amendment struct {
+	why  string
+	kept []manifest.Kept // in ascending order, the newest valid one last
+}
+
+// amending is how a record is made.
+type amending struct {
+	all bool // the plan needs every manifest, not only those whose hash the ledger does not tell
+	dry bool // nothing is written: the record is the one that would be
+}
+
+// amend writes the next record of the ledger, planned from the one before: who loses the
+// race for its number plans again. What the record before says already needs no new one.
+// A plan without an amendment changes nothing. The record that it returns is, or was after
+// it was written, the greatest.
+func (a *Archive) amend(ctx context.Context, how amending, plan func(*standing) (*amendment, error)) (*manifest.Record, error) {
+	for attempt := 1; ; attempt++ {
+		record, err := a.amendOnce(ctx, how, plan)
+		if !errors.Is(err, errGone) && !errors.Is(err, errRaced) {
+			return record, err
+		}
+		if attempt == raceAttempts {
+			return nil, fmt.Errorf("gave up after %d attempts: %w: %w", attempt, ErrLostRace, err)
+		}
+		if err := pause(ctx, min(attempt, 4)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (a *Archive) amendOnce(ctx context.Context, how amending, plan func(*standing) (*amendment, error)) (*manifest.Record, error) {
+	s, err := a.stand(ctx, how.all)
+	if err != nil {
+		return nil, err
+	}
+	what, err := plan(s)
+	if err != nil || what == nil {
+		return s.record, err
+	}
+	next, err := s.next(what)
+	if err != nil || next == s.record || how.dry {
+		return next, err
+	}
+	return next, a.writeRecord(ctx, next)
+}
+
+// says reports whether the record that there is says all of it.
+func (s *standing) says(what *amendment) bool {
+	return s.record != nil && s.record.Newest == s.newestValid() && slices.Equal(s.record.Kept, what.kept)
+}
+
+// next is the record that says so: the one there is, if it does.
+func (s *standing) next(what *amendment) (*manifest.Record, error) {
+	newest := s.newestValid()
+	if s.says(what) {
+		return s.record, nil
+	}
+	r := &manifest.Record{
+		Format: manifest.Format, Archive: s.archiveID(), Number: s.ledger.Number + 1,
+		Created: time.Now().UTC(), Why: what.why, Newest: newest, Kept: what.kept,
+	}
+	if s.record != nil {
+		r.Parent, r.Archive = new(s.ledger), s.record.Archive
+	}
+	for i := range s.valid {
+		if s.valid[i].m != nil && r.Archive == "" {
+			r.Archive = s.valid[i].m.Archive
+		}
+		n := s.valid[i].kept.Sequence
+		if !slices.ContainsFunc(what.kept, func(k manifest.Kept) bool { return k.Sequence == n }) {
+			r.Removed = append(r.Removed, n)
+		}
+	}
+	if r.Archive == "" {
+		return nil, fmt.Errorf("nothing that can be read tells the archive's id: %w", ErrDamaged)
+	}
+	if r.Number > manifest.MaxSequence {
+		return nil, fmt.Errorf("record %d of the ledger is the last there is; copy the archive to a new place", s.ledger.Number)
+	}
+	return r, nil
+}
+
+// writeRecord creates a record and makes sure that nobody was first: it must be the
+// greatest now, or the parent of what followed.
+func (a *Archive) writeRecord(ctx context.Context, r *manifest.Record) error {
+	b, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	key := manifest.LedgerKey(r.Number)
+	if err := a.createRecord(ctx, key, b); err != nil {
+		return err
+	}
+	n, err := a.greatestRecord(ctx)
+	if err != nil || n == r.Number {
+		return err
+	}
+	if n == r.Number+1 {
+		var h head
+		if err := a.readLedger(ctx, &h); err != nil {
+			return err
+		}
+		ours := manifest.RecordRef{Number: r.Number, SHA256: manifest.Sum(b)}
+		if h.ledger.Number == n && h.record.Parent != nil && *h.record.Parent == ours {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %w", key, errRaced)
+}
+
+// createRecord settles by reading what a lost answer left in doubt.
+func (a *Archive) createRecord(ctx context.Context, key string, b []byte) error {
+	stored, err := a.putBytes(ctx, key, b)
+	switch {
+	case err == nil && !stored.Existed:
+		return nil
+	case errors.Is(err, ErrExists):
+		return fmt.Errorf("%s: %w", key, errRaced)
+	}
+	there, readErr := a.getOnce(ctx, key, manifest.MaxManifestBytes)
+	switch {
+	case readErr == nil && bytes.Equal(there, b):
+		return nil
+	case readErr == nil:
+		return fmt.Errorf("%s: %w", key, errRaced)
+	case err == nil:
+		err = readErr
+	}
+	return fmt.Errorf("writing %s: %w", key, err)
+}

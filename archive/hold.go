@@ -1,0 +1,75 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// DefaultWhy is why a snapshot is held when nobody says it.
+const DefaultWhy = "held by hand"
+
+// Hold keeps a snapshot from every retention until it is released, and returns its number.
+// Why is shown in listings; empty, it is what it was, or DefaultWhy. Errors: ErrNoArchive,
+// ErrNoSnapshot, ErrLostRace.
+func (a *Archive) Hold(ctx context.Context, which Selector, why string) (int64, error) {
+	n, err := a.setHold(ctx, which, func(k *manifest.Kept) string {
+		switch {
+		case why != "":
+			k.Held = why
+		case k.Held == "":
+			k.Held = DefaultWhy
+		}
+		return fmt.Sprintf("hold %d", k.Sequence)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("holding snapshot %s: %w", which, err)
+	}
+	return n, nil
+}
+
+// Release lets go of a held snapshot, and returns its number: the next prune goes by
+// retention alone. One that is not held stays as it is. Errors: as Hold.
+func (a *Archive) Release(ctx context.Context, which Selector) (int64, error) {
+	n, err := a.setHold(ctx, which, func(k *manifest.Kept) string {
+		k.Held = ""
+		return fmt.Sprintf("release %d", k.Sequence)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("releasing snapshot %s: %w", which, err)
+	}
+	return n, nil
+}
+
+func (a *Archive) setHold(ctx context.Context, which Selector, set func(*manifest.Kept) (why string)) (int64, error) {
+	n := which.Sequence
+	if n == 0 {
+		h, hasManifests, err := a.readHead(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if !h.exists() && !hasManifests {
+			return 0, ErrNoArchive
+		}
+		if n, err = a.resolve(ctx, h, which); err != nil {
+			return 0, err
+		}
+	}
+	_, err := a.amend(ctx, amending{}, func(s *standing) (*amendment, error) {
+		m := s.find(n)
+		if m == nil {
+			return nil, fmt.Errorf("%w: %d", ErrNoSnapshot, n)
+		}
+		was := m.kept.Held
+		what := &amendment{why: set(&m.kept)}
+		if m.kept.Held == was {
+			return nil, nil
+		}
+		for i := range s.valid {
+			what.kept = append(what.kept, s.valid[i].kept)
+		}
+		return what, nil
+	})
+	return n, err
+}

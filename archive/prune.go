@@ -1,0 +1,216 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// PruneOptions says what Prune keeps.
+type PruneOptions struct {
+	// Retention decides which snapshots are kept. Nil: all of them, and only what no
+	// snapshot needs is removed.
+	Retention *retention.Policy
+	// Forget names snapshots whose manifests cannot be read and which are to go all the
+	// same: as long as one is kept, nothing can be deleted.
+	Forget []int64
+	// DryRun plans everything and changes nothing.
+	DryRun bool
+	// Object is told each object that goes, or would go, and why; nil: nobody is. Calls
+	// come one at a time.
+	Object func(Pruned)
+}
+
+// Pruned is an object that a prune removes.
+type Pruned struct {
+	Key  string `json:"key"`
+	Size int64  `json:"size"` // as stored, in bytes
+	Why  string `json:"why"`
+}
+
+// PruneReport is what a prune did, or what a dry run would do.
+type PruneReport struct {
+	Verdicts []retention.Verdict `json:"-"`        // on each snapshot, ascending; without retention they keep all
+	Record   int64               `json:"record"`   // the number of the ledger's record by which it went; 0 in a dry run that would write one
+	Newest   int64               `json:"newest"`   // the greatest number of a snapshot that it knew: what bears a higher one is left alone
+	Removed  []int64             `json:"removed"`  // snapshots that this prune dropped, ascending
+	Deleted  PruneCounts         `json:"deleted"`  // what went, or would go
+	Failed   PruneCounts         `json:"failed"`   // what could not be deleted, such as locked objects: another prune tries again
+	Failures []string            `json:"failures"` // why not: what the store said, the first few
+	Foreign  int                 `json:"foreign"`  // objects below data/, bundles/ and pages/ that are none of an archive's: left alone
+}
+
+// PruneCounts counts objects by kind.
+type PruneCounts struct {
+	Manifests int   `json:"manifests"`
+	Objects   int   `json:"objects"` // data objects, bundles and pages
+	Records   int   `json:"records"` // of the ledger
+	Proofs    int   `json:"proofs"`
+	Bytes     int64 `json:"bytes"` // of all of them, as stored
+}
+
+// All is the number of objects of all kinds.
+func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.Proofs }
+
+// Prune removes the snapshots that the retention does not keep, and every object that no
+// kept snapshot needs. First it writes a record of the ledger that says which snapshots
+// there are from now on; then it deletes the manifests of the others, and then the objects
+// that no kept manifest names and whose number is not above the newest snapshot's. No clock
+// and no lock is asked: backups, copies and other prunes may run meanwhile, on any host,
+// and whoever is suspended may go on at any time (format.md, rules 4 and 5; the package
+// archive/protocol checks that in full). The newest snapshot is always kept, and so is
+// what is held. The same call finishes what was broken off.
+//
+// If one kept manifest cannot be read, or says something that this program does not know,
+// no object is deleted: ErrDamaged, or an error that names the snapshot. What cannot be
+// deleted, because it is locked or nobody may, is in the report, and the rest goes on. Other
+// errors: ErrNoArchive, ErrNoSnapshot, ErrLostRace. The report is there also with an error,
+// as far as it goes.
+func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, error) {
+	p := &pruning{Archive: a.afresh(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}}}
+	for attempt := 1; ; attempt++ {
+		err := p.once(ctx)
+		switch {
+		case err == nil:
+			return p.report, nil
+		case !errors.Is(err, errGone):
+			return p.report, fmt.Errorf("pruning: %w", err)
+		case attempt == raceAttempts:
+			return p.report, fmt.Errorf("pruning: gave up after %d attempts: %w: %w", attempt, ErrLostRace, err)
+		}
+		if err := pause(ctx, min(attempt, 4)); err != nil {
+			return p.report, err
+		}
+	}
+}
+
+// A pruning is one call of Prune.
+type pruning struct {
+	*Archive
+	o      *PruneOptions
+	report *PruneReport
+	record *manifest.Record // which snapshots there are
+	named  *named           // what they name
+}
+
+func (p *pruning) once(ctx context.Context) error {
+	var err error
+	p.record, err = p.amend(ctx, amending{all: true, dry: p.o.DryRun}, p.plan)
+	if err != nil {
+		return err
+	}
+	if !p.o.DryRun || p.report.Record != 0 {
+		p.report.Record = p.record.Number
+	}
+	p.report.Newest = p.record.Newest
+	if err := p.gather(ctx); err != nil {
+		return err
+	}
+	return p.clean(ctx)
+}
+
+// plan decides which snapshots are kept.
+func (p *pruning) plan(s *standing) (*amendment, error) {
+	if err := p.checkForget(s); err != nil {
+		return nil, err
+	}
+	verdicts, err := p.judgeAll(s)
+	if err != nil {
+		return nil, err
+	}
+	what := &amendment{why: "prune"}
+	var removed []int64
+	for i := range s.valid {
+		k := s.valid[i].kept
+		switch {
+		case slices.Contains(p.o.Forget, k.Sequence):
+			removed = append(removed, k.Sequence)
+			verdicts[i].Keep, verdicts[i].Why = false, nil
+		case verdicts[i].Keep || k.Sequence == s.newestValid():
+			what.kept = append(what.kept, k)
+		default:
+			removed = append(removed, k.Sequence)
+		}
+	}
+	p.report.Verdicts = verdicts
+	for _, n := range removed {
+		if !slices.Contains(p.report.Removed, n) {
+			p.report.Removed = append(p.report.Removed, n)
+		}
+	}
+	slices.Sort(p.report.Removed)
+	p.report.Record = 0
+	if s.says(what) {
+		p.report.Record = s.record.Number
+	}
+	return what, nil
+}
+
+// judgeAll asks the retention about each snapshot.
+func (p *pruning) judgeAll(s *standing) ([]retention.Verdict, error) {
+	tails := slices.ContainsFunc(s.valid, func(m member) bool { return m.tail })
+	all := make([]retention.Snapshot, len(s.valid))
+	for i := range s.valid {
+		m := &s.valid[i]
+		all[i] = retention.Snapshot{Sequence: m.kept.Sequence, Held: m.kept.Held, Unreadable: m.err != nil}
+		if m.err == nil {
+			listed := Snapshot{Summary: *m.m, Modified: m.object.Modified}
+			all[i].Created = listed.effective()
+			all[i].Damaged = m.m.Counts.Damaged > 0
+			all[i].Incomplete = tails && !m.tail
+		}
+	}
+	if p.o.Retention != nil {
+		return p.o.Retention.Apply(all)
+	}
+	verdicts := make([]retention.Verdict, len(all))
+	for i := range all {
+		verdicts[i] = retention.Verdict{Snapshot: all[i], Keep: true}
+	}
+	return verdicts, nil
+}
+
+// checkForget refuses to drop by force what can be dropped, or must not be.
+func (p *pruning) checkForget(s *standing) error {
+	for _, n := range p.o.Forget {
+		m := s.find(n)
+		switch {
+		case m == nil && slices.Contains(p.report.Removed, n): // an attempt before this one did it
+		case m == nil:
+			return fmt.Errorf("forgetting %d: %w", n, ErrNoSnapshot)
+		case n == s.newestValid():
+			return fmt.Errorf("snapshot %d is the newest, which is always kept: make a backup first, and then forget it", n)
+		case m.kept.Held != "":
+			return fmt.Errorf("snapshot %d is held (%s): release it first", n, m.kept.Held)
+		case m.err == nil:
+			return fmt.Errorf("snapshot %d can be read, so there is nothing to forget: the retention decides about it", n)
+		}
+	}
+	return nil
+}
+
+// gather reads what the kept manifests name. Without one of them nothing may be deleted;
+// if a later record has dropped it, there is a new plan to make.
+func (p *pruning) gather(ctx context.Context) error {
+	p.named = newNamed()
+	err := p.readNames(ctx, p.record.Kept)
+	if err == nil || !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	n, ledgerErr := p.greatestRecord(ctx)
+	switch {
+	case ledgerErr != nil:
+		return ledgerErr
+	case n > p.record.Number:
+		return fmt.Errorf("%w: %w", errGone, err)
+	}
+	if !errors.Is(err, ErrDamaged) {
+		err = fmt.Errorf("%w (%w)", err, ErrDamaged)
+	}
+	return fmt.Errorf("no object was deleted, as one kept snapshot cannot be read: mend it (strongroom verify --repair), or give it up with --forget: %w", err)
+}

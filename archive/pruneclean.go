@@ -1,0 +1,177 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// A sieve is one kind of objects, and which of them go.
+type sieve struct {
+	prefix string
+	count  func(*PruneCounts) *int
+	goes   func(Object) (why string, goes bool)
+}
+
+// clean deletes what goes: first the manifests, then the objects, so that there is never a
+// manifest whose objects are gone, then the records of the ledger that count no more. The
+// listings may be of any time: an older one has less that may go, never more.
+func (p *pruning) clean(ctx context.Context) error {
+	objects := func(c *PruneCounts) *int { return &c.Objects }
+	sieves := []sieve{
+		{manifest.ManifestsPrefix, func(c *PruneCounts) *int { return &c.Manifests }, p.manifestGoes},
+		{manifest.DataPrefix, objects, p.objectGoes},
+		{manifest.BundlesPrefix, objects, p.objectGoes},
+		{manifest.PagesPrefix, objects, p.objectGoes},
+		{manifest.LedgerPrefix, func(c *PruneCounts) *int { return &c.Records }, p.recordGoes},
+	}
+	for _, s := range sieves {
+		if err := p.sift(ctx, &s); err != nil {
+			return err
+		}
+	}
+	return p.cleanProofs(ctx)
+}
+
+func (p *pruning) manifestGoes(o Object) (string, bool) {
+	n, ok := manifest.ParseManifestKey(o.Key)
+	switch {
+	case !ok || p.record.ValidNumber(n):
+		return "", false
+	case p.removed(n):
+		return "the retention does not keep it", true
+	}
+	return "it is void: the ledger had dropped its number", true
+}
+
+func (p *pruning) removed(n int64) bool {
+	_, found := slices.BinarySearch(p.report.Removed, n)
+	return found
+}
+
+func (p *pruning) objectGoes(o Object) (string, bool) {
+	key, ok := manifest.ParseObjectKey(o.Key)
+	if !ok {
+		p.report.Foreign++
+		return "", false
+	}
+	switch {
+	case key.Sequence > p.record.Newest || p.named.has(o.Key):
+		return "", false
+	case p.record.ValidNumber(key.Sequence):
+		return fmt.Sprintf("left by a run that was broken off or lost a race: snapshot %d does not need it", key.Sequence), true
+	}
+	return fmt.Sprintf("stored for snapshot %d, which is removed, and no other needs it", key.Sequence), true
+}
+
+func (p *pruning) recordGoes(o Object) (string, bool) {
+	n, ok := manifest.ParseLedgerKey(o.Key)
+	return "a later record has taken its place", ok && n < p.record.Number
+}
+
+// deleteAtOnce is how many objects one call deletes: what the most capable provider
+// deletes with one request.
+const deleteAtOnce = 1000
+
+// sift lists one kind of objects and deletes those that go.
+func (p *pruning) sift(ctx context.Context, s *sieve) error {
+	var batch []Object
+	for o, err := range p.store.List(ctx, s.prefix, "", "") {
+		if err != nil {
+			return fmt.Errorf("listing %s: %w", s.prefix, err)
+		}
+		why, goes := s.goes(o)
+		if !goes {
+			continue
+		}
+		if p.o.Object != nil {
+			p.o.Object(Pruned{o.Key, o.Size, why})
+		}
+		if batch = append(batch, o); len(batch) == deleteAtOnce {
+			if err := p.remove(ctx, s, batch); err != nil {
+				return err
+			}
+			batch = batch[:0]
+		}
+	}
+	return p.remove(ctx, s, batch)
+}
+
+// remove deletes a batch, which is in the order of a listing, and counts.
+func (p *pruning) remove(ctx context.Context, s *sieve, batch []Object) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	left := map[string]bool{}
+	if !p.o.DryRun {
+		keys := make([]string, len(batch))
+		for i := range batch {
+			keys[i] = batch[i].Key
+		}
+		if err := p.store.Delete(ctx, keys); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			p.fail(err)
+			if left, err = p.stillThere(ctx, s.prefix, batch); err != nil {
+				return err
+			}
+		}
+	}
+	for _, o := range batch {
+		counts := &p.report.Deleted
+		if left[o.Key] {
+			counts = &p.report.Failed
+		}
+		*s.count(counts)++
+		counts.Bytes += o.Size
+	}
+	return nil
+}
+
+// maxFailures is how many of the store's answers a report quotes: if one object is locked,
+// thousands are.
+const maxFailures = 20
+
+func (p *pruning) fail(err error) {
+	for line := range strings.Lines(err.Error()) {
+		if len(p.report.Failures) == maxFailures {
+			return
+		}
+		p.report.Failures = append(p.report.Failures, strings.TrimRight(line, "\n"))
+	}
+}
+
+// stillThere looks which objects of a batch are there after their deletion has failed:
+// some went all the same.
+func (p *pruning) stillThere(ctx context.Context, prefix string, batch []Object) (map[string]bool, error) {
+	tried := make(map[string]bool, len(batch))
+	for _, o := range batch {
+		tried[o.Key] = true
+	}
+	left := map[string]bool{}
+	first, last := batch[0].Key, batch[len(batch)-1].Key
+	look := func(o Object) bool {
+		if tried[o.Key] {
+			left[o.Key] = true
+		}
+		return o.Key < last
+	}
+	o, err := p.store.Stat(ctx, first) // a listing begins after a key
+	if err == nil {
+		o.Key = first
+		look(o)
+	}
+	for o, err := range p.store.List(ctx, prefix, "", first) {
+		if err != nil {
+			return nil, fmt.Errorf("looking what could not be deleted: %w", err)
+		}
+		if !look(o) {
+			break
+		}
+	}
+	return left, nil
+}

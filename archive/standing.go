@@ -1,0 +1,190 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// A standing is the archive as a record of the ledger is planned from it.
+type standing struct {
+	*head
+	valid []member // in ascending order
+}
+
+// newestValid is the greatest valid sequence number.
+func (s *standing) newestValid() int64 { return s.valid[len(s.valid)-1].kept.Sequence }
+
+// find gives the valid snapshot with this number, or nil.
+func (s *standing) find(sequence int64) *member {
+	i := slices.IndexFunc(s.valid, func(m member) bool { return m.kept.Sequence == sequence })
+	if i < 0 {
+		return nil
+	}
+	return &s.valid[i]
+}
+
+// A member is a valid snapshot.
+type member struct {
+	kept   manifest.Kept
+	object Object            // as listed; without a key if only the ledger knows of it
+	m      *manifest.Summary // nil: it was not read, or cannot be read
+	tail   bool              // the file that was being written is in it
+	err    error             // why it cannot be read
+}
+
+// stand reads the ledger, then lists the manifests, and reads those whose hash the ledger
+// does not tell; with all, the others as well.
+func (a *Archive) stand(ctx context.Context, all bool) (*standing, error) {
+	h, hasManifests, err := a.readHead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !h.exists() && !hasManifests:
+		return nil, ErrNoArchive
+	case !hasManifests && h.record == nil:
+		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
+	case h.record != nil && h.record.Unknown:
+		return nil, fmt.Errorf("%s was written by a newer strongroom, with something that this one does not know and would lose; use that one", manifest.LedgerKey(h.ledger.Number))
+	}
+	s := &standing{head: h}
+	listed := map[int64]bool{}
+	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+		if err != nil {
+			return nil, err
+		}
+		if !h.record.ValidNumber(f.n) {
+			continue
+		}
+		listed[f.n] = true
+		m := member{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object}
+		s.valid = append(s.valid, m)
+	}
+	if h.record != nil {
+		for _, k := range h.record.Kept {
+			if !listed[k.Sequence] {
+				s.valid = append(s.valid, member{kept: k})
+			}
+		}
+	}
+	if len(s.valid) == 0 {
+		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
+	}
+	slices.SortFunc(s.valid, func(a, b member) int { return int(a.kept.Sequence - b.kept.Sequence) })
+	return s, a.readMembers(ctx, s, all)
+}
+
+func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error {
+	known := map[int64]manifest.Kept{}
+	if s.record != nil {
+		for _, k := range s.record.Kept {
+			known[k.Sequence] = k
+		}
+	}
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(a.transfers)
+	for i := range s.valid {
+		m := &s.valid[i]
+		k, kept := known[m.kept.Sequence]
+		if kept {
+			m.kept = k
+		}
+		if running.Err() != nil {
+			break
+		}
+		if !kept || all || s.archiveID() == "" {
+			g.Go(func() error { return a.readMember(running, s, m, kept) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx) // the loop may have been left early
+}
+
+// readMember reads a manifest for its hash, which a kept one has in the ledger already, and
+// for what retention goes by.
+func (a *Archive) readMember(ctx context.Context, s *standing, m *member, kept bool) error {
+	n := m.kept.Sequence
+	decoded, sum, err := a.readManifest(ctx, n)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		now, nowErr := a.ledgerNow(ctx, s.head)
+		if nowErr != nil {
+			return nowErr
+		}
+		if !kept || now != s.head {
+			return fmt.Errorf("manifest %d: %w", n, errGone)
+		}
+		m.err = fmt.Errorf("%s is missing: %w", manifest.ManifestKey(n), ErrDamaged)
+		return nil
+	case err != nil && sum.IsZero():
+		return err
+	case !kept:
+		m.kept.SHA256 = sum
+	case m.kept.SHA256 != sum:
+		m.err = fmt.Errorf("manifest %d: %w: %w", n, ErrDamaged, errVoid)
+		return nil
+	}
+	if err == nil && s.id != nil && decoded.Archive != s.id.ID {
+		err = fmt.Errorf("manifest %d belongs to another archive, %s: %w", n, decoded.Archive, ErrDamaged)
+	}
+	if m.err = err; err != nil {
+		return nil
+	}
+	m.m = &decoded.Summary
+	m.tail, m.err = a.hasTail(ctx, decoded)
+	var page *badObject
+	if m.err != nil && !errors.As(m.err, &page) {
+		return m.err
+	}
+	return nil
+}
+
+// readManifest reads a manifest without its pages. The hash is set as soon as its bytes
+// were read, also when they make no sense: then the error is ErrDamaged.
+func (a *Archive) readManifest(ctx context.Context, n int64) (*manifest.Manifest, manifest.Hash, error) {
+	var m *manifest.Manifest
+	key := manifest.ManifestKey(n)
+	b, err := a.get(ctx, key, manifest.MaxManifestBytes, func(b []byte) (err error) {
+		m, err = manifest.DecodeManifest(b, n)
+		return err
+	})
+	switch {
+	case errors.Is(err, errTooLarge):
+		sum, hashErr := a.hash(ctx, key)
+		return nil, sum, errors.Join(err, hashErr)
+	case b == nil:
+		return nil, manifest.Hash{}, err
+	case err != nil:
+		return nil, manifest.Sum(b), fmt.Errorf("%s: %w: %w", key, ErrDamaged, err)
+	}
+	return m, manifest.Sum(b), nil
+}
+
+// hasTail reports whether a snapshot has the file that was being written: if so, it is the
+// last that the snapshot holds.
+func (a *Archive) hasTail(ctx context.Context, m *manifest.Manifest) (bool, error) {
+	files := m.Files
+	if m.ConsistentThrough == nil {
+		return false, nil
+	}
+	for i := range m.Pages {
+		p := &m.Pages[i]
+		if last := m.ConsistentThrough.Name; p.First <= last && last <= p.Last {
+			var err error
+			if files, err = a.readPage(ctx, p, m.Sequence); err != nil {
+				return false, fmt.Errorf("snapshot %d: %w", m.Sequence, err)
+			}
+		}
+	}
+	f := entry(files, m.ConsistentThrough.Name)
+	return f != nil && f.State == manifest.Tail, nil
+}
