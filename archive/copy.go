@@ -69,11 +69,12 @@ type copyRun struct {
 	memory   *semaphore.Weighted // bytes of objects on their way
 	scratch  *semaphore.Weighted // scratch files
 
-	gap   bool                // the parent of base, or of one before it, is nowhere in the target
-	begun bool                // archive.json and the histories were compared
-	head  *head               // of the target, as it was read last
-	base  manifest.Ref        // the target's newest snapshot
-	named map[string]struct{} // the objects that it names
+	ledger *manifest.Record    // of the source, as it was read last
+	gap    bool                // the parent of base, or of one before it, is nowhere in the target
+	begun  bool                // archive.json and the histories were compared
+	head   *head               // of the target, as it was read last
+	base   manifest.Ref        // the target's newest snapshot
+	named  map[string]struct{} // the objects that it names
 
 	searched bool // what a broken-off copy may have left is known
 	left     leftovers
@@ -216,6 +217,7 @@ func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) 
 	if ledgerErr := c.from.readLedger(ctx, &h); ledgerErr != nil {
 		return nil, nil, ledgerErr
 	}
+	c.ledger = h.record
 	if !h.record.ValidNumber(n) || ref.Sequence != 0 && !h.record.Valid(n, ref.SHA256) {
 		return nil, nil, errVoid
 	}

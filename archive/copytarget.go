@@ -266,10 +266,10 @@ func (c *copyRun) resumeGap(ctx context.Context, from *head) error {
 	return nil
 }
 
-// isGap reports whether the target does not know a snapshot's parent.
+// isGap reports whether the target does not know a snapshot's parent, and never will.
 func (c *copyRun) isGap(s *snapshot) bool {
 	p := s.m.Parent
-	return p != nil && p.Sequence != c.base.Sequence
+	return p != nil && p.Sequence != c.base.Sequence && !c.ledger.ValidNumber(p.Sequence)
 }
 
 // sweep removes what broken-off uploads left behind at the provider, if there is reason to

@@ -237,8 +237,10 @@ func TestForgetRefused(t *testing.T) {
 // Manifests with fields of a later version may need more than can be seen.
 func TestPruneStopsAtUnknownFields(t *testing.T) {
 	for what, change := range map[string]func([]byte) []byte{
-		"of the manifest": func(b []byte) []byte { return []byte(strings.Replace(string(b), `"files":`, `"more":["x"],"files":`, 1)) },
-		"of an entry":     func(b []byte) []byte { return []byte(strings.Replace(string(b), `"parts":`, `"more":1,"parts":`, 1)) },
+		"of the manifest": func(b []byte) []byte {
+			return []byte(strings.Replace(string(b), `"files":`, `"more":["x"],"files":`, 1))
+		},
+		"of an entry": func(b []byte) []byte { return []byte(strings.Replace(string(b), `"parts":`, `"more":1,"parts":`, 1)) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			h := newPruned(t, 4)

@@ -1,0 +1,258 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// Backups, prunes, holds, copies and listings in any order, suspended, failing and killed
+// anywhere: no snapshot ever loses an object or goes without a record of the ledger, what
+// is held stays, and when all is over one prune leaves nothing that nobody needs. What is
+// true in every state of a small model (package archive/protocol) is seen here of the code.
+func TestInterleavings(t *testing.T) {
+	runs := uint64(5000)
+	if testing.Short() {
+		runs = 250
+	}
+	states := databaseStates(t)
+	for seed := range runs {
+		virtually(t, func(t *testing.T) { interleave(t, seed, states) })
+		if t.Failed() {
+			t.Fatalf("with seed %d", seed)
+		}
+	}
+}
+
+// databaseStates are moments in the life of a database, which backups find in any order, so
+// that contents go and come back. The last ones have enough files for pages.
+func databaseStates(t *testing.T) []*source.Directory {
+	var states []*source.Directory
+	db := newDatabase(t, t.TempDir(), 5)
+	for i := range 7 {
+		db.grow(40)
+		db.flip(10)
+		switch {
+		case i == 3:
+			db.fill(22, 20) // enough for a bundle
+		case i == 5:
+			db.fill(260, 1)
+		case len(db.closed()) > 3:
+			db.remove(db.closed()[0])
+		}
+		dir := t.TempDir()
+		for name, content := range db.files {
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, content, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(path, db.now, db.now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		states = append(states, (&database{t: t, dir: dir}).source())
+	}
+	return states
+}
+
+func interleave(t *testing.T, seed uint64, states []*source.Directory) {
+	w := &theatre{t: t, rand: rand.New(rand.NewPCG(seed, 6))}
+	a := newOracle(w, "the archive", nil)
+	b := newOracle(w, "the copy", a)
+	if seed%20 != 0 {
+		states = states[:5]
+	}
+	for range w.rand.IntN(4) {
+		w.makeSnapshot(a, states)
+	}
+	cast := []func(int){
+		func(i int) { w.backups(a, states, i) }, func(i int) { w.backups(a, states, i) },
+		func(i int) { w.prunes(a, i) }, func(i int) { w.prunes(a, i) },
+		func(i int) { w.holds(a, i) },
+		func(i int) { w.copies(a, b, i) }, func(i int) { w.prunes(b, i) },
+		func(i int) { w.lists(a, i) },
+	}
+	for i := range 3 + w.rand.IntN(4) {
+		cast[w.rand.IntN(len(cast))](i)
+	}
+	w.run()
+	if t.Failed() {
+		return
+	}
+	w.end(a, states)
+	if len(b.valid) > 0 {
+		w.end(b, nil)
+	}
+}
+
+// end is what must be possible once all is over, without help from anybody.
+func (w *theatre) end(o *oracle, states []*source.Directory) {
+	w.say("the end of %s", o.name)
+	if len(o.valid) > 0 {
+		w.alone(o, func(ctx context.Context, x *archive.Archive) error {
+			_, err := x.Prune(ctx, archive.PruneOptions{})
+			return err
+		})
+		o.clean(w.t)
+	}
+	if states != nil {
+		w.makeSnapshot(o, states)
+	}
+	x := archive.New(o.store, archive.Options{})
+	r, err := x.Verify(context.Background(), archive.VerifyOptions{ReadData: true})
+	if err != nil || len(r.Problems) > 0 || r.Snapshots != len(o.valid) {
+		w.fatal("%s: %d snapshots, and verify says %+v, %v", o.name, len(o.valid), r, err)
+	}
+}
+
+// alone does something with nobody about, and nothing fails.
+func (w *theatre) alone(o *oracle, do func(context.Context, *archive.Archive) error) {
+	err := do(context.Background(), archive.New(watched{o.store, o}, archive.Options{}))
+	if err != nil {
+		w.fatal("%s: undisturbed: %v", o.name, err)
+	}
+}
+
+// watched is a store with nothing between but the oracle.
+type watched struct {
+	archive.Store
+	o *oracle
+}
+
+func (s watched) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	defer s.o.look("put " + key)
+	return s.Store.Put(ctx, key, body, sums)
+}
+
+func (s watched) Delete(ctx context.Context, keys []string) error {
+	defer s.o.look("delete")
+	return s.Store.Delete(ctx, keys)
+}
+
+var anything = archive.BackupOptions{Node: "node-1", Tool: "test", TakeOver: true, AcceptRollback: true}
+
+func (w *theatre) makeSnapshot(o *oracle, states []*source.Directory) {
+	force := anything
+	force.Force = true
+	w.alone(o, func(ctx context.Context, x *archive.Archive) error {
+		_, err := x.Backup(ctx, states[w.rand.IntN(len(states))], force)
+		return err
+	})
+}
+
+// backups makes some, by one process or several.
+func (w *theatre) backups(o *oracle, states []*source.Directory, i int) {
+	times, fresh := 1+w.rand.IntN(3), w.rand.IntN(2) == 0
+	order := w.rand.Perm(len(states))
+	w.start(fmt.Sprint("backup ", i), func(ctx context.Context, p *party) (err error) {
+		x := w.open(p, o)
+		for k := range times {
+			if fresh {
+				x = w.open(p, o)
+			}
+			res, failed := x.Backup(ctx, states[order[k%len(order)]], anything)
+			err = errors.Join(err, failed)
+			if failed == nil {
+				w.reported(o, res.Snapshot.Sequence)
+			}
+		}
+		return err
+	})
+}
+
+func (w *theatre) open(p *party, o *oracle) *archive.Archive {
+	return archive.New(stage{p, o}, archive.Options{Transfers: 2})
+}
+
+// reported looks whether a snapshot that somebody reports is one, or was one before a
+// record dropped it.
+func (w *theatre) reported(o *oracle, n int64) {
+	for ref := range o.ever {
+		if ref.Sequence == n {
+			return
+		}
+	}
+	w.fatal("%s: snapshot %d is reported, and never was one", o.name, n)
+}
+
+func (w *theatre) prunes(o *oracle, i int) {
+	var all []retention.Policy
+	for range 1 + w.rand.IntN(2) {
+		all = append(all, retention.Policy{Last: 1 + w.rand.IntN(3)})
+	}
+	w.start(fmt.Sprint("prune ", i), func(ctx context.Context, p *party) (err error) {
+		for _, policy := range all {
+			_, failed := w.open(p, o).Prune(ctx, archive.PruneOptions{Retention: &policy})
+			err = errors.Join(err, failed)
+		}
+		return err
+	})
+}
+
+// holds holds a snapshot, and perhaps releases it.
+func (w *theatre) holds(o *oracle, i int) {
+	which, release := archive.Selector{Sequence: int64(w.rand.IntN(4))}, w.rand.IntN(2) == 0
+	w.start(fmt.Sprint("hold ", i), func(ctx context.Context, p *party) error {
+		n, err := w.open(p, o).Hold(ctx, which, p.name)
+		if err != nil {
+			return err
+		}
+		w.reported(o, n)
+		if _, there := o.valid[n]; !there {
+			w.fatal("%s: snapshot %d is reported held, and is none", o.name, n)
+		}
+		o.held[n] = true
+		if !release {
+			return nil
+		}
+		delete(o.held, n)
+		_, err = w.open(p, o).Release(ctx, archive.Selector{Sequence: n})
+		return err
+	})
+}
+
+func (w *theatre) copies(from, to *oracle, i int) {
+	times := 1 + w.rand.IntN(2)
+	w.start(fmt.Sprint("copy ", i), func(ctx context.Context, p *party) (err error) {
+		for range times {
+			r, failed := archive.Copy(ctx, w.open(p, from), w.open(p, to), archive.CopyOptions{})
+			err = errors.Join(err, failed)
+			for _, n := range r.Snapshots {
+				w.reported(to, n)
+			}
+			if len(r.Problems) > 0 {
+				w.fatal("the copy names problems: %+v", r.Problems)
+			}
+		}
+		return err
+	})
+}
+
+func (w *theatre) lists(o *oracle, i int) {
+	w.start(fmt.Sprint("list ", i), func(ctx context.Context, p *party) (err error) {
+		for range 3 {
+			all, failed := w.open(p, o).List(ctx, 0)
+			err = errors.Join(err, failed)
+			for _, s := range all {
+				w.reported(o, s.Sequence)
+				if s.Err == nil {
+					continue
+				}
+				if !errors.Is(s.Err, errCrashed) && !errors.Is(s.Err, manifest.ErrVersion) {
+					err = errors.Join(err, s.Err)
+				}
+			}
+		}
+		return err
+	})
+}

@@ -1,0 +1,299 @@
+package archive_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// A theatre lets several parties work on the same stores, one operation of one of them at
+// a time, in an order that a seed decides. It fails operations, lets parties crash, and
+// suspends them for as long as it likes: for ever, if need be until all others are done.
+type theatre struct {
+	t    *testing.T
+	rand *rand.Rand
+	told []string // what happened, for whoever has to understand a failure
+
+	mu      sync.Mutex
+	pending []*request
+	parties []*party
+}
+
+// A party does something with an archive that it cannot do in one step.
+type party struct {
+	w         *theatre
+	name      string
+	cancel    context.CancelCauseFunc
+	crashed   bool
+	done      bool
+	suspended int // for so many steps of the others
+}
+
+// A request is an operation that waits for its turn.
+type request struct {
+	p     *party
+	what  string
+	grant chan fate
+}
+
+type fate int
+
+const (
+	granted fate = iota
+	notApplied
+	answerLost
+	crash
+)
+
+var errCrashed = errors.New("the process was killed")
+
+func (w *theatre) say(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, fmt.Sprintf(format, args...))
+}
+
+func (w *theatre) fatal(format string, args ...any) {
+	w.t.Helper()
+	w.t.Fatalf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(w.told, "\n"))
+}
+
+// start lets a party begin. What it does may end with any error but that of damage, for
+// nothing is damaged here.
+func (w *theatre) start(name string, do func(ctx context.Context, p *party) error) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	p := &party{w: w, name: name, cancel: cancel}
+	w.parties = append(w.parties, p)
+	go func() {
+		defer func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			p.done = true
+		}()
+		err := do(ctx, p)
+		w.say("%s ends: %v", p.name, err)
+		if errors.Is(err, archive.ErrDamaged) && !errors.Is(err, storetest.ErrInjected) && !errors.Is(err, errCrashed) {
+			w.t.Errorf("%s takes something for damage: %v\n%s", name, err, strings.Join(w.told, "\n"))
+		}
+	}()
+}
+
+// turn waits until it is this operation's turn.
+func (p *party) turn(what string) fate {
+	r := &request{p, what, make(chan fate)}
+	p.w.mu.Lock()
+	if p.crashed {
+		p.w.mu.Unlock()
+		return crash
+	}
+	p.w.pending = append(p.w.pending, r)
+	p.w.mu.Unlock()
+	return <-r.grant
+}
+
+// run goes on until all parties have ended.
+func (w *theatre) run() {
+	for steps := 0; ; steps++ {
+		synctest.Wait()
+		if w.t.Failed() {
+			w.stop()
+			return
+		}
+		r, some := w.choose()
+		switch {
+		case r == nil && !some:
+			return
+		case r == nil:
+			time.Sleep(100 * time.Millisecond) // all that could go on is asleep
+			continue
+		case steps > 20_000:
+			w.stop()
+			w.fatal("they come to no end")
+		}
+		w.decide(r)
+	}
+}
+
+// stop ends all parties, for a bubble must not be left with any.
+func (w *theatre) stop() {
+	for {
+		synctest.Wait()
+		w.mu.Lock()
+		running := false
+		for _, p := range w.parties {
+			p.crashed, running = true, running || !p.done
+			p.cancel(errCrashed)
+		}
+		all := w.pending
+		w.pending = nil
+		w.mu.Unlock()
+		if !running {
+			return
+		}
+		for _, r := range all {
+			r.grant <- crash
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// choose takes one of the operations that wait, and reports whether anybody is left at all.
+func (w *theatre) choose() (_ *request, some bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	some = slices.ContainsFunc(w.parties, func(p *party) bool { return !p.done })
+	var ready []*request
+	awake := false
+	for _, p := range w.parties {
+		awake = awake || !p.done && p.suspended == 0
+	}
+	for _, r := range w.pending {
+		if !awake {
+			r.p.suspended = 0
+		}
+		if r.p.suspended == 0 {
+			ready = append(ready, r)
+		}
+	}
+	if len(ready) == 0 {
+		return nil, some
+	}
+	slices.SortFunc(ready, func(a, b *request) int { return cmp.Or(cmp.Compare(a.p.name, b.p.name), cmp.Compare(a.what, b.what)) })
+	// First who, then what: else those with many operations at once would get all turns.
+	who := slices.CompactFunc(slices.Clone(ready), func(a, b *request) bool { return a.p == b.p })
+	p := who[w.rand.IntN(len(who))].p
+	ready = slices.DeleteFunc(ready, func(r *request) bool { return r.p != p })
+	r := ready[w.rand.IntN(len(ready))]
+	for _, p := range w.parties {
+		if p.suspended > 0 && p != r.p {
+			p.suspended--
+		}
+	}
+	return r, some
+}
+
+// decide lets an operation happen, or not.
+func (w *theatre) decide(r *request) {
+	if w.rand.IntN(40) == 0 {
+		r.p.suspended = 1 + w.rand.IntN(1<<(1+w.rand.IntN(10)))
+		w.say("%s is suspended for %d steps", r.p.name, r.p.suspended)
+		return
+	}
+	f := granted
+	switch w.rand.IntN(150) {
+	case 0, 1:
+		f = notApplied
+	case 2, 3:
+		f = answerLost
+	case 4:
+		f = crash
+	}
+	w.say("%s: %s%s", r.p.name, r.what, []string{"", " (fails)", " (its answer is lost)", " (it is killed)"}[f])
+	w.mu.Lock()
+	w.pending = slices.DeleteFunc(w.pending, func(x *request) bool { return x == r })
+	r.p.crashed = r.p.crashed || f == crash
+	if f == crash {
+		r.p.cancel(errCrashed)
+	}
+	w.mu.Unlock()
+	r.grant <- f
+}
+
+// A stage is the store of one archive as a party has it.
+type stage struct {
+	p *party
+	*oracle
+}
+
+func (s stage) do(what string, act func() error) error {
+	switch s.p.turn(s.name + " " + what) {
+	case notApplied:
+		return storetest.ErrInjected
+	case answerLost:
+		return errors.Join(storetest.ErrInjected, act())
+	case crash:
+		return errCrashed
+	}
+	return act()
+}
+
+// The parties' methods use a context that never ends: a killed process does not clean up.
+
+func (s stage) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (stored archive.Stored, err error) {
+	err = s.do("put "+key, func() (err error) {
+		stored, err = s.store.Put(ctx, key, body, sums)
+		s.look(s.p.name + " put " + key)
+		return err
+	})
+	return stored, err
+}
+
+func (s stage) Get(ctx context.Context, key string, offset, length int64) (r io.ReadCloser, err error) {
+	err = s.do("get "+key, func() (err error) {
+		r, err = s.store.Get(ctx, key, offset, length)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (s stage) Stat(ctx context.Context, key string) (o archive.Object, err error) {
+	err = s.do("stat "+key, func() (err error) {
+		o, err = s.store.Stat(ctx, key)
+		return err
+	})
+	return o, err
+}
+
+// List shows manifests and the ledger as they are, and the objects as they were at any
+// earlier moment.
+func (s stage) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+	return func(yield func(archive.Object, error) bool) {
+		var from archive.Store
+		err := s.do("list "+prefix, func() error {
+			from = s.store.Clone()
+			if strings.HasPrefix(prefix, manifest.DataPrefix) || strings.HasPrefix(prefix, manifest.BundlesPrefix) || strings.HasPrefix(prefix, manifest.PagesPrefix) {
+				from = s.earlier(s.p.w.rand)
+			}
+			return nil
+		})
+		if err != nil {
+			yield(archive.Object{}, err)
+			return
+		}
+		for o, err := range from.List(ctx, prefix, delimiter, after) {
+			if !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+// Delete removes one key after the other, each at a time of its own.
+func (s stage) Delete(ctx context.Context, keys []string) error {
+	var errs []error
+	for _, key := range keys {
+		errs = append(errs, s.do("delete "+key, func() error {
+			err := s.store.Delete(ctx, []string{key})
+			s.look(s.p.name + " deleted " + key)
+			return err
+		}))
+	}
+	return errors.Join(errs...)
+}
