@@ -26,11 +26,15 @@ func TestInterleavings(t *testing.T) {
 		runs = 250
 	}
 	states := databaseStates(t)
+	late := 0
 	for seed := range runs {
-		virtually(t, func(t *testing.T) { interleave(t, seed, states) })
+		virtually(t, func(t *testing.T) { late += interleave(t, seed, states) })
 		if t.Failed() {
 			t.Fatalf("with seed %d", seed)
 		}
+	}
+	if late == 0 {
+		t.Error("no manifest was created so late that it was void: that is what should be tried")
 	}
 }
 
@@ -65,7 +69,8 @@ func databaseStates(t *testing.T) []*source.Directory {
 	return states
 }
 
-func interleave(t *testing.T, seed uint64, states []*source.Directory) {
+// interleave plays one piece, and counts the manifests that came too late.
+func interleave(t *testing.T, seed uint64, states []*source.Directory) (late int) {
 	w := &theatre{t: t, rand: rand.New(rand.NewPCG(seed, 6))}
 	a := newOracle(w, "the archive", nil)
 	b := newOracle(w, "the copy", a)
@@ -82,17 +87,19 @@ func interleave(t *testing.T, seed uint64, states []*source.Directory) {
 		func(i int) { w.copies(a, b, i) }, func(i int) { w.prunes(b, i) },
 		func(i int) { w.lists(a, i) },
 	}
-	for i := range 3 + w.rand.IntN(4) {
+	cast = cast[:[]int{4, 5, 8, 8}[w.rand.IntN(4)]] // few kinds meet more often
+	for i := range 3 + w.rand.IntN(5) {
 		cast[w.rand.IntN(len(cast))](i)
 	}
 	w.run()
 	if t.Failed() {
-		return
+		return 0
 	}
 	w.end(a, states)
 	if len(b.valid) > 0 {
 		w.end(b, nil)
 	}
+	return a.late + b.late
 }
 
 // end is what must be possible once all is over, without help from anybody.
@@ -152,7 +159,7 @@ func (w *theatre) makeSnapshot(o *oracle, states []*source.Directory) {
 
 // backups makes some, by one process or several.
 func (w *theatre) backups(o *oracle, states []*source.Directory, i int) {
-	times, fresh := 1+w.rand.IntN(3), w.rand.IntN(2) == 0
+	times, fresh := 1+w.rand.IntN(4), w.rand.IntN(2) == 0
 	order := w.rand.Perm(len(states))
 	w.start(fmt.Sprint("backup ", i), func(ctx context.Context, p *party) (err error) {
 		x := w.open(p, o)
@@ -163,7 +170,7 @@ func (w *theatre) backups(o *oracle, states []*source.Directory, i int) {
 			res, failed := x.Backup(ctx, states[order[k%len(order)]], anything)
 			err = errors.Join(err, failed)
 			if failed == nil {
-				w.reported(o, res.Snapshot.Sequence)
+				w.reported(o, p, res.Snapshot.Sequence)
 			}
 		}
 		return err
@@ -176,9 +183,10 @@ func (w *theatre) open(p *party, o *oracle) *archive.Archive {
 
 // reported looks whether a snapshot that somebody reports is one, or was one before a
 // record dropped it.
-func (w *theatre) reported(o *oracle, n int64) {
+func (w *theatre) reported(o *oracle, p *party, n int64) {
+	sum, made := p.made[o.name+manifest.ManifestKey(n)]
 	for ref := range o.ever {
-		if ref.Sequence == n {
+		if ref.Sequence == n && (!made || ref.SHA256 == sum) {
 			return
 		}
 	}
@@ -187,8 +195,8 @@ func (w *theatre) reported(o *oracle, n int64) {
 
 func (w *theatre) prunes(o *oracle, i int) {
 	var all []retention.Policy
-	for range 1 + w.rand.IntN(2) {
-		all = append(all, retention.Policy{Last: 1 + w.rand.IntN(3)})
+	for range 1 + w.rand.IntN(3) {
+		all = append(all, retention.Policy{Last: 1 + w.rand.IntN(2)})
 	}
 	w.start(fmt.Sprint("prune ", i), func(ctx context.Context, p *party) (err error) {
 		for _, policy := range all {
@@ -207,7 +215,7 @@ func (w *theatre) holds(o *oracle, i int) {
 		if err != nil {
 			return err
 		}
-		w.reported(o, n)
+		w.reported(o, p, n)
 		if _, there := o.valid[n]; !there {
 			w.fatal("%s: snapshot %d is reported held, and is none", o.name, n)
 		}
@@ -228,7 +236,7 @@ func (w *theatre) copies(from, to *oracle, i int) {
 			r, failed := archive.Copy(ctx, w.open(p, from), w.open(p, to), archive.CopyOptions{})
 			err = errors.Join(err, failed)
 			for _, n := range r.Snapshots {
-				w.reported(to, n)
+				w.reported(to, p, n)
 			}
 			if len(r.Problems) > 0 {
 				w.fatal("the copy names problems: %+v", r.Problems)
@@ -244,7 +252,7 @@ func (w *theatre) lists(o *oracle, i int) {
 			all, failed := w.open(p, o).List(ctx, 0)
 			err = errors.Join(err, failed)
 			for _, s := range all {
-				w.reported(o, s.Sequence)
+				w.reported(o, p, s.Sequence)
 				if s.Err == nil {
 					continue
 				}

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
@@ -74,6 +75,9 @@ func (o *oracle) look(what string) {
 		b := c.Bytes(key)
 		sum := manifest.Sum(b)
 		if !record.Valid(n, sum) {
+			if strings.HasSuffix(what, " put "+key) {
+				o.late++
+			}
 			continue
 		}
 		now[n] = sum

@@ -41,6 +41,8 @@ type party struct {
 	crashed   bool
 	done      bool
 	suspended int // for so many steps of the others
+
+	made map[string]manifest.Hash // what it created under which key
 }
 
 // A request is an operation that waits for its turn.
@@ -76,7 +78,7 @@ func (w *theatre) fatal(format string, args ...any) {
 // nothing is damaged here.
 func (w *theatre) start(name string, do func(ctx context.Context, p *party) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	p := &party{w: w, name: name, cancel: cancel}
+	p := &party{w: w, name: name, cancel: cancel, made: map[string]manifest.Hash{}}
 	w.parties = append(w.parties, p)
 	go func() {
 		defer func() {
@@ -188,8 +190,12 @@ func (w *theatre) choose() (_ *request, some bool) {
 
 // decide lets an operation happen, or not.
 func (w *theatre) decide(r *request) {
-	if w.rand.IntN(40) == 0 {
-		r.p.suspended = 1 + w.rand.IntN(1<<(1+w.rand.IntN(10)))
+	seldom, long := 40, 1+w.rand.IntN(10)
+	if strings.Contains(r.what, " put "+manifest.ManifestsPrefix) || strings.Contains(r.what, " put "+manifest.LedgerPrefix) {
+		seldom, long = 3, 1+w.rand.IntN(20) // where it matters most; perhaps until all others are done
+	}
+	if w.rand.IntN(seldom) == 0 {
+		r.p.suspended = 1 + w.rand.IntN(1<<long)
 		w.say("%s is suspended for %d steps", r.p.name, r.p.suspended)
 		return
 	}
@@ -236,6 +242,9 @@ func (s stage) do(what string, act func() error) error {
 func (s stage) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (stored archive.Stored, err error) {
 	err = s.do("put "+key, func() (err error) {
 		stored, err = s.store.Put(ctx, key, body, sums)
+		if err == nil && strings.HasPrefix(key, manifest.ManifestsPrefix) {
+			s.p.made[s.name+key] = sums.SHA256
+		}
 		s.look(s.p.name + " put " + key)
 		return err
 	})
