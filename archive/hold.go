@@ -14,7 +14,7 @@ const DefaultWhy = "held by hand"
 // Why is shown in listings; empty, it is what it was, or DefaultWhy. Errors: ErrNoArchive,
 // ErrNoSnapshot, ErrLostRace.
 func (a *Archive) Hold(ctx context.Context, which Selector, why string) (int64, error) {
-	n, err := a.setHold(ctx, which, func(k *manifest.Kept) string {
+	return a.setHold(ctx, which, func(k *manifest.Kept) string {
 		switch {
 		case why != "":
 			k.Held = why
@@ -23,23 +23,15 @@ func (a *Archive) Hold(ctx context.Context, which Selector, why string) (int64, 
 		}
 		return fmt.Sprintf("hold %d", k.Sequence)
 	})
-	if err != nil {
-		return 0, fmt.Errorf("holding snapshot %s: %w", which, err)
-	}
-	return n, nil
 }
 
 // Release lets go of a held snapshot, and returns its number: the next prune goes by
 // retention alone. One that is not held stays as it is. Errors: as Hold.
 func (a *Archive) Release(ctx context.Context, which Selector) (int64, error) {
-	n, err := a.setHold(ctx, which, func(k *manifest.Kept) string {
+	return a.setHold(ctx, which, func(k *manifest.Kept) string {
 		k.Held = ""
 		return fmt.Sprintf("release %d", k.Sequence)
 	})
-	if err != nil {
-		return 0, fmt.Errorf("releasing snapshot %s: %w", which, err)
-	}
-	return n, nil
 }
 
 func (a *Archive) setHold(ctx context.Context, which Selector, set func(*manifest.Kept) (why string)) (int64, error) {

@@ -216,6 +216,9 @@ func (w *theatre) holds(o *oracle, i int) {
 			return err
 		}
 		w.reported(o, p, n)
+		if o.released[n] { // by somebody else, which may have come later
+			return nil
+		}
 		if _, there := o.valid[n]; !there {
 			w.fatal("%s: snapshot %d is reported held, and is none", o.name, n)
 		}
@@ -224,6 +227,7 @@ func (w *theatre) holds(o *oracle, i int) {
 			return nil
 		}
 		delete(o.held, n)
+		o.released[n] = true
 		_, err = w.open(p, o).Release(ctx, archive.Selector{Sequence: n})
 		return err
 	})

@@ -18,19 +18,20 @@ type oracle struct {
 	store *storetest.InMemory
 	of    *oracle // whose copy it is; nil: it is none
 
-	past   []*storetest.InMemory
-	valid  map[int64]manifest.Hash    // the snapshots there are
-	ever   map[manifest.Ref]bool      // those there were
-	held   map[int64]bool             // that somebody was told to be held
-	names  map[manifest.Hash][]string // what a manifest names
-	ledger int64
-	late   int // manifests that were void when they were created
+	past     []*storetest.InMemory
+	valid    map[int64]manifest.Hash    // the snapshots there are
+	ever     map[manifest.Ref]bool      // those there were
+	held     map[int64]bool             // that somebody was told to be held
+	released map[int64]bool             // that somebody released, or is about to
+	names    map[manifest.Hash][]string // what a manifest names
+	ledger   int64
+	late     int // manifests that were void when they were created
 }
 
 func newOracle(w *theatre, name string, of *oracle) *oracle {
 	return &oracle{
 		w: w, name: name, of: of, store: storetest.Memory(w.t), valid: map[int64]manifest.Hash{},
-		ever: map[manifest.Ref]bool{}, held: map[int64]bool{}, names: map[manifest.Hash][]string{},
+		ever: map[manifest.Ref]bool{}, held: map[int64]bool{}, released: map[int64]bool{}, names: map[manifest.Hash][]string{},
 	}
 }
 

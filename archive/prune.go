@@ -79,9 +79,9 @@ func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, erro
 		case err == nil:
 			return p.report, nil
 		case !errors.Is(err, errGone):
-			return p.report, fmt.Errorf("pruning: %w", err)
+			return p.report, err
 		case attempt == raceAttempts:
-			return p.report, fmt.Errorf("pruning: gave up after %d attempts: %w: %w", attempt, ErrLostRace, err)
+			return p.report, fmt.Errorf("gave up after %d attempts: %w: %w", attempt, ErrLostRace, err)
 		}
 		if err := pause(ctx, min(attempt, 4)); err != nil {
 			return p.report, err

@@ -56,6 +56,9 @@ func (s *section) shared(a *Archive) {
 	if v := s.verify(a.Location()); v != nil {
 		a.Verify = v
 	}
+	if v := s.retention(a.Location()); v != nil {
+		a.Retention = v
+	}
 	if v, ok := s.notify(); ok {
 		a.Notify = v
 	}

@@ -73,6 +73,7 @@ type Archive struct {
 	Transfers   int           `yaml:"transfers"`   // objects in flight, 1 to MaxTransfers
 	Bandwidth   *Bandwidth    `yaml:"bandwidth"`   // sent and received; nil: no limit
 	Verify      *Verify       `yaml:"verify"`      // nil: only by hand
+	Retention   *Retention    `yaml:"retention"`   // nil: nothing is removed
 	Notify      []string      `yaml:"notify"`      // URLs of who is told; there are secrets in them
 
 	location *time.Location

@@ -19,6 +19,7 @@ http: {token_file: /etc/strongroom/token, hosts: [backup.example.org]}
 defaults:
   notify: ["https://hc.example.org/${BUCKET}"]
   verify: {schedule: "@daily", sample: 2.5%}
+  retention: {last: 96, hourly: 48, daily: 14, weekly: 8, monthly: 12, yearly: 3, within: 2d}
   schedule: "@hourly"
   jitter: 5m
   transfers: ${N}
@@ -41,6 +42,7 @@ archives:
     destination: "file:///$${backup}"
 `)
 	c.Archives[0].location, c.Archives[1].location = nil, nil // compared by name
+	retention := &Retention{96, 48, 14, 8, 12, 3, 48 * time.Hour, "@daily"}
 	verify, notify := &Verify{"@daily", 0.025}, []string{"https://hc.example.org/backups"}
 	want := &Config{
 		StateDir: "/var/lib/strongroom",
@@ -49,14 +51,14 @@ archives:
 			{
 				Name: "orders", Node: "db-1", Source: Source{Dir: "/var/lib/orders", Layout: "je", Tail: "include", Before: "flip-log", CommandTimeout: DefaultCommandTimeout},
 				Destination: "s3://backups/orders?region=eu-central-1",
-				Schedule:    "*/15 * * * *", TimeZone: "UTC", Jitter: 30 * time.Second, Transfers: 4, Verify: verify, Notify: notify,
+				Schedule:    "*/15 * * * *", TimeZone: "UTC", Jitter: 30 * time.Second, Transfers: 4, Verify: verify, Retention: retention, Notify: notify,
 			},
 			{
 				Name: "wal-2.x_y", Source: Source{
 					Dir: "/wal", Layout: "segments", Pattern: `([0-9]+)\.wal$`, Base: 16, Closed: "quiet", Quiet: 90 * time.Second,
 				},
 				Destination: "file:///${backup}",
-				Schedule:    "@hourly", TimeZone: "Europe/Berlin", Jitter: 5 * time.Minute, Transfers: 12, Verify: verify, Notify: notify,
+				Schedule:    "@hourly", TimeZone: "Europe/Berlin", Jitter: 5 * time.Minute, Transfers: 12, Verify: verify, Retention: retention, Notify: notify,
 			},
 		},
 	}

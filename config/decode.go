@@ -87,7 +87,7 @@ func withoutSlash(destination string) string {
 
 // laterKeys are those of an archive that this version does not have yet.
 func laterKeys() []string {
-	return []string{"compression", "encryption", "retention", "drill"}
+	return []string{"compression", "encryption", "drill"}
 }
 
 // sharedKeys are those of an archive that the section defaults may hold.

@@ -68,7 +68,7 @@ func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
 }
 
 func parseEvery(expr, interval string) (Schedule, error) {
-	d, err := parseDuration(interval)
+	d, err := ParseDuration(interval)
 	if err != nil {
 		return Schedule{}, fmt.Errorf("the schedule %s: %w", quote(expr), err)
 	}

@@ -127,6 +127,7 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 	agree(t, root, a.at(t, root, "source"), reflect.TypeFor[Source](), keys[Source](), []string{"dir"})
 	agree(t, root, root.at(t, root, "http"), reflect.TypeFor[HTTP](), keys[HTTP](), nil)
 	agree(t, root, a.at(t, root, "verify"), reflect.TypeFor[Verify](), keys[Verify](), []string{"schedule"})
+	agree(t, root, a.at(t, root, "retention"), reflect.TypeFor[Retention](), keys[Retention](), nil)
 	agree(t, root, root.at(t, root, "defaults"), reflect.TypeFor[Archive](), sharedKeys(), nil)
 }
 
@@ -174,11 +175,11 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 	}
 	duration := regexp.MustCompile(root.Defs["duration"].Pattern)
 	for _, text := range []string{"30s", "1h30m", "7d", "2w1d3h4m5s6ms", "", "30", "1y", "30m1h", "1.5h", "-1s"} {
-		if _, err := parseDuration(text); (err == nil) != (duration.MatchString(text) && len(text) >= root.Defs["duration"].MinLength) {
+		if _, err := ParseDuration(text); (err == nil) != (duration.MatchString(text) && len(text) >= root.Defs["duration"].MinLength) {
 			t.Errorf("%q: Parse says %v", text, err)
 		}
 	}
-	if d, err := parseDuration("60s"); err != nil || d != time.Minute {
+	if d, err := ParseDuration("60s"); err != nil || d != time.Minute {
 		t.Errorf("quiet's default is %v, %v", d, err)
 	}
 }

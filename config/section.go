@@ -169,7 +169,7 @@ func (s *section) duration(key string) (time.Duration, bool) {
 	if !ok {
 		return 0, false
 	}
-	v, err := parseDuration(text)
+	v, err := ParseDuration(text)
 	if err != nil {
 		s.errors.add(s.entries[key].at, "%s: %v", key, err)
 		return 0, false

@@ -53,9 +53,9 @@ func isVariable(s string) bool {
 	return s != ""
 }
 
-// parseDuration reads one or several whole numbers with units, the largest first: 15m,
+// ParseDuration reads one or several whole numbers with units, the largest first: 15m,
 // 7d, 1h30m. A day has 24 hours. There is no sign.
-func parseDuration(s string) (time.Duration, error) {
+func ParseDuration(s string) (time.Duration, error) {
 	var total time.Duration
 	last := time.Duration(math.MaxInt64)
 	for rest := s; rest != "" || s == ""; {

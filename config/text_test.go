@@ -14,7 +14,7 @@ func TestParseDuration(t *testing.T) {
 		"0s": 0, "500ms": 500 * time.Millisecond, "30s": 30 * time.Second, "15m": 15 * time.Minute, "90m": 90 * time.Minute,
 		"1h30m": 90 * time.Minute, "7d": 7 * 24 * time.Hour, "2w1d": 15 * 24 * time.Hour, "1h0m5s": time.Hour + 5*time.Second,
 	} {
-		if got, err := parseDuration(text); err != nil || got != want {
+		if got, err := ParseDuration(text); err != nil || got != want {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 	}
@@ -23,7 +23,7 @@ func TestParseDuration(t *testing.T) {
 		"1 h": "units are", "1y": "units are", "30m1h": "the larger unit comes first", "1h1h": "the larger unit comes first", "1H": "units are",
 		"999999w": "too long", "15250w1000000d": "too long", "99999999999999999999s": "no duration", "1h ": "no duration",
 	} {
-		if got, err := parseDuration(text); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := ParseDuration(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
@@ -33,7 +33,7 @@ func TestParseDuration(t *testing.T) {
 func TestDurationRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := time.Duration(rapid.Int64Range(0, math.MaxInt64/int64(time.Second)).Draw(t, "seconds")) * time.Second
-		if got, err := parseDuration(want.String()); err != nil || got != want {
+		if got, err := ParseDuration(want.String()); err != nil || got != want {
 			t.Errorf("%v: %v, %v", want, got, err)
 		}
 	})

@@ -35,6 +35,7 @@ type listed struct {
 	Sequence int64  `json:"sequence"` // also of a manifest that cannot be read
 	Name     string `json:"archive_name,omitempty"`
 	State    string `json:"state"`
+	Held     string `json:"held,omitempty"` // why no retention removes it
 	Error    string `json:"error,omitempty"`
 }
 
@@ -64,7 +65,7 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 		}
 		for i := range snapshots {
 			s := &snapshots[i]
-			l := listed{Sequence: s.Sequence, State: state(s)}
+			l := listed{Sequence: s.Sequence, State: state(s), Held: s.Held}
 			if len(args) > 1 {
 				l.Name = where
 			}
@@ -138,6 +139,9 @@ func listTable(w io.Writer, all []listed, names bool) error {
 				strconv.FormatInt(s.Sequence, 10), stamp(s.Created), strconv.FormatInt(s.Counts.Files, 10), size(s.Counts.Bytes),
 				strconv.FormatInt(s.Counts.Added, 10), size(s.Counts.AddedBytes), size(s.Counts.StoredBytes), through(s), l.State,
 			}
+		}
+		if l.Held != "" {
+			row[len(row)-1] += ", held: " + l.Held
 		}
 		if names {
 			row = append([]string{l.Name}, row...)

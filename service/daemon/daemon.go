@@ -101,6 +101,9 @@ func (d *Daemon) Set(c *config.Config) {
 		if one.Verify != nil {
 			jobs = append(jobs, k.verifyJob(one))
 		}
+		if one.Retention != nil && one.Retention.Schedule != "" {
+			jobs = append(jobs, k.pruneJob(one))
+		}
 	}
 	d.config = c
 	d.setTellers()
@@ -197,6 +200,6 @@ func (d *Daemon) ended(j service.JobStatus) {
 // versionOf is the same for archives whose runs are the same.
 func versionOf(c *config.Config, one *config.Archive) string {
 	v := *one
-	v.Notify, v.Verify, v.Bandwidth = nil, nil, nil
+	v.Notify, v.Verify, v.Retention, v.Bandwidth = nil, nil, nil, nil
 	return fmt.Sprintf("%+v %s %s", v, one.Bandwidth.ID(), c.StateDir)
 }

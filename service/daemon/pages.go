@@ -45,6 +45,17 @@ func (p *pages) add(s *manifest.Summary) {
 	p.list = p.list[max(0, len(p.list)-maxListed):]
 }
 
+// forget takes pruned snapshots out of what is kept.
+func (p *pages) forget(removed []int64) {
+	gone := func(n int64) bool { return slices.Contains(removed, n) }
+	p.mu.Lock()
+	p.list = slices.DeleteFunc(slices.Clone(p.list), func(s web.Snapshot) bool { return gone(s.Sequence) })
+	p.mu.Unlock()
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	p.read = slices.DeleteFunc(p.read, func(m *manifest.Manifest) bool { return gone(m.Sequence) })
+}
+
 func (p *pages) cached(now time.Time) ([]web.Snapshot, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+func (a *app) holdCommand() *cobra.Command {
+	var snapshot, why string
+	c := &cobra.Command{
+		Use:   "hold ARCHIVE@S",
+		Short: "Keep a snapshot, whatever the retention says",
+		Long: `Keep a snapshot, whatever the retention says, until it is released. S is its number, a
+time, or latest. Holding it again changes the reason that list and prune show.`,
+		Args: exactArgs(1, "hold ARCHIVE@S"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.changeHold(c, args[0], snapshot, "held", "holding", func(o *opened, which archive.Selector) (int64, error) {
+				return o.Hold(c.Context(), which, why)
+			})
+		},
+	}
+	c.Flags().StringVar(&snapshot, "snapshot", "", "the snapshot `S`, in place of @S")
+	c.Flags().StringVar(&why, "why", "", "the `REASON` that is shown (default: "+archive.DefaultWhy+")")
+	return c
+}
+
+func (a *app) releaseCommand() *cobra.Command {
+	var snapshot string
+	c := &cobra.Command{
+		Use:   "release ARCHIVE@S",
+		Short: "Let go of a held snapshot: the next prune goes by the retention alone",
+		Args:  exactArgs(1, "release ARCHIVE@S"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.changeHold(c, args[0], snapshot, "released", "releasing", func(o *opened, which archive.Selector) (int64, error) {
+				return o.Release(c.Context(), which)
+			})
+		},
+	}
+	c.Flags().StringVar(&snapshot, "snapshot", "", "the snapshot `S`, in place of @S")
+	return c
+}
+
+type heldSnapshot struct {
+	Name     string `json:"archive_name"`
+	Sequence int64  `json:"sequence"`
+	Done     string `json:"done"` // "held" or "released"
+}
+
+func (a *app) changeHold(c *cobra.Command, arg, snapshot, done, doing string, change func(*opened, archive.Selector) (int64, error)) (err error) {
+	where, which, err := selector(arg, snapshot)
+	if err != nil {
+		return err
+	}
+	if where == arg && snapshot == "" {
+		return usage("which snapshot? strongroom %s %s@42, or @latest", c.Name(), shortName(where))
+	}
+	o, err := a.open(c.Context(), where)
+	if err != nil {
+		return err
+	}
+	defer o.close(&err)
+	n, err := change(o, which)
+	if err != nil {
+		return about(o.name, doing+" snapshot "+which.String()+" of "+o.name, err)
+	}
+	return a.print(heldSnapshot{o.name, n, done}, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s: snapshot %d is %s\n", o.name, n, done)
+		return err
+	})
+}

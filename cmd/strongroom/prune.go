@@ -1,0 +1,226 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/config"
+)
+
+// pruneFlags are what the command line says of a prune.
+type pruneFlags struct {
+	policy  retention.Policy
+	within  string
+	forget  []int64
+	dryRun  bool
+	objects bool
+}
+
+func (a *app) pruneCommand() *cobra.Command {
+	var p pruneFlags
+	c := &cobra.Command{
+		Use:   "prune ARCHIVE...",
+		Short: "Remove the snapshots that the retention does not keep, and what only they need",
+		Long: `Remove the snapshots that no rule of the retention keeps, and every object that no kept
+snapshot needs. The rules are those of the configuration or, if any is given here, only
+those: each keeps one snapshot of each of the last so many hours, days, weeks, months or
+years that have any. The newest snapshot and held ones are always kept. Backups may run
+meanwhile, on any host. --dry-run shows each snapshot with the rule that keeps it, and what
+would go. Exit code 1 when something could not be deleted, such as locked objects.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("which archive? strongroom prune ARCHIVE...")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return a.pruneAll(c, args, p) },
+	}
+	f := c.Flags()
+	f.IntVar(&p.policy.Last, "keep-last", 0, "keep the last `N` snapshots")
+	f.IntVar(&p.policy.Hourly, "keep-hourly", 0, "keep one of each of the last `N` hours that have any")
+	f.IntVar(&p.policy.Daily, "keep-daily", 0, "keep one of each of the last `N` days")
+	f.IntVar(&p.policy.Weekly, "keep-weekly", 0, "keep one of each of the last `N` weeks")
+	f.IntVar(&p.policy.Monthly, "keep-monthly", 0, "keep one of each of the last `N` months")
+	f.IntVar(&p.policy.Yearly, "keep-yearly", 0, "keep one of each of the last `N` years")
+	f.StringVar(&p.within, "keep-within", "", "keep all that were made at most `DURATION` before the newest, such as 48h or 7d")
+	f.Int64SliceVar(&p.forget, "forget", nil, "give up snapshot `N`, whose manifest cannot be read")
+	f.BoolVar(&p.dryRun, "dry-run", false, "say what would go, and change nothing")
+	f.BoolVar(&p.objects, "objects", false, "list each object that goes, and why")
+	return c
+}
+
+type prunedArchive struct {
+	Name      string           `json:"archive_name"`
+	DryRun    bool             `json:"dry_run"`
+	Snapshots []prunedSnapshot `json:"snapshots"`
+	*archive.PruneReport
+	Objects []archive.Pruned `json:"objects,omitempty"`
+	MS      int64            `json:"ms"`
+
+	objects bool
+}
+
+type prunedSnapshot struct {
+	Sequence int64     `json:"sequence"`
+	Created  time.Time `json:"created,omitzero"`
+	Keep     bool      `json:"keep"`
+	Why      []string  `json:"why"`
+}
+
+func (a *app) pruneAll(c *cobra.Command, args []string, p pruneFlags) error {
+	if p.within != "" {
+		var err error
+		if p.policy.Within, err = config.ParseDuration(p.within); err != nil {
+			return usageError{fmt.Errorf("--keep-within: %w", err)}
+		}
+	}
+	if len(p.forget) > 0 && len(args) > 1 {
+		return usage("--forget gives up a snapshot of one archive; name one")
+	}
+	all := []prunedArchive{}
+	var failed error
+	for _, where := range args {
+		r, err := a.prune(c, where, p)
+		if r != nil {
+			all = append(all, *r)
+		}
+		failed = errors.Join(failed, err)
+		if c.Context().Err() != nil {
+			break
+		}
+	}
+	if len(all) == 0 {
+		return failed
+	}
+	err := a.print(all, func(w io.Writer) error {
+		for i := range all {
+			if err := all[i].print(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errors.Join(err, failed)
+}
+
+func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArchive, err error) {
+	if err := noSnapshot("prune", where); err != nil {
+		return nil, err
+	}
+	policy, err := a.retention(c, where, &p)
+	if err != nil {
+		return nil, err
+	}
+	from, err := a.open(c.Context(), where)
+	if err != nil {
+		return nil, err
+	}
+	defer from.close(&err)
+	out := &prunedArchive{Name: from.name, DryRun: p.dryRun, objects: p.objects}
+	o := archive.PruneOptions{Retention: policy, Forget: p.forget, DryRun: p.dryRun}
+	if p.objects {
+		o.Object = func(one archive.Pruned) { out.Objects = append(out.Objects, one) }
+	}
+	start := time.Now()
+	r, err := from.Prune(c.Context(), o)
+	if err != nil {
+		if r.Deleted.All() > 0 && !p.dryRun {
+			a.log.Info("some was deleted before it failed; the same command goes on", "archive", from.name, "objects", r.Deleted.All())
+		}
+		return nil, about(from.name, "pruning "+from.name, err)
+	}
+	out.PruneReport, out.MS = r, time.Since(start).Milliseconds()
+	for i := range r.Verdicts {
+		v := &r.Verdicts[i]
+		one := prunedSnapshot{v.Sequence, v.Created, v.Keep, []string{}}
+		for _, why := range v.Why {
+			one.Why = append(one.Why, why.String())
+		}
+		out.Snapshots = append(out.Snapshots, one)
+	}
+	if n := r.Failed.All(); n > 0 {
+		for _, line := range r.Failures {
+			a.log.Error("not deleted", "archive", from.name, "error", line)
+		}
+		return out, fmt.Errorf("%s: %s (%s) could not be deleted; once nothing locks or forbids it, the same command does", from.name, plural(n, "object"), size(r.Failed.Bytes))
+	}
+	return out, nil
+}
+
+// retention is that of the command line or, without any there, that of the configuration.
+// Forgetting needs none.
+func (a *app) retention(c *cobra.Command, where string, p *pruneFlags) (*retention.Policy, error) {
+	given := false
+	for _, name := range []string{"last", "hourly", "daily", "weekly", "monthly", "yearly", "within"} {
+		given = given || c.Flags().Changed("keep-"+name)
+	}
+	policy := p.policy
+	if !isURL(where) && !strings.Contains(where, "/") {
+		conf, err := a.config()
+		if err != nil {
+			return nil, err
+		}
+		one, err := named(conf, where)
+		switch {
+		case err != nil:
+			return nil, err
+		case !given && one.Retention != nil:
+			policy = one.Retention.Policy(one.Location())
+			return &policy, nil
+		}
+		policy.Location = one.Location()
+	}
+	switch {
+	case !given && len(p.forget) > 0:
+		return nil, nil
+	case !given:
+		return nil, usage("%s has no retention in the configuration; say what to keep, such as --keep-last 96 --keep-daily 14", shortName(where))
+	}
+	if err := policy.Validate(); err != nil {
+		return nil, usageError{err}
+	}
+	return &policy, nil
+}
+
+func (p *prunedArchive) print(w io.Writer) error {
+	if p.DryRun {
+		rows := [][]string{{"SNAPSHOT", "CREATED", "KEPT BY"}}
+		for _, s := range p.Snapshots {
+			created, why := "-", "(goes)"
+			if !s.Created.IsZero() {
+				created = stamp(s.Created)
+			}
+			if s.Keep {
+				why = strings.Join(s.Why, ", ")
+			}
+			rows = append(rows, []string{strconv.FormatInt(s.Sequence, 10), created, why})
+		}
+		if err := table(w, rows); err != nil {
+			return err
+		}
+	}
+	for _, o := range p.Objects {
+		fmt.Fprintf(w, "%s  %s  %s\n", o.Key, size(o.Size), o.Why)
+	}
+	removed, gone := "nothing is removed", "deleted"
+	if n := len(p.Removed); n > 0 {
+		removed = fmt.Sprintf("%s removed (%s)", plural(n, "snapshot"), numbers(p.Removed))
+	}
+	if p.DryRun {
+		removed, gone = strings.Replace(strings.Replace(removed, "removed (", "would be removed (", 1), "is removed", "would be removed", 1), "would go"
+	}
+	kept := len(p.Snapshots) - len(p.Removed)
+	_, err := fmt.Fprintf(w, "%s: %s, %d kept; %s, %s, %s\n", p.Name, removed, kept, plural(p.Deleted.All(), "object"), size(p.Deleted.Bytes), gone)
+	if p.Foreign > 0 && err == nil {
+		_, err = fmt.Fprintf(w, "note: %s are none of the archive's, and are left alone\n", plural(p.Foreign, "object"))
+	}
+	return err
+}

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive/retention"
+)
+
+// Retention is which snapshots are kept, and when the others are removed.
+type Retention struct {
+	Last    int           `yaml:"last"`    // snapshots
+	Hourly  int           `yaml:"hourly"`  // hours that have snapshots, one of each
+	Daily   int           `yaml:"daily"`   // days
+	Weekly  int           `yaml:"weekly"`  // ISO weeks
+	Monthly int           `yaml:"monthly"` // months
+	Yearly  int           `yaml:"yearly"`  // years
+	Within  time.Duration `yaml:"within"`  // before the newest snapshot
+
+	Schedule string `yaml:"schedule"` // of prunes, as ParseSchedule reads it, never @close; empty: only by hand
+}
+
+// DefaultPrune is when the service prunes where a retention does not say it.
+const DefaultPrune = "@daily"
+
+// byHand as a schedule of prunes: the service does none.
+const byHand = "off"
+
+const maxKept = 1_000_000 // of each kind; more is a slip of the finger
+
+// Policy is the retention by the calendar of a time zone.
+func (r *Retention) Policy(location *time.Location) retention.Policy {
+	return retention.Policy{
+		Last: r.Last, Hourly: r.Hourly, Daily: r.Daily, Weekly: r.Weekly, Monthly: r.Monthly, Yearly: r.Yearly,
+		Within: r.Within, Location: location,
+	}
+}
+
+// retention returns the section retention, or nil.
+func (s *section) retention(location *time.Location) *Retention {
+	e, ok := s.entries["retention"]
+	if !ok {
+		return nil
+	}
+	r, ok := s.section(e.value, "in retention", keys[Retention]())
+	if !ok {
+		return nil
+	}
+	out := &Retention{Schedule: DefaultPrune}
+	for key, n := range map[string]*int{
+		"last": &out.Last, "hourly": &out.Hourly, "daily": &out.Daily, "weekly": &out.Weekly, "monthly": &out.Monthly, "yearly": &out.Yearly,
+	} {
+		*n, _ = r.number(key, 1, maxKept)
+	}
+	if v, ok := r.duration("within"); ok {
+		if v == 0 {
+			r.errors.add(r.entries["within"].at, "within must be longer than nothing, such as 48h")
+		}
+		out.Within = v
+	}
+	if text, ok := r.text("schedule"); ok {
+		out.Schedule = r.pruneSchedule(text, location)
+	}
+	rules := len(r.entries)
+	if _, ok := r.entries["schedule"]; ok {
+		rules--
+	}
+	if rules == 0 {
+		r.errors.add(e.at, "retention has no rule, and by none all snapshots but the newest would go; give at least one of last, hourly, daily, weekly, monthly, yearly and within")
+	}
+	return out
+}
+
+func (s *section) pruneSchedule(text string, location *time.Location) string {
+	if text == byHand {
+		return ""
+	}
+	parsed, err := ParseSchedule(text, location)
+	switch {
+	case err != nil:
+		s.errors.add(s.entries["schedule"].at, "%v; or off, to prune by hand only", err)
+	case parsed.OnClose():
+		s.errors.add(s.entries["schedule"].at, "retention cannot be scheduled @close; write a time, such as @daily, or off")
+	}
+	return text
+}

@@ -1,0 +1,49 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/service"
+)
+
+func (k *keeper) pruneJob(one *config.Archive) service.Job {
+	k.use()
+	r, location := *one.Retention, one.Location()
+	return service.Job{
+		Name:     k.name,
+		Task:     "prune",
+		Schedule: schedule(r.Schedule, location),
+		Version:  fmt.Sprintf("%s %+v", k.version, r),
+		Jitter:   one.Jitter,
+		Run: func(ctx context.Context) (service.Result, error) {
+			policy := r.Policy(location)
+			return k.prune(ctx, archive.PruneOptions{Retention: &policy})
+		},
+		// What was never pruned can wait for the next time: nothing is lost by keeping it.
+		Last:    func(context.Context) (time.Time, error) { return k.d.o.Now(), nil },
+		Retired: k.retired,
+	}
+}
+
+func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Result, error) {
+	to, err := k.open(ctx)
+	if err != nil {
+		return service.Result{}, err
+	}
+	r, err := to.Prune(ctx, o)
+	k.pages.forget(r.Removed)
+	switch {
+	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot):
+		return service.Result{Said: "there is nothing to prune yet"}, nil
+	case err != nil:
+		return service.Result{}, err
+	case r.Failed.All() > 0: // trying again soon would not help: the next prune does
+		k.d.o.Log.Error("some objects could not be deleted", "archive", k.name, "count", r.Failed.All(), "bytes", r.Failed.Bytes, "error", r.Failures[0])
+	}
+	return service.Result{Said: fmt.Sprintf("the archive was pruned: %d snapshots removed, %d objects deleted, %d bytes", len(r.Removed), r.Deleted.All(), r.Deleted.Bytes)}, nil
+}
