@@ -85,9 +85,9 @@ func interleave(t *testing.T, seed uint64, states []*source.Directory) (late int
 		func(i int) { w.prunes(a, i) }, func(i int) { w.prunes(a, i) },
 		func(i int) { w.holds(a, i) },
 		func(i int) { w.copies(a, b, i) }, func(i int) { w.prunes(b, i) },
-		func(i int) { w.lists(a, i) },
+		func(i int) { w.lists(a, i) }, func(i int) { w.verifies(a, i) },
 	}
-	cast = cast[:[]int{4, 5, 8, 8}[w.rand.IntN(4)]] // few kinds meet more often
+	cast = cast[:[]int{4, 5, 9, 9}[w.rand.IntN(4)]] // few kinds meet more often
 	for i := range 3 + w.rand.IntN(5) {
 		cast[w.rand.IntN(len(cast))](i)
 	}
@@ -178,7 +178,7 @@ func (w *theatre) backups(o *oracle, states []*source.Directory, i int) {
 }
 
 func (w *theatre) open(p *party, o *oracle) *archive.Archive {
-	return archive.New(stage{p, o}, archive.Options{Transfers: 2})
+	return archive.New(stage{p, o, false}, archive.Options{Transfers: 2})
 }
 
 // reported looks whether a snapshot that somebody reports is one, or was one before a
@@ -245,6 +245,17 @@ func (w *theatre) copies(from, to *oracle, i int) {
 			if len(r.Problems) > 0 {
 				w.fatal("the copy names problems: %+v", r.Problems)
 			}
+		}
+		return err
+	})
+}
+
+// verifies looks for damage where there is none, whoever prunes meanwhile.
+func (w *theatre) verifies(o *oracle, i int) {
+	w.start(fmt.Sprint("verify ", i), func(ctx context.Context, p *party) error {
+		r, err := archive.New(stage{p, o, true}, archive.Options{Transfers: 2}).Verify(ctx, archive.VerifyOptions{ReadData: true})
+		if err == nil && len(r.Problems) > 0 {
+			w.fatal("verify finds problems: %+v", r.Problems)
 		}
 		return err
 	})

@@ -223,6 +223,7 @@ func (w *theatre) decide(r *request) {
 type stage struct {
 	p *party
 	*oracle
+	fresh bool // it lists objects as they are
 }
 
 func (s stage) do(what string, act func() error) error {
@@ -277,7 +278,7 @@ func (s stage) List(ctx context.Context, prefix, delimiter, after string) iter.S
 		var from archive.Store
 		err := s.do("list "+prefix, func() error {
 			from = s.store.Clone()
-			if strings.HasPrefix(prefix, manifest.DataPrefix) || strings.HasPrefix(prefix, manifest.BundlesPrefix) || strings.HasPrefix(prefix, manifest.PagesPrefix) {
+			if !s.fresh && (strings.HasPrefix(prefix, manifest.DataPrefix) || strings.HasPrefix(prefix, manifest.BundlesPrefix) || strings.HasPrefix(prefix, manifest.PagesPrefix)) {
 				from = s.earlier(s.p.w.rand)
 			}
 			return nil

@@ -108,6 +108,19 @@ func (a *Archive) judge(ctx context.Context, read []Snapshot, h *head) ([]Snapsh
 	return read, h, nil
 }
 
+// pruned is the error of an operation on a snapshot that found it damaged: another one, if
+// the snapshot was pruned meanwhile.
+func (a *Archive) pruned(ctx context.Context, sequence int64, err error) error {
+	if !errors.Is(err, ErrDamaged) || ctx.Err() != nil {
+		return err
+	}
+	var h head
+	if ledgerErr := a.readLedger(ctx, &h); ledgerErr != nil || h.record.ValidNumber(sequence) {
+		return err
+	}
+	return fmt.Errorf("snapshot %d was pruned meanwhile: %w (%v)", sequence, ErrNoSnapshot, err) //nolint:errorlint // it is no damage
+}
+
 // heldBy is why a record holds a snapshot; empty: it does not.
 func heldBy(r *manifest.Record, sequence int64) string {
 	if r != nil {

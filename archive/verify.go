@@ -71,6 +71,9 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 			return nil, err
 		}
 	}
+	if err := v.forgive(ctx); err != nil {
+		return nil, err
+	}
 	v.finish()
 	return v.report, nil
 }
@@ -112,6 +115,7 @@ type verification struct {
 	*Archive
 	o      *VerifyOptions
 	report *VerifyReport
+	head   *head // as it was when the manifests were read
 	needs  map[string]*need
 	order  []int64 // the snapshots that were read, newest first
 	noted  map[partKey]bool
@@ -149,6 +153,7 @@ func (v *verification) readManifests(ctx context.Context) error {
 	if !hasManifests && !h.exists() {
 		return ErrNoArchive
 	}
+	v.head = h
 	wanted, err := v.wanted(ctx, h)
 	if err != nil {
 		return err
@@ -322,6 +327,26 @@ func (v *verification) compare(o *Object, n *need) {
 	case byMD5 && o.MD5 != n.stored.MD5:
 		v.problem(Problem{Object: o.Key, What: "checksum", Detail: fmt.Sprintf("the provider says MD5 %s and it was stored with %s", o.MD5, n.stored.MD5)})
 	}
+}
+
+// forgive takes back what is wrong with snapshots that were pruned while Verify looked at
+// them: their objects may go at any time.
+func (v *verification) forgive(ctx context.Context) error {
+	if len(v.report.Problems) == 0 {
+		return nil
+	}
+	now, err := v.ledgerNow(ctx, v.head)
+	if err != nil || now == v.head {
+		return err
+	}
+	pruned := func(n int64) bool { return v.head.record.ValidNumber(n) && !now.record.ValidNumber(n) }
+	v.report.Problems = slices.DeleteFunc(v.report.Problems, func(p Problem) bool {
+		return len(p.Snapshots) > 0 && !slices.ContainsFunc(p.Snapshots, func(n int64) bool { return !pruned(n) })
+	})
+	for i := range v.report.Problems {
+		v.report.Problems[i].Snapshots = slices.DeleteFunc(v.report.Problems[i].Snapshots, pruned)
+	}
+	return nil
 }
 
 func (v *verification) finish() {
