@@ -40,12 +40,12 @@ func BenchmarkEncode(b *testing.B) {
 	for _, c := range []struct{ level, how string }{
 		{"", manifest.Plain},
 		{Fastest, manifest.Zstd},
-		{Default, manifest.Zstd},
+		{Normal, manifest.Zstd},
 		{Better, manifest.Zstd},
 		{Best, manifest.Zstd},
 		{"", manifest.Age},
 		{Fastest, manifest.ZstdAge},
-		{Default, manifest.ZstdAge},
+		{Normal, manifest.ZstdAge},
 	} {
 		b.Run(c.how+" "+c.level, func(b *testing.B) {
 			content := logs(b)

@@ -38,7 +38,7 @@ func idle(t *testing.T, e *Encoder, budget int64) {
 func TestManyAtOnce(t *testing.T) {
 	const budget = 512 << 10
 	id, key := newKey(t)
-	e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Memory: budget, Workers: 3})
+	e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Budget: budgetOf(t, Limits{Memory: budget, Workers: 3})})
 	d := NewDecoder(id)
 	sizes := []int{0, 10, 64 << 10, 300 << 10, 450 << 10, 700 << 10}
 	var held atomic.Int64
@@ -105,7 +105,7 @@ func (c *canceling) Read(b []byte) (int, error) {
 func TestWaitingForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const budget = 4 * chunkSize
-		e := newEncoder(t, Settings{Memory: budget, Workers: 1})
+		e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: budget, Workers: 1})})
 		one, err := e.Encode(t.Context(), bytes.NewReader(random(3*chunkSize)), 3*chunkSize, manifest.Plain)
 		if err != nil {
 			t.Fatal(err)
@@ -149,7 +149,7 @@ func TestWaitingForMemory(t *testing.T) {
 // What an object turns out not to need is there for others before it is closed.
 func TestUnneededMemoryIsGivenBack(t *testing.T) {
 	const budget = 8 * chunkSize
-	e := newEncoder(t, Settings{Compression: Zstd, Memory: budget})
+	e := newEncoder(t, Settings{Compression: Zstd, Budget: budgetOf(t, Limits{Memory: budget})})
 	for range 8 { // of zeros, whose bound is 7 chunks, and which take one
 		x, err := e.Encode(t.Context(), bytes.NewReader(make([]byte, 6*chunkSize)), 6*chunkSize, manifest.Zstd)
 		if err != nil {
@@ -173,7 +173,7 @@ func TestUnneededMemoryIsGivenBack(t *testing.T) {
 func TestBrokenOffEncode(t *testing.T) {
 	id, key := newKey(t)
 	for _, budget := range []int64{1, 8 << 20} {
-		e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Memory: budget})
+		e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Budget: budgetOf(t, Limits{Memory: budget})})
 		for _, how := range allEncodings {
 			broken := errors.New("broken")
 			for _, after := range []int{0, 1, 200_000} {
@@ -199,7 +199,7 @@ func TestBrokenOffEncode(t *testing.T) {
 // What the package says of a compressor's memory.
 func TestMemoryOfCompressors(t *testing.T) {
 	plain := text(10 << 20)
-	for level, most := range map[string]uint64{Fastest: 10, Default: 20, Better: 25, Best: 60} {
+	for level, most := range map[string]uint64{Fastest: 10, Normal: 20, Better: 25, Best: 60} {
 		e := newEncoder(t, Settings{Compression: Zstd, Level: level})
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -219,7 +219,7 @@ func TestMemoryOfCompressors(t *testing.T) {
 
 // A sender that reads on after its request was given up gets an error, not other bytes.
 func TestLateReaders(t *testing.T) {
-	e := newEncoder(t, Settings{Memory: 2 * chunkSize})
+	e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: 2 * chunkSize})})
 	var g sync.WaitGroup
 	for i := range 50 {
 		plain := bytes.Repeat([]byte{byte(i)}, chunkSize)
@@ -252,7 +252,7 @@ func TestLateReaders(t *testing.T) {
 func TestReadAt(t *testing.T) {
 	plain := random(3*chunkSize + 5)
 	for _, budget := range []int64{1, 1 << 20} {
-		e := newEncoder(t, Settings{Memory: budget})
+		e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: budget})})
 		x, err := e.Encode(t.Context(), bytes.NewReader(plain), int64(len(plain)), manifest.Plain)
 		if err != nil {
 			t.Fatal(err)

@@ -2,7 +2,8 @@
 // streams of bytes and the names of the encodings (manifest.Plain, Zstd, Age, ZstdAge),
 // no store and no manifest.
 //
-//	enc, err := encoding.New(encoding.Settings{Compression: "zstd", Recipients: keys, Scratch: dir})
+//	budget, err := encoding.NewBudget(encoding.Limits{Scratch: dir}) // for the whole process
+//	enc, err := encoding.New(encoding.Settings{Compression: "zstd", Recipients: keys, Budget: budget})
 //	…
 //	how, err := enc.Choose(file, size) // zstd where it pays, age where there are recipients
 //	obj, err := enc.Encode(ctx, io.NewSectionReader(file, 0, size), size, how)
@@ -32,9 +33,9 @@
 //
 // # Memory
 //
-// Of an Encoder: Settings.Memory for encoded objects that wait to be sent or are sent,
-// and for each of Settings.Workers a compressor: about 10 MiB at level fastest, 20 at
-// default, 25 at better, 60 at best. Of a Decoder, for each stream that is read: less
+// Of the Encoders of a Budget: Limits.Memory for encoded objects that wait to be sent or are
+// sent, and for each of Limits.Workers a compressor: about 10 MiB at level fastest, 20 at
+// normal, 25 at better, 60 at best. Of a Decoder, for each stream that is read: less
 // than 1 MiB, and for zstd the window, at most 8 MiB, whatever the stored bytes are.
 //
 // # What can be read

@@ -114,6 +114,11 @@ const (
 	ageOverhead = 16       // of each chunk
 )
 
+// Most is the largest that content of this size can become when it is stored.
+func (e *Encoder) Most(size int64) int64 {
+	return e.bound(size, e.compress, len(e.recipients) > 0)
+}
+
 // bound is the most that content of this size can become.
 func (e *Encoder) bound(size int64, compress, encrypt bool) int64 {
 	if compress {

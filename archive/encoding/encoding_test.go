@@ -31,14 +31,30 @@ func newKey(t testing.TB) (*age.X25519Identity, string) {
 
 func newEncoder(t testing.TB, s Settings) *Encoder {
 	t.Helper()
-	if s.Scratch == "" {
-		s.Scratch = t.TempDir()
+	if s.Budget == nil {
+		s.Budget = budgetOf(t, Limits{})
 	}
 	e, err := New(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// budgetOf makes a budget with a scratch directory.
+func budgetOf(t testing.TB, l Limits) *Budget {
+	t.Helper()
+	l.Scratch = t.TempDir()
+	return mustBudget(t, l)
+}
+
+func mustBudget(t testing.TB, l Limits) *Budget {
+	t.Helper()
+	b, err := NewBudget(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // encode returns the stored bytes, and fails unless everything said of them is true.
@@ -97,10 +113,10 @@ func TestRoundTrip(t *testing.T) {
 		192 << 10, 1 << 20, 3<<20 + 7, maxWindow - 1, maxWindow, maxWindow + 1,
 	}
 	kinds := map[string]func(int) []byte{"zeros": func(n int) []byte { return make([]byte, n) }, "text": text, "random": random}
-	for _, level := range []string{Fastest, Default, Better, Best} {
+	for _, level := range []string{Fastest, Normal, Better, Best} {
 		t.Run(level, func(t *testing.T) {
 			inMemory := newEncoder(t, Settings{Compression: Zstd, Level: level, Recipients: []string{key}})
-			inFiles := newEncoder(t, Settings{Compression: Zstd, Level: level, Recipients: []string{key}, Memory: 1})
+			inFiles := newEncoder(t, Settings{Compression: Zstd, Level: level, Recipients: []string{key}, Budget: budgetOf(t, Limits{Memory: 1})})
 			for kind, content := range kinds {
 				for _, size := range sizes {
 					slow := level == Better || level == Best
@@ -128,7 +144,7 @@ func TestRoundTrip(t *testing.T) {
 // The same object comes out whatever the compressor did before, which an adoption's
 // comparison of keys relies on no more than it must, and tests of size and cost rely on.
 func TestZstdIsDeterministic(t *testing.T) {
-	for _, level := range []string{Fastest, Default, Better, Best} {
+	for _, level := range []string{Fastest, Normal, Better, Best} {
 		e := newEncoder(t, Settings{Compression: Zstd, Level: level})
 		contents := [][]byte{text(1), text(100_000), random(70_000), text(1 << 20), make([]byte, 1<<20)}
 		var fresh [][]byte

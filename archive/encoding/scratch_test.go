@@ -16,7 +16,7 @@ import (
 )
 
 func TestScratchFiles(t *testing.T) {
-	e := newEncoder(t, Settings{Memory: 1})
+	e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: 1})})
 	x, err := e.Encode(t.Context(), bytes.NewReader(random(100_000)), 100_000, manifest.Plain)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestScratchFiles(t *testing.T) {
 	}
 	idle(t, e, 1)
 	// Where no directory is set, none is chosen.
-	none, err := New(Settings{Memory: 1})
+	none, err := New(Settings{Budget: mustBudget(t, Limits{Memory: 1})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestScratchFiles(t *testing.T) {
 // /dev/full says what a full disk says.
 func TestScratchDiskFull(t *testing.T) {
 	_, key := newKey(t)
-	e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Memory: 1})
+	e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Budget: budgetOf(t, Limits{Memory: 1})})
 	e.scratch.create = func(string) (*os.File, error) { return os.OpenFile("/dev/full", os.O_RDWR, 0) }
 	for _, how := range allEncodings {
 		for _, size := range []int64{0, 1, 100_000, 5_000_000} {
@@ -75,7 +75,7 @@ func TestScratchDiskFull(t *testing.T) {
 func TestScratchSpace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 100_000
-		e := newEncoder(t, Settings{Memory: 1})
+		e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: 1})})
 		var used atomic.Int64
 		e.scratch.free = func(string) (int64, error) { return 2*size + size/2 - used.Load(), nil }
 		if _, err := e.Encode(t.Context(), bytes.NewReader(nil), 3*size, manifest.Plain); !errors.Is(err, ErrNoSpace) {

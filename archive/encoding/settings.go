@@ -27,7 +27,7 @@ const (
 // The levels of zstd, fastest first.
 const (
 	Fastest = "fastest" // about zstd -1
-	Default = "default" // about zstd -3
+	Normal  = "normal"  // about zstd -3
 	Better  = "better"  // about zstd -7, two to three times the work of default
 	Best    = "best"    // about zstd -11, slow
 )
@@ -45,12 +45,17 @@ const (
 // Settings say how an Encoder encodes.
 type Settings struct {
 	Compression string   // None or Zstd; "" is None
-	Level       string   // of zstd: Fastest to Best; "" is Default
+	Level       string   // of zstd: Fastest to Best; "" is Fastest
 	Recipients  []string // age public keys; none: nothing is encrypted
 
-	// Memory is how many bytes of encoded objects are held in memory at most, together.
+	Budget      *Budget  // shared with other Encoders; nil: one of its own, without scratch files
+}
+
+// Limits bound what all Encoders of a Budget use together.
+type Limits struct {
+	// Memory is how many bytes of encoded objects are held in memory at most.
 	// Encode waits for room. What may become larger than that, or than 32 MiB, goes to a
-	// scratch file instead. 0 is 64 MiB.
+	// scratch file instead. 0 is 32 MiB.
 	Memory int64
 	// Scratch is the directory of the scratch files. It should not lie on the disk of the
 	// database, which a large file could fill. It need not be given where nothing is
@@ -60,56 +65,72 @@ type Settings struct {
 	Workers int
 }
 
-// Encoder makes stored objects. It is meant to be shared by a whole process, as it holds the
-// budget for memory, and is safe for concurrent use.
+// A Budget is what the Encoders of a process have together. It is safe for concurrent use.
+type Budget struct {
+	inMemory int64
+	memory   *semaphore.Weighted
+	workers  *semaphore.Weighted
+	most     int // workers
+	scratch  *scratch
+	chunks   *sync.Pool // of *[chunkSize]byte
+}
+
+// NewBudget checks the limits. It does no I/O but to look whether the scratch directory is
+// one.
+func NewBudget(l Limits) (*Budget, error) {
+	if l.Memory < 0 || l.Workers < 0 {
+		return nil, fmt.Errorf("a budget of %d bytes and %d workers are not above 0", l.Memory, l.Workers)
+	}
+	if l.Scratch != "" {
+		if info, err := os.Stat(l.Scratch); err != nil {
+			return nil, fmt.Errorf("the directory for scratch files: %w", err)
+		} else if !info.IsDir() {
+			return nil, fmt.Errorf("the directory for scratch files: %s is none", l.Scratch)
+		}
+	}
+	memory := cmp.Or(l.Memory, 32<<20)
+	workers := cmp.Or(l.Workers, runtime.GOMAXPROCS(0))
+	return &Budget{
+		inMemory: min(memory, maxInMemory),
+		memory:   semaphore.NewWeighted(memory),
+		workers:  semaphore.NewWeighted(int64(workers)),
+		most:     workers,
+		scratch:  newScratch(l.Scratch),
+		chunks:   &sync.Pool{New: func() any { return new([chunkSize]byte) }},
+	}, nil
+}
+
+// Encoder makes stored objects. It is safe for concurrent use.
 type Encoder struct {
+	*Budget
+
 	compress   bool
 	recipients []age.Recipient
 	names      []string
 	header     int64 // length of an age header with these recipients, and of the nonce
 
-	inMemory    int64
-	memory      *semaphore.Weighted
-	workers     *semaphore.Weighted
-	scratch     *scratch
-	chunks      *sync.Pool // of *[chunkSize]byte
 	compressors sync.Pool  // of *zstd.Encoder
 	estimator   *zstd.Encoder
 }
 
-// New checks the settings and returns an Encoder. It does no I/O but to look whether
-// the scratch directory is one.
+// New checks the settings and returns an Encoder. It does no I/O.
 func New(s Settings) (*Encoder, error) {
 	if s.Compression != "" && s.Compression != None && s.Compression != Zstd {
 		return nil, fmt.Errorf("compression %.40q is unknown; it is %s or %s", s.Compression, Zstd, None)
 	}
-	level, err := parseLevel(cmp.Or(s.Level, Default))
+	level, err := parseLevel(cmp.Or(s.Level, Fastest))
 	if err != nil {
 		return nil, err
 	}
-	if s.Memory < 0 || s.Workers < 0 {
-		return nil, fmt.Errorf("a budget of %d bytes and %d workers are not above 0", s.Memory, s.Workers)
-	}
-	if s.Scratch != "" {
-		if info, err := os.Stat(s.Scratch); err != nil {
-			return nil, fmt.Errorf("the directory for scratch files: %w", err)
-		} else if !info.IsDir() {
-			return nil, fmt.Errorf("the directory for scratch files: %s is none", s.Scratch)
+	if s.Budget == nil {
+		if s.Budget, err = NewBudget(Limits{}); err != nil {
+			return nil, err
 		}
 	}
-	memory := cmp.Or(s.Memory, 64<<20)
-	workers := cmp.Or(s.Workers, runtime.GOMAXPROCS(0))
-	e := &Encoder{
-		compress: s.Compression == Zstd,
-		inMemory: min(memory, maxInMemory),
-		memory:   semaphore.NewWeighted(memory),
-		workers:  semaphore.NewWeighted(int64(workers)),
-		scratch:  newScratch(s.Scratch),
-		chunks:   &sync.Pool{New: func() any { return new([chunkSize]byte) }},
-	}
+	e := &Encoder{Budget: s.Budget, compress: s.Compression == Zstd}
 	// Two: one block's matches are found while the one before is packed. The bytes are the same.
 	e.compressors.New = func() any { return must(zstd.NewWriter(nil, level, zstd.WithEncoderConcurrency(2))) }
-	e.estimator = must(newEstimator(workers, cmp.Or(s.Level, Default)))
+	e.estimator = must(newEstimator(e.most, cmp.Or(s.Level, Fastest)))
 	if err := e.setRecipients(s.Recipients); err != nil {
 		return nil, err
 	}
@@ -124,7 +145,7 @@ func must(z *zstd.Encoder, err error) *zstd.Encoder {
 }
 
 func parseLevel(name string) (zstd.EOption, error) {
-	names := []string{Fastest, Default, Better, Best}
+	names := []string{Fastest, Normal, Better, Best}
 	if i := slices.Index(names, name); i >= 0 {
 		return zstd.WithEncoderLevel(zstd.SpeedFastest + zstd.EncoderLevel(i)), nil
 	}

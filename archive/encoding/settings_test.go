@@ -24,10 +24,7 @@ func TestSettings(t *testing.T) {
 		want string
 	}{
 		{Settings{Compression: "gzip"}, `compression "gzip" is unknown`},
-		{Settings{Level: "19"}, `level "19" is unknown; it is one of fastest, default, better, best`},
-		{Settings{Memory: -1}, "not above 0"},
-		{Settings{Scratch: "/does/not/exist"}, "directory for scratch files"},
-		{Settings{Scratch: "/dev/null"}, "is none"},
+		{Settings{Level: "19"}, `level "19" is unknown; it is one of fastest, normal, better, best`},
 		{Settings{Recipients: []string{key, "age1nonsense"}}, "recipient 2: this is no age public key"},
 		{Settings{Recipients: []string{key + "\n" + key}}, "recipient 1: this is no age public key"},
 		{Settings{Recipients: []string{""}}, "recipient 1: this is no age public key"},
@@ -40,6 +37,15 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%+v: %v, not %q", c.s, err, c.want)
 		} else if strings.Contains(err.Error(), secret.String()[20:]) {
 			t.Error("an error shows the private key")
+		}
+	}
+	for limits, want := range map[Limits]string{
+		{Memory: -1}:                 "not above 0",
+		{Scratch: "/does/not/exist"}: "directory for scratch files",
+		{Scratch: "/dev/null"}:       "is none",
+	} {
+		if b, err := NewBudget(limits); err == nil || b != nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, not %q", limits, err, want)
 		}
 	}
 	// However they are written, they are the same recipients, with the same tag.
@@ -75,7 +81,7 @@ func TestChoose(t *testing.T) {
 		"text": {text(1000), "", true}, "long text": {text(5 << 20), "", true}, "zeros": {make([]byte, 1<<20), "", true},
 		"random": {random(1000), "", false}, "long random": {random(5 << 20), "", false},
 		"2 %": {nearly, "", false}, "10 %": {enough, "", true}, "only the end": {end, "", true},
-		"base64 at default": {base64, Default, false}, "base64 at better": {base64, Better, true},
+		"base64 at normal": {base64, Normal, false}, "base64 at better": {base64, Better, true},
 	} {
 		src, size := bytes.NewReader(c.content), int64(len(c.content))
 		for _, s := range []struct {
