@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
+	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -50,6 +52,9 @@ type Options struct {
 	Witness   *Witness     // remembers on this host what was seen last; nil: nothing does
 	Log       *slog.Logger // gets warnings; nil discards them
 	Progress  *Progress    // is kept up to date; nil: nobody looks
+
+	Encoder *encoding.Encoder // compresses and encrypts what is stored from now on; nil: nothing does
+	Decoder *encoding.Decoder // has the identities that open what is encrypted; nil: none
 }
 
 // Slots limit how many files several archives read, send or fetch at once, all together.
@@ -83,11 +88,15 @@ type Archive struct {
 	witness   *Witness
 	log       *slog.Logger
 	progress  *Progress
+	encoder   *encoding.Encoder
+	decoder   *encoding.Decoder
+	unopened  *atomic.Int64 // counts encrypted parts of which only the stored bytes were looked at; nil: they must be opened
 
 	mu    sync.Mutex
-	idSum manifest.Hash // of archive.json, as it was last read or written
-	known *snapshot     // the newest manifest that was read or written
-	tail  *tailRead     // how far the file being written was read last
+	idSum manifest.Hash       // of archive.json, as it was last read or written
+	known *snapshot           // the newest manifest that was read or written
+	tags  map[string][]string // age recipients, by the tag that keys have of them
+	tail  *tailRead           // how far the file being written was read last
 
 	sightings *sightings // of the source's files
 }
@@ -102,6 +111,11 @@ func New(store Store, o Options) *Archive {
 		witness:   o.Witness,
 		log:       o.Log,
 		progress:  o.Progress,
+		encoder:   o.Encoder,
+		decoder:   o.Decoder,
+	}
+	if a.decoder == nil {
+		a.decoder = encoding.NewDecoder()
 	}
 	if a.transfers <= 0 {
 		a.transfers = DefaultTransfers

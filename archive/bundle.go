@@ -49,8 +49,9 @@ func (b bundleBuffers) take(ctx context.Context, size int64) ([]byte, error) {
 // bundles sorts files, by their index, into what is stored together: small closed ones
 // end to end in name order, if there are many, and every other by itself. The tail is
 // not bundled, so that what grows next can be told from what it was.
-func bundles(files []source.File) [][]int {
-	small := func(f *source.File) bool { return f.State == source.Closed && f.Size <= manifest.BundlePart }
+// Most is what content of a size can become when it is stored.
+func bundles(files []source.File, most func(int64) int64) [][]int {
+	small := func(f *source.File) bool { return f.State == source.Closed && most(f.Size) <= manifest.BundlePart }
 	many := 0
 	for i := range files {
 		if small(&files[i]) {
@@ -66,12 +67,12 @@ func bundles(files []source.File) [][]int {
 			groups = append(groups, []int{i})
 			continue
 		}
-		if len(open) > 0 && size+f.Size > manifest.MaxBundle {
+		if len(open) > 0 && size+most(f.Size) > manifest.MaxBundle {
 			groups = append(groups, open)
 			open, size = nil, 0
 		}
 		open = append(open, i)
-		size += f.Size
+		size += most(f.Size)
 	}
 	if len(open) > 0 {
 		groups = append(groups, open)
@@ -84,7 +85,7 @@ func bundles(files []source.File) [][]int {
 func (r *backupRun) storeBundle(ctx context.Context, buffers bundleBuffers, files []source.File, group []int, parent *manifest.Manifest, entries []manifest.File) error {
 	var size int64
 	for _, i := range group {
-		size += files[i].Size
+		size += r.most(files[i].Size)
 	}
 	buf, err := buffers.take(ctx, size)
 	if err != nil {
@@ -156,13 +157,47 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 		e.Parts, e.Snapshot = was.Parts, was.Snapshot
 		return nil
 	}
-	e.Parts = []manifest.Part{{
+	part := manifest.Part{
 		Size: f.Size, SHA256: e.SHA256, Encoding: manifest.Plain,
 		Stored: manifest.Stored{Size: f.Size, CRC32C: sums.CRC32C, Offset: &offset},
-	}}
+	}
+	if whole, err = r.encodeLast(ctx, whole, &part); err != nil {
+		return err
+	}
+	e.Parts = []manifest.Part{part}
 	b.content = whole
 	b.entries, b.was = append(b.entries, e), append(b.was, was)
 	return nil
+}
+
+// encodeLast puts in the place of a part's plain content, at the end of a bundle, what is
+// to be stored of it.
+func (r *backupRun) encodeLast(ctx context.Context, content []byte, part *manifest.Part) ([]byte, error) {
+	plain := content[*part.Stored.Offset:]
+	how, err := r.choose(bytes.NewReader(plain), part.Size)
+	if err != nil || how == manifest.Plain {
+		return content, err
+	}
+	x, err := r.encoder.Encode(ctx, bytes.NewReader(plain), part.Size, how)
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	content = append(content[:*part.Stored.Offset], make([]byte, x.Stored.Size)...)
+	if _, err := io.ReadFull(io.NewSectionReader(x, 0, x.Stored.Size), content[*part.Stored.Offset:]); err != nil {
+		return nil, fmt.Errorf("taking the encoded bytes: %w", err)
+	}
+	part.Encoding = how
+	part.Stored.Size, part.Stored.SHA256, part.Stored.CRC32C = x.Stored.Size, x.Stored.SHA256, x.Stored.CRC32C
+	return content, nil
+}
+
+// most is what content of a size can become when it is stored.
+func (r *backupRun) most(size int64) int64 {
+	if r.encoder == nil {
+		return size
+	}
+	return max(size, r.encoder.Most(size))
 }
 
 // putBundle stores a bundle, unless a broken-off run has done so, and gives its key.

@@ -50,6 +50,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 	}
 	r.res.Damaged = damaged(m.Files)
 	slices.SortFunc(r.res.Changed, func(a, b Changed) int { return strings.Compare(a.Name, b.Name) })
+	m.Recipients = r.recipientsOf(m.Files)
 	m.Counts.AddedBytes = r.addedSize
 	m.Counts.Changed = int64(len(r.res.Changed))
 	m.Counts.Removed = int64(len(plan.Removed))

@@ -7,14 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-
-	"github.com/klauspost/compress/zstd"
+	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
-
-// maxWindow bounds the memory that a compressed part may ask for.
-const maxWindow = 64 << 20
 
 // A sink takes the plain content of a file. Rewind goes back to a length that was
 // reached before, when a stretch has to be fetched again.
@@ -79,7 +75,7 @@ func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer,
 			return fmt.Errorf("%s is missing: %w (%w)", p.Object, ErrDamaged, err)
 		case errors.As(err, new(*openError)):
 			return fmt.Errorf("%s: %w", p.Object, err)
-		case errors.Is(err, errEncoding):
+		case errors.Is(err, ErrNoIdentity):
 			return fmt.Errorf("%s: %w", p.Object, err)
 		case attempt == fetchAttempts-1:
 			return fmt.Errorf("%s, after %d attempts: %w", p.Object, fetchAttempts, err)
@@ -92,8 +88,6 @@ func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer,
 		}
 	}
 }
-
-var errEncoding = errors.New("this version of strongroom cannot read encrypted parts")
 
 // sinkError is a failure of the receiving side: fetching again would not help.
 type sinkError struct{ error }
@@ -110,9 +104,6 @@ func (l local) Write(b []byte) (int, error) {
 }
 
 func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer) error {
-	if p.Encoding != manifest.Plain && p.Encoding != manifest.Zstd {
-		return errEncoding
-	}
 	var offset int64
 	if p.Stored.Offset != nil {
 		offset = *p.Stored.Offset
@@ -128,15 +119,18 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 // copyPart writes the plain content of a part whose stored bytes come from a reader, and
 // checks it.
 func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) error {
-	source := &errorKeeper{Reader: stored}
-	var plain io.Reader = source
-	if p.Encoding == manifest.Zstd {
-		dec, err := zstd.NewReader(source, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return fmt.Errorf("decompressing: %w", err)
+	if a.unopened != nil && encrypted(p.Encoding) && !a.decoder.Opens() {
+		return a.checkStored(p, stored)
+	}
+	plain, raw := stored, (*summer)(nil)
+	if p.Encoding != manifest.Plain {
+		if a.unopened != nil { // for whoever decodes with another program, the stored bytes count
+			raw = newSummer()
+			stored = io.TeeReader(stored, raw)
 		}
-		defer dec.Close()
-		plain = dec
+		decoded := a.decoder.Decode(stored, p.Encoding, p.Size, a.recipientsOf(p))
+		defer decoded.Close()
+		plain = decoded
 	}
 	s := newSummer()
 	out := io.MultiWriter(local{to}, s, progressWriter{a.progress})
@@ -146,24 +140,49 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 	_, err := io.CopyBuffer(onlyWriter{out}, io.LimitReader(plain, p.Size+1), buf[:])
 	if err == nil {
 		err = checkPart(p, s.sums())
-	} else if p.Encoding != manifest.Plain && source.err == nil {
-		err = fmt.Errorf("%w: decompressing: %w", ErrDamaged, err)
 	}
-	return err
+	if err == nil && raw != nil && raw.sums().SHA256 != p.Stored.SHA256 {
+		err = fmt.Errorf("%w: its content is right, and its stored bytes hash to %s, not to %s", ErrDamaged, raw.sums().SHA256, p.Stored.SHA256)
+	}
+	return asDamage(err)
 }
 
-// errorKeeper remembers that its reader failed, to tell that from what was made of it.
-type errorKeeper struct {
-	io.Reader
-	err error
+// checkStored looks at the stored bytes of what nobody here can open. It writes nothing.
+func (a *Archive) checkStored(p *manifest.Part, stored io.Reader) error {
+	s := newSummer()
+	if _, err := io.Copy(s, io.LimitReader(stored, p.Stored.Size+1)); err != nil {
+		return err
+	}
+	if got := s.sums(); got.Size != p.Stored.Size || got.SHA256 != p.Stored.SHA256 {
+		return fmt.Errorf("%w: its stored bytes hash to %s, not to %s", ErrDamaged, got.SHA256, p.Stored.SHA256)
+	}
+	a.unopened.Add(1)
+	a.progress.BytesDone.Add(p.Size)
+	return nil
 }
 
-func (k *errorKeeper) Read(b []byte) (int, error) {
-	n, err := k.Reader.Read(b)
-	if err != nil && err != io.EOF {
-		k.err = err
+// recipientsOf are those that a part is encrypted to, where that is known: nil where not.
+func (a *Archive) recipientsOf(p *manifest.Part) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := strings.LastIndexByte(strings.TrimSuffix(p.Object, ".age"), '.')
+	if i >= 0 && strings.HasSuffix(p.Object, ".age") {
+		return a.tags[strings.TrimSuffix(p.Object[i+1:], ".age")]
 	}
-	return n, err
+	return nil
+}
+
+// knowTag notes to whom a snapshot's parts are encrypted, so that an error can say it.
+func (a *Archive) knowTag(recipients []string) {
+	if len(recipients) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.tags == nil {
+		a.tags = map[string][]string{}
+	}
+	a.tags[manifest.RecipientsTag(recipients)] = recipients
 }
 
 // onlyWriter hides ReadFrom, so that the buffer is used.

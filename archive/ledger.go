@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -108,9 +109,13 @@ func (a *Archive) judge(ctx context.Context, read []Snapshot, h *head) ([]Snapsh
 	return read, h, nil
 }
 
-// pruned is the error of an operation on a snapshot that found it damaged: another one, if
-// the snapshot was pruned meanwhile.
-func (a *Archive) pruned(ctx context.Context, sequence int64, err error) error {
+// explain is the error of an operation on the content of a snapshot. If that was found
+// damaged, it may have been pruned meanwhile, which is something else.
+func (a *Archive) explain(ctx context.Context, m *manifest.Manifest, err error) error {
+	sequence := m.Sequence
+	if errors.Is(err, ErrNoIdentity) && len(m.Recipients) > 0 {
+		return fmt.Errorf("snapshot %d is encrypted to %s: %w", sequence, strings.Join(m.Recipients[:min(len(m.Recipients), 20)], ", "), err)
+	}
 	if !errors.Is(err, ErrDamaged) || ctx.Err() != nil {
 		return err
 	}

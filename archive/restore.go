@@ -69,7 +69,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 		}
-		return res, fmt.Errorf("restore: %w", a.pruned(ctx, m.Sequence, err))
+		return res, fmt.Errorf("restore: %w", a.explain(ctx, m, err))
 	}
 	return res, nil
 }

@@ -30,7 +30,7 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(r.transfers)
 	memory := newBundleBuffers()
-	for _, group := range bundles(files) {
+	for _, group := range bundles(files, r.most) {
 		if running.Err() != nil {
 			break
 		}
@@ -192,13 +192,20 @@ func (r *backupRun) warn(format string, a ...any) {
 
 // storePart puts a stretch of a file, unless a broken-off run has done so.
 func (r *backupRun) storePart(ctx context.Context, name string, content io.ReaderAt, from int64, sums Sums) (manifest.Part, error) {
+	body := &counted{ReaderAt: io.NewSectionReader(content, from, sums.Size), progress: r.progress}
+	defer body.finish(sums.Size)
+	how, err := r.choose(body.ReaderAt, sums.Size)
+	if err != nil {
+		return manifest.Part{}, err
+	}
+	if how != manifest.Plain {
+		return r.storeEncoded(ctx, name, body, sums, how)
+	}
 	key := manifest.DataKey(name, sums.SHA256, r.next, manifest.Plain, nil)
 	part := manifest.Part{
 		Object: key, Size: sums.Size, SHA256: sums.SHA256, Encoding: manifest.Plain,
 		Stored: manifest.Stored{Size: sums.Size, CRC32C: sums.CRC32C},
 	}
-	body := &counted{ReaderAt: io.NewSectionReader(content, from, sums.Size), progress: r.progress}
-	defer body.finish(sums.Size)
 	stored, adopted, err := r.adopt(ctx, key, sums)
 	if err == nil && !adopted {
 		stored, err = r.store.Put(ctx, key, body, sums)

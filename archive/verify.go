@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -42,6 +43,7 @@ type VerifyReport struct {
 	Bytes        int64     `json:"bytes"`        // stored bytes of those
 	ReadObjects  int       `json:"read_objects"` // that were fetched and hashed
 	ReadBytes    int64     `json:"read_bytes"`   // plain bytes that were fetched and hashed
+	Unopened     int       `json:"unopened"`     // encrypted parts of which only the stored bytes were read, for lack of an identity
 	Compared     int       `json:"compared"`     // objects of which the provider was asked for the checksum, and had one to compare
 	Uncompared   int       `json:"uncompared"`   // of which it has none, or none is known: bundles, and stores that keep no checksums
 	Unreferenced int       `json:"unreferenced"` // objects that no snapshot names: left by broken-off runs
@@ -53,7 +55,9 @@ type VerifyReport struct {
 // manifest and page, and every object's presence and size by listing. What is wrong is
 // in the report, and is no error; an error means that Verify could not look.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
-	v := &verification{Archive: a.afresh(), o: &o, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
+	fresh := a.afresh()
+	fresh.unopened = &atomic.Int64{}
+	v := &verification{Archive: fresh, o: &o, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
 	if err := v.readManifests(ctx); err != nil {
 		return nil, err
 	}
@@ -71,6 +75,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 			return nil, err
 		}
 	}
+	v.report.Unopened = int(fresh.unopened.Load())
 	if err := v.forgive(ctx); err != nil {
 		return nil, err
 	}
@@ -80,7 +85,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 
 // afresh is the same archive with nothing remembered, so that all is read again.
 func (a *Archive) afresh() *Archive {
-	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, slots: a.slots, witness: a.witness, log: a.log, progress: a.progress}
+	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, slots: a.slots, witness: a.witness, log: a.log, progress: a.progress, encoder: a.encoder, decoder: a.decoder}
 }
 
 // A need is an object that snapshots name, and what they say of it.

@@ -70,7 +70,10 @@ func (v *verification) readData(ctx context.Context) error {
 // wrong with a part was reported already.
 func (v *verification) readStretched(ctx context.Context) error {
 	for _, f := range v.stretched {
-		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { n := v.needs[p.Object]; return n.bad || n.skip }) {
+		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool {
+			n := v.needs[p.Object]
+			return n.bad || n.skip || encrypted(p.Encoding) && !v.decoder.Opens()
+		}) {
 			continue
 		}
 		err := v.fetchFile(ctx, f, discard{})

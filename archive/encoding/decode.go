@@ -44,6 +44,9 @@ func NewDecoder(identities ...age.Identity) *Decoder {
 	return d
 }
 
+// Opens reports whether there is any identity.
+func (d *Decoder) Opens() bool { return len(d.identities) > 0 }
+
 // Decode returns the plain content of stored bytes, which is size bytes long. What is
 // read from it is right only if the stream ends in io.EOF, and only if its hash is right,
 // which the caller checks: zstd has a weak checksum and Plain has none.

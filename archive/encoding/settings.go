@@ -48,7 +48,7 @@ type Settings struct {
 	Level       string   // of zstd: Fastest to Best; "" is Fastest
 	Recipients  []string // age public keys; none: nothing is encrypted
 
-	Budget      *Budget  // shared with other Encoders; nil: one of its own, without scratch files
+	Budget *Budget // shared with other Encoders; nil: one of its own, without scratch files
 }
 
 // Limits bound what all Encoders of a Budget use together.
@@ -109,7 +109,7 @@ type Encoder struct {
 	names      []string
 	header     int64 // length of an age header with these recipients, and of the nonce
 
-	compressors sync.Pool  // of *zstd.Encoder
+	compressors sync.Pool // of *zstd.Encoder
 	estimator   *zstd.Encoder
 }
 
