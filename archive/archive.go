@@ -93,10 +93,9 @@ type Archive struct {
 	unopened  *atomic.Int64 // counts encrypted parts of which only the stored bytes were looked at; nil: they must be opened
 
 	mu    sync.Mutex
-	idSum manifest.Hash       // of archive.json, as it was last read or written
-	known *snapshot           // the newest manifest that was read or written
-	tags  map[string][]string // age recipients, by the tag that keys have of them
-	tail  *tailRead           // how far the file being written was read last
+	idSum manifest.Hash // of archive.json, as it was last read or written
+	known *snapshot     // the newest manifest that was read or written
+	tail  *tailRead     // how far the file being written was read last
 
 	sightings *sightings // of the source's files
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -76,6 +75,9 @@ func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer,
 		case errors.As(err, new(*openError)):
 			return fmt.Errorf("%s: %w", p.Object, err)
 		case errors.Is(err, ErrNoIdentity):
+			if damage := a.checkSealed(ctx, p); damage != nil {
+				err = damage
+			}
 			return fmt.Errorf("%s: %w", p.Object, err)
 		case attempt == fetchAttempts-1:
 			return fmt.Errorf("%s, after %d attempts: %w", p.Object, fetchAttempts, err)
@@ -120,7 +122,12 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 // checks it.
 func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) error {
 	if a.unopened != nil && encrypted(p.Encoding) && !a.decoder.Opens() {
-		return a.checkStored(p, stored)
+		err := a.checkStored(p, stored)
+		if err == nil {
+			a.unopened.Add(1)
+			a.progress.BytesDone.Add(p.Size)
+		}
+		return err
 	}
 	plain, raw := stored, (*summer)(nil)
 	if p.Encoding != manifest.Plain {
@@ -128,7 +135,7 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 			raw = newSummer()
 			stored = io.TeeReader(stored, raw)
 		}
-		decoded := a.decoder.Decode(stored, p.Encoding, p.Size, a.recipientsOf(p))
+		decoded := a.decoder.Decode(stored, p.Encoding, p.Size, nil)
 		defer decoded.Close()
 		plain = decoded
 	}
@@ -156,33 +163,15 @@ func (a *Archive) checkStored(p *manifest.Part, stored io.Reader) error {
 	if got := s.sums(); got.Size != p.Stored.Size || got.SHA256 != p.Stored.SHA256 {
 		return fmt.Errorf("%w: its stored bytes hash to %s, not to %s", ErrDamaged, got.SHA256, p.Stored.SHA256)
 	}
-	a.unopened.Add(1)
-	a.progress.BytesDone.Add(p.Size)
 	return nil
 }
 
-// recipientsOf are those that a part is encrypted to, where that is known: nil where not.
-func (a *Archive) recipientsOf(p *manifest.Part) []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	i := strings.LastIndexByte(strings.TrimSuffix(p.Object, ".age"), '.')
-	if i >= 0 && strings.HasSuffix(p.Object, ".age") {
-		return a.tags[strings.TrimSuffix(p.Object[i+1:], ".age")]
-	}
-	return nil
-}
-
-// knowTag notes to whom a snapshot's parts are encrypted, so that an error can say it.
-func (a *Archive) knowTag(recipients []string) {
-	if len(recipients) == 0 {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.tags == nil {
-		a.tags = map[string][]string{}
-	}
-	a.tags[manifest.RecipientsTag(recipients)] = recipients
+// checkSealed looks whether a part that no identity opens is what was stored: a header that
+// was damaged is for nobody.
+func (a *Archive) checkSealed(ctx context.Context, p *manifest.Part) error {
+	stored := &resumed{ctx: ctx, a: a, key: p.Object, offset: offsetOf(p), left: p.Stored.Size}
+	defer stored.close()
+	return a.checkStored(p, stored)
 }
 
 // onlyWriter hides ReadFrom, so that the buffer is used.

@@ -261,7 +261,6 @@ func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *mani
 	if s := a.cached(sequence); s != nil && s.ref == ref {
 		return s, ref, nil // the same bytes: its pages need not be read again
 	}
-	a.knowTag(m.Recipients)
 	s := &snapshot{ref: ref, m: m}
 	if s.pages, err = a.readPages(ctx, m); err != nil {
 		return nil, ref, fmt.Errorf("snapshot %d: %w", sequence, err)

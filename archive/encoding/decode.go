@@ -211,15 +211,15 @@ func (r *reader) noIdentity() error {
 			return fmt.Errorf("%w: the identity of %s, which they are encrypted to, does not open them", ErrDamaged, own)
 		}
 	}
-	need := "its recipients are not known"
+	need := ""
 	if len(r.recipients) > 0 {
 		shown := r.recipients[:min(len(r.recipients), 20)]
-		need = "it takes that of " + strings.Join(shown, " or ")
+		need = "; it takes that of " + strings.Join(shown, " or ")
 		if more := len(r.recipients) - len(shown); more > 0 {
 			need += fmt.Sprintf(" or %d more", more)
 		}
 	}
-	return fmt.Errorf("%w: %s; %s: name its file with --identity or %s", ErrNoIdentity, have, need, IdentityVariable)
+	return fmt.Errorf("%w: %s%s: name its file with --identity or %s", ErrNoIdentity, have, need, IdentityVariable)
 }
 
 // keeper counts and limits what is read, and remembers how that failed.
