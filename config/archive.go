@@ -53,6 +53,7 @@ func (s *section) shared(a *Archive) {
 		}
 		a.Schedule = v
 	}
+	s.encodings(a)
 	if v := s.verify(a.Location()); v != nil {
 		a.Verify = v
 	}

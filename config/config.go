@@ -54,6 +54,10 @@ type Config struct {
 	// StateDir is where the local witness lies; absolute. Empty: not given.
 	StateDir string `yaml:"state_dir"`
 
+	// ScratchDir is where large files lie while they are compressed or encrypted; absolute.
+	// Empty: not given.
+	ScratchDir string `yaml:"scratch_dir"`
+
 	// HTTP is how the service is reached; nil: it is not.
 	HTTP *HTTP `yaml:"http"`
 
@@ -70,6 +74,8 @@ type Archive struct {
 	Schedule    string        `yaml:"schedule"`    // as ParseSchedule reads it; empty: only by hand
 	TimeZone    string        `yaml:"time_zone"`   // IANA name, of the schedule; UTC when not given
 	Jitter      time.Duration `yaml:"jitter"`      // each run is put off by a random time below this; not negative
+	Compression string        `yaml:"compression"` // as ParseCompression reads it; empty: none
+	Encryption  Encryption    `yaml:"encryption"`  // without recipients: none
 	Transfers   int           `yaml:"transfers"`   // objects in flight, 1 to MaxTransfers
 	Bandwidth   *Bandwidth    `yaml:"bandwidth"`   // sent and received; nil: no limit
 	Verify      *Verify       `yaml:"verify"`      // nil: only by hand

@@ -33,6 +33,7 @@ func (d *decoder) decode(data []byte) *Config {
 		return c
 	}
 	c.StateDir = top.path("state_dir")
+	c.ScratchDir = top.path("scratch_dir")
 	c.HTTP = top.http()
 	shared := Archive{Transfers: DefaultTransfers, TimeZone: "UTC"}
 	if e, ok := top.entries["defaults"]; ok {
@@ -87,7 +88,7 @@ func withoutSlash(destination string) string {
 
 // laterKeys are those of an archive that this version does not have yet.
 func laterKeys() []string {
-	return []string{"compression", "encryption", "drill"}
+	return []string{"drill"}
 }
 
 // sharedKeys are those of an archive that the section defaults may hold.

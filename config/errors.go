@@ -67,6 +67,7 @@ type report struct {
 	problems   []Problem
 	credential *regexp.Regexp // what stands before an @ in a URL
 	target     *regexp.Regexp // any URL: those of who is notified are secret as a whole
+	identity   *regexp.Regexp // an age private key
 }
 
 func newReport(file string, data []byte) *report {
@@ -76,6 +77,7 @@ func newReport(file string, data []byte) *report {
 		// Greedy, up to the last @: a password may hold any character.
 		credential: regexp.MustCompile(`://.*@`),
 		target:     regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]*://\S*`),
+		identity:   regexp.MustCompile(`(?i)AGE-SECRET-KEY-[A-Za-z0-9-]*`),
 	}
 }
 
@@ -120,6 +122,7 @@ func (r *report) printable(text []rune) []rune {
 		}
 		return url
 	})
+	s = r.identity.ReplaceAllString(s, "AGE-SECRET-KEY-…")
 	return []rune(strings.Map(func(c rune) rune {
 		switch {
 		case c == '\t':

@@ -13,7 +13,7 @@ func TestErrorText(t *testing.T) {
     source: {dir: /var/lib/orders, layuot: je}
     destination: s3://AKIA:secret@backups/orders
     scheduel: "@daily"
-    compression: zstd
+    drill: {command: true}
 `)
 	const want = `strongroom.yaml:3:36: unknown key "layuot" in source; the nearest valid key is layout
     3 |     source: {dir: /var/lib/orders, layuot: je}
@@ -24,8 +24,8 @@ strongroom.yaml:4:18: destination has credentials in it (before the @); remove t
 strongroom.yaml:5:5: unknown key "scheduel" in an archive; the nearest valid key is schedule
     5 |     scheduel: "@daily"
       |     ^
-strongroom.yaml:6:5: this version does not have compression yet; remove it
-    6 |     compression: zstd
+strongroom.yaml:6:5: this version does not have drill yet; remove it
+    6 |     drill: {command: true}
       |     ^`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nnot\n%s", err, want)
@@ -109,6 +109,12 @@ func TestProblems(t *testing.T) {
 		{archive("schedule: '@every 5'"), "6:15", "lacks a unit"},
 		{archive("dir: /x"), "6:5", "the key dir belongs in the source"},
 		{archive("x: y"), "6:5", `unknown key "x" in an archive; the valid keys are name,`},
+		{archive("compression: gzip"), "6:18", `compression cannot be "gzip"; it is none or zstd`},
+		{archive("compression: zstd:19"), "6:18", "zstd:best"},
+		{archive("compression: none:fastest"), "6:18", "it is none or zstd"},
+		{archive("encryption: {}"), "6:17", "recipients is missing"},
+		{archive("encryption: {recipients: []}"), "6:30", "recipients is empty"},
+		{archive("encryption: {recipients: [age1nonsense]}"), "6:30", "recipient 1: this is no age public key"},
 		{archive("retention: {last: 0}"), "6:23", "last must be a whole number from 1"},
 		{archive("retention: {schedule: '@weekly'}"), "6:16", "retention has no rule"},
 		{archive("retention: {last: 3, schedule: '@close'}"), "6:36", "retention cannot be scheduled @close"},

@@ -33,7 +33,7 @@ func TestIdentities(t *testing.T) {
 					t.Errorf("%q: %v: does not say %s", how, err, want)
 				}
 			}
-			if _, err := decode(d, stored, how, 1000); !errors.Is(err, ErrNoIdentity) || !strings.Contains(err.Error(), "not known") {
+			if _, err := decode(d, stored, how, 1000); !errors.Is(err, ErrNoIdentity) || strings.Contains(err.Error(), "it takes") {
 				t.Errorf("%q, of unknown recipients: %v", how, err)
 			}
 		}

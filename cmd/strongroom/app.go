@@ -13,8 +13,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/providers"
 )
@@ -29,10 +31,15 @@ type app struct {
 	transfers                       int
 	transfersGiven                  bool // on the command line
 	bandwidth                       string
+	identities                      []string // files, for commands that read content
+	reads                           bool     // the command is one of these
 
 	loaded   *config.Config // once a command needed it
 	stateDir string         // of the demo, which keeps to its own directory
 	limits   limits
+	making   sync.Mutex       // held while the budget is made
+	budget   *encoding.Budget // once something is to be encoded
+	decoder  *encoding.Decoder
 }
 
 func (a *app) setUp() error {
@@ -203,13 +210,28 @@ type settings struct {
 	bandwidth *config.Bandwidth
 	slots     archive.Slots      // what archives have together; nil: each has its transfers for itself
 	counter   *providers.Counter // nil: nobody counts
+
+	scratch     string // a directory; empty: the system's
+	compression string // as config.ParseCompression reads it; empty: none
+	recipients  []string
 }
 
 func settingsOf(c *config.Config, one *config.Archive) settings {
-	return settings{stateDir: c.StateDir, transfers: one.Transfers, bandwidth: one.Bandwidth}
+	return settings{
+		stateDir: c.StateDir, transfers: one.Transfers, bandwidth: one.Bandwidth,
+		scratch: c.ScratchDir, compression: one.Compression, recipients: one.Encryption.Recipients,
+	}
 }
 
 func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opened, error) {
+	encoder, err := a.encoder(&s)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	decoder, err := a.opener()
+	if err != nil {
+		return nil, usageError{err}
+	}
 	transfers := cmp.Or(a.transfers, s.transfers)
 	bucket, err := providers.Open(ctx, url, providers.Options{Transfers: transfers, Bandwidth: a.limits.of(s.bandwidth), Counter: s.counter, Log: a.log})
 	if err != nil {
@@ -222,6 +244,8 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opene
 		Witness:   witness(cmp.Or(a.stateDir, s.stateDir), url),
 		Log:       a.log.With("archive", name),
 		Progress:  o.progress,
+		Encoder:   encoder,
+		Decoder:   decoder,
 	})
 	return o, nil
 }

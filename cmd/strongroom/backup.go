@@ -26,7 +26,10 @@ type backupFlags struct {
 	dir    string // --source: a backup without configuration
 	layout source.LayoutOptions
 	node   string
-	o      archive.BackupOptions
+
+	compression string
+	recipients  []string
+	o           archive.BackupOptions
 }
 
 func (a *app) backupCommand() *cobra.Command {
@@ -43,6 +46,8 @@ newest snapshot, none is made.`,
 	f.BoolVar(&b.all, "all", false, "every archive of the configuration")
 	f.StringVar(&b.dir, "source", "", "back up this `DIR`, without configuration")
 	layoutFlags(f, &b.layout)
+	f.StringVar(&b.compression, "compression", "", "with --source: none, zstd, or zstd with a level, such as zstd:better")
+	f.StringArrayVar(&b.recipients, "recipient", nil, "with --source: encrypt to this age public `KEY` (repeatable)")
 	f.StringVar(&b.node, "node", "", "name of this node in the manifest (default: the configured one, else the host name)")
 	f.BoolVar(&b.o.DryRun, "dry-run", false, "print the plan and write nothing")
 	f.BoolVar(&b.o.Force, "force", false, "make a snapshot also when nothing has changed")
@@ -118,7 +123,11 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 		if err == nil {
 			j.settings.stateDir, err = a.configuredState()
 		}
+		j.settings.compression, j.settings.recipients = b.compression, b.recipients
 		return []job{j}, err
+	}
+	if b.compression != "" || len(b.recipients) > 0 {
+		return nil, usage("--compression and --recipient go with --source; else the configuration says it")
 	}
 	if b.layout != (source.LayoutOptions{}) {
 		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries go with --source; else the configuration says it")

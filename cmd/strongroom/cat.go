@@ -34,5 +34,6 @@ func (a *app) catCommand() *cobra.Command {
 		},
 	}
 	snapshotArgs(c, &which)
+	a.identityFlag(c)
 	return c
 }

@@ -72,6 +72,7 @@ func (a *app) command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			a.reads = c.Flags().Lookup("identity") != nil
 			a.transfersGiven = c.Flags().Changed("transfers")
 			return a.setUp()
 		},

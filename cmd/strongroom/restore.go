@@ -36,6 +36,7 @@ continues a restore that was broken off.`,
 		},
 	}
 	snapshotArgs(c, &which)
+	a.identityFlag(c)
 	f := c.Flags()
 	f.StringVar(&at, "at", "", "the newest snapshot that was not made after this `TIME`")
 	f.StringVar(&to, "to", "", "the `DIR` to restore into")

@@ -43,6 +43,7 @@ random. Exit code 3 when something is wrong.`,
 	c.Flags().BoolVar(&o.Checksums, "checksums", false, "ask the provider for the checksum of every object")
 	c.Flags().BoolVar(&o.ReadData, "read-data", false, "fetch and hash everything")
 	c.Flags().StringVar(&sample, "sample", "", "fetch and hash this part of the stored bytes, such as 5%")
+	a.identityFlag(c)
 	return c
 }
 
@@ -151,6 +152,9 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	fmt.Fprintf(w, "%s: %s, %s, %s: %s\n", v.Name, plural(v.Snapshots, "snapshot"), plural(v.Objects, "object"), size(v.Bytes), verdict)
 	if o.Checksums && !o.ReadData {
 		fmt.Fprintf(w, "checksums: %s compared; of %d there is none to compare, and only --read-data checks those\n", plural(v.Compared, "object"), v.Uncompared)
+	}
+	if v.Unopened > 0 {
+		fmt.Fprintf(w, "note: %s encrypted, and no identity was given (--identity): the stored bytes are right, their content was not looked at\n", plural(v.Unopened, "part"))
 	}
 	if v.Unreferenced > 0 {
 		fmt.Fprintf(w, "note: %s left by runs that were broken off or lost a race\n", plural(v.Unreferenced, "object"))

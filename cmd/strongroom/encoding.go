@@ -1,0 +1,50 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/config"
+)
+
+// identityFlag gives a command that reads content the flag for identities.
+func (a *app) identityFlag(c *cobra.Command) {
+	c.Flags().StringArrayVar(&a.identities, "identity", nil, "age identity `FILE` that opens what is encrypted (repeatable; default: the file that "+encoding.IdentityVariable+" names)")
+}
+
+// opener has the identities, for commands that read content: whatever only writes gets none.
+func (a *app) opener() (*encoding.Decoder, error) {
+	if !a.reads || a.decoder != nil {
+		return a.decoder, nil
+	}
+	ids, err := encoding.LoadIdentities(a.identities...)
+	if err != nil {
+		return nil, err
+	}
+	a.decoder = encoding.NewDecoder(ids...)
+	return a.decoder, nil
+}
+
+// encoder makes what encodes for an archive, or nil where nothing is to be encoded. All of
+// them share one budget.
+func (a *app) encoder(s *settings) (*encoding.Encoder, error) {
+	compression, level, err := config.ParseCompression(cmp.Or(s.compression, encoding.None))
+	if err != nil {
+		return nil, fmt.Errorf("compression %q: %w", s.compression, err)
+	}
+	if compression == encoding.None && len(s.recipients) == 0 {
+		return nil, nil
+	}
+	a.making.Lock()
+	defer a.making.Unlock()
+	if a.budget == nil {
+		if a.budget, err = encoding.NewBudget(encoding.Limits{Scratch: cmp.Or(s.scratch, os.TempDir())}); err != nil {
+			return nil, err
+		}
+	}
+	return encoding.New(encoding.Settings{Compression: compression, Level: level, Recipients: s.recipients, Budget: a.budget})
+}
