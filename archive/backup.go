@@ -93,8 +93,9 @@ type backupRun struct {
 	head    *head
 	layout  source.Layout
 	capture *source.Capture
-	next    int64 // the sequence number that this attempt aims at
-	reuse   bool  // what the base names may be kept; see mayKeep
+	next    int64           // the sequence number that this attempt aims at
+	reuse   bool            // what the base names may be kept; see mayKeep
+	absent  map[string]bool // objects that are known to be missing or damaged
 	left    leftovers
 
 	lockedUntil time.Time // what this run puts; zero where nothing is locked, or for good
@@ -123,6 +124,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	res.Sent, res.SentBytes, res.Adopted = 0, 0, 0 // what an attempt did that lost its race is of no use
 	res.Warnings = h.warnings                      // also when the source is refused
 	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, reuse: h.mayKeep(), res: res}
+	if r.absent, err = a.absent(ctx, h); err != nil {
+		return err
+	}
 	var parent *manifest.Manifest
 	if h.base != nil {
 		parent = h.base.m
@@ -138,7 +142,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	plan, err := MakePlan(r.capture.Files, parent, func(f *source.File, was *manifest.File) bool {
-		return seen.agrees(f, was) && (!r.neverChecked(was) || r.unreadable(f))
+		return seen.agrees(f, was) && !r.lost(was) && (!r.neverChecked(was) || r.unreadable(f))
 	})
 	if err != nil {
 		return err
@@ -155,7 +159,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if o.DryRun {
 		return nil
 	}
-	if plan.Idle() && newestReadable && h.base != nil && !o.Force {
+	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.lostPage() {
 		if seen.stale {
 			a.sight(h.archiveID(), r.capture.Files, parent.Files)
 		}
@@ -181,7 +185,7 @@ func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest, seen *s
 		return false
 	}
 	was := entry(parent.Files, f.Name)
-	return was != nil && looksSame(f, was) && seen.agrees(f, was) && !r.neverChecked(was)
+	return was != nil && looksSame(f, was) && seen.agrees(f, was) && !r.lost(was) && !r.neverChecked(was)
 }
 
 // run stores what the plan says and commits the snapshot.

@@ -153,7 +153,7 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	}
 	r.progress.BytesDone.Add(f.Size)
 	r.progress.file()
-	if r.reuse && was != nil && was.SHA256 == e.SHA256 && len(was.Parts) == 1 {
+	if r.reuse && was != nil && !r.lost(was) && was.SHA256 == e.SHA256 && len(was.Parts) == 1 {
 		e.Parts, e.Snapshot = was.Parts, was.Snapshot
 		return nil
 	}

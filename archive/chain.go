@@ -86,6 +86,7 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	v.need(s)
 	if p := s.m.Parent; p != nil {
 		c.expected[p.Sequence], c.child[p.Sequence] = *p, n
+		v.refs[p.Sequence] = *p
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 // sameAs reports whether the snapshot would be the parent again, now that all that looked
 // new was read: a tail without a whole new entry, a file that was only touched.
 func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
-	if parent == nil || r.o.Force || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
+	if parent == nil || r.o.Force || r.lostPage() || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
 		return false
 	}
 	for i := range m.Files {
@@ -80,7 +80,11 @@ func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
 func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
 	var old []manifest.Page
 	if r.head.base != nil && r.reuse {
-		old = r.head.base.pages
+		for _, p := range r.head.base.pages {
+			if !r.absent[p.Ref.Object] {
+				old = append(old, p)
+			}
+		}
 	}
 	pieces := manifest.CutPages(m.Files, old)
 	if pieces == nil {

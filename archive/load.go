@@ -23,6 +23,7 @@ type head struct {
 	badID      bool          // there is an archive.json, and it cannot be read
 	hasData    bool          // there are data objects, perhaps of a broken-off run
 	hasBundles bool          // there are bundles, perhaps of one
+	hasProofs  bool          // there are proofs
 	parent     *manifest.Ref // the newest valid manifest as found, readable or not
 	base       *snapshot     // the newest valid one that can be read; nil: none
 	greatest   int64         // the greatest sequence number seen anywhere
@@ -83,7 +84,7 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 		}
 		top[o.Key] = true
 	}
-	h.hasData, h.hasBundles = top[manifest.DataPrefix], top[manifest.BundlesPrefix]
+	h.hasData, h.hasBundles, h.hasProofs = top[manifest.DataPrefix], top[manifest.BundlesPrefix], top[manifest.ProofsPrefix]
 	if top[manifest.ArchiveKey] {
 		if err := a.readID(ctx, &h); err != nil {
 			return nil, false, err

@@ -106,11 +106,11 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 	r.progress.BytesDone.Add(f.Size - e.Size)
 	from, sums := int64(0), d.whole
 	switch {
-	case r.reuse && was != nil && was.SHA256 == e.SHA256 && (e.State == manifest.Tail || len(was.Parts) == 1):
+	case r.reuse && was != nil && !r.lost(was) && was.SHA256 == e.SHA256 && (e.State == manifest.Tail || len(was.Parts) == 1):
 		e.Parts, e.Snapshot = was.Parts, was.Snapshot
 		r.progress.BytesDone.Add(e.Size)
 		return e, nil
-	case r.reuse && e.State == manifest.Tail && was != nil && was.Size > 0 && d.prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
+	case r.reuse && e.State == manifest.Tail && was != nil && !r.lost(was) && was.Size > 0 && d.prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
 		// The log grew at its end, as logs do: only what is new is stored.
 		e.Parts = slices.Clone(was.Parts)
 		from, sums = was.Size, d.rest
@@ -179,7 +179,7 @@ func (r *backupRun) added(e, was *manifest.File, bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.addedSize += bytes
-	if was != nil && was.State == manifest.Closed && e.State == manifest.Closed {
+	if was != nil && was.State == manifest.Closed && e.State == manifest.Closed && was.SHA256 != e.SHA256 {
 		r.res.Changed = append(r.res.Changed, Changed{e.Name, changeKind(was, e)})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -18,7 +19,16 @@ type VerifyOptions struct {
 	Snapshots []Selector // only these and what they need; none: the whole archive
 	Checksums bool       // ask the provider for each object's checksum
 	ReadData  bool       // fetch and hash everything: only this finds bit rot
-	Sample    float64    // above 0: fetch and hash this part of the stored bytes, up to 1, chosen at random
+	Sample    float64    // above 0: fetch and hash this part of the stored bytes, up to 1, what was longest not read back first
+
+	// Proof stores what was found about the whole archive below proofs/. Without it, as with
+	// Snapshots, nothing is written.
+	Proof bool
+	Tool  string // program name and version, for the proof
+
+	// Repair puts back what is missing or damaged, from these places; nil: nothing is
+	// changed. It goes with the whole archive.
+	Repair *RepairFrom
 }
 
 // Problem is one thing that is wrong with an archive.
@@ -38,16 +48,19 @@ type Damage struct {
 
 // VerifyReport is what Verify found.
 type VerifyReport struct {
-	Snapshots    int       `json:"snapshots"`    // looked at
-	Objects      int       `json:"objects"`      // that they need
-	Bytes        int64     `json:"bytes"`        // stored bytes of those
-	ReadObjects  int       `json:"read_objects"` // that were fetched and hashed
-	ReadBytes    int64     `json:"read_bytes"`   // plain bytes that were fetched and hashed
-	Unopened     int       `json:"unopened"`     // encrypted parts of which only the stored bytes were read, for lack of an identity
-	Compared     int       `json:"compared"`     // objects of which the provider was asked for the checksum, and had one to compare
-	Uncompared   int       `json:"uncompared"`   // of which it has none, or none is known: bundles, and stores that keep no checksums
-	Unreferenced int       `json:"unreferenced"` // objects that no snapshot names: left by broken-off runs
-	Damaged      []Damage  `json:"damaged"`      // log files that were damaged when they were archived, by name
+	Snapshots    int       `json:"snapshots"`          // looked at
+	Objects      int       `json:"objects"`            // that they need
+	Bytes        int64     `json:"bytes"`              // stored bytes of those
+	ReadObjects  int       `json:"read_objects"`       // that were fetched and hashed
+	ReadBytes    int64     `json:"read_bytes"`         // plain bytes that were fetched and hashed
+	Unopened     int       `json:"unopened"`           // encrypted parts of which only the stored bytes were read, for lack of an identity
+	Compared     int       `json:"compared"`           // objects of which the provider was asked for the checksum, and had one to compare
+	Uncompared   int       `json:"uncompared"`         // of which it has none, or none is known: bundles, and stores that keep no checksums
+	Unreferenced int       `json:"unreferenced"`       // objects that no snapshot names: left by broken-off runs
+	Coverage     Coverage  `json:"coverage"`           // with Sample, ReadData or Proof, and without Snapshots
+	Repaired     []Problem `json:"repaired"`           // what was wrong, and was put right
+	Unproven     string    `json:"unproven,omitempty"` // why the proof could not be stored
+	Damaged      []Damage  `json:"damaged"`            // log files that were damaged when they were archived, by name
 	Problems     []Problem `json:"problems"`
 }
 
@@ -57,9 +70,22 @@ type VerifyReport struct {
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
 	fresh := a.afresh()
 	fresh.unopened = &atomic.Int64{}
-	v := &verification{Archive: fresh, o: &o, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
+	v := &verification{Archive: fresh, o: &o, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
+	start := time.Now()
 	if err := v.readManifests(ctx); err != nil {
 		return nil, err
+	}
+	whole := len(o.Snapshots) == 0 && (o.Proof || o.Sample > 0 || o.ReadData || o.Repair != nil)
+	var before *manifest.Proof
+	if whole && v.head.hasProofs {
+		read, err := v.LatestProof(ctx, manifest.ProofRead)
+		if err == nil {
+			before, err = v.LatestProof(ctx, manifest.ProofVerify)
+		}
+		if err != nil {
+			return nil, err
+		}
+		v.reads = readsOf(read)
 	}
 	if err := v.listObjects(ctx); err != nil {
 		return nil, err
@@ -79,7 +105,30 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 	if err := v.forgive(ctx); err != nil {
 		return nil, err
 	}
+	if whole {
+		v.carry(before)
+	}
+	if o.Repair != nil {
+		if err := v.repair(ctx, o.Repair); err != nil {
+			return nil, err
+		}
+		if v.lookAgain {
+			again, err := a.Verify(ctx, o)
+			if again != nil {
+				again.Repaired = append(v.report.Repaired, again.Repaired...)
+			}
+			return again, err
+		}
+	}
+	if whole {
+		v.cover(start)
+	}
 	v.finish()
+	if whole && o.Proof && v.head.archiveID() != "" {
+		if err := v.prove(ctx, start); err != nil {
+			v.report.Unproven = err.Error()
+		}
+	}
 	return v.report, nil
 }
 
@@ -97,6 +146,7 @@ type need struct {
 	spans   []span
 	found   bool
 	skip    bool // it is not in the sample
+	read    bool // it was fetched and hashed
 	bad     bool // a problem was reported already
 }
 
@@ -107,6 +157,7 @@ type span struct{ from, to int }
 type needPart struct {
 	part *manifest.Part
 	file string
+	at   int64 // where in the file its plain content begins
 }
 
 // partKey tells the parts of all files apart.
@@ -118,12 +169,15 @@ type partKey struct {
 
 type verification struct {
 	*Archive
-	o      *VerifyOptions
-	report *VerifyReport
-	head   *head // as it was when the manifests were read
-	needs  map[string]*need
-	order  []int64 // the snapshots that were read, newest first
-	noted  map[partKey]bool
+	o         *VerifyOptions
+	report    *VerifyReport
+	head      *head                  // as it was when the manifests were read
+	refs      map[int64]manifest.Ref // what later manifests, or the ledger, say of manifests
+	lookAgain bool                   // something was put back that names what was not looked at yet
+	reads     reads                  // when objects were last read back
+	needs     map[string]*need
+	order     []int64 // the snapshots that were read, newest first
+	noted     map[partKey]bool
 	// stretched are the files of several parts, by name and hash: each part may be right
 	// and the whole wrong.
 	stretched map[string]*manifest.File
@@ -159,6 +213,11 @@ func (v *verification) readManifests(ctx context.Context) error {
 		return ErrNoArchive
 	}
 	v.head = h
+	if h.record != nil {
+		for _, k := range h.record.Kept {
+			v.refs[k.Sequence] = k.Ref
+		}
+	}
 	wanted, err := v.wanted(ctx, h)
 	if err != nil {
 		return err
@@ -212,6 +271,7 @@ func (v *verification) need(s *snapshot) {
 		if len(f.Parts) > 1 {
 			v.stretched[f.Name+f.SHA256.String()] = f
 		}
+		var at int64
 		for i := range f.Parts {
 			p := &f.Parts[i]
 			size, bundled := p.Stored.Size, p.Stored.Offset != nil
@@ -221,8 +281,9 @@ func (v *verification) need(s *snapshot) {
 			n := v.needObject(p.Object, p.Stored, size, bundled)
 			if k := (partKey{p.Object, offsetOf(p), f.Name}); !v.noted[k] {
 				v.noted[k] = true
-				n.parts = append(n.parts, needPart{p, f.Name})
+				n.parts = append(n.parts, needPart{p, f.Name, at})
 			}
+			at += p.Size
 		}
 	}
 }

@@ -3,35 +3,11 @@ package archive
 import (
 	"context"
 	"errors"
-	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
-
-// choose leaves out what is not in the sample, which has at least one object. Pages are
-// read anyway.
-func (v *verification) choose() {
-	if v.o.ReadData || v.o.Sample >= 1 {
-		return
-	}
-	var all []*need
-	var bytes int64
-	for _, key := range slices.Sorted(maps.Keys(v.needs)) {
-		if n := v.needs[key]; len(n.parts) > 0 {
-			all = append(all, n)
-			bytes += n.size
-		}
-	}
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	left := int64(v.o.Sample * float64(bytes))
-	for i, n := range all {
-		n.skip = i > 0 && left <= 0
-		left -= n.size
-	}
-}
 
 // readData fetches every part once and hashes it. The pages were read already.
 func (v *verification) readData(ctx context.Context) error {
@@ -58,6 +34,7 @@ func (v *verification) readData(ctx context.Context) error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.report.ReadObjects++
+		n.read = true
 		return nil
 	})
 	if err != nil {

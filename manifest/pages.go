@@ -199,6 +199,15 @@ func StoredSums(b []byte) Stored {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// Hash is that of what the stored bytes of a page say, which is the one in its key.
+func (c *PageCodec) Hash(stored []byte) (Hash, error) {
+	plain, err := c.dec.DecodeAll(stored, nil)
+	if err != nil {
+		return Hash{}, fmt.Errorf("decompressing a page: %w", err)
+	}
+	return Sum(plain), nil
+}
+
 // Decode reads the stored bytes of the page that ref names in the manifest with this
 // sequence number. The entries are checked, and their names among each other; the list
 // of all pages is for Manifest.CheckFiles.

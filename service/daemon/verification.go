@@ -50,7 +50,7 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 	if err != nil {
 		return service.Result{}, err
 	}
-	report, err := to.Verify(ctx, archive.VerifyOptions{Sample: sample})
+	report, err := to.Verify(ctx, archive.VerifyOptions{Sample: sample, Proof: true, Tool: "strongroom " + k.d.o.Version})
 	if errors.Is(err, archive.ErrNoArchive) {
 		return service.Result{Said: "there is nothing to verify yet"}, nil
 	}
@@ -60,6 +60,10 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 	v := web.Verification{
 		At: k.d.o.Now().Round(0), Objects: int64(report.Objects), ObjectsTotal: int64(report.Objects),
 		Bytes: report.ReadBytes, BytesTotal: report.Bytes, Problems: int64(len(report.Problems)),
+		ReadBytes: report.Coverage.ReadBytes, ReadSince: report.Coverage.Since,
+	}
+	if report.Unproven != "" {
+		k.d.o.Log.Warn("what this verification found is not kept in the archive", "archive", k.name, "error", report.Unproven)
 	}
 	for i, p := range report.Problems {
 		if i == maxReported {

@@ -37,6 +37,8 @@ type (
 		RecoverableThrough *apiPoint        `json:"recoverable_through"`
 		Behind             apiBehind        `json:"behind"`
 		LastVerification   *apiVerification `json:"last_verification"`
+		LastDrill          *apiDrill        `json:"last_drill"`
+		ProvenRestore      *time.Time       `json:"proven_restore"`
 		Damaged            []string         `json:"damaged"`
 		ProviderRequests   map[string]int64 `json:"provider_requests"`
 		ProviderErrors     map[string]int64 `json:"provider_errors"`
@@ -75,6 +77,14 @@ type (
 		Bytes        int64      `json:"bytes"`
 		BytesTotal   int64      `json:"bytes_total"`
 		Problems     int64      `json:"problems"`
+		ReadBytes    int64      `json:"read_bytes"`
+		ReadSince    *time.Time `json:"read_since"`
+	}
+	apiDrill struct {
+		At         *time.Time `json:"at"`
+		Snapshot   int64      `json:"snapshot"`
+		DurationMS int64      `json:"duration_ms"`
+		Error      string     `json:"error"`
 	}
 	apiRun struct {
 		Start      *time.Time `json:"start"`
@@ -148,8 +158,13 @@ func newAPIArchive(a *Archive) apiArchive {
 		v.LastVerification = &apiVerification{
 			At: jsonTime(l.At), Objects: l.Objects, ObjectsTotal: l.ObjectsTotal,
 			Bytes: l.Bytes, BytesTotal: l.BytesTotal, Problems: l.Problems,
+			ReadBytes: l.ReadBytes, ReadSince: jsonTime(l.ReadSince),
 		}
 	}
+	if d := a.LastDrill; !d.At.IsZero() {
+		v.LastDrill = &apiDrill{At: jsonTime(d.At), Snapshot: d.Snapshot, DurationMS: d.Duration.Milliseconds(), Error: d.Error}
+	}
+	v.ProvenRestore = jsonTime(a.ProvenRestore)
 	return v
 }
 

@@ -124,6 +124,10 @@ func newCollector(backend Backend, version string) *collector {
 			moment("last_verification", "When the archive was last verified.", func(a *Archive) time.Time { return a.LastVerification.At }),
 			verified("objects_ratio", "The part of all objects that the last verification looked at, 0 to 1.", func(v Verification) float64 { return ratio(v.Objects, v.ObjectsTotal) }),
 			verified("read_ratio", "The part of all stored bytes that the last verification read and hashed, 0 to 1.", func(v Verification) float64 { return ratio(v.Bytes, v.BytesTotal) }),
+			verified("read_ever_ratio", "The part of all stored bytes that was ever read back and found good, 0 to 1.", func(v Verification) float64 { return ratio(v.ReadBytes, v.BytesTotal) }),
+			moment("read_since", "All that was ever read back was read back then or later.", func(a *Archive) time.Time { return a.LastVerification.ReadSince }),
+			moment("last_drill", "When the last trial restore began.", func(a *Archive) time.Time { return a.LastDrill.At }),
+			moment("proven_restore", "When a trial restore last went well.", func(a *Archive) time.Time { return a.ProvenRestore }),
 			verified("problems", "What the last verification found wrong.", func(v Verification) float64 { return float64(v.Problems) }),
 		},
 	}

@@ -143,10 +143,33 @@ func (c card) VerifiedText(now time.Time) string {
 	if v.Bytes > 0 {
 		text += fmt.Sprintf(", %s of %s read and hashed", size(v.Bytes), size(v.BytesTotal))
 	}
+	switch {
+	case v.ReadSince.IsZero():
+	case v.ReadBytes >= v.BytesTotal:
+		text += "; all of them were read back within " + span(now.Sub(v.ReadSince))
+	default:
+		text += fmt.Sprintf("; %s were read back at some time, the longest ago %s", size(v.ReadBytes), ago(now, v.ReadSince))
+	}
 	if v.Problems == 0 {
 		return text + "; no problems"
 	}
 	return text + "; " + count(v.Problems, "problem")
+}
+
+// DrillText says when a restore was last proven, and what became of the last drill.
+func (c card) DrillText(now time.Time) string {
+	text := "never"
+	if !c.ProvenRestore.IsZero() {
+		text = ago(now, c.ProvenRestore)
+	}
+	d := c.LastDrill
+	switch {
+	case d.At.IsZero():
+		return text
+	case d.Error != "":
+		return text + fmt.Sprintf("; the drill of snapshot %d failed %s: %s", d.Snapshot, ago(now, d.At), clean(d.Error))
+	}
+	return text + fmt.Sprintf(", of snapshot %d, in %s", d.Snapshot, span(d.Duration))
 }
 
 // FailedText says when a run last failed; empty: never.

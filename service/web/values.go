@@ -31,6 +31,8 @@ type Archive struct {
 	RecoverableThrough Point
 	Behind             Behind
 	LastVerification   Verification
+	LastDrill          Drill     // the last that was made
+	ProvenRestore      time.Time // when a drill last went well; zero: never
 	Damaged            []string // files of the newest snapshot that are known not to be as they should be
 
 	History []Run // newest last; the page draws the newest 48
@@ -84,6 +86,17 @@ type Verification struct {
 	Bytes        int64 // downloaded and hashed
 	BytesTotal   int64 // stored
 	Problems     int64
+
+	ReadBytes int64     // of those stored, what was ever read back and found good
+	ReadSince time.Time // all of that was read back then or later; zero: nothing was
+}
+
+// Drill is how the last trial restore went.
+type Drill struct {
+	At       time.Time // when it began; zero: there was none
+	Snapshot int64
+	Duration time.Duration
+	Error    string // why it failed; empty: it went well
 }
 
 // Outcome is how a run ended.

@@ -1,0 +1,304 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// RepairFrom is where a repair takes what an archive has lost. What it finds there is held
+// against the hashes in the manifests before anything is changed.
+type RepairFrom struct {
+	Source  Source     // the database's directory; nil: there is none
+	Copies  []*Archive // copies of the archive
+	Scratch string     // the directory for objects over 16 MiB on their way; empty: os.TempDir
+}
+
+// errNoHelp: no place has the bytes that were stored.
+var errNoHelp = errors.New("nothing that was given has the bytes that were stored")
+
+// repair puts back what was found missing or damaged: the same bytes under the same key.
+// A damaged object is deleted first, the sole exception to the rule that only prune
+// deletes (format.md, fine print), and only once the right bytes are at hand. What could be
+// mended is moved from the problems to what was repaired; of the rest is said why not.
+func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
+	r := &repairing{verification: v, from: from}
+	defer r.close()
+	var rest []Problem
+	defer func() { v.lookAgain = r.again }()
+	mended := map[string]error{} // by key: an object may have several problems
+	for _, p := range v.report.Problems {
+		err, known := mended[p.Object]
+		if !known {
+			err = r.object(ctx, &p)
+			mended[p.Object] = err
+		}
+		switch {
+		case err == nil:
+			v.report.Repaired = append(v.report.Repaired, p)
+			if n := v.needs[p.Object]; n != nil {
+				n.bad, n.read = false, true // it was hashed on its way back
+			}
+			continue
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		p.Detail += "; it cannot be mended: " + err.Error()
+		rest = append(rest, p)
+	}
+	v.report.Problems = slices.Clip(append([]Problem{}, rest...))
+	return nil
+}
+
+type repairing struct {
+	*verification
+	from    *RepairFrom
+	capture *source.Capture // of the source, once it was needed
+	failed  error           // why there is none
+	again   bool            // a manifest or page was put back, which names more
+}
+
+func (r *repairing) close() {
+	if r.capture != nil {
+		r.capture.Close()
+	}
+}
+
+// object puts back one object.
+func (r *repairing) object(ctx context.Context, p *Problem) error {
+	switch p.What {
+	case "missing", "size", "checksum", "content", "manifest":
+	default: // chain, witness: what is there is another than was seen
+		if _, known := r.expected(p.Object); !known {
+			return errors.New("nobody knows which is the right one")
+		}
+	}
+	content, sums, err := r.find(ctx, p.Object)
+	if err != nil {
+		return err
+	}
+	defer content.release()
+	if p.What != "missing" || p.Object == manifest.ArchiveKey && r.head.badID {
+		if err := r.store.Delete(ctx, []string{p.Object}); err != nil {
+			return fmt.Errorf("deleting what is there: %w", err)
+		}
+	}
+	if _, err = r.store.Put(ctx, p.Object, content, sums); err != nil {
+		return err
+	}
+	r.again = r.again || r.needs[p.Object] == nil // what it names has not been looked at
+	return nil
+}
+
+// find looks for the bytes of an object, first in copies, which have them as they were
+// stored, then in the source.
+func (r *repairing) find(ctx context.Context, key string) (*copyContent, Sums, error) {
+	var errs []error
+	want, known := r.expected(key)
+	for _, c := range r.from.Copies {
+		content, sums, err := r.fromCopy(ctx, c, key, want, known)
+		if err == nil {
+			return content, sums, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	n := r.needs[key]
+	if r.from.Source != nil && n != nil && len(n.parts) > 0 {
+		content, sums, err := r.fromSource(ctx, key, n)
+		if err == nil {
+			return content, sums, nil
+		}
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return nil, Sums{}, errNoHelp
+	}
+	return nil, Sums{}, errors.Join(errs...)
+}
+
+// expected is what is known of an object's stored bytes. Of a manifest it is what the
+// ledger or the one that follows it says of it.
+func (r *repairing) expected(key string) (sums Sums, known bool) {
+	if n, ok := manifest.ParseManifestKey(key); ok {
+		if ref, ok := r.refs[n]; ok {
+			return Sums{SHA256: ref.SHA256, Size: -1}, true
+		}
+		return Sums{Size: -1}, false
+	}
+	n := r.needs[key]
+	k, ok := manifest.ParseObjectKey(key)
+	if n == nil || !ok {
+		return Sums{Size: -1}, false
+	}
+	if k.Prefix == manifest.BundlesPrefix {
+		return Sums{SHA256: k.Hash, Size: -1}, true
+	}
+	sums = Sums{Size: n.stored.Size, SHA256: n.stored.SHA256, CRC32C: n.stored.CRC32C}
+	if sums.SHA256.IsZero() {
+		sums.SHA256 = k.Hash
+	}
+	return sums, true
+}
+
+// fromCopy reads an object of a copy. One of which no hash is known, such as the newest
+// manifest, is taken as the copy has it, if it decodes.
+func (r *repairing) fromCopy(ctx context.Context, c *Archive, key string, want Sums, known bool) (*copyContent, Sums, error) {
+	o, err := c.store.Stat(ctx, key)
+	if err != nil {
+		return nil, Sums{}, fmt.Errorf("the copy: %w", err)
+	}
+	to, content, err := scratchSpace(r.from.Scratch, o.Size)
+	if err != nil {
+		return nil, Sums{}, err
+	}
+	s := newSummer()
+	body := &resumed{ctx: ctx, a: c, key: key, left: o.Size}
+	_, err = io.Copy(io.MultiWriter(io.NewOffsetWriter(to, 0), s), body)
+	body.close()
+	got := s.sums()
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the copy: %w", err)
+	case known && got.SHA256 != want.SHA256:
+		err = fmt.Errorf("the copy's is not what was stored either: it hashes to %s, not to %s", got.SHA256, want.SHA256)
+	case !known:
+		err = r.plausible(key, content, o.Size)
+	}
+	if err != nil {
+		content.release()
+		return nil, Sums{}, err
+	}
+	return content, got, nil
+}
+
+// plausible looks whether an object of which no hash is known is of this archive.
+func (r *repairing) plausible(key string, content io.ReaderAt, size int64) error {
+	n, isManifest := manifest.ParseManifestKey(key)
+	k, isObject := manifest.ParseObjectKey(key)
+	if size > manifest.MaxManifestBytes || !isManifest && key != manifest.ArchiveKey && (!isObject || k.Prefix != manifest.PagesPrefix) {
+		return errNoHelp
+	}
+	b := make([]byte, size)
+	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
+		return err
+	}
+	id := ""
+	switch {
+	case isManifest:
+		m, err := manifest.DecodeManifest(b, n)
+		if err != nil {
+			return err
+		}
+		id = m.Archive
+	case isObject: // the hash in its name is that of what it says
+		if hash, err := r.codec.Hash(b); err != nil || hash != k.Hash {
+			return fmt.Errorf("the copy's is not what its name says either: %w", errors.Join(ErrDamaged, err))
+		}
+		return nil
+	default:
+		a, err := manifest.DecodeArchive(b)
+		if err != nil {
+			return err
+		}
+		id = a.ID
+	}
+	if id != r.head.archiveID() {
+		return fmt.Errorf("the copy is of another archive, %s", id)
+	}
+	return nil
+}
+
+// fromSource makes an object anew from the files of the database: what was stored as it
+// was, and is there still.
+func (r *repairing) fromSource(ctx context.Context, key string, n *need) (*copyContent, Sums, error) {
+	if r.capture == nil && r.failed == nil {
+		r.capture, r.failed = r.from.Source.Capture(ctx, func(source.File) bool { return true })
+	}
+	if r.failed != nil {
+		return nil, Sums{}, fmt.Errorf("capturing the source: %w", r.failed)
+	}
+	for _, p := range n.parts {
+		if p.part.Encoding != manifest.Plain {
+			return nil, Sums{}, errors.New("it was stored encoded, which gives other bytes each time; the next backup stores the file afresh, if it is still in the source, and a copy of the archive mends the older snapshots")
+		}
+	}
+	size := n.size
+	to, content, err := scratchSpace(r.from.Scratch, size)
+	if err != nil {
+		return nil, Sums{}, err
+	}
+	sums, err := r.rebuild(ctx, key, n, to, content, size)
+	if err != nil {
+		content.release()
+		return nil, Sums{}, err
+	}
+	return content, sums, nil
+}
+
+func (r *repairing) rebuild(ctx context.Context, key string, n *need, to io.WriterAt, content io.ReaderAt, size int64) (Sums, error) {
+	for _, p := range n.parts {
+		if ctx.Err() != nil {
+			return Sums{}, context.Cause(ctx)
+		}
+		f, err := r.capture.Open(p.file)
+		if err != nil {
+			return Sums{}, fmt.Errorf("the source: %s: %w", p.file, err)
+		}
+		_, err = io.Copy(io.NewOffsetWriter(to, offsetOf(p.part)), io.NewSectionReader(f, p.at, p.part.Size))
+		f.Close()
+		if err != nil {
+			return Sums{}, fmt.Errorf("the source: %s: %w", p.file, err)
+		}
+	}
+	s := newSummer()
+	if _, err := io.Copy(s, io.NewSectionReader(content, 0, size)); err != nil {
+		return Sums{}, err
+	}
+	got := s.sums()
+	if k, _ := manifest.ParseObjectKey(key); got.SHA256 != k.Hash || got.Size != size {
+		return Sums{}, fmt.Errorf("the source does not have it any more as it was stored (%s)", strings.Join(filesOf(n), ", "))
+	}
+	return got, nil
+}
+
+func filesOf(n *need) []string {
+	var names []string
+	for _, p := range n.parts {
+		if !slices.Contains(names, p.file) && len(names) < 5 {
+			names = append(names, p.file)
+		}
+	}
+	return names
+}
+
+// scratchSpace is room for so many bytes: in memory or, for many, in a file without a name.
+func scratchSpace(dir string, size int64) (to io.WriterAt, content *copyContent, err error) {
+	if size <= copyInMemory {
+		b := make(memoryFile, size)
+		return b, &copyContent{bytes.NewReader(b), func() {}}, nil
+	}
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	f, err := os.CreateTemp(dir, ".strongroom-repair-*")
+	if err == nil {
+		if err = os.Remove(f.Name()); err != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a scratch file: %w", err)
+	}
+	return f, &copyContent{f, func() { f.Close() }}, nil
+}
