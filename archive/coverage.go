@@ -13,10 +13,10 @@ import (
 
 // Coverage is how much of an archive was ever read back and found good, and when.
 type Coverage struct {
-	Objects int       `json:"objects"`        // data objects and bundles that the snapshots need
-	Bytes   int64     `json:"bytes"`          // stored bytes of those
-	Read    int       `json:"read"`           // of the objects, those that were read back at some time
-	Since   time.Time `json:"since,omitzero"` // all of those were read back at this time or later
+	Objects   int       `json:"objects"`        // data objects and bundles that the snapshots need
+	Bytes     int64     `json:"bytes"`          // stored bytes of those
+	Read      int       `json:"read"`           // of the objects, those that were read back at some time
+	Since     time.Time `json:"since,omitzero"` // all of those were read back at this time or later
 	ReadBytes int64     `json:"read_bytes"`     // stored bytes of those that were read back at some time
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -130,6 +131,13 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 		}
 	}
 	return v.report, nil
+}
+
+// With is the same archive with identities that open what is encrypted.
+func (a *Archive) With(d *encoding.Decoder) *Archive {
+	b := a.afresh()
+	b.decoder = d
+	return b
 }
 
 // afresh is the same archive with nothing remembered, so that all is read again.

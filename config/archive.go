@@ -57,6 +57,9 @@ func (s *section) shared(a *Archive) {
 	if v := s.verify(a.Location()); v != nil {
 		a.Verify = v
 	}
+	if v := s.drill(a.Location()); v != nil {
+		a.Drill = v
+	}
 	if v := s.retention(a.Location()); v != nil {
 		a.Retention = v
 	}

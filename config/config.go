@@ -8,8 +8,7 @@
 //	}
 //
 // The file is YAML, decoded strictly: an unknown key, a key that is there twice, a value
-// of the wrong type or one that cannot work is refused, as is a key of a later version,
-// for it must not look as if it had an effect. All that is wrong is reported at once, as
+// of the wrong type or one that cannot work is refused. All that is wrong is reported at once, as
 // an *Error, with line, column, the text of the line, and what to do about it. After
 // that, a Config can be relied on: whatever can be known to be wrong without looking at
 // the disk or the network has been refused.
@@ -79,6 +78,7 @@ type Archive struct {
 	Transfers   int           `yaml:"transfers"`   // objects in flight, 1 to MaxTransfers
 	Bandwidth   *Bandwidth    `yaml:"bandwidth"`   // sent and received; nil: no limit
 	Verify      *Verify       `yaml:"verify"`      // nil: only by hand
+	Drill       *Drill        `yaml:"drill"`       // nil: only by hand, and without a command
 	Retention   *Retention    `yaml:"retention"`   // nil: nothing is removed
 	Notify      []string      `yaml:"notify"`      // URLs of who is told; there are secrets in them
 

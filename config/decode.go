@@ -37,7 +37,7 @@ func (d *decoder) decode(data []byte) *Config {
 	c.HTTP = top.http()
 	shared := Archive{Transfers: DefaultTransfers, TimeZone: "UTC"}
 	if e, ok := top.entries["defaults"]; ok {
-		if s, ok := d.section(e.value, "in defaults", sharedKeys(), laterKeys()...); ok {
+		if s, ok := d.section(e.value, "in defaults", sharedKeys()); ok {
 			s.shared(&shared)
 		}
 	}
@@ -62,7 +62,7 @@ func (d *decoder) archives(top *section, shared *Archive) []Archive {
 	var all []Archive
 	names, destinations := map[string]position{}, map[string]position{}
 	for _, n := range list.Values {
-		s, ok := d.section(n, "in an archive", keys[Archive](), laterKeys()...)
+		s, ok := d.section(n, "in an archive", keys[Archive]())
 		if !ok {
 			continue
 		}
@@ -84,11 +84,6 @@ func withoutSlash(destination string) string {
 		path += "?" + query
 	}
 	return path
-}
-
-// laterKeys are those of an archive that this version does not have yet.
-func laterKeys() []string {
-	return []string{"drill"}
 }
 
 // sharedKeys are those of an archive that the section defaults may hold.

@@ -13,7 +13,7 @@ func TestErrorText(t *testing.T) {
     source: {dir: /var/lib/orders, layuot: je}
     destination: s3://AKIA:secret@backups/orders
     scheduel: "@daily"
-    drill: {command: true}
+    compression: lz4
 `)
 	const want = `strongroom.yaml:3:36: unknown key "layuot" in source; the nearest valid key is layout
     3 |     source: {dir: /var/lib/orders, layuot: je}
@@ -24,9 +24,9 @@ strongroom.yaml:4:18: destination has credentials in it (before the @); remove t
 strongroom.yaml:5:5: unknown key "scheduel" in an archive; the nearest valid key is schedule
     5 |     scheduel: "@daily"
       |     ^
-strongroom.yaml:6:5: this version does not have drill yet; remove it
-    6 |     drill: {command: true}
-      |     ^`
+strongroom.yaml:6:18: compression cannot be "lz4"; it is none or zstd, or zstd with a level: zstd:fastest, which is the same, zstd:normal, zstd:better, zstd:best
+    6 |     compression: lz4
+      |                  ^`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nnot\n%s", err, want)
 	}
@@ -115,6 +115,10 @@ func TestProblems(t *testing.T) {
 		{archive("encryption: {}"), "6:17", "recipients is missing"},
 		{archive("encryption: {recipients: []}"), "6:30", "recipients is empty"},
 		{archive("encryption: {recipients: [age1nonsense]}"), "6:30", "recipient 1: this is no age public key"},
+		{archive("drill: {}"), "6:12", "drill is empty"},
+		{archive("drill: {schedule: '@close'}"), "6:23", "drill cannot be scheduled @close"},
+		{archive("drill: {schedule: '@daily', timeout: 5m}"), "6:33", "timeout has no effect without command"},
+		{archive("drill: {command: x, scratch: here}"), "6:34", "must be an absolute path"},
 		{archive("retention: {last: 0}"), "6:23", "last must be a whole number from 1"},
 		{archive("retention: {schedule: '@weekly'}"), "6:16", "retention has no rule"},
 		{archive("retention: {last: 3, schedule: '@close'}"), "6:36", "retention cannot be scheduled @close"},
@@ -150,7 +154,7 @@ func TestProblems(t *testing.T) {
 		{archive("") + "state_dir: x\n", "6:12", "state_dir must be an absolute path"},
 		{archive("") + "defaults: {name: x}\n", "6:12", "there is no default for name"},
 		{archive("") + "defaults: {layout: je}\n", "6:12", "the key layout belongs in the source"},
-		{archive("") + "defaults: {drill: x}\n", "6:12", "does not have drill yet"},
+		{archive("") + "defaults: {drill: x}\n", "6:19", "this is a text"},
 		{archive("") + "  - {name: orders, source: {dir: /x}, destination: 'file:///x'}\n", "6:12", "the same name, the first in line 2"},
 		{archive("") + "  - {name: b, source: {dir: /x}, destination: 'file:///backup'}\n", "6:47", "the same destination, the first in line 5"},
 		{archive("node: \xff"), "6:1", "not UTF-8"},

@@ -127,6 +127,7 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 	agree(t, root, a.at(t, root, "source"), reflect.TypeFor[Source](), keys[Source](), []string{"dir"})
 	agree(t, root, root.at(t, root, "http"), reflect.TypeFor[HTTP](), keys[HTTP](), nil)
 	agree(t, root, a.at(t, root, "verify"), reflect.TypeFor[Verify](), keys[Verify](), []string{"schedule"})
+	agree(t, root, a.at(t, root, "drill"), reflect.TypeFor[Drill](), keys[Drill](), nil)
 	agree(t, root, a.at(t, root, "encryption"), reflect.TypeFor[Encryption](), keys[Encryption](), []string{"recipients"})
 	agree(t, root, a.at(t, root, "retention"), reflect.TypeFor[Retention](), keys[Retention](), nil)
 	agree(t, root, root.at(t, root, "defaults"), reflect.TypeFor[Archive](), sharedKeys(), nil)

@@ -26,9 +26,8 @@ type entry struct {
 }
 
 // section reads a mapping and reports the keys that do not belong there. It returns false
-// when there is no mapping. Where is "in an archive" and the like; later holds the keys
-// of later versions.
-func (d *decoder) section(n ast.Node, where string, valid []string, later ...string) (*section, bool) {
+// when there is no mapping. Where is "in an archive" and the like.
+func (d *decoder) section(n ast.Node, where string, valid []string) (*section, bool) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
 		d.errors.add(place(n.GetToken()), "%s; there must be keys with values here: %s", describe(n), strings.Join(valid, ", "))
@@ -54,19 +53,16 @@ func (d *decoder) section(n ast.Node, where string, valid []string, later ...str
 			if near, ok := Nearest(key.Value, valid); ok {
 				s.meant = append(s.meant, near)
 			}
-			d.errors.add(at, "%s", refusal(key.Value, where, valid, later))
+			d.errors.add(at, "%s", refusal(key.Value, where, valid))
 		}
 	}
 	return s, true
 }
 
 // refusal says why a key is not one, and what may have been meant.
-func refusal(key, where string, valid, later []string) string {
-	known := slices.Concat(valid, later)
-	near, ok := Nearest(key, known)
+func refusal(key, where string, valid []string) string {
+	near, ok := Nearest(key, valid)
 	switch {
-	case slices.Contains(later, key):
-		return "this version does not have " + key + " yet; remove it"
 	case where == "in defaults" && slices.Contains(keys[Archive](), key):
 		return "there is no default for " + key + ": each archive has its own; move it there"
 	case where != "in source" && slices.Contains(keys[Source](), key):

@@ -51,11 +51,11 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case is(errInterrupted) || (ctx.Err() != nil && is(context.Canceled)):
 		return exitInterrupted
-	case is(archive.ErrDamaged, archive.ErrGone, errLogDamaged, errLogLeftOut):
+	case is(archive.ErrDamaged, archive.ErrGone, archive.ErrDrillFailed, errLogDamaged, errLogLeftOut):
 		return exitDamaged
 	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrNoCopy, archive.ErrLostRace, source.ErrMissing, source.ErrEmpty):
 		return exitConflict
-	case is(archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrNoFile, errLogMissing):
+	case is(archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrNoFile, errLogMissing, errNotArchived):
 		return exitNotFound
 	case errors.As(err, &wrong) || errors.As(err, &badConfig):
 		return exitUsage

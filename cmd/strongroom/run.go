@@ -136,7 +136,10 @@ func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archiv
 			}
 			return res, err
 		},
-		Source:   j.openSource,
+		Source: j.openSource,
+		Drill: func(ctx context.Context, d config.Drill) (*archive.DrillReport, error) {
+			return a.drillKept(ctx, to, d)
+		},
 		Requests: s.counter.Requests,
 		Failures: s.counter.Failures,
 		Close:    to.bucket.Close,

@@ -17,13 +17,16 @@ import (
 func (a *app) verifyCommand() *cobra.Command {
 	var o archive.VerifyOptions
 	var sample string
+	var r repairFlags
 	c := &cobra.Command{
 		Use:   "verify ARCHIVE[@S]...",
 		Short: "Check that an archive holds what its manifests say",
 		Long: `Check that an archive holds what its manifests say: the chain of manifests, each of
 them, and the presence and size of every object. Only --read-data finds bytes that have
-gone bad: it fetches and hashes everything; --sample does so with a part, chosen at
-random. Exit code 3 when something is wrong.`,
+gone bad: it fetches and hashes everything; --sample does so with a part, what was longest
+not read back first. What a look at a whole archive finds is kept in the archive. --repair
+puts back what is missing or damaged, from copies (--from) or, where nothing was compressed or
+encrypted, from the configured source. Exit code 3 when something is wrong, and stays so.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("which archive? strongroom verify ARCHIVE[@S]...")
@@ -37,12 +40,16 @@ random. Exit code 3 when something is wrong.`,
 					return usageError{fmt.Errorf("--sample: %w", err)}
 				}
 			}
-			return a.verifyAll(c, args, o)
+			return a.verifyAll(c, args, o, &r)
 		},
 	}
 	c.Flags().BoolVar(&o.Checksums, "checksums", false, "ask the provider for the checksum of every object")
 	c.Flags().BoolVar(&o.ReadData, "read-data", false, "fetch and hash everything")
 	c.Flags().StringVar(&sample, "sample", "", "fetch and hash this part of the stored bytes, such as 5%")
+	c.Flags().BoolVar(&r.repair, "repair", false, "put back what is missing or damaged")
+	c.Flags().StringArrayVar(&r.from, "from", nil, "with --repair: take it from this copy of the archive, a `URL` or a name (repeatable)")
+	c.Flags().StringVar(&r.source, "source", "", "with --repair and a URL: take it from the log files in this `DIR`")
+	c.Flags().BoolVar(&r.noProof, "no-proof", false, "write nothing: do not keep in the archive what was found")
 	a.identityFlag(c)
 	return c
 }
@@ -59,7 +66,11 @@ type verified struct {
 	MS int64 `json:"ms"`
 }
 
-func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions) error {
+func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions, rep *repairFlags) error {
+	if err := rep.check(args); err != nil {
+		return err
+	}
+
 	// Several snapshots of one archive are one look at it.
 	var order []string
 	wanted := map[string][]archive.Selector{}
@@ -83,7 +94,7 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 		if whole[where] {
 			o.Snapshots = nil
 		}
-		r, err := a.verify(c, where, o)
+		r, err := a.verify(c, where, o, rep)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			if c.Context().Err() != nil {
@@ -109,18 +120,29 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 	return errors.Join(err, failed)
 }
 
-func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions) (_ *verified, err error) {
+func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions, rep *repairFlags) (_ *verified, err error) {
 	from, err := a.open(c.Context(), where)
 	if err != nil {
 		return nil, err
 	}
 	defer from.close(&err)
+	o.Proof, o.Tool = !rep.noProof, tool()
+	if rep.repair {
+		var done func()
+		if o.Repair, done, err = a.repairFrom(c.Context(), where, rep); err != nil {
+			return nil, err
+		}
+		defer done()
+	}
 	stop := a.watch(c.Context(), "verify", from.progress)
 	defer stop()
 	start := time.Now()
 	report, err := from.Verify(c.Context(), o)
 	if err != nil {
 		return nil, about(from.name, "verifying "+from.name, err)
+	}
+	if report.Unproven != "" {
+		a.log.Warn("what was found is not kept in the archive; --no-proof does without", "archive", from.name, "error", report.Unproven)
 	}
 	return &verified{from.name, report, time.Since(start).Milliseconds()}, nil
 }
@@ -134,6 +156,9 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		if len(p.Snapshots) > 0 {
 			fmt.Fprintf(w, "    snapshots: %s\n", numbers(p.Snapshots))
 		}
+	}
+	for _, p := range v.Repaired {
+		fmt.Fprintf(w, "repaired: %s was %s\n", p.Object, map[bool]string{true: "missing", false: "damaged"}[p.What == "missing"])
 	}
 	for _, d := range v.Damaged {
 		fmt.Fprintf(w, "note: %s was damaged when it was archived; in snapshots %s\n", d.File, numbers(d.Snapshots))
@@ -150,6 +175,9 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		verdict = fmt.Sprintf("all is there and every byte is right (%s read)", size(v.ReadBytes))
 	}
 	fmt.Fprintf(w, "%s: %s, %s, %s: %s\n", v.Name, plural(v.Snapshots, "snapshot"), plural(v.Objects, "object"), size(v.Bytes), verdict)
+	if c := v.Coverage; !c.Since.IsZero() && (o.ReadData || o.Sample > 0) {
+		fmt.Fprintf(w, "read back so far: %d of %s, %s of %s, all of it since %s\n", c.Read, plural(c.Objects, "object"), size(c.ReadBytes), size(c.Bytes), stamp(c.Since))
+	}
 	if o.Checksums && !o.ReadData {
 		fmt.Fprintf(w, "checksums: %s compared; of %d there is none to compare, and only --read-data checks those\n", plural(v.Compared, "object"), v.Uncompared)
 	}

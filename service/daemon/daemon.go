@@ -40,6 +40,8 @@ type Archive struct {
 	Backup func(ctx context.Context) (*archive.BackupResult, error)
 	// Source opens the directory of log files.
 	Source func() (*source.Directory, error)
+	// Drill restores the newest snapshot on trial.
+	Drill func(ctx context.Context, d config.Drill) (*archive.DrillReport, error)
 	// Requests and Failures count what was asked of the provider, by kind.
 	Requests, Failures func() map[string]int64
 	Close              func() error
@@ -100,6 +102,9 @@ func (d *Daemon) Set(c *config.Config) {
 		jobs = append(jobs, k.backupJob(one))
 		if one.Verify != nil {
 			jobs = append(jobs, k.verifyJob(one))
+		}
+		if one.Drill != nil && one.Drill.Schedule != "" {
+			jobs = append(jobs, k.drillJob(one))
 		}
 		if one.Retention != nil && one.Retention.Schedule != "" {
 			jobs = append(jobs, k.pruneJob(one))
@@ -200,6 +205,6 @@ func (d *Daemon) ended(j service.JobStatus) {
 // versionOf is the same for archives whose runs are the same.
 func versionOf(c *config.Config, one *config.Archive) string {
 	v := *one
-	v.Notify, v.Verify, v.Retention, v.Bandwidth = nil, nil, nil, nil
+	v.Notify, v.Verify, v.Drill, v.Retention, v.Bandwidth = nil, nil, nil, nil, nil
 	return fmt.Sprintf("%+v %s %s", v, one.Bandwidth.ID(), c.StateDir)
 }

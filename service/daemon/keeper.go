@@ -44,6 +44,7 @@ type known struct {
 	recoverable  web.Point
 	damaged      []string
 	verification web.Verification
+	drills       drills
 	spent        web.Histogram
 }
 
@@ -62,6 +63,9 @@ func (d *Daemon) newKeeper(c *config.Config, one *config.Archive, version string
 		d.o.Log.Warn("what the last verification found is forgotten", "archive", k.name, "error", err)
 	}
 	k.known.verification = v
+	if k.known.drills, err = readDrills(d.drillFile(k.name), one.Destination); err != nil {
+		d.o.Log.Warn("how the last drill went is forgotten", "archive", k.name, "error", err)
+	}
 	return k
 }
 
@@ -287,7 +291,7 @@ func (k *keeper) state(j *service.JobStatus, now time.Time) web.Archive {
 	defer k.mu.Unlock()
 	a := web.Archive{
 		Name: k.name, Destination: providers.Redact(k.one.Destination), Layout: k.known.layout, Schedule: k.one.Schedule,
-		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.verification, Spent: k.known.spent,
+		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.verification, LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent,
 		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
 		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
 		LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},

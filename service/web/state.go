@@ -21,7 +21,7 @@ const (
 // State returns how the archive is.
 func (a *Archive) State() State {
 	switch {
-	case len(a.Damaged) > 0 || a.LastVerification.Problems > 0:
+	case len(a.Damaged) > 0 || a.LastVerification.Problems > 0 || a.LastDrill.Error != "":
 		return StateDamaged
 	case a.FailuresInRow > 0:
 		return StateFailing
@@ -66,6 +66,8 @@ func (a *Archive) sentence(now time.Time) string {
 	case StateDamaged:
 		if n := int64(len(a.Damaged)); n > 0 {
 			parts[0] += ", but " + count(n, "file") + " in it cannot be trusted"
+		} else if a.LastVerification.Problems == 0 {
+			parts[0] += ", but the last trial restore failed"
 		} else {
 			parts[0] += ", but the last verification found " + count(a.LastVerification.Problems, "problem")
 		}

@@ -33,7 +33,7 @@ type Archive struct {
 	LastVerification   Verification
 	LastDrill          Drill     // the last that was made
 	ProvenRestore      time.Time // when a drill last went well; zero: never
-	Damaged            []string // files of the newest snapshot that are known not to be as they should be
+	Damaged            []string  // files of the newest snapshot that are known not to be as they should be
 
 	History []Run // newest last; the page draws the newest 48
 

@@ -1,0 +1,114 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// NotArchived is a file that is not in a snapshot as it is now, and why.
+type NotArchived struct {
+	File string `json:"file"`
+	Why  string `json:"why"`
+}
+
+// Archived looks whether local files, as they are now, are in a snapshot: by the hash of
+// their content, under the name that they have below dir. What it does not return may be
+// deleted: the snapshot has all of it. It is what a database's cleaner asks, so whatever is
+// in doubt is not archived. Tails are not: the database still writes them.
+func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string, files []string) ([]NotArchived, error) {
+	proof, err := a.LatestProof(ctx, manifest.ProofVerify)
+	if err != nil {
+		return nil, err
+	}
+	bad := map[string]bool{} // what the last look at the archive found missing or damaged
+	if proof != nil {
+		for i := range proof.Problems {
+			bad[proof.Problems[i].Object] = true
+		}
+	}
+	var missing []NotArchived
+	for _, file := range files {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if why := archived(ctx, m, bad, dir, file); why != "" {
+			missing = append(missing, NotArchived{file, why})
+		}
+	}
+	return missing, nil
+}
+
+// archived says why a file is not; empty: it is.
+func archived(ctx context.Context, m *manifest.Manifest, bad map[string]bool, dir, file string) string {
+	name, err := nameBelow(dir, file)
+	if err != nil {
+		return err.Error()
+	}
+	e := entry(m.Files, name)
+	switch {
+	case e == nil:
+		return fmt.Sprintf("snapshot %d has no %s", m.Sequence, name)
+	case e.State != manifest.Closed:
+		return fmt.Sprintf("snapshot %d has only the beginning of it, as it was still being written", m.Sequence)
+	case slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return bad[p.Object] }):
+		return "the last verify found what was stored of it missing or damaged; make a backup, which stores it afresh"
+	case e.Damaged():
+		return fmt.Sprintf("it was damaged when it was archived with snapshot %d", m.Sequence)
+	}
+	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(name)))
+	if err != nil {
+		return "it cannot be read: " + reason(err)
+	}
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil || !before.Mode().IsRegular() {
+		return "it is no regular file"
+	}
+	s := newSummer()
+	if err := pass(ctx, f, 0, before.Size(), s); err != nil {
+		return "it cannot be read: " + reason(err)
+	}
+	after, err := f.Stat()
+	switch got := s.sums(); {
+	case err != nil || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()):
+		return "it is being written to"
+	case got.Size != e.Size || got.SHA256 != e.SHA256:
+		return fmt.Sprintf("snapshot %d has other content under this name", m.Sequence)
+	}
+	return ""
+}
+
+// nameBelow is the name that a file has in an archive.
+func nameBelow(dir, file string) (string, error) {
+	if !filepath.IsAbs(file) {
+		if _, err := os.Lstat(file); err != nil { // a name as the archive has it
+			file = filepath.Join(dir, file)
+		} else if file, err = filepath.Abs(file); err != nil {
+			return "", fmt.Errorf("its path: %w", err)
+		}
+	}
+	root, err1 := filepath.EvalSymlinks(dir)
+	parent, err2 := filepath.EvalSymlinks(filepath.Dir(file))
+	if err1 != nil || err2 != nil {
+		return "", errors.New("it is not there")
+	}
+	rel, err := filepath.Rel(root, filepath.Join(parent, filepath.Base(file)))
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", fmt.Errorf("it does not lie below %s", dir)
+	}
+	return filepath.ToSlash(rel), nil
+}
+
+func reason(err error) string {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err.Error()
+	}
+	return err.Error()
+}

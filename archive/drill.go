@@ -1,0 +1,138 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// ErrDrillFailed: a snapshot could not be restored on trial, or what was restored did not
+// stand the user's check.
+var ErrDrillFailed = errors.New("the drill failed")
+
+// DrillOptions says how a drill is made.
+type DrillOptions struct {
+	Scratch string // the directory below which the snapshot is restored; empty: os.TempDir
+	// Check looks at the restored directory; nil: that the content hashes right is enough.
+	Check   func(ctx context.Context, dir string) error
+	Command string // what Check runs, for the proof
+	Tool    string // program name and version, for the proof
+}
+
+// DrillReport is how a drill went.
+type DrillReport struct {
+	Snapshot int64         // that was restored
+	Started  time.Time     // when it began
+	Took     time.Duration // with the check, and without clearing up
+	Restored *RestoreResult
+	Unproven string // why the proof could not be stored
+}
+
+// Drill restores a snapshot to a directory of its own, has it checked, stores a proof of
+// how that went, and removes the directory. If the restore or the check fails, that is
+// ErrDrillFailed, with why. What a drill left behind that was killed is removed by the next
+// one in the same place.
+func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOptions) (*DrillReport, error) {
+	r := &DrillReport{Snapshot: m.Sequence, Started: time.Now()}
+	dir, err := newDrillDir(o.Scratch)
+	if err != nil {
+		return r, fmt.Errorf("drill: %w", err)
+	}
+	defer dir.remove()
+	failed := a.drill(ctx, m, filepath.Join(dir.path, "restored"), &o, r)
+	r.Took = time.Since(r.Started)
+	if ctx.Err() != nil {
+		return r, fmt.Errorf("drill: %w", context.Cause(ctx))
+	}
+	proof := manifest.Proof{
+		Archive: m.Archive, Kind: manifest.ProofDrill, Created: r.Started, DurationMS: r.Took.Milliseconds(), Tool: o.Tool,
+		Outcome: manifest.OutcomeOK, Snapshot: m.Sequence, Command: o.Command,
+	}
+	if failed != nil {
+		proof.Outcome, proof.Why = manifest.OutcomeFailed, failed.Error()
+	}
+	if err := a.putProof(ctx, &proof); err != nil {
+		r.Unproven = err.Error()
+	}
+	if failed != nil {
+		return r, fmt.Errorf("snapshot %d: %w: %w", m.Sequence, ErrDrillFailed, failed)
+	}
+	return r, nil
+}
+
+func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o *DrillOptions, r *DrillReport) (err error) {
+	if r.Restored, err = a.Restore(ctx, m, to, RestoreOptions{}); err != nil {
+		return err
+	}
+	if o.Check == nil {
+		return nil
+	}
+	return o.Check(ctx, to)
+}
+
+// A drillDir is a directory for one drill. Who lives holds a lock on a file in it.
+type drillDir struct {
+	path string
+	lock *os.File
+}
+
+const drillPrefix = "strongroom-drill-"
+
+func newDrillDir(scratch string) (*drillDir, error) {
+	if scratch == "" {
+		scratch = os.TempDir()
+	}
+	removeDeadDrills(scratch)
+	path, err := os.MkdirTemp(scratch, drillPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("making a directory to restore to: %w", err)
+	}
+	d := &drillDir{path: path}
+	if d.lock, err = os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600); err == nil {
+		err = unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
+		d.remove()
+		return nil, fmt.Errorf("locking the directory to restore to: %w", err)
+	}
+	return d, nil
+}
+
+func (d *drillDir) remove() {
+	if d.lock != nil {
+		defer d.lock.Close()
+	}
+	os.RemoveAll(d.path)
+}
+
+// removeDeadDrills removes the directories that nobody holds. One that is a moment old may
+// not be locked yet.
+func removeDeadDrills(scratch string) {
+	entries, err := os.ReadDir(scratch)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), drillPrefix) || time.Since(info.ModTime()) < time.Minute {
+			continue
+		}
+		path := filepath.Join(scratch, e.Name())
+		lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR, 0)
+		if err != nil {
+			continue
+		}
+		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			os.RemoveAll(path)
+		}
+		lock.Close()
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+)
+
+func (a *app) archivedCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "archived ARCHIVE FILE...",
+		Short: "Say whether local files, as they are now, are in the newest snapshot",
+		Long: `Say whether local files, as they are now, are in the newest snapshot: what a database's
+cleaner asks before it deletes them. Exit code 0 only if every one of them is; 4 if one is
+not, and then the files that are not are printed, with why. Each file is read and hashed.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return usage("strongroom archived ARCHIVE FILE...")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return a.archived(c, args[0], dir, args[1:]) },
+	}
+	c.Flags().StringVar(&dir, "source", "", "the `DIR` below which the files lie (default: the configured source)")
+	return c
+}
+
+// notArchived is how many files are not.
+type notArchived int
+
+func (n notArchived) Error() string { return "not archived as they are now: " + plural(int(n), "file") }
+func (n notArchived) Unwrap() error { return errNotArchived }
+
+var errNotArchived = errors.New("not archived")
+
+func (a *app) archived(c *cobra.Command, where, dir string, files []string) (err error) {
+	if err := noSnapshot("archived", where); err != nil {
+		return err
+	}
+	if dir == "" {
+		if isURL(where) {
+			return usage("say with --source DIR below which directory the files lie")
+		}
+		conf, err := a.config()
+		if err != nil {
+			return err
+		}
+		one, err := named(conf, where)
+		if err != nil {
+			return err
+		}
+		dir = one.Source.Dir
+	}
+	from, m, err := a.snapshot(c.Context(), where, "")
+	if err != nil {
+		return err
+	}
+	defer from.close(&err)
+	missing, err := from.Archived(c.Context(), m, dir, files)
+	if err != nil {
+		return err
+	}
+	report := struct {
+		Name     string                `json:"archive_name"`
+		Snapshot int64                 `json:"snapshot"`
+		Archived int                   `json:"archived"`
+		Missing  []archive.NotArchived `json:"missing"`
+	}{from.name, m.Sequence, len(files) - len(missing), append([]archive.NotArchived{}, missing...)}
+	err = a.print(report, func(w io.Writer) error {
+		for _, f := range missing {
+			fmt.Fprintf(w, "%s: %s\n", f.File, f.Why)
+		}
+		if len(missing) > 0 {
+			return nil
+		}
+		_, err := fmt.Fprintf(w, "%s: %s in snapshot %d as they are now\n", from.name, plural(len(files), "file"), m.Sequence)
+		return err
+	})
+	if err == nil && len(missing) > 0 {
+		err = notArchived(len(missing))
+	}
+	return err
+}

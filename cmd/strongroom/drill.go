@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/service/hook"
+)
+
+func (a *app) drillCommand() *cobra.Command {
+	var which string
+	var given config.Drill
+	c := &cobra.Command{
+		Use:   "drill ARCHIVE[@S]",
+		Short: "Restore a snapshot on trial, and run your own check of it",
+		Long: `Restore a snapshot to a scratch directory, run a command against it, record in the archive
+how that went, and clear up. The command is that of the configuration or of --command, with
+{dir} for the restored directory; it fails the drill by any exit code but 0. Exit code 3
+when the drill failed.`,
+		Args: exactArgs(1, "drill ARCHIVE[@S]"),
+		RunE: func(c *cobra.Command, args []string) error { return a.drill(c.Context(), args[0], which, given) },
+	}
+	snapshotArgs(c, &which)
+	a.identityFlag(c)
+	f := c.Flags()
+	f.StringVar(&given.Command, "command", "", "the `COMMAND` for sh, such as \"java -jar je.jar DbVerify -h {dir}\" (default: the configured one)")
+	f.StringVar(&given.Scratch, "scratch", "", "restore below this `DIR` (default: the configured one, TMPDIR, or /tmp)")
+	f.DurationVar(&given.Timeout, "timeout", 0, "how long the command may take (default: the configured time, or 4h)")
+	return c
+}
+
+func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err error) {
+	where, _, err := selector(arg, which)
+	if err != nil {
+		return err
+	}
+	if !isURL(where) {
+		c, err := a.config()
+		if err != nil {
+			return err
+		}
+		one, err := named(c, where)
+		if err != nil {
+			return err
+		}
+		if s := one.Drill; s != nil {
+			d.Command, d.Scratch, d.Timeout = cmp.Or(d.Command, s.Command), cmp.Or(d.Scratch, s.Scratch), cmp.Or(d.Timeout, s.Timeout)
+			if len(a.identities) == 0 && s.IdentityFile != "" {
+				a.identities = []string{s.IdentityFile}
+			}
+		}
+	}
+	from, m, err := a.snapshot(ctx, arg, which)
+	if err != nil {
+		return err
+	}
+	defer from.close(&err)
+	stop := a.watch(ctx, "drill", from.progress)
+	r, failed := from.Drill(ctx, m, drillOptions(from.name, d))
+	stop()
+	if r.Unproven != "" {
+		a.log.Warn("how the drill went is not recorded in the archive", "archive", from.name, "error", r.Unproven)
+	}
+	if failed != nil && r.Restored == nil {
+		return failed
+	}
+	report := drilled{from.name, r.Snapshot, failed == nil, d.Command, r.Restored.Files, r.Restored.Bytes, r.Took.Milliseconds(), ""}
+	if failed != nil {
+		report.Error = failed.Error()
+	}
+	if err := a.print(report, report.print); err != nil {
+		return err
+	}
+	return failed
+}
+
+type drilled struct {
+	Name     string `json:"archive_name"`
+	Snapshot int64  `json:"snapshot"`
+	OK       bool   `json:"ok"`
+	Command  string `json:"command"`
+	Files    int    `json:"files"`
+	Bytes    int64  `json:"bytes"`
+	MS       int64  `json:"ms"`
+	Error    string `json:"error"`
+}
+
+func (d drilled) print(w io.Writer) error {
+	if !d.OK {
+		return nil // the error says it
+	}
+	checked := "every one checked against its hash"
+	if d.Command != "" {
+		checked += ", and the command is content"
+	}
+	_, err := fmt.Fprintf(w, "%s: snapshot %d was restored on trial: %s, %s, %s, in %d ms\n", d.Name, d.Snapshot, plural(d.Files, "file"), size(d.Bytes), checked, d.MS)
+	return err
+}
+
+func drillOptions(name string, d config.Drill) archive.DrillOptions {
+	o := archive.DrillOptions{Scratch: d.Scratch, Command: d.Command, Tool: tool()}
+	if d.Command != "" {
+		o.Check = func(ctx context.Context, dir string) error {
+			line := strings.ReplaceAll(d.Command, "{dir}", shellWord(dir))
+			env := []string{"STRONGROOM_ARCHIVE=" + name, "STRONGROOM_DIR=" + dir}
+			return hook.Run(ctx, hook.Command{Line: line, Timeout: cmp.Or(d.Timeout, config.DefaultDrillTimeout), Env: env})
+		}
+	}
+	return o
+}
+
+// drillKept is a drill of the newest snapshot, for the service.
+func (a *app) drillKept(ctx context.Context, to *opened, d config.Drill) (*archive.DrillReport, error) {
+	m, err := to.Snapshot(ctx, archive.Selector{})
+	if err != nil {
+		return &archive.DrillReport{Started: time.Now()}, err
+	}
+	x := to.Archive
+	if d.IdentityFile != "" { // the service itself has none
+		ids, err := encoding.LoadIdentities(d.IdentityFile)
+		if err != nil {
+			return &archive.DrillReport{Started: time.Now()}, err
+		}
+		x = x.With(encoding.NewDecoder(ids...))
+	}
+	return x.Drill(ctx, m, drillOptions(to.name, d))
+}

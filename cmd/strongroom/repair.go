@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// repairFlags are what verify takes for a repair.
+type repairFlags struct {
+	repair, noProof bool
+	from            []string
+	source          string
+}
+
+func (r *repairFlags) check(args []string) error {
+	if !r.repair {
+		if len(r.from) > 0 || r.source != "" {
+			return usage("--from and --source go with --repair")
+		}
+		return nil
+	}
+	for _, arg := range args {
+		if err := noSnapshot("verify --repair", arg); err != nil {
+			return err
+		}
+	}
+	if len(args) > 1 && (len(r.from) > 0 || r.source != "") {
+		return usage("--from and --source are for one archive; name one")
+	}
+	return nil
+}
+
+// repairFrom opens the places that a repair takes the lost from; done closes them.
+func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *archive.RepairFrom, done func(), err error) {
+	from := &archive.RepairFrom{}
+	var open []*opened
+	done = func() {
+		for _, o := range open {
+			var ignored error
+			o.close(&ignored)
+		}
+	}
+	for _, place := range r.from {
+		o, err := a.open(ctx, place)
+		if err != nil {
+			done()
+			return nil, nil, err
+		}
+		open = append(open, o)
+		from.Copies = append(from.Copies, o.Archive)
+	}
+	src, err := a.repairSource(where, r)
+	if err != nil && (r.source != "" || len(r.from) == 0) {
+		done()
+		return nil, nil, err
+	}
+	if src != nil {
+		from.Source = src
+	}
+	return from, done, nil
+}
+
+// repairSource is the archive's source, where there is one.
+func (a *app) repairSource(where string, r *repairFlags) (*source.Directory, error) {
+	if isURL(where) {
+		if r.source == "" {
+			if len(r.from) == 0 {
+				return nil, usage("say from where to repair: --from, with a copy of the archive, or --source, with the directory of the log files")
+			}
+			return nil, nil
+		}
+		j, err := adHoc(&backupFlags{dir: r.source}, where)
+		if err != nil {
+			return nil, err
+		}
+		return j.openSource()
+	}
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	one, err := named(c, where)
+	if err != nil {
+		return nil, err
+	}
+	j := configured(c, one, archive.BackupOptions{})
+	return j.openSource()
+}

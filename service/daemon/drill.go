@@ -1,0 +1,113 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/statefile"
+	"github.com/strongroom-dev/strongroom/service/web"
+)
+
+func (k *keeper) drillJob(one *config.Archive) service.Job {
+	k.use()
+	d := *one.Drill
+	return service.Job{
+		Name:     k.name,
+		Task:     "drill",
+		Schedule: schedule(d.Schedule, one.Location()),
+		Version:  fmt.Sprintf("%s %+v", k.version, d),
+		Jitter:   one.Jitter,
+		Run:      func(ctx context.Context) (service.Result, error) { return k.drill(ctx, d) },
+		// Never drilled counts as just drilled, as with verify.
+		Last:    func(context.Context) (time.Time, error) { return k.drilled(), nil },
+		Retired: k.retired,
+	}
+}
+
+func (k *keeper) drilled() time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if at := k.known.drills.Last.At; !at.IsZero() {
+		return at
+	}
+	return k.d.o.Now()
+}
+
+// drill restores the newest snapshot on trial. That it fails is a result, and no reason to
+// try again: it is shown until one goes well.
+func (k *keeper) drill(ctx context.Context, d config.Drill) (service.Result, error) {
+	to, err := k.open(ctx)
+	if err != nil {
+		return service.Result{}, err
+	}
+	r, err := to.Drill(ctx, d)
+	switch {
+	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot):
+		return service.Result{Said: "there is nothing to restore on trial yet"}, nil
+	case err != nil && !errors.Is(err, archive.ErrDrillFailed):
+		return service.Result{}, err
+	}
+	if r.Unproven != "" {
+		k.d.o.Log.Warn("how this drill went is not kept in the archive", "archive", k.name, "error", r.Unproven)
+	}
+	last := web.Drill{At: r.Started.Round(0), Snapshot: r.Snapshot, Duration: r.Took}
+	said := fmt.Sprintf("snapshot %d was restored on trial", r.Snapshot)
+	if err != nil {
+		last.Error, said = err.Error(), "a drill was made"
+		k.d.o.Log.Error("the drill failed: the newest snapshot could not be restored, or did not stand the command", "archive", k.name, "snapshot", r.Snapshot, "error", err)
+	}
+	k.mu.Lock()
+	k.known.drills.Last = last
+	if err == nil {
+		k.known.drills.Proven = last.At
+	}
+	drills := k.known.drills
+	k.mu.Unlock()
+	if err := writeDrills(k.d.drillFile(k.name), k.one.Destination, &drills); err != nil {
+		k.d.o.Log.Warn("how this drill went is not remembered after a restart", "archive", k.name, "error", err)
+	}
+	return service.Result{Said: said}, nil
+}
+
+// drills is what is known of them.
+type drills struct {
+	Last   web.Drill `json:"last"`
+	Proven time.Time `json:"proven"` // when one last went well
+}
+
+// keptDrills is what is kept of them across restarts.
+type keptDrills struct {
+	Destination string `json:"destination"`
+	Drills      drills `json:"drills"`
+}
+
+func (d *Daemon) drillFile(name string) string {
+	if d.o.Dir == "" {
+		return ""
+	}
+	return filepath.Join(d.o.Dir, name+"+drilled.json")
+}
+
+func readDrills(file, destination string) (drills, error) {
+	var kept keptDrills
+	if file == "" {
+		return drills{}, nil
+	}
+	if err := statefile.Read(file, &kept); err != nil || kept.Destination != destination {
+		return drills{}, err
+	}
+	return kept.Drills, nil
+}
+
+func writeDrills(file, destination string, d *drills) error {
+	if file == "" {
+		return nil
+	}
+	return statefile.Write(file, keptDrills{destination, *d})
+}
