@@ -20,6 +20,7 @@ import (
 type RepairFrom struct {
 	Source  Source     // the database's directory; nil: there is none
 	Copies  []*Archive // copies of the archive
+	Others  []*Archive // other archives of the same database
 	Scratch string     // the directory for objects over 16 MiB on their way; empty: os.TempDir
 }
 
@@ -33,6 +34,9 @@ var errNoHelp = errors.New("nothing that was given has the bytes that were store
 func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 	r := &repairing{verification: v, from: from}
 	defer r.close()
+	for _, o := range from.Others {
+		r.others = append(r.others, &other{Archive: o.afresh()})
+	}
 	var rest []Problem
 	defer func() { v.lookAgain = r.again }()
 	mended := map[string]error{} // by key: an object may have several problems
@@ -62,6 +66,7 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 type repairing struct {
 	*verification
 	from    *RepairFrom
+	others  []*other
 	capture *source.Capture // of the source, once it was needed
 	failed  error           // why there is none
 	again   bool            // a manifest or page was put back, which names more
@@ -114,6 +119,16 @@ func (r *repairing) find(ctx context.Context, key string) (*copyContent, Sums, e
 		}
 	}
 	n := r.needs[key]
+	for _, o := range r.others {
+		if n == nil || len(n.parts) == 0 {
+			break
+		}
+		content, sums, err := r.fromOther(ctx, o, key, n)
+		if err == nil {
+			return content, sums, nil
+		}
+		errs = append(errs, err)
+	}
 	if r.from.Source != nil && n != nil && len(n.parts) > 0 {
 		content, sums, err := r.fromSource(ctx, key, n)
 		if err == nil {
@@ -228,17 +243,28 @@ func (r *repairing) fromSource(ctx context.Context, key string, n *need) (*copyC
 	if r.failed != nil {
 		return nil, Sums{}, fmt.Errorf("capturing the source: %w", r.failed)
 	}
-	for _, p := range n.parts {
-		if p.part.Encoding != manifest.Plain {
-			return nil, Sums{}, errors.New("it was stored encoded, which gives other bytes each time; the next backup stores the file afresh, if it is still in the source, and a copy of the archive mends the older snapshots")
+	return r.makeAnew(key, n, func(p needPart, to io.WriterAt) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-	}
-	size := n.size
-	to, content, err := scratchSpace(r.from.Scratch, size)
+		f, err := r.capture.Open(p.file)
+		if err != nil {
+			return fmt.Errorf("the source: %s: %w", p.file, err)
+		}
+		defer f.Close()
+		_, err = io.Copy(io.NewOffsetWriter(to, offsetOf(p.part)), io.NewSectionReader(f, p.at, p.part.Size))
+		return err
+	})
+}
+
+// makeAnew puts an object together from the files in it, which write gives, and holds it
+// against the hash in its name.
+func (r *repairing) makeAnew(key string, n *need, write func(p needPart, to io.WriterAt) error) (*copyContent, Sums, error) {
+	to, content, err := scratchSpace(r.from.Scratch, n.size)
 	if err != nil {
 		return nil, Sums{}, err
 	}
-	sums, err := r.rebuild(ctx, key, n, to, content, size)
+	sums, err := rebuild(key, n, to, content, write)
 	if err != nil {
 		content.release()
 		return nil, Sums{}, err
@@ -246,28 +272,22 @@ func (r *repairing) fromSource(ctx context.Context, key string, n *need) (*copyC
 	return content, sums, nil
 }
 
-func (r *repairing) rebuild(ctx context.Context, key string, n *need, to io.WriterAt, content io.ReaderAt, size int64) (Sums, error) {
+func rebuild(key string, n *need, to io.WriterAt, content io.ReaderAt, write func(p needPart, to io.WriterAt) error) (Sums, error) {
 	for _, p := range n.parts {
-		if ctx.Err() != nil {
-			return Sums{}, context.Cause(ctx)
+		if p.part.Encoding != manifest.Plain {
+			return Sums{}, errEncoded
 		}
-		f, err := r.capture.Open(p.file)
-		if err != nil {
-			return Sums{}, fmt.Errorf("the source: %s: %w", p.file, err)
-		}
-		_, err = io.Copy(io.NewOffsetWriter(to, offsetOf(p.part)), io.NewSectionReader(f, p.at, p.part.Size))
-		f.Close()
-		if err != nil {
-			return Sums{}, fmt.Errorf("the source: %s: %w", p.file, err)
+		if err := write(p, to); err != nil {
+			return Sums{}, err
 		}
 	}
 	s := newSummer()
-	if _, err := io.Copy(s, io.NewSectionReader(content, 0, size)); err != nil {
+	if _, err := io.Copy(s, io.NewSectionReader(content, 0, n.size)); err != nil {
 		return Sums{}, err
 	}
 	got := s.sums()
-	if k, _ := manifest.ParseObjectKey(key); got.SHA256 != k.Hash || got.Size != size {
-		return Sums{}, fmt.Errorf("the source does not have it any more as it was stored (%s)", strings.Join(filesOf(n), ", "))
+	if k, _ := manifest.ParseObjectKey(key); got.SHA256 != k.Hash || got.Size != n.size {
+		return Sums{}, fmt.Errorf("it is not there any more as it was stored (%s)", strings.Join(filesOf(n), ", "))
 	}
 	return got, nil
 }

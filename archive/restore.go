@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -17,10 +19,12 @@ import (
 
 // RestoreOptions is what a restore needs to know besides the snapshot and the target.
 type RestoreOptions struct {
-	Include     []string // path.Match patterns of whole names, or of base names when they hold no slash; none: all files
-	DryRun      bool     // say what would be done; nothing is read or written but the target's names
-	Overwrite   bool     // the target may hold files; those that are right are kept
-	DeleteExtra bool     // log files in the target that the snapshot does not have are removed
+	// Include are path.Match patterns of whole names, or of base names when they hold no
+	// slash; or ranges, such as 00000010.jdb..0000001f.jdb. None: all files.
+	Include     []string
+	DryRun      bool // say what would be done; nothing is read or written but the target's names
+	Overwrite   bool // the target may hold files; those that are right are kept
+	DeleteExtra bool // log files in the target that the snapshot does not have are removed
 }
 
 // RestoreResult is what a restore did.
@@ -30,6 +34,7 @@ type RestoreResult struct {
 	Fetched  int      // files that were fetched
 	Skipped  int      // files that were right already
 	Requests int      // for a dry run: how many reads the files take
+	Free     int64    // for a dry run: bytes that are free where the target is, -1 if nobody knows
 	Damaged  []string // files that were damaged when they were archived
 	Removed  []string // files that were in the way
 }
@@ -54,6 +59,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 	}
 	if o.DryRun {
 		res.Removed, err = previewTarget(dir, m, files, &o)
+		res.Free = freeAt(dir)
 		return res, err
 	}
 	if there, err := alreadyThere(ctx, dir, files); err != nil || there {
@@ -82,11 +88,7 @@ func choose(files []manifest.File, include []string) ([]manifest.File, error) {
 	var chosen []manifest.File
 	for _, f := range files {
 		for _, pattern := range include {
-			name := f.Name
-			if path.Base(pattern) == pattern {
-				name = path.Base(name)
-			}
-			ok, err := path.Match(pattern, name)
+			ok, err := fits(pattern, f.Name)
 			if err != nil {
 				return nil, fmt.Errorf("the pattern %q: %w; *, ? and [a-z] are special, and \\ takes that from the next character", pattern, err)
 			}
@@ -97,6 +99,17 @@ func choose(files []manifest.File, include []string) ([]manifest.File, error) {
 		}
 	}
 	return chosen, nil
+}
+
+// fits reports whether a name is one that a pattern means.
+func fits(pattern, name string) (bool, error) {
+	if path.Base(pattern) == pattern {
+		name = path.Base(name)
+	}
+	if from, through, ok := strings.Cut(pattern, ".."); ok && from != "" && through != "" && pattern != name {
+		return from <= name && name <= through, nil
+	}
+	return path.Match(pattern, name)
 }
 
 func describeRestore(files []manifest.File) *RestoreResult {
@@ -359,4 +372,20 @@ func (t *target) syncDirs(files []manifest.File) error {
 		}
 	}
 	return nil
+}
+
+// freeAt is the free space where a directory is, or would be made; -1: nobody knows.
+func freeAt(dir string) int64 {
+	dir, err := filepath.Abs(dir)
+	for err == nil {
+		var s unix.Statfs_t
+		err = unix.Statfs(dir, &s)
+		switch {
+		case err == nil:
+			return int64(s.Bavail) * s.Bsize
+		case errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir:
+			dir, err = filepath.Dir(dir), nil
+		}
+	}
+	return -1
 }

@@ -51,7 +51,7 @@ type workload struct {
 // step is something that all programs do, one after another.
 type step struct {
 	name string // as in the table
-	do   string // backup, restore or verify
+	do   string // backup, grow (a file is new, then backup), restore, verify, or list (after history has made 5,000 snapshots)
 }
 
 func workloads(small bool) []workload {
@@ -59,11 +59,18 @@ func workloads(small bool) []workload {
 	half := workload{"A½", 200, 10 << 20, true, []step{{"A½: backup, half compressible", "backup"}}}
 	b := workload{"B", 1, 2 << 30, false, []step{{"B: backup", "backup"}}}
 	c := workload{"C", 20_000, 64 << 10, false, []step{{"C: backup", "backup"}, {"D: again, with nothing new", "backup"}, {"F: restore of C", "restore"}}}
+	e := workload{"E", 20_000, 4 << 10, false, []step{{"before E", "backup"}, {"E: one new file of 10 MiB among 20,000", "grow"}}}
+	many := workload{"E′", 200_000, 1 << 10, false, []step{{"before E′", "backup"}, {"E′: one new file of 10 MiB among 200,000", "grow"}}}
+	h := workload{"H", 3, 4 << 10, false, []step{{"before H", "backup"}, {"H: the newest 100 of 5,000 snapshots", "list"}}}
 	if small {
-		a.files, half.files, b.size, c.files = 40, 40, 512<<20, 4000
+		a.files, half.files, b.size, c.files, many.files = 40, 40, 512<<20, 4000, 50_000
+		many.steps[1].name = "E′: one new file of 10 MiB among 50,000"
 	}
-	return []workload{a, half, b, c}
+	return []workload{a, half, b, c, e, many, h}
 }
+
+// solo: what the peers do not have, or would take hours for.
+func (w *workload) solo() bool { return w.name == "E′" || w.name == "H" }
 
 func bench(binary string) error {
 	small := os.Getenv("BENCH_SCALE") == "small"
@@ -114,7 +121,7 @@ func chosen(all []workload, names string) ([]workload, error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("BENCH_ONLY names %q; there are A, A½, B, C, D, F and G", name)
+			return nil, fmt.Errorf("BENCH_ONLY names %q; there are A, A½, B, C, D, E, E′, F, G and H", name)
 		}
 	}
 	return slices.DeleteFunc(all, func(w workload) bool { return !wanted[w.name] }), nil
@@ -136,7 +143,13 @@ func (w *workload) run(binary, scratch string, runs int) (*table, error) {
 	if w.half {
 		compression = "auto"
 	}
-	programs := append(append(floorPrograms(self), ours(binary)), peers(compression)...)
+	programs := append(floorPrograms(self), ours(binary))
+	if w.half {
+		programs = append(programs, floorZstd(self), compressing(binary))
+	}
+	if !w.solo() {
+		programs = append(programs, peers(compression)...)
+	}
 	t := newTable(w, programs)
 	endpoint := os.Getenv("STRONGROOM_TEST_S3")
 	c, err := newCounter(endpoint)

@@ -111,15 +111,22 @@ func makeFiles(dir string, n int, size int64, half bool) error {
 		return err
 	}
 	for i := range n {
-		f, err := os.Create(fmt.Sprintf("%s/%08d.log", dir, i))
-		if err != nil {
+		if err := makeFile(fmt.Sprintf("%s/%08d.log", dir, i), i, size, half); err != nil {
 			return err
 		}
-		w := bufio.NewWriterSize(f, 1<<20)
-		_, err = io.CopyN(w, &noise{random: seeded(i), half: half}, size)
-		if err := errors.Join(err, w.Flush(), f.Close()); err != nil {
-			return fmt.Errorf("writing %s: %w", f.Name(), err)
-		}
+	}
+	return nil
+}
+
+func makeFile(name string, seed int, size int64, half bool) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	_, err = io.CopyN(w, &noise{random: seeded(seed), half: half}, size)
+	if err := errors.Join(err, w.Flush(), f.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	return nil
 }

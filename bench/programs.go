@@ -18,6 +18,7 @@ type program struct {
 	backup  func(at *place) *exec.Cmd
 	restore func(at *place, to string) *exec.Cmd
 	verify  func(at *place) *exec.Cmd // reads all and compares with its hashes
+	list    func(at *place) *exec.Cmd // the newest 100 snapshots
 	floor   bool
 }
 
@@ -48,8 +49,29 @@ func ours(binary string) program {
 			return run(at, "backup", "--source", at.dir, "--layout", "files", "--pattern", `.*\.log`, "--quiet", "1s", url(at))
 		},
 		restore: func(at *place, to string) *exec.Cmd { return run(at, "restore", url(at), "--to", to) },
-		verify:  func(at *place) *exec.Cmd { return run(at, "verify", "--read-data", url(at)) },
+		verify:  func(at *place) *exec.Cmd { return run(at, "verify", "--read-data", "--no-proof", url(at)) },
+		list:    func(at *place) *exec.Cmd { return run(at, "list", "--last", "100", url(at)) },
 	}
+}
+
+// compressing is strongroom with compression.
+func compressing(binary string) program {
+	p := ours(binary)
+	backup := p.backup
+	p.name, p.restore, p.verify, p.list = "strongroom, zstd", nil, nil, nil
+	p.backup = func(at *place) *exec.Cmd {
+		c := backup(at)
+		c.Args = append(c.Args, "--compression", "zstd")
+		return c
+	}
+	return p
+}
+
+// floorZstd is floor copy with zstd -1 before what is sent.
+func floorZstd(self string) program {
+	return program{name: "floor zstd", floor: true, backup: func(at *place) *exec.Cmd {
+		return command([]string{"STRONGROOM_TEST_S3=" + at.endpoint}, self, "floor", "zstd", at.dir, at.bucket)
+	}}
 }
 
 // floors are the programs of floor.go.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 // round is one run of a workload: each step by all programs, one right after the other, so
@@ -24,6 +25,8 @@ type round struct {
 }
 
 func (r *round) run(w *workload, programs []program) error {
+	grown := filepath.Join(r.dir, "99999999.log")
+	os.Remove(grown)
 	places := make([]*place, len(programs))
 	for i := range programs {
 		p := &place{endpoint: r.endpoint, bucket: fmt.Sprintf("bench-%d", i), dir: r.dir, scratch: filepath.Join(r.scratch, fmt.Sprint(i))}
@@ -43,6 +46,22 @@ func (r *round) run(w *workload, programs []program) error {
 		}
 	}
 	for s := range w.steps {
+		switch w.steps[s].do {
+		case "grow":
+			if err := makeFile(grown, 1<<20+r.number, 10<<20, false); err != nil {
+				return err
+			}
+			time.Sleep(1500 * time.Millisecond) // until it counts as closed
+		case "list":
+			for i := range programs {
+				if programs[i].list == nil {
+					continue
+				}
+				if err := r.server.history(places[i].bucket+"/archive", 5000); err != nil {
+					return err
+				}
+			}
+		}
 		for i := range programs {
 			i = (i + r.number) % len(programs) // nobody is always first
 			r.step(w, s, i, &programs[i], places[i])
@@ -60,10 +79,14 @@ func (r *round) run(w *workload, programs []program) error {
 func (r *round) step(w *workload, s, i int, p *program, at *place) {
 	var c *exec.Cmd
 	target := filepath.Join(at.scratch, "restored")
-	again := s > 0 && w.steps[s-1].do == "backup" && w.steps[s].do == "backup"
+	again := s > 0 && w.steps[s].do != "list" && w.steps[s-1].do == "backup" && w.steps[s].do == "backup"
 	switch do := w.steps[s].do; {
 	case do == "backup" && p.backup != nil && !(again && p.floor):
 		c = p.backup(at)
+	case do == "grow" && p.backup != nil && !p.floor:
+		c = p.backup(at)
+	case do == "list" && p.list != nil:
+		c = p.list(at)
 	case do == "restore" && p.restore != nil:
 		c = p.restore(at, target)
 	case do == "verify" && p.verify != nil:

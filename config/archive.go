@@ -5,14 +5,24 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // archive fills a in from its section. It begins as a copy of the defaults.
 func (s *section) archive(a *Archive) {
 	s.required("name", "orders")
 	s.required("source", "{dir: /var/lib/orders}")
-	s.required("destination", "s3://bucket/orders?region=eu-central-1")
+	_, several := s.entries["destinations"]
+	e, one := s.entries["destination"]
+	switch {
+	case several && one:
+		s.errors.add(e.key, "destination and destinations are both there; give one of them")
+	case !several:
+		s.required("destination", "s3://bucket/orders?region=eu-central-1")
+	}
 	a.Name = s.name()
 	a.Destination = s.destination()
 	of := a.Bandwidth
@@ -100,6 +110,34 @@ func (s *section) destination() string {
 		return v
 	}
 	return ""
+}
+
+// maxDestinations is how many an archive may have; more is a mistake.
+const maxDestinations = 8
+
+// group makes an archive of each destination: the first has the name, the others the name
+// with a number.
+func (s *section) group(a *Archive, names, destinations map[string]position) []Archive {
+	e := s.entries["destinations"]
+	urls := s.texts("destinations")
+	if len(urls) < 1 || len(urls) > maxDestinations {
+		s.errors.add(e.at, "destinations must be a list of 1 to %d URLs", maxDestinations)
+		return nil
+	}
+	var all []Archive
+	for i, u := range urls {
+		one := *a
+		text := section{decoder: s.decoder, entries: map[string]entry{"destination": {key: e.key, at: e.at, value: e.value.(*ast.SequenceNode).Values[i]}}}
+		one.Destination, one.Group = text.destination(), a.Name
+		if i > 0 {
+			one.Name = a.Name + "." + strconv.Itoa(i+1)
+			text.entries["name"] = text.entries["destination"]
+			text.unique(names, "name", one.Name)
+		}
+		text.unique(destinations, "destination", withoutSlash(u))
+		all = append(all, one)
+	}
+	return all
 }
 
 // path returns a key's absolute path, or the empty string.

@@ -70,6 +70,7 @@ type Archive struct {
 	Node        string        `yaml:"node"`        // who the log files belong to; Load fills in the host name
 	Source      Source        `yaml:"source"`      // what is archived
 	Destination string        `yaml:"destination"` // URL without credentials
+	Group       string        // the name in the file, where it gives several destinations: each is an archive of its own
 	Schedule    string        `yaml:"schedule"`    // as ParseSchedule reads it; empty: only by hand
 	TimeZone    string        `yaml:"time_zone"`   // IANA name, of the schedule; UTC when not given
 	Jitter      time.Duration `yaml:"jitter"`      // each run is put off by a random time below this; not negative

@@ -62,13 +62,17 @@ func (d *decoder) archives(top *section, shared *Archive) []Archive {
 	var all []Archive
 	names, destinations := map[string]position{}, map[string]position{}
 	for _, n := range list.Values {
-		s, ok := d.section(n, "in an archive", keys[Archive]())
+		s, ok := d.section(n, "in an archive", append(keys[Archive](), "destinations"))
 		if !ok {
 			continue
 		}
 		a := *shared
 		s.archive(&a)
 		s.unique(names, "name", a.Name)
+		if _, several := s.entries["destinations"]; several {
+			all = append(all, s.group(&a, names, destinations)...)
+			continue
+		}
 		s.unique(destinations, "destination", withoutSlash(a.Destination))
 		all = append(all, a)
 	}
@@ -90,7 +94,7 @@ func withoutSlash(destination string) string {
 func sharedKeys() []string {
 	var all []string
 	for _, k := range keys[Archive]() {
-		if k != "name" && k != "source" && k != "destination" {
+		if k != "name" && k != "source" && k != "destination" && k != "" {
 			all = append(all, k)
 		}
 	}

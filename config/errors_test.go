@@ -115,6 +115,7 @@ func TestProblems(t *testing.T) {
 		{archive("encryption: {}"), "6:17", "recipients is missing"},
 		{archive("encryption: {recipients: []}"), "6:30", "recipients is empty"},
 		{archive("encryption: {recipients: [age1nonsense]}"), "6:30", "recipient 1: this is no age public key"},
+		{archive("destinations: [file:///a]"), "5:5", "destination and destinations are both there"},
 		{archive("drill: {}"), "6:12", "drill is empty"},
 		{archive("drill: {schedule: '@close'}"), "6:23", "drill cannot be scheduled @close"},
 		{archive("drill: {schedule: '@daily', timeout: 5m}"), "6:33", "timeout has no effect without command"},

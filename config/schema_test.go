@@ -26,6 +26,8 @@ type node struct {
 	MinItems    int              `json:"minItems"`
 	MinLength   int              `json:"minLength"`
 	AnyOf       []*node          `json:"anyOf"`
+	OneOf       []*node          `json:"oneOf"`
+	MaxItems    int              `json:"maxItems"`
 	Enum        []any            `json:"enum"`
 	Pattern     string           `json:"pattern"`
 	Minimum     *float64         `json:"minimum"`
@@ -123,7 +125,7 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 	root := readSchema(t)
 	agree(t, root, root, reflect.TypeFor[Config](), append(keys[Config](), "defaults"), []string{"archives"})
 	a := root.at(t, root, "archives").Items.at(t, root)
-	agree(t, root, a, reflect.TypeFor[Archive](), keys[Archive](), []string{"name", "source", "destination"})
+	agree(t, root, a, reflect.TypeFor[Archive](), append(keys[Archive](), "destinations"), []string{"name", "source"})
 	agree(t, root, a.at(t, root, "source"), reflect.TypeFor[Source](), keys[Source](), []string{"dir"})
 	agree(t, root, root.at(t, root, "http"), reflect.TypeFor[HTTP](), keys[HTTP](), nil)
 	agree(t, root, a.at(t, root, "verify"), reflect.TypeFor[Verify](), keys[Verify](), []string{"schedule"})

@@ -13,27 +13,31 @@ func (a *app) catCommand() *cobra.Command {
 		Short: "Print one file of a snapshot, verified",
 		Long:  "Print one file of a snapshot to standard output. Nothing is printed before all of it was checked against its hash.",
 		Args:  exactArgs(2, "cat ARCHIVE[@S] FILE"),
-		RunE: func(c *cobra.Command, args []string) (err error) {
-			o, m, err := a.snapshot(c.Context(), args[0], which)
-			if err != nil {
-				return err
-			}
-			defer o.close(&err)
-			stop := a.watch(c.Context(), "cat", o.progress)
-			err = o.Cat(c.Context(), m, args[1], a.stdout)
-			stop()
-			if err != nil {
-				return fmt.Errorf("cat: %w", err)
-			}
-			for i := range m.Files {
-				if f := &m.Files[i]; f.Name == args[1] && f.Damaged() {
-					a.log.Warn("this file was damaged when it was archived; what is printed is what was there", "file", f.Name, "snapshot", m.Sequence, "at", *f.Check.At, "why", f.Check.Why)
-				}
-			}
-			return nil
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.anyOf(c.Context(), args[0], which, func(arg string) error { return a.cat(c, arg, which, args[1]) })
 		},
 	}
 	snapshotArgs(c, &which)
 	a.identityFlag(c)
 	return c
+}
+
+func (a *app) cat(c *cobra.Command, arg, which, name string) (err error) {
+	o, m, err := a.snapshot(c.Context(), arg, which)
+	if err != nil {
+		return err
+	}
+	defer o.close(&err)
+	stop := a.watch(c.Context(), "cat", o.progress)
+	err = o.Cat(c.Context(), m, name, a.stdout)
+	stop()
+	if err != nil {
+		return fmt.Errorf("cat: %w", err)
+	}
+	for i := range m.Files {
+		if f := &m.Files[i]; f.Name == name && f.Damaged() {
+			a.log.Warn("this file was damaged when it was archived; what is printed is what was there", "file", f.Name, "snapshot", m.Sequence, "at", *f.Check.At, "why", f.Check.Why)
+		}
+	}
+	return nil
 }

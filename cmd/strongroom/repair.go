@@ -51,8 +51,22 @@ func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *
 		open = append(open, o)
 		from.Copies = append(from.Copies, o.Archive)
 	}
+	others, err := a.siblings(where)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	for _, place := range others {
+		o, err := a.open(ctx, place)
+		if err != nil {
+			done()
+			return nil, nil, err
+		}
+		open = append(open, o)
+		from.Others = append(from.Others, o.Archive)
+	}
 	src, err := a.repairSource(where, r)
-	if err != nil && (r.source != "" || len(r.from) == 0) {
+	if err != nil && (r.source != "" || len(open) == 0) {
 		done()
 		return nil, nil, err
 	}

@@ -32,7 +32,7 @@ continues a restore that was broken off.`,
 				}
 				which = at
 			}
-			return a.restore(c, args[0], which, to, o)
+			return a.anyOf(c.Context(), args[0], which, func(arg string) error { return a.restore(c, arg, which, to, o) })
 		},
 	}
 	snapshotArgs(c, &which)
@@ -40,7 +40,7 @@ continues a restore that was broken off.`,
 	f := c.Flags()
 	f.StringVar(&at, "at", "", "the newest snapshot that was not made after this `TIME`")
 	f.StringVar(&to, "to", "", "the `DIR` to restore into")
-	f.StringArrayVar(&o.Include, "include", nil, "only files that fit this `GLOB` (repeatable)")
+	f.StringArrayVar(&o.Include, "include", nil, "only files that fit this `GLOB`, or lie in a range such as 00000010.jdb..0000001f.jdb (repeatable)")
 	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be fetched")
 	f.BoolVar(&o.Overwrite, "overwrite", false, "restore into a directory that holds files; those that are right already are kept")
 	f.BoolVar(&o.DeleteExtra, "delete-extra", false, "remove log files that the snapshot does not have")
@@ -71,7 +71,7 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o archive.Restore
 	if err != nil {
 		return err
 	}
-	report := restoreReport{m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Requests, list(res.Removed), list(res.Damaged), time.Since(start).Milliseconds()}
+	report := restoreReport{m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Requests, res.Free, list(res.Removed), list(res.Damaged), time.Since(start).Milliseconds()}
 	return a.print(report, func(w io.Writer) error { return report.print(w) })
 }
 
@@ -84,6 +84,7 @@ type restoreReport struct {
 	Fetched  int      `json:"fetched"`
 	Skipped  int      `json:"skipped"`
 	Requests int      `json:"requests"`
+	Free     int64    `json:"free"` // bytes, of a dry run; -1: not known
 	Removed  []string `json:"removed"`
 	Damaged  []string `json:"damaged"`
 	MS       int64    `json:"ms"`
@@ -92,6 +93,12 @@ type restoreReport struct {
 func (r *restoreReport) print(w io.Writer) error {
 	if r.DryRun {
 		_, err := fmt.Fprintf(w, "snapshot %d: %s, %s, would be fetched with %s into %s; what is right there already is not\n", r.Snapshot, plural(r.Files, "file"), size(r.Bytes), plural(r.Requests, "request"), r.To)
+		switch {
+		case r.Free >= 0 && r.Free < r.Bytes:
+			fmt.Fprintf(w, "only %s are free there, and it takes %s, less what is right there already\n", size(r.Free), size(r.Bytes))
+		case r.Free >= 0:
+			fmt.Fprintf(w, "%s are free there\n", size(r.Free))
+		}
 		lines(w, "would remove ", r.Removed, 20)
 		return err
 	}

@@ -1,0 +1,153 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/source/jetest"
+)
+
+// emptied looks that nothing is left of drills.
+func emptied(t testing.TB, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Fatalf("%v is left: %v", left, err)
+	}
+}
+
+// A drill restores the snapshot, and what its check says is the outcome, which the archive
+// keeps. Nothing is left in the scratch directory, whatever happens.
+func TestDrill(t *testing.T) { virtually(t, drills) }
+
+func drills(t *testing.T) {
+	store := storetest.Memory(t)
+	db := newDatabase(t, t.TempDir(), 3)
+	db.fill(5, 100)
+	a := archive.New(store, archive.Options{})
+	mustBackup(t, a, db)
+	m := newest(t, a)
+	scratch := t.TempDir()
+	seen := false
+	good := archive.DrillOptions{Scratch: scratch, Command: "look", Check: func(_ context.Context, dir string) error {
+		compare(t, dir, db.files)
+		seen = true
+		return nil
+	}}
+	if r, err := a.Drill(t.Context(), m, good); err != nil || !seen || r.Snapshot != 1 || r.Unproven != "" || r.Restored.Files != 5 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	emptied(t, scratch)
+	if p, err := a.LatestProof(t.Context(), manifest.ProofDrill); err != nil || p.Outcome != manifest.OutcomeOK || p.Snapshot != 1 || p.Command != "look" {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	time.Sleep(2 * time.Millisecond) // proofs are ordered by their time
+	bad := good
+	bad.Check = func(context.Context, string) error { return errors.New("no such table") }
+	if _, err := a.Drill(t.Context(), m, bad); !errors.Is(err, archive.ErrDrillFailed) || !strings.Contains(err.Error(), "no such table") {
+		t.Fatal(err)
+	}
+	emptied(t, scratch)
+	if p, err := a.LatestProof(t.Context(), manifest.ProofDrill); err != nil || p.Outcome != manifest.OutcomeFailed || !strings.Contains(p.Why, "no such table") {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	bad.Check = func(context.Context, string) error { cancel(); return ctx.Err() }
+	if _, err := a.Drill(ctx, m, bad); errors.Is(err, archive.ErrDrillFailed) || !errors.Is(err, context.Canceled) {
+		t.Fatalf("who interrupts a drill has not failed it: %v", err)
+	}
+	emptied(t, scratch)
+}
+
+// What a drill left that was killed is removed by the next one, unless it still runs.
+func TestDrillAfterAKill(t *testing.T) {
+	store := storetest.Memory(t)
+	db := newDatabase(t, t.TempDir(), 3)
+	a := archive.New(store, archive.Options{})
+	mustBackup(t, a, db)
+	scratch := t.TempDir()
+	old := time.Now().Add(-time.Hour)
+	dead := filepath.Join(scratch, "strongroom-drill-dead")
+	if err := errors.Join(os.MkdirAll(filepath.Join(dead, "restored"), 0o755), os.WriteFile(filepath.Join(dead, "lock"), nil, 0o600), os.Chtimes(dead, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	o := archive.DrillOptions{Scratch: scratch, Check: func(ctx context.Context, dir string) error {
+		if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {
+			t.Error("it is still there")
+		}
+		mine := filepath.Dir(dir)
+		if err := os.Chtimes(mine, old, old); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Drill(ctx, newest(t, a), archive.DrillOptions{Scratch: scratch}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(dir); err != nil {
+			t.Errorf("one drill took another's directory away: %v", err)
+		}
+		return nil
+	}}
+	if _, err := a.Drill(t.Context(), newest(t, a), o); err != nil {
+		t.Fatal(err)
+	}
+	emptied(t, scratch)
+}
+
+// A real JE opens what a drill restored and finds every record. Of a snapshot whose log
+// does not hold together, it says so loudly.
+func TestDrillWithJE(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a real JE: make test runs it")
+	}
+	dir := filepath.Join(t.TempDir(), "db")
+	want := jetest.Write(t, dir, 12_000, 5)
+	layout, err := source.NewLayout(source.LayoutOptions{Name: "je"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := source.Open(dir, layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := archive.New(storetest.Memory(t), archive.Options{})
+	if _, err := a.Backup(t.Context(), src, options); err != nil {
+		t.Fatal(err)
+	}
+	o := archive.DrillOptions{Scratch: t.TempDir(), Command: "JE", Check: func(_ context.Context, dir string) error {
+		got, err := jetest.Open(t, dir)
+		if err == nil && got != want {
+			err = errors.New("JE finds other records")
+		}
+		return err
+	}}
+	if r, err := a.Drill(t.Context(), newest(t, a), o); err != nil {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	first := filepath.Join(dir, name(0))
+	b, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(b) / 2; i < len(b)/2+20_000 && i < len(b); i++ {
+		b[i] ^= 0xff
+	}
+	if err := os.WriteFile(first, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := a.Backup(t.Context(), src, options); err != nil || len(res.Damaged) == 0 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if _, err := a.Drill(t.Context(), newest(t, a), o); !errors.Is(err, archive.ErrDrillFailed) {
+		t.Fatalf("a damaged snapshot stood the drill: %v", err)
+	}
+	emptied(t, o.Scratch)
+}

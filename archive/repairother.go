@@ -1,0 +1,97 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// other is another archive of the same database, whose objects have other names: what it
+// has of a file is found by its name and hash.
+type other struct {
+	*Archive
+	snapshots []int64 // not looked at yet, newest first
+	listed    bool
+	files     map[fileKey]*manifest.File // of the snapshots that were looked at
+}
+
+type fileKey struct {
+	name string
+	hash manifest.Hash
+}
+
+// find gives the entry of a file with this content; nil: the archive never had it.
+func (o *other) find(ctx context.Context, name string, hash manifest.Hash) (*manifest.File, error) {
+	if !o.listed {
+		h, _, err := o.readHead(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for f, err := range o.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+			if err != nil {
+				return nil, err
+			}
+			if h.record.ValidNumber(f.n) {
+				o.snapshots = append(o.snapshots, f.n)
+			}
+		}
+		o.listed, o.files = true, map[fileKey]*manifest.File{}
+	}
+	key := fileKey{name, hash}
+	for o.files[key] == nil && len(o.snapshots) > 0 {
+		n := o.snapshots[0]
+		o.snapshots = o.snapshots[1:]
+		s, _, err := o.readSnapshot(ctx, n, nil)
+		if err != nil {
+			continue // it is damaged itself, or was pruned; an older one may have it
+		}
+		o.remember(s)
+		for i := range s.m.Files {
+			f := &s.m.Files[i]
+			if k := (fileKey{f.Name, f.SHA256}); o.files[k] == nil {
+				o.files[k] = f
+			}
+		}
+	}
+	return o.files[key], nil
+}
+
+// fromOther makes an object anew from what another archive of the same database has of the
+// files in it.
+func (r *repairing) fromOther(ctx context.Context, o *other, key string, n *need) (*copyContent, Sums, error) {
+	return r.makeAnew(key, n, func(p needPart, to io.WriterAt) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		f, err := o.find(ctx, p.file, p.part.SHA256)
+		if err != nil {
+			return err
+		}
+		if f == nil || f.Size != p.part.Size {
+			return fmt.Errorf("the other archive has no %s with this content", p.file)
+		}
+		return o.fetchFile(ctx, f, &stretch{to: to, from: offsetOf(p.part)})
+	})
+}
+
+// stretch is the sink of a file that lies somewhere in an object.
+type stretch struct {
+	to         io.WriterAt
+	from, done int64
+}
+
+func (s *stretch) Write(b []byte) (int, error) {
+	n, err := s.to.WriteAt(b, s.from+s.done)
+	s.done += int64(n)
+	return n, err
+}
+
+func (s *stretch) Rewind(length int64) error {
+	s.done = length
+	return nil
+}
+
+var errEncoded = errors.New("it was stored encoded, which gives other bytes each time; the next backup stores the file afresh, if it is still in the source, and a copy of the archive mends the older snapshots")
