@@ -17,6 +17,7 @@ var ErrNoCopy = errors.New("the target is not a copy of this archive")
 
 // CopyOptions says how Copy works. The zero value is ready for use.
 type CopyOptions struct {
+	Tool    string // of Reencrypt: program name and version
 	DryRun  bool   // say what would be copied, and write nothing
 	Scratch string // the directory for objects over 16 MiB on their way, two at a time; empty: os.TempDir
 }

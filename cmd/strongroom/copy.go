@@ -15,6 +15,7 @@ import (
 func (a *app) copyCommand() *cobra.Command {
 	var to string
 	var o archive.CopyOptions
+	var re reencryption
 	c := &cobra.Command{
 		Use:   "copy ARCHIVE --to ARCHIVE",
 		Short: "Copy an archive to another place, or bring a copy up to date",
@@ -23,7 +24,11 @@ copy's newest, with the same number and the same bytes, each after what it needs
 held against the manifests before it is sent. The same command continues a copy that was
 broken off, and sends nothing again. A snapshot that the archive has no longer whole is
 named and passed over, with exit code 3. Make backups to the original only: who makes them
-to a copy cannot bring it up to date any more.`,
+to a copy cannot bring it up to date any more.
+
+With --recipient or --compression everything is read (--identity) and stored anew, encrypted
+to these recipients alone: a new archive, with numbers of its own. That is how keys are
+changed for what is stored already.`,
 		Args: exactArgs(1, "copy ARCHIVE --to URL"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if to == "" {
@@ -34,12 +39,21 @@ to a copy cannot bring it up to date any more.`,
 					return err
 				}
 			}
+			if re.compression != "" || len(re.recipients) > 0 {
+				return a.reencrypt(c, args[0], to, o, re)
+			}
+			if len(a.identities) > 0 {
+				return usage("--identity goes with --recipient or --compression: a plain copy keeps every byte, and reads nothing")
+			}
 			return a.copy(c, args[0], to, o)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&to, "to", "", "the `URL` of the copy, or its name in the configuration")
 	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be copied")
+	f.StringArrayVar(&re.recipients, "recipient", nil, "store everything anew, encrypted to this age public `KEY` (repeatable)")
+	f.StringVar(&re.compression, "compression", "", "store everything anew, compressed: none, zstd, or zstd with a level")
+	a.identityFlag(c)
 	f.StringVar(&o.Scratch, "scratch", "", "the `DIR` for objects over 16 MiB on their way, two at a time (default: TMPDIR, or /tmp)")
 	return c
 }

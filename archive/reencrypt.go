@@ -1,0 +1,161 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// Reencrypt adds to the archive to what the archive from has, read with the identities of
+// from and stored as to stores: to other recipients, compressed or not. It is a new archive
+// with an id and a chain of its own, and with numbers that have no gaps; each of its
+// snapshots says in its field tool which one it was made from, so that the same call goes
+// on with what was broken off. Times, names and contents are those of the original. The
+// numbers of what was copied, in the original, are in the report, also with an error.
+// Errors: as of Restore and Backup, and ErrNoCopy where the target has other snapshots.
+func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
+	r := &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}}
+	from = from.afresh()
+	done, err := reencrypted(ctx, from, to, r)
+	if err != nil {
+		return r, err
+	}
+	all, err := from.List(ctx, 0)
+	if err != nil {
+		return r, fmt.Errorf("the source: %w", err)
+	}
+	for i := range all {
+		n := all[i].Sequence
+		if n <= done {
+			continue
+		}
+		if err := reencryptOne(ctx, from, to, n, &o, r); err != nil {
+			return r, fmt.Errorf("snapshot %d: %w", n, err)
+		}
+	}
+	return r, nil
+}
+
+var madeFrom = regexp.MustCompile(` from ([0-9a-f-]{36})@([0-9]+)$`)
+
+// reencrypted is the original's number of the target's newest snapshot; zero: it has none.
+func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, error) {
+	source, err := from.Snapshot(ctx, Selector{})
+	if err != nil {
+		return 0, fmt.Errorf("the source: %w", err)
+	}
+	newest, err := to.Snapshot(ctx, Selector{})
+	if errors.Is(err, ErrNoArchive) || errors.Is(err, ErrNoSnapshot) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("the target: %w", err)
+	}
+	r.Archive, r.Newest = newest.Archive, newest.Sequence
+	made := madeFrom.FindStringSubmatch(newest.Tool)
+	if made == nil || made[1] != source.Archive {
+		return 0, fmt.Errorf("%w: its newest snapshot %d was not made from it, but by %s", ErrNoCopy, newest.Sequence, newest.Tool)
+	}
+	return strconv.ParseInt(made[2], 10, 64)
+}
+
+func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOptions, r *CopyReport) error {
+	m, err := from.Snapshot(ctx, Selector{Sequence: n})
+	if err != nil {
+		return err
+	}
+	if o.DryRun {
+		r.Snapshots, r.Bytes = append(r.Snapshots, n), r.Bytes+m.Counts.AddedBytes
+		return nil
+	}
+	src, err := newSnapshotSource(from, m, o.Scratch)
+	if err != nil {
+		return err
+	}
+	res, err := to.Backup(ctx, src, BackupOptions{
+		Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true, AcceptRollback: true, TakeOver: true,
+	})
+	if err != nil {
+		return err
+	}
+	made, err := to.Snapshot(ctx, Selector{Sequence: res.Snapshot.Sequence})
+	if err != nil {
+		return err
+	}
+	if !slices.EqualFunc(m.Files, made.Files, func(a, b manifest.File) bool {
+		return a.Name == b.Name && a.SHA256 == b.SHA256 && a.Size == b.Size && a.State == b.State
+	}) {
+		return fmt.Errorf("what was made of it, snapshot %d of the target, does not hold the same: %w", made.Sequence, ErrDamaged)
+	}
+	r.Archive, r.Newest = made.Archive, made.Sequence
+	r.Snapshots, r.Objects, r.Bytes = append(r.Snapshots, n), r.Objects+res.Sent, r.Bytes+res.SentBytes
+	r.Adopted += res.Adopted
+	return nil
+}
+
+// A snapshotSource gives the files of a snapshot as a directory would.
+type snapshotSource struct {
+	from    *Archive
+	m       *manifest.Manifest
+	layout  source.Layout
+	scratch string
+}
+
+func newSnapshotSource(from *Archive, m *manifest.Manifest, scratch string) (*snapshotSource, error) {
+	o := source.LayoutOptions{Name: m.Layout}
+	switch m.Layout {
+	case "files":
+		o.Pattern = ".*"
+	case "segments":
+		o.Pattern = "(.*)" // which of them is the newest is in the manifest
+	case "je", "noxu":
+		o.NoEntries = !slices.ContainsFunc(m.Files, func(f manifest.File) bool { return f.Check != nil })
+	}
+	layout, err := source.NewLayout(o)
+	if err != nil {
+		return nil, fmt.Errorf("its layout: %w", err)
+	}
+	return &snapshotSource{from, m, layout, scratch}, nil
+}
+
+// Layout implements Source.
+func (s *snapshotSource) Layout() source.Layout { return s.layout }
+
+// Capture implements Source.
+func (s *snapshotSource) Capture(ctx context.Context, _ func(source.File) bool) (*source.Capture, error) {
+	files := make([]source.File, len(s.m.Files))
+	for i := range s.m.Files {
+		f := &s.m.Files[i]
+		files[i] = source.File{Name: f.Name, Size: f.Size, Modified: f.Modified, State: source.Closed}
+		if f.State == manifest.Tail {
+			files[i].State = source.Tail
+		}
+	}
+	return source.NewCapture(files, s.m.Created, func(f source.File) (source.Content, error) {
+		to, content, err := scratchSpace(s.scratch, f.Size)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.from.fetchFile(ctx, entry(s.m.Files, f.Name), &stretch{to: to}); err != nil {
+			content.release()
+			return nil, s.from.explain(ctx, s.m, err)
+		}
+		return &fetched{content}, nil
+	}), nil
+}
+
+// fetched is the content of a file that was read from an archive: nobody writes to it.
+type fetched struct{ *copyContent }
+
+func (f *fetched) Close() error {
+	f.release()
+	return nil
+}
+
+func (f *fetched) Unchanged() error { return nil }
