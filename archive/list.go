@@ -40,7 +40,7 @@ func (s *Snapshot) effective() time.Time {
 // read, or not be fetched, does not hide the others. Fails with ErrNoArchive where there is none.
 func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 	var all []Snapshot
-	err := a.walk(ctx, func(s []Snapshot) bool {
+	err := a.walk(ctx, last, func(s []Snapshot) bool {
 		all = append(all, s...)
 		return last <= 0 || len(all) < last
 	})
@@ -54,8 +54,9 @@ func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 	return all, nil
 }
 
-// walk reads summaries, newest first, a few at a time, until more says that it is enough.
-func (a *Archive) walk(ctx context.Context, more func([]Snapshot) bool) error {
+// walk reads summaries, newest first, a few at a time, until more says that it is enough;
+// with want, so many at first, as after each time the ledger is looked at again.
+func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool) error {
 	h, hasManifests, err := a.readHead(ctx)
 	if err != nil {
 		return err
@@ -68,6 +69,9 @@ func (a *Archive) walk(ctx context.Context, more func([]Snapshot) bool) error {
 			return ErrNoArchive
 		}
 		return nil
+	}
+	if least := 4 * a.transfers; want < least || want > onePage {
+		want = least
 	}
 	var batch []numbered
 	flush := func() (bool, error) {
@@ -85,7 +89,7 @@ func (a *Archive) walk(ctx context.Context, more func([]Snapshot) bool) error {
 		if !h.record.ValidNumber(f.n) {
 			continue
 		}
-		if batch = append(batch, f); len(batch) == 4*a.transfers {
+		if batch = append(batch, f); len(batch) == want {
 			if goOn, err := flush(); err != nil || !goOn {
 				return err
 			}
@@ -264,7 +268,7 @@ func (a *Archive) resolve(ctx context.Context, h *head, which Selector) (int64, 
 func (a *Archive) resolveTime(ctx context.Context, which Selector) (int64, error) {
 	var found int64
 	var unreadable error
-	err := a.walk(ctx, func(batch []Snapshot) bool {
+	err := a.walk(ctx, 0, func(batch []Snapshot) bool {
 		for i := range batch {
 			if batch[i].Err != nil {
 				unreadable = fmt.Errorf("snapshot %d may be the one: %w", batch[i].Sequence, batch[i].Err)

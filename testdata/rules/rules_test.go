@@ -107,6 +107,15 @@ func TestAlerts(t *testing.T) {
 			"StrongroomNeverVerified", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x6000",
 			[]at{{71 * time.Hour, nil}, {73 * time.Hour, []string{"orders: was never verified"}}},
 		},
+		"a drill failed": {
+			"StrongroomDrillFailed", "strongroom_archive_last_drill_timestamp_seconds" + archive + " 100x5 500x5\n" +
+				"strongroom_archive_proven_restore_timestamp_seconds" + archive + " 100x10",
+			[]at{{5 * time.Minute, nil}, {7 * time.Minute, []string{"orders: the last trial restore failed"}}},
+		},
+		"no drill ever went well": {
+			"StrongroomDrillFailed", "strongroom_archive_last_drill_timestamp_seconds" + archive + " 100x5",
+			[]at{{5 * time.Minute, []string{"orders: the last trial restore failed"}}},
+		},
 		"the provider refuses": {
 			"StrongroomProviderErrors",
 			`strongroom_archive_provider_errors_total{job="strongroom", instance="db-1:8470", archive="orders", kind="put"} 0+3x200` + "\n" +

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// What is locked cannot be deleted: it is said of each, the snapshot is gone all the same,
+// and what is left is sound.
+func TestPruneOfLockedObjects(t *testing.T) {
+	whole(t)
+	url := storetest.NewS3Locks(t).URL + "&lock=GOVERNANCE&lock_for=1d"
+	db := t.TempDir()
+	logDir(t, db, 0, 4, 300_000)
+	succeed(t, "backup", "--source", db, url)
+	for range 2 {
+		succeed(t, "backup", "--force", "--source", db, url)
+	}
+	o := finish(t, program(t, "prune", "--keep-last", "1", url))
+	if o.code != exitFailed || !strings.Contains(o.stderr, "could not be deleted") || !strings.Contains(o.stderr, "manifests/000/000/001.json") {
+		t.Fatalf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+	if n := listedSnapshots(t, url); n != 1 {
+		t.Fatalf("%d snapshots", n)
+	}
+	succeed(t, "verify", "--read-data", url)
+	to := filepath.Join(t.TempDir(), "r")
+	succeed(t, "restore", url, "--to", to)
+	sameDir(t, to, db)
+}
+
+// Where a bucket keeps versions, a prune removes them, and not only what a listing shows.
+func TestPruneOfVersions(t *testing.T) {
+	whole(t)
+	server := storetest.NewS3Versions(t)
+	db := t.TempDir()
+	logDir(t, db, 0, 4, 300_000)
+	succeed(t, "backup", "--source", db, server.URL)
+	before := len(server.Keys(t, ""))
+	logDir(t, db, 4, 6, 300_000)
+	succeed(t, "backup", "--source", db, server.URL)
+	succeed(t, "prune", "--keep-last", "1", server.URL)
+	if deleted, refused := server.DeleteVersions(t); refused > 0 || deleted > before+8 {
+		t.Fatalf("%d versions were left, %d refused", deleted, refused)
+	}
+}
+
+// The service prunes and drills on schedule, and shows when a restore was last proven. A
+// drill that fails is shown.
+func TestServicePrunesAndDrills(t *testing.T) {
+	whole(t)
+	dir, to, scratch := t.TempDir(), filepath.Join(t.TempDir(), "archive"), t.TempDir()
+	bad := filepath.Join(scratch, "bad")
+	logDir(t, dir, 0, 3, 20_000)
+	for range 3 {
+		succeed(t, "backup", "--force", "--source", dir, "file://"+to)
+	}
+	s := serve(t, "archives:\n"+inDir("orders", dir, to, `    schedule: "@every 1h"
+    retention: {last: 1, schedule: "@every 2s"}
+    drill: {schedule: "@every 2s", scratch: `+scratch+`, command: "test -f {dir}/00000002.jdb && ! test -e `+bad+`"}
+    verify: {schedule: "@every 2s", sample: 50%}
+`))
+	s.until("a prune", func() bool { _, err := os.Stat(filepath.Join(to, "manifests/000/000/001.json")); return err != nil })
+	if n := listedSnapshots(t, "file://"+to); n != 1 {
+		t.Errorf("%d snapshots", n)
+	}
+	s.until("a drill", func() bool { return s.metric("proven_restore_timestamp_seconds", `archive="orders"`) > 0 })
+	s.until("all to be read back", func() bool { return s.metric("verification_read_ever_ratio", `archive="orders"`) == 1 })
+	if _, page := s.get("/archives/orders"); !strings.Contains(page, "Last proven restore") || !strings.Contains(page, "all of them were read back within") {
+		t.Error("the page does not show it")
+	}
+	if err := os.WriteFile(bad, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.until("a drill that fails", func() bool { return s.archive("orders").State == "damaged" })
+	if _, page := s.get("/"); !strings.Contains(page, "the last trial restore failed") {
+		t.Error("the page does not show that the drill failed")
+	}
+	if err := os.Remove(bad); err != nil {
+		t.Fatal(err)
+	}
+	s.until("one that goes well again", func() bool { return s.archive("orders").State == "ok" })
+	if code, took := s.stop(); code != 0 || took > 10*time.Second {
+		t.Errorf("it ended with %d after %v", code, took)
+	}
+	if left, err := filepath.Glob(filepath.Join(scratch, "strongroom-drill-*")); err != nil || len(left) > 0 {
+		t.Errorf("%v is left: %v", left, err)
+	}
+}
