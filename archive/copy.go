@@ -11,7 +11,7 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// ErrNoCopy: what lies at a copy's target is something else than an earlier copy of the
+// ErrNoCopy says that what lies at a copy's target is something else than an earlier copy of the
 // source, so that what the source has cannot be added to it.
 var ErrNoCopy = errors.New("the target is not a copy of this archive")
 

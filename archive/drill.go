@@ -14,7 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// ErrDrillFailed: a snapshot could not be restored on trial, or what was restored did not
+// ErrDrillFailed says that a snapshot could not be restored on trial, or what was restored did not
 // stand the user's check.
 var ErrDrillFailed = errors.New("the drill failed")
 

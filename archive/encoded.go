@@ -12,7 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// ErrNoIdentity: what is wanted is encrypted, and no identity that was given opens it.
+// ErrNoIdentity says that what is wanted is encrypted, and no identity that was given opens it.
 var ErrNoIdentity = encoding.ErrNoIdentity
 
 // choose tells how a stretch of a file is stored.
