@@ -37,16 +37,19 @@ func (a *Archive) LatestProof(ctx context.Context, kind string) (*manifest.Proof
 // latestProof gives the newest proof of a kind with its key; nil if it is the one whose key
 // is known, or there is none.
 func (a *Archive) latestProof(ctx context.Context, kind, known string) (*manifest.Proof, string, error) {
-	var keys []string
+	var found []Object
 	for o, err := range a.store.List(ctx, manifest.ProofsPrefix, "", "") {
 		if err != nil {
 			return nil, "", fmt.Errorf("listing the proofs: %w", err)
 		}
 		if _, k, ok := manifest.ParseProofKey(o.Key); ok && k == kind {
-			keys = append(keys, o.Key)
+			found = append(found, o)
 		}
 	}
-	for _, key := range slices.Backward(keys) {
+	// By the provider's clock: a host whose own is ahead must not have the last word for ever.
+	slices.SortStableFunc(found, func(a, b Object) int { return a.Modified.Compare(b.Modified) })
+	for _, o := range slices.Backward(found) {
+		key := o.Key
 		if key == known {
 			return nil, key, nil
 		}

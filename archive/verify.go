@@ -2,9 +2,6 @@ package archive
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -327,80 +324,6 @@ func (v *verification) needObject(key string, stored manifest.Stored, size int64
 		n.spans = append(n.spans, span{here, here + 1})
 	}
 	return n
-}
-
-// listObjects compares what is needed with what a listing shows.
-func (v *verification) listObjects(ctx context.Context) error {
-	for _, prefix := range []string{manifest.BundlesPrefix, manifest.DataPrefix, manifest.PagesPrefix} {
-		for o, err := range v.store.List(ctx, prefix, "", "") {
-			if err != nil {
-				return fmt.Errorf("listing %s: %w", prefix, err)
-			}
-			n := v.needs[o.Key]
-			if n == nil {
-				if len(v.o.Snapshots) == 0 { // else it may be another snapshot's
-					v.report.Unreferenced++
-				}
-				continue
-			}
-			n.found = true
-			if o.Size < n.size || (o.Size != n.size && !n.atLeast) {
-				v.problem(Problem{Object: o.Key, What: "size", Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
-			}
-			if o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C && !n.bad {
-				v.wrongChecksum(o.Key, *o.CRC32C, n)
-			}
-		}
-	}
-	for key, n := range v.needs {
-		v.report.Objects++
-		v.report.Bytes += n.size
-		if !n.found {
-			v.problem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
-		}
-	}
-	return nil
-}
-
-func (v *verification) wrongChecksum(key string, got manifest.CRC32C, n *need) {
-	v.problem(Problem{Object: key, What: "checksum", Detail: fmt.Sprintf("the provider says CRC-32C %s and it was stored with %s", got, n.stored.CRC32C)})
-}
-
-// askChecksums asks for the checksum of each object, which S3 does not list.
-func (v *verification) askChecksums(ctx context.Context) error {
-	return v.each(ctx, func(ctx context.Context, key string, n *need) error {
-		o, err := v.store.Stat(ctx, key)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			v.problem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
-		case err != nil:
-			return fmt.Errorf("looking at %s: %w", key, err)
-		default:
-			v.compare(&o, n)
-		}
-		return nil
-	})
-}
-
-// compare holds the provider's checksum of an object against that in the manifests, which
-// know none of a whole bundle, and counts whether it could.
-func (v *verification) compare(o *Object, n *need) {
-	byCRC := o.CRC32C != nil && !n.atLeast
-	byMD5 := o.CRC32C == nil && o.MD5 != "" && n.stored.MD5 != "" && !n.atLeast
-	known := byCRC || byMD5
-	v.mu.Lock()
-	if known {
-		v.report.Compared++
-	} else {
-		v.report.Uncompared++
-	}
-	v.mu.Unlock()
-	switch {
-	case byCRC && *o.CRC32C != n.stored.CRC32C:
-		v.wrongChecksum(o.Key, *o.CRC32C, n)
-	case byMD5 && o.MD5 != n.stored.MD5:
-		v.problem(Problem{Object: o.Key, What: "checksum", Detail: fmt.Sprintf("the provider says MD5 %s and it was stored with %s", o.MD5, n.stored.MD5)})
-	}
 }
 
 // forgive takes back what is wrong with snapshots that were pruned while Verify looked at

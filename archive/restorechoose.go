@@ -1,0 +1,80 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// choose picks the files that fit one of the patterns.
+func choose(files []manifest.File, include []string) ([]manifest.File, error) {
+	if len(include) == 0 {
+		return files, nil
+	}
+	var chosen []manifest.File
+	for _, f := range files {
+		for _, pattern := range include {
+			ok, err := fits(pattern, f.Name)
+			if err != nil {
+				return nil, fmt.Errorf("the pattern %q: %w; *, ? and [a-z] are special, and \\ takes that from the next character", pattern, err)
+			}
+			if ok {
+				chosen = append(chosen, f)
+				break
+			}
+		}
+	}
+	return chosen, nil
+}
+
+// fits reports whether a name is one that a pattern means.
+func fits(pattern, name string) (bool, error) {
+	if path.Base(pattern) == pattern {
+		name = path.Base(name)
+	}
+	if from, through, ok := strings.Cut(pattern, ".."); ok && from != "" && through != "" && pattern != name {
+		return from <= name && name <= through, nil
+	}
+	return path.Match(pattern, name)
+}
+
+func describeRestore(files []manifest.File) *RestoreResult {
+	res := &RestoreResult{Files: len(files)}
+	for _, run := range neighbours(files) {
+		res.Requests++
+		if len(run) == 1 {
+			res.Requests += len(files[run[0]].Parts) - 1
+		}
+	}
+	for i := range files {
+		f := &files[i]
+		res.Bytes += f.Size
+		if f.Damaged() {
+			res.Damaged = append(res.Damaged, f.Name)
+		}
+	}
+	return res
+}
+
+// freeAt is the free space where a directory is, or would be made; -1: nobody knows.
+func freeAt(dir string) int64 {
+	dir, err := filepath.Abs(dir)
+	for err == nil {
+		var s unix.Statfs_t
+		err = unix.Statfs(dir, &s)
+		switch {
+		case err == nil:
+			return int64(s.Bavail) * s.Bsize
+		case errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir:
+			dir, err = filepath.Dir(dir), nil
+		}
+	}
+	return -1
+}
