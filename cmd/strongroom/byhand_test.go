@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
+
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 	"github.com/strongroom-dev/strongroom/source/je"
 )
@@ -27,14 +29,31 @@ tail -c +$((${range%-*} + 1)) "$ARCHIVE/${6#prefix/}" | head -c $((${range#*-} -
 `
 
 // The script in docs/operations.md restores an archive with pages, bundles and a tail of
-// several parts, without strongroom.
+// several parts, without strongroom; also one that is compressed and encrypted.
 func TestRestoreByHand(t *testing.T) {
 	whole(t)
-	for _, tool := range []string{"bash", "jq", "zstd", "sha256sum"} {
+	for _, tool := range []string{"bash", "jq", "zstd", "sha256sum", "age"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%v: make test installs it", err)
 		}
 	}
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(t.TempDir(), "key.txt")
+	if err := os.WriteFile(key, []byte(id.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	to := []string{"--recipient", id.Recipient().String()}
+	for how, flags := range map[string][]string{
+		"as it is": nil, "compressed": {"--compression", "zstd"}, "encrypted": to, "both": append([]string{"--compression", "zstd"}, to...),
+	} {
+		t.Run(how, func(t *testing.T) { restoreByHand(t, key, flags) })
+	}
+}
+
+func restoreByHand(t *testing.T, key string, flags []string) {
 	db, archive, work := scratch(t), filepath.Join(scratch(t), "archive"), scratch(t)
 	logDir(t, db, 0, 300, 3000)
 	logDir(t, db, 300, 302, 300_000)
@@ -48,7 +67,7 @@ func TestRestoreByHand(t *testing.T) {
 		if err := writeLog(filepath.Join(db, "0000012e.jdb"), tail.Bytes); err != nil {
 			t.Fatal(err)
 		}
-		succeed(t, "backup", "--source", db, "file://"+archive)
+		succeed(t, append([]string{"backup", "--source", db, "file://" + archive}, flags...)...)
 	}
 	for _, kind := range []string{"bundles", "pages", "data"} {
 		if names, err := os.ReadDir(filepath.Join(archive, kind)); err != nil || len(names) == 0 {
@@ -66,6 +85,7 @@ func TestRestoreByHand(t *testing.T) {
 	}
 	script = strings.Replace(script, "archive=s3://backups/orders/node-1", "archive=s3://bucket/prefix", 1)
 	script = strings.Replace(script, "number=000/000/042", "number=000/000/003", 1)
+	script = strings.Replace(script, "identity= ", "identity="+key+" ", 1)
 	if err := os.WriteFile(filepath.Join(work, "aws"), []byte(aws), 0o755); err != nil {
 		t.Fatal(err)
 	}
