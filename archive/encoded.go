@@ -137,6 +137,34 @@ func asDamage(err error) error {
 	return err
 }
 
+// canOpen looks whether the identities open what files are encrypted to, before anything is
+// done that would be in vain: by the smallest part for each set of recipients.
+func (a *Archive) canOpen(ctx context.Context, files []manifest.File) error {
+	smallest := map[string]*manifest.Part{}
+	for i := range files {
+		for j := range files[i].Parts {
+			p := &files[i].Parts[j]
+			if !encrypted(p.Encoding) {
+				continue
+			}
+			tag := "" // a bundle's key does not tell it
+			if p.Stored.Offset == nil {
+				tag = p.Object[len(p.Object)-len("00000000.age"):]
+			}
+			if s := smallest[tag]; s == nil || p.Stored.Size < s.Stored.Size {
+				smallest[tag] = p
+			}
+		}
+	}
+	for _, p := range smallest {
+		err := a.fetchPart(ctx, p, io.Discard, func() error { return nil })
+		if errors.Is(err, ErrNoIdentity) {
+			return err
+		}
+	}
+	return nil
+}
+
 func encrypted(how string) bool { return how == manifest.Age || how == manifest.ZstdAge }
 
 // recipientsOf are all to whom anything in the set is encrypted: those of this run and, of

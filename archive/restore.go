@@ -55,6 +55,9 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 	if len(files) == 0 && len(o.Include) > 0 {
 		return res, fmt.Errorf("%w: nothing in snapshot %d fits %q", ErrNoFile, m.Sequence, o.Include)
 	}
+	if err := a.canOpen(ctx, files); err != nil {
+		return res, fmt.Errorf("restore: %w", a.explain(ctx, m, err))
+	}
 	if o.DryRun {
 		res.Removed, err = previewTarget(dir, m, files, &o)
 		res.Free = freeAt(dir)

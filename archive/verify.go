@@ -51,6 +51,7 @@ type VerifyReport struct {
 	Bytes        int64     `json:"bytes"`              // stored bytes of those
 	ReadObjects  int       `json:"read_objects"`       // that were fetched and hashed
 	ReadBytes    int64     `json:"read_bytes"`         // plain bytes that were fetched and hashed
+	ReadStored   int64     `json:"read_stored"`        // the same as stored: of bundles, all of them
 	Unopened     int       `json:"unopened"`           // encrypted parts of which only the stored bytes were read, for lack of an identity
 	Compared     int       `json:"compared"`           // objects of which the provider was asked for the checksum, and had one to compare
 	Uncompared   int       `json:"uncompared"`         // of which it has none, or none is known: bundles, and stores that keep no checksums

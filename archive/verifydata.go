@@ -34,6 +34,7 @@ func (v *verification) readData(ctx context.Context) error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.report.ReadObjects++
+		v.report.ReadStored += n.size
 		n.read = true
 		return nil
 	})

@@ -78,7 +78,7 @@ func (a *app) archived(c *cobra.Command, where, dir string, files []string) (err
 		if len(missing) > 0 {
 			return nil
 		}
-		_, err := fmt.Fprintf(w, "%s: %s in snapshot %d as they are now\n", from.name, plural(len(files), "file"), m.Sequence)
+		_, err := fmt.Fprintf(w, "%s: archived as they are now, in snapshot %d: %s\n", from.name, m.Sequence, plural(len(files), "file"))
 		return err
 	})
 	if err == nil && len(missing) > 0 {

@@ -171,6 +171,8 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		verdict = "there is no snapshot; if there was one, all manifests are gone"
 	case o.Sample > 0 && !o.ReadData:
 		verdict = fmt.Sprintf("all is there, and what was read back is right (%s, %s)", plural(v.ReadObjects, "object"), size(v.ReadBytes))
+	case o.ReadData && v.Unopened > 0:
+		verdict = fmt.Sprintf("all is there and every stored byte is right (%s read)", size(v.ReadBytes))
 	case o.ReadData:
 		verdict = fmt.Sprintf("all is there and every byte is right (%s read)", size(v.ReadBytes))
 	}

@@ -59,7 +59,7 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 	}
 	v := web.Verification{
 		At: k.d.o.Now().Round(0), Objects: int64(report.Objects), ObjectsTotal: int64(report.Objects),
-		Bytes: report.ReadBytes, BytesTotal: report.Bytes, Problems: int64(len(report.Problems)),
+		Bytes: report.ReadStored, BytesTotal: report.Bytes, Problems: int64(len(report.Problems)),
 		ReadBytes: report.Coverage.ReadBytes, ReadSince: report.Coverage.Since,
 	}
 	if report.Unproven != "" {
@@ -78,7 +78,7 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 	if err := writeVerification(k.d.verificationFile(k.name), k.one.Destination, &v); err != nil {
 		k.d.o.Log.Warn("what this verification found is not remembered after a restart", "archive", k.name, "error", err)
 	}
-	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %d problems", v.Objects, v.Bytes, v.Problems)}, nil
+	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %d problems", v.Objects, report.ReadBytes, v.Problems)}, nil
 }
 
 // verification is what is kept of one across restarts.
