@@ -231,8 +231,12 @@ func encodedDamage(t *testing.T) {
 			mustBackup(t, archive.New(store, o), db)
 			for _, key := range append(store.Keys(manifest.DataPrefix), store.Keys(manifest.BundlesPrefix)...) {
 				good := store.Snapshot().Bytes(key)
-				for i := range 60 {
-					at := i * len(good) / 60
+				places := 60
+				if testing.Short() {
+					places = 10
+				}
+				for i := range places {
+					at := i * len(good) / places
 					for what, bad := range map[string][]byte{"cut": good[:at], "altered": altered(good, at), "longer": append(bytes.Clone(good), good[at])} {
 						if what == "longer" && strings.HasPrefix(key, manifest.BundlesPrefix) {
 							continue // nobody asks for what lies behind the last part
@@ -242,7 +246,7 @@ func encodedDamage(t *testing.T) {
 						if err != nil || len(r.Problems) == 0 {
 							t.Fatalf("%s, %s %s at %d: verify found %+v, %v", how, key, what, at, r, err)
 						}
-						if i%20 > 0 {
+						if i%(places/3) > 0 {
 							continue
 						}
 						m := newest(t, archive.New(store, o))

@@ -190,11 +190,11 @@ func flipped(b []byte) []byte {
 
 // One kept manifest that cannot be read stops all deletion; given up by name, it goes.
 func TestPruneStopsAtUnreadable(t *testing.T) {
-	for what, damage := range map[string]func(*pruned, string){
+	for _, damage := range map[string]func(*pruned, string){
 		"damaged": func(h *pruned, key string) { h.store.Damage(key, flipped) },
 		"missing": func(h *pruned, key string) { h.store.Remove(key) },
 	} {
-		t.Run(what, func(t *testing.T) {
+		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 6)
 			h.keepLast(4) // the ledger knows of 3 to 6
 			damage(h, manifest.ManifestKey(4))
@@ -216,7 +216,9 @@ func TestPruneStopsAtUnreadable(t *testing.T) {
 }
 
 // What must not be forgotten is refused, and nothing is changed.
-func TestForgetRefused(t *testing.T) {
+func TestForgetRefused(t *testing.T) { virtually(t, forgetRefused) }
+
+func forgetRefused(t *testing.T) {
 	h := newPruned(t, 5)
 	if _, err := h.archive().Hold(t.Context(), archive.Selector{Sequence: 2}, "the auditors"); err != nil {
 		t.Fatal(err)
