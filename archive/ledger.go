@@ -96,8 +96,11 @@ func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
 }
 
 // judge leaves of what was read what is valid by the ledger now: one that was read before
-// proves nothing about a manifest that was read after.
+// proves nothing about a manifest that was read after. With h nil none was read yet.
 func (a *Archive) judge(ctx context.Context, read []Snapshot, h *head) ([]Snapshot, *head, error) {
+	if h == nil {
+		h = &head{}
+	}
 	h, err := a.ledgerNow(ctx, h)
 	if err != nil {
 		return nil, h, err

@@ -55,24 +55,17 @@ func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 }
 
 // walk reads summaries, newest first, a few at a time, until more says that it is enough;
-// with want, so many at first, as after each time the ledger is looked at again.
+// with want, so many at first, as the ledger is looked at after each time (what was read
+// before a manifest proves nothing about it).
 func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool) error {
-	h, hasManifests, err := a.readHead(ctx)
-	if err != nil {
-		return err
-	}
-	if !hasManifests {
-		switch {
-		case h.badID:
-			return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(h.warnings, "; "))
-		case !h.exists():
-			return ErrNoArchive
-		}
-		return nil
+	each := a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey)
+	if want > 0 { // the newest of a long history are found without listing its beginning
+		each = a.newestNumbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey)
 	}
 	if least := 4 * a.transfers; want < least || want > onePage {
 		want = least
 	}
+	var h *head
 	var batch []numbered
 	flush := func() (bool, error) {
 		s, err := a.summaries(ctx, batch)
@@ -82,11 +75,12 @@ func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool
 		}
 		return err == nil && more(s), err
 	}
-	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+	some := false
+	for f, err := range each {
 		if err != nil {
 			return err
 		}
-		if !h.record.ValidNumber(f.n) {
+		if some = true; h != nil && !h.record.ValidNumber(f.n) {
 			continue
 		}
 		if batch = append(batch, f); len(batch) == want {
@@ -95,8 +89,25 @@ func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool
 			}
 		}
 	}
-	_, err = flush()
+	if !some {
+		return a.empty(ctx)
+	}
+	_, err := flush()
 	return err
+}
+
+// empty says whether there is an archive without snapshots.
+func (a *Archive) empty(ctx context.Context) error {
+	h, _, err := a.readHead(ctx)
+	switch {
+	case err != nil:
+		return err
+	case h.badID:
+		return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(h.warnings, "; "))
+	case !h.exists():
+		return ErrNoArchive
+	}
+	return nil
 }
 
 func (a *Archive) summaries(ctx context.Context, batch []numbered) ([]Snapshot, error) {

@@ -39,6 +39,12 @@ func (a *Archive) numbers(ctx context.Context, prefix string, parse func(string)
 	}
 }
 
+// newestNumbers is numbers for whoever wants a few of the newest: it never begins with
+// those of a whole page.
+func (a *Archive) newestNumbers(ctx context.Context, prefix string, parse func(string) (int64, bool)) iter.Seq2[numbered, error] {
+	return func(yield func(numbered, error) bool) { a.descend(ctx, prefix, 2, parse, yield) }
+}
+
 // firstPage lists the first objects below a prefix.
 func (a *Archive) firstPage(ctx context.Context, prefix string) ([]Object, error) {
 	var found []Object

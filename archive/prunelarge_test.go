@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
 // A catalogue is a store of very many objects, most of which have only a key and a size. It
@@ -71,7 +72,14 @@ func (c *catalogue) Stat(_ context.Context, key string) (archive.Object, error) 
 	if _, there := slices.BinarySearch(c.keys, key); !there || c.gone[key] {
 		return archive.Object{}, fs.ErrNotExist
 	}
-	return archive.Object{Key: key, Size: catalogued}, nil
+	return archive.Object{Key: key, Size: c.size(key)}, nil
+}
+
+func (c *catalogue) size(key string) int64 {
+	if b, ok := c.content[key]; ok {
+		return int64(len(b))
+	}
+	return catalogued
 }
 
 func (c *catalogue) List(_ context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
@@ -83,7 +91,7 @@ func (c *catalogue) List(_ context.Context, prefix, delimiter, after string) ite
 				i++
 				continue
 			}
-			o := archive.Object{Key: key, Size: catalogued}
+			o := archive.Object{Key: key, Size: c.size(key)}
 			if d := strings.Index(key[len(prefix):], delimiter); delimiter != "" && d >= 0 {
 				o = archive.Object{Key: key[:len(prefix)+d+1], IsDir: true}
 				i, _ = slices.BinarySearch(c.keys, o.Key+"\xff")
@@ -221,5 +229,19 @@ func TestPruneOfAMillion(t *testing.T) {
 	v, err := archive.New(c, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{})
 	if err != nil || v.Unreferenced > 0 || v.Snapshots != snapshots-len(r.Removed) || slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return p.What == "missing" }) {
 		t.Fatalf("%v: %d unreferenced, %d snapshots, %d problems", err, v.Unreferenced, v.Snapshots, len(v.Problems))
+	}
+}
+
+// The newest 100 of 5,000 snapshots are listed with 105 requests, of 4 KiB each but for the
+// listings.
+func TestListOfALongHistory(t *testing.T) {
+	c := longLife(t, 5000, 3, 1)
+	faulty := storetest.NewFaulty(c, -1, storetest.NotApplied)
+	all, err := archive.New(faulty, archive.Options{}).List(t.Context(), 100)
+	if err != nil || len(all) != 100 || all[99].Sequence != 5000 || all[0].Sequence != 4901 {
+		t.Fatal(len(all), err)
+	}
+	if ops := faulty.Ops(); ops.Total() > 105 {
+		t.Errorf("%+v", ops)
 	}
 }
