@@ -51,11 +51,15 @@
 //     write one record, planned from the record before it; who loses the race for the
 //     number plans again; after writing, each looks whether its record is the greatest,
 //     or the parent of what followed, and otherwise starts over. A prune deletes only
-//     after that. A backup looks after its commit whether its snapshot is valid, and
-//     otherwise starts over.
+//     after that. Whoever reads a record lists the ledger again afterwards, and begins
+//     again if it is not the greatest any more: it may be one that somebody created late,
+//     under the number of one that was deleted. A backup looks after its commit whether
+//     its snapshot is valid, and otherwise starts over. What is listed, copied, or
+//     reported as unchanged is judged by the ledger as it is after its manifest was read.
 //  5. Numbers decide who may delete, never clocks. A backup aims at the number after the
-//     newest valid manifest N, keeps only what N names, and stores the rest under the
-//     number that it aims at; if another writer takes the number, it plans again from
+//     greatest that it knows of, keeps only what the newest valid manifest N names, and
+//     that only if it aims at N plus one (else it stores everything under the number that
+//     it aims at), and stores the rest under that number; if another writer takes the number, it plans again from
 //     the new newest. N is always kept. Hence no manifest above N can name an object
 //     with a number up to N that N does not name, and a prune whose record says newest N
 //     deletes the manifests up to N that it does not keep, and then whatever bears a
@@ -63,7 +67,8 @@
 //     number belongs to a snapshot in the making and is left alone. No grace period, no
 //     lock, no common clock; a prune that was suspended may simply go on. copy only
 //     appends: manifests above the target's newest, in ascending order, each after its
-//     objects.
+//     objects. It refuses a manifest that names something with a number up to the
+//     target's newest that this one does not name.
 //  6. No local truth. The bucket alone is enough to list, restore, verify, prune and go
 //     on backing up. A local state directory, where there is one, is a cache and a
 //     witness (it remembers the newest manifest's number and hash, and shouts when that
@@ -164,7 +169,22 @@
 // [{"sequence","sha256"[,"held":"why"]}] in ascending order, removed: sequences that
 // this record drops. Writing the record is what removes a snapshot; deleting objects
 // afterwards is cleaning, which any later prune finishes. Records below the greatest may
-// be deleted by a prune.
+// be deleted by a prune. What the record before says already needs no new one. A copy
+// writes one, by which nothing is dropped, when it has a snapshot whose parent was pruned
+// before it could be copied: that says that it was never there.
+//
+// # Proof
+//
+// Key: when what it tells of began, the kind, and random digits. JSON: format, archive,
+// kind ("verify", "read", "drill"), created, duration_ms, node, tool, outcome ("ok",
+// "failed"), and by kind: of verify and read snapshots, objects, bytes, read_objects,
+// read_bytes; of verify problems: [{"object","what","detail","snapshots"}], at most
+// 10,000; of read, when each object that is still needed was last read back and found
+// good, read: [{"at","objects"}], objects being the first six bytes of the SHA-256 of each
+// key, one after the other, in base64 without padding; of drill snapshot, command, and
+// why it failed. What an earlier verify found wrong with the content of an object stays
+// until that object was read back. A proof has at most 64 MiB. Who cannot read one, or
+// does not know its version, goes by the one before.
 //
 // # Names
 //
@@ -204,8 +224,8 @@
 //     own.
 //   - An object that the latest proof names missing or damaged counts as absent when
 //     planning: it is stored afresh under the new number. verify --repair puts back
-//     missing objects with identical bytes (from the source where nothing was encoded,
-//     or from a copy); a damaged one is deleted first, the sole exception to rule 1.
+//     missing objects with identical bytes (from a copy or, where nothing was encoded,
+//     from the source or another archive of the same database); a damaged one is deleted first, the sole exception to rule 1.
 //     What cannot be mended is named, with its snapshots.
 //   - After a lost race the source is captured again, never an old capture committed.
 //   - A source is foreign (exit 5, --take-over to go on) if node differs from the newest
@@ -216,11 +236,19 @@
 //   - Prune deletes nothing while a kept manifest has a field that it does not know.
 //     prune --forget N drops an unreadable manifest by a record.
 //   - Plain copy keeps every byte and the archive's id; a re-encrypting copy is a new
-//     archive with a new id and chain, and says where it came from. With two
+//     archive with a new id and chain, numbered without gaps, and says in each tool
+//     where it came from: "… from <id>@<number>". With two
 //     destinations each is an archive of its own.
 //   - If archive.json is missing and manifests exist, the id is theirs; never a new one.
 //     Unencrypted parts name no recipients; age headers do not tell who can read, so the
 //     manifest's recipients (a list, before pages) does.
+//   - recipients are all to whom any part of the snapshot is encrypted. After a change
+//     of keys that is more than the recipients of one part, of which the key says the
+//     hash, <r>; a bundle's key says nothing of it.
+//   - Encrypted parts of a bundle never get the same bytes twice: a bundle of a run that
+//     was broken off is not adopted but stored again, and the next prune removes the
+//     first.
+//   - The newest snapshot cannot be forgotten.
 //   - Proofs older than the last three of their kind and older than a year are removed
 //     by prune.
 //
