@@ -37,14 +37,12 @@ func (a *Archive) LatestProof(ctx context.Context, kind string) (*manifest.Proof
 // latestProof gives the newest proof of a kind with its key; nil if it is the one whose key
 // is known, or there is none.
 func (a *Archive) latestProof(ctx context.Context, kind, known string) (*manifest.Proof, string, error) {
-	var found []Object
-	for o, err := range a.store.List(ctx, manifest.ProofsPrefix, "", "") {
-		if err != nil {
-			return nil, "", fmt.Errorf("listing the proofs: %w", err)
-		}
-		if _, k, ok := manifest.ParseProofKey(o.Key); ok && k == kind {
-			found = append(found, o)
-		}
+	found, err := a.proofs(ctx, kind, manifest.ProofKey(time.Now().Add(-recentProofs), "a"))
+	if err == nil && len(found) == 0 {
+		found, err = a.proofs(ctx, kind, "")
+	}
+	if err != nil {
+		return nil, "", err
 	}
 	// By the provider's clock: a host whose own is ahead must not have the last word for ever.
 	slices.SortStableFunc(found, func(a, b Object) int { return a.Modified.Compare(b.Modified) })
@@ -67,6 +65,24 @@ func (a *Archive) latestProof(ctx context.Context, kind, known string) (*manifes
 		a.log.Warn("a proof cannot be read; an older one is used", "object", key, "error", err)
 	}
 	return nil, "", nil
+}
+
+// recentProofs is how far back the latest proof is looked for at first: without a prune
+// they become ever more.
+const recentProofs = 100 * 24 * time.Hour
+
+// proofs lists those of a kind.
+func (a *Archive) proofs(ctx context.Context, kind, after string) ([]Object, error) {
+	var found []Object
+	for o, err := range a.store.List(ctx, manifest.ProofsPrefix, "", after) {
+		if err != nil {
+			return nil, fmt.Errorf("listing the proofs: %w", err)
+		}
+		if _, k, ok := manifest.ParseProofKey(o.Key); ok && k == kind {
+			found = append(found, o)
+		}
+	}
+	return found, nil
 }
 
 // absent are the objects that the latest look at the whole archive found missing or

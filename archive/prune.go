@@ -92,10 +92,11 @@ func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, erro
 // A pruning is one call of Prune.
 type pruning struct {
 	*Archive
-	o      *PruneOptions
-	report *PruneReport
-	record *manifest.Record // which snapshots there are
-	named  *named           // what they name
+	o       *PruneOptions
+	report  *PruneReport
+	planned []int64          // the snapshots that this attempt drops
+	record  *manifest.Record // which snapshots there are
+	named   *named           // what they name
 }
 
 func (p *pruning) once(ctx context.Context) error {
@@ -104,6 +105,8 @@ func (p *pruning) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.report.Removed = append(p.report.Removed, p.planned...) // those of an attempt before are done
+	slices.Sort(p.report.Removed)
 	if !p.o.DryRun || p.report.Record != 0 {
 		p.report.Record = p.record.Number
 	}
@@ -137,13 +140,7 @@ func (p *pruning) plan(s *standing) (*amendment, error) {
 			removed = append(removed, k.Sequence)
 		}
 	}
-	p.report.Verdicts = verdicts
-	for _, n := range removed {
-		if !slices.Contains(p.report.Removed, n) {
-			p.report.Removed = append(p.report.Removed, n)
-		}
-	}
-	slices.Sort(p.report.Removed)
+	p.report.Verdicts, p.planned = verdicts, removed
 	p.report.Record = 0
 	if s.says(what) {
 		p.report.Record = s.record.Number

@@ -265,3 +265,39 @@ func TestFileThroughBlob(t *testing.T) {
 		t.Errorf("%v, %v", fi.Mode(), err)
 	}
 }
+
+// Objects can be deleted while they are listed, with the directories that are empty then:
+// the listing goes on to its end.
+func TestFileDeleteWhileListing(t *testing.T) {
+	b, err := Open(t.Context(), "file://"+t.TempDir()+"/archive", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	const many = 700
+	for i := range many {
+		for _, version := range []string{"a", "b"} {
+			content := []byte(version)
+			if _, err := b.Put(t.Context(), fmt.Sprintf("data/%04d.jdb/%s", i, version), bytes.NewReader(content), storetest.SumsOf(content)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var batch []string
+	listed := 0
+	for o, err := range b.List(t.Context(), "data/", "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed++
+		if batch = append(batch, o.Key); len(batch) == 101 {
+			if err := b.Delete(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+	if listed != 2*many {
+		t.Fatalf("%d of %d were listed", listed, 2*many)
+	}
+}
