@@ -1,0 +1,55 @@
+package archive_test
+
+import (
+	"bytes"
+	"path/filepath"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// At every provider, what is missing and what is other than it was is put back, from a copy
+// at another provider and from the source.
+func TestRepairOnEveryProvider(t *testing.T) {
+	clouds := map[string]string{
+		"file": "file://" + t.TempDir() + "/orders", "minio": storetest.S3(t), "azurite": storetest.Azure(t), "fake-gcs": storetest.GCS(t),
+	}
+	for name, url := range clouds {
+		t.Run(name, func(t *testing.T) {
+			store := openBucket(t, url, 0)
+			db := newDatabase(t, t.TempDir(), 82)
+			db.fill(25, 2000)
+			a := archive.New(store, archive.Options{})
+			mustBackup(t, a, db)
+			for range 2 { // too few for a bundle
+				db.set(nameOf(db), db.noise(20<<20))
+				db.flip(30)
+				mustBackup(t, a, db)
+			}
+			copied := storetest.Memory(t)
+			mustCopy(t, store, copied)
+			fromCopy := &archive.RepairFrom{Copies: []*archive.Archive{archive.New(copied, archive.Options{})}}
+			large, bundle := copied.Keys(manifest.DataPrefix), copied.Keys(manifest.BundlesPrefix)
+			for _, lost := range [][]string{{large[0], bundle[0], manifest.ManifestKey(2)}, {large[1], bundle[0]}} {
+				from := fromCopy
+				if len(lost) == 2 {
+					from = &archive.RepairFrom{Source: db.source()}
+				}
+				if err := store.Delete(t.Context(), lost); err != nil {
+					t.Fatal(err)
+				}
+				other := []byte("something else")
+				if _, err := store.Put(t.Context(), lost[0], bytes.NewReader(other), storetest.SumsOf(other)); err != nil {
+					t.Fatal(err)
+				}
+				if r := mustRepair(t, store, from); len(r.Problems) > 0 || len(r.Repaired) < len(lost) {
+					t.Fatalf("%+v", r)
+				}
+				mustVerify(t, archive.New(store, archive.Options{}))
+			}
+			mustRestore(t, archive.New(store, archive.Options{}), 3, filepath.Join(t.TempDir(), "r"), db.files)
+		})
+	}
+}
