@@ -104,11 +104,15 @@ func TestPolicies(t *testing.T) {
 			archiver.can(t, "backup", "--source", db, at)
 			logDir(t, db, 42, 44, 300_000)
 			archiver.can(t, "backup", "--source", db, at)
+			archiver.can(t, "verify", "--read-data", at) // and keeps what it found
+			archiver.can(t, "hold", at+"@latest")
+			archiver.can(t, "release", at+"@latest")
+			archiver.can(t, "drill", at)
 			for _, u := range []user{archiver, reader} {
 				u.can(t, "list", at)
-				u.can(t, "verify", at)
-				u.can(t, "verify", "--checksums", at)
-				u.can(t, "verify", "--read-data", at)
+				u.can(t, "verify", "--no-proof", at)
+				u.can(t, "verify", "--no-proof", "--checksums", at)
+				u.can(t, "verify", "--no-proof", "--read-data", at)
 				to := filepath.Join(t.TempDir(), "restored")
 				u.can(t, "restore", at, "--to", to)
 				sameDir(t, to, db)
@@ -121,7 +125,13 @@ func TestPolicies(t *testing.T) {
 				u.deletesNothing(t)
 				u.seesNothingElse(t)
 			}
-			reader.can(t, "verify", "--read-data", at)
+			if o := archiver.strongroom(t, "prune", "--keep-last", "1", at); o.code != exitFailed || !strings.Contains(o.stderr, "could not be deleted") {
+				t.Errorf("the archiver's prune: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+			}
+			if name != "locks" {
+				newUser(t, server, "archiver").can(t, "prune", "--keep-last", "1", at)
+			}
+			reader.can(t, "verify", "--no-proof", "--read-data", at)
 			if name == "locks" {
 				archiver.locksNotForEver(t)
 			}
