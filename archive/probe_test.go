@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,6 +111,25 @@ func (w *weak) overwrites() {
 	}
 }
 
+// overwritesLate replaces only what has been read since it was made.
+func overwritesLate(w *weak) {
+	var read sync.Map
+	w.get = func(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+		read.Store(key, true)
+		return w.InMemory.Get(ctx, key, offset, length)
+	}
+	w.stat = func(ctx context.Context, key string) (archive.Object, error) {
+		read.Store(key, true)
+		return w.InMemory.Stat(ctx, key)
+	}
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		if _, ok := read.Load(key); ok {
+			w.InMemory.Delete(ctx, []string{key})
+		}
+		return w.InMemory.Put(ctx, key, body, sums)
+	}
+}
+
 func probe(t *testing.T, s archive.Store) map[string]archive.Finding {
 	t.Helper()
 	found := map[string]archive.Finding{}
@@ -131,6 +151,8 @@ func TestProbe(t *testing.T) {
 		{"nothing", func(*weak) {}, archive.Good, ""},
 		{"overwrites", (*weak).overwrites, archive.Failed, "create-only, large objects"},
 		{"overwrites, as accepted", func(w *weak) { w.overwrites(); w.accept = archive.CreateOnly }, archive.Note, "create-only, large objects"},
+		{"overwrites, yet not in a race", overwritesLate, archive.Failed, "create-only, large objects"},
+		{"overwrites, yet not in a race, as accepted", func(w *weak) { overwritesLate(w); w.accept = archive.CreateOnly }, archive.Note, "create-only, large objects"},
 		{"checks nothing", uncheckedPut, archive.Failed, "checksums"},
 		{"checks nothing, as accepted", func(w *weak) { uncheckedPut(w); w.accept = archive.Checksums }, archive.Note, "checksums"},
 		{"tells no checksum", func(w *weak) { w.Plain = true }, archive.Note, "checksum echo"},

@@ -42,8 +42,10 @@ func (p *prober) createOnly(ctx context.Context) Finding {
 		})
 	}
 	racers.Wait()
-	if len(winners) > 1 && accepts(p.store, CreateOnly) {
-		return Finding{Result: Note, Detail: "not kept in a race, as was accepted in the URL", Advice: "let one host alone write to this archive"}
+	accepted := accepts(p.store, CreateOnly)
+	replaced := Finding{Result: Note, Detail: "an object can be replaced, as was accepted in the URL", Advice: "let one host alone write to this archive"}
+	if len(winners) > 1 && accepted {
+		return replaced
 	}
 	switch {
 	case len(winners) > 1:
@@ -58,7 +60,10 @@ func (p *prober) createOnly(ctx context.Context) Finding {
 	if got, err := p.get(ctx, "race", 0, -1); err != nil || !bytes.Equal(got, winners[0]) {
 		return failed(advice, "the object is not that of the writer who was told to have made it (%v)", err)
 	}
-	if stored, err := p.put(ctx, "race", winners[0]); err != nil || !stored.Existed {
+	// A store without conditions can be lucky in a race; putting it once more tells.
+	if stored, err := p.put(ctx, "race", winners[0]); err == nil && !stored.Existed && accepted {
+		return replaced
+	} else if err != nil || !stored.Existed {
 		return failed(advice, "the same object again is not found to be there (%v)", err)
 	}
 	return good("%d writers of one object, one winner", probeRacers)
