@@ -145,6 +145,8 @@ func (p *Proof) validate() error {
 		return fmt.Errorf("outcome %.40q is unknown", p.Outcome)
 	case len(p.Problems) > MaxProofProblems:
 		return fmt.Errorf("%d problems are more than %d", len(p.Problems), MaxProofProblems)
+	case min(p.DurationMS, p.Snapshots, p.Objects, p.Bytes, p.ReadObjects, p.ReadBytes, p.Snapshot) < 0:
+		return errors.New("a number is negative")
 	}
 	return nil
 }
