@@ -61,7 +61,6 @@ func TestGoldenProofs(t *testing.T) {
 	}
 }
 
-
 func TestHostileProofs(t *testing.T) {
 	for _, test := range []struct {
 		fault  string
