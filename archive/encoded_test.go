@@ -233,7 +233,7 @@ func encodedDamage(t *testing.T) {
 				good := store.Snapshot().Bytes(key)
 				places := 60
 				if testing.Short() {
-					places = 10
+					places = 3
 				}
 				for i := range places {
 					at := i * len(good) / places

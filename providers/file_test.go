@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
+	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
 
 	"github.com/strongroom-dev/strongroom/archive"
@@ -275,13 +276,19 @@ func TestFileDeleteWhileListing(t *testing.T) {
 	}
 	defer b.Close()
 	const many = 700
+	var puts errgroup.Group
+	puts.SetLimit(32)
 	for i := range many {
 		for _, version := range []string{"a", "b"} {
-			content := []byte(version)
-			if _, err := b.Put(t.Context(), fmt.Sprintf("data/%04d.jdb/%s", i, version), bytes.NewReader(content), storetest.SumsOf(content)); err != nil {
-				t.Fatal(err)
-			}
+			puts.Go(func() error {
+				content := []byte(version)
+				_, err := b.Put(t.Context(), fmt.Sprintf("data/%04d.jdb/%s", i, version), bytes.NewReader(content), storetest.SumsOf(content))
+				return err
+			})
 		}
+	}
+	if err := puts.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	var batch []string
 	listed := 0

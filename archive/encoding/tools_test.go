@@ -43,7 +43,11 @@ func TestProgramsByHand(t *testing.T) {
 		}
 	}
 	d := NewDecoder(other)
-	for _, level := range []string{Fastest, Normal, Better, Best} {
+	levels := []string{Fastest, Normal, Better, Best}
+	if testing.Short() {
+		levels = levels[:1]
+	}
+	for _, level := range levels {
 		e := newEncoder(t, Settings{Compression: Zstd, Level: level, Recipients: []string{key, otherKey}})
 		for _, plain := range [][]byte{nil, []byte("a"), text(64 << 10), random(64<<10 + 1), text(3 << 20), make([]byte, maxWindow+1)} {
 			same := func(what string, got []byte) {
