@@ -42,28 +42,28 @@ func (a *Archive) greatestRecord(ctx context.Context) (int64, error) {
 // late, under the number of one that was deleted.
 func (a *Archive) readLedger(ctx context.Context, h *head) error {
 	n, err := a.greatestRecord(ctx)
-	if err != nil {
-		return err
-	}
-	return a.steady(ctx, func() error {
+	for attempt := 1; err == nil && n > 0; attempt++ {
+		if err := a.readRecord(ctx, h, n); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		was := n
-		if was == 0 {
-			h.record, h.ledger = nil, manifest.RecordRef{}
-			return nil
-		}
-		if err := a.readRecord(ctx, h, was); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
 		if n, err = a.greatestRecord(ctx); err != nil {
-			return err
+			break
 		}
-		if n != was || h.record == nil {
+		switch {
+		case n == was && h.record != nil:
+			h.greatest = max(h.greatest, h.record.Newest)
+			return nil
+		case attempt == raceAttempts:
 			h.record = nil
 			return fmt.Errorf("%s: %w", manifest.LedgerKey(was), errGone)
+		case n == was: // listed, and not there
+			err = pause(ctx, min(attempt, 4))
+		default: // at once, for what was just listed goes stale while one waits
 		}
-		h.greatest = max(h.greatest, h.record.Newest)
-		return nil
-	})
+	}
+	h.record, h.ledger = nil, manifest.RecordRef{}
+	return err
 }
 
 func (a *Archive) readRecord(ctx context.Context, h *head, n int64) error {

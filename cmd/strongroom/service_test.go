@@ -310,6 +310,7 @@ func TestServiceIdles(t *testing.T) {
 	}
 	s := serve(t, archives.String())
 	s.until("all first snapshots", func() bool { return len(s.logged("a snapshot was made", "")) == 5 })
+	forgetPeak(t)
 	floor := finish(t, program(t, "version")).peak
 	for range 10 {
 		s.get("/")
