@@ -22,12 +22,14 @@ SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -g
 # Modules of their own: what only tests need stays out of the product's go.mod.
 MODULES := testdata/servers/with testdata/servers/compose testdata/rules bench
 
-# Google's module would bring gRPC's ways within Google's network along, 13 MB that nothing uses.
-TAGS := disable_grpc_modules
+# What is tested is compiled as what is shipped, and only once. Google's module would bring
+# gRPC's ways within Google's network along, 13 MB that nothing uses.
+export CGO_ENABLED = 0
+export GOFLAGS = -trimpath -tags=disable_grpc_modules
 
 .PHONY: build
 build: ## build bin/strongroom
-	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)' -o bin/strongroom ./cmd/strongroom
+	go build -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)' -o bin/strongroom ./cmd/strongroom
 
 .PHONY: help
 help: ## list the targets
@@ -55,14 +57,14 @@ format: $(TOOLS)/gofumpt ## format all Go files
 test: deps minio azurite gcs toxiproxy with ## all tests, with real databases and servers; installs and builds what it needs
 	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
 	$(WITH) $(SERVERS) -- go test -count=1 -timeout 40m $(TESTFLAGS) ./...
-	$(if $(RACE),$(WITH) $(SERVERS) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/))
-	$(if $(RACE),go test $(RACE) -count=1 -short -timeout 10m $(TESTFLAGS) ./cmd/...) # the long ones run the built program
+	$(if $(RACE),CGO_ENABLED=1 $(WITH) $(SERVERS) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/))
+	$(if $(RACE),CGO_ENABLED=1 go test $(RACE) -count=1 -short -timeout 10m $(TESTFLAGS) ./cmd/...) # the long ones run the built program
 
 .PHONY: bench
 bench: build minio with ## compare with the least that it can cost and with rclone and restic; BENCH_SCALE=small: five minutes
 	@.ci/deps restic || echo 'without restic, which is not there'
 	@$(MAKE) --no-print-directory rclone || echo 'without rclone, which cannot be built'
-	go -C bench build -trimpath -buildvcs=false -o $(CACHE)/bin/bench .
+	go -C bench build -buildvcs=false -o $(CACHE)/bin/bench .
 	BENCH_RCLONE=$$(ls $(RCLONE) 2>/dev/null) $(WITH) -minio $(MINIO) -- $(CACHE)/bin/bench bin/strongroom
 
 .PHONY: fuzz
@@ -89,7 +91,7 @@ $(MINIO):
 	@mkdir -p $(@D)
 	@echo 'building MinIO for the tests: this takes several minutes, once'
 	@rm -f $(@D)/minio-*
-	CGO_ENABLED=0 go -C testdata/servers build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/minio/minio
+	go -C testdata/servers build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/minio/minio
 	@mv $@.part $@
 
 .PHONY: azurite
@@ -110,7 +112,7 @@ $(GCS):
 	@mkdir -p $(@D)
 	@echo 'building fake-gcs-server for the tests, once'
 	@rm -f $(@D)/fake-gcs-*
-	CGO_ENABLED=0 go -C testdata/servers/gcs build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/fsouza/fake-gcs-server
+	go -C testdata/servers/gcs build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/fsouza/fake-gcs-server
 	@mv $@.part $@
 
 .PHONY: toxiproxy
@@ -120,7 +122,7 @@ $(TOXIPROXY):
 	@mkdir -p $(@D)
 	@echo 'building toxiproxy for the tests, once'
 	@rm -f $(@D)/toxiproxy-*
-	CGO_ENABLED=0 go -C testdata/servers/toxiproxy build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/Shopify/toxiproxy/v2/cmd/server
+	go -C testdata/servers/toxiproxy build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/Shopify/toxiproxy/v2/cmd/server
 	@mv $@.part $@
 
 .PHONY: rclone
@@ -130,16 +132,16 @@ $(RCLONE):
 	@mkdir -p $(@D)
 	@echo 'building rclone for the comparison: this takes several minutes, once'
 	@rm -f $(@D)/rclone-*
-	CGO_ENABLED=0 go -C bench/rclone build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.part github.com/rclone/rclone
+	go -C bench/rclone build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/rclone/rclone
 	@mv $@.part $@
 
 .PHONY: with
 with: # the program that runs the tests beside the servers
 	@mkdir -p $(@D) $(dir $(WITH))
-	go -C testdata/servers/with build -trimpath -buildvcs=false -o $(WITH) .
+	go -C testdata/servers/with build -buildvcs=false -o $(WITH) .
 
 $(TOOLS)/gofumpt:
 	@rm -rf $(CACHE)/bin/tools-*
 	@mkdir -p $(@D)
-	CGO_ENABLED=0 go -C testdata/tools build -trimpath -buildvcs=false -o $(TOOLS)/ tool
+	go -C testdata/tools build -buildvcs=false -o $(TOOLS)/ tool
 	@touch $@

@@ -98,6 +98,9 @@ func TestEncodedRoundTrip(t *testing.T) {
 	id := newIdentity(t)
 	for how, o := range settingsOf(t, id) {
 		for _, many := range []int{3, 30, 270} {
+			if many > 100 && testing.Short() {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s, %d files", how, many), func(t *testing.T) {
 				store := storetest.Memory(t)
 				a := archive.New(store, o)

@@ -184,8 +184,10 @@ func TestTailWithOddEnd(t *testing.T) {
 // A file that was cut at the end of an entry is whole by itself. The next file tells,
 // also when the two were archived one after the other.
 func TestChainShowsMissingEntries(t *testing.T) {
+	t.Parallel() // it waits for files to be left alone
 	for what, o := range map[string]source.LayoutOptions{"at once": plain, "later": {NoTail: true}} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			db := newJELog(t, 5)
 			db.fill(2)
 			db.rewrite(1, func([]byte) {})

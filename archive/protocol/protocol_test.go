@@ -40,11 +40,11 @@ var scenarios = []scenario{
 		splitLedger: true, splitManifests: true, splitDeletes: true,
 		cast: []player{late, prunes(1), lists(1), backups(1)},
 	}},
-	{name: "late records", model: model{
+	{name: "late records", long: true, model: model{
 		joined: true, history: longer, sequences: 4, records: 3, splitLedger: true,
 		cast: []player{late, prunes(1), prunes(2)},
 	}},
-	{name: "a backup cannot read the newest, another remembers more than there is", model: model{
+	{name: "a backup cannot read the newest, another remembers more than there is", long: true, model: model{
 		joined: true, history: past, sequences: 5, records: 2,
 		cast: []player{{job: backup, runs: 1, blind: true}, {job: backup, runs: 1, witnessed: 3}, backups(1), prunes(1)},
 	}},
