@@ -51,6 +51,9 @@ func (a *Archive) amendOnce(ctx context.Context, how amending, plan func(*standi
 	if err != nil || what == nil {
 		return s.record, err
 	}
+	if err := s.checkLost(what); err != nil {
+		return nil, err
+	}
 	next, err := s.next(what)
 	if err != nil || next == s.record || how.dry {
 		return next, err

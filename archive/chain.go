@@ -58,7 +58,7 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		return err
 	}
 	if want, ok := c.expected[n]; ok && link {
-		if ref.Sequence != 0 && ref != want {
+		if ref.Sequence != 0 && ref != want && !keeps(c.head.record, ref) {
 			v.problem(Problem{
 				Object: key, What: "chain", Snapshots: []int64{n},
 				Detail: fmt.Sprintf("it hashes to %s, and manifest %d knows it as %s", ref.SHA256, c.child[n], want.SHA256),
@@ -86,7 +86,9 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	v.need(s)
 	if p := s.m.Parent; p != nil {
 		c.expected[p.Sequence], c.child[p.Sequence] = *p, n
-		v.refs[p.Sequence] = *p
+		if known, ok := v.refs[p.Sequence]; !ok || !keeps(c.head.record, known) {
+			v.refs[p.Sequence] = *p
+		}
 	}
 	return nil
 }
@@ -130,7 +132,7 @@ func (c *chain) checkForeign() {
 
 // end looks at what the whole walk left open: manifests that were not met, what this
 // host has witnessed, and archive.json.
-func (c *chain) end() {
+func (c *chain) end(ctx context.Context) error {
 	record := c.head.record
 	missing := map[int64]string{}
 	for n := range c.expected {
@@ -146,6 +148,12 @@ func (c *chain) end() {
 		}
 	}
 	for n, who := range missing {
+		switch there, err := c.created(ctx, n); {
+		case err != nil:
+			return err
+		case there:
+			continue
+		}
 		c.v.problem(Problem{Object: manifest.ManifestKey(n), What: "missing", Detail: who + ", and it is not in the store", Snapshots: []int64{n}})
 	}
 	if c.head.id == nil {
@@ -156,11 +164,22 @@ func (c *chain) end() {
 		s = c.v.remembered(c.head.archiveID())
 	}
 	if s == nil {
-		return
+		return nil
 	}
 	for _, p := range c.v.contradicts(c.head, s) {
 		c.v.problem(p)
 	}
+	return nil
+}
+
+// created reports whether a manifest that the listing did not have is there: it may have been
+// created, and its child too, while the listing was under way.
+func (c *chain) created(ctx context.Context, n int64) (bool, error) {
+	_, err := c.v.store.Stat(ctx, manifest.ManifestKey(n))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // each calls look for every object that no problem is known of, several at a time.

@@ -186,8 +186,18 @@ type lostError struct {
 func (l *lostError) Error() string { return l.key + ": " + l.err.Error() }
 func (l *lostError) Unwrap() error { return l.err }
 
-// next is the source's lowest snapshot above n; 0: there is none.
+// next is the source's lowest snapshot above n; 0: there is none. Where one seems to be left
+// out, a second listing has it if it is there: the first may have been under way when it and
+// its child were created, and show only the child.
 func (c *copyRun) next(ctx context.Context, n int64) (int64, error) {
+	m, err := c.listNext(ctx, n)
+	if err == nil && m > n+1 {
+		m, err = c.listNext(ctx, n)
+	}
+	return m, err
+}
+
+func (c *copyRun) listNext(ctx context.Context, n int64) (int64, error) {
 	after := ""
 	if n > 0 {
 		after = manifest.ManifestKey(n)
@@ -259,14 +269,16 @@ func lost(key string, err error) *lostError {
 // copySnapshot copies what a snapshot needs, and then its manifest, and moves on to it.
 func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) error {
 	n := s.ref.Sequence
-	if p := s.m.Parent; p != nil && p.Sequence == c.base.Sequence && *p != c.base {
+	p := s.m.Parent
+	renamed := p != nil && p.Sequence == c.base.Sequence && *p != c.base
+	if renamed && !keeps(c.ledger, c.base) { // else it was mended, and the ledger names it
 		return c.diverged(n)
 	}
 	named, send, err := c.plan(s)
 	if err != nil {
 		return err
 	}
-	gap := c.isGap(s)
+	gap := renamed || c.isGap(s)
 	if !gap { // one who copies this only and is broken off then sees nothing amiss in it
 		if err := c.mark(ctx); err != nil {
 			return err

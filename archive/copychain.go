@@ -18,7 +18,7 @@ func (c *copyRun) contradicted(ctx context.Context, ref manifest.Ref) error {
 		return &lostError{key, "witness", fmt.Errorf("it hashes to %s, and this host has seen it as %s: %w", ref.SHA256, want.SHA256, ErrDamaged)}
 	}
 	want, child, err := c.claim(ctx, ref.Sequence)
-	if err != nil || want == nil || *want == ref {
+	if err != nil || want == nil || *want == ref || keeps(c.ledger, ref) {
 		return err
 	}
 	if good, err := c.vouched(ctx, child); err != nil || !good {

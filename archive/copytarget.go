@@ -234,10 +234,20 @@ func (c *copyRun) mark(ctx context.Context) error {
 	if !c.gap || c.o.DryRun {
 		return nil
 	}
+	kept := map[int64]manifest.Hash{} // the source's ledger knows best
+	if c.ledger != nil {
+		for _, k := range c.ledger.Kept {
+			kept[k.Sequence] = k.SHA256
+		}
+	}
 	_, err := c.to.amend(ctx, amending{}, func(s *standing) (*amendment, error) {
 		what := &amendment{why: "copy"}
 		for i := range s.valid {
-			what.kept = append(what.kept, s.valid[i].kept)
+			m := &s.valid[i]
+			if sum, ok := kept[m.kept.Sequence]; ok {
+				m.kept.SHA256, m.lost = sum, false
+			}
+			what.kept = append(what.kept, m.kept)
 		}
 		return what, nil
 	})

@@ -36,6 +36,14 @@ func (a *Archive) greatestRecord(ctx context.Context) (int64, error) {
 	return 0, nil
 }
 
+// greatestManifest lists the manifests and gives their greatest number, zero if there is none.
+func (a *Archive) greatestManifest(ctx context.Context) (int64, error) {
+	for m, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+		return m.n, err
+	}
+	return 0, nil
+}
+
 // readLedger reads the record with the greatest number. Without it nobody can know
 // which snapshots there are, so a record that cannot be read ends the operation. Of what
 // it read it makes sure that it is still the greatest: it may be one that somebody created
@@ -127,6 +135,12 @@ func (a *Archive) explain(ctx context.Context, m *manifest.Manifest, err error) 
 		return err
 	}
 	return fmt.Errorf("snapshot %d was pruned meanwhile: %w (%v)", sequence, ErrNoSnapshot, err) //nolint:errorlint // it is no damage
+}
+
+// keeps reports whether a record names just this manifest. Then the word of its child counts
+// no more: the child may have found it damaged, and named it as it found it.
+func keeps(r *manifest.Record, ref manifest.Ref) bool {
+	return r != nil && slices.ContainsFunc(r.Kept, func(k manifest.Kept) bool { return k.Ref == ref })
 }
 
 // heldBy is why a record holds a snapshot; empty: it does not.

@@ -42,6 +42,7 @@ type PruneReport struct {
 	Deleted  PruneCounts         `json:"deleted"`  // what went, or would go
 	Failed   PruneCounts         `json:"failed"`   // what could not be deleted, such as locked objects: another prune tries again
 	Failures []string            `json:"failures"` // why not: what the store said, the first few
+	Missing  int                 `json:"missing"`  // objects that kept snapshots name and that are not there: what may be theirs was left alone
 	Foreign  int                 `json:"foreign"`  // objects below data/, bundles/ and pages/ that are none of an archive's: left alone
 }
 
@@ -97,6 +98,7 @@ type pruning struct {
 	planned []int64          // the snapshots that this attempt drops
 	record  *manifest.Record // which snapshots there are
 	named   *named           // what they name
+	spared  map[string]bool  // stems of what they name and is not there
 }
 
 func (p *pruning) once(ctx context.Context) error {
@@ -195,7 +197,11 @@ func (p *pruning) checkForget(s *standing) error {
 // if a later record has dropped it, there is a new plan to make.
 func (p *pruning) gather(ctx context.Context) error {
 	p.named = newNamed()
-	err := p.readNames(ctx, p.record.Kept)
+	return p.blocked(ctx, p.readNames(ctx, p.record.Kept))
+}
+
+// blocked is the error of reading the kept manifests.
+func (p *pruning) blocked(ctx context.Context, err error) error {
 	if err == nil || !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -20,14 +20,15 @@ type sieve struct {
 // manifest whose objects are gone, then the records of the ledger that count no more. The
 // listings may be of any time: an older one has less that may go, never more.
 func (p *pruning) clean(ctx context.Context) error {
-	objects := func(c *PruneCounts) *int { return &c.Objects }
-	sieves := []sieve{
-		{manifest.ManifestsPrefix, func(c *PruneCounts) *int { return &c.Manifests }, p.manifestGoes},
-		{manifest.DataPrefix, objects, p.objectGoes},
-		{manifest.BundlesPrefix, objects, p.objectGoes},
-		{manifest.PagesPrefix, objects, p.objectGoes},
-		{manifest.LedgerPrefix, func(c *PruneCounts) *int { return &c.Records }, p.recordGoes},
+	withSome, err := p.survey(ctx)
+	if err != nil {
+		return err
 	}
+	sieves := []sieve{{manifest.ManifestsPrefix, func(c *PruneCounts) *int { return &c.Manifests }, p.manifestGoes}}
+	for _, prefix := range withSome {
+		sieves = append(sieves, sieve{prefix, func(c *PruneCounts) *int { return &c.Objects }, p.objectGoes})
+	}
+	sieves = append(sieves, sieve{manifest.LedgerPrefix, func(c *PruneCounts) *int { return &c.Records }, p.recordGoes})
 	for _, s := range sieves {
 		if err := p.sift(ctx, &s); err != nil {
 			return err
@@ -54,12 +55,8 @@ func (p *pruning) removed(n int64) bool {
 
 func (p *pruning) objectGoes(o Object) (string, bool) {
 	key, ok := manifest.ParseObjectKey(o.Key)
-	if !ok {
-		p.report.Foreign++
-		return "", false
-	}
 	switch {
-	case key.Sequence > p.record.Newest || p.named.has(o.Key):
+	case !ok || key.Sequence > p.record.Newest || p.named.see(o.Key) || p.spared[stem(&key)]:
 		return "", false
 	case p.record.ValidNumber(key.Sequence):
 		return fmt.Sprintf("left by a run that was broken off or lost a race: snapshot %d does not need it", key.Sequence), true

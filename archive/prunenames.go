@@ -18,21 +18,46 @@ type named struct {
 	seed maphash.Seed
 
 	mu    sync.Mutex
-	keys  map[uint64]struct{}
+	keys  map[uint64]bool            // whether it was seen in the store
 	pages map[manifest.Hash]struct{} // that were read, by their content; these in full
+
+	each func(key string) // if set, is called with each key instead
 }
 
 func newNamed() *named {
-	return &named{seed: maphash.MakeSeed(), keys: map[uint64]struct{}{}, pages: map[manifest.Hash]struct{}{}}
-}
-
-func (n *named) has(key string) bool {
-	_, ok := n.keys[maphash.String(n.seed, key)]
-	return ok
+	return &named{seed: maphash.MakeSeed(), keys: map[uint64]bool{}, pages: map[manifest.Hash]struct{}{}}
 }
 
 func (n *named) add(key string) {
-	n.keys[maphash.String(n.seed, key)] = struct{}{}
+	if n.each != nil {
+		n.each(key)
+		return
+	}
+	if hash := n.hash(key); !n.keys[hash] {
+		n.keys[hash] = false
+	}
+}
+
+func (n *named) hash(key string) uint64 { return maphash.String(n.seed, key) }
+
+// see notes that an object is in the store, and reports whether a snapshot names it.
+func (n *named) see(key string) bool {
+	hash := n.hash(key)
+	_, ok := n.keys[hash]
+	if ok {
+		n.keys[hash] = true
+	}
+	return ok
+}
+
+// unseen is how many objects were not seen in the store.
+func (n *named) unseen() (count int) {
+	for _, seen := range n.keys {
+		if !seen {
+			count++
+		}
+	}
+	return count
 }
 
 // page notes a page, and reports whether it is a new one, which somebody has to read.

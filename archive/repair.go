@@ -32,7 +32,7 @@ var errNoHelp = errors.New("nothing that was given has the bytes that were store
 // deletes (format.md, fine print), and only once the right bytes are at hand. What could be
 // mended is moved from the problems to what was repaired; of the rest is said why not.
 func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
-	r := &repairing{verification: v, from: from}
+	r := &repairing{verification: v, from: from, named: map[int64]manifest.Hash{}}
 	defer r.close()
 	for _, o := range from.Others {
 		r.others = append(r.others, &other{Archive: o.afresh()})
@@ -50,7 +50,7 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 		case err == nil:
 			v.report.Repaired = append(v.report.Repaired, p)
 			if n := v.needs[p.Object]; n != nil {
-				n.bad, n.read = false, true // it was hashed on its way back
+				n.bad, n.read = false, len(n.parts) > 0
 			}
 			continue
 		case ctx.Err() != nil:
@@ -60,16 +60,17 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 		rest = append(rest, p)
 	}
 	v.report.Problems = slices.Clip(append([]Problem{}, rest...))
-	return nil
+	return r.name(ctx)
 }
 
 type repairing struct {
 	*verification
 	from    *RepairFrom
 	others  []*other
-	capture *source.Capture // of the source, once it was needed
-	failed  error           // why there is none
-	again   bool            // a manifest or page was put back, which names more
+	capture *source.Capture         // of the source, once it was needed
+	failed  error                   // why there is none
+	again   bool                    // a manifest or page was put back, which names more
+	named   map[int64]manifest.Hash // manifests that were put back, and that others have named otherwise
 }
 
 func (r *repairing) close() {
@@ -80,14 +81,30 @@ func (r *repairing) close() {
 
 // object puts back one object.
 func (r *repairing) object(ctx context.Context, p *Problem) error {
+	want, known := r.expected(p.Object)
 	switch p.What {
 	case "missing", "size", "checksum", "content", "manifest":
 	default: // chain, witness: what is there is another than was seen
-		if _, known := r.expected(p.Object); !known {
+		if !known {
 			return errors.New("nobody knows which is the right one")
 		}
 	}
-	content, sums, err := r.find(ctx, p.Object)
+	if r.mended[p.Object] {
+		return errors.New("it was put back, and is wrong all the same")
+	}
+	if p.What != "missing" && known {
+		sum, err := r.hash(ctx, p.Object)
+		switch _, isManifest := manifest.ParseManifestKey(p.Object); {
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		case err != nil || sum != want.SHA256:
+		case isManifest: // who named it found it damaged already
+			known = false
+		default:
+			return errors.New("what is there is what was stored, and what the manifests say of it is wrong")
+		}
+	}
+	content, sums, err := r.find(ctx, p.Object, want, known)
 	if err != nil {
 		return err
 	}
@@ -100,15 +117,58 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 	if _, err = r.store.Put(ctx, p.Object, content, sums); err != nil {
 		return err
 	}
-	r.again = r.again || r.needs[p.Object] == nil // what it names has not been looked at
+	r.mended[p.Object] = true
+	if n, ok := manifest.ParseManifestKey(p.Object); ok && sums.SHA256 != want.SHA256 && !want.SHA256.IsZero() {
+		r.named[n] = sums.SHA256
+	}
+	return r.check(ctx, p.Object)
+}
+
+// check reads what was put back as a restore would: it is as it was stored, but that may
+// not be what the manifests say of it.
+func (r *repairing) check(ctx context.Context, key string) error {
+	n := r.needs[key]
+	r.again = r.again || n == nil // what it names has not been looked at
+	if n == nil || len(n.parts) == 0 {
+		return nil
+	}
+	n.bad = false
+	if err := r.readObject(ctx, key, n); err != nil {
+		return err
+	}
+	if n.bad {
+		return errors.New("it was put back as it was stored, and what the manifests say of it is wrong")
+	}
+	return nil
+}
+
+// name writes a record of the ledger with the right hashes of manifests that were put back
+// and that their children, or the ledger, had named as they were when they were damaged.
+func (r *repairing) name(ctx context.Context) error {
+	if len(r.named) == 0 {
+		return nil
+	}
+	_, err := r.amend(ctx, amending{}, func(s *standing) (*amendment, error) {
+		what := &amendment{why: "verify --repair"}
+		for i := range s.valid {
+			m := &s.valid[i]
+			if sum, ok := r.named[m.kept.Sequence]; ok {
+				m.kept.SHA256, m.lost = sum, false
+			}
+			what.kept = append(what.kept, m.kept)
+		}
+		return what, nil
+	})
+	if err != nil {
+		return fmt.Errorf("telling the ledger of manifests that were put back: %w", err)
+	}
 	return nil
 }
 
 // find looks for the bytes of an object, first in copies, which have them as they were
 // stored, then in the source.
-func (r *repairing) find(ctx context.Context, key string) (*copyContent, Sums, error) {
+func (r *repairing) find(ctx context.Context, key string, want Sums, known bool) (*copyContent, Sums, error) {
 	var errs []error
-	want, known := r.expected(key)
 	for _, c := range r.from.Copies {
 		content, sums, err := r.fromCopy(ctx, c, key, want, known)
 		if err == nil {

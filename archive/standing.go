@@ -37,10 +37,14 @@ type member struct {
 	m      *manifest.Summary // nil: it was not read, or cannot be read
 	tail   bool              // the file that was being written is in it
 	err    error             // why it cannot be read
+	known  bool              // the ledger tells its hash
+	lost   bool              // it cannot be read, and nothing tells what its hash should be
 }
 
 // stand reads the ledger, then lists the manifests, and reads those whose hash the ledger
-// does not tell; with all, the others as well.
+// does not tell; with all, the others as well. It stands by the greatest number of a first
+// listing and what a second one has up to there: a listing that is under way may show what
+// was created later, and not what was created before that.
 func (a *Archive) stand(ctx context.Context, all bool) (*standing, error) {
 	h, hasManifests, err := a.readHead(ctx)
 	if err != nil {
@@ -54,13 +58,17 @@ func (a *Archive) stand(ctx context.Context, all bool) (*standing, error) {
 	case h.record != nil && h.record.Unknown:
 		return nil, fmt.Errorf("%s was written by a newer strongroom, with something that this one does not know and would lose; use that one", manifest.LedgerKey(h.ledger.Number))
 	}
+	newest, err := a.greatestManifest(ctx)
+	if err != nil {
+		return nil, err
+	}
 	s := &standing{head: h}
 	listed := map[int64]bool{}
 	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
 		if err != nil {
 			return nil, err
 		}
-		if !h.record.ValidNumber(f.n) {
+		if f.n > newest || !h.record.ValidNumber(f.n) {
 			continue
 		}
 		listed[f.n] = true
@@ -94,24 +102,28 @@ func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error 
 		m := &s.valid[i]
 		k, kept := known[m.kept.Sequence]
 		if kept {
-			m.kept = k
+			m.kept, m.known = k, true
 		}
 		if running.Err() != nil {
 			break
 		}
 		if !kept || all || s.archiveID() == "" {
-			g.Go(func() error { return a.readMember(running, s, m, kept) })
+			g.Go(func() error { return a.readMember(running, s, m) })
 		}
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return context.Cause(ctx) // the loop may have been left early
+	if err := context.Cause(ctx); err != nil { // the loop may have been left early
+		return err
+	}
+	a.vouch(s)
+	return nil
 }
 
-// readMember reads a manifest for its hash, which a kept one has in the ledger already, and
-// for what retention goes by.
-func (a *Archive) readMember(ctx context.Context, s *standing, m *member, kept bool) error {
+// readMember reads a manifest for its hash, which one that is known has in the ledger
+// already, and for what retention goes by.
+func (a *Archive) readMember(ctx context.Context, s *standing, m *member) error {
 	n := m.kept.Sequence
 	decoded, sum, err := a.readManifest(ctx, n)
 	switch {
@@ -120,14 +132,14 @@ func (a *Archive) readMember(ctx context.Context, s *standing, m *member, kept b
 		if nowErr != nil {
 			return nowErr
 		}
-		if !kept || now != s.head {
+		if !m.known || now != s.head {
 			return fmt.Errorf("manifest %d: %w", n, errGone)
 		}
 		m.err = fmt.Errorf("%s is missing: %w", manifest.ManifestKey(n), ErrDamaged)
 		return nil
 	case err != nil && sum.IsZero():
 		return err
-	case !kept:
+	case !m.known:
 		m.kept.SHA256 = sum
 	case m.kept.SHA256 != sum:
 		m.err = fmt.Errorf("manifest %d: %w: %w", n, ErrDamaged, errVoid)

@@ -67,9 +67,14 @@ type VerifyReport struct {
 // manifest and page, and every object's presence and size by listing. What is wrong is
 // in the report, and is no error; an error means that Verify could not look.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
+	return a.verify(ctx, o, map[string]bool{})
+}
+
+// verify is Verify after some objects were put back, which it does only once each.
+func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string]bool) (*VerifyReport, error) {
 	fresh := a.afresh()
 	fresh.unopened = &atomic.Int64{}
-	v := &verification{Archive: fresh, o: &o, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
+	v := &verification{Archive: fresh, o: &o, mended: mended, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
 	start := time.Now()
 	if err := v.readManifests(ctx); err != nil {
 		return nil, err
@@ -112,7 +117,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 			return nil, err
 		}
 		if v.lookAgain {
-			again, err := a.Verify(ctx, o)
+			again, err := a.verify(ctx, o, mended)
 			if again != nil {
 				again.Repaired = append(v.report.Repaired, again.Repaired...)
 			}
@@ -179,6 +184,7 @@ type verification struct {
 	report    *VerifyReport
 	head      *head                  // as it was when the manifests were read
 	refs      map[int64]manifest.Ref // what later manifests, or the ledger, say of manifests
+	mended    map[string]bool        // what was put back
 	lookAgain bool                   // something was put back that names what was not looked at yet
 	reads     reads                  // when objects were last read back
 	needs     map[string]*need
@@ -242,7 +248,7 @@ func (v *verification) readManifests(ctx context.Context) error {
 	}
 	c.checkForeign()
 	if wanted == nil {
-		c.end()
+		return c.end(ctx)
 	}
 	return nil
 }

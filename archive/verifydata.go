@@ -22,14 +22,8 @@ func (v *verification) readData(ctx context.Context) error {
 		if n.skip {
 			return nil
 		}
-		files := make([]manifest.File, len(n.parts)) // each part as if it were a file
-		for i, p := range n.parts {
-			files[i] = manifest.File{Name: p.file, Size: p.part.Size, SHA256: p.part.SHA256, Parts: []manifest.Part{*p.part}}
-		}
-		for _, run := range neighbours(files) {
-			if err := v.readRun(ctx, key, files, run); err != nil {
-				return err
-			}
+		if err := v.readObject(ctx, key, n); err != nil {
+			return err
 		}
 		v.mu.Lock()
 		defer v.mu.Unlock()
@@ -42,6 +36,20 @@ func (v *verification) readData(ctx context.Context) error {
 		return err
 	}
 	return v.readStretched(ctx)
+}
+
+// readObject fetches and hashes all that snapshots need of an object.
+func (v *verification) readObject(ctx context.Context, key string, n *need) error {
+	files := make([]manifest.File, len(n.parts)) // each part as if it were a file
+	for i, p := range n.parts {
+		files[i] = manifest.File{Name: p.file, Size: p.part.Size, SHA256: p.part.SHA256, Parts: []manifest.Part{*p.part}}
+	}
+	for _, run := range neighbours(files) {
+		if err := v.readRun(ctx, key, files, run); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readStretched reads the files of several parts once more, as a restore would. What is

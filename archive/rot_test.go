@@ -1,0 +1,158 @@
+package archive_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// from says where a repair takes things from.
+func from(copied *storetest.InMemory) *archive.RepairFrom {
+	return &archive.RepairFrom{Copies: []*archive.Archive{archive.New(copied, archive.Options{})}}
+}
+
+// A bit flips in a manifest, in any of its bytes, before the ledger knows of it. Then it is
+// held, pruned, archived on, in any order: prune deletes nothing of what the snapshot needs,
+// and with the good bytes from a copy all is as it was.
+func TestFlippedManifest(t *testing.T) {
+	deeds := map[string]func(*pruned){
+		"hold": func(h *pruned) { h.archive().Hold(h.t.Context(), archive.Selector{Sequence: 1}, "kept") },
+		"prune": func(h *pruned) {
+			h.archive().Prune(h.t.Context(), archive.PruneOptions{})
+		},
+		"backup":            func(h *pruned) { h.next() },
+		"backup and prune":  func(h *pruned) { h.next(); h.archive().Prune(h.t.Context(), archive.PruneOptions{}) },
+		"backup and hold":   func(h *pruned) { h.next(); h.archive().Hold(h.t.Context(), archive.Selector{Sequence: 1}, "kept") },
+		"backups and prune": func(h *pruned) { h.next(); h.next(); h.archive().Prune(h.t.Context(), archive.PruneOptions{}) },
+	}
+	for what, do := range deeds {
+		for _, n := range []int64{1, 3, 5} { // of five
+			t.Run(what+" with "+manifest.ManifestKey(n), func(t *testing.T) {
+				key := manifest.ManifestKey(n)
+				places := len(newPruned(t, 5).store.Snapshot().Bytes(key))
+				step := 1
+				if testing.Short() {
+					step = 37
+				}
+				for at := 0; at < places; at += step {
+					virtually(t, func(t *testing.T) { flippedManifest(t, key, at, do) })
+					if t.Failed() {
+						t.Fatalf("with byte %d", at)
+					}
+				}
+			})
+		}
+	}
+}
+
+func flippedManifest(t *testing.T, key string, at int, do func(*pruned)) {
+	h := newPruned(t, 5)
+	copied := h.store.Clone()
+	good := h.store.Snapshot().Bytes(key)
+	at = min(at, len(good)-1)
+	bad := bytes.Clone(good)
+	bad[at] ^= 1
+	h.store.Replace(key, bad)
+	do(h)
+	for _, k := range copied.Keys("") {
+		if k != key && !bytes.Equal(h.store.Snapshot().Bytes(k), copied.Snapshot().Bytes(k)) {
+			t.Fatalf("%s, which was not touched, is not what it was", k)
+		}
+	}
+	r, err := h.archive().Verify(t.Context(), archive.VerifyOptions{ReadData: true, Repair: from(copied)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(h.store.Snapshot().Bytes(key), good) && len(r.Problems) > 0 {
+		t.Fatalf("the right bytes are back, and still: %+v", r.Problems)
+	}
+	if n, _ := manifest.ParseManifestKey(key); n < 5 && !bytes.Equal(h.store.Snapshot().Bytes(key), good) {
+		t.Fatalf("it was not mended: %+v", r.Problems)
+	}
+}
+
+// The newest manifest rots and a backup goes on from it: what the backup named as it found
+// it is mended all the same, and the ledger tells what is right.
+func TestRepairOfWhatWasNamedDamaged(t *testing.T) {
+	for _, prune := range []bool{false, true} {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 3)
+			copied := h.store.Clone()
+			h.store.Damage(manifest.ManifestKey(3), func(b []byte) []byte { return b[:len(b)-20] })
+			h.next()
+			if prune {
+				if _, err := h.archive().Prune(t.Context(), archive.PruneOptions{}); err == nil {
+					t.Fatal("what cannot be read stops no prune")
+				}
+			}
+			r, err := h.archive().Verify(t.Context(), archive.VerifyOptions{ReadData: true, Repair: from(copied)})
+			if err != nil || len(r.Problems) > 0 || len(r.Repaired) == 0 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			h.keepLast(4)
+			h.sound(1, 2, 3, 4)
+			to := storetest.Memory(t)
+			mustCopy(t, h.store, to)
+			mustVerify(t, archive.New(to, archive.Options{}))
+		})
+	}
+}
+
+// What is stored is as it was stored, and a manifest says something else of it: nothing is
+// deleted, and it is not called mended.
+func TestRepairLeavesWhatIsRight(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		store := storetest.Memory(t)
+		db := newDatabase(t, t.TempDir(), 3)
+		db.fill(30, 40)
+		mustBackup(t, archive.New(store, archive.Options{}), db)
+		m := newest(t, archive.New(store, archive.Options{}))
+		f := &m.Files[2]
+		if !strings.HasPrefix(f.Parts[0].Object, manifest.BundlesPrefix) {
+			t.Fatalf("%s is in no bundle", f.Name)
+		}
+		f.SHA256[0] ^= 1
+		f.Parts[0].SHA256 = f.SHA256
+		b, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.Replace(manifest.ManifestKey(1), b)
+		copied := store.Clone()
+		a := archive.New(store, archive.Options{})
+		for range 2 {
+			r, err := a.Verify(t.Context(), archive.VerifyOptions{ReadData: true, Proof: true, Repair: from(copied)})
+			if err != nil || len(r.Problems) != 1 || len(r.Repaired) > 0 || !strings.Contains(r.Problems[0].Detail, "what the manifests say of it is wrong") {
+				t.Fatalf("%+v, %v", r, err)
+			}
+		}
+		r, err := a.Verify(t.Context(), archive.VerifyOptions{Proof: true})
+		if err != nil || len(r.Problems) != 1 || r.Coverage.Read >= r.Coverage.Objects {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	})
+}
+
+// Of what a kept snapshot names and is not there, nothing goes that could be it.
+func TestPruneSparesWhatMayBeMeant(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 6)
+		var only string // what only the newest snapshot needs
+		for _, f := range newest(t, h.archive()).Files {
+			if strings.HasSuffix(f.Parts[0].Object, "-000000006") {
+				only = f.Parts[0].Object
+			}
+		}
+		key := manifest.ManifestKey(6)
+		h.store.Replace(key, bytes.ReplaceAll(h.store.Snapshot().Bytes(key), []byte(only), []byte(strings.TrimSuffix(only, "6")+"4")))
+		r := h.keepLast(2)
+		if r.Missing != 1 || r.Deleted.Objects == 0 || !slices.Contains(keys(h.store), only) {
+			t.Fatalf("%+v", r)
+		}
+	})
+}
