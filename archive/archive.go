@@ -93,11 +93,11 @@ type Archive struct {
 	unopened  *atomic.Int64 // counts encrypted parts of which only the stored bytes were looked at; nil: they must be opened
 
 	mu       sync.Mutex
-	idSum    manifest.Hash   // of archive.json, as it was last read or written
-	known    *snapshot       // the newest manifest that was read or written
-	proofKey string          // of the latest verify that was read
-	proofBad map[string]bool // the objects that it names
-	tail     *tailRead       // how far the file being written was read last
+	idSum    manifest.Hash // of archive.json, as it was last read or written
+	known    *snapshot     // the newest manifest that was read or written
+	proofKey string        // of the latest verify that was read
+	proofBad badObjects    // the objects that it names
+	tail     *tailRead     // how far the file being written was read last
 
 	sightings *sightings // of the source's files
 }

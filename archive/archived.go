@@ -27,12 +27,7 @@ func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string
 	if err != nil {
 		return nil, err
 	}
-	bad := map[string]bool{} // what the last look at the archive found missing or damaged
-	if proof != nil {
-		for i := range proof.Problems {
-			bad[proof.Problems[i].Object] = true
-		}
-	}
+	bad := badOf(proof)
 	var missing []NotArchived
 	for _, file := range files {
 		if ctx.Err() != nil {
@@ -46,7 +41,7 @@ func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string
 }
 
 // archived says why a file is not; empty: it is.
-func archived(ctx context.Context, m *manifest.Manifest, bad map[string]bool, dir, file string) string {
+func archived(ctx context.Context, m *manifest.Manifest, bad badObjects, dir, file string) string {
 	name, err := nameBelow(dir, file)
 	if err != nil {
 		return err.Error()
@@ -57,7 +52,7 @@ func archived(ctx context.Context, m *manifest.Manifest, bad map[string]bool, di
 		return fmt.Sprintf("snapshot %d has no %s", m.Sequence, name)
 	case e.State != manifest.Closed:
 		return fmt.Sprintf("snapshot %d has only the beginning of it, as it was still being written", m.Sequence)
-	case slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return bad[p.Object] }):
+	case slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return bad.has(p.Object) }):
 		return "the last verify found what was stored of it missing or damaged; make a backup, which stores it afresh"
 	case e.Damaged():
 		return fmt.Sprintf("it was damaged when it was archived with snapshot %d", m.Sequence)

@@ -29,6 +29,8 @@ type BackupOptions struct {
 	Force          bool // write a manifest also when nothing has changed
 	AcceptRollback bool // go on although the source ends before the archive does
 	TakeOver       bool // go on although the source looks like another database's
+
+	onto *int64 // if set, the newest snapshot must be this one, 0 for none: else ErrLostRace
 }
 
 // BackupResult is what a backup did.
@@ -93,9 +95,10 @@ type backupRun struct {
 	head    *head
 	layout  source.Layout
 	capture *source.Capture
-	next    int64           // the sequence number that this attempt aims at
-	reuse   bool            // what the base names may be kept; see mayKeep
-	absent  map[string]bool // objects that are known to be missing or damaged
+	next    int64                                   // the sequence number that this attempt aims at
+	reuse   bool                                    // what the base names may be kept; see mayKeep
+	agrees  func(*source.File, *manifest.File) bool // nothing speaks against their being the same
+	absent  badObjects                              // objects that are known to be missing or damaged
 	left    leftovers
 
 	lockedUntil time.Time // what this run puts; zero where nothing is locked, or for good
@@ -118,6 +121,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 			return err
 		}
 	}
+	if newest := h.newest().Sequence; o.onto != nil && newest != *o.onto {
+		return fmt.Errorf("snapshot %d was made meanwhile, by somebody else: %w", newest, ErrLostRace)
+	}
 	if h.greatest >= manifest.MaxSequence {
 		return fmt.Errorf("sequence number %d is the last there is; start a new archive", h.greatest)
 	}
@@ -133,7 +139,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		res.Snapshot = &parent.Summary
 	}
 	seen := a.sighted(h.archiveID())
-	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !r.unchanged(&f, parent, seen) })
+	r.agrees = seen.agrees
+	if s, ok := src.(*snapshotSource); ok {
+		r.agrees = s.agrees
+	}
+	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !r.unchanged(&f, parent) })
 	if err != nil {
 		return fmt.Errorf("capturing the source: %w", err)
 	}
@@ -142,7 +152,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	plan, err := MakePlan(r.capture.Files, parent, func(f *source.File, was *manifest.File) bool {
-		return seen.agrees(f, was) && !r.lost(was) && (!r.neverChecked(was) || r.unreadable(f))
+		return r.agrees(f, was) && !r.lost(was) && (!r.neverChecked(was) || r.unreadable(f))
 	})
 	if err != nil {
 		return err
@@ -180,12 +190,12 @@ func (r *backupRun) leaveOut() {
 	}
 }
 
-func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest, seen *sightings) bool {
+func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {
 	if parent == nil || !r.reuse {
 		return false
 	}
 	was := entry(parent.Files, f.Name)
-	return was != nil && looksSame(f, was) && seen.agrees(f, was) && !r.lost(was) && !r.neverChecked(was)
+	return was != nil && looksSame(f, was) && r.agrees(f, was) && !r.lost(was) && !r.neverChecked(was)
 }
 
 // run stores what the plan says and commits the snapshot.

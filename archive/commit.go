@@ -81,7 +81,7 @@ func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]man
 	var old []manifest.Page
 	if r.head.base != nil && r.reuse {
 		for _, p := range r.head.base.pages {
-			if !r.absent[p.Ref.Object] {
+			if !r.absent.has(p.Ref.Object) {
 				old = append(old, p)
 			}
 		}

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"bytes"
-	"context"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -86,6 +85,7 @@ func (v *verification) choose() {
 
 // cover adds what was read now, forgets what nobody needs any more, and counts.
 func (v *verification) cover(now time.Time) {
+	v.report.Coverage = Coverage{}
 	c := &v.report.Coverage
 	still := reads{}
 	for key, n := range v.needs {
@@ -113,44 +113,4 @@ func (v *verification) cover(now time.Time) {
 		}
 	}
 	v.reads = still
-}
-
-// prove stores what a look at the whole archive found.
-func (v *verification) prove(ctx context.Context, start time.Time) error {
-	id := v.head.archiveID()
-	p := manifest.Proof{
-		Archive: id, Kind: manifest.ProofVerify, Created: start, DurationMS: time.Since(start).Milliseconds(), Tool: v.o.Tool, Outcome: manifest.OutcomeOK,
-		Snapshots: int64(v.report.Snapshots), Objects: int64(v.report.Objects), Bytes: v.report.Bytes,
-		ReadObjects: int64(v.report.ReadObjects), ReadBytes: v.report.ReadBytes,
-	}
-	for i := range v.report.Problems {
-		if p.Outcome = manifest.OutcomeFailed; i < manifest.MaxProofProblems {
-			x := &v.report.Problems[i]
-			p.Problems = append(p.Problems, manifest.ProofProblem{Object: x.Object, What: x.What, Detail: x.Detail, Snapshots: x.Snapshots})
-		}
-	}
-	if v.report.ReadObjects > 0 {
-		read := p
-		read.Kind, read.Problems, read.Read = manifest.ProofRead, nil, v.reads.groups()
-		if err := v.putProof(ctx, &read); err != nil {
-			return err
-		}
-	}
-	return v.putProof(ctx, &p)
-}
-
-// carry keeps what an earlier look found in the content of objects that this one has not
-// read again: that they are there says nothing.
-func (v *verification) carry(before *manifest.Proof) {
-	if before == nil {
-		return
-	}
-	for i := range before.Problems {
-		p := &before.Problems[i]
-		n := v.needs[p.Object]
-		if n == nil || n.bad || n.read || p.What != "content" && p.What != "checksum" || len(n.parts) == 0 {
-			continue
-		}
-		v.problem(Problem{Object: p.Object, What: p.What, Detail: p.Detail + " (found on " + before.Created.Format(time.DateOnly) + ", and not read back since)"})
-	}
 }

@@ -59,7 +59,7 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 	if failed != nil {
 		proof.Outcome, proof.Why = manifest.OutcomeFailed, failed.Error()
 	}
-	if err := a.putProof(ctx, &proof); err != nil {
+	if _, err := a.putProof(ctx, &proof); err != nil {
 		r.Unproven = err.Error()
 	}
 	if failed != nil {

@@ -2,7 +2,7 @@ package archive
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -17,22 +17,20 @@ const (
 
 // cleanProofs removes old proofs.
 func (p *pruning) cleanProofs(ctx context.Context) error {
-	ofKind := map[string]int{}
-	for o, err := range p.store.List(ctx, manifest.ProofsPrefix, "", "") {
-		if err != nil {
-			return fmt.Errorf("listing %s: %w", manifest.ProofsPrefix, err)
-		}
-		if _, kind, ok := manifest.ParseProofKey(o.Key); ok {
-			ofKind[kind]++
+	stay := map[string]bool{}
+	kinds := []string{manifest.ProofVerify, manifest.ProofRead, manifest.ProofDrill}
+	all, err := p.proofs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, of := range all {
+		for _, o := range of[max(0, len(of)-proofLast):] {
+			stay[o.Key] = true
 		}
 	}
 	before := time.Now().Add(-proofAge)
 	return p.sift(ctx, &sieve{manifest.ProofsPrefix, func(c *PruneCounts) *int { return &c.Proofs }, func(o Object) (string, bool) {
 		at, kind, ok := manifest.ParseProofKey(o.Key)
-		if !ok || !at.Before(before) || ofKind[kind] <= proofLast {
-			return "", false
-		}
-		ofKind[kind]-- // listed by time, the oldest first
-		return "there are later proofs of its kind, and it is over a year old", true
+		return "there are later proofs of its kind, and it is over a year old", ok && slices.Contains(kinds, kind) && at.Before(before) && !stay[o.Key]
 	}})
 }

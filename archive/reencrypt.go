@@ -62,7 +62,21 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 	if made == nil || made[1] != source.Archive {
 		return 0, fmt.Errorf("%w: its newest snapshot %d was not made from it, but by %s", ErrNoCopy, newest.Sequence, newest.Tool)
 	}
-	return strconv.ParseInt(made[2], 10, 64)
+	n, err := strconv.ParseInt(made[2], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("the target's newest snapshot %d: %w", newest.Sequence, err)
+	}
+	m, err := from.Snapshot(ctx, Selector{Sequence: n})
+	if errors.Is(err, ErrNoSnapshot) {
+		return n, nil // it was pruned from the source since
+	}
+	if err == nil {
+		err = holdsTheSame(m, newest)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("snapshot %d: %w", n, err)
+	}
+	return n, nil
 }
 
 func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOptions, r *CopyReport) error {
@@ -80,6 +94,7 @@ func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOption
 	}
 	res, err := to.Backup(ctx, src, BackupOptions{
 		Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true, AcceptRollback: true, TakeOver: true,
+		onto: &r.Newest, // another copy must not be overtaken: it may have copied what comes after this
 	})
 	if err != nil {
 		return err
@@ -88,14 +103,22 @@ func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOption
 	if err != nil {
 		return err
 	}
+	if err := holdsTheSame(m, made); err != nil {
+		return err
+	}
+	r.Archive, r.Newest = made.Archive, made.Sequence
+	r.Snapshots, r.Objects, r.Bytes = append(r.Snapshots, n), r.Objects+res.Sent, r.Bytes+res.SentBytes
+	r.Adopted += res.Adopted
+	return nil
+}
+
+// holdsTheSame compares a snapshot with what was made of it.
+func holdsTheSame(m, made *manifest.Manifest) error {
 	if !slices.EqualFunc(m.Files, made.Files, func(a, b manifest.File) bool {
 		return a.Name == b.Name && a.SHA256 == b.SHA256 && a.Size == b.Size && a.State == b.State
 	}) {
 		return fmt.Errorf("what was made of it, snapshot %d of the target, does not hold the same: %w", made.Sequence, ErrDamaged)
 	}
-	r.Archive, r.Newest = made.Archive, made.Sequence
-	r.Snapshots, r.Objects, r.Bytes = append(r.Snapshots, n), r.Objects+res.Sent, r.Bytes+res.SentBytes
-	r.Adopted += res.Adopted
 	return nil
 }
 
@@ -126,6 +149,13 @@ func newSnapshotSource(from *Archive, m *manifest.Manifest, scratch string) (*sn
 
 // Layout implements Source.
 func (s *snapshotSource) Layout() source.Layout { return s.layout }
+
+// agrees compares by content, which both know. The original may have files that changed
+// without a sign in size and time: by what the database's host remembered of them.
+func (s *snapshotSource) agrees(f *source.File, was *manifest.File) bool {
+	e := entry(s.m.Files, f.Name)
+	return e != nil && e.SHA256 == was.SHA256
+}
 
 // Capture implements Source.
 func (s *snapshotSource) Capture(ctx context.Context, _ func(source.File) bool) (*source.Capture, error) {

@@ -2,13 +2,19 @@ package archive_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
@@ -91,5 +97,71 @@ func TestReencryptWithoutIdentity(t *testing.T) {
 	_, err := archive.Reencrypt(t.Context(), archive.New(store, archive.Options{}), archive.New(target, archive.Options{}), archive.CopyOptions{})
 	if !errors.Is(err, archive.ErrNoIdentity) || len(target.Keys(manifest.ManifestsPrefix)) > 0 {
 		t.Fatal(err, target.Keys(""))
+	}
+}
+
+// A file that changed with its size and time as they were, which the original's host could
+// tell, is what it was in each snapshot of the copy, too.
+func TestReencryptOfWhatLooksTheSame(t *testing.T) {
+	store, target := storetest.Memory(t), storetest.Memory(t)
+	db := newDatabase(t, t.TempDir(), 3)
+	db.fill(6, 40)
+	a := archive.New(store, archive.Options{})
+	mustBackup(t, a, db)
+	was := maps.Clone(db.files)
+	path := filepath.Join(db.dir, name(1))
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.rewrite(name(1))
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if res := mustBackup(t, a, db); len(res.Changed) != 1 {
+		t.Fatalf("%+v", res)
+	}
+	copied := archive.New(target, archive.Options{})
+	for i, want := range []int{2, 0} {
+		r, err := archive.Reencrypt(t.Context(), archive.New(store, archive.Options{}), copied, archive.CopyOptions{Tool: "test"})
+		if err != nil || len(r.Snapshots) != want {
+			t.Fatalf("run %d: %+v, %v", i, r, err)
+		}
+	}
+	mustRestore(t, copied, 1, filepath.Join(t.TempDir(), "r"), was)
+	mustRestore(t, copied, 2, filepath.Join(t.TempDir(), "r"), db.files)
+}
+
+// Of two at once, none goes back behind the other.
+func TestReencryptsAtOnce(t *testing.T) {
+	for seed := range 20 {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 6)
+			target := storetest.Memory(t)
+			var both sync.WaitGroup
+			for range 2 {
+				both.Go(func() {
+					slow := &weak{InMemory: target}
+					slow.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+						time.Sleep(rand.N(time.Second))
+						return target.Put(ctx, key, body, sums)
+					}
+					archive.Reencrypt(t.Context(), h.archive(), archive.New(slow, archive.Options{}), archive.CopyOptions{Tool: "test"}) // one loses
+				})
+			}
+			both.Wait()
+			if _, err := archive.Reencrypt(t.Context(), h.archive(), archive.New(target, archive.Options{}), archive.CopyOptions{Tool: "test"}); err != nil {
+				t.Fatal(err)
+			}
+			all := mustList(t, archive.New(target, archive.Options{}))
+			if len(all) != 6 {
+				t.Fatalf("run %d: %d snapshots", seed, len(all))
+			}
+			for i, s := range all {
+				if !strings.HasSuffix(s.Tool, fmt.Sprintf("@%d", i+1)) {
+					t.Errorf("run %d: snapshot %d is %s", seed, s.Sequence, s.Tool)
+				}
+			}
+		})
 	}
 }

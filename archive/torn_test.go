@@ -19,12 +19,16 @@ import (
 type torn struct {
 	*storetest.InMemory
 	prefix string
-	do     func() // once
+	nth    int    // which listing it is, from 0
+	do     func() // in that one
 	hide   string
 }
 
 func (s *torn) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
 	if s.do == nil || !strings.HasPrefix(prefix, s.prefix) {
+		return s.InMemory.List(ctx, prefix, delimiter, after)
+	}
+	if s.nth--; s.nth >= 0 {
 		return s.InMemory.List(ctx, prefix, delimiter, after)
 	}
 	do := s.do
@@ -64,19 +68,22 @@ func TestTornListing(t *testing.T) {
 			to := storetest.Memory(t)
 			mustCopy(t, s, to)
 			mustCopy(t, h.store, to)
-			if all := to.Keys(manifest.ManifestsPrefix); !slices.Contains(all, manifest.ManifestKey(4)) {
+			if all := to.Keys(manifest.ManifestsPrefix); len(all) > 3 && !slices.Contains(all, manifest.ManifestKey(4)) {
 				t.Errorf("the copy has %q", all)
 			}
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			virtually(t, func(t *testing.T) {
-				h := newPruned(t, 3)
-				s := &torn{InMemory: h.store, prefix: manifest.ManifestsPrefix, hide: manifest.ManifestKey(4)}
-				s.do = func() { h.next(); h.next() }
-				do(t, h, s)
-				h.sound(1, 2, 3, 4, 5)
-			})
+			for nth := range 20 {
+				virtually(t, func(t *testing.T) {
+					h := newPruned(t, 3)
+					s := &torn{InMemory: h.store, prefix: manifest.ManifestsPrefix, hide: manifest.ManifestKey(4), nth: nth}
+					s.do = func() { h.next(); h.next() }
+					if do(t, h, s); s.do == nil {
+						h.sound(1, 2, 3, 4, 5)
+					}
+				})
+			}
 		})
 	}
 }

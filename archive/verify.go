@@ -74,7 +74,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string]bool) (*VerifyReport, error) {
 	fresh := a.afresh()
 	fresh.unopened = &atomic.Int64{}
-	v := &verification{Archive: fresh, o: &o, mended: mended, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
+	v := &verification{Archive: fresh, o: &o, mended: mended, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
 	start := time.Now()
 	if err := v.readManifests(ctx); err != nil {
 		return nil, err
@@ -82,18 +82,15 @@ func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string
 	whole := len(o.Snapshots) == 0 && (o.Proof || o.Sample > 0 || o.ReadData || o.Repair != nil)
 	var before *manifest.Proof
 	if whole && v.head.hasProofs {
-		read, err := v.LatestProof(ctx, manifest.ProofRead)
-		if err == nil {
-			before, err = v.LatestProof(ctx, manifest.ProofVerify)
-		}
-		if err != nil {
+		var err error
+		if before, err = v.earlier(ctx); err != nil {
 			return nil, err
 		}
-		v.reads = readsOf(read)
 	}
 	if err := v.listObjects(ctx); err != nil {
 		return nil, err
 	}
+	v.checkEmpty(before)
 	if o.Checksums && !o.ReadData {
 		if err := v.askChecksums(ctx); err != nil {
 			return nil, err
@@ -110,7 +107,7 @@ func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string
 		return nil, err
 	}
 	if whole {
-		v.carry(before)
+		v.carry(before, false)
 	}
 	if o.Repair != nil {
 		if err := v.repair(ctx, o.Repair); err != nil {
@@ -185,6 +182,8 @@ type verification struct {
 	head      *head                  // as it was when the manifests were read
 	refs      map[int64]manifest.Ref // what later manifests, or the ledger, say of manifests
 	mended    map[string]bool        // what was put back
+	past      map[string]bool        // the proofs that were taken into account
+	greatest  int64                  // the greatest number that an object was stored for
 	lookAgain bool                   // something was put back that names what was not looked at yet
 	reads     reads                  // when objects were last read back
 	needs     map[string]*need

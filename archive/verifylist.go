@@ -21,6 +21,9 @@ func (v *verification) listObjects(ctx context.Context) error {
 				if len(v.o.Snapshots) == 0 { // else it may be another snapshot's
 					v.report.Unreferenced++
 				}
+				if k, ok := manifest.ParseObjectKey(o.Key); ok {
+					v.greatest = max(v.greatest, k.Sequence)
+				}
 				continue
 			}
 			n.found = true

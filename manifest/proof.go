@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -26,6 +27,8 @@ const (
 	MaxProofBytes = 64 << 20
 	// MaxProofProblems is how many problems a proof names.
 	MaxProofProblems = 10_000
+	// MaxProofSnapshots is how many of the snapshots that have a problem a proof names.
+	MaxProofSnapshots = 100
 	// ReadMark is the length of what a proof remembers of a key that was read back: the
 	// first bytes of the key's SHA-256.
 	ReadMark = 6
@@ -50,6 +53,7 @@ type Proof struct {
 	ReadObjects int64          `json:"read_objects,omitempty"` // that were read back
 	ReadBytes   int64          `json:"read_bytes,omitempty"`   // plain bytes of those
 	Problems    []ProofProblem `json:"problems,omitempty"`     // at most MaxProofProblems
+	More        Marks          `json:"more,omitempty"`         // the objects of the other problems, if there are more
 
 	// Of what was read back: each object once, with the last time.
 	Read []ReadBack `json:"read,omitempty"`
@@ -65,7 +69,7 @@ type ProofProblem struct {
 	Object    string  `json:"object"`
 	What      string  `json:"what"`
 	Detail    string  `json:"detail"`
-	Snapshots []int64 `json:"snapshots,omitempty"`
+	Snapshots []int64 `json:"snapshots,omitempty"` // at most MaxProofSnapshots: the newest
 }
 
 // ReadBack is the objects that were last read back and found good at one time.
@@ -82,6 +86,15 @@ func MarkOf(key string) (m [ReadMark]byte) {
 	sum := Sum([]byte(key))
 	copy(m[:], sum[:])
 	return m
+}
+
+// Set is the marks one by one.
+func (m Marks) Set() map[[ReadMark]byte]bool {
+	set := make(map[[ReadMark]byte]bool, len(m)/ReadMark)
+	for mark := range slices.Chunk(m, ReadMark) {
+		set[[ReadMark]byte(mark)] = true
+	}
+	return set
 }
 
 // MarshalText implements encoding.TextMarshaler: base64 without padding.

@@ -26,6 +26,8 @@ func testProofs() map[string]*Proof {
 		{Object: ManifestKey(2), What: "unreadable", Detail: `it is "<nothing>" & more`},
 		{Object: "data/0000002a.jdb/" + content("x").String() + "-000000041", What: "missing", Detail: "it is not there", Snapshots: []int64{41, 42}},
 	}
+	key := MarkOf("another")
+	verify.More = key[:]
 	read := base(ProofRead)
 	read.Snapshots, read.Objects, read.Bytes, read.ReadObjects, read.ReadBytes = 3, 3, 1_000_000, 1, 99_000
 	marks := func(keys ...string) (all Marks) {

@@ -1,0 +1,177 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// prove stores what a look at the whole archive found. Another one may have ended meanwhile,
+// which found what this one did not look at, or looked at before: the last word must say both.
+// So what others have stored since is added first, and looked for once more afterwards.
+func (v *verification) prove(ctx context.Context, start time.Time) error {
+	for attempt := 0; ; attempt++ {
+		late, err := v.lateProofs(ctx)
+		if err != nil {
+			return err
+		}
+		if attempt > 0 && len(late) == 0 {
+			return nil
+		}
+		if attempt == raceAttempts {
+			return errors.New("other verifies store their proofs all the time")
+		}
+		for _, p := range late {
+			v.carry(p, true)
+			for mark, at := range readsOf(p) {
+				if at.After(v.reads[mark]) {
+					v.reads[mark] = at
+				}
+			}
+		}
+		v.cover(start)
+		v.finish()
+		if err := v.putProofs(ctx, start); err != nil {
+			return err
+		}
+	}
+}
+
+func (v *verification) putProofs(ctx context.Context, start time.Time) error {
+	p := manifest.Proof{
+		Archive: v.head.archiveID(), Kind: manifest.ProofVerify, Created: start, DurationMS: time.Since(start).Milliseconds(), Tool: v.o.Tool, Outcome: manifest.OutcomeOK,
+		Snapshots: int64(v.report.Snapshots), Objects: int64(v.report.Objects), Bytes: v.report.Bytes,
+		ReadObjects: int64(v.report.ReadObjects), ReadBytes: v.report.ReadBytes,
+	}
+	for i := range v.report.Problems {
+		x := &v.report.Problems[i]
+		p.Outcome = manifest.OutcomeFailed
+		if i >= manifest.MaxProofProblems {
+			mark := manifest.MarkOf(x.Object)
+			p.More = append(p.More, mark[:]...)
+			continue
+		}
+		newest := x.Snapshots[max(0, len(x.Snapshots)-manifest.MaxProofSnapshots):]
+		p.Problems = append(p.Problems, manifest.ProofProblem{Object: x.Object, What: x.What, Detail: cut(x.Detail), Snapshots: newest})
+	}
+	if v.report.ReadObjects > 0 {
+		read := p
+		read.Kind, read.Problems, read.More, read.Read = manifest.ProofRead, nil, nil, v.reads.groups()
+		if err := v.putMyProof(ctx, &read); err != nil {
+			return err
+		}
+	}
+	return v.putMyProof(ctx, &p)
+}
+
+// cut is a text of a length that ten thousand of fit into a proof.
+func cut(detail string) string {
+	if r := []rune(detail); len(r) > 500 {
+		return string(r[:500]) + " …"
+	}
+	return detail
+}
+
+func (v *verification) putMyProof(ctx context.Context, p *manifest.Proof) error {
+	key, err := v.putProof(ctx, p)
+	v.past[key] = true
+	return err
+}
+
+// earlier reads the latest proofs that were there when Verify began, and remembers which
+// there were.
+func (v *verification) earlier(ctx context.Context) (*manifest.Proof, error) {
+	all, err := v.proofs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, of := range all {
+		for _, o := range of {
+			v.past[o.Key] = true
+		}
+	}
+	read, _, err := v.newestProof(ctx, all[manifest.ProofRead], manifest.ProofRead, "")
+	if err != nil {
+		return nil, err
+	}
+	v.reads = readsOf(read)
+	before, _, err := v.newestProof(ctx, all[manifest.ProofVerify], manifest.ProofVerify, "")
+	return before, err
+}
+
+// lateProofs reads those that came since.
+func (v *verification) lateProofs(ctx context.Context) (late []*manifest.Proof, err error) {
+	all, err := v.proofs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range []string{manifest.ProofVerify, manifest.ProofRead} {
+		for _, o := range all[kind] {
+			if v.past[o.Key] {
+				continue
+			}
+			v.past[o.Key] = true
+			p, err := v.readProof(ctx, o.Key, kind)
+			if err != nil {
+				return nil, err
+			}
+			if p != nil && p.Archive == v.head.archiveID() {
+				late = append(late, p)
+			}
+		}
+	}
+	return late, nil
+}
+
+// carry keeps what another look found in the content of objects that this one has not read
+// after it: that they are there says nothing. What ended while this one was under way may
+// have read an object later than this one.
+func (v *verification) carry(p *manifest.Proof, late bool) {
+	if p == nil {
+		return
+	}
+	found := " (found on " + p.Created.Format(time.DateOnly) + ", and not read back since)"
+	for i := range p.Problems {
+		x := &p.Problems[i]
+		if x.What == "content" || x.What == "checksum" {
+			v.carryOne(x.Object, x.What, x.Detail+found, late)
+		}
+	}
+	if len(p.More) == 0 {
+		return
+	}
+	more := p.More.Set()
+	for key := range v.needs {
+		if more[manifest.MarkOf(key)] {
+			v.carryOne(key, "content", "it was wrong or missing"+found, late)
+		}
+	}
+}
+
+func (v *verification) carryOne(key, what, detail string, late bool) {
+	n := v.needs[key]
+	if n == nil || n.bad || v.mended[key] || n.read && !late || len(n.parts) == 0 {
+		return
+	}
+	v.problem(Problem{Object: key, What: what, Detail: detail})
+}
+
+// checkEmpty names it when there is no snapshot at all where there must have been some.
+func (v *verification) checkEmpty(before *manifest.Proof) {
+	if v.report.Snapshots > 0 || len(v.report.Problems) > 0 || len(v.o.Snapshots) > 0 {
+		return
+	}
+	gone := ""
+	switch {
+	case before != nil && before.Snapshots > 0:
+		gone = fmt.Sprintf("a verify of %s saw %d snapshots", before.Created.Format(time.DateOnly), before.Snapshots)
+	case v.greatest > 1: // the first backup stores everything for number 1
+		gone = fmt.Sprintf("there are objects that were stored for snapshot %d", v.greatest)
+	default:
+		return
+	}
+	v.problem(Problem{Object: manifest.ManifestsPrefix, What: "missing", Detail: gone + ", and there is none any more; what a copy has, strongroom copy brings back"})
+}
