@@ -90,7 +90,9 @@ func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string
 	if err := v.listObjects(ctx); err != nil {
 		return nil, err
 	}
-	v.checkEmpty(before)
+	if err := v.checkEmpty(ctx, before); err != nil {
+		return nil, err
+	}
 	if o.Checksums && !o.ReadData {
 		if err := v.askChecksums(ctx); err != nil {
 			return nil, err

@@ -160,9 +160,12 @@ func (v *verification) carryOne(key, what, detail string, late bool) {
 }
 
 // checkEmpty names it when there is no snapshot at all where there must have been some.
-func (v *verification) checkEmpty(before *manifest.Proof) {
+func (v *verification) checkEmpty(ctx context.Context, before *manifest.Proof) error {
 	if v.report.Snapshots > 0 || len(v.report.Problems) > 0 || len(v.o.Snapshots) > 0 {
-		return
+		return nil
+	}
+	if n, err := v.greatestManifest(ctx); err != nil || n > 0 {
+		return err // the first ones came since
 	}
 	gone := ""
 	switch {
@@ -171,7 +174,8 @@ func (v *verification) checkEmpty(before *manifest.Proof) {
 	case v.greatest > 1: // the first backup stores everything for number 1
 		gone = fmt.Sprintf("there are objects that were stored for snapshot %d", v.greatest)
 	default:
-		return
+		return nil
 	}
 	v.problem(Problem{Object: manifest.ManifestsPrefix, What: "missing", Detail: gone + ", and there is none any more; what a copy has, strongroom copy brings back"})
+	return nil
 }
