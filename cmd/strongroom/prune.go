@@ -219,6 +219,9 @@ func (p *prunedArchive) print(w io.Writer) error {
 	}
 	kept := len(p.Snapshots) - len(p.Removed)
 	_, err := fmt.Fprintf(w, "%s: %s, %d kept; %s, %s, %s\n", p.Name, removed, kept, plural(p.Deleted.All(), "object"), size(p.Deleted.Bytes), gone)
+	if p.Missing > 0 && err == nil {
+		_, err = fmt.Fprintf(w, "note: %s that kept snapshots name are not there, and what could be theirs is left alone: see strongroom verify\n", plural(p.Missing, "object"))
+	}
 	if p.Foreign > 0 && err == nil {
 		_, err = fmt.Fprintf(w, "note: %s are none of the archive's, and are left alone\n", plural(p.Foreign, "object"))
 	}

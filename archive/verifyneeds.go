@@ -1,0 +1,102 @@
+package archive
+
+import (
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// A need is an object that snapshots name, and what they say of it.
+type need struct {
+	size    int64 // as stored; of a bundle, the end of the last part that is known
+	atLeast bool  // a bundle: size is a lower bound
+	stored  manifest.Stored
+	parts   []needPart
+	spans   []span
+	found   bool
+	skip    bool // it is not in the sample
+	read    bool // it was fetched and hashed
+	bad     bool // a problem was reported already
+}
+
+// span is a run of snapshots, by their places in verification.order.
+type span struct{ from, to int }
+
+// needPart is a part that lies in the object. A data object has one.
+type needPart struct {
+	part *manifest.Part
+	file string
+	at   int64 // where in the file its plain content begins
+}
+
+// partKey tells the parts of all files apart.
+type partKey struct {
+	object string
+	offset int64
+	file   string
+}
+
+// need notes what a snapshot needs.
+func (v *verification) need(s *snapshot) {
+	v.order = append(v.order, s.ref.Sequence)
+	for i := range s.pages {
+		ref := &s.pages[i].Ref
+		v.needObject(ref.Object, ref.Stored, ref.Stored.Size, false)
+	}
+	for i := range s.m.Files {
+		f := &s.m.Files[i]
+		if f.Damaged() {
+			v.noteDamage(f.Name, s.ref.Sequence)
+		}
+		if len(f.Parts) > 1 {
+			v.stretched[f.Name+f.SHA256.String()] = f
+		}
+		var at int64
+		for i := range f.Parts {
+			p := &f.Parts[i]
+			size, bundled := p.Stored.Size, p.Stored.Offset != nil
+			if bundled {
+				size += *p.Stored.Offset
+			}
+			n := v.needObject(p.Object, p.Stored, size, bundled)
+			if k := (partKey{p.Object, offsetOf(p), f.Name}); !v.noted[k] {
+				v.noted[k] = true
+				n.parts = append(n.parts, needPart{p, f.Name, at})
+			}
+			at += p.Size
+		}
+	}
+}
+
+func (v *verification) noteDamage(file string, snapshot int64) {
+	i := slices.IndexFunc(v.report.Damaged, func(d Damage) bool { return d.File == file })
+	if i < 0 {
+		i = len(v.report.Damaged)
+		v.report.Damaged = append(v.report.Damaged, Damage{File: file})
+	}
+	v.report.Damaged[i].Snapshots = append(v.report.Damaged[i].Snapshots, snapshot)
+}
+
+func offsetOf(p *manifest.Part) int64 {
+	if p.Stored.Offset == nil {
+		return 0
+	}
+	return *p.Stored.Offset
+}
+
+func (v *verification) needObject(key string, stored manifest.Stored, size int64, atLeast bool) *need {
+	n := v.needs[key]
+	if n == nil {
+		n = &need{stored: stored, size: size, atLeast: atLeast}
+		v.needs[key] = n
+	}
+	n.size = max(n.size, size)
+	here := len(v.order) - 1
+	switch k := len(n.spans) - 1; {
+	case k >= 0 && n.spans[k].to >= here:
+		n.spans[k].to = here + 1
+	default:
+		n.spans = append(n.spans, span{here, here + 1})
+	}
+	return n
+}
