@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -20,26 +21,30 @@ func from(copied *storetest.InMemory) *archive.RepairFrom {
 // held, pruned, archived on, in any order: prune deletes nothing of what the snapshot needs,
 // and with the good bytes from a copy all is as it was.
 func TestFlippedManifest(t *testing.T) {
-	deeds := map[string]func(*pruned){
-		"hold": func(h *pruned) { h.archive().Hold(h.t.Context(), archive.Selector{Sequence: 1}, "kept") },
-		"prune": func(h *pruned) {
-			h.archive().Prune(h.t.Context(), archive.PruneOptions{})
-		},
-		"backup":            func(h *pruned) { h.next() },
-		"backup and prune":  func(h *pruned) { h.next(); h.archive().Prune(h.t.Context(), archive.PruneOptions{}) },
-		"backup and hold":   func(h *pruned) { h.next(); h.archive().Hold(h.t.Context(), archive.Selector{Sequence: 1}, "kept") },
-		"backups and prune": func(h *pruned) { h.next(); h.next(); h.archive().Prune(h.t.Context(), archive.PruneOptions{}) },
+	hold := func(h *pruned) {
+		h.archive().Hold(h.t.Context(), archive.Selector{Sequence: 1}, "kept")
+	}
+	prune := func(h *pruned) { h.archive().Prune(h.t.Context(), archive.PruneOptions{}) }
+	backup := func(h *pruned) {
+		h.db.grow(50)
+		h.archive().Backup(h.t.Context(), h.db.source(), options)
+	}
+	deeds := map[string]func(*pruned){ // each may be refused
+		"hold": hold, "prune": prune, "backup": backup,
+		"backup and prune":  func(h *pruned) { backup(h); prune(h) },
+		"backup and hold":   func(h *pruned) { backup(h); hold(h) },
+		"backups and prune": func(h *pruned) { backup(h); backup(h); prune(h) },
 	}
 	for what, do := range deeds {
 		for _, n := range []int64{1, 3, 5} { // of five
 			t.Run(what+" with "+manifest.ManifestKey(n), func(t *testing.T) {
 				key := manifest.ManifestKey(n)
 				places := len(newPruned(t, 5).store.Snapshot().Bytes(key))
-				step := 1
+				step := 5
 				if testing.Short() {
-					step = 37
+					step = 97
 				}
-				for at := 0; at < places; at += step {
+				for at := len(what) % step; at < places; at += step {
 					virtually(t, func(t *testing.T) { flippedManifest(t, key, at, do) })
 					if t.Failed() {
 						t.Fatalf("with byte %d", at)
@@ -74,6 +79,54 @@ func flippedManifest(t *testing.T, key string, at int, do func(*pruned)) {
 	if n, _ := manifest.ParseManifestKey(key); n < 5 && !bytes.Equal(h.store.Snapshot().Bytes(key), good) {
 		t.Fatalf("it was not mended: %+v", r.Problems)
 	}
+}
+
+// A repair is killed after it has put back a manifest that its child had named damaged, and
+// before it has told the ledger: the next one tells it.
+func TestRepairTellsTheLedgerLater(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 3)
+		copied := h.store.Clone()
+		key := manifest.ManifestKey(3)
+		h.store.Damage(key, func(b []byte) []byte { return b[:len(b)-20] })
+		h.next()
+		h.store.Replace(key, copied.Snapshot().Bytes(key))
+		for what, err := range map[string]error{
+			"prune": func() error { _, err := h.archive().Prune(t.Context(), archive.PruneOptions{}); return err }(),
+			"hold":  func() error { _, err := h.archive().Hold(t.Context(), archive.Selector{}, ""); return err }(),
+		} {
+			if !errors.Is(err, archive.ErrDamaged) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if n := len(h.store.Keys(manifest.LedgerPrefix)); n > 0 {
+			t.Errorf("%d records were written", n)
+		}
+		r, err := h.archive().Verify(t.Context(), archive.VerifyOptions{Repair: from(copied)})
+		if err != nil || len(r.Problems) > 0 || len(r.Repaired) != 1 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		h.keepLast(4)
+		h.sound(1, 2, 3, 4)
+	})
+}
+
+// A host that remembers another manifest under a number, as the archive was rolled back and
+// went on elsewhere, makes none void that is good.
+func TestVouchingByAStaleWitness(t *testing.T) {
+	h := newPruned(t, 2)
+	before := h.store.Clone()
+	witness := &archive.Witness{Dir: t.TempDir()}
+	h.db.grow(10)
+	mustBackup(t, archive.New(h.store, archive.Options{Witness: witness}), h.db)
+	h.store = before // rolled back, and somebody else goes on
+	h.next()
+	_, err := archive.New(h.store, archive.Options{Witness: witness}).Prune(t.Context(), archive.PruneOptions{})
+	if err == nil {
+		t.Error("nothing was said")
+	}
+	h.keepLast(3) // who does not remember prunes
+	h.sound(1, 2, 3)
 }
 
 // The newest manifest rots and a backup goes on from it: what the backup named as it found
