@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,7 +158,10 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 			fmt.Fprintf(w, "    snapshots: %s\n", numbers(p.Snapshots))
 		}
 	}
-	for _, p := range v.Repaired {
+	for i, p := range v.Repaired {
+		if slices.ContainsFunc(v.Repaired[:i], func(q archive.Problem) bool { return q.Object == p.Object }) {
+			continue // it had several problems
+		}
 		fmt.Fprintf(w, "repaired: %s was %s\n", p.Object, map[bool]string{true: "missing", false: "damaged"}[p.What == "missing"])
 	}
 	for _, d := range v.Damaged {
