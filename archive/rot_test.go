@@ -2,7 +2,9 @@ package archive_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -206,6 +208,34 @@ func TestPruneSparesWhatMayBeMeant(t *testing.T) {
 		r := h.keepLast(2)
 		if r.Missing != 1 || r.Deleted.Objects == 0 || !slices.Contains(keys(h.store), only) {
 			t.Fatalf("%+v", r)
+		}
+	})
+}
+
+// A store that gives back something else than what it took, again and again: a repair puts
+// it back once, and says so.
+func TestRepairEnds(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 3)
+		copied := h.store.Clone()
+		key := manifest.ManifestKey(2)
+		puts := 0
+		s := &weak{InMemory: h.store}
+		s.get = func(ctx context.Context, k string, offset, length int64) (io.ReadCloser, error) {
+			if k == key {
+				return io.NopCloser(bytes.NewReader(flipped(copied.Snapshot().Bytes(k)))), nil
+			}
+			return h.store.Get(ctx, k, offset, length)
+		}
+		s.put = func(ctx context.Context, k string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+			if puts++; puts > 10 {
+				t.Fatal("it does not end")
+			}
+			return h.store.Put(ctx, k, body, sums)
+		}
+		r, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{Repair: from(copied)})
+		if err != nil || len(r.Problems) == 0 || puts != 1 || !strings.Contains(r.Problems[0].Detail, "wrong all the same") {
+			t.Fatalf("%d puts, %+v, %v", puts, r, err)
 		}
 	})
 }
