@@ -109,6 +109,9 @@ func (a *Archive) writeRecord(ctx context.Context, r *manifest.Record) error {
 		return err
 	}
 	n, err := a.greatestRecord(ctx)
+	if err == nil && n == r.Number { // one listing may miss what is created while it is under way
+		n, err = a.greatestRecord(ctx)
+	}
 	if err != nil || n == r.Number {
 		return err
 	}

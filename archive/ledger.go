@@ -93,12 +93,20 @@ func (a *Archive) readRecord(ctx context.Context, h *head, n int64) error {
 	return nil
 }
 
-// ledgerNow gives the ledger as it is now: was, if no record was created since.
+// ledgerNow gives the ledger as it is now: was, if no record was created since. While others
+// write records and remove old ones, one listing may miss the newest; who is about to call
+// something damaged asks ledgerSurely.
 func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
 	n, err := a.greatestRecord(ctx)
 	if err != nil || n == was.ledger.Number {
 		return was, err
 	}
+	now := &head{}
+	return now, a.readLedger(ctx, now)
+}
+
+// ledgerSurely reads the ledger anew, with a listing before and one after it.
+func (a *Archive) ledgerSurely(ctx context.Context) (*head, error) {
 	now := &head{}
 	return now, a.readLedger(ctx, now)
 }
@@ -130,8 +138,7 @@ func (a *Archive) explain(ctx context.Context, m *manifest.Manifest, err error) 
 	if !errors.Is(err, ErrDamaged) || ctx.Err() != nil {
 		return err
 	}
-	var h head
-	if ledgerErr := a.readLedger(ctx, &h); ledgerErr != nil || h.record.ValidNumber(sequence) {
+	if h, ledgerErr := a.ledgerSurely(ctx); ledgerErr != nil || h.record.ValidNumber(sequence) {
 		return err
 	}
 	return fmt.Errorf("snapshot %d was pruned meanwhile: %w (%v)", sequence, ErrNoSnapshot, err) //nolint:errorlint // it is no damage

@@ -227,7 +227,11 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 		return nil, err
 	}
 	s, ref, err := a.readSnapshot(ctx, n, h.record)
-	if h, nowErr := a.ledgerNow(ctx, h); nowErr != nil {
+	now := func() (*head, error) { return a.ledgerNow(ctx, h) }
+	if err != nil {
+		now = func() (*head, error) { return a.ledgerSurely(ctx) }
+	}
+	if h, nowErr := now(); nowErr != nil {
 		return nil, errors.Join(err, nowErr)
 	} else if !h.record.ValidNumber(n) || (ref.Sequence != 0 && !h.record.Valid(n, ref.SHA256) && !errors.Is(err, errVoid)) {
 		return nil, fmt.Errorf("%w: the ledger has dropped snapshot %d", errGone, n)

@@ -205,11 +205,11 @@ func (p *pruning) blocked(ctx context.Context, err error) error {
 	if err == nil || !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	n, ledgerErr := p.greatestRecord(ctx)
+	now, ledgerErr := p.ledgerSurely(ctx)
 	switch {
 	case ledgerErr != nil:
 		return ledgerErr
-	case n > p.record.Number:
+	case now.ledger.Number > p.record.Number:
 		return fmt.Errorf("%w: %w", errGone, err)
 	}
 	if !errors.Is(err, ErrDamaged) {

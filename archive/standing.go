@@ -128,11 +128,11 @@ func (a *Archive) readMember(ctx context.Context, s *standing, m *member) error 
 	decoded, sum, err := a.readManifest(ctx, n)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		now, nowErr := a.ledgerNow(ctx, s.head)
+		now, nowErr := a.ledgerSurely(ctx)
 		if nowErr != nil {
 			return nowErr
 		}
-		if !m.known || now != s.head {
+		if !m.known || now.ledger != s.ledger {
 			return fmt.Errorf("manifest %d: %w", n, errGone)
 		}
 		m.err = fmt.Errorf("%s is missing: %w", manifest.ManifestKey(n), ErrDamaged)

@@ -2,6 +2,9 @@ package archive_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -84,6 +87,75 @@ func TestTornListing(t *testing.T) {
 					}
 				})
 			}
+		})
+	}
+}
+
+// A stale store shows, once after something happened, a listing of the ledger as it was
+// before, as one that is under way may.
+type stale struct {
+	*storetest.InMemory
+	at     string // when this is read
+	do     func() // that happens
+	before []archive.Object
+}
+
+func (s *stale) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if key == s.at && s.do != nil {
+		for o, err := range s.InMemory.List(ctx, manifest.LedgerPrefix, "", "") {
+			if err == nil {
+				s.before = append(s.before, o)
+			}
+		}
+		s.do()
+		s.do = nil
+	}
+	return s.InMemory.Get(ctx, key, offset, length)
+}
+
+func (s *stale) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+	if !strings.HasPrefix(prefix, manifest.LedgerPrefix) || s.before == nil {
+		return s.InMemory.List(ctx, prefix, delimiter, after)
+	}
+	before := s.before
+	s.before = nil
+	return func(yield func(archive.Object, error) bool) {
+		for _, o := range before {
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
+}
+
+// What was pruned while somebody looked at it is not called damaged because one listing of
+// the ledger did not show the newest record.
+func TestStaleLedger(t *testing.T) {
+	for what, do := range map[string]func(t *testing.T, a *archive.Archive) error{
+		"verify": func(t *testing.T, a *archive.Archive) error {
+			r, err := a.Verify(t.Context(), archive.VerifyOptions{})
+			if err == nil && len(r.Problems) > 0 {
+				err = fmt.Errorf("%+v: %w", r.Problems, archive.ErrDamaged)
+			}
+			return err
+		},
+		"snapshot": func(t *testing.T, a *archive.Archive) error {
+			_, err := a.Snapshot(t.Context(), archive.Selector{Sequence: 3})
+			return err
+		},
+		"prune": func(t *testing.T, a *archive.Archive) error {
+			_, err := a.Prune(t.Context(), archive.PruneOptions{})
+			return err
+		},
+	} {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 6)
+			h.keepLast(5)
+			s := &stale{InMemory: h.store, at: manifest.ManifestKey(3), do: func() { h.keepLast(2) }}
+			if err := do(t, archive.New(s, archive.Options{})); errors.Is(err, archive.ErrDamaged) || s.do != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			h.sound(5, 6)
 		})
 	}
 }

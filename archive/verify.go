@@ -245,8 +245,8 @@ func (v *verification) forgive(ctx context.Context) error {
 	if len(v.report.Problems) == 0 {
 		return nil
 	}
-	now, err := v.ledgerNow(ctx, v.head)
-	if err != nil || now == v.head {
+	now, err := v.ledgerSurely(ctx)
+	if err != nil || now.ledger == v.head.ledger {
 		return err
 	}
 	pruned := func(n int64) bool { return v.head.record.ValidNumber(n) && !now.record.ValidNumber(n) }
