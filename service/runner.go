@@ -153,7 +153,11 @@ func (r *runner) once(ctx context.Context, a *agenda) {
 
 // report writes the line about a run.
 func (r *runner) report(res Result, took time.Duration, o outcome, err error, next time.Time) {
-	l := r.log.With("snapshot", res.Snapshot, "files", res.Files, "bytes", res.Bytes, "ms", took.Milliseconds())
+	l := r.log
+	if res.Snapshot > 0 || res.Files > 0 {
+		l = l.With("snapshot", res.Snapshot, "files", res.Files, "bytes", res.Bytes)
+	}
+	l = l.With("ms", took.Milliseconds())
 	switch {
 	case o == stopped:
 		l.Info("the run was stopped", attributes(err)...)
