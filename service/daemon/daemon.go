@@ -8,6 +8,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -206,5 +207,9 @@ func (d *Daemon) ended(j service.JobStatus) {
 func versionOf(c *config.Config, one *config.Archive) string {
 	v := *one
 	v.Notify, v.Verify, v.Drill, v.Retention, v.Bandwidth = nil, nil, nil, nil, nil
-	return fmt.Sprintf("%+v %s %s", v, one.Bandwidth.ID(), c.StateDir)
+	b, err := json.Marshal(v) // by what the file says, and not by where it lies in memory
+	if err != nil {
+		panic(err) // there is nothing in it that has no JSON
+	}
+	return fmt.Sprintf("%s %s %s", b, one.Bandwidth.ID(), c.StateDir)
 }
