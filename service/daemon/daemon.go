@@ -51,7 +51,7 @@ type Archive struct {
 // Daemon keeps archives. Its methods are safe for concurrent use.
 type Daemon struct {
 	o       Options
-	pool    pool
+	pool    *pool
 	service *service.Service
 
 	mu      sync.Mutex
@@ -72,11 +72,7 @@ func New(c *config.Config, o Options) *Daemon {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	most := 1
-	for i := range c.Archives {
-		most = max(most, c.Archives[i].Transfers)
-	}
-	d := &Daemon{o: o, pool: newPool(most), tellers: map[string]*teller{}, poked: make(chan struct{}, 1)}
+	d := &Daemon{o: o, pool: newPool(1), tellers: map[string]*teller{}, poked: make(chan struct{}, 1)}
 	d.service = service.New(service.Options{Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now}, nil)
 	d.Set(c)
 	return d
@@ -91,6 +87,11 @@ func (d *Daemon) Set(c *config.Config) {
 	for _, k := range d.keepers {
 		old[k.name] = k
 	}
+	most := 1
+	for i := range c.Archives {
+		most = max(most, c.Archives[i].Transfers)
+	}
+	d.pool.resize(most)
 	var jobs []service.Job
 	d.keepers = nil
 	for i := range c.Archives {

@@ -65,8 +65,41 @@ func TestSlots(t *testing.T) {
 				}
 			}
 			for range size {
-				<-p
+				<-*p.slots.Load()
 			}
+		}
+	})
+}
+
+// A reload with more transfers takes effect at once, and what was taken before is given
+// back without counting.
+func TestSlotsGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1)
+		one := p.share()
+		take := func() func() {
+			giveBack, err := one.Take(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return giveBack
+		}
+		back := []func(){take(), take()} // its own, and the pool's
+		p.resize(3)
+		back = append(back, take(), take(), take())
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := one.Take(ctx); err == nil {
+			t.Error("there are more slots than there should be")
+		}
+		for _, giveBack := range back {
+			giveBack()
+		}
+		for range 4 {
+			take()
+		}
+		if _, err := one.Take(ctx); err == nil {
+			t.Error("afterwards there are more slots than there should be")
 		}
 	})
 }
