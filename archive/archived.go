@@ -82,6 +82,10 @@ func archived(ctx context.Context, m *manifest.Manifest, bad badObjects, dir, fi
 
 // nameBelow is the name that a file has in an archive.
 func nameBelow(dir, file string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("its directory's path: %w", err)
+	}
 	if !filepath.IsAbs(file) {
 		if _, err := os.Lstat(file); err != nil { // a name as the archive has it
 			file = filepath.Join(dir, file)

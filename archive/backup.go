@@ -136,6 +136,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	var parent *manifest.Manifest
 	if h.base != nil {
 		parent = h.base.m
+		if len(parent.Recipients) > 0 && len(r.recipients()) == 0 {
+			r.warn("what is new is stored unencrypted, as no recipients are given; snapshot %d is encrypted to %d of them", parent.Sequence, len(parent.Recipients))
+		}
 		res.Snapshot = &parent.Summary
 	}
 	seen := a.sighted(h.archiveID())

@@ -44,6 +44,17 @@ func (a *Archive) greatestManifest(ctx context.Context) (int64, error) {
 	return 0, nil
 }
 
+// readLedgerThere is readLedger where there is one: that a listing has no record is that of
+// the moments in which it missed the old one, which went, and the new one, which came.
+func (a *Archive) readLedgerThere(ctx context.Context, h *head) error {
+	for range 3 {
+		if err := a.readLedger(ctx, h); err != nil || h.record != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readLedger reads the record with the greatest number. Without it nobody can know
 // which snapshots there are, so a record that cannot be read ends the operation. Of what
 // it read it makes sure that it is still the greatest: it may be one that somebody created
@@ -57,6 +68,9 @@ func (a *Archive) readLedger(ctx context.Context, h *head) error {
 		was := n
 		if n, err = a.greatestRecord(ctx); err != nil {
 			break
+		}
+		if n == 0 {
+			n = was // a ledger is never empty again: the listing was of no single moment
 		}
 		switch {
 		case n == was && h.record != nil:
@@ -102,7 +116,7 @@ func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
 		return was, err
 	}
 	now := &head{}
-	return now, a.readLedger(ctx, now)
+	return now, a.readLedgerThere(ctx, now)
 }
 
 // ledgerSurely reads the ledger anew, with a listing before and one after it.

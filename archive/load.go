@@ -91,7 +91,7 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 		}
 	}
 	if top[manifest.LedgerPrefix] {
-		if err := a.readLedger(ctx, &h); err != nil {
+		if err := a.readLedgerThere(ctx, &h); err != nil {
 			return nil, false, err
 		}
 	}

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 )
@@ -50,7 +49,7 @@ func (a *Archive) firstPage(ctx context.Context, prefix string) ([]Object, error
 	var found []Object
 	for o, err := range a.store.List(ctx, prefix, "", "") {
 		if err != nil {
-			return nil, fmt.Errorf("listing %s: %w", prefix, err)
+			return nil, err // it says what was listed
 		}
 		if found = append(found, o); len(found) == onePage {
 			break
@@ -63,7 +62,7 @@ func (a *Archive) descend(ctx context.Context, prefix string, levels int, parse 
 	var found []Object
 	for o, err := range a.store.List(ctx, prefix, "/", "") {
 		if err != nil {
-			yield(numbered{}, fmt.Errorf("listing %s: %w", prefix, err))
+			yield(numbered{}, err) // it says what was listed
 			return false
 		}
 		found = append(found, o)

@@ -78,7 +78,7 @@ func (p *pruning) sift(ctx context.Context, s *sieve) error {
 	var batch []Object
 	for o, err := range p.store.List(ctx, s.prefix, "", "") {
 		if err != nil {
-			return fmt.Errorf("listing %s: %w", s.prefix, err)
+			return err
 		}
 		why, goes := s.goes(o)
 		if !goes {

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -18,7 +17,7 @@ func (p *pruning) survey(ctx context.Context) (withSome []string, err error) {
 		some := false
 		for o, err := range p.store.List(ctx, prefix, "", "") {
 			if err != nil {
-				return nil, fmt.Errorf("listing %s: %w", prefix, err)
+				return nil, err
 			}
 			if _, ok := manifest.ParseObjectKey(o.Key); !ok {
 				p.report.Foreign++

@@ -24,6 +24,9 @@ type RepairFrom struct {
 	Scratch string     // the directory for objects over 16 MiB on their way; empty: os.TempDir
 }
 
+// notMended comes before why a problem stays.
+const notMended = "; it cannot be mended: "
+
 // errNoHelp: no place has the bytes that were stored.
 var errNoHelp = errors.New("nothing that was given has the bytes that were stored")
 
@@ -43,7 +46,7 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 	for _, p := range v.report.Problems {
 		err, known := mended[p.Object]
 		if !known {
-			err = r.object(ctx, &p)
+			err = r.object(ctx, worse(v.report.Problems, p.Object))
 			mended[p.Object] = err
 		}
 		switch {
@@ -56,7 +59,7 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		}
-		p.Detail += "; it cannot be mended: " + err.Error()
+		p.Detail += notMended + err.Error()
 		rest = append(rest, p)
 	}
 	v.report.Problems = slices.Clip(append([]Problem{}, rest...))

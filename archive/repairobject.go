@@ -9,37 +9,68 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// object puts back one object.
-func (r *repairing) object(ctx context.Context, p *Problem) error {
-	want, known := r.expected(p.Object)
-	switch p.What {
-	case "missing", "size", "checksum", "content", "manifest":
-	default: // chain, witness: what is there is another than was seen
-		if !known {
-			return errors.New("nobody knows which is the right one")
+// worse is the problem of an object that a repair goes by: that it is not there, or makes no
+// sense, before that somebody knows it as another.
+func worse(all []Problem, key string) *Problem {
+	var found *Problem
+	for i := range all {
+		p := &all[i]
+		if p.Object == key && (found == nil || found.What == "chain" || found.What == "witness") {
+			found = p
 		}
 	}
+	return found
+}
+
+// right is what is known of the bytes that an object should have; an error, if what is there
+// is to stay.
+func (r *repairing) right(ctx context.Context, p *Problem) (want Sums, known bool, err error) {
+	want, known = r.expected(p.Object)
+	n, isManifest := manifest.ParseManifestKey(p.Object)
+	if p.What == "missing" || !known && p.What != "chain" && p.What != "witness" {
+		return want, known, nil
+	}
+	sum, err := r.hash(ctx, p.Object)
+	there := !errors.Is(err, fs.ErrNotExist)
+	switch {
+	case there && err != nil:
+		return want, known, err
+	case !there && !known && p.Was != "": // it is gone, and this host has seen it
+		want.SHA256, err = manifest.ParseHash(p.Was)
+		return want, err == nil, err
+	case !known:
+		return want, known, errors.New("nobody knows which is the right one")
+	case !there:
+	case p.What == "chain" && isManifest && r.inCopy(ctx, p.Object, sum):
+		// The child named it as it found it damaged; it was put back since, and the ledger
+		// was not told.
+		r.named[n], r.again, r.mended[p.Object] = sum, true, true
+		return want, known, errNamed
+	case sum != want.SHA256:
+	case p.What == "manifest": // who named it found it damaged already
+		return want, false, nil
+	case isManifest:
+		return want, known, errors.New("what is there is what its successor, or the ledger, names")
+	default:
+		return want, known, errors.New("what is there is what was stored, and what the manifests say of it is wrong")
+	}
+	return want, known, nil
+}
+
+// errNamed: nothing is to be put, as only the ledger has to be told.
+var errNamed = errors.New("it is right")
+
+// object puts back one object.
+func (r *repairing) object(ctx context.Context, p *Problem) error {
 	if r.mended[p.Object] {
 		return errors.New("it was put back, and is wrong all the same")
 	}
-	if p.What != "missing" && known {
-		sum, err := r.hash(ctx, p.Object)
-		switch _, isManifest := manifest.ParseManifestKey(p.Object); {
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return err
-		case err != nil:
-		case p.What == "chain" && isManifest && r.inCopy(ctx, p.Object, sum):
-			// The child named it as it found it damaged; it was put back since, and the ledger
-			// was not told.
-			n, _ := manifest.ParseManifestKey(p.Object)
-			r.named[n], r.again, r.mended[p.Object] = sum, true, true
-			return nil
-		case sum != want.SHA256:
-		case isManifest: // who named it found it damaged already
-			known = false
-		default:
-			return errors.New("what is there is what was stored, and what the manifests say of it is wrong")
-		}
+	want, known, err := r.right(ctx, p)
+	if errors.Is(err, errNamed) {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	content, sums, err := r.find(ctx, p.Object, want, known)
 	if err != nil {
@@ -55,8 +86,17 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 		return err
 	}
 	r.mended[p.Object] = true
-	if n, ok := manifest.ParseManifestKey(p.Object); ok && sums.SHA256 != want.SHA256 && !want.SHA256.IsZero() {
-		r.named[n] = sums.SHA256
+	if n, ok := manifest.ParseManifestKey(p.Object); ok {
+		renamed := sums.SHA256 != want.SHA256 && !want.SHA256.IsZero()
+		unlinked := p.What == "witness" && len(r.order) > 0 && r.order[0] > n // who went on without it does not name it
+		if renamed || unlinked {
+			r.named[n] = sums.SHA256
+		}
+		if id := r.head.archiveID(); r.witness != nil && id != "" {
+			if err := r.witness.mended(id, p.Object, sums.SHA256); err != nil {
+				r.log.Warn("that a manifest was put back is not remembered", "object", p.Object, "error", err)
+			}
+		}
 	}
 	return r.check(ctx, p.Object)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -236,6 +237,74 @@ func TestRepairEnds(t *testing.T) {
 		r, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{Repair: from(copied)})
 		if err != nil || len(r.Problems) == 0 || puts != 1 || !strings.Contains(r.Problems[0].Detail, "wrong all the same") {
 			t.Fatalf("%d puts, %+v, %v", puts, r, err)
+		}
+	})
+}
+
+// What this host has seen of the newest manifest helps to put it back when it is damaged or
+// gone, whether backups went on or not; and then it is forgotten that it was missed.
+func TestRepairByTheWitness(t *testing.T) {
+	for what, lose := range map[string]func(*storetest.InMemory, string){
+		"gone":    func(s *storetest.InMemory, key string) { s.Remove(key) },
+		"garbage": func(s *storetest.InMemory, key string) { s.Replace(key, []byte("garbage")) },
+	} {
+		for _, goOn := range []bool{false, true} {
+			virtually(t, func(t *testing.T) {
+				h := newPruned(t, 2)
+				o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+				h.db.grow(10)
+				mustBackup(t, archive.New(h.store, o), h.db)
+				h.want[3] = maps.Clone(h.db.files)
+				copied := h.store.Clone()
+				key := manifest.ManifestKey(3)
+				lose(h.store, key)
+				if goOn {
+					h.db.grow(10)
+					mustBackup(t, archive.New(h.store, o), h.db)
+				}
+				other := h.store.Clone() // of another history: it has another 3
+				spoil(other, key, copied.Snapshot().Bytes(manifest.ManifestKey(2)))
+				r, err := archive.New(h.store, o).Verify(t.Context(), archive.VerifyOptions{Repair: from(other)})
+				if err != nil || len(r.Problems) == 0 || len(r.Repaired) > 0 {
+					t.Fatalf("%s, %v: from what is another: %+v, %v", what, goOn, r, err)
+				}
+				for i := range 2 {
+					r, err := archive.New(h.store, o).Verify(t.Context(), archive.VerifyOptions{Repair: from(copied)})
+					if err != nil || len(r.Problems) > 0 || (len(r.Repaired) > 0) != (i == 0) {
+						t.Fatalf("%s, %v, run %d: %+v, %v", what, goOn, i, r, err)
+					}
+				}
+				if !bytes.Equal(h.store.Snapshot().Bytes(key), copied.Snapshot().Bytes(key)) {
+					t.Errorf("%s, %v: it is not what it was", what, goOn)
+				}
+			})
+		}
+	}
+}
+
+// An archive was rolled back and went on elsewhere. A host that remembers the other history
+// says so, and no repair from a copy of that one touches what is right.
+func TestRepairFromAnotherHistory(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 2)
+		o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+		rolledBack := h.store.Clone()
+		h.db.grow(10)
+		mustBackup(t, archive.New(h.store, o), h.db)
+		copied := h.store.Clone()
+		h.store = rolledBack
+		h.next()
+		for range 2 {
+			before := h.store.Clone()
+			r, err := archive.New(h.store, o).Verify(t.Context(), archive.VerifyOptions{Repair: from(copied)})
+			if err != nil || len(r.Problems) == 0 || len(r.Repaired) > 0 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			if !slices.Equal(h.store.Keys(""), before.Keys("")) || !bytes.Equal(h.store.Snapshot().Bytes(manifest.ManifestKey(3)), before.Snapshot().Bytes(manifest.ManifestKey(3))) {
+				t.Fatal("it has changed")
+			}
+			h.db.grow(10)
+			mustBackup(t, archive.New(h.store, o), h.db) // which notes what was missed
 		}
 	})
 }

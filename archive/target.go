@@ -87,7 +87,7 @@ func examine(dir string, m *manifest.Manifest, o *RestoreOptions) (fresh bool, e
 		}
 		return true, nil
 	case err != nil:
-		return false, fmt.Errorf("looking at the target: %w", err)
+		return false, fmt.Errorf("looking at the target: %w; give a directory that is empty or does not exist yet", err)
 	}
 	if o.Overwrite || ours(dir, m, o.Include) {
 		return false, nil

@@ -98,6 +98,7 @@ type stale struct {
 	at     string // when this is read
 	do     func() // that happens
 	before []archive.Object
+	empty  bool // it shows none: the old record had gone, and the new one come meanwhile
 }
 
 func (s *stale) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
@@ -106,6 +107,9 @@ func (s *stale) Get(ctx context.Context, key string, offset, length int64) (io.R
 			if err == nil {
 				s.before = append(s.before, o)
 			}
+		}
+		if s.empty {
+			s.before = []archive.Object{}
 		}
 		s.do()
 		s.do = nil
@@ -148,14 +152,16 @@ func TestStaleLedger(t *testing.T) {
 			return err
 		},
 	} {
-		virtually(t, func(t *testing.T) {
-			h := newPruned(t, 6)
-			h.keepLast(5)
-			s := &stale{InMemory: h.store, at: manifest.ManifestKey(3), do: func() { h.keepLast(2) }}
-			if err := do(t, archive.New(s, archive.Options{})); errors.Is(err, archive.ErrDamaged) || s.do != nil {
-				t.Errorf("%s: %v", what, err)
-			}
-			h.sound(5, 6)
-		})
+		for _, empty := range []bool{false, true} {
+			virtually(t, func(t *testing.T) {
+				h := newPruned(t, 6)
+				h.keepLast(5)
+				s := &stale{InMemory: h.store, at: manifest.ManifestKey(3), do: func() { h.keepLast(2) }, empty: empty}
+				if err := do(t, archive.New(s, archive.Options{})); errors.Is(err, archive.ErrDamaged) || s.do != nil {
+					t.Errorf("%s, %v: %v", what, empty, err)
+				}
+				h.sound(5, 6)
+			})
+		}
 	}
 }

@@ -36,6 +36,7 @@ type Problem struct {
 	Detail    string   `json:"detail"`              // in words
 	Files     []string `json:"files,omitempty"`     // log files that need it
 	Snapshots []int64  `json:"snapshots,omitempty"` // that need it, ascending
+	Was       string   `json:"was,omitempty"`       // of a manifest: the SHA-256 that this host has seen, in hex
 }
 
 // Damage is a log file that was damaged when it was archived.

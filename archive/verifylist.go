@@ -14,7 +14,7 @@ func (v *verification) listObjects(ctx context.Context) error {
 	for _, prefix := range []string{manifest.BundlesPrefix, manifest.DataPrefix, manifest.PagesPrefix} {
 		for o, err := range v.store.List(ctx, prefix, "", "") {
 			if err != nil {
-				return fmt.Errorf("listing %s: %w", prefix, err)
+				return err
 			}
 			n := v.needs[o.Key]
 			if n == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -55,7 +57,7 @@ func (v *verification) putProofs(ctx context.Context, start time.Time) error {
 			continue
 		}
 		newest := x.Snapshots[max(0, len(x.Snapshots)-manifest.MaxProofSnapshots):]
-		p.Problems = append(p.Problems, manifest.ProofProblem{Object: x.Object, What: x.What, Detail: cut(x.Detail), Snapshots: newest})
+		p.Problems = append(p.Problems, manifest.ProofProblem{Object: x.Object, What: x.What, Detail: detailOf(x), Snapshots: newest})
 	}
 	if v.report.ReadObjects > 0 {
 		read := p
@@ -67,8 +69,10 @@ func (v *verification) putProofs(ctx context.Context, start time.Time) error {
 	return v.putMyProof(ctx, &p)
 }
 
-// cut is a text of a length that ten thousand of fit into a proof.
-func cut(detail string) string {
+// detailOf is what a proof says of a problem: without what came of a repair, and of a length
+// that ten thousand of fit.
+func detailOf(p *Problem) string {
+	detail, _, _ := strings.Cut(p.Detail, notMended)
 	if r := []rune(detail); len(r) > 500 {
 		return string(r[:500]) + " …"
 	}
@@ -126,6 +130,8 @@ func (v *verification) lateProofs(ctx context.Context) (late []*manifest.Proof, 
 	return late, nil
 }
 
+const foundOn = " (found on "
+
 // carry keeps what another look found in the content of objects that this one has not read
 // after it: that they are there says nothing. What ended while this one was under way may
 // have read an object later than this one.
@@ -133,12 +139,17 @@ func (v *verification) carry(p *manifest.Proof, late bool) {
 	if p == nil {
 		return
 	}
-	found := " (found on " + p.Created.Format(time.DateOnly) + ", and not read back since)"
+	found := foundOn + p.Created.Format(time.DateOnly) + ", and not read back since)"
 	for i := range p.Problems {
 		x := &p.Problems[i]
-		if x.What == "content" || x.What == "checksum" {
-			v.carryOne(x.Object, x.What, x.Detail+found, late)
+		if x.What != "content" && x.What != "checksum" {
+			continue
 		}
+		detail := x.Detail
+		if !strings.Contains(detail, foundOn) { // by an earlier one, which said when
+			detail += found
+		}
+		v.carryOne(x.Object, x.What, detail, late)
 	}
 	if len(p.More) == 0 {
 		return
@@ -156,7 +167,13 @@ func (v *verification) carryOne(key, what, detail string, late bool) {
 	if n == nil || n.bad || v.mended[key] || n.read && !late || len(n.parts) == 0 {
 		return
 	}
-	v.problem(Problem{Object: key, What: what, Detail: detail})
+	p := Problem{Object: key, What: what, Detail: detail}
+	for _, part := range n.parts {
+		if !slices.Contains(p.Files, part.file) {
+			p.Files = append(p.Files, part.file)
+		}
+	}
+	v.problem(p)
 }
 
 // checkEmpty names it when there is no snapshot at all where there must have been some.

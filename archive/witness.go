@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,6 +141,20 @@ func (w *Witness) save(id string, s seen) error {
 	return w.write(w.path(id), append(b, '\n'))
 }
 
+// mended takes back what was missed of an object that is again what it was.
+func (w *Witness) mended(id, key string, sum manifest.Hash) error {
+	s, ok, err := w.load(id)
+	if err != nil || !ok {
+		return err
+	}
+	before := len(s.Missed)
+	s.Missed = slices.DeleteFunc(s.Missed, func(p Problem) bool { return p.Object == key && p.Was == sum.String() })
+	if len(s.Missed) == before {
+		return nil
+	}
+	return w.save(id, s)
+}
+
 // write replaces a file of the witness as a whole.
 func (w *Witness) write(name string, b []byte) error {
 	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
@@ -205,7 +220,7 @@ func (a *Archive) contradicts(h *head, s *seen) []Problem {
 			Detail: fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s", idSum, s.Archive),
 		})
 	}
-	p := Problem{Object: manifest.ManifestKey(s.Newest.Sequence), What: "witness", Snapshots: []int64{s.Newest.Sequence}}
+	p := Problem{Object: manifest.ManifestKey(s.Newest.Sequence), What: "witness", Snapshots: []int64{s.Newest.Sequence}, Was: s.Newest.SHA256.String()}
 	switch {
 	case newest.Sequence < s.Newest.Sequence:
 		p.Detail = fmt.Sprintf("was seen by this host and is gone; the newest snapshot is now %d", newest.Sequence)

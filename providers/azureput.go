@@ -35,7 +35,7 @@ func (s *azureStore) Put(ctx context.Context, key string, body io.ReaderAt, sums
 	if err := checkKey(key); err != nil {
 		return archive.Stored{}, s.fail("putting", key, err)
 	}
-	p := &azurePut{store: s, key: key, src: &source{body, sums.Size}, sums: sums}
+	p := &azurePut{store: s, key: key, src: &source{held{ctx, body}, sums.Size}, sums: sums}
 	send := p.whole
 	if sums.Size > singleMax {
 		send = p.inBlocks

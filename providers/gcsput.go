@@ -42,7 +42,7 @@ func (s *gcsStore) Put(ctx context.Context, key string, body io.ReaderAt, sums a
 	if err := checkKey(key); err != nil {
 		return archive.Stored{}, s.fail("putting", key, err)
 	}
-	stored, err := s.put(ctx, key, &source{body, sums.Size}, sums)
+	stored, err := s.put(ctx, key, &source{held{ctx, body}, sums.Size}, sums)
 	return stored, s.fail("putting", key, err)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 
@@ -89,7 +90,7 @@ func openS3(ctx context.Context, a *address, o Options) (Bucket, error) {
 
 // s3Config reads the standard chain and the URL's parameters.
 func s3Config(ctx context.Context, a *address) (aws.Config, error) {
-	var load []func(*config.LoadOptions) error
+	load := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // what matters of it is in errors
 	if r := a.params["region"]; r != "" {
 		load = append(load, config.WithRegion(r))
 	}

@@ -27,7 +27,7 @@ func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums ar
 	if err := checkKey(key); err != nil {
 		return archive.Stored{}, s.fail("putting", key, err)
 	}
-	put, src := s.putWhole, &source{body, sums.Size}
+	put, src := s.putWhole, &source{held{ctx, body}, sums.Size}
 	if sums.Size > s.singleMax() {
 		put = s.putParts
 	}

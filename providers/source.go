@@ -24,6 +24,22 @@ type sourceError struct{ err error }
 func (e *sourceError) Error() string { return "reading the content: " + e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
+// held gives nothing more once ctx has ended: what is read while that happens would be the
+// last that a request needs, and make an object of a Put that was given up.
+type held struct {
+	ctx  context.Context //nolint:containedctx // of one Put
+	body io.ReaderAt
+}
+
+// ReadAt implements io.ReaderAt.
+func (h held) ReadAt(b []byte, off int64) (int, error) {
+	n, err := h.body.ReadAt(b, off)
+	if h.ctx.Err() != nil {
+		return 0, context.Cause(h.ctx)
+	}
+	return n, err
+}
+
 // source is the content of an object to be stored: the first size bytes of a ReaderAt.
 // Its errors are told from those of whoever it is handed to.
 type source struct {

@@ -75,7 +75,9 @@ func openDir(path string) (*os.File, error) {
 	switch {
 	case err == nil:
 		return f, nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, fmt.Errorf("source directory %s: as a directory %w (%w); give the one that holds the log files", path, ErrMissing, bare(err))
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("source directory %s: %w (%w); is it mounted?", path, ErrMissing, bare(err))
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("source directory %s: %w; permission to read and search it is needed", path, bare(err))

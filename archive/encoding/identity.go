@@ -58,7 +58,7 @@ func loadIdentityFile(name string) ([]age.Identity, error) {
 	// Files written on Windows end their lines in two characters, and age wants one.
 	ids, err := age.ParseIdentities(bytes.NewReader(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; it should be a file of age-keygen, with a line AGE-SECRET-KEY-1…", err)
 	}
 	return ids, nil
 }

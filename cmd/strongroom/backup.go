@@ -62,7 +62,7 @@ func layoutFlags(f *pflag.FlagSet, o *source.LayoutOptions) {
 	f.StringVar(&o.Pattern, "pattern", "", "with --source and layout segments or files: `RE` that a name must match")
 	f.IntVar(&o.Base, "base", 0, "with --source and layout segments: base of the sequence in the name, 10 or 16")
 	f.StringVar(&o.Closed, "closed", "", "with --source and layout segments: all-but-newest or quiet")
-	f.DurationVar(&o.Quiet, "quiet", 0, "with --source: closed is what has not changed for this long")
+	f.Var(durationFlag{&o.Quiet}, "quiet", "with --source: closed is what has not changed for this long")
 	f.BoolVar(&o.NoTail, "no-tail", false, "with --source: leave out the file that is being written")
 	f.BoolVar(&o.NoEntries, "no-entries", false, "with --source and layout je or noxu: do not check the log's entries")
 }

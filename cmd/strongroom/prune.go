@@ -218,7 +218,11 @@ func (p *prunedArchive) print(w io.Writer) error {
 		removed, gone = strings.Replace(strings.Replace(removed, "removed (", "would be removed (", 1), "is removed", "would be removed", 1), "would go"
 	}
 	kept := len(p.Snapshots) - len(p.Removed)
-	_, err := fmt.Fprintf(w, "%s: %s, %d kept; %s, %s, %s\n", p.Name, removed, kept, plural(p.Deleted.All(), "object"), size(p.Deleted.Bytes), gone)
+	objects := fmt.Sprintf("; %s, %s, %s", plural(p.Deleted.All(), "object"), size(p.Deleted.Bytes), gone)
+	if p.Deleted.All() == 0 {
+		objects = "; there is nothing to delete"
+	}
+	_, err := fmt.Fprintf(w, "%s: %s, %d kept%s\n", p.Name, removed, kept, objects)
 	if p.Missing > 0 && err == nil {
 		_, err = fmt.Fprintf(w, "note: %s that kept snapshots name are not there, and what could be theirs is left alone: see strongroom verify\n", plural(p.Missing, "object"))
 	}

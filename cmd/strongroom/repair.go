@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/source"
@@ -49,6 +51,10 @@ func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *
 			return nil, nil, err
 		}
 		open = append(open, o)
+		if _, err := o.List(ctx, 1); errors.Is(err, archive.ErrNoArchive) { // else nothing would say why it is of no help
+			done()
+			return nil, nil, fmt.Errorf("--from %s: %w", o.name, err)
+		}
 		from.Copies = append(from.Copies, o.Archive)
 	}
 	others, err := a.siblings(where)

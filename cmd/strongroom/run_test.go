@@ -175,9 +175,9 @@ func TestStatusCommand(t *testing.T) {
 	succeed(t, "--config", file, "backup", "a")
 	check(nil, 0, "a        ok     ", "0 files, 0 B")
 	os.RemoveAll(dir)
-	check(nil, 0, "it is not there")
+	check(nil, exitFailed, "it is not there")
 	os.RemoveAll(to + "/a")
-	check(nil, 0, "empty")
+	check(nil, exitFailed, "empty")
 }
 
 // Who is told what, by a real service: a heartbeat after each good run, and one message for

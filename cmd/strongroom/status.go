@@ -255,6 +255,9 @@ func (s *status) verdict() error {
 		case web.StateFailing, web.StateOverdue:
 			trouble = errTrouble
 		}
+		if s.Archives[i].Error != "" {
+			trouble = errTrouble
+		}
 	}
 	if damaged != nil {
 		return damaged

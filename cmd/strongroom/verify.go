@@ -176,7 +176,7 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	case o.Sample > 0 && !o.ReadData:
 		verdict = fmt.Sprintf("all is there, and what was read back is right (%s, %s)", plural(v.ReadObjects, "object"), size(v.ReadBytes))
 	case o.ReadData && v.Unopened > 0:
-		verdict = fmt.Sprintf("all is there and every stored byte is right (%s read)", size(v.ReadBytes))
+		verdict = fmt.Sprintf("all is there and every stored byte is right (%s read)", size(v.ReadStored))
 	case o.ReadData:
 		verdict = fmt.Sprintf("all is there and every byte is right (%s read)", size(v.ReadBytes))
 	}
