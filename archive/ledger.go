@@ -122,7 +122,7 @@ func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
 // ledgerSurely reads the ledger anew, with a listing before and one after it.
 func (a *Archive) ledgerSurely(ctx context.Context) (*head, error) {
 	now := &head{}
-	return now, a.readLedger(ctx, now)
+	return now, a.readLedgerThere(ctx, now)
 }
 
 // judge leaves of what was read what is valid by the ledger now: one that was read before

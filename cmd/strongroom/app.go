@@ -120,6 +120,9 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 	where, which, named := splitSelector(arg)
 	if flag == "" {
 		if i := strings.LastIndexByte(arg, '@'); !named && i > strings.LastIndexByte(arg, '/') {
+			if arg[i+1:] == "" {
+				return where, which, usage("%s: nothing comes after the @; write the number of a snapshot, latest or a time, or no @", arg)
+			}
 			_, err := archive.ParseSelector(arg[i+1:])
 			return where, which, usageError{err}
 		}
