@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/config"
@@ -25,3 +26,27 @@ func (f durationFlag) String() string {
 
 // Type implements pflag.Value.
 func (durationFlag) Type() string { return "duration" }
+
+// snapshotFlag takes the name of a snapshot. An empty one is that of a variable that was
+// not set, and not the newest.
+type snapshotFlag struct{ s *string }
+
+// Set implements pflag.Value.
+func (f snapshotFlag) Set(s string) error {
+	if s == "" {
+		return errors.New("it is empty; write the number of a snapshot, latest or a time")
+	}
+	*f.s = s
+	return nil
+}
+
+// String implements pflag.Value.
+func (f snapshotFlag) String() string {
+	if f.s == nil {
+		return ""
+	}
+	return *f.s
+}
+
+// Type implements pflag.Value.
+func (snapshotFlag) Type() string { return "string" }

@@ -85,6 +85,14 @@ func TestServicePrunesAndDrills(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("one that goes well again", func() bool { return s.archive("orders").State == "ok" })
+	if err := os.Rename(to, to+".away"); err != nil { // as when a disk is not mounted any more
+		t.Fatal(err)
+	}
+	s.until("it to be missed", func() bool { return s.archive("orders").State == "damaged" })
+	if err := os.Rename(to+".away", to); err != nil {
+		t.Fatal(err)
+	}
+	s.until("it to be found again", func() bool { return s.archive("orders").State == "ok" })
 	if code, took := s.stop(); code != 0 || took > 10*time.Second {
 		t.Errorf("it ended with %d after %v", code, took)
 	}

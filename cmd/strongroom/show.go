@@ -14,7 +14,7 @@ import (
 
 // snapshotArgs adds the flag that names a snapshot beside an ARCHIVE argument.
 func snapshotArgs(c *cobra.Command, flag *string) {
-	c.Flags().StringVar(flag, "snapshot", "", "the snapshot: a number, latest, or a time (`S`), as @S at the end of the argument")
+	c.Flags().Var(snapshotFlag{flag}, "snapshot", "the snapshot: a number, latest, or a time (`S`), as @S at the end of the argument")
 }
 
 // snapshot opens an archive and reads the snapshot that the argument names.

@@ -48,7 +48,7 @@ func (k *keeper) drill(ctx context.Context, d config.Drill) (service.Result, err
 	}
 	r, err := to.Drill(ctx, d)
 	switch {
-	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot):
+	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.had():
 		return service.Result{Said: "there is nothing to restore on trial yet"}, nil
 	case err != nil && !errors.Is(err, archive.ErrDrillFailed):
 		return service.Result{}, err

@@ -38,7 +38,7 @@ func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Res
 	r, err := to.Prune(ctx, o)
 	k.pages.forget(r.Removed)
 	switch {
-	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot):
+	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.had():
 		return service.Result{Said: "there is nothing to prune yet"}, nil
 	case err != nil:
 		return service.Result{}, err

@@ -51,6 +51,9 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 		return service.Result{}, err
 	}
 	report, err := to.Verify(ctx, archive.VerifyOptions{Sample: sample, Proof: true, Tool: "strongroom " + k.d.o.Version})
+	if errors.Is(err, archive.ErrNoArchive) && k.had() {
+		return k.missing(err), nil
+	}
 	if errors.Is(err, archive.ErrNoArchive) {
 		return service.Result{Said: "there is nothing to verify yet"}, nil
 	}
@@ -72,13 +75,36 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 		}
 		k.d.o.Log.Error("the archive is not as it should be", "archive", k.name, "object", p.Object, "what", p.What, "detail", p.Detail, "snapshots", p.Snapshots)
 	}
+	k.keepVerification(&v)
+	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %d problems", v.Objects, report.ReadBytes, v.Problems)}, nil
+}
+
+// had reports whether the archive had a snapshot when it was last looked at.
+func (k *keeper) had() bool {
 	k.mu.Lock()
-	k.known.verification = v
+	defer k.mu.Unlock()
+	return !k.known.recoverable.At.IsZero()
+}
+
+// missing is what a verification found that found nothing at all where an archive was: a
+// disk that is not mounted any more, or worse.
+func (k *keeper) missing(err error) service.Result {
+	k.d.o.Log.Error("the archive is not there any more", "archive", k.name, "error", err)
+	k.mu.Lock()
+	v := k.known.verification
 	k.mu.Unlock()
-	if err := writeVerification(k.d.verificationFile(k.name), k.one.Destination, &v); err != nil {
+	v.At, v.Objects, v.Bytes, v.Problems = k.d.o.Now().Round(0), 0, 0, 1
+	k.keepVerification(&v)
+	return service.Result{Said: "the archive was looked for, and is not there any more"}
+}
+
+func (k *keeper) keepVerification(v *web.Verification) {
+	k.mu.Lock()
+	k.known.verification = *v
+	k.mu.Unlock()
+	if err := writeVerification(k.d.verificationFile(k.name), k.one.Destination, v); err != nil {
 		k.d.o.Log.Warn("what this verification found is not remembered after a restart", "archive", k.name, "error", err)
 	}
-	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %d problems", v.Objects, report.ReadBytes, v.Problems)}, nil
 }
 
 // verification is what is kept of one across restarts.
