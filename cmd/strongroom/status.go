@@ -15,6 +15,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/source"
@@ -58,6 +59,8 @@ type archiveStatus struct {
 	LastFailure        *failedLast `json:"last_failure"`
 	FailuresInRow      int64       `json:"failures_in_row"`
 	Error              string      `json:"error,omitempty"` // why nothing is known; only without a service
+
+	unsound bool // by the last verify; only without a service
 }
 
 type recovery struct {
@@ -152,7 +155,7 @@ func (a *app) lookAt(ctx context.Context, c *config.Config, one *config.Archive)
 	if s.RecoverableThrough == nil {
 		s.State = web.StateEmpty
 	}
-	if len(s.Damaged) > 0 {
+	if len(s.Damaged) > 0 || s.unsound {
 		s.State = web.StateDamaged
 	}
 	j := configured(c, one, archive.BackupOptions{})
@@ -195,6 +198,11 @@ func (s *archiveStatus) newest(ctx context.Context, to *opened) error {
 			s.Damaged = append(s.Damaged, m.Files[i].Name)
 		}
 	}
+	proof, err := to.LatestProof(ctx, manifest.ProofVerify)
+	if err != nil {
+		return fmt.Errorf("reading what the last verify found: %w", err)
+	}
+	s.unsound = proof != nil && proof.Archive == m.Archive && proof.Outcome == manifest.OutcomeFailed
 	return nil
 }
 
