@@ -49,8 +49,8 @@ type Job struct {
 	// empty for those. It follows the name where jobs are told apart.
 	Task string
 
-	// Retired is called when Set has replaced or removed the job and nothing of it will be
-	// called any more. It may be nil.
+	// Retired is called once nothing of the job will be called any more: after Set has
+	// replaced or removed it, or at once where Set left the one before alone. It may be nil.
 	Retired func()
 
 	// Run does it, such as making one snapshot. It is never called twice at a time. If

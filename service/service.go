@@ -124,6 +124,9 @@ func (s *Service) Set(jobs []Job) {
 		delete(old, j.key())
 		if was != nil && was.job.Version == j.Version {
 			next = append(next, was)
+			if j.Retired != nil {
+				j.Retired() // nothing of it will be called: the one before stays
+			}
 			continue
 		}
 		r := newRunner(&s.o, j)

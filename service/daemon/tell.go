@@ -164,11 +164,7 @@ func event(a *web.Archive) notify.Event {
 	e := notify.Event{State: notify.OK, Recoverable: a.RecoverableThrough.At}
 	switch a.State() {
 	case web.StateDamaged:
-		e.State = notify.Damaged
-		e.Detail = fmt.Sprintf("the last verification found %d problems; strongroom verify shows them", a.LastVerification.Problems)
-		if n := len(a.Damaged); n > 0 {
-			e.Detail = fmt.Sprintf("%d log files were damaged when they were archived, such as %s; strongroom inspect shows where", n, a.Damaged[0])
-		}
+		e.State, e.Detail = notify.Damaged, damage(a)
 	case web.StateFailing:
 		e.State, e.Detail = notify.Failing, a.LastFailure.Error
 	case web.StateOverdue:
@@ -178,6 +174,17 @@ func event(a *web.Archive) notify.Event {
 		}
 	}
 	return e
+}
+
+// damage says what is wrong with what was archived.
+func damage(a *web.Archive) string {
+	switch n := len(a.Damaged); {
+	case n > 0:
+		return fmt.Sprintf("%d log files were damaged when they were archived, such as %s; strongroom inspect shows where", n, a.Damaged[0])
+	case a.LastVerification.Problems > 0:
+		return fmt.Sprintf("the last verification found %d problems; strongroom verify shows them", a.LastVerification.Problems)
+	}
+	return "the last drill failed: " + a.LastDrill.Error
 }
 
 // keepTold writes down who was told what, if that is another thing than before.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -74,13 +75,21 @@ func environment() []string {
 	return env
 }
 
-// shown is a command as an error shows it: its arguments may be secret.
+// plainWord is a first word that is the name of a program, and neither NAME=value nor
+// something that the shell makes another thing of.
+var plainWord = regexp.MustCompile(`^[\w./~@%+-]{1,100}$`)
+
+// shown is a command as an error shows it: its arguments, and what is set for it, may be
+// secret.
 func shown(line string) string {
-	word, rest, more := strings.Cut(strings.TrimSpace(line), " ")
-	if more && rest != "" {
-		return fmt.Sprintf("%.100q …", word)
+	word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+	switch {
+	case !plainWord.MatchString(word):
+		return "the command"
+	case rest != "":
+		return fmt.Sprintf("%q …", word)
 	}
-	return fmt.Sprintf("%.100q", word)
+	return fmt.Sprintf("%q", word)
 }
 
 // tail keeps the end of what is written to it.

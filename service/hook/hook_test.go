@@ -33,10 +33,16 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Arguments may hold a password; nothing shows them.
+// Arguments, and what is set for the command, may hold a password; nothing shows them.
 func TestArgumentsAreNotShown(t *testing.T) {
-	if err := run(t, "false --password=hunter2", time.Minute); err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("%v", err)
+	for _, line := range []string{
+		"false --password=hunter2", "false\thunter2", "PASSWORD=hunter2 false", "PASSWORD='a hunter2' false",
+		"PASSWORD=hunter2; false", "{ hunter2=x false; }", "false<<hunter2\nhunter2\n", "'false' hunter2",
+	} {
+		err := run(t, line, time.Minute)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", line, err)
+		}
 	}
 }
 
