@@ -15,12 +15,18 @@ import (
 type amendment struct {
 	why  string
 	kept []manifest.Kept // in ascending order, the newest valid one last
+
+	// never is a number above the newest valid one of which there will not be a snapshot,
+	// as a copy leaves it out; zero: there is none.
+	never   int64
+	archive string // its id, where nothing that can be read tells it; may be empty
 }
 
 // amending is how a record is made.
 type amending struct {
-	all bool // the plan needs every manifest, not only those whose hash the ledger does not tell
-	dry bool // nothing is written: the record is the one that would be
+	all   bool // the plan needs every manifest, not only those whose hash the ledger does not tell
+	dry   bool // nothing is written: the record is the one that would be
+	empty bool // there may be no snapshot
 }
 
 // amend writes the next record of the ledger, planned from the one before: who loses the
@@ -43,7 +49,7 @@ func (a *Archive) amend(ctx context.Context, how amending, plan func(*standing) 
 }
 
 func (a *Archive) amendOnce(ctx context.Context, how amending, plan func(*standing) (*amendment, error)) (*manifest.Record, error) {
-	s, err := a.stand(ctx, how.all)
+	s, err := a.stand(ctx, how)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +69,8 @@ func (a *Archive) amendOnce(ctx context.Context, how amending, plan func(*standi
 
 // says reports whether the record that there is says all of it.
 func (s *standing) says(what *amendment) bool {
-	return s.record != nil && s.record.Newest == s.newestValid() && slices.Equal(s.record.Kept, what.kept)
+	return s.record != nil && s.record.Newest == s.newestValid() && slices.Equal(s.record.Kept, what.kept) &&
+		(what.never == 0 || s.record.Lacks(what.never))
 }
 
 // next is the record that says so: the one there is, if it does.
@@ -88,6 +95,10 @@ func (s *standing) next(what *amendment) (*manifest.Record, error) {
 			r.Removed = append(r.Removed, n)
 		}
 	}
+	r.Removed = append(r.Removed, s.nevers(what, newest)...)
+	if r.Archive == "" {
+		r.Archive = what.archive
+	}
 	if r.Archive == "" {
 		return nil, fmt.Errorf("nothing that can be read tells the archive's id: %w", ErrDamaged)
 	}
@@ -95,6 +106,19 @@ func (s *standing) next(what *amendment) (*manifest.Record, error) {
 		return nil, fmt.Errorf("record %d of the ledger is the last there is; copy the archive to a new place", s.ledger.Number)
 	}
 	return r, nil
+}
+
+// nevers are the numbers above the newest of which there will not be a snapshot.
+func (s *standing) nevers(what *amendment, newest int64) []int64 {
+	var all []int64
+	if s.record != nil {
+		all = slices.DeleteFunc(slices.Clone(s.record.Removed), func(n int64) bool { return n <= newest })
+	}
+	if n := what.never; n > newest && !slices.Contains(all, n) {
+		all = append(all, n)
+	}
+	slices.Sort(all)
+	return all
 }
 
 // writeRecord creates a record and makes sure that nobody was first: it must be the

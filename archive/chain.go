@@ -136,7 +136,7 @@ func (c *chain) end(ctx context.Context) error {
 	record := c.head.record
 	missing := map[int64]string{}
 	for n := range c.expected {
-		if record == nil || record.ValidNumber(n) { // else it was pruned, and the ledger says so
+		if !record.Lacks(n) {
 			missing[n] = fmt.Sprintf("manifest %d names it as its parent", c.child[n])
 		}
 	}

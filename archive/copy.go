@@ -71,7 +71,6 @@ type copyRun struct {
 	scratch  *semaphore.Weighted // scratch files
 
 	ledger *manifest.Record    // of the source, as it was read last
-	gap    bool                // the parent of base, or of one before it, is nowhere in the target
 	begun  bool                // archive.json and the histories were compared
 	head   *head               // of the target, as it was read last
 	base   manifest.Ref        // the target's newest snapshot
@@ -131,9 +130,6 @@ func (c *copyRun) step(ctx context.Context) (done bool, err error) {
 	}
 	for n := c.base.Sequence; ; {
 		n, err = c.next(ctx, n)
-		if err == nil && n == 0 {
-			err = c.mark(ctx)
-		}
 		if err != nil || n == 0 {
 			return err == nil, err
 		}
@@ -278,18 +274,19 @@ func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) err
 	if err != nil {
 		return err
 	}
-	gap := renamed || c.isGap(s)
-	if !gap { // one who copies this only and is broken off then sees nothing amiss in it
-		if err := c.mark(ctx); err != nil {
-			return err
-		}
-	}
 	if c.o.DryRun {
 		for i := range send {
 			c.report.Objects++
 			c.report.Bytes += send[i].sums.Size
 		}
 	} else {
+		never, err := c.leftOut(ctx, s)
+		if err == nil && (never > 0 || renamed) {
+			err = c.announce(ctx, never)
+		}
+		if err != nil {
+			return err
+		}
 		if err := c.store(ctx, s, named, send); err != nil {
 			return err
 		}
@@ -297,7 +294,7 @@ func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) err
 			return err
 		}
 	}
-	c.base, c.named, c.gap = s.ref, named, c.gap || gap
+	c.base, c.named = s.ref, named
 	c.report.Snapshots, c.report.Newest = append(c.report.Snapshots, n), n
 	return nil
 }

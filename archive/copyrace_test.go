@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -17,13 +18,24 @@ import (
 // of objects.
 func keepOnly(t testing.TB, s *storetest.InMemory, n int64) {
 	t.Helper()
+	keepSome(t, s, n)
+}
+
+// keepSome is keepOnly with some more, in ascending order.
+func keepSome(t testing.TB, s *storetest.InMemory, kept ...int64) {
+	t.Helper()
+	n := kept[len(kept)-1]
 	m, err := manifest.DecodeManifest(s.Snapshot().Bytes(manifest.ManifestKey(n)), n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := manifest.Record{Format: manifest.Format, Archive: m.Archive, Number: 1, Created: m.Created, Why: "a test", Newest: n, Kept: []manifest.Kept{{Ref: mustRef(t, s, n)}}}
-	for k := range n - 1 {
-		record.Removed = append(record.Removed, k+1)
+	record := manifest.Record{Format: manifest.Format, Archive: m.Archive, Number: 1, Created: m.Created, Why: "a test", Newest: n}
+	for k := int64(1); k <= n; k++ {
+		if slices.Contains(kept, k) {
+			record.Kept = append(record.Kept, manifest.Kept{Ref: mustRef(t, s, k)})
+		} else {
+			record.Removed = append(record.Removed, k)
+		}
 	}
 	b, err := record.Encode()
 	if err != nil {
@@ -101,5 +113,64 @@ func TestCopyOfWhatIsPrunedMeanwhile(t *testing.T) {
 				mustRestore(t, archive.New(to, archive.Options{}), 3, t.TempDir()+"/r", o.want[2])
 			})
 		}
+	}
+}
+
+// At no moment of a copy, also of one that ends there, does a verify of the target find that
+// something is amiss, whatever the source had pruned before or prunes meanwhile.
+func TestVerifyWhileCopying(t *testing.T) {
+	for _, when := range []string{"before", manifest.ManifestKey(1), manifest.ManifestKey(2), manifest.ManifestKey(3), manifest.ManifestKey(4)} {
+		virtually(t, func(t *testing.T) {
+			w := newWeak(t)
+			o := newOriginal(t, t.TempDir(), w.InMemory, 20)
+			for range 2 {
+				o.db.grow(3)
+				o.backup(t)
+			}
+			pruned := false
+			prune := func() { keepSome(t, w.InMemory, 3, 5); pruned = true }
+			if when == "before" {
+				prune()
+			}
+			var once sync.Once
+			to := newWeak(t)
+			w.get = func(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+				if key == when && len(to.Keys(manifest.DataPrefix)) > 0 == (when != manifest.ManifestKey(1)) {
+					once.Do(prune)
+				}
+				return w.InMemory.Get(ctx, key, offset, length)
+			}
+			verified := 0
+			verify := func() {
+				r, err := archive.New(to.InMemory, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{})
+				if err != nil && !errors.Is(err, archive.ErrNoArchive) {
+					t.Fatal(err)
+				}
+				if err == nil && len(r.Problems) > 0 {
+					t.Fatalf("pruned at %s: %+v", when, r.Problems)
+				}
+				verified++
+			}
+			to.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+				s, err := to.InMemory.Put(ctx, key, body, sums)
+				verify()
+				if strings.HasPrefix(key, manifest.LedgerPrefix) && len(to.Keys(manifest.ManifestsPrefix)) > 0 {
+					a := archive.New(to.InMemory, archive.Options{}) // whoever writes the next record says it again
+					if _, err := a.Hold(t.Context(), archive.Selector{}, "it shall stay"); err != nil {
+						t.Fatal(err)
+					}
+					verify()
+				}
+				return s, err
+			}
+			r := mustCopy(t, w, to)
+			if verify(); r.Newest != 5 || verified < 10 || !pruned {
+				t.Fatalf("%+v, verified %d times, pruned %v", r, verified, pruned)
+			}
+			again := mustCopy(t, to.InMemory, storetest.Memory(t))
+			if !slices.Equal(again.Snapshots, r.Snapshots) {
+				t.Errorf("a copy of the copy has %v, and not %v", again.Snapshots, r.Snapshots)
+			}
+		})
 	}
 }

@@ -84,9 +84,6 @@ func (c *copyRun) begin(ctx context.Context) error {
 		return fmt.Errorf("%w: both have a snapshot %d, and they are not the same; has somebody made backups to the copy?", ErrNoCopy, newest.Sequence)
 	}
 	c.report.Archive = id
-	if err := c.resumeGap(ctx, h); err != nil {
-		return err
-	}
 	if !c.head.exists() {
 		if err := c.to.witness.checkPlace(); err != nil {
 			return err
@@ -227,21 +224,39 @@ func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
 	return nil
 }
 
-// A gap is a snapshot whose parent the target never got, as it was pruned from the source
-// before it could be copied. The target's ledger has to say so, or a verify of the copy
-// would take that one for lost: mark writes a record by which nothing is dropped.
-func (c *copyRun) mark(ctx context.Context) error {
-	if !c.gap || c.o.DryRun {
-		return nil
+// leftOut is the number of a snapshot's parent if the target will never have that one, as it
+// was pruned from the source before it could be copied; else zero.
+func (c *copyRun) leftOut(ctx context.Context, s *snapshot) (int64, error) {
+	p := s.m.Parent
+	if p == nil || p.Sequence == c.base.Sequence {
+		return 0, nil
 	}
+	if !c.ledger.Lacks(p.Sequence) { // one listing may have missed the newest record
+		h, err := c.from.ledgerSurely(ctx)
+		if err != nil {
+			return 0, err
+		}
+		c.ledger = h.record
+	}
+	if !c.ledger.Lacks(p.Sequence) { // it is lost
+		return 0, nil
+	}
+	return p.Sequence, nil
+}
+
+// announce writes a record of the target's ledger before anything of a snapshot is stored
+// whose parent the target does not know as it is named: that one was left out (never), or the
+// target's is the right one, as the source's ledger says. A verify would take it for lost
+// otherwise. The record drops nothing.
+func (c *copyRun) announce(ctx context.Context, never int64) error {
 	kept := map[int64]manifest.Hash{} // the source's ledger knows best
 	if c.ledger != nil {
 		for _, k := range c.ledger.Kept {
 			kept[k.Sequence] = k.SHA256
 		}
 	}
-	_, err := c.to.amend(ctx, amending{}, func(s *standing) (*amendment, error) {
-		what := &amendment{why: "copy"}
+	_, err := c.to.amend(ctx, amending{empty: true}, func(s *standing) (*amendment, error) {
+		what := &amendment{why: "copy", never: never, archive: c.report.Archive}
 		for i := range s.valid {
 			m := &s.valid[i]
 			if sum, ok := kept[m.kept.Sequence]; ok {
@@ -254,32 +269,7 @@ func (c *copyRun) mark(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("telling the target's ledger which snapshots it has: %w", err)
 	}
-	c.gap = false
 	return nil
-}
-
-// resumeGap notices a gap that a copy has left which was broken off before it could mark it.
-func (c *copyRun) resumeGap(ctx context.Context, from *head) error {
-	if c.head.base == nil || c.head.base.m.Parent == nil {
-		return nil
-	}
-	p := c.head.base.m.Parent.Sequence
-	if from.record.ValidNumber(p) || !c.head.record.ValidNumber(p) {
-		return nil
-	}
-	key := manifest.ManifestKey(p)
-	_, err := c.to.store.Stat(ctx, key)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the target: looking at %s: %w", key, err)
-	}
-	c.gap = c.gap || err != nil
-	return nil
-}
-
-// isGap reports whether the target does not know a snapshot's parent, and never will.
-func (c *copyRun) isGap(s *snapshot) bool {
-	p := s.m.Parent
-	return p != nil && p.Sequence != c.base.Sequence && !c.ledger.ValidNumber(p.Sequence)
 }
 
 // sweep removes what broken-off uploads left behind at the provider, if there is reason to

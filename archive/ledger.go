@@ -75,6 +75,9 @@ func (a *Archive) readLedger(ctx context.Context, h *head) error {
 		switch {
 		case n == was && h.record != nil:
 			h.greatest = max(h.greatest, h.record.Newest)
+			if last := len(h.record.Removed) - 1; last >= 0 {
+				h.greatest = max(h.greatest, h.record.Removed[last]) // left out by a copy: taken all the same
+			}
 			return nil
 		case attempt == raceAttempts:
 			h.record = nil

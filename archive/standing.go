@@ -18,8 +18,13 @@ type standing struct {
 	valid []member // in ascending order
 }
 
-// newestValid is the greatest valid sequence number.
-func (s *standing) newestValid() int64 { return s.valid[len(s.valid)-1].kept.Sequence }
+// newestValid is the greatest valid sequence number; zero: there is none.
+func (s *standing) newestValid() int64 {
+	if len(s.valid) == 0 {
+		return 0
+	}
+	return s.valid[len(s.valid)-1].kept.Sequence
+}
 
 // find gives the valid snapshot with this number, or nil.
 func (s *standing) find(sequence int64) *member {
@@ -45,15 +50,15 @@ type member struct {
 // does not tell; with all, the others as well. It stands by the greatest number of a first
 // listing and what a second one has up to there: a listing that is under way may show what
 // was created later, and not what was created before that.
-func (a *Archive) stand(ctx context.Context, all bool) (*standing, error) {
+func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 	h, hasManifests, err := a.readHead(ctx)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case !h.exists() && !hasManifests:
+	case !h.exists() && !hasManifests && !how.empty:
 		return nil, ErrNoArchive
-	case !hasManifests && h.record == nil:
+	case !hasManifests && h.record == nil && !how.empty:
 		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 	case h.record != nil && h.record.Unknown:
 		return nil, fmt.Errorf("%s was written by a newer strongroom, with something that this one does not know and would lose; use that one", manifest.LedgerKey(h.ledger.Number))
@@ -82,11 +87,11 @@ func (a *Archive) stand(ctx context.Context, all bool) (*standing, error) {
 			}
 		}
 	}
-	if len(s.valid) == 0 {
+	if len(s.valid) == 0 && !how.empty {
 		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 	}
 	slices.SortFunc(s.valid, func(a, b member) int { return int(a.kept.Sequence - b.kept.Sequence) })
-	return s, a.readMembers(ctx, s, all)
+	return s, a.readMembers(ctx, s, how.all)
 }
 
 func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error {

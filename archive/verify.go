@@ -250,7 +250,7 @@ func (v *verification) forgive(ctx context.Context) error {
 	if err != nil || now.ledger == v.head.ledger {
 		return err
 	}
-	pruned := func(n int64) bool { return v.head.record.ValidNumber(n) && !now.record.ValidNumber(n) }
+	pruned := func(n int64) bool { return !v.head.record.Lacks(n) && now.record.Lacks(n) }
 	v.report.Problems = slices.DeleteFunc(v.report.Problems, func(p Problem) bool {
 		return len(p.Snapshots) > 0 && !slices.ContainsFunc(p.Snapshots, func(n int64) bool { return !pruned(n) })
 	})

@@ -188,11 +188,20 @@ func (v *verification) checkEmpty(ctx context.Context, before *manifest.Proof) e
 	switch {
 	case before != nil && before.Snapshots > 0:
 		gone = fmt.Sprintf("a verify of %s saw %d snapshots", before.Created.Format(time.DateOnly), before.Snapshots)
-	case v.greatest > 1: // the first backup stores everything for number 1
+	case v.greatest > v.first(): // the first backup stores everything for number 1
 		gone = fmt.Sprintf("there are objects that were stored for snapshot %d", v.greatest)
 	default:
 		return nil
 	}
 	v.problem(Problem{Object: manifest.ManifestsPrefix, What: "missing", Detail: gone + ", and there is none any more; what a copy has, strongroom copy brings back"})
 	return nil
+}
+
+// first is the number of the first snapshot that was to be: 1, or, in a copy, the one after
+// those that the copy leaves out.
+func (v *verification) first() int64 {
+	if r := v.head.record; r != nil && r.Newest == 0 {
+		return r.Removed[len(r.Removed)-1] + 1
+	}
+	return 1
 }

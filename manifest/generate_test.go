@@ -172,6 +172,12 @@ func genRecord() *rapid.Generator[*Record] {
 				r.Removed = append(r.Removed, n)
 			}
 		}
+		if rapid.Bool().Draw(t, "some are left out") {
+			if rapid.Bool().Draw(t, "nothing is there yet") {
+				r.Newest, r.Kept, r.Removed = 0, []Kept{}, []int64{}
+			}
+			r.Removed = append(r.Removed, rapid.Int64Range(41, 45).Draw(t, "left out"))
+		}
 		return r
 	})
 }

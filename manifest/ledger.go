@@ -35,6 +35,16 @@ func (r *Record) ValidNumber(sequence int64) bool {
 	return ok
 }
 
+// Lacks reports whether the record says that there is no snapshot of this number, and that
+// nothing is amiss with that: it was dropped, or left out by a copy.
+func (r *Record) Lacks(sequence int64) bool {
+	if r == nil {
+		return false
+	}
+	_, removed := slices.BinarySearch(r.Removed, sequence)
+	return removed || !r.ValidNumber(sequence)
+}
+
 func (r *Record) find(sequence int64) (Kept, bool) {
 	i, ok := slices.BinarySearchFunc(r.Kept, sequence, func(k Kept, s int64) int {
 		switch {
@@ -178,10 +188,12 @@ func (r *Record) validate() error {
 		return fmt.Errorf("created: %s is not a time in UTC in the years 0 to 9999", r.Created)
 	case !printable(r.Why):
 		return fmt.Errorf("why: %.80q is not valid UTF-8 without control characters", r.Why)
-	case r.Newest < 1 || r.Newest > MaxSequence:
-		return fmt.Errorf("newest: %d is not between 1 and %d", r.Newest, MaxSequence)
+	case r.Newest < 0 || r.Newest > MaxSequence:
+		return fmt.Errorf("newest: %d is not between 0 and %d", r.Newest, MaxSequence)
+	case r.Newest == 0 && (len(r.Kept) > 0 || len(r.Removed) == 0):
+		return errors.New("newest: it is 0, which only a record has that keeps nothing and says what a copy leaves out")
 	}
-	if n := len(r.Kept); n == 0 || r.Kept[n-1].Sequence != r.Newest {
+	if n := len(r.Kept); r.Newest > 0 && (n == 0 || r.Kept[n-1].Sequence != r.Newest) {
 		return fmt.Errorf("kept: the newest manifest, %d, is always kept", r.Newest)
 	}
 	for i, k := range r.Kept {
@@ -193,7 +205,7 @@ func (r *Record) validate() error {
 		}
 	}
 	for i, n := range r.Removed {
-		if _, kept := r.find(n); kept || n < 1 || n > r.Newest || (i > 0 && n <= r.Removed[i-1]) {
+		if _, kept := r.find(n); kept || n < 1 || n > MaxSequence || (i > 0 && n <= r.Removed[i-1]) {
 			return fmt.Errorf("removed: %d is kept, out of order or impossible", n)
 		}
 	}

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,9 +47,12 @@ func TestRecordValid(t *testing.T) {
 		if r.Valid(sequence, hash) != (above || same) || r.ValidNumber(sequence) != (above || named) {
 			t.Fatalf("%d: %v, %v", sequence, r.Valid(sequence, hash), r.ValidNumber(sequence))
 		}
+		if lacks := !above && !named || slices.Contains(r.Removed, sequence); r.Lacks(sequence) != lacks {
+			t.Fatalf("%d: lacks %v", sequence, !lacks)
+		}
 	})
 	var none *Record
-	if !none.Valid(1, Hash{}) || !none.ValidNumber(1) {
+	if !none.Valid(1, Hash{}) || !none.ValidNumber(1) || none.Lacks(1) {
 		t.Error("without a ledger every snapshot is valid")
 	}
 }
@@ -66,7 +70,10 @@ func TestHostileRecords(t *testing.T) {
 		{"does not come before", func(r *Record) { r.Parent.Number = 7 }},
 		{"does not come before", func(r *Record) { r.Parent.Number = 0 }},
 		{"why", func(r *Record) { r.Why = "\x1b[31m" }},
-		{"newest", func(r *Record) { r.Newest = 0; r.Kept = nil }},
+		{"", func(r *Record) { r.Newest, r.Kept = 0, nil }}, // a copy begins, and leaves out 13 and 40
+		{"newest", func(r *Record) { r.Newest = 0 }},
+		{"newest", func(r *Record) { r.Newest, r.Kept, r.Removed = 0, nil, nil }},
+		{"newest", func(r *Record) { r.Newest, r.Kept = -1, nil }},
 		{"always kept", func(r *Record) { r.Kept = []Kept{} }},
 		{"always kept", func(r *Record) { r.Kept = r.Kept[:2] }},
 		{"always kept", func(r *Record) { r.Newest = 43 }},
@@ -76,7 +83,8 @@ func TestHostileRecords(t *testing.T) {
 		{"out of order", func(r *Record) { r.Kept[0].Sequence = 0 }},
 		{"held", func(r *Record) { r.Kept[0].Held = "a\nb" }},
 		{"removed", func(r *Record) { r.Removed = []int64{12} }},
-		{"removed", func(r *Record) { r.Removed = []int64{43} }},
+		{"", func(r *Record) { r.Removed = []int64{13, 43} }}, // left out by a copy
+		{"removed", func(r *Record) { r.Removed = []int64{MaxSequence + 1} }},
 		{"removed", func(r *Record) { r.Removed = []int64{0} }},
 		{"removed", func(r *Record) { r.Removed = []int64{13, 13} }},
 		{"removed", func(r *Record) { r.Removed = []int64{40, 13} }},

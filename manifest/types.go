@@ -182,9 +182,12 @@ type Record struct {
 	Parent  *RecordRef `json:"parent"`
 	Created time.Time  `json:"created"`
 	Why     string     `json:"why"`
-	Newest  int64      `json:"newest"` // the newest manifest when the record was written
+	Newest  int64      `json:"newest"` // the newest manifest when the record was written; 0: there was none
 	Kept    []Kept     `json:"kept"`   // in ascending order
-	Removed []int64    `json:"removed"`
+
+	// Removed are the snapshots that this record drops and, above Newest, those that a copy
+	// leaves out: there will be none of that number. In ascending order.
+	Removed []int64 `json:"removed"`
 
 	// Unknown is set by DecodeRecord when a newer program wrote a field that this
 	// one does not know, and that a record planned from this one would lose.

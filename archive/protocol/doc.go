@@ -62,6 +62,9 @@
 //     one that was created late, and the target's ledger knows nothing of that.
 //  5. Make sure that T names each object that the manifest names with a number up to T's. Else
 //     the target is no copy of this archive: refuse.
+//     If its parent is not T and the source's ledger has dropped it, write a record in the
+//     target by which nothing is dropped, and which says that the parent is left out: it
+//     changes nothing but what a verify expects, and is not modelled.
 //  6. Read from the source the objects with a number above T's, by their stored sums, and put
 //     them in the target. If one is gone, begin again.
 //  7. Create the manifest in the target, with the same bytes. Exists, and is another: begin
