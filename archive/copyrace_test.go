@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -172,5 +174,40 @@ func TestVerifyWhileCopying(t *testing.T) {
 				t.Errorf("a copy of the copy has %v, and not %v", again.Snapshots, r.Snapshots)
 			}
 		})
+	}
+}
+
+// Nor when the copy begins while the verify looks.
+func TestCopyBeginsWhileVerifying(t *testing.T) {
+	source := storetest.Memory(t)
+	o := newOriginal(t, t.TempDir(), source, 20)
+	keepOnly(t, source, 3)
+	to := newWeak(t)
+	upTo := "" // the copy is broken off at the first key that begins so
+	to.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		if strings.HasPrefix(key, upTo) {
+			return archive.Stored{}, fs.ErrPermission
+		}
+		return to.InMemory.Put(ctx, key, body, sums)
+	}
+	brokenOff := func(at string) {
+		upTo = at
+		if _, err := archive.Copy(t.Context(), o.archive(), archive.New(to, archive.Options{}), archive.CopyOptions{}); !errors.Is(err, fs.ErrPermission) {
+			t.Fatal(err)
+		}
+	}
+	brokenOff(manifest.LedgerPrefix)
+	var once sync.Once
+	looks := newWeak(t)
+	looks.InMemory = to.InMemory
+	looks.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+		if prefix == manifest.DataPrefix || prefix == manifest.BundlesPrefix {
+			once.Do(func() { brokenOff(manifest.ManifestsPrefix) })
+		}
+		return to.InMemory.List(ctx, prefix, delimiter, after)
+	}
+	r, err := archive.New(looks, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{})
+	if err != nil || len(r.Problems) > 0 || r.Unreferenced == 0 {
+		t.Fatalf("%+v, %v", r, err)
 	}
 }

@@ -181,6 +181,10 @@ func (v *verification) checkEmpty(ctx context.Context, before *manifest.Proof) e
 	if v.report.Snapshots > 0 || len(v.report.Problems) > 0 || len(v.o.Snapshots) > 0 {
 		return nil
 	}
+	now, err := v.ledgerSurely(ctx) // a copy may have begun since
+	if err != nil {
+		return err
+	}
 	if n, err := v.greatestManifest(ctx); err != nil || n > 0 {
 		return err // the first ones came since
 	}
@@ -188,7 +192,7 @@ func (v *verification) checkEmpty(ctx context.Context, before *manifest.Proof) e
 	switch {
 	case before != nil && before.Snapshots > 0:
 		gone = fmt.Sprintf("a verify of %s saw %d snapshots", before.Created.Format(time.DateOnly), before.Snapshots)
-	case v.greatest > v.first(): // the first backup stores everything for number 1
+	case v.greatest > first(now.record): // the first backup stores everything for number 1
 		gone = fmt.Sprintf("there are objects that were stored for snapshot %d", v.greatest)
 	default:
 		return nil
@@ -198,9 +202,9 @@ func (v *verification) checkEmpty(ctx context.Context, before *manifest.Proof) e
 }
 
 // first is the number of the first snapshot that was to be: 1, or, in a copy, the one after
-// those that the copy leaves out.
-func (v *verification) first() int64 {
-	if r := v.head.record; r != nil && r.Newest == 0 {
+// those that the copy leaves out, as the ledger says.
+func first(r *manifest.Record) int64 {
+	if r != nil && r.Newest == 0 {
 		return r.Removed[len(r.Removed)-1] + 1
 	}
 	return 1
