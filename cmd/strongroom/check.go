@@ -12,6 +12,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
@@ -139,6 +140,9 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 		one, err := named(c, arg)
 		if err != nil {
 			return nil, err
+		}
+		if _, err := notify.New(one.Notify, notify.Options{Archive: one.Name, Log: a.log}); err != nil {
+			return nil, usage("%s: %w", one.Name, err)
 		}
 		jobs = append(jobs, configured(c, one, archive.BackupOptions{}))
 	}
