@@ -130,18 +130,23 @@ func (w *theatre) alone(o *oracle, do func(context.Context, *archive.Archive) er
 	}
 }
 
-// watched is a store with nothing between but the oracle.
+// watched is a store with nothing between but the oracle, which sees one change at a time:
+// here no stage tells the transfers of a party when it is their turn.
 type watched struct {
 	archive.Store
 	o *oracle
 }
 
 func (s watched) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	s.o.one.Lock()
+	defer s.o.one.Unlock()
 	defer s.o.look("put " + key)
 	return s.Store.Put(ctx, key, body, sums)
 }
 
 func (s watched) Delete(ctx context.Context, keys []string) error {
+	s.o.one.Lock()
+	defer s.o.one.Unlock()
 	defer s.o.look("delete")
 	return s.Store.Delete(ctx, keys)
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
@@ -16,7 +17,8 @@ type oracle struct {
 	w     *theatre
 	name  string
 	store *storetest.InMemory
-	of    *oracle // whose copy it is; nil: it is none
+	of    *oracle    // whose copy it is; nil: it is none
+	one   sync.Mutex // one change at a time, of what is watched
 
 	past     []*storetest.InMemory
 	valid    map[int64]manifest.Hash    // the snapshots there are
