@@ -3,6 +3,7 @@ package providers
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
@@ -24,7 +25,7 @@ func open(t *testing.T, url string, o Options) Bucket {
 }
 
 func TestMemory(t *testing.T) {
-	n := 0
+	n := time.Now().UnixNano() // what is in memory stays there when the test is run again
 	storetest.Run(t, func(t *testing.T) archive.Store {
 		n++
 		return open(t, fmt.Sprintf("mem://conformance/a/%d", n), Options{})
