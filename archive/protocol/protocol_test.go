@@ -1,6 +1,10 @@
 package protocol
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
 
 // A scenario is a model of the protocol as it is meant to be.
 type scenario struct {
@@ -84,7 +88,7 @@ var scenarios = []scenario{
 
 // TestProtocol goes through every state of each scenario; in none may anything be wrong.
 func TestProtocol(t *testing.T) {
-	if racing {
+	if storetest.Racing {
 		t.Skip("there is one goroutine, and the race detector makes it ten times slower: run without -race")
 	}
 	for _, tt := range scenarios {

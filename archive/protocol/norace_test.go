@@ -1,6 +1,0 @@
-//go:build !race
-
-package protocol
-
-// racing: the detector is on.
-const racing = false
