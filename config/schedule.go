@@ -14,6 +14,7 @@ import (
 type Schedule struct {
 	onClose  bool          // it has no times
 	every    time.Duration // or else
+	aligned  bool          // of every: see Aligned
 	spec     *cron.SpecSchedule
 	location *time.Location
 }
@@ -81,10 +82,19 @@ func parseEvery(expr, interval string) (Schedule, error) {
 // OnClose reports whether the schedule is @close.
 func (s Schedule) OnClose() bool { return s.onClose }
 
+// Aligned returns the schedule with the times of @every at its multiples since midnight UTC on
+// the first of January of the year 1, so that they are the same whatever they are reckoned from.
+func (s Schedule) Aligned() Schedule {
+	s.aligned = true
+	return s
+}
+
 // Next returns the first time of the schedule that is later than after, in its location.
-// The times of @every are reckoned from after. It returns the zero time if there is none.
+// The times of @every are reckoned from after, unless it is aligned. It returns the zero time if there is none.
 func (s Schedule) Next(after time.Time) time.Time {
 	switch {
+	case s.every > 0 && s.aligned:
+		return after.Truncate(s.every).Add(s.every)
 	case s.every > 0:
 		return after.Add(s.every)
 	case s.spec == nil:

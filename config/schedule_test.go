@@ -159,3 +159,20 @@ func TestScheduleAgainstMinutes(t *testing.T) {
 		}
 	})
 }
+
+// The times of several destinations of one database are the same, whenever each began.
+func TestAligned(t *testing.T) {
+	s, err := ParseSchedule("@every 10m", time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noon := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	for _, after := range []time.Duration{0, time.Nanosecond, 4 * time.Minute, 10*time.Minute - 1} {
+		if got := s.Aligned().Next(noon.Add(after)); !got.Equal(noon.Add(10 * time.Minute)) {
+			t.Errorf("after %v: %v", after, got)
+		}
+	}
+	if got := s.Next(noon.Add(time.Minute)); !got.Equal(noon.Add(11 * time.Minute)) {
+		t.Errorf("not aligned: %v", got)
+	}
+}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"hash/maphash"
 	"math/rand/v2"
 	"time"
 )
@@ -26,6 +27,7 @@ const (
 type agenda struct {
 	schedule Schedule
 	jitter   time.Duration
+	together string // with whom it is put off by the same time
 
 	due      time.Time     // the first scheduled time that no run has covered; zero: never
 	delay    time.Duration // by which that is put off: the jitter
@@ -38,7 +40,7 @@ type agenda struct {
 // newAgenda begins with a run at once if the schedule had a time since the last snapshot,
 // if there is none (zero), or if it bears a time to come, which tells nothing.
 func newAgenda(j *Job, last, now time.Time) *agenda {
-	a := &agenda{schedule: j.Schedule, jitter: j.Jitter, seen: now}
+	a := &agenda{schedule: j.Schedule, jitter: j.Jitter, together: j.Together, seen: now}
 	if j.OnDemand {
 		return a
 	}
@@ -57,9 +59,22 @@ func newAgenda(j *Job, last, now time.Time) *agenda {
 func (a *agenda) plan(after time.Time) {
 	a.due = a.schedule.Next(after)
 	a.delay = 0
-	if a.jitter > 0 {
+	switch {
+	case a.jitter <= 0:
+	case a.together == "":
 		a.delay = rand.N(a.jitter)
+	default:
+		a.delay = time.Duration(maphash.Comparable(seed, appointment{a.together, a.due.UnixNano()}) % uint64(a.jitter))
 	}
+}
+
+// seed makes the delays of this process others than those of other hosts.
+var seed = maphash.MakeSeed()
+
+// appointment is what jobs have in common that are put off by the same time.
+type appointment struct {
+	together string
+	due      int64
 }
 
 // next returns when the job is to run, and false if never.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,6 +100,29 @@ func TestJitterBeyondTheInterval(t *testing.T) {
 				t.Errorf("no run for %v before %v", gap, s)
 			}
 			before = s
+		}
+	})
+}
+
+// Jobs that belong together begin together, whatever the jitter.
+func TestTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var all []*fake
+		var jobs []Job
+		for i, together := range []string{"orders", "orders", ""} {
+			f := &fake{t: t, last: begin}
+			j := f.job(string(rune('a'+i)), "*/15 * * * *", time.UTC)
+			j.Jitter, j.Together = 5*time.Minute, together
+			all, jobs = append(all, f), append(jobs, j)
+		}
+		runFor(t, 24*time.Hour, jobs...)
+		a, b, other := all[0].starts(), all[1].starts(), all[2].starts()
+		if len(a) < 90 || !slices.EqualFunc(a, b, time.Time.Equal) {
+			t.Errorf("they began at %v and at %v", a, b)
+		}
+		if slices.EqualFunc(a, other, time.Time.Equal) || a[0].Sub(begin)%(15*time.Minute) == a[1].Sub(begin)%(15*time.Minute) {
+			t.Errorf("there is no jitter: %v", a)
 		}
 	})
 }

@@ -42,6 +42,10 @@ type Job struct {
 	// that run.
 	Jitter time.Duration
 
+	// Together: jobs that have this in common, and the same schedule, are put off by the
+	// same time. Empty: each by its own.
+	Together string
+
 	// OnDemand: nothing makes the job due but Trigger.
 	OnDemand bool
 

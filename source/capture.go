@@ -83,15 +83,14 @@ func (c *capturing) finish(l *listing) *Capture {
 		Files:   make([]File, len(l.entries)),
 		Ignored: l.ignored,
 		At:      l.ended.UTC(),
-		held:    make([]held, len(l.entries)),
+		holding: &holding{held: make([]held, len(l.entries)), sharers: 1, reopen: c.Directory.reopen},
 	}
 	for i := range l.entries {
 		e := &l.entries[i]
 		made.Files[i] = e.file()
-		made.held[i] = held{was: e.identity, pin: e.pin}
+		made.held[i] = held{was: e.identity, pin: e.pin, claims: 1}
 		made.Files[i].was = &made.held[i].was // lives as long as the capture
 		e.pin = nil
 	}
-	made.reopen = c.Directory.reopen
 	return made
 }

@@ -35,27 +35,34 @@ type Capture struct {
 	Ignored []Ignored // files of the layout that are not part of it, by name
 	At      time.Time // UTC; the instant at which the set was there
 
-	mu     sync.Mutex // guards held and closed
-	held   []held     // beside Files
+	*holding
 	closed bool
-	reopen func(f File, was *identity) (*os.File, error)
-	made   func(File) (Content, error) // instead of the two above, in NewCapture's
+	done   []bool                      // beside Files: whose pin this capture needs no more; nil: none
+	made   func(File) (Content, error) // instead of what is held, in NewCapture's
+}
 
+// holding is what a capture, or several of the same set, keep open.
+type holding struct {
+	mu      sync.Mutex // guards what follows, and what the captures have beside it
+	held    []held     // beside Files
+	sharers int        // captures that are not closed
+	reopen  func(f File, was *identity) (*os.File, error)
 	release func() // lets the database have the files again; may be nil
 }
 
-// held is what a capture knows of a file besides what it tells.
+// held is what is known of a file besides what a capture tells.
 type held struct {
-	was identity
-	pin *os.File // nil when it is to be opened by name
-	out int      // how many Contents share the pin
+	was    identity
+	pin    *os.File // nil when it is to be opened by name
+	out    int      // how many Contents share the pin
+	claims int      // how many captures may need it yet
 }
 
 // NewCapture makes a capture of files that lie anywhere: open is called for each Open of
 // one of them, and returns what the caller of Open is to close. Closing the capture
 // closes nothing else.
 func NewCapture(files []File, at time.Time, open func(File) (Content, error)) *Capture {
-	c := &Capture{Files: slices.Clone(files), At: at.UTC(), made: open}
+	c := &Capture{Files: slices.Clone(files), At: at.UTC(), made: open, holding: &holding{sharers: 1}}
 	slices.SortFunc(c.Files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return c
 }
@@ -105,17 +112,36 @@ func (c *Capture) hold(i int) (*os.File, error) {
 func (c *Capture) letGo(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	h := &c.held[i]
-	if h.out--; h.out > 0 {
-		return nil
-	}
-	f := h.pin
-	h.pin = nil
-	return f.Close()
+	c.held[i].out--
+	c.giveUp(i)
+	return c.drop(i)
 }
 
-// Close lets go of every file that is still held, but for those whose Content is open:
-// these close with it. Only the first call does anything.
+// giveUp notes that this capture does not need the pin of file i any more, with mu held.
+func (c *Capture) giveUp(i int) {
+	if c.done == nil {
+		c.done = make([]bool, len(c.held))
+	}
+	if !c.done[i] {
+		c.done[i] = true
+		c.held[i].claims--
+	}
+}
+
+// drop closes the pin of file i if nobody needs it any more, with mu held.
+func (h *holding) drop(i int) error {
+	f := &h.held[i]
+	if f.pin == nil || f.out > 0 || f.claims > 0 {
+		return nil
+	}
+	pin := f.pin
+	f.pin = nil
+	return pin.Close()
+}
+
+// Close lets go of every file that is still held, but for those whose Content is open, or
+// that a capture needs with which it was shared: these close with those. Only the first
+// call does anything.
 func (c *Capture) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,12 +151,10 @@ func (c *Capture) Close() error {
 	c.closed = true
 	var errs []error
 	for i := range c.held {
-		if h := &c.held[i]; h.pin != nil && h.out == 0 {
-			errs = append(errs, h.pin.Close())
-			h.pin = nil
-		}
+		c.giveUp(i)
+		errs = append(errs, c.drop(i))
 	}
-	if c.release != nil {
+	if c.sharers--; c.sharers == 0 && c.release != nil {
 		c.release()
 	}
 	return errors.Join(errs...)

@@ -35,6 +35,7 @@ type app struct {
 	loaded   *config.Config // once a command needed it
 	stateDir string         // of the demo, which keeps to its own directory
 	limits   limits
+	groups   groups
 	making   sync.Mutex       // held while the budget is made
 	budget   *encoding.Budget // once something is to be encoded
 	decoder  *encoding.Decoder

@@ -5,18 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
@@ -67,18 +62,6 @@ func layoutFlags(f *pflag.FlagSet, o *source.LayoutOptions) {
 	f.BoolVar(&o.NoEntries, "no-entries", false, "with --source and layout je or noxu: do not check the log's entries")
 }
 
-// A job is one backup to make: from where, into which archive.
-type job struct {
-	name, url string
-	settings  settings
-	dir       string
-	layout    source.LayoutOptions
-	o         archive.BackupOptions
-
-	before, after  string // commands; empty: none
-	commandTimeout time.Duration
-}
-
 func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) error {
 	jobs, err := a.jobs(b, args)
 	if err != nil {
@@ -86,23 +69,16 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 	}
 	reports := []backupReport{}
 	var failed []error
-	for _, j := range jobs {
-		r, err := a.backup(ctx, &j)
-		if err != nil {
-			failed = append(failed, about(j.name, j.name, err))
-			reports = append(reports, backupReport{Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, LeftOut: []string{}, Warnings: []string{}, Error: err.Error()})
-			if ctx.Err() != nil {
-				break
-			}
-			continue
+	for len(jobs) > 0 && ctx.Err() == nil {
+		n := 1
+		for n < len(jobs) && jobs[n].entry == jobs[0].entry {
+			n++
 		}
-		reports = append(reports, *r)
-		if n := len(r.Damaged); n > 0 {
-			failed = append(failed, fmt.Errorf("%s: %s, such as %s: %w", j.name, plural(int64(n), "log file"), r.Damaged[0], errLogDamaged))
+		for _, r := range a.backupTogether(ctx, jobs[:n]) {
+			reports = append(reports, r.backupReport)
+			failed = append(failed, r.failed...)
 		}
-		if n := len(r.LeftOut); n > 0 {
-			failed = append(failed, fmt.Errorf("%s: %s, such as %s: %w", j.name, plural(int64(n), "log file"), r.LeftOut[0], errLogLeftOut))
-		}
+		jobs = jobs[n:]
 	}
 	err = a.print(reports, func(w io.Writer) error {
 		for i := range reports {
@@ -113,105 +89,43 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 	return errors.Join(append(failed, err)...)
 }
 
-// jobs sorts out which backups the command line asks for.
-func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
-	if b.dir != "" {
-		if len(args) != 1 || !isURL(args[0]) || b.all {
-			return nil, usage("--source takes one URL to back up to, such as: strongroom backup --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
-		}
-		j, err := adHoc(b, args[0])
-		if err == nil {
-			j.settings.stateDir, err = a.configuredState()
-		}
-		j.settings.compression, j.settings.recipients = b.compression, b.recipients
-		return []job{j}, err
-	}
-	if b.compression != "" || len(b.recipients) > 0 {
-		return nil, usage("--compression and --recipient go with --source; else the configuration says it")
-	}
-	if b.layout != (source.LayoutOptions{}) {
-		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries go with --source; else the configuration says it")
-	}
-	if b.all == (len(args) > 0) {
-		return nil, usage("name archives of the configuration, or use --all; or back up a directory with --source DIR URL")
-	}
-	args, err := a.orAll(args)
-	if err != nil {
-		return nil, err
-	}
-	c, err := a.config()
-	if err != nil {
-		return nil, err
-	}
-	var jobs []job
-	for _, name := range args {
-		if isURL(name) {
-			return nil, usage("%s is a URL; say with --source DIR what to back up to it", providers.Redact(name))
-		}
-		one, err := named(c, name)
-		if err != nil {
-			return nil, err
-		}
-		j := configured(c, one, b.o)
-		if b.node != "" {
-			j.o.Node = b.node
-		}
-		jobs = append(jobs, j)
-	}
-	return jobs, nil
+// backupDone is a report, and what is wrong.
+type backupDone struct {
+	backupReport
+	failed []error
 }
 
-// adHoc is a backup without configuration.
-func adHoc(b *backupFlags, url string) (job, error) {
-	dir, err := filepath.Abs(b.dir)
+// backupTogether backs up one database to one or several destinations at a time.
+func (a *app) backupTogether(ctx context.Context, jobs []job) []backupDone {
+	together, progress := source.NewGroup[ran](len(jobs)), &archive.Progress{}
+	stop := a.watch(ctx, "backup", progress)
+	all := make([]backupDone, len(jobs))
+	var wg sync.WaitGroup
+	for i := range jobs {
+		jobs[i].group, jobs[i].settings.progress = together, progress
+		wg.Go(func() { all[i] = a.backupOne(ctx, &jobs[i]) })
+	}
+	wg.Wait()
+	stop()
+	return all
+}
+
+func (a *app) backupOne(ctx context.Context, j *job) backupDone {
+	r, err := a.backup(ctx, j)
 	if err != nil {
-		return job{}, fmt.Errorf("the source %s: %w", b.dir, err)
-	}
-	if i := strings.LastIndexByte(url, '@'); i > strings.LastIndexByte(url, '/') {
-		return job{}, usage("%s: a backup makes a new snapshot, so the address takes no %s", shortName(url), url[i:])
-	}
-	o := b.o
-	o.Tool = tool()
-	if o.Node = b.node; o.Node == "" {
-		o.Node, err = os.Hostname()
-	}
-	return job{name: shortName(url), url: url, dir: dir, layout: b.layout, o: o}, err
-}
-
-// configured is a backup by the configuration.
-func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) job {
-	s := &one.Source
-	o.Tool, o.Node = tool(), one.Node
-	return job{
-		name: one.Name, url: one.Destination, settings: settingsOf(c, one), o: o, dir: s.Dir,
-		layout: source.LayoutOptions{
-			Name: s.Layout, Pattern: s.Pattern, Base: s.Base, Closed: s.Closed, Quiet: s.Quiet, NoTail: s.Tail == "exclude",
-			NoEntries: s.Entries == "ignore",
-		},
-		before: s.Before, after: s.After, commandTimeout: s.CommandTimeout,
-	}
-}
-
-func tool() string { return "strongroom " + version }
-
-// openSource opens the directory of log files, finding out the layout if nobody says it.
-func (j *job) openSource() (*source.Directory, error) {
-	if err := apart(j.dir, j.url, "the source"); err != nil {
-		return nil, err
-	}
-	o := j.layout
-	if o.Name == "" {
-		found, err := source.Detect(j.dir)
-		if err != nil {
-			return nil, err
+		return backupDone{
+			backupReport{Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, LeftOut: []string{}, Warnings: []string{}, Error: err.Error()},
+			[]error{about(j.name, j.name, err)},
 		}
-		o.Name = found.Name()
 	}
-	layout, err := source.NewLayout(o)
-	if err != nil {
-		return nil, usageError{err}
+	b := backupDone{backupReport: *r}
+	if n := len(r.Damaged); n > 0 {
+		b.failed = append(b.failed, fmt.Errorf("%s: %s, such as %s: %w", j.name, plural(int64(n), "log file"), r.Damaged[0], errLogDamaged))
 	}
-	return source.Open(j.dir, layout)
+	if n := len(r.LeftOut); n > 0 {
+		b.failed = append(b.failed, fmt.Errorf("%s: %s, such as %s: %w", j.name, plural(int64(n), "log file"), r.LeftOut[0], errLogLeftOut))
+	}
+	return b
 }
 
 func (a *app) backup(ctx context.Context, j *job) (_ *backupReport, err error) {
@@ -220,9 +134,7 @@ func (a *app) backup(ctx context.Context, j *job) (_ *backupReport, err error) {
 		return nil, err
 	}
 	defer to.close(&err)
-	stop := a.watch(ctx, "backup", to.progress)
 	res, err := j.run(ctx, to, a.log)
-	stop()
 	if res != nil {
 		a.warn(to.name, res)
 	}

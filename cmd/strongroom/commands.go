@@ -1,41 +1,110 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service/hook"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // atTheEnd is how long the second command may take when the program was told to end, which
 // has ten seconds in all.
 const atTheEnd = 4 * time.Second
 
-// run makes a snapshot, with the configured commands before and after it. The second runs
-// whenever the first ended well, so that it can undo what that one did.
-func (j *job) run(ctx context.Context, to *opened, log *slog.Logger) (res *archive.BackupResult, err error) {
-	if err := j.command(ctx, j.commandTimeout, "before", j.before); err != nil {
-		return nil, fmt.Errorf("no snapshot was made, as the command before it failed: %w", err)
-	}
-	defer func() {
-		// Also when the run was stopped: what the first command did must be undone.
-		timeout := j.commandTimeout
-		if ctx.Err() != nil {
-			timeout = min(timeout, atTheEnd)
+// A group is the backups of one database to several destinations, or to one: those that run
+// at the same time have one capture, and one run of the commands.
+type group = source.Group[ran]
+
+// ran is what came of one of them.
+type ran struct {
+	name string
+	res  *archive.BackupResult
+	err  error
+}
+
+// groups are those of a service, by the database that they are of.
+type groups struct {
+	mu  sync.Mutex
+	all map[string]*group
+}
+
+// of gives the group of an archive, which has so many members as the configuration says.
+func (g *groups) of(c *config.Config, one *config.Archive) *group {
+	size := 0
+	for i := range c.Archives {
+		if entryOf(&c.Archives[i]) == entryOf(one) {
+			size++
 		}
-		if failed := j.command(context.WithoutCancel(ctx), timeout, "after", j.after, result(res, err)...); failed != nil {
-			log.Warn("the command after the snapshot failed", "archive", j.name, "error", failed)
+	}
+	key := fmt.Sprintf("%s %+v", entryOf(one), one.Source) // of another directory there is another capture
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.all == nil {
+		g.all = map[string]*group{}
+	}
+	if g.all[key] == nil {
+		g.all[key] = source.NewGroup[ran](size)
+	}
+	g.all[key].Resize(size)
+	return g.all[key]
+}
+
+// entryOf is the name in the configuration file of what the archive belongs to.
+func entryOf(one *config.Archive) string { return cmp.Or(one.Group, one.Name) }
+
+// run makes a snapshot, with the configured commands before and after it. The second runs
+// whenever the first ended well, so that it can undo what that one did: after the last of
+// those that the first one ran for.
+func (j *job) run(ctx context.Context, to *opened, log *slog.Logger) (res *archive.BackupResult, err error) {
+	m := j.group.Enter()
+	begun := false
+	defer func() {
+		if all := m.Leave(ran{j.name, res, err}); len(all) > 0 && begun {
+			j.afterwards(ctx, all, log)
 		}
 	}()
+	if err := m.Begin(ctx, func() error { return j.command(ctx, j.commandTimeout, "before", j.before) }); err != nil {
+		return nil, fmt.Errorf("no snapshot was made, as the command before it failed: %w", err)
+	}
+	begun = true
 	src, err := j.openSource()
 	if err != nil {
 		return nil, err
 	}
-	return to.Backup(ctx, src, j.o)
+	return to.Backup(ctx, &shared{Directory: src, member: m}, j.o)
+}
+
+// shared is a source whose captures are those of a group.
+type shared struct {
+	*source.Directory
+	member *source.Member[ran]
+}
+
+// Capture implements archive.Source.
+func (s *shared) Capture(ctx context.Context, want func(source.File) bool) (*source.Capture, error) {
+	return s.member.Capture(ctx, s.Directory, want)
+}
+
+// afterwards runs the second command, also when the run was stopped: what the first one did
+// must be undone.
+func (j *job) afterwards(ctx context.Context, all []ran, log *slog.Logger) {
+	timeout := j.commandTimeout
+	if ctx.Err() != nil {
+		timeout = min(timeout, atTheEnd)
+	}
+	if failed := j.command(context.WithoutCancel(ctx), timeout, "after", j.after, result(all)...); failed != nil {
+		log.Warn("the command after the snapshot failed", "archive", j.entry, "error", failed)
+	}
 }
 
 // command runs one of them, unless there is none or nothing is to be done.
@@ -43,17 +112,27 @@ func (j *job) command(ctx context.Context, timeout time.Duration, when, line str
 	if line == "" || j.o.DryRun {
 		return nil
 	}
-	env := append([]string{"STRONGROOM_ARCHIVE=" + j.name, "STRONGROOM_SOURCE=" + j.dir, "STRONGROOM_WHEN=" + when}, more...)
+	env := append([]string{"STRONGROOM_ARCHIVE=" + j.entry, "STRONGROOM_SOURCE=" + j.dir, "STRONGROOM_WHEN=" + when}, more...)
 	return hook.Run(ctx, hook.Command{Line: line, Timeout: timeout, Env: env})
 }
 
-// result tells the second command how it went.
-func result(res *archive.BackupResult, err error) []string {
-	switch {
-	case err != nil:
-		return []string{"STRONGROOM_RESULT=failed"}
-	case !res.Committed:
-		return []string{"STRONGROOM_RESULT=unchanged"}
+// result tells the second command how it went: failed if it did anywhere, and the numbers of
+// the snapshots that were made, in the order of the destinations.
+func result(all []ran) []string {
+	slices.SortFunc(all, func(a, b ran) int { return strings.Compare(a.name, b.name) })
+	how, numbers := "unchanged", []string{}
+	for _, r := range all {
+		if r.err == nil && r.res.Committed {
+			how = "made"
+			numbers = append(numbers, strconv.FormatInt(r.res.Snapshot.Sequence, 10))
+		}
 	}
-	return []string{"STRONGROOM_RESULT=made", "STRONGROOM_SNAPSHOT=" + strconv.FormatInt(res.Snapshot.Sequence, 10)}
+	if slices.ContainsFunc(all, func(r ran) bool { return r.err != nil }) {
+		how = "failed"
+	}
+	env := []string{"STRONGROOM_RESULT=" + how}
+	if len(numbers) > 0 {
+		env = append(env, "STRONGROOM_SNAPSHOT="+strings.Join(numbers, " "))
+	}
+	return env
 }

@@ -76,6 +76,7 @@ type settings struct {
 	bandwidth *config.Bandwidth
 	slots     archive.Slots      // what archives have together; nil: each has its transfers for itself
 	counter   *providers.Counter // nil: nobody counts
+	progress  *archive.Progress  // what archives have together; nil: each has its own
 
 	scratch     string // a directory; empty: the system's
 	compression string // as config.ParseCompression reads it; empty: none
@@ -103,7 +104,10 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opene
 	if err != nil {
 		return nil, usageError{err} // no request was sent yet: it is the URL, or what is configured on this host
 	}
-	o := &opened{name: name, url: url, bucket: bucket, progress: &archive.Progress{}}
+	o := &opened{name: name, url: url, bucket: bucket, progress: s.progress}
+	if o.progress == nil {
+		o.progress = &archive.Progress{}
+	}
 	o.Archive = archive.New(bucket, archive.Options{
 		Transfers: transfers,
 		Slots:     s.slots,

@@ -127,6 +127,7 @@ func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archiv
 		return nil, err
 	}
 	j := configured(c, one, archive.BackupOptions{})
+	j.group = a.groups.of(c, one)
 	return &daemon.Archive{
 		Archive: to.Archive,
 		Backup: func(ctx context.Context) (*archive.BackupResult, error) {

@@ -136,9 +136,13 @@ func schedule(expr string, location *time.Location) config.Schedule {
 func (k *keeper) backupJob(one *config.Archive) service.Job {
 	k.use()
 	s := schedule(one.Schedule, one.Location())
+	if one.Group != "" {
+		s = s.Aligned() // the destinations are due at the same time, whatever became of each before
+	}
 	return service.Job{
 		Name:     k.name,
 		Schedule: s,
+		Together: one.Group,
 		Version:  k.version,
 		Jitter:   one.Jitter,
 		OnDemand: one.Schedule == "",

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// A job is one backup to make: from where, into which archive.
+type job struct {
+	name, url string
+	entry     string // in the configuration: the name of the database
+	group     *group // those of the same entry, once it is to run
+	settings  settings
+	dir       string
+	layout    source.LayoutOptions
+	o         archive.BackupOptions
+
+	before, after  string // commands; empty: none
+	commandTimeout time.Duration
+}
+
+// jobs sorts out which backups the command line asks for.
+func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
+	if b.dir != "" {
+		if len(args) != 1 || !isURL(args[0]) || b.all {
+			return nil, usage("--source takes one URL to back up to, such as: strongroom backup --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
+		}
+		j, err := adHoc(b, args[0])
+		if err == nil {
+			j.settings.stateDir, err = a.configuredState()
+		}
+		j.settings.compression, j.settings.recipients = b.compression, b.recipients
+		return []job{j}, err
+	}
+	if b.compression != "" || len(b.recipients) > 0 {
+		return nil, usage("--compression and --recipient go with --source; else the configuration says it")
+	}
+	if b.layout != (source.LayoutOptions{}) {
+		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries go with --source; else the configuration says it")
+	}
+	if b.all == (len(args) > 0) {
+		return nil, usage("name archives of the configuration, or use --all; or back up a directory with --source DIR URL")
+	}
+	args, err := a.orAll(args)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	var jobs []job
+	for _, name := range args {
+		if isURL(name) {
+			return nil, usage("%s is a URL; say with --source DIR what to back up to it", providers.Redact(name))
+		}
+		one, err := named(c, name)
+		if err != nil {
+			return nil, err
+		}
+		j := configured(c, one, b.o)
+		if b.node != "" {
+			j.o.Node = b.node
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
+}
+
+// adHoc is a backup without configuration.
+func adHoc(b *backupFlags, url string) (job, error) {
+	dir, err := filepath.Abs(b.dir)
+	if err != nil {
+		return job{}, fmt.Errorf("the source %s: %w", b.dir, err)
+	}
+	if i := strings.LastIndexByte(url, '@'); i > strings.LastIndexByte(url, '/') {
+		return job{}, usage("%s: a backup makes a new snapshot, so the address takes no %s", shortName(url), url[i:])
+	}
+	o := b.o
+	o.Tool = tool()
+	if o.Node = b.node; o.Node == "" {
+		o.Node, err = os.Hostname()
+	}
+	return job{name: shortName(url), entry: shortName(url), url: url, dir: dir, layout: b.layout, o: o}, err
+}
+
+// configured is a backup by the configuration.
+func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) job {
+	s := &one.Source
+	o.Tool, o.Node = tool(), one.Node
+	return job{
+		name: one.Name, entry: entryOf(one), url: one.Destination, settings: settingsOf(c, one), o: o, dir: s.Dir,
+		layout: source.LayoutOptions{
+			Name: s.Layout, Pattern: s.Pattern, Base: s.Base, Closed: s.Closed, Quiet: s.Quiet, NoTail: s.Tail == "exclude",
+			NoEntries: s.Entries == "ignore",
+		},
+		before: s.Before, after: s.After, commandTimeout: s.CommandTimeout,
+	}
+}
+
+func tool() string { return "strongroom " + version }
+
+// openSource opens the directory of log files, finding out the layout if nobody says it.
+func (j *job) openSource() (*source.Directory, error) {
+	if err := apart(j.dir, j.url, "the source"); err != nil {
+		return nil, err
+	}
+	o := j.layout
+	if o.Name == "" {
+		found, err := source.Detect(j.dir)
+		if err != nil {
+			return nil, err
+		}
+		o.Name = found.Name()
+	}
+	layout, err := source.NewLayout(o)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return source.Open(j.dir, layout)
+}

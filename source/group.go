@@ -1,0 +1,228 @@
+package source
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// settle is how long the first to ask for a capture waits for members of the group of
+	// which nothing was heard: those that a schedule starts begin within moments.
+	settle = time.Second
+	// patience is how long it waits for those that have entered: such as one whose
+	// provider takes a while to say what its archive holds.
+	patience = 5 * time.Second
+)
+
+// A Group has several readers of one directory, such as the archives of one database at
+// several destinations, take one capture in place of several: all that enter before it is
+// taken share it. Who comes late, or is slow, takes a capture of its own, so that nobody
+// waits long for another. What each of them found, T, is told to the last that leaves. A
+// Group is safe for concurrent use.
+type Group[T any] struct {
+	mu      sync.Mutex
+	size    int
+	entered int // members that have not left, of all rounds
+	open    *round[T]
+}
+
+// NewGroup returns a group of so many members.
+func NewGroup[T any](size int) *Group[T] { return &Group[T]{size: size} }
+
+// Resize says that the group has another number of members from now on.
+func (g *Group[T]) Resize(size int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.size = size
+}
+
+// round is one capture, and those that entered for it. Its group's mutex guards it.
+type round[T any] struct {
+	members int // that have not left
+	asking  []*asking
+	settled bool // nobody who has not entered is waited for
+	taken   bool // nobody joins any more
+	full    chan struct{}
+	made    chan struct{} // closed when those that ask have their captures
+
+	begun chan struct{} // closed when what the first one does has been done; nil: nobody did it yet
+	err   error         // that it ended with
+
+	results []T
+}
+
+// asking is a member that waits for its capture.
+type asking struct {
+	want func(File) bool
+	got  *Capture // nil: it has to take one itself
+}
+
+// A Member is one reader in one round of a group.
+type Member[T any] struct {
+	group *Group[T]
+	round *round[T]
+	asked bool
+}
+
+// Enter begins a member's run: a capture is coming, and others may wait for it until the
+// member has asked for it or left.
+func (g *Group[T]) Enter() *Member[T] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open == nil {
+		g.open = &round[T]{full: make(chan struct{}), made: make(chan struct{})}
+	}
+	g.open.members++
+	g.entered++
+	return &Member[T]{group: g, round: g.open}
+}
+
+// Begin does what is to be done once before the capture: by the first member of the round;
+// all others wait for it, and get its error. After an error nobody joins the round.
+func (m *Member[T]) Begin(ctx context.Context, first func() error) error {
+	g, r := m.group, m.round
+	g.mu.Lock()
+	if begun := r.begun; begun != nil {
+		g.mu.Unlock()
+		select {
+		case <-begun:
+			return r.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	r.begun = make(chan struct{})
+	g.mu.Unlock()
+	err := first()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r.err = err; err != nil {
+		g.shut(r)
+	}
+	close(r.begun)
+	return err
+}
+
+// Capture is Directory.Capture, shared with the other members of the round. Only the first
+// call shares: who captures again does so alone. Of what it wants it is asked while the
+// call lasts.
+func (m *Member[T]) Capture(ctx context.Context, d *Directory, want func(File) bool) (*Capture, error) {
+	g, r := m.group, m.round
+	g.mu.Lock()
+	if m.asked || r.taken {
+		g.mu.Unlock()
+		return d.Capture(ctx, want)
+	}
+	m.asked = true
+	mine := &asking{want: want}
+	r.asking = append(r.asking, mine)
+	leads := len(r.asking) == 1
+	g.awaited(r)
+	g.mu.Unlock()
+	if !leads {
+		<-r.made // soon: the first one waits no longer than patience, and looks at a directory
+		if mine.got != nil {
+			return mine.got, nil
+		}
+		return d.Capture(ctx, want)
+	}
+	g.gather(ctx, r)
+	return g.take(ctx, r, d)
+}
+
+// awaited tells the first one that asks when nobody else is waited for, with mu held.
+func (g *Group[T]) awaited(r *round[T]) {
+	away := g.entered - r.members // they still do what they entered for before
+	if r.taken || r.members > len(r.asking) || !r.settled && r.members+away < g.size {
+		return
+	}
+	select {
+	case <-r.full:
+	default:
+		close(r.full)
+	}
+}
+
+// gather waits for the other members.
+func (g *Group[T]) gather(ctx context.Context, r *round[T]) {
+	early, late := time.NewTimer(settle), time.NewTimer(patience)
+	defer early.Stop()
+	defer late.Stop()
+	for {
+		select {
+		case <-early.C:
+			g.mu.Lock()
+			r.settled = true
+			g.awaited(r)
+			g.mu.Unlock()
+		case <-r.full:
+			return
+		case <-late.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take takes the capture and shares it among all that ask.
+func (g *Group[T]) take(ctx context.Context, r *round[T], d *Directory) (*Capture, error) {
+	g.mu.Lock()
+	g.shut(r)
+	g.mu.Unlock()
+	defer close(r.made)
+	c, err := d.Capture(ctx, func(f File) bool {
+		return slices.ContainsFunc(r.asking, func(a *asking) bool { return a.want == nil || a.want(f) })
+	})
+	if err != nil {
+		return nil, err // the others see for themselves
+	}
+	for i, shared := range c.Share(len(r.asking)) {
+		r.asking[i].got = shared
+	}
+	return r.asking[0].got, nil
+}
+
+// shut has nobody join a round any more, with mu held.
+func (g *Group[T]) shut(r *round[T]) {
+	r.taken = true
+	if g.open == r {
+		g.open = nil
+	}
+}
+
+// Leave ends a member's run, once, with what came of it. The last member of a round to
+// leave gets what came of all of them, in the order in which they left; the others nothing.
+func (m *Member[T]) Leave(result T) []T {
+	g, r := m.group, m.round
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.entered--
+	r.members--
+	r.results = append(r.results, result)
+	if r.members > 0 {
+		g.awaited(r)
+		return nil
+	}
+	g.shut(r)
+	return r.results
+}
+
+// Share returns n captures of the same set in place of c, of which nothing was opened yet.
+// Each is used and closed like one that is alone. A file is held until all of them have
+// read it, or are closed.
+func (c *Capture) Share(n int) []*Capture {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := []*Capture{c}
+	for range n - 1 {
+		all = append(all, &Capture{Files: slices.Clone(c.Files), Ignored: c.Ignored, At: c.At, holding: c.holding, made: c.made})
+	}
+	c.sharers = n
+	for i := range c.held {
+		c.held[i].claims = n
+	}
+	return all
+}

@@ -1,0 +1,194 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// member runs as one destination's backup would, and is done when it has its capture.
+type member struct {
+	*Member[string]
+	c    *Capture
+	err  error
+	took time.Duration
+	done chan struct{}
+}
+
+func enter(g *Group[string]) *member { return &member{Member: g.Enter(), done: make(chan struct{})} }
+
+func (m *member) capture(ctx context.Context, d *Directory, want ...string) {
+	go func() {
+		defer close(m.done)
+		start := time.Now()
+		m.c, m.err = m.Capture(ctx, d, func(f File) bool { return slices.Contains(want, f.Name) })
+		m.took = time.Since(start)
+	}()
+}
+
+func (m *member) wait(t *testing.T) {
+	t.Helper()
+	<-m.done
+	if m.err != nil {
+		t.Fatal(m.err)
+	}
+	t.Cleanup(func() { m.c.Close() })
+}
+
+// Two that run at the same time have one set, of one instant, although the database goes on,
+// and each of them can read all that it wants until it is done with it.
+func TestGroupSharesACapture(t *testing.T) {
+	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup[string](2)
+		a := enter(g)
+		a.capture(t.Context(), d, "log.0000000001")
+		time.Sleep(settle / 2) // the second one is started a little later
+		b := enter(g)
+		time.Sleep(patience / 2) // and its provider takes its time
+		b.capture(t.Context(), d, "log.0000000001", "log.0000000002")
+		a.wait(t)
+		b.wait(t)
+		if b.took != 0 || !a.c.At.Equal(b.c.At) || set(a.c) != set(b.c) {
+			t.Errorf("the captures are of %v and %v: %s, %s", a.c.At, b.c.At, set(a.c), set(b.c))
+		}
+		remove(t, d, "log.0000000001", "log.0000000002")
+		one := read(t, a.c, "log.0000000001")
+		if err := a.c.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := a.c.Open("log.0000000002"); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("a closed capture opens a file: %v", err)
+		}
+		if read(t, b.c, "log.0000000001") != one || read(t, b.c, "log.0000000002") == "" {
+			t.Error("it does not hold what it had")
+		}
+		if n := pins(b.c); n != 0 {
+			t.Errorf("%d files are held after both have read them", n)
+		}
+		if got := a.Leave("a"); got != nil {
+			t.Errorf("the first to leave was told %q", got)
+		}
+		if got := b.Leave("b"); !slices.Equal(got, []string{"a", "b"}) {
+			t.Errorf("the last to leave was told %q", got)
+		}
+	})
+}
+
+// Nobody waits long for one that does not come, and not at all for one that is known to be
+// busy with something older.
+func TestGroupWaitsForNobodyLong(t *testing.T) {
+	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup[string](2)
+		alone := enter(g) // the other is between two attempts
+		alone.capture(t.Context(), d)
+		alone.wait(t)
+		if alone.took != settle {
+			t.Errorf("waited for %v, not %v", alone.took, settle)
+		}
+		alone.Leave("")
+
+		slow, quick := enter(g), enter(g)
+		quick.capture(t.Context(), d)
+		quick.wait(t)
+		if quick.took != patience {
+			t.Errorf("waited for %v, not %v", quick.took, patience)
+		}
+		quick.Leave("")
+		again := enter(g) // while the slow one hangs
+		again.capture(t.Context(), d)
+		again.wait(t)
+		if again.took != 0 {
+			t.Errorf("waited for %v although the other is busy", again.took)
+		}
+		time.Sleep(time.Minute)
+		slow.capture(t.Context(), d)
+		slow.wait(t)
+		if slow.took != 0 || slow.c.At.Equal(quick.c.At) {
+			t.Errorf("who was late has an old capture, or waited: %v", slow.took)
+		}
+		again.Leave("")
+		if got := slow.Leave("late"); !slices.Equal(got, []string{"", "late"}) {
+			t.Errorf("the last of its round was told %q", got)
+		}
+	})
+}
+
+// One that fails before it captures is not waited for, and one that captures again does so
+// alone.
+func TestGroupGoesOnWithout(t *testing.T) {
+	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup[string](3)
+		a, b, c := enter(g), enter(g), enter(g)
+		a.capture(t.Context(), d)
+		b.capture(t.Context(), d)
+		time.Sleep(2 * time.Second)
+		c.Leave("failed")
+		a.wait(t)
+		b.wait(t)
+		if a.took != 2*time.Second || !a.c.At.Equal(b.c.At) {
+			t.Errorf("waited for %v; %v and %v", a.took, a.c.At, b.c.At)
+		}
+		time.Sleep(time.Second)
+		once := a.c
+		a.done = make(chan struct{})
+		a.capture(t.Context(), d)
+		a.wait(t)
+		if a.took != 0 || a.c.At.Equal(once.At) {
+			t.Errorf("the second capture took %v, and is of %v", a.took, a.c.At)
+		}
+	})
+}
+
+// One that is told to stop holds up nobody, and takes nobody along.
+func TestGroupOutlivesItsFirst(t *testing.T) {
+	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup[string](3)
+		ctx, stop := context.WithCancel(t.Context())
+		a, b := enter(g), enter(g)
+		enter(g) // does nothing
+		a.capture(ctx, d)
+		synctest.Wait()
+		b.capture(t.Context(), d)
+		synctest.Wait()
+		stop()
+		<-a.done
+		b.wait(t)
+		if !errors.Is(a.err, context.Canceled) || b.took != 0 {
+			t.Errorf("%v; the other waited for %v", a.err, b.took)
+		}
+	})
+}
+
+// What is done before a capture is done once, and its failure is that of all who came for it.
+func TestGroupBeginsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup[string](2)
+		times, fails := 0, errors.New("no room")
+		first := func() error {
+			times++
+			time.Sleep(time.Minute)
+			return fails
+		}
+		a, b := g.Enter(), g.Enter()
+		errs := make(chan error, 2)
+		for _, m := range []*Member[string]{a, b} {
+			go func() { errs <- m.Begin(t.Context(), first) }()
+		}
+		if x, y := <-errs, <-errs; !errors.Is(x, fails) || !errors.Is(y, fails) || times != 1 {
+			t.Errorf("%v, %v, after %d", x, y, times)
+		}
+		fails = nil // those who try again have a round of their own, although one has not left
+		a.Leave("")
+		if err := g.Enter().Begin(t.Context(), first); err != nil || times != 2 {
+			t.Errorf("%v, after %d", err, times)
+		}
+	})
+}
