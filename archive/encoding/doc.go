@@ -35,7 +35,8 @@
 //
 // Of the Encoders of a Budget: Limits.Memory for encoded objects that wait to be sent or are
 // sent, and for each of Limits.Workers a compressor: about 10 MiB at level fastest, 20 at
-// normal, 25 at better, 60 at best. Of a Decoder, for each stream that is read: less
+// normal, 25 at better, 60 at best; one compressor more for each Encoder that has waited
+// for ten seconds because others hang. Of a Decoder, for each stream that is read: less
 // than 1 MiB, and for zstd the window, at most 8 MiB, whatever the stored bytes are.
 //
 // # What can be read

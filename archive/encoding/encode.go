@@ -63,7 +63,9 @@ func (x *Encoded) Close() error {
 // src is wrapped.
 //
 // It waits for room in the budget for memory, or for space for another scratch file, and
-// for one of the workers, and returns the cause of ctx when that is done first. The room
+// for one of the workers, and returns the cause of ctx when that is done first. After ten
+// seconds it takes what this Encoder has for itself, a scratch file in the place of memory
+// and a worker, so that others that hang do not stop it. The room
 // is given back by Close, so a goroutine that holds one object while it asks for the next
 // may wait for itself: close each before the next. Where no open scratch file holds the
 // space that is missing, it does not wait: that is ErrNoSpace.
@@ -83,10 +85,11 @@ func (e *Encoder) Encode(ctx context.Context, src io.Reader, size int64, encodin
 	}
 	x := &Encoded{Encoding: encoding, body: b}
 	// Room first, then a worker: who waits for room holds nothing that others wait for.
-	if err := e.workers.Acquire(ctx, 1); err != nil {
-		return nil, errors.Join(fmt.Errorf("encoding %d bytes: %w", size, context.Cause(ctx)), x.Close())
+	giveBack, err := e.work(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("encoding %d bytes: %w", size, err), x.Close())
 	}
-	defer e.workers.Release(1)
+	defer giveBack()
 	if err := e.write(ctx, x, io.LimitReader(src, size), size, compress, encrypt); err != nil {
 		return nil, errors.Join(fmt.Errorf("encoding %d bytes: %w", size, err), x.Close())
 	}
@@ -129,13 +132,6 @@ func (e *Encoder) bound(size int64, compress, encrypt bool) int64 {
 		size += e.header + ageOverhead*(size/ageChunk+1)
 	}
 	return size
-}
-
-func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
-	if n := wholeChunks(bound); n <= e.inMemory {
-		return newMemory(ctx, e.memory, e.chunks, n)
-	}
-	return e.scratch.file(ctx, bound)
 }
 
 // write sends the content through the steps into the body.

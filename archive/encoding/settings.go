@@ -55,13 +55,15 @@ type Settings struct {
 type Limits struct {
 	// Memory is how many bytes of encoded objects are held in memory at most.
 	// Encode waits for room. What may become larger than that, or than 32 MiB, goes to a
-	// scratch file instead. 0 is 32 MiB.
+	// scratch file instead, and so does one object of each Encoder that waits too long.
+	// 0 is 32 MiB.
 	Memory int64
 	// Scratch is the directory of the scratch files. It should not lie on the disk of the
 	// database, which a large file could fill. It need not be given where nothing is
 	// encoded that large; it is never chosen here.
 	Scratch string
-	// Workers is how many objects are encoded at once; 0 is one for each processor.
+	// Workers is how many objects are encoded at once; 0 is one for each processor. An
+	// Encoder that waits too long for one has another for itself.
 	Workers int
 }
 
@@ -69,8 +71,8 @@ type Limits struct {
 type Budget struct {
 	inMemory int64
 	memory   *semaphore.Weighted
-	workers  *semaphore.Weighted
-	most     int // workers
+	workers  chan struct{} // holds something for each that works
+	most     int           // workers
 	scratch  *scratch
 	chunks   *sync.Pool // of *[chunkSize]byte
 }
@@ -93,7 +95,7 @@ func NewBudget(l Limits) (*Budget, error) {
 	return &Budget{
 		inMemory: min(memory, maxInMemory),
 		memory:   semaphore.NewWeighted(memory),
-		workers:  semaphore.NewWeighted(int64(workers)),
+		workers:  make(chan struct{}, workers),
 		most:     workers,
 		scratch:  newScratch(l.Scratch),
 		chunks:   &sync.Pool{New: func() any { return new([chunkSize]byte) }},
@@ -109,6 +111,7 @@ type Encoder struct {
 	names      []string
 	header     int64 // length of an age header with these recipients, and of the nonce
 
+	own         own
 	compressors sync.Pool // of *zstd.Encoder
 	estimator   *zstd.Encoder
 }
@@ -127,7 +130,7 @@ func New(s Settings) (*Encoder, error) {
 			return nil, err
 		}
 	}
-	e := &Encoder{Budget: s.Budget, compress: s.Compression == Zstd}
+	e := &Encoder{Budget: s.Budget, compress: s.Compression == Zstd, own: newOwn()}
 	// Two: one block's matches are found while the one before is packed. The bytes are the same.
 	e.compressors.New = func() any { return must(zstd.NewWriter(nil, level, zstd.WithEncoderConcurrency(2))) }
 	e.estimator = must(newEstimator(e.most, cmp.Or(s.Level, Fastest)))
