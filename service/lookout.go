@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -14,9 +15,13 @@ const (
 	lookSpacing  = 500 * time.Millisecond
 	idleShare    = 50
 	hintedShare  = 10
-	repeatMark   = time.Minute // a run that left a closed file behind is tried again
+	lookPatience = time.Minute // a look that takes longer counts as one that failed
+	repeatMark   = time.Minute // a run that left a closed file behind is tried again; while runs fail, no more are asked for
 	troubledMark = 1           // the mark of a source that cannot be looked at
 )
+
+// errLookHangs: the source does not answer, as a network file system whose server is gone.
+var errLookHangs = fmt.Errorf("looking at the source takes longer than %v", lookPatience)
 
 // lookOut looks what waits to be done, until ctx ends.
 func (r *runner) lookOut(ctx context.Context) {
@@ -35,10 +40,12 @@ func (r *runner) lookOut(ctx context.Context) {
 	for ctx.Err() == nil {
 		start := time.Now()
 		var ahead Ahead
+		hangs := time.AfterFunc(lookPatience, func() { r.lookHangs(ctx) })
 		err := guard(func() (err error) {
 			ahead, err = r.job.Look(ctx)
 			return err
 		})
+		hangs.Stop()
 		if ctx.Err() != nil {
 			return
 		}
@@ -51,6 +58,19 @@ func (r *runner) lookOut(ctx context.Context) {
 			return
 		}
 		pause(ctx, max(every, idleShare*took), hints, r.poked)
+	}
+}
+
+// lookHangs has a run of a job without times find out what is the matter: nothing else would
+// make it due, and so nobody would ever be told.
+func (r *runner) lookHangs(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	r.record.looked(Ahead{}, errLookHangs)
+	if r.job.OnClose {
+		r.record.closed(true, r.o.wall())
+		_, _ = r.ask() // one that waits already does it, too
 	}
 }
 
@@ -91,9 +111,12 @@ func (r *runner) askOnClose(w *closeWatch, ahead Ahead, err error) {
 	if j.Running() {
 		return // there is a look right after it, which shows what it left
 	}
-	again := j.FailuresInRow == 0 && (now.Sub(w.at) >= repeatMark || now.Before(w.at))
-	if mark == w.mark && !again {
+	recent := now.Sub(w.at) < repeatMark && !now.Before(w.at)
+	switch failing := j.FailuresInRow > 0; {
+	case mark == w.mark && (failing || recent):
 		return
+	case failing && recent:
+		return // however fast files close, the failing destination gets a rest
 	}
 	if _, err := r.ask(); err != nil {
 		return // one waits already; the next look sees what is left

@@ -127,6 +127,73 @@ func TestOnCloseWhileFailing(t *testing.T) {
 	})
 }
 
+// However fast files close while runs fail, there is an attempt a minute, beside those of
+// the backoff.
+func TestManyCloseWhileFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, j := newClosing(t)
+		c.during = nil
+		c.comes = func(int) error { return errBroken }
+		slow := j.Look
+		j.Look = func(ctx context.Context) (Ahead, error) {
+			c.set(func() { c.closed++ })
+			return slow(ctx)
+		}
+		s := New(Options{}, []Job{j})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if n := len(c.starts()); n < 60 || n > 75 {
+			t.Errorf("%d runs in an hour", n)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A source that hangs when it is looked at is overdue in the end, although nothing shows
+// that a file has closed; and all is well again by itself.
+func TestOnCloseOfASourceThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, j := newClosing(t)
+		look, hangs, answers := j.Look, false, make(chan struct{})
+		j.Look = func(ctx context.Context) (Ahead, error) {
+			if hangs {
+				<-answers
+			}
+			return look(ctx)
+		}
+		c.during = func() {
+			if hangs {
+				<-answers
+			}
+		}
+		s := New(Options{}, []Job{j})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		hangs = true
+		time.Sleep(lookOnClose + 2*lookPatience)
+		synctest.Wait()
+		st := s.Status().Jobs[0]
+		if n := len(c.starts()); n != 1 || !st.Running() || !errors.Is(st.LookError, errLookHangs) || !st.Overdue(time.Now()) {
+			t.Errorf("%d runs, status %+v", n, st)
+		}
+		hangs = false
+		close(answers)
+		time.Sleep(time.Minute)
+		if st := s.Status().Jobs[0]; st.Running() || st.LookError != nil || st.Overdue(time.Now()) {
+			t.Errorf("afterwards: %+v", st)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // A source that cannot be looked at is a failure, not silence.
 func TestOnCloseOfASourceThatIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
