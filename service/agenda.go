@@ -113,6 +113,21 @@ func (a *agenda) owe(now time.Time) {
 	}
 }
 
+// missed notes at the beginning since when a run is due: since the first time after one last
+// ended well, which may be later than the newest snapshot, where there was nothing new.
+func (a *agenda) missed(well, now time.Time) {
+	if at, ok := a.next(); !ok || at.After(now) {
+		return
+	}
+	a.owed = now
+	if well.IsZero() {
+		return
+	}
+	if due := a.schedule.Next(well); !due.IsZero() && due.Before(now) {
+		a.owed = due
+	}
+}
+
 // began notes that a run begins. It covers all that is due by now.
 func (a *agenda) began(now time.Time) {
 	a.retry = time.Time{}

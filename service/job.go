@@ -63,7 +63,9 @@ type Job struct {
 
 	// Last says when the newest snapshot was made; the zero time if there is none. It
 	// is asked once, at the start, before any Run. If it fails, a run is due: that
-	// attempt finds out what is the matter and is tried again.
+	// attempt finds out what is the matter and is tried again. nil: the service goes by
+	// when a run last ended well as far as it remembers, and of a job that never did by
+	// when it first had that.
 	Last func(ctx context.Context) (time.Time, error)
 
 	// Look says what waits to be done. It is called again and again, also during runs,

@@ -12,6 +12,7 @@ const maxText = 4 << 10
 
 // memory is what a job remembers across restarts.
 type memory struct {
+	Since         time.Time     `json:"since"`
 	Snapshot      int64         `json:"snapshot"`
 	FailuresInRow int64         `json:"failures_in_row"`
 	LastSuccess   time.Time     `json:"last_success"`
@@ -62,7 +63,7 @@ func (r *record) recall(m *memory) {
 	j := &r.status
 	j.Snapshot, j.FailuresInRow = m.Snapshot, max(0, m.FailuresInRow)
 	j.LastSuccess, j.LastFailure, j.LastError = m.LastSuccess, m.LastFailure, m.LastError
-	r.took, j.Total = m.Took, m.Total
+	r.since, r.took, j.Total = m.Since, m.Took, m.Total
 	r.spent = time.Duration(m.Total.Milliseconds) * time.Millisecond
 	j.History = m.History
 	if n := len(m.History); n > 0 {
@@ -70,12 +71,26 @@ func (r *record) recall(m *memory) {
 	}
 }
 
+// remembered is when a run last ended well, else when this was first asked, which is noted:
+// then it is new.
+func (r *record) remembered(now time.Time) (last time.Time, isNew bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at := r.status.LastSuccess; !at.IsZero() {
+		return at, false
+	}
+	if r.since.IsZero() {
+		r.since, isNew = now, true
+	}
+	return r.since, isNew
+}
+
 func (r *record) memory() *memory {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := &r.status
 	return &memory{
-		Snapshot: j.Snapshot, FailuresInRow: j.FailuresInRow,
+		Since: r.since, Snapshot: j.Snapshot, FailuresInRow: j.FailuresInRow,
 		LastSuccess: j.LastSuccess, LastFailure: j.LastFailure, LastError: j.LastError,
 		Took: r.took, Total: j.Total, History: j.History[:len(j.History):len(j.History)],
 	}

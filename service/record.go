@@ -19,6 +19,7 @@ type record struct {
 	late        time.Time     // by the schedule
 	closedSince time.Time     // since when closed files wait that make a run due
 	took        time.Duration // by the last good run
+	since       time.Time     // when the job was first known; zero: nobody has asked
 	old         bool          // what was before the start has been looked up
 }
 

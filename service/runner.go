@@ -77,11 +77,45 @@ func (r *runner) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// begin finds out when the last snapshot was made. It counts as running, for it may hang.
+// begin finds out when the last snapshot was made. It counts as running, for it may hang;
+// then the job is overdue when a run of it would be.
 func (r *runner) begin(ctx context.Context) *agenda {
 	r.recall()
-	r.record.looksUp(r.o.wall())
+	now := r.o.wall()
+	r.record.looksUp(now)
 	defer r.record.idle()
+	well := r.record.get().LastSuccess
+	soon := newAgenda(&r.job, well, now)
+	if r.job.OnClose {
+		soon = newAgenda(&r.job, time.Time{}, now) // until it is found out nobody sees a file that closes
+	}
+	r.record.plan(time.Time{}, soon.late(r.record.lastTook()))
+	last := r.last(ctx)
+	now = r.o.wall()
+	a := newAgenda(&r.job, last, now)
+	if last.After(well) {
+		well = last
+	}
+	if r.record.get().FailuresInRow > 0 { // before a restart
+		a.retry = now
+	}
+	a.missed(well, now)
+	if r.job.Last == nil {
+		last = time.Time{} // that is no snapshot's
+	}
+	r.record.found(last)
+	return a
+}
+
+// last is when the newest snapshot was made, or what stands for that where there are none.
+func (r *runner) last(ctx context.Context) time.Time {
+	if r.job.Last == nil {
+		last, isNew := r.record.remembered(r.o.wall())
+		if isNew {
+			r.keep()
+		}
+		return last
+	}
 	var last time.Time
 	err := guard(func() (err error) {
 		last, err = r.job.Last(ctx)
@@ -93,13 +127,7 @@ func (r *runner) begin(ctx context.Context) *agenda {
 	if err != nil {
 		last = time.Time{}
 	}
-	now := r.o.wall()
-	a := newAgenda(&r.job, last, now)
-	if r.record.get().FailuresInRow > 0 { // before a restart
-		a.retry, a.owed = now, now
-	}
-	r.record.found(last)
-	return a
+	return last
 }
 
 // ask has a run begin as soon as none goes on.

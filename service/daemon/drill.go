@@ -24,19 +24,8 @@ func (k *keeper) drillJob(one *config.Archive) service.Job {
 		Version:  fmt.Sprintf("%s %+v", k.version, d),
 		Jitter:   one.Jitter,
 		Run:      func(ctx context.Context) (service.Result, error) { return k.drill(ctx, d) },
-		// Never drilled counts as just drilled, as with verify.
-		Last:    func(context.Context) (time.Time, error) { return k.drilled(), nil },
-		Retired: k.retired,
+		Retired:  k.retired,
 	}
-}
-
-func (k *keeper) drilled() time.Time {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if at := k.known.drills.Last.At; !at.IsZero() {
-		return at
-	}
-	return k.d.o.Now()
 }
 
 // drill restores the newest snapshot on trial. That it fails is a result, and no reason to

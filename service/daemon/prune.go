@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
@@ -24,8 +23,6 @@ func (k *keeper) pruneJob(one *config.Archive) service.Job {
 			policy := r.Policy(location)
 			return k.prune(ctx, archive.PruneOptions{Retention: &policy})
 		},
-		// What was never pruned can wait for the next time: nothing is lost by keeping it.
-		Last:    func(context.Context) (time.Time, error) { return k.d.o.Now(), nil },
 		Retired: k.retired,
 	}
 }

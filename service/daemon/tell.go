@@ -131,15 +131,15 @@ func (d *Daemon) watch(ctx context.Context) {
 }
 
 // tell lets everybody know who wants to. Where nothing has been found out yet since the
-// start there is nothing to tell.
+// start there is nothing to tell, unless that takes too long.
 func (d *Daemon) tell() {
 	jobs := map[string]service.JobStatus{}
+	now := d.o.Now()
 	for _, j := range d.service.Status().Jobs {
-		if j.Task == "" && j.Known {
+		if j.Task == "" && (j.Known || j.Overdue(now)) {
 			jobs[j.Name] = j
 		}
 	}
-	now := d.o.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, k := range d.keepers {

@@ -1,10 +1,14 @@
 package daemon
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
@@ -30,5 +34,41 @@ func TestEvent(t *testing.T) {
 		if e.State != test.state || !strings.Contains(e.Detail, test.says) || (test.says == "") != (e.Detail == "") {
 			t.Errorf("%s is told as %s: %q", test.what, e.State, e.Detail)
 		}
+	}
+}
+
+// An archive of which nothing can be found out, since its destination hangs from the start,
+// is told as overdue in the end.
+func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
+	var late atomic.Int64
+	opening := make(chan struct{}, 10)
+	d := New(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", "webhook+http://127.0.0.1:1/", 1)), Options{
+		Open: func(ctx context.Context, _ *config.Config, _ *config.Archive, _ archive.Slots) (*Archive, error) {
+			opening <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+		Now: func() time.Time { return time.Now().Add(time.Duration(late.Load())) },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- d.Run(ctx) }()
+	<-opening
+	told := func() notify.State {
+		d.tell()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.tellers["orders"].state
+	}
+	if state := told(); state != "" {
+		t.Errorf("told as %s at once", state)
+	}
+	late.Store(int64(3 * time.Hour))
+	if state := told(); state != notify.Overdue {
+		t.Errorf("told as %q", state)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

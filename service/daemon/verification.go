@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
@@ -27,20 +26,8 @@ func (k *keeper) verifyJob(one *config.Archive) service.Job {
 		Version:  fmt.Sprintf("%s %+v", k.version, v),
 		Jitter:   one.Jitter,
 		Run:      func(ctx context.Context) (service.Result, error) { return k.verify(ctx, v.Sample) },
-		// Never verified counts as just verified: a service that is started over and over
-		// would read back its sample each time.
-		Last:    func(context.Context) (time.Time, error) { return k.verified(), nil },
-		Retired: k.retired,
+		Retired:  k.retired,
 	}
-}
-
-func (k *keeper) verified() time.Time {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if at := k.known.verification.At; !at.IsZero() {
-		return at
-	}
-	return k.d.o.Now()
 }
 
 // verify looks at the whole archive and reads a part of it back. That something is wrong
