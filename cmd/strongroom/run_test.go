@@ -40,6 +40,17 @@ func TestReload(t *testing.T) {
 	if code, _ := s.get("/api/v1/archives/b"); code != http.StatusNotFound {
 		t.Errorf("b is still there: %d", code)
 	}
+	if n := len(s.logged("need a restart", "")); n != 0 {
+		t.Error("a restart is asked for although nothing needs one")
+	}
+	now, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("scratch_dir: " + t.TempDir() + "\n" + string(now))
+	s.signal(syscall.SIGHUP)
+	s.wait("need a restart", "")
+	s.until("the end of the reload", func() bool { return len(s.logged("the configuration was read again", "")) == 2 })
 	if n := len(s.logged("", "a")); n != 1 {
 		t.Errorf("a, which did not change, has %d lines", n)
 	}
