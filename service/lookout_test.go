@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,15 +159,16 @@ func TestManyCloseWhileFailing(t *testing.T) {
 func TestOnCloseOfASourceThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, j := newClosing(t)
-		look, hangs, answers := j.Look, false, make(chan struct{})
+		look, answers := j.Look, make(chan struct{})
+		var hangs atomic.Bool
 		j.Look = func(ctx context.Context) (Ahead, error) {
-			if hangs {
+			if hangs.Load() {
 				<-answers
 			}
 			return look(ctx)
 		}
 		c.during = func() {
-			if hangs {
+			if hangs.Load() {
 				<-answers
 			}
 		}
@@ -175,14 +177,14 @@ func TestOnCloseOfASourceThatHangs(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		hangs = true
+		hangs.Store(true)
 		time.Sleep(lookOnClose + 2*lookPatience)
 		synctest.Wait()
 		st := s.Status().Jobs[0]
 		if n := len(c.starts()); n != 1 || !st.Running() || !errors.Is(st.LookError, errLookHangs) || !st.Overdue(time.Now()) {
 			t.Errorf("%d runs, status %+v", n, st)
 		}
-		hangs = false
+		hangs.Store(false)
 		close(answers)
 		time.Sleep(time.Minute)
 		if st := s.Status().Jobs[0]; st.Running() || st.LookError != nil || st.Overdue(time.Now()) {

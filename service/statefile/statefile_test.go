@@ -35,3 +35,21 @@ func TestWriteAndRead(t *testing.T) {
 		t.Error("a file is no directory")
 	}
 }
+
+// A Write that fails leaves what was there.
+func TestFailedWrite(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.json")
+	if err := Write(file, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(file+".new", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var got int
+	if err := Write(file, 2); err == nil {
+		t.Error("it is written over a directory")
+	}
+	if err := Read(file, &got); err != nil || got != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
