@@ -23,6 +23,7 @@ const watchEvery = 5 * time.Second
 type teller struct {
 	*notify.Notifier
 	targets []string
+	before  *teller            // whom it takes over from; nil: nobody
 	cancel  context.CancelFunc // of its Run; nil: it does not run
 	done    chan struct{}      // closed when that has ended
 	file    string             // where it is kept what they were told; empty: nowhere
@@ -52,12 +53,19 @@ func (d *Daemon) newTeller(name string, targets []string) *teller {
 	return t
 }
 
-// start delivers until ctx ends or stop is called.
+// start delivers until ctx ends or stop is called. What the one before has on its way
+// arrives first, or it would be told twice.
 func (t *teller) start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	t.cancel, t.done = cancel, make(chan struct{})
+	before := t.before
+	t.before = nil
 	go func() {
 		defer close(t.done)
+		if before != nil {
+			<-before.done
+			t.Restore(before.Export())
+		}
 		t.Run(ctx)
 	}()
 }
@@ -95,10 +103,12 @@ func (d *Daemon) setTellers() {
 	for i := range d.config.Archives {
 		targets[d.config.Archives[i].Name] = d.config.Archives[i].Notify
 	}
+	gone := map[string]*teller{}
 	for name, t := range d.tellers {
 		if !slices.Equal(targets[name], t.targets) {
 			d.keepTold(name, t)
 			t.stop()
+			gone[name] = t
 			delete(d.tellers, name)
 		}
 	}
@@ -107,6 +117,9 @@ func (d *Daemon) setTellers() {
 			continue
 		}
 		if t := d.newTeller(name, these); t != nil {
+			if was := gone[name]; was != nil && was.done != nil {
+				t.before = was
+			}
 			d.tellers[name] = t
 			if d.running != nil {
 				t.start(d.running)

@@ -2,6 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,5 +73,47 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// A message that is on its way while a reload names one target more arrives once.
+func TestReloadWhileTelling(t *testing.T) {
+	arrived, answer := make(chan string, 10), make(chan struct{})
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- r.URL.Path
+		<-answer
+	}))
+	t.Cleanup(hook.Close)
+	one, two := "webhook+"+hook.URL+"/one", "webhook+"+hook.URL+"/two"
+	d := New(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", one, 1)), Options{
+		Open: func(context.Context, *config.Config, *config.Archive, archive.Slots) (*Archive, error) {
+			return nil, errors.New("it is away")
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- d.Run(ctx) }()
+	receive := func(want string) {
+		t.Helper()
+		select {
+		case got := <-arrived:
+			if got != want {
+				t.Errorf("%s was told, not %s", got, want)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("nobody was told")
+		}
+	}
+	receive("/one")
+	d.Set(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", one+`", "`+two, 1)))
+	d.tell()
+	close(answer)
+	receive("/two")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if len(arrived) > 0 {
+		t.Errorf("%s was told twice", <-arrived)
 	}
 }

@@ -188,7 +188,7 @@ func (n *Notifier) Export() map[string]State {
 }
 
 // Restore takes what Export gave, also by another Notifier with other targets: what it
-// does not know it ignores. It is called before Update and Run.
+// does not know it ignores. It is called before Run.
 func (n *Notifier) Restore(kept map[string]State) {
 	for key, b := range n.states {
 		if s, ok := kept[key]; ok && (s == "" || s.valid()) {
