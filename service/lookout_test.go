@@ -181,13 +181,13 @@ func TestOnCloseOfASourceThatHangs(t *testing.T) {
 		time.Sleep(lookOnClose + 2*lookPatience)
 		synctest.Wait()
 		st := s.Status().Jobs[0]
-		if n := len(c.starts()); n != 1 || !st.Running() || !errors.Is(st.LookError, errLookHangs) || !st.Overdue(time.Now()) {
+		if n := len(c.starts()); n != 1 || !st.Running() || !errors.Is(st.LookError, errLookHangs) || st.AheadKnown || !st.Overdue(time.Now()) {
 			t.Errorf("%d runs, status %+v", n, st)
 		}
 		hangs.Store(false)
 		close(answers)
 		time.Sleep(time.Minute)
-		if st := s.Status().Jobs[0]; st.Running() || st.LookError != nil || st.Overdue(time.Now()) {
+		if st := s.Status().Jobs[0]; st.Running() || st.LookError != nil || !st.AheadKnown || st.Overdue(time.Now()) {
 			t.Errorf("afterwards: %+v", st)
 		}
 		if err := s.Stop(); err != nil {

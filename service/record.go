@@ -84,7 +84,7 @@ func (r *record) found(newest time.Time) {
 func (r *record) looked(ahead Ahead, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.status.LookError = err
+	r.status.LookError, r.status.AheadKnown = err, err == nil
 	if err == nil {
 		r.status.Ahead = ahead
 	}

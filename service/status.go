@@ -33,8 +33,9 @@ type JobStatus struct {
 	Last    Run   // the last that ended
 	History []Run // the newest, oldest first
 
-	Ahead     Ahead // what waits, when that was last looked at
-	LookError error // why that could not be found out
+	Ahead      Ahead // what waits, when that was last looked at
+	AheadKnown bool  // the last look found it out
+	LookError  error // why that could not be found out
 }
 
 // Running reports whether the job runs at this moment.

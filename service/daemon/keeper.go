@@ -302,7 +302,7 @@ func (k *keeper) state(j *service.JobStatus, now time.Time) web.Archive {
 		Last:        web.Work{Files: j.Last.Files, Bytes: j.Last.Bytes, Milliseconds: j.Last.Duration.Milliseconds()},
 		Total:       web.Work{Files: j.Total.Files, Bytes: j.Total.Bytes, Milliseconds: j.Total.Milliseconds},
 		Runs:        web.Outcomes{Made: j.Total.Made, Unchanged: j.Total.Unchanged, Failed: j.Total.Failed},
-		Behind:      web.Behind{Files: j.Ahead.Files, Bytes: j.Ahead.Bytes},
+		Behind:      web.Behind{Files: j.Ahead.Files, Bytes: j.Ahead.Bytes}, BehindUnknown: !j.AheadKnown,
 	}
 	if a.Layout == "" {
 		a.Layout = k.one.Source.Layout

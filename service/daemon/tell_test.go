@@ -70,6 +70,9 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 	if state := told(); state != notify.Overdue {
 		t.Errorf("told as %q", state)
 	}
+	if a := d.Archives()[0]; !a.BehindUnknown {
+		t.Errorf("it is said what waits: %+v", a.Behind)
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)

@@ -35,7 +35,7 @@ type (
 		Total              apiWork          `json:"total"`
 		Runs               apiOutcomes      `json:"runs"`
 		RecoverableThrough *apiPoint        `json:"recoverable_through"`
-		Behind             apiBehind        `json:"behind"`
+		Behind             *apiBehind       `json:"behind"`
 		LastVerification   *apiVerification `json:"last_verification"`
 		LastDrill          *apiDrill        `json:"last_drill"`
 		ProvenRestore      *time.Time       `json:"proven_restore"`
@@ -144,12 +144,15 @@ func newAPIArchive(a *Archive) apiArchive {
 		LastSuccess: jsonTime(a.LastSuccess), FailuresInRow: a.FailuresInRow,
 		NextRun: jsonTime(a.NextRun), Overdue: a.Overdue,
 		Last: newAPIWork(a.Last), Total: newAPIWork(a.Total),
-		Runs: apiOutcomes(a.Runs), Behind: apiBehind(a.Behind),
+		Runs:             apiOutcomes(a.Runs),
 		Damaged:          append([]string{}, a.Damaged...),
 		ProviderRequests: kinds(a.ProviderRequests), ProviderErrors: kinds(a.ProviderErrors),
 	}
 	if f := a.LastFailure; !f.At.IsZero() {
 		v.LastFailure = &apiFailure{At: jsonTime(f.At), Error: f.Error}
+	}
+	if !a.BehindUnknown {
+		v.Behind = &apiBehind{Files: a.Behind.Files, Bytes: a.Behind.Bytes}
 	}
 	if p := a.RecoverableThrough; !p.At.IsZero() {
 		v.RecoverableThrough = &apiPoint{At: jsonTime(p.At), File: p.File, Size: p.Size}

@@ -59,6 +59,13 @@ func gauge(name, help string, value func(*Archive) float64) metric {
 	return metric{desc(name, help), prometheus.GaugeValue, func(a *Archive) (float64, bool) { return value(a), true }}
 }
 
+// behind is of what waits in the source; there is none as long as that is not known.
+func behind(name, help string, value func(*Archive) float64) metric {
+	return metric{desc("behind_"+name, help), prometheus.GaugeValue, func(a *Archive) (float64, bool) {
+		return value(a), !a.BehindUnknown
+	}}
+}
+
 func counter(name, help string, value func(*Archive) int64) metric {
 	return metric{desc(name, help), prometheus.CounterValue, func(a *Archive) (float64, bool) { return float64(value(a)), true }}
 }
@@ -113,8 +120,8 @@ func newCollector(backend Backend, version string) *collector {
 			moment("next_run", "When the next run begins.", func(a *Archive) time.Time { return a.NextRun }),
 			moment("recoverable_through", "Up to when a restore is known to be possible.", func(a *Archive) time.Time { return a.RecoverableThrough.At }),
 			gauge("recoverable_through_file_bytes", "Up to which byte of its newest file the log can be restored.", func(a *Archive) float64 { return float64(a.RecoverableThrough.Size) }),
-			gauge("behind_files", "Files in the source that are not in the archive yet.", func(a *Archive) float64 { return float64(a.Behind.Files) }),
-			gauge("behind_bytes", "Bytes in the source that are not in the archive yet.", func(a *Archive) float64 { return float64(a.Behind.Bytes) }),
+			behind("files", "Files in the source that are not in the archive yet.", func(a *Archive) float64 { return float64(a.Behind.Files) }),
+			behind("bytes", "Bytes in the source that are not in the archive yet.", func(a *Archive) float64 { return float64(a.Behind.Bytes) }),
 			gauge("last_run_copied_files", "Files that the last run copied.", func(a *Archive) float64 { return float64(a.Last.Files) }),
 			gauge("last_run_copied_bytes", "Bytes that the last run copied.", func(a *Archive) float64 { return float64(a.Last.Bytes) }),
 			gauge("last_run_duration_seconds", "How long the last run took.", func(a *Archive) float64 { return float64(a.Last.Milliseconds) / 1000 }),

@@ -182,6 +182,9 @@ func (c card) FailedText(now time.Time) string {
 
 // BehindText says what waits to be archived.
 func (c card) BehindText() string {
+	if c.BehindUnknown {
+		return "not known"
+	}
 	if c.Behind.Files == 0 && c.Behind.Bytes == 0 {
 		return "nothing"
 	}

@@ -83,3 +83,20 @@ func TestTimelineShowsWhatIsSmall(t *testing.T) {
 		t.Errorf("%d bars", len(got.Bars))
 	}
 }
+
+// What waits in a source that cannot be looked at is not known, which is not nothing.
+func TestBehindIsNotKnown(t *testing.T) {
+	a := well("orders")
+	a.Behind, a.BehindUnknown = Behind{}, true
+	f := filled(a)
+	s := newServer(t, f, "")
+	if body := get(t, s, "/"); !strings.Contains(body, "<dt>Waiting to be archived</dt><dd>not known</dd>") {
+		t.Error("the page does not say that it is not known what waits")
+	}
+	if body := get(t, s, "/api/v1/archives/orders"); !strings.Contains(body, `"behind":null`) {
+		t.Error(body)
+	}
+	if body := get(t, s, "/metrics"); strings.Contains(body, "strongroom_archive_behind") || !strings.Contains(body, "strongroom_archive_overdue") {
+		t.Error("the metrics say what is not known")
+	}
+}

@@ -30,6 +30,7 @@ type Archive struct {
 
 	RecoverableThrough Point
 	Behind             Behind
+	BehindUnknown      bool // the source or the archive cannot be looked at, or was not yet
 	LastVerification   Verification
 	LastDrill          Drill     // the last that was made
 	ProvenRestore      time.Time // when a drill last went well; zero: never
