@@ -20,6 +20,7 @@ type runner struct {
 	poked  chan struct{} // holds something when a look is worth while
 
 	cancel  context.CancelFunc
+	ran     chan struct{} // closed when no run of it comes any more
 	done    chan struct{} // closed when both goroutines have ended; nil before the first start
 	retired atomic.Bool
 }
@@ -63,6 +64,7 @@ func (r *runner) run(ctx context.Context) {
 		r.once(ctx, a)
 	}
 	r.record.idle()
+	close(r.ran)
 	<-looking
 }
 

@@ -163,14 +163,15 @@ func (s *Service) retire(r *runner) {
 // alive reports whether goroutines may be added.
 func (s *Service) alive() bool { return s.ctx != nil && s.ctx.Err() == nil }
 
-// launch starts a runner once those have ended that had its job before.
+// launch starts a runner once the runs of those have ended that had its job before. A look
+// that hangs may go on: the new one may have another source.
 func (s *Service) launch(r *runner) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	r.cancel, r.done = cancel, make(chan struct{})
+	r.cancel, r.ran, r.done = cancel, make(chan struct{}), make(chan struct{})
 	var before []<-chan struct{}
 	for _, old := range s.retired {
 		if old.job.key() == r.job.key() {
-			before = append(before, old.done)
+			before = append(before, old.ran)
 		}
 	}
 	s.all.Go(func() {

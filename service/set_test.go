@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,37 @@ func TestSetWhileHanging(t *testing.T) {
 		synctest.Wait()
 		if n := len(bad.starts()); n != 2 {
 			t.Errorf("after its end the hanging job was run %d times", n)
+		}
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A look that hangs, as at a source that is gone for good, does not hold up the job that a
+// reload puts in the place of that one; what the old one uses stays open meanwhile.
+func TestSetWhileALookHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := make(chan struct{})
+		f, retired := &fake{t: t, last: time.Now()}, false
+		j := f.job("a", "@hourly", time.UTC)
+		j.Look = func(context.Context) (Ahead, error) { <-answers; return Ahead{Files: 7}, nil }
+		j.Retired = func() { retired = true }
+		s := New(Options{}, []Job{j})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		s.Set([]Job{{Name: "a", Version: "2", Schedule: j.Schedule, Run: f.run, Last: j.Last}})
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if n := len(f.starts()); n != 2 || retired {
+			t.Errorf("%d runs in two hours; what the old job uses is let go: %v", n, retired)
+		}
+		close(answers)
+		synctest.Wait()
+		if st := s.Status().Jobs[0]; !retired || st.Ahead.Files != 0 {
+			t.Errorf("afterwards: %v, %+v", retired, st)
 		}
 		if err := s.Stop(); err != nil {
 			t.Error(err)
