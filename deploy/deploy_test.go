@@ -40,7 +40,7 @@ func TestUnit(t *testing.T) {
 		"RestrictAddressFamilies=AF_INET AF_INET6", "RestrictNamespaces=yes", "RestrictRealtime=yes", "RestrictSUIDSGID=yes",
 		"LockPersonality=yes", "MemoryDenyWriteExecute=yes", "SystemCallArchitectures=native",
 		"SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
-		"Restart=on-failure", "TimeoutStopSec=15", "Nice=10",
+		"Restart=on-failure", "TimeoutStopSec=15", "KillMode=mixed", "Nice=10",
 		"Wants=network-online.target", "After=network-online.target", "WantedBy=multi-user.target",
 	} {
 		if !slices.Contains(lines, want) {
