@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,8 @@ func (s *standing) newestValid() int64 {
 
 // find gives the valid snapshot with this number, or nil.
 func (s *standing) find(sequence int64) *member {
-	i := slices.IndexFunc(s.valid, func(m member) bool { return m.kept.Sequence == sequence })
-	if i < 0 {
+	i, found := slices.BinarySearchFunc(s.valid, sequence, func(m member, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
+	if !found {
 		return nil
 	}
 	return &s.valid[i]
@@ -123,7 +124,7 @@ func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error 
 		return err
 	}
 	a.vouch(s)
-	return nil
+	return a.addMissing(ctx, s)
 }
 
 // readMember reads a manifest for its hash, which one that is known has in the ledger

@@ -2,8 +2,6 @@ package archive
 
 import (
 	"fmt"
-
-	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 // vouch holds each manifest that the ledger does not know yet against what is known of it
@@ -13,10 +11,6 @@ import (
 // the record as it should be. One that can, and contradicts, goes into none: its child may
 // have found it damaged, and it was put back since.
 func (a *Archive) vouch(s *standing) {
-	type claim struct {
-		sum manifest.Hash
-		by  string
-	}
 	claims := map[int64][]claim{}
 	if seen := a.remembered(s.archiveID()); seen != nil {
 		claims[seen.Newest.Sequence] = []claim{{seen.Newest.SHA256, "this host has seen it"}}
