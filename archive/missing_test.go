@@ -95,3 +95,63 @@ func TestPruneSparesWhatThisHostHasSeen(t *testing.T) {
 		p.unchanged(copied.Snapshot(), "")
 	})
 }
+
+// What a copy passed over can be put into it once the archive is mended, or be given up; as
+// long as it may be put there, no prune takes what it needs.
+func TestPassedOverIsAddedByRepair(t *testing.T) {
+	for what, lose := range map[string]func(*storetest.InMemory, string){
+		"gone":    func(s *storetest.InMemory, key string) { s.Remove(key) },
+		"damaged": func(s *storetest.InMemory, key string) { s.Damage(key, flipped) },
+	} {
+		for _, key := range []string{manifest.ManifestKey(2), onlyOf(newPruned(t, 4), 2)} {
+			virtually(t, func(t *testing.T) {
+				h := newPruned(t, 4)
+				good := h.store.Clone()
+				lose(h.store, key)
+				to := &pruned{t: t, store: storetest.Memory(t), want: h.want}
+				r, err := archive.Copy(t.Context(), h.archive(), to.archive(), archive.CopyOptions{})
+				if err != nil || len(r.Problems) != 1 || r.Problems[0].Object != key || !slices.Equal(r.Snapshots, []int64{1, 3, 4}) {
+					t.Fatalf("%s %s: %+v, %v", key, what, r, err)
+				}
+				if _, err := to.archive().Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 9}}); !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), "snapshot 2") {
+					t.Fatalf("%s %s: %v", key, what, err)
+				}
+				forgotten := &pruned{t: t, store: to.store.Clone(), want: h.want}
+				forgotten.prune(archive.PruneOptions{Forget: []int64{2}})
+				forgotten.sound(1, 3, 4)
+				h.store.Replace(key, good.Snapshot().Bytes(key))
+				if r, err := to.archive().Verify(t.Context(), archive.VerifyOptions{Repair: from(h.store)}); err != nil || len(r.Problems) > 0 {
+					t.Fatalf("%s %s: %+v, %v", key, what, r, err)
+				}
+				to.keepLast(9)
+				to.sound(1, 2, 3, 4)
+			})
+		}
+	}
+}
+
+// onlyOf is an object that only one snapshot names.
+func onlyOf(h *pruned, n int64) string {
+	h.t.Helper()
+	times := map[string]int{}
+	for _, s := range mustList(h.t, h.archive()) {
+		m, err := h.archive().Snapshot(h.t.Context(), archive.Selector{Sequence: s.Sequence})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for i := range m.Files {
+			for _, p := range m.Files[i].Parts {
+				if times[p.Object]++; s.Sequence != n {
+					times[p.Object] += 1000
+				}
+			}
+		}
+	}
+	for key, count := range times {
+		if count < 1000 {
+			return key
+		}
+	}
+	h.t.Fatalf("there is nothing that only snapshot %d needs", n)
+	return ""
+}
