@@ -78,11 +78,11 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 	}
 	defer content.release()
 	if p.What != "missing" || p.Object == manifest.ArchiveKey && r.head.badID {
-		if err := r.store.Delete(ctx, []string{p.Object}); err != nil {
-			return fmt.Errorf("deleting what is there: %w", err)
+		if err := r.remove(ctx, p.Object, sums.SHA256); err != nil {
+			return err
 		}
 	}
-	if _, err = r.store.Put(ctx, p.Object, content, sums); err != nil {
+	if err := r.putBack(ctx, p.Object, content, sums); err != nil {
 		return err
 	}
 	r.mended[p.Object] = true
