@@ -92,7 +92,10 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 	}
 	slices.SortFunc(s.valid, func(a, b member) int { return int(a.kept.Sequence - b.kept.Sequence) })
-	return s, a.readMembers(ctx, s, how.all)
+	if err := a.readMembers(ctx, s, how.all); err != nil {
+		return nil, err
+	}
+	return s, a.addMissing(ctx, s)
 }
 
 func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error {
@@ -124,7 +127,7 @@ func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error 
 		return err
 	}
 	a.vouch(s)
-	return a.addMissing(ctx, s)
+	return nil
 }
 
 // readMember reads a manifest for its hash, which one that is known has in the ledger
