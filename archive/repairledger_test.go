@@ -71,3 +71,22 @@ func TestRepairLeavesALaterLedger(t *testing.T) {
 		t.Fatal("it was changed")
 	}
 }
+
+// A bit flips in the hash that the ledger has of a snapshot: the snapshot is right, as a copy
+// shows, and the ledger is told so.
+func TestRepairOfAHashInTheLedger(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 4)
+		h.keepLast(3)
+		copied := h.store.Clone()
+		sum := manifest.Sum(h.store.Snapshot().Bytes(manifest.ManifestKey(3))).String()
+		other := sum[:len(sum)-1] + map[bool]string{true: "1", false: "0"}[strings.HasSuffix(sum, "0")]
+		h.store.Damage(manifest.LedgerKey(1), func(b []byte) []byte { return bytes.Replace(b, []byte(sum), []byte(other), 1) })
+		if r := mustRepair(t, h.store, from(h.store.Clone())); len(r.Problems) > 0 || len(r.Repaired) == 0 {
+			t.Fatalf("%+v", r)
+		}
+		h.unchanged(copied.Snapshot(), manifest.LedgerKey(1))
+		h.keepLast(3)
+		h.sound(2, 3, 4)
+	})
+}
