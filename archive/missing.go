@@ -53,7 +53,7 @@ func (a *Archive) missing(s *standing) map[int64]claim {
 		}
 	}
 	for i := range s.valid {
-		if m := s.valid[i].m; m != nil && m.Parent != nil { // the better witness: it is in the archive
+		if m := s.valid[i].told; m != nil && m.Parent != nil { // the better witness: it is in the archive
 			note(m.Parent.Sequence, claim{m.Parent.SHA256, fmt.Sprintf("manifest %d names it as its parent", m.Sequence)})
 		}
 	}

@@ -155,3 +155,36 @@ func onlyOf(h *pruned, n int64) string {
 	h.t.Fatalf("there is nothing that only snapshot %d needs", n)
 	return ""
 }
+
+// A manifest is gone, and the one that would tell so cannot be read: nobody knows what there
+// was, so that no record is written by which it would be void.
+func TestNoRecordOverWhatNobodyKnows(t *testing.T) {
+	for what, lose := range map[string]func(*storetest.InMemory, string){
+		"both gone":           func(s *storetest.InMemory, key string) { s.Remove(key) },
+		"gone and unreadable": func(s *storetest.InMemory, key string) { s.Replace(key, []byte("garbage")) },
+	} {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 4)
+			copied := h.store.Clone()
+			h.store.Remove(manifest.ManifestKey(2))
+			lose(h.store, manifest.ManifestKey(3))
+			before := h.store.Snapshot()
+			for deed, err := range map[string]error{
+				"prune": func() error { _, err := h.archive().Prune(t.Context(), archive.PruneOptions{}); return err }(),
+				"hold":  func() error { _, err := h.archive().Hold(t.Context(), archive.Selector{Sequence: 1}, ""); return err }(),
+			} {
+				if !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), "snapshot 2") || !strings.Contains(err.Error(), "--forget 3") {
+					t.Errorf("%s, %s: %v", what, deed, err)
+				}
+			}
+			if !h.store.Snapshot().Equal(before) {
+				t.Errorf("%s: something was changed", what)
+			}
+			if r := mustRepair(t, h.store, from(copied)); len(r.Problems) > 0 {
+				t.Fatalf("%s: %+v", what, r)
+			}
+			h.keepLast(9)
+			h.sound(1, 2, 3, 4)
+		})
+	}
+}

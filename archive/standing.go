@@ -41,6 +41,7 @@ type member struct {
 	kept   manifest.Kept
 	object Object            // as listed; without a key if only the ledger knows of it
 	m      *manifest.Summary // nil: it was not read, or cannot be read
+	told   *manifest.Summary // the same, also if something contradicts it
 	tail   bool              // the file that was being written is in it
 	err    error             // why it cannot be read
 	known  bool              // the ledger tells its hash
@@ -160,7 +161,7 @@ func (a *Archive) readMember(ctx context.Context, s *standing, m *member) error 
 	if m.err = err; err != nil {
 		return nil
 	}
-	m.m = &decoded.Summary
+	m.m, m.told = &decoded.Summary, &decoded.Summary
 	m.tail, m.err = a.hasTail(ctx, decoded)
 	var page *badObject
 	if m.err != nil && !errors.As(m.err, &page) {

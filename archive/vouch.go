@@ -36,11 +36,16 @@ func (a *Archive) vouch(s *standing) {
 	}
 }
 
-// checkLost refuses a record that would keep a manifest of which it is not clear what its hash should be.
+// checkLost refuses a record that would keep a manifest of which it is not clear what its hash
+// should be, or what it follows: what is below it may be gone as well, and would be void.
 func (s *standing) checkLost(what *amendment) error {
 	for i := range what.kept {
 		n := what.kept[i].Sequence
-		if m := s.find(n); m != nil && m.lost {
+		m := s.find(n)
+		if m != nil && m.told == nil && m.err != nil && !m.known && n > 1 && s.find(n-1) == nil && !s.record.Lacks(n-1) {
+			return fmt.Errorf("manifest %d cannot be read, so that nobody knows whether there is a snapshot %d, whose manifest would be gone, and no record of the ledger can be written: mend it (strongroom verify --repair), or give it up (strongroom prune --forget %d): %w", n, n-1, n, m.err)
+		}
+		if m != nil && m.lost {
 			return fmt.Errorf("it is not clear what the hash of manifest %d should be, so no record of the ledger can name it: mend it (strongroom verify --repair), or, if it is the newest, make a backup, which goes on from an older one: %w", n, m.err)
 		}
 	}
