@@ -274,18 +274,20 @@ func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) err
 	if err != nil {
 		return err
 	}
+	never, err := c.leftOut(ctx, s)
+	if err != nil {
+		return err
+	}
 	if c.o.DryRun {
 		for i := range send {
 			c.report.Objects++
 			c.report.Bytes += send[i].sums.Size
 		}
 	} else {
-		never, err := c.leftOut(ctx, s)
-		if err == nil && (never > 0 || renamed) {
-			err = c.announce(ctx, never)
-		}
-		if err != nil {
-			return err
+		if never > 0 || renamed {
+			if err := c.announce(ctx, never); err != nil {
+				return err
+			}
 		}
 		if err := c.store(ctx, s, named, send); err != nil {
 			return err

@@ -238,10 +238,36 @@ func (c *copyRun) leftOut(ctx context.Context, s *snapshot) (int64, error) {
 		}
 		c.ledger = h.record
 	}
-	if !c.ledger.Lacks(p.Sequence) { // it is lost
-		return 0, nil
+	if !c.ledger.Lacks(p.Sequence) {
+		return 0, c.loseManifest(ctx, s)
 	}
 	return p.Sequence, nil
+}
+
+// loseManifest passes a snapshot's parent over if its manifest is gone from the source, and
+// nothing has dropped it: the target will never have it, so somebody has to be told.
+func (c *copyRun) loseManifest(ctx context.Context, s *snapshot) error {
+	n := s.m.Parent.Sequence
+	if n < c.base.Sequence || c.passed[n] {
+		return nil
+	}
+	key := manifest.ManifestKey(n)
+	_, err := c.from.store.Stat(ctx, key)
+	switch {
+	case err == nil:
+		return fmt.Errorf("the source's %s was not listed: %w", key, errRaced)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("looking at %s in the source: %w", key, err)
+	}
+	h, err := c.from.ledgerSurely(ctx)
+	switch {
+	case err != nil:
+		return err
+	case h.record.Lacks(n):
+		return fmt.Errorf("the source's snapshot %d was pruned just now: %w", n, errRaced)
+	}
+	c.looked[n] = true
+	return c.lose(n, &lostError{key, "missing", fmt.Errorf("snapshot %d names it as its parent, and it is not in the source: %w", s.ref.Sequence, ErrDamaged)})
 }
 
 // announce writes a record of the target's ledger before anything of a snapshot is stored

@@ -28,6 +28,8 @@ type oracle struct {
 	names    map[manifest.Hash][]string // what a manifest names
 	ledger   int64
 	late     int // manifests that were void when they were created
+
+	dropped map[int64]bool // by records; if set, there is damage, and nothing else is looked at
 }
 
 func newOracle(w *theatre, name string, of *oracle) *oracle {
@@ -68,6 +70,14 @@ func (o *oracle) look(what string) {
 	number := int64(0)
 	if record != nil {
 		number = record.Number
+	}
+	if o.dropped != nil {
+		if record != nil {
+			for _, n := range record.Removed {
+				o.dropped[n] = true
+			}
+		}
+		return
 	}
 	if number < o.ledger {
 		o.w.fatal("%s: %s: the ledger went back from %d to %d", o.name, what, o.ledger, number)

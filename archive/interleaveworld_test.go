@@ -28,6 +28,8 @@ type theatre struct {
 	rand *rand.Rand
 	told []string // what happened, for whoever has to understand a failure
 
+	damaged bool // there is damage, which may be told
+
 	mu      sync.Mutex
 	pending []*request
 	parties []*party
@@ -88,7 +90,7 @@ func (w *theatre) start(name string, do func(ctx context.Context, p *party) erro
 		}()
 		err := do(ctx, p)
 		w.say("%s ends: %v", p.name, err)
-		if errors.Is(err, archive.ErrDamaged) && !errors.Is(err, storetest.ErrInjected) && !errors.Is(err, errCrashed) {
+		if !w.damaged && errors.Is(err, archive.ErrDamaged) && !errors.Is(err, storetest.ErrInjected) && !errors.Is(err, errCrashed) {
 			w.t.Errorf("%s takes something for damage: %v\n%s", name, err, strings.Join(w.told, "\n"))
 		}
 	}()

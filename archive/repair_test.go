@@ -38,17 +38,26 @@ func TestRepairFromCopy(t *testing.T) {
 			good := store.Snapshot()
 			for _, key := range store.Keys("") {
 				for what, bad := range map[string][]byte{"gone": nil, "cut": good.Bytes(key)[:len(good.Bytes(key))/2], "altered": flipped(good.Bytes(key))} {
+					store := store.Clone()
 					spoil(store, key, bad)
 					r := mustRepair(t, store, from)
-					// Nobody knows what the newest manifest should be, if it makes sense, nor the id.
-					newest := key == manifest.ManifestKey(3) || key == manifest.ArchiveKey && what == "altered"
-					if (len(r.Problems) > 0 || len(r.Repaired) == 0) && !(newest && what != "altered") && !newest {
+					// Nobody knows what the newest manifest should be, if it makes sense, nor that
+					// there was one, nor the id.
+					newest := key == manifest.ManifestKey(3)
+					if (newest || key == manifest.ArchiveKey && what == "altered") && what != "cut" {
+						continue
+					}
+					if len(r.Problems) > 0 || len(r.Repaired) == 0 {
 						t.Errorf("%s %s: %+v", key, what, r)
 					}
-					if !newest && !store.Snapshot().Equal(good) {
+					for _, record := range store.Keys(manifest.LedgerPrefix) { // that keeps the newest's number
+						if store.Remove(record); !newest {
+							t.Errorf("%s %s: a record was written", key, what)
+						}
+					}
+					if !store.Snapshot().Equal(good) {
 						t.Errorf("%s %s: it is not what it was", key, what)
 					}
-					store.Replace(key, good.Bytes(key))
 				}
 			}
 		})

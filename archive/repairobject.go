@@ -41,9 +41,9 @@ func (r *repairing) right(ctx context.Context, p *Problem) (want Sums, known boo
 	case !known:
 		return want, known, errors.New("nobody knows which is the right one")
 	case !there:
-	case p.What == "chain" && isManifest && r.inCopy(ctx, p.Object, sum):
-		// The child named it as it found it damaged; it was put back since, and the ledger
-		// was not told.
+	case (p.What == "chain" || p.What == "manifest" && sum != want.SHA256) && isManifest && r.inCopy(ctx, p.Object, sum):
+		// The child named it as it found it damaged, and it was put back since and the ledger
+		// was not told; or it is the ledger in which a bit has flipped.
 		r.named[n], r.again, r.mended[p.Object] = sum, true, true
 		return want, known, errNamed
 	case sum != want.SHA256:
@@ -78,11 +78,11 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 	}
 	defer content.release()
 	if p.What != "missing" || p.Object == manifest.ArchiveKey && r.head.badID {
-		if err := r.store.Delete(ctx, []string{p.Object}); err != nil {
-			return fmt.Errorf("deleting what is there: %w", err)
+		if err := r.remove(ctx, p.Object, sums.SHA256); err != nil {
+			return err
 		}
 	}
-	if _, err = r.store.Put(ctx, p.Object, content, sums); err != nil {
+	if err := r.putBack(ctx, p.Object, content, sums); err != nil {
 		return err
 	}
 	r.mended[p.Object] = true

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,8 @@ func (s *standing) newestValid() int64 {
 
 // find gives the valid snapshot with this number, or nil.
 func (s *standing) find(sequence int64) *member {
-	i := slices.IndexFunc(s.valid, func(m member) bool { return m.kept.Sequence == sequence })
-	if i < 0 {
+	i, found := slices.BinarySearchFunc(s.valid, sequence, func(m member, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
+	if !found {
 		return nil
 	}
 	return &s.valid[i]
@@ -40,6 +41,7 @@ type member struct {
 	kept   manifest.Kept
 	object Object            // as listed; without a key if only the ledger knows of it
 	m      *manifest.Summary // nil: it was not read, or cannot be read
+	told   *manifest.Summary // the same, also if something contradicts it
 	tail   bool              // the file that was being written is in it
 	err    error             // why it cannot be read
 	known  bool              // the ledger tells its hash
@@ -91,7 +93,10 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 	}
 	slices.SortFunc(s.valid, func(a, b member) int { return int(a.kept.Sequence - b.kept.Sequence) })
-	return s, a.readMembers(ctx, s, how.all)
+	if err := a.readMembers(ctx, s, how.all); err != nil {
+		return nil, err
+	}
+	return s, a.addMissing(ctx, s)
 }
 
 func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error {
@@ -156,7 +161,7 @@ func (a *Archive) readMember(ctx context.Context, s *standing, m *member) error 
 	if m.err = err; err != nil {
 		return nil
 	}
-	m.m = &decoded.Summary
+	m.m, m.told = &decoded.Summary, &decoded.Summary
 	m.tail, m.err = a.hasTail(ctx, decoded)
 	var page *badObject
 	if m.err != nil && !errors.As(m.err, &page) {

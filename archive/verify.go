@@ -77,6 +77,11 @@ func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string
 	fresh.unopened = &atomic.Int64{}
 	v := &verification{Archive: fresh, o: &o, mended: mended, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
 	start := time.Now()
+	if o.Repair != nil {
+		if err := v.repairLedger(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := v.readManifests(ctx); err != nil {
 		return nil, err
 	}

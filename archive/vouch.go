@@ -2,8 +2,6 @@ package archive
 
 import (
 	"fmt"
-
-	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 // vouch holds each manifest that the ledger does not know yet against what is known of it
@@ -13,10 +11,6 @@ import (
 // the record as it should be. One that can, and contradicts, goes into none: its child may
 // have found it damaged, and it was put back since.
 func (a *Archive) vouch(s *standing) {
-	type claim struct {
-		sum manifest.Hash
-		by  string
-	}
 	claims := map[int64][]claim{}
 	if seen := a.remembered(s.archiveID()); seen != nil {
 		claims[seen.Newest.Sequence] = []claim{{seen.Newest.SHA256, "this host has seen it"}}
@@ -42,11 +36,16 @@ func (a *Archive) vouch(s *standing) {
 	}
 }
 
-// checkLost refuses a record that would keep a manifest of which it is not clear what its hash should be.
+// checkLost refuses a record that would keep a manifest of which it is not clear what its hash
+// should be, or what it follows: what is below it may be gone as well, and would be void.
 func (s *standing) checkLost(what *amendment) error {
 	for i := range what.kept {
 		n := what.kept[i].Sequence
-		if m := s.find(n); m != nil && m.lost {
+		m := s.find(n)
+		if m != nil && m.told == nil && m.err != nil && !m.known && n > 1 && s.find(n-1) == nil && !s.record.Lacks(n-1) {
+			return fmt.Errorf("manifest %d cannot be read, so that nobody knows whether there is a snapshot %d, whose manifest would be gone, and no record of the ledger can be written: mend it (strongroom verify --repair), or give it up (strongroom prune --forget %d): %w", n, n-1, n, m.err)
+		}
+		if m != nil && m.lost {
 			return fmt.Errorf("it is not clear what the hash of manifest %d should be, so no record of the ledger can name it: mend it (strongroom verify --repair), or, if it is the newest, make a backup, which goes on from an older one: %w", n, m.err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -163,6 +164,9 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 			continue // it had several problems
 		}
 		fmt.Fprintf(w, "repaired: %s was %s\n", p.Object, map[bool]string{true: "missing", false: "damaged"}[p.What == "missing"])
+		if strings.HasPrefix(p.Object, manifest.LedgerPrefix) {
+			fmt.Fprintln(w, "note: every snapshot is held now, as nobody knows which were: strongroom release those that were not")
+		}
 	}
 	for _, d := range v.Damaged {
 		fmt.Fprintf(w, "note: %s was damaged when it was archived; in snapshots %s\n", d.File, numbers(d.Snapshots))

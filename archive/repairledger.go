@@ -1,0 +1,80 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// WhyRebuilt is why snapshots are held after the ledger's newest record was damaged.
+const WhyRebuilt = "the ledger was damaged, and may have held this one"
+
+// repairLedger writes a new record of the ledger if the newest one is damaged, which nobody
+// has a copy of: each copy has a ledger of its own. By the new one every snapshot is kept whose
+// manifest is there, also those that were void, and all are held: what was held must not go
+// because nobody remembers. Somebody has to say which may go.
+func (v *verification) repairLedger(ctx context.Context) error {
+	n, err := v.greatestRecord(ctx)
+	if err != nil || n == 0 {
+		return err
+	}
+	damage := v.readRecord(ctx, &head{}, n)
+	if !errors.Is(damage, ErrDamaged) || errors.Is(damage, manifest.ErrVersion) {
+		return nil // whatever else is amiss is told by who reads it next
+	}
+	key := manifest.LedgerKey(n)
+	sum, err := v.hash(ctx, key)
+	if err != nil {
+		return err
+	}
+	record, err := v.rebuilt(ctx, manifest.RecordRef{Number: n, SHA256: sum})
+	if err != nil {
+		return fmt.Errorf("%w; it cannot be mended: %w", damage, err)
+	}
+	switch err := v.writeRecord(ctx, record); {
+	case errors.Is(err, errRaced):
+		return nil // somebody else has written one, which counts
+	case err != nil:
+		return err
+	}
+	v.report.Repaired = append(v.report.Repaired, Problem{
+		Object: key, What: "content",
+		Detail: fmt.Sprintf("%v; record %d takes its place, and holds every snapshot: release what was not held", damage, record.Number),
+	})
+	return nil
+}
+
+// rebuilt is a record by which all is kept and held that is there.
+func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (*manifest.Record, error) {
+	s := &standing{head: &head{}}
+	if err := v.readID(ctx, s.head); err != nil && !errors.Is(err, ErrDamaged) {
+		return nil, err
+	}
+	for f, err := range v.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+		if err != nil {
+			return nil, err
+		}
+		s.valid = append(s.valid, member{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object})
+	}
+	slices.Reverse(s.valid)
+	if err := v.readMembers(ctx, s, true); err != nil {
+		return nil, err
+	}
+	r := &manifest.Record{
+		Format: manifest.Format, Archive: s.archiveID(), Number: parent.Number + 1, Parent: &parent,
+		Created: time.Now().UTC(), Why: "verify --repair", Newest: s.newestValid(),
+	}
+	for i := range s.valid {
+		k := s.valid[i].kept
+		k.Held = WhyRebuilt
+		r.Kept = append(r.Kept, k)
+		if m := s.valid[i].m; m != nil && r.Archive == "" {
+			r.Archive = m.Archive
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,92 @@
+package archive_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// The ledger's newest record is damaged: nobody can say which snapshots were held, so that a
+// repair holds all that there are, and nothing is lost until somebody releases it.
+func TestRepairOfTheLedger(t *testing.T) {
+	for what, damage := range map[string]func([]byte) []byte{
+		"garbage": func([]byte) []byte { return []byte("garbage") },
+		"cut":     func(b []byte) []byte { return b[:len(b)/2] },
+		"empty":   func([]byte) []byte { return nil },
+		"zeros":   func(b []byte) []byte { return make([]byte, len(b)) },
+		"altered": func(b []byte) []byte { return bytes.Replace(b, []byte(`"newest":5`), []byte(`"newest":1`), 1) },
+	} {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 5)
+			h.keepLast(3)
+			if _, err := h.archive().Hold(t.Context(), archive.Selector{Sequence: 3}, "the auditors"); err != nil {
+				t.Fatal(err)
+			}
+			h.next()
+			key := manifest.LedgerKey(2)
+			h.store.Damage(key, damage)
+			if _, err := h.archive().Verify(t.Context(), archive.VerifyOptions{}); !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), key) {
+				t.Fatalf("%s: %v", what, err)
+			}
+			r := mustRepair(t, h.store, &archive.RepairFrom{})
+			if len(r.Problems) > 0 || len(r.Repaired) != 1 || r.Repaired[0].Object != key || r.Snapshots != 4 {
+				t.Fatalf("%s: %+v", what, r)
+			}
+			if r := mustRepair(t, h.store, &archive.RepairFrom{}); len(r.Problems)+len(r.Repaired) > 0 {
+				t.Fatalf("%s, again: %+v", what, r)
+			}
+			h.keepLast(1)
+			h.sound(3, 4, 5, 6)
+			for _, s := range mustList(t, h.archive()) {
+				if s.Held != archive.WhyRebuilt {
+					t.Fatalf("%s: snapshot %d is held by %q", what, s.Sequence, s.Held)
+				}
+				if s.Sequence == 3 {
+					continue
+				}
+				if _, err := h.archive().Release(t.Context(), archive.Selector{Sequence: s.Sequence}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.keepLast(1)
+			h.sound(3, 6)
+		})
+	}
+}
+
+// A record of a later version is not damaged, and stays.
+func TestRepairLeavesALaterLedger(t *testing.T) {
+	h := newPruned(t, 2)
+	h.keepLast(1)
+	h.store.Damage(manifest.LedgerKey(1), func(b []byte) []byte { return bytes.Replace(b, []byte("strongroom/1"), []byte("strongroom/2"), 1) })
+	before := h.store.Snapshot()
+	if _, err := h.archive().Verify(t.Context(), archive.VerifyOptions{Repair: &archive.RepairFrom{}}); !errors.Is(err, manifest.ErrVersion) {
+		t.Fatal(err)
+	}
+	if !h.store.Snapshot().Equal(before) {
+		t.Fatal("it was changed")
+	}
+}
+
+// A bit flips in the hash that the ledger has of a snapshot: the snapshot is right, as a copy
+// shows, and the ledger is told so.
+func TestRepairOfAHashInTheLedger(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 4)
+		h.keepLast(3)
+		copied := h.store.Clone()
+		sum := manifest.Sum(h.store.Snapshot().Bytes(manifest.ManifestKey(3))).String()
+		other := sum[:len(sum)-1] + map[bool]string{true: "1", false: "0"}[strings.HasSuffix(sum, "0")]
+		h.store.Damage(manifest.LedgerKey(1), func(b []byte) []byte { return bytes.Replace(b, []byte(sum), []byte(other), 1) })
+		if r := mustRepair(t, h.store, from(h.store.Clone())); len(r.Problems) > 0 || len(r.Repaired) == 0 {
+			t.Fatalf("%+v", r)
+		}
+		h.unchanged(copied.Snapshot(), manifest.LedgerKey(1))
+		h.keepLast(3)
+		h.sound(2, 3, 4)
+	})
+}
