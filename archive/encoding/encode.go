@@ -135,6 +135,9 @@ func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
 	if n := wholeChunks(bound); n <= e.inMemory {
 		return newMemory(ctx, e.memory, e.chunks, n)
 	}
+	if err := e.scratch.apart(e.database, bound); err != nil {
+		return nil, err
+	}
 	return e.scratch.file(ctx, bound)
 }
 
