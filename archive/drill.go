@@ -21,7 +21,8 @@ var ErrDrillFailed = errors.New("the drill failed")
 // DrillOptions says how a drill is made.
 type DrillOptions struct {
 	Scratch string // the directory below which the snapshot is restored; empty: os.TempDir
-	// Check looks at the restored directory; nil: that the content hashes right is enough.
+	// Check looks at the restored directory, and decides. nil: that the content hashes right
+	// is enough, and that no file was damaged when it was archived.
 	Check   func(ctx context.Context, dir string) error
 	Command string // what Check runs, for the proof
 	Tool    string // program name and version, for the proof
@@ -34,6 +35,7 @@ type DrillReport struct {
 	Took     time.Duration // with the check, and without clearing up
 	Restored *RestoreResult
 	Unproven string // why the proof could not be stored
+	Left     string // why the directory could not be removed
 }
 
 // Drill restores a snapshot to a directory of its own, has it checked, stores a proof of
@@ -42,11 +44,16 @@ type DrillReport struct {
 // one in the same place.
 func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOptions) (*DrillReport, error) {
 	r := &DrillReport{Snapshot: m.Sequence, Started: time.Now()}
+	ClearDrills(o.Scratch)
 	dir, err := newDrillDir(o.Scratch)
 	if err != nil {
 		return r, fmt.Errorf("drill: %w", err)
 	}
-	defer dir.remove()
+	defer func() {
+		if err := dir.remove(); err != nil {
+			r.Left = err.Error()
+		}
+	}()
 	failed := a.drill(ctx, m, filepath.Join(dir.path, "restored"), &o, r)
 	r.Took = time.Since(r.Started)
 	if ctx.Err() != nil {
@@ -72,10 +79,13 @@ func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o 
 	if r.Restored, err = a.Restore(ctx, m, to, RestoreOptions{}); err != nil {
 		return err
 	}
-	if o.Check == nil {
-		return nil
+	if o.Check != nil {
+		return o.Check(ctx, to)
 	}
-	return o.Check(ctx, to)
+	if damaged := r.Restored.Damaged; len(damaged) > 0 {
+		return fmt.Errorf("%s (%d such files) was damaged when it was archived, and no check says that the database opens all the same", damaged[0], len(damaged))
+	}
+	return nil
 }
 
 // A drillDir is a directory for one drill. Who lives holds a lock on a file in it.
@@ -90,7 +100,6 @@ func newDrillDir(scratch string) (*drillDir, error) {
 	if scratch == "" {
 		scratch = os.TempDir()
 	}
-	removeDeadDrills(scratch)
 	path, err := os.MkdirTemp(scratch, drillPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("making a directory to restore to: %w", err)
@@ -100,17 +109,26 @@ func newDrillDir(scratch string) (*drillDir, error) {
 		err = unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if err != nil {
-		d.remove()
-		return nil, fmt.Errorf("locking the directory to restore to: %w", err)
+		return nil, fmt.Errorf("locking the directory to restore to: %w", errors.Join(err, d.remove()))
 	}
 	return d, nil
 }
 
-func (d *drillDir) remove() {
+func (d *drillDir) remove() error {
 	if d.lock != nil {
 		defer d.lock.Close()
 	}
-	os.RemoveAll(d.path)
+	return os.RemoveAll(d.path)
+}
+
+// ClearDrills removes what drills left below a directory (empty: os.TempDir) that were
+// killed. Drill does so before it begins; a service that makes one a week does well to do
+// it when it starts, as a whole snapshot may lie there. What others hold, it leaves alone.
+func ClearDrills(scratch string) {
+	if scratch == "" {
+		scratch = os.TempDir()
+	}
+	removeDeadDrills(scratch)
 }
 
 // removeDeadDrills removes the directories that nobody holds. One that is a moment old may

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
@@ -100,6 +102,50 @@ func TestDrillAfterAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	emptied(t, scratch)
+}
+
+// Without a check of its own, a drill fails of a snapshot with a file that was damaged when
+// it was archived, and names it; with one, that decides.
+func TestDrillOfADamagedSnapshot(t *testing.T) {
+	db := newJELog(t, 1)
+	db.fill(3)
+	db.rewrite(1, func(b []byte) { b[len(b)-1] ^= 1 })
+	a, scratch := archive.New(storetest.Memory(t), archive.Options{}), t.TempDir()
+	if res := db.backup(a, source.LayoutOptions{}); len(res.Damaged) != 1 {
+		t.Fatalf("%+v", res)
+	}
+	m := newest(t, a)
+	r, err := a.Drill(t.Context(), m, archive.DrillOptions{Scratch: scratch})
+	if !errors.Is(err, archive.ErrDrillFailed) || !strings.Contains(err.Error(), r.Restored.Damaged[0]) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if p, err := a.LatestProof(t.Context(), manifest.ProofDrill); err != nil || p.Outcome != manifest.OutcomeFailed {
+		t.Errorf("%+v, %v", p, err)
+	}
+	content := func(context.Context, string) error { return nil }
+	if _, err := a.Drill(t.Context(), m, archive.DrillOptions{Scratch: scratch, Check: content}); err != nil {
+		t.Error(err)
+	}
+	emptied(t, scratch)
+}
+
+// What cannot be cleared away is said.
+func TestDrillThatCannotClearUp(t *testing.T) {
+	a := archive.New(storetest.Memory(t), archive.Options{})
+	mustBackup(t, a, newDatabase(t, t.TempDir(), 3))
+	var mount string
+	check := func(_ context.Context, dir string) error {
+		mount = dir
+		return unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k")
+	}
+	r, err := a.Drill(t.Context(), newest(t, a), archive.DrillOptions{Scratch: t.TempDir(), Check: check})
+	if err != nil {
+		t.Skipf("mounting needs root: %v", err)
+	}
+	defer unix.Unmount(mount, 0)
+	if !strings.Contains(r.Left, "busy") {
+		t.Errorf("%+v", r)
+	}
 }
 
 // A real JE opens what a drill restored and finds every record. Of a snapshot whose log

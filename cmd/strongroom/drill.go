@@ -24,8 +24,9 @@ func (a *app) drillCommand() *cobra.Command {
 		Short: "Restore a snapshot on trial, and run your own check of it",
 		Long: `Restore a snapshot to a scratch directory, run a command against it, record in the archive
 how that went, and clear up. The command is that of the configuration or of --command, with
-{dir} for the restored directory; it fails the drill by any exit code but 0. Exit code 3
-when the drill failed.`,
+{dir} for the restored directory; it fails the drill by any exit code but 0. Without a
+command a file that was damaged when it was archived fails it. Exit code 3 when the drill
+failed.`,
 		Args: exactArgs(1, "drill ARCHIVE[@S]"),
 		RunE: func(c *cobra.Command, args []string) error { return a.drill(c.Context(), args[0], which, given) },
 	}
@@ -69,6 +70,12 @@ func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err
 	stop()
 	if r.Unproven != "" {
 		a.log.Warn("how the drill went is not recorded in the archive", "archive", from.name, "error", r.Unproven)
+	}
+	if r.Left != "" {
+		a.log.Warn("what was restored could not be removed", "archive", from.name, "error", r.Left)
+	}
+	if r.Restored != nil && len(r.Restored.Damaged) > 0 {
+		a.log.Warn("files of this snapshot were damaged when they were archived", "archive", from.name, "files", r.Restored.Damaged)
 	}
 	if failed != nil && r.Restored == nil {
 		return failed

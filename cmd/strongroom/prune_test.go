@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,4 +100,19 @@ func TestServicePrunesAndDrills(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(scratch, "strongroom-drill-*")); err != nil || len(left) > 0 {
 		t.Errorf("%v is left: %v", left, err)
 	}
+}
+
+// What a drill left that was killed with the service does not lie there until the next one.
+func TestServiceClearsAfterAKilledDrill(t *testing.T) {
+	dir, scratch := t.TempDir(), t.TempDir()
+	logDir(t, dir, 0, 2, 1000)
+	dead, old := filepath.Join(scratch, "strongroom-drill-dead"), time.Now().Add(-time.Hour)
+	if err := errors.Join(os.MkdirAll(filepath.Join(dead, "restored.strongroom-partial"), 0o700), os.WriteFile(filepath.Join(dead, "lock"), nil, 0o600), os.Chtimes(dead, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "archives:\n"+inDir("orders", dir, filepath.Join(t.TempDir(), "archive"), `    schedule: "@every 1h"
+    drill: {schedule: "@weekly", scratch: `+scratch+`}
+`))
+	s.until("it to be gone", func() bool { _, err := os.Stat(dead); return errors.Is(err, os.ErrNotExist) })
+	s.stop()
 }

@@ -25,7 +25,10 @@ func (k *keeper) drillJob(one *config.Archive) service.Job {
 		Jitter:   one.Jitter,
 		Run:      func(ctx context.Context) (service.Result, error) { return k.drill(ctx, d) },
 		// Never drilled counts as just drilled, as with verify.
-		Last:    func(context.Context) (time.Time, error) { return k.drilled(), nil },
+		Last: func(context.Context) (time.Time, error) {
+			archive.ClearDrills(d.Scratch) // of a service that was killed in the middle of one
+			return k.drilled(), nil
+		},
 		Retired: k.retired,
 	}
 }
@@ -55,6 +58,12 @@ func (k *keeper) drill(ctx context.Context, d config.Drill) (service.Result, err
 	}
 	if r.Unproven != "" {
 		k.d.o.Log.Warn("how this drill went is not kept in the archive", "archive", k.name, "error", r.Unproven)
+	}
+	if r.Left != "" {
+		k.d.o.Log.Warn("what a drill restored could not be removed", "archive", k.name, "error", r.Left)
+	}
+	if r.Restored != nil && len(r.Restored.Damaged) > 0 {
+		k.d.o.Log.Warn("files of this snapshot were damaged when they were archived", "archive", k.name, "snapshot", r.Snapshot, "files", r.Restored.Damaged)
 	}
 	last := web.Drill{At: r.Started.Round(0), Snapshot: r.Snapshot, Duration: r.Took}
 	said := fmt.Sprintf("snapshot %d was restored on trial", r.Snapshot)
