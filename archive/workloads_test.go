@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -38,7 +39,10 @@ func (c *traffic) Get(ctx context.Context, key string, offset, length int64) (io
 }
 
 // manyFiles is a source of small files, each with content of its own, and of large ones.
-type manyFiles struct{ small, large int }
+type manyFiles struct {
+	small, large int
+	size         int64 // of a large one; 0: largeFile
+}
 
 const largeFile = 10 << 20
 
@@ -52,6 +56,7 @@ func (s *manyFiles) Layout() source.Layout {
 
 func (s *manyFiles) Capture(context.Context, func(source.File) bool) (*source.Capture, error) {
 	then := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	size := cmp.Or(s.size, largeFile)
 	var files []source.File
 	for i := range s.small {
 		f := source.File{Name: fmt.Sprintf("%08d.log", i), Modified: then}
@@ -59,12 +64,12 @@ func (s *manyFiles) Capture(context.Context, func(source.File) bool) (*source.Ca
 		files = append(files, f)
 	}
 	for i := range s.large {
-		files = append(files, source.File{Name: fmt.Sprintf("9%07d.log", i), Modified: then, Size: largeFile})
+		files = append(files, source.File{Name: fmt.Sprintf("9%07d.log", i), Modified: then, Size: size})
 	}
 	return source.NewCapture(files, then.Add(time.Hour), func(f source.File) (source.Content, error) {
 		content := []byte(f.Name)
-		if f.Size == largeFile {
-			content = bytes.Repeat(content, largeFile/len(content)+1)[:largeFile]
+		if f.Size == size {
+			content = bytes.Repeat(content, int(size)/len(content)+1)[:size]
 		}
 		return still{bytes.NewReader(content)}, nil
 	}), nil
