@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +87,30 @@ func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o 
 		return fmt.Errorf("%s (%d such files) was damaged when it was archived, and no check says that the database opens all the same", damaged[0], len(damaged))
 	}
 	return nil
+}
+
+// Drills gives the proof of the last drill, and of the last that went well, wherever they
+// were made; nil where there is none.
+func (a *Archive) Drills(ctx context.Context) (last, proven *manifest.Proof, err error) {
+	all, err := a.proofs(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, o := range slices.Backward(all[manifest.ProofDrill]) {
+		p, err := a.readProof(ctx, o.Key, manifest.ProofDrill)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case p == nil:
+			continue
+		case last == nil:
+			last = p
+		}
+		if p.Outcome == manifest.OutcomeOK {
+			return last, p, nil
+		}
+	}
+	return last, nil, nil
 }
 
 // A drillDir is a directory for one drill. Who lives holds a lock on a file in it.

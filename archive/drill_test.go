@@ -62,6 +62,9 @@ func drills(t *testing.T) {
 	if p, err := a.LatestProof(t.Context(), manifest.ProofDrill); err != nil || p.Outcome != manifest.OutcomeFailed || !strings.Contains(p.Why, "no such table") {
 		t.Fatalf("%+v, %v", p, err)
 	}
+	if last, proven, err := a.Drills(t.Context()); err != nil || last.Outcome != manifest.OutcomeFailed || proven.Outcome != manifest.OutcomeOK {
+		t.Fatalf("%+v, %+v, %v", last, proven, err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	bad.Check = func(context.Context, string) error { cancel(); return ctx.Err() }
 	if _, err := a.Drill(ctx, m, bad); errors.Is(err, archive.ErrDrillFailed) || !errors.Is(err, context.Canceled) {

@@ -48,13 +48,13 @@ func NewDecoder(identities ...age.Identity) *Decoder {
 func (d *Decoder) Opens() bool { return len(d.identities) > 0 }
 
 // Match tells, without reading anything, whether one of the identities is of these
-// recipients: otherwise it is ErrNoIdentity. Identities that do not tell their public key
-// may be anybody's.
+// recipients: otherwise it is ErrNoIdentity, which does not name them, as a caller who has
+// them says what they are of. Identities that do not tell their public key may be anybody's.
 func (d *Decoder) Match(recipients []string) error {
 	if len(d.own) < len(d.identities) || slices.ContainsFunc(d.own, func(key string) bool { return slices.Contains(recipients, key) }) {
 		return nil
 	}
-	return (&reader{d: d, recipients: recipients}).noIdentity()
+	return (&reader{d: d}).noIdentity()
 }
 
 // HeadSize is how many bytes CanOpen reads at the most.

@@ -116,3 +116,24 @@ func TestServiceClearsAfterAKilledDrill(t *testing.T) {
 	s.until("it to be gone", func() bool { _, err := os.Stat(dead); return errors.Is(err, os.ErrNotExist) })
 	s.stop()
 }
+
+// A drill by hand, or on another host, is shown as well: it is in the archive.
+func TestServiceShowsDrillsOfOthers(t *testing.T) {
+	dir, to := t.TempDir(), filepath.Join(t.TempDir(), "archive")
+	logDir(t, dir, 0, 2, 1000)
+	succeed(t, "backup", "--source", dir, "file://"+to)
+	succeed(t, "drill", "file://"+to)
+	s := serve(t, "archives:\n"+inDir("orders", dir, to, `    schedule: "@every 1h"
+    verify: {schedule: "@every 1s"}
+`))
+	proven := func() float64 { return s.metric("proven_restore_timestamp_seconds", `archive="orders"`) }
+	s.until("the drill before the start", func() bool { return proven() > 0 })
+	first := proven()
+	succeed(t, "drill", "file://"+to)
+	s.until("the drill after it", func() bool { return proven() > first })
+	if d := program(t, "drill", "--command", "false", "file://"+to); finish(t, d).code != 3 {
+		t.Fatal("it went well")
+	}
+	s.until("the drill that failed", func() bool { return s.archive("orders").State == "damaged" })
+	s.stop()
+}

@@ -71,17 +71,47 @@ func (k *keeper) drill(ctx context.Context, d config.Drill) (service.Result, err
 		last.Error, said = err.Error(), "a drill was made"
 		k.d.o.Log.Error("the drill failed: the newest snapshot could not be restored, or did not stand the command", "archive", k.name, "snapshot", r.Snapshot, "error", err)
 	}
+	k.keepDrill(func(d *drills) {
+		d.Last = last
+		if err == nil {
+			d.Proven = last.At
+		}
+	})
+	return service.Result{Said: said}, nil
+}
+
+// keepDrill notes how a drill went.
+func (k *keeper) keepDrill(note func(*drills)) {
 	k.mu.Lock()
-	k.known.drills.Last = last
-	if err == nil {
-		k.known.drills.Proven = last.At
-	}
+	was := k.known.drills
+	note(&k.known.drills)
 	drills := k.known.drills
 	k.mu.Unlock()
+	if drills == was {
+		return
+	}
 	if err := writeDrills(k.d.drillFile(k.name), k.one.Destination, &drills); err != nil {
 		k.d.o.Log.Warn("how this drill went is not remembered after a restart", "archive", k.name, "error", err)
 	}
-	return service.Result{Said: said}, nil
+}
+
+// drilledElsewhere takes note of drills that were made by hand, or on another host, where an
+// identity may be that this one must not have: the archive keeps how they went.
+func (k *keeper) drilledElsewhere(ctx context.Context, to *Archive) {
+	last, proven, err := to.Drills(ctx)
+	if err != nil {
+		k.d.o.Log.Warn("how drills went that were made elsewhere is not known", "archive", k.name, "error", err)
+		return
+	}
+	k.keepDrill(func(d *drills) {
+		// Of its own a service knows the time more finely than a proof has it.
+		if last != nil && last.Created.After(d.Last.At) {
+			d.Last = web.Drill{At: last.Created, Snapshot: last.Snapshot, Duration: time.Duration(last.DurationMS) * time.Millisecond, Error: last.Why}
+		}
+		if proven != nil && proven.Created.After(d.Proven) {
+			d.Proven = proven.Created
+		}
+	})
 }
 
 // drills is what is known of them.
