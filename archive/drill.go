@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // ErrDrillFailed says that a snapshot could not be restored on trial, or what was restored did not
@@ -27,6 +28,9 @@ type DrillOptions struct {
 	Check   func(ctx context.Context, dir string) error
 	Command string // what Check runs, for the proof
 	Tool    string // program name and version, for the proof
+	// Database is the directory of a database on this host: on its disk a drill begins only
+	// if source.MinFree bytes stay free. Empty: there is none.
+	Database string
 }
 
 // DrillReport is how a drill went.
@@ -45,7 +49,13 @@ type DrillReport struct {
 // one in the same place.
 func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOptions) (*DrillReport, error) {
 	r := &DrillReport{Snapshot: m.Sequence, Started: time.Now()}
-	ClearDrills(o.Scratch)
+	if o.Scratch == "" {
+		o.Scratch = os.TempDir()
+	}
+	removeDeadDrills(o.Scratch)
+	if err := spareDatabase(o.Database, o.Scratch, m.Counts.Bytes); err != nil {
+		return r, fmt.Errorf("drill: %w", err)
+	}
 	dir, err := newDrillDir(o.Scratch)
 	if err != nil {
 		return r, fmt.Errorf("drill: %w", err)
@@ -89,6 +99,19 @@ func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o 
 	return nil
 }
 
+// spareDatabase refuses to take the space that a database needs.
+func spareDatabase(database, scratch string, need int64) error {
+	var a, b unix.Stat_t
+	if database == "" || unix.Stat(scratch, &a) != nil || unix.Stat(database, &b) != nil || a.Dev != b.Dev {
+		return nil
+	}
+	if free := freeAt(scratch); free >= 0 && free-need < source.MinFree {
+		return fmt.Errorf("%w: the snapshot takes %d MiB, and %s, on the disk of the database in %s, has %d MiB free, of which %d stay free; name a scratch directory on another disk",
+			ErrNoSpace, (need+1<<20-1)>>20, scratch, database, free>>20, source.MinFree>>20)
+	}
+	return nil
+}
+
 // Drills gives the proof of the last drill, and of the last that went well, wherever they
 // were made; nil where there is none.
 func (a *Archive) Drills(ctx context.Context) (last, proven *manifest.Proof, err error) {
@@ -122,9 +145,6 @@ type drillDir struct {
 const drillPrefix = "strongroom-drill-"
 
 func newDrillDir(scratch string) (*drillDir, error) {
-	if scratch == "" {
-		scratch = os.TempDir()
-	}
 	path, err := os.MkdirTemp(scratch, drillPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("making a directory to restore to: %w", err)

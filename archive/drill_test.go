@@ -132,6 +132,29 @@ func TestDrillOfADamagedSnapshot(t *testing.T) {
 	emptied(t, scratch)
 }
 
+// On the disk of the database a drill begins only if enough stays free for that.
+func TestDrillSparesTheDatabase(t *testing.T) {
+	mount := filepath.Join(t.TempDir(), "small")
+	mkdir(t, mount)
+	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=257m"); err != nil {
+		t.Skipf("mounting a small file system needs root: %v", err)
+	}
+	defer unix.Unmount(mount, 0)
+	dir := filepath.Join(mount, "db")
+	mkdir(t, dir)
+	db := newDatabase(t, dir, 3)
+	db.fill(2, 1<<20)
+	a := archive.New(storetest.Memory(t), archive.Options{})
+	mustBackup(t, a, db)
+	m := newest(t, a)
+	for database, refused := range map[string]bool{dir: true, t.TempDir(): false, "": false} {
+		_, err := a.Drill(t.Context(), m, archive.DrillOptions{Scratch: mount, Database: database})
+		if errors.Is(err, archive.ErrNoSpace) != refused || errors.Is(err, archive.ErrDrillFailed) || err != nil && !refused {
+			t.Errorf("database in %q: %v", database, err)
+		}
+	}
+}
+
 // What cannot be cleared away is said.
 func TestDrillThatCannotClearUp(t *testing.T) {
 	a := archive.New(storetest.Memory(t), archive.Options{})
