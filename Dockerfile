@@ -4,7 +4,8 @@
 #   docker run --rm --read-only strongroom version
 #
 # It runs as user 65532 and works with a read-only root. It writes only to the state
-# directory, to the target of a restore, and "strongroom cat" to /tmp.
+# directory, to the target of a restore, and to /tmp: "strongroom cat", drills, and log files
+# over 32 MiB that are compressed or encrypted. Mount a volume there for these.
 #
 # There is no HEALTHCHECK: the service ends when it cannot go on, and a destination that is
 # away for a while is no reason to start it again.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -57,7 +59,8 @@ func archived(ctx context.Context, m *manifest.Manifest, bad badObjects, dir, fi
 	case e.Damaged():
 		return fmt.Sprintf("it was damaged when it was archived with snapshot %d", m.Sequence)
 	}
-	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(name)))
+	// Without O_NONBLOCK a pipe in its place would have to be written to first.
+	f, err := os.OpenFile(filepath.Join(dir, filepath.FromSlash(name)), os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return "it cannot be read: " + reason(err)
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -52,7 +50,7 @@ func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, e
 	c := &copyRun{
 		from: from.afresh(), to: to.afresh(), o: &o,
 		report: &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}},
-		memory: semaphore.NewWeighted(copyMemory), scratch: semaphore.NewWeighted(scratchFiles),
+		room:   newCopyRoom(o.Scratch),
 		looked: map[int64]bool{}, passed: map[int64]bool{}, bad: map[string]*lostError{},
 	}
 	if err := c.run(ctx); err != nil {
@@ -67,8 +65,7 @@ type copyRun struct {
 	from, to *Archive
 	o        *CopyOptions
 	report   *CopyReport
-	memory   *semaphore.Weighted // bytes of objects on their way
-	scratch  *semaphore.Weighted // scratch files
+	room     *copyRoom
 
 	ledger *manifest.Record    // of the source, as it was read last
 	begun  bool                // archive.json and the histories were compared

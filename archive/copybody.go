@@ -43,7 +43,7 @@ func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*copyContent, error
 		}
 		o.sums.Size = is.Size
 	}
-	to, content, err := c.room(ctx, o.sums.Size)
+	to, content, err := c.room.take(ctx, o.sums.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +54,21 @@ func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*copyContent, error
 	return content, nil
 }
 
-// room waits for a place for so many bytes: to is what they are written to, in order.
-func (c *copyRun) room(ctx context.Context, size int64) (to io.WriterAt, content *copyContent, err error) {
+// A copyRoom is where objects lie on their way from one archive to another. It bounds what
+// all of them take together.
+type copyRoom struct {
+	memory  *semaphore.Weighted // bytes of objects
+	scratch *semaphore.Weighted // files
+	dir     string              // of the files; empty: the system's
+}
+
+func newCopyRoom(dir string) *copyRoom {
+	return &copyRoom{memory: semaphore.NewWeighted(copyMemory), scratch: semaphore.NewWeighted(scratchFiles), dir: dir}
+}
+
+// take waits for a place for so many bytes: to is what they are written to, in order. Who
+// has one gives it back before it waits for another.
+func (c *copyRoom) take(ctx context.Context, size int64) (to io.WriterAt, content *copyContent, err error) {
 	if size <= copyInMemory {
 		if err := take(ctx, c.memory, size); err != nil {
 			return nil, nil, err
@@ -66,7 +79,7 @@ func (c *copyRun) room(ctx context.Context, size int64) (to io.WriterAt, content
 	if err := take(ctx, c.scratch, 1); err != nil {
 		return nil, nil, err
 	}
-	dir := c.o.Scratch
+	dir := c.dir
 	if dir == "" {
 		dir = os.TempDir()
 	}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // ErrDrillFailed says that a snapshot could not be restored on trial, or what was restored did not
@@ -21,10 +23,14 @@ var ErrDrillFailed = errors.New("the drill failed")
 // DrillOptions says how a drill is made.
 type DrillOptions struct {
 	Scratch string // the directory below which the snapshot is restored; empty: os.TempDir
-	// Check looks at the restored directory; nil: that the content hashes right is enough.
+	// Check looks at the restored directory, and decides. nil: that the content hashes right
+	// is enough, and that no file was damaged when it was archived.
 	Check   func(ctx context.Context, dir string) error
 	Command string // what Check runs, for the proof
 	Tool    string // program name and version, for the proof
+	// Database is the directory of a database on this host: on its disk a drill begins only
+	// if source.MinFree bytes stay free. Empty: there is none.
+	Database string
 }
 
 // DrillReport is how a drill went.
@@ -34,6 +40,7 @@ type DrillReport struct {
 	Took     time.Duration // with the check, and without clearing up
 	Restored *RestoreResult
 	Unproven string // why the proof could not be stored
+	Left     string // why the directory could not be removed
 }
 
 // Drill restores a snapshot to a directory of its own, has it checked, stores a proof of
@@ -42,11 +49,22 @@ type DrillReport struct {
 // one in the same place.
 func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOptions) (*DrillReport, error) {
 	r := &DrillReport{Snapshot: m.Sequence, Started: time.Now()}
+	if o.Scratch == "" {
+		o.Scratch = os.TempDir()
+	}
+	removeDeadDrills(o.Scratch)
+	if err := spareDatabase(o.Database, o.Scratch, m.Counts.Bytes); err != nil {
+		return r, fmt.Errorf("drill: %w", err)
+	}
 	dir, err := newDrillDir(o.Scratch)
 	if err != nil {
 		return r, fmt.Errorf("drill: %w", err)
 	}
-	defer dir.remove()
+	defer func() {
+		if err := dir.remove(); err != nil {
+			r.Left = err.Error()
+		}
+	}()
 	failed := a.drill(ctx, m, filepath.Join(dir.path, "restored"), &o, r)
 	r.Took = time.Since(r.Started)
 	if ctx.Err() != nil {
@@ -72,10 +90,50 @@ func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o 
 	if r.Restored, err = a.Restore(ctx, m, to, RestoreOptions{}); err != nil {
 		return err
 	}
-	if o.Check == nil {
+	if o.Check != nil {
+		return o.Check(ctx, to)
+	}
+	if damaged := r.Restored.Damaged; len(damaged) > 0 {
+		return fmt.Errorf("%s (%d such files) was damaged when it was archived, and no check says that the database opens all the same", damaged[0], len(damaged))
+	}
+	return nil
+}
+
+// spareDatabase refuses to take the space that a database needs.
+func spareDatabase(database, scratch string, need int64) error {
+	var a, b unix.Stat_t
+	if database == "" || unix.Stat(scratch, &a) != nil || unix.Stat(database, &b) != nil || a.Dev != b.Dev {
 		return nil
 	}
-	return o.Check(ctx, to)
+	if free := freeAt(scratch); free >= 0 && free-need < source.MinFree {
+		return fmt.Errorf("%w: the snapshot takes %d MiB, and %s, on the disk of the database in %s, has %d MiB free, of which %d stay free; name a scratch directory on another disk",
+			ErrNoSpace, (need+1<<20-1)>>20, scratch, database, free>>20, source.MinFree>>20)
+	}
+	return nil
+}
+
+// Drills gives the proof of the last drill, and of the last that went well, wherever they
+// were made; nil where there is none.
+func (a *Archive) Drills(ctx context.Context) (last, proven *manifest.Proof, err error) {
+	all, err := a.proofs(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, o := range slices.Backward(all[manifest.ProofDrill]) {
+		p, err := a.readProof(ctx, o.Key, manifest.ProofDrill)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case p == nil:
+			continue
+		case last == nil:
+			last = p
+		}
+		if p.Outcome == manifest.OutcomeOK {
+			return last, p, nil
+		}
+	}
+	return last, nil, nil
 }
 
 // A drillDir is a directory for one drill. Who lives holds a lock on a file in it.
@@ -87,10 +145,6 @@ type drillDir struct {
 const drillPrefix = "strongroom-drill-"
 
 func newDrillDir(scratch string) (*drillDir, error) {
-	if scratch == "" {
-		scratch = os.TempDir()
-	}
-	removeDeadDrills(scratch)
 	path, err := os.MkdirTemp(scratch, drillPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("making a directory to restore to: %w", err)
@@ -100,17 +154,26 @@ func newDrillDir(scratch string) (*drillDir, error) {
 		err = unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if err != nil {
-		d.remove()
-		return nil, fmt.Errorf("locking the directory to restore to: %w", err)
+		return nil, fmt.Errorf("locking the directory to restore to: %w", errors.Join(err, d.remove()))
 	}
 	return d, nil
 }
 
-func (d *drillDir) remove() {
+func (d *drillDir) remove() error {
 	if d.lock != nil {
 		defer d.lock.Close()
 	}
-	os.RemoveAll(d.path)
+	return os.RemoveAll(d.path)
+}
+
+// ClearDrills removes what drills left below a directory (empty: os.TempDir) that were
+// killed. Drill does so before it begins; a service that makes one a week does well to do
+// it when it starts, as a whole snapshot may lie there. What others hold, it leaves alone.
+func ClearDrills(scratch string) {
+	if scratch == "" {
+		scratch = os.TempDir()
+	}
+	removeDeadDrills(scratch)
 }
 
 // removeDeadDrills removes the directories that nobody holds. One that is a moment old may

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
@@ -60,6 +62,9 @@ func drills(t *testing.T) {
 	if p, err := a.LatestProof(t.Context(), manifest.ProofDrill); err != nil || p.Outcome != manifest.OutcomeFailed || !strings.Contains(p.Why, "no such table") {
 		t.Fatalf("%+v, %v", p, err)
 	}
+	if last, proven, err := a.Drills(t.Context()); err != nil || last.Outcome != manifest.OutcomeFailed || proven.Outcome != manifest.OutcomeOK {
+		t.Fatalf("%+v, %+v, %v", last, proven, err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	bad.Check = func(context.Context, string) error { cancel(); return ctx.Err() }
 	if _, err := a.Drill(ctx, m, bad); errors.Is(err, archive.ErrDrillFailed) || !errors.Is(err, context.Canceled) {
@@ -100,6 +105,73 @@ func TestDrillAfterAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	emptied(t, scratch)
+}
+
+// Without a check of its own, a drill fails of a snapshot with a file that was damaged when
+// it was archived, and names it; with one, that decides.
+func TestDrillOfADamagedSnapshot(t *testing.T) {
+	db := newJELog(t, 1)
+	db.fill(3)
+	db.rewrite(1, func(b []byte) { b[len(b)-1] ^= 1 })
+	a, scratch := archive.New(storetest.Memory(t), archive.Options{}), t.TempDir()
+	if res := db.backup(a, source.LayoutOptions{}); len(res.Damaged) != 1 {
+		t.Fatalf("%+v", res)
+	}
+	m := newest(t, a)
+	r, err := a.Drill(t.Context(), m, archive.DrillOptions{Scratch: scratch})
+	if !errors.Is(err, archive.ErrDrillFailed) || !strings.Contains(err.Error(), r.Restored.Damaged[0]) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if p, err := a.LatestProof(t.Context(), manifest.ProofDrill); err != nil || p.Outcome != manifest.OutcomeFailed {
+		t.Errorf("%+v, %v", p, err)
+	}
+	content := func(context.Context, string) error { return nil }
+	if _, err := a.Drill(t.Context(), m, archive.DrillOptions{Scratch: scratch, Check: content}); err != nil {
+		t.Error(err)
+	}
+	emptied(t, scratch)
+}
+
+// On the disk of the database a drill begins only if enough stays free for that.
+func TestDrillSparesTheDatabase(t *testing.T) {
+	mount := filepath.Join(t.TempDir(), "small")
+	mkdir(t, mount)
+	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=257m"); err != nil {
+		t.Skipf("mounting a small file system needs root: %v", err)
+	}
+	defer unix.Unmount(mount, 0)
+	dir := filepath.Join(mount, "db")
+	mkdir(t, dir)
+	db := newDatabase(t, dir, 3)
+	db.fill(2, 1<<20)
+	a := archive.New(storetest.Memory(t), archive.Options{})
+	mustBackup(t, a, db)
+	m := newest(t, a)
+	for database, refused := range map[string]bool{dir: true, t.TempDir(): false, "": false} {
+		_, err := a.Drill(t.Context(), m, archive.DrillOptions{Scratch: mount, Database: database})
+		if errors.Is(err, archive.ErrNoSpace) != refused || errors.Is(err, archive.ErrDrillFailed) || err != nil && !refused {
+			t.Errorf("database in %q: %v", database, err)
+		}
+	}
+}
+
+// What cannot be cleared away is said.
+func TestDrillThatCannotClearUp(t *testing.T) {
+	a := archive.New(storetest.Memory(t), archive.Options{})
+	mustBackup(t, a, newDatabase(t, t.TempDir(), 3))
+	var mount string
+	check := func(_ context.Context, dir string) error {
+		mount = dir
+		return unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k")
+	}
+	r, err := a.Drill(t.Context(), newest(t, a), archive.DrillOptions{Scratch: t.TempDir(), Check: check})
+	if err != nil {
+		t.Skipf("mounting needs root: %v", err)
+	}
+	defer unix.Unmount(mount, 0)
+	if !strings.Contains(r.Left, "busy") {
+		t.Errorf("%+v", r)
+	}
 }
 
 // A real JE opens what a drill restored and finds every record. Of a snapshot whose log

@@ -138,8 +138,38 @@ func asDamage(err error) error {
 }
 
 // canOpen looks whether the identities open what files are encrypted to, before anything is
-// done that would be in vain: by the smallest part for each set of recipients.
-func (a *Archive) canOpen(ctx context.Context, files []manifest.File) error {
+// done that would be in vain: by whom the manifest names and, unless nothing is to be read
+// yet, by the header of the smallest part for each set of recipients.
+func (a *Archive) canOpen(ctx context.Context, m *manifest.Manifest, files []manifest.File, read bool) error {
+	smallest := smallestEncrypted(files)
+	if len(smallest) > 0 && len(m.Recipients) > 0 {
+		if err := a.decoder.Match(m.Recipients); err != nil {
+			return err
+		}
+	}
+	if !read {
+		return nil
+	}
+	for _, p := range smallest {
+		if err := a.canOpenPart(ctx, p); errors.Is(err, ErrNoIdentity) {
+			return fmt.Errorf("%s: %w", p.Object, err)
+		}
+	}
+	return nil
+}
+
+func (a *Archive) canOpenPart(ctx context.Context, p *manifest.Part) error {
+	head := &resumed{ctx: ctx, a: a, key: p.Object, offset: offsetOf(p), left: min(p.Stored.Size, encoding.HeadSize)}
+	defer head.close()
+	err := a.decoder.CanOpen(head)
+	if errors.Is(err, ErrNoIdentity) && a.checkSealed(ctx, p) != nil {
+		return nil // a damaged header is for nobody: that is told when it is read
+	}
+	return err
+}
+
+// smallestEncrypted gives the smallest part for each set of recipients.
+func smallestEncrypted(files []manifest.File) map[string]*manifest.Part {
 	smallest := map[string]*manifest.Part{}
 	for i := range files {
 		for j := range files[i].Parts {
@@ -156,13 +186,7 @@ func (a *Archive) canOpen(ctx context.Context, files []manifest.File) error {
 			}
 		}
 	}
-	for _, p := range smallest {
-		err := a.fetchPart(ctx, p, io.Discard, func() error { return nil })
-		if errors.Is(err, ErrNoIdentity) {
-			return err
-		}
-	}
-	return nil
+	return smallest
 }
 
 func encrypted(how string) bool { return how == manifest.Age || how == manifest.ZstdAge }

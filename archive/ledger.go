@@ -149,8 +149,8 @@ func (a *Archive) judge(ctx context.Context, read []Snapshot, h *head) ([]Snapsh
 // damaged, it may have been pruned meanwhile, which is something else.
 func (a *Archive) explain(ctx context.Context, m *manifest.Manifest, err error) error {
 	sequence := m.Sequence
-	if errors.Is(err, ErrNoIdentity) && len(m.Recipients) > 0 {
-		return fmt.Errorf("snapshot %d is encrypted to %s: %w", sequence, strings.Join(m.Recipients[:min(len(m.Recipients), 20)], ", "), err)
+	if errors.Is(err, ErrNoIdentity) {
+		return encryptedTo(sequence, m.Recipients, err)
 	}
 	if !errors.Is(err, ErrDamaged) || ctx.Err() != nil {
 		return err
@@ -159,6 +159,14 @@ func (a *Archive) explain(ctx context.Context, m *manifest.Manifest, err error) 
 		return err
 	}
 	return fmt.Errorf("snapshot %d was pruned meanwhile: %w (%v)", sequence, ErrNoSnapshot, err) //nolint:errorlint // it is no damage
+}
+
+// encryptedTo says whose identity a snapshot takes.
+func encryptedTo(sequence int64, recipients []string, err error) error {
+	if len(recipients) == 0 {
+		return err
+	}
+	return fmt.Errorf("snapshot %d is encrypted to %s: %w", sequence, strings.Join(recipients[:min(len(recipients), 20)], ", "), err)
 }
 
 // keeps reports whether a record names just this manifest. Then the word of its child counts

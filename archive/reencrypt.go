@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -26,6 +27,7 @@ func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyRepo
 	if err != nil {
 		return r, err
 	}
+	room := newCopyRoom(o.Scratch)
 	all, err := from.List(ctx, 0)
 	if err != nil {
 		return r, fmt.Errorf("the source: %w", err)
@@ -35,7 +37,7 @@ func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyRepo
 		if n <= done {
 			continue
 		}
-		if err := reencryptOne(ctx, from, to, n, &o, r); err != nil {
+		if err := reencryptOne(ctx, from, to, n, &o, room, r); err != nil {
 			return r, fmt.Errorf("snapshot %d: %w", n, err)
 		}
 	}
@@ -79,7 +81,7 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 	return n, nil
 }
 
-func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOptions, r *CopyReport) error {
+func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOptions, room *copyRoom, r *CopyReport) error {
 	m, err := from.Snapshot(ctx, Selector{Sequence: n})
 	if err != nil {
 		return err
@@ -88,7 +90,7 @@ func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOption
 		r.Snapshots, r.Bytes = append(r.Snapshots, n), r.Bytes+m.Counts.AddedBytes
 		return nil
 	}
-	src, err := newSnapshotSource(from, m, o.Scratch)
+	src, err := newSnapshotSource(from, m, room)
 	if err != nil {
 		return err
 	}
@@ -124,13 +126,13 @@ func holdsTheSame(m, made *manifest.Manifest) error {
 
 // A snapshotSource gives the files of a snapshot as a directory would.
 type snapshotSource struct {
-	from    *Archive
-	m       *manifest.Manifest
-	layout  source.Layout
-	scratch string
+	from   *Archive
+	m      *manifest.Manifest
+	layout source.Layout
+	room   *copyRoom
 }
 
-func newSnapshotSource(from *Archive, m *manifest.Manifest, scratch string) (*snapshotSource, error) {
+func newSnapshotSource(from *Archive, m *manifest.Manifest, room *copyRoom) (*snapshotSource, error) {
 	o := source.LayoutOptions{Name: m.Layout}
 	switch m.Layout {
 	case "files":
@@ -144,7 +146,7 @@ func newSnapshotSource(from *Archive, m *manifest.Manifest, scratch string) (*sn
 	if err != nil {
 		return nil, fmt.Errorf("its layout: %w", err)
 	}
-	return &snapshotSource{from, m, layout, scratch}, nil
+	return &snapshotSource{from, m, layout, room}, nil
 }
 
 // Layout implements Source.
@@ -168,7 +170,7 @@ func (s *snapshotSource) Capture(ctx context.Context, _ func(source.File) bool) 
 		}
 	}
 	return source.NewCapture(files, s.m.Created, func(f source.File) (source.Content, error) {
-		to, content, err := scratchSpace(s.scratch, f.Size)
+		to, content, err := s.room.take(ctx, f.Size)
 		if err != nil {
 			return nil, err
 		}
@@ -176,15 +178,18 @@ func (s *snapshotSource) Capture(ctx context.Context, _ func(source.File) bool) 
 			content.release()
 			return nil, s.from.explain(ctx, s.m, err)
 		}
-		return &fetched{content}, nil
+		return &fetched{content, sync.OnceFunc(content.release)}, nil
 	}), nil
 }
 
 // fetched is the content of a file that was read from an archive: nobody writes to it.
-type fetched struct{ *copyContent }
+type fetched struct {
+	*copyContent
+	giveBack func()
+}
 
 func (f *fetched) Close() error {
-	f.release()
+	f.giveBack()
 	return nil
 }
 

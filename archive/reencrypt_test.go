@@ -10,9 +10,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,5 +165,44 @@ func TestReencryptsAtOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// inFlight lets Gets of log files wait until more than so many are under way at once, and
+// remembers the most that ever were.
+type inFlight struct {
+	archive.Store
+	over int64
+
+	now, most atomic.Int64
+}
+
+func (f *inFlight) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if strings.HasPrefix(key, manifest.DataPrefix) {
+		n := f.now.Add(1)
+		defer f.now.Add(-1)
+		for end := time.Now().Add(200 * time.Millisecond); n <= f.over && time.Now().Before(end); runtime.Gosched() {
+			n = f.now.Load()
+		}
+		for most := f.most.Load(); n > most && !f.most.CompareAndSwap(most, n); most = f.most.Load() {
+		}
+	}
+	return f.Store.Get(ctx, key, offset, length)
+}
+
+// What is on its way is bounded as with a plain copy: 64 MiB in memory, and two scratch files.
+func TestReencryptTakesLittleRoom(t *testing.T) {
+	for size, most := range map[int64]int64{15 << 20: 4, 17 << 20: 2} {
+		from := &inFlight{Store: storetest.Memory(t), over: most}
+		if _, err := archive.New(from, archive.Options{}).Backup(t.Context(), &manyFiles{large: 6, size: size}, options); err != nil {
+			t.Fatal(err)
+		}
+		to := archive.New(storetest.Memory(t), archive.Options{Encoder: encoder(t, encoding.Zstd)})
+		if _, err := archive.Reencrypt(t.Context(), archive.New(from, archive.Options{}), to, archive.CopyOptions{Tool: "test", Scratch: t.TempDir()}); err != nil {
+			t.Fatal(err)
+		}
+		if n := from.most.Load(); n > most {
+			t.Errorf("%d files of %d bytes were on their way at once", n, size)
+		}
 	}
 }

@@ -55,7 +55,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 	if len(files) == 0 && len(o.Include) > 0 {
 		return res, fmt.Errorf("%w: nothing in snapshot %d fits %q", ErrNoFile, m.Sequence, o.Include)
 	}
-	if err := a.canOpen(ctx, files); err != nil {
+	if err := a.canOpen(ctx, m, files, !o.DryRun); err != nil {
 		return res, fmt.Errorf("restore: %w", a.explain(ctx, m, err))
 	}
 	if o.DryRun {
@@ -83,6 +83,9 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 
 func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, files []manifest.File, o *RestoreOptions, res *RestoreResult) error {
 	remove, foreign, err := t.look(m, files, o)
+	if err == nil {
+		err = t.checkSpace(files)
+	}
 	if err == nil {
 		err = t.mark(m, o.Include)
 	}
@@ -125,11 +128,11 @@ func (t *target) look(m *manifest.Manifest, files []manifest.File, o *RestoreOpt
 		return nil, nil, fmt.Errorf("%w: %s holds %s (%d such files), which snapshot %d does not have and which would corrupt the database; choose a new directory, or have them removed (--delete-extra)",
 			ErrOccupied, t.dir, foreign[0], len(foreign), m.Sequence)
 	}
-	return remove, foreign, t.checkSpace(files)
+	return remove, foreign, nil
 }
 
 // previewTarget says which files a restore into a directory would remove, or why it would
-// refuse to begin.
+// refuse to begin, but for a lack of space, of which the preview tells.
 func previewTarget(dir string, m *manifest.Manifest, files []manifest.File, o *RestoreOptions) ([]string, error) {
 	fresh, err := examine(dir, m, o)
 	if err != nil || fresh {

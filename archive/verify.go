@@ -47,20 +47,21 @@ type Damage struct {
 
 // VerifyReport is what Verify found.
 type VerifyReport struct {
-	Snapshots    int       `json:"snapshots"`          // looked at
-	Objects      int       `json:"objects"`            // that they need
-	Bytes        int64     `json:"bytes"`              // stored bytes of those
-	ReadObjects  int       `json:"read_objects"`       // that were fetched and hashed
-	ReadBytes    int64     `json:"read_bytes"`         // plain bytes that were fetched and hashed
-	ReadStored   int64     `json:"read_stored"`        // the same as stored: of bundles, all of them
-	Unopened     int       `json:"unopened"`           // encrypted parts of which only the stored bytes were read, for lack of an identity
-	Compared     int       `json:"compared"`           // objects of which the provider was asked for the checksum, and had one to compare
-	Uncompared   int       `json:"uncompared"`         // of which it has none, or none is known: bundles, and stores that keep no checksums
-	Unreferenced int       `json:"unreferenced"`       // objects that no snapshot names: left by broken-off runs
-	Coverage     Coverage  `json:"coverage"`           // with Sample, ReadData or Proof, and without Snapshots
-	Repaired     []Problem `json:"repaired"`           // what was wrong, and was put right
-	Unproven     string    `json:"unproven,omitempty"` // why the proof could not be stored
-	Damaged      []Damage  `json:"damaged"`            // log files that were damaged when they were archived, by name
+	Snapshots    int       `json:"snapshots"`            // looked at
+	Objects      int       `json:"objects"`              // that they need
+	Bytes        int64     `json:"bytes"`                // stored bytes of those
+	ReadObjects  int       `json:"read_objects"`         // that were fetched and hashed
+	ReadBytes    int64     `json:"read_bytes"`           // plain bytes that were fetched and hashed
+	ReadStored   int64     `json:"read_stored"`          // the same as stored: of bundles, all of them
+	Unopened     int       `json:"unopened"`             // encrypted parts of which only the stored bytes were read, for lack of an identity
+	Recipients   []string  `json:"recipients,omitempty"` // where parts were not opened: whose identities would
+	Compared     int       `json:"compared"`             // objects of which the provider was asked for the checksum, and had one to compare
+	Uncompared   int       `json:"uncompared"`           // of which it has none, or none is known: bundles, and stores that keep no checksums
+	Unreferenced int       `json:"unreferenced"`         // objects that no snapshot names: left by broken-off runs
+	Coverage     Coverage  `json:"coverage"`             // with Sample, ReadData or Proof, and without Snapshots
+	Repaired     []Problem `json:"repaired"`             // what was wrong, and was put right
+	Unproven     string    `json:"unproven,omitempty"`   // why the proof could not be stored
+	Damaged      []Damage  `json:"damaged"`              // log files that were damaged when they were archived, by name
 	Problems     []Problem `json:"problems"`
 }
 
@@ -110,7 +111,11 @@ func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string
 			return nil, err
 		}
 	}
-	v.report.Unopened = int(fresh.unopened.Load())
+	if v.report.Unopened = int(fresh.unopened.Load()); v.report.Unopened > 0 {
+		v.report.Recipients = slices.Concat(v.recipients...)
+		slices.Sort(v.report.Recipients)
+		v.report.Recipients = slices.Compact(v.report.Recipients)
+	}
 	if err := v.forgive(ctx); err != nil {
 		return nil, err
 	}
@@ -166,7 +171,9 @@ type verification struct {
 	reads     reads                  // when objects were last read back
 	needs     map[string]*need
 	order     []int64 // the snapshots that were read, newest first
-	noted     map[partKey]bool
+	// recipients are to whom those are encrypted.
+	recipients [][]string
+	noted      map[partKey]bool
 	// stretched are the files of several parts, by name and hash: each part may be right
 	// and the whole wrong.
 	stretched map[string]*manifest.File

@@ -22,7 +22,12 @@ func (v *verification) readData(ctx context.Context) error {
 		if n.skip {
 			return nil
 		}
-		if err := v.readObject(ctx, key, n); err != nil {
+		err := v.readObject(ctx, key, n)
+		if errors.Is(err, ErrNoIdentity) && len(n.spans) > 0 {
+			first := n.spans[0].from
+			err = encryptedTo(v.order[first], v.recipients[first], err)
+		}
+		if err != nil {
 			return err
 		}
 		v.mu.Lock()

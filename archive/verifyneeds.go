@@ -38,7 +38,7 @@ type partKey struct {
 
 // need notes what a snapshot needs.
 func (v *verification) need(s *snapshot) {
-	v.order = append(v.order, s.ref.Sequence)
+	v.order, v.recipients = append(v.order, s.ref.Sequence), append(v.recipients, s.m.Recipients)
 	for i := range s.pages {
 		ref := &s.pages[i].Ref
 		v.needObject(ref.Object, ref.Stored, ref.Stored.Size, false)

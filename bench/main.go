@@ -59,8 +59,8 @@ func workloads(small bool) []workload {
 	half := workload{"A½", 200, 10 << 20, true, []step{{"A½: backup, half compressible", "backup"}}}
 	b := workload{"B", 1, 2 << 30, false, []step{{"B: backup", "backup"}}}
 	c := workload{"C", 20_000, 64 << 10, false, []step{{"C: backup", "backup"}, {"D: again, with nothing new", "backup"}, {"F: restore of C", "restore"}}}
-	e := workload{"E", 20_000, 4 << 10, false, []step{{"before E", "backup"}, {"E: one new file of 10 MiB among 20,000", "grow"}}}
-	many := workload{"E′", 200_000, 1 << 10, false, []step{{"before E′", "backup"}, {"E′: one new file of 10 MiB among 200,000", "grow"}}}
+	e := workload{"E", 20_000, 4 << 10, false, []step{{"before E", "backup"}, {"E: one new file of 10 MiB among 20,000", "grow"}, {"after E: again, with nothing new", "backup"}}}
+	many := workload{"E′", 200_000, 1 << 10, false, []step{{"before E′", "backup"}, {"E′: one new file of 10 MiB among 200,000", "grow"}, {"after E′: again, with nothing new", "backup"}}}
 	h := workload{"H", 3, 4 << 10, false, []step{{"before H", "backup"}, {"H: the newest 100 of 5,000 snapshots", "list"}}}
 	if small {
 		a.files, half.files, b.size, c.files, many.files = 40, 40, 512<<20, 4000, 50_000
@@ -71,6 +71,10 @@ func workloads(small bool) []workload {
 
 // solo: what the peers do not have, or would take hours for.
 func (w *workload) solo() bool { return w.name == "E′" || w.name == "H" }
+
+func (w *workload) grows() bool {
+	return slices.ContainsFunc(w.steps, func(s step) bool { return s.do == "grow" })
+}
 
 func bench(binary string) error {
 	small := os.Getenv("BENCH_SCALE") == "small"
@@ -146,6 +150,9 @@ func (w *workload) run(binary, scratch string, runs int) (*table, error) {
 	programs := append(floorPrograms(self), ours(binary))
 	if w.half {
 		programs = append(programs, floorZstd(self), compressing(binary))
+	}
+	if w.grows() {
+		programs = append(programs, serviced(binary))
 	}
 	if !w.solo() {
 		programs = append(programs, peers(compression)...)

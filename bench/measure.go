@@ -61,12 +61,39 @@ func measureHere(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(u)
 }
 
-// counter is a proxy in front of the server that counts requests. It costs time, so no
-// run that is timed goes through it.
+// counter is a proxy in front of the server that counts requests and the bytes in them and
+// in their answers, without headers. It costs time, so no run that is timed goes through it.
 type counter struct {
-	requests atomic.Int64
-	address  string
-	server   *http.Server
+	requests, sent, received atomic.Int64
+
+	address string
+	server  *http.Server
+}
+
+// traffic is what a step had to do with the server.
+type traffic struct{ requests, sent, received int64 }
+
+// reset begins to count anew.
+func (c *counter) reset() {
+	c.requests.Store(0)
+	c.sent.Store(0)
+	c.received.Store(0)
+}
+
+func (c *counter) traffic() traffic {
+	return traffic{c.requests.Load(), c.sent.Load(), c.received.Load()}
+}
+
+// counted counts what is read of a body.
+type counted struct {
+	io.ReadCloser
+	n *atomic.Int64
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 func newCounter(endpoint string) (*counter, error) {
@@ -82,9 +109,15 @@ func newCounter(endpoint string) (*counter, error) {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(to)
 		r.Out.Host = r.In.Host // which the signature covers
+	}, ModifyResponse: func(r *http.Response) error {
+		r.Body = counted{r.Body, &c.received}
+		return nil
 	}}
 	c.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.requests.Add(1)
+		if r.ContentLength != 0 { // no body at all is something else than an empty one
+			r.Body = counted{r.Body, &c.sent}
+		}
 		proxy.ServeHTTP(w, r)
 	})}
 	go c.server.Serve(l)

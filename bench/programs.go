@@ -20,13 +20,16 @@ type program struct {
 	verify  func(at *place) *exec.Cmd // reads all and compares with its hashes
 	list    func(at *place) *exec.Cmd // the newest 100 snapshots
 	floor   bool
+
+	start func(at *place) (*running, error) // in place of a first backup, and of backup: see serviced
 }
 
 // place is where a program works.
 type place struct {
 	endpoint, bucket, dir, scratch string
 
-	broken bool // a step failed: what comes after it means nothing
+	service *running // nil: none was started
+	broken  bool     // a step failed: what comes after it means nothing
 }
 
 func command(env []string, name string, args ...string) *exec.Cmd {
@@ -35,11 +38,13 @@ func command(env []string, name string, args ...string) *exec.Cmd {
 	return c
 }
 
+func archiveURL(at *place) string {
+	return "s3://" + at.bucket + "/archive?region=us-east-1&use_path_style=true&endpoint=" + at.endpoint
+}
+
 // ours is strongroom. The files are closed when they have been left alone for a second.
 func ours(binary string) program {
-	url := func(at *place) string {
-		return "s3://" + at.bucket + "/archive?region=us-east-1&use_path_style=true&endpoint=" + at.endpoint
-	}
+	url := archiveURL
 	run := func(at *place, args ...string) *exec.Cmd {
 		return command([]string{"STRONGROOM_STATE_DIR=" + filepath.Join(at.scratch, "state")}, binary, append(args, "--no-progress")...)
 	}
@@ -50,7 +55,8 @@ func ours(binary string) program {
 		},
 		restore: func(at *place, to string) *exec.Cmd { return run(at, "restore", url(at), "--to", to) },
 		verify:  func(at *place) *exec.Cmd { return run(at, "verify", "--read-data", "--no-proof", url(at)) },
-		list:    func(at *place) *exec.Cmd { return run(at, "list", "--last", "100", url(at)) },
+		// That the bucket keeps no versions it would ask, once a command.
+		list: func(at *place) *exec.Cmd { return run(at, "list", "--last", "100", url(at)+"&versions=false") },
 	}
 }
 

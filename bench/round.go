@@ -68,6 +68,9 @@ func (r *round) run(w *workload, programs []program) error {
 		}
 	}
 	for _, p := range places {
+		if err := p.service.stop(); err != nil {
+			return err
+		}
 		if err := r.server.drop(p.bucket); err != nil {
 			return err
 		}
@@ -79,7 +82,11 @@ func (r *round) run(w *workload, programs []program) error {
 func (r *round) step(w *workload, s, i int, p *program, at *place) {
 	var c *exec.Cmd
 	target := filepath.Join(at.scratch, "restored")
-	again := s > 0 && w.steps[s].do != "list" && w.steps[s-1].do == "backup" && w.steps[s].do == "backup"
+	if p.start != nil {
+		r.serve(w, s, i, p, at)
+		return
+	}
+	again := s > 0 && w.steps[s].do != "list" && w.steps[s].do == "backup"
 	switch do := w.steps[s].do; {
 	case do == "backup" && p.backup != nil && !(again && p.floor):
 		c = p.backup(at)
@@ -99,7 +106,7 @@ func (r *round) step(w *workload, s, i int, p *program, at *place) {
 		return
 	}
 	if r.counter != nil {
-		r.counter.requests.Store(0)
+		r.counter.reset()
 	}
 	u, err := measure(c)
 	if err == nil && w.steps[s].do == "restore" && len(cell.runs) == 0 {
@@ -110,9 +117,36 @@ func (r *round) step(w *workload, s, i int, p *program, at *place) {
 	case err != nil:
 		cell.failed, at.broken = err, true
 	case r.counter != nil:
-		cell.requests = r.counter.requests.Load()
+		cell.traffic = r.counter.traffic()
 	default:
 		cell.runs = append(cell.runs, u)
+	}
+}
+
+// serve has a service do a step: the first is its start, which is not measured.
+func (r *round) serve(w *workload, s, i int, p *program, at *place) {
+	cell, err := &r.t.cells[s][i], error(nil)
+	if at.broken {
+		return
+	}
+	if at.service == nil {
+		at.service, err = p.start(at)
+	} else {
+		if r.counter != nil {
+			r.counter.reset()
+		}
+		var u usage
+		u, err = at.service.backup()
+		switch {
+		case err != nil:
+		case r.counter != nil:
+			cell.traffic = r.counter.traffic()
+		default:
+			cell.runs = append(cell.runs, u)
+		}
+	}
+	if err != nil {
+		cell.failed, at.broken = err, true
 	}
 }
 

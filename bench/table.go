@@ -17,9 +17,9 @@ type table struct {
 }
 
 type cell struct {
-	runs     []usage
-	requests int64
-	failed   error
+	runs    []usage
+	traffic traffic
+	failed  error
 }
 
 func newTable(w *workload, programs []program) *table {
@@ -37,8 +37,8 @@ func printHead(small bool, runs int) {
 	}
 	fmt.Printf("Scale %s, %d runs, %s, %d cores, %s, server and client on one machine. Medians;\n", scale, runs, time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), runtime.Version())
 	fmt.Print("ratios are medians of the ratios to floor copy (floor get, floor read) in the same run.\n\n")
-	fmt.Println("| workload | program | wall s | × floor | CPU s | × floor | resident MiB | requests |")
-	fmt.Println("|---|---|---:|---:|---:|---:|---:|---:|")
+	fmt.Println("| workload | program | wall s | × floor | CPU s | × floor | resident MiB | requests | sent KiB | received KiB |")
+	fmt.Println("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 }
 
 // print writes the rows. Ratios are of runs that came one after the other.
@@ -54,15 +54,16 @@ func (t *table) print() {
 			c := &t.cells[s][i]
 			if c.failed != nil {
 				fmt.Fprintf(os.Stderr, "bench: %s, %s: %v\n", t.w.steps[s].name, p.name, c.failed)
-				fmt.Printf("| %s | %s | failed | | | | | |\n", t.w.steps[s].name, p.name)
+				fmt.Printf("| %s | %s | failed | | | | | | | |\n", t.w.steps[s].name, p.name)
 				continue
 			}
 			if len(c.runs) == 0 {
 				continue
 			}
-			fmt.Printf("| %s | %s | %.2f | %s | %.2f | %s | %.0f | %d |\n", t.w.steps[s].name, p.name,
+			fmt.Printf("| %s | %s | %.2f | %s | %.2f | %s | %.0f | %d | %d | %d |\n", t.w.steps[s].name, p.name,
 				median(c.runs, wall), ratio(c.runs, base, wall), median(c.runs, cpu), ratio(c.runs, base, cpu),
-				median(c.runs, func(u usage) float64 { return float64(u.Peak) / (1 << 20) }), c.requests)
+				median(c.runs, func(u usage) float64 { return float64(u.Peak) / (1 << 20) }),
+				c.traffic.requests, c.traffic.sent>>10, c.traffic.received>>10)
 		}
 	}
 }

@@ -47,6 +47,26 @@ func NewDecoder(identities ...age.Identity) *Decoder {
 // Opens reports whether there is any identity.
 func (d *Decoder) Opens() bool { return len(d.identities) > 0 }
 
+// Match tells, without reading anything, whether one of the identities is of these
+// recipients: otherwise it is ErrNoIdentity, which does not name them, as a caller who has
+// them says what they are of. Identities that do not tell their public key may be anybody's.
+func (d *Decoder) Match(recipients []string) error {
+	if len(d.own) < len(d.identities) || slices.ContainsFunc(d.own, func(key string) bool { return slices.Contains(recipients, key) }) {
+		return nil
+	}
+	return (&reader{d: d}).noIdentity()
+}
+
+// HeadSize is how many bytes CanOpen reads at the most.
+const HeadSize = maxHeader + 8<<10
+
+// CanOpen tells by the beginning of an encrypted object whether an identity opens it:
+// otherwise it is ErrNoIdentity, or ErrDamaged.
+func (d *Decoder) CanOpen(stored io.Reader) error {
+	r := &reader{d: d, stored: &keeper{Reader: stored}, encrypted: true}
+	return r.open()
+}
+
 // Decode returns the plain content of stored bytes, which is size bytes long. What is
 // read from it is right only if the stream ends in io.EOF, and only if its hash is right,
 // which the caller checks: zstd has a weak checksum and Plain has none.
@@ -133,7 +153,7 @@ func (r *reader) open() error {
 			return r.noIdentity()
 		}
 		all := r.stored.limit
-		r.stored.limit = maxHeader + 8<<10 // age reads a little ahead
+		r.stored.limit = HeadSize // age reads a little ahead
 		plain, err := age.Decrypt(r.stored, r.d.identities...)
 		r.stored.limit = all
 		if errors.As(err, new(*age.NoIdentityMatchError)) && r.stored.err == nil {

@@ -58,7 +58,7 @@ func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
 	n := wholeChunks(bound)
 	switch {
 	case n > e.inMemory:
-		return e.scratch.file(ctx, bound)
+		return e.file(ctx, bound)
 	case e.memory.TryAcquire(n):
 		e.own.noMemory.Store(false)
 		return &memory{budget: e.memory, pool: e.chunks, reserved: n}, nil
@@ -66,6 +66,14 @@ func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
 		return newMemory(ctx, e.memory, e.chunks, n)
 	}
 	return e.roomInTime(ctx, bound)
+}
+
+// file makes a scratch file, unless that would take the database's space.
+func (e *Encoder) file(ctx context.Context, bound int64) (*scratchFile, error) {
+	if err := e.scratch.apart(e.database, bound); err != nil {
+		return nil, err
+	}
+	return e.scratch.file(ctx, bound)
 }
 
 // roomInTime waits for memory, and when that does not come for a scratch file of its own.
@@ -101,7 +109,7 @@ func (e *Encoder) roomInTime(ctx context.Context, bound int64) (body, error) {
 
 // ownFile makes the scratch file for which there is a place in own.
 func (e *Encoder) ownFile(ctx context.Context, bound int64) (body, error) {
-	f, err := e.scratch.file(ctx, bound)
+	f, err := e.file(ctx, bound)
 	if err == nil {
 		return &ownFile{f, e.own.file}, nil
 	}

@@ -80,6 +80,23 @@ func (s *scratch) file(ctx context.Context, bound int64) (*scratchFile, error) {
 	return &scratchFile{file: f, s: s, left: bound}, nil
 }
 
+// Apart is ErrNoSpace where no object may become too large for the memory, as scratch files
+// would lie on the disk of the database.
+func (e *Encoder) Apart() error { return e.scratch.apart(e.database, e.inMemory+1) }
+
+// apart refuses a scratch file that would take the space that a database needs.
+func (s *scratch) apart(database string, bound int64) error {
+	if database == "" || s.dir == "" {
+		return nil
+	}
+	var a, b unix.Stat_t
+	if unix.Stat(s.dir, &a) != nil || unix.Stat(database, &b) != nil || a.Dev != b.Dev {
+		return nil
+	}
+	return fmt.Errorf("%w: it may take %d MiB, more than is kept in memory, and %s is on the disk of the database in %s; set a directory for scratch files (scratch_dir, or TMPDIR) on another disk, or this one, if there is room for both",
+		ErrNoSpace, (bound+1<<20-1)>>20, s.dir, database)
+}
+
 // take promises space to a file, or returns what is closed when it is worth another try.
 func (s *scratch) take(bound int64) (later <-chan struct{}, err error) {
 	s.mu.Lock()

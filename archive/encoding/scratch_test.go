@@ -52,6 +52,33 @@ func TestScratchFiles(t *testing.T) {
 	}
 }
 
+// A scratch file is not made on the database's disk; what fits the memory needs none.
+func TestScratchBesideTheDatabase(t *testing.T) {
+	content := random(100_000)
+	for database, refused := range map[string]bool{t.TempDir(): true, "/proc": false, "/not/there": false, "": false} {
+		for memory, large := range map[int64]bool{1: true, 1 << 20: false} {
+			b := mustBudget(t, Limits{Memory: memory, Scratch: t.TempDir()})
+			e, err := New(Settings{Budget: b, Database: database})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, err := e.Encode(t.Context(), bytes.NewReader(content), int64(len(content)), manifest.Plain)
+			if (refused && large) != errors.Is(err, ErrNoSpace) {
+				t.Errorf("database in %q, %d bytes of memory: %v", database, memory, err)
+			}
+			if err == nil {
+				err = x.Close()
+			} else if strings.Contains(err.Error(), database) {
+				err = nil
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			idle(t, e, memory)
+		}
+	}
+}
+
 // /dev/full says what a full disk says.
 func TestScratchDiskFull(t *testing.T) {
 	_, key := newKey(t)

@@ -49,6 +49,11 @@ type Settings struct {
 	Recipients  []string // age public keys; none: nothing is encrypted
 
 	Budget *Budget // shared with other Encoders; nil: one of its own, without scratch files
+
+	// Database is the directory that what is encoded comes from: no scratch file is made
+	// on the same file system, which a large one could fill. Empty: it is known that
+	// this is wanted, or that they lie apart.
+	Database string
 }
 
 // Limits bound what all Encoders of a Budget use together.
@@ -110,6 +115,7 @@ type Encoder struct {
 	recipients []age.Recipient
 	names      []string
 	header     int64 // length of an age header with these recipients, and of the nonce
+	database   string
 
 	own         own
 	compressors sync.Pool // of *zstd.Encoder
@@ -130,7 +136,7 @@ func New(s Settings) (*Encoder, error) {
 			return nil, err
 		}
 	}
-	e := &Encoder{Budget: s.Budget, compress: s.Compression == Zstd, own: newOwn()}
+	e := &Encoder{Budget: s.Budget, compress: s.Compression == Zstd, database: s.Database, own: newOwn()}
 	// Two: one block's matches are found while the one before is packed. The bytes are the same.
 	e.compressors.New = func() any { return must(zstd.NewWriter(nil, level, zstd.WithEncoderConcurrency(2))) }
 	e.estimator = must(newEstimator(e.most, cmp.Or(s.Level, Fastest)))

@@ -189,6 +189,11 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 // tryOut looks whether a backup could go on at a destination, and what it can do. Where an
 // archive has gone, nothing is written: its disk may not be mounted.
 func tryOut(ctx context.Context, to *opened, report func(archive.Finding)) error {
+	if to.encoder != nil {
+		if err := to.encoder.Apart(); err != nil {
+			report(archive.Finding{Probe: "scratch", Result: archive.Note, Detail: message(err), Advice: "nothing, where no log file is larger than 32 MiB"})
+		}
+	}
 	made := newScaffold(to.url)
 	if f, ok := made.finding(); ok {
 		report(f)

@@ -24,8 +24,9 @@ func (a *app) drillCommand() *cobra.Command {
 		Short: "Restore a snapshot on trial, and run your own check of it",
 		Long: `Restore a snapshot to a scratch directory, run a command against it, record in the archive
 how that went, and clear up. The command is that of the configuration or of --command, with
-{dir} for the restored directory; it fails the drill by any exit code but 0. Exit code 3
-when the drill failed.`,
+{dir} for the restored directory; it fails the drill by any exit code but 0. Without a
+command a file that was damaged when it was archived fails it. Exit code 3 when the drill
+failed.`,
 		Args: exactArgs(1, "drill ARCHIVE[@S]"),
 		RunE: func(c *cobra.Command, args []string) error { return a.drill(c.Context(), args[0], which, given) },
 	}
@@ -43,6 +44,7 @@ func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err
 	if err != nil {
 		return err
 	}
+	database := ""
 	if !isURL(where) {
 		c, err := a.config()
 		if err != nil {
@@ -52,6 +54,7 @@ func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err
 		if err != nil {
 			return err
 		}
+		database = one.Source.Dir
 		if s := one.Drill; s != nil {
 			d.Command, d.Scratch, d.Timeout = cmp.Or(d.Command, s.Command), cmp.Or(d.Scratch, s.Scratch), cmp.Or(d.Timeout, s.Timeout)
 			if len(a.identities) == 0 && s.IdentityFile != "" {
@@ -65,10 +68,16 @@ func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err
 	}
 	defer from.close(&err)
 	stop := a.watch(ctx, "drill", from.progress)
-	r, failed := from.Drill(ctx, m, drillOptions(from.name, d))
+	r, failed := from.Drill(ctx, m, drillOptions(from.name, database, d))
 	stop()
 	if r.Unproven != "" {
 		a.log.Warn("how the drill went is not recorded in the archive", "archive", from.name, "error", r.Unproven)
+	}
+	if r.Left != "" {
+		a.log.Warn("what was restored could not be removed", "archive", from.name, "error", r.Left)
+	}
+	if r.Restored != nil && len(r.Restored.Damaged) > 0 {
+		a.log.Warn("files of this snapshot were damaged when they were archived", "archive", from.name, "files", r.Restored.Damaged)
 	}
 	if failed != nil && r.Restored == nil {
 		return failed
@@ -106,8 +115,8 @@ func (d drilled) print(w io.Writer) error {
 	return err
 }
 
-func drillOptions(name string, d config.Drill) archive.DrillOptions {
-	o := archive.DrillOptions{Scratch: d.Scratch, Command: d.Command, Tool: tool()}
+func drillOptions(name, database string, d config.Drill) archive.DrillOptions {
+	o := archive.DrillOptions{Scratch: d.Scratch, Command: d.Command, Tool: tool(), Database: database}
 	if d.Command != "" {
 		o.Check = func(ctx context.Context, dir string) error {
 			line := strings.ReplaceAll(d.Command, "{dir}", shellWord(dir))
@@ -119,7 +128,7 @@ func drillOptions(name string, d config.Drill) archive.DrillOptions {
 }
 
 // drillKept is a drill of the newest snapshot, for the service.
-func (a *app) drillKept(ctx context.Context, to *opened, d config.Drill) (*archive.DrillReport, error) {
+func (a *app) drillKept(ctx context.Context, to *opened, database string, d config.Drill) (*archive.DrillReport, error) {
 	m, err := to.Snapshot(ctx, archive.Selector{})
 	if err != nil {
 		return &archive.DrillReport{Started: time.Now()}, err
@@ -132,5 +141,5 @@ func (a *app) drillKept(ctx context.Context, to *opened, d config.Drill) (*archi
 		}
 		x = x.With(encoding.NewDecoder(ids...))
 	}
-	return x.Drill(ctx, m, drillOptions(to.name, d))
+	return x.Drill(ctx, m, drillOptions(to.name, database, d))
 }

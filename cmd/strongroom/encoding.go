@@ -46,5 +46,9 @@ func (a *app) encoder(s *settings) (*encoding.Encoder, error) {
 			return nil, err
 		}
 	}
-	return encoding.New(encoding.Settings{Compression: compression, Level: level, Recipients: s.recipients, Budget: a.budget})
+	database := s.database
+	if s.scratch != "" || os.Getenv("TMPDIR") != "" {
+		database = "" // who says where scratch files lie knows what else lies there
+	}
+	return encoding.New(encoding.Settings{Compression: compression, Level: level, Recipients: s.recipients, Budget: a.budget, Database: database})
 }

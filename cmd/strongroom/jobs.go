@@ -37,7 +37,7 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 		if err == nil {
 			j.settings.stateDir, err = a.configuredState()
 		}
-		j.settings.compression, j.settings.recipients = b.compression, b.recipients
+		j.settings.database, j.settings.compression, j.settings.recipients = j.dir, b.compression, b.recipients
 		return []job{j}, err
 	}
 	if b.compression != "" || len(b.recipients) > 0 {

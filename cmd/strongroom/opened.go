@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/providers"
 )
@@ -20,6 +21,7 @@ type opened struct {
 	url      string
 	bucket   providers.Bucket
 	progress *archive.Progress
+	encoder  *encoding.Encoder // nil: nothing is encoded
 }
 
 // open opens the archive at a URL or of a name in the configuration.
@@ -79,6 +81,7 @@ type settings struct {
 	progress  *archive.Progress  // what archives have together; nil: each has its own
 
 	scratch     string // a directory; empty: the system's
+	database    string // directory of the log files; empty: there is none here
 	compression string // as config.ParseCompression reads it; empty: none
 	recipients  []string
 }
@@ -86,7 +89,7 @@ type settings struct {
 func settingsOf(c *config.Config, one *config.Archive) settings {
 	return settings{
 		stateDir: c.StateDir, transfers: one.Transfers, bandwidth: one.Bandwidth,
-		scratch: c.ScratchDir, compression: one.Compression, recipients: one.Encryption.Recipients,
+		scratch: c.ScratchDir, database: one.Source.Dir, compression: one.Compression, recipients: one.Encryption.Recipients,
 	}
 }
 
@@ -104,7 +107,7 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opene
 	if err != nil {
 		return nil, usageError{err} // no request was sent yet: it is the URL, or what is configured on this host
 	}
-	o := &opened{name: name, url: url, bucket: bucket, progress: s.progress}
+	o := &opened{name: name, url: url, bucket: bucket, progress: s.progress, encoder: encoder}
 	if o.progress == nil {
 		o.progress = &archive.Progress{}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,4 +100,40 @@ func TestServicePrunesAndDrills(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(scratch, "strongroom-drill-*")); err != nil || len(left) > 0 {
 		t.Errorf("%v is left: %v", left, err)
 	}
+}
+
+// What a drill left that was killed with the service does not lie there until the next one.
+func TestServiceClearsAfterAKilledDrill(t *testing.T) {
+	dir, scratch := t.TempDir(), t.TempDir()
+	logDir(t, dir, 0, 2, 1000)
+	dead, old := filepath.Join(scratch, "strongroom-drill-dead"), time.Now().Add(-time.Hour)
+	if err := errors.Join(os.MkdirAll(filepath.Join(dead, "restored.strongroom-partial"), 0o700), os.WriteFile(filepath.Join(dead, "lock"), nil, 0o600), os.Chtimes(dead, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "archives:\n"+inDir("orders", dir, filepath.Join(t.TempDir(), "archive"), `    schedule: "@every 1h"
+    drill: {schedule: "@weekly", scratch: `+scratch+`}
+`))
+	s.until("it to be gone", func() bool { _, err := os.Stat(dead); return errors.Is(err, os.ErrNotExist) })
+	s.stop()
+}
+
+// A drill by hand, or on another host, is shown as well: it is in the archive.
+func TestServiceShowsDrillsOfOthers(t *testing.T) {
+	dir, to := t.TempDir(), filepath.Join(t.TempDir(), "archive")
+	logDir(t, dir, 0, 2, 1000)
+	succeed(t, "backup", "--source", dir, "file://"+to)
+	succeed(t, "drill", "file://"+to)
+	s := serve(t, "archives:\n"+inDir("orders", dir, to, `    schedule: "@every 1h"
+    verify: {schedule: "@every 1s"}
+`))
+	proven := func() float64 { return s.metric("proven_restore_timestamp_seconds", `archive="orders"`) }
+	s.until("the drill before the start", func() bool { return proven() > 0 })
+	first := proven()
+	succeed(t, "drill", "file://"+to)
+	s.until("the drill after it", func() bool { return proven() > first })
+	if d := program(t, "drill", "--command", "false", "file://"+to); finish(t, d).code != 3 {
+		t.Fatal("it went well")
+	}
+	s.until("the drill that failed", func() bool { return s.archive("orders").State == "damaged" })
+	s.stop()
 }

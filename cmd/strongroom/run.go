@@ -139,7 +139,7 @@ func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archiv
 		},
 		Source: j.openSource,
 		Drill: func(ctx context.Context, d config.Drill) (*archive.DrillReport, error) {
-			return a.drillKept(ctx, to, d)
+			return a.drillKept(ctx, to, one.Source.Dir, d)
 		},
 		Requests: s.counter.Requests,
 		Failures: s.counter.Failures,

@@ -134,6 +134,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.mu.Unlock()
 	go d.watch(ctx)
+	go clearDrills(d.Config())
 	var ended time.Time
 	stop := context.AfterFunc(ctx, func() { d.mu.Lock(); ended = time.Now(); d.mu.Unlock() })
 	defer stop()

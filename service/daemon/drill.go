@@ -28,6 +28,15 @@ func (k *keeper) drillJob(one *config.Archive) service.Job {
 	}
 }
 
+// clearDrills removes what is left of drills of a service that was killed in the middle of one.
+func clearDrills(c *config.Config) {
+	for i := range c.Archives {
+		if d := c.Archives[i].Drill; d != nil {
+			archive.ClearDrills(d.Scratch)
+		}
+	}
+}
+
 // drill restores the newest snapshot on trial. That it fails is a result, and no reason to
 // try again: it is shown until one goes well.
 func (k *keeper) drill(ctx context.Context, d config.Drill) (service.Result, error) {
@@ -45,23 +54,59 @@ func (k *keeper) drill(ctx context.Context, d config.Drill) (service.Result, err
 	if r.Unproven != "" {
 		k.d.o.Log.Warn("how this drill went is not kept in the archive", "archive", k.name, "error", r.Unproven)
 	}
+	if r.Left != "" {
+		k.d.o.Log.Warn("what a drill restored could not be removed", "archive", k.name, "error", r.Left)
+	}
+	if r.Restored != nil && len(r.Restored.Damaged) > 0 {
+		k.d.o.Log.Warn("files of this snapshot were damaged when they were archived", "archive", k.name, "snapshot", r.Snapshot, "files", r.Restored.Damaged)
+	}
 	last := web.Drill{At: r.Started.Round(0), Snapshot: r.Snapshot, Duration: r.Took}
 	said := fmt.Sprintf("snapshot %d was restored on trial", r.Snapshot)
 	if err != nil {
 		last.Error, said = err.Error(), "a drill was made"
 		k.d.o.Log.Error("the drill failed: the newest snapshot could not be restored, or did not stand the command", "archive", k.name, "snapshot", r.Snapshot, "error", err)
 	}
+	k.keepDrill(func(d *drills) {
+		d.Last = last
+		if err == nil {
+			d.Proven = last.At
+		}
+	})
+	return service.Result{Said: said}, nil
+}
+
+// keepDrill notes how a drill went.
+func (k *keeper) keepDrill(note func(*drills)) {
 	k.mu.Lock()
-	k.known.drills.Last = last
-	if err == nil {
-		k.known.drills.Proven = last.At
-	}
+	was := k.known.drills
+	note(&k.known.drills)
 	drills := k.known.drills
 	k.mu.Unlock()
+	if drills == was {
+		return
+	}
 	if err := writeDrills(k.d.drillFile(k.name), k.one.Destination, &drills); err != nil {
 		k.d.o.Log.Warn("how this drill went is not remembered after a restart", "archive", k.name, "error", err)
 	}
-	return service.Result{Said: said}, nil
+}
+
+// drilledElsewhere takes note of drills that were made by hand, or on another host, where an
+// identity may be that this one must not have: the archive keeps how they went.
+func (k *keeper) drilledElsewhere(ctx context.Context, to *Archive) {
+	last, proven, err := to.Drills(ctx)
+	if err != nil {
+		k.d.o.Log.Warn("how drills went that were made elsewhere is not known", "archive", k.name, "error", err)
+		return
+	}
+	k.keepDrill(func(d *drills) {
+		// Of its own a service knows the time more finely than a proof has it.
+		if last != nil && last.Created.After(d.Last.At) {
+			d.Last = web.Drill{At: last.Created, Snapshot: last.Snapshot, Duration: time.Duration(last.DurationMS) * time.Millisecond, Error: last.Why}
+		}
+		if proven != nil && proven.Created.After(d.Proven) {
+			d.Proven = proven.Created
+		}
+	})
 }
 
 // drills is what is known of them.

@@ -194,6 +194,9 @@ func (k *keeper) last(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	m, err := to.Newest(ctx)
+	if err == nil {
+		k.drilledElsewhere(ctx, to)
+	}
 	switch {
 	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) || errors.Is(err, archive.ErrDamaged):
 		k.load()

@@ -63,6 +63,7 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 		k.d.o.Log.Error("the archive is not as it should be", "archive", k.name, "object", p.Object, "what", p.What, "detail", p.Detail, "snapshots", p.Snapshots)
 	}
 	k.keepVerification(&v)
+	k.drilledElsewhere(ctx, to)
 	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %d problems", v.Objects, report.ReadBytes, v.Problems)}, nil
 }
 

@@ -1,0 +1,36 @@
+package providers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers"
+)
+
+// Open a bucket and see whether there is an archive. Any provider's URL will do.
+func ExampleOpen() {
+	ctx := context.Background()
+	bucket, err := providers.Open(ctx, "mem://example/orders", providers.Options{})
+	if err != nil {
+		log.Fatal(err) // it says what is wrong with the URL and what to write instead
+	}
+	defer bucket.Close()
+
+	_, err = bucket.Stat(ctx, manifest.ArchiveKey)
+	fmt.Println("archive.json is missing:", errors.Is(err, fs.ErrNotExist))
+
+	_, err = archive.New(bucket, archive.Options{}).Snapshot(ctx, archive.Selector{})
+	fmt.Println("there is no archive:", errors.Is(err, archive.ErrNoArchive))
+
+	_, err = providers.Open(ctx, "s3://KEY:SECRET@backups/orders", providers.Options{})
+	fmt.Println("credentials in a URL are refused:", err != nil)
+	// Output:
+	// archive.json is missing: true
+	// there is no archive: true
+	// credentials in a URL are refused: true
+}
