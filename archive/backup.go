@@ -172,7 +172,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if o.DryRun {
 		return nil
 	}
-	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.lostPage() {
+	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.takesOver() && !r.lostPage() {
 		if seen.stale {
 			a.sight(h.archiveID(), r.capture.Files, parent.Files)
 		}
@@ -199,6 +199,12 @@ func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {
 	}
 	was := entry(parent.Files, f.Name)
 	return was != nil && looksSame(f, was) && r.agrees(f, was) && !r.lost(was) && !r.neverChecked(was)
+}
+
+// takesOver reports whether the snapshot is to say whose the archive is from now on: that
+// is worth one also when nothing has changed, or the next backup would be refused again.
+func (r *backupRun) takesOver() bool {
+	return r.o.TakeOver && r.head.base != nil && r.head.base.m.Node != r.o.Node
 }
 
 // run stores what the plan says and commits the snapshot.
