@@ -47,7 +47,7 @@ func (s *standing) checkLost(what *amendment) error {
 	for i := range what.kept {
 		n := what.kept[i].Sequence
 		if m := s.find(n); m != nil && m.lost {
-			return fmt.Errorf("it is not clear what the hash of manifest %d should be, so no record of the ledger can name it: mend it (strongroom verify --repair), or, if it is the newest, make a backup, which goes on from an older one: %w", n, m.err)
+			return fmt.Errorf("it is not clear what the hash of manifest %d should be, so no record of the ledger can name it: mend it (strongroom verify --repair) or give it up (strongroom prune --forget %d); or, if it is the newest, make a backup, which goes on from an older one: %w", n, n, m.err)
 		}
 	}
 	return nil

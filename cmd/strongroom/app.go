@@ -90,7 +90,7 @@ func (a *app) findConfig() (string, error) {
 			return p, nil
 		}
 	}
-	return "", usage("there is no configuration: neither %s; make one with strongroom init, name one with --config, or give an archive's URL", strings.Join(configPlaces, " nor "))
+	return "", usage("there is no configuration: neither %s; make one with strongroom init, name one with --config, or give an archive's URL where its name would stand", strings.Join(configPlaces, " nor "))
 }
 
 // shortName is what an archive without a name is called: its URL without the settings.

@@ -41,9 +41,9 @@ func (a *app) reload(ctx context.Context, d *daemon.Daemon) {
 		a.log.Error("SIGHUP: something is wrong with the configuration, and the old one stays in force", "error", err)
 		return
 	}
-	if !reflect.DeepEqual(was.HTTP, c.HTTP) || was.StateDir != c.StateDir {
-		a.log.Warn("SIGHUP: other values of http and state_dir need a restart; the old ones stay in force")
-		c.HTTP, c.StateDir = was.HTTP, was.StateDir
+	if !reflect.DeepEqual(was.HTTP, c.HTTP) || was.StateDir != c.StateDir || was.ScratchDir != c.ScratchDir {
+		a.log.Warn("SIGHUP: other values of http, state_dir and scratch_dir need a restart; the old ones stay in force")
+		c.HTTP, c.StateDir, c.ScratchDir = was.HTTP, was.StateDir, was.ScratchDir
 	}
 	d.Set(c)
 	a.log.Info("SIGHUP: the configuration was read again", "archives", len(c.Archives))

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -243,7 +244,7 @@ func (s *archiveStatus) explain(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s\n", s.Name, harmless(s.Error))
 	}
 	if f := s.LastFailure; f != nil && s.FailuresInRow > 0 {
-		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, plural(s.FailuresInRow, "run"), stamp(f.At), harmless(f.Error))
+		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, strings.TrimPrefix(plural(s.FailuresInRow, "run"), "1 "), stamp(f.At), harmless(f.Error))
 	}
 	if len(s.Damaged) > 0 {
 		fmt.Fprintf(w, "%s: in the newest snapshot %s cannot be trusted, such as %s\n", s.Name, plural(len(s.Damaged), "log file"), harmless(s.Damaged[0]))

@@ -191,7 +191,11 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		fmt.Fprintf(w, "note: %s encrypted, and no identity was given (--identity): the stored bytes are right, their content was not looked at\n", plural(v.Unopened, "part"))
 	}
 	if v.Unreferenced > 0 {
-		fmt.Fprintf(w, "note: %s left by runs that were broken off or lost a race\n", plural(v.Unreferenced, "object"))
+		why := "left by runs that were broken off or lost a race"
+		if slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return strings.HasPrefix(p.Object, "manifests/") }) {
+			why = "named by no manifest that can be read"
+		}
+		fmt.Fprintf(w, "note: %s %s\n", plural(v.Unreferenced, "object"), why)
 	}
 }
 
