@@ -85,6 +85,17 @@ func TestServicePrunesAndDrills(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("one that goes well again", func() bool { return s.archive("orders").State == "ok" })
+	if err := os.Rename(scratch, scratch+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("a drill that cannot be made", func() bool { return s.metric("task_failures_in_row", `archive="orders",task="drill"`) > 0 })
+	if _, page := s.get("/"); s.archive("orders").State != "ok" || !strings.Contains(page, "The last drill failed") || !strings.Contains(page, "1 of 1 archive needs attention") {
+		t.Errorf("%s, and the page does not show that no drill could be made", s.archive("orders").State)
+	}
+	if err := os.Rename(scratch+".away", scratch); err != nil {
+		t.Fatal(err)
+	}
+	s.until("a drill that can", func() bool { return s.metric("task_failures_in_row", `archive="orders",task="drill"`) == 0 })
 	if err := os.Rename(to, to+".away"); err != nil { // as when a disk is not mounted any more
 		t.Fatal(err)
 	}
