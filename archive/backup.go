@@ -44,6 +44,7 @@ type BackupResult struct {
 	Changed   []Changed
 	Damaged   []string // files of the set, new or not, whose entries do not hold
 	LeftOut   []string // the source's newest files of which no entry holds; they are not in the set
+	Found     *Found   // what the latest verify found; nil: there was none
 	Warnings  []string
 	Took      time.Duration
 }
@@ -132,6 +133,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, reuse: h.mayKeep(), res: res}
 	if r.absent, err = a.absent(ctx, h); err != nil {
 		return err
+	}
+	if h.hasProofs {
+		a.mu.Lock()
+		res.Found = a.found
+		a.mu.Unlock()
 	}
 	var parent *manifest.Manifest
 	if h.base != nil {
