@@ -97,6 +97,7 @@ type Archive struct {
 	known    *snapshot     // the newest manifest that was read or written
 	proofKey string        // of the latest verify that was read
 	proofBad badObjects    // the objects that it names
+	found    *Found        // what else it says
 	tail     *tailRead     // how far the file being written was read last
 
 	sightings *sightings // of the source's files

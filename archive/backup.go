@@ -44,6 +44,7 @@ type BackupResult struct {
 	Changed   []Changed
 	Damaged   []string // files of the set, new or not, whose entries do not hold
 	LeftOut   []string // the source's newest files of which no entry holds; they are not in the set
+	Found     *Found   // what the latest verify found; nil: there was none
 	Warnings  []string
 	Took      time.Duration
 }
@@ -133,6 +134,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if r.absent, err = a.absent(ctx, h); err != nil {
 		return err
 	}
+	if h.hasProofs {
+		a.mu.Lock()
+		res.Found = a.found
+		a.mu.Unlock()
+	}
 	var parent *manifest.Manifest
 	if h.base != nil {
 		parent = h.base.m
@@ -172,7 +178,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if o.DryRun {
 		return nil
 	}
-	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.lostPage() {
+	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.takesOver() && !r.lostPage() {
 		if seen.stale {
 			a.sight(h.archiveID(), r.capture.Files, parent.Files)
 		}
@@ -199,6 +205,12 @@ func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {
 	}
 	was := entry(parent.Files, f.Name)
 	return was != nil && looksSame(f, was) && r.agrees(f, was) && !r.lost(was) && !r.neverChecked(was)
+}
+
+// takesOver reports whether the snapshot is to say whose the archive is from now on: that
+// is worth one also when nothing has changed, or the next backup would be refused again.
+func (r *backupRun) takesOver() bool {
+	return r.o.TakeOver && r.head.base != nil && r.head.base.m.Node != r.o.Node
 }
 
 // run stores what the plan says and commits the snapshot.

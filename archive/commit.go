@@ -60,7 +60,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 // sameAs reports whether the snapshot would be the parent again, now that all that looked
 // new was read: a tail without a whole new entry, a file that was only touched.
 func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
-	if parent == nil || r.o.Force || r.lostPage() || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
+	if parent == nil || r.o.Force || r.takesOver() || r.lostPage() || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
 		return false
 	}
 	for i := range m.Files {

@@ -58,6 +58,16 @@ func (a *Archive) fetchFile(ctx context.Context, f *manifest.File, to sink) erro
 	return nil
 }
 
+// missingObject is damage. What the store said names the object once more, or twice, and
+// tells nobody anything; callers can ask for it.
+type missingObject struct {
+	object string
+	err    error
+}
+
+func (m *missingObject) Error() string   { return fmt.Sprintf("%s is missing: %v", m.object, ErrDamaged) }
+func (m *missingObject) Unwrap() []error { return []error{ErrDamaged, m.err} }
+
 // fetchPart writes the plain content of one part, calling again before it starts over.
 func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer, again func() error) error {
 	for attempt := 0; ; attempt++ {
@@ -71,7 +81,7 @@ func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer,
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("%s is missing: %w (%w)", p.Object, ErrDamaged, err)
+			return &missingObject{p.Object, err}
 		case errors.As(err, new(*openError)):
 			return fmt.Errorf("%s: %w", p.Object, err)
 		case errors.Is(err, ErrNoIdentity):

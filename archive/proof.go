@@ -139,8 +139,34 @@ func (a *Archive) absent(ctx context.Context, h *head) (badObjects, error) {
 	bad = badOf(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.proofKey, a.proofBad = key, bad
+	a.proofKey, a.proofBad, a.found = key, bad, foundBy(p)
 	return bad, nil
+}
+
+// Found is what a verify of the whole archive found, whoever made it, and where.
+type Found struct {
+	At        time.Time // when it began
+	Objects   int64     // looked at
+	Bytes     int64     // stored bytes of those
+	ReadBytes int64     // plain bytes of what was read back
+	Problems  int64
+}
+
+func foundBy(p *manifest.Proof) *Found {
+	if p == nil {
+		return nil
+	}
+	return &Found{p.Created, p.Objects, p.Bytes, p.ReadBytes, int64(len(p.Problems) + len(p.More)/manifest.ReadMark)}
+}
+
+// LastFound gives what the latest verify of the archive with this id found; nil if there
+// was none.
+func (a *Archive) LastFound(ctx context.Context, id string) (*Found, error) {
+	p, err := a.LatestProof(ctx, manifest.ProofVerify)
+	if err != nil || p == nil || p.Archive != id {
+		return nil, err
+	}
+	return foundBy(p), nil
 }
 
 // lostPage reports whether a page of the base is known to be missing or damaged.

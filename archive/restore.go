@@ -125,8 +125,12 @@ func (t *target) look(m *manifest.Manifest, files []manifest.File, o *RestoreOpt
 		return nil, nil, err
 	}
 	if len(foreign) > 0 && !o.DeleteExtra {
-		return nil, nil, fmt.Errorf("%w: %s holds %s (%d such files), which snapshot %d does not have and which would corrupt the database; choose a new directory, or have them removed (--delete-extra)",
-			ErrOccupied, t.dir, foreign[0], len(foreign), m.Sequence)
+		more := ""
+		if n := len(foreign) - 1; n > 0 {
+			more = fmt.Sprintf(" and %d more", n)
+		}
+		return nil, nil, fmt.Errorf("%w: %s holds %s%s, which snapshot %d does not have and which would corrupt the database; choose a new directory, or have that removed (--delete-extra)",
+			ErrOccupied, t.dir, foreign[0], more, m.Sequence)
 	}
 	return remove, foreign, nil
 }
@@ -169,7 +173,7 @@ func (t *target) checkSpace(files []manifest.File) error {
 		return nil // not every file system tells; a full one is noticed when it is full
 	}
 	if free := int64(s.Bavail) * s.Bsize; free < need {
-		return fmt.Errorf("%w: %s needs %d MiB more and has %d MiB free", ErrNoSpace, t.dir, (need+1<<20-1)>>20, free>>20)
+		return fmt.Errorf("%w: %s needs %.1f MiB more and has %.1f MiB free", ErrNoSpace, t.dir, float64(need)/(1<<20), float64(free)/(1<<20))
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (s *standing) checkLost(what *amendment) error {
 			return fmt.Errorf("manifest %d cannot be read, so that nobody knows whether there is a snapshot %d, whose manifest would be gone, and no record of the ledger can be written: mend it (strongroom verify --repair), or give it up (strongroom prune --forget %d): %w", n, n-1, n, m.err)
 		}
 		if m != nil && m.lost {
-			return fmt.Errorf("it is not clear what the hash of manifest %d should be, so no record of the ledger can name it: mend it (strongroom verify --repair), or, if it is the newest, make a backup, which goes on from an older one: %w", n, m.err)
+			return fmt.Errorf("it is not clear what the hash of manifest %d should be, so no record of the ledger can name it: mend it (strongroom verify --repair) or give it up (strongroom prune --forget %d); or, if it is the newest, make a backup, which goes on from an older one: %w", n, n, m.err)
 		}
 	}
 	return nil

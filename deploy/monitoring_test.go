@@ -24,7 +24,7 @@ func (one) Archives() []web.Archive {
 	return []web.Archive{{
 		Name: "orders", Running: true, RunningSince: now, LastSuccess: now, LastFailure: web.Failure{At: now}, NextRun: now,
 		RecoverableThrough: web.Point{At: now}, LastVerification: web.Verification{At: now, ReadSince: now}, LastDrill: web.Drill{At: now}, ProvenRestore: now,
-		ProviderRequests: map[string]int64{"put": 1}, ProviderErrors: map[string]int64{"put": 1},
+		ProviderRequests: map[string]int64{"put": 1}, Tasks: []web.Task{{Name: "prune"}}, ProviderErrors: map[string]int64{"put": 1},
 	}}
 }
 

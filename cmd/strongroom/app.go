@@ -91,7 +91,7 @@ func (a *app) findConfig() (string, error) {
 			return p, nil
 		}
 	}
-	return "", usage("there is no configuration: neither %s; make one with strongroom init, name one with --config, or give an archive's URL", strings.Join(configPlaces, " nor "))
+	return "", usage("there is no configuration: neither %s; make one with strongroom init, name one with --config, or give an archive's URL where its name would stand", strings.Join(configPlaces, " nor "))
 }
 
 // shortName is what an archive without a name is called: its URL without the settings.
@@ -103,10 +103,27 @@ func shortName(url string) string {
 // isURL tells an archive's URL from its name in the configuration.
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
+// given is an argument as it was given, without what may be a secret.
+func given(arg string) string {
+	if isURL(arg) {
+		return providers.Redact(arg)
+	}
+	return arg
+}
+
+// hasUser tells a URL with user and password before its bucket, whose name has no colon; a
+// secret may have a slash. The "@" after them names no snapshot: opening the URL refuses
+// them, and prints neither.
+func hasUser(arg string) bool {
+	scheme, rest, ok := strings.Cut(arg, "://")
+	i := strings.IndexAny(rest, ":/?")
+	return ok && scheme != "file" && i >= 0 && rest[i] == ':' && strings.Contains(rest, "@")
+}
+
 // splitSelector takes "@42", "@latest" or "@2026-…" off the end of an ARCHIVE argument.
 func splitSelector(arg string) (where string, which archive.Selector, named bool) {
 	i := strings.LastIndexByte(arg, '@')
-	if i < 0 {
+	if i < 0 || hasUser(arg) {
 		return arg, archive.Selector{}, false
 	}
 	which, err := archive.ParseSelector(arg[i+1:])
@@ -120,9 +137,9 @@ func splitSelector(arg string) (where string, which archive.Selector, named bool
 func selector(arg, flag string) (where string, which archive.Selector, err error) {
 	where, which, named := splitSelector(arg)
 	if flag == "" {
-		if i := strings.LastIndexByte(arg, '@'); !named && i > strings.LastIndexByte(arg, '/') {
+		if i := strings.LastIndexByte(arg, '@'); !named && i > strings.LastIndexByte(arg, '/') && !hasUser(arg) {
 			if arg[i+1:] == "" {
-				return where, which, usage("%s: nothing comes after the @; write the number of a snapshot, latest or a time, or no @", arg)
+				return where, which, usage("%s: nothing comes after the @; write the number of a snapshot, latest or a time, or no @", given(arg))
 			}
 			_, err := archive.ParseSelector(arg[i+1:])
 			return where, which, usageError{err}
@@ -130,7 +147,7 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 		return where, which, nil
 	}
 	if named {
-		return where, which, usage("%s and --snapshot %s both name a snapshot; use one of them", arg, flag)
+		return where, which, usage("%s and --snapshot %s both name a snapshot; use one of them", given(arg), flag)
 	}
 	which, err = archive.ParseSelector(flag)
 	if err != nil {
@@ -143,6 +160,9 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 func noSnapshot(command, arg string) error {
 	i := strings.LastIndexByte(arg, '@')
 	_, _, named := splitSelector(arg)
+	if hasUser(arg) {
+		return nil
+	}
 	if named || i > strings.LastIndexByte(arg, '/') && !strings.Contains(arg, "?") {
 		return usage("%s: %s takes no %s; it is about the archive as a whole", shortName(arg[:i]), command, arg[i:])
 	}

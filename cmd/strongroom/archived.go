@@ -20,7 +20,7 @@ cleaner asks before it deletes them. Exit code 0 only if every one of them is; 4
 not, and then the files that are not are printed, with why. Each file is read and hashed.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
-				return usage("strongroom archived ARCHIVE FILE...")
+				return usage("which archive, and which files? strongroom archived ARCHIVE FILE...")
 			}
 			return nil
 		},

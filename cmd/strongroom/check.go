@@ -179,6 +179,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 		return r, nil
 	}
 	defer to.close(&err)
+	a.tryScratch(j.name, report)
 	err = tryOut(ctx, to, report)
 	if err != nil {
 		return r, fmt.Errorf("checking %s: %w", j.name, err)

@@ -64,3 +64,31 @@ func (s *scaffold) remove() {
 		}
 	}
 }
+
+// tryScratch looks whether the directories that the configuration names for an archive can
+// be written to: else that shows with the first large file, or the first drill.
+func (a *app) tryScratch(name string, report func(archive.Finding)) {
+	if a.loaded == nil {
+		return
+	}
+	one, err := named(a.loaded, name)
+	if err != nil {
+		return // it is a URL's
+	}
+	dirs := []string{a.loaded.ScratchDir}
+	if one.Drill != nil && one.Drill.Scratch != a.loaded.ScratchDir {
+		dirs = append(dirs, one.Drill.Scratch)
+	}
+	for _, dir := range dirs {
+		if dir == "" {
+			continue
+		}
+		made, err := os.MkdirTemp(dir, ".strongroom-check-*")
+		if err != nil {
+			report(archive.Finding{Probe: "scratch", Result: archive.Failed, Detail: err.Error(), Advice: "make " + dir + ", so that the user that runs strongroom can write to it"})
+			continue
+		}
+		_ = os.Remove(made) // it is empty
+		report(archive.Finding{Probe: "scratch", Result: archive.Good, Detail: dir + " can be written to"})
+	}
+}

@@ -51,7 +51,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case is(errInterrupted) || (ctx.Err() != nil && is(context.Canceled)):
 		return exitInterrupted
-	case is(archive.ErrDamaged, archive.ErrGone, archive.ErrDrillFailed, errLogDamaged, errLogLeftOut):
+	case is(archive.ErrDamaged, archive.ErrGone, archive.ErrDrillFailed, errDamaged, errLogLeftOut):
 		return exitDamaged
 	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrNoCopy, archive.ErrLostRace, source.ErrMissing, source.ErrEmpty):
 		return exitConflict
@@ -84,6 +84,8 @@ func message(err error) string {
 		m += "; strongroom list shows which there are"
 	case errors.Is(err, archive.ErrNoFile):
 		m += "; strongroom show lists the files"
+	case errors.Is(err, archive.ErrNoSpace):
+		m += "; make room, and run the same command again"
 	case errors.Is(err, archive.ErrUnsteady):
 		m += "; is the file really closed? A layout that fits, or a longer quiet time, may help"
 	case errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(problems)):

@@ -18,7 +18,7 @@ func size(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	f, i := float64(n)/unit, 0
-	for ; f >= unit && i < 5; i++ {
+	for ; f >= unit-0.05 && i < 5; i++ { // 1023.96 would be printed as 1024.0
 		f /= unit
 	}
 	return fmt.Sprintf("%.1f %ciB", f, "KMGTPE"[i])

@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +21,9 @@ func (a *app) holdCommand() *cobra.Command {
 time, or latest. Holding it again changes the reason that list and prune show.`,
 		Args: exactArgs(1, "hold ARCHIVE@S"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if strings.ContainsFunc(why, unicode.IsControl) || !utf8.ValidString(why) {
+				return usage("--why %q: give a text of one line, without control characters", why)
+			}
 			return a.changeHold(c, args[0], snapshot, "held", "holding", func(o *opened, which archive.Selector) (int64, error) {
 				return o.Hold(c.Context(), which, why)
 			})

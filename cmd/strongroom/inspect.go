@@ -43,7 +43,9 @@ when one is not there. The file that a database is writing may well end within a
 }
 
 var (
-	errLogDamaged = errors.New("damaged; strongroom inspect FILE shows where, and a snapshot taken before may hold what is whole")
+	errDamaged    = errors.New("damaged")
+	errInspected  = fmt.Errorf("%w; a snapshot taken before may hold what is whole", errDamaged) // and it was shown where
+	errLogDamaged = fmt.Errorf("%w; strongroom inspect FILE shows where, and a snapshot taken before may hold what is whole", errDamaged)
 	errLogLeftOut = errors.New("left out, since no entry in it holds: the database has begun it and the archive does not have it")
 	errLogUnknown = errors.New("of a log version that this program does not know; a later one may")
 	errLogMissing = errors.New("no such file")
@@ -255,5 +257,5 @@ func inspectVerdict(files []*inspected) error {
 		}
 		return fmt.Errorf("%s: %w", strings.Join(names, ", "), what)
 	}
-	return cmp.Or(say(damaged, errLogDamaged), say(unknown, errLogUnknown))
+	return cmp.Or(say(damaged, errInspected), say(unknown, errLogUnknown))
 }

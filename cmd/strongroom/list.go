@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -56,7 +58,7 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 		if err != nil {
 			failed = errors.Join(failed, err)
 			if a.json {
-				all = append(all, listed{Name: where, State: "failed", Error: err.Error()})
+				all = append(all, listed{Name: providers.Redact(where), State: "failed", Error: err.Error()})
 			}
 			if c.Context().Err() != nil {
 				break
@@ -97,7 +99,22 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 	if err != nil {
 		return nil, about(o.name, "listing "+o.name, err)
 	}
+	if len(s) > 0 {
+		a.warnOfDamage(c.Context(), o)
+	}
 	return s, nil
+}
+
+// warnOfDamage says what the last verify found: a listing reads manifests alone, and calls
+// a snapshot ok whose objects are gone.
+func (a *app) warnOfDamage(ctx context.Context, o *opened) {
+	p, err := o.LatestProof(ctx, manifest.ProofVerify)
+	switch {
+	case err != nil:
+		a.log.Debug("what the last verify found is not known", "archive", o.name, "error", err)
+	case p != nil && p.Outcome == manifest.OutcomeFailed:
+		a.log.Warn("the last verify found that not all snapshots can be restored; strongroom verify --read-data tells which can", "archive", o.name, "verified", stamp(p.Created), "problems", len(p.Problems))
+	}
 }
 
 // orAll is the arguments or, without any, every archive of the configuration.

@@ -71,6 +71,8 @@ func (a *app) command() *cobra.Command {
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+
+		SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			a.reads = c.Flags().Lookup("identity") != nil
 			a.transfersGiven = c.Flags().Changed("transfers")
@@ -104,5 +106,12 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.noProgress, "no-progress", false, "show no progress")
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.backupCommand(), a.listCommand(), a.showCommand(), a.diffCommand(),
 		a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.pruneCommand(), a.holdCommand(), a.releaseCommand(), a.copyCommand(), a.drillCommand(), a.archivedCommand(), a.inspectCommand(), a.runCommand(), a.statusCommand(), a.versionCommand())
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.Args = nil
+		c.RunE = func(*cobra.Command, []string) error {
+			return usage("for which shell? strongroom completion bash, fish, powershell or zsh")
+		}
+	}
 	return root
 }

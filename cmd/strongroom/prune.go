@@ -52,6 +52,7 @@ would go. Exit code 1 when something could not be deleted, such as locked object
 	f.IntVar(&p.policy.Yearly, "keep-yearly", 0, "keep one of each of the last `N` years")
 	f.StringVar(&p.within, "keep-within", "", "keep all that were made at most `DURATION` before the newest, such as 48h or 7d")
 	f.Int64SliceVar(&p.forget, "forget", nil, "give up snapshot `N`, whose manifest cannot be read")
+	f.Lookup("forget").DefValue = "" // none, and the help need not say so
 	f.BoolVar(&p.dryRun, "dry-run", false, "say what would go, and change nothing")
 	f.BoolVar(&p.objects, "objects", false, "list each object that goes, and why")
 	return c

@@ -51,6 +51,38 @@ func TestPruneOfVersions(t *testing.T) {
 	}
 }
 
+// What a verify by hand finds, the service shows too: at its start, and after its next run.
+func TestServiceHearsOfDamage(t *testing.T) {
+	whole(t)
+	dir, to := t.TempDir(), filepath.Join(t.TempDir(), "archive")
+	logDir(t, dir, 0, 3, 20_000)
+	succeed(t, "backup", "--source", dir, "file://"+to)
+	stored, err := filepath.Glob(filepath.Join(to, "data/00000001.jdb/*"))
+	if err != nil || len(stored) != 1 {
+		t.Fatalf("%v, %v", stored, err)
+	}
+	lose := func() {
+		t.Helper()
+		if err := os.Remove(stored[0]); err != nil {
+			t.Fatal(err)
+		}
+		if o := finish(t, program(t, "verify", "file://"+to)); o.code != exitDamaged {
+			t.Fatalf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
+		}
+	}
+	lose()
+	s := serve(t, "archives:\n"+inDir("orders", dir, to, `    schedule: "@every 2s"
+`))
+	s.until("the damage to be shown", func() bool { return s.archive("orders").State == "damaged" })
+	succeed(t, "verify", "--repair", "--source", dir, "file://"+to)
+	s.until("the repair to be shown", func() bool { return s.archive("orders").State == "ok" })
+	lose()
+	s.until("new damage to be shown", func() bool { return s.archive("orders").State == "damaged" })
+	if code, _ := s.stop(); code != 0 {
+		t.Errorf("it ended with %d", code)
+	}
+}
+
 // The service prunes and drills on schedule, and shows when a restore was last proven. A
 // drill that fails is shown.
 func TestServicePrunesAndDrills(t *testing.T) {
@@ -86,6 +118,17 @@ func TestServicePrunesAndDrills(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("one that goes well again", func() bool { return s.archive("orders").State == "ok" })
+	if err := os.Rename(scratch, scratch+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("a drill that cannot be made", func() bool { return s.metric("task_failures_in_row", `archive="orders",task="drill"`) > 0 })
+	if _, page := s.get("/"); s.archive("orders").State != "ok" || !strings.Contains(page, "The last drill failed") || !strings.Contains(page, "1 of 1 archive needs attention") {
+		t.Errorf("%s, and the page does not show that no drill could be made", s.archive("orders").State)
+	}
+	if err := os.Rename(scratch+".away", scratch); err != nil {
+		t.Fatal(err)
+	}
+	s.until("a drill that can", func() bool { return s.metric("task_failures_in_row", `archive="orders",task="drill"`) == 0 })
 	if err := os.Rename(to, to+".away"); err != nil { // as when a disk is not mounted any more
 		t.Fatal(err)
 	}

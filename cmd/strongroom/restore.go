@@ -27,8 +27,11 @@ continues a restore that was broken off.`,
 				return usage("--to DIR is missing: where should the files go?")
 			}
 			if at != "" {
-				if _, err := time.Parse(time.RFC3339Nano, at); err != nil || which != "" {
-					return usage("--at %q: give one time such as 2026-11-22T23:00:00Z, and no --snapshot", at)
+				if _, err := time.Parse(time.RFC3339Nano, at); err != nil {
+					return usage("--at %q is no time such as 2026-11-22T23:00:00Z", at)
+				}
+				if _, _, named := splitSelector(args[0]); named || which != "" {
+					return usage("--at %s names a snapshot, and so does what is given besides; use one of them", at)
 				}
 				which = at
 			}

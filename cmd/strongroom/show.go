@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -55,8 +56,12 @@ func (a *app) showCommand() *cobra.Command {
 }
 
 func showTable(w io.Writer, m *manifest.Manifest) error {
-	fmt.Fprintf(w, "snapshot %d of %s, made %s on %s by %s\n%s, %s (layout %s), through %s\n\n", m.Sequence, m.Archive, stamp(m.Created), m.Node, m.Tool,
+	fmt.Fprintf(w, "snapshot %d of %s, made %s on %s by %s\n%s, %s (layout %s), through %s\n", m.Sequence, m.Archive, stamp(m.Created), m.Node, m.Tool,
 		plural(m.Counts.Files, "file"), size(m.Counts.Bytes), m.Layout, through(&m.Summary))
+	if len(m.Recipients) > 0 {
+		fmt.Fprintf(w, "encrypted to %s\n", strings.Join(m.Recipients, ", "))
+	}
+	fmt.Fprintln(w)
 	rows := [][]string{{"NAME", "SIZE", "MODIFIED", "STATE", "SINCE", "SHA-256"}}
 	for i := range m.Files {
 		rows = append(rows, fileRow(&m.Files[i]))

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +35,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Show how the archives are",
 		Long: `Show what the running service knows of its archives or, when none runs (or it has no
 http in the configuration), what the archives themselves and their sources show. Exit
-code 3 when something is damaged, 1 when runs fail or are overdue.`,
+code 3 when something is damaged, 1 when runs fail or are overdue, or the service cannot
+verify, prune or drill.`,
 		Args: exactArgs(0, "status"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context()) },
 	}
@@ -47,20 +50,27 @@ type status struct {
 
 // archiveStatus is one archive's, with the names that the API has.
 type archiveStatus struct {
-	Name               string      `json:"name"`
-	State              web.State   `json:"state"`
-	Destination        string      `json:"destination"`
-	Running            bool        `json:"running"`
-	LastSuccess        *time.Time  `json:"last_success"`
-	NextRun            *time.Time  `json:"next_run"`
-	RecoverableThrough *recovery   `json:"recoverable_through"`
-	Behind             *behind     `json:"behind"` // null: not known
-	Damaged            []string    `json:"damaged"`
-	LastFailure        *failedLast `json:"last_failure"`
-	FailuresInRow      int64       `json:"failures_in_row"`
-	Error              string      `json:"error,omitempty"` // why nothing is known; only without a service
+	Name               string       `json:"name"`
+	State              web.State    `json:"state"`
+	Destination        string       `json:"destination"`
+	Running            bool         `json:"running"`
+	LastSuccess        *time.Time   `json:"last_success"`
+	NextRun            *time.Time   `json:"next_run"`
+	RecoverableThrough *recovery    `json:"recoverable_through"`
+	Behind             *behind      `json:"behind"` // null: not known
+	Damaged            []string     `json:"damaged"`
+	LastFailure        *failedLast  `json:"last_failure"`
+	FailuresInRow      int64        `json:"failures_in_row"`
+	Tasks              []taskStatus `json:"tasks"`           // of a service
+	Error              string       `json:"error,omitempty"` // why nothing is known; only without a service
 
 	unsound bool // by the last verify; only without a service
+}
+
+type taskStatus struct {
+	Task          string      `json:"task"`
+	FailuresInRow int64       `json:"failures_in_row"`
+	LastFailure   *failedLast `json:"last_failure"`
 }
 
 type recovery struct {
@@ -142,7 +152,7 @@ func askService(ctx context.Context, h *config.HTTP) (_ *status, err error) {
 
 // lookAt finds out how an archive is without a service.
 func (a *app) lookAt(ctx context.Context, c *config.Config, one *config.Archive) archiveStatus {
-	s := archiveStatus{Name: one.Name, Destination: providers.Redact(one.Destination), State: web.StateOK, Damaged: []string{}}
+	s := archiveStatus{Name: one.Name, Destination: providers.Redact(one.Destination), State: web.StateOK, Damaged: []string{}, Tasks: []taskStatus{}}
 	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 	if err == nil {
 		defer to.close(&err)
@@ -243,7 +253,12 @@ func (s *archiveStatus) explain(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s\n", s.Name, harmless(s.Error))
 	}
 	if f := s.LastFailure; f != nil && s.FailuresInRow > 0 {
-		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, plural(s.FailuresInRow, "run"), stamp(f.At), harmless(f.Error))
+		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, strings.TrimPrefix(plural(s.FailuresInRow, "run"), "1 "), stamp(f.At), harmless(f.Error))
+	}
+	for _, t := range s.Tasks {
+		if f := t.LastFailure; f != nil && t.FailuresInRow > 0 {
+			fmt.Fprintf(w, "%s: the last %s failed, at %s: %s\n", s.Name, web.Task{Name: t.Task}.Word(), stamp(f.At), harmless(f.Error))
+		}
 	}
 	if len(s.Damaged) > 0 {
 		fmt.Fprintf(w, "%s: in the newest snapshot %s cannot be trusted, such as %s\n", s.Name, plural(len(s.Damaged), "log file"), harmless(s.Damaged[0]))
@@ -263,7 +278,8 @@ func (s *status) verdict() error {
 		case web.StateFailing, web.StateOverdue:
 			trouble = errTrouble
 		}
-		if s.Archives[i].Error != "" {
+		failing := func(t taskStatus) bool { return t.FailuresInRow > 0 }
+		if s.Archives[i].Error != "" || slices.ContainsFunc(s.Archives[i].Tasks, failing) {
 			trouble = errTrouble
 		}
 	}

@@ -195,7 +195,11 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		fmt.Fprintf(w, "note: %s encrypted, and no identity was given (--identity): the stored bytes are right, their content was not looked at; it takes that of %s\n", plural(v.Unopened, "part"), strings.Join(v.Recipients[:min(len(v.Recipients), 20)], " or "))
 	}
 	if v.Unreferenced > 0 {
-		fmt.Fprintf(w, "note: %s left by runs that were broken off or lost a race\n", plural(v.Unreferenced, "object"))
+		why := "left by runs that were broken off or lost a race"
+		if slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return strings.HasPrefix(p.Object, "manifests/") }) {
+			why = "named by no manifest that can be read"
+		}
+		fmt.Fprintf(w, "note: %s %s\n", plural(v.Unreferenced, "object"), why)
 	}
 }
 

@@ -14,17 +14,24 @@ var _ web.Backend = (*Daemon)(nil)
 
 // Archives implements web.Backend.
 func (d *Daemon) Archives() []web.Archive {
-	jobs := map[string]service.JobStatus{}
+	jobs, tasks := map[string]service.JobStatus{}, map[string][]web.Task{}
 	for _, j := range d.service.Status().Jobs {
 		if j.Task == "" {
 			jobs[j.Name] = j
+			continue
 		}
+		tasks[j.Name] = append(tasks[j.Name], web.Task{
+			Name: j.Task, FailuresInRow: j.FailuresInRow, LastSuccess: j.LastSuccess,
+			LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError}, NextRun: j.Next,
+		})
 	}
 	now := d.o.Now()
 	var all []web.Archive
 	for _, k := range d.all() {
 		j := jobs[k.name]
-		all = append(all, k.state(&j, now))
+		a := k.state(&j, now)
+		a.Tasks = tasks[k.name]
+		all = append(all, a)
 	}
 	return all
 }

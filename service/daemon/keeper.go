@@ -43,7 +43,8 @@ type known struct {
 	layout       string
 	recoverable  web.Point
 	damaged      []string
-	verification web.Verification
+	verification web.Verification // the service's own
+	heard        archive.Found    // of the last one by anybody
 	drills       drills
 	spent        web.Histogram
 }
@@ -176,6 +177,7 @@ func (k *keeper) backup(ctx context.Context) (service.Result, error) {
 	if err != nil {
 		return service.Result{}, err
 	}
+	k.hear(res.Found)
 	r := service.Result{Files: int64(res.Sent), Bytes: res.SentBytes}
 	if res.Committed {
 		r.Snapshot = res.Snapshot.Sequence
@@ -211,6 +213,11 @@ func (k *keeper) last(ctx context.Context) (time.Time, error) {
 		}
 	}
 	k.found(&m.Summary, damaged)
+	found, err := to.LastFound(ctx, m.Archive)
+	if err != nil {
+		k.d.o.Log.Warn("what the last verification by anybody found is not known yet", "archive", k.name, "error", err)
+	}
+	k.hear(found)
 	return m.Created, nil
 }
 
@@ -298,7 +305,7 @@ func (k *keeper) state(j *service.JobStatus, now time.Time) web.Archive {
 	defer k.mu.Unlock()
 	a := web.Archive{
 		Name: k.name, Destination: providers.Redact(k.one.Destination), Layout: k.known.layout, Schedule: k.one.Schedule,
-		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.verification, LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent,
+		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.latest(), LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent,
 		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
 		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
 		LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},

@@ -95,6 +95,28 @@ func (k *keeper) keepVerification(v *web.Verification) {
 	}
 }
 
+// hear takes up what the latest verify found that anybody made, such as one by hand.
+func (k *keeper) hear(found *archive.Found) {
+	if found == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known.heard = *found
+}
+
+// latest is the last verification, the service's own or not. How much was ever read back
+// only its own tell.
+func (k *known) latest() web.Verification {
+	v, h := k.verification, &k.heard
+	if !h.At.After(v.At) { // its own, too: that began before it ended
+		return v
+	}
+	v.At, v.Objects, v.ObjectsTotal, v.Bytes, v.BytesTotal, v.Problems = h.At, h.Objects, h.Objects, h.ReadBytes, h.Bytes, h.Problems
+	v.ReadBytes = min(v.ReadBytes, v.BytesTotal)
+	return v
+}
+
 // verification is what is kept of one across restarts.
 type verification struct {
 	Destination string           `json:"destination"`

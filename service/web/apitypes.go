@@ -42,6 +42,7 @@ type (
 		Damaged            []string         `json:"damaged"`
 		ProviderRequests   map[string]int64 `json:"provider_requests"`
 		ProviderErrors     map[string]int64 `json:"provider_errors"`
+		Tasks              []apiTask        `json:"tasks"`
 	}
 	apiArchiveHistory struct {
 		apiArchive
@@ -50,6 +51,13 @@ type (
 	apiFailure struct {
 		At    *time.Time `json:"at"`
 		Error string     `json:"error"`
+	}
+	apiTask struct {
+		Task          string      `json:"task"`
+		FailuresInRow int64       `json:"failures_in_row"`
+		LastSuccess   *time.Time  `json:"last_success"`
+		LastFailure   *apiFailure `json:"last_failure"`
+		NextRun       *time.Time  `json:"next_run"`
 	}
 	apiWork struct {
 		Files      int64 `json:"files"`
@@ -144,12 +152,13 @@ func newAPIArchive(a *Archive) apiArchive {
 		LastSuccess: jsonTime(a.LastSuccess), FailuresInRow: a.FailuresInRow,
 		NextRun: jsonTime(a.NextRun), Overdue: a.Overdue,
 		Last: newAPIWork(a.Last), Total: newAPIWork(a.Total),
-		Runs:             apiOutcomes(a.Runs),
-		Damaged:          append([]string{}, a.Damaged...),
+		Runs:    apiOutcomes(a.Runs),
+		Damaged: append([]string{}, a.Damaged...), Tasks: []apiTask{},
 		ProviderRequests: kinds(a.ProviderRequests), ProviderErrors: kinds(a.ProviderErrors),
 	}
-	if f := a.LastFailure; !f.At.IsZero() {
-		v.LastFailure = &apiFailure{At: jsonTime(f.At), Error: f.Error}
+	v.LastFailure = newAPIFailure(a.LastFailure)
+	for _, t := range a.Tasks {
+		v.Tasks = append(v.Tasks, apiTask{t.Name, t.FailuresInRow, jsonTime(t.LastSuccess), newAPIFailure(t.LastFailure), jsonTime(t.NextRun)})
 	}
 	if !a.BehindUnknown {
 		v.Behind = &apiBehind{Files: a.Behind.Files, Bytes: a.Behind.Bytes}
@@ -169,6 +178,13 @@ func newAPIArchive(a *Archive) apiArchive {
 	}
 	v.ProvenRestore = jsonTime(a.ProvenRestore)
 	return v
+}
+
+func newAPIFailure(f Failure) *apiFailure {
+	if f.At.IsZero() {
+		return nil
+	}
+	return &apiFailure{At: jsonTime(f.At), Error: f.Error}
 }
 
 func newAPIWork(w Work) apiWork {

@@ -139,6 +139,7 @@ func states() map[State]Archive {
 	overdue.LastSuccess, overdue.RecoverableThrough.At = noon.Add(-26*time.Hour), noon.Add(-26*time.Hour)
 	damaged.LastVerification.Problems = 2
 	damaged.Damaged = []string{"00000b02.jdb", hostile}
+	damaged.Tasks = []Task{{Name: "verify"}, {Name: "prune", FailuresInRow: 4, LastFailure: Failure{At: noon.Add(-time.Hour), Error: "pruning: " + hostile}}}
 	return map[State]Archive{
 		StateOK: well("orders"), StateRunning: running, StateFailing: failing, StateOverdue: overdue, StateDamaged: damaged,
 		StateEmpty: {Name: "orders", Destination: "file:///srv/backups/orders", NextRun: noon.Add(3 * time.Minute)},

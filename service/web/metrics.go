@@ -49,6 +49,7 @@ type collector struct {
 	spent    *prometheus.Desc
 	requests *prometheus.Desc
 	errors   *prometheus.Desc
+	tasks    *prometheus.Desc
 }
 
 func desc(name, help string, more ...string) *prometheus.Desc {
@@ -109,6 +110,7 @@ func newCollector(backend Backend, version string) *collector {
 		spent:    desc("run_duration_seconds", "How long the runs took that ended since the start."),
 		requests: desc("provider_requests_total", "Requests sent to the provider since the start, by kind.", "kind"),
 		errors:   desc("provider_errors_total", "Requests to the provider that failed since the start, by kind.", "kind"),
+		tasks:    desc("task_failures_in_row", "Runs of what is done beside snapshots (verify, prune, drill) that failed since the last one that could be done.", "task"),
 		each: []metric{
 			gauge("running", "1 while a run goes on.", func(a *Archive) float64 { return truth(a.Running) }),
 			gauge("waiting", "1 while a run that was asked for waits for the present one.", func(a *Archive) float64 { return truth(a.Waiting) }),
@@ -145,7 +147,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range c.each {
 		ch <- m.desc
 	}
-	for _, d := range []*prometheus.Desc{c.build, c.runs, c.spent, c.requests, c.errors} {
+	for _, d := range []*prometheus.Desc{c.build, c.runs, c.spent, c.requests, c.errors, c.tasks} {
 		ch <- d
 	}
 }
@@ -176,6 +178,9 @@ func (c *collector) collect(ch chan<- prometheus.Metric, a *Archive) {
 	ch <- prometheus.MustNewConstHistogram(c.spent, a.Spent.Count, a.Spent.Sum.Seconds(), buckets, name)
 	for kind, n := range a.ProviderRequests {
 		ch <- prometheus.MustNewConstMetric(c.requests, prometheus.CounterValue, float64(n), name, label(kind))
+	}
+	for _, t := range a.Tasks {
+		ch <- prometheus.MustNewConstMetric(c.tasks, prometheus.GaugeValue, float64(t.FailuresInRow), name, label(t.Name))
 	}
 	for kind, n := range a.ProviderErrors {
 		ch <- prometheus.MustNewConstMetric(c.errors, prometheus.CounterValue, float64(n), name, label(kind))

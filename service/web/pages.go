@@ -122,11 +122,17 @@ func (s *Server) card(id string, a Archive) card {
 		StateDamaged: "Damaged", StateFailing: "Failing", StateOverdue: "Overdue",
 		StateRunning: "Running", StateEmpty: "No snapshot yet", StateOK: "All is well",
 	}[c.State]
+	if c.State == StateOK && len(a.failingTasks()) > 0 {
+		c.Word = "Snapshots are well"
+	}
 	if n := len(a.Damaged); n > pageDamaged {
 		c.Damaged, c.More = a.Damaged[:pageDamaged], n-pageDamaged
 	}
 	return c
 }
+
+// Failing are the tasks that could not be done.
+func (c card) Failing() []Task { return c.failingTasks() }
 
 // VerifiedWidth is how much of all objects was looked at, in percent.
 func (c card) VerifiedWidth() string {
@@ -197,7 +203,7 @@ func (s *Server) indexPage(w http.ResponseWriter, _ *http.Request) {
 	trouble := int64(0)
 	for i, a := range s.backend.Archives() {
 		c := s.card("t"+strconv.Itoa(i), a)
-		if c.State.trouble() {
+		if c.State.trouble() || len(a.failingTasks()) > 0 {
 			trouble++
 		}
 		v.Cards = append(v.Cards, c)

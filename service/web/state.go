@@ -80,6 +80,9 @@ func (a *Archive) sentence(now time.Time) string {
 	case StateOverdue:
 		parts = append(parts, "a snapshot is overdue")
 	}
+	for _, t := range a.failingTasks() {
+		parts = append(parts, "the last "+t.Word()+" failed")
+	}
 	switch {
 	case a.Running && a.RunningSince.IsZero():
 		parts = append(parts, "a run goes on")
@@ -100,6 +103,26 @@ func (a *Archive) sentence(now time.Time) string {
 		parts = append(parts, a.nextWord()+" "+ahead(now, a.NextRun))
 	}
 	return strings.Join(parts, "; ") + "."
+}
+
+// failingTasks are those that could not be done. They leave the snapshots as they are, so
+// that the archive's state is not about them.
+func (a *Archive) failingTasks() []Task {
+	var failing []Task
+	for _, t := range a.Tasks {
+		if t.FailuresInRow > 0 {
+			failing = append(failing, t)
+		}
+	}
+	return failing
+}
+
+// Word is the task's name for people.
+func (t Task) Word() string {
+	if t.Name == "verify" {
+		return "verification"
+	}
+	return t.Name
 }
 
 func (a *Archive) nextWord() string {

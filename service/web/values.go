@@ -36,12 +36,23 @@ type Archive struct {
 	ProvenRestore      time.Time // when a drill last went well; zero: never
 	Damaged            []string  // files of the newest snapshot that are known not to be as they should be
 
+	Tasks []Task // what is done on a schedule beside snapshots
+
 	History []Run // newest last; the page draws the newest 48
 
 	// By kind, such as put, get, list: requests sent to the provider since the service
 	// started, and those of them that failed.
 	ProviderRequests map[string]int64
 	ProviderErrors   map[string]int64
+}
+
+// Task is what is done for an archive on a schedule of its own.
+type Task struct {
+	Name          string // "verify", "prune" or "drill"
+	FailuresInRow int64  // since it last could be done; what a verification or a drill found is no failure
+	LastSuccess   time.Time
+	LastFailure   Failure
+	NextRun       time.Time
 }
 
 // Failure is when a run failed and why. Error is shown to people and holds no
