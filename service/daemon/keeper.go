@@ -27,7 +27,7 @@ type keeper struct {
 	share   *share
 
 	opening sync.Mutex // held while the archive is opened
-	pages   pages      // what was read for people to look at
+	pages   *pages     // what was read for people to look at
 
 	mu     sync.Mutex
 	to     *Archive // once it was opened
@@ -50,7 +50,7 @@ type known struct {
 
 // newKeeper takes over what a keeper of the same archive knew, if it is of the same place.
 func (d *Daemon) newKeeper(c *config.Config, one *config.Archive, version string, was *keeper) *keeper {
-	k := &keeper{d: d, config: c, one: one, name: one.Name, version: version, share: d.pool.share()}
+	k := &keeper{d: d, config: c, one: one, name: one.Name, version: version, share: d.pool.share(), pages: newPages()}
 	if was != nil && was.one.Destination == one.Destination {
 		was.mu.Lock()
 		k.known = was.known
