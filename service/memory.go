@@ -15,6 +15,7 @@ type memory struct {
 	Snapshot      int64         `json:"snapshot"`
 	FailuresInRow int64         `json:"failures_in_row"`
 	LastSuccess   time.Time     `json:"last_success"`
+	EndedWell     time.Time     `json:"ended_well"`
 	LastFailure   time.Time     `json:"last_failure"`
 	LastError     string        `json:"last_error"`
 	Took          time.Duration `json:"took_ns"`
@@ -61,7 +62,7 @@ func (r *record) recall(m *memory) {
 	defer r.mu.Unlock()
 	j := &r.status
 	j.Snapshot, j.FailuresInRow = m.Snapshot, max(0, m.FailuresInRow)
-	j.LastSuccess, j.LastFailure, j.LastError = m.LastSuccess, m.LastFailure, m.LastError
+	j.LastSuccess, j.EndedWell, j.LastFailure, j.LastError = m.LastSuccess, m.EndedWell, m.LastFailure, m.LastError
 	r.took, j.Total = m.Took, m.Total
 	r.spent = time.Duration(m.Total.Milliseconds) * time.Millisecond
 	j.History = m.History
@@ -76,7 +77,7 @@ func (r *record) memory() *memory {
 	j := &r.status
 	return &memory{
 		Snapshot: j.Snapshot, FailuresInRow: j.FailuresInRow,
-		LastSuccess: j.LastSuccess, LastFailure: j.LastFailure, LastError: j.LastError,
+		LastSuccess: j.LastSuccess, EndedWell: j.EndedWell, LastFailure: j.LastFailure, LastError: j.LastError,
 		Took: r.took, Total: j.Total, History: j.History[:len(j.History):len(j.History)],
 	}
 }

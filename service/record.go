@@ -85,7 +85,7 @@ func (r *record) looked(ahead Ahead, err error) {
 	defer r.mu.Unlock()
 	r.status.LookError = err
 	if err == nil {
-		r.status.Ahead = ahead
+		r.status.Ahead, r.status.Looked = ahead, true
 	}
 }
 
@@ -128,7 +128,7 @@ func (r *record) ended(now time.Time, took time.Duration, res Result, o outcome,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := &r.status
-	run := Run{Start: j.Began, Duration: took, Outcome: Unchanged, Snapshot: res.Snapshot, Files: res.Files, Bytes: res.Bytes}
+	run := Run{Start: j.Began, Duration: took, Outcome: Unchanged, Snapshot: res.Snapshot, Files: res.Files, Bytes: res.Bytes, Said: res.Said}
 	j.Began = time.Time{}
 	j.Total.Files += res.Files
 	j.Total.Bytes += res.Bytes
@@ -142,7 +142,7 @@ func (r *record) ended(now time.Time, took time.Duration, res Result, o outcome,
 	case stopped:
 		return
 	case succeeded:
-		j.LastSuccess, j.FailuresInRow = now, 0
+		j.LastSuccess, j.EndedWell, j.FailuresInRow = now, now, 0
 		r.took = took
 		r.closedSince = time.Time{} // the next look tells
 	case failed:

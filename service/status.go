@@ -25,6 +25,7 @@ type JobStatus struct {
 
 	FailuresInRow int64
 	LastSuccess   time.Time // when a run last ended well; after a start, the newest snapshot's time if that is later
+	EndedWell     time.Time // the same, but of runs of this host alone; zero also where they are not remembered
 	LastFailure   time.Time // when a run last failed
 	LastError     string    // why; it stays after a success
 	Snapshot      int64     // the number of the last snapshot made; 0: none yet
@@ -33,6 +34,7 @@ type JobStatus struct {
 	Last    Run   // the last that ended
 	History []Run // the newest, oldest first
 
+	Looked    bool  // what waits was found out since the start
 	Ahead     Ahead // what waits, when that was last looked at
 	LookError error // why that could not be found out
 }
@@ -78,6 +80,7 @@ type Run struct {
 	Snapshot int64         `json:"snapshot,omitempty"` // 0: it made none
 	Files    int64         `json:"files,omitempty"`    // copied
 	Bytes    int64         `json:"bytes,omitempty"`    // copied
+	Said     string        `json:"said,omitempty"`     // what came of it, where that is no snapshot
 	Error    string        `json:"error,omitempty"`
 }
 

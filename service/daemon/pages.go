@@ -203,7 +203,9 @@ func listed(s *archive.Snapshot) web.Snapshot {
 	if s.Err != nil {
 		return web.Snapshot{Sequence: s.Sequence, State: "unreadable", Error: s.Err.Error()}
 	}
-	return summary(&s.Summary)
+	out := summary(&s.Summary)
+	out.Held = s.Held
+	return out
 }
 
 func summary(s *manifest.Summary) web.Snapshot {

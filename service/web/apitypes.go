@@ -35,17 +35,32 @@ type (
 		Total              apiWork          `json:"total"`
 		Runs               apiOutcomes      `json:"runs"`
 		RecoverableThrough *apiPoint        `json:"recoverable_through"`
-		Behind             apiBehind        `json:"behind"`
+		Behind             *apiBehind       `json:"behind"`
 		LastVerification   *apiVerification `json:"last_verification"`
 		LastDrill          *apiDrill        `json:"last_drill"`
 		ProvenRestore      *time.Time       `json:"proven_restore"`
 		Damaged            []string         `json:"damaged"`
+		Encrypted          bool             `json:"encrypted"`
+		Tasks              []apiTask        `json:"tasks"`
 		ProviderRequests   map[string]int64 `json:"provider_requests"`
 		ProviderErrors     map[string]int64 `json:"provider_errors"`
 	}
 	apiArchiveHistory struct {
 		apiArchive
 		History []apiRun `json:"history"`
+	}
+	apiTask struct {
+		Name          string      `json:"name"`
+		Running       bool        `json:"running"`
+		LastSuccess   *time.Time  `json:"last_success"`
+		LastFailure   *apiFailure `json:"last_failure"`
+		FailuresInRow int64       `json:"failures_in_row"`
+		NextRun       *time.Time  `json:"next_run"`
+		Overdue       bool        `json:"overdue"`
+		DurationMS    int64       `json:"duration_ms"`
+		Said          string      `json:"said"`
+		Done          int64       `json:"done"`
+		Failed        int64       `json:"failed"`
 	}
 	apiFailure struct {
 		At    *time.Time `json:"at"`
@@ -77,6 +92,7 @@ type (
 		Bytes        int64      `json:"bytes"`
 		BytesTotal   int64      `json:"bytes_total"`
 		Problems     int64      `json:"problems"`
+		Found        []string   `json:"found"`
 		ReadBytes    int64      `json:"read_bytes"`
 		ReadSince    *time.Time `json:"read_since"`
 	}
@@ -111,6 +127,7 @@ type (
 		Damaged     int64      `json:"damaged"`
 		DurationMS  int64      `json:"duration_ms"`
 		State       string     `json:"state"`
+		Held        string     `json:"held"`
 		Error       string     `json:"error"`
 	}
 	apiSnapshotFiles struct {
@@ -144,12 +161,14 @@ func newAPIArchive(a *Archive) apiArchive {
 		LastSuccess: jsonTime(a.LastSuccess), FailuresInRow: a.FailuresInRow,
 		NextRun: jsonTime(a.NextRun), Overdue: a.Overdue,
 		Last: newAPIWork(a.Last), Total: newAPIWork(a.Total),
-		Runs: apiOutcomes(a.Runs), Behind: apiBehind(a.Behind),
+		Runs: apiOutcomes(a.Runs), Behind: (*apiBehind)(a.Behind),
+		Encrypted: a.Encrypted, Tasks: []apiTask{},
 		Damaged:          append([]string{}, a.Damaged...),
 		ProviderRequests: kinds(a.ProviderRequests), ProviderErrors: kinds(a.ProviderErrors),
 	}
-	if f := a.LastFailure; !f.At.IsZero() {
-		v.LastFailure = &apiFailure{At: jsonTime(f.At), Error: f.Error}
+	v.LastFailure = newAPIFailure(a.LastFailure)
+	for i := range a.Tasks {
+		v.Tasks = append(v.Tasks, newAPITask(&a.Tasks[i]))
 	}
 	if p := a.RecoverableThrough; !p.At.IsZero() {
 		v.RecoverableThrough = &apiPoint{At: jsonTime(p.At), File: p.File, Size: p.Size}
@@ -157,7 +176,7 @@ func newAPIArchive(a *Archive) apiArchive {
 	if l := a.LastVerification; !l.At.IsZero() {
 		v.LastVerification = &apiVerification{
 			At: jsonTime(l.At), Objects: l.Objects, ObjectsTotal: l.ObjectsTotal,
-			Bytes: l.Bytes, BytesTotal: l.BytesTotal, Problems: l.Problems,
+			Bytes: l.Bytes, BytesTotal: l.BytesTotal, Problems: l.Problems, Found: append([]string{}, l.Found...),
 			ReadBytes: l.ReadBytes, ReadSince: jsonTime(l.ReadSince),
 		}
 	}
@@ -166,6 +185,22 @@ func newAPIArchive(a *Archive) apiArchive {
 	}
 	v.ProvenRestore = jsonTime(a.ProvenRestore)
 	return v
+}
+
+// newAPIFailure is nil where there was none.
+func newAPIFailure(f Failure) *apiFailure {
+	if f.At.IsZero() {
+		return nil
+	}
+	return &apiFailure{At: jsonTime(f.At), Error: f.Error}
+}
+
+func newAPITask(t *Task) apiTask {
+	return apiTask{
+		Name: t.Name, Running: t.Running, LastSuccess: jsonTime(t.LastSuccess), LastFailure: newAPIFailure(t.LastFailure),
+		FailuresInRow: t.FailuresInRow, NextRun: jsonTime(t.NextRun), Overdue: t.Overdue,
+		DurationMS: t.Last.Milliseconds(), Said: t.Said, Done: t.Done, Failed: t.Failed,
+	}
 }
 
 func newAPIWork(w Work) apiWork {
@@ -192,7 +227,7 @@ func newAPISnapshot(s Snapshot) apiSnapshot {
 		Sequence: s.Sequence, Created: jsonTime(s.Created), Files: s.Files, Bytes: s.Bytes,
 		StoredBytes: s.StoredBytes, Added: s.Added, AddedBytes: s.AddedBytes, Removed: s.Removed,
 		Changed: s.Changed, Damaged: s.Damaged, DurationMS: s.Duration.Milliseconds(),
-		State: s.State, Error: s.Error,
+		State: s.State, Held: s.Held, Error: s.Error,
 	}
 }
 

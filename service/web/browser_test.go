@@ -274,16 +274,38 @@ func TestBrowserLooksAgain(t *testing.T) {
 	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
 	settle(t, b, badge+` === "Failing" && document.getElementById("summary").textContent.startsWith("1 of 1")`)
 
-	// What somebody is at is not taken from under their hands.
+	// What somebody is at is not taken from under their hands, and yet not old.
 	tabTo(t, b, "h2 a")
 	f.set(well("orders"))
 	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
-	settle(t, b, `document.activeElement.matches("h2 a")`)
+	settle(t, b, `document.activeElement.matches("h2 a") && `+badge+` === "All is well"`)
 	b.check(t)
 
 	srv.Close()
 	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
 	settle(t, b, `document.getElementById("stale").textContent.includes("does not answer")`)
+}
+
+// On an archive's page, too: the command is that of the newest snapshot, what was opened
+// stays open, and who has reached a button keeps it.
+func TestBrowserLooksAgainAtAnArchive(t *testing.T) {
+	b := newBrowser(t)
+	f := filled(well("orders"))
+	srv := httptest.NewServer(newServer(t, f, token).Handler())
+	defer srv.Close()
+	do(t, b, chromedp.Navigate(srv.URL+"/archives/orders?asked=started"))
+	value(t, b, chromedp.Evaluate[bool](`document.querySelector("details").open = true`))
+	tabTo(t, b, ".copy")
+	f.mu.Lock()
+	f.snapshots = append(slices.Clone(f.snapshots), Snapshot{Sequence: 121, Created: noon, Files: 1, State: "ok"})
+	f.mu.Unlock()
+	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
+	settle(t, b, `document.getElementById("restore-command").textContent.includes("orders@121 ") && document.querySelector("tbody a").textContent === "121"`)
+	settle(t, b, `document.activeElement.matches(".copy") && document.querySelector("details").open && location.search === ""`)
+	value(t, b, chromedp.Evaluate[bool](`navigator.clipboard.writeText = async (text) => { window.copied = text }; true`))
+	do(t, b, chromedp.KeyEvent(kb.Enter))
+	settle(t, b, `window.copied === "strongroom restore orders@121 --to ./restored"`)
+	b.check(t)
 }
 
 func TestBrowserCopiesTheCommand(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -128,9 +129,9 @@ func (s *Server) card(id string, a Archive) card {
 	return c
 }
 
-// VerifiedWidth is how much of all objects was looked at, in percent.
-func (c card) VerifiedWidth() string {
-	return percent(100 * min(1, ratio(c.LastVerification.Objects, c.LastVerification.ObjectsTotal)))
+// ReadWidth is how much of what is stored was ever read back and found good, in percent.
+func (c card) ReadWidth() string {
+	return percent(100 * min(1, ratio(c.LastVerification.ReadBytes, c.LastVerification.BytesTotal)))
 }
 
 // VerifiedText says what the last verification covered.
@@ -139,21 +140,71 @@ func (c card) VerifiedText(now time.Time) string {
 	if v.At.IsZero() {
 		return "never"
 	}
-	text := fmt.Sprintf("%s: %s of %s looked at", ago(now, v.At), number(v.Objects), count(v.ObjectsTotal, "object"))
+	problems := "no problems"
+	if v.Problems > 0 {
+		problems = count(v.Problems, "problem")
+	}
+	text := fmt.Sprintf("%s, %s: %s of %s looked at", ago(now, v.At), problems, number(v.Objects), count(v.ObjectsTotal, "object"))
 	if v.Bytes > 0 {
 		text += fmt.Sprintf(", %s of %s read and hashed", size(v.Bytes), size(v.BytesTotal))
 	}
+	return text
+}
+
+// ReadText says how much was ever read back, since only that finds bits that have changed.
+func (c card) ReadText(now time.Time) string {
+	v := c.LastVerification
 	switch {
+	case v.At.IsZero():
+		return ""
 	case v.ReadSince.IsZero():
+		return "No data was ever read back."
 	case v.ReadBytes >= v.BytesTotal:
-		text += "; all of them were read back within " + span(now.Sub(v.ReadSince))
+		return "All data was read back within the last " + span(max(time.Minute, now.Sub(v.ReadSince))) + "."
+	}
+	return fmt.Sprintf("%s of %s were ever read back, the longest ago %s.", size(v.ReadBytes), size(v.BytesTotal), ago(now, v.ReadSince))
+}
+
+// Drills reports whether there is anything to say of drills.
+func (c card) Drills() bool {
+	return !c.LastDrill.At.IsZero() || slices.ContainsFunc(c.Tasks, func(t Task) bool { return t.Name == "drill" })
+}
+
+// taskWords are what the page calls a task.
+var taskWords = map[string]string{"verify": "Verification", "drill": "Trial restore", "prune": "Prune"}
+
+// Word is the task for people.
+func (t Task) Word() string {
+	if w := taskWords[t.Name]; w != "" {
+		return w
+	}
+	return clean(t.Name)
+}
+
+// Text says how a task is: what came of the last one, and when the next one begins.
+func (t Task) Text(now time.Time) string {
+	var parts []string
+	switch {
+	case t.FailuresInRow > 0:
+		parts = append(parts, "failed "+ago(now, t.LastFailure.At))
+		if !t.LastSuccess.IsZero() {
+			parts = append(parts, "last ended well "+ago(now, t.LastSuccess))
+		}
+	case t.LastSuccess.IsZero():
+		parts = append(parts, "not yet")
 	default:
-		text += fmt.Sprintf("; %s were read back at some time, the longest ago %s", size(v.ReadBytes), ago(now, v.ReadSince))
+		parts = append(parts, ago(now, t.LastSuccess)+", in "+took(t.Last))
 	}
-	if v.Problems == 0 {
-		return text + "; no problems"
+	switch {
+	case t.Running:
+		parts = append(parts, "goes on now")
+	case t.Overdue:
+		parts = append(parts, "overdue")
 	}
-	return text + "; " + count(v.Problems, "problem")
+	if !t.Running && !t.NextRun.IsZero() {
+		parts = append(parts, "next "+ahead(now, t.NextRun))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // DrillText says when a restore was last proven, and what became of the last drill.
@@ -167,9 +218,9 @@ func (c card) DrillText(now time.Time) string {
 	case d.At.IsZero():
 		return text
 	case d.Error != "":
-		return text + fmt.Sprintf("; the drill of snapshot %d failed %s: %s", d.Snapshot, ago(now, d.At), clean(d.Error))
+		return text + fmt.Sprintf("; the trial of snapshot %d failed %s", d.Snapshot, ago(now, d.At))
 	}
-	return text + fmt.Sprintf(", of snapshot %d, in %s", d.Snapshot, span(d.Duration))
+	return text + fmt.Sprintf(", of snapshot %d, in %s", d.Snapshot, took(d.Duration))
 }
 
 // FailedText says when a run last failed; empty: never.
@@ -182,6 +233,9 @@ func (c card) FailedText(now time.Time) string {
 
 // BehindText says what waits to be archived.
 func (c card) BehindText() string {
+	if c.Behind == nil {
+		return "not known"
+	}
 	if c.Behind.Files == 0 && c.Behind.Bytes == 0 {
 		return "nothing"
 	}
@@ -252,36 +306,45 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 	}
 	v.Runs = slices.Clone(a.History[max(0, len(a.History)-timelineRuns):])
 	slices.Reverse(v.Runs)
-	ctx, cancel := context.WithTimeout(r.Context(), backendTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
-	// The provider may be away: all else on the page is known without it.
-	if all, err := s.backend.Snapshots(ctx, a.Name); err != nil {
+	// The provider may be away: all else on the page is known without it, and maybe what
+	// there was when it last answered.
+	all, err := s.backend.Snapshots(ctx, a.Name)
+	if err != nil {
 		_, v.Problem = failure(err)
-	} else {
-		list, older := window(all, before, pageSnapshots)
-		v.Snapshots = slices.Clone(list)
-		slices.Reverse(v.Snapshots)
-		if older {
-			v.OlderHref = fmt.Sprintf("%s?before=%d", v.Card.Href, list[0].Sequence)
-		}
-		v.Restore = s.restoreNewest(a.Name, all)
 	}
+	if v.Card.Timeline == nil { // this host remembers no run
+		v.Card.Timeline = newTimeline("t", s.o.Now(), made(all))
+	}
+	list, older := window(all, before, pageSnapshots)
+	v.Snapshots = slices.Clone(list)
+	slices.Reverse(v.Snapshots)
+	if older {
+		v.OlderHref = fmt.Sprintf("%s?before=%d", v.Card.Href, list[0].Sequence)
+	}
+	v.Restore = s.restoreNewest(&a, all)
 	s.pages.render(w, code, "archive", v)
 }
 
 // restoreNewest is the command for the newest snapshot that can be read; empty if there is
 // none.
-func (s *Server) restoreNewest(name string, all []Snapshot) string {
+func (s *Server) restoreNewest(a *Archive, all []Snapshot) string {
 	for _, one := range slices.Backward(all) {
 		if one.Error == "" {
-			return s.restoreCommand(name, one.Sequence)
+			return s.restoreCommand(a, one.Sequence)
 		}
 	}
 	return ""
 }
 
-func (s *Server) restoreCommand(name string, sequence int64) string {
-	return fmt.Sprintf("%s restore %s --to ./restored", s.o.Command, shellQuote(fmt.Sprintf("%s@%d", name, sequence)))
+// restoreCommand works as it stands, but for the identity, which this host does not have.
+func (s *Server) restoreCommand(a *Archive, sequence int64) string {
+	command := fmt.Sprintf("%s restore %s --to ./restored", s.o.Command, shellQuote(fmt.Sprintf("%s@%d", a.Name, sequence)))
+	if a.Encrypted {
+		command += " --identity ./identity.txt"
+	}
+	return command
 }
 
 // backupForm is the button on an archive's page. The token is typed in each time: a

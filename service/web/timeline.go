@@ -75,6 +75,17 @@ func newTimeline(id string, now time.Time, runs []Run) *timeline {
 	return t
 }
 
+// made are the runs that must have made some snapshots, whoever ran them.
+func made(all []Snapshot) []Run {
+	var runs []Run
+	for _, s := range all[max(0, len(all)-timelineRuns):] {
+		if s.Error == "" {
+			runs = append(runs, Run{Start: s.Created, Duration: s.Duration, Outcome: Made, Snapshot: s.Sequence, AddedBytes: s.AddedBytes})
+		}
+	}
+	return runs
+}
+
 // scaled is by the square root, or one large run would make all others invisible. What is
 // not nothing can be seen.
 func scaled(v, most, height float64) float64 {
