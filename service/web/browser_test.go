@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -40,7 +41,10 @@ func newBrowser(t *testing.T) *browser {
 	if testing.Short() {
 		t.Skip("starts Chromium")
 	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.UserDataDir(t.TempDir()))
+	options := append(
+		slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"), // as whoever owns a name may have it
+	)
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium has none for root
 	}
@@ -259,6 +263,27 @@ func TestBrowserRunNow(t *testing.T) {
 		if scripts {
 			b.check(t)
 		}
+	}
+}
+
+// Another site's page sends what the form here would send, with the right token; and a name
+// of another site's is pointed at the service. Neither gets anywhere.
+func TestBrowserOtherSites(t *testing.T) {
+	b := newBrowser(t)
+	f := filled(well("orders"))
+	srv := httptest.NewServer(newServer(t, f, token).Handler())
+	defer srv.Close()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<!doctype html><form method="post" action="%s/archives/orders/backup"><input name="token" value="%s"></form><script>document.forms[0].submit()</script>`, srv.URL, token)
+	}))
+	defer other.Close()
+	do(t, b, chromedp.Navigate(strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
+	settle(t, b, `document.querySelector("h1")?.textContent.startsWith("403") && document.body.textContent.includes("another site")`)
+	do(t, b, chromedp.Navigate(strings.Replace(srv.URL, "127.0.0.1", "rebound.example", 1)+"/archives/orders"))
+	settle(t, b, `document.querySelector("h1")?.textContent.startsWith("421") && !document.body.textContent.includes("s3://")`)
+	if runs := f.runs(); len(runs) != 0 {
+		t.Errorf("runs: %q", runs)
 	}
 }
 
