@@ -75,6 +75,9 @@ func TestTimelineShowsWhatIsSmall(t *testing.T) {
 	if bars[0].Height < 2 || bars[0].Took < 2 || bars[1].Height != addedHeight || bars[1].Took != tookHeight || !bars[2].Failed {
 		t.Errorf("%+v", bars)
 	}
+	if few := newTimeline("t", noon, []Run{{Start: noon.Add(-time.Hour)}, {Start: noon}}); few.First != "11:19 to 12:19" || few.Last != "" {
+		t.Errorf("few runs are from %q to %q", few.First, few.Last)
+	}
 	if newTimeline("t", noon, nil) != nil {
 		t.Error("there is a chart of nothing")
 	}
