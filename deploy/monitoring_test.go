@@ -24,7 +24,8 @@ func (one) Archives() []web.Archive {
 	return []web.Archive{{
 		Name: "orders", Running: true, RunningSince: now, LastSuccess: now, LastFailure: web.Failure{At: now}, NextRun: now,
 		RecoverableThrough: web.Point{At: now}, LastVerification: web.Verification{At: now, ReadSince: now}, LastDrill: web.Drill{At: now}, ProvenRestore: now,
-		ProviderRequests: map[string]int64{"put": 1}, Tasks: []web.Task{{Name: "prune"}}, ProviderErrors: map[string]int64{"put": 1},
+		Behind: &web.Behind{}, Tasks: []web.Task{{Name: "verify", LastSuccess: now, LastFailure: web.Failure{At: now}, NextRun: now}},
+		ProviderRequests: map[string]int64{"put": 1}, ProviderErrors: map[string]int64{"put": 1},
 	}}
 }
 
@@ -99,6 +100,8 @@ var leftOut = map[string]string{
 	"strongroom_archive_running_since_timestamp_seconds": "the panel on what is running tells it",
 	"strongroom_archive_run_duration_seconds_count":      "the same as strongroom_archive_runs_total",
 	"strongroom_archive_run_duration_seconds_sum":        "the buckets tell more",
+	"strongroom_archive_task_duration_seconds_count":     "the same as strongroom_archive_task_runs_total",
+	"strongroom_archive_task_duration_seconds_sum":       "the buckets tell more",
 }
 
 func TestDashboardShowsEveryMetric(t *testing.T) {

@@ -129,7 +129,7 @@ func (r *record) ended(now time.Time, took time.Duration, res Result, o outcome,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := &r.status
-	run := Run{Start: j.Began, Duration: took, Outcome: Unchanged, Snapshot: res.Snapshot, Files: res.Files, Bytes: res.Bytes}
+	run := Run{Start: j.Began, Duration: took, Outcome: Unchanged, Snapshot: res.Snapshot, Files: res.Files, Bytes: res.Bytes, Said: res.Said}
 	j.Began = time.Time{}
 	j.Total.Files += res.Files
 	j.Total.Bytes += res.Bytes

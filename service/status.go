@@ -79,6 +79,7 @@ type Run struct {
 	Snapshot int64         `json:"snapshot,omitempty"` // 0: it made none
 	Files    int64         `json:"files,omitempty"`    // copied
 	Bytes    int64         `json:"bytes,omitempty"`    // copied
+	Said     string        `json:"said,omitempty"`     // what came of it, where that is no snapshot
 	Error    string        `json:"error,omitempty"`
 }
 

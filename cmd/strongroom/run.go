@@ -166,7 +166,11 @@ func (a *app) listen(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*we
 	if err != nil {
 		return nil, nil, err
 	}
-	page, err := web.New(d, web.Options{Listen: h.Listen, Hosts: h.Hosts, Token: token, Version: version, Command: a.restoreCommandLine(), Log: a.log})
+	command, err := a.restoreCommandLine()
+	if err != nil {
+		return nil, nil, err
+	}
+	page, err := web.New(d, web.Options{Listen: h.Listen, Hosts: h.Hosts, Token: token, Version: version, Command: command, Log: a.log})
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
@@ -177,12 +181,17 @@ func (a *app) listen(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*we
 	return page, l, nil
 }
 
-// restoreCommandLine is how the commands on the status page begin.
-func (a *app) restoreCommandLine() string {
-	if a.configFile == "" {
-		return "strongroom"
+// restoreCommandLine is how the commands on the status page begin: they name the
+// configuration in full, as they are pasted in another directory.
+func (a *app) restoreCommandLine() (string, error) {
+	file, err := a.findConfig()
+	if err != nil {
+		return "", err
 	}
-	return "strongroom --config " + shellWord(a.configFile)
+	if file, err = filepath.Abs(file); err != nil {
+		return "", fmt.Errorf("finding the configuration for the status page: %w", err)
+	}
+	return "strongroom --config " + shellWord(file), nil
 }
 
 // shellWord quotes a word for a shell, where it has to be.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -82,12 +83,33 @@ func TestRunsOnDemand(t *testing.T) {
 	if code, body := s.get("/api/v1/archives/a/snapshots/2"); code != http.StatusOK || !strings.Contains(body, "00000002.jdb") {
 		t.Errorf("%d: %s", code, body)
 	}
-	if code, body := s.get("/archives/a"); code != http.StatusOK || !strings.Contains(body, "restore a@2 --to") {
-		t.Errorf("%d: %s", code, body)
-	}
 	// What the page offers to copy works, wherever it is pasted.
-	succeed(t, "--config", s.config, "restore", "a@2", "--to", filepath.Join(to, "restored"))
+	code, body := s.get("/archives/a")
+	_, rest, _ := strings.Cut(body, `<pre id="restore-command"><code>`)
+	command, _, _ := strings.Cut(rest, "</code>")
+	words := strings.Fields(html.UnescapeString(command))
+	if code != http.StatusOK || len(words) < 2 || words[0] != "strongroom" {
+		t.Fatalf("%d, the command is %q: %s", code, command, body)
+	}
+	t.Chdir(to)
+	succeed(t, words[1:]...)
 	sameDir(t, filepath.Join(to, "restored"), dir)
+}
+
+// Also where the service was started with no more than a file beside it.
+func TestCommandOnThePageNamesTheConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("STRONGROOM_CONFIG", "")
+	if err := os.WriteFile("strongroom.yaml", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, given := range []string{"", "strongroom.yaml", "./strongroom.yaml"} {
+		command, err := (&app{configFile: given}).restoreCommandLine()
+		if want := "strongroom --config " + shellWord(filepath.Join(dir, "strongroom.yaml")); err != nil || command != want {
+			t.Errorf("started with %q: %q, %v, not %q", given, command, err, want)
+		}
+	}
 }
 
 // The commands around a snapshot: what they see, what their failures do, and that backup

@@ -191,6 +191,12 @@ func TestServiceWithOneThatHangs(t *testing.T) {
 	}
 	if a := s.archive("hangs"); !a.Running {
 		t.Errorf("the one that hangs: %+v", a)
+	} else if a.Behind != nil {
+		t.Errorf("nobody knows what waits for the one that hangs: %+v", *a.Behind)
+	}
+	asked := time.Now()
+	if code, body := s.get("/archives/hangs"); code != http.StatusOK || !strings.Contains(body, "did not answer in time") || time.Since(asked) > 8*time.Second {
+		t.Errorf("the page of the one that hangs, after %v: %d %s", time.Since(asked), code, body)
 	}
 	if code, took := s.stop(); code != 0 || took > 10*time.Second {
 		t.Errorf("it ended with %d after %v", code, took)

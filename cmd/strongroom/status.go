@@ -68,7 +68,7 @@ type archiveStatus struct {
 }
 
 type taskStatus struct {
-	Task          string      `json:"task"`
+	Name          string      `json:"name"`
 	FailuresInRow int64       `json:"failures_in_row"`
 	LastFailure   *failedLast `json:"last_failure"`
 }
@@ -257,7 +257,7 @@ func (s *archiveStatus) explain(w io.Writer) {
 	}
 	for _, t := range s.Tasks {
 		if f := t.LastFailure; f != nil && t.FailuresInRow > 0 {
-			fmt.Fprintf(w, "%s: the last %s failed, at %s: %s\n", s.Name, web.Task{Name: t.Task}.Word(), stamp(f.At), harmless(f.Error))
+			fmt.Fprintf(w, "%s: the last %s failed, at %s: %s\n", s.Name, strings.ToLower(web.Task{Name: t.Name}.Word()), stamp(f.At), harmless(f.Error))
 		}
 	}
 	if len(s.Damaged) > 0 {

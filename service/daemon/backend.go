@@ -14,24 +14,19 @@ var _ web.Backend = (*Daemon)(nil)
 
 // Archives implements web.Backend.
 func (d *Daemon) Archives() []web.Archive {
-	jobs, tasks := map[string]service.JobStatus{}, map[string][]web.Task{}
+	jobs, tasks := map[string]service.JobStatus{}, map[string][]service.JobStatus{}
 	for _, j := range d.service.Status().Jobs {
 		if j.Task == "" {
 			jobs[j.Name] = j
-			continue
+		} else {
+			tasks[j.Name] = append(tasks[j.Name], j)
 		}
-		tasks[j.Name] = append(tasks[j.Name], web.Task{
-			Name: j.Task, FailuresInRow: j.FailuresInRow, LastSuccess: j.LastSuccess,
-			LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError}, NextRun: j.Next,
-		})
 	}
 	now := d.o.Now()
 	var all []web.Archive
 	for _, k := range d.all() {
 		j := jobs[k.name]
-		a := k.state(&j, now)
-		a.Tasks = tasks[k.name]
-		all = append(all, a)
+		all = append(all, k.state(&j, tasks[k.name], now))
 	}
 	return all
 }
@@ -68,7 +63,15 @@ func (d *Daemon) Snapshot(ctx context.Context, name string, sequence int64) (web
 	if err != nil {
 		return web.SnapshotFiles{}, err
 	}
-	return withFiles(m), nil
+	out := withFiles(m)
+	// The manifest does not say that it is held: the ledger does, by the listing.
+	all, err := k.pages.snapshots(ctx, a, d.o.Now())
+	for i := range all {
+		if err == nil && all[i].Sequence == sequence {
+			out.Held = all[i].Held
+		}
+	}
+	return out, nil
 }
 
 // Diff implements web.Backend.

@@ -193,7 +193,7 @@ func (d *Daemon) ended(j service.JobStatus) {
 	d.mu.Lock()
 	k, t := d.find(j.Name), d.tellers[j.Name]
 	d.mu.Unlock()
-	if k != nil && j.Task == "" {
+	if k != nil {
 		k.ran(&j)
 	}
 	if t != nil && j.Task == "" && j.Last.Outcome != service.Failed {

@@ -11,7 +11,6 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service"
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/source"
@@ -27,7 +26,7 @@ type keeper struct {
 	share   *share
 
 	opening sync.Mutex // held while the archive is opened
-	pages   pages      // what was read for people to look at
+	pages   *pages     // what was read for people to look at
 
 	mu     sync.Mutex
 	to     *Archive // once it was opened
@@ -46,12 +45,12 @@ type known struct {
 	verification web.Verification // the service's own
 	heard        archive.Found    // of the last one by anybody
 	drills       drills
-	spent        web.Histogram
+	spent        map[string]web.Histogram // by task; that of a snapshot is empty
 }
 
 // newKeeper takes over what a keeper of the same archive knew, if it is of the same place.
 func (d *Daemon) newKeeper(c *config.Config, one *config.Archive, version string, was *keeper) *keeper {
-	k := &keeper{d: d, config: c, one: one, name: one.Name, version: version, share: d.pool.share()}
+	k := &keeper{d: d, config: c, one: one, name: one.Name, version: version, share: d.pool.share(), pages: newPages()}
 	if was != nil && was.one.Destination == one.Destination {
 		was.mu.Lock()
 		k.known = was.known
@@ -291,39 +290,3 @@ type looked struct {
 }
 
 const lookAgain = time.Minute
-
-// ran notes how long a run took.
-func (k *keeper) ran(j *service.JobStatus) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.known.spent.Observe(j.Last.Duration)
-}
-
-// state is how the archive is, for people.
-func (k *keeper) state(j *service.JobStatus, now time.Time) web.Archive {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	a := web.Archive{
-		Name: k.name, Destination: providers.Redact(k.one.Destination), Layout: k.known.layout, Schedule: k.one.Schedule,
-		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.latest(), LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent,
-		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
-		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
-		LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
-		Last:        web.Work{Files: j.Last.Files, Bytes: j.Last.Bytes, Milliseconds: j.Last.Duration.Milliseconds()},
-		Total:       web.Work{Files: j.Total.Files, Bytes: j.Total.Bytes, Milliseconds: j.Total.Milliseconds},
-		Runs:        web.Outcomes{Made: j.Total.Made, Unchanged: j.Total.Unchanged, Failed: j.Total.Failed},
-		Behind:      web.Behind{Files: j.Ahead.Files, Bytes: j.Ahead.Bytes}, BehindUnknown: !j.AheadKnown,
-	}
-	if a.Layout == "" {
-		a.Layout = k.one.Source.Layout
-	}
-	for _, r := range j.History {
-		a.History = append(a.History, web.Run{
-			Start: r.Start, Duration: r.Duration, Outcome: web.Outcome(r.Outcome), Snapshot: r.Snapshot, AddedBytes: r.Bytes, Error: r.Error,
-		})
-	}
-	if k.to != nil {
-		a.ProviderRequests, a.ProviderErrors = k.to.Requests(), k.to.Failures()
-	}
-	return a
-}

@@ -22,93 +22,180 @@ const (
 	maxRead = 4
 )
 
+// maxLook is how long one look at the provider may take.
+const maxLook = 2 * time.Minute
+
 // pages keeps what was read from an archive for people to look at, since nobody has to
-// prove who they are before it is read. One look at a time goes to the provider. It is safe
-// for concurrent use.
+// prove who they are before it is read. One look at a time goes to the provider, and nobody
+// waits for it longer than they want to: what it brings is there for the next one who asks.
+// It is safe for concurrent use.
 type pages struct {
-	reading sync.Mutex // held while the provider is asked
+	looking chan struct{} // holds something while the provider is asked
 
 	mu     sync.Mutex
 	listed time.Time // zero: not yet
 	list   []web.Snapshot
 	read   []*manifest.Manifest // the last that were read, newest look last
+	made   []web.Snapshot       // since the last look began
+	gone   []int64              // pruned since then
+}
+
+func newPages() *pages { return &pages{looking: make(chan struct{}, 1)} }
+
+// look asks the provider, or waits until somebody else has done so, for as long as ctx
+// lasts. A look that nobody waits for any more is not broken off: it would be begun again
+// and again where it takes long, and some requests cannot be.
+func (p *pages) look(ctx context.Context, ask func(context.Context) error) error {
+	select {
+	case p.looking <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for an earlier look at the archive: %w", ctx.Err())
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if e := recover(); e != nil { // as a handler of HTTP would
+				done <- fmt.Errorf("looking at the archive: a bug: %v", e)
+			}
+			<-p.looking
+		}()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxLook)
+		defer cancel()
+		done <- ask(ctx)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("looking at the archive: %w", ctx.Err())
+	}
 }
 
 // add notes a snapshot that was just made.
 func (p *pages) add(s *manifest.Summary) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.listed.IsZero() {
-		return
+	p.made = append(p.made, summary(s))
+	p.made = p.made[max(0, len(p.made)-maxListed):]
+	if !p.listed.IsZero() {
+		p.list = append(slices.Clone(p.list), summary(s))
+		p.list = p.list[max(0, len(p.list)-maxListed):]
 	}
-	p.list = append(slices.Clone(p.list), summary(s))
-	p.list = p.list[max(0, len(p.list)-maxListed):]
 }
 
 // forget takes pruned snapshots out of what is kept.
 func (p *pages) forget(removed []int64) {
-	gone := func(n int64) bool { return slices.Contains(removed, n) }
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone = append(p.gone, removed...)
+	p.drop(removed)
+}
+
+// drop is forget of what is kept now, with p.mu held.
+func (p *pages) drop(removed []int64) {
+	gone := func(n int64) bool { return slices.Contains(removed, n) }
 	p.list = slices.DeleteFunc(slices.Clone(p.list), func(s web.Snapshot) bool { return gone(s.Sequence) })
-	p.mu.Unlock()
-	p.reading.Lock()
-	defer p.reading.Unlock()
 	p.read = slices.DeleteFunc(p.read, func(m *manifest.Manifest) bool { return gone(m.Sequence) })
 }
 
+// begin notes that a look begins: what is made or pruned from now on it may not see.
+func (p *pages) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.made, p.gone = nil, nil
+}
+
+// keep takes what a look found, and what has happened since it began.
+func (p *pages) keep(list []web.Snapshot, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.made {
+		if len(list) == 0 || list[len(list)-1].Sequence < s.Sequence {
+			list = append(list, s)
+		}
+	}
+	p.list, p.listed = list[max(0, len(list)-maxListed):], now
+	p.drop(p.gone)
+}
+
+// cached is what was listed, and whether that is new enough.
 func (p *pages) cached(now time.Time) ([]web.Snapshot, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.list, !p.listed.IsZero() && now.Sub(p.listed) < listAgain && !now.Before(p.listed)
 }
 
-// snapshots gives the newest snapshots, in order.
+// snapshots gives the newest snapshots, in order. With an error, they are those of an
+// earlier look.
 func (p *pages) snapshots(ctx context.Context, a *archive.Archive, now time.Time) ([]web.Snapshot, error) {
 	if list, ok := p.cached(now); ok {
 		return list, nil
 	}
-	p.reading.Lock()
-	defer p.reading.Unlock()
-	if list, ok := p.cached(now); ok {
-		return list, nil
-	}
-	all, err := a.List(ctx, maxListed)
-	if errors.Is(err, archive.ErrNoArchive) {
-		all, err = nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	list := make([]web.Snapshot, len(all))
-	for i := range all {
-		list[i] = listed(&all[i])
-	}
+	err := p.look(ctx, func(ctx context.Context) error {
+		if _, ok := p.cached(now); ok {
+			return nil
+		}
+		p.begin()
+		all, err := a.List(ctx, maxListed)
+		if errors.Is(err, archive.ErrNoArchive) {
+			all, err = nil, nil
+		}
+		if err != nil {
+			return err
+		}
+		list := make([]web.Snapshot, len(all))
+		for i := range all {
+			list[i] = listed(&all[i])
+		}
+		p.keep(list, now)
+		return nil
+	})
+	list, _ := p.cached(now)
+	return list, err
+}
+
+// looked finds a manifest among those that were read.
+func (p *pages) looked(sequence int64) *manifest.Manifest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.list, p.listed = list, now
-	return list, nil
+	i := slices.IndexFunc(p.read, func(m *manifest.Manifest) bool { return m.Sequence == sequence })
+	if i < 0 {
+		return nil
+	}
+	m := p.read[i]
+	p.read = append(slices.Delete(p.read, i, i+1), m)
+	return m
 }
 
 // manifest gives a snapshot's manifest.
 func (p *pages) manifest(ctx context.Context, a *archive.Archive, sequence int64) (*manifest.Manifest, error) {
-	p.reading.Lock()
-	defer p.reading.Unlock()
-	i := slices.IndexFunc(p.read, func(m *manifest.Manifest) bool { return m.Sequence == sequence })
-	if i >= 0 {
-		m := p.read[i]
-		p.read = append(slices.Delete(p.read, i, i+1), m)
+	if m := p.looked(sequence); m != nil {
 		return m, nil
 	}
-	m, err := a.Snapshot(ctx, archive.Selector{Sequence: sequence})
-	if errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) {
-		return nil, fmt.Errorf("snapshot %d: %w", sequence, web.ErrNotFound)
-	}
+	found := make(chan *manifest.Manifest, 1)
+	err := p.look(ctx, func(ctx context.Context) error {
+		if m := p.looked(sequence); m != nil {
+			found <- m
+			return nil
+		}
+		m, err := a.Snapshot(ctx, archive.Selector{Sequence: sequence})
+		if errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) {
+			return fmt.Errorf("snapshot %d: %w", sequence, web.ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.read = append(p.read, m)
+		p.read = slices.Delete(p.read, 0, max(0, len(p.read)-maxRead))
+		found <- m
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	p.read = append(p.read, m)
-	p.read = slices.Delete(p.read, 0, max(0, len(p.read)-maxRead))
-	return m, nil
+	return <-found, nil
 }
 
 // listed is a line of a listing as it is shown.
@@ -116,7 +203,9 @@ func listed(s *archive.Snapshot) web.Snapshot {
 	if s.Err != nil {
 		return web.Snapshot{Sequence: s.Sequence, State: "unreadable", Error: s.Err.Error()}
 	}
-	return summary(&s.Summary)
+	out := summary(&s.Summary)
+	out.Held = s.Held
+	return out
 }
 
 func summary(s *manifest.Summary) web.Snapshot {

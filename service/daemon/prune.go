@@ -42,5 +42,9 @@ func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Res
 	case r.Failed.All() > 0: // trying again soon would not help: the next prune does
 		k.d.o.Log.Error("some objects could not be deleted", "archive", k.name, "count", r.Failed.All(), "bytes", r.Failed.Bytes, "error", r.Failures[0])
 	}
-	return service.Result{Said: fmt.Sprintf("the archive was pruned: %d snapshots removed, %d objects deleted, %d bytes", len(r.Removed), r.Deleted.All(), r.Deleted.Bytes)}, nil
+	said := fmt.Sprintf("the archive was pruned: %d snapshots removed, %d objects deleted, %d bytes", len(r.Removed), r.Deleted.All(), r.Deleted.Bytes)
+	if n := r.Failed.All(); n > 0 {
+		said += fmt.Sprintf("; %d objects could not be deleted, such as %s", n, r.Failures[0])
+	}
+	return service.Result{Said: said}, nil
 }

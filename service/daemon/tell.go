@@ -161,7 +161,7 @@ func (d *Daemon) tell() {
 		if t == nil || !known {
 			continue
 		}
-		a := k.state(&j, now)
+		a := k.state(&j, nil, now)
 		e := event(&a)
 		if e.State != t.state {
 			t.state, t.since = e.State, now

@@ -70,7 +70,7 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 	if state := told(); state != notify.Overdue {
 		t.Errorf("told as %q", state)
 	}
-	if a := d.Archives()[0]; !a.BehindUnknown {
+	if a := d.Archives()[0]; a.Behind != nil {
 		t.Errorf("it is said what waits: %+v", a.Behind)
 	}
 	cancel()

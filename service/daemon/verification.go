@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
@@ -15,6 +16,9 @@ import (
 
 // maxReported is how many problems of a verification are logged one by one.
 const maxReported = 20
+
+// maxShown is how many of them are kept for people to look at.
+const maxShown = 10
 
 func (k *keeper) verifyJob(one *config.Archive) service.Job {
 	k.use()
@@ -52,6 +56,9 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 		Bytes: report.ReadStored, BytesTotal: report.Bytes, Problems: int64(len(report.Problems)),
 		ReadBytes: report.Coverage.ReadBytes, ReadSince: report.Coverage.Since,
 	}
+	for _, p := range report.Problems[:min(maxShown, len(report.Problems))] {
+		v.Found = append(v.Found, problem(&p))
+	}
 	if report.Unproven != "" {
 		k.d.o.Log.Warn("what this verification found is not kept in the archive", "archive", k.name, "error", report.Unproven)
 	}
@@ -65,6 +72,18 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 	k.keepVerification(&v)
 	k.drilledElsewhere(ctx, to)
 	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %d problems", v.Objects, report.ReadBytes, v.Problems)}, nil
+}
+
+// problem is one in words.
+func problem(p *archive.Problem) string {
+	s := p.What + ": " + p.Object
+	if p.Detail != "" {
+		s += ": " + p.Detail
+	}
+	if n := len(p.Snapshots); n > 0 {
+		s += fmt.Sprintf(" (needed by %d of the snapshots, %d to %d)", n, p.Snapshots[0], p.Snapshots[n-1])
+	}
+	return s
 }
 
 // had reports whether the archive had a snapshot when it was last looked at.
@@ -81,7 +100,8 @@ func (k *keeper) missing(err error) service.Result {
 	k.mu.Lock()
 	v := k.known.verification
 	k.mu.Unlock()
-	v.At, v.Objects, v.Bytes, v.Problems = k.d.o.Now().Round(0), 0, 0, 1
+	v.At, v.Objects, v.Bytes, v.Problems, v.Found = k.d.o.Now().Round(0), 0, 0, 1, []string{err.Error()}
+	v.ReadBytes, v.ReadSince = 0, time.Time{} // of what is there, nothing was
 	k.keepVerification(&v)
 	return service.Result{Said: "the archive was looked for, and is not there any more"}
 }

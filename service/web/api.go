@@ -191,7 +191,7 @@ func failure(err error) (code int, message string) {
 	case errors.Is(err, ErrBusy):
 		return http.StatusConflict, ErrBusy.Error()
 	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout, "the archive did not answer in time: " + err.Error()
+		return http.StatusGatewayTimeout, "the archive did not answer in time; it is still being asked, so look again in a while"
 	}
 	return http.StatusBadGateway, err.Error()
 }

@@ -207,7 +207,7 @@ func TestSentence(t *testing.T) {
 	}
 	a := well("orders")
 	a.Tasks = []Task{{Name: "verify", FailuresInRow: 2}, {Name: "prune"}, {Name: "drill", FailuresInRow: 1}}
-	if got := a.sentence(noon); !strings.Contains(got, "; the last verification failed; the last drill failed; next snapshot") || a.State() != StateOK {
+	if got := a.sentence(noon); !strings.Contains(got, "; the last verification failed; the last trial restore failed; next snapshot") || a.State() != StateOK {
 		t.Errorf("%s: %s", a.State(), got)
 	}
 	a.Tasks = nil

@@ -40,24 +40,31 @@ type (
 		LastDrill          *apiDrill        `json:"last_drill"`
 		ProvenRestore      *time.Time       `json:"proven_restore"`
 		Damaged            []string         `json:"damaged"`
+		Encrypted          bool             `json:"encrypted"`
+		Tasks              []apiTask        `json:"tasks"`
 		ProviderRequests   map[string]int64 `json:"provider_requests"`
 		ProviderErrors     map[string]int64 `json:"provider_errors"`
-		Tasks              []apiTask        `json:"tasks"`
 	}
 	apiArchiveHistory struct {
 		apiArchive
 		History []apiRun `json:"history"`
 	}
+	apiTask struct {
+		Name          string      `json:"name"`
+		Running       bool        `json:"running"`
+		LastSuccess   *time.Time  `json:"last_success"`
+		LastFailure   *apiFailure `json:"last_failure"`
+		FailuresInRow int64       `json:"failures_in_row"`
+		NextRun       *time.Time  `json:"next_run"`
+		Overdue       bool        `json:"overdue"`
+		DurationMS    int64       `json:"duration_ms"`
+		Said          string      `json:"said"`
+		Done          int64       `json:"done"`
+		Failed        int64       `json:"failed"`
+	}
 	apiFailure struct {
 		At    *time.Time `json:"at"`
 		Error string     `json:"error"`
-	}
-	apiTask struct {
-		Task          string      `json:"task"`
-		FailuresInRow int64       `json:"failures_in_row"`
-		LastSuccess   *time.Time  `json:"last_success"`
-		LastFailure   *apiFailure `json:"last_failure"`
-		NextRun       *time.Time  `json:"next_run"`
 	}
 	apiWork struct {
 		Files      int64 `json:"files"`
@@ -85,6 +92,7 @@ type (
 		Bytes        int64      `json:"bytes"`
 		BytesTotal   int64      `json:"bytes_total"`
 		Problems     int64      `json:"problems"`
+		Found        []string   `json:"found"`
 		ReadBytes    int64      `json:"read_bytes"`
 		ReadSince    *time.Time `json:"read_since"`
 	}
@@ -119,6 +127,7 @@ type (
 		Damaged     int64      `json:"damaged"`
 		DurationMS  int64      `json:"duration_ms"`
 		State       string     `json:"state"`
+		Held        string     `json:"held"`
 		Error       string     `json:"error"`
 	}
 	apiSnapshotFiles struct {
@@ -152,16 +161,14 @@ func newAPIArchive(a *Archive) apiArchive {
 		LastSuccess: jsonTime(a.LastSuccess), FailuresInRow: a.FailuresInRow,
 		NextRun: jsonTime(a.NextRun), Overdue: a.Overdue,
 		Last: newAPIWork(a.Last), Total: newAPIWork(a.Total),
-		Runs:    apiOutcomes(a.Runs),
-		Damaged: append([]string{}, a.Damaged...), Tasks: []apiTask{},
+		Runs: apiOutcomes(a.Runs), Behind: (*apiBehind)(a.Behind),
+		Encrypted: a.Encrypted, Tasks: []apiTask{},
+		Damaged:          append([]string{}, a.Damaged...),
 		ProviderRequests: kinds(a.ProviderRequests), ProviderErrors: kinds(a.ProviderErrors),
 	}
 	v.LastFailure = newAPIFailure(a.LastFailure)
-	for _, t := range a.Tasks {
-		v.Tasks = append(v.Tasks, apiTask{t.Name, t.FailuresInRow, jsonTime(t.LastSuccess), newAPIFailure(t.LastFailure), jsonTime(t.NextRun)})
-	}
-	if !a.BehindUnknown {
-		v.Behind = &apiBehind{Files: a.Behind.Files, Bytes: a.Behind.Bytes}
+	for i := range a.Tasks {
+		v.Tasks = append(v.Tasks, newAPITask(&a.Tasks[i]))
 	}
 	if p := a.RecoverableThrough; !p.At.IsZero() {
 		v.RecoverableThrough = &apiPoint{At: jsonTime(p.At), File: p.File, Size: p.Size}
@@ -169,7 +176,7 @@ func newAPIArchive(a *Archive) apiArchive {
 	if l := a.LastVerification; !l.At.IsZero() {
 		v.LastVerification = &apiVerification{
 			At: jsonTime(l.At), Objects: l.Objects, ObjectsTotal: l.ObjectsTotal,
-			Bytes: l.Bytes, BytesTotal: l.BytesTotal, Problems: l.Problems,
+			Bytes: l.Bytes, BytesTotal: l.BytesTotal, Problems: l.Problems, Found: append([]string{}, l.Found...),
 			ReadBytes: l.ReadBytes, ReadSince: jsonTime(l.ReadSince),
 		}
 	}
@@ -180,11 +187,20 @@ func newAPIArchive(a *Archive) apiArchive {
 	return v
 }
 
+// newAPIFailure is nil where there was none.
 func newAPIFailure(f Failure) *apiFailure {
 	if f.At.IsZero() {
 		return nil
 	}
 	return &apiFailure{At: jsonTime(f.At), Error: f.Error}
+}
+
+func newAPITask(t *Task) apiTask {
+	return apiTask{
+		Name: t.Name, Running: t.Running, LastSuccess: jsonTime(t.LastSuccess), LastFailure: newAPIFailure(t.LastFailure),
+		FailuresInRow: t.FailuresInRow, NextRun: jsonTime(t.NextRun), Overdue: t.Overdue,
+		DurationMS: t.Last.Milliseconds(), Said: t.Said, Done: t.Done, Failed: t.Failed,
+	}
 }
 
 func newAPIWork(w Work) apiWork {
@@ -211,7 +227,7 @@ func newAPISnapshot(s Snapshot) apiSnapshot {
 		Sequence: s.Sequence, Created: jsonTime(s.Created), Files: s.Files, Bytes: s.Bytes,
 		StoredBytes: s.StoredBytes, Added: s.Added, AddedBytes: s.AddedBytes, Removed: s.Removed,
 		Changed: s.Changed, Damaged: s.Damaged, DurationMS: s.Duration.Milliseconds(),
-		State: s.State, Error: s.Error,
+		State: s.State, Held: s.Held, Error: s.Error,
 	}
 }
 

@@ -105,12 +105,16 @@ func well(name string) Archive {
 		Last: Work{Files: 3, Bytes: 30 << 20, Milliseconds: 1900}, Total: Work{Files: 2113, Bytes: 21 << 30, Milliseconds: 912345},
 		Runs:               Outcomes{Made: 41, Unchanged: 4, Failed: 3},
 		RecoverableThrough: Point{At: noon.Add(-4*time.Minute - 10*time.Second), File: "00000c1f.jdb", Size: 7340032},
-		Behind:             Behind{Files: 1, Bytes: 5 << 20},
+		Behind:             &Behind{Files: 1, Bytes: 5 << 20},
 		LastVerification: Verification{
 			At: noon.Add(-9 * time.Hour), Objects: 1840, ObjectsTotal: 2113, Bytes: 430 << 20, BytesTotal: 20 << 30,
 		},
 		ProviderRequests: map[string]int64{"put": 2290, "get": 310, "list": 96},
 		ProviderErrors:   map[string]int64{"put": 3},
+		Tasks: []Task{
+			{Name: "verify", LastSuccess: noon.Add(-9 * time.Hour), NextRun: noon.Add(15 * time.Hour), Last: 3 * time.Minute, Done: 40, Said: "the archive was verified: 2113 objects, 450887680 bytes read back, 0 problems"},
+			{Name: "prune", LastSuccess: noon.Add(-12 * time.Hour), NextRun: noon.Add(12 * time.Hour), Last: 4 * time.Second, Done: 9, Failed: 2},
+		},
 	}
 	for i := range int64(48) {
 		r := Run{
@@ -126,6 +130,13 @@ func well(name string) Archive {
 		a.History = append(a.History, r)
 		a.Spent.Observe(r.Duration)
 	}
+	return a
+}
+
+// unpruned is an archive that is well, but for what is done beside snapshots.
+func unpruned(name string) Archive {
+	a := well(name)
+	a.Tasks[1] = Task{Name: "prune", LastSuccess: noon.Add(-12 * time.Hour), LastFailure: Failure{noon.Add(-10 * time.Minute), "deleting 12 objects: 403 AccessDenied"}, FailuresInRow: 2, NextRun: noon.Add(20 * time.Minute), Done: 9, Failed: 2}
 	return a
 }
 

@@ -49,7 +49,7 @@ type collector struct {
 	spent    *prometheus.Desc
 	requests *prometheus.Desc
 	errors   *prometheus.Desc
-	tasks    *prometheus.Desc
+	tasks    taskMetrics
 }
 
 func desc(name, help string, more ...string) *prometheus.Desc {
@@ -58,13 +58,6 @@ func desc(name, help string, more ...string) *prometheus.Desc {
 
 func gauge(name, help string, value func(*Archive) float64) metric {
 	return metric{desc(name, help), prometheus.GaugeValue, func(a *Archive) (float64, bool) { return value(a), true }}
-}
-
-// behind is of what waits in the source; there is none as long as that is not known.
-func behind(name, help string, value func(*Archive) float64) metric {
-	return metric{desc("behind_"+name, help), prometheus.GaugeValue, func(a *Archive) (float64, bool) {
-		return value(a), !a.BehindUnknown
-	}}
 }
 
 func counter(name, help string, value func(*Archive) int64) metric {
@@ -83,6 +76,16 @@ func moment(name, help string, value func(*Archive) time.Time) metric {
 func verified(name, help string, value func(Verification) float64) metric {
 	return metric{desc("verification_"+name, help), prometheus.GaugeValue, func(a *Archive) (float64, bool) {
 		return value(a.LastVerification), !a.LastVerification.At.IsZero()
+	}}
+}
+
+// waits is a number of what waits to be archived; there is none where that is not known.
+func waits(name, help string, value func(*Behind) int64) metric {
+	return metric{desc("behind_"+name, help), prometheus.GaugeValue, func(a *Archive) (float64, bool) {
+		if a.Behind == nil {
+			return 0, false
+		}
+		return float64(value(a.Behind)), true
 	}}
 }
 
@@ -110,7 +113,7 @@ func newCollector(backend Backend, version string) *collector {
 		spent:    desc("run_duration_seconds", "How long the runs took that ended since the start."),
 		requests: desc("provider_requests_total", "Requests sent to the provider since the start, by kind.", "kind"),
 		errors:   desc("provider_errors_total", "Requests to the provider that failed since the start, by kind.", "kind"),
-		tasks:    desc("task_failures_in_row", "Runs of what is done beside snapshots (verify, prune, drill) that failed since the last one that could be done.", "task"),
+		tasks:    newTaskMetrics(),
 		each: []metric{
 			gauge("running", "1 while a run goes on.", func(a *Archive) float64 { return truth(a.Running) }),
 			gauge("waiting", "1 while a run that was asked for waits for the present one.", func(a *Archive) float64 { return truth(a.Waiting) }),
@@ -122,13 +125,14 @@ func newCollector(backend Backend, version string) *collector {
 			moment("next_run", "When the next run begins.", func(a *Archive) time.Time { return a.NextRun }),
 			moment("recoverable_through", "Up to when a restore is known to be possible.", func(a *Archive) time.Time { return a.RecoverableThrough.At }),
 			gauge("recoverable_through_file_bytes", "Up to which byte of its newest file the log can be restored.", func(a *Archive) float64 { return float64(a.RecoverableThrough.Size) }),
-			behind("files", "Files in the source that are not in the archive yet.", func(a *Archive) float64 { return float64(a.Behind.Files) }),
-			behind("bytes", "Bytes in the source that are not in the archive yet.", func(a *Archive) float64 { return float64(a.Behind.Bytes) }),
+			waits("files", "Files in the source that are not in the archive yet.", func(b *Behind) int64 { return b.Files }),
+			waits("bytes", "Bytes in the source that are not in the archive yet.", func(b *Behind) int64 { return b.Bytes }),
 			gauge("last_run_copied_files", "Files that the last run copied.", func(a *Archive) float64 { return float64(a.Last.Files) }),
 			gauge("last_run_copied_bytes", "Bytes that the last run copied.", func(a *Archive) float64 { return float64(a.Last.Bytes) }),
 			gauge("last_run_duration_seconds", "How long the last run took.", func(a *Archive) float64 { return float64(a.Last.Milliseconds) / 1000 }),
 			counter("copied_files_total", "Files copied.", func(a *Archive) int64 { return a.Total.Files }),
 			counter("copied_bytes_total", "Bytes copied.", func(a *Archive) int64 { return a.Total.Bytes }),
+			{desc("run_seconds_total", "Time spent in runs."), prometheus.CounterValue, func(a *Archive) (float64, bool) { return float64(a.Total.Milliseconds) / 1000, true }},
 			gauge("damaged_files", "Files of the newest snapshot that are known to be damaged.", func(a *Archive) float64 { return float64(len(a.Damaged)) }),
 			moment("last_verification", "When the archive was last verified.", func(a *Archive) time.Time { return a.LastVerification.At }),
 			verified("objects_ratio", "The part of all objects that the last verification looked at, 0 to 1.", func(v Verification) float64 { return ratio(v.Objects, v.ObjectsTotal) }),
@@ -136,6 +140,7 @@ func newCollector(backend Backend, version string) *collector {
 			verified("read_ever_ratio", "The part of all stored bytes that was ever read back and found good, 0 to 1.", func(v Verification) float64 { return ratio(v.ReadBytes, v.BytesTotal) }),
 			moment("read_since", "All that was ever read back was read back then or later.", func(a *Archive) time.Time { return a.LastVerification.ReadSince }),
 			moment("last_drill", "When the last trial restore began.", func(a *Archive) time.Time { return a.LastDrill.At }),
+			{desc("last_drill_duration_seconds", "How long the last trial restore took."), prometheus.GaugeValue, func(a *Archive) (float64, bool) { return a.LastDrill.Duration.Seconds(), !a.LastDrill.At.IsZero() }},
 			moment("proven_restore", "When a trial restore last went well.", func(a *Archive) time.Time { return a.ProvenRestore }),
 			verified("problems", "What the last verification found wrong.", func(v Verification) float64 { return float64(v.Problems) }),
 		},
@@ -147,9 +152,10 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range c.each {
 		ch <- m.desc
 	}
-	for _, d := range []*prometheus.Desc{c.build, c.runs, c.spent, c.requests, c.errors, c.tasks} {
+	for _, d := range []*prometheus.Desc{c.build, c.runs, c.spent, c.requests, c.errors} {
 		ch <- d
 	}
+	c.tasks.describe(ch)
 }
 
 // Collect implements prometheus.Collector.
@@ -170,21 +176,26 @@ func (c *collector) collect(ch chan<- prometheus.Metric, a *Archive) {
 	for outcome, n := range map[Outcome]int64{Made: a.Runs.Made, Unchanged: a.Runs.Unchanged, Failed: a.Runs.Failed} {
 		ch <- prometheus.MustNewConstMetric(c.runs, prometheus.CounterValue, float64(n), name, string(outcome))
 	}
-	buckets, below := map[float64]uint64{}, uint64(0)
-	for i, bound := range DurationBounds {
-		below += a.Spent.Buckets[i]
-		buckets[bound] = below
+	ch <- histogram(c.spent, &a.Spent, name)
+	for i := range a.Tasks {
+		c.tasks.collect(ch, &a.Tasks[i], name)
 	}
-	ch <- prometheus.MustNewConstHistogram(c.spent, a.Spent.Count, a.Spent.Sum.Seconds(), buckets, name)
 	for kind, n := range a.ProviderRequests {
 		ch <- prometheus.MustNewConstMetric(c.requests, prometheus.CounterValue, float64(n), name, label(kind))
-	}
-	for _, t := range a.Tasks {
-		ch <- prometheus.MustNewConstMetric(c.tasks, prometheus.GaugeValue, float64(t.FailuresInRow), name, label(t.Name))
 	}
 	for kind, n := range a.ProviderErrors {
 		ch <- prometheus.MustNewConstMetric(c.errors, prometheus.CounterValue, float64(n), name, label(kind))
 	}
+}
+
+// histogram counts cumulatively, as Prometheus has it.
+func histogram(d *prometheus.Desc, h *Histogram, labels ...string) prometheus.Metric {
+	buckets, below := map[float64]uint64{}, uint64(0)
+	for i, bound := range DurationBounds {
+		below += h.Buckets[i]
+		buckets[bound] = below
+	}
+	return prometheus.MustNewConstHistogram(d, h.Count, h.Sum.Seconds(), buckets, labels...)
 }
 
 // label is a value that Prometheus takes: valid UTF-8.

@@ -27,9 +27,7 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 }
 
 func TestMetricsAreTheBackendsValues(t *testing.T) {
-	a := states()[StateFailing]
-	a.Tasks = []Task{{Name: "prune", FailuresInRow: 7}, {Name: "verify"}}
-	f := filled(a)
+	f := filled(states()[StateFailing])
 	reg := newServer(t, f, "").registry()
 	want := `
 # HELP strongroom_archive_copied_bytes_total Bytes copied.
@@ -49,14 +47,10 @@ strongroom_archive_provider_errors_total{archive="orders",kind="put"} 3
 strongroom_archive_runs_total{archive="orders",outcome="failed"} 3
 strongroom_archive_runs_total{archive="orders",outcome="made"} 41
 strongroom_archive_runs_total{archive="orders",outcome="unchanged"} 4
-# HELP strongroom_archive_task_failures_in_row Runs of what is done beside snapshots (verify, prune, drill) that failed since the last one that could be done.
-# TYPE strongroom_archive_task_failures_in_row gauge
-strongroom_archive_task_failures_in_row{archive="orders",task="prune"} 7
-strongroom_archive_task_failures_in_row{archive="orders",task="verify"} 0
 `
 	names := []string{
 		"strongroom_archive_copied_bytes_total", "strongroom_archive_failures_in_row", "strongroom_archive_last_success_timestamp_seconds",
-		"strongroom_archive_provider_errors_total", "strongroom_archive_runs_total", "strongroom_archive_task_failures_in_row",
+		"strongroom_archive_provider_errors_total", "strongroom_archive_runs_total",
 	}
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {
 		t.Error(err)

@@ -101,102 +101,6 @@ type indexView struct {
 	Cards   []card
 }
 
-// card is an archive as it is drawn, on the front page and on its own.
-type card struct {
-	Archive
-	State    State
-	Word     string // the state for people
-	Sentence string
-	Timeline *timeline
-	Href     string
-	More     int // damaged files beyond those that are shown
-}
-
-func (s *Server) card(id string, a Archive) card {
-	now := s.o.Now()
-	c := card{
-		Archive: a, State: a.State(), Sentence: a.sentence(now),
-		Timeline: newTimeline(id, now, a.History), Href: "/archives/" + url.PathEscape(a.Name),
-	}
-	c.Word = map[State]string{
-		StateDamaged: "Damaged", StateFailing: "Failing", StateOverdue: "Overdue",
-		StateRunning: "Running", StateEmpty: "No snapshot yet", StateOK: "All is well",
-	}[c.State]
-	if c.State == StateOK && len(a.failingTasks()) > 0 {
-		c.Word = "Snapshots are well"
-	}
-	if n := len(a.Damaged); n > pageDamaged {
-		c.Damaged, c.More = a.Damaged[:pageDamaged], n-pageDamaged
-	}
-	return c
-}
-
-// Failing are the tasks that could not be done.
-func (c card) Failing() []Task { return c.failingTasks() }
-
-// VerifiedWidth is how much of all objects was looked at, in percent.
-func (c card) VerifiedWidth() string {
-	return percent(100 * min(1, ratio(c.LastVerification.Objects, c.LastVerification.ObjectsTotal)))
-}
-
-// VerifiedText says what the last verification covered.
-func (c card) VerifiedText(now time.Time) string {
-	v := c.LastVerification
-	if v.At.IsZero() {
-		return "never"
-	}
-	text := fmt.Sprintf("%s: %s of %s looked at", ago(now, v.At), number(v.Objects), count(v.ObjectsTotal, "object"))
-	if v.Bytes > 0 {
-		text += fmt.Sprintf(", %s of %s read and hashed", size(v.Bytes), size(v.BytesTotal))
-	}
-	switch {
-	case v.ReadSince.IsZero():
-	case v.ReadBytes >= v.BytesTotal:
-		text += "; all of them were read back within " + span(now.Sub(v.ReadSince))
-	default:
-		text += fmt.Sprintf("; %s were read back at some time, the longest ago %s", size(v.ReadBytes), ago(now, v.ReadSince))
-	}
-	if v.Problems == 0 {
-		return text + "; no problems"
-	}
-	return text + "; " + count(v.Problems, "problem")
-}
-
-// DrillText says when a restore was last proven, and what became of the last drill.
-func (c card) DrillText(now time.Time) string {
-	text := "never"
-	if !c.ProvenRestore.IsZero() {
-		text = ago(now, c.ProvenRestore)
-	}
-	d := c.LastDrill
-	switch {
-	case d.At.IsZero():
-		return text
-	case d.Error != "":
-		return text + fmt.Sprintf("; the drill of snapshot %d failed %s: %s", d.Snapshot, ago(now, d.At), clean(d.Error))
-	}
-	return text + fmt.Sprintf(", of snapshot %d, in %s", d.Snapshot, span(d.Duration))
-}
-
-// FailedText says when a run last failed; empty: never.
-func (c card) FailedText(now time.Time) string {
-	if c.LastFailure.At.IsZero() {
-		return ""
-	}
-	return ago(now, c.LastFailure.At)
-}
-
-// BehindText says what waits to be archived.
-func (c card) BehindText() string {
-	if c.BehindUnknown {
-		return "not known"
-	}
-	if c.Behind.Files == 0 && c.Behind.Bytes == 0 {
-		return "nothing"
-	}
-	return count(c.Behind.Files, "file") + ", " + size(c.Behind.Bytes)
-}
-
 func (s *Server) indexPage(w http.ResponseWriter, _ *http.Request) {
 	v := indexView{frame: s.frame("Strongroom")}
 	v.Live, v.Reload = true, true
@@ -261,36 +165,45 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 	}
 	v.Runs = slices.Clone(a.History[max(0, len(a.History)-timelineRuns):])
 	slices.Reverse(v.Runs)
-	ctx, cancel := context.WithTimeout(r.Context(), backendTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
-	// The provider may be away: all else on the page is known without it.
-	if all, err := s.backend.Snapshots(ctx, a.Name); err != nil {
+	// The provider may be away: all else on the page is known without it, and maybe what
+	// there was when it last answered.
+	all, err := s.backend.Snapshots(ctx, a.Name)
+	if err != nil {
 		_, v.Problem = failure(err)
-	} else {
-		list, older := window(all, before, pageSnapshots)
-		v.Snapshots = slices.Clone(list)
-		slices.Reverse(v.Snapshots)
-		if older {
-			v.OlderHref = fmt.Sprintf("%s?before=%d", v.Card.Href, list[0].Sequence)
-		}
-		v.Restore = s.restoreNewest(a.Name, all)
 	}
+	if v.Card.Timeline == nil { // this host remembers no run
+		v.Card.Timeline = newTimeline("t", s.o.Now(), made(all))
+	}
+	list, older := window(all, before, pageSnapshots)
+	v.Snapshots = slices.Clone(list)
+	slices.Reverse(v.Snapshots)
+	if older {
+		v.OlderHref = fmt.Sprintf("%s?before=%d", v.Card.Href, list[0].Sequence)
+	}
+	v.Restore = s.restoreNewest(&a, all)
 	s.pages.render(w, code, "archive", v)
 }
 
 // restoreNewest is the command for the newest snapshot that can be read; empty if there is
 // none.
-func (s *Server) restoreNewest(name string, all []Snapshot) string {
+func (s *Server) restoreNewest(a *Archive, all []Snapshot) string {
 	for _, one := range slices.Backward(all) {
 		if one.Error == "" {
-			return s.restoreCommand(name, one.Sequence)
+			return s.restoreCommand(a, one.Sequence)
 		}
 	}
 	return ""
 }
 
-func (s *Server) restoreCommand(name string, sequence int64) string {
-	return fmt.Sprintf("%s restore %s --to ./restored", s.o.Command, shellQuote(fmt.Sprintf("%s@%d", name, sequence)))
+// restoreCommand works as it stands, but for the identity, which this host does not have.
+func (s *Server) restoreCommand(a *Archive, sequence int64) string {
+	command := fmt.Sprintf("%s restore %s --to ./restored", s.o.Command, shellQuote(fmt.Sprintf("%s@%d", a.Name, sequence)))
+	if a.Encrypted {
+		command += " --identity ./identity.txt"
+	}
+	return command
 }
 
 // backupForm is the button on an archive's page. The token is typed in each time: a

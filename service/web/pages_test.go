@@ -75,28 +75,14 @@ func TestTimelineShowsWhatIsSmall(t *testing.T) {
 	if bars[0].Height < 2 || bars[0].Took < 2 || bars[1].Height != addedHeight || bars[1].Took != tookHeight || !bars[2].Failed {
 		t.Errorf("%+v", bars)
 	}
+	if few := newTimeline("t", noon, []Run{{Start: noon.Add(-time.Hour)}, {Start: noon}}); few.First != "11:19 to 12:19" || few.Last != "" {
+		t.Errorf("few runs are from %q to %q", few.First, few.Last)
+	}
 	if newTimeline("t", noon, nil) != nil {
 		t.Error("there is a chart of nothing")
 	}
 	long := make([]Run, 1000)
 	if got := newTimeline("t", noon, long); len(got.Bars) != timelineRuns {
 		t.Errorf("%d bars", len(got.Bars))
-	}
-}
-
-// What waits in a source that cannot be looked at is not known, which is not nothing.
-func TestBehindIsNotKnown(t *testing.T) {
-	a := well("orders")
-	a.Behind, a.BehindUnknown = Behind{}, true
-	f := filled(a)
-	s := newServer(t, f, "")
-	if body := get(t, s, "/"); !strings.Contains(body, "<dt>Waiting to be archived</dt><dd>not known</dd>") {
-		t.Error("the page does not say that it is not known what waits")
-	}
-	if body := get(t, s, "/api/v1/archives/orders"); !strings.Contains(body, `"behind":null`) {
-		t.Error(body)
-	}
-	if body := get(t, s, "/metrics"); strings.Contains(body, "strongroom_archive_behind") || !strings.Contains(body, "strongroom_archive_overdue") {
-		t.Error("the metrics say what is not known")
 	}
 }

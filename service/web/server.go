@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Options are how the server is reached and what it shows of itself.
@@ -42,8 +44,13 @@ const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second
 	backendTimeout = 25 * time.Second // for what a Backend reads from a provider
+	pageTimeout    = 5 * time.Second  // the same, where the rest of a page is known without it
 	writeTimeout   = 40 * time.Second
 	idleTimeout    = 60 * time.Second
+
+	// maxConnections is how many are served at once; others wait. What archives needs file
+	// descriptors, too, and nobody can take them all from it here.
+	maxConnections = 256
 	stopTimeout    = 3 * time.Second // of the ten in which the program must have ended
 )
 
@@ -96,7 +103,7 @@ func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := s.httpServer()
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
+	go func() { failed <- srv.Serve(netutil.LimitListener(l, maxConnections)) }()
 	s.o.Log.Info("serving the status page", "address", "http://"+l.Addr().String()+"/", "runs_can_be_started", s.o.Token != "")
 	select {
 	case err := <-failed:

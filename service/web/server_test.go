@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -128,4 +130,51 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	if _, err := s.Listen(t.Context()); err == nil || !strings.Contains(err.Error(), s.o.Listen) {
 		t.Errorf("on a taken port: %v", err)
 	}
+}
+
+// endless is a listener to which there is always one more connection.
+type endless struct {
+	accepted atomic.Int64
+	peers    chan net.Conn
+	closed   chan struct{}
+}
+
+func (e *endless) Accept() (net.Conn, error) {
+	select {
+	case <-e.closed:
+		return nil, net.ErrClosed
+	default:
+	}
+	here, there := net.Pipe()
+	e.accepted.Add(1)
+	e.peers <- there
+	return here, nil
+}
+
+func (e *endless) Close() error   { close(e.closed); return nil }
+func (e *endless) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A flood of connections gets so many descriptors and no more, and those who wait get
+// their turn.
+func TestConnectionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, filled(well("orders")), "")
+		l := &endless{peers: make(chan net.Conn, 2*maxConnections), closed: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Serve(ctx, l) }()
+		synctest.Wait()
+		if n := l.accepted.Load(); n != maxConnections {
+			t.Errorf("%d connections at once", n)
+		}
+		(<-l.peers).Close()
+		synctest.Wait()
+		if n := l.accepted.Load(); n != maxConnections+1 {
+			t.Errorf("%d connections after one has ended", n)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 type snapshotView struct {
@@ -18,7 +19,8 @@ type snapshotView struct {
 	NextHref  string
 	PrevHref  string
 	Restore   string
-	Previous  int64 // what it is compared with; 0: there is no earlier one
+	Earlier   int64 // the newest before it; 0: there is none
+	Previous  int64 // what it is compared with; 0: nothing
 	Changes   []changes
 	NoChanges bool
 	Problem   string // why there is no comparison
@@ -49,6 +51,11 @@ func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	since, err := number64(r, "since", 1, 1<<62, 0)
+	if err != nil {
+		s.fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), backendTimeout)
 	defer cancel()
 	snap, err := s.backend.Snapshot(ctx, a.Name, sequence)
@@ -58,10 +65,10 @@ func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
 	}
 	v := snapshotView{
 		frame: s.frame(fmt.Sprintf("%s, snapshot %d", clean(a.Name), sequence)), Card: s.card("t", a),
-		Snapshot: snap.Snapshot, Restore: s.restoreCommand(a.Name, sequence),
+		Snapshot: snap.Snapshot, Restore: s.restoreCommand(&a, sequence),
 	}
 	v.page(snap.List, int(offset))
-	s.compare(ctx, &v)
+	s.compare(ctx, &v, since)
 	s.pages.render(w, http.StatusOK, "snapshot", v)
 }
 
@@ -79,18 +86,23 @@ func (v *snapshotView) page(list []File, offset int) {
 	}
 }
 
-// compare sets what became different since the snapshot before.
-func (s *Server) compare(ctx context.Context, v *snapshotView) {
+// compare sets what became different since another snapshot, or 0 for the one before.
+func (s *Server) compare(ctx context.Context, v *snapshotView, since int64) {
 	all, err := s.backend.Snapshots(ctx, v.Card.Name)
 	if err != nil {
 		_, v.Problem = failure(err)
 		return
 	}
 	before, _ := window(all, v.Snapshot.Sequence, 1)
-	if len(before) == 0 {
+	if len(before) > 0 {
+		v.Earlier = before[0].Sequence
+	}
+	if v.Previous = v.Earlier; since > 0 {
+		v.Previous = since
+	}
+	if v.Previous == 0 {
 		return
 	}
-	v.Previous = before[0].Sequence
 	d, err := s.backend.Diff(ctx, v.Card.Name, v.Previous, v.Snapshot.Sequence)
 	if err != nil {
 		_, v.Problem = failure(err)
@@ -102,4 +114,21 @@ func (s *Server) compare(ctx context.Context, v *snapshotView) {
 		}
 	}
 	v.NoChanges = len(v.Changes) == 0
+}
+
+// ChangesText says how the snapshot differed from the one before when it was made.
+func (s Snapshot) ChangesText() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int64
+		what string
+	}{{s.Added, "stored"}, {s.Changed, "changed"}, {s.Removed, "removed"}} {
+		if p.n > 0 {
+			parts = append(parts, number(p.n)+" "+p.what)
+		}
+	}
+	if parts == nil {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }

@@ -62,26 +62,21 @@ func (a *Archive) sentence(now time.Time) string {
 	} else {
 		parts = append(parts, "Recoverable through "+clock(now, at)+", "+ago(now, at))
 	}
-	switch a.State() {
-	case StateDamaged:
-		if n := int64(len(a.Damaged)); n > 0 {
-			parts[0] += ", but " + count(n, "file") + " in it cannot be trusted"
-		} else if a.LastVerification.Problems == 0 {
-			parts[0] += ", but the last trial restore failed"
-		} else {
-			parts[0] += ", but the last verification found " + count(a.LastVerification.Problems, "problem")
-		}
-	case StateFailing:
+	parts[0] += a.damage()
+	switch {
+	case a.FailuresInRow > 0:
 		failed := "the last run failed"
 		if a.FailuresInRow > 1 {
 			failed = "the last " + number(a.FailuresInRow) + " runs failed"
 		}
 		parts = append(parts, failed)
-	case StateOverdue:
+	case a.Overdue:
 		parts = append(parts, "a snapshot is overdue")
+	case a.State() != StateDamaged && a.idle():
+		parts[0] += ", and nothing has changed since"
 	}
 	for _, t := range a.failingTasks() {
-		parts = append(parts, "the last "+t.Word()+" failed")
+		parts = append(parts, "the last "+strings.ToLower(t.Word())+" failed")
 	}
 	switch {
 	case a.Running && a.RunningSince.IsZero():
@@ -117,12 +112,31 @@ func (a *Archive) failingTasks() []Task {
 	return failing
 }
 
-// Word is the task's name for people.
-func (t Task) Word() string {
-	if t.Name == "verify" {
-		return "verification"
+// damage goes on from what can be restored: why that cannot be relied upon; empty: it can.
+func (a *Archive) damage() string {
+	but := ", but "
+	if a.RecoverableThrough.At.IsZero() {
+		but = ", and "
 	}
-	return t.Name
+	v := a.LastVerification
+	switch {
+	case len(a.Damaged) > 0:
+		return but + count(int64(len(a.Damaged)), "file") + " in it cannot be trusted"
+	case v.Problems > 0 && v.Objects == 0 && v.ObjectsTotal > 0:
+		return but + "the last verification found nothing of the archive"
+	case v.Problems > 0:
+		return but + "the last verification found " + count(v.Problems, "problem")
+	case a.LastDrill.Error != "":
+		return but + "the last trial restore failed"
+	}
+	return ""
+}
+
+// idle reports whether the newest snapshot is old for the one reason that there is nothing
+// new in the source.
+func (a *Archive) idle() bool {
+	n := len(a.History)
+	return n > 0 && a.History[n-1].Outcome == Unchanged && !a.RecoverableThrough.At.IsZero() && a.Behind != nil && *a.Behind == Behind{}
 }
 
 func (a *Archive) nextWord() string {

@@ -11,6 +11,7 @@ import (
 // line, how long it took hangs from it.
 const (
 	timelineRuns = 48
+	fewRuns      = 16
 	addedHeight  = 56.0
 	tookHeight   = 20.0
 	timelineGap  = 4.0
@@ -59,8 +60,15 @@ func newTimeline(id string, now time.Time, runs []Run) *timeline {
 	}
 	t.Summary = fmt.Sprintf("The last %s, %s to %s UTC: %s. The most that one added is %s; the longest took %s.",
 		count(int64(len(runs)), "run"), first, last, outcomes(ended), t.MostSize, t.MostTime)
-	// Few runs are not spread over the whole width: a bar stays a bar.
-	step := 100 / float64(max(len(runs), 16))
+	// Few runs are not spread over the whole width: a bar stays a bar. Where the last one
+	// ends in the middle, so does the time.
+	step := 100 / float64(max(len(runs), fewRuns))
+	if len(runs) < fewRuns {
+		t.First, t.Last = first+" to "+last, ""
+	}
+	if first == last {
+		t.First, t.Last = first, ""
+	}
 	for i, r := range runs {
 		x := float64(i) * step
 		tall := scaled(float64(r.AddedBytes), float64(mostBytes), addedHeight)
@@ -73,6 +81,17 @@ func newTimeline(id string, now time.Time, runs []Run) *timeline {
 		})
 	}
 	return t
+}
+
+// made are the runs that must have made some snapshots, whoever ran them.
+func made(all []Snapshot) []Run {
+	var runs []Run
+	for _, s := range all[max(0, len(all)-timelineRuns):] {
+		if s.Error == "" {
+			runs = append(runs, Run{Start: s.Created, Duration: s.Duration, Outcome: Made, Snapshot: s.Sequence, AddedBytes: s.AddedBytes})
+		}
+	}
+	return runs
 }
 
 // scaled is by the square root, or one large run would make all others invisible. What is

@@ -29,14 +29,14 @@ type Archive struct {
 	Spent Histogram // how long runs took, since the service started
 
 	RecoverableThrough Point
-	Behind             Behind
-	BehindUnknown      bool // the source or the archive cannot be looked at, or was not yet
+	Behind             *Behind // nil: not known
 	LastVerification   Verification
 	LastDrill          Drill     // the last that was made
 	ProvenRestore      time.Time // when a drill last went well; zero: never
 	Damaged            []string  // files of the newest snapshot that are known not to be as they should be
 
-	Tasks []Task // what is done on a schedule beside snapshots
+	Encrypted bool // to recipients: a restore takes an identity
+	Tasks     []Task
 
 	History []Run // newest last; the page draws the newest 48
 
@@ -44,15 +44,6 @@ type Archive struct {
 	// started, and those of them that failed.
 	ProviderRequests map[string]int64
 	ProviderErrors   map[string]int64
-}
-
-// Task is what is done for an archive on a schedule of its own.
-type Task struct {
-	Name          string // "verify", "prune" or "drill"
-	FailuresInRow int64  // since it last could be done; what a verification or a drill found is no failure
-	LastSuccess   time.Time
-	LastFailure   Failure
-	NextRun       time.Time
 }
 
 // Failure is when a run failed and why. Error is shown to people and holds no
@@ -90,6 +81,22 @@ type Behind struct {
 	Bytes int64
 }
 
+// Task is what is done for an archive beside its snapshots, on a schedule of its own. The
+// times are as those of an Archive.
+type Task struct {
+	Name          string // verify, drill or prune
+	Running       bool
+	LastSuccess   time.Time
+	LastFailure   Failure
+	FailuresInRow int64
+	NextRun       time.Time
+	Overdue       bool
+	Last          time.Duration // how long the last one took
+	Said          string        // what came of the last one, if it ended well
+	Done, Failed  int64         // that ended so, of those that this host remembers
+	Spent         Histogram     // as that of an Archive
+}
+
 // Verification is what the last one covered and found.
 type Verification struct {
 	At           time.Time
@@ -98,6 +105,7 @@ type Verification struct {
 	Bytes        int64 // downloaded and hashed
 	BytesTotal   int64 // stored
 	Problems     int64
+	Found        []string // the first of them
 
 	ReadBytes int64     // of those stored, what was ever read back and found good
 	ReadSince time.Time // all of that was read back then or later; zero: nothing was
@@ -145,6 +153,7 @@ type Snapshot struct {
 	Damaged     int64
 	Duration    time.Duration
 	State       string // ok, or what strongroom list says of it
+	Held        string // why no retention removes it; empty: it is not held
 	Error       string // why it cannot be read; the numbers mean nothing then
 }
 

@@ -37,7 +37,8 @@ type Backend interface {
 
 	// Snapshots returns the snapshots of an archive, newest last. It may read from the
 	// provider, but nobody has to prove who they are before it is called: what does not
-	// change should be kept. ErrNotFound: there is no such archive.
+	// change should be kept. ErrNotFound: there is no such archive. With another error, what
+	// it returns is what was so when the provider last answered.
 	Snapshots(ctx context.Context, name string) ([]Snapshot, error)
 
 	// Snapshot returns one snapshot with its files, by name. ErrNotFound: there is no such

@@ -1,0 +1,68 @@
+package daemon
+
+import (
+	"maps"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/web"
+)
+
+// ran notes how long a run took.
+func (k *keeper) ran(j *service.JobStatus) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	spent := maps.Clone(k.known.spent)
+	if spent == nil {
+		spent = map[string]web.Histogram{}
+	}
+	h := spent[j.Task]
+	h.Observe(j.Last.Duration)
+	spent[j.Task] = h
+	k.known.spent = spent // the map before it may be another keeper's, too
+}
+
+// state is how the archive is, for people.
+func (k *keeper) state(j *service.JobStatus, tasks []service.JobStatus, now time.Time) web.Archive {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	a := web.Archive{
+		Name: k.name, Destination: providers.Redact(k.one.Destination), Layout: k.known.layout, Schedule: k.one.Schedule,
+		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.latest(), LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent[""],
+		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
+		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
+		LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
+		Last:        web.Work{Files: j.Last.Files, Bytes: j.Last.Bytes, Milliseconds: j.Last.Duration.Milliseconds()},
+		Total:       web.Work{Files: j.Total.Files, Bytes: j.Total.Bytes, Milliseconds: j.Total.Milliseconds},
+		Runs:        web.Outcomes{Made: j.Total.Made, Unchanged: j.Total.Unchanged, Failed: j.Total.Failed},
+		Encrypted:   len(k.one.Encryption.Recipients) > 0,
+	}
+	if j.AheadKnown {
+		a.Behind = &web.Behind{Files: j.Ahead.Files, Bytes: j.Ahead.Bytes}
+	}
+	for i := range tasks {
+		a.Tasks = append(a.Tasks, k.task(&tasks[i], now))
+	}
+	if a.Layout == "" {
+		a.Layout = k.one.Source.Layout
+	}
+	for _, r := range j.History {
+		a.History = append(a.History, web.Run{
+			Start: r.Start, Duration: r.Duration, Outcome: web.Outcome(r.Outcome), Snapshot: r.Snapshot, AddedBytes: r.Bytes, Error: r.Error,
+		})
+	}
+	if k.to != nil {
+		a.ProviderRequests, a.ProviderErrors = k.to.Requests(), k.to.Failures()
+	}
+	return a
+}
+
+// task is how one of the archive's other jobs is, with k.mu held.
+func (k *keeper) task(j *service.JobStatus, now time.Time) web.Task {
+	return web.Task{
+		Name: j.Task, Running: j.Running(), LastSuccess: j.LastSuccess, LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
+		FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now), Last: j.Last.Duration, Said: j.Last.Said,
+		Done: j.Total.Made + j.Total.Unchanged, Failed: j.Total.Failed, Spent: k.known.spent[j.Task],
+	}
+}

@@ -1,0 +1,56 @@
+package web
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// taskMetrics are the numbers of each task of each archive.
+type taskMetrics struct {
+	running, failures, overdue, success, failure, next *prometheus.Desc
+	ended, spent                                       *prometheus.Desc
+}
+
+func newTaskMetrics() taskMetrics {
+	of := func(name, help string, more ...string) *prometheus.Desc {
+		return desc("task_"+name, help, append([]string{"task"}, more...)...)
+	}
+	return taskMetrics{
+		running:  of("running", "1 while the task (verify, drill, prune) goes on."),
+		failures: of("failures_in_row", "How often the task could not be done since it last ended well."),
+		overdue:  of("overdue", "1 when the task should have ended well by now and did not."),
+		success:  of("last_success_timestamp_seconds", "When the task last ended well."),
+		failure:  of("last_failure_timestamp_seconds", "When the task last could not be done."),
+		next:     of("next_run_timestamp_seconds", "When the task begins the next time."),
+		ended:    of("runs_total", "How often the task ended, by how.", "outcome"),
+		spent:    of("duration_seconds", "How long the task took, each time that it ended since the start."),
+	}
+}
+
+func (m *taskMetrics) describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.running, m.failures, m.overdue, m.success, m.failure, m.next, m.ended, m.spent} {
+		ch <- d
+	}
+}
+
+func (m *taskMetrics) collect(ch chan<- prometheus.Metric, t *Task, archive string) {
+	gauge := func(d *prometheus.Desc, v float64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, archive, label(t.Name))
+	}
+	moment := func(d *prometheus.Desc, at time.Time) {
+		if !at.IsZero() {
+			gauge(d, float64(at.UnixMilli())/1000)
+		}
+	}
+	gauge(m.running, truth(t.Running))
+	gauge(m.failures, float64(t.FailuresInRow))
+	gauge(m.overdue, truth(t.Overdue))
+	moment(m.success, t.LastSuccess)
+	moment(m.failure, t.LastFailure.At)
+	moment(m.next, t.NextRun)
+	for outcome, n := range map[string]int64{"done": t.Done, "failed": t.Failed} {
+		ch <- prometheus.MustNewConstMetric(m.ended, prometheus.CounterValue, float64(n), archive, label(t.Name), outcome)
+	}
+	ch <- histogram(m.spent, &t.Spent, archive, label(t.Name))
+}

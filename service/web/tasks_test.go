@@ -1,0 +1,164 @@
+package web
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// said holds a page against what it has to say and must not.
+func said(t *testing.T, page string, want, not []string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(page, w) {
+			t.Errorf("the page does not say %q", w)
+		}
+	}
+	for _, n := range not {
+		if strings.Contains(page, n) {
+			t.Errorf("the page says %q", n)
+		}
+	}
+}
+
+// What is done beside snapshots is shown, above all where it cannot be done.
+func TestTasksAreShown(t *testing.T) {
+	s := newServer(t, filled(unpruned("orders")), "")
+	said(t, get(t, s, "/"), []string{"Snapshots are well", "the last prune failed", "Prune could not be done, 2 times in a row", "403 AccessDenied"}, nil)
+	said(t, get(t, s, "/archives/orders"), []string{
+		"Prune could not be done", "9 hours ago, in 3 min 00 s; next in 15 hours", "2113 objects", "failed 10 minutes ago; last ended well 12 hours ago; next in 20 minutes",
+	}, nil)
+	var v apiArchives
+	decode(t, get(t, s, "/api/v1/archives"), &v)
+	if tasks := v.Archives[0].Tasks; len(tasks) != 2 || tasks[0].Name != "verify" || tasks[0].LastFailure != nil || tasks[1].FailuresInRow != 2 || tasks[1].Failed != 2 {
+		t.Errorf("%+v", tasks)
+	}
+	want := `
+# HELP strongroom_archive_task_failures_in_row How often the task could not be done since it last ended well.
+# TYPE strongroom_archive_task_failures_in_row gauge
+strongroom_archive_task_failures_in_row{archive="orders",task="prune"} 2
+strongroom_archive_task_failures_in_row{archive="orders",task="verify"} 0
+`
+	if err := testutil.GatherAndCompare(s.registry(), strings.NewReader(want), "strongroom_archive_task_failures_in_row"); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is not known is not shown as nothing, anywhere.
+func TestBehindIsNotKnown(t *testing.T) {
+	a := states()[StateEmpty]
+	s := newServer(t, filled(a), "")
+	said(t, get(t, s, "/"), []string{"<dt>Waiting to be archived</dt><dd>not known</dd>"}, []string{"<dd>nothing</dd>"})
+	said(t, get(t, s, "/api/v1/archives"), []string{`"behind":null`}, nil)
+	if n, err := testutil.GatherAndCount(s.registry(), "strongroom_archive_behind_bytes", "strongroom_archive_behind_files"); err != nil || n != 0 {
+		t.Errorf("%d metrics: %v", n, err)
+	}
+}
+
+// An old snapshot is no worry where nothing has changed since.
+func TestIdleSentence(t *testing.T) {
+	a := well("orders")
+	a.RecoverableThrough.At, a.Behind = noon.Add(-50*time.Hour), &Behind{}
+	a.History = append(a.History, Run{Start: noon.Add(-time.Minute), Outcome: Unchanged})
+	const since = ", and nothing has changed since; "
+	if got := a.sentence(noon); got != "Recoverable through 20 Nov 2026, 10:19, 2 days ago"+since+"next snapshot in 11 minutes." {
+		t.Error(got)
+	}
+	for what, change := range map[string]func(*Archive){
+		"something waits":         func(a *Archive) { a.Behind = &Behind{Files: 1} },
+		"it is not known":         func(a *Archive) { a.Behind = nil },
+		"the last run failed":     func(a *Archive) { a.FailuresInRow = 1 },
+		"a snapshot was made":     func(a *Archive) { a.History = append(a.History, Run{Outcome: Made}) },
+		"it is overdue":           func(a *Archive) { a.Overdue = true },
+		"the archive is not well": func(a *Archive) { a.LastVerification.Problems = 1 },
+	} {
+		b := a
+		change(&b)
+		if got := b.sentence(noon); strings.Contains(got, since) {
+			t.Errorf("%s: %s", what, got)
+		}
+	}
+	a.LastVerification.Problems, a.LastVerification.Objects = 1, 0
+	a.FailuresInRow = 2 // what is worse does not hide it
+	if got := a.sentence(noon); !strings.Contains(got, "; the last 2 runs failed; next attempt") {
+		t.Error(got)
+	}
+	a.LastFailure = Failure{noon, "the disk is not mounted"}
+	said(t, get(t, newServer(t, filled(a), ""), "/"), []string{"the disk is not mounted"}, nil)
+	if got := a.sentence(noon); !strings.Contains(got, "found nothing of the archive") {
+		t.Error(got)
+	}
+}
+
+// Coverage is of what was read back: an object that was seen in a listing may be rotten.
+func TestReadBack(t *testing.T) {
+	for want, v := range map[string]Verification{
+		"":                            {},
+		"No data was ever read back.": {At: noon, Objects: 3, ObjectsTotal: 3, BytesTotal: 9},
+		"All data was read back within the last 31 days.":              {At: noon, ReadBytes: 9, BytesTotal: 9, ReadSince: noon.Add(-31 * 24 * time.Hour)},
+		"4 B of 9 B were ever read back, the longest ago 3 hours ago.": {At: noon, ReadBytes: 4, BytesTotal: 9, ReadSince: noon.Add(-3 * time.Hour)},
+	} {
+		c := card{Archive: Archive{LastVerification: v}}
+		if got := c.ReadText(noon); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+	if w := (card{Archive: Archive{LastVerification: Verification{Objects: 3, ObjectsTotal: 3, BytesTotal: 9}}}).ReadWidth(); w != "0.00%" {
+		t.Errorf("the bar of what was never read is %s wide", w)
+	}
+}
+
+// Damage is named where it is seen first.
+func TestDamageIsNamed(t *testing.T) {
+	a := well("orders")
+	a.LastVerification.Problems, a.LastVerification.Found = 3, []string{"missing: data/" + hostile, "content: data/00000002.jdb"}
+	a.LastDrill = Drill{At: noon, Snapshot: 7, Error: "DbVerify: exit status 1"}
+	said(t, get(t, newServer(t, filled(a), ""), "/"), []string{
+		"data/00000002.jdb", "and more; <code>strongroom verify</code>", "trial restore of snapshot 7 failed", "DbVerify: exit status 1", "Last proven restore",
+	}, []string{"<script>alert"})
+}
+
+func TestRestoreOfWhatIsEncrypted(t *testing.T) {
+	a := well("orders")
+	a.Encrypted = true
+	s := newServer(t, filled(a), "")
+	for _, path := range []string{"/archives/orders", "/archives/orders/snapshots/120"} {
+		said(t, get(t, s, path), []string{"strongroom restore orders@120 --to ./restored --identity ./identity.txt", "It is encrypted"}, nil)
+	}
+	a.Encrypted = false
+	said(t, get(t, newServer(t, filled(a), ""), "/archives/orders"), nil, []string{"identity"})
+}
+
+func TestSnapshotsSayWhatChangedAndWhatIsHeld(t *testing.T) {
+	f := filled(well("orders"))
+	f.snapshots[118].Held, f.snapshots[118].Changed = "end of the year", 2
+	s := newServer(t, f, "")
+	said(t, get(t, s, "/archives/orders"), []string{
+		`<a href="/archives/orders/snapshots/119#changes">3 stored, 2 changed, 1 removed</a>`, `ok, <span title="end of the year">held</span>`,
+	}, nil)
+	said(t, get(t, s, "/archives/orders/snapshots/119"), []string{"<dt>Held</dt><dd>end of the year</dd>", "Since snapshot 118", `value="118"`}, nil)
+	said(t, get(t, s, "/archives/orders/snapshots/119?since=7"), []string{"Since snapshot 7"}, nil)
+	if w := ask(t, s, "GET", "/archives/orders/snapshots/119?since=x", ""); w.Code != 400 {
+		t.Errorf("since=x: %d", w.Code)
+	}
+}
+
+// A host that is new to an archive shows the timeline of what others made.
+func TestTimelineOfOthers(t *testing.T) {
+	a := well("orders")
+	a.History = nil
+	said(t, get(t, newServer(t, filled(a), ""), "/archives/orders"), []string{"The last 47 runs", "47 made a snapshot"}, nil)
+}
+
+// A provider that is away takes nothing from the page that was known before.
+func TestPageWithAnOldListing(t *testing.T) {
+	f := filled(well("orders"))
+	f.err = errors.New("listing the archive: connection refused")
+	page := get(t, newServer(t, f, ""), "/archives/orders")
+	said(t, page, []string{"these were there when that last was possible", "connection refused", "restore orders@120", "/snapshots/120"}, nil)
+	f.snapshots = nil
+	said(t, get(t, newServer(t, f, ""), "/archives/orders"), []string{"The snapshots cannot be listed:"}, []string{"There is none.", "restore orders@"})
+}
