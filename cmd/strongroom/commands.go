@@ -98,13 +98,26 @@ func (s *shared) Capture(ctx context.Context, want func(source.File) bool) (*sou
 // afterwards runs the second command, also when the run was stopped: what the first one did
 // must be undone.
 func (j *job) afterwards(ctx context.Context, all []ran, log *slog.Logger) {
-	timeout := j.commandTimeout
-	if ctx.Err() != nil {
-		timeout = min(timeout, atTheEnd)
-	}
-	if failed := j.command(context.WithoutCancel(ctx), timeout, "after", j.after, result(all)...); failed != nil {
+	ctx, done := lingering(ctx)
+	defer done()
+	if failed := j.command(ctx, j.commandTimeout, "after", j.after, result(all)...); failed != nil {
 		log.Warn("the command after the snapshot failed", "archive", j.entry, "error", failed)
 	}
+}
+
+// lingering is a context that ends some time after ctx does, or when done is called.
+func lingering(ctx context.Context) (longer context.Context, done func()) {
+	longer, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(atTheEnd)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			end(fmt.Errorf("it took longer than %v after the program was told to end, and was ended", atTheEnd))
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); end(nil) }
 }
 
 // command runs one of them, unless there is none or nothing is to be done.

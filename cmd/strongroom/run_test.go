@@ -162,6 +162,34 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// A stop that comes while a command runs gives it a little time to end,
+// and no more.
+func TestStopWhileACommandRuns(t *testing.T) {
+	whole(t)
+	dir, to := t.TempDir(), t.TempDir()
+	logDir(t, dir, 0, 2, 100)
+	for at, commands := range map[string][2]string{
+		"after":  {"", "echo > $SEEN; sleep 100"},
+		"before": {"echo > $SEEN; sleep 100", ""},
+	} {
+		seen := filepath.Join(to, at)
+		text := "  - name: a\n    source:\n      dir: " + dir + "\n"
+		for i, name := range []string{"before", "after"} {
+			if line := strings.ReplaceAll(commands[i], "$SEEN", seen); line != "" {
+				text += "      " + name + ": '" + line + "'\n"
+			}
+		}
+		s := serve(t, "archives:\n"+text+"    destination: file://"+to+"/to-"+at+"\n"+yearly)
+		s.until("the command "+at, func() bool { _, err := os.Stat(seen); return err == nil })
+		if code, took := s.stop(); code != 0 || took > 10*time.Second {
+			t.Errorf("%s: it ended with %d after %v:\n%s", at, code, took, s.log())
+		}
+		if at == "after" && len(s.logged("the command after the snapshot failed", "a")) != 1 {
+			t.Errorf("nothing tells that the command was ended:\n%s", s.log())
+		}
+	}
+}
+
 func TestWrongServices(t *testing.T) {
 	dir := t.TempDir()
 	logDir(t, dir, 0, 2, 100)
