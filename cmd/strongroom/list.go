@@ -99,7 +99,7 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 	if err != nil {
 		return nil, about(o.name, "listing "+o.name, err)
 	}
-	if len(s) > 0 {
+	if len(s) > 0 && last == 0 { // who asks for a few wants few requests
 		a.warnOfDamage(c.Context(), o)
 	}
 	return s, nil
