@@ -42,53 +42,6 @@ verify, prune or drill.`,
 	}
 }
 
-// status is what is known of all archives.
-type status struct {
-	Service  bool            `json:"service"` // it runs, and said this
-	Archives []archiveStatus `json:"archives"`
-}
-
-// archiveStatus is one archive's, with the names that the API has.
-type archiveStatus struct {
-	Name               string       `json:"name"`
-	State              web.State    `json:"state"`
-	Destination        string       `json:"destination"`
-	Running            bool         `json:"running"`
-	LastSuccess        *time.Time   `json:"last_success"`
-	NextRun            *time.Time   `json:"next_run"`
-	RecoverableThrough *recovery    `json:"recoverable_through"`
-	Behind             *behind      `json:"behind"` // null: not known
-	Damaged            []string     `json:"damaged"`
-	LastFailure        *failedLast  `json:"last_failure"`
-	FailuresInRow      int64        `json:"failures_in_row"`
-	Tasks              []taskStatus `json:"tasks"`           // of a service
-	Error              string       `json:"error,omitempty"` // why nothing is known; only without a service
-
-	unsound bool // by the last verify; only without a service
-}
-
-type taskStatus struct {
-	Name          string      `json:"name"`
-	FailuresInRow int64       `json:"failures_in_row"`
-	LastFailure   *failedLast `json:"last_failure"`
-}
-
-type recovery struct {
-	At   time.Time `json:"at"`
-	File string    `json:"file"`
-	Size int64     `json:"size"`
-}
-
-type behind struct {
-	Files int64 `json:"files"`
-	Bytes int64 `json:"bytes"`
-}
-
-type failedLast struct {
-	At    time.Time `json:"at"`
-	Error string    `json:"error"`
-}
-
 // What makes status end with another code than 0.
 var errTrouble = errors.New("some archives need attention")
 
@@ -255,13 +208,22 @@ func (s *archiveStatus) explain(w io.Writer) {
 	if f := s.LastFailure; f != nil && s.FailuresInRow > 0 {
 		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, strings.TrimPrefix(plural(s.FailuresInRow, "run"), "1 "), stamp(f.At), harmless(f.Error))
 	}
-	for _, t := range s.Tasks {
-		if f := t.LastFailure; f != nil && t.FailuresInRow > 0 {
-			fmt.Fprintf(w, "%s: the last %s failed, at %s: %s\n", s.Name, strings.ToLower(web.Task{Name: t.Name}.Word()), stamp(f.At), harmless(f.Error))
-		}
-	}
 	if len(s.Damaged) > 0 {
 		fmt.Fprintf(w, "%s: in the newest snapshot %s cannot be trusted, such as %s\n", s.Name, plural(len(s.Damaged), "log file"), harmless(s.Damaged[0]))
+	}
+	if v := s.LastVerification; v != nil && v.Problems > 0 {
+		fmt.Fprintf(w, "%s: the last verification, at %s, found %s\n", s.Name, stamp(v.At), plural(v.Problems, "problem"))
+		for _, f := range v.Found {
+			fmt.Fprintf(w, "    %s\n", harmless(f))
+		}
+	}
+	if d := s.LastDrill; d != nil && d.Error != "" {
+		fmt.Fprintf(w, "%s: the last drill, of snapshot %d at %s, failed: %s\n", s.Name, d.Snapshot, stamp(d.At), harmless(d.Error))
+	}
+	for _, t := range s.Tasks {
+		if f := t.LastFailure; f != nil && t.FailuresInRow > 0 {
+			fmt.Fprintf(w, "%s: the last %s could not be done, %s in a row, most recently at %s: %s\n", s.Name, t.Name, plural(t.FailuresInRow, "time"), stamp(f.At), harmless(f.Error))
+		}
 	}
 }
 

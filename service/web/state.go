@@ -58,7 +58,11 @@ func (a *Archive) notReady() string {
 func (a *Archive) sentence(now time.Time) string {
 	var parts []string
 	if at := a.RecoverableThrough.At; at.IsZero() {
-		parts = append(parts, "Nothing can be restored yet")
+		nothing := "Nothing can be restored"
+		if a.LastSuccess.IsZero() {
+			nothing += " yet"
+		}
+		parts = append(parts, nothing)
 	} else {
 		parts = append(parts, "Recoverable through "+clock(now, at)+", "+ago(now, at))
 	}
