@@ -22,7 +22,7 @@ func (r *repairing) remove(ctx context.Context, key string, right manifest.Hash)
 		return err
 	}
 	if n, isManifest := manifest.ParseManifestKey(key); isManifest {
-		if err := r.keepNumber(ctx, n, right); err != nil {
+		if err := r.keepManifest(ctx, n, right); err != nil {
 			return err
 		}
 	}
@@ -32,31 +32,49 @@ func (r *repairing) remove(ctx context.Context, key string, right manifest.Hash)
 	return nil
 }
 
-// keepNumber has the ledger name the newest manifest before that is taken away for a moment:
-// a backup of another host would take its number else, and there would be no place any more to
-// put it back to.
-func (r *repairing) keepNumber(ctx context.Context, n int64, sum manifest.Hash) error {
-	if r.head.record != nil && n <= r.head.record.Newest {
-		return nil
-	}
+// keepManifest has the ledger say which manifest is the right one before another is taken away,
+// where nobody would know it otherwise, should the repair end there. Of the newest nothing would
+// tell that it was there, and a backup of another host would take its number. One that its child
+// has found damaged would be looked for as it was then, which nobody has.
+func (r *repairing) keepManifest(ctx context.Context, n int64, right manifest.Hash) error {
+	renamed := false
 	_, err := r.amend(ctx, amending{}, func(s *standing) (*amendment, error) {
-		if s.newestValid() != n {
-			return nil, nil // there is a later one, which keeps it as well
+		var told bool
+		told, renamed = s.tells(n, right)
+		if m := s.find(n); m == nil || told && !renamed {
+			return nil, nil
 		}
 		what := &amendment{why: "verify --repair"}
 		for i := range s.valid {
 			m := &s.valid[i]
 			if m.kept.Sequence == n {
-				m.kept.SHA256, m.lost = sum, false
+				m.kept.SHA256, m.lost = right, false
 			}
 			what.kept = append(what.kept, m.kept)
 		}
 		return what, nil
 	})
-	if err != nil && !errors.Is(err, ErrDamaged) { // of others, of which no record can say what they should be
+	if errors.Is(err, ErrDamaged) && !renamed {
+		return nil // of others no record can say what they should be
+	}
+	if err != nil {
 		return fmt.Errorf("telling the ledger of a manifest that is to be put back: %w", err)
 	}
 	return nil
+}
+
+// tells reports whether the ledger, or the next manifest, says that this is a manifest's hash;
+// and whether one of them says something else, and the ledger does not settle it.
+func (s *standing) tells(n int64, sum manifest.Hash) (so, otherwise bool) {
+	if m := s.find(n); m != nil && m.known {
+		return m.kept.SHA256 == sum, m.kept.SHA256 != sum
+	}
+	for i := range s.valid {
+		if t := s.valid[i].told; t != nil && t.Parent != nil && t.Parent.Sequence == n {
+			so, otherwise = so || t.Parent.SHA256 == sum, otherwise || t.Parent.SHA256 != sum
+		}
+	}
+	return so, otherwise
 }
 
 // stopping is how long a repair that is told to stop goes on with what it has begun.

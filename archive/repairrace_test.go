@@ -121,3 +121,24 @@ func TestRepairIsStopped(t *testing.T) {
 		}
 	})
 }
+
+// The newest manifest is damaged, and a backup goes on from it and names it so. A repair is
+// killed after it has taken it away: the next one still knows which is the right one.
+func TestRepairOfWhatWasNamedDamagedIsKilled(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 3)
+		good, key := h.store.Clone(), manifest.ManifestKey(3)
+		h.store.Damage(key, func(b []byte) []byte { return b[:len(b)-20] })
+		h.next()
+		s := &meeting{InMemory: h.store}
+		s.deleted = func(string) { s.dead = true }
+		if r, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{Repair: from(good)}); err != nil || len(r.Problems) == 0 || !s.dead {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if r := mustRepair(t, h.store, from(good)); len(r.Problems) > 0 {
+			t.Fatalf("%+v", r)
+		}
+		h.keepLast(9)
+		h.sound(1, 2, 3, 4)
+	})
+}
