@@ -45,7 +45,8 @@ type DrillReport struct {
 
 // Drill restores a snapshot to a directory of its own, has it checked, stores a proof of
 // how that went, and removes the directory. If the restore or the check fails, that is
-// ErrDrillFailed, with why. What a drill left behind that was killed is removed by the next
+// ErrDrillFailed, with why. A store that does not answer, or a disk that is full, is no outcome:
+// that is another error, nothing is recorded, and it is worth another try. What a drill left behind that was killed is removed by the next
 // one in the same place.
 func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOptions) (*DrillReport, error) {
 	r := &DrillReport{Snapshot: m.Sequence, Started: time.Now()}
@@ -70,6 +71,9 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 	if ctx.Err() != nil {
 		return r, fmt.Errorf("drill: %w", context.Cause(ctx))
 	}
+	if err, ok := errors.AsType[*untried](failed); ok {
+		return r, fmt.Errorf("drill: %w", err.error)
+	}
 	proof := manifest.Proof{
 		Archive: m.Archive, Kind: manifest.ProofDrill, Created: r.Started, DurationMS: r.Took.Milliseconds(), Tool: o.Tool,
 		Outcome: manifest.OutcomeOK, Snapshot: m.Sequence, Command: o.Command,
@@ -87,8 +91,13 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 }
 
 func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o *DrillOptions, r *DrillReport) (err error) {
-	if r.Restored, err = a.Restore(ctx, m, to, RestoreOptions{}); err != nil {
+	r.Restored, err = a.Restore(ctx, m, to, RestoreOptions{})
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrNoIdentity):
 		return err
+	default:
+		return &untried{err}
 	}
 	if o.Check != nil {
 		return o.Check(ctx, to)
@@ -98,6 +107,9 @@ func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o 
 	}
 	return nil
 }
+
+// untried is why nothing was found out about a snapshot.
+type untried struct{ error }
 
 // spareDatabase refuses to take the space that a database needs.
 func spareDatabase(database, scratch string, need int64) error {

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,6 +129,33 @@ func TestDrillOfADamagedSnapshot(t *testing.T) {
 	content := func(context.Context, string) error { return nil }
 	if _, err := a.Drill(t.Context(), m, archive.DrillOptions{Scratch: scratch, Check: content}); err != nil {
 		t.Error(err)
+	}
+	emptied(t, scratch)
+}
+
+// noAnswer fails to read log files, as a provider does that is away for a while.
+type noAnswer struct{ archive.Store }
+
+func (s noAnswer) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if strings.HasPrefix(key, manifest.DataPrefix) {
+		return nil, errors.New("503 Slow Down")
+	}
+	return s.Store.Get(ctx, key, offset, length)
+}
+
+// That a store does not answer says nothing about the snapshot.
+func TestDrillWithoutAnAnswer(t *testing.T) {
+	store, scratch := storetest.Memory(t), t.TempDir()
+	db := newDatabase(t, t.TempDir(), 3)
+	db.fill(2, 1000)
+	mustBackup(t, archive.New(store, archive.Options{}), db)
+	a := archive.New(noAnswer{store}, archive.Options{})
+	_, err := a.Drill(t.Context(), newest(t, a), archive.DrillOptions{Scratch: scratch})
+	if err == nil || errors.Is(err, archive.ErrDrillFailed) || !strings.Contains(err.Error(), "503") {
+		t.Errorf("%v", err)
+	}
+	if p, err := a.LatestProof(t.Context(), manifest.ProofDrill); p != nil || err != nil {
+		t.Errorf("%+v, %v", p, err)
 	}
 	emptied(t, scratch)
 }
