@@ -5,20 +5,22 @@ import (
 	"time"
 )
 
-// A job that counts as just done, so that it can wait, was not done for all that.
-func TestEndedWell(t *testing.T) {
+// A job that was never done waits from when it was first known, also over a restart, and is
+// not said to have been done for all that.
+func TestNeverDone(t *testing.T) {
 	now := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
 	r := newRecord(&Job{Name: "orders", Task: "drill"})
-	r.found(now)
-	if j := r.get(); !j.EndedWell.IsZero() || !j.LastSuccess.Equal(now) {
-		t.Errorf("before the first: %+v", j)
+	if last, isNew := r.remembered(now); !last.Equal(now) || !isNew || !r.get().LastSuccess.IsZero() {
+		t.Errorf("at first: %v, %v, %+v", last, isNew, r.get())
 	}
-	r.began(now)
-	r.ended(now.Add(time.Minute), time.Minute, Result{Said: "it was restored"}, succeeded, nil)
 	again := newRecord(&Job{Name: "orders", Task: "drill"})
 	again.recall(r.memory())
-	again.found(now.Add(time.Hour))
-	if j := again.get(); !j.EndedWell.Equal(now.Add(time.Minute)) || j.Last.Said != "it was restored" {
-		t.Errorf("after a restart: %+v", j)
+	if last, isNew := again.remembered(now.Add(time.Hour)); !last.Equal(now) || isNew || !again.get().LastSuccess.IsZero() {
+		t.Errorf("after a restart: %v, %v, %+v", last, isNew, again.get())
+	}
+	again.began(now)
+	again.ended(now.Add(2*time.Hour), time.Minute, Result{Said: "it was restored"}, succeeded, nil)
+	if last, _ := again.remembered(now.Add(3 * time.Hour)); !last.Equal(now.Add(2*time.Hour)) || again.get().Last.Said != "it was restored" {
+		t.Errorf("once it was done: %v, %+v", last, again.get())
 	}
 }
