@@ -111,6 +111,21 @@ func TestAlerts(t *testing.T) {
 			"StrongroomNeverVerified", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x6000",
 			[]at{{71 * time.Hour, nil}, {73 * time.Hour, []string{"orders: was never verified"}}},
 		},
+		"a prune fails for a while, then for good": {
+			"StrongroomTaskFailing", `strongroom_archive_task_failures_in_row{job="strongroom", instance="db-1:8470", archive="orders", task="prune"} 0x5 1x30 0x5 1+1x200` + "\n" +
+				`strongroom_archive_task_overdue{job="strongroom", instance="db-1:8470", archive="orders", task="prune"} 0x300`,
+			[]at{{30 * time.Minute, nil}, {80 * time.Minute, nil}, {2 * time.Hour, []string{"orders: prune does not run as scheduled"}}},
+		},
+		"a verification hangs": {
+			"StrongroomTaskFailing", `strongroom_archive_task_failures_in_row{job="strongroom", instance="db-1:8470", archive="orders", task="verify"} 0x300` + "\n" +
+				`strongroom_archive_task_overdue{job="strongroom", instance="db-1:8470", archive="orders", task="verify"} 0x5 1x300`,
+			[]at{{30 * time.Minute, nil}, {2 * time.Hour, []string{"orders: verify does not run as scheduled"}}},
+		},
+		"a run hangs, and nobody knows what waits": {
+			"StrongroomRecoveryPointOld", `strongroom_archive_recoverable_through_timestamp_seconds` + archive + ` 0x2000` + "\n" +
+				`strongroom_archive_overdue` + archive + ` 1x2000`,
+			[]at{{24 * time.Hour, nil}, {26 * time.Hour, []string{"orders: what was written in the last 1d 2h 0m 0s would be lost"}}},
+		},
 		"a drill failed": {
 			"StrongroomDrillFailed", "strongroom_archive_last_drill_timestamp_seconds" + archive + " 100x5 500x5\n" +
 				"strongroom_archive_proven_restore_timestamp_seconds" + archive + " 100x10",
