@@ -39,7 +39,7 @@ func (one) Diff(context.Context, string, int64, int64) (web.Diff, error) {
 	return web.Diff{}, web.ErrNotFound
 }
 
-func (one) Trigger(string) (string, web.Triggered, error) { return "", "", web.ErrNotFound }
+func (one) Trigger(string) (string, error) { return "", web.ErrNotFound }
 
 // exported are the names of the series that the service exports.
 func exported(t *testing.T) map[string]bool {

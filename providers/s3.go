@@ -66,7 +66,7 @@ func openS3(ctx context.Context, a *address, o Options) (Bucket, error) {
 	}
 	s := &s3Store{
 		where: a.where, s3Settings: settings, bucketName: a.bucket, timeout: o.Timeout, log: o.Log,
-		parts: make(chan struct{}, o.Transfers), unended: map[string]string{},
+		parts: make(chan struct{}, o.Transfers), unended: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)},
 	}
 	s.transfer = s3HTTP(&cfg, &o)
 	s.client = s3.NewFromConfig(cfg, func(so *s3.Options) {

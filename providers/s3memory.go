@@ -18,9 +18,9 @@ const versionWindows = 16
 // last is remembered, by pages; an archive is read in the order of its keys, so that a
 // look-up answers for the thousand reads that follow.
 type versionMemory struct {
-	asking sync.Mutex   // held while the bucket is asked whether it keeps versions
-	known  atomic.Value // versionsMode: what it said
-	page   int          // versions asked for at once; 0: listPage
+	asking chan struct{} // holds something while the bucket is asked whether it keeps versions
+	known  atomic.Value  // versionsMode: what it said
+	page   int           // versions asked for at once; 0: listPage
 
 	mu      sync.Mutex
 	ids     map[string]remembered

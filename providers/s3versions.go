@@ -36,8 +36,12 @@ func (s *s3Store) versioned(ctx context.Context) (bool, error) {
 	if known, ok := s.oldest.known.Load().(versionsMode); ok {
 		return known == versionsOn, nil
 	}
-	s.oldest.asking.Lock()
-	defer s.oldest.asking.Unlock()
+	select {
+	case s.oldest.asking <- struct{}{}:
+		defer func() { <-s.oldest.asking }()
+	case <-ctx.Done():
+		return false, fmt.Errorf("GetBucketVersioning: %w", context.Cause(ctx))
+	}
 	if known, ok := s.oldest.known.Load().(versionsMode); ok {
 		return known == versionsOn, nil
 	}

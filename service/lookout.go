@@ -70,7 +70,7 @@ func (r *runner) lookHangs(ctx context.Context) {
 	r.record.looked(Ahead{}, errLookHangs)
 	if r.job.OnClose {
 		r.record.closed(true, r.o.wall())
-		_, _ = r.ask() // one that waits already does it, too
+		_, _ = r.ask(false) // one that waits already does it, too
 	}
 }
 
@@ -118,7 +118,7 @@ func (r *runner) askOnClose(w *closeWatch, ahead Ahead, err error) {
 	case failing && recent:
 		return // however fast files close, the failing destination gets a rest
 	}
-	if _, err := r.ask(); err != nil {
+	if _, err := r.ask(false); err != nil {
 		return // one waits already; the next look sees what is left
 	}
 	w.mark, w.at = mark, now

@@ -16,6 +16,7 @@ type record struct {
 	status      JobStatus
 	spent       time.Duration // more exact than the sum of milliseconds
 	asked       bool          // a run is to begin although none is due
+	looking     bool          // what counts as running finds out where the job stands
 	late        time.Time     // by the schedule
 	closedSince time.Time     // since when closed files wait that make a run due
 	took        time.Duration // by the last good run
@@ -46,11 +47,11 @@ func (r *record) lastTook() time.Duration {
 	return r.took
 }
 
-// ask notes that a run is to begin; not ok if that is so already.
-func (r *record) ask() (running, ok bool) {
+// ask notes that a run is to begin; not ok if that is so already, or one runs that must not.
+func (r *record) ask(idle bool) (running, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.asked {
+	if r.asked || idle && r.status.Running() && !r.looking {
 		return false, false
 	}
 	r.asked = true
@@ -106,7 +107,7 @@ func (r *record) closed(wait bool, now time.Time) {
 func (r *record) began(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.status.Began, r.status.Next = now, time.Time{}
+	r.status.Began, r.status.Next, r.looking = now, time.Time{}, false
 	r.asked = false
 }
 
@@ -114,7 +115,7 @@ func (r *record) began(now time.Time) {
 func (r *record) looksUp(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.status.Began, r.status.Next = now, time.Time{}
+	r.status.Began, r.status.Next, r.looking = now, time.Time{}, true
 }
 
 // idle notes that the job does nothing at all.

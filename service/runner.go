@@ -132,9 +132,9 @@ func (r *runner) last(ctx context.Context) time.Time {
 	return last
 }
 
-// ask has a run begin as soon as none goes on.
-func (r *runner) ask() (Asked, error) {
-	running, ok := r.record.ask()
+// ask has a run begin as soon as none goes on; or only if none does.
+func (r *runner) ask(idle bool) (Asked, error) {
+	running, ok := r.record.ask(idle)
 	if !ok {
 		return "", fmt.Errorf("%s: %w", r.job.Name, ErrBusy)
 	}

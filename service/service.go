@@ -53,8 +53,8 @@ var (
 	ErrStopped = errors.New("the service does not run")
 	// ErrNoJob: there is no job of that name.
 	ErrNoJob = errors.New("there is no such job")
-	// ErrBusy: a run that was asked for has not begun yet.
-	ErrBusy = errors.New("a run waits already")
+	// ErrBusy: a run goes on, or one that was asked for has not begun yet.
+	ErrBusy = errors.New("a run goes on or waits already")
 )
 
 // Asked is what came of asking for a run.
@@ -229,9 +229,18 @@ func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, 
 	return ctx, done, nil
 }
 
-// Trigger has a run of an archive's job without a task begin, and does not wait for it. It returns ErrNoJob,
-// ErrBusy, or ErrStopped.
-func (s *Service) Trigger(name string) (Asked, error) {
+// Trigger has a run of an archive's job without a task begin, now or as soon as the one that
+// goes on has ended, and does not wait for it. It returns ErrNoJob, ErrStopped, or ErrBusy
+// when one waits already.
+func (s *Service) Trigger(name string) (Asked, error) { return s.trigger(name, false) }
+
+// TriggerIdle is Trigger for those who want a run now or none: it returns ErrBusy also when one goes on.
+func (s *Service) TriggerIdle(name string) error {
+	_, err := s.trigger(name, true)
+	return err
+}
+
+func (s *Service) trigger(name string, idle bool) (Asked, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.alive() {
@@ -239,7 +248,7 @@ func (s *Service) Trigger(name string) (Asked, error) {
 	}
 	for _, r := range s.runners {
 		if r.job.Name == name && r.job.Task == "" {
-			return r.ask()
+			return r.ask(idle)
 		}
 	}
 	return "", fmt.Errorf("%s: %w", name, ErrNoJob)

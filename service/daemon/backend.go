@@ -92,18 +92,18 @@ func (d *Daemon) Diff(ctx context.Context, name string, from, to int64) (web.Dif
 }
 
 // Trigger implements web.Backend.
-func (d *Daemon) Trigger(name string) (runID string, state web.Triggered, err error) {
-	asked, err := d.service.Trigger(name)
+func (d *Daemon) Trigger(name string) (runID string, err error) {
+	err = d.service.TriggerIdle(name)
 	switch {
 	case errors.Is(err, service.ErrNoJob):
-		return "", "", fmt.Errorf("%s: %w", name, web.ErrNotFound)
+		return "", fmt.Errorf("%s: %w", name, web.ErrNotFound)
 	case errors.Is(err, service.ErrBusy):
-		return "", "", web.ErrBusy
+		return "", web.ErrBusy
 	case err != nil:
-		return "", "", err
+		return "", err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asked++
-	return fmt.Sprintf("%s-%d", d.o.Now().UTC().Format("20060102T150405Z"), d.asked), web.Triggered(asked), nil
+	return fmt.Sprintf("%s-%d", d.o.Now().UTC().Format("20060102T150405Z"), d.asked), nil
 }

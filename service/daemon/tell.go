@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/service"
@@ -148,8 +149,12 @@ func (d *Daemon) watch(ctx context.Context) {
 func (d *Daemon) tell() {
 	jobs := map[string]service.JobStatus{}
 	now := d.o.Now()
+	tasks := map[string][]service.JobStatus{}
 	for _, j := range d.service.Status().Jobs {
-		if j.Task == "" && (j.Known || j.Overdue(now)) {
+		switch {
+		case j.Task != "":
+			tasks[j.Name] = append(tasks[j.Name], j)
+		case j.Known || j.Overdue(now):
 			jobs[j.Name] = j
 		}
 	}
@@ -161,7 +166,7 @@ func (d *Daemon) tell() {
 		if t == nil || !known {
 			continue
 		}
-		a := k.state(&j, nil, now)
+		a := k.state(&j, tasks[k.name], now)
 		e := event(&a)
 		if e.State != t.state {
 			t.state, t.since = e.State, now
@@ -171,6 +176,11 @@ func (d *Daemon) tell() {
 		d.keepTold(k.name, t)
 	}
 }
+
+// tellTask is how often in a row what is done beside snapshots must fail before people are
+// told: half a minute of retries. A snapshot goes through the same provider, and would be
+// told first.
+const tellTask = 5
 
 // event is what is told of an archive.
 func event(a *web.Archive) notify.Event {
@@ -184,6 +194,12 @@ func event(a *web.Archive) notify.Event {
 		e.State, e.Detail = notify.Overdue, "no run has ended well yet"
 		if !a.LastSuccess.IsZero() {
 			e.Detail = "no run has ended well since " + a.LastSuccess.UTC().Format(time.RFC3339)
+		}
+	default:
+		for _, t := range a.Tasks {
+			if t.FailuresInRow >= tellTask {
+				e.State, e.Detail = notify.Failing, fmt.Sprintf("snapshots are well, but the last %s failed: %s", strings.ToLower(t.Word()), t.LastFailure.Error)
+			}
 		}
 	}
 	return e

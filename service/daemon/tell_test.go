@@ -30,6 +30,9 @@ func TestEvent(t *testing.T) {
 		{"a verify", web.Archive{LastVerification: web.Verification{Problems: 3}, LastDrill: web.Drill{Error: "no"}}, notify.Damaged, "found 3 problems"},
 		{"a drill", web.Archive{LastDrill: web.Drill{Error: "DbVerify: exit status 1"}}, notify.Damaged, "the last drill failed: DbVerify: exit status 1"},
 		{"a run", web.Archive{FailuresInRow: 1, LastFailure: web.Failure{Error: "no answer"}}, notify.Failing, "no answer"},
+		{"a prune, once", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "prune", FailuresInRow: 1}}}, notify.OK, ""},
+		{"a prune", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "verify"}, {Name: "prune", FailuresInRow: tellTask, LastFailure: web.Failure{Error: "AccessDenied"}}}}, notify.Failing, "the last prune failed: AccessDenied"},
+		{"a run before a prune", web.Archive{FailuresInRow: 1, LastFailure: web.Failure{Error: "no answer"}, Tasks: []web.Task{{Name: "prune", FailuresInRow: tellTask}}}, notify.Failing, "no answer"},
 		{"no run", web.Archive{Overdue: true, LastSuccess: since}, notify.Overdue, "since 2026-11-01T02:00:00Z"},
 		{"no run ever", web.Archive{Overdue: true}, notify.Overdue, "no run has ended well yet"},
 	} {

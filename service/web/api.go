@@ -148,13 +148,13 @@ func (s *Server) apiBackup(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, code, message)
 		return
 	}
-	id, state, err := s.backend.Trigger(r.PathValue("name"))
+	id, err := s.backend.Trigger(r.PathValue("name"))
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
-	s.o.Log.Info("a run was asked for over HTTP", "archive", r.PathValue("name"), "run", id, "state", string(state))
-	writeJSON(w, http.StatusAccepted, apiAccepted{RunID: id, State: string(state)})
+	s.o.Log.Info("a run was asked for over HTTP", "archive", r.PathValue("name"), "run", id)
+	writeJSON(w, http.StatusAccepted, apiAccepted{RunID: id})
 }
 
 // authorize compares in constant time. A code other than 0 is a refusal.

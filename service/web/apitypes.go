@@ -10,7 +10,6 @@ type (
 	}
 	apiAccepted struct {
 		RunID string `json:"run_id"`
-		State string `json:"state"`
 	}
 	apiArchives struct {
 		Version  string       `json:"version"`

@@ -78,17 +78,17 @@ func (f *fake) Diff(_ context.Context, name string, from, to int64) (Diff, error
 	return f.diff, f.known(name)
 }
 
-func (f *fake) Trigger(name string) (string, Triggered, error) {
+func (f *fake) Trigger(name string) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.known(name); err != nil {
-		return "", "", err
+		return "", err
 	}
 	if f.busy {
-		return "", "", fmt.Errorf("asking for a run of %s: %w", name, ErrBusy)
+		return "", fmt.Errorf("asking for a run of %s: %w", name, ErrBusy)
 	}
 	f.triggered = append(f.triggered, name)
-	return fmt.Sprintf("run-%d", len(f.triggered)), Started, nil
+	return fmt.Sprintf("run-%d", len(f.triggered)), nil
 }
 
 func (f *fake) runs() []string {

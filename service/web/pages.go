@@ -157,11 +157,8 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 	}
 	v := archiveView{frame: s.frame(clean(a.Name)), Card: s.card("t", a), CanRun: s.o.Token != "", Refused: refused}
 	v.Live = refused == "" // there is nothing to look at again where the form was sent to
-	if refused == "" {
-		v.Said = map[string]string{
-			string(Started): "The run has been asked for and begins.",
-			string(Waiting): "The run has been asked for and begins when the present one has ended.",
-		}[r.URL.Query().Get("asked")]
+	if refused == "" && r.URL.Query().Get("asked") == "started" {
+		v.Said = "The run has been asked for and begins."
 	}
 	v.Runs = slices.Clone(a.History[max(0, len(a.History)-timelineRuns):])
 	slices.Reverse(v.Runs)
@@ -218,12 +215,12 @@ func (s *Server) backupForm(w http.ResponseWriter, r *http.Request) {
 		s.showArchive(w, r, code, message)
 		return
 	}
-	id, state, err := s.backend.Trigger(name)
+	id, err := s.backend.Trigger(name)
 	if err != nil {
 		code, message := failure(err)
 		s.showArchive(w, r, code, message)
 		return
 	}
-	s.o.Log.Info("a run was asked for on the status page", "archive", name, "run", id, "state", string(state))
-	http.Redirect(w, r, "/archives/"+url.PathEscape(name)+"?asked="+string(state), http.StatusSeeOther)
+	s.o.Log.Info("a run was asked for on the status page", "archive", name, "run", id)
+	http.Redirect(w, r, "/archives/"+url.PathEscape(name)+"?asked=started", http.StatusSeeOther)
 }

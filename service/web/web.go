@@ -50,21 +50,12 @@ type Backend interface {
 	Diff(ctx context.Context, name string, from, to int64) (Diff, error)
 
 	// Trigger asks for a run now and does not wait for it. ErrNotFound: there is no
-	// such archive. ErrBusy: one runs and one waits already.
-	Trigger(name string) (runID string, state Triggered, err error)
+	// such archive. ErrBusy: one runs.
+	Trigger(name string) (runID string, err error)
 }
 
 // What a Backend's errors are, by errors.Is. Every other one is a failure behind it.
 var (
 	ErrNotFound = errors.New("there is no such thing")
-	ErrBusy     = errors.New("one run goes on and another one waits already")
-)
-
-// Triggered says what came of asking for a run.
-type Triggered string
-
-// The run began, or it begins as soon as the one that goes on has ended.
-const (
-	Started Triggered = "started"
-	Waiting Triggered = "waiting"
+	ErrBusy     = errors.New("a run goes on already; ask again when it has ended")
 )
