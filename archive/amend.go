@@ -27,6 +27,8 @@ type amending struct {
 	all   bool // the plan needs every manifest, not only those whose hash the ledger does not tell
 	dry   bool // nothing is written: the record is the one that would be
 	empty bool // there may be no snapshot
+
+	right *manifest.Summary // what a manifest says that cannot be read, as a repair has it; nil: there is none
 }
 
 // amend writes the next record of the ledger, planned from the one before: who loses the

@@ -37,7 +37,11 @@ func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyRepo
 		if n <= done {
 			continue
 		}
-		if err := reencryptOne(ctx, from, to, n, &o, room, r); err != nil {
+		err := reencryptOne(ctx, from, to, n, &o, room, r)
+		if errors.Is(err, errDropped) {
+			continue // it was pruned since it was listed, and the next one can be copied
+		}
+		if err != nil {
 			return r, fmt.Errorf("snapshot %d: %w", n, err)
 		}
 	}
@@ -81,8 +85,14 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 	return n, nil
 }
 
+// errDropped: a snapshot is none any more in the source.
+var errDropped = errors.New("the source has dropped it")
+
 func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOptions, room *copyRoom, r *CopyReport) error {
 	m, err := from.Snapshot(ctx, Selector{Sequence: n})
+	if errors.Is(err, ErrNoSnapshot) {
+		return fmt.Errorf("%w: %w", errDropped, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -98,6 +108,9 @@ func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOption
 		Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true, AcceptRollback: true, TakeOver: true,
 		onto: &r.Newest, // another copy must not be overtaken: it may have copied what comes after this
 	})
+	if errors.Is(err, ErrNoSnapshot) { // it was pruned while it was read
+		return fmt.Errorf("%w: %w", errDropped, err)
+	}
 	if err != nil {
 		return err
 	}

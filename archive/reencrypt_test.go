@@ -206,3 +206,28 @@ func TestReencryptTakesLittleRoom(t *testing.T) {
 		}
 	}
 }
+
+// What is pruned from the original while a re-encrypting copy is under way is left out, at
+// whatever moment it goes, and does not end the copy.
+func TestReencryptBesidePrune(t *testing.T) {
+	for _, prefix := range []string{manifest.ManifestsPrefix, manifest.DataPrefix} {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 5)
+			target := storetest.Memory(t)
+			s := &meeting{InMemory: h.store}
+			s.read = func(key string) {
+				if n, ok := manifest.ParseManifestKey(key); strings.HasPrefix(key, prefix) && (!ok || n == 2) {
+					s.read = nil
+					h.keepLast(2)
+				}
+			}
+			r, err := archive.Reencrypt(t.Context(), archive.New(s, archive.Options{}), archive.New(target, archive.Options{}), archive.CopyOptions{Tool: "test"})
+			if err != nil || s.read != nil || !slices.Equal(r.Snapshots[len(r.Snapshots)-2:], []int64{4, 5}) {
+				t.Fatalf("%s: %+v, %v", prefix, r, err)
+			}
+			all := mustList(t, archive.New(target, archive.Options{}))
+			mustVerify(t, archive.New(target, archive.Options{}))
+			mustRestore(t, archive.New(target, archive.Options{}), all[len(all)-1].Sequence, filepath.Join(t.TempDir(), "r"), h.want[5])
+		})
+	}
+}

@@ -78,7 +78,7 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 	}
 	defer content.release()
 	if p.What != "missing" || p.Object == manifest.ArchiveKey && r.head.badID {
-		if err := r.remove(ctx, p.Object, sums.SHA256); err != nil {
+		if err := r.remove(ctx, p.Object, content, sums); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 
@@ -13,16 +14,16 @@ import (
 // remove takes away what lies in the place of an object of which the right bytes are at hand.
 // Finding those may have taken long, and another repair have been faster: what is right by now
 // stays.
-func (r *repairing) remove(ctx context.Context, key string, right manifest.Hash) error {
+func (r *repairing) remove(ctx context.Context, key string, content io.ReaderAt, is Sums) error {
 	sum, err := r.hash(ctx, key)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && sum == right:
+	case errors.Is(err, fs.ErrNotExist), err == nil && sum == is.SHA256:
 		return nil
 	case err != nil:
 		return err
 	}
 	if n, isManifest := manifest.ParseManifestKey(key); isManifest {
-		if err := r.keepManifest(ctx, n, right); err != nil {
+		if err := r.keepManifest(ctx, n, content, is); err != nil {
 			return err
 		}
 	}
@@ -36,13 +37,20 @@ func (r *repairing) remove(ctx context.Context, key string, right manifest.Hash)
 // where nobody would know it otherwise, should the repair end there. Of the newest nothing would
 // tell that it was there, and a backup of another host would take its number. One that its child
 // has found damaged would be looked for as it was then, which nobody has.
-func (r *repairing) keepManifest(ctx context.Context, n int64, right manifest.Hash) error {
-	renamed := false
-	_, err := r.amend(ctx, amending{}, func(s *standing) (*amendment, error) {
-		var told bool
-		told, renamed = s.tells(n, right)
-		if m := s.find(n); m == nil || told && !renamed {
-			return nil, nil
+func (r *repairing) keepManifest(ctx context.Context, n int64, content io.ReaderAt, is Sums) error {
+	b := make([]byte, min(is.Size, manifest.MaxManifestBytes))
+	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
+		return err
+	}
+	var how amending
+	if m, err := manifest.DecodeManifest(b, n); err == nil { // else it was stored so
+		how.right = &m.Summary
+	}
+	right := is.SHA256
+	_, err := r.amend(ctx, how, func(s *standing) (*amendment, error) {
+		told, otherwise := s.tells(n, right)
+		if s.find(n) == nil || !otherwise && (told || n != s.newestValid()) {
+			return nil, nil // the one after it tells, now or once it is mended itself
 		}
 		what := &amendment{why: "verify --repair"}
 		for i := range s.valid {
@@ -54,10 +62,7 @@ func (r *repairing) keepManifest(ctx context.Context, n int64, right manifest.Ha
 		}
 		return what, nil
 	})
-	if errors.Is(err, ErrDamaged) && !renamed {
-		return nil // of others no record can say what they should be
-	}
-	if err != nil {
+	if err != nil { // such as of others of which no record can say what they should be: these first
 		return fmt.Errorf("telling the ledger of a manifest that is to be put back: %w", err)
 	}
 	return nil

@@ -96,6 +96,11 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 	if err := a.readMembers(ctx, s, how.all); err != nil {
 		return nil, err
 	}
+	if how.right != nil {
+		if m := s.find(how.right.Sequence); m != nil && !m.known {
+			m.told = how.right
+		}
+	}
 	return s, a.addMissing(ctx, s)
 }
 
