@@ -59,10 +59,6 @@ func TestAlerts(t *testing.T) {
 			"StrongroomFailing", `strongroom_archive_failures_in_row` + archive + ` 0x5 1x5 0x5 1+1x20`,
 			[]at{{20 * time.Minute, nil}, {35 * time.Minute, []string{"orders: snapshots fail"}}},
 		},
-		"a prune fails all day": {
-			"StrongroomTaskFailing", `strongroom_archive_task_failures_in_row{job="strongroom", instance="db-1:8470", archive="orders", task="prune"} 0x5 1x120 0x5 1+1x600`,
-			[]at{{3 * time.Hour, nil}, {9 * time.Hour, []string{"orders: prune fails"}}},
-		},
 		"overdue": {
 			"StrongroomOverdue", `strongroom_archive_overdue` + archive + ` 0x5 1x30`,
 			[]at{{14 * time.Minute, nil}, {20 * time.Minute, []string{"orders: a snapshot is overdue"}}},
