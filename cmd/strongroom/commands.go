@@ -27,10 +27,13 @@ type group = source.Group[ran]
 
 // ran is what came of one of them.
 type ran struct {
-	name string
-	res  *archive.BackupResult
-	err  error
+	name  string
+	begun bool // the first command, if any, ended well
+	res   *archive.BackupResult
+	err   error // with neither, it panicked
 }
+
+func (r ran) failed() bool { return r.err != nil || r.res == nil }
 
 // groups are those of a service, by the database that they are of.
 type groups struct {
@@ -69,7 +72,8 @@ func (j *job) run(ctx context.Context, to *opened, log *slog.Logger) (res *archi
 	m := j.group.Enter()
 	begun := false
 	defer func() {
-		if all := m.Leave(ran{j.name, res, err}); len(all) > 0 && begun {
+		all := m.Leave(ran{j.name, begun, res, err})
+		if slices.ContainsFunc(all, func(r ran) bool { return r.begun }) {
 			j.afterwards(ctx, all, log)
 		}
 	}()
@@ -132,15 +136,17 @@ func (j *job) command(ctx context.Context, timeout time.Duration, when, line str
 // result tells the second command how it went: failed if it did anywhere, and the numbers of
 // the snapshots that were made, in the order of the destinations.
 func result(all []ran) []string {
-	slices.SortFunc(all, func(a, b ran) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(all, func(a, b ran) int { // orders, orders.2, orders.10
+		return cmp.Or(cmp.Compare(len(a.name), len(b.name)), strings.Compare(a.name, b.name))
+	})
 	how, numbers := "unchanged", []string{}
 	for _, r := range all {
-		if r.err == nil && r.res.Committed {
+		if !r.failed() && r.res.Committed {
 			how = "made"
 			numbers = append(numbers, strconv.FormatInt(r.res.Snapshot.Sequence, 10))
 		}
 	}
-	if slices.ContainsFunc(all, func(r ran) bool { return r.err != nil }) {
+	if slices.ContainsFunc(all, ran.failed) {
 		how = "failed"
 	}
 	env := []string{"STRONGROOM_RESULT=" + how}
