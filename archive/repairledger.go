@@ -54,9 +54,16 @@ func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (
 	if err := v.readID(ctx, s.head); err != nil && !errors.Is(err, ErrDamaged) {
 		return nil, err
 	}
+	newest, err := v.greatestManifest(ctx) // by a listing before, as any record: see stand
+	if err != nil {
+		return nil, err
+	}
 	for f, err := range v.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
 		if err != nil {
 			return nil, err
+		}
+		if f.n > newest {
+			continue
 		}
 		s.valid = append(s.valid, member{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object})
 	}
