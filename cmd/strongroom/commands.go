@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +50,7 @@ func (g *groups) of(c *config.Config, one *config.Archive) *group {
 			size++
 		}
 	}
-	key := fmt.Sprintf("%s %+v", entryOf(one), one.Source) // of another directory there is another capture
+	key := groupKey(one)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.all == nil {
@@ -60,6 +61,22 @@ func (g *groups) of(c *config.Config, one *config.Archive) *group {
 	}
 	g.all[key].Resize(size)
 	return g.all[key]
+}
+
+// groupKey tells groups apart: of another directory there is another capture.
+func groupKey(one *config.Archive) string { return fmt.Sprintf("%s %+v", entryOf(one), one.Source) }
+
+// set has the groups be those of another configuration: archives that did not change go on
+// with the group that they have, and wait for nobody who is not there any more.
+func (g *groups) set(c *config.Config) {
+	stay := map[string]bool{}
+	for i := range c.Archives {
+		stay[groupKey(&c.Archives[i])] = true
+		g.of(c, &c.Archives[i])
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	maps.DeleteFunc(g.all, func(key string, _ *group) bool { return !stay[key] })
 }
 
 // entryOf is the name in the configuration file of what the archive belongs to.
@@ -136,9 +153,7 @@ func (j *job) command(ctx context.Context, timeout time.Duration, when, line str
 // result tells the second command how it went: failed if it did anywhere, and the numbers of
 // the snapshots that were made, in the order of the destinations.
 func result(all []ran) []string {
-	slices.SortFunc(all, func(a, b ran) int { // orders, orders.2, orders.10
-		return cmp.Or(cmp.Compare(len(a.name), len(b.name)), strings.Compare(a.name, b.name))
-	})
+	slices.SortFunc(all, func(a, b ran) int { return strings.Compare(a.name, b.name) })
 	how, numbers := "unchanged", []string{}
 	for _, r := range all {
 		if !r.failed() && r.res.Committed {
