@@ -14,6 +14,8 @@ const (
 	// patience is how long it waits for those that have entered: such as one whose
 	// provider takes a while to say what its archive holds.
 	patience = 5 * time.Second
+	// maxFew is how many usually ask at the most.
+	maxFew = 8
 )
 
 // A Group has several readers of one directory, such as the archives of one database at
@@ -213,18 +215,28 @@ func (g *Group[T]) take(ctx context.Context, r *round[T], d *Directory) (*Captur
 	return r.asking[0].got, nil
 }
 
-// wants asks all that ask, and notes who does not want the file: it is not held for those.
+// wants asks all that ask, and notes who does not want what another one does: it is not held
+// for those.
 func (r *round[T]) wants(f File) bool {
-	anybody := false
+	without := make([]*asking, 0, maxFew)
 	for _, a := range r.asking {
-		wanted := a.want == nil || a.want(f)
-		anybody = anybody || wanted
+		if a.want != nil && !a.want(f) {
+			without = append(without, a)
+		}
+	}
+	if len(without) == len(r.asking) {
+		return false
+	}
+	for _, a := range r.asking {
+		delete(a.needless, f.Name) // it may have been another version
+	}
+	for _, a := range without {
 		if a.needless == nil {
 			a.needless = map[string]bool{}
 		}
-		a.needless[f.Name] = !wanted
+		a.needless[f.Name] = true
 	}
-	return anybody
+	return true
 }
 
 // shut has nobody join a round any more, with mu held.
