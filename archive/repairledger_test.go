@@ -150,3 +150,26 @@ func TestRepairOfTheLedgerBesideCommits(t *testing.T) {
 		h.sound(1, 2, 3, 4, 5)
 	})
 }
+
+// A manifest was put back, and its child names it as it was when it was damaged: the ledger alone
+// says which is right. When the newest record is damaged, the one before it still does.
+func TestRepairOfTheLedgerAsksTheRecordBefore(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 3)
+		good := h.store.Clone()
+		h.store.Damage(manifest.ManifestKey(3), func(b []byte) []byte { return b[:len(b)-20] })
+		h.next()
+		if r := mustRepair(t, h.store, from(good)); len(r.Problems) > 0 {
+			t.Fatalf("%+v", r)
+		}
+		if _, err := h.archive().Hold(t.Context(), archive.Selector{Sequence: 4}, "the auditors"); err != nil {
+			t.Fatal(err)
+		}
+		records := h.store.Keys(manifest.LedgerPrefix)
+		h.store.Damage(records[len(records)-1], func([]byte) []byte { return nil })
+		if r := mustRepair(t, h.store, &archive.RepairFrom{}); len(r.Problems) > 0 || len(r.Repaired) != 1 {
+			t.Fatalf("%+v", r)
+		}
+		h.sound(1, 2, 3, 4)
+	})
+}
