@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -54,14 +55,24 @@ func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (
 	if err := v.readID(ctx, s.head); err != nil && !errors.Is(err, ErrDamaged) {
 		return nil, err
 	}
+	newest, err := v.greatestManifest(ctx) // by a listing before, as any record: see stand
+	if err != nil {
+		return nil, err
+	}
 	for f, err := range v.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
 		if err != nil {
 			return nil, err
+		}
+		if f.n > newest {
+			continue
 		}
 		s.valid = append(s.valid, member{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object})
 	}
 	slices.Reverse(s.valid)
 	if err := v.readMembers(ctx, s, true); err != nil {
+		return nil, err
+	}
+	if err := v.askRecordBefore(ctx, s, parent.Number-1); err != nil {
 		return nil, err
 	}
 	r := &manifest.Record{
@@ -77,4 +88,26 @@ func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (
 		}
 	}
 	return r, nil
+}
+
+// askRecordBefore takes the word of the record before, if it is there, for the manifests of which
+// nothing else tells the right hash: such as one that was put back, and that its child names as
+// it was when it was damaged.
+func (v *verification) askRecordBefore(ctx context.Context, s *standing, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	var h head
+	switch err := v.readRecord(ctx, &h, n); {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged):
+		return nil
+	case err != nil:
+		return err
+	}
+	for _, k := range h.record.Kept {
+		if m := s.find(k.Sequence); m != nil && m.lost {
+			m.kept.SHA256, m.lost = k.SHA256, false
+		}
+	}
+	return nil
 }

@@ -2,12 +2,15 @@ package archive_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"iter"
 	"strings"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
 // The ledger's newest record is damaged: nobody can say which snapshots were held, so that a
@@ -88,5 +91,85 @@ func TestRepairOfAHashInTheLedger(t *testing.T) {
 		h.unchanged(copied.Snapshot(), manifest.LedgerKey(1))
 		h.keepLast(3)
 		h.sound(2, 3, 4)
+	})
+}
+
+// One copy has a manifest as rot has made it, too, and another has the right one: the ledger
+// goes on saying which that is.
+func TestRepairBelievesNoRottenCopy(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 4)
+		h.keepLast(3)
+		good := h.store.Clone()
+		h.store.Damage(manifest.ManifestKey(3), func(b []byte) []byte { return b[:len(b)/2] })
+		rotten := h.store.Clone()
+		copies := &archive.RepairFrom{Copies: []*archive.Archive{archive.New(rotten, archive.Options{}), archive.New(good, archive.Options{})}}
+		if r := mustRepair(t, h.store, copies); len(r.Problems) > 0 || len(r.Repaired) == 0 {
+			t.Fatalf("%+v", r)
+		}
+		if !h.store.Snapshot().Equal(good.Snapshot()) {
+			t.Error("it is not what it was")
+		}
+	})
+}
+
+// listings is a store in which something happens before the manifests are listed.
+type listings struct {
+	*storetest.InMemory
+	before func()
+}
+
+func (s *listings) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+	if prefix == manifest.ManifestsPrefix {
+		s.before()
+	}
+	return s.InMemory.List(ctx, prefix, delimiter, after)
+}
+
+// While the ledger is damaged a manifest is committed that a listing under way misses, and the
+// one after it, which that listing shows: the new record makes neither void.
+func TestRepairOfTheLedgerBesideCommits(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 3)
+		h.keepLast(3)
+		h.next()
+		h.next()
+		whole := h.store.Clone()
+		h.store.Damage(manifest.LedgerKey(1), func([]byte) []byte { return []byte("garbage") })
+		four := manifest.ManifestKey(4)
+		h.store.Remove(four)
+		lists := 0
+		s := &listings{h.store, func() {
+			if lists++; lists == 2 {
+				h.store.Replace(four, whole.Snapshot().Bytes(four))
+			}
+		}}
+		if _, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{Repair: &archive.RepairFrom{}}); err != nil {
+			t.Fatal(err)
+		}
+		h.sound(1, 2, 3, 4, 5)
+	})
+}
+
+// A manifest was put back, and its child names it as it was when it was damaged: the ledger alone
+// says which is right. When the newest record is damaged, the one before it still does.
+func TestRepairOfTheLedgerAsksTheRecordBefore(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 3)
+		good := h.store.Clone()
+		h.store.Damage(manifest.ManifestKey(3), func(b []byte) []byte { return b[:len(b)-20] })
+		h.next()
+		if r := mustRepair(t, h.store, from(good)); len(r.Problems) > 0 {
+			t.Fatalf("%+v", r)
+		}
+		if _, err := h.archive().Hold(t.Context(), archive.Selector{Sequence: 4}, "the auditors"); err != nil {
+			t.Fatal(err)
+		}
+		records := h.store.Keys(manifest.LedgerPrefix)
+		h.store.Damage(records[len(records)-1], func([]byte) []byte { return nil })
+		if r := mustRepair(t, h.store, &archive.RepairFrom{}); len(r.Problems) > 0 || len(r.Repaired) != 1 {
+			t.Fatalf("%+v", r)
+		}
+		h.sound(1, 2, 3, 4)
 	})
 }

@@ -41,7 +41,7 @@ func (r *repairing) right(ctx context.Context, p *Problem) (want Sums, known boo
 	case !known:
 		return want, known, errors.New("nobody knows which is the right one")
 	case !there:
-	case (p.What == "chain" || p.What == "manifest" && sum != want.SHA256) && isManifest && r.inCopy(ctx, p.Object, sum):
+	case (p.What == "chain" || p.What == "manifest" && sum != want.SHA256) && isManifest && r.makesSense(ctx, n, sum) && r.inCopy(ctx, p.Object, sum):
 		// The child named it as it found it damaged, and it was put back since and the ledger
 		// was not told; or it is the ledger in which a bit has flipped.
 		r.named[n], r.again, r.mended[p.Object] = sum, true, true
@@ -99,6 +99,14 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 		}
 	}
 	return r.check(ctx, p.Object)
+}
+
+// makesSense reports whether a manifest with this hash is there, can be read and is of this
+// archive: what rot has made of it may be in a copy, too, and no record must name it so.
+func (r *repairing) makesSense(ctx context.Context, n int64, sum manifest.Hash) bool {
+	m, is, err := r.readManifest(ctx, n)
+	id := r.head.archiveID()
+	return err == nil && is == sum && (id == "" || m.Archive == id)
 }
 
 // inCopy reports whether a copy has the same bytes.

@@ -14,6 +14,8 @@ const (
 	// patience is how long it waits for those that have entered: such as one whose
 	// provider takes a while to say what its archive holds.
 	patience = 5 * time.Second
+	// maxFew is how many usually ask at the most.
+	maxFew = 8
 )
 
 // A Group has several readers of one directory, such as the archives of one database at
@@ -47,16 +49,18 @@ type round[T any] struct {
 	full    chan struct{}
 	made    chan struct{} // closed when those that ask have their captures
 
-	begun chan struct{} // closed when what the first one does has been done; nil: nobody did it yet
+	begun chan struct{} // closed when what the first one does has ended; nil: nobody does it or did
 	err   error         // that it ended with
+	ready time.Time     // when it had been done
 
 	results []T
 }
 
 // asking is a member that waits for its capture.
 type asking struct {
-	want func(File) bool
-	got  *Capture // nil: it has to take one itself
+	want     func(File) bool
+	needless map[string]bool // closed files that others want and it does not
+	got      *Capture        // nil: it has to take one itself
 }
 
 // A Member is one reader in one round of a group.
@@ -67,11 +71,12 @@ type Member[T any] struct {
 }
 
 // Enter begins a member's run: a capture is coming, and others may wait for it until the
-// member has asked for it or left.
+// member has asked for it or left. It joins no round in which nobody has asked for long: what
+// was done before the capture is to be fresh.
 func (g *Group[T]) Enter() *Member[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.open == nil {
+	if r := g.open; r == nil || len(r.asking) == 0 && !r.ready.IsZero() && time.Since(r.ready) > patience {
 		g.open = &round[T]{full: make(chan struct{}), made: make(chan struct{})}
 	}
 	g.open.members++
@@ -80,28 +85,54 @@ func (g *Group[T]) Enter() *Member[T] {
 }
 
 // Begin does what is to be done once before the capture: by the first member of the round;
-// all others wait for it, and get its error. After an error nobody joins the round.
+// all others wait for it, and get its error. After an error nobody joins the round. Where the
+// first one's ctx ends meanwhile, the next one does it.
 func (m *Member[T]) Begin(ctx context.Context, first func() error) error {
 	g, r := m.group, m.round
-	g.mu.Lock()
-	if begun := r.begun; begun != nil {
+	for {
+		g.mu.Lock()
+		begun := r.begun
+		if begun == nil {
+			r.begun = make(chan struct{})
+			g.mu.Unlock()
+			return m.begin(ctx, first)
+		}
 		g.mu.Unlock()
 		select {
 		case <-begun:
-			return r.err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		g.mu.Lock()
+		ended, err := r.begun == begun, r.err
+		g.mu.Unlock()
+		if ended {
+			return err
+		}
 	}
-	r.begun = make(chan struct{})
-	g.mu.Unlock()
-	err := first()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if r.err = err; err != nil {
-		g.shut(r)
-	}
-	close(r.begun)
+}
+
+// begin is Begin for who is first.
+func (m *Member[T]) begin(ctx context.Context, first func() error) (err error) {
+	g, r := m.group, m.round
+	panics := true
+	defer func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		begun := r.begun
+		switch {
+		case !panics && err == nil:
+			r.ready = time.Now()
+		case panics || ctx.Err() != nil:
+			r.begun = nil
+		default:
+			r.err = err
+			g.shut(r)
+		}
+		close(begun)
+	}()
+	err = first()
+	panics = false
 	return err
 }
 
@@ -173,16 +204,39 @@ func (g *Group[T]) take(ctx context.Context, r *round[T], d *Directory) (*Captur
 	g.shut(r)
 	g.mu.Unlock()
 	defer close(r.made)
-	c, err := d.Capture(ctx, func(f File) bool {
-		return slices.ContainsFunc(r.asking, func(a *asking) bool { return a.want == nil || a.want(f) })
-	})
+	c, err := d.Capture(ctx, r.wants)
 	if err != nil {
 		return nil, err // the others see for themselves
 	}
 	for i, shared := range c.Share(len(r.asking)) {
+		shared.disclaim(r.asking[i].needless)
 		r.asking[i].got = shared
 	}
 	return r.asking[0].got, nil
+}
+
+// wants asks all that ask, and notes who does not want what another one does: it is not held
+// for those.
+func (r *round[T]) wants(f File) bool {
+	without := make([]*asking, 0, maxFew)
+	for _, a := range r.asking {
+		if a.want != nil && !a.want(f) {
+			without = append(without, a)
+		}
+	}
+	if len(without) == len(r.asking) {
+		return false
+	}
+	for _, a := range r.asking {
+		delete(a.needless, f.Name) // it may have been another version
+	}
+	for _, a := range without {
+		if a.needless == nil {
+			a.needless = map[string]bool{}
+		}
+		a.needless[f.Name] = true
+	}
+	return true
 }
 
 // shut has nobody join a round any more, with mu held.
@@ -211,8 +265,8 @@ func (m *Member[T]) Leave(result T) []T {
 }
 
 // Share returns n captures of the same set in place of c, of which nothing was opened yet.
-// Each is used and closed like one that is alone. A file is held until all of them have
-// read it, or are closed.
+// Each is used and closed like one that is alone. A file is held until all of them that need
+// it have read it, or are closed.
 func (c *Capture) Share(n int) []*Capture {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -225,4 +279,15 @@ func (c *Capture) Share(n int) []*Capture {
 		c.held[i].claims = n
 	}
 	return all
+}
+
+// disclaim gives up what others of the same set need and this capture does not.
+func (c *Capture) disclaim(needless map[string]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.held {
+		if f := &c.Files[i]; f.State == Closed && needless[f.Name] {
+			c.giveUp(i)
+		}
+	}
 }

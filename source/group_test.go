@@ -192,3 +192,95 @@ func TestGroupBeginsOnce(t *testing.T) {
 		}
 	})
 }
+
+// Who is told to end while it does what is done once takes nobody along, and neither does one
+// that panics.
+func TestGroupBeginsWithoutWhoEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup[string](3)
+		ctx, stop := context.WithCancel(t.Context())
+		a, b, c := g.Enter(), g.Enter(), g.Enter()
+		ended, panicked, done := make(chan error, 1), make(chan any, 1), make(chan error, 1)
+		go func() {
+			ended <- a.Begin(ctx, func() error { <-ctx.Done(); return ctx.Err() })
+		}()
+		synctest.Wait()
+		go func() {
+			defer func() { panicked <- recover() }()
+			_ = b.Begin(t.Context(), func() error { panic("a mistake") })
+		}()
+		synctest.Wait()
+		stop()
+		if err, p := <-ended, <-panicked; !errors.Is(err, context.Canceled) || p != "a mistake" {
+			t.Errorf("%v, %v", err, p)
+		}
+		times := 0
+		go func() { done <- c.Begin(t.Context(), func() error { times++; return nil }) }()
+		if err := <-done; err != nil || times != 1 {
+			t.Errorf("%v, after %d", err, times)
+		}
+	})
+}
+
+// Who comes while another one still hangs on the way to its capture does not take what was
+// done before that one's for its own.
+func TestGroupBeginsAfresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup[string](2)
+		times := 0
+		first := func() error { times++; return nil }
+		begin := func() *Member[string] {
+			m := g.Enter()
+			if err := m.Begin(t.Context(), first); err != nil {
+				t.Error(err)
+			}
+			return m
+		}
+		slow := begin()
+		time.Sleep(patience)
+		prompt := begin()
+		if times != 1 {
+			t.Errorf("begun %d times for those that come together", times)
+		}
+		time.Sleep(time.Second)
+		late := begin()
+		if times != 2 {
+			t.Errorf("begun %d times, also for who came late", times)
+		}
+		if got := late.Leave("late"); !slices.Equal(got, []string{"late"}) {
+			t.Errorf("who was alone in its round was told %q", got)
+		}
+		if got := append(slow.Leave("slow"), prompt.Leave("prompt")...); !slices.Equal(got, []string{"slow", "prompt"}) {
+			t.Errorf("the others were told %q", got)
+		}
+	})
+}
+
+// A file is held for nobody who does not want it, however long that one takes.
+func TestGroupHoldsWhatIsWanted(t *testing.T) {
+	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup[string](2)
+		a, b := enter(g), enter(g)
+		a.capture(t.Context(), d, "log.0000000001", "log.0000000002")
+		b.capture(t.Context(), d, "log.0000000002")
+		a.wait(t)
+		b.wait(t)
+		if n := pins(b.c); n != 2 {
+			t.Fatalf("%d files are held", n)
+		}
+		read(t, a.c, "log.0000000001")
+		if n := pins(b.c); n != 1 {
+			t.Errorf("%d files are held, after one was read by all who want it", n)
+		}
+		if err := a.c.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := pins(b.c); n != 1 {
+			t.Errorf("%d files are held for the other", n)
+		}
+		if read(t, b.c, "log.0000000001") == "" {
+			t.Error("what it did not want is not opened by its name")
+		}
+	})
+}

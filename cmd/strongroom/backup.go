@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,7 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 	var failed []error
 	for len(jobs) > 0 && ctx.Err() == nil {
 		n := 1
-		for n < len(jobs) && jobs[n].entry == jobs[0].entry {
+		for n < len(jobs) && jobs[n].entry == jobs[0].entry && jobs[n].isNew(jobs[:n]) {
 			n++
 		}
 		for _, r := range a.backupTogether(ctx, jobs[:n]) {
@@ -87,6 +88,11 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 		return nil
 	})
 	return errors.Join(append(failed, err)...)
+}
+
+// isNew reports whether none of these is of the same archive: that would race with it.
+func (j *job) isNew(among []job) bool {
+	return !slices.ContainsFunc(among, func(other job) bool { return other.name == j.name })
 }
 
 // backupDone is a report, and what is wrong.

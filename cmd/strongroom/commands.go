@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,10 +28,13 @@ type group = source.Group[ran]
 
 // ran is what came of one of them.
 type ran struct {
-	name string
-	res  *archive.BackupResult
-	err  error
+	name  string
+	begun bool // the first command, if any, ended well
+	res   *archive.BackupResult
+	err   error // with neither, it panicked
 }
+
+func (r ran) failed() bool { return r.err != nil || r.res == nil }
 
 // groups are those of a service, by the database that they are of.
 type groups struct {
@@ -46,7 +50,7 @@ func (g *groups) of(c *config.Config, one *config.Archive) *group {
 			size++
 		}
 	}
-	key := fmt.Sprintf("%s %+v", entryOf(one), one.Source) // of another directory there is another capture
+	key := groupKey(one)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.all == nil {
@@ -59,6 +63,22 @@ func (g *groups) of(c *config.Config, one *config.Archive) *group {
 	return g.all[key]
 }
 
+// groupKey tells groups apart: of another directory there is another capture.
+func groupKey(one *config.Archive) string { return fmt.Sprintf("%s %+v", entryOf(one), one.Source) }
+
+// set has the groups be those of another configuration: archives that did not change go on
+// with the group that they have, and wait for nobody who is not there any more.
+func (g *groups) set(c *config.Config) {
+	stay := map[string]bool{}
+	for i := range c.Archives {
+		stay[groupKey(&c.Archives[i])] = true
+		g.of(c, &c.Archives[i])
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	maps.DeleteFunc(g.all, func(key string, _ *group) bool { return !stay[key] })
+}
+
 // entryOf is the name in the configuration file of what the archive belongs to.
 func entryOf(one *config.Archive) string { return cmp.Or(one.Group, one.Name) }
 
@@ -69,7 +89,8 @@ func (j *job) run(ctx context.Context, to *opened, log *slog.Logger) (res *archi
 	m := j.group.Enter()
 	begun := false
 	defer func() {
-		if all := m.Leave(ran{j.name, res, err}); len(all) > 0 && begun {
+		all := m.Leave(ran{j.name, begun, res, err})
+		if slices.ContainsFunc(all, func(r ran) bool { return r.begun }) {
 			j.afterwards(ctx, all, log)
 		}
 	}()
@@ -135,12 +156,12 @@ func result(all []ran) []string {
 	slices.SortFunc(all, func(a, b ran) int { return strings.Compare(a.name, b.name) })
 	how, numbers := "unchanged", []string{}
 	for _, r := range all {
-		if r.err == nil && r.res.Committed {
+		if !r.failed() && r.res.Committed {
 			how = "made"
 			numbers = append(numbers, strconv.FormatInt(r.res.Snapshot.Sequence, 10))
 		}
 	}
-	if slices.ContainsFunc(all, func(r ran) bool { return r.err != nil }) {
+	if slices.ContainsFunc(all, ran.failed) {
 		how = "failed"
 	}
 	env := []string{"STRONGROOM_RESULT=" + how}

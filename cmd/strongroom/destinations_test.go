@@ -60,18 +60,24 @@ func TestDestinationsShareACapture(t *testing.T) {
 	if got := seen(t, to); got != "before orders\nmade 1 1\nbefore orders\nmade 2\nbefore orders\nmade 3 2\n" {
 		t.Errorf("the commands saw %q", got)
 	}
+	// One that is named twice is not its own rival.
+	logDir(t, dir, 3, 4, 100)
+	succeed(t, "--config", configuration, "backup", "orders", "orders")
+	if got := seen(t, to); !strings.HasSuffix(got, "made 3 2\nbefore orders\nmade 4\nbefore orders\nunchanged\n") {
+		t.Errorf("the commands saw %q", got)
+	}
 	// One that fails says so, and keeps the other from nothing.
 	if err := errors.Join(os.Rename(filepath.Join(to, "two"), filepath.Join(to, "away")), os.WriteFile(filepath.Join(to, "two"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	logDir(t, dir, 3, 4, 100)
+	logDir(t, dir, 4, 5, 100)
 	if o := finish(t, program(t, "--config", configuration, "backup", "--all")); o.code == 0 {
 		t.Errorf("%+v", o)
 	}
-	if got := seen(t, to); !strings.HasSuffix(got, "before orders\nfailed 4\n") {
+	if got := seen(t, to); !strings.HasSuffix(got, "before orders\nfailed 5\n") {
 		t.Errorf("the commands saw %q", got)
 	}
-	if one := captures(t, configuration, "orders"); len(one) != 4 {
+	if one := captures(t, configuration, "orders"); len(one) != 5 {
 		t.Errorf("the other has %q", one)
 	}
 }

@@ -45,6 +45,7 @@ func (a *app) reload(ctx context.Context, d *daemon.Daemon) {
 		a.log.Warn("SIGHUP: other values of http, state_dir and scratch_dir need a restart; the old ones stay in force")
 		c.HTTP, c.StateDir, c.ScratchDir = was.HTTP, was.StateDir, was.ScratchDir
 	}
+	a.groups.set(c)
 	d.Set(c)
 	a.log.Info("SIGHUP: the configuration was read again", "archives", len(c.Archives))
 }

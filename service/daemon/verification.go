@@ -126,13 +126,14 @@ func (k *keeper) hear(found *archive.Found) {
 }
 
 // latest is the last verification, the service's own or not. How much was ever read back
-// only its own tell.
+// only its own tell, and what they found: of another's that is in the archive.
 func (k *known) latest() web.Verification {
 	v, h := k.verification, &k.heard
 	if !h.At.After(v.At) { // its own, too: that began before it ended
 		return v
 	}
 	v.At, v.Objects, v.ObjectsTotal, v.Bytes, v.BytesTotal, v.Problems = h.At, h.Objects, h.Objects, h.ReadBytes, h.Bytes, h.Problems
+	v.Found = nil
 	v.ReadBytes = min(v.ReadBytes, v.BytesTotal)
 	return v
 }

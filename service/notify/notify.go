@@ -57,7 +57,7 @@ type State string
 // The states, from good to bad.
 const (
 	OK      State = "ok"
-	Failing State = "failing" // the last run failed
+	Failing State = "failing" // the last run failed, or what is done beside snapshots fails again and again
 	Overdue State = "overdue" // a run should have ended well by now and did not
 	Damaged State = "damaged" // what was archived is not as it should be
 )
