@@ -95,9 +95,9 @@ func (t Task) Text(now time.Time) string {
 	var parts []string
 	switch {
 	case t.FailuresInRow > 0:
-		parts = append(parts, "failed "+ago(now, t.LastFailure.At))
+		parts = append(parts, "could not be done "+ago(now, t.LastFailure.At))
 		if !t.LastSuccess.IsZero() {
-			parts = append(parts, "last ended well "+ago(now, t.LastSuccess))
+			parts = append(parts, "last done "+ago(now, t.LastSuccess))
 		}
 	case t.LastSuccess.IsZero():
 		parts = append(parts, "not yet")
