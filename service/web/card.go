@@ -69,7 +69,7 @@ func (c card) ReadText(now time.Time) string {
 	case v.ReadSince.IsZero():
 		return "No data was ever read back."
 	case v.ReadBytes >= v.BytesTotal:
-		return "All data was read back within the last " + span(max(time.Minute, now.Sub(v.ReadSince))) + "."
+		return "All data was read back within the last " + span(max(2*time.Minute, now.Sub(v.ReadSince))) + "."
 	}
 	return fmt.Sprintf("%s of %s were ever read back, the longest ago %s.", size(v.ReadBytes), size(v.BytesTotal), ago(now, v.ReadSince))
 }

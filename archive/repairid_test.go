@@ -1,0 +1,55 @@
+package archive_test
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// A bit flips in the id that archive.json tells. The ledger and a manifest that it keeps know
+// better: everything goes on, verify names it, and a repair takes it from a copy.
+func TestRepairOfTheID(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 4)
+		h.keepLast(3)
+		copied := storetest.Memory(t)
+		mustCopy(t, h.store, copied)
+		good := h.store.Snapshot()
+		h.store.Damage(manifest.ArchiveKey, flipped)
+		if a, err := manifest.DecodeArchive(h.store.Snapshot().Bytes(manifest.ArchiveKey)); err != nil {
+			t.Fatalf("it is to be the id that is another: %+v, %v", a, err)
+		}
+		if s := mustList(t, h.archive()); len(s) != 3 {
+			t.Fatalf("%+v", s)
+		}
+		mustRestore(t, h.archive(), 3, filepath.Join(t.TempDir(), "r"), h.want[3])
+		r, err := h.archive().Verify(t.Context(), archive.VerifyOptions{ReadData: true})
+		if err != nil || len(r.Problems) != 1 || r.Problems[0].Object != manifest.ArchiveKey {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		r = mustRepair(t, h.store, &archive.RepairFrom{Copies: []*archive.Archive{archive.New(copied, archive.Options{})}})
+		if len(r.Problems) > 0 || len(r.Repaired) != 1 || !h.store.Snapshot().Equal(good) {
+			t.Fatalf("%+v", r)
+		}
+		h.store.Damage(manifest.ArchiveKey, flipped)
+		h.next()
+		mustRestore(t, h.archive(), 5, filepath.Join(t.TempDir(), "r"), h.want[5])
+	})
+}
+
+// Where the manifests agree with archive.json, it is the ledger that is another archive's.
+func TestAnotherLedger(t *testing.T) {
+	h, other := newPruned(t, 2), newPruned(t, 2)
+	for _, p := range []*pruned{h, other} {
+		p.keepLast(1)
+	}
+	key := manifest.LedgerKey(1)
+	h.store.Replace(key, other.store.Snapshot().Bytes(key))
+	if _, err := h.archive().Newest(t.Context()); !errors.Is(err, archive.ErrDamaged) {
+		t.Fatal(err)
+	}
+}
