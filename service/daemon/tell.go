@@ -144,17 +144,24 @@ func (d *Daemon) watch(ctx context.Context) {
 	}
 }
 
+// makeUp is how long after a start the runs that were missed meanwhile may take before people
+// are told that they are overdue.
+const makeUp = time.Minute
+
 // tell lets everybody know who wants to. Where nothing has been found out yet since the
 // start there is nothing to tell, unless that takes too long.
 func (d *Daemon) tell() {
 	jobs := map[string]service.JobStatus{}
 	now := d.o.Now()
 	tasks := map[string][]service.JobStatus{}
+	d.mu.Lock()
+	began := d.began
+	d.mu.Unlock()
 	for _, j := range d.service.Status().Jobs {
 		switch {
 		case j.Task != "":
 			tasks[j.Name] = append(tasks[j.Name], j)
-		case j.Known || j.Overdue(now):
+		case j.Known || j.Overdue(now) && now.Sub(began) >= makeUp:
 			jobs[j.Name] = j
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service/notify"
+	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -77,6 +79,50 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 	}
 	if a := d.Archives()[0]; a.Behind != nil {
 		t.Errorf("it is said what waits: %+v", a.Behind)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A run that was missed while the service was not there is made up for before anybody is told
+// that it is overdue; unless that takes too long.
+func TestMakesUpBeforeItTells(t *testing.T) {
+	var late atomic.Int64
+	dir := t.TempDir()
+	ran := map[string]any{"last_success": time.Now().Add(-72 * time.Hour)}
+	if err := statefile.Write(filepath.Join(dir, "orders.json"), ran); err != nil {
+		t.Fatal(err)
+	}
+	opening := make(chan struct{}, 10)
+	d := New(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", "webhook+http://127.0.0.1:1/", 1)), Options{
+		Dir: dir,
+		Open: func(ctx context.Context, _ *config.Config, _ *config.Archive, _ archive.Slots) (*Archive, error) {
+			opening <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+		Now: func() time.Time { return time.Now().Add(time.Duration(late.Load())) },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- d.Run(ctx) }()
+	<-opening
+	if a := d.Archives()[0]; !a.Overdue {
+		t.Fatalf("it is not overdue: %+v", a)
+	}
+	for after, want := range map[time.Duration]notify.State{0: "", 2 * makeUp: notify.Overdue} {
+		late.Store(int64(after))
+		d.mu.Lock()
+		d.tellers["orders"].state = ""
+		d.mu.Unlock()
+		d.tell()
+		d.mu.Lock()
+		if got := d.tellers["orders"].state; got != want {
+			t.Errorf("after %s it is told as %q", after, got)
+		}
+		d.mu.Unlock()
 	}
 	cancel()
 	if err := <-ended; err != nil {
