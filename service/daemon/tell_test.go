@@ -47,6 +47,18 @@ func TestEvent(t *testing.T) {
 	}
 }
 
+// A problem is shown with who needs what it is about.
+func TestProblem(t *testing.T) {
+	for want, snapshots := range map[string][]int64{
+		"missing: data/x: it is gone": nil, "missing: data/x: it is gone (needed by snapshot 7)": {7},
+		"missing: data/x: it is gone (needed by 3 of the snapshots, 2 to 9)": {2, 4, 9},
+	} {
+		if got := problem(&archive.Problem{What: "missing", Object: "data/x", Detail: "it is gone", Snapshots: snapshots}); got != want {
+			t.Errorf("%s\nnot: %s", got, want)
+		}
+	}
+}
+
 // An archive of which nothing can be found out, since its destination hangs from the start,
 // is told as overdue in the end.
 func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
