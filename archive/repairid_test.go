@@ -47,6 +47,30 @@ func TestRepairOfTheID(t *testing.T) {
 	})
 }
 
+// Both what tells whose the archive is and the ledger are lost or damaged: the manifests tell it,
+// and the ledger is written anew.
+func TestRepairOfTheLedgerWithoutTheID(t *testing.T) {
+	for what, harm := range map[string]func(*storetest.InMemory){
+		"gone":        func(s *storetest.InMemory) { s.Remove(manifest.ArchiveKey) },
+		"unreadable":  func(s *storetest.InMemory) { s.Replace(manifest.ArchiveKey, []byte("garbage")) },
+		"another one": func(s *storetest.InMemory) { s.Damage(manifest.ArchiveKey, otherID) },
+	} {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 4)
+			h.keepLast(3)
+			copied := storetest.Memory(t)
+			mustCopy(t, h.store, copied)
+			h.store.Replace(manifest.LedgerKey(1), []byte("garbage"))
+			harm(h.store)
+			r := mustRepair(t, h.store, &archive.RepairFrom{Copies: []*archive.Archive{archive.New(copied, archive.Options{})}})
+			if len(r.Problems) > 0 || len(r.Repaired) != 2 {
+				t.Fatalf("%s: %+v", what, r)
+			}
+			h.sound(2, 3, 4)
+		})
+	}
+}
+
 // Where the manifests agree with archive.json, it is the ledger that is another archive's.
 func TestAnotherLedger(t *testing.T) {
 	h, other := newPruned(t, 2), newPruned(t, 2)
