@@ -121,7 +121,7 @@ func (c *chain) checkForeign() {
 	if c.head.base == nil && len(c.foreign) > 0 {
 		c.v.problem(Problem{
 			Object: manifest.ArchiveKey, What: "chain",
-			Detail: fmt.Sprintf("it says archive %s, and no manifest does: %d says %s", c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
+			Detail: fmt.Sprintf("it says archive %s, and no manifest does: %d says %s; if the manifests are right, take it away, and they tell whose the archive is", c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
 		})
 		return
 	}
@@ -157,7 +157,7 @@ func (c *chain) end(ctx context.Context) error {
 		c.v.problem(Problem{Object: manifest.ManifestKey(n), What: "missing", Detail: who + ", and it is not in the store", Snapshots: []int64{n}})
 	}
 	if c.head.id == nil {
-		c.v.problem(Problem{Object: manifest.ArchiveKey, What: "missing", Detail: "it is not in the store or cannot be read; the manifests still tell whose the archive is"})
+		c.v.problem(Problem{Object: manifest.ArchiveKey, What: "missing", Detail: "it is not in the store, cannot be read or is another archive's; the manifests still tell whose the archive is"})
 	}
 	s := c.seen
 	if s == nil { // whose the archive is has only now become known

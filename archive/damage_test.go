@@ -155,6 +155,12 @@ func TestNewestManifestGone(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		h, o := witnessed(t, 3)
 		h.store.Remove(manifest.ManifestKey(3))
+		r, err := archive.New(h.store, o).Verify(context.Background(), archive.VerifyOptions{})
+		if err != nil || !slices.ContainsFunc(r.Problems, func(p archive.Problem) bool {
+			return p.What == "witness" && strings.Contains(p.Detail, "to have this forgotten, delete "+o.Witness.Dir)
+		}) {
+			t.Fatalf("verify at once: %+v, %v", r, err)
+		}
 		h.db.flip(3)
 		res := mustBackup(t, archive.New(h.store, o), h.db)
 		if res.Snapshot.Sequence != 4 || res.Snapshot.Parent.Sequence != 2 || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "is gone") {

@@ -104,7 +104,7 @@ func (a *Archive) readRecord(ctx context.Context, h *head, n int64) error {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
 	if err != nil {
-		return fmt.Errorf("the ledger's newest record %s cannot be read, so nobody knows which snapshots are kept: %w (%w)", key, ErrDamaged, err)
+		return fmt.Errorf("the ledger's newest record %s cannot be read, so nobody knows which snapshots are kept; strongroom verify --repair writes a new one: %w (%w)", key, ErrDamaged, err)
 	}
 	h.record, h.ledger = record, manifest.RecordRef{Number: n, SHA256: manifest.Sum(b)}
 	return nil

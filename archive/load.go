@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -96,9 +97,41 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 		}
 	}
 	if h.record != nil && h.id != nil && h.record.Archive != h.id.ID {
-		return nil, false, fmt.Errorf("%s is of another archive, %s: %w", manifest.LedgerKey(h.ledger.Number), h.record.Archive, ErrDamaged)
+		if err := a.settleID(ctx, &h); err != nil {
+			return nil, false, err
+		}
 	}
 	return &h, top[manifest.ManifestsPrefix], nil
+}
+
+// settleID has the newest manifest that the ledger keeps say whose the archive is, where
+// archive.json and the ledger say different things: one bit of archive.json must not cost the
+// archive. If it is archive.json that is alone, it counts as one that cannot be read.
+func (a *Archive) settleID(ctx context.Context, h *head) error {
+	ledger := manifest.LedgerKey(h.ledger.Number)
+	for _, k := range slices.Backward(h.record.Kept) {
+		var m *manifest.Manifest
+		b, err := a.get(ctx, manifest.ManifestKey(k.Sequence), manifest.MaxManifestBytes, func(b []byte) (err error) {
+			m, err = manifest.DecodeManifest(b, k.Sequence)
+			return err
+		})
+		var bad *manifest.ParseError
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errTooLarge), errors.As(err, &bad), err == nil && manifest.Sum(b) != k.SHA256:
+			continue
+		case err != nil:
+			return fmt.Errorf("finding out whose archive it is: %w", err)
+		case m.Archive != h.record.Archive:
+			return fmt.Errorf("%s is of another archive, %s: %w", ledger, h.record.Archive, ErrDamaged)
+		}
+		h.warn("%s says that this is archive %s, and the ledger and the manifests say %s; it counts as damaged", manifest.ArchiveKey, h.id.ID, m.Archive)
+		h.id, h.rawID, h.badID = nil, nil, true
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.idSum = manifest.Hash{}
+		return nil
+	}
+	return fmt.Errorf("%s says that this is archive %s, and %s says %s: %w", manifest.ArchiveKey, h.id.ID, ledger, h.record.Archive, ErrDamaged)
 }
 
 func (a *Archive) readID(ctx context.Context, h *head) error {
@@ -205,7 +238,7 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 		}
 	}
 	if foreign != "" {
-		return fmt.Errorf("%s says that this is archive %s, and no manifest does: one says %s; put the right %s back: %w",
+		return fmt.Errorf("%s says that this is archive %s, and no manifest does: one says %s; put the right %s back, or take this one away if the manifests are right: %w",
 			manifest.ArchiveKey, h.id.ID, foreign, manifest.ArchiveKey, ErrDamaged)
 	}
 	return nil

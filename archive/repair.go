@@ -116,7 +116,19 @@ func (r *repairing) find(ctx context.Context, key string, want Sums, known bool)
 	if len(errs) == 0 {
 		return nil, Sums{}, errNoHelp
 	}
-	return nil, Sums{}, errors.Join(errs...)
+	return nil, Sums{}, errors.Join(unlike(errs)...)
+}
+
+// unlike is without the errors that say the same again, such as two places whose files would
+// have to be encoded anew.
+func unlike(errs []error) []error {
+	var found []error
+	for _, err := range errs {
+		if !slices.ContainsFunc(found, func(e error) bool { return e.Error() == err.Error() }) {
+			found = append(found, err)
+		}
+	}
+	return found
 }
 
 // expected is what is known of an object's stored bytes. Of a manifest it is what the

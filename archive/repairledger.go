@@ -52,7 +52,7 @@ func (v *verification) repairLedger(ctx context.Context) error {
 // rebuilt is a record by which all is kept and held that is there.
 func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (*manifest.Record, error) {
 	s := &standing{head: &head{}}
-	if err := v.readID(ctx, s.head); err != nil && !errors.Is(err, ErrDamaged) {
+	if err := v.readID(ctx, s.head); err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	newest, err := v.greatestManifest(ctx) // by a listing before, as any record: see stand
@@ -69,8 +69,18 @@ func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (
 		s.valid = append(s.valid, member{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object})
 	}
 	slices.Reverse(s.valid)
+	listed := slices.Clone(s.valid)
 	if err := v.readMembers(ctx, s, true); err != nil {
 		return nil, err
+	}
+	if s.id != nil && s.told() == "" { // no manifest says the same as archive.json, which may be what is wrong
+		alone := &standing{head: &head{}, valid: listed}
+		if err := v.readMembers(ctx, alone, true); err != nil {
+			return nil, err
+		}
+		if alone.told() != "" {
+			s = alone
+		}
 	}
 	if err := v.askRecordBefore(ctx, s, parent.Number-1); err != nil {
 		return nil, err
@@ -86,6 +96,9 @@ func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (
 		if m := s.valid[i].m; m != nil && r.Archive == "" {
 			r.Archive = m.Archive
 		}
+	}
+	if r.Archive == "" {
+		return nil, fmt.Errorf("nothing that can be read tells whose the archive is: %w", ErrDamaged)
 	}
 	return r, nil
 }
@@ -110,4 +123,20 @@ func (v *verification) askRecordBefore(ctx context.Context, s *standing, n int64
 		}
 	}
 	return nil
+}
+
+// told is the archive's id as all manifests tell it that can be read and belong to the archive;
+// empty: there are none, or they do not agree.
+func (s *standing) told() string {
+	id := ""
+	for i := range s.valid {
+		m := s.valid[i].m
+		if m != nil && id != "" && m.Archive != id {
+			return ""
+		}
+		if m != nil {
+			id = m.Archive
+		}
+	}
+	return id
 }

@@ -210,23 +210,23 @@ func (a *Archive) remembered(id string) *seen {
 // contradicts says what is otherwise than the local witness has seen.
 func (a *Archive) contradicts(h *head, s *seen) []Problem {
 	problems := s.Missed
-	newest := h.newest()
+	newest, forget := h.newest(), "; to have this forgotten, delete "+a.witness.path(h.archiveID())
 	a.mu.Lock()
 	idSum := a.idSum
 	a.mu.Unlock()
 	if !s.Archive.IsZero() && !idSum.IsZero() && s.Archive != idSum {
 		problems = append(problems, Problem{
 			Object: manifest.ArchiveKey, What: "witness",
-			Detail: fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s", idSum, s.Archive),
+			Detail: fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s%s", idSum, s.Archive, forget),
 		})
 	}
 	p := Problem{Object: manifest.ManifestKey(s.Newest.Sequence), What: "witness", Snapshots: []int64{s.Newest.Sequence}, Was: s.Newest.SHA256.String()}
 	switch {
 	case newest.Sequence < s.Newest.Sequence:
-		p.Detail = fmt.Sprintf("was seen by this host and is gone; the newest snapshot is now %d", newest.Sequence)
+		p.Detail = fmt.Sprintf("was seen by this host and is gone; the newest snapshot is now %d%s", newest.Sequence, forget)
 		problems = append(problems, p)
 	case newest.Sequence == s.Newest.Sequence && newest.SHA256 != s.Newest.SHA256:
-		p.Detail = fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s", newest.SHA256, s.Newest.SHA256)
+		p.Detail = fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s%s", newest.SHA256, s.Newest.SHA256, forget)
 		problems = append(problems, p)
 	}
 	return problems
@@ -238,10 +238,10 @@ func (a *Archive) bearWitness(id string, newest manifest.Ref, missed []Problem) 
 	if a.witness == nil {
 		return
 	}
-	const noted = "; to have this forgotten, delete "
+	const noted = " (noticed at "
 	for i := range missed {
 		if p := &missed[i]; !strings.Contains(p.Detail, noted) {
-			p.Detail += fmt.Sprintf(" (noticed at %s%s%s)", time.Now().UTC().Format(time.RFC3339), noted, a.witness.path(id))
+			p.Detail += noted + time.Now().UTC().Format(time.RFC3339) + ")"
 		}
 	}
 	a.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
@@ -88,7 +89,7 @@ func message(err error) string {
 		m += "; make room, and run the same command again"
 	case errors.Is(err, archive.ErrUnsteady):
 		m += "; is the file really closed? A layout that fits, or a longer quiet time, may help"
-	case errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(problems)):
+	case errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(problems)) && !strings.Contains(m, "strongroom verify --repair"):
 		m += "; strongroom verify --read-data tells all that is wrong"
 	case errors.Is(err, fs.ErrPermission) && !errors.As(err, new(*providers.Error)): // which says what it takes
 		m += "; the user that runs strongroom needs access to it"

@@ -225,7 +225,7 @@ func (p *prunedArchive) print(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "%s: %s, %d kept%s\n", p.Name, removed, kept, objects)
 	if p.Missing > 0 && err == nil {
-		_, err = fmt.Fprintf(w, "note: %s that kept snapshots name are not there, and what could be theirs is left alone: see strongroom verify\n", plural(p.Missing, "object"))
+		_, err = fmt.Fprintf(w, "note: %s that kept snapshots name %s not there, and what could be theirs is left alone: see strongroom verify\n", plural(p.Missing, "object"), map[bool]string{true: "is", false: "are"}[p.Missing == 1])
 	}
 	if p.Foreign > 0 && err == nil {
 		_, err = fmt.Fprintf(w, "note: %s are none of the archive's, and are left alone\n", plural(p.Foreign, "object"))

@@ -104,7 +104,7 @@ func TestServicePrunesAndDrills(t *testing.T) {
 	}
 	s.until("a drill", func() bool { return s.metric("proven_restore_timestamp_seconds", `archive="orders"`) > 0 })
 	s.until("all to be read back", func() bool { return s.metric("verification_read_ever_ratio", `archive="orders"`) == 1 })
-	if _, page := s.get("/archives/orders"); !strings.Contains(page, "Last proven restore") || !strings.Contains(page, "all of them were read back within") {
+	if _, page := s.get("/archives/orders"); !strings.Contains(page, "Last proven restore") || !strings.Contains(page, "All data was read back within") {
 		t.Error("the page does not show it")
 	}
 	if err := os.WriteFile(bad, nil, 0o600); err != nil {
@@ -122,7 +122,7 @@ func TestServicePrunesAndDrills(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("a drill that cannot be made", func() bool { return s.metric("task_failures_in_row", `archive="orders",task="drill"`) > 0 })
-	if _, page := s.get("/"); s.archive("orders").State != "ok" || !strings.Contains(page, "The last drill failed") || !strings.Contains(page, "1 of 1 archive needs attention") {
+	if _, page := s.get("/"); s.archive("orders").State != "ok" || !strings.Contains(page, "Trial restore could not be done") || !strings.Contains(page, "1 of 1 archive needs attention") {
 		t.Errorf("%s, and the page does not show that no drill could be made", s.archive("orders").State)
 	}
 	if err := os.Rename(scratch+".away", scratch); err != nil {

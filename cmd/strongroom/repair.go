@@ -34,6 +34,11 @@ func (r *repairFlags) check(args []string) error {
 	return nil
 }
 
+// nowhere reports whether a repair has no place to take anything from.
+func (r *repairFlags) nowhere(where string) bool {
+	return r.repair && isURL(where) && len(r.from) == 0 && r.source == ""
+}
+
 // repairFrom opens the places that a repair takes the lost from; done closes them.
 func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *archive.RepairFrom, done func(), err error) {
 	from := &archive.RepairFrom{}
@@ -86,10 +91,7 @@ func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *
 func (a *app) repairSource(where string, r *repairFlags) (*source.Directory, error) {
 	if isURL(where) {
 		if r.source == "" {
-			if len(r.from) == 0 {
-				return nil, usage("say from where to repair: --from, with a copy of the archive, or --source, with the directory of the log files")
-			}
-			return nil, nil
+			return nil, nil // the ledger is written anew from what is there
 		}
 		j, err := adHoc(&backupFlags{dir: r.source}, where)
 		if err != nil {

@@ -233,9 +233,8 @@ func (s *status) verdict() error {
 	for i := range s.Archives {
 		switch s.Archives[i].State {
 		case web.StateDamaged:
-			damaged = fmt.Errorf("%s: %w", s.Archives[i].Name, archive.ErrDamaged)
-			if len(s.Archives[i].Damaged) > 0 {
-				damaged = fmt.Errorf("%s: log files were %w", s.Archives[i].Name, errLogDamaged)
+			if damaged == nil {
+				damaged = s.Archives[i].damage()
 			}
 		case web.StateFailing, web.StateOverdue:
 			trouble = errTrouble
@@ -249,4 +248,16 @@ func (s *status) verdict() error {
 		return damaged
 	}
 	return trouble
+}
+
+// damage is the worst of what is wrong with what was archived.
+func (s *archiveStatus) damage() error {
+	v, d := s.LastVerification, s.LastDrill
+	switch {
+	case len(s.Damaged) > 0:
+		return fmt.Errorf("%s: log files were %w", s.Name, errLogDamaged)
+	case d != nil && d.Error != "" && (v == nil || v.Problems == 0): // which a verification may know nothing of
+		return fmt.Errorf("%s: %w; strongroom drill tries again", s.Name, archive.ErrDrillFailed)
+	}
+	return fmt.Errorf("%s: %w", s.Name, archive.ErrDamaged)
 }

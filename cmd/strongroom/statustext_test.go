@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/service/web"
 )
 
 // A status that ends with another code than 0 says why.
@@ -25,5 +27,31 @@ func TestStatusExplains(t *testing.T) {
 	}
 	if strings.Contains(b.String(), "long ago") {
 		t.Errorf("what has been mended is told: %s", b.String())
+	}
+}
+
+// The last line names the first archive that is damaged, by what is wrong with it.
+func TestStatusVerdict(t *testing.T) {
+	failed := &drillStatus{Snapshot: 7, Error: "DbVerify: exit status 1"}
+	for _, test := range []struct {
+		what string
+		s    archiveStatus
+		says string
+	}{
+		{"a drill", archiveStatus{LastDrill: failed}, "the drill failed"},
+		{"a drill, with nothing found", archiveStatus{LastDrill: failed, LastVerification: &verification{}}, "the drill failed"},
+		{"both", archiveStatus{LastDrill: failed, LastVerification: &verification{Problems: 1}}, "the archive is damaged"},
+		{"the last verify, without a service", archiveStatus{}, "the archive is damaged"},
+		{"a log file", archiveStatus{LastDrill: failed, Damaged: []string{"00000007.jdb"}}, "log files were damaged"},
+	} {
+		test.s.Name, test.s.State = "orders", web.StateDamaged
+		s := status{Archives: []archiveStatus{test.s, {Name: "other", State: web.StateDamaged}}}
+		err := s.verdict()
+		if err == nil || !strings.HasPrefix(err.Error(), "orders: "+test.says) || exitCode(t.Context(), err) != exitDamaged {
+			t.Errorf("%s ends with %d: %v", test.what, exitCode(t.Context(), err), err)
+		}
+		if strings.Contains(message(err), "verify --read-data") != (test.says == "the archive is damaged") {
+			t.Errorf("%s sends to: %s", test.what, message(err))
+		}
 	}
 }

@@ -146,6 +146,9 @@ func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions, re
 	if report.Unproven != "" {
 		a.log.Warn("what was found is not kept in the archive; --no-proof does without", "archive", from.name, "error", report.Unproven)
 	}
+	if len(report.Problems) > 0 && rep.nowhere(where) {
+		a.log.Warn("say from where to repair: --from, with a copy of the archive, or --source, with the directory of the log files", "archive", from.name)
+	}
 	return &verified{from.name, report, time.Since(start).Milliseconds()}, nil
 }
 

@@ -60,6 +60,7 @@ type Daemon struct {
 	asked   int64     // runs that were asked for
 	tellers map[string]*teller
 	running context.Context //nolint:containedctx // of Run; nil before it
+	began   time.Time       // when Run did
 
 	poked chan struct{} // holds something when a state may be another
 }
@@ -128,7 +129,7 @@ func (d *Daemon) Config() *config.Config {
 // time, service.ErrHanging.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.mu.Lock()
-	d.running = ctx
+	d.running, d.began = ctx, d.o.Now()
 	for _, t := range d.tellers {
 		t.start(ctx)
 	}

@@ -144,17 +144,24 @@ func (d *Daemon) watch(ctx context.Context) {
 	}
 }
 
+// makeUp is how long after a start the runs that were missed meanwhile may take before people
+// are told that they are overdue.
+const makeUp = time.Minute
+
 // tell lets everybody know who wants to. Where nothing has been found out yet since the
 // start there is nothing to tell, unless that takes too long.
 func (d *Daemon) tell() {
 	jobs := map[string]service.JobStatus{}
 	now := d.o.Now()
 	tasks := map[string][]service.JobStatus{}
+	d.mu.Lock()
+	began := d.began
+	d.mu.Unlock()
 	for _, j := range d.service.Status().Jobs {
 		switch {
 		case j.Task != "":
 			tasks[j.Name] = append(tasks[j.Name], j)
-		case j.Known || j.Overdue(now):
+		case j.Known || j.Overdue(now) && now.Sub(began) >= makeUp:
 			jobs[j.Name] = j
 		}
 	}
@@ -198,7 +205,7 @@ func event(a *web.Archive) notify.Event {
 	default:
 		for _, t := range a.Tasks {
 			if t.FailuresInRow >= tellTask {
-				e.State, e.Detail = notify.Failing, fmt.Sprintf("snapshots are well, but the last %s failed: %s", strings.ToLower(t.Word()), t.LastFailure.Error)
+				e.State, e.Detail = notify.Failing, fmt.Sprintf("snapshots are well, but the last %s could not be done: %s", strings.ToLower(t.Word()), t.LastFailure.Error)
 			}
 		}
 	}
@@ -209,11 +216,18 @@ func event(a *web.Archive) notify.Event {
 func damage(a *web.Archive) string {
 	switch n := len(a.Damaged); {
 	case n > 0:
-		return fmt.Sprintf("%d log files were damaged when they were archived, such as %s; strongroom inspect shows where", n, a.Damaged[0])
+		return fmt.Sprintf("%s damaged when archived, such as %s; strongroom inspect shows where", counted(n, "log file was", "log files were"), a.Damaged[0])
 	case a.LastVerification.Problems > 0:
-		return fmt.Sprintf("the last verification found %d problems; strongroom verify shows them", a.LastVerification.Problems)
+		return fmt.Sprintf("the last verification found %s; strongroom verify shows what", counted(a.LastVerification.Problems, "problem", "problems"))
 	}
 	return "the last drill failed: " + a.LastDrill.Error
+}
+
+func counted[N int | int64](n N, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // keepTold writes down who was told what, if that is another thing than before.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service/notify"
+	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -27,11 +29,13 @@ func TestEvent(t *testing.T) {
 	}{
 		{"nothing wrong", web.Archive{LastSuccess: since}, notify.OK, ""},
 		{"a damaged file", web.Archive{Damaged: []string{"00000007.jdb"}, LastDrill: web.Drill{Error: "no"}}, notify.Damaged, "00000007.jdb"},
+		{"damaged files", web.Archive{Damaged: []string{"00000007.jdb", "00000008.jdb"}}, notify.Damaged, "2 log files were damaged"},
+		{"one problem", web.Archive{LastVerification: web.Verification{Problems: 1}}, notify.Damaged, "found 1 problem;"},
 		{"a verify", web.Archive{LastVerification: web.Verification{Problems: 3}, LastDrill: web.Drill{Error: "no"}}, notify.Damaged, "found 3 problems"},
 		{"a drill", web.Archive{LastDrill: web.Drill{Error: "DbVerify: exit status 1"}}, notify.Damaged, "the last drill failed: DbVerify: exit status 1"},
 		{"a run", web.Archive{FailuresInRow: 1, LastFailure: web.Failure{Error: "no answer"}}, notify.Failing, "no answer"},
 		{"a prune, once", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "prune", FailuresInRow: 1}}}, notify.OK, ""},
-		{"a prune", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "verify"}, {Name: "prune", FailuresInRow: tellTask, LastFailure: web.Failure{Error: "AccessDenied"}}}}, notify.Failing, "the last prune failed: AccessDenied"},
+		{"a prune", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "verify"}, {Name: "prune", FailuresInRow: tellTask, LastFailure: web.Failure{Error: "AccessDenied"}}}}, notify.Failing, "the last prune could not be done: AccessDenied"},
 		{"a run before a prune", web.Archive{FailuresInRow: 1, LastFailure: web.Failure{Error: "no answer"}, Tasks: []web.Task{{Name: "prune", FailuresInRow: tellTask}}}, notify.Failing, "no answer"},
 		{"no run", web.Archive{Overdue: true, LastSuccess: since}, notify.Overdue, "since 2026-11-01T02:00:00Z"},
 		{"no run ever", web.Archive{Overdue: true}, notify.Overdue, "no run has ended well yet"},
@@ -39,6 +43,18 @@ func TestEvent(t *testing.T) {
 		e := event(&test.a)
 		if e.State != test.state || !strings.Contains(e.Detail, test.says) || (test.says == "") != (e.Detail == "") {
 			t.Errorf("%s is told as %s: %q", test.what, e.State, e.Detail)
+		}
+	}
+}
+
+// A problem is shown with who needs what it is about.
+func TestProblem(t *testing.T) {
+	for want, snapshots := range map[string][]int64{
+		"missing: data/x: it is gone": nil, "missing: data/x: it is gone (needed by snapshot 7)": {7},
+		"missing: data/x: it is gone (needed by 3 of the snapshots, 2 to 9)": {2, 4, 9},
+	} {
+		if got := problem(&archive.Problem{What: "missing", Object: "data/x", Detail: "it is gone", Snapshots: snapshots}); got != want {
+			t.Errorf("%s\nnot: %s", got, want)
 		}
 	}
 }
@@ -75,6 +91,50 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 	}
 	if a := d.Archives()[0]; a.Behind != nil {
 		t.Errorf("it is said what waits: %+v", a.Behind)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A run that was missed while the service was not there is made up for before anybody is told
+// that it is overdue; unless that takes too long.
+func TestMakesUpBeforeItTells(t *testing.T) {
+	var late atomic.Int64
+	dir := t.TempDir()
+	ran := map[string]any{"last_success": time.Now().Add(-72 * time.Hour)}
+	if err := statefile.Write(filepath.Join(dir, "orders.json"), ran); err != nil {
+		t.Fatal(err)
+	}
+	opening := make(chan struct{}, 10)
+	d := New(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", "webhook+http://127.0.0.1:1/", 1)), Options{
+		Dir: dir,
+		Open: func(ctx context.Context, _ *config.Config, _ *config.Archive, _ archive.Slots) (*Archive, error) {
+			opening <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+		Now: func() time.Time { return time.Now().Add(time.Duration(late.Load())) },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- d.Run(ctx) }()
+	<-opening
+	if a := d.Archives()[0]; !a.Overdue {
+		t.Fatalf("it is not overdue: %+v", a)
+	}
+	for after, want := range map[time.Duration]notify.State{0: "", 2 * makeUp: notify.Overdue} {
+		late.Store(int64(after))
+		d.mu.Lock()
+		d.tellers["orders"].state = ""
+		d.mu.Unlock()
+		d.tell()
+		d.mu.Lock()
+		if got := d.tellers["orders"].state; got != want {
+			t.Errorf("after %s it is told as %q", after, got)
+		}
+		d.mu.Unlock()
 	}
 	cancel()
 	if err := <-ended; err != nil {

@@ -71,7 +71,7 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 	}
 	k.keepVerification(&v)
 	k.drilledElsewhere(ctx, to)
-	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %d problems", v.Objects, report.ReadBytes, v.Problems)}, nil
+	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %s", v.Objects, report.ReadBytes, counted(v.Problems, "problem", "problems"))}, nil
 }
 
 // problem is one in words.
@@ -80,7 +80,10 @@ func problem(p *archive.Problem) string {
 	if p.Detail != "" {
 		s += ": " + p.Detail
 	}
-	if n := len(p.Snapshots); n > 0 {
+	switch n := len(p.Snapshots); {
+	case n == 1:
+		s += fmt.Sprintf(" (needed by snapshot %d)", p.Snapshots[0])
+	case n > 1:
 		s += fmt.Sprintf(" (needed by %d of the snapshots, %d to %d)", n, p.Snapshots[0], p.Snapshots[n-1])
 	}
 	return s

@@ -197,7 +197,7 @@ func TestSentence(t *testing.T) {
 		StateRunning: "Recoverable through 12:15, 4 minutes ago; a run began 1 minute ago, and one more waits for it to end.",
 		StateFailing: "Recoverable through 12:15, 4 minutes ago; the last 3 runs failed; next attempt in less than a minute.",
 		StateOverdue: "Recoverable through 21 Nov 2026, 10:19, 26 hours ago; a snapshot is overdue; next snapshot in less than a minute.",
-		StateDamaged: "Recoverable through 12:15, 4 minutes ago, but 2 files in it cannot be trusted; the last prune failed; next snapshot in 11 minutes.",
+		StateDamaged: "Recoverable through 12:15, 4 minutes ago, but 2 files in it cannot be trusted; the last prune could not be done; next snapshot in 11 minutes.",
 		StateEmpty:   "Nothing can be restored yet; first snapshot in 3 minutes.",
 	} {
 		a := states()[state]
@@ -207,7 +207,7 @@ func TestSentence(t *testing.T) {
 	}
 	a := well("orders")
 	a.Tasks = []Task{{Name: "verify", FailuresInRow: 2}, {Name: "prune"}, {Name: "drill", FailuresInRow: 1}}
-	if got := a.sentence(noon); !strings.Contains(got, "; the last verification failed; the last trial restore failed; next snapshot") || a.State() != StateOK {
+	if got := a.sentence(noon); !strings.Contains(got, "; the last verification could not be done; the last trial restore could not be done; next snapshot") || a.State() != StateOK {
 		t.Errorf("%s: %s", a.State(), got)
 	}
 	a.Tasks = nil

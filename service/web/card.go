@@ -69,7 +69,7 @@ func (c card) ReadText(now time.Time) string {
 	case v.ReadSince.IsZero():
 		return "No data was ever read back."
 	case v.ReadBytes >= v.BytesTotal:
-		return "All data was read back within the last " + span(max(time.Minute, now.Sub(v.ReadSince))) + "."
+		return "All data was read back within the last " + span(max(2*time.Minute, now.Sub(v.ReadSince))) + "."
 	}
 	return fmt.Sprintf("%s of %s were ever read back, the longest ago %s.", size(v.ReadBytes), size(v.BytesTotal), ago(now, v.ReadSince))
 }
@@ -95,9 +95,9 @@ func (t Task) Text(now time.Time) string {
 	var parts []string
 	switch {
 	case t.FailuresInRow > 0:
-		parts = append(parts, "failed "+ago(now, t.LastFailure.At))
+		parts = append(parts, "could not be done "+ago(now, t.LastFailure.At))
 		if !t.LastSuccess.IsZero() {
-			parts = append(parts, "last ended well "+ago(now, t.LastSuccess))
+			parts = append(parts, "last done "+ago(now, t.LastSuccess))
 		}
 	case t.LastSuccess.IsZero():
 		parts = append(parts, "not yet")

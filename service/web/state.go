@@ -80,7 +80,7 @@ func (a *Archive) sentence(now time.Time) string {
 		parts[0] += ", and nothing has changed since"
 	}
 	for _, t := range a.failingTasks() {
-		parts = append(parts, "the last "+strings.ToLower(t.Word())+" failed")
+		parts = append(parts, "the last "+strings.ToLower(t.Word())+" could not be done")
 	}
 	switch {
 	case a.Running && a.RunningSince.IsZero():

@@ -27,9 +27,9 @@ func said(t *testing.T, page string, want, not []string) {
 // What is done beside snapshots is shown, above all where it cannot be done.
 func TestTasksAreShown(t *testing.T) {
 	s := newServer(t, filled(unpruned("orders")), "")
-	said(t, get(t, s, "/"), []string{"Snapshots are well", "the last prune failed", "Prune could not be done, 2 times in a row", "403 AccessDenied"}, nil)
+	said(t, get(t, s, "/"), []string{"Snapshots are well", "the last prune could not be done", "Prune could not be done, 2 times in a row", "403 AccessDenied"}, nil)
 	said(t, get(t, s, "/archives/orders"), []string{
-		"Prune could not be done", "9 hours ago, in 3 min 00 s; next in 15 hours", "2113 objects", "failed 10 minutes ago; last ended well 12 hours ago; next in 20 minutes",
+		"Prune could not be done", "9 hours ago, in 3 min 00 s; next in 15 hours", "2113 objects", "could not be done 10 minutes ago; last done 12 hours ago; next in 20 minutes",
 	}, nil)
 	var v apiArchives
 	decode(t, get(t, s, "/api/v1/archives"), &v)

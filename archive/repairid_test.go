@@ -1,0 +1,85 @@
+package archive_test
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// otherID has archive.json tell another id.
+func otherID(b []byte) []byte {
+	b = bytes.Clone(b)
+	i := bytes.Index(b, []byte(`"id":"`)) + len(`"id":"`)
+	b[i] = map[bool]byte{true: 'b', false: 'a'}[b[i] == 'a']
+	return b
+}
+
+// Rot has archive.json tell another id. The ledger and a manifest that it keeps know
+// better: everything goes on, verify names it, and a repair takes it from a copy.
+func TestRepairOfTheID(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 4)
+		h.keepLast(3)
+		copied := storetest.Memory(t)
+		mustCopy(t, h.store, copied)
+		good := h.store.Snapshot()
+		h.store.Damage(manifest.ArchiveKey, otherID)
+		if s := mustList(t, h.archive()); len(s) != 3 {
+			t.Fatalf("%+v", s)
+		}
+		mustRestore(t, h.archive(), 3, filepath.Join(t.TempDir(), "r"), h.want[3])
+		r, err := h.archive().Verify(t.Context(), archive.VerifyOptions{ReadData: true})
+		if err != nil || len(r.Problems) != 1 || r.Problems[0].Object != manifest.ArchiveKey {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		r = mustRepair(t, h.store, &archive.RepairFrom{Copies: []*archive.Archive{archive.New(copied, archive.Options{})}})
+		if len(r.Problems) > 0 || len(r.Repaired) != 1 || !h.store.Snapshot().Equal(good) {
+			t.Fatalf("%+v", r)
+		}
+		h.store.Damage(manifest.ArchiveKey, otherID)
+		h.next()
+		mustRestore(t, h.archive(), 5, filepath.Join(t.TempDir(), "r"), h.want[5])
+	})
+}
+
+// Both what tells whose the archive is and the ledger are lost or damaged: the manifests tell it,
+// and the ledger is written anew.
+func TestRepairOfTheLedgerWithoutTheID(t *testing.T) {
+	for what, harm := range map[string]func(*storetest.InMemory){
+		"gone":        func(s *storetest.InMemory) { s.Remove(manifest.ArchiveKey) },
+		"unreadable":  func(s *storetest.InMemory) { s.Replace(manifest.ArchiveKey, []byte("garbage")) },
+		"another one": func(s *storetest.InMemory) { s.Damage(manifest.ArchiveKey, otherID) },
+	} {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 4)
+			h.keepLast(3)
+			copied := storetest.Memory(t)
+			mustCopy(t, h.store, copied)
+			h.store.Replace(manifest.LedgerKey(1), []byte("garbage"))
+			harm(h.store)
+			r := mustRepair(t, h.store, &archive.RepairFrom{Copies: []*archive.Archive{archive.New(copied, archive.Options{})}})
+			if len(r.Problems) > 0 || len(r.Repaired) != 2 {
+				t.Fatalf("%s: %+v", what, r)
+			}
+			h.sound(2, 3, 4)
+		})
+	}
+}
+
+// Where the manifests agree with archive.json, it is the ledger that is another archive's.
+func TestAnotherLedger(t *testing.T) {
+	h, other := newPruned(t, 2), newPruned(t, 2)
+	for _, p := range []*pruned{h, other} {
+		p.keepLast(1)
+	}
+	key := manifest.LedgerKey(1)
+	h.store.Replace(key, other.store.Snapshot().Bytes(key))
+	if _, err := h.archive().Newest(t.Context()); !errors.Is(err, archive.ErrDamaged) {
+		t.Fatal(err)
+	}
+}
