@@ -43,6 +43,7 @@ func (g *Group[T]) Resize(size int) {
 // round is one capture, and those that entered for it. Its group's mutex guards it.
 type round[T any] struct {
 	members int // that have not left
+	left    int // and those that have
 	asking  []*asking
 	settled bool // nobody who has not entered is waited for
 	taken   bool // nobody joins any more
@@ -166,7 +167,7 @@ func (m *Member[T]) Capture(ctx context.Context, d *Directory, want func(File) b
 // awaited tells the first one that asks when nobody else is waited for, with mu held.
 func (g *Group[T]) awaited(r *round[T]) {
 	away := g.entered - r.members // they still do what they entered for before
-	if r.taken || r.members > len(r.asking) || !r.settled && r.members+away < g.size {
+	if r.taken || r.members > len(r.asking) || !r.settled && r.members+r.left+away < g.size {
 		return
 	}
 	select {
@@ -255,6 +256,7 @@ func (m *Member[T]) Leave(result T) []T {
 	defer g.mu.Unlock()
 	g.entered--
 	r.members--
+	r.left++
 	r.results = append(r.results, result)
 	if r.members > 0 {
 		g.awaited(r)

@@ -85,6 +85,15 @@ func TestGroupWaitsForNobodyLong(t *testing.T) {
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup[string](2)
+		failed, other := enter(g), enter(g)
+		failed.Leave("")
+		other.capture(t.Context(), d)
+		other.wait(t)
+		if other.took != 0 {
+			t.Errorf("waited for %v although the other has failed already", other.took)
+		}
+		other.Leave("")
+
 		alone := enter(g) // the other is between two attempts
 		alone.capture(t.Context(), d)
 		alone.wait(t)

@@ -166,6 +166,14 @@ func (s *archiveStatus) newest(ctx context.Context, to *opened) error {
 		return fmt.Errorf("reading what the last verify found: %w", err)
 	}
 	s.unsound = proof != nil && proof.Archive == m.Archive && proof.Outcome == manifest.OutcomeFailed
+	drill, _, err := to.Drills(ctx)
+	if err != nil {
+		return fmt.Errorf("reading how the last drill went: %w", err)
+	}
+	if drill != nil && drill.Archive == m.Archive {
+		s.LastDrill = &drillStatus{At: drill.Created, Snapshot: drill.Snapshot, Error: drill.Why}
+		s.unsound = s.unsound || drill.Outcome == manifest.OutcomeFailed
+	}
 	return nil
 }
 

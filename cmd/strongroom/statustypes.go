@@ -25,12 +25,12 @@ type archiveStatus struct {
 	Damaged            []string      `json:"damaged"`
 	LastFailure        *failedLast   `json:"last_failure"`
 	FailuresInRow      int64         `json:"failures_in_row"`
-	LastVerification   *verification `json:"last_verification"` // these three: null without a service
+	LastVerification   *verification `json:"last_verification"` // this and tasks: null without a service
 	LastDrill          *drillStatus  `json:"last_drill"`
 	Tasks              []taskStatus  `json:"tasks"`
 	Error              string        `json:"error,omitempty"` // why nothing is known; only without a service
 
-	unsound bool // by the last verify; only without a service
+	unsound bool // by the last verify or drill; only without a service
 }
 
 type recovery struct {
