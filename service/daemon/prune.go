@@ -8,6 +8,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/web"
 )
 
 func (k *keeper) pruneJob(one *config.Archive) service.Job {
@@ -42,7 +43,7 @@ func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Res
 	case r.Failed.All() > 0: // trying again soon would not help: the next prune does
 		k.d.o.Log.Error("some objects could not be deleted", "archive", k.name, "count", r.Failed.All(), "bytes", r.Failed.Bytes, "error", r.Failures[0])
 	}
-	said := fmt.Sprintf("the archive was pruned: %d snapshots removed, %d objects deleted, %d bytes", len(r.Removed), r.Deleted.All(), r.Deleted.Bytes)
+	said := fmt.Sprintf("the archive was pruned: %d snapshots removed, %d objects deleted, %s", len(r.Removed), r.Deleted.All(), web.Size(r.Deleted.Bytes))
 	if n := r.Failed.All(); n > 0 {
 		said += fmt.Sprintf("; %d objects could not be deleted, such as %s", n, r.Failures[0])
 	}

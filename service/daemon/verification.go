@@ -71,7 +71,7 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 	}
 	k.keepVerification(&v)
 	k.drilledElsewhere(ctx, to)
-	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %d bytes read back, %s", v.Objects, report.ReadBytes, counted(v.Problems, "problem", "problems"))}, nil
+	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %s read back, %s", v.Objects, web.Size(report.ReadBytes), counted(v.Problems, "problem", "problems"))}, nil
 }
 
 // problem is one in words.

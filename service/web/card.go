@@ -55,7 +55,7 @@ func (c card) VerifiedText(now time.Time) string {
 	}
 	text := fmt.Sprintf("%s, %s: %s of %s looked at", ago(now, v.At), problems, number(v.Objects), count(v.ObjectsTotal, "object"))
 	if v.Bytes > 0 {
-		text += fmt.Sprintf(", %s of %s read and hashed", size(v.Bytes), size(v.BytesTotal))
+		text += fmt.Sprintf(", %s of %s read and hashed", Size(v.Bytes), Size(v.BytesTotal))
 	}
 	return text
 }
@@ -71,7 +71,7 @@ func (c card) ReadText(now time.Time) string {
 	case v.ReadBytes >= v.BytesTotal:
 		return "All data was read back within the last " + span(max(2*time.Minute, now.Sub(v.ReadSince))) + "."
 	}
-	return fmt.Sprintf("%s of %s were ever read back, the longest ago %s.", size(v.ReadBytes), size(v.BytesTotal), ago(now, v.ReadSince))
+	return fmt.Sprintf("%s of %s were ever read back, the longest ago %s.", Size(v.ReadBytes), Size(v.BytesTotal), ago(now, v.ReadSince))
 }
 
 // Drills reports whether there is anything to say of drills.
@@ -148,5 +148,5 @@ func (c card) BehindText() string {
 	if c.Behind.Files == 0 && c.Behind.Bytes == 0 {
 		return "nothing"
 	}
-	return count(c.Behind.Files, "file") + ", " + size(c.Behind.Bytes)
+	return count(c.Behind.Files, "file") + ", " + Size(c.Behind.Bytes)
 }

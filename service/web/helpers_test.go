@@ -112,7 +112,7 @@ func well(name string) Archive {
 		ProviderRequests: map[string]int64{"put": 2290, "get": 310, "list": 96},
 		ProviderErrors:   map[string]int64{"put": 3},
 		Tasks: []Task{
-			{Name: "verify", LastSuccess: noon.Add(-9 * time.Hour), NextRun: noon.Add(15 * time.Hour), Last: 3 * time.Minute, Done: 40, Said: "the archive was verified: 2113 objects, 450887680 bytes read back, 0 problems"},
+			{Name: "verify", LastSuccess: noon.Add(-9 * time.Hour), NextRun: noon.Add(15 * time.Hour), Last: 3 * time.Minute, Done: 40, Said: "the archive was verified: 2113 objects, 430.0 MiB read back, 0 problems"},
 			{Name: "prune", LastSuccess: noon.Add(-12 * time.Hour), NextRun: noon.Add(12 * time.Hour), Last: 4 * time.Second, Done: 9, Failed: 2},
 		},
 	}

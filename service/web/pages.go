@@ -51,7 +51,7 @@ func newPages() (*pages, error) {
 	p := &pages{byName: map[string]*template.Template{}}
 	for _, name := range []string{"index", "archive", "snapshot", "error"} {
 		t, err := template.New("layout.html").Funcs(template.FuncMap{
-			"clean": clean, "lines": cleanLines, "size": size, "number": number, "count": count, "took": took,
+			"clean": clean, "lines": cleanLines, "size": Size, "number": number, "count": count, "took": took,
 			"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 			"utc":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05") },
 		}).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")

@@ -60,8 +60,8 @@ func shellQuote(s string) string {
 	return "$'" + b.String() + "'"
 }
 
-// size is bytes as people read them.
-func size(n int64) string {
+// Size is bytes as people read them.
+func Size(n int64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
 	}

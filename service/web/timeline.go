@@ -55,7 +55,7 @@ func newTimeline(id string, now time.Time, runs []Run) *timeline {
 	}
 	first, last := clock(now, runs[0].Start), clock(now, runs[len(runs)-1].Start)
 	t := &timeline{
-		ID: id, First: first, Last: last, MostSize: size(mostBytes), MostTime: took(mostTime),
+		ID: id, First: first, Last: last, MostSize: Size(mostBytes), MostTime: took(mostTime),
 		Height: addedHeight + timelineGap + tookHeight, Base: addedHeight + timelineGap/2,
 	}
 	t.Summary = fmt.Sprintf("The last %s, %s to %s UTC: %s. The most that one added is %s; the longest took %s.",
@@ -131,5 +131,5 @@ func runOutcome(r Run) string {
 	case Unchanged:
 		return "nothing new"
 	}
-	return fmt.Sprintf("snapshot %d, %s added", r.Snapshot, size(r.AddedBytes))
+	return fmt.Sprintf("snapshot %d, %s added", r.Snapshot, Size(r.AddedBytes))
 }
