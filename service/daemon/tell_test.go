@@ -59,12 +59,14 @@ func TestProblem(t *testing.T) {
 	}
 }
 
-// An archive of which nothing can be found out, since its destination hangs from the start,
-// is told as overdue in the end.
-func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
-	var late atomic.Int64
+// hanging is a daemon that runs until the test ends, with one archive whose destination hangs
+// from the start. Its clock goes by as much more as late says.
+func hanging(t *testing.T, dir string) (d *Daemon, late *atomic.Int64) {
+	t.Helper()
+	late = &atomic.Int64{}
 	opening := make(chan struct{}, 10)
-	d := New(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", "webhook+http://127.0.0.1:1/", 1)), Options{
+	d = New(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", "webhook+http://127.0.0.1:1/", 1)), Options{
+		Dir: dir,
 		Open: func(ctx context.Context, _ *config.Config, _ *config.Archive, _ archive.Slots) (*Archive, error) {
 			opening <- struct{}{}
 			<-ctx.Done()
@@ -72,10 +74,23 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 		},
 		Now: func() time.Time { return time.Now().Add(time.Duration(late.Load())) },
 	})
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- d.Run(ctx) }()
 	<-opening
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return d, late
+}
+
+// An archive of which nothing can be found out, since its destination hangs from the start,
+// is told as overdue in the end.
+func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
+	d, late := hanging(t, "")
 	told := func() notify.State {
 		d.tell()
 		d.mu.Lock()
@@ -92,35 +107,17 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 	if a := d.Archives()[0]; a.Behind != nil {
 		t.Errorf("it is said what waits: %+v", a.Behind)
 	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
 }
 
 // A run that was missed while the service was not there is made up for before anybody is told
 // that it is overdue; unless that takes too long.
 func TestMakesUpBeforeItTells(t *testing.T) {
-	var late atomic.Int64
 	dir := t.TempDir()
 	ran := map[string]any{"last_success": time.Now().Add(-72 * time.Hour)}
 	if err := statefile.Write(filepath.Join(dir, "orders.json"), ran); err != nil {
 		t.Fatal(err)
 	}
-	opening := make(chan struct{}, 10)
-	d := New(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", "webhook+http://127.0.0.1:1/", 1)), Options{
-		Dir: dir,
-		Open: func(ctx context.Context, _ *config.Config, _ *config.Archive, _ archive.Slots) (*Archive, error) {
-			opening <- struct{}{}
-			<-ctx.Done()
-			return nil, ctx.Err()
-		},
-		Now: func() time.Time { return time.Now().Add(time.Duration(late.Load())) },
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- d.Run(ctx) }()
-	<-opening
+	d, late := hanging(t, dir)
 	if a := d.Archives()[0]; !a.Overdue {
 		t.Fatalf("it is not overdue: %+v", a)
 	}
@@ -135,10 +132,6 @@ func TestMakesUpBeforeItTells(t *testing.T) {
 			t.Errorf("after %s it is told as %q", after, got)
 		}
 		d.mu.Unlock()
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }
 
