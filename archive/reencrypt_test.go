@@ -214,7 +214,7 @@ func TestReencryptBesidePrune(t *testing.T) {
 		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 5)
 			target := storetest.Memory(t)
-			s := &meeting{InMemory: h.store}
+			s := meet(h.store)
 			s.read = func(key string) {
 				if n, ok := manifest.ParseManifestKey(key); strings.HasPrefix(key, prefix) && (!ok || n == 2) {
 					s.read = nil

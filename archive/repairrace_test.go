@@ -12,32 +12,48 @@ import (
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
-// A meeting is a store in which something happens when a key is read or deleted.
+// A meeting is a store in which something happens when a key is read or deleted, one thing at
+// a time. What happens must not use the meeting itself.
 type meeting struct {
 	*storetest.InMemory
 	read, deleted func(key string) // nil: nothing
 	dead          bool             // it takes nothing any more
+	one           chan struct{}    // holds something while one of these is looked at; no mutex, for time goes on meanwhile
+}
+
+func meet(s *storetest.InMemory) *meeting { return &meeting{InMemory: s, one: make(chan struct{}, 1)} }
+
+func (s *meeting) alone(do func()) {
+	s.one <- struct{}{}
+	defer func() { <-s.one }()
+	do()
 }
 
 func (s *meeting) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
-	if s.dead {
+	dead := false
+	s.alone(func() { dead = s.dead })
+	if dead {
 		return archive.Stored{}, errCrashed
 	}
 	return s.InMemory.Put(ctx, key, body, sums)
 }
 
 func (s *meeting) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	if do := s.read; do != nil {
-		do(key)
-	}
+	s.alone(func() {
+		if s.read != nil {
+			s.read(key)
+		}
+	})
 	return s.InMemory.Get(ctx, key, offset, length)
 }
 
 func (s *meeting) Delete(ctx context.Context, keys []string) error {
 	err := s.InMemory.Delete(ctx, keys)
-	if s.deleted != nil {
-		s.deleted(keys[0])
-	}
+	s.alone(func() {
+		if s.deleted != nil {
+			s.deleted(keys[0])
+		}
+	})
 	return err
 }
 
@@ -49,7 +65,7 @@ func TestRepairDeletesOnlyWhatIsDamaged(t *testing.T) {
 		good := h.store.Clone()
 		key := h.store.Keys(manifest.DataPrefix)[0]
 		h.store.Damage(key, flipped)
-		slow := &meeting{InMemory: good.Clone()}
+		slow := meet(good.Clone())
 		slow.read = func(k string) { // while the first reads the copy, the second mends it
 			if slow.read = nil; k != key {
 				t.Fatalf("%s is read", k)
@@ -58,7 +74,7 @@ func TestRepairDeletesOnlyWhatIsDamaged(t *testing.T) {
 				t.Fatalf("%+v", r)
 			}
 		}
-		s := &meeting{InMemory: h.store}
+		s := meet(h.store)
 		s.deleted = func(string) { s.dead = true }
 		r, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{ReadData: true, Repair: &archive.RepairFrom{Copies: []*archive.Archive{archive.New(slow, archive.Options{})}}})
 		if err != nil || len(r.Problems) > 0 || slow.read != nil {
@@ -79,7 +95,7 @@ func TestRepairOfTheNewestBesideBackups(t *testing.T) {
 			h := newPruned(t, 3)
 			good, key := h.store.Clone(), manifest.ManifestKey(3)
 			h.store.Damage(key, func(b []byte) []byte { return b[:len(b)-20] })
-			s := &meeting{InMemory: h.store}
+			s := meet(h.store)
 			s.deleted = func(k string) {
 				if k != key {
 					t.Fatalf("%s is deleted", k)
@@ -112,7 +128,8 @@ func TestRepairIsStopped(t *testing.T) {
 		good := h.store.Clone()
 		h.store.Damage(h.store.Keys(manifest.DataPrefix)[0], flipped)
 		ctx, cancel := context.WithCancel(t.Context())
-		s := &meeting{InMemory: h.store, deleted: func(string) { cancel() }}
+		s := meet(h.store)
+		s.deleted = func(string) { cancel() }
 		if _, err := archive.New(s, archive.Options{}).Verify(ctx, archive.VerifyOptions{ReadData: true, Repair: from(good)}); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
@@ -130,7 +147,7 @@ func TestRepairOfWhatWasNamedDamagedIsKilled(t *testing.T) {
 		good, key := h.store.Clone(), manifest.ManifestKey(3)
 		h.store.Damage(key, func(b []byte) []byte { return b[:len(b)-20] })
 		h.next()
-		s := &meeting{InMemory: h.store}
+		s := meet(h.store)
 		s.deleted = func(string) { s.dead = true }
 		if r, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{Repair: from(good)}); err != nil || len(r.Problems) == 0 || !s.dead {
 			t.Fatalf("%+v, %v", r, err)
