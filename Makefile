@@ -61,7 +61,7 @@ test: deps minio azurite gcs toxiproxy with ## all tests, with real databases an
 	$(if $(RACE),CGO_ENABLED=1 go test $(RACE) -count=1 -short -timeout 10m $(TESTFLAGS) ./cmd/...) # the long ones run the built program
 
 .PHONY: bench
-bench: build minio with ## compare with the least that it can cost and with rclone and restic; BENCH_SCALE=small: five minutes
+bench: build minio with ## compare with the least that it can cost and with rclone and restic; BENCH_SCALE=small: about ten minutes
 	@.ci/deps restic || echo 'without restic, which is not there'
 	@$(MAKE) --no-print-directory rclone || echo 'without rclone, which cannot be built'
 	go -C bench build -buildvcs=false -o $(CACHE)/bin/bench .

@@ -63,13 +63,14 @@ func workloads(small bool) []workload {
 	many := workload{"E′", 200_000, 1 << 10, false, []step{{"before E′", "backup"}, {"E′: one new file of 10 MiB among 200,000", "grow"}, {"after E′: again, with nothing new", "backup"}}}
 	h := workload{"H", 3, 4 << 10, false, []step{{"before H", "backup"}, {"H: the newest 100 of 5,000 snapshots", "list"}}}
 	if small {
-		a.files, half.files, b.size, c.files, many.files = 40, 40, 512<<20, 4000, 50_000
-		many.steps[1].name = "E′: one new file of 10 MiB among 50,000"
+		a.files, half.files, b.size, c.files, e.files, many.files = 40, 40, 512<<20, 4000, 2000, 20_000
+		e.steps[1].name = "E: one new file of 10 MiB among 2,000"
+		many.steps[1].name = "E′: one new file of 10 MiB among 20,000"
 	}
 	return []workload{a, half, b, c, e, many, h}
 }
 
-// solo: what the peers do not have, or would take hours for.
+// solo: what the others do not have, or would take hours for.
 func (w *workload) solo() bool { return w.name == "E′" || w.name == "H" }
 
 func (w *workload) grows() bool {
@@ -147,7 +148,10 @@ func (w *workload) run(binary, scratch string, runs int) (*table, error) {
 	if w.half {
 		compression = "auto"
 	}
-	programs := append(floorPrograms(self), ours(binary))
+	programs := []program{ours(binary)}
+	if !w.solo() {
+		programs = append(floorPrograms(self), programs...)
+	}
 	if w.half {
 		programs = append(programs, floorZstd(self), compressing(binary))
 	}
