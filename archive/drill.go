@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -113,8 +114,7 @@ type untried struct{ error }
 
 // spareDatabase refuses to take the space that a database needs.
 func spareDatabase(database, scratch string, need int64) error {
-	var a, b unix.Stat_t
-	if database == "" || unix.Stat(scratch, &a) != nil || unix.Stat(database, &b) != nil || a.Dev != b.Dev {
+	if database == "" || !encoding.SameDisk(scratch, database) {
 		return nil
 	}
 	if free := freeAt(scratch); free >= 0 && free-need < source.MinFree {

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -80,12 +78,7 @@ func TestRestoreReadsEncryptedFilesOnce(t *testing.T) {
 // A preview tells how much space there is also where it is too little, whether the target is
 // there or not; the restore refuses to begin.
 func TestPreviewOfTooLittleSpace(t *testing.T) {
-	mount := filepath.Join(t.TempDir(), "small")
-	mkdir(t, mount)
-	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("mounting a small file system needs root: %v", err)
-	}
-	defer unix.Unmount(mount, 0)
+	mount := smallDisk(t)
 	db := newDatabase(t, t.TempDir(), 41)
 	db.fill(4, 50_000)
 	a := archive.New(storetest.Memory(t), archive.Options{})

@@ -153,16 +153,23 @@ func TestSymlinksInTheTarget(t *testing.T) {
 	compare(t, outside, map[string][]byte{"victim": []byte("untouched")})
 }
 
+// smallDisk mounts a file system of 64 KiB for the test.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	mount := filepath.Join(t.TempDir(), "small")
+	mkdir(t, mount)
+	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("mounting a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(mount, 0) })
+	return mount
+}
+
 // A full disk fails the restore with what it needs, before it starts where that can be
 // known, and the target is not there.
 func TestFullDisk(t *testing.T) {
 	virtually(t, func(t *testing.T) {
-		mount := filepath.Join(t.TempDir(), "small")
-		mkdir(t, mount)
-		if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=64k"); err != nil {
-			t.Skipf("mounting a small file system needs root: %v", err)
-		}
-		defer unix.Unmount(mount, 0)
+		mount := smallDisk(t)
 		db := newDatabase(t, t.TempDir(), 41)
 		db.fill(4, 50_000)
 		a := archive.New(storetest.Memory(t), archive.Options{})

@@ -84,13 +84,15 @@ func (s *scratch) file(ctx context.Context, bound int64) (*scratchFile, error) {
 // would lie on the disk of the database.
 func (e *Encoder) Apart() error { return e.scratch.apart(e.database, e.inMemory+1) }
 
+// SameDisk reports whether two directories are known to lie on one file system.
+func SameDisk(one, other string) bool {
+	var a, b unix.Stat_t
+	return unix.Stat(one, &a) == nil && unix.Stat(other, &b) == nil && a.Dev == b.Dev
+}
+
 // apart refuses a scratch file that would take the space that a database needs.
 func (s *scratch) apart(database string, bound int64) error {
-	if database == "" || s.dir == "" {
-		return nil
-	}
-	var a, b unix.Stat_t
-	if unix.Stat(s.dir, &a) != nil || unix.Stat(database, &b) != nil || a.Dev != b.Dev {
+	if database == "" || s.dir == "" || !SameDisk(s.dir, database) {
 		return nil
 	}
 	return fmt.Errorf("%w: it may take %d MiB, more than is kept in memory, and %s is on the disk of the database in %s; set a directory for scratch files (scratch_dir, or TMPDIR) on another disk, or this one, if there is room for both",

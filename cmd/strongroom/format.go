@@ -9,20 +9,12 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/strongroom-dev/strongroom/service/web"
 )
 
 // size prints bytes as people read them.
-func size(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, i := float64(n)/unit, 0
-	for ; f >= unit-0.05 && i < 5; i++ { // 1023.96 would be printed as 1024.0
-		f /= unit
-	}
-	return fmt.Sprintf("%.1f %ciB", f, "KMGTPE"[i])
-}
+func size(n int64) string { return web.Size(n) }
 
 // shown is a file's name as a terminal may see it: quoted when it holds what could be
 // taken for something else.

@@ -132,14 +132,6 @@ func (c card) DrillText(now time.Time) string {
 	return text + fmt.Sprintf(", of snapshot %d, in %s", d.Snapshot, took(d.Duration))
 }
 
-// FailedText says when a run last failed; empty: never.
-func (c card) FailedText(now time.Time) string {
-	if c.LastFailure.At.IsZero() {
-		return ""
-	}
-	return ago(now, c.LastFailure.At)
-}
-
 // BehindText says what waits to be archived.
 func (c card) BehindText() string {
 	if c.Behind == nil {

@@ -62,12 +62,13 @@ func shellQuote(s string) string {
 
 // Size is bytes as people read them.
 func Size(n int64) string {
-	if n < 1024 {
+	const unit = 1024
+	if n < unit {
 		return fmt.Sprintf("%d B", n)
 	}
-	f, i := float64(n)/1024, 0
-	for ; f >= 1024 && i < 5; i++ {
-		f /= 1024
+	f, i := float64(n)/unit, 0
+	for ; f >= unit-0.05 && i < 5; i++ { // 1023.96 would be printed as 1024.0
+		f /= unit
 	}
 	return fmt.Sprintf("%.1f %ciB", f, "KMGTPE"[i])
 }
