@@ -79,13 +79,14 @@ func newProxy(t *testing.T, upstream string) *Proxy {
 	}
 	p := &Proxy{
 		api: "http://" + api, address: "127.0.0.1:0", upstream: upstream,
-		client: http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
+		// Toxiproxy closes a connection on which it was asked nothing for ten seconds, which a
+		// request can cross on its way.
+		client: http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second},
 	}
 	t.Cleanup(func() {
 		if err := p.take(); err != nil {
 			t.Errorf("removing the proxy: %v", err)
 		}
-		p.client.CloseIdleConnections()
 	})
 	p.Up(t)
 	return p
