@@ -46,7 +46,7 @@ func hang(stream string) storetest.Toxic {
 
 // The whole way over a long one, in small pieces.
 func TestToxicLatency(t *testing.T) {
-	onShaky(t, 0, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(17, 1)
 		for _, stream := range []string{storetest.Upload, storetest.Download} {
 			s.proxy.Add(t, sliced(stream, 8<<10), latency(stream, 50, 25))
@@ -62,10 +62,11 @@ func TestToxicLatency(t *testing.T) {
 
 // A part takes longer than a connection may stand still: it does not stand still.
 func TestToxicBandwidth(t *testing.T) {
-	const timeout = 3 * time.Second
-	onShaky(t, timeout, func(t *testing.T, s *shaky) {
+	const timeout = 8 * time.Second
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(17)
-		s.proxy.Add(t, bandwidth(storetest.Upload, 1700), bandwidth(storetest.Download, 3400))
+		s.hurry(t, timeout)
+		s.proxy.Add(t, bandwidth(storetest.Upload, 800), bandwidth(storetest.Download, 1500))
 		start := time.Now()
 		s.backup(t).succeeds(t)
 		if took := time.Since(start); took < timeout {
@@ -84,7 +85,7 @@ func TestToxicBandwidth(t *testing.T) {
 
 // Connections are reset in the middle of a large upload, for a second.
 func TestToxicResetUpload(t *testing.T) {
-	onShaky(t, 0, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(40, 1)
 		s.proxy.Add(t, bandwidth(storetest.Upload, 8000))
 		at := s.backup(t)
@@ -99,8 +100,9 @@ func TestToxicResetUpload(t *testing.T) {
 
 // No connection lives long enough for a part: the backup does not go on for ever.
 func TestToxicNoPartArrives(t *testing.T) {
-	onShaky(t, 3*time.Second, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(1, 24)
+		s.hurry(t, 3*time.Second)
 		s.proxy.Add(t, cut(storetest.Upload, 5<<20))
 		at := s.backup(t)
 		err := at.ends(t, time.Minute)
@@ -114,7 +116,7 @@ func TestToxicNoPartArrives(t *testing.T) {
 
 // Connections are reset in the middle of a large download, for a second.
 func TestToxicResetDownload(t *testing.T) {
-	onShaky(t, 0, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
 		s.backup(t).succeeds(t)
 		broken := func(begin func() *attempt) error {
@@ -140,8 +142,9 @@ func TestToxicResetDownload(t *testing.T) {
 // The server falls silent in the middle of an upload: after three times the timeout a
 // request is given up.
 func TestToxicHangingUpload(t *testing.T) {
-	onShaky(t, 3*time.Second, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
+		s.hurry(t, 5*time.Second)
 		s.proxy.Add(t, bandwidth(storetest.Upload, 4000))
 		at := s.backup(t)
 		at.moves(t, 9<<20)
@@ -157,9 +160,10 @@ func TestToxicHangingUpload(t *testing.T) {
 
 // The server falls silent in the middle of a download.
 func TestToxicHangingDownload(t *testing.T) {
-	onShaky(t, 2*time.Second, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
 		s.backup(t).succeeds(t)
+		s.hurry(t, 5*time.Second)
 		s.proxy.Add(t, bandwidth(storetest.Download, 4000))
 		dir := filepath.Join(t.TempDir(), "r")
 		at := s.restore(t, dir)
@@ -179,7 +183,7 @@ func TestToxicHangingDownload(t *testing.T) {
 // Nothing moves for a while, and nothing is lost: no longer than the timeout, and nobody
 // minds.
 func TestToxicStall(t *testing.T) {
-	onShaky(t, 0, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
 		s.proxy.Add(t, bandwidth(storetest.Upload, 8000))
 		at := s.backup(t)
@@ -196,7 +200,7 @@ func TestToxicStall(t *testing.T) {
 
 // Each connection ends after a stretch of answers: what is missing is asked for again.
 func TestToxicCutDownloads(t *testing.T) {
-	onShaky(t, 0, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(10, 1)
 		s.backup(t).succeeds(t)
 		s.proxy.Add(t, cut(storetest.Download, 3<<20/2), sliced(storetest.Download, 16<<10))
@@ -211,7 +215,7 @@ func TestToxicCutDownloads(t *testing.T) {
 // Some connections break at once, others give no answer: a large upload in parts ends
 // well or is completed by the next run.
 func TestToxicLostAnswers(t *testing.T) {
-	onShaky(t, 0, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1, 1)
 		lost, broken := cut(storetest.Download, 0), reset(storetest.Upload)
 		lost.Toxicity, broken.Toxicity = 0.2, 0.2
@@ -238,7 +242,7 @@ func (s *silenced) Put(ctx context.Context, key string, body io.ReaderAt, sums a
 // The answer to every Put of a backup is lost after the server has applied it: each is
 // found to be ours, and so is the snapshot.
 func TestToxicAnswersToPutsLost(t *testing.T) {
-	onShaky(t, 0, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.db.fill(20, 5_000) // one bundle
 		q := &silenced{s.through, make(chan string), make(chan struct{})}
 		s.through = q
@@ -287,7 +291,7 @@ const outage = 30 * time.Second
 
 // The network goes away in the middle of a backup, for half a minute.
 func TestToxicOutage(t *testing.T) {
-	onShaky(t, 0, func(t *testing.T, s *shaky) {
+	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
 		s.proxy.Add(t, bandwidth(storetest.Upload, 8000))
 		at := s.backup(t)
