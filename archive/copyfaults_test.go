@@ -32,7 +32,7 @@ func TestEveryOperationOfACopyFails(t *testing.T) {
 				t.Run(fmt.Sprintf("%d files, %s, in the source: %v", files, mode, inSource), func(t *testing.T) {
 					virtually(t, func(t *testing.T) {
 						every := 1
-						if testing.Short() || files > 100 {
+						if brief() || files > 100 {
 							every = 7
 						}
 						for n := 0; ; n += every {
@@ -124,7 +124,7 @@ func TestDamageIsNotCopied(t *testing.T) {
 					flipped[at] ^= 1
 					bad[fmt.Sprint("flipped at ", at)] = flipped
 				}
-				if testing.Short() || files > 100 {
+				if brief() || files > 100 {
 					bad = damages(good)
 				}
 				for what, bad := range bad {

@@ -98,7 +98,7 @@ func TestEncodedRoundTrip(t *testing.T) {
 	id := newIdentity(t)
 	for how, o := range settingsOf(t, id) {
 		for _, many := range []int{3, 30, 270} {
-			if many > 100 && testing.Short() {
+			if many > 100 && brief() {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s, %d files", how, many), func(t *testing.T) {
@@ -235,7 +235,7 @@ func encodedDamage(t *testing.T) {
 			for _, key := range append(store.Keys(manifest.DataPrefix), store.Keys(manifest.BundlesPrefix)...) {
 				good := store.Snapshot().Bytes(key)
 				places := 60
-				if testing.Short() {
+				if brief() {
 					places = 3
 				}
 				for i := range places {

@@ -40,10 +40,14 @@ func mkdir(t tb, elements ...string) string {
 	return dir
 }
 
-// checks runs a property so many times, fewer with -short.
+// brief reports whether fewer rounds of the same will do: with -short, and with the race
+// detector, which takes minutes for them and finds in the thousandth what it finds in the first.
+func brief() bool { return testing.Short() || storetest.Racing }
+
+// checks runs a property so many times, fewer when it is to be brief.
 func checks(t *testing.T, n int, property func(*rapid.T)) {
 	t.Helper()
-	if testing.Short() {
+	if brief() {
 		n /= 10
 	}
 	if err := setRapidChecks(n); err != nil {

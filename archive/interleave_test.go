@@ -22,7 +22,7 @@ import (
 // true in every state of a small model (package archive/protocol) is seen here of the code.
 func TestInterleavings(t *testing.T) {
 	runs := uint64(5000)
-	if testing.Short() {
+	if brief() {
 		runs = 250
 	}
 	states := databaseStates(t)

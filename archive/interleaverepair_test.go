@@ -21,7 +21,7 @@ import (
 // repair has every snapshot whole again, but those that a prune has dropped by name.
 func TestRepairsInterleaved(t *testing.T) {
 	runs := uint64(1500)
-	if testing.Short() {
+	if brief() {
 		runs = 100
 	}
 	states := databaseStates(t)

@@ -191,7 +191,7 @@ func (c *catalogue) pagesOf(t testing.TB, codec *manifest.PageCodec, m *manifest
 // memory beside what it deletes, and leaves exactly what the kept snapshots need.
 func TestPruneOfAMillion(t *testing.T) {
 	snapshots, files, news := 5000, 1000, 200
-	if testing.Short() || storetest.Racing { // races do not depend on the size
+	if brief() { // races do not depend on the size
 		snapshots, files, news = 200, 300, 60
 	}
 	c := longLife(t, snapshots, files, news)

@@ -44,7 +44,7 @@ func TestFlippedManifest(t *testing.T) {
 				key := manifest.ManifestKey(n)
 				places := len(newPruned(t, 5).store.Snapshot().Bytes(key))
 				step := 11
-				if testing.Short() {
+				if brief() {
 					step = 97
 				}
 				for at := len(what) % step; at < places; at += step {

@@ -86,7 +86,7 @@ func (still) Unchanged() error { return nil }
 // E and D.
 func TestCostOfOneNewFileAmongMany(t *testing.T) {
 	for _, many := range []int{20_000, 200_000} {
-		if many > 20_000 && (testing.Short() || storetest.Racing) {
+		if many > 20_000 && brief() {
 			continue
 		}
 		t.Run(fmt.Sprint(many), func(t *testing.T) {

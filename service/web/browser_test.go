@@ -20,6 +20,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
 // axe looks for what keeps people out: contrast, names, roles, order. It is run in the
@@ -39,6 +41,9 @@ func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts Chromium")
+	}
+	if storetest.Racing {
+		t.Skip("looks at pages, which the race detector makes slow and not different: run without -race")
 	}
 	options := append(
 		slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.UserDataDir(t.TempDir()),
