@@ -6,6 +6,8 @@ CACHE ?= $(CURDIR)/.cache
 TESTFLAGS ?=
 # RACE= skips the runs with the race detector, which need a C compiler.
 RACE ?= -race
+# What is short with the race detector: long tests run the built program, or compute on one goroutine.
+BRIEF := ./cmd/... ./archive/encoding ./manifest
 FUZZTIME ?= 30s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
@@ -57,8 +59,8 @@ format: $(TOOLS)/gofumpt ## format all Go files
 test: deps minio azurite gcs toxiproxy with ## all tests, with real databases and servers; installs and builds what it needs
 	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
 	$(WITH) $(SERVERS) -- go test -count=1 -timeout 40m $(TESTFLAGS) ./...
-	$(if $(RACE),CGO_ENABLED=1 $(WITH) $(SERVERS) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /cmd/))
-	$(if $(RACE),CGO_ENABLED=1 go test $(RACE) -count=1 -short -timeout 10m $(TESTFLAGS) ./cmd/...) # the long ones run the built program
+	$(if $(RACE),CGO_ENABLED=1 $(WITH) $(SERVERS) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -vxF "$$(go list $(BRIEF))"))
+	$(if $(RACE),CGO_ENABLED=1 go test $(RACE) -count=1 -short -timeout 15m $(TESTFLAGS) $(BRIEF))
 
 .PHONY: bench
 bench: build minio with ## compare with the least that it can cost and with rclone and restic; BENCH_SCALE=small: about ten minutes
