@@ -6,7 +6,7 @@ CACHE ?= $(CURDIR)/.cache
 TESTFLAGS ?=
 # RACE= skips the runs with the race detector, which need a C compiler.
 RACE ?= -race
-# What is short with the race detector: long tests run the built program, or compute on one goroutine.
+# Of these the race detector watches the short tests: the long ones run the built program, or compute on one goroutine.
 BRIEF := ./cmd/... ./archive/encoding ./manifest
 FUZZTIME ?= 30s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)

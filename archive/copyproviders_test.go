@@ -90,7 +90,7 @@ func (s *tracked) Put(ctx context.Context, key string, body io.ReaderAt, sums ar
 
 // What is in memory is bounded, however large objects are and however many are sent at once.
 func TestCopyMemory(t *testing.T) {
-	if brief() {
+	if testing.Short() {
 		t.Skip("writes half a gigabyte: run without -short")
 	}
 	db := newDatabase(t, t.TempDir(), 93)

@@ -24,8 +24,8 @@ type shaky struct {
 	db       *database
 	straight archive.Store // to the server itself
 	through  archive.Store // by way of the proxy
-	usual    archive.Store // the same, with its usual patience
-	url      string        // of the latter
+	usual    archive.Store // the same, with the usual patience
+	url      string        // of the archive by way of the proxy
 	proxy    *storetest.Proxy
 	where    string                             // as errors name it
 	uploads  func(t *testing.T, key string) int // begun and not ended; nil: the service shows none
@@ -72,11 +72,9 @@ func (s *shaky) hurry(t *testing.T, timeout time.Duration) {
 func (s *shaky) calm(t *testing.T) {
 	t.Helper()
 	if hasty, ok := s.through.(archive.Sweeper); ok && s.through != s.usual {
-		var err error
-		storetest.Eventually(t, "its uploads are ended", func() bool {
-			_, err = hasty.Sweep(t.Context())
-			return err == nil
-		}, func() string { return err.Error() })
+		if _, err := hasty.Sweep(t.Context()); err != nil {
+			t.Fatalf("ending its uploads: %v", err)
+		}
 	}
 	s.through = s.usual
 }
@@ -185,7 +183,7 @@ func (at *attempt) ends(t *testing.T, limit time.Duration) error {
 // succeeds waits for an operation that must end well.
 func (at *attempt) succeeds(t *testing.T) {
 	t.Helper()
-	if err := at.ends(t, 2*time.Minute); err != nil {
+	if err := at.ends(t, time.Minute); err != nil {
 		t.Fatalf("the %s fails: %v", at.what, err)
 	}
 }
