@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,10 +25,10 @@ type BackupOptions struct {
 	Node string // who the log files belong to; at most 255 bytes
 	Tool string // name and version of this program
 
-	DryRun         bool // plan, and write nothing
-	Force          bool // write a manifest also when nothing has changed
-	AcceptRollback bool // go on although the source ends before the archive does
-	TakeOver       bool // go on although the source looks like another database's
+	DryRun bool // plan, and write nothing
+	Force  bool // write a manifest also when nothing has changed
+
+	Acceptance // guards that must not stop it
 
 	onto *int64 // if set, the newest snapshot must be this one, 0 for none: else ErrLostRace
 }
@@ -109,6 +110,8 @@ type backupRun struct {
 	res       *BackupResult
 	addedSize int64
 	large     bool // something was sent that a provider may send in parts
+
+	accepted []manifest.Guard // guards that found something, which an operator accepted
 }
 
 func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, res *BackupResult) error {
@@ -156,7 +159,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return fmt.Errorf("capturing the source: %w", err)
 	}
 	defer r.capture.Close()
-	if err := checkSource(r.capture, r.layout, h, o); err != nil {
+	if err := r.checkSource(); err != nil {
 		return err
 	}
 	plan, err := MakePlan(r.capture.Files, parent, func(f *source.File, was *manifest.File) bool {
@@ -209,7 +212,7 @@ func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {
 // takesOver reports whether the snapshot is to say whose the archive is from now on: that
 // is worth one also when nothing has changed, or the next backup would be refused again.
 func (r *backupRun) takesOver() bool {
-	return r.o.TakeOver && r.head.base != nil && r.head.base.m.Node != r.o.Node
+	return slices.Contains(r.accepted, manifest.GuardTakeOver) && r.head.base != nil && r.head.base.m.Node != r.o.Node
 }
 
 // run stores what the plan says and commits the snapshot.

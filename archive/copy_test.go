@@ -218,7 +218,7 @@ func TestCopyRefused(t *testing.T) {
 		db := newDatabase(t, t.TempDir(), 91)
 		for range more {
 			db.flip(20)
-			if _, err := archive.New(to, archive.Options{}).Backup(t.Context(), db.source(), archive.BackupOptions{Node: "node-1", Tool: "test", TakeOver: true, AcceptRollback: true}); err != nil {
+			if _, err := archive.New(to, archive.Options{}).Backup(t.Context(), db.source(), archive.BackupOptions{Node: "node-1", Tool: "test", Acceptance: acceptAll}); err != nil {
 				t.Fatal(err)
 			}
 		}

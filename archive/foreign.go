@@ -12,7 +12,7 @@ import (
 // checkForeign refuses a source of which no closed file agrees with the archive. When
 // names, sizes and times leave that open, it reads files until one agrees.
 func (r *backupRun) checkForeign(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
-	if r.o.TakeOver || parent == nil {
+	if parent == nil {
 		return nil
 	}
 	if len(plan.Changed) == 0 {
@@ -44,8 +44,8 @@ func (r *backupRun) checkForeign(ctx context.Context, plan *Plan, parent *manife
 	if same, err := r.sameTail(ctx, parent); same || err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: none of the %d closed files that both have, such as %s, is the same in snapshot %d; choose another destination, or go on if this is the same database (--take-over)",
-		ErrForeign, len(plan.Changed), plan.Changed[0], parent.Sequence)
+	return r.refuse(manifest.GuardTakeOver, fmt.Errorf("%w: none of the %d closed files that both have, such as %s, is the same in snapshot %d; choose another destination, or accept the source if this is the same database",
+		ErrForeign, len(plan.Changed), plan.Changed[0], parent.Sequence))
 }
 
 // tellingTail is how long a tail must be, in bytes, to tell one database from another: the
@@ -101,5 +101,6 @@ func (r *backupRun) checkCommon(parent *manifest.Manifest) error {
 	if example == "" {
 		return nil
 	}
-	return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s; choose another destination, or go on if this is the same database, whose cleaner has replaced all of its files since (--take-over)", ErrForeign, parent.Sequence, example)
+	return r.refuse(manifest.GuardTakeOver, fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s; choose another destination, or accept the source if this is the same database, whose cleaner has replaced all of its files since",
+		ErrForeign, parent.Sequence, example))
 }

@@ -10,7 +10,8 @@ import (
 // checkSource refuses a source that cannot be the continuation of what the archive
 // holds, before anything is written. What it refuses by is names and sizes; content
 // is compared by the caller, who can read it.
-func checkSource(capture *source.Capture, layout source.Layout, h *head, o *BackupOptions) error {
+func (r *backupRun) checkSource() error {
+	capture, layout, h := r.capture, r.layout, r.head
 	captured := capture.Files
 	if out := capture.Ignored; len(captured) == 0 && len(out) > 0 {
 		return fmt.Errorf("%w: it holds no closed file yet; %d that fit the layout %s are left out, such as %s: %s", ErrEmptySource, len(out), layout.Name(), out[0].Name, out[0].Why)
@@ -24,14 +25,17 @@ func checkSource(capture *source.Capture, layout source.Layout, h *head, o *Back
 	if h.base == nil {
 		return nil
 	}
-	if node := h.base.m.Node; node != o.Node && !o.TakeOver {
-		return fmt.Errorf("%w: this is node %q and snapshot %d was made by %q; choose another destination, or take the archive over (--take-over) if that node is gone",
-			ErrForeign, o.Node, h.base.ref.Sequence, node)
+	if node := h.base.m.Node; node != r.o.Node {
+		err := r.refuse(manifest.GuardTakeOver, fmt.Errorf("%w: this is node %q and snapshot %d was made by %q; choose another destination, or accept that it takes the archive over if that node is gone",
+			ErrForeign, r.o.Node, h.base.ref.Sequence, node))
+		if err != nil {
+			return err
+		}
 	}
-	if o.AcceptRollback {
-		return nil
+	if err := checkRollback(captured, layout, h.base.m); err != nil {
+		return r.refuse(manifest.GuardRollback, err)
 	}
-	return checkRollback(captured, layout, h.base.m)
+	return nil
 }
 
 // checkRollback looks, in each directory that has an order of its own, whether the
@@ -69,7 +73,7 @@ func checkRollback(captured []source.File, layout source.Layout, parent *manifes
 }
 
 func rolledBack(parent *manifest.Manifest, was *manifest.File, how string) error {
-	return fmt.Errorf("%w: snapshot %d holds %s (%d bytes) and %s; if the database was restored to an earlier state on purpose, accept it (--accept-rollback)",
+	return fmt.Errorf("%w: snapshot %d holds %s (%d bytes) and %s; if the database was restored to an earlier state on purpose, accept the rollback",
 		ErrRolledBack, parent.Sequence, was.Name, was.Size, how)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -31,8 +32,14 @@ func allFiles(t tb, dir string) *source.Directory {
 // A source that cannot be the continuation of the archive is refused before anything is
 // written, and accepted when the user says so.
 func TestGuards(t *testing.T) {
-	accept := func(o archive.BackupOptions) archive.BackupOptions { o.AcceptRollback = true; return o }
-	takeOver := func(o archive.BackupOptions) archive.BackupOptions { o.TakeOver = true; return o }
+	accept := func(o archive.BackupOptions) archive.BackupOptions {
+		o.Accept = append(o.Accept, manifest.GuardRollback)
+		return o
+	}
+	takeOver := func(o archive.BackupOptions) archive.BackupOptions {
+		o.Accept = append(o.Accept, manifest.GuardTakeOver)
+		return o
+	}
 	elsewhere := func(o archive.BackupOptions) archive.BackupOptions { o.Node = "node-2"; return o }
 	none := func(o archive.BackupOptions) archive.BackupOptions { return o }
 	for _, tt := range []struct {
@@ -109,7 +116,7 @@ func TestLayoutIsFixed(t *testing.T) {
 	a := archive.New(store, archive.Options{})
 	mustBackup(t, a, db)
 	o := options
-	o.TakeOver = true
+	o.Acceptance = acceptAll
 	if _, err := a.Backup(context.Background(), allFiles(t, db.dir), o); !errors.Is(err, archive.ErrForeign) {
 		t.Fatalf("%v", err)
 	}

@@ -151,7 +151,7 @@ func (s watched) Delete(ctx context.Context, keys []string) error {
 	return s.Store.Delete(ctx, keys)
 }
 
-var anything = archive.BackupOptions{Node: "node-1", Tool: "test", TakeOver: true, AcceptRollback: true}
+var anything = archive.BackupOptions{Node: "node-1", Tool: "test", Acceptance: acceptAll}
 
 func (w *theatre) makeSnapshot(o *oracle, states []*source.Directory) {
 	force := anything

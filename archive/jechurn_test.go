@@ -39,8 +39,8 @@ func (c *churned) Capture(ctx context.Context, want func(source.File) bool) (*so
 // a false alarm.
 func (c *churned) backup(t *testing.T, dir string, snapshots int) {
 	o := options
-	o.Force = true    // without tails there may be nothing new yet
-	o.TakeOver = true // on a slow machine the cleaner may have replaced all files since the last
+	o.Force = true           // without tails there may be nothing new yet
+	o.Acceptance = acceptAll // on a slow machine the cleaner may have replaced all files since the last
 	for range snapshots {
 		if err := c.churn.Reach(c.committed + 500); err != nil {
 			t.Error(err)

@@ -105,7 +105,7 @@ func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOption
 		return err
 	}
 	res, err := to.Backup(ctx, src, BackupOptions{
-		Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true, AcceptRollback: true, TakeOver: true,
+		Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true, Acceptance: Acceptance{Accept: guards},
 		onto: &r.Newest, // another copy must not be overtaken: it may have copied what comes after this
 	})
 	if errors.Is(err, ErrNoSnapshot) { // it was pruned while it was read

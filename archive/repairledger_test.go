@@ -65,7 +65,7 @@ func TestRepairOfTheLedger(t *testing.T) {
 func TestRepairLeavesALaterLedger(t *testing.T) {
 	h := newPruned(t, 2)
 	h.keepLast(1)
-	h.store.Damage(manifest.LedgerKey(1), func(b []byte) []byte { return bytes.Replace(b, []byte("strongroom/1"), []byte("strongroom/2"), 1) })
+	h.store.Damage(manifest.LedgerKey(1), func(b []byte) []byte { return bytes.Replace(b, []byte("strongroom/1"), []byte("strongroom/3"), 1) })
 	before := h.store.Snapshot()
 	if _, err := h.archive().Verify(t.Context(), archive.VerifyOptions{Repair: &archive.RepairFrom{}}); !errors.Is(err, manifest.ErrVersion) {
 		t.Fatal(err)

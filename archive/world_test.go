@@ -130,6 +130,9 @@ func (d *database) sourceOf(o source.LayoutOptions) *source.Directory {
 
 var options = archive.BackupOptions{Node: "node-1", Tool: "test"}
 
+// acceptAll lifts every guard.
+var acceptAll = archive.Acceptance{Accept: []manifest.Guard{manifest.GuardRollback, manifest.GuardTakeOver, manifest.GuardMissing, manifest.GuardFork}}
+
 func mustBackup(t tb, a *archive.Archive, d *database) *archive.BackupResult {
 	t.Helper()
 	res, err := a.Backup(context.Background(), d.source(), options)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,7 +16,8 @@ var (
 		"format", "archive", "sequence", "created", "parent", "node", "tool", "layout",
 		"consistent_through", "counts", "duration_ms",
 	}
-	manifestSchema = schema{append(summaryFields[:len(summaryFields):len(summaryFields)], "pages", "files", "recipients"), 13}
+	// The optional ones of a summary follow those in no order.
+	manifestSchema = schema{slices.Concat(summaryFields, []string{"pages", "files", "recipients"}, noteFields), 13}
 	headSchema     = schema{manifestSchema.names, len(summaryFields)}
 	refSchema      = schema{[]string{"sequence", "sha256"}, 2}
 	pointSchema    = schema{[]string{"name", "size"}, 2}
@@ -35,7 +37,9 @@ func (foreignFormat) Error() string { return "unknown format version; this is no
 // Is makes errors.Is work with ErrVersion.
 func (foreignFormat) Is(target error) bool { return target == ErrVersion }
 
-// wrongFormat says that a format is not Format.
+func knownFormat(format string) bool { return format == Format || format == Format2 }
+
+// wrongFormat is the error of a format that this program does not know.
 func wrongFormat(format string) error {
 	if !strings.HasPrefix(format, "strongroom/") {
 		return fmt.Errorf("%.40q: %w", format, foreignFormat{})
@@ -156,12 +160,14 @@ func (l *lexer) manifestField(m *Manifest, name string) (err error) {
 			m.Files = append(m.Files, f)
 			return err
 		})
+	default:
+		err = l.noteField(&m.Summary, name)
 	}
 	return err
 }
 
 func (l *lexer) format(format *string) (err error) {
-	if *format, err = l.string(); err == nil && *format != Format {
+	if *format, err = l.string(); err == nil && !knownFormat(*format) {
 		err = wrongFormat(*format)
 	}
 	return err

@@ -62,13 +62,21 @@ func TestLongestSummary(t *testing.T) {
 			m.ConsistentThrough = &Point{name, MaxFileSize}
 			m.Counts = Counts{most, most, most, most, most, most, most, most}
 			m.Recipients, m.Files = nil, nil
+			m.Writer, m.LeftOut = testID, &LeftOut{most, name}
+			m.Labels = map[string]string{"group": strings.Repeat("a", maxShortText)}
+			for len(m.Labels) < maxLabels && m.validateNotes() == nil {
+				m.Labels[strings.Repeat("l", len(m.Labels)+1)] = "v"
+			}
+			if m.validateNotes() != nil { // the last one was too much
+				delete(m.Labels, strings.Repeat("l", len(m.Labels)-1))
+			}
 			if err := m.Summary.validate(); err != nil {
 				t.Fatal(err)
 			}
 			data := rawJSON(t, m)
 			head := data[:bytes.Index(data, []byte(`"pages"`))]
 			longest = max(longest, len(head))
-			s, err := DecodeSummary(head, MaxSequence)
+			s, err := DecodeSummary(data, MaxSequence)
 			if err != nil || !reflect.DeepEqual(*s, m.Summary) {
 				t.Errorf("%v: %+v", err, s)
 			}

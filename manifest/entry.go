@@ -250,6 +250,17 @@ func (p *Part) validate(name string, sequence int64) error {
 	return nil
 }
 
+// hasNonce reports whether the key of a part has a nonce.
+func hasNonce(f *File) bool {
+	return slices.ContainsFunc(f.Parts, func(p Part) bool {
+		if p.Encoding != Age && p.Encoding != ZstdAge {
+			return false
+		}
+		k, ok := parseObjectKey(p.Object)
+		return ok && k.Nonce != ""
+	})
+}
+
 func (c *Check) validate(size int64) error {
 	switch {
 	case c == nil:

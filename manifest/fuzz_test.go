@@ -17,7 +17,7 @@ func seed(f *testing.F, good []byte) {
 	f.Add(good[:len(good)/2])
 	f.Add(append(bytes.Clone(good), good...))
 	for _, change := range []struct{ from, to string }{
-		{`strongroom/1`, `strongroom/2`},
+		{`strongroom/1`, `strongroom/3`},
 		{`{"`, `{"x":[{"y":1.5e-3,"z":"\ud83d\ude00"},null,true],"`},
 		{`{"`, `{"x":"\ud83d","`},
 		{`{"`, `{"format":1,"`},

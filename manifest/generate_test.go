@@ -133,8 +133,35 @@ func genSummary() *rapid.Generator[Summary] {
 		for _, n := range []*int64{&s.Counts.Added, &s.Counts.AddedBytes, &s.Counts.Removed, &s.Counts.Changed} {
 			*n = rapid.Int64Range(0, 1<<62).Draw(t, "count")
 		}
+		genNotes(t, &s)
 		return s
 	})
+}
+
+// genNotes sets some of the optional fields, as long as they are.
+func genNotes(t *rapid.T, s *Summary) {
+	set := func(name string) bool { return rapid.Bool().Draw(t, "has "+name) }
+	if set("writer") {
+		s.Writer = testID
+	}
+	if set("accepted") {
+		s.Accepted = rapid.SliceOfNDistinct(rapid.SampledFrom([]Guard{GuardRollback, GuardTakeOver, GuardMissing, GuardFork}), 1, 4, rapid.ID[Guard]).Draw(t, "accepted")
+	}
+	if set("left out") {
+		s.LeftOut = &LeftOut{Files: rapid.Int64Range(1, 1<<62).Draw(t, "left out"), Example: "d/00000001.jdb"}
+	}
+	if s.Sequence > 1 && set("fork") {
+		s.ForkedFrom = &Ref{Sequence: rapid.Int64Range(1, s.Sequence-1).Draw(t, "fork"), SHA256: genHash().Draw(t, "fork")}
+	}
+	if set("label") {
+		s.Labels = map[string]string{"group": genText(maxShortText).Draw(t, "label")}
+	}
+	if set("role") {
+		s.Role = genText(maxShortText).Draw(t, "role")
+	}
+	if set("log end") {
+		s.LogEnd = &LogEnd{VLSN: rapid.Int64Range(1, 1<<62).Draw(t, "vlsn"), Position: genText(maxShortText).Draw(t, "position")}
+	}
 }
 
 func genManifest() *rapid.Generator[*Manifest] {

@@ -83,6 +83,25 @@ func DataKey(name string, plain Hash, sequence int64, encoding string, recipient
 	return key
 }
 
+// NonceDigits is the length of a nonce in the key of an encrypted object.
+const NonceDigits = 16
+
+// NewNonce returns 64 random bits in hex, so that nobody can create an object under a key
+// before its writer has.
+func NewNonce() string {
+	var random [NonceDigits / 2]byte
+	rand.Read(random[:]) // never fails
+	return hex.EncodeToString(random[:])
+}
+
+// SealedDataKey is DataKey for an encoding that encrypts, with a nonce behind the number.
+// Manifests that name such a key have Format2.
+func SealedDataKey(name string, plain Hash, sequence int64, encoding string, recipients []string, nonce string) string {
+	key := DataKey(name, plain, sequence, encoding, recipients)
+	at := len(DataPrefix) + len(EncodeName(name)) + len("/") + 2*len(plain) + len("-000000000")
+	return key[:at] + "-" + nonce + key[at:]
+}
+
 // RecipientsTag is the first 8 hex digits of the SHA-256 of the sorted recipients,
 // one a line: other recipients, other object.
 func RecipientsTag(recipients []string) string {
@@ -135,6 +154,7 @@ type ObjectKey struct {
 	Hash     Hash   // of the plain content; of a bundle, of the stored bytes
 	Sequence int64  // the snapshot that it was stored for
 	Encoding string
+	Nonce    string // of an encrypted data object; empty in keys of version 1 and of what is not encrypted
 }
 
 // ParseObjectKey reads the key of a data object, bundle or page; false for any other.
@@ -175,7 +195,14 @@ func parseObjectKey(key string) (ObjectKey, bool) {
 	if k.Sequence, ok = parseNine(base[65:74]); !ok {
 		return ObjectKey{}, false
 	}
-	if k.Encoding, ok = parseSuffix(k.Prefix, base[74:]); !ok {
+	suffix := base[74:]
+	if n := NonceDigits + 1; k.Prefix == DataPrefix && len(suffix) > n && suffix[0] == '-' && lowerHex(suffix[1:n]) {
+		k.Nonce, suffix = suffix[1:n], suffix[n:]
+	}
+	if k.Encoding, ok = parseSuffix(k.Prefix, suffix); !ok {
+		return ObjectKey{}, false
+	}
+	if k.Nonce != "" && k.Encoding != Age && k.Encoding != ZstdAge {
 		return ObjectKey{}, false
 	}
 	return k, true

@@ -21,6 +21,10 @@ func TestKeys(t *testing.T) {
 		// printf 'age1a\nage1b\n' | sha256sum | cut -c1-8
 		{DataKey("a", h, 42, Age, []string{"age1b", "age1a"}), "data/a/" + hex + "-000000042.a1f22ff7.age"},
 		{DataKey("a", h, 42, ZstdAge, []string{"age1a", "age1b"}), "data/a/" + hex + "-000000042.zst.a1f22ff7.age"},
+		{
+			SealedDataKey("d/a b.jdb", h, 42, ZstdAge, []string{"age1a", "age1b"}, "0123456789abcdef"),
+			"data/d/a%20b.jdb/" + hex + "-000000042-0123456789abcdef.zst.a1f22ff7.age",
+		},
 		{BundleKey(h, 42), "bundles/" + hex + "-000000042"},
 		{PageKey(h, 42), "pages/" + hex + "-000000042.jsonl.zst"},
 	} {
@@ -127,6 +131,12 @@ func TestParseObjectKeyRefuses(t *testing.T) {
 		"data/a/" + hex + "-000000001.01234567.age.zst",
 		"data/a/" + hex + "-000000001.jsonl.zst",
 		"data/a/" + hex + "-000000001/",
+		"data/a/" + hex + "-000000001-0123456789abcdef", // a nonce, and not encrypted
+		"data/a/" + hex + "-000000001-0123456789abcdef.zst",
+		"data/a/" + hex + "-000000001-0123456789abcde.01234567.age",
+		"data/a/" + hex + "-000000001-0123456789ABCDEF.01234567.age",
+		"data/a/" + hex + "-000000001-0123456789abcdef-0123456789abcdef.01234567.age",
+		"bundles/" + hex + "-000000001-0123456789abcdef",
 		"bundles/" + hex + "-000000001.zst",
 		"bundles/a/" + hex + "-000000001",
 		"pages/" + hex + "-000000001",
@@ -156,6 +166,9 @@ func checkKey(t interface{ Fatalf(string, ...any) }, key string) {
 		again = PageKey(k.Hash, k.Sequence)
 	case DataPrefix:
 		again = DataKey(mustUnescape(k.Name), k.Hash, k.Sequence, k.Encoding, nil)
+		if k.Nonce != "" {
+			again = SealedDataKey(mustUnescape(k.Name), k.Hash, k.Sequence, k.Encoding, nil, k.Nonce)
+		}
 		if k.Encoding == Age || k.Encoding == ZstdAge { // the tag is a hash: take the key's own
 			tag := len(key) - len("01234567.age")
 			again = again[:tag] + key[tag:tag+8] + ".age"
@@ -172,11 +185,16 @@ func TestObjectKeysRoundTrip(t *testing.T) {
 		sequence := rapid.Int64Range(1, MaxSequence).Draw(t, "sequence")
 		name := rapid.SampledFrom([]string{"a", "d/e", "déjà vu", "100%", "x.zst", "y.01234567.age"}).Draw(t, "name")
 		encoding := rapid.SampledFrom([]string{Plain, Zstd, Age, ZstdAge}).Draw(t, "encoding")
-		for key, want := range map[string]ObjectKey{
-			DataKey(name, hash, sequence, encoding, []string{"r"}): {DataPrefix, EncodeName(name), hash, sequence, encoding},
-			BundleKey(hash, sequence):                              {BundlesPrefix, "", hash, sequence, Plain},
-			PageKey(hash, sequence):                                {PagesPrefix, "", hash, sequence, Zstd},
-		} {
+		keys := map[string]ObjectKey{
+			DataKey(name, hash, sequence, encoding, []string{"r"}): {DataPrefix, EncodeName(name), hash, sequence, encoding, ""},
+			BundleKey(hash, sequence):                              {BundlesPrefix, "", hash, sequence, Plain, ""},
+			PageKey(hash, sequence):                                {PagesPrefix, "", hash, sequence, Zstd, ""},
+		}
+		if encoding == Age || encoding == ZstdAge {
+			nonce := NewNonce()
+			keys[SealedDataKey(name, hash, sequence, encoding, []string{"r"}, nonce)] = ObjectKey{DataPrefix, EncodeName(name), hash, sequence, encoding, nonce}
+		}
+		for key, want := range keys {
 			if got, ok := ParseObjectKey(key); !ok || got != want {
 				t.Fatalf("%q: %+v, %v", key, got, ok)
 			}

@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	recordSchema    = schema{[]string{"format", "archive", "number", "parent", "created", "why", "newest", "kept", "removed"}, 9}
+	recordSchema    = schema{[]string{"format", "archive", "number", "parent", "created", "why", "newest", "kept", "removed", "accepted"}, 9}
 	recordRefSchema = schema{[]string{"number", "sha256"}, 2}
 	keptSchema      = schema{[]string{"sequence", "sha256", "held"}, 2}
 	archiveSchema   = schema{[]string{"format", "id", "created", "layout"}, 4}
@@ -127,6 +127,8 @@ func (l *lexer) recordField(r *Record, name string) (err error) {
 			r.Kept = append(r.Kept, k)
 			return err
 		})
+	case "accepted":
+		r.Accepted, err = l.accepted()
 	case "removed":
 		err = l.array(func() error {
 			n, err := l.int(MaxSequence)
@@ -176,7 +178,7 @@ func (l *lexer) kept() (k Kept, err error) {
 
 func (r *Record) validate() error {
 	switch {
-	case r.Format != Format:
+	case !knownFormat(r.Format):
 		return fmt.Errorf("format: %w", wrongFormat(r.Format))
 	case !validID(r.Archive):
 		return fmt.Errorf("archive: %.80q is not a UUID in lower case", r.Archive)
@@ -195,6 +197,9 @@ func (r *Record) validate() error {
 	}
 	if n := len(r.Kept); r.Newest > 0 && (n == 0 || r.Kept[n-1].Sequence != r.Newest) {
 		return fmt.Errorf("kept: the newest manifest, %d, is always kept", r.Newest)
+	}
+	if err := checkGuards(r.Accepted); err != nil {
+		return err
 	}
 	for i, k := range r.Kept {
 		if k.Sequence < 1 || (i > 0 && k.Sequence <= r.Kept[i-1].Sequence) {
@@ -251,7 +256,7 @@ func DecodeArchive(data []byte) (*Archive, error) {
 
 func (a *Archive) validate() error {
 	switch {
-	case a.Format != Format:
+	case !knownFormat(a.Format):
 		return fmt.Errorf("format: %w", wrongFormat(a.Format))
 	case !validID(a.ID):
 		return fmt.Errorf("id: %.80q is not a UUID in lower case", a.ID)

@@ -64,7 +64,7 @@ func TestHostileRecords(t *testing.T) {
 	}{
 		{"", func(r *Record) {}},
 		{"", func(r *Record) { r.Parent, r.Removed, r.Why = nil, nil, "" }},
-		{"unknown format version", func(r *Record) { r.Format = "strongroom/2" }},
+		{"unknown format version", func(r *Record) { r.Format = "strongroom/3" }},
 		{"UUID", func(r *Record) { r.Archive = "" }},
 		{"lies under the key of 7", func(r *Record) { r.Number = 8 }},
 		{"does not come before", func(r *Record) { r.Parent.Number = 7 }},
@@ -133,7 +133,7 @@ func TestHostileArchives(t *testing.T) {
 		change func(a *Archive)
 	}{
 		{"", func(a *Archive) {}},
-		{"unknown format version", func(a *Archive) { a.Format = "strongroom/2" }},
+		{"unknown format version", func(a *Archive) { a.Format = "strongroom/3" }},
 		{"UUID", func(a *Archive) { a.ID = "{" + testID[:34] + "}" }},
 		{"UUID", func(a *Archive) { a.ID = strings.ReplaceAll(testID, "-", "0") }},
 		{"UUID", func(a *Archive) { a.ID = strings.Replace(testID, "6", "-", 1) }},

@@ -146,7 +146,7 @@ func DecodeProof(data []byte) (*Proof, error) {
 
 func (p *Proof) validate() error {
 	switch {
-	case p.Format != Format:
+	case !knownFormat(p.Format):
 		return fmt.Errorf("format: %w", wrongFormat(p.Format))
 	case !validID(p.Archive):
 		return fmt.Errorf("archive: %.80q is not a UUID in lower case", p.Archive)

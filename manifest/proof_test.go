@@ -68,7 +68,7 @@ func TestHostileProofs(t *testing.T) {
 		fault  string
 		change func(p *Proof)
 	}{
-		{"unknown format version", func(p *Proof) { p.Format = "strongroom/2" }},
+		{"unknown format version", func(p *Proof) { p.Format = "strongroom/3" }},
 		{"UUID", func(p *Proof) { p.Archive = "../x" }},
 		{"kind", func(p *Proof) { p.Kind = "Verify" }},
 		{"created", func(p *Proof) { p.Created = p.Created.In(testZone) }},

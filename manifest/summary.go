@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -15,15 +16,15 @@ func DecodeSummary(head []byte, sequence int64) (*Summary, error) {
 	l := &lexer{data: head[:min(len(head), SummaryBytes)]}
 	r := headReader{lexer: l, m: m}
 	err := l.object(&headSchema, func(i int) error {
-		if err := r.field(i); err != nil {
-			return err
-		}
-		if r.complete() {
+		if r.complete() && !inSummary(i) {
 			return errStop
 		}
-		return nil
+		return r.field(i)
 	})
-	if err == errStop {
+	// Where SummaryBytes are all read, what the end cuts off is no part of the summary: in a
+	// manifest that DecodeManifest accepts, that ends before.
+	cut := len(l.data) == SummaryBytes && r.ended && errors.Is(err, errEnd)
+	if err == nil || err == errStop || cut {
 		err = m.Summary.validate()
 	}
 	if err == nil && m.Sequence != sequence {
@@ -42,18 +43,29 @@ type headReader struct {
 	*lexer
 	m    *Manifest
 	read int // fields of the summary in a row, until now
+
+	ended bool // the last field of the summary that was read is followed by a comma or the end of the object
 }
 
+// complete reports whether all required fields of the summary were read.
 func (h *headReader) complete() bool { return h.read == len(summaryFields) }
+
+// inSummary reports whether a field of manifestSchema belongs to the summary.
+func inSummary(i int) bool {
+	return i < len(summaryFields) || i >= len(manifestSchema.names)-len(noteFields)
+}
 
 func (h *headReader) field(i int) error {
 	if !h.complete() && i != h.read {
 		return fmt.Errorf("field %q is missing before it", summaryFields[h.read])
 	}
-	if err := h.manifestField(h.m, manifestSchema.names[i]); err != nil || i >= len(summaryFields) {
+	if err := h.manifestField(h.m, manifestSchema.names[i]); err != nil || !inSummary(i) {
 		return err
 	}
-	if h.read++; !h.complete() {
+	if i < len(summaryFields) {
+		h.read++
+	}
+	if h.ended = false; !h.complete() {
 		return nil
 	}
 	// A number that the end of the head cuts short looks like a smaller one: what
@@ -67,6 +79,7 @@ func (h *headReader) field(i int) error {
 	case c != ',' && c != '}':
 		return fmt.Errorf("expected ',' or '}', found %q", c)
 	}
+	h.ended = true
 	return nil
 }
 

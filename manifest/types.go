@@ -2,8 +2,12 @@ package manifest
 
 import "time"
 
-// Format is the value of the "format" field of every JSON object in an archive.
-const Format = "strongroom/1"
+// The values of the "format" field of the JSON objects in an archive. Format2 marks what
+// names an encrypted object by a key with a nonce, which version 1 does not have.
+const (
+	Format  = "strongroom/1"
+	Format2 = "strongroom/2"
+)
 
 // Limits of the format. A reader refuses what exceeds them, before anything is
 // allocated by what the input claims.
@@ -58,7 +62,8 @@ type Counts struct {
 }
 
 // Summary is what a listing shows of a snapshot: all of a manifest but its
-// recipients, pages and files. It lies within the first SummaryBytes.
+// recipients, pages and files. It lies within the first SummaryBytes. The fields from
+// Writer on are optional, and written only when they are set.
 type Summary struct {
 	Format            string    `json:"format"`
 	Archive           string    `json:"archive"`
@@ -71,6 +76,14 @@ type Summary struct {
 	ConsistentThrough *Point    `json:"consistent_through"`
 	Counts            Counts    `json:"counts"`
 	DurationMS        int64     `json:"duration_ms"` // from capture to commit, milliseconds
+
+	Writer     string            `json:"writer,omitempty"`      // UUIDv4 of the state directory that wrote it
+	Accepted   []Guard           `json:"accepted,omitempty"`    // guards that an operator accepted for it
+	LeftOut    *LeftOut          `json:"left_out,omitempty"`    // source files that are not in it
+	ForkedFrom *Ref              `json:"forked_from,omitempty"` // the last snapshot of the history that it does not continue
+	Labels     map[string]string `json:"labels,omitempty"`
+	Role       string            `json:"role,omitempty"`    // of the node in its replication group
+	LogEnd     *LogEnd           `json:"log_end,omitempty"` // where its log ends
 }
 
 // Manifest is one snapshot. Either Pages or Files holds the file entries as
@@ -188,6 +201,8 @@ type Record struct {
 	// Removed are the snapshots that this record drops and, above Newest, those that a copy
 	// leaves out: there will be none of that number. In ascending order.
 	Removed []int64 `json:"removed"`
+
+	Accepted []Guard `json:"accepted,omitempty"` // guards that an operator accepted for it
 
 	// Unknown is set by DecodeRecord when a newer program wrote a field that this
 	// one does not know, and that a record planned from this one would lose.

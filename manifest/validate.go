@@ -42,6 +42,9 @@ func (m *Manifest) CheckFiles(files []File) error {
 		if err := files[i].Validate(m.Sequence); err != nil {
 			return err
 		}
+		if m.Format == Format && hasNonce(&files[i]) {
+			return fmt.Errorf("file %.600q: the key of a part has a nonce, which %s does not have", files[i].Name, Format)
+		}
 		sum.Add(&files[i])
 	}
 	if err := checkList(fileNames(files)); err != nil {
@@ -57,7 +60,7 @@ func (m *Manifest) CheckFiles(files []File) error {
 
 func (s *Summary) validate() error {
 	switch {
-	case s.Format != Format:
+	case !knownFormat(s.Format):
 		return fmt.Errorf("format: %w", wrongFormat(s.Format))
 	case !validID(s.Archive):
 		return fmt.Errorf("archive: %.80q is not a UUID in lower case", s.Archive)
@@ -82,6 +85,9 @@ func (s *Summary) validate() error {
 		if p.Size < 0 || p.Size > MaxFileSize {
 			return fmt.Errorf("consistent_through: size %d is impossible", p.Size)
 		}
+	}
+	if err := s.validateNotes(); err != nil {
+		return err
 	}
 	return s.Counts.check()
 }

@@ -47,8 +47,8 @@ newest snapshot, none is made.`,
 	f.StringVar(&b.node, "node", "", "name of this node in the manifest (default: the configured one, else the host name)")
 	f.BoolVar(&b.o.DryRun, "dry-run", false, "print the plan and write nothing")
 	f.BoolVar(&b.o.Force, "force", false, "make a snapshot also when nothing has changed")
-	f.BoolVar(&b.o.AcceptRollback, "accept-rollback", false, "go on although the source ends before the archive does")
-	f.BoolVar(&b.o.TakeOver, "take-over", false, "go on although the source looks like another database's")
+	acceptFlag(f, &b.o.Acceptance, manifest.GuardRollback, "go on although the source ends before the archive does")
+	acceptFlag(f, &b.o.Acceptance, manifest.GuardTakeOver, "go on although the source looks like another database's")
 	return c
 }
 

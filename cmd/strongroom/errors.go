@@ -75,7 +75,7 @@ func about(name, what string, err error) error {
 
 // message adds what the user can do where the error itself does not say it.
 func message(err error) string {
-	m := err.Error()
+	m := err.Error() + acceptAdvice(err)
 	switch {
 	case errors.Is(err, archive.ErrNoArchive):
 		m += "; check the address, or make the first snapshot with strongroom backup"

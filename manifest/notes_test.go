@@ -1,0 +1,83 @@
+package manifest
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// What an operator accepted, and what was left out, is in the listing of every archive: a
+// field that is impossible must not get that far, or the summary would not end in time.
+func TestImpossibleNotes(t *testing.T) {
+	long := strings.Repeat("x", maxShortText+1)
+	for what, set := range map[string]func(*Summary){
+		"writer":               func(s *Summary) { s.Writer = "db-1" },
+		"accepted twice":       func(s *Summary) { s.Accepted = []Guard{GuardPrune, GuardPrune} },
+		"accepted, empty":      func(s *Summary) { s.Accepted = []Guard{""} },
+		"accepted, long":       func(s *Summary) { s.Accepted = []Guard{Guard(long)} },
+		"left out, none":       func(s *Summary) { s.LeftOut = &LeftOut{0, "a"} },
+		"left out, a bad name": func(s *Summary) { s.LeftOut = &LeftOut{1, "../a"} },
+		"forked from itself":   func(s *Summary) { s.ForkedFrom = &Ref{Sequence: s.Sequence} },
+		"no labels":            func(s *Summary) { s.Labels = map[string]string{} },
+		"a long label":         func(s *Summary) { s.Labels = map[string]string{"a": long} },
+		"a label of two lines": func(s *Summary) { s.Labels = map[string]string{"a\nb": "c"} },
+		"a long role":          func(s *Summary) { s.Role = long },
+		"an empty end":         func(s *Summary) { s.LogEnd = &LogEnd{} },
+		"a long position":      func(s *Summary) { s.LogEnd = &LogEnd{Position: long} },
+		"more than they may all": func(s *Summary) {
+			s.LeftOut = &LeftOut{1, strings.Repeat("\"", 66) + "/" + strings.Repeat("\"", 66)}
+			s.Labels = manyLabels()
+		},
+	} {
+		m := testManifest()
+		set(&m.Summary)
+		if _, err := m.Encode(); err == nil {
+			t.Errorf("%s: encoded", what)
+		}
+		if _, err := DecodeManifest(rawJSON(t, m), 42); err == nil && what != "no labels" { // which are left out
+			t.Errorf("%s: decoded", what)
+		}
+	}
+}
+
+func manyLabels() map[string]string {
+	labels := map[string]string{}
+	for _, c := range "abcdefgh" {
+		labels[strings.Repeat(string(c), maxShortText)] = strings.Repeat(string(c), maxShortText)
+	}
+	return labels
+}
+
+// Optional fields may follow the required ones in any order, but not beyond the bytes that a
+// listing reads.
+func TestNotesWhereListingsRead(t *testing.T) {
+	m := testManifest()
+	m.Role, m.Writer = "primary", testID
+	data := mustEncode(t, m)
+	swapped := bytes.Replace(data, []byte(`"writer":"`+testID+`","role":"primary"`), []byte(`"role":"primary","writer":"`+testID+`"`), 1)
+	if bytes.Equal(data, swapped) {
+		t.Fatal("nothing was swapped")
+	}
+	if s, err := DecodeSummary(swapped, 42); err != nil || s.Role != "primary" || s.Writer != testID {
+		t.Errorf("%v: %+v", err, s)
+	}
+	late := bytes.Replace(data, []byte(`"role":`), []byte(strings.Repeat(" ", SummaryBytes)+`"role":`), 1)
+	if _, err := DecodeManifest(late, 42); err == nil {
+		t.Error("a manifest whose role no listing shows")
+	}
+}
+
+// A key with a nonce is version 2: an older program must not take such a manifest for one
+// that it understands.
+func TestNonceNeedsVersion2(t *testing.T) {
+	m := testManifest()
+	f := &m.Files[2]
+	f.Parts[0].Object = SealedDataKey(f.Name, f.SHA256, 42, ZstdAge, m.Recipients, NewNonce())
+	if _, err := m.Encode(); err == nil {
+		t.Error("version 1 names a key with a nonce")
+	}
+	m.Format = Format2
+	if _, err := DecodeManifest(mustEncode(t, m), 42); err != nil {
+		t.Error(err)
+	}
+}
