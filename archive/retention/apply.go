@@ -18,47 +18,48 @@ func (p Policy) Apply(all []Snapshot) ([]Verdict, error) {
 		verdicts[i].Snapshot = s
 	}
 	slices.SortFunc(verdicts, func(a, b Verdict) int { return cmp.Compare(a.Sequence, b.Sequence) })
-	readable := p.newestFirst(verdicts)
-	keepAlways(verdicts, readable)
+	candidates := p.newestFirst(verdicts)
+	keepAlways(verdicts, candidates)
 	for _, r := range p.rules() {
 		if r.n > 0 {
-			r.keep(readable)
+			r.keep(candidates)
 		}
 	}
 	if p.Within > 0 {
-		keepWithin(readable, p.Within)
+		keepWithin(candidates, p.Within)
 	}
+	keepHollow(verdicts)
 	return verdicts, nil
 }
 
-// A candidate is a snapshot that rules count: one that can be read.
+// A candidate is a snapshot that rules count: one that can be read and is not hollow.
 type candidate struct {
 	*Verdict
 	local time.Time
 	good  bool
 }
 
-// newestFirst lists what can be read, with the time in the policy's location.
+// newestFirst lists the candidates, with the time in the policy's location.
 func (p Policy) newestFirst(verdicts []Verdict) []candidate {
 	location := p.Location
 	if location == nil {
 		location = time.UTC
 	}
-	readable := make([]candidate, 0, len(verdicts))
+	candidates := make([]candidate, 0, len(verdicts))
 	for i := range slices.Backward(verdicts) {
-		if v := &verdicts[i]; !v.Unreadable {
-			readable = append(readable, candidate{v, v.Created.In(location), v.Good()})
+		if v := &verdicts[i]; v.counts() {
+			candidates = append(candidates, candidate{v, v.Created.In(location), v.Good()})
 		}
 	}
-	return readable
+	return candidates
 }
 
-func keepAlways(verdicts []Verdict, readable []candidate) {
-	if len(readable) > 0 {
-		readable[0].because(Newest, "")
+func keepAlways(verdicts []Verdict, candidates []candidate) {
+	if len(candidates) > 0 {
+		candidates[0].because(Newest, "")
 	}
-	if i := slices.IndexFunc(readable, func(c candidate) bool { return c.good }); i >= 0 {
-		readable[i].because(NewestGood, "")
+	if i := slices.IndexFunc(candidates, func(c candidate) bool { return c.good }); i >= 0 {
+		candidates[i].because(NewestGood, "")
 	}
 	for i := range verdicts {
 		v := &verdicts[i]
@@ -71,12 +72,12 @@ func keepAlways(verdicts []Verdict, readable []candidate) {
 	}
 }
 
-// keep applies one rule to all that can be read, newest first.
-func (r rule) keep(readable []candidate) {
+// keep applies one rule to the candidates, newest first.
+func (r rule) keep(candidates []candidate) {
 	seen := make(map[slot]bool) // slots of any kind; true: with a good snapshot
 	var goodSlots int
 	var spare []candidate // the newest of each of the last n slots, where that one is not good
-	for _, c := range readable {
+	for _, c := range candidates {
 		// Of an older snapshot nothing can be kept, but it can be the good one of a slot
 		// whose newest is spare: clocks jump back.
 		if goodSlots == r.n && len(spare) == 0 {
@@ -104,14 +105,25 @@ func (r rule) keep(readable []candidate) {
 
 // keepWithin keeps all that is at most d older than the newest. What a wrong clock made
 // newer than that is kept as well.
-func keepWithin(readable []candidate, d time.Duration) {
-	if len(readable) == 0 {
+func keepWithin(candidates []candidate, d time.Duration) {
+	if len(candidates) == 0 {
 		return
 	}
-	since := readable[0].Created.Add(-d)
-	for _, c := range readable {
+	since := candidates[0].Created.Add(-d)
+	for _, c := range candidates {
 		if !c.Created.Before(since) {
 			c.because("within", "")
+		}
+	}
+}
+
+// keepHollow keeps each hollow snapshot that is not older than the oldest that is kept
+// already. Where none is, it keeps all of them.
+func keepHollow(verdicts []Verdict) {
+	oldest := slices.IndexFunc(verdicts, func(v Verdict) bool { return v.Keep })
+	for i := max(0, oldest); i < len(verdicts); i++ {
+		if v := &verdicts[i]; v.Hollow != "" && !v.Unreadable {
+			v.because(Hollow, v.Hollow)
 		}
 	}
 }

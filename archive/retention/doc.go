@@ -17,10 +17,11 @@
 //
 // Some are kept under every policy:
 //
-//	newest       the newest snapshot
+//	newest       the newest snapshot that can be read and is not hollow
 //	newest good  the newest snapshot with which nothing is wrong
 //	held         a snapshot with a hold, until it is released
 //	unreadable   a snapshot whose manifest cannot be read
+//	hollow       a hollow snapshot, while it is not older than the oldest that is kept
 //
 // For example, daily 3 and monthly 2 of an archive with a snapshot every noon:
 //
@@ -49,8 +50,8 @@
 //
 // # Damaged and incomplete snapshots
 //
-// A snapshot is good if it is neither damaged nor incomplete nor unreadable. Whoever asks
-// says which are incomplete: those without a tail (the file that was still being written)
+// A snapshot is good if it is neither damaged nor incomplete nor unreadable nor hollow. The
+// caller states which are incomplete: those without a tail (the file that was still being written)
 // in an archive whose snapshots have tails. Where tails are never kept, to be without one
 // is normal and such a snapshot is good.
 //
@@ -67,7 +68,36 @@
 // once no rule needs it beside the slot's good one.
 //
 // Held snapshots count like others. Unreadable ones count nowhere: their time is unknown.
-// The newest snapshot, to which within is relative, is the newest that can be read.
+// The newest snapshot, to which within is relative, is the newest that can be read and is
+// not hollow.
+//
+// # Hollow snapshots
+//
+// The caller states which snapshots are hollow: empty ones, and those that lost most of
+// what was there before and hold nothing new. An attacker who may create objects, but not
+// delete any, could add such snapshots until a rule with a number holds nothing else, and
+// the next prune would remove the true history.
+//
+// A hollow snapshot therefore fills no slot, and no rule counts it. It stays until it is
+// older than the oldest snapshot that is kept for another reason: it may be the true state
+// of that time. For example, last 2 of an archive to which an attacker added three:
+//
+//	snapshot  files  verdict
+//	 39       100    remove
+//	 40       100    last
+//	 41       101    newest, newest good, last
+//	 42       0      hollow: no files
+//	 43       0      hollow: no files
+//	 44       0      hollow: no files
+//
+// # Limit
+//
+// A Limit bounds how many snapshots a prune may remove that no person looks at. Policy.Lost
+// counts: of the snapshots that the prune before kept, those that the policy removes now
+// and that the course of time does not explain. What came later does not count, and neither
+// does a snapshot whose slot went to a later one that was also made later. So a prune that
+// runs on schedule with the same policy loses none, however many snapshots were made since.
+// A stricter policy counts, and so do snapshots that claim an earlier time than they came.
 //
 // # What can be relied on
 //

@@ -128,6 +128,8 @@ func parseSnapshot(text string) (s retention.Snapshot, err error) {
 			s.Unreadable = true
 		case "held":
 			s.Held = why
+		case "hollow":
+			s.Hollow = why
 		default:
 			return s, fmt.Errorf("no state %q", state)
 		}

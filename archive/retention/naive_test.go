@@ -12,9 +12,28 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/retention"
 )
 
-// naive says why a snapshot is kept, word by word as the package comment has it: it looks
-// at all the others for each question, and compares slots by their names.
+// naive returns why a snapshot is kept, word by word as the package comment has it.
 func naive(p retention.Policy, all []retention.Snapshot, s retention.Snapshot) []string {
+	why := naiveCounted(p, all, s)
+	if s.Unreadable || s.Hollow == "" {
+		return why
+	}
+	some, older := false, false // snapshots that are kept for another reason
+	for _, o := range all {
+		if len(naiveCounted(p, all, o)) > 0 {
+			some = true
+			older = older || o.Sequence <= s.Sequence
+		}
+	}
+	if older || !some {
+		why = append(why, "hollow: "+s.Hollow)
+	}
+	return why
+}
+
+// naiveCounted is naive without the rule of hollow snapshots: it compares a snapshot with all
+// others for each rule, and slots by their names.
+func naiveCounted(p retention.Policy, all []retention.Snapshot, s retention.Snapshot) []string {
 	var why []string
 	if s.Held != "" {
 		why = append(why, "held: "+s.Held)
@@ -22,7 +41,10 @@ func naive(p retention.Policy, all []retention.Snapshot, s retention.Snapshot) [
 	if s.Unreadable {
 		return append(why, "unreadable")
 	}
-	if !slices.ContainsFunc(all, func(o retention.Snapshot) bool { return !o.Unreadable && o.Sequence > s.Sequence }) {
+	if s.Hollow != "" {
+		return why
+	}
+	if !slices.ContainsFunc(all, func(o retention.Snapshot) bool { return isCounted(o) && o.Sequence > s.Sequence }) {
 		why = append(why, "newest")
 	}
 	if wellMade(s) && !slices.ContainsFunc(all, func(o retention.Snapshot) bool { return wellMade(o) && o.Sequence > s.Sequence }) {
@@ -38,7 +60,7 @@ func naive(p retention.Policy, all []retention.Snapshot, s retention.Snapshot) [
 	}
 	newest := s
 	for _, o := range all {
-		if !o.Unreadable && o.Sequence > newest.Sequence {
+		if isCounted(o) && o.Sequence > newest.Sequence {
 			newest = o
 		}
 	}
@@ -52,7 +74,7 @@ func naiveRule(rule string, n int, in *time.Location, all []retention.Snapshot, 
 	mine := slotName(rule, in, s)
 	laterSlots, laterGoodSlots := map[string]bool{}, map[string]bool{}
 	for _, o := range all {
-		if o.Unreadable || o.Sequence == s.Sequence {
+		if !isCounted(o) || o.Sequence == s.Sequence {
 			continue
 		}
 		theirs := slotName(rule, in, o)
@@ -76,7 +98,9 @@ func naiveRule(rule string, n int, in *time.Location, all []retention.Snapshot, 
 	return len(laterSlots) < n
 }
 
-func wellMade(s retention.Snapshot) bool { return !(s.Damaged || s.Incomplete || s.Unreadable) }
+func wellMade(s retention.Snapshot) bool { return isCounted(s) && !(s.Damaged || s.Incomplete) }
+
+func isCounted(s retention.Snapshot) bool { return !s.Unreadable && s.Hollow == "" }
 
 func slotName(rule string, in *time.Location, s retention.Snapshot) string {
 	if in == nil {
@@ -198,7 +222,7 @@ func steadyHistory(rng *rand.Rand) []retention.Snapshot {
 		panic(err)
 	}
 	step := []time.Duration{20 * time.Minute, 2 * time.Hour, 17 * time.Hour, 80 * time.Hour, 600 * time.Hour, 5000 * time.Hour}[rng.IntN(6)]
-	bad := rng.IntN(4) // in ten
+	bad, hollow := rng.IntN(4), max(0, rng.IntN(8)-4) // in ten
 	var all []retention.Snapshot
 	sequence := int64(0)
 	for range rng.IntN(14) {
@@ -210,6 +234,9 @@ func steadyHistory(rng *rand.Rand) []retention.Snapshot {
 		}
 		if rng.IntN(15) == 0 {
 			s.Held = "audit"
+		}
+		if rng.IntN(10) < hollow {
+			s.Hollow = "no files"
 		}
 		all = append(all, s)
 	}

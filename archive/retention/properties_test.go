@@ -85,6 +85,30 @@ func TestGoodIsKept(t *testing.T) {
 	})
 }
 
+// However many hollow snapshots an attacker adds, the same others are kept, and no hollow one
+// is removed that is not older than all of them: it may be the true state of that time.
+func TestHollowFillsNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rng := drawRandom(t)
+		p, all := randomPolicy(rng), randomHistory(rng)
+		counted := slices.DeleteFunc(slices.Clone(all), func(s retention.Snapshot) bool { return s.Hollow != "" && !s.Unreadable && s.Held == "" })
+		want := keptOf(apply(t, p, counted))
+		var got []retention.Snapshot
+		for _, v := range apply(t, p, all) {
+			hollow := v.Hollow != "" && !v.Unreadable && v.Held == ""
+			switch {
+			case hollow && v.Keep != (len(want) == 0 || v.Sequence > want[0].Sequence):
+				t.Fatalf("hollow snapshot %d is kept: %v; the others that are: %v", v.Sequence, v.Keep, want)
+			case !hollow && v.Keep:
+				got = append(got, v.Snapshot)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("kept %v, and without hollow ones %v", got, want)
+		}
+	})
+}
+
 func TestTwiceIsOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
@@ -123,7 +147,7 @@ func TestNewerBringsNoneBack(t *testing.T) {
 		}
 		slices.SortFunc(all, func(a, b retention.Snapshot) int { return int(a.Sequence - b.Sequence) })
 		older, newer := all[:len(all)-1], all[len(all)-1]
-		if i := lastReadable(older); i >= 0 && !newer.Unreadable && newer.Created.Before(older[i].Created) {
+		if i := lastCounted(older); i >= 0 && isCounted(newer) && newer.Created.Before(older[i].Created) {
 			p.Within = 0 // the exception that the package comment makes
 			if p.Validate() != nil {
 				return
@@ -138,9 +162,9 @@ func TestNewerBringsNoneBack(t *testing.T) {
 	})
 }
 
-func lastReadable(all []retention.Snapshot) int {
+func lastCounted(all []retention.Snapshot) int {
 	for i, s := range slices.Backward(all) {
-		if !s.Unreadable {
+		if isCounted(s) {
 			return i
 		}
 	}

@@ -52,10 +52,17 @@ type Snapshot struct {
 	Incomplete bool   // it has no tail, in an archive whose snapshots have tails
 	Unreadable bool   // its manifest cannot be read
 	Held       string // why no retention removes it; empty without a hold
+
+	// Hollow is why no rule counts it, such as "no files"; empty if rules count it. An
+	// unreadable snapshot is never hollow.
+	Hollow string
 }
 
 // Good reports whether nothing is wrong with a snapshot.
-func (s Snapshot) Good() bool { return !s.Damaged && !s.Incomplete && !s.Unreadable }
+func (s Snapshot) Good() bool { return !s.Damaged && !s.Incomplete && s.counts() }
+
+// counts reports whether the rules of a policy count a snapshot.
+func (s Snapshot) counts() bool { return !s.Unreadable && s.Hollow == "" }
 
 // Verdict is what becomes of a snapshot.
 type Verdict struct {
@@ -70,14 +77,15 @@ const (
 	NewestGood = "newest good"
 	Held       = "held"
 	Unreadable = "unreadable"
+	Hollow     = "hollow"
 )
 
 // Reason is a rule that keeps a snapshot.
 type Reason struct {
 	Rule string // "daily", as the policy's field in lower case, or one of the constants
 
-	// Detail is the slot for which it is kept ("2026-11-22"), of a held one why it is
-	// held, and empty for all other rules.
+	// Detail is the slot for which it is kept ("2026-11-22"), of a held or hollow one why
+	// it is that, and empty for all other rules.
 	Detail string
 }
 
@@ -86,7 +94,7 @@ func (r Reason) String() string {
 	switch {
 	case r.Detail == "":
 		return r.Rule
-	case r.Rule == Held:
+	case r.Rule == Held || r.Rule == Hollow:
 		return r.Rule + ": " + r.Detail
 	}
 	return r.Rule + " " + r.Detail
