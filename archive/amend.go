@@ -20,6 +20,9 @@ type amendment struct {
 	// as a copy leaves it out; zero: there is none.
 	never   int64
 	archive string // its id, where nothing that can be read tells it; may be empty
+
+	accepted []manifest.Guard // guards that an operator accepted for it
+	renew    bool             // it is written also where the record before says the same
 }
 
 // amending is how a record is made.
@@ -32,7 +35,8 @@ type amending struct {
 }
 
 // amend writes the next record of the ledger, planned from the one before: who loses the
-// race for its number plans again. What the record before says already needs no new one.
+// race for its number plans again. What the record before says already needs no new one,
+// unless the amendment demands one.
 // A plan without an amendment changes nothing. The record that it returns is, or was after
 // it was written, the greatest.
 func (a *Archive) amend(ctx context.Context, how amending, plan func(*standing) (*amendment, error)) (*manifest.Record, error) {
@@ -71,7 +75,7 @@ func (a *Archive) amendOnce(ctx context.Context, how amending, plan func(*standi
 
 // says reports whether the record that there is says all of it.
 func (s *standing) says(what *amendment) bool {
-	return s.record != nil && s.record.Newest == s.newestValid() && slices.Equal(s.record.Kept, what.kept) &&
+	return !what.renew && s.record != nil && s.record.Newest == s.newestValid() && slices.Equal(s.record.Kept, what.kept) &&
 		(what.never == 0 || s.record.Lacks(what.never))
 }
 
@@ -84,6 +88,7 @@ func (s *standing) next(what *amendment) (*manifest.Record, error) {
 	r := &manifest.Record{
 		Format: manifest.Format, Archive: s.archiveID(), Number: s.ledger.Number + 1,
 		Created: time.Now().UTC(), Why: what.why, Newest: newest, Kept: what.kept,
+		Accepted: what.accepted,
 	}
 	if s.record != nil {
 		r.Parent, r.Archive = new(s.ledger), s.record.Archive

@@ -34,6 +34,8 @@ var (
 	ErrForeign = errors.New("the source does not belong to this archive")
 	// ErrUnsteady: the source changed faster than it could be read.
 	ErrUnsteady = errors.New("the source does not hold still")
+	// ErrPruneLimit: a prune would remove more snapshots than its limit allows.
+	ErrPruneLimit = errors.New("the prune would remove more snapshots than its limit allows")
 	// ErrOccupied: a restore would mix with what the target holds.
 	ErrOccupied = errors.New("the target is occupied")
 	// ErrWeakStore: the store does not keep a promise that archives rely on.

@@ -21,6 +21,18 @@ type PruneOptions struct {
 	Forget []int64
 	// DryRun plans everything and changes nothing.
 	DryRun bool
+
+	// Limit bounds how many snapshots are removed of those that the last prune kept. Beyond
+	// it, Prune removes nothing and returns a Refusal, which wraps ErrPruneLimit. While no
+	// prune has written a record of the ledger, all snapshots count. A dry run puts the
+	// Refusal into its report instead. The zero value is no limit.
+	Limit retention.Limit
+	// FirstRecord makes Prune write a record of the ledger also when it removes nothing, if
+	// no prune has written one yet. Then the limit has something to go by.
+	FirstRecord bool
+
+	Acceptance // what an operator accepted of what a limited prune would remove
+
 	// Object is told each object that goes, or would go, and why; nil: nobody is. Calls
 	// come one at a time.
 	Object func(Pruned)
@@ -44,6 +56,8 @@ type PruneReport struct {
 	Failures []string            `json:"failures"` // why not: what the store said, the first few
 	Missing  int                 `json:"missing"`  // objects that kept snapshots name and that are not there: what may be theirs was left alone
 	Foreign  int                 `json:"foreign"`  // objects below data/, bundles/ and pages/ that are none of an archive's: left alone
+
+	Refused *Refusal `json:"-"` // of a dry run: what the limit would refuse; nil: nothing
 }
 
 // PruneCounts counts objects by kind.
@@ -67,10 +81,17 @@ func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.
 // archive/protocol checks that in full). The newest snapshot is always kept, and so is
 // what is held. The same call finishes what was broken off.
 //
+// Snapshots that are empty, or that lost more than half of what there was and hold nothing
+// new, fill no slot of the retention, unless an operator accepted that for a backup.
+//
+// A Confirmation of a Refusal has Prune do exactly what it refused: it plans without the
+// snapshots that came since, and keeps all of these. It is void once the ledger has another
+// record, such as that of a hold, or once the plan is another.
+//
 // If one kept manifest cannot be read, or says something that this program does not know,
 // no object is deleted: ErrDamaged, or an error that names the snapshot. What cannot be
 // deleted, because it is locked or nobody may, is in the report, and the rest goes on. Other
-// errors: ErrNoArchive, ErrNoSnapshot, ErrLostRace. The report is there also with an error,
+// errors: ErrNoArchive, ErrNoSnapshot, ErrLostRace, and a Refusal. The report is there also with an error,
 // as far as it goes.
 func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, error) {
 	p := &pruning{Archive: a.afresh(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}}}
@@ -103,7 +124,8 @@ type pruning struct {
 
 func (p *pruning) once(ctx context.Context) error {
 	var err error
-	p.record, err = p.amend(ctx, amending{all: true, dry: p.o.DryRun}, p.plan)
+	how := amending{all: true, dry: p.o.DryRun}
+	p.record, err = p.amend(ctx, how, func(s *standing) (*amendment, error) { return p.plan(ctx, s) })
 	if err != nil {
 		return err
 	}
@@ -119,30 +141,34 @@ func (p *pruning) once(ctx context.Context) error {
 	return p.clean(ctx)
 }
 
+// whyPrune begins the reason of each record that a prune wrote.
+const whyPrune = "prune"
+
 // plan decides which snapshots are kept.
-func (p *pruning) plan(s *standing) (*amendment, error) {
+func (p *pruning) plan(ctx context.Context, s *standing) (*amendment, error) {
 	if err := p.checkForget(s); err != nil {
 		return nil, err
 	}
-	verdicts, err := p.judgeAll(s)
+	d, err := p.decide(s)
 	if err != nil {
 		return nil, err
 	}
-	what := &amendment{why: "prune"}
-	var removed []int64
-	for i := range s.valid {
-		k := s.valid[i].kept
-		switch {
-		case slices.Contains(p.o.Forget, k.Sequence):
-			removed = append(removed, k.Sequence)
-			verdicts[i].Keep, verdicts[i].Why = false, nil
-		case verdicts[i].Keep || k.Sequence == s.newestValid():
-			what.kept = append(what.kept, k)
-		default:
-			removed = append(removed, k.Sequence)
+	what := &amendment{why: whyPrune}
+	if _, limited := p.o.Limit.Of(0); limited || p.o.FirstRecord {
+		last, err := p.lastPruned(ctx, s.head)
+		if err != nil {
+			return nil, err
+		}
+		what.renew = last == nil && p.o.FirstRecord
+		if limited {
+			p.report.Verdicts = d.verdicts
+			if d, what.accepted, err = p.checkLimit(s, d, last); err != nil {
+				return nil, err
+			}
 		}
 	}
-	p.report.Verdicts, p.planned = verdicts, removed
+	what.kept = d.kept
+	p.report.Verdicts, p.planned = d.verdicts, d.removed
 	p.report.Record = 0
 	if s.says(what) {
 		p.report.Record = s.record.Number
@@ -150,9 +176,54 @@ func (p *pruning) plan(s *standing) (*amendment, error) {
 	return what, nil
 }
 
-// judgeAll asks the retention about each snapshot.
-func (p *pruning) judgeAll(s *standing) ([]retention.Verdict, error) {
-	tails := slices.ContainsFunc(s.valid, func(m member) bool { return m.tail })
+// A decision is what a prune does with each snapshot.
+type decision struct {
+	judged   []retention.Snapshot // as the retention judges them, ascending
+	verdicts []retention.Verdict  // of the same ones
+	kept     []manifest.Kept
+	removed  []int64
+}
+
+func (p *pruning) decide(s *standing) (*decision, error) {
+	d := &decision{judged: s.judge()}
+	if err := p.apply(d); err != nil {
+		return nil, err
+	}
+	for i := range s.valid {
+		k, v := s.valid[i].kept, &d.verdicts[i]
+		switch {
+		case slices.Contains(p.o.Forget, k.Sequence):
+			d.removed = append(d.removed, k.Sequence)
+			v.Keep, v.Why = false, nil
+		case v.Keep || k.Sequence == s.newestValid():
+			d.kept = append(d.kept, k)
+		default:
+			d.removed = append(d.removed, k.Sequence)
+		}
+	}
+	return d, nil
+}
+
+// apply fills in the verdicts.
+func (p *pruning) apply(d *decision) (err error) {
+	if p.o.Retention != nil {
+		d.verdicts, err = p.o.Retention.Apply(d.judged)
+		return err
+	}
+	d.verdicts = make([]retention.Verdict, len(d.judged))
+	for i, one := range d.judged {
+		d.verdicts[i] = retention.Verdict{Snapshot: one, Keep: true}
+	}
+	return nil
+}
+
+// judge describes each snapshot as retention sees it.
+func (s *standing) judge() []retention.Snapshot {
+	hollow := s.hollow()
+	tails := false
+	for i := range s.valid {
+		tails = tails || s.valid[i].tail && hollow[i] == ""
+	}
 	all := make([]retention.Snapshot, len(s.valid))
 	for i := range s.valid {
 		m := &s.valid[i]
@@ -162,16 +233,10 @@ func (p *pruning) judgeAll(s *standing) ([]retention.Verdict, error) {
 			all[i].Created = listed.effective()
 			all[i].Damaged = m.m.Counts.Damaged > 0
 			all[i].Incomplete = tails && !m.tail
+			all[i].Hollow = hollow[i]
 		}
 	}
-	if p.o.Retention != nil {
-		return p.o.Retention.Apply(all)
-	}
-	verdicts := make([]retention.Verdict, len(all))
-	for i := range all {
-		verdicts[i] = retention.Verdict{Snapshot: all[i], Keep: true}
-	}
-	return verdicts, nil
+	return all
 }
 
 // checkForget refuses to drop by force what can be dropped, or must not be.

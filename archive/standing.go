@@ -43,6 +43,7 @@ type member struct {
 	m      *manifest.Summary // nil: it was not read, or cannot be read
 	told   *manifest.Summary // the same, also if something contradicts it
 	tail   bool              // the file that was being written is in it
+	news   bool              // it holds content that was stored for it
 	err    error             // why it cannot be read
 	known  bool              // the ledger tells its hash
 	lost   bool              // it cannot be read, and nothing tells what its hash should be
@@ -167,6 +168,7 @@ func (a *Archive) readMember(ctx context.Context, s *standing, m *member) error 
 		return nil
 	}
 	m.m, m.told = &decoded.Summary, &decoded.Summary
+	m.news = hasNews(decoded)
 	m.tail, m.err = a.hasTail(ctx, decoded)
 	var page *badObject
 	if m.err != nil && !errors.As(m.err, &page) {
