@@ -144,11 +144,11 @@ func (s *standing) asOf(plan string) *standing {
 
 // tooMany is what the limit found: how many would go, and by which rules others would stay.
 func tooMany(d *decision, lost []int64, last *manifest.Record, most int) error {
-	of := fmt.Sprintf("%d of %d snapshots, and no earlier prune recorded what it kept", len(lost), len(d.judged))
+	of := fmt.Sprintf("%d of the %d snapshots of an archive that was never pruned", len(lost), len(d.judged))
 	if last != nil {
 		of = fmt.Sprintf("%d of the %d snapshots that the last prune kept", len(lost), len(last.Kept))
 	}
-	return fmt.Errorf("%w: it would remove %s (from %d to %d), and more than %d only once that is confirmed; %d would stay (%s); nothing was removed",
+	return fmt.Errorf("%w: %s would go (%d to %d); without a confirmation at most %d may; %d would stay (%s); nothing was removed",
 		ErrPruneLimit, of, lost[0], lost[len(lost)-1], most, len(d.kept), staying(d.verdicts))
 }
 

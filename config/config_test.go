@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/archive/retention"
 )
 
 func TestParse(t *testing.T) {
@@ -42,7 +44,8 @@ archives:
     destination: "file:///$${backup}"
 `)
 	c.Archives[0].location, c.Archives[1].location = nil, nil // compared by name
-	retention := &Retention{96, 48, 14, 8, 12, 3, 48 * time.Hour, "@daily"}
+	limit := retention.DefaultLimit()
+	retention := &Retention{96, 48, 14, 8, 12, 3, 48 * time.Hour, "@daily", limit}
 	verify, notify := &Verify{"@daily", 0.025}, []string{"https://hc.example.org/backups"}
 	want := &Config{
 		StateDir: "/var/lib/strongroom",
@@ -64,6 +67,20 @@ archives:
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got\n%+v\nnot\n%+v", c, want)
+	}
+}
+
+// The limit of scheduled prunes is a quarter where nothing is written. A number is exact; a
+// percentage lets ten go in any case.
+func TestPruneLimit(t *testing.T) {
+	for text, want := range map[string]retention.Limit{
+		"": {Percent: 25, Least: 10}, ", prune_limit: 5%": {Percent: 5, Least: 10}, ", prune_limit: 40": {Least: 40},
+		", prune_limit: '40'": {Least: 40}, ", prune_limit: off": {}, ", prune_limit: '${N}%'": {Percent: 12, Least: 10},
+	} {
+		got := mustParse(t, minimal("", "retention: {last: 3"+text+"}")).Archives[0].Retention.PruneLimit
+		if got != want {
+			t.Errorf("%q: %+v", text, got)
+		}
 	}
 }
 

@@ -1,7 +1,11 @@
 package config
 
 import (
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
 
 	"github.com/strongroom-dev/strongroom/archive/retention"
 )
@@ -17,12 +21,17 @@ type Retention struct {
 	Within  time.Duration `yaml:"within"`  // before the newest snapshot
 
 	Schedule string `yaml:"schedule"` // of prunes, as ParseSchedule reads it, never @close; empty: only by hand
+
+	// PruneLimit is how much of what the last prune kept a scheduled prune may remove without
+	// a confirmation: a percentage such as 25%, and ten snapshots at the least, a number of
+	// snapshots, or off. Zero: off.
+	PruneLimit retention.Limit `yaml:"prune_limit"`
 }
 
 // DefaultPrune is when the service prunes where a retention does not say it.
 const DefaultPrune = "@daily"
 
-// byHand as a schedule of prunes: the service does none.
+// byHand as a schedule of prunes: the service does none; as their limit: there is none.
 const byHand = "off"
 
 const maxKept = 1_000_000 // of each kind; more is a slip of the finger
@@ -45,7 +54,7 @@ func (s *section) retention(location *time.Location) *Retention {
 	if !ok {
 		return nil
 	}
-	out := &Retention{Schedule: DefaultPrune}
+	out := &Retention{Schedule: DefaultPrune, PruneLimit: r.pruneLimit()}
 	for key, n := range map[string]*int{
 		"last": &out.Last, "hourly": &out.Hourly, "daily": &out.Daily, "weekly": &out.Weekly, "monthly": &out.Monthly, "yearly": &out.Yearly,
 	} {
@@ -61,13 +70,47 @@ func (s *section) retention(location *time.Location) *Retention {
 		out.Schedule = r.pruneSchedule(text, location)
 	}
 	rules := len(r.entries)
-	if _, ok := r.entries["schedule"]; ok {
-		rules--
+	for _, key := range []string{"schedule", "prune_limit"} {
+		if _, ok := r.entries[key]; ok {
+			rules--
+		}
 	}
 	if rules == 0 {
 		r.errors.add(e.at, "retention has no rule, and by none all snapshots but the newest would go; give at least one of last, hourly, daily, weekly, monthly, yearly and within")
 	}
 	return out
+}
+
+// pruneLimit returns the limit that the section has, or the default.
+func (s *section) pruneLimit() retention.Limit {
+	limit := retention.DefaultLimit()
+	e, ok := s.entries["prune_limit"]
+	if !ok {
+		return limit
+	}
+	text := ""
+	switch n := e.value.(type) {
+	case *ast.IntegerNode:
+		text = n.Token.Value
+	default:
+		if text, ok = s.text("prune_limit"); !ok {
+			return limit
+		}
+	}
+	digits, isPercent := strings.CutSuffix(text, "%")
+	n, err := strconv.Atoi(digits)
+	isNumber := err == nil && digits == strconv.Itoa(n) && n > 0
+	switch {
+	case text == byHand:
+		return retention.Limit{}
+	case isNumber && isPercent && n <= 100:
+		limit.Percent = n
+		return limit
+	case isNumber && !isPercent && n <= maxKept:
+		return retention.Limit{Least: n}
+	}
+	s.errors.add(e.at, "prune_limit cannot be %s; write a percentage from 1%% to 100%%, a number of snapshots from 1 to %d, or off", quote(text), maxKept)
+	return limit
 }
 
 func (s *section) pruneSchedule(text string, location *time.Location) string {

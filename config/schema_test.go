@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/archive/retention"
 )
 
 // node is as much of JSON Schema as ours uses.
@@ -115,6 +117,9 @@ func agree(t *testing.T, root, n *node, typ reflect.Type, valid, required []stri
 		if f.Type == reflect.TypeFor[*Bandwidth]() {
 			want = "array"
 		}
+		if f.Type == reflect.TypeFor[retention.Limit]() {
+			want = "integer" // or a text
+		}
 		if got != want {
 			t.Errorf("%s is of type %s, not %s", key, got, want)
 		}
@@ -173,6 +178,17 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 	}
 	for _, expr := range archive["schedule"].Examples {
 		mustParse(t, minimal("", "schedule: '"+expr+"'"))
+	}
+	limit := archive["retention"].Properties["prune_limit"]
+	for _, text := range append(limit.Examples, "1%", "100%", "0%", "101%", "025%", "2.5%", "%", "10", "on", "-3%") {
+		file := minimal("", "retention: {last: 3, prune_limit: '"+text+"'}")
+		wellFormed := text == "10" || regexp.MustCompile(limit.AnyOf[0].Pattern).MatchString(text) // which only a variable can be
+		if _, err := parse(file); (err == nil) != wellFormed {
+			t.Errorf("prune_limit %q: Parse returns %v", text, err)
+		}
+	}
+	if n := limit.AnyOf[1]; *n.Minimum != 1 || *n.Maximum != maxKept || limit.Default != "25%" {
+		t.Errorf("prune_limit: %+v", limit)
 	}
 	for _, url := range archive["destination"].Examples {
 		mustParse(t, strings.Replace(minimal("", ""), "file:///backup", url, 1))

@@ -31,7 +31,7 @@ func acceptFlag(f *pflag.FlagSet, to *archive.Acceptance, g manifest.Guard, usag
 // acceptAdvice names what accepts a refusal; empty if err is none.
 func acceptAdvice(err error) string {
 	var r *archive.Refusal
-	if !errors.As(err, &r) {
+	if !errors.As(err, &r) || guardFlags[r.Guard] == "" {
 		return ""
 	}
 	return " (--" + guardFlags[r.Guard] + ")"

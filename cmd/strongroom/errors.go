@@ -54,7 +54,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case is(archive.ErrDamaged, archive.ErrGone, archive.ErrDrillFailed, errDamaged, errLogLeftOut):
 		return exitDamaged
-	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrNoCopy, archive.ErrLostRace, source.ErrMissing, source.ErrEmpty):
+	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrNoCopy, archive.ErrLostRace, archive.ErrPruneLimit, source.ErrMissing, source.ErrEmpty):
 		return exitConflict
 	case is(archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrNoFile, errLogMissing, errNotArchived):
 		return exitNotFound
@@ -85,6 +85,8 @@ func message(err error) string {
 		m += "; strongroom list shows which there are"
 	case errors.Is(err, archive.ErrNoFile):
 		m += "; strongroom show lists the files"
+	case errors.Is(err, archive.ErrPruneLimit):
+		m += "; look at it with --dry-run, and if it is right, prune without --limit"
 	case errors.Is(err, archive.ErrNoSpace):
 		m += "; make room, and run the same command again"
 	case errors.Is(err, archive.ErrUnsteady):

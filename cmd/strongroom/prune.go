@@ -22,6 +22,7 @@ type pruneFlags struct {
 	forget  []int64
 	dryRun  bool
 	objects bool
+	limited bool
 }
 
 func (a *app) pruneCommand() *cobra.Command {
@@ -34,7 +35,8 @@ snapshot needs. The rules are those of the configuration or, if any is given her
 those: each keeps one snapshot of each of the last so many hours, days, weeks, months or
 years that have any. The newest snapshot and held ones are always kept. Backups may run
 meanwhile, on any host. --dry-run shows each snapshot with the rule that keeps it, and what
-would go. Exit code 1 when something could not be deleted, such as locked objects.`,
+would go. Exit code 1 when something could not be deleted, such as locked objects. With
+--limit, for cron, a prune that would remove unusually many stops with exit code 5.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("which archive? strongroom prune ARCHIVE...")
@@ -54,6 +56,7 @@ would go. Exit code 1 when something could not be deleted, such as locked object
 	f.Int64SliceVar(&p.forget, "forget", nil, "give up snapshot `N`, whose manifest cannot be read")
 	f.Lookup("forget").DefValue = "" // none, and the help need not say so
 	f.BoolVar(&p.dryRun, "dry-run", false, "say what would go, and change nothing")
+	f.BoolVar(&p.limited, "limit", false, "stop where a prune of the service would: see prune_limit in the configuration")
 	f.BoolVar(&p.objects, "objects", false, "list each object that goes, and why")
 	return c
 }
@@ -63,6 +66,7 @@ type prunedArchive struct {
 	DryRun    bool             `json:"dry_run"`
 	Snapshots []prunedSnapshot `json:"snapshots"`
 	*archive.PruneReport
+	Refused string           `json:"refused,omitempty"`
 	Objects []archive.Pruned `json:"objects,omitempty"`
 	MS      int64            `json:"ms"`
 
@@ -73,6 +77,7 @@ type prunedSnapshot struct {
 	Sequence int64     `json:"sequence"`
 	Created  time.Time `json:"created,omitzero"`
 	Keep     bool      `json:"keep"`
+	Hollow   string    `json:"hollow,omitempty"`
 	Why      []string  `json:"why"`
 }
 
@@ -116,7 +121,7 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 	if err := noSnapshot("prune", where); err != nil {
 		return nil, err
 	}
-	policy, err := a.retention(c, where, &p)
+	policy, limit, err := a.retention(c, where, &p)
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +132,9 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 	defer from.close(&err)
 	out := &prunedArchive{Name: from.name, DryRun: p.dryRun, objects: p.objects}
 	o := archive.PruneOptions{Retention: policy, Forget: p.forget, DryRun: p.dryRun}
+	if p.limited || p.dryRun {
+		o.Limit, o.FirstRecord = limit, p.limited
+	}
 	if p.objects {
 		o.Object = func(one archive.Pruned) { out.Objects = append(out.Objects, one) }
 	}
@@ -139,9 +147,12 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 		return nil, about(from.name, "pruning "+from.name, err)
 	}
 	out.PruneReport, out.MS = r, time.Since(start).Milliseconds()
+	if r.Refused != nil {
+		out.Refused = r.Refused.Error()
+	}
 	for i := range r.Verdicts {
 		v := &r.Verdicts[i]
-		one := prunedSnapshot{v.Sequence, v.Created, v.Keep, []string{}}
+		one := prunedSnapshot{v.Sequence, v.Created, v.Keep, v.Hollow, []string{}}
 		for _, why := range v.Why {
 			one.Why = append(one.Why, why.String())
 		}
@@ -157,38 +168,41 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 }
 
 // retention is that of the command line or, without any there, that of the configuration.
-// Forgetting needs none.
-func (a *app) retention(c *cobra.Command, where string, p *pruneFlags) (*retention.Policy, error) {
+// Forgetting needs none. The limit is that of the configuration, or the default.
+func (a *app) retention(c *cobra.Command, where string, p *pruneFlags) (*retention.Policy, retention.Limit, error) {
 	given := false
 	for _, name := range []string{"last", "hourly", "daily", "weekly", "monthly", "yearly", "within"} {
 		given = given || c.Flags().Changed("keep-"+name)
 	}
-	policy := p.policy
+	policy, limit := p.policy, retention.DefaultLimit()
 	if !isURL(where) && !strings.Contains(where, "/") {
 		conf, err := a.config()
 		if err != nil {
-			return nil, err
+			return nil, limit, err
 		}
 		one, err := named(conf, where)
-		switch {
-		case err != nil:
-			return nil, err
-		case !given && one.Retention != nil:
-			policy = one.Retention.Policy(one.Location())
-			return &policy, nil
+		if err != nil {
+			return nil, limit, err
 		}
 		policy.Location = one.Location()
+		if one.Retention != nil {
+			limit = one.Retention.PruneLimit
+			if !given {
+				policy = one.Retention.Policy(one.Location())
+				return &policy, limit, nil
+			}
+		}
 	}
 	switch {
 	case !given && len(p.forget) > 0:
-		return nil, nil
+		return nil, limit, nil
 	case !given:
-		return nil, usage("%s has no retention in the configuration; say what to keep, such as --keep-last 96 --keep-daily 14", shortName(where))
+		return nil, limit, usage("%s has no retention in the configuration; say what to keep, such as --keep-last 96 --keep-daily 14", shortName(where))
 	}
 	if err := policy.Validate(); err != nil {
-		return nil, usageError{err}
+		return nil, limit, usageError{err}
 	}
-	return &policy, nil
+	return &policy, limit, nil
 }
 
 func (p *prunedArchive) print(w io.Writer) error {
@@ -227,8 +241,23 @@ func (p *prunedArchive) print(w io.Writer) error {
 	if p.Missing > 0 && err == nil {
 		_, err = fmt.Fprintf(w, "note: %s that kept snapshots name %s not there, and what could be theirs is left alone: see strongroom verify\n", plural(p.Missing, "object"), map[bool]string{true: "is", false: "are"}[p.Missing == 1])
 	}
+	if n := p.hollow(); n > 0 && err == nil {
+		_, err = fmt.Fprintf(w, "note: %s hollow: empty, or without most of what was there before and nothing new; no rule counts such a snapshot\n", plural(n, "snapshot")+map[bool]string{true: " is", false: " are"}[n == 1])
+	}
+	if p.Refused != "" && err == nil {
+		_, err = fmt.Fprintf(w, "note: on schedule, or with --limit, it would stop: %s\n", p.Refused)
+	}
 	if p.Foreign > 0 && err == nil {
 		_, err = fmt.Fprintf(w, "note: %s are none of the archive's, and are left alone\n", plural(p.Foreign, "object"))
 	}
 	return err
+}
+
+func (p *prunedArchive) hollow() (n int) {
+	for _, s := range p.Snapshots {
+		if s.Hollow != "" {
+			n++
+		}
+	}
+	return n
 }

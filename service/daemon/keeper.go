@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
@@ -27,6 +28,8 @@ type keeper struct {
 
 	opening sync.Mutex // held while the archive is opened
 	pages   *pages     // what was read for people to look at
+
+	ledgerBegun atomic.Bool // the ledger has a record that a prune wrote
 
 	mu     sync.Mutex
 	to     *Archive // once it was opened
@@ -181,6 +184,7 @@ func (k *keeper) backup(ctx context.Context) (service.Result, error) {
 	if res.Committed {
 		r.Snapshot = res.Snapshot.Sequence
 		k.pages.add(res.Snapshot)
+		k.beginLedger(ctx, to, r.Snapshot)
 	}
 	if res.Snapshot != nil {
 		k.found(res.Snapshot, slices.Concat(res.Damaged, res.LeftOut))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
@@ -21,11 +22,46 @@ func (k *keeper) pruneJob(one *config.Archive) service.Job {
 		Version:  fmt.Sprintf("%s %+v", k.version, r),
 		Jitter:   one.Jitter,
 		Run: func(ctx context.Context) (service.Result, error) {
-			policy := r.Policy(location)
-			return k.prune(ctx, archive.PruneOptions{Retention: &policy})
+			return k.prune(ctx, scheduledPrune(&r, location))
 		},
 		Retired: k.retired,
 	}
+}
+
+// scheduledPrune is a prune that no person looks at.
+func scheduledPrune(r *config.Retention, location *time.Location) archive.PruneOptions {
+	policy := r.Policy(location)
+	return archive.PruneOptions{Retention: &policy, Limit: r.PruneLimit, FirstRecord: true}
+}
+
+// youngest is how many snapshots an archive may have for its ledger to begin without a person:
+// a first prune by the default limit may remove so many.
+const youngest = 10
+
+// beginLedger has the ledger of a young archive begin, if the archive has a retention that the
+// service applies: the limit of the first prune goes by that record. A schedule of seconds
+// makes thousands of snapshots before that prune, which would look like a long history.
+func (k *keeper) beginLedger(ctx context.Context, to *Archive, snapshot int64) {
+	if snapshot > youngest || k.ledgerBegun.Load() || !k.prunes() {
+		return
+	}
+	if _, err := to.Prune(ctx, archive.PruneOptions{FirstRecord: true}); err != nil {
+		k.d.o.Log.Warn("the ledger has no first record yet, which the limit of scheduled prunes goes by", "archive", k.name, "error", err)
+		return
+	}
+	k.ledgerBegun.Store(true)
+}
+
+// prunes reports whether the configuration in force has the service prune the archive. The
+// keeper's own may be older: it outlives changes of the retention.
+func (k *keeper) prunes() bool {
+	c := k.d.Config()
+	for i := range c.Archives {
+		if one := &c.Archives[i]; one.Name == k.name {
+			return one.Retention != nil && one.Retention.Schedule != ""
+		}
+	}
+	return false
 }
 
 func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Result, error) {
