@@ -56,6 +56,26 @@ func parseNumber(key, prefix string) (int64, bool) {
 	return parseNine(rest[:3] + rest[4:7] + rest[8:11])
 }
 
+// NestedRoot returns the prefix of the archive that a key proves to lie within the one that it was
+// listed in: the key ends as archive.json, a manifest or a ledger record does, below a prefix of
+// its own. No key of an archive ends so itself: an object's last element begins with its hash,
+// whatever its log file is called.
+func NestedRoot(key string) (prefix string, ok bool) {
+	if prefix, ok = strings.CutSuffix(key, ArchiveKey); ok {
+		return prefix, strings.HasSuffix(prefix, "/")
+	}
+	for _, kind := range []string{ManifestsPrefix, LedgerPrefix} {
+		at := len(key) - len(kind) - len("000/000/000.json")
+		if at <= 0 || key[at-1] != '/' {
+			continue
+		}
+		if _, ok := parseNumber(key[at:], kind); ok {
+			return key[:at], true
+		}
+	}
+	return "", false
+}
+
 func parseNine(digits string) (int64, bool) {
 	if len(digits) != 9 {
 		return 0, false

@@ -97,6 +97,63 @@ func TestParseNumberKeys(t *testing.T) {
 	}
 }
 
+// What proves that another archive lies within this one. A log file may have any name, so its
+// objects must never be taken for such a proof: they could not be pruned any more.
+func TestNestedRoot(t *testing.T) {
+	object := "/" + Sum([]byte("x")).String() + "-000000001"
+	for key, want := range map[string]string{
+		"archive.json":                              "",
+		"manifests/000/000/001.json":                "",
+		"ledger/000/000/001.json":                   "",
+		"x/archive.json":                            "x/",
+		"data/node-2/archive.json":                  "data/node-2/",
+		"data/archive.json":                         "data/",
+		"data/node-2/manifests/000/000/001.json":    "data/node-2/",
+		"x/y/ledger/123/456/789.json":               "x/y/",
+		"manifests/manifests/000/000/001.json":      "manifests/",
+		"manifests/000/manifests/000/000/001.json":  "manifests/000/",
+		"ledger/000/000/ledger/000/000/001.json":    "ledger/000/000/",
+		"data/archive.json/archive.json":            "data/archive.json/",
+		"xarchive.json":                             "",
+		"data/my-archive.json":                      "",
+		"x/archive.json.bak":                        "",
+		"x/manifests/000/000/000.json":              "",
+		"x/manifests/000/000/1.json":                "",
+		"xmanifests/000/000/001.json":               "",
+		"/archive.json":                             "/",
+		"data/archive.json" + object:                "",
+		"data/manifests/000/000/001.json" + object:  "",
+		"data/x/ledger/000/000/001.json" + object:   "",
+		"data/x/manifests/000" + object + ".zst":    "",
+		"proofs/20260102T030405.678Z-verify-0.json": "",
+		"": "",
+	} {
+		got, ok := NestedRoot(key)
+		if ok != (want != "") || ok && got != want {
+			t.Errorf("%s: %q, %v, want %q", key, got, ok, want)
+		}
+	}
+}
+
+// No key that an archive has proves that another lies within it.
+func TestNestedRootOfOwnKeys(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		elements := rapid.SliceOfN(rapid.SampledFrom([]string{
+			"archive.json", "manifests", "ledger", "data", "000", "001.json", "x", "bundles", "000/000/001.json",
+		}), 1, 6).Draw(t, "name")
+		name, h := strings.Join(elements, "/"), Sum([]byte(rapid.String().Draw(t, "content")))
+		n := rapid.Int64Range(1, MaxSequence).Draw(t, "number")
+		for _, key := range []string{
+			DataKey(name, h, n, Plain, nil), DataKey(name, h, n, ZstdAge, []string{"age1x"}), BundleKey(h, n), PageKey(h, n),
+			ManifestKey(n), LedgerKey(n), ProofKey(time.Now(), ProofVerify), ArchiveKey,
+		} {
+			if root, ok := NestedRoot(key); ok {
+				t.Errorf("%s proves an archive at %s", key, root)
+			}
+		}
+	})
+}
+
 func TestParseObjectKeyRefuses(t *testing.T) {
 	hex := strings.Repeat("ab", 32)
 	for _, key := range []string{
