@@ -60,6 +60,20 @@ func (r *backupRun) findLeftovers(ctx context.Context, upload []source.File) err
 	return nil
 }
 
+// checkNested makes sure that nothing of these files would be stored within a nested archive.
+func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error {
+	if !r.head.hasData {
+		return nil
+	}
+	return r.Archive.checkNested(ctx, func(yield func(string) bool) {
+		for i := range upload {
+			if !yield(manifest.DataPrefix + manifest.EncodeName(upload[i].Name) + "/") {
+				return
+			}
+		}
+	})
+}
+
 // adopt looks at an object that a broken-off run may have stored, and reports whether
 // it is there and right, by the provider's checksum.
 func (r *backupRun) adopt(ctx context.Context, key string, sums Sums) (Stored, bool, error) {

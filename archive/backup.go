@@ -132,6 +132,15 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	}
 	res.Sent, res.SentBytes, res.Adopted = 0, 0, 0 // what an attempt did that lost its race is of no use
 	res.Warnings = h.warnings                      // also when the source is refused
+	if !h.exists() {
+		warning, err := a.checkApart(ctx)
+		if err != nil {
+			return err
+		}
+		if warning != "" {
+			res.Warnings = append(res.Warnings, warning)
+		}
+	}
 	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, reuse: h.mayKeep(), res: res}
 	if r.absent, err = a.absent(ctx, h); err != nil {
 		return err
@@ -174,6 +183,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		res.Warnings = append(res.Warnings, w)
 	}
 	if err := r.checkForeign(ctx, &plan, parent); err != nil {
+		return err
+	}
+	if err := r.checkNested(ctx, plan.Upload); err != nil {
 		return err
 	}
 	newestReadable := h.parent == nil || (h.base != nil && *h.parent == h.base.ref)

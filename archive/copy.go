@@ -202,6 +202,9 @@ func (c *copyRun) listNext(ctx context.Context, n int64) (int64, error) {
 		if n, ok := manifest.ParseManifestKey(o.Key); ok {
 			return n, nil
 		}
+		if o.Key > manifest.ManifestsPrefix+":" { // the digits end before; an archive may lie there
+			break
+		}
 	}
 	return 0, nil
 }

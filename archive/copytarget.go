@@ -88,6 +88,13 @@ func (c *copyRun) begin(ctx context.Context) error {
 		if err := c.to.witness.checkPlace(); err != nil {
 			return err
 		}
+		warning, err := c.to.checkApart(ctx)
+		if err != nil {
+			return fmt.Errorf("the target: %w", err)
+		}
+		if warning != "" {
+			c.report.Warnings = append(c.report.Warnings, "the target: "+warning)
+		}
 	}
 	if c.o.DryRun {
 		return nil
@@ -127,6 +134,15 @@ func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struc
 	locker, locks := c.to.store.(Locker)
 	if locks {
 		until, locks = locker.RenewLock()
+	}
+	if err := c.to.checkNested(ctx, func(yield func(string) bool) {
+		for i := range send {
+			if !yield(send[i].key) {
+				return
+			}
+		}
+	}); err != nil {
+		return fmt.Errorf("the target: %w", err)
 	}
 	if err := c.findLeft(ctx, send); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 )
 
 // numbered is an object whose key is a number: a manifest or a ledger record.
@@ -58,6 +59,13 @@ func (a *Archive) firstPage(ctx context.Context, prefix string) ([]Object, error
 	return found, nil
 }
 
+// isThousand reports whether a directory is one that numbers are in: its name has three digits.
+func isThousand(dir string) bool {
+	name := strings.TrimSuffix(dir, "/")
+	name = name[strings.LastIndexByte(name, '/')+1:]
+	return len(name) == 3 && strings.Trim(name, "0123456789") == ""
+}
+
 func (a *Archive) descend(ctx context.Context, prefix string, levels int, parse func(string) (int64, bool), yield func(numbered, error) bool) bool {
 	var found []Object
 	for o, err := range a.store.List(ctx, prefix, "/", "") {
@@ -69,6 +77,7 @@ func (a *Archive) descend(ctx context.Context, prefix string, levels int, parse 
 	}
 	for _, o := range slices.Backward(found) {
 		switch {
+		case o.IsDir && levels > 0 && !isThousand(o.Key): // another archive may lie here, with any number of objects
 		case o.IsDir && levels > 0:
 			if !a.descend(ctx, o.Key, levels-1, parse, yield) {
 				return false

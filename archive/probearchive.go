@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -32,9 +33,49 @@ func (a *Archive) look(ctx context.Context) (Finding, bool) {
 		if err := a.witness.checkPlace(); err != nil {
 			return failed("", "%v", err), true
 		}
-		return good("none is there yet; the first backup begins it"), true
-	case len(h.warnings) > 0:
-		return Finding{Result: Note, Detail: strings.Join(h.warnings, "; "), Advice: "strongroom verify tells more"}, true
+		return a.lookApart(ctx)
 	}
-	return good("a backup goes on from what is there"), true
+	return a.lookAround(ctx, h)
+}
+
+// lookApart looks whether a new archive may begin here.
+func (a *Archive) lookApart(ctx context.Context) (Finding, bool) {
+	warning, err := a.checkApart(ctx)
+	switch {
+	case errors.Is(err, ErrNested):
+		return failed("each archive takes a prefix that is neither the beginning of another's nor begins with it", "%v", err), true
+	case err != nil:
+		return wentWrong(err), true
+	case warning != "":
+		return Finding{Result: Note, Detail: "none is there yet; " + warning}, true
+	}
+	return good("none is there yet; the first backup begins it"), true
+}
+
+// lookAround looks whether an archive lies within another one, or around one.
+func (a *Archive) lookAround(ctx context.Context, h *head) (Finding, bool) {
+	const apart = "copy one of them to an address apart (strongroom copy), and remove it here; until then no prune deletes what lies below the inner one's prefix"
+	f := good("a backup goes on from what is there")
+	if len(h.warnings) > 0 {
+		f = Finding{Result: Note, Detail: strings.Join(h.warnings, "; "), Advice: "strongroom verify tells more"}
+	}
+	around, err := a.enclosing(ctx)
+	if err != nil {
+		return wentWrong(err), true
+	}
+	within, err := a.nestedNear(ctx)
+	if err != nil {
+		return wentWrong(err), true
+	}
+	var details []string
+	if around != "" {
+		details = append(details, "the archive lies within the one at "+around)
+	}
+	if len(within) > 0 {
+		details = append(details, fmt.Sprintf("another archive lies within this one, at the prefix %s", within[0].Prefix))
+	}
+	if len(details) == 0 {
+		return f, true
+	}
+	return Finding{Result: Note, Detail: strings.Join(append(details, h.warnings...), "; "), Advice: apart}, true
 }

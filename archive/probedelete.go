@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -92,6 +94,16 @@ func (p *prober) cleanUp(ctx context.Context) (left []string, err error) {
 	return left, errors.Join(err, listErr)
 }
 
+// isProbe reports whether a probe has made an object. An archive that lies below probe/ has no such keys.
+func isProbe(key string) bool {
+	_, name, _ := strings.Cut(strings.TrimPrefix(key, ProbePrefix), "/")
+	if number, many := strings.CutPrefix(name, "many/"); many {
+		_, err := strconv.ParseUint(number, 10, 16)
+		return err == nil
+	}
+	return slices.Contains([]string{"first", probeContent, "race", "wrong", "fresh", "large", probeLocked}, name)
+}
+
 // leftovers lists what this probe made and what older ones left, and apart from that what
 // was locked to try that.
 func (p *prober) leftovers(ctx context.Context) (keys, locked []string, err error) {
@@ -99,6 +111,7 @@ func (p *prober) leftovers(ctx context.Context) (keys, locked []string, err erro
 		switch own := strings.HasPrefix(o.Key, p.dir); {
 		case err != nil:
 			return nil, nil, err
+		case !own && !isProbe(o.Key): // another archive may lie here
 		case !own && (o.Modified.IsZero() || time.Since(o.Modified)+p.skew <= probeStale): // by the provider's clock
 		case ProbesLock(o.Key):
 			locked = append(locked, o.Key)

@@ -56,6 +56,8 @@ type PruneReport struct {
 	Failures []string            `json:"failures"` // why not: what the store said, the first few
 	Missing  int                 `json:"missing"`  // objects that kept snapshots name and that are not there: what may be theirs was left alone
 	Foreign  int                 `json:"foreign"`  // objects below data/, bundles/ and pages/ that are none of an archive's: left alone
+	Nested   []Nested            `json:"nested"`   // archives within this one, by prefix: all below their prefixes is left alone
+	Within   string              `json:"within"`   // the address of an archive within which this one lies; empty: none is known
 
 	Refused *Refusal `json:"-"` // of a dry run: what the limit would refuse; nil: nothing
 }
@@ -94,7 +96,8 @@ func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.
 // errors: ErrNoArchive, ErrNoSnapshot, ErrLostRace, and a Refusal. The report is there also with an error,
 // as far as it goes.
 func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, error) {
-	p := &pruning{Archive: a.afresh(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}}}
+	p := &pruning{Archive: a.afresh(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}, Nested: []Nested{}}, nested: nested{roots{}, map[string]int64{}}}
+	defer func() { p.report.Nested = p.nested.list() }()
 	for attempt := 1; ; attempt++ {
 		err := p.once(ctx)
 		switch {
@@ -120,6 +123,7 @@ type pruning struct {
 	record  *manifest.Record // which snapshots there are
 	named   *named           // what they name
 	spared  map[string]bool  // stems of what they name and is not there
+	nested  nested           // archives that lie within this one
 }
 
 func (p *pruning) once(ctx context.Context) error {

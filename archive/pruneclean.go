@@ -20,6 +20,9 @@ type sieve struct {
 // manifest whose objects are gone, then the records of the ledger that count no more. The
 // listings may be of any time: an older one has less that may go, never more.
 func (p *pruning) clean(ctx context.Context) error {
+	if err := p.lookAround(ctx); err != nil {
+		return err
+	}
 	withSome, err := p.survey(ctx)
 	if err != nil {
 		return err
@@ -73,34 +76,49 @@ func (p *pruning) recordGoes(o Object) (string, bool) {
 // deletes with one request.
 const deleteAtOnce = 1000
 
+// A doomed object is one that goes, unless a nested archive turns out to have it.
+type doomed struct {
+	Object
+	why string
+}
+
 // sift lists one kind of objects and deletes those that go.
 func (p *pruning) sift(ctx context.Context, s *sieve) error {
-	var batch []Object
+	listing := nesting{roots: p.nested.roots}
+	var batch []doomed
 	for o, err := range p.store.List(ctx, s.prefix, "", "") {
 		if err != nil {
 			return err
 		}
+		listing.see(o.Key, tally{objects: 1})
 		why, goes := s.goes(o)
-		if !goes {
+		if !goes || p.nested.roots.holds(o.Key) {
 			continue
 		}
-		if p.o.Object != nil {
-			p.o.Object(Pruned{o.Key, o.Size, why})
-		}
-		if batch = append(batch, o); len(batch) == deleteAtOnce {
+		if batch = append(batch, doomed{o, why}); len(batch) == deleteAtOnce {
 			if err := p.remove(ctx, s, batch); err != nil {
 				return err
 			}
 			batch = batch[:0]
 		}
 	}
-	return p.remove(ctx, s, batch)
+	if err := p.remove(ctx, s, batch); err != nil {
+		return err
+	}
+	p.nested.note(listing.end())
+	return nil
 }
 
 // remove deletes a batch, which is in the order of a listing, and counts.
-func (p *pruning) remove(ctx context.Context, s *sieve, batch []Object) error {
-	if len(batch) == 0 {
-		return nil
+func (p *pruning) remove(ctx context.Context, s *sieve, batch []doomed) error {
+	batch, err := p.own(ctx, batch)
+	if err != nil || len(batch) == 0 {
+		return err
+	}
+	if p.o.Object != nil {
+		for _, o := range batch {
+			p.o.Object(Pruned{o.Key, o.Size, o.why})
+		}
 	}
 	left := map[string]bool{}
 	if !p.o.DryRun {
@@ -144,7 +162,7 @@ func (p *pruning) fail(err error) {
 
 // stillThere looks which objects of a batch are there after their deletion has failed:
 // some went all the same.
-func (p *pruning) stillThere(ctx context.Context, prefix string, batch []Object) (map[string]bool, error) {
+func (p *pruning) stillThere(ctx context.Context, prefix string, batch []doomed) (map[string]bool, error) {
 	tried := make(map[string]bool, len(batch))
 	for _, o := range batch {
 		tried[o.Key] = true

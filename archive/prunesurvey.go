@@ -14,17 +14,21 @@ func (p *pruning) survey(ctx context.Context) (withSome []string, err error) {
 	p.spared, p.report.Foreign = nil, 0
 	all := []string{manifest.DataPrefix, manifest.BundlesPrefix, manifest.PagesPrefix}
 	for _, prefix := range all {
-		some := false
+		some, listing := false, nesting{roots: p.nested.roots}
 		for o, err := range p.store.List(ctx, prefix, "", "") {
 			if err != nil {
 				return nil, err
 			}
+			t := tally{objects: 1}
 			if _, ok := manifest.ParseObjectKey(o.Key); !ok {
-				p.report.Foreign++
+				t.other++
 			}
+			listing.see(o.Key, t)
 			_, goes := p.objectGoes(o) // which also notes that it was seen
-			some = some || goes
+			some = some || goes && !p.nested.roots.holds(o.Key)
 		}
+		p.nested.note(listing.end())
+		p.report.Foreign += int(listing.rest.other)
 		if some {
 			withSome = append(withSome, prefix)
 		}

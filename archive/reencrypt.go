@@ -57,7 +57,13 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 		return 0, fmt.Errorf("the source: %w", err)
 	}
 	newest, err := to.Snapshot(ctx, Selector{})
-	if errors.Is(err, ErrNoArchive) || errors.Is(err, ErrNoSnapshot) {
+	if errors.Is(err, ErrNoArchive) {
+		if _, err := to.checkApart(ctx); err != nil { // also of a dry run
+			return 0, fmt.Errorf("the target: %w", err)
+		}
+		return 0, nil
+	}
+	if errors.Is(err, ErrNoSnapshot) {
 		return 0, nil
 	}
 	if err != nil {

@@ -22,6 +22,12 @@ func (r *repairing) remove(ctx context.Context, key string, content io.ReaderAt,
 	case err != nil:
 		return err
 	}
+	switch nested, err := FindNested(ctx, r.store, key); {
+	case err != nil:
+		return err
+	case nested != "":
+		return fmt.Errorf("the object may be that of the archive at %s, within this one, and is not deleted: %w", nested, ErrNested)
+	}
 	if n, isManifest := manifest.ParseManifestKey(key); isManifest {
 		if err := r.keepManifest(ctx, n, content, is); err != nil {
 			return err

@@ -52,6 +52,20 @@ type Sweeper interface {
 	Sweep(ctx context.Context) (int, error)
 }
 
+// Surrounded is what a Store has besides when there may be other archives around its place.
+type Surrounded interface {
+	// Surroundings returns the places within which this one lies, the nearest first. It sends no
+	// request. Errors of their stores wrap fs.ErrPermission where the credentials end at the
+	// archive's own prefix.
+	Surroundings() []Place
+}
+
+// A Place is where an archive could lie.
+type Place struct {
+	Address string // its URL without settings
+	Store   Store  // is only read
+}
+
 // Trial is what a Store has besides when its own care would hide from Probe what the
 // service itself does about what should not be.
 type Trial interface {

@@ -58,6 +58,7 @@ type VerifyReport struct {
 	Compared     int       `json:"compared"`             // objects of which the provider was asked for the checksum, and had one to compare
 	Uncompared   int       `json:"uncompared"`           // of which it has none, or none is known: bundles, and stores that keep no checksums
 	Unreferenced int       `json:"unreferenced"`         // objects that no snapshot names: left by broken-off runs
+	Nested       []Nested  `json:"nested"`               // archives within this one, where its objects lie; theirs are counted nowhere else
 	Coverage     Coverage  `json:"coverage"`             // with Sample, ReadData or Proof, and without Snapshots
 	Repaired     []Problem `json:"repaired"`             // what was wrong, and was put right
 	Unproven     string    `json:"unproven,omitempty"`   // why the proof could not be stored
@@ -76,7 +77,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string]bool) (*VerifyReport, error) {
 	fresh := a.afresh()
 	fresh.unopened = &atomic.Int64{}
-	v := &verification{Archive: fresh, o: &o, mended: mended, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
+	v := &verification{Archive: fresh, o: &o, mended: mended, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
 	start := time.Now()
 	if o.Repair != nil {
 		if err := v.repairLedger(ctx); err != nil {

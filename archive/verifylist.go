@@ -11,29 +11,18 @@ import (
 
 // listObjects compares what is needed with what a listing shows.
 func (v *verification) listObjects(ctx context.Context) error {
+	found := roots{}
 	for _, prefix := range []string{manifest.BundlesPrefix, manifest.DataPrefix, manifest.PagesPrefix} {
+		listing := nesting{roots: found}
 		for o, err := range v.store.List(ctx, prefix, "", "") {
 			if err != nil {
 				return err
 			}
-			n := v.needs[o.Key]
-			if n == nil {
-				if len(v.o.Snapshots) == 0 { // else it may be another snapshot's
-					v.report.Unreferenced++
-				}
-				if k, ok := manifest.ParseObjectKey(o.Key); ok {
-					v.greatest = max(v.greatest, k.Sequence)
-				}
-				continue
-			}
-			n.found = true
-			if o.Size < n.size || (o.Size != n.size && !n.atLeast) {
-				v.problem(Problem{Object: o.Key, What: "size", Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
-			}
-			if o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C && !n.bad {
-				v.wrongChecksum(o.Key, *o.CRC32C, n)
-			}
+			listing.see(o.Key, v.listed(&o))
 		}
+		v.report.Nested = append(v.report.Nested, listing.end()...)
+		v.report.Unreferenced += int(listing.rest.other)
+		v.greatest = max(v.greatest, listing.rest.greatest)
 	}
 	for key, n := range v.needs {
 		v.report.Objects++
@@ -43,6 +32,30 @@ func (v *verification) listObjects(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// listed compares an object of a listing with what is needed, and returns what it counts for, unless a
+// nested archive has it.
+func (v *verification) listed(o *Object) tally {
+	t := tally{objects: 1}
+	n := v.needs[o.Key]
+	if n == nil {
+		if len(v.o.Snapshots) == 0 { // else it may be another snapshot's
+			t.other++
+		}
+		if k, ok := manifest.ParseObjectKey(o.Key); ok {
+			t.greatest = k.Sequence
+		}
+		return t
+	}
+	n.found = true
+	if o.Size < n.size || (o.Size != n.size && !n.atLeast) {
+		v.problem(Problem{Object: o.Key, What: "size", Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
+	}
+	if o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C && !n.bad {
+		v.wrongChecksum(o.Key, *o.CRC32C, n)
+	}
+	return t
 }
 
 func (v *verification) wrongChecksum(key string, got manifest.CRC32C, n *need) {

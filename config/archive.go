@@ -117,7 +117,7 @@ const maxDestinations = 8
 
 // group makes an archive of each destination: the first has the name, the others the name
 // with a number.
-func (s *section) group(a *Archive, names, destinations map[string]position) []Archive {
+func (s *section) group(a *Archive, names map[string]position) []Archive {
 	e := s.entries["destinations"]
 	urls := s.texts("destinations")
 	if len(urls) < 1 || len(urls) > maxDestinations {
@@ -125,7 +125,7 @@ func (s *section) group(a *Archive, names, destinations map[string]position) []A
 		return nil
 	}
 	var all []Archive
-	for i, u := range urls {
+	for i := range urls {
 		one := *a
 		text := section{decoder: s.decoder, entries: map[string]entry{"destination": {key: e.key, at: e.at, value: e.value.(*ast.SequenceNode).Values[i]}}}
 		one.Destination, one.Group = text.destination(), a.Name
@@ -134,7 +134,7 @@ func (s *section) group(a *Archive, names, destinations map[string]position) []A
 			text.entries["name"] = text.entries["destination"]
 			text.unique(names, "name", one.Name)
 		}
-		text.unique(destinations, "destination", withoutSlash(u))
+		text.apart(one.Destination)
 		all = append(all, one)
 	}
 	return all

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -60,7 +61,8 @@ type Config struct {
 	// HTTP is how the service is reached; nil: it is not.
 	HTTP *HTTP `yaml:"http"`
 
-	// Archives has at least one element; their names differ, and their destinations.
+	// Archives has at least one element; their names differ, and no destination is at the
+	// place of another, or within it.
 	Archives []Archive `yaml:"archives"`
 }
 
@@ -122,7 +124,7 @@ func Load(path string) (*Config, error) {
 			cause:    err,
 		}
 	}
-	c, err := Parse(path, data, os.LookupEnv)
+	c, err := parseFile(path, data, os.LookupEnv, RealPath)
 	if err != nil {
 		return nil, err
 	}
@@ -168,9 +170,14 @@ func (c *Config) setNode() error {
 
 // Parse checks a configuration that is in memory already. The name is that of its file,
 // for errors; getenv looks a variable up, as os.LookupEnv does. The result depends on
-// nothing else (and the time zone database). Errors are of type *Error.
+// nothing else (and the time zone database). Load besides compares destinations in directories
+// by where symbolic links lead. Errors are of type *Error.
 func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
-	d := &decoder{errors: newReport(name, data), getenv: getenv}
+	return parseFile(name, data, getenv, filepath.Clean)
+}
+
+func parseFile(name string, data []byte, getenv func(string) (string, bool), resolve func(string) string) (*Config, error) {
+	d := &decoder{errors: newReport(name, data), getenv: getenv, resolve: resolve}
 	c := d.decode(data)
 	if err := d.errors.err(); err != nil {
 		return nil, err

@@ -17,8 +17,10 @@ import (
 
 // decoder makes a Config of a file. It goes on after a problem, to find the others.
 type decoder struct {
-	errors *report
-	getenv func(string) (string, bool)
+	errors  *report
+	getenv  func(string) (string, bool)
+	resolve func(string) string // follows the symbolic links in a path
+	placed  []placed            // the destinations so far
 }
 
 // decode returns what could be made of the file; it is good if nothing was reported.
@@ -60,7 +62,7 @@ func (d *decoder) archives(top *section, shared *Archive) []Archive {
 		d.errors.add(e.at, "archives is empty; there must be at least one archive")
 	}
 	var all []Archive
-	names, destinations := map[string]position{}, map[string]position{}
+	names := map[string]position{}
 	for _, n := range list.Values {
 		s, ok := d.section(n, "in an archive", append(keys[Archive](), "destinations"))
 		if !ok {
@@ -70,24 +72,13 @@ func (d *decoder) archives(top *section, shared *Archive) []Archive {
 		s.archive(&a)
 		s.unique(names, "name", a.Name)
 		if _, several := s.entries["destinations"]; several {
-			all = append(all, s.group(&a, names, destinations)...)
+			all = append(all, s.group(&a, names)...)
 			continue
 		}
-		s.unique(destinations, "destination", withoutSlash(a.Destination))
+		s.apart(a.Destination)
 		all = append(all, a)
 	}
 	return all
-}
-
-// withoutSlash is a destination without the slashes at the end of its path, which do not make it
-// another one.
-func withoutSlash(destination string) string {
-	path, query, ok := strings.Cut(destination, "?")
-	path = strings.TrimRight(path, "/")
-	if ok {
-		path += "?" + query
-	}
-	return path
 }
 
 // sharedKeys are those of an archive that the section defaults may hold.

@@ -225,6 +225,12 @@ func (a *Archive) Encode() ([]byte, error) {
 	return encodeJSON(a)
 }
 
+// IsArchive reports whether the content of an archive.json is strongroom's, of this version or a later one.
+func IsArchive(data []byte) bool {
+	_, err := DecodeArchive(data)
+	return err == nil || errors.Is(err, ErrVersion) && !errors.As(err, new(foreignFormat))
+}
+
 // DecodeArchive reads archive.json.
 func DecodeArchive(data []byte) (*Archive, error) {
 	a := &Archive{}

@@ -36,9 +36,10 @@ const azureDomain = "blob.core.windows.net"
 type azureStore struct {
 	where
 
-	client  *container.Client
-	prefix  string // "" or what ends in "/"
-	timeout time.Duration
+	client    *container.Client
+	container string
+	prefix    string // "" or what ends in "/"
+	timeout   time.Duration
 
 	blocks    chan struct{} // a token for each block in flight, over all Puts
 	transport *http.Transport
@@ -52,7 +53,7 @@ func openAzure(a *address, o Options) (Bucket, error) {
 		return nil, fmt.Errorf("archive URL %s: %w", a.where, err)
 	}
 	s := &azureStore{
-		where: a.where, prefix: a.prefix, timeout: o.Timeout,
+		where: a.where, container: a.bucket, prefix: a.prefix, timeout: o.Timeout,
 		blocks: make(chan struct{}, o.Transfers), transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, counter: o.Counter,
 	}
 	tune(s.transport, &o)

@@ -106,6 +106,7 @@ func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	failure := ""
 	switch {
 	case r.Context().Err() != nil && err != nil:
+	case err == nil && goesBeyond(r.Context()) && (answer.StatusCode == http.StatusForbidden || answer.StatusCode == http.StatusUnauthorized):
 	case err != nil:
 		failure = classifyNetwork(err).word()
 	case answer.StatusCode == http.StatusServiceUnavailable:
@@ -128,6 +129,7 @@ type countedFile struct {
 type fileBucket interface {
 	Bucket
 	archive.Sweeper
+	archive.Surrounded
 }
 
 func (c *countedFile) count(ctx context.Context, kind string, err error) {

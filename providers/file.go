@@ -25,8 +25,7 @@ type fileStore struct {
 }
 
 func openFile(a *address, o Options) (Bucket, error) {
-	s := &fileStore{where: a.where, tree: &tree{root: filepath.Clean(a.dir)}}
-	s.portable = portable{bucket: blob.NewBucket(&fileDriver{s.tree}), fail: s.fail}
+	s := newFileStore(a.dir, a.where)
 	var b fileBucket = s
 	if o.Bandwidth != nil {
 		b = &slowed{s, o.Bandwidth}
@@ -35,6 +34,12 @@ func openFile(a *address, o Options) (Bucket, error) {
 		b = &countedFile{b, o.Counter}
 	}
 	return b, nil
+}
+
+func newFileStore(dir string, w where) *fileStore {
+	s := &fileStore{where: w, tree: &tree{root: filepath.Clean(dir)}}
+	s.portable = portable{bucket: blob.NewBucket(&fileDriver{s.tree}), fail: s.fail}
+	return s
 }
 
 func (s *fileStore) fail(op, key string, err error) error {

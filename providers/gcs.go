@@ -32,12 +32,13 @@ const gcsUserAgent = "strongroom"
 type gcsStore struct {
 	where
 
-	bucket    *storage.BucketHandle
-	transport *gcsTransport
-	prefix    string // "" or what ends in "/"
-	timeout   time.Duration
-	log       *slog.Logger
-	budget    *budget
+	bucket     *storage.BucketHandle
+	bucketName string
+	transport  *gcsTransport
+	prefix     string // "" or what ends in "/"
+	timeout    time.Duration
+	log        *slog.Logger
+	budget     *budget
 
 	uploads chan struct{} // a token for each large object in flight: each has a buffer
 	seen    atomic.Bool   // the bucket answered: it exists
@@ -73,7 +74,7 @@ func openGCS(ctx context.Context, a *address, o Options) (Bucket, error) {
 	}
 	client.SetRetry(storage.WithPolicy(storage.RetryNever)) // its own rules know no limit but the context
 	return &gcsStore{
-		where: a.where, bucket: client.Bucket(a.bucket), transport: transport, prefix: a.prefix, timeout: o.Timeout, log: o.Log,
+		where: a.where, bucket: client.Bucket(a.bucket), bucketName: a.bucket, transport: transport, prefix: a.prefix, timeout: o.Timeout, log: o.Log,
 		budget: o.budget, uploads: make(chan struct{}, o.Transfers),
 	}, nil
 }

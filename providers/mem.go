@@ -36,6 +36,7 @@ type memStore struct {
 	portable
 	where
 	*memory
+	name string
 }
 
 func openMemory(a *address) (Bucket, error) {
@@ -49,9 +50,13 @@ func openMemory(a *address) (Bucket, error) {
 		m = &memory{bucket: memblob.OpenBucket(nil), sums: map[string]archive.Sums{}}
 		memories.byName[a.bucket] = m
 	}
-	s := &memStore{where: a.where, memory: m}
-	s.portable = portable{bucket: m.bucket, prefix: a.prefix, fail: s.fail}
-	return s, nil
+	return newMemStore(m, a.bucket, a.prefix, a.where), nil
+}
+
+func newMemStore(m *memory, name, prefix string, w where) *memStore {
+	s := &memStore{where: w, memory: m, name: name}
+	s.portable = portable{bucket: m.bucket, prefix: prefix, fail: s.fail}
+	return s
 }
 
 func (s *memStore) fail(op, key string, err error) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -230,6 +232,13 @@ func (s *s3Store) Sweep(ctx context.Context) (int, error) {
 			if u.Initiated == nil || time.Since(*u.Initiated) < staleAge {
 				continue
 			}
+			own, err := s.owns(ctx, aws.ToString(u.Key))
+			if err != nil {
+				return n, s.fail("sweeping", "", err)
+			}
+			if !own {
+				continue
+			}
 			if err := s.end(ctx, aws.ToString(u.Key), aws.ToString(u.UploadId)); err != nil {
 				return n, s.fail("sweeping", "", err)
 			}
@@ -237,4 +246,18 @@ func (s *s3Store) Sweep(ctx context.Context) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// owns reports whether an upload to this key, which is that in the bucket, can be of no one but the archive:
+// other programs, and archives that lie within this one, have uploads of their own.
+func (s *s3Store) owns(ctx context.Context, fullKey string) (bool, error) {
+	key := strings.TrimPrefix(fullKey, s.prefix)
+	if !archive.IsArchiveKey(key) {
+		return false, nil
+	}
+	nested, err := archive.FindNested(ctx, s, key)
+	if errors.Is(err, fs.ErrPermission) {
+		return false, nil
+	}
+	return nested == "" && err == nil, err
 }

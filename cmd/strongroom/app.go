@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	neturl "net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -191,26 +190,11 @@ func apart(dir, url, what string) error {
 		return nil // what is wrong with it, opening it tells
 	}
 	there := u.Path
-	a, b := real(dir)+"/", real(there)+"/"
+	a, b := config.RealPath(dir)+"/", config.RealPath(there)+"/"
 	if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
 		return usage("%s %s and the archive %s lie one within the other; keep them apart", what, dir, there)
 	}
 	return nil
-}
-
-// real is a path without symbolic links, as far as it exists.
-func real(path string) string {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return path
-	}
-	if there, err := filepath.EvalSymlinks(path); err == nil {
-		return there
-	}
-	if dir := filepath.Dir(path); dir != path {
-		return filepath.Join(real(dir), filepath.Base(path))
-	}
-	return path
 }
 
 // createOnly writes a file that must not be there yet.

@@ -33,6 +33,19 @@ func (u usageError) Unwrap() error { return u.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// conflicts are the errors of exitConflict.
+var conflicts = []error{
+	archive.ErrEmptySource,
+	archive.ErrRolledBack,
+	archive.ErrForeign,
+	archive.ErrNoCopy,
+	archive.ErrNested,
+	archive.ErrLostRace,
+	archive.ErrPruneLimit,
+	source.ErrMissing,
+	source.ErrEmpty,
+}
+
 // exitCode sorts an error into what a script can act on. Of several archives each may
 // have failed in its own way: then what is wrong with stored data (3) goes before a source
 // that was refused (5), what is not there (4), a mistake in the call (2) and the rest (1).
@@ -54,7 +67,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case is(archive.ErrDamaged, archive.ErrGone, archive.ErrDrillFailed, errDamaged, errLogLeftOut):
 		return exitDamaged
-	case is(archive.ErrEmptySource, archive.ErrRolledBack, archive.ErrForeign, archive.ErrNoCopy, archive.ErrLostRace, archive.ErrPruneLimit, source.ErrMissing, source.ErrEmpty):
+	case is(conflicts...):
 		return exitConflict
 	case is(archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrNoFile, errLogMissing, errNotArchived):
 		return exitNotFound

@@ -158,6 +158,9 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 		}
 		out.Snapshots = append(out.Snapshots, one)
 	}
+	for _, w := range nestedWarnings(r) {
+		a.log.Warn(w, "archive", from.name)
+	}
 	if n := r.Failed.All(); n > 0 {
 		for _, line := range r.Failures {
 			a.log.Error("not deleted", "archive", from.name, "error", line)
@@ -165,6 +168,25 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 		return out, fmt.Errorf("%s: %s (%s) could not be deleted; once nothing locks or forbids it, the same command does", from.name, plural(n, "object"), size(r.Failed.Bytes))
 	}
 	return out, nil
+}
+
+// maxNestedShown is how many archives within another one a warning names.
+const maxNestedShown = 10
+
+// nestedWarnings name the archives that lie one within the other: nothing but the operator can end that.
+func nestedWarnings(r *archive.PruneReport) []string {
+	var all []string
+	for i, n := range r.Nested {
+		if i == maxNestedShown {
+			all = append(all, fmt.Sprintf("%d more archives lie within this one", len(r.Nested)-i))
+			break
+		}
+		all = append(all, fmt.Sprintf("another archive lies within this one, at the prefix %s; what is below that is left alone: copy one of the two to an address apart, and remove it here", n.Prefix))
+	}
+	if r.Within != "" {
+		all = append(all, fmt.Sprintf("this archive lies within the one at %s: copy one of the two to an address apart, and remove it here", r.Within))
+	}
+	return all
 }
 
 // retention is that of the command line or, without any there, that of the configuration.
@@ -249,6 +271,12 @@ func (p *prunedArchive) print(w io.Writer) error {
 	}
 	if p.Foreign > 0 && err == nil {
 		_, err = fmt.Fprintf(w, "note: %s are none of the archive's, and are left alone\n", plural(p.Foreign, "object"))
+	}
+	for i, n := range p.Nested {
+		if err != nil || i == maxNestedShown {
+			break
+		}
+		_, err = fmt.Fprintf(w, "note: %s below %s belong to another archive, and are left alone\n", plural(n.Objects, "object"), n.Prefix)
 	}
 	return err
 }

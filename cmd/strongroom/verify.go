@@ -197,6 +197,12 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	if v.Unopened > 0 {
 		fmt.Fprintf(w, "note: %s encrypted, and no identity was given (--identity): the stored bytes are right, their content was not looked at; it takes that of %s\n", plural(v.Unopened, "part"), strings.Join(v.Recipients[:min(len(v.Recipients), 20)], " or "))
 	}
+	for i, n := range v.Nested {
+		if i == maxNestedShown {
+			break
+		}
+		fmt.Fprintf(w, "note: another archive lies within this one, at the prefix %s, with %s: keep the two apart\n", n.Prefix, plural(n.Objects, "object"))
+	}
 	if v.Unreferenced > 0 {
 		why := "left by runs that were broken off or lost a race"
 		if slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return strings.HasPrefix(p.Object, "manifests/") }) {

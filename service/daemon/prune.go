@@ -79,6 +79,12 @@ func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Res
 	case r.Failed.All() > 0: // trying again soon would not help: the next prune does
 		k.d.o.Log.Error("some objects could not be deleted", "archive", k.name, "count", r.Failed.All(), "bytes", r.Failed.Bytes, "error", r.Failures[0])
 	}
+	for _, n := range r.Nested[:min(len(r.Nested), 10)] {
+		k.d.o.Log.Warn("another archive lies within this one; what is below its prefix is left alone: keep the two apart", "archive", k.name, "prefix", n.Prefix, "objects", n.Objects)
+	}
+	if r.Within != "" {
+		k.d.o.Log.Warn("this archive lies within another one: keep the two apart", "archive", k.name, "other", r.Within)
+	}
 	said := fmt.Sprintf("the archive was pruned: %d snapshots removed, %d objects deleted, %s", len(r.Removed), r.Deleted.All(), web.Size(r.Deleted.Bytes))
 	if n := r.Failed.All(); n > 0 {
 		said += fmt.Sprintf("; %d objects could not be deleted, such as %s", n, r.Failures[0])

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"cmp"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// A destinationPlace is where a destination's objects lie, however the rest of its URL is written.
+type destinationPlace struct {
+	service string // the scheme, the service and the bucket; of directories the scheme
+	path    string // of the archive there: empty, or ending in "/"
+}
+
+// holds reports whether another destination is at the same place, or within it.
+func (p destinationPlace) holds(other destinationPlace) bool {
+	return p.service == other.service && strings.HasPrefix(other.path, p.path)
+}
+
+// placeOf takes a destination apart that is a URL. Settings of the URL that do not change the place, such
+// as a storage class, a profile or the region, count for nothing; resolve follows symbolic links.
+func placeOf(destination string, getenv func(string) (string, bool), resolve func(string) string) destinationPlace {
+	u, err := url.Parse(destination)
+	if err != nil {
+		return destinationPlace{service: destination}
+	}
+	scheme := strings.ToLower(u.Scheme)
+	if scheme == "file" {
+		return destinationPlace{scheme, strings.TrimSuffix(resolve(filepath.Clean("/"+u.Path)), "/") + "/"}
+	}
+	given := u.Query()
+	setting := func(name string, variables ...string) string {
+		v := given.Get(name)
+		for _, name := range variables {
+			if env, ok := getenv(name); ok {
+				v = cmp.Or(v, env)
+			}
+		}
+		return v
+	}
+	var at string
+	switch scheme {
+	case "s3":
+		at = host(setting("endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+		if strings.HasSuffix(at, ".amazonaws.com:443") {
+			at = "" // a bucket's name is the same for all of its addresses
+		}
+	case "gs":
+		at = host(setting("endpoint", "STORAGE_EMULATOR_HOST"))
+	case "azblob":
+		at = strings.ToLower(setting("account", "AZURE_STORAGE_ACCOUNT")) + "@" + host(cmp.Or(setting("domain"), "blob.core.windows.net"))
+	}
+	path := strings.Trim(u.Path, "/")
+	if path != "" {
+		path += "/"
+	}
+	return destinationPlace{scheme + "://" + strings.ToLower(u.Host) + " " + at, path}
+}
+
+// host is host and port of an address.
+func host(address string) string {
+	if address == "" {
+		return ""
+	}
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[bool]string{true: "80", false: "443"}[u.Scheme == "http"]
+	}
+	return strings.ToLower(u.Hostname()) + ":" + port
+}
+
+// RealPath returns an absolute path without symbolic links, as far as it exists.
+func RealPath(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if there, err := filepath.EvalSymlinks(path); err == nil {
+		return there
+	}
+	if dir := filepath.Dir(path); dir != path {
+		return filepath.Join(RealPath(dir), filepath.Base(path))
+	}
+	return path
+}
+
+// A placed destination is one that stood earlier in the file.
+type placed struct {
+	destinationPlace
+	at position
+}
+
+// apart reports a destination that is at the place of an earlier one, or lies within it or around it.
+func (s *section) apart(destination string) {
+	if destination == "" {
+		return
+	}
+	is := placed{placeOf(destination, s.getenv, s.resolve), s.entries["destination"].at}
+	for _, before := range s.decoder.placed {
+		within, around := before.holds(is.destinationPlace), is.holds(before.destinationPlace)
+		switch {
+		case within && around:
+			s.errors.add(is.at, "two archives have the same destination, the first in line %d; each needs its own", before.at.line)
+		case within:
+			s.errors.add(is.at, "this destination lies within the one in line %d; no archive may lie within another: give each a prefix that does not begin with the other's",
+				before.at.line)
+		case around:
+			s.errors.add(is.at, "the destination in line %d lies within this one; no archive may lie within another: give each a prefix that does not begin with the other's",
+				before.at.line)
+		}
+		if within || around {
+			break
+		}
+	}
+	s.decoder.placed = append(s.decoder.placed, is)
+}

@@ -1,0 +1,147 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+)
+
+// A surrounding is a place around an archive, which the archive's credentials need not reach. It is read
+// and never written.
+type surrounding struct{ archive.Store }
+
+// beyondKey marks requests that a service may deny without anything being wrong.
+type beyondKey struct{}
+
+func beyond(ctx context.Context) context.Context { return context.WithValue(ctx, beyondKey{}, true) }
+
+// goesBeyond reports whether a request is about what lies around an archive.
+func goesBeyond(ctx context.Context) bool { return ctx.Value(beyondKey{}) != nil }
+
+// outOfReach is an error of a place around the archive. Some services answer as if the credentials were
+// wrong where these end at the archive's prefix.
+func outOfReach(err error) error {
+	var known *Error
+	if errors.As(err, &known) && known.Kind == BadCredentials {
+		return fmt.Errorf("%w (%w)", err, fs.ErrPermission)
+	}
+	return err
+}
+
+// Get implements archive.Store.
+func (s surrounding) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	r, err := s.Store.Get(beyond(ctx), key, offset, length)
+	return r, outOfReach(err)
+}
+
+// Stat implements archive.Store.
+func (s surrounding) Stat(ctx context.Context, key string) (archive.Object, error) {
+	o, err := s.Store.Stat(beyond(ctx), key)
+	return o, outOfReach(err)
+}
+
+// List implements archive.Store.
+func (s surrounding) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+	return func(yield func(archive.Object, error) bool) {
+		for o, err := range s.Store.List(beyond(ctx), prefix, delimiter, after) {
+			if !yield(o, outOfReach(err)) {
+				return
+			}
+		}
+	}
+}
+
+var errOutside = errors.New("it lies outside of the archive, and is not changed")
+
+// Put implements archive.Store.
+func (s surrounding) Put(context.Context, string, io.ReaderAt, archive.Sums) (archive.Stored, error) {
+	return archive.Stored{}, errOutside
+}
+
+// Delete implements archive.Store.
+func (s surrounding) Delete(context.Context, []string) error { return errOutside }
+
+// surroundings are the prefixes within which an archive's lies, each opened.
+func surroundings(scheme, bucket, prefix string, open func(prefix string, w where) archive.Store) []archive.Place {
+	var places []archive.Place
+	for prefix != "" {
+		prefix = strings.TrimSuffix(prefix, "/")
+		prefix = prefix[:strings.LastIndexByte(prefix, '/')+1]
+		u := url.URL{Scheme: scheme, Host: bucket, Path: strings.TrimSuffix("/"+prefix, "/")}
+		places = append(places, archive.Place{Address: u.String(), Store: surrounding{open(prefix, where(u.String()))}})
+	}
+	return places
+}
+
+var (
+	_ archive.Surrounded = (*memStore)(nil)
+	_ archive.Surrounded = (*fileStore)(nil)
+	_ archive.Surrounded = (*s3Store)(nil)
+	_ archive.Surrounded = (*gcsStore)(nil)
+	_ archive.Surrounded = (*azureStore)(nil)
+)
+
+// Surroundings implements archive.Surrounded.
+func (s *memStore) Surroundings() []archive.Place {
+	return surroundings("mem", s.name, s.prefix, func(prefix string, w where) archive.Store {
+		return newMemStore(s.memory, s.name, prefix, w)
+	})
+}
+
+// Surroundings implements archive.Surrounded with the directories above, where symbolic links lead.
+func (s *fileStore) Surroundings() []archive.Place {
+	var places []archive.Place
+	for dir := config.RealPath(s.root); dir != filepath.Dir(dir); {
+		dir = filepath.Dir(dir)
+		u := url.URL{Scheme: "file", Path: dir}
+		places = append(places, archive.Place{Address: u.String(), Store: surrounding{newFileStore(dir, where(u.String()))}})
+	}
+	return places
+}
+
+// Surroundings implements archive.Surrounded. What was found out of the bucket holds for all of it.
+func (s *s3Store) Surroundings() []archive.Place {
+	return surroundings("s3", s.bucketName, s.prefix, func(prefix string, w where) archive.Store {
+		around := &s3Store{
+			where: w, s3Settings: s.s3Settings, client: s.client, bucketName: s.bucketName, timeout: s.timeout, log: s.log,
+			parts: s.parts, unended: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)}, transfer: s.transfer,
+		}
+		around.seen.Store(s.seen.Load())
+		if known := s.oldest.known.Load(); known != nil {
+			around.oldest.known.Store(known)
+		}
+		around.portable = portable{bucket: s.portable.bucket, prefix: prefix, fail: around.fail, hooks: s3Hooks}
+		return around
+	})
+}
+
+// Surroundings implements archive.Surrounded.
+func (s *gcsStore) Surroundings() []archive.Place {
+	return surroundings("gs", s.bucketName, s.prefix, func(prefix string, w where) archive.Store {
+		around := &gcsStore{
+			where: w, bucket: s.bucket, bucketName: s.bucketName, transport: s.transport, prefix: prefix, timeout: s.timeout, log: s.log,
+			budget: s.budget, uploads: s.uploads,
+		}
+		around.seen.Store(s.seen.Load())
+		return around
+	})
+}
+
+// Surroundings implements archive.Surrounded.
+func (s *azureStore) Surroundings() []archive.Place {
+	return surroundings("azblob", s.container, s.prefix, func(prefix string, w where) archive.Store {
+		return &azureStore{
+			where: w, client: s.client, container: s.container, prefix: prefix, timeout: s.timeout,
+			blocks: s.blocks, transport: s.transport, counter: s.counter,
+		}
+	})
+}
