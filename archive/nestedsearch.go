@@ -15,7 +15,8 @@ import (
 // The bounds of a search for nested archives, outside of what an operation lists anyway.
 const (
 	maxSearchedObjects = 100_000 // in the order of their keys
-	maxSearchedDirs    = 1000    // if there are more objects: directories, the ones nearest to the top first
+	maxSearchedDirs    = 1000    // if there are more objects: directories, by searchDirs
+	maxWaitingDirs     = 100_000 // of those, how many are remembered to be searched
 	maxSearchedEntries = 10_000  // of one of these directories
 )
 
@@ -149,39 +150,68 @@ func (a *Archive) listNested(ctx context.Context, dirs []string, first bool) (fo
 	return found, complete, nil
 }
 
-// searchDirs looks for one nested archive, directory by directory: one that is near the top is found
-// although there are millions of objects before it.
+// searchDirs looks for one nested archive directory by directory. One that lies near the top, or beside few
+// others, is found although there are millions of objects before it: of thousands of directories side by side,
+// the search goes into a few, and elsewhere, before it goes into the rest.
 func (a *Archive) searchDirs(ctx context.Context, dirs []string) ([]Nested, error) {
-	queue := slices.Clone(dirs)
-	for i := 0; i < len(queue); i++ {
-		left := maxSearchedEntries
-		for o, err := range a.store.List(ctx, queue[i], "/", "") {
-			if errors.Is(err, fs.ErrPermission) && ctx.Err() == nil {
-				break
-			}
-			if err != nil {
-				return nil, fmt.Errorf("looking for archives below this one: %w", err)
-			}
-			if left--; left == 0 {
-				break
-			}
-			if o.IsDir && len(queue) < maxSearchedDirs {
-				queue = append(queue, o.Key)
-			}
-			root, proves := manifest.NestedRoot(o.Key)
-			if o.IsDir || !proves {
-				continue
-			}
-			is, err := hasArchive(ctx, a.store, root)
-			if err != nil && !errors.Is(err, fs.ErrPermission) {
-				return nil, err
-			}
-			if is || err != nil {
-				return []Nested{{Prefix: root}}, nil
-			}
+	// The cost of a directory is one for each level, and for each directory that comes before it there.
+	var costs [maxSearchedDirs][]string
+	waiting := 0
+	add := func(dir string, cost int) {
+		if cost < maxSearchedDirs && waiting < maxWaitingDirs {
+			costs[cost], waiting = append(costs[cost], dir), waiting+1
 		}
 	}
+	for i, dir := range dirs {
+		add(dir, i)
+	}
+	visits := 0
+	for cost := 0; cost < len(costs) && visits < maxSearchedDirs; cost++ {
+		for i := 0; i < len(costs[cost]) && visits < maxSearchedDirs; i++ {
+			visits++
+			waiting--
+			found, inner, err := a.searchDir(ctx, costs[cost][i])
+			if err != nil || found != nil {
+				return found, err
+			}
+			for k, dir := range inner {
+				add(dir, cost+1+k)
+			}
+		}
+		costs[cost] = nil
+	}
 	return nil, nil
+}
+
+// searchDir looks for a nested archive among the objects of a directory, and returns the directories in it.
+func (a *Archive) searchDir(ctx context.Context, dir string) (found []Nested, inner []string, err error) {
+	left := maxSearchedEntries
+	for o, err := range a.store.List(ctx, dir, "/", "") {
+		if errors.Is(err, fs.ErrPermission) && ctx.Err() == nil {
+			break // what can be read of the others is searched
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("looking for archives below this one: %w", err)
+		}
+		if left--; left == 0 {
+			break
+		}
+		if o.IsDir && len(inner) < maxSearchedDirs {
+			inner = append(inner, o.Key)
+		}
+		root, proves := manifest.NestedRoot(o.Key)
+		if o.IsDir || !proves {
+			continue
+		}
+		is, err := hasArchive(ctx, a.store, root)
+		if err != nil && !errors.Is(err, fs.ErrPermission) {
+			return nil, nil, err
+		}
+		if is || err != nil { // else it is another program's archive.json
+			return []Nested{{Prefix: root}}, nil, nil
+		}
+	}
+	return nil, inner, nil
 }
 
 // hasArchive reports whether an archive begins at a prefix: there is an archive.json of strongroom, a
