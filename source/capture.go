@@ -82,6 +82,7 @@ func (c *capturing) finish(l *listing) *Capture {
 	made := &Capture{
 		Files:   make([]File, len(l.entries)),
 		Ignored: l.ignored,
+		Dirs:    l.dirs,
 		At:      l.ended.UTC(),
 		holding: &holding{held: make([]held, len(l.entries)), sharers: 1, reopen: c.Directory.reopen},
 	}

@@ -35,6 +35,10 @@ type Capture struct {
 	Ignored []Ignored // files of the layout that are not part of it, by name
 	At      time.Time // UTC; the instant at which the set was there
 
+	// Dirs identifies the source, under the empty name, and in the layout je its dataNNN
+	// directories, with log files or without. It is nil where nothing is known of them.
+	Dirs map[string]DirID
+
 	*holding
 	closed bool
 	done   []bool                      // beside Files: whose pin this capture needs no more; nil: none
@@ -72,7 +76,13 @@ func NewCapture(files []File, at time.Time, open func(File) (Content, error)) *C
 // or none was closed yet. Any other is opened by its name: the error wraps ErrVanished
 // if it is gone, and ErrChanged if it is another one or was written to. So does Open for
 // wanted files beyond the descriptor budget (half of RLIMIT_NOFILE).
-func (c *Capture) Open(name string) (Content, error) {
+func (c *Capture) Open(name string) (Content, error) { return c.open(name, c.letGo) }
+
+// Peek is Open for a look at a file that will be opened again: closing what it returns does
+// not give up a file that was wanted.
+func (c *Capture) Peek(name string) (Content, error) { return c.open(name, c.putBack) }
+
+func (c *Capture) open(name string, release func(i int) error) (Content, error) {
 	i, ok := slices.BinarySearchFunc(c.Files, name, func(f File, name string) int { return strings.Compare(f.Name, name) })
 	if !ok {
 		return nil, fmt.Errorf("%s is not in the capture: %w", name, os.ErrNotExist)
@@ -82,7 +92,7 @@ func (c *Capture) Open(name string) (Content, error) {
 		return nil, err
 	}
 	if file != nil {
-		return &content{File: c.Files[i], f: file, was: &c.held[i].was, release: func() error { return c.letGo(i) }}, nil
+		return &content{File: c.Files[i], f: file, was: &c.held[i].was, release: func() error { return release(i) }}, nil
 	}
 	if c.made != nil {
 		return c.made(c.Files[i])
@@ -114,6 +124,14 @@ func (c *Capture) letGo(i int) error {
 	defer c.mu.Unlock()
 	c.held[i].out--
 	c.giveUp(i)
+	return c.drop(i)
+}
+
+// putBack takes back one user of a pinned descriptor, which stays open.
+func (c *Capture) putBack(i int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held[i].out--
 	return c.drop(i)
 }
 

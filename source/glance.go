@@ -26,6 +26,9 @@ func (d *Directory) Glance(c *Capture) *Glance {
 	g, taken := &Glance{seen: map[string]identity{}}, d.hooks.now()
 	look := func(name string) { g.seen[d.at(name)] = identity{} }
 	look("")
+	for dir := range c.Dirs {
+		look(dir) // one without files may be a mount point
+	}
 	for i := range c.Files {
 		f := &c.Files[i]
 		if dir := path.Dir(f.Name); dir != "." {

@@ -274,7 +274,7 @@ func (c *Capture) Share(n int) []*Capture {
 	defer c.mu.Unlock()
 	all := []*Capture{c}
 	for range n - 1 {
-		all = append(all, &Capture{Files: slices.Clone(c.Files), Ignored: c.Ignored, At: c.At, holding: c.holding, made: c.made})
+		all = append(all, &Capture{Files: slices.Clone(c.Files), Ignored: c.Ignored, At: c.At, Dirs: c.Dirs, holding: c.holding, made: c.made})
 	}
 	c.sharers = n
 	for i := range c.held {

@@ -158,6 +158,17 @@ func (l Layout) Position(name string) (group string, number uint64, ok bool) {
 	return "", 0, false
 }
 
+// BaseName returns the base name of the log file with a number, or "" where the layout's
+// names consist of more than that.
+func (l Layout) BaseName(number uint64) string {
+	f := l.family
+	if f.digits == 0 {
+		return ""
+	}
+	digits := strconv.FormatUint(number, f.base)
+	return f.prefix + strings.Repeat("0", max(0, f.digits-len(digits))) + digits + f.suffix
+}
+
 // Compare orders log files by group, then number, then name; what has no position comes
 // last, by name. It is a total order, and 0 only for equal names.
 func (l Layout) Compare(a, b string) int {

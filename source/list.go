@@ -44,6 +44,7 @@ func (e *entry) file() File {
 type listing struct {
 	entries []entry // by name
 	ignored []Ignored
+	dirs    map[string]DirID // where log files lie or may lie, by path; nil: they are not identified
 	ended   time.Time
 	enough  int // so many entries end the listing early; 0: no number does
 }
@@ -55,7 +56,7 @@ const listChunk = 4096
 // list reads the directory, with one stat for each log file. Files that known holds are
 // taken to be what they were then, if their names are still there, and cost none.
 func (d *Directory) list(ctx context.Context, known *listing) (*listing, error) {
-	var l listing
+	l := listing{dirs: map[string]DirID{}}
 	if known != nil {
 		l.entries = make([]entry, 0, len(known.entries)+16)
 	}
@@ -81,6 +82,9 @@ func (d *Directory) listDir(ctx context.Context, dir string, known, l *listing) 
 		return nil, d.excuse(dir, l, err)
 	}
 	defer f.Close()
+	if l.dirs != nil && (dir == "" || d.layout.pattern == nil) {
+		l.dirs[dir] = identifyDir(f)
+	}
 	for {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

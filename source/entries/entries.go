@@ -40,6 +40,7 @@ type Result struct {
 	Version    uint32 // of the log format, by the file header; 0 while there was none
 	Number     uint32 // of the file, by its header
 	Previous   uint32 // by the header: offset of the last entry in the file before this one
+	Time       int64  // by the header: when the file was begun, in ms since 1970
 	HeaderSize int64  // bytes of the file header; 0 while there was none
 
 	// Entries is the number of whole valid entries. JE's file header is one, as JE's own

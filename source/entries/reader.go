@@ -34,6 +34,7 @@ type FileHeader struct {
 	Version  uint32
 	Number   uint32
 	Previous uint32 // offset of the last entry in the file before this one
+	Time     int64  // when the file was begun, in ms since 1970
 
 	IsEntry bool // the header is counted as an entry,
 	Type    byte // of this type
@@ -163,7 +164,7 @@ func (r *Reader) readHeader(b []byte) []byte {
 	if problem == nil && r.number != AnyNumber && int64(h.Number) != r.number {
 		problem = &Problem{Kind: Number, Want: fmt.Sprintf("the header of file %08x", r.number), Got: fmt.Sprintf("that of file %08x", h.Number)}
 	}
-	r.res.Version, r.res.Number, r.res.Previous = h.Version, h.Number, h.Previous
+	r.res.Version, r.res.Number, r.res.Previous, r.res.Time = h.Version, h.Number, h.Previous, h.Time
 	if r.res.Problem = problem; problem != nil {
 		return b
 	}

@@ -86,7 +86,7 @@ func readHeader(b []byte) (entries.FileHeader, *entries.Problem) {
 		return wrong(entries.Version, fmt.Sprintf("a log version from %d to %d", oldest, newest), "log version %d, which this program does not know (a later one may)", v)
 	}
 	h := entries.FileHeader{
-		Version: v, Number: u32(b[22:]), Previous: uint32(last),
+		Version: v, Number: u32(b[22:]), Previous: uint32(last), Time: int64(binary.LittleEndian.Uint64(b[14:])),
 		IsEntry: true, Type: headerType,
 		VLSN: flagReplicated | flagVLSN, Invisible: flagInvisible,
 		Erases: v >= erasedSince, Erased: erasedType,

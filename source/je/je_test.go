@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/source/entries"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
@@ -198,6 +199,19 @@ func TestProblems(t *testing.T) {
 				t.Errorf("found %v, want %s at %d", p, test.kind, test.offset)
 			}
 		})
+	}
+}
+
+// The time in a file's header shows whether the file was begun after a capture: real JE wrote
+// these, one after the other.
+func TestHeaderTimes(t *testing.T) {
+	before := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	for _, f := range small(t) {
+		now := entriestest.Read(je.NewReader, f.Number(t), f.Bytes).Time
+		if now < before || now > time.Now().UnixMilli() {
+			t.Errorf("%s was begun at %s, and after %s", f.Name, time.UnixMilli(now).UTC(), time.UnixMilli(before).UTC())
+		}
+		before = now
 	}
 }
 

@@ -85,7 +85,7 @@ func readHeader(b []byte) (entries.FileHeader, *entries.Problem) {
 		return wrong(entries.Header, "byte order 0 and three zero bytes", "% x", order)
 	}
 	return entries.FileHeader{
-		Version: v, Number: u32(b[24:]), Previous: u32(b[28:]),
+		Version: v, Number: u32(b[24:]), Previous: u32(b[28:]), Time: int64(binary.BigEndian.Uint64(b[16:])),
 		VLSN: flagReplicated | flagVLSN, Invisible: flagInvisible,
 	}, nil
 }

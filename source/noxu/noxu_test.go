@@ -22,7 +22,7 @@ func TestPublishedHeader(t *testing.T) {
 		t.Errorf("header %x, want %s", got, published)
 	}
 	res := entriestest.Read(noxu.NewReader, 1, got)
-	if res.Problem != nil || res.Version != 3 || res.Number != 1 || res.Previous != 0x000f41c6 || res.HeaderSize != 36 || res.End != 36 || res.Begun() {
+	if res.Problem != nil || res.Version != 3 || res.Number != 1 || res.Previous != 0x000f41c6 || res.HeaderSize != 36 || res.Time != 0x01a205c4755c || res.End != 36 || res.Begun() {
 		t.Errorf("read as %+v", res)
 	}
 }

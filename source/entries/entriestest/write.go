@@ -25,11 +25,16 @@ const (
 // NewJE begins a log file of a log version, with nothing but its header. previous is the
 // offset of the last entry in the file before it.
 func NewJE(version, number, previous uint32) *JELog {
+	return NewJEAt(version, number, previous, 1_790_000_000_000)
+}
+
+// NewJEAt is NewJE with the time in the header, in milliseconds since 1970.
+func NewJEAt(version, number, previous uint32, time int64) *JELog {
 	l := &JELog{}
 	if version < 8 {
 		l.low = byte(version)
 	}
-	item := binary.LittleEndian.AppendUint64(nil, 1_790_000_000_000) // the time, in milliseconds
+	item := binary.LittleEndian.AppendUint64(nil, uint64(time))
 	item = binary.LittleEndian.AppendUint32(item, number)
 	item = binary.LittleEndian.AppendUint64(item, uint64(previous))
 	item = binary.LittleEndian.AppendUint32(item, version)
