@@ -30,6 +30,8 @@ var (
 	ErrEmptySource = errors.New("the source is empty")
 	// ErrRolledBack: the source ends before the archive does.
 	ErrRolledBack = errors.New("the source has gone back")
+	// ErrMissingFiles: closed log files are gone, and nothing shows that the database deleted them.
+	ErrMissingFiles = errors.New("log files of the source are missing")
 	// ErrForeign: the source is not the one that the archive belongs to.
 	ErrForeign = errors.New("the source does not belong to this archive")
 	// ErrUnsteady: the source changed faster than it could be read.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -94,6 +93,7 @@ type backupRun struct {
 	*Archive
 	o       *BackupOptions
 	head    *head
+	dirs    map[string]source.DirID // of the source, as of the newest snapshot; nil: not known
 	layout  source.Layout
 	capture *source.Capture
 	next    int64                                   // the sequence number that this attempt aims at
@@ -160,9 +160,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	}
 	seen := a.sighted(h.archiveID())
 	r.agrees = seen.agrees
-	if s, ok := src.(*snapshotSource); ok {
-		r.agrees = s.agrees
+	copied, isCopy := src.(*snapshotSource)
+	if isCopy {
+		r.agrees = copied.agrees
 	}
+	r.dirs = a.knownDirs(h.archiveID())
 	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !r.unchanged(&f, parent) })
 	if err != nil {
 		return fmt.Errorf("capturing the source: %w", err)
@@ -182,7 +184,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if w := tailWarning(r.capture.Files, r.layout, parent); w != "" {
 		res.Warnings = append(res.Warnings, w)
 	}
-	if err := r.checkForeign(ctx, &plan, parent); err != nil {
+	if isCopy {
+		r.accepted = copied.m.Accepted // the original passed the guards
+	} else if err := r.checkContinuation(ctx, &plan, parent); err != nil {
 		return err
 	}
 	if err := r.checkNested(ctx, plan.Upload); err != nil {
@@ -192,10 +196,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if o.DryRun {
 		return nil
 	}
-	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.takesOver() && !r.lostPage() {
+	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.renamed() && !r.lostPage() {
 		if seen.stale {
 			a.sight(h.archiveID(), r.capture.Files, parent.Files)
 		}
+		r.keepDirs(h.archiveID())
 		res.Damaged = damaged(parent.Files)
 		return r.stillValid(ctx, h.base.ref)
 	}
@@ -221,10 +226,10 @@ func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {
 	return was != nil && looksSame(f, was) && r.agrees(f, was) && !r.lost(was) && !r.neverChecked(was)
 }
 
-// takesOver reports whether the snapshot is to say whose the archive is from now on: that
-// is worth one also when nothing has changed, or the next backup would be refused again.
-func (r *backupRun) takesOver() bool {
-	return slices.Contains(r.accepted, manifest.GuardTakeOver) && r.head.base != nil && r.head.base.m.Node != r.o.Node
+// renamed reports whether the node has another name than in the newest snapshot. That is
+// worth a new one also when nothing has changed, or every later backup would warn of it.
+func (r *backupRun) renamed() bool {
+	return r.head.base != nil && r.head.base.m.Node != r.o.Node
 }
 
 // run stores what the plan says and commits the snapshot.
@@ -247,6 +252,7 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 			return err
 		}
 		r.sight(id, r.capture.Files, m.Files)
+		r.keepDirs(id)
 		return nil
 	}
 	pages, err := r.storePages(ctx, m)

@@ -51,7 +51,7 @@ func TestRandomHistories(t *testing.T) {
 				a = archive.New(store, archive.Options{})
 			case "backup":
 				if res, err := a.Backup(context.Background(), db.source(), options); err != nil {
-					if errors.Is(err, archive.ErrForeign) && everyClosedFileDiffers(want, db) {
+					if errors.Is(err, archive.ErrForeign) && everyClosedFileDiffers(want, db) || errors.Is(err, archive.ErrMissingFiles) && mostFilesAreGone(want, db) {
 						continue
 					}
 					t.Fatalf("%v", err)
@@ -82,6 +82,18 @@ func everyClosedFileDiffers(want map[int64]map[string][]byte, db *database) bool
 		}
 	}
 	return true
+}
+
+// mostFilesAreGone is when a backup rightly misses files: over half of the closed ones have
+// gone, and there is no new one.
+func mostFilesAreGone(want map[int64]map[string][]byte, db *database) bool {
+	newest := want[slices.Max(slices.Collect(maps.Keys(want)))]
+	for n := range db.files {
+		if _, ok := newest[n]; !ok {
+			return false
+		}
+	}
+	return 2*(len(newest)-len(db.files)) > len(newest)-1
 }
 
 func equal(a, b map[string][]byte) bool {
@@ -202,8 +214,9 @@ func TestPages(t *testing.T) {
 	for _, n := range db.closed()[:2900] {
 		db.remove(n)
 	}
+	db.flip(1) // or the cleaner would have deleted most files and the database begun none
 	mustBackup(t, fresh, db)
-	if m := newest(t, a); m.Pages != nil || len(m.Files) != 101 {
+	if m := newest(t, a); m.Pages != nil || len(m.Files) != 102 {
 		t.Fatalf("%d pages and %d files left", len(m.Pages), len(m.Files))
 	}
 }

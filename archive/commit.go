@@ -61,7 +61,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 // sameAs reports whether the snapshot would be the parent again, now that all that looked
 // new was read: a tail without a whole new entry, a file that was only touched.
 func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
-	if parent == nil || r.o.Force || r.takesOver() || r.lostPage() || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
+	if parent == nil || r.o.Force || r.renamed() || r.lostPage() || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
 		return false
 	}
 	for i := range m.Files {
@@ -185,6 +185,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	r.remember(&snapshot{ref: ref, m: m, pages: pages})
 	r.bearWitness(id, ref, r.head.missed)
 	r.sight(id, r.capture.Files, m.Files)
+	r.keepDirs(id)
 	r.res.Committed, r.res.Snapshot = true, &m.Summary
 	r.sweep(ctx)
 	return nil

@@ -3,104 +3,197 @@ package archive
 import (
 	"context"
 	"fmt"
-	"slices"
+	"io"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/source/entries"
 )
 
-// checkForeign refuses a source of which no closed file agrees with the archive. When
-// names, sizes and times leave that open, it reads files until one agrees.
-func (r *backupRun) checkForeign(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
-	if parent == nil {
-		return nil
+// A contentMatch is what the content of the files that the source and the parent have in common
+// shows.
+type contentMatch int
+
+const (
+	contentUnknown contentMatch = iota // nothing that could be compared is in both
+	contentSame                        // a file is the same in both, or goes on where the parent's ends
+	tailDiffers                        // only the parent's tail is in both, and differs
+	contentDiffers                     // closed files are in both, and none is the same
+)
+
+// foreign returns why the source counts as another database, and nil where it is the
+// parent's: content decides where there is some in common, whatever the node is called.
+// Where there is none, the source must be recognized by something else.
+func (r *backupRun) foreign(ctx context.Context, plan *Plan, parent *manifest.Manifest) (found, err error) {
+	l, example, err := r.compareContent(ctx, plan, parent)
+	if err != nil {
+		return nil, err
 	}
-	if len(plan.Changed) == 0 {
-		return r.checkCommon(parent)
+	if l == contentDiffers {
+		return fmt.Errorf("%w: none of the closed files that both have, such as %s, is the same in snapshot %d; "+
+			"choose another destination, or accept the source if this is the same database", ErrForeign, example, parent.Sequence), nil
 	}
-	for i := range plan.Keep {
-		if plan.Keep[i].State == manifest.Closed {
-			return nil
+	if l != contentSame && (parent.Node != r.o.Node || r.isOrdered(parent)) {
+		how, err := r.recognize(ctx, parent, l, example)
+		switch {
+		case err != nil:
+			return nil, err
+		case how == "" && example != "":
+			return fmt.Errorf("%w: of the files of snapshot %d it has only %s, which does not agree; "+
+				"choose another destination, or accept the source if this is the same database", ErrForeign, parent.Sequence, example), nil
+		case how == "":
+			return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s, and nothing else shows that it is the same database; "+
+				"choose another destination, or accept the source if it is", ErrForeign, parent.Sequence, parent.Files[0].Name), nil
 		}
+		r.warnRecognized(parent, how, example)
 	}
-	for _, f := range plan.Upload {
-		was := entry(parent.Files, f.Name)
-		if was == nil || f.State != source.Closed || was.State != manifest.Closed || was.Size != f.Size {
-			continue
-		}
-		content, err := r.capture.Open(f.Name)
-		if err != nil {
-			return fmt.Errorf("opening %s: %w", f.Name, err)
-		}
-		is, err := sum(ctx, content, f.Size)
-		content.Close()
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", f.Name, err)
-		}
-		if is.SHA256 == was.SHA256 {
-			return nil
-		}
+	if node := parent.Node; node != r.o.Node {
+		r.warn("this is node %q and snapshot %d was made by %q; the database is the same, and the archive goes on under the new name", r.o.Node, parent.Sequence, node)
 	}
-	if same, err := r.sameTail(ctx, parent); same || err != nil {
-		return err
-	}
-	return r.refuse(manifest.GuardTakeOver, fmt.Errorf("%w: none of the %d closed files that both have, such as %s, is the same in snapshot %d; choose another destination, or accept the source if this is the same database",
-		ErrForeign, len(plan.Changed), plan.Changed[0], parent.Sequence))
+	return nil, nil
 }
 
-// tellingTail is how long a tail must be, in bytes, to tell one database from another: the
-// first entries of all are much the same.
+// isOrdered reports whether the parent holds numbered files. Files without numbers may all be
+// replaced at any time.
+func (r *backupRun) isOrdered(parent *manifest.Manifest) bool {
+	for i := range parent.Files {
+		if _, _, ok := r.layout.Position(parent.Files[i].Name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// tellingTail is how long a tail must be, in bytes, to outweigh closed files that differ: the
+// first entries of all databases are much the same.
 const tellingTail = 4 << 10
 
-// sameTail reports whether the source has the parent's tail, as it was then or grown: no
-// other database has.
-func (r *backupRun) sameTail(ctx context.Context, parent *manifest.Manifest) (bool, error) {
-	for i := range parent.Files {
-		was := &parent.Files[i]
-		if was.State != manifest.Tail || was.Size < tellingTail {
-			continue
-		}
-		k := slices.IndexFunc(r.capture.Files, func(f source.File) bool { return f.Name == was.Name && f.Size >= was.Size })
-		if k < 0 {
-			continue
-		}
-		content, err := r.capture.Open(was.Name)
-		if err != nil {
-			return false, fmt.Errorf("opening %s: %w", was.Name, err)
-		}
-		is, err := sum(ctx, content, was.Size)
-		content.Close()
-		if err != nil {
-			return false, fmt.Errorf("reading %s: %w", was.Name, err)
-		}
-		if is.SHA256 == was.SHA256 {
-			return true, nil
+// compareContent compares the files that both have until one agrees. Where names, sizes and
+// times leave that open, it reads them. The example is a file that does not agree.
+func (r *backupRun) compareContent(ctx context.Context, plan *Plan, parent *manifest.Manifest) (l contentMatch, example string, err error) {
+	for _, f := range plan.Keep {
+		if f.State == manifest.Closed {
+			return contentSame, "", nil
 		}
 	}
-	return false, nil
+	for i := range r.capture.Files {
+		f := &r.capture.Files[i]
+		was := entry(parent.Files, f.Name)
+		if was == nil || was.State != manifest.Closed {
+			continue
+		}
+		same, err := r.goesOn(ctx, f, was)
+		if same || err != nil {
+			return contentSame, "", err
+		}
+		l, example = contentDiffers, f.Name
+	}
+	for i := range r.capture.Files {
+		f := &r.capture.Files[i]
+		was := entry(parent.Files, f.Name)
+		if was == nil || was.State != manifest.Tail {
+			continue
+		}
+		was = shared(was, f.Size)
+		if l == contentDiffers && was.Size < tellingTail {
+			continue
+		}
+		if was.Size == 0 {
+			if len(parent.Files) == 1 && entry(parent.Files, f.Name).Size == 0 {
+				return contentSame, "", nil // the snapshot holds nothing that could be another's
+			}
+			example = f.Name
+			continue
+		}
+		same, err := r.tailGoesOn(ctx, f, was)
+		if same || err != nil {
+			return contentSame, "", err
+		}
+		if l != contentDiffers {
+			l, example = tailDiffers, f.Name
+		}
+	}
+	return l, example, nil
 }
 
-// checkCommon refuses an ordered source that has not one of the closed files that the
-// archive ends with: a cleaner takes the old ones, not all of them.
-func (r *backupRun) checkCommon(parent *manifest.Manifest) error {
-	have := make(map[string]bool, len(r.capture.Files))
-	for i := range r.capture.Files {
-		have[r.capture.Files[i].Name] = true
+// shared returns of a tail what can be compared with a file of so many bytes: all of it
+// or, where that is more, what an earlier snapshot had stored of it as its first part.
+func shared(was *manifest.File, size int64) *manifest.File {
+	if was.Size <= size {
+		return was
 	}
-	var example string
-	for i := range parent.Files {
-		f := &parent.Files[i]
-		_, _, ordered := r.layout.Position(f.Name)
-		switch {
-		case have[f.Name]:
-			return nil
-		case ordered && f.State == manifest.Closed:
-			example = f.Name
+	short := *was
+	short.Size = 0
+	if p := &was.Parts[0]; len(was.Parts) > 1 && p.Size <= size {
+		short.Size, short.SHA256 = p.Size, p.SHA256
+	}
+	return &short
+}
+
+// tailGoesOn is goesOn for a tail, of which more was read before, perhaps.
+func (r *backupRun) tailGoesOn(ctx context.Context, f *source.File, was *manifest.File) (bool, error) {
+	if looksSame(f, was) {
+		return true, nil
+	}
+	content, err := r.capture.Peek(f.Name)
+	if err != nil {
+		return false, fmt.Errorf("opening %s: %w", f.Name, err)
+	}
+	s, err := r.resumeTail(ctx, content, f, was)
+	content.Close()
+	if err != nil {
+		return false, fmt.Errorf("reading %s: %w", f.Name, err)
+	}
+	if s != nil {
+		return true, nil
+	}
+	return r.goesOn(ctx, f, was)
+}
+
+// goesOn reports whether a file begins with what the parent has of it: an open file grows,
+// and after a crash JE goes on in one that was closed. Where a database only erased entries
+// or made them invisible, in place, it is the same file too.
+func (r *backupRun) goesOn(ctx context.Context, f *source.File, was *manifest.File) (bool, error) {
+	if f.Size < was.Size || f.Size > was.Size && !isAppended(r.layout) {
+		return false, nil
+	}
+	content, err := r.capture.Peek(f.Name)
+	if err != nil {
+		return false, fmt.Errorf("opening %s: %w", f.Name, err)
+	}
+	defer content.Close()
+	s, w, log := newSummer(), io.Writer(nil), (*entries.Reader)(nil)
+	w = s
+	if was.State == manifest.Closed && was.Check != nil {
+		if log = r.layout.EntryReader(f.Name); log != nil {
+			w = io.MultiWriter(s, log)
 		}
 	}
-	if example == "" {
-		return nil
+	if err := pass(ctx, content, 0, was.Size, w); err != nil {
+		return false, fmt.Errorf("reading %s: %w", f.Name, err)
 	}
-	return r.refuse(manifest.GuardTakeOver, fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s; choose another destination, or accept the source if this is the same database, whose cleaner has replaced all of its files since",
-		ErrForeign, parent.Sequence, example))
+	if s.sums().SHA256 == was.SHA256 {
+		return true, nil
+	}
+	return log != nil && isRewritten(was, log), nil
+}
+
+// isAppended reports whether the databases of a layout may go on in a file that was closed.
+func isAppended(l source.Layout) bool { return l.Name() == "je" || l.Name() == "noxu" }
+
+// isRewritten reports whether a closed file differs only in entries that the database itself
+// erased or made invisible.
+func isRewritten(was *manifest.File, log *entries.Reader) bool {
+	res := log.Result()
+	if res.Problem != nil {
+		return false
+	}
+	now := manifest.File{Size: res.Size, Check: &manifest.Check{
+		Result: manifest.CheckOK, Entries: res.Entries, Last: res.Last, Erased: res.Erased, Invisible: res.Invisible,
+	}}
+	switch changeKind(was, &now) {
+	case ChangedErased, ChangedInvisible, ChangedBoth:
+		return true
+	}
+	return false
 }

@@ -1,15 +1,15 @@
 package archive
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// checkSource refuses a source that cannot be the continuation of what the archive
-// holds, before anything is written. What it refuses by is names and sizes; content
-// is compared by the caller, who can read it.
+// checkSource refuses a source without log files, and one of another layout: no operator can
+// accept those.
 func (r *backupRun) checkSource() error {
 	capture, layout, h := r.capture, r.layout, r.head
 	captured := capture.Files
@@ -22,18 +22,29 @@ func (r *backupRun) checkSource() error {
 	if l := h.layout(); l != "" && l != layout.Name() {
 		return fmt.Errorf("%w: its layout is %s and the archive was made for %s; choose another destination", ErrForeign, layout.Name(), l)
 	}
-	if h.base == nil {
+	return nil
+}
+
+// checkContinuation refuses a source that does not continue the parent, before anything is
+// written. Content comes first: names and sizes of another database mean nothing.
+func (r *backupRun) checkContinuation(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
+	if parent == nil {
 		return nil
 	}
-	if node := h.base.m.Node; node != r.o.Node {
-		err := r.refuse(manifest.GuardTakeOver, fmt.Errorf("%w: this is node %q and snapshot %d was made by %q; choose another destination, or accept that it takes the archive over if that node is gone",
-			ErrForeign, r.o.Node, h.base.ref.Sequence, node))
-		if err != nil {
+	foreign, err := r.foreign(ctx, plan, parent)
+	if err != nil {
+		return err
+	}
+	if foreign != nil {
+		return r.refuse(manifest.GuardTakeOver, foreign)
+	}
+	if err := checkRollback(r.capture.Files, r.layout, parent); err != nil {
+		if err := r.refuse(manifest.GuardRollback, err); err != nil {
 			return err
 		}
 	}
-	if err := checkRollback(captured, layout, h.base.m); err != nil {
-		return r.refuse(manifest.GuardRollback, err)
+	if err := r.checkMissing(parent); err != nil {
+		return r.refuse(manifest.GuardMissing, err)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (r *backupRun) neverChecked(was *manifest.File) bool {
 // unreadable reports whether the log version of a file is not known to this program either,
 // so that reading it tells nothing. A file that cannot be read now is not one of those.
 func (r *backupRun) unreadable(f *source.File) bool {
-	content, err := r.capture.Open(f.Name)
+	content, err := r.capture.Peek(f.Name)
 	if err != nil {
 		return false
 	}

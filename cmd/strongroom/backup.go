@@ -49,6 +49,7 @@ newest snapshot, none is made.`,
 	f.BoolVar(&b.o.Force, "force", false, "make a snapshot also when nothing has changed")
 	acceptFlag(f, &b.o.Acceptance, manifest.GuardRollback, "go on although the source ends before the archive does")
 	acceptFlag(f, &b.o.Acceptance, manifest.GuardTakeOver, "go on although the source looks like another database's")
+	acceptFlag(f, &b.o.Acceptance, manifest.GuardMissing, "go on although closed log files are missing")
 	return c
 }
 

@@ -38,6 +38,7 @@ var conflicts = []error{
 	archive.ErrEmptySource,
 	archive.ErrRolledBack,
 	archive.ErrForeign,
+	archive.ErrMissingFiles,
 	archive.ErrNoCopy,
 	archive.ErrNested,
 	archive.ErrLostRace,

@@ -1,0 +1,251 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/source/entries"
+)
+
+// recognize returns what shows that a source is the parent's database although no content
+// does, in words that follow on "recognized by"; "" where nothing shows it. A cleaner that has
+// replaced every file since the parent leaves such a source. tail is the parent's tail where
+// both have it.
+func (r *backupRun) recognize(ctx context.Context, parent *manifest.Manifest, m contentMatch, tail string) (string, error) {
+	if tail != "" {
+		return r.recognizeTail(ctx, parent, m, tail)
+	}
+	if r.sameDirectory() {
+		return "its directory", nil
+	}
+	return r.sameLog(parent)
+}
+
+// recognizeTail is recognize where both have the parent's tail and nothing else. A power loss
+// may have taken what was not on the disk, but for the header of the file, which the archive
+// has too. Where that cannot be read, as it is encrypted, the header must fit the parent.
+func (r *backupRun) recognizeTail(ctx context.Context, parent *manifest.Manifest, m contentMatch, name string) (string, error) {
+	h, err := r.fileHeader(name)
+	if err != nil {
+		return "", err
+	}
+	was := entry(parent.Files, name)
+	if h == nil {
+		if m != tailDiffers && r.sameDirectory() {
+			return "its directory", nil
+		}
+		return "", nil
+	}
+	if b := r.archivedBeginning(ctx, was, len(h.bytes)); b != nil {
+		if bytes.Equal(b, h.bytes) {
+			return "the header of that file", nil
+		}
+		return "", nil
+	}
+	fits := (was.Check == nil || was.Check.Previous == int64(h.Previous)) && h.Time <= parent.Created.UnixMilli()
+	if fits && r.sameDirectory() {
+		return "its directory", nil
+	}
+	return "", nil
+}
+
+// sameDirectory reports whether the source, or a directory in it that holds log files, is
+// certainly the one that it was when the parent was made.
+func (r *backupRun) sameDirectory() bool {
+	if r.dirs[""].Same(r.capture.Dirs[""]) {
+		return true
+	}
+	return slices.ContainsFunc(r.capture.Files, func(f source.File) bool {
+		dir := dirOf(f.Name)
+		return r.dirs[dir].Same(r.capture.Dirs[dir])
+	})
+}
+
+// sameLog looks for the parent's database in the file headers of JE and Noxu: the file after
+// the parent's last one names that one's last entry; or all files come after the parent's by
+// number, and were begun after its capture. The first of them may have been begun before it:
+// it was left out then, as being written or without entries.
+func (r *backupRun) sameLog(parent *manifest.Manifest) (string, error) {
+	last := lastOf(r.layout, parent.Files)
+	if last == nil {
+		return "", nil
+	}
+	_, end, _ := r.layout.Position(last.Name)
+	isNext := func(f source.File) bool { _, n, ok := r.layout.Position(f.Name); return ok && n == end+1 }
+	for i := range r.capture.Files {
+		if _, n, ok := r.layout.Position(r.capture.Files[i].Name); !ok || n <= end {
+			return "", nil
+		}
+	}
+	if i := slices.IndexFunc(r.capture.Files, isNext); i >= 0 && last.Check != nil && last.Check.Last > 0 {
+		next := r.capture.Files[i].Name
+		h, err := r.fileHeader(next)
+		if err != nil {
+			return "", err
+		}
+		if h != nil && last.Check.Last == int64(h.Previous) {
+			return "the header of " + next + ", which follows on " + last.Name, nil
+		}
+	}
+	later := 0
+	for i := range r.capture.Files {
+		h, err := r.fileHeader(r.capture.Files[i].Name)
+		switch {
+		case err != nil:
+			return "", err
+		case h == nil:
+		case h.Time >= parent.Created.UnixMilli():
+			later++
+		case !isNext(r.capture.Files[i]):
+			return "", nil
+		}
+	}
+	if later == 0 {
+		return "", nil
+	}
+	return "the numbers of its files and the times in their headers", nil
+}
+
+// A fileHeader is the header of a log file, and its bytes.
+type fileHeader struct {
+	entries.Result
+	bytes []byte
+}
+
+// headerBytes is how much of a log file certainly holds its header.
+const headerBytes = 64
+
+// fileHeader reads the header of a captured file; nil where it has none that is known.
+func (r *backupRun) fileHeader(name string) (*fileHeader, error) {
+	reader := r.layout.EntryReader(name)
+	if reader == nil {
+		return nil, nil
+	}
+	content, err := r.capture.Peek(name)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", name, err)
+	}
+	defer content.Close()
+	b := make([]byte, headerBytes)
+	n, err := content.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("reading the header of %s: %w", name, err)
+	}
+	reader.Write(b[:n])
+	if res := reader.Result(); res.HeaderSize > 0 {
+		return &fileHeader{res, b[:res.HeaderSize]}, nil
+	}
+	return nil, nil
+}
+
+// errEnough ends a reading early.
+var errEnough = errors.New("enough was read")
+
+// A start takes the first bytes that are written to it, as many as it has room for.
+type start []byte
+
+func (s *start) Write(b []byte) (int, error) {
+	n := min(len(b), cap(*s)-len(*s))
+	*s = append(*s, b[:n]...)
+	if n < len(b) {
+		return n, errEnough
+	}
+	return n, nil
+}
+
+// archivedBeginning reads the first bytes of a file from the archive; nil where this host
+// cannot, or there are fewer.
+func (r *backupRun) archivedBeginning(ctx context.Context, f *manifest.File, n int) []byte {
+	p := &f.Parts[0]
+	if encrypted(p.Encoding) && !r.decoder.Opens() || p.Size < int64(n) || r.lost(f) {
+		return nil
+	}
+	b := make(start, 0, n)
+	err := r.fetchPart(ctx, p, &b, func() error { b = b[:0]; return nil })
+	if err != nil && !errors.Is(err, errEnough) {
+		r.log.Debug("the beginning of an archived file cannot be read", "file", f.Name, "error", err)
+		return nil
+	}
+	return b
+}
+
+// lastOf returns the last file in the layout's order, or nil.
+func lastOf(layout source.Layout, files []manifest.File) (last *manifest.File) {
+	for i := range files {
+		if _, _, ok := layout.Position(files[i].Name); ok && (last == nil || layout.Compare(last.Name, files[i].Name) < 0) {
+			last = &files[i]
+		}
+	}
+	return last
+}
+
+// dirOf is the directory of a log file below the source, "" for the source itself.
+func dirOf(name string) string {
+	if dir := path.Dir(name); dir != "." {
+		return dir
+	}
+	return ""
+}
+
+// warnRecognized warns that little or nothing of the parent is left in the source. shared is
+// the one file that both have, if any.
+func (r *backupRun) warnRecognized(parent *manifest.Manifest, how, shared string) {
+	if shared != "" {
+		r.warn("of snapshot %d only %s is left in the source, and it has changed; the source was recognized by %s", parent.Sequence, shared, how)
+		return
+	}
+	lost := ""
+	if gaps := r.gaps(parent); len(gaps) > maxGaps {
+		lost = fmt.Sprintf("; no snapshot holds %s, nor the files of %d more gaps", strings.Join(gaps[:maxGaps], ", "), len(gaps)-maxGaps)
+	} else if len(gaps) > 0 {
+		lost = "; no snapshot holds " + strings.Join(gaps, ", ")
+	}
+	r.warn("no file of snapshot %d is left in the source, which was recognized by %s%s", parent.Sequence, how, lost)
+}
+
+// maxGaps is how many ranges of numbers a warning names.
+const maxGaps = 5
+
+// gaps names the log files that neither the parent nor the source has, from the parent's last
+// to the source's last: the database deleted them between the two captures.
+func (r *backupRun) gaps(parent *manifest.Manifest) (gaps []string) {
+	last := lastOf(r.layout, parent.Files)
+	if last == nil {
+		return nil
+	}
+	group, end, _ := r.layout.Position(last.Name)
+	var numbers []uint64
+	for i := range r.capture.Files {
+		if g, n, ok := r.layout.Position(r.capture.Files[i].Name); ok && g == group && n > end {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	for _, n := range numbers {
+		if n > end+1 {
+			gaps = append(gaps, r.numbered(end+1, n-1))
+		}
+		end = n
+	}
+	return gaps
+}
+
+// numbered names the log files with the numbers from first to last.
+func (r *backupRun) numbered(first, last uint64) string {
+	a, b := r.layout.BaseName(first), r.layout.BaseName(last)
+	if a == "" {
+		a, b = fmt.Sprintf("number %d", first), fmt.Sprint(last)
+	}
+	if first == last {
+		return a
+	}
+	return a + " to " + b
+}

@@ -1,0 +1,146 @@
+package archive
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// A dirFiles counts the log files of one directory of a source.
+type dirFiles struct {
+	closed  int    // closed files of the parent,
+	gone    int    // and those of them that are nowhere in the source;
+	example string // one of those
+	holds   int    // files in the source now,
+	whole   int    // and those of them that are closed
+}
+
+// checkMissing returns an error where closed files of the parent have gone and the database's
+// cleaner cannot be taken for the cause: with the whole content of a directory, or with most
+// of the set although no file was begun. Only JE and Noxu number and delete files such that
+// this can be judged.
+func (r *backupRun) checkMissing(parent *manifest.Manifest) error {
+	if !isAppended(r.layout) {
+		return nil
+	}
+	dirs := r.countFiles(parent)
+	if len(dirs) > 1 {
+		for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+			d := dirs[dir]
+			if d.closed == 0 || d.gone < d.closed {
+				continue
+			}
+			if why := r.missingDirectory(parent, dir, d); why != "" {
+				return fmt.Errorf("%w: all %d closed files that snapshot %d has of %s are gone, such as %s, and %s; "+
+					"mount or restore it, or accept that they are missing", ErrMissingFiles, d.closed, parent.Sequence, dirName(dir), d.example, why)
+			}
+		}
+	}
+	return r.missingMost(parent)
+}
+
+func dirName(dir string) string {
+	if dir == "" {
+		return "its top directory"
+	}
+	return "its directory " + dir
+}
+
+// countFiles counts the parent's and the source's files by directory. A number that the
+// source has in another directory has moved, and is not gone.
+func (r *backupRun) countFiles(parent *manifest.Manifest) map[string]*dirFiles {
+	dirs := map[string]*dirFiles{}
+	of := func(name string) *dirFiles {
+		dir := dirOf(name)
+		if dirs[dir] == nil {
+			dirs[dir] = &dirFiles{}
+		}
+		return dirs[dir]
+	}
+	have := r.numbers()
+	for i := range r.capture.Files {
+		d := of(r.capture.Files[i].Name)
+		d.holds++
+		if stateOf(&r.capture.Files[i]) == manifest.Closed {
+			d.whole++
+		}
+	}
+	for i := range parent.Files {
+		f := &parent.Files[i]
+		d := of(f.Name)
+		if f.State != manifest.Closed {
+			continue
+		}
+		d.closed++
+		if _, n, _ := r.layout.Position(f.Name); !have[n] {
+			d.gone, d.example = d.gone+1, f.Name
+		}
+	}
+	return dirs
+}
+
+// numbers are those of the source's files.
+func (r *backupRun) numbers() map[uint64]bool {
+	have := make(map[uint64]bool, len(r.capture.Files))
+	for i := range r.capture.Files {
+		_, n, _ := r.layout.Position(r.capture.Files[i].Name)
+		have[n] = true
+	}
+	return have
+}
+
+// missingDirectory returns what shows that a directory whose closed files have gone is not
+// the one that held them; "" where nothing does. A cleaner leaves the directory as it is.
+func (r *backupRun) missingDirectory(parent *manifest.Manifest, dir string, d *dirFiles) string {
+	was, now := r.dirs[dir], r.capture.Dirs[dir]
+	_, there := r.capture.Dirs[dir]
+	switch {
+	case r.capture.Dirs != nil && !there:
+		return "the directory is not there"
+	case was.Differs(now):
+		if d.whole == 0 || was.Born != 0 && now.Born != 0 {
+			return "another directory is in its place, such as a mount point"
+		}
+	case was.Same(now):
+		return ""
+	}
+	if d.holds == 0 && r.wasPassedOver(parent, dir) {
+		return "it has none of the files that were begun since, although it was its turn"
+	}
+	return ""
+}
+
+// missingMost returns an error where more than half of the parent's closed files have gone
+// and there is no file that the parent does not have. Those after the source's last file are
+// left to the guard against a source that has gone back.
+func (r *backupRun) missingMost(parent *manifest.Manifest) error {
+	have, end := r.numbers(), uint64(0)
+	for i := range r.capture.Files {
+		f := &r.capture.Files[i]
+		if entry(parent.Files, f.Name) == nil {
+			return nil
+		}
+		_, n, _ := r.layout.Position(f.Name)
+		end = max(end, n)
+	}
+	closed, gone, example := 0, 0, ""
+	for i := range parent.Files {
+		f := &parent.Files[i]
+		_, n, _ := r.layout.Position(f.Name)
+		if f.State != manifest.Closed || n > end {
+			continue
+		}
+		closed++
+		if !have[n] {
+			gone, example = gone+1, f.Name
+		}
+	}
+	if 2*gone <= closed {
+		return nil
+	}
+	return fmt.Errorf("%w: of %d closed files of snapshot %d %d are gone, such as %s, and the database has begun no file since; "+
+		"restore them, or accept that they are missing if the database's cleaner deleted them: once there is a new file, that is not necessary",
+		ErrMissingFiles, closed, parent.Sequence, gone, example)
+}
