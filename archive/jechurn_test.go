@@ -3,10 +3,14 @@ package archive_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/source"
@@ -21,13 +25,19 @@ type churned struct {
 	committed int64           // just before the last capture
 	taken     map[int64]int64 // by snapshot: operations committed just before its capture
 	deleted   int             // files of captures that were gone when their snapshot was made
+	warned    map[string]int  // warnings, with # for each number
 }
 
-func newChurned(t *testing.T, dir string, churn *jetest.Churn, o source.LayoutOptions) *churned {
+// newChurned makes an archive; state is the directory of its local state, if it has one.
+func newChurned(t *testing.T, dir string, churn *jetest.Churn, o source.LayoutOptions, state string) *churned {
 	t.Helper()
 	src := (&jeLog{t: t, dir: dir}).source(o)
-	a := archive.New(openBucket(t, "file://"+t.TempDir(), 0), archive.Options{})
-	return &churned{Directory: src, Archive: a, churn: churn, taken: map[int64]int64{}}
+	var with archive.Options
+	if state != "" {
+		with.Witness = &archive.Witness{Dir: state}
+	}
+	a := archive.New(openBucket(t, "file://"+t.TempDir(), 0), with)
+	return &churned{Directory: src, Archive: a, churn: churn, taken: map[int64]int64{}, warned: map[string]int{}}
 }
 
 func (c *churned) Capture(ctx context.Context, want func(source.File) bool) (*source.Capture, error) {
@@ -35,13 +45,12 @@ func (c *churned) Capture(ctx context.Context, want func(source.File) bool) (*so
 	return c.Directory.Capture(ctx, want)
 }
 
-// backup makes so many snapshots. The damage that is found in what JE has just written is
-// a false alarm.
-func (c *churned) backup(t *testing.T, dir string, snapshots int) {
+// backup makes snapshots as long as next says so, with all guards in force: a churning database
+// is a sound one. The damage that is found in what JE has just written is a false alarm.
+func (c *churned) backup(t *testing.T, dir string, next func(made int) bool) {
 	o := options
-	o.Force = true           // without tails there may be nothing new yet
-	o.Acceptance = acceptAll // on a slow machine the cleaner may have replaced all files since the last
-	for range snapshots {
+	o.Force = true // without tails there may be nothing new yet
+	for made := 0; next(made); made++ {
 		if err := c.churn.Reach(c.committed + 500); err != nil {
 			t.Error(err)
 			return
@@ -54,6 +63,9 @@ func (c *churned) backup(t *testing.T, dir string, snapshots int) {
 		case !res.Committed || len(res.Damaged) > 0 || len(res.Changed) > 0:
 			t.Errorf("after %d operations: committed %v, damaged %q, changed %v", c.committed, res.Committed, res.Damaged, res.Changed)
 			return
+		}
+		for _, w := range res.Warnings {
+			c.warned[anyNumber.ReplaceAllString(w, "#")]++
 		}
 		c.taken[res.Snapshot.Sequence] = c.committed
 		m, err := c.Snapshot(t.Context(), archive.Selector{Sequence: res.Snapshot.Sequence})
@@ -68,6 +80,8 @@ func (c *churned) backup(t *testing.T, dir string, snapshots int) {
 		}
 	}
 }
+
+var anyNumber = regexp.MustCompile(`\b[0-9a-f]*[0-9][0-9a-f]*\b`)
 
 // outcome counts what became of snapshots when they were restored.
 type outcome struct{ complete, behind, contradictory, unreadable int }
@@ -106,34 +120,55 @@ func (c *churned) restore(t *testing.T, checker *jetest.Checker, o *outcome, wro
 	}
 }
 
-// A real JE writes while its cleaner moves records and deletes log files. Of 100
-// snapshots that are taken meanwhile every one restores, opens, and holds all records as
-// they were at one moment, not before its capture began. Those without the file that is
-// being written end earlier, and some JE cannot open, which is what tails are for.
+// A real JE writes while its cleaner moves records and deletes log files. Of the snapshots
+// that are taken meanwhile none is refused, and every one restores, opens, and holds all
+// records as they were at one moment, not before its capture began. Those without the file
+// that is being written end earlier, and some JE cannot open, which is what tails are for.
+//
+// In a soak, STRONGROOM_SOAK=10m, each archive takes a snapshot every two seconds for so long.
 func TestSnapshotsOfAChurningJE(t *testing.T) {
 	const (
 		seed      = 11
 		perSecond = 2000 // JE begins a file a second by that; at ten times as many no file outlives a backup
-		archives  = 10   // side by side, since each waits until what JE has closed is two seconds old
-		tailless  = 4
-		snapshots = 10 // of each
+		snapshots = 10   // of each archive
+		interval  = 2 * time.Second
 	)
+	archives, tailless := 10, 4 // side by side, since each waits until what JE has closed is two seconds old
+	next := func(made int) bool { return made < snapshots }
+	soak := jetest.Soak(t)
+	if soak > 0 {
+		archives, tailless = 2, 1
+	}
 	dir := filepath.Join(t.TempDir(), "env")
 	warmUp := jetest.StartChurn(t, dir, seed, 0)
 	warmUp.Await(20_000) // the cleaner is at work from here on
 	warmUp.Stop()
 	churn := jetest.StartChurn(t, dir, seed, perSecond)
 	churn.Await(20_001)
+	if soak > 0 {
+		start := time.Now()
+		next = func(made int) bool {
+			at := time.Duration(made) * interval
+			if at < soak {
+				time.Sleep(time.Until(start.Add(at)))
+			}
+			return at < soak
+		}
+	}
 	var with, without []*churned
-	for range archives {
-		with = append(with, newChurned(t, dir, churn, source.LayoutOptions{}))
+	for i := range archives {
+		state := ""
+		if i%2 == 0 {
+			state = t.TempDir()
+		}
+		with = append(with, newChurned(t, dir, churn, source.LayoutOptions{}, state))
 	}
 	for range tailless {
-		without = append(without, newChurned(t, dir, churn, source.LayoutOptions{NoTail: true}))
+		without = append(without, newChurned(t, dir, churn, source.LayoutOptions{NoTail: true}, t.TempDir()))
 	}
 	var running sync.WaitGroup
 	for _, c := range append(with, without...) {
-		running.Go(func() { c.backup(t, dir, snapshots) })
+		running.Go(func() { c.backup(t, dir, next) })
 	}
 	running.Wait()
 	began, ended := with[0].taken[1], churn.Committed()
@@ -144,24 +179,32 @@ func TestSnapshotsOfAChurningJE(t *testing.T) {
 
 	checker := jetest.StartChecker(t, seed)
 	var tails, noTails outcome
-	deleted := 0
+	deleted, taken, warned := 0, 0, map[string]int{}
 	for _, c := range with {
 		c.restore(t, checker, &tails, t.Errorf)
-		deleted += c.deleted
+		deleted, taken = deleted+c.deleted, taken+len(c.taken)
 	}
 	for _, c := range without {
 		c.restore(t, checker, &noTails, func(string, ...any) {})
 	}
-	t.Logf("%d operations; with tails %+v, of which %d files were deleted before their snapshot was made; without tails %+v",
-		ended-began, tails, deleted, noTails)
-	if tails.complete != archives*snapshots {
-		t.Errorf("of %d snapshots with tails %d are complete", archives*snapshots, tails.complete)
+	for _, c := range append(with, without...) {
+		for w, n := range c.warned {
+			warned[w] += n
+		}
+	}
+	t.Logf("%d operations; %d snapshots with tails %+v, of which %d files were deleted before their snapshot was made; without tails %+v; no refusal",
+		ended-began, taken, tails, deleted, noTails)
+	for _, w := range slices.Sorted(maps.Keys(warned)) {
+		t.Logf("%d times: %s", warned[w], w)
+	}
+	if tails.complete != taken {
+		t.Errorf("of %d snapshots with tails %d are complete", taken, tails.complete)
 	}
 	// A set without a tail is complete when nothing was committed since a file was begun.
 	if noTails.wrong() <= noTails.complete {
 		t.Errorf("without tails %+v; they make too little difference", noTails)
 	}
-	if deleted < archives*snapshots/4 {
+	if deleted < taken/4 {
 		t.Errorf("the cleaner deleted no more than %d files of the snapshots while they were made", deleted)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Checker is a running process that checks what Churns with one seed have left, as Check
@@ -21,6 +22,7 @@ type Checker struct {
 	answers *bufio.Scanner
 	stderr  bytes.Buffer
 	wait    func() error
+	kill    func()
 }
 
 // What is wrong with a log; test with errors.Is.
@@ -34,7 +36,7 @@ var (
 // StartChecker starts a Checker, which ends with the test.
 func StartChecker(t testing.TB, seed int64) *Checker {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	ctx, cancel := context.WithCancel(context.Background())
 	cmd := command(ctx, t, "checks", "-", strconv.FormatInt(seed, 10))
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -44,7 +46,7 @@ func StartChecker(t testing.TB, seed int64) *Checker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Checker{t: t, stdin: stdin, answers: bufio.NewScanner(stdout), wait: cmd.Wait}
+	c := &Checker{t: t, stdin: stdin, answers: bufio.NewScanner(stdout), wait: cmd.Wait, kill: cancel}
 	cmd.Stderr = &c.stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -61,6 +63,7 @@ func StartChecker(t testing.TB, seed int64) *Checker {
 // or what is wrong. A process that does not answer fails the test.
 func (c *Checker) Check(dir string) (int64, error) {
 	c.t.Helper()
+	defer time.AfterFunc(commandTimeout, c.kill).Stop()
 	fmt.Fprintln(c.stdin, dir) // without a reader there is no answer either
 	if !c.answers.Scan() {
 		err := c.wait()

@@ -20,6 +20,7 @@ type Churn struct {
 	t     testing.TB
 	stdin io.Closer
 	wait  func() error
+	kill  func()
 	ended chan struct{} // closed when the process prints no more
 
 	mu        sync.Mutex
@@ -34,7 +35,7 @@ type Churn struct {
 // is as fast as it can. It ends with Stop, or at the latest with the test.
 func StartChurn(t testing.TB, dir string, seed, perSecond int64) *Churn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	ctx, cancel := context.WithCancel(context.Background())
 	cmd := command(ctx, t, "churn", dir, strconv.FormatInt(seed, 10), strconv.FormatInt(perSecond, 10))
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -44,7 +45,7 @@ func StartChurn(t testing.TB, dir string, seed, perSecond int64) *Churn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Churn{t: t, stdin: stdin, wait: cmd.Wait, ended: make(chan struct{}), risen: make(chan struct{})}
+	c := &Churn{t: t, stdin: stdin, wait: cmd.Wait, kill: cancel, ended: make(chan struct{}), risen: make(chan struct{})}
 	cmd.Stderr = lockedWriter{c}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -53,6 +54,7 @@ func StartChurn(t testing.TB, dir string, seed, perSecond int64) *Churn {
 	t.Cleanup(func() {
 		if !c.stopped {
 			stdin.Close()
+			defer time.AfterFunc(commandTimeout, cancel).Stop()
 			<-c.ended
 			cmd.Wait()
 		}
@@ -118,6 +120,7 @@ func (c *Churn) Stop() Digest {
 	c.t.Helper()
 	c.stopped = true
 	c.stdin.Close()
+	defer time.AfterFunc(commandTimeout, c.kill).Stop()
 	<-c.ended
 	if err := c.wait(); err != nil {
 		c.t.Fatalf("the churn failed: %v\n%s", err, c.output())
