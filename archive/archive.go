@@ -40,6 +40,8 @@ var (
 	ErrPruneLimit = errors.New("the prune would remove more snapshots than its limit allows")
 	// ErrOccupied: a restore would mix with what the target holds.
 	ErrOccupied = errors.New("the target is occupied")
+	// ErrInUse: a database may be running where a restore would write.
+	ErrInUse = errors.New("the target is in use")
 	// ErrWeakStore: the store does not keep a promise that archives rely on.
 	ErrWeakStore = errors.New("the store does not do what archives rely on")
 	// ErrNoSpace: the target has no room for the restore.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -41,8 +42,9 @@ type RestoreResult struct {
 // once; each gets its name only when its content was checked and is durable. A
 // directory that does not exist yet appears when all is done; in an existing one the
 // file RESTORE-INCOMPLETE stands while anything is missing. After any failure the same
-// call continues where the last one stopped. Errors: ErrNoFile, ErrOccupied, ErrNoSpace,
-// ErrDamaged.
+// call continues where the last one stopped. Where a database runs in the directory or
+// around it, nothing is written, or, if it was started later, nothing more; then the error
+// is ErrInUse. Errors: ErrNoFile, ErrOccupied, ErrInUse, ErrNoSpace, ErrDamaged.
 func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o RestoreOptions) (*RestoreResult, error) {
 	files, err := choose(m.Files, o.Include)
 	if err != nil {
@@ -59,7 +61,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		return res, fmt.Errorf("restore: %w", a.explain(ctx, m, err))
 	}
 	if o.DryRun {
-		res.Removed, err = previewTarget(dir, m, files, &o)
+		res.Removed, err = previewTarget(ctx, dir, m, files, &o)
 		res.Free = freeAt(dir)
 		return res, err
 	}
@@ -82,7 +84,11 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 }
 
 func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, files []manifest.File, o *RestoreOptions, res *RestoreResult) error {
-	remove, foreign, err := t.look(m, files, o)
+	var remove, foreign []string
+	err := t.checkUse(ctx)
+	if err == nil {
+		remove, foreign, err = t.look(m, files, o)
+	}
 	if err == nil {
 		err = t.checkSpace(files)
 	}
@@ -98,15 +104,16 @@ func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, 
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
 	}
-	if err := a.restoreFiles(ctx, t, files, res); err != nil {
+	err = a.restoreFiles(ctx, t, files, res)
+	if err == nil {
+		err = t.removeForeign(ctx, foreign, res)
+	}
+	if errors.Is(err, ErrInUse) {
+		return errors.Join(err, t.unmark())
+	}
+	if err != nil {
 		return err
 	}
-	for _, name := range foreign {
-		if err := t.root.Remove(name); err != nil {
-			return fmt.Errorf("removing %s: %w", name, err)
-		}
-	}
-	res.Removed = foreign
 	if err := t.syncDirs(files); err != nil {
 		return fmt.Errorf("making the restored names durable: %w", err)
 	}
@@ -137,9 +144,20 @@ func (t *target) look(m *manifest.Manifest, files []manifest.File, o *RestoreOpt
 
 // previewTarget says which files a restore into a directory would remove, or why it would
 // refuse to begin, but for a lack of space, of which the preview tells.
-func previewTarget(dir string, m *manifest.Manifest, files []manifest.File, o *RestoreOptions) ([]string, error) {
+func previewTarget(ctx context.Context, dir string, m *manifest.Manifest, files []manifest.File, o *RestoreOptions) ([]string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the target %s: %w", dir, err)
+	}
 	fresh, err := examine(dir, m, o)
-	if err != nil || fresh {
+	if err != nil {
+		return nil, err
+	}
+	work := dir
+	if fresh {
+		work += PartialSuffix
+	}
+	if err := newUseCheck(work).all(ctx); err != nil || fresh {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -182,10 +200,8 @@ func (a *Archive) restoreFiles(ctx context.Context, t *target, files []manifest.
 	var bytes int64
 	for i := range files {
 		bytes += files[i].Size
-		if dir := path.Dir(files[i].Name); dir != "." {
-			if err := t.root.MkdirAll(dir, 0o700); err != nil {
-				return fmt.Errorf("making the directory of %s: %w", files[i].Name, err)
-			}
+		if err := t.mkdirAll(path.Dir(files[i].Name)); err != nil {
+			return fmt.Errorf("making the directory of %s: %w", files[i].Name, err)
 		}
 	}
 	a.progress.plan(len(files), bytes)
@@ -243,7 +259,7 @@ func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.Fi
 	defer together.close()
 	for _, i := range missing {
 		f := &files[i]
-		if err := t.make(f, func(to sink) error { return together.fetch(ctx, f, to) }); err != nil {
+		if err := t.make(ctx, f, func(to sink) error { return together.fetch(ctx, f, to) }); err != nil {
 			return err
 		}
 		outcomes[i] = wasFetched
@@ -256,7 +272,7 @@ func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.Fi
 }
 
 // make makes one file of what fetch writes to a sink, which must have checked it.
-func (t *target) make(f *manifest.File, fetch func(sink) error) error {
+func (t *target) make(ctx context.Context, f *manifest.File, fetch func(sink) error) error {
 	tmp := temp(f.Name)
 	out, err := t.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -273,6 +289,9 @@ func (t *target) make(f *manifest.File, fetch func(sink) error) error {
 	}
 	if err == nil {
 		err = t.root.Chtimes(tmp, f.Modified, f.Modified)
+	}
+	if err == nil {
+		err = t.beforeChange(ctx)
 	}
 	if err == nil {
 		// From here on the name stands for content that was checked and is on disk.

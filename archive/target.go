@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -41,7 +42,13 @@ type target struct {
 	root  *os.Root
 	lock  *os.File // the directory, locked against a second restore
 	fresh bool     // work is renamed to dir at the end
+	made  bool     // work did not exist before: no other process has a file of it
 	began bool     // a restore of ours had begun here before
+
+	use     *useCheck
+	was     []byte      // the marker that lay there, nil: none
+	mkdirs  []string    // directories that were made for the files, in that order
+	changed atomic.Bool // a name in dir has other content than before, or has gone
 }
 
 // openTarget looks at the target, refuses it if a restore must not touch it, and
@@ -57,10 +64,17 @@ func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, e
 	}
 	if t.fresh {
 		t.work += PartialSuffix
+	}
+	t.use = newUseCheck(t.work)
+	if t.fresh {
+		if err := t.use.locks(); err != nil {
+			return nil, err
+		}
 		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 			return nil, fmt.Errorf("making the target's parent: %w", err)
 		}
-		if err := os.Mkdir(t.work, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		err := os.Mkdir(t.work, 0o700)
+		if t.made = err == nil; err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("making the target: %w", err)
 		}
 		if info, err := os.Lstat(t.work); err != nil || !info.IsDir() {
@@ -147,7 +161,7 @@ func (t *target) take(m *manifest.Manifest, include []string) error {
 		return fmt.Errorf("%w: another restore has just ended in %s", ErrOccupied, t.work)
 	}
 	if was, err := t.root.ReadFile(IncompleteMarker); err == nil {
-		t.began = true
+		t.began, t.was = true, was
 		var k marker
 		if len(include) > 0 && (json.Unmarshal(was, &k) != nil || !k.is(m, include)) {
 			return fmt.Errorf("%w: another restore was broken off in %s, and one of a few files would hide that; finish it first", ErrOccupied, t.work)
@@ -158,18 +172,9 @@ func (t *target) take(m *manifest.Manifest, include []string) error {
 
 // mark writes the marker: from here on the target is what the restore makes of it.
 func (t *target) mark(m *manifest.Manifest, include []string) error {
-	f, err := t.root.OpenFile(IncompleteMarker, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("marking the target as incomplete: %w", err)
-	}
-	defer f.Close()
 	b, err := json.Marshal(marker{m.Archive, m.Sequence, include, "A restore began here and has not ended: do not open a database in this directory. Running the same command again continues it."})
-	if err != nil {
-		return fmt.Errorf("marking the target as incomplete: %w", err)
-	}
-	_, err = f.WriteAt(append(b, '\n'), 0)
 	if err == nil {
-		err = errors.Join(f.Truncate(int64(len(b)+1)), f.Sync(), t.syncDir("."))
+		err = t.writeMarker(append(b, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("marking the target as incomplete: %w", err)

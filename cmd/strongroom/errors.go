@@ -41,6 +41,7 @@ var conflicts = []error{
 	archive.ErrMissingFiles,
 	archive.ErrNoCopy,
 	archive.ErrNested,
+	archive.ErrInUse,
 	archive.ErrLostRace,
 	archive.ErrPruneLimit,
 	source.ErrMissing,
@@ -101,6 +102,8 @@ func message(err error) string {
 		m += "; strongroom show lists the files"
 	case errors.Is(err, archive.ErrPruneLimit):
 		m += "; look at it with --dry-run, and if it is right, prune without --limit"
+	case errors.Is(err, archive.ErrInUse):
+		m += "; stop the database and all that reads its files, and run the same command again"
 	case errors.Is(err, archive.ErrNoSpace):
 		m += "; make room, and run the same command again"
 	case errors.Is(err, archive.ErrUnsteady):
