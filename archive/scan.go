@@ -93,84 +93,96 @@ func (s *scanner) back() {
 	}
 }
 
-// A tailBefore is what the parent snapshot has of a tail. It tells damage from what is
-// being written: what follows the last whole entry may be half an entry, but what was whole
-// once stays so, and what was half is whole some time later.
-type tailBefore struct {
-	size  int64 // 0: it has none of it, or more than there is now
-	stale bool  // the file was written to since, long enough after for an entry to be whole
-}
-
-func beforeTail(f *source.File, was *manifest.File) tailBefore {
-	if was == nil || f.State != source.Tail || was.State != manifest.Tail || was.Size > f.Size {
-		return tailBefore{}
-	}
-	return tailBefore{was.Size, f.Modified.Sub(was.Modified) > young}
-}
-
-// damages reports whether a tail whose whole entries end at a byte before its end is
-// damaged there.
-func (b tailBefore) damages(end int64) bool {
-	return b.size > 0 && (end < b.size || end == b.size && b.stale)
-}
-
 // oddTries is how often what follows the last whole entry of a tail is read before it
-// counts as no entry: the database may have been at it.
+// counts as no entry, or as damaged: the database may have been at it.
 const oddTries = 4
-
-// oddReach is how far from the end a database may be at it, in bytes: more than it writes
-// at once.
-const oddReach = 4 << 20
 
 // file reads a file of so many bytes to its end. From prefix on, which is 0 where nothing
 // can be shared, the rest is summed by itself.
 func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64, before tailBefore) (scan, error) {
 	var d scan
-	if s.at < prefix {
-		if err := s.read(ctx, r, prefix); err != nil {
+	for try := 1; ; try++ {
+		if err := s.all(ctx, r, size, prefix, &d); err != nil {
 			return d, err
 		}
+		broken, err := s.broken(ctx, r, size, before, d.prefix)
+		if err != nil {
+			return d, err
+		}
+		if d.odd = s.odd(); broken || d.odd != nil {
+			changed, err := s.awaitChange(ctx, r, size, &try)
+			if err != nil {
+				return d, err
+			}
+			if changed {
+				s.back()
+				continue
+			}
+		}
+		s.end(&d, broken)
+		return d, nil
 	}
-	if prefix > 0 {
+}
+
+// all reads on to the end of a file.
+func (s *scanner) all(ctx context.Context, r io.ReaderAt, size, prefix int64, d *scan) error {
+	if s.at < prefix {
+		if err := s.read(ctx, r, prefix); err != nil {
+			return err
+		}
+	}
+	if prefix > 0 && s.rest == nil {
 		d.prefix = s.whole.sums().SHA256
 		s.rest = newSummer()
 		if s.log == nil || s.log.End() == prefix {
 			s.mark()
 		}
 	}
-	for try := 1; ; try++ {
-		if err := s.read(ctx, r, size); err != nil {
-			return d, err
-		}
-		if d.odd = s.odd(); d.odd == nil || try == oddTries || size-s.log.End() > oddReach {
-			break
-		}
-		s.back()
+	return s.read(ctx, r, size)
+}
+
+// awaitChange waits until what follows the last whole entry of a tail has changed, for as
+// many tries as are left.
+func (s *scanner) awaitChange(ctx context.Context, r io.ReaderAt, size int64, try *int) (bool, error) {
+	for ; *try < oddTries; *try++ {
 		if err := pause(ctx, 0); err != nil {
-			return d, err
+			return false, err
+		}
+		if changed, err := s.changed(ctx, r, size); changed || err != nil {
+			return changed, err
 		}
 	}
-	broken, err := s.broken(r, size, before)
-	if err != nil {
-		return d, err
+	return false, nil
+}
+
+// changed reports whether a whole entry follows the last one by now, or one that is cut short
+// where there was none. It reads no more than that entry.
+func (s *scanner) changed(ctx context.Context, r io.ReaderAt, size int64) (bool, error) {
+	log := *s.log
+	end := log.Resume()
+	for at := end; at < size && log.End() == end && log.Problem() == nil; {
+		to := min(size, at+digestBuffer)
+		if err := pass(ctx, r, at, to, &log); err != nil {
+			return false, err
+		}
+		at = to
 	}
-	s.end(&d, broken)
-	return d, nil
+	return log.End() > end || (log.Problem() == nil) != (s.log.Problem() == nil), nil
 }
 
 // broken reports whether what follows the last whole entry of a tail is damaged, and not
 // merely unfinished.
-func (s *scanner) broken(r io.ReaderAt, size int64, before tailBefore) (bool, error) {
+func (s *scanner) broken(ctx context.Context, r io.ReaderAt, size int64, before tailBefore, prefix manifest.Hash) (bool, error) {
 	if !s.tail || s.log == nil || s.log.End() >= size {
 		return false, nil
 	}
 	if res := s.log.Result(); unknown(&res) {
 		return false, nil
 	}
-	if before.damages(s.log.End()) {
+	if before.damages(s.log.End(), prefix) {
 		return true, nil
 	}
-	return s.log.GoesOn(r, size)
+	return s.log.GoesOn(ctx, r, size)
 }
 
 // odd is what follows the last whole entry of a tail, unless that is merely cut short.

@@ -2,6 +2,7 @@ package source
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"iter"
@@ -32,11 +33,11 @@ const (
 // or with nothing but its header, JE goes on appending to N, and to N+1 only after that. So
 // the newest file that holds an entry is the one being written, and what comes after it is
 // left out.
-func (c *capturing) closedByEntries(l *listing) (stillOpen, error) {
+func (c *capturing) closedByEntries(ctx context.Context, l *listing) (stillOpen, error) {
 	unbegun := map[string]beginning{}
 	var open string
 	for e := range c.fromNewest(l) {
-		b, err := c.beginning(e)
+		b, err := c.beginning(ctx, e)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +94,7 @@ func (c *capturing) fromNewest(l *listing) iter.Seq[*entry] {
 
 // beginning looks whether a file holds a valid entry after its header. What was found
 // once is found again, unless the file is another one or was written to.
-func (c *capturing) beginning(e *entry) (beginning, error) {
+func (c *capturing) beginning(ctx context.Context, e *entry) (beginning, error) {
 	if b, ok := c.beginnings[e.name]; ok && b.sameFile(&e.identity) && (b.why == "" || b.sameContent(&e.identity)) {
 		return b, nil
 	}
@@ -123,11 +124,13 @@ func (c *capturing) beginning(e *entry) (beginning, error) {
 		return b, c.unreadable(e.name, err)
 	}
 	if b.why, b.odd = notBegun(r); b.why != "" {
-		broken, err := r.GoesOn(f, e.size)
-		if err != nil {
+		broken, err := r.GoesOn(ctx, f, e.size)
+		switch {
+		case ctx.Err() != nil:
+			return b, context.Cause(ctx)
+		case err != nil:
 			return b, c.unreadable(e.name, err)
-		}
-		if broken { // its first entry is damaged, and the next one is not
+		case broken: // its header or its first entry is damaged, and later entries are not
 			b.why, b.odd = "", false
 		}
 	}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +10,8 @@ import (
 
 // classify leaves in l what belongs to the set: the closed files and, where the layout
 // keeps it, the tail. The rest moves to l.ignored with the reason.
-func (c *capturing) classify(l *listing) error {
-	stillOpen, err := c.closedWhen(l)
+func (c *capturing) classify(ctx context.Context, l *listing) error {
+	stillOpen, err := c.closedWhen(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -36,11 +37,11 @@ func (c *capturing) classify(l *listing) error {
 type stillOpen func(*entry) (why string, odd, tail bool)
 
 // closedWhen is the layout's rule for the files of a listing.
-func (c *capturing) closedWhen(l *listing) (stillOpen, error) {
+func (c *capturing) closedWhen(ctx context.Context, l *listing) (stillOpen, error) {
 	layout := c.layout
 	switch {
 	case layout.entries:
-		return c.closedByEntries(l)
+		return c.closedByEntries(ctx, l)
 	case layout.quiet > 0:
 		return layout.closedByQuiet(c.now), nil
 	}

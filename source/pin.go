@@ -28,7 +28,7 @@ func (c *capturing) list(ctx context.Context, known, holding *listing) (*listing
 	for {
 		l, err := c.Directory.list(ctx, known)
 		if err == nil {
-			err = c.classify(l)
+			err = c.classify(ctx, l)
 		}
 		switch {
 		case err == nil:

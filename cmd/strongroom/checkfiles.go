@@ -80,7 +80,7 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 	}
 	broken := false
 	if f.State == source.Tail && p.Damaged() {
-		if broken, err = r.GoesOn(content, f.Size); err != nil {
+		if broken, err = r.GoesOn(ctx, content, f.Size); err != nil {
 			return entries.Result{}, err
 		}
 	}

@@ -1,58 +1,69 @@
 package entries
 
 import (
-	"bytes"
-	"encoding/binary"
+	"context"
 	"fmt"
 	"io"
 	"math"
 )
 
-// window is how far GoesOn looks: much further than a database writes at once.
-const window = 16 << 20
-
-// GoesOn tells an entry that is damaged from one that is still being written, or was when
-// its database died. It looks behind the last whole valid entry of a file of so many bytes,
-// up to 16 MiB, for a valid entry that names what is there as the entry before it: a log
-// is written in order, so that one was whole once. It is false where that cannot be told,
-// such as in a file without a header that can be read.
-func (r *Reader) GoesOn(file io.ReaderAt, size int64) (bool, error) {
-	end := r.res.End
-	if r.res.HeaderSize == 0 || end > math.MaxUint32 || size-end <= frameSize {
+// GoesOn separates an entry that is damaged from one that the database is still writing, or
+// was writing when it died. It reads a file of size bytes from the end of the last whole
+// valid entry on. A log is written in order, so a valid entry behind that end proves that
+// what lies before it was whole once. GoesOn reports true for either of:
+//
+//   - a valid entry that names the end as the offset of the entry before it. It must not lie
+//     within an entry whose frame is right and that may be unfinished, or end the file;
+//   - two valid entries, the second of which follows the first and names its offset.
+//
+// Offsets count from the beginning of the file. So copies of log entries in a record, or in
+// a block that was moved, do not name each other where they are now.
+//
+// Where the file header is damaged, GoesOn searches the whole file for two such entries. A
+// whole file that bears another file's number does not go on, nor does a file of an unknown
+// log version.
+//
+// The search reads the rest of the file once, in pieces, and needs up to 32 MiB of memory.
+// It ends with the error of ctx, or with that of file.
+func (r *Reader) GoesOn(ctx context.Context, file io.ReaderAt, size int64) (bool, error) {
+	problem := r.res.Problem
+	switch {
+	case r.format == nil || problem != nil && problem.Kind == Version:
+		return false, nil
+	case problem != nil && problem.Kind == Number:
+		return r.goesOnUnderAnyNumber(ctx, file, size)
+	}
+	s := resync{ctx: ctx, file: file, format: r.format, rules: r.header, from: r.res.End, end: r.res.End, last: r.res.Last, size: size}
+	if r.res.HeaderSize == 0 {
+		s.rules, s.from, s.end = r.format.Latest, 1, -1 // the header itself is no candidate
+	}
+	if s.from > math.MaxUint32 || size-s.from <= frameSize {
 		return false, nil
 	}
-	b := make([]byte, min(size-end, window))
-	if _, err := file.ReadAt(b, end); err != nil && err != io.EOF {
+	found, err := s.search()
+	if err != nil {
 		return false, fmt.Errorf("reading what follows the last whole entry: %w", err)
 	}
-	const named = 6 // where a frame names the entry before
-	previous := binary.LittleEndian.AppendUint32(nil, uint32(end))
-	for at := 1; ; at++ {
-		k := bytes.Index(b[min(at+named, len(b)):], previous)
-		if k < 0 {
-			return false, nil
-		}
-		if at += k; r.valid(b[at:]) {
-			return true, nil
-		}
-	}
+	return found, nil
 }
 
-// valid reports whether b begins with a whole entry whose checksum holds.
-func (r *Reader) valid(b []byte) bool {
-	if len(b) < frameSize {
-		return false
+// goesOnUnderAnyNumber is GoesOn for a file with the header of another one. Only a block of
+// that file may have been written here by mistake; then the entries break off behind it.
+func (r *Reader) goesOnUnderAnyNumber(ctx context.Context, file io.ReaderAt, size int64) (bool, error) {
+	other := NewReader(r.format, AnyNumber)
+	buf := make([]byte, copySize)
+	for at := int64(0); at < size && other.res.Problem == nil; at += int64(len(buf)) {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		n, err := file.ReadAt(buf[:min(int64(len(buf)), size-at)], at)
+		other.Write(buf[:n])
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return false, fmt.Errorf("reading a file with the header of another one: %w", err)
+		}
 	}
-	head := uint64(frameSize)
-	if b[5]&r.header.VLSN != 0 {
-		head = headMax
-	}
-	size := binary.LittleEndian.Uint32(b[10:])
-	end := head + uint64(size)
-	if end > uint64(len(b)) || size > r.format.MaxItem || r.header.Erases && b[4] == r.header.Erased {
-		return false
-	}
-	frame := [2]byte{b[4], b[5] &^ r.header.Invisible}
-	sum := r.format.Sum(r.format.Sum(r.format.Seed, frame[:]), b[6:end])
-	return sum == binary.LittleEndian.Uint32(b)
+	return other.GoesOn(ctx, file, size)
 }

@@ -33,7 +33,7 @@ func TestGoesOn(t *testing.T) {
 			if res := r.Result(); res.Problem == nil {
 				return // an invisible bit, or the end of an entry
 			}
-			if got, err := r.GoesOn(bytes.NewReader(b), int64(len(b))); err != nil || got != want {
+			if got, err := r.GoesOn(t.Context(), bytes.NewReader(b), int64(len(b))); err != nil || got != want {
 				t.Fatalf("%s: %v, %v; %v", what, got, err, r.Result().Problem)
 			}
 		}
@@ -54,7 +54,7 @@ func TestGoesOn(t *testing.T) {
 // Nothing can be told of what has no header, and nothing is read for it.
 func TestGoesOnWithoutHeader(t *testing.T) {
 	r := entries.Reader{}
-	if on, err := r.GoesOn(nil, 1<<20); on || err != nil {
+	if on, err := r.GoesOn(t.Context(), nil, 1<<20); on || err != nil {
 		t.Errorf("%v, %v", on, err)
 	}
 }

@@ -26,6 +26,10 @@ type Format struct {
 	HeaderSize func(b []byte) int
 	// ReadHeader reads a file header of HeaderSize bytes.
 	ReadHeader func(b []byte) (FileHeader, *Problem)
+
+	// Latest holds the rules of the newest log version, by which GoesOn reads a file whose
+	// header is damaged. They must fit the entries of older versions too.
+	Latest FileHeader
 }
 
 // A FileHeader is what a file header says, and what its version means for the entries

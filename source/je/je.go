@@ -64,6 +64,7 @@ var format = entries.Format{
 	MaxItem:    math.MaxInt32, // it is a Java int
 	HeaderSize: func([]byte) int { return headerSize },
 	ReadHeader: readHeader,
+	Latest:     rules(newest),
 }
 
 func readHeader(b []byte) (entries.FileHeader, *entries.Problem) {
@@ -85,17 +86,23 @@ func readHeader(b []byte) (entries.FileHeader, *entries.Problem) {
 	if v < oldest || v > newest {
 		return wrong(entries.Version, fmt.Sprintf("a log version from %d to %d", oldest, newest), "log version %d, which this program does not know (a later one may)", v)
 	}
+	h := rules(v)
+	h.Number, h.Previous, h.Time = u32(b[22:]), uint32(last), int64(binary.LittleEndian.Uint64(b[14:]))
+	return h, nil
+}
+
+// rules is the file header of a log version, but for what differs from file to file.
+func rules(version uint32) entries.FileHeader {
 	h := entries.FileHeader{
-		Version: v, Number: u32(b[22:]), Previous: uint32(last), Time: int64(binary.LittleEndian.Uint64(b[14:])),
-		IsEntry: true, Type: headerType,
+		Version: version, IsEntry: true, Type: headerType,
 		VLSN: flagReplicated | flagVLSN, Invisible: flagInvisible,
-		Erases: v >= erasedSince, Erased: erasedType,
+		Erases: version >= erasedSince, Erased: erasedType,
 	}
-	if v <= 7 {
-		h.VLSN = flagReplicated // the low bits are the version
+	if version <= 7 {
+		h.VLSN = flagReplicated // the low bits are the version, in which flagVLSN is never set
 	}
-	if v < 7 {
+	if version < 7 {
 		h.Invisible = 0
 	}
-	return h, nil
+	return h
 }

@@ -49,6 +49,7 @@ var format = entries.Format{
 	MaxItem:    maxItem,
 	HeaderSize: headerSize,
 	ReadHeader: readHeader,
+	Latest:     entries.FileHeader{VLSN: flagReplicated | flagVLSN, Invisible: flagInvisible},
 }
 
 // headerSize goes by the version: what has an unknown one is taken to end as version 3
