@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/source"
@@ -49,6 +50,13 @@ func (a *app) checkFiles(ctx context.Context, layout source.Layout, capture *sou
 	return c, nil
 }
 
+// A database may be writing what follows the last whole entry of its newest file. So that is
+// read tailTries times, tailWait apart, before it counts as damaged.
+const (
+	tailTries = 4
+	tailWait  = 100 * time.Millisecond
+)
+
 // read checks one file. What a tail has after its last whole entry is not part of it yet.
 func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, error) {
 	content, err := c.capture.Open(f.Name)
@@ -57,18 +65,23 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 	}
 	defer content.Close()
 	r := c.layout.EntryReader(f.Name)
-	section := io.NewSectionReader(content, 0, f.Size)
-	for buf := make([]byte, 256<<10); ; {
-		if ctx.Err() != nil {
-			return entries.Result{}, context.Cause(ctx)
+	if err := c.feed(ctx, r, content, 0, f.Size); err != nil {
+		return entries.Result{}, err
+	}
+	broken := false
+	for try := 1; f.State == source.Tail; try++ {
+		if broken, err = c.broken(ctx, r, content, f.Size); err != nil {
+			return entries.Result{}, err
 		}
-		n, err := section.Read(buf)
-		r.Write(buf[:n])
-		c.progress.BytesDone.Add(int64(n))
-		if err == io.EOF {
+		if try == tailTries || !broken && !r.Problem().Damaged() {
 			break
 		}
-		if err != nil {
+		select {
+		case <-ctx.Done():
+			return entries.Result{}, context.Cause(ctx)
+		case <-time.After(tailWait):
+		}
+		if err := c.feed(ctx, r, content, r.Resume(), f.Size); err != nil {
 			return entries.Result{}, err
 		}
 	}
@@ -77,12 +90,6 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 	if err := content.Unchanged(); p != nil && err != nil {
 		c.unknown[f.Name] = "being written to while it is read, so nothing can be said of its entries; look again"
 		return res, nil
-	}
-	broken := false
-	if f.State == source.Tail && p.Damaged() {
-		if broken, err = r.GoesOn(ctx, content, f.Size); err != nil {
-			return entries.Result{}, err
-		}
 	}
 	switch {
 	case broken:
@@ -98,4 +105,33 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 		c.damage[f.Name] = p.Error()
 	}
 	return res, nil
+}
+
+// feed has a Reader read a file from an offset on.
+func (c *fileCheck) feed(ctx context.Context, r *entries.Reader, content io.ReaderAt, from, size int64) error {
+	section := io.NewSectionReader(content, from, size-from)
+	for buf := make([]byte, 256<<10); ; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, err := section.Read(buf)
+		r.Write(buf[:n])
+		if from == 0 {
+			c.progress.BytesDone.Add(int64(n))
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// broken reports whether a tail goes on behind what is wrong in it.
+func (c *fileCheck) broken(ctx context.Context, r *entries.Reader, content io.ReaderAt, size int64) (bool, error) {
+	if res := r.Result(); !res.Problem.Damaged() {
+		return false, nil
+	}
+	return r.GoesOn(ctx, content, size)
 }

@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"fails":   fails,
 			"flip":    flip,
 			"waitfor": waitFor,
+			"zero":    zero,
 		},
 		RequireExplicitExec: true,
 	})
@@ -104,6 +105,17 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 		b[len(b)/2] ^= 1
 		return rewrite(name, b)
 	}))
+}
+
+// zero FILE FROM TO fills bytes of a file with zeros.
+func zero(ts *testscript.TestScript, _ bool, args []string) {
+	name := ts.MkAbs(args[0])
+	from, err1 := strconv.Atoi(args[1])
+	to, err2 := strconv.Atoi(args[2])
+	b, err3 := os.ReadFile(name)
+	ts.Check(errors.Join(err1, err2, err3))
+	clear(b[from:to])
+	ts.Check(rewrite(name, b))
 }
 
 // waitFor FILE waits until a file is there.
