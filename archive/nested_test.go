@@ -191,7 +191,7 @@ func TestPruneOfLogsNamedAsAnArchive(t *testing.T) {
 	}
 	for i := range 3 {
 		for _, name := range names {
-			logFile(t, dir, name, name+strings.Repeat("x", i))
+			writeLogFile(t, dir, name, name+strings.Repeat("x", i))
 		}
 		if err := backupFiles(t, a, dir); err != nil {
 			t.Fatal(err)
@@ -281,8 +281,8 @@ func TestPruneReportsNoOtherProgram(t *testing.T) {
 	}
 }
 
-// logFile writes a log file that was closed long ago.
-func logFile(t testing.TB, dir, name, content string) {
+// writeLogFile writes a log file that was closed long ago.
+func writeLogFile(t testing.TB, dir, name, content string) {
 	t.Helper()
 	path, then := filepath.Join(dir, filepath.FromSlash(name)), time.Date(2026, 1, 1, 0, 0, len(content), 0, time.UTC)
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644), os.Chtimes(path, then, then)); err != nil {
@@ -310,7 +310,7 @@ func TestNothingIsStoredInANestedArchive(t *testing.T) {
 	t.Parallel()
 	store, dir := storetest.Memory(t), t.TempDir()
 	a := archive.New(store, archive.Options{})
-	logFile(t, dir, "a", "a")
+	writeLogFile(t, dir, "a", "a")
 	if err := backupFiles(t, a, dir); err != nil {
 		t.Fatal(err)
 	}
@@ -318,11 +318,11 @@ func TestNothingIsStoredInANestedArchive(t *testing.T) {
 	if _, err := archive.Copy(t.Context(), a, archive.New(target, archive.Options{}), archive.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	logFile(t, dir, "node-2/data/x", "x")
+	writeLogFile(t, dir, "node-2/data/x", "x")
 	if err := backupFiles(t, a, dir); err != nil { // there is no archive in the way yet
 		t.Fatal(err)
 	}
-	logFile(t, dir, "node-2/data/y", "y")
+	writeLogFile(t, dir, "node-2/data/y", "y")
 	for _, s := range []*storetest.InMemory{store, target} {
 		newInner(t, s, "data/node-2/")
 		before := s.Keys("")
@@ -344,7 +344,7 @@ func TestRepairSparesNestedArchives(t *testing.T) {
 	t.Parallel()
 	store, dir := storetest.Memory(t), t.TempDir()
 	a := archive.New(store, archive.Options{})
-	logFile(t, dir, "node-2/data/x", "x")
+	writeLogFile(t, dir, "node-2/data/x", "x")
 	if err := backupFiles(t, a, dir); err != nil {
 		t.Fatal(err)
 	}
