@@ -110,6 +110,10 @@ func examine(dir string, m *manifest.Manifest, o *RestoreOptions) (fresh bool, e
 	if len(entries) == 0 {
 		return false, nil
 	}
+	// To replace what is there is no way out where a database runs.
+	if err := newUseCheck(dir).locks(); err != nil {
+		return false, err
+	}
 	others := slices.DeleteFunc(slices.Clone(entries), func(e os.DirEntry) bool { return e.Name() == IncompleteMarker })
 	if len(others) > 0 {
 		entries = others

@@ -124,12 +124,13 @@ func (u *useCheck) all(ctx context.Context) error {
 // again is called before each change. It checks all the first time, then every few seconds,
 // and the locks of databases in between.
 func (u *useCheck) again(ctx context.Context) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	start := time.Now()
+	u.mu.Lock()
 	if start.Before(u.next) {
+		u.mu.Unlock()
 		return u.locks()
 	}
+	defer u.mu.Unlock()
 	if err := u.all(ctx); err != nil {
 		return err
 	}

@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -58,13 +62,31 @@ func filesOfProcesses() (openFiles, error) {
 	if err != nil {
 		return nil, err
 	}
-	open, own := openFiles{}, ownPID()
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && pid != own {
-			eachOpenFile(name, func(id fileID) { open[id] = pid })
-		}
+	own := strconv.Itoa(ownPID())
+	pids := slices.DeleteFunc(names, func(name string) bool { return name == own || strings.Trim(name, "0123456789") != "" })
+	return openIn(pids), nil
+}
+
+// openIn lists what processes have open. There may be thousands of them, with many files each.
+func openIn(pids []string) openFiles {
+	all := openFiles{}
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	for some := range slices.Chunk(pids, len(pids)/runtime.GOMAXPROCS(0)+1) {
+		running.Go(func() {
+			open := openFiles{}
+			for _, name := range some {
+				if pid, err := strconv.Atoi(name); err == nil {
+					eachOpenFile(name, func(id fileID) { open[id] = pid })
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(all, open)
+		})
 	}
-	return open, nil
+	running.Wait()
+	return all
 }
 
 // eachOpenFile calls f for each descriptor of a regular file that a process has. A process that

@@ -183,6 +183,9 @@ func TestRestoreIntoALockedDatabase(t *testing.T) {
 				lock := filepath.Join(r.dir, name)
 				pid, release := holdFile(t, lock, way)
 				r.refused(t, r.dir, r.dir, replaceAll, lock+" is locked by", strconv.Itoa(pid))
+				if name == "je.lck" || name == "noxu.lck" { // the advice is not to overwrite it
+					r.refused(t, r.dir, r.dir, archive.RestoreOptions{}, lock)
+				}
 				one := replaceAll
 				one.Include = []string{"00000003.jdb"}
 				r.refused(t, r.dir, r.dir, one, lock)
