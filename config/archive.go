@@ -127,7 +127,8 @@ func (s *section) group(a *Archive, names map[string]position) []Archive {
 	var all []Archive
 	for i := range urls {
 		one := *a
-		text := section{decoder: s.decoder, entries: map[string]entry{"destination": {key: e.key, at: e.at, value: e.value.(*ast.SequenceNode).Values[i]}}}
+		value := e.value.(*ast.SequenceNode).Values[i]
+		text := section{decoder: s.decoder, entries: map[string]entry{"destination": {key: e.key, at: place(value.GetToken()), value: value}}}
 		one.Destination, one.Group = text.destination(), a.Name
 		if i > 0 {
 			one.Name = a.Name + "." + strconv.Itoa(i+1)
