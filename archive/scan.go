@@ -172,7 +172,9 @@ func (s *scanner) changed(ctx context.Context, r io.ReaderAt, size int64) (bool,
 
 // broken reports whether what follows the last whole entry of a tail is damaged, and not
 // merely unfinished.
-func (s *scanner) broken(ctx context.Context, r io.ReaderAt, size int64, before tailBefore, prefix manifest.Hash) (bool, error) {
+func (s *scanner) broken(
+	ctx context.Context, r io.ReaderAt, size int64, before tailBefore, prefix manifest.Hash,
+) (bool, error) {
 	if !s.tail || s.log == nil || s.log.End() >= size {
 		return false, nil
 	}

@@ -20,7 +20,10 @@ func beforeTail(f *source.File, was *manifest.File) tailBefore {
 	if was == nil || f.State != source.Tail || was.State != manifest.Tail || was.Size > f.Size {
 		return tailBefore{}
 	}
-	b := tailBefore{size: was.Size, sum: was.SHA256, whole: was.Size, damaged: was.Damaged(), stale: f.Modified.Sub(was.Modified) > young}
+	b := tailBefore{
+		size: was.Size, sum: was.SHA256, whole: was.Size,
+		damaged: was.Damaged(), stale: f.Modified.Sub(was.Modified) > young,
+	}
 	if b.damaged {
 		b.whole = *was.Check.At
 	}

@@ -192,7 +192,8 @@ func TestTailWrittenOutOfOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := fileOf(t, a, 1); f.Damaged() != damaged || len(res.Damaged) > 0 != damaged || f.Size != int64(len(db.open.Bytes)) {
+		f := fileOf(t, a, 1)
+		if f.Damaged() != damaged || len(res.Damaged) > 0 != damaged || f.Size != int64(len(db.open.Bytes)) {
 			t.Errorf("after %d reads: %d bytes, %+v", reads, f.Size, f.Check)
 		}
 	}
@@ -202,7 +203,8 @@ func TestTailWrittenOutOfOrder(t *testing.T) {
 // file, and what JE does about it when it starts again.
 func TestTornJE(t *testing.T) {
 	t.Parallel()
-	c := &crashed{&jeLog{t: t, dir: filepath.Join(t.TempDir(), "env")}, archive.New(storetest.Memory(t), archive.Options{})}
+	env := &jeLog{t: t, dir: filepath.Join(t.TempDir(), "env")}
+	c := &crashed{env, archive.New(storetest.Memory(t), archive.Options{})}
 	jetest.Write(t, c.dir, 16_000, 1)
 	c.last = c.newest()
 	sound := c.whole(c.last)

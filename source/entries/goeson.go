@@ -12,8 +12,8 @@ import (
 // valid entry on. A log is written in order, so a valid entry behind that end proves that
 // what lies before it was whole once. GoesOn reports true for either of:
 //
-//   - a valid entry that names the end as the offset of the entry before it. It must not lie
-//     within an entry whose frame is right and that may be unfinished, or end the file;
+//   - a valid entry that names the end as the offset of the entry before it. Where it lies
+//     within what may be an unfinished entry, it counts only if the file ends with it;
 //   - two valid entries, the second of which follows the first and names its offset.
 //
 // Offsets count from the beginning of the file. So copies of log entries in a record, or in
@@ -24,7 +24,8 @@ import (
 // log version.
 //
 // The search reads the rest of the file once, in pieces, and needs up to 32 MiB of memory.
-// It ends with the error of ctx, or with that of file.
+// Garbage that resembles entries of over 8 MiB is read again, up to farRounds times; what is
+// more than that is ignored. It ends with the error of ctx, or with that of file.
 func (r *Reader) GoesOn(ctx context.Context, file io.ReaderAt, size int64) (bool, error) {
 	problem := r.res.Problem
 	switch {
@@ -33,7 +34,8 @@ func (r *Reader) GoesOn(ctx context.Context, file io.ReaderAt, size int64) (bool
 	case problem != nil && problem.Kind == Number:
 		return r.goesOnUnderAnyNumber(ctx, file, size)
 	}
-	s := resync{ctx: ctx, file: file, format: r.format, rules: r.header, from: r.res.End, end: r.res.End, last: r.res.Last, size: size}
+	s := resync{ctx: ctx, file: file, format: r.format, rules: r.header, size: size}
+	s.from, s.end, s.last = r.res.End, r.res.End, r.res.Last
 	if r.res.HeaderSize == 0 {
 		s.rules, s.from, s.end = r.format.Latest, 1, -1 // the header itself is no candidate
 	}

@@ -25,6 +25,10 @@
 //
 // So of an invisible bit that flips nothing can be known, nor of one in the checksum, the
 // flags or the VLSN of an erased entry.
+//
+// JE does not preallocate its files. When it starts, it cuts the newest file off behind the
+// last whole valid entry, and goes on there. Until then anything may follow, after a power
+// loss valid entries too: entries.Reader.GoesOn reports those as damage.
 package je
 
 import (

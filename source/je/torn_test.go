@@ -41,7 +41,8 @@ func logFiles(t *testing.T, name string) []entriestest.LogFile {
 }
 
 func plain(version uint32) entriestest.Plain {
-	p := entriestest.Plain{Sum: adler32.Checksum, VLSN: 0x28, Invisible: 0x10, Erases: version >= 17, MaxItem: math.MaxInt32}
+	p := entriestest.Plain{Sum: adler32.Checksum, VLSN: 0x28, Invisible: 0x10, MaxItem: math.MaxInt32}
+	p.Erases = version >= 17
 	if version < 7 {
 		p.VLSN, p.Invisible = 0x20, 0
 	}

@@ -17,6 +17,9 @@
 //
 // The checksum of an entry is CRC-32 (IEEE), with the flag 0x10, invisible, cleared: it is
 // set in place, and of one that flips nothing can be known. An item has at most 100 MiB.
+//
+// Noxu does not preallocate its files. Valid entries behind what is not valid are
+// damage: see entries.Reader.GoesOn.
 package noxu
 
 import (
