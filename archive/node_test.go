@@ -68,12 +68,12 @@ func TestNewNodeNameWithoutCommonContent(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			replaceAll(t, dir, generation(0, 5, time.Now().Add(-time.Hour), 0)...)
+			replaceFiles(t, dir, generation(0, 5, time.Now().Add(-time.Hour), 0)...)
 			store := storetest.Memory(t)
 			if _, err := archive.New(store, archive.Options{}).Backup(t.Context(), jeSource(t, dir, plain), options); err != nil {
 				t.Fatal(err)
 			}
-			replaceAll(t, dir, generation(8, 12, time.Now().Add(test.begun), 0)...)
+			replaceFiles(t, dir, generation(8, 12, time.Now().Add(test.begun), 0)...)
 			res, err := archive.New(store, archive.Options{}).Backup(t.Context(), jeSource(t, dir, plain), other)
 			isRight(t, res, err, test.want)
 			if test.want == nil && len(res.Warnings) != 3 { // recognized, the node, and the file that was open has gone

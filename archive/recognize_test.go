@@ -36,8 +36,8 @@ func (f logFile) bytes() (content []byte, last uint32) {
 	return l.Bytes, l.Last
 }
 
-// replaceAll leaves these files alone in a directory.
-func replaceAll(t *testing.T, dir string, files ...logFile) {
+// replaceFiles leaves these files alone in a directory.
+func replaceFiles(t *testing.T, dir string, files ...logFile) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -92,50 +92,50 @@ func TestRecognition(t *testing.T) {
 	}{
 		{
 			name: "replaced by the cleaner", state: true, o: noEntries,
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(9, 12, before, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(9, 12, before, 1)...) },
 			warns:  []string{"by its directory", "no snapshot holds 00000006.jdb to 00000008.jdb"},
 		},
 		{
 			name: "replaced by the cleaner, new host", // by numbers and times
 			change: func(t *testing.T, dir string) {
-				replaceAll(t, dir, append(generation(8, 9, after, 1), generation(12, 12, after, 1)...)...)
+				replaceFiles(t, dir, append(generation(8, 9, after, 1), generation(12, 12, after, 1)...)...)
 			},
 			warns: []string{"by the numbers of its files and the times in their headers", "no snapshot holds 00000006.jdb to 00000007.jdb, 0000000a.jdb to 0000000b.jdb"},
 		},
 		{
 			name: "the first file was begun just before", // and held no entry at the capture
 			change: func(t *testing.T, dir string) {
-				replaceAll(t, dir, append(generation(6, 6, before, 1), generation(7, 8, after, 1)...)...)
+				replaceFiles(t, dir, append(generation(6, 6, before, 1), generation(7, 8, after, 1)...)...)
 			},
 			warns: []string{"times in their headers"},
 		},
 		{
 			name: "the header links", // whatever the clock says
 			change: func(t *testing.T, dir string) {
-				replaceAll(t, dir, logFile{number: 6, begun: before, previous: last5, size: 10}, logFile{number: 7, begun: before, size: 10})
+				replaceFiles(t, dir, logFile{number: 6, begun: before, previous: last5, size: 10}, logFile{number: 7, begun: before, size: 10})
 			},
 			warns: []string{"by the header of 00000006.jdb, which follows on 00000005.jdb"},
 		},
 		{
 			name:   "older headers",
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(9, 12, before, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(9, 12, before, 1)...) },
 			want:   archive.ErrForeign,
 		},
 		{
 			name: "some older headers", // of another database that has run for longer, and goes on
 			change: func(t *testing.T, dir string) {
-				replaceAll(t, dir, append(generation(9, 10, before, 1), generation(11, 12, after, 1)...)...)
+				replaceFiles(t, dir, append(generation(9, 10, before, 1), generation(11, 12, after, 1)...)...)
 			},
 			want: archive.ErrForeign,
 		},
 		{
 			name:   "only the next number, and older",
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(6, 6, before, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(6, 6, before, 1)...) },
 			want:   archive.ErrForeign,
 		},
 		{
 			name: "no headers", o: noEntries, // and no local state
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(9, 12, after, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(9, 12, after, 1)...) },
 			want:   archive.ErrForeign,
 		},
 		{
@@ -147,43 +147,43 @@ func TestRecognition(t *testing.T) {
 				if err := os.Mkdir(dir, 0o755); err != nil {
 					t.Fatal(err)
 				}
-				replaceAll(t, dir, generation(9, 12, after, 1)...)
+				replaceFiles(t, dir, generation(9, 12, after, 1)...)
 			},
 			want: archive.ErrForeign,
 		},
 		{
 			name: "the same numbers", state: true, // in the same directory even
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(0, 5, before, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(0, 5, before, 1)...) },
 			want:   archive.ErrForeign,
 		},
 		{
 			name: "some of the same numbers", state: true, accept: rollback,
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(4, 9, after, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(4, 9, after, 1)...) },
 			want:   archive.ErrForeign,
 		},
 		{
 			name: "one number in common", state: true, accept: rollback,
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(0, 0, before, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(0, 0, before, 1)...) },
 			want:   archive.ErrForeign,
 		},
 		{
 			name: "one number in common, without headers", o: noEntries, accept: rollback,
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(2, 2, before, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(2, 2, before, 1)...) },
 			want:   archive.ErrForeign,
 		},
 		{
 			name:   "one number in common, taken over",
 			accept: takeOver,
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(0, 0, before, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(0, 0, before, 1)...) },
 		},
 		{
 			name: "only the number of the open file in common", state: true, o: noEntries,
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(5, 9, after, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(5, 9, after, 1)...) },
 			want:   archive.ErrForeign,
 		},
 		{
 			name: "only the number of the open file in common, begun later", state: true,
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(5, 9, after, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(5, 9, after, 1)...) },
 			want:   archive.ErrForeign,
 		},
 		{
@@ -191,14 +191,14 @@ func TestRecognition(t *testing.T) {
 			change: func(t *testing.T, dir string) {
 				open := generation(0, 5, before, 0)[5]
 				open.seed = 77
-				replaceAll(t, dir, append(generation(6, 9, after, 1), open)...)
+				replaceFiles(t, dir, append(generation(6, 9, after, 1), open)...)
 			},
 			warns: []string{"only 00000005.jdb is left in the source, and it has changed; the source was recognized by the header of that file"},
 		},
 		{
 			name:   "lower numbers",
 			accept: rollback,
-			change: func(t *testing.T, dir string) { replaceAll(t, dir, generation(0, 2, after, 1)...) },
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(0, 2, after, 1)...) },
 			want:   archive.ErrForeign, // they overlap, and differ
 		},
 	} {
@@ -208,7 +208,7 @@ func TestRecognition(t *testing.T) {
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			replaceAll(t, dir, generation(0, 5, before, 0)...)
+			replaceFiles(t, dir, generation(0, 5, before, 0)...)
 			o := archive.Options{}
 			if test.state {
 				o.Witness = &archive.Witness{Dir: t.TempDir()}

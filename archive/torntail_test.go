@@ -137,16 +137,16 @@ func TestTornTailWithoutAHeader(t *testing.T) {
 	}
 }
 
-// late is a source in whose newest file a stretch cannot be seen before some reads of it,
+// lateSource is a source in whose newest file a stretch cannot be seen before some reads of it,
 // as where the pages of a file are written out of order.
-type late struct {
+type lateSource struct {
 	*source.Directory
 	name     string
 	from, to int64
 	reads    atomic.Int64 // how often it cannot be seen yet
 }
 
-func (s *late) Capture(ctx context.Context, want func(source.File) bool) (*source.Capture, error) {
+func (s *lateSource) Capture(ctx context.Context, want func(source.File) bool) (*source.Capture, error) {
 	c, err := s.Directory.Capture(ctx, want)
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (s *late) Capture(ctx context.Context, want func(source.File) bool) (*sourc
 
 type lateContent struct {
 	source.Content
-	s *late
+	s *lateSource
 }
 
 func (c *lateContent) ReadAt(b []byte, at int64) (int, error) {
@@ -185,7 +185,7 @@ func TestTailWrittenOutOfOrder(t *testing.T) {
 		db.write(300)
 	}
 	for reads, damaged := range map[int64]bool{0: false, 3: false, 1000: true} {
-		src := &late{Directory: db.source(plain), name: name(1), from: from, to: from + 4096}
+		src := &lateSource{Directory: db.source(plain), name: name(1), from: from, to: from + 4096}
 		src.reads.Store(reads)
 		a := archive.New(storetest.Memory(t), archive.Options{})
 		res, err := a.Backup(t.Context(), src, options)
