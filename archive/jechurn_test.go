@@ -125,7 +125,7 @@ func (c *churned) restore(t *testing.T, checker *jetest.Checker, o *outcome, wro
 // records as they were at one moment, not before its capture began. Those without the file
 // that is being written end earlier, and some JE cannot open, which is what tails are for.
 //
-// In a soak, STRONGROOM_SOAK=10m, each archive takes a snapshot every two seconds for so long.
+// In a soak, STRONGROOM_SOAK=10m, two archives take a snapshot every two seconds for so long.
 func TestSnapshotsOfAChurningJE(t *testing.T) {
 	const (
 		seed      = 11
@@ -137,7 +137,7 @@ func TestSnapshotsOfAChurningJE(t *testing.T) {
 	next := func(made int) bool { return made < snapshots }
 	soak := jetest.Soak(t)
 	if soak > 0 {
-		archives, tailless = 2, 1
+		archives, tailless = 2, 0 // one with local state and one without
 	}
 	dir := filepath.Join(t.TempDir(), "env")
 	warmUp := jetest.StartChurn(t, dir, seed, 0)
@@ -201,7 +201,7 @@ func TestSnapshotsOfAChurningJE(t *testing.T) {
 		t.Errorf("of %d snapshots with tails %d are complete", taken, tails.complete)
 	}
 	// A set without a tail is complete when nothing was committed since a file was begun.
-	if noTails.wrong() <= noTails.complete {
+	if tailless > 0 && noTails.wrong() <= noTails.complete {
 		t.Errorf("without tails %+v; they make too little difference", noTails)
 	}
 	if deleted < taken/4 {

@@ -17,9 +17,13 @@ import (
 
 // recognize returns what shows that a source is the parent's database although no content
 // does, in words that follow on "recognized by"; "" where nothing shows it. A cleaner that has
-// replaced every file since the parent leaves such a source. tail is the parent's tail where
-// both have it.
+// replaced every file since the parent leaves such a source, with higher numbers alone: lower
+// ones are those of a database that was made where the parent's had been. tail is the parent's
+// tail where both have it.
 func (r *backupRun) recognize(ctx context.Context, parent *manifest.Manifest, m contentMatch, tail string) (string, error) {
+	if !r.comesAfter(parent) {
+		return "", nil
+	}
 	if tail != "" {
 		return r.recognizeTail(ctx, parent, m, tail)
 	}
@@ -57,6 +61,27 @@ func (r *backupRun) recognizeTail(ctx context.Context, parent *manifest.Manifest
 	return "", nil
 }
 
+// comesAfter reports whether all numbers in the source are above those of the parent, in each
+// sequence of numbers; the parent's last file may be in both.
+func (r *backupRun) comesAfter(parent *manifest.Manifest) bool {
+	last := map[string]*manifest.File{}
+	for i := range parent.Files {
+		f := &parent.Files[i]
+		if group, _, ok := r.layout.Position(f.Name); ok && (last[group] == nil || r.layout.Compare(last[group].Name, f.Name) < 0) {
+			last[group] = f
+		}
+	}
+	return !slices.ContainsFunc(r.capture.Files, func(f source.File) bool {
+		group, n, ok := r.layout.Position(f.Name)
+		was := last[group]
+		if !ok || was == nil || f.Name == was.Name {
+			return false
+		}
+		_, end, _ := r.layout.Position(was.Name)
+		return n <= end
+	})
+}
+
 // sameDirectory reports whether the source, or a directory in it that holds log files, is
 // certainly the one that it was when the parent was made.
 func (r *backupRun) sameDirectory() bool {
@@ -70,9 +95,9 @@ func (r *backupRun) sameDirectory() bool {
 }
 
 // sameLog looks for the parent's database in the file headers of JE and Noxu: the file after
-// the parent's last one names that one's last entry; or all files come after the parent's by
-// number, and were begun after its capture. The first of them may have been begun before it:
-// it was left out then, as being written or without entries.
+// the parent's last one names that one's last entry; or all files, which come after the
+// parent's by number, were begun after its capture. The first of them may have been begun
+// before it: it was left out then, as being written or without entries.
 func (r *backupRun) sameLog(parent *manifest.Manifest) (string, error) {
 	last := lastOf(r.layout, parent.Files)
 	if last == nil {
@@ -80,11 +105,6 @@ func (r *backupRun) sameLog(parent *manifest.Manifest) (string, error) {
 	}
 	_, end, _ := r.layout.Position(last.Name)
 	isNext := func(f source.File) bool { _, n, ok := r.layout.Position(f.Name); return ok && n == end+1 }
-	for i := range r.capture.Files {
-		if _, n, ok := r.layout.Position(r.capture.Files[i].Name); !ok || n <= end {
-			return "", nil
-		}
-	}
 	if i := slices.IndexFunc(r.capture.Files, isNext); i >= 0 && last.Check != nil && last.Check.Last > 0 {
 		next := r.capture.Files[i].Name
 		h, err := r.fileHeader(next)

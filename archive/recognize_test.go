@@ -88,7 +88,8 @@ func TestRecognition(t *testing.T) {
 		state  bool // the host keeps its local state
 		accept archive.Acceptance
 		want   error
-		warns  []string // of the one warning
+		warns  []string  // of the one warning
+		have   []logFile // that the first snapshot has, if not those from 0 to 5
 	}{
 		{
 			name: "replaced by the cleaner", state: true, o: noEntries,
@@ -162,6 +163,20 @@ func TestRecognition(t *testing.T) {
 			want:   archive.ErrForeign,
 		},
 		{
+			name: "made where the other one was", state: true, accept: rollback, // and from the first number on
+			have:   generation(3, 8, before, 0),
+			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(0, 1, after, 1)...) },
+			want:   archive.ErrForeign,
+		},
+		{
+			name: "the numbers between", state: true, // which the first had not at that time
+			have: append(generation(3, 3, before, 0), generation(5, 8, before, 0)...),
+			change: func(t *testing.T, dir string) {
+				replaceFiles(t, dir, append(generation(4, 4, after, 1), generation(9, 9, after, 1)...)...)
+			},
+			want: archive.ErrForeign,
+		},
+		{
 			name: "one number in common", state: true, accept: rollback,
 			change: func(t *testing.T, dir string) { replaceFiles(t, dir, generation(0, 0, before, 1)...) },
 			want:   archive.ErrForeign,
@@ -208,7 +223,11 @@ func TestRecognition(t *testing.T) {
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			replaceFiles(t, dir, generation(0, 5, before, 0)...)
+			have := test.have
+			if have == nil {
+				have = generation(0, 5, before, 0)
+			}
+			replaceFiles(t, dir, have...)
 			o := archive.Options{}
 			if test.state {
 				o.Witness = &archive.Witness{Dir: t.TempDir()}

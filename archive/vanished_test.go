@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -94,6 +95,16 @@ func (d *dealer) clean(dir string) {
 	}
 }
 
+func (d *dealer) hasBirthTimes() bool {
+	d.t.Helper()
+	c, err := d.source().Capture(context.Background(), nil)
+	if err != nil {
+		d.t.Fatalf("%v", err)
+	}
+	defer c.Close()
+	return c.Dirs[""].Born != 0
+}
+
 // One of a database's directories that is not mounted is not a cleaner's work: a third of the
 // log would be lost, and the next prune would delete the last copy of it.
 func TestMissingDirectory(t *testing.T) {
@@ -147,6 +158,9 @@ func TestMissingDirectory(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			d := newDealer(t, test.dirs...)
+			if test.name == "written to as a mount point" && !d.hasBirthTimes() {
+				t.Skip("the file system does not report when a directory was made")
+			}
 			d.begin(12)
 			o := archive.Options{}
 			if test.state {

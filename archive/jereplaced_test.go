@@ -1,0 +1,81 @@
+package archive_test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/source/jetest"
+)
+
+// A real JE whose cleaner has replaced every file since the last snapshot is the same database,
+// with local state by its directory, on a new host by its log. The snapshots go on, and what
+// is restored from the one after holds everything.
+func TestRealJEReplacedByItsCleaner(t *testing.T) {
+	t.Parallel()
+	const seed = 17
+	dir := filepath.Join(t.TempDir(), "env")
+	churn := jetest.StartChurn(t, dir, seed, 0)
+	churn.Await(5_000)
+	bucket := "file://" + t.TempDir()
+	state := &archive.Witness{Dir: t.TempDir()}
+	src := (&jeLog{t: t, dir: dir}).source(source.LayoutOptions{})
+	backup := func(a *archive.Archive) *archive.BackupResult {
+		t.Helper()
+		res, err := a.Backup(t.Context(), src, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	first := archive.New(openBucket(t, bucket, 0), archive.Options{Witness: state})
+	backup(first)
+	for _, by := range []struct {
+		how string
+		a   *archive.Archive
+	}{
+		{"recognized by its directory", first},
+		{"recognized by the numbers of its files and the times in their headers", archive.New(openBucket(t, bucket, 0), archive.Options{})},
+	} {
+		files := newest(t, by.a).Files
+		awaitReplacement(t, dir, files[len(files)-1].Name)
+		committed := churn.Committed()
+		res := backup(by.a)
+		if !slices.ContainsFunc(res.Warnings, func(w string) bool {
+			return strings.Contains(w, by.how) && strings.Contains(w, "no snapshot holds")
+		}) {
+			t.Errorf("warnings %q, want one that says %q and what is in no snapshot", res.Warnings, by.how)
+		}
+		m := newest(t, by.a)
+		to := filepath.Join(t.TempDir(), "restored")
+		if _, err := by.a.Restore(t.Context(), m, to, archive.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := jetest.Check(t, to, seed); n < committed {
+			t.Errorf("snapshot %d holds %d operations, and %d were committed before it", m.Sequence, n, committed)
+		}
+	}
+}
+
+// awaitReplacement waits until a cleaner has deleted every log file up to a name.
+func awaitReplacement(t *testing.T, dir, last string) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Minute)
+	for {
+		files, err := filepath.Glob(filepath.Join(dir, "*.jdb"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(f string) bool { return filepath.Base(f) <= last }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the cleaner has not replaced the files up to %s: %d files are there", last, len(files))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
