@@ -18,8 +18,9 @@ type Store interface {
 	// Put makes key, durably and at most once, from exactly the bytes that sums
 	// describes, and has the provider (or, where there is none, the adapter) check
 	// them. When it returns nil the object is there, whole, and survives a power
-	// loss. An identical object that exists already is success, with
-	// Stored.Existed set; another one is ErrExists. Bytes that are not those that
+	// loss. An object that exists already is success, with Stored.Existed set, if
+	// its size and checksum are those of sums. These can be forged, so that the
+	// caller reads it back. Another one is ErrExists. Bytes that are not those that
 	// were promised are ErrMismatch, and no object is made. Put retries by itself
 	// what is worth retrying, reading body again; it may read body from several
 	// goroutines at once. Where Stat tells no checksum, Put compares what exists before
@@ -66,6 +67,13 @@ type Place struct {
 	Store   Store  // is only read
 }
 
+// Syncer is what a Store has besides when an object can be there and not survive a power loss:
+// an interrupted Put created it and came no further.
+type Syncer interface {
+	// Sync makes an object durable that is there.
+	Sync(ctx context.Context, key string) error
+}
+
 // Trial is what a Store has besides when its own care would hide from Probe what the
 // service itself does about what should not be.
 type Trial interface {
@@ -108,7 +116,7 @@ type Sums struct {
 
 // Stored is what the provider says of an object that Put made or found.
 type Stored struct {
-	Existed bool   // an identical object was there already, nothing was made
+	Existed bool   // an object of that size and checksum was there already, nothing was made
 	MD5     string // 32 hex digits, only where the provider holds no CRC32C
 }
 

@@ -130,6 +130,7 @@ type fileBucket interface {
 	Bucket
 	archive.Sweeper
 	archive.Surrounded
+	archive.Syncer
 }
 
 func (c *countedFile) count(ctx context.Context, kind string, err error) {

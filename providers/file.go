@@ -85,6 +85,9 @@ func (s *fileStore) Put(ctx context.Context, key string, body io.ReaderAt, sums 
 			return stored, err
 		}
 	}
+	if errors.Is(err, fs.ErrExist) { // such as a directory, which is no object
+		return archive.Stored{}, s.exists(key)
+	}
 	return archive.Stored{}, s.fail("putting", key, err)
 }
 
@@ -104,12 +107,30 @@ func (s *fileStore) settle(ctx context.Context, key string, sums archive.Sums) (
 		return archive.Stored{}, s.exists(key)
 	}
 	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = s.syncUp(filepath.Dir(f.Name()))
+		err = s.syncFile(f)
 	}
 	return archive.Stored{Existed: err == nil}, s.fail("putting", key, err)
+}
+
+// syncFile makes a file with its name durable.
+func (t *tree) syncFile(f *os.File) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return t.syncUp(filepath.Dir(f.Name()))
+}
+
+// Sync implements archive.Syncer.
+func (s *fileStore) Sync(_ context.Context, key string) error {
+	if err := checkKey(key); err != nil {
+		return s.fail("syncing", key, err)
+	}
+	f, _, err := s.open(key)
+	if err != nil {
+		return s.fail("syncing", key, err)
+	}
+	defer f.Close()
+	return s.fail("syncing", key, s.syncFile(f))
 }
 
 // open opens the file of a key. What is no regular file does not exist.

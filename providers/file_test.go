@@ -80,6 +80,36 @@ func TestFileMissingDirectory(t *testing.T) {
 	}
 }
 
+// A directory in an object's place is another object, and no failure that goes on for ever.
+func TestFileDirectoryInThePlace(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	if err := os.MkdirAll(s.path("data/a/b"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := putBytes(t, s, "data/a/b", []byte("x")); !errors.Is(err, archive.ErrExists) {
+		t.Errorf("%v", err)
+	}
+	if n := leftTemporary(t, s, ""); n > 0 {
+		t.Errorf("%d temporary files are left", n)
+	}
+}
+
+// Sync makes durable what is there, and reports what is not.
+func TestFileSync(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	if _, err := putBytes(t, s, "data/a", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(t.Context(), "data/a"); err != nil {
+		t.Error(err)
+	}
+	for _, key := range []string{"data/b", "data"} {
+		if err := s.Sync(t.Context(), key); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
 // What does not fit a directory says so.
 func TestFileErrors(t *testing.T) {
 	dir := t.TempDir()
