@@ -96,7 +96,7 @@ type Archive struct {
 	progress  *Progress
 	encoder   *encoding.Encoder
 	decoder   *encoding.Decoder
-	unopened  *atomic.Int64 // counts encrypted parts of which only the stored bytes were looked at; nil: they must be opened
+	unopened  *unopened // counts encrypted parts of which only the stored bytes were looked at; nil: they must be opened
 
 	mu       sync.Mutex
 	idSum    manifest.Hash // of archive.json, as it was last read or written
@@ -136,6 +136,9 @@ func New(store Store, o Options) *Archive {
 	}
 	return a
 }
+
+// unopened counts encrypted content that was not compared with its plain hash.
+type unopened struct{ parts, bytes atomic.Int64 }
 
 // snapshot is a manifest as it was found, with all its entries.
 type snapshot struct {

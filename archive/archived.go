@@ -42,6 +42,23 @@ func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string
 	return missing, nil
 }
 
+// CountEncrypted counts which of these local files a snapshot stores encrypted, in whole or in
+// part, and their plain bytes. Archived compares hashes that were taken before the encryption:
+// that the stored bytes decrypt to the same, it does not check.
+func CountEncrypted(m *manifest.Manifest, dir string, files []string) (count int, bytes int64) {
+	for _, file := range files {
+		name, err := nameBelow(dir, file)
+		if err != nil {
+			continue
+		}
+		e := entry(m.Files, name)
+		if e != nil && slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return encrypted(p.Encoding) }) {
+			count, bytes = count+1, bytes+e.Size
+		}
+	}
+	return count, bytes
+}
+
 // archived says why a file is not; empty: it is.
 func archived(ctx context.Context, m *manifest.Manifest, bad badObjects, dir, file string) string {
 	name, err := nameBelow(dir, file)

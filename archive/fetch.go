@@ -134,7 +134,8 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 	if a.unopened != nil && encrypted(p.Encoding) && !a.decoder.Opens() {
 		err := a.checkStored(p, stored)
 		if err == nil {
-			a.unopened.Add(1)
+			a.unopened.parts.Add(1)
+			a.unopened.bytes.Add(p.Size)
 			a.progress.BytesDone.Add(p.Size)
 		}
 		return err

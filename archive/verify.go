@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
@@ -47,23 +46,24 @@ type Damage struct {
 
 // VerifyReport is what Verify found.
 type VerifyReport struct {
-	Snapshots    int       `json:"snapshots"`            // looked at
-	Objects      int       `json:"objects"`              // that they need
-	Bytes        int64     `json:"bytes"`                // stored bytes of those
-	ReadObjects  int       `json:"read_objects"`         // that were fetched and hashed
-	ReadBytes    int64     `json:"read_bytes"`           // plain bytes that were fetched and hashed
-	ReadStored   int64     `json:"read_stored"`          // the same as stored: of bundles, all of them
-	Unopened     int       `json:"unopened"`             // encrypted parts of which only the stored bytes were read, for lack of an identity
-	Recipients   []string  `json:"recipients,omitempty"` // where parts were not opened: whose identities would
-	Compared     int       `json:"compared"`             // objects of which the provider was asked for the checksum, and had one to compare
-	Uncompared   int       `json:"uncompared"`           // of which it has none, or none is known: bundles, and stores that keep no checksums
-	Unreferenced int       `json:"unreferenced"`         // objects that no snapshot names: left by broken-off runs
-	Nested       []Nested  `json:"nested"`               // archives within this one, where its objects lie; theirs are counted nowhere else
-	Coverage     Coverage  `json:"coverage"`             // with Sample, ReadData or Proof, and without Snapshots
-	Repaired     []Problem `json:"repaired"`             // what was wrong, and was put right
-	Unproven     string    `json:"unproven,omitempty"`   // why the proof could not be stored
-	Damaged      []Damage  `json:"damaged"`              // log files that were damaged when they were archived, by name
-	Problems     []Problem `json:"problems"`
+	Snapshots     int       `json:"snapshots"`            // looked at
+	Objects       int       `json:"objects"`              // that they need
+	Bytes         int64     `json:"bytes"`                // stored bytes of those
+	ReadObjects   int       `json:"read_objects"`         // that were fetched and hashed
+	ReadBytes     int64     `json:"read_bytes"`           // plain bytes that were fetched and hashed
+	ReadStored    int64     `json:"read_stored"`          // the same as stored: of bundles, all of them
+	Unopened      int       `json:"unopened"`             // encrypted parts of which only the stored bytes were read, for lack of an identity
+	UnopenedBytes int64     `json:"unopened_bytes"`       // plain bytes of those, whose hash was not checked
+	Recipients    []string  `json:"recipients,omitempty"` // where parts were not opened: whose identities would
+	Compared      int       `json:"compared"`             // objects of which the provider was asked for the checksum, and had one to compare
+	Uncompared    int       `json:"uncompared"`           // of which it has none, or none is known: bundles, and stores that keep no checksums
+	Unreferenced  int       `json:"unreferenced"`         // objects that no snapshot names: left by broken-off runs
+	Nested        []Nested  `json:"nested"`               // archives within this one, where its objects lie; theirs are counted nowhere else
+	Coverage      Coverage  `json:"coverage"`             // with Sample, ReadData or Proof, and without Snapshots
+	Repaired      []Problem `json:"repaired"`             // what was wrong, and was put right
+	Unproven      string    `json:"unproven,omitempty"`   // why the proof could not be stored
+	Damaged       []Damage  `json:"damaged"`              // log files that were damaged when they were archived, by name
+	Problems      []Problem `json:"problems"`
 }
 
 // Verify looks whether the archive holds what its manifests say: the hash chain, each
@@ -76,7 +76,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 // verify is Verify after some objects were put back, which it does only once each.
 func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string]bool) (*VerifyReport, error) {
 	fresh := a.afresh()
-	fresh.unopened = &atomic.Int64{}
+	fresh.unopened = &unopened{}
 	v := &verification{Archive: fresh, o: &o, mended: mended, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
 	start := time.Now()
 	if o.Repair != nil {
@@ -112,7 +112,8 @@ func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string
 			return nil, err
 		}
 	}
-	if v.report.Unopened = int(fresh.unopened.Load()); v.report.Unopened > 0 {
+	v.report.Unopened, v.report.UnopenedBytes = int(fresh.unopened.parts.Load()), fresh.unopened.bytes.Load()
+	if v.report.Unopened > 0 {
 		v.report.Recipients = slices.Concat(v.recipients...)
 		slices.Sort(v.report.Recipients)
 		v.report.Recipients = slices.Compact(v.report.Recipients)

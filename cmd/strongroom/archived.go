@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 func (a *app) archivedCommand() *cobra.Command {
@@ -65,24 +67,47 @@ func (a *app) archived(c *cobra.Command, where, dir string, files []string) (err
 	if err != nil {
 		return err
 	}
-	report := struct {
-		Name     string                `json:"archive_name"`
-		Snapshot int64                 `json:"snapshot"`
-		Archived int                   `json:"archived"`
-		Missing  []archive.NotArchived `json:"missing"`
-	}{from.name, m.Sequence, len(files) - len(missing), append([]archive.NotArchived{}, missing...)}
-	err = a.print(report, func(w io.Writer) error {
-		for _, f := range missing {
-			fmt.Fprintf(w, "%s: %s\n", f.File, f.Why)
-		}
-		if len(missing) > 0 {
-			return nil
-		}
-		_, err := fmt.Fprintf(w, "%s: archived as they are now, in snapshot %d: %s\n", from.name, m.Sequence, plural(len(files), "file"))
-		return err
-	})
+	report := newArchivedReport(from.name, m, dir, files, missing)
+	err = a.print(report, func(w io.Writer) error { return report.print(w) })
 	if err == nil && len(missing) > 0 {
 		err = notArchived(len(missing))
 	}
+	return err
+}
+
+// archivedReport is what archived prints.
+type archivedReport struct {
+	Name          string                `json:"archive_name"`
+	Snapshot      int64                 `json:"snapshot"`
+	Archived      int                   `json:"archived"`
+	Unopened      int                   `json:"unopened"`       // of those, what is stored encrypted
+	UnopenedBytes int64                 `json:"unopened_bytes"` // plain bytes of those
+	Missing       []archive.NotArchived `json:"missing"`
+}
+
+func newArchivedReport(name string, m *manifest.Manifest, dir string, files []string, missing []archive.NotArchived) *archivedReport {
+	r := &archivedReport{Name: name, Snapshot: m.Sequence, Missing: append([]archive.NotArchived{}, missing...)}
+	not := map[string]bool{}
+	for _, f := range missing {
+		not[f.File] = true
+	}
+	there := slices.DeleteFunc(slices.Clone(files), func(file string) bool { return not[file] })
+	r.Archived = len(there)
+	r.Unopened, r.UnopenedBytes = archive.CountEncrypted(m, dir, there)
+	return r
+}
+
+func (r *archivedReport) print(w io.Writer) error {
+	for _, f := range r.Missing {
+		fmt.Fprintf(w, "%s: %s\n", f.File, f.Why)
+	}
+	if len(r.Missing) == 0 {
+		fmt.Fprintf(w, "%s: archived as they are now, in snapshot %d: %s\n", r.Name, r.Snapshot, plural(r.Archived, "file"))
+	}
+	if r.Unopened == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "note: encrypted content was not opened: %s, %s; strongroom verify --read-data --identity FILE compares it\n",
+		plural(r.Unopened, "file"), size(r.UnopenedBytes))
 	return err
 }

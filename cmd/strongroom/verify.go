@@ -195,7 +195,7 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		fmt.Fprintf(w, "checksums: %s compared; of %d there is none to compare, and only --read-data checks those\n", plural(v.Compared, "object"), v.Uncompared)
 	}
 	if v.Unopened > 0 {
-		fmt.Fprintf(w, "note: %s encrypted, and no identity was given (--identity): the stored bytes are right, their content was not looked at; it takes that of %s\n", plural(v.Unopened, "part"), strings.Join(v.Recipients[:min(len(v.Recipients), 20)], " or "))
+		fmt.Fprintf(w, "note: %s with %s encrypted, and no identity was given (--identity): the stored bytes are right, their content was not checked; it takes that of %s\n", plural(v.Unopened, "part"), size(v.UnopenedBytes), strings.Join(v.Recipients[:min(len(v.Recipients), 20)], " or "))
 	}
 	for i, n := range v.Nested {
 		if i == maxNestedShown {
