@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -11,18 +12,28 @@ import (
 )
 
 const (
-	// maxLeftoverKeys bounds the search for what a broken-off run left. In a log, new
+	// maxLeftoverKeys bounds the search for what an interrupted run left. In a log, new
 	// names come after old ones, so that the search mostly meets nothing else.
 	maxLeftoverKeys = 20_000
 	// sweepFrom is a size below which no provider sends an object in parts.
 	sweepFrom = 16 << 20
 )
 
-// leftovers are the data objects that bear the number aimed at: they were stored by a
-// run that was broken off before its commit.
+// leftovers are the data objects that bear the number aimed at. An interrupted run stored them,
+// or an attacker who can create objects.
 type leftovers struct {
-	keys map[string]bool
-	ask  bool // there was too much to list: ask for each object by itself
+	keys  map[string]bool
+	alike map[string][]string // those with a nonce, by their key without it; a few of each
+	ask   bool                // there was too much to list: ask for each object by itself
+}
+
+func (l *leftovers) may(key string) bool { return l.ask || l.keys[key] }
+
+func (l *leftovers) add(key string) {
+	l.keys[key] = true
+	if without, nonce := manifest.CutNonce(key); nonce != "" && len(l.alike[without]) < maxAlike {
+		l.alike[without] = append(l.alike[without], key)
+	}
 }
 
 // findLeftovers lists the keys between the first and the last that are to be stored, so
@@ -39,12 +50,12 @@ func (r *backupRun) findLeftovers(ctx context.Context, upload []source.File) err
 		}
 		last = max(last, prefix)
 	}
-	r.left.keys = map[string]bool{}
+	r.left.keys, r.left.alike = map[string]bool{}, map[string][]string{}
 	seen := 0
 	// Keys go on after the prefix with hex digits, all of which come before "g".
 	for o, err := range r.store.List(ctx, manifest.DataPrefix, "", first) {
 		if err != nil {
-			return fmt.Errorf("looking for what a broken-off run left: %w", err)
+			return fmt.Errorf("looking for what an interrupted run left: %w", err)
 		}
 		if o.Key > last+"g" {
 			break
@@ -54,7 +65,7 @@ func (r *backupRun) findLeftovers(ctx context.Context, upload []source.File) err
 			break
 		}
 		if k, ok := manifest.ParseObjectKey(o.Key); ok && k.Sequence == r.next {
-			r.left.keys[o.Key] = true
+			r.left.add(o.Key)
 		}
 	}
 	return nil
@@ -74,29 +85,121 @@ func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error
 	})
 }
 
-// adopt looks at an object that a broken-off run may have stored, and reports whether
-// it is there and right, by the provider's checksum.
-func (r *backupRun) adopt(ctx context.Context, key string, sums Sums) (Stored, bool, error) {
-	if !r.left.keys[key] && !r.left.ask {
-		return Stored{}, false, nil
+// adopt looks for an object that already holds the content of a part, whose key has no nonce
+// yet, and completes the part. Sums are of the content. What cannot be compared with that is
+// adopted only if this host had recorded it before it was put. Taken reports whether something
+// else lies under the key without a nonce.
+func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums Sums) (adopted, taken bool, err error) {
+	without := part.Object
+	if encrypted(part.Encoding) {
+		for _, o := range r.pending.recorded(without) {
+			if !r.left.may(o.key) {
+				continue
+			}
+			is, stored, err := r.examine(ctx, o.key, o.sums, true)
+			if err == nil && is == right {
+				r.complete(part, o.key, o.sums, stored)
+			}
+			if err != nil || is == right {
+				return err == nil, false, err
+			}
+			if is == foreign {
+				r.foreign(o.key)
+			}
+		}
+		if !r.opensAll() {
+			return false, false, nil
+		}
+	}
+	for _, key := range append([]string{without}, r.left.alike[without]...) {
+		if !r.left.may(key) {
+			continue
+		}
+		is, err := r.adoptKey(ctx, part, key, sums)
+		if err != nil || is == right {
+			return err == nil, false, err
+		}
+		if is == foreign {
+			taken = taken || key == without
+			r.foreign(key)
+		}
+	}
+	return false, taken, nil
+}
+
+// opensAll reports whether what the identities open can surely be opened by all recipients.
+func (r *backupRun) opensAll() bool {
+	to := r.recipients()
+	return len(to) == 1 && r.decoder.IsOf(to[0])
+}
+
+// adoptKey reads back the object under a key and, if it holds the content of a part, completes
+// the part.
+func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key string, sums Sums) (presence, error) {
+	if part.Encoding == manifest.Plain {
+		is, stored, err := r.examine(ctx, key, sums, false)
+		if err == nil && is == right {
+			r.complete(part, key, sums, stored)
+		}
+		return is, err
 	}
 	o, err := r.store.Stat(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Stored{}, false, nil
+		return absent, nil
 	}
 	if err != nil {
-		return Stored{}, false, fmt.Errorf("looking at %s: %w", key, err)
+		return absent, fmt.Errorf("looking at %s: %w", key, err)
 	}
-	if o.CRC32C == nil {
-		return Stored{}, false, nil // Put compares by itself, and on a file system makes it durable
+	var is Sums
+	what, err := r.readAgain(ctx, key, func() (err error) {
+		is, err = r.decodeBack(ctx, part, key, o.Size)
+		return err
+	})
+	switch {
+	case err != nil || what != right:
+		return what, err
+	case o.CRC32C != nil && *o.CRC32C != is.CRC32C:
+		return foreign, nil
 	}
-	if o.Size != sums.Size || *o.CRC32C != sums.CRC32C {
-		return Stored{}, false, fmt.Errorf("%s is not what its name says; delete it and run again: %w", key, ErrExists)
+	if err := r.sync(ctx, key); err != nil {
+		return absent, err
 	}
-	return Stored{Existed: true, MD5: o.MD5}, true, nil
+	r.complete(part, key, is, Stored{Existed: true, MD5: o.MD5})
+	return right, nil
 }
 
-// sweep removes what broken-off uploads left behind at the provider, if this run has
+// complete says in a part where its content lies, and counts it.
+func (r *backupRun) complete(part *manifest.Part, key string, sums Sums, stored Stored) {
+	part.Object = key
+	part.Stored = manifest.Stored{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C, MD5: stored.MD5}
+	if part.Encoding == manifest.Plain {
+		part.Stored.SHA256 = manifest.Hash{} // it is the part's
+	}
+	r.sent(1, sums.Size, stored.Existed)
+}
+
+// decodeBack reads an object back for the sums of its stored bytes. ErrDamaged: it does not
+// hold the content of the part.
+func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key string, size int64) (Sums, error) {
+	body := &resumed{ctx: ctx, a: r.Archive, key: key, left: size}
+	defer body.close()
+	stored, plain := newSummer(), newSummer()
+	d := r.decoder.Decode(io.TeeReader(body, stored), part.Encoding, part.Size, nil)
+	defer d.Close()
+	_, err := io.Copy(plain, d)
+	switch {
+	case errors.Is(err, ErrNoIdentity):
+		err = fmt.Errorf("%w: %w", ErrDamaged, err) // it is encrypted to others than its name says
+	case err == nil:
+		err = checkPart(part, plain.sums())
+	}
+	if err == nil && stored.size != size {
+		err = fmt.Errorf("%w: %d of its %d bytes are its content", ErrDamaged, stored.size, size)
+	}
+	return stored.sums(), asDamage(err)
+}
+
+// sweep removes what interrupted uploads left behind at the provider, if this run has
 // reason to think that there may be any.
 func (r *backupRun) sweep(ctx context.Context) {
 	s, ok := r.store.(Sweeper)

@@ -107,6 +107,7 @@ type Archive struct {
 	tail     *tailRead     // how far the file being written was read last
 
 	sightings *sightings // of the source's files
+	pending   pending    // encrypted objects that were to be stored
 }
 
 // New returns the archive in a store. It does nothing yet: there may be none.

@@ -109,7 +109,9 @@ type backupRun struct {
 	mu        sync.Mutex // guards what follows
 	res       *BackupResult
 	addedSize int64
-	large     bool // something was sent that a provider may send in parts
+	met       bool     // a page was there already
+	strange   []string // keys under which something else lies
+	large     bool     // something was sent that a provider may send in parts
 
 	accepted []manifest.Guard // guards that found something, which an operator accepted
 }
@@ -239,6 +241,11 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 	if err != nil {
 		return err
 	}
+	defer r.warnForeign()
+	if len(r.recipients()) > 0 {
+		r.pending.begin(r.Archive, id, r.next)
+		defer r.pending.end()
+	}
 	if err := r.findLeftovers(ctx, plan.Upload); err != nil {
 		return err
 	}
@@ -274,6 +281,9 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%s is missing or cannot be read, and none of the manifests can be read, so nobody knows the archive's id; start a new archive: %w", manifest.ArchiveKey, ErrDamaged)
 	}
 	who := manifest.Archive{Format: manifest.Format, ID: uuid.NewString(), Created: time.Now().UTC(), Layout: r.layout.Name()}
+	if len(r.recipients()) > 0 {
+		who.Format = manifest.Format2 // older programs refuse the archive, and not only its manifests
+	}
 	b, err := who.Encode()
 	if err != nil {
 		return "", err

@@ -3,10 +3,8 @@ package archive
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -200,28 +198,27 @@ func (r *backupRun) most(size int64) int64 {
 	return max(size, r.encoder.Most(size))
 }
 
-// putBundle stores a bundle, unless a broken-off run has done so, and gives its key.
+// putBundle stores a bundle, unless it is there, and gives its key.
 func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 	s := manifest.StoredSums(b.content)
-	sums := Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C}
-	key := manifest.BundleKey(s.SHA256, r.next)
-	adopted := false
+	p := placement{key: manifest.BundleKey(s.SHA256, r.next), body: bytes.NewReader(b.content), sums: Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C}}
 	if r.head.hasBundles {
-		o, err := r.store.Stat(ctx, key)
+		is, stored, err := r.examine(ctx, p.key, p.sums, false)
 		switch {
-		case err == nil:
-			adopted = o.CRC32C != nil && *o.CRC32C == sums.CRC32C && o.Size == sums.Size
-		case !errors.Is(err, fs.ErrNotExist):
-			return "", fmt.Errorf("looking at %s: %w", key, err)
+		case err != nil:
+			return "", fmt.Errorf("looking for a bundle: %w", err)
+		case is == right:
+			r.sent(len(b.entries), s.Size, stored.Existed)
+			return p.key, nil
+		case is == foreign:
+			p.taken = true
+			r.foreign(p.key)
 		}
 	}
-	if !adopted {
-		stored, err := r.store.Put(ctx, key, bytes.NewReader(b.content), sums)
-		if err != nil {
-			return "", fmt.Errorf("storing a bundle: %w", err)
-		}
-		adopted = stored.Existed
+	at, err := r.place(ctx, &p)
+	if err != nil {
+		return "", fmt.Errorf("a bundle: %w", err)
 	}
-	r.sent(len(b.entries), s.Size, adopted)
-	return key, nil
+	r.sent(len(b.entries), s.Size, at.stored.Existed)
+	return at.key, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -109,50 +108,95 @@ func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]man
 }
 
 func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manifest.PageRef, error) {
-	ref, stored, err := r.codec.Encode(files, r.next)
+	ref, content, err := r.codec.Encode(files, r.next)
 	if err != nil {
 		return ref, err
 	}
-	if r.brokenOff() {
-		if _, err := r.store.Stat(ctx, ref.Object); err == nil {
-			return r.adoptPage(ctx, ref)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return ref, fmt.Errorf("looking at %s: %w", ref.Object, err)
+	p := placement{
+		key: ref.Object, body: bytes.NewReader(content), sums: Sums{Size: ref.Stored.Size, SHA256: ref.Stored.SHA256, CRC32C: ref.Stored.CRC32C},
+		same: func(ctx context.Context, key string) (presence, error) { return r.adoptPage(ctx, &ref, key) },
+	}
+	if r.head.hasPages { // a look at what is not there costs little, and pages are few
+		is, err := r.adoptPage(ctx, &ref, p.key)
+		if err != nil || is == right {
+			return ref, err
+		}
+		if p.taken = is == foreign; p.taken {
+			r.foreign(p.key)
 		}
 	}
-	_, err = r.putBytes(ctx, ref.Object, stored)
-	if errors.Is(err, ErrExists) {
-		// A broken-off run stored the same entries, compressed by another version.
-		return r.adoptPage(ctx, ref)
-	}
+	at, err := r.place(ctx, &p)
 	if err != nil {
-		return ref, fmt.Errorf("storing %s: %w", ref.Object, err)
+		return ref, fmt.Errorf("a page: %w", err)
+	}
+	if ref.Object = at.key; at.stored.Existed {
+		r.meet()
 	}
 	return ref, nil
 }
 
-// brokenOff reports whether there may be pages of a run that was broken off: it stored
-// all its data objects before them, so this run has met those, if it needs any at all.
-func (r *backupRun) brokenOff() bool {
+// adoptPage reads back the page under a key and, if it holds the same entries, maybe compressed
+// by another version, completes the reference.
+func (r *backupRun) adoptPage(ctx context.Context, ref *manifest.PageRef, key string) (presence, error) {
+	there := *ref
+	there.Object = key
+	is, err := r.readAgain(ctx, key, func() error {
+		b, err := r.getOnce(ctx, key, manifest.MaxPageBytes)
+		if err != nil {
+			return err
+		}
+		there.Stored = manifest.StoredSums(b)
+		if _, err = r.codec.Decode(b, &there, r.next); err != nil {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return err
+	})
+	if err == nil && is == right {
+		err = r.sync(ctx, key)
+	}
+	if err == nil && is == right {
+		*ref = there
+		r.meet()
+	}
+	return is, err
+}
+
+// meet notes that an object that the snapshot names was there before this run put it.
+func (r *backupRun) meet() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.res.Adopted > 0 || len(r.res.Plan.Upload) == 0
+	r.met = true
 }
 
-func (r *backupRun) adoptPage(ctx context.Context, ref manifest.PageRef) (manifest.PageRef, error) {
-	b, err := r.getOnce(ctx, ref.Object, manifest.MaxPageBytes)
-	if err != nil {
-		return ref, err
+// metOthers reports whether the snapshot may name objects that another run stored under its
+// number, with a lock of their own.
+func (r *backupRun) metOthers() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.met || r.res.Adopted > 0
+}
+
+// format is the version of the format that the manifest needs. It never goes back.
+func (r *backupRun) format(m *manifest.Manifest, pages []manifest.Page) string {
+	if r.head.base != nil && r.head.base.m.Format != manifest.Format {
+		return r.head.base.m.Format
 	}
-	ref.Stored = manifest.StoredSums(b)
-	if _, err := r.codec.Decode(b, &ref, r.next); err != nil {
-		return ref, fmt.Errorf("%s is not what its name says; delete it and run again: %w: %w", ref.Object, ErrExists, err)
+	for i := range pages {
+		if pages[i].Ref.HasNonce() {
+			return manifest.Format2
+		}
 	}
-	return ref, nil
+	for i := range m.Files {
+		if m.Files[i].HasNonce() {
+			return manifest.Format2
+		}
+	}
+	return manifest.Format
 }
 
 // commit writes the manifest, which makes the snapshot exist.
 func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest, pages []manifest.Page) error {
+	m.Format = r.format(m, pages)
 	stored := *m
 	if pages != nil {
 		stored.Files = nil
@@ -172,8 +216,8 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 		return err
 	}
 	// The commit point. A crash before this Put leaves objects under the number r.next
-	// that no manifest names: the next run aims at the same number and adopts them. A
-	// crash after it leaves a complete snapshot.
+	// that no manifest names: the next run aims at the same number and adopts those that
+	// it can check. A crash after it leaves a complete snapshot.
 	if err := r.putManifest(ctx, b); err != nil {
 		return err
 	}
@@ -186,6 +230,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	r.bearWitness(id, ref, r.head.missed)
 	r.sight(id, r.capture.Files, m.Files)
 	r.keepDirs(id)
+	r.pending.drop(r.Archive, id)
 	r.res.Committed, r.res.Snapshot = true, &m.Summary
 	r.sweep(ctx)
 	return nil

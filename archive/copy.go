@@ -27,7 +27,7 @@ type CopyReport struct {
 	Newest    int64     `json:"newest"`    // the target's newest snapshot now; 0: it has none
 	Objects   int       `json:"objects"`   // data objects, bundles and pages that were sent
 	Bytes     int64     `json:"bytes"`     // stored bytes of those
-	Adopted   int       `json:"adopted"`   // objects that an earlier copy, broken off, had sent
+	Adopted   int       `json:"adopted"`   // objects that an earlier copy, interrupted, had sent
 	Problems  []Problem `json:"problems"`  // why snapshots could not be copied; they were passed over
 	Warnings  []string  `json:"warnings"`
 }
@@ -42,6 +42,8 @@ type CopyReport struct {
 // A snapshot that cannot be copied, as the source has lost something that it needs or
 // holds other bytes, is passed over, and is in the report: the target then never gets
 // it, as with one that was pruned before it could be copied. Holds are not copied.
+// What lies in the target under a key that a snapshot names is read back, and if it is
+// something else, the copy fails with ErrExists: the manifest names no other key.
 //
 // Who writes snapshots of its own to the target makes another history of it, and ErrNoCopy
 // of the next copy. Errors besides: ErrNoArchive, ErrDamaged for what makes any copying
@@ -73,9 +75,10 @@ type copyRun struct {
 	base   manifest.Ref        // the target's newest snapshot
 	named  map[string]struct{} // the objects that it names
 
-	searched bool // what a broken-off copy may have left is known
+	searched bool // what an interrupted copy may have left is known
 	left     leftovers
 	sent     sentCount
+	strange  []string // keys of the target under which something else lies; sent guards it
 
 	looked, passed map[int64]bool        // snapshots that failed once, and those that are given up
 	bad            map[string]*lostError // objects that the source does not have
@@ -103,6 +106,7 @@ func (c *copyRun) run(ctx context.Context) error {
 		case !errors.Is(err, errLookAgain):
 			return err
 		}
+		c.strange = nil
 		if !c.o.DryRun { // which has nothing to see again of what it would have copied
 			c.begun, c.searched = false, false
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"sync"
 
 	"golang.org/x/sync/semaphore"
 
@@ -158,46 +157,4 @@ func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) 
 		return fmt.Errorf("%w: its bytes have the CRC-32C %s, and the manifest says %s", ErrDamaged, got.CRC32C, o.sums.CRC32C)
 	}
 	return nil
-}
-
-// lazyBody is what a Put reads: it is fetched at the first byte that is asked for.
-type lazyBody struct {
-	fetch func() (*copyContent, error)
-
-	mu      sync.Mutex
-	content *copyContent
-	err     error
-}
-
-func (l *lazyBody) get() (*copyContent, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.content == nil && l.err == nil {
-		l.content, l.err = l.fetch()
-	}
-	return l.content, l.err
-}
-
-// ReadAt implements io.ReaderAt.
-func (l *lazyBody) ReadAt(b []byte, off int64) (int, error) {
-	content, err := l.get()
-	if err != nil {
-		return 0, err
-	}
-	return content.ReadAt(b, off)
-}
-
-// failed is why the source could not be read.
-func (l *lazyBody) failed() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.err
-}
-
-func (l *lazyBody) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.content != nil {
-		l.content.release()
-	}
 }

@@ -119,7 +119,7 @@ func (c *copyRun) findLeft(ctx context.Context, send []copyObject) error {
 	for prefix, key := range first {
 		for o, err := range c.to.store.List(ctx, prefix, "", key[:len(key)-1]) {
 			if err != nil {
-				return fmt.Errorf("looking for what a broken-off copy left: %w", err)
+				return fmt.Errorf("looking for what an interrupted copy left: %w", err)
 			}
 			if o.Key > last[prefix] {
 				break
@@ -162,81 +162,108 @@ func (c *copyRun) send(ctx context.Context, send []copyObject) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return context.Cause(ctx) // the loop may have been left early
+	if err := context.Cause(ctx); err != nil { // the loop may have been left early
+		return err
+	}
+	return c.checkForeign()
 }
 
 func (c *copyRun) sendObject(ctx context.Context, o copyObject) error {
 	size := o.sums.Size
-	there, err := c.adopt(ctx, &o)
-	if err == nil && !there.whole {
-		err = c.put(ctx, &o, there.some)
+	is, err := c.adopt(ctx, &o)
+	if err == nil && is == absent {
+		is, err = c.put(ctx, &o)
 	}
 	if err != nil {
 		return err
 	}
-	if there.whole {
-		c.count(&o, true)
+	if is == foreign {
+		c.foreign(o.key)
+		return nil
 	}
 	c.to.progress.BytesDone.Add(size)
 	c.to.progress.file()
 	return nil
 }
 
-// found is what lies in the target under a key already.
-type found struct {
-	some  bool // an object, which Put will compare
-	whole bool // the right one
+// foreign notes a key of the target under which something else lies. The manifest names no
+// other key, so that the copy fails; the rest is sent before that.
+func (c *copyRun) foreign(key string) {
+	c.sent.Lock()
+	defer c.sent.Unlock()
+	c.strange = append(c.strange, key)
 }
 
-// adopt looks at an object that a broken-off copy may have sent.
-func (c *copyRun) adopt(ctx context.Context, o *copyObject) (found, error) {
-	if !c.left.keys[o.key] && !c.left.ask {
-		return found{}, nil
+// checkForeign returns an error if something else lies in the target where an object has to.
+func (c *copyRun) checkForeign() error {
+	c.sent.Lock()
+	defer c.sent.Unlock()
+	if len(c.strange) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d objects in the target are not what their names say, and a copy replaces none: find out who else can create objects there, delete them and copy again, or copy to another place: %s: %w",
+		len(c.strange), nameSome(c.strange), ErrExists)
+}
+
+// adopt looks at an object that an interrupted copy may have sent. It is read back: an
+// attacker who can create objects in the target can forge its size and CRC-32C.
+func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
+	if !c.left.may(o.key) {
+		return absent, nil
 	}
 	is, err := c.to.store.Stat(ctx, o.key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return found{}, nil
+		return absent, nil
 	case err != nil:
-		return found{}, fmt.Errorf("looking at %s in the target: %w", o.key, err)
-	case is.CRC32C == nil:
-		return found{some: true}, nil
+		return absent, fmt.Errorf("looking at %s in the target: %w", o.key, err)
+	case o.bundle && (is.Size < o.sums.Size || is.Size > manifest.MaxBundle):
+		return foreign, nil
 	}
-	if o.bundle {
-		content, err := c.fetch(ctx, o)
-		if err != nil {
-			return found{}, err
+	sums := o.sums
+	if o.bundle { // of which no more is known than the hash
+		sums.Size = is.Size
+		if is.CRC32C != nil {
+			sums.CRC32C = *is.CRC32C
 		}
-		content.release()
 	}
-	if is.Size != o.sums.Size || *is.CRC32C != o.sums.CRC32C {
-		return found{}, fmt.Errorf("the target's %s is not what its name says; delete it and run again: %w", o.key, ErrExists)
+	there, _, err := c.to.examineObject(ctx, o.key, &is, sums, false)
+	if err != nil {
+		return absent, fmt.Errorf("the target: %w", err)
 	}
-	return found{whole: true}, nil
+	if there == right {
+		o.sums = sums
+		c.count(o, true)
+	}
+	return there, nil
 }
 
-// put sends an object. What is there already is compared by Put, which may not have to
-// read the source for that.
-func (c *copyRun) put(ctx context.Context, o *copyObject, there bool) error {
-	body := &lazyBody{fetch: func() (*copyContent, error) { return c.fetch(ctx, o) }}
-	defer body.close()
-	if !there || o.bundle {
-		if _, err := body.get(); err != nil {
-			return err
-		}
-	}
-	stored, err := c.to.store.Put(ctx, o.key, body, o.sums)
-	if failed := body.failed(); failed != nil {
-		return failed
-	}
-	if errors.Is(err, ErrExists) {
-		return fmt.Errorf("the target's %s is not what its name says; delete it and run again: %w", o.key, err)
-	}
+// put sends an object. What has come to lie there before it is compared.
+func (c *copyRun) put(ctx context.Context, o *copyObject) (presence, error) {
+	content, err := c.fetch(ctx, o)
 	if err != nil {
-		return fmt.Errorf("storing in the target: %w", err)
+		return absent, err
 	}
-	c.count(o, stored.Existed)
-	return nil
+	defer content.release()
+	stored, err := c.to.store.Put(ctx, o.key, content, o.sums)
+	is := right
+	switch {
+	case errors.Is(err, ErrExists):
+		return foreign, nil
+	case err != nil:
+		return absent, fmt.Errorf("storing in the target: %w", err)
+	case stored.Existed:
+		is, err = c.to.compareStored(ctx, o.key, o.sums)
+	}
+	switch {
+	case err != nil:
+		return absent, fmt.Errorf("the target: %w", err)
+	case is == absent:
+		return absent, fmt.Errorf("the target's %s was there and is gone: %w", o.key, errRaced)
+	case is == right:
+		c.count(o, stored.Existed)
+	}
+	return is, nil
 }
 
 func (c *copyRun) count(o *copyObject, adopted bool) {

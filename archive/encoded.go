@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
@@ -35,19 +34,14 @@ func (r *backupRun) recipients() []string {
 	return r.encoder.Recipients()
 }
 
-// storeEncoded puts a stretch of a file that is compressed or encrypted, unless a
-// broken-off run has done so.
-func (r *backupRun) storeEncoded(ctx context.Context, name string, content *counted, sums Sums, how string) (manifest.Part, error) {
-	part := manifest.Part{
-		Object: manifest.DataKey(name, sums.SHA256, r.next, how, r.recipients()), Size: sums.Size, SHA256: sums.SHA256, Encoding: how,
+// storeEncoded puts a stretch of a file that is compressed or encrypted, unless an object that
+// can be adopted holds it.
+func (r *backupRun) storeEncoded(ctx context.Context, part manifest.Part, content *counted, sums Sums) (manifest.Part, error) {
+	adopted, taken, err := r.adopt(ctx, &part, sums)
+	if err != nil || adopted {
+		return part, err
 	}
-	if r.left.keys[part.Object] || r.left.ask {
-		found, err := r.adoptEncoded(ctx, &part)
-		if err != nil || found {
-			return part, err
-		}
-	}
-	x, err := r.encoder.Encode(ctx, io.NewSectionReader(content, 0, sums.Size), sums.Size, how)
+	x, err := r.encoder.Encode(ctx, io.NewSectionReader(content, 0, sums.Size), sums.Size, part.Encoding)
 	if err != nil {
 		return part, err
 	}
@@ -55,78 +49,15 @@ func (r *backupRun) storeEncoded(ctx context.Context, name string, content *coun
 	if x.Plain != encoding.Sums(sums) {
 		return part, fmt.Errorf("it was written to while it was encoded: %w", ErrMismatch)
 	}
-	stored, err := r.store.Put(ctx, part.Object, x, Sums(x.Stored))
-	if errors.Is(err, ErrExists) { // other bytes of the same content: encryption gives others each time
-		var found bool
-		if found, err = r.adoptEncoded(ctx, &part); err == nil && !found {
-			err = fmt.Errorf("%s was there and is gone: %w", part.Object, errRaced)
-		}
-		return part, err
+	p := placement{key: part.Object, body: x, sums: Sums(x.Stored), sealed: encrypted(part.Encoding), taken: taken}
+	if !p.sealed { // another run may have compressed the same content otherwise
+		p.same = func(ctx context.Context, key string) (presence, error) { return r.adoptKey(ctx, &part, key, sums) }
 	}
-	if err != nil {
-		return part, fmt.Errorf("storing: %w", err)
+	at, err := r.place(ctx, &p)
+	if err == nil && !at.same {
+		r.complete(&part, at.key, p.sums, at.stored)
 	}
-	part.Stored = manifest.Stored{Size: x.Stored.Size, SHA256: x.Stored.SHA256, CRC32C: x.Stored.CRC32C, MD5: stored.MD5}
-	r.sent(1, x.Stored.Size, stored.Existed)
-	return part, nil
-}
-
-// adoptEncoded reads back an object that a broken-off run may have stored, to learn what
-// its bytes are, and reports whether it is there. What can be decoded is compared with what
-// its name says; what is encrypted to others was checked by the store when it was made.
-func (r *backupRun) adoptEncoded(ctx context.Context, part *manifest.Part) (bool, error) {
-	o, err := r.store.Stat(ctx, part.Object)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("looking at %s: %w", part.Object, err)
-	}
-	var stored Sums
-	for attempt := 0; ; attempt++ {
-		stored, err = r.readBack(ctx, part, o.Size)
-		if err == nil || errors.Is(err, ErrDamaged) || ctx.Err() != nil || attempt == fetchAttempts-1 {
-			break
-		}
-		if err := pause(ctx, attempt); err != nil {
-			return false, err
-		}
-	}
-	switch {
-	case errors.Is(err, ErrDamaged) || err == nil && o.CRC32C != nil && *o.CRC32C != stored.CRC32C:
-		return false, fmt.Errorf("%s is not what its name says; delete it and run again: %w (%w)", part.Object, ErrExists, errors.Join(err))
-	case err != nil:
-		return false, fmt.Errorf("reading back %s: %w", part.Object, err)
-	}
-	part.Stored = manifest.Stored{Size: stored.Size, SHA256: stored.SHA256, CRC32C: stored.CRC32C, MD5: o.MD5}
-	r.sent(1, stored.Size, true)
-	return true, nil
-}
-
-func (r *backupRun) readBack(ctx context.Context, part *manifest.Part, size int64) (Sums, error) {
-	body := &resumed{ctx: ctx, a: r.Archive, key: part.Object, left: size}
-	defer body.close()
-	stored := newSummer()
-	raw := io.TeeReader(body, stored)
-	if encrypted(part.Encoding) && !r.decoder.Opens() {
-		_, err := io.Copy(io.Discard, raw)
-		return stored.sums(), err
-	}
-	plain := newSummer()
-	d := r.decoder.Decode(raw, part.Encoding, part.Size, nil)
-	defer d.Close()
-	_, err := io.Copy(plain, d)
-	if errors.Is(err, ErrNoIdentity) { // those that were given are not of these recipients
-		_, err = io.Copy(io.Discard, raw)
-		return stored.sums(), err
-	}
-	if err == nil {
-		err = checkPart(part, plain.sums())
-	}
-	if err == nil {
-		_, err = io.Copy(io.Discard, raw)
-	}
-	return stored.sums(), asDamage(err)
+	return part, err
 }
 
 // asDamage makes an error of decoding one of the archive.

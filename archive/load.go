@@ -22,8 +22,9 @@ type head struct {
 	record     *manifest.Record  // the ledger's newest; nil when there is no ledger
 	ledger     manifest.RecordRef
 	badID      bool          // there is an archive.json, and it cannot be read
-	hasData    bool          // there are data objects, perhaps of a broken-off run
+	hasData    bool          // there are data objects, perhaps of an interrupted run
 	hasBundles bool          // there are bundles, perhaps of one
+	hasPages   bool          // there are pages, perhaps of one
 	hasProofs  bool          // there are proofs
 	parent     *manifest.Ref // the newest valid manifest as found, readable or not
 	base       *snapshot     // the newest valid one that can be read; nil: none
@@ -85,7 +86,8 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 		}
 		top[o.Key] = true
 	}
-	h.hasData, h.hasBundles, h.hasProofs = top[manifest.DataPrefix], top[manifest.BundlesPrefix], top[manifest.ProofsPrefix]
+	h.hasData, h.hasBundles, h.hasPages = top[manifest.DataPrefix], top[manifest.BundlesPrefix], top[manifest.PagesPrefix]
+	h.hasProofs = top[manifest.ProofsPrefix]
 	if top[manifest.ArchiveKey] {
 		if err := a.readID(ctx, &h); err != nil {
 			return nil, false, err

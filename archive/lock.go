@@ -45,7 +45,7 @@ func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages 
 	if !locks {
 		return nil
 	}
-	own := !until.Equal(r.lockedUntil) || r.brokenOff()
+	own := !until.Equal(r.lockedUntil) || r.metOthers()
 	old := r.head.id != nil // left by a run that made no snapshot
 	if r.head.base != nil {
 		key := manifest.ManifestKey(r.head.base.ref.Sequence)

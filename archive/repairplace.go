@@ -91,8 +91,12 @@ func (s *standing) tells(n int64, sum manifest.Hash) (so, otherwise bool) {
 // stopping is how long a repair that is told to stop goes on with what it has begun.
 const stopping = 5 * time.Second
 
+// putAttempts is how often a repair takes away what has come to lie in an object's place.
+const putAttempts = 3
+
 // putBack stores the right bytes. A run that is being stopped still ends this, unless it takes
-// long: what they take the place of may be deleted already.
+// long: what they take the place of may be deleted already. What lies there before them is read
+// back: an attacker who can create objects can forge its size and CRC-32C.
 func (r *repairing) putBack(ctx context.Context, key string, content *copyContent, sums Sums) error {
 	putting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
@@ -102,6 +106,30 @@ func (r *repairing) putBack(ctx context.Context, key string, content *copyConten
 		}
 	})
 	defer stop()
-	_, err := r.store.Put(putting, key, content, sums)
-	return err
+	_, named := manifest.ParseObjectKey(key) // a manifest may be another run's snapshot
+	for range putAttempts {
+		stored, err := r.store.Put(putting, key, content, sums)
+		is := right
+		switch {
+		case errors.Is(err, ErrExists) && named:
+			is = foreign
+		case err != nil:
+			return err
+		case stored.Existed:
+			if is, err = r.compareStored(putting, key, sums); err != nil {
+				return err
+			}
+		}
+		switch {
+		case is == right:
+			return nil
+		case is == foreign && !named:
+			return ErrExists
+		case is == foreign:
+			if err := r.remove(putting, key, content, sums); err != nil {
+				return err
+			}
+		}
+	}
+	return fmt.Errorf("something else is created there again and again: %w", ErrExists)
 }

@@ -190,7 +190,7 @@ func (r *backupRun) warn(format string, a ...any) {
 	r.res.Warnings = append(r.res.Warnings, fmt.Sprintf(format, a...))
 }
 
-// storePart puts a stretch of a file, unless a broken-off run has done so.
+// storePart puts a stretch of a file, unless an object that can be adopted holds it.
 func (r *backupRun) storePart(ctx context.Context, name string, content io.ReaderAt, from int64, sums Sums) (manifest.Part, error) {
 	body := &counted{ReaderAt: io.NewSectionReader(content, from, sums.Size), progress: r.progress}
 	defer body.finish(sums.Size)
@@ -198,24 +198,21 @@ func (r *backupRun) storePart(ctx context.Context, name string, content io.Reade
 	if err != nil {
 		return manifest.Part{}, err
 	}
-	if how != manifest.Plain {
-		return r.storeEncoded(ctx, name, body, sums, how)
-	}
-	key := manifest.DataKey(name, sums.SHA256, r.next, manifest.Plain, nil)
 	part := manifest.Part{
-		Object: key, Size: sums.Size, SHA256: sums.SHA256, Encoding: manifest.Plain,
-		Stored: manifest.Stored{Size: sums.Size, CRC32C: sums.CRC32C},
+		Object: manifest.DataKey(name, sums.SHA256, r.next, how, r.recipients()), Size: sums.Size, SHA256: sums.SHA256, Encoding: how,
 	}
-	stored, adopted, err := r.adopt(ctx, key, sums)
-	if err == nil && !adopted {
-		stored, err = r.store.Put(ctx, key, body, sums)
+	if how != manifest.Plain {
+		return r.storeEncoded(ctx, part, body, sums)
 	}
-	if err != nil {
-		return part, fmt.Errorf("storing: %w", err)
+	adopted, taken, err := r.adopt(ctx, &part, sums)
+	if err != nil || adopted {
+		return part, err
 	}
-	part.Stored.MD5 = stored.MD5
-	r.sent(1, sums.Size, adopted || stored.Existed)
-	return part, nil
+	at, err := r.place(ctx, &placement{key: part.Object, body: body, sums: sums, taken: taken})
+	if err == nil {
+		r.complete(&part, at.key, sums, at.stored)
+	}
+	return part, err
 }
 
 // sent counts content of so many files that lies in one object.

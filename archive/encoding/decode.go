@@ -57,6 +57,13 @@ func (d *Decoder) Match(recipients []string) error {
 	return (&reader{d: d}).noIdentity()
 }
 
+// IsOf reports whether there are identities and all of them are this recipient's: then what
+// they open, the recipient can open.
+func (d *Decoder) IsOf(recipient string) bool {
+	others := slices.ContainsFunc(d.own, func(key string) bool { return key != recipient })
+	return len(d.own) > 0 && len(d.own) == len(d.identities) && !others
+}
+
 // HeadSize is how many bytes CanOpen reads at the most.
 const HeadSize = maxHeader + 8<<10
 

@@ -24,7 +24,9 @@
 //     witness) plus one. Keep what the base names, and only that, and only if the aim is
 //     the base's number plus one. Else (the newest cannot be read, the witness knows more
 //     than the bucket) keep nothing and store everything under the number aimed at.
-//  4. Put what is not kept; an object that exists is the same.
+//  4. Put what is not kept. What lies under the key and this run did not put is read back. If it
+//     is the same, it is adopted; else this run puts its own under another key with the same
+//     number, which in the model is another object that the manifest names.
 //  5. Create the manifest. Exists, and is another: begin again. Answer lost: read it; ours
 //     is success, another's or none begins again.
 //  6. Read the ledger. If it has dropped the new manifest, begin again; else report it.

@@ -1,0 +1,105 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// presence is what lies under a key that a run is about to put, or has put.
+type presence int
+
+const (
+	absent  presence = iota
+	foreign          // something else than what is to lie there
+	right            // the bytes that are to lie there
+)
+
+// examine looks what lies under a key where bytes with these sums are to lie. Size and CRC-32C
+// can be forged, so the object is read back for its SHA-256, unless the key was unforeseeable
+// until the object existed (secret) and the store holds its CRC-32C.
+func (a *Archive) examine(ctx context.Context, key string, sums Sums, secret bool) (presence, Stored, error) {
+	o, err := a.store.Stat(ctx, key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return absent, Stored{}, nil
+	case err != nil:
+		return absent, Stored{}, fmt.Errorf("looking at %s: %w", key, err)
+	}
+	return a.examineObject(ctx, key, &o, sums, secret)
+}
+
+// examineObject is examine of an object that a Stat has found.
+func (a *Archive) examineObject(ctx context.Context, key string, o *Object, sums Sums, secret bool) (is presence, _ Stored, err error) {
+	if o.Size != sums.Size || o.CRC32C != nil && *o.CRC32C != sums.CRC32C {
+		return foreign, Stored{}, nil
+	}
+	is = right
+	if o.CRC32C == nil || !secret {
+		is, err = a.compareStored(ctx, key, sums)
+	}
+	if err == nil && is == right {
+		err = a.sync(ctx, key)
+	}
+	return is, Stored{Existed: true, MD5: o.MD5}, err
+}
+
+// sync makes an object durable that another run created: it may not have come to that.
+func (a *Archive) sync(ctx context.Context, key string) error {
+	s, ok := a.store.(Syncer)
+	if !ok {
+		return nil
+	}
+	if err := s.Sync(ctx, key); err != nil {
+		return fmt.Errorf("making %s durable: %w", key, err)
+	}
+	return nil
+}
+
+// compareStored reads an object back and compares its SHA-256.
+func (a *Archive) compareStored(ctx context.Context, key string, sums Sums) (presence, error) {
+	return a.readAgain(ctx, key, func() error {
+		got, err := a.storedSums(ctx, key, sums.Size)
+		if err == nil && got.SHA256 != sums.SHA256 {
+			err = fmt.Errorf("%w: its bytes hash to %s, not to %s", ErrDamaged, got.SHA256, sums.SHA256)
+		}
+		return err
+	})
+}
+
+// storedSums reads so many bytes of an object for their sums.
+func (a *Archive) storedSums(ctx context.Context, key string, size int64) (Sums, error) {
+	s := newSummer()
+	body := &resumed{ctx: ctx, a: a, key: key, left: size}
+	defer body.close()
+	buf := buffers.Get().(*[digestBuffer]byte)
+	defer buffers.Put(buf)
+	_, err := io.CopyBuffer(onlyWriter{s}, body, buf[:])
+	return s.sums(), err
+}
+
+// readAgain reads an object by calling read, which returns ErrDamaged for what should not lie
+// there. It reads that once more before it takes it for foreign: the way may have damaged it.
+func (a *Archive) readAgain(ctx context.Context, key string, read func() error) (presence, error) {
+	for attempt, damaged := 0, false; ; attempt++ {
+		err := read()
+		switch {
+		case err == nil:
+			return right, nil
+		case ctx.Err() != nil:
+			return absent, context.Cause(ctx)
+		case errors.Is(err, fs.ErrNotExist):
+			return absent, nil
+		case errors.Is(err, ErrDamaged) && (damaged || errors.Is(err, errTooLarge)):
+			return foreign, nil
+		case errors.As(err, new(*openError)), attempt == fetchAttempts-1:
+			return absent, fmt.Errorf("reading back %s: %w", key, err)
+		}
+		damaged = errors.Is(err, ErrDamaged)
+		if err := pause(ctx, attempt); err != nil {
+			return absent, err
+		}
+	}
+}

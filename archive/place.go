@@ -1,0 +1,112 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// maxPlaces is how many keys a run tries for one object. Those with a nonce cannot be foreseen.
+const maxPlaces = 4
+
+// A placement is an object that a run stores, and under which keys it may.
+type placement struct {
+	key    string // without a nonce
+	body   io.ReaderAt
+	sums   Sums
+	sealed bool // only under a key that cannot be foreseen
+	taken  bool // something else lies under the key without a nonce
+
+	// same looks at what exists under the key and is not these bytes: right, if it has the same
+	// content in other bytes. Nil: then it is foreign.
+	same func(ctx context.Context, key string) (presence, error)
+}
+
+// location is where an object lies.
+type location struct {
+	key    string
+	stored Stored
+	same   bool // placement.same has found other bytes right
+}
+
+// place puts an object, under a key with a nonce if something else lies under the one without.
+// An attacker who can create objects can foresee that one, and must not be able to stop a backup.
+func (r *backupRun) place(ctx context.Context, p *placement) (location, error) {
+	taken := p.taken
+	for range maxPlaces {
+		key := p.key
+		if p.sealed || taken {
+			key = manifest.WithNonce(key, manifest.NewNonce())
+		}
+		if p.sealed {
+			r.pending.add(r.Archive, key, p.sums)
+		}
+		stored, err := r.store.Put(ctx, key, p.body, p.sums)
+		is := right
+		switch {
+		case errors.Is(err, ErrExists):
+			if is, err = p.other(ctx, key); is == right && err == nil {
+				return location{key, Stored{Existed: true}, true}, nil
+			}
+		case err != nil:
+			err = fmt.Errorf("storing: %w", err)
+		case stored.Existed:
+			is, err = r.compareStored(ctx, key, p.sums)
+		}
+		switch {
+		case err != nil:
+			return location{}, err
+		case is == right:
+			return location{key, stored, false}, nil
+		case is == foreign:
+			r.foreign(key)
+		}
+		taken = true
+	}
+	return location{}, fmt.Errorf("storing %s: something else lay there, and under each other key that was tried: %w", p.key, ErrExists)
+}
+
+func (p *placement) other(ctx context.Context, key string) (presence, error) {
+	if p.same == nil {
+		return foreign, nil
+	}
+	return p.same(ctx, key)
+}
+
+// foreign notes a key under which something else lies than what this run needs there.
+func (r *backupRun) foreign(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.strange = append(r.strange, key)
+}
+
+// warnForeign reports what the run has found under its keys.
+func (r *backupRun) warnForeign() {
+	r.mu.Lock()
+	keys := r.strange
+	r.strange = nil
+	r.mu.Unlock()
+	if len(keys) > 0 {
+		r.warn("%d objects do not hold what their names say, and this run did not store them; none was used: %s. Find out who else can create objects in this archive. The next prune removes them",
+			len(keys), nameSome(keys))
+	}
+}
+
+// maxNamed is how many keys a message names.
+const maxNamed = 10
+
+// nameSome names the first few of some keys.
+func nameSome(keys []string) string {
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	named := strings.Join(keys[:min(len(keys), maxNamed)], ", ")
+	if more := len(keys) - maxNamed; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
+	return named
+}
