@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,6 +181,9 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	}
 	defer to.close(&err)
 	a.tryScratch(j.name, report)
+	if f, ok := stateFinding(stateDirectory(cmp.Or(a.stateDir, j.settings.stateDir)), to.encoder); ok {
+		report(f)
+	}
 	err = tryOut(ctx, to, report)
 	if err != nil {
 		return r, fmt.Errorf("checking %s: %w", j.name, err)

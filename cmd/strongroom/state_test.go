@@ -1,9 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/encoding"
 )
 
 // Of several state directories that systemd names, the first is used.
@@ -34,5 +40,55 @@ func TestBackupToURLUsesConfiguredState(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(filepath.Join(dir, "state")); err != nil || len(entries) == 0 {
 		t.Fatalf("no witness in the configured place: %v, %v", entries, err)
+	}
+}
+
+// Without a state directory that outlives a restart, nothing lets a backup go on with encrypted
+// objects: check says so before the first backup takes a week.
+func TestCheckNotesTemporaryState(t *testing.T) {
+	dir := t.TempDir()
+	temporary, link := filepath.Join(dir, "temporary"), filepath.Join(dir, "link")
+	t.Setenv("TMPDIR", temporary)
+	if err := errors.Join(os.Mkdir(temporary, 0o755), os.Symlink(temporary, link)); err != nil {
+		t.Fatal(err)
+	}
+	key := "age1w8g9czfak57jqakjf9ec64casw5t479fs6r8ndknkhv2tkls3e8safjgxz"
+	budget, err := encoding.NewBudget(encoding.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	encrypts, err1 := encoding.New(encoding.Settings{Recipients: []string{key}, Budget: budget})
+	compresses, err2 := encoding.New(encoding.Settings{Compression: encoding.Zstd, Budget: budget})
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for state, noted := range map[string]bool{
+		"/var/lib/strongroom-of-a-test":          false,
+		filepath.Join(temporary, "state"):        true,
+		filepath.Join(link, "state", "of", "it"): true,
+		"/tmp/state":                             true,
+		"":                                       true,
+	} {
+		if f, ok := stateFinding(state, encrypts); ok != noted || ok && f.Result != archive.Note {
+			t.Errorf("state directory %q: %+v, %v", state, f, ok)
+		}
+		for _, e := range []*encoding.Encoder{nil, compresses} {
+			if f, ok := stateFinding(state, e); ok {
+				t.Errorf("state directory %q, and nothing is encrypted: %+v", state, f)
+			}
+		}
+	}
+	t.Setenv("STRONGROOM_STATE_DIR", filepath.Join(temporary, "state"))
+	db := t.TempDir()
+	logDir(t, db, 0, 2, 100)
+	configuration := filepath.Join(dir, "strongroom.yaml")
+	text := "archives:\n" + inDir("a", db, filepath.Join(dir, "archive"), "    encryption: {recipients: ["+key+"]}\n")
+	if err := os.WriteFile(configuration, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	code := run([]string{"--config", configuration, "check"}, &out, &errs)
+	if code != exitDone || !strings.Contains(out.String(), "note    state") {
+		t.Errorf("exit code %d: %s%s", code, out.String(), errs.String())
 	}
 }
