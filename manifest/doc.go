@@ -6,9 +6,10 @@
 //
 // # Use
 //
-//   - Keys: [ManifestKey], [LedgerKey], [DataKey], [SealedDataKey], [BundleKey], [PageKey]
-//     and [ProofKey] make the keys of an archive; [ParseManifestKey], [ParseLedgerKey],
-//     [ParseObjectKey] and [ParseProofKey] read them. All formulas are in keys.go.
+//   - Keys: [ManifestKey], [LedgerKey], [DataKey], [SealedDataKey], [BundleKey], [PageKey],
+//     [WithNonce] and [ProofKey] make the keys of an archive; [ParseManifestKey],
+//     [ParseLedgerKey], [ParseObjectKey], [CutNonce] and [ParseProofKey] read them. All
+//     formulas are in keys.go.
 //   - Objects: [Manifest], [Record], [Archive] and [Proof] have a method Encode that returns
 //     the bytes to store; [DecodeManifest], [DecodeRecord], [DecodeArchive] and
 //     [DecodeProof] read them. [DecodeSummary] reads what a listing shows from the first

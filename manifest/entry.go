@@ -250,15 +250,14 @@ func (p *Part) validate(name string, sequence int64) error {
 	return nil
 }
 
-// hasNonce reports whether the key of a part has a nonce.
-func hasNonce(f *File) bool {
-	return slices.ContainsFunc(f.Parts, func(p Part) bool {
-		if p.Encoding != Age && p.Encoding != ZstdAge {
-			return false
-		}
-		k, ok := parseObjectKey(p.Object)
-		return ok && k.Nonce != ""
-	})
+// HasNonce reports whether the key of a part has a nonce, which takes Format2.
+func (f *File) HasNonce() bool {
+	return slices.ContainsFunc(f.Parts, func(p Part) bool { return hasNonce(p.Object) })
+}
+
+func hasNonce(key string) bool {
+	_, nonce := CutNonce(key)
+	return nonce != ""
 }
 
 func (c *Check) validate(size int64) error {

@@ -224,6 +224,7 @@ func FuzzParseObjectKey(f *testing.F) {
 	for _, key := range []string{
 		DataKey("a", h, 1, Plain, nil), DataKey("a/é", h, 42, Zstd, nil), DataKey("a", h, 1, Age, nil), DataKey("a%", h, 1, ZstdAge, nil),
 		BundleKey(h, 1), PageKey(h, 999_999_999), ManifestKey(42), LedgerKey(7), ArchiveKey, "data/../" + BundleKey(h, 1),
+		WithNonce(DataKey("a", h, 1, Plain, nil), NewNonce()), WithNonce(BundleKey(h, 1), NewNonce()), WithNonce(PageKey(h, 1), NewNonce()),
 	} {
 		f.Add(key)
 	}

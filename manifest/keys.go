@@ -103,7 +103,7 @@ func DataKey(name string, plain Hash, sequence int64, encoding string, recipient
 	return key
 }
 
-// NonceDigits is the length of a nonce in the key of an encrypted object.
+// NonceDigits is the length of a nonce in the key of an object.
 const NonceDigits = 16
 
 // NewNonce returns 64 random bits in hex, so that nobody can create an object under a key
@@ -114,12 +114,32 @@ func NewNonce() string {
 	return hex.EncodeToString(random[:])
 }
 
-// SealedDataKey is DataKey for an encoding that encrypts, with a nonce behind the number.
+// WithNonce returns the key of a data object, bundle or page with a nonce behind the number.
 // Manifests that name such a key have Format2.
-func SealedDataKey(name string, plain Hash, sequence int64, encoding string, recipients []string, nonce string) string {
-	key := DataKey(name, plain, sequence, encoding, recipients)
-	at := len(DataPrefix) + len(EncodeName(name)) + len("/") + 2*len(plain) + len("-000000000")
+func WithNonce(key, nonce string) string {
+	at := nonceAt(key)
 	return key[:at] + "-" + nonce + key[at:]
+}
+
+// CutNonce returns the key of a data object, bundle or page without its nonce, and the nonce;
+// empty: it has none.
+func CutNonce(key string) (without, nonce string) {
+	at := nonceAt(key)
+	end := at + len("-") + NonceDigits
+	if len(key) < end || key[at] != '-' {
+		return key, ""
+	}
+	return key[:at] + key[end:], key[at+1 : end]
+}
+
+// nonceAt is where the nonce of an object's key stands, or would stand.
+func nonceAt(key string) int {
+	return strings.LastIndexByte(key, '/') + 1 + 2*len(Hash{}) + len("-000000000")
+}
+
+// SealedDataKey is DataKey with a nonce behind the number, as encrypted objects have it.
+func SealedDataKey(name string, plain Hash, sequence int64, encoding string, recipients []string, nonce string) string {
+	return WithNonce(DataKey(name, plain, sequence, encoding, recipients), nonce)
 }
 
 // RecipientsTag is the first 8 hex digits of the SHA-256 of the sorted recipients,
@@ -174,7 +194,7 @@ type ObjectKey struct {
 	Hash     Hash   // of the plain content; of a bundle, of the stored bytes
 	Sequence int64  // the snapshot that it was stored for
 	Encoding string
-	Nonce    string // of an encrypted data object; empty in keys of version 1 and of what is not encrypted
+	Nonce    string // random digits that make the key unforeseeable; empty: it has none, as in version 1
 }
 
 // ParseObjectKey reads the key of a data object, bundle or page; false for any other.
@@ -216,13 +236,10 @@ func parseObjectKey(key string) (ObjectKey, bool) {
 		return ObjectKey{}, false
 	}
 	suffix := base[74:]
-	if n := NonceDigits + 1; k.Prefix == DataPrefix && len(suffix) > n && suffix[0] == '-' && lowerHex(suffix[1:n]) {
+	if n := len("-") + NonceDigits; len(suffix) >= n && suffix[0] == '-' && lowerHex(suffix[1:n]) {
 		k.Nonce, suffix = suffix[1:n], suffix[n:]
 	}
 	if k.Encoding, ok = parseSuffix(k.Prefix, suffix); !ok {
-		return ObjectKey{}, false
-	}
-	if k.Nonce != "" && k.Encoding != Age && k.Encoding != ZstdAge {
 		return ObjectKey{}, false
 	}
 	return k, true

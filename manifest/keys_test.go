@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -27,6 +28,10 @@ func TestKeys(t *testing.T) {
 		},
 		{BundleKey(h, 42), "bundles/" + hex + "-000000042"},
 		{PageKey(h, 42), "pages/" + hex + "-000000042.jsonl.zst"},
+		{WithNonce(DataKey("a", h, 42, Plain, nil), "0123456789abcdef"), "data/a/" + hex + "-000000042-0123456789abcdef"},
+		{WithNonce(DataKey("a", h, 42, Zstd, nil), "0123456789abcdef"), "data/a/" + hex + "-000000042-0123456789abcdef.zst"},
+		{WithNonce(BundleKey(h, 42), "0123456789abcdef"), "bundles/" + hex + "-000000042-0123456789abcdef"},
+		{WithNonce(PageKey(h, 42), "0123456789abcdef"), "pages/" + hex + "-000000042-0123456789abcdef.jsonl.zst"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s, want %s", test.got, test.want)
@@ -188,12 +193,16 @@ func TestParseObjectKeyRefuses(t *testing.T) {
 		"data/a/" + hex + "-000000001.01234567.age.zst",
 		"data/a/" + hex + "-000000001.jsonl.zst",
 		"data/a/" + hex + "-000000001/",
-		"data/a/" + hex + "-000000001-0123456789abcdef", // a nonce, and not encrypted
-		"data/a/" + hex + "-000000001-0123456789abcdef.zst",
+		"data/a/" + hex + "-000000001-0123456789abcde", // no whole nonce
+		"data/a/" + hex + "-000000001-",
+		"data/a/" + hex + "-000000001-0123456789abcdef0",
 		"data/a/" + hex + "-000000001-0123456789abcde.01234567.age",
 		"data/a/" + hex + "-000000001-0123456789ABCDEF.01234567.age",
 		"data/a/" + hex + "-000000001-0123456789abcdef-0123456789abcdef.01234567.age",
-		"bundles/" + hex + "-000000001-0123456789abcdef",
+		"bundles/" + hex + "-000000001-0123456789abcdef.zst",
+		"bundles/" + hex + "-000000001-0123456789ABCDEF",
+		"pages/" + hex + "-000000001-0123456789abcdef",
+		"pages/" + hex + "-000000001.jsonl.zst-0123456789abcdef",
 		"bundles/" + hex + "-000000001.zst",
 		"bundles/a/" + hex + "-000000001",
 		"pages/" + hex + "-000000001",
@@ -223,13 +232,16 @@ func checkKey(t interface{ Fatalf(string, ...any) }, key string) {
 		again = PageKey(k.Hash, k.Sequence)
 	case DataPrefix:
 		again = DataKey(mustUnescape(k.Name), k.Hash, k.Sequence, k.Encoding, nil)
-		if k.Nonce != "" {
-			again = SealedDataKey(mustUnescape(k.Name), k.Hash, k.Sequence, k.Encoding, nil, k.Nonce)
-		}
-		if k.Encoding == Age || k.Encoding == ZstdAge { // the tag is a hash: take the key's own
-			tag := len(key) - len("01234567.age")
-			again = again[:tag] + key[tag:tag+8] + ".age"
-		}
+	}
+	if k.Nonce != "" {
+		again = WithNonce(again, k.Nonce)
+	}
+	if k.Encoding == Age || k.Encoding == ZstdAge { // the tag is a hash: take the key's own
+		tag := len(key) - len("01234567.age")
+		again = again[:tag] + key[tag:tag+8] + ".age"
+	}
+	if without, nonce := CutNonce(key); nonce != k.Nonce || k.Nonce == "" && without != key {
+		t.Fatalf("%q without its nonce %q is %q", key, nonce, without)
 	}
 	if again != key {
 		t.Fatalf("%q is read as %+v, whose key is %q", key, k, again)
@@ -247,9 +259,13 @@ func TestObjectKeysRoundTrip(t *testing.T) {
 			BundleKey(hash, sequence):                              {BundlesPrefix, "", hash, sequence, Plain, ""},
 			PageKey(hash, sequence):                                {PagesPrefix, "", hash, sequence, Zstd, ""},
 		}
-		if encoding == Age || encoding == ZstdAge {
-			nonce := NewNonce()
-			keys[SealedDataKey(name, hash, sequence, encoding, []string{"r"}, nonce)] = ObjectKey{DataPrefix, EncodeName(name), hash, sequence, encoding, nonce}
+		for key, want := range maps.Clone(keys) {
+			want.Nonce = NewNonce()
+			with := WithNonce(key, want.Nonce)
+			if without, nonce := CutNonce(with); without != key || nonce != want.Nonce {
+				t.Fatalf("%q is %q with the nonce %q", with, without, nonce)
+			}
+			keys[with] = want
 		}
 		for key, want := range keys {
 			if got, ok := ParseObjectKey(key); !ok || got != want {

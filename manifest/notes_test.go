@@ -70,14 +70,24 @@ func TestNotesWhereListingsRead(t *testing.T) {
 // A key with a nonce is version 2: an older program must not take such a manifest for one
 // that it understands.
 func TestNonceNeedsVersion2(t *testing.T) {
-	m := testManifest()
-	f := &m.Files[2]
-	f.Parts[0].Object = SealedDataKey(f.Name, f.SHA256, 42, ZstdAge, m.Recipients, NewNonce())
-	if _, err := m.Encode(); err == nil {
-		t.Error("version 1 names a key with a nonce")
-	}
-	m.Format = Format2
-	if _, err := DecodeManifest(mustEncode(t, m), 42); err != nil {
-		t.Error(err)
+	sealed := testManifest()
+	f := &sealed.Files[2]
+	f.Parts[0].Object = SealedDataKey(f.Name, f.SHA256, 42, ZstdAge, sealed.Recipients, NewNonce())
+	plain := testManifest()
+	plain.Files[1].Parts[0].Object = WithNonce(plain.Files[1].Parts[0].Object, NewNonce())
+	bundled := testManifest()
+	bundled.Files[0].Parts[0].Object = WithNonce(bundled.Files[0].Parts[0].Object, NewNonce())
+	paged := testManifest()
+	paged.Pages, paged.Files, paged.Counts.Files = testPages(), []File{}, 1250
+	paged.Pages[0].Object = WithNonce(paged.Pages[0].Object, NewNonce())
+	for what, m := range map[string]*Manifest{"encrypted": sealed, "plain": plain, "in a bundle": bundled, "a page": paged} {
+		m.Format = Format
+		if _, err := m.Encode(); err == nil {
+			t.Errorf("%s: version 1 names a key with a nonce", what)
+		}
+		m.Format = Format2
+		if _, err := DecodeManifest(mustEncode(t, m), m.Sequence); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }

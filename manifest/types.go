@@ -3,7 +3,8 @@ package manifest
 import "time"
 
 // The values of the "format" field of the JSON objects in an archive. Format2 marks what
-// names an encrypted object by a key with a nonce, which version 1 does not have.
+// names an object by a key with a nonce, which version 1 does not have, and the archive.json
+// of an archive that begins encrypted.
 const (
 	Format  = "strongroom/1"
 	Format2 = "strongroom/2"

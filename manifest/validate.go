@@ -42,7 +42,7 @@ func (m *Manifest) CheckFiles(files []File) error {
 		if err := files[i].Validate(m.Sequence); err != nil {
 			return err
 		}
-		if m.Format == Format && hasNonce(&files[i]) {
+		if m.Format == Format && files[i].HasNonce() {
 			return fmt.Errorf("file %.600q: the key of a part has a nonce, which %s does not have", files[i].Name, Format)
 		}
 		sum.Add(&files[i])
@@ -131,6 +131,9 @@ func (m *Manifest) validatePages() error {
 		if err := p.validate(m.Sequence); err != nil {
 			return fmt.Errorf("page %d: %w", i+1, err)
 		}
+		if m.Format == Format && p.HasNonce() {
+			return fmt.Errorf("page %d: its key has a nonce, which %s does not have", i+1, Format)
+		}
 		if i > 0 && p.First <= m.Pages[i-1].Last {
 			return fmt.Errorf("page %d: %q does not come after %q", i+1, p.First, m.Pages[i-1].Last)
 		}
@@ -144,6 +147,9 @@ func (m *Manifest) validatePages() error {
 	}
 	return nil
 }
+
+// HasNonce reports whether the key of the page has a nonce, which takes Format2.
+func (p *PageRef) HasNonce() bool { return hasNonce(p.Object) }
 
 func (p *PageRef) validate(sequence int64) error {
 	k, ok := ParseObjectKey(p.Object)
