@@ -106,8 +106,8 @@ func DataKey(name string, plain Hash, sequence int64, encoding string, recipient
 // NonceDigits is the length of a nonce in the key of an object.
 const NonceDigits = 16
 
-// NewNonce returns 64 random bits in hex, so that nobody can create an object under a key
-// before its writer has.
+// NewNonce returns 64 random bits in hex, so that an attacker cannot create an object under a
+// key before its writer has.
 func NewNonce() string {
 	var random [NonceDigits / 2]byte
 	rand.Read(random[:]) // never fails

@@ -37,6 +37,12 @@ func newUser(t *testing.T, server *storetest.Server, policies ...string) user {
 		_, rest, _ := strings.Cut(string(b), `"Statement": [`)
 		statements = append(statements, rest[:strings.LastIndex(rest, "]")])
 	}
+	return assume(t, server, statements...)
+}
+
+// assume has the server make credentials that can do what statements of a policy allow.
+func assume(t *testing.T, server *storetest.Server, statements ...string) user {
+	t.Helper()
 	policy := `{"Version": "2012-10-17", "Statement": [` + strings.Join(statements, ",") + "]}"
 	policy = strings.NewReplacer("arn:aws:s3:::backups", "arn:aws:s3:::"+server.Bucket, "\n", "", "  ", "").Replace(policy)
 	u, err := url.Parse(server.URL)
@@ -51,7 +57,7 @@ func newUser(t *testing.T, server *storetest.Server, policies ...string) user {
 		RoleArn: sdk.String("arn:aws:iam::000000000000:role/any"), RoleSessionName: sdk.String("test"), Policy: &policy,
 	})
 	if err != nil {
-		t.Fatalf("asking for credentials under %v: %v", policies, err)
+		t.Fatalf("asking for credentials under %s: %v", policy, err)
 	}
 	c := out.Credentials
 	return user{server, sdk.Credentials{AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey, SessionToken: *c.SessionToken}}
