@@ -104,7 +104,7 @@ func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums Sums) (
 				return err == nil, false, err
 			}
 			if is == foreign {
-				r.foreign(o.key)
+				r.noteStrange(o.key)
 			}
 		}
 		if !r.opensAll() {
@@ -121,7 +121,7 @@ func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums Sums) (
 		}
 		if is == foreign {
 			taken = taken || key == without
-			r.foreign(key)
+			r.noteStrange(key)
 		}
 	}
 	return false, taken, nil

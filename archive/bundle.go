@@ -212,7 +212,7 @@ func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 			return p.key, nil
 		case is == foreign:
 			p.taken = true
-			r.foreign(p.key)
+			r.noteStrange(p.key)
 		}
 	}
 	at, err := r.place(ctx, &p)

@@ -122,7 +122,7 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 			return ref, err
 		}
 		if p.taken = is == foreign; p.taken {
-			r.foreign(p.key)
+			r.noteStrange(p.key)
 		}
 	}
 	at, err := r.place(ctx, &p)

@@ -64,7 +64,7 @@ func (r *backupRun) place(ctx context.Context, p *placement) (location, error) {
 		case is == right:
 			return location{key, stored, false}, nil
 		case is == foreign:
-			r.foreign(key)
+			r.noteStrange(key)
 		}
 		taken = true
 	}
@@ -78,8 +78,8 @@ func (p *placement) other(ctx context.Context, key string) (presence, error) {
 	return p.same(ctx, key)
 }
 
-// foreign notes a key under which something else lies than what this run needs there.
-func (r *backupRun) foreign(key string) {
+// noteStrange notes a key under which something else lies than what this run needs there.
+func (r *backupRun) noteStrange(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.strange = append(r.strange, key)
