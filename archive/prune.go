@@ -32,6 +32,9 @@ type PruneOptions struct {
 	FirstRecord bool
 
 	Acceptance // what an operator accepted of what a limited prune would remove
+	// Waiting are refusals that an operator may still confirm. While one of them holds, a
+	// refusal repeats it, however many snapshots came since.
+	Waiting []Confirmation
 
 	// Object is told each object that goes, or would go, and why; nil: nobody is. Calls
 	// come one at a time.

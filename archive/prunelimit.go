@@ -57,10 +57,20 @@ func (p *pruning) checkLimit(s *standing, d *decision, last *manifest.Record) (*
 	if slices.Contains(p.o.Accept, manifest.GuardPrune) {
 		return d, accepted, nil
 	}
-	if was, err := p.confirmed(s); was != nil || err != nil {
-		return was, accepted, err
+	then, was, err := p.recall(s, p.o.Confirmed)
+	if err != nil {
+		return nil, nil, err
 	}
-	refusal := &Refusal{Confirmation{manifest.GuardPrune, s.planOf(d)}, tooMany(d, lost, last, most)}
+	if was != nil {
+		// As if the later snapshots were created after this prune listed the manifests: they
+		// stay, and the record has none of them.
+		s.valid = then.valid
+		return was, accepted, nil
+	}
+	refusal, err := p.refusal(s, d, lost, last, most)
+	if err != nil {
+		return nil, nil, err
+	}
 	if p.o.DryRun {
 		p.report.Refused = refusal
 		return d, nil, nil
@@ -68,25 +78,42 @@ func (p *pruning) checkLimit(s *standing, d *decision, last *manifest.Record) (*
 	return nil, nil, refusal
 }
 
-// confirmed returns the decision that an operator confirmed; nil: none that can still be made.
-// It takes the later snapshots out of the standing: as if they were created after the prune
-// listed the manifests. So they stay, and the record has none of them.
-func (p *pruning) confirmed(s *standing) (*decision, error) {
-	for _, c := range p.o.Confirmed {
+// refusal refuses a decision or, if that still holds, the one that was refused before: an
+// operator may be about to confirm that one, while snapshots keep coming.
+func (p *pruning) refusal(s *standing, d *decision, lost []int64, last *manifest.Record, most int) (*Refusal, error) {
+	then, was, err := p.recall(s, p.o.Waiting)
+	if err != nil {
+		return nil, err
+	}
+	if was != nil {
+		wasLost, err := p.lost(was, last)
+		if err != nil {
+			return nil, err
+		}
+		if len(wasLost) > most { // else another policy or limit removes the same by chance
+			s, d, lost = then, was, wasLost
+		}
+	}
+	return &Refusal{Confirmation{manifest.GuardPrune, s.planOf(d)}, tooMany(d, lost, last, most)}, nil
+}
+
+// recall returns the first of some decisions that still holds, with the standing that it was
+// made from: without the snapshots that came since. Nil: none holds.
+func (p *pruning) recall(s *standing, plans []Confirmation) (*standing, *decision, error) {
+	for _, c := range plans {
 		then := s.asOf(c.Plan)
 		if c.Guard != manifest.GuardPrune || then == nil {
 			continue
 		}
 		was, err := p.decide(then)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if then.planOf(was) == c.Plan {
-			s.valid = then.valid
-			return was, nil
+			return then, was, nil
 		}
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 // lost returns what counts against the limit.

@@ -204,6 +204,32 @@ func TestConfirmedPrune(t *testing.T) {
 	}
 }
 
+// While an operator reads what would go, snapshots keep coming. The refusal that is repeated
+// stays the same, or what the operator confirms would always be out of date.
+func TestRefusalIsRepeated(t *testing.T) {
+	t.Parallel()
+	h := newPruned(t, 1)
+	h.more(29)
+	first := h.refused(scheduled(5))
+	h.more(20)
+	o := scheduled(5)
+	o.Waiting = []archive.Confirmation{{Guard: manifest.GuardPrune, Plan: "0-7-0123456789abcdef"}, first.Confirmation}
+	if again := h.refused(o); again.Confirmation != first.Confirmation || again.Error() != first.Error() {
+		t.Errorf("first %s, then %s: %v", first.Confirmation, again.Confirmation, again)
+	}
+	o.Retention = &retention.Policy{Last: 6}
+	if again := h.refused(o); again.Confirmation == first.Confirmation {
+		t.Error("another plan is refused by the same name")
+	}
+	if _, err := h.archive().Hold(t.Context(), archive.Selector{Sequence: 30}, ""); err != nil {
+		t.Fatal(err)
+	}
+	o.Retention = &retention.Policy{Last: 5}
+	if again := h.refused(o); again.Confirmation == first.Confirmation {
+		t.Error("the ledger has changed, and the plan has the same name")
+	}
+}
+
 // A confirmation is of one plan: after any record of the ledger, with another retention, or
 // made up, it is void, and nothing is removed by it.
 func TestVoidConfirmations(t *testing.T) {

@@ -29,7 +29,8 @@ type keeper struct {
 	opening sync.Mutex // held while the archive is opened
 	pages   *pages     // what was read for people to look at
 
-	ledgerBegun atomic.Bool // the ledger has a record that a prune wrote
+	ledgerBegun atomic.Bool                          // the ledger has a record that a prune wrote
+	waiting     atomic.Pointer[archive.Confirmation] // of the last prune, if it was refused
 
 	mu     sync.Mutex
 	to     *Archive // once it was opened
