@@ -21,13 +21,14 @@ type Nested struct {
 // topLevel are the first elements of the keys that an archive can have, besides archive.json. The one with the
 // most objects is the last.
 var topLevel = []string{
-	ProbePrefix, manifest.ProofsPrefix, manifest.LedgerPrefix, manifest.ManifestsPrefix, manifest.PagesPrefix, manifest.BundlesPrefix,
-	manifest.DataPrefix,
+	ProbePrefix, manifest.ProofsPrefix, manifest.LedgerPrefix, manifest.ManifestsPrefix, manifest.PagesPrefix,
+	manifest.BundlesPrefix, manifest.DataPrefix,
 }
 
 // IsArchiveKey reports whether a key begins as those of an archive do.
 func IsArchiveKey(key string) bool {
-	return key == manifest.ArchiveKey || slices.ContainsFunc(topLevel, func(top string) bool { return strings.HasPrefix(key, top) })
+	begins := func(top string) bool { return strings.HasPrefix(key, top) }
+	return key == manifest.ArchiveKey || slices.ContainsFunc(topLevel, begins)
 }
 
 // homes returns the prefixes of the archives, other than this one, that could have an object under

@@ -70,7 +70,7 @@ type inner struct {
 	before []string // its keys
 }
 
-// newInner makes three snapshots at a prefix, as somebody does whose credentials show nothing around it.
+// newInner makes three snapshots at a prefix, with credentials that reach nothing around it.
 func newInner(t testing.TB, s *storetest.InMemory, prefix string) *inner {
 	t.Helper()
 	h := &inner{t: t, store: below{s, prefix}, db: newDatabase(t, t.TempDir(), 99)}
@@ -83,7 +83,7 @@ func newInner(t testing.TB, s *storetest.InMemory, prefix string) *inner {
 	return h
 }
 
-// whole looks that nothing of it has gone, and that its newest snapshot is what it was.
+// whole checks that nothing of it has gone, and that its newest snapshot is what it was.
 func (h *inner) whole(s *storetest.InMemory) {
 	h.t.Helper()
 	for _, key := range h.before {
@@ -129,7 +129,8 @@ func TestPruneLeavesNestedArchives(t *testing.T) {
 							t.Errorf("%s is to go", p.Key)
 						}
 					}})
-					if len(r.Nested) != 1 || r.Nested[0].Prefix != prefix || r.Nested[0].Objects < int64(len(in.before)) || r.Foreign != 0 || r.Deleted.Manifests != 3 {
+					named := len(r.Nested) == 1 && r.Nested[0].Prefix == prefix && r.Nested[0].Objects >= int64(len(in.before))
+					if !named || r.Foreign != 0 || r.Deleted.Manifests != 3 {
 						t.Errorf("%+v", r)
 					}
 				}
@@ -285,7 +286,8 @@ func TestPruneReportsNoOtherProgram(t *testing.T) {
 func writeLogFile(t testing.TB, dir, name, content string) {
 	t.Helper()
 	path, then := filepath.Join(dir, filepath.FromSlash(name)), time.Date(2026, 1, 1, 0, 0, len(content), 0, time.UTC)
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644), os.Chtimes(path, then, then)); err != nil {
+	err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644), os.Chtimes(path, then, then))
+	if err != nil {
 		t.Fatal(err)
 	}
 }

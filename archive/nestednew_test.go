@@ -68,7 +68,7 @@ func TestNewArchiveIsRefusedWithinAndAroundAnother(t *testing.T) {
 						_, err := archive.Copy(t.Context(), source, openAt(t, refused), archive.CopyOptions{DryRun: dry})
 						return err
 					},
-					"copy, encoded anew": func(dry bool) error {
+					"copy, encoded": func(dry bool) error {
 						_, err := archive.Reencrypt(t.Context(), source, openAt(t, refused), archive.CopyOptions{Tool: "test", DryRun: dry})
 						return err
 					},
@@ -229,12 +229,13 @@ func TestSurroundingsOutOfReach(t *testing.T) {
 		t.Errorf("prune: %+v, %v", r, err)
 	}
 	broken := errors.New("connection reset")
-	if _, err := archive.New(closed{storetest.Memory(t), broken}, archive.Options{}).Backup(t.Context(), db.source(), options); !errors.Is(err, broken) {
+	a = archive.New(closed{storetest.Memory(t), broken}, archive.Options{})
+	if _, err := a.Backup(t.Context(), db.source(), options); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }
 
-// Of a pair that exists already, made when nothing refused it, both are told: at each prune, and by check.
+// Of a pair that exists already, made when nothing refused it, each prune and each check names the other one.
 // Both go on.
 func TestExistingPair(t *testing.T) {
 	t.Parallel()
@@ -275,7 +276,7 @@ func TestExistingPair(t *testing.T) {
 }
 
 // mustCopyTo makes an archive at a place within another one: it is begun elsewhere and its objects are
-// moved, as somebody does by hand.
+// moved, as an operator may do.
 func mustCopyTo(t *testing.T, base, place string, db *database) {
 	t.Helper()
 	from := storetest.Memory(t)
@@ -305,7 +306,8 @@ func TestProbeSparesNestedArchives(t *testing.T) {
 		long := time.Now().Add(-48 * time.Hour)
 		w.Now = func() time.Time { return long }
 		in := newInner(t, w.InMemory, prefix)
-		if _, err := archive.New(in.store, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{ReadData: true, Proof: true}); err != nil {
+		o := archive.VerifyOptions{ReadData: true, Proof: true}
+		if _, err := archive.New(in.store, archive.Options{}).Verify(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 		in.before = w.Keys(prefix)
@@ -327,7 +329,8 @@ func TestNewArchiveBehindALink(t *testing.T) {
 	db, dir := newDatabase(t, t.TempDir(), 5), t.TempDir()
 	db.flip(20)
 	mustBackup(t, openAt(t, "file://"+dir+"/backups"), db)
-	if err := errors.Join(os.Mkdir(filepath.Join(dir, "backups", "x"), 0o755), os.Symlink(filepath.Join(dir, "backups", "x"), filepath.Join(dir, "link"))); err != nil {
+	inside := filepath.Join(dir, "backups", "x")
+	if err := errors.Join(os.Mkdir(inside, 0o755), os.Symlink(inside, filepath.Join(dir, "link"))); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/link", "/link/y/z"} {

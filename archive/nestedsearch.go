@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"slices"
-	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -21,7 +19,8 @@ const (
 )
 
 // partlySearched is the warning of a search that met a bound, or what it may not read.
-const partlySearched = "not everything below the address could be searched for other archives; make sure that there is none"
+const partlySearched = "not everything below the address could be searched for other archives; " +
+	"make sure that there is none"
 
 // checkApart makes sure that a new archive would lie neither within another one nor around one: ErrNested.
 // What may not be read above the address is no error, as permissions often end at the prefix.
@@ -31,7 +30,8 @@ func (a *Archive) checkApart(ctx context.Context) (warning string, err error) {
 		return "", err
 	}
 	if address != "" {
-		return "", fmt.Errorf("%w: there is an archive at %s, and the new one would lie below its prefix; choose an address apart from it", ErrNested, address)
+		const how = "%w: there is an archive at %s, and the new one would lie below its prefix; choose an address apart from it"
+		return "", fmt.Errorf(how, ErrNested, address)
 	}
 	tops, err := a.topDirs(ctx, nil)
 	if err != nil {
@@ -42,7 +42,8 @@ func (a *Archive) checkApart(ctx context.Context) (warning string, err error) {
 	case err != nil:
 		return "", err
 	case len(found) > 0:
-		return "", fmt.Errorf("%w: there is an archive below this address, at the prefix %s; choose an address apart from it", ErrNested, found[0].Prefix)
+		const how = "%w: there is an archive below this address, at the prefix %s; choose an address apart from it"
+		return "", fmt.Errorf(how, ErrNested, found[0].Prefix)
 	case !complete:
 		return partlySearched, nil
 	}
@@ -63,7 +64,7 @@ func (a *Archive) enclosing(ctx context.Context) (string, error) {
 			return "", context.Cause(ctx)
 		case errors.Is(err, fs.ErrPermission):
 		case err != nil:
-			return "", fmt.Errorf("looking for an archive around this one: %w", err)
+			return "", fmt.Errorf("checking for an archive around this one: %w", err)
 		case begins:
 			return place.Address, nil
 		}
@@ -71,7 +72,7 @@ func (a *Archive) enclosing(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// nestedNear looks for a nested archive. Where this one has its own objects, only the first ones are listed.
+// nestedNear finds a nested archive. Where this one has its own objects, only the first ones are listed.
 func (a *Archive) nestedNear(ctx context.Context) ([]Nested, error) {
 	dirs, err := a.topDirs(ctx, topLevel)
 	if err != nil {
@@ -102,7 +103,7 @@ func (a *Archive) topDirs(ctx context.Context, except []string) ([]string, error
 	return dirs, nil
 }
 
-// searchNested looks for nested archives below some directories. Complete reports whether all of them
+// searchNested finds nested archives below some directories. Complete reports whether all of them
 // was listed. With first, one is enough.
 func (a *Archive) searchNested(ctx context.Context, dirs []string, first bool) (found []Nested, complete bool, err error) {
 	found, complete, err = a.listNested(ctx, dirs, first)
@@ -123,7 +124,7 @@ func (a *Archive) listNested(ctx context.Context, dirs []string, first bool) (fo
 				break
 			}
 			if err != nil {
-				return nil, false, fmt.Errorf("looking for archives below this one: %w", err)
+				return nil, false, fmt.Errorf("checking for archives below this one: %w", err)
 			}
 			if left--; left < 0 {
 				break
@@ -150,7 +151,7 @@ func (a *Archive) listNested(ctx context.Context, dirs []string, first bool) (fo
 	return found, complete, nil
 }
 
-// searchDirs looks for one nested archive directory by directory. One that lies near the top, or beside few
+// searchDirs finds one nested archive, directory by directory. One that lies near the top, or beside few
 // others, is found although there are millions of objects before it: of thousands of directories side by side,
 // the search goes into a few, and elsewhere, before it goes into the rest.
 func (a *Archive) searchDirs(ctx context.Context, dirs []string) ([]Nested, error) {
@@ -183,7 +184,7 @@ func (a *Archive) searchDirs(ctx context.Context, dirs []string) ([]Nested, erro
 	return nil, nil
 }
 
-// searchDir looks for a nested archive among the objects of a directory, and returns the directories in it.
+// searchDir finds a nested archive among the objects of a directory, and returns the directories in it.
 func (a *Archive) searchDir(ctx context.Context, dir string) (found []Nested, inner []string, err error) {
 	left := maxSearchedEntries
 	for o, err := range a.store.List(ctx, dir, "/", "") {
@@ -191,7 +192,7 @@ func (a *Archive) searchDir(ctx context.Context, dir string) (found []Nested, in
 			break // what can be read of the others is searched
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("looking for archives below this one: %w", err)
+			return nil, nil, fmt.Errorf("checking for archives below this one: %w", err)
 		}
 		if left--; left == 0 {
 			break
@@ -212,97 +213,4 @@ func (a *Archive) searchDir(ctx context.Context, dir string) (found []Nested, in
 		}
 	}
 	return nil, inner, nil
-}
-
-// hasArchive reports whether an archive begins at a prefix: there is an archive.json of strongroom, a
-// manifest, or a record of a ledger.
-func hasArchive(ctx context.Context, s Store, prefix string) (bool, error) {
-	var denied error
-	b, err := (&Archive{store: s}).get(ctx, prefix+manifest.ArchiveKey, manifest.SummaryBytes, func([]byte) error { return nil })
-	switch {
-	case err == nil && manifest.IsArchive(b):
-		return true, nil
-	case errors.Is(err, fs.ErrPermission):
-		denied = err
-	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errTooLarge):
-		return false, fmt.Errorf("looking for an archive at %q: %w", prefix, err)
-	}
-	has, err := hasHistory(ctx, s, prefix)
-	if err == nil && !has {
-		err = denied
-	}
-	return has, err
-}
-
-// hasHistory reports whether there is a manifest or a record of a ledger below a prefix, among the first
-// objects where these lie.
-func hasHistory(ctx context.Context, s Store, prefix string) (bool, error) {
-	for _, kind := range []string{manifest.ManifestsPrefix, manifest.LedgerPrefix} {
-		seen := 0
-		for o, err := range s.List(ctx, prefix+kind, "", "") {
-			if err != nil {
-				return false, fmt.Errorf("looking for an archive at %q: %w", prefix, err)
-			}
-			key := strings.TrimPrefix(o.Key, prefix)
-			_, isManifest := manifest.ParseManifestKey(key)
-			_, isRecord := manifest.ParseLedgerKey(key)
-			if isManifest || isRecord {
-				return true, nil
-			}
-			if seen++; seen == onePage {
-				break
-			}
-		}
-	}
-	return false, nil
-}
-
-// checkNested refuses to store objects where they could be those of an archive that lies within this one:
-// ErrNested. The prune of that archive would delete them.
-func (a *Archive) checkNested(ctx context.Context, keys iter.Seq[string]) error {
-	asked := map[string]bool{}
-	for key := range keys {
-		for _, home := range homes(key) {
-			if asked[home] {
-				continue
-			}
-			asked[home] = true
-			is, err := isNested(ctx, a.store, home)
-			switch {
-			case err != nil:
-				return err
-			case is:
-				return fmt.Errorf("%w: %s would be stored below the prefix %s of another archive, whose prune could delete it; move that archive", ErrNested, key, home)
-			}
-		}
-	}
-	return nil
-}
-
-// isNested reports whether there is anything at a prefix that only an archive has, also if it is damaged.
-func isNested(ctx context.Context, s Store, prefix string) (bool, error) {
-	_, err := s.Stat(ctx, prefix+manifest.ArchiveKey)
-	switch {
-	case err == nil:
-		return true, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("looking for an archive at %q: %w", prefix, err)
-	}
-	return hasHistory(ctx, s, prefix)
-}
-
-// FindNested returns the prefix of a nested archive that an object may belong to: below the prefix, the
-// object's key is that of an archive's object, and an archive begins there. Empty: there is none. It sends
-// no request for the keys of most objects. It is for stores, which see keys that no listing shows.
-func FindNested(ctx context.Context, s Store, key string) (prefix string, err error) {
-	for _, home := range homes(key) {
-		is, err := isNested(ctx, s, home)
-		if err != nil {
-			return "", err
-		}
-		if is {
-			return home, nil
-		}
-	}
-	return "", nil
 }

@@ -38,7 +38,7 @@ func (a *Archive) look(ctx context.Context) (Finding, bool) {
 	return a.lookAround(ctx, h)
 }
 
-// lookApart looks whether a new archive may begin here.
+// lookApart finds out whether a new archive may begin here.
 func (a *Archive) lookApart(ctx context.Context) (Finding, bool) {
 	warning, err := a.checkApart(ctx)
 	switch {
@@ -52,9 +52,10 @@ func (a *Archive) lookApart(ctx context.Context) (Finding, bool) {
 	return good("none is there yet; the first backup begins it"), true
 }
 
-// lookAround looks whether an archive lies within another one, or around one.
+// lookAround finds out whether an archive lies within another one, or around one.
 func (a *Archive) lookAround(ctx context.Context, h *head) (Finding, bool) {
-	const apart = "copy one of them to an address apart (strongroom copy), and remove it here; until then no prune deletes what lies below the inner one's prefix"
+	const apart = "copy one of them to an address apart (strongroom copy), and remove it here; " +
+		"until then the outer one's prune deletes nothing below the inner one's prefix"
 	f := good("a backup goes on from what is there")
 	if len(h.warnings) > 0 {
 		f = Finding{Result: Note, Detail: strings.Join(h.warnings, "; "), Advice: "strongroom verify tells more"}

@@ -99,7 +99,10 @@ func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.
 // errors: ErrNoArchive, ErrNoSnapshot, ErrLostRace, and a Refusal. The report is there also with an error,
 // as far as it goes.
 func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, error) {
-	p := &pruning{Archive: a.afresh(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}, Nested: []Nested{}}, nested: nested{roots{}, map[string]int64{}}}
+	p := &pruning{
+		Archive: a.afresh(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}},
+		nested: nested{roots{}, map[string]int64{}},
+	}
 	defer func() { p.report.Nested = p.nested.list() }()
 	for attempt := 1; ; attempt++ {
 		err := p.once(ctx)

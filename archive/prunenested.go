@@ -43,10 +43,11 @@ func (n *nested) list() []Nested {
 
 // listedAnyway are the directories that a prune lists in full.
 var listedAnyway = []string{
-	manifest.ManifestsPrefix, manifest.LedgerPrefix, manifest.DataPrefix, manifest.BundlesPrefix, manifest.PagesPrefix, manifest.ProofsPrefix,
+	manifest.ManifestsPrefix, manifest.LedgerPrefix, manifest.DataPrefix, manifest.BundlesPrefix, manifest.PagesPrefix,
+	manifest.ProofsPrefix,
 }
 
-// lookAround looks for archives where the listings of a prune do not come: beside its own directories, and
+// lookAround finds archives where the listings of a prune do not come: beside its own directories, and
 // around its own prefix. It deletes nothing there; but archives that lie one within the other are a danger
 // that the operator has to end.
 func (p *pruning) lookAround(ctx context.Context) error {

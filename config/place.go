@@ -98,6 +98,8 @@ type placed struct {
 	at position
 }
 
+const notWithin = "no archive may lie within another: give each a prefix that does not begin with the other's"
+
 // apart reports a destination that is at the place of an earlier one, or lies within it or around it.
 func (s *section) apart(destination string) {
 	if destination == "" {
@@ -110,11 +112,9 @@ func (s *section) apart(destination string) {
 		case within && around:
 			s.errors.add(is.at, "two archives have the same destination, the first in line %d; each needs its own", before.at.line)
 		case within:
-			s.errors.add(is.at, "this destination lies within the one in line %d; no archive may lie within another: give each a prefix that does not begin with the other's",
-				before.at.line)
+			s.errors.add(is.at, "this destination lies within the one in line %d; "+notWithin, before.at.line)
 		case around:
-			s.errors.add(is.at, "the destination in line %d lies within this one; no archive may lie within another: give each a prefix that does not begin with the other's",
-				before.at.line)
+			s.errors.add(is.at, "the destination in line %d lies within this one; "+notWithin, before.at.line)
 		}
 		if within || around {
 			break

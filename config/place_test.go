@@ -14,7 +14,7 @@ func two(a, b string) string {
 	return fmt.Sprintf("archives:\n  - {name: a, source: {dir: /a}, destination: \"%s\"}\n  - name: b\n    source: {dir: /b}\n    destination: \"%s\"\n", a, b)
 }
 
-// No archive may lie within another: a prune could not tell whose an object is. So it is a mistake in the
+// No archive may lie within another: the key of an object does not show whose it is. So it is a mistake in the
 // file, which is shown with the line of both, whatever else the URLs say.
 func TestDestinationsLieApart(t *testing.T) {
 	const minio = "endpoint=http://127.0.0.1:9000&use_path_style=true"
@@ -81,7 +81,7 @@ func TestDestinationsBesideOneAnother(t *testing.T) {
 	}
 }
 
-// The environment says where a service is, as it does for the service's own tools.
+// The environment can name a service's address, as it does for the service's own tools.
 func TestDestinationsByTheEnvironment(t *testing.T) {
 	env := map[string]string{"AWS_ENDPOINT_URL": "http://minio:9000", "AZURE_STORAGE_ACCOUNT": "one", "STORAGE_EMULATOR_HOST": "fake:1"}
 	for _, test := range []struct {

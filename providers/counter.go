@@ -106,7 +106,7 @@ func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	failure := ""
 	switch {
 	case r.Context().Err() != nil && err != nil:
-	case err == nil && goesBeyond(r.Context()) && (answer.StatusCode == http.StatusForbidden || answer.StatusCode == http.StatusUnauthorized):
+	case err == nil && goesBeyond(r.Context()) && denies(answer.StatusCode): // an answer, too
 	case err != nil:
 		failure = classifyNetwork(err).word()
 	case answer.StatusCode == http.StatusServiceUnavailable:
@@ -118,6 +118,8 @@ func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.counter.count(kind, failure)
 	return answer, err
 }
+
+func denies(status int) bool { return status == http.StatusForbidden || status == http.StatusUnauthorized }
 
 // countedFile is a directory that counts what is asked of it.
 type countedFile struct {

@@ -25,7 +25,7 @@ func putText(t *testing.T, s archive.Store, key, content string) {
 	}
 }
 
-// testSurroundings looks at an archive's place from below: each of the stores around it shows what the place
+// testSurroundings reads an archive's place from below: each of the stores around it shows what the place
 // above has, under the keys that an archive there would have. Nothing can be changed through them.
 func testSurroundings(t *testing.T, base string) {
 	t.Helper()

@@ -44,7 +44,7 @@ func newUser(t *testing.T, server *storetest.Server, policies ...string) user {
 func assume(t *testing.T, server *storetest.Server, statements ...string) user {
 	t.Helper()
 	policy := `{"Version": "2012-10-17", "Statement": [` + strings.Join(statements, ",") + "]}"
-	policy = strings.NewReplacer("arn:aws:s3:::backups", "arn:aws:s3:::"+server.Bucket, "\n", "", "  ", "").Replace(policy)
+	policy = strings.NewReplacer("arn:aws:s3:::backups", "arn:aws:s3:::"+server.Bucket, "orders/node-1", strings.Trim(server.Prefix, "/"), "\n", "", "  ", "").Replace(policy)
 	u, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)

@@ -175,16 +175,17 @@ const maxNestedShown = 10
 
 // nestedWarnings name the archives that lie one within the other: nothing but the operator can end that.
 func nestedWarnings(r *archive.PruneReport) []string {
+	const apart = ": copy one of the two to an address apart, and remove it here"
 	var all []string
 	for i, n := range r.Nested {
 		if i == maxNestedShown {
 			all = append(all, fmt.Sprintf("%d more archives lie within this one", len(r.Nested)-i))
 			break
 		}
-		all = append(all, fmt.Sprintf("another archive lies within this one, at the prefix %s; what is below that is left alone: copy one of the two to an address apart, and remove it here", n.Prefix))
+		all = append(all, fmt.Sprintf("another archive lies within this one, at the prefix %s; what is below that is left alone%s", n.Prefix, apart))
 	}
 	if r.Within != "" {
-		all = append(all, fmt.Sprintf("this archive lies within the one at %s: copy one of the two to an address apart, and remove it here", r.Within))
+		all = append(all, fmt.Sprintf("this archive lies within the one at %s%s", r.Within, apart))
 	}
 	return all
 }

@@ -201,7 +201,8 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		if i == maxNestedShown {
 			break
 		}
-		fmt.Fprintf(w, "note: another archive lies within this one, at the prefix %s, with %s: keep the two apart\n", n.Prefix, plural(n.Objects, "object"))
+		fmt.Fprintf(w, "note: another archive lies within this one, at the prefix %s, with %s: keep the two apart\n",
+			n.Prefix, plural(n.Objects, "object"))
 	}
 	if v.Unreferenced > 0 {
 		why := "left by runs that were broken off or lost a race"

@@ -95,7 +95,8 @@ func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Res
 		k.d.o.Log.Error("some objects could not be deleted", "archive", k.name, "count", r.Failed.All(), "bytes", r.Failed.Bytes, "error", r.Failures[0])
 	}
 	for _, n := range r.Nested[:min(len(r.Nested), 10)] {
-		k.d.o.Log.Warn("another archive lies within this one; what is below its prefix is left alone: keep the two apart", "archive", k.name, "prefix", n.Prefix, "objects", n.Objects)
+		k.d.o.Log.Warn("another archive lies within this one; what is below its prefix is left alone: keep the two apart",
+			"archive", k.name, "prefix", n.Prefix, "objects", n.Objects)
 	}
 	if r.Within != "" {
 		k.d.o.Log.Warn("this archive lies within another one: keep the two apart", "archive", k.name, "other", r.Within)
