@@ -152,7 +152,7 @@ func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key strin
 	}
 	var is Sums
 	what, err := r.readAgain(ctx, key, func() (err error) {
-		is, err = r.decodeBack(ctx, part, key, o.Size)
+		is, err = r.decodeBack(ctx, part, key, &o)
 		return err
 	})
 	switch {
@@ -164,7 +164,7 @@ func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key strin
 	if err := r.sync(ctx, key); err != nil {
 		return absent, err
 	}
-	r.complete(part, key, is, Stored{Existed: true, MD5: o.MD5})
+	r.complete(part, key, is, Stored{Existed: true, MD5: soleMD5(&o)})
 	return right, nil
 }
 
@@ -180,10 +180,10 @@ func (r *backupRun) complete(part *manifest.Part, key string, sums Sums, stored 
 
 // decodeBack reads an object back for the sums of its stored bytes. ErrDamaged: it does not
 // hold the content of the part.
-func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key string, size int64) (Sums, error) {
-	body := &resumed{ctx: ctx, a: r.Archive, key: key, left: size}
+func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key string, o *Object) (Sums, error) {
+	body := &resumed{ctx: ctx, a: r.Archive, key: key, left: o.Size}
 	defer body.close()
-	stored, plain := newSummer(), newSummer()
+	stored, plain := newStoredSummer(soleMD5(o)), newSummer()
 	d := r.decoder.Decode(io.TeeReader(body, stored), part.Encoding, part.Size, nil)
 	defer d.Close()
 	_, err := io.Copy(plain, d)
@@ -193,8 +193,11 @@ func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key str
 	case err == nil:
 		err = checkPart(part, plain.sums())
 	}
-	if err == nil && stored.size != size {
-		err = fmt.Errorf("%w: %d of its %d bytes are its content", ErrDamaged, stored.size, size)
+	if err == nil && stored.size != o.Size {
+		err = fmt.Errorf("%w: %d of its %d bytes are its content", ErrDamaged, stored.size, o.Size)
+	}
+	if err == nil {
+		err = stored.check()
 	}
 	return stored.sums(), asDamage(err)
 }

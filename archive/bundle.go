@@ -201,7 +201,10 @@ func (r *backupRun) most(size int64) int64 {
 // putBundle stores a bundle, unless it is there, and gives its key.
 func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 	s := manifest.StoredSums(b.content)
-	p := placement{key: manifest.BundleKey(s.SHA256, r.next), body: bytes.NewReader(b.content), sums: Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C}}
+	p := placement{
+		key: manifest.BundleKey(s.SHA256, r.next), body: bytes.NewReader(b.content),
+		sums: Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C},
+	}
 	if r.head.hasBundles {
 		is, stored, err := r.examine(ctx, p.key, p.sums, false)
 		switch {

@@ -113,7 +113,8 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 		return ref, err
 	}
 	p := placement{
-		key: ref.Object, body: bytes.NewReader(content), sums: Sums{Size: ref.Stored.Size, SHA256: ref.Stored.SHA256, CRC32C: ref.Stored.CRC32C},
+		key: ref.Object, body: bytes.NewReader(content),
+		sums: Sums{Size: ref.Stored.Size, SHA256: ref.Stored.SHA256, CRC32C: ref.Stored.CRC32C},
 		same: func(ctx context.Context, key string) (presence, error) { return r.adoptPage(ctx, &ref, key) },
 	}
 	if r.head.hasPages { // a look at what is not there costs little, and pages are few

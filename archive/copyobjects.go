@@ -201,8 +201,8 @@ func (c *copyRun) checkForeign() error {
 	if len(c.strange) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d objects in the target are not what their names say, and a copy replaces none: find out who else can create objects there, delete them and copy again, or copy to another place: %s: %w",
-		len(c.strange), nameSome(c.strange), ErrExists)
+	return fmt.Errorf("%d objects in the target are not what their names say, and a copy replaces none: "+
+		"find out who else can create objects there, delete them and copy again, or copy to another place: %s: %w", len(c.strange), nameSome(c.strange), ErrExists)
 }
 
 // adopt looks at an object that an interrupted copy may have sent. It is read back: an
@@ -253,7 +253,7 @@ func (c *copyRun) put(ctx context.Context, o *copyObject) (presence, error) {
 	case err != nil:
 		return absent, fmt.Errorf("storing in the target: %w", err)
 	case stored.Existed:
-		is, err = c.to.compareStored(ctx, o.key, o.sums)
+		is, err = c.to.compareStored(ctx, o.key, o.sums, "")
 	}
 	switch {
 	case err != nil:

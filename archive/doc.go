@@ -18,5 +18,5 @@
 // Nothing is locked. Objects are immutable and created at most once, so that of two
 // archivers that aim at one sequence number exactly one wins; the other captures and
 // plans again. A snapshot exists when its manifest does. What a broken-off run has stored
-// bears the number that it aimed at; the next run aims at the same and adopts it.
+// bears the number that it aimed at; the next run aims at the same and adopts what it can check.
 package archive

@@ -36,7 +36,9 @@ func (r *backupRun) recipients() []string {
 
 // storeEncoded puts a stretch of a file that is compressed or encrypted, unless an object that
 // can be adopted holds it.
-func (r *backupRun) storeEncoded(ctx context.Context, part manifest.Part, content *counted, sums Sums) (manifest.Part, error) {
+func (r *backupRun) storeEncoded(
+	ctx context.Context, part manifest.Part, content *counted, sums Sums,
+) (manifest.Part, error) {
 	adopted, taken, err := r.adopt(ctx, &part, sums)
 	if err != nil || adopted {
 		return part, err

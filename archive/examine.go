@@ -2,8 +2,11 @@ package archive
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 )
@@ -32,18 +35,29 @@ func (a *Archive) examine(ctx context.Context, key string, sums Sums, secret boo
 }
 
 // examineObject is examine of an object that a Stat has found.
-func (a *Archive) examineObject(ctx context.Context, key string, o *Object, sums Sums, secret bool) (is presence, _ Stored, err error) {
+func (a *Archive) examineObject(
+	ctx context.Context, key string, o *Object, sums Sums, secret bool,
+) (is presence, _ Stored, err error) {
 	if o.Size != sums.Size || o.CRC32C != nil && *o.CRC32C != sums.CRC32C {
 		return foreign, Stored{}, nil
 	}
 	is = right
 	if o.CRC32C == nil || !secret {
-		is, err = a.compareStored(ctx, key, sums)
+		is, err = a.compareStored(ctx, key, sums, soleMD5(o))
 	}
 	if err == nil && is == right {
 		err = a.sync(ctx, key)
 	}
-	return is, Stored{Existed: true, MD5: o.MD5}, err
+	return is, Stored{Existed: true, MD5: soleMD5(o)}, err
+}
+
+// soleMD5 is the MD5 of an object of which the provider holds no other checksum. The client that
+// creates the object sets it, so that it may be wrong.
+func soleMD5(o *Object) string {
+	if o.CRC32C != nil {
+		return ""
+	}
+	return o.MD5
 }
 
 // sync makes an object durable that another run created: it may not have come to that.
@@ -58,26 +72,56 @@ func (a *Archive) sync(ctx context.Context, key string) error {
 	return nil
 }
 
-// compareStored reads an object back and compares its SHA-256.
-func (a *Archive) compareStored(ctx context.Context, key string, sums Sums) (presence, error) {
+// compareStored reads an object back and compares its SHA-256 and, unless it is empty, the MD5 that
+// the provider holds.
+func (a *Archive) compareStored(ctx context.Context, key string, sums Sums, md5 string) (presence, error) {
 	return a.readAgain(ctx, key, func() error {
-		got, err := a.storedSums(ctx, key, sums.Size)
-		if err == nil && got.SHA256 != sums.SHA256 {
-			err = fmt.Errorf("%w: its bytes hash to %s, not to %s", ErrDamaged, got.SHA256, sums.SHA256)
+		s := newStoredSummer(md5)
+		body := &resumed{ctx: ctx, a: a, key: key, left: sums.Size}
+		defer body.close()
+		buf := buffers.Get().(*[digestBuffer]byte)
+		defer buffers.Put(buf)
+		if _, err := io.CopyBuffer(onlyWriter{s}, body, buf[:]); err != nil {
+			return err
 		}
-		return err
+		if got := s.sums(); got.SHA256 != sums.SHA256 {
+			return fmt.Errorf("%w: its bytes hash to %s, not to %s", ErrDamaged, got.SHA256, sums.SHA256)
+		}
+		return s.check()
 	})
 }
 
-// storedSums reads so many bytes of an object for their sums.
-func (a *Archive) storedSums(ctx context.Context, key string, size int64) (Sums, error) {
-	s := newSummer()
-	body := &resumed{ctx: ctx, a: a, key: key, left: size}
-	defer body.close()
-	buf := buffers.Get().(*[digestBuffer]byte)
-	defer buffers.Put(buf)
-	_, err := io.CopyBuffer(onlyWriter{s}, body, buf[:])
-	return s.sums(), err
+// storedSummer computes the checksums of an object that is read back.
+type storedSummer struct {
+	*summer
+	want string    // the MD5 that the provider holds; empty: it is not compared
+	md5  hash.Hash // nil if want is empty
+}
+
+func newStoredSummer(want string) *storedSummer {
+	s := &storedSummer{summer: newSummer(), want: want}
+	if want != "" {
+		s.md5 = md5.New()
+	}
+	return s
+}
+
+func (s *storedSummer) Write(b []byte) (int, error) {
+	if s.md5 != nil {
+		s.md5.Write(b)
+	}
+	return s.summer.Write(b)
+}
+
+// check compares the MD5. A manifest must not name a wrong one.
+func (s *storedSummer) check() error {
+	if s.md5 == nil {
+		return nil
+	}
+	if got := hex.EncodeToString(s.md5.Sum(nil)); got != s.want {
+		return fmt.Errorf("%w: its bytes have the MD5 %s, and the provider holds %s", ErrDamaged, got, s.want)
+	}
+	return nil
 }
 
 // readAgain reads an object by calling read, which returns ErrDamaged for what should not lie

@@ -56,7 +56,7 @@ func (r *backupRun) place(ctx context.Context, p *placement) (location, error) {
 		case err != nil:
 			err = fmt.Errorf("storing: %w", err)
 		case stored.Existed:
-			is, err = r.compareStored(ctx, key, p.sums)
+			is, err = r.compareStored(ctx, key, p.sums, stored.MD5)
 		}
 		switch {
 		case err != nil:
@@ -68,7 +68,8 @@ func (r *backupRun) place(ctx context.Context, p *placement) (location, error) {
 		}
 		taken = true
 	}
-	return location{}, fmt.Errorf("storing %s: something else lay there, and under each other key that was tried: %w", p.key, ErrExists)
+	return location{}, fmt.Errorf("storing %s: something else lay there, and under each other key that was tried: %w",
+		p.key, ErrExists)
 }
 
 func (p *placement) other(ctx context.Context, key string) (presence, error) {
@@ -92,8 +93,8 @@ func (r *backupRun) warnForeign() {
 	r.strange = nil
 	r.mu.Unlock()
 	if len(keys) > 0 {
-		r.warn("%d objects do not hold what their names say, and this run did not store them; none was used: %s. Find out who else can create objects in this archive. The next prune removes them",
-			len(keys), nameSome(keys))
+		r.warn("%d objects do not hold what their names say, and this run did not store them; none was used: %s. "+
+			"Find out who else can create objects in this archive. The next prune removes them", len(keys), nameSome(keys))
 	}
 }
 

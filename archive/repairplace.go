@@ -116,7 +116,7 @@ func (r *repairing) putBack(ctx context.Context, key string, content *copyConten
 		case err != nil:
 			return err
 		case stored.Existed:
-			if is, err = r.compareStored(putting, key, sums); err != nil {
+			if is, err = r.compareStored(putting, key, sums, ""); err != nil {
 				return err
 			}
 		}

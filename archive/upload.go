@@ -199,7 +199,8 @@ func (r *backupRun) storePart(ctx context.Context, name string, content io.Reade
 		return manifest.Part{}, err
 	}
 	part := manifest.Part{
-		Object: manifest.DataKey(name, sums.SHA256, r.next, how, r.recipients()), Size: sums.Size, SHA256: sums.SHA256, Encoding: how,
+		Object: manifest.DataKey(name, sums.SHA256, r.next, how, r.recipients()),
+		Size:   sums.Size, SHA256: sums.SHA256, Encoding: how,
 	}
 	if how != manifest.Plain {
 		return r.storeEncoded(ctx, part, body, sums)

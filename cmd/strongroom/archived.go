@@ -85,7 +85,9 @@ type archivedReport struct {
 	Missing       []archive.NotArchived `json:"missing"`
 }
 
-func newArchivedReport(name string, m *manifest.Manifest, dir string, files []string, missing []archive.NotArchived) *archivedReport {
+func newArchivedReport(
+	name string, m *manifest.Manifest, dir string, files []string, missing []archive.NotArchived,
+) *archivedReport {
 	r := &archivedReport{Name: name, Snapshot: m.Sequence, Missing: append([]archive.NotArchived{}, missing...)}
 	not := map[string]bool{}
 	for _, f := range missing {
