@@ -203,7 +203,8 @@ func checkPIDFile(f *os.File) error {
 	if err := unix.Kill(int(pid), 0); err != nil && !errors.Is(err, unix.EPERM) {
 		return nil
 	}
-	return fmt.Errorf("%w: %s names %s, which is alive (if that is not the database, remove the file)", ErrInUse, f.Name(), process(int(pid)))
+	return fmt.Errorf("%w: %s names %s, which is alive (if that is not the database, remove the file)",
+		ErrInUse, f.Name(), process(int(pid)))
 }
 
 // process is a process as messages name it, by its number; a number below 1 is not known.

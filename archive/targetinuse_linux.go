@@ -63,7 +63,9 @@ func filesOfProcesses() (openFiles, error) {
 		return nil, err
 	}
 	own := strconv.Itoa(ownPID())
-	pids := slices.DeleteFunc(names, func(name string) bool { return name == own || strings.Trim(name, "0123456789") != "" })
+	pids := slices.DeleteFunc(names, func(name string) bool {
+		return name == own || strings.Trim(name, "0123456789") != ""
+	})
 	return openIn(pids), nil
 }
 

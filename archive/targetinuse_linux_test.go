@@ -51,9 +51,13 @@ func restoreApart(t *testing.T, dir string, as *syscall.SysProcAttr, env ...stri
 	if os.Getuid() != 0 {
 		t.Skip("to be another user, or in another container, takes root")
 	}
-	bin := filepath.Join(t.TempDir(), "test") // Go builds it where only its owner may enter
-	b, err := os.ReadFile(os.Args[0])
-	if err = errors.Join(err, os.WriteFile(bin, b, 0o755)); err != nil {
+	// Go builds the program where only its owner may enter. Another process copies it: what this
+	// one has open for writing could not be run while a test beside this one starts a process.
+	bin := filepath.Join(t.TempDir(), "test")
+	if out, err := exec.Command("cp", os.Args[0], bin).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.Chmod(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, in := range []string{bin, dir} {
