@@ -45,7 +45,7 @@ func (c *churned) Capture(ctx context.Context, want func(source.File) bool) (*so
 	return c.Directory.Capture(ctx, want)
 }
 
-// backup makes snapshots as long as next says so, with all guards in force: a churning database
+// backup makes snapshots as long as next returns true, with all guards in force: a churning database
 // is a sound one. The damage that is found in what JE has just written is a false alarm.
 func (c *churned) backup(t *testing.T, dir string, next func(made int) bool) {
 	o := options

@@ -112,7 +112,7 @@ func TestNewNodeNameOfUnorderedFiles(t *testing.T) {
 	}
 }
 
-// A re-encrypted copy passes no guard again: it says what was accepted for the original.
+// A re-encrypted copy passes no guard again: it records what was accepted for the original.
 func TestReencryptedCopyKeepsAcceptedGuards(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 72)

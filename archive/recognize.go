@@ -17,9 +17,9 @@ import (
 
 // recognize returns what shows that a source is the parent's database although no content
 // does, in words that follow on "recognized by"; "" where nothing shows it. A cleaner that has
-// replaced every file since the parent leaves such a source, with higher numbers alone: lower
-// ones are those of a database that was made where the parent's had been. tail is the parent's
-// tail where both have it.
+// replaced every file leaves such a source. It has higher numbers alone: lower ones are those
+// of a database that was made where the parent's had been. tail is the parent's tail where both
+// have it.
 func (r *backupRun) recognize(ctx context.Context, parent *manifest.Manifest, m contentMatch, tail string) (string, error) {
 	if !r.comesAfter(parent) {
 		return "", nil

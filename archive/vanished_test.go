@@ -1,10 +1,7 @@
 package archive_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,96 +11,6 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
-
-// A dealer is a database that deals its files to several directories, round robin, as JE does
-// with je.log.nDataDirectories: of n, file N lies in the one that is named after N mod n, plus 1.
-type dealer struct {
-	*database
-	dirs []string
-	next int
-}
-
-func newDealer(t *testing.T, dirs ...string) *dealer {
-	t.Helper()
-	db := newDatabase(t, t.TempDir(), 80)
-	db.remove(name(0))
-	d := &dealer{database: db, dirs: dirs}
-	for _, dir := range dirs {
-		d.mkdir(dir)
-	}
-	return d
-}
-
-func (d *dealer) mkdir(dir string) {
-	d.t.Helper()
-	if err := os.MkdirAll(filepath.Join(d.dir, dir), 0o755); err != nil {
-		d.t.Fatalf("%v", err)
-	}
-}
-
-// path is the name of the file with a number.
-func (d *dealer) path(n int) string { return filepath.Join(d.dirs[n%len(d.dirs)], name(n)) }
-
-// begin begins so many files, which closes those before.
-func (d *dealer) begin(files int) {
-	d.t.Helper()
-	for range files {
-		d.set(d.path(d.next), d.noise(50))
-		d.next++
-	}
-}
-
-// beginExcept begins files, without those of a directory that is not there to take them.
-func (d *dealer) beginExcept(dir string, files int) {
-	d.t.Helper()
-	for range files {
-		if d.dirs[d.next%len(d.dirs)] != dir {
-			d.set(d.path(d.next), d.noise(50))
-		}
-		d.next++
-	}
-}
-
-// unmount leaves an empty mount point, or nothing, in place of a directory.
-func (d *dealer) unmount(dir string, mountPoint bool) {
-	d.t.Helper()
-	if err := os.Rename(filepath.Join(d.dir, dir), filepath.Join(d.dir, dir+".away")); err != nil {
-		d.t.Fatalf("%v", err)
-	}
-	if mountPoint {
-		d.mkdir(dir)
-	}
-}
-
-func (d *dealer) mount(dir string) {
-	d.t.Helper()
-	if err := os.RemoveAll(filepath.Join(d.dir, dir)); err != nil {
-		d.t.Fatalf("%v", err)
-	}
-	if err := os.Rename(filepath.Join(d.dir, dir+".away"), filepath.Join(d.dir, dir)); err != nil {
-		d.t.Fatalf("%v", err)
-	}
-}
-
-// clean deletes all files of a directory, as a cleaner may, or of the files at its top.
-func (d *dealer) clean(dir string) {
-	d.t.Helper()
-	for n := range d.next {
-		if _, ok := d.files[d.path(n)]; ok && d.dirs[n%len(d.dirs)] == dir {
-			d.remove(d.path(n))
-		}
-	}
-}
-
-func (d *dealer) hasBirthTimes() bool {
-	d.t.Helper()
-	c, err := d.source().Capture(context.Background(), nil)
-	if err != nil {
-		d.t.Fatalf("%v", err)
-	}
-	defer c.Close()
-	return c.Dirs[""].Born != 0
-}
 
 // One of a database's directories that is not mounted is not a cleaner's work: a third of the
 // log would be lost, and the next prune would delete the last copy of it.
@@ -189,7 +96,7 @@ func TestMissingDirectory(t *testing.T) {
 			res, err := a.Backup(t.Context(), d.source(), accepting)
 			isRight(t, res, err, nil)
 			if m := newest(t, a); !slices.Equal(m.Accepted, accepting.Accept) {
-				t.Errorf("the manifest says that %q were accepted", m.Accepted)
+				t.Errorf("the manifest lists %q as accepted", m.Accepted)
 			}
 			if res, err = a.Backup(t.Context(), d.source(), options); err != nil || res.Committed {
 				t.Errorf("the next run: committed %v, %v", res.Committed, err)
@@ -259,133 +166,5 @@ func mustRestoreTree(t *testing.T, a *archive.Archive, sequence int64, want map[
 	}
 	if len(m.Files) != len(want) {
 		t.Errorf("%d files, want %d", len(m.Files), len(want))
-	}
-}
-
-// Most of the files are gone and no file was begun since: that may be a large clean-up, and must
-// be accepted once. As soon as there is a new file, nothing has to be.
-func TestMostFilesAreGone(t *testing.T) {
-	t.Parallel()
-	removing := func(n int) func(*database) {
-		return func(d *database) {
-			for _, f := range d.closed()[:n] {
-				d.remove(f)
-			}
-		}
-	}
-	for _, test := range []struct {
-		name   string
-		change func(*database)
-		accept []manifest.Guard
-		want   error
-	}{
-		{"half", removing(5), nil, nil},
-		{"more than half", removing(6), nil, archive.ErrMissingFiles},
-		{"more than half, and the open file grew", func(d *database) { removing(6)(d); d.grow(10) }, nil, archive.ErrMissingFiles},
-		{"more than half, accepted", removing(6), []manifest.Guard{manifest.GuardMissing}, nil},
-		{"another guard accepted", removing(6), []manifest.Guard{manifest.GuardRollback, manifest.GuardTakeOver}, archive.ErrMissingFiles},
-		{"more than half, and a new file", func(d *database) { removing(9)(d); d.flip(10) }, nil, nil},
-		{"gone back, and more than half of the rest", func(d *database) {
-			for _, n := range []int{10, 9, 5, 4, 3, 2, 1} {
-				d.remove(name(n))
-			}
-		}, []manifest.Guard{manifest.GuardRollback}, archive.ErrMissingFiles},
-		{"gone back by more than half", func(d *database) {
-			for n := 10; n > 3; n-- {
-				d.remove(name(n))
-			}
-		}, []manifest.Guard{manifest.GuardRollback}, nil},
-		{"gone back by more than half, not accepted", func(d *database) {
-			for n := 10; n > 3; n-- {
-				d.remove(name(n))
-			}
-		}, []manifest.Guard{manifest.GuardMissing}, archive.ErrRolledBack},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			db := newDatabase(t, t.TempDir(), 81)
-			db.fill(11, 50)
-			a := archive.New(storetest.Memory(t), archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}})
-			mustBackup(t, a, db)
-			test.change(db)
-			o := options
-			o.Accept = test.accept
-			res, err := a.Backup(t.Context(), db.source(), o)
-			isRight(t, res, err, test.want)
-			if test.want == archive.ErrMissingFiles && test.accept == nil {
-				db.flip(10)
-				mustBackup(t, a, db)
-			}
-		})
-	}
-}
-
-// Files without numbers come and go as they like.
-func TestUnorderedFilesAreNeverMissing(t *testing.T) {
-	t.Parallel()
-	db := newDatabase(t, t.TempDir(), 82)
-	db.fill(10, 50)
-	a := archive.New(storetest.Memory(t), archive.Options{})
-	if _, err := a.Backup(t.Context(), allFiles(t, db.dir), options); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range db.closed()[:9] {
-		db.remove(f)
-	}
-	if _, err := a.Backup(t.Context(), allFiles(t, db.dir), options); err != nil {
-		t.Error(err)
-	}
-}
-
-// A cleaner that deletes at random, down to emptying whole directories, while the database
-// begins files: nothing of that is ever refused, with local state or, as long as it leaves the
-// newest files, without.
-func TestBusyCleanerIsNeverRefused(t *testing.T) {
-	t.Parallel()
-	for _, state := range []bool{true, false} {
-		for dirs := 1; dirs <= 4; dirs++ {
-			t.Run(fmt.Sprintf("state %v, %d directories", state, dirs), func(t *testing.T) {
-				t.Parallel()
-				random := rand.New(rand.NewPCG(83, uint64(dirs)))
-				names := []string{""}
-				if dirs > 1 {
-					names = []string{"data001", "data002", "data003", "data004"}[:dirs]
-				}
-				d := newDealer(t, names...)
-				d.begin(3)
-				o := archive.Options{}
-				if state {
-					o.Witness = &archive.Witness{Dir: t.TempDir()}
-				}
-				a := archive.New(storetest.Memory(t), o)
-				mustBackup(t, a, d.database)
-				for range 150 {
-					d.begin(1 + random.IntN(4))
-					spared := 1
-					if !state {
-						spared = 2 * dirs
-					}
-					for n := range d.next - spared {
-						if _, ok := d.files[d.path(n)]; ok && random.IntN(2) == 0 {
-							d.remove(d.path(n))
-						}
-					}
-					res, err := a.Backup(t.Context(), d.source(), options)
-					if err != nil && (state || !errors.Is(err, archive.ErrForeign)) { // there are no headers to recognize it by
-						t.Fatal(err)
-					}
-					if err != nil {
-						accepting := options
-						accepting.Accept = []manifest.Guard{manifest.GuardTakeOver}
-						if res, err = a.Backup(t.Context(), d.source(), accepting); err != nil {
-							t.Fatal(err)
-						}
-					}
-					if !res.Committed {
-						t.Fatal("no snapshot")
-					}
-				}
-			})
-		}
 	}
 }
