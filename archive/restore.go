@@ -190,7 +190,7 @@ func (t *target) checkSpace(files []manifest.File) error {
 	if err := unix.Statfs(t.work, &s); err != nil {
 		return nil // not every file system tells; a full one is noticed when it is full
 	}
-	if free := int64(s.Bavail) * s.Bsize; free < need {
+	if free := int64(s.Bavail) * int64(s.Bsize); free < need {
 		return fmt.Errorf("%w: %s needs %.1f MiB more and has %.1f MiB free", ErrNoSpace, t.dir, float64(need)/(1<<20), float64(free)/(1<<20))
 	}
 	return nil

@@ -71,7 +71,7 @@ func freeAt(dir string) int64 {
 		err = unix.Statfs(dir, &s)
 		switch {
 		case err == nil:
-			return int64(s.Bavail) * s.Bsize
+			return int64(s.Bavail) * int64(s.Bsize)
 		case errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir:
 			dir, err = filepath.Dir(dir), nil
 		}

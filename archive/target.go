@@ -280,7 +280,7 @@ func (t *target) finish() error {
 	}
 	// A crash before this leaves a complete set under the partial name, which the next
 	// run checks and renames.
-	if err := unix.Renameat2(unix.AT_FDCWD, t.work, unix.AT_FDCWD, t.dir, unix.RENAME_NOREPLACE); err != nil {
+	if err := renameNew(t.work, t.dir); err != nil {
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 			err = os.Rename(t.work, t.dir) // fails on anything but an empty directory
 		}
