@@ -74,6 +74,17 @@ type Syncer interface {
 	Sync(ctx context.Context, key string) error
 }
 
+// Holder is what a Store has besides when its address may come to name another place while it
+// is in use: a directory whose disk is unmounted, or over which another one is mounted.
+type Holder interface {
+	// Hold keeps all operations, until release is called, at the place that the first of them
+	// finds. One that finds another place at the address, or none any more, fails with
+	// ErrGone. Several may hold it. Without any Hold the place is kept until the store is
+	// closed; once there was one, it is let go of whenever the last is released. While it is
+	// held, no Put but that of archive.json makes a place where there is none.
+	Hold() (release func())
+}
+
 // Trial is what a Store has besides when its own care would hide from Probe what the
 // service itself does about what should not be.
 type Trial interface {

@@ -119,7 +119,9 @@ func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-func denies(status int) bool { return status == http.StatusForbidden || status == http.StatusUnauthorized }
+func denies(status int) bool {
+	return status == http.StatusForbidden || status == http.StatusUnauthorized
+}
 
 // countedFile is a directory that counts what is asked of it.
 type countedFile struct {
@@ -133,6 +135,7 @@ type fileBucket interface {
 	archive.Sweeper
 	archive.Surrounded
 	archive.Syncer
+	archive.Holder
 }
 
 func (c *countedFile) count(ctx context.Context, kind string, err error) {

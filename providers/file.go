@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"path/filepath"
 
 	"gocloud.dev/blob"
@@ -17,7 +18,7 @@ import (
 
 // fileStore is an archive in a directory. An object is a file of its key's name below
 // it; what a provider would check, Put checks while writing. See tree for how a file is
-// made durably, and fileDriver for reading.
+// made durably and which directory it is, and fileDriver for reading.
 type fileStore struct {
 	portable
 	where
@@ -46,57 +47,70 @@ func (s *fileStore) fail(op, key string, err error) error {
 	return wrap(string(s.where), op, key, "", err)
 }
 
-func (t *tree) path(key string) string { return filepath.Join(t.root, filePath(key)) }
-
 // Put implements archive.Store.
 func (s *fileStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
 	if err := checkKey(key); err != nil {
 		return archive.Stored{}, s.fail("putting", key, err)
 	}
-	if stored, err := s.settle(ctx, key, sums); !errors.Is(err, fs.ErrNotExist) {
+	var stored archive.Stored
+	err := s.in(s.mayMake(key), func(root *os.Root) (err error) {
+		stored, err = s.put(ctx, root, key, body, sums)
+		return err
+	})
+	if err != nil {
+		return archive.Stored{}, s.fail("putting", key, err)
+	}
+	return stored, nil
+}
+
+func (s *fileStore) put(ctx context.Context, root *os.Root, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	if stored, err := s.settle(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
 		return stored, err
 	}
 	src := &source{body, sums.Size}
 	hashed := newSummer()
-	temp, err := s.write(ctx, io.TeeReader(src.section(0, sums.Size), hashed))
+	temp, err := s.write(ctx, root, io.TeeReader(src.section(0, sums.Size), hashed))
 	if err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.Stored{}, err
 	}
-	defer os.Remove(temp) // linked or not; Sweep finds it where this fails
+	defer root.Remove(temp) // linked or not; Sweep finds it where this fails
 	if hashed.sums() != sums {
 		return archive.Stored{}, s.mismatch(key)
 	}
 	if err := ctx.Err(); err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.Stored{}, err
+	}
+	if err := s.same(root); err != nil { // before it is there, so that the caller need not find out
+		return archive.Stored{}, err
 	}
 	const patience = 100 // of a race with Deletes of the same key
-	name := s.path(key)
+	name := filePath(key)
 	for range patience {
 		// From here on the object is there. A crash between create and syncUp may take
 		// it away again, but nobody was told of it.
-		err = s.create(temp, name)
+		err = s.create(root, temp, name)
 		if err == nil {
-			return archive.Stored{}, s.fail("putting", key, s.syncUp(filepath.Dir(name)))
+			return archive.Stored{}, s.syncUp(root, path.Dir(name))
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			break
 		}
-		if stored, err := s.settle(ctx, key, sums); !errors.Is(err, fs.ErrNotExist) {
+		if stored, err := s.settle(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
 			return stored, err
 		}
 	}
 	if errors.Is(err, fs.ErrExist) { // such as a directory, which is no object
 		return archive.Stored{}, s.exists(key)
 	}
-	return archive.Stored{}, s.fail("putting", key, err)
+	return archive.Stored{}, err
 }
 
 // settle compares the file that is there already with what was to be put. When it is the
 // same it is made durable: whoever linked it may not have come to that.
-func (s *fileStore) settle(ctx context.Context, key string, sums archive.Sums) (archive.Stored, error) {
-	f, fi, err := s.open(key)
+func (s *fileStore) settle(ctx context.Context, root *os.Root, key string, sums archive.Sums) (archive.Stored, error) {
+	f, fi, err := openObject(root, key)
 	if err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.Stored{}, err
 	}
 	defer f.Close()
 	if fi.Size() != sums.Size {
@@ -107,17 +121,17 @@ func (s *fileStore) settle(ctx context.Context, key string, sums archive.Sums) (
 		return archive.Stored{}, s.exists(key)
 	}
 	if err == nil {
-		err = s.syncFile(f)
+		err = s.syncFile(root, f, key)
 	}
-	return archive.Stored{Existed: err == nil}, s.fail("putting", key, err)
+	return archive.Stored{Existed: err == nil}, err
 }
 
 // syncFile makes a file with its name durable.
-func (t *tree) syncFile(f *os.File) error {
+func (t *tree) syncFile(root *os.Root, f *os.File, key string) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	return t.syncUp(filepath.Dir(f.Name()))
+	return t.syncUp(root, path.Dir(filePath(key)))
 }
 
 // Sync implements archive.Syncer.
@@ -125,28 +139,28 @@ func (s *fileStore) Sync(_ context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return s.fail("syncing", key, err)
 	}
-	f, _, err := s.open(key)
-	if err != nil {
-		return s.fail("syncing", key, err)
-	}
-	defer f.Close()
-	return s.fail("syncing", key, s.syncFile(f))
+	err := s.in(false, func(root *os.Root) error {
+		f, _, err := openObject(root, key)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return s.syncFile(root, f, key)
+	})
+	return s.fail("syncing", key, err)
 }
 
-// open opens the file of a key. What is no regular file does not exist.
-func (t *tree) open(key string) (*os.File, fs.FileInfo, error) {
-	fi, err := os.Stat(t.path(key))
-	if err == nil && !fi.Mode().IsRegular() || isNotDir(err) {
-		err = &fs.PathError{Op: "open", Path: t.path(key), Err: fs.ErrNotExist}
+// openObject opens the file of a key. What is no regular file does not exist.
+func openObject(root *os.Root, key string) (*os.File, fs.FileInfo, error) {
+	if _, err := statObject(root, key); err != nil {
+		return nil, nil, err
 	}
+	f, err := root.Open(filePath(key))
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := os.Open(t.path(key))
+	fi, err := f.Stat()
 	if err != nil {
-		return nil, nil, err
-	}
-	if fi, err = f.Stat(); err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}
 	return f, fi, nil
@@ -157,7 +171,11 @@ func (s *fileStore) Stat(_ context.Context, key string) (archive.Object, error) 
 	if err := checkKey(key); err != nil {
 		return archive.Object{}, s.fail("looking at", key, err)
 	}
-	fi, err := s.stat(key)
+	var fi fs.FileInfo
+	err := s.in(false, func(root *os.Root) (err error) {
+		fi, err = statObject(root, key)
+		return err
+	})
 	if err != nil {
 		return archive.Object{}, s.fail("looking at", key, err)
 	}
@@ -173,10 +191,11 @@ func (s *fileStore) List(ctx context.Context, prefix, delimiter, after string) i
 			return
 		}
 		w := walker{
-			ctx: ctx, root: s.root, prefix: prefix, roll: delimiter != "", after: after,
+			ctx: ctx, prefix: prefix, roll: delimiter != "", after: after,
 			yield: func(o archive.Object) bool { return yield(o, nil) },
 		}
-		if err := w.walk(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := s.in(false, w.walk)
+		if err != nil && !w.enough && !errors.Is(err, fs.ErrNotExist) {
 			yield(archive.Object{}, s.fail("listing", prefix, err))
 		}
 	}
@@ -191,7 +210,7 @@ func (s *fileStore) Delete(ctx context.Context, keys []string) error {
 			err = checkKey(key)
 		}
 		if err == nil {
-			err = s.remove(key)
+			err = s.in(false, func(root *os.Root) error { return removeObject(root, key) })
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, s.fail("deleting", key, err))
@@ -202,6 +221,13 @@ func (s *fileStore) Delete(ctx context.Context, keys []string) error {
 
 // Sweep implements archive.Sweeper.
 func (s *fileStore) Sweep(ctx context.Context) (int, error) {
-	n, err := s.sweep(ctx)
+	n := 0
+	err := s.in(false, func(root *os.Root) (err error) {
+		n, err = sweepTemp(ctx, root)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
 	return n, s.fail("sweeping", "", err)
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"syscall"
 
 	"gocloud.dev/blob/driver"
@@ -51,34 +51,37 @@ func (d *fileDriver) ErrorAs(err error, i any) bool {
 
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
-// stat looks at the file of a key. What is no regular file does not exist.
-func (t *tree) stat(key string) (fs.FileInfo, error) {
-	fi, err := os.Stat(t.path(key))
+// statObject looks at the file of a key. What is no regular file does not exist.
+func statObject(root *os.Root, key string) (fs.FileInfo, error) {
+	fi, err := root.Stat(filePath(key))
 	if err == nil && !fi.Mode().IsRegular() || isNotDir(err) {
-		return nil, &fs.PathError{Op: "stat", Path: t.path(key), Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "stat", Path: filePath(key), Err: fs.ErrNotExist}
 	}
 	return fi, err
 }
 
-// remove deletes the file of a key and the directories that are empty then.
-func (t *tree) remove(key string) error {
-	if _, err := t.stat(key); err != nil {
+// removeObject deletes the file of a key and the directories that are empty then.
+func removeObject(root *os.Root, key string) error {
+	if _, err := statObject(root, key); err != nil {
 		return err
 	}
-	if err := os.Remove(t.path(key)); err != nil {
+	if err := root.Remove(filePath(key)); err != nil {
 		return err
 	}
-	t.prune(filepath.Dir(t.path(key)))
+	pruneDirs(root, path.Dir(filePath(key)))
 	return nil
 }
 
 // Attributes implements driver.Bucket.
 func (d *fileDriver) Attributes(_ context.Context, key string) (*driver.Attributes, error) {
-	fi, err := d.stat(key)
-	if err != nil {
-		return nil, err
-	}
-	s, err := d.readSidecar(key)
+	var fi fs.FileInfo
+	var s sidecar
+	err := d.in(false, func(root *os.Root) (err error) {
+		if fi, err = statObject(root, key); err == nil {
+			s, err = readSidecar(root, key)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +116,7 @@ func (d *fileDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*dri
 		last = object.Key
 		return true
 	}
-	w := walker{ctx: ctx, root: d.root, prefix: o.Prefix, roll: o.Delimiter == "/", after: string(o.PageToken)}
+	w := walker{ctx: ctx, prefix: o.Prefix, roll: o.Delimiter == "/", after: string(o.PageToken)}
 	w.yield = func(f archive.Object) bool {
 		dir, rolled := f.Key, f.IsDir
 		if !rolled {
@@ -127,7 +130,7 @@ func (d *fileDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*dri
 		}
 		return add(driver.ListObject{Key: f.Key, Size: f.Size, ModTime: f.Modified})
 	}
-	if err := w.walk(); err != nil {
+	if err := d.in(false, w.walk); err != nil {
 		return nil, err
 	}
 	return &page, nil
@@ -135,16 +138,23 @@ func (d *fileDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*dri
 
 // NewRangeReader implements driver.Bucket.
 func (d *fileDriver) NewRangeReader(_ context.Context, key string, offset, length int64, o *driver.ReaderOptions) (driver.Reader, error) {
-	f, fi, err := d.open(key)
-	if err != nil {
-		return nil, err
-	}
-	s, err := d.readSidecar(key)
+	var f *os.File
+	var fi fs.FileInfo
+	var s sidecar
+	err := d.in(false, func(root *os.Root) (err error) {
+		if f, fi, err = openObject(root, key); err == nil {
+			s, err = readSidecar(root, key)
+		}
+		return err
+	})
 	if err == nil && o.BeforeRead != nil {
 		err = o.BeforeRead(func(any) bool { return false })
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		if f != nil {
+			f.Close() // nothing was read from it
+		}
+		return nil, err
 	}
 	if length < 0 || length > fi.Size() {
 		length = fi.Size()
@@ -166,41 +176,45 @@ func (r *fileReader) As(any) bool                          { return false }
 
 // Copy implements driver.Bucket.
 func (d *fileDriver) Copy(ctx context.Context, to, from string, o *driver.CopyOptions) error {
-	f, _, err := d.open(from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if o.BeforeCopy != nil {
-		if err := o.BeforeCopy(func(any) bool { return false }); err != nil {
+	return d.in(false, func(root *os.Root) error {
+		f, _, err := openObject(root, from)
+		if err != nil {
 			return err
 		}
-	}
-	s, err := d.readSidecar(from)
-	if err != nil {
-		return err
-	}
-	temp, err := d.write(ctx, f)
-	if err != nil {
-		return err
-	}
-	return d.commit(temp, to, s, false)
+		defer f.Close()
+		if o.BeforeCopy != nil {
+			if err := o.BeforeCopy(func(any) bool { return false }); err != nil {
+				return err
+			}
+		}
+		s, err := readSidecar(root, from)
+		if err != nil {
+			return err
+		}
+		temp, err := d.write(ctx, root, f)
+		if err != nil {
+			return err
+		}
+		return d.commit(root, temp, to, s, false)
+	})
 }
 
 // Delete implements driver.Bucket.
 func (d *fileDriver) Delete(_ context.Context, key string, o *driver.DeleteOptions) error {
-	if _, err := d.stat(key); err != nil {
-		return err
-	}
-	if o.BeforeDelete != nil {
-		if err := o.BeforeDelete(func(any) bool { return false }); err != nil {
+	return d.in(false, func(root *os.Root) error {
+		if _, err := statObject(root, key); err != nil {
 			return err
 		}
-	}
-	if err := d.remove(key); err != nil {
-		return err
-	}
-	return d.removeSidecar(key)
+		if o.BeforeDelete != nil {
+			if err := o.BeforeDelete(func(any) bool { return false }); err != nil {
+				return err
+			}
+		}
+		if err := removeObject(root, key); err != nil {
+			return err
+		}
+		return removeSidecar(root, key)
+	})
 }
 
 // SignedURL implements driver.Bucket.
@@ -208,5 +222,5 @@ func (d *fileDriver) SignedURL(context.Context, string, *driver.SignedURLOptions
 	return "", fmt.Errorf("signed URLs: %w", errUnsupported)
 }
 
-// Close implements driver.Bucket. Nothing is held open.
-func (d *fileDriver) Close() error { return nil }
+// Close implements driver.Bucket.
+func (d *fileDriver) Close() error { return d.letGo() }

@@ -2,13 +2,16 @@ package providers
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +41,8 @@ const (
 // and once for each tree, after its first file, fsync of the directories above it. Where
 // the file system has no hard links, renameat2 with RENAME_NOREPLACE takes the place of
 // linkat. A crash at any point leaves either no object or a whole one, and perhaps a
-// temporary file, which Sweep removes.
+// temporary file, which Sweep removes. All of it goes through the directory that tree holds
+// (fileroot.go), whatever its path names by then.
 //
 // All directories on the way are synced each time, not just the ones that this Put made:
 // another process may have made one a moment ago and not have synced it yet. One that
@@ -47,80 +51,84 @@ type tree struct {
 	root     string
 	anchored atomic.Bool // the directories above the root are durable
 	noLinks  atomic.Bool // the file system said that it has none
+
+	mu    sync.Mutex
+	held  *os.Root    // the directory, once it was found; nil: not yet, or let go of
+	is    fs.FileInfo // which one that is
+	users int         // operations under way, and calls of Hold
+	lent  bool        // Hold was called: between those nothing is held
 }
 
 // errNoCreateOnly: neither link nor renameat2 works here.
 var errNoCreateOnly = errors.New("this file system has neither hard links nor renameat2, without which two writers cannot be kept apart")
 
-// temp makes a temporary file outside of what listings show.
-func (t *tree) temp() (*os.File, error) {
-	dir := filepath.Join(t.root, hidden)
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return nil, err
+// tempFile makes a temporary file outside of what listings show.
+func tempFile(root *os.Root) (f *os.File, name string, err error) {
+	if err := root.MkdirAll(hidden, dirMode); err != nil {
+		return nil, "", err
 	}
-	f, err := os.CreateTemp(dir, tempPrefix()+"*")
+	name = path.Join(hidden, tempPrefix()+strings.ToLower(rand.Text()[:12]))
+	f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := f.Chmod(fileMode); err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+		return nil, "", errors.Join(err, f.Close(), root.Remove(name))
 	}
-	return f, nil
+	return f, name, nil
 }
 
 // write makes a durable temporary file of what r gives and returns its name. On an error
 // there is none.
-func (t *tree) write(ctx context.Context, r io.Reader) (name string, err error) {
-	f, err := t.temp()
+func (t *tree) write(ctx context.Context, root *os.Root, r io.Reader) (string, error) {
+	f, name, err := tempFile(root)
 	if err != nil {
 		return "", fmt.Errorf("making a temporary file: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			f.Close() // a second time at worst
-			os.Remove(f.Name())
-		}
-	}()
-	if err := pour(ctx, f, r); err != nil {
+	if err = pour(ctx, f, r); err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		root.Remove(name) // Sweep finds it where this fails
 		return "", err
 	}
-	if err := f.Sync(); err != nil {
-		return "", err
-	}
-	return f.Name(), f.Close()
+	return name, nil
 }
 
 // create gives a durable temporary file its name, unless there is one of that name:
 // then the error is fs.ErrExist. The temporary name may be gone afterwards.
-func (t *tree) create(temp, name string) error {
+func (t *tree) create(root *os.Root, temp, name string) error {
 	const patience = 100 // of a race with a Delete that removes emptied directories
 	for range patience {
-		err := t.link(temp, name)
+		err := t.link(root, temp, name)
 		if errors.Is(err, unix.EXDEV) {
 			return fmt.Errorf("%w; no other file system may be mounted within an archive's directory", err)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if _, err := os.Lstat(temp); err != nil {
+		if _, err := root.Lstat(temp); err != nil {
 			return fmt.Errorf("somebody removed the temporary file: %w", err)
 		}
-		if err := os.MkdirAll(filepath.Dir(name), dirMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := root.MkdirAll(path.Dir(name), dirMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return fmt.Errorf("%s: its directory is removed again and again", name)
 }
 
-func (t *tree) link(temp, name string) error {
+func (t *tree) link(root *os.Root, temp, name string) error {
 	if !t.noLinks.Load() {
-		err := os.Link(temp, name)
+		err := root.Link(temp, name)
 		if !unsupported(err) {
 			return err
 		}
 		t.noLinks.Store(true)
 	}
-	err := renameNoReplace(temp, name)
+	err := renameNoReplace(root, temp, name)
 	if unsupported(err) {
 		return errNoCreateOnly
 	}
@@ -134,12 +142,13 @@ func unsupported(err error) bool {
 }
 
 // syncUp makes the entries of a directory durable, and those that lead to it.
-func (t *tree) syncUp(dir string) error {
-	for ; ; dir = filepath.Dir(dir) {
-		if err := t.syncDir(dir); err != nil {
+func (t *tree) syncUp(root *os.Root, dir string) error {
+	for ; ; dir = path.Dir(dir) {
+		d, err := root.Open(dir)
+		if err := syncDir(d, err); err != nil {
 			return err
 		}
-		if dir == t.root || dir == filepath.Dir(dir) {
+		if dir == "." {
 			break
 		}
 	}
@@ -148,9 +157,10 @@ func (t *tree) syncUp(dir string) error {
 	}
 	// Above the archive's directory nothing changes later. What may not be opened
 	// there was not made by this user.
-	for dir != filepath.Dir(dir) {
-		dir = filepath.Dir(dir)
-		if err := t.syncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) && !errors.Is(err, unix.EINVAL) {
+	for above := t.root; above != filepath.Dir(above); {
+		above = filepath.Dir(above)
+		d, err := os.Open(above)
+		if err := syncDir(d, err); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) && !errors.Is(err, unix.EINVAL) {
 			return err
 		}
 	}
@@ -158,8 +168,8 @@ func (t *tree) syncUp(dir string) error {
 	return nil
 }
 
-func (t *tree) syncDir(dir string) error {
-	d, err := os.Open(dir)
+// syncDir makes the entries of a directory durable that was opened, unless that failed.
+func syncDir(d *os.File, err error) error {
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // emptied and removed by a Delete, with the object in it
@@ -170,10 +180,10 @@ func (t *tree) syncDir(dir string) error {
 	return d.Sync()
 }
 
-// prune removes the directories above a deleted file that are empty, up to the root.
-func (t *tree) prune(dir string) {
-	for ; dir != t.root && strings.HasPrefix(dir, t.root); dir = filepath.Dir(dir) {
-		if os.Remove(dir) != nil {
+// pruneDirs removes the directories above a deleted file that are empty, up to the root.
+func pruneDirs(root *os.Root, dir string) {
+	for ; dir != "."; dir = path.Dir(dir) {
+		if root.Remove(dir) != nil {
 			return // not empty, most likely; an empty directory does no harm
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,15 +31,11 @@ var machine = sync.OnceValue(func() string {
 	return hex.EncodeToString(sum[:8])
 })
 
-// sweep removes the temporary files of killed processes: those that are a week old, and
+// sweepTemp removes the temporary files of killed processes: those that are a week old, and
 // those of this machine whose process is gone. A process id that was given anew only
 // delays that.
-func (t *tree) sweep(ctx context.Context) (int, error) {
-	dir := filepath.Join(t.root, hidden)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
+func sweepTemp(ctx context.Context, root *os.Root) (int, error) {
+	entries, err := readDir(root, hidden)
 	if err != nil {
 		return 0, err
 	}
@@ -56,7 +52,7 @@ func (t *tree) sweep(ctx context.Context) (int, error) {
 		if time.Since(fi.ModTime()) < staleAge && !orphaned(e.Name()) {
 			continue
 		}
-		switch err := os.Remove(filepath.Join(dir, e.Name())); {
+		switch err := root.Remove(path.Join(hidden, e.Name())); {
 		case err == nil:
 			n++
 		case !errors.Is(err, fs.ErrNotExist):

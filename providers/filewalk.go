@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,27 +18,24 @@ import (
 // keys go on with: "a-b/" and "a.d" come before "a/".
 type walker struct {
 	ctx    context.Context
-	root   string
+	root   *os.Root
 	prefix string
 	roll   bool   // roll up at the first "/" beyond the prefix
 	after  string // only keys greater than this
 	yield  func(archive.Object) bool
+	enough bool // yield has returned false
 }
 
 // errStop ends a walk because its consumer has enough.
 var errStop = errors.New("enough")
 
-// walk yields what is there. A directory that vanishes meanwhile is empty; a root that is
-// not there is an error.
-func (w *walker) walk() error {
-	if fi, err := os.Stat(w.root); err != nil {
-		return err
-	} else if !fi.IsDir() {
-		return &fs.PathError{Op: "list", Path: w.root, Err: syscall.ENOTDIR}
-	}
+// walk yields what is there. A directory that vanishes while it lists is empty.
+func (w *walker) walk(root *os.Root) error {
+	w.root = root
 	// Straight down to the directory that all keys with this prefix lie in.
 	err := w.directory(w.prefix[:strings.LastIndexByte(w.prefix, '/')+1])
 	if errors.Is(err, errStop) {
+		w.enough = true
 		return nil
 	}
 	return err
@@ -77,11 +73,11 @@ func (w *walker) directory(dir string) error {
 
 // places are the entries of a directory that the walk has to look at, in order.
 func (w *walker) places(dir string) ([]place, error) {
-	path := w.root
+	name := "."
 	if dir != "" {
-		path = filepath.Join(w.root, filePath(strings.TrimSuffix(dir, "/")))
+		name = filePath(strings.TrimSuffix(dir, "/"))
 	}
-	entries, err := os.ReadDir(path)
+	entries, err := readDir(w.root, name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}
@@ -101,6 +97,15 @@ func (w *walker) places(dir string) ([]place, error) {
 	}
 	slices.SortFunc(places, func(a, b place) int { return strings.Compare(a.key, b.key) })
 	return places, nil
+}
+
+func readDir(root *os.Root, name string) ([]fs.DirEntry, error) {
+	d, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.ReadDir(-1)
 }
 
 func (w *walker) wanted(key string, e fs.DirEntry) bool {

@@ -11,7 +11,7 @@ import (
 	"hash"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 
 	"gocloud.dev/blob/driver"
 )
@@ -20,8 +20,10 @@ import (
 type fileWriter struct {
 	ctx     context.Context
 	driver  *fileDriver
+	root    *os.Root
 	key     string
 	file    *os.File
+	temp    string // its name
 	md5     hash.Hash
 	want    []byte // MD5 that was promised, or nil
 	sidecar sidecar
@@ -39,12 +41,17 @@ func (d *fileDriver) NewTypedWriter(ctx context.Context, key, contentType string
 			return nil, err
 		}
 	}
-	f, err := d.temp()
+	root, err := d.enter(d.mayMake(key))
 	if err != nil {
 		return nil, err
 	}
+	f, name, err := tempFile(root)
+	if err != nil {
+		d.leave()
+		return nil, err
+	}
 	return &fileWriter{
-		ctx: ctx, driver: d, key: key, file: f, md5: md5.New(), want: o.ContentMD5, create: o.IfNotExist,
+		ctx: ctx, driver: d, root: root, key: key, file: f, temp: name, md5: md5.New(), want: o.ContentMD5, create: o.IfNotExist,
 		sidecar: sidecar{
 			CacheControl: o.CacheControl, ContentDisposition: o.ContentDisposition, ContentEncoding: o.ContentEncoding,
 			ContentLanguage: o.ContentLanguage, ContentType: contentType, Metadata: o.Metadata,
@@ -62,6 +69,7 @@ func (w *fileWriter) Write(b []byte) (int, error) {
 
 // Close makes the blob, unless something went wrong or the context has ended.
 func (w *fileWriter) Close() error {
+	defer w.driver.leave()
 	sum := w.md5.Sum(nil)
 	err := w.err
 	if err == nil {
@@ -74,29 +82,33 @@ func (w *fileWriter) Close() error {
 		err = w.file.Sync()
 	}
 	if err = errors.Join(err, w.file.Close()); err != nil {
-		return errors.Join(err, os.Remove(w.file.Name()))
+		return errors.Join(err, w.root.Remove(w.temp))
 	}
 	w.sidecar.MD5 = sum
-	return w.driver.commit(w.file.Name(), w.key, w.sidecar, w.create)
+	err = w.driver.same(w.root)
+	if err == nil {
+		err = w.driver.commit(w.root, w.temp, w.key, w.sidecar, w.create)
+	}
+	return err
 }
 
 // commit gives a durable temporary file its name, over what is there or not.
-func (d *fileDriver) commit(temp, key string, s sidecar, createOnly bool) error {
-	defer os.Remove(temp)
-	name := d.path(key)
+func (d *fileDriver) commit(root *os.Root, temp, key string, s sidecar, createOnly bool) error {
+	defer root.Remove(temp)
+	name := filePath(key)
 	if createOnly {
-		if err := d.create(temp, name); err != nil {
+		if err := d.create(root, temp, name); err != nil {
 			return err
 		}
 	} else {
-		if err := os.MkdirAll(filepath.Dir(name), dirMode); err != nil {
+		if err := root.MkdirAll(path.Dir(name), dirMode); err != nil {
 			return err
 		}
-		if err := os.Rename(temp, name); err != nil {
+		if err := root.Rename(temp, name); err != nil {
 			return err
 		}
 	}
-	return errors.Join(d.writeSidecar(key, s), d.syncUp(filepath.Dir(name)))
+	return errors.Join(writeSidecar(root, key, s), d.syncUp(root, path.Dir(name)))
 }
 
 // sidecar holds what a file cannot say of itself. It lies apart, so that no listing
@@ -108,15 +120,15 @@ type sidecar struct {
 	MD5      []byte
 }
 
-func (t *tree) sidecarPath(key string) string {
+func sidecarPath(key string) string {
 	sum := sha256.Sum256([]byte(key))
-	return filepath.Join(t.root, hidden, "attributes-"+hex.EncodeToString(sum[:])+".json")
+	return path.Join(hidden, "attributes-"+hex.EncodeToString(sum[:])+".json")
 }
 
 // readSidecar gives a blob's attributes; what has none, as all that Put makes, is bytes.
-func (t *tree) readSidecar(key string) (sidecar, error) {
+func readSidecar(root *os.Root, key string) (sidecar, error) {
 	s := sidecar{ContentType: "application/octet-stream"}
-	b, err := os.ReadFile(t.sidecarPath(key))
+	b, err := root.ReadFile(sidecarPath(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
@@ -126,12 +138,12 @@ func (t *tree) readSidecar(key string) (sidecar, error) {
 	return s, err
 }
 
-func (t *tree) writeSidecar(key string, s sidecar) error {
+func writeSidecar(root *os.Root, key string, s sidecar) error {
 	b, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	f, err := t.temp()
+	f, name, err := tempFile(root)
 	if err != nil {
 		return err
 	}
@@ -140,16 +152,16 @@ func (t *tree) writeSidecar(key string, s sidecar) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), t.sidecarPath(key))
+		err = root.Rename(name, sidecarPath(key))
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, root.Remove(name))
 	}
 	return nil
 }
 
-func (t *tree) removeSidecar(key string) error {
-	err := os.Remove(t.sidecarPath(key))
+func removeSidecar(root *os.Root, key string) error {
+	err := root.Remove(sidecarPath(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
