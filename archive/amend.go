@@ -30,6 +30,7 @@ type amending struct {
 	all   bool // the plan needs every manifest, not only those whose hash the ledger does not tell
 	dry   bool // nothing is written: the record is the one that would be
 	empty bool // there may be no snapshot
+	noID  bool // archive.json may be missing: a repair puts it back
 
 	right *manifest.Summary // what a manifest says that cannot be read, as a repair has it; nil: there is none
 }
@@ -69,6 +70,9 @@ func (a *Archive) amendOnce(ctx context.Context, how amending, plan func(*standi
 	next, err := s.next(what)
 	if err != nil || next == s.record || how.dry {
 		return next, err
+	}
+	if err := a.confirm(ctx, s.rawID); err != nil {
+		return nil, err
 	}
 	return next, a.writeRecord(ctx, next)
 }

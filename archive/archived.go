@@ -25,6 +25,7 @@ type NotArchived struct {
 // deleted: the snapshot has all of it. It is what a database's cleaner asks, so whatever is
 // in doubt is not archived. Tails are not: the database still writes them.
 func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string, files []string) ([]NotArchived, error) {
+	defer a.hold()()
 	proof, err := a.LatestProof(ctx, manifest.ProofVerify)
 	if err != nil {
 		return nil, err

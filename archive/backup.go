@@ -55,6 +55,7 @@ type BackupResult struct {
 // fresh capture, when another archiver takes the sequence number or when a file changes
 // while it is read.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
+	defer a.hold()()
 	start := time.Now()
 	res := &BackupResult{}
 	var raced, moved int
@@ -101,6 +102,7 @@ type backupRun struct {
 	agrees  func(*source.File, *manifest.File) bool // nothing speaks against their being the same
 	absent  badObjects                              // objects that are known to be missing or damaged
 	left    leftovers
+	rawID   []byte // archive.json as this attempt has read or made it; nil: it cannot be read
 
 	lockedUntil time.Time // what this run puts; zero where nothing is locked, or for good
 
@@ -126,6 +128,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 			return err
 		}
 	}
+	if err := h.lost(); err != nil {
+		return err
+	}
 	if newest := h.newest().Sequence; o.onto != nil && newest != *o.onto {
 		return fmt.Errorf("snapshot %d was made meanwhile, by somebody else: %w", newest, ErrLostRace)
 	}
@@ -143,7 +148,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 			res.Warnings = append(res.Warnings, warning)
 		}
 	}
-	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, reuse: h.mayKeep(), res: res}
+	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, reuse: h.mayKeep(), rawID: h.rawID, res: res}
 	if r.absent, err = a.absent(ctx, h); err != nil {
 		return err
 	}
@@ -296,6 +301,7 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
 	}
 	r.rememberID(b)
+	r.rawID = b
 	return who.ID, r.prove(ctx, b, true)
 }
 

@@ -18,6 +18,7 @@ const spoolMemory = 32 << 20
 // checked: the content waits in memory, beyond 32 MiB in an unlinked temporary file.
 // Errors: ErrNoFile, ErrDamaged.
 func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w io.Writer) error {
+	defer a.hold()()
 	f := entry(m.Files, name)
 	if f == nil {
 		return fmt.Errorf("%w: %q in snapshot %d", ErrNoFile, name, m.Sequence)

@@ -118,10 +118,11 @@ func (c *chain) checkUnlinked(s *snapshot) {
 // checkForeign names the manifests of another archive; or archive.json, if it is the one
 // that disagrees with all the others.
 func (c *chain) checkForeign() {
+	c.v.mixed = len(c.foreign) > 0
 	if c.head.base == nil && len(c.foreign) > 0 {
 		c.v.problem(Problem{
 			Object: manifest.ArchiveKey, What: "chain",
-			Detail: fmt.Sprintf("it says archive %s, and no manifest does: %d says %s; if the manifests are right, take it away, and they tell whose the archive is", c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
+			Detail: fmt.Sprintf("it says archive %s, and no manifest does: %d says %s; if the manifests are right, delete it, and a repair writes it again by them", c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
 		})
 		return
 	}

@@ -216,6 +216,9 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	if err := r.lockReused(ctx, m, pages); err != nil {
 		return err
 	}
+	if err := r.confirm(ctx, r.rawID); err != nil {
+		return err
+	}
 	// The commit point. A crash before this Put leaves objects under the number r.next
 	// that no manifest names: the next run aims at the same number and adopts those that
 	// it can check. A crash after it leaves a complete snapshot.

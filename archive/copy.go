@@ -49,6 +49,8 @@ type CopyReport struct {
 // of the next copy. Errors besides: ErrNoArchive, ErrDamaged for what makes any copying
 // impossible, ErrLostRace. The report is there also with an error, as far as it goes.
 func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
+	defer from.hold()()
+	defer to.hold()()
 	c := &copyRun{
 		from: from.afresh(), to: to.afresh(), o: &o,
 		report: &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}},
@@ -72,6 +74,7 @@ type copyRun struct {
 	ledger *manifest.Record    // of the source, as it was read last
 	begun  bool                // archive.json and the histories were compared
 	head   *head               // of the target, as it was read last
+	rawID  []byte              // the target's archive.json, once it is there
 	base   manifest.Ref        // the target's newest snapshot
 	named  map[string]struct{} // the objects that it names
 

@@ -27,6 +27,8 @@ func (c *copyRun) readTarget(ctx context.Context) error {
 	}
 	newest := h.newest()
 	switch {
+	case h.lost() != nil:
+		return fmt.Errorf("the target: %w", ErrLostID)
 	case h.badID:
 		return fmt.Errorf("the target's %s cannot be read, so nobody knows whose it is: %w", manifest.ArchiveKey, ErrDamaged)
 	case h.parent != nil && (h.base == nil || h.base.ref != newest):
@@ -59,10 +61,7 @@ func (c *copyRun) begin(ctx context.Context) error {
 		return fmt.Errorf("reading the source: %w", err)
 	}
 	if !h.exists() {
-		if err := c.from.witness.checkPlace(); err != nil {
-			return err
-		}
-		return fmt.Errorf("the source: %w", ErrNoArchive)
+		return fmt.Errorf("the source: %w", c.from.nothing())
 	}
 	if c.report.Archive == "" {
 		for _, w := range h.warnings {
@@ -76,8 +75,8 @@ func (c *copyRun) begin(ctx context.Context) error {
 		return fmt.Errorf("the source's %s is missing or cannot be read, and no manifest tells its id: %w", manifest.ArchiveKey, ErrDamaged)
 	case there != "" && there != id:
 		return fmt.Errorf("%w: it holds archive %s, and the source is archive %s; copy to another place", ErrNoCopy, there, id)
-	case h.rawID != nil && c.head.rawID != nil && !bytes.Equal(h.rawID, c.head.rawID):
-		return fmt.Errorf("%w: its %s has the same id and other bytes", ErrNoCopy, manifest.ArchiveKey)
+	case h.layout() != "" && c.head.layout() != "" && h.layout() != c.head.layout():
+		return fmt.Errorf("%w: its layout is %s, and the source's is %s", ErrNoCopy, c.head.layout(), h.layout())
 	case newest.Sequence < c.base.Sequence:
 		return fmt.Errorf("%w: its newest snapshot is %d, and the source's is only %d; has somebody made backups to the copy, or has the source lost what it had?", ErrNoCopy, c.base.Sequence, newest.Sequence)
 	case newest.Sequence == c.base.Sequence && newest != c.base:
@@ -99,16 +98,20 @@ func (c *copyRun) begin(ctx context.Context) error {
 	if c.o.DryRun {
 		return nil
 	}
-	return c.copyID(ctx, h.rawID)
+	raw := h.rawID
+	if c.head.rawID != nil {
+		raw = c.head.rawID
+	} else if raw == nil {
+		if raw, err = h.restateID(); err != nil {
+			return err
+		}
+	}
+	return c.copyID(ctx, raw)
 }
 
 // copyID creates the target's archive.json and has the store show, before the first
-// snapshot, that it does what archives rely on. A source that has lost its archive.json
-// tells its id by its manifests, and so will the copy.
+// snapshot, that it does what archives rely on.
 func (c *copyRun) copyID(ctx context.Context, raw []byte) error {
-	if raw == nil {
-		return nil
-	}
 	made := false
 	if c.head.rawID == nil {
 		stored, err := c.to.putBytes(ctx, manifest.ArchiveKey, raw)
@@ -121,6 +124,7 @@ func (c *copyRun) copyID(ctx context.Context, raw []byte) error {
 		made = !stored.Existed
 	}
 	c.to.rememberID(raw)
+	c.rawID = raw
 	if c.base.Sequence > 0 {
 		return nil
 	}
@@ -213,6 +217,9 @@ func (c *copyRun) lock(ctx context.Context, l Locker, s *snapshot, named map[str
 func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
 	n := s.ref.Sequence
 	key := manifest.ManifestKey(n)
+	if err := c.to.confirm(ctx, c.rawID); err != nil {
+		return fmt.Errorf("the target: %w", err)
+	}
 	_, err := c.to.putBytes(ctx, key, raw)
 	if errors.Is(err, ErrExists) {
 		return fmt.Errorf("the target has another %s: %w", key, errRaced)

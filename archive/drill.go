@@ -50,9 +50,13 @@ type DrillReport struct {
 // that is another error, nothing is recorded, and it is worth another try. What a drill left behind that was killed is removed by the next
 // one in the same place.
 func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOptions) (*DrillReport, error) {
+	defer a.hold()()
 	r := &DrillReport{Snapshot: m.Sequence, Started: time.Now()}
 	if o.Scratch == "" {
 		o.Scratch = os.TempDir()
+	}
+	if err := a.holds(ctx, m); err != nil {
+		return r, fmt.Errorf("drill: %w", err)
 	}
 	removeDeadDrills(o.Scratch)
 	if err := spareDatabase(o.Database, o.Scratch, m.Counts.Bytes); err != nil {
@@ -127,6 +131,7 @@ func spareDatabase(database, scratch string, need int64) error {
 // Drills gives the proof of the last drill, and of the last that went well, wherever they
 // were made; nil where there is none.
 func (a *Archive) Drills(ctx context.Context) (last, proven *manifest.Proof, err error) {
+	defer a.hold()()
 	all, err := a.proofs(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -35,6 +35,7 @@ func (a *Archive) Release(ctx context.Context, which Selector) (int64, error) {
 }
 
 func (a *Archive) setHold(ctx context.Context, which Selector, set func(*manifest.Kept) (why string)) (int64, error) {
+	defer a.hold()()
 	n := which.Sequence
 	if n == 0 {
 		h, hasManifests, err := a.readHead(ctx)
@@ -42,7 +43,7 @@ func (a *Archive) setHold(ctx context.Context, which Selector, set func(*manifes
 			return 0, err
 		}
 		if !h.exists() && !hasManifests {
-			return 0, ErrNoArchive
+			return 0, a.nothing()
 		}
 		if n, err = a.resolve(ctx, h, which); err != nil {
 			return 0, err

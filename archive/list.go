@@ -39,6 +39,7 @@ func (s *Snapshot) effective() time.Time {
 // keeps is noticed by whoever reads it whole, and not here. A manifest that cannot be
 // read, or not be fetched, does not hide the others. Fails with ErrNoArchive where there is none.
 func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
+	defer a.hold()()
 	var all []Snapshot
 	err := a.walk(ctx, last, func(s []Snapshot) bool {
 		all = append(all, s...)
@@ -49,6 +50,9 @@ func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 	}
 	if last > 0 && len(all) > last {
 		all = all[:last]
+	}
+	if len(all) > 0 && all[0].Err == nil {
+		a.saw(all[0].Archive, nil)
 	}
 	slices.Reverse(all)
 	return all, nil
@@ -105,7 +109,7 @@ func (a *Archive) empty(ctx context.Context) error {
 	case h.badID:
 		return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(h.warnings, "; "))
 	case !h.exists():
-		return ErrNoArchive
+		return a.nothing()
 	}
 	return nil
 }
@@ -200,6 +204,7 @@ func (s Selector) String() string {
 // newest is never silently replaced by an older one: when it cannot be read, that is
 // the answer. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
 func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manifest, error) {
+	defer a.hold()()
 	var s *snapshot
 	err := a.steady(ctx, func() (err error) {
 		s, err = a.snapshotOnce(ctx, which)
@@ -218,7 +223,7 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	}
 	if !hasManifests {
 		if !h.exists() {
-			return nil, ErrNoArchive
+			return nil, a.nothing()
 		}
 		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 	}
@@ -242,12 +247,21 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	if h.id != nil && s.m.Archive != h.id.ID {
 		return nil, fmt.Errorf("manifest %d belongs to another archive, %s: %w", n, s.m.Archive, ErrDamaged)
 	}
+	if h.idLost {
+		a.log.Warn("the archive is read as far as it goes", "error", ErrLostID)
+	}
+	var newest *manifest.Ref
+	if h.id != nil && which == (Selector{}) {
+		newest = &ref
+	}
+	a.saw(s.m.Archive, newest)
 	return s, nil
 }
 
 // Newest reads the newest manifest that can be read, whole, and keeps it in memory for
 // the next Backup and for Ahead. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
 func (a *Archive) Newest(ctx context.Context) (*manifest.Manifest, error) {
+	defer a.hold()()
 	h, err := a.load(ctx)
 	switch {
 	case err != nil:
@@ -257,7 +271,7 @@ func (a *Archive) Newest(ctx context.Context) (*manifest.Manifest, error) {
 	case h.parent != nil:
 		return nil, fmt.Errorf("none of the snapshots can be read: %w", ErrDamaged)
 	case !h.exists():
-		return nil, ErrNoArchive
+		return nil, a.nothing()
 	}
 	return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 }

@@ -23,6 +23,7 @@ type head struct {
 	ledger     manifest.RecordRef
 	badID      bool          // there is an archive.json, and it cannot be read
 	hasData    bool          // there are data objects, perhaps of an interrupted run
+	idLost     bool          // there is none, and there are manifests or a ledger
 	hasBundles bool          // there are bundles, perhaps of one
 	hasPages   bool          // there are pages, perhaps of one
 	hasProofs  bool          // there are proofs
@@ -88,8 +89,11 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 	}
 	h.hasData, h.hasBundles, h.hasPages = top[manifest.DataPrefix], top[manifest.BundlesPrefix], top[manifest.PagesPrefix]
 	h.hasProofs = top[manifest.ProofsPrefix]
-	if top[manifest.ArchiveKey] {
-		if err := a.readID(ctx, &h); err != nil {
+	others := top[manifest.ManifestsPrefix] || top[manifest.LedgerPrefix]
+	if top[manifest.ArchiveKey] || others { // a listing may show what was created later, and not this
+		err := a.readID(ctx, &h)
+		h.idLost = others && errors.Is(err, fs.ErrNotExist)
+		if err != nil && !h.idLost {
 			return nil, false, err
 		}
 	}
@@ -178,6 +182,7 @@ func (a *Archive) load(ctx context.Context) (*head, error) {
 		}
 	}
 	a.askWitness(h, s)
+	a.sawHead(h)
 	return h, nil
 }
 
@@ -240,7 +245,7 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 		}
 	}
 	if foreign != "" {
-		return fmt.Errorf("%s says that this is archive %s, and no manifest does: one says %s; put the right %s back, or take this one away if the manifests are right: %w",
+		return fmt.Errorf("%s says that this is archive %s, and no manifest does: one says %s; put the right %s back or, if the manifests are right, delete this one, and a repair writes it again by them: %w",
 			manifest.ArchiveKey, h.id.ID, foreign, manifest.ArchiveKey, ErrDamaged)
 	}
 	return nil

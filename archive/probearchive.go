@@ -13,6 +13,7 @@ import (
 // what it would refuse is a finding that failed. It changes nothing. False: it could not
 // look, for a reason that Probe tells.
 func (a *Archive) Look(ctx context.Context) (Finding, bool) {
+	defer a.hold()()
 	f, ok := a.look(ctx)
 	f.Probe = "archive"
 	return f, ok
@@ -34,6 +35,8 @@ func (a *Archive) look(ctx context.Context) (Finding, bool) {
 			return failed("", "%v", err), true
 		}
 		return a.lookApart(ctx)
+	case h.lost() != nil:
+		return failed("strongroom verify tells what is there; strongroom verify --repair writes it again", "%v", h.lost()), true
 	}
 	return a.lookAround(ctx, h)
 }

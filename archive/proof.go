@@ -31,6 +31,7 @@ func (a *Archive) putProof(ctx context.Context, p *manifest.Proof) (key string, 
 
 // LatestProof gives the newest proof of a kind that can be read; nil if there is none.
 func (a *Archive) LatestProof(ctx context.Context, kind string) (*manifest.Proof, error) {
+	defer a.hold()()
 	p, _, err := a.latestProof(ctx, kind, "")
 	return p, err
 }

@@ -99,6 +99,7 @@ func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.
 // errors: ErrNoArchive, ErrNoSnapshot, ErrLostRace, and a Refusal. The report is there also with an error,
 // as far as it goes.
 func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, error) {
+	defer a.hold()()
 	p := &pruning{
 		Archive: a.afresh(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}},
 		nested: nested{roots{}, map[string]int64{}},

@@ -21,6 +21,8 @@ import (
 // numbers of what was copied, in the original, are in the report, also with an error.
 // Errors: as of Restore and Backup, and ErrNoCopy where the target has other snapshots.
 func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
+	defer from.hold()()
+	defer to.hold()()
 	r := &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}}
 	from = from.afresh()
 	done, err := reencrypted(ctx, from, to, r)

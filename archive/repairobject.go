@@ -73,6 +73,9 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 		return err
 	}
 	content, sums, err := r.find(ctx, p.Object, want, known)
+	if err != nil && p.Object == manifest.ArchiveKey {
+		content, sums, err = r.restateID(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -86,6 +89,9 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 		return err
 	}
 	r.mended[p.Object] = true
+	if p.Object == manifest.ArchiveKey {
+		r.noteID(sums.SHA256)
+	}
 	if n, ok := manifest.ParseManifestKey(p.Object); ok {
 		renamed := sums.SHA256 != want.SHA256 && !want.SHA256.IsZero()
 		unlinked := p.What == "witness" && len(r.order) > 0 && r.order[0] > n // who went on without it does not name it
@@ -143,7 +149,7 @@ func (r *repairing) name(ctx context.Context) error {
 	if len(r.named) == 0 {
 		return nil
 	}
-	_, err := r.amend(ctx, amending{}, func(s *standing) (*amendment, error) {
+	_, err := r.amend(ctx, amending{noID: true}, func(s *standing) (*amendment, error) {
 		what := &amendment{why: "verify --repair"}
 		for i := range s.valid {
 			m := &s.valid[i]

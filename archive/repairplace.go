@@ -48,7 +48,7 @@ func (r *repairing) keepManifest(ctx context.Context, n int64, content io.Reader
 	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
 		return err
 	}
-	var how amending
+	how := amending{noID: true}
 	if m, err := manifest.DecodeManifest(b, n); err == nil { // else it was stored so
 		how.right = &m.Summary
 	}

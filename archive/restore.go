@@ -46,6 +46,7 @@ type RestoreResult struct {
 // around it, nothing is written, or, if it was started later, nothing more; then the error
 // is ErrInUse. Errors: ErrNoFile, ErrOccupied, ErrInUse, ErrNoSpace, ErrDamaged.
 func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o RestoreOptions) (*RestoreResult, error) {
+	defer a.hold()()
 	files, err := choose(m.Files, o.Include)
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 	}
 	switch {
 	case !h.exists() && !hasManifests && !how.empty:
-		return nil, ErrNoArchive
+		return nil, a.nothing()
 	case !hasManifests && h.record == nil && !how.empty:
 		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 	case h.record != nil && h.record.Unknown:
@@ -90,6 +90,9 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 			}
 		}
 	}
+	if h.idLost && len(s.valid) > 0 && !how.noID {
+		return nil, ErrLostID
+	}
 	if len(s.valid) == 0 && !how.empty {
 		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 	}
@@ -102,7 +105,20 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 			m.told = how.right
 		}
 	}
+	s.saw(a)
 	return s, a.addMissing(ctx, s)
+}
+
+// saw remembers the archive, as saw of Archive.
+func (s *standing) saw(a *Archive) {
+	if s.id == nil || len(s.valid) == 0 {
+		return
+	}
+	var newest *manifest.Ref
+	if m := s.valid[len(s.valid)-1]; m.err == nil && !m.kept.SHA256.IsZero() {
+		newest = &m.kept.Ref
+	}
+	a.saw(s.id.ID, newest)
 }
 
 func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error {

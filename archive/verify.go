@@ -70,6 +70,7 @@ type VerifyReport struct {
 // manifest and page, and every object's presence and size by listing. What is wrong is
 // in the report, and is no error; an error means that Verify could not look.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
+	defer a.hold()()
 	return a.verify(ctx, o, map[string]bool{})
 }
 
@@ -170,6 +171,7 @@ type verification struct {
 	past      map[string]bool        // the proofs that were taken into account
 	greatest  int64                  // the greatest number that an object was stored for
 	lookAgain bool                   // something was put back that names what was not looked at yet
+	mixed     bool                   // the manifests do not agree whose the archive is
 	reads     reads                  // when objects were last read back
 	needs     map[string]*need
 	order     []int64 // the snapshots that were read, newest first
@@ -208,7 +210,7 @@ func (v *verification) readManifests(ctx context.Context) error {
 		return err
 	}
 	if !hasManifests && !h.exists() {
-		return ErrNoArchive
+		return v.nothing()
 	}
 	v.head = h
 	if h.record != nil {
@@ -234,7 +236,12 @@ func (v *verification) readManifests(ctx context.Context) error {
 	}
 	c.checkForeign()
 	if wanted == nil {
-		return c.end(ctx)
+		if err := c.end(ctx); err != nil {
+			return err
+		}
+		v.sawHead(h)
+	} else if h.id != nil {
+		v.saw(h.id.ID, nil)
 	}
 	return nil
 }

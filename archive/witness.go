@@ -22,8 +22,8 @@ type Witness struct {
 	Dir string // is made when it is missing
 
 	// Place is the archive's address, without credentials. It lets the witness notice
-	// that an archive is gone as a whole, such as with a disk that is not mounted. Empty:
-	// nobody looks.
+	// that an archive is gone as a whole, such as with a disk that is not mounted, once any
+	// operation has read it. Empty: nobody looks.
 	Place string
 }
 
@@ -54,7 +54,7 @@ func (w *Witness) checkPlace() error {
 	if err := json.Unmarshal(b, &was); err != nil || was.Place != w.Place {
 		return nil // it says nothing of this place
 	}
-	return fmt.Errorf("%w: this host has archived to %s before, and nothing is there any more (archive %s); is the disk mounted and the address right? To begin a new archive there, delete %s",
+	return fmt.Errorf("%w: this host has read from or archived to %s before, and nothing is there any more (archive %s); is the disk mounted and the address right? To begin a new archive there, delete %s",
 		ErrGone, w.Place, was.Archive, w.placePath())
 }
 
@@ -152,6 +152,17 @@ func (w *Witness) mended(id, key string, sum manifest.Hash) error {
 	if len(s.Missed) == before {
 		return nil
 	}
+	return w.save(id, s)
+}
+
+// acceptID remembers archive.json as a repair has put it back.
+func (w *Witness) acceptID(id string, sum manifest.Hash) error {
+	s, ok, err := w.load(id)
+	if err != nil || !ok {
+		return err
+	}
+	s.Archive = sum
+	s.Missed = slices.DeleteFunc(s.Missed, func(p Problem) bool { return p.Object == manifest.ArchiveKey })
 	return w.save(id, s)
 }
 

@@ -1,0 +1,151 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// ErrLostID: archive.json is missing beside manifests. It is created before any of them and
+// never deleted, so what removed it may have removed more. It wraps ErrDamaged.
+var ErrLostID = fmt.Errorf("%s is missing beside the manifests, so more of the archive may be gone; is this the right disk? (%w)",
+	manifest.ArchiveKey, ErrDamaged)
+
+// hold keeps the store, where it can, at the place that its address names now.
+func (a *Archive) hold() (release func()) {
+	if h, ok := a.store.(Holder); ok {
+		return h.Hold()
+	}
+	return func() {}
+}
+
+// lost returns ErrLostID where archive.json is missing beside manifests or a ledger.
+func (h *head) lost() error {
+	if h.idLost && h.exists() {
+		return ErrLostID
+	}
+	return nil
+}
+
+// restateID returns archive.json with what the newest readable manifest repeats of it, for an
+// archive that has lost its own.
+func (h *head) restateID() ([]byte, error) {
+	if h.base == nil {
+		return nil, fmt.Errorf("%s is missing or cannot be read, and so are all manifests: %w", manifest.ArchiveKey, ErrDamaged)
+	}
+	m := h.base.m
+	return (&manifest.Archive{Format: m.Format, ID: m.Archive, Created: m.Created, Layout: m.Layout}).Encode()
+}
+
+// CheckID returns ErrLostID if archive.json is missing: it is for an archive in which
+// snapshots were found.
+func (a *Archive) CheckID(ctx context.Context) error {
+	defer a.hold()()
+	_, err := a.store.Stat(ctx, manifest.ArchiveKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrLostID
+	}
+	if err != nil {
+		return fmt.Errorf("reading the attributes of %s: %w", manifest.ArchiveKey, err)
+	}
+	return nil
+}
+
+// nothing is the error of an operation on an archive that is not there: ErrGone where this
+// host has read one before, else ErrNoArchive.
+func (a *Archive) nothing() error {
+	if err := a.witness.checkPlace(); errors.Is(err, ErrGone) {
+		return err
+	}
+	return ErrNoArchive
+}
+
+// errOtherID: archive.json has other bytes than before.
+var errOtherID = errors.New("it has other content than when this began")
+
+// confirm reads archive.json again, right before a commit makes what was written count. raw
+// is its content when the operation began; nil: it could not be read then either. Another
+// content, or none, means that the address names another place by now, or that the archive
+// was deleted.
+func (a *Archive) confirm(ctx context.Context, raw []byte) error {
+	if raw == nil {
+		return nil
+	}
+	_, err := a.get(ctx, manifest.ArchiveKey, manifest.SummaryBytes, func(b []byte) error {
+		if !bytes.Equal(b, raw) {
+			return errOtherID
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s was there when this began, and is not any more; is its disk still mounted? Nothing was committed",
+			ErrGone, manifest.ArchiveKey)
+	case errors.Is(err, errOtherID), errors.Is(err, errTooLarge):
+		return fmt.Errorf("%s: %w; is another disk mounted in its place? Nothing was committed: %w", manifest.ArchiveKey, err, ErrDamaged)
+	case err != nil:
+		return fmt.Errorf("reading %s again before the commit: %w", manifest.ArchiveKey, err)
+	}
+	return nil
+}
+
+// saw remembers on this host that an archive lies at its place and, with newest, its newest
+// manifest, so that a later run notices their loss. It replaces only what is older. A host
+// without a state directory that can be written to reads all the same.
+func (a *Archive) saw(id string, newest *manifest.Ref) {
+	if a.witness == nil || id == "" {
+		return
+	}
+	err := a.witness.savePlace(id)
+	if err == nil && newest != nil {
+		err = a.sawNewest(id, *newest)
+	}
+	if err != nil {
+		a.log.Debug("what was seen of the archive is not remembered on this host", "error", err)
+	}
+}
+
+func (a *Archive) sawNewest(id string, newest manifest.Ref) error {
+	was, ok, err := a.witness.load(id)
+	if err != nil || ok && was.Newest.Sequence >= newest.Sequence {
+		return err
+	}
+	a.mu.Lock()
+	s := seen{Newest: newest, Archive: a.idSum, Missed: was.Missed}
+	a.mu.Unlock()
+	return a.witness.save(id, s)
+}
+
+// holds returns an error unless the archive of a manifest that was read before is still there.
+func (a *Archive) holds(ctx context.Context, m *manifest.Manifest) error {
+	var h head
+	err := a.readID(ctx, &h)
+	if errors.Is(err, fs.ErrNotExist) { // it may have been lost alone
+		_, err = a.store.Stat(ctx, manifest.ManifestKey(m.Sequence))
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return a.nothing()
+	case err != nil:
+		return fmt.Errorf("checking that snapshot %d is still there: %w", m.Sequence, err)
+	case h.id != nil && h.id.ID != m.Archive:
+		return fmt.Errorf("%w: snapshot %d is of archive %s, and %s is there now", ErrGone, m.Sequence, m.Archive, h.id.ID)
+	}
+	return nil
+}
+
+// sawHead is saw for what a load has read.
+func (a *Archive) sawHead(h *head) {
+	if h.id == nil {
+		return
+	}
+	var newest *manifest.Ref
+	if h.base != nil && *h.parent == h.base.ref {
+		newest = h.parent
+	}
+	a.saw(h.id.ID, newest)
+}
