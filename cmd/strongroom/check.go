@@ -199,8 +199,8 @@ func tryOut(ctx context.Context, to *opened, report func(archive.Finding)) error
 			report(archive.Finding{Probe: "scratch", Result: archive.Note, Detail: message(err), Advice: "nothing, where no log file is larger than 32 MiB"})
 		}
 	}
-	made := newScaffold(to.url)
-	if f, ok := made.finding(); ok {
+	where := newSite(to.url)
+	if f, ok := where.finding(); ok {
 		report(f)
 	}
 	if f, ok := to.Look(ctx); ok {
@@ -209,8 +209,7 @@ func tryOut(ctx context.Context, to *opened, report func(archive.Finding)) error
 			return nil
 		}
 	}
-	defer made.remove()
-	return archive.Probe(ctx, to.bucket, report)
+	return where.try(ctx, to.bucket, report)
 }
 
 // checkSource looks at a directory of log files. What is wrong with it goes into the

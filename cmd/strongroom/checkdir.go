@@ -1,35 +1,40 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	neturl "net/url"
 	"os"
 	"path/filepath"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers"
 )
 
-// A scaffold is the directories that trying a file:// destination makes, and that are
-// removed again: a later backup must not take them for a disk that is mounted.
-type scaffold struct {
-	root    string          // "": no file:// destination
+// A site is the directory of a file:// destination as a check finds it. A check makes no such
+// directory, nor one above it: the next backup would take it for a disk that is mounted.
+type site struct {
+	root    string          // empty: no file:// destination
 	missing []string        // of root and the directories above it, the deepest first
+	nearest string          // the first of them that exists
 	had     map[string]bool // what was in root
 }
 
-func newScaffold(url string) *scaffold {
-	s := &scaffold{had: map[string]bool{}}
+func newSite(url string) *site {
+	s := &site{had: map[string]bool{}}
 	u, err := neturl.Parse(url)
 	if err != nil || u.Scheme != "file" {
 		return s
 	}
 	s.root = filepath.Clean(u.Path)
-	for dir := s.root; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(dir); !os.IsNotExist(err) {
+	for s.nearest = s.root; s.nearest != filepath.Dir(s.nearest); s.nearest = filepath.Dir(s.nearest) {
+		if _, err := os.Lstat(s.nearest); !os.IsNotExist(err) {
 			break
 		}
-		s.missing = append(s.missing, dir)
+		s.missing = append(s.missing, s.nearest)
 	}
-	entries, _ := os.ReadDir(s.root) // what is wrong with it, the probes tell
+	entries, _ := os.ReadDir(s.root) // what is wrong with it, the probes report
 	for _, e := range entries {
 		s.had[e.Name()] = true
 	}
@@ -37,18 +42,42 @@ func newScaffold(url string) *scaffold {
 }
 
 // finding is a note where not even the directory above the destination exists.
-func (s *scaffold) finding() (archive.Finding, bool) {
+func (s *site) finding() (archive.Finding, bool) {
 	if len(s.missing) < 2 {
 		return archive.Finding{}, false
 	}
 	return archive.Finding{
 		Probe: "directory", Result: archive.Note,
-		Detail: filepath.Dir(s.root) + " does not exist yet and would be made", Advice: "is the disk mounted?",
+		Detail: filepath.Dir(s.root) + " does not exist yet; the first backup makes it", Advice: "is the disk mounted?",
 	}, true
 }
 
-// remove takes away what is empty and was not there before.
-func (s *scaffold) remove() {
+// try probes a destination. One that does not exist is probed in a directory of its own in the
+// nearest one that does, where the first backup would make it.
+func (s *site) try(ctx context.Context, bucket providers.Bucket, report func(archive.Finding)) (err error) {
+	if len(s.missing) == 0 {
+		defer s.clear()
+		return archive.Probe(ctx, bucket, report)
+	}
+	dir, err := os.MkdirTemp(s.nearest, ".strongroom-check-*")
+	if err != nil {
+		report(archive.Finding{
+			Probe: "write", Result: archive.Failed, Detail: fmt.Sprintf("%s cannot be made: %v", s.root, err),
+			Advice: "make it, so that the user that runs strongroom can write to it",
+		})
+		return nil
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	trial, err := providers.Open(ctx, (&neturl.URL{Scheme: "file", Path: dir}).String(), providers.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, trial.Close()) }()
+	return archive.Probe(ctx, trial, report)
+}
+
+// clear removes what is empty and was not there before.
+func (s *site) clear() {
 	if s.root == "" {
 		return
 	}
@@ -56,11 +85,6 @@ func (s *scaffold) remove() {
 	for _, e := range entries {
 		if e.IsDir() && !s.had[e.Name()] {
 			_ = os.Remove(filepath.Join(s.root, e.Name())) // fails when something is in it
-		}
-	}
-	for _, dir := range s.missing {
-		if os.Remove(dir) != nil {
-			return
 		}
 	}
 }

@@ -129,6 +129,7 @@ func drillOptions(name, database string, d config.Drill) archive.DrillOptions {
 
 // drillKept is a drill of the newest snapshot, for the service.
 func (a *app) drillKept(ctx context.Context, to *opened, database string, d config.Drill) (*archive.DrillReport, error) {
+	defer hold(to.bucket)()
 	m, err := to.Snapshot(ctx, archive.Selector{})
 	if err != nil {
 		return &archive.DrillReport{Started: time.Now()}, err

@@ -96,6 +96,8 @@ func message(err error) string {
 		m += "; check the address, or make the first snapshot with strongroom backup"
 	case errors.Is(err, source.ErrEmpty):
 		m += "; is the file system mounted, and the directory the right one?"
+	case errors.Is(err, archive.ErrLostID):
+		m += "; strongroom verify tells what else is missing, and with --repair it writes this one again"
 	case errors.Is(err, archive.ErrNoSnapshot):
 		m += "; strongroom list shows which there are"
 	case errors.Is(err, archive.ErrNoFile):

@@ -57,6 +57,8 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 		snapshots, err := a.listOne(c, where, last)
 		if err != nil {
 			failed = errors.Join(failed, err)
+		}
+		if err != nil && len(snapshots) == 0 {
 			if a.json {
 				all = append(all, listed{Name: providers.Redact(where), State: "failed", Error: err.Error()})
 			}
@@ -101,6 +103,11 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 	}
 	if len(s) > 0 && last == 0 { // who asks for a few wants few requests
 		a.warnOfDamage(c.Context(), o)
+	}
+	if len(s) > 0 {
+		if err := o.CheckID(c.Context()); err != nil {
+			return s, about(o.name, o.name, err)
+		}
 	}
 	return s, nil
 }

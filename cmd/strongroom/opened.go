@@ -20,6 +20,7 @@ type opened struct {
 	name     string // as the user calls it
 	url      string
 	bucket   providers.Bucket
+	release  func() // lets go of the place that the address named
 	progress *archive.Progress
 	encoder  *encoding.Encoder // nil: nothing is encoded
 }
@@ -107,7 +108,7 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opene
 	if err != nil {
 		return nil, usageError{err} // no request was sent yet: it is the URL, or what is configured on this host
 	}
-	o := &opened{name: name, url: url, bucket: bucket, progress: s.progress, encoder: encoder}
+	o := &opened{name: name, url: url, bucket: bucket, release: hold(bucket), progress: s.progress, encoder: encoder}
 	if o.progress == nil {
 		o.progress = &archive.Progress{}
 	}
@@ -123,7 +124,17 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opene
 	return o, nil
 }
 
+// hold keeps all that follows at the place that the address of a bucket names now, where that
+// may change: a disk may be unmounted while a command runs.
+func hold(b providers.Bucket) (release func()) {
+	if h, ok := b.(archive.Holder); ok {
+		return h.Hold()
+	}
+	return func() {}
+}
+
 func (o *opened) close(err *error) {
+	o.release()
 	if closeErr := o.bucket.Close(); *err == nil && closeErr != nil {
 		*err = fmt.Errorf("closing %s: %w", o.name, closeErr)
 	}

@@ -56,7 +56,7 @@ func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *
 			return nil, nil, err
 		}
 		open = append(open, o)
-		if _, err := o.List(ctx, 1); errors.Is(err, archive.ErrNoArchive) { // else nothing would say why it is of no help
+		if _, err := o.List(ctx, 1); errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrGone) { // else nothing would say why it is of no help
 			done()
 			return nil, nil, fmt.Errorf("--from %s: %w", o.name, err)
 		}

@@ -126,6 +126,7 @@ func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archiv
 	if err != nil {
 		return nil, err
 	}
+	to.release() // each run finds the place by itself: between two, a disk may be changed
 	j := configured(c, one, archive.BackupOptions{})
 	j.group = a.groups.of(c, one)
 	return &daemon.Archive{

@@ -204,7 +204,7 @@ func (k *keeper) last(ctx context.Context) (time.Time, error) {
 		k.drilledElsewhere(ctx, to)
 	}
 	switch {
-	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) || errors.Is(err, archive.ErrDamaged):
+	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) || errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrGone):
 		k.load()
 		return time.Time{}, nil // a new one is due
 	case err != nil:

@@ -42,7 +42,7 @@ func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, er
 		return service.Result{}, err
 	}
 	report, err := to.Verify(ctx, archive.VerifyOptions{Sample: sample, Proof: true, Tool: "strongroom " + k.d.o.Version})
-	if errors.Is(err, archive.ErrNoArchive) && k.had() {
+	if errors.Is(err, archive.ErrNoArchive) && k.had() || errors.Is(err, archive.ErrGone) {
 		return k.missing(err), nil
 	}
 	if errors.Is(err, archive.ErrNoArchive) {
