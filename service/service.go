@@ -232,26 +232,30 @@ func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, 
 // Trigger has a run of an archive's job without a task begin, now or as soon as the one that
 // goes on has ended, and does not wait for it. It returns ErrNoJob, ErrStopped, or ErrBusy
 // when one waits already.
-func (s *Service) Trigger(name string) (Asked, error) { return s.trigger(name, false) }
+func (s *Service) Trigger(name string) (Asked, error) { return s.trigger(name, "", false) }
+
+// TriggerTask is Trigger for an archive's job with this task, such as prune.
+func (s *Service) TriggerTask(name, task string) (Asked, error) { return s.trigger(name, task, false) }
 
 // TriggerIdle is Trigger for those who want a run now or none: it returns ErrBusy also when one goes on.
 func (s *Service) TriggerIdle(name string) error {
-	_, err := s.trigger(name, true)
+	_, err := s.trigger(name, "", true)
 	return err
 }
 
-func (s *Service) trigger(name string, idle bool) (Asked, error) {
+func (s *Service) trigger(name, task string, idle bool) (Asked, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.alive() {
 		return "", ErrStopped
 	}
 	for _, r := range s.runners {
-		if r.job.Name == name && r.job.Task == "" {
+		if r.job.Name == name && r.job.Task == task {
 			return r.ask(idle)
 		}
 	}
-	return "", fmt.Errorf("%s: %w", name, ErrNoJob)
+	job := Job{Name: name, Task: task}
+	return "", fmt.Errorf("%s: %w", job.key(), ErrNoJob)
 }
 
 // Stop tells all runs to end, by their context, and waits until they have, or for Grace:

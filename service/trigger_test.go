@@ -2,6 +2,7 @@ package service
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,4 +118,31 @@ func equal[T comparable](a, b []T) bool {
 		}
 	}
 	return true
+}
+
+// A task of an archive can be run by itself, without the archive's snapshots.
+func TestTriggerTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		snapshots, prunes := &fake{t: t, last: time.Now()}, &fake{t: t, last: time.Now()}
+		prune := prunes.job("a", "@yearly", time.UTC)
+		prune.Task = "prune"
+		s := New(Options{}, []Job{snapshots.job("a", "@yearly", time.UTC), prune})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got, err := s.TriggerTask("a", "prune"); got != Started || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		if _, err := s.TriggerTask("a", "drill"); !errors.Is(err, ErrNoJob) || !strings.Contains(err.Error(), "a+drill") {
+			t.Errorf("a task that does not exist: %v", err)
+		}
+		synctest.Wait()
+		if n, m := len(snapshots.starts()), len(prunes.starts()); n != 0 || m != 1 {
+			t.Errorf("%d snapshots and %d prunes", n, m)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
