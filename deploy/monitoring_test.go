@@ -41,6 +41,8 @@ func (one) Diff(context.Context, string, int64, int64) (web.Diff, error) {
 
 func (one) Trigger(string) (string, error) { return "", web.ErrNotFound }
 
+func (one) Confirm(string, string) (string, error) { return "", web.ErrNotFound }
+
 // exported are the names of the series that the service exports.
 func exported(t *testing.T) map[string]bool {
 	t.Helper()

@@ -131,8 +131,10 @@ func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archiv
 	j.group = a.groups.of(c, one)
 	return &daemon.Archive{
 		Archive: to.Archive,
-		Backup: func(ctx context.Context) (*archive.BackupResult, error) {
-			res, err := j.run(ctx, to, a.log)
+		Backup: func(ctx context.Context, accepted archive.Acceptance) (*archive.BackupResult, error) {
+			this := j
+			this.o.Acceptance = accepted
+			res, err := this.run(ctx, to, a.log)
 			if res != nil {
 				a.warn(one.Name, res)
 			}

@@ -102,8 +102,5 @@ func (d *Daemon) Trigger(name string) (runID string, err error) {
 	case err != nil:
 		return "", err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.asked++
-	return fmt.Sprintf("%s-%d", d.o.Now().UTC().Format("20060102T150405Z"), d.asked), nil
+	return d.runID(), nil
 }

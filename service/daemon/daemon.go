@@ -37,8 +37,9 @@ type Options struct {
 // Archive is an opened archive as a Daemon uses it.
 type Archive struct {
 	*archive.Archive
-	// Backup makes a snapshot, with the commands before and after it.
-	Backup func(ctx context.Context) (*archive.BackupResult, error)
+	// Backup makes a snapshot, with the commands before and after it. Guards do not stop it
+	// for what was accepted.
+	Backup func(ctx context.Context, accepted archive.Acceptance) (*archive.BackupResult, error)
 	// Source opens the directory of log files.
 	Source func() (*source.Directory, error)
 	// Drill restores the newest snapshot on trial.
@@ -102,6 +103,7 @@ func (d *Daemon) Set(c *config.Config) {
 			k = d.newKeeper(c, one, version, k)
 		}
 		d.keepers = append(d.keepers, k)
+		first := len(jobs)
 		jobs = append(jobs, k.backupJob(one))
 		if one.Verify != nil {
 			jobs = append(jobs, k.verifyJob(one))
@@ -112,6 +114,7 @@ func (d *Daemon) Set(c *config.Config) {
 		if one.Retention != nil && one.Retention.Schedule != "" {
 			jobs = append(jobs, k.pruneJob(one))
 		}
+		k.refusesOnly(jobs[first:])
 	}
 	d.config = c
 	d.setTellers()

@@ -26,11 +26,11 @@ type keeper struct {
 	version string
 	share   *share
 
-	opening sync.Mutex // held while the archive is opened
-	pages   *pages     // what was read for people to look at
+	opening  sync.Mutex // held while the archive is opened
+	pages    *pages     // what was read for people to look at
+	refusals *refusals  // what guards found, and what operators accepted of it
 
 	ledgerBegun atomic.Bool                          // the ledger has a record that a prune wrote
-	waiting     atomic.Pointer[archive.Confirmation] // of the last prune, if it was refused
 
 	mu     sync.Mutex
 	to     *Archive // once it was opened
@@ -55,6 +55,7 @@ type known struct {
 // newKeeper takes over what a keeper of the same archive knew, if it is of the same place.
 func (d *Daemon) newKeeper(c *config.Config, one *config.Archive, version string, was *keeper) *keeper {
 	k := &keeper{d: d, config: c, one: one, name: one.Name, version: version, share: d.pool.share(), pages: newPages()}
+	k.refusals = d.refusalsOf(one, was)
 	if was != nil && was.one.Destination == one.Destination {
 		was.mu.Lock()
 		k.known = was.known
@@ -176,7 +177,11 @@ func (k *keeper) backup(ctx context.Context) (service.Result, error) {
 	if err != nil {
 		return service.Result{}, err
 	}
-	res, err := to.Backup(ctx)
+	var res *archive.BackupResult
+	err = k.guarded(ctx, "", func(accepted archive.Acceptance) (err error) {
+		res, err = to.Backup(ctx, accepted)
+		return err
+	})
 	if err != nil {
 		return service.Result{}, err
 	}

@@ -64,27 +64,18 @@ func (k *keeper) prunes() bool {
 	return false
 }
 
-// waits notes which plan an operator may confirm, for as long as prunes are refused.
-func (k *keeper) waits(err error) {
-	var refused *archive.Refusal
-	switch {
-	case err == nil:
-		k.waiting.Store(nil)
-	case errors.As(err, &refused):
-		k.waiting.Store(&refused.Confirmation)
-	}
-}
-
 func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
 		return service.Result{}, err
 	}
-	if c := k.waiting.Load(); c != nil {
-		o.Waiting = []archive.Confirmation{*c}
-	}
-	r, err := to.Prune(ctx, o)
-	k.waits(err)
+	o.Waiting = k.refusals.pending("prune")
+	var r *archive.PruneReport
+	err = k.guarded(ctx, "prune", func(accepted archive.Acceptance) (err error) {
+		o.Acceptance = accepted
+		r, err = to.Prune(ctx, o)
+		return err
+	})
 	k.pages.forget(r.Removed)
 	switch {
 	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.had():

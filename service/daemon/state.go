@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/providers"
@@ -37,6 +38,8 @@ func (k *keeper) state(j *service.JobStatus, tasks []service.JobStatus, now time
 		Total:       web.Work{Files: j.Total.Files, Bytes: j.Total.Bytes, Milliseconds: j.Total.Milliseconds},
 		Runs:        web.Outcomes{Made: j.Total.Made, Unchanged: j.Total.Unchanged, Failed: j.Total.Failed},
 		Encrypted:   len(k.one.Encryption.Recipients) > 0,
+
+		NeedsConfirmation: k.refusals.shown(append(slices.Clone(tasks), *j)...),
 	}
 	if j.AheadKnown {
 		a.Behind = &web.Behind{Files: j.Ahead.Files, Bytes: j.Ahead.Bytes}

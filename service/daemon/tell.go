@@ -196,7 +196,7 @@ func event(a *web.Archive) notify.Event {
 	case web.StateDamaged:
 		e.State, e.Detail = notify.Damaged, damage(a)
 	case web.StateFailing:
-		e.State, e.Detail = notify.Failing, a.LastFailure.Error
+		e.State, e.Detail = notify.Failing, a.LastFailure.Error+acceptHint(a, taskBackup)
 	case web.StateOverdue:
 		e.State, e.Detail = notify.Overdue, "no run has ended well yet"
 		if !a.LastSuccess.IsZero() {
@@ -204,8 +204,10 @@ func event(a *web.Archive) notify.Event {
 		}
 	default:
 		for _, t := range a.Tasks {
-			if t.FailuresInRow >= tellTask {
+			needsConfirmation := acceptHint(a, t.Name) != "" // trying again does not help
+			if t.FailuresInRow >= tellTask || needsConfirmation {
 				e.State, e.Detail = notify.Failing, fmt.Sprintf("snapshots are well, but the last %s could not be done: %s", strings.ToLower(t.Word()), t.LastFailure.Error)
+				e.Detail += acceptHint(a, t.Name)
 			}
 		}
 	}

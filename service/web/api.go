@@ -137,15 +137,7 @@ func (s *Server) apiBackup(w http.ResponseWriter, r *http.Request) {
 		s.badBody(w, r, err)
 		return
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		token = ""
-	}
-	if code, message := s.authorize(strings.TrimSpace(token)); code != 0 {
-		if code == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="strongroom"`)
-		}
-		s.fail(w, r, code, message)
+	if !s.bearer(w, r) {
 		return
 	}
 	id, err := s.backend.Trigger(r.PathValue("name"))
@@ -155,6 +147,22 @@ func (s *Server) apiBackup(w http.ResponseWriter, r *http.Request) {
 	}
 	s.o.Log.Info("a run was asked for over HTTP", "archive", r.PathValue("name"), "run", id)
 	writeJSON(w, http.StatusAccepted, apiAccepted{RunID: id})
+}
+
+// bearer answers a request without the right token, and reports whether it has it.
+func (s *Server) bearer(w http.ResponseWriter, r *http.Request) bool {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		token = ""
+	}
+	code, message := s.authorize(strings.TrimSpace(token))
+	if code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="strongroom"`)
+	}
+	if code != 0 {
+		s.fail(w, r, code, message)
+	}
+	return code == 0
 }
 
 // authorize compares in constant time. A code other than 0 is a refusal.
@@ -190,6 +198,10 @@ func failure(err error) (code int, message string) {
 		return http.StatusNotFound, "there is no such archive or snapshot"
 	case errors.Is(err, ErrBusy):
 		return http.StatusConflict, ErrBusy.Error()
+	case errors.Is(err, ErrNotPending):
+		return http.StatusConflict, ErrNotPending.Error()
+	case errors.Is(err, ErrMalformed):
+		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout, "the archive did not answer in time; it is still being asked, so look again in a while"
 	}

@@ -43,6 +43,8 @@ type (
 		Tasks              []apiTask        `json:"tasks"`
 		ProviderRequests   map[string]int64 `json:"provider_requests"`
 		ProviderErrors     map[string]int64 `json:"provider_errors"`
+
+		NeedsConfirmation []apiConfirmation `json:"needs_confirmation"`
 	}
 	apiArchiveHistory struct {
 		apiArchive
@@ -60,6 +62,14 @@ type (
 		Said          string      `json:"said"`
 		Done          int64       `json:"done"`
 		Failed        int64       `json:"failed"`
+	}
+	apiConfirmation struct {
+		Confirmation string     `json:"confirmation"`
+		Guard        string     `json:"guard"`
+		Task         string     `json:"task"`
+		Detail       string     `json:"detail"`
+		Since        *time.Time `json:"since"`
+		ConfirmedAt  *time.Time `json:"confirmed_at"`
 	}
 	apiFailure struct {
 		At    *time.Time `json:"at"`
@@ -168,6 +178,13 @@ func newAPIArchive(a *Archive) apiArchive {
 	v.LastFailure = newAPIFailure(a.LastFailure)
 	for i := range a.Tasks {
 		v.Tasks = append(v.Tasks, newAPITask(&a.Tasks[i]))
+	}
+	v.NeedsConfirmation = []apiConfirmation{}
+	for _, c := range a.NeedsConfirmation {
+		v.NeedsConfirmation = append(v.NeedsConfirmation, apiConfirmation{
+			Confirmation: c.Confirmation, Guard: c.Guard, Task: c.Task, Detail: c.Detail,
+			Since: jsonTime(c.Since), ConfirmedAt: jsonTime(c.Confirmed),
+		})
 	}
 	if p := a.RecoverableThrough; !p.At.IsZero() {
 		v.RecoverableThrough = &apiPoint{At: jsonTime(p.At), File: p.File, Size: p.Size}

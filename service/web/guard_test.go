@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -42,11 +43,16 @@ func TestHost(t *testing.T) {
 	}
 }
 
+// posts are all requests that change anything.
+var posts = []string{
+	"/archives/orders/backup", "/api/v1/archives/orders/backup", "/archives/orders/confirm", "/api/v1/archives/orders/confirm",
+}
+
 func TestCrossSite(t *testing.T) {
-	f := filled(well("orders"))
+	f := filled(refused("orders"))
 	s := newServer(t, f, token)
-	form := url.Values{"token": {token}}.Encode()
-	for _, path := range []string{"/archives/orders/backup", "/api/v1/archives/orders/backup"} {
+	form := url.Values{"token": {token}, "confirmation": {"rollback:41-0a1b2c3d"}}.Encode()
+	for _, path := range posts {
 		for _, header := range [][2]string{
 			{"Sec-Fetch-Site", "cross-site"},
 			{"Sec-Fetch-Site", "same-site"},
@@ -61,8 +67,8 @@ func TestCrossSite(t *testing.T) {
 			}
 		}
 	}
-	if len(f.runs()) != 0 {
-		t.Errorf("runs were started: %v", f.runs())
+	if len(f.runs()) != 0 || len(f.confirmations()) != 0 {
+		t.Errorf("runs were started: %v, and accepted was %v", f.runs(), f.confirmations())
 	}
 	w := ask(t, s, http.MethodPost, "/archives/orders/backup", form, "Sec-Fetch-Site", "same-origin", "Origin", "http://127.0.0.1:8470",
 		"Content-Type", "application/x-www-form-urlencoded")
@@ -107,6 +113,9 @@ func TestMethods(t *testing.T) {
 		{"DELETE", "/api/v1/archives/orders", "GET, HEAD"},
 		{"PUT", "/metrics", "GET, HEAD"},
 		{"GET", "/api/v1/archives/orders/backup", "POST"},
+		{"GET", "/api/v1/archives/orders/confirm?confirmation=rollback:41-0a1b2c3d", "POST"},
+		{"GET", "/archives/orders/confirm?confirmation=rollback:41-0a1b2c3d&token=" + token, "POST"},
+		{"PUT", "/api/v1/archives/orders/confirm", "POST"},
 		{"OPTIONS", "/api/v1/archives", "GET, HEAD"},
 		{"TRACE", "/healthz", "GET, HEAD"},
 	} {
@@ -146,7 +155,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	f := filled(well("orders"))
 	s := newServer(t, f, token)
 	giant := "token=" + token + "&x=" + strings.Repeat("x", maxBody)
-	for _, path := range []string{"/archives/orders/backup", "/api/v1/archives/orders/backup", "/"} {
+	for _, path := range append(slices.Clone(posts), "/") {
 		for name, length := range map[string]int64{"said": int64(len(giant)), "chunked": -1} {
 			r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8470"+path, io.MultiReader(strings.NewReader(giant)))
 			r.ContentLength = length

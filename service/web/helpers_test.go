@@ -31,6 +31,7 @@ type fake struct {
 	err       error // of what a provider would be asked for
 	triggered []string
 	busy      bool
+	confirmed []string // archive and confirmation
 }
 
 func (f *fake) Archives() []Archive {
@@ -91,6 +92,33 @@ func (f *fake) Trigger(name string) (string, error) {
 	return fmt.Sprintf("run-%d", len(f.triggered)), nil
 }
 
+// Confirm takes what the archive waits for.
+func (f *fake) Confirm(name, confirmation string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.known(name); err != nil {
+		return "", err
+	}
+	if strings.Contains(confirmation, " ") {
+		return "", fmt.Errorf("%w: %.80q", ErrMalformed, confirmation)
+	}
+	for _, a := range f.archives {
+		for _, c := range a.NeedsConfirmation {
+			if a.Name == name && c.Confirmation == confirmation {
+				f.confirmed = append(f.confirmed, name+" "+confirmation)
+				return fmt.Sprintf("run-%d", len(f.confirmed)), nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%s: %w", confirmation, ErrNotPending)
+}
+
+func (f *fake) confirmations() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.confirmed
+}
+
 func (f *fake) runs() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -137,6 +165,24 @@ func well(name string) Archive {
 func unpruned(name string) Archive {
 	a := well(name)
 	a.Tasks[1] = Task{Name: "prune", LastSuccess: noon.Add(-12 * time.Hour), LastFailure: Failure{noon.Add(-10 * time.Minute), "deleting 12 objects: 403 AccessDenied"}, FailuresInRow: 2, NextRun: noon.Add(20 * time.Minute), Done: 9, Failed: 2}
+	return a
+}
+
+// refused is an archive whose backup and prune wait for confirmations.
+func refused(name string) Archive {
+	a := unpruned(name)
+	a.FailuresInRow, a.NextRun = 3, noon.Add(8*time.Second)
+	a.LastFailure = Failure{noon.Add(-20 * time.Second), "backup: the source has gone back: snapshot 41 holds 00000c1f.jdb"}
+	a.NeedsConfirmation = []Confirmation{
+		{
+			Confirmation: "rollback:41-0a1b2c3d", Guard: "rollback", Task: "backup", Since: noon.Add(-time.Hour),
+			Detail: "the source has gone back: snapshot 41 holds 00000c1f.jdb (7340032 bytes) and the source ends with 00000c1b.jdb",
+		},
+		{
+			Confirmation: "prune:41-77e1f00d", Guard: "prune", Task: "prune", Since: noon.Add(-2 * time.Hour),
+			Detail: "it would remove 40 of 41 snapshots, " + hostile,
+		},
+	}
 	return a
 }
 

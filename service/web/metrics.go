@@ -142,6 +142,11 @@ func newCollector(backend Backend, version string) *collector {
 			moment("last_drill", "When the last trial restore began.", func(a *Archive) time.Time { return a.LastDrill.At }),
 			{desc("last_drill_duration_seconds", "How long the last trial restore took."), prometheus.GaugeValue, func(a *Archive) (float64, bool) { return a.LastDrill.Duration.Seconds(), !a.LastDrill.At.IsZero() }},
 			moment("proven_restore", "When a trial restore last went well.", func(a *Archive) time.Time { return a.ProvenRestore }),
+			{
+				prometheus.NewDesc("strongroom_confirmation_needed",
+					"Refusals of guards that wait until an operator accepts what was found.", []string{"archive"}, nil),
+				prometheus.GaugeValue, func(a *Archive) (float64, bool) { return float64(a.unconfirmed()), true },
+			},
 			verified("problems", "What the last verification found wrong.", func(v Verification) float64 { return float64(v.Problems) }),
 		},
 	}

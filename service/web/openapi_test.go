@@ -29,13 +29,17 @@ type description struct {
 			Name string `json:"name"`
 			In   string `json:"in"`
 		} `json:"parameters"`
-		Responses map[string]struct {
-			Content map[string]struct{ Schema *schema } `json:"content"`
-		} `json:"responses"`
+		RequestBody body            `json:"requestBody"`
+		Responses   map[string]body `json:"responses"`
 	} `json:"paths"`
 	Components struct {
 		Schemas map[string]*schema `json:"schemas"`
 	} `json:"components"`
+}
+
+// body is one body.
+type body struct {
+	Content map[string]struct{ Schema *schema } `json:"content"`
 }
 
 func described(t *testing.T) *description {
@@ -91,10 +95,15 @@ func TestOpenAPIDescribesEveryField(t *testing.T) {
 		"/api/v1/archives/{name}/snapshots":            {"get 200": apiSnapshots{}, "get 400": apiError{}},
 		"/api/v1/archives/{name}/snapshots/{sequence}": {"get 200": apiSnapshotFiles{}, "get 502": apiError{}},
 		"/api/v1/archives/{name}/backup":               {"post 202": apiAccepted{}, "post 409": apiError{}},
+		"/api/v1/archives/{name}/confirm":              {"post": apiConfirm{}, "post 202": apiAccepted{}, "post 400": apiError{}, "post 409": apiError{}},
 	} {
 		for key, v := range answer {
 			method, code, _ := strings.Cut(key, " ")
-			s := d.Paths[path][method].Responses[code].Content["application/json"].Schema
+			described := d.Paths[path][method].Responses[code]
+			if code == "" {
+				described = d.Paths[path][method].RequestBody
+			}
+			s := described.Content["application/json"].Schema
 			if s == nil {
 				t.Errorf("%s %s: the answer %s is not described", method, path, code)
 				continue
@@ -104,7 +113,7 @@ func TestOpenAPIDescribesEveryField(t *testing.T) {
 	}
 	for name := range d.Components.Schemas {
 		if !used[name] {
-			t.Errorf("schema %s describes nothing that is answered", name)
+			t.Errorf("schema %s describes nothing that is answered or sent", name)
 		}
 	}
 }

@@ -136,15 +136,24 @@ type archiveView struct {
 	CanRun    bool
 	Said      string // what came of asking for a run
 	Refused   string
+	Confirm   []confirmView
+	Confirmed string // what came of accepting what a guard found
+	NotTaken  string // why that was refused
 	OlderHref string
 }
 
-func (s *Server) archivePage(w http.ResponseWriter, r *http.Request) {
-	s.showArchive(w, r, http.StatusOK, "")
+// refusedForm is a form that was sent and refused; zero: there was none.
+type refusedForm struct {
+	confirms bool // it was to accept what a guard found, and not to begin a run
+	why      string
 }
 
-// showArchive shows an archive's page, with why a run was refused.
-func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, refused string) {
+func (s *Server) archivePage(w http.ResponseWriter, r *http.Request) {
+	s.showArchive(w, r, http.StatusOK, refusedForm{})
+}
+
+// showArchive shows an archive's page, with why a form was refused.
+func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, refused refusedForm) {
 	a, ok := s.archive(r.PathValue("name"))
 	if !ok {
 		s.failed(w, r, ErrNotFound)
@@ -155,11 +164,10 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 		s.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	v := archiveView{frame: s.frame(clean(a.Name)), Card: s.card("t", a), CanRun: s.o.Token != "", Refused: refused}
-	v.Live = refused == "" // there is nothing to look at again where the form was sent to
-	if refused == "" && r.URL.Query().Get("asked") == "started" {
-		v.Said = "The run has been asked for and begins."
+	v := archiveView{
+		frame: s.frame(clean(a.Name)), Card: s.card("t", a), CanRun: s.o.Token != "", Confirm: s.confirmViews(&a),
 	}
+	v.answer(r.URL.Query().Get("asked"), refused)
 	v.Runs = slices.Clone(a.History[max(0, len(a.History)-timelineRuns):])
 	slices.Reverse(v.Runs)
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
@@ -181,6 +189,21 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 	}
 	v.Restore = s.restoreNewest(&a, all)
 	s.pages.render(w, code, "archive", v)
+}
+
+// answer sets what came of a form.
+func (v *archiveView) answer(asked string, refused refusedForm) {
+	v.Live = refused == refusedForm{} // there is nothing to look at again where the form was sent to
+	switch {
+	case v.Live && asked == "started":
+		v.Said = "The run has been asked for and begins."
+	case v.Live && asked == "confirmed":
+		v.Confirmed = "It was accepted, for this once. A run with that begins."
+	case refused.confirms:
+		v.NotTaken = refused.why
+	default:
+		v.Refused = refused.why
+	}
 }
 
 // restoreNewest is the command for the newest snapshot that can be read; empty if there is
@@ -212,13 +235,13 @@ func (s *Server) backupForm(w http.ResponseWriter, r *http.Request) {
 	}
 	name := r.PathValue("name")
 	if code, message := s.authorize(r.PostForm.Get("token")); code != 0 {
-		s.showArchive(w, r, code, message)
+		s.showArchive(w, r, code, refusedForm{why: message})
 		return
 	}
 	id, err := s.backend.Trigger(name)
 	if err != nil {
 		code, message := failure(err)
-		s.showArchive(w, r, code, message)
+		s.showArchive(w, r, code, refusedForm{why: message})
 		return
 	}
 	s.o.Log.Info("a run was asked for on the status page", "archive", name, "run", id)

@@ -153,10 +153,12 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/archives/{name}/snapshots", s.apiSnapshots},
 		{"GET /api/v1/archives/{name}/snapshots/{sequence}", s.apiSnapshot},
 		{"POST /api/v1/archives/{name}/backup", s.apiBackup},
+		{"POST /api/v1/archives/{name}/confirm", s.apiConfirm},
 		{"GET /{$}", s.indexPage},
 		{"GET /archives/{name}", s.archivePage},
 		{"GET /archives/{name}/snapshots/{sequence}", s.snapshotPage},
 		{"POST /archives/{name}/backup", s.backupForm},
+		{"POST /archives/{name}/confirm", s.confirmForm},
 		{"GET /assets/{file}", s.asset},
 	}
 }

@@ -82,6 +82,9 @@ func (a *Archive) sentence(now time.Time) string {
 	for _, t := range a.failingTasks() {
 		parts = append(parts, "the last "+strings.ToLower(t.Word())+" could not be done")
 	}
+	if a.unconfirmed() > 0 {
+		parts = append(parts, "a confirmation is needed")
+	}
 	switch {
 	case a.Running && a.RunningSince.IsZero():
 		parts = append(parts, "a run goes on")

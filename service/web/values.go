@@ -38,6 +38,8 @@ type Archive struct {
 	Encrypted bool // to recipients: a restore takes an identity
 	Tasks     []Task
 
+	NeedsConfirmation []Confirmation // what guards found that stops runs
+
 	History []Run // newest last; the page draws the newest 48
 
 	// By kind, such as put, get, list: requests sent to the provider since the service

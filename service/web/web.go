@@ -8,10 +8,10 @@
 //
 // # What it defends against
 //
-// The page can start a backup and shows names that came from a file system, so it trusts
-// neither who asks nor what is shown. Only a bearer token starts a run, and it is no
-// cookie, so no other site can send it along; what a browser says is cross-site is
-// refused besides. The Host of each request must be one that the service is known
+// The page can start a backup, accept what a guard found, and shows names that came from a
+// file system, so it trusts neither who asks nor what is shown. Only a bearer token starts a
+// run or accepts anything, and it is no cookie, so no other site can send it along; what a
+// browser says is cross-site is refused besides. The Host of each request must be one that the service is known
 // under, or another site's name could be pointed at it (DNS rebinding). No page loads or
 // runs anything but the two files below assets/. Bodies, headers and times are bounded.
 // Beyond loopback it does not listen without a token.
@@ -52,10 +52,20 @@ type Backend interface {
 	// Trigger asks for a run now and does not wait for it. ErrNotFound: there is no
 	// such archive. ErrBusy: one runs.
 	Trigger(name string) (runID string, err error)
+
+	// Confirm accepts, once, what a guard found in an archive's last run, and requests a run
+	// that goes on with that. It does not wait for the run. ErrNotFound: there is no such
+	// archive. ErrMalformed: this cannot be a confirmation. ErrNotPending: no guard waits for
+	// exactly this one.
+	Confirm(name, confirmation string) (runID string, err error)
 }
 
 // What a Backend's errors are, by errors.Is. Every other one is a failure behind it.
 var (
 	ErrNotFound = errors.New("there is no such thing")
 	ErrBusy     = errors.New("a run goes on already; ask again when it has ended")
+
+	ErrMalformed  = errors.New("this is no confirmation")
+	ErrNotPending = errors.New("nothing waits for this confirmation: " +
+		"it was used, or the archive or the finding has changed since")
 )

@@ -59,6 +59,10 @@ func TestAlerts(t *testing.T) {
 			"StrongroomFailing", `strongroom_archive_failures_in_row` + archive + ` 0x5 1x5 0x5 1+1x20`,
 			[]at{{20 * time.Minute, nil}, {35 * time.Minute, []string{"orders: snapshots fail"}}},
 		},
+		"a guard waits for a confirmation": {
+			"StrongroomConfirmationNeeded", `strongroom_confirmation_needed` + archive + ` 0x5 1x20`,
+			[]at{{10 * time.Minute, nil}, {12 * time.Minute, []string{"orders: a guard waits for a confirmation"}}},
+		},
 		"overdue": {
 			"StrongroomOverdue", `strongroom_archive_overdue` + archive + ` 0x5 1x30`,
 			[]at{{14 * time.Minute, nil}, {20 * time.Minute, []string{"orders: a snapshot is overdue"}}},

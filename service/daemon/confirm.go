@@ -1,0 +1,141 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/web"
+)
+
+// taskBackup is how people and the API name the job that makes snapshots. As a service.Job
+// it has no task.
+const taskBackup = "backup"
+
+// Confirm implements web.Backend. The next run of the job that the guard stopped goes on with
+// the confirmation, and begins as soon as possible.
+func (d *Daemon) Confirm(name, confirmation string) (runID string, err error) {
+	c, err := archive.ParseConfirmation(confirmation)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", web.ErrMalformed, err)
+	}
+	k := d.keeper(name)
+	if k == nil {
+		return "", fmt.Errorf("%s: %w", name, web.ErrNotFound)
+	}
+	task, ok, err := k.refusals.accept(c, d.o.Now().Round(0))
+	k.notRemembered(err)
+	if !ok {
+		return "", fmt.Errorf("%s of %s: %w", c, name, web.ErrNotPending)
+	}
+	// A run that waits already carries the confirmation, too: it has not begun.
+	if _, err := d.service.TriggerTask(name, task); err != nil && !errors.Is(err, service.ErrBusy) {
+		return "", fmt.Errorf("the confirmation is stored, and the next run uses it: %w", err)
+	}
+	return d.runID(), nil
+}
+
+// guarded makes one run of a job, with what operators have accepted for it. It records the
+// refusal that the run ends with, and drops all refusals after a run that succeeded.
+func (k *keeper) guarded(ctx context.Context, task string, run func(archive.Acceptance) error) error {
+	carried := k.refusals.carry(task)
+	log := k.d.o.Log.With("archive", k.name, "task", cmp.Or(task, taskBackup))
+	if len(carried.Confirmed) > 0 {
+		log.Info("this run goes on with what an operator accepted", "confirmations", fmt.Sprint(carried.Confirmed))
+	}
+	err := run(carried)
+	if err != nil && ctx.Err() != nil {
+		return err // it was stopped, and shows nothing about the archive
+	}
+	isNew, keepErr := k.refusals.ended(task, carried, err, k.d.o.Now().Round(0))
+	k.notRemembered(keepErr)
+	if refused, ok := errors.AsType[*archive.Refusal](err); ok && isNew {
+		log.Warn("a guard refuses this until an operator accepts what it found", "guard", refused.Guard,
+			"found", refused, "accept_with", acceptCommand(k.name, refused.Confirmation.String()))
+	}
+	return err
+}
+
+// acceptCommand is the command that accepts a refusal.
+func acceptCommand(name, confirmation string) string {
+	return fmt.Sprintf("strongroom confirm %s %s", name, confirmation)
+}
+
+// notRemembered logs that the state file could not be written.
+func (k *keeper) notRemembered(err error) {
+	if err != nil {
+		k.d.o.Log.Warn("a restart will forget which confirmations are needed and given", "archive", k.name, "error", err)
+	}
+}
+
+// acceptHint is a line of a notification: how to accept what stops a task; empty if nothing
+// waits for a confirmation.
+func acceptHint(a *web.Archive, task string) string {
+	for _, c := range a.NeedsConfirmation {
+		if c.Task == task && c.Confirmed.IsZero() {
+			return fmt.Sprintf("\nTo accept this once: %s, or the status page.", acceptCommand(a.Name, c.Confirmation))
+		}
+	}
+	return ""
+}
+
+// refusalsOf returns what is known of an archive's refusals: those of the keeper before, if
+// they concern the same archive, source and node, else those of the state file.
+func (d *Daemon) refusalsOf(one *config.Archive, was *keeper) *refusals {
+	about := fmt.Sprintf("%s from %s at %s", one.Destination, one.Source.Dir, one.Node)
+	if was != nil && was.refusals.about == about {
+		return was.refusals
+	}
+	if was != nil {
+		was.refusals.retire()
+	}
+	r, err := readRefusals(d.refusalsFile(one.Name), about)
+	if err != nil {
+		d.o.Log.Warn("which confirmations are needed and given is forgotten", "archive", one.Name, "error", err)
+	}
+	return r
+}
+
+// refusesOnly drops the refusals of jobs that the archive does not have any more.
+func (k *keeper) refusesOnly(jobs []service.Job) {
+	var tasks []string
+	for i := range jobs {
+		tasks = append(tasks, jobs[i].Task)
+	}
+	k.notRemembered(k.refusals.only(tasks))
+}
+
+// shown returns the refusals for people, backup first. jobs are all of the archive, as read
+// before: a refusal shows once its run counts as failed, and not a moment earlier.
+func (r *refusals) shown(jobs ...service.JobStatus) []web.Confirmation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []web.Confirmation
+	for _, task := range slices.Sorted(maps.Keys(r.jobs)) {
+		failing := func(j service.JobStatus) bool { return j.Task == task && j.FailuresInRow > 0 }
+		j := r.jobs[task]
+		c, err := archive.ParseConfirmation(j.Confirmation)
+		if err != nil || !slices.ContainsFunc(jobs, failing) {
+			continue
+		}
+		all = append(all, web.Confirmation{
+			Confirmation: j.Confirmation, Guard: string(c.Guard), Task: cmp.Or(task, taskBackup),
+			Detail: j.Detail, Since: j.Since, Confirmed: j.Accepted[j.Confirmation],
+		})
+	}
+	return all
+}
+
+// runID names a run that was requested.
+func (d *Daemon) runID() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked++
+	return fmt.Sprintf("%s-%d", d.o.Now().UTC().Format("20060102T150405Z"), d.asked)
+}

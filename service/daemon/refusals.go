@@ -1,0 +1,206 @@
+package daemon
+
+import (
+	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/service/statefile"
+)
+
+// maxDetail bounds what is kept of a guard's message, in bytes.
+const maxDetail = 4 << 10
+
+// refusals are what guards found in the jobs of one archive, and what operators accepted of
+// it. They survive reloads and restarts. Methods are safe for concurrent use.
+type refusals struct {
+	about string // the archive, source and node that they concern
+
+	mu   sync.Mutex
+	file string              // empty keeps nothing across restarts
+	jobs map[string]*refused // by the job's task, empty for snapshots; only jobs that a guard stops
+}
+
+// refused is a job whose last complete run a guard ended.
+type refused struct {
+	Confirmation string    `json:"confirmation"` // that accepts what the guard found
+	Detail       string    `json:"detail"`
+	Since        time.Time `json:"since"`
+
+	// Accepted has the time of each confirmation that was given and not used. There may be
+	// several: one state of an archive can trip several guards, one after the other.
+	Accepted map[string]time.Time `json:"accepted,omitempty"`
+}
+
+// keptRefusals is the state file.
+type keptRefusals struct {
+	About string              `json:"about"`
+	Jobs  map[string]*refused `json:"jobs"`
+}
+
+func (d *Daemon) refusalsFile(name string) string {
+	if d.o.Dir == "" {
+		return ""
+	}
+	return filepath.Join(d.o.Dir, name+"+refused.json")
+}
+
+// readRefusals returns those of the file if they concern the same as about. It returns usable
+// refusals also with an error.
+func readRefusals(file, about string) (*refusals, error) {
+	r := &refusals{about: about, file: file, jobs: map[string]*refused{}}
+	if file == "" {
+		return r, nil
+	}
+	var kept keptRefusals
+	if err := statefile.Read(file, &kept); err != nil || kept.About != about {
+		return r, err
+	}
+	for task, j := range kept.Jobs {
+		if j == nil {
+			continue
+		}
+		if _, err := archive.ParseConfirmation(j.Confirmation); err == nil {
+			r.jobs[task] = j
+		}
+	}
+	return r, nil
+}
+
+// keep writes the state file, with r.mu held.
+func (r *refusals) keep() error {
+	if r.file == "" {
+		return nil
+	}
+	return statefile.Write(r.file, keptRefusals{r.about, r.jobs})
+}
+
+// retire stops writing the file, which belongs to other refusals from now on.
+func (r *refusals) retire() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.file = ""
+}
+
+// only drops the refusals of jobs that do not exist any more.
+func (r *refusals) only(tasks []string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := len(r.jobs)
+	maps.DeleteFunc(r.jobs, func(task string, _ *refused) bool { return !slices.Contains(tasks, task) })
+	if len(r.jobs) == before {
+		return nil
+	}
+	return r.keep()
+}
+
+// carry returns what a run of a job may go on with.
+func (r *refusals) carry(task string) archive.Acceptance {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var a archive.Acceptance
+	if j := r.jobs[task]; j != nil {
+		for _, s := range slices.Sorted(maps.Keys(j.Accepted)) {
+			if c, err := archive.ParseConfirmation(s); err == nil {
+				a.Confirmed = append(a.Confirmed, c)
+			}
+		}
+	}
+	return a
+}
+
+// pending returns the confirmation that a job waits for, if it waits for one.
+func (r *refusals) pending(task string) []archive.Confirmation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := r.jobs[task]
+	if j == nil {
+		return nil
+	}
+	c, err := archive.ParseConfirmation(j.Confirmation)
+	if err != nil {
+		return nil
+	}
+	return []archive.Confirmation{c}
+}
+
+// accept stores a confirmation if a job waits for it, and returns that job's task. An error
+// says that the state file could not be written.
+func (r *refusals) accept(c archive.Confirmation, now time.Time) (task string, ok bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for task, j := range r.jobs {
+		if j.Confirmation != c.String() {
+			continue
+		}
+		if _, twice := j.Accepted[j.Confirmation]; twice {
+			return task, true, nil
+		}
+		if j.Accepted == nil {
+			j.Accepted = map[string]time.Time{}
+		}
+		j.Accepted[j.Confirmation] = now
+		return task, true, r.keep()
+	}
+	return "", false, nil
+}
+
+// ended records what came of a run: success drops the job's refusal and all that was accepted
+// for it, and a refusal replaces the one before. Any other error changes nothing, as the
+// confirmations stay good for the same state of the archive. isNew reports another refusal
+// than before; err says that the state file could not be written.
+func (r *refusals) ended(task string, carried archive.Acceptance, run error, now time.Time) (isNew bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.jobs[task]
+	if run == nil {
+		if was == nil {
+			return false, nil
+		}
+		delete(r.jobs, task)
+		return false, r.keep()
+	}
+	found, ok := errors.AsType[*archive.Refusal](run)
+	if !ok {
+		return false, nil
+	}
+	next := &refused{Confirmation: found.Confirmation.String(), Detail: bounded(found.Error()), Since: now}
+	if was != nil && was.Confirmation == next.Confirmation {
+		next.Since = was.Since
+	}
+	if was != nil {
+		next.Accepted = stillGood(was.Accepted, found.Confirmation, carried)
+	}
+	r.jobs[task] = next
+	return was == nil || was.Confirmation != next.Confirmation, r.keep()
+}
+
+// stillGood returns the confirmations that concern the same state of the archive as the last
+// refusal. The run that it ended did not carry a confirmation of exactly this refusal.
+func stillGood(
+	accepted map[string]time.Time, last archive.Confirmation, carried archive.Acceptance,
+) (good map[string]time.Time) {
+	for s, at := range accepted {
+		c, err := archive.ParseConfirmation(s)
+		if err != nil || c.Plan != last.Plan || c == last && slices.Contains(carried.Confirmed, c) {
+			continue
+		}
+		if good == nil {
+			good = map[string]time.Time{}
+		}
+		good[s] = at
+	}
+	return good
+}
+
+func bounded(s string) string {
+	if len(s) > maxDetail {
+		s = strings.ToValidUTF8(s[:maxDetail], "") + " …"
+	}
+	return s
+}

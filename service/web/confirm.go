@@ -1,0 +1,155 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Confirmation is what a guard found in a run that it ended, and how an operator accepts it.
+type Confirmation struct {
+	Confirmation string // what accepts it, such as rollback:41-0a1b2c3d
+	Guard        string // such as rollback
+	Task         string // the run that the guard ended: backup or prune
+	Detail       string // what the guard found
+	Since        time.Time
+	Confirmed    time.Time // when an operator accepted it; zero: not yet
+}
+
+// accepting is what it means to accept what a guard found.
+var accepting = map[string]string{
+	"rollback": "Accept it if the database was restored to an earlier state on purpose: " +
+		"the next snapshot holds the source as it is now, and older snapshots stay.",
+	"take-over": "Accept it if this source is to continue the archive, in place of the source before it: " +
+		"older snapshots stay.",
+	"missing": "Accept it if the files were deleted on purpose: " +
+		"the next snapshot is made without them, and older snapshots keep them.",
+	"fork": "Accept it if the archive is to follow the source from here: " +
+		"the other history stays in older snapshots.",
+	"prune": "Accept it if these snapshots are to be removed: they cannot be restored afterwards.",
+}
+
+// Accepting says what it means to accept what a guard found.
+func Accepting(guard string) string {
+	if s := accepting[guard]; s != "" {
+		return s
+	}
+	return "Accept it only if what was found is intended."
+}
+
+// Accepting says what accepting it means.
+func (c Confirmation) Accepting() string { return Accepting(c.Guard) }
+
+// ID is the confirmation as an element's id.
+func (c Confirmation) ID() string { return strings.ReplaceAll(c.Confirmation, ":", "-") }
+
+// Word is the run that waits for it, for people.
+func (c Confirmation) Word() string {
+	if c.Task == "backup" {
+		return "The backup"
+	}
+	return "The " + strings.ToLower(Task{Name: c.Task}.Word())
+}
+
+// confirmView is a Confirmation on the archive's page.
+type confirmView struct {
+	Confirmation
+	Command string // that accepts it without the page
+}
+
+func (s *Server) confirmViews(a *Archive) []confirmView {
+	var all []confirmView
+	for _, c := range a.NeedsConfirmation {
+		name, confirmation := shellQuote(a.Name), shellQuote(c.Confirmation)
+		command := fmt.Sprintf("%s confirm %s %s", s.o.Command, name, confirmation)
+		if s.o.Token == "" { // which the command needs, too
+			command = fmt.Sprintf("%s %s --confirm %s %s", s.o.Command, shellQuote(c.Task), confirmation, name)
+		}
+		all = append(all, confirmView{c, command})
+	}
+	return all
+}
+
+// unconfirmed counts what waits for an operator.
+func (a *Archive) unconfirmed() int64 {
+	n := int64(0)
+	for i := range a.NeedsConfirmation {
+		if a.NeedsConfirmation[i].Confirmed.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// apiConfirm is the body of a request that accepts what a guard found.
+type apiConfirm struct {
+	Confirmation string `json:"confirmation"`
+}
+
+func (s *Server) apiConfirm(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		s.badBody(w, r, err)
+		return
+	}
+	if !s.bearer(w, r) {
+		return
+	}
+	c, err := decodeConfirm(body)
+	if err != nil {
+		s.fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	id, err := s.confirm(r.PathValue("name"), c, "over HTTP")
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusAccepted, apiAccepted{RunID: id})
+}
+
+// decodeConfirm reads the one field that the body has.
+func decodeConfirm(body []byte) (string, error) {
+	d := json.NewDecoder(strings.NewReader(string(body)))
+	d.DisallowUnknownFields()
+	var v apiConfirm
+	if err := d.Decode(&v); err != nil || v.Confirmation == "" || d.More() {
+		return "", errors.New(`the body has to be JSON such as {"confirmation": "rollback:41-0a1b2c3d"}`)
+	}
+	return v.Confirmation, nil
+}
+
+// confirmForm is the button below what a guard found. As for a backup, the token is typed in
+// each time.
+func (s *Server) confirmForm(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		s.badBody(w, r, err)
+		return
+	}
+	name, c := r.PathValue("name"), r.PostForm.Get("confirmation")
+	if code, message := s.authorize(r.PostForm.Get("token")); code != 0 {
+		s.showArchive(w, r, code, refusedForm{confirms: true, why: message})
+		return
+	}
+	if _, err := s.confirm(name, c, "on the status page"); err != nil {
+		code, message := failure(err)
+		s.showArchive(w, r, code, refusedForm{confirms: true, why: message})
+		return
+	}
+	http.Redirect(w, r, "/archives/"+url.PathEscape(name)+"?asked=confirmed", http.StatusSeeOther)
+}
+
+func (s *Server) confirm(name, confirmation, where string) (runID string, err error) {
+	id, err := s.backend.Confirm(name, confirmation)
+	if err != nil {
+		return "", err
+	}
+	s.o.Log.Info("an operator accepted what a guard found, "+where,
+		"archive", name, "confirmation", confirmation, "run", id)
+	return id, nil
+}
