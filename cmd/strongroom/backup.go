@@ -50,6 +50,7 @@ newest snapshot, none is made.`,
 	acceptFlag(f, &b.o.Acceptance, manifest.GuardRollback, "go on although the source ends before the archive does")
 	acceptFlag(f, &b.o.Acceptance, manifest.GuardTakeOver, "go on although the source looks like another database's")
 	acceptFlag(f, &b.o.Acceptance, manifest.GuardMissing, "go on although closed log files are missing")
+	confirmFlag(f, &b.o.Acceptance)
 	return c
 }
 
@@ -121,8 +122,11 @@ func (a *app) backupOne(ctx context.Context, j *job) backupDone {
 	r, err := a.backup(ctx, j)
 	if err != nil {
 		return backupDone{
-			backupReport{Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, LeftOut: []string{}, Warnings: []string{}, Error: err.Error()},
-			[]error{about(j.name, j.name, err)},
+			backupReport{
+				Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, LeftOut: []string{}, Warnings: []string{},
+				Error: err.Error(), Confirmation: confirmationOf(err),
+			},
+			[]error{about(j.name, j.name, advise(j.name, err))},
 		}
 	}
 	b := backupDone{backupReport: *r}
@@ -179,6 +183,8 @@ type backupReport struct {
 	MS        int64             `json:"ms"`
 	Plan      *backupPlan       `json:"plan,omitempty"`  // of a dry run
 	Error     string            `json:"error,omitempty"` // why it failed; then the rest says nothing
+
+	Confirmation string `json:"confirmation,omitempty"` // that accepts what a guard found; set if a guard refused it
 }
 
 type backupPlan struct {

@@ -46,6 +46,7 @@ var conflicts = []error{
 	archive.ErrPruneLimit,
 	source.ErrMissing,
 	source.ErrEmpty,
+	errNotPending,
 }
 
 // exitCode sorts an error into what a script can act on. Of several archives each may
@@ -90,7 +91,7 @@ func about(name, what string, err error) error {
 
 // message adds what the user can do where the error itself does not say it.
 func message(err error) string {
-	m := err.Error() + acceptAdvice(err)
+	m := err.Error()
 	switch {
 	case errors.Is(err, archive.ErrNoArchive):
 		m += "; check the address, or make the first snapshot with strongroom backup"

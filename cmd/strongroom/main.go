@@ -105,7 +105,7 @@ func (a *app) command() *cobra.Command {
 	f.StringVar(&a.bandwidth, "bandwidth", "", "send and receive at most `RATE`, such as 20MiB/s, or unlimited (default: as configured)")
 	f.BoolVar(&a.noProgress, "no-progress", false, "show no progress")
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.backupCommand(), a.listCommand(), a.showCommand(), a.diffCommand(),
-		a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.pruneCommand(), a.holdCommand(), a.releaseCommand(), a.copyCommand(), a.drillCommand(), a.archivedCommand(), a.inspectCommand(), a.runCommand(), a.statusCommand(), a.versionCommand())
+		a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.pruneCommand(), a.holdCommand(), a.releaseCommand(), a.copyCommand(), a.drillCommand(), a.archivedCommand(), a.inspectCommand(), a.runCommand(), a.statusCommand(), a.confirmCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
 		c.Args = nil

@@ -23,6 +23,8 @@ type pruneFlags struct {
 	dryRun  bool
 	objects bool
 	limited bool
+
+	accepted archive.Acceptance
 }
 
 func (a *app) pruneCommand() *cobra.Command {
@@ -57,6 +59,7 @@ would go. Exit code 1 when something could not be deleted, such as locked object
 	f.Lookup("forget").DefValue = "" // none, and the help need not say so
 	f.BoolVar(&p.dryRun, "dry-run", false, "say what would go, and change nothing")
 	f.BoolVar(&p.limited, "limit", false, "stop where a prune of the service would: see prune_limit in the configuration")
+	confirmFlag(f, &p.accepted)
 	f.BoolVar(&p.objects, "objects", false, "list each object that goes, and why")
 	return c
 }
@@ -131,7 +134,7 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 	}
 	defer from.close(&err)
 	out := &prunedArchive{Name: from.name, DryRun: p.dryRun, objects: p.objects}
-	o := archive.PruneOptions{Retention: policy, Forget: p.forget, DryRun: p.dryRun}
+	o := archive.PruneOptions{Retention: policy, Forget: p.forget, DryRun: p.dryRun, Acceptance: p.accepted}
 	if p.limited || p.dryRun {
 		o.Limit, o.FirstRecord = limit, p.limited
 	}
@@ -144,7 +147,7 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 		if r.Deleted.All() > 0 && !p.dryRun {
 			a.log.Info("some was deleted before it failed; the same command goes on", "archive", from.name, "objects", r.Deleted.All())
 		}
-		return nil, about(from.name, "pruning "+from.name, err)
+		return nil, about(from.name, "pruning "+from.name, advise(from.name, err))
 	}
 	out.PruneReport, out.MS = r, time.Since(start).Milliseconds()
 	if r.Refused != nil {

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -22,12 +20,6 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/source"
 )
-
-// statusTimeout is how long a running service may take to answer.
-const statusTimeout = 10 * time.Second
-
-// maxStatus is more than a service with thousands of archives answers, in bytes.
-const maxStatus = 64 << 20
 
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
@@ -68,35 +60,19 @@ func (a *app) status(ctx context.Context) error {
 }
 
 // askService asks the running service.
-func askService(ctx context.Context, h *config.HTTP) (_ *status, err error) {
+func askService(ctx context.Context, h *config.HTTP) (*status, error) {
 	if h == nil {
 		return nil, errors.New("there is no http in the configuration")
 	}
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-	defer cancel()
-	host, port, err := net.SplitHostPort(h.Listen)
+	answer, err := callService(ctx, h, serviceRequest{method: http.MethodGet, path: "/api/v1/archives"})
 	if err != nil {
-		return nil, fmt.Errorf("http.listen: %w", err)
+		return nil, err
 	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
+	if answer.code != http.StatusOK {
+		return nil, fmt.Errorf("what listens on %s is no strongroom: it answers %s", h.Listen, answer.status)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/api/v1/archives", nil)
-	if err != nil {
-		return nil, fmt.Errorf("asking the service: %w", err)
-	}
-	client := &http.Client{Transport: &http.Transport{}} // no proxy: it is here
-	defer client.CloseIdleConnections()
-	answer, err := client.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("asking the service: %w", err)
-	}
-	defer func() { err = errors.Join(err, answer.Body.Close()) }()
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("what listens on %s is no strongroom: it answers %s", h.Listen, answer.Status)
-	}
-	s := &status{Service: true}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxStatus)).Decode(s); err != nil {
+	s := &status{}
+	if err := json.Unmarshal(answer.body, s); err != nil {
 		return nil, fmt.Errorf("what listens on %s is no strongroom: %w", h.Listen, err)
 	}
 	s.Service = true
@@ -233,6 +209,20 @@ func (s *archiveStatus) explain(w io.Writer) {
 			fmt.Fprintf(w, "%s: the last %s could not be done, %s in a row, most recently at %s: %s\n", s.Name, t.Name, plural(t.FailuresInRow, "time"), stamp(f.At), harmless(f.Error))
 		}
 	}
+	for i := range s.NeedsConfirmation {
+		s.NeedsConfirmation[i].print(w, s.Name)
+	}
+}
+
+// print says what a guard found, and how an operator accepts it.
+func (c *confirmationStatus) print(w io.Writer, name string) {
+	if c.ConfirmedAt != nil {
+		fmt.Fprintf(w, "%s: an operator accepted %s at %s; the next %s goes on with that\n",
+			name, harmless(c.Confirmation), stamp(*c.ConfirmedAt), harmless(c.Task))
+		return
+	}
+	fmt.Fprintf(w, "%s: the %s needs a confirmation since %s: %s\n    %s\n    strongroom confirm %s %s\n",
+		name, harmless(c.Task), stamp(c.Since), harmless(c.Detail), web.Accepting(c.Guard), name, harmless(c.Confirmation))
 }
 
 // verdict is nil when all is well.

@@ -28,7 +28,10 @@ type archiveStatus struct {
 	LastVerification   *verification `json:"last_verification"` // this and tasks: null without a service
 	LastDrill          *drillStatus  `json:"last_drill"`
 	Tasks              []taskStatus  `json:"tasks"`
-	Error              string        `json:"error,omitempty"` // why nothing is known; only without a service
+
+	NeedsConfirmation []confirmationStatus `json:"needs_confirmation"` // null without a service
+
+	Error string `json:"error,omitempty"` // why nothing is known; only without a service
 
 	unsound bool // by the last verify or drill; only without a service
 }
@@ -67,4 +70,14 @@ type taskStatus struct {
 	LastSuccess   *time.Time  `json:"last_success"`
 	LastFailure   *failedLast `json:"last_failure"`
 	FailuresInRow int64       `json:"failures_in_row"`
+}
+
+// confirmationStatus is what a guard found that stops runs.
+type confirmationStatus struct {
+	Confirmation string     `json:"confirmation"`
+	Guard        string     `json:"guard"`
+	Task         string     `json:"task"` // backup or prune
+	Detail       string     `json:"detail"`
+	Since        time.Time  `json:"since"`
+	ConfirmedAt  *time.Time `json:"confirmed_at"` // null: not yet
 }

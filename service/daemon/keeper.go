@@ -30,7 +30,7 @@ type keeper struct {
 	pages    *pages     // what was read for people to look at
 	refusals *refusals  // what guards found, and what operators accepted of it
 
-	ledgerBegun atomic.Bool                          // the ledger has a record that a prune wrote
+	ledgerBegun atomic.Bool // the ledger has a record that a prune wrote
 
 	mu     sync.Mutex
 	to     *Archive // once it was opened

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/config"
+)
+
+// serviceTimeout is how long a running service may take to answer.
+const serviceTimeout = 10 * time.Second
+
+// maxAnswer is more than a service with thousands of archives answers, in bytes.
+const maxAnswer = 64 << 20
+
+// A serviceRequest is one request to the running service.
+type serviceRequest struct {
+	method, path string
+	token        string // empty sends none
+	body         []byte // JSON; nil sends none
+}
+
+// A serviceAnswer is what a service answered, whatever the status.
+type serviceAnswer struct {
+	code   int
+	status string
+	body   []byte
+}
+
+// callService sends a request to the service that the configuration describes. An error says
+// that none answered.
+func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serviceAnswer, err error) {
+	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
+	defer cancel()
+	host, port, err := net.SplitHostPort(h.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w", err)
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	url := "http://" + net.JoinHostPort(host, port) + q.path
+	r, err := http.NewRequestWithContext(ctx, q.method, url, bytes.NewReader(q.body))
+	if err != nil {
+		return nil, fmt.Errorf("calling the service: %w", err)
+	}
+	if q.token != "" {
+		r.Header.Set("Authorization", "Bearer "+q.token)
+	}
+	if q.body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	client := &http.Client{
+		Transport:     &http.Transport{}, // no proxy: the service is on this host
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	defer client.CloseIdleConnections()
+	answer, err := client.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("calling the service: %w", err)
+	}
+	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("reading the service's answer: %w", err)
+	}
+	return &serviceAnswer{answer.StatusCode, answer.Status, b}, nil
+}

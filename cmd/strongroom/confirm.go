@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	neturl "net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/service/web"
+)
+
+func (a *app) confirmCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "confirm ARCHIVE CONFIRMATION",
+		Short: "Accept once what a guard found that stops the service",
+		Long: `Accept, once, what a guard found in an archive's last run, so that the running service goes
+on: it begins a run at once, and the snapshot or the ledger records what was accepted.
+CONFIRMATION is what strongroom status shows, such as rollback:41-0a1b2c3d. It holds for the
+archive as it is now: after any new snapshot or prune it is void. The command needs
+http.listen and http.token_file of the configuration. Exit code 5 when nothing waits for
+this confirmation.`,
+		Args: exactArgs(2, "confirm ARCHIVE CONFIRMATION"),
+		RunE: func(c *cobra.Command, args []string) error { return a.confirm(c.Context(), args[0], args[1]) },
+	}
+}
+
+// errNotPending: the service waits for no such confirmation.
+var errNotPending = web.ErrNotPending
+
+// confirmed is what confirm prints.
+type confirmed struct {
+	Name         string `json:"archive_name"`
+	Confirmation string `json:"confirmation"`
+	RunID        string `json:"run_id"`
+}
+
+func (a *app) confirm(ctx context.Context, name, text string) error {
+	c, err := archive.ParseConfirmation(text)
+	if err != nil {
+		return usageError{err}
+	}
+	if isURL(name) {
+		return usage("confirm takes the name of an archive in the configuration, which a service runs; "+
+			"for a URL, use strongroom backup --source DIR --confirm %s URL", c)
+	}
+	conf, err := a.config()
+	if err != nil {
+		return err
+	}
+	if _, err := named(conf, name); err != nil {
+		return err
+	}
+	token, err := confirmToken(conf.HTTP, name, c)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]string{"confirmation": c.String()})
+	if err != nil {
+		return fmt.Errorf("encoding the confirmation: %w", err)
+	}
+	answer, err := callService(ctx, conf.HTTP, serviceRequest{
+		method: http.MethodPost, path: "/api/v1/archives/" + neturl.PathEscape(name) + "/confirm", token: token, body: body,
+	})
+	if err != nil {
+		return fmt.Errorf("no service takes the confirmation: %w; start it with strongroom run, or go on without it: %s",
+			err, byHand(name, c))
+	}
+	done := confirmed{Name: name, Confirmation: c.String()}
+	if done.RunID, err = confirmAnswer(conf.HTTP, name, c, answer); err != nil {
+		return err
+	}
+	return a.print(done, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s: %s is accepted, once; the service begins a run (%s)\n",
+			done.Name, done.Confirmation, done.RunID)
+		return err
+	})
+}
+
+// byHand is the command that accepts a refusal without a service.
+func byHand(name string, c archive.Confirmation) string {
+	if c.Guard == manifest.GuardPrune {
+		return fmt.Sprintf("strongroom prune %s", name)
+	}
+	return fmt.Sprintf("strongroom backup --confirm %s %s", c, name)
+}
+
+// confirmToken reads the token of the service.
+func confirmToken(h *config.HTTP, name string, c archive.Confirmation) (string, error) {
+	missing := ""
+	switch {
+	case h == nil:
+		missing = "http"
+	case h.TokenFile == "":
+		missing = "http.token_file"
+	default:
+		return readToken(h.TokenFile)
+	}
+	return "", usage("the configuration has no %s, and without that the service takes no confirmation; "+
+		"set http.listen and http.token_file and start strongroom run, or go on without it: %s", missing, byHand(name, c))
+}
+
+// confirmAnswer is the run that the service begins, or why it does not.
+func confirmAnswer(h *config.HTTP, name string, c archive.Confirmation, answer *serviceAnswer) (string, error) {
+	var v struct {
+		RunID string `json:"run_id"`
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal(answer.body, &v); err != nil || v.RunID == "" && v.Error == "" {
+		return "", fmt.Errorf("what listens on %s is no strongroom, or an older one: it answers %s", h.Listen, answer.status)
+	}
+	switch answer.code {
+	case http.StatusAccepted:
+		return v.RunID, nil
+	case http.StatusConflict:
+		return "", fmt.Errorf("%s: %s: %w; strongroom status shows what it needs", name, c, errNotPending)
+	case http.StatusNotFound:
+		return "", fmt.Errorf("%s: the service refuses %s: %s; does it run with this configuration?", name, c, v.Error)
+	case http.StatusUnauthorized:
+		return "", fmt.Errorf("%s: the service has another token than %s: it reads the file when it starts",
+			name, h.TokenFile)
+	}
+	return "", errors.New(name + ": the service refuses " + c.String() + ": " + v.Error)
+}
