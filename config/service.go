@@ -13,7 +13,7 @@ import (
 // HTTP is how the running service is reached.
 type HTTP struct {
 	Listen    string   `yaml:"listen"`     // host:port; DefaultListen when not given
-	TokenFile string   `yaml:"token_file"` // whose first line starts runs; absolute; empty: nobody may
+	TokenFile string   `yaml:"token_file"` // whose first line starts and confirms runs; absolute; empty: nobody may
 	Hosts     []string `yaml:"hosts"`      // more names under which it is asked for, such as a proxy's
 }
 
