@@ -34,7 +34,7 @@ func isPIDFile(base string) bool { return filepath.Ext(base) == ".pid" || base =
 const (
 	// A restore may take hours, and a database may be started in its target before it ends.
 	useCheckEvery = 10 * time.Second
-	// A check of many files may take part of that time, and this is the most it may take.
+	// Between two checks lies this many times what the first took, however many files there are.
 	useCheckShare = 20
 )
 
@@ -157,7 +157,7 @@ func checkLock(path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil { // a database that runs here would be destroyed: that is worse than a refusal too many
+	if err != nil { // a database that runs here would be destroyed: that is worse than one refusal too many
 		return fmt.Errorf("checking whether a database runs in %s: %w", filepath.Dir(path), err)
 	}
 	defer f.Close()

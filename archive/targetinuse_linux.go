@@ -27,7 +27,7 @@ func idOf(info fs.FileInfo) fileID {
 	if !ok {
 		return fileID{}
 	}
-	return fileID{st.Dev, st.Ino}
+	return fileID{uint64(st.Dev), st.Ino}
 }
 
 // openFiles holds, for each regular file that another process has open, one such process.
@@ -92,7 +92,7 @@ func openIn(pids []string) openFiles {
 }
 
 // eachOpenFile calls f for each descriptor of a regular file that a process has. A process that
-// ends meanwhile, or that this one may not look into, has none.
+// has just ended, or whose descriptors this one may not list, has none.
 func eachOpenFile(pid string, f func(fileID)) {
 	dir, err := os.Open(filepath.Join("/proc", pid, "fd"))
 	if err != nil {
@@ -120,7 +120,7 @@ func statOpen(dir int, fd string) (fileID, bool) {
 	}
 	var old unix.Stat_t // Linux has Statx from 4.11 on, and some containers refuse it
 	err = unix.Fstatat(dir, fd, &old, 0)
-	return fileID{old.Dev, old.Ino}, err == nil && old.Mode&unix.S_IFMT == unix.S_IFREG
+	return fileID{uint64(old.Dev), old.Ino}, err == nil && old.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
 // ownPID is the number of this process in /proc, which may be that of another container.
@@ -167,8 +167,8 @@ func lockedFile(s string) fileID {
 	return fileID{unix.Mkdev(uint32(a), uint32(b)), ino}
 }
 
-// isOpenForWriting reports whether another process has the file open for writing, as whoever
-// holds its lock does, also in another container, where /proc shows neither. The kernel grants
+// isOpenForWriting reports whether another process has the file open for writing, as the
+// holder of its lock does, also in another container, where /proc shows neither. The kernel grants
 // a lease for reading only if there is none. A process that opens the file at this moment waits
 // until the lease is given back; it does not fail. Where there are no leases, the answer is no.
 func isOpenForWriting(f *os.File, info fs.FileInfo) bool {

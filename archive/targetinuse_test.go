@@ -33,7 +33,7 @@ const (
 var holds = map[string]func(f *os.File) error{
 	"open":  func(*os.File) error { return nil },
 	"flock": func(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) },
-	"shared flock": func(f *os.File) error { // as who only reads the database holds
+	"shared flock": func(f *os.File) error { // as a reader of the database holds it
 		return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 	},
 	"fcntl": func(f *os.File) error { // the byte that JE's writer locks
@@ -148,7 +148,7 @@ var replaceAll = archive.RestoreOptions{Overwrite: true, DeleteExtra: true}
 
 // refused restores, which must be refused for the running database, name what it found, and
 // leave all below the directory as it is.
-func (r *running) refused(t *testing.T, to, within string, o archive.RestoreOptions, says ...string) {
+func (r *running) refused(t *testing.T, to, within string, o archive.RestoreOptions, names ...string) {
 	t.Helper()
 	before := tree(t, within)
 	for _, dry := range []bool{true, false} {
@@ -157,7 +157,7 @@ func (r *running) refused(t *testing.T, to, within string, o archive.RestoreOpti
 		if !errors.Is(err, archive.ErrInUse) {
 			t.Errorf("dry run %t: %v", dry, err)
 		}
-		for _, s := range says {
+		for _, s := range names {
 			if !contains(err, s) {
 				t.Errorf("dry run %t: %v; want %q", dry, err, s)
 			}
