@@ -83,7 +83,7 @@ func TestFileMissingDirectory(t *testing.T) {
 // A directory in an object's place is another object, and no failure that goes on for ever.
 func TestFileDirectoryInThePlace(t *testing.T) {
 	s := openDir(t, t.TempDir())
-	if err := os.MkdirAll(s.path("data/a/b"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.root, "data", "a", "b"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := putBytes(t, s, "data/a/b", []byte("x")); !errors.Is(err, archive.ErrExists) {
