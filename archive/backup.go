@@ -51,8 +51,8 @@ type BackupResult struct {
 // Backup makes one snapshot: it captures what is closed, plans against the newest
 // manifest, hashes each new file, puts it with the promised checksums, and commits one
 // manifest. A snapshot exists only when Backup (or a look at the archive) says so; what
-// a broken-off backup has stored is adopted by the next. Backup starts over, with a
-// fresh capture, when another archiver takes the sequence number or when a file changes
+// an interrupted backup has stored is adopted by the next, if that can compare it or, where
+// it is encrypted, this host has recorded it. Backup starts over, with a fresh capture, when another archiver takes the sequence number or when a file changes
 // while it is read.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
 	defer a.hold()()
