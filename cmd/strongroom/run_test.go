@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"html"
 	"net/http"
 	"net/http/httptest"
@@ -301,4 +303,40 @@ func TestNotifications(t *testing.T) {
 	if strings.Contains(s.log()+again.log(), "hunter2") {
 		t.Error("the log shows who is told")
 	}
+}
+
+// Between two runs the service holds nothing of a disk, so that it can be unmounted. While it
+// is away, runs fail and make nothing in its place; when it is back, the next one goes on.
+func TestServiceWhoseDiskGoes(t *testing.T) {
+	dir, top := t.TempDir(), t.TempDir()
+	mnt, away := filepath.Join(top, "mnt"), filepath.Join(top, "away")
+	logDir(t, dir, 0, 2, 100)
+	s := serve(t, "archives:\n"+inDir("a", dir, mnt, ""))
+	s.trigger("a", theToken)
+	s.wait("a snapshot was made", "a")
+	s.until("nothing is held", func() bool {
+		fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", s.cmd.Process.Pid))
+		return err == nil && !slices.ContainsFunc(fds, func(fd string) bool {
+			to, _ := os.Readlink(fd)
+			return strings.HasPrefix(to, mnt)
+		})
+	})
+	if err := errors.Join(os.Rename(mnt, away), os.Mkdir(mnt, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	logDir(t, dir, 2, 3, 100)
+	s.trigger("a", theToken)
+	s.until("a failure", func() bool {
+		f := s.archive("a").LastFailure
+		return f != nil && strings.Contains(f.Error, "the archive has gone")
+	})
+	if made, err := os.ReadDir(mnt); err != nil || len(made) > 0 {
+		t.Errorf("%v was made in its place, %v", made, err)
+	}
+	if err := errors.Join(os.Remove(mnt), os.Rename(away, mnt)); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(syscall.SIGUSR1)
+	s.until("the second snapshot", func() bool { return len(s.logged("a snapshot was made", "a")) == 2 })
+	succeed(t, "verify", "file://"+mnt)
 }
