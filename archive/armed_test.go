@@ -84,7 +84,8 @@ func TestReadingArmsTheGuard(t *testing.T) {
 	mustBackup(t, archive.New(storeAt(t, dir), archive.Options{}), db)
 	for name, read := range readings {
 		t.Run(name, func(t *testing.T) {
-			o := archive.Options{Witness: &archive.Witness{Dir: filepath.Join(t.TempDir(), "state"), Place: "file://" + dir}}
+			state := filepath.Join(t.TempDir(), "state")
+			o := archive.Options{Witness: &archive.Witness{Dir: state, Place: "file://" + dir}}
 			if err := read(t, archive.New(storeAt(t, dir), o), db); err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +200,8 @@ func TestLostID(t *testing.T) {
 		}
 
 		r, err := a.Verify(t.Context(), archive.VerifyOptions{Repair: &archive.RepairFrom{}})
-		if err != nil || len(r.Problems) > 0 || len(r.Repaired) != 1 || r.Repaired[0].Object != manifest.ArchiveKey {
+		if err != nil || len(r.Problems) > 0 || len(r.Repaired) != 1 ||
+			r.Repaired[0].Object != manifest.ArchiveKey {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		mustVerify(t, a)

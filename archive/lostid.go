@@ -12,8 +12,9 @@ import (
 
 // ErrLostID: archive.json is missing beside manifests. It is created before any of them and
 // never deleted, so what removed it may have removed more. It wraps ErrDamaged.
-var ErrLostID = fmt.Errorf("%s is missing beside the manifests, so more of the archive may be gone; is this the right disk? (%w)",
-	manifest.ArchiveKey, ErrDamaged)
+var ErrLostID = fmt.Errorf(
+	"%s is missing beside the manifests, so more of the archive may be gone; is this the right disk? (%w)", manifest.ArchiveKey, ErrDamaged,
+)
 
 // hold keeps the store, where it can, at the place that its address names now.
 func (a *Archive) hold() (release func()) {
@@ -83,10 +84,11 @@ func (a *Archive) confirm(ctx context.Context, raw []byte) error {
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s was there when this began, and is not any more; is its disk still mounted? Nothing was committed",
-			ErrGone, manifest.ArchiveKey)
+		return fmt.Errorf("%w: %s was there when this began, and is not any more; is its disk still mounted? "+
+			"Nothing was committed", ErrGone, manifest.ArchiveKey)
 	case errors.Is(err, errOtherID), errors.Is(err, errTooLarge):
-		return fmt.Errorf("%s: %w; is another disk mounted in its place? Nothing was committed: %w", manifest.ArchiveKey, err, ErrDamaged)
+		return fmt.Errorf("%s: %w; is another disk mounted in its place? Nothing was committed: %w",
+			manifest.ArchiveKey, err, ErrDamaged)
 	case err != nil:
 		return fmt.Errorf("reading %s again before the commit: %w", manifest.ArchiveKey, err)
 	}

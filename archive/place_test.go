@@ -93,7 +93,8 @@ var placeOps = map[string]func(t *testing.T, a *archive.Archive, db *database) e
 		return err
 	},
 	"repair": func(t *testing.T, a *archive.Archive, db *database) error {
-		_, err := a.Verify(t.Context(), archive.VerifyOptions{ReadData: true, Proof: true, Repair: &archive.RepairFrom{Source: db.source()}})
+		from := &archive.RepairFrom{Source: db.source()}
+		_, err := a.Verify(t.Context(), archive.VerifyOptions{ReadData: true, Proof: true, Repair: from})
 		return err
 	},
 	"copy to it": func(t *testing.T, a *archive.Archive, db *database) error {
@@ -133,7 +134,10 @@ func TestDiskGoesBeforeEveryOperation(t *testing.T) {
 }
 
 // diskGoes has the disk go before operation n, and reports whether there was one.
-func diskGoes(t *testing.T, n int, reads, held bool, op func(*testing.T, *archive.Archive, *database) error, unmount func(*testing.T, string)) bool {
+func diskGoes(
+	t *testing.T, n int, reads, held bool,
+	op func(*testing.T, *archive.Archive, *database) error, unmount func(*testing.T, string),
+) bool {
 	t.Helper()
 	top := t.TempDir()
 	dir, away := filepath.Join(top, "mnt"), filepath.Join(top, "disk")

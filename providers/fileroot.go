@@ -98,10 +98,10 @@ func (t *tree) same(root *os.Root) error {
 	case err == nil && os.SameFile(now, is):
 		return nil
 	case err == nil:
-		return fmt.Errorf("%w: %s is another directory than when this began; was its disk unmounted, or another one mounted over it?",
-			archive.ErrGone, t.root)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), // unmounted, moved or deleted
-		errors.Is(err, syscall.ESTALE), errors.Is(err, syscall.ENOTCONN): // the server of a network file system has gone
+		return fmt.Errorf("%w: %s is another directory than when this began; was its disk unmounted, "+
+			"or another one mounted over it?", archive.ErrGone, t.root)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR),
+		errors.Is(err, syscall.ESTALE), errors.Is(err, syscall.ENOTCONN): // of a network file system
 		return fmt.Errorf("%w: %s is not there any more; was its disk unmounted?", archive.ErrGone, t.root)
 	}
 	return fmt.Errorf("comparing the archive's directory with what it was when this began: %w", err)

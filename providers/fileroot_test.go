@@ -232,7 +232,9 @@ func TestFileHoldMakesNothing(t *testing.T) {
 func TestFileHoldIsReleased(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "archive")
-	for name, o := range map[string]Options{"plain": {}, "counted and slowed": {Counter: &Counter{}, Bandwidth: constantly(1 << 30)}} {
+	for name, o := range map[string]Options{
+		"plain": {}, "counted and slowed": {Counter: &Counter{}, Bandwidth: constantly(1 << 30)},
+	} {
 		t.Run(name, func(t *testing.T) {
 			b := open(t, "file://"+dir+name[:1], o)
 			dir := dir + name[:1]
