@@ -171,7 +171,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if isCopy {
 		r.agrees = copied.agrees
 	}
-	r.dirs = a.knownDirs(h.archiveID())
+	r.dirs = a.knownDirs(h)
 	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !r.unchanged(&f, parent) })
 	if err != nil {
 		return fmt.Errorf("capturing the source: %w", err)
@@ -207,7 +207,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		if seen.stale {
 			a.sight(h.archiveID(), r.capture.Files, parent.Files)
 		}
-		r.keepDirs(h.archiveID())
+		r.keepDirs(h.archiveID(), h.base.ref)
 		res.Damaged = damaged(parent.Files)
 		return r.stillValid(ctx, h.base.ref)
 	}
@@ -264,7 +264,7 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 			return err
 		}
 		r.sight(id, r.capture.Files, m.Files)
-		r.keepDirs(id)
+		r.keepDirs(id, r.head.base.ref)
 		return nil
 	}
 	pages, err := r.storePages(ctx, m)

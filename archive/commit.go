@@ -233,7 +233,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	r.remember(&snapshot{ref: ref, m: m, pages: pages})
 	r.bearWitness(id, ref, r.head.missed)
 	r.sight(id, r.capture.Files, m.Files)
-	r.keepDirs(id)
+	r.keepDirs(id, ref)
 	r.pending.drop(r.Archive, id)
 	r.res.Committed, r.res.Snapshot = true, &m.Summary
 	r.sweep(ctx)

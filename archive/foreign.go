@@ -25,6 +25,9 @@ const (
 // parent's: content decides where there is some in common, whatever the node is called.
 // Where there is none, the source must be recognized by something else.
 func (r *backupRun) foreign(ctx context.Context, plan *Plan, parent *manifest.Manifest) (found, err error) {
+	if len(parent.Files) == 0 { // no backup makes such a snapshot, and nothing in it can be another's
+		return nil, nil
+	}
 	l, example, err := r.compareContent(ctx, plan, parent)
 	if err != nil {
 		return nil, err

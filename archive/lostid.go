@@ -119,6 +119,9 @@ func (a *Archive) sawNewest(id string, newest manifest.Ref) error {
 	a.mu.Lock()
 	s := seen{Newest: newest, Archive: a.idSum, Missed: was.Missed}
 	a.mu.Unlock()
+	if ok && !was.Archive.IsZero() {
+		s.Archive = was.Archive // another archive.json stays reported until a repair or an operator ends that
+	}
 	return a.witness.save(id, s)
 }
 

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -58,24 +62,50 @@ func hasHistory(ctx context.Context, s Store, prefix string) (bool, error) {
 // checkNested refuses to store objects where they could be those of an archive that lies within this one:
 // ErrNested. The prune of that archive would delete them.
 func (a *Archive) checkNested(ctx context.Context, keys iter.Seq[string]) error {
-	asked := map[string]bool{}
+	examples := map[string]string{} // a key for each home
 	for key := range keys {
 		for _, home := range homes(key) {
-			if asked[home] {
-				continue
-			}
-			asked[home] = true
-			is, err := isNested(ctx, a.store, home)
-			switch {
-			case err != nil:
-				return err
-			case is:
-				return fmt.Errorf("%w: %s would be stored below the prefix %s of another archive, "+
-					"whose prune could delete it; move that archive", ErrNested, key, home)
-			}
+			examples[home] = key
 		}
 	}
-	return nil
+	found, err := a.homesThat(ctx, slices.Sorted(maps.Keys(examples)), hasArchive)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	home := found[0]
+	return fmt.Errorf("%w: %s would be stored below the prefix %s of another archive, whose prune could delete it; "+
+		"move that archive, or if it is none, remove %s", ErrNested, examples[home], home, home+manifest.ArchiveKey)
+}
+
+// homesThat returns the prefixes for which has reports true, in their order. It checks several
+// at once: a source may have a directory of such a name for each of its tenants.
+func (a *Archive) homesThat(
+	ctx context.Context, prefixes []string, has func(context.Context, Store, string) (bool, error),
+) (found []string, err error) {
+	yes := make([]bool, len(prefixes))
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(a.transfers)
+	for i, prefix := range prefixes {
+		if running.Err() != nil {
+			break
+		}
+		g.Go(func() (err error) {
+			yes[i], err = has(running, a.store, prefix)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil { // the loop may have been left early
+		return nil, context.Cause(ctx)
+	}
+	for i, prefix := range prefixes {
+		if yes[i] {
+			found = append(found, prefix)
+		}
+	}
+	return found, nil
 }
 
 // isNested reports whether there is anything at a prefix that only an archive has, also if it is damaged.

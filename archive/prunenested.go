@@ -3,6 +3,7 @@ package archive
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,10 +52,14 @@ var listedAnyway = []string{
 // around its own prefix. It deletes nothing there; but archives that lie one within the other are a danger
 // that the operator has to end.
 func (p *pruning) lookAround(ctx context.Context) error {
-	var err error
-	if p.report.Within, err = p.enclosing(ctx); err != nil {
-		return err
+	within, err := p.enclosing(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil: // the prune deletes nothing there
+		p.log.Warn("whether this archive lies within another one could not be checked", "error", err)
 	}
+	p.report.Within = within
 	dirs, err := p.topDirs(ctx, listedAnyway)
 	if err != nil {
 		return err
@@ -68,21 +73,20 @@ func (p *pruning) lookAround(ctx context.Context) error {
 // survey, and the listing may have passed its archive.json before that was created. But an archive creates
 // nothing before its archive.json, so the store is asked now, after the objects were listed.
 func (p *pruning) own(ctx context.Context, batch []doomed) ([]doomed, error) {
-	asked := map[string]bool{}
+	possible := map[string]bool{}
 	for i := range batch {
 		for _, home := range homes(batch[i].Key) {
-			if asked[home] || p.nested.roots.has(home) {
-				continue
-			}
-			asked[home] = true
-			is, err := isNested(ctx, p.store, home)
-			if err != nil {
-				return nil, err
-			}
-			if is {
-				p.nested.roots.add(home)
+			if !p.nested.roots.has(home) {
+				possible[home] = true
 			}
 		}
+	}
+	found, err := p.homesThat(ctx, slices.Sorted(maps.Keys(possible)), isNested)
+	if err != nil {
+		return nil, err
+	}
+	for _, home := range found {
+		p.nested.roots.add(home)
 	}
 	left := map[string]int64{}
 	batch = slices.DeleteFunc(batch, func(o doomed) bool {

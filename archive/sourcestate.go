@@ -7,18 +7,29 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
+	"strings"
 
+	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
 // sourceState is what a Witness keeps of an archive's source: the identity of its directories
-// when the newest snapshot was made, or was found to be up to date.
+// when a snapshot was made, or was found to be up to date. Once another host has made a newer
+// one, it is no evidence any more.
 type sourceState struct {
-	Dirs map[string]source.DirID `json:"dirs"` // by path below the source; "" is the source itself
+	Snapshot int64                   `json:"snapshot"`
+	SHA256   string                  `json:"sha256"` // of the snapshot's manifest
+	Dirs     map[string]source.DirID `json:"dirs"`   // by path below the source; "" is the source itself
 }
 
-func (w *Witness) sourcePath(id string) string { return filepath.Join(w.Dir, id+".source.json") }
+// isOf reports whether the state belongs to a snapshot.
+func (s *sourceState) isOf(ref manifest.Ref) bool {
+	return s.Snapshot == ref.Sequence && s.SHA256 == ref.SHA256.String()
+}
+
+func (w *Witness) sourcePath(id string) string {
+	return strings.TrimSuffix(w.path(id), ".json") + ".source.json"
+}
 
 func (w *Witness) loadSource(id string) (sourceState, error) {
 	var s sourceState
@@ -43,27 +54,31 @@ func (w *Witness) saveSource(id string, s sourceState) error {
 	return w.write(w.sourcePath(id), append(b, '\n'))
 }
 
-// knownDirs returns the identity of the source's directories as of the newest snapshot; nil
+// knownDirs returns the identity of the source's directories as of the base snapshot; nil
 // where this host has not kept it.
-func (a *Archive) knownDirs(id string) map[string]source.DirID {
-	if a.witness == nil || id == "" {
+func (a *Archive) knownDirs(h *head) map[string]source.DirID {
+	if a.witness == nil || h.base == nil {
 		return nil
 	}
-	s, err := a.witness.loadSource(id)
+	s, err := a.witness.loadSource(h.archiveID())
 	if err != nil {
 		a.log.Warn("the source's directories cannot be compared with those of the last snapshot", "error", err)
+	}
+	if !s.isOf(h.base.ref) {
+		return nil
 	}
 	return s.Dirs
 }
 
 // keepDirs keeps the identity of the source's directories, now that a snapshot holds what is
 // in them.
-func (r *backupRun) keepDirs(id string) {
+func (r *backupRun) keepDirs(id string, of manifest.Ref) {
 	dirs := r.capture.Dirs
-	if r.witness == nil || dirs == nil || maps.Equal(dirs, r.dirs) {
+	isKept := r.head.base != nil && r.head.base.ref == of && maps.Equal(dirs, r.dirs)
+	if r.witness == nil || dirs == nil || isKept {
 		return
 	}
-	if err := r.witness.saveSource(id, sourceState{dirs}); err != nil {
+	if err := r.witness.saveSource(id, sourceState{of.Sequence, of.SHA256.String(), dirs}); err != nil {
 		r.log.Warn("the identity of the source's directories was not written", "error", err)
 	}
 }

@@ -17,7 +17,10 @@ import (
 
 // A surrounding is a place around an archive, which the archive's credentials need not reach. It is read
 // and never written.
-type surrounding struct{ archive.Store }
+type surrounding struct {
+	archive.Store
+	isLocal bool // a directory: what cannot be read there is out of reach, such as a link that leads elsewhere
+}
 
 // beyondKey marks requests that a service may deny without anything being wrong.
 type beyondKey struct{}
@@ -29,8 +32,11 @@ func goesBeyond(ctx context.Context) bool { return ctx.Value(beyondKey{}) != nil
 
 // outOfReach is an error of a place around the archive. Some services answer as if the credentials were
 // wrong where these end at the archive's prefix.
-func outOfReach(err error) error {
+func (s surrounding) outOfReach(err error) error {
 	var known *Error
+	if s.isLocal && err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w (%w)", err, fs.ErrPermission)
+	}
 	if errors.As(err, &known) && known.Kind == BadCredentials {
 		return fmt.Errorf("%w (%w)", err, fs.ErrPermission)
 	}
@@ -40,20 +46,20 @@ func outOfReach(err error) error {
 // Get implements archive.Store.
 func (s surrounding) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	r, err := s.Store.Get(beyond(ctx), key, offset, length)
-	return r, outOfReach(err)
+	return r, s.outOfReach(err)
 }
 
 // Stat implements archive.Store.
 func (s surrounding) Stat(ctx context.Context, key string) (archive.Object, error) {
 	o, err := s.Store.Stat(beyond(ctx), key)
-	return o, outOfReach(err)
+	return o, s.outOfReach(err)
 }
 
 // List implements archive.Store.
 func (s surrounding) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
 	return func(yield func(archive.Object, error) bool) {
 		for o, err := range s.Store.List(beyond(ctx), prefix, delimiter, after) {
-			if !yield(o, outOfReach(err)) {
+			if !yield(o, s.outOfReach(err)) {
 				return
 			}
 		}
@@ -77,7 +83,7 @@ func surroundings(scheme, bucket, prefix string, open func(prefix string, w wher
 		prefix = strings.TrimSuffix(prefix, "/")
 		prefix = prefix[:strings.LastIndexByte(prefix, '/')+1]
 		u := url.URL{Scheme: scheme, Host: bucket, Path: strings.TrimSuffix("/"+prefix, "/")}
-		places = append(places, archive.Place{Address: u.String(), Store: surrounding{open(prefix, where(u.String()))}})
+		places = append(places, archive.Place{Address: u.String(), Store: surrounding{Store: open(prefix, where(u.String()))}})
 	}
 	return places
 }
@@ -103,7 +109,9 @@ func (s *fileStore) Surroundings() []archive.Place {
 	for dir := config.RealPath(s.root); dir != filepath.Dir(dir); {
 		dir = filepath.Dir(dir)
 		u := url.URL{Scheme: "file", Path: dir}
-		places = append(places, archive.Place{Address: u.String(), Store: surrounding{newFileStore(dir, where(u.String()))}})
+		around := newFileStore(dir, where(u.String()))
+		around.lent = true // nothing of a disk is held open between two operations
+		places = append(places, archive.Place{Address: u.String(), Store: surrounding{Store: around, isLocal: true}})
 	}
 	return places
 }
