@@ -10,7 +10,7 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// ErrLostID: archive.json is missing beside manifests. It is created before any of them and
+// ErrLostID reports that archive.json is missing beside manifests. It is created before any of them and
 // never deleted, so what removed it may have removed more. It wraps ErrDamaged.
 var ErrLostID = fmt.Errorf(
 	"%s is missing beside the manifests, so more of the archive may be gone; is this the right disk? (%w)", manifest.ArchiveKey, ErrDamaged,

@@ -197,7 +197,7 @@ type closed struct {
 }
 
 func (c closed) Surroundings() []archive.Place {
-	return []archive.Place{{Address: "s3://b/orders", Store: denied{c.Store, c.err}}, {Address: "s3://b", Store: denied{c.Store, c.err}}}
+	return []archive.Place{{Address: "s3://b/orders", Store: denied(c)}, {Address: "s3://b", Store: denied(c)}}
 }
 
 type denied struct {
