@@ -34,7 +34,8 @@ func (r *backupRun) foreign(ctx context.Context, plan *Plan, parent *manifest.Ma
 	}
 	if l == contentDiffers {
 		return fmt.Errorf("%w: none of the closed files that both have, such as %s, is the same in snapshot %d; "+
-			"choose another destination, or accept the source if this is the same database", ErrForeign, example, parent.Sequence), nil
+			"choose another destination, or accept the source if this is the same database",
+			ErrForeign, example, parent.Sequence), nil
 	}
 	if l != contentSame && (parent.Node != r.o.Node || r.isOrdered(parent)) {
 		how, err := r.recognize(ctx, parent, l, example)
@@ -43,15 +44,18 @@ func (r *backupRun) foreign(ctx context.Context, plan *Plan, parent *manifest.Ma
 			return nil, err
 		case how == "" && example != "":
 			return fmt.Errorf("%w: of the files of snapshot %d it has only %s, which does not agree; "+
-				"choose another destination, or accept the source if this is the same database", ErrForeign, parent.Sequence, example), nil
+				"choose another destination, or accept the source if this is the same database",
+				ErrForeign, parent.Sequence, example), nil
 		case how == "":
-			return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s, and nothing else shows that it is the same database; "+
-				"choose another destination, or accept the source if it is", ErrForeign, parent.Sequence, parent.Files[0].Name), nil
+			return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s, "+
+				"and nothing else shows that it is the same database; choose another destination, or accept the source if it is",
+				ErrForeign, parent.Sequence, parent.Files[0].Name), nil
 		}
 		r.warnRecognized(parent, how, example)
 	}
 	if node := parent.Node; node != r.o.Node {
-		r.warn("this is node %q and snapshot %d was made by %q; the database is the same, and the archive goes on under the new name", r.o.Node, parent.Sequence, node)
+		r.warn("this is node %q and snapshot %d was made by %q; the database is the same, and the archive goes on under the new name",
+			r.o.Node, parent.Sequence, node)
 	}
 	return nil, nil
 }
@@ -73,7 +77,9 @@ const tellingTail = 4 << 10
 
 // compareContent compares the files that both have until one agrees. Where names, sizes and
 // times leave that open, it reads them. The example is a file that does not agree.
-func (r *backupRun) compareContent(ctx context.Context, plan *Plan, parent *manifest.Manifest) (l contentMatch, example string, err error) {
+func (r *backupRun) compareContent(
+	ctx context.Context, plan *Plan, parent *manifest.Manifest,
+) (l contentMatch, example string, err error) {
 	for _, f := range plan.Keep {
 		if f.State == manifest.Closed {
 			return contentSame, "", nil

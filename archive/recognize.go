@@ -20,7 +20,9 @@ import (
 // replaced every file leaves such a source. It has higher numbers alone: lower ones are those
 // of a database that was made where the parent's had been. tail is the parent's tail where both
 // have it.
-func (r *backupRun) recognize(ctx context.Context, parent *manifest.Manifest, m contentMatch, tail string) (string, error) {
+func (r *backupRun) recognize(
+	ctx context.Context, parent *manifest.Manifest, m contentMatch, tail string,
+) (how string, err error) {
 	if !r.comesAfter(parent) {
 		return "", nil
 	}
@@ -36,7 +38,9 @@ func (r *backupRun) recognize(ctx context.Context, parent *manifest.Manifest, m 
 // recognizeTail is recognize where both have the parent's tail and nothing else. A power loss
 // may have taken what was not on the disk, but for the header of the file, which the archive
 // has too. Where that cannot be read, as it is encrypted, the header must fit the parent.
-func (r *backupRun) recognizeTail(ctx context.Context, parent *manifest.Manifest, m contentMatch, name string) (string, error) {
+func (r *backupRun) recognizeTail(
+	ctx context.Context, parent *manifest.Manifest, m contentMatch, name string,
+) (how string, err error) {
 	h, err := r.fileHeader(name)
 	if err != nil {
 		return "", err
@@ -67,7 +71,8 @@ func (r *backupRun) comesAfter(parent *manifest.Manifest) bool {
 	last := map[string]*manifest.File{}
 	for i := range parent.Files {
 		f := &parent.Files[i]
-		if group, _, ok := r.layout.Position(f.Name); ok && (last[group] == nil || r.layout.Compare(last[group].Name, f.Name) < 0) {
+		group, _, ok := r.layout.Position(f.Name)
+		if ok && (last[group] == nil || r.layout.Compare(last[group].Name, f.Name) < 0) {
 			last[group] = f
 		}
 	}
@@ -219,12 +224,14 @@ func dirOf(name string) string {
 // the one file that both have, if any.
 func (r *backupRun) warnRecognized(parent *manifest.Manifest, how, shared string) {
 	if shared != "" {
-		r.warn("of snapshot %d only %s is left in the source, and it has changed; the source was recognized by %s", parent.Sequence, shared, how)
+		r.warn("of snapshot %d only %s is left in the source, and it has changed; the source was recognized by %s",
+			parent.Sequence, shared, how)
 		return
 	}
 	lost := ""
 	if gaps := r.gaps(parent); len(gaps) > maxGaps {
-		lost = fmt.Sprintf("; no snapshot holds %s, nor the files of %d more gaps", strings.Join(gaps[:maxGaps], ", "), len(gaps)-maxGaps)
+		lost = fmt.Sprintf("; no snapshot holds %s, nor the files of %d more gaps",
+			strings.Join(gaps[:maxGaps], ", "), len(gaps)-maxGaps)
 	} else if len(gaps) > 0 {
 		lost = "; no snapshot holds " + strings.Join(gaps, ", ")
 	}

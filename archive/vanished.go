@@ -34,7 +34,8 @@ func (r *backupRun) checkMissing(parent *manifest.Manifest) error {
 			}
 			if why := r.missingDirectory(parent, dir, d); why != "" {
 				return fmt.Errorf("%w: all %d closed files that snapshot %d has of %s are gone, such as %s, and %s; "+
-					"mount or restore it, or accept that they are missing", ErrMissingFiles, d.closed, parent.Sequence, dirName(dir), d.example, why)
+					"mount or restore it, or accept that they are missing",
+					ErrMissingFiles, d.closed, parent.Sequence, dirName(dir), d.example, why)
 			}
 		}
 	}
@@ -140,7 +141,8 @@ func (r *backupRun) missingMost(parent *manifest.Manifest) error {
 	if 2*gone <= closed {
 		return nil
 	}
-	return fmt.Errorf("%w: of %d closed files of snapshot %d %d are gone, such as %s, and the database has begun no file since; "+
-		"restore them, or accept that they are missing if the database's cleaner deleted them: once there is a new file, that is not necessary",
+	return fmt.Errorf("%w: of %d closed files of snapshot %d %d are gone, such as %s, and the database has begun no file "+
+		"since; restore them, or accept that they are missing if the database's cleaner deleted them: "+
+		"once there is a new file, that is not necessary",
 		ErrMissingFiles, closed, parent.Sequence, gone, example)
 }
