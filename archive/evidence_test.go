@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,5 +106,32 @@ func TestLinkAboveAnArchive(t *testing.T) {
 	mustBackup(t, a, db)
 	if _, err := a.Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 1}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A disk with another archive at a known address is reported: it may be the wrong disk.
+func TestAnotherArchiveAtTheAddressIsReported(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	db := newDatabase(t, t.TempDir(), 4)
+	db.fill(3, 50)
+	backup := func(store archive.Store) []string {
+		a := archive.New(store, archive.Options{Witness: &archive.Witness{Dir: state, Place: "file:///mnt/disk"}})
+		res, err := a.Backup(t.Context(), db.source(), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Warnings
+	}
+	first, second := storetest.Memory(t), storetest.Memory(t)
+	mustBackup(t, archive.New(second, archive.Options{}), db)
+	if w := backup(first); len(w) > 0 {
+		t.Fatalf("the first disk: %q", w)
+	}
+	if w := backup(second); len(w) != 1 || !strings.Contains(w[0], "another archive is at the address") {
+		t.Errorf("the second disk: %q", w)
+	}
+	if w := backup(second); len(w) > 0 {
+		t.Errorf("the second disk again: %q", w)
 	}
 }

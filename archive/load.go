@@ -182,6 +182,10 @@ func (a *Archive) load(ctx context.Context) (*head, error) {
 		}
 	}
 	a.askWitness(h, s)
+	if was, err := a.witness.atPlace(); err == nil && was != "" && h.archiveID() != "" && was != h.archiveID() {
+		h.warn("another archive is at the address than when this host last read it: %s, and before it was %s; is the right disk mounted?",
+			h.archiveID(), was)
+	}
 	a.sawHead(h)
 	return h, nil
 }

@@ -93,7 +93,7 @@ func (r *backupRun) warnForeign() {
 	r.strange = nil
 	r.mu.Unlock()
 	if len(keys) > 0 {
-		r.warn("%d objects do not hold what their names say, and this run did not store them; none was used: %s. "+
+		r.warn("objects that this run did not store do not hold what their names say; it used none of the %d: %s. "+
 			"Find out who else can create objects in this archive. The next prune removes them", len(keys), nameSome(keys))
 	}
 }

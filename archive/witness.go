@@ -40,22 +40,32 @@ func (w *Witness) placePath() string {
 
 // checkPlace refuses to begin a new archive where this host has seen one.
 func (w *Witness) checkPlace() error {
+	was, err := w.atPlace()
+	if err != nil || was == "" {
+		return err
+	}
+	return fmt.Errorf("%w: this host has read from or archived to %s before, and nothing is there any more (archive %s); is the disk mounted and the address right? To begin a new archive there, delete %s",
+		ErrGone, w.Place, was, w.placePath())
+}
+
+// atPlace returns the id of the archive that this host last found at the place; empty where it
+// has found none.
+func (w *Witness) atPlace() (id string, err error) {
 	if w == nil || w.Place == "" {
-		return nil
+		return "", nil
 	}
 	b, err := os.ReadFile(w.placePath())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return fmt.Errorf("reading the local witness: %w", err)
+		return "", fmt.Errorf("reading the local witness: %w", err)
 	}
 	var was placed
 	if err := json.Unmarshal(b, &was); err != nil || was.Place != w.Place {
-		return nil // it says nothing of this place
+		return "", nil // it describes another place
 	}
-	return fmt.Errorf("%w: this host has read from or archived to %s before, and nothing is there any more (archive %s); is the disk mounted and the address right? To begin a new archive there, delete %s",
-		ErrGone, w.Place, was.Archive, w.placePath())
+	return was.Archive, nil
 }
 
 // savePlace remembers which archive lies at the place.
