@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
@@ -152,10 +153,14 @@ type rival struct {
 	memory  *storetest.InMemory
 	plan    func(key string, content []byte) []byte
 	once    bool // only before the first Put
+
+	mu      sync.Mutex
 	planted int
 }
 
 func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	k, ok := manifest.ParseObjectKey(key)
 	if !ok || k.Nonce != "" || r.once && r.planted > 0 {
 		return r.Store.Put(ctx, key, body, sums)
