@@ -4,10 +4,9 @@
 CACHE ?= $(CURDIR)/.cache
 # For go test, such as TESTFLAGS=-v or TESTFLAGS='-run Restore'.
 TESTFLAGS ?=
-# RACE= skips the runs with the race detector, which need a C compiler.
-RACE ?= -race
-# Of these the race detector watches the short tests: the long ones run the built program, or compute on one goroutine.
-BRIEF := ./cmd/... ./archive/encoding ./manifest
+# For make soak: how long, and the seed from which all its random numbers come.
+SOAK ?= 10m
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 FUZZTIME ?= 30s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
@@ -20,6 +19,9 @@ RCLONE := $(CACHE)/bin/rclone-$(call hash,bench/rclone/go.sum)
 TOXIPROXY := $(CACHE)/bin/toxiproxy-$(call hash,testdata/servers/toxiproxy/go.sum)
 WITH := $(CACHE)/bin/with
 SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
+
+# The packages with goroutines that share something.
+CONCURRENT := ./archive ./archive/encoding ./cmd/strongroom ./providers ./service/... ./source
 
 # Modules of their own: what only tests need stays out of the product's go.mod.
 MODULES := testdata/servers/with testdata/servers/compose testdata/rules bench
@@ -56,11 +58,23 @@ format: $(TOOLS)/gofumpt ## format all Go files
 	$(TOOLS)/gofumpt -l -w . $(MODULES)
 
 .PHONY: test
-test: deps minio azurite gcs toxiproxy with ## all tests, with real databases and servers; installs and builds what it needs
+test: deps servers $(TOOLS)/gofumpt ## every promise once, with real databases, servers and browser; installs and builds what it needs
 	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
-	$(WITH) $(SERVERS) -- go test -count=1 -timeout 40m $(TESTFLAGS) ./...
-	$(if $(RACE),CGO_ENABLED=1 $(WITH) $(SERVERS) -- go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -vxF "$$(go list $(BRIEF))"))
-	$(if $(RACE),CGO_ENABLED=1 go test $(RACE) -count=1 -short -timeout 15m $(TESTFLAGS) $(BRIEF))
+	$(WITH) $(SERVERS) -- $(TOOLS)/gotestsum --format pkgname --jsonfile $(CACHE)/test.json -- -count=1 -timeout 40m $(TESTFLAGS) ./...
+	@echo 'the twenty slowest tests:'
+	@$(TOOLS)/gotestsum tool slowest --num 20 --jsonfile $(CACHE)/test.json
+
+.PHONY: race
+race: ## the race detector over what is concurrent, without servers
+	@.ci/deps cc
+	CGO_ENABLED=1 go test -race -short -count=1 -timeout 40m $(TESTFLAGS) $(CONCURRENT)
+
+.PHONY: soak
+soak: deps servers ## the random proofs for SOAK (10m), two at a time, with a new SEED
+	$(WITH) $(SERVERS) -- .ci/soak $(SOAK) $(SEED)
+
+.PHONY: servers
+servers: minio azurite gcs toxiproxy with # what the tests talk to
 
 .PHONY: bench
 bench: build minio with ## compare with the least that it can cost and with rclone and restic; BENCH_SCALE=small: about ten minutes
@@ -84,7 +98,7 @@ clean: ## remove bin/ and what is kept for the tests
 
 .PHONY: deps
 deps: # what the tests need from the system
-	@.ci/deps java hand node chromium $(if $(RACE),cc)
+	@.ci/deps java hand node chromium
 
 .PHONY: minio
 minio: $(MINIO) # the S3 server for the tests

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
@@ -69,7 +70,11 @@ func TestRandomHistories(t *testing.T) {
 			mustVerify(t, a)
 		}
 	}
-	checks(t, 500, histories)
+	soaktest.Rounds(t, 2, 10, func(t *testing.T, seed uint64) {
+		before := n
+		checkSeed(t, seed, 25, histories)
+		soaktest.Count(t, "histories", int64(n-before))
+	})
 }
 
 // everyClosedFileDiffers is when a backup rightly takes the source for another database's.

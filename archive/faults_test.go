@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
@@ -42,15 +43,13 @@ func mkdir(t tb, elements ...string) string {
 
 // brief reports whether fewer rounds of the same will do: with -short, and with the race
 // detector, which takes minutes for them and finds in the thousandth what it finds in the first.
-func brief() bool { return testing.Short() || storetest.Racing }
+func brief() bool { return testing.Short() || soaktest.Racing }
 
-// checks runs a property so many times, fewer when it is to be brief.
-func checks(t *testing.T, n int, property func(*rapid.T)) {
+// checkSeed runs a property n times with cases that depend on the seed alone.
+func checkSeed(t *testing.T, seed uint64, n int, property func(*rapid.T)) {
 	t.Helper()
-	if brief() {
-		n /= 10
-	}
-	if err := setRapidChecks(n); err != nil {
+	err := errors.Join(setRapidChecks(n), flag.Set("rapid.seed", fmt.Sprint(seed+1))) // 0 draws a seed
+	if err != nil {
 		t.Fatal(err)
 	}
 	rapid.Check(t, property)

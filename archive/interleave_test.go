@@ -12,6 +12,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -21,18 +22,12 @@ import (
 // is held stays, and when all is over one prune leaves nothing that nobody needs. What is
 // true in every state of a small model (package archive/protocol) is seen here of the code.
 func TestInterleavings(t *testing.T) {
-	runs := uint64(5000)
-	if brief() {
-		runs = 250
-	}
 	states := databaseStates(t)
 	late := 0
-	for seed := range runs {
+	soaktest.Rounds(t, 250, 1000, func(t *testing.T, seed uint64) {
 		virtually(t, func(t *testing.T) { late += interleave(t, seed, states) })
-		if t.Failed() {
-			t.Fatalf("with seed %d", seed)
-		}
-	}
+		soaktest.Count(t, "interleavings", 1)
+	})
 	if late == 0 {
 		t.Error("no manifest was created so late that it was void: that is what should be tried")
 	}

@@ -347,11 +347,11 @@ func TestYoungFilesWait(t *testing.T) {
 	})
 }
 
-// A log file of 1 GiB (64 MiB with the race detector) that grows by 1 MiB between two
+// A large log file (1 GiB in a soak) that grows by 1 MiB between two
 // snapshots costs 1 MiB to send, and no more to read.
 func TestLargeTailCostsWhatIsNew(t *testing.T) {
 	if testing.Short() {
-		t.Skip("writes 1 GiB")
+		t.Skip("writes 64 MiB")
 	}
 	dir, to := t.TempDir(), t.TempDir()
 	f, err := os.Create(filepath.Join(dir, name(0)))
@@ -373,7 +373,7 @@ func TestLargeTailCostsWhatIsNew(t *testing.T) {
 	store := openBucket(t, "file://"+to, 0)
 	progress := &archive.Progress{}
 	a := archive.New(store, archive.Options{Progress: progress})
-	grow(storetest.LargeFile >> 20)
+	grow(int(storetest.LargeFile(t) >> 20))
 	db.backup(a, plain)
 	for range 10 {
 		grow(1)

@@ -3,7 +3,7 @@ package protocol
 import (
 	"testing"
 
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 )
 
 // A scenario is a model of the protocol as it is meant to be.
@@ -88,7 +88,7 @@ var scenarios = []scenario{
 
 // TestProtocol goes through every state of each scenario; in none may anything be wrong.
 func TestProtocol(t *testing.T) {
-	if storetest.Racing {
+	if soaktest.Racing {
 		t.Skip("there is one goroutine, and the race detector makes it ten times slower: run without -race")
 	}
 	for _, tt := range scenarios {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 	"github.com/strongroom-dev/strongroom/source/je"
@@ -85,16 +86,21 @@ func killed(t testing.TB, longest time.Duration, args ...string) bool {
 	return err != nil
 }
 
-// manyKills is how often the program is killed, in each way and at each destination.
-const manyKills = 200
-
 // The program is killed at random moments while it backs up: after each, the archive
 // holds what its snapshots say, and a rerun succeeds. Then it is killed while it restores:
 // the target is not there, or complete, and a rerun makes it so.
 func TestKilledAtRandom(t *testing.T) {
 	whole(t)
+	soaktest.Rounds(t, 0, 1, func(t *testing.T, seed uint64) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { killAtRandom(t, 15) }) // ends when all destinations have
+	})
+}
+
+// killAtRandom kills so many backups and as many restores at each destination.
+func killAtRandom(t *testing.T, manyKills int) {
 	for _, d := range destinations() {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			url := d.url(t)
 			db := scratch(t)
 			kills, snapshots, files := 0, 0, 0
@@ -121,7 +127,8 @@ func TestKilledAtRandom(t *testing.T) {
 				}
 			}
 			succeed(t, "verify", "--read-data", url)
-			killsOfRestores(t, url, db)
+			killsOfRestores(t, url, db, manyKills)
+			soaktest.Count(t, "kills", int64(2*manyKills))
 		})
 	}
 }
@@ -146,7 +153,7 @@ func listedSnapshots(t testing.TB, url string) int {
 	return len(list)
 }
 
-func killsOfRestores(t *testing.T, url, db string) {
+func killsOfRestores(t *testing.T, url, db string, manyKills int) {
 	kills, longest := 0, 100*time.Millisecond
 	for round := 0; kills < manyKills; round++ {
 		to := filepath.Join(scratch(t), "restored")

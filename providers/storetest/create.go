@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 )
 
 const racers = 50
@@ -134,13 +135,22 @@ func sizes(t *testing.T, s archive.Store, o Options) {
 	}
 }
 
+// LargeFile is the size of a large object, in bytes: of several parts at every provider, and
+// in a soak of so many that memory which followed it would show.
+func LargeFile(t testing.TB) int64 {
+	if _, ok := soaktest.Duration(t); ok {
+		return 1 << 30
+	}
+	return 64 << 20
+}
+
 func large(t *testing.T, s archive.Store, o Options) {
 	if testing.Short() {
 		t.Skip("a large object is sent only without -short")
 	}
 	size := o.Large
 	if size == 0 {
-		size = LargeFile
+		size = LargeFile(t)
 	}
 	c := newHeld(size)
 	sums := c.sums

@@ -29,7 +29,7 @@ type Options struct {
 	// listing shows it. nil: not looked at.
 	Uploads func(t *testing.T, s archive.Store, key string) int
 	// Large is the size of the object that is sent when not testing.Short(), in bytes;
-	// 0: 1 GiB, with the race detector 64 MiB.
+	// 0: that of LargeFile.
 	Large int64
 	// Many is how many keys are listed over several pages; 0: 2,600.
 	Many int

@@ -21,7 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 )
 
 // axe looks for what keeps people out: contrast, names, roles, order. It is run in the
@@ -42,7 +42,7 @@ func newBrowser(t *testing.T) *browser {
 	if testing.Short() {
 		t.Skip("starts Chromium")
 	}
-	if storetest.Racing {
+	if soaktest.Racing {
 		t.Skip("looks at pages, which the race detector makes slow and not different: run without -race")
 	}
 	options := append(

@@ -1,0 +1,6 @@
+//go:build race
+
+package soaktest
+
+// Racing reports whether the race detector is on, which makes everything many times slower.
+const Racing = true

@@ -1,0 +1,263 @@
+// Package soaktest runs the random proofs of the tests. One duration and one seed drive all
+// of them:
+//
+//	make check               few rounds, the same ones each time
+//	make test                a fixed sample of rounds, the same ones each time
+//	make soak SOAK=10m       new rounds until the time is over
+//
+// A round gets a seed and must do the same for the same seed, as far as the system lets it.
+// The seed of a round that fails in a soak is appended to testdata/soak/<test>.seeds in the
+// directory of its package; every later run of that test begins with the seeds in that file.
+package soaktest
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The environment that make soak sets.
+const (
+	envDuration = "STRONGROOM_SOAK"        // of each proof, as time.ParseDuration reads it; unset: no soak
+	envSeed     = "STRONGROOM_SOAK_SEED"   // an unsigned integer
+	envReport   = "STRONGROOM_SOAK_REPORT" // a file to which each proof appends one line of JSON
+)
+
+// proofs lists the tests that call this package, one a line: package and name. make soak runs
+// these.
+//
+//go:embed proofs.txt
+var proofs string
+
+// Duration returns how long the running proof has in a soak, and whether this is one.
+func Duration(t testing.TB) (time.Duration, bool) {
+	t.Helper()
+	text := os.Getenv(envDuration)
+	if text == "" {
+		return 0, false
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		t.Fatalf("%s=%q is not a duration above zero", envDuration, text)
+	}
+	return d, true
+}
+
+// Rounds runs a proof: check rounds with -short or the race detector, test rounds without,
+// and rounds with new seeds until the time is over in a soak. It stops at the first round
+// that fails. The seeds of rounds that failed before come first.
+func Rounds(t *testing.T, check, test int, round func(t *testing.T, seed uint64)) {
+	t.Helper()
+	requireListed(t)
+	p := &proof{t: t}
+	t.Cleanup(p.end)
+	for _, seed := range failedSeeds(t) {
+		p.run(seed, round)
+	}
+	limit, isSoak := Duration(t)
+	if !isSoak {
+		n := test
+		if testing.Short() || Racing {
+			n = check
+		}
+		for seed := range uint64(n) {
+			p.run(seed, round)
+		}
+		return
+	}
+	p.soak = true
+	seeds := seedSource(t)
+	for start := time.Now(); time.Since(start) < limit; {
+		p.run(seeds.Uint64(), round)
+	}
+}
+
+// For returns how long a proof that has no rounds goes on: test, or its time in a soak. The
+// random numbers that it needs come from Seed.
+func For(t *testing.T, test time.Duration) time.Duration {
+	t.Helper()
+	requireListed(t)
+	t.Cleanup((&proof{t: t}).end)
+	if d, ok := Duration(t); ok {
+		return d
+	}
+	return test
+}
+
+// Seed returns the seed of a proof that has no rounds: a fixed one outside a soak.
+func Seed(t testing.TB) uint64 {
+	if _, ok := Duration(t); !ok {
+		return 1
+	}
+	return seedSource(t).Uint64()
+}
+
+// seedSource returns random numbers that depend on the soak's seed and the test's name.
+func seedSource(t testing.TB) *rand.Rand {
+	t.Helper()
+	text := os.Getenv(envSeed)
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%q is not an unsigned integer", envSeed, text)
+	}
+	name := fnv.New64a()
+	name.Write([]byte(t.Name()))
+	return rand.New(rand.NewPCG(seed, name.Sum64()))
+}
+
+// A proof is one run of a test that calls Rounds or For.
+type proof struct {
+	t       *testing.T
+	soak    bool
+	seed    uint64 // of the round that runs
+	running bool
+	rounds  int64
+}
+
+func (p *proof) run(seed uint64, round func(*testing.T, uint64)) {
+	p.t.Helper()
+	p.seed, p.running = seed, true
+	round(p.t, seed)
+	if p.t.Failed() {
+		p.t.FailNow() // end reports the seed
+	}
+	p.running = false
+	p.rounds++
+}
+
+// end runs when the test has ended, however it did.
+func (p *proof) end() {
+	if p.t.Failed() && p.running {
+		p.t.Logf("the round with seed %d failed", p.seed)
+		if p.soak {
+			p.keepSeed()
+		}
+	}
+	if p.rounds > 0 {
+		Count(p.t, "rounds", p.rounds)
+	}
+	counts := takeCounts(p.t.Name())
+	p.t.Logf("%s", describe(counts))
+	if path := os.Getenv(envReport); path != "" {
+		if err := report(path, p.t.Name(), p.t.Failed(), counts); err != nil {
+			p.t.Errorf("writing the report of the soak: %v", err)
+		}
+	}
+}
+
+func (p *proof) keepSeed() {
+	path := seedFile(p.t)
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = appendLine(path, strconv.FormatUint(p.seed, 10))
+	}
+	if err != nil {
+		p.t.Errorf("keeping the seed that failed: %v", err)
+		return
+	}
+	p.t.Logf("%s has the seed now: make test runs it from now on", path)
+}
+
+func seedFile(t testing.TB) string { return filepath.Join("testdata", "soak", t.Name()+".seeds") }
+
+func failedSeeds(t testing.TB) []uint64 {
+	t.Helper()
+	b, err := os.ReadFile(seedFile(t))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seeds []uint64
+	for _, field := range strings.Fields(string(b)) {
+		seed, err := strconv.ParseUint(field, 10, 64)
+		if err != nil {
+			t.Fatalf("%s: %v", seedFile(t), err)
+		}
+		seeds = append(seeds, seed)
+	}
+	return seeds
+}
+
+// requireListed fails a test that make soak would not run.
+func requireListed(t testing.TB) {
+	t.Helper()
+	for line := range strings.Lines(proofs) {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[1] == t.Name() {
+			return
+		}
+	}
+	t.Fatalf("internal/soaktest/proofs.txt does not list %s", t.Name())
+}
+
+var counters struct {
+	sync.Mutex
+	of map[string]map[string]int64 // by test, then by what is counted
+}
+
+// Count adds to what the report of a soak lists for this proof: histories, faults, kills and
+// interleavings that it tried. It may be called from several goroutines.
+func Count(t testing.TB, what string, n int64) {
+	counters.Lock()
+	defer counters.Unlock()
+	if counters.of == nil {
+		counters.of = map[string]map[string]int64{}
+	}
+	test, _, _ := strings.Cut(t.Name(), "/")
+	if counters.of[test] == nil {
+		counters.of[test] = map[string]int64{}
+	}
+	counters.of[test][what] += n
+}
+
+func takeCounts(test string) map[string]int64 {
+	counters.Lock()
+	defer counters.Unlock()
+	counts := counters.of[test]
+	delete(counters.of, test)
+	return counts
+}
+
+func describe(counts map[string]int64) string {
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[what], what))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func report(path, test string, failed bool, counts map[string]int64) error {
+	b, err := json.Marshal(struct {
+		Test   string           `json:"test"`
+		Failed bool             `json:"failed"`
+		Counts map[string]int64 `json:"counts"`
+	}{test, failed, counts})
+	if err != nil {
+		return err
+	}
+	return appendLine(path, string(b))
+}
+
+// appendLine appends with one write, so that processes may share the file.
+func appendLine(path, line string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line + "\n")
+	return errors.Join(err, f.Close())
+}
