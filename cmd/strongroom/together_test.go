@@ -36,9 +36,10 @@ type crowd struct {
 // nothing that no snapshot needs.
 func TestTogether(t *testing.T) {
 	whole(t)
-	c := &crowd{t: t, url: storetest.S3(t), copy: storetest.S3(t), until: time.Now().Add(soaktest.For(t, 15*time.Second)), held: map[int64]bool{}}
+	c := &crowd{t: t, url: storetest.S3(t), copy: storetest.S3(t), held: map[int64]bool{}}
 	c.makeStates()
 	c.must("backup", "--source", c.states[0], "--node", "n", c.url)
+	c.until = time.Now().Add(soaktest.For(t, 15*time.Second))
 	var all sync.WaitGroup
 	for _, work := range []func(){
 		c.backup, c.backup, c.prune(c.url), c.prune(c.url), c.prune(c.copy), c.copyOn, c.hold, c.verify, c.restore,
