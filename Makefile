@@ -6,6 +6,7 @@ CACHE ?= $(CURDIR)/.cache
 TESTFLAGS ?=
 # For make soak: how long, and the seed from which all its random numbers come.
 SOAK ?= 10m
+MUTATE ?= 200
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 FUZZTIME ?= 30s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -24,7 +25,7 @@ SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -g
 CONCURRENT := ./archive ./archive/encoding ./cmd/strongroom ./providers ./service/... ./source
 
 # Modules of their own: what only tests need stays out of the product's go.mod.
-MODULES := testdata/servers/with testdata/servers/compose testdata/rules bench
+MODULES := testdata/mutate testdata/servers/with testdata/servers/compose testdata/rules bench
 
 # What is tested is compiled as what is shipped, and only once. Google's module would bring
 # gRPC's ways within Google's network along, 13 MB that nothing uses.
@@ -72,6 +73,11 @@ race: ## the race detector over what is concurrent, without servers
 .PHONY: soak
 soak: deps servers ## the random proofs for SOAK (10m), two at a time, with a new SEED
 	$(WITH) $(SERVERS) -- .ci/soak $(SOAK) $(SEED)
+
+.PHONY: mutate
+mutate: servers ## small faults that the tests must find: MUTATE (200) of them, drawn from SEED; goes on where it was interrupted
+	go -C testdata/mutate build -buildvcs=false -o $(CACHE)/bin/mutate .
+	$(WITH) $(SERVERS) -- $(CACHE)/bin/mutate -n $(MUTATE) -seed $(SEED) -state $(CACHE)/mutate
 
 .PHONY: servers
 servers: minio azurite gcs toxiproxy with # what the tests talk to
