@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/jetest"
 )
@@ -135,7 +136,7 @@ func TestSnapshotsOfAChurningJE(t *testing.T) {
 	)
 	archives, tailless := 10, 4 // side by side, since each waits until what JE has closed is two seconds old
 	next := func(made int) bool { return made < snapshots }
-	soak := jetest.Soak(t)
+	soak := soaktest.For(t, 0)
 	if soak > 0 {
 		archives, tailless = 2, 0 // one with local state and one without
 	}
@@ -194,6 +195,7 @@ func TestSnapshotsOfAChurningJE(t *testing.T) {
 	}
 	t.Logf("%d operations; %d snapshots with tails %+v, of which %d files were deleted before their snapshot was made; without tails %+v; no refusal",
 		ended-began, taken, tails, deleted, noTails)
+	soaktest.Count(t, "snapshots", int64(taken))
 	for _, w := range slices.Sorted(maps.Keys(warned)) {
 		t.Logf("%d times: %s", warned[w], w)
 	}

@@ -27,21 +27,6 @@ import (
 // commandTimeout is far beyond what any command takes; it ends what hangs.
 const commandTimeout = 2 * time.Minute
 
-// Soak returns how long a soak of a test lasts: STRONGROOM_SOAK, as time.ParseDuration reads
-// it. It returns 0 where that is not set, for a test of its usual length.
-func Soak(t testing.TB) time.Duration {
-	t.Helper()
-	text := os.Getenv("STRONGROOM_SOAK")
-	if text == "" {
-		return 0
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		t.Fatalf("STRONGROOM_SOAK=%q is not a duration above zero", text)
-	}
-	return d
-}
-
 // Digest stands for all records of all databases in an environment: two environments
 // hold the same records if their Digests are equal.
 type Digest struct {
