@@ -150,9 +150,9 @@ func checkNothingPlanted(t *testing.T, a *archive.Archive, n int64, planted map[
 // a provider does that compares by size and CRC-32C.
 type rival struct {
 	archive.Store
-	memory  *storetest.InMemory
-	plan    func(key string, content []byte) []byte
-	once    bool // only before the first Put
+	memory *storetest.InMemory
+	plan   func(key string, content []byte) []byte
+	once   bool // only before the first Put
 
 	mu      sync.Mutex
 	planted int
