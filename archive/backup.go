@@ -52,8 +52,8 @@ type BackupResult struct {
 // manifest, hashes each new file, puts it with the promised checksums, and commits one
 // manifest. A snapshot exists only when Backup (or a look at the archive) says so; what
 // an interrupted backup has stored is adopted by the next, if that can compare it or, where
-// it is encrypted, this host has recorded it. Backup starts over, with a fresh capture, when another archiver takes the sequence number or when a file changes
-// while it is read.
+// it is encrypted, this host has recorded it. Backup starts over, with a fresh capture, when
+// another archiver takes the sequence number or when a file changes while it is read.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
 	defer a.hold()()
 	start := time.Now()

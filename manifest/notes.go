@@ -31,6 +31,17 @@ const (
 	GuardPrune    Guard = "prune"     // a scheduled prune would remove unusually many snapshots
 )
 
+// Notes are the optional fields of a summary, written only when they are set.
+type Notes struct {
+	Writer     string            `json:"writer,omitempty"`      // UUIDv4 of the state directory that wrote it
+	Accepted   []Guard           `json:"accepted,omitempty"`    // guards that an operator accepted for it
+	LeftOut    *LeftOut          `json:"left_out,omitempty"`    // source files that are not in it
+	ForkedFrom *Ref              `json:"forked_from,omitempty"` // the last snapshot of the history that it does not continue
+	Labels     map[string]string `json:"labels,omitempty"`
+	Role       string            `json:"role,omitempty"`    // of the node in its replication group
+	LogEnd     *LogEnd           `json:"log_end,omitempty"` // where its log ends
+}
+
 // LeftOut counts source files that match the layout and are not in the snapshot.
 type LeftOut struct {
 	Files   int64  `json:"files"`
@@ -175,15 +186,7 @@ func (s *Summary) validateNotes() error {
 }
 
 func (s *Summary) checkNotesSize() error {
-	b, err := encodeJSON(struct {
-		Writer     string            `json:"writer,omitempty"`
-		Accepted   []Guard           `json:"accepted,omitempty"`
-		LeftOut    *LeftOut          `json:"left_out,omitempty"`
-		ForkedFrom *Ref              `json:"forked_from,omitempty"`
-		Labels     map[string]string `json:"labels,omitempty"`
-		Role       string            `json:"role,omitempty"`
-		LogEnd     *LogEnd           `json:"log_end,omitempty"`
-	}{s.Writer, s.Accepted, s.LeftOut, s.ForkedFrom, s.Labels, s.Role, s.LogEnd})
+	b, err := encodeJSON(&s.Notes)
 	if err == nil && len(b) > MaxNotesBytes {
 		err = fmt.Errorf("the fields from writer to log_end have %d bytes, more than %d", len(b), MaxNotesBytes)
 	}

@@ -63,8 +63,8 @@ type Counts struct {
 }
 
 // Summary is what a listing shows of a snapshot: all of a manifest but its
-// recipients, pages and files. It lies within the first SummaryBytes. The fields from
-// Writer on are optional, and written only when they are set.
+// recipients, pages and files. It lies within the first SummaryBytes. Its Notes
+// are optional.
 type Summary struct {
 	Format            string    `json:"format"`
 	Archive           string    `json:"archive"`
@@ -78,13 +78,7 @@ type Summary struct {
 	Counts            Counts    `json:"counts"`
 	DurationMS        int64     `json:"duration_ms"` // from capture to commit, milliseconds
 
-	Writer     string            `json:"writer,omitempty"`      // UUIDv4 of the state directory that wrote it
-	Accepted   []Guard           `json:"accepted,omitempty"`    // guards that an operator accepted for it
-	LeftOut    *LeftOut          `json:"left_out,omitempty"`    // source files that are not in it
-	ForkedFrom *Ref              `json:"forked_from,omitempty"` // the last snapshot of the history that it does not continue
-	Labels     map[string]string `json:"labels,omitempty"`
-	Role       string            `json:"role,omitempty"`    // of the node in its replication group
-	LogEnd     *LogEnd           `json:"log_end,omitempty"` // where its log ends
+	Notes
 }
 
 // Manifest is one snapshot. Either Pages or Files holds the file entries as

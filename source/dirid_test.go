@@ -64,7 +64,8 @@ func TestCaptureIdentifiesDirectories(t *testing.T) {
 	}
 }
 
-func dirsOf(t *testing.T, dir string) map[string]DirID {
+// captureJE captures a directory of JE's layout until the test ends.
+func captureJE(t *testing.T, dir string) *Capture {
 	t.Helper()
 	layout, err := NewLayout(LayoutOptions{Name: "je", NoEntries: true})
 	if err != nil {
@@ -78,7 +79,13 @@ func dirsOf(t *testing.T, dir string) map[string]DirID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func dirsOf(t *testing.T, dir string) map[string]DirID {
+	t.Helper()
+	c := captureJE(t, dir)
 	if shared := c.Share(2); shared[1].Dirs[""] != c.Dirs[""] {
 		t.Errorf("a shared capture has %+v", shared[1].Dirs)
 	}
@@ -94,19 +101,7 @@ func TestPeekKeepsWhatWasWanted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	layout, err := NewLayout(LayoutOptions{Name: "je", NoEntries: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := Open(dir, layout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := d.Capture(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := captureJE(t, dir)
 	if err := os.Remove(filepath.Join(dir, "00000000.jdb")); err != nil {
 		t.Fatal(err)
 	}

@@ -32,9 +32,6 @@ this confirmation.`,
 	}
 }
 
-// errNotPending: the service waits for no such confirmation.
-var errNotPending = web.ErrNotPending
-
 // confirmed is what confirm prints.
 type confirmed struct {
 	Name         string `json:"archive_name"`
@@ -120,7 +117,7 @@ func confirmAnswer(h *config.HTTP, name string, c archive.Confirmation, answer *
 	case http.StatusAccepted:
 		return v.RunID, nil
 	case http.StatusConflict:
-		return "", fmt.Errorf("%s: %s: %w; strongroom status shows what it needs", name, c, errNotPending)
+		return "", fmt.Errorf("%s: %s: %w; strongroom status shows what it needs", name, c, web.ErrNotPending)
 	case http.StatusNotFound:
 		return "", fmt.Errorf("%s: the service refuses %s: %s; does it run with this configuration?", name, c, v.Error)
 	case http.StatusUnauthorized:

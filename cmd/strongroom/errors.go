@@ -10,6 +10,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
@@ -46,7 +47,7 @@ var conflicts = []error{
 	archive.ErrPruneLimit,
 	source.ErrMissing,
 	source.ErrEmpty,
-	errNotPending,
+	web.ErrNotPending,
 }
 
 // exitCode sorts an error into what a script can act on. Of several archives each may
