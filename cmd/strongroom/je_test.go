@@ -19,34 +19,49 @@ import (
 // JE opens it, and finds exactly the records of that moment.
 func TestJERoundTrip(t *testing.T) {
 	whole(t)
+	t.Parallel()
 	inMemory := destination{"mem", func(t *testing.T) string { return "mem://" + rand.Text() + "/orders" }}
-	for _, d := range append(clouds(), inMemory) {
-		t.Run(d.name, func(t *testing.T) {
-			url := d.url(t)
-			db := filepath.Join(t.TempDir(), "db")
-			want := map[int]jetest.Digest{}
-			var before jeLog
-			for n := 1; n <= 3; n++ {
-				want[n] = jetest.Write(t, db, 12_000, int64(n))
-				now := readJELog(t, db)
-				if sent, isNew := backedUp(t, db, url, n), now.newSince(before); sent != isNew {
-					t.Errorf("backup %d sent %d bytes, and %d are new", n, sent, isNew)
-				}
-				before = now
+	all := append(clouds(), inMemory)
+	urls := make([]string, len(all))
+	for i, d := range all {
+		urls[i] = d.url(t)
+	}
+	each := func(what string, test func(t *testing.T, url string)) {
+		t.Run(what, func(t *testing.T) {
+			for i, d := range all {
+				t.Run(d.name, func(t *testing.T) {
+					t.Parallel()
+					test(t, urls[i])
+				})
 			}
-			if err := os.RemoveAll(db); err != nil {
-				t.Fatal(err)
-			}
-			for n, records := range want {
-				to := filepath.Join(t.TempDir(), "restored")
-				succeed(t, "restore", fmt.Sprintf("%s@%d", url, n), "--to", to)
-				if got := jetest.Count(t, to); got != records {
-					t.Errorf("snapshot %d: JE finds %+v, want %+v", n, got, records)
-				}
-			}
-			succeed(t, "verify", "--read-data", url)
 		})
 	}
+	db := filepath.Join(t.TempDir(), "db")
+	want := map[int]jetest.Digest{}
+	var before jeLog
+	for n := 1; n <= 3; n++ {
+		want[n] = jetest.Write(t, db, 12_000, int64(n))
+		now := readJELog(t, db)
+		each(fmt.Sprintf("backup %d", n), func(t *testing.T, url string) {
+			if sent, isNew := backedUp(t, db, url, n), now.newSince(before); sent != isNew {
+				t.Errorf("it sent %d bytes, and %d are new", sent, isNew)
+			}
+		})
+		before = now
+	}
+	if err := os.RemoveAll(db); err != nil {
+		t.Fatal(err)
+	}
+	each("restore", func(t *testing.T, url string) {
+		for n, records := range want {
+			to := filepath.Join(t.TempDir(), "restored")
+			succeed(t, "restore", fmt.Sprintf("%s@%d", url, n), "--to", to)
+			if got := jetest.Count(t, to); got != records {
+				t.Errorf("snapshot %d: JE finds %+v, want %+v", n, got, records)
+			}
+		}
+		succeed(t, "verify", "--read-data", url)
+	})
 }
 
 // jeLog is the content of JE's log files, by name.

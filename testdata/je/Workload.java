@@ -10,9 +10,11 @@ import com.sleepycat.je.LockMode;
 import com.sleepycat.je.OperationStatus;
 import com.sleepycat.je.Transaction;
 import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -42,9 +44,12 @@ import java.util.TreeSet;
  *                            names; prints for each one line, "operations=N", or
  *                            "contradiction=WHY" or "unreadable=WHY", and goes on
  *   count DIR                opens the environment and reads everything
+ *   serve -                  runs the commands in the lines of standard input, words between
+ *                            tabs; prints for each one line, "ok" or "failed", a tab, and
+ *                            what it printed, or why it failed
  * </pre>
  *
- * All but the checks end with a line "records=N sha256=HEX" about the records of all
+ * All but the checks and serve end with a line "records=N sha256=HEX" about the records of all
  * databases. Opening runs recovery and appends to the log, as the database itself would.
  * The process exits 1 if the environment does not open or is not as it should be.
  */
@@ -71,6 +76,7 @@ public class Workload {
             case "check": System.out.println("operations=" + check(dir, Long.parseLong(args[2]))); break;
             case "checks": checks(Long.parseLong(args[2])); break;
             case "count": count(dir); break;
+            case "serve": serve(); break;
             default: throw new IllegalArgumentException("no such command: " + args[0]);
         }
     }
@@ -98,6 +104,25 @@ public class Workload {
 
     static DatabaseEntry key(String format, long n) {
         return new DatabaseEntry(String.format(format, n).getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Most of what a command takes is the start of Java, so that one process runs many. */
+    static void serve() throws IOException {
+        PrintStream answers = System.out;
+        BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String command; (command = commands.readLine()) != null; ) {
+            ByteArrayOutputStream printed = new ByteArrayOutputStream();
+            System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
+            String answer;
+            try {
+                run(command.split("\t"));
+                answer = "ok\t" + printed.toString(StandardCharsets.UTF_8);
+            } catch (Exception e) { // JE reports a broken log by exceptions of many kinds
+                answer = "failed\t" + printed.toString(StandardCharsets.UTF_8) + e;
+            }
+            answers.println(answer.strip().replace('\n', ' ').replace('\r', ' '));
+            answers.flush();
+        }
     }
 
     static void write(File dir, int records, long seed, boolean crash) throws Exception {
@@ -268,8 +293,11 @@ public class Workload {
 
     static void count(File dir) throws Exception {
         Environment env = open(dir, false, false);
-        report(env, null);
-        env.close();
+        try {
+            report(env, null);
+        } finally {
+            env.close(); // with cursors and databases open, after a failure, too
+        }
     }
 
     /** Prints how many records there are, and a digest of all of them with their databases' names. */
