@@ -18,7 +18,6 @@ import (
 const (
 	envS3    = "STRONGROOM_TEST_S3"     // address of a service over http
 	envS3TLS = "STRONGROOM_TEST_S3_TLS" // and over https
-	envS3CA  = "STRONGROOM_TEST_S3_CA"  // PEM file of the certificate of that one
 )
 
 // Server is a fresh bucket on a real server. It goes away with its test.
@@ -41,13 +40,9 @@ func NewS3(t *testing.T) *Server {
 	return newServer(t, envS3, false)
 }
 
-// NewS3TLS is NewS3 over TLS, with a certificate that only AWS_CA_BUNDLE vouches for,
-// which it sets for the test.
+// NewS3TLS is NewS3 over TLS, with a certificate that only AWS_CA_BUNDLE vouches for.
 func NewS3TLS(t *testing.T) *Server {
 	t.Helper()
-	if ca := os.Getenv(envS3CA); ca != "" {
-		t.Setenv("AWS_CA_BUNDLE", ca)
-	}
 	return newServer(t, envS3TLS, false)
 }
 

@@ -8,7 +8,7 @@
 //
 //	STRONGROOM_TEST_S3      http://127.0.0.1:PORT
 //	STRONGROOM_TEST_S3_TLS  https://127.0.0.1:PORT
-//	STRONGROOM_TEST_S3_CA   the PEM file that signs the latter
+//	AWS_CA_BUNDLE           the PEM file that signs the latter
 //	AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION=us-east-1
 //
 // With -azurite, it also starts Azurite, the emulator of Azure Blob Storage, and sets

@@ -223,10 +223,10 @@ func (s *servers) environment(base []string) []string {
 		"STRONGROOM_TEST_MINIO="+s.minio, // for tests that stop one and start it again
 		"STRONGROOM_TEST_S3="+s.plain.url,
 		"STRONGROOM_TEST_S3_TLS="+s.tls.url,
-		"STRONGROOM_TEST_S3_CA="+s.ca,
 		"AWS_ACCESS_KEY_ID="+s.user,
 		"AWS_SECRET_ACCESS_KEY="+s.secret,
 		"AWS_REGION=us-east-1",
+		"AWS_CA_BUNDLE="+s.ca,
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE="+filepath.Join(s.dir, "aws-config"),
 		"AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(s.dir, "aws-credentials"),

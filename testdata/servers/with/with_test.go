@@ -21,7 +21,7 @@ func TestEnvironment(t *testing.T) {
 	})
 	for _, want := range []string{
 		"PATH=/bin", "HTTPS_PROXY=http://proxy", "no_proxy=127.0.0.1,localhost,.example.org", "NO_PROXY=127.0.0.1,localhost,.example.org",
-		"STRONGROOM_TEST_S3=http://127.0.0.1:1", "STRONGROOM_TEST_S3_TLS=https://127.0.0.1:2", "STRONGROOM_TEST_S3_CA=/d/ca",
+		"STRONGROOM_TEST_S3=http://127.0.0.1:1", "STRONGROOM_TEST_S3_TLS=https://127.0.0.1:2", "AWS_CA_BUNDLE=/d/ca",
 		"AWS_ACCESS_KEY_ID=u", "AWS_SECRET_ACCESS_KEY=s", "AWS_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
 	} {
 		if !slices.Contains(env, want) {
