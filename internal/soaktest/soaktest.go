@@ -56,6 +56,17 @@ func Duration(t testing.TB) (time.Duration, bool) {
 	return d, true
 }
 
+// fullTime is the least time of a proof in a soak that is worth its full size.
+const fullTime = time.Minute
+
+// IsFull reports whether a proof runs at its full size: in a soak that gives each proof a
+// minute or more.
+func IsFull(t testing.TB) bool {
+	t.Helper()
+	d, isSoak := Duration(t)
+	return isSoak && d >= fullTime
+}
+
 // Rounds runs a proof: check rounds with -short or the race detector, test rounds without,
 // and rounds with new seeds until the time is over in a soak. It stops at the first round
 // that fails. The seeds of rounds that failed before come first.
