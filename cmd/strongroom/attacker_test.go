@@ -108,10 +108,12 @@ func rehearse(t *testing.T, url string, backup []string) map[string][]byte {
 			t.Fatal(err)
 		}
 	}
-	state := os.Getenv("STRONGROOM_STATE_DIR")
-	t.Setenv("STRONGROOM_STATE_DIR", t.TempDir())
-	does(t, exitDone, append(slices.Clone(backup), at)...)
-	t.Setenv("STRONGROOM_STATE_DIR", state)
+	dir := t.TempDir() // with a state of its own
+	configuration := filepath.Join(dir, "strongroom.yaml")
+	if err := os.WriteFile(configuration, []byte("state_dir: "+dir+"\narchives:\n"+inDir("a", dir, dir+"/a", "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	does(t, exitDone, slices.Concat([]string{"--config", configuration}, backup, []string{at})...)
 	foreseen := map[string][]byte{}
 	for key, content := range objects(t, at) {
 		if _, ok := manifest.ParseObjectKey(key); ok && before[key] == nil {
@@ -136,6 +138,7 @@ func does(t *testing.T, code int, args ...string) (stdout, stderr string) {
 // to use, each with content of the right size and CRC-32C. The backup goes on without the
 // identity and says what it found, every command agrees that all is well, and so it is.
 func TestCreateOnlyAttacker(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(t *testing.T) (string, attacker){
 		"file": func(t *testing.T) (string, attacker) {
 			dir := filepath.Join(t.TempDir(), "archive")
@@ -154,6 +157,7 @@ func TestCreateOnlyAttacker(t *testing.T) {
 				continue
 			}
 			t.Run(name+" "+how, func(t *testing.T) {
+				t.Parallel()
 				url, create := start(t)
 				attackBackups(t, url, create, settings)
 			})
@@ -162,7 +166,6 @@ func TestCreateOnlyAttacker(t *testing.T) {
 }
 
 func attackBackups(t *testing.T, url string, create attacker, settings []string) {
-	t.Setenv("STRONGROOM_STATE_DIR", t.TempDir())
 	db, identity := t.TempDir(), filepath.Join(t.TempDir(), "identity")
 	if err := os.WriteFile(identity, []byte(testIdentity), 0o600); err != nil {
 		t.Fatal(err)

@@ -14,9 +14,11 @@ import (
 
 // Every kind of server passes every probe, and nothing stays behind.
 func TestCheckOfServers(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	for _, d := range clouds() {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			url := d.url(t)
 			o := finish(t, program(t, "check", "--json", url))
 			var reports []checkReport
@@ -40,6 +42,7 @@ func TestCheckOfServers(t *testing.T) {
 
 // With locks, one object shows that they hold, and all else is deleted again.
 func TestCheckWithLocks(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	server := storetest.NewS3Locks(t)
 	o := finish(t, program(t, "check", server.URL+"&lock=GOVERNANCE&lock_for=1h&legal_hold=false"))
@@ -58,6 +61,7 @@ func TestCheckWithLocks(t *testing.T) {
 // A storage class that the service does not have, and locks that the bucket does not
 // know, fail before a backup does.
 func TestCheckTriesTheSettings(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	url := storetest.S3(t)
 	for setting, want := range map[string]string{
@@ -86,6 +90,7 @@ func logs(t *testing.T) string {
 // A name that a backup refuses is refused here, and shown without what it would do to a
 // terminal.
 func TestCheckNamesOfFiles(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"a\x1b[31mb.log", "a\nb.log", "a\\b.log", "a\xffb.log", "a\u0085b.log"} {
 		dir := t.TempDir()
 		if err := writeLog(filepath.Join(dir, name), []byte("content")); err != nil {
@@ -109,6 +114,7 @@ func TestCheckNamesOfFiles(t *testing.T) {
 
 // Control characters are shown, and not sent to the terminal; everything else stays.
 func TestHarmless(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"a\x1b[31m\nb\tc":     "a\\x1b[31m\nb\tc",
 		"Zürich → a\\b \"c\"": "Zürich → a\\b \"c\"",
@@ -122,6 +128,7 @@ func TestHarmless(t *testing.T) {
 
 // What check says of a provider's checksums, verify finds.
 func TestVerifyComparesChecksumsOfAzure(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	url := storetest.Azure(t)
 	succeed(t, "backup", "--source", logs(t), url)

@@ -16,6 +16,7 @@ import (
 // The second command is told of the destinations in their order, and of one that panicked
 // as of one that failed.
 func TestResult(t *testing.T) {
+	t.Parallel()
 	made := func(name string, n int64) ran {
 		s := &manifest.Summary{}
 		s.Sequence = n
@@ -39,6 +40,7 @@ func TestResult(t *testing.T) {
 // A reload leaves an archive that did not change in its group, without those that are gone;
 // and of another source there is another group.
 func TestGroupsAfterAReload(t *testing.T) {
+	t.Parallel()
 	var g groups
 	one := config.Archive{Name: "orders", Group: "orders", Source: config.Source{Dir: "/db"}}
 	two := one

@@ -18,6 +18,7 @@ import (
 // The service of docker-compose.yml, with the configuration that stands there, against
 // the same servers: one directory gets to all three clouds, whole.
 func TestCompose(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	db := t.TempDir()
 	write := func(n int) {
@@ -45,7 +46,7 @@ func TestCompose(t *testing.T) {
 		c.Env = append(c.Env, env...)
 		return finish(t, c)
 	}
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for _, name := range archives {
 		for command("show", name+"@1").code != 0 && time.Now().Before(deadline) {
 			time.Sleep(100 * time.Millisecond)

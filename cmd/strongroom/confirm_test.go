@@ -307,7 +307,7 @@ func TestConfirmationOfAnOlderSnapshot(t *testing.T) {
 	t.Parallel()
 	s, source, to := rolledBack(t)
 	old := s.needs("orders", "")
-	stopped, _ := s.stop()
+	stopped := s.stop()
 	if stopped != 0 {
 		t.Fatalf("it ended with %d", stopped)
 	}

@@ -16,14 +16,15 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what a service does at once.
-const patience = 30 * time.Second
+// patience ends the wait for what does not come: far beyond what anything takes.
+const patience = 5 * time.Minute
 
 // A served is a running service, with all that it logged.
 type served struct {
 	t      testing.TB
 	cmd    *exec.Cmd
 	config string
+	env    []string
 	base   string // of its URLs; empty without http
 
 	mu    sync.Mutex
@@ -34,15 +35,16 @@ type served struct {
 // theToken is what the services of the tests want to see.
 const theToken = "a-token-of-the-tests"
 
-// serve starts the service with a configuration, of which this is the part after http.
-func serve(t testing.TB, archives string) *served {
+// serve starts the service with a configuration, of which this is the part after http, and
+// with variables of the environment.
+func serve(t testing.TB, archives string, env ...string) *served {
 	t.Helper()
 	dir := t.(interface{ TempDir() string }).TempDir()
 	token := filepath.Join(dir, "token")
 	if err := os.WriteFile(token, []byte(theToken+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &served{t: t, config: filepath.Join(dir, "strongroom.yaml"), ended: make(chan struct{})}
+	s := &served{t: t, config: filepath.Join(dir, "strongroom.yaml"), env: env, ended: make(chan struct{})}
 	s.write("state_dir: " + dir + "\nhttp: {listen: 127.0.0.1:0, token_file: " + token + "}\n" + archives)
 	s.start()
 	return s
@@ -50,7 +52,7 @@ func serve(t testing.TB, archives string) *served {
 
 // again is another service with the same configuration and state.
 func (s *served) again() *served {
-	next := &served{t: s.t, config: s.config, ended: make(chan struct{})}
+	next := &served{t: s.t, config: s.config, env: s.env, ended: make(chan struct{})}
 	next.start()
 	return next
 }
@@ -59,6 +61,7 @@ func (s *served) start() {
 	t := s.t
 	t.Helper()
 	s.cmd = program(t, "--config", s.config, "--log-format", "json", "run")
+	s.cmd.Env = append(s.cmd.Env, s.env...)
 	log, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -125,12 +128,7 @@ func (s *served) wait(text, archive string) map[string]any {
 // has ended.
 func (s *served) until(what string, ok func() bool) {
 	s.t.Helper()
-	s.within(patience, what, ok)
-}
-
-func (s *served) within(d time.Duration, what string, ok func() bool) {
-	s.t.Helper()
-	for end := time.Now().Add(d); ; {
+	for end := time.Now().Add(patience); ; {
 		if ok() {
 			return
 		}
@@ -143,7 +141,7 @@ func (s *served) within(d time.Duration, what string, ok func() bool) {
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(end) {
-			s.t.Fatalf("no sign of %s within %v:\n%s", what, d, s.log())
+			s.t.Fatalf("no sign of %s within %v:\n%s", what, patience, s.log())
 		}
 	}
 }
@@ -166,10 +164,9 @@ func (s *served) signal(sig syscall.Signal) {
 	}
 }
 
-// stop ends the service as systemd does, and returns its exit code and how long it took.
-func (s *served) stop() (code int, took time.Duration) {
+// stop ends the service as systemd does, and returns its exit code.
+func (s *served) stop() int {
 	s.t.Helper()
-	start := time.Now()
 	s.signal(syscall.SIGTERM)
 	select {
 	case <-s.ended:
@@ -177,7 +174,7 @@ func (s *served) stop() (code int, took time.Duration) {
 		s.t.Fatalf("the service does not end:\n%s", s.log())
 	}
 	s.cmd.Wait()
-	return s.cmd.ProcessState.ExitCode(), time.Since(start)
+	return s.cmd.ProcessState.ExitCode()
 }
 
 // get asks the service for a path.

@@ -43,6 +43,7 @@ func seen(t *testing.T, to string) string {
 
 // Several destinations are kept in step from one capture, and one run of the commands.
 func TestDestinationsShareACapture(t *testing.T) {
+	t.Parallel()
 	dir, to := t.TempDir(), t.TempDir()
 	logDir(t, dir, 0, 2, 100)
 	configuration := filepath.Join(to, "strongroom.yaml")
@@ -84,6 +85,7 @@ func TestDestinationsShareACapture(t *testing.T) {
 
 // The service has them run together.
 func TestServiceKeepsDestinationsInStep(t *testing.T) {
+	t.Parallel()
 	dir, to := t.TempDir(), t.TempDir()
 	logDir(t, dir, 0, 2, 100)
 	s := serve(t, twoDestinations(dir, to, yearly))

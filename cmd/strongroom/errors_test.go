@@ -11,6 +11,7 @@ import (
 // Of several failures the one that matters most gives the exit code, in whatever order
 // they came.
 func TestExitCodeOfSeveral(t *testing.T) {
+	t.Parallel()
 	ordered := []struct {
 		err  error
 		code int

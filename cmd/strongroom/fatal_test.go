@@ -90,6 +90,7 @@ func killed(t testing.TB, longest time.Duration, args ...string) bool {
 // holds what its snapshots say, and a rerun succeeds. Then it is killed while it restores:
 // the target is not there, or complete, and a rerun makes it so.
 func TestKilledAtRandom(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	soaktest.Rounds(t, 0, 1, func(t *testing.T, seed uint64) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { killAtRandom(t, 15) }) // ends when all destinations have
@@ -178,9 +179,11 @@ func killsOfRestores(t *testing.T, url, db string, manyKills int) {
 // Eight processes back up to one archive at once: every number is taken once, and every
 // snapshot restores.
 func TestEightProcesses(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	for _, d := range destinations() {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			url := d.url(t)
 			db := scratch(t)
 			logDir(t, db, 0, 10, 50_000)
@@ -206,68 +209,73 @@ func TestEightProcesses(t *testing.T) {
 	}
 }
 
-// Backing up one file of 2 GiB takes no more memory than one of 64 KiB, within 32 MiB,
-// and less than 96 MiB.
+// Backing up one file of 256 MiB, and in a soak of 2 GiB, takes no more memory than one of
+// 64 KiB, within 32 MiB, and less than 96 MiB.
 func TestMemory(t *testing.T) {
 	whole(t)
+	mib := 256
+	if soaktest.IsFull(t) {
+		mib = 2 << 10
+	}
+	soaktest.Rounds(t, 0, 1, func(t *testing.T, _ uint64) { measureMemory(t, mib) })
+}
+
+func measureMemory(t *testing.T, mib int) {
+	small, large := t.TempDir(), t.TempDir()
+	logDir(t, small, 0, 1, 64<<10)
+	f, err := os.Create(filepath.Join(large, "00000000.jdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := make([]byte, 1<<20)
+	random := rand.NewChaCha8([32]byte{1})
+	log := entriestest.NewJE(6, 0, 0)
+	for range mib {
+		random.Read(block)
+		log.Add(entriestest.JERecord, block)
+		if _, err := f.Write(log.Flush()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
 	for _, d := range destinations() {
 		t.Run(d.name, func(t *testing.T) {
-			small, large := t.TempDir(), t.TempDir()
-			logDir(t, small, 0, 1, 64<<10)
-			f, err := os.Create(filepath.Join(large, "00000000.jdb"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			block := make([]byte, 1<<20)
-			random := rand.NewChaCha8([32]byte{1})
-			log := entriestest.NewJE(6, 0, 0)
-			for range 2 << 10 {
-				random.Read(block)
-				log.Add(entriestest.JERecord, block)
-				if _, err := f.Write(log.Flush()); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := f.Close(); err != nil {
-				t.Fatal(err)
-			}
 			url := d.url(t)
 			forgetPeak(t)
 			one := succeed(t, "backup", "--source", small, d.url(t)).peak
 			two := succeed(t, "backup", "--source", large, url).peak
-			t.Logf("64 KiB: %s, 2 GiB: %s", size(one), size(two))
+			t.Logf("64 KiB: %s, %d MiB: %s", size(one), mib, size(two))
 			if two > 96<<20 || two-one > 32<<20 {
-				t.Errorf("2 GiB took %s and 64 KiB %s", size(two), size(one))
+				t.Errorf("%d MiB took %s and 64 KiB %s", mib, size(two), size(one))
 			}
 			to := filepath.Join(t.TempDir(), "r")
 			back := succeed(t, "restore", url, "--to", to).peak
 			t.Logf("restoring: %s", size(back))
 			if back > 96<<20 {
-				t.Errorf("restoring 2 GiB took %s", size(back))
+				t.Errorf("restoring %d MiB took %s", mib, size(back))
 			}
 			os.RemoveAll(to)
 		})
 	}
 }
 
-// SIGTERM while the program sends ends it within ten seconds with code 130, and leaves
-// nothing half-done.
+// SIGTERM while the program sends ends it with code 130, and leaves nothing half-done.
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	for _, d := range destinations() {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			url := d.url(t)
 			db := t.TempDir()
 			logDir(t, db, 0, 12, 20<<20)
 			c := program(t, "backup", "--source", db, url)
 			time.AfterFunc(250*time.Millisecond, func() { c.Process.Signal(os.Interrupt) })
-			start := time.Now()
 			o := finish(t, c)
 			if o.code != exitInterrupted && o.code != 0 {
 				t.Fatalf("exit code %d: %s", o.code, o.stderr)
-			}
-			if took := time.Since(start); took > 10*time.Second {
-				t.Fatalf("it took %s", took)
 			}
 			succeed(t, "backup", "--source", db, url)
 			succeed(t, "verify", "--read-data", url)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	one := func(name, more string) string {
 		return "  - {name: " + name + ", source: {dir: /x}, destination: 'file:///" + name + "'" + more + "}\n"
 	}
@@ -58,9 +59,9 @@ func TestLimits(t *testing.T) {
 
 // The limit holds for what a command sends and for what it fetches.
 func TestBandwidthOfCommands(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	logDir(t, dir, 0, 1, 384<<10)
-	t.Setenv("STRONGROOM_STATE_DIR", t.TempDir())
 	url := "file://" + t.TempDir() + "/archive"
 	for _, args := range [][]string{
 		{"backup", "--source", dir, "--bandwidth", "256KiB/s", url},

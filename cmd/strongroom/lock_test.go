@@ -62,6 +62,7 @@ func attack(t *testing.T, server *storetest.Server, locked bool) {
 // A locked snapshot can neither be deleted nor altered, and list, verify, restore and the
 // next backup see what was stored, whatever was put on top of it.
 func TestObjectLock(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	server := storetest.NewS3Locks(t)
 	survives(t, server, server.URL+"&lock=GOVERNANCE&lock_for=", true)
@@ -69,6 +70,7 @@ func TestObjectLock(t *testing.T) {
 
 // The same in a bucket that keeps versions and locks nothing, if no version is deleted.
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	server := storetest.NewS3Versions(t)
 	survives(t, server, server.URL, false)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -18,7 +19,29 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"strongroom": main})
+	testscript.Main(tests{m}, map[string]func(){"strongroom": main})
+}
+
+// sharedDir is a directory of all tests of the package: of the program that they run, and of the
+// local state of what runs within their process.
+var sharedDir string
+
+// tests are those of the package, with what they share around them.
+type tests struct{ m *testing.M }
+
+// Run implements testscript.TestingM.
+func (tt tests) Run() int {
+	var err error
+	if sharedDir, err = os.MkdirTemp("", "strongroom-test-"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(sharedDir)
+	os.Setenv("STRONGROOM_STATE_DIR", filepath.Join(sharedDir, "state"))
+	// They wait more than they compute. (-parallel prevails.)
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	return tt.m.Run()
 }
 
 // The scripts in testdata/script are the contract of the command line.
@@ -120,7 +143,7 @@ func zero(ts *testscript.TestScript, _ bool, args []string) {
 
 // waitFor FILE waits until a file is there.
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for tick := time.NewTicker(10 * time.Millisecond); ; {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {

@@ -12,6 +12,7 @@ import (
 // with credentials that end at its prefix, and so cannot find the other one. It loses nothing, in data/ and
 // elsewhere, when the outer one is pruned. Who can find the outer one is refused.
 func TestNestedOnS3(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	for _, test := range []struct {
 		name, prefix string
@@ -23,6 +24,7 @@ func TestNestedOnS3(t *testing.T) {
 		{"versions", "data/node-2", storetest.NewS3Versions, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			server, prefix := test.bucket(t), test.prefix
 			server.Prefix = prefix + "/"
 			_, query, _ := strings.Cut(server.URL, "?")

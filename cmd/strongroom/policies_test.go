@@ -90,11 +90,13 @@ func (u user) client(t *testing.T) *s3.Client {
 // The policies in deploy/policies/aws, on a server that evaluates them: each user can do
 // what docs/operations.md says, and not what it says that he cannot.
 func TestPolicies(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	for name, bucket := range map[string]func(*testing.T) *storetest.Server{
 		"no versions": storetest.NewS3, "versions": storetest.NewS3Versions, "locks": storetest.NewS3Locks,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := bucket(t)
 			at := server.URL
 			policies := []string{"archiver-no-delete"}
@@ -147,11 +149,13 @@ func TestPolicies(t *testing.T) {
 
 // With the policy that may delete, check takes away what it made.
 func TestPolicyThatMayDelete(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	for name, bucket := range map[string]func(*testing.T) *storetest.Server{
 		"no versions": storetest.NewS3, "versions": storetest.NewS3Versions,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := bucket(t)
 			newUser(t, server, "archiver").can(t, "check", server.URL)
 			if left := server.Keys(t, ""); len(left) != 0 {

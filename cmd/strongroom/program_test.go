@@ -17,11 +17,7 @@ import (
 // The tests in files that need the program as a user has it build it once, and run it as
 // a process of its own.
 var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "strongroom-test-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "strongroom")
+	bin := filepath.Join(sharedDir, "strongroom")
 	c := exec.Command("go", "build", "-o", bin, ".")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
@@ -88,7 +84,6 @@ func succeed(t testing.TB, args ...string) outcome {
 	t.Helper()
 	var o outcome
 	if slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "mem://") }) {
-		t.Setenv("STRONGROOM_STATE_DIR", t.TempDir())
 		var out, errs bytes.Buffer
 		o.code = run(args, &out, &errs)
 		o.stdout, o.stderr = out.String(), errs.String()

@@ -11,6 +11,7 @@ import (
 // What a user gets for an S3 address that does not work: a message that says what to do,
 // exit code 1, soon, and never a credential.
 func TestS3Mistakes(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	db := t.TempDir()
 	logDir(t, db, 0, 3, 1000)

@@ -11,6 +11,7 @@ import (
 
 // A status that ends with another code than 0 says why.
 func TestStatusExplains(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
 	s := archiveStatus{
 		Name:             "orders",
@@ -42,6 +43,7 @@ func TestStatusExplains(t *testing.T) {
 
 // The last line names the first archive that is damaged, by what is wrong with it.
 func TestStatusVerdict(t *testing.T) {
+	t.Parallel()
 	failed := &drillStatus{Snapshot: 7, Error: "DbVerify: exit status 1"}
 	for _, test := range []struct {
 		what string

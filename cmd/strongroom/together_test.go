@@ -35,11 +35,12 @@ type crowd struct {
 // restored is what was backed up, what is held stays, and in the end one prune leaves
 // nothing that no snapshot needs.
 func TestTogether(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	c := &crowd{t: t, url: storetest.S3(t), copy: storetest.S3(t), held: map[int64]bool{}}
 	c.makeStates()
 	c.must("backup", "--source", c.states[0], "--node", "n", c.url)
-	c.until = time.Now().Add(soaktest.For(t, 15*time.Second))
+	c.until = time.Now().Add(soaktest.For(t, 8*time.Second))
 	var all sync.WaitGroup
 	for _, work := range []func(){
 		c.backup, c.backup, c.prune(c.url), c.prune(c.url), c.prune(c.copy), c.copyOn, c.hold, c.verify, c.restore,

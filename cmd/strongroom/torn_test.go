@@ -14,6 +14,7 @@ import (
 
 // The service reports a sector that is lost in the newest file, once, as long as it is.
 func TestServiceReportsATornTail(t *testing.T) {
+	t.Parallel()
 	whole(t)
 	var mu sync.Mutex
 	var states []string
@@ -75,7 +76,7 @@ func TestServiceReportsATornTail(t *testing.T) {
 	}
 	s.until("the repair to be shown", func() bool { return s.archive("orders").State == "ok" })
 	s.until("the second notification", func() bool { return len(sent()) == 2 })
-	if code, _ := s.stop(); code != 0 {
+	if code := s.stop(); code != 0 {
 		t.Errorf("it ended with %d", code)
 	}
 }
