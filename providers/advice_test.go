@@ -13,6 +13,7 @@ import (
 
 // What is refused because of a setting, or by the operating system, comes with what to do.
 func TestAdvice(t *testing.T) {
+	t.Parallel()
 	api := func(code, text string) error { return &smithy.GenericAPIError{Code: code, Message: text} }
 	for _, c := range []struct {
 		err  error

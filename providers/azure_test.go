@@ -18,12 +18,13 @@ import (
 )
 
 func TestAzure(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewAzure(t)
 	n := 0
 	storetest.Run(t, func(t *testing.T) archive.Store {
 		n++
 		return open(t, strings.Replace(server.URL, "/node-1", fmt.Sprintf("/node-1/%d", n), 1), Options{})
-	}, storetest.Options{HashesAll: true, Boundary: singleMax, Part: minBlock})
+	}, storetest.Options{HashesAll: true, Boundary: singleMax, Part: minBlock, Many: twoPages})
 }
 
 // A container that does not exist is told from an object that does not, by every
@@ -58,6 +59,7 @@ func TestAzureServer(t *testing.T) {
 
 // The MD5 is told by Put, Stat and the listing, for one request and for blocks.
 func TestAzureMD5(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewAzure(t)
 	b := open(t, server.URL, Options{})
 	for _, size := range []int{0, 5, singleMax + minBlock + 5} {
@@ -81,6 +83,7 @@ func TestAzureMD5(t *testing.T) {
 
 // An object of another program, that has no MD5, is read and compared.
 func TestAzureForeignObject(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewAzure(t)
 	b := open(t, server.URL, Options{})
 	content := bytes.Repeat([]byte("a"), 2<<20)
@@ -106,6 +109,7 @@ func TestAzureForeignObject(t *testing.T) {
 
 // What a Put that was given up has sent is not visible, and gone after the next Put.
 func TestAzureLeftBlocks(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewAzure(t)
 	b := open(t, server.URL, Options{})
 	content := bytes.Repeat([]byte("a"), singleMax+1)
@@ -146,6 +150,7 @@ func (c *canceling) ReadAt(b []byte, off int64) (int, error) {
 // The service verifies what this adapter relies on: the MD5 of a block and of an object
 // sent in one request, and create-only at both moments in which an object appears.
 func TestAzureVerifies(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewAzure(t)
 	client := server.Client.NewBlockBlobClient("verify")
 	wrong := blob.TransferValidationTypeMD5(make([]byte, 16))
@@ -172,6 +177,7 @@ func TestAzureVerifies(t *testing.T) {
 }
 
 func TestBlocks(t *testing.T) {
+	t.Parallel()
 	const mib, tib = 1 << 20, 1 << 40
 	for size, want := range map[int64]int64{
 		1: 8 * mib, 40_000 * 8 * mib: 8 * mib, 40_000*8*mib + 1: 9 * mib, tib: 27 * mib, 150 * tib: 3933 * mib,

@@ -27,6 +27,7 @@ func between(t *testing.T, start time.Time, least, most time.Duration) {
 
 // All that share a limit have it together, whoever sends or receives.
 func TestBandwidthIsShared(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := constantly(1 << 20)
 		start := time.Now()
@@ -44,6 +45,7 @@ func TestBandwidthIsShared(t *testing.T) {
 }
 
 func TestBandwidthByTheHour(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		change := time.Now().Add(10 * time.Second)
 		b := NewBandwidth(func(now time.Time) int64 {
@@ -68,6 +70,7 @@ func TestBandwidthByTheHour(t *testing.T) {
 }
 
 func TestBandwidthEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -82,6 +85,7 @@ func TestBandwidthEndsWithItsContext(t *testing.T) {
 // A connection that waits for its turn for longer than it may stand still is not given
 // up, in either direction; closing it ends the wait.
 func TestLimitedConnection(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		defer b.Close()

@@ -10,6 +10,7 @@ import (
 )
 
 func TestJoinCRC(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.SliceOf(rapid.Byte()).Draw(t, "a"), rapid.SliceOf(rapid.Byte()).Draw(t, "b")
 		sum := func(b []byte) manifest.CRC32C { return manifest.CRC32C(crc32.Checksum(b, castagnoli)) }
@@ -20,6 +21,7 @@ func TestJoinCRC(t *testing.T) {
 }
 
 func TestPartSize(t *testing.T) {
+	t.Parallel()
 	for size, want := range map[int64]int64{
 		1:                    8 << 20,
 		16<<20 + 1:           8 << 20,

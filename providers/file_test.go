@@ -46,15 +46,17 @@ func leftTemporary(t *testing.T, s archive.Store, _ string) int {
 
 // A file system without link(2): RENAME_NOREPLACE keeps the same promises.
 func TestFileWithoutLinks(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) archive.Store {
 		s := openDir(t, t.TempDir())
 		s.noLinks.Store(true)
 		return s
-	}, storetest.Options{HashesAll: true, Uploads: leftTemporary, Large: 1 << 20, Many: 100})
+	}, storetest.Options{HashesAll: true, Uploads: leftTemporary, Many: 100})
 }
 
 // Nothing is made by reading, and everything by the first Put.
 func TestFileMissingDirectory(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	s := openDir(t, dir)
 	if _, err := s.Get(t.Context(), "archive.json", 0, -1); !errors.Is(err, fs.ErrNotExist) {
@@ -82,6 +84,7 @@ func TestFileMissingDirectory(t *testing.T) {
 
 // A directory in an object's place is another object, and no failure that goes on for ever.
 func TestFileDirectoryInThePlace(t *testing.T) {
+	t.Parallel()
 	s := openDir(t, t.TempDir())
 	if err := os.MkdirAll(filepath.Join(s.root, "data", "a", "b"), 0o755); err != nil {
 		t.Fatal(err)
@@ -96,6 +99,7 @@ func TestFileDirectoryInThePlace(t *testing.T) {
 
 // Sync makes durable what is there, and reports what is not.
 func TestFileSync(t *testing.T) {
+	t.Parallel()
 	s := openDir(t, t.TempDir())
 	if _, err := putBytes(t, s, "data/a", []byte("x")); err != nil {
 		t.Fatal(err)
@@ -112,6 +116,7 @@ func TestFileSync(t *testing.T) {
 
 // What does not fit a directory says so.
 func TestFileErrors(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -129,6 +134,7 @@ func TestFileErrors(t *testing.T) {
 
 // Temporary files of killed runs are removed, those of others who may live are not.
 func TestFileSweep(t *testing.T) {
+	t.Parallel()
 	s := openDir(t, t.TempDir())
 	if _, err := putBytes(t, s, "a", nil); err != nil {
 		t.Fatal(err)
@@ -177,6 +183,7 @@ func TestFileSweep(t *testing.T) {
 
 // Deleting the last object of a directory removes it, while others put into it.
 func TestFileDeleteAndPutRace(t *testing.T) {
+	t.Parallel()
 	s := openDir(t, t.TempDir())
 	var wg sync.WaitGroup
 	for i := range 8 {
@@ -200,6 +207,7 @@ func TestFileDeleteAndPutRace(t *testing.T) {
 
 // Strange files in the directory are none of ours; a directory may be reached by a link.
 func TestFileStrangers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"lost+found", "a b", "notes~", "ä", ".~strongroom"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
@@ -231,6 +239,7 @@ func TestFileStrangers(t *testing.T) {
 
 // Every page size and starting point of the driver gives what sorting the keys gives.
 func TestFileListing(t *testing.T) {
+	t.Parallel()
 	segment := rapid.SampledFrom([]string{"a", "a-b", "a.d", "aa", "b", "%", "a_"})
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "listing")
@@ -281,6 +290,7 @@ func TestFileListing(t *testing.T) {
 
 // What Put makes can be restored by hand, and read through gocloud.dev.
 func TestFileThroughBlob(t *testing.T) {
+	t.Parallel()
 	s := openDir(t, t.TempDir())
 	content := bytes.Repeat([]byte("content"), 1000)
 	if _, err := putBytes(t, s, "data/a%20b/x", content); err != nil {
@@ -300,6 +310,7 @@ func TestFileThroughBlob(t *testing.T) {
 // Objects can be deleted while they are listed, with the directories that are empty then:
 // the listing goes on to its end.
 func TestFileDeleteWhileListing(t *testing.T) {
+	t.Parallel()
 	b, err := Open(t.Context(), "file://"+t.TempDir()+"/archive", Options{})
 	if err != nil {
 		t.Fatal(err)

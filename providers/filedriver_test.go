@@ -28,6 +28,7 @@ func (h *fileHarness) Close()                           {}
 // gocloud's own suite, with none of its opt-outs but the one for signed URLs, which the
 // suite takes by itself when SignedURL answers Unimplemented.
 func TestDriverConformance(t *testing.T) {
+	t.Parallel()
 	drivertest.RunConformanceTests(t, func(_ context.Context, t *testing.T) (drivertest.Harness, error) {
 		return &fileHarness{t.TempDir()}, nil
 	}, nil)

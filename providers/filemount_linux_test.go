@@ -54,6 +54,7 @@ func mountTemp(t *testing.T, dir string) {
 // A real disk that goes while an archive on it is in use, and another one that comes: below
 // the mount point nothing is made, and between two runs it can be unmounted.
 func TestFileMounts(t *testing.T) {
+	t.Parallel()
 	if !inNamespace(t) {
 		return
 	}

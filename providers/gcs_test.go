@@ -15,16 +15,18 @@ import (
 )
 
 func TestGCS(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewGCS(t)
 	n := 0
 	storetest.Run(t, func(t *testing.T) archive.Store {
 		n++
 		return open(t, strings.Replace(server.URL, "?", fmt.Sprintf("/%d?", n), 1), Options{})
-	}, storetest.Options{Checksums: true, HashesAll: true, Boundary: singleMax, Part: gcsChunk, Large: 128 << 20})
+	}, storetest.Options{Checksums: true, HashesAll: true, Boundary: singleMax, Part: gcsChunk, Many: twoPages})
 }
 
 // A bucket that does not exist is told from a key that does not, by every operation.
 func TestGCSMissingBucket(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewGCS(t)
 	gone := open(t, strings.Replace(server.URL, server.Bucket, server.Bucket+"-gone", 1), Options{})
 	_, putErr := putBytes(t, gone, "a", []byte("a"))
@@ -53,6 +55,7 @@ func TestGCSMissingBucket(t *testing.T) {
 // The listing and Stat tell the MD5 as well, and keys are what Put was given, also those
 // that a portable layer would take for escaped ones.
 func TestGCSAttributes(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewGCS(t)
 	b := open(t, server.URL, Options{})
 	const key, sum = "a/__0x41__b", "9a0364b9e99bb480dd25e1f0284c8555" // MD5 of "content"
@@ -77,6 +80,7 @@ func TestGCSAttributes(t *testing.T) {
 // An object that says of itself that it is compressed is read as it is stored, in ranges
 // too.
 func TestGCSNothingIsUnpacked(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewGCS(t)
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)

@@ -19,6 +19,7 @@ import (
 // A body that breaks is an error of Read, and the module asks for no more of it behind
 // the reader's back.
 func TestGCSBrokenRead(t *testing.T) {
+	t.Parallel()
 	f, b := newFakeGCS(t, Options{}, func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Length", "100")
 		w.Write([]byte("half"))
@@ -45,6 +46,7 @@ func TestGCSBrokenRead(t *testing.T) {
 // Content is asked for as it is stored, and another range than the one that was asked for
 // is refused.
 func TestGCSWrongRange(t *testing.T) {
+	t.Parallel()
 	f, b := newFakeGCS(t, Options{}, func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Range", "bytes 0-6/9")
 		w.WriteHeader(http.StatusPartialContent)
@@ -63,6 +65,7 @@ func TestGCSWrongRange(t *testing.T) {
 // The source fails midway. The service must see no proper end of the content, which the
 // module would write: some take what came so far for the object.
 func TestGCSSourceFailsMidway(t *testing.T) {
+	t.Parallel()
 	for range 20 { // what ends the request first is a race
 		var mu sync.Mutex
 		var body []byte
@@ -107,6 +110,7 @@ func (f *failingAt) ReadAt(b []byte, off int64) (int, error) {
 // A service that ends an upload with success before it has everything: the module would
 // wait for ever.
 func TestGCSAnsweredEarly(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{singleMax, singleMax + 1} {
 		f, b := newFakeGCS(t, Options{Timeout: 5 * time.Second}, func(w http.ResponseWriter, r *http.Request) bool {
 			switch {
@@ -132,6 +136,7 @@ func TestGCSAnsweredEarly(t *testing.T) {
 // The module fills a chunk's buffer anew when the chunk was taken. No earlier request with
 // it, which net/http may still be sending, reads from it then.
 func TestGCSChunkIsNotSentTwoWays(t *testing.T) {
+	t.Parallel()
 	bodies := make([]io.Reader, 0, 3)
 	statuses := []int{http.StatusServiceUnavailable, http.StatusOK}
 	tr := &gcsTransport{base: idle(func(r *http.Request) (*http.Response, error) {
@@ -177,6 +182,7 @@ func (idle) CloseIdleConnections()                               {}
 
 // The attempts of a chunk are counted, and begin anew with the next one.
 func TestGCSChunkAttempts(t *testing.T) {
+	t.Parallel()
 	busy := &googleapi.Error{Code: http.StatusServiceUnavailable}
 	c := &gcsChunks{budget: newBudget(8)}
 	for round := range 3 {
@@ -207,6 +213,7 @@ func TestGCSChunkAttempts(t *testing.T) {
 
 // The service has forgotten an upload: it is begun anew.
 func TestGCSUploadForgotten(t *testing.T) {
+	t.Parallel()
 	var got []byte
 	var mu sync.Mutex
 	uploads := 0
@@ -261,6 +268,7 @@ func TestGCSExportsNothing(t *testing.T) {
 
 // Requests of a page are not mixed up with those of the next: each has attempts of its own.
 func TestGCSPages(t *testing.T) {
+	t.Parallel()
 	fails := map[string]int{"": 2, "second": 2}
 	f, b := newFakeGCS(t, Options{}, func(w http.ResponseWriter, r *http.Request) bool {
 		token := r.URL.Query().Get("pageToken")

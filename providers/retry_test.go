@@ -11,6 +11,7 @@ import (
 
 // When everything fails, the attempts of all requests together are bounded.
 func TestBudget(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(8)
 		n := 0

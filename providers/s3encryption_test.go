@@ -14,6 +14,7 @@ import (
 // A real server encrypts as the URL says, in one request and in parts, and checksums,
 // comparing and ranges are what they are without.
 func TestS3Encryption(t *testing.T) {
+	t.Parallel()
 	for params, want := range map[string]types.ServerSideEncryption{
 		"&ssetype=AES256":                types.ServerSideEncryptionAes256,
 		"&ssetype=aws:kms&kmskeyid=test": types.ServerSideEncryptionAwsKms,

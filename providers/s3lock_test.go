@@ -19,6 +19,7 @@ import (
 // Objects of one request and of several are locked when they are put, and the server then
 // refuses to delete them.
 func TestS3Lock(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewS3Locks(t)
 	b := open(t, server.URL+"&lock=GOVERNANCE&lock_for=2d", Options{}).(*s3Store)
 	for _, size := range []int{0, 10, singleMax + 1} {
@@ -68,6 +69,7 @@ func TestS3Lock(t *testing.T) {
 
 // A legal hold needs no time.
 func TestS3LegalHold(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewS3Locks(t)
 	plain := open(t, server.URL, Options{}).(*s3Store)
 	if until, locks := plain.RenewLock(); locks || !until.IsZero() {
@@ -101,6 +103,7 @@ func TestS3LegalHold(t *testing.T) {
 
 // A bucket that cannot lock says so at the first Put; nothing is stored unlocked.
 func TestS3LockWithoutObjectLock(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewS3Versions(t)
 	b := open(t, server.URL+"&lock=GOVERNANCE&lock_for=2d", Options{})
 	if _, err := putBytes(t, b, "data/a", []byte("a")); err == nil || !strings.Contains(err.Error(), "Lock") {
@@ -113,6 +116,7 @@ func TestS3LockWithoutObjectLock(t *testing.T) {
 
 // Locks end on a grid, the period and up to an eighth of it from now.
 func TestLockGrid(t *testing.T) {
+	t.Parallel()
 	a := &address{params: map[string]string{"lock": "COMPLIANCE", "lock_for": "8d"}}
 	day := 24 * time.Hour
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -229,6 +233,7 @@ func TestS3HeadersOfSettings(t *testing.T) {
 
 // Locks go with MD5 as well, and are put on what was stored before there were any.
 func TestS3LockWithMD5(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewS3Locks(t)
 	plain := open(t, server.URL, Options{})
 	b := open(t, server.URL+"&lock=GOVERNANCE&lock_for=2d&legal_hold=true&checksum=md5", Options{}).(*s3Store)

@@ -18,6 +18,7 @@ import (
 
 // Parameters that make no sense, by themselves or together, are refused with what to write.
 func TestS3SettingsRefused(t *testing.T) {
+	t.Parallel()
 	for params, says := range map[string]string{
 		"checksum=sha1":                                  "[crc32c md5 none]",
 		"create_only=no":                                 "[true false]",
@@ -61,6 +62,7 @@ func TestS3SettingsRefused(t *testing.T) {
 
 // The weaker promises are told by name, and only those that the URL accepts.
 func TestS3Weak(t *testing.T) {
+	t.Parallel()
 	for params, want := range map[string][]archive.Promise{
 		"": nil, "checksum=md5": nil, "checksum=none": {archive.Checksums}, "create_only=false": {archive.CreateOnly},
 		"checksum=none&create_only=false": {archive.CreateOnly, archive.Checksums},
@@ -154,6 +156,7 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 
 // Without create-only what exists is still found, as long as nobody writes at the same time.
 func TestS3WithoutCreateOnly(t *testing.T) {
+	t.Parallel()
 	server := storetest.NewS3(t)
 	b := open(t, server.URL+"&create_only=false&checksum=none", Options{})
 	for _, size := range []int{0, 10, minPart + 1} {

@@ -45,6 +45,7 @@ func keysOf(t *testing.T, b Bucket, prefix, delimiter, after string) []string {
 // A store's view of a bucket in which an intruder has put newer versions and hidden others
 // behind delete markers. With a page of few versions, those of a key straddle pages.
 func TestS3OldestVersion(t *testing.T) {
+	t.Parallel()
 	for _, page := range []int{1, 2, 3, 1000} {
 		t.Run(fmt.Sprint(page), func(t *testing.T) {
 			server := storetest.NewS3Versions(t)
@@ -291,6 +292,7 @@ func TestS3VersionsUnknown(t *testing.T) {
 
 // The memory holds what was listed last, and no more.
 func TestVersionMemory(t *testing.T) {
+	t.Parallel()
 	var m versionMemory
 	for page := range 3 * versionWindows {
 		m.remember([]version{{key: "often", id: fmt.Sprint(page)}, {key: fmt.Sprint("once ", page), id: "x"}})

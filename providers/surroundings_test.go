@@ -79,12 +79,14 @@ func testSurroundings(t *testing.T, base string) {
 }
 
 func TestSurroundings(t *testing.T) {
+	t.Parallel()
 	testSurroundings(t, fmt.Sprintf("mem://surroundings-%d", time.Now().UnixNano()))
 	testSurroundings(t, "file://"+t.TempDir())
 }
 
 // The same with the services.
 func TestSurroundingsOfServices(t *testing.T) {
+	t.Parallel()
 	for name, server := range map[string]func(*testing.T) string{
 		"minio": storetest.S3, "minio, versions": func(t *testing.T) string { return storetest.NewS3Versions(t).URL },
 		"azurite": storetest.Azure, "fake-gcs": storetest.GCS,
@@ -95,6 +97,7 @@ func TestSurroundingsOfServices(t *testing.T) {
 
 // The top of a bucket has nothing around it; a directory has all that are above, where links lead.
 func TestSurroundingsEnd(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{"mem://top", "mem://top/"} {
 		if places := open(t, url, Options{}).(archive.Surrounded).Surroundings(); len(places) != 0 {
 			t.Errorf("%s: %v", url, places)

@@ -2,11 +2,13 @@ package providers
 
 import (
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]address{
 		"s3://bucket":                        {scheme: "s3", bucket: "bucket"},
 		"s3://bucket/":                       {scheme: "s3", bucket: "bucket"},
@@ -36,7 +38,7 @@ func TestParse(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_DEFAULT_REGION", "")
-	t.Setenv("AWS_CONFIG_FILE", "/nonexistent")
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "missing"))
 	for raw, says := range map[string]string{
 		"":                          "no scheme",
 		"backups":                   "write s3://bucket/prefix or file:///absolute/path",
@@ -90,6 +92,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestRedact(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]string{
 		"":                                  "",
 		"orders":                            "orders",

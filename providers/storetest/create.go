@@ -136,22 +136,18 @@ func sizes(t *testing.T, s archive.Store, o Options) {
 }
 
 // LargeFile is the size of a large object, in bytes: of several parts at every provider, and
-// in a soak of so many that memory which followed it would show.
+// at full size of so many that memory which followed it would show.
 func LargeFile(t testing.TB) int64 {
-	if _, ok := soaktest.Duration(t); ok {
+	if soaktest.IsFull(t) {
 		return 1 << 30
 	}
 	return 64 << 20
 }
 
-func large(t *testing.T, s archive.Store, o Options) {
-	if testing.Short() {
-		t.Skip("a large object is sent only without -short")
-	}
-	size := o.Large
-	if size == 0 {
-		size = LargeFile(t)
-	}
+// Large checks that a store takes an object of LargeFile, returns it, and finds it again.
+func Large(t *testing.T, s archive.Store, o Options) {
+	t.Helper()
+	size := LargeFile(t)
 	c := newHeld(size)
 	sums := c.sums
 	start := time.Now()

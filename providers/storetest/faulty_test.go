@@ -30,6 +30,7 @@ func put(t *testing.T, s archive.Store, key, content string) error {
 }
 
 func TestConscience(t *testing.T) {
+	t.Parallel()
 	key := manifest.DataKey("a.jdb", manifest.Sum([]byte("a")), 1, manifest.Plain, nil)
 	zst := manifest.DataKey("a.jdb", manifest.Sum([]byte("a")), 1, manifest.Zstd, nil)
 	for name, c := range map[string]struct {
@@ -56,6 +57,7 @@ func TestConscience(t *testing.T) {
 }
 
 func TestDamage(t *testing.T) {
+	t.Parallel()
 	var r recorder
 	m := storetest.Memory(&r)
 	put(t, m, "a", "abc")
@@ -81,6 +83,7 @@ func TestDamage(t *testing.T) {
 }
 
 func TestFaulty(t *testing.T) {
+	t.Parallel()
 	work := func(s archive.Store) error {
 		if err := put(t, s, "a", "content"); err != nil {
 			return err
@@ -121,6 +124,7 @@ func TestFaulty(t *testing.T) {
 }
 
 func TestFaultyRecord(t *testing.T) {
+	t.Parallel()
 	f := storetest.NewFaulty(storetest.Memory(t), 0, storetest.AnswerLost)
 	if err := put(t, f, "a", "a"); !errors.Is(err, storetest.ErrInjected) || len(f.Acknowledged()) != 0 {
 		t.Fatalf("%v, %v", err, f.Acknowledged())

@@ -9,11 +9,12 @@ import (
 
 // The store in memory keeps what the others must.
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	for _, plain := range []bool{false, true} {
 		storetest.Run(t, func(t *testing.T) archive.Store {
 			m := storetest.Memory(t)
 			m.TolerateMismatch, m.Plain = true, plain
 			return m
-		}, storetest.Options{Checksums: !plain, HashesAll: true, Large: 64 << 20})
+		}, storetest.Options{Checksums: !plain, HashesAll: true})
 	}
 }

@@ -219,14 +219,17 @@ func (p *Proxy) call(method, path string, ask any) ([]byte, error) {
 	return b, err
 }
 
+// waitLimit ends the wait for what does not come: far beyond what anything takes.
+const waitLimit = 10 * time.Minute
+
 // Eventually waits until something is so, which it asks for again and again. A test that
 // waits for a minute fails, and tells what it waited for and how things stand.
 func Eventually(t *testing.T, what string, so func() bool, stand func() string) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(waitLimit)
 	for !so() {
 		if time.Now().After(deadline) {
-			t.Fatalf("a minute long it was not so that %s: %s", what, stand())
+			t.Fatalf("after %v it is still not so that %s: %s", waitLimit, what, stand())
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
