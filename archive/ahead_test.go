@@ -10,6 +10,7 @@ import (
 )
 
 func TestAhead(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 1)
 	a := archive.New(storetest.Memory(t), archive.Options{})
 	var marks []uint64
@@ -58,6 +59,7 @@ func TestAhead(t *testing.T) {
 
 // A sample reads about as much as was asked for, something in any case, and in the end all.
 func TestVerifySample(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 1)
 	for range 50 {
 		db.flip(300_000) // too large for bundles

@@ -16,6 +16,7 @@ import (
 // What a cleaner asks is answered by the content that a file has now: neither its name nor
 // its size and time are enough, and whatever is in doubt stays.
 func TestArchived(t *testing.T) {
+	t.Parallel()
 	store := storetest.Memory(t)
 	a := archive.New(store, archive.Options{})
 	db := newJELog(t, 3)

@@ -77,6 +77,7 @@ var readings = map[string]func(t *testing.T, a *archive.Archive, db *database) e
 // Issue 14: a disk that was never mounted is an empty directory. Only a host that had made a
 // snapshot noticed that. Now any host does that has read the archive.
 func TestReadingArmsTheGuard(t *testing.T) {
+	t.Parallel()
 	top := t.TempDir()
 	db := newDatabase(t, mkdir(t, top, "db"), 64)
 	db.fill(3, 40)
@@ -114,6 +115,7 @@ func TestReadingArmsTheGuard(t *testing.T) {
 
 // A host without a usable state directory reads all the same.
 func TestReadingWithoutAState(t *testing.T) {
+	t.Parallel()
 	top := t.TempDir()
 	db := newDatabase(t, mkdir(t, top, "db"), 64)
 	db.fill(3, 40)
@@ -137,6 +139,7 @@ func TestReadingWithoutAState(t *testing.T) {
 // What reads the newest manifest whole remembers it, so that its loss is noticed; what was
 // remembered is never forgotten by reading less.
 func TestReadingRemembersTheNewest(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"show", "status", "verify", "unchanged backup", "copy from it"} {
 		t.Run(name, func(t *testing.T) {
 			virtually(t, func(t *testing.T) {
@@ -162,6 +165,7 @@ func TestReadingRemembersTheNewest(t *testing.T) {
 // Issue 14: that archive.json is missing beside manifests is damage. Nothing is added, pruned
 // or held; what is there is read; and a repair writes it again, after which all goes on.
 func TestLostID(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 4)
 		h.keepLast(3)
@@ -218,6 +222,7 @@ func TestLostID(t *testing.T) {
 
 // A repair writes archive.json only where all that tells whose the archive is agrees.
 func TestLostIDOfMixedManifests(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h, other := newPruned(t, 2), newPruned(t, 3)
 		key := manifest.ManifestKey(3)

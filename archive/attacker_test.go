@@ -48,6 +48,7 @@ func plant(store *storetest.InMemory, keys map[string][]byte) {
 // backup without the identity goes on, names none of it, and says so; every command agrees that
 // all is well, the restore is right, and a prune takes the rubbish away.
 func TestCreateOnlyAttacker(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	settings := settingsOf(t, id)
 	settings[manifest.Plain] = archive.Options{}
@@ -181,6 +182,7 @@ func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums arch
 // Rubbish that comes between a look and the Put, and that the provider takes for the same, is
 // not named either. What a Put finds there and is right needs no second key.
 func TestCreateOnlyAttackerIsFaster(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	settings := settingsOf(t, id)
 	settings[manifest.Plain] = archive.Options{}
@@ -218,6 +220,7 @@ func TestCreateOnlyAttackerIsFaster(t *testing.T) {
 // A store under whose every key something else appears ends a backup with an error, and not
 // never.
 func TestEveryKeyIsTaken(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		db := newDatabase(t, t.TempDir(), 92)
 		db.fill(3, 500)
@@ -243,6 +246,7 @@ func (s *takenStore) Put(ctx context.Context, key string, body io.ReaderAt, sums
 // A copy names no other keys than its source does. So rubbish in their place, there before or
 // created just now, fails the copy and is named; once it is gone, the copy goes on.
 func TestCopyTakesNoRubbish(t *testing.T) {
+	t.Parallel()
 	for _, files := range []int{4, 270} {
 		for _, faster := range []bool{false, true} {
 			for _, plain := range []bool{false, true} {
@@ -295,6 +299,7 @@ func TestCopyTakesNoRubbish(t *testing.T) {
 
 // A repair that puts back what is missing does not take for it what appears in its place.
 func TestRepairTakesNoRubbish(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 270)
 		store, copied := o.store.(*storetest.InMemory), storetest.Memory(t)
@@ -335,6 +340,7 @@ func (s *md5Store) Stat(ctx context.Context, key string) (archive.Object, error)
 // The right content with a wrong MD5 beside it is not adopted: the manifest would repeat the MD5,
 // and in a copy at another provider verify would report damage.
 func TestWrongMD5IsNotAdopted(t *testing.T) {
+	t.Parallel()
 	for how, e := range map[string]*encoding.Encoder{manifest.Plain: nil, manifest.Zstd: encoder(t, encoding.Zstd)} {
 		memory := storetest.Memory(t)
 		db := newDatabase(t, t.TempDir(), 98)

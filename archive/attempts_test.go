@@ -28,6 +28,7 @@ func (o *outrun) Put(ctx context.Context, key string, body io.ReaderAt, sums arc
 
 // What a lost attempt sent is not counted with what the last one did.
 func TestLostAttemptIsNotCounted(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		db := newDatabase(t, t.TempDir(), 40)
 		db.fill(3, 100)
@@ -49,6 +50,7 @@ func TestLostAttemptIsNotCounted(t *testing.T) {
 
 // What the witness has to say is told also when the source is refused.
 func TestRefusedWithWarnings(t *testing.T) {
+	t.Parallel()
 	h, o := witnessed(t, 3)
 	h.store.Remove(manifest.ManifestKey(3))
 	for _, n := range append(h.db.closed(), name(h.db.last)) {
@@ -62,6 +64,7 @@ func TestRefusedWithWarnings(t *testing.T) {
 
 // The snapshot that a backup planned from is not read again by the next.
 func TestParentIsReadOnce(t *testing.T) {
+	t.Parallel()
 	h, _ := witnessed(t, 300)
 	a := archive.New(h.store, archive.Options{})
 	mustBackup(t, a, h.db)

@@ -107,6 +107,7 @@ func equal(a, b map[string][]byte) bool {
 
 // The second backup sends only what is new; a third, with nothing new, writes nothing.
 func TestOnlyWhatIsNewIsSent(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 1)
 	db.fill(20, 1000)
 	store := storetest.Memory(t)
@@ -137,6 +138,7 @@ func TestOnlyWhatIsNewIsSent(t *testing.T) {
 
 // A tail costs what was appended; when it is closed it is stored once more, whole.
 func TestTailGrows(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 2)
 	db.fill(2, 100)
 	db.grow(100_000)
@@ -177,6 +179,7 @@ func TestTailGrows(t *testing.T) {
 
 // A closed file that changed is a new version; the old one stays where it was.
 func TestChangedFileIsANewVersion(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 3)
 	db.fill(4, 1000)
 	a := archive.New(storetest.Memory(t), archive.Options{})
@@ -198,6 +201,7 @@ func TestChangedFileIsANewVersion(t *testing.T) {
 
 // Large sets use pages, of which a small change touches few.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 4)
 	db.fill(3000, 3)
 	store := storetest.Memory(t)
@@ -229,6 +233,7 @@ func TestPages(t *testing.T) {
 // Eight archivers at once: every number is taken once, and every snapshot restores. (In
 // real time: in virtual time all would write the very same manifest, and all be right.)
 func TestRacingArchivers(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 5)
 	db.fill(10, 500)
 	store := storetest.Memory(t)
@@ -259,6 +264,7 @@ func TestRacingArchivers(t *testing.T) {
 
 // The number of requests of a first backup is one a file and six at most besides.
 func TestRequestsOfAFirstBackup(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 6)
 	db.fill(200, 10)
 	store := storetest.NewFaulty(storetest.Memory(t), -1, storetest.NotApplied)
@@ -270,6 +276,7 @@ func TestRequestsOfAFirstBackup(t *testing.T) {
 
 // A file that cannot be named in an archive is refused by name, before anything is written.
 func TestRefusedName(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 7)
 	db.set("back\\slash.log", []byte("x"))
 	store := storetest.Memory(t)
@@ -281,6 +288,7 @@ func TestRefusedName(t *testing.T) {
 
 // A dry run plans and writes nothing.
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 8)
 	db.fill(3, 10)
 	store := storetest.Memory(t)
@@ -295,6 +303,7 @@ func TestDryRun(t *testing.T) {
 // What a broken-off backup had stored is adopted by the next, with and without
 // checksums at the provider; a lie under such a key is not.
 func TestAdoption(t *testing.T) {
+	t.Parallel()
 	for _, plain := range []bool{false, true} {
 		t.Run(fmt.Sprintf("plain=%v", plain), func(t *testing.T) {
 			db := newDatabase(t, t.TempDir(), 9)
@@ -320,6 +329,7 @@ func TestAdoption(t *testing.T) {
 // Something else under the key of a file does not stop the backup: the file is stored under
 // another key, and the warning names what the next prune removes.
 func TestIntruderUnderOurKey(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 10)
 	db.fill(2, 100)
 	store := storetest.Memory(t)
@@ -338,6 +348,7 @@ func TestIntruderUnderOurKey(t *testing.T) {
 
 // The newest snapshot is found by few listings, in a short history as in a long one.
 func TestNewestOfManySnapshots(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 21)
 	db.fill(2, 10)
 	f := storetest.NewFaulty(storetest.Memory(t), -1, storetest.NotApplied)

@@ -19,6 +19,7 @@ import (
 // Many small new files go out in few objects and come back with few requests; a file of
 // the parent's content, a large one and the tail do not go into a bundle.
 func TestBundles(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 50)
 	db.fill(100, 1000)
 	db.grow(manifest.BundlePart)
@@ -74,6 +75,7 @@ func TestBundles(t *testing.T) {
 
 // A bundle has at most 16 MiB, and a request brings at most 4.
 func TestBundleLimits(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 51)
 	for range 70 {
 		db.set(name(db.last), db.noise(manifest.BundlePart))
@@ -99,6 +101,7 @@ func TestBundleLimits(t *testing.T) {
 
 // Damage in a bundle is named with the file that it hits, and the others come through.
 func TestDamageInABundle(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		db := newDatabase(t, t.TempDir(), 52)
 		db.fill(30, 1000)
@@ -128,6 +131,7 @@ func TestDamageInABundle(t *testing.T) {
 
 // A connection that breaks in the middle of a bundle costs no more than going on.
 func TestBrokenBundleRead(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		db := newDatabase(t, t.TempDir(), 53)
 		db.fill(40, 1000)

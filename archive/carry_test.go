@@ -14,6 +14,7 @@ import (
 // snapshot that is restored from one is backed up to the other, oldest first. Every one
 // of them is sound everywhere, and what comes out at the end is what went in.
 func TestCarriedFromProviderToProvider(t *testing.T) {
+	t.Parallel()
 	clouds := []struct{ name, url string }{
 		{"file", "file://" + t.TempDir() + "/orders"},
 		{"minio", storetest.S3(t)},

@@ -113,6 +113,7 @@ func (o *original) sound(t testing.TB, copied archive.Store) {
 // A whole archive from memory to a directory and on to memory: byte for byte the same, and
 // sound without the original. Then only what is new is sent, and nothing if nothing is.
 func TestCopy(t *testing.T) {
+	t.Parallel()
 	for _, files := range []int{20, 300} {
 		t.Run(fmt.Sprint(files), func(t *testing.T) {
 			o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)
@@ -159,6 +160,7 @@ func TestCopy(t *testing.T) {
 
 // A dry run says what would be copied and writes nothing.
 func TestCopyDryRun(t *testing.T) {
+	t.Parallel()
 	o := newOriginal(t, t.TempDir(), storetest.Memory(t), 300)
 	to := storetest.Memory(t)
 	dry, err := archive.Copy(t.Context(), o.archive(), archive.New(to, archive.Options{}), archive.CopyOptions{DryRun: true})
@@ -172,6 +174,7 @@ func TestCopyDryRun(t *testing.T) {
 
 // Snapshots that the source has pruned leave gaps, and none of what only they needed.
 func TestCopyOfPruned(t *testing.T) {
+	t.Parallel()
 	store := storetest.Memory(t)
 	o := newOriginal(t, t.TempDir(), store, 20)
 	kept := mustRef(t, store, 3)
@@ -211,6 +214,7 @@ func mustRef(t testing.TB, s *storetest.InMemory, n int64) manifest.Ref {
 
 // What is no copy of the source is refused, and not written to.
 func TestCopyRefused(t *testing.T) {
+	t.Parallel()
 	o := newOriginal(t, t.TempDir(), storetest.Memory(t), 20)
 	grown := func(t *testing.T, more int) *storetest.InMemory {
 		to := storetest.Memory(t)
@@ -257,6 +261,7 @@ func TestCopyRefused(t *testing.T) {
 // The target names what the next snapshot shares with the past, or it is no copy: a prune
 // of the target may have removed it.
 func TestCopyNeedsTheSamePast(t *testing.T) {
+	t.Parallel()
 	o := newOriginal(t, t.TempDir(), storetest.Memory(t), 20)
 	to := storetest.Memory(t)
 	mustCopy(t, o.store, to)

@@ -20,6 +20,7 @@ import (
 // what the target lists is sound, the same copy ends well, and nothing acknowledged is
 // sent again.
 func TestEveryOperationOfACopyFails(t *testing.T) {
+	t.Parallel()
 	for _, files := range []int{4, 270} {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)
 		start := storetest.Memory(t) // has the first snapshot already
@@ -102,6 +103,7 @@ func (u until) List(ctx context.Context, prefix, delimiter, after string) iter.S
 // Whatever is damaged in the source is named and never copied; the snapshots that do not
 // need it are copied, and sound.
 func TestDamageIsNotCopied(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		for _, files := range []int{4, 270} {
 			o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)
@@ -208,6 +210,7 @@ func passed(r *archive.CopyReport) map[int64]bool {
 // A source that lost archive.json makes a copy that has one, from the manifests: a copy
 // without would be damaged. Later it is enough that both have the same id.
 func TestCopyWithoutID(t *testing.T) {
+	t.Parallel()
 	for _, bad := range [][]byte{nil, []byte("{")} {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 4)
 		store := o.store.(*storetest.InMemory)
@@ -228,6 +231,7 @@ func TestCopyWithoutID(t *testing.T) {
 
 // Several copies at once, and a backup, do one another no harm.
 func TestCopiesRace(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 270)
 		for range 5 {
@@ -256,6 +260,7 @@ func TestCopiesRace(t *testing.T) {
 
 // A copy has the id of its source and is behind it at times: nothing is amiss then.
 func TestWitnessKnowsCopies(t *testing.T) {
+	t.Parallel()
 	o := newOriginal(t, t.TempDir(), storetest.Memory(t), 4)
 	to := storetest.Memory(t)
 	dir := t.TempDir()

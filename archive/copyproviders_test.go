@@ -21,47 +21,55 @@ import (
 // takes in one piece, and then what is new: byte for byte the same, by the provider's
 // checksums too, and sound.
 func TestCopyBetweenProviders(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs servers")
 	}
-	places := map[string]func() string{
-		"file":     func() string { return "file://" + t.TempDir() + "/orders" },
-		"minio":    func() string { return storetest.S3(t) },
-		"azurite":  func() string { return storetest.Azure(t) },
-		"fake-gcs": func() string { return storetest.GCS(t) },
+	places := map[string]func(t *testing.T) string{
+		"file":     func(t *testing.T) string { return "file://" + t.TempDir() + "/orders" },
+		"minio":    storetest.S3,
+		"azurite":  storetest.Azure,
+		"fake-gcs": storetest.GCS,
 	}
 	for from, place := range places {
-		db := newOriginal(t, t.TempDir(), openBucket(t, place(), 0), 25)
-		db.db.set(name(db.db.last), noise(17<<20))
-		db.db.flip(10)
-		db.backup(t)
-		grown := false
-		for to, other := range places {
-			if to == from {
-				continue
-			}
-			t.Run(from+" to "+to, func(t *testing.T) {
-				target := openBucket(t, other(), 0)
-				mustCopy(t, db.store, target)
-				if !grown {
-					grown = true
-					db.db.grow(1000)
-					db.backup(t)
-					if r := mustCopy(t, db.store, target); r.Objects != 1 || r.Newest != 5 {
-						t.Fatalf("%+v", r)
-					}
-				}
-				sameContent(t, db.store, target)
-				db.sound(t, target)
-				r, err := archive.New(target, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{Checksums: true})
-				if err != nil || len(r.Problems) > 0 {
-					t.Fatalf("%+v, %v", r, err)
-				}
-				if to == "minio" && r.Compared == 0 {
-					t.Errorf("nothing was compared: %+v", r)
-				}
-			})
+		t.Run(from, func(t *testing.T) {
+			t.Parallel()
+			copyToOthers(t, from, place(t), places)
+		})
+	}
+}
+
+func copyToOthers(t *testing.T, from, url string, places map[string]func(t *testing.T) string) {
+	db := newOriginal(t, t.TempDir(), openBucket(t, url, 0), 25)
+	db.db.set(name(db.db.last), noise(17<<20))
+	db.db.flip(10)
+	db.backup(t)
+	grown := false
+	for to, other := range places {
+		if to == from {
+			continue
 		}
+		t.Run("to "+to, func(t *testing.T) {
+			target := openBucket(t, other(t), 0)
+			mustCopy(t, db.store, target)
+			if !grown {
+				grown = true
+				db.db.grow(1000)
+				db.backup(t)
+				if r := mustCopy(t, db.store, target); r.Objects != 1 || r.Newest != 5 {
+					t.Fatalf("%+v", r)
+				}
+			}
+			sameContent(t, db.store, target)
+			db.sound(t, target)
+			r, err := archive.New(target, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{Checksums: true})
+			if err != nil || len(r.Problems) > 0 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			if to == "minio" && r.Compared == 0 {
+				t.Errorf("nothing was compared: %+v", r)
+			}
+		})
 	}
 }
 
@@ -140,6 +148,7 @@ func TestCopyMemory(t *testing.T) {
 // A large object is read on from where the connection broke, and one that is damaged is
 // refused before a byte of it is sent; without a place for scratch files it says so.
 func TestCopyOfLarge(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		db := newDatabase(t, t.TempDir(), 95)
 		db.set(name(db.last), noise(17<<20))

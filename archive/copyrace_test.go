@@ -53,6 +53,7 @@ func keepSome(t testing.TB, s *storetest.InMemory, kept ...int64) {
 // A copy that was suspended creates a manifest that the target has pruned meanwhile: it is
 // not reported, and the copy goes on from what is there.
 func TestCopyIntoPruned(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 20)
 		w := newWeak(t)
@@ -78,6 +79,7 @@ func TestCopyIntoPruned(t *testing.T) {
 // What the source prunes while it is copied is passed over without a word, at whichever
 // request it happens.
 func TestCopyOfWhatIsPrunedMeanwhile(t *testing.T) {
+	t.Parallel()
 	for _, at := range []string{manifest.ManifestKey(1), manifest.ManifestKey(2), manifest.DataPrefix, manifest.BundlesPrefix} {
 		for _, before := range []bool{true, false} {
 			virtually(t, func(t *testing.T) {
@@ -122,6 +124,7 @@ func TestCopyOfWhatIsPrunedMeanwhile(t *testing.T) {
 // At no moment of a copy, also of one that ends there, does a verify of the target find that
 // something is amiss, whatever the source had pruned before or prunes meanwhile.
 func TestVerifyWhileCopying(t *testing.T) {
+	t.Parallel()
 	for _, when := range []string{"before", manifest.ManifestKey(1), manifest.ManifestKey(2), manifest.ManifestKey(3), manifest.ManifestKey(4)} {
 		virtually(t, func(t *testing.T) {
 			w := newWeak(t)
@@ -180,6 +183,7 @@ func TestVerifyWhileCopying(t *testing.T) {
 
 // Nor when the copy begins while the verify looks.
 func TestCopyBeginsWhileVerifying(t *testing.T) {
+	t.Parallel()
 	source := storetest.Memory(t)
 	o := newOriginal(t, t.TempDir(), source, 20)
 	keepOnly(t, source, 3)

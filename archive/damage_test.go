@@ -31,6 +31,7 @@ func witnessed(t *testing.T, files int) (*history, archive.Options) {
 // One flipped bit, one truncation, one deletion in any stored object is found by verify
 // and named, and what is damaged is not restored.
 func TestDamageIsFound(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		for _, files := range []int{4, 300} {
 			h, o := witnessed(t, files)
@@ -121,6 +122,7 @@ func checkRefused(t *testing.T, h *history, o archive.Options, key, file, what s
 
 // A manifest that cannot be read hides no other snapshot and stops no new one.
 func TestOneBadManifest(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		for _, bad := range []int64{1, 2, 3} {
 			h, _ := witnessed(t, 4)
@@ -152,6 +154,7 @@ func TestOneBadManifest(t *testing.T) {
 
 // A witness notices that the newest manifest is gone, and its number is not used again.
 func TestNewestManifestGone(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h, o := witnessed(t, 3)
 		h.store.Remove(manifest.ManifestKey(3))
@@ -182,6 +185,7 @@ func TestNewestManifestGone(t *testing.T) {
 
 // Only snapshots that are valid by the ledger are listed, read and planned from.
 func TestLedger(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h, _ := witnessed(t, 3)
 		a := func() *archive.Archive { return archive.New(h.store, archive.Options{}) }
@@ -220,6 +224,7 @@ func TestLedger(t *testing.T) {
 
 // Manifests of another archive, replayed here, are named and not trusted.
 func TestReplayedManifest(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h, _ := witnessed(t, 3)
 		other, _ := witnessed(t, 3)
@@ -242,6 +247,7 @@ func TestReplayedManifest(t *testing.T) {
 // An archive.json that cannot be read ends a first backup with its name; once there are
 // manifests, they tell whose the archive is. (TestLostID has what becomes of one that is lost.)
 func TestBadArchiveJSON(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		db := newDatabase(t, t.TempDir(), 21)
 		db.fill(3, 10)
@@ -268,6 +274,7 @@ func TestBadArchiveJSON(t *testing.T) {
 // A manifest that is larger than any may be is passed over like any bad one: named as the
 // parent, and in the way of no new snapshot.
 func TestHugeManifest(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h, _ := witnessed(t, 3)
 		huge := make([]byte, manifest.MaxManifestBytes+1)
@@ -290,6 +297,7 @@ func TestHugeManifest(t *testing.T) {
 // A manifest that somebody puts into a gap of the numbers is named: no other has it as its
 // parent.
 func TestManifestInAGap(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h, o := witnessed(t, 3)
 		stray := h.store.Snapshot().Bytes(manifest.ManifestKey(3))
@@ -311,6 +319,7 @@ func TestManifestInAGap(t *testing.T) {
 // Verify says of how many objects it compared the provider's checksum, and of how many it
 // could not.
 func TestChecksumsAreCounted(t *testing.T) {
+	t.Parallel()
 	h, o := witnessed(t, 3)
 	for want, store := range map[bool]archive.Store{true: h.store, false: unsummed{h.store}} {
 		r, err := archive.New(store, o).Verify(context.Background(), archive.VerifyOptions{Checksums: true})
@@ -331,6 +340,7 @@ func (u unsummed) Stat(ctx context.Context, key string) (archive.Object, error) 
 
 // A time of whole seconds, as listings show it, includes the snapshots of its second.
 func TestTimeAsListed(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h, _ := witnessed(t, 3)
 		a := archive.New(h.store, archive.Options{})

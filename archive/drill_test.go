@@ -76,6 +76,7 @@ func drills(t *testing.T) {
 
 // What a drill left that was killed is removed by the next one, unless it still runs.
 func TestDrillAfterAKill(t *testing.T) {
+	t.Parallel()
 	store := storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 3)
 	a := archive.New(store, archive.Options{})
@@ -111,6 +112,7 @@ func TestDrillAfterAKill(t *testing.T) {
 // Without a check of its own, a drill fails of a snapshot with a file that was damaged when
 // it was archived, and names it; with one, that decides.
 func TestDrillOfADamagedSnapshot(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 1)
 	db.fill(3)
 	db.rewrite(1, func(b []byte) { b[len(b)-1] ^= 1 })
@@ -145,6 +147,7 @@ func (s noAnswer) Get(ctx context.Context, key string, offset, length int64) (io
 
 // That a store does not answer says nothing about the snapshot.
 func TestDrillWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
 	store, scratch := storetest.Memory(t), t.TempDir()
 	db := newDatabase(t, t.TempDir(), 3)
 	db.fill(2, 1000)
@@ -162,6 +165,7 @@ func TestDrillWithoutAnAnswer(t *testing.T) {
 
 // On the disk of the database a drill begins only if enough stays free for that.
 func TestDrillSparesTheDatabase(t *testing.T) {
+	t.Parallel()
 	mount := filepath.Join(t.TempDir(), "small")
 	mkdir(t, mount)
 	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=257m"); err != nil {
@@ -185,6 +189,7 @@ func TestDrillSparesTheDatabase(t *testing.T) {
 
 // What cannot be cleared away is said.
 func TestDrillThatCannotClearUp(t *testing.T) {
+	t.Parallel()
 	a := archive.New(storetest.Memory(t), archive.Options{})
 	mustBackup(t, a, newDatabase(t, t.TempDir(), 3))
 	var mount string
@@ -205,6 +210,7 @@ func TestDrillThatCannotClearUp(t *testing.T) {
 // A real JE opens what a drill restored and finds every record. Of a snapshot whose log
 // does not hold together, it says so loudly.
 func TestDrillWithJE(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes a real JE: make test runs it")
 	}

@@ -95,6 +95,7 @@ func settingsOf(t testing.TB, id *age.X25519Identity) map[string]archive.Options
 // stretches of a tail; each part is encoded as set, or left as it is where that is better;
 // and a snapshot without anything new is none.
 func TestEncodedRoundTrip(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	for how, o := range settingsOf(t, id) {
 		for _, many := range []int{3, 30, 270} {
@@ -158,6 +159,7 @@ func TestEncodedRoundTrip(t *testing.T) {
 
 // Another setting holds for what is new; what is there stays, and is read as before.
 func TestChangedEncoding(t *testing.T) {
+	t.Parallel()
 	one, two := newIdentity(t), newIdentity(t)
 	store := storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 3)
@@ -188,6 +190,7 @@ func TestChangedEncoding(t *testing.T) {
 // Any of several identities will do. With none, or only others, the error names whose it
 // takes, nothing is written, and it is not called damage.
 func TestIdentities(t *testing.T) {
+	t.Parallel()
 	one, two, other := newIdentity(t), newIdentity(t), newIdentity(t)
 	for _, many := range []int{2, 30} {
 		store := storetest.Memory(t)
@@ -220,6 +223,7 @@ func TestIdentities(t *testing.T) {
 // Whatever byte of a stored object is altered, or from where it is cut: what is restored is
 // what was stored, or nothing.
 func TestEncodedDamage(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) { encodedDamage(t) })
 }
 
@@ -278,6 +282,7 @@ func altered(b []byte, at int) []byte {
 // was stored, though encryption would never give the same bytes again, and everything can
 // be read.
 func TestEveryOperationOfAnEncodedBackupFails(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	for _, how := range []string{manifest.Zstd, manifest.Age, manifest.ZstdAge} {
 		for _, mode := range []storetest.Mode{storetest.NotApplied, storetest.AnswerLost} {

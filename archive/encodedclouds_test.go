@@ -15,6 +15,7 @@ import (
 // Every encoding on every provider: what is stored comes back, also what no provider takes
 // in one piece, and a prune leaves just what the last snapshot needs.
 func TestEncodingsOnEveryProvider(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	all := settingsOf(t, id)
 	all[manifest.Plain] = archive.Options{}
@@ -23,6 +24,7 @@ func TestEncodingsOnEveryProvider(t *testing.T) {
 			"file": "file://" + t.TempDir() + "/orders", "minio": storetest.S3(t), "azurite": storetest.Azure(t), "fake-gcs": storetest.GCS(t),
 		} {
 			t.Run(name+" "+how, func(t *testing.T) {
+				t.Parallel()
 				store := openBucket(t, url, 0)
 				a := archive.New(store, o)
 				db := newDatabase(t, t.TempDir(), 81)
@@ -30,7 +32,7 @@ func TestEncodingsOnEveryProvider(t *testing.T) {
 				for i := range 3 {
 					growText(db, i, 20)
 					if i == 1 {
-						db.set(nameOf(db), append(db.noise(17<<20), text(5, 40<<20)...)) // some of it compresses
+						db.set(nameOf(db), append(db.noise(17<<20), text(5, 8<<20)...)) // some of it compresses
 						db.flip(0)
 						db.set(nameOf(db), text(6, 3000))
 					}

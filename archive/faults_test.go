@@ -124,6 +124,7 @@ func (m mode) fault(s archive.Store, n int) *storetest.Faulty {
 // Operation n of the store fails, for every n until a backup succeeds: every listed
 // snapshot restores, a rerun succeeds, and nothing acknowledged is sent again.
 func TestEveryOperationOfABackupFails(t *testing.T) {
+	t.Parallel()
 	for _, files := range []int{3, 260} { // with pages, too
 		h := newHistory(t, files)
 		for _, mode := range modes {
@@ -171,6 +172,7 @@ func rerun(t testing.TB, f *storetest.Faulty, db *database) {
 
 // The same for a first backup, into nothing.
 func TestEveryOperationOfAFirstBackupFails(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 12)
 	db.fill(4, 40)
 	for _, mode := range modes {
@@ -195,6 +197,7 @@ func TestEveryOperationOfAFirstBackupFails(t *testing.T) {
 // Operation n fails during a restore, for every n: the target does not exist before all
 // is done, or says that it is not complete, and a rerun completes it.
 func TestEveryOperationOfARestoreFails(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t, 5)
 	for _, mode := range modes {
 		for _, existing := range []bool{false, true} {
@@ -255,6 +258,7 @@ func incompleteOrUntouched(t testing.TB, dir string) {
 
 // A listing that fails, a summary that does not come: List says so and loses nothing.
 func TestEveryOperationOfAListFails(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newHistory(t, 3)
 		for _, mode := range modes {
@@ -289,6 +293,7 @@ func (w withheld) Get(ctx context.Context, key string, offset, length int64) (io
 
 // A manifest that cannot be fetched is listed as such, with all the others.
 func TestListWithoutOneManifest(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t, 3)
 	l, err := archive.New(withheld{h.store, manifest.ManifestKey(1)}, archive.Options{}).List(context.Background(), 0)
 	if err != nil || len(l) != 2 || l[0].Sequence != 1 || !errors.Is(l[0].Err, errWithheld) || l[1].Err != nil || l[1].Sequence != 2 {

@@ -32,6 +32,7 @@ func allFiles(t tb, dir string) *source.Directory {
 // A source that cannot be the continuation of the archive is refused before anything is
 // written, and accepted when the user says so.
 func TestGuards(t *testing.T) {
+	t.Parallel()
 	accept := func(o archive.BackupOptions) archive.BackupOptions {
 		o.Accept = append(o.Accept, manifest.GuardRollback)
 		return o
@@ -108,6 +109,7 @@ func TestGuards(t *testing.T) {
 
 // Another layout is refused, whatever the flags.
 func TestLayoutIsFixed(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 31)
 	db.fill(2, 10)
 	store := storetest.Memory(t)
@@ -122,6 +124,7 @@ func TestLayoutIsFixed(t *testing.T) {
 
 // An empty or missing source writes nothing, not even archive.json.
 func TestEmptySourceWritesNothing(t *testing.T) {
+	t.Parallel()
 	layout, err := source.NewLayout(source.LayoutOptions{Name: "je", NoEntries: true})
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +141,7 @@ func TestEmptySourceWritesNothing(t *testing.T) {
 
 // A restored directory is the same source again: nothing is sent, nobody is foreign.
 func TestRestoredSourceGoesOn(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 32)
 	db.fill(5, 100)
 	a := archive.New(storetest.Memory(t), archive.Options{})
@@ -196,6 +200,7 @@ func (m *meddled) ReadAt(b []byte, off int64) (int, error) {
 // hash that is not that of one moment; the backup captures again, and gives up when the
 // file will not hold still.
 func TestFileChangesWhileItIsRead(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		for what, change := range map[string]func(d *database){
 			"rewritten": func(d *database) { d.rewrite(name(1)) },
@@ -231,6 +236,7 @@ func TestFileChangesWhileItIsRead(t *testing.T) {
 
 // A file that a cleaner deletes after the capture is still archived, from its descriptor.
 func TestFileDeletedAfterCapture(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 34)
 	db.fill(4, 1000)
 	a := archive.New(storetest.Memory(t), archive.Options{Transfers: 1})
@@ -247,6 +253,7 @@ func TestFileDeletedAfterCapture(t *testing.T) {
 
 // A read error fails the run, names the file, and commits nothing.
 func TestReadError(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		db := newDatabase(t, t.TempDir(), 35)
 		db.fill(3, 1000)

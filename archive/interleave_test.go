@@ -22,6 +22,7 @@ import (
 // is held stays, and when all is over one prune leaves nothing that nobody needs. What is
 // true in every state of a small model (package archive/protocol) is seen here of the code.
 func TestInterleavings(t *testing.T) {
+	t.Parallel()
 	states := databaseStates(t)
 	late := 0
 	soaktest.Rounds(t, 250, 1000, func(t *testing.T, seed uint64) {

@@ -20,6 +20,7 @@ import (
 // prunes, holds and each other, suspended, failing and killed anywhere. When all is over, one
 // repair has every snapshot whole again, but those that a prune has dropped by name.
 func TestRepairsInterleaved(t *testing.T) {
+	t.Parallel()
 	runs := uint64(1500)
 	if brief() {
 		runs = 100

@@ -41,6 +41,7 @@ func (d *deaf) Put(_ context.Context, key string, body io.ReaderAt, sums archive
 // What is interrupted says so, also when everything that had begun ended well: no backup
 // without some of its files, no restore of half a set, no verification of half an archive.
 func TestInterruptedBetweenFiles(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 60)
 	db.fill(12, 300_000) // too large to be bundled
 	store := storetest.Memory(t)

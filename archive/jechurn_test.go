@@ -128,13 +128,14 @@ func (c *churned) restore(t *testing.T, checker *jetest.Checker, o *outcome, wro
 //
 // In a soak, STRONGROOM_SOAK=10m, two archives take a snapshot every two seconds for so long.
 func TestSnapshotsOfAChurningJE(t *testing.T) {
+	t.Parallel()
 	const (
 		seed      = 11
 		perSecond = 2000 // JE begins a file a second by that; at ten times as many no file outlives a backup
-		snapshots = 10   // of each archive
+		snapshots = 4    // of each archive
 		interval  = 2 * time.Second
 	)
-	archives, tailless := 10, 4 // side by side, since each waits until what JE has closed is two seconds old
+	archives, tailless := 6, 4 // side by side, since each waits until what JE has closed is two seconds old
 	next := func(made int) bool { return made < snapshots }
 	soak := soaktest.For(t, 0)
 	if soak > 0 {

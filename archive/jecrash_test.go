@@ -135,6 +135,7 @@ func (c *crashed) begin(n, size int) {
 // to go on in N, and to make use of N+1 when N is full. So N is not closed before N+1
 // holds an entry, and until then N+1 is not taken along.
 func TestCrashedJE(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		next    string
 		size    int // of N+1; -1 if there is none

@@ -16,6 +16,7 @@ import (
 // While others write one record of the ledger after the other, a reader gets its answer
 // all the same, and soon: between a listing and what is read by it nobody waits.
 func TestReadingBesideManyRecords(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		const request = 100 * time.Millisecond
 		mem := storetest.Memory(t)

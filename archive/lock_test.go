@@ -105,6 +105,7 @@ func newLocking(t *testing.T, store archive.Store) *locking {
 // What a snapshot reuses is locked as long as its manifest, and that costs nothing while
 // the time that locks end at has not moved on.
 func TestCommitLocksWhatItReuses(t *testing.T) {
+	t.Parallel()
 	for _, files := range []int{5, 400} { // without and with pages
 		db := newDatabase(t, t.TempDir(), 70)
 		l := newLocking(t, storetest.Memory(t))
@@ -139,6 +140,7 @@ func TestCommitLocksWhatItReuses(t *testing.T) {
 // Turned on for an archive that was made without, locks cover all that the next snapshot
 // needs, and a store that does not lock is not asked.
 func TestLockTurnedOnLater(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 71)
 	l := newLocking(t, storetest.Memory(t))
 	l.off = true
@@ -158,6 +160,7 @@ func TestLockTurnedOnLater(t *testing.T) {
 // A run that lasts into the next step, and one that adopts what another had stored steps
 // before, lock that as well.
 func TestLockOfWhatARunStored(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 72)
 	memory := storetest.Memory(t)
 	l := newLocking(t, memory)
@@ -221,6 +224,7 @@ func (s *slowStore) Put(ctx context.Context, key string, body io.ReaderAt, sums 
 
 // A lock that cannot be had is no snapshot: it would promise what it does not keep.
 func TestLockFails(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 73)
 	l := newLocking(t, storetest.Memory(t))
 	db.fill(5, 300)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -28,6 +29,7 @@ const secondEntry = 38 + 14 + 10
 // Files that were archived without a check are read once more as soon as there is one,
 // and then no more.
 func TestCheckedAfterwards(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 1)
 	db.fill(4)
 	db.rewrite(1, func(b []byte) { b[secondEntry+20] ^= 1 })
@@ -49,6 +51,7 @@ func TestCheckedAfterwards(t *testing.T) {
 
 // A log version that is not known yet is no reason to read the file again and again.
 func TestUnknownVersionIsReadOnce(t *testing.T) {
+	t.Parallel()
 	db := newJELogOf(t, 99, 1)
 	db.fill(4)
 	a := archive.New(storetest.Memory(t), archive.Options{})
@@ -63,6 +66,7 @@ func TestUnknownVersionIsReadOnce(t *testing.T) {
 // What is damaged in the source is archived as it is, and said again by everything that
 // looks at it; alone or in a bundle.
 func TestDamageIsArchivedAndSaid(t *testing.T) {
+	t.Parallel()
 	for what, files := range map[string]int{"alone": 3, "in a bundle": 30} {
 		t.Run(what, func(t *testing.T) {
 			db := newJELog(t, 1)
@@ -97,6 +101,7 @@ func TestDamageIsArchivedAndSaid(t *testing.T) {
 
 // Of the file that is being written only whole entries are taken along, each once.
 func TestTailEndsWithAWholeEntry(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 2)
 	db.fill(2)
 	db.write(100_000, 300_000) // an entry larger than what is read at a time
@@ -152,6 +157,7 @@ func TestTailEndsWithAWholeEntry(t *testing.T) {
 // A file that was cut back by a crash, and has grown beyond where it was since, is read
 // anew also by a process that had read it before.
 func TestTailThatWentBack(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 3)
 	db.write(1000, 1000)
 	short := *db.open
@@ -170,6 +176,7 @@ func TestTailThatWentBack(t *testing.T) {
 
 // Bytes that are no entry end a tail, and are spoken of.
 func TestTailWithOddEnd(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 4)
 	db.write(500)
 	whole := len(db.open.Bytes)
@@ -213,6 +220,7 @@ func TestChainShowsMissingEntries(t *testing.T) {
 // and modification time are as they were; by what this host remembers also in a new
 // process. What was done to it is told by its entries.
 func TestKindsOfChange(t *testing.T) {
+	t.Parallel()
 	erase := func(b []byte) {
 		b[secondEntry+4] = entriestest.JEErased
 		clear(b[secondEntry+14 : secondEntry+14+100])
@@ -265,6 +273,7 @@ func TestKindsOfChange(t *testing.T) {
 // A link to a file changes its change time and nothing else: it is not read again. What
 // was touched and is the same is read once, and makes no snapshot.
 func TestHarmlessChangeTimes(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 7)
 	db.fill(3)
 	store := storetest.Memory(t)
@@ -289,6 +298,7 @@ func TestHarmlessChangeTimes(t *testing.T) {
 
 // A log version that is not known is archived without a check, by the numbers.
 func TestUnknownLogVersion(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 8)
 	for n := range 3 {
 		l := entriestest.NewJE(99, uint32(n), 0)
@@ -311,6 +321,7 @@ func TestUnknownLogVersion(t *testing.T) {
 
 // A closed file is not trusted to stand still before it is two seconds old.
 func TestYoungFilesWait(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := newJELog(t, 9)
 		db.now = time.Now().Add(-time.Hour)
@@ -347,12 +358,17 @@ func TestYoungFilesWait(t *testing.T) {
 	})
 }
 
-// A large log file (1 GiB in a soak) that grows by 1 MiB between two
-// snapshots costs 1 MiB to send, and no more to read.
+// A large log file, of 1 GiB at full size, that grows by 1 MiB between two snapshots costs
+// 1 MiB to send, and no more to read.
 func TestLargeTailCostsWhatIsNew(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("writes 64 MiB")
 	}
+	soaktest.Rounds(t, 0, 1, func(t *testing.T, _ uint64) { growLargeTail(t) })
+}
+
+func growLargeTail(t *testing.T) {
 	dir, to := t.TempDir(), t.TempDir()
 	f, err := os.Create(filepath.Join(dir, name(0)))
 	if err != nil {

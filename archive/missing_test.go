@@ -28,6 +28,7 @@ func (h *pruned) unchanged(before storetest.Content, but string) {
 // tells that there was one. Whoever writes a record then makes it void for nobody: verify goes
 // on naming it, what it needs stays, and it can be put back, or given up by name.
 func TestMissingManifestIsNotForgotten(t *testing.T) {
+	t.Parallel()
 	deeds := map[string]func(*pruned) error{
 		"prune": func(h *pruned) error {
 			_, err := h.archive().Prune(h.t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 2}})
@@ -74,6 +75,7 @@ func TestMissingManifestIsNotForgotten(t *testing.T) {
 // The newest manifest is gone and a backup went on without it: nothing in the archive tells of
 // it any more, but the host whose backup made it does, and a prune of that host spares it.
 func TestPruneSparesWhatThisHostHasSeen(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h, o := witnessed(t, 3)
 		p := &pruned{t: t, store: h.store, db: h.db}
@@ -99,6 +101,7 @@ func TestPruneSparesWhatThisHostHasSeen(t *testing.T) {
 // What a copy passed over can be put into it once the archive is mended, or be given up; as
 // long as it may be put there, no prune takes what it needs.
 func TestPassedOverIsAddedByRepair(t *testing.T) {
+	t.Parallel()
 	for what, lose := range map[string]func(*storetest.InMemory, string){
 		"gone":    func(s *storetest.InMemory, key string) { s.Remove(key) },
 		"damaged": func(s *storetest.InMemory, key string) { s.Damage(key, flipped) },
@@ -159,6 +162,7 @@ func onlyOf(h *pruned, n int64) string {
 // A manifest is gone, and the one that would tell so cannot be read: nobody knows what there
 // was, so that no record is written by which it would be void.
 func TestNoRecordOverWhatNobodyKnows(t *testing.T) {
+	t.Parallel()
 	for what, lose := range map[string]func(*storetest.InMemory, string){
 		"both gone":           func(s *storetest.InMemory, key string) { s.Remove(key) },
 		"gone and unreadable": func(s *storetest.InMemory, key string) { s.Replace(key, []byte("garbage")) },

@@ -14,6 +14,7 @@ import (
 // What a store could not read after all its own attempts is not tried again on top of
 // them: on a server that hangs, that would multiply how long a restore takes to fail.
 func TestAttemptsAreNotMultiplied(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 31)
 	db.fill(3, 100)
 	w := newWeak(t)

@@ -65,6 +65,7 @@ func (i *interrupted) pending(t *testing.T) string {
 // Without the identity, what an interrupted backup stored cannot be compared. What this host
 // recorded before it sent that is adopted all the same; without a record nothing is.
 func TestSealedObjectsAreAdopted(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	for _, how := range []string{manifest.Age, manifest.ZstdAge} {
 		for _, mode := range []storetest.Mode{storetest.NotApplied, storetest.AnswerLost} {
@@ -95,6 +96,7 @@ func TestSealedObjectsAreAdopted(t *testing.T) {
 
 // A service that tries again has seen itself what it stored, also without a state directory.
 func TestSealedObjectsAreAdoptedInOneProcess(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	store := storetest.Memory(t)
 	f := storetest.NewFaulty(store, 10, storetest.NotApplied).Down()
@@ -118,6 +120,7 @@ func TestSealedObjectsAreAdoptedInOneProcess(t *testing.T) {
 // A record that was cut by a power loss, or in which a bit has flipped, costs storing one object
 // again, and never gets into a manifest.
 func TestDamagedRecordOfSealedObjects(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	open := archive.Options{Encoder: encoder(t, encoding.None, id), Decoder: decoder(id)}
 	i := interrupt(t, archive.Options{Encoder: open.Encoder, Transfers: 1}, storetest.NotApplied, false)
@@ -153,6 +156,7 @@ func TestDamagedRecordOfSealedObjects(t *testing.T) {
 
 // What was recorded for one number is not adopted for another: a prune may take it away.
 func TestRecordOfSealedObjectsIsOfOneNumber(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	open := archive.Options{Encoder: encoder(t, encoding.None, id), Decoder: decoder(id)}
 	i := interrupt(t, archive.Options{Encoder: open.Encoder, Transfers: 1}, storetest.NotApplied, false)
@@ -177,6 +181,7 @@ func TestRecordOfSealedObjectsIsOfOneNumber(t *testing.T) {
 
 // Whatever lies under a key that was recorded: only the bytes that were to be stored are adopted.
 func TestRecordedKeyHoldsSomethingElse(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	open := archive.Options{Encoder: encoder(t, encoding.None, id), Decoder: decoder(id)}
 	for _, plain := range []bool{false, true} {
@@ -203,6 +208,7 @@ func TestRecordedKeyHoldsSomethingElse(t *testing.T) {
 // With the identity the content can be compared, if what that opens is open to every recipient.
 // An attacker can encrypt the right content to one of two.
 func TestSealedObjectsAreAdoptedWithTheIdentity(t *testing.T) {
+	t.Parallel()
 	one, two := newIdentity(t), newIdentity(t)
 	for _, test := range []struct {
 		encoder *encoding.Encoder
@@ -227,6 +233,7 @@ func TestSealedObjectsAreAdoptedWithTheIdentity(t *testing.T) {
 // A run that is interrupted under attack goes on as any other: what it stored under keys with a
 // nonce is found by its content.
 func TestInterruptedUnderAttack(t *testing.T) {
+	t.Parallel()
 	for _, e := range []*encoding.Encoder{nil, encoder(t, encoding.Zstd)} {
 		store := storetest.Memory(t)
 		db := newDatabase(t, t.TempDir(), 96)
@@ -253,6 +260,7 @@ func TestInterruptedUnderAttack(t *testing.T) {
 // Once a snapshot names a key with a nonce, the archive stays at version 2, which older programs
 // refuse: they would take such an object for rubbish.
 func TestFormatDoesNotGoBack(t *testing.T) {
+	t.Parallel()
 	id := newIdentity(t)
 	store := storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 97)

@@ -120,6 +120,7 @@ func storeAt(t *testing.T, dir string) archive.Store { return openBucket(t, "fil
 // writes: nothing is made in its place, the run after it is refused, and once the disk is
 // back, all is as it should be.
 func TestDiskGoesBeforeEveryOperation(t *testing.T) {
+	t.Parallel()
 	for name, op := range placeOps {
 		for what, unmount := range unmounts {
 			for _, held := range []bool{true, false} {
@@ -199,6 +200,7 @@ func diskGoes(
 // A first backup is the only one that makes a directory. Where that goes in the middle, what
 // the run made is not called a snapshot.
 func TestDirectoryOfAFirstBackupGoes(t *testing.T) {
+	t.Parallel()
 	for n := 1; ; n++ { // before operation 0 it has found none yet
 		top := t.TempDir()
 		dir := filepath.Join(top, "mnt", "archive")
@@ -229,6 +231,7 @@ func TestDirectoryOfAFirstBackupGoes(t *testing.T) {
 // Whatever is at the address, archive.json is read again right before a manifest or a record
 // of the ledger is created: when it has gone or is another's, nothing is committed.
 func TestCommitsReadTheIDAgain(t *testing.T) {
+	t.Parallel()
 	other := storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 63)
 	db.fill(3, 40)

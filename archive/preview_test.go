@@ -44,6 +44,7 @@ func (c *countedBody) Read(b []byte) (int, error) {
 // A preview of what is encrypted reads no log file, and says whose identity it takes. The
 // restore itself finds out by headers whether it can be opened, not by reading a file twice.
 func TestRestoreReadsEncryptedFilesOnce(t *testing.T) {
+	t.Parallel()
 	id, other := newIdentity(t), newIdentity(t)
 	store := &contentRead{Store: storetest.Memory(t)}
 	db := newDatabase(t, t.TempDir(), 7)
@@ -78,6 +79,7 @@ func TestRestoreReadsEncryptedFilesOnce(t *testing.T) {
 // A preview tells how much space there is also where it is too little, whether the target is
 // there or not; the restore refuses to begin.
 func TestPreviewOfTooLittleSpace(t *testing.T) {
+	t.Parallel()
 	mount := smallDisk(t)
 	db := newDatabase(t, t.TempDir(), 41)
 	db.fill(4, 50_000)

@@ -87,6 +87,7 @@ func (s *serviced) TryOver(context.Context, string, []byte) error { return s.ove
 
 // What the adapter alone refuses does not count.
 func TestProbeAsksTheService(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		wrong, over error
 		failed      string
@@ -142,6 +143,7 @@ func probe(t *testing.T, s archive.Store) map[string]archive.Finding {
 // Each defect is found by the probe that is meant for it, and by no other; without any,
 // all is well and nothing is left behind.
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		make   func(w *weak)
@@ -225,6 +227,7 @@ func uncheckedPut(w *weak) {
 
 // What cannot be deleted is one line, however much it is.
 func TestProbeSaysOnceWhatStays(t *testing.T) {
+	t.Parallel()
 	w := newWeak(t)
 	w.delete = func(_ context.Context, keys []string) error {
 		errs := make([]error, len(keys))
@@ -241,6 +244,7 @@ func TestProbeSaysOnceWhatStays(t *testing.T) {
 
 // Without the bucket, there is one finding, and it is the store's own error.
 func TestProbeOutOfReach(t *testing.T) {
+	t.Parallel()
 	w := newWeak(t)
 	w.list = func(context.Context, string, string, string) iter.Seq2[archive.Object, error] {
 		return func(yield func(archive.Object, error) bool) {
@@ -256,6 +260,7 @@ func TestProbeOutOfReach(t *testing.T) {
 // What a probe that was killed left behind is removed by the next, once it is old; a
 // probe that is broken off cleans up after itself.
 func TestProbeCleansUp(t *testing.T) {
+	t.Parallel()
 	w := newWeak(t)
 	hour := time.Now().Add(-2 * time.Hour)
 	w.Now = func() time.Time { return hour }
@@ -293,6 +298,7 @@ func put(t *testing.T, s archive.Store, key, content string) {
 // A first backup to a store that writes over what is there is refused, each time, before
 // anything else is stored; unless that was accepted.
 func TestBackupRefusesAStoreThatOverwrites(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 77)
 	db.fill(3, 100)
 	w := newWeak(t)

@@ -12,6 +12,7 @@ import (
 
 // A service that takes what is to be locked and does not lock it gets no archive.
 func TestBackupRefusesAStoreThatDoesNotLock(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 21)
 	db.fill(3, 100)
 	store := storetest.Memory(t)
@@ -27,6 +28,7 @@ func TestBackupRefusesAStoreThatDoesNotLock(t *testing.T) {
 // A service that checks nothing is refused again and again: what it took the time before
 // does not count.
 func TestBackupRefusesAStoreThatDoesNotCheck(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 22)
 	db.fill(3, 100)
 	store := storetest.Memory(t)

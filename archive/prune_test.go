@@ -89,6 +89,7 @@ func keys(s *storetest.InMemory) []string { return s.Keys("") }
 
 // Only what no kept snapshot needs is removed, and a second prune finds nothing to do.
 func TestPrune(t *testing.T) {
+	t.Parallel()
 	h := newPruned(t, 8)
 	r := h.keepLast(3)
 	if !slices.Equal(r.Removed, []int64{1, 2, 3, 4, 5}) || r.Record != 1 || r.Newest != 8 || r.Deleted.Manifests != 5 || r.Deleted.Objects == 0 || r.Deleted.Bytes == 0 || r.Failed.All() != 0 {
@@ -112,6 +113,7 @@ func TestPrune(t *testing.T) {
 
 // A dry run says what would go, object by object, and changes nothing.
 func TestPruneDryRun(t *testing.T) {
+	t.Parallel()
 	h := newPruned(t, 6)
 	before := keys(h.store)
 	var would, did []archive.Pruned
@@ -144,6 +146,7 @@ func TestPruneDryRun(t *testing.T) {
 
 // A held snapshot stays through every prune, until it is released.
 func TestHoldAndRelease(t *testing.T) {
+	t.Parallel()
 	h := newPruned(t, 5)
 	a := h.archive()
 	if n, err := a.Hold(t.Context(), archive.Selector{Sequence: 2}, "the auditors"); n != 2 || err != nil {
@@ -190,6 +193,7 @@ func flipped(b []byte) []byte {
 
 // One kept manifest that cannot be read stops all deletion; given up by name, it goes.
 func TestPruneStopsAtUnreadable(t *testing.T) {
+	t.Parallel()
 	for _, damage := range map[string]func(*pruned, string){
 		"damaged": func(h *pruned, key string) { h.store.Damage(key, flipped) },
 		"missing": func(h *pruned, key string) { h.store.Remove(key) },
@@ -238,6 +242,7 @@ func forgetRefused(t *testing.T) {
 
 // Manifests with fields of a later version may need more than can be seen.
 func TestPruneStopsAtUnknownFields(t *testing.T) {
+	t.Parallel()
 	for what, change := range map[string]func([]byte) []byte{
 		"of the manifest": func(b []byte) []byte {
 			return []byte(strings.Replace(string(b), `"files":`, `"more":["x"],"files":`, 1))
@@ -263,6 +268,7 @@ func TestPruneStopsAtUnknownFields(t *testing.T) {
 // What runs left behind that were broken off goes, unless its number is above the newest:
 // it may be of one that still runs. What is none of an archive's is left alone.
 func TestPruneLeavesTheFutureAlone(t *testing.T) {
+	t.Parallel()
 	h := newPruned(t, 3)
 	put := func(key string, b []byte) {
 		t.Helper()
@@ -292,6 +298,7 @@ func TestPruneLeavesTheFutureAlone(t *testing.T) {
 // Who was suspended and creates his manifest after a prune has dropped its number has made
 // no snapshot, and the next prune takes it away.
 func TestLateManifestIsVoid(t *testing.T) {
+	t.Parallel()
 	h := newPruned(t, 4)
 	late := h.store.Snapshot().Bytes(manifest.ManifestKey(2))
 	h.keepLast(1)
@@ -309,6 +316,7 @@ func TestLateManifestIsVoid(t *testing.T) {
 
 // Proofs go when they are over a year old, and never the last three of a kind.
 func TestPruneProofs(t *testing.T) {
+	t.Parallel()
 	h := newPruned(t, 1)
 	old, now := time.Now().AddDate(-2, 0, 0), time.Now()
 	put := func(at time.Time, kind string) string {
@@ -339,6 +347,7 @@ func TestPruneProofs(t *testing.T) {
 
 // Damaged snapshots and those without a tail do not push out the last good one.
 func TestPruneKeepsTheLastGood(t *testing.T) {
+	t.Parallel()
 	h := newPruned(t, 3)
 	for range 2 {
 		h.db.grow(30)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
@@ -187,13 +188,20 @@ func (c *catalogue) pagesOf(t testing.TB, codec *manifest.PageCodec, m *manifest
 	return pages
 }
 
-// A prune of an archive with a million objects and five thousand snapshots takes little
-// memory beside what it deletes, and leaves exactly what the kept snapshots need.
+// A prune of an archive with 160,000 objects and 800 snapshots, in a soak with a million and five
+// thousand, takes little memory beside what it deletes, and leaves exactly what the kept
+// snapshots need.
 func TestPruneOfAMillion(t *testing.T) {
-	snapshots, files, news := 5000, 1000, 200
-	if brief() { // races do not depend on the size
+	snapshots, files, news := 800, 1000, 200
+	if soaktest.IsFull(t) {
+		snapshots = 5000
+	} else if brief() { // races do not depend on the size
 		snapshots, files, news = 200, 300, 60
 	}
+	soaktest.Rounds(t, 1, 1, func(t *testing.T, _ uint64) { pruneLarge(t, snapshots, files, news) })
+}
+
+func pruneLarge(t *testing.T, snapshots, files, news int) {
 	c := longLife(t, snapshots, files, news)
 	c.gone = make(map[string]bool, len(c.keys))
 	c.look()
@@ -235,6 +243,7 @@ func TestPruneOfAMillion(t *testing.T) {
 // The newest 100 of 5,000 snapshots are listed with 105 requests, of 4 KiB each but for the
 // listings.
 func TestListOfALongHistory(t *testing.T) {
+	t.Parallel()
 	c := longLife(t, 5000, 3, 1)
 	counted := &traffic{Store: c}
 	faulty := storetest.NewFaulty(counted, -1, storetest.NotApplied)

@@ -27,6 +27,7 @@ import (
 // A re-encrypting copy opens with the new identity and not with the old one, has every
 // snapshot with its content, times and states, and goes on where it was broken off.
 func TestReencrypt(t *testing.T) {
+	t.Parallel()
 	old, fresh := newIdentity(t), newIdentity(t)
 	for _, many := range []int{3, 30} {
 		store, target := storetest.Memory(t), storetest.Memory(t)
@@ -92,6 +93,7 @@ func TestReencrypt(t *testing.T) {
 
 // What the copy cannot read, for lack of an identity, stops it, and nothing is committed.
 func TestReencryptWithoutIdentity(t *testing.T) {
+	t.Parallel()
 	store, target := storetest.Memory(t), storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 3)
 	growText(db, 1, 2)
@@ -105,6 +107,7 @@ func TestReencryptWithoutIdentity(t *testing.T) {
 // A file that changed with its size and time as they were, which the original's host could
 // tell, is what it was in each snapshot of the copy, too.
 func TestReencryptOfWhatLooksTheSame(t *testing.T) {
+	t.Parallel()
 	store, target := storetest.Memory(t), storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 3)
 	db.fill(6, 40)
@@ -136,6 +139,7 @@ func TestReencryptOfWhatLooksTheSame(t *testing.T) {
 
 // Of two at once, none goes back behind the other.
 func TestReencryptsAtOnce(t *testing.T) {
+	t.Parallel()
 	for seed := range 20 {
 		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 6)
@@ -210,6 +214,7 @@ func TestReencryptTakesLittleRoom(t *testing.T) {
 // What is pruned from the original while a re-encrypting copy is under way is left out, at
 // whatever moment it goes, and does not end the copy.
 func TestReencryptBesidePrune(t *testing.T) {
+	t.Parallel()
 	for _, prefix := range []string{manifest.ManifestsPrefix, manifest.DataPrefix} {
 		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 5)

@@ -28,6 +28,7 @@ func mustRepair(t testing.TB, s archive.Store, from *archive.RepairFrom) *archiv
 // Every stored object is taken away, cut or altered in turn: a copy of the archive has it,
 // and after a repair the store is what it was, byte for byte.
 func TestRepairFromCopy(t *testing.T) {
+	t.Parallel()
 	for _, files := range []int{4, 30, 270} {
 		virtually(t, func(t *testing.T) {
 			o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)
@@ -67,6 +68,7 @@ func TestRepairFromCopy(t *testing.T) {
 // What was stored as it was, and is still in the source, comes from there; what is not is
 // named with the snapshots that need it.
 func TestRepairFromSource(t *testing.T) {
+	t.Parallel()
 	for _, many := range []int{5, 30} {
 		virtually(t, func(t *testing.T) {
 			store := storetest.Memory(t)
@@ -109,6 +111,7 @@ func TestRepairFromSource(t *testing.T) {
 // What is missing or damaged counts as absent once a verify has said so: the next backup
 // stores it afresh, for the snapshots from then on.
 func TestBackupHealsWhatVerifyFound(t *testing.T) {
+	t.Parallel()
 	for _, many := range []int{5, 30, 270} {
 		virtually(t, func(t *testing.T) {
 			store := storetest.Memory(t)
@@ -166,6 +169,7 @@ func TestBackupHealsWhatVerifyFound(t *testing.T) {
 // Samples take what was longest not read back: 5 % each time have read everything after
 // twenty times, and the archive itself remembers it.
 func TestSamplesCoverEverything(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		store := storetest.Memory(t)
 		db := newDatabase(t, t.TempDir(), 3)
@@ -201,6 +205,7 @@ func TestSamplesCoverEverything(t *testing.T) {
 
 // A proof that cannot be read, or of a later version, is passed over.
 func TestProofsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		store := storetest.Memory(t)
 		db := newDatabase(t, t.TempDir(), 3)
@@ -229,6 +234,7 @@ func TestProofsThatCannotBeRead(t *testing.T) {
 
 // Who may not write proofs is told, and verifies all the same.
 func TestVerifyWithoutWriting(t *testing.T) {
+	t.Parallel()
 	store := storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 3)
 	db.fill(4, 40)
@@ -242,6 +248,7 @@ func TestVerifyWithoutWriting(t *testing.T) {
 // Each operation of a repair fails in turn: nothing is lost that was there, and the next
 // repair ends well.
 func TestEveryOperationOfARepairFails(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []storetest.Mode{storetest.NotApplied, storetest.AnswerLost} {
 		virtually(t, func(t *testing.T) {
 			o := newOriginal(t, t.TempDir(), storetest.Memory(t), 4)
@@ -273,6 +280,7 @@ func TestEveryOperationOfARepairFails(t *testing.T) {
 
 // The proofs of 200,000 objects stay below two megabytes.
 func TestProofOfMany(t *testing.T) {
+	t.Parallel()
 	many := 200_000
 	var marks manifest.Marks
 	for i := range many {

@@ -13,6 +13,7 @@ import (
 // At every provider, what is missing and what is other than it was is put back, from a copy
 // at another provider and from the source.
 func TestRepairOnEveryProvider(t *testing.T) {
+	t.Parallel()
 	clouds := map[string]string{
 		"file": "file://" + t.TempDir() + "/orders", "minio": storetest.S3(t), "azurite": storetest.Azure(t), "fake-gcs": storetest.GCS(t),
 	}

@@ -22,6 +22,7 @@ func otherID(b []byte) []byte {
 // Rot has archive.json tell another id. The ledger and a manifest that it keeps know
 // better: everything goes on, verify names it, and a repair takes it from a copy.
 func TestRepairOfTheID(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 4)
 		h.keepLast(3)
@@ -50,6 +51,7 @@ func TestRepairOfTheID(t *testing.T) {
 // Both what tells whose the archive is and the ledger are lost or damaged: the manifests tell it,
 // and the ledger is written anew.
 func TestRepairOfTheLedgerWithoutTheID(t *testing.T) {
+	t.Parallel()
 	for what, harm := range map[string]func(*storetest.InMemory){
 		"gone":        func(s *storetest.InMemory) { s.Remove(manifest.ArchiveKey) },
 		"unreadable":  func(s *storetest.InMemory) { s.Replace(manifest.ArchiveKey, []byte("garbage")) },
@@ -73,6 +75,7 @@ func TestRepairOfTheLedgerWithoutTheID(t *testing.T) {
 
 // Where the manifests agree with archive.json, it is the ledger that is another archive's.
 func TestAnotherLedger(t *testing.T) {
+	t.Parallel()
 	h, other := newPruned(t, 2), newPruned(t, 2)
 	for _, p := range []*pruned{h, other} {
 		p.keepLast(1)

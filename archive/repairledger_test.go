@@ -16,6 +16,7 @@ import (
 // The ledger's newest record is damaged: nobody can say which snapshots were held, so that a
 // repair holds all that there are, and nothing is lost until somebody releases it.
 func TestRepairOfTheLedger(t *testing.T) {
+	t.Parallel()
 	for what, damage := range map[string]func([]byte) []byte{
 		"garbage": func([]byte) []byte { return []byte("garbage") },
 		"cut":     func(b []byte) []byte { return b[:len(b)/2] },
@@ -63,6 +64,7 @@ func TestRepairOfTheLedger(t *testing.T) {
 
 // A record of a later version is not damaged, and stays.
 func TestRepairLeavesALaterLedger(t *testing.T) {
+	t.Parallel()
 	h := newPruned(t, 2)
 	h.keepLast(1)
 	h.store.Damage(manifest.LedgerKey(1), func(b []byte) []byte { return bytes.Replace(b, []byte("strongroom/1"), []byte("strongroom/3"), 1) })
@@ -78,6 +80,7 @@ func TestRepairLeavesALaterLedger(t *testing.T) {
 // A bit flips in the hash that the ledger has of a snapshot: the snapshot is right, as a copy
 // shows, and the ledger is told so.
 func TestRepairOfAHashInTheLedger(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 4)
 		h.keepLast(3)
@@ -97,6 +100,7 @@ func TestRepairOfAHashInTheLedger(t *testing.T) {
 // One copy has a manifest as rot has made it, too, and another has the right one: the ledger
 // goes on saying which that is.
 func TestRepairBelievesNoRottenCopy(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 4)
 		h.keepLast(3)
@@ -129,6 +133,7 @@ func (s *listings) List(ctx context.Context, prefix, delimiter, after string) it
 // While the ledger is damaged a manifest is committed that a listing under way misses, and the
 // one after it, which that listing shows: the new record makes neither void.
 func TestRepairOfTheLedgerBesideCommits(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 3)
 		h.keepLast(3)
@@ -154,6 +159,7 @@ func TestRepairOfTheLedgerBesideCommits(t *testing.T) {
 // A manifest was put back, and its child names it as it was when it was damaged: the ledger alone
 // says which is right. When the newest record is damaged, the one before it still does.
 func TestRepairOfTheLedgerAsksTheRecordBefore(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 3)
 		good := h.store.Clone()

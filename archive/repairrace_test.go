@@ -60,6 +60,7 @@ func (s *meeting) Delete(ctx context.Context, keys []string) error {
 // Two repairs find the same damage. One is suspended, and killed after its delete: what the
 // other has put back meanwhile is not what it deletes.
 func TestRepairDeletesOnlyWhatIsDamaged(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 3)
 		good := h.store.Clone()
@@ -90,6 +91,7 @@ func TestRepairDeletesOnlyWhatIsDamaged(t *testing.T) {
 // place, a backup of another host takes no number that it had, and if the repair is killed
 // there, the next one ends well.
 func TestRepairOfTheNewestBesideBackups(t *testing.T) {
+	t.Parallel()
 	for _, killed := range []bool{false, true} {
 		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 3)
@@ -123,6 +125,7 @@ func TestRepairOfTheNewestBesideBackups(t *testing.T) {
 
 // Who stops a repair in the moment between the delete and the put does not lose the object.
 func TestRepairIsStopped(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 3)
 		good := h.store.Clone()
@@ -142,6 +145,7 @@ func TestRepairIsStopped(t *testing.T) {
 // The newest manifest is damaged, and a backup goes on from it and names it so. A repair is
 // killed after it has taken it away: the next one still knows which is the right one.
 func TestRepairOfWhatWasNamedDamagedIsKilled(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 3)
 		good, key := h.store.Clone(), manifest.ManifestKey(3)

@@ -38,6 +38,7 @@ func write(t testing.TB, dir, name, content string) {
 // An occupied target is refused and left alone; with Overwrite what is right is kept and
 // the rest made right; other log files are a danger and are only removed on request.
 func TestOccupiedTarget(t *testing.T) {
+	t.Parallel()
 	db, _, a := archived(t, 4)
 	m := newest(t, a)
 	dir := t.TempDir()
@@ -66,6 +67,7 @@ func TestOccupiedTarget(t *testing.T) {
 // Where a pattern says what a log file is, which no archive knows, a stray one is known by
 // its likeness, and what is not alike is left alone.
 func TestOccupiedTargetOfAPattern(t *testing.T) {
+	t.Parallel()
 	_, _, a := archived(t, 4)
 	m := *newest(t, a)
 	m.Layout = "segments"
@@ -91,6 +93,7 @@ func TestOccupiedTargetOfAPattern(t *testing.T) {
 
 // An empty directory that exists, such as a mount point, is restored into.
 func TestEmptyTarget(t *testing.T) {
+	t.Parallel()
 	db, _, a := archived(t, 3)
 	dir := t.TempDir()
 	mustRestore(t, a, 1, dir, db.files)
@@ -98,6 +101,7 @@ func TestEmptyTarget(t *testing.T) {
 
 // A second restore into the same target does not mix with the first.
 func TestConcurrentRestores(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		_, store, a := archived(t, 3)
 		dir := filepath.Join(t.TempDir(), "r")
@@ -129,6 +133,7 @@ func (d *duringGet) Get(ctx context.Context, key string, offset, length int64) (
 
 // Links that lie in the target lead nowhere outside of it.
 func TestSymlinksInTheTarget(t *testing.T) {
+	t.Parallel()
 	db, _, a := archived(t, 3)
 	outside := t.TempDir()
 	write(t, outside, "victim", "untouched")
@@ -168,6 +173,7 @@ func smallDisk(t *testing.T) string {
 // A full disk fails the restore with what it needs, before it starts where that can be
 // known, and the target is not there.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		mount := smallDisk(t)
 		db := newDatabase(t, t.TempDir(), 41)
@@ -203,6 +209,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestInclude(t *testing.T) {
+	t.Parallel()
 	db, _, a := archived(t, 5)
 	m := newest(t, a)
 	dir := filepath.Join(t.TempDir(), "r")
@@ -225,6 +232,7 @@ func TestInclude(t *testing.T) {
 // Hostile manifests are refused before anything is written. (What is refused and why is
 // tested with the format; this is about where.)
 func TestHostileManifest(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		_, store, _ := archived(t, 3)
 		key := manifest.ManifestKey(1)
@@ -253,6 +261,7 @@ func TestHostileManifest(t *testing.T) {
 // A broken-off restore of another snapshot beside the target is built upon, and what it
 // left that does not belong is removed.
 func TestPartialOfAnotherSnapshot(t *testing.T) {
+	t.Parallel()
 	db, _, a := archived(t, 4)
 	dir := filepath.Join(t.TempDir(), "r")
 	partial := mkdir(t, dir+archive.PartialSuffix)
@@ -274,6 +283,7 @@ func TestPartialOfAnotherSnapshot(t *testing.T) {
 // A restore that was complete already is complete: nothing is written. Part of it may be
 // restored anew beside the rest.
 func TestRestoreAgain(t *testing.T) {
+	t.Parallel()
 	db, _, a := archived(t, 4)
 	m := newest(t, a)
 	dir := filepath.Join(t.TempDir(), "r")
@@ -297,6 +307,7 @@ func TestRestoreAgain(t *testing.T) {
 // A link in the place of the partial directory is not followed, and nothing behind it is
 // touched.
 func TestPartialIsALink(t *testing.T) {
+	t.Parallel()
 	_, _, a := archived(t, 3)
 	outside := t.TempDir()
 	write(t, outside, "thesis", "untouched")
@@ -312,6 +323,7 @@ func TestPartialIsALink(t *testing.T) {
 
 // The lost+found of a new file system does not make a mount point an occupied one.
 func TestRestoreBesideLostAndFound(t *testing.T) {
+	t.Parallel()
 	h, _ := witnessed(t, 3)
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "lost+found"), 0o000); err != nil {
@@ -329,6 +341,7 @@ func TestRestoreBesideLostAndFound(t *testing.T) {
 
 // A target that is refused stays as it was, without a mark; and a dry run says so too.
 func TestRefusedTargetIsNotMarked(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t, 4)
 	a := archive.New(h.store, archive.Options{})
 	dir := filepath.Join(t.TempDir(), "r")

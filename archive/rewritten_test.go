@@ -146,6 +146,7 @@ func erase(b []byte) {
 // archived as it is then, and nothing under the hash that it had before; and what changes
 // after it was sent is another version in the next snapshot.
 func TestFileChangesAtEveryMoment(t *testing.T) {
+	t.Parallel()
 	const file = 1
 	inPlace := func(f func([]byte)) func(l *jeLog) error {
 		return func(l *jeLog) error { l.rewrite(file, f); return nil }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
@@ -24,6 +26,7 @@ func from(copied *storetest.InMemory) *archive.RepairFrom {
 // held, pruned, archived on, in any order: prune deletes nothing of what the snapshot needs,
 // and with the good bytes from a copy all is as it was.
 func TestFlippedManifest(t *testing.T) {
+	t.Parallel()
 	hold := func(h *pruned) {
 		h.archive().Hold(h.t.Context(), archive.Selector{Sequence: 1}, "kept")
 	}
@@ -38,16 +41,24 @@ func TestFlippedManifest(t *testing.T) {
 		"backup and hold":   func(h *pruned) { backup(h); hold(h) },
 		"backups and prune": func(h *pruned) { backup(h); backup(h); prune(h) },
 	}
+	step := 41
+	if brief() {
+		step = 97
+	}
+	soaktest.Rounds(t, 1, 1, func(t *testing.T, seed uint64) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { flipManifests(t, deeds, step, int(seed%uint64(step))) })
+	})
+}
+
+// flipManifests flips a bit of every step-th byte of three of five manifests.
+func flipManifests(t *testing.T, deeds map[string]func(*pruned), step, first int) {
 	for what, do := range deeds {
-		for _, n := range []int64{1, 3, 5} { // of five
+		for _, n := range []int64{1, 3, 5} {
 			t.Run(what+" with "+manifest.ManifestKey(n), func(t *testing.T) {
+				t.Parallel()
 				key := manifest.ManifestKey(n)
 				places := len(newPruned(t, 5).store.Snapshot().Bytes(key))
-				step := 11
-				if brief() {
-					step = 97
-				}
-				for at := len(what) % step; at < places; at += step {
+				for at := (first + len(what)) % step; at < places; at += step {
 					virtually(t, func(t *testing.T) { flippedManifest(t, key, at, do) })
 					if t.Failed() {
 						t.Fatalf("with byte %d", at)
@@ -87,6 +98,7 @@ func flippedManifest(t *testing.T, key string, at int, do func(*pruned)) {
 // A repair is killed after it has put back a manifest that its child had named damaged, and
 // before it has told the ledger: the next one tells it.
 func TestRepairTellsTheLedgerLater(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 3)
 		copied := h.store.Clone()
@@ -117,6 +129,7 @@ func TestRepairTellsTheLedgerLater(t *testing.T) {
 // A host that remembers another manifest under a number, as the archive was rolled back and
 // went on elsewhere, makes none void that is good.
 func TestVouchingByAStaleWitness(t *testing.T) {
+	t.Parallel()
 	h := newPruned(t, 2)
 	before := h.store.Clone()
 	witness := &archive.Witness{Dir: t.TempDir()}
@@ -135,6 +148,7 @@ func TestVouchingByAStaleWitness(t *testing.T) {
 // The newest manifest rots and a backup goes on from it: what the backup named as it found
 // it is mended all the same, and the ledger tells what is right.
 func TestRepairOfWhatWasNamedDamaged(t *testing.T) {
+	t.Parallel()
 	for _, prune := range []bool{false, true} {
 		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 3)
@@ -162,6 +176,7 @@ func TestRepairOfWhatWasNamedDamaged(t *testing.T) {
 // What is stored is as it was stored, and a manifest says something else of it: nothing is
 // deleted, and it is not called mended.
 func TestRepairLeavesWhatIsRight(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		store := storetest.Memory(t)
 		db := newDatabase(t, t.TempDir(), 3)
@@ -196,6 +211,7 @@ func TestRepairLeavesWhatIsRight(t *testing.T) {
 
 // Of what a kept snapshot names and is not there, nothing goes that could be it.
 func TestPruneSparesWhatMayBeMeant(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 6)
 		var only string // what only the newest snapshot needs
@@ -216,6 +232,7 @@ func TestPruneSparesWhatMayBeMeant(t *testing.T) {
 // A store that gives back something else than what it took, again and again: a repair puts
 // it back once, and says so.
 func TestRepairEnds(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 3)
 		copied := h.store.Clone()
@@ -244,6 +261,7 @@ func TestRepairEnds(t *testing.T) {
 // What this host has seen of the newest manifest helps to put it back when it is damaged or
 // gone, whether backups went on or not; and then it is forgotten that it was missed.
 func TestRepairByTheWitness(t *testing.T) {
+	t.Parallel()
 	for what, lose := range map[string]func(*storetest.InMemory, string){
 		"gone":    func(s *storetest.InMemory, key string) { s.Remove(key) },
 		"garbage": func(s *storetest.InMemory, key string) { s.Replace(key, []byte("garbage")) },
@@ -285,6 +303,7 @@ func TestRepairByTheWitness(t *testing.T) {
 // An archive was rolled back and went on elsewhere. A host that remembers the other history
 // says so, and no repair from a copy of that one touches what is right.
 func TestRepairFromAnotherHistory(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 2)
 		o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}

@@ -19,6 +19,7 @@ import (
 // What was whole in the open file and is not any more is damage: the newest snapshot
 // holds all of the file, and never less than the one before.
 func TestDamagedTail(t *testing.T) {
+	t.Parallel()
 	for what, harm := range map[string]func(b []byte){
 		"a bit of an entry": func(b []byte) { b[500] ^= 1 },
 		"the size of one":   func(b []byte) { b[secondEntry+13] ^= 0x10 },
@@ -57,6 +58,7 @@ func TestDamagedTail(t *testing.T) {
 // An entry that stays half although the database goes on writing is no entry that is being
 // written.
 func TestTailThatGoesNoFurther(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 41)
 	db.fill(2)
 	a := archive.New(storetest.Memory(t), archive.Options{})
@@ -77,6 +79,7 @@ func TestTailThatGoesNoFurther(t *testing.T) {
 // The first entry of the newest file is damaged. As there are more behind it the database
 // has begun the file: it is archived as it is.
 func TestNewestWithDamagedBeginning(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 42)
 	db.fill(2)
 	db.write(10)
@@ -92,6 +95,7 @@ func TestNewestWithDamagedBeginning(t *testing.T) {
 // The newest file, of which no entry is whole, is left out, loudly; unless it may be one that
 // the database is just beginning.
 func TestNewestWithoutAnEntry(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 42)
 	db.fill(2)
 	db.open.Bytes[38+13] ^= 0x10
@@ -110,6 +114,7 @@ func TestNewestWithoutAnEntry(t *testing.T) {
 
 // Damage that only the next file's header told of goes away with that header's.
 func TestDamageByTheNextHeader(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 43)
 	db.fill(3)
 	a := archive.New(storetest.Memory(t), archive.Options{})
@@ -129,6 +134,7 @@ func TestDamageByTheNextHeader(t *testing.T) {
 
 // Whole entries are missing at the end of two files in a row.
 func TestChainBehindChain(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 48)
 	db.fill(4)
 	a := archive.New(storetest.Memory(t), archive.Options{})
@@ -144,6 +150,7 @@ func TestChainBehindChain(t *testing.T) {
 
 // The only closed file was written to in place. The tail shows that it is the same database.
 func TestOnlyClosedFileChanges(t *testing.T) {
+	t.Parallel()
 	for what, change := range map[string]func([]byte){
 		"erased":  func(b []byte) { b[secondEntry+4] = 43; clear(b[secondEntry+14 : secondEntry+114]) },
 		"damaged": func(b []byte) { b[100] ^= 4 },
@@ -175,6 +182,7 @@ func (s steppedBack) Capture(ctx context.Context, want func(source.File) bool) (
 }
 
 func TestClockStepsBackWhileReading(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := newJELog(t, 45)
 		db.now = time.Now().Add(time.Hour - 30*time.Second)

@@ -22,6 +22,7 @@ const (
 
 // TestRestorer is no test, but the process that restoreApart starts.
 func TestRestorer(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv(apartTarget)
 	if dir == "" {
 		return

@@ -46,6 +46,7 @@ var holds = map[string]func(f *os.File) error{
 
 // TestHolder is no test, but the process that holdFile starts.
 func TestHolder(t *testing.T) {
+	t.Parallel()
 	hold, ok := holds[os.Getenv(holderWay)]
 	if !ok {
 		return
@@ -461,6 +462,7 @@ func TestDatabaseStartsInTheMidstOfARestore(t *testing.T) {
 // A real JE keeps a restore out while its environment is open, and its lock file, which it
 // leaves behind, does not.
 func TestRestoreIntoARunningJE(t *testing.T) {
+	t.Parallel()
 	const seed = 3
 	dir := filepath.Join(t.TempDir(), "env")
 	jetest.StartChurn(t, dir, seed, 0).Stop()

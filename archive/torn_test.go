@@ -49,6 +49,7 @@ func (s *torn) List(ctx context.Context, prefix, delimiter, after string) iter.S
 // A snapshot that a listing left out, although it showed the one after it, is no void one,
 // and none that is missing.
 func TestTornListing(t *testing.T) {
+	t.Parallel()
 	for what, do := range map[string]func(t *testing.T, h *pruned, s archive.Store){
 		"prune": func(t *testing.T, h *pruned, s archive.Store) {
 			r, err := archive.New(s, archive.Options{}).Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 100}})
@@ -135,6 +136,7 @@ func (s *stale) List(ctx context.Context, prefix, delimiter, after string) iter.
 // What was pruned while somebody looked at it is not called damaged because one listing of
 // the ledger did not show the newest record.
 func TestStaleLedger(t *testing.T) {
+	t.Parallel()
 	for what, do := range map[string]func(t *testing.T, a *archive.Archive) error{
 		"verify": func(t *testing.T, a *archive.Archive) error {
 			r, err := a.Verify(t.Context(), archive.VerifyOptions{})

@@ -38,6 +38,7 @@ func (l *jeLog) torn(a *archive.Archive, res *archive.BackupResult, n int, at in
 // A sector of the newest file was lost. What followed it was in no archive, and nothing
 // reported it.
 func TestTornTail(t *testing.T) {
+	t.Parallel()
 	for what, harm := range map[string]func(b []byte){
 		"64 zeros":     func(b []byte) { clear(b[:64]) },
 		"4 KiB zeros":  func(b []byte) { clear(b[:4096]) },
@@ -78,6 +79,7 @@ func TestTornTail(t *testing.T) {
 // A database that starts drops what follows the last whole entry, and goes on there. That
 // ends the damage, however far it has come by the next snapshot.
 func TestTornTailThatIsRepaired(t *testing.T) {
+	t.Parallel()
 	for what, sizes := range map[string][]int{
 		"at once":        nil,
 		"shorter":        {100},
@@ -123,6 +125,7 @@ func TestTornTailThatIsRepaired(t *testing.T) {
 // A file whose header is damaged has entries behind it: it is archived as it is, and not
 // left out.
 func TestTornTailWithoutAHeader(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 52)
 	db.fill(2)
 	for range 30 {
@@ -175,6 +178,7 @@ func (c *lateContent) ReadAt(b []byte, at int64) (int, error) {
 
 // What is there on a second reading was being written, and is no damage.
 func TestTailWrittenOutOfOrder(t *testing.T) {
+	t.Parallel()
 	db := newJELog(t, 53)
 	db.fill(1)
 	for range 40 {

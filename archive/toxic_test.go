@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
@@ -46,6 +48,7 @@ func hang(stream string) storetest.Toxic {
 
 // The whole way over a long one, in small pieces.
 func TestToxicLatency(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(17, 1)
 		for _, stream := range []string{storetest.Upload, storetest.Download} {
@@ -62,6 +65,7 @@ func TestToxicLatency(t *testing.T) {
 
 // A part takes longer than a connection may stand still: it does not stand still.
 func TestToxicBandwidth(t *testing.T) {
+	t.Parallel()
 	const timeout = 8 * time.Second
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(17)
@@ -85,6 +89,7 @@ func TestToxicBandwidth(t *testing.T) {
 
 // Connections are reset in the middle of a large upload, for a second.
 func TestToxicResetUpload(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(40, 1)
 		s.proxy.Add(t, bandwidth(storetest.Upload, 8000))
@@ -93,19 +98,20 @@ func TestToxicResetUpload(t *testing.T) {
 		s.proxy.Add(t, reset(storetest.Upload))
 		at.over(time.Second)
 		s.proxy.Heal(t)
-		s.clear(t, at.ends(t, time.Minute))
+		s.clear(t, at.ends(t, patience))
 		s.again(t)
 	})
 }
 
 // No connection lives long enough for a part: the backup does not go on for ever.
 func TestToxicNoPartArrives(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(1, 24)
 		s.hurry(t, 3*time.Second)
 		s.proxy.Add(t, cut(storetest.Upload, 5<<20))
 		at := s.backup(t)
-		err := at.ends(t, time.Minute)
+		err := at.ends(t, patience)
 		if err == nil {
 			t.Error("parts of 8 MiB have arrived over connections of 5 MiB")
 		}
@@ -116,6 +122,7 @@ func TestToxicNoPartArrives(t *testing.T) {
 
 // Connections are reset in the middle of a large download, for a second.
 func TestToxicResetDownload(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
 		s.backup(t).succeeds(t)
@@ -126,7 +133,7 @@ func TestToxicResetDownload(t *testing.T) {
 			s.proxy.Add(t, reset(storetest.Download))
 			at.over(time.Second)
 			s.proxy.Heal(t)
-			err := at.ends(t, time.Minute)
+			err := at.ends(t, patience)
 			s.clear(t, err)
 			return err
 		}
@@ -142,6 +149,7 @@ func TestToxicResetDownload(t *testing.T) {
 // The server falls silent in the middle of an upload: after three times the timeout a
 // request is given up.
 func TestToxicHangingUpload(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
 		s.hurry(t, 5*time.Second)
@@ -149,7 +157,7 @@ func TestToxicHangingUpload(t *testing.T) {
 		at := s.backup(t)
 		at.moves(t, 9<<20)
 		s.proxy.Add(t, hang(storetest.Upload), hang(storetest.Download))
-		err := at.ends(t, time.Minute)
+		err := at.ends(t, patience)
 		if err == nil {
 			t.Error("the backup ended well over connections on which nothing moved")
 		}
@@ -160,6 +168,7 @@ func TestToxicHangingUpload(t *testing.T) {
 
 // The server falls silent in the middle of a download.
 func TestToxicHangingDownload(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
 		s.backup(t).succeeds(t)
@@ -169,7 +178,7 @@ func TestToxicHangingDownload(t *testing.T) {
 		at := s.restore(t, dir)
 		at.moves(t, 2<<20)
 		s.proxy.Add(t, hang(storetest.Upload), hang(storetest.Download))
-		err := at.ends(t, time.Minute)
+		err := at.ends(t, patience)
 		if err == nil {
 			t.Error("the restore ended well over connections on which nothing moved")
 		}
@@ -183,6 +192,7 @@ func TestToxicHangingDownload(t *testing.T) {
 // Nothing moves for a while, and nothing is lost: no longer than the timeout, and nobody
 // minds.
 func TestToxicStall(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
 		s.proxy.Add(t, bandwidth(storetest.Upload, 8000))
@@ -200,6 +210,7 @@ func TestToxicStall(t *testing.T) {
 
 // Each connection ends after a stretch of answers: what is missing is asked for again.
 func TestToxicCutDownloads(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(10, 1)
 		s.backup(t).succeeds(t)
@@ -215,12 +226,13 @@ func TestToxicCutDownloads(t *testing.T) {
 // Some connections break at once, others give no answer: a large upload in parts ends
 // well or is completed by the next run.
 func TestToxicLostAnswers(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1, 1)
 		lost, broken := cut(storetest.Download, 0), reset(storetest.Upload)
 		lost.Toxicity, broken.Toxicity = 0.2, 0.2
 		s.proxy.Add(t, lost, broken)
-		s.clear(t, s.backup(t).ends(t, 2*time.Minute))
+		s.clear(t, s.backup(t).ends(t, patience))
 		s.uploads = nil // one whose very id was lost is left to the service's clean-up
 		s.again(t)
 	})
@@ -242,6 +254,7 @@ func (s *silenced) Put(ctx context.Context, key string, body io.ReaderAt, sums a
 // The answer to every Put of a backup is lost after the server has applied it: each is
 // found to be ours, and so is the snapshot.
 func TestToxicAnswersToPutsLost(t *testing.T) {
+	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.db.fill(20, 5_000) // one bundle
 		q := &silenced{s.through, make(chan string), make(chan struct{})}
@@ -267,7 +280,7 @@ func TestToxicAnswersToPutsLost(t *testing.T) {
 				lost = append(lost, key)
 			case <-at.done:
 				ended = true
-			case <-time.After(time.Minute):
+			case <-time.After(patience):
 				t.Fatalf("no end after %q", lost)
 			}
 		}
@@ -286,11 +299,20 @@ func TestToxicAnswersToPutsLost(t *testing.T) {
 	})
 }
 
-// outage is how long the network is gone.
-const outage = 30 * time.Second
-
-// The network goes away in the middle of a backup, for half a minute.
+// The network goes away in the middle of a backup for some seconds, and in a soak for half a
+// minute.
 func TestToxicOutage(t *testing.T) {
+	t.Parallel()
+	outage := 4 * time.Second
+	if soaktest.IsFull(t) {
+		outage = 30 * time.Second
+	}
+	soaktest.Rounds(t, 0, 1, func(t *testing.T, seed uint64) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { networkGone(t, outage) }) // ends when all servers have
+	})
+}
+
+func networkGone(t *testing.T, outage time.Duration) {
 	onShaky(t, func(t *testing.T, s *shaky) {
 		s.fill(24, 1)
 		s.proxy.Add(t, bandwidth(storetest.Upload, 8000))
@@ -312,7 +334,7 @@ func TestToxicOutage(t *testing.T) {
 		}
 		<-back
 		s.proxy.Up(t)
-		s.clear(t, at.ends(t, time.Minute))
+		s.clear(t, at.ends(t, patience))
 		s.again(t)
 	})
 }

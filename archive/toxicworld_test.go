@@ -18,6 +18,9 @@ import (
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
+// patience ends the wait for what does not come: far beyond what anything takes.
+const patience = 10 * time.Minute
+
 // shaky is an archive on a real server behind a proxy, and the database that belongs to
 // it.
 type shaky struct {
@@ -32,9 +35,9 @@ type shaky struct {
 	greedy   int64                              // objects up to this size are refused only after they were sent
 }
 
-// onShaky runs a test beside all others on each server.
+// onShaky runs a test on each server, side by side.
 func onShaky(t *testing.T, test func(t *testing.T, s *shaky)) {
-	t.Parallel()
+	t.Helper()
 	for name, fresh := range map[string]func(t *testing.T, s *shaky) string{
 		"minio": func(t *testing.T, s *shaky) string {
 			server := storetest.NewS3(t)
@@ -183,7 +186,7 @@ func (at *attempt) ends(t *testing.T, limit time.Duration) error {
 // succeeds waits for an operation that must end well.
 func (at *attempt) succeeds(t *testing.T) {
 	t.Helper()
-	if err := at.ends(t, time.Minute); err != nil {
+	if err := at.ends(t, patience); err != nil {
 		t.Fatalf("the %s fails: %v", at.what, err)
 	}
 }

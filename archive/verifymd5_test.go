@@ -13,6 +13,7 @@ import (
 
 // Where a provider holds MD5s and no CRC-32C, as Azure does, those are compared.
 func TestVerifyComparesMD5(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 78)
 	db.fill(3, 100)
 	w := newWeak(t)

@@ -14,6 +14,7 @@ import (
 // Two verifies overlap. Whichever ends last, what one of them found in an object stays known
 // until somebody reads that again, for whoever asks: verify, archived, and the next backup.
 func TestOverlappingVerifies(t *testing.T) {
+	t.Parallel()
 	for what, o := range map[string]archive.VerifyOptions{
 		"a listing":          {Proof: true},
 		"all, but before it": {Proof: true, ReadData: true},
@@ -70,6 +71,7 @@ func TestOverlappingVerifies(t *testing.T) {
 // What is wrong with more objects than a proof can name is remembered all the same: by
 // marks of the others.
 func TestProofOfMuchDamage(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 4)
 		store := o.store.(*storetest.InMemory)
@@ -107,6 +109,7 @@ func TestProofOfMuchDamage(t *testing.T) {
 
 // All manifests are gone, and with them every snapshot: that is no sound archive.
 func TestVerifyOfNothing(t *testing.T) {
+	t.Parallel()
 	for _, proven := range []bool{true, false} {
 		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 3)
@@ -135,6 +138,7 @@ func TestVerifyOfNothing(t *testing.T) {
 // What a host with a slow clock finds counts, and what is stored in the future is not the
 // last word for ever.
 func TestProofsOfOtherClocks(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 3)
 		m := newest(t, h.archive())

@@ -35,6 +35,7 @@ func (o *overtaken) List(ctx context.Context, prefix, delimiter, after string) i
 // Two backups of one host share the local witness. What one of them has committed while
 // the other looked is no snapshot that has gone.
 func TestWitnessIsNoProphet(t *testing.T) {
+	t.Parallel()
 	for what, act := range map[string]func(a *archive.Archive, db *database) error{
 		"backup": func(a *archive.Archive, db *database) error {
 			res, err := a.Backup(context.Background(), db.source(), options)

@@ -85,6 +85,7 @@ func (still) Unchanged() error { return nil }
 // how many there are, where the newest manifest is in memory, as in a service: performance.md,
 // E and D.
 func TestCostOfOneNewFileAmongMany(t *testing.T) {
+	t.Parallel()
 	for _, many := range []int{20_000, 200_000} {
 		if many > 20_000 && brief() {
 			continue

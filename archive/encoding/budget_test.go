@@ -36,6 +36,7 @@ func idle(t *testing.T, e *Encoder, budget int64) {
 
 // Many at once, with room for few, of all sizes, some given up.
 func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
 	const budget = 512 << 10
 	id, key := newKey(t)
 	e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Budget: budgetOf(t, Limits{Memory: budget, Workers: 3})})
@@ -103,6 +104,7 @@ func (c *canceling) Read(b []byte) (int, error) {
 
 // Who waits for memory goes on when some is given back, and not before, and can give up.
 func TestWaitingForMemory(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const budget = 4 * chunkSize
 		e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: budget, Workers: 1})})
@@ -148,6 +150,7 @@ func TestWaitingForMemory(t *testing.T) {
 
 // What an object turns out not to need is there for others before it is closed.
 func TestUnneededMemoryIsGivenBack(t *testing.T) {
+	t.Parallel()
 	const budget = 8 * chunkSize
 	e := newEncoder(t, Settings{Compression: Zstd, Budget: budgetOf(t, Limits{Memory: budget})})
 	for range 8 { // of zeros, whose bound is 7 chunks, and which take one
@@ -171,6 +174,7 @@ func TestUnneededMemoryIsGivenBack(t *testing.T) {
 }
 
 func TestBrokenOffEncode(t *testing.T) {
+	t.Parallel()
 	id, key := newKey(t)
 	for _, budget := range []int64{1, 8 << 20} {
 		e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Budget: budgetOf(t, Limits{Memory: budget})})
@@ -219,6 +223,7 @@ func TestMemoryOfCompressors(t *testing.T) {
 
 // A sender that reads on after its request was given up gets an error, not other bytes.
 func TestLateReaders(t *testing.T) {
+	t.Parallel()
 	e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: 2 * chunkSize})})
 	var g sync.WaitGroup
 	for i := range 50 {
@@ -250,6 +255,7 @@ func TestLateReaders(t *testing.T) {
 }
 
 func TestReadAt(t *testing.T) {
+	t.Parallel()
 	plain := random(3*chunkSize + 5)
 	for _, budget := range []int64{1, 1 << 20} {
 		e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: budget})})

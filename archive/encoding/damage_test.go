@@ -13,6 +13,7 @@ import (
 
 // Each byte of a small object, changed in one bit and in all, and each of its lengths.
 func TestEveryByteAndEveryLength(t *testing.T) {
+	t.Parallel()
 	id, key := newKey(t)
 	e, d := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}}), NewDecoder(id)
 	for _, plain := range [][]byte{nil, []byte("a"), text(400), random(200)} {
@@ -53,6 +54,7 @@ func TestEveryByteAndEveryLength(t *testing.T) {
 
 // A cut where the layer above has all that it needs.
 func TestCutBetweenLayers(t *testing.T) {
+	t.Parallel()
 	id, key := newKey(t)
 	e, d := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}}), NewDecoder(id)
 	// The zstd frame of plain fills the first age chunk exactly; the second has an empty frame.
@@ -78,6 +80,7 @@ func TestCutBetweenLayers(t *testing.T) {
 }
 
 func TestWrongSize(t *testing.T) {
+	t.Parallel()
 	id, key := newKey(t)
 	e, d := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}}), NewDecoder(id)
 	for _, how := range allEncodings {
@@ -92,6 +95,7 @@ func TestWrongSize(t *testing.T) {
 
 // A failure on the way is no damage, wherever it happens, and is not taken for an end.
 func TestSourceFails(t *testing.T) {
+	t.Parallel()
 	id, key := newKey(t)
 	e, d := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}}), NewDecoder(id)
 	plain := text(200)
@@ -111,6 +115,7 @@ func TestSourceFails(t *testing.T) {
 }
 
 func TestUnknownEncoding(t *testing.T) {
+	t.Parallel()
 	if _, err := decode(NewDecoder(), nil, "lzma", 0); err == nil || errors.Is(err, ErrDamaged) {
 		t.Errorf("%v", err)
 	}

@@ -106,6 +106,7 @@ func text(size int) []byte {
 }
 
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	id, key := newKey(t)
 	d := NewDecoder(id)
 	sizes := []int{
@@ -144,6 +145,7 @@ func TestRoundTrip(t *testing.T) {
 // The same object comes out whatever the compressor did before, which an adoption's
 // comparison of keys relies on no more than it must, and tests of size and cost rely on.
 func TestZstdIsDeterministic(t *testing.T) {
+	t.Parallel()
 	for _, level := range []string{Fastest, Normal, Better, Best} {
 		e := newEncoder(t, Settings{Compression: Zstd, Level: level})
 		contents := [][]byte{text(1), text(100_000), random(70_000), text(1 << 20), make([]byte, 1<<20)}
@@ -161,6 +163,7 @@ func TestZstdIsDeterministic(t *testing.T) {
 }
 
 func TestAgeIsNotDeterministic(t *testing.T) {
+	t.Parallel()
 	_, key := newKey(t)
 	e := newEncoder(t, Settings{Recipients: []string{key}})
 	if bytes.Equal(encode(t, e, text(100), manifest.Age), encode(t, e, text(100), manifest.Age)) {
@@ -170,6 +173,7 @@ func TestAgeIsNotDeterministic(t *testing.T) {
 
 // Whatever way the bytes arrive and are asked for, the content is the same.
 func TestDecodeInPieces(t *testing.T) {
+	t.Parallel()
 	id, key := newKey(t)
 	e, d := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}}), NewDecoder(id)
 	plain := text(200_000)
@@ -193,6 +197,7 @@ func TestDecodeInPieces(t *testing.T) {
 
 // "zstd -d" takes several frames, and skippable ones, for one stream.
 func TestSeveralFrames(t *testing.T) {
+	t.Parallel()
 	e, d := newEncoder(t, Settings{Compression: Zstd}), NewDecoder()
 	a, b := encode(t, e, text(1000), manifest.Zstd), encode(t, e, random(2000), manifest.Zstd)
 	skip := []byte{0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 'x', 'y', 'z'}
@@ -207,6 +212,7 @@ func TestSeveralFrames(t *testing.T) {
 }
 
 func TestWindow(t *testing.T) {
+	t.Parallel()
 	for window, ok := range map[int]bool{maxWindow: true, 2 * maxWindow: false, 64 << 20: false} {
 		var b bytes.Buffer
 		z, err := zstd.NewWriter(&b, zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1))
@@ -228,6 +234,7 @@ func TestWindow(t *testing.T) {
 }
 
 func TestEncodeRefuses(t *testing.T) {
+	t.Parallel()
 	e := newEncoder(t, Settings{})
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {

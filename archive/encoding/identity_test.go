@@ -12,6 +12,7 @@ import (
 )
 
 func TestIdentities(t *testing.T) {
+	t.Parallel()
 	a, keyA := newKey(t)
 	b, keyB := newKey(t)
 	c, keyC := newKey(t)

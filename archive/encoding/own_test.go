@@ -15,6 +15,7 @@ import (
 // An Encoder with all of the memory in its hands, which it does not give back, stops no
 // other: that one has a scratch file, one at a time, until there is memory again.
 func TestOthersHoldTheMemory(t *testing.T) {
+	t.Parallel()
 	const size, budget = 2 * chunkSize, 4 * chunkSize
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -69,6 +70,7 @@ func TestOthersHoldTheMemory(t *testing.T) {
 
 // An Encoder with all workers waiting for content that does not come stops no other.
 func TestOthersHoldTheWorkers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		shared := budgetOf(t, Limits{Workers: 2})
 		hangs, works := newEncoder(t, Settings{Budget: shared}), newEncoder(t, Settings{Budget: shared})

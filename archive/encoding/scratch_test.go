@@ -16,6 +16,7 @@ import (
 )
 
 func TestScratchFiles(t *testing.T) {
+	t.Parallel()
 	e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: 1})})
 	x, err := e.Encode(t.Context(), bytes.NewReader(random(100_000)), 100_000, manifest.Plain)
 	if err != nil {
@@ -54,6 +55,7 @@ func TestScratchFiles(t *testing.T) {
 
 // A scratch file is not made on the database's disk; what fits the memory needs none.
 func TestScratchBesideTheDatabase(t *testing.T) {
+	t.Parallel()
 	content := random(100_000)
 	for database, refused := range map[string]bool{t.TempDir(): true, "/proc": false, "/not/there": false, "": false} {
 		for memory, large := range map[int64]bool{1: true, 1 << 20: false} {
@@ -81,6 +83,7 @@ func TestScratchBesideTheDatabase(t *testing.T) {
 
 // /dev/full says what a full disk says.
 func TestScratchDiskFull(t *testing.T) {
+	t.Parallel()
 	_, key := newKey(t)
 	e := newEncoder(t, Settings{Compression: Zstd, Recipients: []string{key}, Budget: budgetOf(t, Limits{Memory: 1})})
 	e.scratch.create = func(string) (*os.File, error) { return os.OpenFile("/dev/full", os.O_RDWR, 0) }
@@ -100,6 +103,7 @@ func TestScratchDiskFull(t *testing.T) {
 
 // One that fits waits for the space of others; one that never will is refused at once.
 func TestScratchSpace(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const size = 100_000
 		e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: 1})})
@@ -155,6 +159,7 @@ func TestScratchSpace(t *testing.T) {
 
 // Two that are written at the same time do not both count on the same free bytes.
 func TestScratchSpaceIsPromisedOnce(t *testing.T) {
+	t.Parallel()
 	s := newScratch(t.TempDir())
 	s.free = func(string) (int64, error) { return 150, nil }
 	f, err := s.file(t.Context(), 100)

@@ -14,6 +14,7 @@ import (
 )
 
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	secret, key := newKey(t)
 	hybrid, err := age.GenerateHybridIdentity()
 	if err != nil {
@@ -63,6 +64,7 @@ func TestSettings(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
+	t.Parallel()
 	_, key := newKey(t)
 	var base64 []byte
 	r := rand.New(rand.NewPCG(3, 4))

@@ -33,6 +33,7 @@ func run(t *testing.T, stdin []byte, name string, args ...string) []byte {
 // What is stored can be read with the programs that everybody has, and what they make
 // can be read here.
 func TestProgramsByHand(t *testing.T) {
+	t.Parallel()
 	id, key := newKey(t)
 	other, otherKey := newKey(t)
 	dir := t.TempDir()

@@ -131,6 +131,7 @@ var exactMutations = []mutation{
 // TestMutations switches off one rule at a time, and the checker must find what becomes of
 // it: that shows that the model can fail, and that each rule is needed. With -v it tells how.
 func TestMutations(t *testing.T) {
+	t.Parallel()
 	for _, tt := range append(ruleMutations, exactMutations...) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := tt.model

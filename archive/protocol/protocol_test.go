@@ -88,6 +88,7 @@ var scenarios = []scenario{
 
 // TestProtocol goes through every state of each scenario; in none may anything be wrong.
 func TestProtocol(t *testing.T) {
+	t.Parallel()
 	if soaktest.Racing {
 		t.Skip("there is one goroutine, and the race detector makes it ten times slower: run without -race")
 	}

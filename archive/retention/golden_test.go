@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "write what is right of the bars in test
 //
 // Left of the bar stands a snapshot, right of it why it is kept, or "remove".
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/*.golden")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no golden files: %v", err)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestLimitOf(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		limit   retention.Limit
 		kept    int
@@ -64,6 +65,7 @@ func lost(t rapid.TB, p retention.Policy, all []retention.Snapshot, kept func(in
 // A snapshot every ten seconds, pruned daily for a year, never loses one that the prune
 // before kept, although each prune removes thousands: else an operator would be called daily.
 func TestSteadySchedulesLoseNothing(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		policy retention.Policy
 		step   time.Duration
@@ -103,6 +105,7 @@ func TestSteadySchedulesLoseNothing(t *testing.T) {
 // With times that never run backwards and one policy, nothing is ever lost, whatever is wrong
 // with single snapshots.
 func TestCourseOfTimeLosesNothing(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
 		p, all := randomPolicy(rng), steadyHistory(rng)
@@ -119,6 +122,7 @@ func TestCourseOfTimeLosesNothing(t *testing.T) {
 
 // What counts as lost was kept and is removed; with nothing new it is all that is removed.
 func TestLostIsRemoved(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
 		p, all := randomPolicy(rng), randomHistory(rng)
@@ -138,6 +142,7 @@ func TestLostIsRemoved(t *testing.T) {
 
 // A stricter policy counts in full, also when enough came since to take every place.
 func TestStricterPolicyLoses(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	kept := everyFewSeconds(nil, at, time.Hour, 60)
 	all := everyFewSeconds(kept, at.Add(60*time.Hour), time.Hour, 100)
@@ -152,6 +157,7 @@ func TestStricterPolicyLoses(t *testing.T) {
 // Snapshots that claim to be of days long past take the places of the true ones of these
 // days. No course of time does that.
 func TestForgedTimesLose(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	kept := everyFewSeconds(nil, at, 24*time.Hour, 14)
 	all := everyFewSeconds(kept, at.Add(time.Hour), 24*time.Hour, 14)

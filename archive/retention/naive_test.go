@@ -131,6 +131,7 @@ func nameWithSlot(rule, slot string) string {
 }
 
 func TestNaive(t *testing.T) {
+	t.Parallel()
 	const histories = 100_000
 	kept, removed := 0, 0
 	for seed := range uint64(histories) {

@@ -36,6 +36,7 @@ func keptOf(verdicts []retention.Verdict) []retention.Snapshot {
 }
 
 func TestEachVerdict(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
 		p, all := randomPolicy(rng), randomHistory(rng)
@@ -59,6 +60,7 @@ func TestEachVerdict(t *testing.T) {
 }
 
 func TestGoodIsKept(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
 		p, all := randomPolicy(rng), randomHistory(rng)
@@ -88,6 +90,7 @@ func TestGoodIsKept(t *testing.T) {
 // However many hollow snapshots an attacker adds, the same others are kept, and no hollow one
 // is removed that is not older than all of them: it may be the true state of that time.
 func TestHollowFillsNothing(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
 		p, all := randomPolicy(rng), randomHistory(rng)
@@ -110,6 +113,7 @@ func TestHollowFillsNothing(t *testing.T) {
 }
 
 func TestTwiceIsOnce(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
 		p := randomPolicy(rng)
@@ -121,6 +125,7 @@ func TestTwiceIsOnce(t *testing.T) {
 }
 
 func TestLooserKeepsMore(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
 		p, all := randomPolicy(rng), randomHistory(rng)
@@ -139,6 +144,7 @@ func TestLooserKeepsMore(t *testing.T) {
 }
 
 func TestNewerBringsNoneBack(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
 		p, all := randomPolicy(rng), randomHistory(rng)
@@ -172,6 +178,7 @@ func lastCounted(all []retention.Snapshot) int {
 }
 
 func TestOftenIsOnce(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := drawRandom(t)
 		p, all := randomPolicy(rng), steadyHistory(rng)
@@ -186,6 +193,7 @@ func TestOftenIsOnce(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		policy retention.Policy
 		want   string
