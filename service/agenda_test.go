@@ -32,6 +32,7 @@ func dueAt(t *testing.T, a *agenda, now, want time.Time) {
 }
 
 func TestClockGoesForward(t *testing.T) {
+	t.Parallel()
 	a, noon := quarterly(t, 0)
 	dueAt(t, a, noon.Add(time.Minute), noon.Add(15*time.Minute))
 	morning := noon.Add(20*time.Hour + 3*time.Minute) // suspended over night
@@ -44,12 +45,14 @@ func TestClockGoesForward(t *testing.T) {
 }
 
 func TestClockGoesBack(t *testing.T) {
+	t.Parallel()
 	a, noon := quarterly(t, 0)
 	yesterday := noon.Add(-24 * time.Hour)
 	dueAt(t, a, yesterday.Add(time.Minute), yesterday.Add(15*time.Minute))
 }
 
 func TestClockGoesBackALittle(t *testing.T) {
+	t.Parallel()
 	a, noon := quarterly(t, 0)
 	// Noon comes again, and is not served again.
 	dueAt(t, a, noon.Add(-3*time.Second), noon.Add(15*time.Minute))
@@ -57,6 +60,7 @@ func TestClockGoesBackALittle(t *testing.T) {
 }
 
 func TestClockGoesBackWhileFailing(t *testing.T) {
+	t.Parallel()
 	a, noon := quarterly(t, 0)
 	for range 30 {
 		a.began(noon)
@@ -70,6 +74,7 @@ func TestClockGoesBackWhileFailing(t *testing.T) {
 
 // Nobody sleeps through a jump of the clock.
 func TestWaitIsShort(t *testing.T) {
+	t.Parallel()
 	a, noon := quarterly(t, time.Minute)
 	for now := noon; now.Before(noon.Add(15 * time.Minute)); now = now.Add(time.Second) {
 		if d := a.wait(now); d <= 0 || d > time.Minute {
@@ -79,6 +84,7 @@ func TestWaitIsShort(t *testing.T) {
 }
 
 func TestNeverDue(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	a := newAgenda(&Job{Schedule: never{}}, now.Add(-time.Hour), now)
 	if d := a.wait(now); d != recheck {
@@ -97,6 +103,7 @@ type never struct{}
 func (never) Next(time.Time) time.Time { return time.Time{} }
 
 func TestBackoff(t *testing.T) {
+	t.Parallel()
 	for n, want := range map[int64]time.Duration{
 		1: time.Second, 2: 2 * time.Second, 12: 2048 * time.Second, 13: time.Hour, 100: time.Hour, 1 << 40: time.Hour,
 	} {

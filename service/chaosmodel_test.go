@@ -185,6 +185,7 @@ func (m *model) next(h *happened) {
 
 // No run is lost, none comes for no reason, and no two at once.
 func TestTroubles(t *testing.T) {
+	t.Parallel()
 	const rounds = 100 // of the 100 that rapid draws by default
 	for range rounds {
 		rapid.Check(t, func(rt *rapid.T) {

@@ -70,6 +70,7 @@ func TestYearOfNights(t *testing.T) {
 }
 
 func TestEvery(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		f := &fake{t: t, last: begin.Add(-4 * time.Minute)}
@@ -89,6 +90,7 @@ func TestEvery(t *testing.T) {
 }
 
 func TestJitterBeyondTheInterval(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t, last: time.Now()}
 		j := f.job("a", "*/5 * * * *", time.UTC)
@@ -106,6 +108,7 @@ func TestJitterBeyondTheInterval(t *testing.T) {
 
 // Jobs that belong together begin together, whatever the jitter.
 func TestTogether(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		var all []*fake
@@ -128,6 +131,7 @@ func TestTogether(t *testing.T) {
 }
 
 func TestParseSchedule(t *testing.T) {
+	t.Parallel()
 	if _, err := ParseSchedule("@closed", time.UTC); err == nil {
 		t.Error("@closed is no schedule")
 	}

@@ -10,6 +10,7 @@ import (
 
 // The attributes of a run's line are what users' scripts and alerts go by.
 func TestLogLine(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var book logbook
 		f := &fake{t: t, takes: func(int) time.Duration { return 1500 * time.Millisecond }}
@@ -37,6 +38,7 @@ func TestLogLine(t *testing.T) {
 }
 
 func TestLogFailure(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var book logbook
 		f := &fake{t: t, comes: func(n int) error {
@@ -76,6 +78,7 @@ func TestLogFailure(t *testing.T) {
 }
 
 func TestLogStopped(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var book logbook
 		f := &fake{t: t, takes: func(int) time.Duration { return time.Hour }}

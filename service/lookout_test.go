@@ -44,6 +44,7 @@ func (c *closing) set(f func()) {
 }
 
 func TestOnClose(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, j := newClosing(t)
 		s := New(Options{}, []Job{j})
@@ -79,6 +80,7 @@ func TestOnClose(t *testing.T) {
 
 // A closed file that a run leaves behind, for whatever reason, is not asked for in a loop.
 func TestOnCloseOfWhatStaysBehind(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, j := newClosing(t)
 		c.during, c.closed = nil, 1
@@ -101,6 +103,7 @@ func TestOnCloseOfWhatStaysBehind(t *testing.T) {
 
 // While runs fail the backoff rules, and one more file that closes is worth one attempt.
 func TestOnCloseWhileFailing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, j := newClosing(t)
 		c.during, c.closed = nil, 1
@@ -131,6 +134,7 @@ func TestOnCloseWhileFailing(t *testing.T) {
 // However fast files close while runs fail, there is an attempt a minute, beside those of
 // the backoff.
 func TestManyCloseWhileFailing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, j := newClosing(t)
 		c.during = nil
@@ -157,6 +161,7 @@ func TestManyCloseWhileFailing(t *testing.T) {
 // A source that hangs when it is looked at is overdue in the end, although nothing shows
 // that a file has closed; and all is well again by itself.
 func TestOnCloseOfASourceThatHangs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, j := newClosing(t)
 		look, answers := j.Look, make(chan struct{})
@@ -198,6 +203,7 @@ func TestOnCloseOfASourceThatHangs(t *testing.T) {
 
 // A source that cannot be looked at is a failure, not silence.
 func TestOnCloseOfASourceThatIsAway(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, j := newClosing(t)
 		c.comes = func(int) error { c.mu.Lock(); defer c.mu.Unlock(); return c.lookErr }
@@ -225,6 +231,7 @@ func TestOnCloseOfASourceThatIsAway(t *testing.T) {
 
 // However often the file system hints and however long a look takes, looking stays cheap.
 func TestLooksAreBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, j := newClosing(t)
 		slow := j.Look

@@ -98,6 +98,7 @@ func (h *history) check(t *rapid.T, runs []span, begin time.Time) {
 }
 
 func TestRandomHistories(t *testing.T) {
+	t.Parallel()
 	const rounds = 10 // of the 100 histories that rapid draws by default
 	for range rounds {
 		rapid.Check(t, func(rt *rapid.T) {

@@ -8,6 +8,7 @@ import (
 // A job that was never done waits from when it was first known, also over a restart, and is
 // not said to have been done for all that.
 func TestNeverDone(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
 	r := newRecord(&Job{Name: "orders", Task: "drill"})
 	if last, isNew := r.remembered(now); !last.Equal(now) || !isNew || !r.get().LastSuccess.IsZero() {

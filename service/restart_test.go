@@ -28,6 +28,7 @@ func stop(t *testing.T, s *Service) {
 // A database in which nothing happens has an old snapshot, and runs that ended well since: a
 // restart begins one more, and is no reason to call anybody.
 func TestIdleIsNotOverdueAfterARestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t, last: time.Now().AddDate(0, 0, -10), takes: func(int) time.Duration { return time.Minute }}
@@ -54,6 +55,7 @@ func TestIdleIsNotOverdueAfterARestart(t *testing.T) {
 
 // A provider that hangs at the start is no reason to say for ever that all is well.
 func TestOverdueWhileLastHangs(t *testing.T) {
+	t.Parallel()
 	for _, expr := range []string{"@hourly", "@close"} {
 		dir := t.TempDir()
 		synctest.Test(t, func(t *testing.T) {
@@ -81,6 +83,7 @@ func TestOverdueWhileLastHangs(t *testing.T) {
 // What has no snapshots, such as a prune, is made up for after a stop, too, and does not
 // come only because the service is started over and over.
 func TestTasksAfterAStop(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) { // from midnight on
 		f := &fake{t: t}

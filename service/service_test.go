@@ -10,6 +10,7 @@ import (
 )
 
 func TestOverdue(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when a bubble begins, and hourly is due
 	tests := map[string]struct {
 		last time.Time
@@ -46,6 +47,7 @@ func TestOverdue(t *testing.T) {
 
 // What becomes due during a run is made up for by one run.
 func TestOverlap(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		f := &fake{t: t, takes: func(n int) time.Duration {
@@ -66,6 +68,7 @@ func TestOverlap(t *testing.T) {
 }
 
 func TestRetries(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const failures = 20
 		f := &fake{t: t, comes: func(n int) error {
@@ -95,6 +98,7 @@ func TestRetries(t *testing.T) {
 
 // However long the backoff is, the next scheduled run comes in time.
 func TestFailuresDoNotMissTheSchedule(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t, comes: func(int) error { return errBroken }}
 		begin := time.Now()
@@ -115,6 +119,7 @@ func TestFailuresDoNotMissTheSchedule(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t, takes: func(int) time.Duration { return time.Hour }}
 		s := New(Options{}, []Job{f.job("a", "@daily", time.UTC)})
@@ -150,6 +155,7 @@ func TestStop(t *testing.T) {
 }
 
 func TestStatusBetweenRuns(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		f := &fake{t: t, last: begin}
@@ -181,6 +187,7 @@ func TestStatusBetweenRuns(t *testing.T) {
 
 // A run that ignores its context holds up neither the other jobs nor the end.
 func TestHanging(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		bad := &fake{t: t, during: func() { <-release }}
@@ -211,6 +218,7 @@ func TestHanging(t *testing.T) {
 }
 
 func TestHangingLast(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t}
 		j := f.job("a", "@hourly", time.UTC)
@@ -226,6 +234,7 @@ func TestHangingLast(t *testing.T) {
 }
 
 func TestNoJobs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{}, nil)
 		if err := s.Start(t.Context()); err != nil {
@@ -243,6 +252,7 @@ func TestNoJobs(t *testing.T) {
 
 // With -race: status and stop from anywhere at any time.
 func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t, takes: func(n int) time.Duration { return time.Duration(n%7) * time.Second }}
 		s := New(Options{}, []Job{f.job("a", "* * * * *", time.UTC)})

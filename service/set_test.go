@@ -9,6 +9,7 @@ import (
 
 // What did not change goes on running; what did begins anew, and never beside itself.
 func TestSet(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		long := func(int) time.Duration { return 10 * time.Hour }
 		same, other, gone, added := &fake{t: t, takes: long}, &fake{t: t, takes: long}, &fake{t: t, takes: long}, &fake{t: t}
@@ -47,6 +48,7 @@ func TestSet(t *testing.T) {
 // A run that does not end when it is told to holds up its own successor, and no other,
 // also when its job was away in between.
 func TestSetWhileHanging(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		bad, good := &fake{t: t, during: func() { <-release }}, &fake{t: t}
@@ -80,6 +82,7 @@ func TestSetWhileHanging(t *testing.T) {
 // A look that hangs, as at a source that is gone for good, does not hold up the job that a
 // reload puts in the place of that one; what the old one uses stays open meanwhile.
 func TestSetWhileALookHangs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		answers := make(chan struct{})
 		f, retired := &fake{t: t, last: time.Now()}, false
@@ -110,6 +113,7 @@ func TestSetWhileALookHangs(t *testing.T) {
 
 // Jobs may be set at any time; they run after the next start.
 func TestSetWhileStopped(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, b := &fake{t: t}, &fake{t: t}
 		s := New(Options{}, []Job{a.job("a", "@daily", time.UTC)})
@@ -130,6 +134,7 @@ func TestSetWhileStopped(t *testing.T) {
 }
 
 func TestRemembers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t, takes: func(int) time.Duration { return time.Second }, comes: func(n int) error {

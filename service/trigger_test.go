@@ -9,6 +9,7 @@ import (
 )
 
 func TestTrigger(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		f := &fake{t: t, last: begin, takes: func(int) time.Duration { return 10 * time.Minute }}
@@ -59,6 +60,7 @@ func TestTrigger(t *testing.T) {
 
 // A run that is asked for counts for what is due when it begins.
 func TestTriggerCoversWhatIsDue(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		f := &fake{t: t, last: begin, takes: func(int) time.Duration { return time.Minute }}
@@ -80,6 +82,7 @@ func TestTriggerCoversWhatIsDue(t *testing.T) {
 
 // A trigger does not wait for the backoff.
 func TestTriggerWhileFailing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{t: t, comes: func(n int) error {
 			if n < 14 {
@@ -122,6 +125,7 @@ func equal[T comparable](a, b []T) bool {
 
 // A task of an archive can be run by itself, without the archive's snapshots.
 func TestTriggerTask(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		snapshots, prunes := &fake{t: t, last: time.Now()}, &fake{t: t, last: time.Now()}
 		prune := prunes.job("a", "@yearly", time.UTC)

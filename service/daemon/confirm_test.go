@@ -149,6 +149,7 @@ func waits(t *testing.T, d *Daemon, want string) {
 // A confirmation lifts one refusal, once: not the one before it, not the next one, and not that
 // of another archive state.
 func TestConfirmOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := &guardedBackup{}
 		d, _ := guardedDaemon(t, "", demand, g)
@@ -199,6 +200,7 @@ func TestConfirmOnce(t *testing.T) {
 // What an operator accepted stays good over a failure that has nothing to do with it, and over
 // a restart: else they would have to be there until the provider answers.
 func TestConfirmationOutlivesFailuresAndRestarts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	g := &guardedBackup{}
 	away := errors.New("the bucket is away")
@@ -241,6 +243,7 @@ func TestConfirmationOutlivesFailuresAndRestarts(t *testing.T) {
 // The archive's state may change between a confirmation and the run, for example by another
 // host. Then the refusal is another one, and what was accepted is dropped.
 func TestConfirmationIsVoidAfterAChange(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := &guardedBackup{}
 		d, _ := guardedDaemon(t, "", demand, g)
@@ -260,6 +263,7 @@ func TestConfirmationIsVoidAfterAChange(t *testing.T) {
 // Two guards may find something in the same state. The second refusal must not drop what was
 // accepted for the first, or the run would never get past both.
 func TestConfirmTwoGuards(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := &guardedBackup{}
 		d, _ := guardedDaemon(t, "", demand, g)
@@ -279,6 +283,7 @@ func TestConfirmTwoGuards(t *testing.T) {
 
 // A confirmation that comes while a run goes on is for the run after it.
 func TestConfirmDuringARun(t *testing.T) {
+	t.Parallel()
 	r := &refusals{jobs: map[string]*refused{}}
 	found := refusal("rollback", "41-0a1b2c3d", "the source has gone back")
 	now := time.Now()
@@ -301,6 +306,7 @@ func TestConfirmDuringARun(t *testing.T) {
 // A prune waits for its own confirmation, which begins a prune and no backup. A configuration
 // without retention has none to wait for.
 func TestConfirmPrune(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := &guardedBackup{closed: errors.New("the bucket is away")}
 		d, _ := guardedDaemon(t, "", demand, g)
@@ -336,6 +342,7 @@ func TestConfirmPrune(t *testing.T) {
 
 // A reload that does not change what was found keeps it; another source is another finding.
 func TestConfirmationsOverAReload(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		g := &guardedBackup{}

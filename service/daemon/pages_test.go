@@ -14,6 +14,7 @@ import (
 // A provider that hangs keeps nobody waiting for longer than they want to, and is asked by
 // one look at a time; what that brings in the end is kept.
 func TestLookAtWhatHangs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, looks := newPages(), 0
 		hang := func(context.Context) error { // and does not listen to its context
@@ -45,6 +46,7 @@ func TestLookAtWhatHangs(t *testing.T) {
 
 // What is made or pruned while somebody looks is neither missed nor shown again.
 func TestLookBesideRuns(t *testing.T) {
+	t.Parallel()
 	p, now := newPages(), time.Now()
 	p.add(&manifest.Summary{Sequence: 1})
 	p.begin()

@@ -10,6 +10,7 @@ import (
 // An archive that holds all it can get leaves each of the others one slot, and what it
 // gives back is shared.
 func TestSlots(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const size = 4
 		p := newPool(size)
@@ -74,6 +75,7 @@ func TestSlots(t *testing.T) {
 // A reload with more transfers takes effect at once, and what was taken before is given
 // back without counting.
 func TestSlotsGrow(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(1)
 		one := p.share()

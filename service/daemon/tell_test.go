@@ -20,6 +20,7 @@ import (
 
 // What is told says what is the matter.
 func TestEvent(t *testing.T) {
+	t.Parallel()
 	since := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		what  string
@@ -49,6 +50,7 @@ func TestEvent(t *testing.T) {
 
 // A problem is shown with who needs what it is about.
 func TestProblem(t *testing.T) {
+	t.Parallel()
 	for want, snapshots := range map[string][]int64{
 		"missing: data/x: it is gone": nil, "missing: data/x: it is gone (needed by snapshot 7)": {7},
 		"missing: data/x: it is gone (needed by 3 of the snapshots, 2 to 9)": {2, 4, 9},
@@ -90,6 +92,7 @@ func hanging(t *testing.T, dir string) (d *Daemon, late *atomic.Int64) {
 // An archive of which nothing can be found out, since its destination hangs from the start,
 // is told as overdue in the end.
 func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
+	t.Parallel()
 	d, late := hanging(t, "")
 	told := func() notify.State {
 		d.tell()
@@ -112,6 +115,7 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 // A run that was missed while the service was not there is made up for before anybody is told
 // that it is overdue; unless that takes too long.
 func TestMakesUpBeforeItTells(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ran := map[string]any{"last_success": time.Now().Add(-72 * time.Hour)}
 	if err := statefile.Write(filepath.Join(dir, "orders.json"), ran); err != nil {
@@ -137,6 +141,7 @@ func TestMakesUpBeforeItTells(t *testing.T) {
 
 // A message that is on its way while a reload names one target more arrives once.
 func TestReloadWhileTelling(t *testing.T) {
+	t.Parallel()
 	arrived, answer := make(chan string, 10), make(chan struct{})
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- r.URL.Path

@@ -10,6 +10,7 @@ import (
 
 // What the service's own verification found is not said to be what a later one by hand found.
 func TestLatestVerification(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
 	k := known{verification: web.Verification{At: at, Problems: 1, Found: []string{"missing: data/00000007.jdb"}}}
 	k.heard = archive.Found{At: at.Add(-time.Minute), Problems: 3}

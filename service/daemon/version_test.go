@@ -39,6 +39,7 @@ func load(t *testing.T, text string) *config.Config {
 
 // A configuration that is read again is the same where the file is: what runs goes on.
 func TestVersionOf(t *testing.T) {
+	t.Parallel()
 	version := func(text string) string {
 		c := load(t, text)
 		return versionOf(c, &c.Archives[0])
@@ -76,6 +77,7 @@ func TestVersionOf(t *testing.T) {
 // An archive is closed once nothing uses it any more, however often the configuration was
 // read again before.
 func TestClosedAfterReloads(t *testing.T) {
+	t.Parallel()
 	d := New(load(t, configured), Options{})
 	d.Set(load(t, configured))
 	d.Set(load(t, strings.Replace(configured, "last: 96", "last: 97", 1)))

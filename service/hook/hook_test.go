@@ -18,6 +18,7 @@ func run(t *testing.T, line string, timeout time.Duration, env ...string) error 
 }
 
 func TestRun(t *testing.T) {
+	t.Parallel()
 	if err := run(t, "exit 0", time.Minute); err != nil {
 		t.Error(err)
 	}
@@ -35,6 +36,7 @@ func TestRun(t *testing.T) {
 
 // Arguments, and what is set for the command, may hold a password; nothing shows them.
 func TestArgumentsAreNotShown(t *testing.T) {
+	t.Parallel()
 	for _, line := range []string{
 		"false --password=hunter2", "false\thunter2", "PASSWORD=hunter2 false", "PASSWORD='a hunter2' false",
 		"PASSWORD=hunter2; false", "{ hunter2=x false; }", "false<<hunter2\nhunter2\n", "'false' hunter2",

@@ -94,6 +94,7 @@ func check(t *rapid.T, steps []step, got []Payload, doubt bool) {
 }
 
 func TestRandomStatesAndFailures(t *testing.T) {
+	t.Parallel()
 	for n := 0; n < sequences && !t.Failed(); {
 		rapid.Check(t, func(rt *rapid.T) {
 			n++

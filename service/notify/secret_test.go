@@ -49,6 +49,7 @@ func (away) RoundTrip(r *http.Request) (*http.Response, error) {
 // Each target fails for real, or as near to it as stays on this machine: the library's
 // services with fixed hosts are handed an error with the whole target in it.
 func TestFailuresShowNoSecrets(t *testing.T) {
+	t.Parallel()
 	for _, h := range hushed {
 		target := strings.ReplaceAll(h.target, "HOST", nobody)
 		if got, want := Redact(target), strings.ReplaceAll(h.shown, "HOST", nobody); got != want {
@@ -71,6 +72,7 @@ func TestFailuresShowNoSecrets(t *testing.T) {
 }
 
 func TestQuotedTargetsAreScrubbed(t *testing.T) {
+	t.Parallel()
 	for _, h := range hushed {
 		target := strings.ReplaceAll(h.target, "HOST", nobody)
 		u := parsed(t, target)
@@ -81,6 +83,7 @@ func TestQuotedTargetsAreScrubbed(t *testing.T) {
 }
 
 func TestParseErrors(t *testing.T) {
+	t.Parallel()
 	for target, want := range map[string]string{
 		"hush.example.org/ping":              "notify target 1, (no URL): it has no scheme",
 		"https://u:hush%zz@host/hush":        "notify target 1, (no URL): it is no URL",
@@ -112,6 +115,7 @@ func TestParseErrors(t *testing.T) {
 
 // The example of the configuration's description, with dots filled in.
 func TestConfiguredExample(t *testing.T) {
+	t.Parallel()
 	n := made(t, away{}, &logbook{}, "https://hc.example.org/ping/5f0b", "slack://hook:TAAAAAAAA-BBBBBBBBB-123456789123456789123456@webhook")
 	if len(n.beats) != 1 || len(n.states) != 1 {
 		t.Errorf("%d heartbeats and %d others", len(n.beats), len(n.states))

@@ -76,6 +76,7 @@ func receive[T any](t *testing.T, c chan T) T {
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.FixedZone("", 3600))
 
 func TestWebhook(t *testing.T) {
+	t.Parallel()
 	host, got := listen(t, well)
 	n := running(t, &logbook{}, "webhook+http://"+host+"/a%2Fb?key=k")
 	n.Update(Event{State: Failing, At: noon, Detail: "put: \x1b[31mno\u202e\n\nTry again.", Recoverable: noon.Add(-time.Hour)})
@@ -94,6 +95,7 @@ func TestWebhook(t *testing.T) {
 }
 
 func TestHeartbeatRequest(t *testing.T) {
+	t.Parallel()
 	host, got := listen(t, well)
 	n := running(t, &logbook{}, "http://"+host+"/ping/uuid?a=b")
 	n.Succeeded()
@@ -103,6 +105,7 @@ func TestHeartbeatRequest(t *testing.T) {
 }
 
 func TestRedirects(t *testing.T) {
+	t.Parallel()
 	elsewhere, away := listen(t, well)
 	for code, stays := range map[int]bool{http.StatusTemporaryRedirect: true, http.StatusFound: false} {
 		host, got := listen(t, func(w http.ResponseWriter, r *http.Request) {
@@ -136,6 +139,7 @@ func TestRedirects(t *testing.T) {
 }
 
 func TestShoutrrrServices(t *testing.T) {
+	t.Parallel()
 	for name, target := range map[string]string{
 		"gotify":  "gotify://HOST/AzyoeNS.D4iJLVa?disabletls=yes",
 		"ntfy":    "ntfy://HOST/alarms?scheme=http",
@@ -168,6 +172,7 @@ func TestShoutrrrServices(t *testing.T) {
 }
 
 func TestMail(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -219,6 +224,7 @@ func converse(c net.Conn) string {
 }
 
 func TestPayloadIsJSON(t *testing.T) {
+	t.Parallel()
 	host, got := listen(t, well)
 	n := running(t, &logbook{}, "webhook+http://"+host)
 	n.Update(Event{State: Failing, Detail: "</script>\xff\"" + strings.Repeat("x", 100_000)})

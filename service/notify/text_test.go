@@ -18,6 +18,7 @@ func parsed(t *testing.T, raw string) *url.URL {
 }
 
 func TestCompose(t *testing.T) {
+	t.Parallel()
 	title, text := compose("orders", letter{was: OK, Event: Event{State: Failing, At: noon, Detail: "put x: no space\nFree some.", Recoverable: noon.Add(-time.Minute)}})
 	if title != "strongroom: orders is failing" {
 		t.Error(title)
@@ -33,6 +34,7 @@ Runs are retried by themselves. If it stays so, look at "strongroom status" and 
 }
 
 func TestEveryStateHasWords(t *testing.T) {
+	t.Parallel()
 	for state, want := range map[State][]string{
 		OK:      {"well again", "Nothing is to be done"},
 		Failing: {"failing", "retried"},
@@ -52,6 +54,7 @@ func TestEveryStateHasWords(t *testing.T) {
 }
 
 func TestHostileTexts(t *testing.T) {
+	t.Parallel()
 	for _, evil := range []string{
 		"a\r\nBcc: all@example.org", "\u202egnp.exe", "\u2066x\u2069", "\x00\x1b]0;x\a", "\xff\xfe", "\u2028\u2029\u0085", "a\u200bb", "\ufeff",
 		strings.Repeat("é", 1<<20), strings.Repeat("x\n", 1<<20),

@@ -33,6 +33,7 @@ func hold(d time.Duration) {
 }
 
 func TestOnlyChangesAreSent(t *testing.T) {
+	t.Parallel()
 	within(t, []string{"webhook+https://hook/x"}, func(t *testing.T, n *Notifier, net *network, _ *logbook) {
 		for _, s := range []State{OK, OK, Failing, Failing, Failing, OK, Damaged, Damaged, Overdue, OK, OK} {
 			n.Update(Event{State: s, At: time.Now()})
@@ -48,6 +49,7 @@ func TestOnlyChangesAreSent(t *testing.T) {
 }
 
 func TestFirstStateIsSentUnlessOK(t *testing.T) {
+	t.Parallel()
 	within(t, []string{"webhook+https://hook/x"}, func(t *testing.T, n *Notifier, net *network, _ *logbook) {
 		n.Update(Event{State: Damaged})
 		hold(0)
@@ -58,6 +60,7 @@ func TestFirstStateIsSentUnlessOK(t *testing.T) {
 }
 
 func TestRetriesDoubleAndEndAfterADay(t *testing.T) {
+	t.Parallel()
 	within(t, []string{"webhook+https://hook/x"}, func(t *testing.T, n *Notifier, net *network, log *logbook) {
 		net.behave("hook", always(answer{status: 500}))
 		begin := time.Now()
@@ -92,6 +95,7 @@ func TestRetriesDoubleAndEndAfterADay(t *testing.T) {
 }
 
 func TestNoStaleStates(t *testing.T) {
+	t.Parallel()
 	within(t, []string{"webhook+https://hook/x"}, func(t *testing.T, n *Notifier, net *network, log *logbook) {
 		net.behave("hook", always(answer{}))
 		for _, s := range []State{Failing, Overdue, OK} {
@@ -116,6 +120,7 @@ func TestNoStaleStates(t *testing.T) {
 
 // A new state does not wait for the long backoff of an old one.
 func TestNewStateIsTriedSoon(t *testing.T) {
+	t.Parallel()
 	within(t, []string{"webhook+https://hook/x"}, func(t *testing.T, n *Notifier, net *network, _ *logbook) {
 		net.behave("hook", always(answer{status: 503}))
 		n.Update(Event{State: Failing})
@@ -130,6 +135,7 @@ func TestNewStateIsTriedSoon(t *testing.T) {
 }
 
 func TestDoubtIsCleared(t *testing.T) {
+	t.Parallel()
 	within(t, []string{"webhook+https://hook/x"}, func(t *testing.T, n *Notifier, net *network, _ *logbook) {
 		net.behave("hook", always(answer{status: 200, lost: true, takes: time.Hour}))
 		n.Update(Event{State: Failing})
@@ -150,6 +156,7 @@ func TestDoubtIsCleared(t *testing.T) {
 }
 
 func TestSlowTargetHoldsUpNobody(t *testing.T) {
+	t.Parallel()
 	targets := []string{"webhook+https://slow/x", "webhook+https://fast/x"}
 	within(t, targets, func(t *testing.T, n *Notifier, net *network, _ *logbook) {
 		net.behave("slow", always(answer{status: 200, takes: time.Hour}))
@@ -174,6 +181,7 @@ func TestSlowTargetHoldsUpNobody(t *testing.T) {
 }
 
 func TestHeartbeat(t *testing.T) {
+	t.Parallel()
 	within(t, []string{"https://beat/x"}, func(t *testing.T, n *Notifier, net *network, log *logbook) {
 		n.Update(Event{State: Failing})
 		hold(time.Hour)
@@ -205,6 +213,7 @@ func TestHeartbeat(t *testing.T) {
 }
 
 func TestEnd(t *testing.T) {
+	t.Parallel()
 	for takes, want := range map[time.Duration]string{2 * time.Second: "failing", time.Minute: ""} {
 		t.Run(fmt.Sprint(takes), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -229,6 +238,7 @@ func TestEnd(t *testing.T) {
 
 // What was told before a restart is not told again; what became different meanwhile is.
 func TestRestore(t *testing.T) {
+	t.Parallel()
 	var kept map[string]State
 	within(t, []string{"webhook+https://hook/x"}, func(_ *testing.T, n *Notifier, _ *network, _ *logbook) {
 		n.Update(Event{State: Failing})
@@ -259,6 +269,7 @@ func TestRestore(t *testing.T) {
 
 // After its work a Notifier only waits: nothing wakes it in a year.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		net, asked := &network{}, &atomic.Int64{}
@@ -298,6 +309,7 @@ func (c *counted) next() (letter, bool) {
 
 // A service of the library that never answers is cut off and does not pile up calls.
 func TestHangingLibrary(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan struct{})
 		l := &library{service: hanging{end: end}, shown: "slack://…", calls: make(chan struct{}, maxCalls)}
@@ -324,6 +336,7 @@ func TestHangingLibrary(t *testing.T) {
 var _ http.RoundTripper = &network{}
 
 func TestPendingStateKeepsItsBeginning(t *testing.T) {
+	t.Parallel()
 	within(t, []string{"webhook+https://hook/x"}, func(t *testing.T, n *Notifier, net *network, _ *logbook) {
 		net.behave("hook", always(answer{}))
 		n.Update(Event{State: Failing, At: noon, Detail: "old"})

@@ -46,6 +46,7 @@ func write(t *testing.T, name string) {
 }
 
 func TestHints(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	below := filepath.Join(dir, "data001")
 	if err := os.Mkdir(below, 0o700); err != nil {
@@ -86,6 +87,7 @@ func TestHints(t *testing.T) {
 
 // A database that writes without end gives a hint now and then.
 func TestHintsAreFew(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	hints := start(t.Context(), dir, slog.New(slog.DiscardHandler), short)
 	begin, n := time.Now(), 0
@@ -106,6 +108,7 @@ func TestHintsAreFew(t *testing.T) {
 }
 
 func TestMissingDirectory(t *testing.T) {
+	t.Parallel()
 	hints := Dir(t.Context(), filepath.Join(t.TempDir(), "missing"), slog.New(slog.DiscardHandler))
 	select {
 	case <-hints:

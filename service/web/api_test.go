@@ -19,6 +19,7 @@ func decode(t *testing.T, body string, v any) {
 }
 
 func TestAPIArchives(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	f.archives = append(f.archives, states()[StateEmpty])
 	var v apiArchives
@@ -40,6 +41,7 @@ func TestAPIArchives(t *testing.T) {
 }
 
 func TestAPIArchive(t *testing.T) {
+	t.Parallel()
 	for state, a := range states() {
 		var v apiArchiveHistory
 		decode(t, get(t, newServer(t, filled(a), ""), "/api/v1/archives/orders"), &v)
@@ -50,6 +52,7 @@ func TestAPIArchive(t *testing.T) {
 }
 
 func TestAPISnapshotsArePaged(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, filled(well("orders")), "")
 	var got []int64
 	target := "/api/v1/archives/orders/snapshots?limit=50"
@@ -80,6 +83,7 @@ func TestAPISnapshotsArePaged(t *testing.T) {
 }
 
 func TestAPIFilesArePaged(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, filled(well("orders")), "")
 	var all, some apiSnapshotFiles
 	decode(t, get(t, s, "/api/v1/archives/orders/snapshots/120"), &all)
@@ -93,6 +97,7 @@ func TestAPIFilesArePaged(t *testing.T) {
 }
 
 func TestAPIErrors(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	s := newServer(t, f, "")
 	for target, want := range map[string]int{
@@ -129,6 +134,7 @@ func TestAPIErrors(t *testing.T) {
 }
 
 func TestAPIBackup(t *testing.T) {
+	t.Parallel()
 	const path = "/api/v1/archives/orders/backup"
 	f := filled(well("orders"))
 	open, closed := newServer(t, f, token), newServer(t, f, "")
@@ -173,6 +179,7 @@ func TestAPIBackup(t *testing.T) {
 }
 
 func TestHealthAndReadiness(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	s := newServer(t, f, "")
 	if got := get(t, s, "/healthz"); got != "ok\n" {
@@ -192,6 +199,7 @@ func TestHealthAndReadiness(t *testing.T) {
 }
 
 func TestSentence(t *testing.T) {
+	t.Parallel()
 	for state, want := range map[State]string{
 		StateOK:      "Recoverable through 12:15, 4 minutes ago; next snapshot in 11 minutes.",
 		StateRunning: "Recoverable through 12:15, 4 minutes ago; a run began 1 minute ago, and one more waits for it to end.",

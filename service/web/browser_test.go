@@ -30,7 +30,10 @@ import (
 //go:embed testdata/axe/axe.min.js
 var axe string
 
-// browser is one Chromium for a test, with what its console said.
+// patience ends the wait for what does not come: far beyond what anything takes.
+const patience = 10 * time.Minute
+
+// browser is a tab in a Chromium, with what its console said.
 type browser struct {
 	ctx context.Context
 	mu  sync.Mutex
@@ -52,7 +55,7 @@ func newBrowser(t *testing.T) *browser {
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium has none for root
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
@@ -63,6 +66,19 @@ func newBrowser(t *testing.T) *browser {
 		t.Fatalf("starting Chromium: %v; install it (on Debian: apt-get install chromium), or leave this test out with -short", err)
 	}
 	return b
+}
+
+// tab returns another tab of the same Chromium, which shares nothing with the others.
+func (b *browser) tab(t *testing.T) *browser {
+	t.Helper()
+	next := &browser{}
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(next.listen))
+	t.Cleanup(cancel)
+	next.ctx = ctx
+	if err := chromedp.Do(ctx, protocol(log.Enable, cdp.Empty{})); err != nil {
+		t.Fatalf("opening a tab: %v", err)
+	}
+	return next
 }
 
 // listen keeps what the console says.
@@ -154,35 +170,44 @@ func (b *browser) shot(t *testing.T, name string) {
 }
 
 func TestBrowserEveryState(t *testing.T) {
-	b := newBrowser(t)
+	t.Parallel()
+	chromium := newBrowser(t)
 	for state, a := range states() {
-		f := filled(a)
-		for _, name := range []string{hostile, "invoices"} {
-			other := well(name)
-			f.archives = append(f.archives, other)
-		}
-		srv := httptest.NewServer(newServer(t, f, token).Handler())
-		defer srv.Close()
-		for _, width := range []int64{360, 1280} {
-			for _, scheme := range []string{"light", "dark"} {
-				for page, path := range map[string]string{"index": "/", "archive": "/archives/orders"} {
-					name := fmt.Sprintf("%s-%s-%d-%s", page, state, width, scheme)
-					t.Run(name, func(t *testing.T) {
-						do(t, b, view(width, scheme), chromedp.Navigate(srv.URL+path))
-						b.check(t)
-						b.shot(t, name)
-						text := value(t, b, chromedp.Text(".card .badge"))
-						if want := (&Server{o: Options{Now: func() time.Time { return noon }}}).card("", a).Word; strings.TrimSpace(text) != want {
-							t.Errorf("the first badge says %q, not %q", text, want)
-						}
-					})
-				}
+		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
+			browseState(t, chromium.tab(t), state, a)
+		})
+	}
+}
+
+// browseState opens both pages with an archive in a state, in each width and scheme.
+func browseState(t *testing.T, b *browser, state State, a Archive) {
+	f := filled(a)
+	for _, name := range []string{hostile, "invoices"} {
+		f.archives = append(f.archives, well(name))
+	}
+	srv := httptest.NewServer(newServer(t, f, token).Handler())
+	defer srv.Close()
+	for _, width := range []int64{360, 1280} {
+		for _, scheme := range []string{"light", "dark"} {
+			for page, path := range map[string]string{"index": "/", "archive": "/archives/orders"} {
+				name := fmt.Sprintf("%s-%s-%d-%s", page, state, width, scheme)
+				t.Run(name, func(t *testing.T) {
+					do(t, b, view(width, scheme), chromedp.Navigate(srv.URL+path))
+					b.check(t)
+					b.shot(t, name)
+					text := value(t, b, chromedp.Text(".card .badge"))
+					if want := (&Server{o: Options{Now: func() time.Time { return noon }}}).card("", a).Word; strings.TrimSpace(text) != want {
+						t.Errorf("the first badge says %q, not %q", text, want)
+					}
+				})
 			}
 		}
 	}
 }
 
 func TestBrowserSnapshotAndErrors(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	srv := httptest.NewServer(newServer(t, filled(well("orders")), token).Handler())
 	defer srv.Close()
@@ -204,13 +229,13 @@ func TestBrowserSnapshotAndErrors(t *testing.T) {
 // settle waits until an expression is true in the page.
 func settle(t *testing.T, b *browser, expression string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
 		if err == nil && ok {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("still not so after twenty seconds: %s (%v)", expression, err)
+			t.Fatalf("still not so after %v: %s (%v)", patience, expression, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -232,6 +257,7 @@ func tabTo(t *testing.T, b *browser, selector string) {
 }
 
 func TestBrowserRunNow(t *testing.T) {
+	t.Parallel()
 	for _, scripts := range []bool{true, false} {
 		b := newBrowser(t)
 		f := filled(well(hostile))
@@ -271,6 +297,7 @@ func TestBrowserRunNow(t *testing.T) {
 }
 
 func TestBrowserLooksAgain(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	f := filled(well("orders"))
 	srv := httptest.NewServer(newServer(t, f, token).Handler())
@@ -295,6 +322,7 @@ func TestBrowserLooksAgain(t *testing.T) {
 }
 
 func TestBrowserCopiesTheCommand(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	srv := httptest.NewServer(newServer(t, filled(well("orders")), token).Handler())
 	defer srv.Close()

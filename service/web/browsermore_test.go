@@ -15,6 +15,7 @@ import (
 // Another site's page sends what the form here would send, with the right token; and a name
 // of another site's is pointed at the service. Neither gets anywhere.
 func TestBrowserOtherSites(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	f := filled(well("orders"))
 	srv := httptest.NewServer(newServer(t, f, token).Handler())
@@ -36,6 +37,7 @@ func TestBrowserOtherSites(t *testing.T) {
 // On an archive's page, too: the command is that of the newest snapshot, what was opened
 // stays open, and who has reached a button keeps it.
 func TestBrowserLooksAgainAtAnArchive(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	f := filled(well("orders"))
 	srv := httptest.NewServer(newServer(t, f, token).Handler())

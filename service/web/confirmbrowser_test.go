@@ -15,6 +15,7 @@ import (
 // What waits for a confirmation can be read and used on a telephone and on a desk, in both
 // colour schemes, and with axe's rules.
 func TestBrowserConfirmations(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	accepted := refused("orders")
 	accepted.NeedsConfirmation[0].Confirmed = noon
@@ -42,6 +43,7 @@ func TestBrowserConfirmations(t *testing.T) {
 // An operator reaches the form with the keyboard, also without JavaScript: a wrong token is
 // refused where it was typed, and the right one accepts what stands above it and nothing else.
 func TestBrowserConfirms(t *testing.T) {
+	t.Parallel()
 	for _, scripts := range []bool{true, false} {
 		b := newBrowser(t)
 		f := filled(refused("orders"))
@@ -86,6 +88,7 @@ func TestBrowserConfirms(t *testing.T) {
 // The page reads itself again while a token is typed. The form never becomes that of another
 // confirmation below the hands of the operator.
 func TestBrowserConfirmationChangesWhileTyping(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t)
 	f := filled(refused("orders"))
 	srv := httptest.NewServer(newServer(t, f, token).Handler())

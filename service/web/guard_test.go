@@ -12,6 +12,7 @@ import (
 )
 
 func TestHost(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		listen string
 		hosts  []string
@@ -49,6 +50,7 @@ var posts = []string{
 }
 
 func TestCrossSite(t *testing.T) {
+	t.Parallel()
 	f := filled(refused("orders"))
 	s := newServer(t, f, token)
 	form := url.Values{"token": {token}, "confirmation": {"rollback:41-0a1b2c3d"}}.Encode()
@@ -78,6 +80,7 @@ func TestCrossSite(t *testing.T) {
 }
 
 func TestFormNeedsTheToken(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	const path = "/archives/orders/backup"
 	post := func(s *Server, body string) (int, string) {
@@ -107,6 +110,7 @@ func TestFormNeedsTheToken(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, filled(well("orders")), token)
 	for _, c := range []struct{ method, path, allow string }{
 		{"POST", "/", "GET, HEAD"},
@@ -130,6 +134,7 @@ func TestMethods(t *testing.T) {
 }
 
 func TestPathTricks(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, filled(well("orders")), token)
 	for _, path := range []string{
 		"/assets/", "/assets/..%2fweb.go", "/assets/%2e%2e%2ftemplates%2flayout.html", "/assets/style.css/", "/assets/..%5cweb.go",
@@ -152,6 +157,7 @@ func TestPathTricks(t *testing.T) {
 }
 
 func TestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	s := newServer(t, f, token)
 	giant := "token=" + token + "&x=" + strings.Repeat("x", maxBody)
@@ -178,6 +184,7 @@ func TestBodiesAreBounded(t *testing.T) {
 }
 
 func TestSecurityHeaders(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, filled(well("orders")), token)
 	for _, path := range []string{"/", "/archives/orders", "/assets/style.css", "/metrics", "/api/v1/archives", "/nothing"} {
 		h := ask(t, s, http.MethodGet, path, "").Header()
@@ -192,6 +199,7 @@ func TestSecurityHeaders(t *testing.T) {
 }
 
 func TestHostileNamesAreHarmless(t *testing.T) {
+	t.Parallel()
 	a := well(hostile)
 	a.Destination, a.Layout, a.LastFailure = "s3://x/"+hostile, hostile, Failure{At: noon, Error: hostile}
 	a.FailuresInRow, a.Damaged = 1, []string{hostile}

@@ -8,6 +8,7 @@ import (
 )
 
 func TestMetricsFollowTheConventions(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	for state, a := range states() {
 		a.Name = string(state)
@@ -27,6 +28,7 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 }
 
 func TestMetricsAreTheBackendsValues(t *testing.T) {
+	t.Parallel()
 	f := filled(states()[StateFailing])
 	reg := newServer(t, f, "").registry()
 	want := `
@@ -63,6 +65,7 @@ strongroom_archive_runs_total{archive="orders",outcome="unchanged"} 4
 }
 
 func TestMetricsOverHTTP(t *testing.T) {
+	t.Parallel()
 	body := get(t, newServer(t, filled(well("orders")), ""), "/metrics")
 	for _, want := range []string{
 		`strongroom_build_info{goversion="go`, `strongroom_archive_run_duration_seconds_bucket{archive="orders",le="+Inf"} 48`,
@@ -75,6 +78,7 @@ func TestMetricsOverHTTP(t *testing.T) {
 }
 
 func TestHistogramIsCumulative(t *testing.T) {
+	t.Parallel()
 	a := well("orders")
 	body := get(t, newServer(t, filled(a), ""), "/metrics")
 	var under1, under5 int

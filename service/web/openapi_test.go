@@ -52,6 +52,7 @@ func described(t *testing.T) *description {
 }
 
 func TestOpenAPINamesEveryRoute(t *testing.T) {
+	t.Parallel()
 	var served, said []string
 	for _, r := range newServer(t, &fake{}, "").routes() {
 		method, path, _ := strings.Cut(r.pattern, " ")
@@ -87,6 +88,7 @@ func TestOpenAPINamesEveryRoute(t *testing.T) {
 }
 
 func TestOpenAPIDescribesEveryField(t *testing.T) {
+	t.Parallel()
 	d := described(t)
 	used := map[string]bool{}
 	for path, answer := range map[string]map[string]any{
@@ -191,6 +193,7 @@ func (d *description) fields(t *testing.T, at string, s *schema, typ reflect.Typ
 }
 
 func TestOpenAPISaysHowItFails(t *testing.T) {
+	t.Parallel()
 	for path, methods := range described(t).Paths {
 		for method, op := range methods {
 			for code, r := range op.Responses {

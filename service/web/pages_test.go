@@ -9,6 +9,7 @@ import (
 )
 
 func TestShellQuote(t *testing.T) {
+	t.Parallel()
 	for _, s := range []string{"", "orders@42", "it's", `"$HOME" ` + "`id`", "a b", "-x", hostile, "new\nline", "\xff", `back\slash`, "~", "*", "ö", "\u00a0", `\x41'` + "\u202e"} {
 		out, err := exec.Command("bash", "-c", "printf %s "+shellQuote(s)).Output()
 		if err != nil || string(out) != s {
@@ -21,6 +22,7 @@ func TestShellQuote(t *testing.T) {
 }
 
 func TestPagesSayWhatIsKnown(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	s := newServer(t, f, token)
 	page := get(t, s, "/archives/orders")
@@ -47,6 +49,7 @@ func TestPagesSayWhatIsKnown(t *testing.T) {
 }
 
 func TestRestoreIsOfASnapshotThatCanBeRead(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	f.snapshots[119].Error = "it does not have the hash that it should"
 	if page := get(t, newServer(t, f, ""), "/archives/orders"); !strings.Contains(page, "restore orders@119 ") {
@@ -55,6 +58,7 @@ func TestRestoreIsOfASnapshotThatCanBeRead(t *testing.T) {
 }
 
 func TestPageWithoutTheProvider(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	f.err = errors.New("listing the archive: connection refused")
 	page := get(t, newServer(t, f, token), "/archives/orders")
@@ -66,6 +70,7 @@ func TestPageWithoutTheProvider(t *testing.T) {
 }
 
 func TestTimelineShowsWhatIsSmall(t *testing.T) {
+	t.Parallel()
 	runs := []Run{
 		{Start: noon, Outcome: Made, AddedBytes: 1, Duration: time.Millisecond},
 		{Start: noon, Outcome: Made, AddedBytes: 1 << 40, Duration: time.Hour},

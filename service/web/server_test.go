@@ -15,6 +15,7 @@ import (
 )
 
 func TestListen(t *testing.T) {
+	t.Parallel()
 	for listen, alone := range map[string]bool{
 		"127.0.0.1:8470": true, "127.9.9.9:1": true, "[::1]:8470": true, "localhost:8470": true, "[::ffff:127.0.0.1]:1": true,
 		"0.0.0.0:8470": false, ":8470": false, "[::]:8470": false, "192.0.2.7:8470": false, "nas.example:8470": false, "localhost.example:1": false,
@@ -59,6 +60,7 @@ func serve(t *testing.T, s *Server, timeout time.Duration) net.Addr {
 }
 
 func TestSlowClientsAreCutOff(t *testing.T) {
+	t.Parallel()
 	addr := serve(t, newServer(t, filled(well("orders")), token), 100*time.Millisecond)
 	for name, begin := range map[string]string{
 		"nothing":       "",
@@ -80,6 +82,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 }
 
 func TestHeadersAreBounded(t *testing.T) {
+	t.Parallel()
 	addr := serve(t, newServer(t, filled(well("orders")), token), 10*time.Second)
 	c, err := net.Dial("tcp", addr.String())
 	if err != nil {
@@ -99,6 +102,7 @@ func TestHeadersAreBounded(t *testing.T) {
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, filled(well("orders")), "")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -157,6 +161,7 @@ func (e *endless) Addr() net.Addr { return &net.TCPAddr{} }
 // A flood of connections gets so many descriptors and no more, and those who wait get
 // their turn.
 func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, filled(well("orders")), "")
 		l := &endless{peers: make(chan net.Conn, 2*maxConnections), closed: make(chan struct{})}

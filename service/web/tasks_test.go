@@ -26,6 +26,7 @@ func said(t *testing.T, page string, want, not []string) {
 
 // What is done beside snapshots is shown, above all where it cannot be done.
 func TestTasksAreShown(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, filled(unpruned("orders")), "")
 	said(t, get(t, s, "/"), []string{"Snapshots are well", "the last prune could not be done", "Prune could not be done, 2 times in a row", "403 AccessDenied"}, nil)
 	said(t, get(t, s, "/archives/orders"), []string{
@@ -49,6 +50,7 @@ strongroom_archive_task_failures_in_row{archive="orders",task="verify"} 0
 
 // What is not known is not shown as nothing, anywhere.
 func TestBehindIsNotKnown(t *testing.T) {
+	t.Parallel()
 	a := states()[StateEmpty]
 	s := newServer(t, filled(a), "")
 	said(t, get(t, s, "/"), []string{"<dt>Waiting to be archived</dt><dd>not known</dd>"}, []string{"<dd>nothing</dd>"})
@@ -60,6 +62,7 @@ func TestBehindIsNotKnown(t *testing.T) {
 
 // An old snapshot is no worry where nothing has changed since.
 func TestIdleSentence(t *testing.T) {
+	t.Parallel()
 	a := well("orders")
 	a.RecoverableThrough.At, a.Behind = noon.Add(-50*time.Hour), &Behind{}
 	a.History = append(a.History, Run{Start: noon.Add(-time.Minute), Outcome: Unchanged})
@@ -95,6 +98,7 @@ func TestIdleSentence(t *testing.T) {
 
 // Coverage is of what was read back: an object that was seen in a listing may be rotten.
 func TestReadBack(t *testing.T) {
+	t.Parallel()
 	for want, v := range map[string]Verification{
 		"":                            {},
 		"No data was ever read back.": {At: noon, Objects: 3, ObjectsTotal: 3, BytesTotal: 9},
@@ -113,6 +117,7 @@ func TestReadBack(t *testing.T) {
 
 // Damage is named where it is seen first.
 func TestDamageIsNamed(t *testing.T) {
+	t.Parallel()
 	a := well("orders")
 	a.LastVerification.Problems, a.LastVerification.Found = 3, []string{"missing: data/" + hostile, "content: data/00000002.jdb"}
 	a.LastDrill = Drill{At: noon, Snapshot: 7, Error: "DbVerify: exit status 1"}
@@ -122,6 +127,7 @@ func TestDamageIsNamed(t *testing.T) {
 }
 
 func TestRestoreOfWhatIsEncrypted(t *testing.T) {
+	t.Parallel()
 	a := well("orders")
 	a.Encrypted = true
 	s := newServer(t, filled(a), "")
@@ -133,6 +139,7 @@ func TestRestoreOfWhatIsEncrypted(t *testing.T) {
 }
 
 func TestSnapshotsSayWhatChangedAndWhatIsHeld(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	f.snapshots[118].Held, f.snapshots[118].Changed = "end of the year", 2
 	s := newServer(t, f, "")
@@ -148,6 +155,7 @@ func TestSnapshotsSayWhatChangedAndWhatIsHeld(t *testing.T) {
 
 // A host that is new to an archive shows the timeline of what others made.
 func TestTimelineOfOthers(t *testing.T) {
+	t.Parallel()
 	a := well("orders")
 	a.History = nil
 	said(t, get(t, newServer(t, filled(a), ""), "/archives/orders"), []string{"The last 47 runs", "47 made a snapshot"}, nil)
@@ -155,6 +163,7 @@ func TestTimelineOfOthers(t *testing.T) {
 
 // A provider that is away takes nothing from the page that was known before.
 func TestPageWithAnOldListing(t *testing.T) {
+	t.Parallel()
 	f := filled(well("orders"))
 	f.err = errors.New("listing the archive: connection refused")
 	page := get(t, newServer(t, f, ""), "/archives/orders")
