@@ -6,6 +6,7 @@ import (
 )
 
 func TestBandwidth(t *testing.T) {
+	t.Parallel()
 	const all = `
 defaults:
   time_zone: Europe/Berlin

@@ -15,6 +15,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	c := mustParse(t, `
 state_dir: /var/lib/strongroom/
 http: {token_file: /etc/strongroom/token, hosts: [backup.example.org]}
@@ -73,6 +74,7 @@ archives:
 // The limit of scheduled prunes is a quarter where nothing is written. A number is exact; a
 // percentage lets ten go in any case.
 func TestPruneLimit(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]retention.Limit{
 		"": {Percent: 25, Least: 10}, ", prune_limit: 5%": {Percent: 5, Least: 10}, ", prune_limit: 40": {Least: 40},
 		", prune_limit: '40'": {Least: 40}, ", prune_limit: off": {}, ", prune_limit: '${N}%'": {Percent: 12, Least: 10},
@@ -85,6 +87,7 @@ func TestPruneLimit(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
+	t.Parallel()
 	a := mustParse(t, minimal("", "")).Archives[0]
 	want := Archive{
 		Name: "orders", Source: Source{Dir: "/var/lib/orders"}, Destination: "file:///backup", TimeZone: "UTC", Transfers: DefaultTransfers,
@@ -103,6 +106,7 @@ func TestDefaults(t *testing.T) {
 
 // What editors on other systems save.
 func TestWindowsFile(t *testing.T) {
+	t.Parallel()
 	mustParse(t, "\uFEFF"+strings.ReplaceAll(minimal("layout: je", ""), "\n", "\r\n"))
 	p := problems(t, "\uFEFF"+strings.ReplaceAll(minimal("layuot: je", ""), "\n", "\r\n"))
 	if p[0].Line != 5 || p[0].Column != 7 || p[0].Text != "      layuot: je" {
@@ -112,6 +116,7 @@ func TestWindowsFile(t *testing.T) {
 
 // A variable cannot smuggle YAML in.
 func TestVariablesAreNotYAML(t *testing.T) {
+	t.Parallel()
 	p := problems(t, minimal("", "node: ${EVIL}"))
 	if len(p) != 1 || !strings.Contains(p[0].Message, "node has a line break") {
 		t.Errorf("got %+v", p)
@@ -119,6 +124,7 @@ func TestVariablesAreNotYAML(t *testing.T) {
 }
 
 func TestStarter(t *testing.T) {
+	t.Parallel()
 	c := mustParse(t, string(Starter()))
 	if len(c.Archives) != 1 || c.Archives[0].Schedule == "" {
 		t.Errorf("got %+v", c)
@@ -129,6 +135,7 @@ func TestStarter(t *testing.T) {
 
 // Every key that is commented out in the starter file is right, too.
 func TestStarterComments(t *testing.T) {
+	t.Parallel()
 	for line := range strings.Lines(string(Starter())) {
 		key, _, found := strings.Cut(strings.TrimLeft(line, " #"), ":")
 		if found && strings.HasPrefix(strings.TrimSpace(line), "#") && !strings.Contains(key, " ") && key != "yaml-language-server" {

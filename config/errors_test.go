@@ -8,6 +8,7 @@ import (
 )
 
 func TestErrorText(t *testing.T) {
+	t.Parallel()
 	_, err := parse(`archives:
   - name: orders
     source: {dir: /var/lib/orders, layuot: je}
@@ -34,6 +35,7 @@ strongroom.yaml:6:18: compression cannot be "lz4"; it is none or zstd, or zstd w
 
 // Each is a whole file with one problem.
 func TestProblems(t *testing.T) {
+	t.Parallel()
 	archive := func(s string) string { return minimal("", s) }
 	source := func(s string) string { return minimal(s, "") }
 	tests := []struct{ yaml, at, message string }{
@@ -176,6 +178,7 @@ func TestProblems(t *testing.T) {
 
 // No form of a URL with credentials, broken or not, shows them.
 func TestNoCredentialsInErrors(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{
 		"s3://key:secret@b/x", "s3://key:sec/secret@b/x", "s3://key:secret@[b/x", "s3://key:%zzsecret@b", "s3://a b:secret@b",
 		"s3://${LOGIN}@b/x", "https://secret@b/x",
@@ -188,6 +191,7 @@ func TestNoCredentialsInErrors(t *testing.T) {
 }
 
 func TestLongAndManyErrors(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 500)
 	_, err := parse(minimal("", "node: [\""+long+"\", {"+long+": \x1b[31m}]\n"))
 	if err == nil || len(err.Error()) > 600 || strings.Contains(err.Error(), "\x1b") {
@@ -217,6 +221,7 @@ func ExampleError() {
 
 // Who is notified is a secret as a whole, and stands in lines that may be shown.
 func TestTargetsAreNotShown(t *testing.T) {
+	t.Parallel()
 	for _, yaml := range []string{
 		minimal("", "notify: [https://hc.example.org/hunter2, hunter2]"),
 		minimal("", "notify: hunter2"),

@@ -11,6 +11,7 @@ import (
 
 // Files that are made to be slow, deep or large are refused soon.
 func TestHostileFiles(t *testing.T) {
+	t.Parallel()
 	n := MaxSize
 	if testing.Short() {
 		n /= 16

@@ -17,6 +17,7 @@ func two(a, b string) string {
 // No archive may lie within another: the key of an object does not show whose it is. So it is a mistake in the
 // file, which is shown with the line of both, whatever else the URLs say.
 func TestDestinationsLieApart(t *testing.T) {
+	t.Parallel()
 	const minio = "endpoint=http://127.0.0.1:9000&use_path_style=true"
 	for _, pair := range [][2]string{
 		{"s3://b", "s3://b/data/node-2"},
@@ -51,6 +52,7 @@ func TestDestinationsLieApart(t *testing.T) {
 
 // The same place is the same destination, however its URL is written.
 func TestSameDestination(t *testing.T) {
+	t.Parallel()
 	for _, pair := range [][2]string{
 		{"s3://b/o?region=eu-central-1", "s3://b/o"},
 		{"s3://b/o?storage_class=STANDARD_IA", "s3://b/o/?storage_class=GLACIER_IR"},
@@ -65,6 +67,7 @@ func TestSameDestination(t *testing.T) {
 
 // Places beside one another are right, also with the same first letters.
 func TestDestinationsBesideOneAnother(t *testing.T) {
+	t.Parallel()
 	for _, pair := range [][2]string{
 		{"s3://b/orders/node-1", "s3://b/orders/node-10"},
 		{"s3://b/orders", "s3://b/Orders/x"},
@@ -83,6 +86,7 @@ func TestDestinationsBesideOneAnother(t *testing.T) {
 
 // The environment can name a service's address, as it does for the service's own tools.
 func TestDestinationsByTheEnvironment(t *testing.T) {
+	t.Parallel()
 	env := map[string]string{"AWS_ENDPOINT_URL": "http://minio:9000", "AZURE_STORAGE_ACCOUNT": "one", "STORAGE_EMULATOR_HOST": "fake:1"}
 	for _, test := range []struct {
 		a, b  string
@@ -103,6 +107,7 @@ func TestDestinationsByTheEnvironment(t *testing.T) {
 
 // The places of a list of destinations are held against one another, and against those of other archives.
 func TestListedDestinationsLieApart(t *testing.T) {
+	t.Parallel()
 	p := problems(t, "archives:\n  - name: a\n    source: {dir: /a}\n    destinations:\n      - s3://b/o\n      - s3://b/o/x\n")
 	if len(p) != 1 || p[0].Line != 6 || !strings.Contains(p[0].Message, "within the one in line 5") {
 		t.Errorf("%+v", p)
@@ -111,6 +116,7 @@ func TestListedDestinationsLieApart(t *testing.T) {
 
 // In a directory it counts where symbolic links lead, as far as there is anything yet.
 func TestDestinationsBehindLinks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "disk", "x"), 0o755), os.Symlink(filepath.Join(dir, "disk", "x"), filepath.Join(dir, "link"))); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestParseScheduleErrors(t *testing.T) {
+	t.Parallel()
 	for expr, want := range map[string]string{
 		"":                                      "is empty",
 		"* * * *":                               "expected exactly 5 fields, found 4",
@@ -33,6 +34,7 @@ func TestParseScheduleErrors(t *testing.T) {
 }
 
 func TestScheduleTimes(t *testing.T) {
+	t.Parallel()
 	l, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +128,7 @@ func skips(from, to time.Time) bool {
 
 // Next agrees with trying every minute, in zones with odd offsets and changes of the clock.
 func TestScheduleAgainstMinutes(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		set := func(name string, least, most int) []int {
 			if rapid.Bool().Draw(t, "any "+name) {
@@ -162,6 +165,7 @@ func TestScheduleAgainstMinutes(t *testing.T) {
 
 // The times of several destinations of one database are the same, whenever each began.
 func TestAligned(t *testing.T) {
+	t.Parallel()
 	s, err := ParseSchedule("@every 10m", time.UTC)
 	if err != nil {
 		t.Fatal(err)

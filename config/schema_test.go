@@ -127,6 +127,7 @@ func agree(t *testing.T, root, n *node, typ reflect.Type, valid, required []stri
 }
 
 func TestSchemaAgreesWithTypes(t *testing.T) {
+	t.Parallel()
 	root := readSchema(t)
 	agree(t, root, root, reflect.TypeFor[Config](), append(keys[Config](), "defaults"), []string{"archives"})
 	a := root.at(t, root, "archives").Items.at(t, root)
@@ -142,6 +143,7 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 
 // Whatever value the schema offers is right, and it bounds what is refused.
 func TestSchemaAgreesWithParse(t *testing.T) {
+	t.Parallel()
 	root := readSchema(t)
 	source := root.Defs["source"]
 	for _, v := range source.Properties["layout"].AnyOf[0].Enum {

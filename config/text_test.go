@@ -10,6 +10,7 @@ import (
 )
 
 func TestParseDuration(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]time.Duration{
 		"0s": 0, "500ms": 500 * time.Millisecond, "30s": 30 * time.Second, "15m": 15 * time.Minute, "90m": 90 * time.Minute,
 		"1h30m": 90 * time.Minute, "7d": 7 * 24 * time.Hour, "2w1d": 15 * 24 * time.Hour, "1h0m5s": time.Hour + 5*time.Second,
@@ -31,6 +32,7 @@ func TestParseDuration(t *testing.T) {
 
 // What time.Duration prints can be read, unless it has fractions.
 func TestDurationRoundTrip(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := time.Duration(rapid.Int64Range(0, math.MaxInt64/int64(time.Second)).Draw(t, "seconds")) * time.Second
 		if got, err := ParseDuration(want.String()); err != nil || got != want {
@@ -40,6 +42,7 @@ func TestDurationRoundTrip(t *testing.T) {
 }
 
 func TestExpand(t *testing.T) {
+	t.Parallel()
 	getenv := func(name string) (string, bool) { return "<" + name + ">", name != "NO" }
 	for text, want := range map[string]string{
 		"": "", "plain": "plain", "${A}": "<A>", "a${A}b${_b2}c": "a<A>b<_b2>c", "$": "$", "a$": "a$", "$A": "$A", "$$": "$$", "$${A}": "${A}",
@@ -57,6 +60,7 @@ func TestExpand(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"shedule": "schedule", "scheudle": "schedule", "Schedule": "schedule", "dest": "", "timezone": "time_zone", "nam": "name", "transfer": "transfers",
 		"zebra": "", strings.Repeat("schedule", 1000): "", "": "",
@@ -69,6 +73,7 @@ func TestNearest(t *testing.T) {
 }
 
 func TestDistance(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		a, b string
 		want int

@@ -29,6 +29,7 @@ func read(t *testing.T, path string) []string {
 // What docs/operations.md promises of the unit: a service that can be killed or broken
 // into without harm to the host.
 func TestUnit(t *testing.T) {
+	t.Parallel()
 	lines := read(t, "systemd/strongroom.service")
 	for _, want := range []string{
 		"ExecStart=/usr/local/bin/strongroom run --config /etc/strongroom/strongroom.yaml",
@@ -68,6 +69,7 @@ func TestUnit(t *testing.T) {
 
 // The image: a static binary in an empty root, a user that is not root, bases with tags.
 func TestImage(t *testing.T) {
+	t.Parallel()
 	lines := read(t, "../Dockerfile")
 	pinned := regexp.MustCompile(`^FROM (scratch|[a-z0-9./-]+:[0-9][a-z0-9.-]+ AS [a-z]+)$`)
 	var bases []string
@@ -98,6 +100,7 @@ func TestImage(t *testing.T) {
 // What the image is built from: everything is left out that is not named, and all that
 // is named is there.
 func TestDockerignore(t *testing.T) {
+	t.Parallel()
 	lines := read(t, "../.dockerignore")
 	if lines[0] != "*" {
 		t.Fatalf(".dockerignore begins with %q, want *", lines[0])

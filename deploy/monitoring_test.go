@@ -85,6 +85,7 @@ const (
 
 // A dashboard or an alert that asks for what is not exported shows nothing, for ever.
 func TestMetricsAreExported(t *testing.T) {
+	t.Parallel()
 	known := exported(t)
 	known["up"] = true // Prometheus' own
 	for _, path := range []string{rulesFile, dashboardFile} {
@@ -107,6 +108,7 @@ var leftOut = map[string]string{
 }
 
 func TestDashboardShowsEveryMetric(t *testing.T) {
+	t.Parallel()
 	shown := metrics(t, dashboardFile)
 	for name := range exported(t) {
 		if strings.HasPrefix(name, "strongroom_") && slices.Contains(shown, name) == (leftOut[name] != "") {
@@ -123,6 +125,7 @@ func TestDashboardShowsEveryMetric(t *testing.T) {
 // Panels lie side by side on Grafana's grid of 24 columns, and each has a title, a query
 // and an id of its own.
 func TestDashboardPanels(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile(dashboardFile)
 	if err != nil {
 		t.Fatal(err)
@@ -170,6 +173,7 @@ func TestDashboardPanels(t *testing.T) {
 
 // Who is woken by an alert finds a section that says what to do.
 func TestRunbook(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)

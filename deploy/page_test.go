@@ -25,6 +25,7 @@ func anchors(page string) map[string]bool {
 
 // A runbook with a link that leads nowhere is found at the worst time.
 func TestPageLinks(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +58,7 @@ func TestPageLinks(t *testing.T) {
 
 // Whatever is shipped here is told of there.
 func TestPageNamesWhatIsShipped(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)

@@ -132,6 +132,7 @@ func s3Requests(t *testing.T) []string {
 
 // The policies of AWS allow every request that the adapter sends, and nothing else.
 func TestS3Policies(t *testing.T) {
+	t.Parallel()
 	var need []string
 	for _, r := range s3Requests(t) {
 		permissions, known := s3Needs[r]
@@ -163,6 +164,7 @@ func TestS3Policies(t *testing.T) {
 
 // The roles for Google Cloud and Azure: who reads reads only, who must not delete cannot.
 func TestCloudRoles(t *testing.T) {
+	t.Parallel()
 	const blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/"
 	for name, want := range map[string]struct{ google, azure []string }{
 		"reader":             {[]string{"get", "list"}, []string{"read"}},
@@ -200,6 +202,7 @@ func prefixed(prefix string, names []string) []string {
 
 // Nothing expires by the lifecycle rule but uploads that were broken off.
 func TestLifecycle(t *testing.T) {
+	t.Parallel()
 	var l struct {
 		Rules []struct {
 			ID, Status                     string

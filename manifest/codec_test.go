@@ -11,6 +11,7 @@ import (
 )
 
 func TestManifestsRoundTrip(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := genManifest().Draw(t, "manifest")
 		data, err := m.Encode()
@@ -45,6 +46,7 @@ func sameManifest(a, b *Manifest) bool {
 // The longest that every field of the summary can be, in characters that JSON escapes
 // or that the name rules count threefold, must fit where listings look.
 func TestLongestSummary(t *testing.T) {
+	t.Parallel()
 	longest := 0
 	for _, text := range []string{
 		strings.Repeat(`"`, MaxNodeBytes), strings.Repeat(`\`, MaxNodeBytes),
@@ -89,6 +91,7 @@ func TestLongestSummary(t *testing.T) {
 
 // A long manifest is listed from its beginning alone.
 func TestSummaryOfHead(t *testing.T) {
+	t.Parallel()
 	m := testManifest()
 	m.Files = manyFiles(250)
 	data := mustEncode(t, recount(m))
@@ -108,6 +111,7 @@ func TestSummaryOfHead(t *testing.T) {
 }
 
 func TestEncodeDoesNotChange(t *testing.T) {
+	t.Parallel()
 	m := testManifest()
 	m.Files = nil
 	recount(m)
@@ -122,6 +126,7 @@ func TestEncodeDoesNotChange(t *testing.T) {
 
 // Equal must know every field: changing any one of them makes another entry.
 func TestEqualKnowsEveryField(t *testing.T) {
+	t.Parallel()
 	if n := reflect.TypeFor[File]().NumField() + reflect.TypeFor[Part]().NumField() + reflect.TypeFor[Stored]().NumField() + reflect.TypeFor[Check]().NumField(); n != 9+5+5+9 {
 		t.Errorf("%d fields; does Equal compare the new ones?", n)
 	}
@@ -167,6 +172,7 @@ func TestEqualKnowsEveryField(t *testing.T) {
 
 // Decoding goes through our own reader alone: encoding/json, which is lax, refuses.
 func TestNoUnmarshal(t *testing.T) {
+	t.Parallel()
 	if err := json.Unmarshal(mustEncode(t, testManifest()), &Manifest{}); err == nil {
 		t.Error("encoding/json reads a manifest")
 	}

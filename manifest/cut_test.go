@@ -83,6 +83,7 @@ func checkPieces(t interface {
 // Over many generations of any edits: the pages are the list and have the right size,
 // n changes cost at most 2n pages, and no change costs none.
 func TestCutPagesHistories(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		next := 8_000_000
 		files := every(1000, rapid.SampledFrom([]int{0, 1, 249, 250, 251, 500, 1000, 1001, 1501, 4000}).Draw(t, "files"))
@@ -152,6 +153,7 @@ func edit(t *rapid.T, files []File, next *int) ([]File, int) {
 // The bound for a single change, by trying every place in pages of every critical size:
 // it touches at most two pages of the parent and makes at most two.
 func TestCutPagesOneChange(t *testing.T) {
+	t.Parallel()
 	sizes := []int{250, 251, 500, 999, 1000}
 	if testing.Short() {
 		sizes = []int{250, 251, 1000}
@@ -195,6 +197,7 @@ func TestCutPagesOneChange(t *testing.T) {
 }
 
 func TestCutPagesEdges(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ n, pages int }{{0, 0}, {250, 0}, {251, 1}, {1000, 1}, {1001, 2}, {1500, 2}, {1501, 3}, {200_000, 267}} {
 		files := every(1, test.n)
 		pieces := CutPages(files, nil)
@@ -225,6 +228,7 @@ func TestCutPagesEdges(t *testing.T) {
 
 // A log that grows at its end and is cleaned at its beginning, as real ones do.
 func TestCutPagesOfALog(t *testing.T) {
+	t.Parallel()
 	const n = 500
 	files := every(1, 3000)
 	parent := paged(CutPages(files, nil))

@@ -45,6 +45,7 @@ func writeGolden(t *testing.T, path string, b []byte) {
 }
 
 func TestGoldenManifest(t *testing.T) {
+	t.Parallel()
 	m := testManifest()
 	data := mustEncode(t, m)
 	golden(t, ManifestKey(42), data)
@@ -55,6 +56,7 @@ func TestGoldenManifest(t *testing.T) {
 }
 
 func TestGoldenRecord(t *testing.T) {
+	t.Parallel()
 	data := mustEncode(t, testRecord())
 	golden(t, LedgerKey(7), data)
 	if got, err := DecodeRecord(data, 7); err != nil || !reflect.DeepEqual(got, testRecord()) {
@@ -63,6 +65,7 @@ func TestGoldenRecord(t *testing.T) {
 }
 
 func TestGoldenArchive(t *testing.T) {
+	t.Parallel()
 	data := mustEncode(t, testArchive())
 	golden(t, ArchiveKey, data)
 	if got, err := DecodeArchive(data); err != nil || !reflect.DeepEqual(got, testArchive()) {
@@ -73,6 +76,7 @@ func TestGoldenArchive(t *testing.T) {
 // A page's plain content is the format's; how it is compressed is the library's own
 // business, so the stored bytes are those of the golden file.
 func TestGoldenPages(t *testing.T) {
+	t.Parallel()
 	files := manyFiles(501)
 	c := NewPageCodec()
 	m := testManifest()

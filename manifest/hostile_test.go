@@ -10,6 +10,7 @@ import (
 
 // Each case changes a good manifest and writes it with a writer that checks nothing.
 func TestHostileManifests(t *testing.T) {
+	t.Parallel()
 	hash := content("x")
 	for _, test := range []struct {
 		fault  string
@@ -143,6 +144,7 @@ func testPages() []PageRef {
 }
 
 func TestHostilePageReferences(t *testing.T) {
+	t.Parallel()
 	hash := content("other")
 	for _, test := range []struct {
 		fault  string
@@ -193,6 +195,7 @@ func TestHostilePageReferences(t *testing.T) {
 
 // What only Encode can meet: values that have no JSON of their own, or another one.
 func TestEncodeRefuses(t *testing.T) {
+	t.Parallel()
 	for i, change := range []func(m *Manifest){
 		func(m *Manifest) { m.Node = "\xff" },
 		func(m *Manifest) { m.Recipients = []string{"\xff"} },
@@ -215,6 +218,7 @@ func TestEncodeRefuses(t *testing.T) {
 }
 
 func TestHostileText(t *testing.T) {
+	t.Parallel()
 	good := string(mustEncode(t, testManifest()))
 	hash := content("parent").String()
 	for _, test := range []struct{ fault, from, to string }{
@@ -258,6 +262,7 @@ func TestHostileText(t *testing.T) {
 
 // A newer program of the same major version may add fields anywhere.
 func TestUnknownFields(t *testing.T) {
+	t.Parallel()
 	good := string(mustEncode(t, testManifest()))
 	for _, place := range []string{`"format"`, `"node"`, `"pages"`, `"by"`, `"crc32c"`, `"modified"`, `"encoding"`, `"removed"`} {
 		data := strings.Replace(good, place, `"new":{"a":[1,"é"]},`+place, 1)
@@ -287,6 +292,7 @@ func TestUnknownFields(t *testing.T) {
 }
 
 func TestTruncated(t *testing.T) {
+	t.Parallel()
 	data := mustEncode(t, testManifest())
 	want, err := DecodeSummary(data, 42)
 	if err != nil {
@@ -315,6 +321,7 @@ func TestTruncated(t *testing.T) {
 }
 
 func TestVersionErrors(t *testing.T) {
+	t.Parallel()
 	for _, data := range []string{
 		`{"format":"strongroom/3"}`,
 		`{"format":"strongroom/3","sequence":{"everything":"is different"}}`,

@@ -11,6 +11,7 @@ import (
 )
 
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	h := Sum([]byte("x"))
 	hex := "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 	for _, test := range []struct{ got, want string }{
@@ -40,6 +41,7 @@ func TestKeys(t *testing.T) {
 }
 
 func TestRecipientsTagKeepsOrder(t *testing.T) {
+	t.Parallel()
 	recipients := []string{"b", "a"}
 	RecipientsTag(recipients)
 	if recipients[0] != "b" {
@@ -48,6 +50,7 @@ func TestRecipientsTagKeepsOrder(t *testing.T) {
 }
 
 func TestNumbersOutOfRange(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int64{-1, 0, MaxSequence + 1} {
 		func() {
 			defer func() {
@@ -61,6 +64,7 @@ func TestNumbersOutOfRange(t *testing.T) {
 }
 
 func TestProofKey(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.FixedZone("", 3600))
 	key := ProofKey(at, "verify")
 	if !regexp.MustCompile(`^proofs/20260102T020405\.678Z-verify-[0-9a-f]{8}\.json$`).MatchString(key) {
@@ -72,6 +76,7 @@ func TestProofKey(t *testing.T) {
 }
 
 func TestParseNumberKeys(t *testing.T) {
+	t.Parallel()
 	for key, want := range map[string]int64{
 		"manifests/000/000/001.json":        1,
 		"manifests/999/999/999.json":        999_999_999,
@@ -105,6 +110,7 @@ func TestParseNumberKeys(t *testing.T) {
 // What proves that another archive lies within this one. A log file may have any name, so its
 // objects must never be taken for such a proof: they could not be pruned any more.
 func TestNestedRoot(t *testing.T) {
+	t.Parallel()
 	object := "/" + Sum([]byte("x")).String() + "-000000001"
 	for key, want := range map[string]string{
 		"archive.json":                              "",
@@ -142,6 +148,7 @@ func TestNestedRoot(t *testing.T) {
 
 // No key that an archive has proves that another lies within it.
 func TestNestedRootOfOwnKeys(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		elements := rapid.SliceOfN(rapid.SampledFrom([]string{
 			"archive.json", "manifests", "ledger", "data", "000", "001.json", "x", "bundles", "000/000/001.json",
@@ -160,6 +167,7 @@ func TestNestedRootOfOwnKeys(t *testing.T) {
 }
 
 func TestParseObjectKeyRefuses(t *testing.T) {
+	t.Parallel()
 	hex := strings.Repeat("ab", 32)
 	for _, key := range []string{
 		"", "data/", "data", "archive.json", "manifests/000/000/001.json",
@@ -249,6 +257,7 @@ func checkKey(t interface{ Fatalf(string, ...any) }, key string) {
 }
 
 func TestObjectKeysRoundTrip(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		hash := genHash().Draw(t, "hash")
 		sequence := rapid.Int64Range(1, MaxSequence).Draw(t, "sequence")

@@ -10,6 +10,7 @@ import (
 )
 
 func TestRecordsRoundTrip(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := genRecord().Draw(t, "record")
 		data, err := r.Encode()
@@ -29,6 +30,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 }
 
 func TestRecordValid(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := genRecord().Draw(t, "record")
 		sequence := rapid.Int64Range(-1, 45).Draw(t, "sequence")
@@ -58,6 +60,7 @@ func TestRecordValid(t *testing.T) {
 }
 
 func TestHostileRecords(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		fault  string
 		change func(r *Record)
@@ -128,6 +131,7 @@ func TestHostileRecords(t *testing.T) {
 }
 
 func TestHostileArchives(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		fault  string
 		change func(a *Archive)

@@ -22,6 +22,7 @@ func archiveLayout(text string) []byte {
 }
 
 func TestUnknownFieldsAreJSON(t *testing.T) {
+	t.Parallel()
 	nest := func(n int, open, inner, closing string) string {
 		return `"x":` + strings.Repeat(open, n) + inner + strings.Repeat(closing, n) + ","
 	}
@@ -110,6 +111,7 @@ func TestUnknownFieldsAreJSON(t *testing.T) {
 }
 
 func TestStringsAreRead(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		`"je"`:                        "je",
 		`"\u006a\u0065"`:              "je",
@@ -143,6 +145,7 @@ func TestStringsAreRead(t *testing.T) {
 }
 
 func TestWholeText(t *testing.T) {
+	t.Parallel()
 	good := string(archiveWith(""))
 	for _, data := range []string{good, good + "\n", " \t\r\n" + good + " \t\r\n"} {
 		if _, err := DecodeArchive([]byte(data)); err != nil {
@@ -168,6 +171,7 @@ func TestWholeText(t *testing.T) {
 }
 
 func TestTimes(t *testing.T) {
+	t.Parallel()
 	for text, ok := range map[string]bool{
 		"2026-03-01T04:05:06Z":            true,
 		"2026-03-01T04:05:06.1Z":          true,
@@ -202,6 +206,7 @@ func TestTimes(t *testing.T) {
 }
 
 func TestWholeNumbers(t *testing.T) {
+	t.Parallel()
 	m := testManifest()
 	good := mustEncode(t, m)
 	for text, ok := range map[string]bool{
@@ -232,6 +237,7 @@ func TestWholeNumbers(t *testing.T) {
 }
 
 func TestParseHashes(t *testing.T) {
+	t.Parallel()
 	hex := strings.Repeat("0123456789abcdef", 4)
 	if h, err := ParseHash(hex); err != nil || h.String() != hex {
 		t.Error(h, err)
@@ -258,6 +264,7 @@ func TestParseHashes(t *testing.T) {
 // A field's index must fit the bit set that object keeps of those seen, the required
 // ones come first, and every field of a struct has a place in its schema.
 func TestSchemas(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		s schema
 		v any

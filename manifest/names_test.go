@@ -13,6 +13,7 @@ import (
 )
 
 func TestCheckName(t *testing.T) {
+	t.Parallel()
 	hex64 := strings.Repeat("0123456789abcdef", 4)
 	for _, test := range []struct{ name, fault string }{
 		{"00000000.jdb", ""},
@@ -78,6 +79,7 @@ func TestCheckName(t *testing.T) {
 }
 
 func TestEncodeName(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{
 		"00000000.jdb": "00000000.jdb",
 		"a/b=_.-Z9":    "a/b=_.-Z9",
@@ -100,6 +102,7 @@ func TestEncodeName(t *testing.T) {
 }
 
 func TestCheckNames(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		names []string
 		fault string
@@ -145,6 +148,7 @@ func TestCheckNames(t *testing.T) {
 // Whatever encoding/json's and Go's own folding take for one letter, fold does too, and
 // more than that only for the two Turkish letters i.
 func TestFold(t *testing.T) {
+	t.Parallel()
 	classes := map[string][]rune{}
 	for r := rune(1); r <= unicode.MaxRune; r++ {
 		if r >= 0xd800 && r < 0xe000 {
@@ -197,6 +201,7 @@ func naiveNames(names []string) bool {
 }
 
 func TestCheckNamesAgainstNaive(t *testing.T) {
+	t.Parallel()
 	var accepted, refused int
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringOfN(rapid.SampledFrom(foldedLetters), 1, 5, -1)
@@ -219,6 +224,7 @@ func TestCheckNamesAgainstNaive(t *testing.T) {
 }
 
 func TestEncodedNamesAreUnique(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		checkEncoding(t, rapid.String().Draw(t, "name"))
 		checkEncoding(t, string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")))

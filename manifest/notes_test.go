@@ -9,6 +9,7 @@ import (
 // What an operator accepted, and what was left out, is in the listing of every archive: a
 // field that is impossible must not get that far, or the summary would not end in time.
 func TestImpossibleNotes(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", maxShortText+1)
 	for what, set := range map[string]func(*Summary){
 		"writer":               func(s *Summary) { s.Writer = "db-1" },
@@ -51,6 +52,7 @@ func manyLabels() map[string]string {
 // Optional fields may follow the required ones in any order, but not beyond the bytes that a
 // listing reads.
 func TestNotesWhereListingsRead(t *testing.T) {
+	t.Parallel()
 	m := testManifest()
 	m.Role, m.Writer = "primary", testID
 	data := mustEncode(t, m)
@@ -70,6 +72,7 @@ func TestNotesWhereListingsRead(t *testing.T) {
 // A key with a nonce is version 2: an older program must not take such a manifest for one
 // that it understands.
 func TestNonceNeedsVersion2(t *testing.T) {
+	t.Parallel()
 	sealed := testManifest()
 	f := &sealed.Files[2]
 	f.Parts[0].Object = SealedDataKey(f.Name, f.SHA256, 42, ZstdAge, sealed.Recipients, NewNonce())

@@ -12,6 +12,7 @@ import (
 )
 
 func TestPageCodec(t *testing.T) {
+	t.Parallel()
 	c := NewPageCodec()
 	files := manyFiles(300)
 	files[7].Parts[0].Object = BundleKey(content("b"), 1) // whose key does not tell the name
@@ -110,6 +111,7 @@ func refOf(plain, stored []byte, count int, first, last string) (PageRef, []byte
 
 // A page is JSON Lines, so that jq and line tools read it.
 func TestPageLines(t *testing.T) {
+	t.Parallel()
 	line := strings.TrimSuffix(string(rawJSON(t, plainFile("a", 1, 1))), "\n")
 	other := strings.TrimSuffix(string(rawJSON(t, plainFile("b", 1, 1))), "\n")
 	for plain, ok := range map[string]bool{
@@ -206,6 +208,7 @@ func TestZstdBombs(t *testing.T) {
 }
 
 func TestPagesRoundTrip(t *testing.T) {
+	t.Parallel()
 	c := NewPageCodec()
 	rapid.Check(t, func(t *rapid.T) {
 		sequence := rapid.Int64Range(1, MaxSequence).Draw(t, "sequence")

@@ -48,6 +48,7 @@ func testProofs() map[string]*Proof {
 }
 
 func TestGoldenProofs(t *testing.T) {
+	t.Parallel()
 	for key, p := range testProofs() {
 		data, err := p.Encode()
 		if err != nil {
@@ -64,6 +65,7 @@ func TestGoldenProofs(t *testing.T) {
 }
 
 func TestHostileProofs(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		fault  string
 		change func(p *Proof)

@@ -112,6 +112,7 @@ func (d *Directory) on(s step, n int, f func()) {
 }
 
 func TestCaptureLayouts(t *testing.T) {
+	t.Parallel()
 	everything := append(jdb(0, 1, 10), "data001/00000009.jdb", "data002/0000000c.jdb", "other/0000000f.jdb",
 		"00000003.ndb", "00000004.ndb", "log.0000000001", "log.0000000002", "a/000.log", "a/001.log", "b/007.log", "je.lck", "000.log", "x.log")
 	for _, test := range []struct {
@@ -149,6 +150,7 @@ func TestCaptureLayouts(t *testing.T) {
 }
 
 func TestCaptureOfMissingDirectory(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "orders")
 	if _, err := Open(dir, mustLayout(t, opaqueJE)); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("Open: %v", err)
@@ -177,6 +179,7 @@ func TestCaptureOfMissingDirectory(t *testing.T) {
 }
 
 func TestCaptureUnderChange(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		change func(t *testing.T, d *Directory)
@@ -288,6 +291,7 @@ func TestCaptureUnderChange(t *testing.T) {
 
 // A directory that never holds still is given up, with the last file that moved.
 func TestCaptureIsBounded(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(d *Directory, n int){
 		"from tail to closed": func(d *Directory, n int) { fill(t, d.path, jdb(n+1)...) },
 		"gone":                func(d *Directory, n int) { remove(t, d, jdb(n)...); fill(t, d.path, jdb(n+1)...) },
@@ -308,6 +312,7 @@ func TestCaptureIsBounded(t *testing.T) {
 }
 
 func TestCaptureEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("shutting down")
@@ -320,6 +325,7 @@ func TestCaptureEndsWithItsContext(t *testing.T) {
 // The tail covers what was written until the very end; a file that is closed does not
 // wait for it.
 func TestTailIsMeasuredLast(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	d.on(listed, 1, func() { appendTo(t, d, jdb(1)[0], "-a") })
 	d.on(pinned, 1, func() { appendTo(t, d, jdb(1)[0], "-b") })
@@ -336,6 +342,7 @@ func TestTailIsMeasuredLast(t *testing.T) {
 
 // want is asked once for each version of a closed file, and never for a tail.
 func TestWantIsAskedOnce(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1, 2)...)
 	d.on(pinned, 1, func() { fill(t, d.path, jdb(3)...) })
 	d.on(pinned, 2, func() { appendTo(t, d, jdb(1)[0], "!"); fill(t, d.path, jdb(4)...) })

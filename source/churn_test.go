@@ -193,6 +193,7 @@ func replay(c *Capture) (state map[uint64]uint64, last uint64, err error) {
 // one instant, and recovers to the complete state after some operation that was not
 // over before the capture began; also where files are not pinned, if they can be read.
 func TestCaptureUnderChurn(t *testing.T) {
+	t.Parallel()
 	t.Run("pinned", func(t *testing.T) { testChurn(t, 1000) })
 	t.Run("on demand", func(t *testing.T) { testChurn(t, 2) })
 }

@@ -25,6 +25,7 @@ func open(t testing.TB, c *Capture, name string) Content {
 }
 
 func TestPinnedContentSurvivesUnlink(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	c := capture(t, d, nil)
 	remove(t, d, jdb(0, 1)...)
@@ -46,6 +47,7 @@ func TestPinnedContentSurvivesUnlink(t *testing.T) {
 }
 
 func TestUnchanged(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name           string
 		do             func(t *testing.T, d *Directory, name string)
@@ -120,6 +122,7 @@ func waitForTick(t testing.TB) {
 }
 
 func TestReadAtEndsAtTheCapturedSize(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	c := capture(t, d, nil)
 	content := open(t, c, jdb(1)[0]) // 12 bytes
@@ -156,6 +159,7 @@ func TestReadAtEndsAtTheCapturedSize(t *testing.T) {
 
 // ReadAt does what it would on just the captured bytes.
 func TestReadAtLikeBytes(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	c := capture(t, d, nil)
 	content := open(t, c, jdb(1)[0])
@@ -175,6 +179,7 @@ func TestReadAtLikeBytes(t *testing.T) {
 
 // Files that were not pinned are opened by name, and only if they are still the same.
 func TestOpenOnDemand(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1, 2, 3, 4, 5)...)
 	c := capture(t, d, func(File) bool { return false })
 	waitForTick(t)
@@ -202,6 +207,7 @@ func TestOpenOnDemand(t *testing.T) {
 }
 
 func TestCaptureClose(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1, 2)...)
 	c := capture(t, d, nil)
 	content := open(t, c, jdb(0)[0])
@@ -234,6 +240,7 @@ func (text) Close() error     { return nil }
 func (text) Unchanged() error { return nil }
 
 func TestNewCapture(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 11, 22, 1, 0, 0, 0, time.FixedZone("", 3600))
 	files := []File{{Name: "b", Size: 1}, {Name: "a", Size: 1}, {Name: "B", Size: 1}}
 	c := NewCapture(files, at, func(f File) (Content, error) { return text{strings.NewReader(f.Name)}, nil })
@@ -259,6 +266,7 @@ func TestNewCapture(t *testing.T) {
 // Contents are opened, read and closed from many goroutines, and the capture closed
 // among them; run with -race.
 func TestCaptureIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1, 2, 3)...)
 	c := capture(t, d, nil)
 	var wg sync.WaitGroup

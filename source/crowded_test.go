@@ -13,6 +13,7 @@ import (
 // Deleted files that a capture holds are no matter where there is room, and are given
 // back where there is none.
 func TestCrowded(t *testing.T) {
+	t.Parallel()
 	small := filepath.Join(t.TempDir(), "small")
 	if err := os.Mkdir(small, 0o755); err != nil {
 		t.Fatal(err)

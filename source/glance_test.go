@@ -8,6 +8,7 @@ import (
 )
 
 func TestGlance(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")
 	// All of it happened a while ago, as far as the directory is concerned.
 	d.hooks.now = func() time.Time { return time.Now().Add(time.Minute) }
@@ -49,6 +50,7 @@ func TestGlance(t *testing.T) {
 
 // What changed a moment ago may change again without a trace.
 func TestGlanceIsNotTrustedTooEarly(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
 	c := capture(t, d, nil)
 	defer c.Close()

@@ -42,6 +42,7 @@ func (m *member) wait(t *testing.T) {
 // Two that run at the same time have one set, of one instant, although the database goes on,
 // and each of them can read all that it wants until it is done with it.
 func TestGroupSharesACapture(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup[string](2)
@@ -82,6 +83,7 @@ func TestGroupSharesACapture(t *testing.T) {
 // Nobody waits long for one that does not come, and not at all for one that is known to be
 // busy with something older.
 func TestGroupWaitsForNobodyLong(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup[string](2)
@@ -131,6 +133,7 @@ func TestGroupWaitsForNobodyLong(t *testing.T) {
 // One that fails before it captures is not waited for, and one that captures again does so
 // alone.
 func TestGroupGoesOnWithout(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup[string](3)
@@ -157,6 +160,7 @@ func TestGroupGoesOnWithout(t *testing.T) {
 
 // One that is told to stop holds up nobody, and takes nobody along.
 func TestGroupOutlivesItsFirst(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup[string](3)
@@ -178,6 +182,7 @@ func TestGroupOutlivesItsFirst(t *testing.T) {
 
 // What is done before a capture is done once, and its failure is that of all who came for it.
 func TestGroupBeginsOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup[string](2)
 		times, fails := 0, errors.New("no room")
@@ -205,6 +210,7 @@ func TestGroupBeginsOnce(t *testing.T) {
 // Who is told to end while it does what is done once takes nobody along, and neither does one
 // that panics.
 func TestGroupBeginsWithoutWhoEnds(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup[string](3)
 		ctx, stop := context.WithCancel(t.Context())
@@ -234,6 +240,7 @@ func TestGroupBeginsWithoutWhoEnds(t *testing.T) {
 // Who comes while another one still hangs on the way to its capture does not take what was
 // done before that one's for its own.
 func TestGroupBeginsAfresh(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup[string](2)
 		times := 0
@@ -267,6 +274,7 @@ func TestGroupBeginsAfresh(t *testing.T) {
 
 // A file is held for nobody who does not want it, however long that one takes.
 func TestGroupHoldsWhatIsWanted(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup[string](2)

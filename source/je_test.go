@@ -39,6 +39,7 @@ func copyOut(t *testing.T, c *source.Capture) string {
 // Whatever the cleaner does, a captured set opens and holds every record as it was at
 // one moment, not before the capture began.
 func TestCaptureRealJE(t *testing.T) {
+	t.Parallel()
 	const seed = 7
 	dir := filepath.Join(t.TempDir(), "env")
 	churn := jetest.StartChurn(t, dir, seed, 0)
@@ -80,6 +81,7 @@ func TestCaptureRealJE(t *testing.T) {
 
 // A copy of what a crashed JE left recovers to exactly the records that were committed.
 func TestCaptureCrashedJE(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "env")
 	jetest.Write(t, dir, 8000, 1)
 	want := jetest.Crash(t, dir, 3000, 2)

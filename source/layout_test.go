@@ -22,6 +22,7 @@ func mustLayout(t testing.TB, o LayoutOptions) Layout {
 }
 
 func TestPosition(t *testing.T) {
+	t.Parallel()
 	je, noxu, bdb := LayoutOptions{Name: "je"}, LayoutOptions{Name: "noxu"}, LayoutOptions{Name: "bdb"}
 	etcd := LayoutOptions{Name: "segments", Pattern: `([0-9a-f]{16})-[0-9a-f]{16}\.wal`, Base: 16}
 	kafka := LayoutOptions{Name: "segments", Pattern: `[^/]+/(\d{20})\.log`}
@@ -79,6 +80,7 @@ func TestPosition(t *testing.T) {
 }
 
 func TestMatchAndTail(t *testing.T) {
+	t.Parallel()
 	files := mustLayout(t, LayoutOptions{Name: "files", Pattern: `a|b.*\.log`})
 	for name, want := range map[string]bool{"a": true, "b1.log": true, "ab1.log": false, "a.log": false, "b1.log2": false} {
 		if files.Match(name) != want {
@@ -111,6 +113,7 @@ func TestMatchAndTail(t *testing.T) {
 }
 
 func TestLayoutErrors(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		options LayoutOptions
 		want    string // in the error
@@ -144,6 +147,7 @@ func TestLayoutErrors(t *testing.T) {
 }
 
 func TestDetect(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		files string
 		want  string // the layout, or what the error says
@@ -191,6 +195,7 @@ func fill(t testing.TB, dir string, names ...string) {
 
 // Compare is a total order in which numbers ascend within a group.
 func TestCompareIsAnOrder(t *testing.T) {
+	t.Parallel()
 	layouts := []Layout{
 		mustLayout(t, LayoutOptions{Name: "je"}),
 		mustLayout(t, LayoutOptions{Name: "segments", Pattern: `(?:[a-c]/)?x*(\d+)`}),

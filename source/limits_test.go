@@ -29,6 +29,7 @@ func pins(c *Capture) int {
 }
 
 func TestDescriptorBudget(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1, 2, 3, 4)...)
 	d.limit(3)
 	c := capture(t, d, nil)
@@ -62,6 +63,7 @@ func TestDescriptorBudget(t *testing.T) {
 // When descriptors run out within the budget, some are given back, and all is captured
 // and can be read all the same.
 func TestDescriptorsRunOut(t *testing.T) {
+	t.Parallel()
 	for left := range 12 {
 		d := newDir(t, opaqueJE, jdb(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)...)
 		opened := 0
@@ -87,6 +89,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 }
 
 func TestUnreadableFile(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1)...)
 	for _, cause := range []error{syscall.EACCES, syscall.EIO} {
 		d.hooks.open = func(path string) (*os.File, error) {
@@ -134,6 +137,7 @@ func shared(t *testing.T) string {
 
 // A real shortage: 200 files and 48 descriptors, with a budget that does not know.
 func TestRealDescriptorShortage(t *testing.T) {
+	t.Parallel()
 	const key = "STRONGROOM_TEST_SHORTAGE"
 	if os.Getenv(key) == "" {
 		rerun(t, key+"=1", nil)
@@ -162,6 +166,7 @@ func TestRealDescriptorShortage(t *testing.T) {
 
 // Permission to read is enough, and nothing is left behind.
 func TestReadOnlyDirectory(t *testing.T) {
+	t.Parallel()
 	const key = "STRONGROOM_TEST_READ_ONLY"
 	dir := os.Getenv(key)
 	if dir == "" {

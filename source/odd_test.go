@@ -10,6 +10,7 @@ import (
 )
 
 func TestQuiet(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	for _, test := range []struct {
 		modified, now time.Duration // relative to the files' making
@@ -38,6 +39,7 @@ func TestQuiet(t *testing.T) {
 }
 
 func TestLinksAndOddFiles(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1, 2)...)
 	disk := t.TempDir()
 	fill(t, disk, "moved", "00000005.jdb")
@@ -64,6 +66,7 @@ func TestLinksAndOddFiles(t *testing.T) {
 
 // Names that the archive's format refuses come through as they are, for it to refuse.
 func TestOddNames(t *testing.T) {
+	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "files", Pattern: `(?s).*`, Quiet: 1}, "a\nb", `back\slash`, "\xff\xfe", "ü")
 	if got := set(capture(t, d, nil)); got != "a\nb back\\slash ü \xff\xfe" {
 		t.Errorf("captured %q", got)

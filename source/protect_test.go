@@ -7,6 +7,7 @@ import (
 )
 
 func TestProtected(t *testing.T) {
+	t.Parallel()
 	var protected []string
 	refuse := errors.New("not now")
 	var answer error

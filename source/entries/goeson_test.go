@@ -13,6 +13,7 @@ import (
 // Of random logs: a bit that flips in an entry with another behind it is damage, and an end that
 // was cut, is full of zeros, or of noise, is none.
 func TestGoesOn(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		log := entriestest.NewJE(26, 3, 7)
@@ -53,6 +54,7 @@ func TestGoesOn(t *testing.T) {
 
 // Nothing can be told of what has no header, and nothing is read for it.
 func TestGoesOnWithoutHeader(t *testing.T) {
+	t.Parallel()
 	r := entries.Reader{}
 	if on, err := r.GoesOn(t.Context(), nil, 1<<20); on || err != nil {
 		t.Errorf("%v, %v", on, err)

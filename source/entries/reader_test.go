@@ -51,6 +51,7 @@ func FuzzReader(f *testing.F) {
 
 // Nothing is said of two files when one of them tells nothing for certain.
 func TestChain(t *testing.T) {
+	t.Parallel()
 	file := entries.Result{Number: 4, HeaderSize: 38, Last: 100, End: 150, Size: 150}
 	next := entries.Result{Number: 5, HeaderSize: 38, Previous: 100}
 	for _, test := range []struct {

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 	"github.com/strongroom-dev/strongroom/source/je"
 )
@@ -39,6 +41,7 @@ func goesOn(t *testing.T, number int64, b []byte) bool {
 
 // A file whose header is damaged was left out of every snapshot, with all of its entries.
 func TestTornHeader(t *testing.T) {
+	t.Parallel()
 	sizes := []int{100, 3000, 10, 700, 5000, 20, 90, 4000}
 	log, starts := logOf(3, 1, sizes...)
 	other, _ := logOf(2, 2, 50, 900, 4000, 3, 60, 1000)
@@ -67,6 +70,7 @@ func TestTornHeader(t *testing.T) {
 
 // Entries that are larger than what the search has in memory are found too.
 func TestTornBeforeLargeEntries(t *testing.T) {
+	t.Parallel()
 	const large = 9 << 20
 	log, starts := logOf(0, 1, 500, 500, 500, large, 2*large)
 	clear(log.Bytes[starts[1]+100 : starts[2]+100])
@@ -110,29 +114,39 @@ func (l *long) ReadAt(b []byte, off int64) (int, error) {
 
 // Behind the end may lie a gigabyte of anything: a search reads it few times, whatever it is.
 func TestLongEnd(t *testing.T) {
+	t.Parallel()
+	soaktest.Rounds(t, 1, 1, func(t *testing.T, seed uint64) {
+		t.Run(fmt.Sprint(seed), longEnds)
+	})
+}
+
+func longEnds(t *testing.T) {
 	for what, test := range map[string]struct {
 		fill func(page int64, b []byte)
 		size int64
 		most int64 // how often it may be read
 	}{
-		"zeros": {func(_ int64, b []byte) { clear(b) }, 1 << 30, 1},
+		"zeros": {func(_ int64, b []byte) { clear(b) }, 1 << 28, 1},
 		"ones":  {func(_ int64, b []byte) { copy(b, bytes.Repeat([]byte{0xff}, len(b))) }, 1 << 28, 1},
 		"noise": {func(page int64, b []byte) {
 			random := rand.NewPCG(uint64(page), 1)
 			for ; len(b) > 0; b = b[8:] {
 				binary.LittleEndian.PutUint64(b, random.Uint64())
 			}
-		}, 1 << 30, 20},
+		}, 1 << 27, 20},
 		"numbers": {func(page int64, b []byte) { // each may be an offset, or a size
 			for i := range len(b) / 4 {
 				binary.LittleEndian.PutUint32(b[4*i:], uint32(100+(page*int64(i)*2654435761)%(1<<25)))
 			}
-		}, 1 << 27, 20},
+		}, 1 << 25, 20},
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			log, _ := logOf(0, 1, 500)
 			size := test.size
-			if testing.Short() {
+			if soaktest.IsFull(t) {
+				size *= 8
+			} else if testing.Short() {
 				size = 24 << 20
 			}
 			l := &long{log: log.Bytes, size: size, fill: test.fill}
@@ -155,6 +169,7 @@ func TestLongEnd(t *testing.T) {
 
 // A search ends with its context, and with what the file fails with.
 func TestSearchEnds(t *testing.T) {
+	t.Parallel()
 	log, starts := logOf(0, 1, 500, 500, 500, 500)
 	clear(log.Bytes[starts[0]:starts[2]])
 	r := je.NewReader(0)

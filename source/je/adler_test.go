@@ -10,6 +10,7 @@ import (
 // Our Adler-32 is that of the standard library, whatever the bytes and however they are
 // cut, the largest bytes above all: those are what could overflow.
 func TestAdler32(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	b := make([]byte, 2*adlerMost+100)
 	for i := range b {

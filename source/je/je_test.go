@@ -36,6 +36,7 @@ func small(t testing.TB) []entriestest.LogFile {
 // What JE of every generation wrote is whole. The numbers of version 6 are compared with
 // JE's own in TestPrintLog.
 func TestWhole(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name                   string
 		version                uint32
@@ -66,6 +67,7 @@ func TestWhole(t *testing.T) {
 }
 
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	const (
 		invisible = 0x10
 		erased    = 43
@@ -89,6 +91,7 @@ func TestChanges(t *testing.T) {
 }
 
 func TestCuts(t *testing.T) {
+	t.Parallel()
 	files := small(t)
 	entriestest.Cuts(t, je.NewReader, &files[0], &files[1])
 	entriestest.Cuts(t, je.NewReader, &files[1], &files[2])
@@ -105,6 +108,7 @@ func TestCuts(t *testing.T) {
 // The invisible bit is set in place and changes no checksum, from version 7 on; before,
 // it is a bit like all others.
 func TestInvisible(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		version   uint32
 		invisible int64
@@ -120,6 +124,7 @@ func TestInvisible(t *testing.T) {
 
 // What an eraser has done is no damage, unless it has left something.
 func TestErased(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		version uint32
 		item    string
@@ -145,6 +150,7 @@ func TestErased(t *testing.T) {
 
 // The low bits of the flags are the version up to 7, and say whether there is a VLSN later.
 func TestVLSN(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		version uint32
 		flags   byte
@@ -164,6 +170,7 @@ func TestVLSN(t *testing.T) {
 }
 
 func TestProblems(t *testing.T) {
+	t.Parallel()
 	good := func() []byte { return file(26, 3, entry(1, 0, "one"), entry(1, 0, "two")) }
 	for _, test := range []struct {
 		name   string
@@ -205,6 +212,7 @@ func TestProblems(t *testing.T) {
 // The time in a file's header shows whether the file was begun after a capture: real JE wrote
 // these, one after the other.
 func TestHeaderTimes(t *testing.T) {
+	t.Parallel()
 	before := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 	for _, f := range small(t) {
 		now := entriestest.Read(je.NewReader, f.Number(t), f.Bytes).Time
@@ -216,6 +224,7 @@ func TestHeaderTimes(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
+	t.Parallel()
 	files := small(t)
 	entriestest.Allocations(t, je.NewReader, &files[0])
 }

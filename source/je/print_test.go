@@ -19,6 +19,7 @@ import (
 // JE's own printer counts the same entries as we do, in all and by type. It is JE 3.3,
 // so that it reads logs of version 6.
 func TestPrintLog(t *testing.T) {
+	t.Parallel()
 	t.Run("small", func(t *testing.T) { samePrint(t, small(t)) })
 	t.Run("fixture", func(t *testing.T) { samePrint(t, entriestest.Fixture(t, "je6")) })
 }

@@ -52,6 +52,7 @@ func plain(version uint32) entriestest.Plain {
 // Damage in the newest file passed as the end of what was written, unless it was one entry
 // alone that was damaged.
 func TestTorn(t *testing.T) {
+	t.Parallel()
 	for _, test := range logs {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -66,6 +67,7 @@ func TestTorn(t *testing.T) {
 
 // What a database leaves behind when it dies is no damage.
 func TestUnfinished(t *testing.T) {
+	t.Parallel()
 	for _, test := range logs {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

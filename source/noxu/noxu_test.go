@@ -17,6 +17,7 @@ const published = "4e4f58554442000000000003000000000000" + "01a205c4755c" + "000
 
 // Our writer makes, of the same values, the header that Noxu made.
 func TestPublishedHeader(t *testing.T) {
+	t.Parallel()
 	got := header(3, 0x01a205c4755c, 1, 0x000f41c6)
 	if hex.EncodeToString(got) != published {
 		t.Errorf("header %x, want %s", got, published)
@@ -57,6 +58,7 @@ func log(version uint32) []entriestest.LogFile {
 }
 
 func TestWhole(t *testing.T) {
+	t.Parallel()
 	for _, version := range []uint32{2, 3} {
 		t.Run(fmt.Sprintf("version %d", version), func(t *testing.T) {
 			files := log(version)
@@ -78,6 +80,7 @@ func TestWhole(t *testing.T) {
 }
 
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		files func(testing.TB) []entriestest.LogFile
@@ -99,6 +102,7 @@ func TestChanges(t *testing.T) {
 }
 
 func TestCuts(t *testing.T) {
+	t.Parallel()
 	for _, version := range []uint32{2, 3} {
 		files := log(version)
 		entriestest.Cuts(t, noxu.NewReader, &files[0], &files[1])
@@ -110,6 +114,7 @@ func TestCuts(t *testing.T) {
 }
 
 func TestProblems(t *testing.T) {
+	t.Parallel()
 	good := func(version uint32) []byte { return add(header(version, 1, 3, 0), 0, 1, 0, []byte("item")) }
 	change := func(b []byte, at int, to byte) []byte {
 		b[at] = to
@@ -161,6 +166,7 @@ func TestProblems(t *testing.T) {
 
 // Gaps in the numbers are normal: nothing is said across them.
 func TestGap(t *testing.T) {
+	t.Parallel()
 	files := log(3)
 	first := entriestest.Read(noxu.NewReader, 0, files[0].Bytes)
 	other := entriestest.Read(noxu.NewReader, 7, header(3, 1, 7, 12345))

@@ -20,6 +20,7 @@ var logs = map[string]func(testing.TB) []entriestest.LogFile{
 // Damage in the newest file passed as the end of what was written, unless it was one entry
 // alone that was damaged.
 func TestTorn(t *testing.T) {
+	t.Parallel()
 	for name, files := range logs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -34,6 +35,7 @@ func TestTorn(t *testing.T) {
 
 // What a database leaves behind when it dies is no damage.
 func TestUnfinished(t *testing.T) {
+	t.Parallel()
 	for name, files := range logs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
