@@ -1,24 +1,65 @@
 package protocol
 
-import "hash/maphash"
+import (
+	"cmp"
+	"hash/maphash"
+)
 
 // fingerprint is the same for states that are the same but for which of two equal players
-// is which: nobody's steps depend on that.
+// is which: nobody's steps depend on that. Of two that stand differently, the lesser one comes
+// first; of two that stand alike, both orders are tried, for their names are written elsewhere.
 func (e *explorer) fingerprint(s *state) uint64 {
 	c := *s
 	if !e.m.splitLedger {
 		forget(&c.stores[0])
 		forget(&c.stores[1])
 	}
-	h := maphash.Comparable(e.seed, c)
-	for _, swap := range e.swaps {
-		d := c
-		for _, pair := range swap {
-			d.swap(pair[0], pair[1])
+	alike := 0
+	for _, i := range e.twins {
+		switch order := c.actors[i].compare(&c.actors[i+1]); {
+		case order > 0:
+			c.swap(i)
+		case order == 0:
+			alike++
 		}
-		h = min(h, maphash.Comparable(e.seed, d))
+	}
+	h := maphash.Comparable(e.seed, c)
+	if alike == 0 {
+		return h
+	}
+	return min(h, e.leastOf(&c, e.twins))
+}
+
+// leastOf is the least hash of a state with those of the twins exchanged that stand alike.
+func (e *explorer) leastOf(c *state, twins []int) uint64 {
+	if len(twins) == 0 {
+		return maphash.Comparable(e.seed, *c)
+	}
+	i := twins[0]
+	h := e.leastOf(c, twins[1:])
+	if c.actors[i].compare(&c.actors[i+1]) == 0 {
+		d := *c
+		d.swap(i)
+		h = min(h, e.leastOf(&d, twins[1:]))
 	}
 	return h
+}
+
+// compare orders actors by what does not depend on the actors' names.
+func (a *actor) compare(b *actor) int {
+	if order := cmp.Compare(a.place(), b.place()); order != 0 {
+		return order
+	}
+	return cmp.Compare(a.plan(), b.plan())
+}
+
+func (a *actor) place() uint64 {
+	return uint64(a.pc)<<56 | uint64(a.sub)<<48 | uint64(a.runs)<<40 | uint64(a.crashes)<<32 |
+		uint64(uint8(a.number))<<24 | uint64(a.list)<<16 | uint64(uint8(a.aim))<<8 | uint64(uint8(a.target))
+}
+
+func (a *actor) plan() uint64 {
+	return uint64(a.names)<<48 | uint64(a.todo)<<32 | uint64(uint8(a.rec.newest))<<16 | uint64(a.rec.held)<<8 | uint64(uint8(a.base))
 }
 
 // forget clears what nobody can read in a coarse model: of the records below the greatest
@@ -29,58 +70,51 @@ func forget(s *store) {
 	}
 }
 
-// swaps are the ways to exchange equal players, of whom at most two may follow one another.
-func swaps(cast []player) (all [][][2]int) {
-	all = [][][2]int{nil}
+// twins returns the first of each two equal players who follow one another.
+func twins(cast []player) (all []int) {
 	for i := 0; i+1 < len(cast); i++ {
-		if cast[i] != cast[i+1] {
-			continue
+		if cast[i] == cast[i+1] {
+			all = append(all, i)
+			i++
 		}
-		for _, others := range all {
-			all = append(all, append([][2]int{{i, i + 1}}, others...))
-		}
-		i++
 	}
-	return all[1:]
+	return all
 }
 
-// swap exchanges two actors, with their names wherever they are written.
-func (s *state) swap(i, j int) {
-	x, y := first+author(i), first+author(j)
-	swap := func(a *author) {
-		switch *a {
-		case x:
-			*a = y
-		case y:
-			*a = x
-		}
+// swap exchanges two actors who follow one another, with their names wherever they are written.
+func (s *state) swap(i int) {
+	var to [maxAuthors]author
+	for x := range to {
+		to[x] = author(x)
 	}
-	swapRecord := func(r *record) {
-		if r.by == nobody {
-			return
-		}
-		swap(&r.by)
-		swap(&r.parent)
-		for k := range r.kept {
-			swap(&r.kept[k])
-		}
-	}
+	x := first + author(i)
+	to[x], to[x+1] = x+1, x
 	for k := range s.stores {
 		st := &s.stores[k]
 		for n := range st.manifests {
-			swap(&st.manifests[n].by)
+			st.manifests[n].by = to[st.manifests[n].by]
 		}
 		for n := range st.ledger {
-			swapRecord(&st.ledger[n])
+			st.ledger[n].rename(&to)
 		}
 	}
 	for k := range s.actors {
 		a := &s.actors[k]
-		swap(&a.by)
-		swapRecord(&a.rec)
+		a.by = to[a.by]
+		a.rec.rename(&to)
 		for n := range a.seen {
-			swap(&a.seen[n])
+			a.seen[n] = to[a.seen[n]]
 		}
 	}
-	s.actors[i], s.actors[j] = s.actors[j], s.actors[i]
+	s.actors[i], s.actors[i+1] = s.actors[i+1], s.actors[i]
+}
+
+func (r *record) rename(to *[maxAuthors]author) {
+	if r.by == nobody {
+		return
+	}
+	r.by, r.parent = to[r.by], to[r.parent]
+	for k := range r.kept {
+		r.kept[k] = to[r.kept[k]]
+	}
 }

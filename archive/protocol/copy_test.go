@@ -54,7 +54,7 @@ func (t turn) copier() {
 				t.restart("finds that the target's record %d %v has dropped %d", a.number, &a.rec, a.aim)
 				return
 			}
-			t.copied("reports snapshot %d copied", a.aim)
+			t.copyDone("reports snapshot %d copied", a.aim)
 		})
 	}
 }
@@ -190,14 +190,14 @@ func (t turn) commitCopy() {
 		t.emitErr(err, "creates manifest %d in the target, and the answer is lost", a.aim)
 	}
 	if !t.m.rules.copyChecks && err == "" {
-		t.copied("creates manifest %d in the target, and reports it", a.aim)
+		t.copyDone("creates manifest %d in the target, and reports it", a.aim)
 		return
 	}
 	t.emitErr(err, "creates manifest %d in the target", a.aim)
 }
 
-// copied reports one snapshot; the copy goes on with the next.
-func (t turn) copied(format string, args ...any) {
+// copyDone reports one snapshot; the copy goes on with the next.
+func (t turn) copyDone(format string, args ...any) {
 	err := ""
 	if t.actor().bornVoid {
 		err = "it reports a snapshot that was void from the beginning"

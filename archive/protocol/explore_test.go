@@ -32,63 +32,120 @@ type origin struct {
 // 10 million states, the chance that two of them share one is 1 to 300,000.
 type explorer struct {
 	m       *model
-	swaps   [][][2]int // the ways to exchange equal players
+	twins   []int // of each two equal players, the first one
 	seed    maphash.Seed
-	met     map[uint64]struct{}
-	calm    map[uint64]struct{} // what the checks at the end were done for
-	stores  map[uint64]struct{}
+	met     hashSet
+	calm    hashSet // what the checks at the end were done for
+	stores  hashSet
 	origins []origin
+	out     []successor // of a batch of states
+	taken   []taken     // how each of out came about
+	lonely  []successor // of one actor that goes on alone
+	touched uint64      // keeps the compiler from leaving out the early lookups
+	spare   [][]state   // chunks of frontiers that were done with
 	res     result
 }
 
-// explore goes through the model; with limit > 0, through so many states at most.
+// A frontier is the states of one level, in chunks: a slice that grows would copy them.
+type frontier [][]state
+
+const chunk = 1 << 10 // states
+
+// explore goes through the model.
 func explore(m *model) *result {
-	e := explorer{
-		m: m, swaps: swaps(m.cast), seed: maphash.MakeSeed(),
-		met: map[uint64]struct{}{}, calm: map[uint64]struct{}{}, stores: map[uint64]struct{}{},
-	}
+	e := explorer{m: m, twins: twins(m.cast), seed: maphash.MakeSeed()}
 	began := time.Now()
-	level := []state{m.initial()}
+	var level frontier
+	first := m.initial()
 	e.origins = append(e.origins, origin{from: -1})
-	e.met[e.fingerprint(&level[0])] = struct{}{}
-	for base := 0; len(level) > 0 && e.res.problem == ""; e.res.depth++ {
-		level, base = e.level(level, base), base+len(level)
+	e.met.add(e.fingerprint(&first))
+	if problem := e.atEnd(&first, nobodys, 0, true); problem != "" {
+		e.fail(0, problem)
 	}
-	e.res.states, e.res.stores, e.res.took = len(e.origins), len(e.stores), time.Since(began)
+	level = e.push(level, &first)
+	for base := 0; len(level) > 0 && e.res.problem == ""; e.res.depth++ {
+		next := len(e.origins)
+		level, base = e.level(level, base), next
+	}
+	e.res.states, e.res.stores, e.res.took = len(e.origins), e.stores.n, time.Since(began)
 	return &e.res
 }
 
-// level takes every step from every state of a level; base is the first one's number.
-func (e *explorer) level(level []state, base int) (next []state) {
-	var out []successor
-	for k := range level {
-		s := &level[k]
-		if problem := e.atEnd(s); problem != "" && !e.m.endless {
-			e.fail(base+k, problem)
-			return nil
+// push adds a state to a frontier.
+func (e *explorer) push(f frontier, s *state) frontier {
+	last := len(f) - 1
+	if last < 0 || len(f[last]) == chunk {
+		var c []state
+		if n := len(e.spare); n > 0 {
+			c, e.spare = e.spare[n-1], e.spare[:n-1]
+		} else {
+			c = make([]state, 0, chunk)
 		}
-		for i := range e.m.cast {
-			out = out[:0]
-			e.m.next(s, i, &out)
-			for which := range out {
-				n := &out[which]
-				problem := n.err
-				if problem == "" {
-					problem = violated(e.m, s, &n.state, i)
-				}
-				h := e.fingerprint(&n.state)
-				if _, ok := e.met[h]; ok && problem == "" {
-					continue
-				}
-				e.met[h] = struct{}{}
-				e.origins = append(e.origins, origin{int32(base + k), int8(i), int8(which)})
-				if problem != "" {
-					e.fail(len(e.origins)-1, problem)
-					return nil
-				}
-				next = append(next, n.state)
+		f, last = append(f, c), last+1
+	}
+	f[last] = append(f[last], *s)
+	return f
+}
+
+// taken says of a successor from which state it comes, and its fingerprint.
+type taken struct {
+	from *state
+	origin
+	hash uint64
+}
+
+// batch is how many states take their steps before any successor is looked up.
+const batch = 32
+
+// level takes every step from every state of a level; base is the first one's number.
+func (e *explorer) level(level frontier, base int) (next frontier) {
+	for c, states := range level {
+		for k := 0; k < len(states); k += batch {
+			some := states[k:min(k+batch, len(states))]
+			if next = e.steps(next, some, base+c*chunk+k); e.res.problem != "" {
+				return nil
 			}
 		}
+		e.spare = append(e.spare, states[:0])
+	}
+	return next
+}
+
+// steps takes every step from some states; base is the first one's number. Most of the time
+// goes to waiting for memory, so all lookups of a batch are begun before the first has ended.
+func (e *explorer) steps(next frontier, some []state, base int) frontier {
+	e.out, e.taken = e.out[:0], e.taken[:0]
+	for k := range some {
+		for i := range e.m.cast {
+			began := len(e.out)
+			e.m.next(&some[k], i, &e.out)
+			for n := began; n < len(e.out); n++ {
+				way := origin{int32(base + k), int8(i), int8(n - began)}
+				h := e.fingerprint(&e.out[n].state)
+				e.touched += e.met.touch(h)
+				e.taken = append(e.taken, taken{&some[k], way, h})
+			}
+		}
+	}
+	for k := range e.out {
+		n, t := &e.out[k], &e.taken[k]
+		changed := n.state.stores != t.from.stores
+		problem := n.err
+		if problem == "" {
+			problem = violated(e.m, t.from, &n.state, int(t.actor), changed)
+		}
+		if !e.met.add(t.hash) && problem == "" {
+			continue
+		}
+		e.origins = append(e.origins, t.origin)
+		if problem == "" {
+			problem = e.atEnd(&n.state, int(t.actor), int(t.which), changed)
+		}
+		if problem != "" {
+			e.fail(len(e.origins)-1, problem)
+			return nil
+		}
+		next = e.push(next, &n.state)
 	}
 	return next
 }

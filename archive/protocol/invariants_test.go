@@ -6,8 +6,11 @@ import (
 )
 
 // violated says what is wrong with a step of actor i from one state to the next.
-func violated(m *model, s, next *state, i int) string {
+func violated(m *model, s, next *state, i int, changed bool) string {
 	for st := range next.stores {
+		if !changed {
+			break
+		}
 		was, is := &s.stores[st], &next.stores[st]
 		if *was == *is {
 			continue
@@ -78,62 +81,76 @@ func rewritten(was, is *store, releases bool) string {
 	return ""
 }
 
+// nobodys is the step by which the first state came about.
+const nobodys = -1
+
 // atEnd takes it that everybody crashes in this state for good: a prune that then runs
 // alone leaves nothing behind that is of no use, and a backup that runs alone makes a
 // snapshot. And whoever goes on alone comes to an end.
-func (e *explorer) atEnd(s *state) string {
+//
+// The state came about by an actor's step, the first, second … of those it had. What was asked
+// of the state before is not asked again: while the archives are as they were, the others stand
+// where they stood; and where the actor's first step leads is where it went when it was asked.
+func (e *explorer) atEnd(s *state, actor, which int, changed bool) string {
+	if e.m.endless {
+		return ""
+	}
 	for i, p := range e.m.cast {
-		if s.actors[i].pc != done {
+		asked := !changed
+		if i == actor {
+			asked = which == 0
+		}
+		if !asked && s.actors[i].pc != done {
 			if problem := e.alone(s, i); problem != "" {
 				return problem
 			}
 		}
-		if problem := e.afterwards(&s.stores[p.store]); problem != "" {
-			return problem
+		if changed {
+			if problem := e.afterwards(&s.stores[p.store]); problem != "" {
+				return problem
+			}
 		}
 	}
 	return ""
 }
 
-// once reports whether this is asked for the first time.
-func once[T comparable](seed maphash.Seed, asked map[uint64]struct{}, what T) bool {
-	h := maphash.Comparable(seed, what)
-	_, ok := asked[h]
-	asked[h] = struct{}{}
-	return !ok
-}
-
 // patience is more steps than anybody needs who is alone.
 const patience = 100
 
+// alone has actor i go on by itself. Where that leads depends on the archives and on what the
+// actor has in mind, and on nothing else; so it stops where it, or another, has been before.
 func (e *explorer) alone(s *state, i int) string {
 	type question struct {
 		stores [2]store
 		actor  actor
-		i      int
+		i      int8
 	}
-	if !once(e.seed, e.calm, question{s.stores, s.actors[i], i}) {
-		return ""
-	}
+	var asked [patience]uint64
 	now := *s
-	var out []successor
-	for range patience {
-		if now.actors[i].pc == done {
+	for k := range patience {
+		done := now.actors[i].pc == done
+		if !done {
+			asked[k] = maphash.Comparable(e.seed, question{now.stores, now.actors[i], int8(i)})
+		}
+		if done || e.calm.has(asked[k]) {
+			for _, h := range asked[:k] {
+				e.calm.add(h)
+			}
 			return ""
 		}
-		out = out[:0]
-		e.m.next(&now, i, &out)
-		if len(out) == 0 {
+		e.lonely = e.lonely[:0]
+		e.m.next(&now, i, &e.lonely)
+		if len(e.lonely) == 0 {
 			return fmt.Sprintf("%s cannot go on", e.m.name(i))
 		}
-		now = out[0].state
+		now = e.lonely[0].state
 	}
 	return fmt.Sprintf("%s does not come to an end, although it is alone", e.m.name(i))
 }
 
 // afterwards runs a prune and then a backup, alone, on what is left.
 func (e *explorer) afterwards(left *store) string {
-	if !once(e.seed, e.stores, *left) {
+	if !e.stores.add(maphash.Comparable(e.seed, *left)) {
 		return ""
 	}
 	m := model{rules: protocol(), cast: []player{{job: prune, runs: 1}, {job: backup, runs: 1}}, sequences: maxSequence, records: maxRecord}

@@ -43,16 +43,16 @@ func (t turn) readManifests() {
 func (t turn) show() {
 	a := t.actor()
 	err := ""
-	var shown []int
+	var shown numbers
 	for i, by := range a.seen {
 		if !a.rec.valid(i+1, by) {
 			continue
 		}
-		shown = append(shown, i+1)
+		shown |= 1 << i
 		if a.late>>i&1 != 0 {
 			err = "it shows a manifest that was void from the beginning"
 		}
 	}
 	t.finish()
-	t.emitErr(err, "shows %d", shown)
+	t.emitErr(err, "shows %v", shown)
 }

@@ -8,9 +8,10 @@ import (
 
 // A scenario is a model of the protocol as it is meant to be.
 type scenario struct {
-	name  string
-	model model
-	long  bool // left out with -short
+	name   string
+	model  model
+	long   bool // left out with -short
+	states int  // how many there are: a checker that misses some would miss what is wrong in them
 }
 
 // unlucky is a player who may crash in any step and begin again, and to whom the answer to
@@ -27,60 +28,60 @@ func ofCopy(p player) player {
 }
 
 var scenarios = []scenario{
-	{name: "two backups and two prunes", model: model{
+	{name: "two backups and two prunes", states: 139_882, model: model{
 		history: past, sequences: 4, records: 3,
 		cast: []player{backups(1), backups(1), prunes(1), prunes(1)},
 	}},
-	{name: "crashes and lost answers", model: model{
+	{name: "crashes and lost answers", states: 120_945, model: model{
 		joined: true, history: past, sequences: 4, records: 3,
 		cast: []player{unlucky(backups(1)), backups(1), unlucky(prunes(1))},
 	}},
-	{name: "a hold that may crash", model: model{
+	{name: "a hold that may crash", states: 241_900, model: model{
 		joined: true, history: past, sequences: 3, records: 4,
 		cast: []player{backups(1), prunes(1), prunes(1), unlucky(holds(1))},
 	}},
-	{name: "a late manifest while others read", model: model{
+	{name: "a late manifest while others read", states: 389_964, model: model{
 		history: longer, sequences: 4, records: 2, idle: true,
 		splitLedger: true, splitManifests: true, splitDeletes: true,
 		cast: []player{late, prunes(1), lists(1), backups(1)},
 	}},
-	{name: "late records", long: true, model: model{
+	{name: "late records", states: 668_684, long: true, model: model{
 		joined: true, history: longer, sequences: 4, records: 3, splitLedger: true,
 		cast: []player{late, prunes(1), prunes(2)},
 	}},
-	{name: "a backup cannot read the newest, another remembers more than there is", long: true, model: model{
+	{name: "a backup cannot read the newest, another remembers more than there is", states: 717_508, long: true, model: model{
 		joined: true, history: past, sequences: 5, records: 2,
 		cast: []player{{job: backup, runs: 1, blind: true}, {job: backup, runs: 1, witnessed: 3}, backups(1), prunes(1)},
 	}},
-	{name: "a copy", model: model{
+	{name: "a copy", states: 392_716, model: model{
 		joined: true, history: longer, copied: 1, sequences: 4, records: 2,
 		cast: []player{late, prunes(1), unlucky(copies(1)), ofCopy(prunes(1))},
 	}},
-	{name: "late records step by step", long: true, model: model{
+	{name: "late records step by step", states: 1_776_901, long: true, model: model{
 		history: longer, sequences: 4, records: 3, splitLedger: true, splitManifests: true,
 		cast: []player{late, prunes(1), prunes(2)},
 	}},
-	{name: "copies", long: true, model: model{
+	{name: "copies", states: 2_388_132, long: true, model: model{
 		joined: true, history: longer, copied: 1, sequences: 4, records: 2,
 		cast: []player{late, prunes(1), copies(1), copies(1), ofCopy(prunes(1))},
 	}},
-	{name: "two backups, two prunes, a hold", long: true, model: model{
+	{name: "two backups, two prunes, a hold", states: 1_483_959, long: true, model: model{
 		joined: true, history: past, sequences: 4, records: 3,
 		cast: []player{backups(1), backups(1), prunes(1), prunes(1), holds(1)},
 	}},
-	{name: "two backups, two prunes, a hold, a copy", long: true, model: model{
+	{name: "two backups, two prunes, a hold, a copy", states: 2_812_216, long: true, model: model{
 		joined: true, history: past[:1], copied: 1, sequences: 3, records: 2,
 		cast: []player{backups(1), backups(1), prunes(1), prunes(1), holds(1), copies(1)},
 	}},
-	{name: "crashes and lost answers beside others", long: true, model: model{
+	{name: "crashes and lost answers beside others", states: 4_669_924, long: true, model: model{
 		joined: true, history: past, sequences: 4, records: 2,
 		cast: []player{unlucky(backups(1)), backups(1), unlucky(prunes(1)), prunes(1)},
 	}},
-	{name: "copies step by step", long: true, model: model{
+	{name: "copies step by step", states: 6_614_982, long: true, model: model{
 		history: longer, copied: 1, sequences: 4, records: 2,
 		cast: []player{late, backups(1), prunes(1), copies(1), ofCopy(prunes(1))},
 	}},
-	{name: "prunes step by step", long: true, model: model{
+	{name: "prunes step by step", states: 4_337_427, long: true, model: model{
 		history: past, sequences: 4, records: 3, splitLedger: true, splitManifests: true, splitDeletes: true,
 		cast: []player{backups(1), backups(1), prunes(1), prunes(1)},
 	}},
@@ -94,6 +95,7 @@ func TestProtocol(t *testing.T) {
 	}
 	for _, tt := range scenarios {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			if tt.long && testing.Short() {
 				t.Skip("takes longer: run without -short")
 			}
@@ -103,6 +105,9 @@ func TestProtocol(t *testing.T) {
 			t.Log(r)
 			if r.problem != "" {
 				t.Fatal("\n" + r.text())
+			}
+			if r.states != tt.states {
+				t.Errorf("there are %d states, not %d: has the model changed?", r.states, tt.states)
 			}
 		})
 	}

@@ -22,6 +22,8 @@ const (
 	nobody author = iota
 	before        // who wrote the history that was there at the beginning
 	first         // the first actor; the others follow
+
+	maxAuthors = first + maxActors
 )
 
 // objects is a set of data objects: content and the number it was stored for.
@@ -140,12 +142,15 @@ func (s *store) list() (all uint8) {
 // greatestOf is the greatest number in a listing, 0 in an empty one.
 func greatestOf(list uint8) int { return bits.Len8(list) }
 
-// numbers tells a set of numbers in words.
-func numbers(set uint8) (all []int) {
+// numbers is a set of numbers, one bit each.
+type numbers uint8
+
+func (set numbers) String() string {
+	var all []int
 	for ; set != 0; set &= set - 1 {
-		all = append(all, bits.TrailingZeros8(set)+1)
+		all = append(all, bits.TrailingZeros8(uint8(set))+1)
 	}
-	return all
+	return fmt.Sprint(all)
 }
 
 func (s *store) String() string {
