@@ -72,7 +72,7 @@ func (t turn) plan() {
 		case m.by == nobody:
 			t.restart("wants to read manifest %d, which is gone", n)
 			return
-		case !a.rec.valid(n, m.by):
+		case !a.rec.valid(n, m.by), t.store().isBad(n):
 		case blind:
 			blind = false // cannot read this one, and takes the next
 		default:
@@ -96,7 +96,7 @@ func (t turn) plan() {
 		was = t.store().manifests[base-1].names.contentsOf()
 	}
 	if aim > t.m.sequences {
-		*a = actor{pc: done}
+		t.stop()
 		t.emit("would aim at %d: out of bounds, and stops", aim)
 		return
 	}
@@ -106,6 +106,9 @@ func (t turn) plan() {
 			continue
 		}
 		t.want(want, base, aim, reuse)
+		if found := reuse & t.m.rot.struck(); found != 0 { // a verify may have found it; then the backup stores it again
+			t.want(want, base, aim, reuse&^found)
+		}
 	}
 }
 
@@ -199,7 +202,7 @@ func (t turn) lost() {
 		return
 	}
 	if int(a.aim) == t.m.sequences {
-		*a = actor{pc: done}
+		t.stop()
 		t.emit("is out of bounds, and stops")
 		return
 	}

@@ -6,8 +6,8 @@ import (
 )
 
 // fingerprint is the same for states that are the same but for which of two equal players
-// is which: nobody's steps depend on that. Of two that stand differently, the lesser one comes
-// first; of two that stand alike, both orders are tried, for their names are written elsewhere.
+// is which: no step depends on that. Of two that stand differently, the lesser one comes first.
+// Of two that stand alike, both orders are tried, for their names may be written elsewhere.
 func (e *explorer) fingerprint(s *state) uint64 {
 	c := *s
 	if !e.m.splitLedger {
@@ -59,7 +59,8 @@ func (a *actor) place() uint64 {
 }
 
 func (a *actor) plan() uint64 {
-	return uint64(a.names)<<48 | uint64(a.todo)<<32 | uint64(uint8(a.rec.newest))<<16 | uint64(a.rec.held)<<8 | uint64(uint8(a.base))
+	return uint64(a.names)<<48 | uint64(a.todo)<<32 |
+		uint64(uint8(a.rec.newest))<<16 | uint64(a.rec.held)<<8 | uint64(uint8(a.base))
 }
 
 // forget clears what nobody can read in a coarse model: of the records below the greatest
@@ -100,7 +101,7 @@ func (s *state) swap(i int) {
 	}
 	for k := range s.actors {
 		a := &s.actors[k]
-		a.by = to[a.by]
+		a.by, a.againBy = to[a.by], to[a.againBy]
 		a.rec.rename(&to)
 		for n := range a.seen {
 			a.seen[n] = to[a.seen[n]]

@@ -112,6 +112,11 @@ func (t turn) readNext() {
 		t.restart("wants to read the source's manifest %d, which is gone", a.aim)
 		return
 	}
+	if from.isBad(int(a.aim)) {
+		a.pc = choosing
+		t.emit("cannot read the source's manifest %d, and passes it over", a.aim)
+		return
+	}
 	a.by, a.todo, a.bornVoid = m.by, m.names, m.bornVoid
 	a.number, a.rec, a.pc = 0, record{}, judging
 	if !t.m.rules.copyJudgesAfter {
@@ -154,7 +159,13 @@ func (t turn) accept(format string, args ...any) {
 // fetch reads from the source what the target does not have.
 func (t turn) fetch() {
 	a, from := t.actor(), t.source()
-	if lost := a.todo &^ from.objects; lost != 0 {
+	lost := a.todo &^ from.objects
+	if lost&t.m.rot.struck() != 0 {
+		t.finish()
+		t.emit("cannot read %v from the source, and stops", lost)
+		return
+	}
+	if lost != 0 {
 		t.restart("cannot read %v from the source", lost)
 		return
 	}

@@ -1,4 +1,4 @@
-// Package protocol holds a small model of how backups, prunes, holds and copies share an
+// Package protocol holds a small model of how backups, prunes, holds, copies and repairs share an
 // archive, and tests that go through every state that the model can reach. It has no code
 // for the product; docs/protocol.md says how to run it. What follows is the protocol as it
 // is modelled, each line one request (or several of which the order does not matter), and
@@ -73,6 +73,20 @@
 //     again; so does a lost answer after which it is not there.
 //  8. Read the target's ledger. If it has dropped the number, begin again; else the snapshot
 //     is copied. Go on with 1.
+//
+// # Repair
+//
+//  1. Read the ledger, then everything that counts by it. Nothing is missing or damaged: done.
+//  2. Have the right bytes at hand, from a place that has them. What is missing goes on with 6.
+//  3. Read what is damaged once more. If it is right by now, or gone, go on with 6.
+//  4. If it is a manifest, and the ledger does not name the right one: write a record that does,
+//     as a hold does, from 1 to 5 there. A manifest that was dropped by now stays dropped.
+//  5. Delete it. The delete has no condition: it takes away whatever is there when it arrives.
+//  6. Create the object or manifest. Exists: it is the right one, or this begins again with 3
+//     (an object), or with 1 (a manifest).
+//  7. Read it. If it is not what was put back, begin again; else report it repaired.
+//
+// The model takes the reads of 1 and 3 as one step, the last before the delete.
 //
 // # List, and everybody who only reads
 //

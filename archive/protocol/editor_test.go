@@ -63,6 +63,15 @@ func (t turn) decide() {
 			t.restart("wants to read manifest %d, which is gone", n)
 			return
 		}
+		if t.store().isBad(n) && t.m.cast[t.i].job != repair {
+			if !t.m.rules.needsHash {
+				valid[n-1] = nobody
+				continue
+			}
+			t.finish()
+			t.emit("cannot read manifest %d, finds its hash nowhere else, and stops", n)
+			return
+		}
 	}
 	newest := 0
 	for i, by := range valid {
@@ -76,11 +85,14 @@ func (t turn) decide() {
 		return
 	}
 	plan := record{by: t.me(), parent: a.rec.by, newest: int8(newest), kept: valid, held: a.rec.held}
-	if t.m.cast[t.i].job == prune {
+	switch t.m.cast[t.i].job {
+	case prune:
 		t.choose(plan, 1)
-		return
+	case repair:
+		t.nameRight(plan)
+	default:
+		t.target(plan)
 	}
-	t.target(plan)
 }
 
 // choose plans one record for each set of snapshots that a retention may keep.
@@ -132,7 +144,7 @@ func (t turn) planned(plan record) {
 		a.rec, a.aim = old, number
 		t.recorded("finds that record %d %v says all", number, &old)
 	case int(a.aim) > t.m.records:
-		*a = actor{pc: done}
+		t.stop()
 		t.emit("would write record %d: out of bounds, and stops", number+1)
 	case !t.m.rules.recordFirst && t.m.cast[t.i].job == prune:
 		a.pc = gathering
@@ -169,7 +181,7 @@ func (t turn) lostRecord() {
 	case t.m.rules.replanRecord:
 		t.restart("finds record %d made by another", a.aim)
 	case int(a.aim) == t.m.records:
-		*a = actor{pc: done}
+		t.stop()
 		t.emit("is out of bounds, and stops")
 	default:
 		a.pc = committing
@@ -203,6 +215,8 @@ func (t turn) recorded(format string, args ...any) {
 			t.gather()
 			return
 		}
+	case t.m.cast[t.i].job == repair:
+		t.toRemove()
 	case a.target < 0:
 		t.finish()
 	default:

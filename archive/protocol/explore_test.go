@@ -59,7 +59,7 @@ func explore(m *model) *result {
 	first := m.initial()
 	e.origins = append(e.origins, origin{from: -1})
 	e.met.add(e.fingerprint(&first))
-	if problem := e.atEnd(&first, nobodys, 0, true); problem != "" {
+	if problem := e.atEnd(&first, noActor, 0, true); problem != "" {
 		e.fail(0, problem)
 	}
 	level = e.push(level, &first)

@@ -15,12 +15,20 @@ func violated(m *model, s, next *state, i int, changed bool) string {
 		if *was == *is {
 			continue
 		}
-		if p := damaged(is); p != "" {
+		if p := damaged(is, m.rotOf(st)); p != "" {
 			return p
 		}
 		releases := m.cast[i].job == hold && s.actors[i].target < 0
 		if p := rewritten(was, is, releases); p != "" {
 			return p
+		}
+		if p := m.replaced(was, is, st, m.cast[i].job); p != "" {
+			return p
+		}
+	}
+	if m.settled && m.repairsDone(next) {
+		if p := lacking(&next.stores[0], m.rot); p != "" {
+			return "all repairs have ended, and " + p
 		}
 	}
 	if a := &next.actors[i]; a.pc == holding {
@@ -32,15 +40,19 @@ func violated(m *model, s, next *state, i int, changed bool) string {
 	return ""
 }
 
-// damaged is P3: what a valid snapshot needs is there.
-func damaged(s *store) string {
+// damaged is P3: what a valid snapshot needs is there, but for what rot has struck.
+func damaged(s *store, rot rot) string {
 	truth := s.truth()
 	for i := range s.manifests {
 		m, n := &s.manifests[i], i+1
-		if kept := truth.kept[i]; kept != nobody && m.by != kept {
+		if n == rot.manifest {
+			if m.by != nobody && m.by != before && truth.valid(n, m.by) {
+				return fmt.Sprintf("another's manifest counts as snapshot %d, which no record dropped", n)
+			}
+		} else if kept := truth.kept[i]; kept != nobody && m.by != kept {
 			return fmt.Sprintf("the manifest of snapshot %d, which is kept, is missing", n)
 		}
-		if lost := m.names &^ s.objects; truth.valid(n, m.by) && lost != 0 {
+		if lost := m.names &^ s.objects &^ rot.struck(); truth.valid(n, m.by) && lost != 0 {
 			return fmt.Sprintf("snapshot %d is valid, and %v, which it names, is missing", n, lost)
 		}
 	}
@@ -54,11 +66,6 @@ func rewritten(was, is *store, releases bool) string {
 	if was.greatest() == is.greatest() {
 		if old != truth {
 			return "the ledger's greatest record was changed"
-		}
-		for i := range was.manifests {
-			if m := &was.manifests[i]; old.valid(i+1, m.by) && *m != is.manifests[i] {
-				return fmt.Sprintf("snapshot %d has gone or changed, and no record dropped it", i+1)
-			}
 		}
 		return ""
 	}
@@ -81,16 +88,16 @@ func rewritten(was, is *store, releases bool) string {
 	return ""
 }
 
-// nobodys is the step by which the first state came about.
-const nobodys = -1
+// noActor took the step by which the first state came about.
+const noActor = -1
 
 // atEnd takes it that everybody crashes in this state for good: a prune that then runs
 // alone leaves nothing behind that is of no use, and a backup that runs alone makes a
 // snapshot. And whoever goes on alone comes to an end.
 //
-// The state came about by an actor's step, the first, second … of those it had. What was asked
-// of the state before is not asked again: while the archives are as they were, the others stand
-// where they stood; and where the actor's first step leads is where it went when it was asked.
+// The state came about by one of an actor's steps: the first, the second, and so on. What was
+// checked in the state before is not checked again. While the archives are unchanged, the others
+// stand where they stood. And the actor's first step is the one that it took alone in that check.
 func (e *explorer) atEnd(s *state, actor, which int, changed bool) string {
 	if e.m.endless {
 		return ""
@@ -106,7 +113,7 @@ func (e *explorer) atEnd(s *state, actor, which int, changed bool) string {
 			}
 		}
 		if changed {
-			if problem := e.afterwards(&s.stores[p.store]); problem != "" {
+			if problem := e.afterwards(&s.stores[p.store], p.store); problem != "" {
 				return problem
 			}
 		}
@@ -148,14 +155,30 @@ func (e *explorer) alone(s *state, i int) string {
 	return fmt.Sprintf("%s does not come to an end, although it is alone", e.m.name(i))
 }
 
-// afterwards runs a prune and then a backup, alone, on what is left.
-func (e *explorer) afterwards(left *store) string {
-	if !e.stores.add(maphash.Comparable(e.seed, *left)) {
+// afterwards runs a repair if there was rot, then a prune and then a backup, alone, on what is
+// left of an archive.
+func (e *explorer) afterwards(left *store, archive int) string {
+	h := maphash.Comparable(e.seed, *left)
+	if archive > 0 && e.m.rot != (rot{}) {
+		h = ^h // where rot was, other things are asked
+	}
+	if !e.stores.add(h) {
 		return ""
 	}
-	m := model{rules: protocol(), cast: []player{{job: prune, runs: 1}, {job: backup, runs: 1}}, sequences: maxSequence, records: maxRecord}
+	m := model{
+		rules: protocol(), sequences: maxSequence, records: maxRecord, history: e.m.history, rot: e.m.rotOf(archive),
+		cast: []player{{job: prune, runs: 1}, {job: backup, runs: 1}, {job: repair, runs: 1}},
+	}
 	s := m.initial()
 	s.stores[0] = *left
+	if m.rot != (rot{}) {
+		if problem := run(&m, &s, 2); problem != "" {
+			return problem
+		}
+		if problem := lacking(&s.stores[0], m.rot); problem != "" {
+			return "an undisturbed repair has ended, and " + problem
+		}
+	}
 	if problem := run(&m, &s, 0); problem != "" {
 		return problem
 	}
@@ -169,7 +192,7 @@ func (e *explorer) afterwards(left *store) string {
 		}
 		named |= pruned.manifests[i].names
 	}
-	if useless := pruned.objects & upTo(int(truth.newest)) &^ named; useless != 0 {
+	if useless := (pruned.objects | pruned.spoiled) & upTo(int(truth.newest)) &^ named; useless != 0 {
 		return fmt.Sprintf("nobody names %v, and the last prune leaves them", useless)
 	}
 	newest := greatestOf(pruned.list())
@@ -187,7 +210,7 @@ func run(m *model, s *state, i int) string {
 	var out []successor
 	for range patience {
 		if s.actors[i].pc == done {
-			return damaged(&s.stores[0])
+			return damaged(&s.stores[0], m.rot)
 		}
 		out = out[:0]
 		m.next(s, i, &out)

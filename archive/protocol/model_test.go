@@ -1,7 +1,5 @@
 package protocol
 
-import "fmt"
-
 // A job is what an actor does, over and over, as often as its budget lets it.
 type job uint8
 
@@ -11,7 +9,12 @@ const (
 	hold   // hold a snapshot, then release it
 	copier // copy the archive to the second store
 	list   // show which snapshots there are
+	repair // put back what rot has damaged
 )
+
+func (j job) String() string {
+	return [...]string{"backup", "prune", "hold", "copy", "list", "repair"}[j]
+}
 
 // A player is an actor as a scenario casts it.
 type player struct {
@@ -24,6 +27,7 @@ type player struct {
 	witnessed int  // the greatest snapshot that its host remembers, in the bucket or not
 	blind     bool // it cannot read the newest manifest; others can
 	late      int  // it was suspended long ago, when it was to create this manifest
+	twice     bool // its deletes may take effect again, at any later time
 }
 
 // An actor is where a player stands, and all that it knows. A field that is not needed
@@ -47,6 +51,11 @@ type actor struct {
 	target   int8   // the snapshot that is held; below 0: that is to be released
 	late     uint8  // those of seen that were void from the beginning; only the invariants look
 	bornVoid bool   // of the manifest that is to be reported; only the invariants look
+
+	// Deletes that may arrive again; nothing forgets them.
+	again          objects
+	againManifests uint8
+	againBy        author // whose manifest a repair has read
 }
 
 // A state is everything: two archives and the actors.
@@ -60,6 +69,7 @@ type model struct {
 	rules          rules
 	cast           []player
 	history        []objects // the snapshots that are there at the beginning
+	rot            rot       // and what has become of them, in the first archive
 	copied         int       // how many of them the second archive has
 	sequences      int       // nobody aims higher
 	records        int
@@ -70,6 +80,8 @@ type model struct {
 	idle           bool // a backup may find nothing changed
 
 	endless bool // what comes of each state at the end is not asked
+	lasting bool // what is right and needed may not be taken away
+	settled bool // once all repairs have ended, nothing may be missing
 
 	tracing bool // steps are told in words
 }
@@ -83,6 +95,7 @@ func (m *model) initial() state {
 			s.stores[1] = s.stores[0]
 		}
 	}
+	s.stores[0].strike(m.rot)
 	for i, p := range m.cast {
 		a := &s.actors[i]
 		*a = actor{runs: uint8(p.runs), crashes: uint8(p.crashes)}
@@ -113,54 +126,29 @@ func (t *turn) actor() *actor { return &t.s.actors[t.i] }
 func (t *turn) me() author    { return first + author(t.i) }
 func (t *turn) store() *store { return &t.s.stores[t.m.cast[t.i].store] }
 
-// emit ends the step.
-func (t turn) emit(format string, args ...any) { t.emitErr("", format, args...) }
-
-func (t turn) emitErr(err, format string, args ...any) { t.emitNote(err, "", format, args...) }
-
-func (t turn) emitNote(err, suffix, format string, args ...any) {
-	*t.out = append(*t.out, successor{state: t.s, err: err})
-	if t.m.tracing {
-		note := fmt.Sprintf(format, copied(args)...)
-		(*t.out)[len(*t.out)-1].note = t.m.name(t.i) + " " + note + suffix
-	}
-}
-
-// copied returns copies of the arguments of a note. The compiler then sees that no step keeps
-// what it passes, and allocates nothing for the millions of steps without a note.
-func copied(args []any) (all []any) {
-	for _, arg := range args {
-		switch arg := arg.(type) {
-		case int:
-			all = append(all, arg)
-		case int8:
-			all = append(all, arg)
-		case objects:
-			all = append(all, arg)
-		case author:
-			all = append(all, arg)
-		case numbers:
-			all = append(all, arg)
-		case *record:
-			r := *arg
-			all = append(all, &r)
-		default:
-			all = append(all, "(an argument of a type that copied does not have)")
-		}
-	}
-	return all
-}
-
 // restart has the actor begin its run again, knowing nothing.
 func (t turn) restart(format string, args ...any) {
 	t.reset(start)
+	if t.m.cast[t.i].job == repair {
+		t.actor().target = 0 // it looks again
+	}
 	t.emitNote("", ", and starts over", format, args...)
 }
 
 // reset forgets what the actor knows, but for what it has still to do.
 func (t *turn) reset(to pc) {
 	a := t.actor()
-	*a = actor{pc: to, runs: a.runs, crashes: a.crashes, target: a.target}
+	*a = actor{
+		pc: to, runs: a.runs, crashes: a.crashes, target: a.target,
+		again: a.again, againManifests: a.againManifests, againBy: a.againBy,
+	}
+}
+
+// stop ends all runs.
+func (t *turn) stop() {
+	t.reset(done)
+	a := t.actor()
+	a.runs, a.crashes, a.target = 0, 0, 0
 }
 
 // finish ends the run; there may be another.
@@ -170,22 +158,16 @@ func (t *turn) finish() {
 	a.target = 0
 	t.reset(start)
 	if a.runs == 0 {
-		*a = actor{pc: done}
+		t.stop()
 	}
-}
-
-func (m *model) name(i int) string {
-	p := m.cast[i]
-	kind := [...]string{"backup", "prune", "hold", "copy", "list"}[p.job]
-	if p.store == 1 {
-		kind += " of the copy"
-	}
-	return fmt.Sprintf("%s (actor %d)", kind, i+1)
 }
 
 // next appends the states that one step of actor i leads to.
 func (m *model) next(s *state, i int, out *[]successor) {
 	a := &s.actors[i]
+	if a.again != 0 || a.againManifests != 0 {
+		defer turn{m, i, *s, out}.deleteAgain() // last: an actor that is alone takes the first step
+	}
 	if a.pc == done {
 		return
 	}
@@ -199,11 +181,16 @@ func (m *model) next(s *state, i int, out *[]successor) {
 		t.copier()
 	case list:
 		t.lister()
+	case repair:
+		t.repairer()
 	}
 	if a.crashes > 0 && (a.pc != start || a.sub != 0) {
 		t := turn{m, i, *s, out}
 		t.actor().crashes--
 		t.reset(start)
+		if m.cast[i].job == repair {
+			t.actor().target = 0
+		}
 		t.emit("crashes and begins again")
 	}
 }
@@ -228,6 +215,11 @@ const (
 	choosing
 	judging
 	fetching
+	// A repair.
+	naming
+	removing
+	putting
+	confirming
 	done
 )
 

@@ -27,6 +27,7 @@ func prunes(n int) player  { return player{job: prune, runs: n} }
 func holds(n int) player   { return player{job: hold, runs: n} }
 func copies(n int) player  { return player{job: copier, runs: n} }
 func lists(n int) player   { return player{job: list, runs: n} }
+func repairs(n int) player { return player{job: repair, runs: n} }
 
 // Each of these rules is format.md's.
 var ruleMutations = []mutation{
@@ -115,6 +116,31 @@ var exactMutations = []mutation{
 		"a copy does not look at the target's ledger after its commit", func(r *rules) { r.copyChecks = false },
 		model{cast: []player{copies(1), copies(1), {job: prune, runs: 1, store: 1}}},
 		"it reports a snapshot that was void from the beginning",
+	},
+	{
+		"a repair takes the newest manifest away before the ledger names it", func(r *rules) { r.namesFirst = false },
+		model{rot: rot{manifest: 2}, cast: []player{repairs(1), backups(1)}},
+		"manifest 2 is not what it was",
+	},
+	{
+		"another takes the number of a manifest that a repair took away", func(r *rules) { r.namesFirst = false },
+		model{endless: true, rot: rot{manifest: 2}, cast: []player{repairs(1), backups(1)}},
+		"another's manifest counts as snapshot 2",
+	},
+	{
+		"a prune deletes although it cannot read a kept manifest", func(r *rules) { r.readsAllKept = false },
+		model{rot: rot{manifest: 2}, cast: []player{repairs(1), prunes(1)}},
+		"which it names, is missing",
+	},
+	{
+		"a hold drops the manifest that it cannot read", func(r *rules) { r.needsHash = false },
+		model{rot: rot{manifest: 2}, history: longer, cast: []player{holds(1)}},
+		"a hold drops snapshot 2",
+	},
+	{
+		"a repair names a manifest that the ledger has dropped", func(r *rules) { r.namesOnlyValid = false },
+		model{rot: rot{manifest: 2}, cast: []player{repairs(1), repairs(1), backups(1), prunes(1)}, joined: true},
+		"the ledger keeps manifest 2, which it had dropped",
 	},
 	{
 		"a host remembers a snapshot that the bucket has lost", func(r *rules) { r.reuseBelowOnly = false },

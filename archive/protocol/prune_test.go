@@ -10,7 +10,14 @@ func (t turn) gather() {
 			continue
 		}
 		m := t.store().manifests[i]
-		if m.by != by {
+		switch {
+		case !t.m.rules.readsAllKept && (m.by != by || t.store().isBad(i+1)):
+			continue
+		case i+1 == t.m.rot.manifest && (m.by != by || t.store().isBad(i+1)):
+			t.finish()
+			t.emit("cannot read manifest %d, and deletes nothing", i+1)
+			return
+		case m.by != by:
 			t.restart("cannot read manifest %d, which record %d keeps", i+1, a.aim)
 			return
 		}
@@ -28,11 +35,14 @@ func (t turn) clean() {
 	var gone uint8
 	for n := 1; n <= int(a.rec.newest); n++ {
 		if m := &s.manifests[n-1]; m.by != nobody && a.rec.kept[n-1] == nobody && (gone == 0 || !t.m.splitDeletes) {
-			*m = manifest{}
+			s.remove(n)
 			gone |= 1 << (n - 1)
 		}
 	}
 	if gone != 0 {
+		if t.m.cast[t.i].twice {
+			a.againManifests |= gone
+		}
 		t.emit("deletes manifests %v", numbers(gone))
 		return
 	}
@@ -40,11 +50,15 @@ func (t turn) clean() {
 	if !t.m.rules.sparesHigher {
 		limit = ^objects(0)
 	}
-	if x := s.objects & limit &^ a.names; x != 0 {
+	if x := (s.objects | s.spoiled) & limit &^ a.names; x != 0 {
 		if t.m.splitDeletes {
 			x = x.lowest()
 		}
 		s.objects &^= x
+		s.spoiled &^= x
+		if t.m.cast[t.i].twice {
+			a.again |= x
+		}
 		if !t.m.joined {
 			t.emit("deletes %v", x)
 			return

@@ -22,6 +22,13 @@ type rules struct {
 	copyChecks      bool // a copy looks at the target's ledger after its commit
 	ledgerBefore    bool // who plans reads the ledger before the manifests
 	reuseBelowOnly  bool // a backup that does not aim at its base's number plus one keeps nothing
+	readsAllKept    bool // a prune deletes nothing unless it can read each kept manifest
+	needsHash       bool // a prune or hold stops at a manifest that it cannot read and no record names
+	namesOnlyValid  bool // a repair names no manifest that the ledger has dropped
+	namesFirst      bool // a repair has the ledger name the newest manifest before it takes away what is left of it
+
+	// Not in the protocol yet.
+	deletesWhatWasRead bool // a repair's delete takes away only what the repair has read
 }
 
 // protocol is what the package comment says.
@@ -29,6 +36,7 @@ func protocol() rules {
 	return rules{
 		numbersInKeys: true, createOnly: true, reuseNewestOnly: true, replan: true, checkCommit: true,
 		newestKept: true, sparesHigher: true, recordFirst: true, replanRecord: true, checkRecord: true,
-		recordReread: true, ledgerAfter: true, copyJudgesAfter: true, copyChecks: true, ledgerBefore: true, reuseBelowOnly: true,
+		recordReread: true, ledgerAfter: true, copyJudgesAfter: true, copyChecks: true, ledgerBefore: true,
+		reuseBelowOnly: true, readsAllKept: true, needsHash: true, namesOnlyValid: true, namesFirst: true,
 	}
 }

@@ -103,9 +103,18 @@ func (r *record) sameAs(o *record) bool {
 
 // A store is one archive in one bucket.
 type store struct {
-	objects   objects
+	objects   objects // as they were stored
+	spoiled   objects // there, with other bytes
 	manifests [maxSequence]manifest
 	ledger    [maxRecord]record
+	bad       uint16 // bit n-1: what is left of manifest n cannot be read
+}
+
+func (s *store) isBad(n int) bool { return s.bad>>(n-1)&1 != 0 }
+
+func (s *store) remove(n int) {
+	s.manifests[n-1] = manifest{}
+	s.bad &^= 1 << (n - 1)
 }
 
 // greatest is the number of the ledger's greatest record, 0 without one.
@@ -156,12 +165,18 @@ func (set numbers) String() string {
 func (s *store) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "objects %v", s.objects)
+	if s.spoiled != 0 {
+		fmt.Fprintf(&b, ", damaged %v", s.spoiled)
+	}
 	truth := s.truth()
 	for i, m := range s.manifests {
 		if m.by == nobody {
 			continue
 		}
 		fmt.Fprintf(&b, "; manifest %d by %v %v", i+1, m.by, m.names)
+		if s.isBad(i + 1) {
+			b.WriteString(" (damaged)")
+		}
 		if !truth.valid(i+1, m.by) {
 			b.WriteString(" (void)")
 		}

@@ -1,0 +1,92 @@
+package protocol
+
+import "fmt"
+
+// A rot is the damage that an archive has in the first state. Rot strikes no more later, so what
+// else is missing or damaged an actor has done. A repair takes what it puts back from a copy,
+// which has all that was there.
+type rot struct {
+	spoiled  objects // there, with other bytes
+	gone     objects
+	manifest int // what is left of this one cannot be read; 0: of none
+}
+
+// struck are the objects that it has spoiled or taken away.
+func (r rot) struck() objects { return r.spoiled | r.gone }
+
+func (s *store) strike(r rot) {
+	s.objects &^= r.struck()
+	s.spoiled = r.spoiled
+	if r.manifest > 0 {
+		s.bad = 1 << (r.manifest - 1)
+	}
+}
+
+// rotOf is the rot that has struck one of the archives.
+func (m *model) rotOf(archive int) rot {
+	if archive > 0 {
+		return rot{}
+	}
+	return m.rot
+}
+
+// replaced describes what an actor of this job has taken away, or changed, that counts and that
+// no record dropped. A repair may take away what is left of a damaged manifest. Without the
+// condition in its delete, it may also take away what another repair has just put back.
+func (m *model) replaced(was, is *store, archive int, by job) string {
+	rot, truth, old := m.rotOf(archive), is.truth(), was.truth()
+	if was.greatest() != is.greatest() {
+		if n := rot.manifest; n > 0 && by != prune && old.valid(n, before) && !truth.valid(n, before) {
+			return fmt.Sprintf("a %v drops snapshot %d", by, n)
+		}
+		return ""
+	}
+	for i := range was.manifests {
+		n, old := i+1, &was.manifests[i]
+		if !truth.valid(n, old.by) || *old == is.manifests[i] && was.isBad(n) == is.isBad(n) {
+			continue
+		}
+		switch {
+		case by == repair && n == rot.manifest && was.isBad(n) && is.manifests[i].by == nobody:
+		case by == repair && n == rot.manifest && !m.lasting:
+		case by == repair && n == rot.manifest:
+			return fmt.Sprintf("a repair takes manifest %d away, which is right", n)
+		default:
+			return fmt.Sprintf("snapshot %d has gone or changed, and no record dropped it", n)
+		}
+	}
+	if gone := was.objects &^ is.objects; m.lasting && gone != 0 {
+		for i := range is.manifests {
+			if needed := is.manifests[i].names & gone; needed != 0 && truth.valid(i+1, is.manifests[i].by) {
+				return fmt.Sprintf("a %v takes %v away, which is right, and which snapshot %d names", by, needed, i+1)
+			}
+		}
+	}
+	return ""
+}
+
+// lacking describes what counts and is not as it was stored.
+func lacking(s *store, rot rot) string {
+	truth := s.truth()
+	for i := range s.manifests {
+		m, n := &s.manifests[i], i+1
+		counts := n == rot.manifest && truth.valid(n, before)
+		if counts && (m.by != before || s.isBad(n)) {
+			return fmt.Sprintf("manifest %d is not what it was", n)
+		}
+		if lost := m.names &^ s.objects; truth.valid(n, m.by) && lost != 0 {
+			return fmt.Sprintf("%v is not what was stored, and snapshot %d names it", lost, n)
+		}
+	}
+	return ""
+}
+
+// repairsDone reports whether every repair has ended.
+func (m *model) repairsDone(s *state) bool {
+	for i, p := range m.cast {
+		if p.job == repair && s.actors[i].pc != done {
+			return false
+		}
+	}
+	return true
+}
