@@ -51,9 +51,10 @@ type frontier [][]state
 
 const chunk = 1 << 10 // states
 
-// explore goes through the model.
-func explore(m *model) *result {
-	e := explorer{m: m, twins: twins(m.cast), seed: maphash.MakeSeed()}
+// explore goes through the model. It makes room for so many states at once.
+func explore(m *model, expected int) *result {
+	e := explorer{m: m, twins: twins(m.cast), seed: maphash.MakeSeed(), origins: make([]origin, 0, expected)}
+	e.met.reserve(expected)
 	began := time.Now()
 	var level frontier
 	first := m.initial()
@@ -95,7 +96,7 @@ type taken struct {
 }
 
 // batch is how many states take their steps before any successor is looked up.
-const batch = 32
+const batch = 64
 
 // level takes every step from every state of a level; base is the first one's number.
 func (e *explorer) level(level frontier, base int) (next frontier) {
@@ -122,10 +123,12 @@ func (e *explorer) steps(next frontier, some []state, base int) frontier {
 			for n := began; n < len(e.out); n++ {
 				way := origin{int32(base + k), int8(i), int8(n - began)}
 				h := e.fingerprint(&e.out[n].state)
-				e.touched += e.met.touch(h)
 				e.taken = append(e.taken, taken{&some[k], way, h})
 			}
 		}
+	}
+	for k := range e.taken {
+		e.touched += e.met.touch(e.taken[k].hash)
 	}
 	for k := range e.out {
 		n, t := &e.out[k], &e.taken[k]

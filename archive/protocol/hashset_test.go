@@ -58,6 +58,15 @@ func (s *hashSet) find(h uint64) uint64 {
 	return i
 }
 
+// reserve makes room for n hashes in an empty set.
+func (s *hashSet) reserve(n int) {
+	size := 1 << 10
+	for size*5/8 <= n {
+		size *= 2
+	}
+	s.slots = make([]uint64, size)
+}
+
 func (s *hashSet) grow() {
 	old := s.slots
 	s.slots = make([]uint64, max(1<<10, 2*len(old)))

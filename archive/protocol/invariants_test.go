@@ -102,6 +102,7 @@ func (e *explorer) atEnd(s *state, actor, which int, changed bool) string {
 	if e.m.endless {
 		return ""
 	}
+	var used [len(s.stores)]bool
 	for i, p := range e.m.cast {
 		asked := !changed
 		if i == actor {
@@ -112,8 +113,11 @@ func (e *explorer) atEnd(s *state, actor, which int, changed bool) string {
 				return problem
 			}
 		}
-		if changed {
-			if problem := e.afterwards(&s.stores[p.store], p.store); problem != "" {
+		used[p.store] = true
+	}
+	for k := range s.stores {
+		if changed && used[k] {
+			if problem := e.afterwards(&s.stores[k], k); problem != "" {
 				return problem
 			}
 		}

@@ -162,15 +162,20 @@ func (t *turn) finish() {
 	}
 }
 
-// next appends the states that one step of actor i leads to.
+// next appends the states that one step of actor i leads to. A delete that arrives again comes
+// last: an actor that is alone takes the first step.
 func (m *model) next(s *state, i int, out *[]successor) {
 	a := &s.actors[i]
+	if a.pc != done {
+		m.act(s, i, out)
+	}
 	if a.again != 0 || a.againManifests != 0 {
-		defer turn{m, i, *s, out}.deleteAgain() // last: an actor that is alone takes the first step
+		turn{m, i, *s, out}.deleteAgain()
 	}
-	if a.pc == done {
-		return
-	}
+}
+
+func (m *model) act(s *state, i int, out *[]successor) {
+	a := &s.actors[i]
 	t := turn{m, i, *s, out}
 	switch m.cast[i].job {
 	case backup:

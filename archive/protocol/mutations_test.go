@@ -160,6 +160,7 @@ func TestMutations(t *testing.T) {
 	t.Parallel()
 	for _, tt := range append(ruleMutations, exactMutations...) {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			m := tt.model
 			m.rules = protocol()
 			tt.off(&m.rules)
@@ -172,7 +173,7 @@ func TestMutations(t *testing.T) {
 			if m.records == 0 {
 				m.records = 4
 			}
-			r := explore(&m)
+			r := explore(&m, 0)
 			t.Log(r)
 			if r.problem == "" {
 				t.Fatal("the checker finds nothing")

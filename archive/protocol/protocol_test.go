@@ -109,7 +109,7 @@ func (tt scenario) visit(t *testing.T) {
 	conditional := tt.model.rules.deletesWhatWasRead
 	tt.model.rules = protocol()
 	tt.model.rules.deletesWhatWasRead = conditional
-	r := explore(&tt.model)
+	r := explore(&tt.model, tt.states)
 	t.Log(r)
 	if r.problem != "" {
 		t.Fatal("\n" + r.text())

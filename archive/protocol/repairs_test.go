@@ -137,15 +137,16 @@ var lateDeletes = []struct {
 func TestLateDeletes(t *testing.T) {
 	for _, tt := range lateDeletes {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			m := tt.model
 			m.rules, m.history, m.sequences, m.records = protocol(), past, 4, 4
-			r := explore(&m)
+			r := explore(&m, 0)
 			t.Log("\n" + r.text())
 			if !strings.Contains(r.problem, tt.want) {
 				t.Errorf("found %q, want %q", r.problem, tt.want)
 			}
 			m.rules.deletesWhatWasRead = true
-			if r := explore(&m); r.problem != "" {
+			if r := explore(&m, 0); r.problem != "" {
 				t.Error("with a conditional delete:\n" + r.text())
 			}
 		})
