@@ -37,7 +37,7 @@
 //
 //  1. Read the ledger (record g), then list the manifests.
 //  2. Valid are those that record g keeps, and the listed ones above its newest; of these
-//     read each, for its hash. If one is gone, begin again.
+//     read each, for its hash. If one is gone, begin again; if one cannot be read, stop.
 //  3. Plan record g+1: newest is N; kept are N, what is held and what the retention keeps;
 //     held is what record g holds. If that is what record g says, go on with 6 and record g.
 //  4. Create record g+1. Exists, and is another: begin again. Answer lost: as for a manifest.
@@ -59,7 +59,7 @@
 //  1. Read the target's ledger, list its manifests, read its newest valid one, T.
 //  2. List the source's manifests; the next is the lowest above T, or above the one that was
 //     passed over last. None: done.
-//  3. Read it. If it is gone, begin again.
+//  3. Read it. If it is gone, begin again; if it cannot be read, pass it over.
 //  4. Read the source's ledger, now. If that has dropped the manifest, pass it over: it may be
 //     one that was created late, and the target's ledger knows nothing of that.
 //  5. Make sure that T names each object that the manifest names with a number up to T's. Else
