@@ -66,6 +66,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		res.Free = freeAt(dir)
 		return res, err
 	}
+	forgetComplete(dir)
 	if there, err := alreadyThere(ctx, dir, files); err != nil || there {
 		res.Skipped = len(files)
 		return res, err
@@ -132,7 +133,9 @@ func (t *target) look(m *manifest.Manifest, files []manifest.File, o *RestoreOpt
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(foreign) > 0 && !o.DeleteExtra {
+	areOurs := t.leftAlone(m, o.Include)
+	t.alone = areOurs || t.isEmpty() || (len(foreign) == 0 && len(o.Include) == 0)
+	if len(foreign) > 0 && !o.DeleteExtra && !areOurs {
 		more := ""
 		if n := len(foreign) - 1; n > 0 {
 			more = fmt.Sprintf(" and %d more", n)
@@ -167,6 +170,9 @@ func previewTarget(ctx context.Context, dir string, m *manifest.Manifest, files 
 	}
 	defer root.Close()
 	t := &target{dir: dir, work: dir, root: root}
+	if err := t.readMarker(m, o.Include); err != nil {
+		return nil, err
+	}
 	_, foreign, err := t.look(m, files, o)
 	return foreign, err
 }

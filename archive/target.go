@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,6 +26,10 @@ const (
 	// PartialSuffix is added to the name of a directory that does not exist yet, while
 	// a restore makes it.
 	PartialSuffix = ".strongroom-partial"
+	// CompleteSuffix is added to the name of a new directory for a file that lies beside it
+	// while it gets its name. By this file the next restore recognizes what lies under the
+	// partial name, which has no marker any more.
+	CompleteSuffix = ".strongroom-complete"
 
 	lostFound = "lost+found" // is in the top of an empty ext4, and nobody but root may read it
 
@@ -47,6 +50,7 @@ type target struct {
 
 	use     *useCheck
 	was     []byte      // the marker that lay there, nil: none
+	alone   bool        // what marker.Alone says
 	mkdirs  []string    // directories that were made for the files, in that order
 	changed atomic.Bool // a name in dir has other content than before, or has gone
 }
@@ -106,17 +110,13 @@ func examine(dir string, m *manifest.Manifest, o *RestoreOptions) (fresh bool, e
 	if o.Overwrite || ours(dir, m, o.Include) {
 		return false, nil
 	}
-	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.IsDir() && e.Name() == lostFound })
+	entries = slices.DeleteFunc(entries, isOfRestore)
 	if len(entries) == 0 {
 		return false, nil
 	}
 	// To replace what is there is no way out where a database runs.
 	if err := newUseCheck(dir).locks(); err != nil {
 		return false, err
-	}
-	others := slices.DeleteFunc(slices.Clone(entries), func(e os.DirEntry) bool { return e.Name() == IncompleteMarker })
-	if len(others) > 0 {
-		entries = others
 	}
 	return false, fmt.Errorf("%w: %s holds %s; choose a new directory, or replace what is there (--overwrite)", ErrOccupied, dir, some(entries))
 }
@@ -126,26 +126,6 @@ func some(entries []os.DirEntry) string {
 		return fmt.Sprintf("%s and %d more", entries[0].Name(), n)
 	}
 	return entries[0].Name()
-}
-
-// marker is what RESTORE-INCOMPLETE says.
-type marker struct {
-	Archive  string   `json:"archive"`
-	Sequence int64    `json:"sequence"`
-	Include  []string `json:"include,omitempty"` // what was to be restored, if not all
-	Note     string   `json:"note"`
-}
-
-// is reports whether the marker is of a restore of just this.
-func (k *marker) is(m *manifest.Manifest, include []string) bool {
-	return k.Archive == m.Archive && k.Sequence == m.Sequence && slices.Equal(k.Include, include)
-}
-
-// ours reports whether a broken-off restore of the same snapshot left dir as it is.
-func ours(dir string, m *manifest.Manifest, include []string) bool {
-	b, err := os.ReadFile(filepath.Join(dir, IncompleteMarker))
-	var was marker
-	return err == nil && json.Unmarshal(b, &was) == nil && was.is(m, include)
 }
 
 // take takes the lock.
@@ -164,26 +144,7 @@ func (t *target) take(m *manifest.Manifest, include []string) error {
 	if err1 != nil || err2 != nil || !os.SameFile(mine, there) {
 		return fmt.Errorf("%w: another restore has just ended in %s", ErrOccupied, t.work)
 	}
-	if was, err := t.root.ReadFile(IncompleteMarker); err == nil {
-		t.began, t.was = true, was
-		var k marker
-		if len(include) > 0 && (json.Unmarshal(was, &k) != nil || !k.is(m, include)) {
-			return fmt.Errorf("%w: another restore was broken off in %s, and one of a few files would hide that; finish it first", ErrOccupied, t.work)
-		}
-	}
-	return nil
-}
-
-// mark writes the marker: from here on the target is what the restore makes of it.
-func (t *target) mark(m *manifest.Manifest, include []string) error {
-	b, err := json.Marshal(marker{m.Archive, m.Sequence, include, "A restore began here and has not ended: do not open a database in this directory. Running the same command again continues it."})
-	if err == nil {
-		err = t.writeMarker(append(b, '\n'))
-	}
-	if err != nil {
-		return fmt.Errorf("marking the target as incomplete: %w", err)
-	}
-	return nil
+	return t.readMarker(m, include)
 }
 
 // abandon removes a new directory that nothing was written to.
@@ -268,6 +229,11 @@ func (t *target) extras(m *manifest.Manifest, chosen map[string]bool) (remove, f
 
 // finish takes the marker away and gives a new directory its name.
 func (t *target) finish() error {
+	if t.fresh {
+		if err := t.noteComplete(); err != nil {
+			return fmt.Errorf("noting that the restored set is complete: %w", err)
+		}
+	}
 	err := t.root.Remove(IncompleteMarker)
 	if err == nil {
 		err = t.syncDir(".")
@@ -288,7 +254,9 @@ func (t *target) finish() error {
 			return fmt.Errorf("the restored set is complete in %s and cannot be renamed to %s: %w", t.work, t.dir, err)
 		}
 	}
-	return syncAbove(t.dir)
+	err = syncAbove(t.dir)
+	forgetComplete(t.dir)
+	return err
 }
 
 // syncAbove makes the name of a directory durable, and the names of those above it,
