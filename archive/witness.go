@@ -181,7 +181,8 @@ func (w *Witness) write(name string, b []byte) error {
 	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the directory of the local witness: %w", err)
 	}
-	f, err := os.CreateTemp(w.Dir, ".witness-*")
+	w.sweep()
+	f, err := os.CreateTemp(w.Dir, witnessTemp+"*")
 	if err != nil {
 		return fmt.Errorf("writing the local witness: %w", err)
 	}
@@ -195,6 +196,27 @@ func (w *Witness) write(name string, b []byte) error {
 		return fmt.Errorf("writing the local witness: %w", err)
 	}
 	return nil
+}
+
+const (
+	witnessTemp    = ".witness-"
+	witnessTempAge = time.Hour // no process takes that long to write a small file
+)
+
+// sweep removes the temporary files of processes that were killed while they wrote.
+func (w *Witness) sweep() {
+	entries, err := os.ReadDir(w.Dir)
+	if err != nil {
+		return // what stays is small, and harms nothing
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), witnessTemp) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > witnessTempAge {
+			os.Remove(filepath.Join(w.Dir, e.Name())) // as above
+		}
+	}
 }
 
 // askWitness compares the archive with what this host saw last. What it finds is a
