@@ -67,13 +67,14 @@ func (s *fileStore) put(ctx context.Context, root *os.Root, key string, body io.
 	if stored, err := s.settle(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
 		return stored, err
 	}
+	s.sweepFirst(ctx, root)
 	src := &source{body, sums.Size}
 	hashed := newSummer()
 	temp, err := s.write(ctx, root, io.TeeReader(src.section(0, sums.Size), hashed))
 	if err != nil {
 		return archive.Stored{}, err
 	}
-	defer root.Remove(temp) // linked or not; Sweep finds it where this fails
+	defer root.Remove(temp) // linked or not; a later process finds it where this fails
 	if hashed.sums() != sums {
 		return archive.Stored{}, s.mismatch(key)
 	}

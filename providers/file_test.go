@@ -181,6 +181,30 @@ func TestFileSweep(t *testing.T) {
 	}
 }
 
+// What a killed process has left may be as large as a log file, so the next one that stores
+// anything removes it, and does not wait until it has reason to think that there is something.
+func TestFilePutSweeps(t *testing.T) {
+	dir := t.TempDir()
+	dead := exec.Command("true")
+	if err := errors.Join(dead.Run(), os.Mkdir(filepath.Join(dir, hidden), 0o750)); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, hidden, fmt.Sprintf("put-%s-%d-1", machine(), dead.Process.Pid))
+	live := filepath.Join(dir, hidden, fmt.Sprintf("put-%s-%d-1", machine(), os.Getppid()))
+	if err := errors.Join(os.WriteFile(left, nil, 0o600), os.WriteFile(live, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := putBytes(t, openDir(t, dir), "a", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what a killed process has left is still there: %v", err)
+	}
+	if _, err := os.Stat(live); err != nil {
+		t.Errorf("the file of another process has gone: %v", err)
+	}
+}
+
 // Deleting the last object of a directory removes it, while others put into it.
 func TestFileDeleteAndPutRace(t *testing.T) {
 	t.Parallel()

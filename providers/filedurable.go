@@ -41,7 +41,7 @@ const (
 // and once for each tree, after its first file, fsync of the directories above it. Where
 // the file system has no hard links, renameat2 with RENAME_NOREPLACE takes the place of
 // linkat. A crash at any point leaves either no object or a whole one, and perhaps a
-// temporary file, which Sweep removes. All of it goes through the directory that tree holds
+// temporary file, which the first Put of a later process removes, or Sweep. All of it goes through the directory that tree holds
 // (fileroot.go), whatever its path names by then.
 //
 // All directories on the way are synced each time, not just the ones that this Put made:
@@ -51,6 +51,7 @@ type tree struct {
 	root     string
 	anchored atomic.Bool // the directories above the root are durable
 	noLinks  atomic.Bool // the file system said that it has none
+	swept    sync.Once   // of the temporary files of killed processes
 
 	mu    sync.Mutex
 	held  *os.Root    // the directory, once it was found; nil: not yet, or let go of
@@ -92,7 +93,7 @@ func (t *tree) write(ctx context.Context, root *os.Root, r io.Reader) (string, e
 		err = closed
 	}
 	if err != nil {
-		root.Remove(name) // Sweep finds it where this fails
+		root.Remove(name) // a later process finds it where this fails
 		return "", err
 	}
 	return name, nil

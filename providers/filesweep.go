@@ -62,6 +62,12 @@ func sweepTemp(ctx context.Context, root *os.Root) (int, error) {
 	return n, errors.Join(errs...)
 }
 
+// sweepFirst removes the temporary files of killed processes before the first that this one
+// makes. Here a look costs next to nothing, and such a file may be as large as a log file.
+func (t *tree) sweepFirst(ctx context.Context, root *os.Root) {
+	t.swept.Do(func() { _, _ = sweepTemp(ctx, root) }) // a file that stays harms nothing
+}
+
 // orphaned reports whether the process that made a temporary file is surely gone.
 func orphaned(name string) bool {
 	parts := strings.Split(name, "-")
