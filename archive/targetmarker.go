@@ -91,7 +91,9 @@ func (t *target) leftAlone(m *manifest.Manifest, include []string) bool {
 
 // mark writes the marker: from here on the target is what the restore makes of it.
 func (t *target) mark(m *manifest.Manifest, include []string) error {
-	b, err := json.Marshal(marker{m.Archive, m.Sequence, include, t.alone, "A restore began here and has not ended: do not open a database in this directory. Running the same command again continues it."})
+	const note = "A restore began here and has not ended: do not open a database in this directory. " +
+		"Running the same command again continues it."
+	b, err := json.Marshal(marker{m.Archive, m.Sequence, include, t.alone, note})
 	if err == nil {
 		err = t.writeMarker(append(b, '\n'))
 	}

@@ -16,7 +16,8 @@ import (
 
 // interruptRestore begins a restore and ends it before so many reads. It reports whether the restore
 // came so far.
-func interruptRestore(t *testing.T, store archive.Store, m *manifest.Manifest, dir string, o archive.RestoreOptions, reads int) bool {
+func interruptRestore(t *testing.T, store archive.Store, m *manifest.Manifest, dir string, o archive.RestoreOptions, reads int,
+) bool {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -33,6 +34,7 @@ func interruptRestore(t *testing.T, store archive.Store, m *manifest.Manifest, d
 func TestRestoreContinuesWithANewerSnapshot(t *testing.T) {
 	t.Parallel()
 	const some = "0000000[0-3].jdb"
+	over, remove := archive.RestoreOptions{Overwrite: true}, archive.RestoreOptions{Overwrite: true, DeleteExtra: true}
 	for what, k := range map[string]struct {
 		o      archive.RestoreOptions
 		before map[string]string // nil: the directory does not exist
@@ -41,8 +43,8 @@ func TestRestoreContinuesWithANewerSnapshot(t *testing.T) {
 		"new, a few files":         {o: archive.RestoreOptions{Include: []string{some}}},
 		"empty":                    {before: map[string]string{}},
 		"empty, a few files":       {o: archive.RestoreOptions{Include: []string{some}}, before: map[string]string{}},
-		"occupied":                 {o: archive.RestoreOptions{Overwrite: true}, before: map[string]string{name(1): "other", "x": "mine"}},
-		"occupied, extra log file": {o: archive.RestoreOptions{Overwrite: true, DeleteExtra: true}, before: map[string]string{name(99): "other"}},
+		"occupied":                 {o: over, before: map[string]string{name(1): "other", "x": "mine"}},
+		"occupied, extra log file": {o: remove, before: map[string]string{name(99): "other"}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +91,8 @@ func TestExtraLogFilesAreNotTakenForLeftovers(t *testing.T) {
 		t.Fatal("the restore has ended")
 	}
 	o.DeleteExtra = false
-	if _, err := a.Restore(t.Context(), newest(t, a), dir, o); !errors.Is(err, archive.ErrOccupied) || !contains(err, name(99)) {
+	_, err := a.Restore(t.Context(), newest(t, a), dir, o)
+	if !errors.Is(err, archive.ErrOccupied) || !contains(err, name(99)) {
 		t.Fatal(err)
 	}
 }
@@ -109,7 +112,8 @@ func TestSetAroundAnInterruptedFileStays(t *testing.T) {
 	db.remove(name(0))
 	db.flip(100)
 	mustBackup(t, a, db)
-	if _, err := a.Restore(t.Context(), newest(t, a), dir, o); !errors.Is(err, archive.ErrOccupied) || !contains(err, name(0)) {
+	_, err := a.Restore(t.Context(), newest(t, a), dir, o)
+	if !errors.Is(err, archive.ErrOccupied) || !contains(err, name(0)) {
 		t.Fatal(err)
 	}
 }
@@ -178,7 +182,8 @@ func TestInterruptedBeforeTheName(t *testing.T) {
 	mustBackup(t, a, db)
 
 	write(t, filepath.Dir(dir), beside, mark[:10]) // such a mark was not needed: the other one stood
-	if _, err := a.Restore(t.Context(), newest(t, a), dir, archive.RestoreOptions{}); !errors.Is(err, archive.ErrOccupied) {
+	none := archive.RestoreOptions{}
+	if _, err := a.Restore(t.Context(), newest(t, a), dir, none); !errors.Is(err, archive.ErrOccupied) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Dir(dir), beside, mark)
