@@ -13,8 +13,9 @@
 //   - mkdirat, mknodat, linkat, symlinkat, unlinkat, renameat, renameat2
 //   - fchmodat, fchownat, utimensat and truncate
 //
-// Writes to the standard streams do not count, nor does openat2, which Go does not use. The threads of a program run in another order
-// each time, so the same moment is not always the same call.
+// Writes to the standard streams do not count, nor does openat2, which Go does not use. The
+// threads of a program run in another order each time, so the same moment is not always the same
+// call.
 package killtest
 
 import "errors"
