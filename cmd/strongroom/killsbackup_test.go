@@ -33,7 +33,7 @@ func TestBackupKilledEverywhere(t *testing.T) {
 		backups[i].identity = identity
 		commands = append(commands, backups[i].killable())
 	}
-	killEverywhere(t, commands, 4)
+	killEverywhere(t, commands, 2)
 }
 
 // A killBackup is a backup that is killed.

@@ -31,7 +31,7 @@ func TestRestoreKilledEverywhere(t *testing.T) {
 		restores[i].logs = logs
 		commands = append(commands, restores[i].killable())
 	}
-	killEverywhere(t, commands, 4)
+	killEverywhere(t, commands, 3)
 }
 
 // A killRestore is a restore of the newest snapshot that is killed.
