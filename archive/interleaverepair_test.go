@@ -11,6 +11,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -21,19 +22,14 @@ import (
 // repair has every snapshot whole again, but those that a prune has dropped by name.
 func TestRepairsInterleaved(t *testing.T) {
 	t.Parallel()
-	runs := uint64(1500)
-	if brief() {
-		runs = 100
-	}
 	states := databaseStates(t)
-	mended := 0
-	for seed := range runs {
+	runs, mended := 0, 0
+	soaktest.Rounds(t, 100, 300, func(t *testing.T, seed uint64) {
 		virtually(t, func(t *testing.T) { mended += repairsInterleaved(t, seed, states) })
-		if t.Failed() {
-			t.Fatalf("with seed %d", seed)
-		}
-	}
-	if mended < int(runs)/4 {
+		runs++
+		soaktest.Count(t, "interleavings", 1)
+	})
+	if mended < runs/4 {
 		t.Errorf("only in %d of %d runs anything was mended beside others", mended, runs)
 	}
 }

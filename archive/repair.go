@@ -35,19 +35,18 @@ var errNoHelp = errors.New("nothing that was given has the bytes that were store
 // deletes (format.md, fine print), and only once the right bytes are at hand. What could be
 // mended is moved from the problems to what was repaired; of the rest is said why not.
 func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
-	r := &repairing{verification: v, from: from, named: map[int64]manifest.Hash{}}
+	r := &repairing{verification: v, from: from, outcome: map[string]error{}}
 	defer r.close()
 	for _, o := range from.Others {
 		r.others = append(r.others, &other{Archive: o.afresh()})
 	}
 	var rest []Problem
 	defer func() { v.lookAgain = r.again }()
-	mended := map[string]error{} // by key: an object may have several problems
 	for _, p := range v.report.Problems {
-		err, known := mended[p.Object]
+		err, known := r.outcome[p.Object] // an object may have several problems
 		if !known {
 			err = r.object(ctx, worse(v.report.Problems, p.Object))
-			mended[p.Object] = err
+			r.outcome[p.Object] = err
 		}
 		switch {
 		case err == nil:
@@ -56,6 +55,8 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 				n.bad, n.read = false, len(n.parts) > 0
 			}
 			continue
+		case errors.Is(err, errNamed):
+			continue // an earlier pass reported it
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		}
@@ -66,14 +67,21 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 	return r.name(ctx)
 }
 
+// repairs is what the passes of one repair have done so far.
+type repairs struct {
+	mended map[string]bool         // objects that were put back
+	named  map[int64]manifest.Hash // manifests of which the ledger has yet to say that these are right
+	waits  bool                    // the ledger could not name them in the pass before
+}
+
 type repairing struct {
 	*verification
 	from    *RepairFrom
 	others  []*other
-	capture *source.Capture         // of the source, once it was needed
-	failed  error                   // why there is none
-	again   bool                    // a manifest or page was put back, which names more
-	named   map[int64]manifest.Hash // manifests that were put back, and that others have named otherwise
+	capture *source.Capture  // of the source, once it was needed
+	failed  error            // why there is none
+	again   bool             // a manifest or page was put back, which names more
+	outcome map[string]error // by key: what became of an object in this pass
 }
 
 func (r *repairing) close() {

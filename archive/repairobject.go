@@ -45,7 +45,7 @@ func (r *repairing) right(ctx context.Context, p *Problem) (want Sums, known boo
 		// The child named it as it found it damaged, and it was put back since and the ledger
 		// was not told; or it is the ledger in which a bit has flipped.
 		r.named[n], r.again, r.mended[p.Object] = sum, true, true
-		return want, known, errNamed
+		return want, known, errRight
 	case sum != want.SHA256:
 	case p.What == "manifest": // who named it found it damaged already
 		return want, false, nil
@@ -57,16 +57,24 @@ func (r *repairing) right(ctx context.Context, p *Problem) (want Sums, known boo
 	return want, known, nil
 }
 
-// errNamed: nothing is to be put, as only the ledger has to be told.
-var errNamed = errors.New("it is right")
+// errRight: nothing is to be put, as only the ledger has to name what is there.
+var errRight = errors.New("it is right")
+
+// errNamed: it is the same in a later pass of the repair, as the ledger could not name it yet.
+var errNamed = errors.New("it is right, and the ledger does not name it yet")
 
 // object puts back one object.
 func (r *repairing) object(ctx context.Context, p *Problem) error {
+	if n, ok := manifest.ParseManifestKey(p.Object); ok && !r.named[n].IsZero() {
+		if sum, err := r.hash(ctx, p.Object); err == nil && sum == r.named[n] {
+			return errNamed
+		}
+	}
 	if r.mended[p.Object] {
 		return errors.New("it was put back, and is wrong all the same")
 	}
 	want, known, err := r.right(ctx, p)
-	if errors.Is(err, errNamed) {
+	if errors.Is(err, errRight) {
 		return nil
 	}
 	if err != nil {
@@ -80,6 +88,11 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 		return err
 	}
 	defer content.release()
+	if n, ok := manifest.ParseManifestKey(p.Object); ok {
+		if err := r.putParentsBack(ctx, n, content, sums.Size); err != nil {
+			return err
+		}
+	}
 	if p.What != "missing" || p.Object == manifest.ArchiveKey && r.head.badID {
 		if err := r.remove(ctx, p.Object, content, sums); err != nil {
 			return err
@@ -160,8 +173,15 @@ func (r *repairing) name(ctx context.Context) error {
 		}
 		return what, nil
 	})
-	if err != nil {
+	switch {
+	case err != nil && r.again && ctx.Err() == nil:
+		r.waits = true // the next pass may put back what the record needs, and then names these
+		return nil
+	case err != nil:
 		return fmt.Errorf("telling the ledger of manifests that were put back: %w", err)
 	}
+	r.again = r.again || r.waits // a manifest that the ledger names otherwise counts as damaged, and was passed over
+	r.waits = false
+	clear(r.named)
 	return nil
 }

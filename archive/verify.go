@@ -71,14 +71,14 @@ type VerifyReport struct {
 // in the report, and is no error; an error means that Verify could not look.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
 	defer a.hold()()
-	return a.verify(ctx, o, map[string]bool{})
+	return a.verify(ctx, o, &repairs{mended: map[string]bool{}, named: map[int64]manifest.Hash{}})
 }
 
 // verify is Verify after some objects were put back, which it does only once each.
-func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string]bool) (*VerifyReport, error) {
+func (a *Archive) verify(ctx context.Context, o VerifyOptions, done *repairs) (*VerifyReport, error) {
 	fresh := a.afresh()
 	fresh.unopened = &unopened{}
-	v := &verification{Archive: fresh, o: &o, mended: mended, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
+	v := &verification{Archive: fresh, o: &o, repairs: done, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
 	start := time.Now()
 	if o.Repair != nil {
 		if err := v.repairLedger(ctx); err != nil {
@@ -130,7 +130,7 @@ func (a *Archive) verify(ctx context.Context, o VerifyOptions, mended map[string
 			return nil, err
 		}
 		if v.lookAgain {
-			again, err := a.verify(ctx, o, mended)
+			again, err := a.verify(ctx, o, done)
 			if again != nil {
 				again.Repaired = append(v.report.Repaired, again.Repaired...)
 			}
@@ -167,7 +167,7 @@ type verification struct {
 	report    *VerifyReport
 	head      *head                  // as it was when the manifests were read
 	refs      map[int64]manifest.Ref // what later manifests, or the ledger, say of manifests
-	mended    map[string]bool        // what was put back
+	*repairs                         // what earlier passes of a repair have done
 	past      map[string]bool        // the proofs that were taken into account
 	greatest  int64                  // the greatest number that an object was stored for
 	lookAgain bool                   // something was put back that names what was not looked at yet

@@ -1,0 +1,68 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// putParentsBack puts back the manifests that are gone below one of which the right bytes are at
+// hand: its parent, the parent of that, and so on down to one that is there. A record of the ledger
+// that names the right one keeps those as well, and it must not leave out one that nothing else
+// names. What no place has is left to the next pass, which reports it.
+func (r *repairing) putParentsBack(ctx context.Context, n int64, content io.ReaderAt, size int64) error {
+	for {
+		parent := r.goneParent(n, content, size)
+		if parent == nil {
+			return nil
+		}
+		key := manifest.ManifestKey(parent.Sequence)
+		if _, err := r.store.Stat(ctx, key); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		found, sums, err := r.find(ctx, key, Sums{SHA256: parent.SHA256, Size: -1}, true)
+		if err != nil {
+			return context.Cause(ctx)
+		}
+		defer found.release()
+		if err := r.putBack(ctx, key, found, sums); err != nil {
+			return fmt.Errorf("putting back manifest %d, the parent of manifest %d: %w", parent.Sequence, n, err)
+		}
+		r.noteParent(key, n, parent)
+		n, content, size = parent.Sequence, found, sums.Size
+	}
+}
+
+// goneParent returns the parent that a manifest names, if that one is a snapshot that may have to
+// be put back; nil: there is none.
+func (r *repairing) goneParent(n int64, content io.ReaderAt, size int64) *manifest.Ref {
+	b := make([]byte, min(size, manifest.MaxManifestBytes))
+	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
+		return nil
+	}
+	m, err := manifest.DecodeManifest(b, n)
+	if err != nil || m.Parent == nil || r.head.record.Lacks(m.Parent.Sequence) || r.mended[manifest.ManifestKey(m.Parent.Sequence)] {
+		return nil
+	}
+	if ref, ok := r.refs[m.Parent.Sequence]; ok {
+		return &ref // the ledger's word goes first: the child may have found its parent damaged
+	}
+	return m.Parent
+}
+
+// noteParent reports what was put back, unless the pass found by itself that it was gone.
+func (r *repairing) noteParent(key string, child int64, parent *manifest.Ref) {
+	r.mended[key], r.outcome[key], r.again = true, nil, true
+	if slices.ContainsFunc(r.report.Problems, func(p Problem) bool { return p.Object == key }) {
+		return
+	}
+	r.report.Repaired = append(r.report.Repaired, Problem{
+		Object: key, What: "missing", Snapshots: []int64{parent.Sequence},
+		Detail: fmt.Sprintf("manifest %d names it as its parent, and it is not in the store", child),
+	})
+}
