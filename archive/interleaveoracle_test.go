@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -29,7 +30,17 @@ type oracle struct {
 	ledger   int64
 	late     int // manifests that were void when they were created
 
-	dropped map[int64]bool // by records; if set, there is damage, and nothing else is looked at
+	dropped map[int64]bool      // by records; if set, there is damage, and nothing else is looked at
+	whole   *storetest.InMemory // the store before it was damaged
+}
+
+// isRight reports whether the store has what it had under a key before it was damaged.
+func (o *oracle) isRight(key string) bool {
+	if o.whole == nil {
+		return false
+	}
+	good := o.whole.Snapshot().Bytes(key)
+	return good != nil && bytes.Equal(o.store.Snapshot().Bytes(key), good)
 }
 
 func newOracle(w *theatre, name string, of *oracle) *oracle {

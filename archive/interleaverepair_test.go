@@ -23,19 +23,24 @@ import (
 func TestRepairsInterleaved(t *testing.T) {
 	t.Parallel()
 	states := databaseStates(t)
-	runs, mended := 0, 0
+	runs, mended, weak := 0, 0, 0
 	soaktest.Rounds(t, 100, 300, func(t *testing.T, seed uint64) {
-		virtually(t, func(t *testing.T) { mended += repairsInterleaved(t, seed, states) })
+		virtually(t, func(t *testing.T) {
+			m, late := repairsInterleaved(t, seed, states)
+			mended, weak = mended+m, weak+min(len(late), 1)
+		})
 		runs++
 		soaktest.Count(t, "interleavings", 1)
 	})
+	soaktest.Count(t, "with a right object deleted", int64(weak))
 	if mended < runs/4 {
 		t.Errorf("only in %d of %d runs anything was mended beside others", mended, runs)
 	}
 }
 
-// repairsInterleaved plays one piece, and counts the repairs that had something to mend.
-func repairsInterleaved(t *testing.T, seed uint64, states []*source.Directory) (mended int) {
+// repairsInterleaved plays one piece. It counts the repairs that had something to mend, and returns
+// the deletes of what was right: see lateDeletes.
+func repairsInterleaved(t *testing.T, seed uint64, states []*source.Directory) (mended int, weak []string) {
 	w := &theatre{t: t, rand: rand.New(rand.NewPCG(seed, 7))}
 	o := newOracle(w, "the archive", nil)
 	if seed%20 != 0 {
@@ -52,7 +57,9 @@ func repairsInterleaved(t *testing.T, seed uint64, states []*source.Directory) (
 		w.makeSnapshot(o, states)
 	}
 	whole := o.store.Clone()
-	w.damaged, o.dropped = true, map[int64]bool{}
+	w.damaged, o.dropped, o.whole = true, map[int64]bool{}, whole
+	w.recruit()
+	w.lateness = w.rand.IntN(2) == 0
 	w.damage(o)
 	cast := []func(int){
 		func(i int) { w.repairs(o, whole, i, &mended) }, func(i int) { w.repairs(o, whole, i, &mended) },
@@ -66,7 +73,7 @@ func repairsInterleaved(t *testing.T, seed uint64, states []*source.Directory) (
 	if !t.Failed() {
 		w.checkMended(o, whole)
 	}
-	return min(mended, 1)
+	return min(mended, 1), w.weak
 }
 
 // damage spoils one to three objects. That the newest manifest was there nobody could know.
@@ -95,7 +102,7 @@ func (w *theatre) damage(o *oracle) {
 func (w *theatre) repairs(o *oracle, whole *storetest.InMemory, i int, mended *int) {
 	proof := w.rand.IntN(2) == 0
 	w.start(fmt.Sprint("repair ", i), func(ctx context.Context, p *party) error {
-		r, err := archive.New(stage{p, o, true}, archive.Options{Transfers: 2}).Verify(ctx, archive.VerifyOptions{ReadData: true, Proof: proof, Repair: from(whole)})
+		r, err := w.openFresh(p, o).Verify(ctx, archive.VerifyOptions{ReadData: true, Proof: proof, Repair: from(whole)})
 		if err == nil {
 			*mended += len(r.Repaired)
 		}

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -30,6 +28,12 @@ type theatre struct {
 
 	damaged bool // there is damage, which may be told
 
+	hosts    []*host
+	address  *mount // nil: the archives stay where they are
+	target   *restoreTarget
+	lateness bool     // deletes may reach a store after their caller has given up
+	weak     []string // where a repair deleted what was right: see lateDeletes
+
 	mu      sync.Mutex
 	pending []*request
 	parties []*party
@@ -42,7 +46,9 @@ type party struct {
 	cancel    context.CancelCauseFunc
 	crashed   bool
 	done      bool
-	suspended int // for so many steps of the others
+	suspended int        // for so many steps of the others
+	host      *host      // nil: it keeps nothing
+	rand      *rand.Rand // for what it does by itself
 
 	made map[string]manifest.Hash // what it created under which key
 }
@@ -61,6 +67,7 @@ const (
 	notApplied
 	answerLost
 	crash
+	arrivesLate // it fails, and is done at any later moment; of deletes
 )
 
 var errCrashed = errors.New("the process was killed")
@@ -81,7 +88,13 @@ func (w *theatre) fatal(format string, args ...any) {
 func (w *theatre) start(name string, do func(ctx context.Context, p *party) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	p := &party{w: w, name: name, cancel: cancel, made: map[string]manifest.Hash{}}
+	w.mu.Lock()
+	p.rand = rand.New(rand.NewPCG(w.rand.Uint64(), 1))
+	if len(w.hosts) > 0 {
+		p.host = w.hosts[w.rand.IntN(len(w.hosts))]
+	}
 	w.parties = append(w.parties, p)
+	w.mu.Unlock()
 	go func() {
 		defer func() {
 			w.mu.Lock()
@@ -210,7 +223,10 @@ func (w *theatre) decide(r *request) {
 	case 4:
 		f = crash
 	}
-	w.say("%s: %s%s", r.p.name, r.what, []string{"", " (fails)", " (its answer is lost)", " (it is killed)"}[f])
+	if w.lateness && strings.Contains(r.what, " delete ") && w.rand.IntN(8) == 0 {
+		f = arrivesLate
+	}
+	w.say("%s: %s%s", r.p.name, r.what, []string{"", " (fails)", " (its answer is lost)", " (it is killed)", " (it comes late)"}[f])
 	w.mu.Lock()
 	w.pending = slices.DeleteFunc(w.pending, func(x *request) bool { return x == r })
 	r.p.crashed = r.p.crashed || f == crash
@@ -219,93 +235,4 @@ func (w *theatre) decide(r *request) {
 	}
 	w.mu.Unlock()
 	r.grant <- f
-}
-
-// A stage is the store of one archive as a party has it.
-type stage struct {
-	p *party
-	*oracle
-	fresh bool // it lists objects as they are
-}
-
-func (s stage) do(what string, act func() error) error {
-	switch s.p.turn(s.name + " " + what) {
-	case notApplied:
-		return storetest.ErrInjected
-	case answerLost:
-		return errors.Join(storetest.ErrInjected, act())
-	case crash:
-		return errCrashed
-	}
-	return act()
-}
-
-// The parties' methods use a context that never ends: a killed process does not clean up.
-
-func (s stage) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (stored archive.Stored, err error) {
-	err = s.do("put "+key, func() (err error) {
-		stored, err = s.store.Put(ctx, key, body, sums)
-		if err == nil && strings.HasPrefix(key, manifest.ManifestsPrefix) {
-			s.p.made[s.name+key] = sums.SHA256
-		}
-		s.look(s.p.name + " put " + key)
-		return err
-	})
-	return stored, err
-}
-
-func (s stage) Get(ctx context.Context, key string, offset, length int64) (r io.ReadCloser, err error) {
-	err = s.do("get "+key, func() (err error) {
-		r, err = s.store.Get(ctx, key, offset, length)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-func (s stage) Stat(ctx context.Context, key string) (o archive.Object, err error) {
-	err = s.do("stat "+key, func() (err error) {
-		o, err = s.store.Stat(ctx, key)
-		return err
-	})
-	return o, err
-}
-
-// List shows manifests and the ledger as they are, and the objects as they were at any
-// earlier moment.
-func (s stage) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
-		var from archive.Store
-		err := s.do("list "+prefix, func() error {
-			from = s.store.Clone()
-			if !s.fresh && (strings.HasPrefix(prefix, manifest.DataPrefix) || strings.HasPrefix(prefix, manifest.BundlesPrefix) || strings.HasPrefix(prefix, manifest.PagesPrefix)) {
-				from = s.earlier(s.p.w.rand)
-			}
-			return nil
-		})
-		if err != nil {
-			yield(archive.Object{}, err)
-			return
-		}
-		for o, err := range from.List(ctx, prefix, delimiter, after) {
-			if !yield(o, err) {
-				return
-			}
-		}
-	}
-}
-
-// Delete removes one key after the other, each at a time of its own.
-func (s stage) Delete(ctx context.Context, keys []string) error {
-	var errs []error
-	for _, key := range keys {
-		errs = append(errs, s.do("delete "+key, func() error {
-			err := s.store.Delete(ctx, []string{key})
-			s.look(s.p.name + " deleted " + key)
-			return err
-		}))
-	}
-	return errors.Join(errs...)
 }

@@ -146,7 +146,8 @@ func (a *Archive) judge(ctx context.Context, read []Snapshot, h *head) ([]Snapsh
 }
 
 // explain is the error of an operation on the content of a snapshot. If that was found
-// damaged, it may have been pruned meanwhile, which is something else.
+// damaged, it may have been pruned since, or another disk may lie at the address by now, which are
+// something else.
 func (a *Archive) explain(ctx context.Context, m *manifest.Manifest, err error) error {
 	sequence := m.Sequence
 	if errors.Is(err, ErrNoIdentity) {
@@ -154,6 +155,9 @@ func (a *Archive) explain(ctx context.Context, m *manifest.Manifest, err error) 
 	}
 	if !errors.Is(err, ErrDamaged) || ctx.Err() != nil {
 		return err
+	}
+	if gone := a.holds(ctx, m); errors.Is(gone, ErrGone) || errors.Is(gone, ErrNoArchive) {
+		return fmt.Errorf("reading snapshot %d: %w (%v)", sequence, gone, err) //nolint:errorlint // it is no damage
 	}
 	if h, ledgerErr := a.ledgerSurely(ctx); ledgerErr != nil || h.record.ValidNumber(sequence) {
 		return err

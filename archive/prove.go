@@ -15,7 +15,7 @@ func (r *backupRun) prove(ctx context.Context, id []byte, made bool) error {
 	var err error
 	if made {
 		err = r.proveLock(ctx)
-	} else {
+	} else if err = r.confirm(ctx, id); err == nil { // else the put below would begin this archive in another place
 		err = r.proveChecksum(ctx)
 	}
 	if err != nil {

@@ -1,13 +1,11 @@
 package archive
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -59,6 +57,8 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 			continue // an earlier pass reported it
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case errors.Is(err, ErrGone), errors.Is(err, errOtherID):
+			return fmt.Errorf("repairing %s: %w", p.Object, err)
 		}
 		p.Detail += notMended + err.Error()
 		rest = append(rest, p)
@@ -287,35 +287,4 @@ func rebuild(key string, n *need, to io.WriterAt, content io.ReaderAt, write fun
 		return Sums{}, fmt.Errorf("it is not there any more as it was stored (%s)", strings.Join(filesOf(n), ", "))
 	}
 	return got, nil
-}
-
-func filesOf(n *need) []string {
-	var names []string
-	for _, p := range n.parts {
-		if !slices.Contains(names, p.file) && len(names) < 5 {
-			names = append(names, p.file)
-		}
-	}
-	return names
-}
-
-// scratchSpace is room for so many bytes: in memory or, for many, in a file without a name.
-func scratchSpace(dir string, size int64) (to io.WriterAt, content *copyContent, err error) {
-	if size <= copyInMemory {
-		b := make(memoryFile, size)
-		return b, &copyContent{bytes.NewReader(b), func() {}}, nil
-	}
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	f, err := os.CreateTemp(dir, ".strongroom-repair-*")
-	if err == nil {
-		if err = os.Remove(f.Name()); err != nil {
-			f.Close()
-		}
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("making a scratch file: %w", err)
-	}
-	return f, &copyContent{f, func() { f.Close() }}, nil
 }

@@ -55,6 +55,7 @@ func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (
 	if err := v.readID(ctx, s.head); err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	rawID := s.rawID
 	newest, err := v.greatestManifest(ctx) // by a listing before, as any record: see stand
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (
 	if r.Archive == "" {
 		return nil, fmt.Errorf("nothing that can be read tells whose the archive is: %w", ErrDamaged)
 	}
-	return r, nil
+	return r, v.confirm(ctx, rawID)
 }
 
 // askRecordBefore takes the word of the record before, if it is there, for the manifests of which

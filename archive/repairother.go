@@ -1,10 +1,13 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -92,6 +95,37 @@ func (s *stretch) Write(b []byte) (int, error) {
 func (s *stretch) Rewind(length int64) error {
 	s.done = length
 	return nil
+}
+
+func filesOf(n *need) []string {
+	var names []string
+	for _, p := range n.parts {
+		if !slices.Contains(names, p.file) && len(names) < 5 {
+			names = append(names, p.file)
+		}
+	}
+	return names
+}
+
+// scratchSpace is room for so many bytes: in memory or, for many, in a file without a name.
+func scratchSpace(dir string, size int64) (to io.WriterAt, content *copyContent, err error) {
+	if size <= copyInMemory {
+		b := make(memoryFile, size)
+		return b, &copyContent{bytes.NewReader(b), func() {}}, nil
+	}
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	f, err := os.CreateTemp(dir, ".strongroom-repair-*")
+	if err == nil {
+		if err = os.Remove(f.Name()); err != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a scratch file: %w", err)
+	}
+	return f, &copyContent{f, func() { f.Close() }}, nil
 }
 
 var errEncoded = errors.New("it was stored encoded, which gives other bytes each time; the next backup stores the file afresh, if it is still in the source, and a copy of the archive mends the older snapshots")

@@ -28,8 +28,15 @@ func (r *repairing) remove(ctx context.Context, key string, content io.ReaderAt,
 	case nested != "":
 		return fmt.Errorf("the object may be that of the archive at %s, within this one, and is not deleted: %w", nested, ErrNested)
 	}
+	// Nothing may be deleted in an archive that has taken this one's place.
+	if err := r.confirm(ctx, r.head.rawID); err != nil {
+		return err
+	}
 	if n, isManifest := manifest.ParseManifestKey(key); isManifest {
 		if err := r.keepManifest(ctx, n, content, is); err != nil {
+			return err
+		}
+		if err := r.confirm(ctx, r.head.rawID); err != nil { // that took requests of its own
 			return err
 		}
 	}
@@ -107,6 +114,11 @@ func (r *repairing) putBack(ctx context.Context, key string, content *copyConten
 	})
 	defer stop()
 	_, named := manifest.ParseObjectKey(key) // a manifest may be another run's snapshot
+	if _, isManifest := manifest.ParseManifestKey(key); isManifest {
+		if err := r.confirm(putting, r.head.rawID); err != nil { // it is a commit
+			return err
+		}
+	}
 	for range putAttempts {
 		stored, err := r.store.Put(putting, key, content, sums)
 		is := right
