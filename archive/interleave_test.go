@@ -26,12 +26,14 @@ import (
 func TestInterleavings(t *testing.T) {
 	t.Parallel()
 	states := databaseStates(t)
-	late := 0
+	rounds, late := 0, 0
 	soaktest.Rounds(t, 40, 250, func(t *testing.T, seed uint64) {
 		virtually(t, func(t *testing.T) { late += interleave(t, seed, states) })
+		rounds++
 		soaktest.Count(t, "interleavings", 1)
 	})
-	if late == 0 {
+	soaktest.Count(t, "void manifests", int64(late))
+	if rounds >= 2000 && late == 0 { // a few in a thousand are usual
 		t.Error("no manifest was created so late that it was void: that is what should be tried")
 	}
 }
@@ -91,7 +93,7 @@ func interleave(t *testing.T, seed uint64, states []*source.Directory) (late int
 	if w.rand.IntN(4) == 0 {
 		cast = w.remount(a, states)
 	}
-	cast = cast[:min(len(cast), []int{4, 6, 10, 10}[w.rand.IntN(4)])] // few kinds meet more often
+	cast = cast[:min(len(cast), []int{4, 4, 6, 10}[w.rand.IntN(4)])] // few kinds meet more often
 	for i := range 3 + w.rand.IntN(5) {
 		cast[w.rand.IntN(len(cast))](i)
 	}
