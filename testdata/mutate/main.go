@@ -1,22 +1,22 @@
 // Command mutate shows which small faults the tests find. It applies one mutation at a time
-// to a copy of the tree, runs the tests of the packages concerned, and prints the survivors:
+// to a copy of the tree, runs the short tests that run through it, and prints the survivors:
 // mutations that no test notices.
 //
 //	mutate -n 200 -seed 7 -state .cache/mutate
 //
-// Mutations are of two kinds: the patches below testdata/mutations, each with the reason why
-// it must be found, and changes of single expressions and statements, drawn at random from
-// the code that keeps the data safe. A run that was interrupted goes on where it ended, as
-// long as the tree, the number and the seed are the same.
+// Mutations are of two kinds. The patches below testdata/mutations each say why a test must
+// find them. The others change one expression or statement each; the seed draws them from
+// the code that keeps the data safe. A file beside the patches lists those that change nothing.
+//
+// A run that was interrupted continues where it ended. A mutation that was found is not tried
+// again while its file is the same; a survivor is tried again once anything has changed.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -24,115 +24,118 @@ import (
 	"time"
 )
 
+// options are the flags.
+type options struct {
+	n     int           // how many drawn mutations that compile
+	seed  uint64        // what draws them
+	state string        // the directory for the copy of the tree and for the results
+	limit time.Duration // for the tests of one mutation
+	long  time.Duration // for the long tests of a survivor; zero: they do not run
+	only  string        // a text that the names must contain
+}
+
 func main() {
-	n := flag.Int("n", 200, "how many mutations to try, patches included")
-	seed := flag.Uint64("seed", 1, "the `seed` by which the others are drawn")
-	state := flag.String("state", ".cache/mutate", "the `directory` for the copy of the tree and the results so far")
-	limit := flag.Duration("limit", 2*time.Minute, "how long the tests of one mutation may take")
-	only := flag.String("only", "", "only mutations whose name contains this `text`")
+	var o options
+	flag.IntVar(&o.n, "n", 200, "how many mutations to draw, besides the patches")
+	flag.Uint64Var(&o.seed, "seed", 1, "the `seed` that draws them")
+	flag.StringVar(&o.state, "state", ".cache/mutate", "the `directory` for the copy of the tree and the results so far")
+	flag.DurationVar(&o.limit, "limit", 2*time.Minute, "how long the tests of one mutation may take")
+	flag.DurationVar(&o.long, "long", 0, "how long the long tests of a survivor may take; 0: only the short tests run")
+	flag.StringVar(&o.only, "only", "", "only mutations whose name contains this `text`")
 	flag.Parse()
+	o.state, _ = filepath.Abs(o.state)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *n, *seed, *state, *limit, *only); err != nil {
+	if err := run(ctx, &o); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, n int, seed uint64, state string, limit time.Duration, only string) error {
-	all, err := mutations(".", n, seed)
+func run(ctx context.Context, o *options) error {
+	tree, err := copyTree(ctx, o.state)
 	if err != nil {
 		return err
 	}
-	tree, err := copyTree(ctx, state)
+	patched, err := patches("testdata/mutations")
 	if err != nil {
 		return err
 	}
-	done, err := openResults(filepath.Join(state, "results.jsonl"), treeHash(tree))
+	drawn, err := draw(o.seed)
+	if err != nil {
+		return err
+	}
+	drawn, err = withoutEquivalent(drawn, "testdata/mutations/equivalent.txt")
+	if err != nil {
+		return err
+	}
+	code, both, err := treeHashes(tree)
+	if err != nil {
+		return err
+	}
+	done, err := openResults(filepath.Join(o.state, "results.jsonl"), both)
 	if err != nil {
 		return err
 	}
 	defer done.close()
-	for i, m := range all {
-		if !strings.Contains(m.Name, only) {
-			continue
+	t := &trial{options: o, tree: tree, code: code, done: done}
+	for i := range patched {
+		if err := t.do(ctx, &patched[i]); err != nil {
+			return err
 		}
-		r, known := done.of(m.Name)
-		if !known {
-			if r, err = try(ctx, tree, m, limit); err != nil {
-				return fmt.Errorf("%s: %w", m.Name, err)
-			}
-			if err := done.add(r); err != nil {
-				return err
-			}
-		}
-		fmt.Printf("%3d/%d %-9s %s\n", i+1, len(all), r.Outcome, m.Name)
 	}
-	return done.summary(os.Stdout, all, only)
+	for i := range drawn {
+		if t.compiled == o.n {
+			break
+		}
+		if err := t.do(ctx, &drawn[i]); err != nil {
+			return err
+		}
+	}
+	return t.summary(os.Stdout)
 }
 
-// copyTree makes the copy to which mutations are applied: the files that git tracks, as they
-// are in the working tree.
-func copyTree(ctx context.Context, state string) (string, error) {
-	tree, err := filepath.Abs(filepath.Join(state, "tree"))
-	if err != nil {
-		return "", err
-	}
-	if err := os.RemoveAll(tree); err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(tree, 0o755); err != nil {
-		return "", err
-	}
-	c := exec.CommandContext(ctx, "sh", "-c", `git ls-files -z | tar --null --files-from=- -cf - | tar -xf - -C "$1"`, "sh", tree)
-	if out, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("copying the tree: %w: %s", err, out)
-	}
-	return tree, nil
+// trial is a run of the command.
+type trial struct {
+	*options
+	tree     string // the copy
+	done     *results
+	code     string            // the hash of the code
+	suites   map[string]*suite // by package
+	tried    []tried
+	compiled int // drawn mutations that compile
 }
 
-// try applies a mutation, runs the tests and takes the mutation back.
-func try(ctx context.Context, tree string, m mutation, limit time.Duration) (result, error) {
-	r := result{Name: m.Name}
-	if err := m.apply(ctx, tree); err != nil {
-		return r, err
-	}
-	defer m.revert(tree)
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	if !goRun(ctx, tree, append([]string{"vet"}, m.Packages...)...) {
-		r.Outcome = invalid
-		return r, interrupted(ctx)
-	}
-	for _, arguments := range [][]string{{"-short"}, {}} {
-		test := append([]string{"test", "-failfast", "-count=1"}, arguments...)
-		if m.Run != "" && len(arguments) == 0 {
-			test = append(test, "-run", m.Run)
-		}
-		if !goRun(ctx, tree, append(test, m.Packages...)...) {
-			r.Outcome = killed
-			return r, interrupted(ctx)
-		}
-	}
-	r.Outcome = survived
-	return r, interrupted(ctx)
+// tried is a mutation and what became of it.
+type tried struct {
+	*mutation
+	outcome
 }
 
-// interrupted is the error of a run that the user ended. A mutation whose tests take too
-// long, as an endless loop does, counts as found.
-func interrupted(ctx context.Context) error {
-	if errors.Is(context.Cause(ctx), context.Canceled) {
-		return context.Canceled
+// do tries one mutation, unless its outcome is known.
+func (t *trial) do(ctx context.Context, m *mutation) error {
+	if !strings.Contains(m.Name, t.only) {
+		return nil
 	}
+	start := time.Now()
+	is, known := t.done.of(m)
+	if !known {
+		var err error
+		if is, err = t.try(ctx, m); err == nil {
+			err = t.done.add(m, is)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+	}
+	if m.patch == "" && is != invalid {
+		t.compiled++
+	}
+	t.tried = append(t.tried, tried{m, is})
+	took := ""
+	if !known {
+		took = time.Since(start).Round(time.Second).String()
+	}
+	fmt.Printf("%4d %-9s %5s  %s\n", len(t.tried), is, took, m.Name)
 	return nil
-}
-
-// goRun runs the go command in a process group of its own, and reports whether it succeeded.
-func goRun(ctx context.Context, dir string, args ...string) bool {
-	c := exec.CommandContext(ctx, "go", args...)
-	c.Dir = dir
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
-	c.WaitDelay = 5 * time.Second
-	return c.Run() == nil
 }

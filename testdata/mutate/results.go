@@ -3,66 +3,61 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
-)
-
-// What becomes of a mutation.
-const (
-	killed   = "killed"   // a test failed, or took too long
-	survived = "SURVIVED" // no test noticed
-	invalid  = "invalid"  // it does not compile
 )
 
 // A result is a line of the file of results.
 type result struct {
-	Name    string `json:"name"`
-	Outcome string `json:"outcome"`
+	Name    string  `json:"name"`
+	Outcome outcome `json:"outcome"`
+	Hash    string  `json:"hash"` // of the patch, or of the file that was changed
+	Tree    string  `json:"tree"` // the hash of all code and tests
 }
 
-// results are those of one state of the tree, kept in a file so that a run can go on.
+// results are kept in a file, so that a run can continue.
 type results struct {
 	file *os.File
-	all  map[string]string
+	tree string
+	all  map[string]result
 }
 
 func openResults(path, tree string) (*results, error) {
-	r := &results{all: map[string]string{}}
+	r := &results{tree: tree, all: map[string]result{}}
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	head := tree + "\n"
-	if !bytes.HasPrefix(b, []byte(head)) {
-		if err := os.WriteFile(path, []byte(head), 0o644); err != nil {
-			return nil, err
-		}
-		b = nil
-	}
 	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
 		var one result
-		if json.Unmarshal(lines.Bytes(), &one) == nil {
-			r.all[one.Name] = one.Outcome
+		if json.Unmarshal(lines.Bytes(), &one) == nil { // else the line was cut
+			r.all[one.Name] = one
 		}
 	}
-	r.file, err = os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o644)
+	if r.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+		return nil, err
+	}
+	if len(b) > 0 && b[len(b)-1] != '\n' {
+		_, err = r.file.WriteString("\n")
+	}
 	return r, err
 }
 
-func (r *results) of(name string) (result, bool) {
-	outcome, ok := r.all[name]
-	return result{name, outcome}, ok
+// of returns the outcome of a mutation, if it need not be tried again: tests are seldom made
+// to find less, so that only survivors are tried with each change of a test.
+func (r *results) of(m *mutation) (outcome, bool) {
+	is, ok := r.all[m.Name]
+	return is.Outcome, ok && is.Hash == m.Hash && (is.Outcome != survived || is.Tree == r.tree)
 }
 
-func (r *results) add(one result) error {
-	r.all[one.Name] = one.Outcome
+func (r *results) add(m *mutation, is outcome) error {
+	one := result{m.Name, is, m.Hash, r.tree}
+	r.all[m.Name] = one
 	b, err := json.Marshal(one)
 	if err != nil {
 		return err
@@ -73,44 +68,68 @@ func (r *results) add(one result) error {
 
 func (r *results) close() { r.file.Close() }
 
-// summary prints the survivors and fails if a patch is among them, or more than one in ten.
-func (r *results) summary(w io.Writer, all []mutation, only string) error {
-	var dead, alive, patches int
-	for _, m := range all {
-		if !strings.Contains(m.Name, only) {
-			continue
-		}
-		switch r.all[m.Name] {
-		case killed:
-			dead++
-		case survived:
-			alive++
-			if m.Why != "" {
-				patches++
-			}
+// summary prints the survivors. It returns an error if a patch is among them, or more than one
+// in ten of the others.
+func (t *trial) summary(w io.Writer) error {
+	count := map[bool]map[outcome]int{true: {}, false: {}} // by whether it is a patch
+	for _, m := range t.tried {
+		count[m.patch != ""][m.outcome]++
+		if m.outcome == survived {
 			fmt.Fprintf(w, "survived: %s\n%s", m.Name, m.describe())
 		}
+		if m.outcome == invalid && m.patch != "" {
+			return fmt.Errorf("%s does not compile", m.Name)
+		}
 	}
-	fmt.Fprintf(w, "%d of %d mutations that compile were found\n", dead, dead+alive)
-	switch {
+	for _, isPatch := range []bool{true, false} {
+		c, what := count[isPatch], "drawn mutations"
+		if isPatch {
+			what = "patches"
+		}
+		found := c[killed] + c[hung]
+		fmt.Fprintf(w, "%d of %d %s that compile were found (%d hung)\n", found, found+c[survived], what, c[hung])
+	}
+	alive, all := count[false][survived], t.compiled
+	switch patches := count[true][survived]; {
 	case patches > 0:
 		return fmt.Errorf("%d patches of testdata/mutations survived", patches)
-	case alive*10 > dead+alive:
-		return errors.New("more than one in ten mutations survived")
+	case alive*10 > all:
+		return errors.New("more than one in ten of the drawn mutations survived")
 	}
 	return nil
 }
 
-// treeHash names the state of a tree, so that results of another one do not count.
-func treeHash(dir string) string {
-	sum := sha256.New()
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+// withoutEquivalent leaves out the mutations that a file lists: each by its name, and below
+// that, indented, why it changes nothing that a test could see.
+func withoutEquivalent(drawn []mutation, path string) ([]mutation, error) {
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	equivalent := map[string]string{}
+	last := ""
+	for line := range strings.Lines(string(b)) {
+		text := strings.TrimSpace(line)
+		switch {
+		case text == "" || strings.HasPrefix(line, "#"):
+		case text != strings.TrimRight(line, " \n"):
+			equivalent[last] += text
+		default:
+			last = text
+			equivalent[last] = ""
 		}
-		b, err := os.ReadFile(path)
-		fmt.Fprintf(sum, "%s %d\n%s", path, len(b), b)
-		return err
-	})
-	return fmt.Sprintf("%x", sum.Sum(nil))
+	}
+	var left []mutation
+	for i := range drawn {
+		if why, ok := equivalent[drawn[i].Name]; !ok {
+			left = append(left, drawn[i])
+		} else if why == "" {
+			return nil, fmt.Errorf("%s gives no reason for %s", path, drawn[i].Name)
+		}
+		delete(equivalent, drawn[i].Name)
+	}
+	for name := range equivalent {
+		return nil, fmt.Errorf("%s lists a mutation that there is not (any more): %s", path, name)
+	}
+	return left, nil
 }

@@ -1,0 +1,106 @@
+package archive_test
+
+import (
+	"context"
+	"io"
+	"maps"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// The example of docs/protocol.md: a host remembers a snapshot that is gone, and its backup aims
+// past that number. Others may take the number between, keep less, and prune what the base names
+// before the late manifest is created. So a backup that does not aim at its base's number plus one
+// keeps nothing of it, or its snapshot would name objects that are not there.
+func TestBackupThatLeavesAGapKeepsNothing(t *testing.T) {
+	t.Parallel()
+	mem := storetest.Memory(t)
+	db := newDatabase(t, t.TempDir(), 77)
+	db.fill(5, 500)
+	o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+	for range 3 {
+		mustBackup(t, archive.New(mem, o), db)
+		db.grow(100)
+	}
+	before := maps.Clone(db.files)
+	for _, key := range mem.Keys("") { // snapshot 3 was lost, as by a rollback of the bucket
+		k, isObject := manifest.ParseObjectKey(key)
+		if isObject && k.Sequence == 3 || key == manifest.ManifestKey(3) {
+			mem.Remove(key)
+		}
+	}
+
+	late := &weak{InMemory: mem}
+	late.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		if key == manifest.ManifestKey(4) { // suspended right before its commit
+			late.put = nil
+			db.remove(name(0)) // as a cleaner does
+			other := archive.New(mem, archive.Options{})
+			if n := mustBackup(t, other, db).Snapshot.Sequence; n != 3 {
+				t.Errorf("the other backup made snapshot %d", n)
+			}
+			if _, err := other.Prune(ctx, archive.PruneOptions{Retention: &retention.Policy{Last: 1}}); err != nil {
+				t.Error(err)
+			}
+		}
+		return mem.Put(ctx, key, body, sums)
+	}
+	if n := mustBackup(t, archive.New(late, o), db).Snapshot.Sequence; n != 4 {
+		t.Fatalf("the late backup made snapshot %d", n)
+	}
+	a := archive.New(mem, archive.Options{})
+	mustRestore(t, a, 4, t.TempDir(), before)
+	mustVerify(t, a)
+}
+
+// A record of the ledger that was read may be one that another host created late, under the number
+// of one that a prune has deleted since it was listed. It says what was true long ago: a backup
+// that goes by it would report a snapshot that is void, and that the next prune removes.
+func TestLateRecordIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	h := newPruned(t, 3)
+	h.keepLast(100) // record 1, at snapshot 3
+	first := h.record()
+	// A prune on another host planned this after record 1, and was suspended before it created it.
+	planned := &manifest.Record{
+		Format: manifest.Format, Archive: first.Archive, Number: 2, Parent: &manifest.RecordRef{Number: 1, SHA256: manifest.Sum(h.store.Snapshot().Bytes(manifest.LedgerKey(1)))},
+		Created: first.Created, Why: "prune", Newest: 3, Kept: first.Kept[1:], Removed: []int64{first.Kept[0].Sequence},
+	}
+	b, err := planned.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	s := &weak{InMemory: h.store}
+	s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		if key == manifest.ManifestKey(4) {
+			s.put = nil
+			h.next() // 4
+			h.next()
+			h.keepLast(1) // record 2: of number 4 there is no snapshot
+		}
+		return h.store.Put(ctx, key, body, sums)
+	}
+	s.get = func(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+		if key == manifest.LedgerKey(2) {
+			s.get = nil
+			if _, err := h.archive().Hold(ctx, archive.Selector{Sequence: 5}, ""); err != nil { // record 3
+				t.Error(err)
+			}
+			h.prune(archive.PruneOptions{}) // deletes record 2
+			h.store.Replace(key, b)
+		}
+		return h.store.Get(ctx, key, offset, length)
+	}
+	h.db.grow(50)
+	res, err := archive.New(s, archive.Options{}).Backup(t.Context(), h.db.source(), options)
+	if err != nil || res.Snapshot.Sequence == 4 || s.get != nil {
+		t.Fatalf("%+v, %v", res.Snapshot, err)
+	}
+	h.prune(archive.PruneOptions{})
+	h.sound(5)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// module is what coverage profiles write before the name of a file.
+const module = "github.com/strongroom-dev/strongroom/"
+
+// reach is what one short test runs through. A mutation elsewhere cannot be noticed by it.
+type reach struct {
+	Took   time.Duration      `json:"took"`
+	Blocks map[string][]block `json:"blocks"` // by file, in order
+}
+
+// A block is a stretch of statements, by line and column.
+type block struct{ FromLine, FromColumn, ToLine, ToColumn int }
+
+func (b block) has(line, column int) bool {
+	return (line > b.FromLine || line == b.FromLine && column >= b.FromColumn) &&
+		(line < b.ToLine || line == b.ToLine && column <= b.ToColumn)
+}
+
+// A suite is the short tests of a package.
+type suite struct {
+	pkg   string
+	tests map[string]*reach  // by name
+	all   map[string][]block // by file: also those that no test runs through
+}
+
+// suiteOf runs each short test of a package in the sound copy by itself, and notes what it
+// runs through. What was noted before is kept in a file: a test of which the name is known is
+// not run again while the code is the same.
+func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
+	if s := t.suites[pkg]; s != nil {
+		return s, nil
+	}
+	file := filepath.Join(t.state, "reach-"+strings.ReplaceAll(strings.TrimPrefix(pkg, "./"), "/", "-")+".json")
+	known := struct {
+		Code  string
+		Tests map[string]*reach
+		All   map[string][]block
+	}{}
+	b, err := os.ReadFile(file)
+	if err != nil || json.Unmarshal(b, &known) != nil || known.Code != t.code {
+		known.Tests, known.All = nil, nil // there is none, it was cut, or it is of other code
+	}
+	binary := filepath.Join(t.state, "cover.test")
+	if out, err := t.goDo(ctx, "test", "-c", "-vet=off", "-cover", "-covermode=set", "-coverpkg=./archive/...,./manifest,./providers,./source/...", "-o", binary, pkg); err != nil {
+		return nil, fmt.Errorf("compiling the tests of %s: %w\n%s", pkg, err, out)
+	}
+	out, err := t.runIn(ctx, pkg, binary, "-test.list", ".")
+	if err != nil {
+		return nil, fmt.Errorf("listing the tests of %s: %w\n%s", pkg, err, out)
+	}
+	s := &suite{pkg: pkg, tests: map[string]*reach{}, all: known.All}
+	start := time.Now()
+	for name := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(name, "Benchmark") {
+			continue
+		}
+		if r := known.Tests[name]; r != nil {
+			s.tests[name] = r
+			continue
+		}
+		if s.tests[name], s.all, err = t.reachOf(ctx, pkg, binary, name); err != nil {
+			return nil, err
+		}
+	}
+	fmt.Printf("     surveyed  %5s  %s, %d tests\n", time.Since(start).Round(time.Second), pkg, len(s.tests))
+	known.Code, known.Tests, known.All = t.code, s.tests, s.all
+	if b, err = json.Marshal(known); err == nil {
+		err = os.WriteFile(file, b, 0o644)
+	}
+	if t.suites == nil {
+		t.suites = map[string]*suite{}
+	}
+	t.suites[pkg] = s
+	return s, err
+}
+
+// reachOf runs one test, and returns also all blocks that there are. It must pass, or it would
+// find everything.
+func (t *trial) reachOf(ctx context.Context, pkg, binary, name string) (*reach, map[string][]block, error) {
+	profile := filepath.Join(t.state, "cover.out")
+	start := time.Now()
+	out, err := t.runIn(ctx, pkg, binary, "-test.short", "-test.run", "^"+name+"$", "-test.coverprofile", profile)
+	r, all := &reach{Took: time.Since(start), Blocks: map[string][]block{}}, map[string][]block{}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s of %s fails without a mutation: %w\n%s", name, pkg, err, out)
+	}
+	b, err := os.ReadFile(profile)
+	if err != nil {
+		return nil, nil, err
+	}
+	for line := range strings.Lines(string(b)) {
+		file, rest, ok := strings.Cut(strings.TrimPrefix(line, module), ".go:")
+		if !ok {
+			continue // the head
+		}
+		var at block
+		var statements, ran int
+		if _, err := fmt.Sscanf(rest, "%d.%d,%d.%d %d %d", &at.FromLine, &at.FromColumn, &at.ToLine, &at.ToColumn, &statements, &ran); err != nil {
+			return nil, nil, fmt.Errorf("%s: %q: %w", profile, line, err)
+		}
+		all[file+".go"] = append(all[file+".go"], at)
+		if ran > 0 {
+			r.Blocks[file+".go"] = append(r.Blocks[file+".go"], at)
+		}
+	}
+	return r, all, nil
+}
+
+// reaching lists the tests that run through a mutation, the quickest first.
+func (s *suite) reaching(m *mutation) []string {
+	var names []string
+	for name, r := range s.tests {
+		for _, a := range m.areas {
+			// What lies in no block, as the conditions of a switch, counts as the whole function.
+			within := slices.ContainsFunc(s.all[a.file], a.isIn)
+			if slices.ContainsFunc(r.Blocks[a.file], func(b block) bool { return within && a.isIn(b) || !within && a.meets(b) }) {
+				names = append(names, name)
+				break
+			}
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(s.tests[a].Took, s.tests[b].Took), cmp.Compare(a, b))
+	})
+	return names
+}
+
+// An area is where a mutation is: at a place in a function or, with line 0, anywhere in it.
+type area struct {
+	file         string
+	line, column int
+	function     block
+}
+
+func (a area) isIn(b block) bool  { return a.line > 0 && b.has(a.line, a.column) }
+func (a area) meets(b block) bool { return a.function.has(b.FromLine, b.FromColumn) }

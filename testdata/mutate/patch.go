@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A mutation is a small fault.
+type mutation struct {
+	Name     string   // of the patch, or file, function and change
+	Why      string   // of a patch: why a test must find it
+	Packages []string // whose tests run, in this order
+	Run      string   // long tests that run as well, as go test -run has it; empty: none
+	Hash     string   // of the patch, or of the file that it changes
+
+	areas []area // where it is
+	patch string // of a patch: its file
+
+	file        string // of a drawn one: where it is, and what it replaces
+	from, to    int
+	replacement string
+	shown       string // the change, for people
+}
+
+// patches reads the patches, which begin with lines such as "# why: …", "# packages: …" and,
+// if a short test is not enough, "# run: …".
+func patches(dir string) ([]mutation, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.patch"))
+	if err != nil {
+		return nil, err
+	}
+	var all []mutation
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		m := mutation{Name: "patch " + strings.TrimSuffix(filepath.Base(file), ".patch"), Hash: hashOf(b)}
+		if m.patch, err = filepath.Abs(file); err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(string(b)) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			switch key {
+			case "# why":
+				m.Why = value
+			case "# packages":
+				m.Packages = strings.Fields(value)
+			case "# run":
+				m.Run = value
+			}
+		}
+		if m.Why == "" || len(m.Packages) == 0 {
+			return nil, fmt.Errorf("%s: the lines \"# why: \" and \"# packages: \" are missing", file)
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// apply changes the copy of the tree and returns what takes the change back.
+func (m *mutation) apply(ctx context.Context, tree string) (takeBack func(), err error) {
+	files := []string{m.file}
+	if m.patch != "" {
+		if files, err = patchedFiles(m.patch); err != nil {
+			return nil, err
+		}
+	}
+	was := map[string][]byte{}
+	for _, name := range files {
+		path := filepath.Join(tree, name)
+		if was[path], err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
+	}
+	takeBack = func() {
+		for path, b := range was {
+			if err := os.WriteFile(path, b, 0o644); err != nil {
+				panic(err) // or every mutation that follows would be tried with this one
+			}
+		}
+	}
+	if m.patch != "" {
+		if err := gitApply(ctx, tree, m.patch); err != nil {
+			return takeBack, err
+		}
+		return takeBack, m.findAreas(tree, files, was)
+	}
+	path := filepath.Join(tree, m.file)
+	src := was[path]
+	changed := bytes.Join([][]byte{src[:m.from], []byte(m.replacement), src[m.to:]}, nil)
+	return takeBack, os.WriteFile(path, changed, 0o644)
+}
+
+// findAreas notes the functions that an applied patch has changed.
+func (m *mutation) findAreas(tree string, files []string, was map[string][]byte) error {
+	m.areas = nil
+	for _, name := range files {
+		path := filepath.Join(tree, name)
+		now, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		before, after := bytes.Split(was[path], []byte("\n")), bytes.Split(now, []byte("\n"))
+		first, last := 0, 0 // lines that are the same, from the beginning and from the end
+		for first < min(len(before), len(after)) && bytes.Equal(before[first], after[first]) {
+			first++
+		}
+		for last < min(len(before), len(after))-first && bytes.Equal(before[len(before)-1-last], after[len(after)-1-last]) {
+			last++
+		}
+		functions, err := functionsOf(name, was[path])
+		if err != nil {
+			return err
+		}
+		for _, f := range functions {
+			if f.FromLine <= len(before)-last && f.ToLine > first {
+				m.areas = append(m.areas, area{file: name, function: f})
+			}
+		}
+	}
+	return nil
+}
+
+// functionsOf lists where the functions of a file are.
+func functionsOf(name string, src []byte) ([]block, error) {
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, name, src, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	var all []block
+	for _, d := range parsed.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok {
+			all = append(all, blockOf(set, f))
+		}
+	}
+	return all, nil
+}
+
+func blockOf(set *token.FileSet, n ast.Node) block {
+	from, to := set.Position(n.Pos()), set.Position(n.End())
+	return block{from.Line, from.Column, to.Line, to.Column}
+}
+
+// patchedFiles are the files that a patch changes.
+func patchedFiles(patch string) ([]string, error) {
+	b, err := os.ReadFile(patch)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for line := range strings.Lines(string(b)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "+++ b/"); ok {
+			files = append(files, name)
+		}
+	}
+	if files == nil {
+		return nil, fmt.Errorf("%s changes no file", patch)
+	}
+	return files, nil
+}
+
+// gitApply applies a patch. Line numbers may be off; the lines around it must be there.
+func gitApply(ctx context.Context, tree, patch string) error {
+	c := exec.CommandContext(ctx, "git", "apply", patch)
+	c.Dir = tree
+	c.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(tree)) // the copy is no repository
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("the code is no longer what the patch changes; change the patch: %w: %s", err, out)
+	}
+	return nil
+}
+
+// describe shows a survivor.
+func (m *mutation) describe() string {
+	if m.patch != "" {
+		return "    " + m.Why + "\n"
+	}
+	return m.shown
+}
