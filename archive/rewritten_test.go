@@ -254,3 +254,36 @@ func neverStored(t *testing.T, store *storetest.InMemory, name string, content [
 		}
 	}
 }
+
+// A file that another one has replaced, with the same size and modification time, as rsync --times
+// or a restore of a single file leaves it, is read again: its inode is another. That its number of
+// links differs too says nothing, as it does where a link was only made or removed.
+func TestReplacedFileWithOtherLinksIsReadAgain(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t, t.TempDir(), 5)
+	db.fill(4, 300)
+	a := archive.New(storetest.Memory(t), archive.Options{})
+	mustBackup(t, a, db)
+
+	path := filepath.Join(db.dir, name(1))
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := db.noise(int(info.Size()))
+	write(t, db.dir, "new", string(content))
+	if err := os.Chtimes(filepath.Join(db.dir, "new"), info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(db.dir, "new"), filepath.Join(db.dir, "another")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(db.dir, "new"), path); err != nil {
+		t.Fatal(err)
+	}
+	db.files[name(1)] = content
+	if res := mustBackup(t, a, db); len(res.Changed) != 1 || res.Changed[0].Name != name(1) {
+		t.Errorf("%+v", res)
+	}
+	mustRestore(t, a, 2, filepath.Join(t.TempDir(), "r"), db.files)
+}

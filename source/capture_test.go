@@ -361,3 +361,19 @@ func TestWantIsAskedOnce(t *testing.T) {
 		}
 	}
 }
+
+// Without a tail, a name that appears during a capture changes the state of no other file. It
+// makes for another round all the same: a directory is not read at one instant, so what appeared
+// may be older than what the first listing has, and a set without it would have a hole.
+func TestCaptureTakesANameThatAppeared(t *testing.T) {
+	t.Parallel()
+	for what, appeared := range map[string]int{"the newest": 4, "one in the middle": 2} {
+		d := newDir(t, LayoutOptions{Name: "je", NoEntries: true, NoTail: true}, jdb(0, 1, 3)...)
+		d.on(pinned, 1, func() { fill(t, d.path, jdb(appeared)...) })
+		c := capture(t, d, nil)
+		want := map[int]string{4: "00000000 00000001 00000003", 2: "00000000 00000001 00000002"}[appeared]
+		if set(c) != want {
+			t.Errorf("%s: captured %s, want %s", what, set(c), want)
+		}
+	}
+}

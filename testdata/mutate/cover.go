@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -36,6 +37,13 @@ type suite struct {
 	all   map[string][]block // by file: also those that no test runs through
 }
 
+// survey is the file that keeps a suite.
+type survey struct {
+	Code  string             // the hash of the code
+	Tests map[string]*reach  // by name; nil: it fails without a mutation
+	All   map[string][]block // by file
+}
+
 // suiteOf runs each short test of a package in the sound copy by itself, and notes what it
 // runs through. What was noted before is kept in a file: a test of which the name is known is
 // not run again while the code is the same.
@@ -43,17 +51,14 @@ func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 	if s := t.suites[pkg]; s != nil {
 		return s, nil
 	}
+	start := time.Now()
 	file := filepath.Join(t.state, "reach-"+strings.ReplaceAll(strings.TrimPrefix(pkg, "./"), "/", "-")+".json")
-	known := struct {
-		Code  string
-		Tests map[string]*reach
-		All   map[string][]block
-	}{}
+	var known survey
 	b, err := os.ReadFile(file)
 	if err != nil || json.Unmarshal(b, &known) != nil || known.Code != t.code {
-		known.Tests, known.All = nil, nil // there is none, it was cut, or it is of other code
+		known = survey{Code: t.code, Tests: map[string]*reach{}} // there is none, it was cut, or it is of other code
 	}
-	binary := filepath.Join(t.state, "cover.test")
+	binary := t.binary("sound", pkg)
 	if out, err := t.goDo(ctx, "test", "-c", "-vet=off", "-cover", "-covermode=set", "-coverpkg=./archive/...,./manifest,./providers,./source/...", "-o", binary, pkg); err != nil {
 		return nil, fmt.Errorf("compiling the tests of %s: %w\n%s", pkg, err, out)
 	}
@@ -61,36 +66,70 @@ func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the tests of %s: %w\n%s", pkg, err, out)
 	}
-	s := &suite{pkg: pkg, tests: map[string]*reach{}, all: known.All}
-	start := time.Now()
-	for name := range strings.FieldsSeq(string(out)) {
-		if strings.HasPrefix(name, "Benchmark") {
-			continue
+	names := slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool { return strings.HasPrefix(name, "Benchmark") })
+	err = t.surveyAll(ctx, pkg, binary, names, &known)
+	if b, jsonErr := json.Marshal(known); jsonErr == nil { // also of a survey that was interrupted
+		if writeErr := os.WriteFile(file, b, 0o644); writeErr != nil {
+			return nil, writeErr
 		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &suite{pkg: pkg, tests: map[string]*reach{}, all: known.All}
+	for _, name := range names {
 		if r := known.Tests[name]; r != nil {
 			s.tests[name] = r
-			continue
-		}
-		if s.tests[name], s.all, err = t.reachOf(ctx, pkg, binary, name); err != nil {
-			return nil, err
 		}
 	}
 	fmt.Printf("     surveyed  %5s  %s, %d tests\n", time.Since(start).Round(time.Second), pkg, len(s.tests))
-	known.Code, known.Tests, known.All = t.code, s.tests, s.all
-	if b, err = json.Marshal(known); err == nil {
-		err = os.WriteFile(file, b, 0o644)
-	}
 	if t.suites == nil {
 		t.suites = map[string]*suite{}
 	}
 	t.suites[pkg] = s
-	return s, err
+	return s, nil
 }
 
-// reachOf runs one test, and returns also all blocks that there are. It must pass, or it would
-// find everything.
-func (t *trial) reachOf(ctx context.Context, pkg, binary, name string) (*reach, map[string][]block, error) {
-	profile := filepath.Join(t.state, "cover.out")
+// surveyors is how many tests are surveyed at once.
+const surveyors = 3
+
+// surveyAll surveys the tests that are not known.
+func (t *trial) surveyAll(ctx context.Context, pkg, binary string, names []string, known *survey) error {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	todo := make(chan string)
+	for i := range surveyors {
+		wg.Go(func() {
+			for name := range todo {
+				r, all, err := t.reachOf(ctx, pkg, binary, name, fmt.Sprintf("%s.%d", binary, i))
+				mu.Lock()
+				switch {
+				case ctx.Err() != nil:
+				case err != nil: // it would find everything
+					fmt.Printf("     left out         %v\n", err)
+					known.Tests[name] = nil
+				default:
+					known.Tests[name], known.All = r, all
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, name := range names {
+		mu.Lock()
+		_, done := known.Tests[name]
+		mu.Unlock()
+		if !done && ctx.Err() == nil {
+			todo <- name
+		}
+	}
+	close(todo)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// reachOf runs one test, and returns also all blocks that there are.
+func (t *trial) reachOf(ctx context.Context, pkg, binary, name, profile string) (*reach, map[string][]block, error) {
 	start := time.Now()
 	out, err := t.runIn(ctx, pkg, binary, "-test.short", "-test.run", "^"+name+"$", "-test.coverprofile", profile)
 	r, all := &reach{Took: time.Since(start), Blocks: map[string][]block{}}, map[string][]block{}

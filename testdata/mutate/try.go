@@ -40,7 +40,7 @@ func (t *trial) try(ctx context.Context, m *mutation) (outcome, error) {
 		return "", err
 	}
 	for i, p := range m.Packages {
-		binary := filepath.Join(t.state, "mutant.test")
+		binary := t.binary("mutant", p)
 		// Vet would take a while, and what it finds is nothing that a test has found.
 		if _, err := t.goDo(ctx, "test", "-c", "-vet=off", "-o", binary, p); err != nil {
 			if ctx.Err() != nil {
@@ -106,6 +106,11 @@ func (t *trial) test(ctx context.Context, limit time.Duration, pkg, binary strin
 		return "", fmt.Errorf("running the tests of %s: %w", pkg, err)
 	}
 	return killed, nil
+}
+
+// binary is where the tests of a package are compiled to. Some of them expect their usual name.
+func (t *trial) binary(what, pkg string) string {
+	return filepath.Join(t.state, what, filepath.Base(pkg)+".test")
 }
 
 // goDo runs the go command in the copy.
