@@ -6,7 +6,9 @@ CACHE ?= $(CURDIR)/.cache
 TESTFLAGS ?=
 # For make soak: how long, and the seed from which all its random numbers come.
 SOAK ?= 10m
+# For make mutate: how many mutations it draws, and flags such as -only archive/prune or -long 10m.
 MUTATE ?= 200
+MUTATEFLAGS ?=
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 FUZZTIME ?= 30s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -75,9 +77,9 @@ soak: deps servers ## the random proofs for SOAK (10m), two at a time, with a ne
 	$(WITH) $(SERVERS) -- .ci/soak $(SOAK) $(SEED)
 
 .PHONY: mutate
-mutate: servers ## small faults that the tests must find: MUTATE (200) of them, drawn from SEED; goes on where it was interrupted
+mutate: ## small faults that the tests must find: the patches, and MUTATE (200) drawn from SEED; goes on where it was interrupted
 	go -C testdata/mutate build -buildvcs=false -o $(CACHE)/bin/mutate .
-	$(WITH) $(SERVERS) -- $(CACHE)/bin/mutate -n $(MUTATE) -seed $(SEED) -state $(CACHE)/mutate
+	nice -n 19 $(CACHE)/bin/mutate -n $(MUTATE) -seed $(SEED) -state $(CACHE)/mutate $(MUTATEFLAGS)
 
 .PHONY: servers
 servers: minio azurite gcs toxiproxy with # what the tests talk to

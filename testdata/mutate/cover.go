@@ -62,7 +62,7 @@ func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 	if out, err := t.goDo(ctx, "test", "-c", "-vet=off", "-cover", "-covermode=set", "-coverpkg=./archive/...,./manifest,./providers,./source/...", "-o", binary, pkg); err != nil {
 		return nil, fmt.Errorf("compiling the tests of %s: %w\n%s", pkg, err, out)
 	}
-	out, err := t.runIn(ctx, pkg, binary, "-test.list", ".")
+	out, err := t.runIn(ctx, pkg, "", binary, "-test.list", ".")
 	if err != nil {
 		return nil, fmt.Errorf("listing the tests of %s: %w\n%s", pkg, err, out)
 	}
@@ -131,7 +131,7 @@ func (t *trial) surveyAll(ctx context.Context, pkg, binary string, names []strin
 // reachOf runs one test, and returns also all blocks that there are.
 func (t *trial) reachOf(ctx context.Context, pkg, binary, name, profile string) (*reach, map[string][]block, error) {
 	start := time.Now()
-	out, err := t.runIn(ctx, pkg, binary, "-test.short", "-test.run", "^"+name+"$", "-test.coverprofile", profile)
+	out, err := t.runIn(ctx, pkg, "", binary, "-test.short", "-test.run", "^"+name+"$", "-test.coverprofile", profile)
 	r, all := &reach{Took: time.Since(start), Blocks: map[string][]block{}}, map[string][]block{}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s of %s fails without a mutation: %w\n%s", name, pkg, err, out)

@@ -36,7 +36,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.n, "n", 200, "how many mutations to draw, besides the patches")
+	flag.IntVar(&o.n, "n", 200, "how many mutations to draw, besides the patches; some may not compile")
 	flag.Uint64Var(&o.seed, "seed", 1, "the `seed` that draws them")
 	flag.StringVar(&o.state, "state", ".cache/mutate", "the `directory` for the copy of the tree and the results so far")
 	flag.DurationVar(&o.limit, "limit", 2*time.Minute, "how long the tests of one mutation may take")
@@ -78,17 +78,21 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	defer done.close()
-	t := &trial{options: o, tree: tree, code: code, done: done}
+	t := &trial{options: o, tree: tree, code: code, done: done, src: map[string][]byte{}}
 	for i := range patched {
-		if err := t.do(ctx, &patched[i]); err != nil {
-			return err
-		}
+		t.choose(&patched[i])
 	}
 	for i := range drawn {
-		if t.compiled == o.n {
+		if t.compiled == o.n { // so many may not compile, and leave room for others
 			break
 		}
-		if err := t.do(ctx, &drawn[i]); err != nil {
+		t.choose(&drawn[i])
+	}
+	if err := t.prepare(ctx); err != nil {
+		return err
+	}
+	for i := range t.tried {
+		if err := t.do(ctx, i); err != nil {
 			return err
 		}
 	}
@@ -98,44 +102,82 @@ func run(ctx context.Context, o *options) error {
 // trial is a run of the command.
 type trial struct {
 	*options
-	tree     string // the copy
-	done     *results
+	tree     string            // the copy
+	done     *results          //
 	code     string            // the hash of the code
+	src      map[string][]byte // files without mutations
 	suites   map[string]*suite // by package
+	built    map[string]bool   // packages whose tests are compiled, with all mutations
 	tried    []tried
-	compiled int // drawn mutations that compile
+	compiled int // drawn mutations that compile, as far as is known
 }
 
-// tried is a mutation and what became of it.
+// tried is a mutation and what became of it; empty: that is not known yet.
 type tried struct {
 	*mutation
 	outcome
 }
 
-// do tries one mutation, unless its outcome is known.
-func (t *trial) do(ctx context.Context, m *mutation) error {
+// choose takes a mutation along.
+func (t *trial) choose(m *mutation) {
 	if !strings.Contains(m.Name, t.only) {
-		return nil
+		return
 	}
-	start := time.Now()
-	is, known := t.done.of(m)
-	if !known {
-		var err error
-		if is, err = t.try(ctx, m); err == nil {
-			err = t.done.add(m, is)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.Name, err)
-		}
-	}
+	is, _ := t.done.of(m)
 	if m.patch == "" && is != invalid {
 		t.compiled++
 	}
 	t.tried = append(t.tried, tried{m, is})
-	took := ""
-	if !known {
-		took = time.Since(start).Round(time.Second).String()
+}
+
+// prepare surveys the tests of all packages concerned, and compiles the mutations that are
+// still to be tried.
+func (t *trial) prepare(ctx context.Context) error {
+	todo := map[int]*mutation{}
+	for i, m := range t.tried {
+		if m.outcome != "" {
+			continue
+		}
+		todo[i+1] = m.mutation
+		for _, p := range m.Packages {
+			if _, err := t.suiteOf(ctx, p); err != nil {
+				return err
+			}
+		}
 	}
-	fmt.Printf("%4d %-9s %5s  %s\n", len(t.tried), is, took, m.Name)
+	if len(todo) == 0 {
+		return nil
+	}
+	start := time.Now()
+	bad, err := t.weave(ctx, todo)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("     compiled  %5s  %d mutations, and %d that do not compile\n", time.Since(start).Round(time.Second), len(todo)-len(bad), len(bad))
+	for number := range bad {
+		m := &t.tried[number-1]
+		m.outcome = invalid
+		if err := t.done.add(m.mutation, invalid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do tries one mutation, unless its outcome is known.
+func (t *trial) do(ctx context.Context, i int) error {
+	m := &t.tried[i]
+	start, took := time.Now(), ""
+	if m.outcome == "" {
+		is, err := t.try(ctx, i+1, m.mutation)
+		if err == nil {
+			err = t.done.add(m.mutation, is)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+		m.outcome, took = is, time.Since(start).Round(time.Second).String()
+	}
+	fmt.Printf("%4d %-9s %5s  %s\n", i+1, m.outcome, took, m.Name)
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -66,50 +67,40 @@ func patches(dir string) ([]mutation, error) {
 	return all, nil
 }
 
-// apply changes the copy of the tree and returns what takes the change back.
-func (m *mutation) apply(ctx context.Context, tree string) (takeBack func(), err error) {
+// changed returns the files that a mutation changes, as they are with it.
+func (m *mutation) changed(ctx context.Context, t *trial) (map[string][]byte, error) {
 	files := []string{m.file}
 	if m.patch != "" {
+		var err error
 		if files, err = patchedFiles(m.patch); err != nil {
 			return nil, err
 		}
 	}
-	was := map[string][]byte{}
 	for _, name := range files {
-		path := filepath.Join(tree, name)
-		if was[path], err = os.ReadFile(path); err != nil {
-			return nil, err
-		}
-	}
-	takeBack = func() {
-		for path, b := range was {
-			if err := os.WriteFile(path, b, 0o644); err != nil {
-				panic(err) // or every mutation that follows would be tried with this one
+		if _, ok := t.src[name]; !ok {
+			b, err := os.ReadFile(filepath.Join(t.tree, name))
+			if err != nil {
+				return nil, err
 			}
+			t.src[name] = b
 		}
 	}
-	if m.patch != "" {
-		if err := gitApply(ctx, tree, m.patch); err != nil {
-			return takeBack, err
-		}
-		return takeBack, m.findAreas(tree, files, was)
+	if m.patch == "" {
+		src := t.src[m.file]
+		return map[string][]byte{m.file: bytes.Join([][]byte{src[:m.from], []byte(m.replacement), src[m.to:]}, nil)}, nil
 	}
-	path := filepath.Join(tree, m.file)
-	src := was[path]
-	changed := bytes.Join([][]byte{src[:m.from], []byte(m.replacement), src[m.to:]}, nil)
-	return takeBack, os.WriteFile(path, changed, 0o644)
+	now, err := gitApply(ctx, t.src, files, m.patch)
+	if err != nil {
+		return nil, err
+	}
+	return now, m.findAreas(files, t.src, now)
 }
 
 // findAreas notes the functions that an applied patch has changed.
-func (m *mutation) findAreas(tree string, files []string, was map[string][]byte) error {
+func (m *mutation) findAreas(files []string, was, now map[string][]byte) error {
 	m.areas = nil
 	for _, name := range files {
-		path := filepath.Join(tree, name)
-		now, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		before, after := bytes.Split(was[path], []byte("\n")), bytes.Split(now, []byte("\n"))
+		before, after := bytes.Split(was[name], []byte("\n")), bytes.Split(now[name], []byte("\n"))
 		first, last := 0, 0 // lines that are the same, from the beginning and from the end
 		for first < min(len(before), len(after)) && bytes.Equal(before[first], after[first]) {
 			first++
@@ -117,7 +108,7 @@ func (m *mutation) findAreas(tree string, files []string, was map[string][]byte)
 		for last < min(len(before), len(after))-first && bytes.Equal(before[len(before)-1-last], after[len(after)-1-last]) {
 			last++
 		}
-		functions, err := functionsOf(name, was[path])
+		functions, err := functionsOf(name, was[name])
 		if err != nil {
 			return err
 		}
@@ -169,15 +160,33 @@ func patchedFiles(patch string) ([]string, error) {
 	return files, nil
 }
 
-// gitApply applies a patch. Line numbers may be off; the lines around it must be there.
-func gitApply(ctx context.Context, tree, patch string) error {
-	c := exec.CommandContext(ctx, "git", "apply", patch)
-	c.Dir = tree
-	c.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(tree)) // the copy is no repository
-	if out, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("the code is no longer what the patch changes; change the patch: %w: %s", err, out)
+// gitApply applies a patch to some files. Line numbers may be off; the lines around it must be
+// there.
+func gitApply(ctx context.Context, src map[string][]byte, files []string, patch string) (map[string][]byte, error) {
+	dir, err := os.MkdirTemp("", "mutate-")
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	defer os.RemoveAll(dir)
+	for _, name := range files {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, src[name], 0o644)); err != nil {
+			return nil, err
+		}
+	}
+	c := exec.CommandContext(ctx, "git", "apply", patch)
+	c.Dir = dir
+	c.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir)) // it is no repository
+	if out, err := c.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("the code is no longer what the patch changes; change the patch: %w: %s", err, out)
+	}
+	now := map[string][]byte{}
+	for _, name := range files {
+		if now[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return now, nil
 }
 
 // describe shows a survivor.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,35 +26,27 @@ const (
 // quick is how long the tests of the first round take together: most mutations end there.
 const quick = 3 * time.Second
 
-// try applies a mutation, runs the tests and takes the mutation back.
-func (t *trial) try(ctx context.Context, m *mutation) (outcome, error) {
-	for _, p := range m.Packages { // in the sound copy
-		if _, err := t.suiteOf(ctx, p); err != nil {
-			return "", err
-		}
-	}
-	takeBack, err := m.apply(ctx, t.tree)
-	if takeBack != nil {
-		defer takeBack()
-	}
-	if err != nil {
-		return "", err
-	}
+// try runs the tests with one mutation.
+func (t *trial) try(ctx context.Context, number int, m *mutation) (outcome, error) {
 	for i, p := range m.Packages {
-		binary := t.binary("mutant", p)
-		// Vet would take a while, and what it finds is nothing that a test has found.
-		if _, err := t.goDo(ctx, "test", "-c", "-vet=off", "-o", binary, p); err != nil {
-			if ctx.Err() != nil {
-				return "", context.Cause(ctx)
+		binary := t.binary("mutants", p)
+		if !t.built[p] {
+			// Vet would take a while, and what it finds is nothing that a test has found.
+			if out, err := t.goDo(ctx, "test", "-c", "-vet=off", "-o", binary, p); err != nil {
+				return "", fmt.Errorf("compiling the tests of %s: %w\n%s", p, err, out)
 			}
-			return invalid, nil
+			if t.built == nil {
+				t.built = map[string]bool{}
+			}
+			t.built[p] = true
 		}
-		is, err := t.testShort(ctx, t.suites[p], binary, m)
+		r := &runner{t, t.suites[p], binary, chosen + "=" + strconv.Itoa(number)}
+		is, err := r.short(ctx, m)
 		if is == survived && err == nil && i == 0 && m.Run != "" {
-			is, err = t.test(ctx, t.limit, p, binary, "-test.run", m.Run)
+			is, err = r.test(ctx, t.limit, "-test.run", m.Run)
 		}
 		if is == survived && err == nil && t.long > 0 {
-			if is, err = t.test(ctx, t.long, p, binary); is == hung {
+			if is, err = r.test(ctx, t.long); is == hung {
 				is = survived // the sound code may take as long
 			}
 		}
@@ -64,12 +57,20 @@ func (t *trial) try(ctx context.Context, m *mutation) (outcome, error) {
 	return survived, nil
 }
 
-// testShort runs the short tests that reach a mutation, in two rounds.
-func (t *trial) testShort(ctx context.Context, s *suite, binary string, m *mutation) (outcome, error) {
+// runner runs the tests of a package with one mutation.
+type runner struct {
+	*trial
+	*suite
+	binary string
+	choice string // for the environment
+}
+
+// short runs the short tests that reach a mutation, in two rounds.
+func (r *runner) short(ctx context.Context, m *mutation) (outcome, error) {
 	var rounds [2][]string
 	var took time.Duration
-	for _, name := range s.reaching(m) {
-		took += s.tests[name].Took
+	for _, name := range r.reaching(m) {
+		took += r.tests[name].Took
 		if took <= quick {
 			rounds[0] = append(rounds[0], name)
 		} else {
@@ -77,12 +78,12 @@ func (t *trial) testShort(ctx context.Context, s *suite, binary string, m *mutat
 		}
 	}
 	// On a machine that is busy with other things, all takes longer.
-	limit := max(t.limit, 4*took)
+	limit := max(r.limit, 4*took)
 	for _, names := range rounds {
 		if names == nil {
 			continue
 		}
-		is, err := t.test(ctx, limit, s.pkg, binary, "-test.short", "-test.run", "^("+strings.Join(names, "|")+")$")
+		is, err := r.test(ctx, limit, "-test.short", "-test.run", "^("+strings.Join(names, "|")+")$")
 		if is != survived || err != nil {
 			return is, err
 		}
@@ -91,10 +92,10 @@ func (t *trial) testShort(ctx context.Context, s *suite, binary string, m *mutat
 }
 
 // test runs tests until the first failure.
-func (t *trial) test(ctx context.Context, limit time.Duration, pkg, binary string, arguments ...string) (outcome, error) {
+func (r *runner) test(ctx context.Context, limit time.Duration, arguments ...string) (outcome, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	_, err := t.runIn(limited, pkg, binary, append([]string{"-test.failfast", "-test.timeout=1h"}, arguments...)...)
+	_, err := r.runIn(limited, r.pkg, r.choice, r.binary, append([]string{"-test.failfast", "-test.timeout=1h"}, arguments...)...)
 	switch {
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
@@ -103,7 +104,7 @@ func (t *trial) test(ctx context.Context, limit time.Duration, pkg, binary strin
 	case limited.Err() != nil:
 		return hung, nil
 	case !errors.As(err, new(*exec.ExitError)):
-		return "", fmt.Errorf("running the tests of %s: %w", pkg, err)
+		return "", fmt.Errorf("running the tests of %s: %w", r.pkg, err)
 	}
 	return killed, nil
 }
@@ -115,15 +116,18 @@ func (t *trial) binary(what, pkg string) string {
 
 // goDo runs the go command in the copy.
 func (t *trial) goDo(ctx context.Context, arguments ...string) ([]byte, error) {
-	return t.runIn(ctx, ".", "go", arguments...)
+	return t.runIn(ctx, ".", "", "go", arguments...)
 }
 
 // runIn runs a program in a directory of the copy, in a process group of its own, which ends
-// with the context.
-func (t *trial) runIn(ctx context.Context, dir, program string, arguments ...string) ([]byte, error) {
+// with the context. Choice goes into its environment.
+func (t *trial) runIn(ctx context.Context, dir, choice, program string, arguments ...string) ([]byte, error) {
 	c := exec.CommandContext(ctx, program, arguments...)
 	c.Dir = filepath.Join(t.tree, dir)
 	c.Env = append(os.Environ(), "GOWORK=off")
+	if choice != "" {
+		c.Env = append(c.Env, choice)
+	}
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = 5 * time.Second

@@ -1,0 +1,94 @@
+package archive_test
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// tearing returns a store of which the nth listing of manifests, from 0, leaves some numbers out,
+// although it shows what do creates after them.
+func tearing(s *storetest.InMemory, nth int, do func(), hidden ...int64) (store *weak, done func() bool) {
+	w := &weak{InMemory: s}
+	w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+		if do == nil || !strings.HasPrefix(prefix, manifest.ManifestsPrefix) {
+			return s.List(ctx, prefix, delimiter, after)
+		}
+		if nth--; nth >= 0 {
+			return s.List(ctx, prefix, delimiter, after)
+		}
+		now := do
+		do = nil
+		return func(yield func(archive.Object, error) bool) {
+			now()
+			for o, err := range s.List(ctx, prefix, delimiter, after) {
+				n, _ := manifest.ParseManifestKey(o.Key)
+				if !slices.Contains(hidden, n) && !yield(o, err) {
+					return
+				}
+			}
+		}
+	}
+	return w, func() bool { return do == nil }
+}
+
+// A listing may show the newest snapshot and leave out several before it. The newest names only
+// the one before it, so a record that is planned from one listing would drop the others: nobody
+// could restore them, and the next prune would delete what they need.
+func TestRecordDropsNothingThatAListingLeftOut(t *testing.T) {
+	t.Parallel()
+	for what, amend := range map[string]func(a *archive.Archive) error{
+		"prune": func(a *archive.Archive) error {
+			_, err := a.Prune(context.Background(), archive.PruneOptions{Retention: &retention.Policy{Last: 100}})
+			return err
+		},
+		"hold": func(a *archive.Archive) error {
+			_, err := a.Hold(context.Background(), archive.Selector{Sequence: 1}, "")
+			return err
+		},
+	} {
+		for nth := range 4 {
+			h := newPruned(t, 3)
+			s, torn := tearing(h.store, nth, func() { h.next(); h.next(); h.next() }, 4, 5)
+			if err := amend(archive.New(s, archive.Options{})); err != nil {
+				t.Errorf("%s, %d: %v", what, nth, err)
+			}
+			if torn() {
+				h.sound(1, 2, 3, 4, 5, 6)
+			}
+		}
+	}
+}
+
+// A copy appends in ascending order. If a listing of its source leaves out a snapshot that is
+// held, and what lay between that one and the newest was pruned, nothing in the newest speaks of
+// it: once the newest is copied, the target could never get the other.
+func TestCopyListsAGapAgain(t *testing.T) {
+	t.Parallel()
+	for nth := range 8 {
+		h := newPruned(t, 3)
+		to := storetest.Memory(t)
+		mustCopy(t, h.store, to)
+		s, torn := tearing(h.store, nth, func() {
+			h.next()
+			if _, err := h.archive().Hold(context.Background(), archive.Selector{Sequence: 4}, ""); err != nil {
+				t.Error(err)
+			}
+			h.next()
+			h.next()
+			h.keepLast(1)
+		}, 4)
+		mustCopy(t, s, to)
+		mustCopy(t, h.store, to)
+		if all := to.Keys(manifest.ManifestsPrefix); torn() && !slices.Contains(all, manifest.ManifestKey(4)) {
+			t.Errorf("%d: the copy has %q", nth, all)
+		}
+	}
+}
