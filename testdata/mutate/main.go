@@ -19,19 +19,19 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"syscall"
 	"time"
 )
 
 // options are the flags.
 type options struct {
-	n     int           // how many drawn mutations that compile
-	seed  uint64        // what draws them
-	state string        // the directory for the copy of the tree and for the results
-	limit time.Duration // for the tests of one mutation
-	long  time.Duration // for the long tests of a survivor; zero: they do not run
-	only  string        // a text that the names must contain
+	n     int            // how many drawn mutations that compile
+	seed  uint64         // what draws them
+	state string         // the directory for the copy of the tree and for the results
+	limit time.Duration  // for the tests of one mutation
+	long  time.Duration  // for the long tests of a survivor; zero: they do not run
+	only  *regexp.Regexp // of the names
 }
 
 func main() {
@@ -41,9 +41,16 @@ func main() {
 	flag.StringVar(&o.state, "state", ".cache/mutate", "the `directory` for the copy of the tree and the results so far")
 	flag.DurationVar(&o.limit, "limit", 2*time.Minute, "how long the tests of one mutation may take")
 	flag.DurationVar(&o.long, "long", 0, "how long the long tests of a survivor may take; 0: only the short tests run")
-	flag.StringVar(&o.only, "only", "", "only mutations whose name contains this `text`")
+	only := flag.String("only", "", "of these, only mutations whose name fits this regular `expression`")
 	flag.Parse()
-	o.state, _ = filepath.Abs(o.state)
+	err := error(nil)
+	if o.only, err = regexp.Compile(*only); err == nil {
+		o.state, err = filepath.Abs(o.state)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, &o); err != nil {
@@ -120,12 +127,12 @@ type tried struct {
 
 // choose takes a mutation along.
 func (t *trial) choose(m *mutation) {
-	if !strings.Contains(m.Name, t.only) {
-		return
-	}
 	is, _ := t.done.of(m)
 	if m.patch == "" && is != invalid {
 		t.compiled++
+	}
+	if !t.only.MatchString(m.Name) {
+		return
 	}
 	t.tried = append(t.tried, tried{m, is})
 }

@@ -47,7 +47,7 @@ func (t *trial) weave(ctx context.Context, all map[int]*mutation) (bad map[int]b
 			}
 			dirs["./"+filepath.Dir(file)] = true
 		}
-		arguments := []string{"build", "-gcflags=-e"}
+		arguments := []string{"build", "-gcflags=-e", "-o", os.DevNull}
 		for dir := range dirs {
 			arguments = append(arguments, dir)
 		}
