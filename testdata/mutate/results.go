@@ -52,7 +52,7 @@ func openResults(path, tree string) (*results, error) {
 // to find less, so that only survivors are tried with each change of a test.
 func (r *results) of(m *mutation) (outcome, bool) {
 	is, ok := r.all[m.Name]
-	return is.Outcome, ok && is.Hash == m.Hash && (is.Outcome != survived || is.Tree == r.tree)
+	return is.Outcome, ok && is.Hash == m.Hash && is.Outcome != late && (is.Outcome != survived || is.Tree == r.tree)
 }
 
 func (r *results) add(m *mutation, is outcome) error {
@@ -74,8 +74,8 @@ func (t *trial) summary(w io.Writer) error {
 	count := map[bool]map[outcome]int{true: {}, false: {}} // by whether it is a patch
 	for _, m := range t.tried {
 		count[m.patch != ""][m.outcome]++
-		if m.outcome == survived {
-			fmt.Fprintf(w, "survived: %s\n%s", m.Name, m.describe())
+		if m.outcome == survived || m.outcome == late {
+			fmt.Fprintf(w, "%s: %s\n%s", m.outcome, m.Name, m.describe())
 		}
 		if m.outcome == invalid && m.patch != "" {
 			return fmt.Errorf("%s does not compile", m.Name)
@@ -87,10 +87,12 @@ func (t *trial) summary(w io.Writer) error {
 			what = "patches"
 		}
 		found := c[killed] + c[hung]
-		fmt.Fprintf(w, "%d of %d %s that compile were found (%d hung)\n", found, found+c[survived], what, c[hung])
+		fmt.Fprintf(w, "%d of %d %s that compile were found (%d hung); %d were out of time\n",
+			found, found+c[survived]+c[late], what, c[hung], c[late])
 	}
-	alive, all := count[false][survived], t.compiled
-	switch patches := count[true][survived]; {
+	alive, all := count[false][survived]+count[false][late], count[false][killed]+count[false][hung]
+	all += alive
+	switch patches := count[true][survived] + count[true][late]; {
 	case patches > 0:
 		return fmt.Errorf("%d patches of testdata/mutations survived", patches)
 	case alive*10 > all:

@@ -18,12 +18,14 @@ type outcome string
 
 const (
 	killed   outcome = "killed"   // a test failed
-	hung     outcome = "hung"     // the tests took too long, as with an endless loop
+	hung     outcome = "hung"     // the tests computed for too long, as with an endless loop
+	late     outcome = "LATE"     // the time was over, and no test had found it: it counts as a survivor
 	survived outcome = "SURVIVED" // no test noticed
 	invalid  outcome = "invalid"  // it does not compile
 )
 
-// quick is how long the tests of the first round take together: most mutations end there.
+// quick is how long the tests of the first round take together: most mutations end there. The
+// tests of each further round take three times as long.
 const quick = 3 * time.Second
 
 // try runs the tests with one mutation.
@@ -46,7 +48,7 @@ func (t *trial) try(ctx context.Context, number int, m *mutation) (outcome, erro
 			is, err = r.test(ctx, t.limit, "-test.run", m.Run)
 		}
 		if is == survived && err == nil && t.long > 0 {
-			if is, err = r.test(ctx, t.long); is == hung {
+			if is, err = r.test(ctx, t.long); is == hung || is == late {
 				is = survived // the sound code may take as long
 			}
 		}
@@ -65,25 +67,21 @@ type runner struct {
 	choice string // for the environment
 }
 
-// short runs the short tests that reach a mutation, in two rounds.
+// short runs the short tests that reach a mutation, the quickest first.
 func (r *runner) short(ctx context.Context, m *mutation) (outcome, error) {
-	var rounds [2][]string
-	var took time.Duration
+	var rounds [][]string
+	var took, end time.Duration
 	for _, name := range r.reaching(m) {
-		took += r.tests[name].Took
-		if took <= quick {
-			rounds[0] = append(rounds[0], name)
-		} else {
-			rounds[1] = append(rounds[1], name)
+		if took += r.tests[name].Took; rounds == nil || took > end {
+			rounds = append(rounds, nil)
+			end = max(3*end, quick, took)
 		}
+		last := len(rounds) - 1
+		rounds[last] = append(rounds[last], name)
 	}
-	// On a machine that is busy with other things, all takes longer.
-	limit := max(r.limit, 4*took)
+	over := time.Now().Add(r.limit)
 	for _, names := range rounds {
-		if names == nil {
-			continue
-		}
-		is, err := r.test(ctx, limit, "-test.short", "-test.run", "^("+strings.Join(names, "|")+")$")
+		is, err := r.test(ctx, time.Until(over), "-test.short", "-test.run", "^("+strings.Join(names, "|")+")$")
 		if is != survived || err != nil {
 			return is, err
 		}
@@ -95,14 +93,16 @@ func (r *runner) short(ctx context.Context, m *mutation) (outcome, error) {
 func (r *runner) test(ctx context.Context, limit time.Duration, arguments ...string) (outcome, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	_, err := r.runIn(limited, r.pkg, r.choice, r.binary, append([]string{"-test.failfast", "-test.timeout=1h"}, arguments...)...)
+	_, used, err := r.measure(limited, r.pkg, r.choice, r.binary, append([]string{"-test.failfast", "-test.timeout=1h"}, arguments...)...)
 	switch {
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case err == nil:
 		return survived, nil
-	case limited.Err() != nil:
+	case limited.Err() != nil && used > limit/2:
 		return hung, nil
+	case limited.Err() != nil:
+		return late, nil // the machine is busy, or the tests wait for ever
 	case !errors.As(err, new(*exec.ExitError)):
 		return "", fmt.Errorf("running the tests of %s: %w", r.pkg, err)
 	}
@@ -122,6 +122,12 @@ func (t *trial) goDo(ctx context.Context, arguments ...string) ([]byte, error) {
 // runIn runs a program in a directory of the copy, in a process group of its own, which ends
 // with the context. Choice goes into its environment.
 func (t *trial) runIn(ctx context.Context, dir, choice, program string, arguments ...string) ([]byte, error) {
+	out, _, err := t.measure(ctx, dir, choice, program, arguments...)
+	return out, err
+}
+
+// measure is runIn, and returns how long the program computed.
+func (t *trial) measure(ctx context.Context, dir, choice, program string, arguments ...string) ([]byte, time.Duration, error) {
 	c := exec.CommandContext(ctx, program, arguments...)
 	c.Dir = filepath.Join(t.tree, dir)
 	c.Env = append(os.Environ(), "GOWORK=off")
@@ -131,5 +137,9 @@ func (t *trial) runIn(ctx context.Context, dir, choice, program string, argument
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = 5 * time.Second
-	return c.CombinedOutput()
+	out, err := c.CombinedOutput()
+	if c.ProcessState == nil {
+		return out, 0, err
+	}
+	return out, c.ProcessState.UserTime() + c.ProcessState.SystemTime(), err
 }

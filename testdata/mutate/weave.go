@@ -71,6 +71,7 @@ func (t *trial) variantsOf(ctx context.Context, number int, m *mutation, variant
 	if err != nil {
 		return err
 	}
+	found := false
 	for file, now := range changed {
 		before, after, err := twoVersions(file, t.src[file], now)
 		if err != nil {
@@ -78,9 +79,13 @@ func (t *trial) variantsOf(ctx context.Context, number int, m *mutation, variant
 		}
 		for function, text := range after {
 			if was, ok := before[function]; ok && was != text {
+				found = true
 				variants[file] = append(variants[file], variant{number, function, text})
 			}
 		}
+	}
+	if !found {
+		return errors.New("it changes no function")
 	}
 	return nil
 }

@@ -1,0 +1,85 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers/storetest"
+)
+
+// syncing notes what was made durable, and what was not when a manifest was created.
+type syncing struct {
+	*storetest.InMemory
+	mu     sync.Mutex
+	synced map[string]bool
+	early  []string // keys that were not durable at the commit
+}
+
+func newSyncing(s *storetest.InMemory) *syncing {
+	return &syncing{InMemory: s, synced: map[string]bool{}}
+}
+
+func (s *syncing) Sync(_ context.Context, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.synced[key] = true
+	return nil
+}
+
+func (s *syncing) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	s.mu.Lock()
+	if strings.HasPrefix(key, manifest.ManifestsPrefix) {
+		for _, data := range s.Keys(manifest.DataPrefix) {
+			if !s.synced[data] {
+				s.early = append(s.early, data)
+			}
+		}
+	}
+	s.synced[key] = true // as each Put does
+	s.mu.Unlock()
+	return s.InMemory.Put(ctx, key, body, sums)
+}
+
+// What an interrupted run left may be whole and not durable: it was linked, and the power failed
+// before its directory was synced, or it will. A manifest that names it before it was made durable
+// could outlive it. So whoever adopts an object syncs it before the commit.
+func TestWhatIsAdoptedIsMadeDurableFirst(t *testing.T) {
+	t.Parallel()
+	errStopped := errors.New("stopped before the commit")
+	stopped := func(mem *storetest.InMemory) *weak {
+		w := &weak{InMemory: mem}
+		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+			if strings.HasPrefix(key, manifest.ManifestsPrefix) {
+				return archive.Stored{}, errStopped
+			}
+			return mem.Put(ctx, key, body, sums)
+		}
+		return w
+	}
+	db := newDatabase(t, t.TempDir(), 12)
+	db.fill(6, 400)
+
+	mem := storetest.Memory(t)
+	if _, err := archive.New(stopped(mem), archive.Options{}).Backup(t.Context(), db.source(), options); !errors.Is(err, errStopped) {
+		t.Fatal(err)
+	}
+	s := newSyncing(mem)
+	if res := mustBackup(t, archive.New(s, archive.Options{}), db); res.Adopted == 0 || len(s.early) > 0 {
+		t.Errorf("the backup adopted %d, of which these were not durable: %q", res.Adopted, s.early)
+	}
+
+	to := storetest.Memory(t)
+	if _, err := archive.Copy(t.Context(), archive.New(mem, archive.Options{}), archive.New(stopped(to), archive.Options{}), archive.CopyOptions{}); !errors.Is(err, errStopped) {
+		t.Fatal(err)
+	}
+	s = newSyncing(to)
+	if r := mustCopy(t, mem, s); r.Adopted == 0 || len(s.early) > 0 {
+		t.Errorf("the copy adopted %d, of which these were not durable: %q", r.Adopted, s.early)
+	}
+}
