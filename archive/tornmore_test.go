@@ -39,9 +39,8 @@ func tearing(s *storetest.InMemory, nth int, do func(), hidden ...int64) (store 
 	return w, func() bool { return do == nil }
 }
 
-// A listing may show the newest snapshot and leave out several before it. The newest names only
-// the one before it, so a record that is planned from one listing would drop the others: nobody
-// could restore them, and the next prune would delete what they need.
+// A listing may show the newest snapshot and leave out several before it. A record that dropped
+// them would be the end of them: the next prune deletes what they need.
 func TestRecordDropsNothingThatAListingLeftOut(t *testing.T) {
 	t.Parallel()
 	for what, amend := range map[string]func(a *archive.Archive) error{
