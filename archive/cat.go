@@ -59,7 +59,12 @@ func (m *memory) Rewind(length int64) error {
 }
 
 // fileSink is a sink in a file, from its beginning.
-type fileSink struct{ *os.File }
+type fileSink struct{ sinkFile }
+
+type sinkFile interface {
+	io.WriteSeeker
+	Truncate(size int64) error
+}
 
 func (f fileSink) Rewind(length int64) error {
 	_, err := f.Seek(length, io.SeekStart)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -164,7 +165,7 @@ func previewTarget(ctx context.Context, dir string, m *manifest.Manifest, files 
 	if err := newUseCheck(work).all(ctx); err != nil || fresh {
 		return nil, err
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := disk.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the target: %w", err)
 	}

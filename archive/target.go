@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -42,11 +43,11 @@ const (
 type target struct {
 	dir   string // where the restored set will be
 	work  string // where it is made: dir itself, or beside it
-	root  *os.Root
-	lock  *os.File // the directory, locked against a second restore
-	fresh bool     // work is renamed to dir at the end
-	made  bool     // work did not exist before: no other process has a file of it
-	began bool     // a restore of ours had begun here before
+	root  *disk.Root
+	lock  *disk.File // the directory, locked against a second restore
+	fresh bool       // work is renamed to dir at the end
+	made  bool       // work did not exist before: no other process has a file of it
+	began bool       // a restore of ours had begun here before
 
 	use     *useCheck
 	was     []byte      // the marker that lay there, nil: none
@@ -74,10 +75,10 @@ func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, e
 		if err := t.use.locks(); err != nil {
 			return nil, err
 		}
-		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		if err := disk.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 			return nil, fmt.Errorf("making the target's parent: %w", err)
 		}
-		err := os.Mkdir(t.work, 0o700)
+		err := disk.NewDir(t.work, 0o700)
 		if t.made = err == nil; err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("making the target: %w", err)
 		}
@@ -85,7 +86,7 @@ func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, e
 			return nil, fmt.Errorf("%w: %s is in the way and is no directory of a restore; remove it", ErrOccupied, t.work)
 		}
 	}
-	if t.root, err = os.OpenRoot(t.work); err != nil {
+	if t.root, err = disk.OpenRoot(t.work); err != nil {
 		return nil, fmt.Errorf("opening the target: %w", err)
 	}
 	if err := t.take(m, o.Include); err != nil {
@@ -150,7 +151,7 @@ func (t *target) take(m *manifest.Manifest, include []string) error {
 // abandon removes a new directory that nothing was written to.
 func (t *target) abandon() {
 	if t.fresh && !t.began {
-		os.Remove(t.work) // it fails, as it should, where something lies in it
+		disk.RemoveName(t.work) // it fails, as it should, where something lies in it
 	}
 }
 
@@ -246,9 +247,9 @@ func (t *target) finish() error {
 	}
 	// A crash before this leaves a complete set under the partial name, which the next
 	// run checks and renames.
-	if err := renameNew(t.work, t.dir); err != nil {
+	if err := disk.RenameNew(t.work, t.dir); err != nil {
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-			err = os.Rename(t.work, t.dir) // fails on anything but an empty directory
+			err = disk.RenameOver(t.work, t.dir) // fails on anything but an empty directory
 		}
 		if err != nil {
 			return fmt.Errorf("the restored set is complete in %s and cannot be renamed to %s: %w", t.work, t.dir, err)
@@ -264,7 +265,7 @@ func (t *target) finish() error {
 func syncAbove(dir string) error {
 	for dir != filepath.Dir(dir) {
 		dir = filepath.Dir(dir)
-		d, err := os.Open(dir)
+		d, err := disk.OpenDir(dir)
 		if errors.Is(err, fs.ErrPermission) {
 			return nil // nothing was made there
 		}
@@ -285,7 +286,7 @@ func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || len(files) == 0 {
 		return false, nil
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := disk.OpenRoot(dir)
 	if err != nil {
 		return false, fmt.Errorf("opening the target: %w", err)
 	}

@@ -7,13 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"path"
 	"path/filepath"
 
 	"gocloud.dev/blob"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // fileStore is an archive in a directory. An object is a file of its key's name below
@@ -53,7 +53,7 @@ func (s *fileStore) Put(ctx context.Context, key string, body io.ReaderAt, sums 
 		return archive.Stored{}, s.fail("putting", key, err)
 	}
 	var stored archive.Stored
-	err := s.in(s.mayMake(key), func(root *os.Root) (err error) {
+	err := s.in(s.mayMake(key), func(root *disk.Root) (err error) {
 		stored, err = s.put(ctx, root, key, body, sums)
 		return err
 	})
@@ -63,7 +63,7 @@ func (s *fileStore) Put(ctx context.Context, key string, body io.ReaderAt, sums 
 	return stored, nil
 }
 
-func (s *fileStore) put(ctx context.Context, root *os.Root, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *fileStore) put(ctx context.Context, root *disk.Root, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
 	if stored, err := s.settle(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
 		return stored, err
 	}
@@ -108,7 +108,7 @@ func (s *fileStore) put(ctx context.Context, root *os.Root, key string, body io.
 
 // settle compares the file that is there already with what was to be put. When it is the
 // same it is made durable: whoever linked it may not have come to that.
-func (s *fileStore) settle(ctx context.Context, root *os.Root, key string, sums archive.Sums) (archive.Stored, error) {
+func (s *fileStore) settle(ctx context.Context, root *disk.Root, key string, sums archive.Sums) (archive.Stored, error) {
 	f, fi, err := openObject(root, key)
 	if err != nil {
 		return archive.Stored{}, err
@@ -128,7 +128,7 @@ func (s *fileStore) settle(ctx context.Context, root *os.Root, key string, sums 
 }
 
 // syncFile makes a file with its name durable.
-func (t *tree) syncFile(root *os.Root, f *os.File, key string) error {
+func (t *tree) syncFile(root *disk.Root, f *disk.File, key string) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (s *fileStore) Sync(_ context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return s.fail("syncing", key, err)
 	}
-	err := s.in(false, func(root *os.Root) error {
+	err := s.in(false, func(root *disk.Root) error {
 		f, _, err := openObject(root, key)
 		if err != nil {
 			return err
@@ -152,7 +152,7 @@ func (s *fileStore) Sync(_ context.Context, key string) error {
 }
 
 // openObject opens the file of a key. What is no regular file does not exist.
-func openObject(root *os.Root, key string) (*os.File, fs.FileInfo, error) {
+func openObject(root *disk.Root, key string) (*disk.File, fs.FileInfo, error) {
 	if _, err := statObject(root, key); err != nil {
 		return nil, nil, err
 	}
@@ -173,7 +173,7 @@ func (s *fileStore) Stat(_ context.Context, key string) (archive.Object, error) 
 		return archive.Object{}, s.fail("looking at", key, err)
 	}
 	var fi fs.FileInfo
-	err := s.in(false, func(root *os.Root) (err error) {
+	err := s.in(false, func(root *disk.Root) (err error) {
 		fi, err = statObject(root, key)
 		return err
 	})
@@ -211,7 +211,7 @@ func (s *fileStore) Delete(ctx context.Context, keys []string) error {
 			err = checkKey(key)
 		}
 		if err == nil {
-			err = s.in(false, func(root *os.Root) error { return removeObject(root, key) })
+			err = s.in(false, func(root *disk.Root) error { return removeObject(root, key) })
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, s.fail("deleting", key, err))
@@ -223,7 +223,7 @@ func (s *fileStore) Delete(ctx context.Context, keys []string) error {
 // Sweep implements archive.Sweeper.
 func (s *fileStore) Sweep(ctx context.Context) (int, error) {
 	n := 0
-	err := s.in(false, func(root *os.Root) (err error) {
+	err := s.in(false, func(root *disk.Root) (err error) {
 		n, err = sweepTemp(ctx, root)
 		return err
 	})

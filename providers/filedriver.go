@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"syscall"
 
@@ -14,6 +13,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // fileDriver is a directory as gocloud.dev sees it. gocloud's own fileblob will not do:
@@ -52,7 +52,7 @@ func (d *fileDriver) ErrorAs(err error, i any) bool {
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
 // statObject looks at the file of a key. What is no regular file does not exist.
-func statObject(root *os.Root, key string) (fs.FileInfo, error) {
+func statObject(root *disk.Root, key string) (fs.FileInfo, error) {
 	fi, err := root.Stat(filePath(key))
 	if err == nil && !fi.Mode().IsRegular() || isNotDir(err) {
 		return nil, &fs.PathError{Op: "stat", Path: filePath(key), Err: fs.ErrNotExist}
@@ -61,7 +61,7 @@ func statObject(root *os.Root, key string) (fs.FileInfo, error) {
 }
 
 // removeObject deletes the file of a key and the directories that are empty then.
-func removeObject(root *os.Root, key string) error {
+func removeObject(root *disk.Root, key string) error {
 	if _, err := statObject(root, key); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func removeObject(root *os.Root, key string) error {
 func (d *fileDriver) Attributes(_ context.Context, key string) (*driver.Attributes, error) {
 	var fi fs.FileInfo
 	var s sidecar
-	err := d.in(false, func(root *os.Root) (err error) {
+	err := d.in(false, func(root *disk.Root) (err error) {
 		if fi, err = statObject(root, key); err == nil {
 			s, err = readSidecar(root, key)
 		}
@@ -138,10 +138,10 @@ func (d *fileDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*dri
 
 // NewRangeReader implements driver.Bucket.
 func (d *fileDriver) NewRangeReader(_ context.Context, key string, offset, length int64, o *driver.ReaderOptions) (driver.Reader, error) {
-	var f *os.File
+	var f *disk.File
 	var fi fs.FileInfo
 	var s sidecar
-	err := d.in(false, func(root *os.Root) (err error) {
+	err := d.in(false, func(root *disk.Root) (err error) {
 		if f, fi, err = openObject(root, key); err == nil {
 			s, err = readSidecar(root, key)
 		}
@@ -176,7 +176,7 @@ func (r *fileReader) As(any) bool                          { return false }
 
 // Copy implements driver.Bucket.
 func (d *fileDriver) Copy(ctx context.Context, to, from string, o *driver.CopyOptions) error {
-	return d.in(false, func(root *os.Root) error {
+	return d.in(false, func(root *disk.Root) error {
 		f, _, err := openObject(root, from)
 		if err != nil {
 			return err
@@ -201,7 +201,7 @@ func (d *fileDriver) Copy(ctx context.Context, to, from string, o *driver.CopyOp
 
 // Delete implements driver.Bucket.
 func (d *fileDriver) Delete(_ context.Context, key string, o *driver.DeleteOptions) error {
-	return d.in(false, func(root *os.Root) error {
+	return d.in(false, func(root *disk.Root) error {
 		if _, err := statObject(root, key); err != nil {
 			return err
 		}

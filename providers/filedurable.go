@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // Log files may hold anything: nobody but their owner and his group gets to see them.
@@ -54,7 +56,7 @@ type tree struct {
 	swept    sync.Once   // of the temporary files of killed processes
 
 	mu    sync.Mutex
-	held  *os.Root    // the directory, once it was found; nil: not yet, or let go of
+	held  *disk.Root  // the directory, once it was found; nil: not yet, or let go of
 	is    fs.FileInfo // which one that is
 	users int         // operations under way, and calls of Hold
 	lent  bool        // Hold was called: between those nothing is held
@@ -64,7 +66,7 @@ type tree struct {
 var errNoCreateOnly = errors.New("this file system has neither hard links nor renameat2, without which two writers cannot be kept apart")
 
 // tempFile makes a temporary file outside of what listings show.
-func tempFile(root *os.Root) (f *os.File, name string, err error) {
+func tempFile(root *disk.Root) (f *disk.File, name string, err error) {
 	if err := root.MkdirAll(hidden, dirMode); err != nil {
 		return nil, "", err
 	}
@@ -81,7 +83,7 @@ func tempFile(root *os.Root) (f *os.File, name string, err error) {
 
 // write makes a durable temporary file of what r gives and returns its name. On an error
 // there is none.
-func (t *tree) write(ctx context.Context, root *os.Root, r io.Reader) (string, error) {
+func (t *tree) write(ctx context.Context, root *disk.Root, r io.Reader) (string, error) {
 	f, name, err := tempFile(root)
 	if err != nil {
 		return "", fmt.Errorf("making a temporary file: %w", err)
@@ -101,7 +103,7 @@ func (t *tree) write(ctx context.Context, root *os.Root, r io.Reader) (string, e
 
 // create gives a durable temporary file its name, unless there is one of that name:
 // then the error is fs.ErrExist. The temporary name may be gone afterwards.
-func (t *tree) create(root *os.Root, temp, name string) error {
+func (t *tree) create(root *disk.Root, temp, name string) error {
 	const patience = 100 // of a race with a Delete that removes emptied directories
 	for range patience {
 		err := t.link(root, temp, name)
@@ -121,7 +123,7 @@ func (t *tree) create(root *os.Root, temp, name string) error {
 	return fmt.Errorf("%s: its directory is removed again and again", name)
 }
 
-func (t *tree) link(root *os.Root, temp, name string) error {
+func (t *tree) link(root *disk.Root, temp, name string) error {
 	if !t.noLinks.Load() {
 		err := root.Link(temp, name)
 		if !unsupported(err) {
@@ -129,7 +131,7 @@ func (t *tree) link(root *os.Root, temp, name string) error {
 		}
 		t.noLinks.Store(true)
 	}
-	err := renameNoReplace(root, temp, name)
+	err := root.RenameNew(temp, name)
 	if unsupported(err) {
 		return errNoCreateOnly
 	}
@@ -143,7 +145,7 @@ func unsupported(err error) bool {
 }
 
 // syncUp makes the entries of a directory durable, and those that lead to it.
-func (t *tree) syncUp(root *os.Root, dir string) error {
+func (t *tree) syncUp(root *disk.Root, dir string) error {
 	for ; ; dir = path.Dir(dir) {
 		d, err := root.Open(dir)
 		if err := syncDir(d, err); err != nil {
@@ -160,7 +162,7 @@ func (t *tree) syncUp(root *os.Root, dir string) error {
 	// there was not made by this user.
 	for above := t.root; above != filepath.Dir(above); {
 		above = filepath.Dir(above)
-		d, err := os.Open(above)
+		d, err := disk.OpenDir(above)
 		if err := syncDir(d, err); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) && !errors.Is(err, unix.EINVAL) {
 			return err
 		}
@@ -170,7 +172,7 @@ func (t *tree) syncUp(root *os.Root, dir string) error {
 }
 
 // syncDir makes the entries of a directory durable that was opened, unless that failed.
-func syncDir(d *os.File, err error) error {
+func syncDir(d *disk.File, err error) error {
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // emptied and removed by a Delete, with the object in it
@@ -182,7 +184,7 @@ func syncDir(d *os.File, err error) error {
 }
 
 // pruneDirs removes the directories above a deleted file that are empty, up to the root.
-func pruneDirs(root *os.Root, dir string) {
+func pruneDirs(root *disk.Root, dir string) {
 	for ; dir != "."; dir = path.Dir(dir) {
 		if root.Remove(dir) != nil {
 			return // not empty, most likely; an empty directory does no harm

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -28,7 +29,7 @@ func (t *tree) Hold() (release func()) {
 
 // in does something in the archive's directory; with create, it makes the directory where
 // there is none. Whatever do returns, another directory at the path is archive.ErrGone.
-func (t *tree) in(create bool, do func(root *os.Root) error) error {
+func (t *tree) in(create bool, do func(root *disk.Root) error) error {
 	root, err := t.enter(create)
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func (t *tree) in(create bool, do func(root *os.Root) error) error {
 }
 
 // enter returns the archive's directory for one operation, which ends with leave.
-func (t *tree) enter(create bool) (*os.Root, error) {
+func (t *tree) enter(create bool) (*disk.Root, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.held == nil {
@@ -56,12 +57,12 @@ func (t *tree) enter(create bool) (*os.Root, error) {
 
 // find opens the directory. The mutex is held.
 func (t *tree) find(create bool) error {
-	root, err := os.OpenRoot(t.root)
+	root, err := disk.OpenRoot(t.root)
 	if create && errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(t.root, dirMode); err != nil {
+		if err := disk.MkdirAll(t.root, dirMode); err != nil {
 			return err
 		}
-		root, err = os.OpenRoot(t.root)
+		root, err = disk.OpenRoot(t.root)
 	}
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (t *tree) mayMake(key string) bool {
 }
 
 // same returns archive.ErrGone unless the path still names this directory.
-func (t *tree) same(root *os.Root) error {
+func (t *tree) same(root *disk.Root) error {
 	t.mu.Lock()
 	is := t.is
 	if t.held != root { // it was closed

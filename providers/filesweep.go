@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // staleAge is how old something left behind must be for anybody to remove it.
@@ -34,7 +36,7 @@ var machine = sync.OnceValue(func() string {
 // sweepTemp removes the temporary files of killed processes: those that are a week old, and
 // those of this machine whose process is gone. A process id that was given anew only
 // delays that.
-func sweepTemp(ctx context.Context, root *os.Root) (int, error) {
+func sweepTemp(ctx context.Context, root *disk.Root) (int, error) {
 	entries, err := readDir(root, hidden)
 	if err != nil {
 		return 0, err

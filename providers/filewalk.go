@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // walker streams the objects below a directory in the order of their keys' bytes, one
@@ -18,7 +18,7 @@ import (
 // keys go on with: "a-b/" and "a.d" come before "a/".
 type walker struct {
 	ctx    context.Context
-	root   *os.Root
+	root   *disk.Root
 	prefix string
 	roll   bool   // roll up at the first "/" beyond the prefix
 	after  string // only keys greater than this
@@ -30,7 +30,7 @@ type walker struct {
 var errStop = errors.New("enough")
 
 // walk yields what is there. A directory that vanishes while it lists is empty.
-func (w *walker) walk(root *os.Root) error {
+func (w *walker) walk(root *disk.Root) error {
 	w.root = root
 	// Straight down to the directory that all keys with this prefix lie in.
 	err := w.directory(w.prefix[:strings.LastIndexByte(w.prefix, '/')+1])
@@ -99,7 +99,7 @@ func (w *walker) places(dir string) ([]place, error) {
 	return places, nil
 }
 
-func readDir(root *os.Root, name string) ([]fs.DirEntry, error) {
+func readDir(root *disk.Root, name string) ([]fs.DirEntry, error) {
 	d, err := root.Open(name)
 	if err != nil {
 		return nil, err

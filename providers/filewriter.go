@@ -10,19 +10,20 @@ import (
 	"fmt"
 	"hash"
 	"io/fs"
-	"os"
 	"path"
 
 	"gocloud.dev/blob/driver"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // fileWriter is what gocloud.dev writes through. Archives do not: they have Put.
 type fileWriter struct {
 	ctx     context.Context
 	driver  *fileDriver
-	root    *os.Root
+	root    *disk.Root
 	key     string
-	file    *os.File
+	file    *disk.File
 	temp    string // its name
 	md5     hash.Hash
 	want    []byte // MD5 that was promised, or nil
@@ -93,7 +94,7 @@ func (w *fileWriter) Close() error {
 }
 
 // commit gives a durable temporary file its name, over what is there or not.
-func (d *fileDriver) commit(root *os.Root, temp, key string, s sidecar, createOnly bool) error {
+func (d *fileDriver) commit(root *disk.Root, temp, key string, s sidecar, createOnly bool) error {
 	defer root.Remove(temp)
 	name := filePath(key)
 	if createOnly {
@@ -126,7 +127,7 @@ func sidecarPath(key string) string {
 }
 
 // readSidecar gives a blob's attributes; what has none, as all that Put makes, is bytes.
-func readSidecar(root *os.Root, key string) (sidecar, error) {
+func readSidecar(root *disk.Root, key string) (sidecar, error) {
 	s := sidecar{ContentType: "application/octet-stream"}
 	b, err := root.ReadFile(sidecarPath(key))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -138,7 +139,7 @@ func readSidecar(root *os.Root, key string) (sidecar, error) {
 	return s, err
 }
 
-func writeSidecar(root *os.Root, key string, s sidecar) error {
+func writeSidecar(root *disk.Root, key string, s sidecar) error {
 	b, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -160,7 +161,7 @@ func writeSidecar(root *os.Root, key string, s sidecar) error {
 	return nil
 }
 
-func removeSidecar(root *os.Root, key string) error {
+func removeSidecar(root *disk.Root, key string) error {
 	err := root.Remove(sidecarPath(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -1,0 +1,89 @@
+package disk
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+type observed struct {
+	sync.Mutex
+	ops []Op
+}
+
+func (o *observed) Change(op *Op, do func() error) error {
+	o.Lock()
+	defer o.Unlock()
+	err := do()
+	if err == nil {
+		seen := *op
+		seen.Data = slices.Clone(op.Data)
+		o.ops = append(o.ops, seen)
+	}
+	return err
+}
+
+// The proofs of what survives a power loss are worth as much as the record is complete.
+func TestEveryChangeIsObserved(t *testing.T) {
+	dir := t.TempDir()
+	o := &observed{}
+	defer Observe(dir, o)()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(MkdirAll(filepath.Join(dir, "a", "b"), 0o700))
+	must(NewDir(filepath.Join(dir, "c"), 0o700))
+	root, err := OpenRoot(filepath.Join(dir, "a"))
+	must(err)
+	defer root.Close()
+	must(root.MkdirAll("b/d", 0o700))
+	f, err := root.OpenFile("b/x", os.O_RDWR|os.O_CREATE, 0o600)
+	must(err)
+	_, err = io.WriteString(f, "0123456789")
+	must(err)
+	_, err = f.WriteAt([]byte("ab"), 4)
+	must(err)
+	_, err = f.Seek(2, io.SeekStart)
+	must(err)
+	_, err = f.Write([]byte("z"))
+	must(err)
+	must(errors.Join(f.Truncate(8), f.Sync(), f.Close()))
+	must(root.Chtimes("b/x", time.Time{}, time.Unix(1, 0)))
+	must(root.Link("b/x", "b/y"))
+	must(root.Rename("b/x", "b/w"))
+	if err := root.RenameNew("b/w", "b/y"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a file: %v", err)
+	}
+	must(root.RenameNew("b/w", "b/v"))
+	must(root.Remove("b/v"))
+	must(RenameNew(filepath.Join(dir, "c"), filepath.Join(dir, "e")))
+	must(RenameOver(filepath.Join(dir, "e"), filepath.Join(dir, "f")))
+	must(RemoveName(filepath.Join(dir, "f")))
+	d, err := OpenDir(dir)
+	must(err)
+	must(errors.Join(d.Sync(), d.Close()))
+
+	var kinds []Kind
+	for _, op := range o.ops {
+		kinds = append(kinds, op.Kind)
+	}
+	want := []Kind{Mkdir, Mkdir, Mkdir, Open, Write, Write, Write, Truncate, Sync, Times, Link, Rename, Rename, Remove, Rename, Rename, Remove, Open, Sync}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("%d, want %d", kinds, want)
+	}
+	if w := o.ops[6]; w.Offset != 2 || string(w.Data) != "z" {
+		t.Errorf("%+v", w)
+	}
+	if b, err := root.ReadFile("b/y"); err != nil || string(b) != "01z3ab67" {
+		t.Errorf("%q, %v", b, err)
+	}
+}

@@ -1,0 +1,125 @@
+package disk
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+)
+
+// Root is a directory that no name below it can leave: the part of os.Root that is needed
+// here. Names are relative to it and have slashes.
+type Root struct {
+	root *os.Root
+	by   Observer // nil: nothing observes it
+}
+
+// OpenRoot is os.OpenRoot.
+func OpenRoot(dir string) (*Root, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Root{root, observer(dir)}, nil
+}
+
+// change does what op says, its names being relative to the root.
+func (r *Root) change(op *Op, do func() error) error {
+	if r.by == nil {
+		return do()
+	}
+	op.Path = r.absolute(op.Path)
+	if op.To != "" {
+		op.To = r.absolute(op.To)
+	}
+	return r.by.Change(op, do)
+}
+
+func (r *Root) absolute(name string) string {
+	return filepath.Join(absolute(r.root.Name()), filepath.FromSlash(name))
+}
+
+// OpenFile is os.Root's.
+func (r *Root) OpenFile(name string, flag int, mode os.FileMode) (*File, error) {
+	f := &File{by: r.by}
+	do := func() (err error) {
+		f.file, err = r.root.OpenFile(name, flag, mode)
+		return err
+	}
+	if err := r.change(&Op{Kind: Open, Path: name, File: f, Flag: flag}, do); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Open is os.Root's.
+func (r *Root) Open(name string) (*File, error) { return r.OpenFile(name, os.O_RDONLY, 0) }
+
+// Mkdir is os.Root's.
+func (r *Root) Mkdir(name string, mode os.FileMode) error {
+	return r.change(&Op{Kind: Mkdir, Path: name}, func() error { return r.root.Mkdir(name, mode) })
+}
+
+// MkdirAll is os.Root's.
+func (r *Root) MkdirAll(name string, mode os.FileMode) error {
+	return r.change(&Op{Kind: Mkdir, Path: name}, func() error { return r.root.MkdirAll(name, mode) })
+}
+
+// Link is os.Root's.
+func (r *Root) Link(from, to string) error {
+	return r.change(&Op{Kind: Link, Path: from, To: to}, func() error { return r.root.Link(from, to) })
+}
+
+// Rename is os.Root's.
+func (r *Root) Rename(from, to string) error {
+	return r.change(&Op{Kind: Rename, Path: from, To: to}, func() error { return r.root.Rename(from, to) })
+}
+
+// RenameNew renames a file unless there is something of the new name: then the error is
+// fs.ErrExist. Where the system or the file system cannot do so, it is unix.ENOTSUP or one
+// that says as much.
+func (r *Root) RenameNew(from, to string) error {
+	return r.change(&Op{Kind: Rename, Path: from, To: to}, func() error {
+		old, err := r.root.Open(path.Dir(from))
+		if err != nil {
+			return err
+		}
+		defer old.Close()
+		dir, err := r.root.Open(path.Dir(to))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		if err := renameNewAt(int(old.Fd()), path.Base(from), int(dir.Fd()), path.Base(to)); err != nil {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		}
+		return nil
+	})
+}
+
+// Remove is os.Root's.
+func (r *Root) Remove(name string) error {
+	return r.change(&Op{Kind: Remove, Path: name}, func() error { return r.root.Remove(name) })
+}
+
+// Chtimes is os.Root's.
+func (r *Root) Chtimes(name string, access, modified time.Time) error {
+	op := &Op{Kind: Times, Path: name, Time: modified}
+	return r.change(op, func() error { return r.root.Chtimes(name, access, modified) })
+}
+
+// Stat is os.Root's.
+func (r *Root) Stat(name string) (fs.FileInfo, error) { return r.root.Stat(name) }
+
+// Lstat is os.Root's.
+func (r *Root) Lstat(name string) (fs.FileInfo, error) { return r.root.Lstat(name) }
+
+// ReadFile is os.Root's.
+func (r *Root) ReadFile(name string) ([]byte, error) { return r.root.ReadFile(name) }
+
+// FS is os.Root's.
+func (r *Root) FS() fs.FS { return r.root.FS() }
+
+// Close is os.Root's.
+func (r *Root) Close() error { return r.root.Close() }
