@@ -99,12 +99,13 @@ type Archive struct {
 	unopened  *unopened // counts encrypted parts of which only the stored bytes were looked at; nil: they must be opened
 
 	mu       sync.Mutex
-	idSum    manifest.Hash // of archive.json, as it was last read or written
-	known    *snapshot     // the newest manifest that was read or written
-	proofKey string        // of the latest verify that was read
-	proofBad badObjects    // the objects that it names
-	found    *Found        // what else it says
-	tail     *tailRead     // how far the file being written was read last
+	idSum    manifest.Hash   // of archive.json, as it was last read or written
+	known    *snapshot       // the newest manifest that was read or written
+	proofKey string          // of the latest verify that was read
+	proofBad badObjects      // the objects that it names
+	found    *Found          // what else it says
+	tail     *tailRead       // how far the file being written was read last
+	durable  map[string]bool // keys of the manifest and the record that were made durable last
 
 	sightings *sightings // of the source's files
 	pending   pending    // encrypted objects that were to be stored

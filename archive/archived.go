@@ -26,6 +26,9 @@ type NotArchived struct {
 // in doubt is not archived. Tails are not: the database still writes them.
 func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string, files []string) ([]NotArchived, error) {
 	defer a.hold()()
+	if err := a.makeDurable(ctx, m.Sequence, 0); err != nil {
+		return nil, fmt.Errorf("snapshot %d: %w", m.Sequence, err)
+	}
 	proof, err := a.LatestProof(ctx, manifest.ProofVerify)
 	if err != nil {
 		return nil, err

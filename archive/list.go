@@ -52,7 +52,7 @@ func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 		all = all[:last]
 	}
 	if len(all) > 0 && all[0].Err == nil {
-		a.saw(all[0].Archive, nil)
+		a.saw(ctx, all[0].Archive, nil)
 	}
 	slices.Reverse(all)
 	return all, nil
@@ -254,7 +254,7 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	if h.id != nil && which == (Selector{}) {
 		newest = &ref
 	}
-	a.saw(s.m.Archive, newest)
+	a.saw(ctx, s.m.Archive, newest)
 	return s, nil
 }
 

@@ -186,7 +186,7 @@ func (a *Archive) load(ctx context.Context) (*head, error) {
 		h.warn("another archive is at the address than when this host last read it: %s, and before it was %s; is the right disk mounted?",
 			h.archiveID(), was)
 	}
-	a.sawHead(h)
+	a.sawHead(ctx, h)
 	return h, nil
 }
 
@@ -209,7 +209,7 @@ func (a *Archive) loadOnce(ctx context.Context) (*head, error) {
 			return nil, err
 		}
 	}
-	return h, nil
+	return h, a.makeDurable(ctx, h.newest().Sequence, h.ledger.Number)
 }
 
 func (a *Archive) loadNewest(ctx context.Context, h *head) error {

@@ -98,22 +98,26 @@ func (a *Archive) confirm(ctx context.Context, raw []byte) error {
 // saw remembers on this host that an archive lies at its place and, with newest, its newest
 // manifest, so that a later run notices their loss. It replaces only what is older. A host
 // without a state directory that can be written to reads all the same.
-func (a *Archive) saw(id string, newest *manifest.Ref) {
+func (a *Archive) saw(ctx context.Context, id string, newest *manifest.Ref) {
 	if a.witness == nil || id == "" {
 		return
 	}
 	err := a.witness.savePlace(id)
 	if err == nil && newest != nil {
-		err = a.sawNewest(id, *newest)
+		err = a.sawNewest(ctx, id, *newest)
 	}
 	if err != nil {
 		a.log.Debug("what was seen of the archive is not remembered on this host", "error", err)
 	}
 }
 
-func (a *Archive) sawNewest(id string, newest manifest.Ref) error {
+func (a *Archive) sawNewest(ctx context.Context, id string, newest manifest.Ref) error {
 	was, ok, err := a.witness.load(id)
 	if err != nil || ok && was.Newest.Sequence >= newest.Sequence {
+		return err
+	}
+	// What is remembered, and then lost with the power, would be missed for ever.
+	if err := a.makeDurable(ctx, newest.Sequence, 0); err != nil {
 		return err
 	}
 	a.mu.Lock()
@@ -144,7 +148,7 @@ func (a *Archive) holds(ctx context.Context, m *manifest.Manifest) error {
 }
 
 // sawHead is saw for what a load has read.
-func (a *Archive) sawHead(h *head) {
+func (a *Archive) sawHead(ctx context.Context, h *head) {
 	if h.id == nil {
 		return
 	}
@@ -152,5 +156,5 @@ func (a *Archive) sawHead(h *head) {
 	if h.base != nil && *h.parent == h.base.ref {
 		newest = h.parent
 	}
-	a.saw(h.id.ID, newest)
+	a.saw(ctx, h.id.ID, newest)
 }

@@ -103,7 +103,7 @@ func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, 
 		return err
 	}
 	for _, name := range remove {
-		if err := t.root.Remove(name); err != nil {
+		if err := t.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // the marker was made of one
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
 	}
@@ -256,6 +256,9 @@ func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.Fi
 			return err
 		}
 		if right {
+			if err := t.syncFile(files[i].Name); err != nil {
+				return err
+			}
 			a.progress.BytesDone.Add(files[i].Size)
 			a.progress.file()
 			outcomes[i] = wasRight
@@ -288,15 +291,15 @@ func (t *target) make(ctx context.Context, f *manifest.File, fetch func(sink) er
 	}
 	err = fetch(fileSink{out})
 	if err == nil {
+		err = t.root.Chtimes(tmp, f.Modified, f.Modified)
+	}
+	if err == nil {
 		if err = out.Sync(); err != nil {
 			err = fmt.Errorf("%s: making it durable: %w", f.Name, err)
 		}
 	}
 	if closeErr := out.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("%s: closing it: %w", f.Name, closeErr)
-	}
-	if err == nil {
-		err = t.root.Chtimes(tmp, f.Modified, f.Modified)
 	}
 	if err == nil {
 		err = t.beforeChange(ctx)
@@ -338,9 +341,29 @@ func (t *target) isRight(ctx context.Context, f *manifest.File) (bool, error) {
 	return is.SHA256 == f.SHA256, nil
 }
 
-// syncDirs makes every directory of the restored files durable, deepest first.
+// syncFile makes the content of a file durable that was there already: who wrote it may not
+// have done so. Where nothing can be written, it is.
+func (t *target) syncFile(name string) error {
+	f, err := t.root.Open(name)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err != nil && !cannotSync(err) {
+		return fmt.Errorf("%s: making it durable: %w", name, err)
+	}
+	return nil
+}
+
+// cannotSync reports whether a file system has no sync, as one that is only read.
+func cannotSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS) }
+
+// syncDirs makes every directory durable, deepest first: those of the restored files, and
+// those that were there before, from which this restore or an interrupted one removed files.
 func (t *target) syncDirs(files []manifest.File) error {
 	dirs := map[string]bool{".": true}
+	for _, dir := range t.dirs {
+		dirs[dir] = true
+	}
 	for i := range files {
 		for dir := path.Dir(files[i].Name); !dirs[dir]; dir = path.Dir(dir) {
 			dirs[dir] = true

@@ -27,6 +27,17 @@ func (s *standing) newestValid() int64 {
 	return s.valid[len(s.valid)-1].kept.Sequence
 }
 
+// newestListed is the greatest valid sequence number of which there is a manifest; zero:
+// there is none.
+func (s *standing) newestListed() int64 {
+	for i := range s.valid {
+		if m := &s.valid[len(s.valid)-1-i]; m.object.Key != "" {
+			return m.kept.Sequence
+		}
+	}
+	return 0
+}
+
 // find gives the valid snapshot with this number, or nil.
 func (s *standing) find(sequence int64) *member {
 	i, found := slices.BinarySearchFunc(s.valid, sequence, func(m member, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
@@ -105,12 +116,15 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 			m.told = how.right
 		}
 	}
-	s.saw(a)
+	if err := a.makeDurable(ctx, s.newestListed(), h.ledger.Number); err != nil {
+		return nil, err
+	}
+	s.saw(ctx, a)
 	return s, a.addMissing(ctx, s)
 }
 
 // saw remembers the archive, as saw of Archive.
-func (s *standing) saw(a *Archive) {
+func (s *standing) saw(ctx context.Context, a *Archive) {
 	if s.id == nil || len(s.valid) == 0 {
 		return
 	}
@@ -118,7 +132,7 @@ func (s *standing) saw(a *Archive) {
 	if m := s.valid[len(s.valid)-1]; m.err == nil && !m.kept.SHA256.IsZero() {
 		newest = &m.kept.Ref
 	}
-	a.saw(s.id.ID, newest)
+	a.saw(ctx, s.id.ID, newest)
 }
 
 func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error {

@@ -72,6 +72,8 @@ type Place struct {
 type Syncer interface {
 	// Sync makes an object durable that is there.
 	Sync(ctx context.Context, key string) error
+	// SyncAll makes all objects durable that are there.
+	SyncAll(ctx context.Context) error
 }
 
 // Holder is what a Store has besides when its address may come to name another place while it

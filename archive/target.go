@@ -53,6 +53,7 @@ type target struct {
 	was     []byte      // the marker that lay there, nil: none
 	alone   bool        // what marker.Alone says
 	mkdirs  []string    // directories that were made for the files, in that order
+	dirs    []string    // directories that were there
 	changed atomic.Bool // a name in dir has other content than before, or has gone
 }
 
@@ -212,7 +213,9 @@ func (t *target) extras(m *manifest.Manifest, chosen map[string]bool) (remove, f
 			return fs.SkipDir
 		case err != nil:
 			return err
-		case d.IsDir() || name == IncompleteMarker || chosen[name]:
+		case d.IsDir():
+			t.dirs = append(t.dirs, name)
+		case name == IncompleteMarker || chosen[name]:
 		case isTemp(name) || (t.fresh && t.began):
 			remove = append(remove, name)
 		case t.fresh: // nothing says that a restore of ours made it
@@ -281,7 +284,8 @@ func syncAbove(dir string) error {
 }
 
 // alreadyThere reports whether a directory holds just these files, every one right: then
-// an earlier restore was stopped after all was done. It only reads.
+// an earlier restore was stopped after all was done. It writes nothing, and makes durable what
+// is there.
 func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || len(files) == 0 {
 		return false, nil
@@ -297,8 +301,11 @@ func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 		switch {
 		case name == lostFound && d.IsDir():
 			return fs.SkipDir
-		case err != nil || d.IsDir():
+		case err != nil:
 			return err
+		case d.IsDir():
+			t.dirs = append(t.dirs, name)
+			return nil
 		case !belong[name]:
 			others = true
 			return fs.SkipAll
@@ -313,6 +320,13 @@ func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 		if right, err := t.isRight(ctx, &files[i]); err != nil || !right {
 			return false, err
 		}
+		if err := t.syncFile(files[i].Name); err != nil {
+			return false, err
+		}
 	}
-	return true, nil
+	// The earlier restore may have been stopped before that.
+	if err := t.syncDirs(files); err != nil && !cannotSync(err) {
+		return false, fmt.Errorf("making the restored names durable: %w", err)
+	}
+	return true, syncAbove(dir)
 }

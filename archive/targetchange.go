@@ -68,16 +68,28 @@ func (t *target) mkdirAll(dir string) error {
 	return err
 }
 
+// writeMarker makes the marker say b, in one step: after a power loss half of one would
+// not show whose restore it is, and the same command would refuse to go on.
 func (t *target) writeMarker(b []byte) error {
-	f, err := t.root.OpenFile(IncompleteMarker, os.O_RDWR|os.O_CREATE, 0o600)
+	if info, err := t.root.Lstat(IncompleteMarker); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: %s is in the way and is no file; remove it", ErrOccupied, IncompleteMarker)
+	}
+	tmp := temp(IncompleteMarker)
+	f, err := t.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if _, err := f.WriteAt(b, 0); err != nil {
-		return err
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
 	}
-	return errors.Join(f.Truncate(int64(len(b))), f.Sync(), t.syncDir("."))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = t.root.Rename(tmp, IncompleteMarker)
+	}
+	if err != nil {
+		return errors.Join(err, t.root.Remove(tmp))
+	}
+	return t.syncDir(".")
 }
 
 // removeForeign removes what would be a danger beside the restored set.

@@ -51,7 +51,7 @@ func ours(dir string, m *manifest.Manifest, include []string) bool {
 // isOfRestore reports whether an entry of a target is there before any file of a restore, or
 // belongs to a restore that has made no file.
 func isOfRestore(e os.DirEntry) bool {
-	return e.IsDir() && e.Name() == lostFound || e.Name() == IncompleteMarker || isTemp(e.Name())
+	return e.IsDir() && e.Name() == lostFound || e.Name() == IncompleteMarker || e.Type().IsRegular() && isTemp(e.Name())
 }
 
 // isEmpty reports whether the target holds nothing yet.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -71,7 +72,14 @@ type VerifyReport struct {
 // in the report, and is no error; an error means that Verify could not look.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
 	defer a.hold()()
-	return a.verify(ctx, o, &repairs{mended: map[string]bool{}, named: map[int64]manifest.Hash{}})
+	r, err := a.verify(ctx, o, &repairs{mended: map[string]bool{}, named: map[int64]manifest.Hash{}})
+	if s, ok := a.store.(Syncer); err == nil && ok && o.Repair != nil {
+		// What was found right may be what a repair put back that was interrupted.
+		if err := s.SyncAll(ctx); err != nil {
+			return r, fmt.Errorf("making what was repaired durable: %w", err)
+		}
+	}
+	return r, err
 }
 
 // verify is Verify after some objects were put back, which it does only once each.
@@ -239,9 +247,9 @@ func (v *verification) readManifests(ctx context.Context) error {
 		if err := c.end(ctx); err != nil {
 			return err
 		}
-		v.sawHead(h)
+		v.sawHead(ctx, h)
 	} else if h.id != nil {
-		v.saw(h.id.ID, nil)
+		v.saw(ctx, h.id.ID, nil)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"gocloud.dev/blob"
+	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/disk"
@@ -148,7 +149,24 @@ func (s *fileStore) Sync(_ context.Context, key string) error {
 		defer f.Close()
 		return s.syncFile(root, f, key)
 	})
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS) {
+		return nil // where nothing can be written, all is durable
+	}
 	return s.fail("syncing", key, err)
+}
+
+// SyncAll implements archive.Syncer. It waits for all that was written to the file system,
+// by whatever program.
+func (s *fileStore) SyncAll(context.Context) error {
+	err := s.in(false, func(root *disk.Root) error {
+		d, err := root.Open(".")
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		return d.SyncAll()
+	})
+	return s.fail("syncing", "", err)
 }
 
 // openObject opens the file of a key. What is no regular file does not exist.

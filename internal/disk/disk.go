@@ -25,6 +25,7 @@ const (
 	Write                // Data to File at Offset
 	Truncate             // File to Offset bytes
 	Sync                 // File, which may be a directory
+	SyncAll              // all of the file system in which File lies
 	Times                // Path gets the modification time Time
 	Mkdir                // Path, and what is missing above it
 	Link                 // To becomes a second name of Path

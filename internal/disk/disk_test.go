@@ -70,13 +70,13 @@ func TestEveryChangeIsObserved(t *testing.T) {
 	must(RemoveName(filepath.Join(dir, "f")))
 	d, err := OpenDir(dir)
 	must(err)
-	must(errors.Join(d.Sync(), d.Close()))
+	must(errors.Join(d.Sync(), d.SyncAll(), d.Close()))
 
 	var kinds []Kind
 	for _, op := range o.ops {
 		kinds = append(kinds, op.Kind)
 	}
-	want := []Kind{Mkdir, Mkdir, Mkdir, Open, Write, Write, Write, Truncate, Sync, Times, Link, Rename, Rename, Remove, Rename, Rename, Remove, Open, Sync}
+	want := []Kind{Mkdir, Mkdir, Mkdir, Open, Write, Write, Write, Truncate, Sync, Times, Link, Rename, Rename, Remove, Rename, Rename, Remove, Open, Sync, SyncAll}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("%d, want %d", kinds, want)
 	}

@@ -84,6 +84,11 @@ func (f *File) Sync() error {
 	return f.change(&Op{Kind: Sync, File: f}, f.file.Sync)
 }
 
+// SyncAll makes all durable that was written to the file system in which the file lies.
+func (f *File) SyncAll() error {
+	return f.change(&Op{Kind: SyncAll, File: f}, func() error { return syncAll(int(f.file.Fd())) })
+}
+
 // Chmod is os.File's. Nothing depends on whether a mode survives.
 func (f *File) Chmod(mode os.FileMode) error { return f.file.Chmod(mode) }
 

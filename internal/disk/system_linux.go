@@ -7,3 +7,5 @@ func renameNew(from, to string) error { return renameNewAt(unix.AT_FDCWD, from, 
 func renameNewAt(fromDir int, from string, toDir int, to string) error {
 	return unix.Renameat2(fromDir, from, toDir, to, unix.RENAME_NOREPLACE)
 }
+
+func syncAll(fd int) error { return unix.Syncfs(fd) }
