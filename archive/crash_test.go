@@ -123,12 +123,23 @@ func (x *crashes) in(l *crashtest.Log, n int, loss crashtest.Loss, f func(dir st
 	}
 }
 
-// every is the part of the cuts that a test tries: one in so many.
-func everyCut(stride int) int {
+// cuts returns the events before which the process is killed or the power fails: one in so
+// many of those that change something, and with -short fewer.
+func cuts(l *crashtest.Log, stride, short int) []int {
 	if brief() {
-		return stride
+		stride = short
 	}
-	return 1
+	var all []int
+	for n := 1; n <= l.Len(); n++ {
+		if l.Changes(n - 1) {
+			all = append(all, n)
+		}
+	}
+	var chosen []int
+	for i := len(all) % stride; i < len(all); i += stride {
+		chosen = append(chosen, all[i])
+	}
+	return chosen
 }
 
 // A crash at any point of an operation costs nothing that was reported, and the same
@@ -143,19 +154,13 @@ func TestPowerLoss(t *testing.T) {
 			for _, loss := range crashtest.Losses() {
 				x.lose(x.base, end, loss)
 			}
-			stride := everyCut(7)
-			for n := 0; n < end; n++ {
-				if n > 0 && !x.base.Changes(n-1) {
-					continue
-				}
+			for i, n := range cuts(x.base, 1, 4) {
 				losses := crashtest.Losses()
 				if brief() { // each cut with one of them
-					losses = losses[n%len(losses):][:1]
+					losses = losses[i%len(losses):][:1]
 				}
-				if n%stride == 0 {
-					for _, loss := range losses {
-						x.lose(x.base, n, loss)
-					}
+				for _, loss := range losses {
+					x.lose(x.base, n, loss)
 				}
 			}
 			count += x.count
@@ -171,11 +176,7 @@ func TestPowerLossAfterAKill(t *testing.T) {
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
 			x := begin(t, &c)
-			stride := everyCut(5)
-			for n := 1; n <= x.base.Len(); n++ {
-				if n%stride != 0 || !x.base.Changes(n-1) {
-					continue
-				}
+			for _, n := range cuts(x.base, 2, 9) {
 				l := x.kill(x.base, n)
 				x.lose(l, l.Len(), crashtest.Losses()[0])
 			}

@@ -10,11 +10,14 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/crashtest"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -78,7 +81,9 @@ func restoreCrashes() []crashCase {
 	return crashes
 }
 
-func (c *restoreCase) prepare(t *testing.T, dir string) crashSteps {
+// archiveCrashFiles makes a snapshot of crashFiles.
+func archiveCrashFiles(t *testing.T) (*storetest.InMemory, *manifest.Manifest) {
+	t.Helper()
 	db, store := t.TempDir(), storetest.Memory(t)
 	writeFiles(t, db, crashFiles)
 	layout, err := source.NewLayout(source.LayoutOptions{Name: "je", NoEntries: true})
@@ -93,8 +98,12 @@ func (c *restoreCase) prepare(t *testing.T, dir string) crashSteps {
 	if _, err := a.Backup(t.Context(), src, options); err != nil {
 		t.Fatal(err)
 	}
-	m := newest(t, a)
-	c.before2(t, dir, m)
+	return store, newest(t, a)
+}
+
+func (c *restoreCase) prepare(t *testing.T, dir string) crashSteps {
+	store, m := archiveCrashFiles(t)
+	c.makeBefore(t, dir, m)
 	return crashSteps{
 		run: func(dir string, note func(string)) error {
 			_, err := archive.New(store, archive.Options{Transfers: 2}).Restore(context.Background(), m, filepath.Join(dir, c.target), c.options)
@@ -110,8 +119,64 @@ func (c *restoreCase) prepare(t *testing.T, dir string) crashSteps {
 	}
 }
 
-// before2 makes what lies there before.
-func (c *restoreCase) before2(t *testing.T, dir string, m *manifest.Manifest) {
+// What another program put into the target may not be durable. Where a restore finds it right,
+// be it one file of several or all of them, a power loss after the restore takes nothing away.
+func TestPowerLossOfWhatOthersRestored(t *testing.T) {
+	store, m := archiveCrashFiles(t)
+	for _, first := range []int{1, len(crashFiles)} {
+		dir := t.TempDir()
+		r := crashtest.Record(t, dir)
+		for i, name := range slices.Sorted(maps.Keys(crashFiles)) {
+			if i < first {
+				writeUnsynced(t, filepath.Join(dir, "env"), name, crashFiles[name])
+			}
+		}
+		o := archive.RestoreOptions{Overwrite: true}
+		res, err := archive.New(store, archive.Options{}).Restore(t.Context(), m, filepath.Join(dir, "env"), o)
+		if err != nil || res.Skipped != first {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		r.Stop()
+		for _, loss := range crashtest.Losses() {
+			state, err := r.Log().At(r.Log().Len())
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := t.TempDir()
+			if err := state.Lose(loss).Write(left); err != nil {
+				t.Fatal(err)
+			}
+			if err := sameFiles(filepath.Join(left, "env"), crashFiles); err != nil {
+				t.Errorf("%d were there; %s: %v", first, loss.Name, err)
+			}
+		}
+	}
+}
+
+// writeUnsynced makes a file as a program does that does not care for power losses.
+func writeUnsynced(t *testing.T, dir, name string, content []byte) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := disk.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root, err := disk.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	f, err := root.OpenFile(filepath.Base(path), os.O_WRONLY|os.O_CREATE, 0o644)
+	if err == nil {
+		_, err = f.Write(content)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// makeBefore makes what lies there before.
+func (c *restoreCase) makeBefore(t *testing.T, dir string, m *manifest.Manifest) {
 	t.Helper()
 	target := filepath.Join(dir, c.target)
 	if c.before != nil {

@@ -246,7 +246,7 @@ func (t *target) finish() error {
 		return fmt.Errorf("removing %s: %w", IncompleteMarker, err)
 	}
 	if !t.fresh {
-		return nil
+		return syncAbove(t.dir)
 	}
 	// A crash before this leaves a complete set under the partial name, which the next
 	// run checks and renames.

@@ -62,6 +62,7 @@ func (t *tree) find(create bool) error {
 		if err := disk.MkdirAll(t.root, dirMode); err != nil {
 			return err
 		}
+		t.anchored.Store(false)
 		root, err = disk.OpenRoot(t.root)
 	}
 	if err != nil {
