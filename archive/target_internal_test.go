@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // A restore that waits at a directory while another one ends in it must not go on there: by now
@@ -21,7 +23,7 @@ func TestLockOfARenamedTargetIsRefused(t *testing.T) {
 		if err := os.Mkdir(work, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		root, err := os.OpenRoot(work)
+		root, err := disk.OpenRoot(work)
 		if err != nil {
 			t.Fatal(err)
 		}

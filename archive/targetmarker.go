@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -111,11 +112,16 @@ func (t *target) noteComplete() error {
 	if err != nil {
 		return err
 	}
-	name := t.dir + CompleteSuffix
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	parent, err := disk.OpenRoot(filepath.Dir(filepath.Clean(t.dir)))
+	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	defer parent.Close()
+	name := filepath.Base(t.dir) + CompleteSuffix
+	if err := parent.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := parent.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -132,6 +138,6 @@ func (t *target) noteComplete() error {
 // fails, the file stays: it means nothing beside such a directory.
 func forgetComplete(dir string) {
 	if _, err := os.Lstat(dir); err == nil {
-		os.Remove(filepath.Clean(dir) + CompleteSuffix)
+		disk.RemoveName(filepath.Clean(dir) + CompleteSuffix)
 	}
 }

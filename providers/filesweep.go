@@ -66,7 +66,7 @@ func sweepTemp(ctx context.Context, root *disk.Root) (int, error) {
 
 // sweepFirst removes the temporary files of killed processes before the first that this one
 // makes. Here a look costs next to nothing, and such a file may be as large as a log file.
-func (t *tree) sweepFirst(ctx context.Context, root *os.Root) {
+func (t *tree) sweepFirst(ctx context.Context, root *disk.Root) {
 	t.swept.Do(func() { _, _ = sweepTemp(ctx, root) }) // a file that stays harms nothing
 }
 
