@@ -123,16 +123,12 @@ func (x *crashes) in(l *crashtest.Log, n int, loss crashtest.Loss, f func(dir st
 	}
 }
 
-// cuts returns the events before which the process is killed or the power fails: one in so
-// many of those that change something, and with -short fewer.
-func cuts(l *crashtest.Log, stride, short int) []int {
-	if brief() {
-		stride = short
-	}
+// cuts returns the places right after events: one in so many.
+func cuts(l *crashtest.Log, stride int, after func(n int) bool) []int {
 	var all []int
-	for n := 1; n <= l.Len(); n++ {
-		if l.Changes(n - 1) {
-			all = append(all, n)
+	for n := range l.Len() {
+		if after(n) {
+			all = append(all, n+1)
 		}
 	}
 	var chosen []int
@@ -143,8 +139,7 @@ func cuts(l *crashtest.Log, stride, short int) []int {
 }
 
 // A crash at any point of an operation costs nothing that was reported, and the same
-// operation succeeds afterwards. After each event the power fails with everything lost, with
-// names and no content, and with content and no names.
+// operation succeeds afterwards. After each event the power fails in every way of Losses.
 func TestPowerLoss(t *testing.T) {
 	var count int64
 	for _, c := range crashCases() {
@@ -154,7 +149,11 @@ func TestPowerLoss(t *testing.T) {
 			for _, loss := range crashtest.Losses() {
 				x.lose(x.base, end, loss)
 			}
-			for i, n := range cuts(x.base, 1, 4) {
+			stride := 1
+			if brief() {
+				stride = 4
+			}
+			for i, n := range cuts(x.base, stride, x.base.Changes) {
 				losses := crashtest.Losses()
 				if brief() { // each cut with one of them
 					losses = losses[i%len(losses):][:1]
@@ -176,7 +175,11 @@ func TestPowerLossAfterAKill(t *testing.T) {
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
 			x := begin(t, &c)
-			for _, n := range cuts(x.base, 2, 9) {
+			places := cuts(x.base, 2, x.base.Changes)
+			if brief() {
+				places = cuts(x.base, 1, x.base.Names)
+			}
+			for _, n := range places {
 				l := x.kill(x.base, n)
 				x.lose(l, l.Len(), crashtest.Losses()[0])
 			}

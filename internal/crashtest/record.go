@@ -65,6 +65,11 @@ func (l *Log) Changes(n int) bool {
 	return e.kind != disk.Open || e.flag&(os.O_CREATE|os.O_TRUNC) != 0
 }
 
+// Names reports whether event n gives a file its name.
+func (l *Log) Names(n int) bool {
+	return l.events[n].kind == disk.Link || l.events[n].kind == disk.Rename
+}
+
 // String describes event n for a message.
 func (l *Log) String(n int) string {
 	e := &l.events[n]

@@ -18,10 +18,8 @@ type Loss struct {
 	time    func(choices int) int
 }
 
-func oldest(int) int { return 0 }
-func latest(n int) int {
-	return n - 1
-}
+func oldest(int) int   { return 0 }
+func latest(n int) int { return n - 1 }
 
 func (n *node) durable() []byte { return n.synced }
 
@@ -49,7 +47,8 @@ func (n *node) torn() []byte {
 	return b
 }
 
-// Losses are those that are tried first: all extremes of names and content.
+// Losses are those that are tried first: all extremes of names and content. They may be used
+// once each.
 func Losses() []Loss {
 	return []Loss{
 		{"nothing unsynced survives", oldest, (*node).durable, oldest},
@@ -57,6 +56,18 @@ func Losses() []Loss {
 		{"names survive with zeros", latest, (*node).zeros, oldest},
 		{"names survive with torn content", latest, (*node).torn, oldest},
 		{"content survives and names do not", oldest, (*node).content, latest},
+		{"the first of two names survives", alternate(0), (*node).content, latest},
+		{"the second of two names survives", alternate(1), (*node).content, latest},
+	}
+}
+
+// alternate lets every other name survive.
+func alternate(i int) func(int) int {
+	return func(choices int) int {
+		if i++; i%2 == 0 {
+			return 0
+		}
+		return choices - 1
 	}
 }
 
