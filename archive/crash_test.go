@@ -202,7 +202,7 @@ func TestPowerLossAtRandom(t *testing.T) {
 		}
 		l, before := x.base, x.count
 		for random.IntN(3) == 0 {
-			l = x.kill(l, random.IntN(l.Len()+1))
+			l = x.kill(l, random.IntN(l.Len())) // before it reported that it was done
 		}
 		for i := range 4 {
 			x.lose(l, random.IntN(l.Len()+1), crashtest.Random(seed*4+uint64(i)))

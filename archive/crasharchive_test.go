@@ -38,7 +38,8 @@ func newCrashWorld(t *testing.T) *crashWorld {
 
 // in opens the archive, in a directory that is not there at first, as are two above it.
 func (w *crashWorld) in(dir string, do func(*archive.Archive) error) error {
-	b, err := providers.Open(context.Background(), "file://"+filepath.Join(dir, "backups", "orders", "node-1"), providers.Options{})
+	url := "file://" + filepath.Join(dir, "backups", "orders", "node-1")
+	b, err := providers.Open(context.Background(), url, providers.Options{})
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,8 @@ func (c *restoreCase) prepare(t *testing.T, dir string) crashSteps {
 	c.makeBefore(t, dir, m)
 	return crashSteps{
 		run: func(dir string, note func(string)) error {
-			_, err := archive.New(store, archive.Options{Transfers: 2}).Restore(context.Background(), m, filepath.Join(dir, c.target), c.options)
+			a := archive.New(store, archive.Options{Transfers: 2})
+			_, err := a.Restore(context.Background(), m, filepath.Join(dir, c.target), c.options)
 			if err == nil {
 				note("restored")
 			}

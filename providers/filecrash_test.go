@@ -34,7 +34,8 @@ func afterPowerLoss(t *testing.T, l *crashtest.Log, n int, loss crashtest.Loss, 
 func crashPut(t *testing.T, s *fileStore, key string, content []byte) archive.Stored {
 	t.Helper()
 	sums := manifest.StoredSums(content)
-	stored, err := s.Put(t.Context(), key, bytes.NewReader(content), archive.Sums{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C})
+	stored, err := s.Put(t.Context(), key, bytes.NewReader(content),
+		archive.Sums{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C})
 	if err != nil {
 		t.Fatal(err)
 	}

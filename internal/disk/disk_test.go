@@ -76,7 +76,10 @@ func TestEveryChangeIsObserved(t *testing.T) {
 	for _, op := range o.ops {
 		kinds = append(kinds, op.Kind)
 	}
-	want := []Kind{Mkdir, Mkdir, Mkdir, Open, Write, Write, Write, Truncate, Sync, Times, Link, Rename, Rename, Remove, Rename, Rename, Remove, Open, Sync, SyncAll}
+	want := []Kind{
+		Mkdir, Mkdir, Mkdir, Open, Write, Write, Write, Truncate, Sync, Times, Link,
+		Rename, Rename, Remove, Rename, Rename, Remove, Open, Sync, SyncAll,
+	}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("%d, want %d", kinds, want)
 	}
