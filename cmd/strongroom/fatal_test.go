@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
+	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 	"github.com/strongroom-dev/strongroom/source/je"
@@ -261,7 +263,23 @@ func measureMemory(t *testing.T, mib int) {
 	}
 }
 
-// SIGTERM while the program sends ends it with code 130, and leaves nothing half-done.
+// keysAt lists what lies at a URL, as far as that is possible.
+func keysAt(ctx context.Context, url string) (keys []string) {
+	b, err := providers.Open(ctx, url, providers.Options{})
+	if err != nil {
+		return nil
+	}
+	defer b.Close()
+	for o, err := range b.List(ctx, "", "", "") {
+		if err != nil {
+			break
+		}
+		keys = append(keys, o.Key)
+	}
+	return keys
+}
+
+// SIGINT while the program sends ends it with code 130, and leaves nothing half-done.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	whole(t)
@@ -272,8 +290,19 @@ func TestInterrupted(t *testing.T) {
 			db := t.TempDir()
 			logDir(t, db, 0, 12, 20<<20)
 			c := program(t, "backup", "--source", db, url)
-			time.AfterFunc(250*time.Millisecond, func() { c.Process.Signal(os.Interrupt) })
+			ended := make(chan struct{})
+			go func() { // once it has begun to send
+				for len(keysAt(t.Context(), url)) == 0 {
+					select {
+					case <-ended:
+						return
+					case <-time.After(20 * time.Millisecond):
+					}
+				}
+				c.Process.Signal(os.Interrupt)
+			}()
 			o := finish(t, c)
+			close(ended)
 			if o.code != exitInterrupted && o.code != 0 {
 				t.Fatalf("exit code %d: %s", o.code, o.stderr)
 			}

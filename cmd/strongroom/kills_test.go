@@ -230,7 +230,6 @@ func (c *killCut) String() string {
 func killEverywhere(t *testing.T, commands []killable, sample int) {
 	t.Helper()
 	whole(t)
-	t.Setenv("STRONGROOM_STATE_DIR", t.TempDir()) // of the other host
 	limit := soaktest.For(t, time.Hour)
 	cuts := killCuts(t, commands, sample)
 	var took []time.Duration
@@ -239,33 +238,42 @@ func killEverywhere(t *testing.T, commands []killable, sample int) {
 		before, cut := time.Now(), cuts[len(took)]
 		if !t.Run(cut.String(), func(t *testing.T) { cut.run(t) }) {
 			failures++ // one fault shows at several moments, and more than one fault is worth reporting
+			soaktest.Keep(t, cut.String())
 		}
 		took = append(took, time.Since(before))
 	}
 	slices.Sort(took)
-	t.Logf("%d of %d cuts, %s each (median)", len(took), len(cuts), took[len(took)/2])
+	if len(took) > 0 {
+		t.Logf("%d of %d cuts, %s each (median)", len(took), len(cuts), took[len(took)/2])
+	}
 }
 
-// killCuts runs each command without a kill and returns where it can be killed.
+// killCuts runs each command without a kill and returns where it can be killed, first where
+// an earlier soak has failed.
 func killCuts(t *testing.T, commands []killable, sample int) []killCut {
 	t.Helper()
 	const spare = 4 // more moments than those that one run had
 	_, isSoak := soaktest.Duration(t)
-	var cuts []killCut
+	kept := soaktest.Kept(t)
+	var first, cuts []killCut
 	for i := range commands {
 		last := (&killCut{command: &commands[i]}).run(t)
 		t.Logf("%s has %d moments", commands[i].name, last)
 		for _, changes := range []bool{false, true} {
 			for n := range last + spare {
-				if isSoak || n*sample/last != (n+1)*sample/last { // sample times for n below last
-					cuts = append(cuts, killCut{&commands[i], n + 1, changes})
+				cut := killCut{&commands[i], n + 1, changes}
+				switch {
+				case slices.Contains(kept, cut.String()):
+					first = append(first, cut)
+				case isSoak || n*sample/last != (n+1)*sample/last: // sample times for n below last
+					cuts = append(cuts, cut)
 				}
 			}
 		}
 	}
 	random := rand.New(rand.NewPCG(soaktest.Seed(t), 0))
 	random.Shuffle(len(cuts), func(i, j int) { cuts[i], cuts[j] = cuts[j], cuts[i] })
-	return cuts
+	return append(first, cuts...)
 }
 
 // run kills the command once and runs it again. It returns how many moments the first run had.

@@ -17,6 +17,7 @@ import (
 // listed, and the same command makes the one that is missing, also where the source has changed
 // and another host has made a snapshot in between. Cron does nothing but that.
 func TestBackupKilledEverywhere(t *testing.T) {
+	t.Parallel()
 	logs := killLogs()
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 // one that says that it is not; and the same command completes it, also where a newer snapshot
 // has been made in between. A user who restores in an emergency does nothing but that.
 func TestRestoreKilledEverywhere(t *testing.T) {
+	t.Parallel()
 	logs := killLogs()
 	restores := []killRestore{
 		{name: "into a new directory"},

@@ -57,9 +57,9 @@ func Duration(t testing.TB) (time.Duration, bool) {
 }
 
 // fullTime is the least time of a proof in a soak that is worth its full size.
-const fullTime = time.Minute
+const fullTime = 30 * time.Second
 
-// IsFull reports whether a proof runs at its full size: in a soak that gives each proof a
+// IsFull reports whether a proof runs at its full size: in a soak that gives each proof half a
 // minute or more.
 func IsFull(t testing.TB) bool {
 	t.Helper()
@@ -184,17 +184,43 @@ func (p *proof) keepSeed() {
 
 func seedFile(t testing.TB) string { return filepath.Join("testdata", "soak", t.Name()+".seeds") }
 
-func failedSeeds(t testing.TB) []uint64 {
+// Keep notes a case that failed in a soak, for a proof whose cases are no seeds, in
+// testdata/soak/<test>.cases. Outside a soak it does nothing.
+func Keep(t testing.TB, name string) {
 	t.Helper()
-	b, err := os.ReadFile(seedFile(t))
+	if _, isSoak := Duration(t); !isSoak {
+		return
+	}
+	path := caseFile(t)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), appendLine(path, name)); err != nil {
+		t.Errorf("keeping the case that failed: %v", err)
+	}
+}
+
+// Kept returns the cases that Keep has noted, which every run tries.
+func Kept(t testing.TB) []string {
+	t.Helper()
+	return readLines(t, caseFile(t))
+}
+
+func caseFile(t testing.TB) string { return filepath.Join("testdata", "soak", t.Name()+".cases") }
+
+func readLines(t testing.TB, path string) []string {
+	t.Helper()
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return slices.DeleteFunc(strings.Split(string(b), "\n"), func(line string) bool { return line == "" })
+}
+
+func failedSeeds(t testing.TB) []uint64 {
+	t.Helper()
 	var seeds []uint64
-	for _, field := range strings.Fields(string(b)) {
+	for _, field := range readLines(t, seedFile(t)) {
 		seed, err := strconv.ParseUint(field, 10, 64)
 		if err != nil {
 			t.Fatalf("%s: %v", seedFile(t), err)

@@ -224,7 +224,6 @@ func TestHeaderTimes(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	t.Parallel()
 	files := small(t)
 	entriestest.Allocations(t, je.NewReader, &files[0])
 }
