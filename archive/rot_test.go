@@ -41,9 +41,9 @@ func TestFlippedManifest(t *testing.T) {
 		"backup and hold":   func(h *pruned) { backup(h); hold(h) },
 		"backups and prune": func(h *pruned) { backup(h); backup(h); prune(h) },
 	}
-	step := 41
+	step := 101
 	if brief() {
-		step = 97
+		step = 211
 	}
 	soaktest.Rounds(t, 1, 1, func(t *testing.T, seed uint64) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { flipManifests(t, deeds, step, int(seed%uint64(step))) })

@@ -40,32 +40,37 @@ func TestYearOfNights(t *testing.T) {
 		if jitter > 0 && testing.Short() {
 			continue // it takes six seconds
 		}
-		synctest.Test(t, func(t *testing.T) {
-			l := berlin(t)
-			begin, end := year(l)
-			sleepUntil(begin)
-			f := &fake{t: t, last: begin}
-			j := f.job("a", "30 2 * * *", l)
-			j.Jitter = jitter
-			runFor(t, end.Sub(begin), j)
-			starts := f.starts()
-			if len(starts) != 365 {
-				t.Fatalf("%d runs, not 365", len(starts))
-			}
-			for i, s := range starts {
-				day := begin.AddDate(0, 0, i)
-				due := time.Date(2026, day.Month(), day.Day(), 2, 30, 0, 0, l)
-				switch day.Format("01-02") {
-				case "03-29": // 2:30 is skipped
-					due = time.Date(2026, time.March, 29, 3, 30, 0, 0, l)
-				case "10-25": // of two, the first
-					due = time.Date(2026, time.October, 25, 0, 30, 0, 0, time.UTC)
-				}
-				if late := s.Sub(due); late < 0 || late > max(0, jitter-1) {
-					t.Errorf("the run of %v began at %v", due, s.In(l))
-				}
-			}
+		t.Run(jitter.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { aYearOfNights(t, jitter) })
 		})
+	}
+}
+
+func aYearOfNights(t *testing.T, jitter time.Duration) {
+	l := berlin(t)
+	begin, end := year(l)
+	sleepUntil(begin)
+	f := &fake{t: t, last: begin}
+	j := f.job("a", "30 2 * * *", l)
+	j.Jitter = jitter
+	runFor(t, end.Sub(begin), j)
+	starts := f.starts()
+	if len(starts) != 365 {
+		t.Fatalf("%d runs, not 365", len(starts))
+	}
+	for i, s := range starts {
+		day := begin.AddDate(0, 0, i)
+		due := time.Date(2026, day.Month(), day.Day(), 2, 30, 0, 0, l)
+		switch day.Format("01-02") {
+		case "03-29": // 2:30 is skipped
+			due = time.Date(2026, time.March, 29, 3, 30, 0, 0, l)
+		case "10-25": // of two, the first
+			due = time.Date(2026, time.October, 25, 0, 30, 0, 0, time.UTC)
+		}
+		if late := s.Sub(due); late < 0 || late > max(0, jitter-1) {
+			t.Errorf("the run of %v began at %v", due, s.In(l))
+		}
 	}
 }
 
