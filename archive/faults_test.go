@@ -15,16 +15,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/memtemp"
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers/storetest"
 )
 
-// The tests sync many small files; in memory that takes a hundredth of the time.
 func TestMain(m *testing.M) {
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() && os.Getenv("TMPDIR") == "" {
-		os.Setenv("TMPDIR", "/dev/shm")
-	}
+	memtemp.Use()
 	// Tests side by side are those that mostly wait for a slow network. (-parallel prevails.)
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)

@@ -62,7 +62,7 @@ func TestRestoreByHand(t *testing.T) {
 }
 
 func restoreByHand(t *testing.T, files int, key string, flags []string) {
-	db, archive, work := scratch(t), filepath.Join(scratch(t), "archive"), scratch(t)
+	db, archive, work := t.TempDir(), filepath.Join(t.TempDir(), "archive"), t.TempDir()
 	logDir(t, db, 0, files, 3000)
 	logDir(t, db, files, files+2, 300_000)
 	path := func(n int) string { return filepath.Join(db, fmt.Sprintf("%08x.jdb", n)) }

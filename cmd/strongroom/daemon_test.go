@@ -36,10 +36,11 @@ type served struct {
 const theToken = "a-token-of-the-tests"
 
 // serve starts the service with a configuration, of which this is the part after http, and
-// with variables of the environment.
-func serve(t testing.TB, archives string, env ...string) *served {
+// with variables of the environment. With -short the test ends here.
+func serve(t *testing.T, archives string, env ...string) *served {
 	t.Helper()
-	dir := t.(interface{ TempDir() string }).TempDir()
+	whole(t)
+	dir := t.TempDir()
 	token := filepath.Join(dir, "token")
 	if err := os.WriteFile(token, []byte(theToken+"\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ import (
 
 func destinations() []destination {
 	return []destination{
-		{"file", func(t *testing.T) string { return "file://" + filepath.Join(scratch(t), "archive") }},
+		{"file", func(t *testing.T) string { return "file://" + filepath.Join(t.TempDir(), "archive") }},
 		{"minio", func(t *testing.T) string { return storetest.S3(t) }},
 	}
 }
@@ -105,7 +105,7 @@ func killAtRandom(t *testing.T, manyKills int) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			url := d.url(t)
-			db := scratch(t)
+			db := t.TempDir()
 			kills, snapshots, files := 0, 0, 0
 			longest := 100 * time.Millisecond
 			for round := 0; kills < manyKills; round++ {
@@ -159,7 +159,7 @@ func listedSnapshots(t testing.TB, url string) int {
 func killsOfRestores(t *testing.T, url, db string, manyKills int) {
 	kills, longest := 0, 100*time.Millisecond
 	for round := 0; kills < manyKills; round++ {
-		to := filepath.Join(scratch(t), "restored")
+		to := filepath.Join(t.TempDir(), "restored")
 		for kills < manyKills && killed(t, longest, "restore", url, "--to", to) {
 			kills++
 			if _, err := os.Stat(to); err == nil { // killed after all was done
@@ -187,7 +187,7 @@ func TestEightProcesses(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			url := d.url(t)
-			db := scratch(t)
+			db := t.TempDir()
 			logDir(t, db, 0, 10, 50_000)
 			var wg sync.WaitGroup
 			for range 8 {
@@ -202,7 +202,7 @@ func TestEightProcesses(t *testing.T) {
 				t.Fatalf("%d snapshots", n)
 			}
 			for s := 1; s <= 8; s++ {
-				to := filepath.Join(scratch(t), "r")
+				to := filepath.Join(t.TempDir(), "r")
 				succeed(t, "restore", fmt.Sprintf("%s@%d", url, s), "--to", to)
 				sameDir(t, to, db)
 			}

@@ -279,7 +279,7 @@ func killCuts(t *testing.T, commands []killable, sample int) []killCut {
 // run kills the command once and runs it again. It returns how many moments the first run had.
 func (c *killCut) run(t *testing.T) (moments int) {
 	t.Helper()
-	dir := scratch(t)
+	dir := t.TempDir()
 	w := newKillWorld(t, dir)
 	c.command.prepare(t, w)
 	args := c.command.args(w)

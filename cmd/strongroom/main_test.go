@@ -15,10 +15,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/strongroom-dev/strongroom/internal/memtemp"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 )
 
 func TestMain(m *testing.M) {
+	memtemp.Use()
 	testscript.Main(tests{m}, map[string]func(){"strongroom": main})
 }
 

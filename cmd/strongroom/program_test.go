@@ -27,16 +27,17 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 // whole skips a test that takes longer than the fast loop can bear.
-func whole(t *testing.T) {
+func whole(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("takes long or needs servers: make test runs it")
 	}
 }
 
-// program is a process of the program that was not started yet.
+// program is a process of the program that was not started yet. With -short the test ends here.
 func program(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
+	whole(t)
 	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
@@ -100,20 +101,4 @@ func succeed(t testing.TB, args ...string) outcome {
 type destination struct {
 	name string
 	url  func(t *testing.T) string
-}
-
-// scratch is a temporary directory in memory where there is such a thing: what is killed
-// and restarted hundreds of times syncs thousands of small files.
-func scratch(t testing.TB) string {
-	t.Helper()
-	const memory = "/dev/shm"
-	if info, err := os.Stat(memory); err != nil || !info.IsDir() {
-		return t.TempDir()
-	}
-	dir, err := os.MkdirTemp(memory, "strongroom-test-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
 }

@@ -86,10 +86,10 @@ func TestTogether(t *testing.T) {
 
 // makeStates makes a database at several moments of its life.
 func (c *crowd) makeStates() {
-	whole := scratch(c.t)
+	whole := c.t.TempDir()
 	logDir(c.t, whole, 0, 40, 20_000)
 	for i := range 6 {
-		dir := scratch(c.t)
+		dir := c.t.TempDir()
 		for n := 5 * i; n < 5*i+12; n++ {
 			name := fmt.Sprintf("%08x.jdb", n)
 			if err := os.Link(filepath.Join(whole, name), filepath.Join(dir, name)); err != nil {
@@ -179,7 +179,7 @@ func (c *crowd) restore() { c.restored(c.url) }
 // restored restores a snapshot, which must be the database at one of its moments, unless
 // it was pruned meanwhile.
 func (c *crowd) restored(where string) {
-	to := filepath.Join(scratch(c.t), "r")
+	to := filepath.Join(c.t.TempDir(), "r")
 	o := finish(c.t, program(c.t, "restore", where, "--to", to))
 	switch o.code {
 	case exitNotFound:
