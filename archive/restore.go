@@ -7,13 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -21,10 +19,12 @@ import (
 type RestoreOptions struct {
 	// Include are path.Match patterns of whole names, or of base names when they hold no
 	// slash; or ranges, such as 00000010.jdb..0000001f.jdb. None: all files.
-	Include     []string
-	DryRun      bool // say what would be done; nothing is read or written but the target's names
-	Overwrite   bool // the target may hold files; those that are right are kept
-	DeleteExtra bool // log files in the target that the snapshot does not have are removed
+	Include   []string
+	DryRun    bool // say what would be done; nothing is read or written but the target's names
+	Overwrite bool // the target may hold files; those that are right are kept
+	// DeleteExtra: log files in the target that the snapshot does not have are removed. Without it,
+	// only those that an interrupted restore was to make, which this one continues.
+	DeleteExtra bool
 }
 
 // RestoreResult is what a restore did.
@@ -43,7 +43,8 @@ type RestoreResult struct {
 // once; each gets its name only when its content was checked and is durable. A
 // directory that does not exist yet appears when all is done; in an existing one the
 // file RESTORE-INCOMPLETE stands while anything is missing. After any failure the same
-// call continues where the last one stopped. Where a database runs in the directory or
+// call, with the same options, continues where the last one stopped, be it with a newer
+// snapshot. Where a database runs in the directory or
 // around it, nothing is written, or, if it was started later, nothing more; then the error
 // is ErrInUse. Errors: ErrNoFile, ErrOccupied, ErrInUse, ErrNoSpace, ErrDamaged.
 func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o RestoreOptions) (*RestoreResult, error) {
@@ -67,7 +68,6 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		res.Free = freeAt(dir)
 		return res, err
 	}
-	forgetComplete(dir)
 	if there, err := alreadyThere(ctx, dir, files); err != nil || there {
 		res.Skipped = len(files)
 		return res, err
@@ -87,10 +87,10 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 }
 
 func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, files []manifest.File, o *RestoreOptions, res *RestoreResult) error {
-	var remove, foreign []string
+	var before, after []string
 	err := t.checkUse(ctx)
 	if err == nil {
-		remove, foreign, err = t.look(m, files, o)
+		before, after, err = t.look(m, files, o)
 	}
 	if err == nil {
 		err = t.checkSpace(files)
@@ -102,14 +102,14 @@ func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, 
 		t.abandon()
 		return err
 	}
-	for _, name := range remove {
-		if err := t.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // the marker was made of one
+	for _, name := range before {
+		if err := t.drop(name); err != nil { // the marker was made of one
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
 	}
 	err = a.restoreFiles(ctx, t, files, res)
 	if err == nil {
-		err = t.removeForeign(ctx, foreign, res)
+		err = t.removeForeign(ctx, after, res)
 	}
 	if errors.Is(err, ErrInUse) {
 		return errors.Join(err, t.unmark())
@@ -121,61 +121,6 @@ func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, 
 		return fmt.Errorf("making the restored names durable: %w", err)
 	}
 	return t.finish()
-}
-
-// look reads what lies in the target, and says what of it has to go, before the restore
-// and after it. It refuses the target where that must not be.
-func (t *target) look(m *manifest.Manifest, files []manifest.File, o *RestoreOptions) (remove, foreign []string, err error) {
-	belong := files
-	if !t.fresh {
-		belong = m.Files // what an earlier restore of more files left is no danger
-	}
-	remove, foreign, err = t.extras(m, names(belong))
-	if err != nil {
-		return nil, nil, err
-	}
-	areOurs := t.leftAlone(m, o.Include)
-	t.alone = areOurs || t.isEmpty() || (len(foreign) == 0 && len(o.Include) == 0)
-	if len(foreign) > 0 && !o.DeleteExtra && !areOurs {
-		more := ""
-		if n := len(foreign) - 1; n > 0 {
-			more = fmt.Sprintf(" and %d more", n)
-		}
-		return nil, nil, fmt.Errorf("%w: %s holds %s%s, which snapshot %d does not have and which would corrupt the database; choose a new directory, or have that removed (--delete-extra)",
-			ErrOccupied, t.dir, foreign[0], more, m.Sequence)
-	}
-	return remove, foreign, nil
-}
-
-// previewTarget says which files a restore into a directory would remove, or why it would
-// refuse to begin, but for a lack of space, of which the preview tells.
-func previewTarget(ctx context.Context, dir string, m *manifest.Manifest, files []manifest.File, o *RestoreOptions) ([]string, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("the target %s: %w", dir, err)
-	}
-	fresh, err := examine(dir, m, o)
-	if err != nil {
-		return nil, err
-	}
-	work := dir
-	if fresh {
-		work += PartialSuffix
-	}
-	if err := newUseCheck(work).all(ctx); err != nil || fresh {
-		return nil, err
-	}
-	root, err := disk.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("opening the target: %w", err)
-	}
-	defer root.Close()
-	t := &target{dir: dir, work: dir, root: root}
-	if err := t.readMarker(m, o.Include); err != nil {
-		return nil, err
-	}
-	_, foreign, err := t.look(m, files, o)
-	return foreign, err
 }
 
 func names(files []manifest.File) map[string]bool {
@@ -309,7 +254,7 @@ func (t *target) make(ctx context.Context, f *manifest.File, fetch func(sink) er
 		err = t.root.Rename(tmp, f.Name)
 	}
 	if err != nil {
-		return errors.Join(err, t.root.Remove(tmp))
+		return errors.Join(err, t.drop(tmp))
 	}
 	return nil
 }

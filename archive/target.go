@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/source"
 )
 
 const (
@@ -51,7 +49,8 @@ type target struct {
 
 	use     *useCheck
 	was     []byte      // the marker that lay there, nil: none
-	alone   bool        // what marker.Alone says
+	last    *marker     // what it says, nil: nothing that can be read
+	next    marker      // what this restore's marker says of the directory
 	mkdirs  []string    // directories that were made for the files, in that order
 	dirs    []string    // directories that were there
 	changed atomic.Bool // a name in dir has other content than before, or has gone
@@ -84,7 +83,7 @@ func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, e
 			return nil, fmt.Errorf("making the target: %w", err)
 		}
 		if info, err := os.Lstat(t.work); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("%w: %s is in the way and is no directory of a restore; remove it", ErrOccupied, t.work)
+			return nil, inTheWay(t.work)
 		}
 	}
 	if t.root, err = disk.OpenRoot(t.work); err != nil {
@@ -95,6 +94,10 @@ func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, e
 		return nil, err
 	}
 	return t, nil
+}
+
+func inTheWay(work string) error {
+	return fmt.Errorf("%w: %s is in the way and is no directory of a restore; remove it", ErrOccupied, work)
 }
 
 // examine says whether dir has to be made, or fails if it may not be used.
@@ -109,7 +112,8 @@ func examine(dir string, m *manifest.Manifest, o *RestoreOptions) (fresh bool, e
 	case err != nil:
 		return false, fmt.Errorf("looking at the target: %w; give a directory that is empty or does not exist yet", err)
 	}
-	if o.Overwrite || ours(dir, m, o.Include) {
+	k, isMarked := markerIn(dir)
+	if o.Overwrite || isMarked && k.goesOn(m, o.Include) {
 		return false, nil
 	}
 	entries = slices.DeleteFunc(entries, isOfRestore)
@@ -119,6 +123,11 @@ func examine(dir string, m *manifest.Manifest, o *RestoreOptions) (fresh bool, e
 	// To replace what is there is no way out where a database runs.
 	if err := newUseCheck(dir).locks(); err != nil {
 		return false, err
+	}
+	if isMarked && k.isLike(m, o.Include) && !k.Occupied && k.Sequence > m.Sequence {
+		return false, fmt.Errorf("%w: %s holds %s, and a restore of snapshot %d was interrupted there, which is newer; "+
+			"restore that one, choose a new directory, or replace what is there (--overwrite)",
+			ErrOccupied, dir, some(entries), k.Sequence)
 	}
 	return false, fmt.Errorf("%w: %s holds %s; choose a new directory, or replace what is there (--overwrite)", ErrOccupied, dir, some(entries))
 }
@@ -183,62 +192,14 @@ func isTemp(name string) bool {
 	return strings.HasPrefix(base, tempPrefix) && strings.HasSuffix(base, tempSuffix)
 }
 
-// logNames returns a function that knows a log file of the snapshot's layout by its name.
-// The pattern of a layout that has one is not in the archive: then it is what differs from
-// a file of the snapshot in its digits only, as the next file of a log does.
-func logNames(m *manifest.Manifest) func(name string) bool {
-	if layout, err := source.NewLayout(source.LayoutOptions{Name: m.Layout}); err == nil {
-		return layout.Match
-	}
-	shapes := map[string]bool{}
-	for i := range m.Files {
-		shapes[shape(m.Files[i].Name)] = true
-	}
-	return func(name string) bool { return shapes[shape(name)] }
-}
-
-var digits = regexp.MustCompile(`[0-9A-Fa-f]{8,}|[0-9A-Fa-f]*[0-9][0-9A-Fa-f]*`)
-
-// shape is a name without its decimal and hexadecimal numbers.
-func shape(name string) string { return digits.ReplaceAllString(name, "#") }
-
-// extras lists what lies in the target and would be a danger beside the restored set:
-// temporary files that we left, and, by the layout, log files that the snapshot does
-// not have. In a directory of our own everything else is.
-func (t *target) extras(m *manifest.Manifest, chosen map[string]bool) (remove, foreign []string, err error) {
-	isLog := logNames(m)
-	err = fs.WalkDir(t.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case name == lostFound && d.IsDir():
-			return fs.SkipDir
-		case err != nil:
-			return err
-		case d.IsDir():
-			t.dirs = append(t.dirs, name)
-		case name == IncompleteMarker || chosen[name]:
-		case isTemp(name) || (t.fresh && t.began):
-			remove = append(remove, name)
-		case t.fresh: // nothing says that a restore of ours made it
-			foreign = append(foreign, name)
-		case isLog(name):
-			foreign = append(foreign, name)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("looking through the target: %w", err)
-	}
-	return remove, foreign, nil
-}
-
 // finish takes the marker away and gives a new directory its name.
 func (t *target) finish() error {
+	var err error
 	if t.fresh {
-		if err := t.noteComplete(); err != nil {
-			return fmt.Errorf("noting that the restored set is complete: %w", err)
-		}
+		err = t.noteComplete()
+	} else {
+		err = t.root.Remove(IncompleteMarker)
 	}
-	err := t.root.Remove(IncompleteMarker)
 	if err == nil {
 		err = t.syncDir(".")
 	}
@@ -246,6 +207,7 @@ func (t *target) finish() error {
 		return fmt.Errorf("removing %s: %w", IncompleteMarker, err)
 	}
 	if !t.fresh {
+		forgetComplete(t.dir)
 		return syncAbove(t.dir)
 	}
 	// A crash before this leaves a complete set under the partial name, which the next
@@ -284,8 +246,8 @@ func syncAbove(dir string) error {
 }
 
 // alreadyThere reports whether a directory holds just these files, every one right: then
-// an earlier restore was stopped after all was done. It writes nothing, and makes durable what
-// is there.
+// an earlier restore was stopped after all was done. It writes nothing, makes durable what is
+// there, and removes what that restore left beside it.
 func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || len(files) == 0 {
 		return false, nil
@@ -328,5 +290,6 @@ func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 	if err := t.syncDirs(files); err != nil && !cannotSync(err) {
 		return false, fmt.Errorf("making the restored names durable: %w", err)
 	}
+	forgetComplete(filepath.Clean(dir))
 	return true, syncAbove(dir)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -87,9 +88,17 @@ func (t *target) writeMarker(b []byte) error {
 		err = t.root.Rename(tmp, IncompleteMarker)
 	}
 	if err != nil {
-		return errors.Join(err, t.root.Remove(tmp))
+		return errors.Join(err, t.drop(tmp))
 	}
 	return t.syncDir(".")
+}
+
+// drop removes a file that may have gone.
+func (t *target) drop(name string) error {
+	if err := t.root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // removeForeign removes what would be a danger beside the restored set.

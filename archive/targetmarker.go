@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,11 +20,13 @@ type marker struct {
 	Archive  string   `json:"archive"`
 	Sequence int64    `json:"sequence"`
 	Include  []string `json:"include,omitempty"` // what was to be restored, if not all
-	// Alone says that the directory holds no log file but those that a restore of ours has made,
-	// and those that it was to replace. Then a restore of a newer snapshot may remove what that
-	// does not have.
-	Alone bool   `json:"alone,omitempty"`
-	Note  string `json:"note"`
+	Note     string   `json:"note"`
+	// Occupied says that the directory held other files when the first of the restores began that
+	// this one continues. Then each needs leave to replace what is there.
+	Occupied bool `json:"occupied,omitempty"`
+	// Made names the files that these restores were to make, and that were not there before. A
+	// restore that continues them may remove those. Markers of older versions do not have it.
+	Made []string `json:"made,omitempty"`
 }
 
 // parseMarker reads a marker. A restore that was interrupted while it wrote may have left less
@@ -39,14 +42,22 @@ func (k *marker) isLike(m *manifest.Manifest, include []string) bool {
 	return k.Archive == m.Archive && slices.Equal(k.Include, include)
 }
 
-// ours reports whether an interrupted restore left dir as it is, which this one continues.
-func ours(dir string, m *manifest.Manifest, include []string) bool {
+// goesOn reports whether a restore of m without leave to replace anything goes on where the one of
+// the marker was interrupted. It never goes back to an older snapshot.
+func (k *marker) goesOn(m *manifest.Manifest, include []string) bool {
+	return k.isLike(m, include) && !k.Occupied && (k.Sequence == m.Sequence || k.Sequence < m.Sequence && !k.isOld())
+}
+
+// isOld reports whether the marker is of a version that did not write down what is made.
+func (k *marker) isOld() bool { return len(k.Made) == 0 && !k.Occupied }
+
+// markerIn reads the marker in a directory, if there is one.
+func markerIn(dir string) (k marker, ok bool) {
 	b, err := os.ReadFile(filepath.Join(dir, IncompleteMarker))
 	if err != nil {
-		return false
+		return k, false
 	}
-	k, ok := parseMarker(b)
-	return ok && k.isLike(m, include) && (k.Sequence == m.Sequence || k.Alone)
+	return parseMarker(b)
 }
 
 // isOfRestore reports whether an entry of a target is there before any file of a restore, or
@@ -66,16 +77,16 @@ func (t *target) isEmpty() bool {
 func (t *target) readMarker(m *manifest.Manifest, include []string) error {
 	was, err := t.root.ReadFile(IncompleteMarker)
 	if errors.Is(err, fs.ErrNotExist) && t.fresh {
-		was, err = os.ReadFile(t.dir + CompleteSuffix)
-		if _, ok := parseMarker(was); err == nil && !ok { // that one was not needed yet
-			return nil
-		}
+		was, err = readComplete(t.dir)
 	}
 	if err != nil {
 		return nil // where it cannot be read, it cannot be written either
 	}
 	t.began, t.was = true, was
 	k, ok := parseMarker(was)
+	if ok {
+		t.last = &k
+	}
 	if len(include) > 0 && (ok && !k.isLike(m, include) || !ok && !t.isEmpty()) {
 		return fmt.Errorf("%w: another restore was interrupted in %s, and one of a few files would hide that; "+
 			"finish it first", ErrOccupied, t.work)
@@ -83,18 +94,48 @@ func (t *target) readMarker(m *manifest.Manifest, include []string) error {
 	return nil
 }
 
-// leftAlone reports whether all log files in the target are those of an interrupted restore that
-// this one continues.
-func (t *target) leftAlone(m *manifest.Manifest, include []string) bool {
-	k, ok := parseMarker(t.was)
-	return ok && k.Alone && k.isLike(m, include)
+// isContinued reports whether the restore continues one whose marker could be read. A new
+// directory is made where only restores of ours make files, whatever they are to restore.
+func (t *target) isContinued(m *manifest.Manifest, include []string) bool {
+	return t.last != nil && (t.fresh || t.last.isLike(m, include))
+}
+
+// isAllOurs reports whether a new directory is made where nothing says which files a restore has
+// made: then all are.
+func (t *target) isAllOurs() bool { return t.fresh && t.began && (t.last == nil || t.last.isOld()) }
+
+// describe makes what the marker is to say of the directory, in which there are these names.
+func (t *target) describe(m *manifest.Manifest, files []manifest.File, there map[string]bool, o *RestoreOptions) {
+	made := map[string]bool{}
+	for i := range files {
+		if name := files[i].Name; !there[name] {
+			made[name] = true
+		}
+	}
+	if t.isAllOurs() {
+		maps.Copy(made, there)
+	}
+	isOccupied := !t.isEmpty()
+	if t.isContinued(m, o.Include) {
+		if isOccupied && t.last.isOld() && !t.fresh && !o.Overwrite {
+			t.next = marker{} // what the older version has made stays unknown
+			return
+		}
+		isOccupied = isOccupied && (t.last.Occupied || t.last.isOld())
+		for _, name := range t.last.Made { // also those that have gone: that may not be durable
+			made[name] = true
+		}
+	}
+	t.next = marker{Occupied: isOccupied, Made: slices.Sorted(maps.Keys(made))}
 }
 
 // mark writes the marker: from here on the target is what the restore makes of it.
 func (t *target) mark(m *manifest.Manifest, include []string) error {
 	const note = "A restore began here and has not ended: do not open a database in this directory. " +
 		"Running the same command again continues it."
-	b, err := json.Marshal(marker{m.Archive, m.Sequence, include, t.alone, note})
+	k := t.next
+	k.Archive, k.Sequence, k.Include, k.Note = m.Archive, m.Sequence, include, note
+	b, err := json.Marshal(k)
 	if err == nil {
 		err = t.writeMarker(append(b, '\n'))
 	}
@@ -104,40 +145,50 @@ func (t *target) mark(m *manifest.Manifest, include []string) error {
 	return nil
 }
 
-// noteComplete copies the marker to where it lies beside a new directory, before it is removed.
-// Without it, a restore that is interrupted before the directory has its name would leave a
-// complete set that nothing says to be of a restore.
+// noteComplete moves the marker to where it lies beside a new directory. Without it, a restore that
+// is interrupted before the directory has its name would leave a complete set that nothing says to
+// be of a restore. That costs a later restore of a newer snapshot, and is no reason to fail: where
+// something else is in the way, or the name is too long, the marker is removed.
 func (t *target) noteComplete() error {
-	b, err := t.root.ReadFile(IncompleteMarker)
+	_, err := readComplete(t.dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = disk.RenameOver(filepath.Join(t.work, IncompleteMarker), t.dir+CompleteSuffix)
+	}
 	if err != nil {
-		return err
-	}
-	parent, err := disk.OpenRoot(filepath.Dir(filepath.Clean(t.dir)))
-	if err != nil {
-		return err
-	}
-	defer parent.Close()
-	name := filepath.Base(t.dir) + CompleteSuffix
-	if err := parent.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := parent.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+		return t.root.Remove(IncompleteMarker)
 	}
 	return syncAbove(t.dir)
 }
 
-// forgetComplete removes what noteComplete has made, if the directory has its name. Where that
-// fails, the file stays: it means nothing beside such a directory.
+// readComplete reads what noteComplete has made. It fails where there is none, or what is there is
+// none.
+func readComplete(dir string) ([]byte, error) {
+	name := dir + CompleteSuffix
+	info, err := os.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", name)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := parseMarker(b); !ok {
+		return nil, fmt.Errorf("%s is no marker of a restore", name)
+	}
+	return b, nil
+}
+
+// forgetComplete removes what noteComplete has made, once the directory has its name. Another
+// restore that makes such a directory may still need it. Where the removal fails, the file stays:
+// it means nothing beside a directory that has its name.
 func forgetComplete(dir string) {
-	if _, err := os.Lstat(dir); err == nil {
-		disk.RemoveName(filepath.Clean(dir) + CompleteSuffix)
+	if _, err := os.Lstat(dir + PartialSuffix); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if _, err := readComplete(dir); err == nil {
+		disk.RemoveName(dir + CompleteSuffix)
 	}
 }

@@ -19,9 +19,9 @@ func (a *app) restoreCommand() *cobra.Command {
 		Short: "Restore a snapshot into a directory",
 		Long: `Restore a snapshot into a directory. Every file is checked against its hash before it
 gets its name. A directory that does not exist yet appears when all is done; in an
-existing one the file ` + archive.IncompleteMarker + ` stands until then. The same command
-continues a restore that was broken off. Stop the database first: a directory in which one
-runs is refused.`,
+existing one the file ` + archive.IncompleteMarker + ` stands until then. The same command,
+with the same flags, continues an interrupted restore. Stop the database first: a directory
+in which one runs is refused.`,
 		Args: exactArgs(1, "restore ARCHIVE[@S] --to DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if to == "" {
