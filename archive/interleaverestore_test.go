@@ -70,7 +70,7 @@ func (w *theatre) allowed(err error) error {
 }
 
 // checkRestored looks that the target is whole or says that it is not, and that a restore which
-// is undisturbed makes it whole.
+// is undisturbed makes it whole: the newest of those that began goes on where any was interrupted.
 func (w *theatre) checkRestored(o *oracle) {
 	t := w.target
 	if t == nil {
@@ -78,10 +78,16 @@ func (w *theatre) checkRestored(o *oracle) {
 	}
 	w.checkTarget()
 	x := archive.New(o.store, archive.Options{})
+	var latest int64 // that was tried
+	for _, m := range t.tried {
+		latest = max(latest, m.Sequence)
+	}
+	goesOn := false
 	for _, m := range t.tried {
 		if _, there := o.valid[m.Sequence]; !there || m.Archive != newest(w.t, x).Archive {
 			continue
 		}
+		goesOn = goesOn || m.Sequence == latest
 		_, err := x.Restore(context.Background(), m, t.dir, archive.RestoreOptions{})
 		switch {
 		case err == nil:
@@ -90,6 +96,9 @@ func (w *theatre) checkRestored(o *oracle) {
 			w.fatal("an undisturbed restore of snapshot %d: %v", m.Sequence, err)
 		}
 		w.checkTarget()
+	}
+	if goesOn && t.done == nil {
+		w.fatal("no undisturbed restore succeeds, not even that of snapshot %d", latest)
 	}
 }
 
