@@ -87,10 +87,10 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 }
 
 func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, files []manifest.File, o *RestoreOptions, res *RestoreResult) error {
-	var before, after []string
+	var remove, foreign []string
 	err := t.checkUse(ctx)
 	if err == nil {
-		before, after, err = t.look(m, files, o)
+		remove, foreign, err = t.look(m, files, o)
 	}
 	if err == nil {
 		err = t.checkSpace(files)
@@ -102,14 +102,14 @@ func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, 
 		t.abandon()
 		return err
 	}
-	for _, name := range before {
+	for _, name := range remove {
 		if err := t.drop(name); err != nil { // the marker was made of one
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
 	}
 	err = a.restoreFiles(ctx, t, files, res)
 	if err == nil {
-		err = t.removeForeign(ctx, after, res)
+		err = t.removeForeign(ctx, foreign, res)
 	}
 	if errors.Is(err, ErrInUse) {
 		return errors.Join(err, t.unmark())
