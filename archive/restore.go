@@ -287,7 +287,7 @@ func (t *target) isRight(ctx context.Context, f *manifest.File) (bool, error) {
 }
 
 // syncFile makes the content of a file durable that was there already: who wrote it may not
-// have done so. Where nothing can be written, it is.
+// have done so.
 func (t *target) syncFile(name string) error {
 	f, err := t.root.Open(name)
 	if err == nil {
@@ -299,8 +299,8 @@ func (t *target) syncFile(name string) error {
 	return nil
 }
 
-// cannotSync reports whether a file system has no sync, as one that is only read.
-func cannotSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS) }
+// cannotSync reports whether a file system has no fsync. EROFS is not that: an aborted one returns it.
+func cannotSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) }
 
 // syncDirs makes every directory durable, deepest first: those of the restored files, and
 // those that were there before, from which this restore or an interrupted one removed files.

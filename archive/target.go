@@ -238,7 +238,7 @@ func syncAbove(dir string) error {
 			err = d.Sync()
 			d.Close()
 		}
-		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EROFS) {
+		if err != nil && !cannotSync(err) && !errors.Is(err, unix.EROFS) { // which above the target is no loss
 			return fmt.Errorf("making the target's name durable: %w", err)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 
 	"gocloud.dev/blob"
-	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/disk"
@@ -137,11 +136,11 @@ func (t *tree) syncFile(root *disk.Root, f *disk.File, key string) error {
 }
 
 // Sync implements archive.Syncer.
-func (s *fileStore) Sync(_ context.Context, key string) error {
+func (s *fileStore) Sync(ctx context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return s.fail("syncing", key, err)
 	}
-	err := s.in(false, func(root *disk.Root) error {
+	err := s.inUntil(ctx, func(root *disk.Root) error {
 		f, _, err := openObject(root, key)
 		if err != nil {
 			return err
@@ -149,16 +148,16 @@ func (s *fileStore) Sync(_ context.Context, key string) error {
 		defer f.Close()
 		return s.syncFile(root, f, key)
 	})
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS) {
-		return nil // where nothing can be written, all is durable
+	if hasNoSync(err) {
+		return nil
 	}
 	return s.fail("syncing", key, err)
 }
 
 // SyncAll implements archive.Syncer. It waits for all that was written to the file system,
 // by whatever program.
-func (s *fileStore) SyncAll(context.Context) error {
-	err := s.in(false, func(root *disk.Root) error {
+func (s *fileStore) SyncAll(ctx context.Context) error {
+	err := s.inUntil(ctx, func(root *disk.Root) error {
 		d, err := root.Open(".")
 		if err != nil {
 			return err

@@ -43,8 +43,8 @@ const (
 // and once for each tree, after its first file, fsync of the directories above it. Where
 // the file system has no hard links, renameat2 with RENAME_NOREPLACE takes the place of
 // linkat. A crash at any point leaves either no object or a whole one, and perhaps a
-// temporary file, which the first Put of a later process removes, or Sweep. All of it goes through the directory that tree holds
-// (fileroot.go), whatever its path names by then.
+// temporary file, which the first Put of a later process on this host removes, or Sweep. All of
+// it goes through the directory that tree holds (fileroot.go), whatever its path names by then.
 //
 // All directories on the way are synced each time, not just the ones that this Put made:
 // another process may have made one a moment ago and not have synced it yet. One that
@@ -163,13 +163,18 @@ func (t *tree) syncUp(root *disk.Root, dir string) error {
 	for above := t.root; above != filepath.Dir(above); {
 		above = filepath.Dir(above)
 		d, err := disk.OpenDir(above)
-		if err := syncDir(d, err); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) && !errors.Is(err, unix.EINVAL) {
+		err = syncDir(d, err)
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) && !hasNoSync(err) {
 			return err
 		}
 	}
 	t.anchored.Store(true)
 	return nil
 }
+
+// hasNoSync reports whether a file system has no fsync at all. EROFS is not that: a file system
+// that is mounted to be read returns success, and EROFS once an error of its disk has aborted it.
+func hasNoSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) }
 
 // syncDir makes the entries of a directory durable that was opened, unless that failed.
 func syncDir(d *disk.File, err error) error {

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,6 +41,22 @@ func (t *tree) in(create bool, do func(root *disk.Root) error) error {
 		return gone
 	}
 	return err
+}
+
+// inUntil is in of what a disk that hangs may keep from returning: it returns when ctx ends, and do
+// may go on.
+func (t *tree) inUntil(ctx context.Context, do func(root *disk.Root) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	done := make(chan error, 1)
+	go func() { done <- t.in(false, do) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // enter returns the archive's directory for one operation, which ends with leave.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -37,6 +38,34 @@ var machine = sync.OnceValue(func() string {
 // those of this machine whose process is gone. A process id that was given anew only
 // delays that.
 func sweepTemp(ctx context.Context, root *disk.Root) (int, error) {
+	if _, err := root.Stat(hidden); err != nil {
+		return 0, err
+	}
+	now, err := fileTime(root)
+	if err != nil {
+		return 0, err
+	}
+	return removeTemp(ctx, root, func(name string, fi fs.FileInfo) bool {
+		return now.Sub(fi.ModTime()) >= staleAge || orphaned(name)
+	})
+}
+
+// fileTime returns the time by which the file system dates files: that of a file server may be right
+// where this host's is a week ahead.
+func fileTime(root *disk.Root) (time.Time, error) {
+	f, name, err := tempFile(root)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("making a file to see its date: %w", err)
+	}
+	fi, err := f.Stat()
+	if err := errors.Join(err, f.Close(), root.Remove(name)); err != nil {
+		return time.Time{}, fmt.Errorf("making a file to see its date: %w", err)
+	}
+	return fi.ModTime(), nil
+}
+
+// removeTemp removes the temporary files that are left behind.
+func removeTemp(ctx context.Context, root *disk.Root, isLeft func(string, fs.FileInfo) bool) (int, error) {
 	entries, err := readDir(root, hidden)
 	if err != nil {
 		return 0, err
@@ -51,7 +80,7 @@ func sweepTemp(ctx context.Context, root *disk.Root) (int, error) {
 		if err != nil || !fi.Mode().IsRegular() || !strings.HasPrefix(e.Name(), "put-") {
 			continue // gone meanwhile, or none of ours
 		}
-		if time.Since(fi.ModTime()) < staleAge && !orphaned(e.Name()) {
+		if !isLeft(e.Name(), fi) {
 			continue
 		}
 		switch err := root.Remove(path.Join(hidden, e.Name())); {
@@ -64,10 +93,13 @@ func sweepTemp(ctx context.Context, root *disk.Root) (int, error) {
 	return n, errors.Join(errs...)
 }
 
-// sweepFirst removes the temporary files of killed processes before the first that this one
-// makes. Here a look costs next to nothing, and such a file may be as large as a log file.
+// sweepFirst removes the temporary files of this host's killed processes before the first that this
+// one makes: one may be as large as a log file, and listing them costs next to nothing. It does not
+// go by age: where this host's clock is ahead, the file of another host's live process has any age.
 func (t *tree) sweepFirst(ctx context.Context, root *disk.Root) {
-	t.swept.Do(func() { _, _ = sweepTemp(ctx, root) }) // a file that stays harms nothing
+	t.swept.Do(func() {
+		_, _ = removeTemp(ctx, root, func(name string, _ fs.FileInfo) bool { return orphaned(name) }) // one that stays harms nothing
+	})
 }
 
 // orphaned reports whether the process that made a temporary file is surely gone.

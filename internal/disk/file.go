@@ -86,7 +86,12 @@ func (f *File) Sync() error {
 
 // SyncAll makes all durable that was written to the file system in which the file lies.
 func (f *File) SyncAll() error {
-	return f.change(&Op{Kind: SyncAll, File: f}, func() error { return syncAll(int(f.file.Fd())) })
+	return f.change(&Op{Kind: SyncAll, File: f}, func() error {
+		if err := syncAll(int(f.file.Fd())); err != nil {
+			return &fs.PathError{Op: "sync all", Path: f.file.Name(), Err: err}
+		}
+		return nil
+	})
 }
 
 // Chmod is os.File's. Nothing depends on whether a mode survives.
