@@ -105,7 +105,7 @@ type Archive struct {
 	proofBad badObjects      // the objects that it names
 	found    *Found          // what else it says
 	tail     *tailRead       // how far the file being written was read last
-	durable  map[string]bool // keys of the manifest and the record that were made durable last
+	durable  map[string]bool // keys of what this operation has made durable
 
 	sightings *sightings // of the source's files
 	pending   pending    // encrypted objects that were to be stored

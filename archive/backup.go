@@ -119,7 +119,7 @@ type backupRun struct {
 }
 
 func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, res *BackupResult) error {
-	h, err := a.load(ctx)
+	h, err := a.loadAs(ctx, !o.DryRun)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (c *copyRun) readTarget(ctx context.Context) error {
 	if c.o.DryRun && c.begun {
 		return nil
 	}
-	h, err := c.to.load(ctx)
+	h, err := c.to.loadAs(ctx, !c.o.DryRun)
 	if err != nil {
 		return fmt.Errorf("reading the target: %w", err)
 	}
@@ -68,6 +68,7 @@ func (c *copyRun) begin(ctx context.Context) error {
 			c.report.Warnings = append(c.report.Warnings, "the source: "+w)
 		}
 	}
+	c.keepSource(ctx, h)
 	id, there := h.archiveID(), c.head.archiveID()
 	newest := h.newest()
 	switch {
@@ -107,6 +108,18 @@ func (c *copyRun) begin(ctx context.Context) error {
 		}
 	}
 	return c.copyID(ctx, raw)
+}
+
+// keepSource makes the source's newest snapshot durable, if the source's disk still can: a source that
+// loses it, and then takes another under its number, would have another history than the copy.
+func (c *copyRun) keepSource(ctx context.Context, h *head) {
+	if c.o.DryRun {
+		return
+	}
+	err := c.from.tryDurable(ctx, h.newest().Sequence, h.ledger.Number)
+	if err != nil && !errors.Is(err, errGone) && ctx.Err() == nil {
+		c.from.log.Warn("the source's newest snapshot could not be made durable; it is copied all the same", "error", err)
+	}
 }
 
 // copyID creates the target's archive.json and has the store show, before the first

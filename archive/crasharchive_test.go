@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,9 +72,20 @@ func (w *crashWorld) run(dir string, note func(string)) error {
 		res, err := a.Backup(context.Background(), w.db.source(), options)
 		if err == nil {
 			note(fmt.Sprint(res.Snapshot.Sequence))
+			err = falseAlarm(res.Warnings)
 		}
 		return err
 	})
+}
+
+// falseAlarm returns an error if a warning says that the archive is not what this host has seen.
+func falseAlarm(warnings []string) error {
+	for _, w := range warnings {
+		if strings.Contains(w, "this host") {
+			return fmt.Errorf("a false alarm: %s", w)
+		}
+	}
+	return nil
 }
 
 // listed returns the snapshots that list shows. Each has to give back what it was made of.

@@ -169,15 +169,18 @@ func (a *Archive) rememberID(b []byte) {
 
 // load reads all that a backup plans from: the newest valid manifest and, where that
 // one cannot be read, the newest that can.
-func (a *Archive) load(ctx context.Context) (*head, error) {
-	h, err := a.loadSteady(ctx)
+func (a *Archive) load(ctx context.Context) (*head, error) { return a.loadAs(ctx, false) }
+
+// loadAs is load and, for an operation that goes by what it reads, makes that durable.
+func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
+	h, err := a.loadSteady(ctx, durable)
 	if err != nil {
 		return nil, err
 	}
 	s := a.remembered(h.archiveID())
 	if s != nil && s.Newest.Sequence > h.newest().Sequence {
 		// Another backup of this host may have been faster than the listing.
-		if h, err = a.loadSteady(ctx); err != nil {
+		if h, err = a.loadSteady(ctx, durable); err != nil {
 			return nil, err
 		}
 	}
@@ -191,10 +194,12 @@ func (a *Archive) load(ctx context.Context) (*head, error) {
 }
 
 // loadSteady begins again when a manifest goes between its listing and its reading.
-func (a *Archive) loadSteady(ctx context.Context) (h *head, err error) {
+func (a *Archive) loadSteady(ctx context.Context, durable bool) (h *head, err error) {
 	err = a.steady(ctx, func() error {
-		h, err = a.loadOnce(ctx)
-		return err
+		if h, err = a.loadOnce(ctx); err != nil || !durable {
+			return err
+		}
+		return a.makeDurable(ctx, h.newest().Sequence, h.ledger.Number)
 	})
 	return h, err
 }
@@ -209,7 +214,7 @@ func (a *Archive) loadOnce(ctx context.Context) (*head, error) {
 			return nil, err
 		}
 	}
-	return h, a.makeDurable(ctx, h.newest().Sequence, h.ledger.Number)
+	return h, nil
 }
 
 func (a *Archive) loadNewest(ctx context.Context, h *head) error {
@@ -270,66 +275,4 @@ func (h *head) checkSkew(f numbered) {
 		}
 		h.warn("the clock of %s differed by %s from the provider's when snapshot %d was made%s", m.Node, skew.Round(time.Second), f.n, copied)
 	}
-}
-
-var errVoid = errors.New("the ledger keeps another manifest under this number")
-
-// readSnapshot reads a manifest with all its pages. The reference is set as soon as
-// the manifest's bytes were read, also when what they say makes no sense: then the
-// error is ErrDamaged.
-func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *manifest.Record) (*snapshot, manifest.Ref, error) {
-	var m *manifest.Manifest
-	b, err := a.get(ctx, manifest.ManifestKey(sequence), manifest.MaxManifestBytes, func(b []byte) (err error) {
-		m, err = manifest.DecodeManifest(b, sequence)
-		return err
-	})
-	sha := manifest.Sum(b)
-	if errors.Is(err, errTooLarge) {
-		// Bad as it is, the next manifest has to name it as its parent.
-		var hashErr error
-		if sha, hashErr = a.hash(ctx, manifest.ManifestKey(sequence)); hashErr != nil {
-			return nil, manifest.Ref{}, hashErr
-		}
-	} else if b == nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w (%w)", ErrDamaged, err)
-		}
-		return nil, manifest.Ref{}, err
-	}
-	ref := manifest.Ref{Sequence: sequence, SHA256: sha}
-	if !record.Valid(sequence, ref.SHA256) {
-		return nil, ref, fmt.Errorf("manifest %d: %w: %w", sequence, ErrDamaged, errVoid)
-	}
-	if err != nil {
-		return nil, ref, fmt.Errorf("%s: %w: %w", manifest.ManifestKey(sequence), ErrDamaged, err)
-	}
-	if s := a.cached(sequence); s != nil && s.ref == ref {
-		return s, ref, nil // the same bytes: its pages need not be read again
-	}
-	s := &snapshot{ref: ref, m: m}
-	if s.pages, err = a.readPages(ctx, m); err != nil {
-		return nil, ref, fmt.Errorf("snapshot %d: %w", sequence, err)
-	}
-	if m.Pages != nil {
-		m.Files = joinPages(s.pages)
-		if err := m.CheckFiles(m.Files); err != nil {
-			return nil, ref, fmt.Errorf("snapshot %d: %w: %w", sequence, ErrDamaged, err)
-		}
-	}
-	return s, ref, nil
-}
-
-func (a *Archive) cached(sequence int64) *snapshot {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.known != nil && a.known.ref.Sequence == sequence {
-		return a.known
-	}
-	return nil
-}
-
-func (a *Archive) remember(s *snapshot) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.known = s
 }

@@ -16,14 +16,6 @@ var ErrLostID = fmt.Errorf(
 	"%s is missing beside the manifests, so more of the archive may be gone; is this the right disk? (%w)", manifest.ArchiveKey, ErrDamaged,
 )
 
-// hold keeps the store, where it can, at the place that its address names now.
-func (a *Archive) hold() (release func()) {
-	if h, ok := a.store.(Holder); ok {
-		return h.Hold()
-	}
-	return func() {}
-}
-
 // lost returns ErrLostID where archive.json is missing beside manifests or a ledger.
 func (h *head) lost() error {
 	if h.idLost && h.exists() {
@@ -102,13 +94,30 @@ func (a *Archive) saw(ctx context.Context, id string, newest *manifest.Ref) {
 	if a.witness == nil || id == "" {
 		return
 	}
-	err := a.witness.savePlace(id)
+	ctx, cancel := context.WithTimeout(ctx, syncPatience)
+	defer cancel()
+	err := a.sawPlace(ctx, id)
 	if err == nil && newest != nil {
 		err = a.sawNewest(ctx, id, *newest)
 	}
 	if err != nil {
 		a.log.Debug("what was seen of the archive is not remembered on this host", "error", err)
 	}
+}
+
+// sawPlace remembers that an archive lies at its place. Its archive.json is made durable first: a
+// power loss could take that away, and then a backup would refuse to begin an archive there again.
+func (a *Archive) sawPlace(ctx context.Context, id string) error {
+	if was, err := a.witness.atPlace(); err != nil || was == id {
+		return err
+	}
+	if a.witness.Place == "" {
+		return nil
+	}
+	if err := a.syncThere(ctx, manifest.ArchiveKey); err != nil && !errors.Is(err, errGone) { // missing beside manifests
+		return err
+	}
+	return a.witness.savePlace(id)
 }
 
 func (a *Archive) sawNewest(ctx context.Context, id string, newest manifest.Ref) error {
@@ -136,6 +145,9 @@ func (a *Archive) holds(ctx context.Context, m *manifest.Manifest) error {
 	if errors.Is(err, fs.ErrNotExist) { // it may have been lost alone
 		_, err = a.store.Stat(ctx, manifest.ManifestKey(m.Sequence))
 	}
+	if errors.Is(err, fs.ErrNotExist) { // so may both, of what is there still
+		err = a.remains(ctx, m)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return a.nothing()
@@ -145,6 +157,26 @@ func (a *Archive) holds(ctx context.Context, m *manifest.Manifest) error {
 		return fmt.Errorf("%w: snapshot %d is of archive %s, and %s is there now", ErrGone, m.Sequence, m.Archive, h.id.ID)
 	}
 	return nil
+}
+
+// remains returns fs.ErrNotExist if the archive of a manifest has neither a ledger nor manifests any
+// more: then it is gone, and else it is damaged.
+func (a *Archive) remains(ctx context.Context, m *manifest.Manifest) error {
+	h, err := a.ledgerSurely(ctx)
+	switch {
+	case errors.Is(err, ErrDamaged):
+		return nil
+	case err != nil:
+		return err
+	case h.record != nil && h.record.Archive != m.Archive:
+		return fmt.Errorf("%w: snapshot %d is of archive %s, and %s is there now", ErrGone, m.Sequence, m.Archive, h.record.Archive)
+	case h.record != nil:
+		return nil
+	}
+	if n, err := a.greatestManifest(ctx); err != nil || n > 0 {
+		return err
+	}
+	return fs.ErrNotExist
 }
 
 // sawHead is saw for what a load has read.

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -33,9 +35,9 @@ type pending struct {
 	number  int64                     // of the snapshot
 	sealed  map[string][]sealedObject // by key without its nonce
 	count   int
-	file    *os.File // open for appending; nil: nothing was appended since begin
-	bytes   int64    // size of the file
-	failed  bool     // the file cannot be written to
+	file    *disk.File // open for appending; nil: nothing was appended since begin
+	bytes   int64      // size of the file
+	failed  bool       // the file cannot be written to
 }
 
 // sealedObject is an encrypted object as it was to be stored.
@@ -104,7 +106,7 @@ func (p *pending) remove(a *Archive, id string) {
 		return
 	}
 	p.bytes = 0
-	if err := os.Remove(a.witness.pendingPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := disk.RemoveName(a.witness.pendingPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.log.Warn("what was recorded of encrypted objects cannot be removed", "error", err)
 	}
 }
@@ -164,15 +166,15 @@ func (p *pending) write(w *Witness, key string, sums Sums) error {
 		return fmt.Errorf("%s would have more than %d bytes", w.pendingPath(p.archive), maxPendingBytes)
 	}
 	if p.file == nil {
-		if err := os.MkdirAll(w.Dir, 0o700); err != nil {
+		if err := disk.MkdirAll(w.Dir, 0o700); err != nil {
 			return fmt.Errorf("making the directory of the local state: %w", err)
 		}
-		if p.file, err = os.OpenFile(w.pendingPath(p.archive), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
+		if p.file, err = disk.OpenFile(w.pendingPath(p.archive), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
 			p.file = nil
 			return fmt.Errorf("writing the local state: %w", err)
 		}
 	}
-	if _, err := p.file.WriteString(line); err != nil {
+	if _, err := io.WriteString(p.file, line); err != nil {
 		return fmt.Errorf("writing the local state: %w", err)
 	}
 	return nil

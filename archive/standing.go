@@ -27,7 +27,7 @@ func (s *standing) newestValid() int64 {
 	return s.valid[len(s.valid)-1].kept.Sequence
 }
 
-// newestListed is the greatest valid sequence number of which there is a manifest; zero:
+// newestListed is the greatest valid sequence number under which a manifest was listed; zero:
 // there is none.
 func (s *standing) newestListed() int64 {
 	for i := range s.valid {

@@ -176,49 +176,6 @@ func (w *Witness) acceptID(id string, sum manifest.Hash) error {
 	return w.save(id, s)
 }
 
-// write replaces a file of the witness as a whole.
-func (w *Witness) write(name string, b []byte) error {
-	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
-		return fmt.Errorf("making the directory of the local witness: %w", err)
-	}
-	w.sweep()
-	f, err := os.CreateTemp(w.Dir, witnessTemp+"*")
-	if err != nil {
-		return fmt.Errorf("writing the local witness: %w", err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("writing the local witness: %w", err)
-	}
-	return nil
-}
-
-const (
-	witnessTemp    = ".witness-"
-	witnessTempAge = time.Hour // no process takes that long to write a small file
-)
-
-// sweep removes the temporary files of processes that were killed while they wrote.
-func (w *Witness) sweep() {
-	entries, err := os.ReadDir(w.Dir)
-	if err != nil {
-		return // what stays is small, and harms nothing
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), witnessTemp) {
-			continue
-		}
-		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > witnessTempAge {
-			os.Remove(filepath.Join(w.Dir, e.Name())) // as above
-		}
-	}
-}
-
 // askWitness compares the archive with what this host saw last. What it finds is a
 // warning for a backup, which goes on with the next number, and a problem for Verify.
 func (a *Archive) askWitness(h *head, s *seen) {

@@ -1,9 +1,10 @@
 // Package disk has the file operations of what must survive a power loss: archives in
-// directories, and targets of restores. Each passes to the os package at once. A test may
+// directories, targets of restores, and the local state of archives. Each passes to the os package
+// at once. A test may
 // observe them: it records which names and which bytes were synced, and then restores what a
 // power loss can leave (internal/crashtest).
 //
-// Only what such code needs is here, so that no operation escapes the record.
+// Only what such code needs is here, so that none of its changes escapes the record.
 package disk
 
 import (
@@ -18,7 +19,7 @@ import (
 // Kind is what an operation does.
 type Kind int
 
-// The operations that an Observer sees. Those that only read are none, except Open: what is
+// The operations that are passed to an Observer. Those that only read are none, except Open: what is
 // open for reading can be synced.
 const (
 	Open     Kind = iota // Path becomes File; Flag has os.O_CREATE and os.O_TRUNC where they were given
@@ -60,7 +61,7 @@ var (
 	observing    sync.Mutex // is held while observations is replaced
 )
 
-// Observe lets o see each operation of what is opened below dir, an absolute path, from now
+// Observe passes to o each operation of what is opened below dir, an absolute path, from now
 // until stop is called. It is for tests.
 func Observe(dir string, o Observer) (stop func()) {
 	mine := observation{filepath.Clean(dir), o}
@@ -91,7 +92,7 @@ func Observe(dir string, o Observer) (stop func()) {
 	}
 }
 
-// observer returns who observes a path, or nil.
+// observer returns the Observer of a path, or nil.
 func observer(path string) Observer {
 	all := observations.Load()
 	if all == nil {
@@ -123,6 +124,16 @@ func OpenDir(path string) (*File, error) {
 	return f.opened(do, &Op{Kind: Open, Path: path, File: f})
 }
 
+// OpenFile is os.OpenFile.
+func OpenFile(path string, flag int, mode os.FileMode) (*File, error) {
+	f := &File{by: observer(path), appends: flag&os.O_APPEND != 0}
+	do := func() (err error) {
+		f.file, err = os.OpenFile(path, flag, mode)
+		return err
+	}
+	return f.opened(do, &Op{Kind: Open, Path: path, File: f, Flag: flag})
+}
+
 // MkdirAll is os.MkdirAll.
 func MkdirAll(path string, mode os.FileMode) error {
 	return change(&Op{Kind: Mkdir, Path: path}, func() error { return os.MkdirAll(path, mode) })
@@ -150,7 +161,7 @@ func RenameNew(from, to string) error {
 	return change(&Op{Kind: Rename, Path: from, To: to}, func() error { return renameNew(from, to) })
 }
 
-// change does what op says, and lets who observes op.Path see it.
+// change does what op says, and passes it to the Observer of op.Path.
 func change(op *Op, do func() error) error {
 	by := observer(op.Path)
 	if by == nil {

@@ -68,6 +68,12 @@ func TestEveryChangeIsObserved(t *testing.T) {
 	must(RenameNew(filepath.Join(dir, "c"), filepath.Join(dir, "e")))
 	must(RenameOver(filepath.Join(dir, "e"), filepath.Join(dir, "f")))
 	must(RemoveName(filepath.Join(dir, "f")))
+	for _, line := range []string{"ab", "c"} {
+		f, err := OpenFile(filepath.Join(dir, "log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		must(err)
+		_, err = io.WriteString(f, line)
+		must(errors.Join(err, f.Close()))
+	}
 	d, err := OpenDir(dir)
 	must(err)
 	must(errors.Join(d.Sync(), d.SyncAll(), d.Close()))
@@ -78,13 +84,16 @@ func TestEveryChangeIsObserved(t *testing.T) {
 	}
 	want := []Kind{
 		Mkdir, Mkdir, Mkdir, Open, Write, Write, Write, Truncate, Sync, Times, Link,
-		Rename, Rename, Remove, Rename, Rename, Remove, Open, Sync, SyncAll,
+		Rename, Rename, Remove, Rename, Rename, Remove, Open, Write, Open, Write, Open, Sync, SyncAll,
 	}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("%d, want %d", kinds, want)
 	}
 	if w := o.ops[6]; w.Offset != 2 || string(w.Data) != "z" {
 		t.Errorf("%+v", w)
+	}
+	if w := o.ops[20]; w.Offset != 2 || string(w.Data) != "c" {
+		t.Errorf("appended: %+v", w)
 	}
 	if b, err := root.ReadFile("b/y"); err != nil || string(b) != "01z3ab67" {
 		t.Errorf("%q, %v", b, err)

@@ -10,9 +10,10 @@ import (
 // File is an open file or directory: the part of os.File that is needed here. It has no
 // ReadFrom, so that io.Copy writes through Write.
 type File struct {
-	file   *os.File
-	by     Observer // nil: nothing observes it
-	offset int64    // of the next Write; kept only where something observes it
+	file    *os.File
+	by      Observer // nil: nothing observes it
+	offset  int64    // of the next Write; kept only where something observes it
+	appends bool     // it is open for appending: Write goes to the end of the file
 }
 
 // opened opens a file with do, which op describes.
@@ -33,10 +34,17 @@ func (f *File) change(op *Op, do func() error) error {
 	return f.by.Change(op, do)
 }
 
-// Write is os.File's. A file must not be open for appending.
+// Write is os.File's.
 func (f *File) Write(b []byte) (n int, err error) {
 	if f.by == nil {
 		return f.file.Write(b)
+	}
+	if f.appends {
+		fi, err := f.file.Stat()
+		if err != nil {
+			return 0, err
+		}
+		f.offset = fi.Size()
 	}
 	n, err = f.observe(b, f.offset, func() (int, error) { return f.file.Write(b) })
 	f.offset += int64(n)

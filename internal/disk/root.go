@@ -42,7 +42,7 @@ func (r *Root) absolute(name string) string {
 
 // OpenFile is os.Root's.
 func (r *Root) OpenFile(name string, flag int, mode os.FileMode) (*File, error) {
-	f := &File{by: r.by}
+	f := &File{by: r.by, appends: flag&os.O_APPEND != 0}
 	do := func() (err error) {
 		f.file, err = r.root.OpenFile(name, flag, mode)
 		return err

@@ -1,0 +1,72 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+var errVoid = errors.New("the ledger keeps another manifest under this number")
+
+// readSnapshot reads a manifest with all its pages. The reference is set as soon as
+// the manifest's bytes were read, also when what they say makes no sense: then the
+// error is ErrDamaged.
+func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *manifest.Record) (*snapshot, manifest.Ref, error) {
+	var m *manifest.Manifest
+	b, err := a.get(ctx, manifest.ManifestKey(sequence), manifest.MaxManifestBytes, func(b []byte) (err error) {
+		m, err = manifest.DecodeManifest(b, sequence)
+		return err
+	})
+	sha := manifest.Sum(b)
+	if errors.Is(err, errTooLarge) {
+		// Bad as it is, the next manifest has to name it as its parent.
+		var hashErr error
+		if sha, hashErr = a.hash(ctx, manifest.ManifestKey(sequence)); hashErr != nil {
+			return nil, manifest.Ref{}, hashErr
+		}
+	} else if b == nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w (%w)", ErrDamaged, err)
+		}
+		return nil, manifest.Ref{}, err
+	}
+	ref := manifest.Ref{Sequence: sequence, SHA256: sha}
+	if !record.Valid(sequence, ref.SHA256) {
+		return nil, ref, fmt.Errorf("manifest %d: %w: %w", sequence, ErrDamaged, errVoid)
+	}
+	if err != nil {
+		return nil, ref, fmt.Errorf("%s: %w: %w", manifest.ManifestKey(sequence), ErrDamaged, err)
+	}
+	if s := a.cached(sequence); s != nil && s.ref == ref {
+		return s, ref, nil // the same bytes: its pages need not be read again
+	}
+	s := &snapshot{ref: ref, m: m}
+	if s.pages, err = a.readPages(ctx, m); err != nil {
+		return nil, ref, fmt.Errorf("snapshot %d: %w", sequence, err)
+	}
+	if m.Pages != nil {
+		m.Files = joinPages(s.pages)
+		if err := m.CheckFiles(m.Files); err != nil {
+			return nil, ref, fmt.Errorf("snapshot %d: %w: %w", sequence, ErrDamaged, err)
+		}
+	}
+	return s, ref, nil
+}
+
+func (a *Archive) cached(sequence int64) *snapshot {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known != nil && a.known.ref.Sequence == sequence {
+		return a.known
+	}
+	return nil
+}
+
+func (a *Archive) remember(s *snapshot) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known = s
+}

@@ -1,0 +1,88 @@
+package archive
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
+)
+
+// write replaces a file of the witness as a whole.
+func (w *Witness) write(name string, b []byte) error {
+	if err := disk.MkdirAll(w.Dir, 0o700); err != nil {
+		return fmt.Errorf("making the directory of the local state: %w", err)
+	}
+	root, err := disk.OpenRoot(w.Dir)
+	if err != nil {
+		return fmt.Errorf("opening the directory of the local state: %w", err)
+	}
+	defer root.Close()
+	sweepState(root)
+	if err := replaceFile(root, filepath.Base(name), b); err != nil {
+		return fmt.Errorf("writing the local state: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file as a whole and makes it durable. After a power loss there is the old file
+// or the new one: half a file would cost what this host remembers, and an old one may report what a
+// repair has put right since.
+func replaceFile(root *disk.Root, name string, b []byte) error {
+	temp := witnessTemp + strings.ToLower(rand.Text()[:12])
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = syncState(f)
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = root.Rename(temp, name)
+	}
+	if err != nil {
+		_ = root.Remove(temp) // a later write finds it where this fails
+		return err
+	}
+	d, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncState(d), d.Close())
+}
+
+// syncState makes a file or directory of the local state durable, unless its file system has no fsync.
+func syncState(f *disk.File) error {
+	if err := f.Sync(); err != nil && !cannotSync(err) {
+		return err
+	}
+	return nil
+}
+
+const (
+	witnessTemp    = ".witness-"
+	witnessTempAge = time.Hour // no process takes that long to write a small file
+)
+
+// sweepState removes the temporary files of processes that were killed while they wrote.
+func sweepState(root *disk.Root) {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return // what stays is small, and harms nothing
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), witnessTemp) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > witnessTempAge {
+			_ = root.Remove(e.Name()) // as above
+		}
+	}
+}
