@@ -40,10 +40,12 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 	}
 	var rest []Problem
 	defer func() { v.lookAgain = r.again }()
-	for _, p := range v.report.Problems {
+	v.begun = v.report
+	all := v.report.Problems
+	for i, p := range all {
 		err, known := r.outcome[p.Object] // an object may have several problems
 		if !known {
-			err = r.object(ctx, worse(v.report.Problems, p.Object))
+			err = r.object(ctx, worse(all, p.Object))
 			r.outcome[p.Object] = err
 		}
 		switch {
@@ -55,23 +57,65 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 			continue
 		case errors.Is(err, errNamed):
 			continue // an earlier pass reported it
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.Is(err, ErrGone), errors.Is(err, errOtherID):
-			return fmt.Errorf("repairing %s: %w", p.Object, err)
 		}
-		p.Detail += notMended + err.Error()
-		rest = append(rest, p)
+		if v.deleted[p.Object] {
+			p.Detail += "; what was there was deleted"
+		}
+		if ctx.Err() == nil && !endsRepair(err) {
+			p.Detail += notMended + err.Error()
+			rest = append(rest, p)
+			continue
+		}
+		v.report.Problems = slices.Concat(rest, []Problem{p}, r.untried(all[i+1:]))
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("repairing %s: %w", p.Object, err)
 	}
 	v.report.Problems = slices.Clip(append([]Problem{}, rest...))
 	return r.name(ctx)
 }
 
+// untried returns the problems that a repair leaves when it ends early, and counts as repaired those
+// of objects that it had put back.
+func (r *repairing) untried(problems []Problem) []Problem {
+	var left []Problem
+	for _, p := range problems {
+		if err, known := r.outcome[p.Object]; known && err == nil {
+			r.report.Repaired = append(r.report.Repaired, p)
+			continue
+		}
+		left = append(left, p)
+	}
+	return left
+}
+
+// endsRepair reports whether an error means that the archive is not there any more, or another one
+// in its place: then nothing more may be changed.
+func endsRepair(err error) bool { return errors.Is(err, ErrGone) || errors.Is(err, errOtherID) }
+
 // repairs is what the passes of one repair have done so far.
 type repairs struct {
-	mended map[string]bool         // objects that were put back
-	named  map[int64]manifest.Hash // manifests of which the ledger has yet to say that these are right
-	waits  bool                    // the ledger could not name them in the pass before
+	mended   map[string]bool         // objects that were put back
+	deleted  map[string]bool         // objects that were deleted, and not put back
+	repaired []Problem               // what they were, in all passes
+	begun    *VerifyReport           // of the last pass that began to put anything back; nil: none did
+	named    map[int64]manifest.Hash // manifests that are right, and that the ledger has yet to name so
+	waits    bool                    // the ledger could not name them in the pass before
+}
+
+// stopped returns the report of a repair that ends with an error; nil: none had begun.
+func (v *verification) stopped() *VerifyReport {
+	if v.begun == nil && len(v.repaired) == 0 {
+		return nil
+	}
+	if v.begun == nil { // the ledger alone
+		v.begun = &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Nested: []Nested{}}
+	}
+	v.begun.Repaired = v.repaired
+	v.report = v.begun
+	v.finish()
+	return v.report
 }
 
 type repairing struct {
@@ -163,7 +207,7 @@ func (r *repairing) expected(key string) (sums Sums, known bool) {
 	return sums, true
 }
 
-// fromCopy reads an object of a copy. One of which no hash is known, such as the newest
+// fromCopy reads an object of a copy. One whose hash is not known, such as the newest
 // manifest, is taken as the copy has it, if it decodes.
 func (r *repairing) fromCopy(ctx context.Context, c *Archive, key string, want Sums, known bool) (*copyContent, Sums, error) {
 	o, err := c.store.Stat(ctx, key)
@@ -194,7 +238,7 @@ func (r *repairing) fromCopy(ctx context.Context, c *Archive, key string, want S
 	return content, got, nil
 }
 
-// plausible looks whether an object of which no hash is known is of this archive.
+// plausible checks that an object whose hash is not known is of this archive.
 func (r *repairing) plausible(key string, content io.ReaderAt, size int64) error {
 	n, isManifest := manifest.ParseManifestKey(key)
 	k, isObject := manifest.ParseObjectKey(key)

@@ -174,6 +174,8 @@ func (r *repairing) name(ctx context.Context) error {
 		return what, nil
 	})
 	switch {
+	case endsRepair(err):
+		return fmt.Errorf("naming in the ledger the manifests that were put back: %w", err)
 	case err != nil && r.again && ctx.Err() == nil:
 		r.waits = true // the next pass may put back what the record needs, and then names these
 		return nil

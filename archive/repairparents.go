@@ -11,7 +11,7 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// putParentsBack puts back the manifests that are gone below one of which the right bytes are at
+// putParentsBack puts back the manifests that are gone below one whose right bytes are at
 // hand: its parent, the parent of that, and so on down to one that is there. A record of the ledger
 // that names the right one keeps those as well, and it must not leave out one that nothing else
 // names. What no place has is left to the next pass, which reports it.
@@ -50,7 +50,7 @@ func (r *repairing) goneParent(n int64, content io.ReaderAt, size int64) *manife
 		return nil
 	}
 	if ref, ok := r.refs[m.Parent.Sequence]; ok {
-		return &ref // the ledger's word goes first: the child may have found its parent damaged
+		return &ref // the ledger counts before the child, which may have named its parent when that was damaged
 	}
 	return m.Parent
 }

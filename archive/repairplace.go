@@ -43,6 +43,7 @@ func (r *repairing) remove(ctx context.Context, key string, content io.ReaderAt,
 	if err := r.store.Delete(ctx, []string{key}); err != nil {
 		return fmt.Errorf("deleting what is there: %w", err)
 	}
+	r.deleted[key] = true
 	return nil
 }
 
@@ -134,6 +135,7 @@ func (r *repairing) putBack(ctx context.Context, key string, content *copyConten
 		}
 		switch {
 		case is == right:
+			delete(r.deleted, key)
 			return nil
 		case is == foreign && !named:
 			return ErrExists

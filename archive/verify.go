@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -12,137 +11,98 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// VerifyOptions says how closely Verify looks, and at what.
-type VerifyOptions struct {
-	Snapshots []Selector // only these and what they need; none: the whole archive
-	Checksums bool       // ask the provider for each object's checksum
-	ReadData  bool       // fetch and hash everything: only this finds bit rot
-	Sample    float64    // above 0: fetch and hash this part of the stored bytes, up to 1, what was longest not read back first
-
-	// Proof stores what was found about the whole archive below proofs/. Without it, as with
-	// Snapshots, nothing is written.
-	Proof bool
-	Tool  string // program name and version, for the proof
-
-	// Repair puts back what is missing or damaged, from these places; nil: nothing is
-	// changed. It goes with the whole archive.
-	Repair *RepairFrom
-}
-
-// Problem is one thing that is wrong with an archive.
-type Problem struct {
-	Object    string   `json:"object"`              // the key
-	What      string   `json:"what"`                // "missing", "size", "checksum", "content", "manifest", "chain", "witness"
-	Detail    string   `json:"detail"`              // in words
-	Files     []string `json:"files,omitempty"`     // log files that need it
-	Snapshots []int64  `json:"snapshots,omitempty"` // that need it, ascending
-	Was       string   `json:"was,omitempty"`       // of a manifest: the SHA-256 that this host has seen, in hex
-}
-
-// Damage is a log file that was damaged when it was archived.
-type Damage struct {
-	File      string  `json:"file"`
-	Snapshots []int64 `json:"snapshots"` // that hold it, ascending
-}
-
-// VerifyReport is what Verify found.
-type VerifyReport struct {
-	Snapshots     int       `json:"snapshots"`            // looked at
-	Objects       int       `json:"objects"`              // that they need
-	Bytes         int64     `json:"bytes"`                // stored bytes of those
-	ReadObjects   int       `json:"read_objects"`         // that were fetched and hashed
-	ReadBytes     int64     `json:"read_bytes"`           // plain bytes that were fetched and hashed
-	ReadStored    int64     `json:"read_stored"`          // the same as stored: of bundles, all of them
-	Unopened      int       `json:"unopened"`             // encrypted parts of which only the stored bytes were read, for lack of an identity
-	UnopenedBytes int64     `json:"unopened_bytes"`       // plain bytes of those, whose hash was not checked
-	Recipients    []string  `json:"recipients,omitempty"` // where parts were not opened: whose identities would
-	Compared      int       `json:"compared"`             // objects of which the provider was asked for the checksum, and had one to compare
-	Uncompared    int       `json:"uncompared"`           // of which it has none, or none is known: bundles, and stores that keep no checksums
-	Unreferenced  int       `json:"unreferenced"`         // objects that no snapshot names: left by broken-off runs
-	Nested        []Nested  `json:"nested"`               // archives within this one, where its objects lie; theirs are counted nowhere else
-	Coverage      Coverage  `json:"coverage"`             // with Sample, ReadData or Proof, and without Snapshots
-	Repaired      []Problem `json:"repaired"`             // what was wrong, and was put right
-	Unproven      string    `json:"unproven,omitempty"`   // why the proof could not be stored
-	Damaged       []Damage  `json:"damaged"`              // log files that were damaged when they were archived, by name
-	Problems      []Problem `json:"problems"`
-}
-
 // Verify looks whether the archive holds what its manifests say: the hash chain, each
 // manifest and page, and every object's presence and size by listing. What is wrong is
-// in the report, and is no error; an error means that Verify could not look.
+// in the report, and is no error; an error means that Verify could not look. If a repair had begun
+// by then, the report is there with the error, and says what the repair had put back or deleted.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
 	defer a.hold()()
-	r, err := a.verify(ctx, o, &repairs{mended: map[string]bool{}, named: map[int64]manifest.Hash{}})
-	if s, ok := a.store.(Syncer); err == nil && ok && o.Repair != nil {
-		// What was found right may be what a repair put back that was interrupted.
-		if err := s.SyncAll(ctx); err != nil {
-			return r, fmt.Errorf("making what was repaired durable: %w", err)
+	done := &repairs{mended: map[string]bool{}, named: map[int64]manifest.Hash{}, deleted: map[string]bool{}}
+	for {
+		v := a.verification(&o, done)
+		err := v.pass(ctx)
+		done.repaired = append(done.repaired, v.report.Repaired...)
+		v.report.Repaired = done.repaired
+		switch {
+		case err == nil && v.lookAgain:
+			continue
+		case err == nil && o.Repair != nil:
+			err = v.keepRepaired(ctx)
 		}
+		if err != nil {
+			return v.stopped(), err
+		}
+		return v.report, nil
 	}
-	return r, err
 }
 
-// verify is Verify after some objects were put back, which it does only once each.
-func (a *Archive) verify(ctx context.Context, o VerifyOptions, done *repairs) (*VerifyReport, error) {
+// verification is one pass of Verify. Those after the first follow when objects were put back, which
+// is done once for each.
+func (a *Archive) verification(o *VerifyOptions, done *repairs) *verification {
 	fresh := a.afresh()
 	fresh.unopened = &unopened{}
-	v := &verification{Archive: fresh, o: &o, repairs: done, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{}, report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}}, needs: map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{}}
+	return &verification{
+		Archive: fresh, o: o, repairs: done, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{},
+		report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}},
+		needs:  map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{},
+	}
+}
+
+// pass looks at the archive once and, with Repair, puts back what it finds missing or damaged.
+func (v *verification) pass(ctx context.Context) error {
 	start := time.Now()
-	if o.Repair != nil {
+	if v.o.Repair != nil {
 		if err := v.repairLedger(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := v.readManifests(ctx); err != nil {
-		return nil, err
+		return err
 	}
+	o := v.o
 	whole := len(o.Snapshots) == 0 && (o.Proof || o.Sample > 0 || o.ReadData || o.Repair != nil)
 	var before *manifest.Proof
 	if whole && v.head.hasProofs {
 		var err error
 		if before, err = v.earlier(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := v.listObjects(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := v.checkEmpty(ctx, before); err != nil {
-		return nil, err
+		return err
 	}
 	if o.Checksums && !o.ReadData {
 		if err := v.askChecksums(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if o.ReadData || o.Sample > 0 {
 		v.choose()
 		if err := v.readData(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	v.report.Unopened, v.report.UnopenedBytes = int(fresh.unopened.parts.Load()), fresh.unopened.bytes.Load()
+	v.report.Unopened, v.report.UnopenedBytes = int(v.unopened.parts.Load()), v.unopened.bytes.Load()
 	if v.report.Unopened > 0 {
 		v.report.Recipients = slices.Concat(v.recipients...)
 		slices.Sort(v.report.Recipients)
 		v.report.Recipients = slices.Compact(v.report.Recipients)
 	}
 	if err := v.forgive(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if whole {
 		v.carry(before, false)
 	}
 	if o.Repair != nil {
 		if err := v.repair(ctx, o.Repair); err != nil {
-			return nil, err
+			return err
 		}
 		if v.lookAgain {
-			again, err := a.verify(ctx, o, done)
-			if again != nil {
-				again.Repaired = append(v.report.Repaired, again.Repaired...)
-			}
-			return again, err
+			return nil
 		}
 	}
 	if whole {
@@ -154,7 +114,7 @@ func (a *Archive) verify(ctx context.Context, o VerifyOptions, done *repairs) (*
 			v.report.Unproven = err.Error()
 		}
 	}
-	return v.report, nil
+	return nil
 }
 
 // With is the same archive with identities that open what is encrypted.
@@ -189,6 +149,7 @@ type verification struct {
 	// stretched are the files of several parts, by name and hash: each part may be right
 	// and the whole wrong.
 	stretched map[string]*manifest.File
+	latest    latest // with Repair: what was created last
 
 	mu sync.Mutex // guards report and needs while several goroutines look
 }
@@ -238,6 +199,7 @@ func (v *verification) readManifests(ctx context.Context) error {
 		if !h.record.ValidNumber(f.n) || (wanted != nil && !wanted[f.n]) {
 			continue
 		}
+		v.created(&f.object)
 		if err := c.next(ctx, f.n, wanted == nil); err != nil {
 			return err
 		}

@@ -49,6 +49,7 @@ func (v *verification) listed(o *Object) tally {
 		return t
 	}
 	n.found = true
+	v.created(o)
 	if o.Size < n.size || (o.Size != n.size && !n.atLeast) {
 		v.problem(Problem{Object: o.Key, What: "size", Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
 	}

@@ -65,7 +65,8 @@ func (p problems) Unwrap() error { return archive.ErrDamaged }
 type verified struct {
 	Name string `json:"archive_name"`
 	*archive.VerifyReport
-	MS int64 `json:"ms"`
+	Stopped bool  `json:"stopped,omitempty"` // a repair ended with an error
+	MS      int64 `json:"ms"`
 }
 
 func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions, rep *repairFlags) error {
@@ -97,6 +98,9 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 			o.Snapshots = nil
 		}
 		r, err := a.verify(c, where, o, rep)
+		if r != nil {
+			reports = append(reports, *r)
+		}
 		if err != nil {
 			failed = errors.Join(failed, err)
 			if c.Context().Err() != nil {
@@ -104,7 +108,6 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 			}
 			continue
 		}
-		reports = append(reports, *r)
 		found += problems(len(r.Problems))
 	}
 	if len(reports) == 0 {
@@ -140,8 +143,13 @@ func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions, re
 	defer stop()
 	start := time.Now()
 	report, err := from.Verify(c.Context(), o)
+	ms := time.Since(start).Milliseconds()
 	if err != nil {
-		return nil, about(from.name, "verifying "+from.name, err)
+		err = about(from.name, "verifying "+from.name, err)
+		if report == nil {
+			return nil, err
+		}
+		return &verified{from.name, report, true, ms}, err
 	}
 	if report.Unproven != "" {
 		a.log.Warn("what was found is not kept in the archive; --no-proof does without", "archive", from.name, "error", report.Unproven)
@@ -149,7 +157,7 @@ func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions, re
 	if len(report.Problems) > 0 && rep.nowhere(where) {
 		a.log.Warn("say from where to repair: --from, with a copy of the archive, or --source, with the directory of the log files", "archive", from.name)
 	}
-	return &verified{from.name, report, time.Since(start).Milliseconds()}, nil
+	return &verified{from.name, report, false, ms}, nil
 }
 
 func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
@@ -176,6 +184,8 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	}
 	verdict := "all is there"
 	switch {
+	case v.Stopped:
+		verdict = "the repair has not ended; " + plural(len(v.Problems), "problem") + " left"
 	case len(v.Problems) > 0:
 		verdict = plural(len(v.Problems), "problem")
 	case v.Snapshots == 0:
