@@ -19,6 +19,7 @@ const module = "github.com/strongroom-dev/strongroom/"
 // reach is what one short test runs through. A mutation elsewhere cannot be noticed by it.
 type reach struct {
 	Took   time.Duration      `json:"took"`
+	Used   time.Duration      `json:"used"`   // of the processor
 	Blocks map[string][]block `json:"blocks"` // by file, in order
 }
 
@@ -131,8 +132,8 @@ func (t *trial) surveyAll(ctx context.Context, pkg, binary string, names []strin
 // reachOf runs one test, and returns also all blocks that there are.
 func (t *trial) reachOf(ctx context.Context, pkg, binary, name, profile string) (*reach, map[string][]block, error) {
 	start := time.Now()
-	out, err := t.runIn(ctx, pkg, "", binary, "-test.short", "-test.run", "^"+name+"$", "-test.coverprofile", profile)
-	r, all := &reach{Took: time.Since(start), Blocks: map[string][]block{}}, map[string][]block{}
+	out, used, err := t.measure(ctx, pkg, "", binary, "-test.short", "-test.run", "^"+name+"$", "-test.coverprofile", profile)
+	r, all := &reach{Took: time.Since(start), Used: used, Blocks: map[string][]block{}}, map[string][]block{}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s of %s fails without a mutation: %w\n%s", name, pkg, err, out)
 	}

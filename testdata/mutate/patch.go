@@ -20,6 +20,7 @@ type mutation struct {
 	Why      string   // of a patch: why a test must find it
 	Packages []string // whose tests run, in this order
 	Run      string   // long tests that run as well, as go test -run has it; empty: none
+	Changes  []string // the functions that a patch changes, in order of their names
 	Hash     string   // of the patch, or of the file that it changes
 
 	areas []area // where it is
@@ -31,8 +32,8 @@ type mutation struct {
 	shown       string // the change, for people
 }
 
-// patches reads the patches, which begin with lines such as "# why: …", "# packages: …" and,
-// if a short test is not enough, "# run: …".
+// patches reads the patches, which begin with lines such as "# why: …", "# packages: …",
+// "# changes: …", with the functions, and, if a short test is not enough, "# run: …".
 func patches(dir string) ([]mutation, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.patch"))
 	if err != nil {
@@ -55,12 +56,14 @@ func patches(dir string) ([]mutation, error) {
 				m.Why = value
 			case "# packages":
 				m.Packages = strings.Fields(value)
+			case "# changes":
+				m.Changes = strings.Split(value, ", ")
 			case "# run":
 				m.Run = value
 			}
 		}
-		if m.Why == "" || len(m.Packages) == 0 {
-			return nil, fmt.Errorf("%s: the lines \"# why: \" and \"# packages: \" are missing", file)
+		if m.Why == "" || len(m.Packages) == 0 || len(m.Changes) == 0 {
+			return nil, fmt.Errorf("%s: a line \"# why: \", \"# packages: \" or \"# changes: \" is missing", file)
 		}
 		all = append(all, m)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,10 +46,10 @@ func (t *trial) try(ctx context.Context, number int, m *mutation) (outcome, erro
 		r := &runner{t, t.suites[p], binary, chosen + "=" + strconv.Itoa(number)}
 		is, err := r.short(ctx, m)
 		if is == survived && err == nil && i == 0 && m.Run != "" {
-			is, err = r.test(ctx, t.limit, "-test.run", m.Run)
+			is, _, err = r.test(ctx, t.limit, t.limit/endless, "-test.run", m.Run)
 		}
 		if is == survived && err == nil && t.long > 0 {
-			if is, err = r.test(ctx, t.long); is == hung || is == late {
+			if is, _, err = r.test(ctx, t.long, t.long/endless); is == hung || is == late {
 				is = survived // the sound code may take as long
 			}
 		}
@@ -79,34 +80,52 @@ func (r *runner) short(ctx context.Context, m *mutation) (outcome, error) {
 		last := len(rounds) - 1
 		rounds[last] = append(rounds[last], name)
 	}
-	over := time.Now().Add(r.limit)
+	left := r.limit
 	for _, names := range rounds {
-		is, err := r.test(ctx, time.Until(over), "-test.short", "-test.run", "^("+strings.Join(names, "|")+")$")
+		if left < time.Second {
+			return late, nil
+		}
+		var usual time.Duration
+		for _, name := range names {
+			usual += r.tests[name].Used
+		}
+		is, used, err := r.test(ctx, min(left, endless*usual+quick), usual, "-test.short", "-test.run", "^("+strings.Join(names, "|")+")$")
 		if is != survived || err != nil {
 			return is, err
 		}
+		left -= used
 	}
 	return survived, nil
 }
 
-// test runs tests until the first failure.
-func (r *runner) test(ctx context.Context, limit time.Duration, arguments ...string) (outcome, error) {
-	limited, cancel := context.WithTimeout(ctx, limit)
+const (
+	// endless is how many times as long as without a mutation tests compute that will not end.
+	endless = 4
+	// patience is how many times as long as they may compute tests may take: the machine may be busy.
+	patience = 10
+)
+
+// test runs tests until the first failure. They may compute for limit, and usually compute for
+// usual. It returns how long they did.
+func (r *runner) test(ctx context.Context, limit, usual time.Duration, arguments ...string) (outcome, time.Duration, error) {
+	limited, cancel := context.WithTimeout(ctx, patience*limit)
 	defer cancel()
-	_, used, err := r.measure(limited, r.pkg, r.choice, r.binary, append([]string{"-test.failfast", "-test.timeout=1h"}, arguments...)...)
-	switch {
+	seconds := int(math.Ceil(limit.Seconds()))
+	arguments = append([]string{"-c", fmt.Sprintf(`ulimit -t %d && exec "$0" "$@"`, seconds), r.binary, "-test.failfast", "-test.timeout=10h"}, arguments...)
+	_, used, err := r.measure(limited, r.pkg, r.choice, "sh", arguments...)
+	switch isOver := limited.Err() != nil || used >= limit; {
 	case ctx.Err() != nil:
-		return "", context.Cause(ctx)
+		return "", used, context.Cause(ctx)
 	case err == nil:
-		return survived, nil
-	case limited.Err() != nil && used > limit/2:
-		return hung, nil
-	case limited.Err() != nil:
-		return late, nil // the machine is busy, or the tests wait for ever
+		return survived, used, nil
+	case isOver && used > endless/2*usual:
+		return hung, used, nil
+	case isOver:
+		return late, used, nil // the machine is busy, or the tests wait for ever
 	case !errors.As(err, new(*exec.ExitError)):
-		return "", fmt.Errorf("running the tests of %s: %w", r.pkg, err)
+		return "", used, fmt.Errorf("running the tests of %s: %w", r.pkg, err)
 	}
-	return killed, nil
+	return killed, used, nil
 }
 
 // binary is where the tests of a package are compiled to. Some of them expect their usual name.

@@ -71,7 +71,7 @@ func (t *trial) variantsOf(ctx context.Context, number int, m *mutation, variant
 	if err != nil {
 		return err
 	}
-	found := false
+	var names []string
 	for file, now := range changed {
 		before, after, err := twoVersions(file, t.src[file], now)
 		if err != nil {
@@ -79,13 +79,17 @@ func (t *trial) variantsOf(ctx context.Context, number int, m *mutation, variant
 		}
 		for function, text := range after {
 			if was, ok := before[function]; ok && was != text {
-				found = true
+				names = append(names, function)
 				variants[file] = append(variants[file], variant{number, function, text})
 			}
 		}
 	}
-	if !found {
+	slices.Sort(names)
+	switch {
+	case names == nil:
 		return errors.New("it changes no function")
+	case m.patch != "" && !slices.Equal(names, m.Changes):
+		return fmt.Errorf("it changes %q and is to change %q: lines as those around it are elsewhere too", names, m.Changes)
 	}
 	return nil
 }
