@@ -27,12 +27,7 @@ func TestBackupThatLeavesAGapKeepsNothing(t *testing.T) {
 		db.grow(100)
 	}
 	before := maps.Clone(db.files)
-	for _, key := range mem.Keys("") { // snapshot 3 was lost, as by a rollback of the bucket
-		k, isObject := manifest.ParseObjectKey(key)
-		if isObject && k.Sequence == 3 || key == manifest.ManifestKey(3) {
-			mem.Remove(key)
-		}
-	}
+	loseSnapshot(mem, 3)
 
 	late := &weak{InMemory: mem}
 	late.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
@@ -55,6 +50,16 @@ func TestBackupThatLeavesAGapKeepsNothing(t *testing.T) {
 	a := archive.New(mem, archive.Options{})
 	mustRestore(t, a, 4, t.TempDir(), before)
 	mustVerify(t, a)
+}
+
+// loseSnapshot removes the newest snapshot, as a rollback of the bucket does.
+func loseSnapshot(mem *storetest.InMemory, n int64) {
+	for _, key := range mem.Keys("") {
+		k, isObject := manifest.ParseObjectKey(key)
+		if isObject && k.Sequence == n || key == manifest.ManifestKey(n) {
+			mem.Remove(key)
+		}
+	}
 }
 
 // A record of the ledger that was read may be one that another host created late, under the number

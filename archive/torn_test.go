@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,58 @@ func TestTornListing(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// A host remembers snapshot 3, which is gone: its backup builds on 2 and makes 4, while another
+// makes 3. So 4 does not name 3 as its parent, and nothing but a second listing shows that there
+// is a 3. A record planned from one listing that showed 4 alone would drop it, right after its
+// backup was reported.
+func TestTornListingOfUnrelatedSnapshots(t *testing.T) {
+	t.Parallel()
+	for what, do := range map[string]func(a *archive.Archive) error{
+		"prune": func(a *archive.Archive) error {
+			_, err := a.Prune(context.Background(), archive.PruneOptions{Retention: &retention.Policy{Last: 100}, FirstRecord: true})
+			return err
+		},
+		"hold": func(a *archive.Archive) error {
+			_, err := a.Hold(context.Background(), archive.Selector{Sequence: 1}, "")
+			return err
+		},
+	} {
+		for nth := range 8 {
+			virtually(t, func(t *testing.T) {
+				mem, db := storetest.Memory(t), newDatabase(t, t.TempDir(), 78)
+				remembers := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+				var want []map[string][]byte
+				for range 3 {
+					db.grow(50)
+					mustBackup(t, archive.New(mem, remembers), db)
+					want = append(want, maps.Clone(db.files))
+				}
+				loseSnapshot(mem, 3)
+				between := &weak{InMemory: mem}
+				between.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+					if key == manifest.ManifestKey(4) {
+						between.put = nil
+						mustBackup(t, archive.New(mem, archive.Options{}), db) // 3
+					}
+					return mem.Put(ctx, key, body, sums)
+				}
+				s := &torn{InMemory: mem, prefix: manifest.ManifestsPrefix, hide: manifest.ManifestKey(3), nth: nth}
+				s.do = func() { mustBackup(t, archive.New(between, remembers), db) }
+				if err := do(archive.New(s, archive.Options{})); err != nil {
+					t.Fatalf("%s, listing %d: %v", what, nth, err)
+				}
+				if s.do != nil {
+					return // there are not as many listings
+				}
+				a := archive.New(mem, archive.Options{})
+				for i, files := range append(want, db.files) {
+					mustRestore(t, a, int64(i+1), t.TempDir(), files)
+				}
+			})
+		}
 	}
 }
 

@@ -127,7 +127,7 @@ type tried struct {
 
 // choose takes a mutation along.
 func (t *trial) choose(m *mutation) {
-	is, _ := t.done.of(m)
+	is := t.done.of(m)
 	if m.patch == "" && is != invalid {
 		t.compiled++
 	}

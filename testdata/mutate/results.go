@@ -48,11 +48,14 @@ func openResults(path, tree string) (*results, error) {
 	return r, err
 }
 
-// of returns the outcome of a mutation, if it need not be tried again: tests are seldom made
-// to find less, so that only survivors are tried with each change of a test.
-func (r *results) of(m *mutation) (outcome, bool) {
+// of returns the outcome of a mutation, or "" if it is to be tried (again): tests are seldom
+// made to find less, so that only survivors are tried with each change of a test.
+func (r *results) of(m *mutation) outcome {
 	is, ok := r.all[m.Name]
-	return is.Outcome, ok && is.Hash == m.Hash && is.Outcome != late && (is.Outcome != survived || is.Tree == r.tree)
+	if !ok || is.Hash != m.Hash || is.Outcome == late || is.Outcome == survived && is.Tree != r.tree {
+		return ""
+	}
+	return is.Outcome
 }
 
 func (r *results) add(m *mutation, is outcome) error {
