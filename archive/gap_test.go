@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
@@ -108,4 +109,35 @@ func TestLateRecordIsNotBelieved(t *testing.T) {
 	}
 	h.prune(archive.PruneOptions{})
 	h.sound(5)
+}
+
+// A hold that was suspended creates its record late, under the number of one that a prune has
+// deleted. The store accepts it, and it counts for nothing: whoever reported the hold as made would
+// lose the snapshot to the next prune. So the hold is planned again, by the record that counts.
+func TestLateRecordIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		h := newPruned(t, 3)
+		h.keepLast(100)
+		hold := func(a *archive.Archive, n int64) {
+			if _, err := a.Hold(context.Background(), archive.Selector{Sequence: n}, "kept"); err != nil {
+				t.Error(err)
+			}
+		}
+		s := &weak{InMemory: h.store}
+		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+			s.put = nil
+			hold(h.archive(), 2)
+			before := len(h.store.Keys(manifest.LedgerPrefix))
+			hold(h.archive(), 3)
+			h.prune(archive.PruneOptions{})
+			if left := h.store.Keys(manifest.LedgerPrefix); len(left) > before || slices.Contains(left, key) {
+				t.Errorf("%q are there", left)
+			}
+			return h.store.Put(ctx, key, body, sums)
+		}
+		hold(archive.New(s, archive.Options{}), 1)
+		h.keepLast(1)
+		h.sound(1, 2, 3)
+	})
 }

@@ -223,6 +223,7 @@ func TestHeaderTimes(t *testing.T) {
 	}
 }
 
+// Not side by side with others, whose allocations would count.
 func TestAllocations(t *testing.T) {
 	files := small(t)
 	entriestest.Allocations(t, je.NewReader, &files[0])
