@@ -67,3 +67,15 @@ func (c *copyRun) vouched(ctx context.Context, n int64) (bool, error) {
 	sum, err := c.from.hash(ctx, manifest.ManifestKey(n))
 	return sum == want.SHA256, err
 }
+
+// keepSource makes the source's newest snapshot durable, if the source's disk still can: a source that
+// loses it, and then takes another under its number, would have another history than the copy.
+func (c *copyRun) keepSource(ctx context.Context, h *head) {
+	if c.o.DryRun {
+		return
+	}
+	err := c.from.tryDurable(ctx, h.newest().Sequence, h.ledger.Number)
+	if err != nil && !errors.Is(err, errGone) && ctx.Err() == nil {
+		c.from.log.Warn("the source's newest snapshot could not be made durable; it is copied all the same", "error", err)
+	}
+}

@@ -110,18 +110,6 @@ func (c *copyRun) begin(ctx context.Context) error {
 	return c.copyID(ctx, raw)
 }
 
-// keepSource makes the source's newest snapshot durable, if the source's disk still can: a source that
-// loses it, and then takes another under its number, would have another history than the copy.
-func (c *copyRun) keepSource(ctx context.Context, h *head) {
-	if c.o.DryRun {
-		return
-	}
-	err := c.from.tryDurable(ctx, h.newest().Sequence, h.ledger.Number)
-	if err != nil && !errors.Is(err, errGone) && ctx.Err() == nil {
-		c.from.log.Warn("the source's newest snapshot could not be made durable; it is copied all the same", "error", err)
-	}
-}
-
 // copyID creates the target's archive.json and has the store show, before the first
 // snapshot, that it does what archives rely on.
 func (c *copyRun) copyID(ctx context.Context, raw []byte) error {

@@ -2,10 +2,13 @@ package archive_test
 
 import (
 	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/internal/crashtest"
@@ -214,4 +217,28 @@ func TestPowerLossAtRandom(t *testing.T) {
 func exists(path ...string) bool {
 	_, err := os.Lstat(filepath.Join(path...))
 	return err == nil
+}
+
+// falseAlarm returns an error if a warning says that the archive is not what this host has seen.
+func falseAlarm(warnings []string) error {
+	for _, w := range warnings {
+		if strings.Contains(w, "this host") {
+			return fmt.Errorf("a false alarm: %s", w)
+		}
+	}
+	return nil
+}
+
+// stateIsWhole checks that each file of the local state is the one before a power loss or the one
+// after: of half a file nothing can be read, and a loss in the archive would go unnoticed.
+func stateIsWhole(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	for _, name := range files {
+		b, readErr := os.ReadFile(name)
+		if readErr == nil && !json.Valid(b) {
+			readErr = fmt.Errorf("%s holds %q", name, b)
+		}
+		err = errors.Join(err, readErr)
+	}
+	return err
 }
