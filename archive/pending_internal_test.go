@@ -1,0 +1,37 @@
+package archive
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// What was recorded for a snapshot that another host has made since can serve no later one. It goes,
+// or it would stay for ever, and take the room of what is recorded next.
+func TestRecordedObjectsOfAnotherSnapshotGo(t *testing.T) {
+	t.Parallel()
+	const id = "an-archive"
+	a := New(nil, Options{Witness: &Witness{Dir: t.TempDir()}})
+	sums := Sums{Size: 1, SHA256: manifest.Sum([]byte("x"))}
+	key := manifest.DataKey("00000001.jdb", sums.SHA256, 4, manifest.Plain, nil)
+	for number, want := range map[int64]int{4: 1, 5: 0} {
+		interrupted := &pending{}
+		interrupted.begin(a, id, 4)
+		interrupted.add(a, manifest.WithNonce(key, manifest.NewNonce()), sums)
+		interrupted.end()
+
+		next := &pending{}
+		next.begin(a, id, number)
+		if next.count != want {
+			t.Errorf("of what was recorded for snapshot 4, %d count for %d", next.count, number)
+		}
+		_, err := os.Stat(a.witness.pendingPath(id))
+		if isGone := errors.Is(err, fs.ErrNotExist); isGone != (want == 0) {
+			t.Errorf("with snapshot %d: %v", number, err)
+		}
+		next.drop(a, id)
+	}
+}
