@@ -112,7 +112,7 @@ func TestLateRecordIsNotBelieved(t *testing.T) {
 }
 
 // A hold that was suspended creates its record late, under the number of one that a prune has
-// deleted. The store accepts it, and it counts for nothing: whoever reported the hold as made would
+// deleted. The store accepts it, and it counts for nothing: a host that reported the hold as made would
 // lose the snapshot to the next prune. So the hold is planned again, by the record that counts.
 func TestLateRecordIsWrittenAgain(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 )
 
 // A prune may be killed between two deletes. What it leaves must not be a manifest that names
-// objects which are gone: whoever restores by hand, without the ledger, would take it for whole.
+// objects which are gone: an operator who restores by hand, without the ledger, would take it for whole.
 func TestPruneDeletesManifestsBeforeTheirObjects(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 6)
