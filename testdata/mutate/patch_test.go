@@ -3,7 +3,7 @@ package main
 import "testing"
 
 // A patch that no longer fits stops make mutate, and one that fits elsewhere finds another fault
-// than it names. Whoever changes the code must see that at once, and change the patch.
+// than it names. A change of the code has to show that at once, and change the patch.
 func TestEveryPatchFitsTheCode(t *testing.T) {
 	t.Chdir("../..")
 	all, err := patches("testdata/mutations")
