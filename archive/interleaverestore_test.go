@@ -35,9 +35,10 @@ func (w *theatre) restores(o *oracle, i int) {
 		if w.rand.IntN(3) == 0 {
 			which += k
 		}
+		number := which
 		w.start(fmt.Sprintf("restore %d.%d", i, k), func(ctx context.Context, p *party) error {
 			x := w.open(p, o)
-			m, err := x.Snapshot(ctx, archive.Selector{Sequence: which})
+			m, err := x.Snapshot(ctx, archive.Selector{Sequence: number})
 			if err != nil {
 				return err
 			}

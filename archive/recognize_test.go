@@ -74,8 +74,8 @@ func jeSource(t *testing.T, dir string, o source.LayoutOptions) *source.Director
 // Overlapping numbers without agreeing content are another database's whatever else there is.
 func TestRecognition(t *testing.T) {
 	t.Parallel()
-	took := time.Now()                                              // about when the first snapshot is made
-	before, after := took.Add(-time.Hour), took.Add(10*time.Minute) // of that
+	took := time.Now()                                            // about when the first snapshot is made
+	before, after := took.Add(-time.Hour), took.Add(10*time.Hour) // of that
 	noEntries := source.LayoutOptions{NoEntries: true}
 	rollback := archive.Acceptance{Accept: []manifest.Guard{manifest.GuardRollback, manifest.GuardMissing}}
 	takeOver := archive.Acceptance{Accept: []manifest.Guard{manifest.GuardTakeOver}}
