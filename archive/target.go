@@ -167,6 +167,9 @@ func (t *target) abandon() {
 
 func (t *target) close() {
 	if t.lock != nil {
+		// A process that is just being started has the descriptor, too, until it executes its
+		// program: closing it here would leave the lock for that moment.
+		unix.Flock(int(t.lock.Fd()), unix.LOCK_UN)
 		t.lock.Close()
 	}
 	t.root.Close()
