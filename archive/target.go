@@ -262,16 +262,8 @@ func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 	defer root.Close()
 	t := &target{root: root}
 	belong, met, others := names(files), 0, false
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case name == lostFound && d.IsDir():
-			return fs.SkipDir
-		case err != nil:
-			return err
-		case d.IsDir():
-			t.dirs = append(t.dirs, name)
-			return nil
-		case !belong[name]:
+	err = t.walk(func(name string) error {
+		if !belong[name] {
 			others = true
 			return fs.SkipAll
 		}

@@ -118,16 +118,7 @@ type extraFiles struct {
 func (t *target) extras(m *manifest.Manifest, chosen, ours map[string]bool) (*extraFiles, error) {
 	isLog := logNames(m)
 	found := &extraFiles{there: map[string]bool{}}
-	err := fs.WalkDir(t.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case name == lostFound && d.IsDir():
-			return fs.SkipDir
-		case err != nil:
-			return err
-		case d.IsDir():
-			t.dirs = append(t.dirs, name)
-			return nil
-		}
+	err := t.walk(func(name string) error {
 		if name != IncompleteMarker && !isTemp(name) {
 			found.there[name] = true
 		}
@@ -146,4 +137,21 @@ func (t *target) extras(m *manifest.Manifest, chosen, ours map[string]bool) (*ex
 		return nil, fmt.Errorf("looking through the target: %w", err)
 	}
 	return found, nil
+}
+
+// walk calls visit for each name in the target that is no directory, as fs.WalkDir does, and notes
+// the directories in t.dirs. The lost+found of a file system is left out.
+func (t *target) walk(visit func(name string) error) error {
+	return fs.WalkDir(t.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case name == lostFound && d.IsDir():
+			return fs.SkipDir
+		case err != nil:
+			return err
+		case d.IsDir():
+			t.dirs = append(t.dirs, name)
+			return nil
+		}
+		return visit(name)
+	})
 }
