@@ -254,15 +254,7 @@ func TestCommitsReadTheIDAgain(t *testing.T) {
 			return err
 		},
 	} {
-		for what, c := range map[string]struct {
-			harm func(s *storetest.InMemory)
-			want error
-		}{
-			"gone": {func(s *storetest.InMemory) { s.Remove(manifest.ArchiveKey) }, archive.ErrGone},
-			"another's": {func(s *storetest.InMemory) {
-				s.Replace(manifest.ArchiveKey, other.Snapshot().Bytes(manifest.ArchiveKey))
-			}, archive.ErrDamaged},
-		} {
+		for what, c := range lossesOfID(other) {
 			t.Run(name+", "+what, func(t *testing.T) {
 				virtually(t, func(t *testing.T) {
 					h := newPruned(t, 3)
@@ -291,5 +283,21 @@ func TestCommitsReadTheIDAgain(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// lossOfID is what becomes of archive.json while an operation runs, and the error that it causes.
+type lossOfID struct {
+	harm func(s *storetest.InMemory)
+	want error
+}
+
+// lossesOfID are all of them, with another archive to take its place.
+func lossesOfID(other *storetest.InMemory) map[string]lossOfID {
+	return map[string]lossOfID{
+		"gone": {func(s *storetest.InMemory) { s.Remove(manifest.ArchiveKey) }, archive.ErrGone},
+		"another's": {func(s *storetest.InMemory) {
+			s.Replace(manifest.ArchiveKey, other.Snapshot().Bytes(manifest.ArchiveKey))
+		}, archive.ErrDamaged},
 	}
 }

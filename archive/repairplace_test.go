@@ -28,15 +28,7 @@ func TestRepairReadsTheIDAgain(t *testing.T) {
 		"a cut ledger":     func(h *pruned) { h.store.Damage(manifest.LedgerKey(1), cut) },
 		"a gone parent":    func(h *pruned) { h.store.Remove(manifest.ManifestKey(3)); h.store.Damage(manifest.ManifestKey(4), cut) },
 	} {
-		for name, c := range map[string]struct {
-			harm func(s *storetest.InMemory)
-			want error
-		}{
-			"gone": {func(s *storetest.InMemory) { s.Remove(manifest.ArchiveKey) }, archive.ErrGone},
-			"another's": {func(s *storetest.InMemory) {
-				s.Replace(manifest.ArchiveKey, other.Snapshot().Bytes(manifest.ArchiveKey))
-			}, archive.ErrDamaged},
-		} {
+		for name, c := range lossesOfID(other) {
 			t.Run(what+", "+name, func(t *testing.T) {
 				virtually(t, func(t *testing.T) {
 					h := newPruned(t, 3)
