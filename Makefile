@@ -20,14 +20,14 @@ AZURITE := $(CACHE)/azurite-$(call hash,testdata/servers/npm/package-lock.json)
 GCS := $(CACHE)/bin/fake-gcs-$(call hash,testdata/servers/gcs/go.sum)
 RCLONE := $(CACHE)/bin/rclone-$(call hash,bench/rclone/go.sum)
 TOXIPROXY := $(CACHE)/bin/toxiproxy-$(call hash,testdata/servers/toxiproxy/go.sum)
-WITH := $(CACHE)/bin/with
+TESTSERVERS := $(CACHE)/bin/testservers
 SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
 
 # The packages with goroutines that share something.
 CONCURRENT := ./archive ./archive/encoding ./cmd/strongroom ./providers ./service/... ./source
 
 # Modules of their own: what only tests need stays out of the product's go.mod.
-MODULES := testdata/mutate testdata/servers/with testdata/servers/compose testdata/rules bench
+MODULES := testdata/mutate testdata/servers/testservers testdata/servers/compose testdata/rules bench
 
 # What is tested is compiled as what is shipped, and only once. Google's module would bring
 # gRPC's ways within Google's network along, 13 MB that nothing uses.
@@ -63,7 +63,7 @@ format: $(TOOLS)/gofumpt ## format all Go files
 .PHONY: test
 test: deps servers $(TOOLS)/gofumpt ## every promise once, with real databases, servers and browser; installs and builds what it needs
 	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
-	$(WITH) $(SERVERS) -- $(TOOLS)/gotestsum --format pkgname --jsonfile $(CACHE)/test.json -- -count=1 -timeout 40m $(TESTFLAGS) ./...
+	$(TESTSERVERS) $(SERVERS) -- $(TOOLS)/gotestsum --format pkgname --jsonfile $(CACHE)/test.json -- -count=1 -timeout 40m $(TESTFLAGS) ./...
 	@echo 'the twenty slowest tests:'
 	@$(TOOLS)/gotestsum tool slowest --num 20 --jsonfile $(CACHE)/test.json
 
@@ -74,7 +74,7 @@ race: ## the race detector over what is concurrent, without servers
 
 .PHONY: soak
 soak: deps servers ## the random proofs for SOAK (10m), two at a time, with a new SEED
-	$(WITH) $(SERVERS) -- .ci/soak $(SOAK) $(SEED)
+	$(TESTSERVERS) $(SERVERS) -- .ci/soak $(SOAK) $(SEED)
 
 .PHONY: mutate
 mutate: ## small faults that the tests must find: the patches, and MUTATE (200) drawn from SEED; goes on where it was interrupted
@@ -82,14 +82,14 @@ mutate: ## small faults that the tests must find: the patches, and MUTATE (200) 
 	nice -n 19 $(CACHE)/bin/mutate -n $(MUTATE) -seed $(SEED) -state $(CACHE)/mutate $(MUTATEFLAGS)
 
 .PHONY: servers
-servers: minio azurite gcs toxiproxy with # what the tests talk to
+servers: minio azurite gcs toxiproxy testservers # what the tests talk to
 
 .PHONY: bench
-bench: build minio with ## compare with the least that it can cost and with rclone and restic; BENCH_SCALE=small: about ten minutes
+bench: build minio testservers ## compare with the least that it can cost and with rclone and restic; BENCH_SCALE=small: about ten minutes
 	@.ci/deps restic || echo 'without restic, which is not there'
 	@$(MAKE) --no-print-directory rclone || echo 'without rclone, which cannot be built'
 	go -C bench build -buildvcs=false -o $(CACHE)/bin/bench .
-	BENCH_RCLONE=$$(ls $(RCLONE) 2>/dev/null) $(WITH) -minio $(MINIO) -- $(CACHE)/bin/bench bin/strongroom
+	BENCH_RCLONE=$$(ls $(RCLONE) 2>/dev/null) $(TESTSERVERS) -minio $(MINIO) -- $(CACHE)/bin/bench bin/strongroom
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
@@ -159,10 +159,10 @@ $(RCLONE):
 	go -C bench/rclone build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/rclone/rclone
 	@mv $@.part $@
 
-.PHONY: with
-with: # the program that runs the tests beside the servers
-	@mkdir -p $(@D) $(dir $(WITH))
-	go -C testdata/servers/with build -buildvcs=false -o $(WITH) .
+.PHONY: testservers
+testservers: # the program that runs the tests beside the servers
+	@mkdir -p $(@D) $(dir $(TESTSERVERS))
+	go -C testdata/servers/testservers build -buildvcs=false -o $(TESTSERVERS) .
 
 $(TOOLS)/gofumpt:
 	@rm -rf $(CACHE)/bin/tools-*

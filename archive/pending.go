@@ -1,229 +1,59 @@
 package archive
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
+	"hash/fnv"
 	"io"
-	"io/fs"
-	"os"
-	"strconv"
-	"strings"
-	"sync"
 
-	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
-const (
-	// maxPending bounds how many objects are recorded: those beyond are stored again.
-	maxPending = 100_000
-	// maxPendingBytes bounds the file.
-	maxPendingBytes = 64 << 20
-	// maxAlike bounds how many objects with the same content are remembered, or read back.
-	maxAlike = 4
-)
-
-// pending is what this host has recorded of encrypted objects before it put them, for the one
-// snapshot that it aims at. This host cannot open them, so that it cannot compare their content
-// after an interruption; but the keys were unforeseeable until the objects existed. Without a
-// state directory it lives as long as the Archive. It is safe for concurrent use.
-type pending struct {
-	mu      sync.Mutex
-	archive string                    // the id
-	number  int64                     // of the snapshot
-	sealed  map[string][]sealedObject // by key without its nonce
-	count   int
-	file    *disk.File // open for appending; nil: nothing was appended since begin
-	bytes   int64      // size of the file
-	failed  bool       // the file cannot be written to
+// Ahead is what a source holds and the newest snapshot does not.
+type Ahead struct {
+	Files  int   // closed files, and a tail that grew
+	Bytes  int64 // of those; of a tail that grew, what is new
+	Closed int   // of Files, those that are closed
+	// Mark is the same as long as the closed files that are ahead are the same, as far as
+	// names, sizes and times tell.
+	Mark uint64
 }
 
-// sealedObject is an encrypted object as it was to be stored.
-type sealedObject struct {
-	key  string
-	sums Sums
-}
-
-// pendingLine is one line of the file, behind the CRC-32C of its JSON.
-type pendingLine struct {
-	Archive string `json:"archive"`
-	Key     string `json:"key"`
-	Size    int64  `json:"size"`
-	SHA256  string `json:"sha256"`
-	CRC32C  string `json:"crc32c"`
-}
-
-// begin aims at a snapshot. What was recorded for another one is dropped.
-func (p *pending) begin(a *Archive, id string, number int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.archive == id && p.number == number {
-		return
+// Ahead compares captured files with the newest snapshot that this Archive has read or made,
+// which it keeps in memory: it asks the store for nothing, and reads no content. Before the
+// first Backup or Newest all of the source is ahead.
+func (a *Archive) Ahead(captured []source.File) (Ahead, error) {
+	a.mu.Lock()
+	known := a.known
+	a.mu.Unlock()
+	var newest *manifest.Manifest
+	if known != nil {
+		newest = known.m
 	}
-	p.reset()
-	p.archive, p.number = id, number
-	if a.witness == nil {
-		return
-	}
-	if err := p.load(a.witness.pendingPath(id)); err != nil {
-		a.log.Warn("what an interrupted run was storing cannot be read; it is stored again", "error", err)
-	}
-	if p.count == 0 {
-		p.remove(a, id)
-	}
-}
-
-func (p *pending) reset() {
-	if p.file != nil {
-		p.file.Close() // each line is written at once: nothing is lost
-	}
-	p.archive, p.number, p.sealed, p.count = "", 0, map[string][]sealedObject{}, 0
-	p.file, p.bytes, p.failed = nil, 0, false
-}
-
-// end closes the file. What was recorded stays.
-func (p *pending) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.file != nil {
-		p.file.Close()
-		p.file = nil
-	}
-}
-
-// drop forgets everything: the snapshot has been committed.
-func (p *pending) drop(a *Archive, id string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.reset()
-	p.remove(a, id)
-}
-
-func (p *pending) remove(a *Archive, id string) {
-	if a.witness == nil {
-		return
-	}
-	p.bytes = 0
-	if err := disk.RemoveName(a.witness.pendingPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		a.log.Warn("what was recorded of encrypted objects cannot be removed", "error", err)
-	}
-}
-
-// recorded returns the objects that were recorded with this key without a nonce, the latest
-// first.
-func (p *pending) recorded(without string) []sealedObject {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	all := p.sealed[without]
-	latest := make([]sealedObject, 0, len(all))
-	for i := range all {
-		latest = append(latest, all[len(all)-1-i])
-	}
-	return latest
-}
-
-// add records an object that is about to be put. The record outlives the process, not a power
-// loss: that would take a sync for each object, to save sending a few again.
-func (p *pending) add(a *Archive, key string, sums Sums) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.archive == "" || !p.note(sealedObject{key, sums}) || a.witness == nil || p.failed {
-		return
-	}
-	if err := p.write(a.witness, key, sums); err != nil {
-		p.failed = true
-		a.log.Warn("what is being stored is not recorded; after an interruption it is stored again", "error", err)
-	}
-}
-
-// note keeps an object in memory and reports whether there was room.
-func (p *pending) note(o sealedObject) bool {
-	k, ok := manifest.ParseObjectKey(o.key)
-	without, nonce := manifest.CutNonce(o.key)
-	if !ok || nonce == "" || k.Sequence != p.number || p.count == maxPending {
-		return false
-	}
-	all := append(p.sealed[without], o)
-	p.count++
-	if len(all) > maxAlike {
-		p.count--
-		all = all[1:]
-	}
-	p.sealed[without] = all
-	return true
-}
-
-func (p *pending) write(w *Witness, key string, sums Sums) error {
-	b, err := json.Marshal(pendingLine{p.archive, key, sums.Size, sums.SHA256.String(), sums.CRC32C.String()})
+	plan, err := MakePlan(captured, newest, nil)
 	if err != nil {
-		return fmt.Errorf("encoding a record: %w", err)
+		return Ahead{}, err
 	}
-	// A line that was cut by an interruption ends at the next one's beginning.
-	line := fmt.Sprintf("\n%08x %s\n", crc32.Checksum(b, castagnoli), b)
-	if p.bytes += int64(len(line)); p.bytes > maxPendingBytes {
-		return fmt.Errorf("%s would have more than %d bytes", w.pendingPath(p.archive), maxPendingBytes)
-	}
-	if p.file == nil {
-		if err := disk.MkdirAll(w.Dir, 0o700); err != nil {
-			return fmt.Errorf("making the directory of the local state: %w", err)
+	var ahead Ahead
+	mark := fnv.New64a()
+	for i := range plan.Upload {
+		f := &plan.Upload[i]
+		was, bytes := parentEntry(newest, f.Name), f.Size
+		if was != nil && was.State == manifest.Tail && was.Size <= f.Size {
+			bytes -= was.Size
 		}
-		if p.file, err = disk.OpenFile(w.pendingPath(p.archive), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
-			p.file = nil
-			return fmt.Errorf("writing the local state: %w", err)
+		if f.State == source.Tail && bytes == 0 {
+			continue
 		}
-	}
-	if _, err := io.WriteString(p.file, line); err != nil {
-		return fmt.Errorf("writing the local state: %w", err)
-	}
-	return nil
-}
-
-// load reads the lines of a file that are of the snapshot aimed at. Others, and those that were
-// cut, are passed over.
-func (p *pending) load(name string) error {
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err == nil && info.Size() > maxPendingBytes:
-		return fmt.Errorf("%s has %d bytes, more than %d", name, info.Size(), maxPendingBytes)
-	case err != nil:
-		return fmt.Errorf("reading the local state: %w", err)
-	}
-	p.bytes = info.Size()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return fmt.Errorf("reading the local state: %w", err)
-	}
-	for line := range strings.Lines(string(b)) {
-		if o, id, ok := parsePending(strings.TrimSuffix(line, "\n")); ok && id == p.archive {
-			p.note(o)
+		ahead.Files++
+		ahead.Bytes += bytes
+		if f.State == source.Closed {
+			ahead.Closed++
+			io.WriteString(mark, fmt.Sprintf("%s\x00%d %d\n", f.Name, f.Size, f.Modified.UnixNano()))
 		}
 	}
-	return nil
-}
-
-// parsePending reads a line. A flipped bit must not get into a manifest.
-func parsePending(line string) (o sealedObject, id string, ok bool) {
-	check, text, found := strings.Cut(line, " ")
-	sum, err := strconv.ParseUint(check, 16, 32)
-	if !found || err != nil || uint32(sum) != crc32.Checksum([]byte(text), castagnoli) {
-		return sealedObject{}, "", false
+	if ahead.Closed > 0 {
+		ahead.Mark = mark.Sum64()
 	}
-	var l pendingLine
-	if err := json.Unmarshal([]byte(text), &l); err != nil {
-		return sealedObject{}, "", false
-	}
-	o = sealedObject{key: l.Key, sums: Sums{Size: l.Size}}
-	var err1, err2 error
-	o.sums.SHA256, err1 = manifest.ParseHash(l.SHA256)
-	o.sums.CRC32C, err2 = manifest.ParseCRC32C(l.CRC32C)
-	return o, l.Archive, err1 == nil && err2 == nil && l.Size >= 0
-}
-
-// pendingPath is the file that outlives a run that is interrupted: one per archive and place.
-func (w *Witness) pendingPath(id string) string {
-	return strings.TrimSuffix(w.path(id), ".json") + ".pending"
+	return ahead, nil
 }

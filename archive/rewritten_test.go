@@ -79,7 +79,7 @@ func eraserLog(t *testing.T) *jeLog {
 	t.Helper()
 	l := &jeLog{t: t, dir: t.TempDir(), last: 2}
 	for n := range l.last + 1 {
-		b, err := os.ReadFile(filepath.Join("../testdata/je6", name(n)))
+		b, err := os.ReadFile(filepath.Join("../testdata/je-log6", name(n)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@
 //
 // The environment says how: BENCH_SCALE=small, BENCH_ONLY=A,C, BENCH_RUNS=5, BENCH_DIR,
 // BENCH_RCLONE and BENCH_RESTIC (binaries; otherwise those in the path), and, as
-// testdata/servers/with sets them, STRONGROOM_TEST_S3 and AWS_ACCESS_KEY_ID and so on.
+// testdata/servers/testservers sets them, STRONGROOM_TEST_S3 and AWS_ACCESS_KEY_ID and so on.
 package main
 
 import (

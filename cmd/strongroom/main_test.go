@@ -48,7 +48,7 @@ func (tt tests) Run() int {
 
 // The scripts in testdata/script are the contract of the command line.
 func TestScripts(t *testing.T) {
-	je6, err := filepath.Abs("../../testdata/je6")
+	je6, err := filepath.Abs("../../testdata/je-log6")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // environment is a small real one, which JE 3.3 wrote.
-var environment = filepath.Join("..", "..", "testdata", "je6")
+var environment = filepath.Join("..", "..", "testdata", "je-log6")
 
 func small(t testing.TB) []entriestest.LogFile {
 	t.Helper()

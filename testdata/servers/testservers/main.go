@@ -1,6 +1,6 @@
-// Command with runs a command beside real S3 servers and cleans up after it:
+// Command testservers runs a command beside real S3 servers and cleans up after it:
 //
-//	with -minio .cache/bin/minio -- go test ./...
+//	testservers -minio .cache/bin/minio -- go test ./...
 //
 // It starts MinIO twice, over http and over TLS with a certificate made for the occasion,
 // on free ports of 127.0.0.1, with random credentials, a key named "test" to encrypt with,
@@ -70,7 +70,7 @@ func main() {
 	}
 	code, err := with(*minio, *azurite, *gcs, *toxiproxy, *wait, flag.Args())
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "with: %v\n", err)
+		fmt.Fprintf(os.Stderr, "testservers: %v\n", err)
 	}
 	os.Exit(code)
 }
@@ -121,9 +121,9 @@ func with(minio, azurite, gcs, toxi string, wait time.Duration, command []string
 	if err != nil {
 		return exitServer, err
 	}
-	fmt.Fprintf(os.Stderr, "with: MinIO is ready at %s and %s\n", s.plain.url, s.tls.url)
+	fmt.Fprintf(os.Stderr, "testservers: MinIO is ready at %s and %s\n", s.plain.url, s.tls.url)
 	for _, r := range s.extra {
-		fmt.Fprintf(os.Stderr, "with: %s is ready at %s\n", r.name, r.url)
+		fmt.Fprintf(os.Stderr, "testservers: %s is ready at %s\n", r.name, r.url)
 	}
 	return run(command, s.environment(os.Environ()), signals, s)
 }
@@ -162,7 +162,7 @@ func run(command, env []string, signals <-chan os.Signal, s *servers) (int, erro
 			kill = time.After(grace)
 			_ = syscall.Kill(group, sig.(syscall.Signal))
 		case <-kill:
-			fmt.Fprintf(os.Stderr, "with: the command is killed, %v after the signal\n", grace)
+			fmt.Fprintf(os.Stderr, "testservers: the command is killed, %v after the signal\n", grace)
 			_ = syscall.Kill(group, syscall.SIGKILL)
 		case <-plain:
 			plain, dead = nil, errors.Join(dead, s.plain.failure(errEnded))

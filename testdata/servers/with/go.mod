@@ -1,3 +1,0 @@
-module github.com/strongroom-dev/strongroom/testdata/servers/with
-
-go 1.26.0
