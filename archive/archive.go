@@ -22,8 +22,6 @@ var (
 	ErrNoFile = errors.New("no such file in the snapshot")
 	// ErrDamaged: something that the archive should hold is missing or is not what was stored.
 	ErrDamaged = errors.New("the archive is damaged")
-	// ErrGone: this host has seen an archive where there is none any more.
-	ErrGone = errors.New("the archive has gone")
 	// ErrLostRace: other archivers kept taking the sequence number.
 	ErrLostRace = errors.New("another archiver won")
 	// ErrEmptySource: the source holds no log file at all.
@@ -42,8 +40,6 @@ var (
 	ErrOccupied = errors.New("the target is occupied")
 	// ErrInUse: a database may be running where a restore would write.
 	ErrInUse = errors.New("the target is in use")
-	// ErrWeakStore: the store does not keep a promise that archives rely on.
-	ErrWeakStore = errors.New("the store does not do what archives rely on")
 	// ErrNoSpace: the target has no room for the restore.
 	ErrNoSpace = errors.New("not enough space")
 )
@@ -54,8 +50,8 @@ const DefaultTransfers = 8
 // Options is how an archive is used. The zero value is ready for use.
 type Options struct {
 	Transfers int          // files read, sent or fetched at once; 0 means DefaultTransfers
-	Slots     Slots        // what archives have together; nil: each has Transfers for itself
-	Witness   *Witness     // remembers on this host what was seen last; nil: nothing does
+	Limiter   Limiter      // what archives have together; nil: each has Transfers for itself
+	State     *LocalState  // remembers on this host what was seen last; nil: nothing does
 	Log       *slog.Logger // gets warnings; nil discards them
 	Progress  *Progress    // is kept up to date; nil: nobody looks
 
@@ -63,52 +59,52 @@ type Options struct {
 	Decoder *encoding.Decoder // has the identities that open what is encrypted; nil: none
 }
 
-// Slots limit how many files several archives read, send or fetch at once, all together.
+// Limiter limit how many files several archives read, send or fetch at once, all together.
 // Implementations are safe for concurrent use.
-type Slots interface {
-	// Take waits for a slot, or until ctx ends: then it returns the context's cause. The
+type Limiter interface {
+	// Acquire waits for a slot, or until ctx ends: then it returns the context's cause. The
 	// slot is given back by calling what is returned, once.
-	Take(ctx context.Context) (giveBack func(), err error)
+	Acquire(ctx context.Context) (release func(), err error)
 }
 
-// take waits for a slot where there are any.
-func (a *Archive) take(ctx context.Context) (giveBack func(), err error) {
-	if a.slots == nil {
+// acquire waits for a slot where there are any.
+func (a *Archive) acquire(ctx context.Context) (release func(), err error) {
+	if a.limiter == nil {
 		return func() {}, nil
 	}
-	giveBack, err = a.slots.Take(ctx)
+	release, err = a.limiter.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("waiting for the transfers of other archives: %w", err)
 	}
-	return giveBack, nil
+	return release, nil
 }
 
 // An Archive is the history of one node's log files in a store. Its methods may be
 // called from several goroutines; it keeps the newest manifest in memory between
 // calls, so a service does well to keep one per archive.
 type Archive struct {
-	store     Store
-	codec     *manifest.PageCodec
-	transfers int
-	slots     Slots
-	witness   *Witness
-	log       *slog.Logger
-	progress  *Progress
-	encoder   *encoding.Encoder
-	decoder   *encoding.Decoder
-	unopened  *unopened // counts encrypted parts of which only the stored bytes were looked at; nil: they must be opened
+	store       Store
+	codec       *manifest.PageCodec
+	transfers   int
+	limiter     Limiter
+	state       *LocalState
+	log         *slog.Logger
+	progress    *Progress
+	encoder     *encoding.Encoder
+	decoder     *encoding.Decoder
+	undecrypted *undecrypted // counts encrypted parts of which only the stored bytes were looked at; nil: they must be opened
 
-	mu       sync.Mutex
-	idSum    manifest.Hash   // of archive.json, as it was last read or written
-	known    *snapshot       // the newest manifest that was read or written
-	proofKey string          // of the latest verify that was read
-	proofBad badObjects      // the objects that it names
-	found    *Found          // what else it says
-	tail     *tailRead       // how far the file being written was read last
-	durable  map[string]bool // keys of what this operation has made durable
+	mu            sync.Mutex
+	idSum         manifest.Hash   // of archive.json, as it was last read or written
+	known         *snapshot       // the newest manifest that was read or written
+	proofKey      string          // of the latest verify that was read
+	proofKnownBad knownBad        // the objects that it names
+	findings      *VerifyFindings // what else it says
+	tailRead      *tailRead       // how far the file being written was read last
+	durable       map[string]bool // keys of what this operation has made durable
 
-	sightings *sightings // of the source's files
-	pending   pending    // encrypted objects that were to be stored
+	stamps *fileStamps   // of the source's files
+	sealed sealedRecords // encrypted objects that were to be stored
 }
 
 // New returns the archive in a store. It does nothing yet: there may be none.
@@ -117,8 +113,8 @@ func New(store Store, o Options) *Archive {
 		store:     store,
 		codec:     manifest.NewPageCodec(),
 		transfers: o.Transfers,
-		slots:     o.Slots,
-		witness:   o.Witness,
+		limiter:   o.Limiter,
+		state:     o.State,
 		log:       o.Log,
 		progress:  o.Progress,
 		encoder:   o.Encoder,
@@ -139,8 +135,8 @@ func New(store Store, o Options) *Archive {
 	return a
 }
 
-// unopened counts encrypted content that was not compared with its plain hash.
-type unopened struct{ parts, bytes atomic.Int64 }
+// undecrypted counts encrypted content that was not compared with its plain hash.
+type undecrypted struct{ parts, bytes atomic.Int64 }
 
 // snapshot is a manifest as it was found, with all its entries.
 type snapshot struct {

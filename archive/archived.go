@@ -33,7 +33,7 @@ func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string
 	if err != nil {
 		return nil, err
 	}
-	bad := badOf(proof)
+	bad := knownBadOf(proof)
 	var missing []NotArchived
 	for _, file := range files {
 		if ctx.Err() != nil {
@@ -64,7 +64,7 @@ func CountEncrypted(m *manifest.Manifest, dir string, files []string) (count int
 }
 
 // archived says why a file is not; empty: it is.
-func archived(ctx context.Context, m *manifest.Manifest, bad badObjects, dir, file string) string {
+func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file string) string {
 	name, err := nameBelow(dir, file)
 	if err != nil {
 		return err.Error()
@@ -91,7 +91,7 @@ func archived(ctx context.Context, m *manifest.Manifest, bad badObjects, dir, fi
 		return "it is no regular file"
 	}
 	s := newSummer()
-	if err := pass(ctx, f, 0, before.Size(), s); err != nil {
+	if err := copyRange(ctx, f, 0, before.Size(), s); err != nil {
 		return "it cannot be read: " + reason(err)
 	}
 	after, err := f.Stat()

@@ -68,7 +68,7 @@ func attack(t *testing.T, o archive.Options, many int, plain bool) {
 	store := storetest.Memory(t)
 	store.Plain = plain
 	db := newDatabase(t, t.TempDir(), 90)
-	archiver := archive.New(store, archive.Options{Encoder: o.Encoder, Witness: &archive.Witness{Dir: t.TempDir()}})
+	archiver := archive.New(store, archive.Options{Encoder: o.Encoder, State: &archive.LocalState{Dir: t.TempDir()}})
 	want := map[int64]map[string][]byte{}
 	planted := map[string]bool{}
 	for i := range 2 {
@@ -159,7 +159,7 @@ type rival struct {
 	planted int
 }
 
-func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k, ok := manifest.ParseObjectKey(key)
@@ -168,15 +168,15 @@ func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums arch
 	}
 	content := make([]byte, sums.Size)
 	if _, err := body.ReadAt(content, 0); err != nil && err != io.EOF {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	r.planted++
 	there := r.plan(key, content)
 	r.memory.Replace(key, there)
 	if is := storetest.SumsOf(there); is.Size != sums.Size || is.CRC32C != sums.CRC32C {
-		return archive.Stored{}, fmt.Errorf("putting %s: %w", key, archive.ErrExists)
+		return archive.PutResult{}, fmt.Errorf("putting %s: %w", key, archive.ErrExists)
 	}
-	return archive.Stored{Existed: true}, nil
+	return archive.PutResult{Existed: true}, nil
 }
 
 // Rubbish that comes between a look and the Put, and that the provider takes for the same, is
@@ -236,9 +236,9 @@ func TestEveryKeyIsTaken(t *testing.T) {
 
 type takenStore struct{ archive.Store }
 
-func (s *takenStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *takenStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if _, ok := manifest.ParseObjectKey(key); ok {
-		return archive.Stored{}, fmt.Errorf("putting %s: %w", key, archive.ErrExists)
+		return archive.PutResult{}, fmt.Errorf("putting %s: %w", key, archive.ErrExists)
 	}
 	return s.Store.Put(ctx, key, body, sums)
 }

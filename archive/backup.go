@@ -41,9 +41,9 @@ type BackupResult struct {
 	SentBytes int64 // plain bytes of that
 	Adopted   int   // files whose content a broken-off run had stored, and that was found right
 	Changed   []Changed
-	Damaged   []string // files of the set, new or not, whose entries do not hold
-	LeftOut   []string // the source's newest files of which no entry holds; they are not in the set
-	Found     *Found   // what the latest verify found; nil: there was none
+	Damaged   []string        // files of the set, new or not, whose entries do not hold
+	LeftOut   []string        // the source's newest files of which no entry holds; they are not in the set
+	Findings  *VerifyFindings // what the latest verify found; nil: there was none
 	Warnings  []string
 	Took      time.Duration
 }
@@ -92,28 +92,28 @@ var errRaced = errors.New("another archiver was first")
 // A backupRun is one attempt at one sequence number.
 type backupRun struct {
 	*Archive
-	o       *BackupOptions
-	head    *head
-	dirs    map[string]source.DirID // of the source, as of the newest snapshot; nil: not known
-	layout  source.Layout
-	capture *source.Capture
-	next    int64                                   // the sequence number that this attempt aims at
-	reuse   bool                                    // what the base names may be kept; see mayKeep
-	agrees  func(*source.File, *manifest.File) bool // nothing speaks against their being the same
-	absent  badObjects                              // objects that are known to be missing or damaged
-	left    leftovers
-	rawID   []byte // archive.json as this attempt has read or made it; nil: it cannot be read
+	o            *BackupOptions
+	head         *head
+	dirs         map[string]source.DirID // of the source, as of the newest snapshot; nil: not known
+	layout       source.Layout
+	capture      *source.Capture
+	next         int64                                   // the sequence number that this attempt aims at
+	canReuseBase bool                                    // what the base names may be kept; see canReuseBase
+	sameStamp    func(*source.File, *manifest.File) bool // nothing speaks against their being the same
+	knownBad     knownBad                                // objects that are known to be missing or damaged
+	orphans      orphans
+	rawID        []byte // archive.json as this attempt has read or made it; nil: it cannot be read
 
 	lockedUntil time.Time // what this run puts; zero where nothing is locked, or for good
 
 	unchecked sync.Once // says that a log version is not known
 
-	mu        sync.Mutex // guards what follows
-	res       *BackupResult
-	addedSize int64
-	met       bool     // a page was there already
-	strange   []string // keys under which something else lies
-	large     bool     // something was sent that a provider may send in parts
+	mu          sync.Mutex // guards what follows
+	res         *BackupResult
+	addedSize   int64
+	pageExisted bool     // a page was there already
+	foreignKeys []string // keys under which something else lies
+	large       bool     // something was sent that a provider may send in parts
 
 	accepted []manifest.Guard // guards that found something, which an operator accepted
 }
@@ -124,11 +124,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	if !h.exists() {
-		if err := a.witness.checkPlace(); err != nil {
+		if err := a.state.checkPlace(); err != nil {
 			return err
 		}
 	}
-	if err := h.lost(); err != nil {
+	if err := h.checkLostID(); err != nil {
 		return err
 	}
 	if newest := h.newest().Sequence; o.onto != nil && newest != *o.onto {
@@ -148,13 +148,13 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 			res.Warnings = append(res.Warnings, warning)
 		}
 	}
-	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, reuse: h.mayKeep(), rawID: h.rawID, res: res}
-	if r.absent, err = a.absent(ctx, h); err != nil {
+	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, canReuseBase: h.canReuseBase(), rawID: h.rawID, res: res}
+	if r.knownBad, err = a.readKnownBad(ctx, h); err != nil {
 		return err
 	}
 	if h.hasProofs {
 		a.mu.Lock()
-		res.Found = a.found
+		res.Findings = a.findings
 		a.mu.Unlock()
 	}
 	var parent *manifest.Manifest
@@ -165,11 +165,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		}
 		res.Snapshot = &parent.Summary
 	}
-	seen := a.sighted(h.archiveID())
-	r.agrees = seen.agrees
+	seen := a.loadStamps(h.archiveID())
+	r.sameStamp = seen.match
 	copied, isCopy := src.(*snapshotSource)
 	if isCopy {
-		r.agrees = copied.agrees
+		r.sameStamp = copied.agrees
 	}
 	r.dirs = a.knownDirs(h)
 	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !r.unchanged(&f, parent) })
@@ -181,7 +181,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	plan, err := MakePlan(r.capture.Files, parent, func(f *source.File, was *manifest.File) bool {
-		return r.agrees(f, was) && !r.lost(was) && (!r.neverChecked(was) || r.unreadable(f))
+		return r.sameStamp(f, was) && !r.needsLostObject(was) && (!r.neverChecked(was) || r.unreadable(f))
 	})
 	if err != nil {
 		return err
@@ -203,9 +203,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if o.DryRun {
 		return nil
 	}
-	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.renamed() && !r.lostPage() {
+	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.renamed() && !r.needsLostPage() {
 		if seen.stale {
-			a.sight(h.archiveID(), r.capture.Files, parent.Files)
+			a.saveStamps(h.archiveID(), r.capture.Files, parent.Files)
 		}
 		r.keepDirs(h.archiveID(), h.base.ref)
 		res.Damaged = damaged(parent.Files)
@@ -218,7 +218,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 // leaveOut tells of files that were left out although they hold something.
 func (r *backupRun) leaveOut() {
 	for _, f := range r.capture.Ignored {
-		if f.Odd {
+		if f.Suspicious {
 			r.res.LeftOut = append(r.res.LeftOut, f.Name)
 			r.warn("%s is left out: %s", f.Name, f.Why)
 		}
@@ -226,11 +226,11 @@ func (r *backupRun) leaveOut() {
 }
 
 func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {
-	if parent == nil || !r.reuse {
+	if parent == nil || !r.canReuseBase {
 		return false
 	}
 	was := entry(parent.Files, f.Name)
-	return was != nil && looksSame(f, was) && r.agrees(f, was) && !r.lost(was) && !r.neverChecked(was)
+	return was != nil && looksSame(f, was) && r.sameStamp(f, was) && !r.needsLostObject(was) && !r.neverChecked(was)
 }
 
 // renamed reports whether the node has another name than in the newest snapshot. That is
@@ -248,10 +248,10 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 	}
 	defer r.warnForeign()
 	if len(r.recipients()) > 0 {
-		r.pending.begin(r.Archive, id, r.next)
-		defer r.pending.end()
+		r.sealed.begin(r.Archive, id, r.next)
+		defer r.sealed.end()
 	}
-	if err := r.findLeftovers(ctx, plan.Upload); err != nil {
+	if err := r.findOrphans(ctx, plan.Upload); err != nil {
 		return err
 	}
 	uploaded, err := r.storeFiles(ctx, plan.Upload, parent)
@@ -263,7 +263,7 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 		if err := r.stillValid(ctx, r.head.base.ref); err != nil {
 			return err
 		}
-		r.sight(id, r.capture.Files, m.Files)
+		r.saveStamps(id, r.capture.Files, m.Files)
 		r.keepDirs(id, r.head.base.ref)
 		return nil
 	}
@@ -278,7 +278,7 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if id := r.head.archiveID(); id != "" {
 		if r.head.greatest == 0 {
-			return id, r.prove(ctx, r.head.rawID, false)
+			return id, r.checkGuarantees(ctx, r.head.rawID, false)
 		}
 		return id, nil
 	}
@@ -302,12 +302,12 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 	}
 	r.rememberID(b)
 	r.rawID = b
-	return who.ID, r.prove(ctx, b, true)
+	return who.ID, r.checkGuarantees(ctx, b, true)
 }
 
 // keepNothing has everything stored anew where the base's objects may not be kept.
 func (r *backupRun) keepNothing(plan *Plan) {
-	if r.reuse {
+	if r.canReuseBase {
 		return
 	}
 	plan.Upload, plan.Keep = r.capture.Files, nil

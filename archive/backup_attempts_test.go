@@ -17,7 +17,7 @@ type outrun struct {
 	rival func()
 }
 
-func (o *outrun) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (o *outrun) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if _, ok := manifest.ParseManifestKey(key); ok && o.rival != nil {
 		rival := o.rival
 		o.rival = nil

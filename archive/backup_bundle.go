@@ -83,7 +83,7 @@ func bundles(files []source.File, most func(int64) int64) [][]int {
 func (r *backupRun) storeBundle(ctx context.Context, buffers bundleBuffers, files []source.File, group []int, parent *manifest.Manifest, entries []manifest.File) error {
 	var size int64
 	for _, i := range group {
-		size += r.most(files[i].Size)
+		size += r.mostEncoded(files[i].Size)
 	}
 	buf, err := buffers.take(ctx, size)
 	if err != nil {
@@ -132,9 +132,9 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	if log != nil {
 		both = io.MultiWriter(into, log)
 	}
-	err = pass(ctx, hashing{content, r.progress}, 0, f.Size, both)
+	err = copyRange(ctx, hashing{content, r.progress}, 0, f.Size, both)
 	if err == nil {
-		err = r.settle(ctx, f)
+		err = r.waitForMtime(ctx, f)
 	}
 	if err == nil {
 		err = content.Unchanged()
@@ -143,7 +143,7 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 		return fmt.Errorf("reading: %w", err)
 	}
 	whole := into.Bytes()
-	sums := manifest.StoredSums(whole[offset:])
+	sums := manifest.StoredSumsOf(whole[offset:])
 	e.SHA256 = sums.SHA256
 	if log != nil {
 		res := log.Result()
@@ -151,13 +151,13 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	}
 	r.progress.BytesDone.Add(f.Size)
 	r.progress.file()
-	if r.reuse && was != nil && !r.lost(was) && was.SHA256 == e.SHA256 && len(was.Parts) == 1 {
+	if r.canReuseBase && was != nil && !r.needsLostObject(was) && was.SHA256 == e.SHA256 && len(was.Parts) == 1 {
 		e.Parts, e.Snapshot = was.Parts, was.Snapshot
 		return nil
 	}
 	part := manifest.Part{
 		Size: f.Size, SHA256: e.SHA256, Encoding: manifest.Plain,
-		Stored: manifest.Stored{Size: f.Size, CRC32C: sums.CRC32C, Offset: &offset},
+		Stored: manifest.StoredSums{Size: f.Size, CRC32C: sums.CRC32C, Offset: &offset},
 	}
 	if whole, err = r.encodeLast(ctx, whole, &part); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 // to be stored of it.
 func (r *backupRun) encodeLast(ctx context.Context, content []byte, part *manifest.Part) ([]byte, error) {
 	plain := content[*part.Stored.Offset:]
-	how, err := r.choose(bytes.NewReader(plain), part.Size)
+	how, err := r.pickEncoding(bytes.NewReader(plain), part.Size)
 	if err != nil || how == manifest.Plain {
 		return content, err
 	}
@@ -190,8 +190,8 @@ func (r *backupRun) encodeLast(ctx context.Context, content []byte, part *manife
 	return content, nil
 }
 
-// most is what content of a size can become when it is stored.
-func (r *backupRun) most(size int64) int64 {
+// mostEncoded is what content of a size can become when it is stored.
+func (r *backupRun) mostEncoded(size int64) int64 {
 	if r.encoder == nil {
 		return size
 	}
@@ -200,7 +200,7 @@ func (r *backupRun) most(size int64) int64 {
 
 // putBundle stores a bundle, unless it is there, and gives its key.
 func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
-	s := manifest.StoredSums(b.content)
+	s := manifest.StoredSumsOf(b.content)
 	p := placement{
 		key: manifest.BundleKey(s.SHA256, r.next), body: bytes.NewReader(b.content),
 		sums: Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C},
@@ -215,10 +215,10 @@ func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 			return p.key, nil
 		case is == foreign:
 			p.taken = true
-			r.noteStrange(p.key)
+			r.noteForeignKey(p.key)
 		}
 	}
-	at, err := r.place(ctx, &p)
+	at, err := r.chooseKey(ctx, &p)
 	if err != nil {
 		return "", fmt.Errorf("a bundle: %w", err)
 	}

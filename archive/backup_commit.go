@@ -60,7 +60,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 // sameAs reports whether the snapshot would be the parent again, now that all that looked
 // new was read: a tail without a whole new entry, a file that was only touched.
 func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
-	if parent == nil || r.o.Force || r.renamed() || r.lostPage() || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
+	if parent == nil || r.o.Force || r.renamed() || r.needsLostPage() || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
 		return false
 	}
 	for i := range m.Files {
@@ -79,9 +79,9 @@ func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
 // parent in which nothing has changed, and returns all pages with their entries.
 func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
 	var old []manifest.Page
-	if r.head.base != nil && r.reuse {
+	if r.head.base != nil && r.canReuseBase {
 		for _, p := range r.head.base.pages {
-			if !r.absent.has(p.Ref.Object) {
+			if !r.knownBad.has(p.Ref.Object) {
 				old = append(old, p)
 			}
 		}
@@ -123,15 +123,15 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 			return ref, err
 		}
 		if p.taken = is == foreign; p.taken {
-			r.noteStrange(p.key)
+			r.noteForeignKey(p.key)
 		}
 	}
-	at, err := r.place(ctx, &p)
+	at, err := r.chooseKey(ctx, &p)
 	if err != nil {
 		return ref, fmt.Errorf("a page: %w", err)
 	}
 	if ref.Object = at.key; at.stored.Existed {
-		r.meet()
+		r.notePageExists()
 	}
 	return ref, nil
 }
@@ -146,7 +146,7 @@ func (r *backupRun) adoptPage(ctx context.Context, ref *manifest.PageRef, key st
 		if err != nil {
 			return err
 		}
-		there.Stored = manifest.StoredSums(b)
+		there.Stored = manifest.StoredSumsOf(b)
 		if _, err = r.codec.Decode(b, &there, r.next); err != nil {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
@@ -157,24 +157,24 @@ func (r *backupRun) adoptPage(ctx context.Context, ref *manifest.PageRef, key st
 	}
 	if err == nil && is == right {
 		*ref = there
-		r.meet()
+		r.notePageExists()
 	}
 	return is, err
 }
 
-// meet notes that an object that the snapshot names was there before this run put it.
-func (r *backupRun) meet() {
+// notePageExists notes that an object that the snapshot names was there before this run put it.
+func (r *backupRun) notePageExists() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.met = true
+	r.pageExisted = true
 }
 
-// metOthers reports whether the snapshot may name objects that another run stored under its
+// checkOtherSnapshots reports whether the snapshot may name objects that another run stored under its
 // number, with a lock of their own.
-func (r *backupRun) metOthers() bool {
+func (r *backupRun) checkOtherSnapshots() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.met || r.res.Adopted > 0
+	return r.pageExisted || r.res.Adopted > 0
 }
 
 // format is the version of the format that the manifest needs. It never goes back.
@@ -231,10 +231,10 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	}
 	m.Pages, m.DurationMS = stored.Pages, stored.DurationMS
 	r.remember(&snapshot{ref: ref, m: m, pages: pages})
-	r.bearWitness(id, ref, r.head.missed)
-	r.sight(id, r.capture.Files, m.Files)
+	r.savePin(id, ref, r.head.anomalies)
+	r.saveStamps(id, r.capture.Files, m.Files)
 	r.keepDirs(id, ref)
-	r.pending.drop(r.Archive, id)
+	r.sealed.drop(r.Archive, id)
 	r.res.Committed, r.res.Snapshot = true, &m.Summary
 	r.sweep(ctx)
 	return nil

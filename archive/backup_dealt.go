@@ -12,7 +12,7 @@ import (
 const maxDataDirs = 256
 
 // A dealt file is the number of a log file and the directory that it was dealt to.
-type dealt struct {
+type dealtFile struct {
 	number uint64
 	dir    string
 }
@@ -22,34 +22,34 @@ type dealt struct {
 // directories take part shows in the numbers that each of them holds. Where several counts
 // fit, each of them must show it.
 func (r *backupRun) wasPassedOver(parent *manifest.Manifest, dir string) bool {
-	var files []dealt
+	var files []dealtFile
 	var end, newest uint64
 	for i := range parent.Files {
 		_, n, _ := r.layout.Position(parent.Files[i].Name)
-		files, end = append(files, dealt{n, dirOf(parent.Files[i].Name)}), max(end, n)
+		files, end = append(files, dealtFile{n, dirOf(parent.Files[i].Name)}), max(end, n)
 	}
 	for i := range r.capture.Files {
 		_, n, _ := r.layout.Position(r.capture.Files[i].Name)
-		files, newest = append(files, dealt{n, dirOf(r.capture.Files[i].Name)}), max(newest, n)
+		files, newest = append(files, dealtFile{n, dirOf(r.capture.Files[i].Name)}), max(newest, n)
 	}
-	counts := dealings(files)
-	own := files[slices.IndexFunc(files, func(f dealt) bool { return f.dir == dir })].number
+	counts := dealtCounts(files)
+	own := files[slices.IndexFunc(files, func(f dealtFile) bool { return f.dir == dir })].number
 	return len(counts) > 0 && !slices.ContainsFunc(counts, func(n uint64) bool {
 		turn := end + 1 + (own%n+n-(end+1)%n)%n // the first number after end that is dealt like own
 		return turn > newest
 	})
 }
 
-// dealings returns the numbers of directories to which files may have been dealt such that
+// dealtCounts returns the numbers of directories to which files may have been dealt such that
 // each lies where it lies. Those that fit JE's names go before the others: of n directories,
 // file N lies in the one that is named after N mod n, plus 1.
-func dealings(files []dealt) []uint64 {
+func dealtCounts(files []dealtFile) []uint64 {
 	var named, others []uint64
 	for n := uint64(2); n <= maxDataDirs; n++ {
 		switch {
-		case fitsNames(files, n):
+		case isDealtByNames(files, n):
 			named = append(named, n)
-		case fitsTurns(files, n):
+		case isDealtInTurns(files, n):
 			others = append(others, n)
 		}
 	}
@@ -59,16 +59,16 @@ func dealings(files []dealt) []uint64 {
 	return others
 }
 
-func fitsNames(files []dealt, n uint64) bool {
-	return !slices.ContainsFunc(files, func(f dealt) bool {
+func isDealtByNames(files []dealtFile, n uint64) bool {
+	return !slices.ContainsFunc(files, func(f dealtFile) bool {
 		k, err := strconv.ParseUint(strings.TrimPrefix(f.dir, "data"), 10, 64)
 		return err != nil || f.number%n+1 != k
 	})
 }
 
-// fitsTurns reports whether each of n turns belongs to one directory, and each directory has
+// isDealtInTurns reports whether each of n turns belongs to one directory, and each directory has
 // one turn.
-func fitsTurns(files []dealt, n uint64) bool {
+func isDealtInTurns(files []dealtFile, n uint64) bool {
 	dirs, turns := make(map[uint64]string, n), map[string]uint64{}
 	for _, f := range files {
 		turn := f.number % n

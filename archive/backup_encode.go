@@ -14,8 +14,8 @@ import (
 // ErrNoIdentity says that what is wanted is encrypted, and no identity that was given opens it.
 var ErrNoIdentity = encoding.ErrNoIdentity
 
-// choose tells how a stretch of a file is stored.
-func (r *backupRun) choose(content io.ReaderAt, size int64) (string, error) {
+// pickEncoding tells how a stretch of a file is stored.
+func (r *backupRun) pickEncoding(content io.ReaderAt, size int64) (string, error) {
 	if r.encoder == nil {
 		return manifest.Plain, nil
 	}
@@ -55,7 +55,7 @@ func (r *backupRun) storeEncoded(
 	if !p.sealed { // another run may have compressed the same content otherwise
 		p.same = func(ctx context.Context, key string) (presence, error) { return r.adoptKey(ctx, &part, key, sums) }
 	}
-	at, err := r.place(ctx, &p)
+	at, err := r.chooseKey(ctx, &p)
 	if err == nil && !at.same {
 		r.complete(&part, at.key, p.sums, at.stored)
 	}
@@ -92,7 +92,7 @@ func (a *Archive) canOpen(ctx context.Context, m *manifest.Manifest, files []man
 }
 
 func (a *Archive) canOpenPart(ctx context.Context, p *manifest.Part) error {
-	head := &resumed{ctx: ctx, a: a, key: p.Object, offset: offsetOf(p), left: min(p.Stored.Size, encoding.HeadSize)}
+	head := &resumingReader{ctx: ctx, a: a, key: p.Object, offset: offsetOf(p), left: min(p.Stored.Size, encoding.HeadSize)}
 	defer head.close()
 	err := a.decoder.CanOpen(head)
 	if errors.Is(err, ErrNoIdentity) && a.checkSealed(ctx, p) != nil {

@@ -103,7 +103,7 @@ func (r *backupRun) compareContent(
 		if was == nil || was.State != manifest.Tail {
 			continue
 		}
-		was = shared(was, f.Size)
+		was = sharedFiles(was, f.Size)
 		if l == contentDiffers && was.Size < tellingTail {
 			continue
 		}
@@ -125,9 +125,9 @@ func (r *backupRun) compareContent(
 	return l, example, nil
 }
 
-// shared returns of a tail what can be compared with a file of so many bytes: all of it
+// sharedFiles returns of a tail what can be compared with a file of so many bytes: all of it
 // or, where that is more, what an earlier snapshot had stored of it as its first part.
-func shared(was *manifest.File, size int64) *manifest.File {
+func sharedFiles(was *manifest.File, size int64) *manifest.File {
 	if was.Size <= size {
 		return was
 	}
@@ -178,7 +178,7 @@ func (r *backupRun) goesOn(ctx context.Context, f *source.File, was *manifest.Fi
 			w = io.MultiWriter(s, log)
 		}
 	}
-	if err := pass(ctx, content, 0, was.Size, w); err != nil {
+	if err := copyRange(ctx, content, 0, was.Size, w); err != nil {
 		return false, fmt.Errorf("reading %s: %w", f.Name, err)
 	}
 	if s.sums().SHA256 == was.SHA256 {

@@ -8,26 +8,26 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// prove has the store show, before the first snapshot, that it does what archives rely on,
+// checkGuarantees has the store show, before the first snapshot, that it does what archives rely on,
 // with archive.json: id are its bytes, and made says whether this run has made it. strongroom
 // check looks at more.
-func (r *backupRun) prove(ctx context.Context, id []byte, made bool) error {
+func (r *backupRun) checkGuarantees(ctx context.Context, id []byte, made bool) error {
 	var err error
 	if made {
-		err = r.proveLock(ctx)
+		err = r.checkRetention(ctx)
 	} else if err = r.confirm(ctx, id); err == nil { // else the put below would begin this archive in another place
-		err = r.proveChecksum(ctx)
+		err = r.checkChecksum(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	return r.proveCreateOnly(ctx, id)
+	return r.checkCreateOnly(ctx, id)
 }
 
-// proveCreateOnly puts what is there already. Should the store write over it, nothing is
+// checkCreateOnly puts what is there already. Should the store write over it, nothing is
 // lost, for the bytes are the same.
-func (r *backupRun) proveCreateOnly(ctx context.Context, id []byte) error {
-	if accepts(r.store, CreateOnly) {
+func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
+	if waives(r.store, CreateOnly) {
 		return nil
 	}
 	again, err := r.putBytes(ctx, manifest.ArchiveKey, id)
@@ -40,10 +40,10 @@ func (r *backupRun) proveCreateOnly(ctx context.Context, id []byte) error {
 	return err
 }
 
-// proveChecksum looks whether the service tells a checksum of what an earlier run has put.
+// checkChecksum looks whether the service tells a checksum of what an earlier run has put.
 // One that does not has not checked it, and made that run fail.
-func (r *backupRun) proveChecksum(ctx context.Context) error {
-	if _, ok := r.store.(Trial); !ok || accepts(r.store, Checksums) {
+func (r *backupRun) checkChecksum(ctx context.Context) error {
+	if _, ok := r.store.(FaultProbe); !ok || waives(r.store, Checksums) {
 		return nil
 	}
 	o, err := r.store.Stat(ctx, manifest.ArchiveKey)
@@ -56,9 +56,9 @@ func (r *backupRun) proveChecksum(ctx context.Context) error {
 	return nil
 }
 
-// proveLock looks whether what was put with a lock has one.
-func (r *backupRun) proveLock(ctx context.Context) error {
-	l, ok := r.store.(Locker)
+// checkRetention looks whether what was put with a lock has one.
+func (r *backupRun) checkRetention(ctx context.Context) error {
+	l, ok := r.store.(RetentionStore)
 	if !ok {
 		return nil
 	}

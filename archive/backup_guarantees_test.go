@@ -46,7 +46,7 @@ func TestBackupRefusesAStoreThatDoesNotCheck(t *testing.T) {
 // nothing was checked, and can only say so when the object is there.
 type unchecking struct{ *storetest.InMemory }
 
-func (u *unchecking) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (u *unchecking) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	stored, err := u.InMemory.Put(ctx, key, body, sums)
 	if err == nil && !stored.Existed {
 		err = archive.ErrWeakStore

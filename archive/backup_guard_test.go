@@ -292,7 +292,7 @@ func (unreadable) ReadAt([]byte, int64) (int, error) { return 0, os.ErrInvalid }
 
 var _ io.ReaderAt = unreadable{}
 
-// isRight checks what came of a backup: a snapshot, or the refusal that is wanted.
+// hasContent checks what came of a backup: a snapshot, or the refusal that is wanted.
 func isRight(t *testing.T, res *archive.BackupResult, err, want error) {
 	t.Helper()
 	switch {

@@ -13,7 +13,7 @@ import (
 //
 // The measure of a loss is the last snapshot that held something new. Else a chain of forged
 // ones could lose all of it, each less than half of what the one before had.
-func (s *standing) hollow() []string {
+func (s *ledgerView) hollow() []string {
 	why := make([]string, len(s.valid))
 	var full *manifest.Summary
 	for i := range s.valid {
@@ -21,7 +21,7 @@ func (s *standing) hollow() []string {
 		if m.err != nil || m.m == nil {
 			continue
 		}
-		renewed := m.news || lossAccepted(m.m)
+		renewed := m.hasNews || lossAccepted(m.m)
 		switch {
 		case m.m.Counts.Files == 0:
 			why[i] = "no files"

@@ -30,13 +30,13 @@ type placement struct {
 // location is where an object lies.
 type location struct {
 	key    string
-	stored Stored
+	stored PutResult
 	same   bool // placement.same has found other bytes right
 }
 
-// place puts an object, under a key with a nonce if something else lies under the one without.
+// chooseKey puts an object, under a key with a nonce if something else lies under the one without.
 // An attacker who can create objects can foresee that one, and must not be able to stop a backup.
-func (r *backupRun) place(ctx context.Context, p *placement) (location, error) {
+func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, error) {
 	taken := p.taken
 	for range maxPlaces {
 		key := p.key
@@ -44,14 +44,14 @@ func (r *backupRun) place(ctx context.Context, p *placement) (location, error) {
 			key = manifest.WithNonce(key, manifest.NewNonce())
 		}
 		if p.sealed {
-			r.pending.add(r.Archive, key, p.sums)
+			r.sealed.add(r.Archive, key, p.sums)
 		}
 		stored, err := r.store.Put(ctx, key, p.body, p.sums)
 		is := right
 		switch {
 		case errors.Is(err, ErrExists):
 			if is, err = p.other(ctx, key); is == right && err == nil {
-				return location{key, Stored{Existed: true}, true}, nil
+				return location{key, PutResult{Existed: true}, true}, nil
 			}
 		case err != nil:
 			err = fmt.Errorf("storing: %w", err)
@@ -64,7 +64,7 @@ func (r *backupRun) place(ctx context.Context, p *placement) (location, error) {
 		case is == right:
 			return location{key, stored, false}, nil
 		case is == foreign:
-			r.noteStrange(key)
+			r.noteForeignKey(key)
 		}
 		taken = true
 	}
@@ -79,18 +79,18 @@ func (p *placement) other(ctx context.Context, key string) (presence, error) {
 	return p.same(ctx, key)
 }
 
-// noteStrange notes a key under which something else lies than what this run needs there.
-func (r *backupRun) noteStrange(key string) {
+// noteForeignKey notes a key under which something else lies than what this run needs there.
+func (r *backupRun) noteForeignKey(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.strange = append(r.strange, key)
+	r.foreignKeys = append(r.foreignKeys, key)
 }
 
 // warnForeign reports what the run has found under its keys.
 func (r *backupRun) warnForeign() {
 	r.mu.Lock()
-	keys := r.strange
-	r.strange = nil
+	keys := r.foreignKeys
+	r.foreignKeys = nil
 	r.mu.Unlock()
 	if len(keys) > 0 {
 		r.warn("objects that this run did not store do not hold what their names say; it used none of the %d: %s. "+

@@ -31,7 +31,7 @@ func (w *ticked) tick(kind, key string) {
 	w.before(kind, key)
 }
 
-func (w *ticked) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (w *ticked) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	w.tick("put", key)
 	return w.Store.Put(ctx, key, body, sums)
 }
@@ -143,7 +143,7 @@ func diskGoes(
 	top := t.TempDir()
 	dir, away := filepath.Join(top, "mnt"), filepath.Join(top, "disk")
 	db := newDatabase(t, mkdir(t, top, "db"), 61)
-	o := archive.Options{Transfers: 1, Witness: &archive.Witness{Dir: filepath.Join(top, "state"), Place: "file://" + dir}}
+	o := archive.Options{Transfers: 1, State: &archive.LocalState{Dir: filepath.Join(top, "state"), Place: "file://" + dir}}
 	for range 2 {
 		db.fill(3, 40)
 		db.grow(20)

@@ -5,29 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// Locker is what a Store has besides when it can lock what it puts against deletion and
-// change. All methods are safe for concurrent use; one backup at a time renews.
-type Locker interface {
-	// RenewLock sets until when what is put from now on is locked; the time moves on in
-	// steps, not with each call, and is zero when locks have no end. It reports whether
-	// anything is locked at all.
-	RenewLock() (until time.Time, locks bool)
-	// Locked reports whether an object's lock is no weaker than that of what is put now.
-	Locked(ctx context.Context, key string) (bool, error)
-	// Lock makes an object's lock no weaker than that of what is put now.
-	Lock(ctx context.Context, key string) error
-}
-
 // renewLock is called before anything is stored.
 func (r *backupRun) renewLock() {
-	if l, ok := r.store.(Locker); ok {
+	if l, ok := r.store.(RetentionStore); ok {
 		r.lockedUntil, _ = l.RenewLock()
 	}
 }
@@ -37,7 +23,7 @@ func (r *backupRun) renewLock() {
 // what was kept of it has to be looked at; and what this run stored has the right lock
 // already, unless the run took longer than a step or has met what another one left.
 func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages []manifest.Page) error {
-	l, ok := r.store.(Locker)
+	l, ok := r.store.(RetentionStore)
 	if !ok {
 		return nil
 	}
@@ -45,7 +31,7 @@ func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages 
 	if !locks {
 		return nil
 	}
-	own := !until.Equal(r.lockedUntil) || r.metOthers()
+	own := !until.Equal(r.lockedUntil) || r.checkOtherSnapshots()
 	old := r.head.id != nil // left by a run that made no snapshot
 	if r.head.base != nil {
 		key := manifest.ManifestKey(r.head.base.ref.Sequence)

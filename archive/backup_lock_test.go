@@ -32,7 +32,7 @@ type locking struct {
 	ignores bool  // locks nothing that is put
 }
 
-func (l *locking) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (l *locking) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	stored, err := l.Store.Put(ctx, key, body, sums)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -215,7 +215,7 @@ type slowStore struct {
 	before func(key string)
 }
 
-func (s *slowStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *slowStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if s.before != nil {
 		s.before(key)
 	}

@@ -54,7 +54,7 @@ func TestMostFilesAreGone(t *testing.T) {
 			t.Parallel()
 			db := newDatabase(t, t.TempDir(), 81)
 			db.fill(11, 50)
-			a := archive.New(storetest.Memory(t), archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}})
+			a := archive.New(storetest.Memory(t), archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
 			mustBackup(t, a, db)
 			test.change(db)
 			o := options
@@ -104,7 +104,7 @@ func TestBusyCleanerIsNeverRefused(t *testing.T) {
 				d.begin(3)
 				o := archive.Options{}
 				if state {
-					o.Witness = &archive.Witness{Dir: t.TempDir()}
+					o.State = &archive.LocalState{Dir: t.TempDir()}
 				}
 				a := archive.New(storetest.Memory(t), o)
 				mustBackup(t, a, d.database)

@@ -175,9 +175,9 @@ func (r *backupRun) fileHeader(name string) (*fileHeader, error) {
 var errEnough = errors.New("enough was read")
 
 // A start takes the first bytes that are written to it, as many as it has room for.
-type start []byte
+type startWriter []byte
 
-func (s *start) Write(b []byte) (int, error) {
+func (s *startWriter) Write(b []byte) (int, error) {
 	n := min(len(b), cap(*s)-len(*s))
 	*s = append(*s, b[:n]...)
 	if n < len(b) {
@@ -190,10 +190,10 @@ func (s *start) Write(b []byte) (int, error) {
 // cannot, or there are fewer.
 func (r *backupRun) archivedBeginning(ctx context.Context, f *manifest.File, n int) []byte {
 	p := &f.Parts[0]
-	if encrypted(p.Encoding) && !r.decoder.Opens() || p.Size < int64(n) || r.lost(f) {
+	if encrypted(p.Encoding) && !r.decoder.Opens() || p.Size < int64(n) || r.needsLostObject(f) {
 		return nil
 	}
-	b := make(start, 0, n)
+	b := make(startWriter, 0, n)
 	err := r.fetchPart(ctx, p, &b, func() error { b = b[:0]; return nil })
 	if err != nil && !errors.Is(err, errEnough) {
 		r.log.Debug("the beginning of an archived file cannot be read", "file", f.Name, "error", err)

@@ -230,7 +230,7 @@ func TestRecognition(t *testing.T) {
 			replaceFiles(t, dir, have...)
 			o := archive.Options{}
 			if test.state {
-				o.Witness = &archive.Witness{Dir: t.TempDir()}
+				o.State = &archive.LocalState{Dir: t.TempDir()}
 			}
 			store := storetest.Memory(t)
 			a := archive.New(store, o)

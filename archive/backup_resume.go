@@ -12,33 +12,33 @@ import (
 )
 
 const (
-	// maxLeftoverKeys bounds the search for what an interrupted run left. In a log, new
+	// maxOrphanKeys bounds the search for what an interrupted run left. In a log, new
 	// names come after old ones, so that the search mostly meets nothing else.
-	maxLeftoverKeys = 20_000
+	maxOrphanKeys = 20_000
 	// sweepFrom is a size below which no provider sends an object in parts.
 	sweepFrom = 16 << 20
 )
 
-// leftovers are the data objects that bear the number aimed at. An interrupted run stored them,
+// orphans are the data objects that bear the number aimed at. An interrupted run stored them,
 // or an attacker who can create objects.
-type leftovers struct {
-	keys  map[string]bool
-	alike map[string][]string // those with a nonce, by their key without it; a few of each
-	ask   bool                // there was too much to list: ask for each object by itself
+type orphans struct {
+	keys        map[string]bool
+	sameContent map[string][]string // those with a nonce, by their key without it; a few of each
+	tooMany     bool                // there was too much to list: ask for each object by itself
 }
 
-func (l *leftovers) may(key string) bool { return l.ask || l.keys[key] }
+func (l *orphans) mayExist(key string) bool { return l.tooMany || l.keys[key] }
 
-func (l *leftovers) add(key string) {
+func (l *orphans) add(key string) {
 	l.keys[key] = true
-	if without, nonce := manifest.CutNonce(key); nonce != "" && len(l.alike[without]) < maxAlike {
-		l.alike[without] = append(l.alike[without], key)
+	if without, nonce := manifest.CutNonce(key); nonce != "" && len(l.sameContent[without]) < maxSameContent {
+		l.sameContent[without] = append(l.sameContent[without], key)
 	}
 }
 
-// findLeftovers lists the keys between the first and the last that are to be stored, so
+// findOrphans lists the keys between the first and the last that are to be stored, so
 // that nothing which was acknowledged already is sent again.
-func (r *backupRun) findLeftovers(ctx context.Context, upload []source.File) error {
+func (r *backupRun) findOrphans(ctx context.Context, upload []source.File) error {
 	if !r.head.hasData || len(upload) == 0 {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (r *backupRun) findLeftovers(ctx context.Context, upload []source.File) err
 		}
 		last = max(last, prefix)
 	}
-	r.left.keys, r.left.alike = map[string]bool{}, map[string][]string{}
+	r.orphans.keys, r.orphans.sameContent = map[string]bool{}, map[string][]string{}
 	seen := 0
 	// Keys go on after the prefix with hex digits, all of which come before "g".
 	for o, err := range r.store.List(ctx, manifest.DataPrefix, "", first) {
@@ -60,12 +60,12 @@ func (r *backupRun) findLeftovers(ctx context.Context, upload []source.File) err
 		if o.Key > last+"g" {
 			break
 		}
-		if seen++; seen > maxLeftoverKeys {
-			r.left.ask = true
+		if seen++; seen > maxOrphanKeys {
+			r.orphans.tooMany = true
 			break
 		}
 		if k, ok := manifest.ParseObjectKey(o.Key); ok && k.Sequence == r.next {
-			r.left.add(o.Key)
+			r.orphans.add(o.Key)
 		}
 	}
 	return nil
@@ -92,8 +92,8 @@ func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error
 func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums Sums) (adopted, taken bool, err error) {
 	without := part.Object
 	if encrypted(part.Encoding) {
-		for _, o := range r.pending.recorded(without) {
-			if !r.left.may(o.key) {
+		for _, o := range r.sealed.recorded(without) {
+			if !r.orphans.mayExist(o.key) {
 				continue
 			}
 			is, stored, err := r.examine(ctx, o.key, o.sums, true)
@@ -104,15 +104,15 @@ func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums Sums) (
 				return err == nil, false, err
 			}
 			if is == foreign {
-				r.noteStrange(o.key)
+				r.noteForeignKey(o.key)
 			}
 		}
 		if !r.opensAll() {
 			return false, false, nil
 		}
 	}
-	for _, key := range append([]string{without}, r.left.alike[without]...) {
-		if !r.left.may(key) {
+	for _, key := range append([]string{without}, r.orphans.sameContent[without]...) {
+		if !r.orphans.mayExist(key) {
 			continue
 		}
 		is, err := r.adoptKey(ctx, part, key, sums)
@@ -121,7 +121,7 @@ func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums Sums) (
 		}
 		if is == foreign {
 			taken = taken || key == without
-			r.noteStrange(key)
+			r.noteForeignKey(key)
 		}
 	}
 	return false, taken, nil
@@ -164,14 +164,14 @@ func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key strin
 	if err := r.sync(ctx, key); err != nil {
 		return absent, err
 	}
-	r.complete(part, key, is, Stored{Existed: true, MD5: soleMD5(&o)})
+	r.complete(part, key, is, PutResult{Existed: true, MD5: soleMD5(&o)})
 	return right, nil
 }
 
 // complete says in a part where its content lies, and counts it.
-func (r *backupRun) complete(part *manifest.Part, key string, sums Sums, stored Stored) {
+func (r *backupRun) complete(part *manifest.Part, key string, sums Sums, stored PutResult) {
 	part.Object = key
-	part.Stored = manifest.Stored{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C, MD5: stored.MD5}
+	part.Stored = manifest.StoredSums{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C, MD5: stored.MD5}
 	if part.Encoding == manifest.Plain {
 		part.Stored.SHA256 = manifest.Hash{} // it is the part's
 	}
@@ -181,7 +181,7 @@ func (r *backupRun) complete(part *manifest.Part, key string, sums Sums, stored 
 // decodeBack reads an object back for the sums of its stored bytes. ErrDamaged: it does not
 // hold the content of the part.
 func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key string, o *Object) (Sums, error) {
-	body := &resumed{ctx: ctx, a: r.Archive, key: key, left: o.Size}
+	body := &resumingReader{ctx: ctx, a: r.Archive, key: key, left: o.Size}
 	defer body.close()
 	stored, plain := newStoredSummer(soleMD5(o)), newSummer()
 	d := r.decoder.Decode(io.TeeReader(body, stored), part.Encoding, part.Size, nil)

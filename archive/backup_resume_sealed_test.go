@@ -39,7 +39,7 @@ var readings = map[string]func(t *testing.T, a *archive.Archive, db *database) e
 		return err
 	},
 	"check": func(t *testing.T, a *archive.Archive, _ *database) error {
-		if f, _ := a.Look(t.Context()); f.Result == archive.Failed {
+		if f, _ := a.Preflight(t.Context()); f.Result == archive.Failed {
 			return errors.New(f.Detail)
 		}
 		return nil
@@ -86,7 +86,7 @@ func TestReadingArmsTheGuard(t *testing.T) {
 	for name, read := range readings {
 		t.Run(name, func(t *testing.T) {
 			state := filepath.Join(t.TempDir(), "state")
-			o := archive.Options{Witness: &archive.Witness{Dir: state, Place: "file://" + dir}}
+			o := archive.Options{State: &archive.LocalState{Dir: state, Place: "file://" + dir}}
 			if err := read(t, archive.New(storeAt(t, dir), o), db); err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestReadingArmsTheGuard(t *testing.T) {
 					t.Errorf("%s where nothing is: %v", next, err)
 				}
 			}
-			if f, ok := archive.New(empty, o).Look(t.Context()); !ok || f.Result != archive.Failed {
+			if f, ok := archive.New(empty, o).Preflight(t.Context()); !ok || f.Result != archive.Failed {
 				t.Errorf("check where nothing is: %+v", f)
 			}
 			_, err := archive.Copy(t.Context(), archive.New(storeAt(t, dir), archive.Options{}), archive.New(empty, o), archive.CopyOptions{})
@@ -126,7 +126,7 @@ func TestReadingWithoutAState(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, read := range readings {
-		o := archive.Options{Witness: &archive.Witness{Dir: filepath.Join(file, "state"), Place: "file://" + dir}}
+		o := archive.Options{State: &archive.LocalState{Dir: filepath.Join(file, "state"), Place: "file://" + dir}}
 		if err := read(t, archive.New(storeAt(t, dir), o), db); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -144,7 +144,7 @@ func TestReadingRemembersTheNewest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			virtually(t, func(t *testing.T) {
 				h := newPruned(t, 3)
-				o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+				o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
 				if err := readings[name](t, archive.New(h.store, o), h.db); err != nil {
 					t.Fatal(err)
 				}
@@ -171,7 +171,7 @@ func TestLostID(t *testing.T) {
 		h.keepLast(3)
 		copied := storetest.Memory(t)
 		mustCopy(t, h.store, copied)
-		o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir(), Place: "mem://lost"}}
+		o := archive.Options{State: &archive.LocalState{Dir: t.TempDir(), Place: "mem://lost"}}
 		a := archive.New(h.store, o)
 		mustVerify(t, a)
 		h.store.Remove(manifest.ArchiveKey)
@@ -192,7 +192,7 @@ func TestLostID(t *testing.T) {
 		_, err = archive.Copy(t.Context(), archive.New(copied, archive.Options{}), a, archive.CopyOptions{})
 		refused("copy to it", err)
 		refused("a look", a.CheckID(t.Context()))
-		if f, ok := a.Look(t.Context()); !ok || f.Result != archive.Failed {
+		if f, ok := a.Preflight(t.Context()); !ok || f.Result != archive.Failed {
 			t.Errorf("check: %+v", f)
 		}
 		if s := mustList(t, a); len(s) != 3 {

@@ -41,7 +41,7 @@ func (s *syncing) SyncAll(context.Context) error {
 	return nil
 }
 
-func (s *syncing) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *syncing) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	s.mu.Lock()
 	if strings.HasPrefix(key, manifest.ManifestsPrefix) {
 		for _, data := range s.Keys(manifest.DataPrefix) {
@@ -63,9 +63,9 @@ func TestWhatIsAdoptedIsMadeDurableFirst(t *testing.T) {
 	errStopped := errors.New("stopped before the commit")
 	stopped := func(mem *storetest.InMemory) *weak {
 		w := &weak{InMemory: mem}
-		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 			if strings.HasPrefix(key, manifest.ManifestsPrefix) {
-				return archive.Stored{}, errStopped
+				return archive.PutResult{}, errStopped
 			}
 			return mem.Put(ctx, key, body, sums)
 		}

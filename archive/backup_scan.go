@@ -11,11 +11,11 @@ import (
 
 // A scan is what one reading of a log file tells.
 type scan struct {
-	whole  Sums             // of what is stored: all bytes, or a tail's up to its last whole entry
-	prefix manifest.Hash    // of as many of its first bytes as the parent's entry has; zero if not all are whole
-	rest   Sums             // of what comes after them; the whole where prefix is zero
-	log    *entries.Result  // nil where entries are not checked
-	odd    *entries.Problem // of a tail: why what follows its last whole entry is none, unless it was cut short
+	whole       Sums             // of what is stored: all bytes, or a tail's up to its last whole entry
+	prefix      manifest.Hash    // of as many of its first bytes as the parent's entry has; zero if not all are whole
+	rest        Sums             // of what comes after them; the whole where prefix is zero
+	log         *entries.Result  // nil where entries are not checked
+	hasTrailing *entries.Problem // of a tail: why what follows its last whole entry is none, unless it was cut short
 }
 
 // A scanner reads a log file once: the checksums and the entry check see each byte on its
@@ -51,7 +51,7 @@ func (s *scanner) copy() *scanner {
 
 // read goes on to byte to of the file.
 func (s *scanner) read(ctx context.Context, r io.ReaderAt, to int64) error {
-	err := pass(ctx, r, s.at, to, s)
+	err := copyRange(ctx, r, s.at, to, s)
 	s.at = to
 	return err
 }
@@ -84,18 +84,18 @@ func (s *scanner) mark() {
 	s.wholeThen, s.restThen = s.whole.clone(), s.rest.clone()
 }
 
-// back goes back to the end of the last whole entry, as if nothing after it had been
+// rewind goes back to the end of the last whole entry, as if nothing after it had been
 // read.
-func (s *scanner) back() {
+func (s *scanner) rewind() {
 	if s.wholeThen != nil {
 		s.whole, s.rest = s.wholeThen.clone(), s.restThen.clone()
 		s.at = s.log.Resume()
 	}
 }
 
-// oddTries is how often what follows the last whole entry of a tail is read before it
+// trailingTries is how often what follows the last whole entry of a tail is read before it
 // counts as no entry, or as damaged: the database may have been at it.
-const oddTries = 4
+const trailingTries = 4
 
 // file reads a file of so many bytes to its end. From prefix on, which is 0 where nothing
 // can be shared, the rest is summed by itself.
@@ -105,17 +105,17 @@ func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64, b
 		if err := s.all(ctx, r, size, prefix, &d); err != nil {
 			return d, err
 		}
-		broken, err := s.broken(ctx, r, size, before, d.prefix)
+		broken, err := s.isDamagedTail(ctx, r, size, before, d.prefix)
 		if err != nil {
 			return d, err
 		}
-		if d.odd = s.odd(); broken || d.odd != nil {
+		if d.hasTrailing = s.trailingProblem(); broken || d.hasTrailing != nil {
 			changed, err := s.awaitChange(ctx, r, size, &try)
 			if err != nil {
 				return d, err
 			}
 			if changed {
-				s.back()
+				s.rewind()
 				continue
 			}
 		}
@@ -144,7 +144,7 @@ func (s *scanner) all(ctx context.Context, r io.ReaderAt, size, prefix int64, d 
 // awaitChange waits until what follows the last whole entry of a tail has changed, for as
 // many tries as are left.
 func (s *scanner) awaitChange(ctx context.Context, r io.ReaderAt, size int64, try *int) (bool, error) {
-	for ; *try < oddTries; *try++ {
+	for ; *try < trailingTries; *try++ {
 		if err := pause(ctx, 0); err != nil {
 			return false, err
 		}
@@ -162,7 +162,7 @@ func (s *scanner) changed(ctx context.Context, r io.ReaderAt, size int64) (bool,
 	end := log.Resume()
 	for at := end; at < size && log.End() == end && log.Problem() == nil; {
 		to := min(size, at+digestBuffer)
-		if err := pass(ctx, r, at, to, &log); err != nil {
+		if err := copyRange(ctx, r, at, to, &log); err != nil {
 			return false, err
 		}
 		at = to
@@ -170,9 +170,9 @@ func (s *scanner) changed(ctx context.Context, r io.ReaderAt, size int64) (bool,
 	return log.End() > end || (log.Problem() == nil) != (s.log.Problem() == nil), nil
 }
 
-// broken reports whether what follows the last whole entry of a tail is damaged, and not
+// isDamagedTail reports whether what follows the last whole entry of a tail is damaged, and not
 // merely unfinished.
-func (s *scanner) broken(
+func (s *scanner) isDamagedTail(
 	ctx context.Context, r io.ReaderAt, size int64, before tailBefore, prefix manifest.Hash,
 ) (bool, error) {
 	if !s.tail || s.log == nil || s.log.End() >= size {
@@ -184,11 +184,11 @@ func (s *scanner) broken(
 	if before.damages(s.log.End(), prefix) {
 		return true, nil
 	}
-	return s.log.GoesOn(ctx, r, size)
+	return s.log.Resyncs(ctx, r, size)
 }
 
-// odd is what follows the last whole entry of a tail, unless that is merely cut short.
-func (s *scanner) odd() *entries.Problem {
+// trailingProblem is what follows the last whole entry of a tail, unless that is merely cut short.
+func (s *scanner) trailingProblem() *entries.Problem {
 	if !s.tail || s.log == nil {
 		return nil
 	}
@@ -207,7 +207,7 @@ func (s *scanner) end(d *scan, broken bool) {
 		switch {
 		case !s.tail || unknown(&res):
 		case broken:
-			d.odd = nil
+			d.hasTrailing = nil
 		default:
 			whole, rest = s.wholeThen, s.restThen
 			res.Problem = nil

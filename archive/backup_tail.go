@@ -25,7 +25,7 @@ const tailEnd = 64 << 10
 
 func sumTailEnd(ctx context.Context, r io.ReaderAt, size int64) (manifest.Hash, error) {
 	s := newSummer()
-	err := pass(ctx, r, max(0, size-tailEnd), size, s)
+	err := copyRange(ctx, r, max(0, size-tailEnd), size, s)
 	return s.sums().SHA256, err
 }
 
@@ -34,7 +34,7 @@ func (r *backupRun) keepTail(ctx context.Context, content io.ReaderAt, f *source
 	if f.State != source.Tail || f.ID() == (source.ID{}) {
 		return nil
 	}
-	s.back()
+	s.rewind()
 	s.rest, s.restThen = nil, nil
 	end, err := sumTailEnd(ctx, content, s.whole.size)
 	if err != nil {
@@ -42,7 +42,7 @@ func (r *backupRun) keepTail(ctx context.Context, content io.ReaderAt, f *source
 	}
 	r.Archive.mu.Lock()
 	defer r.Archive.mu.Unlock()
-	r.tail = &tailRead{name: f.Name, id: f.ID(), sum: d.whole.SHA256, end: end, scanner: s}
+	r.tailRead = &tailRead{name: f.Name, id: f.ID(), sum: d.whole.SHA256, end: end, scanner: s}
 	return nil
 }
 
@@ -50,7 +50,7 @@ func (r *backupRun) keepTail(ctx context.Context, content io.ReaderAt, f *source
 // where that was not read by this process, or from what is another file now.
 func (r *backupRun) resumeTail(ctx context.Context, content io.ReaderAt, f *source.File, was *manifest.File) (*scanner, error) {
 	r.Archive.mu.Lock()
-	t := r.tail
+	t := r.tailRead
 	r.Archive.mu.Unlock()
 	if t == nil || was == nil || f.State != source.Tail || t.name != f.Name || t.id.Device != f.ID().Device || t.id.Inode != f.ID().Inode ||
 		(t.scanner.log == nil) == r.layout.ChecksEntries() || t.scanner.whole.size != was.Size || t.sum != was.SHA256 || f.Size < was.Size {

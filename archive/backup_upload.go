@@ -25,21 +25,21 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 	}
 	r.progress.plan(len(files), bytes)
 	entries := make([]manifest.File, len(files))
-	ctx, stop := r.makeRoom(ctx)
+	ctx, stop := r.cancelOnDiskPressure(ctx)
 	defer stop()
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(r.transfers)
 	memory := newBundleBuffers()
-	for _, group := range bundles(files, r.most) {
+	for _, group := range bundles(files, r.mostEncoded) {
 		if running.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			giveBack, err := r.take(running)
+			release, err := r.acquire(running)
 			if err != nil {
 				return err
 			}
-			defer giveBack()
+			defer release()
 			if len(group) > 1 {
 				return r.storeBundle(running, memory, files, group, parent, entries)
 			}
@@ -52,29 +52,29 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 		})
 	}
 	err := g.Wait()
-	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(cause, source.ErrCrowded)) {
+	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(cause, source.ErrDiskPressure)) {
 		err = cause // the loop was left early, even if all that had begun ended well
 	}
 	return entries, err
 }
 
-// roomEvery is how often a running backup looks whether the database needs the space of
+// pressureEvery is how often a running backup looks whether the database needs the space of
 // deleted files that it holds.
-const roomEvery = 5 * time.Second
+const pressureEvery = 5 * time.Second
 
-// makeRoom gives a context that ends when the capture has to be given up for the
+// cancelOnDiskPressure gives a context that ends when the capture has to be given up for the
 // database's sake, so that the next attempt captures without what was deleted.
-func (r *backupRun) makeRoom(ctx context.Context) (context.Context, func()) {
+func (r *backupRun) cancelOnDiskPressure(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
-		tick := time.NewTicker(roomEvery)
+		tick := time.NewTicker(pressureEvery)
 		defer tick.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				if err := r.capture.Crowded(); err != nil {
+				if err := r.capture.CheckDiskPressure(); err != nil {
 					cancel(err)
 				}
 			}
@@ -106,11 +106,11 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 	r.progress.BytesDone.Add(f.Size - e.Size)
 	from, sums := int64(0), d.whole
 	switch {
-	case r.reuse && was != nil && !r.lost(was) && was.SHA256 == e.SHA256 && (e.State == manifest.Tail || len(was.Parts) == 1):
+	case r.canReuseBase && was != nil && !r.needsLostObject(was) && was.SHA256 == e.SHA256 && (e.State == manifest.Tail || len(was.Parts) == 1):
 		e.Parts, e.Snapshot = was.Parts, was.Snapshot
 		r.progress.BytesDone.Add(e.Size)
 		return e, nil
-	case r.reuse && e.State == manifest.Tail && was != nil && !r.lost(was) && was.Size > 0 && d.prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
+	case r.canReuseBase && e.State == manifest.Tail && was != nil && !r.needsLostObject(was) && was.Size > 0 && d.prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
 		// The log grew at its end, as logs do: only what is new is stored.
 		e.Parts = slices.Clone(was.Parts)
 		from, sums = was.Size, d.rest
@@ -141,7 +141,7 @@ func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.
 	}
 	d, err := s.file(ctx, hashing{content, r.progress}, f.Size, prefix, beforeTail(f, was))
 	if err == nil {
-		err = r.settle(ctx, f)
+		err = r.waitForMtime(ctx, f)
 	}
 	if err == nil {
 		err = content.Unchanged()
@@ -149,25 +149,25 @@ func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.
 	if err != nil {
 		return d, err
 	}
-	if d.odd != nil {
-		r.warn("%s: what follows its last whole entry is no entry, and is not taken along: %v", f.Name, d.odd)
+	if d.hasTrailing != nil {
+		r.warn("%s: what follows its last whole entry is no entry, and is not taken along: %v", f.Name, d.hasTrailing)
 	}
 	return d, r.keepTail(ctx, content, f, s, &d)
 }
 
-// young is how long ago a file must have been modified for its times to show that it is
+// mtimeGranularity is how long ago a file must have been modified for its times to show that it is
 // written to again: some file systems count in two seconds.
-const young = 2 * time.Second
+const mtimeGranularity = 2 * time.Second
 
-// settle waits until a closed file is no longer young; of one from the future is known that
+// waitForMtime waits until a closed file is no longer young; of one from the future is known that
 // it was not written to after the capture. Where closed means left alone, it has been left
 // alone for as long as somebody thought right.
-func (r *backupRun) settle(ctx context.Context, f *source.File) error {
+func (r *backupRun) waitForMtime(ctx context.Context, f *source.File) error {
 	last := f.Modified
 	if last.After(r.capture.At) {
 		last = r.capture.At
 	}
-	wait := min(young, young-time.Since(last)) // the clock may have been set back meanwhile
+	wait := min(mtimeGranularity, mtimeGranularity-time.Since(last)) // the clock may have been set back meanwhile
 	if _, _, ordered := r.layout.Position(f.Name); wait <= 0 || f.State == source.Tail || !ordered {
 		return nil
 	}
@@ -194,7 +194,7 @@ func (r *backupRun) warn(format string, a ...any) {
 func (r *backupRun) storePart(ctx context.Context, name string, content io.ReaderAt, from int64, sums Sums) (manifest.Part, error) {
 	body := &counted{ReaderAt: io.NewSectionReader(content, from, sums.Size), progress: r.progress}
 	defer body.finish(sums.Size)
-	how, err := r.choose(body.ReaderAt, sums.Size)
+	how, err := r.pickEncoding(body.ReaderAt, sums.Size)
 	if err != nil {
 		return manifest.Part{}, err
 	}
@@ -209,7 +209,7 @@ func (r *backupRun) storePart(ctx context.Context, name string, content io.Reade
 	if err != nil || adopted {
 		return part, err
 	}
-	at, err := r.place(ctx, &placement{key: part.Object, body: body, sums: sums, taken: taken})
+	at, err := r.chooseKey(ctx, &placement{key: part.Object, body: body, sums: sums, taken: taken})
 	if err == nil {
 		r.complete(&part, at.key, sums, at.stored)
 	}

@@ -71,7 +71,7 @@ func TestMissingDirectory(t *testing.T) {
 			d.begin(12)
 			o := archive.Options{}
 			if test.state {
-				o.Witness = &archive.Witness{Dir: t.TempDir()}
+				o.State = &archive.LocalState{Dir: t.TempDir()}
 			}
 			store := storetest.Memory(t)
 			mustBackup(t, archive.New(store, o), d.database)
@@ -112,7 +112,7 @@ func TestMissingDirectoryIsMountedAgain(t *testing.T) {
 	d := newDealer(t, "data001", "data002", "data003")
 	d.begin(12)
 	state := t.TempDir()
-	a := archive.New(storetest.Memory(t), archive.Options{Witness: &archive.Witness{Dir: state}})
+	a := archive.New(storetest.Memory(t), archive.Options{State: &archive.LocalState{Dir: state}})
 	mustBackup(t, a, d.database)
 	d.unmount("data003", true)
 	for range 2 {

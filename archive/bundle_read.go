@@ -20,10 +20,10 @@ const (
 	maxRun = 4 << 20
 )
 
-// neighbours sorts files, by their index, into runs that one request can bring: those
+// groupByBundle sorts files, by their index, into runs that one request can bring: those
 // whose only parts lie close together in one bundle, in the order of their offsets. Any
 // other file is a run of its own. Runs come in the order of their first files.
-func neighbours(files []manifest.File) [][]int {
+func groupByBundle(files []manifest.File) [][]int {
 	bundles := map[string][]int{}
 	var runs [][]int
 	for i := range files {
@@ -62,28 +62,28 @@ func runLength(files []manifest.File, in []int) int {
 	return len(in)
 }
 
-// A bundleRun reads a run of files with one request, from its first byte to its last. It
+// A bundleReader reads a run of files with one request, from its first byte to its last. It
 // is for one goroutine.
-type bundleRun struct {
+type bundleReader struct {
 	a      *Archive
-	stored *resumed // nil: each file is fetched by itself
-	at     int64    // the offset in the bundle that stored has come to
+	stored *resumingReader // nil: each file is fetched by itself
+	at     int64           // the offset in the bundle that stored has come to
 }
 
-// openRun begins to read a run. Nothing is requested before the first file is.
-func (a *Archive) openRun(ctx context.Context, files []manifest.File, run []int) *bundleRun {
-	r := &bundleRun{a: a}
+// openBundle begins to read a run. Nothing is requested before the first file is.
+func (a *Archive) openBundle(ctx context.Context, files []manifest.File, run []int) *bundleReader {
+	r := &bundleReader{a: a}
 	if len(run) > 1 {
 		first, last := &files[run[0]].Parts[0], &files[run[len(run)-1]].Parts[0]
 		r.at = offsetOf(first)
-		r.stored = &resumed{ctx: ctx, a: a, key: first.Object, offset: r.at, left: offsetOf(last) + last.Stored.Size - r.at}
+		r.stored = &resumingReader{ctx: ctx, a: a, key: first.Object, offset: r.at, left: offsetOf(last) + last.Stored.Size - r.at}
 	}
 	return r
 }
 
 // fetch writes the content of the next file of the run. One that does not come right with
 // the others is fetched once more by itself, which tells what is wrong with it.
-func (r *bundleRun) fetch(ctx context.Context, f *manifest.File, to sink) error {
+func (r *bundleReader) fetch(ctx context.Context, f *manifest.File, to sink) error {
 	if r.stored == nil {
 		return r.a.fetchFile(ctx, f, to)
 	}
@@ -106,13 +106,13 @@ func (r *bundleRun) fetch(ctx context.Context, f *manifest.File, to sink) error 
 	return r.a.fetchFile(ctx, f, to)
 }
 
-func (r *bundleRun) skipTo(offset int64) error {
+func (r *bundleReader) skipTo(offset int64) error {
 	_, err := io.CopyN(io.Discard, r.stored, offset-r.at)
 	r.at = offset
 	return err
 }
 
-func (r *bundleRun) close() {
+func (r *bundleReader) close() {
 	if r.stored != nil {
 		r.stored.close()
 		r.stored = nil

@@ -27,7 +27,7 @@ func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w 
 	if f.Size <= spoolMemory {
 		var mem memory
 		if err := a.fetchFile(ctx, f, &mem); err != nil {
-			return a.explain(ctx, m, err)
+			return a.explainDamage(ctx, m, err)
 		}
 		_, err := mem.WriteTo(w)
 		return err
@@ -41,7 +41,7 @@ func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w 
 		return fmt.Errorf("unlinking a temporary file: %w", err)
 	}
 	if err := a.fetchFile(ctx, f, fileSink{tmp}); err != nil {
-		return a.explain(ctx, m, err)
+		return a.explainDamage(ctx, m, err)
 	}
 	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("reading back %s: %w", name, err)

@@ -52,10 +52,10 @@ func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, e
 	defer from.hold()()
 	defer to.hold()()
 	c := &copyRun{
-		from: from.afresh(), to: to.afresh(), o: &o,
-		report: &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}},
-		room:   newCopyRoom(o.Scratch),
-		looked: map[int64]bool{}, passed: map[int64]bool{}, bad: map[string]*lostError{},
+		from: from.withoutCache(), to: to.withoutCache(), o: &o,
+		report:      &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}},
+		staging:     newStagingArea(o.Scratch),
+		hasCompared: map[int64]bool{}, skipped: map[int64]bool{}, bad: map[string]*lostError{},
 	}
 	if err := c.run(ctx); err != nil {
 		return c.report, fmt.Errorf("copy: %w", err)
@@ -69,22 +69,22 @@ type copyRun struct {
 	from, to *Archive
 	o        *CopyOptions
 	report   *CopyReport
-	room     *copyRoom
+	staging  *stagingArea
 
-	ledger *manifest.Record    // of the source, as it was read last
-	begun  bool                // archive.json and the histories were compared
-	head   *head               // of the target, as it was read last
-	rawID  []byte              // the target's archive.json, once it is there
-	base   manifest.Ref        // the target's newest snapshot
-	named  map[string]struct{} // the objects that it names
+	ledger   *manifest.Record    // of the source, as it was read last
+	hasBegun bool                // archive.json and the histories were compared
+	head     *head               // of the target, as it was read last
+	rawID    []byte              // the target's archive.json, once it is there
+	base     manifest.Ref        // the target's newest snapshot
+	named    map[string]struct{} // the objects that it names
 
-	searched bool // what an interrupted copy may have left is known
-	left     leftovers
-	sent     sentCount
-	strange  []string // keys of the target under which something else lies; sent guards it
+	searched    bool // what an interrupted copy may have left is known
+	existing    orphans
+	sent        sentCount
+	foreignKeys []string // keys of the target under which something else lies; sent guards it
 
-	looked, passed map[int64]bool        // snapshots that failed once, and those that are given up
-	bad            map[string]*lostError // objects that the source does not have
+	hasCompared, skipped map[int64]bool        // snapshots that failed once, and those that are given up
+	bad                  map[string]*lostError // objects that the source does not have
 }
 
 // errLookAgain: a snapshot cannot be read in the source. It may just have been pruned, so
@@ -109,9 +109,9 @@ func (c *copyRun) run(ctx context.Context) error {
 		case !errors.Is(err, errLookAgain):
 			return err
 		}
-		c.strange = nil
+		c.foreignKeys = nil
 		if !c.o.DryRun { // which has nothing to see again of what it would have copied
-			c.begun, c.searched = false, false
+			c.hasBegun, c.searched = false, false
 		}
 		c.to.log.Debug("the copy starts over", "reason", err)
 		if err := pause(ctx, min(raced, 4)); err != nil {
@@ -126,18 +126,18 @@ func (c *copyRun) step(ctx context.Context) (done bool, err error) {
 	if err := c.readTarget(ctx); err != nil {
 		return false, err
 	}
-	if !c.begun {
+	if !c.hasBegun {
 		if err := c.begin(ctx); err != nil {
 			return false, err
 		}
-		c.begun = true
+		c.hasBegun = true
 	}
 	for n := c.base.Sequence; ; {
 		n, err = c.next(ctx, n)
 		if err != nil || n == 0 {
 			return err == nil, err
 		}
-		if c.passed[n] {
+		if c.skipped[n] {
 			continue
 		}
 		s, raw, err := c.read(ctx, n)
@@ -149,7 +149,7 @@ func (c *copyRun) step(ctx context.Context) (done bool, err error) {
 		case errors.Is(err, errVoid):
 			continue
 		case errors.As(err, &lost) && ctx.Err() == nil:
-			if err := c.lose(n, lost); err != nil {
+			if err := c.skipSnapshot(n, lost); err != nil {
 				return false, err
 			}
 			continue
@@ -158,13 +158,13 @@ func (c *copyRun) step(ctx context.Context) (done bool, err error) {
 	}
 }
 
-// lose passes a snapshot over, at the second look.
-func (c *copyRun) lose(n int64, lost *lostError) error {
-	if !c.looked[n] && c.bad[lost.key] == nil {
-		c.looked[n] = true
+// skipSnapshot passes a snapshot over, at the second look.
+func (c *copyRun) skipSnapshot(n int64, lost *lostError) error {
+	if !c.hasCompared[n] && c.bad[lost.key] == nil {
+		c.hasCompared[n] = true
 		return fmt.Errorf("snapshot %d: %w: %w", n, errLookAgain, lost)
 	}
-	c.passed[n], c.bad[lost.key] = true, lost
+	c.skipped[n], c.bad[lost.key] = true, lost
 	c.to.log.Warn("a snapshot cannot be copied and is passed over", "snapshot", n, "object", lost.key, "error", lost.err)
 	for i := range c.report.Problems {
 		if p := &c.report.Problems[i]; p.Object == lost.key {
@@ -240,7 +240,7 @@ func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) 
 	case errors.Is(err, manifest.ErrVersion):
 		return nil, nil, fmt.Errorf("snapshot %d was written by a later version, and copying it takes one: %w", n, err)
 	case errors.As(err, &page):
-		return nil, nil, lost(page.key, page.err)
+		return nil, nil, lostObject(page.key, page.err)
 	case err != nil:
 		return nil, nil, &lostError{key, "manifest", err}
 	case s.m.Archive != c.report.Archive:
@@ -262,7 +262,7 @@ func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) 
 	return s, raw, err
 }
 
-func lost(key string, err error) *lostError {
+func lostObject(key string, err error) *lostError {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &lostError{key, "missing", fmt.Errorf("it is not in the source: %w (%w)", ErrDamaged, err)}
 	}
@@ -281,7 +281,7 @@ func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) err
 	if err != nil {
 		return err
 	}
-	never, err := c.leftOut(ctx, s)
+	never, err := c.skippedNumbers(ctx, s)
 	if err != nil {
 		return err
 	}

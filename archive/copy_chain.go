@@ -14,7 +14,7 @@ import (
 // witness, knows its hash.
 func (c *copyRun) contradicted(ctx context.Context, ref manifest.Ref) error {
 	key := manifest.ManifestKey(ref.Sequence)
-	if want := c.witnessed(ref.Sequence); want != nil && *want != ref {
+	if want := c.isPinned(ref.Sequence); want != nil && *want != ref {
 		return &lostError{key, "witness", fmt.Errorf("it hashes to %s, and this host has seen it as %s: %w", ref.SHA256, want.SHA256, ErrDamaged)}
 	}
 	want, child, err := c.claim(ctx, ref.Sequence)
@@ -27,9 +27,9 @@ func (c *copyRun) contradicted(ctx context.Context, ref manifest.Ref) error {
 	return &lostError{key, "chain", fmt.Errorf("it hashes to %s, and manifest %d knows it as %s: %w", ref.SHA256, child, want.SHA256, ErrDamaged)}
 }
 
-// witnessed is what this host has seen under a number, if it remembers that.
-func (c *copyRun) witnessed(n int64) *manifest.Ref {
-	if s := c.from.remembered(c.report.Archive); s != nil && s.Newest.Sequence == n {
+// isPinned is what this host has seen under a number, if it remembers that.
+func (c *copyRun) isPinned(n int64) *manifest.Ref {
+	if s := c.from.loadPin(c.report.Archive); s != nil && s.Newest.Sequence == n {
 		return &s.Newest
 	}
 	return nil
@@ -57,7 +57,7 @@ func (c *copyRun) claim(ctx context.Context, n int64) (_ *manifest.Ref, child in
 // vouched reports whether manifest n is what its own child or the witness knows, or nobody
 // knows better.
 func (c *copyRun) vouched(ctx context.Context, n int64) (bool, error) {
-	want := c.witnessed(n)
+	want := c.isPinned(n)
 	if want == nil {
 		var err error
 		if want, _, err = c.claim(ctx, n); err != nil || want == nil {

@@ -108,7 +108,7 @@ func TestDamageIsNotCopied(t *testing.T) {
 		for _, files := range []int{4, 270} {
 			o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)
 			store := o.store.(*storetest.InMemory)
-			from := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+			from := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
 			mustBackupForced(t, archive.New(store, from), o) // which the witness remembers
 			keys := store.Keys("")
 			if files > 100 && !slices.ContainsFunc(keys, func(k string) bool { return strings.HasPrefix(k, manifest.BundlesPrefix) }) {
@@ -265,7 +265,7 @@ func TestWitnessKnowsCopies(t *testing.T) {
 	to := storetest.Memory(t)
 	dir := t.TempDir()
 	at := func(s archive.Store, place string) *archive.Archive {
-		return archive.New(s, archive.Options{Witness: &archive.Witness{Dir: dir, Place: place}})
+		return archive.New(s, archive.Options{State: &archive.LocalState{Dir: dir, Place: place}})
 	}
 	for range 3 {
 		if r, err := archive.Copy(t.Context(), at(o.store, "mem://a"), at(to, "mem://b"), archive.CopyOptions{}); err != nil || len(r.Warnings) > 0 {

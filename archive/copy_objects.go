@@ -95,12 +95,12 @@ func (c *copyRun) plan(s *snapshot) (named map[string]struct{}, send []copyObjec
 // fewObjects are looked at one by one; of more, listings tell which are there.
 const fewObjects = 16
 
-// findLeft looks for what a copy that was broken off has sent. Only the first snapshot of
+// findExisting looks for what a copy that was broken off has sent. Only the first snapshot of
 // a run can need any of it: what is sent for a later one is sent after this one's commit.
-func (c *copyRun) findLeft(ctx context.Context, send []copyObject) error {
-	c.left = leftovers{}
+func (c *copyRun) findExisting(ctx context.Context, send []copyObject) error {
+	c.existing = orphans{}
 	if c.searched || len(send) <= fewObjects {
-		c.left.ask = !c.searched
+		c.existing.tooMany = !c.searched
 		c.searched = true
 		return nil
 	}
@@ -114,7 +114,7 @@ func (c *copyRun) findLeft(ctx context.Context, send []copyObject) error {
 		}
 		last[k.Prefix] = send[i].key // they are in order
 	}
-	c.left.keys = map[string]bool{}
+	c.existing.keys = map[string]bool{}
 	seen := 0
 	for prefix, key := range first {
 		for o, err := range c.to.store.List(ctx, prefix, "", key[:len(key)-1]) {
@@ -124,12 +124,12 @@ func (c *copyRun) findLeft(ctx context.Context, send []copyObject) error {
 			if o.Key > last[prefix] {
 				break
 			}
-			if seen++; seen > maxLeftoverKeys {
-				c.left.ask = true
+			if seen++; seen > maxOrphanKeys {
+				c.existing.tooMany = true
 				break
 			}
 			if _, ok := wanted[o.Key]; ok {
-				c.left.keys[o.Key] = true
+				c.existing.keys[o.Key] = true
 			}
 		}
 	}
@@ -151,11 +151,11 @@ func (c *copyRun) send(ctx context.Context, send []copyObject) error {
 			break
 		}
 		g.Go(func() error {
-			giveBack, err := c.to.take(running)
+			release, err := c.to.acquire(running)
 			if err != nil {
 				return err
 			}
-			defer giveBack()
+			defer release()
 			return c.sendObject(running, send[i])
 		})
 	}
@@ -191,24 +191,24 @@ func (c *copyRun) sendObject(ctx context.Context, o copyObject) error {
 func (c *copyRun) foreign(key string) {
 	c.sent.Lock()
 	defer c.sent.Unlock()
-	c.strange = append(c.strange, key)
+	c.foreignKeys = append(c.foreignKeys, key)
 }
 
 // checkForeign returns an error if something else lies in the target where an object has to.
 func (c *copyRun) checkForeign() error {
 	c.sent.Lock()
 	defer c.sent.Unlock()
-	if len(c.strange) == 0 {
+	if len(c.foreignKeys) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%d objects in the target are not what their names say, and a copy replaces none: "+
-		"find out who else can create objects there, delete them and copy again, or copy to another place: %s: %w", len(c.strange), nameSome(c.strange), ErrExists)
+		"find out who else can create objects there, delete them and copy again, or copy to another place: %s: %w", len(c.foreignKeys), nameSome(c.foreignKeys), ErrExists)
 }
 
 // adopt looks at an object that an interrupted copy may have sent. It is read back: an
 // attacker who can create objects in the target can forge its size and CRC-32C.
 func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
-	if !c.left.may(o.key) {
+	if !c.existing.mayExist(o.key) {
 		return absent, nil
 	}
 	is, err := c.to.store.Stat(ctx, o.key)

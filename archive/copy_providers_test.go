@@ -85,7 +85,7 @@ type tracked struct {
 	now, most atomic.Int64
 }
 
-func (s *tracked) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *tracked) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if sums.Size <= 16<<20 {
 		now := s.now.Add(sums.Size)
 		defer s.now.Add(-sums.Size)

@@ -58,7 +58,7 @@ func TestCopyIntoPruned(t *testing.T) {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 20)
 		w := newWeak(t)
 		var once sync.Once
-		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 			if key == manifest.ManifestKey(2) {
 				once.Do(func() {
 					mustCopy(t, o.store, w.InMemory)
@@ -157,7 +157,7 @@ func TestVerifyWhileCopying(t *testing.T) {
 				}
 				verified.Add(1)
 			}
-			to.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+			to.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 				s, err := to.InMemory.Put(ctx, key, body, sums)
 				verify()
 				if strings.HasPrefix(key, manifest.LedgerPrefix) && len(to.Keys(manifest.ManifestsPrefix)) > 0 {
@@ -189,9 +189,9 @@ func TestCopyBeginsWhileVerifying(t *testing.T) {
 	keepOnly(t, source, 3)
 	to := newWeak(t)
 	upTo := "" // the copy is broken off at the first key that begins so
-	to.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	to.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 		if strings.HasPrefix(key, upTo) {
-			return archive.Stored{}, fs.ErrPermission
+			return archive.PutResult{}, fs.ErrPermission
 		}
 		return to.InMemory.Put(ctx, key, body, sums)
 	}

@@ -20,8 +20,8 @@ const (
 	scratchFiles = 2                // one is read from the source while the other is sent
 )
 
-// copyContent is an object of the source, whole, and found to be what the manifest says.
-type copyContent struct {
+// stagedObject is an object of the source, whole, and found to be what the manifest says.
+type stagedObject struct {
 	io.ReaderAt
 	release func()
 }
@@ -29,20 +29,20 @@ type copyContent struct {
 // fetch reads an object of the source, once, and compares it with what is promised: a
 // large one into a scratch file, as providers read what they send more than once. Of a
 // bundle it learns the sums. The error is a lostError when the source does not have it.
-func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*copyContent, error) {
+func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*stagedObject, error) {
 	if o.bundle {
 		is, err := c.from.store.Stat(ctx, o.key)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, lost(o.key, err)
+			return nil, lostObject(o.key, err)
 		case err != nil:
 			return nil, fmt.Errorf("looking at %s in the source: %w", o.key, err)
 		case is.Size < o.sums.Size || is.Size > manifest.MaxBundle:
-			return nil, lost(o.key, fmt.Errorf("it has %d bytes, and its parts reach to %d: %w", is.Size, o.sums.Size, ErrDamaged))
+			return nil, lostObject(o.key, fmt.Errorf("it has %d bytes, and its parts reach to %d: %w", is.Size, o.sums.Size, ErrDamaged))
 		}
 		o.sums.Size = is.Size
 	}
-	to, content, err := c.room.take(ctx, o.sums.Size)
+	to, content, err := c.staging.newObject(ctx, o.sums.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -53,29 +53,29 @@ func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*copyContent, error
 	return content, nil
 }
 
-// A copyRoom is where objects lie on their way from one archive to another. It bounds what
+// A stagingArea is where objects lie on their way from one archive to another. It bounds what
 // all of them take together.
-type copyRoom struct {
+type stagingArea struct {
 	memory  *semaphore.Weighted // bytes of objects
 	scratch *semaphore.Weighted // files
 	dir     string              // of the files; empty: the system's
 }
 
-func newCopyRoom(dir string) *copyRoom {
-	return &copyRoom{memory: semaphore.NewWeighted(copyMemory), scratch: semaphore.NewWeighted(scratchFiles), dir: dir}
+func newStagingArea(dir string) *stagingArea {
+	return &stagingArea{memory: semaphore.NewWeighted(copyMemory), scratch: semaphore.NewWeighted(scratchFiles), dir: dir}
 }
 
-// take waits for a place for so many bytes: to is what they are written to, in order. Who
+// newObject waits for a place for so many bytes: to is what they are written to, in order. Who
 // has one gives it back before it waits for another.
-func (c *copyRoom) take(ctx context.Context, size int64) (to io.WriterAt, content *copyContent, err error) {
+func (c *stagingArea) newObject(ctx context.Context, size int64) (to io.WriterAt, content *stagedObject, err error) {
 	if size <= copyInMemory {
-		if err := take(ctx, c.memory, size); err != nil {
+		if err := acquireWeight(ctx, c.memory, size); err != nil {
 			return nil, nil, err
 		}
 		b := make(memoryFile, size)
-		return b, &copyContent{bytes.NewReader(b), func() { c.memory.Release(size) }}, nil
+		return b, &stagedObject{bytes.NewReader(b), func() { c.memory.Release(size) }}, nil
 	}
-	if err := take(ctx, c.scratch, 1); err != nil {
+	if err := acquireWeight(ctx, c.scratch, 1); err != nil {
 		return nil, nil, err
 	}
 	dir := c.dir
@@ -92,10 +92,10 @@ func (c *copyRoom) take(ctx context.Context, size int64) (to io.WriterAt, conten
 		c.scratch.Release(1)
 		return nil, nil, fmt.Errorf("making a scratch file for an object of %d bytes: %w", size, err)
 	}
-	return f, &copyContent{f, func() { f.Close(); c.scratch.Release(1) }}, nil
+	return f, &stagedObject{f, func() { f.Close(); c.scratch.Release(1) }}, nil
 }
 
-func take(ctx context.Context, s *semaphore.Weighted, n int64) error {
+func acquireWeight(ctx context.Context, s *semaphore.Weighted, n int64) error {
 	if s.Acquire(ctx, n) != nil {
 		return context.Cause(ctx)
 	}
@@ -120,11 +120,11 @@ func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) 
 		case errors.As(err, &local):
 			return fmt.Errorf("writing a scratch file for %s, which has %d bytes; is there room for two objects of this size? %w", o.key, o.sums.Size, local.error)
 		case errors.Is(err, fs.ErrNotExist):
-			return lost(o.key, err)
+			return lostObject(o.key, err)
 		case errors.As(err, new(*openError)):
 			return fmt.Errorf("reading %s from the source: %w", o.key, err)
 		case attempt == fetchAttempts-1 && errors.Is(err, ErrDamaged):
-			return lost(o.key, err)
+			return lostObject(o.key, err)
 		case attempt == fetchAttempts-1:
 			return fmt.Errorf("reading %s from the source, after %d attempts: %w", o.key, fetchAttempts, err)
 		}
@@ -137,11 +137,11 @@ func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) 
 func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) error {
 	s := newSummer()
 	if o.sums.Size > 0 { // an empty range cannot be asked for
-		r := &resumed{ctx: ctx, a: c.from, key: o.key, left: o.sums.Size}
+		r := &resumingReader{ctx: ctx, a: c.from, key: o.key, left: o.sums.Size}
 		defer r.close()
 		buf := buffers.Get().(*[digestBuffer]byte)
 		defer buffers.Put(buf)
-		out := io.MultiWriter(local{io.NewOffsetWriter(to, 0)}, s)
+		out := io.MultiWriter(sinkWriter{io.NewOffsetWriter(to, 0)}, s)
 		if _, err := io.CopyBuffer(onlyWriter{out}, r, buf[:]); err != nil {
 			return err
 		}

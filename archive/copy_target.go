@@ -18,7 +18,7 @@ import (
 // readTarget finds the target's newest snapshot and what it names. A dry run goes by what
 // it would have copied.
 func (c *copyRun) readTarget(ctx context.Context) error {
-	if c.o.DryRun && c.begun {
+	if c.o.DryRun && c.hasBegun {
 		return nil
 	}
 	h, err := c.to.loadAs(ctx, !c.o.DryRun)
@@ -27,7 +27,7 @@ func (c *copyRun) readTarget(ctx context.Context) error {
 	}
 	newest := h.newest()
 	switch {
-	case h.lost() != nil:
+	case h.checkLostID() != nil:
 		return fmt.Errorf("the target: %w", ErrLostID)
 	case h.badID:
 		return fmt.Errorf("the target's %s cannot be read, so nobody knows whose it is: %w", manifest.ArchiveKey, ErrDamaged)
@@ -37,7 +37,7 @@ func (c *copyRun) readTarget(ctx context.Context) error {
 		return fmt.Errorf("the target's ledger keeps snapshot %d, which is gone; mend it, or copy to another place: %w", h.record.Newest, ErrDamaged)
 	}
 	if c.head == nil {
-		for _, p := range h.missed {
+		for _, p := range h.anomalies {
 			c.report.Warnings = append(c.report.Warnings, fmt.Sprintf("the target: %s %s", p.Object, p.Detail))
 		}
 	}
@@ -85,7 +85,7 @@ func (c *copyRun) begin(ctx context.Context) error {
 	}
 	c.report.Archive = id
 	if !c.head.exists() {
-		if err := c.to.witness.checkPlace(); err != nil {
+		if err := c.to.state.checkPlace(); err != nil {
 			return err
 		}
 		warning, err := c.to.checkApart(ctx)
@@ -129,14 +129,14 @@ func (c *copyRun) copyID(ctx context.Context, raw []byte) error {
 	if c.base.Sequence > 0 {
 		return nil
 	}
-	return (&backupRun{Archive: c.to, head: c.head}).prove(ctx, raw, made)
+	return (&backupRun{Archive: c.to, head: c.head}).checkGuarantees(ctx, raw, made)
 }
 
 // store sends the objects of a snapshot and sees to it that all of them are locked for as
 // long as its manifest will be.
 func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struct{}, send []copyObject) error {
 	var until time.Time
-	locker, locks := c.to.store.(Locker)
+	locker, locks := c.to.store.(RetentionStore)
 	if locks {
 		until, locks = locker.RenewLock()
 	}
@@ -149,7 +149,7 @@ func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struc
 	}); err != nil {
 		return fmt.Errorf("the target: %w", err)
 	}
-	if err := c.findLeft(ctx, send); err != nil {
+	if err := c.findExisting(ctx, send); err != nil {
 		return err
 	}
 	adopted := c.report.Adopted
@@ -170,7 +170,7 @@ func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struc
 // fine print). The lock of the target's newest manifest tells that of all it names; what
 // this run stored has the right one, unless it took longer than a step or met what another
 // one left: own.
-func (c *copyRun) lock(ctx context.Context, l Locker, s *snapshot, named map[string]struct{}, own bool) error {
+func (c *copyRun) lock(ctx context.Context, l RetentionStore, s *snapshot, named map[string]struct{}, own bool) error {
 	old := true
 	if c.base.Sequence > 0 {
 		key := manifest.ManifestKey(c.base.Sequence)
@@ -244,19 +244,19 @@ func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
 		return fmt.Errorf("snapshot %d was void in the target when it was committed: %w", n, errRaced)
 	}
 	c.to.remember(s)
-	c.to.bearWitness(c.report.Archive, s.ref, c.head.missed)
+	c.to.savePin(c.report.Archive, s.ref, c.head.anomalies)
 	return nil
 }
 
-// leftOut is the number of a snapshot's parent if the target will never have that one, as it
+// skippedNumbers is the number of a snapshot's parent if the target will never have that one, as it
 // was pruned from the source before it could be copied; else zero.
-func (c *copyRun) leftOut(ctx context.Context, s *snapshot) (int64, error) {
+func (c *copyRun) skippedNumbers(ctx context.Context, s *snapshot) (int64, error) {
 	p := s.m.Parent
 	if p == nil || p.Sequence == c.base.Sequence {
 		return 0, nil
 	}
 	if !c.ledger.Lacks(p.Sequence) { // one listing may have missed the newest record
-		h, err := c.from.ledgerSurely(ctx)
+		h, err := c.from.rereadLedger(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -272,7 +272,7 @@ func (c *copyRun) leftOut(ctx context.Context, s *snapshot) (int64, error) {
 // nothing has dropped it: the target will never have it, so somebody has to be told.
 func (c *copyRun) loseManifest(ctx context.Context, s *snapshot) error {
 	n := s.m.Parent.Sequence
-	if n < c.base.Sequence || c.passed[n] {
+	if n < c.base.Sequence || c.skipped[n] {
 		return nil
 	}
 	key := manifest.ManifestKey(n)
@@ -283,15 +283,15 @@ func (c *copyRun) loseManifest(ctx context.Context, s *snapshot) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("looking at %s in the source: %w", key, err)
 	}
-	h, err := c.from.ledgerSurely(ctx)
+	h, err := c.from.rereadLedger(ctx)
 	switch {
 	case err != nil:
 		return err
 	case h.record.Lacks(n):
 		return fmt.Errorf("the source's snapshot %d was pruned just now: %w", n, errRaced)
 	}
-	c.looked[n] = true
-	return c.lose(n, &lostError{key, "missing", fmt.Errorf("snapshot %d names it as its parent, and it is not in the source: %w", s.ref.Sequence, ErrDamaged)})
+	c.hasCompared[n] = true
+	return c.skipSnapshot(n, &lostError{key, "missing", fmt.Errorf("snapshot %d names it as its parent, and it is not in the source: %w", s.ref.Sequence, ErrDamaged)})
 }
 
 // announce writes a record of the target's ledger before anything of a snapshot is stored
@@ -305,12 +305,12 @@ func (c *copyRun) announce(ctx context.Context, never int64) error {
 			kept[k.Sequence] = k.SHA256
 		}
 	}
-	_, err := c.to.amend(ctx, amending{empty: true}, func(s *standing) (*amendment, error) {
-		what := &amendment{why: "copy", never: never, archive: c.report.Archive}
+	_, err := c.to.appendRecord(ctx, recordOptions{empty: true}, func(s *ledgerView) (*recordPlan, error) {
+		what := &recordPlan{why: "copy", skipped: never, archive: c.report.Archive}
 		for i := range s.valid {
 			m := &s.valid[i]
 			if sum, ok := kept[m.kept.Sequence]; ok {
-				m.kept.SHA256, m.lost = sum, false
+				m.kept.SHA256, m.isUnverifiable = sum, false
 			}
 			what.kept = append(what.kept, m.kept)
 		}

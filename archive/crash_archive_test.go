@@ -48,7 +48,7 @@ func (w *crashWorld) in(dir string, do func(*archive.Archive) error) error {
 	}
 	a := archive.New(b, archive.Options{
 		Transfers: 2,
-		Witness:   &archive.Witness{Dir: filepath.Join(dir, "state"), Place: "backups"},
+		State:     &archive.LocalState{Dir: filepath.Join(dir, "state"), Place: "backups"},
 	})
 	return errors.Join(do(a), b.Close())
 }

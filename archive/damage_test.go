@@ -18,7 +18,7 @@ import (
 
 // witnessed is the history of an archive that this host has made and remembers.
 func witnessed(t *testing.T, files int) (*history, archive.Options) {
-	o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}, Transfers: 2}
+	o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}, Transfers: 2}
 	h := &history{db: newDatabase(t, t.TempDir(), 20), store: storetest.Memory(t)}
 	for n := range 3 {
 		h.db.fill(files+2*n, 40)
@@ -160,7 +160,7 @@ func TestNewestManifestGone(t *testing.T) {
 		h.store.Remove(manifest.ManifestKey(3))
 		r, err := archive.New(h.store, o).Verify(context.Background(), archive.VerifyOptions{})
 		if err != nil || !slices.ContainsFunc(r.Problems, func(p archive.Problem) bool {
-			return p.What == "witness" && strings.Contains(p.Detail, "to have this forgotten, delete "+o.Witness.Dir)
+			return p.What == "witness" && strings.Contains(p.Detail, "to have this forgotten, delete "+o.State.Dir)
 		}) {
 			t.Fatalf("verify at once: %+v, %v", r, err)
 		}
@@ -176,7 +176,7 @@ func TestNewestManifestGone(t *testing.T) {
 				t.Fatalf("later warnings: %q", res.Warnings)
 			}
 			r, err := archive.New(h.store, o).Verify(context.Background(), archive.VerifyOptions{})
-			if err != nil || len(r.Problems) != 1 || r.Problems[0].What != "witness" || !strings.Contains(r.Problems[0].Detail, "to have this forgotten, delete "+o.Witness.Dir) {
+			if err != nil || len(r.Problems) != 1 || r.Problems[0].What != "witness" || !strings.Contains(r.Problems[0].Detail, "to have this forgotten, delete "+o.State.Dir) {
 				t.Fatalf("verify later: %+v, %v", r, err)
 			}
 		}

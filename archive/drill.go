@@ -59,7 +59,7 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 		return r, fmt.Errorf("drill: %w", err)
 	}
 	removeDeadDrills(o.Scratch)
-	if err := spareDatabase(o.Database, o.Scratch, m.Counts.Bytes); err != nil {
+	if err := checkDatabaseDisk(o.Database, o.Scratch, m.Counts.Bytes); err != nil {
 		return r, fmt.Errorf("drill: %w", err)
 	}
 	dir, err := newDrillDir(o.Scratch)
@@ -76,7 +76,7 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 	if ctx.Err() != nil {
 		return r, fmt.Errorf("drill: %w", context.Cause(ctx))
 	}
-	if err, ok := errors.AsType[*untried](failed); ok {
+	if err, ok := errors.AsType[*inconclusive](failed); ok {
 		return r, fmt.Errorf("drill: %w", err.error)
 	}
 	proof := manifest.Proof{
@@ -102,7 +102,7 @@ func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o 
 	case errors.Is(err, ErrDamaged), errors.Is(err, ErrNoIdentity):
 		return err
 	default:
-		return &untried{err}
+		return &inconclusive{err}
 	}
 	if o.Check != nil {
 		return o.Check(ctx, to)
@@ -113,11 +113,11 @@ func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o 
 	return nil
 }
 
-// untried is why nothing was found out about a snapshot.
-type untried struct{ error }
+// inconclusive is why nothing was found out about a snapshot.
+type inconclusive struct{ error }
 
-// spareDatabase refuses to take the space that a database needs.
-func spareDatabase(database, scratch string, need int64) error {
+// checkDatabaseDisk refuses to take the space that a database needs.
+func checkDatabaseDisk(database, scratch string, need int64) error {
 	if database == "" || !encoding.SameDisk(scratch, database) {
 		return nil
 	}

@@ -48,12 +48,12 @@ func TestReadingNeedsNoSync(t *testing.T) {
 		mustBackup(t, archive.New(mem, archive.Options{}), db)
 		bad, state := &unsynced{InMemory: mem, fault: unix.EIO}, t.TempDir()
 		open := func() *archive.Archive {
-			return archive.New(bad, archive.Options{Witness: &archive.Witness{Dir: state, Place: "bad"}})
+			return archive.New(bad, archive.Options{State: &archive.LocalState{Dir: state, Place: "bad"}})
 		}
 		if _, err := open().Newest(t.Context()); err != nil {
 			t.Errorf("status: %v", err)
 		}
-		if f, ok := open().Look(t.Context()); !ok || f.Result != archive.Good {
+		if f, ok := open().Preflight(t.Context()); !ok || f.Result != archive.Good {
 			t.Errorf("check: %+v", f)
 		}
 		copied := storetest.Memory(t)
@@ -168,9 +168,9 @@ func TestRepairThatStopsReports(t *testing.T) {
 			deletes++
 			return store.Delete(ctx, keys)
 		}
-		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 			if puts++; puts == 2 {
-				return archive.Stored{}, archive.ErrGone
+				return archive.PutResult{}, archive.ErrGone
 			}
 			return store.Put(ctx, key, body, sums)
 		}

@@ -22,7 +22,7 @@ func beforeTail(f *source.File, was *manifest.File) tailBefore {
 	}
 	b := tailBefore{
 		size: was.Size, sum: was.SHA256, whole: was.Size,
-		damaged: was.Damaged(), stale: f.Modified.Sub(was.Modified) > young,
+		damaged: was.Damaged(), stale: f.Modified.Sub(was.Modified) > mtimeGranularity,
 	}
 	if b.damaged {
 		b.whole = *was.Check.At

@@ -245,7 +245,7 @@ func TestKindsOfChange(t *testing.T) {
 				db := newJELog(t, 6)
 				db.fill(3)
 				store := storetest.Memory(t)
-				o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+				o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
 				a := archive.New(store, o)
 				db.backup(a, plain)
 				before := db.all()
@@ -277,7 +277,7 @@ func TestHarmlessChangeTimes(t *testing.T) {
 	db := newJELog(t, 7)
 	db.fill(3)
 	store := storetest.Memory(t)
-	o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+	o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
 	db.backup(archive.New(store, o), plain)
 	if err := os.Link(db.path(1), filepath.Join(t.TempDir(), "link")); err != nil {
 		t.Skipf("no hard links here: %v", err)

@@ -27,7 +27,7 @@ func TestDirectoryOfAnOlderSnapshotIsNoEvidence(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()
 	state := t.TempDir()
 	backup := func(dir, state string, o archive.BackupOptions) error {
-		a := archive.New(store, archive.Options{Witness: &archive.Witness{Dir: state}})
+		a := archive.New(store, archive.Options{State: &archive.LocalState{Dir: state}})
 		_, err := a.Backup(t.Context(), jeSource(t, dir, noEntries), o)
 		return err
 	}
@@ -66,7 +66,7 @@ func TestReadingKeepsTheEvidenceOfAnotherArchiveJSON(t *testing.T) {
 	h := newPruned(t, 1)
 	state := t.TempDir()
 	ours := func() *archive.Archive {
-		return archive.New(h.store, archive.Options{Witness: &archive.Witness{Dir: state, Place: "mem://a"}})
+		return archive.New(h.store, archive.Options{State: &archive.LocalState{Dir: state, Place: "mem://a"}})
 	}
 	mustList(t, ours())
 	if _, err := ours().Verify(t.Context(), archive.VerifyOptions{}); err != nil {
@@ -116,7 +116,7 @@ func TestAnotherArchiveAtTheAddressIsReported(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 4)
 	db.fill(3, 50)
 	backup := func(store archive.Store) []string {
-		a := archive.New(store, archive.Options{Witness: &archive.Witness{Dir: state, Place: "file:///mnt/disk"}})
+		a := archive.New(store, archive.Options{State: &archive.LocalState{Dir: state, Place: "file:///mnt/disk"}})
 		res, err := a.Backup(t.Context(), db.source(), options)
 		if err != nil {
 			t.Fatal(err)

@@ -104,10 +104,10 @@ func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer,
 // sinkError is a failure of the receiving side: fetching again would not help.
 type sinkError struct{ error }
 
-// local marks the errors of a writer as the receiving side's.
-type local struct{ io.Writer }
+// sinkWriter marks the errors of a writer as the receiving side's.
+type sinkWriter struct{ io.Writer }
 
-func (l local) Write(b []byte) (int, error) {
+func (l sinkWriter) Write(b []byte) (int, error) {
 	n, err := l.Writer.Write(b)
 	if err != nil {
 		err = &sinkError{err}
@@ -123,7 +123,7 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 	if p.Stored.Size == 0 && p.Stored.Offset != nil {
 		return checkPart(p, newSummer().sums()) // an empty range cannot be asked for
 	}
-	stored := &resumed{ctx: ctx, a: a, key: p.Object, offset: offset, left: p.Stored.Size}
+	stored := &resumingReader{ctx: ctx, a: a, key: p.Object, offset: offset, left: p.Stored.Size}
 	defer stored.close()
 	return a.copyPart(p, stored, to)
 }
@@ -131,18 +131,18 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 // copyPart writes the plain content of a part whose stored bytes come from a reader, and
 // checks it.
 func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) error {
-	if a.unopened != nil && encrypted(p.Encoding) && !a.decoder.Opens() {
+	if a.undecrypted != nil && encrypted(p.Encoding) && !a.decoder.Opens() {
 		err := a.checkStored(p, stored)
 		if err == nil {
-			a.unopened.parts.Add(1)
-			a.unopened.bytes.Add(p.Size)
+			a.undecrypted.parts.Add(1)
+			a.undecrypted.bytes.Add(p.Size)
 			a.progress.BytesDone.Add(p.Size)
 		}
 		return err
 	}
 	plain, raw := stored, (*summer)(nil)
 	if p.Encoding != manifest.Plain {
-		if a.unopened != nil { // for whoever decodes with another program, the stored bytes count
+		if a.undecrypted != nil { // for whoever decodes with another program, the stored bytes count
 			raw = newSummer()
 			stored = io.TeeReader(stored, raw)
 		}
@@ -151,7 +151,7 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 		plain = decoded
 	}
 	s := newSummer()
-	out := io.MultiWriter(local{to}, s, progressWriter{a.progress})
+	out := io.MultiWriter(sinkWriter{to}, s, progressWriter{a.progress})
 	// One byte more than promised is enough to know, so that a bomb stays small.
 	buf := buffers.Get().(*[digestBuffer]byte)
 	defer buffers.Put(buf)
@@ -180,7 +180,7 @@ func (a *Archive) checkStored(p *manifest.Part, stored io.Reader) error {
 // checkSealed looks whether a part that no identity opens is what was stored: a header that
 // was damaged is for nobody.
 func (a *Archive) checkSealed(ctx context.Context, p *manifest.Part) error {
-	stored := &resumed{ctx: ctx, a: a, key: p.Object, offset: offsetOf(p), left: p.Stored.Size}
+	stored := &resumingReader{ctx: ctx, a: a, key: p.Object, offset: offsetOf(p), left: p.Stored.Size}
 	defer stored.close()
 	return a.checkStored(p, stored)
 }

@@ -22,7 +22,7 @@ func TestBackupThatLeavesAGapKeepsNothing(t *testing.T) {
 	mem := storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 77)
 	db.fill(5, 500)
-	o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+	o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
 	for range 3 {
 		mustBackup(t, archive.New(mem, o), db)
 		db.grow(100)
@@ -31,7 +31,7 @@ func TestBackupThatLeavesAGapKeepsNothing(t *testing.T) {
 	loseSnapshot(mem, 3)
 
 	late := &weak{InMemory: mem}
-	late.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	late.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 		if key == manifest.ManifestKey(4) { // suspended right before its commit
 			late.put = nil
 			db.remove(name(0)) // as a cleaner does
@@ -82,7 +82,7 @@ func TestLateRecordIsNotBelieved(t *testing.T) {
 	}
 
 	s := &weak{InMemory: h.store}
-	s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 		if key == manifest.ManifestKey(4) {
 			s.put = nil
 			h.next() // 4
@@ -125,7 +125,7 @@ func TestLateRecordIsWrittenAgain(t *testing.T) {
 			}
 		}
 		s := &weak{InMemory: h.store}
-		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 			s.put = nil
 			hold(h.archive(), 2)
 			before := len(h.store.Keys(manifest.LedgerPrefix))

@@ -31,7 +31,7 @@ type head struct {
 	base       *snapshot     // the newest valid one that can be read; nil: none
 	greatest   int64         // the greatest sequence number seen anywhere
 	warnings   []string
-	missed     []Problem // what the local witness has to say, for good
+	anomalies  []Problem // what the local witness has to say, for good
 }
 
 func (h *head) warn(format string, args ...any) {
@@ -61,10 +61,10 @@ func (h *head) newest() manifest.Ref {
 	return *h.parent
 }
 
-// mayKeep reports whether a backup may keep what the base names: only if it aims at the
+// canReuseBase reports whether a backup may keep what the base names: only if it aims at the
 // number that follows the base's. Otherwise it may come after somebody whom it has not
 // seen and who kept less, and a prune that knew that one took what this one kept.
-func (h *head) mayKeep() bool { return h.base != nil && h.base.ref.Sequence == h.greatest }
+func (h *head) canReuseBase() bool { return h.base != nil && h.base.ref.Sequence == h.greatest }
 
 func (h *head) layout() string {
 	switch {
@@ -103,17 +103,17 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 		}
 	}
 	if h.record != nil && h.id != nil && h.record.Archive != h.id.ID {
-		if err := a.settleID(ctx, &h); err != nil {
+		if err := a.resolveArchiveID(ctx, &h); err != nil {
 			return nil, false, err
 		}
 	}
 	return &h, top[manifest.ManifestsPrefix], nil
 }
 
-// settleID has the newest manifest that the ledger keeps say whose the archive is, where
+// resolveArchiveID has the newest manifest that the ledger keeps say whose the archive is, where
 // archive.json and the ledger say different things: one bit of archive.json must not cost the
 // archive. If it is archive.json that is alone, it counts as one that cannot be read.
-func (a *Archive) settleID(ctx context.Context, h *head) error {
+func (a *Archive) resolveArchiveID(ctx context.Context, h *head) error {
 	ledger := manifest.LedgerKey(h.ledger.Number)
 	for _, k := range slices.Backward(h.record.Kept) {
 		var m *manifest.Manifest
@@ -177,25 +177,25 @@ func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := a.remembered(h.archiveID())
+	s := a.loadPin(h.archiveID())
 	if s != nil && s.Newest.Sequence > h.newest().Sequence {
 		// Another backup of this host may have been faster than the listing.
 		if h, err = a.loadSteady(ctx, durable); err != nil {
 			return nil, err
 		}
 	}
-	a.askWitness(h, s)
-	if was, err := a.witness.atPlace(); err == nil && was != "" && h.archiveID() != "" && was != h.archiveID() {
+	a.checkPin(h, s)
+	if was, err := a.state.atPlace(); err == nil && was != "" && h.archiveID() != "" && was != h.archiveID() {
 		h.warn("another archive is at the address than when this host last read it: %s, and before it was %s; is the right disk mounted?",
 			h.archiveID(), was)
 	}
-	a.sawHead(ctx, h)
+	a.rememberHead(ctx, h)
 	return h, nil
 }
 
 // loadSteady begins again when a manifest goes between its listing and its reading.
 func (a *Archive) loadSteady(ctx context.Context, durable bool) (h *head, err error) {
-	err = a.steady(ctx, func() error {
+	err = a.retryWhilePruned(ctx, func() error {
 		if h, err = a.loadOnce(ctx); err != nil || !durable {
 			return err
 		}

@@ -16,8 +16,8 @@ var ErrLostID = fmt.Errorf(
 	"%s is missing beside the manifests, so more of the archive may be gone; is this the right disk? (%w)", manifest.ArchiveKey, ErrDamaged,
 )
 
-// lost returns ErrLostID where archive.json is missing beside manifests or a ledger.
-func (h *head) lost() error {
+// checkLostID returns ErrLostID where archive.json is missing beside manifests or a ledger.
+func (h *head) checkLostID() error {
 	if h.idLost && h.exists() {
 		return ErrLostID
 	}
@@ -51,7 +51,7 @@ func (a *Archive) CheckID(ctx context.Context) error {
 // nothing is the error of an operation on an archive that is not there: ErrGone where this
 // host has read one before, else ErrNoArchive.
 func (a *Archive) nothing() error {
-	if err := a.witness.checkPlace(); errors.Is(err, ErrGone) {
+	if err := a.state.checkPlace(); errors.Is(err, ErrGone) {
 		return err
 	}
 	return ErrNoArchive
@@ -87,41 +87,41 @@ func (a *Archive) confirm(ctx context.Context, raw []byte) error {
 	return nil
 }
 
-// saw remembers on this host that an archive lies at its place and, with newest, its newest
+// rememberSeen remembers on this host that an archive lies at its place and, with newest, its newest
 // manifest, so that a later run notices their loss. It replaces only what is older. A host
 // without a state directory that can be written to reads all the same.
-func (a *Archive) saw(ctx context.Context, id string, newest *manifest.Ref) {
-	if a.witness == nil || id == "" {
+func (a *Archive) rememberSeen(ctx context.Context, id string, newest *manifest.Ref) {
+	if a.state == nil || id == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncPatience)
 	defer cancel()
-	err := a.sawPlace(ctx, id)
+	err := a.rememberPlace(ctx, id)
 	if err == nil && newest != nil {
-		err = a.sawNewest(ctx, id, *newest)
+		err = a.rememberNewest(ctx, id, *newest)
 	}
 	if err != nil {
 		a.log.Debug("what was seen of the archive is not remembered on this host", "error", err)
 	}
 }
 
-// sawPlace remembers that an archive lies at its place. Its archive.json is made durable first: a
+// rememberPlace remembers that an archive lies at its place. Its archive.json is made durable first: a
 // power loss could take that away, and then a backup would refuse to begin an archive there again.
-func (a *Archive) sawPlace(ctx context.Context, id string) error {
-	if was, err := a.witness.atPlace(); err != nil || was == id {
+func (a *Archive) rememberPlace(ctx context.Context, id string) error {
+	if was, err := a.state.atPlace(); err != nil || was == id {
 		return err
 	}
-	if a.witness.Place == "" {
+	if a.state.Place == "" {
 		return nil
 	}
 	if err := a.syncThere(ctx, manifest.ArchiveKey); err != nil && !errors.Is(err, errGone) { // missing beside manifests
 		return err
 	}
-	return a.witness.savePlace(id)
+	return a.state.savePlace(id)
 }
 
-func (a *Archive) sawNewest(ctx context.Context, id string, newest manifest.Ref) error {
-	was, ok, err := a.witness.load(id)
+func (a *Archive) rememberNewest(ctx context.Context, id string, newest manifest.Ref) error {
+	was, ok, err := a.state.load(id)
 	if err != nil || ok && was.Newest.Sequence >= newest.Sequence {
 		return err
 	}
@@ -130,12 +130,12 @@ func (a *Archive) sawNewest(ctx context.Context, id string, newest manifest.Ref)
 		return err
 	}
 	a.mu.Lock()
-	s := seen{Newest: newest, Archive: a.idSum, Missed: was.Missed}
+	s := pin{Newest: newest, Archive: a.idSum, Anomalies: was.Anomalies}
 	a.mu.Unlock()
 	if ok && !was.Archive.IsZero() {
 		s.Archive = was.Archive // another archive.json stays reported until a repair or an operator ends that
 	}
-	return a.witness.save(id, s)
+	return a.state.save(id, s)
 }
 
 // holds returns an error unless the archive of a manifest that was read before is still there.
@@ -162,7 +162,7 @@ func (a *Archive) holds(ctx context.Context, m *manifest.Manifest) error {
 // remains returns fs.ErrNotExist if the archive of a manifest has neither a ledger nor manifests any
 // more: then it is gone, and else it is damaged.
 func (a *Archive) remains(ctx context.Context, m *manifest.Manifest) error {
-	h, err := a.ledgerSurely(ctx)
+	h, err := a.rereadLedger(ctx)
 	switch {
 	case errors.Is(err, ErrDamaged):
 		return nil
@@ -179,8 +179,8 @@ func (a *Archive) remains(ctx context.Context, m *manifest.Manifest) error {
 	return fs.ErrNotExist
 }
 
-// sawHead is saw for what a load has read.
-func (a *Archive) sawHead(ctx context.Context, h *head) {
+// rememberHead is saw for what a load has read.
+func (a *Archive) rememberHead(ctx context.Context, h *head) {
 	if h.id == nil {
 		return
 	}
@@ -188,5 +188,5 @@ func (a *Archive) sawHead(ctx context.Context, h *head) {
 	if h.base != nil && *h.parent == h.base.ref {
 		newest = h.parent
 	}
-	a.saw(ctx, h.id.ID, newest)
+	a.rememberSeen(ctx, h.id.ID, newest)
 }

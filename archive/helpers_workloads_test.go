@@ -21,7 +21,7 @@ type traffic struct {
 	sent, received, most atomic.Int64 // most is the largest that one Get was asked for
 }
 
-func (c *traffic) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (c *traffic) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	c.sent.Add(sums.Size)
 	return c.Store.Put(ctx, key, body, sums)
 }

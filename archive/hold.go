@@ -49,13 +49,13 @@ func (a *Archive) setHold(ctx context.Context, which Selector, set func(*manifes
 			return 0, err
 		}
 	}
-	_, err := a.amend(ctx, amending{}, func(s *standing) (*amendment, error) {
+	_, err := a.appendRecord(ctx, recordOptions{}, func(s *ledgerView) (*recordPlan, error) {
 		m := s.find(n)
 		if m == nil {
 			return nil, fmt.Errorf("%w: %d", ErrNoSnapshot, n)
 		}
 		was := m.kept.Held
-		what := &amendment{why: set(&m.kept)}
+		what := &recordPlan{why: set(&m.kept)}
 		if m.kept.Held == was {
 			return nil, nil
 		}

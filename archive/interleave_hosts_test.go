@@ -22,7 +22,7 @@ func (w *theatre) recruit() {
 }
 
 // state returns what a host has of an archive as a process begins.
-func (h *host) state(p *party, o *oracle) *archive.Witness {
+func (h *host) state(p *party, o *oracle) *archive.LocalState {
 	if h == nil {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (h *host) state(p *party, o *oracle) *archive.Witness {
 			p.w.say("%s keeps some of its local state: %v", p.name, err) // another process writes to it
 		}
 	}
-	return &archive.Witness{Dir: h.dir, Place: "test:" + o.name}
+	return &archive.LocalState{Dir: h.dir, Place: "test:" + o.name}
 }
 
 func (w *theatre) open(p *party, o *oracle) *archive.Archive { return w.process(p, o, false) }
@@ -44,7 +44,7 @@ func (w *theatre) process(p *party, o *oracle, fresh bool) *archive.Archive {
 	if w.address != nil && w.address.held {
 		s.hold = &holding{}
 	}
-	return archive.New(s, archive.Options{Transfers: 2, Witness: p.host.state(p, o)})
+	return archive.New(s, archive.Options{Transfers: 2, State: p.host.state(p, o)})
 }
 
 // reported looks whether a snapshot that somebody reports is one, or was one before a

@@ -34,7 +34,7 @@ type oracle struct {
 	whole   *storetest.InMemory // the store before it was damaged
 }
 
-// isRight reports whether the store has what it had under a key before it was damaged.
+// hasContent reports whether the store has what it had under a key before it was damaged.
 func (o *oracle) isRight(key string) bool {
 	if o.whole == nil {
 		return false

@@ -60,7 +60,7 @@ func (w *theatre) startLate(name string, do func() error) {
 // Hold implements archive.Holder.
 func (s stage) Hold() (release func()) { return s.hold.begin() }
 
-func (s stage) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (stored archive.Stored, err error) {
+func (s stage) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (stored archive.PutResult, err error) {
 	err = s.do("put "+key, func(o *oracle) (err error) {
 		stored, err = o.store.Put(ctx, key, body, sums)
 		if err == nil && strings.HasPrefix(key, manifest.ManifestsPrefix) {

@@ -158,7 +158,7 @@ type watched struct {
 	o *oracle
 }
 
-func (s watched) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s watched) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	s.o.one.Lock()
 	defer s.o.one.Unlock()
 	defer s.o.look("put " + key)

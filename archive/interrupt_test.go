@@ -33,7 +33,7 @@ func (d *deaf) Get(_ context.Context, key string, offset, length int64) (io.Read
 	return d.Store.Get(context.Background(), key, offset, length)
 }
 
-func (d *deaf) Put(_ context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (d *deaf) Put(_ context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	d.tick()
 	return d.Store.Put(context.Background(), key, body, sums)
 }

@@ -35,7 +35,7 @@ func newChurned(t *testing.T, dir string, churn *jetest.Churn, o source.LayoutOp
 	src := (&jeLog{t: t, dir: dir}).source(o)
 	var with archive.Options
 	if state != "" {
-		with.Witness = &archive.Witness{Dir: state}
+		with.State = &archive.LocalState{Dir: state}
 	}
 	a := archive.New(openBucket(t, "file://"+t.TempDir(), 0), with)
 	return &churned{Directory: src, Archive: a, churn: churn, taken: map[int64]int64{}, warned: map[string]int{}}

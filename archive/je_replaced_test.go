@@ -22,7 +22,7 @@ func TestRealJEReplacedByItsCleaner(t *testing.T) {
 	churn := jetest.StartChurn(t, dir, seed, 0)
 	churn.Await(5_000)
 	bucket := "file://" + t.TempDir()
-	state := &archive.Witness{Dir: t.TempDir()}
+	state := &archive.LocalState{Dir: t.TempDir()}
 	src := (&jeLog{t: t, dir: dir}).source(source.LayoutOptions{})
 	backup := func(a *archive.Archive) *archive.BackupResult {
 		t.Helper()
@@ -32,7 +32,7 @@ func TestRealJEReplacedByItsCleaner(t *testing.T) {
 		}
 		return res
 	}
-	first := archive.New(openBucket(t, bucket, 0), archive.Options{Witness: state})
+	first := archive.New(openBucket(t, bucket, 0), archive.Options{State: state})
 	backup(first)
 	for _, by := range []struct {
 		how string

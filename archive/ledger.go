@@ -14,9 +14,9 @@ import (
 // errGone: what was listed was gone when it was read, or dropped since: a prune was there.
 var errGone = errors.New("it went while it was read")
 
-// steady does something again, a bounded number of times, for as long as a prune takes
+// retryWhilePruned does something again, a bounded number of times, for as long as a prune takes
 // away what it reads.
-func (a *Archive) steady(ctx context.Context, do func() error) error {
+func (a *Archive) retryWhilePruned(ctx context.Context, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
 		if !errors.Is(err, errGone) || attempt == raceAttempts {
@@ -112,7 +112,7 @@ func (a *Archive) readRecord(ctx context.Context, h *head, n int64) error {
 
 // ledgerNow gives the ledger as it is now: was, if no record was created since. While others
 // write records and remove old ones, one listing may miss the newest; who is about to call
-// something damaged asks ledgerSurely.
+// something damaged asks rereadLedger.
 func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
 	n, err := a.greatestRecord(ctx)
 	if err != nil || n == was.ledger.Number {
@@ -122,15 +122,15 @@ func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
 	return now, a.readLedgerThere(ctx, now)
 }
 
-// ledgerSurely reads the ledger anew, with a listing before and one after it.
-func (a *Archive) ledgerSurely(ctx context.Context) (*head, error) {
+// rereadLedger reads the ledger anew, with a listing before and one after it.
+func (a *Archive) rereadLedger(ctx context.Context) (*head, error) {
 	now := &head{}
 	return now, a.readLedgerThere(ctx, now)
 }
 
-// judge leaves of what was read what is valid by the ledger now: one that was read before
+// filterValid leaves of what was read what is valid by the ledger now: one that was read before
 // proves nothing about a manifest that was read after. With h nil none was read yet.
-func (a *Archive) judge(ctx context.Context, read []Snapshot, h *head) ([]Snapshot, *head, error) {
+func (a *Archive) filterValid(ctx context.Context, read []Snapshot, h *head) ([]Snapshot, *head, error) {
 	if h == nil {
 		h = &head{}
 	}
@@ -145,10 +145,10 @@ func (a *Archive) judge(ctx context.Context, read []Snapshot, h *head) ([]Snapsh
 	return read, h, nil
 }
 
-// explain is the error of an operation on the content of a snapshot. If that was found
+// explainDamage is the error of an operation on the content of a snapshot. If that was found
 // damaged, it may have been pruned since, or another disk may lie at the address by now, which are
 // something else.
-func (a *Archive) explain(ctx context.Context, m *manifest.Manifest, err error) error {
+func (a *Archive) explainDamage(ctx context.Context, m *manifest.Manifest, err error) error {
 	sequence := m.Sequence
 	if errors.Is(err, ErrNoIdentity) {
 		return encryptedTo(sequence, m.Recipients, err)
@@ -159,7 +159,7 @@ func (a *Archive) explain(ctx context.Context, m *manifest.Manifest, err error) 
 	if gone := a.holds(ctx, m); errors.Is(gone, ErrGone) || errors.Is(gone, ErrNoArchive) {
 		return fmt.Errorf("reading snapshot %d: %w (%v)", sequence, gone, err) //nolint:errorlint // it is no damage
 	}
-	if h, ledgerErr := a.ledgerSurely(ctx); ledgerErr != nil || h.record.ValidNumber(sequence) {
+	if h, ledgerErr := a.rereadLedger(ctx); ledgerErr != nil || h.record.ValidNumber(sequence) {
 		return err
 	}
 	return fmt.Errorf("snapshot %d was pruned meanwhile: %w (%v)", sequence, ErrNoSnapshot, err) //nolint:errorlint // it is no damage

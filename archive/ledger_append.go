@@ -12,37 +12,37 @@ import (
 )
 
 // An amendment is what a record of the ledger is to say.
-type amendment struct {
+type recordPlan struct {
 	why  string
 	kept []manifest.Kept // in ascending order, the newest valid one last
 
-	// never is a number above the newest valid one of which there will not be a snapshot,
+	// skipped is a number above the newest valid one of which there will not be a snapshot,
 	// as a copy leaves it out; zero: there is none.
-	never   int64
+	skipped int64
 	archive string // its id, where nothing that can be read tells it; may be empty
 
 	accepted []manifest.Guard // guards that an operator accepted for it
 	renew    bool             // it is written also where the record before says the same
 }
 
-// amending is how a record is made.
-type amending struct {
-	all   bool // the plan needs every manifest, not only those whose hash the ledger does not tell
-	dry   bool // nothing is written: the record is the one that would be
-	empty bool // there may be no snapshot
-	noID  bool // archive.json may be missing: a repair puts it back
+// recordOptions is how a record is made.
+type recordOptions struct {
+	all    bool // the plan needs every manifest, not only those whose hash the ledger does not tell
+	dryRun bool // nothing is written: the record is the one that would be
+	empty  bool // there may be no snapshot
+	noID   bool // archive.json may be missing: a repair puts it back
 
-	right *manifest.Summary // what a manifest says that cannot be read, as a repair has it; nil: there is none
+	repaired *manifest.Summary // what a manifest says that cannot be read, as a repair has it; nil: there is none
 }
 
-// amend writes the next record of the ledger, planned from the one before: who loses the
+// appendRecord writes the next record of the ledger, planned from the one before: who loses the
 // race for its number plans again. What the record before says already needs no new one,
 // unless the amendment demands one.
 // A plan without an amendment changes nothing. The record that it returns is, or was after
 // it was written, the greatest.
-func (a *Archive) amend(ctx context.Context, how amending, plan func(*standing) (*amendment, error)) (*manifest.Record, error) {
+func (a *Archive) appendRecord(ctx context.Context, how recordOptions, plan func(*ledgerView) (*recordPlan, error)) (*manifest.Record, error) {
 	for attempt := 1; ; attempt++ {
-		record, err := a.amendOnce(ctx, how, plan)
+		record, err := a.appendRecordOnce(ctx, how, plan)
 		if !errors.Is(err, errGone) && !errors.Is(err, errRaced) {
 			return record, err
 		}
@@ -55,8 +55,8 @@ func (a *Archive) amend(ctx context.Context, how amending, plan func(*standing) 
 	}
 }
 
-func (a *Archive) amendOnce(ctx context.Context, how amending, plan func(*standing) (*amendment, error)) (*manifest.Record, error) {
-	s, err := a.stand(ctx, how)
+func (a *Archive) appendRecordOnce(ctx context.Context, how recordOptions, plan func(*ledgerView) (*recordPlan, error)) (*manifest.Record, error) {
+	s, err := a.readLedgerView(ctx, how)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +64,11 @@ func (a *Archive) amendOnce(ctx context.Context, how amending, plan func(*standi
 	if err != nil || what == nil {
 		return s.record, err
 	}
-	if err := s.checkLost(what); err != nil {
+	if err := s.checkUnverifiable(what); err != nil {
 		return nil, err
 	}
-	next, err := s.next(what)
-	if err != nil || next == s.record || how.dry {
+	next, err := s.nextRecord(what)
+	if err != nil || next == s.record || how.dryRun {
 		return next, err
 	}
 	if err := a.confirm(ctx, s.rawID); err != nil {
@@ -77,16 +77,16 @@ func (a *Archive) amendOnce(ctx context.Context, how amending, plan func(*standi
 	return next, a.writeRecord(ctx, next)
 }
 
-// says reports whether the record that there is says all of it.
-func (s *standing) says(what *amendment) bool {
+// recordMatches reports whether the record that there is says all of it.
+func (s *ledgerView) recordMatches(what *recordPlan) bool {
 	return !what.renew && s.record != nil && s.record.Newest == s.newestValid() && slices.Equal(s.record.Kept, what.kept) &&
-		(what.never == 0 || s.record.Lacks(what.never))
+		(what.skipped == 0 || s.record.Lacks(what.skipped))
 }
 
-// next is the record that says so: the one there is, if it does.
-func (s *standing) next(what *amendment) (*manifest.Record, error) {
+// nextRecord is the record that says so: the one there is, if it does.
+func (s *ledgerView) nextRecord(what *recordPlan) (*manifest.Record, error) {
 	newest := s.newestValid()
-	if s.says(what) {
+	if s.recordMatches(what) {
 		return s.record, nil
 	}
 	r := &manifest.Record{
@@ -106,7 +106,7 @@ func (s *standing) next(what *amendment) (*manifest.Record, error) {
 			r.Removed = append(r.Removed, n)
 		}
 	}
-	r.Removed = append(r.Removed, s.nevers(what, newest)...)
+	r.Removed = append(r.Removed, s.skippedNumbers(what, newest)...)
 	if r.Archive == "" {
 		r.Archive = what.archive
 	}
@@ -119,13 +119,13 @@ func (s *standing) next(what *amendment) (*manifest.Record, error) {
 	return r, nil
 }
 
-// nevers are the numbers above the newest of which there will not be a snapshot.
-func (s *standing) nevers(what *amendment, newest int64) []int64 {
+// skippedNumbers are the numbers above the newest of which there will not be a snapshot.
+func (s *ledgerView) skippedNumbers(what *recordPlan, newest int64) []int64 {
 	var all []int64
 	if s.record != nil {
 		all = slices.DeleteFunc(slices.Clone(s.record.Removed), func(n int64) bool { return n <= newest })
 	}
-	if n := what.never; n > newest && !slices.Contains(all, n) {
+	if n := what.skipped; n > newest && !slices.Contains(all, n) {
 		all = append(all, n)
 	}
 	slices.Sort(all)

@@ -14,55 +14,55 @@ import (
 // manifests are gone: the one that follows names it as its parent, or this host has seen it,
 // and no record has dropped it. A record that did not keep them would make them void for good,
 // and a prune would take what they need: nothing could put them back any more.
-func (a *Archive) addMissing(ctx context.Context, s *standing) error {
-	var all []member
-	for n, claim := range a.missing(s) {
-		if err := a.surelyMissing(ctx, s, n); err != nil {
+func (a *Archive) addMissing(ctx context.Context, s *ledgerView) error {
+	var all []snapshotEntry
+	for n, claim := range a.missingManifests(s) {
+		if err := a.confirmMissing(ctx, s, n); err != nil {
 			return err
 		}
-		all = append(all, member{
-			kept: manifest.Kept{Ref: manifest.Ref{Sequence: n, SHA256: claim.sum}},
-			err:  fmt.Errorf("%s is missing, and %s: %w", manifest.ManifestKey(n), claim.by, ErrDamaged),
+		all = append(all, snapshotEntry{
+			kept: manifest.Kept{Ref: manifest.Ref{Sequence: n, SHA256: claim.hash}},
+			err:  fmt.Errorf("%s is missing, and %s: %w", manifest.ManifestKey(n), claim.claimedBy, ErrDamaged),
 		})
 	}
 	s.valid = append(s.valid, all...)
-	slices.SortFunc(s.valid, func(a, b member) int { return int(a.kept.Sequence - b.kept.Sequence) })
+	slices.SortFunc(s.valid, func(a, b snapshotEntry) int { return int(a.kept.Sequence - b.kept.Sequence) })
 	return nil
 }
 
 // A claim is what is known of a manifest's hash elsewhere.
-type claim struct {
-	sum manifest.Hash
-	by  string
+type hashClaim struct {
+	hash      manifest.Hash
+	claimedBy string
 }
 
-// missing are the manifests that are not listed and should be, by number.
-func (a *Archive) missing(s *standing) map[int64]claim {
-	found := map[int64]claim{}
-	note := func(n int64, c claim) {
+// missingManifests are the manifests that are not listed and should be, by number.
+func (a *Archive) missingManifests(s *ledgerView) map[int64]hashClaim {
+	found := map[int64]hashClaim{}
+	note := func(n int64, c hashClaim) {
 		if n < s.newestValid() && !s.record.Lacks(n) && s.find(n) == nil {
 			found[n] = c
 		}
 	}
-	if seen := a.remembered(s.archiveID()); seen != nil {
-		for i := range seen.Missed {
-			n, isManifest := manifest.ParseManifestKey(seen.Missed[i].Object)
-			if sum, err := manifest.ParseHash(seen.Missed[i].Was); isManifest && err == nil {
-				note(n, claim{sum, "this host has seen it"})
+	if seen := a.loadPin(s.archiveID()); seen != nil {
+		for i := range seen.Anomalies {
+			n, isManifest := manifest.ParseManifestKey(seen.Anomalies[i].Object)
+			if sum, err := manifest.ParseHash(seen.Anomalies[i].Was); isManifest && err == nil {
+				note(n, hashClaim{sum, "this host has seen it"})
 			}
 		}
 	}
 	for i := range s.valid {
-		if m := s.valid[i].told; m != nil && m.Parent != nil { // the better witness: it is in the archive
-			note(m.Parent.Sequence, claim{m.Parent.SHA256, fmt.Sprintf("manifest %d names it as its parent", m.Sequence)})
+		if m := s.valid[i].asRead; m != nil && m.Parent != nil { // the better witness: it is in the archive
+			note(m.Parent.Sequence, hashClaim{m.Parent.SHA256, fmt.Sprintf("manifest %d names it as its parent", m.Sequence)})
 		}
 	}
 	return found
 }
 
-// surelyMissing looks once more: a manifest may have been created while the listing was under
+// confirmMissing looks once more: a manifest may have been created while the listing was under
 // way, or pruned since the ledger was read.
-func (a *Archive) surelyMissing(ctx context.Context, s *standing, n int64) error {
+func (a *Archive) confirmMissing(ctx context.Context, s *ledgerView, n int64) error {
 	key := manifest.ManifestKey(n)
 	if _, err := a.store.Stat(ctx, key); !errors.Is(err, fs.ErrNotExist) {
 		if err == nil {
@@ -70,7 +70,7 @@ func (a *Archive) surelyMissing(ctx context.Context, s *standing, n int64) error
 		}
 		return err
 	}
-	now, err := a.ledgerSurely(ctx)
+	now, err := a.rereadLedger(ctx)
 	if err == nil && now.ledger != s.ledger {
 		err = fmt.Errorf("%s: %w", key, errGone)
 	}

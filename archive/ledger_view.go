@@ -14,13 +14,13 @@ import (
 )
 
 // A standing is the archive as a record of the ledger is planned from it.
-type standing struct {
+type ledgerView struct {
 	*head
-	valid []member // in ascending order
+	valid []snapshotEntry // in ascending order
 }
 
 // newestValid is the greatest valid sequence number; zero: there is none.
-func (s *standing) newestValid() int64 {
+func (s *ledgerView) newestValid() int64 {
 	if len(s.valid) == 0 {
 		return 0
 	}
@@ -29,7 +29,7 @@ func (s *standing) newestValid() int64 {
 
 // newestListed is the greatest valid sequence number under which a manifest was listed; zero:
 // there is none.
-func (s *standing) newestListed() int64 {
+func (s *ledgerView) newestListed() int64 {
 	for i := range s.valid {
 		if m := &s.valid[len(s.valid)-1-i]; m.object.Key != "" {
 			return m.kept.Sequence
@@ -39,8 +39,8 @@ func (s *standing) newestListed() int64 {
 }
 
 // find gives the valid snapshot with this number, or nil.
-func (s *standing) find(sequence int64) *member {
-	i, found := slices.BinarySearchFunc(s.valid, sequence, func(m member, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
+func (s *ledgerView) find(sequence int64) *snapshotEntry {
+	i, found := slices.BinarySearchFunc(s.valid, sequence, func(m snapshotEntry, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
 	if !found {
 		return nil
 	}
@@ -48,23 +48,23 @@ func (s *standing) find(sequence int64) *member {
 }
 
 // A member is a valid snapshot.
-type member struct {
-	kept   manifest.Kept
-	object Object            // as listed; without a key if only the ledger knows of it
-	m      *manifest.Summary // nil: it was not read, or cannot be read
-	told   *manifest.Summary // the same, also if something contradicts it
-	tail   bool              // the file that was being written is in it
-	news   bool              // it holds content that was stored for it
-	err    error             // why it cannot be read
-	known  bool              // the ledger tells its hash
-	lost   bool              // it cannot be read, and nothing tells what its hash should be
+type snapshotEntry struct {
+	kept           manifest.Kept
+	object         Object            // as listed; without a key if only the ledger knows of it
+	m              *manifest.Summary // nil: it was not read, or cannot be read
+	asRead         *manifest.Summary // the same, also if something contradicts it
+	hasTail        bool              // the file that was being written is in it
+	hasNews        bool              // it holds content that was stored for it
+	err            error             // why it cannot be read
+	isInLedger     bool              // the ledger tells its hash
+	isUnverifiable bool              // it cannot be read, and nothing tells what its hash should be
 }
 
-// stand reads the ledger, then lists the manifests, and reads those whose hash the ledger
+// readLedgerView reads the ledger, then lists the manifests, and reads those whose hash the ledger
 // does not tell; with all, the others as well. It stands by the greatest number of a first
 // listing and what a second one has up to there: a listing that is under way may show what
 // was created later, and not what was created before that.
-func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
+func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledgerView, error) {
 	h, hasManifests, err := a.readHead(ctx)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &standing{head: h}
+	s := &ledgerView{head: h}
 	listed := map[int64]bool{}
 	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
 		if err != nil {
@@ -91,13 +91,13 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 			continue
 		}
 		listed[f.n] = true
-		m := member{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object}
+		m := snapshotEntry{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object}
 		s.valid = append(s.valid, m)
 	}
 	if h.record != nil {
 		for _, k := range h.record.Kept {
 			if !listed[k.Sequence] {
-				s.valid = append(s.valid, member{kept: k})
+				s.valid = append(s.valid, snapshotEntry{kept: k})
 			}
 		}
 	}
@@ -107,24 +107,24 @@ func (a *Archive) stand(ctx context.Context, how amending) (*standing, error) {
 	if len(s.valid) == 0 && !how.empty {
 		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 	}
-	slices.SortFunc(s.valid, func(a, b member) int { return int(a.kept.Sequence - b.kept.Sequence) })
+	slices.SortFunc(s.valid, func(a, b snapshotEntry) int { return int(a.kept.Sequence - b.kept.Sequence) })
 	if err := a.readMembers(ctx, s, how.all); err != nil {
 		return nil, err
 	}
-	if how.right != nil {
-		if m := s.find(how.right.Sequence); m != nil && !m.known {
-			m.told = how.right
+	if how.repaired != nil {
+		if m := s.find(how.repaired.Sequence); m != nil && !m.isInLedger {
+			m.asRead = how.repaired
 		}
 	}
 	if err := a.makeDurable(ctx, s.newestListed(), h.ledger.Number); err != nil {
 		return nil, err
 	}
-	s.saw(ctx, a)
+	s.rememberNewest(ctx, a)
 	return s, a.addMissing(ctx, s)
 }
 
-// saw remembers the archive, as saw of Archive.
-func (s *standing) saw(ctx context.Context, a *Archive) {
+// rememberNewest remembers the archive, as saw of Archive.
+func (s *ledgerView) rememberNewest(ctx context.Context, a *Archive) {
 	if s.id == nil || len(s.valid) == 0 {
 		return
 	}
@@ -132,10 +132,10 @@ func (s *standing) saw(ctx context.Context, a *Archive) {
 	if m := s.valid[len(s.valid)-1]; m.err == nil && !m.kept.SHA256.IsZero() {
 		newest = &m.kept.Ref
 	}
-	a.saw(ctx, s.id.ID, newest)
+	a.rememberSeen(ctx, s.id.ID, newest)
 }
 
-func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error {
+func (a *Archive) readMembers(ctx context.Context, s *ledgerView, all bool) error {
 	known := map[int64]manifest.Kept{}
 	if s.record != nil {
 		for _, k := range s.record.Kept {
@@ -148,7 +148,7 @@ func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error 
 		m := &s.valid[i]
 		k, kept := known[m.kept.Sequence]
 		if kept {
-			m.kept, m.known = k, true
+			m.kept, m.isInLedger = k, true
 		}
 		if running.Err() != nil {
 			break
@@ -163,29 +163,29 @@ func (a *Archive) readMembers(ctx context.Context, s *standing, all bool) error 
 	if err := context.Cause(ctx); err != nil { // the loop may have been left early
 		return err
 	}
-	a.vouch(s)
+	a.crossCheckHashes(s)
 	return nil
 }
 
 // readMember reads a manifest for its hash, which one that is known has in the ledger
 // already, and for what retention goes by.
-func (a *Archive) readMember(ctx context.Context, s *standing, m *member) error {
+func (a *Archive) readMember(ctx context.Context, s *ledgerView, m *snapshotEntry) error {
 	n := m.kept.Sequence
 	decoded, sum, err := a.readManifest(ctx, n)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		now, nowErr := a.ledgerSurely(ctx)
+		now, nowErr := a.rereadLedger(ctx)
 		if nowErr != nil {
 			return nowErr
 		}
-		if !m.known || now.ledger != s.ledger {
+		if !m.isInLedger || now.ledger != s.ledger {
 			return fmt.Errorf("manifest %d: %w", n, errGone)
 		}
 		m.err = fmt.Errorf("%s is missing: %w", manifest.ManifestKey(n), ErrDamaged)
 		return nil
 	case err != nil && sum.IsZero():
 		return err
-	case !m.known:
+	case !m.isInLedger:
 		m.kept.SHA256 = sum
 	case m.kept.SHA256 != sum:
 		m.err = fmt.Errorf("manifest %d: %w: %w", n, ErrDamaged, errVoid)
@@ -197,9 +197,9 @@ func (a *Archive) readMember(ctx context.Context, s *standing, m *member) error 
 	if m.err = err; err != nil {
 		return nil
 	}
-	m.m, m.told = &decoded.Summary, &decoded.Summary
-	m.news = hasNews(decoded)
-	m.tail, m.err = a.hasTail(ctx, decoded)
+	m.m, m.asRead = &decoded.Summary, &decoded.Summary
+	m.hasNews = hasNews(decoded)
+	m.hasTail, m.err = a.hasTail(ctx, decoded)
 	var page *badObject
 	if m.err != nil && !errors.As(m.err, &page) {
 		return m.err

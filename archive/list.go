@@ -52,7 +52,7 @@ func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 		all = all[:last]
 	}
 	if len(all) > 0 && all[0].Err == nil {
-		a.saw(ctx, all[0].Archive, nil)
+		a.rememberSeen(ctx, all[0].Archive, nil)
 	}
 	slices.Reverse(all)
 	return all, nil
@@ -75,7 +75,7 @@ func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool
 		s, err := a.summaries(ctx, batch)
 		batch = batch[:0]
 		if err == nil && len(s) > 0 {
-			s, h, err = a.judge(ctx, s, h)
+			s, h, err = a.filterValid(ctx, s, h)
 		}
 		return err == nil && more(s), err
 	}
@@ -206,7 +206,7 @@ func (s Selector) String() string {
 func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manifest, error) {
 	defer a.hold()()
 	var s *snapshot
-	err := a.steady(ctx, func() (err error) {
+	err := a.retryWhilePruned(ctx, func() (err error) {
 		s, err = a.snapshotOnce(ctx, which)
 		return err
 	})
@@ -234,7 +234,7 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	s, ref, err := a.readSnapshot(ctx, n, h.record)
 	now := func() (*head, error) { return a.ledgerNow(ctx, h) }
 	if err != nil {
-		now = func() (*head, error) { return a.ledgerSurely(ctx) }
+		now = func() (*head, error) { return a.rereadLedger(ctx) }
 	}
 	if h, nowErr := now(); nowErr != nil {
 		return nil, errors.Join(err, nowErr)
@@ -254,7 +254,7 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	if h.id != nil && which == (Selector{}) {
 		newest = &ref
 	}
-	a.saw(ctx, s.m.Archive, newest)
+	a.rememberSeen(ctx, s.m.Archive, newest)
 	return s, nil
 }
 

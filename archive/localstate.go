@@ -18,7 +18,7 @@ import (
 // that was seen: the bucket alone cannot tell that its newest snapshot has gone, since
 // that looks like a snapshot that was never finished. Deleting the files loses nothing
 // but that knowledge.
-type Witness struct {
+type LocalState struct {
 	Dir string // is made when it is missing
 
 	// Place is the archive's address, without credentials. It lets the witness notice
@@ -27,19 +27,19 @@ type Witness struct {
 	Place string
 }
 
-// placed is what a witness remembers of a place.
-type placed struct {
+// savedPlace is what a witness remembers of a place.
+type savedPlace struct {
 	Place   string `json:"place"`
 	Archive string `json:"archive"` // the id of the archive that was there
 }
 
-func (w *Witness) placePath() string {
+func (w *LocalState) placePath() string {
 	sum := manifest.Sum([]byte(w.Place))
 	return filepath.Join(w.Dir, "place-"+sum.String()[:32]+".json")
 }
 
 // checkPlace refuses to begin a new archive where this host has seen one.
-func (w *Witness) checkPlace() error {
+func (w *LocalState) checkPlace() error {
 	was, err := w.atPlace()
 	if err != nil || was == "" {
 		return err
@@ -50,7 +50,7 @@ func (w *Witness) checkPlace() error {
 
 // atPlace returns the id of the archive that this host last found at the place; empty where it
 // has found none.
-func (w *Witness) atPlace() (id string, err error) {
+func (w *LocalState) atPlace() (id string, err error) {
 	if w == nil || w.Place == "" {
 		return "", nil
 	}
@@ -61,7 +61,7 @@ func (w *Witness) atPlace() (id string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the local witness: %w", err)
 	}
-	var was placed
+	var was savedPlace
 	if err := json.Unmarshal(b, &was); err != nil || was.Place != w.Place {
 		return "", nil // it describes another place
 	}
@@ -69,11 +69,11 @@ func (w *Witness) atPlace() (id string, err error) {
 }
 
 // savePlace remembers which archive lies at the place.
-func (w *Witness) savePlace(id string) error {
+func (w *LocalState) savePlace(id string) error {
 	if w.Place == "" {
 		return nil
 	}
-	b, err := json.Marshal(placed{w.Place, id})
+	b, err := json.Marshal(savedPlace{w.Place, id})
 	if err != nil {
 		return fmt.Errorf("encoding the local witness: %w", err)
 	}
@@ -83,15 +83,15 @@ func (w *Witness) savePlace(id string) error {
 	return w.write(w.placePath(), append(b, '\n'))
 }
 
-// seen is what a witness remembers of an archive.
-type seen struct {
-	Newest  manifest.Ref  `json:"newest"`
-	Archive manifest.Hash `json:"archive_json"`     // SHA-256 of archive.json, as stored
-	Missed  []Problem     `json:"missed,omitempty"` // what was found before, and went unmended
+// pin is what a witness remembers of an archive.
+type pin struct {
+	Newest    manifest.Ref  `json:"newest"`
+	Archive   manifest.Hash `json:"archive_json"`     // SHA-256 of archive.json, as stored
+	Anomalies []Problem     `json:"missed,omitempty"` // what was found before, and went unmended
 }
 
 // UnmarshalJSON is here because a Hash is written as text and read strictly.
-func (s *seen) UnmarshalJSON(b []byte) error {
+func (s *pin) UnmarshalJSON(b []byte) error {
 	var raw struct {
 		Newest struct {
 			Sequence int64
@@ -103,7 +103,7 @@ func (s *seen) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &raw); err != nil {
 		return err
 	}
-	s.Missed = raw.Missed
+	s.Anomalies = raw.Missed
 	var err1, err2 error
 	s.Newest.Sequence = raw.Newest.Sequence
 	s.Newest.SHA256, err1 = manifest.ParseHash(raw.Newest.SHA256)
@@ -113,7 +113,7 @@ func (s *seen) UnmarshalJSON(b []byte) error {
 
 // path is the file of an archive. A copy has the id of its source and is behind it at
 // times, so that each place has a file of its own.
-func (w *Witness) path(id string) string {
+func (w *LocalState) path(id string) string {
 	if w.Place != "" {
 		id += "-" + manifest.Sum([]byte(w.Place)).String()[:16]
 	}
@@ -121,8 +121,8 @@ func (w *Witness) path(id string) string {
 }
 
 // load gives what was seen of an archive last, and false when nothing was.
-func (w *Witness) load(id string) (seen, bool, error) {
-	var s seen
+func (w *LocalState) load(id string) (pin, bool, error) {
+	var s pin
 	b, err := os.ReadFile(w.path(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, false, nil
@@ -140,7 +140,7 @@ func (w *Witness) load(id string) (seen, bool, error) {
 }
 
 // save remembers s, unless something newer is remembered already.
-func (w *Witness) save(id string, s seen) error {
+func (w *LocalState) save(id string, s pin) error {
 	if old, ok, err := w.load(id); err == nil && ok && old.Newest.Sequence > s.Newest.Sequence {
 		return nil
 	}
@@ -151,52 +151,52 @@ func (w *Witness) save(id string, s seen) error {
 	return w.write(w.path(id), append(b, '\n'))
 }
 
-// mended takes back what was missed of an object that is again what it was.
-func (w *Witness) mended(id, key string, sum manifest.Hash) error {
+// clearAnomaly takes back what was missed of an object that is again what it was.
+func (w *LocalState) clearAnomaly(id, key string, sum manifest.Hash) error {
 	s, ok, err := w.load(id)
 	if err != nil || !ok {
 		return err
 	}
-	before := len(s.Missed)
-	s.Missed = slices.DeleteFunc(s.Missed, func(p Problem) bool { return p.Object == key && p.Was == sum.String() })
-	if len(s.Missed) == before {
+	before := len(s.Anomalies)
+	s.Anomalies = slices.DeleteFunc(s.Anomalies, func(p Problem) bool { return p.Object == key && p.Was == sum.String() })
+	if len(s.Anomalies) == before {
 		return nil
 	}
 	return w.save(id, s)
 }
 
 // acceptID remembers archive.json as a repair has put it back.
-func (w *Witness) acceptID(id string, sum manifest.Hash) error {
+func (w *LocalState) acceptID(id string, sum manifest.Hash) error {
 	s, ok, err := w.load(id)
 	if err != nil || !ok {
 		return err
 	}
 	s.Archive = sum
-	s.Missed = slices.DeleteFunc(s.Missed, func(p Problem) bool { return p.Object == manifest.ArchiveKey })
+	s.Anomalies = slices.DeleteFunc(s.Anomalies, func(p Problem) bool { return p.Object == manifest.ArchiveKey })
 	return w.save(id, s)
 }
 
-// askWitness compares the archive with what this host saw last. What it finds is a
+// checkPin compares the archive with what this host saw last. What it finds is a
 // warning for a backup, which goes on with the next number, and a problem for Verify.
-func (a *Archive) askWitness(h *head, s *seen) {
+func (a *Archive) checkPin(h *head, s *pin) {
 	if s == nil {
 		return
 	}
-	problems := a.contradicts(h, s)
+	problems := a.anomalies(h, s)
 	h.greatest = max(h.greatest, s.Newest.Sequence)
-	h.missed = problems
+	h.anomalies = problems
 	for _, p := range problems {
 		h.warn("%s %s", p.Object, p.Detail)
 	}
 }
 
-// remembered is what the local witness has seen of an archive, or nil. What is held against
+// loadPin is what the local witness has seen of an archive, or nil. What is held against
 // it must be looked up afterwards: the archive and the witness both go on.
-func (a *Archive) remembered(id string) *seen {
-	if a.witness == nil || id == "" {
+func (a *Archive) loadPin(id string) *pin {
+	if a.state == nil || id == "" {
 		return nil
 	}
-	s, ok, err := a.witness.load(id)
+	s, ok, err := a.state.load(id)
 	switch {
 	case err != nil:
 		a.log.Warn("the local witness cannot be used", "error", err)
@@ -207,10 +207,10 @@ func (a *Archive) remembered(id string) *seen {
 	return &s
 }
 
-// contradicts says what is otherwise than the local witness has seen.
-func (a *Archive) contradicts(h *head, s *seen) []Problem {
-	problems := s.Missed
-	newest, forget := h.newest(), "; to have this forgotten, delete "+a.witness.path(h.archiveID())
+// anomalies says what is otherwise than the local witness has seen.
+func (a *Archive) anomalies(h *head, s *pin) []Problem {
+	problems := s.Anomalies
+	newest, forget := h.newest(), "; to have this forgotten, delete "+a.state.path(h.archiveID())
 	a.mu.Lock()
 	idSum := a.idSum
 	a.mu.Unlock()
@@ -232,10 +232,10 @@ func (a *Archive) contradicts(h *head, s *seen) []Problem {
 	return problems
 }
 
-// bearWitness remembers the newest snapshot on this host, and what was missed: it does not
+// savePin remembers the newest snapshot on this host, and what was missed: it does not
 // go away by going on.
-func (a *Archive) bearWitness(id string, newest manifest.Ref, missed []Problem) {
-	if a.witness == nil {
+func (a *Archive) savePin(id string, newest manifest.Ref, missed []Problem) {
+	if a.state == nil {
 		return
 	}
 	const noted = " (noticed at "
@@ -245,11 +245,11 @@ func (a *Archive) bearWitness(id string, newest manifest.Ref, missed []Problem) 
 		}
 	}
 	a.mu.Lock()
-	s := seen{Newest: newest, Archive: a.idSum, Missed: missed}
+	s := pin{Newest: newest, Archive: a.idSum, Anomalies: missed}
 	a.mu.Unlock()
-	err := a.witness.save(id, s)
+	err := a.state.save(id, s)
 	if err == nil {
-		err = a.witness.savePlace(id)
+		err = a.state.savePlace(id)
 	}
 	if err != nil {
 		a.log.Warn("the local witness was not written; state_dir, or STRONGROOM_STATE_DIR, names its directory", "error", err)

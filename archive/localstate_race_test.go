@@ -56,7 +56,7 @@ func TestWitnessIsNoProphet(t *testing.T) {
 			db := newDatabase(t, t.TempDir(), 1)
 			db.flip(100)
 			store := storetest.Memory(t)
-			o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+			o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
 			mustBackup(t, archive.New(store, o), db)
 			db.flip(100)
 			between := &overtaken{InMemory: store, rival: func() {

@@ -27,11 +27,11 @@ func (s *sourceState) isOf(ref manifest.Ref) bool {
 	return s.Snapshot == ref.Sequence && s.SHA256 == ref.SHA256.String()
 }
 
-func (w *Witness) sourcePath(id string) string {
+func (w *LocalState) sourcePath(id string) string {
 	return strings.TrimSuffix(w.path(id), ".json") + ".source.json"
 }
 
-func (w *Witness) loadSource(id string) (sourceState, error) {
+func (w *LocalState) loadSource(id string) (sourceState, error) {
 	var s sourceState
 	b, err := os.ReadFile(w.sourcePath(id))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,7 +46,7 @@ func (w *Witness) loadSource(id string) (sourceState, error) {
 	return s, nil
 }
 
-func (w *Witness) saveSource(id string, s sourceState) error {
+func (w *LocalState) saveSource(id string, s sourceState) error {
 	b, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encoding the local state: %w", err)
@@ -57,10 +57,10 @@ func (w *Witness) saveSource(id string, s sourceState) error {
 // knownDirs returns the identity of the source's directories as of the base snapshot; nil
 // where this host has not kept it.
 func (a *Archive) knownDirs(h *head) map[string]source.DirID {
-	if a.witness == nil || h.base == nil {
+	if a.state == nil || h.base == nil {
 		return nil
 	}
-	s, err := a.witness.loadSource(h.archiveID())
+	s, err := a.state.loadSource(h.archiveID())
 	if err != nil {
 		a.log.Warn("the source's directories cannot be compared with those of the last snapshot", "error", err)
 	}
@@ -75,10 +75,10 @@ func (a *Archive) knownDirs(h *head) map[string]source.DirID {
 func (r *backupRun) keepDirs(id string, of manifest.Ref) {
 	dirs := r.capture.Dirs
 	isKept := r.head.base != nil && r.head.base.ref == of && maps.Equal(dirs, r.dirs)
-	if r.witness == nil || dirs == nil || isKept {
+	if r.state == nil || dirs == nil || isKept {
 		return
 	}
-	if err := r.witness.saveSource(id, sourceState{of.Sequence, of.SHA256.String(), dirs}); err != nil {
+	if err := r.state.saveSource(id, sourceState{of.Sequence, of.SHA256.String(), dirs}); err != nil {
 		r.log.Warn("the identity of the source's directories was not written", "error", err)
 	}
 }

@@ -25,7 +25,7 @@ func TestLocalStateIsSwept(t *testing.T) {
 	}
 	db := newDatabase(t, t.TempDir(), 1)
 	db.fill(2, 10)
-	mustBackup(t, archive.New(storetest.Memory(t), archive.Options{Witness: &archive.Witness{Dir: dir}}), db)
+	mustBackup(t, archive.New(storetest.Memory(t), archive.Options{State: &archive.LocalState{Dir: dir}}), db)
 	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the file of a killed process is still there: %v", err)
 	}

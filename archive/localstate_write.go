@@ -14,7 +14,7 @@ import (
 )
 
 // write replaces a file of the witness as a whole.
-func (w *Witness) write(name string, b []byte) error {
+func (w *LocalState) write(name string, b []byte) error {
 	if err := disk.MkdirAll(w.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the directory of the local state: %w", err)
 	}
@@ -34,7 +34,7 @@ func (w *Witness) write(name string, b []byte) error {
 // or the new one: half a file would cost what this host remembers, and an old one may report what a
 // repair has put right since.
 func replaceFile(root *disk.Root, name string, b []byte) error {
-	temp := witnessTemp + strings.ToLower(rand.Text()[:12])
+	temp := stateTemp + strings.ToLower(rand.Text()[:12])
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -67,8 +67,8 @@ func syncState(f *disk.File) error {
 }
 
 const (
-	witnessTemp    = ".witness-"
-	witnessTempAge = time.Hour // no process takes that long to write a small file
+	stateTemp    = ".witness-"
+	stateTempAge = time.Hour // no process takes that long to write a small file
 )
 
 // sweepState removes the temporary files of processes that were killed while they wrote.
@@ -78,10 +78,10 @@ func sweepState(root *disk.Root) {
 		return // what stays is small, and harms nothing
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), witnessTemp) {
+		if !strings.HasPrefix(e.Name(), stateTemp) {
 			continue
 		}
-		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > witnessTempAge {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > stateTempAge {
 			_ = root.Remove(e.Name()) // as above
 		}
 	}

@@ -80,7 +80,7 @@ func TestNewArchiveIsRefusedWithinAndAroundAnother(t *testing.T) {
 						}
 					}
 				}
-				f, ok := openAt(t, refused).Look(t.Context())
+				f, ok := openAt(t, refused).Preflight(t.Context())
 				if !ok || f.Result != archive.Failed || f.Advice == "" || !strings.Contains(f.Detail, "archive") {
 					t.Errorf("%s: a check of %q, with an archive at %q: %+v", scheme, pair[1-first], pair[first], f)
 				}
@@ -146,12 +146,12 @@ func TestWhatShowsAnArchive(t *testing.T) {
 // A shelf is a catalogue that replaces nothing.
 type shelf struct{ *catalogue }
 
-func (s shelf) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s shelf) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if was, there := s.content[key]; there {
 		if storetest.SumsOf(was) != sums {
-			return archive.Stored{}, archive.ErrExists
+			return archive.PutResult{}, archive.ErrExists
 		}
-		return archive.Stored{Existed: true}, nil
+		return archive.PutResult{Existed: true}, nil
 	}
 	return s.catalogue.Put(ctx, key, body, sums)
 }
@@ -218,11 +218,11 @@ func TestSurroundingsOutOfReach(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 5)
 	db.flip(20)
 	a := archive.New(closed{storetest.Memory(t), fmt.Errorf("403: %w", fs.ErrPermission)}, archive.Options{})
-	if f, ok := a.Look(t.Context()); !ok || f.Result != archive.Good {
+	if f, ok := a.Preflight(t.Context()); !ok || f.Result != archive.Good {
 		t.Errorf("check: %+v", f)
 	}
 	mustBackup(t, a, db)
-	if f, ok := a.Look(t.Context()); !ok || f.Result != archive.Good {
+	if f, ok := a.Preflight(t.Context()); !ok || f.Result != archive.Good {
 		t.Errorf("check: %+v", f)
 	}
 	if r, err := a.Prune(t.Context(), archive.PruneOptions{}); err != nil || r.Within != "" {
@@ -250,12 +250,12 @@ func TestExistingPair(t *testing.T) {
 			db.grow(30)
 			mustBackup(t, outer, db)
 			mustBackup(t, within, db)
-			f, ok := within.Look(t.Context())
+			f, ok := within.Preflight(t.Context())
 			if !ok || f.Result != archive.Note || !strings.Contains(f.Detail, base) || f.Advice == "" {
 				t.Errorf("%s: check of the inner one: %+v", scheme, f)
 			}
 			prefix := strings.TrimPrefix(place, "/") + "/"
-			f, ok = outer.Look(t.Context())
+			f, ok = outer.Preflight(t.Context())
 			if !ok || f.Result != archive.Note || !strings.Contains(f.Detail, prefix) || f.Advice == "" {
 				t.Errorf("%s: check of the outer one: %+v", scheme, f)
 			}

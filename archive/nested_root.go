@@ -68,7 +68,7 @@ func (a *Archive) checkNested(ctx context.Context, keys iter.Seq[string]) error 
 			examples[home] = key
 		}
 	}
-	found, err := a.homesThat(ctx, slices.Sorted(maps.Keys(examples)), hasArchive)
+	found, err := a.filterHomes(ctx, slices.Sorted(maps.Keys(examples)), hasArchive)
 	if err != nil || len(found) == 0 {
 		return err
 	}
@@ -77,9 +77,9 @@ func (a *Archive) checkNested(ctx context.Context, keys iter.Seq[string]) error 
 		"move that archive, or if it is none, remove %s", ErrNested, examples[home], home, home+manifest.ArchiveKey)
 }
 
-// homesThat returns the prefixes for which has reports true, in their order. It checks several
+// filterHomes returns the prefixes for which has reports true, in their order. It checks several
 // at once: a source may have a directory of such a name for each of its tenants.
-func (a *Archive) homesThat(
+func (a *Archive) filterHomes(
 	ctx context.Context, prefixes []string, has func(context.Context, Store, string) (bool, error),
 ) (found []string, err error) {
 	yes := make([]bool, len(prefixes))

@@ -53,7 +53,7 @@ func (a *Archive) checkApart(ctx context.Context) (warning string, err error) {
 // enclosing returns the address of the nearest archive within which this one lies; empty if there is
 // none, or none that may be read.
 func (a *Archive) enclosing(ctx context.Context) (string, error) {
-	s, ok := a.store.(Surrounded)
+	s, ok := a.store.(SurroundingsLister)
 	if !ok {
 		return "", nil
 	}

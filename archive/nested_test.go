@@ -26,7 +26,7 @@ type below struct {
 	prefix string
 }
 
-func (s below) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s below) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	return s.Store.Put(ctx, s.prefix+key, body, sums)
 }
 

@@ -31,13 +31,13 @@ func TestNewNodeName(t *testing.T) {
 			db := newDatabase(t, t.TempDir(), 70)
 			db.fill(6, 100)
 			store := storetest.Memory(t)
-			if _, err := archive.New(store, archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}).Backup(t.Context(), db.source(), options); err != nil {
+			if _, err := archive.New(store, archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}).Backup(t.Context(), db.source(), options); err != nil {
 				t.Fatal(err)
 			}
 			change(db)
 			o := options
 			o.Node = "node-2"
-			a := archive.New(store, archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}})
+			a := archive.New(store, archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
 			res, err := a.Backup(t.Context(), db.source(), o)
 			if err != nil || !res.Committed || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], `this is node "node-2" and snapshot 1 was made by "node-1"`) {
 				t.Fatalf("committed %v, warnings %q, %v", res.Committed, res.Warnings, err)
@@ -93,7 +93,7 @@ func TestNewNodeNameOfUnorderedFiles(t *testing.T) {
 		db.remove(name(0))
 		o := archive.Options{}
 		if state {
-			o.Witness = &archive.Witness{Dir: t.TempDir()}
+			o.State = &archive.LocalState{Dir: t.TempDir()}
 		}
 		a := archive.New(storetest.Memory(t), o)
 		if _, err := a.Backup(t.Context(), allFiles(t, db.dir), options); err != nil {

@@ -23,13 +23,13 @@ const (
 // examine looks what lies under a key where bytes with these sums are to lie. Size and CRC-32C
 // can be forged, so the object is read back for its SHA-256, unless the key was unforeseeable
 // until the object existed (secret) and the store holds its CRC-32C.
-func (a *Archive) examine(ctx context.Context, key string, sums Sums, secret bool) (presence, Stored, error) {
+func (a *Archive) examine(ctx context.Context, key string, sums Sums, secret bool) (presence, PutResult, error) {
 	o, err := a.store.Stat(ctx, key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return absent, Stored{}, nil
+		return absent, PutResult{}, nil
 	case err != nil:
-		return absent, Stored{}, fmt.Errorf("looking at %s: %w", key, err)
+		return absent, PutResult{}, fmt.Errorf("looking at %s: %w", key, err)
 	}
 	return a.examineObject(ctx, key, &o, sums, secret)
 }
@@ -37,9 +37,9 @@ func (a *Archive) examine(ctx context.Context, key string, sums Sums, secret boo
 // examineObject is examine of an object that a Stat has found.
 func (a *Archive) examineObject(
 	ctx context.Context, key string, o *Object, sums Sums, secret bool,
-) (is presence, _ Stored, err error) {
+) (is presence, _ PutResult, err error) {
 	if o.Size != sums.Size || o.CRC32C != nil && *o.CRC32C != sums.CRC32C {
-		return foreign, Stored{}, nil
+		return foreign, PutResult{}, nil
 	}
 	is = right
 	if o.CRC32C == nil || !secret {
@@ -48,7 +48,7 @@ func (a *Archive) examineObject(
 	if err == nil && is == right {
 		err = a.sync(ctx, key)
 	}
-	return is, Stored{Existed: true, MD5: soleMD5(o)}, err
+	return is, PutResult{Existed: true, MD5: soleMD5(o)}, err
 }
 
 // soleMD5 is the MD5 of an object of which the provider holds no other checksum. The client that
@@ -77,7 +77,7 @@ func (a *Archive) sync(ctx context.Context, key string) error {
 func (a *Archive) compareStored(ctx context.Context, key string, sums Sums, md5 string) (presence, error) {
 	return a.readAgain(ctx, key, func() error {
 		s := newStoredSummer(md5)
-		body := &resumed{ctx: ctx, a: a, key: key, left: sums.Size}
+		body := &resumingReader{ctx: ctx, a: a, key: key, left: sums.Size}
 		defer body.close()
 		buf := buffers.Get().(*[digestBuffer]byte)
 		defer buffers.Put(buf)

@@ -105,7 +105,7 @@ func (a *Archive) hash(ctx context.Context, key string) (manifest.Hash, error) {
 }
 
 // putBytes makes an object from bytes in memory.
-func (a *Archive) putBytes(ctx context.Context, key string, b []byte) (Stored, error) {
-	s := manifest.StoredSums(b)
+func (a *Archive) putBytes(ctx context.Context, key string, b []byte) (PutResult, error) {
+	s := manifest.StoredSumsOf(b)
 	return a.store.Put(ctx, key, bytes.NewReader(b), Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C})
 }

@@ -6,9 +6,9 @@ import (
 	"io"
 )
 
-// resumed reads a range of an object and, when the connection breaks, goes on from
+// resumingReader reads a range of an object and, when the connection breaks, goes on from
 // where it broke, as long as each attempt brings something.
-type resumed struct {
+type resumingReader struct {
 	ctx          context.Context
 	a            *Archive
 	key          string
@@ -18,7 +18,7 @@ type resumed struct {
 	err          error // why there is no more, other than that all was read
 }
 
-func (r *resumed) Read(b []byte) (int, error) {
+func (r *resumingReader) Read(b []byte) (int, error) {
 	if r.left == 0 && r.body == nil && r.err == nil {
 		return 0, io.EOF
 	}
@@ -54,7 +54,7 @@ func (r *resumed) Read(b []byte) (int, error) {
 	return 0, r.err
 }
 
-func (r *resumed) close() {
+func (r *resumingReader) close() {
 	if r.body != nil {
 		r.body.Close()
 		r.body = nil

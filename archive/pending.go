@@ -9,20 +9,20 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// Ahead is what a source holds and the newest snapshot does not.
-type Ahead struct {
+// Pending is what a source holds and the newest snapshot does not.
+type Pending struct {
 	Files  int   // closed files, and a tail that grew
 	Bytes  int64 // of those; of a tail that grew, what is new
 	Closed int   // of Files, those that are closed
-	// Mark is the same as long as the closed files that are ahead are the same, as far as
+	// Fingerprint is the same as long as the closed files that are ahead are the same, as far as
 	// names, sizes and times tell.
-	Mark uint64
+	Fingerprint uint64
 }
 
-// Ahead compares captured files with the newest snapshot that this Archive has read or made,
+// Pending compares captured files with the newest snapshot that this Archive has read or made,
 // which it keeps in memory: it asks the store for nothing, and reads no content. Before the
 // first Backup or Newest all of the source is ahead.
-func (a *Archive) Ahead(captured []source.File) (Ahead, error) {
+func (a *Archive) Pending(captured []source.File) (Pending, error) {
 	a.mu.Lock()
 	known := a.known
 	a.mu.Unlock()
@@ -32,9 +32,9 @@ func (a *Archive) Ahead(captured []source.File) (Ahead, error) {
 	}
 	plan, err := MakePlan(captured, newest, nil)
 	if err != nil {
-		return Ahead{}, err
+		return Pending{}, err
 	}
-	var ahead Ahead
+	var ahead Pending
 	mark := fnv.New64a()
 	for i := range plan.Upload {
 		f := &plan.Upload[i]
@@ -53,7 +53,7 @@ func (a *Archive) Ahead(captured []source.File) (Ahead, error) {
 		}
 	}
 	if ahead.Closed > 0 {
-		ahead.Mark = mark.Sum64()
+		ahead.Fingerprint = mark.Sum64()
 	}
 	return ahead, nil
 }

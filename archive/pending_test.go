@@ -21,14 +21,14 @@ func TestAhead(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer captured.Close()
-		got, err := a.Ahead(captured.Files)
+		got, err := a.Pending(captured.Files)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Files != files || got.Closed != closed || got.Bytes != bytes || (got.Mark != 0) != (closed > 0) {
+		if got.Files != files || got.Closed != closed || got.Bytes != bytes || (got.Fingerprint != 0) != (closed > 0) {
 			t.Errorf("%s: %+v, not %d files (%d closed), %d bytes", what, got, files, closed, bytes)
 		}
-		marks = append(marks, got.Mark)
+		marks = append(marks, got.Fingerprint)
 	}
 	db.flip(100)
 	db.flip(200)

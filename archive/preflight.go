@@ -9,17 +9,17 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// Look finds out whether a backup could go on with what is at the address, or begin there:
+// Preflight finds out whether a backup could go on with what is at the address, or begin there:
 // what it would refuse is a finding that failed. It changes nothing. False: it could not
 // look, for a reason that Probe tells.
-func (a *Archive) Look(ctx context.Context) (Finding, bool) {
+func (a *Archive) Preflight(ctx context.Context) (Finding, bool) {
 	defer a.hold()()
-	f, ok := a.look(ctx)
+	f, ok := a.preflight(ctx)
 	f.Probe = "archive"
 	return f, ok
 }
 
-func (a *Archive) look(ctx context.Context) (Finding, bool) {
+func (a *Archive) preflight(ctx context.Context) (Finding, bool) {
 	h, err := a.load(ctx)
 	switch {
 	case errors.Is(err, manifest.ErrVersion):
@@ -31,12 +31,12 @@ func (a *Archive) look(ctx context.Context) (Finding, bool) {
 	case h.badID:
 		return failed("put the right "+manifest.ArchiveKey+" back; where no archive was begun, remove this one or use another address", "%s", strings.Join(h.warnings, "; ")), true
 	case !h.exists():
-		if err := a.witness.checkPlace(); err != nil {
+		if err := a.state.checkPlace(); err != nil {
 			return failed("", "%v", err), true
 		}
 		return a.lookApart(ctx)
-	case h.lost() != nil:
-		return failed("strongroom verify tells what is there; strongroom verify --repair writes it again", "%v", h.lost()), true
+	case h.checkLostID() != nil:
+		return failed("strongroom verify tells what is there; strongroom verify --repair writes it again", "%v", h.checkLostID()), true
 	}
 	return a.lookAround(ctx, h)
 }
@@ -55,7 +55,7 @@ func (a *Archive) lookApart(ctx context.Context) (Finding, bool) {
 	return good("none is there yet; the first backup begins it"), true
 }
 
-// lookAround finds out whether an archive lies within another one, or around one.
+// findNested finds out whether an archive lies within another one, or around one.
 func (a *Archive) lookAround(ctx context.Context, h *head) (Finding, bool) {
 	const apart = "copy one of them to an address apart (strongroom copy), and remove it here; " +
 		"until then the outer one's prune deletes nothing below the inner one's prefix"

@@ -12,28 +12,6 @@ import (
 	"time"
 )
 
-// ProbePrefix is where Probe makes its objects. They are no part of an archive: whatever
-// a probe leaves behind, because it may not delete, anybody may remove at any time.
-const ProbePrefix = "probe/"
-
-// What a probe puts under these names, below a directory of its own, a store that has a
-// setting for it treats as it will treat an archive's objects: probeLocked is locked, and
-// probeContent is stored as data is. The others are not, so that they can be deleted.
-const (
-	probeLocked  = "locked"
-	probeContent = "content"
-)
-
-// ProbesLock reports whether an object below ProbePrefix is to show what locks do.
-func ProbesLock(key string) bool { return probes(key, probeLocked) }
-
-// ProbesContent reports whether an object below ProbePrefix is to be stored as data is.
-func ProbesContent(key string) bool { return probes(key, probeContent) }
-
-func probes(key, name string) bool {
-	return strings.HasPrefix(key, ProbePrefix) && strings.HasSuffix(key, "/"+name)
-}
-
 // A Finding is what Probe saw of one property of a store.
 type Finding struct {
 	Probe  string  `json:"probe"` // such as "create-only"
@@ -58,7 +36,7 @@ const (
 // what it puts, one tiny object is locked, and stays until its lock ends and another probe
 // comes by. What the store does wrong is a finding; an error is returned only when ctx has ended.
 func Probe(ctx context.Context, store Store, report func(Finding)) error {
-	p := &prober{store: store, dir: ProbePrefix + strings.ToLower(rand.Text()[:12]) + "/"}
+	p := &probeRun{store: store, dir: ProbePrefix + strings.ToLower(rand.Text()[:12]) + "/"}
 	for _, one := range p.trials() {
 		f := one.try(ctx)
 		if ctx.Err() != nil {
@@ -75,14 +53,14 @@ func Probe(ctx context.Context, store Store, report func(Finding)) error {
 }
 
 // A trial finds out one thing.
-type trial struct {
+type probeTrial struct {
 	name string
 	try  func(context.Context) Finding
 	stop bool // what comes after needs it
 }
 
-func (p *prober) trials() []trial {
-	all := []trial{
+func (p *probeRun) trials() []probeTrial {
+	all := []probeTrial{
 		{"reach", p.reach, true},
 		{"write", p.write, true},
 		{"create-only", p.createOnly, false},
@@ -95,16 +73,16 @@ func (p *prober) trials() []trial {
 		{"clock", p.clock, false},
 		{"delete", p.deletes, false},
 	}
-	if l, ok := p.store.(Locker); ok {
+	if l, ok := p.store.(RetentionStore); ok {
 		if _, locks := l.RenewLock(); locks {
-			all = append(all, trial{"object lock", func(ctx context.Context) Finding { return p.locks(ctx, l) }, false})
+			all = append(all, probeTrial{"object lock", func(ctx context.Context) Finding { return p.locks(ctx, l) }, false})
 		}
 	}
 	return all
 }
 
-// prober tries things in a directory of its own.
-type prober struct {
+// probeRun tries things in a directory of its own.
+type probeRun struct {
 	store Store
 	dir   string
 	skew  time.Duration // of the provider's clock, ahead of ours
@@ -122,11 +100,11 @@ func failed(advice, format string, args ...any) Finding {
 // wentWrong is the finding of an error, which says itself what to do.
 func wentWrong(err error) Finding { return failed("", "%v", err) }
 
-func (p *prober) put(ctx context.Context, name string, content []byte) (Stored, error) {
+func (p *probeRun) put(ctx context.Context, name string, content []byte) (PutResult, error) {
 	return p.store.Put(ctx, p.dir+name, bytes.NewReader(content), sumsOf(content))
 }
 
-func (p *prober) get(ctx context.Context, name string, offset, length int64) ([]byte, error) {
+func (p *probeRun) get(ctx context.Context, name string, offset, length int64) ([]byte, error) {
 	r, err := p.store.Get(ctx, p.dir+name, offset, length)
 	if err != nil {
 		return nil, err
@@ -142,11 +120,11 @@ func sumsOf(b []byte) Sums {
 }
 
 // text is content that differs from one name to the other.
-func (p *prober) text(name string) []byte {
+func (p *probeRun) text(name string) []byte {
 	return []byte("strongroom tries here what this store can do; this object may be deleted. " + p.dir + name + "\n")
 }
 
-func (p *prober) reach(ctx context.Context) Finding {
+func (p *probeRun) reach(ctx context.Context) Finding {
 	for _, err := range p.store.List(ctx, "", "/", "") {
 		if err != nil {
 			return wentWrong(err)
@@ -157,7 +135,7 @@ func (p *prober) reach(ctx context.Context) Finding {
 }
 
 // write makes an object and takes the provider's time for it.
-func (p *prober) write(ctx context.Context) Finding {
+func (p *probeRun) write(ctx context.Context) Finding {
 	before := time.Now()
 	if _, err := p.put(ctx, "first", p.text("first")); err != nil {
 		return wentWrong(err)
@@ -184,7 +162,7 @@ func (p *prober) write(ctx context.Context) Finding {
 }
 
 // clock compares the clocks, by the object that write made.
-func (p *prober) clock(context.Context) Finding {
+func (p *probeRun) clock(context.Context) Finding {
 	switch {
 	case !p.timed:
 		return Finding{Result: Note, Detail: "the store does not tell when an object was made"}
@@ -201,10 +179,10 @@ func (p *prober) clock(context.Context) Finding {
 	return good("this host's clock and the provider's differ by less than %s", max(p.skew.Abs().Round(time.Second), time.Second)+time.Second)
 }
 
-func (p *prober) checksums(ctx context.Context) Finding {
+func (p *probeRun) checksums(ctx context.Context) Finding {
 	const advice = "nothing protects what is sent; use a service that checks, or accept this by name in the URL (checksum=none)"
 	err := p.putWrong(ctx, p.dir+"wrong", p.text("wrong"))
-	if err == nil && accepts(p.store, Checksums) {
+	if err == nil && waives(p.store, Checksums) {
 		return Finding{Result: Note, Detail: "not checked by the service, as was accepted in the URL", Advice: "strongroom verify --read-data now and then"}
 	}
 	switch _, there := p.store.Stat(ctx, p.dir+"wrong"); {
@@ -222,9 +200,9 @@ func (p *prober) checksums(ctx context.Context) Finding {
 
 // putWrong puts content with the checksums of other content, past what the adapter looks at
 // itself where there is a service to look.
-func (p *prober) putWrong(ctx context.Context, key string, content []byte) error {
-	if service, ok := p.store.(Trial); ok {
-		return service.TryWrong(ctx, key, content)
+func (p *probeRun) putWrong(ctx context.Context, key string, content []byte) error {
+	if service, ok := p.store.(FaultProbe); ok {
+		return service.PutWithWrongChecksum(ctx, key, content)
 	}
 	wrong := sumsOf(content)
 	wrong.SHA256[0]++
@@ -233,7 +211,7 @@ func (p *prober) putWrong(ctx context.Context, key string, content []byte) error
 	return err
 }
 
-func (p *prober) echo(ctx context.Context) Finding {
+func (p *probeRun) echo(ctx context.Context) Finding {
 	o, err := p.store.Stat(ctx, p.dir+"first")
 	switch {
 	case err != nil:
@@ -248,7 +226,7 @@ func (p *prober) echo(ctx context.Context) Finding {
 	return Finding{Result: Note, Detail: "the store tells no checksums", Advice: "strongroom verify --read-data looks at every byte instead"}
 }
 
-func (p *prober) readAfterWrite(ctx context.Context) Finding {
+func (p *probeRun) readAfterWrite(ctx context.Context) Finding {
 	const advice = "the store does not show at once what it has taken; strongroom needs one that does"
 	content := p.text("fresh")
 	if _, err := p.put(ctx, "fresh", content); err != nil {
@@ -268,7 +246,7 @@ func (p *prober) readAfterWrite(ctx context.Context) Finding {
 	return failed(advice, "what was just written is not listed")
 }
 
-func (p *prober) ranges(ctx context.Context) Finding {
+func (p *probeRun) ranges(ctx context.Context) Finding {
 	content := p.text("first")
 	for _, r := range [][2]int64{{0, 10}, {17, 23}, {int64(len(content)) - 5, -1}} {
 		end := r[0] + r[1]

@@ -13,10 +13,10 @@ import (
 
 // locks puts one object under the lock that an archive's objects get, and tries to delete
 // it.
-func (p *prober) locks(ctx context.Context, l Locker) Finding {
+func (p *probeRun) locks(ctx context.Context, l RetentionStore) Finding {
 	const advice = "what is stored could be deleted; look at the bucket's object lock, or leave lock= and legal_hold= out of the URL"
-	key := p.dir + probeLocked
-	if _, err := p.put(ctx, probeLocked, p.text(probeLocked)); err != nil {
+	key := p.dir + probeRetained
+	if _, err := p.put(ctx, probeRetained, p.text(probeRetained)); err != nil {
 		return wentWrong(err)
 	}
 	switch locked, err := l.Locked(ctx, key); {
@@ -38,7 +38,7 @@ func (p *prober) locks(ctx context.Context, l Locker) Finding {
 }
 
 // deletes removes all that this probe, and older ones, made.
-func (p *prober) deletes(ctx context.Context) Finding {
+func (p *probeRun) deletes(ctx context.Context) Finding {
 	left, err := p.cleanUp(ctx)
 	stay := fmt.Sprintf("the probe's objects stay below %s (%d of them, such as %s)", p.dir, len(left), firstOf(left))
 	if len(left) == 0 {
@@ -76,7 +76,7 @@ func firstLine(err error) string {
 
 // cleanUp deletes what this probe made, and what older ones left behind. When that fails,
 // left is what of it is still there. What was locked to try that may stay.
-func (p *prober) cleanUp(ctx context.Context) (left []string, err error) {
+func (p *probeRun) cleanUp(ctx context.Context) (left []string, err error) {
 	keys, locked, err := p.leftovers(ctx)
 	if err != nil {
 		return nil, err
@@ -101,12 +101,12 @@ func isProbe(key string) bool {
 		_, err := strconv.ParseUint(number, 10, 16)
 		return err == nil
 	}
-	return slices.Contains([]string{"first", probeContent, "race", "wrong", "fresh", "large", probeLocked}, name)
+	return slices.Contains([]string{"first", probeContent, "race", "wrong", "fresh", "large", probeRetained}, name)
 }
 
 // leftovers lists what this probe made and what older ones left, and apart from that what
 // was locked to try that.
-func (p *prober) leftovers(ctx context.Context) (keys, locked []string, err error) {
+func (p *probeRun) leftovers(ctx context.Context) (keys, locked []string, err error) {
 	for o, err := range p.store.List(ctx, ProbePrefix, "", "") {
 		switch own := strings.HasPrefix(o.Key, p.dir); {
 		case err != nil:

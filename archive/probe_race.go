@@ -19,7 +19,7 @@ const (
 )
 
 // createOnly lets writers race for a key, and then tries to write over an object.
-func (p *prober) createOnly(ctx context.Context) Finding {
+func (p *probeRun) createOnly(ctx context.Context) Finding {
 	const advice = "a second archiver, or an intruder, could replace what is stored; use a service that knows If-None-Match, or accept this by name in the URL (create_only=false)"
 	var mu sync.Mutex
 	var winners [][]byte
@@ -42,7 +42,7 @@ func (p *prober) createOnly(ctx context.Context) Finding {
 		})
 	}
 	racers.Wait()
-	accepted := accepts(p.store, CreateOnly)
+	accepted := waives(p.store, CreateOnly)
 	replaced := Finding{Result: Note, Detail: "an object can be replaced, as was accepted in the URL", Advice: "let one host alone write to this archive"}
 	if len(winners) > 1 && accepted {
 		return replaced
@@ -70,7 +70,7 @@ func (p *prober) createOnly(ctx context.Context) Finding {
 }
 
 // large sends an object in parts, and then another one to the same key.
-func (p *prober) large(ctx context.Context) Finding {
+func (p *probeRun) large(ctx context.Context) Finding {
 	const distrust = "do not rely on this store"
 	content, other := bytes.Repeat([]byte("strongroom tries "), probeLarge/17), bytes.Repeat([]byte("strongroom tried "), probeLarge/17)
 	if _, err := p.put(ctx, "large", content); err != nil {
@@ -87,7 +87,7 @@ func (p *prober) large(ctx context.Context) Finding {
 	}
 	err = p.putOver(ctx, "large", other)
 	switch {
-	case err == nil && accepts(p.store, CreateOnly):
+	case err == nil && waives(p.store, CreateOnly):
 		return Finding{Result: Note, Detail: "a large object can be replaced, as was accepted in the URL", Advice: "let one host alone write to this archive"}
 	case err == nil:
 		return failed("use a service that knows If-None-Match for multipart uploads, or accept this by name in the URL (create_only=false)",
@@ -103,16 +103,16 @@ func (p *prober) large(ctx context.Context) Finding {
 
 // putOver puts other content where something lies, past the adapter's own look at it where
 // there is a service to refuse it.
-func (p *prober) putOver(ctx context.Context, name string, content []byte) error {
-	if service, ok := p.store.(Trial); ok {
-		return service.TryOver(ctx, p.dir+name, content)
+func (p *probeRun) putOver(ctx context.Context, name string, content []byte) error {
+	if service, ok := p.store.(FaultProbe); ok {
+		return service.PutOverExisting(ctx, p.dir+name, content)
 	}
 	_, err := p.put(ctx, name, content)
 	return err
 }
 
 // paging makes more objects than a page holds and lists them.
-func (p *prober) paging(ctx context.Context) Finding {
+func (p *probeRun) paging(ctx context.Context) Finding {
 	const advice = "snapshots would be overlooked; do not use this service"
 	name := func(i int) string { return fmt.Sprintf("many/%04d", i) }
 	g, running := errgroup.WithContext(ctx)

@@ -19,15 +19,15 @@ import (
 // A weak store does one thing that no store should.
 type weak struct {
 	*storetest.InMemory
-	put    func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error)
+	put    func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error)
 	get    func(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 	stat   func(ctx context.Context, key string) (archive.Object, error)
 	list   func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error]
 	delete func(ctx context.Context, keys []string) error
-	accept archive.Promise
+	accept archive.Guarantee
 }
 
-func (w *weak) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (w *weak) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if w.put != nil {
 		return w.put(ctx, key, body, sums)
 	}
@@ -62,7 +62,7 @@ func (w *weak) Delete(ctx context.Context, keys []string) error {
 	return w.InMemory.Delete(ctx, keys)
 }
 
-func (w *weak) Accepts(p archive.Promise) bool { return p == w.accept }
+func (w *weak) Accepts(p archive.Guarantee) bool { return p == w.accept }
 
 func newWeak(t *testing.T) *weak {
 	m := storetest.Memory(t)
@@ -106,7 +106,7 @@ func TestProbeAsksTheService(t *testing.T) {
 
 // overwrites makes the store one that knows no conditions.
 func (w *weak) overwrites() {
-	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 		w.InMemory.Delete(ctx, []string{key})
 		return w.InMemory.Put(ctx, key, body, sums)
 	}
@@ -123,7 +123,7 @@ func overwritesLate(w *weak) {
 		read.Store(key, true)
 		return w.InMemory.Stat(ctx, key)
 	}
-	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 		if _, ok := read.Load(key); ok {
 			w.InMemory.Delete(ctx, []string{key})
 		}
@@ -216,10 +216,10 @@ func TestProbe(t *testing.T) {
 
 // uncheckedPut takes whatever comes.
 func uncheckedPut(w *weak) {
-	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 		b, err := io.ReadAll(io.NewSectionReader(body, 0, sums.Size))
 		if err != nil {
-			return archive.Stored{}, err
+			return archive.PutResult{}, err
 		}
 		return w.InMemory.Put(ctx, key, bytes.NewReader(b), storetest.SumsOf(b))
 	}

@@ -93,15 +93,15 @@ func (a *Archive) proofs(ctx context.Context) (map[string][]Object, error) {
 	return found, nil
 }
 
-// badObjects are what a proof names as missing or damaged.
-type badObjects struct {
+// knownBad are what a proof names as missing or damaged.
+type knownBad struct {
 	keys map[string]bool
-	more map[[manifest.ReadMark]byte]bool
+	more map[[manifest.KeyPrefixLen]byte]bool
 }
 
-// badOf gives those of a proof; none of none.
-func badOf(p *manifest.Proof) badObjects {
-	b := badObjects{keys: map[string]bool{}}
+// knownBadOf gives those of a proof; none of none.
+func knownBadOf(p *manifest.Proof) knownBad {
+	b := knownBad{keys: map[string]bool{}}
 	if p == nil {
 		return b
 	}
@@ -112,24 +112,24 @@ func badOf(p *manifest.Proof) badObjects {
 	return b
 }
 
-func (b badObjects) any() bool { return len(b.keys)+len(b.more) > 0 }
+func (b knownBad) any() bool { return len(b.keys)+len(b.more) > 0 }
 
-func (b badObjects) has(key string) bool {
-	return b.keys[key] || len(b.more) > 0 && b.more[manifest.MarkOf(key)]
+func (b knownBad) has(key string) bool {
+	return b.keys[key] || len(b.more) > 0 && b.more[manifest.KeyPrefixOf(key)]
 }
 
-// absent are the objects that the latest look at the whole archive found missing or
+// readKnownBad are the objects that the latest look at the whole archive found missing or
 // damaged: a backup stores what lies in them afresh (format.md, fine print).
-func (a *Archive) absent(ctx context.Context, h *head) (badObjects, error) {
+func (a *Archive) readKnownBad(ctx context.Context, h *head) (knownBad, error) {
 	if !h.hasProofs {
-		return badObjects{}, nil
+		return knownBad{}, nil
 	}
 	a.mu.Lock()
-	known, bad := a.proofKey, a.proofBad
+	known, bad := a.proofKey, a.proofKnownBad
 	a.mu.Unlock()
 	p, key, err := a.latestProof(ctx, manifest.ProofVerify, known)
 	if err != nil {
-		return badObjects{}, err
+		return knownBad{}, err
 	}
 	if key == known {
 		return bad, nil
@@ -137,15 +137,15 @@ func (a *Archive) absent(ctx context.Context, h *head) (badObjects, error) {
 	if p != nil && p.Archive != h.archiveID() {
 		p = nil
 	}
-	bad = badOf(p)
+	bad = knownBadOf(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.proofKey, a.proofBad, a.found = key, bad, foundBy(p)
+	a.proofKey, a.proofKnownBad, a.findings = key, bad, findingsOf(p)
 	return bad, nil
 }
 
-// Found is what a verify of the whole archive found, whoever made it, and where.
-type Found struct {
+// VerifyFindings is what a verify of the whole archive found, whoever made it, and where.
+type VerifyFindings struct {
 	At        time.Time // when it began
 	Objects   int64     // looked at
 	Bytes     int64     // stored bytes of those
@@ -153,30 +153,30 @@ type Found struct {
 	Problems  int64
 }
 
-func foundBy(p *manifest.Proof) *Found {
+func findingsOf(p *manifest.Proof) *VerifyFindings {
 	if p == nil {
 		return nil
 	}
-	return &Found{p.Created, p.Objects, p.Bytes, p.ReadBytes, int64(len(p.Problems) + len(p.More)/manifest.ReadMark)}
+	return &VerifyFindings{p.Created, p.Objects, p.Bytes, p.ReadBytes, int64(len(p.Problems) + len(p.More)/manifest.KeyPrefixLen)}
 }
 
-// LastFound gives what the latest verify of the archive with this id found; nil if there
+// LastFindings gives what the latest verify of the archive with this id found; nil if there
 // was none.
-func (a *Archive) LastFound(ctx context.Context, id string) (*Found, error) {
+func (a *Archive) LastFindings(ctx context.Context, id string) (*VerifyFindings, error) {
 	p, err := a.LatestProof(ctx, manifest.ProofVerify)
 	if err != nil || p == nil || p.Archive != id {
 		return nil, err
 	}
-	return foundBy(p), nil
+	return findingsOf(p), nil
 }
 
-// lostPage reports whether a page of the base is known to be missing or damaged.
-func (r *backupRun) lostPage() bool {
-	return r.absent.any() && r.head.base != nil &&
-		slices.ContainsFunc(r.head.base.pages, func(p manifest.Page) bool { return r.absent.has(p.Ref.Object) })
+// needsLostPage reports whether a page of the base is known to be missing or damaged.
+func (r *backupRun) needsLostPage() bool {
+	return r.knownBad.any() && r.head.base != nil &&
+		slices.ContainsFunc(r.head.base.pages, func(p manifest.Page) bool { return r.knownBad.has(p.Ref.Object) })
 }
 
-// lost reports whether a part of a file is known to be missing or damaged.
-func (r *backupRun) lost(f *manifest.File) bool {
-	return r.absent.any() && slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return r.absent.has(p.Object) })
+// needsLostObject reports whether a part of a file is known to be missing or damaged.
+func (r *backupRun) needsLostObject(f *manifest.File) bool {
+	return r.knownBad.any() && slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return r.knownBad.has(p.Object) })
 }

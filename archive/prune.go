@@ -100,8 +100,8 @@ func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.
 // as far as it goes.
 func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, error) {
 	defer a.hold()()
-	p := &pruning{
-		Archive: a.afresh(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}},
+	p := &pruneRun{
+		Archive: a.withoutCache(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}},
 		nested: nested{roots{}, map[string]int64{}},
 	}
 	defer func() { p.report.Nested = p.nested.list() }()
@@ -122,21 +122,21 @@ func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, erro
 }
 
 // A pruning is one call of Prune.
-type pruning struct {
+type pruneRun struct {
 	*Archive
-	o       *PruneOptions
-	report  *PruneReport
-	planned []int64          // the snapshots that this attempt drops
-	record  *manifest.Record // which snapshots there are
-	named   *named           // what they name
-	spared  map[string]bool  // stems of what they name and is not there
-	nested  nested           // archives that lie within this one
+	o         *PruneOptions
+	report    *PruneReport
+	planned   []int64          // the snapshots that this attempt drops
+	record    *manifest.Record // which snapshots there are
+	marks     *markSet         // what they name
+	protected map[string]bool  // stems of what they name and is not there
+	nested    nested           // archives that lie within this one
 }
 
-func (p *pruning) once(ctx context.Context) error {
+func (p *pruneRun) once(ctx context.Context) error {
 	var err error
-	how := amending{all: true, dry: p.o.DryRun}
-	p.record, err = p.amend(ctx, how, func(s *standing) (*amendment, error) { return p.plan(ctx, s) })
+	how := recordOptions{all: true, dryRun: p.o.DryRun}
+	p.record, err = p.appendRecord(ctx, how, func(s *ledgerView) (*recordPlan, error) { return p.plan(ctx, s) })
 	if err != nil {
 		return err
 	}
@@ -146,17 +146,17 @@ func (p *pruning) once(ctx context.Context) error {
 		p.report.Record = p.record.Number
 	}
 	p.report.Newest = p.record.Newest
-	if err := p.gather(ctx); err != nil {
+	if err := p.mark(ctx); err != nil {
 		return err
 	}
-	return p.clean(ctx)
+	return p.sweep(ctx)
 }
 
 // whyPrune begins the reason of each record that a prune wrote.
 const whyPrune = "prune"
 
 // plan decides which snapshots are kept.
-func (p *pruning) plan(ctx context.Context, s *standing) (*amendment, error) {
+func (p *pruneRun) plan(ctx context.Context, s *ledgerView) (*recordPlan, error) {
 	if err := p.checkForget(s); err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (p *pruning) plan(ctx context.Context, s *standing) (*amendment, error) {
 	if err != nil {
 		return nil, err
 	}
-	what := &amendment{why: whyPrune}
+	what := &recordPlan{why: whyPrune}
 	if _, limited := p.o.Limit.Of(0); limited || p.o.FirstRecord {
 		last, err := p.lastPruned(ctx, s.head)
 		if err != nil {
@@ -181,7 +181,7 @@ func (p *pruning) plan(ctx context.Context, s *standing) (*amendment, error) {
 	what.kept = d.kept
 	p.report.Verdicts, p.planned = d.verdicts, d.removed
 	p.report.Record = 0
-	if s.says(what) {
+	if s.recordMatches(what) {
 		p.report.Record = s.record.Number
 	}
 	return what, nil
@@ -195,7 +195,7 @@ type decision struct {
 	removed  []int64
 }
 
-func (p *pruning) decide(s *standing) (*decision, error) {
+func (p *pruneRun) decide(s *ledgerView) (*decision, error) {
 	d := &decision{judged: s.judge()}
 	if err := p.apply(d); err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func (p *pruning) decide(s *standing) (*decision, error) {
 }
 
 // apply fills in the verdicts.
-func (p *pruning) apply(d *decision) (err error) {
+func (p *pruneRun) apply(d *decision) (err error) {
 	if p.o.Retention != nil {
 		d.verdicts, err = p.o.Retention.Apply(d.judged)
 		return err
@@ -229,11 +229,11 @@ func (p *pruning) apply(d *decision) (err error) {
 }
 
 // judge describes each snapshot as retention sees it.
-func (s *standing) judge() []retention.Snapshot {
+func (s *ledgerView) judge() []retention.Snapshot {
 	hollow := s.hollow()
 	tails := false
 	for i := range s.valid {
-		tails = tails || s.valid[i].tail && hollow[i] == ""
+		tails = tails || s.valid[i].hasTail && hollow[i] == ""
 	}
 	all := make([]retention.Snapshot, len(s.valid))
 	for i := range s.valid {
@@ -243,7 +243,7 @@ func (s *standing) judge() []retention.Snapshot {
 			listed := Snapshot{Summary: *m.m, Modified: m.object.Modified}
 			all[i].Created = listed.effective()
 			all[i].Damaged = m.m.Counts.Damaged > 0
-			all[i].Incomplete = tails && !m.tail
+			all[i].Incomplete = tails && !m.hasTail
 			all[i].Hollow = hollow[i]
 		}
 	}
@@ -251,7 +251,7 @@ func (s *standing) judge() []retention.Snapshot {
 }
 
 // checkForget refuses to drop by force what can be dropped, or must not be.
-func (p *pruning) checkForget(s *standing) error {
+func (p *pruneRun) checkForget(s *ledgerView) error {
 	for _, n := range p.o.Forget {
 		m := s.find(n)
 		switch {
@@ -269,19 +269,19 @@ func (p *pruning) checkForget(s *standing) error {
 	return nil
 }
 
-// gather reads what the kept manifests name. Without one of them nothing may be deleted;
+// mark reads what the kept manifests name. Without one of them nothing may be deleted;
 // if a later record has dropped it, there is a new plan to make.
-func (p *pruning) gather(ctx context.Context) error {
-	p.named = newNamed()
+func (p *pruneRun) mark(ctx context.Context) error {
+	p.marks = newMarkSet()
 	return p.blocked(ctx, p.readNames(ctx, p.record.Kept))
 }
 
 // blocked is the error of reading the kept manifests.
-func (p *pruning) blocked(ctx context.Context, err error) error {
+func (p *pruneRun) blocked(ctx context.Context, err error) error {
 	if err == nil || !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	now, ledgerErr := p.ledgerSurely(ctx)
+	now, ledgerErr := p.rereadLedger(ctx)
 	switch {
 	case ledgerErr != nil:
 		return ledgerErr

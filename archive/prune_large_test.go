@@ -48,14 +48,14 @@ func (c *catalogue) look() {
 	c.most = max(c.most, int64(m.HeapAlloc))
 }
 
-func (c *catalogue) Put(_ context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (c *catalogue) Put(_ context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	b := make([]byte, sums.Size)
 	if _, err := body.ReadAt(b, 0); err != nil && err != io.EOF {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	i, _ := slices.BinarySearch(c.keys, key)
 	c.keys, c.content[key] = slices.Insert(c.keys, i, key), b
-	return archive.Stored{}, nil
+	return archive.PutResult{}, nil
 }
 
 func (c *catalogue) Get(_ context.Context, key string, offset, length int64) (io.ReadCloser, error) {
@@ -140,7 +140,7 @@ func longLife(t testing.TB, snapshots, files, news int) *catalogue {
 			name, sum := fmt.Sprintf("%08x.jdb", int(n)*news+i), manifest.Sum(seed[:])
 			key := manifest.DataKey(name, sum, n, manifest.Plain, nil)
 			c.add(key, nil)
-			part := manifest.Part{Object: key, Size: catalogued, SHA256: sum, Stored: manifest.Stored{Size: catalogued}}
+			part := manifest.Part{Object: key, Size: catalogued, SHA256: sum, Stored: manifest.StoredSums{Size: catalogued}}
 			set = append(set, manifest.File{Name: name, Size: catalogued, Modified: start, SHA256: sum, Parts: []manifest.Part{part}, Snapshot: n, State: manifest.Closed})
 		}
 		set = slices.Clone(set[max(0, len(set)-files):])

@@ -39,7 +39,7 @@ func (a *Archive) lastPruned(ctx context.Context, h *head) (*manifest.Record, er
 
 // checkLimit returns the decision that a limited prune executes, with the guards that an
 // operator accepted for it: the given one, or the one that was confirmed.
-func (p *pruning) checkLimit(s *standing, d *decision, last *manifest.Record) (*decision, []manifest.Guard, error) {
+func (p *pruneRun) checkLimit(s *ledgerView, d *decision, last *manifest.Record) (*decision, []manifest.Guard, error) {
 	p.report.Refused = nil
 	lost, err := p.lost(d, last)
 	if err != nil {
@@ -57,7 +57,7 @@ func (p *pruning) checkLimit(s *standing, d *decision, last *manifest.Record) (*
 	if slices.Contains(p.o.Accept, manifest.GuardPrune) {
 		return d, accepted, nil
 	}
-	then, was, err := p.recall(s, p.o.Confirmed)
+	then, was, err := p.readLastPlan(s, p.o.Confirmed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,8 +80,8 @@ func (p *pruning) checkLimit(s *standing, d *decision, last *manifest.Record) (*
 
 // refusal refuses a decision or, if that still holds, the one that was refused before: an
 // operator may be about to confirm that one, while snapshots keep coming.
-func (p *pruning) refusal(s *standing, d *decision, lost []int64, last *manifest.Record, most int) (*Refusal, error) {
-	then, was, err := p.recall(s, p.o.Waiting)
+func (p *pruneRun) refusal(s *ledgerView, d *decision, lost []int64, last *manifest.Record, most int) (*Refusal, error) {
+	then, was, err := p.readLastPlan(s, p.o.Waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -97,9 +97,9 @@ func (p *pruning) refusal(s *standing, d *decision, lost []int64, last *manifest
 	return &Refusal{Confirmation{manifest.GuardPrune, s.planOf(d)}, tooMany(d, lost, last, most)}, nil
 }
 
-// recall returns the first of some decisions that still holds, with the standing that it was
+// readLastPlan returns the first of some decisions that still holds, with the standing that it was
 // made from: without the snapshots that came since. Nil: none holds.
-func (p *pruning) recall(s *standing, plans []Confirmation) (*standing, *decision, error) {
+func (p *pruneRun) readLastPlan(s *ledgerView, plans []Confirmation) (*ledgerView, *decision, error) {
 	for _, c := range plans {
 		then := s.asOf(c.Plan)
 		if c.Guard != manifest.GuardPrune || then == nil {
@@ -117,7 +117,7 @@ func (p *pruning) recall(s *standing, plans []Confirmation) (*standing, *decisio
 }
 
 // lost returns what counts against the limit.
-func (p *pruning) lost(d *decision, last *manifest.Record) ([]int64, error) {
+func (p *pruneRun) lost(d *decision, last *manifest.Record) ([]int64, error) {
 	if last == nil {
 		return d.removed, nil
 	}
@@ -143,7 +143,7 @@ func (p *pruning) lost(d *decision, last *manifest.Record) ([]int64, error) {
 
 // planOf names a decision: by the record of the ledger that it was planned from, the newest
 // snapshot of the time, and a hash of what it removes.
-func (s *standing) planOf(d *decision) string {
+func (s *ledgerView) planOf(d *decision) string {
 	text := fmt.Appendf(nil, "%s %s", s.archiveID(), s.ledger.SHA256)
 	for _, n := range d.removed {
 		text = strconv.AppendInt(append(text, ' '), n, 10)
@@ -153,14 +153,14 @@ func (s *standing) planOf(d *decision) string {
 
 // asOf returns the standing without the snapshots that are newer than the newest of a plan;
 // nil: the ledger is not the plan's any more.
-func (s *standing) asOf(plan string) *standing {
+func (s *ledgerView) asOf(plan string) *ledgerView {
 	ledger, rest, _ := strings.Cut(plan, "-")
 	newest, _, _ := strings.Cut(rest, "-")
 	n, err := strconv.ParseInt(newest, 10, 64)
 	if err != nil || ledger != strconv.FormatInt(s.ledger.Number, 10) || s.record != nil && n < s.record.Newest {
 		return nil
 	}
-	i, found := slices.BinarySearchFunc(s.valid, n, func(m member, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
+	i, found := slices.BinarySearchFunc(s.valid, n, func(m snapshotEntry, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
 	if !found {
 		return nil
 	}

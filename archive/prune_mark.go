@@ -12,9 +12,9 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// named are the objects that kept snapshots name. Of each key only a hash of 64 bits is
+// markSet are the objects that kept snapshots name. Of each key only a hash of 64 bits is
 // remembered, so that a million take little: if two keys share one, what could go stays.
-type named struct {
+type markSet struct {
 	seed maphash.Seed
 
 	mu    sync.Mutex
@@ -24,11 +24,11 @@ type named struct {
 	each func(key string) // if set, is called with each key instead
 }
 
-func newNamed() *named {
-	return &named{seed: maphash.MakeSeed(), keys: map[uint64]bool{}, pages: map[manifest.Hash]struct{}{}}
+func newMarkSet() *markSet {
+	return &markSet{seed: maphash.MakeSeed(), keys: map[uint64]bool{}, pages: map[manifest.Hash]struct{}{}}
 }
 
-func (n *named) add(key string) {
+func (n *markSet) add(key string) {
 	if n.each != nil {
 		n.each(key)
 		return
@@ -38,10 +38,10 @@ func (n *named) add(key string) {
 	}
 }
 
-func (n *named) hash(key string) uint64 { return maphash.String(n.seed, key) }
+func (n *markSet) hash(key string) uint64 { return maphash.String(n.seed, key) }
 
-// see notes that an object is in the store, and reports whether a snapshot names it.
-func (n *named) see(key string) bool {
+// mark notes that an object is in the store, and reports whether a snapshot names it.
+func (n *markSet) mark(key string) bool {
 	hash := n.hash(key)
 	_, ok := n.keys[hash]
 	if ok {
@@ -50,8 +50,8 @@ func (n *named) see(key string) bool {
 	return ok
 }
 
-// unseen is how many objects were not seen in the store.
-func (n *named) unseen() (count int) {
+// isUnmarked is how many objects were not seen in the store.
+func (n *markSet) isUnmarked() (count int) {
 	for _, seen := range n.keys {
 		if !seen {
 			count++
@@ -61,7 +61,7 @@ func (n *named) unseen() (count int) {
 }
 
 // page notes a page, and reports whether it is a new one, which somebody has to read.
-func (n *named) page(ref *manifest.PageRef) bool {
+func (n *markSet) page(ref *manifest.PageRef) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.add(ref.Object)
@@ -72,7 +72,7 @@ func (n *named) page(ref *manifest.PageRef) bool {
 
 // files notes what entries name. An entry with a field that this program does not know may
 // need more than it can see.
-func (n *named) files(files []manifest.File) error {
+func (n *markSet) files(files []manifest.File) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for i := range files {
@@ -89,7 +89,7 @@ func (n *named) files(files []manifest.File) error {
 var errNewer = errors.New("a newer strongroom has written it; prune with that one")
 
 // readNames reads the manifests that a record keeps, each held against its hash.
-func (p *pruning) readNames(ctx context.Context, kept []manifest.Kept) error {
+func (p *pruneRun) readNames(ctx context.Context, kept []manifest.Kept) error {
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(p.transfers)
 	for _, k := range kept {
@@ -104,7 +104,7 @@ func (p *pruning) readNames(ctx context.Context, kept []manifest.Kept) error {
 	return context.Cause(ctx) // the loop may have been left early
 }
 
-func (p *pruning) readNamesOf(ctx context.Context, k manifest.Kept) error {
+func (p *pruneRun) readNamesOf(ctx context.Context, k manifest.Kept) error {
 	m, sum, err := p.readManifest(ctx, k.Sequence)
 	switch {
 	case err != nil:
@@ -114,17 +114,17 @@ func (p *pruning) readNamesOf(ctx context.Context, k manifest.Kept) error {
 	case m.Unknown:
 		return fmt.Errorf("snapshot %d: its manifest has something that this strongroom does not know: %w", k.Sequence, errNewer)
 	}
-	if err := p.named.files(m.Files); err != nil {
+	if err := p.marks.files(m.Files); err != nil {
 		return fmt.Errorf("snapshot %d: %w", k.Sequence, err)
 	}
 	for i := range m.Pages {
 		ref := &m.Pages[i]
-		if !p.named.page(ref) {
+		if !p.marks.page(ref) {
 			continue
 		}
 		files, err := p.readPage(ctx, ref, m.Sequence)
 		if err == nil {
-			err = p.named.files(files)
+			err = p.marks.files(files)
 		}
 		if err != nil {
 			return fmt.Errorf("snapshot %d: %w", k.Sequence, err)

@@ -12,10 +12,10 @@ import (
 func TestEntriesOfPagesWithUnknownFieldsStopAPrune(t *testing.T) {
 	t.Parallel()
 	files := []manifest.File{{Name: "00000000.jdb"}, {Name: "00000001.jdb", Unknown: true}}
-	if err := newNamed().files(files); !errors.Is(err, errNewer) {
+	if err := newMarkSet().files(files); !errors.Is(err, errNewer) {
 		t.Fatal(err)
 	}
-	if err := newNamed().files(files[:1]); err != nil {
+	if err := newMarkSet().files(files[:1]); err != nil {
 		t.Fatal(err)
 	}
 }

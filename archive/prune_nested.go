@@ -48,10 +48,10 @@ var listedAnyway = []string{
 	manifest.ProofsPrefix,
 }
 
-// lookAround finds archives where the listings of a prune do not come: beside its own directories, and
+// findNested finds archives where the listings of a prune do not come: beside its own directories, and
 // around its own prefix. It deletes nothing there; but archives that lie one within the other are a danger
 // that the operator has to end.
-func (p *pruning) lookAround(ctx context.Context) error {
+func (p *pruneRun) findNested(ctx context.Context) error {
 	within, err := p.enclosing(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -69,10 +69,10 @@ func (p *pruning) lookAround(ctx context.Context) error {
 	return err
 }
 
-// own returns the objects of a batch that no nested archive can have. One may have been begun since the
+// isOwn returns the objects of a batch that no nested archive can have. One may have been begun since the
 // survey, and the listing may have passed its archive.json before that was created. But an archive creates
 // nothing before its archive.json, so the store is asked now, after the objects were listed.
-func (p *pruning) own(ctx context.Context, batch []doomed) ([]doomed, error) {
+func (p *pruneRun) isOwn(ctx context.Context, batch []deletion) ([]deletion, error) {
 	possible := map[string]bool{}
 	for i := range batch {
 		for _, home := range homes(batch[i].Key) {
@@ -81,7 +81,7 @@ func (p *pruning) own(ctx context.Context, batch []doomed) ([]doomed, error) {
 			}
 		}
 	}
-	found, err := p.homesThat(ctx, slices.Sorted(maps.Keys(possible)), isNested)
+	found, err := p.filterHomes(ctx, slices.Sorted(maps.Keys(possible)), isNested)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (p *pruning) own(ctx context.Context, batch []doomed) ([]doomed, error) {
 		p.nested.roots.add(home)
 	}
 	left := map[string]int64{}
-	batch = slices.DeleteFunc(batch, func(o doomed) bool {
+	batch = slices.DeleteFunc(batch, func(o deletion) bool {
 		root, nested := p.nested.roots.outermost(o.Key)
 		if nested {
 			left[root]++

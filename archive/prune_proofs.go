@@ -16,7 +16,7 @@ const (
 )
 
 // cleanProofs removes old proofs.
-func (p *pruning) cleanProofs(ctx context.Context) error {
+func (p *pruneRun) cleanProofs(ctx context.Context) error {
 	stay := map[string]bool{}
 	kinds := []string{manifest.ProofVerify, manifest.ProofRead, manifest.ProofDrill}
 	all, err := p.proofs(ctx)
@@ -29,7 +29,7 @@ func (p *pruning) cleanProofs(ctx context.Context) error {
 		}
 	}
 	before := time.Now().Add(-proofAge)
-	return p.sift(ctx, &sieve{manifest.ProofsPrefix, func(c *PruneCounts) *int { return &c.Proofs }, func(o Object) (string, bool) {
+	return p.applyRule(ctx, &sweepRule{manifest.ProofsPrefix, func(c *PruneCounts) *int { return &c.Proofs }, func(o Object) (string, bool) {
 		at, kind, ok := manifest.ParseProofKey(o.Key)
 		return "there are later proofs of its kind, and it is over a year old", ok && slices.Contains(kinds, kind) && at.Before(before) && !stay[o.Key]
 	}})

@@ -6,12 +6,12 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// survey looks below which prefixes there is something that goes, and whether all is there
+// scan looks below which prefixes there is something that goes, and whether all is there
 // that the kept snapshots name. A flipped bit in a manifest may be in the name of an object:
 // then that object is named by nobody, and what is named is not there. So whatever could be
 // the right one of a name that is not there is spared.
-func (p *pruning) survey(ctx context.Context) (withSome []string, err error) {
-	p.spared, p.report.Foreign = nil, 0
+func (p *pruneRun) scan(ctx context.Context) (withSome []string, err error) {
+	p.protected, p.report.Foreign = nil, 0
 	all := []string{manifest.DataPrefix, manifest.BundlesPrefix, manifest.PagesPrefix}
 	for _, prefix := range all {
 		some, listing := false, nesting{roots: p.nested.roots}
@@ -33,30 +33,30 @@ func (p *pruning) survey(ctx context.Context) (withSome []string, err error) {
 			withSome = append(withSome, prefix)
 		}
 	}
-	if p.report.Missing = p.named.unseen(); p.report.Missing == 0 || len(withSome) == 0 {
+	if p.report.Missing = p.marks.isUnmarked(); p.report.Missing == 0 || len(withSome) == 0 {
 		return withSome, nil
 	}
-	return withSome, p.spare(ctx)
+	return withSome, p.protectLookalikes(ctx)
 }
 
-// spare reads the manifests once more for the full names of what is not there.
-func (p *pruning) spare(ctx context.Context) error {
-	seen := p.named
-	p.named = newNamed()
-	p.named.seed, p.named.each = seen.seed, func(key string) {
+// protectLookalikes reads the manifests once more for the full names of what is not there.
+func (p *pruneRun) protectLookalikes(ctx context.Context) error {
+	seen := p.marks
+	p.marks = newMarkSet()
+	p.marks.seed, p.marks.each = seen.seed, func(key string) {
 		if k, ok := manifest.ParseObjectKey(key); ok && !seen.keys[seen.hash(key)] {
-			p.spared[stem(&k)] = true
+			p.protected[bitFlipGroup(&k)] = true
 		}
 	}
-	p.spared = map[string]bool{}
+	p.protected = map[string]bool{}
 	err := p.blocked(ctx, p.readNames(ctx, p.record.Kept))
-	p.named = seen
+	p.marks = seen
 	return err
 }
 
-// stem is what the names of objects have in common that could be taken for one another by a
+// bitFlipGroup is what the names of objects have in common that could be taken for one another by a
 // flipped bit: the decoder holds the rest of an object's key against the entry.
-func stem(k *manifest.ObjectKey) string {
+func bitFlipGroup(k *manifest.ObjectKey) string {
 	if k.Prefix != manifest.DataPrefix {
 		return k.Prefix
 	}

@@ -10,37 +10,37 @@ import (
 )
 
 // A sieve is one kind of objects, and which of them go.
-type sieve struct {
+type sweepRule struct {
 	prefix string
 	count  func(*PruneCounts) *int
 	goes   func(Object) (why string, goes bool)
 }
 
-// clean deletes what goes: first the manifests, then the objects, so that there is never a
+// sweep deletes what goes: first the manifests, then the objects, so that there is never a
 // manifest whose objects are gone, then the records of the ledger that count no more. The
 // listings may be of any time: an older one has less that may go, never more.
-func (p *pruning) clean(ctx context.Context) error {
-	if err := p.lookAround(ctx); err != nil {
+func (p *pruneRun) sweep(ctx context.Context) error {
+	if err := p.findNested(ctx); err != nil {
 		return err
 	}
-	withSome, err := p.survey(ctx)
+	withSome, err := p.scan(ctx)
 	if err != nil {
 		return err
 	}
-	sieves := []sieve{{manifest.ManifestsPrefix, func(c *PruneCounts) *int { return &c.Manifests }, p.manifestGoes}}
+	sieves := []sweepRule{{manifest.ManifestsPrefix, func(c *PruneCounts) *int { return &c.Manifests }, p.manifestGoes}}
 	for _, prefix := range withSome {
-		sieves = append(sieves, sieve{prefix, func(c *PruneCounts) *int { return &c.Objects }, p.objectGoes})
+		sieves = append(sieves, sweepRule{prefix, func(c *PruneCounts) *int { return &c.Objects }, p.objectGoes})
 	}
-	sieves = append(sieves, sieve{manifest.LedgerPrefix, func(c *PruneCounts) *int { return &c.Records }, p.recordGoes})
+	sieves = append(sieves, sweepRule{manifest.LedgerPrefix, func(c *PruneCounts) *int { return &c.Records }, p.recordGoes})
 	for _, s := range sieves {
-		if err := p.sift(ctx, &s); err != nil {
+		if err := p.applyRule(ctx, &s); err != nil {
 			return err
 		}
 	}
 	return p.cleanProofs(ctx)
 }
 
-func (p *pruning) manifestGoes(o Object) (string, bool) {
+func (p *pruneRun) manifestGoes(o Object) (string, bool) {
 	n, ok := manifest.ParseManifestKey(o.Key)
 	switch {
 	case !ok || p.record.ValidNumber(n):
@@ -51,15 +51,15 @@ func (p *pruning) manifestGoes(o Object) (string, bool) {
 	return "it is void: the ledger had dropped its number", true
 }
 
-func (p *pruning) removed(n int64) bool {
+func (p *pruneRun) removed(n int64) bool {
 	_, found := slices.BinarySearch(p.report.Removed, n)
 	return found
 }
 
-func (p *pruning) objectGoes(o Object) (string, bool) {
+func (p *pruneRun) objectGoes(o Object) (string, bool) {
 	key, ok := manifest.ParseObjectKey(o.Key)
 	switch {
-	case !ok || key.Sequence > p.record.Newest || p.named.see(o.Key) || p.spared[stem(&key)]:
+	case !ok || key.Sequence > p.record.Newest || p.marks.mark(o.Key) || p.protected[bitFlipGroup(&key)]:
 		return "", false
 	case p.record.ValidNumber(key.Sequence):
 		return fmt.Sprintf("left by a run that was broken off or lost a race: snapshot %d does not need it", key.Sequence), true
@@ -67,7 +67,7 @@ func (p *pruning) objectGoes(o Object) (string, bool) {
 	return fmt.Sprintf("stored for snapshot %d, which is removed, and no other needs it", key.Sequence), true
 }
 
-func (p *pruning) recordGoes(o Object) (string, bool) {
+func (p *pruneRun) recordGoes(o Object) (string, bool) {
 	n, ok := manifest.ParseLedgerKey(o.Key)
 	return "a later record has taken its place", ok && n < p.record.Number
 }
@@ -77,15 +77,15 @@ func (p *pruning) recordGoes(o Object) (string, bool) {
 const deleteAtOnce = 1000
 
 // A doomed object is one that goes, unless a nested archive turns out to have it.
-type doomed struct {
+type deletion struct {
 	Object
 	why string
 }
 
-// sift lists one kind of objects and deletes those that go.
-func (p *pruning) sift(ctx context.Context, s *sieve) error {
+// applyRule lists one kind of objects and deletes those that go.
+func (p *pruneRun) applyRule(ctx context.Context, s *sweepRule) error {
 	listing := nesting{roots: p.nested.roots}
-	var batch []doomed
+	var batch []deletion
 	for o, err := range p.store.List(ctx, s.prefix, "", "") {
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func (p *pruning) sift(ctx context.Context, s *sieve) error {
 		if !goes || p.nested.roots.holds(o.Key) {
 			continue
 		}
-		if batch = append(batch, doomed{o, why}); len(batch) == deleteAtOnce {
+		if batch = append(batch, deletion{o, why}); len(batch) == deleteAtOnce {
 			if err := p.remove(ctx, s, batch); err != nil {
 				return err
 			}
@@ -110,8 +110,8 @@ func (p *pruning) sift(ctx context.Context, s *sieve) error {
 }
 
 // remove deletes a batch, which is in the order of a listing, and counts.
-func (p *pruning) remove(ctx context.Context, s *sieve, batch []doomed) error {
-	batch, err := p.own(ctx, batch)
+func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) error {
+	batch, err := p.isOwn(ctx, batch)
 	if err != nil || len(batch) == 0 {
 		return err
 	}
@@ -151,7 +151,7 @@ func (p *pruning) remove(ctx context.Context, s *sieve, batch []doomed) error {
 // thousands are.
 const maxFailures = 20
 
-func (p *pruning) fail(err error) {
+func (p *pruneRun) fail(err error) {
 	for line := range strings.Lines(err.Error()) {
 		if len(p.report.Failures) == maxFailures {
 			return
@@ -162,7 +162,7 @@ func (p *pruning) fail(err error) {
 
 // stillThere looks which objects of a batch are there after their deletion has failed:
 // some went all the same.
-func (p *pruning) stillThere(ctx context.Context, prefix string, batch []doomed) (map[string]bool, error) {
+func (p *pruneRun) stillThere(ctx context.Context, prefix string, batch []deletion) (map[string]bool, error) {
 	tried := make(map[string]bool, len(batch))
 	for _, o := range batch {
 		tried[o.Key] = true

@@ -24,12 +24,12 @@ func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyRepo
 	defer from.hold()()
 	defer to.hold()()
 	r := &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}}
-	from = from.afresh()
+	from = from.withoutCache()
 	done, err := reencrypted(ctx, from, to, r)
 	if err != nil {
 		return r, err
 	}
-	room := newCopyRoom(o.Scratch)
+	room := newStagingArea(o.Scratch)
 	all, err := from.List(ctx, 0)
 	if err != nil {
 		return r, fmt.Errorf("the source: %w", err)
@@ -96,7 +96,7 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 // errDropped: a snapshot is none any more in the source.
 var errDropped = errors.New("the source has dropped it")
 
-func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOptions, room *copyRoom, r *CopyReport) error {
+func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOptions, room *stagingArea, r *CopyReport) error {
 	m, err := from.Snapshot(ctx, Selector{Sequence: n})
 	if errors.Is(err, ErrNoSnapshot) {
 		return fmt.Errorf("%w: %w", errDropped, err)
@@ -150,10 +150,10 @@ type snapshotSource struct {
 	from   *Archive
 	m      *manifest.Manifest
 	layout source.Layout
-	room   *copyRoom
+	room   *stagingArea
 }
 
-func newSnapshotSource(from *Archive, m *manifest.Manifest, room *copyRoom) (*snapshotSource, error) {
+func newSnapshotSource(from *Archive, m *manifest.Manifest, room *stagingArea) (*snapshotSource, error) {
 	o := source.LayoutOptions{Name: m.Layout}
 	switch m.Layout {
 	case "files":
@@ -191,27 +191,27 @@ func (s *snapshotSource) Capture(ctx context.Context, _ func(source.File) bool) 
 		}
 	}
 	return source.NewCapture(files, s.m.Created, func(f source.File) (source.Content, error) {
-		to, content, err := s.room.take(ctx, f.Size)
+		to, content, err := s.room.newObject(ctx, f.Size)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.from.fetchFile(ctx, entry(s.m.Files, f.Name), &stretch{to: to}); err != nil {
+		if err := s.from.fetchFile(ctx, entry(s.m.Files, f.Name), &partWriter{to: to}); err != nil {
 			content.release()
-			return nil, s.from.explain(ctx, s.m, err)
+			return nil, s.from.explainDamage(ctx, s.m, err)
 		}
-		return &fetched{content, sync.OnceFunc(content.release)}, nil
+		return &fetchedContent{content, sync.OnceFunc(content.release)}, nil
 	}), nil
 }
 
-// fetched is the content of a file that was read from an archive: nobody writes to it.
-type fetched struct {
-	*copyContent
-	giveBack func()
+// fetchedContent is the content of a file that was read from an archive: nobody writes to it.
+type fetchedContent struct {
+	*stagedObject
+	release func()
 }
 
-func (f *fetched) Close() error {
-	f.giveBack()
+func (f *fetchedContent) Close() error {
+	f.release()
 	return nil
 }
 
-func (f *fetched) Unchanged() error { return nil }
+func (f *fetchedContent) Unchanged() error { return nil }

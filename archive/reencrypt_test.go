@@ -148,7 +148,7 @@ func TestReencryptsAtOnce(t *testing.T) {
 			for range 2 {
 				both.Go(func() {
 					slow := &weak{InMemory: target}
-					slow.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+					slow.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 						time.Sleep(rand.N(time.Second))
 						return target.Put(ctx, key, body, sums)
 					}

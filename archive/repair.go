@@ -32,20 +32,20 @@ var errNoHelp = errors.New("nothing that was given has the bytes that were store
 // A damaged object is deleted first, the sole exception to the rule that only prune
 // deletes (format.md, fine print), and only once the right bytes are at hand. What could be
 // mended is moved from the problems to what was repaired; of the rest is said why not.
-func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
-	r := &repairing{verification: v, from: from, outcome: map[string]error{}}
+func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
+	r := &repairRun{verifyRun: v, from: from, outcome: map[string]error{}}
 	defer r.close()
 	for _, o := range from.Others {
-		r.others = append(r.others, &other{Archive: o.afresh()})
+		r.others = append(r.others, &otherArchive{Archive: o.withoutCache()})
 	}
 	var rest []Problem
-	defer func() { v.lookAgain = r.again }()
-	v.begun = v.report
+	defer func() { v.rerun = r.needsRerun }()
+	v.lastReport = v.report
 	all := v.report.Problems
 	for i, p := range all {
 		err, known := r.outcome[p.Object] // an object may have several problems
 		if !known {
-			err = r.object(ctx, worse(all, p.Object))
+			err = r.repairObject(ctx, primaryProblem(all, p.Object))
 			r.outcome[p.Object] = err
 		}
 		switch {
@@ -55,7 +55,7 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 				n.bad, n.read = false, len(n.parts) > 0
 			}
 			continue
-		case errors.Is(err, errNamed):
+		case errors.Is(err, errOnlyLedgerWrong):
 			continue // an earlier pass reported it
 		}
 		if v.deleted[p.Object] {
@@ -66,37 +66,37 @@ func (v *verification) repair(ctx context.Context, from *RepairFrom) error {
 			rest = append(rest, p)
 			continue
 		}
-		v.report.Problems = slices.Concat(rest, []Problem{p}, r.untried(all[i+1:]))
+		v.report.Problems = slices.Concat(rest, []Problem{p}, r.untriedProblems(all[i+1:]))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		return fmt.Errorf("repairing %s: %w", p.Object, err)
 	}
 	v.report.Problems = slices.Clip(append([]Problem{}, rest...))
-	return r.name(ctx)
+	return r.recordManifests(ctx)
 }
 
-// repairs is what the passes of one repair have done so far.
-type repairs struct {
-	mended   map[string]bool         // objects that were put back
-	deleted  map[string]bool         // objects that were deleted, and not put back
-	repaired []Problem               // what they were, in all passes
-	begun    *VerifyReport           // of the last pass that began to put anything back; nil: none did
-	named    map[int64]manifest.Hash // manifests that are right, and that the ledger has yet to name so
-	waits    bool                    // the ledger could not name them in the pass before
+// repairProgress is what the passes of one repair have done so far.
+type repairProgress struct {
+	mended           map[string]bool         // objects that were put back
+	deleted          map[string]bool         // objects that were deleted, and not put back
+	repaired         []Problem               // what they were, in all passes
+	lastReport       *VerifyReport           // of the last pass that began to put anything back; nil: none did
+	correctManifests map[int64]manifest.Hash // manifests that are right, and that the ledger has yet to name so
+	ledgerPending    bool                    // the ledger could not name them in the pass before
 }
 
-type repairing struct {
-	*verification
-	from    *RepairFrom
-	others  []*other
-	capture *source.Capture  // of the source, once it was needed
-	failed  error            // why there is none
-	again   bool             // a manifest or page was put back, which names more
-	outcome map[string]error // by key: what became of an object in this pass
+type repairRun struct {
+	*verifyRun
+	from       *RepairFrom
+	others     []*otherArchive
+	capture    *source.Capture  // of the source, once it was needed
+	failed     error            // why there is none
+	needsRerun bool             // a manifest or page was put back, which names more
+	outcome    map[string]error // by key: what became of an object in this pass
 }
 
-func (r *repairing) close() {
+func (r *repairRun) close() {
 	if r.capture != nil {
 		r.capture.Close()
 	}
@@ -104,7 +104,7 @@ func (r *repairing) close() {
 
 // find looks for the bytes of an object, first in copies, which have them as they were
 // stored, then in the source.
-func (r *repairing) find(ctx context.Context, key string, want Sums, known bool) (*copyContent, Sums, error) {
+func (r *repairRun) find(ctx context.Context, key string, want Sums, known bool) (*stagedObject, Sums, error) {
 	var errs []error
 	for _, c := range r.from.Copies {
 		content, sums, err := r.fromCopy(ctx, c, key, want, known)
@@ -120,7 +120,7 @@ func (r *repairing) find(ctx context.Context, key string, want Sums, known bool)
 		if n == nil || len(n.parts) == 0 {
 			break
 		}
-		content, sums, err := r.fromOther(ctx, o, key, n)
+		content, sums, err := r.fromOtherSnapshot(ctx, o, key, n)
 		if err == nil {
 			return content, sums, nil
 		}
@@ -136,12 +136,12 @@ func (r *repairing) find(ctx context.Context, key string, want Sums, known bool)
 	if len(errs) == 0 {
 		return nil, Sums{}, errNoHelp
 	}
-	return nil, Sums{}, errors.Join(unlike(errs)...)
+	return nil, Sums{}, errors.Join(uniqueErrors(errs)...)
 }
 
-// unlike is without the errors that say the same again, such as two places whose files would
+// uniqueErrors is without the errors that say the same again, such as two places whose files would
 // have to be encoded anew.
-func unlike(errs []error) []error {
+func uniqueErrors(errs []error) []error {
 	var found []error
 	for _, err := range errs {
 		if !slices.ContainsFunc(found, func(e error) bool { return e.Error() == err.Error() }) {
@@ -153,7 +153,7 @@ func unlike(errs []error) []error {
 
 // expected is what is known of an object's stored bytes. Of a manifest it is what the
 // ledger or the one that follows it says of it.
-func (r *repairing) expected(key string) (sums Sums, known bool) {
+func (r *repairRun) expected(key string) (sums Sums, known bool) {
 	if n, ok := manifest.ParseManifestKey(key); ok {
 		if ref, ok := r.refs[n]; ok {
 			return Sums{SHA256: ref.SHA256, Size: -1}, true
@@ -177,7 +177,7 @@ func (r *repairing) expected(key string) (sums Sums, known bool) {
 
 // fromCopy reads an object of a copy. One whose hash is not known, such as the newest
 // manifest, is taken as the copy has it, if it decodes.
-func (r *repairing) fromCopy(ctx context.Context, c *Archive, key string, want Sums, known bool) (*copyContent, Sums, error) {
+func (r *repairRun) fromCopy(ctx context.Context, c *Archive, key string, want Sums, known bool) (*stagedObject, Sums, error) {
 	o, err := c.store.Stat(ctx, key)
 	if err != nil {
 		return nil, Sums{}, fmt.Errorf("the copy: %w", err)
@@ -187,7 +187,7 @@ func (r *repairing) fromCopy(ctx context.Context, c *Archive, key string, want S
 		return nil, Sums{}, err
 	}
 	s := newSummer()
-	body := &resumed{ctx: ctx, a: c, key: key, left: o.Size}
+	body := &resumingReader{ctx: ctx, a: c, key: key, left: o.Size}
 	_, err = io.Copy(io.MultiWriter(io.NewOffsetWriter(to, 0), s), body)
 	body.close()
 	got := s.sums()
@@ -207,7 +207,7 @@ func (r *repairing) fromCopy(ctx context.Context, c *Archive, key string, want S
 }
 
 // plausible checks that an object whose hash is not known is of this archive.
-func (r *repairing) plausible(key string, content io.ReaderAt, size int64) error {
+func (r *repairRun) plausible(key string, content io.ReaderAt, size int64) error {
 	n, isManifest := manifest.ParseManifestKey(key)
 	k, isObject := manifest.ParseObjectKey(key)
 	if size > manifest.MaxManifestBytes || !isManifest && key != manifest.ArchiveKey && (!isObject || k.Prefix != manifest.PagesPrefix) {
@@ -245,14 +245,14 @@ func (r *repairing) plausible(key string, content io.ReaderAt, size int64) error
 
 // fromSource makes an object anew from the files of the database: what was stored as it
 // was, and is there still.
-func (r *repairing) fromSource(ctx context.Context, key string, n *need) (*copyContent, Sums, error) {
+func (r *repairRun) fromSource(ctx context.Context, key string, n *need) (*stagedObject, Sums, error) {
 	if r.capture == nil && r.failed == nil {
 		r.capture, r.failed = r.from.Source.Capture(ctx, func(source.File) bool { return true })
 	}
 	if r.failed != nil {
 		return nil, Sums{}, fmt.Errorf("capturing the source: %w", r.failed)
 	}
-	return r.makeAnew(key, n, func(p needPart, to io.WriterAt) error {
+	return r.rebuildObject(key, n, func(p needPart, to io.WriterAt) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -266,9 +266,9 @@ func (r *repairing) fromSource(ctx context.Context, key string, n *need) (*copyC
 	})
 }
 
-// makeAnew puts an object together from the files in it, which write gives, and holds it
+// rebuildObject puts an object together from the files in it, which write gives, and holds it
 // against the hash in its name.
-func (r *repairing) makeAnew(key string, n *need, write func(p needPart, to io.WriterAt) error) (*copyContent, Sums, error) {
+func (r *repairRun) rebuildObject(key string, n *need, write func(p needPart, to io.WriterAt) error) (*stagedObject, Sums, error) {
 	to, content, err := scratchSpace(r.from.Scratch, n.size)
 	if err != nil {
 		return nil, Sums{}, err

@@ -9,28 +9,28 @@ import (
 
 // restateID returns archive.json with what the manifests repeat of it, where it is lost or
 // cannot be read and no copy has it: else no backup could go on. All manifests must agree.
-func (r *repairing) restateID(noCopy error) (*copyContent, Sums, error) {
+func (r *repairRun) restateID(noCopy error) (*stagedObject, Sums, error) {
 	if r.head.id != nil {
 		return nil, Sums{}, noCopy
 	}
-	if record := r.head.record; r.mixed || record != nil && record.Archive != r.head.archiveID() {
+	if record := r.head.record; r.hasMixedIDs || record != nil && record.Archive != r.head.archiveID() {
 		return nil, Sums{}, fmt.Errorf("%w, and the manifests do not agree whose the archive is", noCopy)
 	}
 	b, err := r.head.restateID()
 	if err != nil {
 		return nil, Sums{}, err
 	}
-	s := manifest.StoredSums(b)
-	return &copyContent{bytes.NewReader(b), func() {}}, Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C}, nil
+	s := manifest.StoredSumsOf(b)
+	return &stagedObject{bytes.NewReader(b), func() {}}, Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C}, nil
 }
 
 // noteID keeps the local state from reporting an archive.json that was put back.
-func (r *repairing) noteID(sum manifest.Hash) {
+func (r *repairRun) noteID(sum manifest.Hash) {
 	id := r.head.archiveID()
-	if r.witness == nil || id == "" {
+	if r.state == nil || id == "" {
 		return
 	}
-	if err := r.witness.acceptID(id, sum); err != nil {
+	if err := r.state.acceptID(id, sum); err != nil {
 		r.log.Warn("that "+manifest.ArchiveKey+" was put back is not remembered", "error", err)
 	}
 }

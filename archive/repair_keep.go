@@ -22,8 +22,8 @@ type latest struct {
 	keys   map[string]time.Time
 }
 
-// created notes when an object was created, if a repair needs that.
-func (v *verification) created(o *Object) {
+// noteCreated notes when an object was created, if a repair needs that.
+func (v *verifyRun) noteCreated(o *Object) {
 	l := &v.latest
 	if v.o.Repair == nil || o.Modified.Before(l.newest.Add(-latestAge)) && !o.Modified.IsZero() {
 		return
@@ -48,7 +48,7 @@ func (l *latest) recent() []string {
 // keepRepaired makes durable what was found right: an interrupted repair may have put it back. Where
 // this one found nothing wrong, only what was created last can be that. Else all is made durable with
 // one call, which waits for whatever was written to the file system.
-func (v *verification) keepRepaired(ctx context.Context) error {
+func (v *verifyRun) keepRepaired(ctx context.Context) error {
 	s, ok := v.store.(Syncer)
 	if !ok {
 		return nil

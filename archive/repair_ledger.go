@@ -18,7 +18,7 @@ const WhyRebuilt = "the ledger was damaged, and may have held this one"
 // has a copy of: each copy has a ledger of its own. By the new one every snapshot is kept whose
 // manifest is there, also those that were void, and all are held: what was held must not go
 // because nobody remembers. Somebody has to say which may go.
-func (v *verification) repairLedger(ctx context.Context) error {
+func (v *verifyRun) repairLedger(ctx context.Context) error {
 	n, err := v.greatestRecord(ctx)
 	if err != nil || n == 0 {
 		return err
@@ -32,7 +32,7 @@ func (v *verification) repairLedger(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	record, err := v.rebuilt(ctx, manifest.RecordRef{Number: n, SHA256: sum})
+	record, err := v.rebuildLedger(ctx, manifest.RecordRef{Number: n, SHA256: sum})
 	if err != nil {
 		return fmt.Errorf("%w; it cannot be mended: %w", damage, err)
 	}
@@ -49,9 +49,9 @@ func (v *verification) repairLedger(ctx context.Context) error {
 	return nil
 }
 
-// rebuilt is a record by which all is kept and held that is there.
-func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (*manifest.Record, error) {
-	s := &standing{head: &head{}}
+// rebuildLedger is a record by which all is kept and held that is there.
+func (v *verifyRun) rebuildLedger(ctx context.Context, parent manifest.RecordRef) (*manifest.Record, error) {
+	s := &ledgerView{head: &head{}}
 	if err := v.readID(ctx, s.head); err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -67,23 +67,23 @@ func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (
 		if f.n > newest {
 			continue
 		}
-		s.valid = append(s.valid, member{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object})
+		s.valid = append(s.valid, snapshotEntry{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object})
 	}
 	slices.Reverse(s.valid)
 	listed := slices.Clone(s.valid)
 	if err := v.readMembers(ctx, s, true); err != nil {
 		return nil, err
 	}
-	if s.id != nil && s.told() == "" { // no manifest says the same as archive.json, which may be what is wrong
-		alone := &standing{head: &head{}, valid: listed}
+	if s.id != nil && s.agreedArchiveID() == "" { // no manifest says the same as archive.json, which may be what is wrong
+		alone := &ledgerView{head: &head{}, valid: listed}
 		if err := v.readMembers(ctx, alone, true); err != nil {
 			return nil, err
 		}
-		if alone.told() != "" {
+		if alone.agreedArchiveID() != "" {
 			s = alone
 		}
 	}
-	if err := v.askRecordBefore(ctx, s, parent.Number-1); err != nil {
+	if err := v.usePreviousRecord(ctx, s, parent.Number-1); err != nil {
 		return nil, err
 	}
 	r := &manifest.Record{
@@ -104,10 +104,10 @@ func (v *verification) rebuilt(ctx context.Context, parent manifest.RecordRef) (
 	return r, v.confirm(ctx, rawID)
 }
 
-// askRecordBefore takes the word of the record before, if it is there, for the manifests of which
+// usePreviousRecord takes the word of the record before, if it is there, for the manifests of which
 // nothing else tells the right hash: such as one that was put back, and that its child names as
 // it was when it was damaged.
-func (v *verification) askRecordBefore(ctx context.Context, s *standing, n int64) error {
+func (v *verifyRun) usePreviousRecord(ctx context.Context, s *ledgerView, n int64) error {
 	if n == 0 {
 		return nil
 	}
@@ -119,16 +119,16 @@ func (v *verification) askRecordBefore(ctx context.Context, s *standing, n int64
 		return err
 	}
 	for _, k := range h.record.Kept {
-		if m := s.find(k.Sequence); m != nil && m.lost {
-			m.kept.SHA256, m.lost = k.SHA256, false
+		if m := s.find(k.Sequence); m != nil && m.isUnverifiable {
+			m.kept.SHA256, m.isUnverifiable = k.SHA256, false
 		}
 	}
 	return nil
 }
 
-// told is the archive's id as all manifests tell it that can be read and belong to the archive;
+// agreedArchiveID is the archive's id as all manifests tell it that can be read and belong to the archive;
 // empty: there are none, or they do not agree.
-func (s *standing) told() string {
+func (s *ledgerView) agreedArchiveID() string {
 	id := ""
 	for i := range s.valid {
 		m := s.valid[i].m

@@ -9,9 +9,9 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// worse is the problem of an object that a repair goes by: that it is not there, or makes no
+// primaryProblem is the problem of an object that a repair goes by: that it is not there, or makes no
 // sense, before that somebody knows it as another.
-func worse(all []Problem, key string) *Problem {
+func primaryProblem(all []Problem, key string) *Problem {
 	var found *Problem
 	for i := range all {
 		p := &all[i]
@@ -22,9 +22,9 @@ func worse(all []Problem, key string) *Problem {
 	return found
 }
 
-// right is what is known of the bytes that an object should have; an error, if what is there
+// expectedContent is what is known of the bytes that an object should have; an error, if what is there
 // is to stay.
-func (r *repairing) right(ctx context.Context, p *Problem) (want Sums, known bool, err error) {
+func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want Sums, known bool, err error) {
 	want, known = r.expected(p.Object)
 	n, isManifest := manifest.ParseManifestKey(p.Object)
 	if p.What == "missing" || !known && p.What != "chain" && p.What != "witness" {
@@ -41,11 +41,11 @@ func (r *repairing) right(ctx context.Context, p *Problem) (want Sums, known boo
 	case !known:
 		return want, known, errors.New("nobody knows which is the right one")
 	case !there:
-	case (p.What == "chain" || p.What == "manifest" && sum != want.SHA256) && isManifest && r.makesSense(ctx, n, sum) && r.inCopy(ctx, p.Object, sum):
+	case (p.What == "chain" || p.What == "manifest" && sum != want.SHA256) && isManifest && r.makesSense(ctx, n, sum) && r.isInCopy(ctx, p.Object, sum):
 		// The child named it as it found it damaged, and it was put back since and the ledger
 		// was not told; or it is the ledger in which a bit has flipped.
-		r.named[n], r.again, r.mended[p.Object] = sum, true, true
-		return want, known, errRight
+		r.correctManifests[n], r.needsRerun, r.mended[p.Object] = sum, true, true
+		return want, known, errUndamaged
 	case sum != want.SHA256:
 	case p.What == "manifest": // who named it found it damaged already
 		return want, false, nil
@@ -57,24 +57,24 @@ func (r *repairing) right(ctx context.Context, p *Problem) (want Sums, known boo
 	return want, known, nil
 }
 
-// errRight: nothing is to be put, as only the ledger has to name what is there.
-var errRight = errors.New("it is right")
+// errUndamaged: nothing is to be put, as only the ledger has to name what is there.
+var errUndamaged = errors.New("it is right")
 
-// errNamed: it is the same in a later pass of the repair, as the ledger could not name it yet.
-var errNamed = errors.New("it is right, and the ledger does not name it yet")
+// errOnlyLedgerWrong: it is the same in a later pass of the repair, as the ledger could not name it yet.
+var errOnlyLedgerWrong = errors.New("it is right, and the ledger does not name it yet")
 
-// object puts back one object.
-func (r *repairing) object(ctx context.Context, p *Problem) error {
-	if n, ok := manifest.ParseManifestKey(p.Object); ok && !r.named[n].IsZero() {
-		if sum, err := r.hash(ctx, p.Object); err == nil && sum == r.named[n] {
-			return errNamed
+// repairObject puts back one object.
+func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
+	if n, ok := manifest.ParseManifestKey(p.Object); ok && !r.correctManifests[n].IsZero() {
+		if sum, err := r.hash(ctx, p.Object); err == nil && sum == r.correctManifests[n] {
+			return errOnlyLedgerWrong
 		}
 	}
 	if r.mended[p.Object] {
 		return errors.New("it was put back, and is wrong all the same")
 	}
-	want, known, err := r.right(ctx, p)
-	if errors.Is(err, errRight) {
+	want, known, err := r.expectedContent(ctx, p)
+	if errors.Is(err, errUndamaged) {
 		return nil
 	}
 	if err != nil {
@@ -109,10 +109,10 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 		renamed := sums.SHA256 != want.SHA256 && !want.SHA256.IsZero()
 		unlinked := p.What == "witness" && len(r.order) > 0 && r.order[0] > n // who went on without it does not name it
 		if renamed || unlinked {
-			r.named[n] = sums.SHA256
+			r.correctManifests[n] = sums.SHA256
 		}
-		if id := r.head.archiveID(); r.witness != nil && id != "" {
-			if err := r.witness.mended(id, p.Object, sums.SHA256); err != nil {
+		if id := r.head.archiveID(); r.state != nil && id != "" {
+			if err := r.state.clearAnomaly(id, p.Object, sums.SHA256); err != nil {
 				r.log.Warn("that a manifest was put back is not remembered", "object", p.Object, "error", err)
 			}
 		}
@@ -122,14 +122,14 @@ func (r *repairing) object(ctx context.Context, p *Problem) error {
 
 // makesSense reports whether a manifest with this hash is there, can be read and is of this
 // archive: what rot has made of it may be in a copy, too, and no record must name it so.
-func (r *repairing) makesSense(ctx context.Context, n int64, sum manifest.Hash) bool {
+func (r *repairRun) makesSense(ctx context.Context, n int64, sum manifest.Hash) bool {
 	m, is, err := r.readManifest(ctx, n)
 	id := r.head.archiveID()
 	return err == nil && is == sum && (id == "" || m.Archive == id)
 }
 
-// inCopy reports whether a copy has the same bytes.
-func (r *repairing) inCopy(ctx context.Context, key string, sum manifest.Hash) bool {
+// isInCopy reports whether a copy has the same bytes.
+func (r *repairRun) isInCopy(ctx context.Context, key string, sum manifest.Hash) bool {
 	for _, c := range r.from.Copies {
 		if got, err := c.hash(ctx, key); err == nil && got == sum {
 			return true
@@ -140,9 +140,9 @@ func (r *repairing) inCopy(ctx context.Context, key string, sum manifest.Hash) b
 
 // check reads what was put back as a restore would: it is as it was stored, but that may
 // not be what the manifests say of it.
-func (r *repairing) check(ctx context.Context, key string) error {
+func (r *repairRun) check(ctx context.Context, key string) error {
 	n := r.needs[key]
-	r.again = r.again || n == nil // what it names has not been looked at
+	r.needsRerun = r.needsRerun || n == nil // what it names has not been looked at
 	if n == nil || len(n.parts) == 0 {
 		return nil
 	}
@@ -156,18 +156,18 @@ func (r *repairing) check(ctx context.Context, key string) error {
 	return nil
 }
 
-// name writes a record of the ledger with the right hashes of manifests that were put back
+// recordManifests writes a record of the ledger with the right hashes of manifests that were put back
 // and that their children, or the ledger, had named as they were when they were damaged.
-func (r *repairing) name(ctx context.Context) error {
-	if len(r.named) == 0 {
+func (r *repairRun) recordManifests(ctx context.Context) error {
+	if len(r.correctManifests) == 0 {
 		return nil
 	}
-	_, err := r.amend(ctx, amending{noID: true}, func(s *standing) (*amendment, error) {
-		what := &amendment{why: "verify --repair"}
+	_, err := r.appendRecord(ctx, recordOptions{noID: true}, func(s *ledgerView) (*recordPlan, error) {
+		what := &recordPlan{why: "verify --repair"}
 		for i := range s.valid {
 			m := &s.valid[i]
-			if sum, ok := r.named[m.kept.Sequence]; ok {
-				m.kept.SHA256, m.lost = sum, false
+			if sum, ok := r.correctManifests[m.kept.Sequence]; ok {
+				m.kept.SHA256, m.isUnverifiable = sum, false
 			}
 			what.kept = append(what.kept, m.kept)
 		}
@@ -176,14 +176,14 @@ func (r *repairing) name(ctx context.Context) error {
 	switch {
 	case endsRepair(err):
 		return fmt.Errorf("naming in the ledger the manifests that were put back: %w", err)
-	case err != nil && r.again && ctx.Err() == nil:
-		r.waits = true // the next pass may put back what the record needs, and then names these
+	case err != nil && r.needsRerun && ctx.Err() == nil:
+		r.ledgerPending = true // the next pass may put back what the record needs, and then names these
 		return nil
 	case err != nil:
 		return fmt.Errorf("telling the ledger of manifests that were put back: %w", err)
 	}
-	r.again = r.again || r.waits // a manifest that the ledger names otherwise counts as damaged, and was passed over
-	r.waits = false
-	clear(r.named)
+	r.needsRerun = r.needsRerun || r.ledgerPending // a manifest that the ledger names otherwise counts as damaged, and was passed over
+	r.ledgerPending = false
+	clear(r.correctManifests)
 	return nil
 }

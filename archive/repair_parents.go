@@ -15,9 +15,9 @@ import (
 // hand: its parent, the parent of that, and so on down to one that is there. A record of the ledger
 // that names the right one keeps those as well, and it must not leave out one that nothing else
 // names. What no place has is left to the next pass, which reports it.
-func (r *repairing) putParentsBack(ctx context.Context, n int64, content io.ReaderAt, size int64) error {
+func (r *repairRun) putParentsBack(ctx context.Context, n int64, content io.ReaderAt, size int64) error {
 	for {
-		parent := r.goneParent(n, content, size)
+		parent := r.missingParent(n, content, size)
 		if parent == nil {
 			return nil
 		}
@@ -38,9 +38,9 @@ func (r *repairing) putParentsBack(ctx context.Context, n int64, content io.Read
 	}
 }
 
-// goneParent returns the parent that a manifest names, if that one is a snapshot that may have to
+// missingParent returns the parent that a manifest names, if that one is a snapshot that may have to
 // be put back; nil: there is none.
-func (r *repairing) goneParent(n int64, content io.ReaderAt, size int64) *manifest.Ref {
+func (r *repairRun) missingParent(n int64, content io.ReaderAt, size int64) *manifest.Ref {
 	b := make([]byte, min(size, manifest.MaxManifestBytes))
 	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
 		return nil
@@ -56,8 +56,8 @@ func (r *repairing) goneParent(n int64, content io.ReaderAt, size int64) *manife
 }
 
 // noteParent reports what was put back, unless the pass found by itself that it was gone.
-func (r *repairing) noteParent(key string, child int64, parent *manifest.Ref) {
-	r.mended[key], r.outcome[key], r.again = true, nil, true
+func (r *repairRun) noteParent(key string, child int64, parent *manifest.Ref) {
+	r.mended[key], r.outcome[key], r.needsRerun = true, nil, true
 	if slices.ContainsFunc(r.report.Problems, func(p Problem) bool { return p.Object == key }) {
 		return
 	}

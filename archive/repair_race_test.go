@@ -29,11 +29,11 @@ func (s *meeting) alone(do func()) {
 	do()
 }
 
-func (s *meeting) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *meeting) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	dead := false
 	s.alone(func() { dead = s.dead })
 	if dead {
-		return archive.Stored{}, errCrashed
+		return archive.PutResult{}, errCrashed
 	}
 	return s.InMemory.Put(ctx, key, body, sums)
 }

@@ -14,7 +14,7 @@ import (
 // remove takes away what lies in the place of an object of which the right bytes are at hand.
 // Finding those may have taken long, and another repair have been faster: what is right by now
 // stays.
-func (r *repairing) remove(ctx context.Context, key string, content io.ReaderAt, is Sums) error {
+func (r *repairRun) remove(ctx context.Context, key string, content io.ReaderAt, is Sums) error {
 	sum, err := r.hash(ctx, key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && sum == is.SHA256:
@@ -33,7 +33,7 @@ func (r *repairing) remove(ctx context.Context, key string, content io.ReaderAt,
 		return err
 	}
 	if n, isManifest := manifest.ParseManifestKey(key); isManifest {
-		if err := r.keepManifest(ctx, n, content, is); err != nil {
+		if err := r.recordCorrectManifest(ctx, n, content, is); err != nil {
 			return err
 		}
 		if err := r.confirm(ctx, r.head.rawID); err != nil { // that took requests of its own
@@ -47,30 +47,30 @@ func (r *repairing) remove(ctx context.Context, key string, content io.ReaderAt,
 	return nil
 }
 
-// keepManifest has the ledger say which manifest is the right one before another is taken away,
+// recordCorrectManifest has the ledger say which manifest is the right one before another is taken away,
 // where nobody would know it otherwise, should the repair end there. Of the newest nothing would
 // tell that it was there, and a backup of another host would take its number. One that its child
 // has found damaged would be looked for as it was then, which nobody has.
-func (r *repairing) keepManifest(ctx context.Context, n int64, content io.ReaderAt, is Sums) error {
+func (r *repairRun) recordCorrectManifest(ctx context.Context, n int64, content io.ReaderAt, is Sums) error {
 	b := make([]byte, min(is.Size, manifest.MaxManifestBytes))
 	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
 		return err
 	}
-	how := amending{noID: true}
+	how := recordOptions{noID: true}
 	if m, err := manifest.DecodeManifest(b, n); err == nil { // else it was stored so
-		how.right = &m.Summary
+		how.repaired = &m.Summary
 	}
 	right := is.SHA256
-	_, err := r.amend(ctx, how, func(s *standing) (*amendment, error) {
-		told, otherwise := s.tells(n, right)
+	_, err := r.appendRecord(ctx, how, func(s *ledgerView) (*recordPlan, error) {
+		told, otherwise := s.confirmsHash(n, right)
 		if s.find(n) == nil || !otherwise && (told || n != s.newestValid()) {
 			return nil, nil // the one after it tells, now or once it is mended itself
 		}
-		what := &amendment{why: "verify --repair"}
+		what := &recordPlan{why: "verify --repair"}
 		for i := range s.valid {
 			m := &s.valid[i]
 			if m.kept.Sequence == n {
-				m.kept.SHA256, m.lost = right, false
+				m.kept.SHA256, m.isUnverifiable = right, false
 			}
 			what.kept = append(what.kept, m.kept)
 		}
@@ -82,14 +82,14 @@ func (r *repairing) keepManifest(ctx context.Context, n int64, content io.Reader
 	return nil
 }
 
-// tells reports whether the ledger, or the next manifest, says that this is a manifest's hash;
+// confirmsHash reports whether the ledger, or the next manifest, says that this is a manifest's hash;
 // and whether one of them says something else, and the ledger does not settle it.
-func (s *standing) tells(n int64, sum manifest.Hash) (so, otherwise bool) {
-	if m := s.find(n); m != nil && m.known {
+func (s *ledgerView) confirmsHash(n int64, sum manifest.Hash) (so, otherwise bool) {
+	if m := s.find(n); m != nil && m.isInLedger {
 		return m.kept.SHA256 == sum, m.kept.SHA256 != sum
 	}
 	for i := range s.valid {
-		if t := s.valid[i].told; t != nil && t.Parent != nil && t.Parent.Sequence == n {
+		if t := s.valid[i].asRead; t != nil && t.Parent != nil && t.Parent.Sequence == n {
 			so, otherwise = so || t.Parent.SHA256 == sum, otherwise || t.Parent.SHA256 != sum
 		}
 	}
@@ -105,7 +105,7 @@ const putAttempts = 3
 // putBack stores the right bytes. A run that is being stopped still ends this, unless it takes
 // long: what they take the place of may be deleted already. What lies there before them is read
 // back: an attacker who can create objects can forge its size and CRC-32C.
-func (r *repairing) putBack(ctx context.Context, key string, content *copyContent, sums Sums) error {
+func (r *repairRun) putBack(ctx context.Context, key string, content *stagedObject, sums Sums) error {
 	putting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() {

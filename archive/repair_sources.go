@@ -12,9 +12,9 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// other is another archive of the same database, whose objects have other names: what it
+// otherArchive is another archive of the same database, whose objects have other names: what it
 // has of a file is found by its name and hash.
-type other struct {
+type otherArchive struct {
 	*Archive
 	snapshots []int64 // not looked at yet, newest first
 	listed    bool
@@ -27,7 +27,7 @@ type fileKey struct {
 }
 
 // find gives the entry of a file with this content; nil: the archive never had it.
-func (o *other) find(ctx context.Context, name string, hash manifest.Hash) (*manifest.File, error) {
+func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash) (*manifest.File, error) {
 	if !o.listed {
 		h, _, err := o.readHead(ctx)
 		if err != nil {
@@ -62,10 +62,10 @@ func (o *other) find(ctx context.Context, name string, hash manifest.Hash) (*man
 	return o.files[key], nil
 }
 
-// fromOther makes an object anew from what another archive of the same database has of the
+// fromOtherSnapshot makes an object anew from what another archive of the same database has of the
 // files in it.
-func (r *repairing) fromOther(ctx context.Context, o *other, key string, n *need) (*copyContent, Sums, error) {
-	return r.makeAnew(key, n, func(p needPart, to io.WriterAt) error {
+func (r *repairRun) fromOtherSnapshot(ctx context.Context, o *otherArchive, key string, n *need) (*stagedObject, Sums, error) {
+	return r.rebuildObject(key, n, func(p needPart, to io.WriterAt) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -76,23 +76,23 @@ func (r *repairing) fromOther(ctx context.Context, o *other, key string, n *need
 		if f == nil || f.Size != p.part.Size {
 			return fmt.Errorf("the other archive has no %s with this content", p.file)
 		}
-		return o.fetchFile(ctx, f, &stretch{to: to, from: offsetOf(p.part)})
+		return o.fetchFile(ctx, f, &partWriter{to: to, from: offsetOf(p.part)})
 	})
 }
 
-// stretch is the sink of a file that lies somewhere in an object.
-type stretch struct {
+// partWriter is the sink of a file that lies somewhere in an object.
+type partWriter struct {
 	to         io.WriterAt
 	from, done int64
 }
 
-func (s *stretch) Write(b []byte) (int, error) {
+func (s *partWriter) Write(b []byte) (int, error) {
 	n, err := s.to.WriteAt(b, s.from+s.done)
 	s.done += int64(n)
 	return n, err
 }
 
-func (s *stretch) Rewind(length int64) error {
+func (s *partWriter) Rewind(length int64) error {
 	s.done = length
 	return nil
 }
@@ -108,10 +108,10 @@ func filesOf(n *need) []string {
 }
 
 // scratchSpace is room for so many bytes: in memory or, for many, in a file without a name.
-func scratchSpace(dir string, size int64) (to io.WriterAt, content *copyContent, err error) {
+func scratchSpace(dir string, size int64) (to io.WriterAt, content *stagedObject, err error) {
 	if size <= copyInMemory {
 		b := make(memoryFile, size)
-		return b, &copyContent{bytes.NewReader(b), func() {}}, nil
+		return b, &stagedObject{bytes.NewReader(b), func() {}}, nil
 	}
 	if dir == "" {
 		dir = os.TempDir()
@@ -125,7 +125,7 @@ func scratchSpace(dir string, size int64) (to io.WriterAt, content *copyContent,
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a scratch file: %w", err)
 	}
-	return f, &copyContent{f, func() { f.Close() }}, nil
+	return f, &stagedObject{f, func() { f.Close() }}, nil
 }
 
 var errEncoded = errors.New("it was stored encoded, which gives other bytes each time; the next backup stores the file afresh, if it is still in the source, and a copy of the archive mends the older snapshots")

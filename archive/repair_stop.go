@@ -2,9 +2,9 @@ package archive
 
 import "errors"
 
-// untried returns the problems that a repair leaves when it ends early, and counts as repaired those
+// untriedProblems returns the problems that a repair leaves when it ends early, and counts as repaired those
 // of objects that it had put back.
-func (r *repairing) untried(problems []Problem) []Problem {
+func (r *repairRun) untriedProblems(problems []Problem) []Problem {
 	var left []Problem
 	for _, p := range problems {
 		if err, known := r.outcome[p.Object]; known && err == nil {
@@ -20,16 +20,16 @@ func (r *repairing) untried(problems []Problem) []Problem {
 // in its place: then nothing more may be changed.
 func endsRepair(err error) bool { return errors.Is(err, ErrGone) || errors.Is(err, errOtherID) }
 
-// stopped returns the report of a repair that ends with an error; nil: none had begun.
-func (v *verification) stopped() *VerifyReport {
-	if v.begun == nil && len(v.repaired) == 0 {
+// stoppedReport returns the report of a repair that ends with an error; nil: none had begun.
+func (v *verifyRun) stoppedReport() *VerifyReport {
+	if v.lastReport == nil && len(v.repaired) == 0 {
 		return nil
 	}
-	if v.begun == nil { // the ledger alone
-		v.begun = &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Nested: []Nested{}}
+	if v.lastReport == nil { // the ledger alone
+		v.lastReport = &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Nested: []Nested{}}
 	}
-	v.begun.Repaired = v.repaired
-	v.report = v.begun
+	v.lastReport.Repaired = v.repaired
+	v.report = v.lastReport
 	v.finish()
 	return v.report
 }

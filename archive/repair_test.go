@@ -282,17 +282,17 @@ func TestEveryOperationOfARepairFails(t *testing.T) {
 func TestProofOfMany(t *testing.T) {
 	t.Parallel()
 	many := 200_000
-	var marks manifest.Marks
+	var marks manifest.KeyPrefixes
 	for i := range many {
-		m := manifest.MarkOf(fmt.Sprint("data/", i))
+		m := manifest.KeyPrefixOf(fmt.Sprint("data/", i))
 		marks = append(marks, m[:]...)
 	}
-	p := manifest.Proof{Format: manifest.Format, Archive: "6b0f3b0e-2f4e-4c58-9f5a-0d5b4a4f2a10", Kind: manifest.ProofRead, Outcome: manifest.OutcomeOK, Read: []manifest.ReadBack{{Marks: marks}}}
+	p := manifest.Proof{Format: manifest.Format, Archive: "6b0f3b0e-2f4e-4c58-9f5a-0d5b4a4f2a10", Kind: manifest.ProofRead, Outcome: manifest.OutcomeOK, Read: []manifest.ReadBack{{Prefixes: marks}}}
 	b, err := p.Encode()
 	if err != nil || len(b) > 2<<20 {
 		t.Fatal(len(b), err)
 	}
-	if q, err := manifest.DecodeProof(b); err != nil || !slices.Equal(q.Read[0].Marks, marks) {
+	if q, err := manifest.DecodeProof(b); err != nil || !slices.Equal(q.Read[0].Prefixes, marks) {
 		t.Fatal(err)
 	}
 }
@@ -300,6 +300,6 @@ func TestProofOfMany(t *testing.T) {
 // readOnly is a store in which nothing can be made.
 type readOnly struct{ archive.Store }
 
-func (readOnly) Put(context.Context, string, io.ReaderAt, archive.Sums) (archive.Stored, error) {
-	return archive.Stored{}, errors.New("access denied")
+func (readOnly) Put(context.Context, string, io.ReaderAt, archive.Sums) (archive.PutResult, error) {
+	return archive.PutResult{}, errors.New("access denied")
 }

@@ -58,7 +58,7 @@ func TestLostAnswerToALostRace(t *testing.T) {
 	other := options
 	other.Node, other.Force = "node-2", true
 	s := &weak{InMemory: mem}
-	s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 		if key != manifest.ManifestKey(2) {
 			return mem.Put(ctx, key, body, sums)
 		}
@@ -66,7 +66,7 @@ func TestLostAnswerToALostRace(t *testing.T) {
 		if _, err := archive.New(mem, archive.Options{}).Backup(ctx, db.source(), other); err != nil {
 			t.Error(err)
 		}
-		return archive.Stored{}, errors.New("the answer was lost")
+		return archive.PutResult{}, errors.New("the answer was lost")
 	}
 	db.grow(100)
 	res, err := archive.New(s, archive.Options{}).Backup(t.Context(), db.source(), options)

@@ -49,7 +49,7 @@ type RestoreResult struct {
 // is ErrInUse. Errors: ErrNoFile, ErrOccupied, ErrInUse, ErrNoSpace, ErrDamaged.
 func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o RestoreOptions) (*RestoreResult, error) {
 	defer a.hold()()
-	files, err := choose(m.Files, o.Include)
+	files, err := selectFiles(m.Files, o.Include)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		return res, fmt.Errorf("%w: nothing in snapshot %d fits %q", ErrNoFile, m.Sequence, o.Include)
 	}
 	if err := a.canOpen(ctx, m, files, !o.DryRun); err != nil {
-		return res, fmt.Errorf("restore: %w", a.explain(ctx, m, err))
+		return res, fmt.Errorf("restore: %w", a.explainDamage(ctx, m, err))
 	}
 	if o.DryRun {
 		res.Removed, err = previewTarget(ctx, dir, m, files, &o)
@@ -81,7 +81,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 		}
-		return res, fmt.Errorf("restore: %w", a.explain(ctx, m, err))
+		return res, fmt.Errorf("restore: %w", a.explainDamage(ctx, m, err))
 	}
 	return res, nil
 }
@@ -90,20 +90,20 @@ func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, 
 	var remove, foreign []string
 	err := t.checkUse(ctx)
 	if err == nil {
-		remove, foreign, err = t.look(m, files, o)
+		remove, foreign, err = t.inspect(m, files, o)
 	}
 	if err == nil {
 		err = t.checkSpace(files)
 	}
 	if err == nil {
-		err = t.mark(m, o.Include)
+		err = t.placeMarker(m, o.Include)
 	}
 	if err != nil {
 		t.abandon()
 		return err
 	}
 	for _, name := range remove {
-		if err := t.drop(name); err != nil { // the marker was made of one
+		if err := t.removeEmptied(name); err != nil { // the marker was made of one
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
 	}
@@ -161,7 +161,7 @@ func (a *Archive) restoreFiles(ctx context.Context, t *target, files []manifest.
 	outcomes := make([]outcome, len(files))
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(a.transfers)
-	for _, run := range neighbours(files) {
+	for _, run := range groupByBundle(files) {
 		if running.Err() != nil {
 			break
 		}
@@ -196,7 +196,7 @@ const (
 func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.File, run []int, outcomes []outcome) error {
 	var missing []int
 	for _, i := range run {
-		right, err := t.isRight(ctx, &files[i])
+		right, err := t.hasContent(ctx, &files[i])
 		if err != nil {
 			return err
 		}
@@ -211,11 +211,11 @@ func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.Fi
 		}
 		missing = append(missing, i)
 	}
-	together := a.openRun(ctx, files, missing)
+	together := a.openBundle(ctx, files, missing)
 	defer together.close()
 	for _, i := range missing {
 		f := &files[i]
-		if err := t.make(ctx, f, func(to sink) error { return together.fetch(ctx, f, to) }); err != nil {
+		if err := t.writeFile(ctx, f, func(to sink) error { return together.fetch(ctx, f, to) }); err != nil {
 			return err
 		}
 		outcomes[i] = wasFetched
@@ -227,8 +227,8 @@ func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.Fi
 	return nil
 }
 
-// make makes one file of what fetch writes to a sink, which must have checked it.
-func (t *target) make(ctx context.Context, f *manifest.File, fetch func(sink) error) error {
+// writeFile makes one file of what fetch writes to a sink, which must have checked it.
+func (t *target) writeFile(ctx context.Context, f *manifest.File, fetch func(sink) error) error {
 	tmp := temp(f.Name)
 	out, err := t.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -254,13 +254,13 @@ func (t *target) make(ctx context.Context, f *manifest.File, fetch func(sink) er
 		err = t.root.Rename(tmp, f.Name)
 	}
 	if err != nil {
-		return errors.Join(err, t.drop(tmp))
+		return errors.Join(err, t.removeEmptied(tmp))
 	}
 	return nil
 }
 
-// isRight reports whether the target holds the file already, whole and as archived.
-func (t *target) isRight(ctx context.Context, f *manifest.File) (bool, error) {
+// hasContent reports whether the target holds the file already, whole and as archived.
+func (t *target) hasContent(ctx context.Context, f *manifest.File) (bool, error) {
 	info, err := t.root.Lstat(f.Name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -279,7 +279,7 @@ func (t *target) isRight(ctx context.Context, f *manifest.File) (bool, error) {
 		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
 	}
 	defer in.Close()
-	is, err := sum(ctx, in, f.Size)
+	is, err := hashReader(ctx, in, f.Size)
 	if err != nil {
 		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
 	}

@@ -13,15 +13,15 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// choose picks the files that fit one of the patterns.
-func choose(files []manifest.File, include []string) ([]manifest.File, error) {
+// selectFiles picks the files that fit one of the patterns.
+func selectFiles(files []manifest.File, include []string) ([]manifest.File, error) {
 	if len(include) == 0 {
 		return files, nil
 	}
 	var chosen []manifest.File
 	for _, f := range files {
 		for _, pattern := range include {
-			ok, err := fits(pattern, f.Name)
+			ok, err := matchesPattern(pattern, f.Name)
 			if err != nil {
 				return nil, fmt.Errorf("the pattern %q: %w; *, ? and [a-z] are special, and \\ takes that from the next character", pattern, err)
 			}
@@ -34,8 +34,8 @@ func choose(files []manifest.File, include []string) ([]manifest.File, error) {
 	return chosen, nil
 }
 
-// fits reports whether a name is one that a pattern means.
-func fits(pattern, name string) (bool, error) {
+// matchesPattern reports whether a name is one that a pattern means.
+func matchesPattern(pattern, name string) (bool, error) {
 	if path.Base(pattern) == pattern {
 		name = path.Base(name)
 	}
@@ -47,7 +47,7 @@ func fits(pattern, name string) (bool, error) {
 
 func describeRestore(files []manifest.File) *RestoreResult {
 	res := &RestoreResult{Files: len(files)}
-	for _, run := range neighbours(files) {
+	for _, run := range groupByBundle(files) {
 		res.Requests++
 		if len(run) == 1 {
 			res.Requests += len(files[run[0]].Parts) - 1

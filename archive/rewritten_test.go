@@ -63,7 +63,7 @@ func (i *intruder) Capture(ctx context.Context, want func(source.File) bool) (*s
 	return c, err
 }
 
-func (i *intruder) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (i *intruder) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	switch {
 	case strings.HasPrefix(key, manifest.DataPrefix+manifest.EncodeName(i.file)+"/"):
 		i.reach(beforeSending)

@@ -132,12 +132,12 @@ func TestVouchingByAStaleWitness(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 2)
 	before := h.store.Clone()
-	witness := &archive.Witness{Dir: t.TempDir()}
+	witness := &archive.LocalState{Dir: t.TempDir()}
 	h.db.grow(10)
-	mustBackup(t, archive.New(h.store, archive.Options{Witness: witness}), h.db)
+	mustBackup(t, archive.New(h.store, archive.Options{State: witness}), h.db)
 	h.store = before // rolled back, and somebody else goes on
 	h.next()
-	_, err := archive.New(h.store, archive.Options{Witness: witness}).Prune(t.Context(), archive.PruneOptions{})
+	_, err := archive.New(h.store, archive.Options{State: witness}).Prune(t.Context(), archive.PruneOptions{})
 	if err == nil {
 		t.Error("nothing was said")
 	}
@@ -245,7 +245,7 @@ func TestRepairEnds(t *testing.T) {
 			}
 			return h.store.Get(ctx, k, offset, length)
 		}
-		s.put = func(ctx context.Context, k string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+		s.put = func(ctx context.Context, k string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 			if puts++; puts > 10 {
 				t.Fatal("it does not end")
 			}
@@ -269,7 +269,7 @@ func TestRepairByTheWitness(t *testing.T) {
 		for _, goOn := range []bool{false, true} {
 			virtually(t, func(t *testing.T) {
 				h := newPruned(t, 2)
-				o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+				o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
 				h.db.grow(10)
 				mustBackup(t, archive.New(h.store, o), h.db)
 				h.want[3] = maps.Clone(h.db.files)
@@ -306,7 +306,7 @@ func TestRepairFromAnotherHistory(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 2)
-		o := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+		o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
 		rolledBack := h.store.Clone()
 		h.db.grow(10)
 		mustBackup(t, archive.New(h.store, o), h.db)

@@ -34,7 +34,7 @@ func interrupt(t *testing.T, o archive.Options, mode storetest.Mode, plain bool)
 		i.db.flip(0)
 	}
 	f := storetest.NewFaulty(i.store, 10, mode).Down()
-	o.Witness = &archive.Witness{Dir: i.state}
+	o.State = &archive.LocalState{Dir: i.state}
 	if _, err := archive.New(f, o).Backup(t.Context(), i.db.source(), options); !errors.Is(err, storetest.ErrInjected) {
 		t.Fatalf("%v", err)
 	}
@@ -74,7 +74,7 @@ func TestSealedObjectsAreAdopted(t *testing.T) {
 					open := settingsOf(t, id)[how]
 					seal := archive.Options{Encoder: open.Encoder, Transfers: 1}
 					i := interrupt(t, seal, mode, plain)
-					seal.Witness = &archive.Witness{Dir: i.state}
+					seal.State = &archive.LocalState{Dir: i.state}
 					res := i.again(t, archive.New(i.store, seal), open)
 					if n := len(i.store.Keys(manifest.DataPrefix)); res.Adopted != i.left || n != 12 {
 						t.Errorf("%d were left and %d were adopted; now there are %d", i.left, res.Adopted, n)
@@ -141,7 +141,7 @@ func TestDamagedRecordOfSealedObjects(t *testing.T) {
 			t.Fatal(err)
 		}
 		i.store = before.Clone()
-		seal := archive.Options{Encoder: open.Encoder, Witness: &archive.Witness{Dir: i.state}}
+		seal := archive.Options{Encoder: open.Encoder, State: &archive.LocalState{Dir: i.state}}
 		res := i.again(t, archive.New(i.store, seal), open)
 		whole := what == "whole" || what == "longer"
 		if res.Adopted > i.left || whole && res.Adopted != i.left || what == "empty" && res.Adopted > 0 {
@@ -165,7 +165,7 @@ func TestRecordOfSealedObjectsIsOfOneNumber(t *testing.T) {
 	mustBackup(t, archive.New(i.store, archive.Options{}), rival) // takes the number 1
 	o := options
 	o.Acceptance = acceptAll
-	seal := archive.Options{Encoder: open.Encoder, Witness: &archive.Witness{Dir: i.state}}
+	seal := archive.Options{Encoder: open.Encoder, State: &archive.LocalState{Dir: i.state}}
 	res, err := archive.New(i.store, seal).Backup(t.Context(), i.db.source(), o)
 	if err != nil || res.Adopted > 0 || res.Snapshot.Sequence != 2 {
 		t.Fatalf("%+v, %v", res, err)
@@ -197,7 +197,7 @@ func TestRecordedKeyHoldsSomethingElse(t *testing.T) {
 				i.store.Replace(key, storetest.Forge(b))
 			}
 		}
-		seal := archive.Options{Encoder: open.Encoder, Witness: &archive.Witness{Dir: i.state}}
+		seal := archive.Options{Encoder: open.Encoder, State: &archive.LocalState{Dir: i.state}}
 		res := i.again(t, archive.New(i.store, seal), open)
 		if want := i.left - 2; res.Adopted > want || res.Adopted < want-1 || len(res.Warnings) == 0 {
 			t.Errorf("%d of %d were adopted: %q", res.Adopted, i.left, res.Warnings)

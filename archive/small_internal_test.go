@@ -37,7 +37,7 @@ func TestDiffShowsContentAndState(t *testing.T) {
 // it as damaged.
 func TestChecksumThatManifestsLackIsNoProblem(t *testing.T) {
 	t.Parallel()
-	v := &verification{report: &VerifyReport{}}
+	v := &verifyRun{report: &VerifyReport{}}
 	v.compare(&Object{Key: "data/x", MD5: "0123"}, &need{})
 	if v.report.Compared != 0 || v.report.Uncompared != 1 || len(v.report.Problems) > 0 {
 		t.Errorf("%+v", v.report)

@@ -25,7 +25,7 @@ type Store interface {
 	// what is worth retrying, reading body again; it may read body from several
 	// goroutines at once. Where Stat tells no checksum, Put compares what exists before
 	// it sends anything.
-	Put(ctx context.Context, key string, body io.ReaderAt, sums Sums) (Stored, error)
+	Put(ctx context.Context, key string, body io.ReaderAt, sums Sums) (PutResult, error)
 
 	// Get reads length bytes from offset, or to the end when length is negative.
 	// What it returns may be cut short or damaged by the way: the caller hashes.
@@ -53,8 +53,8 @@ type Sweeper interface {
 	Sweep(ctx context.Context) (int, error)
 }
 
-// Surrounded is what a Store has besides when there may be other archives around its place.
-type Surrounded interface {
+// SurroundingsLister is what a Store has besides when there may be other archives around its place.
+type SurroundingsLister interface {
 	// Surroundings returns the places within which this one lies, the nearest first. It sends no
 	// request. Errors of their stores wrap fs.ErrPermission where the credentials end at the
 	// archive's own prefix.
@@ -87,37 +87,50 @@ type Holder interface {
 	Hold() (release func())
 }
 
-// Trial is what a Store has besides when its own care would hide from Probe what the
+// RetentionStore is what a Store has besides when it can lock what it puts against deletion and
+// change. All methods are safe for concurrent use; one backup at a time renews.
+type RetentionStore interface {
+	// RenewLock sets until when what is put from now on is locked; the time moves on in
+	// steps, not with each call, and is zero when locks have no end. It reports whether
+	// anything is locked at all.
+	RenewLock() (until time.Time, locks bool)
+	// Locked reports whether an object's lock is no weaker than that of what is put now.
+	Locked(ctx context.Context, key string) (bool, error)
+	// Lock makes an object's lock no weaker than that of what is put now.
+	Lock(ctx context.Context, key string) error
+}
+
+// FaultProbe is what a Store has besides when its own care would hide from Probe what the
 // service itself does about what should not be.
-type Trial interface {
-	// TryWrong sends content with the checksum of other content. ErrMismatch: the service
+type FaultProbe interface {
+	// PutWithWrongChecksum sends content with the checksum of other content. ErrMismatch: the service
 	// refused it. nil: it made the object.
-	TryWrong(ctx context.Context, key string, content []byte) error
-	// TryOver sends content as large objects are sent, without a look at what lies under
+	PutWithWrongChecksum(ctx context.Context, key string, content []byte) error
+	// PutOverExisting sends content as large objects are sent, without a look at what lies under
 	// the key before. ErrExists: the service refused to replace that. nil: it made the
 	// object.
-	TryOver(ctx context.Context, key string, content []byte) error
+	PutOverExisting(ctx context.Context, key string, content []byte) error
 }
 
 // A Promise is something that archives rely on and that not every service keeps.
-type Promise string
+type Guarantee string
 
 // The promises.
 const (
-	CreateOnly Promise = "create-only" // a Put never replaces an object, whoever else writes
-	Checksums  Promise = "checksums"   // bytes that are not those that were promised make no object
+	CreateOnly Guarantee = "create-only" // a Put never replaces an object, whoever else writes
+	Checksums  Guarantee = "checksums"   // bytes that are not those that were promised make no object
 )
 
-// Lenient is what a Store has besides when its user can accept by name that a promise is
+// Waiver is what a Store has besides when its user can accept by name that a promise is
 // not kept.
-type Lenient interface {
-	// Accepts reports whether the user has accepted that.
-	Accepts(p Promise) bool
+type Waiver interface {
+	// Waives reports whether the user has accepted that.
+	Waives(p Guarantee) bool
 }
 
-func accepts(s Store, p Promise) bool {
-	l, ok := s.(Lenient)
-	return ok && l.Accepts(p)
+func waives(s Store, p Guarantee) bool {
+	l, ok := s.(Waiver)
+	return ok && l.Waives(p)
 }
 
 // Sums is what is known of an object before its first byte is sent.
@@ -127,8 +140,8 @@ type Sums struct {
 	CRC32C manifest.CRC32C
 }
 
-// Stored is what the provider says of an object that Put made or found.
-type Stored struct {
+// PutResult is what the provider says of an object that Put made or found.
+type PutResult struct {
 	Existed bool   // an object of that size and checksum was there already, nothing was made
 	MD5     string // 32 hex digits, only where the provider holds no CRC32C
 }
@@ -149,4 +162,8 @@ var (
 	ErrExists = errors.New("another object exists under this key")
 	// ErrMismatch: the bytes read from the source are not those that were promised.
 	ErrMismatch = errors.New("the bytes are not those that were hashed")
+	// ErrGone: this host has seen an archive where there is none any more.
+	ErrGone = errors.New("the archive has gone")
+	// ErrWeakStore: the store does not keep a promise that archives rely on.
+	ErrWeakStore = errors.New("the store does not do what archives rely on")
 )

@@ -44,7 +44,7 @@ type target struct {
 	root  *disk.Root
 	lock  *disk.File // the directory, locked against a second restore
 	fresh bool       // work is renamed to dir at the end
-	made  bool       // work did not exist before: no other process has a file of it
+	isNew bool       // work did not exist before: no other process has a file of it
 	began bool       // a restore of ours had begun here before
 
 	use     *useCheck
@@ -79,7 +79,7 @@ func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, e
 			return nil, fmt.Errorf("making the target's parent: %w", err)
 		}
 		err := disk.NewDir(t.work, 0o700)
-		if t.made = err == nil; err != nil && !errors.Is(err, fs.ErrExist) {
+		if t.isNew = err == nil; err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("making the target: %w", err)
 		}
 		if info, err := os.Lstat(t.work); err != nil || !info.IsDir() {
@@ -89,7 +89,7 @@ func openTarget(dir string, m *manifest.Manifest, o *RestoreOptions) (*target, e
 	if t.root, err = disk.OpenRoot(t.work); err != nil {
 		return nil, fmt.Errorf("opening the target: %w", err)
 	}
-	if err := t.take(m, o.Include); err != nil {
+	if err := t.acquireLock(m, o.Include); err != nil {
 		t.close()
 		return nil, err
 	}
@@ -139,8 +139,8 @@ func some(entries []os.DirEntry) string {
 	return entries[0].Name()
 }
 
-// take takes the lock.
-func (t *target) take(m *manifest.Manifest, include []string) error {
+// acquireLock takes the lock.
+func (t *target) acquireLock(m *manifest.Manifest, include []string) error {
 	var err error
 	if t.lock, err = t.root.Open("."); err != nil {
 		return fmt.Errorf("locking the target: %w", err)
@@ -274,7 +274,7 @@ func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 		return false, err
 	}
 	for i := range files {
-		if right, err := t.isRight(ctx, &files[i]); err != nil || !right {
+		if right, err := t.hasContent(ctx, &files[i]); err != nil || !right {
 			return false, err
 		}
 		if err := t.syncFile(files[i].Name); err != nil {

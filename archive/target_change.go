@@ -12,7 +12,7 @@ import (
 
 // checkUse returns ErrInUse if a database runs in the target or around it.
 func (t *target) checkUse(ctx context.Context) error {
-	if t.made {
+	if t.isNew {
 		return nil // the locks around it were checked before it was made
 	}
 	return t.use.all(ctx)
@@ -88,13 +88,13 @@ func (t *target) writeMarker(b []byte) error {
 		err = t.root.Rename(tmp, IncompleteMarker)
 	}
 	if err != nil {
-		return errors.Join(err, t.drop(tmp))
+		return errors.Join(err, t.removeEmptied(tmp))
 	}
 	return t.syncDir(".")
 }
 
-// drop removes a file that may have gone.
-func (t *target) drop(name string) error {
+// removeEmptied removes a file that may have gone.
+func (t *target) removeEmptied(name string) error {
 	if err := t.root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -14,9 +14,9 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// look reads what lies in the target, and says what of it has to go, before the restore
+// inspect reads what lies in the target, and says what of it has to go, before the restore
 // and after it. It refuses the target where that must not be.
-func (t *target) look(
+func (t *target) inspect(
 	m *manifest.Manifest, files []manifest.File, o *RestoreOptions,
 ) (before, after []string, err error) {
 	belong := files
@@ -82,7 +82,7 @@ func previewTarget(
 	if err := t.readMarker(m, o.Include); err != nil {
 		return nil, err
 	}
-	_, foreign, err := t.look(m, files, o)
+	_, foreign, err := t.inspect(m, files, o)
 	return foreign, err
 }
 

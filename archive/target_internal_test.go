@@ -35,7 +35,7 @@ func TestLockOfARenamedTargetIsRefused(t *testing.T) {
 		if err := next(work); err != nil {
 			t.Fatal(err)
 		}
-		if err := waiting.take(nil, nil); !errors.Is(err, ErrOccupied) {
+		if err := waiting.acquireLock(nil, nil); !errors.Is(err, ErrOccupied) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -129,8 +129,8 @@ func (t *target) describe(m *manifest.Manifest, files []manifest.File, there map
 	t.next = marker{Occupied: isOccupied, Made: slices.Sorted(maps.Keys(made))}
 }
 
-// mark writes the marker: from here on the target is what the restore makes of it.
-func (t *target) mark(m *manifest.Manifest, include []string) error {
+// placeMarker writes the marker: from here on the target is what the restore makes of it.
+func (t *target) placeMarker(m *manifest.Manifest, include []string) error {
 	const note = "A restore began here and has not ended: do not open a database in this directory. " +
 		"Running the same command again continues it."
 	k := t.next

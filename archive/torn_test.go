@@ -112,7 +112,7 @@ func TestTornListingOfUnrelatedSnapshots(t *testing.T) {
 		for nth := range 8 {
 			virtually(t, func(t *testing.T) {
 				mem, db := storetest.Memory(t), newDatabase(t, t.TempDir(), 78)
-				remembers := archive.Options{Witness: &archive.Witness{Dir: t.TempDir()}}
+				remembers := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
 				var want []map[string][]byte
 				for range 3 {
 					db.grow(50)
@@ -121,7 +121,7 @@ func TestTornListingOfUnrelatedSnapshots(t *testing.T) {
 				}
 				loseSnapshot(mem, 3)
 				between := &weak{InMemory: mem}
-				between.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+				between.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 					if key == manifest.ManifestKey(4) {
 						between.put = nil
 						mustBackup(t, archive.New(mem, archive.Options{}), db) // 3

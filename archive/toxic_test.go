@@ -245,7 +245,7 @@ type silenced struct {
 	leave chan struct{}
 }
 
-func (s *silenced) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *silenced) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	s.puts <- key
 	<-s.leave
 	return s.Store.Put(ctx, key, body, sums)

@@ -17,39 +17,39 @@ import (
 // by then, the report is there with the error, and says what the repair had put back or deleted.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
 	defer a.hold()()
-	done := &repairs{mended: map[string]bool{}, named: map[int64]manifest.Hash{}, deleted: map[string]bool{}}
+	done := &repairProgress{mended: map[string]bool{}, correctManifests: map[int64]manifest.Hash{}, deleted: map[string]bool{}}
 	for {
-		v := a.verification(&o, done)
+		v := a.newVerifyRun(&o, done)
 		err := v.pass(ctx)
 		done.repaired = append(done.repaired, v.report.Repaired...)
 		v.report.Repaired = done.repaired
 		switch {
-		case err == nil && v.lookAgain:
+		case err == nil && v.rerun:
 			continue
 		case err == nil && o.Repair != nil:
 			err = v.keepRepaired(ctx)
 		}
 		if err != nil {
-			return v.stopped(), err
+			return v.stoppedReport(), err
 		}
 		return v.report, nil
 	}
 }
 
-// verification is one pass of Verify. Those after the first follow when objects were put back, which
+// newVerifyRun is one pass of Verify. Those after the first follow when objects were put back, which
 // is done once for each.
-func (a *Archive) verification(o *VerifyOptions, done *repairs) *verification {
-	fresh := a.afresh()
-	fresh.unopened = &unopened{}
-	return &verification{
-		Archive: fresh, o: o, repairs: done, past: map[string]bool{}, reads: reads{}, refs: map[int64]manifest.Ref{},
+func (a *Archive) newVerifyRun(o *VerifyOptions, done *repairProgress) *verifyRun {
+	fresh := a.withoutCache()
+	fresh.undecrypted = &undecrypted{}
+	return &verifyRun{
+		Archive: fresh, o: o, repairProgress: done, mergedProofs: map[string]bool{}, readTimes: readTimes{}, refs: map[int64]manifest.Ref{},
 		report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}},
-		needs:  map[string]*need{}, noted: map[partKey]bool{}, stretched: map[string]*manifest.File{},
+		needs:  map[string]*need{}, seenParts: map[partKey]bool{}, multiPartFiles: map[string]*manifest.File{},
 	}
 }
 
 // pass looks at the archive once and, with Repair, puts back what it finds missing or damaged.
-func (v *verification) pass(ctx context.Context) error {
+func (v *verifyRun) pass(ctx context.Context) error {
 	start := time.Now()
 	if v.o.Repair != nil {
 		if err := v.repairLedger(ctx); err != nil {
@@ -64,7 +64,7 @@ func (v *verification) pass(ctx context.Context) error {
 	var before *manifest.Proof
 	if whole && v.head.hasProofs {
 		var err error
-		if before, err = v.earlier(ctx); err != nil {
+		if before, err = v.previousProof(ctx); err != nil {
 			return err
 		}
 	}
@@ -80,81 +80,81 @@ func (v *verification) pass(ctx context.Context) error {
 		}
 	}
 	if o.ReadData || o.Sample > 0 {
-		v.choose()
+		v.pickSample()
 		if err := v.readData(ctx); err != nil {
 			return err
 		}
 	}
-	v.report.Unopened, v.report.UnopenedBytes = int(v.unopened.parts.Load()), v.unopened.bytes.Load()
+	v.report.Unopened, v.report.UnopenedBytes = int(v.undecrypted.parts.Load()), v.undecrypted.bytes.Load()
 	if v.report.Unopened > 0 {
 		v.report.Recipients = slices.Concat(v.recipients...)
 		slices.Sort(v.report.Recipients)
 		v.report.Recipients = slices.Compact(v.report.Recipients)
 	}
-	if err := v.forgive(ctx); err != nil {
+	if err := v.dropProblemsOfPruned(ctx); err != nil {
 		return err
 	}
 	if whole {
-		v.carry(before, false)
+		v.mergePreviousFindings(before, false)
 	}
 	if o.Repair != nil {
 		if err := v.repair(ctx, o.Repair); err != nil {
 			return err
 		}
-		if v.lookAgain {
+		if v.rerun {
 			return nil
 		}
 	}
 	if whole {
-		v.cover(start)
+		v.countCoverage(start)
 	}
 	v.finish()
 	if whole && o.Proof && v.head.archiveID() != "" {
-		if err := v.prove(ctx, start); err != nil {
+		if err := v.storeProof(ctx, start); err != nil {
 			v.report.Unproven = err.Error()
 		}
 	}
 	return nil
 }
 
-// With is the same archive with identities that open what is encrypted.
-func (a *Archive) With(d *encoding.Decoder) *Archive {
-	b := a.afresh()
+// WithDecoder is the same archive with identities that open what is encrypted.
+func (a *Archive) WithDecoder(d *encoding.Decoder) *Archive {
+	b := a.withoutCache()
 	b.decoder = d
 	return b
 }
 
-// afresh is the same archive with nothing remembered, so that all is read again.
-func (a *Archive) afresh() *Archive {
-	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, slots: a.slots, witness: a.witness, log: a.log, progress: a.progress, encoder: a.encoder, decoder: a.decoder}
+// withoutCache is the same archive with nothing remembered, so that all is read again.
+func (a *Archive) withoutCache() *Archive {
+	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, limiter: a.limiter, state: a.state, log: a.log, progress: a.progress, encoder: a.encoder, decoder: a.decoder}
 }
 
-type verification struct {
+type verifyRun struct {
 	*Archive
-	o         *VerifyOptions
-	report    *VerifyReport
-	head      *head                  // as it was when the manifests were read
-	refs      map[int64]manifest.Ref // what later manifests, or the ledger, say of manifests
-	*repairs                         // what earlier passes of a repair have done
-	past      map[string]bool        // the proofs that were taken into account
-	greatest  int64                  // the greatest number that an object was stored for
-	lookAgain bool                   // something was put back that names what was not looked at yet
-	mixed     bool                   // the manifests do not agree whose the archive is
-	reads     reads                  // when objects were last read back
-	needs     map[string]*need
-	order     []int64 // the snapshots that were read, newest first
+	o               *VerifyOptions
+	report          *VerifyReport
+	head            *head                  // as it was when the manifests were read
+	refs            map[int64]manifest.Ref // what later manifests, or the ledger, say of manifests
+	*repairProgress                        // what earlier passes of a repair have done
+	mergedProofs    map[string]bool        // the proofs that were taken into account
+	greatest        int64                  // the greatest number that an object was stored for
+	rerun           bool                   // something was put back that names what was not looked at yet
+	hasMixedIDs     bool                   // the manifests do not agree whose the archive is
+	readTimes       readTimes              // when objects were last read back
+	needs           map[string]*need
+	order           []int64 // the snapshots that were read, newest first
 	// recipients are to whom those are encrypted.
 	recipients [][]string
-	noted      map[partKey]bool
-	// stretched are the files of several parts, by name and hash: each part may be right
+	seenParts  map[partKey]bool
+	// multiPartFiles are the files of several parts, by name and hash: each part may be right
 	// and the whole wrong.
-	stretched map[string]*manifest.File
-	latest    latest // with Repair: what was created last
+	multiPartFiles map[string]*manifest.File
+	latest         latest // with Repair: what was created last
 
 	mu sync.Mutex // guards report and needs while several goroutines look
 }
 
-func (v *verification) problem(p Problem) {
+func (v *verifyRun) addProblem(p Problem) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n := v.needs[p.Object]; n != nil {
@@ -173,7 +173,7 @@ func (v *verification) problem(p Problem) {
 
 // readManifests reads every manifest that was asked for, newest first, checks the chain
 // from each to its parent, and notes what they need.
-func (v *verification) readManifests(ctx context.Context) error {
+func (v *verifyRun) readManifests(ctx context.Context) error {
 	h, hasManifests, err := v.readHead(ctx)
 	if err != nil {
 		return err
@@ -187,11 +187,11 @@ func (v *verification) readManifests(ctx context.Context) error {
 			v.refs[k.Sequence] = k.Ref
 		}
 	}
-	wanted, err := v.wanted(ctx, h)
+	wanted, err := v.selectedNumbers(ctx, h)
 	if err != nil {
 		return err
 	}
-	c := chain{v: v, head: h, seen: v.remembered(h.archiveID())}
+	c := chain{v: v, head: h, seen: v.loadPin(h.archiveID())}
 	for f, err := range v.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
 		if err != nil {
 			return err
@@ -199,7 +199,7 @@ func (v *verification) readManifests(ctx context.Context) error {
 		if !h.record.ValidNumber(f.n) || (wanted != nil && !wanted[f.n]) {
 			continue
 		}
-		v.created(&f.object)
+		v.noteCreated(&f.object)
 		if err := c.next(ctx, f.n, wanted == nil); err != nil {
 			return err
 		}
@@ -209,14 +209,14 @@ func (v *verification) readManifests(ctx context.Context) error {
 		if err := c.end(ctx); err != nil {
 			return err
 		}
-		v.sawHead(ctx, h)
+		v.rememberHead(ctx, h)
 	} else if h.id != nil {
-		v.saw(ctx, h.id.ID, nil)
+		v.rememberSeen(ctx, h.id.ID, nil)
 	}
 	return nil
 }
 
-func (v *verification) wanted(ctx context.Context, h *head) (map[int64]bool, error) {
+func (v *verifyRun) selectedNumbers(ctx context.Context, h *head) (map[int64]bool, error) {
 	if len(v.o.Snapshots) == 0 {
 		return nil, nil
 	}
@@ -231,13 +231,13 @@ func (v *verification) wanted(ctx context.Context, h *head) (map[int64]bool, err
 	return wanted, nil
 }
 
-// forgive takes back what is wrong with snapshots that were pruned while Verify looked at
+// dropProblemsOfPruned takes back what is wrong with snapshots that were pruned while Verify looked at
 // them: their objects may go at any time.
-func (v *verification) forgive(ctx context.Context) error {
+func (v *verifyRun) dropProblemsOfPruned(ctx context.Context) error {
 	if len(v.report.Problems) == 0 {
 		return nil
 	}
-	now, err := v.ledgerSurely(ctx)
+	now, err := v.rereadLedger(ctx)
 	if err != nil || now.ledger == v.head.ledger {
 		return err
 	}
@@ -251,7 +251,7 @@ func (v *verification) forgive(ctx context.Context) error {
 	return nil
 }
 
-func (v *verification) finish() {
+func (v *verifyRun) finish() {
 	for i := range v.report.Problems {
 		slices.Sort(v.report.Problems[i].Snapshots)
 		slices.Sort(v.report.Problems[i].Files)

@@ -16,9 +16,9 @@ import (
 // A chain walks the manifests from the newest down and holds each against what its
 // child says of it.
 type chain struct {
-	v    *verification
+	v    *verifyRun
 	head *head
-	seen *seen // what the local witness had seen before the manifests were listed
+	seen *pin // what the local witness had seen before the manifests were listed
 	// expected is what manifests above said of their parents, by number.
 	expected map[int64]manifest.Ref
 	child    map[int64]int64
@@ -49,17 +49,17 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			what = "missing"
 		}
-		v.problem(Problem{Object: page.key, What: what, Detail: page.err.Error(), Snapshots: []int64{n}})
+		v.addProblem(Problem{Object: page.key, What: what, Detail: page.err.Error(), Snapshots: []int64{n}})
 	case errors.Is(err, ErrDamaged) && ref.Sequence == 0:
-		v.problem(Problem{Object: key, What: "missing", Detail: err.Error(), Snapshots: []int64{n}})
+		v.addProblem(Problem{Object: key, What: "missing", Detail: err.Error(), Snapshots: []int64{n}})
 	case errors.Is(err, ErrDamaged):
-		v.problem(Problem{Object: key, What: "manifest", Detail: err.Error(), Snapshots: []int64{n}})
+		v.addProblem(Problem{Object: key, What: "manifest", Detail: err.Error(), Snapshots: []int64{n}})
 	default:
 		return err
 	}
 	if want, ok := c.expected[n]; ok && link {
 		if ref.Sequence != 0 && ref != want && !keeps(c.head.record, ref) {
-			v.problem(Problem{
+			v.addProblem(Problem{
 				Object: key, What: "chain", Snapshots: []int64{n},
 				Detail: fmt.Sprintf("it hashes to %s, and manifest %d knows it as %s", ref.SHA256, c.child[n], want.SHA256),
 			})
@@ -80,7 +80,7 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		c.head.base = s
 	}
 	if s.m.Layout != c.head.layout() {
-		v.problem(Problem{Object: key, What: "chain", Snapshots: []int64{n}, Detail: fmt.Sprintf("its layout is %s and the archive's is %s", s.m.Layout, c.head.layout())})
+		v.addProblem(Problem{Object: key, What: "chain", Snapshots: []int64{n}, Detail: fmt.Sprintf("its layout is %s and the archive's is %s", s.m.Layout, c.head.layout())})
 	}
 	v.remember(s) // the next one shares most of its pages
 	v.need(s)
@@ -109,7 +109,7 @@ func (c *chain) checkUnlinked(s *snapshot) {
 			return // that one is missing, and may have been the child
 		}
 	}
-	c.v.problem(Problem{
+	c.v.addProblem(Problem{
 		Object: manifest.ManifestKey(n), What: "chain", Snapshots: []int64{n},
 		Detail: "no manifest above it has it as its parent; it was put there from outside, or two archivers did not see one another",
 	})
@@ -118,16 +118,16 @@ func (c *chain) checkUnlinked(s *snapshot) {
 // checkForeign names the manifests of another archive; or archive.json, if it is the one
 // that disagrees with all the others.
 func (c *chain) checkForeign() {
-	c.v.mixed = len(c.foreign) > 0
+	c.v.hasMixedIDs = len(c.foreign) > 0
 	if c.head.base == nil && len(c.foreign) > 0 {
-		c.v.problem(Problem{
+		c.v.addProblem(Problem{
 			Object: manifest.ArchiveKey, What: "chain",
 			Detail: fmt.Sprintf("it says archive %s, and no manifest does: %d says %s; if the manifests are right, delete it, and a repair writes it again by them", c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
 		})
 		return
 	}
 	for _, s := range c.foreign {
-		c.v.problem(Problem{Object: manifest.ManifestKey(s.ref.Sequence), What: "chain", Snapshots: []int64{s.ref.Sequence}, Detail: "it belongs to another archive, " + s.m.Archive})
+		c.v.addProblem(Problem{Object: manifest.ManifestKey(s.ref.Sequence), What: "chain", Snapshots: []int64{s.ref.Sequence}, Detail: "it belongs to another archive, " + s.m.Archive})
 	}
 }
 
@@ -155,20 +155,20 @@ func (c *chain) end(ctx context.Context) error {
 		case there:
 			continue
 		}
-		c.v.problem(Problem{Object: manifest.ManifestKey(n), What: "missing", Detail: who + ", and it is not in the store", Snapshots: []int64{n}})
+		c.v.addProblem(Problem{Object: manifest.ManifestKey(n), What: "missing", Detail: who + ", and it is not in the store", Snapshots: []int64{n}})
 	}
 	if c.head.id == nil {
-		c.v.problem(Problem{Object: manifest.ArchiveKey, What: "missing", Detail: "it is not in the store, cannot be read or is another archive's; the manifests still tell whose the archive is"})
+		c.v.addProblem(Problem{Object: manifest.ArchiveKey, What: "missing", Detail: "it is not in the store, cannot be read or is another archive's; the manifests still tell whose the archive is"})
 	}
 	s := c.seen
 	if s == nil { // whose the archive is has only now become known
-		s = c.v.remembered(c.head.archiveID())
+		s = c.v.loadPin(c.head.archiveID())
 	}
 	if s == nil {
 		return nil
 	}
-	for _, p := range c.v.contradicts(c.head, s) {
-		c.v.problem(p)
+	for _, p := range c.v.anomalies(c.head, s) {
+		c.v.addProblem(p)
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (c *chain) created(ctx context.Context, n int64) (bool, error) {
 }
 
 // each calls look for every object that no problem is known of, several at a time.
-func (v *verification) each(ctx context.Context, look func(context.Context, string, *need) error) error {
+func (v *verifyRun) each(ctx context.Context, look func(context.Context, string, *need) error) error {
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(v.transfers)
 	for _, key := range slices.Sorted(maps.Keys(v.needs)) {
@@ -199,11 +199,11 @@ func (v *verification) each(ctx context.Context, look func(context.Context, stri
 			break
 		}
 		g.Go(func() error {
-			giveBack, err := v.take(running)
+			release, err := v.acquire(running)
 			if err != nil {
 				return err
 			}
-			defer giveBack()
+			defer release()
 			return look(running, key, n)
 		})
 	}

@@ -19,17 +19,17 @@ type Coverage struct {
 	ReadBytes int64     `json:"read_bytes"`     // stored bytes of those that were read back at some time
 }
 
-// reads is when objects were last read back, by their marks.
-type reads map[[manifest.ReadMark]byte]time.Time
+// readTimes is when objects were last read back, by their marks.
+type readTimes map[[manifest.KeyPrefixLen]byte]time.Time
 
-func readsOf(p *manifest.Proof) reads {
-	r := reads{}
+func readTimesOf(p *manifest.Proof) readTimes {
+	r := readTimes{}
 	if p == nil {
 		return r
 	}
 	for _, group := range p.Read {
-		for m := range slices.Chunk(group.Marks, manifest.ReadMark) {
-			mark := [manifest.ReadMark]byte(m)
+		for m := range slices.Chunk(group.Prefixes, manifest.KeyPrefixLen) {
+			mark := [manifest.KeyPrefixLen]byte(m)
 			if group.At.After(r[mark]) {
 				r[mark] = group.At
 			}
@@ -39,26 +39,26 @@ func readsOf(p *manifest.Proof) reads {
 }
 
 // groups is the same as a proof tells it, the longest unread first.
-func (r reads) groups() []manifest.ReadBack {
-	at := map[time.Time][][manifest.ReadMark]byte{}
+func (r readTimes) groups() []manifest.ReadBack {
+	at := map[time.Time][][manifest.KeyPrefixLen]byte{}
 	for mark, t := range r {
 		at[t] = append(at[t], mark)
 	}
 	var all []manifest.ReadBack
 	for _, t := range slices.SortedFunc(maps.Keys(at), time.Time.Compare) {
-		slices.SortFunc(at[t], func(a, b [manifest.ReadMark]byte) int { return bytes.Compare(a[:], b[:]) })
-		var marks manifest.Marks
+		slices.SortFunc(at[t], func(a, b [manifest.KeyPrefixLen]byte) int { return bytes.Compare(a[:], b[:]) })
+		var marks manifest.KeyPrefixes
 		for _, m := range at[t] {
 			marks = append(marks, m[:]...)
 		}
-		all = append(all, manifest.ReadBack{At: t, Marks: marks})
+		all = append(all, manifest.ReadBack{At: t, Prefixes: marks})
 	}
 	return all
 }
 
-// choose leaves out what is not in the sample: it takes what was longest not read back
+// pickSample leaves out what is not in the sample: it takes what was longest not read back
 // first, and at least one object. Pages are read anyway.
-func (v *verification) choose() {
+func (v *verifyRun) pickSample() {
 	if v.o.ReadData || v.o.Sample >= 1 {
 		return
 	}
@@ -70,7 +70,7 @@ func (v *verification) choose() {
 	var total int64
 	for key, n := range v.needs {
 		if len(n.parts) > 0 {
-			all = append(all, one{n, v.reads[manifest.MarkOf(key)]})
+			all = append(all, one{n, v.readTimes[manifest.KeyPrefixOf(key)]})
 			total += n.size
 		}
 	}
@@ -83,19 +83,19 @@ func (v *verification) choose() {
 	}
 }
 
-// cover adds what was read now, forgets what nobody needs any more, and counts.
-func (v *verification) cover(now time.Time) {
+// countCoverage adds what was read now, forgets what nobody needs any more, and counts.
+func (v *verifyRun) countCoverage(now time.Time) {
 	v.report.Coverage = Coverage{}
 	c := &v.report.Coverage
-	still := reads{}
+	still := readTimes{}
 	for key, n := range v.needs {
 		if len(n.parts) == 0 {
 			continue
 		}
 		c.Objects++
 		c.Bytes += n.size
-		mark := manifest.MarkOf(key)
-		last := v.reads[mark]
+		mark := manifest.KeyPrefixOf(key)
+		last := v.readTimes[mark]
 		switch {
 		case n.bad:
 			last = time.Time{} // it was not found good
@@ -112,5 +112,5 @@ func (v *verification) cover(now time.Time) {
 			c.Since = last
 		}
 	}
-	v.reads = still
+	v.readTimes = still
 }

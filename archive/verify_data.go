@@ -10,7 +10,7 @@ import (
 )
 
 // readData fetches every part once and hashes it. The pages were read already.
-func (v *verification) readData(ctx context.Context) error {
+func (v *verifyRun) readData(ctx context.Context) error {
 	for _, n := range v.needs {
 		for _, p := range n.parts {
 			if !n.bad && !n.skip {
@@ -40,16 +40,16 @@ func (v *verification) readData(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return v.readStretched(ctx)
+	return v.readMultiPart(ctx)
 }
 
 // readObject fetches and hashes all that snapshots need of an object.
-func (v *verification) readObject(ctx context.Context, key string, n *need) error {
+func (v *verifyRun) readObject(ctx context.Context, key string, n *need) error {
 	files := make([]manifest.File, len(n.parts)) // each part as if it were a file
 	for i, p := range n.parts {
 		files[i] = manifest.File{Name: p.file, Size: p.part.Size, SHA256: p.part.SHA256, Parts: []manifest.Part{*p.part}}
 	}
-	for _, run := range neighbours(files) {
+	for _, run := range groupByBundle(files) {
 		if err := v.readRun(ctx, key, files, run); err != nil {
 			return err
 		}
@@ -57,10 +57,10 @@ func (v *verification) readObject(ctx context.Context, key string, n *need) erro
 	return nil
 }
 
-// readStretched reads the files of several parts once more, as a restore would. What is
+// readMultiPart reads the files of several parts once more, as a restore would. What is
 // wrong with a part was reported already.
-func (v *verification) readStretched(ctx context.Context) error {
-	for _, f := range v.stretched {
+func (v *verifyRun) readMultiPart(ctx context.Context) error {
+	for _, f := range v.multiPartFiles {
 		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool {
 			n := v.needs[p.Object]
 			return n.bad || n.skip || encrypted(p.Encoding) && !v.decoder.Opens()
@@ -70,7 +70,7 @@ func (v *verification) readStretched(ctx context.Context) error {
 		err := v.fetchFile(ctx, f, discard{})
 		switch {
 		case errors.Is(err, ErrDamaged):
-			v.problem(Problem{Object: f.Parts[0].Object, What: "content", Detail: err.Error(), Files: []string{f.Name}})
+			v.addProblem(Problem{Object: f.Parts[0].Object, What: "content", Detail: err.Error(), Files: []string{f.Name}})
 		case err != nil:
 			return err
 		}
@@ -79,8 +79,8 @@ func (v *verification) readStretched(ctx context.Context) error {
 }
 
 // readRun fetches and hashes parts that lie side by side in an object.
-func (v *verification) readRun(ctx context.Context, key string, files []manifest.File, run []int) error {
-	together := v.openRun(ctx, files, run)
+func (v *verifyRun) readRun(ctx context.Context, key string, files []manifest.File, run []int) error {
+	together := v.openBundle(ctx, files, run)
 	defer together.close()
 	for _, i := range run {
 		f := &files[i]
@@ -89,7 +89,7 @@ func (v *verification) readRun(ctx context.Context, key string, files []manifest
 		switch {
 		case errors.Is(err, ErrDamaged):
 			detail := strings.TrimPrefix(err.Error(), f.Name+": "+key+", ")
-			v.problem(Problem{Object: key, What: "content", Detail: detail, Files: []string{f.Name}})
+			v.addProblem(Problem{Object: key, What: "content", Detail: detail, Files: []string{f.Name}})
 		case err != nil:
 			return err
 		default:

@@ -10,7 +10,7 @@ import (
 type need struct {
 	size    int64 // as stored; of a bundle, the end of the last part that is known
 	atLeast bool  // a bundle: size is a lower bound
-	stored  manifest.Stored
+	stored  manifest.StoredSums
 	parts   []needPart
 	spans   []span
 	found   bool
@@ -37,7 +37,7 @@ type partKey struct {
 }
 
 // need notes what a snapshot needs.
-func (v *verification) need(s *snapshot) {
+func (v *verifyRun) need(s *snapshot) {
 	v.order, v.recipients = append(v.order, s.ref.Sequence), append(v.recipients, s.m.Recipients)
 	for i := range s.pages {
 		ref := &s.pages[i].Ref
@@ -49,7 +49,7 @@ func (v *verification) need(s *snapshot) {
 			v.noteDamage(f.Name, s.ref.Sequence)
 		}
 		if len(f.Parts) > 1 {
-			v.stretched[f.Name+f.SHA256.String()] = f
+			v.multiPartFiles[f.Name+f.SHA256.String()] = f
 		}
 		var at int64
 		for i := range f.Parts {
@@ -59,8 +59,8 @@ func (v *verification) need(s *snapshot) {
 				size += *p.Stored.Offset
 			}
 			n := v.needObject(p.Object, p.Stored, size, bundled)
-			if k := (partKey{p.Object, offsetOf(p), f.Name}); !v.noted[k] {
-				v.noted[k] = true
+			if k := (partKey{p.Object, offsetOf(p), f.Name}); !v.seenParts[k] {
+				v.seenParts[k] = true
 				n.parts = append(n.parts, needPart{p, f.Name, at})
 			}
 			at += p.Size
@@ -68,7 +68,7 @@ func (v *verification) need(s *snapshot) {
 	}
 }
 
-func (v *verification) noteDamage(file string, snapshot int64) {
+func (v *verifyRun) noteDamage(file string, snapshot int64) {
 	i := slices.IndexFunc(v.report.Damaged, func(d Damage) bool { return d.File == file })
 	if i < 0 {
 		i = len(v.report.Damaged)
@@ -84,7 +84,7 @@ func offsetOf(p *manifest.Part) int64 {
 	return *p.Stored.Offset
 }
 
-func (v *verification) needObject(key string, stored manifest.Stored, size int64, atLeast bool) *need {
+func (v *verifyRun) needObject(key string, stored manifest.StoredSums, size int64, atLeast bool) *need {
 	n := v.needs[key]
 	if n == nil {
 		n = &need{stored: stored, size: size, atLeast: atLeast}

@@ -10,7 +10,7 @@ import (
 )
 
 // listObjects compares what is needed with what a listing shows.
-func (v *verification) listObjects(ctx context.Context) error {
+func (v *verifyRun) listObjects(ctx context.Context) error {
 	found := roots{}
 	for _, prefix := range []string{manifest.BundlesPrefix, manifest.DataPrefix, manifest.PagesPrefix} {
 		listing := nesting{roots: found}
@@ -28,7 +28,7 @@ func (v *verification) listObjects(ctx context.Context) error {
 		v.report.Objects++
 		v.report.Bytes += n.size
 		if !n.found {
-			v.problem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
+			v.addProblem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
 		}
 	}
 	return nil
@@ -36,7 +36,7 @@ func (v *verification) listObjects(ctx context.Context) error {
 
 // listed compares an object of a listing with what is needed, and returns what it counts for, unless a
 // nested archive has it.
-func (v *verification) listed(o *Object) tally {
+func (v *verifyRun) listed(o *Object) tally {
 	t := tally{objects: 1}
 	n := v.needs[o.Key]
 	if n == nil {
@@ -49,9 +49,9 @@ func (v *verification) listed(o *Object) tally {
 		return t
 	}
 	n.found = true
-	v.created(o)
+	v.noteCreated(o)
 	if o.Size < n.size || (o.Size != n.size && !n.atLeast) {
-		v.problem(Problem{Object: o.Key, What: "size", Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
+		v.addProblem(Problem{Object: o.Key, What: "size", Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
 	}
 	if o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C && !n.bad {
 		v.wrongChecksum(o.Key, *o.CRC32C, n)
@@ -59,17 +59,17 @@ func (v *verification) listed(o *Object) tally {
 	return t
 }
 
-func (v *verification) wrongChecksum(key string, got manifest.CRC32C, n *need) {
-	v.problem(Problem{Object: key, What: "checksum", Detail: fmt.Sprintf("the provider says CRC-32C %s and it was stored with %s", got, n.stored.CRC32C)})
+func (v *verifyRun) wrongChecksum(key string, got manifest.CRC32C, n *need) {
+	v.addProblem(Problem{Object: key, What: "checksum", Detail: fmt.Sprintf("the provider says CRC-32C %s and it was stored with %s", got, n.stored.CRC32C)})
 }
 
 // askChecksums asks for the checksum of each object, which S3 does not list.
-func (v *verification) askChecksums(ctx context.Context) error {
+func (v *verifyRun) askChecksums(ctx context.Context) error {
 	return v.each(ctx, func(ctx context.Context, key string, n *need) error {
 		o, err := v.store.Stat(ctx, key)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			v.problem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
+			v.addProblem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
 		case err != nil:
 			return fmt.Errorf("looking at %s: %w", key, err)
 		default:
@@ -81,7 +81,7 @@ func (v *verification) askChecksums(ctx context.Context) error {
 
 // compare holds the provider's checksum of an object against that in the manifests, which
 // know none of a whole bundle, and counts whether it could.
-func (v *verification) compare(o *Object, n *need) {
+func (v *verifyRun) compare(o *Object, n *need) {
 	byCRC := o.CRC32C != nil && !n.atLeast
 	byMD5 := o.CRC32C == nil && o.MD5 != "" && n.stored.MD5 != "" && !n.atLeast
 	known := byCRC || byMD5
@@ -96,6 +96,6 @@ func (v *verification) compare(o *Object, n *need) {
 	case byCRC && *o.CRC32C != n.stored.CRC32C:
 		v.wrongChecksum(o.Key, *o.CRC32C, n)
 	case byMD5 && o.MD5 != n.stored.MD5:
-		v.problem(Problem{Object: o.Key, What: "checksum", Detail: fmt.Sprintf("the provider says MD5 %s and it was stored with %s", o.MD5, n.stored.MD5)})
+		v.addProblem(Problem{Object: o.Key, What: "checksum", Detail: fmt.Sprintf("the provider says MD5 %s and it was stored with %s", o.MD5, n.stored.MD5)})
 	}
 }

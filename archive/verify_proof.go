@@ -11,10 +11,10 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// prove stores what a look at the whole archive found. Another one may have ended meanwhile,
+// storeProof stores what a look at the whole archive found. Another one may have ended meanwhile,
 // which found what this one did not look at, or looked at before: the last word must say both.
 // So what others have stored since is added first, and looked for once more afterwards.
-func (v *verification) prove(ctx context.Context, start time.Time) error {
+func (v *verifyRun) storeProof(ctx context.Context, start time.Time) error {
 	for attempt := 0; ; attempt++ {
 		late, err := v.lateProofs(ctx)
 		if err != nil {
@@ -27,14 +27,14 @@ func (v *verification) prove(ctx context.Context, start time.Time) error {
 			return errors.New("other verifies store their proofs all the time")
 		}
 		for _, p := range late {
-			v.carry(p, true)
-			for mark, at := range readsOf(p) {
-				if at.After(v.reads[mark]) {
-					v.reads[mark] = at
+			v.mergePreviousFindings(p, true)
+			for mark, at := range readTimesOf(p) {
+				if at.After(v.readTimes[mark]) {
+					v.readTimes[mark] = at
 				}
 			}
 		}
-		v.cover(start)
+		v.countCoverage(start)
 		v.finish()
 		if err := v.putProofs(ctx, start); err != nil {
 			return err
@@ -42,7 +42,7 @@ func (v *verification) prove(ctx context.Context, start time.Time) error {
 	}
 }
 
-func (v *verification) putProofs(ctx context.Context, start time.Time) error {
+func (v *verifyRun) putProofs(ctx context.Context, start time.Time) error {
 	p := manifest.Proof{
 		Archive: v.head.archiveID(), Kind: manifest.ProofVerify, Created: start, DurationMS: time.Since(start).Milliseconds(), Tool: v.o.Tool, Outcome: manifest.OutcomeOK,
 		Snapshots: int64(v.report.Snapshots), Objects: int64(v.report.Objects), Bytes: v.report.Bytes,
@@ -52,7 +52,7 @@ func (v *verification) putProofs(ctx context.Context, start time.Time) error {
 		x := &v.report.Problems[i]
 		p.Outcome = manifest.OutcomeFailed
 		if i >= manifest.MaxProofProblems {
-			mark := manifest.MarkOf(x.Object)
+			mark := manifest.KeyPrefixOf(x.Object)
 			p.More = append(p.More, mark[:]...)
 			continue
 		}
@@ -61,12 +61,12 @@ func (v *verification) putProofs(ctx context.Context, start time.Time) error {
 	}
 	if v.report.ReadObjects > 0 {
 		read := p
-		read.Kind, read.Problems, read.More, read.Read = manifest.ProofRead, nil, nil, v.reads.groups()
-		if err := v.putMyProof(ctx, &read); err != nil {
+		read.Kind, read.Problems, read.More, read.Read = manifest.ProofRead, nil, nil, v.readTimes.groups()
+		if err := v.putOwnProof(ctx, &read); err != nil {
 			return err
 		}
 	}
-	return v.putMyProof(ctx, &p)
+	return v.putOwnProof(ctx, &p)
 }
 
 // detailOf is what a proof says of a problem: without what came of a repair, and of a length
@@ -79,45 +79,45 @@ func detailOf(p *Problem) string {
 	return detail
 }
 
-func (v *verification) putMyProof(ctx context.Context, p *manifest.Proof) error {
+func (v *verifyRun) putOwnProof(ctx context.Context, p *manifest.Proof) error {
 	key, err := v.putProof(ctx, p)
-	v.past[key] = true
+	v.mergedProofs[key] = true
 	return err
 }
 
-// earlier reads the latest proofs that were there when Verify began, and remembers which
+// previousProof reads the latest proofs that were there when Verify began, and remembers which
 // there were.
-func (v *verification) earlier(ctx context.Context) (*manifest.Proof, error) {
+func (v *verifyRun) previousProof(ctx context.Context) (*manifest.Proof, error) {
 	all, err := v.proofs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, of := range all {
 		for _, o := range of {
-			v.past[o.Key] = true
+			v.mergedProofs[o.Key] = true
 		}
 	}
 	read, _, err := v.newestProof(ctx, all[manifest.ProofRead], manifest.ProofRead, "")
 	if err != nil {
 		return nil, err
 	}
-	v.reads = readsOf(read)
+	v.readTimes = readTimesOf(read)
 	before, _, err := v.newestProof(ctx, all[manifest.ProofVerify], manifest.ProofVerify, "")
 	return before, err
 }
 
 // lateProofs reads those that came since.
-func (v *verification) lateProofs(ctx context.Context) (late []*manifest.Proof, err error) {
+func (v *verifyRun) lateProofs(ctx context.Context) (late []*manifest.Proof, err error) {
 	all, err := v.proofs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, kind := range []string{manifest.ProofVerify, manifest.ProofRead} {
 		for _, o := range all[kind] {
-			if v.past[o.Key] {
+			if v.mergedProofs[o.Key] {
 				continue
 			}
-			v.past[o.Key] = true
+			v.mergedProofs[o.Key] = true
 			p, err := v.readProof(ctx, o.Key, kind)
 			if err != nil {
 				return nil, err
@@ -132,10 +132,10 @@ func (v *verification) lateProofs(ctx context.Context) (late []*manifest.Proof, 
 
 const foundOn = " (found on "
 
-// carry keeps what another look found in the content of objects that this one has not read
+// mergePreviousFindings keeps what another look found in the content of objects that this one has not read
 // after it: that they are there says nothing. What ended while this one was under way may
 // have read an object later than this one.
-func (v *verification) carry(p *manifest.Proof, late bool) {
+func (v *verifyRun) mergePreviousFindings(p *manifest.Proof, late bool) {
 	if p == nil {
 		return
 	}
@@ -149,20 +149,20 @@ func (v *verification) carry(p *manifest.Proof, late bool) {
 		if !strings.Contains(detail, foundOn) { // by an earlier one, which said when
 			detail += found
 		}
-		v.carryOne(x.Object, x.What, detail, late)
+		v.mergeFinding(x.Object, x.What, detail, late)
 	}
 	if len(p.More) == 0 {
 		return
 	}
 	more := p.More.Set()
 	for key := range v.needs {
-		if more[manifest.MarkOf(key)] {
-			v.carryOne(key, "content", "it was wrong or missing"+found, late)
+		if more[manifest.KeyPrefixOf(key)] {
+			v.mergeFinding(key, "content", "it was wrong or missing"+found, late)
 		}
 	}
 }
 
-func (v *verification) carryOne(key, what, detail string, late bool) {
+func (v *verifyRun) mergeFinding(key, what, detail string, late bool) {
 	n := v.needs[key]
 	if n == nil || n.bad || v.mended[key] || n.read && !late || len(n.parts) == 0 {
 		return
@@ -173,15 +173,15 @@ func (v *verification) carryOne(key, what, detail string, late bool) {
 			p.Files = append(p.Files, part.file)
 		}
 	}
-	v.problem(p)
+	v.addProblem(p)
 }
 
 // checkEmpty names it when there is no snapshot at all where there must have been some.
-func (v *verification) checkEmpty(ctx context.Context, before *manifest.Proof) error {
+func (v *verifyRun) checkEmpty(ctx context.Context, before *manifest.Proof) error {
 	if v.report.Snapshots > 0 || len(v.report.Problems) > 0 || len(v.o.Snapshots) > 0 {
 		return nil
 	}
-	now, err := v.ledgerSurely(ctx) // a copy may have begun since
+	now, err := v.rereadLedger(ctx) // a copy may have begun since
 	if err != nil {
 		return err
 	}
@@ -192,18 +192,18 @@ func (v *verification) checkEmpty(ctx context.Context, before *manifest.Proof) e
 	switch {
 	case before != nil && before.Snapshots > 0:
 		gone = fmt.Sprintf("a verify of %s saw %d snapshots", before.Created.Format(time.DateOnly), before.Snapshots)
-	case v.greatest > first(now.record): // the first backup stores everything for number 1
+	case v.greatest > firstSequence(now.record): // the first backup stores everything for number 1
 		gone = fmt.Sprintf("there are objects that were stored for snapshot %d", v.greatest)
 	default:
 		return nil
 	}
-	v.problem(Problem{Object: manifest.ManifestsPrefix, What: "missing", Detail: gone + ", and there is none any more; what a copy has, strongroom copy brings back"})
+	v.addProblem(Problem{Object: manifest.ManifestsPrefix, What: "missing", Detail: gone + ", and there is none any more; what a copy has, strongroom copy brings back"})
 	return nil
 }
 
-// first is the number of the first snapshot that was to be: 1, or, in a copy, the one after
+// firstSequence is the number of the first snapshot that was to be: 1, or, in a copy, the one after
 // those that the copy leaves out, as the ledger says.
-func first(r *manifest.Record) int64 {
+func firstSequence(r *manifest.Record) int64 {
 	if r != nil && r.Newest == 0 {
 		return r.Removed[len(r.Removed)-1] + 1
 	}

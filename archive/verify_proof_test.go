@@ -78,7 +78,7 @@ func TestProofOfMuchDamage(t *testing.T) {
 		a := func() *archive.Archive { return archive.New(store, archive.Options{}) }
 		m := newest(t, a())
 		f := &m.Files[0]
-		mark := manifest.MarkOf(f.Parts[0].Object)
+		mark := manifest.KeyPrefixOf(f.Parts[0].Object)
 		p := &manifest.Proof{
 			Format: manifest.Format, Archive: m.Archive, Kind: manifest.ProofVerify, Created: time.Now().UTC().Truncate(time.Millisecond),
 			Outcome: manifest.OutcomeFailed, More: mark[:],

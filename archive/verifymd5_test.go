@@ -29,7 +29,7 @@ func TestVerifyComparesMD5(t *testing.T) {
 		return hex.EncodeToString(sum.Sum(nil)), err
 	}
 	wrong := ""
-	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 		stored, err := w.InMemory.Put(ctx, key, body, sums)
 		if err == nil {
 			stored.MD5, err = said(ctx, key)

@@ -102,7 +102,7 @@ func (f *floors) putOne(name string, size int64) error {
 	if err != nil {
 		return err
 	}
-	defer giveBack(b)
+	defer release(b)
 	return f.server.put(path, b)
 }
 
@@ -128,7 +128,7 @@ func (f *floors) copyOne(name string, size int64) error {
 	if err != nil {
 		return err
 	}
-	defer giveBack(b)
+	defer release(b)
 	return f.server.put(path, b)
 }
 
@@ -153,7 +153,7 @@ var buffers = sync.Pool{New: func() any {
 	return b
 }}
 
-func giveBack(b []byte) {
+func release(b []byte) {
 	buffers.Put((*[wholeUpTo]byte)(b[:wholeUpTo]))
 }
 
@@ -182,7 +182,7 @@ func (f *floors) inParts(path string, size int64, read func(int64) ([]byte, erro
 	}()
 	err = each(inFlight, parts, func(p part) (err error) {
 		etags[p.i], err = f.server.putPart(path, id, p.i+1, p.b)
-		giveBack(p.b)
+		release(p.b)
 		return err
 	})
 	if err := errors.Join(err, readErr); err != nil {

@@ -96,7 +96,7 @@ func (l *lexer) part() (p Part, err error) {
 	return p, err
 }
 
-func (l *lexer) stored() (s Stored, err error) {
+func (l *lexer) stored() (s StoredSums, err error) {
 	err = l.object(&storedSchema, func(i int) (err error) {
 		switch storedSchema.names[i] {
 		case "size":
@@ -128,7 +128,7 @@ func (l *lexer) stored() (s Stored, err error) {
 const maxStoredSize = 2 * MaxFileSize
 
 // validate checks what is said of stored bytes, without their relation to the plain.
-func (s *Stored) validate(limit int64) error {
+func (s *StoredSums) validate(limit int64) error {
 	switch {
 	case s.Size < 0 || s.Size > limit:
 		return fmt.Errorf("%d stored bytes are not between 0 and %d", s.Size, limit)

@@ -42,7 +42,7 @@ func genPart(name string, sequence int64) *rapid.Generator[Part] {
 		}
 		stored := rapid.Int64Range(1, sequence).Draw(t, "stored for")
 		p.Size = rapid.Int64Range(0, limit).Draw(t, "size")
-		p.Stored = Stored{Size: p.Size, CRC32C: CRC32C(rapid.Uint32().Draw(t, "crc"))}
+		p.Stored = StoredSums{Size: p.Size, CRC32C: CRC32C(rapid.Uint32().Draw(t, "crc"))}
 		if p.Encoding != Plain {
 			p.Stored.Size = rapid.Int64Range(0, limit).Draw(t, "stored size")
 			p.Stored.SHA256 = genHash().Draw(t, "stored")

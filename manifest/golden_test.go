@@ -106,7 +106,7 @@ func TestGoldenPages(t *testing.T) {
 		if !bytes.Equal(unzstd(t, stored), plain) {
 			t.Errorf("%s holds something else", key)
 		}
-		ref := PageRef{key, Sum(plain), StoredSums(stored), len(run), run[0].Name, run[len(run)-1].Name}
+		ref := PageRef{key, Sum(plain), StoredSumsOf(stored), len(run), run[0].Name, run[len(run)-1].Name}
 		if got, err := c.Decode(stored, &ref, 1); err != nil || !sameFiles(got, run) {
 			t.Errorf("%s: %v", key, err)
 		}

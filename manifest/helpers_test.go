@@ -29,7 +29,7 @@ func plainFile(name string, sequence, size int64) File {
 		Name: name, Size: size, Modified: testTime, SHA256: hash, Snapshot: sequence, State: Closed,
 		Parts: []Part{{
 			Object: DataKey(name, hash, sequence, Plain, nil), Size: size, SHA256: hash,
-			Stored: Stored{Size: size, CRC32C: CRC32C(size)},
+			Stored: StoredSums{Size: size, CRC32C: CRC32C(size)},
 		}},
 		Check: &Check{By: "je", Entries: size / 100, Result: CheckOK},
 	}
@@ -50,17 +50,17 @@ func testManifest() *Manifest {
 	sealed.Check = nil
 	sealed.Parts[0].Encoding = ZstdAge
 	sealed.Parts[0].Object = DataKey(sealed.Name, sealed.SHA256, 42, ZstdAge, recipients)
-	sealed.Parts[0].Stored = Stored{Size: 30_000, SHA256: content("sealed"), CRC32C: 0xdeadbeef}
+	sealed.Parts[0].Stored = StoredSums{Size: 30_000, SHA256: content("sealed"), CRC32C: 0xdeadbeef}
 
 	tail := plainFile("déjà vu/0000002d.jdb", 41, 3000)
 	tail.State, tail.SHA256, tail.Snapshot = Tail, content("both"), 42
 	tail.Parts[0].Encoding = Zstd
 	tail.Parts[0].Object = DataKey(tail.Name, tail.Parts[0].SHA256, 41, Zstd, nil)
-	tail.Parts[0].Stored = Stored{Size: 900, SHA256: content("stretch 1"), CRC32C: 1}
+	tail.Parts[0].Stored = StoredSums{Size: 900, SHA256: content("stretch 1"), CRC32C: 1}
 	stretch := content("plain stretch 2")
 	tail.Parts = append(tail.Parts, Part{
 		Object: BundleKey(content("bundle 2"), 42), Size: 500, SHA256: stretch,
-		Stored: Stored{Size: 500, CRC32C: 2, Offset: new(int64(4096))},
+		Stored: StoredSums{Size: 500, CRC32C: 2, Offset: new(int64(4096))},
 	})
 	tail.Size += 500
 

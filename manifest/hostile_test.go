@@ -138,7 +138,7 @@ func rename(name string) func(*Manifest) {
 func testPages() []PageRef {
 	ref := func(first, last string, count int) PageRef {
 		h := content(first)
-		return PageRef{PageKey(h, 1), h, Stored{Size: 9999, SHA256: content("zst"), CRC32C: 1}, count, first, last}
+		return PageRef{PageKey(h, 1), h, StoredSums{Size: 9999, SHA256: content("zst"), CRC32C: 1}, count, first, last}
 	}
 	return []PageRef{ref("a", "b", 250), ref("c", "d", 1000)}
 }

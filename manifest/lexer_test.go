@@ -256,7 +256,7 @@ func TestParseHashes(t *testing.T) {
 		}
 	}
 	// RFC 3720, B.4: 32 bytes of zeroes.
-	if got := StoredSums(make([]byte, 32)); got.CRC32C != 0x8a9136aa || got.Size != 32 {
+	if got := StoredSumsOf(make([]byte, 32)); got.CRC32C != 0x8a9136aa || got.Size != 32 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -276,7 +276,7 @@ func TestSchemas(t *testing.T) {
 		{pageSchema, PageRef{}},
 		{fileSchema, File{}},
 		{partSchema, Part{}},
-		{storedSchema, Stored{}},
+		{storedSchema, StoredSums{}},
 		{checkSchema, Check{}},
 		{recordSchema, Record{}},
 		{recordRefSchema, RecordRef{}},

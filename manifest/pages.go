@@ -158,7 +158,7 @@ func (c *PageCodec) Encode(files []File, sequence int64) (PageRef, []byte, error
 	return PageRef{
 		Object: PageKey(hash, sequence),
 		SHA256: hash,
-		Stored: StoredSums(stored),
+		Stored: StoredSumsOf(stored),
 		Count:  len(files),
 		First:  files[0].Name,
 		Last:   files[len(files)-1].Name,
@@ -192,9 +192,9 @@ func encodePage(files []File, sequence int64) ([]byte, error) {
 	return plain.Bytes(), nil
 }
 
-// StoredSums describes bytes as they will lie in the store.
-func StoredSums(b []byte) Stored {
-	return Stored{Size: int64(len(b)), SHA256: Sum(b), CRC32C: CRC32C(crc32.Checksum(b, castagnoli))}
+// StoredSumsOf describes bytes as they will lie in the store.
+func StoredSumsOf(b []byte) StoredSums {
+	return StoredSums{Size: int64(len(b)), SHA256: Sum(b), CRC32C: CRC32C(crc32.Checksum(b, castagnoli))}
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -223,7 +223,7 @@ func (c *PageCodec) decode(stored []byte, ref *PageRef, sequence int64) ([]File,
 	if err := ref.validate(sequence); err != nil {
 		return nil, err
 	}
-	if got := StoredSums(stored); got.Size != ref.Stored.Size || got.SHA256 != ref.Stored.SHA256 {
+	if got := StoredSumsOf(stored); got.Size != ref.Stored.Size || got.SHA256 != ref.Stored.SHA256 {
 		return nil, fmt.Errorf("its %d stored bytes hash to %s, not the %d bytes and %s of the manifest",
 			got.Size, got.SHA256, ref.Stored.Size, ref.Stored.SHA256)
 	}

@@ -17,7 +17,7 @@ func TestPageCodec(t *testing.T) {
 	files := manyFiles(300)
 	files[7].Parts[0].Object = BundleKey(content("b"), 1) // whose key does not tell the name
 	files[7].Parts[0].Size, files[7].Size = 5, 5
-	files[7].Parts[0].Stored = Stored{Size: 5, Offset: new(int64(0))}
+	files[7].Parts[0].Stored = StoredSums{Size: 5, Offset: new(int64(0))}
 	ref, stored, err := c.Encode(files, 3)
 	if err != nil {
 		t.Fatal(err)
@@ -33,8 +33,8 @@ func TestPageCodec(t *testing.T) {
 		{"stored bytes hash to", func(_ *PageRef, b *[]byte) { *b = nil }},
 		{"stored bytes hash to", func(_ *PageRef, b *[]byte) { *b = append(slices.Clone(*b), 0) }},
 		{"stored bytes hash to", func(_ *PageRef, b *[]byte) { *b = slices.Clone(*b); (*b)[99] ^= 1 }},
-		{"decompressing", func(r *PageRef, b *[]byte) { *b = []byte("no zstd"); r.Stored = StoredSums(*b) }},
-		{"decompressing", func(r *PageRef, b *[]byte) { *b = (*b)[:len(*b)/2]; r.Stored = StoredSums(*b) }},
+		{"decompressing", func(r *PageRef, b *[]byte) { *b = []byte("no zstd"); r.Stored = StoredSumsOf(*b) }},
+		{"decompressing", func(r *PageRef, b *[]byte) { *b = (*b)[:len(*b)/2]; r.Stored = StoredSumsOf(*b) }},
 		{"content hashes to", func(r *PageRef, _ *[]byte) { r.SHA256 = content("x"); r.Object = PageKey(r.SHA256, 1) }},
 		{"key of other content", func(r *PageRef, _ *[]byte) { r.SHA256 = content("x") }},
 		{"first or last name", func(r *PageRef, _ *[]byte) { r.First = "0" }},
@@ -106,7 +106,7 @@ func pageOf(plain []byte, count int, first, last string) (PageRef, []byte) {
 
 func refOf(plain, stored []byte, count int, first, last string) (PageRef, []byte) {
 	h := Sum(plain)
-	return PageRef{PageKey(h, 1), h, StoredSums(stored), count, first, last}, stored
+	return PageRef{PageKey(h, 1), h, StoredSumsOf(stored), count, first, last}, stored
 }
 
 // A page is JSON Lines, so that jq and line tools read it.
@@ -191,7 +191,7 @@ func TestZstdBombs(t *testing.T) {
 		"a huge claim":          hugeClaim,
 	} {
 		ref := good
-		ref.Stored = StoredSums(stored)
+		ref.Stored = StoredSumsOf(stored)
 		if len(stored) > MaxPageBytes {
 			t.Fatalf("%s: %d bytes", what, len(stored))
 		}

@@ -29,9 +29,9 @@ const (
 	MaxProofProblems = 10_000
 	// MaxProofSnapshots is how many of the snapshots that have a problem a proof names.
 	MaxProofSnapshots = 100
-	// ReadMark is the length of what a proof remembers of a key that was read back: the
+	// KeyPrefixLen is the length of what a proof remembers of a key that was read back: the
 	// first bytes of the key's SHA-256.
-	ReadMark = 6
+	KeyPrefixLen = 6
 )
 
 // Proof is what a verify or a drill found: an object below proofs/, never changed. Nothing
@@ -53,7 +53,7 @@ type Proof struct {
 	ReadObjects int64          `json:"read_objects,omitempty"` // that were read back
 	ReadBytes   int64          `json:"read_bytes,omitempty"`   // plain bytes of those
 	Problems    []ProofProblem `json:"problems,omitempty"`     // at most MaxProofProblems
-	More        Marks          `json:"more,omitempty"`         // the objects of the other problems, if there are more
+	More        KeyPrefixes    `json:"more,omitempty"`         // the objects of the other problems, if there are more
 
 	// Of what was read back: each object once, with the last time.
 	Read []ReadBack `json:"read,omitempty"`
@@ -74,38 +74,38 @@ type ProofProblem struct {
 
 // ReadBack is the objects that were last read back and found good at one time.
 type ReadBack struct {
-	At    time.Time `json:"at"`
-	Marks Marks     `json:"objects"`
+	At       time.Time   `json:"at"`
+	Prefixes KeyPrefixes `json:"objects"`
 }
 
-// Marks are the first ReadMark bytes of the SHA-256 of keys, one after the other.
-type Marks []byte
+// KeyPrefixes are the first KeyPrefixLen bytes of the SHA-256 of keys, one after the other.
+type KeyPrefixes []byte
 
-// MarkOf is what a proof remembers of a key.
-func MarkOf(key string) (m [ReadMark]byte) {
+// KeyPrefixOf is what a proof remembers of a key.
+func KeyPrefixOf(key string) (m [KeyPrefixLen]byte) {
 	sum := Sum([]byte(key))
 	copy(m[:], sum[:])
 	return m
 }
 
 // Set is the marks one by one.
-func (m Marks) Set() map[[ReadMark]byte]bool {
-	set := make(map[[ReadMark]byte]bool, len(m)/ReadMark)
-	for mark := range slices.Chunk(m, ReadMark) {
-		set[[ReadMark]byte(mark)] = true
+func (m KeyPrefixes) Set() map[[KeyPrefixLen]byte]bool {
+	set := make(map[[KeyPrefixLen]byte]bool, len(m)/KeyPrefixLen)
+	for mark := range slices.Chunk(m, KeyPrefixLen) {
+		set[[KeyPrefixLen]byte(mark)] = true
 	}
 	return set
 }
 
 // MarshalText implements encoding.TextMarshaler: base64 without padding.
-func (m Marks) MarshalText() ([]byte, error) {
+func (m KeyPrefixes) MarshalText() ([]byte, error) {
 	return base64.RawStdEncoding.AppendEncode(nil, m), nil
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (m *Marks) UnmarshalText(text []byte) error {
+func (m *KeyPrefixes) UnmarshalText(text []byte) error {
 	b, err := base64.RawStdEncoding.AppendDecode(nil, text)
-	if err != nil || len(b)%ReadMark != 0 {
+	if err != nil || len(b)%KeyPrefixLen != 0 {
 		return errors.New("objects are no marks in base64")
 	}
 	*m = b

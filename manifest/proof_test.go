@@ -26,13 +26,13 @@ func testProofs() map[string]*Proof {
 		{Object: ManifestKey(2), What: "unreadable", Detail: `it is "<nothing>" & more`},
 		{Object: "data/0000002a.jdb/" + content("x").String() + "-000000041", What: "missing", Detail: "it is not there", Snapshots: []int64{41, 42}},
 	}
-	key := MarkOf("another")
+	key := KeyPrefixOf("another")
 	verify.More = key[:]
 	read := base(ProofRead)
 	read.Snapshots, read.Objects, read.Bytes, read.ReadObjects, read.ReadBytes = 3, 3, 1_000_000, 1, 99_000
-	marks := func(keys ...string) (all Marks) {
+	marks := func(keys ...string) (all KeyPrefixes) {
 		for _, k := range keys {
-			m := MarkOf(k)
+			m := KeyPrefixOf(k)
 			all = append(all, m[:]...)
 		}
 		return all
@@ -95,7 +95,7 @@ func TestHostileProofs(t *testing.T) {
 			if p.Kind != ProofRead {
 				continue
 			}
-			first := base64.RawStdEncoding.EncodeToString(p.Read[0].Marks)
+			first := base64.RawStdEncoding.EncodeToString(p.Read[0].Prefixes)
 			_, err := DecodeProof([]byte(strings.Replace(data, first, marks, 1)))
 			wantFault(t, err, "marks")
 		}
@@ -127,7 +127,7 @@ func FuzzDecodeProof(f *testing.F) {
 		if twice := mustEncode(t, got); !bytes.Equal(again, twice) {
 			t.Fatalf("%s, then %s", again, twice)
 		}
-		if slices.ContainsFunc(p.Read, func(r ReadBack) bool { return len(r.Marks)%ReadMark != 0 }) {
+		if slices.ContainsFunc(p.Read, func(r ReadBack) bool { return len(r.Prefixes)%KeyPrefixLen != 0 }) {
 			t.Fatal("a part of a mark")
 		}
 	})

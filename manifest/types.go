@@ -98,12 +98,12 @@ type Manifest struct {
 
 // PageRef names a page: a run of file entries in an object of its own.
 type PageRef struct {
-	Object string `json:"object"`
-	SHA256 Hash   `json:"sha256"` // of the plain JSON Lines
-	Stored Stored `json:"stored"` // of the zstd-compressed bytes
-	Count  int    `json:"count"`
-	First  string `json:"first"`
-	Last   string `json:"last"`
+	Object string     `json:"object"`
+	SHA256 Hash       `json:"sha256"` // of the plain JSON Lines
+	Stored StoredSums `json:"stored"` // of the zstd-compressed bytes
+	Count  int        `json:"count"`
+	First  string     `json:"first"`
+	Last   string     `json:"last"`
 }
 
 // State says whether a file was closed or still being written at capture.
@@ -141,15 +141,15 @@ const (
 
 // Part is a stretch of a file and where its content lies.
 type Part struct {
-	Object   string `json:"object"` // key of a data object or of a bundle
-	Size     int64  `json:"size"`   // plain
-	SHA256   Hash   `json:"sha256"` // plain
-	Encoding string `json:"encoding"`
-	Stored   Stored `json:"stored"`
+	Object   string     `json:"object"` // key of a data object or of a bundle
+	Size     int64      `json:"size"`   // plain
+	SHA256   Hash       `json:"sha256"` // plain
+	Encoding string     `json:"encoding"`
+	Stored   StoredSums `json:"stored"`
 }
 
-// Stored describes bytes as they lie in the store.
-type Stored struct {
+// StoredSums describes bytes as they lie in the store.
+type StoredSums struct {
 	Size   int64  `json:"size"`
 	SHA256 Hash   `json:"sha256,omitzero"` // absent where nothing was encoded: it is the plain one
 	CRC32C CRC32C `json:"crc32c"`

@@ -34,7 +34,7 @@ const azureDomain = "blob.core.windows.net"
 // client: gocloud's azureblob escapes keys that the format allows and panics when a write
 // fails. See azureput.go for writing.
 type azureStore struct {
-	where
+	redactedURL
 
 	client    *container.Client
 	container string
@@ -53,7 +53,7 @@ func openAzure(a *address, o Options) (Bucket, error) {
 		return nil, fmt.Errorf("archive URL %s: %w", a.where, err)
 	}
 	s := &azureStore{
-		where: a.where, container: a.bucket, prefix: a.prefix, timeout: o.Timeout,
+		redactedURL: a.where, container: a.bucket, prefix: a.prefix, timeout: o.Timeout,
 		blocks: make(chan struct{}, o.Transfers), transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, counter: o.Counter,
 	}
 	tune(s.transport, &o)

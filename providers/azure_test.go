@@ -52,7 +52,7 @@ func TestAzureServer(t *testing.T) {
 	t.Setenv("AZURE_STORAGE_KEY", "d3Jvbmc=")
 	_, err := putBytes(t, open(t, server.URL, Options{}), "a", []byte("a"))
 	// Azure itself says AuthenticationFailed, which is BadCredentials.
-	if k := classify1(err); (k != Denied && k != BadCredentials) || strings.Contains(err.Error(), "\n") {
+	if k := kindOf(err); (k != Denied && k != BadCredentials) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("with a wrong key: %v", err)
 	}
 }
@@ -154,7 +154,7 @@ func TestAzureVerifies(t *testing.T) {
 	server := storetest.NewAzure(t)
 	client := server.Client.NewBlockBlobClient("verify")
 	wrong := blob.TransferValidationTypeMD5(make([]byte, 16))
-	send := func() *azureBody { return newAzureBody(&source{strings.NewReader("abc"), 3}, 0, 3) }
+	send := func() *azureBody { return newAzureBody(&checkedBody{strings.NewReader("abc"), 3}, 0, 3) }
 	_, err := client.Upload(t.Context(), send(), &blockblob.UploadOptions{TransactionalValidation: wrong})
 	if !azureBadDigest(err) {
 		t.Errorf("Put Blob with a wrong MD5: %v", err)

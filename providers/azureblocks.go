@@ -120,7 +120,7 @@ func (p *azurePut) stageAll(caller context.Context, blocks []azureBlock) error {
 func (p *azurePut) stage(ctx context.Context, b *azureBlock) error {
 	for round := 1; ; round++ {
 		sum, crc := md5.New(), crc32.New(castagnoli)
-		if err := pour(ctx, io.MultiWriter(sum, crc), p.src.section(b.offset, b.size)); err != nil {
+		if err := copyBody(ctx, io.MultiWriter(sum, crc), p.src.section(b.offset, b.size)); err != nil {
 			return err
 		}
 		_, err := p.blob().StageBlock(ctx, b.id, newAzureBody(p.src, b.offset, b.size), &blockblob.StageBlockOptions{

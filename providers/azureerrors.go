@@ -39,7 +39,7 @@ func (s *azureStore) fail(op, key string, err error) error {
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	err = wrap(string(s.where), op, key, "", err)
+	err = wrap(string(s.redactedURL), op, key, "", err)
 	if errors.As(err, &known) {
 		if advice := azureAdvice(known, op); advice != "" {
 			known.Advice = advice

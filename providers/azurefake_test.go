@@ -128,7 +128,7 @@ func (f *fakeAzure) serve(w http.ResponseWriter, r *http.Request, lose bool) {
 func TestAzureRequestOfAPut(t *testing.T) {
 	f, b := newFakeAzure(t, Options{}, func(f *fakeAzure, w http.ResponseWriter, r *http.Request) { f.serve(w, r, false) })
 	content := make([]byte, 2<<20)
-	if stored, err := putBytes(t, b, "data/a%2Fb", content); err != nil || stored != (archive.Stored{MD5: md5Hex(content)}) {
+	if stored, err := putBytes(t, b, "data/a%2Fb", content); err != nil || stored != (archive.PutResult{MD5: md5Hex(content)}) {
 		t.Fatalf("%+v, %v", stored, err)
 	}
 	if got := f.seen(); !slices.Equal(got, []string{"PUT data/a%2Fb"}) {
@@ -151,7 +151,7 @@ func TestAzureRequestsOfBlocks(t *testing.T) {
 	for i := range content {
 		content[i] = byte(i >> 12)
 	}
-	if stored, err := putBytes(t, b, "a", content); err != nil || stored != (archive.Stored{MD5: md5Hex(content)}) {
+	if stored, err := putBytes(t, b, "a", content); err != nil || stored != (archive.PutResult{MD5: md5Hex(content)}) {
 		t.Fatalf("%+v, %v", stored, err)
 	}
 	if got := f.seen(); !slices.Equal(got, []string{"HEAD a", "PUT a block", "PUT a block", "PUT a block", "PUT a blocklist"}) {
@@ -213,8 +213,8 @@ func TestAzureErrorsOfTheService(t *testing.T) {
 		t.Run(c.code, func(t *testing.T) {
 			f, b := newFakeAzure(t, Options{}, func(_ *fakeAzure, w http.ResponseWriter, _ *http.Request) { failAzure(w, c.status, c.code) })
 			_, err := putBytes(t, b, "data/a", []byte("a"))
-			if classify1(err) != c.kind {
-				t.Fatalf("%v (%v)", err, classify1(err))
+			if kindOf(err) != c.kind {
+				t.Fatalf("%v (%v)", err, kindOf(err))
 			}
 			says := []string{c.says, "putting data/a", "azblob://bucket"}
 			if c.kind != NoBucket {

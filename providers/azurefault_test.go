@@ -27,7 +27,7 @@ func TestAzureServerHangs(t *testing.T) {
 	start := time.Now()
 	timedOut := func(what string, err error) {
 		t.Helper()
-		if classify1(err) != TimedOut {
+		if kindOf(err) != TimedOut {
 			t.Errorf("%s: %v, want TimedOut", what, err)
 		}
 	}
@@ -89,7 +89,7 @@ func TestAzureUnreachable(t *testing.T) {
 	start := time.Now()
 	for _, err = range b.List(t.Context(), "", "", "") {
 	}
-	if classify1(err) != Unreachable || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), "check the account") {
+	if kindOf(err) != Unreachable || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), "check the account") {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(start); took > patience {
@@ -107,7 +107,7 @@ func TestAzureNoCredentials(t *testing.T) {
 	b := open(t, "azblob://bucket?account=acct&domain=localhost:1", Options{})
 	start := time.Now()
 	_, err := putBytes(t, b, "a", nil)
-	if classify1(err) != BadCredentials || !strings.Contains(err.Error(), "no credentials") || !strings.Contains(err.Error(), "AZURE_STORAGE_KEY") || strings.Contains(err.Error(), "\n") {
+	if kindOf(err) != BadCredentials || !strings.Contains(err.Error(), "no credentials") || !strings.Contains(err.Error(), "AZURE_STORAGE_KEY") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(start); took > patience {
@@ -132,12 +132,12 @@ func TestAzureSharedAccessSignature(t *testing.T) {
 		if good := strings.Contains(signature, "secret"); (err == nil) != good {
 			t.Errorf("%s: %v", signature, err)
 		}
-		if err != nil && (classify1(err) != BadCredentials || strings.Contains(err.Error(), "wrong")) {
+		if err != nil && (kindOf(err) != BadCredentials || strings.Contains(err.Error(), "wrong")) {
 			t.Errorf("%v", err)
 		}
 	}
 	closed := open(t, "azblob://bucket?protocol=http&localemu=true&domain=127.0.0.1:1", Options{})
-	if _, err := closed.Stat(t.Context(), "a"); classify1(err) != Unreachable || strings.Contains(err.Error(), "wrong") {
+	if _, err := closed.Stat(t.Context(), "a"); kindOf(err) != Unreachable || strings.Contains(err.Error(), "wrong") {
 		t.Errorf("%v", err)
 	}
 }

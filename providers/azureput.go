@@ -25,29 +25,29 @@ import (
 type azurePut struct {
 	store *azureStore
 	key   string
-	src   *source
+	src   *checkedBody
 	sums  archive.Sums
 	md5   []byte // of the promised content; nil: not known yet
 }
 
 // Put implements archive.Store. What is large is sent in blocks: see azureblocks.go.
-func (s *azureStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *azureStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.PutResult{}, s.fail("putting", key, err)
 	}
-	p := &azurePut{store: s, key: key, src: &source{held{ctx, body}, sums.Size}, sums: sums}
+	p := &azurePut{store: s, key: key, src: &checkedBody{cancelReaderAt{ctx, body}, sums.Size}, sums: sums}
 	send := p.whole
 	if sums.Size > singleMax {
 		send = p.inBlocks
 		// What is large is not sent in vain: unlike one request, blocks are not refused.
-		if stored, err := p.settle(ctx); classify1(err) != NotFound {
+		if stored, err := p.compareExisting(ctx); kindOf(err) != NotFound {
 			return stored, s.fail("putting", key, err)
 		}
 	}
 	for round := 1; ; round++ {
 		err := send(ctx)
 		if err == nil {
-			return archive.Stored{MD5: hex.EncodeToString(p.md5)}, nil
+			return archive.PutResult{MD5: hex.EncodeToString(p.md5)}, nil
 		}
 		stored, again, err := p.afterFailure(ctx, err)
 		if !again || round == putRounds {
@@ -56,7 +56,7 @@ func (s *azureStore) Put(ctx context.Context, key string, body io.ReaderAt, sums
 		select {
 		case <-time.After(backoff(round)):
 		case <-ctx.Done():
-			return archive.Stored{}, s.fail("putting", key, ctx.Err())
+			return archive.PutResult{}, s.fail("putting", key, ctx.Err())
 		}
 	}
 }
@@ -67,7 +67,7 @@ func (p *azurePut) learn(ctx context.Context) error {
 		return nil
 	}
 	sum, all := md5.New(), newSummer()
-	if err := pour(ctx, io.MultiWriter(sum, all), p.src.section(0, p.sums.Size)); err != nil {
+	if err := copyBody(ctx, io.MultiWriter(sum, all), p.src.section(0, p.sums.Size)); err != nil {
 		return err
 	}
 	if all.sums() != p.sums {
@@ -105,8 +105,8 @@ func onlyNew() *blob.AccessConditions {
 // afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
 // another writer was faster: then what is there decides. With again set, it is worth
 // sending once more.
-func (p *azurePut) afterFailure(ctx context.Context, err error) (stored archive.Stored, again bool, _ error) {
-	var broken *sourceError
+func (p *azurePut) afterFailure(ctx context.Context, err error) (stored archive.PutResult, again bool, _ error) {
+	var broken *bodyError
 	switch k := classify(err); {
 	case errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch):
 		return stored, false, err
@@ -121,11 +121,11 @@ func (p *azurePut) afterFailure(ctx context.Context, err error) (stored archive.
 	case k == NoBucket || k == BadCredentials || k == Misconfigured || k == Unreachable:
 		return stored, false, err // looking would fail the same way
 	}
-	stored, lookErr := p.settle(ctx)
+	stored, lookErr := p.compareExisting(ctx)
 	switch {
 	case lookErr == nil || errors.Is(lookErr, archive.ErrExists) || errors.Is(lookErr, archive.ErrMismatch):
 		return stored, false, lookErr
-	case classify1(lookErr) == NotFound:
+	case kindOf(lookErr) == NotFound:
 		// What was in the way is gone; or another's commit threw away our blocks.
 		return stored, classify(err) == Precondition || bloberror.HasCode(err, bloberror.InvalidBlockList, bloberror.InvalidBlobOrBlock), err
 	}
@@ -139,35 +139,35 @@ func azureBadDigest(err error) bool {
 		bloberror.HasCode(err, bloberror.InvalidOperation) && classifyAzure(err) == Other
 }
 
-// settle compares the object that is there with what was to be put: the same is success,
+// compareExisting compares the object that is there with what was to be put: the same is success,
 // another is ErrExists. The error is of Kind NotFound when there is none. Small objects
 // and those without an MD5, which another program has made, are read and compared.
-func (p *azurePut) settle(ctx context.Context) (archive.Stored, error) {
+func (p *azurePut) compareExisting(ctx context.Context) (archive.PutResult, error) {
 	there, err := p.store.Stat(ctx, p.key)
 	if err != nil {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	if there.Size != p.sums.Size {
-		return archive.Stored{}, p.store.exists(p.key)
+		return archive.PutResult{}, p.store.exists(p.key)
 	}
 	if there.MD5 != "" {
 		if err := p.learn(ctx); err != nil {
-			return archive.Stored{}, p.store.fail("putting", p.key, err)
+			return archive.PutResult{}, p.store.fail("putting", p.key, err)
 		}
 		if was, err := hex.DecodeString(there.MD5); err != nil || !bytes.Equal(was, p.md5) {
-			return archive.Stored{}, p.store.exists(p.key)
+			return archive.PutResult{}, p.store.exists(p.key)
 		}
 	}
 	if there.MD5 == "" || p.sums.Size <= compareMax {
 		got, err := p.readBack(ctx)
 		if err != nil {
-			return archive.Stored{}, err
+			return archive.PutResult{}, err
 		}
 		if got != p.sums {
-			return archive.Stored{}, p.store.exists(p.key)
+			return archive.PutResult{}, p.store.exists(p.key)
 		}
 	}
-	return archive.Stored{Existed: true, MD5: there.MD5}, nil
+	return archive.PutResult{Existed: true, MD5: there.MD5}, nil
 }
 
 // readBack reads the object that is there and gives its sums.

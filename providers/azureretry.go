@@ -79,7 +79,7 @@ func azureTransient(resp *http.Response, err error, attempt int) bool {
 	if err == nil {
 		return azureBusy(resp.StatusCode)
 	}
-	var src *sourceError
+	var src *bodyError
 	var token *azureTokenError
 	var answer *azcore.ResponseError
 	switch {
@@ -108,11 +108,11 @@ func azureBusy(status int) bool {
 // azureBody is a stretch of a source as the SDK wants it. It holds no buffer.
 type azureBody struct {
 	*io.SectionReader
-	src          *source
+	src          *checkedBody
 	offset, size int64
 }
 
-func newAzureBody(src *source, offset, size int64) *azureBody {
+func newAzureBody(src *checkedBody, offset, size int64) *azureBody {
 	return &azureBody{src.section(offset, size), src, offset, size}
 }
 

@@ -68,28 +68,28 @@ func (b *Bandwidth) slowest(transfers int) int64 {
 	return max(least, 1)
 }
 
-// limited is a connection that keeps within a Bandwidth. Waiting for its turn does not
+// throttledConn is a connection that keeps within a Bandwidth. Waiting for its turn does not
 // count as standing still.
-type limited struct {
-	*moving
+type throttledConn struct {
+	*idleTimeoutConn
 	bandwidth *Bandwidth
 	closed    chan struct{}
 	once      sync.Once
 }
 
-func newLimited(c *moving, b *Bandwidth) net.Conn {
-	return &limited{moving: c, bandwidth: b, closed: make(chan struct{})}
+func newThrottledConn(c *idleTimeoutConn, b *Bandwidth) net.Conn {
+	return &throttledConn{idleTimeoutConn: c, bandwidth: b, closed: make(chan struct{})}
 }
 
 // Write implements net.Conn.
-func (l *limited) Write(b []byte) (int, error) {
+func (l *throttledConn) Write(b []byte) (int, error) {
 	sent := 0
 	for sent < len(b) {
 		n, wait := l.bandwidth.reserve(len(b) - sent)
 		if err := l.wait(wait); err != nil {
 			return sent, err
 		}
-		m, err := l.moving.Write(b[sent : sent+n])
+		m, err := l.idleTimeoutConn.Write(b[sent : sent+n])
 		sent += m
 		if err != nil {
 			return sent, err
@@ -100,8 +100,8 @@ func (l *limited) Write(b []byte) (int, error) {
 
 // Read implements net.Conn. What has arrived is paid for afterwards: the sender notices
 // when nobody reads on.
-func (l *limited) Read(b []byte) (int, error) {
-	n, err := l.moving.Read(b[:min(len(b), mostPiece)])
+func (l *throttledConn) Read(b []byte) (int, error) {
+	n, err := l.idleTimeoutConn.Read(b[:min(len(b), mostPiece)])
 	for paid := 0; paid < n; {
 		m, wait := l.bandwidth.reserve(n - paid)
 		if waitErr := l.wait(wait); waitErr != nil {
@@ -113,7 +113,7 @@ func (l *limited) Read(b []byte) (int, error) {
 }
 
 // wait sleeps, and keeps the connection's deadlines from passing meanwhile.
-func (l *limited) wait(d time.Duration) error {
+func (l *throttledConn) wait(d time.Duration) error {
 	for d > 0 {
 		step := min(d, l.timeout/4)
 		t := time.NewTimer(step)
@@ -132,13 +132,13 @@ func (l *limited) wait(d time.Duration) error {
 }
 
 // Close implements net.Conn. It ends waits, too.
-func (l *limited) Close() error {
+func (l *throttledConn) Close() error {
 	l.once.Do(func() { close(l.closed) })
-	return l.moving.Close()
+	return l.idleTimeoutConn.Close()
 }
 
-// pay waits for the allowance for n bytes that went past no connection.
-func (b *Bandwidth) pay(ctx context.Context, n int) error {
+// wait waits for the allowance for n bytes that went past no connection.
+func (b *Bandwidth) wait(ctx context.Context, n int) error {
 	for n > 0 {
 		m, wait := b.reserve(n)
 		if wait > 0 {
@@ -151,30 +151,30 @@ func (b *Bandwidth) pay(ctx context.Context, n int) error {
 	return nil
 }
 
-// limitedReader is a reader that keeps within a Bandwidth.
-type limitedReader struct {
+// throttledReader is a reader that keeps within a Bandwidth.
+type throttledReader struct {
 	io.Reader
 	ctx       context.Context
 	bandwidth *Bandwidth
 }
 
 // Read implements io.Reader.
-func (l *limitedReader) Read(b []byte) (int, error) {
+func (l *throttledReader) Read(b []byte) (int, error) {
 	n, err := l.Reader.Read(b)
-	if waitErr := l.bandwidth.pay(l.ctx, n); waitErr != nil {
+	if waitErr := l.bandwidth.wait(l.ctx, n); waitErr != nil {
 		return 0, waitErr
 	}
 	return n, err
 }
 
-// slowed is a directory that keeps within a Bandwidth: it may lie across a network.
-type slowed struct {
+// throttledStore is a directory that keeps within a Bandwidth: it may lie across a network.
+type throttledStore struct {
 	*fileStore
 	bandwidth *Bandwidth
 }
 
 // Get implements archive.Store.
-func (s *slowed) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+func (s *throttledStore) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	r, err := s.fileStore.Get(ctx, key, offset, length)
 	if err != nil {
 		return nil, err
@@ -182,25 +182,25 @@ func (s *slowed) Get(ctx context.Context, key string, offset, length int64) (io.
 	return struct {
 		io.Reader
 		io.Closer
-	}{&limitedReader{r, ctx, s.bandwidth}, r}, nil
+	}{&throttledReader{r, ctx, s.bandwidth}, r}, nil
 }
 
 // Put implements archive.Store.
-func (s *slowed) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
-	return s.fileStore.Put(ctx, key, &limitedReaderAt{body, ctx, s.bandwidth}, sums)
+func (s *throttledStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	return s.fileStore.Put(ctx, key, &throttledReaderAt{body, ctx, s.bandwidth}, sums)
 }
 
-// limitedReaderAt is limitedReader for a ReaderAt.
-type limitedReaderAt struct {
+// throttledReaderAt is throttledReader for a ReaderAt.
+type throttledReaderAt struct {
 	io.ReaderAt
 	ctx       context.Context
 	bandwidth *Bandwidth
 }
 
 // ReadAt implements io.ReaderAt.
-func (l *limitedReaderAt) ReadAt(b []byte, off int64) (int, error) {
+func (l *throttledReaderAt) ReadAt(b []byte, off int64) (int, error) {
 	n, err := l.ReaderAt.ReadAt(b, off)
-	if waitErr := l.bandwidth.pay(l.ctx, n); waitErr != nil {
+	if waitErr := l.bandwidth.wait(l.ctx, n); waitErr != nil {
 		return 0, waitErr
 	}
 	return n, err

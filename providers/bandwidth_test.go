@@ -34,7 +34,7 @@ func TestBandwidthIsShared(t *testing.T) {
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
-				if err := b.pay(t.Context(), 5<<20); err != nil {
+				if err := b.wait(t.Context(), 5<<20); err != nil {
 					t.Error(err)
 				}
 			})
@@ -55,14 +55,14 @@ func TestBandwidthByTheHour(t *testing.T) {
 			return 4 << 20
 		})
 		start := time.Now()
-		if err := b.pay(t.Context(), 30<<20); err != nil { // 10 at first, then 20
+		if err := b.wait(t.Context(), 30<<20); err != nil { // 10 at first, then 20
 			t.Fatal(err)
 		}
 		between(t, start, 14*time.Second, 16*time.Second)
 
 		none := NewBandwidth(func(time.Time) int64 { return 0 })
 		start = time.Now()
-		if err := errors.Join(none.pay(t.Context(), 1<<40), (*Bandwidth)(nil).pay(t.Context(), 1<<40)); err != nil {
+		if err := errors.Join(none.wait(t.Context(), 1<<40), (*Bandwidth)(nil).wait(t.Context(), 1<<40)); err != nil {
 			t.Fatal(err)
 		}
 		between(t, start, 0, 0)
@@ -75,7 +75,7 @@ func TestBandwidthEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		start := time.Now()
-		if err := constantly(1024).pay(ctx, 1<<20); !errors.Is(err, context.DeadlineExceeded) {
+		if err := constantly(1024).wait(ctx, 1<<20); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 		between(t, start, 3*time.Second, 3*time.Second)
@@ -89,7 +89,7 @@ func TestLimitedConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		defer b.Close()
-		c := newLimited(&moving{a, time.Second}, constantly(leastPiece/16)) // 16 s a piece
+		c := newThrottledConn(&idleTimeoutConn{a, time.Second}, constantly(leastPiece/16)) // 16 s a piece
 		start := time.Now()
 		pending := make(chan error, 1)
 		go func() { // as net/http reads while it sends

@@ -133,7 +133,7 @@ type countedFile struct {
 type fileBucket interface {
 	Bucket
 	archive.Sweeper
-	archive.Surrounded
+	archive.SurroundingsLister
 	archive.Syncer
 	archive.Holder
 }
@@ -152,7 +152,7 @@ func (c *countedFile) count(ctx context.Context, kind string, err error) {
 }
 
 // Put implements archive.Store.
-func (c *countedFile) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (c *countedFile) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	stored, err := c.fileBucket.Put(ctx, key, body, sums)
 	c.count(ctx, "put", err)
 	return stored, err

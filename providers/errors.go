@@ -238,7 +238,7 @@ func noConnection(err error) bool {
 // broken reports whether a connection ended in the middle. What was asked for may have
 // been applied.
 func broken(err error) bool {
-	var src *sourceError
+	var src *bodyError
 	if errors.As(err, &src) {
 		return false
 	}
@@ -340,15 +340,15 @@ func apiCode(err error) string {
 	return ""
 }
 
-// where is an archive's URL, fit for messages.
-type where string
+// redactedURL is an archive's URL, fit for messages.
+type redactedURL string
 
 // exists says that another object lies under a key.
-func (w where) exists(key string) error {
+func (w redactedURL) exists(key string) error {
 	return &Error{Op: "putting", Key: key, Where: string(w), Kind: Precondition, Err: archive.ErrExists}
 }
 
 // mismatch says that the source is not what was promised.
-func (w where) mismatch(key string) error {
+func (w redactedURL) mismatch(key string) error {
 	return &Error{Op: "putting", Key: key, Where: string(w), Err: archive.ErrMismatch}
 }

@@ -21,7 +21,7 @@ import (
 // made durably and which directory it is, and fileDriver for reading.
 type fileStore struct {
 	portable
-	where
+	redactedURL
 	*tree
 }
 
@@ -29,7 +29,7 @@ func openFile(a *address, o Options) (Bucket, error) {
 	s := newFileStore(a.dir, a.where)
 	var b fileBucket = s
 	if o.Bandwidth != nil {
-		b = &slowed{s, o.Bandwidth}
+		b = &throttledStore{s, o.Bandwidth}
 	}
 	if o.Counter != nil {
 		b = &countedFile{b, o.Counter}
@@ -37,52 +37,52 @@ func openFile(a *address, o Options) (Bucket, error) {
 	return b, nil
 }
 
-func newFileStore(dir string, w where) *fileStore {
-	s := &fileStore{where: w, tree: &tree{root: filepath.Clean(dir)}}
+func newFileStore(dir string, w redactedURL) *fileStore {
+	s := &fileStore{redactedURL: w, tree: &tree{root: filepath.Clean(dir)}}
 	s.portable = portable{bucket: blob.NewBucket(&fileDriver{s.tree}), fail: s.fail}
 	return s
 }
 
 func (s *fileStore) fail(op, key string, err error) error {
-	return wrap(string(s.where), op, key, "", err)
+	return wrap(string(s.redactedURL), op, key, "", err)
 }
 
 // Put implements archive.Store.
-func (s *fileStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *fileStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.PutResult{}, s.fail("putting", key, err)
 	}
-	var stored archive.Stored
+	var stored archive.PutResult
 	err := s.in(s.mayMake(key), func(root *disk.Root) (err error) {
 		stored, err = s.put(ctx, root, key, body, sums)
 		return err
 	})
 	if err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.PutResult{}, s.fail("putting", key, err)
 	}
 	return stored, nil
 }
 
-func (s *fileStore) put(ctx context.Context, root *disk.Root, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
-	if stored, err := s.settle(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
+func (s *fileStore) put(ctx context.Context, root *disk.Root, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	if stored, err := s.compareExisting(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
 		return stored, err
 	}
 	s.sweepFirst(ctx, root)
-	src := &source{body, sums.Size}
+	src := &checkedBody{body, sums.Size}
 	hashed := newSummer()
 	temp, err := s.write(ctx, root, io.TeeReader(src.section(0, sums.Size), hashed))
 	if err != nil {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	defer root.Remove(temp) // linked or not; a later process finds it where this fails
 	if hashed.sums() != sums {
-		return archive.Stored{}, s.mismatch(key)
+		return archive.PutResult{}, s.mismatch(key)
 	}
 	if err := ctx.Err(); err != nil {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	if err := s.same(root); err != nil { // before it is there, so that the caller need not find out
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	const patience = 100 // of a race with Deletes of the same key
 	name := filePath(key)
@@ -91,40 +91,40 @@ func (s *fileStore) put(ctx context.Context, root *disk.Root, key string, body i
 		// it away again, but nobody was told of it.
 		err = s.create(root, temp, name)
 		if err == nil {
-			return archive.Stored{}, s.syncUp(root, path.Dir(name))
+			return archive.PutResult{}, s.syncUp(root, path.Dir(name))
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			break
 		}
-		if stored, err := s.settle(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
+		if stored, err := s.compareExisting(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
 			return stored, err
 		}
 	}
 	if errors.Is(err, fs.ErrExist) { // such as a directory, which is no object
-		return archive.Stored{}, s.exists(key)
+		return archive.PutResult{}, s.exists(key)
 	}
-	return archive.Stored{}, err
+	return archive.PutResult{}, err
 }
 
-// settle compares the file that is there already with what was to be put. When it is the
+// compareExisting compares the file that is there already with what was to be put. When it is the
 // same it is made durable: whoever linked it may not have come to that.
-func (s *fileStore) settle(ctx context.Context, root *disk.Root, key string, sums archive.Sums) (archive.Stored, error) {
+func (s *fileStore) compareExisting(ctx context.Context, root *disk.Root, key string, sums archive.Sums) (archive.PutResult, error) {
 	f, fi, err := openObject(root, key)
 	if err != nil {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	defer f.Close()
 	if fi.Size() != sums.Size {
-		return archive.Stored{}, s.exists(key)
+		return archive.PutResult{}, s.exists(key)
 	}
 	got, err := sumUp(ctx, f)
 	if err == nil && got != sums {
-		return archive.Stored{}, s.exists(key)
+		return archive.PutResult{}, s.exists(key)
 	}
 	if err == nil {
 		err = s.syncFile(root, f, key)
 	}
-	return archive.Stored{Existed: err == nil}, err
+	return archive.PutResult{Existed: err == nil}, err
 }
 
 // syncFile makes a file with its name durable.

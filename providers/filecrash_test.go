@@ -31,9 +31,9 @@ func afterPowerLoss(t *testing.T, l *crashtest.Log, n int, loss crashtest.Loss, 
 	do(dir)
 }
 
-func crashPut(t *testing.T, s *fileStore, key string, content []byte) archive.Stored {
+func crashPut(t *testing.T, s *fileStore, key string, content []byte) archive.PutResult {
 	t.Helper()
-	sums := manifest.StoredSums(content)
+	sums := manifest.StoredSumsOf(content)
 	stored, err := s.Put(t.Context(), key, bytes.NewReader(content),
 		archive.Sums{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C})
 	if err != nil {

@@ -88,7 +88,7 @@ func (t *tree) write(ctx context.Context, root *disk.Root, r io.Reader) (string,
 	if err != nil {
 		return "", fmt.Errorf("making a temporary file: %w", err)
 	}
-	if err = pour(ctx, f, r); err == nil {
+	if err = copyBody(ctx, f, r); err == nil {
 		err = f.Sync()
 	}
 	if closed := f.Close(); err == nil {

@@ -30,7 +30,7 @@ const gcsUserAgent = "strongroom"
 // JSON API through Google's module. Whether a request is made again is decided here: see
 // try, put and gcsTransport.
 type gcsStore struct {
-	where
+	redactedURL
 
 	bucket     *storage.BucketHandle
 	bucketName string
@@ -74,7 +74,7 @@ func openGCS(ctx context.Context, a *address, o Options) (Bucket, error) {
 	}
 	client.SetRetry(storage.WithPolicy(storage.RetryNever)) // its own rules know no limit but the context
 	return &gcsStore{
-		where: a.where, bucket: client.Bucket(a.bucket), bucketName: a.bucket, transport: transport, prefix: a.prefix, timeout: o.Timeout, log: o.Log,
+		redactedURL: a.where, bucket: client.Bucket(a.bucket), bucketName: a.bucket, transport: transport, prefix: a.prefix, timeout: o.Timeout, log: o.Log,
 		budget: o.budget, uploads: make(chan struct{}, o.Transfers),
 	}, nil
 }

@@ -26,7 +26,7 @@ var gcsPermissions = map[string]string{
 }
 
 func (s *gcsStore) fail(op, key string, err error) error {
-	err = wrap(string(s.where), op, key, gcsPermissions[op], err)
+	err = wrap(string(s.redactedURL), op, key, gcsPermissions[op], err)
 	var e *Error
 	if errors.As(err, &e) {
 		e.Advice = gcsAdvice(e)
@@ -52,7 +52,7 @@ func gcsAdvice(e *Error) string {
 
 // gcsReason is the cause in few words, when it is an error of Google's.
 func gcsReason(err error) (string, bool) {
-	var broken *sourceError
+	var broken *bodyError
 	var creds *credentialsError
 	var api *googleapi.Error
 	switch {
@@ -121,7 +121,7 @@ func gcsPasses(err error, attempt int) bool {
 	if attempt >= maxAttempts {
 		return false
 	}
-	var broken *sourceError
+	var broken *bodyError
 	if errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch) || errors.Is(err, errGCSEarly) || badCertificate(err) {
 		return false
 	}

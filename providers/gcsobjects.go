@@ -57,11 +57,11 @@ func (s *gcsStore) object(o *storage.ObjectAttrs) archive.Object {
 // whichMissing tells a missing bucket from a missing object where the answer does not
 // say it.
 func (s *gcsStore) whichMissing(ctx context.Context, err error) error {
-	if classify1(err) != NotFound || s.seen.Load() {
+	if kindOf(err) != NotFound || s.seen.Load() {
 		return err
 	}
 	_, _, listErr := s.page(ctx, gcsQuery(s.prefix), 1, "")
-	switch k := classify1(listErr); {
+	switch k := kindOf(listErr); {
 	case listErr == nil:
 		s.seen.Store(true)
 	case k == NotFound || k == NoBucket:
@@ -152,7 +152,7 @@ func (s *gcsStore) flat(ctx context.Context, prefix, delimiter, after string) it
 			var next string
 			err := s.try(ctx, s.short(), func(ctx context.Context) (err error) {
 				page, next, err = s.page(ctx, q, listPage, token)
-				if classify1(err) == NotFound {
+				if kindOf(err) == NotFound {
 					return errGCSNoBucket
 				}
 				return err
@@ -230,7 +230,7 @@ func (s *gcsStore) remove(ctx context.Context, key string) error {
 	err := s.try(ctx, s.short(), func(ctx context.Context) error {
 		return s.whichMissing(ctx, s.bucket.Object(s.prefix+key).Delete(ctx))
 	})
-	if classify1(err) == NotFound {
+	if kindOf(err) == NotFound {
 		return nil
 	}
 	return err

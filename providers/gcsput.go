@@ -28,9 +28,9 @@ import (
 //     is there.
 //   - The module's transfermanager downloads only.
 const (
-	gcsChunk    = 8 << 20   // what a large object is sent in, and its buffer
-	gcsLookSize = 1 << 20   // from this size on is looked, before an object is sent in vain
-	gcsPatience = time.Hour // no limit on a chunk's attempts: they are counted, and some links are slow
+	gcsChunk      = 8 << 20   // what a large object is sent in, and its buffer
+	gcsCompareMax = 1 << 20   // from this size on is looked, before an object is sent in vain
+	gcsPatience   = time.Hour // no limit on a chunk's attempts: they are counted, and some links are slow
 
 	gcsContentType = "application/octet-stream"
 )
@@ -38,17 +38,17 @@ const (
 // Put implements archive.Store. The service makes the object only where there is none,
 // and only when what it got has the CRC-32C that sums promises. What is sent is hashed,
 // and an upload ends only if that is what was promised.
-func (s *gcsStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *gcsStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.PutResult{}, s.fail("putting", key, err)
 	}
-	stored, err := s.put(ctx, key, &source{held{ctx, body}, sums.Size}, sums)
+	stored, err := s.put(ctx, key, &checkedBody{cancelReaderAt{ctx, body}, sums.Size}, sums)
 	return stored, s.fail("putting", key, err)
 }
 
-func (s *gcsStore) put(ctx context.Context, key string, src *source, sums archive.Sums) (archive.Stored, error) {
-	if sums.Size >= gcsLookSize {
-		if stored, err := s.settle(ctx, key, sums); classify1(err) != NotFound {
+func (s *gcsStore) put(ctx context.Context, key string, src *checkedBody, sums archive.Sums) (archive.PutResult, error) {
+	if sums.Size >= gcsCompareMax {
+		if stored, err := s.compareExisting(ctx, key, sums); kindOf(err) != NotFound {
 			return stored, err
 		}
 	}
@@ -57,17 +57,17 @@ func (s *gcsStore) put(ctx context.Context, key string, src *source, sums archiv
 		case s.uploads <- struct{}{}:
 			defer func() { <-s.uploads }()
 		case <-ctx.Done():
-			return archive.Stored{}, ctx.Err()
+			return archive.PutResult{}, ctx.Err()
 		}
 	}
 	var err error
 	for attempt := 1; ; attempt++ {
 		if err = s.insert(ctx, key, src, sums); err == nil {
-			return archive.Stored{}, nil
+			return archive.PutResult{}, nil
 		}
 		again := gcsPasses(err, attempt)
 		if sums.Size > singleMax { // its requests had attempts of their own
-			again = gcsForgotten(err) && attempt < putRounds
+			again = gcsIsSessionGone(err) && attempt < putRounds
 		}
 		if ctx.Err() != nil || !again && !(gcsBadChecksum(err) && attempt < putRounds) {
 			break
@@ -85,61 +85,61 @@ func (s *gcsStore) put(ctx context.Context, key string, src *source, sums archiv
 
 // afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
 // another writer was faster: then what is there decides.
-func (s *gcsStore) afterFailure(ctx context.Context, key string, sums archive.Sums, err error) (archive.Stored, error) {
-	var broken *sourceError
+func (s *gcsStore) afterFailure(ctx context.Context, key string, sums archive.Sums, err error) (archive.PutResult, error) {
+	var broken *bodyError
 	switch k := classify(err); {
 	case errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch):
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	case ctx.Err() != nil:
-		return archive.Stored{}, ctx.Err()
+		return archive.PutResult{}, ctx.Err()
 	case k == NotFound && !s.seen.Load():
-		return archive.Stored{}, errGCSNoBucket // nothing else can be missing but an upload's session
+		return archive.PutResult{}, errGCSNoBucket // nothing else can be missing but an upload's session
 	case k == NoBucket || k == BadCredentials || k == Misconfigured || k == Unreachable:
-		return archive.Stored{}, err // looking would fail the same way
+		return archive.PutResult{}, err // looking would fail the same way
 	}
-	stored, lookErr := s.settle(ctx, key, sums)
+	stored, lookErr := s.compareExisting(ctx, key, sums)
 	if lookErr == nil || errors.Is(lookErr, archive.ErrExists) {
 		return stored, lookErr
 	}
-	return archive.Stored{}, err
+	return archive.PutResult{}, err
 }
 
-// settle compares the object that is there with what was to be put: the same is success,
+// compareExisting compares the object that is there with what was to be put: the same is success,
 // another is ErrExists. The error is of Kind NotFound when there is none.
-func (s *gcsStore) settle(ctx context.Context, key string, sums archive.Sums) (archive.Stored, error) {
+func (s *gcsStore) compareExisting(ctx context.Context, key string, sums archive.Sums) (archive.PutResult, error) {
 	o, err := s.Stat(ctx, key)
 	switch {
 	case err != nil:
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
-		return archive.Stored{}, s.exists(key)
+		return archive.PutResult{}, s.exists(key)
 	case o.CRC32C != nil && sums.Size > compareMax:
-		return archive.Stored{Existed: true}, nil
+		return archive.PutResult{Existed: true}, nil
 	}
 	r, err := s.Get(ctx, key, 0, -1)
 	if err != nil {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	defer r.Close()
 	got, err := sumUp(ctx, r)
 	if err != nil {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	if got != sums {
-		return archive.Stored{}, s.exists(key)
+		return archive.PutResult{}, s.exists(key)
 	}
-	return archive.Stored{Existed: true}, nil
+	return archive.PutResult{Existed: true}, nil
 }
 
 // insert makes one attempt to send an object. Whatever goes wrong on this side, the attempt
 // has failed before the module hears of it: nothing is sent after that, so that no end can
 // be taken for the object's.
-func (s *gcsStore) insert(ctx context.Context, key string, src *source, sums archive.Sums) error {
+func (s *gcsStore) insert(ctx context.Context, key string, src *checkedBody, sums archive.Sums) error {
 	ctx, attempt := newGCSAttempt(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := s.writer(ctx, key, sums)
-	content := &promised{r: src.section(0, sums.Size), sums: sums, got: newSummer()}
+	content := &promisedReader{r: src.section(0, sums.Size), sums: sums, got: newSummer()}
 	_, err := io.CopyBuffer(w, content, make([]byte, piece(sums.Size)))
 	if err != nil {
 		attempt.fail(err)
@@ -148,7 +148,7 @@ func (s *gcsStore) insert(ctx context.Context, key string, src *source, sums arc
 	if ended := w.Close(); err == nil { // it waits for the end of all requests
 		err = ended
 	}
-	var broken *sourceError
+	var broken *bodyError
 	switch {
 	case errors.As(err, &broken):
 		return broken
@@ -198,12 +198,12 @@ func (c *gcsChunks) again(err error) bool {
 		return false
 	}
 	c.failures++
-	return gcsPasses(err, c.failures) && !gcsForgotten(err) && c.budget.spend() == nil
+	return gcsPasses(err, c.failures) && !gcsIsSessionGone(err) && c.budget.spend() == nil
 }
 
-// gcsForgotten reports whether the service knows nothing of an upload any more, which has
+// gcsIsSessionGone reports whether the service knows nothing of an upload any more, which has
 // to be begun anew.
-func gcsForgotten(err error) bool {
+func gcsIsSessionGone(err error) bool {
 	var api *googleapi.Error
 	return errors.As(err, &api) && api.Code == http.StatusGone
 }
@@ -231,20 +231,20 @@ func (s *gcsStore) verify(ctx context.Context, key string, made *storage.ObjectA
 	return fmt.Errorf("%w; it is deleted again", err)
 }
 
-// promised reads content that must be what was promised: at its end there is an error
+// promisedReader reads content that must be what was promised: at its end there is an error
 // instead of an io.EOF if it is not, so that the upload never ends well.
-type promised struct {
+type promisedReader struct {
 	r    io.Reader
 	sums archive.Sums
 	got  *summer
 }
 
 // Read implements io.Reader.
-func (p *promised) Read(b []byte) (int, error) {
+func (p *promisedReader) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
 	p.got.Write(b[:n])
 	if errors.Is(err, io.EOF) && p.got.sums() != p.sums {
-		return 0, &sourceError{archive.ErrMismatch}
+		return 0, &bodyError{archive.ErrMismatch}
 	}
 	return n, err
 }

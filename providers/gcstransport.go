@@ -21,7 +21,7 @@ import (
 //   - An upload that is answered with success too early waits for ever for somebody to
 //     take the rest. Here such an answer is an error.
 //   - A chunk's buffer is filled anew when the chunk was taken, though an earlier request
-//     with it, which got its answer before its end, may still be sending: see gcsLoan.
+//     with it, which got its answer before its end, may still be sending: see bufferLease.
 //
 // All bounds are those of one attempt: another one is made by try and put, or by nobody.
 type gcsTransport struct {
@@ -48,7 +48,7 @@ func (t *gcsTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		// As it is stored. The module's ReadCompressed does this for its XML reads only.
 		r.Header.Set("Accept-Encoding", "gzip")
 	}
-	loan := attempt.lend()
+	loan := attempt.lease()
 	stream := guard(r, attempt, loan)
 	response, err := t.base.RoundTrip(r)
 	if err != nil {
@@ -63,14 +63,14 @@ func (t *gcsTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	if r.Method == http.MethodGet {
-		response.Body = &gcsAnswer{response.Body, attempt}
+		response.Body = &responseBody{response.Body, attempt}
 	}
 	return response, nil
 }
 
 // guard puts what watches over it around a request's content. It gives that of a source,
 // as opposed to a buffer, whose length is known, or nil.
-func guard(r *http.Request, attempt *gcsAttempt, loan *gcsLoan) *gcsStream {
+func guard(r *http.Request, attempt *gcsAttempt, loan *bufferLease) *gcsStream {
 	switch again := r.GetBody; {
 	case r.Body == nil || r.Body == http.NoBody:
 	case again == nil || r.ContentLength <= 0:
@@ -78,10 +78,10 @@ func guard(r *http.Request, attempt *gcsAttempt, loan *gcsLoan) *gcsStream {
 		r.Body = stream
 		return stream
 	default:
-		r.Body = &gcsLent{r.Body, loan, r.ContentLength}
+		r.Body = &leasedBody{r.Body, loan, r.ContentLength}
 		r.GetBody = func() (io.ReadCloser, error) {
 			body, err := again()
-			return &gcsLent{body, loan, r.ContentLength}, err
+			return &leasedBody{body, loan, r.ContentLength}, err
 		}
 	}
 	return nil
@@ -101,7 +101,7 @@ func (t *gcsTransport) CloseIdleConnections() { t.base.CloseIdleConnections() }
 type gcsAttempt struct {
 	mu   sync.Mutex
 	err  error
-	loan *gcsLoan // of the last request
+	loan *bufferLease // of the last request
 }
 
 type gcsAttemptKey struct{}
@@ -136,14 +136,14 @@ func (a *gcsAttempt) failed() error {
 	return a.err
 }
 
-// lend begins the loan of a request, and ends that of the one before.
-func (a *gcsAttempt) lend() *gcsLoan {
+// lease begins the loan of a request, and ends that of the one before.
+func (a *gcsAttempt) lease() *bufferLease {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.loan != nil {
 		a.loan.takeBack()
 	}
-	a.loan = &gcsLoan{}
+	a.loan = &bufferLease{}
 	return a.loan
 }
 
@@ -168,38 +168,38 @@ func (b *gcsStream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// gcsLoan is the time for which a request may read the module's buffer. It ends with an
+// bufferLease is the time for which a request may read the module's buffer. It ends with an
 // error or success; after another answer, which net/http gives up when sending fails, with
 // the next request.
-type gcsLoan struct {
-	mu   sync.Mutex
-	over bool
+type bufferLease struct {
+	mu     sync.Mutex
+	isOver bool
 }
 
 var errGCSOver = errors.New("the request is over")
 
-func (l *gcsLoan) takeBack() {
+func (l *bufferLease) takeBack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.over = true
+	l.isOver = true
 }
 
-// gcsLent is a chunk on its way to the service.
-type gcsLent struct {
+// leasedBody is a chunk on its way to the service.
+type leasedBody struct {
 	io.ReadCloser
-	loan *gcsLoan
+	loan *bufferLease
 	left int64
 }
 
 // Read knows the end from the length: net/http asks for it when all is sent, at which time
 // the answer may have come.
-func (b *gcsLent) Read(p []byte) (int, error) {
+func (b *leasedBody) Read(p []byte) (int, error) {
 	b.loan.mu.Lock()
 	defer b.loan.mu.Unlock()
 	if b.left == 0 {
 		return 0, io.EOF
 	}
-	if b.loan.over {
+	if b.loan.isOver {
 		return 0, errGCSOver
 	}
 	n, err := b.ReadCloser.Read(p)
@@ -207,13 +207,13 @@ func (b *gcsLent) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// gcsAnswer is an object's content on its way from the service. When it breaks, the attempt has failed.
-type gcsAnswer struct {
+// responseBody is an object's content on its way from the service. When it breaks, the attempt has failed.
+type responseBody struct {
 	io.ReadCloser
 	attempt *gcsAttempt
 }
 
-func (b *gcsAnswer) Read(p []byte) (int, error) {
+func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.attempt.fail(err)

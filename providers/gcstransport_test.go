@@ -79,8 +79,8 @@ func TestGCSSourceFailsMidway(t *testing.T) {
 			return true
 		})
 		broken := errors.New("the disk is broken")
-		content := make([]byte, gcsLookSize-1) // anything larger is looked at first
-		_, err := b.Put(t.Context(), "a", &failingAt{bytes.NewReader(content), gcsLookSize / 2, broken}, sumsOf(content))
+		content := make([]byte, gcsCompareMax-1) // anything larger is looked at first
+		_, err := b.Put(t.Context(), "a", &failingAt{bytes.NewReader(content), gcsCompareMax / 2, broken}, sumsOf(content))
 		if !errors.Is(err, broken) {
 			t.Fatal(err)
 		}
@@ -203,7 +203,7 @@ func TestGCSChunkAttempts(t *testing.T) {
 	}
 	for _, err := range []error{
 		&googleapi.Error{Code: http.StatusGone}, &googleapi.Error{Code: http.StatusForbidden},
-		errGCSEarly, &sourceError{iotest.ErrTimeout},
+		errGCSEarly, &bodyError{iotest.ErrTimeout},
 	} {
 		if (&gcsChunks{budget: newBudget(8)}).again(err) {
 			t.Errorf("another attempt after %v", err)

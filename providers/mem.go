@@ -34,7 +34,7 @@ type memory struct {
 // process, so nothing is durable.
 type memStore struct {
 	portable
-	where
+	redactedURL
 	*memory
 	name string
 }
@@ -53,43 +53,43 @@ func openMemory(a *address) (Bucket, error) {
 	return newMemStore(m, a.bucket, a.prefix, a.where), nil
 }
 
-func newMemStore(m *memory, name, prefix string, w where) *memStore {
-	s := &memStore{where: w, memory: m, name: name}
+func newMemStore(m *memory, name, prefix string, w redactedURL) *memStore {
+	s := &memStore{redactedURL: w, memory: m, name: name}
 	s.portable = portable{bucket: m.bucket, prefix: prefix, fail: s.fail}
 	return s
 }
 
 func (s *memStore) fail(op, key string, err error) error {
-	return wrap(string(s.where), op, key, "", err)
+	return wrap(string(s.redactedURL), op, key, "", err)
 }
 
 // Put implements archive.Store.
-func (s *memStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *memStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.PutResult{}, s.fail("putting", key, err)
 	}
 	var content bytes.Buffer
 	got := newSummer()
-	src := &source{body, sums.Size}
-	if err := pour(ctx, io.MultiWriter(&content, got), src.section(0, sums.Size)); err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+	src := &checkedBody{body, sums.Size}
+	if err := copyBody(ctx, io.MultiWriter(&content, got), src.section(0, sums.Size)); err != nil {
+		return archive.PutResult{}, s.fail("putting", key, err)
 	}
 	if got.sums() != sums {
-		return archive.Stored{}, s.mismatch(key)
+		return archive.PutResult{}, s.mismatch(key)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if was, ok := s.sums[s.prefix+key]; ok {
 		if was != sums {
-			return archive.Stored{}, s.exists(key)
+			return archive.PutResult{}, s.exists(key)
 		}
-		return archive.Stored{Existed: true}, nil
+		return archive.PutResult{Existed: true}, nil
 	}
 	if err := s.memory.bucket.WriteAll(ctx, s.prefix+key, content.Bytes(), nil); err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.PutResult{}, s.fail("putting", key, err)
 	}
 	s.sums[s.prefix+key] = sums
-	return archive.Stored{}, nil
+	return archive.PutResult{}, nil
 }
 
 // Stat implements archive.Store.

@@ -83,7 +83,7 @@ func (r *retryer) GetRetryToken(context.Context, error) (func(error) error, erro
 // IsErrorRetryable implements aws.Retryer. The SDK takes every error in sending for one
 // of the connection, also one in reading what is to be sent.
 func (r *retryer) IsErrorRetryable(err error) bool {
-	var src *sourceError
+	var src *bodyError
 	if errors.As(err, &src) || badCertificate(err) || noCredentials(err) {
 		return false
 	}

@@ -29,7 +29,7 @@ import (
 // s3put.go for writing, and s3versions.go for buckets that keep versions.
 type s3Store struct {
 	portable
-	where
+	redactedURL
 	s3Settings
 
 	client     *s3.Client
@@ -41,9 +41,9 @@ type s3Store struct {
 	seen   atomic.Bool   // the bucket answered: it exists
 	oldest versionMemory
 
-	mu       sync.Mutex
-	unended  map[string]string // uploads that could not be aborted: id → full key
-	transfer *http.Client
+	mu         sync.Mutex
+	unfinished map[string]string // uploads that could not be aborted: id → full key
+	transfer   *http.Client
 }
 
 // openS3 builds the client: credentials from the standard chain, everything else from
@@ -65,8 +65,8 @@ func openS3(ctx context.Context, a *address, o Options) (Bucket, error) {
 		return nil, err
 	}
 	s := &s3Store{
-		where: a.where, s3Settings: settings, bucketName: a.bucket, timeout: o.Timeout, log: o.Log,
-		parts: make(chan struct{}, o.Transfers), unended: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)},
+		redactedURL: a.where, s3Settings: settings, bucketName: a.bucket, timeout: o.Timeout, log: o.Log,
+		parts: make(chan struct{}, o.Transfers), unfinished: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)},
 	}
 	s.transfer = s3HTTP(&cfg, &o)
 	s.client = s3.NewFromConfig(cfg, func(so *s3.Options) {
@@ -228,7 +228,7 @@ func (s *s3Store) fail(op, key string, err error) error {
 	if p := versionPermissions[op]; p != "" && s.oldest.known.Load() == versionsOn {
 		permission = p
 	}
-	return wrap(string(s.where), op, key, permission, err)
+	return wrap(string(s.redactedURL), op, key, permission, err)
 }
 
 // Close lets go of idle connections, after a last try to end uploads that could not be
@@ -236,7 +236,7 @@ func (s *s3Store) fail(op, key string, err error) error {
 func (s *s3Store) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
 	defer cancel()
-	_, err := s.endUnended(ctx)
+	_, err := s.abortUnfinished(ctx)
 	s.transfer.CloseIdleConnections()
 	return errors.Join(s.fail("sweeping", "", err), s.portable.Close())
 }

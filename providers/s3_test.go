@@ -25,7 +25,7 @@ import (
 
 func sumsOf(b []byte) archive.Sums { return storetest.SumsOf(b) }
 
-func putBytes(t *testing.T, b Bucket, key string, content []byte) (archive.Stored, error) {
+func putBytes(t *testing.T, b Bucket, key string, content []byte) (archive.PutResult, error) {
 	t.Helper()
 	return b.Put(t.Context(), key, bytes.NewReader(content), sumsOf(content))
 }
@@ -182,7 +182,7 @@ func TestMovingWrite(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
 	defer a.Close()
-	c := &moving{a, 50 * time.Millisecond}
+	c := &idleTimeoutConn{a, 50 * time.Millisecond}
 	if _, err := c.Write([]byte("x")); !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
 		t.Errorf("Write: %v", err)
 	}
@@ -247,7 +247,7 @@ func TestRetryer(t *testing.T) {
 			t.Errorf("no connection, after attempt %d: %v", attempt, err)
 		}
 	}
-	for _, err := range []error{&sourceError{io.ErrUnexpectedEOF}, &smithy.GenericAPIError{Code: "AccessDenied"}, &smithy.GenericAPIError{Code: "NoSuchBucket"}} {
+	for _, err := range []error{&bodyError{io.ErrUnexpectedEOF}, &smithy.GenericAPIError{Code: "AccessDenied"}, &smithy.GenericAPIError{Code: "NoSuchBucket"}} {
 		if r.IsErrorRetryable(err) {
 			t.Errorf("%v is retried", err)
 		}
@@ -285,7 +285,7 @@ func TestS3Server(t *testing.T) {
 	if n := server.Uploads(t, "a"); n != 1 {
 		t.Fatalf("%d uploads, want the one just begun", n)
 	}
-	there.unended[aws.ToString(up.UploadId)] = *there.key("a")
+	there.unfinished[aws.ToString(up.UploadId)] = *there.key("a")
 	if n, err := there.Sweep(t.Context()); n != 1 || err != nil || server.Uploads(t, "a") != 0 {
 		t.Errorf("Sweep: %d, %v; %d left", n, err, server.Uploads(t, "a"))
 	}

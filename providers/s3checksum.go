@@ -18,8 +18,8 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// stretch is what one request sends, and what the server is to compare it with.
-type stretch struct {
+// partSums is what one request sends, and what the server is to compare it with.
+type partSums struct {
 	body io.ReadSeeker
 	crc  manifest.CRC32C
 	md5  *string // header Content-MD5; nil: not sent
@@ -45,23 +45,23 @@ func (s *s3Settings) checked(echo *string, promised manifest.CRC32C) error {
 	return nil
 }
 
-// stretchOf reads a stretch of the source for its checksums. A server that compares
+// partSumsOf reads a stretch of the source for its checksums. A server that compares
 // CRC-32C gets the bytes from the source, which is read once more for that. For any other
 // they are held in memory, so that what was summed up is what is sent.
-func (s *s3Settings) stretchOf(ctx context.Context, src *source, offset, size int64) (stretch, error) {
+func (s *s3Settings) partSumsOf(ctx context.Context, src *checkedBody, offset, size int64) (partSums, error) {
 	section := src.section(offset, size)
 	if s.checksum == checksumCRC32C {
 		crc, err := src.crc(ctx, offset, size)
-		return stretch{body: section, crc: crc}, err
+		return partSums{body: section, crc: crc}, err
 	}
 	b := make([]byte, size)
 	if err := ctx.Err(); err != nil {
-		return stretch{}, err
+		return partSums{}, err
 	}
 	if _, err := io.ReadFull(section, b); err != nil {
-		return stretch{}, err
+		return partSums{}, err
 	}
-	out := stretch{body: bytes.NewReader(b), crc: manifest.CRC32C(crc32.Checksum(b, castagnoli))}
+	out := partSums{body: bytes.NewReader(b), crc: manifest.CRC32C(crc32.Checksum(b, castagnoli))}
 	if s.checksum == checksumMD5 {
 		sum := md5.Sum(b)
 		header := base64.StdEncoding.EncodeToString(sum[:])

@@ -203,6 +203,6 @@ func (s *s3Store) lockVersion(ctx context.Context, key string, id *string) error
 }
 
 var (
-	_ archive.Locker  = (*s3Store)(nil)
-	_ archive.Lenient = (*s3Store)(nil)
+	_ archive.RetentionStore = (*s3Store)(nil)
+	_ archive.Waiver         = (*s3Store)(nil)
 )

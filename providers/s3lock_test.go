@@ -192,7 +192,7 @@ func TestS3HeadersOfSettings(t *testing.T) {
 			})
 			s := b.(*s3Store)
 			for key, size := range map[string]int{"data/a": 10, "manifests/a": 10, "bundles/a": singleMax + 1} {
-				src := &source{strings.NewReader(strings.Repeat("x", size)), int64(size)}
+				src := &checkedBody{strings.NewReader(strings.Repeat("x", size)), int64(size)}
 				put := s.putWhole
 				if size > singleMax {
 					put = s.putParts

@@ -130,7 +130,7 @@ func (s *s3Store) atOldest(ctx context.Context, key string, do func(id *string) 
 	full := *s.key(key)
 	if id, ok := s.oldest.id(full); ok {
 		err := do(&id)
-		if classify1(err) != NotFound {
+		if kindOf(err) != NotFound {
 			return err
 		}
 		s.oldest.forget(full)

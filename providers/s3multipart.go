@@ -37,7 +37,7 @@ func partSize(size int64) int64 {
 //
 // A crash leaves an upload that no listing shows, for Sweep. CompleteMultipartUpload is
 // the moment in which the object is there.
-func (s *s3Store) putParts(ctx context.Context, key string, src *source, sums archive.Sums) (made *string, err error) {
+func (s *s3Store) putParts(ctx context.Context, key string, src *checkedBody, sums archive.Sums) (made *string, err error) {
 	id, err := s.begin(ctx, key)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ type part struct {
 
 // sendParts sends all parts, as many at once as the store's tokens allow. It returns only
 // when none is on its way any more, so that an upload can be aborted then.
-func (s *s3Store) sendParts(caller context.Context, key, id string, src *source) ([]part, error) {
+func (s *s3Store) sendParts(caller context.Context, key, id string, src *checkedBody) ([]part, error) {
 	size := partSize(src.size)
 	parts := make([]part, (src.size+size-1)/size)
 	g, ctx := errgroup.WithContext(caller)
@@ -143,9 +143,9 @@ func (s *s3Store) sendParts(caller context.Context, key, id string, src *source)
 	return parts, err
 }
 
-func (s *s3Store) sendPart(ctx context.Context, key, id string, i int, src *source, offset, size int64) (part, error) {
+func (s *s3Store) sendPart(ctx context.Context, key, id string, i int, src *checkedBody, offset, size int64) (part, error) {
 	for round := 1; ; round++ {
-		content, err := s.stretchOf(ctx, src, offset, size)
+		content, err := s.partSumsOf(ctx, src, offset, size)
 		if err != nil {
 			return part{}, err
 		}
@@ -186,7 +186,7 @@ func (s *s3Store) abort(ctx context.Context, fullKey, id string) {
 		s.log.Warn("an upload could not be aborted; it is tried again later", "key", fullKey, "error", err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.unended[id] = fullKey
+		s.unfinished[id] = fullKey
 	}
 }
 
@@ -199,17 +199,17 @@ func (s *s3Store) end(ctx context.Context, fullKey, id string) error {
 	return nil
 }
 
-// endUnended tries again to end what abort could not.
-func (s *s3Store) endUnended(ctx context.Context) (n int, _ error) {
+// abortUnfinished tries again to end what abort could not.
+func (s *s3Store) abortUnfinished(ctx context.Context) (n int, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
-	for id, key := range s.unended {
+	for id, key := range s.unfinished {
 		if err := s.end(ctx, key, id); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		delete(s.unended, id)
+		delete(s.unfinished, id)
 		n++
 	}
 	return n, errors.Join(errs...)
@@ -218,7 +218,7 @@ func (s *s3Store) endUnended(ctx context.Context) (n int, _ error) {
 // Sweep implements archive.Sweeper. MinIO tells of uploads only when asked for their very
 // key; it removes them by itself after a day.
 func (s *s3Store) Sweep(ctx context.Context) (int, error) {
-	n, err := s.endUnended(ctx)
+	n, err := s.abortUnfinished(ctx)
 	if err != nil {
 		return n, s.fail("sweeping", "", err)
 	}

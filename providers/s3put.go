@@ -23,17 +23,17 @@ const (
 // Put implements archive.Store. The server compares what it gets with the CRC-32C that
 // sums promises; the payload is not signed, over TLS or not, for that would hash it
 // again.
-func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Stored{}, s.fail("putting", key, err)
+		return archive.PutResult{}, s.fail("putting", key, err)
 	}
-	put, src := s.putWhole, &source{held{ctx, body}, sums.Size}
+	put, src := s.putWhole, &checkedBody{cancelReaderAt{ctx, body}, sums.Size}
 	if sums.Size > s.singleMax() {
 		put = s.putParts
 	}
 	// What is large is not sent in vain: unlike one request, parts are not refused.
 	if sums.Size > s.singleMax() || s.lookFirst() {
-		if stored, err := s.settle(ctx, key, sums); classify1(err) != NotFound {
+		if stored, err := s.compareExisting(ctx, key, sums); kindOf(err) != NotFound {
 			return stored, s.fail("putting", key, err)
 		}
 	}
@@ -51,13 +51,13 @@ func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums ar
 		select {
 		case <-time.After(backoff(round)):
 		case <-ctx.Done():
-			return archive.Stored{}, s.fail("putting", key, ctx.Err())
+			return archive.PutResult{}, s.fail("putting", key, ctx.Err())
 		}
 	}
 }
 
-// classify1 is classify for an error that may be nil.
-func classify1(err error) Kind {
+// kindOf is classify for an error that may be nil.
+func kindOf(err error) Kind {
 	if err == nil {
 		return Other
 	}
@@ -71,8 +71,8 @@ func classify1(err error) Kind {
 // afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
 // another writer was faster: then what is there decides. With again set, it is worth
 // sending once more.
-func (s *s3Store) afterFailure(ctx context.Context, key string, src *source, sums archive.Sums, err error) (stored archive.Stored, again bool, _ error) {
-	var broken *sourceError
+func (s *s3Store) afterFailure(ctx context.Context, key string, src *checkedBody, sums archive.Sums, err error) (stored archive.PutResult, again bool, _ error) {
+	var broken *bodyError
 	switch k := classify(err); {
 	case errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch) || errors.Is(err, archive.ErrWeakStore):
 		return stored, false, err
@@ -89,11 +89,11 @@ func (s *s3Store) afterFailure(ctx context.Context, key string, src *source, sum
 	}
 	look, cancel := context.WithTimeout(ctx, 2*s.timeout)
 	defer cancel()
-	stored, headErr := s.settle(look, key, sums)
+	stored, headErr := s.compareExisting(look, key, sums)
 	switch {
 	case headErr == nil || errors.Is(headErr, archive.ErrExists):
 		return stored, false, headErr
-	case classify1(headErr) == NotFound:
+	case kindOf(headErr) == NotFound:
 		return stored, isConflict(err) || apiCode(err) == "NoSuchUpload" || apiCode(err) == "PreconditionFailed", err
 	}
 	return stored, false, err
@@ -108,28 +108,28 @@ func badDigest(err error) bool {
 	return false
 }
 
-// settle compares the object that is there with what was to be put: the same is success,
+// compareExisting compares the object that is there with what was to be put: the same is success,
 // another is ErrExists. The error is of Kind NotFound when there is none.
-func (s *s3Store) settle(ctx context.Context, key string, sums archive.Sums) (archive.Stored, error) {
+func (s *s3Store) compareExisting(ctx context.Context, key string, sums archive.Sums) (archive.PutResult, error) {
 	if sums.Size > compareMax { // else it is read anyway
 		o, err := s.head(ctx, key)
 		switch {
 		case err != nil:
-			return archive.Stored{}, s.fail("looking at", key, err)
+			return archive.PutResult{}, s.fail("looking at", key, err)
 		case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
-			return archive.Stored{}, s.exists(key)
+			return archive.PutResult{}, s.exists(key)
 		case o.CRC32C != nil:
-			return archive.Stored{Existed: true}, nil
+			return archive.PutResult{Existed: true}, nil
 		}
 	}
 	got, err := s.readBack(ctx, key, sums.Size)
 	if err != nil {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	if got != sums {
-		return archive.Stored{}, s.exists(key)
+		return archive.PutResult{}, s.exists(key)
 	}
-	return archive.Stored{Existed: true}, nil
+	return archive.PutResult{Existed: true}, nil
 }
 
 // readBack reads an object that should have a size, and gives its sums, or those of its
@@ -145,10 +145,10 @@ func (s *s3Store) readBack(ctx context.Context, key string, size int64) (archive
 
 // putWhole sends an object in one request, and gives the id of the version that it made,
 // if the bucket keeps versions.
-func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums archive.Sums) (made *string, err error) {
-	content := stretch{body: src.section(0, sums.Size), crc: sums.CRC32C}
+func (s *s3Store) putWhole(ctx context.Context, key string, src *checkedBody, sums archive.Sums) (made *string, err error) {
+	content := partSums{body: src.section(0, sums.Size), crc: sums.CRC32C}
 	if s.checksum != checksumCRC32C {
-		if content, err = s.stretchOf(ctx, src, 0, sums.Size); err != nil {
+		if content, err = s.partSumsOf(ctx, src, 0, sums.Size); err != nil {
 			return nil, err
 		}
 		if content.crc != sums.CRC32C {
@@ -163,7 +163,7 @@ func (s *s3Store) putWhole(ctx context.Context, key string, src *source, sums ar
 }
 
 // putOne makes the request that sends an object.
-func (s *s3Store) putOne(ctx context.Context, key string, content stretch, size int64) (*s3.PutObjectOutput, error) {
+func (s *s3Store) putOne(ctx context.Context, key string, content partSums, size int64) (*s3.PutObjectOutput, error) {
 	lock := s.lock.of(key)
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:                    &s.bucketName,

@@ -148,8 +148,8 @@ func (s *s3Settings) ifNone() *string {
 	return &any
 }
 
-// Accepts implements archive.Lenient.
-func (s *s3Settings) Accepts(p archive.Promise) bool {
+// Waives implements archive.Lenient.
+func (s *s3Settings) Waives(p archive.Guarantee) bool {
 	switch p {
 	case archive.CreateOnly:
 		return !s.createOnly

@@ -63,13 +63,13 @@ func TestS3SettingsRefused(t *testing.T) {
 // The weaker promises are told by name, and only those that the URL accepts.
 func TestS3Weak(t *testing.T) {
 	t.Parallel()
-	for params, want := range map[string][]archive.Promise{
+	for params, want := range map[string][]archive.Guarantee{
 		"": nil, "checksum=md5": nil, "checksum=none": {archive.Checksums}, "create_only=false": {archive.CreateOnly},
 		"checksum=none&create_only=false": {archive.CreateOnly, archive.Checksums},
 	} {
-		b := open(t, "s3://bucket?region=x&"+params, Options{}).(archive.Lenient)
-		for _, p := range []archive.Promise{archive.CreateOnly, archive.Checksums, "other"} {
-			if got := b.Accepts(p); got != slices.Contains(want, p) {
+		b := open(t, "s3://bucket?region=x&"+params, Options{}).(archive.Waiver)
+		for _, p := range []archive.Guarantee{archive.CreateOnly, archive.Checksums, "other"} {
+			if got := b.Waives(p); got != slices.Contains(want, p) {
 				t.Errorf("%q: %s is accepted: %v", params, p, got)
 			}
 		}

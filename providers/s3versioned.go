@@ -57,15 +57,15 @@ func (s *s3Store) getVersion(ctx context.Context, key string, id *string, offset
 // confirm looks, after a Put that succeeded, whether the version that it made is the only
 // one, or else the oldest. A service refuses what exists only when it is not hidden by a
 // delete marker; then an older version is the object, and decides. That costs one request.
-func (s *s3Store) confirm(ctx context.Context, key string, made *string, sums archive.Sums) (archive.Stored, error) {
+func (s *s3Store) confirm(ctx context.Context, key string, made *string, sums archive.Sums) (archive.PutResult, error) {
 	versioned, err := s.versioned(ctx)
 	if err != nil || !versioned {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	full := *s.key(key)
 	p, err := s.listVersions(ctx, full, "", versionMarker{}, 2)
 	if err != nil {
-		return archive.Stored{}, err
+		return archive.PutResult{}, err
 	}
 	n := 0
 	for _, v := range slices.Concat(p.versions, p.markers) {
@@ -74,13 +74,13 @@ func (s *s3Store) confirm(ctx context.Context, key string, made *string, sums ar
 		}
 	}
 	if n == 1 && (!p.more || p.last > full) {
-		return archive.Stored{}, nil
+		return archive.PutResult{}, nil
 	}
 	s.oldest.forget(full)
 	if id, err := s.lookUp(ctx, full); err == nil && made != nil && id == *made {
-		return archive.Stored{}, nil
+		return archive.PutResult{}, nil
 	}
-	return s.settle(ctx, key, sums)
+	return s.compareExisting(ctx, key, sums)
 }
 
 // deleteVersions removes all versions of the keys, and their delete markers. The oldest,

@@ -47,12 +47,12 @@ func (s *s3Store) versioned(ctx context.Context) (bool, error) {
 	}
 	out, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &s.bucketName})
 	known := versionsOff
-	switch k := classify1(err); {
+	switch k := kindOf(err); {
 	case err == nil && out.Status != "":
 		known = versionsOn
 	case err == nil:
 	case k == Denied:
-		s.log.Warn("the credentials may not ask whether the bucket keeps versions (s3:GetBucketVersioning); it is taken for one that does not: say versions=true or false in the URL", "archive", s.where)
+		s.log.Warn("the credentials may not ask whether the bucket keeps versions (s3:GetBucketVersioning); it is taken for one that does not: say versions=true or false in the URL", "archive", s.redactedURL)
 	case notImplemented(err):
 	default:
 		return false, fmt.Errorf("GetBucketVersioning: %w", err)

@@ -17,22 +17,22 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // copyBuffer is the size of the buffers in which content is hashed and written.
 const copyBuffer = 256 << 10
 
-// sourceError is a failure to read what is to be stored, as opposed to one of the
+// bodyError is a failure to read what is to be stored, as opposed to one of the
 // service: no retry mends it. A source that is shorter than promised is ErrMismatch.
-type sourceError struct{ err error }
+type bodyError struct{ err error }
 
-func (e *sourceError) Error() string { return "reading the content: " + e.err.Error() }
-func (e *sourceError) Unwrap() error { return e.err }
+func (e *bodyError) Error() string { return "reading the content: " + e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
 
-// held gives nothing more once ctx has ended: what is read while that happens would be the
+// cancelReaderAt gives nothing more once ctx has ended: what is read while that happens would be the
 // last that a request needs, and make an object of a Put that was given up.
-type held struct {
+type cancelReaderAt struct {
 	ctx  context.Context //nolint:containedctx // of one Put
 	body io.ReaderAt
 }
 
 // ReadAt implements io.ReaderAt.
-func (h held) ReadAt(b []byte, off int64) (int, error) {
+func (h cancelReaderAt) ReadAt(b []byte, off int64) (int, error) {
 	n, err := h.body.ReadAt(b, off)
 	if h.ctx.Err() != nil {
 		return 0, context.Cause(h.ctx)
@@ -40,15 +40,15 @@ func (h held) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// source is the content of an object to be stored: the first size bytes of a ReaderAt.
+// checkedBody is the content of an object to be stored: the first size bytes of a ReaderAt.
 // Its errors are told from those of whoever it is handed to.
-type source struct {
+type checkedBody struct {
 	body io.ReaderAt
 	size int64
 }
 
 // ReadAt implements io.ReaderAt within the promised size.
-func (s *source) ReadAt(b []byte, off int64) (int, error) {
+func (s *checkedBody) ReadAt(b []byte, off int64) (int, error) {
 	if off >= s.size {
 		return 0, io.EOF
 	}
@@ -62,25 +62,25 @@ func (s *source) ReadAt(b []byte, off int64) (int, error) {
 	case err == nil || errors.Is(err, io.EOF):
 		err = fmt.Errorf("it ends after %d of %d bytes: %w", off+int64(n), s.size, archive.ErrMismatch)
 	}
-	return n, &sourceError{err}
+	return n, &bodyError{err}
 }
 
 // section is a stretch of the source, to be read once from the start and rewound.
-func (s *source) section(offset, size int64) *io.SectionReader {
+func (s *checkedBody) section(offset, size int64) *io.SectionReader {
 	return io.NewSectionReader(s, offset, size)
 }
 
 // crc reads a stretch and gives its CRC-32C.
-func (s *source) crc(ctx context.Context, offset, size int64) (manifest.CRC32C, error) {
+func (s *checkedBody) crc(ctx context.Context, offset, size int64) (manifest.CRC32C, error) {
 	h := crc32.New(castagnoli)
-	if err := pour(ctx, h, s.section(offset, size)); err != nil {
+	if err := copyBody(ctx, h, s.section(offset, size)); err != nil {
 		return 0, err
 	}
 	return manifest.CRC32C(h.Sum32()), nil
 }
 
 // check reads all of the source and tells whether it still is what was promised.
-func (s *source) check(ctx context.Context, sums archive.Sums) error {
+func (s *checkedBody) check(ctx context.Context, sums archive.Sums) error {
 	got, err := sumUp(ctx, s.section(0, s.size))
 	if err != nil {
 		return err
@@ -94,14 +94,14 @@ func (s *source) check(ctx context.Context, sums archive.Sums) error {
 // sumUp reads r to its end and gives its sums.
 func sumUp(ctx context.Context, r io.Reader) (archive.Sums, error) {
 	s := newSummer()
-	if err := pour(ctx, s, r); err != nil {
+	if err := copyBody(ctx, s, r); err != nil {
 		return archive.Sums{}, err
 	}
 	return s.sums(), nil
 }
 
-// pour copies until the end of r or of ctx, with no buffer beyond copyBuffer.
-func pour(ctx context.Context, w io.Writer, r io.Reader) error {
+// copyBody copies until the end of r or of ctx, with no buffer beyond copyBuffer.
+func copyBody(ctx context.Context, w io.Writer, r io.Reader) error {
 	buf := make([]byte, copyBuffer)
 	for {
 		if err := ctx.Err(); err != nil {

@@ -69,36 +69,36 @@ func (s surrounding) List(ctx context.Context, prefix, delimiter, after string) 
 var errOutside = errors.New("it lies outside of the archive, and is not changed")
 
 // Put implements archive.Store.
-func (s surrounding) Put(context.Context, string, io.ReaderAt, archive.Sums) (archive.Stored, error) {
-	return archive.Stored{}, errOutside
+func (s surrounding) Put(context.Context, string, io.ReaderAt, archive.Sums) (archive.PutResult, error) {
+	return archive.PutResult{}, errOutside
 }
 
 // Delete implements archive.Store.
 func (s surrounding) Delete(context.Context, []string) error { return errOutside }
 
 // surroundings are the prefixes within which an archive's lies, each opened.
-func surroundings(scheme, bucket, prefix string, open func(prefix string, w where) archive.Store) []archive.Place {
+func surroundings(scheme, bucket, prefix string, open func(prefix string, w redactedURL) archive.Store) []archive.Place {
 	var places []archive.Place
 	for prefix != "" {
 		prefix = strings.TrimSuffix(prefix, "/")
 		prefix = prefix[:strings.LastIndexByte(prefix, '/')+1]
 		u := url.URL{Scheme: scheme, Host: bucket, Path: strings.TrimSuffix("/"+prefix, "/")}
-		places = append(places, archive.Place{Address: u.String(), Store: surrounding{Store: open(prefix, where(u.String()))}})
+		places = append(places, archive.Place{Address: u.String(), Store: surrounding{Store: open(prefix, redactedURL(u.String()))}})
 	}
 	return places
 }
 
 var (
-	_ archive.Surrounded = (*memStore)(nil)
-	_ archive.Surrounded = (*fileStore)(nil)
-	_ archive.Surrounded = (*s3Store)(nil)
-	_ archive.Surrounded = (*gcsStore)(nil)
-	_ archive.Surrounded = (*azureStore)(nil)
+	_ archive.SurroundingsLister = (*memStore)(nil)
+	_ archive.SurroundingsLister = (*fileStore)(nil)
+	_ archive.SurroundingsLister = (*s3Store)(nil)
+	_ archive.SurroundingsLister = (*gcsStore)(nil)
+	_ archive.SurroundingsLister = (*azureStore)(nil)
 )
 
 // Surroundings implements archive.Surrounded.
 func (s *memStore) Surroundings() []archive.Place {
-	return surroundings("mem", s.name, s.prefix, func(prefix string, w where) archive.Store {
+	return surroundings("mem", s.name, s.prefix, func(prefix string, w redactedURL) archive.Store {
 		return newMemStore(s.memory, s.name, prefix, w)
 	})
 }
@@ -109,7 +109,7 @@ func (s *fileStore) Surroundings() []archive.Place {
 	for dir := config.RealPath(s.root); dir != filepath.Dir(dir); {
 		dir = filepath.Dir(dir)
 		u := url.URL{Scheme: "file", Path: dir}
-		around := newFileStore(dir, where(u.String()))
+		around := newFileStore(dir, redactedURL(u.String()))
 		around.lent = true // nothing of a disk is held open between two operations
 		places = append(places, archive.Place{Address: u.String(), Store: surrounding{Store: around, isLocal: true}})
 	}
@@ -118,10 +118,10 @@ func (s *fileStore) Surroundings() []archive.Place {
 
 // Surroundings implements archive.Surrounded. What was found out of the bucket holds for all of it.
 func (s *s3Store) Surroundings() []archive.Place {
-	return surroundings("s3", s.bucketName, s.prefix, func(prefix string, w where) archive.Store {
+	return surroundings("s3", s.bucketName, s.prefix, func(prefix string, w redactedURL) archive.Store {
 		around := &s3Store{
-			where: w, s3Settings: s.s3Settings, client: s.client, bucketName: s.bucketName, timeout: s.timeout, log: s.log,
-			parts: s.parts, unended: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)}, transfer: s.transfer,
+			redactedURL: w, s3Settings: s.s3Settings, client: s.client, bucketName: s.bucketName, timeout: s.timeout, log: s.log,
+			parts: s.parts, unfinished: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)}, transfer: s.transfer,
 		}
 		around.seen.Store(s.seen.Load())
 		if known := s.oldest.known.Load(); known != nil {
@@ -134,9 +134,9 @@ func (s *s3Store) Surroundings() []archive.Place {
 
 // Surroundings implements archive.Surrounded.
 func (s *gcsStore) Surroundings() []archive.Place {
-	return surroundings("gs", s.bucketName, s.prefix, func(prefix string, w where) archive.Store {
+	return surroundings("gs", s.bucketName, s.prefix, func(prefix string, w redactedURL) archive.Store {
 		around := &gcsStore{
-			where: w, bucket: s.bucket, bucketName: s.bucketName, transport: s.transport, prefix: prefix, timeout: s.timeout, log: s.log,
+			redactedURL: w, bucket: s.bucket, bucketName: s.bucketName, transport: s.transport, prefix: prefix, timeout: s.timeout, log: s.log,
 			budget: s.budget, uploads: s.uploads,
 		}
 		around.seen.Store(s.seen.Load())
@@ -146,9 +146,9 @@ func (s *gcsStore) Surroundings() []archive.Place {
 
 // Surroundings implements archive.Surrounded.
 func (s *azureStore) Surroundings() []archive.Place {
-	return surroundings("azblob", s.container, s.prefix, func(prefix string, w where) archive.Store {
+	return surroundings("azblob", s.container, s.prefix, func(prefix string, w redactedURL) archive.Store {
 		return &azureStore{
-			where: w, client: s.client, container: s.container, prefix: prefix, timeout: s.timeout,
+			redactedURL: w, client: s.client, container: s.container, prefix: prefix, timeout: s.timeout,
 			blocks: s.blocks, transport: s.transport, counter: s.counter,
 		}
 	})

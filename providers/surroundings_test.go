@@ -33,7 +33,7 @@ func testSurroundings(t *testing.T, base string) {
 	at := func(path string) Bucket { return open(t, base+path+"?"+query, Options{Counter: &Counter{}}) }
 	putText(t, at("/a"), "archive.json", "of a")
 	putText(t, at("/a"), "manifests/000/000/001.json", "1")
-	places := at("/a/b/c").(archive.Surrounded).Surroundings()
+	places := at("/a/b/c").(archive.SurroundingsLister).Surroundings()
 	if len(places) < 2 {
 		t.Fatalf("%d places", len(places))
 	}
@@ -99,7 +99,7 @@ func TestSurroundingsOfServices(t *testing.T) {
 func TestSurroundingsEnd(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"mem://top", "mem://top/"} {
-		if places := open(t, url, Options{}).(archive.Surrounded).Surroundings(); len(places) != 0 {
+		if places := open(t, url, Options{}).(archive.SurroundingsLister).Surroundings(); len(places) != 0 {
 			t.Errorf("%s: %v", url, places)
 		}
 	}
@@ -111,7 +111,7 @@ func TestSurroundingsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, nearest := range map[string]string{"/link": "/real", "/link/not/there": "/real/x/not", "/real/../link": "/real"} {
-		places := open(t, "file://"+dir+path, Options{}).(archive.Surrounded).Surroundings()
+		places := open(t, "file://"+dir+path, Options{}).(archive.SurroundingsLister).Surroundings()
 		if len(places) == 0 || places[0].Address != "file://"+dir+nearest || places[len(places)-1].Address != "file:///" {
 			t.Errorf("%s: %v", path, places)
 		}

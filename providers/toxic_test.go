@@ -47,7 +47,7 @@ func TestServersFallSilent(t *testing.T) {
 				wg.Go(func() {
 					start := time.Now()
 					err := op(t.Context())
-					if took := time.Since(start); classify1(err) != TimedOut || took > patience {
+					if took := time.Since(start); kindOf(err) != TimedOut || took > patience {
 						t.Errorf("%s: %v after %v, want TimedOut", what, err, took)
 					}
 				})

@@ -26,9 +26,9 @@ func tune(tr *http.Transport, o *Options) {
 		if err != nil {
 			return nil, err
 		}
-		m := &moving{c, timeout}
+		m := &idleTimeoutConn{c, timeout}
 		if o.Bandwidth != nil {
-			return newLimited(m, o.Bandwidth), nil
+			return newThrottledConn(m, o.Bandwidth), nil
 		}
 		return m, nil
 	}
@@ -43,22 +43,22 @@ func tune(tr *http.Transport, o *Options) {
 	tr.ForceAttemptHTTP2 = false
 }
 
-// moving is a connection that must keep moving: each read and each write sets a new
+// idleTimeoutConn is a connection that must keep moving: each read and each write sets a new
 // deadline. A write also extends the deadline of the read that net/http always has
 // pending, so that a long upload does not end the wait for its answer.
-type moving struct {
+type idleTimeoutConn struct {
 	net.Conn
 	timeout time.Duration
 }
 
-func (m *moving) Read(b []byte) (int, error) {
+func (m *idleTimeoutConn) Read(b []byte) (int, error) {
 	if err := m.SetReadDeadline(time.Now().Add(m.timeout)); err != nil {
 		return 0, err
 	}
 	return m.Conn.Read(b)
 }
 
-func (m *moving) Write(b []byte) (int, error) {
+func (m *idleTimeoutConn) Write(b []byte) (int, error) {
 	if err := m.SetDeadline(time.Now().Add(m.timeout)); err != nil {
 		return 0, err
 	}

@@ -17,9 +17,9 @@ import (
 // These are the services that archive.Trial is for. Each sends what Put would not: content
 // that is not what is promised, and content for a key under which something lies.
 var (
-	_ archive.Trial = (*s3Store)(nil)
-	_ archive.Trial = (*azureStore)(nil)
-	_ archive.Trial = (*gcsStore)(nil)
+	_ archive.FaultProbe = (*s3Store)(nil)
+	_ archive.FaultProbe = (*azureStore)(nil)
+	_ archive.FaultProbe = (*gcsStore)(nil)
 )
 
 // promiseOf is what is promised of content: the truth.
@@ -29,9 +29,9 @@ func promiseOf(content []byte) archive.Sums {
 	return s.sums()
 }
 
-// TryWrong implements archive.Trial.
-func (s *s3Store) TryWrong(ctx context.Context, key string, content []byte) error {
-	wrong := stretch{body: bytes.NewReader(content), crc: promiseOf(content).CRC32C + 1}
+// PutWithWrongChecksum implements archive.Trial.
+func (s *s3Store) PutWithWrongChecksum(ctx context.Context, key string, content []byte) error {
+	wrong := partSums{body: bytes.NewReader(content), crc: promiseOf(content).CRC32C + 1}
 	if s.checksum == checksumMD5 {
 		sum := md5.Sum(append([]byte("not "), content...))
 		header := base64.StdEncoding.EncodeToString(sum[:])
@@ -44,21 +44,21 @@ func (s *s3Store) TryWrong(ctx context.Context, key string, content []byte) erro
 	return s.fail("putting", key, err)
 }
 
-// TryOver implements archive.Trial.
-func (s *s3Store) TryOver(ctx context.Context, key string, content []byte) error {
+// PutOverExisting implements archive.Trial.
+func (s *s3Store) PutOverExisting(ctx context.Context, key string, content []byte) error {
 	sums := promiseOf(content)
-	_, err := s.putParts(ctx, key, &source{bytes.NewReader(content), sums.Size}, sums)
+	_, err := s.putParts(ctx, key, &checkedBody{bytes.NewReader(content), sums.Size}, sums)
 	if err != nil && classify(err) == Precondition {
 		return s.exists(key)
 	}
 	return s.fail("putting", key, err)
 }
 
-// TryWrong implements archive.Trial.
-func (s *azureStore) TryWrong(ctx context.Context, key string, content []byte) error {
+// PutWithWrongChecksum implements archive.Trial.
+func (s *azureStore) PutWithWrongChecksum(ctx context.Context, key string, content []byte) error {
 	sums := promiseOf(content)
 	wrong := md5.Sum(append([]byte("not "), content...))
-	p := &azurePut{store: s, key: key, src: &source{bytes.NewReader(content), sums.Size}, sums: sums}
+	p := &azurePut{store: s, key: key, src: &checkedBody{bytes.NewReader(content), sums.Size}, sums: sums}
 	_, err := p.blob().Upload(ctx, newAzureBody(p.src, 0, sums.Size), &blockblob.UploadOptions{
 		TransactionalValidation: blob.TransferValidationTypeMD5(wrong[:]),
 		HTTPHeaders:             &blob.HTTPHeaders{BlobContentMD5: wrong[:]},
@@ -70,10 +70,10 @@ func (s *azureStore) TryWrong(ctx context.Context, key string, content []byte) e
 	return s.fail("putting", key, err)
 }
 
-// TryOver implements archive.Trial.
-func (s *azureStore) TryOver(ctx context.Context, key string, content []byte) error {
+// PutOverExisting implements archive.Trial.
+func (s *azureStore) PutOverExisting(ctx context.Context, key string, content []byte) error {
 	sums := promiseOf(content)
-	p := &azurePut{store: s, key: key, src: &source{bytes.NewReader(content), sums.Size}, sums: sums}
+	p := &azurePut{store: s, key: key, src: &checkedBody{bytes.NewReader(content), sums.Size}, sums: sums}
 	err := p.inBlocks(ctx)
 	if err != nil && classify(err) == Precondition {
 		return s.exists(key)
@@ -81,8 +81,8 @@ func (s *azureStore) TryOver(ctx context.Context, key string, content []byte) er
 	return s.fail("putting", key, err)
 }
 
-// TryWrong implements archive.Trial.
-func (s *gcsStore) TryWrong(ctx context.Context, key string, content []byte) error {
+// PutWithWrongChecksum implements archive.Trial.
+func (s *gcsStore) PutWithWrongChecksum(ctx context.Context, key string, content []byte) error {
 	wrong := promiseOf(content)
 	wrong.CRC32C++
 	w := s.writer(ctx, key, wrong)
@@ -96,10 +96,10 @@ func (s *gcsStore) TryWrong(ctx context.Context, key string, content []byte) err
 	return s.fail("putting", key, err)
 }
 
-// TryOver implements archive.Trial.
-func (s *gcsStore) TryOver(ctx context.Context, key string, content []byte) error {
+// PutOverExisting implements archive.Trial.
+func (s *gcsStore) PutOverExisting(ctx context.Context, key string, content []byte) error {
 	sums := promiseOf(content)
-	err := s.insert(ctx, key, &source{bytes.NewReader(content), sums.Size}, sums)
+	err := s.insert(ctx, key, &checkedBody{bytes.NewReader(content), sums.Size}, sums)
 	if err != nil && classify(err) == Precondition {
 		return s.exists(key)
 	}

@@ -21,7 +21,7 @@ type address struct {
 	dir    string // of file: an absolute path
 	prefix string // of mem and s3: "" or what ends in "/"
 	params map[string]string
-	where  where
+	where  redactedURL
 }
 
 // s3Parameters are what may stand behind the "?" of an s3 URL. Where gocloud's s3blob
@@ -53,7 +53,7 @@ const (
 // parse takes an archive's URL apart. Its errors name what is wrong and what to write
 // instead, and never hold credentials.
 func parse(raw string) (address, error) {
-	w := where(Redact(raw))
+	w := redactedURL(Redact(raw))
 	fail := func(format string, args ...any) (address, error) {
 		return address{}, fmt.Errorf("archive URL %s: %w", w, fmt.Errorf(format, args...))
 	}

@@ -15,7 +15,7 @@ const (
 	lastRetry  = time.Hour
 )
 
-// agenda says when one job runs next. It is told the time and never asks for it, so that
+// timetable says when one job runs next. It is told the time and never asks for it, so that
 // every jump of the clock can be shown to it in a test:
 //
 //   - The clock goes forward, or the host was suspended: what was due meanwhile is made up
@@ -24,23 +24,23 @@ const (
 //     else a job could wait for as long as the clock had been wrong. The new time may come
 //     by a due time that was served already, and then there is one more run, which finds
 //     nothing new. A smaller step back is waited out.
-type agenda struct {
+type timetable struct {
 	schedule Schedule
 	jitter   time.Duration
 	together string // with whom it is put off by the same time
 
-	due      time.Time     // the first scheduled time that no run has covered; zero: never
-	delay    time.Duration // by which that is put off: the jitter
-	retry    time.Time     // when to try again what failed; zero: it did not
-	failures int64         // in a row
-	owed     time.Time     // the first time at which a run was due since one last ended well; zero: none was
-	seen     time.Time     // the time when last told
+	due          time.Time     // the first scheduled time that no run has covered; zero: never
+	delay        time.Duration // by which that is put off: the jitter
+	retry        time.Time     // when to try again what failed; zero: it did not
+	failures     int64         // in a row
+	overdueSince time.Time     // the first time at which a run was due since one last ended well; zero: none was
+	lastNow      time.Time     // the time when last told
 }
 
-// newAgenda begins with a run at once if the schedule had a time since the last snapshot,
+// newTimetable begins with a run at once if the schedule had a time since the last snapshot,
 // if there is none (zero), or if it bears a time to come, which tells nothing.
-func newAgenda(j *Job, last, now time.Time) *agenda {
-	a := &agenda{schedule: j.Schedule, jitter: j.Jitter, together: j.Together, seen: now}
+func newTimetable(j *Job, last, now time.Time) *timetable {
+	a := &timetable{schedule: j.Schedule, jitter: j.Jitter, together: j.Together, lastNow: now}
 	if j.OnDemand {
 		return a
 	}
@@ -56,7 +56,7 @@ func newAgenda(j *Job, last, now time.Time) *agenda {
 }
 
 // plan sets the next due time after one that has been served.
-func (a *agenda) plan(after time.Time) {
+func (a *timetable) plan(after time.Time) {
 	a.due = a.schedule.Next(after)
 	a.delay = 0
 	switch {
@@ -78,7 +78,7 @@ type appointment struct {
 }
 
 // next returns when the job is to run, and false if never.
-func (a *agenda) next() (time.Time, bool) {
+func (a *timetable) next() (time.Time, bool) {
 	switch scheduled := a.due.Add(a.delay); {
 	case a.due.IsZero():
 		return a.retry, !a.retry.IsZero()
@@ -90,15 +90,15 @@ func (a *agenda) next() (time.Time, bool) {
 }
 
 // wait returns how long to sleep before asking again; nothing when the job is to run now.
-func (a *agenda) wait(now time.Time) time.Duration {
-	if !now.After(a.seen.Add(-recheck)) {
+func (a *timetable) wait(now time.Time) time.Duration {
+	if !now.After(a.lastNow.Add(-recheck)) {
 		a.plan(now)
-		a.owed = time.Time{}
+		a.overdueSince = time.Time{}
 		if a.failures > 0 {
-			a.retry, a.owed = now, now
+			a.retry, a.overdueSince = now, now
 		}
 	}
-	a.seen = now
+	a.lastNow = now
 	at, ok := a.next()
 	if !ok {
 		return recheck
@@ -106,35 +106,35 @@ func (a *agenda) wait(now time.Time) time.Duration {
 	return max(0, min(at.Sub(now), recheck))
 }
 
-// owe notes that a run is due although the schedule does not say so.
-func (a *agenda) owe(now time.Time) {
-	if a.owed.IsZero() {
-		a.owed = now
+// setOverdue notes that a run is due although the schedule does not say so.
+func (a *timetable) setOverdue(now time.Time) {
+	if a.overdueSince.IsZero() {
+		a.overdueSince = now
 	}
 }
 
-// missed notes at the beginning since when a run is due: since the first time after one last
+// catchUp notes at the beginning since when a run is due: since the first time after one last
 // ended well, which may be later than the newest snapshot, where there was nothing new.
-func (a *agenda) missed(well, now time.Time) {
+func (a *timetable) catchUp(well, now time.Time) {
 	if at, ok := a.next(); !ok || at.After(now) {
 		return
 	}
-	a.owed = now
+	a.overdueSince = now
 	if well.IsZero() {
 		return
 	}
 	if due := a.schedule.Next(well); !due.IsZero() && due.Before(now) {
-		a.owed = due
+		a.overdueSince = due
 	}
 }
 
 // began notes that a run begins. It covers all that is due by now.
-func (a *agenda) began(now time.Time) {
+func (a *timetable) began(now time.Time) {
 	a.retry = time.Time{}
 	if a.due.IsZero() || a.due.After(now) {
 		return // before its time
 	}
-	a.owe(a.due)
+	a.setOverdue(a.due)
 	// From the due time, not from now, or @every would drift by the jitter.
 	a.plan(a.due)
 	if !a.due.IsZero() && !a.due.After(now) {
@@ -143,24 +143,24 @@ func (a *agenda) began(now time.Time) {
 }
 
 // ended notes what came of a run.
-func (a *agenda) ended(now time.Time, o outcome) {
+func (a *timetable) ended(now time.Time, o outcome) {
 	switch o {
 	case succeeded:
 		a.failures = 0
-		a.owed = time.Time{}
+		a.overdueSince = time.Time{}
 	case failed:
 		a.failures++
 		a.retry = now.Add(backoff(a.failures))
-		a.owe(now)
+		a.setOverdue(now)
 	}
 }
 
-// late returns by when a run must have ended well, or somebody should be told; the zero
+// deadline returns by when a run must have ended well, or somebody should be told; the zero
 // time if none is expected. A run has half the time that the schedule leaves between two,
 // a minute at the least and an hour at the most, and three times as long as the last good
 // one took.
-func (a *agenda) late(took time.Duration) time.Time {
-	from := a.owed
+func (a *timetable) deadline(took time.Duration) time.Time {
+	from := a.overdueSince
 	if from.IsZero() {
 		from = a.due
 	}

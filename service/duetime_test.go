@@ -6,14 +6,14 @@ import (
 )
 
 // quarterly is an agenda of every quarter of an hour that ran at noon.
-func quarterly(t *testing.T, jitter time.Duration) (a *agenda, noon time.Time) {
+func quarterly(t *testing.T, jitter time.Duration) (a *timetable, noon time.Time) {
 	t.Helper()
 	s, err := ParseSchedule("*/15 * * * *", time.UTC)
 	if err != nil {
 		t.Fatal(err)
 	}
 	noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	a = newAgenda(&Job{Schedule: s, Jitter: jitter}, noon.Add(-15*time.Minute), noon)
+	a = newTimetable(&Job{Schedule: s, Jitter: jitter}, noon.Add(-15*time.Minute), noon)
 	if d := a.wait(noon); d != 0 {
 		t.Fatalf("it is not due at noon, but in %v", d)
 	}
@@ -23,7 +23,7 @@ func quarterly(t *testing.T, jitter time.Duration) (a *agenda, noon time.Time) {
 }
 
 // dueAt checks when an agenda, told the time now, says it will run.
-func dueAt(t *testing.T, a *agenda, now, want time.Time) {
+func dueAt(t *testing.T, a *timetable, now, want time.Time) {
 	t.Helper()
 	a.wait(now)
 	if got, ok := a.next(); !ok || !got.Equal(want) {
@@ -86,11 +86,11 @@ func TestWaitIsShort(t *testing.T) {
 func TestNeverDue(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	a := newAgenda(&Job{Schedule: never{}}, now.Add(-time.Hour), now)
+	a := newTimetable(&Job{Schedule: never{}}, now.Add(-time.Hour), now)
 	if d := a.wait(now); d != recheck {
 		t.Errorf("what is never due waits for %v", d)
 	}
-	a = newAgenda(&Job{Schedule: never{}}, time.Time{}, now)
+	a = newTimetable(&Job{Schedule: never{}}, time.Time{}, now)
 	a.began(now)
 	a.ended(now, failed)
 	if at, ok := a.next(); !ok || at.Before(now) || at.After(now.Add(time.Second)) {

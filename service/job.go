@@ -70,7 +70,7 @@ type Job struct {
 
 	// Look says what waits to be done. It is called again and again, also during runs,
 	// by a goroutine of its own. nil: nobody can know.
-	Look func(ctx context.Context) (Ahead, error)
+	Look func(ctx context.Context) (Pending, error)
 
 	// Hints returns a channel on which something comes when a look is worth while
 	// before its time. It ends with ctx. nil, or a nil channel: nothing hints.
@@ -103,10 +103,10 @@ type Result struct {
 	Said     string // what the log says of it; empty: whether there is a snapshot
 }
 
-// Ahead is what waits to be done.
-type Ahead struct {
-	Files  int64
-	Bytes  int64
-	Closed int64  // of the files, those that are closed
-	Mark   uint64 // the same as long as the closed files that wait are the same
+// Pending is what waits to be done.
+type Pending struct {
+	Files       int64
+	Bytes       int64
+	Closed      int64  // of the files, those that are closed
+	Fingerprint uint64 // the same as long as the closed files that wait are the same
 }

@@ -10,8 +10,8 @@ import (
 // maxText is how much of an error is remembered, in bytes.
 const maxText = 4 << 10
 
-// memory is what a job remembers across restarts.
-type memory struct {
+// persistedStatus is what a job remembers across restarts.
+type persistedStatus struct {
 	Since         time.Time     `json:"since"`
 	Snapshot      int64         `json:"snapshot"`
 	FailuresInRow int64         `json:"failures_in_row"`
@@ -23,33 +23,33 @@ type memory struct {
 	History       []Run         `json:"history"`
 }
 
-func (r *runner) memoryFile() string { return filepath.Join(r.o.Dir, r.job.key()+".json") }
+func (r *runner) statusFile() string { return filepath.Join(r.o.Dir, r.job.key()+".json") }
 
-// recall reads what the job knew before the service was started, once.
-func (r *runner) recall() {
+// restoreStatus reads what the job knew before the service was started, once.
+func (r *runner) restoreStatus() {
 	if r.o.Dir == "" || r.record.recalled() {
 		return
 	}
-	m := &memory{}
-	if err := statefile.Read(r.memoryFile(), m); err != nil {
+	m := &persistedStatus{}
+	if err := statefile.Read(r.statusFile(), m); err != nil {
 		r.log.Warn("what earlier runs did is forgotten: its file cannot be read", "error", err)
 		return
 	}
-	r.record.recall(m)
+	r.record.restore(m)
 }
 
-// keep writes down what the job knows.
-func (r *runner) keep() {
+// saveStatus writes down what the job knows.
+func (r *runner) saveStatus() {
 	if r.o.Dir == "" {
 		return
 	}
-	if err := statefile.Write(r.memoryFile(), r.record.memory()); err != nil {
+	if err := statefile.Write(r.statusFile(), r.record.persisted()); err != nil {
 		r.log.Warn("what this run did is not remembered after a restart", "error", err)
 	}
 }
 
 // recalled reports whether this was asked before.
-func (r *record) recalled() bool {
+func (r *statusTracker) recalled() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.old
@@ -57,7 +57,7 @@ func (r *record) recalled() bool {
 	return was
 }
 
-func (r *record) recall(m *memory) {
+func (r *statusTracker) restore(m *persistedStatus) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := &r.status
@@ -73,7 +73,7 @@ func (r *record) recall(m *memory) {
 
 // remembered is when a run last ended well, else when this was first asked, which is noted:
 // then it is new.
-func (r *record) remembered(now time.Time) (last time.Time, isNew bool) {
+func (r *statusTracker) remembered(now time.Time) (last time.Time, isNew bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if at := r.status.LastSuccess; !at.IsZero() {
@@ -85,11 +85,11 @@ func (r *record) remembered(now time.Time) (last time.Time, isNew bool) {
 	return r.since, isNew
 }
 
-func (r *record) memory() *memory {
+func (r *statusTracker) persisted() *persistedStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := &r.status
-	return &memory{
+	return &persistedStatus{
 		Since: r.since, Snapshot: j.Snapshot, FailuresInRow: j.FailuresInRow,
 		LastSuccess: j.LastSuccess, LastFailure: j.LastFailure, LastError: j.LastError,
 		Took: r.took, Total: j.Total, History: j.History[:len(j.History):len(j.History)],

@@ -24,12 +24,12 @@ func newClosing(t *testing.T) (*closing, Job) {
 	j := c.job("a", "@close", time.UTC)
 	j.OnClose = true
 	j.Hints = func(context.Context) <-chan struct{} { return c.hints }
-	j.Look = func(context.Context) (a Ahead, err error) {
+	j.Look = func(context.Context) (a Pending, err error) {
 		c.set(func() {
 			c.looks++
 			err = c.lookErr
 			if n := c.closed - c.archived; n > 0 {
-				a = Ahead{Files: int64(n), Closed: int64(n), Bytes: 10 * int64(n), Mark: 100 + c.closed}
+				a = Pending{Files: int64(n), Closed: int64(n), Bytes: 10 * int64(n), Fingerprint: 100 + c.closed}
 			}
 		})
 		return a, err
@@ -58,7 +58,7 @@ func TestOnClose(t *testing.T) {
 		for i := range 5 {
 			at := time.Now()
 			c.set(func() { c.closed++ })
-			limit := lookOnClose + 2*lookSpacing
+			limit := pollOnClose + 2*pollSpacing
 			if i%2 == 0 {
 				c.hints <- struct{}{}
 				limit = time.Second
@@ -69,7 +69,7 @@ func TestOnClose(t *testing.T) {
 				t.Fatalf("a file closed at %v; runs at %v", at, starts)
 			}
 		}
-		if st := s.Status().Jobs[0]; st.Ahead != (Ahead{}) || st.Overdue(time.Now()) {
+		if st := s.Status().Jobs[0]; st.Ahead != (Pending{}) || st.Overdue(time.Now()) {
 			t.Errorf("status %+v", st)
 		}
 		if err := s.Stop(); err != nil {
@@ -118,7 +118,7 @@ func TestOnCloseWhileFailing(t *testing.T) {
 			t.Errorf("%d runs in six hours", before)
 		}
 		c.set(func() { c.closed++ })
-		time.Sleep(2 * lookOnClose)
+		time.Sleep(2 * pollOnClose)
 		if n := len(c.starts()) - before; n != 1 && n != 2 { // a retry may fall into this time
 			t.Errorf("%d runs after one more file closed", n)
 		}
@@ -140,7 +140,7 @@ func TestManyCloseWhileFailing(t *testing.T) {
 		c.during = nil
 		c.comes = func(int) error { return errBroken }
 		slow := j.Look
-		j.Look = func(ctx context.Context) (Ahead, error) {
+		j.Look = func(ctx context.Context) (Pending, error) {
 			c.set(func() { c.closed++ })
 			return slow(ctx)
 		}
@@ -166,7 +166,7 @@ func TestOnCloseOfASourceThatHangs(t *testing.T) {
 		c, j := newClosing(t)
 		look, answers := j.Look, make(chan struct{})
 		var hangs atomic.Bool
-		j.Look = func(ctx context.Context) (Ahead, error) {
+		j.Look = func(ctx context.Context) (Pending, error) {
 			if hangs.Load() {
 				<-answers
 			}
@@ -183,10 +183,10 @@ func TestOnCloseOfASourceThatHangs(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		hangs.Store(true)
-		time.Sleep(lookOnClose + 2*lookPatience)
+		time.Sleep(pollOnClose + 2*pollTimeout)
 		synctest.Wait()
 		st := s.Status().Jobs[0]
-		if n := len(c.starts()); n != 1 || !st.Running() || !errors.Is(st.LookError, errLookHangs) || st.AheadKnown || !st.Overdue(time.Now()) {
+		if n := len(c.starts()); n != 1 || !st.Running() || !errors.Is(st.LookError, errPollHangs) || st.AheadKnown || !st.Overdue(time.Now()) {
 			t.Errorf("%d runs, status %+v", n, st)
 		}
 		hangs.Store(false)
@@ -214,7 +214,7 @@ func TestOnCloseOfASourceThatIsAway(t *testing.T) {
 		time.Sleep(time.Minute)
 		away := errors.New("it is not mounted")
 		c.set(func() { c.lookErr = away })
-		time.Sleep(2 * lookOnClose)
+		time.Sleep(2 * pollOnClose)
 		if st := s.Status().Jobs[0]; st.FailuresInRow == 0 || !errors.Is(st.LookError, away) {
 			t.Errorf("status %+v", st)
 		}
@@ -235,7 +235,7 @@ func TestLooksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, j := newClosing(t)
 		slow := j.Look
-		j.Look = func(ctx context.Context) (Ahead, error) {
+		j.Look = func(ctx context.Context) (Pending, error) {
 			time.Sleep(200 * time.Millisecond)
 			return slow(ctx)
 		}

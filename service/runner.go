@@ -15,9 +15,9 @@ type runner struct {
 	job    Job
 	o      *Options
 	log    *slog.Logger // says which archive it is about
-	record *record
+	record *statusTracker
 	asked  chan struct{} // holds something when a run is to begin although none is due
-	poked  chan struct{} // holds something when a look is worth while
+	woken  chan struct{} // holds something when a look is worth while
 
 	cancel  context.CancelFunc
 	ran     chan struct{} // closed when no run of it comes any more
@@ -30,9 +30,9 @@ func newRunner(o *Options, j Job) *runner {
 		job:    j,
 		o:      o,
 		log:    j.log(o.Log),
-		record: newRecord(&j),
+		record: newStatusTracker(&j),
 		asked:  make(chan struct{}, 1),
-		poked:  make(chan struct{}, 1),
+		woken:  make(chan struct{}, 1),
 	}
 }
 
@@ -52,12 +52,12 @@ func (r *runner) run(ctx context.Context) {
 	a := r.begin(ctx)
 	go func() {
 		defer close(looking)
-		r.lookOut(ctx)
+		r.pollSource(ctx)
 	}()
 	for ctx.Err() == nil {
 		if d := a.wait(r.o.wall()); d > 0 && !r.record.isAsked() {
 			at, _ := a.next()
-			r.record.plan(at, a.late(r.record.lastTook()))
+			r.record.plan(at, a.deadline(r.record.lastTook()))
 			r.sleep(ctx, d)
 			continue
 		}
@@ -81,27 +81,27 @@ func (r *runner) sleep(ctx context.Context, d time.Duration) {
 
 // begin finds out when the last snapshot was made. It counts as running, for it may hang;
 // then the job is overdue when a run of it would be.
-func (r *runner) begin(ctx context.Context) *agenda {
-	r.recall()
+func (r *runner) begin(ctx context.Context) *timetable {
+	r.restoreStatus()
 	now := r.o.wall()
-	r.record.looksUp(now)
+	r.record.pollTime(now)
 	defer r.record.idle()
 	well := r.record.get().LastSuccess
-	soon := newAgenda(&r.job, well, now)
+	soon := newTimetable(&r.job, well, now)
 	if r.job.OnClose {
-		soon = newAgenda(&r.job, time.Time{}, now) // until it is found out nobody sees a file that closes
+		soon = newTimetable(&r.job, time.Time{}, now) // until it is found out nobody sees a file that closes
 	}
-	r.record.plan(time.Time{}, soon.late(r.record.lastTook()))
+	r.record.plan(time.Time{}, soon.deadline(r.record.lastTook()))
 	last := r.last(ctx)
 	now = r.o.wall()
-	a := newAgenda(&r.job, last, now)
+	a := newTimetable(&r.job, last, now)
 	if last.After(well) {
 		well = last
 	}
 	if r.record.get().FailuresInRow > 0 { // before a restart
 		a.retry = now
 	}
-	a.missed(well, now)
+	a.catchUp(well, now)
 	if r.job.Last == nil {
 		last = time.Time{} // that is no snapshot's
 	}
@@ -114,7 +114,7 @@ func (r *runner) last(ctx context.Context) time.Time {
 	if r.job.Last == nil {
 		last, isNew := r.record.remembered(r.o.wall())
 		if isNew {
-			r.keep()
+			r.saveStatus()
 		}
 		return last
 	}
@@ -133,12 +133,12 @@ func (r *runner) last(ctx context.Context) time.Time {
 }
 
 // ask has a run begin as soon as none goes on; or only if none does.
-func (r *runner) ask(idle bool) (Asked, error) {
+func (r *runner) ask(idle bool) (TriggerResult, error) {
 	running, ok := r.record.ask(idle)
 	if !ok {
 		return "", fmt.Errorf("%s: %w", r.job.Name, ErrBusy)
 	}
-	poke(r.asked)
+	wake(r.asked)
 	if running {
 		return Waiting, nil
 	}
@@ -146,7 +146,7 @@ func (r *runner) ask(idle bool) (Asked, error) {
 }
 
 // once makes one run and writes one line about it.
-func (r *runner) once(ctx context.Context, a *agenda) {
+func (r *runner) once(ctx context.Context, a *timetable) {
 	start := time.Now() // with the monotonic clock, for the duration
 	began := r.o.wall()
 	a.began(began)
@@ -155,7 +155,7 @@ func (r *runner) once(ctx context.Context, a *agenda) {
 	case <-r.asked: // this run is the one that was asked for
 	default:
 	}
-	r.record.plan(time.Time{}, a.late(r.record.lastTook()))
+	r.record.plan(time.Time{}, a.deadline(r.record.lastTook()))
 	var res Result
 	err := guard(func() (err error) {
 		res, err = r.job.Run(ctx)
@@ -172,10 +172,10 @@ func (r *runner) once(ctx context.Context, a *agenda) {
 	a.ended(now, o)
 	r.record.ended(now, took, res, o, err)
 	next, _ := a.next()
-	r.record.plan(next, a.late(r.record.lastTook()))
+	r.record.plan(next, a.deadline(r.record.lastTook()))
 	r.report(res, took, o, err, next)
-	r.keep()
-	poke(r.poked)
+	r.saveStatus()
+	wake(r.woken)
 	if r.o.Ended != nil && o != stopped {
 		r.o.Ended(r.record.get())
 	}
@@ -211,8 +211,8 @@ func attributes(err error) []any {
 	return all
 }
 
-// poke puts something into a channel that holds one, unless it does already.
-func poke(c chan<- struct{}) {
+// wake puts something into a channel that holds one, unless it does already.
+func wake(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

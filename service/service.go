@@ -47,8 +47,8 @@ var (
 	// ErrRunning: the service was started already, or runs from before its last stop
 	// have not ended; starting would let jobs overlap with themselves.
 	ErrRunning = errors.New("the service runs already")
-	// ErrHanging: runs did not end although they were told to. They are left behind.
-	ErrHanging = errors.New("some runs do not end")
+	// ErrStopTimeout: runs did not end although they were told to. They are left behind.
+	ErrStopTimeout = errors.New("some runs do not end")
 	// ErrStopped: nothing can be asked of a service that does not run.
 	ErrStopped = errors.New("the service does not run")
 	// ErrNoJob: there is no job of that name.
@@ -57,13 +57,13 @@ var (
 	ErrBusy = errors.New("a run goes on or waits already")
 )
 
-// Asked is what came of asking for a run.
-type Asked string
+// TriggerResult is what came of asking for a run.
+type TriggerResult string
 
 // A run begins at once, or as soon as the one that goes on has ended.
 const (
-	Started Asked = "started"
-	Waiting Asked = "waiting"
+	Started TriggerResult = "started"
+	Waiting TriggerResult = "waiting"
 )
 
 // Options is what all jobs share. The zero value is ready for use.
@@ -186,7 +186,7 @@ func (s *Service) launch(r *runner) {
 }
 
 // Run starts the service and returns when it was stopped: after ctx ended or Stop was
-// called. It returns nil when all runs have ended, else ErrHanging, after Grace.
+// called. It returns nil when all runs have ended, else ErrStopTimeout, after Grace.
 func (s *Service) Run(ctx context.Context) error {
 	stopped, done, err := s.start(ctx)
 	if err != nil {
@@ -232,10 +232,12 @@ func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, 
 // Trigger has a run of an archive's job without a task begin, now or as soon as the one that
 // goes on has ended, and does not wait for it. It returns ErrNoJob, ErrStopped, or ErrBusy
 // when one waits already.
-func (s *Service) Trigger(name string) (Asked, error) { return s.trigger(name, "", false) }
+func (s *Service) Trigger(name string) (TriggerResult, error) { return s.trigger(name, "", false) }
 
 // TriggerTask is Trigger for an archive's job with this task, such as prune.
-func (s *Service) TriggerTask(name, task string) (Asked, error) { return s.trigger(name, task, false) }
+func (s *Service) TriggerTask(name, task string) (TriggerResult, error) {
+	return s.trigger(name, task, false)
+}
 
 // TriggerIdle is Trigger for those who want a run now or none: it returns ErrBusy also when one goes on.
 func (s *Service) TriggerIdle(name string) error {
@@ -243,7 +245,7 @@ func (s *Service) TriggerIdle(name string) error {
 	return err
 }
 
-func (s *Service) trigger(name, task string, idle bool) (Asked, error) {
+func (s *Service) trigger(name, task string, idle bool) (TriggerResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.alive() {
@@ -259,7 +261,7 @@ func (s *Service) trigger(name, task string, idle bool) (Asked, error) {
 }
 
 // Stop tells all runs to end, by their context, and waits until they have, or for Grace:
-// then it returns ErrHanging with the names of those that go on. It returns nil when the
+// then it returns ErrStopTimeout with the names of those that go on. It returns nil when the
 // service does not run.
 func (s *Service) Stop() error {
 	s.mu.Lock()
@@ -288,7 +290,7 @@ func (s *Service) wait(done <-chan struct{}) error {
 			names = append(names, r.job.key())
 		}
 	}
-	return fmt.Errorf("stopping: %w after %v: %s", ErrHanging, Grace, strings.Join(names, ", "))
+	return fmt.Errorf("stopping: %w after %v: %s", ErrStopTimeout, Grace, strings.Join(names, ", "))
 }
 
 // busy reports whether the runner was started and has not ended.
@@ -305,7 +307,7 @@ func (r *runner) busy() bool {
 }
 
 // Running reports whether the service was started and has not ended. After Stop returned
-// ErrHanging it still runs, until the last run comes to its end.
+// ErrStopTimeout it still runs, until the last run comes to its end.
 func (s *Service) Running() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

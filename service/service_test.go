@@ -197,7 +197,7 @@ func TestHanging(t *testing.T) {
 		defer cancel()
 		begin := time.Now()
 		err := s.Run(ctx)
-		if !errors.Is(err, ErrHanging) || !strings.HasSuffix(err.Error(), ": bad") {
+		if !errors.Is(err, ErrStopTimeout) || !strings.HasSuffix(err.Error(), ": bad") {
 			t.Errorf("Run returned %v", err)
 		}
 		if d := time.Since(begin); d != 24*time.Hour-1+Grace {

@@ -87,7 +87,7 @@ func TestSetWhileALookHangs(t *testing.T) {
 		answers := make(chan struct{})
 		f, retired := &fake{t: t, last: time.Now()}, false
 		j := f.job("a", "@hourly", time.UTC)
-		j.Look = func(context.Context) (Ahead, error) { <-answers; return Ahead{Files: 7}, nil }
+		j.Look = func(context.Context) (Pending, error) { <-answers; return Pending{Files: 7}, nil }
 		j.Retired = func() { retired = true }
 		s := New(Options{}, []Job{j})
 		if err := s.Start(t.Context()); err != nil {

@@ -33,9 +33,9 @@ type JobStatus struct {
 	Last    Run   // the last that ended
 	History []Run // the newest, oldest first
 
-	Ahead      Ahead // what waits, when that was last looked at
-	AheadKnown bool  // the last look found it out
-	LookError  error // why that could not be found out
+	Ahead      Pending // what waits, when that was last looked at
+	AheadKnown bool    // the last look found it out
+	LookError  error   // why that could not be found out
 }
 
 // Running reports whether the job runs at this moment.
@@ -115,7 +115,7 @@ func (s *Service) Status() Status {
 	return status
 }
 
-func (r *record) time() time.Duration {
+func (r *statusTracker) time() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.spent

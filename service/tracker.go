@@ -10,13 +10,13 @@ import (
 // maxHistory is how many runs are kept for people to look at: two days of hourly ones.
 const maxHistory = 48
 
-// record keeps one job's status. It is safe for concurrent use.
-type record struct {
+// statusTracker keeps one job's status. It is safe for concurrent use.
+type statusTracker struct {
 	mu          sync.Mutex
 	status      JobStatus
 	spent       time.Duration // more exact than the sum of milliseconds
 	asked       bool          // a run is to begin although none is due
-	looking     bool          // what counts as running finds out where the job stands
+	notePolling bool          // what counts as running finds out where the job stands
 	late        time.Time     // by the schedule
 	closedSince time.Time     // since when closed files wait that make a run due
 	took        time.Duration // by the last good run
@@ -24,9 +24,11 @@ type record struct {
 	old         bool          // what was before the start has been looked up
 }
 
-func newRecord(j *Job) *record { return &record{status: JobStatus{Name: j.Name, Task: j.Task}} }
+func newStatusTracker(j *Job) *statusTracker {
+	return &statusTracker{status: JobStatus{Name: j.Name, Task: j.Task}}
+}
 
-func (r *record) get() JobStatus {
+func (r *statusTracker) get() JobStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := r.status
@@ -41,38 +43,38 @@ func (r *record) get() JobStatus {
 	return j
 }
 
-func (r *record) lastTook() time.Duration {
+func (r *statusTracker) lastTook() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.took
 }
 
 // ask notes that a run is to begin; not ok if that is so already, or one runs that must not.
-func (r *record) ask(idle bool) (running, ok bool) {
+func (r *statusTracker) ask(idle bool) (running, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.asked || idle && r.status.Running() && !r.looking {
+	if r.asked || idle && r.status.Running() && !r.notePolling {
 		return false, false
 	}
 	r.asked = true
 	return r.status.Running(), true
 }
 
-func (r *record) isAsked() bool {
+func (r *statusTracker) isAsked() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.asked
 }
 
 // plan notes when the next run begins, and by when one must have ended well.
-func (r *record) plan(next, late time.Time) {
+func (r *statusTracker) plan(next, late time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Next, r.late = next, late
 }
 
 // found notes when the newest snapshot was made.
-func (r *record) found(newest time.Time) {
+func (r *statusTracker) found(newest time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Known = true
@@ -81,8 +83,8 @@ func (r *record) found(newest time.Time) {
 	}
 }
 
-// looked notes what waits to be done.
-func (r *record) looked(ahead Ahead, err error) {
+// notePoll notes what waits to be done.
+func (r *statusTracker) notePoll(ahead Pending, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.LookError, r.status.AheadKnown = err, err == nil
@@ -92,7 +94,7 @@ func (r *record) looked(ahead Ahead, err error) {
 }
 
 // closed notes whether closed files wait that make a run due.
-func (r *record) closed(wait bool, now time.Time) {
+func (r *statusTracker) closed(wait bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -104,29 +106,29 @@ func (r *record) closed(wait bool, now time.Time) {
 }
 
 // began notes that a run begins, which is also the one that was asked for.
-func (r *record) began(now time.Time) {
+func (r *statusTracker) began(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.status.Began, r.status.Next, r.looking = now, time.Time{}, false
+	r.status.Began, r.status.Next, r.notePolling = now, time.Time{}, false
 	r.asked = false
 }
 
-// looksUp notes that the job finds out where it stands. What was asked of it still waits.
-func (r *record) looksUp(now time.Time) {
+// pollTime notes that the job finds out where it stands. What was asked of it still waits.
+func (r *statusTracker) pollTime(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.status.Began, r.status.Next, r.looking = now, time.Time{}, true
+	r.status.Began, r.status.Next, r.notePolling = now, time.Time{}, true
 }
 
 // idle notes that the job does nothing at all.
-func (r *record) idle() {
+func (r *statusTracker) idle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Began, r.status.Next = time.Time{}, time.Time{}
 }
 
 // ended notes what came of a run.
-func (r *record) ended(now time.Time, took time.Duration, res Result, o outcome, err error) {
+func (r *statusTracker) ended(now time.Time, took time.Duration, res Result, o outcome, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := &r.status

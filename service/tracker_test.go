@@ -10,12 +10,12 @@ import (
 func TestNeverDone(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
-	r := newRecord(&Job{Name: "orders", Task: "drill"})
+	r := newStatusTracker(&Job{Name: "orders", Task: "drill"})
 	if last, isNew := r.remembered(now); !last.Equal(now) || !isNew || !r.get().LastSuccess.IsZero() {
 		t.Errorf("at first: %v, %v, %+v", last, isNew, r.get())
 	}
-	again := newRecord(&Job{Name: "orders", Task: "drill"})
-	again.recall(r.memory())
+	again := newStatusTracker(&Job{Name: "orders", Task: "drill"})
+	again.restore(r.persisted())
 	if last, isNew := again.remembered(now.Add(time.Hour)); !last.Equal(now) || isNew || !again.get().LastSuccess.IsZero() {
 		t.Errorf("after a restart: %v, %v, %+v", last, isNew, again.get())
 	}

@@ -24,7 +24,7 @@ func TestTrigger(t *testing.T) {
 			t.Errorf("a job that is not there: %v", err)
 		}
 		time.Sleep(20 * time.Minute)
-		ask := func(want Asked, wantErr error) {
+		ask := func(want TriggerResult, wantErr error) {
 			t.Helper()
 			if got, err := s.Trigger("a"); got != want || !errors.Is(err, wantErr) {
 				t.Errorf("Trigger: %q, %v; not %q, %v", got, err, want, wantErr)

@@ -42,7 +42,7 @@ const maxRounds = 50
 // there and holds no entry adds nothing to it, and is left out. Recovery of
 // the database is made for just this: a log that ends somewhere.
 func (d *Directory) Capture(ctx context.Context, want func(File) bool) (*Capture, error) {
-	c := &capturing{Directory: d, want: want, now: d.hooks.now(), budget: d.hooks.budget()}
+	c := &captureRun{Directory: d, want: want, now: d.hooks.now(), budget: d.hooks.budget()}
 	var this *listing
 	defer func() { c.shrink(this, 0) }() // after success there is nothing left in it
 	var moved string
@@ -78,7 +78,7 @@ func (d *Directory) Capture(ctx context.Context, want func(File) bool) (*Capture
 }
 
 // finish makes the Capture of what a listing holds, and takes the descriptors over.
-func (c *capturing) finish(l *listing) *Capture {
+func (c *captureRun) finish(l *listing) *Capture {
 	made := &Capture{
 		Files:   make([]File, len(l.entries)),
 		Ignored: l.ignored,

@@ -10,21 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// capturing is a capture in the making.
-type capturing struct {
+// captureRun is a capture in the making.
+type captureRun struct {
 	*Directory
 	want   func(File) bool
 	now    time.Time // one for all listings: no file turns quiet between two of them
 	budget int       // how many files may be held open
 	pins   int       // how many are
 
-	beginnings map[string]beginning // of files that were looked into, by name
+	firstEntries map[string]firstEntry // of files that were looked into, by name
 }
 
 // list lists the directory, as Directory.list does, and leaves what belongs to the set.
 // Where descriptors have run out, some of those that are held for the listing holding are
 // given up for it.
-func (c *capturing) list(ctx context.Context, known, holding *listing) (*listing, error) {
+func (c *captureRun) list(ctx context.Context, known, holding *listing) (*listing, error) {
 	for {
 		l, err := c.Directory.list(ctx, known)
 		if err == nil {
@@ -44,7 +44,7 @@ func (c *capturing) list(ctx context.Context, known, holding *listing) (*listing
 // pinAll opens what is wanted of a listing and not open yet. The tail comes first: its
 // size is asked for through its descriptor. After that the order is by name, since
 // the oldest files are those that go first.
-func (c *capturing) pinAll(ctx context.Context, l *listing) error {
+func (c *captureRun) pinAll(ctx context.Context, l *listing) error {
 	for _, state := range []State{Tail, Closed} {
 		for i := range l.entries {
 			e := &l.entries[i]
@@ -72,7 +72,7 @@ func (c *capturing) pinAll(ctx context.Context, l *listing) error {
 // pin opens one file if it is wanted. A file that is gone, or no longer what was listed,
 // is noted as missed, which makes for another round. It returns short when descriptors
 // have run out.
-func (c *capturing) pin(e *entry) (short bool, err error) {
+func (c *captureRun) pin(e *entry) (short bool, err error) {
 	if !e.asked {
 		e.asked, e.wanted = true, e.state == Tail || c.want == nil || c.want(e.file())
 	}
@@ -109,7 +109,7 @@ func (c *capturing) pin(e *entry) (short bool, err error) {
 	return false, nil
 }
 
-func (c *capturing) unpin(e *entry) {
+func (c *captureRun) unpin(e *entry) {
 	if e.pin != nil {
 		e.pin.Close()
 		e.pin = nil
@@ -118,7 +118,7 @@ func (c *capturing) unpin(e *entry) {
 }
 
 // shrink lets go of descriptors until only keep are left, the newest files' first.
-func (c *capturing) shrink(l *listing, keep int) {
+func (c *captureRun) shrink(l *listing, keep int) {
 	if l == nil {
 		return
 	}
@@ -153,7 +153,7 @@ func movedOn(this, next *listing) string {
 
 // carry moves descriptors and answers from one listing to the next, and closes what the
 // next has no use for.
-func (c *capturing) carry(this, next *listing) {
+func (c *captureRun) carry(this, next *listing) {
 	if this == nil {
 		return
 	}
@@ -197,7 +197,7 @@ func merge(this, next *listing, f func(a, b *entry) bool) {
 }
 
 // measureTails sets the sizes of the open files to what they are now.
-func (c *capturing) measureTails(l *listing) (moved string, err error) {
+func (c *captureRun) measureTails(l *listing) (moved string, err error) {
 	for i := range l.entries {
 		e := &l.entries[i]
 		if e.state != Tail {

@@ -10,7 +10,7 @@ import (
 
 // classify leaves in l what belongs to the set: the closed files and, where the layout
 // keeps it, the tail. The rest moves to l.ignored with the reason.
-func (c *capturing) classify(ctx context.Context, l *listing) error {
+func (c *captureRun) classify(ctx context.Context, l *listing) error {
 	stillOpen, err := c.closedWhen(ctx, l)
 	if err != nil {
 		return err
@@ -20,7 +20,7 @@ func (c *capturing) classify(ctx context.Context, l *listing) error {
 		why, odd, tail := stillOpen(&e)
 		if why != "" {
 			if !tail {
-				l.ignored = append(l.ignored, Ignored{Name: e.name, Size: e.size, Why: why, Odd: odd})
+				l.ignored = append(l.ignored, Ignored{Name: e.name, Size: e.size, Why: why, Suspicious: odd})
 				continue
 			}
 			e.state = Tail
@@ -32,12 +32,12 @@ func (c *capturing) classify(ctx context.Context, l *listing) error {
 	return nil
 }
 
-// stillOpen tells why a file is not closed, or "". What is a tail is taken along all the
+// openReason tells why a file is not closed, or "". What is a tail is taken along all the
 // same. Odd is what holds something that it should not.
-type stillOpen func(*entry) (why string, odd, tail bool)
+type openReason func(*entry) (why string, odd, tail bool)
 
 // closedWhen is the layout's rule for the files of a listing.
-func (c *capturing) closedWhen(ctx context.Context, l *listing) (stillOpen, error) {
+func (c *captureRun) closedWhen(ctx context.Context, l *listing) (openReason, error) {
 	layout := c.layout
 	switch {
 	case layout.entries:
@@ -50,7 +50,7 @@ func (c *capturing) closedWhen(ctx context.Context, l *listing) (stillOpen, erro
 
 // closedByNumber is the rule for logs that are written in ascending order: whatever is
 // not the highest of its sequence is closed.
-func (l Layout) closedByNumber(entries []entry) stillOpen {
+func (l Layout) closedByNumber(entries []entry) openReason {
 	newest := map[string]uint64{}
 	for i := range entries {
 		group, number, _ := l.Position(entries[i].name)
@@ -69,7 +69,7 @@ func (l Layout) closedByNumber(entries []entry) stillOpen {
 // the file is old nor that it will be some day; then the change time counts, which only
 // the file system sets. Where that too lies ahead, somebody turned the clock back, and
 // the file waits until the clock has caught up.
-func (l Layout) closedByQuiet(now time.Time) stillOpen {
+func (l Layout) closedByQuiet(now time.Time) openReason {
 	return func(e *entry) (string, bool, bool) {
 		last, what := e.mtime, "modified"
 		if last > now.UnixNano() {

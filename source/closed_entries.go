@@ -12,20 +12,20 @@ import (
 	"github.com/strongroom-dev/strongroom/source/entries"
 )
 
-// beginning is what was found at the beginning of a log file: why the database does not
+// firstEntry is what was found at the beginning of a log file: why the database does not
 // count as having begun it, "" where it has.
-type beginning struct {
+type firstEntry struct {
 	identity
 	why string
 	odd bool  // something is there, and it is no log entry
 	cut int64 // so many bytes are there and not one whole entry
 }
 
-// A file that has over firstWrite bytes and not one whole entry, and was left alone for
-// longer than atWork, is none that the database is just beginning, or had begun when it died.
+// A file that has over maxFirstWrite bytes and not one whole entry, and was left alone for
+// longer than quietAfter, is none that the database is just beginning, or had begun when it died.
 const (
-	firstWrite = 256 << 10
-	atWork     = 2 * time.Second
+	maxFirstWrite = 256 << 10
+	quietAfter    = 2 * time.Second
 )
 
 // closedByEntries is the rule for logs whose entries can be told: N is closed when a
@@ -33,11 +33,11 @@ const (
 // or with nothing but its header, JE goes on appending to N, and to N+1 only after that. So
 // the newest file that holds an entry is the one being written, and what comes after it is
 // left out.
-func (c *capturing) closedByEntries(ctx context.Context, l *listing) (stillOpen, error) {
-	unbegun := map[string]beginning{}
+func (c *captureRun) closedByEntries(ctx context.Context, l *listing) (openReason, error) {
+	unbegun := map[string]firstEntry{}
 	var open string
 	for e := range c.fromNewest(l) {
-		b, err := c.beginning(ctx, e)
+		b, err := c.readFirstEntry(ctx, e)
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +49,7 @@ func (c *capturing) closedByEntries(ctx context.Context, l *listing) (stillOpen,
 	}
 	return func(e *entry) (string, bool, bool) {
 		if b, ok := unbegun[e.name]; ok {
-			return b.why, b.odd || b.cut > firstWrite && c.now.Sub(e.modified()) > atWork, false
+			return b.why, b.odd || b.cut > maxFirstWrite && c.now.Sub(e.modified()) > quietAfter, false
 		}
 		if e.name == open {
 			return "it is the newest that holds entries, and being written", false, c.layout.tail
@@ -60,7 +60,7 @@ func (c *capturing) closedByEntries(ctx context.Context, l *listing) (stillOpen,
 
 // fromNewest yields the log files of a listing from the highest number down. It sorts
 // them only if more than the first is asked for.
-func (c *capturing) fromNewest(l *listing) iter.Seq[*entry] {
+func (c *captureRun) fromNewest(l *listing) iter.Seq[*entry] {
 	byNumber := func(a, b *entry) int {
 		_, m, _ := c.layout.Position(a.name)
 		_, n, _ := c.layout.Position(b.name)
@@ -92,13 +92,13 @@ func (c *capturing) fromNewest(l *listing) iter.Seq[*entry] {
 	}
 }
 
-// beginning looks whether a file holds a valid entry after its header. What was found
+// readFirstEntry looks whether a file holds a valid entry after its header. What was found
 // once is found again, unless the file is another one or was written to.
-func (c *capturing) beginning(ctx context.Context, e *entry) (beginning, error) {
-	if b, ok := c.beginnings[e.name]; ok && b.sameFile(&e.identity) && (b.why == "" || b.sameContent(&e.identity)) {
+func (c *captureRun) readFirstEntry(ctx context.Context, e *entry) (firstEntry, error) {
+	if b, ok := c.firstEntries[e.name]; ok && b.sameFile(&e.identity) && (b.why == "" || b.sameContent(&e.identity)) {
 		return b, nil
 	}
-	b := beginning{identity: e.identity}
+	b := firstEntry{identity: e.identity}
 	f, err := c.hooks.open(c.at(e.name))
 	switch {
 	case err != nil && isGone(err):
@@ -123,8 +123,8 @@ func (c *capturing) beginning(ctx context.Context, e *entry) (beginning, error) 
 	if err != nil && err != io.EOF {
 		return b, c.unreadable(e.name, err)
 	}
-	if b.why, b.odd = notBegun(r); b.why != "" {
-		broken, err := r.GoesOn(ctx, f, e.size)
+	if b.why, b.odd = reasonNotBegun(r); b.why != "" {
+		broken, err := r.Resyncs(ctx, f, e.size)
 		switch {
 		case ctx.Err() != nil:
 			return b, context.Cause(ctx)
@@ -137,15 +137,15 @@ func (c *capturing) beginning(ctx context.Context, e *entry) (beginning, error) 
 	if res := r.Result(); b.why != "" && !b.odd {
 		b.cut = res.Size
 	}
-	if c.beginnings == nil {
-		c.beginnings = map[string]beginning{}
+	if c.firstEntries == nil {
+		c.firstEntries = map[string]firstEntry{}
 	}
-	c.beginnings[e.name] = b
+	c.firstEntries[e.name] = b
 	return b, nil
 }
 
-// notBegun says why a file that was read so far does not count as begun.
-func notBegun(r *entries.Reader) (why string, odd bool) {
+// reasonNotBegun says why a file that was read so far does not count as begun.
+func reasonNotBegun(r *entries.Reader) (why string, odd bool) {
 	res := r.Result()
 	switch p := res.Problem; {
 	case res.Begun():

@@ -145,14 +145,14 @@ func TestGlanceSeesEmptyDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	g := d.Glance(c)
-	if !g.Same() {
+	g := d.State(c)
+	if !g.Unchanged() {
 		t.Fatal("nothing has changed, and a glance says otherwise")
 	}
 	if err := os.Chtimes(filepath.Join(dir, "data002"), old, old); err != nil {
 		t.Fatal(err)
 	}
-	if g.Same() {
+	if g.Unchanged() {
 		t.Error("a glance does not see an empty directory")
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // A Glance remembers what a capture was made from, so that it can be told at next to no cost
 // that another one would be the same. A nil Glance can tell nothing.
-type Glance struct {
+type DirState struct {
 	seen map[string]identity // by path: the directories, and the files that are being written
 }
 
@@ -17,13 +17,13 @@ type Glance struct {
 // changes twice within a tick of the file system's clock looks as if it had once.
 const settled = 2 * time.Second
 
-// Glance looks at what a capture of this directory was made from. It must be called right
+// State looks at what a capture of this directory was made from. It must be called right
 // after it.
-func (d *Directory) Glance(c *Capture) *Glance {
+func (d *Directory) State(c *Capture) *DirState {
 	if d.layout.quiet > 0 {
 		return nil // there, time alone changes what is closed
 	}
-	g, taken := &Glance{seen: map[string]identity{}}, d.hooks.now()
+	g, taken := &DirState{seen: map[string]identity{}}, d.hooks.now()
 	look := func(name string) { g.seen[d.at(name)] = identity{} }
 	look("")
 	for dir := range c.Dirs {
@@ -51,9 +51,9 @@ func (d *Directory) Glance(c *Capture) *Glance {
 	return g
 }
 
-// Same reports whether nothing has changed since: no log file has come, gone or grown. What
+// Unchanged reports whether nothing has changed since: no log file has come, gone or grown. What
 // is written to a closed file in place it does not see.
-func (g *Glance) Same() bool {
+func (g *DirState) Unchanged() bool {
 	if g == nil {
 		return false
 	}

@@ -12,38 +12,38 @@ func TestGlance(t *testing.T) {
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")
 	// All of it happened a while ago, as far as the directory is concerned.
 	d.hooks.now = func() time.Time { return time.Now().Add(time.Minute) }
-	glance := func() *Glance {
+	glance := func() *DirState {
 		t.Helper()
 		c := capture(t, d, nil)
 		defer c.Close()
-		g := d.Glance(c)
-		if !g.Same() {
+		g := d.State(c)
+		if !g.Unchanged() {
 			t.Fatal("it changes by itself")
 		}
 		return g
 	}
 	g := glance()
 	appendTo(t, d, "log.0000000003", "more")
-	if g.Same() {
+	if g.Unchanged() {
 		t.Error("it does not see what is written to the newest file")
 	}
 	g = glance()
 	if err := os.WriteFile(filepath.Join(d.path, "log.0000000004"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if g.Same() {
+	if g.Unchanged() {
 		t.Error("it does not see a new file")
 	}
 	g = glance()
 	remove(t, d, "log.0000000001")
-	if g.Same() {
+	if g.Unchanged() {
 		t.Error("it does not see that a file is gone")
 	}
 	g = glance()
 	if err := os.RemoveAll(d.path); err != nil {
 		t.Fatal(err)
 	}
-	if g.Same() {
+	if g.Unchanged() {
 		t.Error("it does not see that all is gone")
 	}
 }
@@ -54,7 +54,7 @@ func TestGlanceIsNotTrustedTooEarly(t *testing.T) {
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
 	c := capture(t, d, nil)
 	defer c.Close()
-	if d.Glance(c).Same() {
+	if d.State(c).Unchanged() {
 		t.Error("it trusts what is new")
 	}
 }

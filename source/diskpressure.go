@@ -12,15 +12,15 @@ import (
 // capture to go on holding deleted files that take some of it.
 const MinFree = 256 << 20
 
-// ErrCrowded is what Crowded wraps: a capture holds deleted log files whose space the database may need.
+// ErrDiskPressure is what Crowded wraps: a capture holds deleted log files whose space the database may need.
 // Capturing again, without them, helps.
-var ErrCrowded = errors.New("the source's disk is short of space that deleted log files take")
+var ErrDiskPressure = errors.New("the source's disk is short of space that deleted log files take")
 
-// Crowded asks whether the capture should be given up for the database's sake: it wraps
-// ErrCrowded when files that were deleted since, and live on only in the capture's
+// CheckDiskPressure asks whether the capture should be given up for the database's sake: it wraps
+// ErrDiskPressure when files that were deleted since, and live on only in the capture's
 // descriptors, lie on a disk that has less than MinFree left. Closing the capture gives
 // their space back.
-func (c *Capture) Crowded() error {
+func (c *Capture) CheckDiskPressure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var bytes int64
@@ -42,7 +42,7 @@ func (c *Capture) Crowded() error {
 		return nil // not every file system tells
 	}
 	if free := int64(fs.Bavail) * int64(fs.Bsize); free < MinFree {
-		return fmt.Errorf("%w: %d bytes are free, and %d are held by files such as %s", ErrCrowded, free, bytes, deleted.Name())
+		return fmt.Errorf("%w: %d bytes are free, and %d are held by files such as %s", ErrDiskPressure, free, bytes, deleted.Name())
 	}
 	return nil
 }

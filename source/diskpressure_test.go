@@ -31,7 +31,7 @@ func TestCrowded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(large)
-	for dir, want := range map[string]error{small: ErrCrowded, large: nil} {
+	for dir, want := range map[string]error{small: ErrDiskPressure, large: nil} {
 		for _, name := range []string{"00000000.jdb", "00000001.jdb"} {
 			if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 10_000), 0o644); err != nil {
 				t.Fatal(err)
@@ -49,19 +49,19 @@ func TestCrowded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Crowded(); err != nil {
+		if err := c.CheckDiskPressure(); err != nil {
 			t.Errorf("nothing was deleted: %v", err)
 		}
 		if err := os.Remove(filepath.Join(dir, "00000000.jdb")); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Crowded(); !errors.Is(err, want) {
+		if err := c.CheckDiskPressure(); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", dir, err, want)
 		}
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Crowded(); err != nil {
+		if err := c.CheckDiskPressure(); err != nil {
 			t.Errorf("after it was closed: %v", err)
 		}
 	}

@@ -17,10 +17,10 @@ import (
 
 // Ignored is a file of the layout that was left out of a capture.
 type Ignored struct {
-	Name string
-	Size int64  // where it was looked at
-	Why  string // for people
-	Odd  bool   // somebody should look at it: it holds something, and no log entry
+	Name       string
+	Size       int64  // where it was looked at
+	Why        string // for people
+	Suspicious bool   // somebody should look at it: it holds something, and no log entry
 }
 
 // entry is a regular log file in a listing, and what became of it in a capture.

@@ -23,32 +23,32 @@ const (
 // taken share it. Who comes late, or is slow, takes a capture of its own, so that nobody
 // waits long for another. What each of them found, T, is told to the last that leaves. A
 // Group is safe for concurrent use.
-type Group[T any] struct {
+type SharedCapture[T any] struct {
 	mu      sync.Mutex
 	size    int
 	entered int // members that have not left, of all rounds
-	open    *round[T]
+	open    *captureRound[T]
 }
 
-// NewGroup returns a group of so many members.
-func NewGroup[T any](size int) *Group[T] { return &Group[T]{size: size} }
+// NewSharedCapture returns a group of so many members.
+func NewSharedCapture[T any](size int) *SharedCapture[T] { return &SharedCapture[T]{size: size} }
 
 // Resize says that the group has another number of members from now on.
-func (g *Group[T]) Resize(size int) {
+func (g *SharedCapture[T]) Resize(size int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.size = size
 }
 
-// round is one capture, and those that entered for it. Its group's mutex guards it.
-type round[T any] struct {
-	members int // that have not left
-	left    int // and those that have
-	asking  []*asking
-	settled bool // nobody who has not entered is waited for
-	taken   bool // nobody joins any more
-	full    chan struct{}
-	made    chan struct{} // closed when those that ask have their captures
+// captureRound is one capture, and those that entered for it. Its group's mutex guards it.
+type captureRound[T any] struct {
+	members  int // that have not left
+	left     int // and those that have
+	requests []*captureRequest
+	settled  bool // nobody who has not entered is waited for
+	taken    bool // nobody joins any more
+	full     chan struct{}
+	made     chan struct{} // closed when those that ask have their captures
 
 	begun chan struct{} // closed when what the first one does has ended; nil: nobody does it or did
 	err   error         // that it ended with
@@ -57,38 +57,38 @@ type round[T any] struct {
 	results []T
 }
 
-// asking is a member that waits for its capture.
-type asking struct {
-	want     func(File) bool
-	needless map[string]bool // closed files that others want and it does not
-	got      *Capture        // nil: it has to take one itself
+// captureRequest is a member that waits for its capture.
+type captureRequest struct {
+	want       func(File) bool
+	isUnwanted map[string]bool // closed files that others want and it does not
+	got        *Capture        // nil: it has to take one itself
 }
 
 // A Member is one reader in one round of a group.
-type Member[T any] struct {
-	group *Group[T]
-	round *round[T]
-	asked bool
+type Participant[T any] struct {
+	group     *SharedCapture[T]
+	round     *captureRound[T]
+	requested bool
 }
 
 // Enter begins a member's run: a capture is coming, and others may wait for it until the
 // member has asked for it or left. It joins no round in which nobody has asked for long: what
 // was done before the capture is to be fresh.
-func (g *Group[T]) Enter() *Member[T] {
+func (g *SharedCapture[T]) Enter() *Participant[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if r := g.open; r == nil || len(r.asking) == 0 && !r.ready.IsZero() && time.Since(r.ready) > patience {
-		g.open = &round[T]{full: make(chan struct{}), made: make(chan struct{})}
+	if r := g.open; r == nil || len(r.requests) == 0 && !r.ready.IsZero() && time.Since(r.ready) > patience {
+		g.open = &captureRound[T]{full: make(chan struct{}), made: make(chan struct{})}
 	}
 	g.open.members++
 	g.entered++
-	return &Member[T]{group: g, round: g.open}
+	return &Participant[T]{group: g, round: g.open}
 }
 
 // Begin does what is to be done once before the capture: by the first member of the round;
 // all others wait for it, and get its error. After an error nobody joins the round. Where the
 // first one's ctx ends meanwhile, the next one does it.
-func (m *Member[T]) Begin(ctx context.Context, first func() error) error {
+func (m *Participant[T]) Begin(ctx context.Context, first func() error) error {
 	g, r := m.group, m.round
 	for {
 		g.mu.Lock()
@@ -114,7 +114,7 @@ func (m *Member[T]) Begin(ctx context.Context, first func() error) error {
 }
 
 // begin is Begin for who is first.
-func (m *Member[T]) begin(ctx context.Context, first func() error) (err error) {
+func (m *Participant[T]) begin(ctx context.Context, first func() error) (err error) {
 	g, r := m.group, m.round
 	panics := true
 	defer func() {
@@ -140,17 +140,17 @@ func (m *Member[T]) begin(ctx context.Context, first func() error) (err error) {
 // Capture is Directory.Capture, shared with the other members of the round. Only the first
 // call shares: who captures again does so alone. Of what it wants it is asked while the
 // call lasts.
-func (m *Member[T]) Capture(ctx context.Context, d *Directory, want func(File) bool) (*Capture, error) {
+func (m *Participant[T]) Capture(ctx context.Context, d *Directory, want func(File) bool) (*Capture, error) {
 	g, r := m.group, m.round
 	g.mu.Lock()
-	if m.asked || r.taken {
+	if m.requested || r.taken {
 		g.mu.Unlock()
 		return d.Capture(ctx, want)
 	}
-	m.asked = true
-	mine := &asking{want: want}
-	r.asking = append(r.asking, mine)
-	leads := len(r.asking) == 1
+	m.requested = true
+	mine := &captureRequest{want: want}
+	r.requests = append(r.requests, mine)
+	leads := len(r.requests) == 1
 	g.awaited(r)
 	g.mu.Unlock()
 	if !leads {
@@ -165,9 +165,9 @@ func (m *Member[T]) Capture(ctx context.Context, d *Directory, want func(File) b
 }
 
 // awaited tells the first one that asks when nobody else is waited for, with mu held.
-func (g *Group[T]) awaited(r *round[T]) {
+func (g *SharedCapture[T]) awaited(r *captureRound[T]) {
 	away := g.entered - r.members // they still do what they entered for before
-	if r.taken || r.members > len(r.asking) || !r.settled && r.members+r.left+away < g.size {
+	if r.taken || r.members > len(r.requests) || !r.settled && r.members+r.left+away < g.size {
 		return
 	}
 	select {
@@ -178,7 +178,7 @@ func (g *Group[T]) awaited(r *round[T]) {
 }
 
 // gather waits for the other members.
-func (g *Group[T]) gather(ctx context.Context, r *round[T]) {
+func (g *SharedCapture[T]) gather(ctx context.Context, r *captureRound[T]) {
 	early, late := time.NewTimer(settle), time.NewTimer(patience)
 	defer early.Stop()
 	defer late.Stop()
@@ -200,7 +200,7 @@ func (g *Group[T]) gather(ctx context.Context, r *round[T]) {
 }
 
 // take takes the capture and shares it among all that ask.
-func (g *Group[T]) take(ctx context.Context, r *round[T], d *Directory) (*Capture, error) {
+func (g *SharedCapture[T]) take(ctx context.Context, r *captureRound[T], d *Directory) (*Capture, error) {
 	g.mu.Lock()
 	g.shut(r)
 	g.mu.Unlock()
@@ -209,39 +209,39 @@ func (g *Group[T]) take(ctx context.Context, r *round[T], d *Directory) (*Captur
 	if err != nil {
 		return nil, err // the others see for themselves
 	}
-	for i, shared := range c.Share(len(r.asking)) {
-		shared.disclaim(r.asking[i].needless)
-		r.asking[i].got = shared
+	for i, shared := range c.Share(len(r.requests)) {
+		shared.disclaim(r.requests[i].isUnwanted)
+		r.requests[i].got = shared
 	}
-	return r.asking[0].got, nil
+	return r.requests[0].got, nil
 }
 
 // wants asks all that ask, and notes who does not want what another one does: it is not held
 // for those.
-func (r *round[T]) wants(f File) bool {
-	without := make([]*asking, 0, maxFew)
-	for _, a := range r.asking {
+func (r *captureRound[T]) wants(f File) bool {
+	without := make([]*captureRequest, 0, maxFew)
+	for _, a := range r.requests {
 		if a.want != nil && !a.want(f) {
 			without = append(without, a)
 		}
 	}
-	if len(without) == len(r.asking) {
+	if len(without) == len(r.requests) {
 		return false
 	}
-	for _, a := range r.asking {
-		delete(a.needless, f.Name) // it may have been another version
+	for _, a := range r.requests {
+		delete(a.isUnwanted, f.Name) // it may have been another version
 	}
 	for _, a := range without {
-		if a.needless == nil {
-			a.needless = map[string]bool{}
+		if a.isUnwanted == nil {
+			a.isUnwanted = map[string]bool{}
 		}
-		a.needless[f.Name] = true
+		a.isUnwanted[f.Name] = true
 	}
 	return true
 }
 
 // shut has nobody join a round any more, with mu held.
-func (g *Group[T]) shut(r *round[T]) {
+func (g *SharedCapture[T]) shut(r *captureRound[T]) {
 	r.taken = true
 	if g.open == r {
 		g.open = nil
@@ -250,7 +250,7 @@ func (g *Group[T]) shut(r *round[T]) {
 
 // Leave ends a member's run, once, with what came of it. The last member of a round to
 // leave gets what came of all of them, in the order in which they left; the others nothing.
-func (m *Member[T]) Leave(result T) []T {
+func (m *Participant[T]) Leave(result T) []T {
 	g, r := m.group, m.round
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -12,14 +12,16 @@ import (
 
 // member runs as one destination's backup would, and is done when it has its capture.
 type member struct {
-	*Member[string]
+	*Participant[string]
 	c    *Capture
 	err  error
 	took time.Duration
 	done chan struct{}
 }
 
-func enter(g *Group[string]) *member { return &member{Member: g.Enter(), done: make(chan struct{})} }
+func enter(g *SharedCapture[string]) *member {
+	return &member{Participant: g.Enter(), done: make(chan struct{})}
+}
 
 func (m *member) capture(ctx context.Context, d *Directory, want ...string) {
 	go func() {
@@ -45,7 +47,7 @@ func TestGroupSharesACapture(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGroup[string](2)
+		g := NewSharedCapture[string](2)
 		a := enter(g)
 		a.capture(t.Context(), d, "log.0000000001")
 		time.Sleep(settle / 2) // the second one is started a little later
@@ -86,7 +88,7 @@ func TestGroupWaitsForNobodyLong(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGroup[string](2)
+		g := NewSharedCapture[string](2)
 		failed, other := enter(g), enter(g)
 		failed.Leave("")
 		other.capture(t.Context(), d)
@@ -136,7 +138,7 @@ func TestGroupGoesOnWithout(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGroup[string](3)
+		g := NewSharedCapture[string](3)
 		a, b, c := enter(g), enter(g), enter(g)
 		a.capture(t.Context(), d)
 		b.capture(t.Context(), d)
@@ -163,7 +165,7 @@ func TestGroupOutlivesItsFirst(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGroup[string](3)
+		g := NewSharedCapture[string](3)
 		ctx, stop := context.WithCancel(t.Context())
 		a, b := enter(g), enter(g)
 		enter(g) // does nothing
@@ -184,7 +186,7 @@ func TestGroupOutlivesItsFirst(t *testing.T) {
 func TestGroupBeginsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGroup[string](2)
+		g := NewSharedCapture[string](2)
 		times, fails := 0, errors.New("no room")
 		first := func() error {
 			times++
@@ -193,7 +195,7 @@ func TestGroupBeginsOnce(t *testing.T) {
 		}
 		a, b := g.Enter(), g.Enter()
 		errs := make(chan error, 2)
-		for _, m := range []*Member[string]{a, b} {
+		for _, m := range []*Participant[string]{a, b} {
 			go func() { errs <- m.Begin(t.Context(), first) }()
 		}
 		if x, y := <-errs, <-errs; !errors.Is(x, fails) || !errors.Is(y, fails) || times != 1 {
@@ -212,7 +214,7 @@ func TestGroupBeginsOnce(t *testing.T) {
 func TestGroupBeginsWithoutWhoEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGroup[string](3)
+		g := NewSharedCapture[string](3)
 		ctx, stop := context.WithCancel(t.Context())
 		a, b, c := g.Enter(), g.Enter(), g.Enter()
 		ended, panicked, done := make(chan error, 1), make(chan any, 1), make(chan error, 1)
@@ -242,10 +244,10 @@ func TestGroupBeginsWithoutWhoEnds(t *testing.T) {
 func TestGroupBeginsAfresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGroup[string](2)
+		g := NewSharedCapture[string](2)
 		times := 0
 		first := func() error { times++; return nil }
-		begin := func() *Member[string] {
+		begin := func() *Participant[string] {
 			m := g.Enter()
 			if err := m.Begin(t.Context(), first); err != nil {
 				t.Error(err)
@@ -277,7 +279,7 @@ func TestGroupHoldsWhatIsWanted(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGroup[string](2)
+		g := NewSharedCapture[string](2)
 		a, b := enter(g), enter(g)
 		a.capture(t.Context(), d, "log.0000000001", "log.0000000002")
 		b.capture(t.Context(), d, "log.0000000002")

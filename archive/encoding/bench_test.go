@@ -95,7 +95,7 @@ func BenchmarkWorth(b *testing.B) {
 			e := newEncoder(b, Settings{Compression: Zstd})
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := e.Worth(bytes.NewReader(content), int64(len(content))); err != nil {
+				if _, err := e.IsCompressible(bytes.NewReader(content), int64(len(content))); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -21,12 +21,12 @@ func newEstimator(workers int, level string) (*zstd.Encoder, error) {
 		zstd.WithAllLitEntropyCompression(level == Better || level == Best))
 }
 
-// Worth estimates whether compression saves at least a twentieth of the content. It
+// IsCompressible estimates whether compression saves at least a twentieth of the content. It
 // reads and compresses three samples of 63 KiB, at the beginning, in the middle and at
 // the end, or all of what is smaller than that; a file of which only another stretch can
 // be compressed is stored as it is. The same content gets the same answer. An error is
 // that of src.
-func (e *Encoder) Worth(src io.ReaderAt, size int64) (bool, error) {
+func (e *Encoder) IsCompressible(src io.ReaderAt, size int64) (bool, error) {
 	sample, out := e.chunks.Get().(*[chunkSize]byte), e.chunks.Get().(*[chunkSize]byte)
 	defer e.chunks.Put(sample)
 	defer e.chunks.Put(out)

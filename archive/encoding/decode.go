@@ -25,14 +25,14 @@ var (
 // Decoder reads stored objects. It is safe for concurrent use.
 type Decoder struct {
 	identities []age.Identity
-	own        []string  // their public keys
+	reserve    []string  // their public keys
 	pool       sync.Pool // of *zstd.Decoder
 }
 
 // NewDecoder returns a Decoder that has these identities; without any it decodes what is
 // not encrypted.
 func NewDecoder(identities ...age.Identity) *Decoder {
-	d := &Decoder{identities: slices.Clone(identities), own: publicKeys(identities)}
+	d := &Decoder{identities: slices.Clone(identities), reserve: publicKeys(identities)}
 	d.pool.New = func() any {
 		// One at a time runs in the reading goroutine, and needs no Close.
 		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
@@ -51,7 +51,7 @@ func (d *Decoder) Opens() bool { return len(d.identities) > 0 }
 // recipients: otherwise it is ErrNoIdentity, which does not name them, as a caller who has
 // them says what they are of. Identities that do not tell their public key may be anybody's.
 func (d *Decoder) Match(recipients []string) error {
-	if len(d.own) < len(d.identities) || slices.ContainsFunc(d.own, func(key string) bool { return slices.Contains(recipients, key) }) {
+	if len(d.reserve) < len(d.identities) || slices.ContainsFunc(d.reserve, func(key string) bool { return slices.Contains(recipients, key) }) {
 		return nil
 	}
 	return (&reader{d: d}).noIdentity()
@@ -60,8 +60,8 @@ func (d *Decoder) Match(recipients []string) error {
 // IsOf reports whether there are identities and all of them are this recipient's: then what
 // they open, the recipient can open.
 func (d *Decoder) IsOf(recipient string) bool {
-	others := slices.ContainsFunc(d.own, func(key string) bool { return key != recipient })
-	return len(d.own) > 0 && len(d.own) == len(d.identities) && !others
+	others := slices.ContainsFunc(d.reserve, func(key string) bool { return key != recipient })
+	return len(d.reserve) > 0 && len(d.reserve) == len(d.identities) && !others
 }
 
 // HeadSize is how many bytes CanOpen reads at the most.
@@ -233,7 +233,7 @@ func (r *reader) noIdentity() error {
 	if len(r.d.identities) == 0 {
 		have = "none was given"
 	}
-	for _, own := range r.d.own {
+	for _, own := range r.d.reserve {
 		if slices.Contains(r.recipients, own) {
 			return fmt.Errorf("%w: the identity of %s, which they are encrypted to, does not open them", ErrDamaged, own)
 		}

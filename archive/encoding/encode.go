@@ -85,11 +85,11 @@ func (e *Encoder) Encode(ctx context.Context, src io.Reader, size int64, encodin
 	}
 	x := &Encoded{Encoding: encoding, body: b}
 	// Room first, then a worker: who waits for room holds nothing that others wait for.
-	giveBack, err := e.work(ctx)
+	release, err := e.work(ctx)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("encoding %d bytes: %w", size, err), x.Close())
 	}
-	defer giveBack()
+	defer release()
 	if err := e.write(ctx, x, io.LimitReader(src, size), size, compress, encrypt); err != nil {
 		return nil, errors.Join(fmt.Errorf("encoding %d bytes: %w", size, err), x.Close())
 	}

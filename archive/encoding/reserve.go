@@ -12,20 +12,20 @@ import (
 // it has for itself: longer than any wait where all goes well.
 const patience = 10 * time.Second
 
-// own is what an Encoder has for itself: one worker, and one scratch file in the place of
+// reserve is what an Encoder has for itself: one worker, and one scratch file in the place of
 // memory. So that another one whose objects are never sent, or whose content never comes,
 // with all that they share in its hands, does not stop it.
-type own struct {
+type reserve struct {
 	worker, file       chan struct{} // hold something while it is in use
 	noWorker, noMemory atomic.Bool   // the last wait was in vain, so the next is short
 }
 
-func newOwn() own {
-	return own{worker: make(chan struct{}, 1), file: make(chan struct{}, 1)}
+func newReserve() reserve {
+	return reserve{worker: make(chan struct{}, 1), file: make(chan struct{}, 1)}
 }
 
-// late rings when it is time to take what is one's own.
-func late(inVain *atomic.Bool) *time.Timer {
+// reserveTimer rings when it is time to take what is one's own.
+func reserveTimer(inVain *atomic.Bool) *time.Timer {
 	if inVain.Load() {
 		return time.NewTimer(0)
 	}
@@ -33,20 +33,20 @@ func late(inVain *atomic.Bool) *time.Timer {
 }
 
 // work waits for a worker, and returns how it is given back.
-func (e *Encoder) work(ctx context.Context) (giveBack func(), err error) {
-	t := late(&e.own.noWorker)
+func (e *Encoder) work(ctx context.Context) (release func(), err error) {
+	t := reserveTimer(&e.reserve.noWorker)
 	defer t.Stop()
 	var mine chan struct{} // nil until it is late
 	for {
 		select {
 		case e.workers <- struct{}{}:
-			e.own.noWorker.Store(false)
+			e.reserve.noWorker.Store(false)
 			return func() { <-e.workers }, nil
 		case mine <- struct{}{}:
-			return func() { <-e.own.worker }, nil
+			return func() { <-e.reserve.worker }, nil
 		case <-t.C:
-			e.own.noWorker.Store(true)
-			mine = e.own.worker
+			e.reserve.noWorker.Store(true)
+			mine = e.reserve.worker
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -60,7 +60,7 @@ func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
 	case n > e.inMemory:
 		return e.file(ctx, bound)
 	case e.memory.TryAcquire(n):
-		e.own.noMemory.Store(false)
+		e.reserve.noMemory.Store(false)
 		return &memory{budget: e.memory, pool: e.chunks, reserved: n}, nil
 	case e.scratch.dir == "":
 		return newMemory(ctx, e.memory, e.chunks, n)
@@ -70,7 +70,7 @@ func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
 
 // file makes a scratch file, unless that would take the database's space.
 func (e *Encoder) file(ctx context.Context, bound int64) (*scratchFile, error) {
-	if err := e.scratch.apart(e.database, bound); err != nil {
+	if err := e.scratch.offDatabaseDisk(e.database, bound); err != nil {
 		return nil, err
 	}
 	return e.scratch.file(ctx, bound)
@@ -83,7 +83,7 @@ func (e *Encoder) roomInTime(ctx context.Context, bound int64) (body, error) {
 	defer stop()
 	got := make(chan error, 1)
 	go func() { got <- e.memory.Acquire(waiting, n) }()
-	t := late(&e.own.noMemory)
+	t := reserveTimer(&e.reserve.noMemory)
 	defer t.Stop()
 	var mine chan struct{} // nil until it is late
 	for {
@@ -92,41 +92,41 @@ func (e *Encoder) roomInTime(ctx context.Context, bound int64) (body, error) {
 			if err != nil {
 				return nil, fmt.Errorf("waiting for %d bytes of memory: %w", n, context.Cause(ctx))
 			}
-			e.own.noMemory.Store(false)
+			e.reserve.noMemory.Store(false)
 			return &memory{budget: e.memory, pool: e.chunks, reserved: n}, nil
 		case <-t.C:
-			e.own.noMemory.Store(true)
-			mine = e.own.file
+			e.reserve.noMemory.Store(true)
+			mine = e.reserve.file
 		case mine <- struct{}{}:
 			stop()
 			if <-got == nil {
 				e.memory.Release(n) // it came in the same moment
 			}
-			return e.ownFile(ctx, bound)
+			return e.fileFromReserve(ctx, bound)
 		}
 	}
 }
 
-// ownFile makes the scratch file for which there is a place in own.
-func (e *Encoder) ownFile(ctx context.Context, bound int64) (body, error) {
+// fileFromReserve makes the scratch file for which there is a place in own.
+func (e *Encoder) fileFromReserve(ctx context.Context, bound int64) (body, error) {
 	f, err := e.file(ctx, bound)
 	if err == nil {
-		return &ownFile{f, e.own.file}, nil
+		return &reserveFile{f, e.reserve.file}, nil
 	}
-	<-e.own.file
+	<-e.reserve.file
 	if errors.Is(err, ErrNoSpace) {
 		return newMemory(ctx, e.memory, e.chunks, wholeChunks(bound))
 	}
 	return nil, err
 }
 
-// ownFile is a scratch file that gives its place in own back.
-type ownFile struct {
+// reserveFile is a scratch file that gives its place in own back.
+type reserveFile struct {
 	*scratchFile
 	place chan struct{}
 }
 
-func (f *ownFile) close() error {
+func (f *reserveFile) close() error {
 	err := f.scratchFile.close()
 	<-f.place
 	return err

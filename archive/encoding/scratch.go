@@ -74,15 +74,15 @@ func (s *scratch) file(ctx context.Context, bound int64) (*scratchFile, error) {
 	}
 	f, err := s.create(s.dir)
 	if err != nil {
-		s.giveBack(bound)
+		s.release(bound)
 		return nil, fmt.Errorf("making a scratch file in %s: %w", s.dir, err)
 	}
 	return &scratchFile{file: f, s: s, left: bound}, nil
 }
 
-// Apart is ErrNoSpace where no object may become too large for the memory, as scratch files
+// OffDatabaseDisk is ErrNoSpace where no object may become too large for the memory, as scratch files
 // would lie on the disk of the database.
-func (e *Encoder) Apart() error { return e.scratch.apart(e.database, e.inMemory+1) }
+func (e *Encoder) OffDatabaseDisk() error { return e.scratch.offDatabaseDisk(e.database, e.inMemory+1) }
 
 // SameDisk reports whether two directories are known to lie on one file system.
 func SameDisk(one, other string) bool {
@@ -90,8 +90,8 @@ func SameDisk(one, other string) bool {
 	return unix.Stat(one, &a) == nil && unix.Stat(other, &b) == nil && a.Dev == b.Dev
 }
 
-// apart refuses a scratch file that would take the space that a database needs.
-func (s *scratch) apart(database string, bound int64) error {
+// offDatabaseDisk refuses a scratch file that would take the space that a database needs.
+func (s *scratch) offDatabaseDisk(database string, bound int64) error {
 	if database == "" || s.dir == "" || !SameDisk(s.dir, database) {
 		return nil
 	}
@@ -123,8 +123,8 @@ func (s *scratch) wrote(n int64) {
 	s.promised -= n
 }
 
-// giveBack ends a file that will not use so many of its promised bytes.
-func (s *scratch) giveBack(left int64) {
+// release ends a file that will not use so many of its promised bytes.
+func (s *scratch) release(left int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open--
@@ -170,6 +170,6 @@ func (f *scratchFile) seal() {
 
 func (f *scratchFile) close() error {
 	err := f.file.Close()
-	f.s.giveBack(f.left)
+	f.s.release(f.left)
 	return err
 }

@@ -174,7 +174,7 @@ func TestScratchSpaceIsPromisedOnce(t *testing.T) {
 	if later, err := s.take(100); later != nil || err != nil {
 		t.Fatalf("what was not needed was not given back: %v", err)
 	}
-	s.giveBack(100)
+	s.release(100)
 	if err := f.close(); err != nil {
 		t.Fatal(err)
 	}

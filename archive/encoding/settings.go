@@ -117,7 +117,7 @@ type Encoder struct {
 	header     int64 // length of an age header with these recipients, and of the nonce
 	database   string
 
-	own         own
+	reserve     reserve
 	compressors sync.Pool // of *zstd.Encoder
 	estimator   *zstd.Encoder
 }
@@ -136,17 +136,17 @@ func New(s Settings) (*Encoder, error) {
 			return nil, err
 		}
 	}
-	e := &Encoder{Budget: s.Budget, compress: s.Compression == Zstd, database: s.Database, own: newOwn()}
+	e := &Encoder{Budget: s.Budget, compress: s.Compression == Zstd, database: s.Database, reserve: newReserve()}
 	// Two: one block's matches are found while the one before is packed. The bytes are the same.
-	e.compressors.New = func() any { return must(zstd.NewWriter(nil, level, zstd.WithEncoderConcurrency(2))) }
-	e.estimator = must(newEstimator(e.most, cmp.Or(s.Level, Fastest)))
+	e.compressors.New = func() any { return mustPositive(zstd.NewWriter(nil, level, zstd.WithEncoderConcurrency(2))) }
+	e.estimator = mustPositive(newEstimator(e.most, cmp.Or(s.Level, Fastest)))
 	if err := e.setRecipients(s.Recipients); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
 
-func must(z *zstd.Encoder, err error) *zstd.Encoder {
+func mustPositive(z *zstd.Encoder, err error) *zstd.Encoder {
 	if err != nil {
 		panic("encoding: " + err.Error()) // the options are constants
 	}
@@ -230,7 +230,7 @@ func (e *Encoder) Choose(src io.ReaderAt, size int64) (string, error) {
 	compress := false
 	if e.compress {
 		var err error
-		if compress, err = e.Worth(src, size); err != nil {
+		if compress, err = e.IsCompressible(src, size); err != nil {
 			return "", err
 		}
 	}

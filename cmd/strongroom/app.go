@@ -33,8 +33,8 @@ type app struct {
 
 	loaded   *config.Config // once a command needed it
 	stateDir string         // of the demo, which keeps to its own directory
-	limits   limits
-	groups   groups
+	limits   transferLimits
+	groups   hookGroups
 	making   sync.Mutex       // held while the budget is made
 	budget   *encoding.Budget // once something is to be encoded
 	decoder  *encoding.Decoder
@@ -58,7 +58,7 @@ func (a *app) setUp() error {
 		return usage("--transfers %d: use 1 to %d", a.transfers, config.MaxTransfers)
 	}
 	var err error
-	a.limits, err = newLimits(a.bandwidth)
+	a.limits, err = newTransferLimits(a.bandwidth)
 	return err
 }
 
@@ -102,8 +102,8 @@ func shortName(url string) string {
 // isURL tells an archive's URL from its name in the configuration.
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
-// given is an argument as it was given, without what may be a secret.
-func given(arg string) string {
+// redactArg is an argument as it was given, without what may be a secret.
+func redactArg(arg string) string {
 	if isURL(arg) {
 		return providers.Redact(arg)
 	}
@@ -138,7 +138,7 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 	if flag == "" {
 		if i := strings.LastIndexByte(arg, '@'); !named && i > strings.LastIndexByte(arg, '/') && !hasUser(arg) {
 			if arg[i+1:] == "" {
-				return where, which, usage("%s: nothing comes after the @; write the number of a snapshot, latest or a time, or no @", given(arg))
+				return where, which, usage("%s: nothing comes after the @; write the number of a snapshot, latest or a time, or no @", redactArg(arg))
 			}
 			_, err := archive.ParseSelector(arg[i+1:])
 			return where, which, usageError{err}
@@ -146,7 +146,7 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 		return where, which, nil
 	}
 	if named {
-		return where, which, usage("%s and --snapshot %s both name a snapshot; use one of them", given(arg), flag)
+		return where, which, usage("%s and --snapshot %s both name a snapshot; use one of them", redactArg(arg), flag)
 	}
 	which, err = archive.ParseSelector(flag)
 	if err != nil {
@@ -182,9 +182,9 @@ func (a *app) print(v any, human func(io.Writer) error) error {
 	return nil
 }
 
-// apart refuses a directory that lies within a file:// archive, or the other way round:
+// rejectNested refuses a directory that lies within a file:// archive, or the other way round:
 // objects among log files, or log files among objects, are a danger to both.
-func apart(dir, url, what string) error {
+func rejectNested(dir, url, what string) error {
 	u, err := neturl.Parse(url)
 	if err != nil || u.Scheme != "file" {
 		return nil // what is wrong with it, opening it tells

@@ -8,18 +8,18 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 )
 
-// limits hands out the bandwidth that archives have: those that were configured with the
+// transferLimits hands out the bandwidth that archives have: those that were configured with the
 // same one share it.
-type limits struct {
+type transferLimits struct {
 	mu     *sync.Mutex
 	all    *providers.Bandwidth            // from the command line, for all together
 	forced bool                            // the command line says what holds, be it no limit
 	shared map[string]*providers.Bandwidth // by config.Bandwidth.ID
 }
 
-// newLimits takes the rate from the command line, which may be empty.
-func newLimits(rate string) (limits, error) {
-	l := limits{mu: &sync.Mutex{}, shared: map[string]*providers.Bandwidth{}, forced: rate != ""}
+// newTransferLimits takes the rate from the command line, which may be empty.
+func newTransferLimits(rate string) (transferLimits, error) {
+	l := transferLimits{mu: &sync.Mutex{}, shared: map[string]*providers.Bandwidth{}, forced: rate != ""}
 	if rate == "" {
 		return l, nil
 	}
@@ -34,7 +34,7 @@ func newLimits(rate string) (limits, error) {
 }
 
 // of is what an archive has for which b was configured; nil is no limit.
-func (l *limits) of(b *config.Bandwidth) *providers.Bandwidth {
+func (l *transferLimits) of(b *config.Bandwidth) *providers.Bandwidth {
 	if l.forced || b == nil {
 		return l.all
 	}

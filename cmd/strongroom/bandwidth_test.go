@@ -25,7 +25,7 @@ func TestLimits(t *testing.T) {
 	}
 	of := func(reading, archive int) *config.Bandwidth { return read[reading].Archives[archive].Bandwidth }
 	a := of(0, 0)
-	configured, err := newLimits("")
+	configured, err := newTransferLimits("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,21 +38,21 @@ func TestLimits(t *testing.T) {
 	if own := configured.of(of(0, 2)); own == configured.of(a) || own == configured.of(of(0, 3)) || own != configured.of(of(1, 2)) {
 		t.Error("an archive shares its own limit")
 	}
-	all, err := newLimits("1MiB/s")
+	all, err := newTransferLimits("1MiB/s")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if all.of(nil) == nil || all.of(a) != all.of(nil) {
 		t.Error("the command line's limit is not for all")
 	}
-	none, err := newLimits("unlimited")
+	none, err := newTransferLimits("unlimited")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if none.of(a) != nil {
 		t.Error("unlimited leaves the configured limit")
 	}
-	if _, err := newLimits("fast"); err == nil {
+	if _, err := newTransferLimits("fast"); err == nil {
 		t.Error("fast is a rate")
 	}
 }

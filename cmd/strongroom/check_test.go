@@ -120,7 +120,7 @@ func TestHarmless(t *testing.T) {
 		"Zürich → a\\b \"c\"": "Zürich → a\\b \"c\"",
 		"\xff\u0085\x00":      `\xff\u0085\x00`,
 	} {
-		if got := harmless(text); got != want {
+		if got := sanitizeTerminal(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}

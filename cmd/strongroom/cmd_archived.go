@@ -52,7 +52,7 @@ func (a *app) archived(c *cobra.Command, where, dir string, files []string) (err
 		if err != nil {
 			return err
 		}
-		one, err := named(conf, where)
+		one, err := namedArchive(conf, where)
 		if err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ type backupDone struct {
 
 // backupTogether backs up one database to one or several destinations at a time.
 func (a *app) backupTogether(ctx context.Context, jobs []job) []backupDone {
-	together, progress := source.NewGroup[ran](len(jobs)), &archive.Progress{}
+	together, progress := source.NewSharedCapture[backupOutcome](len(jobs)), &archive.Progress{}
 	stop := a.watch(ctx, "backup", progress)
 	all := make([]backupDone, len(jobs))
 	var wg sync.WaitGroup

@@ -62,7 +62,7 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 		if isURL(name) {
 			return nil, usage("%s is a URL; say with --source DIR what to back up to it", providers.Redact(name))
 		}
-		one, err := named(c, name)
+		one, err := namedArchive(c, name)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func tool() string { return "strongroom " + version }
 
 // openSource opens the directory of log files, finding out the layout if nobody says it.
 func (j *job) openSource() (*source.Directory, error) {
-	if err := apart(j.dir, j.url, "the source"); err != nil {
+	if err := rejectNested(j.dir, j.url, "the source"); err != nil {
 		return nil, err
 	}
 	o := j.layout

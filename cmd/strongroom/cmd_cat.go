@@ -14,7 +14,7 @@ func (a *app) catCommand() *cobra.Command {
 		Long:  "Print one file of a snapshot to standard output. Nothing is printed before all of it was checked against its hash.",
 		Args:  exactArgs(2, "cat ARCHIVE[@S] FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.anyOf(c.Context(), args[0], which, func(arg string) error { return a.cat(c, arg, which, args[1]) })
+			return a.withFallback(c.Context(), args[0], which, func(arg string) error { return a.cat(c, arg, which, args[1]) })
 		},
 	}
 	snapshotArgs(c, &which)

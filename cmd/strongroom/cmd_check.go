@@ -138,7 +138,7 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 		if err != nil {
 			return nil, err
 		}
-		one, err := named(c, arg)
+		one, err := namedArchive(c, arg)
 		if err != nil {
 			return nil, err
 		}
@@ -193,17 +193,17 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 
 // tryOut looks whether a backup could go on at a destination, and what it can do. Where an
 // archive has gone, nothing is written: its disk may not be mounted.
-func tryOut(ctx context.Context, to *opened, report func(archive.Finding)) error {
+func tryOut(ctx context.Context, to *openArchive, report func(archive.Finding)) error {
 	if to.encoder != nil {
-		if err := to.encoder.Apart(); err != nil {
+		if err := to.encoder.OffDatabaseDisk(); err != nil {
 			report(archive.Finding{Probe: "scratch", Result: archive.Note, Detail: message(err), Advice: "nothing, where no log file is larger than 32 MiB"})
 		}
 	}
-	where := newSite(to.url)
+	where := newProbeDir(to.url)
 	if f, ok := where.finding(); ok {
 		report(f)
 	}
-	if f, ok := to.Look(ctx); ok {
+	if f, ok := to.Preflight(ctx); ok {
 		report(f)
 		if f.Result == archive.Failed {
 			return nil
@@ -260,7 +260,7 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 	}
 	for _, f := range capture.Ignored {
 		one := sourceFile{Name: f.Name, State: "ignored", Size: f.Size, Why: f.Why}
-		if f.Odd {
+		if f.Suspicious {
 			one.Damaged = f.Why
 		}
 		r.Files = append(r.Files, one)
@@ -317,7 +317,7 @@ func (s *sourceReport) print(w io.Writer, every bool) {
 		}
 	}
 	if n > 0 {
-		line(w, "ok", "closed", fmt.Sprintf("%s, %s, through %s; a file is closed when %s", plural(n, "file"), size(bytes), shown(closed.Name), s.Rule), "")
+		line(w, "ok", "closed", fmt.Sprintf("%s, %s, through %s; a file is closed when %s", plural(n, "file"), size(bytes), quoteName(closed.Name), s.Rule), "")
 	}
 	for _, f := range s.Files {
 		switch {
@@ -326,15 +326,15 @@ func (s *sourceReport) print(w io.Writer, every bool) {
 			if f.State == "ignored" {
 				advice = "a backup leaves it out, since it holds nothing that can be trusted; is it this database's?"
 			}
-			line(w, "failed", f.State, fmt.Sprintf("%s, %s, is damaged: %s", shown(f.Name), size(f.Size), f.Damaged), advice)
+			line(w, "failed", f.State, fmt.Sprintf("%s, %s, is damaged: %s", quoteName(f.Name), size(f.Size), f.Damaged), advice)
 		case f.Unknown != "":
-			line(w, "note", f.State, fmt.Sprintf("%s, %s, is %s", shown(f.Name), size(f.Size), f.Unknown), "")
+			line(w, "note", f.State, fmt.Sprintf("%s, %s, is %s", quoteName(f.Name), size(f.Size), f.Unknown), "")
 		case f.State == "tail":
-			line(w, "ok", "tail", fmt.Sprintf("%s, %s: %s", shown(f.Name), size(f.Size), f.Why), "")
+			line(w, "ok", "tail", fmt.Sprintf("%s, %s: %s", quoteName(f.Name), size(f.Size), f.Why), "")
 		case f.State == "ignored":
-			line(w, "note", "ignored", shown(f.Name)+": "+f.Why, "")
+			line(w, "note", "ignored", quoteName(f.Name)+": "+f.Why, "")
 		case every:
-			line(w, "ok", "closed", fmt.Sprintf("%s, %s", shown(f.Name), size(f.Size)), "")
+			line(w, "ok", "closed", fmt.Sprintf("%s, %s", quoteName(f.Name), size(f.Size)), "")
 		}
 	}
 	if s.Error != "" {

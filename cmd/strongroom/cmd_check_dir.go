@@ -14,15 +14,15 @@ import (
 
 // A site is the directory of a file:// destination as a check finds it. A check makes no such
 // directory, nor one above it: the next backup would take it for a disk that is mounted.
-type site struct {
+type probeDir struct {
 	root    string          // empty: no file:// destination
 	missing []string        // of root and the directories above it, the deepest first
 	nearest string          // the first of them that exists
 	had     map[string]bool // what was in root
 }
 
-func newSite(url string) *site {
-	s := &site{had: map[string]bool{}}
+func newProbeDir(url string) *probeDir {
+	s := &probeDir{had: map[string]bool{}}
 	u, err := neturl.Parse(url)
 	if err != nil || u.Scheme != "file" {
 		return s
@@ -42,7 +42,7 @@ func newSite(url string) *site {
 }
 
 // finding is a note where not even the directory above the destination exists.
-func (s *site) finding() (archive.Finding, bool) {
+func (s *probeDir) finding() (archive.Finding, bool) {
 	if len(s.missing) < 2 {
 		return archive.Finding{}, false
 	}
@@ -54,7 +54,7 @@ func (s *site) finding() (archive.Finding, bool) {
 
 // try probes a destination. One that does not exist is probed in a directory of its own in the
 // nearest one that does, where the first backup would make it.
-func (s *site) try(ctx context.Context, bucket providers.Bucket, report func(archive.Finding)) (err error) {
+func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, report func(archive.Finding)) (err error) {
 	if len(s.missing) == 0 {
 		defer s.clear()
 		return archive.Probe(ctx, bucket, report)
@@ -77,7 +77,7 @@ func (s *site) try(ctx context.Context, bucket providers.Bucket, report func(arc
 }
 
 // clear removes what is empty and was not there before.
-func (s *site) clear() {
+func (s *probeDir) clear() {
 	if s.root == "" {
 		return
 	}
@@ -95,7 +95,7 @@ func (a *app) tryScratch(name string, report func(archive.Finding)) {
 	if a.loaded == nil {
 		return
 	}
-	one, err := named(a.loaded, name)
+	one, err := namedArchive(a.loaded, name)
 	if err != nil {
 		return // it is a URL's
 	}

@@ -133,5 +133,5 @@ func (c *fileCheck) broken(ctx context.Context, r *entries.Reader, content io.Re
 	if res := r.Result(); !res.Problem.Damaged() {
 		return false, nil
 	}
-	return r.GoesOn(ctx, content, size)
+	return r.Resyncs(ctx, content, size)
 }

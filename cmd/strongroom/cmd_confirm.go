@@ -52,7 +52,7 @@ func (a *app) confirm(ctx context.Context, name, text string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := named(conf, name); err != nil {
+	if _, err := namedArchive(conf, name); err != nil {
 		return err
 	}
 	token, err := confirmToken(conf.HTTP, name, c)

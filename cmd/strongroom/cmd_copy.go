@@ -69,7 +69,7 @@ func (a *app) copy(c *cobra.Command, from, to string, o archive.CopyOptions) (er
 		return err
 	}
 	defer target.close(&err)
-	if err := twoPlaces(source.url, target.url); err != nil {
+	if err := sourceAndTarget(source.url, target.url); err != nil {
 		return err
 	}
 	stop := a.watch(c.Context(), "copy", target.progress)
@@ -95,13 +95,13 @@ func (a *app) copy(c *cobra.Command, from, to string, o archive.CopyOptions) (er
 	return nil
 }
 
-// twoPlaces refuses a copy of an archive to itself, or into itself.
-func twoPlaces(from, to string) error {
+// sourceAndTarget refuses a copy of an archive to itself, or into itself.
+func sourceAndTarget(from, to string) error {
 	if providers.Redact(from) == providers.Redact(to) {
 		return usage("%s is the archive itself; a copy needs another place", shortName(to))
 	}
 	if u, err := neturl.Parse(to); err == nil && u.Scheme == "file" {
-		return apart(u.Path, from, "the copy")
+		return rejectNested(u.Path, from, "the copy")
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err
 		if err != nil {
 			return err
 		}
-		one, err := named(c, where)
+		one, err := namedArchive(c, where)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func drillOptions(name, database string, d config.Drill) archive.DrillOptions {
 }
 
 // drillKept is a drill of the newest snapshot, for the service.
-func (a *app) drillKept(ctx context.Context, to *opened, database string, d config.Drill) (*archive.DrillReport, error) {
+func (a *app) drillKept(ctx context.Context, to *openArchive, database string, d config.Drill) (*archive.DrillReport, error) {
 	defer hold(to.bucket)()
 	m, err := to.Snapshot(ctx, archive.Selector{})
 	if err != nil {
@@ -140,7 +140,7 @@ func (a *app) drillKept(ctx context.Context, to *opened, database string, d conf
 		if err != nil {
 			return &archive.DrillReport{Started: time.Now()}, err
 		}
-		x = x.With(encoding.NewDecoder(ids...))
+		x = x.WithDecoder(encoding.NewDecoder(ids...))
 	}
 	return x.Drill(ctx, m, drillOptions(to.name, database, d))
 }

@@ -24,7 +24,7 @@ time, or latest. Holding it again changes the reason that list and prune show.`,
 			if strings.ContainsFunc(why, unicode.IsControl) || !utf8.ValidString(why) {
 				return usage("--why %q: give a text of one line, without control characters", why)
 			}
-			return a.changeHold(c, args[0], snapshot, "held", "holding", func(o *opened, which archive.Selector) (int64, error) {
+			return a.changeHold(c, args[0], snapshot, "held", "holding", func(o *openArchive, which archive.Selector) (int64, error) {
 				return o.Hold(c.Context(), which, why)
 			})
 		},
@@ -41,7 +41,7 @@ func (a *app) releaseCommand() *cobra.Command {
 		Short: "Let go of a held snapshot: the next prune goes by the retention alone",
 		Args:  exactArgs(1, "release ARCHIVE@S"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.changeHold(c, args[0], snapshot, "released", "releasing", func(o *opened, which archive.Selector) (int64, error) {
+			return a.changeHold(c, args[0], snapshot, "released", "releasing", func(o *openArchive, which archive.Selector) (int64, error) {
 				return o.Release(c.Context(), which)
 			})
 		},
@@ -56,7 +56,7 @@ type heldSnapshot struct {
 	Done     string `json:"done"` // "held" or "released"
 }
 
-func (a *app) changeHold(c *cobra.Command, arg, snapshot, done, doing string, change func(*opened, archive.Selector) (int64, error)) (err error) {
+func (a *app) changeHold(c *cobra.Command, arg, snapshot, done, doing string, change func(*openArchive, archive.Selector) (int64, error)) (err error) {
 	where, which, err := selector(arg, snapshot)
 	if err != nil {
 		return err

@@ -212,7 +212,7 @@ func (f *inspected) judge() {
 
 func inspectTable(w io.Writer, files []*inspected) error {
 	for _, f := range files {
-		fmt.Fprintf(w, "%s: %s, %s, log version %d, %s: %s\n", shown(f.File), f.Result, f.Layout, f.LogVersion, size(f.Size), entryCount(f.Entries))
+		fmt.Fprintf(w, "%s: %s, %s, log version %d, %s: %s\n", quoteName(f.File), f.Result, f.Layout, f.LogVersion, size(f.Size), entryCount(f.Entries))
 		var kinds []string
 		for kind, n := range f.seen.Types {
 			if n > 0 {

@@ -114,7 +114,7 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 
 // warnOfDamage says what the last verify found: a listing reads manifests alone, and calls
 // a snapshot ok whose objects are gone.
-func (a *app) warnOfDamage(ctx context.Context, o *opened) {
+func (a *app) warnOfDamage(ctx context.Context, o *openArchive) {
 	p, err := o.LatestProof(ctx, manifest.ProofVerify)
 	switch {
 	case err != nil:

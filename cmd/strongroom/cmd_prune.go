@@ -206,7 +206,7 @@ func (a *app) retention(c *cobra.Command, where string, p *pruneFlags) (*retenti
 		if err != nil {
 			return nil, limit, err
 		}
-		one, err := named(conf, where)
+		one, err := namedArchive(conf, where)
 		if err != nil {
 			return nil, limit, err
 		}

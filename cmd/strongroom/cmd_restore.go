@@ -36,7 +36,7 @@ in which one runs is refused.`,
 				}
 				which = at
 			}
-			return a.anyOf(c.Context(), args[0], which, func(arg string) error { return a.restore(c, arg, which, to, o) })
+			return a.withFallback(c.Context(), args[0], which, func(arg string) error { return a.restore(c, arg, which, to, o) })
 		},
 	}
 	snapshotArgs(c, &which)
@@ -62,7 +62,7 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o archive.Restore
 		return err
 	}
 	defer from.close(&err)
-	if err := apart(to, from.url, "the target"); err != nil {
+	if err := rejectNested(to, from.url, "the target"); err != nil {
 		return err
 	}
 	stop := a.watch(c.Context(), "restore", from.progress)

@@ -66,7 +66,7 @@ func (a *app) runService(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error {
-		a.obey(running, d)
+		a.handleSignals(running, d)
 		return nil
 	})
 	if err := g.Wait(); err != nil {
@@ -119,7 +119,7 @@ func (a *app) openable(ctx context.Context, c *config.Config, one *config.Archiv
 
 // openKept opens an archive for as long as the service needs it, so that the newest
 // manifest stays in memory. The source is opened for each run: it may be away for a while.
-func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archive, slots archive.Slots) (*daemon.Archive, error) {
+func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archive, slots archive.Limiter) (*daemon.Archive, error) {
 	s := settingsOf(c, one)
 	s.slots, s.counter = slots, &providers.Counter{}
 	to, err := a.openURL(ctx, one.Name, one.Destination, s)

@@ -13,8 +13,8 @@ import (
 	"github.com/strongroom-dev/strongroom/service/daemon"
 )
 
-// obey does what signals ask a running service for, until ctx ends.
-func (a *app) obey(ctx context.Context, d *daemon.Daemon) {
+// handleSignals does what signals ask a running service for, until ctx ends.
+func (a *app) handleSignals(ctx context.Context, d *daemon.Daemon) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
@@ -36,7 +36,7 @@ func (a *app) obey(ctx context.Context, d *daemon.Daemon) {
 // reload puts the configuration file in force as it is now, if nothing is wrong with it.
 func (a *app) reload(ctx context.Context, d *daemon.Daemon) {
 	was := d.Config()
-	c, err := a.readAgain(ctx)
+	c, err := a.reloadConfig(ctx)
 	if err != nil {
 		a.log.Error("SIGHUP: something is wrong with the configuration, and the old one stays in force", "error", err)
 		return
@@ -50,7 +50,7 @@ func (a *app) reload(ctx context.Context, d *daemon.Daemon) {
 	a.log.Info("SIGHUP: the configuration was read again", "archives", len(c.Archives))
 }
 
-func (a *app) readAgain(ctx context.Context) (*config.Config, error) {
+func (a *app) reloadConfig(ctx context.Context) (*config.Config, error) {
 	file, err := a.findConfig()
 	if err != nil {
 		return nil, err

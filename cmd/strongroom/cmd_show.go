@@ -19,7 +19,7 @@ func snapshotArgs(c *cobra.Command, flag *string) {
 }
 
 // snapshot opens an archive and reads the snapshot that the argument names.
-func (a *app) snapshot(ctx context.Context, arg, flag string) (*opened, *manifest.Manifest, error) {
+func (a *app) snapshot(ctx context.Context, arg, flag string) (*openArchive, *manifest.Manifest, error) {
 	where, which, err := selector(arg, flag)
 	if err != nil {
 		return nil, nil, err

@@ -47,7 +47,7 @@ func (a *app) status(ctx context.Context) error {
 		a.log.Debug("no service answers; the archives are looked at", "reason", err)
 		s = &status{Archives: []archiveStatus{}}
 		for i := range c.Archives {
-			s.Archives = append(s.Archives, a.lookAt(ctx, c, &c.Archives[i]))
+			s.Archives = append(s.Archives, a.statusOf(ctx, c, &c.Archives[i]))
 			if ctx.Err() != nil {
 				return fmt.Errorf("looking at the archives: %w", context.Cause(ctx))
 			}
@@ -79,8 +79,8 @@ func askService(ctx context.Context, h *config.HTTP) (*status, error) {
 	return s, nil
 }
 
-// lookAt finds out how an archive is without a service.
-func (a *app) lookAt(ctx context.Context, c *config.Config, one *config.Archive) archiveStatus {
+// statusOf finds out how an archive is without a service.
+func (a *app) statusOf(ctx context.Context, c *config.Config, one *config.Archive) archiveStatus {
 	s := archiveStatus{Name: one.Name, Destination: providers.Redact(one.Destination), State: web.StateOK, Damaged: []string{}, Tasks: []taskStatus{}}
 	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 	if err == nil {
@@ -109,7 +109,7 @@ func (a *app) lookAt(ctx context.Context, c *config.Config, one *config.Archive)
 		return s
 	}
 	defer captured.Close()
-	ahead, err := to.Ahead(captured.Files)
+	ahead, err := to.Pending(captured.Files)
 	if err != nil {
 		s.Error = err.Error()
 		return s
@@ -119,7 +119,7 @@ func (a *app) lookAt(ctx context.Context, c *config.Config, one *config.Archive)
 }
 
 // newest fills in what the newest snapshot shows.
-func (s *archiveStatus) newest(ctx context.Context, to *opened) error {
+func (s *archiveStatus) newest(ctx context.Context, to *openArchive) error {
 	m, err := to.Newest(ctx)
 	if errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) {
 		return nil
@@ -187,26 +187,26 @@ func (s *status) print(w io.Writer, now time.Time) error {
 // explain prints what the table has no room for.
 func (s *archiveStatus) explain(w io.Writer) {
 	if s.Error != "" {
-		fmt.Fprintf(w, "%s: %s\n", s.Name, harmless(s.Error))
+		fmt.Fprintf(w, "%s: %s\n", s.Name, sanitizeTerminal(s.Error))
 	}
 	if f := s.LastFailure; f != nil && s.FailuresInRow > 0 {
-		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, strings.TrimPrefix(plural(s.FailuresInRow, "run"), "1 "), stamp(f.At), harmless(f.Error))
+		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, strings.TrimPrefix(plural(s.FailuresInRow, "run"), "1 "), stamp(f.At), sanitizeTerminal(f.Error))
 	}
 	if len(s.Damaged) > 0 {
-		fmt.Fprintf(w, "%s: in the newest snapshot %s cannot be trusted, such as %s\n", s.Name, plural(len(s.Damaged), "log file"), harmless(s.Damaged[0]))
+		fmt.Fprintf(w, "%s: in the newest snapshot %s cannot be trusted, such as %s\n", s.Name, plural(len(s.Damaged), "log file"), sanitizeTerminal(s.Damaged[0]))
 	}
 	if v := s.LastVerification; v != nil && v.Problems > 0 {
 		fmt.Fprintf(w, "%s: the last verification, at %s, found %s\n", s.Name, stamp(v.At), plural(v.Problems, "problem"))
 		for _, f := range v.Found {
-			fmt.Fprintf(w, "    %s\n", harmless(f))
+			fmt.Fprintf(w, "    %s\n", sanitizeTerminal(f))
 		}
 	}
 	if d := s.LastDrill; d != nil && d.Error != "" {
-		fmt.Fprintf(w, "%s: the last drill, of snapshot %d at %s, failed: %s\n", s.Name, d.Snapshot, stamp(d.At), harmless(d.Error))
+		fmt.Fprintf(w, "%s: the last drill, of snapshot %d at %s, failed: %s\n", s.Name, d.Snapshot, stamp(d.At), sanitizeTerminal(d.Error))
 	}
 	for _, t := range s.Tasks {
 		if f := t.LastFailure; f != nil && t.FailuresInRow > 0 {
-			fmt.Fprintf(w, "%s: the last %s could not be done, %s in a row, most recently at %s: %s\n", s.Name, t.Name, plural(t.FailuresInRow, "time"), stamp(f.At), harmless(f.Error))
+			fmt.Fprintf(w, "%s: the last %s could not be done, %s in a row, most recently at %s: %s\n", s.Name, t.Name, plural(t.FailuresInRow, "time"), stamp(f.At), sanitizeTerminal(f.Error))
 		}
 	}
 	for i := range s.NeedsConfirmation {
@@ -218,11 +218,11 @@ func (s *archiveStatus) explain(w io.Writer) {
 func (c *confirmationStatus) print(w io.Writer, name string) {
 	if c.ConfirmedAt != nil {
 		fmt.Fprintf(w, "%s: an operator accepted %s at %s; the next %s goes on with that\n",
-			name, harmless(c.Confirmation), stamp(*c.ConfirmedAt), harmless(c.Task))
+			name, sanitizeTerminal(c.Confirmation), stamp(*c.ConfirmedAt), sanitizeTerminal(c.Task))
 		return
 	}
 	fmt.Fprintf(w, "%s: the %s needs a confirmation since %s: %s\n    %s\n    strongroom confirm %s %s\n",
-		name, harmless(c.Task), stamp(c.Since), harmless(c.Detail), web.Accepting(c.Guard), name, harmless(c.Confirmation))
+		name, sanitizeTerminal(c.Task), stamp(c.Since), sanitizeTerminal(c.Detail), web.Accepting(c.Guard), name, sanitizeTerminal(c.Confirmation))
 }
 
 // verdict is nil when all is well.

@@ -42,7 +42,7 @@ func (r *repairFlags) nowhere(where string) bool {
 // repairFrom opens the places that a repair takes the lost from; done closes them.
 func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *archive.RepairFrom, done func(), err error) {
 	from := &archive.RepairFrom{}
-	var open []*opened
+	var open []*openArchive
 	done = func() {
 		for _, o := range open {
 			var ignored error
@@ -62,7 +62,7 @@ func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *
 		}
 		from.Copies = append(from.Copies, o.Archive)
 	}
-	others, err := a.siblings(where)
+	others, err := a.otherDestinations(where)
 	if err != nil {
 		done()
 		return nil, nil, err
@@ -103,7 +103,7 @@ func (a *app) repairSource(where string, r *repairFlags) (*source.Directory, err
 	if err != nil {
 		return nil, err
 	}
-	one, err := named(c, where)
+	one, err := namedArchive(c, where)
 	if err != nil {
 		return nil, err
 	}

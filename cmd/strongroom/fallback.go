@@ -8,9 +8,9 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 )
 
-// siblings are the other archives of the configuration that have the same database: what
+// otherDestinations are the other archives of the configuration that have the same database: what
 // stands under destinations together.
-func (a *app) siblings(where string) ([]string, error) {
+func (a *app) otherDestinations(where string) ([]string, error) {
 	if isURL(where) {
 		return nil, nil
 	}
@@ -18,7 +18,7 @@ func (a *app) siblings(where string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	one, err := named(c, where)
+	one, err := namedArchive(c, where)
 	if err != nil || one.Group == "" {
 		return nil, err
 	}
@@ -31,19 +31,19 @@ func (a *app) siblings(where string) ([]string, error) {
 	return others, nil
 }
 
-// anyOf does something with an archive and, if that cannot be read, with the next one of the
+// withFallback does something with an archive and, if that cannot be read, with the next one of the
 // same database. Numbers of snapshots mean something in one archive only, so that it takes
 // the newest one, or one of a time.
-func (a *app) anyOf(ctx context.Context, arg, flag string, do func(arg string) error) error {
+func (a *app) withFallback(ctx context.Context, arg, flag string, do func(arg string) error) error {
 	err := do(arg)
-	if err == nil || ctx.Err() != nil || !another(err) {
+	if err == nil || ctx.Err() != nil || !canFallBack(err) {
 		return err
 	}
 	where, which, bad := selector(arg, flag)
 	if bad != nil {
 		return err
 	}
-	others, bad := a.siblings(where)
+	others, bad := a.otherDestinations(where)
 	if bad != nil || len(others) == 0 {
 		return err
 	}
@@ -63,8 +63,8 @@ func (a *app) anyOf(ctx context.Context, arg, flag string, do func(arg string) e
 	return err
 }
 
-// another reports whether what went wrong may go well with another archive.
-func another(err error) bool {
+// canFallBack reports whether what went wrong may go well with another archive.
+func canFallBack(err error) bool {
 	for _, target := range []error{archive.ErrDamaged, archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrGone} {
 		if errors.Is(err, target) {
 			return true

@@ -16,9 +16,9 @@ import (
 // size prints bytes as people read them.
 func size(n int64) string { return web.Size(n) }
 
-// shown is a file's name as a terminal may see it: quoted when it holds what could be
+// quoteName is a file's name as a terminal may see it: quoted when it holds what could be
 // taken for something else.
-func shown(name string) string {
+func quoteName(name string) string {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == '\\' }
 	if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, odd) {
 		return strconv.Quote(name)
@@ -27,10 +27,10 @@ func shown(name string) string {
 }
 
 // oneLine is a text without what would control a terminal, and without ends of lines.
-func oneLine(text string) string { return harmless(strings.ReplaceAll(text, "\n", "; ")) }
+func oneLine(text string) string { return sanitizeTerminal(strings.ReplaceAll(text, "\n", "; ")) }
 
-// harmless is a text without what would control a terminal. Ends of lines stay.
-func harmless(text string) string {
+// sanitizeTerminal is a text without what would control a terminal. Ends of lines stay.
+func sanitizeTerminal(text string) string {
 	var b strings.Builder
 	for len(text) > 0 {
 		r, n := utf8.DecodeRuneInString(text)
@@ -79,6 +79,6 @@ func lines(w io.Writer, mark string, names []string, limit int) {
 			fmt.Fprintf(w, "%s… and %d more\n", mark, len(names)-limit)
 			return
 		}
-		fmt.Fprintf(w, "%s%s\n", mark, shown(n))
+		fmt.Fprintf(w, "%s%s\n", mark, quoteName(n))
 	}
 }

@@ -18,32 +18,32 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// atTheEnd is how long the second command may take when the program was told to end, which
+// hookShutdownTimeout is how long the second command may take when the program was told to end, which
 // has ten seconds in all.
-const atTheEnd = 4 * time.Second
+const hookShutdownTimeout = 4 * time.Second
 
 // A group is the backups of one database to several destinations, or to one: those that run
 // at the same time have one capture, and one run of the commands.
-type group = source.Group[ran]
+type group = source.SharedCapture[backupOutcome]
 
-// ran is what came of one of them.
-type ran struct {
+// backupOutcome is what came of one of them.
+type backupOutcome struct {
 	name  string
 	begun bool // the first command, if any, ended well
 	res   *archive.BackupResult
 	err   error // with neither, it panicked
 }
 
-func (r ran) failed() bool { return r.err != nil || r.res == nil }
+func (r backupOutcome) failed() bool { return r.err != nil || r.res == nil }
 
-// groups are those of a service, by the database that they are of.
-type groups struct {
+// hookGroups are those of a service, by the database that they are of.
+type hookGroups struct {
 	mu  sync.Mutex
 	all map[string]*group
 }
 
 // of gives the group of an archive, which has so many members as the configuration says.
-func (g *groups) of(c *config.Config, one *config.Archive) *group {
+func (g *hookGroups) of(c *config.Config, one *config.Archive) *group {
 	size := 0
 	for i := range c.Archives {
 		if entryOf(&c.Archives[i]) == entryOf(one) {
@@ -57,7 +57,7 @@ func (g *groups) of(c *config.Config, one *config.Archive) *group {
 		g.all = map[string]*group{}
 	}
 	if g.all[key] == nil {
-		g.all[key] = source.NewGroup[ran](size)
+		g.all[key] = source.NewSharedCapture[backupOutcome](size)
 	}
 	g.all[key].Resize(size)
 	return g.all[key]
@@ -68,7 +68,7 @@ func groupKey(one *config.Archive) string { return fmt.Sprintf("%s %+v", entryOf
 
 // set has the groups be those of another configuration: archives that did not change go on
 // with the group that they have, and wait for nobody who is not there any more.
-func (g *groups) set(c *config.Config) {
+func (g *hookGroups) set(c *config.Config) {
 	stay := map[string]bool{}
 	for i := range c.Archives {
 		stay[groupKey(&c.Archives[i])] = true
@@ -85,12 +85,12 @@ func entryOf(one *config.Archive) string { return cmp.Or(one.Group, one.Name) }
 // run makes a snapshot, with the configured commands before and after it. The second runs
 // whenever the first ended well, so that it can undo what that one did: after the last of
 // those that the first one ran for.
-func (j *job) run(ctx context.Context, to *opened, log *slog.Logger) (res *archive.BackupResult, err error) {
+func (j *job) run(ctx context.Context, to *openArchive, log *slog.Logger) (res *archive.BackupResult, err error) {
 	m := j.group.Enter()
 	begun := false
 	defer func() {
-		all := m.Leave(ran{j.name, begun, res, err})
-		if slices.ContainsFunc(all, func(r ran) bool { return r.begun }) {
+		all := m.Leave(backupOutcome{j.name, begun, res, err})
+		if slices.ContainsFunc(all, func(r backupOutcome) bool { return r.begun }) {
 			j.afterwards(ctx, all, log)
 		}
 	}()
@@ -108,7 +108,7 @@ func (j *job) run(ctx context.Context, to *opened, log *slog.Logger) (res *archi
 // shared is a source whose captures are those of a group.
 type shared struct {
 	*source.Directory
-	member *source.Member[ran]
+	member *source.Participant[backupOutcome]
 }
 
 // Capture implements archive.Source.
@@ -118,23 +118,23 @@ func (s *shared) Capture(ctx context.Context, want func(source.File) bool) (*sou
 
 // afterwards runs the second command, also when the run was stopped: what the first one did
 // must be undone.
-func (j *job) afterwards(ctx context.Context, all []ran, log *slog.Logger) {
-	ctx, done := lingering(ctx)
+func (j *job) afterwards(ctx context.Context, all []backupOutcome, log *slog.Logger) {
+	ctx, done := outlive(ctx)
 	defer done()
 	if failed := j.command(ctx, j.commandTimeout, "after", j.after, result(all)...); failed != nil {
 		log.Warn("the command after the snapshot failed", "archive", j.entry, "error", failed)
 	}
 }
 
-// lingering is a context that ends some time after ctx does, or when done is called.
-func lingering(ctx context.Context) (longer context.Context, done func()) {
+// outlive is a context that ends some time after ctx does, or when done is called.
+func outlive(ctx context.Context) (longer context.Context, done func()) {
 	longer, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		t := time.NewTimer(atTheEnd)
+		t := time.NewTimer(hookShutdownTimeout)
 		defer t.Stop()
 		select {
 		case <-t.C:
-			end(fmt.Errorf("it took longer than %v after the program was told to end, and was ended", atTheEnd))
+			end(fmt.Errorf("it took longer than %v after the program was told to end, and was ended", hookShutdownTimeout))
 		case <-longer.Done():
 		}
 	})
@@ -152,8 +152,8 @@ func (j *job) command(ctx context.Context, timeout time.Duration, when, line str
 
 // result tells the second command how it went: failed if it did anywhere, and the numbers of
 // the snapshots that were made, in the order of the destinations.
-func result(all []ran) []string {
-	slices.SortFunc(all, func(a, b ran) int { return strings.Compare(a.name, b.name) })
+func result(all []backupOutcome) []string {
+	slices.SortFunc(all, func(a, b backupOutcome) int { return strings.Compare(a.name, b.name) })
 	how, numbers := "unchanged", []string{}
 	for _, r := range all {
 		if !r.failed() && r.res.Committed {
@@ -161,7 +161,7 @@ func result(all []ran) []string {
 			numbers = append(numbers, strconv.FormatInt(r.res.Snapshot.Sequence, 10))
 		}
 	}
-	if slices.ContainsFunc(all, ran.failed) {
+	if slices.ContainsFunc(all, backupOutcome.failed) {
 		how = "failed"
 	}
 	env := []string{"STRONGROOM_RESULT=" + how}

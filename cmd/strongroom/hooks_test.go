@@ -17,19 +17,19 @@ import (
 // as of one that failed.
 func TestResult(t *testing.T) {
 	t.Parallel()
-	made := func(name string, n int64) ran {
+	made := func(name string, n int64) backupOutcome {
 		s := &manifest.Summary{}
 		s.Sequence = n
-		return ran{name: name, begun: true, res: &archive.BackupResult{Committed: true, Snapshot: s}}
+		return backupOutcome{name: name, begun: true, res: &archive.BackupResult{Committed: true, Snapshot: s}}
 	}
 	for _, test := range []struct {
-		all  []ran
+		all  []backupOutcome
 		want []string
 	}{
-		{[]ran{made("a.3", 3), made("a", 1), made("a.2", 2)}, []string{"STRONGROOM_RESULT=made", "STRONGROOM_SNAPSHOT=1 2 3"}},
-		{[]ran{{name: "a", begun: true}, made("a.2", 2)}, []string{"STRONGROOM_RESULT=failed", "STRONGROOM_SNAPSHOT=2"}},
-		{[]ran{{name: "a", err: errors.New("no answer"), res: &archive.BackupResult{}}}, []string{"STRONGROOM_RESULT=failed"}},
-		{[]ran{{name: "a", res: &archive.BackupResult{}}}, []string{"STRONGROOM_RESULT=unchanged"}},
+		{[]backupOutcome{made("a.3", 3), made("a", 1), made("a.2", 2)}, []string{"STRONGROOM_RESULT=made", "STRONGROOM_SNAPSHOT=1 2 3"}},
+		{[]backupOutcome{{name: "a", begun: true}, made("a.2", 2)}, []string{"STRONGROOM_RESULT=failed", "STRONGROOM_SNAPSHOT=2"}},
+		{[]backupOutcome{{name: "a", err: errors.New("no answer"), res: &archive.BackupResult{}}}, []string{"STRONGROOM_RESULT=failed"}},
+		{[]backupOutcome{{name: "a", res: &archive.BackupResult{}}}, []string{"STRONGROOM_RESULT=unchanged"}},
 	} {
 		if got := result(test.all); !slices.Equal(got, test.want) {
 			t.Errorf("%q, not %q", got, test.want)
@@ -41,7 +41,7 @@ func TestResult(t *testing.T) {
 // and of another source there is another group.
 func TestGroupsAfterAReload(t *testing.T) {
 	t.Parallel()
-	var g groups
+	var g hookGroups
 	one := config.Archive{Name: "orders", Group: "orders", Source: config.Source{Dir: "/db"}}
 	two := one
 	two.Name = "orders.2"

@@ -44,7 +44,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case code == exitInterrupted:
 		fmt.Fprintln(stderr, "strongroom: interrupted; the same command goes on from here")
 	case err != nil:
-		fmt.Fprintln(stderr, "strongroom: "+harmless(message(err)))
+		fmt.Fprintln(stderr, "strongroom: "+sanitizeTerminal(message(err)))
 	}
 	return code
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // An opened is an archive that a command works with.
-type opened struct {
+type openArchive struct {
 	*archive.Archive
 	name     string // as the user calls it
 	url      string
@@ -26,7 +26,7 @@ type opened struct {
 }
 
 // open opens the archive at a URL or of a name in the configuration.
-func (a *app) open(ctx context.Context, where string) (*opened, error) {
+func (a *app) open(ctx context.Context, where string) (*openArchive, error) {
 	if isURL(where) {
 		stateDir, err := a.configuredState()
 		if err != nil {
@@ -41,7 +41,7 @@ func (a *app) open(ctx context.Context, where string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	one, err := named(c, where)
+	one, err := namedArchive(c, where)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (a *app) configuredState() (string, error) {
 	return c.StateDir, nil
 }
 
-func named(c *config.Config, name string) (*config.Archive, error) {
+func namedArchive(c *config.Config, name string) (*config.Archive, error) {
 	var names []string
 	for i := range c.Archives {
 		if c.Archives[i].Name == name {
@@ -77,7 +77,7 @@ type settings struct {
 	stateDir  string
 	transfers int
 	bandwidth *config.Bandwidth
-	slots     archive.Slots      // what archives have together; nil: each has its transfers for itself
+	slots     archive.Limiter    // what archives have together; nil: each has its transfers for itself
 	counter   *providers.Counter // nil: nobody counts
 	progress  *archive.Progress  // what archives have together; nil: each has its own
 
@@ -94,7 +94,7 @@ func settingsOf(c *config.Config, one *config.Archive) settings {
 	}
 }
 
-func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opened, error) {
+func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openArchive, error) {
 	encoder, err := a.encoder(&s)
 	if err != nil {
 		return nil, usageError{err}
@@ -108,14 +108,14 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*opene
 	if err != nil {
 		return nil, usageError{err} // no request was sent yet: it is the URL, or what is configured on this host
 	}
-	o := &opened{name: name, url: url, bucket: bucket, release: hold(bucket), progress: s.progress, encoder: encoder}
+	o := &openArchive{name: name, url: url, bucket: bucket, release: hold(bucket), progress: s.progress, encoder: encoder}
 	if o.progress == nil {
 		o.progress = &archive.Progress{}
 	}
 	o.Archive = archive.New(bucket, archive.Options{
 		Transfers: transfers,
-		Slots:     s.slots,
-		Witness:   witness(cmp.Or(a.stateDir, s.stateDir), url),
+		Limiter:   s.slots,
+		State:     witness(cmp.Or(a.stateDir, s.stateDir), url),
 		Log:       a.log.With("archive", name),
 		Progress:  o.progress,
 		Encoder:   encoder,
@@ -133,7 +133,7 @@ func hold(b providers.Bucket) (release func()) {
 	return func() {}
 }
 
-func (o *opened) close(err *error) {
+func (o *openArchive) close(err *error) {
 	o.release()
 	if closeErr := o.bucket.Close(); *err == nil && closeErr != nil {
 		*err = fmt.Errorf("closing %s: %w", o.name, closeErr)
@@ -141,12 +141,12 @@ func (o *opened) close(err *error) {
 }
 
 // witness remembers what was seen last below the state directory.
-func witness(dir, url string) *archive.Witness {
+func witness(dir, url string) *archive.LocalState {
 	dir = stateDirectory(dir)
 	if dir == "" {
 		return nil // nobody has a home here; the archive works without
 	}
-	return &archive.Witness{Dir: dir, Place: providers.Redact(url)}
+	return &archive.LocalState{Dir: dir, Place: providers.Redact(url)}
 }
 
 // stateDirectory is the configured one, STRONGROOM_STATE_DIR, systemd's, or the usual place

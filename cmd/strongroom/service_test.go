@@ -48,10 +48,10 @@ func TestServiceOutlivesItsServer(t *testing.T) {
 	if soaktest.IsFull(t) {
 		outage = time.Minute
 	}
-	soaktest.Rounds(t, 0, 1, func(t *testing.T, _ uint64) { outlive(t, outage) })
+	soaktest.Rounds(t, 0, 1, func(t *testing.T, _ uint64) { surviveOutage(t, outage) })
 }
 
-func outlive(t *testing.T, outage time.Duration) {
+func surviveOutage(t *testing.T, outage time.Duration) {
 	m := storetest.NewMinIO(t)
 	dir := t.TempDir()
 	logDir(t, dir, 0, 3, 50_000)

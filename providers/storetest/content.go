@@ -23,15 +23,15 @@ func stages(o Options) []int64 {
 
 var errDisk = errors.New("input/output error")
 
-// spoiled is a content whose reader does something else beyond a byte.
-type spoiled struct {
+// spoiledReader is a content whose reader does something else beyond a byte.
+type spoiledReader struct {
 	content
 	at    int64
 	spoil func(b []byte, off int64) (int, error)
 }
 
 // ReadAt implements io.ReaderAt.
-func (s *spoiled) ReadAt(b []byte, off int64) (int, error) {
+func (s *spoiledReader) ReadAt(b []byte, off int64) (int, error) {
 	if off+int64(len(b)) > s.at {
 		return s.spoil(b, off)
 	}
@@ -41,7 +41,7 @@ func (s *spoiled) ReadAt(b []byte, off int64) (int, error) {
 func sourceFails(t *testing.T, s archive.Store, o Options) {
 	for _, size := range stages(o) {
 		key, c := fmt.Sprintf("fails/%d", size), content{1, size}
-		body := &spoiled{c, size / 2, func([]byte, int64) (int, error) { return 0, errDisk }}
+		body := &spoiledReader{c, size / 2, func([]byte, int64) (int, error) { return 0, errDisk }}
 		if err := tryPut(t, s, key, body, c.sums()); !errors.Is(err, errDisk) {
 			t.Errorf("%d bytes: %v, want the source's error", size, err)
 		}
@@ -70,7 +70,7 @@ func sourceIsLonger(t *testing.T, s archive.Store, o Options) {
 			t.Errorf("%d bytes: %v", size, err)
 			continue
 		}
-		holds(t, s, o, key, sums)
+		hasContent(t, s, o, key, sums)
 	}
 }
 
@@ -81,7 +81,7 @@ func sourceChanges(t *testing.T, s archive.Store, o Options) {
 			key, c := fmt.Sprintf("changes/%d", size), content{1, size}
 			var reads atomic.Int64
 			last := size - 1
-			body := &spoiled{c, last, nil}
+			body := &spoiledReader{c, last, nil}
 			body.spoil = func(b []byte, off int64) (int, error) {
 				n, err := c.ReadAt(b, off)
 				if i := last - off; i >= 0 && i < int64(n) && reads.Add(1) > after {
@@ -91,7 +91,7 @@ func sourceChanges(t *testing.T, s archive.Store, o Options) {
 			}
 			err := tryPut(t, s, key, body, c.sums())
 			if after == 1 && err == nil { // it was read once, before it changed
-				holds(t, s, o, key, c.sums())
+				hasContent(t, s, o, key, c.sums())
 				if err := s.Delete(t.Context(), []string{key}); err != nil {
 					t.Fatal(err)
 				}
@@ -135,7 +135,7 @@ func cancelMidway(t *testing.T, s archive.Store, o Options) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var once atomic.Bool
 		var at time.Time
-		body := &spoiled{c, size / 2, func(b []byte, off int64) (int, error) {
+		body := &spoiledReader{c, size / 2, func(b []byte, off int64) (int, error) {
 			if once.CompareAndSwap(false, true) {
 				at = time.Now()
 				cancel(context.Canceled)

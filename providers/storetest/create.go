@@ -18,11 +18,11 @@ import (
 const racers = 50
 
 // race starts many Puts of one key at the same moment.
-func race(t *testing.T, s archive.Store, key string, content func(i int) []byte) (stored []archive.Stored, errs []error) {
+func race(t *testing.T, s archive.Store, key string, content func(i int) []byte) (stored []archive.PutResult, errs []error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	stored, errs = make([]archive.Stored, racers), make([]error, racers)
+	stored, errs = make([]archive.PutResult, racers), make([]error, racers)
 	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range racers {
@@ -63,7 +63,7 @@ func raceOfDifferentContents(t *testing.T, s archive.Store, o Options) {
 		if winner < 0 {
 			t.Fatalf("nobody won: %v", errs[0])
 		}
-		holds(t, s, o, key, SumsOf(contentOf(winner)))
+		hasContent(t, s, o, key, SumsOf(contentOf(winner)))
 	}
 }
 
@@ -84,7 +84,7 @@ func raceOfTheSameContent(t *testing.T, s archive.Store, o Options) {
 		if made > 1 {
 			t.Errorf("%d writers made the object", made)
 		}
-		holds(t, s, o, key, SumsOf(b))
+		hasContent(t, s, o, key, SumsOf(b))
 	}
 }
 
@@ -111,7 +111,7 @@ func rewrite(t *testing.T, s archive.Store, o Options) {
 				t.Errorf("Put of other content to %s: %v, want ErrExists", key, err)
 			}
 		}
-		holds(t, s, o, key, sums)
+		hasContent(t, s, o, key, sums)
 	}
 }
 
@@ -128,7 +128,7 @@ func sizes(t *testing.T, s archive.Store, o Options) {
 		if err := tryPut(t, s, key, c, sums); err != nil {
 			t.Fatalf("Put of %d bytes: %v", size, err)
 		}
-		holds(t, s, o, key, sums)
+		hasContent(t, s, o, key, sums)
 		if o.Uploads != nil && o.Uploads(t, s, key) != 0 {
 			t.Errorf("Put of %d bytes left an upload behind", size)
 		}
@@ -148,7 +148,7 @@ func LargeFile(t testing.TB) int64 {
 func Large(t *testing.T, s archive.Store, o Options) {
 	t.Helper()
 	size := LargeFile(t)
-	c := newHeld(size)
+	c := newLargeFile(size)
 	sums := c.sums
 	start := time.Now()
 	stored, err := s.Put(t.Context(), "large", c, sums)
@@ -156,7 +156,7 @@ func Large(t *testing.T, s archive.Store, o Options) {
 		t.Fatalf("Put: %+v, %v", stored, err)
 	}
 	t.Logf("%d MiB sent in %v", size>>20, time.Since(start).Round(time.Millisecond))
-	holds(t, s, o, "large", sums)
+	hasContent(t, s, o, "large", sums)
 	start = time.Now()
 	if stored, err = s.Put(t.Context(), "large", c, sums); err != nil || !stored.Existed {
 		t.Fatalf("Put again: %+v, %v", stored, err)
@@ -167,17 +167,17 @@ func Large(t *testing.T, s archive.Store, o Options) {
 	}
 }
 
-// held is a large content that costs nothing to make: one MiB over and over, with its
+// largeFile is a large content that costs nothing to make: one MiB over and over, with its
 // number in front.
-type held struct {
+type largeFile struct {
 	mib  []byte
 	size int64
 	sums archive.Sums
 	read atomic.Int64 // bytes read
 }
 
-func newHeld(size int64) *held {
-	h := &held{mib: make([]byte, 1<<20), size: size}
+func newLargeFile(size int64) *largeFile {
+	h := &largeFile{mib: make([]byte, 1<<20), size: size}
 	if _, err := (content{7, 1 << 20}).ReadAt(h.mib, 0); err != nil && !errors.Is(err, io.EOF) {
 		panic(err)
 	}
@@ -187,7 +187,7 @@ func newHeld(size int64) *held {
 }
 
 // ReadAt implements io.ReaderAt.
-func (h *held) ReadAt(b []byte, off int64) (n int, err error) {
+func (h *largeFile) ReadAt(b []byte, off int64) (n int, err error) {
 	for n < len(b) && off < h.size {
 		in := off % (1 << 20)
 		m := copy(b[n:], h.mib[in:min(1<<20, h.size-off+in)])

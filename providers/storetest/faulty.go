@@ -143,10 +143,10 @@ func (f *Faulty) begin(kind *int) (before, after bool) {
 }
 
 // Put implements archive.Store.
-func (f *Faulty) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (f *Faulty) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	before, after := f.begin(&f.ops.Put)
 	if before {
-		return archive.Stored{}, ErrInjected
+		return archive.PutResult{}, ErrInjected
 	}
 	f.mu.Lock()
 	if f.acked[key] {
@@ -155,7 +155,7 @@ func (f *Faulty) Put(ctx context.Context, key string, body io.ReaderAt, sums arc
 	f.mu.Unlock()
 	stored, err := f.Store.Put(ctx, key, body, sums)
 	if after {
-		return archive.Stored{}, errors.Join(ErrInjected, err)
+		return archive.PutResult{}, errors.Join(ErrInjected, err)
 	}
 	if err == nil {
 		f.acknowledge(key, stored)
@@ -163,7 +163,7 @@ func (f *Faulty) Put(ctx context.Context, key string, body io.ReaderAt, sums arc
 	return stored, err
 }
 
-func (f *Faulty) acknowledge(key string, stored archive.Stored) {
+func (f *Faulty) acknowledge(key string, stored archive.PutResult) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.acked[key] = true

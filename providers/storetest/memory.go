@@ -55,23 +55,23 @@ func Memory(t TB) *InMemory {
 }
 
 // Put implements archive.Store.
-func (m *InMemory) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.Stored, error) {
+func (m *InMemory) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
 	m.t.Helper()
 	if err := ctx.Err(); err != nil {
-		return archive.Stored{}, fmt.Errorf("putting %s: %w", key, err)
+		return archive.PutResult{}, fmt.Errorf("putting %s: %w", key, err)
 	}
 	b, err := readExactly(body, sums.Size)
 	if err != nil {
-		return archive.Stored{}, fmt.Errorf("putting %s: reading its content: %w", key, err)
+		return archive.PutResult{}, fmt.Errorf("putting %s: reading its content: %w", key, err)
 	}
 	if err := ctx.Err(); err != nil { // while it was read
-		return archive.Stored{}, fmt.Errorf("putting %s: %w", key, err)
+		return archive.PutResult{}, fmt.Errorf("putting %s: %w", key, err)
 	}
 	if SumsOf(b) != sums {
 		if !m.TolerateMismatch {
 			m.t.Errorf("%s: put with other bytes than were promised", key)
 		}
-		return archive.Stored{}, fmt.Errorf("putting %s: %w", key, archive.ErrMismatch)
+		return archive.PutResult{}, fmt.Errorf("putting %s: %w", key, archive.ErrMismatch)
 	}
 	m.judge(key, sums)
 	m.mu.Lock()
@@ -80,14 +80,14 @@ func (m *InMemory) Put(ctx context.Context, key string, body io.ReaderAt, sums a
 	switch {
 	case !exists:
 		m.objects[key] = memoryObject{b, m.now()}
-		return archive.Stored{}, nil
+		return archive.PutResult{}, nil
 	case bytes.Equal(was.data, b):
-		return archive.Stored{Existed: true}, nil
+		return archive.PutResult{Existed: true}, nil
 	}
 	if _, named := manifest.ParseObjectKey(key); named {
 		m.t.Errorf("%s: an immutable object would change", key)
 	}
-	return archive.Stored{}, fmt.Errorf("putting %s: %w", key, archive.ErrExists)
+	return archive.PutResult{}, fmt.Errorf("putting %s: %w", key, archive.ErrExists)
 }
 
 // judge fails the test when a key does not tell the truth about its content.

@@ -63,7 +63,7 @@ func missing(t *testing.T, s archive.Store, _ Options) {
 	if got := list(t, s, "nothing/here", "", ""); len(got) != 0 {
 		t.Errorf("a listing of nothing: %v", got)
 	}
-	holds(t, s, Options{}, "here/a", SumsOf([]byte("a")))
+	hasContent(t, s, Options{}, "here/a", SumsOf([]byte("a")))
 }
 
 // odd are keys with whatever the format allows.
@@ -96,7 +96,7 @@ func keys(t *testing.T, s archive.Store, o Options) {
 		put(t, s, k, []byte(k))
 	}
 	for _, k := range odd() {
-		holds(t, s, o, k, SumsOf([]byte(k)))
+		hasContent(t, s, o, k, SumsOf([]byte(k)))
 		if got := list(t, s, k, "", ""); len(got) == 0 || got[0].Key != k || got[0].Size != int64(len(k)) {
 			t.Errorf("listing %s: %v", k, got)
 		}
@@ -249,7 +249,7 @@ func deleteSome(t *testing.T, s archive.Store, _ Options) {
 		t.Errorf("what is left: %v", got)
 	}
 	put(t, s, "a/b/1", []byte("anew")) // what was deleted may be made again
-	holds(t, s, Options{}, "a/b/1", SumsOf([]byte("anew")))
+	hasContent(t, s, Options{}, "a/b/1", SumsOf([]byte("anew")))
 }
 
 // sweep finds nothing to remove after Puts that ended well.
@@ -265,5 +265,5 @@ func sweep(t *testing.T, s archive.Store, _ Options) {
 	if n, err := sweeper.Sweep(t.Context()); n != 0 || err != nil {
 		t.Errorf("Sweep: %d, %v", n, err)
 	}
-	holds(t, s, Options{}, "a", SumsOf([]byte("a")))
+	hasContent(t, s, Options{}, "a", SumsOf([]byte("a")))
 }

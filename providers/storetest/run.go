@@ -113,7 +113,7 @@ func sumsOfReader(r io.Reader) archive.Sums {
 	return archive.Sums{Size: n, SHA256: manifest.Hash(sha.Sum(nil)), CRC32C: manifest.CRC32C(crc.Sum32())}
 }
 
-func put(t *testing.T, s archive.Store, key string, b []byte) archive.Stored {
+func put(t *testing.T, s archive.Store, key string, b []byte) archive.PutResult {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
@@ -178,8 +178,8 @@ func nothing(t *testing.T, s archive.Store, o Options, key string) {
 	}
 }
 
-// holds checks that an object is what was put, with one Stat and one Get.
-func holds(t *testing.T, s archive.Store, o Options, key string, sums archive.Sums) {
+// hasContent checks that an object is what was put, with one Stat and one Get.
+func hasContent(t *testing.T, s archive.Store, o Options, key string, sums archive.Sums) {
 	t.Helper()
 	got, err := s.Stat(t.Context(), key)
 	switch {

@@ -12,14 +12,14 @@ import (
 // The service itself refuses what is not what was promised, and what would replace an
 // object: not only the adapter, which looks beforehand.
 func trial(t *testing.T, s archive.Store, o Options) {
-	service, ok := s.(archive.Trial)
+	service, ok := s.(archive.FaultProbe)
 	if !ok {
 		return // the adapter is the service
 	}
-	err := service.TryWrong(t.Context(), "trial/wrong", []byte("something"))
+	err := service.PutWithWrongChecksum(t.Context(), "trial/wrong", []byte("something"))
 	_, there := s.Stat(t.Context(), "trial/wrong")
-	switch l, ok := s.(archive.Lenient); {
-	case ok && l.Accepts(archive.Checksums):
+	switch l, ok := s.(archive.Waiver); {
+	case ok && l.Waives(archive.Checksums):
 		if err != nil || there != nil {
 			t.Errorf("without a checksum: %v, and then %v", err, there)
 		}
@@ -27,10 +27,10 @@ func trial(t *testing.T, s archive.Store, o Options) {
 		t.Errorf("a wrong checksum: %v, want ErrMismatch; afterwards: %v", err, there)
 	}
 	first, second := bytes.Repeat([]byte("first "), 3<<20), bytes.Repeat([]byte("other "), 3<<20)
-	if err := service.TryOver(t.Context(), "trial/over", first); err != nil {
+	if err := service.PutOverExisting(t.Context(), "trial/over", first); err != nil {
 		t.Fatalf("a large object: %v", err)
 	}
-	if err := service.TryOver(t.Context(), "trial/over", second); !errors.Is(err, archive.ErrExists) {
+	if err := service.PutOverExisting(t.Context(), "trial/over", second); !errors.Is(err, archive.ErrExists) {
 		t.Errorf("another over it: %v, want ErrExists", err)
 	}
 	if !bytes.Equal(get(t, s, "trial/over", 0, -1), first) {

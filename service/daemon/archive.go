@@ -17,46 +17,46 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// keeper keeps one archive. It is safe for concurrent use.
-type keeper struct {
-	d       *Daemon
-	config  *config.Config
-	one     *config.Archive
-	name    string
-	version string
-	share   *share
+// managedArchive keeps one archive. It is safe for concurrent use.
+type managedArchive struct {
+	d        *Daemon
+	config   *config.Config
+	settings *config.Archive
+	name     string
+	version  string
+	share    *transferShare
 
-	opening  sync.Mutex // held while the archive is opened
-	pages    *pages     // what was read for people to look at
-	refusals *refusals  // what guards found, and what operators accepted of it
+	opening   sync.Mutex     // held while the archive is opened
+	snapshots *snapshotCache // what was read for people to look at
+	refusals  *refusals      // what guards found, and what operators accepted of it
 
 	ledgerBegun atomic.Bool // the ledger has a record that a prune wrote
 
-	mu     sync.Mutex
-	to     *Archive // once it was opened
-	jobs   int      // that may still use it
-	known  known
-	seen   looked
-	closed bool
+	mu      sync.Mutex
+	archive *Archive // once it was opened
+	jobs    int      // that may still use it
+	known   archiveFacts
+	seen    polled
+	closed  bool
 }
 
-// known is what a keeper knows of its archive, beside what the service knows of its jobs.
-type known struct {
+// archiveFacts is what a keeper knows of its archive, beside what the service knows of its jobs.
+type archiveFacts struct {
 	loaded       bool // what the archive holds has been looked up since the start
 	layout       string
 	recoverable  web.Point
 	damaged      []string
-	verification web.Verification // the service's own
-	heard        archive.Found    // of the last one by anybody
+	verification web.Verification       // the service's own
+	heard        archive.VerifyFindings // of the last one by anybody
 	drills       drills
 	spent        map[string]web.Histogram // by task; that of a snapshot is empty
 }
 
-// newKeeper takes over what a keeper of the same archive knew, if it is of the same place.
-func (d *Daemon) newKeeper(c *config.Config, one *config.Archive, version string, was *keeper) *keeper {
-	k := &keeper{d: d, config: c, one: one, name: one.Name, version: version, share: d.pool.share(), pages: newPages()}
+// newManagedArchive takes over what a keeper of the same archive knew, if it is of the same place.
+func (d *Daemon) newManagedArchive(c *config.Config, one *config.Archive, version string, was *managedArchive) *managedArchive {
+	k := &managedArchive{d: d, config: c, settings: one, name: one.Name, version: version, share: d.transfers.share(), snapshots: newSnapshotCache()}
 	k.refusals = d.refusalsOf(one, was)
-	if was != nil && was.one.Destination == one.Destination {
+	if was != nil && was.settings.Destination == one.Destination {
 		was.mu.Lock()
 		k.known = was.known
 		was.mu.Unlock()
@@ -75,11 +75,11 @@ func (d *Daemon) newKeeper(c *config.Config, one *config.Archive, version string
 }
 
 // open opens the archive, unless it is open.
-func (k *keeper) open(ctx context.Context) (*Archive, error) {
+func (k *managedArchive) open(ctx context.Context) (*Archive, error) {
 	k.opening.Lock()
 	defer k.opening.Unlock()
 	k.mu.Lock()
-	to, closed := k.to, k.closed
+	to, closed := k.archive, k.closed
 	k.mu.Unlock()
 	if to != nil {
 		return to, nil
@@ -87,25 +87,25 @@ func (k *keeper) open(ctx context.Context) (*Archive, error) {
 	if closed {
 		return nil, errors.New("the archive is not in the configuration any more")
 	}
-	to, err := k.d.o.Open(ctx, k.config, k.one, k.share)
+	to, err := k.d.o.Open(ctx, k.config, k.settings, k.share)
 	if err != nil {
 		return nil, fmt.Errorf("opening the archive: %w", err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.to = to
+	k.archive = to
 	return to, nil
 }
 
-func (k *keeper) close() error {
+func (k *managedArchive) close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.closed = true
-	if k.to == nil {
+	if k.archive == nil {
 		return nil
 	}
-	err := k.to.Close()
-	k.to = nil
+	err := k.archive.Close()
+	k.archive = nil
 	if err != nil {
 		return fmt.Errorf("closing %s: %w", k.name, err)
 	}
@@ -113,7 +113,7 @@ func (k *keeper) close() error {
 }
 
 // retired counts the jobs that use the archive, and closes it after the last.
-func (k *keeper) retired() {
+func (k *managedArchive) retired() {
 	k.mu.Lock()
 	k.jobs--
 	last := k.jobs == 0
@@ -138,7 +138,7 @@ func schedule(expr string, location *time.Location) config.Schedule {
 	return s
 }
 
-func (k *keeper) backupJob(one *config.Archive) service.Job {
+func (k *managedArchive) backupJob(one *config.Archive) service.Job {
 	k.use()
 	s := schedule(one.Schedule, one.Location())
 	if one.Group != "" {
@@ -165,14 +165,14 @@ func (k *keeper) backupJob(one *config.Archive) service.Job {
 	}
 }
 
-func (k *keeper) use() {
+func (k *managedArchive) use() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.jobs++
 }
 
 // backup makes one snapshot.
-func (k *keeper) backup(ctx context.Context) (service.Result, error) {
+func (k *managedArchive) backup(ctx context.Context) (service.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
 		return service.Result{}, err
@@ -185,11 +185,11 @@ func (k *keeper) backup(ctx context.Context) (service.Result, error) {
 	if err != nil {
 		return service.Result{}, err
 	}
-	k.hear(res.Found)
+	k.noteFindings(res.Findings)
 	r := service.Result{Files: int64(res.Sent), Bytes: res.SentBytes}
 	if res.Committed {
 		r.Snapshot = res.Snapshot.Sequence
-		k.pages.add(res.Snapshot)
+		k.snapshots.add(res.Snapshot)
 		k.beginLedger(ctx, to, r.Snapshot)
 	}
 	if res.Snapshot != nil {
@@ -199,7 +199,7 @@ func (k *keeper) backup(ctx context.Context) (service.Result, error) {
 }
 
 // last reads the newest snapshot, which also tells how the archive is before the first run.
-func (k *keeper) last(ctx context.Context) (time.Time, error) {
+func (k *managedArchive) last(ctx context.Context) (time.Time, error) {
 	to, err := k.open(ctx)
 	if err != nil {
 		return time.Time{}, err
@@ -222,27 +222,27 @@ func (k *keeper) last(ctx context.Context) (time.Time, error) {
 		}
 	}
 	k.found(&m.Summary, damaged)
-	found, err := to.LastFound(ctx, m.Archive)
+	found, err := to.LastFindings(ctx, m.Archive)
 	if err != nil {
 		k.d.o.Log.Warn("what the last verification by anybody found is not known yet", "archive", k.name, "error", err)
 	}
-	k.hear(found)
+	k.noteFindings(found)
 	return m.Created, nil
 }
 
 // found notes what the newest snapshot is like.
-func (k *keeper) found(s *manifest.Summary, damaged []string) {
+func (k *managedArchive) found(s *manifest.Summary, damaged []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.known.loaded, k.known.layout, k.known.damaged = true, s.Layout, damaged
 	k.known.recoverable = web.Point{At: s.Created}
-	k.seen = looked{} // the source is ahead by something else now
+	k.seen = polled{} // the source is ahead by something else now
 	if p := s.ConsistentThrough; p != nil {
 		k.known.recoverable.File, k.known.recoverable.Size = p.Name, p.Size
 	}
 }
 
-func (k *keeper) load() {
+func (k *managedArchive) load() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.known.loaded = true
@@ -252,51 +252,51 @@ func (k *keeper) load() {
 var errNotLoaded = errors.New("it is not known yet what the archive holds")
 
 // look says by what the source is ahead of the archive.
-func (k *keeper) look(ctx context.Context) (service.Ahead, error) {
+func (k *managedArchive) look(ctx context.Context) (service.Pending, error) {
 	to, err := k.open(ctx)
 	if err != nil {
-		return service.Ahead{}, err
+		return service.Pending{}, err
 	}
 	k.mu.Lock()
 	loaded := k.known.loaded
 	k.mu.Unlock()
 	if !loaded {
-		return service.Ahead{}, errNotLoaded // or all of the source would be ahead
+		return service.Pending{}, errNotLoaded // or all of the source would be ahead
 	}
 	k.mu.Lock()
 	seen := k.seen
 	k.mu.Unlock()
 	now := k.d.o.Now()
-	if age := now.Sub(seen.at); age >= 0 && age < lookAgain && seen.glance.Same() {
-		return seen.ahead, nil
+	if age := now.Sub(seen.at); age >= 0 && age < pollAgain && seen.glance.Unchanged() {
+		return seen.pending, nil
 	}
 	src, err := to.Source()
 	if err != nil {
-		return service.Ahead{}, err
+		return service.Pending{}, err
 	}
 	c, err := src.Capture(ctx, func(source.File) bool { return false })
 	if err != nil {
-		return service.Ahead{}, err
+		return service.Pending{}, err
 	}
 	defer c.Close()
-	a, err := to.Ahead(c.Files)
+	a, err := to.Pending(c.Files)
 	if err != nil {
-		return service.Ahead{}, err
+		return service.Pending{}, err
 	}
-	seen = looked{glance: src.Glance(c), at: now}
-	seen.ahead = service.Ahead{Files: int64(a.Files), Bytes: a.Bytes, Closed: int64(a.Closed), Mark: a.Mark}
+	seen = polled{glance: src.State(c), at: now}
+	seen.pending = service.Pending{Files: int64(a.Files), Bytes: a.Bytes, Closed: int64(a.Closed), Fingerprint: a.Fingerprint}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.seen = seen
-	return seen.ahead, nil
+	return seen.pending, nil
 }
 
-// looked is what a look at the source found. It holds as long as nothing has changed, and
-// no longer than lookAgain: not every change shows at a glance.
-type looked struct {
-	glance *source.Glance
-	ahead  service.Ahead
-	at     time.Time
+// polled is what a look at the source found. It holds as long as nothing has changed, and
+// no longer than pollAgain: not every change shows at a glance.
+type polled struct {
+	glance  *source.DirState
+	pending service.Pending
+	at      time.Time
 }
 
-const lookAgain = time.Minute
+const pollAgain = time.Minute

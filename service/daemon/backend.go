@@ -32,8 +32,8 @@ func (d *Daemon) Archives() []web.Archive {
 }
 
 // look finds an archive and opens it.
-func (d *Daemon) look(ctx context.Context, name string) (*keeper, *archive.Archive, error) {
-	k := d.keeper(name)
+func (d *Daemon) look(ctx context.Context, name string) (*managedArchive, *archive.Archive, error) {
+	k := d.managedArchive(name)
 	if k == nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, web.ErrNotFound)
 	}
@@ -50,7 +50,7 @@ func (d *Daemon) Snapshots(ctx context.Context, name string) ([]web.Snapshot, er
 	if err != nil {
 		return nil, err
 	}
-	return k.pages.snapshots(ctx, a, d.o.Now())
+	return k.snapshots.snapshots(ctx, a, d.o.Now())
 }
 
 // Snapshot implements web.Backend.
@@ -59,13 +59,13 @@ func (d *Daemon) Snapshot(ctx context.Context, name string, sequence int64) (web
 	if err != nil {
 		return web.SnapshotFiles{}, err
 	}
-	m, err := k.pages.manifest(ctx, a, sequence)
+	m, err := k.snapshots.manifest(ctx, a, sequence)
 	if err != nil {
 		return web.SnapshotFiles{}, err
 	}
 	out := withFiles(m)
 	// The manifest does not say that it is held: the ledger does, by the listing.
-	all, err := k.pages.snapshots(ctx, a, d.o.Now())
+	all, err := k.snapshots.snapshots(ctx, a, d.o.Now())
 	for i := range all {
 		if err == nil && all[i].Sequence == sequence {
 			out.Held = all[i].Held
@@ -80,11 +80,11 @@ func (d *Daemon) Diff(ctx context.Context, name string, from, to int64) (web.Dif
 	if err != nil {
 		return web.Diff{}, err
 	}
-	before, err := k.pages.manifest(ctx, a, from)
+	before, err := k.snapshots.manifest(ctx, a, from)
 	if err != nil {
 		return web.Diff{}, err
 	}
-	after, err := k.pages.manifest(ctx, a, to)
+	after, err := k.snapshots.manifest(ctx, a, to)
 	if err != nil {
 		return web.Diff{}, err
 	}

@@ -25,7 +25,7 @@ func (d *Daemon) Confirm(name, confirmation string) (runID string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", web.ErrMalformed, err)
 	}
-	k := d.keeper(name)
+	k := d.managedArchive(name)
 	if k == nil {
 		return "", fmt.Errorf("%s: %w", name, web.ErrNotFound)
 	}
@@ -43,7 +43,7 @@ func (d *Daemon) Confirm(name, confirmation string) (runID string, err error) {
 
 // guarded makes one run of a job, with what operators have accepted for it. It records the
 // refusal that the run ends with, and drops all refusals after a run that succeeded.
-func (k *keeper) guarded(ctx context.Context, task string, run func(archive.Acceptance) error) error {
+func (k *managedArchive) guarded(ctx context.Context, task string, run func(archive.Acceptance) error) error {
 	carried := k.refusals.carry(task)
 	log := k.d.o.Log.With("archive", k.name, "task", cmp.Or(task, taskBackup))
 	if len(carried.Confirmed) > 0 {
@@ -68,7 +68,7 @@ func acceptCommand(name, confirmation string) string {
 }
 
 // notRemembered logs that the state file could not be written.
-func (k *keeper) notRemembered(err error) {
+func (k *managedArchive) notRemembered(err error) {
 	if err != nil {
 		k.d.o.Log.Warn("a restart will forget which confirmations are needed and given", "archive", k.name, "error", err)
 	}
@@ -87,7 +87,7 @@ func acceptHint(a *web.Archive, task string) string {
 
 // refusalsOf returns what is known of an archive's refusals: those of the keeper before, if
 // they concern the same archive, source and node, else those of the state file.
-func (d *Daemon) refusalsOf(one *config.Archive, was *keeper) *refusals {
+func (d *Daemon) refusalsOf(one *config.Archive, was *managedArchive) *refusals {
 	about := fmt.Sprintf("%s from %s at %s", one.Destination, one.Source.Dir, one.Node)
 	if was != nil && was.refusals.about == about {
 		return was.refusals
@@ -103,7 +103,7 @@ func (d *Daemon) refusalsOf(one *config.Archive, was *keeper) *refusals {
 }
 
 // refusesOnly drops the refusals of jobs that the archive does not have any more.
-func (k *keeper) refusesOnly(jobs []service.Job) {
+func (k *managedArchive) refusesOnly(jobs []service.Job) {
 	var tasks []string
 	for i := range jobs {
 		tasks = append(tasks, jobs[i].Task)

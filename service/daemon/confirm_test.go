@@ -82,7 +82,7 @@ archives:
 // guardedDaemon runs a daemon with one archive until the test or stop ends it.
 func guardedDaemon(t *testing.T, dir, text string, g *guardedBackup) (d *Daemon, stop func()) {
 	t.Helper()
-	open := func(context.Context, *config.Config, *config.Archive, archive.Slots) (*Archive, error) {
+	open := func(context.Context, *config.Config, *config.Archive, archive.Limiter) (*Archive, error) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.closed != nil {
@@ -319,7 +319,7 @@ func TestConfirmPrune(t *testing.T) {
 		g.mu.Unlock()
 		found := refusal("prune", "96-7e1f00d0", "it would remove 95 of 96 snapshots")
 		refuse := func(archive.Acceptance) error { return fmt.Errorf("pruning: %w", found) }
-		err := d.keeper("orders").guarded(t.Context(), "prune", refuse)
+		err := d.managedArchive("orders").guarded(t.Context(), "prune", refuse)
 		if !errors.Is(err, found) {
 			t.Fatal(err)
 		}
@@ -383,7 +383,7 @@ func TestEventNamesTheConfirmation(t *testing.T) {
 		t.Errorf("accepted, and yet: %+v", e)
 	}
 	a.FailuresInRow, a.LastSuccess, a.RecoverableThrough.At = 0, time.Now(), time.Now()
-	a.Tasks = []web.Task{{Name: "prune", FailuresInRow: tellTask, LastFailure: web.Failure{Error: "too many"}}}
+	a.Tasks = []web.Task{{Name: "prune", FailuresInRow: taskFailureThreshold, LastFailure: web.Failure{Error: "too many"}}}
 	if e := event(&a); !strings.Contains(e.Detail, "too many\nTo accept this once: strongroom confirm orders prune:41-7e1f00d0,") {
 		t.Errorf("%+v", e)
 	}

@@ -24,7 +24,7 @@ import (
 // Options are what a Daemon needs.
 type Options struct {
 	// Open opens an archive, whose transfers are limited by slots, too. It sends no request.
-	Open func(ctx context.Context, c *config.Config, one *config.Archive, slots archive.Slots) (*Archive, error)
+	Open func(ctx context.Context, c *config.Config, one *config.Archive, slots archive.Limiter) (*Archive, error)
 	// Hints tells when a look at a source's directory is worth while; see package watch.
 	Hints func(ctx context.Context, dir string) <-chan struct{}
 
@@ -51,17 +51,17 @@ type Archive struct {
 
 // Daemon keeps archives. Its methods are safe for concurrent use.
 type Daemon struct {
-	o       Options
-	pool    *pool
-	service *service.Service
+	o         Options
+	transfers *transferPool
+	service   *service.Service
 
-	mu      sync.Mutex
-	config  *config.Config
-	keepers []*keeper // in the order of the configuration
-	asked   int64     // runs that were asked for
-	tellers map[string]*teller
-	running context.Context //nolint:containedctx // of Run; nil before it
-	began   time.Time       // when Run did
+	mu        sync.Mutex
+	config    *config.Config
+	archives  []*managedArchive // in the order of the configuration
+	asked     int64             // runs that were asked for
+	notifiers map[string]*notifierState
+	running   context.Context //nolint:containedctx // of Run; nil before it
+	began     time.Time       // when Run did
 
 	poked chan struct{} // holds something when a state may be another
 }
@@ -74,7 +74,7 @@ func New(c *config.Config, o Options) *Daemon {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	d := &Daemon{o: o, pool: newPool(1), tellers: map[string]*teller{}, poked: make(chan struct{}, 1)}
+	d := &Daemon{o: o, transfers: newTransferPool(1), notifiers: map[string]*notifierState{}, poked: make(chan struct{}, 1)}
 	d.service = service.New(service.Options{Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now}, nil)
 	d.Set(c)
 	return d
@@ -85,24 +85,24 @@ func New(c *config.Config, o Options) *Daemon {
 func (d *Daemon) Set(c *config.Config) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	old := map[string]*keeper{}
-	for _, k := range d.keepers {
+	old := map[string]*managedArchive{}
+	for _, k := range d.archives {
 		old[k.name] = k
 	}
 	most := 1
 	for i := range c.Archives {
 		most = max(most, c.Archives[i].Transfers)
 	}
-	d.pool.resize(most)
+	d.transfers.resize(most)
 	var jobs []service.Job
-	d.keepers = nil
+	d.archives = nil
 	for i := range c.Archives {
 		one := &c.Archives[i]
 		k := old[one.Name]
 		if version := versionOf(c, one); k == nil || k.version != version {
-			k = d.newKeeper(c, one, version, k)
+			k = d.newManagedArchive(c, one, version, k)
 		}
-		d.keepers = append(d.keepers, k)
+		d.archives = append(d.archives, k)
 		first := len(jobs)
 		jobs = append(jobs, k.backupJob(one))
 		if one.Verify != nil {
@@ -117,7 +117,7 @@ func (d *Daemon) Set(c *config.Config) {
 		k.refusesOnly(jobs[first:])
 	}
 	d.config = c
-	d.setTellers()
+	d.setNotifiers()
 	d.service.Set(jobs)
 }
 
@@ -133,7 +133,7 @@ func (d *Daemon) Config() *config.Config {
 func (d *Daemon) Run(ctx context.Context) error {
 	d.mu.Lock()
 	d.running, d.began = ctx, d.o.Now()
-	for _, t := range d.tellers {
+	for _, t := range d.notifiers {
 		t.start(ctx)
 	}
 	d.mu.Unlock()
@@ -148,14 +148,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 		ended = time.Now()
 	}
 	d.mu.Unlock()
-	d.hearOut(ended)
+	d.drain(ended)
 	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var failed error
-	for _, k := range d.keepers {
+	for _, k := range d.archives {
 		failed = errors.Join(failed, k.close())
 	}
 	return failed
@@ -170,21 +170,21 @@ func (d *Daemon) TriggerAll() {
 	}
 }
 
-func (d *Daemon) all() []*keeper {
+func (d *Daemon) all() []*managedArchive {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.keepers
+	return d.archives
 }
 
-func (d *Daemon) keeper(name string) *keeper {
+func (d *Daemon) managedArchive(name string) *managedArchive {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.find(name)
 }
 
 // find is keeper, with d.mu held.
-func (d *Daemon) find(name string) *keeper {
-	for _, k := range d.keepers {
+func (d *Daemon) find(name string) *managedArchive {
+	for _, k := range d.archives {
 		if k.name == name {
 			return k
 		}
@@ -195,7 +195,7 @@ func (d *Daemon) find(name string) *keeper {
 // ended is called after each run of each job.
 func (d *Daemon) ended(j service.JobStatus) {
 	d.mu.Lock()
-	k, t := d.find(j.Name), d.tellers[j.Name]
+	k, t := d.find(j.Name), d.notifiers[j.Name]
 	d.mu.Unlock()
 	if k != nil {
 		k.ran(&j)

@@ -14,7 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-func (k *keeper) drillJob(one *config.Archive) service.Job {
+func (k *managedArchive) drillJob(one *config.Archive) service.Job {
 	k.use()
 	d := *one.Drill
 	return service.Job{
@@ -39,14 +39,14 @@ func clearDrills(c *config.Config) {
 
 // drill restores the newest snapshot on trial. That it fails is a result, and no reason to
 // try again: it is shown until one goes well.
-func (k *keeper) drill(ctx context.Context, d config.Drill) (service.Result, error) {
+func (k *managedArchive) drill(ctx context.Context, d config.Drill) (service.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
 		return service.Result{}, err
 	}
 	r, err := to.Drill(ctx, d)
 	switch {
-	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.had():
+	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.hadProblem():
 		return service.Result{Said: "there is nothing to restore on trial yet"}, nil
 	case err != nil && !errors.Is(err, archive.ErrDrillFailed):
 		return service.Result{}, err
@@ -76,7 +76,7 @@ func (k *keeper) drill(ctx context.Context, d config.Drill) (service.Result, err
 }
 
 // keepDrill notes how a drill went.
-func (k *keeper) keepDrill(note func(*drills)) {
+func (k *managedArchive) keepDrill(note func(*drills)) {
 	k.mu.Lock()
 	was := k.known.drills
 	note(&k.known.drills)
@@ -85,14 +85,14 @@ func (k *keeper) keepDrill(note func(*drills)) {
 	if drills == was {
 		return
 	}
-	if err := writeDrills(k.d.drillFile(k.name), k.one.Destination, &drills); err != nil {
+	if err := writeDrills(k.d.drillFile(k.name), k.settings.Destination, &drills); err != nil {
 		k.d.o.Log.Warn("how this drill went is not remembered after a restart", "archive", k.name, "error", err)
 	}
 }
 
 // drilledElsewhere takes note of drills that were made by hand, or on another host, where an
 // identity may be that this one must not have: the archive keeps how they went.
-func (k *keeper) drilledElsewhere(ctx context.Context, to *Archive) {
+func (k *managedArchive) drilledElsewhere(ctx context.Context, to *Archive) {
 	last, proven, err := to.Drills(ctx)
 	if err != nil {
 		k.d.o.Log.Warn("how drills went that were made elsewhere is not known", "archive", k.name, "error", err)

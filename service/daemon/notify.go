@@ -19,12 +19,12 @@ import (
 // a run becomes overdue.
 const watchEvery = 5 * time.Second
 
-// teller tells people how one archive is. It outlives the archive's settings, but not who
+// notifierState tells people how one archive is. It outlives the archive's settings, but not who
 // is told.
-type teller struct {
+type notifierState struct {
 	*notify.Notifier
 	targets []string
-	before  *teller            // whom it takes over from; nil: nobody
+	before  *notifierState     // whom it takes over from; nil: nobody
 	cancel  context.CancelFunc // of its Run; nil: it does not run
 	done    chan struct{}      // closed when that has ended
 	file    string             // where it is kept what they were told; empty: nowhere
@@ -33,8 +33,8 @@ type teller struct {
 	since   time.Time
 }
 
-// newTeller returns nil when nobody is to be told.
-func (d *Daemon) newTeller(name string, targets []string) *teller {
+// newNotifierState returns nil when nobody is to be told.
+func (d *Daemon) newNotifierState(name string, targets []string) *notifierState {
 	if len(targets) == 0 {
 		return nil
 	}
@@ -43,11 +43,11 @@ func (d *Daemon) newTeller(name string, targets []string) *teller {
 		d.o.Log.Error("nobody is told how this archive is", "archive", name, "error", err)
 		return nil
 	}
-	t := &teller{Notifier: n, targets: targets}
+	t := &notifierState{Notifier: n, targets: targets}
 	if d.o.Dir != "" {
 		t.file = filepath.Join(d.o.Dir, name+"+told.json")
 	}
-	if t.kept, err = readTold(t.file); err != nil {
+	if t.kept, err = readNotified(t.file); err != nil {
 		d.o.Log.Warn("who was told what is forgotten, and told again", "archive", name, "error", err)
 	}
 	n.Restore(t.kept)
@@ -56,7 +56,7 @@ func (d *Daemon) newTeller(name string, targets []string) *teller {
 
 // start delivers until ctx ends or stop is called. What the one before has on its way
 // arrives first, or it would be told twice.
-func (t *teller) start(ctx context.Context) {
+func (t *notifierState) start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	t.cancel, t.done = cancel, make(chan struct{})
 	before := t.before
@@ -71,57 +71,57 @@ func (t *teller) start(ctx context.Context) {
 	}()
 }
 
-// lastWords is how long after a stop messages may be on their way: the program has ten
+// drainTimeout is how long after a stop messages may be on their way: the program has ten
 // seconds in all.
-const lastWords = service.Grace + 500*time.Millisecond
+const drainTimeout = service.Grace + 500*time.Millisecond
 
-// hearOut waits until the tellers have ended, and keeps what they told. ended is when they
+// drain waits until the tellers have ended, and keeps what they told. ended is when they
 // were told to.
-func (d *Daemon) hearOut(ended time.Time) {
+func (d *Daemon) drain(ended time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	limit := time.NewTimer(time.Until(ended.Add(lastWords)))
+	limit := time.NewTimer(time.Until(ended.Add(drainTimeout)))
 	defer limit.Stop()
-	for name, t := range d.tellers {
+	for name, t := range d.notifiers {
 		select {
 		case <-t.done:
 		case <-limit.C:
 			return
 		}
-		d.keepTold(name, t)
+		d.saveNotified(name, t)
 	}
 }
 
-func (t *teller) stop() {
+func (t *notifierState) stop() {
 	if t.cancel != nil {
 		t.cancel()
 	}
 }
 
-// setTellers makes the tellers those of the configuration, with d.mu held.
-func (d *Daemon) setTellers() {
+// setNotifiers makes the tellers those of the configuration, with d.mu held.
+func (d *Daemon) setNotifiers() {
 	targets := map[string][]string{}
 	for i := range d.config.Archives {
 		targets[d.config.Archives[i].Name] = d.config.Archives[i].Notify
 	}
-	gone := map[string]*teller{}
-	for name, t := range d.tellers {
+	gone := map[string]*notifierState{}
+	for name, t := range d.notifiers {
 		if !slices.Equal(targets[name], t.targets) {
-			d.keepTold(name, t)
+			d.saveNotified(name, t)
 			t.stop()
 			gone[name] = t
-			delete(d.tellers, name)
+			delete(d.notifiers, name)
 		}
 	}
 	for name, these := range targets {
-		if d.tellers[name] != nil {
+		if d.notifiers[name] != nil {
 			continue
 		}
-		if t := d.newTeller(name, these); t != nil {
+		if t := d.newNotifierState(name, these); t != nil {
 			if was := gone[name]; was != nil && was.done != nil {
 				t.before = was
 			}
-			d.tellers[name] = t
+			d.notifiers[name] = t
 			if d.running != nil {
 				t.start(d.running)
 			}
@@ -140,17 +140,17 @@ func (d *Daemon) watch(ctx context.Context) {
 		case <-tick.C:
 		case <-d.poked:
 		}
-		d.tell()
+		d.notify()
 	}
 }
 
-// makeUp is how long after a start the runs that were missed meanwhile may take before people
+// sendMissed is how long after a start the runs that were missed meanwhile may take before people
 // are told that they are overdue.
-const makeUp = time.Minute
+const sendMissed = time.Minute
 
-// tell lets everybody know who wants to. Where nothing has been found out yet since the
+// notify lets everybody know who wants to. Where nothing has been found out yet since the
 // start there is nothing to tell, unless that takes too long.
-func (d *Daemon) tell() {
+func (d *Daemon) notify() {
 	jobs := map[string]service.JobStatus{}
 	now := d.o.Now()
 	tasks := map[string][]service.JobStatus{}
@@ -161,15 +161,15 @@ func (d *Daemon) tell() {
 		switch {
 		case j.Task != "":
 			tasks[j.Name] = append(tasks[j.Name], j)
-		case j.Known || j.Overdue(now) && now.Sub(began) >= makeUp:
+		case j.Known || j.Overdue(now) && now.Sub(began) >= sendMissed:
 			jobs[j.Name] = j
 		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, k := range d.keepers {
+	for _, k := range d.archives {
 		j, known := jobs[k.name]
-		t := d.tellers[k.name]
+		t := d.notifiers[k.name]
 		if t == nil || !known {
 			continue
 		}
@@ -180,14 +180,14 @@ func (d *Daemon) tell() {
 		}
 		e.At = t.since
 		t.Update(e)
-		d.keepTold(k.name, t)
+		d.saveNotified(k.name, t)
 	}
 }
 
-// tellTask is how often in a row what is done beside snapshots must fail before people are
+// taskFailureThreshold is how often in a row what is done beside snapshots must fail before people are
 // told: half a minute of retries. A snapshot goes through the same provider, and would be
 // told first.
-const tellTask = 5
+const taskFailureThreshold = 5
 
 // event is what is told of an archive.
 func event(a *web.Archive) notify.Event {
@@ -205,7 +205,7 @@ func event(a *web.Archive) notify.Event {
 	default:
 		for _, t := range a.Tasks {
 			needsConfirmation := acceptHint(a, t.Name) != "" // trying again does not help
-			if t.FailuresInRow >= tellTask || needsConfirmation {
+			if t.FailuresInRow >= taskFailureThreshold || needsConfirmation {
 				e.State, e.Detail = notify.Failing, fmt.Sprintf("snapshots are well, but the last %s could not be done: %s", strings.ToLower(t.Word()), t.LastFailure.Error)
 				e.Detail += acceptHint(a, t.Name)
 			}
@@ -232,8 +232,8 @@ func counted[N int | int64](n N, one, more string) string {
 	return fmt.Sprintf("%d %s", n, more)
 }
 
-// keepTold writes down who was told what, if that is another thing than before.
-func (d *Daemon) keepTold(name string, t *teller) {
+// saveNotified writes down who was told what, if that is another thing than before.
+func (d *Daemon) saveNotified(name string, t *notifierState) {
 	told := t.Export()
 	if t.file == "" || maps.Equal(told, t.kept) {
 		return
@@ -245,7 +245,7 @@ func (d *Daemon) keepTold(name string, t *teller) {
 	t.kept = told
 }
 
-func readTold(file string) (map[string]notify.State, error) {
+func readNotified(file string) (map[string]notify.State, error) {
 	if file == "" {
 		return nil, nil
 	}

@@ -36,8 +36,8 @@ func TestEvent(t *testing.T) {
 		{"a drill", web.Archive{LastDrill: web.Drill{Error: "DbVerify: exit status 1"}}, notify.Damaged, "the last drill failed: DbVerify: exit status 1"},
 		{"a run", web.Archive{FailuresInRow: 1, LastFailure: web.Failure{Error: "no answer"}}, notify.Failing, "no answer"},
 		{"a prune, once", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "prune", FailuresInRow: 1}}}, notify.OK, ""},
-		{"a prune", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "verify"}, {Name: "prune", FailuresInRow: tellTask, LastFailure: web.Failure{Error: "AccessDenied"}}}}, notify.Failing, "the last prune could not be done: AccessDenied"},
-		{"a run before a prune", web.Archive{FailuresInRow: 1, LastFailure: web.Failure{Error: "no answer"}, Tasks: []web.Task{{Name: "prune", FailuresInRow: tellTask}}}, notify.Failing, "no answer"},
+		{"a prune", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "verify"}, {Name: "prune", FailuresInRow: taskFailureThreshold, LastFailure: web.Failure{Error: "AccessDenied"}}}}, notify.Failing, "the last prune could not be done: AccessDenied"},
+		{"a run before a prune", web.Archive{FailuresInRow: 1, LastFailure: web.Failure{Error: "no answer"}, Tasks: []web.Task{{Name: "prune", FailuresInRow: taskFailureThreshold}}}, notify.Failing, "no answer"},
 		{"no run", web.Archive{Overdue: true, LastSuccess: since}, notify.Overdue, "since 2026-11-01T02:00:00Z"},
 		{"no run ever", web.Archive{Overdue: true}, notify.Overdue, "no run has ended well yet"},
 	} {
@@ -69,7 +69,7 @@ func hanging(t *testing.T, dir string) (d *Daemon, late *atomic.Int64) {
 	opening := make(chan struct{}, 10)
 	d = New(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", "webhook+http://127.0.0.1:1/", 1)), Options{
 		Dir: dir,
-		Open: func(ctx context.Context, _ *config.Config, _ *config.Archive, _ archive.Slots) (*Archive, error) {
+		Open: func(ctx context.Context, _ *config.Config, _ *config.Archive, _ archive.Limiter) (*Archive, error) {
 			opening <- struct{}{}
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -95,10 +95,10 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 	t.Parallel()
 	d, late := hanging(t, "")
 	told := func() notify.State {
-		d.tell()
+		d.notify()
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		return d.tellers["orders"].state
+		return d.notifiers["orders"].state
 	}
 	if state := told(); state != "" {
 		t.Errorf("told as %s at once", state)
@@ -125,14 +125,14 @@ func TestMakesUpBeforeItTells(t *testing.T) {
 	if a := d.Archives()[0]; !a.Overdue {
 		t.Fatalf("it is not overdue: %+v", a)
 	}
-	for after, want := range map[time.Duration]notify.State{0: "", 2 * makeUp: notify.Overdue} {
+	for after, want := range map[time.Duration]notify.State{0: "", 2 * sendMissed: notify.Overdue} {
 		late.Store(int64(after))
 		d.mu.Lock()
-		d.tellers["orders"].state = ""
+		d.notifiers["orders"].state = ""
 		d.mu.Unlock()
-		d.tell()
+		d.notify()
 		d.mu.Lock()
-		if got := d.tellers["orders"].state; got != want {
+		if got := d.notifiers["orders"].state; got != want {
 			t.Errorf("after %s it is told as %q", after, got)
 		}
 		d.mu.Unlock()
@@ -150,7 +150,7 @@ func TestReloadWhileTelling(t *testing.T) {
 	t.Cleanup(hook.Close)
 	one, two := "webhook+"+hook.URL+"/one", "webhook+"+hook.URL+"/two"
 	d := New(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", one, 1)), Options{
-		Open: func(context.Context, *config.Config, *config.Archive, archive.Slots) (*Archive, error) {
+		Open: func(context.Context, *config.Config, *config.Archive, archive.Limiter) (*Archive, error) {
 			return nil, errors.New("it is away")
 		},
 	})
@@ -170,7 +170,7 @@ func TestReloadWhileTelling(t *testing.T) {
 	}
 	receive("/one")
 	d.Set(load(t, strings.Replace(configured, "https://hc.example.org/ping/x", one+`", "`+two, 1)))
-	d.tell()
+	d.notify()
 	close(answer)
 	receive("/two")
 	cancel()

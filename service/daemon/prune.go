@@ -12,7 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-func (k *keeper) pruneJob(one *config.Archive) service.Job {
+func (k *managedArchive) pruneJob(one *config.Archive) service.Job {
 	k.use()
 	r, location := *one.Retention, one.Location()
 	return service.Job{
@@ -41,7 +41,7 @@ const youngest = 10
 // beginLedger has the ledger of a young archive begin, if the archive has a retention that the
 // service applies: the limit of the first prune goes by that record. A schedule of seconds
 // makes thousands of snapshots before that prune, which would look like a long history.
-func (k *keeper) beginLedger(ctx context.Context, to *Archive, snapshot int64) {
+func (k *managedArchive) beginLedger(ctx context.Context, to *Archive, snapshot int64) {
 	if snapshot > youngest || k.ledgerBegun.Load() || !k.prunes() {
 		return
 	}
@@ -54,7 +54,7 @@ func (k *keeper) beginLedger(ctx context.Context, to *Archive, snapshot int64) {
 
 // prunes reports whether the configuration in force has the service prune the archive. The
 // keeper's own may be older: it outlives changes of the retention.
-func (k *keeper) prunes() bool {
+func (k *managedArchive) prunes() bool {
 	c := k.d.Config()
 	for i := range c.Archives {
 		if one := &c.Archives[i]; one.Name == k.name {
@@ -64,7 +64,7 @@ func (k *keeper) prunes() bool {
 	return false
 }
 
-func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Result, error) {
+func (k *managedArchive) prune(ctx context.Context, o archive.PruneOptions) (service.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
 		return service.Result{}, err
@@ -76,9 +76,9 @@ func (k *keeper) prune(ctx context.Context, o archive.PruneOptions) (service.Res
 		r, err = to.Prune(ctx, o)
 		return err
 	})
-	k.pages.forget(r.Removed)
+	k.snapshots.forget(r.Removed)
 	switch {
-	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.had():
+	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.hadProblem():
 		return service.Result{Said: "there is nothing to prune yet"}, nil
 	case err != nil:
 		return service.Result{}, err

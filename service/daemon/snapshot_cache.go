@@ -25,11 +25,11 @@ const (
 // maxLook is how long one look at the provider may take.
 const maxLook = 2 * time.Minute
 
-// pages keeps what was read from an archive for people to look at, since nobody has to
+// snapshotCache keeps what was read from an archive for people to look at, since nobody has to
 // prove who they are before it is read. One look at a time goes to the provider, and nobody
 // waits for it longer than they want to: what it brings is there for the next one who asks.
 // It is safe for concurrent use.
-type pages struct {
+type snapshotCache struct {
 	looking chan struct{} // holds something while the provider is asked
 
 	mu     sync.Mutex
@@ -40,12 +40,12 @@ type pages struct {
 	gone   []int64              // pruned since then
 }
 
-func newPages() *pages { return &pages{looking: make(chan struct{}, 1)} }
+func newSnapshotCache() *snapshotCache { return &snapshotCache{looking: make(chan struct{}, 1)} }
 
 // look asks the provider, or waits until somebody else has done so, for as long as ctx
 // lasts. A look that nobody waits for any more is not broken off: it would be begun again
 // and again where it takes long, and some requests cannot be.
-func (p *pages) look(ctx context.Context, ask func(context.Context) error) error {
+func (p *snapshotCache) look(ctx context.Context, ask func(context.Context) error) error {
 	select {
 	case p.looking <- struct{}{}:
 	case <-ctx.Done():
@@ -72,7 +72,7 @@ func (p *pages) look(ctx context.Context, ask func(context.Context) error) error
 }
 
 // add notes a snapshot that was just made.
-func (p *pages) add(s *manifest.Summary) {
+func (p *snapshotCache) add(s *manifest.Summary) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.made = append(p.made, summary(s))
@@ -84,7 +84,7 @@ func (p *pages) add(s *manifest.Summary) {
 }
 
 // forget takes pruned snapshots out of what is kept.
-func (p *pages) forget(removed []int64) {
+func (p *snapshotCache) forget(removed []int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gone = append(p.gone, removed...)
@@ -92,21 +92,21 @@ func (p *pages) forget(removed []int64) {
 }
 
 // drop is forget of what is kept now, with p.mu held.
-func (p *pages) drop(removed []int64) {
+func (p *snapshotCache) drop(removed []int64) {
 	gone := func(n int64) bool { return slices.Contains(removed, n) }
 	p.list = slices.DeleteFunc(slices.Clone(p.list), func(s web.Snapshot) bool { return gone(s.Sequence) })
 	p.read = slices.DeleteFunc(p.read, func(m *manifest.Manifest) bool { return gone(m.Sequence) })
 }
 
 // begin notes that a look begins: what is made or pruned from now on it may not see.
-func (p *pages) begin() {
+func (p *snapshotCache) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.made, p.gone = nil, nil
 }
 
 // keep takes what a look found, and what has happened since it began.
-func (p *pages) keep(list []web.Snapshot, now time.Time) {
+func (p *snapshotCache) keep(list []web.Snapshot, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.made {
@@ -119,7 +119,7 @@ func (p *pages) keep(list []web.Snapshot, now time.Time) {
 }
 
 // cached is what was listed, and whether that is new enough.
-func (p *pages) cached(now time.Time) ([]web.Snapshot, bool) {
+func (p *snapshotCache) cached(now time.Time) ([]web.Snapshot, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.list, !p.listed.IsZero() && now.Sub(p.listed) < listAgain && !now.Before(p.listed)
@@ -127,7 +127,7 @@ func (p *pages) cached(now time.Time) ([]web.Snapshot, bool) {
 
 // snapshots gives the newest snapshots, in order. With an error, they are those of an
 // earlier look.
-func (p *pages) snapshots(ctx context.Context, a *archive.Archive, now time.Time) ([]web.Snapshot, error) {
+func (p *snapshotCache) snapshots(ctx context.Context, a *archive.Archive, now time.Time) ([]web.Snapshot, error) {
 	if list, ok := p.cached(now); ok {
 		return list, nil
 	}
@@ -155,7 +155,7 @@ func (p *pages) snapshots(ctx context.Context, a *archive.Archive, now time.Time
 }
 
 // looked finds a manifest among those that were read.
-func (p *pages) looked(sequence int64) *manifest.Manifest {
+func (p *snapshotCache) looked(sequence int64) *manifest.Manifest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.read, func(m *manifest.Manifest) bool { return m.Sequence == sequence })
@@ -168,7 +168,7 @@ func (p *pages) looked(sequence int64) *manifest.Manifest {
 }
 
 // manifest gives a snapshot's manifest.
-func (p *pages) manifest(ctx context.Context, a *archive.Archive, sequence int64) (*manifest.Manifest, error) {
+func (p *snapshotCache) manifest(ctx context.Context, a *archive.Archive, sequence int64) (*manifest.Manifest, error) {
 	if m := p.looked(sequence); m != nil {
 		return m, nil
 	}

@@ -16,7 +16,7 @@ import (
 func TestLookAtWhatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p, looks := newPages(), 0
+		p, looks := newSnapshotCache(), 0
 		hang := func(context.Context) error { // and does not listen to its context
 			looks++
 			time.Sleep(time.Hour)
@@ -47,7 +47,7 @@ func TestLookAtWhatHangs(t *testing.T) {
 // What is made or pruned while somebody looks is neither missed nor shown again.
 func TestLookBesideRuns(t *testing.T) {
 	t.Parallel()
-	p, now := newPages(), time.Now()
+	p, now := newSnapshotCache(), time.Now()
 	p.add(&manifest.Summary{Sequence: 1})
 	p.begin()
 	p.add(&manifest.Summary{Sequence: 3})

@@ -11,7 +11,7 @@ import (
 )
 
 // ran notes how long a run took.
-func (k *keeper) ran(j *service.JobStatus) {
+func (k *managedArchive) ran(j *service.JobStatus) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	spent := maps.Clone(k.known.spent)
@@ -25,11 +25,11 @@ func (k *keeper) ran(j *service.JobStatus) {
 }
 
 // state is how the archive is, for people.
-func (k *keeper) state(j *service.JobStatus, tasks []service.JobStatus, now time.Time) web.Archive {
+func (k *managedArchive) state(j *service.JobStatus, tasks []service.JobStatus, now time.Time) web.Archive {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	a := web.Archive{
-		Name: k.name, Destination: providers.Redact(k.one.Destination), Layout: k.known.layout, Schedule: k.one.Schedule,
+		Name: k.name, Destination: providers.Redact(k.settings.Destination), Layout: k.known.layout, Schedule: k.settings.Schedule,
 		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.latest(), LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent[""],
 		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
 		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
@@ -37,7 +37,7 @@ func (k *keeper) state(j *service.JobStatus, tasks []service.JobStatus, now time
 		Last:        web.Work{Files: j.Last.Files, Bytes: j.Last.Bytes, Milliseconds: j.Last.Duration.Milliseconds()},
 		Total:       web.Work{Files: j.Total.Files, Bytes: j.Total.Bytes, Milliseconds: j.Total.Milliseconds},
 		Runs:        web.Outcomes{Made: j.Total.Made, Unchanged: j.Total.Unchanged, Failed: j.Total.Failed},
-		Encrypted:   len(k.one.Encryption.Recipients) > 0,
+		Encrypted:   len(k.settings.Encryption.Recipients) > 0,
 
 		NeedsConfirmation: k.refusals.shown(append(slices.Clone(tasks), *j)...),
 	}
@@ -48,21 +48,21 @@ func (k *keeper) state(j *service.JobStatus, tasks []service.JobStatus, now time
 		a.Tasks = append(a.Tasks, k.task(&tasks[i], now))
 	}
 	if a.Layout == "" {
-		a.Layout = k.one.Source.Layout
+		a.Layout = k.settings.Source.Layout
 	}
 	for _, r := range j.History {
 		a.History = append(a.History, web.Run{
 			Start: r.Start, Duration: r.Duration, Outcome: web.Outcome(r.Outcome), Snapshot: r.Snapshot, AddedBytes: r.Bytes, Error: r.Error,
 		})
 	}
-	if k.to != nil {
-		a.ProviderRequests, a.ProviderErrors = k.to.Requests(), k.to.Failures()
+	if k.archive != nil {
+		a.ProviderRequests, a.ProviderErrors = k.archive.Requests(), k.archive.Failures()
 	}
 	return a
 }
 
 // task is how one of the archive's other jobs is, with k.mu held.
-func (k *keeper) task(j *service.JobStatus, now time.Time) web.Task {
+func (k *managedArchive) task(j *service.JobStatus, now time.Time) web.Task {
 	return web.Task{
 		Name: j.Task, Running: j.Running(), LastSuccess: j.LastSuccess, LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
 		FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now), Last: j.Last.Duration, Said: j.Last.Said,

@@ -7,38 +7,40 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 )
 
-// pool is what all archives of the service have together: how many files are read, sent or
+// transferPool is what all archives of the service have together: how many files are read, sent or
 // fetched at once.
-type pool struct{ slots atomic.Pointer[chan struct{}] }
+type transferPool struct{ slots atomic.Pointer[chan struct{}] }
 
-// newPool has room for as many as the largest that any archive may have for itself.
-func newPool(size int) *pool {
-	p := &pool{}
+// newTransferPool has room for as many as the largest that any archive may have for itself.
+func newTransferPool(size int) *transferPool {
+	p := &transferPool{}
 	p.resize(size)
 	return p
 }
 
 // resize has room for another number. What was taken before is given back to where it came
 // from.
-func (p *pool) resize(size int) {
+func (p *transferPool) resize(size int) {
 	if now := p.slots.Load(); now == nil || cap(*now) != size {
 		p.slots.Store(new(make(chan struct{}, size)))
 	}
 }
 
-// share is what one archive has: one slot of its own, and its part of the pool. So that
+// transferShare is what one archive has: one slot of its own, and its part of the pool. So that
 // an archive whose destination hangs, with all of the pool in its hands, never stops another.
-type share struct {
+type transferShare struct {
 	own  chan struct{}
-	pool *pool
+	pool *transferPool
 }
 
-var _ archive.Slots = (*share)(nil)
+var _ archive.Limiter = (*transferShare)(nil)
 
-func (p *pool) share() *share { return &share{own: make(chan struct{}, 1), pool: p} }
+func (p *transferPool) share() *transferShare {
+	return &transferShare{own: make(chan struct{}, 1), pool: p}
+}
 
 // Take implements archive.Slots.
-func (s *share) Take(ctx context.Context) (giveBack func(), err error) {
+func (s *transferShare) Acquire(ctx context.Context) (release func(), err error) {
 	slots := *s.pool.slots.Load()
 	select {
 	case s.own <- struct{}{}:

@@ -13,17 +13,17 @@ func TestSlots(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const size = 4
-		p := newPool(size)
+		p := newTransferPool(size)
 		greedy, other := p.share(), p.share()
 		var back []func()
 		for range size + 1 {
-			giveBack, err := greedy.Take(t.Context())
+			release, err := greedy.Acquire(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			back = append(back, giveBack)
+			back = append(back, release)
 		}
-		mine, err := other.Take(t.Context())
+		mine, err := other.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +31,7 @@ func TestSlots(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan error)
 		go func() {
-			_, err := other.Take(ctx)
+			_, err := other.Acquire(ctx)
 			done <- err
 		}()
 		synctest.Wait()
@@ -45,23 +45,23 @@ func TestSlots(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		go func() {
-			giveBack, err := other.Take(t.Context())
+			release, err := other.Acquire(t.Context())
 			if err == nil {
-				giveBack()
+				release()
 			}
 			done <- err
 		}()
 		synctest.Wait()
-		for _, giveBack := range back {
-			giveBack()
+		for _, release := range back {
+			release()
 		}
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 		mine()
-		for _, s := range []*share{greedy, other} { // all are back
+		for _, s := range []*transferShare{greedy, other} { // all are back
 			for range size + 1 {
-				if _, err := s.Take(t.Context()); err != nil {
+				if _, err := s.Acquire(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -77,30 +77,30 @@ func TestSlots(t *testing.T) {
 func TestSlotsGrow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool(1)
+		p := newTransferPool(1)
 		one := p.share()
 		take := func() func() {
-			giveBack, err := one.Take(t.Context())
+			release, err := one.Acquire(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			return giveBack
+			return release
 		}
 		back := []func(){take(), take()} // its own, and the pool's
 		p.resize(3)
 		back = append(back, take(), take(), take())
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := one.Take(ctx); err == nil {
+		if _, err := one.Acquire(ctx); err == nil {
 			t.Error("there are more slots than there should be")
 		}
-		for _, giveBack := range back {
-			giveBack()
+		for _, release := range back {
+			release()
 		}
 		for range 4 {
 			take()
 		}
-		if _, err := one.Take(ctx); err == nil {
+		if _, err := one.Acquire(ctx); err == nil {
 			t.Error("afterwards there are more slots than there should be")
 		}
 	})

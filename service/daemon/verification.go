@@ -20,7 +20,7 @@ const maxReported = 20
 // maxShown is how many of them are kept for people to look at.
 const maxShown = 10
 
-func (k *keeper) verifyJob(one *config.Archive) service.Job {
+func (k *managedArchive) verifyJob(one *config.Archive) service.Job {
 	k.use()
 	v := *one.Verify
 	return service.Job{
@@ -36,13 +36,13 @@ func (k *keeper) verifyJob(one *config.Archive) service.Job {
 
 // verify looks at the whole archive and reads a part of it back. That something is wrong
 // is a result, and no reason to try again.
-func (k *keeper) verify(ctx context.Context, sample float64) (service.Result, error) {
+func (k *managedArchive) verify(ctx context.Context, sample float64) (service.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
 		return service.Result{}, err
 	}
 	report, err := to.Verify(ctx, archive.VerifyOptions{Sample: sample, Proof: true, Tool: "strongroom " + k.d.o.Version})
-	if errors.Is(err, archive.ErrNoArchive) && k.had() || errors.Is(err, archive.ErrGone) {
+	if errors.Is(err, archive.ErrNoArchive) && k.hadProblem() || errors.Is(err, archive.ErrGone) {
 		return k.missing(err), nil
 	}
 	if errors.Is(err, archive.ErrNoArchive) {
@@ -89,8 +89,8 @@ func problem(p *archive.Problem) string {
 	return s
 }
 
-// had reports whether the archive had a snapshot when it was last looked at.
-func (k *keeper) had() bool {
+// hadProblem reports whether the archive had a snapshot when it was last looked at.
+func (k *managedArchive) hadProblem() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return !k.known.recoverable.At.IsZero()
@@ -98,7 +98,7 @@ func (k *keeper) had() bool {
 
 // missing is what a verification found that found nothing at all where an archive was: a
 // disk that is not mounted any more, or worse.
-func (k *keeper) missing(err error) service.Result {
+func (k *managedArchive) missing(err error) service.Result {
 	k.d.o.Log.Error("the archive is not there any more", "archive", k.name, "error", err)
 	k.mu.Lock()
 	v := k.known.verification
@@ -109,17 +109,17 @@ func (k *keeper) missing(err error) service.Result {
 	return service.Result{Said: "the archive was looked for, and is not there any more"}
 }
 
-func (k *keeper) keepVerification(v *web.Verification) {
+func (k *managedArchive) keepVerification(v *web.Verification) {
 	k.mu.Lock()
 	k.known.verification = *v
 	k.mu.Unlock()
-	if err := writeVerification(k.d.verificationFile(k.name), k.one.Destination, v); err != nil {
+	if err := writeVerification(k.d.verificationFile(k.name), k.settings.Destination, v); err != nil {
 		k.d.o.Log.Warn("what this verification found is not remembered after a restart", "archive", k.name, "error", err)
 	}
 }
 
-// hear takes up what the latest verify found that anybody made, such as one by hand.
-func (k *keeper) hear(found *archive.Found) {
+// noteFindings takes up what the latest verify found that anybody made, such as one by hand.
+func (k *managedArchive) noteFindings(found *archive.VerifyFindings) {
 	if found == nil {
 		return
 	}
@@ -130,7 +130,7 @@ func (k *keeper) hear(found *archive.Found) {
 
 // latest is the last verification, the service's own or not. How much was ever read back
 // only its own tell, and what they found: of another's that is in the archive.
-func (k *known) latest() web.Verification {
+func (k *archiveFacts) latest() web.Verification {
 	v, h := k.verification, &k.heard
 	if !h.At.After(v.At) { // its own, too: that began before it ended
 		return v

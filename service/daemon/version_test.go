@@ -81,15 +81,15 @@ func TestClosedAfterReloads(t *testing.T) {
 	d := New(load(t, configured), Options{})
 	d.Set(load(t, configured))
 	d.Set(load(t, strings.Replace(configured, "last: 96", "last: 97", 1)))
-	was := d.keeper("orders")
+	was := d.managedArchive("orders")
 	if was.closed {
 		t.Fatal("an archive is closed that is in use")
 	}
 	d.Set(load(t, strings.Replace(configured, "/backups", "/elsewhere", 1)))
-	if !was.closed || d.keeper("orders").closed {
-		t.Errorf("the archive that was: closed %v; the one that is: %v", was.closed, d.keeper("orders").closed)
+	if !was.closed || d.managedArchive("orders").closed {
+		t.Errorf("the archive that was: closed %v; the one that is: %v", was.closed, d.managedArchive("orders").closed)
 	}
-	was = d.keeper("orders")
+	was = d.managedArchive("orders")
 	d.Set(load(t, configured))
 	if !was.closed {
 		t.Error("the second one stays open")

@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	deadline   = 15 * time.Second // of one attempt
-	grace      = 3 * time.Second  // for what is on its way at the end
-	firstRetry = time.Second
-	lastRetry  = 10 * time.Minute
-	patience   = 24 * time.Hour // with one letter
+	deadline     = 15 * time.Second // of one attempt
+	drainTimeout = 3 * time.Second  // for what is on its way at the end
+	firstRetry   = time.Second
+	lastRetry    = 10 * time.Minute
+	giveUpAfter  = 24 * time.Hour // with one letter
 )
 
-// errDoubt marks an attempt that failed but may have arrived.
-var errDoubt = errors.New("it may have arrived all the same")
+// errUncertain marks an attempt that failed but may have arrived.
+var errUncertain = errors.New("it may have arrived all the same")
 
-// courier takes what its box holds to one target, one at a time. With nothing to do it
+// deliverer takes what its box holds to one target, one at a time. With nothing to do it
 // waits in a select, without a timer.
-type courier struct {
-	box  box
-	send func(ctx context.Context, l letter) error // its errors show no secrets
-	wake chan struct{}                             // holds one
-	log  *slog.Logger
+type deliverer struct {
+	queue queue
+	send  func(ctx context.Context, l message) error // its errors show no secrets
+	wake  chan struct{}                              // holds one
+	log   *slog.Logger
 
 	// Only run uses what follows.
 	id       uint64    // the letter that the following is about
@@ -34,8 +34,8 @@ type courier struct {
 	down     bool      // the last attempt failed, and this was logged
 }
 
-// rouse makes run look into the box.
-func (c *courier) rouse() {
+// wakeUp makes run look into the box.
+func (c *deliverer) wakeUp() {
 	select {
 	case c.wake <- struct{}{}:
 	default: // it is about to look
@@ -43,9 +43,9 @@ func (c *courier) rouse() {
 }
 
 // run delivers until ctx ends. hard ends the attempt that is then still going on.
-func (c *courier) run(ctx, hard context.Context) {
+func (c *deliverer) run(ctx, hard context.Context) {
 	for ctx.Err() == nil {
-		l, ok := c.box.next()
+		l, ok := c.queue.next()
 		if !ok {
 			c.idle(ctx)
 			continue
@@ -58,14 +58,14 @@ func (c *courier) run(ctx, hard context.Context) {
 	}
 }
 
-func (c *courier) idle(ctx context.Context) {
+func (c *deliverer) idle(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-c.wake:
 	}
 }
 
-func (c *courier) pause(ctx context.Context, d time.Duration) {
+func (c *deliverer) pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -77,7 +77,7 @@ func (c *courier) pause(ctx context.Context, d time.Duration) {
 
 // wait returns how long l has to wait still. One that supersedes another begins anew, but
 // not sooner after a failure than any retry.
-func (c *courier) wait(l letter) time.Duration {
+func (c *deliverer) wait(l message) time.Duration {
 	if l.id != c.id {
 		c.id, c.began, c.failures = l.id, time.Time{}, min(c.failures, 1)
 	}
@@ -92,7 +92,7 @@ func (c *courier) wait(l letter) time.Duration {
 }
 
 // attempt sends l once and notes what came of it.
-func (c *courier) attempt(ctx context.Context, l letter) {
+func (c *deliverer) attempt(ctx context.Context, l message) {
 	if c.began.IsZero() {
 		c.began = time.Now()
 	}
@@ -101,7 +101,7 @@ func (c *courier) attempt(ctx context.Context, l letter) {
 	err := c.send(ctx, l)
 	c.last = time.Now()
 	if err == nil {
-		c.box.sent(l)
+		c.queue.sent(l)
 		c.failures = 0
 		if c.down {
 			c.log.Info("the notification target works again")
@@ -110,8 +110,8 @@ func (c *courier) attempt(ctx context.Context, l letter) {
 		return
 	}
 	c.failures++
-	dropped := c.last.Sub(c.began) >= patience
-	c.box.failed(l, errors.Is(err, errDoubt), dropped)
+	dropped := c.last.Sub(c.began) >= giveUpAfter
+	c.queue.failed(l, errors.Is(err, errUncertain), dropped)
 	switch {
 	case dropped:
 		c.log.Error("a notification was not delivered for 24 hours and is given up; see that the target is right and can be reached from here", "error", err)

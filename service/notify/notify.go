@@ -92,9 +92,9 @@ type Options struct {
 // Notifier delivers the states of one archive to its targets. Its methods may be called
 // by many goroutines at once.
 type Notifier struct {
-	couriers []*courier
-	states   map[string]*stateBox // by key of the target
-	beats    []*beatBox
+	deliverers []*deliverer
+	states     map[string]*stateQueue // by key of the target
+	beats      []*heartbeatQueue
 }
 
 // New makes a Notifier of an archive's targets. It sends nothing. The error names each
@@ -106,7 +106,7 @@ func New(targets []string, o Options) (*Notifier, error) {
 	if o.Transport == nil {
 		o.Transport = transport()
 	}
-	n := &Notifier{states: map[string]*stateBox{}}
+	n := &Notifier{states: map[string]*stateQueue{}}
 	var errs []error
 	seen := map[string]bool{}
 	for i, raw := range targets {
@@ -131,19 +131,19 @@ func (n *Notifier) add(raw string, o Options, seen map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	c := &courier{
+	c := &deliverer{
 		send: send,
 		wake: make(chan struct{}, 1),
 		log:  o.Log.With("archive", clean(o.Archive, maxName), "target", Redact(raw)),
 	}
 	if heartbeat {
-		b := &beatBox{}
-		n.beats, c.box = append(n.beats, b), b
+		b := &heartbeatQueue{}
+		n.beats, c.queue = append(n.beats, b), b
 	} else {
-		b := &stateBox{told: OK}
-		n.states[key], c.box = b, b
+		b := &stateQueue{delivered: OK}
+		n.states[key], c.queue = b, b
 	}
-	n.couriers = append(n.couriers, c)
+	n.deliverers = append(n.deliverers, c)
 	return nil
 }
 
@@ -152,14 +152,14 @@ func (n *Notifier) add(raw string, o Options, seen map[string]bool) error {
 // Recoverable are kept for what is still to be sent, and the first At. A State that is
 // none of the four is a mistake in the program and is ignored with a log line.
 func (n *Notifier) Update(e Event) {
-	for _, c := range n.couriers {
+	for _, c := range n.deliverers {
 		if !e.State.valid() {
 			c.log.Error("a state that does not exist was not sent", "state", string(e.State))
 			continue
 		}
-		if b, ok := c.box.(*stateBox); ok {
+		if b, ok := c.queue.(*stateQueue); ok {
 			b.update(e)
-			c.rouse()
+			c.wakeUp()
 		}
 	}
 }
@@ -167,10 +167,10 @@ func (n *Notifier) Update(e Event) {
 // Succeeded pings the heartbeats; it never waits. While a ping is on its way, or fails and
 // is retried, others that come are one.
 func (n *Notifier) Succeeded() {
-	for _, c := range n.couriers {
-		if b, ok := c.box.(*beatBox); ok {
+	for _, c := range n.deliverers {
+		if b, ok := c.queue.(*heartbeatQueue); ok {
 			b.beat()
-			c.rouse()
+			c.wakeUp()
 		}
 	}
 }
@@ -203,11 +203,11 @@ func (n *Notifier) Run(ctx context.Context) {
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var wg sync.WaitGroup
-	for _, c := range n.couriers {
+	for _, c := range n.deliverers {
 		wg.Go(func() { c.run(ctx, hard) })
 	}
 	<-ctx.Done()
-	timer := time.AfterFunc(grace, cut)
+	timer := time.AfterFunc(drainTimeout, cut)
 	defer timer.Stop()
 	wg.Wait()
 }

@@ -57,9 +57,9 @@ func TestFailuresShowNoSecrets(t *testing.T) {
 		}
 		log := &logbook{}
 		n := made(t, away{}, log, target)
-		c := n.couriers[0]
+		c := n.deliverers[0]
 		if strings.Contains(target, nobody) {
-			c.attempt(t.Context(), letter{Event: Event{State: Failing}})
+			c.attempt(t.Context(), message{Event: Event{State: Failing}})
 			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "not delivered") {
 				t.Errorf("%s: the log has %q", h.shown, got)
 			}

@@ -121,7 +121,7 @@ func TestRedirects(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return f(t.Context(), letter{})
+			return f(t.Context(), message{})
 		}
 		if err := send("/away"); err == nil || !strings.Contains(err.Error(), "redirect") || len(away) != 0 {
 			t.Errorf("to another host: %v, and %d requests arrived there", err, len(away))

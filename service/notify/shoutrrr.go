@@ -13,8 +13,8 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 )
 
-// untitled are the services that take no title and fail with one.
-var untitled = []string{"googlechat", "hangouts", "rocketchat", "signal", "wecom", "pagerduty"}
+// hideTitle are the services that take no title and fail with one.
+var hideTitle = []string{"googlechat", "hangouts", "rocketchat", "signal", "wecom", "pagerduty"}
 
 // library sends by one of shoutrrr's services.
 type library struct {
@@ -30,11 +30,11 @@ type library struct {
 const maxCalls = 4
 
 // shoutrrr returns how to send by shoutrrr. The errors show nothing of the target.
-func shoutrrr(raw string, u *url.URL, o Options) (func(context.Context, letter) error, error) {
+func shoutrrr(raw string, u *url.URL, o Options) (func(context.Context, message) error, error) {
 	name, _, _ := strings.Cut(u.Scheme, "+")
 	l := &library{
 		shown:   Redact(raw),
-		titled:  !slices.Contains(untitled, name),
+		titled:  !slices.Contains(hideTitle, name),
 		secrets: secrets(raw, u),
 		archive: o.Archive,
 		calls:   make(chan struct{}, maxCalls),
@@ -83,7 +83,7 @@ func initialized(s types.Service, u *url.URL) (err error) {
 
 // send sends one message. The library knows no contexts: a call that outlives ctx is left
 // to itself, and it may still arrive.
-func (l *library) send(ctx context.Context, m letter) error {
+func (l *library) send(ctx context.Context, m message) error {
 	select {
 	case l.calls <- struct{}{}:
 	default:
@@ -107,7 +107,7 @@ func (l *library) send(ctx context.Context, m letter) error {
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s: it does not answer; %w", l.shown, errDoubt)
+		return fmt.Errorf("%s: it does not answer; %w", l.shown, errUncertain)
 	}
 }
 

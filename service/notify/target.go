@@ -22,7 +22,7 @@ var chats = map[string]string{
 
 // parse returns how to send to a target, and whether it is a heartbeat. Its errors show
 // nothing of the target.
-func parse(raw string, o Options) (send func(context.Context, letter) error, heartbeat bool, err error) {
+func parse(raw string, o Options) (send func(context.Context, message) error, heartbeat bool, err error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:

@@ -21,7 +21,7 @@ const (
 
 // compose returns what people are sent. The text says all without the title, which some
 // services do not show.
-func compose(archive string, l letter) (title, text string) {
+func compose(archive string, l message) (title, text string) {
 	name := clean(archive, maxName)
 	var b strings.Builder
 	switch l.State {

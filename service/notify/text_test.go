@@ -19,7 +19,7 @@ func parsed(t *testing.T, raw string) *url.URL {
 
 func TestCompose(t *testing.T) {
 	t.Parallel()
-	title, text := compose("orders", letter{was: OK, Event: Event{State: Failing, At: noon, Detail: "put x: no space\nFree some.", Recoverable: noon.Add(-time.Minute)}})
+	title, text := compose("orders", message{was: OK, Event: Event{State: Failing, At: noon, Detail: "put x: no space\nFree some.", Recoverable: noon.Add(-time.Minute)}})
 	if title != "strongroom: orders is failing" {
 		t.Error(title)
 	}
@@ -41,7 +41,7 @@ func TestEveryStateHasWords(t *testing.T) {
 		Overdue: {"overdue", "machine and the service"},
 		Damaged: {"damaged", "verify --repair"},
 	} {
-		title, text := compose("orders", letter{Event: Event{State: state, At: noon}})
+		title, text := compose("orders", message{Event: Event{State: state, At: noon}})
 		for _, w := range want {
 			if !strings.Contains(title+"\n"+text, w) {
 				t.Errorf("%s: %q is missing from %q, %q", state, w, title, text)
@@ -59,7 +59,7 @@ func TestHostileTexts(t *testing.T) {
 		"a\r\nBcc: all@example.org", "\u202egnp.exe", "\u2066x\u2069", "\x00\x1b]0;x\a", "\xff\xfe", "\u2028\u2029\u0085", "a\u200bb", "\ufeff",
 		strings.Repeat("é", 1<<20), strings.Repeat("x\n", 1<<20),
 	} {
-		title, text := compose(evil, letter{Event: Event{State: Damaged, Detail: evil}})
+		title, text := compose(evil, message{Event: Event{State: Damaged, Detail: evil}})
 		if utf8.RuneCountInString(title) > 150 || utf8.RuneCountInString(text) > 2000 {
 			t.Errorf("%.20q: a title of %d and a text of %d bytes", evil, len(title), len(text))
 		}

@@ -278,8 +278,8 @@ func TestIdle(t *testing.T) {
 		done := make(chan struct{})
 		n.Update(Event{State: Failing})
 		n.Succeeded()
-		for _, c := range n.couriers {
-			c.box = &counted{box: c.box, asked: asked}
+		for _, c := range n.deliverers {
+			c.queue = &counted{queue: c.queue, asked: asked}
 		}
 		go func() { n.Run(ctx); close(done) }()
 		hold(time.Minute)
@@ -298,13 +298,13 @@ func TestIdle(t *testing.T) {
 
 // counted counts how often a box is looked into.
 type counted struct {
-	box
+	queue
 	asked *atomic.Int64
 }
 
-func (c *counted) next() (letter, bool) {
+func (c *counted) next() (message, bool) {
 	c.asked.Add(1)
-	return c.box.next()
+	return c.queue.next()
 }
 
 // A service of the library that never answers is cut off and does not pile up calls.
@@ -315,7 +315,7 @@ func TestHangingLibrary(t *testing.T) {
 		l := &library{service: hanging{end: end}, shown: "slack://…", calls: make(chan struct{}, maxCalls)}
 		for i := range maxCalls + 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
-			err := l.send(ctx, letter{})
+			err := l.send(ctx, message{})
 			cancel()
 			want := "does not answer"
 			if i >= maxCalls {

@@ -43,11 +43,11 @@ func transport() *http.Transport {
 	}
 }
 
-func (w *web) ping(ctx context.Context, _ letter) error {
+func (w *web) ping(ctx context.Context, _ message) error {
 	return w.do(ctx, http.MethodGet, nil)
 }
 
-func (w *web) post(ctx context.Context, l letter) error {
+func (w *web) post(ctx context.Context, l message) error {
 	p := Payload{
 		Archive: clean(w.o.Archive, maxName),
 		State:   l.State,
@@ -101,7 +101,7 @@ func (w *web) fault(method string, err error, doubt bool) error {
 	}
 	hidden := fmt.Errorf("%s %s: %s", method, w.shown, scrub(err.Error(), w.secrets))
 	if doubt {
-		return fmt.Errorf("%w; %w", hidden, errDoubt)
+		return fmt.Errorf("%w; %w", hidden, errUncertain)
 	}
 	return hidden
 }

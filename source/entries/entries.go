@@ -25,7 +25,7 @@
 //	    …    the item
 //
 // A file that a database is writing may end with anything: half an entry, zeros, garbage.
-// Where valid entries lie behind that, it is no end but damage: see [Reader.GoesOn].
+// Where valid entries lie behind that, it is no end but damage: see [Reader.Resyncs].
 //
 // What no entry can tell is that whole entries are missing at the end. The header of the
 // next file can, since it names the last entry of this one: see [Chain].

@@ -27,7 +27,7 @@ type Format struct {
 	// ReadHeader reads a file header of HeaderSize bytes.
 	ReadHeader func(b []byte) (FileHeader, *Problem)
 
-	// Latest holds the rules of the newest log version, by which GoesOn reads a file whose
+	// Latest holds the rules of the newest log version, by which Resyncs reads a file whose
 	// header is damaged. They must fit the entries of older versions too.
 	Latest FileHeader
 }

@@ -7,10 +7,10 @@ import (
 	"math"
 )
 
-// GoesOn separates an entry that is damaged from one that the database is still writing, or
+// Resyncs separates an entry that is damaged from one that the database is still writing, or
 // was writing when it died. It reads a file of size bytes from the end of the last whole
 // valid entry on. A log is written in order, so a valid entry behind that end proves that
-// what lies before it was whole once. GoesOn reports true for either of:
+// what lies before it was whole once. Resyncs reports true for either of:
 //
 //   - a valid entry that names the end as the offset of the entry before it. Where it lies
 //     within what may be an unfinished entry, it counts only if the file ends with it;
@@ -19,14 +19,14 @@ import (
 // Offsets count from the beginning of the file. So copies of log entries in a record, or in
 // a block that was moved, do not name each other where they are now.
 //
-// Where the file header is damaged, GoesOn searches the whole file for two such entries. A
+// Where the file header is damaged, Resyncs searches the whole file for two such entries. A
 // whole file that bears another file's number does not go on, nor does a file of an unknown
 // log version.
 //
 // The search reads the rest of the file once, in pieces, and needs up to 32 MiB of memory.
 // Garbage that resembles entries of over 8 MiB is read again, up to farRounds times; what is
 // more than that is ignored. It ends with the error of ctx, or with that of file.
-func (r *Reader) GoesOn(ctx context.Context, file io.ReaderAt, size int64) (bool, error) {
+func (r *Reader) Resyncs(ctx context.Context, file io.ReaderAt, size int64) (bool, error) {
 	problem := r.res.Problem
 	switch {
 	case r.format == nil || problem != nil && problem.Kind == Version:
@@ -49,7 +49,7 @@ func (r *Reader) GoesOn(ctx context.Context, file io.ReaderAt, size int64) (bool
 	return found, nil
 }
 
-// goesOnUnderAnyNumber is GoesOn for a file with the header of another one. Only a block of
+// goesOnUnderAnyNumber is Resyncs for a file with the header of another one. Only a block of
 // that file may have been written here by mistake; then the entries break off behind it.
 func (r *Reader) goesOnUnderAnyNumber(ctx context.Context, file io.ReaderAt, size int64) (bool, error) {
 	other := NewReader(r.format, AnyNumber)
@@ -67,5 +67,5 @@ func (r *Reader) goesOnUnderAnyNumber(ctx context.Context, file io.ReaderAt, siz
 			return false, fmt.Errorf("reading a file with the header of another one: %w", err)
 		}
 	}
-	return other.GoesOn(ctx, file, size)
+	return other.Resyncs(ctx, file, size)
 }

@@ -34,7 +34,7 @@ func TestGoesOn(t *testing.T) {
 			if res := r.Result(); res.Problem == nil {
 				return // an invisible bit, or the end of an entry
 			}
-			if got, err := r.GoesOn(t.Context(), bytes.NewReader(b), int64(len(b))); err != nil || got != want {
+			if got, err := r.Resyncs(t.Context(), bytes.NewReader(b), int64(len(b))); err != nil || got != want {
 				t.Fatalf("%s: %v, %v; %v", what, got, err, r.Result().Problem)
 			}
 		}
@@ -56,7 +56,7 @@ func TestGoesOn(t *testing.T) {
 func TestGoesOnWithoutHeader(t *testing.T) {
 	t.Parallel()
 	r := entries.Reader{}
-	if on, err := r.GoesOn(t.Context(), nil, 1<<20); on || err != nil {
+	if on, err := r.Resyncs(t.Context(), nil, 1<<20); on || err != nil {
 		t.Errorf("%v, %v", on, err)
 	}
 }

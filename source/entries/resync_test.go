@@ -32,7 +32,7 @@ func goesOn(t *testing.T, number int64, b []byte) bool {
 	t.Helper()
 	r := je.NewReader(number)
 	r.Write(b)
-	on, err := r.GoesOn(t.Context(), bytes.NewReader(b), int64(len(b)))
+	on, err := r.Resyncs(t.Context(), bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func longEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.read = 0
-			on, err := r.GoesOn(t.Context(), l, size)
+			on, err := r.Resyncs(t.Context(), l, size)
 			if on || err != nil {
 				t.Fatalf("%v, %v", on, err)
 			}
@@ -178,13 +178,13 @@ func TestSearchEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	broken := errors.New("the disk is broken")
 	cancel(broken)
-	if on, err := r.GoesOn(ctx, bytes.NewReader(log.Bytes), size); on || !errors.Is(err, broken) {
+	if on, err := r.Resyncs(ctx, bytes.NewReader(log.Bytes), size); on || !errors.Is(err, broken) {
 		t.Errorf("without a context: %v, %v", on, err)
 	}
-	if on, err := r.GoesOn(t.Context(), failing{broken}, size); on || !errors.Is(err, broken) {
+	if on, err := r.Resyncs(t.Context(), failing{broken}, size); on || !errors.Is(err, broken) {
 		t.Errorf("without a file: %v, %v", on, err)
 	}
-	if on, err := r.GoesOn(t.Context(), bytes.NewReader(log.Bytes[:starts[3]-1]), size); on || err != nil {
+	if on, err := r.Resyncs(t.Context(), bytes.NewReader(log.Bytes[:starts[3]-1]), size); on || err != nil {
 		t.Errorf("of a file that is shorter by now: %v, %v", on, err)
 	}
 }

@@ -220,7 +220,7 @@ func Fuzz(t *testing.T, newReader NewReader, b []byte, split int) {
 	r.Write(b[:split])
 	r.Write(b[split:])
 	got := r.Result()
-	if _, err := r.GoesOn(t.Context(), bytes.NewReader(b), int64(len(b))); err != nil {
+	if _, err := r.Resyncs(t.Context(), bytes.NewReader(b), int64(len(b))); err != nil {
 		t.Fatal(err)
 	}
 	from := r.Resume()

@@ -168,7 +168,7 @@ func Torn(t *testing.T, newReader NewReader, plain Plain, files []LogFile, round
 				if res.Problem == nil {
 					continue // the bytes are the same, or it is an invisible bit
 				}
-				got, err := r.GoesOn(t.Context(), bytes.NewReader(b), int64(len(b)))
+				got, err := r.Resyncs(t.Context(), bytes.NewReader(b), int64(len(b)))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -226,7 +226,7 @@ func Unfinished(t *testing.T, newReader NewReader, files []LogFile, rounds int) 
 			b := append(bytes.Clone(f.Bytes[:cut]), behind...)
 			r := newReader(f.Number(t))
 			r.Write(b)
-			if got, err := r.GoesOn(t.Context(), bytes.NewReader(b), int64(len(b))); got || err != nil {
+			if got, err := r.Resyncs(t.Context(), bytes.NewReader(b), int64(len(b))); got || err != nil {
 				t.Fatalf("%s, cut at %d, with %d bytes of %s: %v, %v", f.Name, cut, len(behind), what, got, err)
 			}
 		}
