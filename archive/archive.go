@@ -10,6 +10,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // What operations report besides what the store said; test with errors.Is.
@@ -83,7 +84,7 @@ func (a *Archive) acquire(ctx context.Context) (release func(), err error) {
 // called from several goroutines; it keeps the newest manifest in memory between
 // calls, so a service does well to keep one per archive.
 type Archive struct {
-	store       Store
+	store       store.Store
 	codec       *manifest.PageCodec
 	transfers   int
 	limiter     Limiter
@@ -108,7 +109,7 @@ type Archive struct {
 }
 
 // New returns the archive in a store. It does nothing yet: there may be none.
-func New(store Store, o Options) *Archive {
+func New(store store.Store, o Options) *Archive {
 	a := &Archive{
 		store:     store,
 		codec:     manifest.NewPageCodec(),

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -90,12 +91,12 @@ func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file
 	if err != nil || !before.Mode().IsRegular() {
 		return "it is no regular file"
 	}
-	s := newSummer()
+	s := digest.New()
 	if err := copyRange(ctx, f, 0, before.Size(), s); err != nil {
 		return "it cannot be read: " + reason(err)
 	}
 	after, err := f.Stat()
-	switch got := s.sums(); {
+	switch got := s.Sums(); {
 	case err != nil || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()):
 		return "it is being written to"
 	case got.Size != e.Size || got.SHA256 != e.SHA256:

@@ -17,7 +17,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // foreseen is what an attacker expects the next backup to store, by the keys that can be
@@ -150,7 +151,7 @@ func checkNothingPlanted(t *testing.T, a *archive.Archive, n int64, planted map[
 // rival creates what the attacker has in mind just before each Put of this run, and answers as
 // a provider does that compares by size and CRC-32C.
 type rival struct {
-	archive.Store
+	store.Store
 	memory *storetest.InMemory
 	plan   func(key string, content []byte) []byte
 	once   bool // only before the first Put
@@ -159,7 +160,7 @@ type rival struct {
 	planted int
 }
 
-func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k, ok := manifest.ParseObjectKey(key)
@@ -168,15 +169,15 @@ func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums arch
 	}
 	content := make([]byte, sums.Size)
 	if _, err := body.ReadAt(content, 0); err != nil && err != io.EOF {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	r.planted++
 	there := r.plan(key, content)
 	r.memory.Replace(key, there)
 	if is := storetest.SumsOf(there); is.Size != sums.Size || is.CRC32C != sums.CRC32C {
-		return archive.PutResult{}, fmt.Errorf("putting %s: %w", key, archive.ErrExists)
+		return store.PutResult{}, fmt.Errorf("putting %s: %w", key, store.ErrExists)
 	}
-	return archive.PutResult{Existed: true}, nil
+	return store.PutResult{Existed: true}, nil
 }
 
 // Rubbish that comes between a look and the Put, and that the provider takes for the same, is
@@ -234,11 +235,11 @@ func TestEveryKeyIsTaken(t *testing.T) {
 	})
 }
 
-type takenStore struct{ archive.Store }
+type takenStore struct{ store.Store }
 
-func (s *takenStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s *takenStore) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if _, ok := manifest.ParseObjectKey(key); ok {
-		return archive.PutResult{}, fmt.Errorf("putting %s: %w", key, archive.ErrExists)
+		return store.PutResult{}, fmt.Errorf("putting %s: %w", key, store.ErrExists)
 	}
 	return s.Store.Put(ctx, key, body, sums)
 }
@@ -255,7 +256,7 @@ func TestCopyTakesNoRubbish(t *testing.T) {
 					memory := storetest.Memory(t)
 					memory.Plain = plain
 					f := storetest.NewFaulty(memory, -1, storetest.NotApplied)
-					var to archive.Store = f
+					var to store.Store = f
 					good := o.store.(*storetest.InMemory).Snapshot()
 					planted := map[string]bool{}
 					for _, key := range good.Keys("") {
@@ -277,7 +278,7 @@ func TestCopyTakesNoRubbish(t *testing.T) {
 						}
 					}
 					_, err := archive.Copy(t.Context(), archive.New(o.store, archive.Options{}), archive.New(to, archive.Options{}), archive.CopyOptions{})
-					if !errors.Is(err, archive.ErrExists) || len(memory.Keys(manifest.ManifestsPrefix)) > 0 {
+					if !errors.Is(err, store.ErrExists) || len(memory.Keys(manifest.ManifestsPrefix)) > 0 {
 						t.Fatalf("%v; manifests: %q", err, memory.Keys(manifest.ManifestsPrefix))
 					}
 					for key := range planted {
@@ -327,11 +328,11 @@ func TestRepairTakesNoRubbish(t *testing.T) {
 // md5Store is a store that holds an MD5 and no CRC-32C, as Azure does: the one that the client
 // said, right or wrong.
 type md5Store struct {
-	archive.Store
+	store.Store
 	said map[string]string
 }
 
-func (s *md5Store) Stat(ctx context.Context, key string) (archive.Object, error) {
+func (s *md5Store) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := s.Store.Stat(ctx, key)
 	o.CRC32C, o.MD5 = nil, s.said[key]
 	return o, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // How often a backup starts over before it gives up.
@@ -294,7 +295,7 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 		return "", err
 	}
 	_, err = r.putBytes(ctx, manifest.ArchiveKey, b)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return "", errRaced // another archiver made it first: whose it is must be read
 	}
 	if err != nil {

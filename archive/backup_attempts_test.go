@@ -8,16 +8,17 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // outrun is a store in which somebody else is faster to the commit, once.
 type outrun struct {
-	archive.Store
+	store.Store
 	rival func()
 }
 
-func (o *outrun) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (o *outrun) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if _, ok := manifest.ParseManifestKey(key); ok && o.rival != nil {
 		rival := o.rival
 		o.rival = nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 const (
@@ -203,7 +204,7 @@ func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 	s := manifest.StoredSumsOf(b.content)
 	p := placement{
 		key: manifest.BundleKey(s.SHA256, r.next), body: bytes.NewReader(b.content),
-		sums: Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C},
+		sums: store.Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C},
 	}
 	if r.head.hasBundles {
 		is, stored, err := r.examine(ctx, p.key, p.sums, false)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // Many small new files go out in few objects and come back with few requests; a file of

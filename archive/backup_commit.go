@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // describe makes the manifest of the snapshot, with all its entries in Files.
@@ -114,7 +115,7 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 	}
 	p := placement{
 		key: ref.Object, body: bytes.NewReader(content),
-		sums: Sums{Size: ref.Stored.Size, SHA256: ref.Stored.SHA256, CRC32C: ref.Stored.CRC32C},
+		sums: store.Sums{Size: ref.Stored.Size, SHA256: ref.Stored.SHA256, CRC32C: ref.Stored.CRC32C},
 		same: func(ctx context.Context, key string) (presence, error) { return r.adoptPage(ctx, &ref, key) },
 	}
 	if r.head.hasPages { // a look at what is not there costs little, and pages are few
@@ -248,7 +249,7 @@ func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
 	if err == nil && !stored.Existed {
 		return nil
 	}
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("%s: %w", key, errRaced)
 	}
 	there, readErr := r.store.Get(ctx, key, 0, -1)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // ErrNoIdentity says that what is wanted is encrypted, and no identity that was given opens it.
@@ -37,7 +38,7 @@ func (r *backupRun) recipients() []string {
 // storeEncoded puts a stretch of a file that is compressed or encrypted, unless an object that
 // can be adopted holds it.
 func (r *backupRun) storeEncoded(
-	ctx context.Context, part manifest.Part, content *counted, sums Sums,
+	ctx context.Context, part manifest.Part, content *counted, sums store.Sums,
 ) (manifest.Part, error) {
 	adopted, taken, err := r.adopt(ctx, &part, sums)
 	if err != nil || adopted {
@@ -48,10 +49,10 @@ func (r *backupRun) storeEncoded(
 		return part, err
 	}
 	defer x.Close()
-	if x.Plain != encoding.Sums(sums) {
-		return part, fmt.Errorf("it was written to while it was encoded: %w", ErrMismatch)
+	if x.Plain != store.Sums(sums) {
+		return part, fmt.Errorf("it was written to while it was encoded: %w", store.ErrMismatch)
 	}
-	p := placement{key: part.Object, body: x, sums: Sums(x.Stored), sealed: encrypted(part.Encoding), taken: taken}
+	p := placement{key: part.Object, body: x, sums: x.Stored, sealed: encrypted(part.Encoding), taken: taken}
 	if !p.sealed { // another run may have compressed the same content otherwise
 		p.same = func(ctx context.Context, key string) (presence, error) { return r.adoptKey(ctx, &part, key, sums) }
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries"
@@ -171,7 +172,7 @@ func (r *backupRun) goesOn(ctx context.Context, f *source.File, was *manifest.Fi
 		return false, fmt.Errorf("opening %s: %w", f.Name, err)
 	}
 	defer content.Close()
-	s, w, log := newSummer(), io.Writer(nil), (*entries.Reader)(nil)
+	s, w, log := digest.New(), io.Writer(nil), (*entries.Reader)(nil)
 	w = s
 	if was.State == manifest.Closed && was.Check != nil {
 		if log = r.layout.EntryReader(f.Name); log != nil {
@@ -181,7 +182,7 @@ func (r *backupRun) goesOn(ctx context.Context, f *source.File, was *manifest.Fi
 	if err := copyRange(ctx, content, 0, was.Size, w); err != nil {
 		return false, fmt.Errorf("reading %s: %w", f.Name, err)
 	}
-	if s.sums().SHA256 == was.SHA256 {
+	if s.Sums().SHA256 == was.SHA256 {
 		return true, nil
 	}
 	return log != nil && isRewritten(was, log), nil

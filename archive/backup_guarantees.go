@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // checkGuarantees has the store show, before the first snapshot, that it does what archives rely on,
@@ -27,11 +28,11 @@ func (r *backupRun) checkGuarantees(ctx context.Context, id []byte, made bool) e
 // checkCreateOnly puts what is there already. Should the store write over it, nothing is
 // lost, for the bytes are the same.
 func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
-	if waives(r.store, CreateOnly) {
+	if store.Waives(r.store, store.CreateOnly) {
 		return nil
 	}
 	again, err := r.putBytes(ctx, manifest.ArchiveKey, id)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return errRaced
 	}
 	if err == nil && !again.Existed {
@@ -43,7 +44,7 @@ func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
 // checkChecksum looks whether the service tells a checksum of what an earlier run has put.
 // One that does not has not checked it, and made that run fail.
 func (r *backupRun) checkChecksum(ctx context.Context) error {
-	if _, ok := r.store.(FaultProbe); !ok || waives(r.store, Checksums) {
+	if _, ok := r.store.(store.FaultProbe); !ok || store.Waives(r.store, store.Checksums) {
 		return nil
 	}
 	o, err := r.store.Stat(ctx, manifest.ArchiveKey)
@@ -58,7 +59,7 @@ func (r *backupRun) checkChecksum(ctx context.Context) error {
 
 // checkRetention looks whether what was put with a lock has one.
 func (r *backupRun) checkRetention(ctx context.Context) error {
-	l, ok := r.store.(RetentionStore)
+	l, ok := r.store.(store.RetentionStore)
 	if !ok {
 		return nil
 	}
@@ -76,5 +77,5 @@ func (r *backupRun) checkRetention(ctx context.Context) error {
 }
 
 func weak(format string, a ...any) error {
-	return fmt.Errorf("%w: %s; strongroom check tells more", ErrWeakStore, fmt.Sprintf(format, a...))
+	return fmt.Errorf("%w: %s; strongroom check tells more", store.ErrWeakStore, fmt.Sprintf(format, a...))
 }

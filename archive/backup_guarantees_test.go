@@ -7,7 +7,8 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A service that takes what is to be locked and does not lock it gets no archive.
@@ -15,12 +16,12 @@ func TestBackupRefusesAStoreThatDoesNotLock(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 21)
 	db.fill(3, 100)
-	store := storetest.Memory(t)
-	l := &locking{Store: store, t: t, ends: map[string]int{}, ignores: true}
-	if _, err := archive.New(l, archive.Options{}).Backup(t.Context(), db.source(), options); !errors.Is(err, archive.ErrWeakStore) {
+	bucket := storetest.Memory(t)
+	l := &locking{Store: bucket, t: t, ends: map[string]int{}, ignores: true}
+	if _, err := archive.New(l, archive.Options{}).Backup(t.Context(), db.source(), options); !errors.Is(err, store.ErrWeakStore) {
 		t.Fatal(err)
 	}
-	if s, err := archive.New(store, archive.Options{}).List(t.Context(), 0); len(s) > 0 {
+	if s, err := archive.New(bucket, archive.Options{}).List(t.Context(), 0); len(s) > 0 {
 		t.Fatalf("there are snapshots: %+v, %v", s, err)
 	}
 }
@@ -31,13 +32,13 @@ func TestBackupRefusesAStoreThatDoesNotCheck(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 22)
 	db.fill(3, 100)
-	store := storetest.Memory(t)
+	bucket := storetest.Memory(t)
 	for range 3 {
-		if _, err := archive.New(&unchecking{store}, archive.Options{}).Backup(t.Context(), db.source(), options); !errors.Is(err, archive.ErrWeakStore) {
+		if _, err := archive.New(&unchecking{bucket}, archive.Options{}).Backup(t.Context(), db.source(), options); !errors.Is(err, store.ErrWeakStore) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(store.Snapshot().Keys("")); n != 1 {
+	if n := len(bucket.Snapshot().Keys("")); n != 1 {
 		t.Errorf("%d objects were made", n)
 	}
 }
@@ -46,19 +47,19 @@ func TestBackupRefusesAStoreThatDoesNotCheck(t *testing.T) {
 // nothing was checked, and can only say so when the object is there.
 type unchecking struct{ *storetest.InMemory }
 
-func (u *unchecking) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (u *unchecking) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	stored, err := u.InMemory.Put(ctx, key, body, sums)
 	if err == nil && !stored.Existed {
-		err = archive.ErrWeakStore
+		err = store.ErrWeakStore
 	}
 	return stored, err
 }
 
-func (u *unchecking) Stat(ctx context.Context, key string) (archive.Object, error) {
+func (u *unchecking) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := u.InMemory.Stat(ctx, key)
 	o.CRC32C = nil
 	return o, err
 }
 
 func (u *unchecking) TryWrong(context.Context, string, []byte) error { return nil }
-func (u *unchecking) TryOver(context.Context, string, []byte) error  { return archive.ErrExists }
+func (u *unchecking) TryOver(context.Context, string, []byte) error  { return store.ErrExists }

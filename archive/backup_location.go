@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // maxPlaces is how many keys a run tries for one object. Those with a nonce cannot be foreseen.
@@ -18,7 +19,7 @@ const maxPlaces = 4
 type placement struct {
 	key    string // without a nonce
 	body   io.ReaderAt
-	sums   Sums
+	sums   store.Sums
 	sealed bool // only under a key that cannot be foreseen
 	taken  bool // something else lies under the key without a nonce
 
@@ -30,7 +31,7 @@ type placement struct {
 // location is where an object lies.
 type location struct {
 	key    string
-	stored PutResult
+	stored store.PutResult
 	same   bool // placement.same has found other bytes right
 }
 
@@ -49,9 +50,9 @@ func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, erro
 		stored, err := r.store.Put(ctx, key, p.body, p.sums)
 		is := right
 		switch {
-		case errors.Is(err, ErrExists):
+		case errors.Is(err, store.ErrExists):
 			if is, err = p.other(ctx, key); is == right && err == nil {
-				return location{key, PutResult{Existed: true}, true}, nil
+				return location{key, store.PutResult{Existed: true}, true}, nil
 			}
 		case err != nil:
 			err = fmt.Errorf("storing: %w", err)
@@ -69,7 +70,7 @@ func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, erro
 		taken = true
 	}
 	return location{}, fmt.Errorf("storing %s: something else lay there, and under each other key that was tried: %w",
-		p.key, ErrExists)
+		p.key, store.ErrExists)
 }
 
 func (p *placement) other(ctx context.Context, key string) (presence, error) {

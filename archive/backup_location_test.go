@@ -14,13 +14,14 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // ticked calls before ahead of each operation, one at a time. It hides whether the place of
 // the store can be held.
 type ticked struct {
-	archive.Store
+	store.Store
 	mu     sync.Mutex
 	before func(kind, key string)
 }
@@ -31,7 +32,7 @@ func (w *ticked) tick(kind, key string) {
 	w.before(kind, key)
 }
 
-func (w *ticked) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (w *ticked) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	w.tick("put", key)
 	return w.Store.Put(ctx, key, body, sums)
 }
@@ -41,13 +42,13 @@ func (w *ticked) Get(ctx context.Context, key string, offset, length int64) (io.
 	return w.Store.Get(ctx, key, offset, length)
 }
 
-func (w *ticked) Stat(ctx context.Context, key string) (archive.Object, error) {
+func (w *ticked) Stat(ctx context.Context, key string) (store.Object, error) {
 	w.tick("stat", key)
 	return w.Store.Stat(ctx, key)
 }
 
-func (w *ticked) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (w *ticked) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		w.tick("list", prefix)
 		w.Store.List(ctx, prefix, delimiter, after)(yield)
 	}
@@ -61,7 +62,7 @@ func (w *ticked) Delete(ctx context.Context, keys []string) error {
 // tickedHolder is ticked of a store whose place can be held.
 type tickedHolder struct {
 	*ticked
-	archive.Holder
+	store.Holder
 }
 
 // unmounts are what a destination in a directory looks like once its disk has gone.
@@ -112,7 +113,7 @@ var placeOps = map[string]func(t *testing.T, a *archive.Archive, db *database) e
 	},
 }
 
-func storeAt(t *testing.T, dir string) archive.Store { return openBucket(t, "file://"+dir, 0) }
+func storeAt(t *testing.T, dir string) store.Store { return openBucket(t, "file://"+dir, 0) }
 
 // Issue 14: a destination was unmounted in the middle of a backup. The tree was made again below
 // the mount point, with "snapshot 2" and most objects missing, and the next run found that
@@ -153,9 +154,9 @@ func diskGoes(
 	mustCopy(t, storeAt(t, dir), storeAt(t, filepath.Join(top, "source")))
 	mustBackup(t, archive.New(storeAt(t, filepath.Join(top, "source")), archive.Options{}), db)
 
-	store, gone := storeAt(t, dir), false
+	bucket, gone := storeAt(t, dir), false
 	at := n
-	w := &ticked{Store: store, before: func(string, string) {
+	w := &ticked{Store: bucket, before: func(string, string) {
 		if at--; at == -1 {
 			gone = true
 			if err := os.Rename(dir, away); err != nil {
@@ -164,12 +165,12 @@ func diskGoes(
 			unmount(t, dir)
 		}
 	}}
-	var s archive.Store = w
+	var s store.Store = w
 	if held {
-		s = tickedHolder{w, store.(archive.Holder)}
+		s = tickedHolder{w, bucket.(store.Holder)}
 	}
 	err := op(t, archive.New(s, o), db)
-	if err != nil && !errors.Is(err, archive.ErrGone) {
+	if err != nil && !errors.Is(err, store.ErrGone) {
 		if !reads || !errors.Is(err, archive.ErrNoArchive) && !errors.Is(err, archive.ErrDrillFailed) {
 			t.Fatalf("operation %d: %v", n, err)
 		}
@@ -183,7 +184,7 @@ func diskGoes(
 	if made, err := os.ReadDir(dir); err == nil && len(made) > 0 {
 		t.Fatalf("operation %d: %v was made in its place", n, made)
 	}
-	if _, err := archive.New(storeAt(t, dir), o).Backup(t.Context(), db.source(), options); !errors.Is(err, archive.ErrGone) {
+	if _, err := archive.New(storeAt(t, dir), o).Backup(t.Context(), db.source(), options); !errors.Is(err, store.ErrGone) {
 		t.Fatalf("operation %d: the next run: %v", n, err)
 	}
 	os.Remove(dir) // it may not be there
@@ -213,7 +214,7 @@ func TestDirectoryOfAFirstBackupGoes(t *testing.T) {
 			}
 		}}
 		_, err := archive.New(w, archive.Options{Transfers: 1}).Backup(t.Context(), db.source(), options)
-		if gone && err != nil && !errors.Is(err, archive.ErrGone) {
+		if gone && err != nil && !errors.Is(err, store.ErrGone) {
 			t.Fatalf("operation %d: %v", n, err)
 		}
 		if _, there := os.Stat(dir); gone && there == nil {
@@ -295,7 +296,7 @@ type lossOfID struct {
 // lossesOfID are all of them, with another archive to take its place.
 func lossesOfID(other *storetest.InMemory) map[string]lossOfID {
 	return map[string]lossOfID{
-		"gone": {func(s *storetest.InMemory) { s.Remove(manifest.ArchiveKey) }, archive.ErrGone},
+		"gone": {func(s *storetest.InMemory) { s.Remove(manifest.ArchiveKey) }, store.ErrGone},
 		"another's": {func(s *storetest.InMemory) {
 			s.Replace(manifest.ArchiveKey, other.Snapshot().Bytes(manifest.ArchiveKey))
 		}, archive.ErrDamaged},

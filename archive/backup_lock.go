@@ -9,11 +9,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // renewLock is called before anything is stored.
 func (r *backupRun) renewLock() {
-	if l, ok := r.store.(RetentionStore); ok {
+	if l, ok := r.store.(store.RetentionStore); ok {
 		r.lockedUntil, _ = l.RenewLock()
 	}
 }
@@ -23,7 +24,7 @@ func (r *backupRun) renewLock() {
 // what was kept of it has to be looked at; and what this run stored has the right lock
 // already, unless the run took longer than a step or has met what another one left.
 func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages []manifest.Page) error {
-	l, ok := r.store.(RetentionStore)
+	l, ok := r.store.(store.RetentionStore)
 	if !ok {
 		return nil
 	}

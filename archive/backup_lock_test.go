@@ -13,12 +13,13 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // locking is a store that locks, as S3 does, up to a step that the test moves on.
 type locking struct {
-	archive.Store
+	store.Store
 	t testing.TB
 
 	mu      sync.Mutex
@@ -32,7 +33,7 @@ type locking struct {
 	ignores bool  // locks nothing that is put
 }
 
-func (l *locking) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (l *locking) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	stored, err := l.Store.Put(ctx, key, body, sums)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,7 +99,7 @@ func (l *locking) backup(db *database) []string {
 	return l.locked
 }
 
-func newLocking(t *testing.T, store archive.Store) *locking {
+func newLocking(t *testing.T, store store.Store) *locking {
 	return &locking{Store: store, t: t, ends: map[string]int{}}
 }
 
@@ -211,11 +212,11 @@ func TestLockOfWhatARunStored(t *testing.T) {
 
 // slowStore calls before ahead of each Put.
 type slowStore struct {
-	archive.Store
+	store.Store
 	before func(key string)
 }
 
-func (s *slowStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s *slowStore) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if s.before != nil {
 		s.before(key)
 	}

@@ -7,8 +7,10 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 const (
@@ -89,7 +91,7 @@ func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error
 // yet, and completes the part. Sums are of the content. What cannot be compared with that is
 // adopted only if this host had recorded it before it was put. Taken reports whether something
 // else lies under the key without a nonce.
-func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums Sums) (adopted, taken bool, err error) {
+func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.Sums) (adopted, taken bool, err error) {
 	without := part.Object
 	if encrypted(part.Encoding) {
 		for _, o := range r.sealed.recorded(without) {
@@ -135,7 +137,7 @@ func (r *backupRun) opensAll() bool {
 
 // adoptKey reads back the object under a key and, if it holds the content of a part, completes
 // the part.
-func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key string, sums Sums) (presence, error) {
+func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key string, sums store.Sums) (presence, error) {
 	if part.Encoding == manifest.Plain {
 		is, stored, err := r.examine(ctx, key, sums, false)
 		if err == nil && is == right {
@@ -150,7 +152,7 @@ func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key strin
 	if err != nil {
 		return absent, fmt.Errorf("looking at %s: %w", key, err)
 	}
-	var is Sums
+	var is store.Sums
 	what, err := r.readAgain(ctx, key, func() (err error) {
 		is, err = r.decodeBack(ctx, part, key, &o)
 		return err
@@ -164,12 +166,12 @@ func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key strin
 	if err := r.sync(ctx, key); err != nil {
 		return absent, err
 	}
-	r.complete(part, key, is, PutResult{Existed: true, MD5: soleMD5(&o)})
+	r.complete(part, key, is, store.PutResult{Existed: true, MD5: soleMD5(&o)})
 	return right, nil
 }
 
 // complete says in a part where its content lies, and counts it.
-func (r *backupRun) complete(part *manifest.Part, key string, sums Sums, stored PutResult) {
+func (r *backupRun) complete(part *manifest.Part, key string, sums store.Sums, stored store.PutResult) {
 	part.Object = key
 	part.Stored = manifest.StoredSums{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C, MD5: stored.MD5}
 	if part.Encoding == manifest.Plain {
@@ -180,10 +182,10 @@ func (r *backupRun) complete(part *manifest.Part, key string, sums Sums, stored 
 
 // decodeBack reads an object back for the sums of its stored bytes. ErrDamaged: it does not
 // hold the content of the part.
-func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key string, o *Object) (Sums, error) {
+func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key string, o *store.Object) (store.Sums, error) {
 	body := &resumingReader{ctx: ctx, a: r.Archive, key: key, left: o.Size}
 	defer body.close()
-	stored, plain := newStoredSummer(soleMD5(o)), newSummer()
+	stored, plain := newStoredSummer(soleMD5(o)), digest.New()
 	d := r.decoder.Decode(io.TeeReader(body, stored), part.Encoding, part.Size, nil)
 	defer d.Close()
 	_, err := io.Copy(plain, d)
@@ -191,21 +193,21 @@ func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key str
 	case errors.Is(err, ErrNoIdentity):
 		err = fmt.Errorf("%w: %w", ErrDamaged, err) // it is encrypted to others than its name says
 	case err == nil:
-		err = checkPart(part, plain.sums())
+		err = checkPart(part, plain.Sums())
 	}
-	if err == nil && stored.size != o.Size {
-		err = fmt.Errorf("%w: %d of its %d bytes are its content", ErrDamaged, stored.size, o.Size)
+	if err == nil && stored.Size() != o.Size {
+		err = fmt.Errorf("%w: %d of its %d bytes are its content", ErrDamaged, stored.Size(), o.Size)
 	}
 	if err == nil {
 		err = stored.check()
 	}
-	return stored.sums(), asDamage(err)
+	return stored.Sums(), asDamage(err)
 }
 
 // sweep removes what interrupted uploads left behind at the provider, if this run has
 // reason to think that there may be any.
 func (r *backupRun) sweep(ctx context.Context) {
-	s, ok := r.store.(Sweeper)
+	s, ok := r.store.(store.Sweeper)
 	if !ok || (!r.large && r.res.Adopted == 0) {
 		return
 	}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // readings are what reads an archive, and commits nothing to it.
@@ -39,7 +41,7 @@ var readings = map[string]func(t *testing.T, a *archive.Archive, db *database) e
 		return err
 	},
 	"check": func(t *testing.T, a *archive.Archive, _ *database) error {
-		if f, _ := a.Preflight(t.Context()); f.Result == archive.Failed {
+		if f, _ := a.Preflight(t.Context()); f.Result == storecheck.Failed {
 			return errors.New(f.Detail)
 		}
 		return nil
@@ -95,15 +97,15 @@ func TestReadingArmsTheGuard(t *testing.T) {
 				if next == "copy to it" || next == "copy from it" || next == "check" {
 					continue
 				}
-				if err := op(t, archive.New(empty, o), db); !errors.Is(err, archive.ErrGone) {
+				if err := op(t, archive.New(empty, o), db); !errors.Is(err, store.ErrGone) {
 					t.Errorf("%s where nothing is: %v", next, err)
 				}
 			}
-			if f, ok := archive.New(empty, o).Preflight(t.Context()); !ok || f.Result != archive.Failed {
+			if f, ok := archive.New(empty, o).Preflight(t.Context()); !ok || f.Result != storecheck.Failed {
 				t.Errorf("check where nothing is: %+v", f)
 			}
 			_, err := archive.Copy(t.Context(), archive.New(storeAt(t, dir), archive.Options{}), archive.New(empty, o), archive.CopyOptions{})
-			if !errors.Is(err, archive.ErrGone) {
+			if !errors.Is(err, store.ErrGone) {
 				t.Errorf("a copy to where nothing is: %v", err)
 			}
 			if keys := empty.Keys(""); len(keys) > 0 {
@@ -192,7 +194,7 @@ func TestLostID(t *testing.T) {
 		_, err = archive.Copy(t.Context(), archive.New(copied, archive.Options{}), a, archive.CopyOptions{})
 		refused("copy to it", err)
 		refused("a look", a.CheckID(t.Context()))
-		if f, ok := a.Preflight(t.Context()); !ok || f.Result != archive.Failed {
+		if f, ok := a.Preflight(t.Context()); !ok || f.Result != storecheck.Failed {
 			t.Errorf("check: %+v", f)
 		}
 		if s := mustList(t, a); len(s) != 3 {

@@ -10,7 +10,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // syncing notes what was made durable, and what was not when a manifest was created.
@@ -41,7 +42,7 @@ func (s *syncing) SyncAll(context.Context) error {
 	return nil
 }
 
-func (s *syncing) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s *syncing) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	s.mu.Lock()
 	if strings.HasPrefix(key, manifest.ManifestsPrefix) {
 		for _, data := range s.Keys(manifest.DataPrefix) {
@@ -63,9 +64,9 @@ func TestWhatIsAdoptedIsMadeDurableFirst(t *testing.T) {
 	errStopped := errors.New("stopped before the commit")
 	stopped := func(mem *storetest.InMemory) *weak {
 		w := &weak{InMemory: mem}
-		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 			if strings.HasPrefix(key, manifest.ManifestsPrefix) {
-				return archive.PutResult{}, errStopped
+				return store.PutResult{}, errStopped
 			}
 			return mem.Put(ctx, key, body, sums)
 		}

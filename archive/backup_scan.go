@@ -4,16 +4,18 @@ import (
 	"context"
 	"io"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A scan is what one reading of a log file tells.
 type scan struct {
-	whole       Sums             // of what is stored: all bytes, or a tail's up to its last whole entry
+	whole       store.Sums       // of what is stored: all bytes, or a tail's up to its last whole entry
 	prefix      manifest.Hash    // of as many of its first bytes as the parent's entry has; zero if not all are whole
-	rest        Sums             // of what comes after them; the whole where prefix is zero
+	rest        store.Sums       // of what comes after them; the whole where prefix is zero
 	log         *entries.Result  // nil where entries are not checked
 	hasTrailing *entries.Problem // of a tail: why what follows its last whole entry is none, unless it was cut short
 }
@@ -24,15 +26,15 @@ type scanner struct {
 	tail  bool            // what counts ends with the last whole entry
 	log   *entries.Reader // nil: all bytes count
 	at    int64           // the next byte to read
-	whole *summer
-	rest  *summer // of what comes after the prefix; nil before that
+	whole *digest.Hasher
+	rest  *digest.Hasher // of what comes after the prefix; nil before that
 
 	// What the checksums were at the end of the last whole entry.
-	wholeThen, restThen *summer
+	wholeThen, restThen *digest.Hasher
 }
 
 func newScanner(f *source.File, layout source.Layout) *scanner {
-	s := &scanner{tail: f.State == source.Tail, log: layout.EntryReader(f.Name), whole: newSummer()}
+	s := &scanner{tail: f.State == source.Tail, log: layout.EntryReader(f.Name), whole: digest.New()}
 	s.mark()
 	return s
 }
@@ -40,7 +42,7 @@ func newScanner(f *source.File, layout source.Layout) *scanner {
 // copy gives a scanner that goes on by itself, from the end of the last whole entry.
 func (s *scanner) copy() *scanner {
 	c := *s
-	c.whole = s.whole.clone()
+	c.whole = s.whole.Clone()
 	if s.log != nil {
 		log := *s.log
 		c.log = &log
@@ -60,7 +62,7 @@ func (s *scanner) Write(b []byte) (int, error) {
 	n := len(b)
 	if s.log != nil {
 		s.log.Write(b)
-		if whole := s.log.End() - s.whole.size; s.tail && whole > 0 {
+		if whole := s.log.End() - s.whole.Size(); s.tail && whole > 0 {
 			s.hash(b[:whole])
 			s.mark()
 			b = b[whole:]
@@ -81,14 +83,14 @@ func (s *scanner) mark() {
 	if !s.tail || s.log == nil {
 		return
 	}
-	s.wholeThen, s.restThen = s.whole.clone(), s.rest.clone()
+	s.wholeThen, s.restThen = s.whole.Clone(), s.rest.Clone()
 }
 
 // rewind goes back to the end of the last whole entry, as if nothing after it had been
 // read.
 func (s *scanner) rewind() {
 	if s.wholeThen != nil {
-		s.whole, s.rest = s.wholeThen.clone(), s.restThen.clone()
+		s.whole, s.rest = s.wholeThen.Clone(), s.restThen.Clone()
 		s.at = s.log.Resume()
 	}
 }
@@ -132,8 +134,8 @@ func (s *scanner) all(ctx context.Context, r io.ReaderAt, size, prefix int64, d 
 		}
 	}
 	if prefix > 0 && s.rest == nil {
-		d.prefix = s.whole.sums().SHA256
-		s.rest = newSummer()
+		d.prefix = s.whole.Sums().SHA256
+		s.rest = digest.New()
 		if s.log == nil || s.log.End() == prefix {
 			s.mark()
 		}
@@ -213,10 +215,10 @@ func (s *scanner) end(d *scan, broken bool) {
 			res.Problem = nil
 		}
 	}
-	d.whole = whole.sums()
+	d.whole = whole.Sums()
 	if rest == nil { // no prefix, or not all of it is whole
 		d.prefix, d.rest = manifest.Hash{}, d.whole
 		return
 	}
-	d.rest = rest.sums()
+	d.rest = rest.Sums()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -24,9 +25,9 @@ type tailRead struct {
 const tailEnd = 64 << 10
 
 func sumTailEnd(ctx context.Context, r io.ReaderAt, size int64) (manifest.Hash, error) {
-	s := newSummer()
+	s := digest.New()
 	err := copyRange(ctx, r, max(0, size-tailEnd), size, s)
-	return s.sums().SHA256, err
+	return s.Sums().SHA256, err
 }
 
 // keepTail remembers how far a tail was read.
@@ -36,7 +37,7 @@ func (r *backupRun) keepTail(ctx context.Context, content io.ReaderAt, f *source
 	}
 	s.rewind()
 	s.rest, s.restThen = nil, nil
-	end, err := sumTailEnd(ctx, content, s.whole.size)
+	end, err := sumTailEnd(ctx, content, s.whole.Size())
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (r *backupRun) resumeTail(ctx context.Context, content io.ReaderAt, f *sour
 	t := r.tailRead
 	r.Archive.mu.Unlock()
 	if t == nil || was == nil || f.State != source.Tail || t.name != f.Name || t.id.Device != f.ID().Device || t.id.Inode != f.ID().Inode ||
-		(t.scanner.log == nil) == r.layout.ChecksEntries() || t.scanner.whole.size != was.Size || t.sum != was.SHA256 || f.Size < was.Size {
+		(t.scanner.log == nil) == r.layout.ChecksEntries() || t.scanner.whole.Size() != was.Size || t.sum != was.SHA256 || f.Size < was.Size {
 		return nil, nil
 	}
 	if end, err := sumTailEnd(ctx, content, was.Size); err != nil || end != t.end {

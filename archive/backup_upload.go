@@ -13,6 +13,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // storeFiles reads each file once to learn its checksums and puts what the archive
@@ -191,7 +192,7 @@ func (r *backupRun) warn(format string, a ...any) {
 }
 
 // storePart puts a stretch of a file, unless an object that can be adopted holds it.
-func (r *backupRun) storePart(ctx context.Context, name string, content io.ReaderAt, from int64, sums Sums) (manifest.Part, error) {
+func (r *backupRun) storePart(ctx context.Context, name string, content io.ReaderAt, from int64, sums store.Sums) (manifest.Part, error) {
 	body := &counted{ReaderAt: io.NewSectionReader(content, from, sums.Size), progress: r.progress}
 	defer body.finish(sums.Size)
 	how, err := r.pickEncoding(body.ReaderAt, sums.Size)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // One of a database's directories that is not mounted is not a cleaner's work: a third of the

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // contradicted gives what is known against a manifest of the source: it says nothing by
@@ -42,7 +43,7 @@ func (c *copyRun) claim(ctx context.Context, n int64) (_ *manifest.Ref, child in
 	if err != nil || child == 0 {
 		return nil, 0, err
 	}
-	s, err := c.from.summary(ctx, numbered{child, Object{Key: manifest.ManifestKey(child), Size: manifest.SummaryBytes}})
+	s, err := c.from.summary(ctx, numbered{child, store.Object{Key: manifest.ManifestKey(child), Size: manifest.SummaryBytes}})
 	switch {
 	case errors.Is(err, ErrDamaged) || errors.Is(err, fs.ErrNotExist):
 		return nil, 0, nil

@@ -13,7 +13,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // Operation n of the target, or of the source, fails, for every n until a copy succeeds:
@@ -83,12 +84,12 @@ func TestEveryOperationOfACopyFails(t *testing.T) {
 
 // until is a source as it was when it had so many snapshots.
 type until struct {
-	archive.Store
+	store.Store
 	last int64
 }
 
-func (u until) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (u until) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		for o, err := range u.Store.List(ctx, prefix, delimiter, after) {
 			if n, ok := manifest.ParseManifestKey(o.Key); ok && n > u.last {
 				continue
@@ -264,7 +265,7 @@ func TestWitnessKnowsCopies(t *testing.T) {
 	o := newOriginal(t, t.TempDir(), storetest.Memory(t), 4)
 	to := storetest.Memory(t)
 	dir := t.TempDir()
-	at := func(s archive.Store, place string) *archive.Archive {
+	at := func(s store.Store, place string) *archive.Archive {
 		return archive.New(s, archive.Options{State: &archive.LocalState{Dir: dir, Place: place}})
 	}
 	for range 3 {
@@ -273,7 +274,7 @@ func TestWitnessKnowsCopies(t *testing.T) {
 		}
 		o.db.grow(10)
 		mustBackup(t, at(o.store, "mem://a"), o.db)
-		for place, s := range map[string]archive.Store{"mem://a": o.store, "mem://b": to} {
+		for place, s := range map[string]store.Store{"mem://a": o.store, "mem://b": to} {
 			if r := mustVerify(t, at(s, place)); r.Snapshots == 0 {
 				t.Fatalf("%+v", r)
 			}
@@ -285,7 +286,7 @@ func TestWitnessKnowsCopies(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	// And one that is gone as a whole is not begun anew.
-	if _, err := archive.Copy(t.Context(), at(o.store, "mem://a"), at(storetest.Memory(t), "mem://b"), archive.CopyOptions{}); !errors.Is(err, archive.ErrGone) {
+	if _, err := archive.Copy(t.Context(), at(o.store, "mem://a"), at(storetest.Memory(t), "mem://b"), archive.CopyOptions{}); !errors.Is(err, store.ErrGone) {
 		t.Fatalf("%v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A copyObject is a data object, bundle or page that is to be copied.
@@ -19,7 +20,7 @@ type copyObject struct {
 	key string
 	// sums are of the stored bytes. Of a bundle, the size is that of the parts that are
 	// known, the hash that of its name, and the CRC-32C comes from reading it.
-	sums   Sums
+	sums   store.Sums
 	bundle bool
 }
 
@@ -62,12 +63,12 @@ func (c *copyRun) plan(s *snapshot) (named map[string]struct{}, send []copyObjec
 		o := &send[i]
 		switch {
 		case page != nil:
-			o.sums = Sums{Size: page.Stored.Size, SHA256: page.Stored.SHA256, CRC32C: page.Stored.CRC32C}
+			o.sums = store.Sums{Size: page.Stored.Size, SHA256: page.Stored.SHA256, CRC32C: page.Stored.CRC32C}
 		case part.Stored.Offset != nil:
 			o.bundle = true
 			o.sums.Size = max(o.sums.Size, *part.Stored.Offset+part.Stored.Size)
 		default:
-			o.sums = Sums{Size: part.Stored.Size, SHA256: part.Stored.SHA256, CRC32C: part.Stored.CRC32C}
+			o.sums = store.Sums{Size: part.Stored.Size, SHA256: part.Stored.SHA256, CRC32C: part.Stored.CRC32C}
 			if o.sums.SHA256.IsZero() {
 				o.sums.SHA256 = part.SHA256
 			}
@@ -202,7 +203,7 @@ func (c *copyRun) checkForeign() error {
 		return nil
 	}
 	return fmt.Errorf("%d objects in the target are not what their names say, and a copy replaces none: "+
-		"find out who else can create objects there, delete them and copy again, or copy to another place: %s: %w", len(c.foreignKeys), nameSome(c.foreignKeys), ErrExists)
+		"find out who else can create objects there, delete them and copy again, or copy to another place: %s: %w", len(c.foreignKeys), nameSome(c.foreignKeys), store.ErrExists)
 }
 
 // adopt looks at an object that an interrupted copy may have sent. It is read back: an
@@ -248,7 +249,7 @@ func (c *copyRun) put(ctx context.Context, o *copyObject) (presence, error) {
 	stored, err := c.to.store.Put(ctx, o.key, content, o.sums)
 	is := right
 	switch {
-	case errors.Is(err, ErrExists):
+	case errors.Is(err, store.ErrExists):
 		return foreign, nil
 	case err != nil:
 		return absent, fmt.Errorf("storing in the target: %w", err)

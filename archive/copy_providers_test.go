@@ -14,7 +14,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // An archive is copied from each provider to each other one, with objects that no provider
@@ -81,11 +82,11 @@ func noise(n int) []byte {
 
 // tracked is a store that tells how many bytes are being put at a time.
 type tracked struct {
-	archive.Store
+	store.Store
 	now, most atomic.Int64
 }
 
-func (s *tracked) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s *tracked) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if sums.Size <= 16<<20 {
 		now := s.now.Add(sums.Size)
 		defer s.now.Add(-sums.Size)
@@ -110,7 +111,7 @@ func TestCopyMemory(t *testing.T) {
 	random = nil
 	db.files = nil
 	scratch := t.TempDir()
-	copyTo := func(to archive.Store) (allocated uint64) {
+	copyTo := func(to store.Store) (allocated uint64) {
 		t.Helper()
 		var before, after runtime.MemStats
 		runtime.GC()

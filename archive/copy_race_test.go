@@ -14,7 +14,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // keepOnly does what a prune does that keeps one snapshot, the newest, up to the deletion
@@ -58,7 +59,7 @@ func TestCopyIntoPruned(t *testing.T) {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 20)
 		w := newWeak(t)
 		var once sync.Once
-		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 			if key == manifest.ManifestKey(2) {
 				once.Do(func() {
 					mustCopy(t, o.store, w.InMemory)
@@ -157,7 +158,7 @@ func TestVerifyWhileCopying(t *testing.T) {
 				}
 				verified.Add(1)
 			}
-			to.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+			to.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 				s, err := to.InMemory.Put(ctx, key, body, sums)
 				verify()
 				if strings.HasPrefix(key, manifest.LedgerPrefix) && len(to.Keys(manifest.ManifestsPrefix)) > 0 {
@@ -189,9 +190,9 @@ func TestCopyBeginsWhileVerifying(t *testing.T) {
 	keepOnly(t, source, 3)
 	to := newWeak(t)
 	upTo := "" // the copy is broken off at the first key that begins so
-	to.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	to.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		if strings.HasPrefix(key, upTo) {
-			return archive.PutResult{}, fs.ErrPermission
+			return store.PutResult{}, fs.ErrPermission
 		}
 		return to.InMemory.Put(ctx, key, body, sums)
 	}
@@ -205,7 +206,7 @@ func TestCopyBeginsWhileVerifying(t *testing.T) {
 	var once sync.Once
 	looks := newWeak(t)
 	looks.InMemory = to.InMemory
-	looks.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+	looks.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 		if prefix == manifest.DataPrefix || prefix == manifest.BundlesPrefix {
 			once.Do(func() { brokenOff(manifest.ManifestsPrefix) })
 		}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -135,7 +136,7 @@ func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) 
 }
 
 func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) error {
-	s := newSummer()
+	s := digest.New()
 	if o.sums.Size > 0 { // an empty range cannot be asked for
 		r := &resumingReader{ctx: ctx, a: c.from, key: o.key, left: o.sums.Size}
 		defer r.close()
@@ -146,7 +147,7 @@ func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) 
 			return err
 		}
 	}
-	got := s.sums()
+	got := s.Sums()
 	if o.bundle && got.SHA256 == o.sums.SHA256 {
 		o.sums.CRC32C = got.CRC32C
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // readTarget finds the target's newest snapshot and what it names. A dry run goes by what
@@ -116,7 +117,7 @@ func (c *copyRun) copyID(ctx context.Context, raw []byte) error {
 	made := false
 	if c.head.rawID == nil {
 		stored, err := c.to.putBytes(ctx, manifest.ArchiveKey, raw)
-		if errors.Is(err, ErrExists) {
+		if errors.Is(err, store.ErrExists) {
 			return errRaced // whose it is must be read
 		}
 		if err != nil {
@@ -136,7 +137,7 @@ func (c *copyRun) copyID(ctx context.Context, raw []byte) error {
 // long as its manifest will be.
 func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struct{}, send []copyObject) error {
 	var until time.Time
-	locker, locks := c.to.store.(RetentionStore)
+	locker, locks := c.to.store.(store.RetentionStore)
 	if locks {
 		until, locks = locker.RenewLock()
 	}
@@ -170,7 +171,7 @@ func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struc
 // fine print). The lock of the target's newest manifest tells that of all it names; what
 // this run stored has the right one, unless it took longer than a step or met what another
 // one left: own.
-func (c *copyRun) lock(ctx context.Context, l RetentionStore, s *snapshot, named map[string]struct{}, own bool) error {
+func (c *copyRun) lock(ctx context.Context, l store.RetentionStore, s *snapshot, named map[string]struct{}, own bool) error {
 	old := true
 	if c.base.Sequence > 0 {
 		key := manifest.ManifestKey(c.base.Sequence)
@@ -222,7 +223,7 @@ func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
 		return fmt.Errorf("the target: %w", err)
 	}
 	_, err := c.to.putBytes(ctx, key, raw)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("the target has another %s: %w", key, errRaced)
 	}
 	if err != nil {
@@ -325,7 +326,7 @@ func (c *copyRun) announce(ctx context.Context, never int64) error {
 // sweep removes what broken-off uploads left behind at the provider, if there is reason to
 // think that there may be any.
 func (c *copyRun) sweep(ctx context.Context) {
-	s, ok := c.to.store.(Sweeper)
+	s, ok := c.to.store.(store.Sweeper)
 	if !ok || !c.sent.large && c.report.Adopted == 0 {
 		return
 	}

@@ -13,18 +13,19 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // original is an archive that is to be copied, with bundles, tails of several parts, a
 // file that the cleaner has taken and, if it has many files, pages.
 type original struct {
 	db    *database
-	store archive.Store
+	store store.Store
 	want  []map[string][]byte // by snapshot, from 1 on
 }
 
-func newOriginal(t tb, dir string, store archive.Store, files int) *original {
+func newOriginal(t tb, dir string, store store.Store, files int) *original {
 	o := &original{db: newDatabase(t, dir, 90), store: store}
 	o.db.fill(files, 40)
 	o.db.grow(100)
@@ -45,7 +46,7 @@ func (o *original) backup(t tb) {
 	o.want = append(o.want, maps.Clone(o.db.files))
 }
 
-func mustCopy(t tb, from, to archive.Store) *archive.CopyReport {
+func mustCopy(t tb, from, to store.Store) *archive.CopyReport {
 	t.Helper()
 	r, err := archive.Copy(context.Background(), archive.New(from, archive.Options{}), archive.New(to, archive.Options{}), archive.CopyOptions{})
 	if err != nil {
@@ -58,7 +59,7 @@ func mustCopy(t tb, from, to archive.Store) *archive.CopyReport {
 }
 
 // content is all that lies in a store.
-func content(t tb, s archive.Store) map[string]string {
+func content(t tb, s store.Store) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for o, err := range s.List(context.Background(), "", "", "") {
@@ -79,7 +80,7 @@ func content(t tb, s archive.Store) map[string]string {
 }
 
 // sameContent compares two stores byte for byte.
-func sameContent(t tb, from, to archive.Store) {
+func sameContent(t tb, from, to store.Store) {
 	t.Helper()
 	want, got := content(t, from), content(t, to)
 	if maps.Equal(want, got) {
@@ -99,7 +100,7 @@ func sameContent(t tb, from, to archive.Store) {
 }
 
 // sound verifies and restores a copy, from nothing but itself.
-func (o *original) sound(t testing.TB, copied archive.Store) {
+func (o *original) sound(t testing.TB, copied store.Store) {
 	t.Helper()
 	a := archive.New(copied, archive.Options{})
 	if r := mustVerify(t, a); r.Snapshots != len(o.want) || r.Unreferenced > 0 {
@@ -119,7 +120,7 @@ func TestCopy(t *testing.T) {
 			o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)
 			dir := openBucket(t, "file://"+t.TempDir()+"/copy", 0)
 			back := storetest.Memory(t)
-			for _, way := range [][2]archive.Store{{o.store, dir}, {dir, back}} {
+			for _, way := range [][2]store.Store{{o.store, dir}, {dir, back}} {
 				r := mustCopy(t, way[0], way[1])
 				if !slices.Equal(r.Snapshots, []int64{1, 2, 3}) || r.Newest != 3 || r.Adopted != 0 || len(r.Warnings) > 0 {
 					t.Fatalf("%+v", r)
@@ -231,7 +232,7 @@ func TestCopyRefused(t *testing.T) {
 	other := newOriginal(t, t.TempDir(), storetest.Memory(t), 20)
 	ahead := grown(t, 1)
 	aside, above := grown(t, 1), grown(t, 1)
-	refused := func(what string, from, to archive.Store, want string) {
+	refused := func(what string, from, to store.Store, want string) {
 		t.Helper()
 		before := content(t, to)
 		for _, dry := range []bool{true, false} {

@@ -20,8 +20,8 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/crashtest"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // The files of a database whose directory has directories.

@@ -13,7 +13,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // witnessed is the history of an archive that this host has made and remembers.
@@ -321,7 +322,7 @@ func TestManifestInAGap(t *testing.T) {
 func TestChecksumsAreCounted(t *testing.T) {
 	t.Parallel()
 	h, o := witnessed(t, 3)
-	for want, store := range map[bool]archive.Store{true: h.store, false: unsummed{h.store}} {
+	for want, store := range map[bool]store.Store{true: h.store, false: unsummed{h.store}} {
 		r, err := archive.New(store, o).Verify(context.Background(), archive.VerifyOptions{Checksums: true})
 		if err != nil || len(r.Problems) > 0 || r.Compared+r.Uncompared != r.Objects || (r.Uncompared == 0) != want {
 			t.Errorf("with checksums: %t: %+v, %v", want, r, err)
@@ -330,9 +331,9 @@ func TestChecksumsAreCounted(t *testing.T) {
 }
 
 // unsummed is a store that keeps no checksums.
-type unsummed struct{ archive.Store }
+type unsummed struct{ store.Store }
 
-func (u unsummed) Stat(ctx context.Context, key string) (archive.Object, error) {
+func (u unsummed) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := u.Store.Stat(ctx, key)
 	o.CRC32C = nil
 	return o, err

@@ -14,9 +14,10 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/jetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // emptied looks that nothing is left of drills.
@@ -136,7 +137,7 @@ func TestDrillOfADamagedSnapshot(t *testing.T) {
 }
 
 // noAnswer fails to read log files, as a provider does that is away for a while.
-type noAnswer struct{ archive.Store }
+type noAnswer struct{ store.Store }
 
 func (s noAnswer) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if strings.HasPrefix(key, manifest.DataPrefix) {

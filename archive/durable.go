@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // makeDurable makes durable what an operation goes by: the newest manifest and the newest record of
@@ -61,7 +62,7 @@ func (a *Archive) syncThere(ctx context.Context, key string) error {
 // forgets what was made durable there.
 func (a *Archive) hold() (release func()) {
 	leave := func() {}
-	if h, ok := a.store.(Holder); ok {
+	if h, ok := a.store.(store.Holder); ok {
 		leave = h.Hold()
 	}
 	return func() {

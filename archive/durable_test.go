@@ -16,7 +16,9 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // unsynced is a store whose syncs fail, if fault is set, and are counted.
@@ -53,7 +55,7 @@ func TestReadingNeedsNoSync(t *testing.T) {
 		if _, err := open().Newest(t.Context()); err != nil {
 			t.Errorf("status: %v", err)
 		}
-		if f, ok := open().Preflight(t.Context()); !ok || f.Result != archive.Good {
+		if f, ok := open().Preflight(t.Context()); !ok || f.Result != storecheck.Good {
 			t.Errorf("check: %+v", f)
 		}
 		copied := storetest.Memory(t)
@@ -155,27 +157,27 @@ func TestRepairThatStopsReports(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 6)
-		store := o.store.(*storetest.InMemory)
+		bucket := o.store.(*storetest.InMemory)
 		copied := storetest.Memory(t)
-		mustCopy(t, store, copied)
-		keys := store.Keys(manifest.DataPrefix)[:3]
+		mustCopy(t, bucket, copied)
+		keys := bucket.Keys(manifest.DataPrefix)[:3]
 		for _, key := range keys {
-			store.Damage(key, flipped)
+			bucket.Damage(key, flipped)
 		}
 		deletes, puts := 0, 0
-		s := &weak{InMemory: store}
+		s := &weak{InMemory: bucket}
 		s.delete = func(ctx context.Context, keys []string) error {
 			deletes++
-			return store.Delete(ctx, keys)
+			return bucket.Delete(ctx, keys)
 		}
-		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 			if puts++; puts == 2 {
-				return archive.PutResult{}, archive.ErrGone
+				return store.PutResult{}, store.ErrGone
 			}
-			return store.Put(ctx, key, body, sums)
+			return bucket.Put(ctx, key, body, sums)
 		}
 		r, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{ReadData: true, Repair: from(copied)})
-		if !errors.Is(err, archive.ErrGone) {
+		if !errors.Is(err, store.ErrGone) {
 			t.Fatal(err)
 		}
 		if r == nil || len(r.Repaired) != 1 || len(r.Problems) != 2 || deletes != 2 {
@@ -212,7 +214,7 @@ func TestLossBesideALedgerIsDamage(t *testing.T) {
 			}
 		}
 		err := archive.New(mem, archive.Options{}).Cat(t.Context(), m, m.Files[0].Name, io.Discard)
-		if !errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrGone) {
+		if !errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNoArchive) || errors.Is(err, store.ErrGone) {
 			t.Errorf("beside a ledger: %v", err)
 		}
 		for _, key := range mem.Keys("") {

@@ -15,9 +15,9 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 var plain = source.LayoutOptions{}

@@ -13,8 +13,9 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // After another database took the archive over, the first one is no longer recognized by its
@@ -115,7 +116,7 @@ func TestAnotherArchiveAtTheAddressIsReported(t *testing.T) {
 	state := t.TempDir()
 	db := newDatabase(t, t.TempDir(), 4)
 	db.fill(3, 50)
-	backup := func(store archive.Store) []string {
+	backup := func(store store.Store) []string {
 		a := archive.New(store, archive.Options{State: &archive.LocalState{Dir: state, Place: "file:///mnt/disk"}})
 		res, err := a.Backup(t.Context(), db.source(), options)
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/providers"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
@@ -104,25 +104,25 @@ func Example_embedded() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	schedule, err := service.ParseSchedule("@every 15m", time.UTC)
+	schedule, err := scheduler.ParseSchedule("@every 15m", time.UTC)
 	if err != nil {
 		log.Fatal(err)
 	}
 
 	first := make(chan struct{}, 1)
-	manager := service.New(service.Options{Ended: func(service.JobStatus) { first <- struct{}{} }}, []service.Job{{
+	manager := scheduler.New(scheduler.Options{Ended: func(scheduler.JobStatus) { first <- struct{}{} }}, []scheduler.Job{{
 		Name:     "orders",
 		Schedule: schedule,
-		Run: func(ctx context.Context) (service.Result, error) {
+		Run: func(ctx context.Context) (scheduler.Result, error) {
 			files, err := source.Open(db.dir, layout)
 			if err != nil {
-				return service.Result{}, err
+				return scheduler.Result{}, err
 			}
 			res, err := a.Backup(ctx, &source.Protected{Directory: files, Protect: db.protect}, archive.BackupOptions{Node: "db-1", Tool: "mine 1.0"})
 			if err != nil {
-				return service.Result{}, err
+				return scheduler.Result{}, err
 			}
-			return service.Result{Snapshot: res.Snapshot.Sequence, Files: int64(res.Sent), Bytes: res.SentBytes}, nil
+			return scheduler.Result{Snapshot: res.Snapshot.Sequence, Files: int64(res.Sent), Bytes: res.SentBytes}, nil
 		},
 		Last: func(context.Context) (time.Time, error) { return time.Time{}, nil }, // a snapshot at once
 	}})

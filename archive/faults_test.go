@@ -18,7 +18,8 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/memtemp"
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -111,7 +112,7 @@ func (m mode) String() string {
 }
 
 // fault makes operation n of a store fail.
-func (m mode) fault(s archive.Store, n int) *storetest.Faulty {
+func (m mode) fault(s store.Store, n int) *storetest.Faulty {
 	f := storetest.NewFaulty(s, n, m.Mode)
 	if m.down {
 		f.Down()
@@ -276,7 +277,7 @@ func TestEveryOperationOfAListFails(t *testing.T) {
 
 // withheld is a store that does not give out one object.
 type withheld struct {
-	archive.Store
+	store.Store
 	key string
 }
 

@@ -8,7 +8,9 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A sink takes the plain content of a file. Rewind goes back to a length that was
@@ -121,7 +123,7 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 		offset = *p.Stored.Offset
 	}
 	if p.Stored.Size == 0 && p.Stored.Offset != nil {
-		return checkPart(p, newSummer().sums()) // an empty range cannot be asked for
+		return checkPart(p, digest.New().Sums()) // an empty range cannot be asked for
 	}
 	stored := &resumingReader{ctx: ctx, a: a, key: p.Object, offset: offset, left: p.Stored.Size}
 	defer stored.close()
@@ -140,38 +142,38 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 		}
 		return err
 	}
-	plain, raw := stored, (*summer)(nil)
+	plain, raw := stored, (*digest.Hasher)(nil)
 	if p.Encoding != manifest.Plain {
 		if a.undecrypted != nil { // for whoever decodes with another program, the stored bytes count
-			raw = newSummer()
+			raw = digest.New()
 			stored = io.TeeReader(stored, raw)
 		}
 		decoded := a.decoder.Decode(stored, p.Encoding, p.Size, nil)
 		defer decoded.Close()
 		plain = decoded
 	}
-	s := newSummer()
+	s := digest.New()
 	out := io.MultiWriter(sinkWriter{to}, s, progressWriter{a.progress})
 	// One byte more than promised is enough to know, so that a bomb stays small.
 	buf := buffers.Get().(*[digestBuffer]byte)
 	defer buffers.Put(buf)
 	_, err := io.CopyBuffer(onlyWriter{out}, io.LimitReader(plain, p.Size+1), buf[:])
 	if err == nil {
-		err = checkPart(p, s.sums())
+		err = checkPart(p, s.Sums())
 	}
-	if err == nil && raw != nil && raw.sums().SHA256 != p.Stored.SHA256 {
-		err = fmt.Errorf("%w: its content is right, and its stored bytes hash to %s, not to %s", ErrDamaged, raw.sums().SHA256, p.Stored.SHA256)
+	if err == nil && raw != nil && raw.Sums().SHA256 != p.Stored.SHA256 {
+		err = fmt.Errorf("%w: its content is right, and its stored bytes hash to %s, not to %s", ErrDamaged, raw.Sums().SHA256, p.Stored.SHA256)
 	}
 	return asDamage(err)
 }
 
 // checkStored looks at the stored bytes of what nobody here can open. It writes nothing.
 func (a *Archive) checkStored(p *manifest.Part, stored io.Reader) error {
-	s := newSummer()
+	s := digest.New()
 	if _, err := io.Copy(s, io.LimitReader(stored, p.Stored.Size+1)); err != nil {
 		return err
 	}
-	if got := s.sums(); got.Size != p.Stored.Size || got.SHA256 != p.Stored.SHA256 {
+	if got := s.Sums(); got.Size != p.Stored.Size || got.SHA256 != p.Stored.SHA256 {
 		return fmt.Errorf("%w: its stored bytes hash to %s, not to %s", ErrDamaged, got.SHA256, p.Stored.SHA256)
 	}
 	return nil
@@ -188,7 +190,7 @@ func (a *Archive) checkSealed(ctx context.Context, p *manifest.Part) error {
 // onlyWriter hides ReadFrom, so that the buffer is used.
 type onlyWriter struct{ io.Writer }
 
-func checkPart(p *manifest.Part, got Sums) error {
+func checkPart(p *manifest.Part, got store.Sums) error {
 	if got.Size == p.Size && got.SHA256 == p.SHA256 {
 		return nil
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // The example of docs/protocol.md: a host remembers a snapshot that is gone, and its backup aims
@@ -31,7 +32,7 @@ func TestBackupThatLeavesAGapKeepsNothing(t *testing.T) {
 	loseSnapshot(mem, 3)
 
 	late := &weak{InMemory: mem}
-	late.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	late.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		if key == manifest.ManifestKey(4) { // suspended right before its commit
 			late.put = nil
 			db.remove(name(0)) // as a cleaner does
@@ -82,7 +83,7 @@ func TestLateRecordIsNotBelieved(t *testing.T) {
 	}
 
 	s := &weak{InMemory: h.store}
-	s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	s.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		if key == manifest.ManifestKey(4) {
 			s.put = nil
 			h.next() // 4
@@ -125,7 +126,7 @@ func TestLateRecordIsWrittenAgain(t *testing.T) {
 			}
 		}
 		s := &weak{InMemory: h.store}
-		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 			s.put = nil
 			hold(h.archive(), 2)
 			before := len(h.store.Keys(manifest.LedgerPrefix))

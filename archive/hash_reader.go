@@ -7,7 +7,9 @@ import (
 	"io"
 	"sync"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // digestBuffer is how much is read at a time: enough to keep the disk busy, small
@@ -17,10 +19,10 @@ const digestBuffer = 256 << 10
 var buffers = sync.Pool{New: func() any { return new([digestBuffer]byte) }}
 
 // hashReader reads so many bytes once, for their checksums.
-func hashReader(ctx context.Context, r io.ReaderAt, size int64) (Sums, error) {
-	s := newSummer()
+func hashReader(ctx context.Context, r io.ReaderAt, size int64) (store.Sums, error) {
+	s := digest.New()
 	err := copyRange(ctx, r, 0, size, s)
-	return s.sums(), err
+	return s.Sums(), err
 }
 
 // copyRange feeds the bytes of r between two offsets to w.
@@ -48,5 +50,5 @@ func copyRange(ctx context.Context, r io.ReaderAt, from, to int64, w io.Writer) 
 // unsteady reports whether an error means that the source moved while it was read, so
 // that a fresh capture may do better.
 func unsteady(err error) bool {
-	return errors.Is(err, source.ErrChanged) || errors.Is(err, source.ErrVanished) || errors.Is(err, source.ErrDiskPressure) || errors.Is(err, ErrMismatch)
+	return errors.Is(err, source.ErrChanged) || errors.Is(err, source.ErrVanished) || errors.Is(err, source.ErrDiskPressure) || errors.Is(err, store.ErrMismatch)
 }

@@ -9,11 +9,8 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
-
-// maxSkew is how far the clocks of this host and of the provider may differ before
-// somebody is told (format.md, fine print).
-const maxSkew = 5 * time.Minute
 
 // head is what a look at the archive tells before anything is planned.
 type head struct {
@@ -268,7 +265,7 @@ func (h *head) checkSkew(f numbered) {
 	if f.object.Modified.IsZero() {
 		return
 	}
-	if skew := committed.Sub(f.object.Modified); skew.Abs() > maxSkew {
+	if skew := committed.Sub(f.object.Modified); skew.Abs() > storecheck.MaxSkew {
 		copied := ""
 		if skew < 0 {
 			copied = ", unless the archive was copied since"

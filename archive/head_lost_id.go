@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // ErrLostID reports that archive.json is missing beside manifests. It is created before any of them and
@@ -51,7 +52,7 @@ func (a *Archive) CheckID(ctx context.Context) error {
 // nothing is the error of an operation on an archive that is not there: ErrGone where this
 // host has read one before, else ErrNoArchive.
 func (a *Archive) nothing() error {
-	if err := a.state.checkPlace(); errors.Is(err, ErrGone) {
+	if err := a.state.checkPlace(); errors.Is(err, store.ErrGone) {
 		return err
 	}
 	return ErrNoArchive
@@ -77,7 +78,7 @@ func (a *Archive) confirm(ctx context.Context, raw []byte) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %s was there when this began, and is not any more; is its disk still mounted? "+
-			"Nothing was committed", ErrGone, manifest.ArchiveKey)
+			"Nothing was committed", store.ErrGone, manifest.ArchiveKey)
 	case errors.Is(err, errOtherID), errors.Is(err, errTooLarge):
 		return fmt.Errorf("%s: %w; is another disk mounted in its place? Nothing was committed: %w",
 			manifest.ArchiveKey, err, ErrDamaged)
@@ -154,7 +155,7 @@ func (a *Archive) holds(ctx context.Context, m *manifest.Manifest) error {
 	case err != nil:
 		return fmt.Errorf("checking that snapshot %d is still there: %w", m.Sequence, err)
 	case h.id != nil && h.id.ID != m.Archive:
-		return fmt.Errorf("%w: snapshot %d is of archive %s, and %s is there now", ErrGone, m.Sequence, m.Archive, h.id.ID)
+		return fmt.Errorf("%w: snapshot %d is of archive %s, and %s is there now", store.ErrGone, m.Sequence, m.Archive, h.id.ID)
 	}
 	return nil
 }
@@ -169,7 +170,7 @@ func (a *Archive) remains(ctx context.Context, m *manifest.Manifest) error {
 	case err != nil:
 		return err
 	case h.record != nil && h.record.Archive != m.Archive:
-		return fmt.Errorf("%w: snapshot %d is of archive %s, and %s is there now", ErrGone, m.Sequence, m.Archive, h.record.Archive)
+		return fmt.Errorf("%w: snapshot %d is of archive %s, and %s is there now", store.ErrGone, m.Sequence, m.Archive, h.record.Archive)
 	case h.record != nil:
 		return nil
 	}

@@ -15,7 +15,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // patience ends the wait for what does not come: far beyond what anything takes.
@@ -25,10 +26,10 @@ const patience = 10 * time.Minute
 // it.
 type shaky struct {
 	db       *database
-	straight archive.Store // to the server itself
-	through  archive.Store // by way of the proxy
-	usual    archive.Store // the same, with the usual patience
-	url      string        // of the archive by way of the proxy
+	straight store.Store // to the server itself
+	through  store.Store // by way of the proxy
+	usual    store.Store // the same, with the usual patience
+	url      string      // of the archive by way of the proxy
 	proxy    *storetest.Proxy
 	where    string                             // as errors name it
 	uploads  func(t *testing.T, key string) int // begun and not ended; nil: the service shows none
@@ -74,7 +75,7 @@ func (s *shaky) hurry(t *testing.T, timeout time.Duration) {
 // machine. What only who was in a hurry knows of, uploads that it could not end, it ends now.
 func (s *shaky) calm(t *testing.T) {
 	t.Helper()
-	if hasty, ok := s.through.(archive.Sweeper); ok && s.through != s.usual {
+	if hasty, ok := s.through.(store.Sweeper); ok && s.through != s.usual {
 		if _, err := hasty.Sweep(t.Context()); err != nil {
 			t.Fatalf("ending its uploads: %v", err)
 		}
@@ -294,9 +295,9 @@ func (s *shaky) sentOnly(t *testing.T, content, besides int64) {
 }
 
 // stored are the objects that hold content.
-func (s *shaky) stored(t *testing.T) []archive.Object {
+func (s *shaky) stored(t *testing.T) []store.Object {
 	t.Helper()
-	var all []archive.Object
+	var all []store.Object
 	for o, err := range s.straight.List(t.Context(), manifest.DataPrefix, "", "") {
 		if err != nil {
 			t.Fatal(err)

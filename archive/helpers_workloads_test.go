@@ -11,17 +11,18 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // traffic counts the bytes that go to a store and come from it.
 type traffic struct {
-	archive.Store
+	store.Store
 	sent, received, most atomic.Int64 // most is the largest that one Get was asked for
 }
 
-func (c *traffic) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (c *traffic) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	c.sent.Add(sums.Size)
 	return c.Store.Put(ctx, key, body, sums)
 }

@@ -8,9 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // An oracle looks at a store after every change of it, and knows what must hold.
@@ -51,7 +51,7 @@ func newOracle(w *theatre, name string, of *oracle) *oracle {
 }
 
 // earlier is the store as it was at some moment.
-func (o *oracle) earlier(r *rand.Rand) archive.Store {
+func (o *oracle) earlier(r *rand.Rand) store.Store {
 	if len(o.past) == 0 {
 		return o.store.Clone()
 	}

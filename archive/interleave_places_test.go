@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A mount is an address at which archives lie by turns, as where a disk is unmounted, or
@@ -18,7 +18,7 @@ import (
 type mount struct {
 	now  *oracle
 	all  []*oracle // the first is the one that the parties mean
-	held bool      // stores keep to what they find, as archive.Holder says
+	held bool      // stores keep to what they find, as store.Holder says
 }
 
 // A holding is what one store of a mount keeps to.
@@ -28,7 +28,7 @@ type holding struct {
 	at    *oracle
 }
 
-// begin implements archive.Holder for a stage. Nothing is held through nil.
+// begin implements store.Holder for a stage. Nothing is held through nil.
 func (h *holding) begin() (release func()) {
 	if h == nil {
 		return func() {}
@@ -65,12 +65,12 @@ func (h *holding) enter(o *oracle, m *mount) *oracle {
 	return at
 }
 
-// leave returns archive.ErrGone where another archive lies at the address by now.
+// leave returns store.ErrGone where another archive lies at the address by now.
 func (h *holding) leave(at *oracle, m *mount) error {
 	if h == nil || m == nil || m.now == at || !slices.Contains(m.all, at) {
 		return nil
 	}
-	return fmt.Errorf("%w: another disk is mounted", archive.ErrGone)
+	return fmt.Errorf("%w: another disk is mounted", store.ErrGone)
 }
 
 // places returns the archives that one who means o may have met.

@@ -10,7 +10,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A restoreTarget is a directory into which several restores go at once.
@@ -60,7 +61,7 @@ func (w *theatre) restores(o *oracle, i int) {
 // allowed fails the test if a restore ends with an error that nothing in the piece explains.
 func (w *theatre) allowed(err error) error {
 	for _, known := range []error{
-		archive.ErrOccupied, archive.ErrNoSnapshot, archive.ErrNoArchive, archive.ErrGone, storetest.ErrInjected, errCrashed,
+		archive.ErrOccupied, archive.ErrNoSnapshot, archive.ErrNoArchive, store.ErrGone, storetest.ErrInjected, errCrashed,
 	} {
 		if err == nil || w.damaged || errors.Is(err, known) {
 			return err

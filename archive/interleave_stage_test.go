@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A stage is the store of one archive as a party has it.
@@ -57,10 +57,10 @@ func (w *theatre) startLate(name string, do func() error) {
 	})
 }
 
-// Hold implements archive.Holder.
+// Hold implements store.Holder.
 func (s stage) Hold() (release func()) { return s.hold.begin() }
 
-func (s stage) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (stored archive.PutResult, err error) {
+func (s stage) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (stored store.PutResult, err error) {
 	err = s.do("put "+key, func(o *oracle) (err error) {
 		stored, err = o.store.Put(ctx, key, body, sums)
 		if err == nil && strings.HasPrefix(key, manifest.ManifestsPrefix) {
@@ -83,7 +83,7 @@ func (s stage) Get(ctx context.Context, key string, offset, length int64) (r io.
 	return r, nil
 }
 
-func (s stage) Stat(ctx context.Context, key string) (found archive.Object, err error) {
+func (s stage) Stat(ctx context.Context, key string) (found store.Object, err error) {
 	err = s.do("stat "+key, func(o *oracle) (err error) {
 		found, err = o.store.Stat(ctx, key)
 		return err
@@ -93,9 +93,9 @@ func (s stage) Stat(ctx context.Context, key string) (found archive.Object, err 
 
 // List shows manifests and the ledger as they are, and the objects as they were at any
 // earlier moment.
-func (s stage) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
-		var from archive.Store
+func (s stage) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		var from store.Store
 		err := s.do("list "+prefix, func(o *oracle) error {
 			from = o.store.Clone()
 			content := []string{manifest.DataPrefix, manifest.BundlesPrefix, manifest.PagesPrefix}
@@ -105,7 +105,7 @@ func (s stage) List(ctx context.Context, prefix, delimiter, after string) iter.S
 			return nil
 		})
 		if err != nil {
-			yield(archive.Object{}, err)
+			yield(store.Object{}, err)
 			return
 		}
 		for o, err := range from.List(ctx, prefix, delimiter, after) {

@@ -15,6 +15,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Backups, prunes, holds, copies, listings and restores in any order, suspended, failing and
@@ -154,11 +155,11 @@ func (w *theatre) alone(o *oracle, do func(context.Context, *archive.Archive) er
 // watched is a store with nothing between but the oracle, which sees one change at a time:
 // here no stage tells the transfers of a party when it is their turn.
 type watched struct {
-	archive.Store
+	store.Store
 	o *oracle
 }
 
-func (s watched) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s watched) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	s.o.one.Lock()
 	defer s.o.one.Unlock()
 	defer s.o.look("put " + key)

@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // deaf is a store that does not hear that a context ends, as a file system is, and ends
 // one itself at its nth operation.
 type deaf struct {
-	archive.Store
+	store.Store
 	left atomic.Int64
 	end  context.CancelCauseFunc
 }
@@ -33,7 +34,7 @@ func (d *deaf) Get(_ context.Context, key string, offset, length int64) (io.Read
 	return d.Store.Get(context.Background(), key, offset, length)
 }
 
-func (d *deaf) Put(_ context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (d *deaf) Put(_ context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	d.tick()
 	return d.Store.Put(context.Background(), key, body, sums)
 }

@@ -10,10 +10,10 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 	"github.com/strongroom-dev/strongroom/source/jetest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A crashed is the environment of a real JE that died while it wrote.

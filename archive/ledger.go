@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // errGone: what was listed was gone when it was read, or dropped since: a prune was there.
@@ -156,7 +157,7 @@ func (a *Archive) explainDamage(ctx context.Context, m *manifest.Manifest, err e
 	if !errors.Is(err, ErrDamaged) || ctx.Err() != nil {
 		return err
 	}
-	if gone := a.holds(ctx, m); errors.Is(gone, ErrGone) || errors.Is(gone, ErrNoArchive) {
+	if gone := a.holds(ctx, m); errors.Is(gone, store.ErrGone) || errors.Is(gone, ErrNoArchive) {
 		return fmt.Errorf("reading snapshot %d: %w (%v)", sequence, gone, err) //nolint:errorlint // it is no damage
 	}
 	if h, ledgerErr := a.rereadLedger(ctx); ledgerErr != nil || h.record.ValidNumber(sequence) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // An amendment is what a record of the ledger is to say.
@@ -169,7 +170,7 @@ func (a *Archive) createRecord(ctx context.Context, key string, b []byte) error 
 	switch {
 	case err == nil && !stored.Existed:
 		return nil
-	case errors.Is(err, ErrExists):
+	case errors.Is(err, store.ErrExists):
 		return fmt.Errorf("%s: %w", key, errRaced)
 	}
 	there, readErr := a.getOnce(ctx, key, manifest.MaxManifestBytes)

@@ -5,12 +5,14 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // numbered is an object whose key is a number: a manifest or a ledger record.
 type numbered struct {
 	n      int64
-	object Object
+	object store.Object
 }
 
 // onePage is how many objects every provider lists with one request.
@@ -46,8 +48,8 @@ func (a *Archive) newestNumbers(ctx context.Context, prefix string, parse func(s
 }
 
 // firstPage lists the first objects below a prefix.
-func (a *Archive) firstPage(ctx context.Context, prefix string) ([]Object, error) {
-	var found []Object
+func (a *Archive) firstPage(ctx context.Context, prefix string) ([]store.Object, error) {
+	var found []store.Object
 	for o, err := range a.store.List(ctx, prefix, "", "") {
 		if err != nil {
 			return nil, err // it says what was listed
@@ -67,7 +69,7 @@ func isThousand(dir string) bool {
 }
 
 func (a *Archive) descend(ctx context.Context, prefix string, levels int, parse func(string) (int64, bool), yield func(numbered, error) bool) bool {
-	var found []Object
+	var found []store.Object
 	for o, err := range a.store.List(ctx, prefix, "/", "") {
 		if err != nil {
 			yield(numbered{}, err) // it says what was listed

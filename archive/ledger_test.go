@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // While others write one record of the ledger after the other, a reader gets its answer
@@ -40,8 +41,8 @@ func TestReadingBesideManyRecords(t *testing.T) {
 			time.Sleep(request)
 			return mem.Get(ctx, key, offset, length)
 		}
-		slow.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-			return func(yield func(archive.Object, error) bool) {
+		slow.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+			return func(yield func(store.Object, error) bool) {
 				time.Sleep(request)
 				mem.List(ctx, prefix, delimiter, after)(yield)
 			}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A standing is the archive as a record of the ledger is planned from it.
@@ -50,7 +51,7 @@ func (s *ledgerView) find(sequence int64) *snapshotEntry {
 // A member is a valid snapshot.
 type snapshotEntry struct {
 	kept           manifest.Kept
-	object         Object            // as listed; without a key if only the ledger knows of it
+	object         store.Object      // as listed; without a key if only the ledger knows of it
 	m              *manifest.Summary // nil: it was not read, or cannot be read
 	asRead         *manifest.Summary // the same, also if something contradicts it
 	hasTail        bool              // the file that was being written is in it

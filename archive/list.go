@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
 // Snapshot is one line of a listing.
@@ -27,7 +28,7 @@ type Snapshot struct {
 // ahead must not make a snapshot the answer to a question about the future (format.md,
 // fine print).
 func (s *Snapshot) effective() time.Time {
-	if !s.Modified.IsZero() && s.Created.Sub(s.Modified) > maxSkew {
+	if !s.Modified.IsZero() && s.Created.Sub(s.Modified) > storecheck.MaxSkew {
 		return s.Modified
 	}
 	return s.Created

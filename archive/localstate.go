@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A Witness remembers on this host, in one small file per archive, the newest manifest
@@ -45,7 +46,7 @@ func (w *LocalState) checkPlace() error {
 		return err
 	}
 	return fmt.Errorf("%w: this host has read from or archived to %s before, and nothing is there any more (archive %s); is the disk mounted and the address right? To begin a new archive there, delete %s",
-		ErrGone, w.Place, was, w.placePath())
+		store.ErrGone, w.Place, was, w.placePath())
 }
 
 // atPlace returns the id of the archive that this host last found at the place; empty where it

@@ -9,7 +9,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // overtaken is a store where something happens right after the manifests were listed.
@@ -19,8 +20,8 @@ type overtaken struct {
 	rival func()
 }
 
-func (o *overtaken) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (o *overtaken) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		for object, err := range o.InMemory.List(ctx, prefix, delimiter, after) {
 			if !yield(object, err) {
 				break

@@ -12,8 +12,10 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 const (
@@ -43,7 +45,7 @@ type sealedRecords struct {
 // sealedObject is an encrypted object as it was to be stored.
 type sealedObject struct {
 	key  string
-	sums Sums
+	sums store.Sums
 }
 
 // sealedLine is one line of the file, behind the CRC-32C of its JSON.
@@ -126,7 +128,7 @@ func (p *sealedRecords) recorded(without string) []sealedObject {
 
 // add records an object that is about to be put. The record outlives the process, not a power
 // loss: that would take a sync for each object, to save sending a few again.
-func (p *sealedRecords) add(a *Archive, key string, sums Sums) {
+func (p *sealedRecords) add(a *Archive, key string, sums store.Sums) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.archive == "" || !p.note(sealedObject{key, sums}) || a.state == nil || p.failed {
@@ -155,13 +157,13 @@ func (p *sealedRecords) note(o sealedObject) bool {
 	return true
 }
 
-func (p *sealedRecords) write(w *LocalState, key string, sums Sums) error {
+func (p *sealedRecords) write(w *LocalState, key string, sums store.Sums) error {
 	b, err := json.Marshal(sealedLine{p.archive, key, sums.Size, sums.SHA256.String(), sums.CRC32C.String()})
 	if err != nil {
 		return fmt.Errorf("encoding a record: %w", err)
 	}
 	// A line that was cut by an interruption ends at the next one's beginning.
-	line := fmt.Sprintf("\n%08x %s\n", crc32.Checksum(b, castagnoli), b)
+	line := fmt.Sprintf("\n%08x %s\n", crc32.Checksum(b, digest.Castagnoli), b)
 	if p.bytes += int64(len(line)); p.bytes > maxSealedBytes {
 		return fmt.Errorf("%s would have more than %d bytes", w.sealedPath(p.archive), maxSealedBytes)
 	}
@@ -209,14 +211,14 @@ func (p *sealedRecords) load(name string) error {
 func parseSealedLine(line string) (o sealedObject, id string, ok bool) {
 	check, text, found := strings.Cut(line, " ")
 	sum, err := strconv.ParseUint(check, 16, 32)
-	if !found || err != nil || uint32(sum) != crc32.Checksum([]byte(text), castagnoli) {
+	if !found || err != nil || uint32(sum) != crc32.Checksum([]byte(text), digest.Castagnoli) {
 		return sealedObject{}, "", false
 	}
 	var l sealedLine
 	if err := json.Unmarshal([]byte(text), &l); err != nil {
 		return sealedObject{}, "", false
 	}
-	o = sealedObject{key: l.Key, sums: Sums{Size: l.Size}}
+	o = sealedObject{key: l.Key, sums: store.Sums{Size: l.Size}}
 	var err1, err2 error
 	o.sums.SHA256, err1 = manifest.ParseHash(l.SHA256)
 	o.sums.CRC32C, err2 = manifest.ParseCRC32C(l.CRC32C)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A process that is killed while it writes the local state leaves a temporary file. A host that

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // ErrNested says that an archive lies, or would lie, within another one: below its prefix.
@@ -21,7 +22,7 @@ type Nested struct {
 // topLevel are the first elements of the keys that an archive can have, besides archive.json. The one with the
 // most objects is the last.
 var topLevel = []string{
-	ProbePrefix, manifest.ProofsPrefix, manifest.LedgerPrefix, manifest.ManifestsPrefix, manifest.PagesPrefix,
+	store.ProbePrefix, manifest.ProofsPrefix, manifest.LedgerPrefix, manifest.ManifestsPrefix, manifest.PagesPrefix,
 	manifest.BundlesPrefix, manifest.DataPrefix,
 }
 

@@ -19,7 +19,9 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // bases are places that archives can be made in, each a URL to which a prefix is added.
@@ -81,7 +83,7 @@ func TestNewArchiveIsRefusedWithinAndAroundAnother(t *testing.T) {
 					}
 				}
 				f, ok := openAt(t, refused).Preflight(t.Context())
-				if !ok || f.Result != archive.Failed || f.Advice == "" || !strings.Contains(f.Detail, "archive") {
+				if !ok || f.Result != storecheck.Failed || f.Advice == "" || !strings.Contains(f.Detail, "archive") {
 					t.Errorf("%s: a check of %q, with an archive at %q: %+v", scheme, pair[1-first], pair[first], f)
 				}
 				if _, err := openAt(t, refused).List(t.Context(), 0); !errors.Is(err, archive.ErrNoArchive) {
@@ -146,12 +148,12 @@ func TestWhatShowsAnArchive(t *testing.T) {
 // A shelf is a catalogue that replaces nothing.
 type shelf struct{ *catalogue }
 
-func (s shelf) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s shelf) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if was, there := s.content[key]; there {
 		if storetest.SumsOf(was) != sums {
-			return archive.PutResult{}, archive.ErrExists
+			return store.PutResult{}, store.ErrExists
 		}
-		return archive.PutResult{Existed: true}, nil
+		return store.PutResult{Existed: true}, nil
 	}
 	return s.catalogue.Put(ctx, key, body, sums)
 }
@@ -192,23 +194,23 @@ func TestSearchOfALargeBucket(t *testing.T) {
 
 // A closed place is one around an archive that its credentials do not reach.
 type closed struct {
-	archive.Store
+	store.Store
 	err error
 }
 
-func (c closed) Surroundings() []archive.Place {
-	return []archive.Place{{Address: "s3://b/orders", Store: denied(c)}, {Address: "s3://b", Store: denied(c)}}
+func (c closed) Surroundings() []store.Place {
+	return []store.Place{{Address: "s3://b/orders", Store: denied(c)}, {Address: "s3://b", Store: denied(c)}}
 }
 
 type denied struct {
-	archive.Store
+	store.Store
 	err error
 }
 
 func (d denied) Get(context.Context, string, int64, int64) (io.ReadCloser, error) { return nil, d.err }
 
-func (d denied) List(context.Context, string, string, string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) { yield(archive.Object{}, d.err) }
+func (d denied) List(context.Context, string, string, string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) { yield(store.Object{}, d.err) }
 }
 
 // What the credentials may not read above the archive is unknown, which is no error: policies are scoped to
@@ -218,11 +220,11 @@ func TestSurroundingsOutOfReach(t *testing.T) {
 	db := newDatabase(t, t.TempDir(), 5)
 	db.flip(20)
 	a := archive.New(closed{storetest.Memory(t), fmt.Errorf("403: %w", fs.ErrPermission)}, archive.Options{})
-	if f, ok := a.Preflight(t.Context()); !ok || f.Result != archive.Good {
+	if f, ok := a.Preflight(t.Context()); !ok || f.Result != storecheck.Good {
 		t.Errorf("check: %+v", f)
 	}
 	mustBackup(t, a, db)
-	if f, ok := a.Preflight(t.Context()); !ok || f.Result != archive.Good {
+	if f, ok := a.Preflight(t.Context()); !ok || f.Result != storecheck.Good {
 		t.Errorf("check: %+v", f)
 	}
 	if r, err := a.Prune(t.Context(), archive.PruneOptions{}); err != nil || r.Within != "" {
@@ -251,12 +253,12 @@ func TestExistingPair(t *testing.T) {
 			mustBackup(t, outer, db)
 			mustBackup(t, within, db)
 			f, ok := within.Preflight(t.Context())
-			if !ok || f.Result != archive.Note || !strings.Contains(f.Detail, base) || f.Advice == "" {
+			if !ok || f.Result != storecheck.Note || !strings.Contains(f.Detail, base) || f.Advice == "" {
 				t.Errorf("%s: check of the inner one: %+v", scheme, f)
 			}
 			prefix := strings.TrimPrefix(place, "/") + "/"
 			f, ok = outer.Preflight(t.Context())
-			if !ok || f.Result != archive.Note || !strings.Contains(f.Detail, prefix) || f.Advice == "" {
+			if !ok || f.Result != storecheck.Note || !strings.Contains(f.Detail, prefix) || f.Advice == "" {
 				t.Errorf("%s: check of the outer one: %+v", scheme, f)
 			}
 			for range 2 {
@@ -311,10 +313,10 @@ func TestProbeSparesNestedArchives(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.before = w.Keys(prefix)
-		put(t, w, archive.ProbePrefix+"old/first", "old")
-		put(t, w, archive.ProbePrefix+"old/many/0042", "old")
+		put(t, w, store.ProbePrefix+"old/first", "old")
+		put(t, w, store.ProbePrefix+"old/many/0042", "old")
 		w.Now = nil
-		if f := probe(t, w)["delete"]; f.Result != archive.Good {
+		if f := probe(t, w)["delete"]; f.Result != storecheck.Good {
 			t.Errorf("%+v", f)
 		}
 		if left := w.Keys(""); !slices.Equal(left, in.before) {

@@ -13,11 +13,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // hasArchive reports whether an archive begins at a prefix: there is an archive.json of strongroom, a
 // manifest, or a record of a ledger.
-func hasArchive(ctx context.Context, s Store, prefix string) (bool, error) {
+func hasArchive(ctx context.Context, s store.Store, prefix string) (bool, error) {
 	var denied error
 	whole := func([]byte) error { return nil }
 	b, err := (&Archive{store: s}).get(ctx, prefix+manifest.ArchiveKey, manifest.SummaryBytes, whole)
@@ -38,7 +39,7 @@ func hasArchive(ctx context.Context, s Store, prefix string) (bool, error) {
 
 // hasHistory reports whether there is a manifest or a record of a ledger below a prefix, among the first
 // objects where these lie.
-func hasHistory(ctx context.Context, s Store, prefix string) (bool, error) {
+func hasHistory(ctx context.Context, s store.Store, prefix string) (bool, error) {
 	for _, kind := range []string{manifest.ManifestsPrefix, manifest.LedgerPrefix} {
 		seen := 0
 		for o, err := range s.List(ctx, prefix+kind, "", "") {
@@ -80,7 +81,7 @@ func (a *Archive) checkNested(ctx context.Context, keys iter.Seq[string]) error 
 // filterHomes returns the prefixes for which has reports true, in their order. It checks several
 // at once: a source may have a directory of such a name for each of its tenants.
 func (a *Archive) filterHomes(
-	ctx context.Context, prefixes []string, has func(context.Context, Store, string) (bool, error),
+	ctx context.Context, prefixes []string, has func(context.Context, store.Store, string) (bool, error),
 ) (found []string, err error) {
 	yes := make([]bool, len(prefixes))
 	g, running := errgroup.WithContext(ctx)
@@ -109,7 +110,7 @@ func (a *Archive) filterHomes(
 }
 
 // isNested reports whether there is anything at a prefix that only an archive has, also if it is damaged.
-func isNested(ctx context.Context, s Store, prefix string) (bool, error) {
+func isNested(ctx context.Context, s store.Store, prefix string) (bool, error) {
 	_, err := s.Stat(ctx, prefix+manifest.ArchiveKey)
 	switch {
 	case err == nil:
@@ -123,7 +124,7 @@ func isNested(ctx context.Context, s Store, prefix string) (bool, error) {
 // FindNested returns the prefix of a nested archive that an object may belong to: below the prefix, the
 // object's key is that of an archive's object, and an archive begins there. Empty: there is none. It sends
 // no request for the keys of most objects. It is for stores, which see keys that no listing shows.
-func FindNested(ctx context.Context, s Store, key string) (prefix string, err error) {
+func FindNested(ctx context.Context, s store.Store, key string) (prefix string, err error) {
 	for _, home := range homes(key) {
 		is, err := isNested(ctx, s, home)
 		if err != nil {

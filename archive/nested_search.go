@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // The bounds of a search for nested archives, outside of what an operation lists anyway.
@@ -53,7 +54,7 @@ func (a *Archive) checkApart(ctx context.Context) (warning string, err error) {
 // enclosing returns the address of the nearest archive within which this one lies; empty if there is
 // none, or none that may be read.
 func (a *Archive) enclosing(ctx context.Context) (string, error) {
-	s, ok := a.store.(SurroundingsLister)
+	s, ok := a.store.(store.SurroundingsLister)
 	if !ok {
 		return "", nil
 	}

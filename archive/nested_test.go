@@ -15,18 +15,19 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A below is the part of a store below a prefix, as an archive there has it. It shows nothing of what
 // lies around it, like credentials that end at the prefix.
 type below struct {
-	archive.Store
+	store.Store
 	prefix string
 }
 
-func (s below) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s below) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	return s.Store.Put(ctx, s.prefix+key, body, sums)
 }
 
@@ -34,14 +35,14 @@ func (s below) Get(ctx context.Context, key string, offset, length int64) (io.Re
 	return s.Store.Get(ctx, s.prefix+key, offset, length)
 }
 
-func (s below) Stat(ctx context.Context, key string) (archive.Object, error) {
+func (s below) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := s.Store.Stat(ctx, s.prefix+key)
 	o.Key = key
 	return o, err
 }
 
-func (s below) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (s below) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		if after != "" {
 			after = s.prefix + after
 		}
@@ -217,14 +218,14 @@ type late struct {
 	arrives func()
 }
 
-func (s *late) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+func (s *late) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	if prefix != manifest.DataPrefix || delimiter != "" {
 		return s.InMemory.List(ctx, prefix, delimiter, after)
 	}
 	if s.listed++; s.listed == 2 {
 		s.arrives()
 	}
-	return func(yield func(archive.Object, error) bool) {
+	return func(yield func(store.Object, error) bool) {
 		for o, err := range s.InMemory.List(ctx, prefix, delimiter, after) {
 			root, proves := manifest.NestedRoot(o.Key)
 			if s.hides && proves && root == s.prefix {

@@ -9,6 +9,9 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+
+	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // presence is what lies under a key that a run is about to put, or has put.
@@ -23,23 +26,23 @@ const (
 // examine looks what lies under a key where bytes with these sums are to lie. Size and CRC-32C
 // can be forged, so the object is read back for its SHA-256, unless the key was unforeseeable
 // until the object existed (secret) and the store holds its CRC-32C.
-func (a *Archive) examine(ctx context.Context, key string, sums Sums, secret bool) (presence, PutResult, error) {
+func (a *Archive) examine(ctx context.Context, key string, sums store.Sums, secret bool) (presence, store.PutResult, error) {
 	o, err := a.store.Stat(ctx, key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return absent, PutResult{}, nil
+		return absent, store.PutResult{}, nil
 	case err != nil:
-		return absent, PutResult{}, fmt.Errorf("looking at %s: %w", key, err)
+		return absent, store.PutResult{}, fmt.Errorf("looking at %s: %w", key, err)
 	}
 	return a.examineObject(ctx, key, &o, sums, secret)
 }
 
 // examineObject is examine of an object that a Stat has found.
 func (a *Archive) examineObject(
-	ctx context.Context, key string, o *Object, sums Sums, secret bool,
-) (is presence, _ PutResult, err error) {
+	ctx context.Context, key string, o *store.Object, sums store.Sums, secret bool,
+) (is presence, _ store.PutResult, err error) {
 	if o.Size != sums.Size || o.CRC32C != nil && *o.CRC32C != sums.CRC32C {
-		return foreign, PutResult{}, nil
+		return foreign, store.PutResult{}, nil
 	}
 	is = right
 	if o.CRC32C == nil || !secret {
@@ -48,12 +51,12 @@ func (a *Archive) examineObject(
 	if err == nil && is == right {
 		err = a.sync(ctx, key)
 	}
-	return is, PutResult{Existed: true, MD5: soleMD5(o)}, err
+	return is, store.PutResult{Existed: true, MD5: soleMD5(o)}, err
 }
 
 // soleMD5 is the MD5 of an object of which the provider holds no other checksum. The client that
 // creates the object sets it, so that it may be wrong.
-func soleMD5(o *Object) string {
+func soleMD5(o *store.Object) string {
 	if o.CRC32C != nil {
 		return ""
 	}
@@ -62,7 +65,7 @@ func soleMD5(o *Object) string {
 
 // sync makes an object durable that another run created: it may not have come to that.
 func (a *Archive) sync(ctx context.Context, key string) error {
-	s, ok := a.store.(Syncer)
+	s, ok := a.store.(store.Syncer)
 	if !ok {
 		return nil
 	}
@@ -74,7 +77,7 @@ func (a *Archive) sync(ctx context.Context, key string) error {
 
 // compareStored reads an object back and compares its SHA-256 and, unless it is empty, the MD5 that
 // the provider holds.
-func (a *Archive) compareStored(ctx context.Context, key string, sums Sums, md5 string) (presence, error) {
+func (a *Archive) compareStored(ctx context.Context, key string, sums store.Sums, md5 string) (presence, error) {
 	return a.readAgain(ctx, key, func() error {
 		s := newStoredSummer(md5)
 		body := &resumingReader{ctx: ctx, a: a, key: key, left: sums.Size}
@@ -84,7 +87,7 @@ func (a *Archive) compareStored(ctx context.Context, key string, sums Sums, md5 
 		if _, err := io.CopyBuffer(onlyWriter{s}, body, buf[:]); err != nil {
 			return err
 		}
-		if got := s.sums(); got.SHA256 != sums.SHA256 {
+		if got := s.Sums(); got.SHA256 != sums.SHA256 {
 			return fmt.Errorf("%w: its bytes hash to %s, not to %s", ErrDamaged, got.SHA256, sums.SHA256)
 		}
 		return s.check()
@@ -93,13 +96,13 @@ func (a *Archive) compareStored(ctx context.Context, key string, sums Sums, md5 
 
 // storedSummer computes the checksums of an object that is read back.
 type storedSummer struct {
-	*summer
+	*digest.Hasher
 	want string    // the MD5 that the provider holds; empty: it is not compared
 	md5  hash.Hash // nil if want is empty
 }
 
 func newStoredSummer(want string) *storedSummer {
-	s := &storedSummer{summer: newSummer(), want: want}
+	s := &storedSummer{Hasher: digest.New(), want: want}
 	if want != "" {
 		s.md5 = md5.New()
 	}
@@ -110,7 +113,7 @@ func (s *storedSummer) Write(b []byte) (int, error) {
 	if s.md5 != nil {
 		s.md5.Write(b)
 	}
-	return s.summer.Write(b)
+	return s.Hasher.Write(b)
 }
 
 // check compares the MD5. A manifest must not name a wrong one.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // fetchAttempts is how often an object is fetched that does not arrive whole. What
@@ -105,7 +106,7 @@ func (a *Archive) hash(ctx context.Context, key string) (manifest.Hash, error) {
 }
 
 // putBytes makes an object from bytes in memory.
-func (a *Archive) putBytes(ctx context.Context, key string, b []byte) (PutResult, error) {
+func (a *Archive) putBytes(ctx context.Context, key string, b []byte) (store.PutResult, error) {
 	s := manifest.StoredSumsOf(b)
-	return a.store.Put(ctx, key, bytes.NewReader(b), Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C})
+	return a.store.Put(ctx, key, bytes.NewReader(b), store.Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C})
 }

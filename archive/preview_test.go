@@ -12,12 +12,13 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // contentRead counts what is read of log files.
 type contentRead struct {
-	archive.Store
+	store.Store
 	requests, bytes atomic.Int64
 }
 

@@ -13,21 +13,23 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A weak store does one thing that no store should.
 type weak struct {
 	*storetest.InMemory
-	put    func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error)
+	put    func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error)
 	get    func(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
-	stat   func(ctx context.Context, key string) (archive.Object, error)
-	list   func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error]
+	stat   func(ctx context.Context, key string) (store.Object, error)
+	list   func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error]
 	delete func(ctx context.Context, keys []string) error
-	accept archive.Guarantee
+	accept store.Guarantee
 }
 
-func (w *weak) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (w *weak) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if w.put != nil {
 		return w.put(ctx, key, body, sums)
 	}
@@ -41,14 +43,14 @@ func (w *weak) Get(ctx context.Context, key string, offset, length int64) (io.Re
 	return w.InMemory.Get(ctx, key, offset, length)
 }
 
-func (w *weak) Stat(ctx context.Context, key string) (archive.Object, error) {
+func (w *weak) Stat(ctx context.Context, key string) (store.Object, error) {
 	if w.stat != nil {
 		return w.stat(ctx, key)
 	}
 	return w.InMemory.Stat(ctx, key)
 }
 
-func (w *weak) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+func (w *weak) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	if w.list != nil {
 		return w.list(ctx, prefix, delimiter, after)
 	}
@@ -62,7 +64,7 @@ func (w *weak) Delete(ctx context.Context, keys []string) error {
 	return w.InMemory.Delete(ctx, keys)
 }
 
-func (w *weak) Accepts(p archive.Guarantee) bool { return p == w.accept }
+func (w *weak) Accepts(p store.Guarantee) bool { return p == w.accept }
 
 func newWeak(t *testing.T) *weak {
 	m := storetest.Memory(t)
@@ -92,12 +94,12 @@ func TestProbeAsksTheService(t *testing.T) {
 		wrong, over error
 		failed      string
 	}{
-		{archive.ErrMismatch, archive.ErrExists, ""},
-		{nil, archive.ErrExists, "checksums"},
-		{archive.ErrMismatch, nil, "large objects"},
+		{store.ErrMismatch, store.ErrExists, ""},
+		{nil, store.ErrExists, "checksums"},
+		{store.ErrMismatch, nil, "large objects"},
 	} {
 		for name, f := range probe(t, &serviced{newWeak(t), c.wrong, c.over}) {
-			if want := name == c.failed; want != (f.Result == archive.Failed) {
+			if want := name == c.failed; want != (f.Result == storecheck.Failed) {
 				t.Errorf("%v, %v: %+v", c.wrong, c.over, f)
 			}
 		}
@@ -106,7 +108,7 @@ func TestProbeAsksTheService(t *testing.T) {
 
 // overwrites makes the store one that knows no conditions.
 func (w *weak) overwrites() {
-	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		w.InMemory.Delete(ctx, []string{key})
 		return w.InMemory.Put(ctx, key, body, sums)
 	}
@@ -119,11 +121,11 @@ func overwritesLate(w *weak) {
 		read.Store(key, true)
 		return w.InMemory.Get(ctx, key, offset, length)
 	}
-	w.stat = func(ctx context.Context, key string) (archive.Object, error) {
+	w.stat = func(ctx context.Context, key string) (store.Object, error) {
 		read.Store(key, true)
 		return w.InMemory.Stat(ctx, key)
 	}
-	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		if _, ok := read.Load(key); ok {
 			w.InMemory.Delete(ctx, []string{key})
 		}
@@ -131,10 +133,10 @@ func overwritesLate(w *weak) {
 	}
 }
 
-func probe(t *testing.T, s archive.Store) map[string]archive.Finding {
+func probe(t *testing.T, s store.Store) map[string]storecheck.Finding {
 	t.Helper()
-	found := map[string]archive.Finding{}
-	if err := archive.Probe(t.Context(), s, func(f archive.Finding) { found[f.Probe] = f }); err != nil {
+	found := map[string]storecheck.Finding{}
+	if err := storecheck.Probe(t.Context(), s, func(f storecheck.Finding) { found[f.Probe] = f }); err != nil {
 		t.Fatal(err)
 	}
 	return found
@@ -147,33 +149,33 @@ func TestProbe(t *testing.T) {
 	tests := []struct {
 		name   string
 		make   func(w *weak)
-		result archive.Outcome
+		result storecheck.Outcome
 		probes string // that have this result; others are ok
 	}{
-		{"nothing", func(*weak) {}, archive.Good, ""},
-		{"overwrites", (*weak).overwrites, archive.Failed, "create-only, large objects"},
-		{"overwrites, as accepted", func(w *weak) { w.overwrites(); w.accept = archive.CreateOnly }, archive.Note, "create-only, large objects"},
-		{"overwrites, yet not in a race", overwritesLate, archive.Failed, "create-only, large objects"},
-		{"overwrites, yet not in a race, as accepted", func(w *weak) { overwritesLate(w); w.accept = archive.CreateOnly }, archive.Note, "create-only, large objects"},
-		{"checks nothing", uncheckedPut, archive.Failed, "checksums"},
-		{"checks nothing, as accepted", func(w *weak) { uncheckedPut(w); w.accept = archive.Checksums }, archive.Note, "checksums"},
-		{"tells no checksum", func(w *weak) { w.Plain = true }, archive.Note, "checksum echo"},
+		{"nothing", func(*weak) {}, storecheck.Good, ""},
+		{"overwrites", (*weak).overwrites, storecheck.Failed, "create-only, large objects"},
+		{"overwrites, as accepted", func(w *weak) { w.overwrites(); w.accept = store.CreateOnly }, storecheck.Note, "create-only, large objects"},
+		{"overwrites, yet not in a race", overwritesLate, storecheck.Failed, "create-only, large objects"},
+		{"overwrites, yet not in a race, as accepted", func(w *weak) { overwritesLate(w); w.accept = store.CreateOnly }, storecheck.Note, "create-only, large objects"},
+		{"checks nothing", uncheckedPut, storecheck.Failed, "checksums"},
+		{"checks nothing, as accepted", func(w *weak) { uncheckedPut(w); w.accept = store.Checksums }, storecheck.Note, "checksums"},
+		{"tells no checksum", func(w *weak) { w.Plain = true }, storecheck.Note, "checksum echo"},
 		{"lists late", func(w *weak) {
-			w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+			w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 				if strings.HasSuffix(prefix, "/fresh") {
 					prefix = "none"
 				}
 				return w.InMemory.List(ctx, prefix, delimiter, after)
 			}
-		}, archive.Failed, "read after write"},
+		}, storecheck.Failed, "read after write"},
 		{"ignores ranges", func(w *weak) {
 			w.get = func(ctx context.Context, key string, _, _ int64) (io.ReadCloser, error) {
 				return w.InMemory.Get(ctx, key, 0, -1)
 			}
-		}, archive.Failed, "ranges"},
+		}, storecheck.Failed, "ranges"},
 		{"lists one page", func(w *weak) {
-			w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-				return func(yield func(archive.Object, error) bool) {
+			w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+				return func(yield func(store.Object, error) bool) {
 					n := 0
 					for o, err := range w.InMemory.List(ctx, prefix, delimiter, after) {
 						if n++; n > 1000 || !yield(o, err) {
@@ -182,18 +184,18 @@ func TestProbe(t *testing.T) {
 					}
 				}
 			}
-		}, archive.Failed, "paging, delete"},
-		{"is an hour ahead", func(w *weak) { w.Now = func() time.Time { return time.Now().Add(time.Hour) } }, archive.Note, "clock"},
+		}, storecheck.Failed, "paging, delete"},
+		{"is an hour ahead", func(w *weak) { w.Now = func() time.Time { return time.Now().Add(time.Hour) } }, storecheck.Note, "clock"},
 		{"may not delete", func(w *weak) {
 			w.delete = func(context.Context, []string) error { return fs.ErrPermission }
-		}, archive.Note, "delete"},
+		}, storecheck.Note, "delete"},
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWeak(t)
 			c.make(w)
 			for name, f := range probe(t, w) {
-				want := archive.Good
+				want := storecheck.Good
 				if c.probes != "" && strings.Contains(", "+c.probes+",", ", "+name+",") {
 					want = c.result
 				}
@@ -203,7 +205,7 @@ func TestProbe(t *testing.T) {
 				if f.Result != want {
 					t.Errorf("%s: %+v, want %s", name, f, want)
 				}
-				if f.Result == archive.Failed && f.Advice == "" {
+				if f.Result == storecheck.Failed && f.Advice == "" {
 					t.Errorf("%s: no advice", name)
 				}
 			}
@@ -216,10 +218,10 @@ func TestProbe(t *testing.T) {
 
 // uncheckedPut takes whatever comes.
 func uncheckedPut(w *weak) {
-	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		b, err := io.ReadAll(io.NewSectionReader(body, 0, sums.Size))
 		if err != nil {
-			return archive.PutResult{}, err
+			return store.PutResult{}, err
 		}
 		return w.InMemory.Put(ctx, key, bytes.NewReader(b), storetest.SumsOf(b))
 	}
@@ -237,7 +239,7 @@ func TestProbeSaysOnceWhatStays(t *testing.T) {
 		return errors.Join(errs...)
 	}
 	f := probe(t, w)["delete"]
-	if f.Result != archive.Note || !strings.Contains(f.Detail, "1055 objects could not be deleted: locked: probe/") || strings.Contains(f.Detail+f.Advice, "\n") || !strings.Contains(f.Advice, "such as probe/") {
+	if f.Result != storecheck.Note || !strings.Contains(f.Detail, "1055 objects could not be deleted: locked: probe/") || strings.Contains(f.Detail+f.Advice, "\n") || !strings.Contains(f.Advice, "such as probe/") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -246,13 +248,13 @@ func TestProbeSaysOnceWhatStays(t *testing.T) {
 func TestProbeOutOfReach(t *testing.T) {
 	t.Parallel()
 	w := newWeak(t)
-	w.list = func(context.Context, string, string, string) iter.Seq2[archive.Object, error] {
-		return func(yield func(archive.Object, error) bool) {
-			yield(archive.Object{}, errors.New("no route; check the network"))
+	w.list = func(context.Context, string, string, string) iter.Seq2[store.Object, error] {
+		return func(yield func(store.Object, error) bool) {
+			yield(store.Object{}, errors.New("no route; check the network"))
 		}
 	}
 	found := probe(t, w)
-	if f := found["reach"]; len(found) != 1 || f.Result != archive.Failed || f.Detail != "no route; check the network" {
+	if f := found["reach"]; len(found) != 1 || f.Result != storecheck.Failed || f.Detail != "no route; check the network" {
 		t.Errorf("%+v", found)
 	}
 }
@@ -264,9 +266,9 @@ func TestProbeCleansUp(t *testing.T) {
 	w := newWeak(t)
 	hour := time.Now().Add(-2 * time.Hour)
 	w.Now = func() time.Time { return hour }
-	put(t, w, archive.ProbePrefix+"old/first", "old")
+	put(t, w, store.ProbePrefix+"old/first", "old")
 	w.Now = nil
-	put(t, w, archive.ProbePrefix+"other/first", "another probe's, of this minute")
+	put(t, w, store.ProbePrefix+"other/first", "another probe's, of this minute")
 	probe(t, w)
 	left := func() (keys []string) {
 		for k := range w.Snapshot() {
@@ -274,11 +276,11 @@ func TestProbeCleansUp(t *testing.T) {
 		}
 		return keys
 	}
-	if keys := left(); len(keys) != 1 || keys[0] != archive.ProbePrefix+"other/first" {
+	if keys := left(); len(keys) != 1 || keys[0] != store.ProbePrefix+"other/first" {
 		t.Errorf("left are %q", keys)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := archive.Probe(ctx, w, func(f archive.Finding) {
+	err := storecheck.Probe(ctx, w, func(f storecheck.Finding) {
 		if f.Probe == "ranges" {
 			cancel()
 		}
@@ -288,7 +290,7 @@ func TestProbeCleansUp(t *testing.T) {
 	}
 }
 
-func put(t *testing.T, s archive.Store, key, content string) {
+func put(t *testing.T, s store.Store, key, content string) {
 	t.Helper()
 	if _, err := s.Put(t.Context(), key, strings.NewReader(content), storetest.SumsOf([]byte(content))); err != nil {
 		t.Fatal(err)
@@ -305,7 +307,7 @@ func TestBackupRefusesAStoreThatOverwrites(t *testing.T) {
 	w.overwrites()
 	a := archive.New(w, archive.Options{})
 	for range 2 {
-		if _, err := a.Backup(t.Context(), db.source(), options); !errors.Is(err, archive.ErrWeakStore) {
+		if _, err := a.Backup(t.Context(), db.source(), options); !errors.Is(err, store.ErrWeakStore) {
 			t.Errorf("the error is %v", err)
 		}
 		for key := range w.Snapshot() {
@@ -314,6 +316,6 @@ func TestBackupRefusesAStoreThatOverwrites(t *testing.T) {
 			}
 		}
 	}
-	w.accept = archive.CreateOnly
+	w.accept = store.CreateOnly
 	mustBackup(t, a, db)
 }

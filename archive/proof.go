@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // putProof stores what was found, and returns under which key.
@@ -46,7 +47,7 @@ func (a *Archive) latestProof(ctx context.Context, kind, known string) (*manifes
 	return a.newestProof(ctx, all[kind], kind, known)
 }
 
-func (a *Archive) newestProof(ctx context.Context, all []Object, kind, known string) (*manifest.Proof, string, error) {
+func (a *Archive) newestProof(ctx context.Context, all []store.Object, kind, known string) (*manifest.Proof, string, error) {
 	for _, o := range slices.Backward(all) {
 		if o.Key == known {
 			return nil, o.Key, nil
@@ -77,8 +78,8 @@ func (a *Archive) readProof(ctx context.Context, key, kind string) (*manifest.Pr
 
 // proofs lists those of each kind, the oldest first by the provider's clock: a host whose own
 // is ahead must not have the last word for ever, nor one whose is behind none.
-func (a *Archive) proofs(ctx context.Context) (map[string][]Object, error) {
-	found := map[string][]Object{}
+func (a *Archive) proofs(ctx context.Context) (map[string][]store.Object, error) {
+	found := map[string][]store.Object{}
 	for o, err := range a.store.List(ctx, manifest.ProofsPrefix, "", "") {
 		if err != nil {
 			return nil, fmt.Errorf("listing the proofs: %w", err)
@@ -88,7 +89,7 @@ func (a *Archive) proofs(ctx context.Context) (map[string][]Object, error) {
 		}
 	}
 	for _, all := range found {
-		slices.SortStableFunc(all, func(a, b Object) int { return a.Modified.Compare(b.Modified) })
+		slices.SortStableFunc(all, func(a, b store.Object) int { return a.Modified.Compare(b.Modified) })
 	}
 	return found, nil
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A catalogue is a store of very many objects, most of which have only a key and a size. It
@@ -48,14 +49,14 @@ func (c *catalogue) look() {
 	c.most = max(c.most, int64(m.HeapAlloc))
 }
 
-func (c *catalogue) Put(_ context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (c *catalogue) Put(_ context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	b := make([]byte, sums.Size)
 	if _, err := body.ReadAt(b, 0); err != nil && err != io.EOF {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	i, _ := slices.BinarySearch(c.keys, key)
 	c.keys, c.content[key] = slices.Insert(c.keys, i, key), b
-	return archive.PutResult{}, nil
+	return store.PutResult{}, nil
 }
 
 func (c *catalogue) Get(_ context.Context, key string, offset, length int64) (io.ReadCloser, error) {
@@ -69,11 +70,11 @@ func (c *catalogue) Get(_ context.Context, key string, offset, length int64) (io
 	return io.NopCloser(bytes.NewReader(b[offset:min(offset+length, int64(len(b)))])), nil
 }
 
-func (c *catalogue) Stat(_ context.Context, key string) (archive.Object, error) {
+func (c *catalogue) Stat(_ context.Context, key string) (store.Object, error) {
 	if _, there := slices.BinarySearch(c.keys, key); !there || c.gone[key] {
-		return archive.Object{}, fs.ErrNotExist
+		return store.Object{}, fs.ErrNotExist
 	}
-	return archive.Object{Key: key, Size: c.size(key)}, nil
+	return store.Object{Key: key, Size: c.size(key)}, nil
 }
 
 func (c *catalogue) size(key string) int64 {
@@ -83,8 +84,8 @@ func (c *catalogue) size(key string) int64 {
 	return catalogued
 }
 
-func (c *catalogue) List(_ context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (c *catalogue) List(_ context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		i, _ := slices.BinarySearch(c.keys, max(prefix, after))
 		for i < len(c.keys) && strings.HasPrefix(c.keys[i], prefix) {
 			key := c.keys[i]
@@ -92,9 +93,9 @@ func (c *catalogue) List(_ context.Context, prefix, delimiter, after string) ite
 				i++
 				continue
 			}
-			o := archive.Object{Key: key, Size: c.size(key)}
+			o := store.Object{Key: key, Size: c.size(key)}
 			if d := strings.Index(key[len(prefix):], delimiter); delimiter != "" && d >= 0 {
-				o = archive.Object{Key: key[:len(prefix)+d+1], IsDir: true}
+				o = store.Object{Key: key[:len(prefix)+d+1], IsDir: true}
 				i, _ = slices.BinarySearch(c.keys, o.Key+"\xff")
 			} else {
 				i++

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Proofs are kept for a year, and the last of each kind however old they are (format.md,
@@ -29,7 +30,7 @@ func (p *pruneRun) cleanProofs(ctx context.Context) error {
 		}
 	}
 	before := time.Now().Add(-proofAge)
-	return p.applyRule(ctx, &sweepRule{manifest.ProofsPrefix, func(c *PruneCounts) *int { return &c.Proofs }, func(o Object) (string, bool) {
+	return p.applyRule(ctx, &sweepRule{manifest.ProofsPrefix, func(c *PruneCounts) *int { return &c.Proofs }, func(o store.Object) (string, bool) {
 		at, kind, ok := manifest.ParseProofKey(o.Key)
 		return "there are later proofs of its kind, and it is over a year old", ok && slices.Contains(kinds, kind) && at.Before(before) && !stay[o.Key]
 	}})

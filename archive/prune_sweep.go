@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A sieve is one kind of objects, and which of them go.
 type sweepRule struct {
 	prefix string
 	count  func(*PruneCounts) *int
-	goes   func(Object) (why string, goes bool)
+	goes   func(store.Object) (why string, goes bool)
 }
 
 // sweep deletes what goes: first the manifests, then the objects, so that there is never a
@@ -40,7 +41,7 @@ func (p *pruneRun) sweep(ctx context.Context) error {
 	return p.cleanProofs(ctx)
 }
 
-func (p *pruneRun) manifestGoes(o Object) (string, bool) {
+func (p *pruneRun) manifestGoes(o store.Object) (string, bool) {
 	n, ok := manifest.ParseManifestKey(o.Key)
 	switch {
 	case !ok || p.record.ValidNumber(n):
@@ -56,7 +57,7 @@ func (p *pruneRun) removed(n int64) bool {
 	return found
 }
 
-func (p *pruneRun) objectGoes(o Object) (string, bool) {
+func (p *pruneRun) objectGoes(o store.Object) (string, bool) {
 	key, ok := manifest.ParseObjectKey(o.Key)
 	switch {
 	case !ok || key.Sequence > p.record.Newest || p.marks.mark(o.Key) || p.protected[bitFlipGroup(&key)]:
@@ -67,7 +68,7 @@ func (p *pruneRun) objectGoes(o Object) (string, bool) {
 	return fmt.Sprintf("stored for snapshot %d, which is removed, and no other needs it", key.Sequence), true
 }
 
-func (p *pruneRun) recordGoes(o Object) (string, bool) {
+func (p *pruneRun) recordGoes(o store.Object) (string, bool) {
 	n, ok := manifest.ParseLedgerKey(o.Key)
 	return "a later record has taken its place", ok && n < p.record.Number
 }
@@ -78,7 +79,7 @@ const deleteAtOnce = 1000
 
 // A doomed object is one that goes, unless a nested archive turns out to have it.
 type deletion struct {
-	Object
+	store.Object
 	why string
 }
 
@@ -169,7 +170,7 @@ func (p *pruneRun) stillThere(ctx context.Context, prefix string, batch []deleti
 	}
 	left := map[string]bool{}
 	first, last := batch[0].Key, batch[len(batch)-1].Key
-	look := func(o Object) bool {
+	look := func(o store.Object) bool {
 		if tried[o.Key] {
 			left[o.Key] = true
 		}

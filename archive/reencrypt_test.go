@@ -21,7 +21,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A re-encrypting copy opens with the new identity and not with the old one, has every
@@ -30,7 +31,7 @@ func TestReencrypt(t *testing.T) {
 	t.Parallel()
 	old, fresh := newIdentity(t), newIdentity(t)
 	for _, many := range []int{3, 30} {
-		store, target := storetest.Memory(t), storetest.Memory(t)
+		bucket, target := storetest.Memory(t), storetest.Memory(t)
 		o := archive.Options{Encoder: encoder(t, encoding.Zstd, old), Decoder: decoder(old)}
 		db := newDatabase(t, t.TempDir(), 3)
 		var want []map[string][]byte
@@ -40,19 +41,19 @@ func TestReencrypt(t *testing.T) {
 			} else { // the tail grows
 				db.set(name(db.last), append(bytes.Clone(db.files[name(db.last)]), text(i, 900)...))
 			}
-			mustBackup(t, archive.New(store, o), db)
+			mustBackup(t, archive.New(bucket, o), db)
 			want = append(want, maps.Clone(db.files))
 		}
-		if _, err := archive.New(store, archive.Options{}).Prune(t.Context(), archive.PruneOptions{}); err != nil {
+		if _, err := archive.New(bucket, archive.Options{}).Prune(t.Context(), archive.PruneOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		to := archive.Options{Encoder: encoder(t, encoding.None, fresh), Decoder: decoder(fresh)}
 		again := func(fail int) (*archive.CopyReport, error) {
-			var s archive.Store = target
+			var s store.Store = target
 			if fail >= 0 {
 				s = storetest.NewFaulty(target, fail, storetest.NotApplied).Down()
 			}
-			return archive.Reencrypt(t.Context(), archive.New(store, o), archive.New(s, to), archive.CopyOptions{Tool: "test"})
+			return archive.Reencrypt(t.Context(), archive.New(bucket, o), archive.New(s, to), archive.CopyOptions{Tool: "test"})
 		}
 		if _, err := again(15); !errors.Is(err, storetest.ErrInjected) {
 			t.Fatal(err)
@@ -64,7 +65,7 @@ func TestReencrypt(t *testing.T) {
 		if r, err := again(-1); err != nil || len(r.Snapshots) > 0 {
 			t.Fatalf("nothing is new: %+v, %v", r, err)
 		}
-		a, b := archive.New(store, o), archive.New(target, to)
+		a, b := archive.New(bucket, o), archive.New(target, to)
 		for n := int64(1); n <= 4; n++ {
 			mustRestore(t, b, n, filepath.Join(t.TempDir(), "r"), want[n-1])
 			m, err := b.Snapshot(t.Context(), archive.Selector{Sequence: n})
@@ -94,11 +95,11 @@ func TestReencrypt(t *testing.T) {
 // What the copy cannot read, for lack of an identity, stops it, and nothing is committed.
 func TestReencryptWithoutIdentity(t *testing.T) {
 	t.Parallel()
-	store, target := storetest.Memory(t), storetest.Memory(t)
+	bucket, target := storetest.Memory(t), storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 3)
 	growText(db, 1, 2)
-	mustBackup(t, archive.New(store, archive.Options{Encoder: encoder(t, encoding.Zstd, newIdentity(t))}), db)
-	_, err := archive.Reencrypt(t.Context(), archive.New(store, archive.Options{}), archive.New(target, archive.Options{}), archive.CopyOptions{})
+	mustBackup(t, archive.New(bucket, archive.Options{Encoder: encoder(t, encoding.Zstd, newIdentity(t))}), db)
+	_, err := archive.Reencrypt(t.Context(), archive.New(bucket, archive.Options{}), archive.New(target, archive.Options{}), archive.CopyOptions{})
 	if !errors.Is(err, archive.ErrNoIdentity) || len(target.Keys(manifest.ManifestsPrefix)) > 0 {
 		t.Fatal(err, target.Keys(""))
 	}
@@ -108,10 +109,10 @@ func TestReencryptWithoutIdentity(t *testing.T) {
 // tell, is what it was in each snapshot of the copy, too.
 func TestReencryptOfWhatLooksTheSame(t *testing.T) {
 	t.Parallel()
-	store, target := storetest.Memory(t), storetest.Memory(t)
+	bucket, target := storetest.Memory(t), storetest.Memory(t)
 	db := newDatabase(t, t.TempDir(), 3)
 	db.fill(6, 40)
-	a := archive.New(store, archive.Options{})
+	a := archive.New(bucket, archive.Options{})
 	mustBackup(t, a, db)
 	was := maps.Clone(db.files)
 	path := filepath.Join(db.dir, name(1))
@@ -128,7 +129,7 @@ func TestReencryptOfWhatLooksTheSame(t *testing.T) {
 	}
 	copied := archive.New(target, archive.Options{})
 	for i, want := range []int{2, 0} {
-		r, err := archive.Reencrypt(t.Context(), archive.New(store, archive.Options{}), copied, archive.CopyOptions{Tool: "test"})
+		r, err := archive.Reencrypt(t.Context(), archive.New(bucket, archive.Options{}), copied, archive.CopyOptions{Tool: "test"})
 		if err != nil || len(r.Snapshots) != want {
 			t.Fatalf("run %d: %+v, %v", i, r, err)
 		}
@@ -148,7 +149,7 @@ func TestReencryptsAtOnce(t *testing.T) {
 			for range 2 {
 				both.Go(func() {
 					slow := &weak{InMemory: target}
-					slow.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+					slow.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 						time.Sleep(rand.N(time.Second))
 						return target.Put(ctx, key, body, sums)
 					}
@@ -175,7 +176,7 @@ func TestReencryptsAtOnce(t *testing.T) {
 // inFlight lets Gets of log files wait until more than so many are under way at once, and
 // remembers the most that ever were.
 type inFlight struct {
-	archive.Store
+	store.Store
 	over int64
 
 	now, most atomic.Int64

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // RepairFrom is where a repair takes what an archive has lost. What it finds there is held
@@ -104,7 +106,7 @@ func (r *repairRun) close() {
 
 // find looks for the bytes of an object, first in copies, which have them as they were
 // stored, then in the source.
-func (r *repairRun) find(ctx context.Context, key string, want Sums, known bool) (*stagedObject, Sums, error) {
+func (r *repairRun) find(ctx context.Context, key string, want store.Sums, known bool) (*stagedObject, store.Sums, error) {
 	var errs []error
 	for _, c := range r.from.Copies {
 		content, sums, err := r.fromCopy(ctx, c, key, want, known)
@@ -134,9 +136,9 @@ func (r *repairRun) find(ctx context.Context, key string, want Sums, known bool)
 		errs = append(errs, err)
 	}
 	if len(errs) == 0 {
-		return nil, Sums{}, errNoHelp
+		return nil, store.Sums{}, errNoHelp
 	}
-	return nil, Sums{}, errors.Join(uniqueErrors(errs)...)
+	return nil, store.Sums{}, errors.Join(uniqueErrors(errs)...)
 }
 
 // uniqueErrors is without the errors that say the same again, such as two places whose files would
@@ -153,22 +155,22 @@ func uniqueErrors(errs []error) []error {
 
 // expected is what is known of an object's stored bytes. Of a manifest it is what the
 // ledger or the one that follows it says of it.
-func (r *repairRun) expected(key string) (sums Sums, known bool) {
+func (r *repairRun) expected(key string) (sums store.Sums, known bool) {
 	if n, ok := manifest.ParseManifestKey(key); ok {
 		if ref, ok := r.refs[n]; ok {
-			return Sums{SHA256: ref.SHA256, Size: -1}, true
+			return store.Sums{SHA256: ref.SHA256, Size: -1}, true
 		}
-		return Sums{Size: -1}, false
+		return store.Sums{Size: -1}, false
 	}
 	n := r.needs[key]
 	k, ok := manifest.ParseObjectKey(key)
 	if n == nil || !ok {
-		return Sums{Size: -1}, false
+		return store.Sums{Size: -1}, false
 	}
 	if k.Prefix == manifest.BundlesPrefix {
-		return Sums{SHA256: k.Hash, Size: -1}, true
+		return store.Sums{SHA256: k.Hash, Size: -1}, true
 	}
-	sums = Sums{Size: n.stored.Size, SHA256: n.stored.SHA256, CRC32C: n.stored.CRC32C}
+	sums = store.Sums{Size: n.stored.Size, SHA256: n.stored.SHA256, CRC32C: n.stored.CRC32C}
 	if sums.SHA256.IsZero() {
 		sums.SHA256 = k.Hash
 	}
@@ -177,20 +179,20 @@ func (r *repairRun) expected(key string) (sums Sums, known bool) {
 
 // fromCopy reads an object of a copy. One whose hash is not known, such as the newest
 // manifest, is taken as the copy has it, if it decodes.
-func (r *repairRun) fromCopy(ctx context.Context, c *Archive, key string, want Sums, known bool) (*stagedObject, Sums, error) {
+func (r *repairRun) fromCopy(ctx context.Context, c *Archive, key string, want store.Sums, known bool) (*stagedObject, store.Sums, error) {
 	o, err := c.store.Stat(ctx, key)
 	if err != nil {
-		return nil, Sums{}, fmt.Errorf("the copy: %w", err)
+		return nil, store.Sums{}, fmt.Errorf("the copy: %w", err)
 	}
 	to, content, err := scratchSpace(r.from.Scratch, o.Size)
 	if err != nil {
-		return nil, Sums{}, err
+		return nil, store.Sums{}, err
 	}
-	s := newSummer()
+	s := digest.New()
 	body := &resumingReader{ctx: ctx, a: c, key: key, left: o.Size}
 	_, err = io.Copy(io.MultiWriter(io.NewOffsetWriter(to, 0), s), body)
 	body.close()
-	got := s.sums()
+	got := s.Sums()
 	switch {
 	case err != nil:
 		err = fmt.Errorf("the copy: %w", err)
@@ -201,7 +203,7 @@ func (r *repairRun) fromCopy(ctx context.Context, c *Archive, key string, want S
 	}
 	if err != nil {
 		content.release()
-		return nil, Sums{}, err
+		return nil, store.Sums{}, err
 	}
 	return content, got, nil
 }
@@ -245,12 +247,12 @@ func (r *repairRun) plausible(key string, content io.ReaderAt, size int64) error
 
 // fromSource makes an object anew from the files of the database: what was stored as it
 // was, and is there still.
-func (r *repairRun) fromSource(ctx context.Context, key string, n *need) (*stagedObject, Sums, error) {
+func (r *repairRun) fromSource(ctx context.Context, key string, n *need) (*stagedObject, store.Sums, error) {
 	if r.capture == nil && r.failed == nil {
 		r.capture, r.failed = r.from.Source.Capture(ctx, func(source.File) bool { return true })
 	}
 	if r.failed != nil {
-		return nil, Sums{}, fmt.Errorf("capturing the source: %w", r.failed)
+		return nil, store.Sums{}, fmt.Errorf("capturing the source: %w", r.failed)
 	}
 	return r.rebuildObject(key, n, func(p needPart, to io.WriterAt) error {
 		if ctx.Err() != nil {
@@ -268,35 +270,35 @@ func (r *repairRun) fromSource(ctx context.Context, key string, n *need) (*stage
 
 // rebuildObject puts an object together from the files in it, which write gives, and holds it
 // against the hash in its name.
-func (r *repairRun) rebuildObject(key string, n *need, write func(p needPart, to io.WriterAt) error) (*stagedObject, Sums, error) {
+func (r *repairRun) rebuildObject(key string, n *need, write func(p needPart, to io.WriterAt) error) (*stagedObject, store.Sums, error) {
 	to, content, err := scratchSpace(r.from.Scratch, n.size)
 	if err != nil {
-		return nil, Sums{}, err
+		return nil, store.Sums{}, err
 	}
 	sums, err := rebuild(key, n, to, content, write)
 	if err != nil {
 		content.release()
-		return nil, Sums{}, err
+		return nil, store.Sums{}, err
 	}
 	return content, sums, nil
 }
 
-func rebuild(key string, n *need, to io.WriterAt, content io.ReaderAt, write func(p needPart, to io.WriterAt) error) (Sums, error) {
+func rebuild(key string, n *need, to io.WriterAt, content io.ReaderAt, write func(p needPart, to io.WriterAt) error) (store.Sums, error) {
 	for _, p := range n.parts {
 		if p.part.Encoding != manifest.Plain {
-			return Sums{}, errEncoded
+			return store.Sums{}, errEncoded
 		}
 		if err := write(p, to); err != nil {
-			return Sums{}, err
+			return store.Sums{}, err
 		}
 	}
-	s := newSummer()
+	s := digest.New()
 	if _, err := io.Copy(s, io.NewSectionReader(content, 0, n.size)); err != nil {
-		return Sums{}, err
+		return store.Sums{}, err
 	}
-	got := s.sums()
+	got := s.Sums()
 	if k, _ := manifest.ParseObjectKey(key); got.SHA256 != k.Hash || got.Size != n.size {
-		return Sums{}, fmt.Errorf("it is not there any more as it was stored (%s)", strings.Join(filesOf(n), ", "))
+		return store.Sums{}, fmt.Errorf("it is not there any more as it was stored (%s)", strings.Join(filesOf(n), ", "))
 	}
 	return got, nil
 }

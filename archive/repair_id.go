@@ -5,23 +5,24 @@ import (
 	"fmt"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // restateID returns archive.json with what the manifests repeat of it, where it is lost or
 // cannot be read and no copy has it: else no backup could go on. All manifests must agree.
-func (r *repairRun) restateID(noCopy error) (*stagedObject, Sums, error) {
+func (r *repairRun) restateID(noCopy error) (*stagedObject, store.Sums, error) {
 	if r.head.id != nil {
-		return nil, Sums{}, noCopy
+		return nil, store.Sums{}, noCopy
 	}
 	if record := r.head.record; r.hasMixedIDs || record != nil && record.Archive != r.head.archiveID() {
-		return nil, Sums{}, fmt.Errorf("%w, and the manifests do not agree whose the archive is", noCopy)
+		return nil, store.Sums{}, fmt.Errorf("%w, and the manifests do not agree whose the archive is", noCopy)
 	}
 	b, err := r.head.restateID()
 	if err != nil {
-		return nil, Sums{}, err
+		return nil, store.Sums{}, err
 	}
 	s := manifest.StoredSumsOf(b)
-	return &stagedObject{bytes.NewReader(b), func() {}}, Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C}, nil
+	return &stagedObject{bytes.NewReader(b), func() {}}, store.Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C}, nil
 }
 
 // noteID keeps the local state from reporting an archive.json that was put back.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // latestAge is how far before the last object of an archive an interrupted repair may have created
@@ -23,7 +24,7 @@ type latest struct {
 }
 
 // noteCreated notes when an object was created, if a repair needs that.
-func (v *verifyRun) noteCreated(o *Object) {
+func (v *verifyRun) noteCreated(o *store.Object) {
 	l := &v.latest
 	if v.o.Repair == nil || o.Modified.Before(l.newest.Add(-latestAge)) && !o.Modified.IsZero() {
 		return
@@ -49,7 +50,7 @@ func (l *latest) recent() []string {
 // this one found nothing wrong, only what was created last can be that. Else all is made durable with
 // one call, which waits for whatever was written to the file system.
 func (v *verifyRun) keepRepaired(ctx context.Context) error {
-	s, ok := v.store.(Syncer)
+	s, ok := v.store.(store.Syncer)
 	if !ok {
 		return nil
 	}

@@ -10,7 +10,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // The ledger's newest record is damaged: nobody can say which snapshots were held, so that a
@@ -123,7 +124,7 @@ type listings struct {
 	before func()
 }
 
-func (s *listings) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+func (s *listings) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	if prefix == manifest.ManifestsPrefix {
 		s.before()
 	}

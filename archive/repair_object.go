@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // primaryProblem is the problem of an object that a repair goes by: that it is not there, or makes no
@@ -24,7 +25,7 @@ func primaryProblem(all []Problem, key string) *Problem {
 
 // expectedContent is what is known of the bytes that an object should have; an error, if what is there
 // is to stay.
-func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want Sums, known bool, err error) {
+func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want store.Sums, known bool, err error) {
 	want, known = r.expected(p.Object)
 	n, isManifest := manifest.ParseManifestKey(p.Object)
 	if p.What == "missing" || !known && p.What != "chain" && p.What != "witness" {

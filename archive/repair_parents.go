@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // putParentsBack puts back the manifests that are gone below one whose right bytes are at
@@ -25,7 +26,7 @@ func (r *repairRun) putParentsBack(ctx context.Context, n int64, content io.Read
 		if _, err := r.store.Stat(ctx, key); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		found, sums, err := r.find(ctx, key, Sums{SHA256: parent.SHA256, Size: -1}, true)
+		found, sums, err := r.find(ctx, key, store.Sums{SHA256: parent.SHA256, Size: -1}, true)
 		if err != nil {
 			return context.Cause(ctx)
 		}

@@ -9,7 +9,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A meeting is a store in which something happens when a key is read or deleted, one thing at
@@ -29,11 +30,11 @@ func (s *meeting) alone(do func()) {
 	do()
 }
 
-func (s *meeting) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s *meeting) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	dead := false
 	s.alone(func() { dead = s.dead })
 	if dead {
-		return archive.PutResult{}, errCrashed
+		return store.PutResult{}, errCrashed
 	}
 	return s.InMemory.Put(ctx, key, body, sums)
 }

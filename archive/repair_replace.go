@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // remove takes away what lies in the place of an object of which the right bytes are at hand.
 // Finding those may have taken long, and another repair have been faster: what is right by now
 // stays.
-func (r *repairRun) remove(ctx context.Context, key string, content io.ReaderAt, is Sums) error {
+func (r *repairRun) remove(ctx context.Context, key string, content io.ReaderAt, is store.Sums) error {
 	sum, err := r.hash(ctx, key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && sum == is.SHA256:
@@ -51,7 +52,7 @@ func (r *repairRun) remove(ctx context.Context, key string, content io.ReaderAt,
 // where nobody would know it otherwise, should the repair end there. Of the newest nothing would
 // tell that it was there, and a backup of another host would take its number. One that its child
 // has found damaged would be looked for as it was then, which nobody has.
-func (r *repairRun) recordCorrectManifest(ctx context.Context, n int64, content io.ReaderAt, is Sums) error {
+func (r *repairRun) recordCorrectManifest(ctx context.Context, n int64, content io.ReaderAt, is store.Sums) error {
 	b := make([]byte, min(is.Size, manifest.MaxManifestBytes))
 	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
 		return err
@@ -105,7 +106,7 @@ const putAttempts = 3
 // putBack stores the right bytes. A run that is being stopped still ends this, unless it takes
 // long: what they take the place of may be deleted already. What lies there before them is read
 // back: an attacker who can create objects can forge its size and CRC-32C.
-func (r *repairRun) putBack(ctx context.Context, key string, content *stagedObject, sums Sums) error {
+func (r *repairRun) putBack(ctx context.Context, key string, content *stagedObject, sums store.Sums) error {
 	putting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() {
@@ -124,7 +125,7 @@ func (r *repairRun) putBack(ctx context.Context, key string, content *stagedObje
 		stored, err := r.store.Put(putting, key, content, sums)
 		is := right
 		switch {
-		case errors.Is(err, ErrExists) && named:
+		case errors.Is(err, store.ErrExists) && named:
 			is = foreign
 		case err != nil:
 			return err
@@ -138,12 +139,12 @@ func (r *repairRun) putBack(ctx context.Context, key string, content *stagedObje
 			delete(r.deleted, key)
 			return nil
 		case is == foreign && !named:
-			return ErrExists
+			return store.ErrExists
 		case is == foreign:
 			if err := r.remove(putting, key, content, sums); err != nil {
 				return err
 			}
 		}
 	}
-	return fmt.Errorf("something else is created there again and again: %w", ErrExists)
+	return fmt.Errorf("something else is created there again and again: %w", store.ErrExists)
 }

@@ -8,7 +8,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A repair began on one archive, and another one, or none, is at its address when it has the right
@@ -71,7 +72,7 @@ func TestRestoreFromAnotherDisk(t *testing.T) {
 			}
 			a := archive.New(there, archive.Options{})
 			_, err := a.Restore(t.Context(), m, filepath.Join(t.TempDir(), "r"), archive.RestoreOptions{})
-			if errors.Is(err, archive.ErrDamaged) || !errors.Is(err, archive.ErrGone) && !errors.Is(err, archive.ErrNoArchive) {
+			if errors.Is(err, archive.ErrDamaged) || !errors.Is(err, store.ErrGone) && !errors.Is(err, archive.ErrNoArchive) {
 				t.Errorf("%s: %v", what, err)
 			}
 			f := m.Files[0].Name
@@ -100,7 +101,7 @@ func TestSecondAttemptBeginsNoOtherArchive(t *testing.T) {
 			}
 			read = read || kind == "get" && key == manifest.ArchiveKey
 		}}
-		if _, err := archive.New(w, archive.Options{}).Backup(t.Context(), h.db.source(), options); !errors.Is(err, archive.ErrGone) {
+		if _, err := archive.New(w, archive.Options{}).Backup(t.Context(), h.db.source(), options); !errors.Is(err, store.ErrGone) {
 			t.Errorf("%v", err)
 		}
 		if keys := h.store.Keys(""); len(keys) > 0 {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // otherArchive is another archive of the same database, whose objects have other names: what it
@@ -64,7 +65,7 @@ func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash
 
 // fromOtherSnapshot makes an object anew from what another archive of the same database has of the
 // files in it.
-func (r *repairRun) fromOtherSnapshot(ctx context.Context, o *otherArchive, key string, n *need) (*stagedObject, Sums, error) {
+func (r *repairRun) fromOtherSnapshot(ctx context.Context, o *otherArchive, key string, n *need) (*stagedObject, store.Sums, error) {
 	return r.rebuildObject(key, n, func(p needPart, to io.WriterAt) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -1,6 +1,10 @@
 package archive
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/strongroom-dev/strongroom/store"
+)
 
 // untriedProblems returns the problems that a repair leaves when it ends early, and counts as repaired those
 // of objects that it had put back.
@@ -18,7 +22,7 @@ func (r *repairRun) untriedProblems(problems []Problem) []Problem {
 
 // endsRepair reports whether an error means that the archive is not there any more, or another one
 // in its place: then nothing more may be changed.
-func endsRepair(err error) bool { return errors.Is(err, ErrGone) || errors.Is(err, errOtherID) }
+func endsRepair(err error) bool { return errors.Is(err, store.ErrGone) || errors.Is(err, errOtherID) }
 
 // stoppedReport returns the report of a repair that ends with an error; nil: none had begun.
 func (v *verifyRun) stoppedReport() *VerifyReport {

@@ -13,10 +13,11 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-func mustRepair(t testing.TB, s archive.Store, from *archive.RepairFrom) *archive.VerifyReport {
+func mustRepair(t testing.TB, s store.Store, from *archive.RepairFrom) *archive.VerifyReport {
 	t.Helper()
 	r, err := archive.New(s, archive.Options{}).Verify(context.Background(), archive.VerifyOptions{ReadData: true, Repair: from})
 	if err != nil {
@@ -298,8 +299,8 @@ func TestProofOfMany(t *testing.T) {
 }
 
 // readOnly is a store in which nothing can be made.
-type readOnly struct{ archive.Store }
+type readOnly struct{ store.Store }
 
-func (readOnly) Put(context.Context, string, io.ReaderAt, archive.Sums) (archive.PutResult, error) {
-	return archive.PutResult{}, errors.New("access denied")
+func (readOnly) Put(context.Context, string, io.ReaderAt, store.Sums) (store.PutResult, error) {
+	return store.PutResult{}, errors.New("access denied")
 }

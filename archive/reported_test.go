@@ -8,8 +8,9 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // overtakenSource does something once, right after a capture.
@@ -58,7 +59,7 @@ func TestLostAnswerToALostRace(t *testing.T) {
 	other := options
 	other.Node, other.Force = "node-2", true
 	s := &weak{InMemory: mem}
-	s.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	s.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		if key != manifest.ManifestKey(2) {
 			return mem.Put(ctx, key, body, sums)
 		}
@@ -66,7 +67,7 @@ func TestLostAnswerToALostRace(t *testing.T) {
 		if _, err := archive.New(mem, archive.Options{}).Backup(ctx, db.source(), other); err != nil {
 			t.Error(err)
 		}
-		return archive.PutResult{}, errors.New("the answer was lost")
+		return store.PutResult{}, errors.New("the answer was lost")
 	}
 	db.grow(100)
 	res, err := archive.New(s, archive.Options{}).Backup(t.Context(), db.source(), options)

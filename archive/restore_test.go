@@ -14,7 +14,8 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 func contains(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
@@ -119,7 +120,7 @@ func TestConcurrentRestores(t *testing.T) {
 }
 
 type duringGet struct {
-	archive.Store
+	store.Store
 	f func()
 }
 

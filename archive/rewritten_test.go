@@ -17,9 +17,10 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A moment of a backup of one closed file.
@@ -35,7 +36,7 @@ const (
 // An intruder changes a file once, at one moment of a backup: it is its source and its store.
 type intruder struct {
 	*source.Directory
-	archive.Store
+	store.Store
 	at       moment
 	file     string
 	change   sync.Once
@@ -63,7 +64,7 @@ func (i *intruder) Capture(ctx context.Context, want func(source.File) bool) (*s
 	return c, err
 }
 
-func (i *intruder) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (i *intruder) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	switch {
 	case strings.HasPrefix(key, manifest.DataPrefix+manifest.EncodeName(i.file)+"/"):
 		i.reach(beforeSending)

@@ -14,7 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // from says where a repair takes things from.
@@ -245,7 +246,7 @@ func TestRepairEnds(t *testing.T) {
 			}
 			return h.store.Get(ctx, k, offset, length)
 		}
-		s.put = func(ctx context.Context, k string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+		s.put = func(ctx context.Context, k string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 			if puts++; puts > 10 {
 				t.Fatal("it does not end")
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // What was recorded for a snapshot that another host has made since can serve no later one. It goes,
@@ -15,7 +16,7 @@ func TestRecordedObjectsOfAnotherSnapshotGo(t *testing.T) {
 	t.Parallel()
 	const id = "an-archive"
 	a := New(nil, Options{State: &LocalState{Dir: t.TempDir()}})
-	sums := Sums{Size: 1, SHA256: manifest.Sum([]byte("x"))}
+	sums := store.Sums{Size: 1, SHA256: manifest.Sum([]byte("x"))}
 	key := manifest.DataKey("00000001.jdb", sums.SHA256, 4, manifest.Plain, nil)
 	for number, want := range map[int64]int{4: 1, 5: 0} {
 		interrupted := &sealedRecords{}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A prune reports how much it deleted, and callers go by whether it is anything.
@@ -38,7 +39,7 @@ func TestDiffShowsContentAndState(t *testing.T) {
 func TestChecksumThatManifestsLackIsNoProblem(t *testing.T) {
 	t.Parallel()
 	v := &verifyRun{report: &VerifyReport{}}
-	v.compare(&Object{Key: "data/x", MD5: "0123"}, &need{})
+	v.compare(&store.Object{Key: "data/x", MD5: "0123"}, &need{})
 	if v.report.Compared != 0 || v.report.Uncompared != 1 || len(v.report.Problems) > 0 {
 		t.Errorf("%+v", v.report)
 	}

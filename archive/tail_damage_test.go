@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // What was whole in the open file and is not any more is damage: the newest snapshot

@@ -20,8 +20,9 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source/jetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 const (
@@ -420,7 +421,7 @@ func TestDatabaseStartsDuringARestore(t *testing.T) {
 
 // atGet calls f before so many reads; then it goes on. It is for one goroutine.
 type atGet struct {
-	archive.Store
+	store.Store
 	left int
 	f    func()
 }

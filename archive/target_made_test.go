@@ -12,8 +12,9 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // loseFirst makes a snapshot of the database after its cleaner has deleted the first file.
@@ -27,7 +28,7 @@ func loseFirst(t *testing.T, a *archive.Archive, db *database) *manifest.Manifes
 }
 
 // mustInterrupt begins a restore and ends it before so many reads.
-func mustInterrupt(t *testing.T, store archive.Store, m *manifest.Manifest, dir string, o archive.RestoreOptions, reads int,
+func mustInterrupt(t *testing.T, store store.Store, m *manifest.Manifest, dir string, o archive.RestoreOptions, reads int,
 ) {
 	t.Helper()
 	if !interruptRestore(t, store, m, dir, o, reads) {

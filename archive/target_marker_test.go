@@ -12,11 +12,12 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // interruptRestore begins a restore and ends it before so many reads. It reports whether the restore
 // came so far.
-func interruptRestore(t *testing.T, store archive.Store, m *manifest.Manifest, dir string, o archive.RestoreOptions, reads int,
+func interruptRestore(t *testing.T, store store.Store, m *manifest.Manifest, dir string, o archive.RestoreOptions, reads int,
 ) bool {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

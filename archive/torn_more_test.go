@@ -10,14 +10,15 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // tearing returns a store of which the nth listing of manifests, from 0, leaves some numbers out,
 // although it shows what do creates after them.
-func tearing(s *storetest.InMemory, nth int, do func(), hidden ...int64) (store *weak, done func() bool) {
+func tearing(s *storetest.InMemory, nth int, do func(), hidden ...int64) (bucket *weak, done func() bool) {
 	w := &weak{InMemory: s}
-	w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+	w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 		if do == nil || !strings.HasPrefix(prefix, manifest.ManifestsPrefix) {
 			return s.List(ctx, prefix, delimiter, after)
 		}
@@ -26,7 +27,7 @@ func tearing(s *storetest.InMemory, nth int, do func(), hidden ...int64) (store 
 		}
 		now := do
 		do = nil
-		return func(yield func(archive.Object, error) bool) {
+		return func(yield func(store.Object, error) bool) {
 			now()
 			for o, err := range s.List(ctx, prefix, delimiter, after) {
 				n, _ := manifest.ParseManifestKey(o.Key)

@@ -14,7 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A torn store does something in the middle of a listing, as others do, and leaves a key out
@@ -28,7 +29,7 @@ type torn struct {
 	hide   string
 }
 
-func (s *torn) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+func (s *torn) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	if s.do == nil || !strings.HasPrefix(prefix, s.prefix) {
 		return s.InMemory.List(ctx, prefix, delimiter, after)
 	}
@@ -37,7 +38,7 @@ func (s *torn) List(ctx context.Context, prefix, delimiter, after string) iter.S
 	}
 	do := s.do
 	s.do = nil
-	return func(yield func(archive.Object, error) bool) {
+	return func(yield func(store.Object, error) bool) {
 		do()
 		for o, err := range s.InMemory.List(ctx, prefix, delimiter, after) {
 			if o.Key != s.hide && !yield(o, err) {
@@ -51,25 +52,25 @@ func (s *torn) List(ctx context.Context, prefix, delimiter, after string) iter.S
 // and none that is missing.
 func TestTornListing(t *testing.T) {
 	t.Parallel()
-	for what, do := range map[string]func(t *testing.T, h *pruned, s archive.Store){
-		"prune": func(t *testing.T, h *pruned, s archive.Store) {
+	for what, do := range map[string]func(t *testing.T, h *pruned, s store.Store){
+		"prune": func(t *testing.T, h *pruned, s store.Store) {
 			r, err := archive.New(s, archive.Options{}).Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 100}})
 			if err != nil || r.Deleted.All() > 0 {
 				t.Errorf("%+v, %v", r, err)
 			}
 		},
-		"hold": func(t *testing.T, h *pruned, s archive.Store) {
+		"hold": func(t *testing.T, h *pruned, s store.Store) {
 			if _, err := archive.New(s, archive.Options{}).Hold(t.Context(), archive.Selector{Sequence: 1}, ""); err != nil {
 				t.Error(err)
 			}
 		},
-		"verify": func(t *testing.T, h *pruned, s archive.Store) {
+		"verify": func(t *testing.T, h *pruned, s store.Store) {
 			r, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{})
 			if err != nil || len(r.Problems) > 0 {
 				t.Errorf("%+v, %v", r, err)
 			}
 		},
-		"copy": func(t *testing.T, h *pruned, s archive.Store) {
+		"copy": func(t *testing.T, h *pruned, s store.Store) {
 			to := storetest.Memory(t)
 			mustCopy(t, s, to)
 			mustCopy(t, h.store, to)
@@ -121,7 +122,7 @@ func TestTornListingOfUnrelatedSnapshots(t *testing.T) {
 				}
 				loseSnapshot(mem, 3)
 				between := &weak{InMemory: mem}
-				between.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+				between.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 					if key == manifest.ManifestKey(4) {
 						between.put = nil
 						mustBackup(t, archive.New(mem, archive.Options{}), db) // 3
@@ -151,7 +152,7 @@ type stale struct {
 	*storetest.InMemory
 	at     string // when this is read
 	do     func() // that happens
-	before []archive.Object
+	before []store.Object
 	empty  bool // it shows none: the old record had gone, and the new one come meanwhile
 }
 
@@ -163,7 +164,7 @@ func (s *stale) Get(ctx context.Context, key string, offset, length int64) (io.R
 			}
 		}
 		if s.empty {
-			s.before = []archive.Object{}
+			s.before = []store.Object{}
 		}
 		s.do()
 		s.do = nil
@@ -171,13 +172,13 @@ func (s *stale) Get(ctx context.Context, key string, offset, length int64) (io.R
 	return s.InMemory.Get(ctx, key, offset, length)
 }
 
-func (s *stale) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+func (s *stale) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	if !strings.HasPrefix(prefix, manifest.LedgerPrefix) || s.before == nil {
 		return s.InMemory.List(ctx, prefix, delimiter, after)
 	}
 	before := s.before
 	s.before = nil
-	return func(yield func(archive.Object, error) bool) {
+	return func(yield func(store.Object, error) bool) {
 		for _, o := range before {
 			if !yield(o, nil) {
 				return

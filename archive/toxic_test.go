@@ -14,7 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // How the network is hindered.
@@ -240,12 +241,12 @@ func TestToxicLostAnswers(t *testing.T) {
 
 // silenced tells of each Put before it begins, and waits for leave.
 type silenced struct {
-	archive.Store
+	store.Store
 	puts  chan string
 	leave chan struct{}
 }
 
-func (s *silenced) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s *silenced) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	s.puts <- key
 	<-s.leave
 	return s.Store.Put(ctx, key, body, sums)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // An archive is carried from one provider to the next and back to where it began: each

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // listObjects compares what is needed with what a listing shows.
@@ -36,7 +37,7 @@ func (v *verifyRun) listObjects(ctx context.Context) error {
 
 // listed compares an object of a listing with what is needed, and returns what it counts for, unless a
 // nested archive has it.
-func (v *verifyRun) listed(o *Object) tally {
+func (v *verifyRun) listed(o *store.Object) tally {
 	t := tally{objects: 1}
 	n := v.needs[o.Key]
 	if n == nil {
@@ -81,7 +82,7 @@ func (v *verifyRun) askChecksums(ctx context.Context) error {
 
 // compare holds the provider's checksum of an object against that in the manifests, which
 // know none of a whole bundle, and counts whether it could.
-func (v *verifyRun) compare(o *Object, n *need) {
+func (v *verifyRun) compare(o *store.Object, n *need) {
 	byCRC := o.CRC32C != nil && !n.atLeast
 	byMD5 := o.CRC32C == nil && o.MD5 != "" && n.stored.MD5 != "" && !n.atLeast
 	known := byCRC || byMD5

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Where a provider holds MD5s and no CRC-32C, as Azure does, those are compared.
@@ -29,14 +30,14 @@ func TestVerifyComparesMD5(t *testing.T) {
 		return hex.EncodeToString(sum.Sum(nil)), err
 	}
 	wrong := ""
-	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		stored, err := w.InMemory.Put(ctx, key, body, sums)
 		if err == nil {
 			stored.MD5, err = said(ctx, key)
 		}
 		return stored, err
 	}
-	w.stat = func(ctx context.Context, key string) (archive.Object, error) {
+	w.stat = func(ctx context.Context, key string) (store.Object, error) {
 		o, err := w.InMemory.Stat(ctx, key)
 		if err == nil {
 			o.MD5, err = said(ctx, key)

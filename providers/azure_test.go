@@ -13,15 +13,15 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
-	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 func TestAzure(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewAzure(t)
 	n := 0
-	storetest.Run(t, func(t *testing.T) archive.Store {
+	storetest.Run(t, func(t *testing.T) store.Store {
 		n++
 		return open(t, strings.Replace(server.URL, "/node-1", fmt.Sprintf("/node-1/%d", n), 1), Options{})
 	}, storetest.Options{HashesAll: true, Boundary: singleMax, Part: minBlock, Many: twoPages})
@@ -102,7 +102,7 @@ func TestAzureForeignObject(t *testing.T) {
 		t.Errorf("Put of the same: %+v, %v", stored, err)
 	}
 	content[len(content)-1]++
-	if _, err := putBytes(t, b, "foreign", content); !errors.Is(err, archive.ErrExists) {
+	if _, err := putBytes(t, b, "foreign", content); !errors.Is(err, store.ErrExists) {
 		t.Errorf("Put of other content: %v, want ErrExists", err)
 	}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 const (
@@ -58,7 +59,7 @@ func (p *azurePut) inBlocks(ctx context.Context) error {
 		ids[i], crc = b.id, joinCRC(crc, b.crc, b.size)
 	}
 	if crc != p.sums.CRC32C {
-		return archive.ErrMismatch
+		return store.ErrMismatch
 	}
 	_, err := p.blob().CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders:      &blob.HTTPHeaders{BlobContentMD5: p.md5},
@@ -119,7 +120,7 @@ func (p *azurePut) stageAll(caller context.Context, blocks []azureBlock) error {
 // stage sends one block.
 func (p *azurePut) stage(ctx context.Context, b *azureBlock) error {
 	for round := 1; ; round++ {
-		sum, crc := md5.New(), crc32.New(castagnoli)
+		sum, crc := md5.New(), crc32.New(digest.Castagnoli)
 		if err := copyBody(ctx, io.MultiWriter(sum, crc), p.src.section(b.offset, b.size)); err != nil {
 			return err
 		}

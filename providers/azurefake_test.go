@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 func md5Hex(b []byte) string {
@@ -128,7 +128,7 @@ func (f *fakeAzure) serve(w http.ResponseWriter, r *http.Request, lose bool) {
 func TestAzureRequestOfAPut(t *testing.T) {
 	f, b := newFakeAzure(t, Options{}, func(f *fakeAzure, w http.ResponseWriter, r *http.Request) { f.serve(w, r, false) })
 	content := make([]byte, 2<<20)
-	if stored, err := putBytes(t, b, "data/a%2Fb", content); err != nil || stored != (archive.PutResult{MD5: md5Hex(content)}) {
+	if stored, err := putBytes(t, b, "data/a%2Fb", content); err != nil || stored != (store.PutResult{MD5: md5Hex(content)}) {
 		t.Fatalf("%+v, %v", stored, err)
 	}
 	if got := f.seen(); !slices.Equal(got, []string{"PUT data/a%2Fb"}) {
@@ -151,7 +151,7 @@ func TestAzureRequestsOfBlocks(t *testing.T) {
 	for i := range content {
 		content[i] = byte(i >> 12)
 	}
-	if stored, err := putBytes(t, b, "a", content); err != nil || stored != (archive.PutResult{MD5: md5Hex(content)}) {
+	if stored, err := putBytes(t, b, "a", content); err != nil || stored != (store.PutResult{MD5: md5Hex(content)}) {
 		t.Fatalf("%+v, %v", stored, err)
 	}
 	if got := f.seen(); !slices.Equal(got, []string{"HEAD a", "PUT a block", "PUT a block", "PUT a block", "PUT a blocklist"}) {
@@ -185,7 +185,7 @@ func TestAzureAnswerLost(t *testing.T) {
 			}
 		}
 		content[size-1]++
-		if _, err := putBytes(t, b, "a", content); !errors.Is(err, archive.ErrExists) {
+		if _, err := putBytes(t, b, "a", content); !errors.Is(err, store.ErrExists) {
 			t.Errorf("%d bytes of other content: %v", size, err)
 		}
 	}

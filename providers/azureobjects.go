@@ -15,22 +15,22 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // deletesAtOnce is how many objects are deleted side by side.
 const deletesAtOnce = 16
 
-// Stat implements archive.Store. Azure knows no CRC-32C; the MD5 is what Put stored.
-func (s *azureStore) Stat(ctx context.Context, key string) (archive.Object, error) {
+// Stat implements store.Store. Azure knows no CRC-32C; the MD5 is what Put stored.
+func (s *azureStore) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("looking at", key, err)
 	}
 	p, err := s.client.NewBlobClient(s.prefix+key).GetProperties(ctx, nil)
 	if err != nil {
-		return archive.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("looking at", key, err)
 	}
-	return archive.Object{Key: key, Size: value(p.ContentLength), Modified: value(p.LastModified), MD5: hex.EncodeToString(p.ContentMD5)}, nil
+	return store.Object{Key: key, Size: value(p.ContentLength), Modified: value(p.LastModified), MD5: hex.EncodeToString(p.ContentMD5)}, nil
 }
 
 // value is what p points to, or zero.
@@ -41,7 +41,7 @@ func value[T any](p *T) (v T) {
 	return v
 }
 
-// Get implements archive.Store. An offset at or beyond the end reads as nothing.
+// Get implements store.Store. An offset at or beyond the end reads as nothing.
 func (s *azureStore) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	nothing := io.NopCloser(strings.NewReader(""))
 	if length == 0 { // a range cannot be empty
@@ -78,14 +78,14 @@ func (r *azureReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// List implements archive.Store.
-func (s *azureStore) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+// List implements store.Store.
+func (s *azureStore) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		// A rolled-up prefix in which after lies comes first, when something in it is
 		// still to come.
 		if dir, ok := rolledUp(prefix, delimiter, after); ok {
 			for _, err := range s.flat(ctx, dir, "", after) {
-				if !yield(archive.Object{Key: dir, IsDir: true}, err) || err != nil {
+				if !yield(store.Object{Key: dir, IsDir: true}, err) || err != nil {
 					return
 				}
 				break
@@ -106,12 +106,12 @@ var errUnsorted = errors.New("the service does not list in the order of the name
 // flat lists page by page what comes after a key; rolled-up prefixes only that begin
 // after it. What comes before is asked for and left out: Azure's startFrom is young, and
 // Azurite ignores it.
-func (s *azureStore) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (s *azureStore) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		last := ""
 		for page, err := range s.pages(ctx, s.prefix+prefix, delimiter) {
 			if err != nil {
-				yield(archive.Object{}, s.fail("listing", prefix, err))
+				yield(store.Object{}, s.fail("listing", prefix, err))
 				return
 			}
 			for _, o := range page {
@@ -119,7 +119,7 @@ func (s *azureStore) flat(ctx context.Context, prefix, delimiter, after string) 
 				case o.Key == last && o.IsDir:
 					continue // it was rolled up on the page before as well
 				case o.Key <= last:
-					yield(archive.Object{}, s.fail("listing", prefix, errUnsorted))
+					yield(store.Object{}, s.fail("listing", prefix, errUnsorted))
 					return
 				case o.Key > after && !yield(o, nil):
 					return
@@ -131,11 +131,11 @@ func (s *azureStore) flat(ctx context.Context, prefix, delimiter, after string) 
 }
 
 // pages asks for a listing, each page sorted: prefixes stand behind objects in it.
-func (s *azureStore) pages(ctx context.Context, prefix, delimiter string) iter.Seq2[[]archive.Object, error] {
+func (s *azureStore) pages(ctx context.Context, prefix, delimiter string) iter.Seq2[[]store.Object, error] {
 	size := to.Ptr(int32(listPage))
 	if delimiter == "" {
 		pager := s.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix, MaxResults: size})
-		return func(yield func([]archive.Object, error) bool) {
+		return func(yield func([]store.Object, error) bool) {
 			for pager.More() {
 				page, err := pager.NextPage(ctx)
 				if err != nil {
@@ -153,7 +153,7 @@ func (s *azureStore) pages(ctx context.Context, prefix, delimiter string) iter.S
 		}
 	}
 	pager := s.client.NewListBlobsHierarchyPager(delimiter, &container.ListBlobsHierarchyOptions{Prefix: &prefix, MaxResults: size})
-	return func(yield func([]archive.Object, error) bool) {
+	return func(yield func([]store.Object, error) bool) {
 		for pager.More() {
 			page, err := pager.NextPage(ctx)
 			if err != nil {
@@ -173,23 +173,23 @@ func (s *azureStore) pages(ctx context.Context, prefix, delimiter string) iter.S
 }
 
 // objects turns a page into what the archive knows.
-func (s *azureStore) objects(blobs []*container.BlobItem, dirs []*container.BlobPrefix) []archive.Object {
-	out := make([]archive.Object, 0, len(blobs)+len(dirs))
+func (s *azureStore) objects(blobs []*container.BlobItem, dirs []*container.BlobPrefix) []store.Object {
+	out := make([]store.Object, 0, len(blobs)+len(dirs))
 	for _, b := range blobs {
-		o := archive.Object{Key: strings.TrimPrefix(value(b.Name), s.prefix)}
+		o := store.Object{Key: strings.TrimPrefix(value(b.Name), s.prefix)}
 		if p := b.Properties; p != nil {
 			o.Size, o.Modified, o.MD5 = value(p.ContentLength), value(p.LastModified), hex.EncodeToString(p.ContentMD5)
 		}
 		out = append(out, o)
 	}
 	for _, d := range dirs {
-		out = append(out, archive.Object{Key: strings.TrimPrefix(value(d.Name), s.prefix), IsDir: true})
+		out = append(out, store.Object{Key: strings.TrimPrefix(value(d.Name), s.prefix), IsDir: true})
 	}
-	slices.SortFunc(out, func(a, b archive.Object) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(out, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
 	return out
 }
 
-// Delete implements archive.Store, several objects at once.
+// Delete implements store.Store, several objects at once.
 func (s *azureStore) Delete(ctx context.Context, keys []string) error {
 	errs := make([]error, len(keys))
 	var g errgroup.Group

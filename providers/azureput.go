@@ -16,7 +16,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // azurePut is one Put. Azure verifies MD5 and nothing else that could be computed here
@@ -26,14 +27,14 @@ type azurePut struct {
 	store *azureStore
 	key   string
 	src   *checkedBody
-	sums  archive.Sums
+	sums  store.Sums
 	md5   []byte // of the promised content; nil: not known yet
 }
 
-// Put implements archive.Store. What is large is sent in blocks: see azureblocks.go.
-func (s *azureStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+// Put implements store.Store. What is large is sent in blocks: see azureblocks.go.
+func (s *azureStore) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.PutResult{}, s.fail("putting", key, err)
+		return store.PutResult{}, s.fail("putting", key, err)
 	}
 	p := &azurePut{store: s, key: key, src: &checkedBody{cancelReaderAt{ctx, body}, sums.Size}, sums: sums}
 	send := p.whole
@@ -47,7 +48,7 @@ func (s *azureStore) Put(ctx context.Context, key string, body io.ReaderAt, sums
 	for round := 1; ; round++ {
 		err := send(ctx)
 		if err == nil {
-			return archive.PutResult{MD5: hex.EncodeToString(p.md5)}, nil
+			return store.PutResult{MD5: hex.EncodeToString(p.md5)}, nil
 		}
 		stored, again, err := p.afterFailure(ctx, err)
 		if !again || round == putRounds {
@@ -56,7 +57,7 @@ func (s *azureStore) Put(ctx context.Context, key string, body io.ReaderAt, sums
 		select {
 		case <-time.After(backoff(round)):
 		case <-ctx.Done():
-			return archive.PutResult{}, s.fail("putting", key, ctx.Err())
+			return store.PutResult{}, s.fail("putting", key, ctx.Err())
 		}
 	}
 }
@@ -66,12 +67,12 @@ func (p *azurePut) learn(ctx context.Context) error {
 	if p.md5 != nil {
 		return nil
 	}
-	sum, all := md5.New(), newSummer()
+	sum, all := md5.New(), digest.New()
 	if err := copyBody(ctx, io.MultiWriter(sum, all), p.src.section(0, p.sums.Size)); err != nil {
 		return err
 	}
-	if all.sums() != p.sums {
-		return archive.ErrMismatch
+	if all.Sums() != p.sums {
+		return store.ErrMismatch
 	}
 	p.md5 = sum.Sum(nil)
 	return nil
@@ -105,10 +106,10 @@ func onlyNew() *blob.AccessConditions {
 // afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
 // another writer was faster: then what is there decides. With again set, it is worth
 // sending once more.
-func (p *azurePut) afterFailure(ctx context.Context, err error) (stored archive.PutResult, again bool, _ error) {
+func (p *azurePut) afterFailure(ctx context.Context, err error) (stored store.PutResult, again bool, _ error) {
 	var broken *bodyError
 	switch k := classify(err); {
-	case errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch):
+	case errors.As(err, &broken) || errors.Is(err, store.ErrMismatch):
 		return stored, false, err
 	case ctx.Err() != nil:
 		return stored, false, ctx.Err()
@@ -123,7 +124,7 @@ func (p *azurePut) afterFailure(ctx context.Context, err error) (stored archive.
 	}
 	stored, lookErr := p.compareExisting(ctx)
 	switch {
-	case lookErr == nil || errors.Is(lookErr, archive.ErrExists) || errors.Is(lookErr, archive.ErrMismatch):
+	case lookErr == nil || errors.Is(lookErr, store.ErrExists) || errors.Is(lookErr, store.ErrMismatch):
 		return stored, false, lookErr
 	case kindOf(lookErr) == NotFound:
 		// What was in the way is gone; or another's commit threw away our blocks.
@@ -142,39 +143,39 @@ func azureBadDigest(err error) bool {
 // compareExisting compares the object that is there with what was to be put: the same is success,
 // another is ErrExists. The error is of Kind NotFound when there is none. Small objects
 // and those without an MD5, which another program has made, are read and compared.
-func (p *azurePut) compareExisting(ctx context.Context) (archive.PutResult, error) {
+func (p *azurePut) compareExisting(ctx context.Context) (store.PutResult, error) {
 	there, err := p.store.Stat(ctx, p.key)
 	if err != nil {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	if there.Size != p.sums.Size {
-		return archive.PutResult{}, p.store.exists(p.key)
+		return store.PutResult{}, p.store.exists(p.key)
 	}
 	if there.MD5 != "" {
 		if err := p.learn(ctx); err != nil {
-			return archive.PutResult{}, p.store.fail("putting", p.key, err)
+			return store.PutResult{}, p.store.fail("putting", p.key, err)
 		}
 		if was, err := hex.DecodeString(there.MD5); err != nil || !bytes.Equal(was, p.md5) {
-			return archive.PutResult{}, p.store.exists(p.key)
+			return store.PutResult{}, p.store.exists(p.key)
 		}
 	}
 	if there.MD5 == "" || p.sums.Size <= compareMax {
 		got, err := p.readBack(ctx)
 		if err != nil {
-			return archive.PutResult{}, err
+			return store.PutResult{}, err
 		}
 		if got != p.sums {
-			return archive.PutResult{}, p.store.exists(p.key)
+			return store.PutResult{}, p.store.exists(p.key)
 		}
 	}
-	return archive.PutResult{Existed: true, MD5: there.MD5}, nil
+	return store.PutResult{Existed: true, MD5: there.MD5}, nil
 }
 
 // readBack reads the object that is there and gives its sums.
-func (p *azurePut) readBack(ctx context.Context) (archive.Sums, error) {
+func (p *azurePut) readBack(ctx context.Context) (store.Sums, error) {
 	r, err := p.store.Get(ctx, p.key, 0, -1)
 	if err != nil {
-		return archive.Sums{}, err
+		return store.Sums{}, err
 	}
 	defer r.Close()
 	return sumUp(ctx, r)

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Bandwidth limits what the buckets that share it send and receive, all together, with
@@ -173,7 +173,7 @@ type throttledStore struct {
 	bandwidth *Bandwidth
 }
 
-// Get implements archive.Store.
+// Get implements store.Store.
 func (s *throttledStore) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	r, err := s.fileStore.Get(ctx, key, offset, length)
 	if err != nil {
@@ -185,8 +185,8 @@ func (s *throttledStore) Get(ctx context.Context, key string, offset, length int
 	}{&throttledReader{r, ctx, s.bandwidth}, r}, nil
 }
 
-// Put implements archive.Store.
-func (s *throttledStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+// Put implements store.Store.
+func (s *throttledStore) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	return s.fileStore.Put(ctx, key, &throttledReaderAt{body, ctx, s.bandwidth}, sums)
 }
 

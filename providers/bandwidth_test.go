@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 func constantly(n int64) *Bandwidth { return NewBandwidth(func(time.Time) int64 { return n }) }
@@ -123,7 +123,7 @@ func TestLimitedConnection(t *testing.T) {
 // What goes to and from a service counts, and so does what goes to and from a directory.
 func TestBandwidthOfStores(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 20<<10) // 320 KiB
-	measure := func(t *testing.T, s archive.Store) {
+	measure := func(t *testing.T, s store.Store) {
 		start := time.Now()
 		if _, err := s.Put(t.Context(), "data/a", bytes.NewReader(content), sumsOf(content)); err != nil {
 			t.Fatal(err)

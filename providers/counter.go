@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Counter counts what a bucket asks of its service: each HTTP request, and each attempt at
@@ -132,17 +132,17 @@ type countedFile struct {
 // fileBucket is what a directory does, with or without a Bandwidth.
 type fileBucket interface {
 	Bucket
-	archive.Sweeper
-	archive.SurroundingsLister
-	archive.Syncer
-	archive.Holder
+	store.Sweeper
+	store.SurroundingsLister
+	store.Syncer
+	store.Holder
 }
 
 func (c *countedFile) count(ctx context.Context, kind string, err error) {
 	failure := ""
 	var own *Error
 	switch {
-	case err == nil || ctx.Err() != nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, archive.ErrExists):
+	case err == nil || ctx.Err() != nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrExists):
 	case errors.As(err, &own):
 		failure = own.Kind.word()
 	default:
@@ -151,30 +151,30 @@ func (c *countedFile) count(ctx context.Context, kind string, err error) {
 	c.counter.count(kind, failure)
 }
 
-// Put implements archive.Store.
-func (c *countedFile) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+// Put implements store.Store.
+func (c *countedFile) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	stored, err := c.fileBucket.Put(ctx, key, body, sums)
 	c.count(ctx, "put", err)
 	return stored, err
 }
 
-// Get implements archive.Store.
+// Get implements store.Store.
 func (c *countedFile) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	r, err := c.fileBucket.Get(ctx, key, offset, length)
 	c.count(ctx, "get", err)
 	return r, err
 }
 
-// Stat implements archive.Store.
-func (c *countedFile) Stat(ctx context.Context, key string) (archive.Object, error) {
+// Stat implements store.Store.
+func (c *countedFile) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := c.fileBucket.Stat(ctx, key)
 	c.count(ctx, "head", err)
 	return o, err
 }
 
-// List implements archive.Store.
-func (c *countedFile) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+// List implements store.Store.
+func (c *countedFile) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		var failed error
 		for o, err := range c.fileBucket.List(ctx, prefix, delimiter, after) {
 			failed = err
@@ -186,7 +186,7 @@ func (c *countedFile) List(ctx context.Context, prefix, delimiter, after string)
 	}
 }
 
-// Delete implements archive.Store.
+// Delete implements store.Store.
 func (c *countedFile) Delete(ctx context.Context, keys []string) error {
 	err := c.fileBucket.Delete(ctx, keys)
 	c.count(ctx, "delete", err)

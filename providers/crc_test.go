@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -13,7 +14,7 @@ func TestJoinCRC(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.SliceOf(rapid.Byte()).Draw(t, "a"), rapid.SliceOf(rapid.Byte()).Draw(t, "b")
-		sum := func(b []byte) manifest.CRC32C { return manifest.CRC32C(crc32.Checksum(b, castagnoli)) }
+		sum := func(b []byte) manifest.CRC32C { return manifest.CRC32C(crc32.Checksum(b, digest.Castagnoli)) }
 		if got, want := joinCRC(sum(a), sum(b), int64(len(b))), sum(append(a, b...)); got != want {
 			t.Fatalf("joined: %s, want %s", got, want)
 		}

@@ -26,8 +26,8 @@
 // written through *blob.Bucket: its writers commit a truncated object when their source
 // fails.
 //
-// A store may have more than archive.Store asks for: each is archive.Surrounded; s3 is an
-// archive.Sweeper, an archive.Locker and an archive.Lenient. Where an S3 bucket keeps versions, the oldest version of a key is the object. docs/providers.md has the
+// A store may have more than store.Store asks for: each is store.SurroundingsLister; s3 is an
+// store.Sweeper, an store.RetentionStore and an store.Waiver. Where an S3 bucket keeps versions, the oldest version of a key is the object. docs/providers.md has the
 // settings by provider, and what they cost.
 //
 // Errors are *Error: they say what was being done, to what, which Kind of failure it is

@@ -19,7 +19,7 @@ import (
 	"github.com/aws/smithy-go"
 	"gocloud.dev/gcerrors"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Kind sorts failures by what somebody can do about them.
@@ -345,10 +345,10 @@ type redactedURL string
 
 // exists says that another object lies under a key.
 func (w redactedURL) exists(key string) error {
-	return &Error{Op: "putting", Key: key, Where: string(w), Kind: Precondition, Err: archive.ErrExists}
+	return &Error{Op: "putting", Key: key, Where: string(w), Kind: Precondition, Err: store.ErrExists}
 }
 
 // mismatch says that the source is not what was promised.
 func (w redactedURL) mismatch(key string) error {
-	return &Error{Op: "putting", Key: key, Where: string(w), Err: archive.ErrMismatch}
+	return &Error{Op: "putting", Key: key, Where: string(w), Err: store.ErrMismatch}
 }

@@ -12,8 +12,9 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // fileStore is an archive in a directory. An object is a file of its key's name below
@@ -47,42 +48,42 @@ func (s *fileStore) fail(op, key string, err error) error {
 	return wrap(string(s.redactedURL), op, key, "", err)
 }
 
-// Put implements archive.Store.
-func (s *fileStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+// Put implements store.Store.
+func (s *fileStore) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.PutResult{}, s.fail("putting", key, err)
+		return store.PutResult{}, s.fail("putting", key, err)
 	}
-	var stored archive.PutResult
+	var stored store.PutResult
 	err := s.in(s.mayMake(key), func(root *disk.Root) (err error) {
 		stored, err = s.put(ctx, root, key, body, sums)
 		return err
 	})
 	if err != nil {
-		return archive.PutResult{}, s.fail("putting", key, err)
+		return store.PutResult{}, s.fail("putting", key, err)
 	}
 	return stored, nil
 }
 
-func (s *fileStore) put(ctx context.Context, root *disk.Root, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s *fileStore) put(ctx context.Context, root *disk.Root, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if stored, err := s.compareExisting(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
 		return stored, err
 	}
 	s.sweepFirst(ctx, root)
 	src := &checkedBody{body, sums.Size}
-	hashed := newSummer()
+	hashed := digest.New()
 	temp, err := s.write(ctx, root, io.TeeReader(src.section(0, sums.Size), hashed))
 	if err != nil {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	defer root.Remove(temp) // linked or not; a later process finds it where this fails
-	if hashed.sums() != sums {
-		return archive.PutResult{}, s.mismatch(key)
+	if hashed.Sums() != sums {
+		return store.PutResult{}, s.mismatch(key)
 	}
 	if err := ctx.Err(); err != nil {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	if err := s.same(root); err != nil { // before it is there, so that the caller need not find out
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	const patience = 100 // of a race with Deletes of the same key
 	name := filePath(key)
@@ -91,7 +92,7 @@ func (s *fileStore) put(ctx context.Context, root *disk.Root, key string, body i
 		// it away again, but nobody was told of it.
 		err = s.create(root, temp, name)
 		if err == nil {
-			return archive.PutResult{}, s.syncUp(root, path.Dir(name))
+			return store.PutResult{}, s.syncUp(root, path.Dir(name))
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			break
@@ -101,30 +102,30 @@ func (s *fileStore) put(ctx context.Context, root *disk.Root, key string, body i
 		}
 	}
 	if errors.Is(err, fs.ErrExist) { // such as a directory, which is no object
-		return archive.PutResult{}, s.exists(key)
+		return store.PutResult{}, s.exists(key)
 	}
-	return archive.PutResult{}, err
+	return store.PutResult{}, err
 }
 
 // compareExisting compares the file that is there already with what was to be put. When it is the
 // same it is made durable: whoever linked it may not have come to that.
-func (s *fileStore) compareExisting(ctx context.Context, root *disk.Root, key string, sums archive.Sums) (archive.PutResult, error) {
+func (s *fileStore) compareExisting(ctx context.Context, root *disk.Root, key string, sums store.Sums) (store.PutResult, error) {
 	f, fi, err := openObject(root, key)
 	if err != nil {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	defer f.Close()
 	if fi.Size() != sums.Size {
-		return archive.PutResult{}, s.exists(key)
+		return store.PutResult{}, s.exists(key)
 	}
 	got, err := sumUp(ctx, f)
 	if err == nil && got != sums {
-		return archive.PutResult{}, s.exists(key)
+		return store.PutResult{}, s.exists(key)
 	}
 	if err == nil {
 		err = s.syncFile(root, f, key)
 	}
-	return archive.PutResult{Existed: err == nil}, err
+	return store.PutResult{Existed: err == nil}, err
 }
 
 // syncFile makes a file with its name durable.
@@ -135,7 +136,7 @@ func (t *tree) syncFile(root *disk.Root, f *disk.File, key string) error {
 	return t.syncUp(root, path.Dir(filePath(key)))
 }
 
-// Sync implements archive.Syncer.
+// Sync implements store.Syncer.
 func (s *fileStore) Sync(ctx context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return s.fail("syncing", key, err)
@@ -154,7 +155,7 @@ func (s *fileStore) Sync(ctx context.Context, key string) error {
 	return s.fail("syncing", key, err)
 }
 
-// SyncAll implements archive.Syncer. It waits for all that was written to the file system,
+// SyncAll implements store.Syncer. It waits for all that was written to the file system,
 // by whatever program.
 func (s *fileStore) SyncAll(ctx context.Context) error {
 	err := s.inUntil(ctx, func(root *disk.Root) error {
@@ -184,10 +185,10 @@ func openObject(root *disk.Root, key string) (*disk.File, fs.FileInfo, error) {
 	return f, fi, nil
 }
 
-// Stat implements archive.Store. A file system tells no checksum.
-func (s *fileStore) Stat(_ context.Context, key string) (archive.Object, error) {
+// Stat implements store.Store. A file system tells no checksum.
+func (s *fileStore) Stat(_ context.Context, key string) (store.Object, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("looking at", key, err)
 	}
 	var fi fs.FileInfo
 	err := s.in(false, func(root *disk.Root) (err error) {
@@ -195,31 +196,31 @@ func (s *fileStore) Stat(_ context.Context, key string) (archive.Object, error) 
 		return err
 	})
 	if err != nil {
-		return archive.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("looking at", key, err)
 	}
-	return archive.Object{Key: key, Size: fi.Size(), Modified: fi.ModTime()}, nil
+	return store.Object{Key: key, Size: fi.Size(), Modified: fi.ModTime()}, nil
 }
 
-// List implements archive.Store. It walks the tree once, as it goes. A directory that
+// List implements store.Store. It walks the tree once, as it goes. A directory that
 // does not exist yet holds nothing: the first Put makes it.
-func (s *fileStore) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (s *fileStore) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		if delimiter != "" && delimiter != "/" {
-			yield(archive.Object{}, s.fail("listing", prefix, fmt.Errorf("delimiter %q: directories know only /", delimiter)))
+			yield(store.Object{}, s.fail("listing", prefix, fmt.Errorf("delimiter %q: directories know only /", delimiter)))
 			return
 		}
 		w := walker{
 			ctx: ctx, prefix: prefix, roll: delimiter != "", after: after,
-			yield: func(o archive.Object) bool { return yield(o, nil) },
+			yield: func(o store.Object) bool { return yield(o, nil) },
 		}
 		err := s.in(false, w.walk)
 		if err != nil && !w.enough && !errors.Is(err, fs.ErrNotExist) {
-			yield(archive.Object{}, s.fail("listing", prefix, err))
+			yield(store.Object{}, s.fail("listing", prefix, err))
 		}
 	}
 }
 
-// Delete implements archive.Store. Directories that it empties are removed.
+// Delete implements store.Store. Directories that it empties are removed.
 func (s *fileStore) Delete(ctx context.Context, keys []string) error {
 	var errs []error
 	for _, key := range keys {
@@ -237,7 +238,7 @@ func (s *fileStore) Delete(ctx context.Context, keys []string) error {
 	return errors.Join(errs...)
 }
 
-// Sweep implements archive.Sweeper.
+// Sweep implements store.Sweeper.
 func (s *fileStore) Sweep(ctx context.Context) (int, error) {
 	n := 0
 	err := s.in(false, func(root *disk.Root) (err error) {

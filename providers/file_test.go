@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
 
-	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 func openDir(t *testing.T, dir string) *fileStore {
@@ -29,7 +29,7 @@ func openDir(t *testing.T, dir string) *fileStore {
 }
 
 // leftTemporary counts the temporary files below an archive's directory.
-func leftTemporary(t *testing.T, s archive.Store, _ string) int {
+func leftTemporary(t *testing.T, s store.Store, _ string) int {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(s.(*fileStore).root, hidden))
 	if err != nil && !os.IsNotExist(err) {
@@ -47,7 +47,7 @@ func leftTemporary(t *testing.T, s archive.Store, _ string) int {
 // A file system without link(2): RENAME_NOREPLACE keeps the same promises.
 func TestFileWithoutLinks(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) archive.Store {
+	storetest.Run(t, func(t *testing.T) store.Store {
 		s := openDir(t, t.TempDir())
 		s.noLinks.Store(true)
 		return s
@@ -89,7 +89,7 @@ func TestFileDirectoryInThePlace(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(s.root, "data", "a", "b"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := putBytes(t, s, "data/a/b", []byte("x")); !errors.Is(err, archive.ErrExists) {
+	if _, err := putBytes(t, s, "data/a/b", []byte("x")); !errors.Is(err, store.ErrExists) {
 		t.Errorf("%v", err)
 	}
 	if n := leftTemporary(t, s, ""); n > 0 {

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/crashtest"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // afterPowerLoss calls do in a directory as it is after the power failed before event n.
@@ -31,11 +31,11 @@ func afterPowerLoss(t *testing.T, l *crashtest.Log, n int, loss crashtest.Loss, 
 	do(dir)
 }
 
-func crashPut(t *testing.T, s *fileStore, key string, content []byte) archive.PutResult {
+func crashPut(t *testing.T, s *fileStore, key string, content []byte) store.PutResult {
 	t.Helper()
 	sums := manifest.StoredSumsOf(content)
 	stored, err := s.Put(t.Context(), key, bytes.NewReader(content),
-		archive.Sums{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C})
+		store.Sums{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C})
 	if err != nil {
 		t.Fatal(err)
 	}

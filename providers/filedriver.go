@@ -12,8 +12,8 @@ import (
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/gcerrors"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // fileDriver is a directory as gocloud.dev sees it. gocloud's own fileblob will not do:
@@ -117,7 +117,7 @@ func (d *fileDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*dri
 		return true
 	}
 	w := walker{ctx: ctx, prefix: o.Prefix, roll: o.Delimiter == "/", after: string(o.PageToken)}
-	w.yield = func(f archive.Object) bool {
+	w.yield = func(f store.Object) bool {
 		dir, rolled := f.Key, f.IsDir
 		if !rolled {
 			dir, rolled = rolledUp(o.Prefix, o.Delimiter, f.Key)

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // inNamespace reports whether the test is where it may mount what it likes. Else it has run
@@ -80,7 +80,7 @@ func TestFileMounts(t *testing.T) {
 				}
 				change(t, mnt)
 				for name, op := range fileOps {
-					if err := op(t.Context(), s); !errors.Is(err, archive.ErrGone) {
+					if err := op(t.Context(), s); !errors.Is(err, store.ErrGone) {
 						t.Errorf("%s: %v", name, err)
 					}
 				}

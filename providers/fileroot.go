@@ -9,9 +9,9 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A path may name another directory from one moment to the next: its disk is unmounted, or
@@ -19,7 +19,7 @@ import (
 // others use that descriptor, and each compares what the path names with it. Hence no write
 // lands below a mount point, and no object counts as deleted because its disk has gone.
 
-// Hold implements archive.Holder.
+// Hold implements store.Holder.
 func (t *tree) Hold() (release func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -29,7 +29,7 @@ func (t *tree) Hold() (release func()) {
 }
 
 // in does something in the archive's directory; with create, it makes the directory where
-// there is none. Whatever do returns, another directory at the path is archive.ErrGone.
+// there is none. Whatever do returns, another directory at the path is store.ErrGone.
 func (t *tree) in(create bool, do func(root *disk.Root) error) error {
 	root, err := t.enter(create)
 	if err != nil {
@@ -101,7 +101,7 @@ func (t *tree) mayMake(key string) bool {
 	return !t.lent || key == manifest.ArchiveKey
 }
 
-// same returns archive.ErrGone unless the path still names this directory.
+// same returns store.ErrGone unless the path still names this directory.
 func (t *tree) same(root *disk.Root) error {
 	t.mu.Lock()
 	is := t.is
@@ -118,10 +118,10 @@ func (t *tree) same(root *disk.Root) error {
 		return nil
 	case err == nil:
 		return fmt.Errorf("%w: %s is another directory than when this began; was its disk unmounted, "+
-			"or another one mounted over it?", archive.ErrGone, t.root)
+			"or another one mounted over it?", store.ErrGone, t.root)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR),
 		errors.Is(err, syscall.ESTALE), errors.Is(err, syscall.ENOTCONN): // of a network file system
-		return fmt.Errorf("%w: %s is not there any more; was its disk unmounted?", archive.ErrGone, t.root)
+		return fmt.Errorf("%w: %s is not there any more; was its disk unmounted?", store.ErrGone, t.root)
 	}
 	return fmt.Errorf("comparing the archive's directory with what it was when this began: %w", err)
 }

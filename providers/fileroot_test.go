@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // replacements are what may become of an archive's directory while it is in use.
@@ -114,7 +114,7 @@ func TestFileRootReplaced(t *testing.T) {
 				}
 				replace(t, dir)
 				err := op(t.Context(), s)
-				if !errors.Is(err, archive.ErrGone) || errors.Is(err, fs.ErrNotExist) {
+				if !errors.Is(err, store.ErrGone) || errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("%v; want that the archive has gone", err)
 				}
 				if made, err := os.ReadDir(dir); err == nil && len(made) > 0 {
@@ -138,7 +138,7 @@ func TestFileRootReplacedWithinAnOperation(t *testing.T) {
 				t.Fatal(err)
 			}
 			body := &replacing{zeros(1000), func() { replace(t, dir) }}
-			if _, err := s.Put(t.Context(), "data/b", body, sumsOf(make([]byte, 1000))); !errors.Is(err, archive.ErrGone) {
+			if _, err := s.Put(t.Context(), "data/b", body, sumsOf(make([]byte, 1000))); !errors.Is(err, store.ErrGone) {
 				t.Errorf("Put: %v", err)
 			}
 			for _, d := range []string{dir, dir + " elsewhere"} {
@@ -162,7 +162,7 @@ func TestFileRootReplacedWithinAnOperation(t *testing.T) {
 					replace(t, dir)
 				}
 			}
-			if !errors.Is(last, archive.ErrGone) {
+			if !errors.Is(last, store.ErrGone) {
 				t.Errorf("List ended with %v", last)
 			}
 		})
@@ -195,7 +195,7 @@ func TestFileRootComesBack(t *testing.T) {
 	must(t, put("a"))
 	away := move(t, dir)
 	must(t, os.Mkdir(dir, 0o700))
-	if err := put("b"); !errors.Is(err, archive.ErrGone) {
+	if err := put("b"); !errors.Is(err, store.ErrGone) {
 		t.Fatal(err)
 	}
 	must(t, os.Remove(dir))
@@ -238,7 +238,7 @@ func TestFileHoldIsReleased(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := open(t, "file://"+dir+name[:1], o)
 			dir := dir + name[:1]
-			h := b.(archive.Holder)
+			h := b.(store.Holder)
 			first, second := h.Hold(), h.Hold()
 			if _, err := b.Put(t.Context(), manifest.ArchiveKey, zeros(10), sumsOf(make([]byte, 10))); err != nil {
 				t.Fatal(err)
@@ -250,7 +250,7 @@ func TestFileHoldIsReleased(t *testing.T) {
 			}
 			move(t, dir)
 			must(t, os.Mkdir(dir, 0o700))
-			if _, err := b.Stat(t.Context(), "a"); !errors.Is(err, archive.ErrGone) {
+			if _, err := b.Stat(t.Context(), "a"); !errors.Is(err, store.ErrGone) {
 				t.Errorf("within the second: %v", err)
 			}
 			second()

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // walker streams the objects below a directory in the order of their keys' bytes, one
@@ -22,7 +22,7 @@ type walker struct {
 	prefix string
 	roll   bool   // roll up at the first "/" beyond the prefix
 	after  string // only keys greater than this
-	yield  func(archive.Object) bool
+	yield  func(store.Object) bool
 	enough bool // yield has returned false
 }
 
@@ -122,14 +122,14 @@ func (w *walker) rollUp(dir string) error {
 	found := false
 	inner := *w
 	inner.prefix, inner.roll = dir, false
-	inner.yield = func(archive.Object) bool {
+	inner.yield = func(store.Object) bool {
 		found = true
 		return false
 	}
 	if err := inner.directory(dir); err != nil && !errors.Is(err, errStop) {
 		return err
 	}
-	if found && !w.yield(archive.Object{Key: dir, IsDir: true}) {
+	if found && !w.yield(store.Object{Key: dir, IsDir: true}) {
 		return errStop
 	}
 	return nil
@@ -143,7 +143,7 @@ func (w *walker) file(p place) error {
 	if err != nil {
 		return err
 	}
-	if !w.yield(archive.Object{Key: p.key, Size: fi.Size(), Modified: fi.ModTime()}) {
+	if !w.yield(store.Object{Key: p.key, Size: fi.Size(), Modified: fi.ModTime()}) {
 		return errStop
 	}
 	return nil

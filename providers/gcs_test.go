@@ -10,15 +10,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 func TestGCS(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewGCS(t)
 	n := 0
-	storetest.Run(t, func(t *testing.T) archive.Store {
+	storetest.Run(t, func(t *testing.T) store.Store {
 		n++
 		return open(t, strings.Replace(server.URL, "?", fmt.Sprintf("/%d?", n), 1), Options{})
 	}, storetest.Options{Checksums: true, HashesAll: true, Boundary: singleMax, Part: gcsChunk, Many: twoPages})

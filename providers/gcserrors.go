@@ -12,7 +12,7 @@ import (
 
 	"google.golang.org/api/googleapi"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // gcsPermissions are what an operation needs, for advice.
@@ -122,7 +122,7 @@ func gcsPasses(err error, attempt int) bool {
 		return false
 	}
 	var broken *bodyError
-	if errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch) || errors.Is(err, errGCSEarly) || badCertificate(err) {
+	if errors.As(err, &broken) || errors.Is(err, store.ErrMismatch) || errors.Is(err, errGCSEarly) || badCertificate(err) {
 		return false
 	}
 	switch classify(err) {

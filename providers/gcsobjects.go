@@ -16,17 +16,17 @@ import (
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/iterator"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // gcsDeletes is how many keys are deleted at once: each takes a request.
 const gcsDeletes = 16
 
-// Stat implements archive.Store.
-func (s *gcsStore) Stat(ctx context.Context, key string) (archive.Object, error) {
+// Stat implements store.Store.
+func (s *gcsStore) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("looking at", key, err)
 	}
 	var o *storage.ObjectAttrs
 	err := s.try(ctx, s.short(), func(ctx context.Context) (err error) {
@@ -34,7 +34,7 @@ func (s *gcsStore) Stat(ctx context.Context, key string) (archive.Object, error)
 		return s.whichMissing(ctx, err)
 	})
 	if err != nil {
-		return archive.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("looking at", key, err)
 	}
 	s.seen.Store(true)
 	return s.object(o), nil
@@ -43,11 +43,11 @@ func (s *gcsStore) Stat(ctx context.Context, key string) (archive.Object, error)
 // object turns the service's description of an object, or of a rolled-up prefix, into the
 // archive's. An object that was composed of others has no MD5. The module does not tell a
 // CRC-32C of 0 from none: only of nothing it is known to be 0.
-func (s *gcsStore) object(o *storage.ObjectAttrs) archive.Object {
+func (s *gcsStore) object(o *storage.ObjectAttrs) store.Object {
 	if o.Prefix != "" {
-		return archive.Object{Key: strings.TrimPrefix(o.Prefix, s.prefix), IsDir: true}
+		return store.Object{Key: strings.TrimPrefix(o.Prefix, s.prefix), IsDir: true}
 	}
-	out := archive.Object{Key: strings.TrimPrefix(o.Name, s.prefix), Size: o.Size, Modified: o.Created, MD5: hex.EncodeToString(o.MD5)}
+	out := store.Object{Key: strings.TrimPrefix(o.Name, s.prefix), Size: o.Size, Modified: o.Created, MD5: hex.EncodeToString(o.MD5)}
 	if crc := manifest.CRC32C(o.CRC32C); crc != 0 || o.Size == 0 {
 		out.CRC32C = &crc
 	}
@@ -70,7 +70,7 @@ func (s *gcsStore) whichMissing(ctx context.Context, err error) error {
 	return err
 }
 
-// Get implements archive.Store. An offset at or beyond the end reads as nothing.
+// Get implements store.Store. An offset at or beyond the end reads as nothing.
 func (s *gcsStore) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := checkKey(key); err != nil {
 		return nil, s.fail("getting", key, err)
@@ -118,13 +118,13 @@ func (s *gcsStore) download(ctx context.Context, key string, offset, length int6
 	}{io.LimitReader(r, length), r}, nil
 }
 
-// List implements archive.Store.
-func (s *gcsStore) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+// List implements store.Store.
+func (s *gcsStore) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		// What lies in a rolled-up prefix and after the key is looked up, as in portable.
 		if dir, ok := rolledUp(prefix, delimiter, after); ok {
 			for _, err := range s.flat(ctx, dir, "", after) {
-				if !yield(archive.Object{Key: dir, IsDir: true}, err) || err != nil {
+				if !yield(store.Object{Key: dir, IsDir: true}, err) || err != nil {
 					return
 				}
 				break
@@ -140,15 +140,15 @@ func (s *gcsStore) List(ctx context.Context, prefix, delimiter, after string) it
 
 // flat lists page by page what comes after a key; rolled-up prefixes only that begin
 // after it. The service begins at the key itself.
-func (s *gcsStore) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (s *gcsStore) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		q := gcsQuery(s.prefix + prefix)
 		q.Delimiter = delimiter
 		if after != "" {
 			q.StartOffset = s.prefix + after
 		}
 		for token := ""; ; {
-			var page []archive.Object
+			var page []store.Object
 			var next string
 			err := s.try(ctx, s.short(), func(ctx context.Context) (err error) {
 				page, next, err = s.page(ctx, q, listPage, token)
@@ -158,7 +158,7 @@ func (s *gcsStore) flat(ctx context.Context, prefix, delimiter, after string) it
 				return err
 			})
 			if err != nil {
-				yield(archive.Object{}, s.fail("listing", prefix, err))
+				yield(store.Object{}, s.fail("listing", prefix, err))
 				return
 			}
 			s.seen.Store(true)
@@ -183,11 +183,11 @@ func gcsQuery(prefix string) *storage.Query {
 
 // page asks for a page of a listing, and gives it in order with the token of the next one,
 // "" after the last. The service gives objects and rolled-up prefixes apart.
-func (s *gcsStore) page(ctx context.Context, q *storage.Query, size int, token string) ([]archive.Object, string, error) {
+func (s *gcsStore) page(ctx context.Context, q *storage.Query, size int, token string) ([]store.Object, string, error) {
 	it := s.bucket.Objects(ctx, q)
 	info := it.PageInfo()
 	info.MaxSize, info.Token = size, token
-	var page []archive.Object
+	var page []store.Object
 	for len(page) == 0 || info.Remaining() > 0 {
 		o, err := it.Next()
 		if errors.Is(err, iterator.Done) {
@@ -198,11 +198,11 @@ func (s *gcsStore) page(ctx context.Context, q *storage.Query, size int, token s
 		}
 		page = append(page, s.object(o))
 	}
-	slices.SortFunc(page, func(a, b archive.Object) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(page, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
 	return page, info.Token, nil
 }
 
-// Delete implements archive.Store, with a request for each key.
+// Delete implements store.Store, with a request for each key.
 func (s *gcsStore) Delete(ctx context.Context, keys []string) error {
 	errs := make([]error, len(keys))
 	next := make(chan int)

@@ -12,8 +12,9 @@ import (
 	"github.com/googleapis/gax-go/v2"
 	"google.golang.org/api/googleapi"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A large object goes out in chunks, one after another; several files at once fill the
@@ -35,18 +36,18 @@ const (
 	gcsContentType = "application/octet-stream"
 )
 
-// Put implements archive.Store. The service makes the object only where there is none,
+// Put implements store.Store. The service makes the object only where there is none,
 // and only when what it got has the CRC-32C that sums promises. What is sent is hashed,
 // and an upload ends only if that is what was promised.
-func (s *gcsStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s *gcsStore) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.PutResult{}, s.fail("putting", key, err)
+		return store.PutResult{}, s.fail("putting", key, err)
 	}
 	stored, err := s.put(ctx, key, &checkedBody{cancelReaderAt{ctx, body}, sums.Size}, sums)
 	return stored, s.fail("putting", key, err)
 }
 
-func (s *gcsStore) put(ctx context.Context, key string, src *checkedBody, sums archive.Sums) (archive.PutResult, error) {
+func (s *gcsStore) put(ctx context.Context, key string, src *checkedBody, sums store.Sums) (store.PutResult, error) {
 	if sums.Size >= gcsCompareMax {
 		if stored, err := s.compareExisting(ctx, key, sums); kindOf(err) != NotFound {
 			return stored, err
@@ -57,13 +58,13 @@ func (s *gcsStore) put(ctx context.Context, key string, src *checkedBody, sums a
 		case s.uploads <- struct{}{}:
 			defer func() { <-s.uploads }()
 		case <-ctx.Done():
-			return archive.PutResult{}, ctx.Err()
+			return store.PutResult{}, ctx.Err()
 		}
 	}
 	var err error
 	for attempt := 1; ; attempt++ {
 		if err = s.insert(ctx, key, src, sums); err == nil {
-			return archive.PutResult{}, nil
+			return store.PutResult{}, nil
 		}
 		again := gcsPasses(err, attempt)
 		if sums.Size > singleMax { // its requests had attempts of their own
@@ -85,61 +86,61 @@ func (s *gcsStore) put(ctx context.Context, key string, src *checkedBody, sums a
 
 // afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
 // another writer was faster: then what is there decides.
-func (s *gcsStore) afterFailure(ctx context.Context, key string, sums archive.Sums, err error) (archive.PutResult, error) {
+func (s *gcsStore) afterFailure(ctx context.Context, key string, sums store.Sums, err error) (store.PutResult, error) {
 	var broken *bodyError
 	switch k := classify(err); {
-	case errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch):
-		return archive.PutResult{}, err
+	case errors.As(err, &broken) || errors.Is(err, store.ErrMismatch):
+		return store.PutResult{}, err
 	case ctx.Err() != nil:
-		return archive.PutResult{}, ctx.Err()
+		return store.PutResult{}, ctx.Err()
 	case k == NotFound && !s.seen.Load():
-		return archive.PutResult{}, errGCSNoBucket // nothing else can be missing but an upload's session
+		return store.PutResult{}, errGCSNoBucket // nothing else can be missing but an upload's session
 	case k == NoBucket || k == BadCredentials || k == Misconfigured || k == Unreachable:
-		return archive.PutResult{}, err // looking would fail the same way
+		return store.PutResult{}, err // looking would fail the same way
 	}
 	stored, lookErr := s.compareExisting(ctx, key, sums)
-	if lookErr == nil || errors.Is(lookErr, archive.ErrExists) {
+	if lookErr == nil || errors.Is(lookErr, store.ErrExists) {
 		return stored, lookErr
 	}
-	return archive.PutResult{}, err
+	return store.PutResult{}, err
 }
 
 // compareExisting compares the object that is there with what was to be put: the same is success,
 // another is ErrExists. The error is of Kind NotFound when there is none.
-func (s *gcsStore) compareExisting(ctx context.Context, key string, sums archive.Sums) (archive.PutResult, error) {
+func (s *gcsStore) compareExisting(ctx context.Context, key string, sums store.Sums) (store.PutResult, error) {
 	o, err := s.Stat(ctx, key)
 	switch {
 	case err != nil:
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
-		return archive.PutResult{}, s.exists(key)
+		return store.PutResult{}, s.exists(key)
 	case o.CRC32C != nil && sums.Size > compareMax:
-		return archive.PutResult{Existed: true}, nil
+		return store.PutResult{Existed: true}, nil
 	}
 	r, err := s.Get(ctx, key, 0, -1)
 	if err != nil {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	defer r.Close()
 	got, err := sumUp(ctx, r)
 	if err != nil {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	if got != sums {
-		return archive.PutResult{}, s.exists(key)
+		return store.PutResult{}, s.exists(key)
 	}
-	return archive.PutResult{Existed: true}, nil
+	return store.PutResult{Existed: true}, nil
 }
 
 // insert makes one attempt to send an object. Whatever goes wrong on this side, the attempt
 // has failed before the module hears of it: nothing is sent after that, so that no end can
 // be taken for the object's.
-func (s *gcsStore) insert(ctx context.Context, key string, src *checkedBody, sums archive.Sums) error {
+func (s *gcsStore) insert(ctx context.Context, key string, src *checkedBody, sums store.Sums) error {
 	ctx, attempt := newGCSAttempt(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := s.writer(ctx, key, sums)
-	content := &promisedReader{r: src.section(0, sums.Size), sums: sums, got: newSummer()}
+	content := &promisedReader{r: src.section(0, sums.Size), sums: sums, got: digest.New()}
 	_, err := io.CopyBuffer(w, content, make([]byte, piece(sums.Size)))
 	if err != nil {
 		attempt.fail(err)
@@ -161,7 +162,7 @@ func (s *gcsStore) insert(ctx context.Context, key string, src *checkedBody, sum
 
 // writer begins an object: to be sent in one request, which is not buffered, or beyond
 // singleMax in chunks, each of which is sent again when it fails.
-func (s *gcsStore) writer(ctx context.Context, key string, sums archive.Sums) *storage.Writer {
+func (s *gcsStore) writer(ctx context.Context, key string, sums store.Sums) *storage.Writer {
 	o := s.bucket.Object(s.prefix + key).If(storage.Conditions{DoesNotExist: true})
 	chunk := 0
 	if sums.Size > singleMax {
@@ -211,7 +212,7 @@ func gcsIsSessionGone(err error) bool {
 // verify compares what the service says it has made with the promise. The service itself
 // does so before it makes anything; one that does not is not trusted with the object,
 // which nobody has been told of yet.
-func (s *gcsStore) verify(ctx context.Context, key string, made *storage.ObjectAttrs, sums archive.Sums) error {
+func (s *gcsStore) verify(ctx context.Context, key string, made *storage.ObjectAttrs, sums store.Sums) error {
 	crc := manifest.CRC32C(made.CRC32C)
 	if made.Size == sums.Size && crc == sums.CRC32C {
 		return nil
@@ -235,16 +236,16 @@ func (s *gcsStore) verify(ctx context.Context, key string, made *storage.ObjectA
 // instead of an io.EOF if it is not, so that the upload never ends well.
 type promisedReader struct {
 	r    io.Reader
-	sums archive.Sums
-	got  *summer
+	sums store.Sums
+	got  *digest.Hasher
 }
 
 // Read implements io.Reader.
 func (p *promisedReader) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
 	p.got.Write(b[:n])
-	if errors.Is(err, io.EOF) && p.got.sums() != p.sums {
-		return 0, &bodyError{archive.ErrMismatch}
+	if errors.Is(err, io.EOF) && p.got.Sums() != p.sums {
+		return 0, &bodyError{store.ErrMismatch}
 	}
 	return n, err
 }

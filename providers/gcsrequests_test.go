@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // One request, create-only, with the promised checksum and without credentials. The
@@ -58,7 +58,7 @@ func TestGCSAnswerLost(t *testing.T) {
 			t.Fatalf("%+v, %v", stored, err)
 		}
 	}
-	if _, err := putBytes(t, b, "a", []byte("CONTENT")); !errors.Is(err, archive.ErrExists) {
+	if _, err := putBytes(t, b, "a", []byte("CONTENT")); !errors.Is(err, store.ErrExists) {
 		t.Errorf("other content: %v", err)
 	}
 }
@@ -154,7 +154,7 @@ func TestGCSSourceChanges(t *testing.T) {
 	t.Parallel()
 	f, b := newFakeGCS(t, Options{}, serve)
 	_, err := b.Put(t.Context(), "a", strings.NewReader("CONTENT"), sumsOf([]byte("content")))
-	if !errors.Is(err, archive.ErrMismatch) || f.exists || len(f.seen()) > 1 {
+	if !errors.Is(err, store.ErrMismatch) || f.exists || len(f.seen()) > 1 {
 		t.Errorf("%v; exists: %v, requests %q", err, f.exists, f.seen())
 	}
 }
@@ -294,7 +294,7 @@ func TestGCSChunks(t *testing.T) {
 	}
 	got.Reset()
 	_, err := b.Put(t.Context(), "a", bytes.NewReader(content[:len(content)-1]), sumsOf(content))
-	if !errors.Is(err, archive.ErrMismatch) || got.Len() > 2*gcsChunk {
+	if !errors.Is(err, store.ErrMismatch) || got.Len() > 2*gcsChunk {
 		t.Errorf("a short source: %v; %d bytes were sent", err, got.Len())
 	}
 }

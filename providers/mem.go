@@ -12,7 +12,8 @@ import (
 	"gocloud.dev/blob/memblob"
 	"gocloud.dev/gcerrors"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // memories are the in-memory buckets of this process by name: opening the same name
@@ -26,8 +27,8 @@ var memories = struct {
 type memory struct {
 	bucket *blob.Bucket
 
-	mu   sync.Mutex              // held over each Put and Delete: create-only
-	sums map[string]archive.Sums // by full key
+	mu   sync.Mutex            // held over each Put and Delete: create-only
+	sums map[string]store.Sums // by full key
 }
 
 // memStore is the archive below one prefix of a memory. Nothing of it survives the
@@ -47,7 +48,7 @@ func openMemory(a *address) (Bucket, error) {
 	defer memories.Unlock()
 	m, ok := memories.byName[a.bucket]
 	if !ok {
-		m = &memory{bucket: memblob.OpenBucket(nil), sums: map[string]archive.Sums{}}
+		m = &memory{bucket: memblob.OpenBucket(nil), sums: map[string]store.Sums{}}
 		memories.byName[a.bucket] = m
 	}
 	return newMemStore(m, a.bucket, a.prefix, a.where), nil
@@ -63,51 +64,51 @@ func (s *memStore) fail(op, key string, err error) error {
 	return wrap(string(s.redactedURL), op, key, "", err)
 }
 
-// Put implements archive.Store.
-func (s *memStore) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+// Put implements store.Store.
+func (s *memStore) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.PutResult{}, s.fail("putting", key, err)
+		return store.PutResult{}, s.fail("putting", key, err)
 	}
 	var content bytes.Buffer
-	got := newSummer()
+	got := digest.New()
 	src := &checkedBody{body, sums.Size}
 	if err := copyBody(ctx, io.MultiWriter(&content, got), src.section(0, sums.Size)); err != nil {
-		return archive.PutResult{}, s.fail("putting", key, err)
+		return store.PutResult{}, s.fail("putting", key, err)
 	}
-	if got.sums() != sums {
-		return archive.PutResult{}, s.mismatch(key)
+	if got.Sums() != sums {
+		return store.PutResult{}, s.mismatch(key)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if was, ok := s.sums[s.prefix+key]; ok {
 		if was != sums {
-			return archive.PutResult{}, s.exists(key)
+			return store.PutResult{}, s.exists(key)
 		}
-		return archive.PutResult{Existed: true}, nil
+		return store.PutResult{Existed: true}, nil
 	}
 	if err := s.memory.bucket.WriteAll(ctx, s.prefix+key, content.Bytes(), nil); err != nil {
-		return archive.PutResult{}, s.fail("putting", key, err)
+		return store.PutResult{}, s.fail("putting", key, err)
 	}
 	s.sums[s.prefix+key] = sums
-	return archive.PutResult{}, nil
+	return store.PutResult{}, nil
 }
 
-// Stat implements archive.Store.
-func (s *memStore) Stat(ctx context.Context, key string) (archive.Object, error) {
+// Stat implements store.Store.
+func (s *memStore) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("looking at", key, err)
 	}
 	a, err := s.memory.bucket.Attributes(ctx, s.prefix+key)
 	if err != nil {
-		return archive.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("looking at", key, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sums := s.sums[s.prefix+key]
-	return archive.Object{Key: key, Size: a.Size, Modified: a.ModTime, CRC32C: &sums.CRC32C}, nil
+	return store.Object{Key: key, Size: a.Size, Modified: a.ModTime, CRC32C: &sums.CRC32C}, nil
 }
 
-// Delete implements archive.Store.
+// Delete implements store.Store.
 func (s *memStore) Delete(ctx context.Context, keys []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

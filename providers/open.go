@@ -6,13 +6,13 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Bucket is an open archive.Store. Close lets go of connections; it does not wait for
+// Bucket is an open store.Store. Close lets go of connections; it does not wait for
 // operations that are still running.
 type Bucket interface {
-	archive.Store
+	store.Store
 	io.Closer
 }
 

@@ -10,8 +10,8 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // listPage is how many objects are asked for at once: what S3, GCS and Azure give at most.
@@ -38,7 +38,7 @@ type hooks struct {
 	beyond func(err error) bool                          // the offset lies at or beyond the end
 }
 
-// Get implements archive.Store. An offset at or beyond the end reads as nothing.
+// Get implements store.Store. An offset at or beyond the end reads as nothing.
 func (p *portable) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := checkKey(key); err != nil {
 		return nil, p.fail("getting", key, err)
@@ -75,19 +75,19 @@ func (r *reader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// List implements archive.Store.
-func (p *portable) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
+// List implements store.Store.
+func (p *portable) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return rollUp(ctx, p.flat, prefix, delimiter, after)
 }
 
 // rollUp lists through flat, which does not know whether after lies in a rolled-up prefix.
-func rollUp(ctx context.Context, flat flatList, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func rollUp(ctx context.Context, flat flatList, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		// Services disagree on what starting within a rolled-up prefix means. Whether
 		// anything in it is still to come is looked up, and then it is done with.
 		if dir, ok := rolledUp(prefix, delimiter, after); ok {
 			for _, err := range flat(ctx, dir, "", after) {
-				if !yield(archive.Object{Key: dir, IsDir: true}, err) || err != nil {
+				if !yield(store.Object{Key: dir, IsDir: true}, err) || err != nil {
 					return
 				}
 				break
@@ -113,12 +113,12 @@ func rolledUp(prefix, delimiter, key string) (string, bool) {
 
 // flatList lists what comes after a key, and of rolled-up prefixes only those that begin
 // after it.
-type flatList func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error]
+type flatList func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error]
 
 // flat lists page by page what comes after a key; rolled-up prefixes only that begin
 // after it.
-func (p *portable) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (p *portable) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		o := &blob.ListOptions{Prefix: p.prefix + prefix, Delimiter: delimiter}
 		if p.hooks.list != nil {
 			start := ""
@@ -133,7 +133,7 @@ func (p *portable) flat(ctx context.Context, prefix, delimiter, after string) it
 		for token := blob.FirstPageToken; len(token) > 0; {
 			page, next, err := p.bucket.ListPage(ctx, token, listPage, o)
 			if err != nil {
-				yield(archive.Object{}, p.fail("listing", prefix, err))
+				yield(store.Object{}, p.fail("listing", prefix, err))
 				return
 			}
 			for _, o := range p.objects(page) {
@@ -147,14 +147,14 @@ func (p *portable) flat(ctx context.Context, prefix, delimiter, after string) it
 }
 
 // objects turns a page into what the archive knows. Unescaping may have changed its order.
-func (p *portable) objects(page []*blob.ListObject) []archive.Object {
-	out := make([]archive.Object, len(page))
+func (p *portable) objects(page []*blob.ListObject) []store.Object {
+	out := make([]store.Object, len(page))
 	for i, o := range page {
 		key := o.Key
 		if p.hooks.name != nil {
 			key = p.hooks.name(o)
 		}
-		out[i] = archive.Object{Key: strings.TrimPrefix(key, p.prefix), IsDir: o.IsDir}
+		out[i] = store.Object{Key: strings.TrimPrefix(key, p.prefix), IsDir: o.IsDir}
 		if o.IsDir {
 			continue
 		}
@@ -163,7 +163,7 @@ func (p *portable) objects(page []*blob.ListObject) []archive.Object {
 			out[i].CRC32C = p.hooks.crc32c(o)
 		}
 	}
-	slices.SortFunc(out, func(a, b archive.Object) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(out, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
 	return out
 }
 

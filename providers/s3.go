@@ -21,7 +21,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // s3Store is an archive in a bucket of S3, MinIO, or what speaks their language.
@@ -241,4 +241,4 @@ func (s *s3Store) Close() error {
 	return errors.Join(s.fail("sweeping", "", err), s.portable.Close())
 }
 
-var _ archive.Sweeper = (*s3Store)(nil)
+var _ store.Sweeper = (*s3Store)(nil)

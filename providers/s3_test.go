@@ -19,13 +19,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
-	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-func sumsOf(b []byte) archive.Sums { return storetest.SumsOf(b) }
+func sumsOf(b []byte) store.Sums { return storetest.SumsOf(b) }
 
-func putBytes(t *testing.T, b Bucket, key string, content []byte) (archive.PutResult, error) {
+func putBytes(t *testing.T, b Bucket, key string, content []byte) (store.PutResult, error) {
 	t.Helper()
 	return b.Put(t.Context(), key, bytes.NewReader(content), sumsOf(content))
 }
@@ -67,7 +67,7 @@ func TestS3AnswerLost(t *testing.T) {
 			t.Fatalf("%+v, %v", stored, err)
 		}
 	}
-	if _, err := putBytes(t, b, "a", []byte("CONTENT")); !errors.Is(err, archive.ErrExists) {
+	if _, err := putBytes(t, b, "a", []byte("CONTENT")); !errors.Is(err, store.ErrExists) {
 		t.Errorf("other content: %v", err)
 	}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // partSums is what one request sends, and what the server is to compare it with.
@@ -40,7 +41,7 @@ func (s *s3Settings) checked(echo *string, promised manifest.CRC32C) error {
 		return nil
 	}
 	if got, ok := crcFromHeader(echo); !ok || got != promised {
-		return fmt.Errorf("%w: it took the object and did not say that it had compared it with its CRC-32C; write checksum=md5 in the URL if it knows that, or checksum=none to do without", archive.ErrWeakStore)
+		return fmt.Errorf("%w: it took the object and did not say that it had compared it with its CRC-32C; write checksum=md5 in the URL if it knows that, or checksum=none to do without", store.ErrWeakStore)
 	}
 	return nil
 }
@@ -61,7 +62,7 @@ func (s *s3Settings) partSumsOf(ctx context.Context, src *checkedBody, offset, s
 	if _, err := io.ReadFull(section, b); err != nil {
 		return partSums{}, err
 	}
-	out := partSums{body: bytes.NewReader(b), crc: manifest.CRC32C(crc32.Checksum(b, castagnoli))}
+	out := partSums{body: bytes.NewReader(b), crc: manifest.CRC32C(crc32.Checksum(b, digest.Castagnoli))}
 	if s.checksum == checksumMD5 {
 		sum := md5.Sum(b)
 		header := base64.StdEncoding.EncodeToString(sum[:])

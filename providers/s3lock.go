@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 const (
@@ -66,7 +66,7 @@ func lockOf(a *address, now time.Time) (s3Lock, error) {
 // of is the lock of what is put under a key. Of a probe's objects, which are to be deleted
 // again, one alone is locked.
 func (l s3Lock) of(key string) s3Lock {
-	if strings.HasPrefix(key, archive.ProbePrefix) && !archive.ProbesLock(key) {
+	if strings.HasPrefix(key, store.ProbePrefix) && !store.ProbesLock(key) {
 		return s3Lock{}
 	}
 	return l
@@ -108,7 +108,7 @@ func (l *s3Lock) legalHold() types.ObjectLockLegalHoldStatus {
 	return ""
 }
 
-// RenewLock implements archive.Locker.
+// RenewLock implements store.RetentionStore.
 func (s *s3Store) RenewLock() (until time.Time, locks bool) {
 	if s.lock.mode != "" {
 		until = s.lock.renew(time.Now())
@@ -116,7 +116,7 @@ func (s *s3Store) RenewLock() (until time.Time, locks bool) {
 	return until, s.lock.any()
 }
 
-// Locked implements archive.Locker.
+// Locked implements store.RetentionStore.
 func (s *s3Store) Locked(ctx context.Context, key string) (locked bool, err error) {
 	if err := checkKey(key); err != nil {
 		return false, s.fail("looking at the lock of", key, err)
@@ -165,7 +165,7 @@ func (s *s3Store) retained(ctx context.Context, key string, id *string) (bool, e
 // unlocked reports whether the service says that an object has no lock.
 func unlocked(err error) bool { return apiCode(err) == "NoSuchObjectLockConfiguration" }
 
-// Lock implements archive.Locker.
+// Lock implements store.RetentionStore.
 func (s *s3Store) Lock(ctx context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return s.fail("locking", key, err)
@@ -203,6 +203,6 @@ func (s *s3Store) lockVersion(ctx context.Context, key string, id *string) error
 }
 
 var (
-	_ archive.RetentionStore = (*s3Store)(nil)
-	_ archive.Waiver         = (*s3Store)(nil)
+	_ store.RetentionStore = (*s3Store)(nil)
+	_ store.Waiver         = (*s3Store)(nil)
 )

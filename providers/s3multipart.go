@@ -15,6 +15,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 const (
@@ -37,7 +38,7 @@ func partSize(size int64) int64 {
 //
 // A crash leaves an upload that no listing shows, for Sweep. CompleteMultipartUpload is
 // the moment in which the object is there.
-func (s *s3Store) putParts(ctx context.Context, key string, src *checkedBody, sums archive.Sums) (made *string, err error) {
+func (s *s3Store) putParts(ctx context.Context, key string, src *checkedBody, sums store.Sums) (made *string, err error) {
 	id, err := s.begin(ctx, key)
 	if err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func (s *s3Store) putParts(ctx context.Context, key string, src *checkedBody, su
 		return nil, err
 	}
 	if whole(parts) != sums.CRC32C {
-		return nil, archive.ErrMismatch
+		return nil, store.ErrMismatch
 	}
 	completed := make([]types.CompletedPart, len(parts))
 	for i, p := range parts {
@@ -215,7 +216,7 @@ func (s *s3Store) abortUnfinished(ctx context.Context) (n int, _ error) {
 	return n, errors.Join(errs...)
 }
 
-// Sweep implements archive.Sweeper. MinIO tells of uploads only when asked for their very
+// Sweep implements store.Sweeper. MinIO tells of uploads only when asked for their very
 // key; it removes them by itself after a day.
 func (s *s3Store) Sweep(ctx context.Context) (int, error) {
 	n, err := s.abortUnfinished(ctx)

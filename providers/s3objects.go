@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // deleteBatch is how many keys one request deletes at most.
@@ -23,16 +23,16 @@ const deleteBatch = 1000
 
 func (s *s3Store) key(key string) *string { return aws.String(s.prefix + key) }
 
-// Stat implements archive.Store.
-func (s *s3Store) Stat(ctx context.Context, key string) (archive.Object, error) {
+// Stat implements store.Store.
+func (s *s3Store) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := s.head(ctx, key)
 	return o, s.fail("looking at", key, err)
 }
 
 // head asks for an object's size, time and checksum.
-func (s *s3Store) head(ctx context.Context, key string) (archive.Object, error) {
+func (s *s3Store) head(ctx context.Context, key string) (store.Object, error) {
 	if err := checkKey(key); err != nil {
-		return archive.Object{}, err
+		return store.Object{}, err
 	}
 	var h *s3.HeadObjectOutput
 	err := s.atOldest(ctx, key, func(id *string) (err error) {
@@ -40,10 +40,10 @@ func (s *s3Store) head(ctx context.Context, key string) (archive.Object, error) 
 		return err
 	})
 	if err != nil {
-		return archive.Object{}, s.whichMissing(ctx, err)
+		return store.Object{}, s.whichMissing(ctx, err)
 	}
 	s.seen.Store(true)
-	o := archive.Object{Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified)}
+	o := store.Object{Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified)}
 	if crc, ok := crcFromHeader(h.ChecksumCRC32C); ok && h.ChecksumType != types.ChecksumTypeComposite {
 		o.CRC32C = &crc
 	}
@@ -80,7 +80,7 @@ func crcToHeader(c manifest.CRC32C) *string {
 	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, uint32(c))))
 }
 
-// Delete implements archive.Store, with one request for every thousand keys. Where the
+// Delete implements store.Store, with one request for every thousand keys. Where the
 // bucket keeps versions, all of them are removed, and a listing finds them first.
 func (s *s3Store) Delete(ctx context.Context, keys []string) error {
 	var errs []error

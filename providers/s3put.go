@@ -10,7 +10,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 const (
@@ -20,12 +20,12 @@ const (
 	putRounds         = 3        // of sending what the server refused although the source is right
 )
 
-// Put implements archive.Store. The server compares what it gets with the CRC-32C that
+// Put implements store.Store. The server compares what it gets with the CRC-32C that
 // sums promises; the payload is not signed, over TLS or not, for that would hash it
 // again.
-func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums archive.Sums) (archive.PutResult, error) {
+func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := checkKey(key); err != nil {
-		return archive.PutResult{}, s.fail("putting", key, err)
+		return store.PutResult{}, s.fail("putting", key, err)
 	}
 	put, src := s.putWhole, &checkedBody{cancelReaderAt{ctx, body}, sums.Size}
 	if sums.Size > s.singleMax() {
@@ -51,7 +51,7 @@ func (s *s3Store) Put(ctx context.Context, key string, body io.ReaderAt, sums ar
 		select {
 		case <-time.After(backoff(round)):
 		case <-ctx.Done():
-			return archive.PutResult{}, s.fail("putting", key, ctx.Err())
+			return store.PutResult{}, s.fail("putting", key, ctx.Err())
 		}
 	}
 }
@@ -71,10 +71,10 @@ func kindOf(err error) Kind {
 // afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
 // another writer was faster: then what is there decides. With again set, it is worth
 // sending once more.
-func (s *s3Store) afterFailure(ctx context.Context, key string, src *checkedBody, sums archive.Sums, err error) (stored archive.PutResult, again bool, _ error) {
+func (s *s3Store) afterFailure(ctx context.Context, key string, src *checkedBody, sums store.Sums, err error) (stored store.PutResult, again bool, _ error) {
 	var broken *bodyError
 	switch k := classify(err); {
-	case errors.As(err, &broken) || errors.Is(err, archive.ErrMismatch) || errors.Is(err, archive.ErrWeakStore):
+	case errors.As(err, &broken) || errors.Is(err, store.ErrMismatch) || errors.Is(err, store.ErrWeakStore):
 		return stored, false, err
 	case ctx.Err() != nil:
 		return stored, false, ctx.Err()
@@ -91,7 +91,7 @@ func (s *s3Store) afterFailure(ctx context.Context, key string, src *checkedBody
 	defer cancel()
 	stored, headErr := s.compareExisting(look, key, sums)
 	switch {
-	case headErr == nil || errors.Is(headErr, archive.ErrExists):
+	case headErr == nil || errors.Is(headErr, store.ErrExists):
 		return stored, false, headErr
 	case kindOf(headErr) == NotFound:
 		return stored, isConflict(err) || apiCode(err) == "NoSuchUpload" || apiCode(err) == "PreconditionFailed", err
@@ -110,34 +110,34 @@ func badDigest(err error) bool {
 
 // compareExisting compares the object that is there with what was to be put: the same is success,
 // another is ErrExists. The error is of Kind NotFound when there is none.
-func (s *s3Store) compareExisting(ctx context.Context, key string, sums archive.Sums) (archive.PutResult, error) {
+func (s *s3Store) compareExisting(ctx context.Context, key string, sums store.Sums) (store.PutResult, error) {
 	if sums.Size > compareMax { // else it is read anyway
 		o, err := s.head(ctx, key)
 		switch {
 		case err != nil:
-			return archive.PutResult{}, s.fail("looking at", key, err)
+			return store.PutResult{}, s.fail("looking at", key, err)
 		case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
-			return archive.PutResult{}, s.exists(key)
+			return store.PutResult{}, s.exists(key)
 		case o.CRC32C != nil:
-			return archive.PutResult{Existed: true}, nil
+			return store.PutResult{Existed: true}, nil
 		}
 	}
 	got, err := s.readBack(ctx, key, sums.Size)
 	if err != nil {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	if got != sums {
-		return archive.PutResult{}, s.exists(key)
+		return store.PutResult{}, s.exists(key)
 	}
-	return archive.PutResult{Existed: true}, nil
+	return store.PutResult{Existed: true}, nil
 }
 
 // readBack reads an object that should have a size, and gives its sums, or those of its
 // beginning when it is larger.
-func (s *s3Store) readBack(ctx context.Context, key string, size int64) (archive.Sums, error) {
+func (s *s3Store) readBack(ctx context.Context, key string, size int64) (store.Sums, error) {
 	r, err := s.Get(ctx, key, 0, size+1)
 	if err != nil {
-		return archive.Sums{}, err
+		return store.Sums{}, err
 	}
 	defer r.Close()
 	return sumUp(ctx, r)
@@ -145,14 +145,14 @@ func (s *s3Store) readBack(ctx context.Context, key string, size int64) (archive
 
 // putWhole sends an object in one request, and gives the id of the version that it made,
 // if the bucket keeps versions.
-func (s *s3Store) putWhole(ctx context.Context, key string, src *checkedBody, sums archive.Sums) (made *string, err error) {
+func (s *s3Store) putWhole(ctx context.Context, key string, src *checkedBody, sums store.Sums) (made *string, err error) {
 	content := partSums{body: src.section(0, sums.Size), crc: sums.CRC32C}
 	if s.checksum != checksumCRC32C {
 		if content, err = s.partSumsOf(ctx, src, 0, sums.Size); err != nil {
 			return nil, err
 		}
 		if content.crc != sums.CRC32C {
-			return nil, archive.ErrMismatch
+			return nil, store.ErrMismatch
 		}
 	}
 	out, err := s.putOne(ctx, key, content, sums.Size)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // s3Settings are what a URL says on how objects are stored.
@@ -120,7 +120,7 @@ func storageClass(a *address) (types.StorageClass, error) {
 // ledger) stays in the bucket's own class: it is small, and other classes ask a price for
 // reading and for early deletion.
 func (s *s3Settings) classOf(key string) types.StorageClass {
-	if strings.HasPrefix(key, manifest.DataPrefix) || strings.HasPrefix(key, manifest.BundlesPrefix) || archive.ProbesContent(key) {
+	if strings.HasPrefix(key, manifest.DataPrefix) || strings.HasPrefix(key, manifest.BundlesPrefix) || store.ProbesContent(key) {
 		return s.class
 	}
 	return ""
@@ -148,12 +148,12 @@ func (s *s3Settings) ifNone() *string {
 	return &any
 }
 
-// Waives implements archive.Lenient.
-func (s *s3Settings) Waives(p archive.Guarantee) bool {
+// Waives implements store.Waiver.
+func (s *s3Settings) Waives(p store.Guarantee) bool {
 	switch p {
-	case archive.CreateOnly:
+	case store.CreateOnly:
 		return !s.createOnly
-	case archive.Checksums:
+	case store.Checksums:
 		return s.checksum == checksumNone
 	}
 	return false

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // Parameters that make no sense, by themselves or together, are refused with what to write.
@@ -63,12 +63,12 @@ func TestS3SettingsRefused(t *testing.T) {
 // The weaker promises are told by name, and only those that the URL accepts.
 func TestS3Weak(t *testing.T) {
 	t.Parallel()
-	for params, want := range map[string][]archive.Guarantee{
-		"": nil, "checksum=md5": nil, "checksum=none": {archive.Checksums}, "create_only=false": {archive.CreateOnly},
-		"checksum=none&create_only=false": {archive.CreateOnly, archive.Checksums},
+	for params, want := range map[string][]store.Guarantee{
+		"": nil, "checksum=md5": nil, "checksum=none": {store.Checksums}, "create_only=false": {store.CreateOnly},
+		"checksum=none&create_only=false": {store.CreateOnly, store.Checksums},
 	} {
-		b := open(t, "s3://bucket?region=x&"+params, Options{}).(archive.Waiver)
-		for _, p := range []archive.Guarantee{archive.CreateOnly, archive.Checksums, "other"} {
+		b := open(t, "s3://bucket?region=x&"+params, Options{}).(store.Waiver)
+		for _, p := range []store.Guarantee{store.CreateOnly, store.Checksums, "other"} {
 			if got := b.Waives(p); got != slices.Contains(want, p) {
 				t.Errorf("%q: %s is accepted: %v", params, p, got)
 			}
@@ -87,7 +87,7 @@ func TestS3Unchecked(t *testing.T) {
 			}
 		})
 		_, err := putBytes(t, b, "a", []byte("content"))
-		if errors.Is(err, archive.ErrWeakStore) != refused || !refused && err != nil {
+		if errors.Is(err, store.ErrWeakStore) != refused || !refused && err != nil {
 			t.Errorf("%q: %v", params, err)
 		}
 		if refused && !strings.Contains(err.Error(), "checksum=none") {
@@ -143,7 +143,7 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 			for _, other := range [][]byte{content, []byte("CONTENT")} {
 				before := len(f.seen())
 				stored, err := putBytes(t, b, "a", other)
-				if same := bytes.Equal(other, content); same && (err != nil || !stored.Existed) || !same && !errors.Is(err, archive.ErrExists) {
+				if same := bytes.Equal(other, content); same && (err != nil || !stored.Existed) || !same && !errors.Is(err, store.ErrExists) {
 					t.Errorf("%s: %+v, %v", other, stored, err)
 				}
 				if got := f.seen()[before:]; slices.Contains(got, "PUT a") {
@@ -166,7 +166,7 @@ func TestS3WithoutCreateOnly(t *testing.T) {
 				t.Errorf("%s: %+v, %v", key, stored, err)
 			}
 		}
-		if _, err := putBytes(t, b, key, append([]byte("y"), content...)); !errors.Is(err, archive.ErrExists) {
+		if _, err := putBytes(t, b, key, append([]byte("y"), content...)); !errors.Is(err, store.ErrExists) {
 			t.Errorf("another content under %s: %v", key, err)
 		}
 		if got := readAll(t, b, key, 0, -1); got != string(content) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Sweep ends the uploads that were left behind a week ago and no younger one, which may
@@ -16,7 +16,7 @@ import (
 // that this is tried on a fake that answers as AWS documents it.)
 func TestS3SweepSparesTheYoung(t *testing.T) {
 	now := time.Now()
-	fake, store := newFake(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	fake, bucket := newFake(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodDelete:
 			w.WriteHeader(http.StatusNoContent)
@@ -31,7 +31,7 @@ func TestS3SweepSparesTheYoung(t *testing.T) {
 			t.Errorf("unexpected %s %s", r.Method, r.URL)
 		}
 	})
-	n, err := store.(archive.Sweeper).Sweep(context.Background())
+	n, err := bucket.(store.Sweeper).Sweep(context.Background())
 	if err != nil || n != 1 {
 		t.Fatalf("swept %d, %v", n, err)
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Get implements archive.Store.
+// Get implements store.Store.
 func (s *s3Store) Get(ctx context.Context, key string, offset, length int64) (r io.ReadCloser, err error) {
 	if err := checkKey(key); err != nil {
 		return nil, s.fail("getting", key, err)
@@ -57,15 +57,15 @@ func (s *s3Store) getVersion(ctx context.Context, key string, id *string, offset
 // confirm looks, after a Put that succeeded, whether the version that it made is the only
 // one, or else the oldest. A service refuses what exists only when it is not hidden by a
 // delete marker; then an older version is the object, and decides. That costs one request.
-func (s *s3Store) confirm(ctx context.Context, key string, made *string, sums archive.Sums) (archive.PutResult, error) {
+func (s *s3Store) confirm(ctx context.Context, key string, made *string, sums store.Sums) (store.PutResult, error) {
 	versioned, err := s.versioned(ctx)
 	if err != nil || !versioned {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	full := *s.key(key)
 	p, err := s.listVersions(ctx, full, "", versionMarker{}, 2)
 	if err != nil {
-		return archive.PutResult{}, err
+		return store.PutResult{}, err
 	}
 	n := 0
 	for _, v := range slices.Concat(p.versions, p.markers) {
@@ -74,11 +74,11 @@ func (s *s3Store) confirm(ctx context.Context, key string, made *string, sums ar
 		}
 	}
 	if n == 1 && (!p.more || p.last > full) {
-		return archive.PutResult{}, nil
+		return store.PutResult{}, nil
 	}
 	s.oldest.forget(full)
 	if id, err := s.lookUp(ctx, full); err == nil && made != nil && id == *made {
-		return archive.PutResult{}, nil
+		return store.PutResult{}, nil
 	}
 	return s.compareExisting(ctx, key, sums)
 }

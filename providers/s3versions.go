@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Where a bucket keeps versions, the object is the oldest version of its key, also behind
@@ -149,14 +149,14 @@ func (p *versionPage) whole(held *version) (oldest []version, hold *version) {
 	return oldest, nil
 }
 
-// List implements archive.Store.
-func (s *s3Store) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+// List implements store.Store.
+func (s *s3Store) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		flat := flatList(s.flatVersions)
 		versioned, err := s.versioned(ctx)
 		switch {
 		case err != nil:
-			yield(archive.Object{}, s.fail("listing", prefix, err))
+			yield(store.Object{}, s.fail("listing", prefix, err))
 			return
 		case !versioned:
 			flat = s.portable.flat
@@ -166,8 +166,8 @@ func (s *s3Store) List(ctx context.Context, prefix, delimiter, after string) ite
 }
 
 // flatVersions is portable.flat of the oldest versions.
-func (s *s3Store) flatVersions(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+func (s *s3Store) flatVersions(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		var at versionMarker
 		switch {
 		case strings.HasPrefix(after, prefix) && after != "":
@@ -179,7 +179,7 @@ func (s *s3Store) flatVersions(ctx context.Context, prefix, delimiter, after str
 		for more := true; more; {
 			p, err := s.listVersions(ctx, s.prefix+prefix, delimiter, at, s.oldest.pageSize())
 			if err != nil {
-				yield(archive.Object{}, s.fail("listing", prefix, err))
+				yield(store.Object{}, s.fail("listing", prefix, err))
 				return
 			}
 			var oldest []version
@@ -196,14 +196,14 @@ func (s *s3Store) flatVersions(ctx context.Context, prefix, delimiter, after str
 }
 
 // objectsOf turns versions and rolled-up prefixes into what the archive knows, in order.
-func (s *s3Store) objectsOf(oldest []version, dirs []string) []archive.Object {
-	var out []archive.Object
+func (s *s3Store) objectsOf(oldest []version, dirs []string) []store.Object {
+	var out []store.Object
 	for _, v := range oldest {
-		out = append(out, archive.Object{Key: strings.TrimPrefix(v.key, s.prefix), Size: v.size, Modified: v.modified})
+		out = append(out, store.Object{Key: strings.TrimPrefix(v.key, s.prefix), Size: v.size, Modified: v.modified})
 	}
 	for _, d := range dirs {
-		out = append(out, archive.Object{Key: strings.TrimPrefix(d, s.prefix), IsDir: true})
+		out = append(out, store.Object{Key: strings.TrimPrefix(d, s.prefix), IsDir: true})
 	}
-	slices.SortFunc(out, func(a, b archive.Object) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(out, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
 	return out
 }

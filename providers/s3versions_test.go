@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 func readAll(t *testing.T, b Bucket, key string, offset, length int64) string {
@@ -83,7 +83,7 @@ func TestS3OldestVersion(t *testing.T) {
 						t.Errorf("the same again under %s: %+v, %v", key, stored, err)
 					}
 					server.Hide(t, key)
-					if _, err := putBytes(t, b, key, []byte("WRONG "+key)); !errors.Is(err, archive.ErrExists) {
+					if _, err := putBytes(t, b, key, []byte("WRONG "+key)); !errors.Is(err, store.ErrExists) {
 						t.Errorf("another content under %s: %v", key, err)
 					}
 				}

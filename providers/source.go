@@ -2,17 +2,15 @@ package providers
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // copyBuffer is the size of the buffers in which content is hashed and written.
 const copyBuffer = 256 << 10
@@ -60,7 +58,7 @@ func (s *checkedBody) ReadAt(b []byte, off int64) (int, error) {
 	case n == len(b):
 		return n, nil
 	case err == nil || errors.Is(err, io.EOF):
-		err = fmt.Errorf("it ends after %d of %d bytes: %w", off+int64(n), s.size, archive.ErrMismatch)
+		err = fmt.Errorf("it ends after %d of %d bytes: %w", off+int64(n), s.size, store.ErrMismatch)
 	}
 	return n, &bodyError{err}
 }
@@ -72,7 +70,7 @@ func (s *checkedBody) section(offset, size int64) *io.SectionReader {
 
 // crc reads a stretch and gives its CRC-32C.
 func (s *checkedBody) crc(ctx context.Context, offset, size int64) (manifest.CRC32C, error) {
-	h := crc32.New(castagnoli)
+	h := crc32.New(digest.Castagnoli)
 	if err := copyBody(ctx, h, s.section(offset, size)); err != nil {
 		return 0, err
 	}
@@ -80,24 +78,24 @@ func (s *checkedBody) crc(ctx context.Context, offset, size int64) (manifest.CRC
 }
 
 // check reads all of the source and tells whether it still is what was promised.
-func (s *checkedBody) check(ctx context.Context, sums archive.Sums) error {
+func (s *checkedBody) check(ctx context.Context, sums store.Sums) error {
 	got, err := sumUp(ctx, s.section(0, s.size))
 	if err != nil {
 		return err
 	}
 	if got != sums {
-		return archive.ErrMismatch
+		return store.ErrMismatch
 	}
 	return nil
 }
 
 // sumUp reads r to its end and gives its sums.
-func sumUp(ctx context.Context, r io.Reader) (archive.Sums, error) {
-	s := newSummer()
+func sumUp(ctx context.Context, r io.Reader) (store.Sums, error) {
+	s := digest.New()
 	if err := copyBody(ctx, s, r); err != nil {
-		return archive.Sums{}, err
+		return store.Sums{}, err
 	}
-	return s.sums(), nil
+	return s.Sums(), nil
 }
 
 // copyBody copies until the end of r or of ctx, with no buffer beyond copyBuffer.
@@ -118,29 +116,4 @@ func copyBody(ctx context.Context, w io.Writer, r io.Reader) error {
 			return err
 		}
 	}
-}
-
-// summer computes Sums of what is written to it.
-type summer struct {
-	size int64
-	sha  interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
-	crc uint32
-}
-
-func newSummer() *summer { return &summer{sha: sha256.New()} }
-
-func (s *summer) Write(b []byte) (int, error) {
-	s.size += int64(len(b))
-	s.sha.Write(b)
-	s.crc = crc32.Update(s.crc, castagnoli, b)
-	return len(b), nil
-}
-
-func (s *summer) sums() archive.Sums {
-	out := archive.Sums{Size: s.size, CRC32C: manifest.CRC32C(s.crc)}
-	s.sha.Sum(out.SHA256[:0])
-	return out
 }

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // open opens a URL for a test.
@@ -32,7 +32,7 @@ const patience = 5 * time.Minute
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	n := time.Now().UnixNano() // what is in memory stays there when the test is run again
-	storetest.Run(t, func(t *testing.T) archive.Store {
+	storetest.Run(t, func(t *testing.T) store.Store {
 		n++
 		return open(t, fmt.Sprintf("mem://conformance/a/%d", n), Options{})
 	}, storetest.Options{Checksums: true, HashesAll: true})
@@ -40,7 +40,7 @@ func TestMemory(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) archive.Store {
+	storetest.Run(t, func(t *testing.T) store.Store {
 		return open(t, "file://"+t.TempDir()+"/new/archive", Options{})
 	}, storetest.Options{HashesAll: true, Uploads: leftTemporary})
 }
@@ -81,12 +81,12 @@ func testS3(t *testing.T, newServer func(*testing.T) *storetest.Server, checksum
 	if checksum != "" {
 		boundary = minPart
 	}
-	storetest.Run(t, func(t *testing.T) archive.Store {
+	storetest.Run(t, func(t *testing.T) store.Store {
 		n++
 		return openWeak(t, server.URL, fmt.Sprintf("orders/node-1/%d/", n), checksum)
 	}, storetest.Options{
 		Checksums: checksum == "", Boundary: boundary, Part: minPart, Many: many,
-		Uploads: func(t *testing.T, s archive.Store, key string) int {
+		Uploads: func(t *testing.T, s store.Store, key string) int {
 			own := *server
 			own.Prefix = s.(*s3Store).prefix
 			return own.Uploads(t, key)
@@ -116,13 +116,13 @@ func openWeak(t *testing.T, url, prefix, checksum string) *s3Store {
 // A large object arrives in parts at each service, comes back, and is found again.
 func TestLargeObjects(t *testing.T) {
 	t.Parallel()
-	stores := map[string]func(t *testing.T) archive.Store{
-		"file":        func(t *testing.T) archive.Store { return open(t, "file://"+t.TempDir()+"/archive", Options{}) },
-		"S3":          func(t *testing.T) archive.Store { return open(t, storetest.S3(t), Options{}) },
-		"S3 over TLS": func(t *testing.T) archive.Store { return open(t, storetest.NewS3TLS(t).URL, Options{}) },
-		"S3 with MD5": func(t *testing.T) archive.Store { return openWeak(t, storetest.S3(t), "weak/", "md5") },
-		"Azure":       func(t *testing.T) archive.Store { return open(t, storetest.Azure(t), Options{}) },
-		"GCS":         func(t *testing.T) archive.Store { return open(t, storetest.GCS(t), Options{}) },
+	stores := map[string]func(t *testing.T) store.Store{
+		"file":        func(t *testing.T) store.Store { return open(t, "file://"+t.TempDir()+"/archive", Options{}) },
+		"S3":          func(t *testing.T) store.Store { return open(t, storetest.S3(t), Options{}) },
+		"S3 over TLS": func(t *testing.T) store.Store { return open(t, storetest.NewS3TLS(t).URL, Options{}) },
+		"S3 with MD5": func(t *testing.T) store.Store { return openWeak(t, storetest.S3(t), "weak/", "md5") },
+		"Azure":       func(t *testing.T) store.Store { return open(t, storetest.Azure(t), Options{}) },
+		"GCS":         func(t *testing.T) store.Store { return open(t, storetest.GCS(t), Options{}) },
 	}
 	soaktest.Rounds(t, 0, 1, func(t *testing.T, seed uint64) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { // ends when all stores have

@@ -11,14 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A surrounding is a place around an archive, which the archive's credentials need not reach. It is read
 // and never written.
 type surrounding struct {
-	archive.Store
+	store.Store
 	isLocal bool // a directory: what cannot be read there is out of reach, such as a link that leads elsewhere
 }
 
@@ -43,21 +43,21 @@ func (s surrounding) outOfReach(err error) error {
 	return err
 }
 
-// Get implements archive.Store.
+// Get implements store.Store.
 func (s surrounding) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	r, err := s.Store.Get(beyond(ctx), key, offset, length)
 	return r, s.outOfReach(err)
 }
 
-// Stat implements archive.Store.
-func (s surrounding) Stat(ctx context.Context, key string) (archive.Object, error) {
+// Stat implements store.Store.
+func (s surrounding) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := s.Store.Stat(beyond(ctx), key)
 	return o, s.outOfReach(err)
 }
 
-// List implements archive.Store.
-func (s surrounding) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[archive.Object, error] {
-	return func(yield func(archive.Object, error) bool) {
+// List implements store.Store.
+func (s surrounding) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
 		for o, err := range s.Store.List(beyond(ctx), prefix, delimiter, after) {
 			if !yield(o, s.outOfReach(err)) {
 				return
@@ -68,57 +68,57 @@ func (s surrounding) List(ctx context.Context, prefix, delimiter, after string) 
 
 var errOutside = errors.New("it lies outside of the archive, and is not changed")
 
-// Put implements archive.Store.
-func (s surrounding) Put(context.Context, string, io.ReaderAt, archive.Sums) (archive.PutResult, error) {
-	return archive.PutResult{}, errOutside
+// Put implements store.Store.
+func (s surrounding) Put(context.Context, string, io.ReaderAt, store.Sums) (store.PutResult, error) {
+	return store.PutResult{}, errOutside
 }
 
-// Delete implements archive.Store.
+// Delete implements store.Store.
 func (s surrounding) Delete(context.Context, []string) error { return errOutside }
 
 // surroundings are the prefixes within which an archive's lies, each opened.
-func surroundings(scheme, bucket, prefix string, open func(prefix string, w redactedURL) archive.Store) []archive.Place {
-	var places []archive.Place
+func surroundings(scheme, bucket, prefix string, open func(prefix string, w redactedURL) store.Store) []store.Place {
+	var places []store.Place
 	for prefix != "" {
 		prefix = strings.TrimSuffix(prefix, "/")
 		prefix = prefix[:strings.LastIndexByte(prefix, '/')+1]
 		u := url.URL{Scheme: scheme, Host: bucket, Path: strings.TrimSuffix("/"+prefix, "/")}
-		places = append(places, archive.Place{Address: u.String(), Store: surrounding{Store: open(prefix, redactedURL(u.String()))}})
+		places = append(places, store.Place{Address: u.String(), Store: surrounding{Store: open(prefix, redactedURL(u.String()))}})
 	}
 	return places
 }
 
 var (
-	_ archive.SurroundingsLister = (*memStore)(nil)
-	_ archive.SurroundingsLister = (*fileStore)(nil)
-	_ archive.SurroundingsLister = (*s3Store)(nil)
-	_ archive.SurroundingsLister = (*gcsStore)(nil)
-	_ archive.SurroundingsLister = (*azureStore)(nil)
+	_ store.SurroundingsLister = (*memStore)(nil)
+	_ store.SurroundingsLister = (*fileStore)(nil)
+	_ store.SurroundingsLister = (*s3Store)(nil)
+	_ store.SurroundingsLister = (*gcsStore)(nil)
+	_ store.SurroundingsLister = (*azureStore)(nil)
 )
 
-// Surroundings implements archive.Surrounded.
-func (s *memStore) Surroundings() []archive.Place {
-	return surroundings("mem", s.name, s.prefix, func(prefix string, w redactedURL) archive.Store {
+// Surroundings implements store.SurroundingsLister.
+func (s *memStore) Surroundings() []store.Place {
+	return surroundings("mem", s.name, s.prefix, func(prefix string, w redactedURL) store.Store {
 		return newMemStore(s.memory, s.name, prefix, w)
 	})
 }
 
-// Surroundings implements archive.Surrounded with the directories above, where symbolic links lead.
-func (s *fileStore) Surroundings() []archive.Place {
-	var places []archive.Place
+// Surroundings implements store.SurroundingsLister with the directories above, where symbolic links lead.
+func (s *fileStore) Surroundings() []store.Place {
+	var places []store.Place
 	for dir := config.RealPath(s.root); dir != filepath.Dir(dir); {
 		dir = filepath.Dir(dir)
 		u := url.URL{Scheme: "file", Path: dir}
 		around := newFileStore(dir, redactedURL(u.String()))
 		around.lent = true // nothing of a disk is held open between two operations
-		places = append(places, archive.Place{Address: u.String(), Store: surrounding{Store: around, isLocal: true}})
+		places = append(places, store.Place{Address: u.String(), Store: surrounding{Store: around, isLocal: true}})
 	}
 	return places
 }
 
-// Surroundings implements archive.Surrounded. What was found out of the bucket holds for all of it.
-func (s *s3Store) Surroundings() []archive.Place {
-	return surroundings("s3", s.bucketName, s.prefix, func(prefix string, w redactedURL) archive.Store {
+// Surroundings implements store.SurroundingsLister. What was found out of the bucket holds for all of it.
+func (s *s3Store) Surroundings() []store.Place {
+	return surroundings("s3", s.bucketName, s.prefix, func(prefix string, w redactedURL) store.Store {
 		around := &s3Store{
 			redactedURL: w, s3Settings: s.s3Settings, client: s.client, bucketName: s.bucketName, timeout: s.timeout, log: s.log,
 			parts: s.parts, unfinished: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)}, transfer: s.transfer,
@@ -132,9 +132,9 @@ func (s *s3Store) Surroundings() []archive.Place {
 	})
 }
 
-// Surroundings implements archive.Surrounded.
-func (s *gcsStore) Surroundings() []archive.Place {
-	return surroundings("gs", s.bucketName, s.prefix, func(prefix string, w redactedURL) archive.Store {
+// Surroundings implements store.SurroundingsLister.
+func (s *gcsStore) Surroundings() []store.Place {
+	return surroundings("gs", s.bucketName, s.prefix, func(prefix string, w redactedURL) store.Store {
 		around := &gcsStore{
 			redactedURL: w, bucket: s.bucket, bucketName: s.bucketName, transport: s.transport, prefix: prefix, timeout: s.timeout, log: s.log,
 			budget: s.budget, uploads: s.uploads,
@@ -144,9 +144,9 @@ func (s *gcsStore) Surroundings() []archive.Place {
 	})
 }
 
-// Surroundings implements archive.Surrounded.
-func (s *azureStore) Surroundings() []archive.Place {
-	return surroundings("azblob", s.container, s.prefix, func(prefix string, w redactedURL) archive.Store {
+// Surroundings implements store.SurroundingsLister.
+func (s *azureStore) Surroundings() []store.Place {
+	return surroundings("azblob", s.container, s.prefix, func(prefix string, w redactedURL) store.Store {
 		return &azureStore{
 			redactedURL: w, client: s.client, container: s.container, prefix: prefix, timeout: s.timeout,
 			blocks: s.blocks, transport: s.transport, counter: s.counter,

@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-func putText(t *testing.T, s archive.Store, key, content string) {
+func putText(t *testing.T, s store.Store, key, content string) {
 	t.Helper()
 	if _, err := s.Put(t.Context(), key, strings.NewReader(content), storetest.SumsOf([]byte(content))); err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func testSurroundings(t *testing.T, base string) {
 	at := func(path string) Bucket { return open(t, base+path+"?"+query, Options{Counter: &Counter{}}) }
 	putText(t, at("/a"), "archive.json", "of a")
 	putText(t, at("/a"), "manifests/000/000/001.json", "1")
-	places := at("/a/b/c").(archive.SurroundingsLister).Surroundings()
+	places := at("/a/b/c").(store.SurroundingsLister).Surroundings()
 	if len(places) < 2 {
 		t.Fatalf("%d places", len(places))
 	}
@@ -99,7 +99,7 @@ func TestSurroundingsOfServices(t *testing.T) {
 func TestSurroundingsEnd(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"mem://top", "mem://top/"} {
-		if places := open(t, url, Options{}).(archive.SurroundingsLister).Surroundings(); len(places) != 0 {
+		if places := open(t, url, Options{}).(store.SurroundingsLister).Surroundings(); len(places) != 0 {
 			t.Errorf("%s: %v", url, places)
 		}
 	}
@@ -111,7 +111,7 @@ func TestSurroundingsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, nearest := range map[string]string{"/link": "/real", "/link/not/there": "/real/x/not", "/real/../link": "/real"} {
-		places := open(t, "file://"+dir+path, Options{}).(archive.SurroundingsLister).Surroundings()
+		places := open(t, "file://"+dir+path, Options{}).(store.SurroundingsLister).Surroundings()
 		if len(places) == 0 || places[0].Address != "file://"+dir+nearest || places[len(places)-1].Address != "file:///" {
 			t.Errorf("%s: %v", path, places)
 		}
@@ -168,7 +168,7 @@ func TestS3SweepSparesOthers(t *testing.T) {
 		"data/node-2/archive.json/x": true,
 	}
 	there := []string{"data/node-2/archive.json", "data/node-3/manifests/000/000/001.json", "data/node-4/ledger/000/000/001.json"}
-	fake, store := newFake(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	fake, bucket := newFake(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		key, query := strings.TrimPrefix(r.URL.Path, "/bucket/"), r.URL.Query()
 		switch {
 		case r.Method == http.MethodDelete:
@@ -191,7 +191,7 @@ func TestS3SweepSparesOthers(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 		}
 	})
-	n, err := store.(archive.Sweeper).Sweep(context.Background())
+	n, err := bucket.(store.Sweeper).Sweep(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A server falls silent: no operation waits for it for ever (a request ends after three
@@ -73,7 +73,7 @@ func operations(t *testing.T, b Bucket, r io.Reader, large []byte) map[string]fu
 		"Put in pieces": func(context.Context) error { _, err := putBytes(t, b, "c", large); return err },
 		"Delete":        func(ctx context.Context) error { return b.Delete(ctx, []string{"large"}) },
 	}
-	if s, ok := b.(archive.Sweeper); ok {
+	if s, ok := b.(store.Sweeper); ok {
 		ops["Sweep"] = func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }
 	}
 	return ops

@@ -11,25 +11,26 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
-	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
-// These are the services that archive.Trial is for. Each sends what Put would not: content
+// These are the services that store.FaultProbe is for. Each sends what Put would not: content
 // that is not what is promised, and content for a key under which something lies.
 var (
-	_ archive.FaultProbe = (*s3Store)(nil)
-	_ archive.FaultProbe = (*azureStore)(nil)
-	_ archive.FaultProbe = (*gcsStore)(nil)
+	_ store.FaultProbe = (*s3Store)(nil)
+	_ store.FaultProbe = (*azureStore)(nil)
+	_ store.FaultProbe = (*gcsStore)(nil)
 )
 
 // promiseOf is what is promised of content: the truth.
-func promiseOf(content []byte) archive.Sums {
-	s := newSummer()
+func promiseOf(content []byte) store.Sums {
+	s := digest.New()
 	s.Write(content)
-	return s.sums()
+	return s.Sums()
 }
 
-// PutWithWrongChecksum implements archive.Trial.
+// PutWithWrongChecksum implements store.FaultProbe.
 func (s *s3Store) PutWithWrongChecksum(ctx context.Context, key string, content []byte) error {
 	wrong := partSums{body: bytes.NewReader(content), crc: promiseOf(content).CRC32C + 1}
 	if s.checksum == checksumMD5 {
@@ -39,12 +40,12 @@ func (s *s3Store) PutWithWrongChecksum(ctx context.Context, key string, content 
 	}
 	_, err := s.putOne(ctx, key, wrong, int64(len(content)))
 	if badDigest(err) {
-		err = archive.ErrMismatch
+		err = store.ErrMismatch
 	}
 	return s.fail("putting", key, err)
 }
 
-// PutOverExisting implements archive.Trial.
+// PutOverExisting implements store.FaultProbe.
 func (s *s3Store) PutOverExisting(ctx context.Context, key string, content []byte) error {
 	sums := promiseOf(content)
 	_, err := s.putParts(ctx, key, &checkedBody{bytes.NewReader(content), sums.Size}, sums)
@@ -54,7 +55,7 @@ func (s *s3Store) PutOverExisting(ctx context.Context, key string, content []byt
 	return s.fail("putting", key, err)
 }
 
-// PutWithWrongChecksum implements archive.Trial.
+// PutWithWrongChecksum implements store.FaultProbe.
 func (s *azureStore) PutWithWrongChecksum(ctx context.Context, key string, content []byte) error {
 	sums := promiseOf(content)
 	wrong := md5.Sum(append([]byte("not "), content...))
@@ -65,12 +66,12 @@ func (s *azureStore) PutWithWrongChecksum(ctx context.Context, key string, conte
 		AccessConditions:        onlyNew(),
 	})
 	if azureBadDigest(err) {
-		err = archive.ErrMismatch
+		err = store.ErrMismatch
 	}
 	return s.fail("putting", key, err)
 }
 
-// PutOverExisting implements archive.Trial.
+// PutOverExisting implements store.FaultProbe.
 func (s *azureStore) PutOverExisting(ctx context.Context, key string, content []byte) error {
 	sums := promiseOf(content)
 	p := &azurePut{store: s, key: key, src: &checkedBody{bytes.NewReader(content), sums.Size}, sums: sums}
@@ -81,14 +82,14 @@ func (s *azureStore) PutOverExisting(ctx context.Context, key string, content []
 	return s.fail("putting", key, err)
 }
 
-// PutWithWrongChecksum implements archive.Trial.
+// PutWithWrongChecksum implements store.FaultProbe.
 func (s *gcsStore) PutWithWrongChecksum(ctx context.Context, key string, content []byte) error {
 	wrong := promiseOf(content)
 	wrong.CRC32C++
 	w := s.writer(ctx, key, wrong)
 	_, err := w.Write(content)
 	if err = errors.Join(err, w.Close()); gcsBadChecksum(err) {
-		err = archive.ErrMismatch
+		err = store.ErrMismatch
 	}
 	if err != nil {
 		err = fmt.Errorf("inserting: %w", err)
@@ -96,7 +97,7 @@ func (s *gcsStore) PutWithWrongChecksum(ctx context.Context, key string, content
 	return s.fail("putting", key, err)
 }
 
-// PutOverExisting implements archive.Trial.
+// PutOverExisting implements store.FaultProbe.
 func (s *gcsStore) PutOverExisting(ctx context.Context, key string, content []byte) error {
 	sums := promiseOf(content)
 	err := s.insert(ctx, key, &checkedBody{bytes.NewReader(content), sums.Size}, sums)

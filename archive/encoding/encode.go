@@ -11,15 +11,17 @@ import (
 	"filippo.io/age"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Encoded is a stored object before it is sent: an io.ReaderAt of Stored.Size bytes that
 // can be read again and from several goroutines at once, until it is closed.
 type Encoded struct {
 	Encoding string
-	Plain    Sums // of what was encoded: the caller compares it with what it expected
-	Stored   Sums // of what can be read here
+	Plain    store.Sums // of what was encoded: the caller compares it with what it expected
+	Stored   store.Sums // of what can be read here
 
 	mu   sync.RWMutex
 	body body // nil once closed
@@ -136,7 +138,7 @@ func (e *Encoder) bound(size int64, compress, encrypt bool) int64 {
 
 // write sends the content through the steps into the body.
 func (e *Encoder) write(ctx context.Context, x *Encoded, src io.Reader, size int64, compress, encrypt bool) error {
-	plain, stored := newSummer(), newSummer()
+	plain, stored := digest.New(), digest.New()
 	var w io.Writer = io.MultiWriter(x.body, stored)
 	var encrypted io.WriteCloser
 	if encrypt {
@@ -167,7 +169,7 @@ func (e *Encoder) write(ctx context.Context, x *Encoded, src io.Reader, size int
 			return err
 		}
 	}
-	x.Plain, x.Stored = plain.sums(), stored.sums()
+	x.Plain, x.Stored = plain.Sums(), stored.Sums()
 	return nil
 }
 

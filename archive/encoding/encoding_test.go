@@ -14,7 +14,9 @@ import (
 	"filippo.io/age"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 var allEncodings = []string{manifest.Plain, manifest.Zstd, manifest.Age, manifest.ZstdAge}
@@ -75,10 +77,10 @@ func encode(t testing.TB, e *Encoder, content []byte, encoding string) []byte {
 	return stored
 }
 
-func sumsOf(b []byte) Sums {
-	s := newSummer()
+func sumsOf(b []byte) store.Sums {
+	s := digest.New()
 	s.Write(b)
-	return s.sums()
+	return s.Sums()
 }
 
 // decode reads all of a stream that should hold so many bytes.

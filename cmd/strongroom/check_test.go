@@ -8,8 +8,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // Every kind of server passes every probe, and nothing stays behind.
@@ -26,7 +27,7 @@ func TestCheckOfServers(t *testing.T) {
 				t.Fatalf("exit code %d, %v: %s%s", o.code, err, o.stdout, o.stderr)
 			}
 			for _, f := range reports[0].Findings {
-				if note := d.name == "file" && f.Probe == "checksum echo"; f.Result != archive.Good && !note {
+				if note := d.name == "file" && f.Probe == "checksum echo"; f.Result != storecheck.Good && !note {
 					t.Errorf("%+v", f)
 				}
 			}
@@ -49,8 +50,8 @@ func TestCheckWithLocks(t *testing.T) {
 	if o.code != exitDone || !strings.Contains(o.stdout, "ok      object lock") || !strings.Contains(o.stdout, "ok      delete ") {
 		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
 	}
-	left := server.Keys(t, archive.ProbePrefix)
-	if len(left) != 1 || !archive.ProbesLock(left[0]) || !strings.Contains(o.stdout, left[0]) {
+	left := server.Keys(t, store.ProbePrefix)
+	if len(left) != 1 || !store.ProbesLock(left[0]) || !strings.Contains(o.stdout, left[0]) {
 		t.Errorf("left are %q: %s", left, o.stdout)
 	}
 	if ids := server.Versions(t, left[0]); len(ids) != 1 {

@@ -15,6 +15,7 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
 // checkFlags is what check takes besides its archives.
@@ -48,10 +49,10 @@ var errUnfit = errors.New("not fit for archiving as it is; see what is marked fa
 
 // A checkReport is what check prints of one archive.
 type checkReport struct {
-	Name        string            `json:"archive_name"`
-	Source      *sourceReport     `json:"source,omitempty"`
-	Destination string            `json:"destination"`
-	Findings    []archive.Finding `json:"findings"`
+	Name        string               `json:"archive_name"`
+	Source      *sourceReport        `json:"source,omitempty"`
+	Destination string               `json:"destination"`
+	Findings    []storecheck.Finding `json:"findings"`
 }
 
 // sourceReport is what check prints of a directory of log files.
@@ -157,7 +158,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	if a.json {
 		out = io.Discard
 	}
-	r = checkReport{Name: j.name, Destination: providers.Redact(j.url), Findings: []archive.Finding{}}
+	r = checkReport{Name: j.name, Destination: providers.Redact(j.url), Findings: []storecheck.Finding{}}
 	fmt.Fprintln(out, r.Name)
 	if j.dir != "" {
 		if r.Source, err = a.checkSource(ctx, j, files); err != nil {
@@ -166,7 +167,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 		r.Source.print(out, files)
 	}
 	fmt.Fprintf(out, "  destination %s\n", r.Destination)
-	report := func(f archive.Finding) {
+	report := func(f storecheck.Finding) {
 		r.Findings = append(r.Findings, f)
 		line(out, string(f.Result), f.Probe, f.Detail, f.Advice)
 	}
@@ -176,7 +177,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	case errors.As(err, &wrong):
 		return r, err
 	case err != nil: // others can be looked at all the same
-		report(archive.Finding{Probe: "reach", Result: archive.Failed, Detail: message(err)})
+		report(storecheck.Finding{Probe: "reach", Result: storecheck.Failed, Detail: message(err)})
 		return r, nil
 	}
 	defer to.close(&err)
@@ -193,10 +194,10 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 
 // tryOut looks whether a backup could go on at a destination, and what it can do. Where an
 // archive has gone, nothing is written: its disk may not be mounted.
-func tryOut(ctx context.Context, to *openArchive, report func(archive.Finding)) error {
+func tryOut(ctx context.Context, to *openArchive, report func(storecheck.Finding)) error {
 	if to.encoder != nil {
 		if err := to.encoder.OffDatabaseDisk(); err != nil {
-			report(archive.Finding{Probe: "scratch", Result: archive.Note, Detail: message(err), Advice: "nothing, where no log file is larger than 32 MiB"})
+			report(storecheck.Finding{Probe: "scratch", Result: storecheck.Note, Detail: message(err), Advice: "nothing, where no log file is larger than 32 MiB"})
 		}
 	}
 	where := newProbeDir(to.url)
@@ -205,7 +206,7 @@ func tryOut(ctx context.Context, to *openArchive, report func(archive.Finding)) 
 	}
 	if f, ok := to.Preflight(ctx); ok {
 		report(f)
-		if f.Result == archive.Failed {
+		if f.Result == storecheck.Failed {
 			return nil
 		}
 	}
@@ -279,7 +280,7 @@ func (r *checkReport) unfit() bool {
 		return true
 	}
 	for _, f := range r.Findings {
-		if f.Result == archive.Failed {
+		if f.Result == storecheck.Failed {
 			return true
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
 // A site is the directory of a file:// destination as a check finds it. A check makes no such
@@ -42,27 +42,27 @@ func newProbeDir(url string) *probeDir {
 }
 
 // finding is a note where not even the directory above the destination exists.
-func (s *probeDir) finding() (archive.Finding, bool) {
+func (s *probeDir) finding() (storecheck.Finding, bool) {
 	if len(s.missing) < 2 {
-		return archive.Finding{}, false
+		return storecheck.Finding{}, false
 	}
-	return archive.Finding{
-		Probe: "directory", Result: archive.Note,
+	return storecheck.Finding{
+		Probe: "directory", Result: storecheck.Note,
 		Detail: filepath.Dir(s.root) + " does not exist yet; the first backup makes it", Advice: "is the disk mounted?",
 	}, true
 }
 
 // try probes a destination. One that does not exist is probed in a directory of its own in the
 // nearest one that does, where the first backup would make it.
-func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, report func(archive.Finding)) (err error) {
+func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, report func(storecheck.Finding)) (err error) {
 	if len(s.missing) == 0 {
 		defer s.clear()
-		return archive.Probe(ctx, bucket, report)
+		return storecheck.Probe(ctx, bucket, report)
 	}
 	dir, err := os.MkdirTemp(s.nearest, ".strongroom-check-*")
 	if err != nil {
-		report(archive.Finding{
-			Probe: "write", Result: archive.Failed, Detail: fmt.Sprintf("%s cannot be made: %v", s.root, err),
+		report(storecheck.Finding{
+			Probe: "write", Result: storecheck.Failed, Detail: fmt.Sprintf("%s cannot be made: %v", s.root, err),
 			Advice: "make it, so that the user that runs strongroom can write to it",
 		})
 		return nil
@@ -73,7 +73,7 @@ func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, report func
 		return err
 	}
 	defer func() { err = errors.Join(err, trial.Close()) }()
-	return archive.Probe(ctx, trial, report)
+	return storecheck.Probe(ctx, trial, report)
 }
 
 // clear removes what is empty and was not there before.
@@ -91,7 +91,7 @@ func (s *probeDir) clear() {
 
 // tryScratch looks whether the directories that the configuration names for an archive can
 // be written to: else that shows with the first large file, or the first drill.
-func (a *app) tryScratch(name string, report func(archive.Finding)) {
+func (a *app) tryScratch(name string, report func(storecheck.Finding)) {
 	if a.loaded == nil {
 		return
 	}
@@ -109,10 +109,10 @@ func (a *app) tryScratch(name string, report func(archive.Finding)) {
 		}
 		made, err := os.MkdirTemp(dir, ".strongroom-check-*")
 		if err != nil {
-			report(archive.Finding{Probe: "scratch", Result: archive.Failed, Detail: err.Error(), Advice: "make " + dir + ", so that the user that runs strongroom can write to it"})
+			report(storecheck.Finding{Probe: "scratch", Result: storecheck.Failed, Detail: err.Error(), Advice: "make " + dir + ", so that the user that runs strongroom can write to it"})
 			continue
 		}
 		_ = os.Remove(made) // it is empty
-		report(archive.Finding{Probe: "scratch", Result: archive.Good, Detail: dir + " can be written to"})
+		report(storecheck.Finding{Probe: "scratch", Result: storecheck.Good, Detail: dir + " can be written to"})
 	}
 }

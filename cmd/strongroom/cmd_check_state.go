@@ -5,26 +5,26 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
 // stateFinding reports that no state directory outlives a restart of this host, where an archive
 // is encrypted: only the local state lets a backup go on with encrypted objects that an
 // interrupted one has stored.
-func stateFinding(dir string, e *encoding.Encoder) (archive.Finding, bool) {
+func stateFinding(dir string, e *encoding.Encoder) (storecheck.Finding, bool) {
 	if e == nil || len(e.Recipients()) == 0 {
-		return archive.Finding{}, false
+		return storecheck.Finding{}, false
 	}
 	why := "there is no state directory"
 	if dir != "" {
 		if !isTemporary(dir) {
-			return archive.Finding{}, false
+			return storecheck.Finding{}, false
 		}
 		why = "the state directory " + dir + " is temporary"
 	}
-	return archive.Finding{
-		Probe: "state", Result: archive.Note,
+	return storecheck.Finding{
+		Probe: "state", Result: storecheck.Note,
 		Detail: why + ": after an interruption, a first backup of this encrypted archive would start over",
 		Advice: "set state_dir, or STRONGROOM_STATE_DIR, to a directory that outlives a restart",
 	}, true

@@ -7,6 +7,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // repairFlags are what verify takes for a repair.
@@ -56,7 +57,7 @@ func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *
 			return nil, nil, err
 		}
 		open = append(open, o)
-		if _, err := o.List(ctx, 1); errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrGone) { // else nothing would say why it is of no help
+		if _, err := o.List(ctx, 1); errors.Is(err, archive.ErrNoArchive) || errors.Is(err, store.ErrGone) { // else nothing would say why it is of no help
 			done()
 			return nil, nil, fmt.Errorf("--from %s: %w", o.name, err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // The exit codes of cli.md.
@@ -69,7 +70,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case is(errInterrupted) || (ctx.Err() != nil && is(context.Canceled)):
 		return exitInterrupted
-	case is(archive.ErrDamaged, archive.ErrGone, archive.ErrDrillFailed, errDamaged, errLogLeftOut):
+	case is(archive.ErrDamaged, store.ErrGone, archive.ErrDrillFailed, errDamaged, errLogLeftOut):
 		return exitDamaged
 	case is(conflicts...):
 		return exitConflict

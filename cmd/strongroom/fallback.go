@@ -6,6 +6,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // otherDestinations are the other archives of the configuration that have the same database: what
@@ -65,7 +66,7 @@ func (a *app) withFallback(ctx context.Context, arg, flag string, do func(arg st
 
 // canFallBack reports whether what went wrong may go well with another archive.
 func canFallBack(err error) bool {
-	for _, target := range []error{archive.ErrDamaged, archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrGone} {
+	for _, target := range []error{archive.ErrDamaged, archive.ErrNoArchive, archive.ErrNoSnapshot, store.ErrGone} {
 		if errors.Is(err, target) {
 			return true
 		}

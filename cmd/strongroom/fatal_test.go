@@ -13,9 +13,9 @@ import (
 
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/providers"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 	"github.com/strongroom-dev/strongroom/source/je"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 func destinations() []destination {

@@ -12,6 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // An opened is an archive that a command works with.
@@ -127,7 +128,7 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openA
 // hold keeps all that follows at the place that the address of a bucket names now, where that
 // may change: a disk may be unmounted while a command runs.
 func hold(b providers.Bucket) (release func()) {
-	if h, ok := b.(archive.Holder); ok {
+	if h, ok := b.(store.Holder); ok {
 		return h.Hold()
 	}
 	return func() {}

@@ -15,8 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/source/jetest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // inBucket is an archive of the configuration with a destination of any kind.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
 // Of several state directories that systemd names, the first is used.
@@ -69,7 +69,7 @@ func TestCheckNotesTemporaryState(t *testing.T) {
 		"/tmp/state":                             true,
 		"":                                       true,
 	} {
-		if f, ok := stateFinding(state, encrypts); ok != noted || ok && f.Result != archive.Note {
+		if f, ok := stateFinding(state, encrypts); ok != noted || ok && f.Result != storecheck.Note {
 			t.Errorf("state directory %q: %+v, %v", state, f, ok)
 		}
 		for _, e := range []*encoding.Encoder{nil, compresses} {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A crowd is many processes that work on one archive and a copy of it, most of which are

@@ -12,9 +12,10 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // managedArchive keeps one archive. It is safe for concurrent use.
@@ -138,13 +139,13 @@ func schedule(expr string, location *time.Location) config.Schedule {
 	return s
 }
 
-func (k *managedArchive) backupJob(one *config.Archive) service.Job {
+func (k *managedArchive) backupJob(one *config.Archive) scheduler.Job {
 	k.use()
 	s := schedule(one.Schedule, one.Location())
 	if one.Group != "" {
 		s = s.Aligned() // the destinations are due at the same time, whatever became of each before
 	}
-	return service.Job{
+	return scheduler.Job{
 		Name:     k.name,
 		Schedule: s,
 		Together: one.Group,
@@ -172,10 +173,10 @@ func (k *managedArchive) use() {
 }
 
 // backup makes one snapshot.
-func (k *managedArchive) backup(ctx context.Context) (service.Result, error) {
+func (k *managedArchive) backup(ctx context.Context) (scheduler.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
-		return service.Result{}, err
+		return scheduler.Result{}, err
 	}
 	var res *archive.BackupResult
 	err = k.guarded(ctx, "", func(accepted archive.Acceptance) (err error) {
@@ -183,10 +184,10 @@ func (k *managedArchive) backup(ctx context.Context) (service.Result, error) {
 		return err
 	})
 	if err != nil {
-		return service.Result{}, err
+		return scheduler.Result{}, err
 	}
 	k.noteFindings(res.Findings)
-	r := service.Result{Files: int64(res.Sent), Bytes: res.SentBytes}
+	r := scheduler.Result{Files: int64(res.Sent), Bytes: res.SentBytes}
 	if res.Committed {
 		r.Snapshot = res.Snapshot.Sequence
 		k.snapshots.add(res.Snapshot)
@@ -209,7 +210,7 @@ func (k *managedArchive) last(ctx context.Context) (time.Time, error) {
 		k.drilledElsewhere(ctx, to)
 	}
 	switch {
-	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) || errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrGone):
+	case errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) || errors.Is(err, archive.ErrDamaged) || errors.Is(err, store.ErrGone):
 		k.load()
 		return time.Time{}, nil // a new one is due
 	case err != nil:
@@ -252,16 +253,16 @@ func (k *managedArchive) load() {
 var errNotLoaded = errors.New("it is not known yet what the archive holds")
 
 // look says by what the source is ahead of the archive.
-func (k *managedArchive) look(ctx context.Context) (service.Pending, error) {
+func (k *managedArchive) look(ctx context.Context) (scheduler.Pending, error) {
 	to, err := k.open(ctx)
 	if err != nil {
-		return service.Pending{}, err
+		return scheduler.Pending{}, err
 	}
 	k.mu.Lock()
 	loaded := k.known.loaded
 	k.mu.Unlock()
 	if !loaded {
-		return service.Pending{}, errNotLoaded // or all of the source would be ahead
+		return scheduler.Pending{}, errNotLoaded // or all of the source would be ahead
 	}
 	k.mu.Lock()
 	seen := k.seen
@@ -272,19 +273,19 @@ func (k *managedArchive) look(ctx context.Context) (service.Pending, error) {
 	}
 	src, err := to.Source()
 	if err != nil {
-		return service.Pending{}, err
+		return scheduler.Pending{}, err
 	}
 	c, err := src.Capture(ctx, func(source.File) bool { return false })
 	if err != nil {
-		return service.Pending{}, err
+		return scheduler.Pending{}, err
 	}
 	defer c.Close()
 	a, err := to.Pending(c.Files)
 	if err != nil {
-		return service.Pending{}, err
+		return scheduler.Pending{}, err
 	}
 	seen = polled{glance: src.State(c), at: now}
-	seen.pending = service.Pending{Files: int64(a.Files), Bytes: a.Bytes, Closed: int64(a.Closed), Fingerprint: a.Fingerprint}
+	seen.pending = scheduler.Pending{Files: int64(a.Files), Bytes: a.Bytes, Closed: int64(a.Closed), Fingerprint: a.Fingerprint}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.seen = seen
@@ -295,7 +296,7 @@ func (k *managedArchive) look(ctx context.Context) (service.Pending, error) {
 // no longer than pollAgain: not every change shows at a glance.
 type polled struct {
 	glance  *source.DirState
-	pending service.Pending
+	pending scheduler.Pending
 	at      time.Time
 }
 

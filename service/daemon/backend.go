@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -14,7 +14,7 @@ var _ web.Backend = (*Daemon)(nil)
 
 // Archives implements web.Backend.
 func (d *Daemon) Archives() []web.Archive {
-	jobs, tasks := map[string]service.JobStatus{}, map[string][]service.JobStatus{}
+	jobs, tasks := map[string]scheduler.JobStatus{}, map[string][]scheduler.JobStatus{}
 	for _, j := range d.service.Status().Jobs {
 		if j.Task == "" {
 			jobs[j.Name] = j
@@ -95,9 +95,9 @@ func (d *Daemon) Diff(ctx context.Context, name string, from, to int64) (web.Dif
 func (d *Daemon) Trigger(name string) (runID string, err error) {
 	err = d.service.TriggerIdle(name)
 	switch {
-	case errors.Is(err, service.ErrNoJob):
+	case errors.Is(err, scheduler.ErrNoJob):
 		return "", fmt.Errorf("%s: %w", name, web.ErrNotFound)
-	case errors.Is(err, service.ErrBusy):
+	case errors.Is(err, scheduler.ErrBusy):
 		return "", web.ErrBusy
 	case err != nil:
 		return "", err

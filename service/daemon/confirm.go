@@ -10,7 +10,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -35,7 +35,7 @@ func (d *Daemon) Confirm(name, confirmation string) (runID string, err error) {
 		return "", fmt.Errorf("%s of %s: %w", c, name, web.ErrNotPending)
 	}
 	// A run that waits already carries the confirmation, too: it has not begun.
-	if _, err := d.service.TriggerTask(name, task); err != nil && !errors.Is(err, service.ErrBusy) {
+	if _, err := d.service.TriggerTask(name, task); err != nil && !errors.Is(err, scheduler.ErrBusy) {
 		return "", fmt.Errorf("the confirmation is stored, and the next run uses it: %w", err)
 	}
 	return d.runID(), nil
@@ -103,7 +103,7 @@ func (d *Daemon) refusalsOf(one *config.Archive, was *managedArchive) *refusals 
 }
 
 // refusesOnly drops the refusals of jobs that the archive does not have any more.
-func (k *managedArchive) refusesOnly(jobs []service.Job) {
+func (k *managedArchive) refusesOnly(jobs []scheduler.Job) {
 	var tasks []string
 	for i := range jobs {
 		tasks = append(tasks, jobs[i].Task)
@@ -113,12 +113,12 @@ func (k *managedArchive) refusesOnly(jobs []service.Job) {
 
 // shown returns the refusals for people, backup first. jobs are all of the archive, as read
 // before: a refusal shows once its run counts as failed, and not a moment earlier.
-func (r *refusals) shown(jobs ...service.JobStatus) []web.Confirmation {
+func (r *refusals) shown(jobs ...scheduler.JobStatus) []web.Confirmation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var all []web.Confirmation
 	for _, task := range slices.Sorted(maps.Keys(r.jobs)) {
-		failing := func(j service.JobStatus) bool { return j.Task == task && j.FailuresInRow > 0 }
+		failing := func(j scheduler.JobStatus) bool { return j.Task == task && j.FailuresInRow > 0 }
 		j := r.jobs[task]
 		c, err := archive.ParseConfirmation(j.Confirmation)
 		if err != nil || !slices.ContainsFunc(jobs, failing) {

@@ -13,9 +13,9 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/providers/storetest"
 	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/service/web"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // refusal is what a guard returns.

@@ -17,7 +17,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
@@ -53,7 +53,7 @@ type Archive struct {
 type Daemon struct {
 	o         Options
 	transfers *transferPool
-	service   *service.Service
+	service   *scheduler.Service
 
 	mu        sync.Mutex
 	config    *config.Config
@@ -75,7 +75,7 @@ func New(c *config.Config, o Options) *Daemon {
 		o.Now = time.Now
 	}
 	d := &Daemon{o: o, transfers: newTransferPool(1), notifiers: map[string]*notifierState{}, poked: make(chan struct{}, 1)}
-	d.service = service.New(service.Options{Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now}, nil)
+	d.service = scheduler.New(scheduler.Options{Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now}, nil)
 	d.Set(c)
 	return d
 }
@@ -94,7 +94,7 @@ func (d *Daemon) Set(c *config.Config) {
 		most = max(most, c.Archives[i].Transfers)
 	}
 	d.transfers.resize(most)
-	var jobs []service.Job
+	var jobs []scheduler.Job
 	d.archives = nil
 	for i := range c.Archives {
 		one := &c.Archives[i]
@@ -193,14 +193,14 @@ func (d *Daemon) find(name string) *managedArchive {
 }
 
 // ended is called after each run of each job.
-func (d *Daemon) ended(j service.JobStatus) {
+func (d *Daemon) ended(j scheduler.JobStatus) {
 	d.mu.Lock()
 	k, t := d.find(j.Name), d.notifiers[j.Name]
 	d.mu.Unlock()
 	if k != nil {
 		k.ran(&j)
 	}
-	if t != nil && j.Task == "" && j.Last.Outcome != service.Failed {
+	if t != nil && j.Task == "" && j.Last.Outcome != scheduler.Failed {
 		t.Succeeded()
 	}
 	select {

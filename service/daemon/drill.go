@@ -9,21 +9,21 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-func (k *managedArchive) drillJob(one *config.Archive) service.Job {
+func (k *managedArchive) drillJob(one *config.Archive) scheduler.Job {
 	k.use()
 	d := *one.Drill
-	return service.Job{
+	return scheduler.Job{
 		Name:     k.name,
 		Task:     "drill",
 		Schedule: schedule(d.Schedule, one.Location()),
 		Version:  fmt.Sprintf("%s %+v", k.version, d),
 		Jitter:   one.Jitter,
-		Run:      func(ctx context.Context) (service.Result, error) { return k.drill(ctx, d) },
+		Run:      func(ctx context.Context) (scheduler.Result, error) { return k.drill(ctx, d) },
 		Retired:  k.retired,
 	}
 }
@@ -39,17 +39,17 @@ func clearDrills(c *config.Config) {
 
 // drill restores the newest snapshot on trial. That it fails is a result, and no reason to
 // try again: it is shown until one goes well.
-func (k *managedArchive) drill(ctx context.Context, d config.Drill) (service.Result, error) {
+func (k *managedArchive) drill(ctx context.Context, d config.Drill) (scheduler.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
-		return service.Result{}, err
+		return scheduler.Result{}, err
 	}
 	r, err := to.Drill(ctx, d)
 	switch {
 	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.hadProblem():
-		return service.Result{Said: "there is nothing to restore on trial yet"}, nil
+		return scheduler.Result{Said: "there is nothing to restore on trial yet"}, nil
 	case err != nil && !errors.Is(err, archive.ErrDrillFailed):
-		return service.Result{}, err
+		return scheduler.Result{}, err
 	}
 	if r.Unproven != "" {
 		k.d.o.Log.Warn("how this drill went is not kept in the archive", "archive", k.name, "error", r.Unproven)
@@ -72,7 +72,7 @@ func (k *managedArchive) drill(ctx context.Context, d config.Drill) (service.Res
 			d.Proven = last.At
 		}
 	})
-	return service.Result{Said: said}, nil
+	return scheduler.Result{Said: said}, nil
 }
 
 // keepDrill notes how a drill went.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/service"
 	"github.com/strongroom-dev/strongroom/service/notify"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
@@ -73,7 +73,7 @@ func (t *notifierState) start(ctx context.Context) {
 
 // drainTimeout is how long after a stop messages may be on their way: the program has ten
 // seconds in all.
-const drainTimeout = service.Grace + 500*time.Millisecond
+const drainTimeout = scheduler.Grace + 500*time.Millisecond
 
 // drain waits until the tellers have ended, and keeps what they told. ended is when they
 // were told to.
@@ -151,9 +151,9 @@ const sendMissed = time.Minute
 // notify lets everybody know who wants to. Where nothing has been found out yet since the
 // start there is nothing to tell, unless that takes too long.
 func (d *Daemon) notify() {
-	jobs := map[string]service.JobStatus{}
+	jobs := map[string]scheduler.JobStatus{}
 	now := d.o.Now()
-	tasks := map[string][]service.JobStatus{}
+	tasks := map[string][]scheduler.JobStatus{}
 	d.mu.Lock()
 	began := d.began
 	d.mu.Unlock()

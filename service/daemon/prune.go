@@ -8,20 +8,20 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-func (k *managedArchive) pruneJob(one *config.Archive) service.Job {
+func (k *managedArchive) pruneJob(one *config.Archive) scheduler.Job {
 	k.use()
 	r, location := *one.Retention, one.Location()
-	return service.Job{
+	return scheduler.Job{
 		Name:     k.name,
 		Task:     "prune",
 		Schedule: schedule(r.Schedule, location),
 		Version:  fmt.Sprintf("%s %+v", k.version, r),
 		Jitter:   one.Jitter,
-		Run: func(ctx context.Context) (service.Result, error) {
+		Run: func(ctx context.Context) (scheduler.Result, error) {
 			return k.prune(ctx, scheduledPrune(&r, location))
 		},
 		Retired: k.retired,
@@ -64,10 +64,10 @@ func (k *managedArchive) prunes() bool {
 	return false
 }
 
-func (k *managedArchive) prune(ctx context.Context, o archive.PruneOptions) (service.Result, error) {
+func (k *managedArchive) prune(ctx context.Context, o archive.PruneOptions) (scheduler.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
-		return service.Result{}, err
+		return scheduler.Result{}, err
 	}
 	o.Waiting = k.refusals.pending("prune")
 	var r *archive.PruneReport
@@ -79,9 +79,9 @@ func (k *managedArchive) prune(ctx context.Context, o archive.PruneOptions) (ser
 	k.snapshots.forget(r.Removed)
 	switch {
 	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.hadProblem():
-		return service.Result{Said: "there is nothing to prune yet"}, nil
+		return scheduler.Result{Said: "there is nothing to prune yet"}, nil
 	case err != nil:
-		return service.Result{}, err
+		return scheduler.Result{}, err
 	case r.Failed.All() > 0: // trying again soon would not help: the next prune does
 		k.d.o.Log.Error("some objects could not be deleted", "archive", k.name, "count", r.Failed.All(), "bytes", r.Failed.Bytes, "error", r.Failures[0])
 	}
@@ -96,5 +96,5 @@ func (k *managedArchive) prune(ctx context.Context, o archive.PruneOptions) (ser
 	if n := r.Failed.All(); n > 0 {
 		said += fmt.Sprintf("; %d objects could not be deleted, such as %s", n, r.Failures[0])
 	}
-	return service.Result{Said: said}, nil
+	return scheduler.Result{Said: said}, nil
 }

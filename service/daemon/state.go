@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/providers"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
 // ran notes how long a run took.
-func (k *managedArchive) ran(j *service.JobStatus) {
+func (k *managedArchive) ran(j *scheduler.JobStatus) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	spent := maps.Clone(k.known.spent)
@@ -25,7 +25,7 @@ func (k *managedArchive) ran(j *service.JobStatus) {
 }
 
 // state is how the archive is, for people.
-func (k *managedArchive) state(j *service.JobStatus, tasks []service.JobStatus, now time.Time) web.Archive {
+func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStatus, now time.Time) web.Archive {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	a := web.Archive{
@@ -62,7 +62,7 @@ func (k *managedArchive) state(j *service.JobStatus, tasks []service.JobStatus, 
 }
 
 // task is how one of the archive's other jobs is, with k.mu held.
-func (k *managedArchive) task(j *service.JobStatus, now time.Time) web.Task {
+func (k *managedArchive) task(j *scheduler.JobStatus, now time.Time) web.Task {
 	return web.Task{
 		Name: j.Task, Running: j.Running(), LastSuccess: j.LastSuccess, LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
 		FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now), Last: j.Last.Duration, Said: j.Last.Said,

@@ -9,9 +9,10 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
-	"github.com/strongroom-dev/strongroom/service"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // maxReported is how many problems of a verification are logged one by one.
@@ -20,36 +21,36 @@ const maxReported = 20
 // maxShown is how many of them are kept for people to look at.
 const maxShown = 10
 
-func (k *managedArchive) verifyJob(one *config.Archive) service.Job {
+func (k *managedArchive) verifyJob(one *config.Archive) scheduler.Job {
 	k.use()
 	v := *one.Verify
-	return service.Job{
+	return scheduler.Job{
 		Name:     k.name,
 		Task:     "verify",
 		Schedule: schedule(v.Schedule, one.Location()),
 		Version:  fmt.Sprintf("%s %+v", k.version, v),
 		Jitter:   one.Jitter,
-		Run:      func(ctx context.Context) (service.Result, error) { return k.verify(ctx, v.Sample) },
+		Run:      func(ctx context.Context) (scheduler.Result, error) { return k.verify(ctx, v.Sample) },
 		Retired:  k.retired,
 	}
 }
 
 // verify looks at the whole archive and reads a part of it back. That something is wrong
 // is a result, and no reason to try again.
-func (k *managedArchive) verify(ctx context.Context, sample float64) (service.Result, error) {
+func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
-		return service.Result{}, err
+		return scheduler.Result{}, err
 	}
 	report, err := to.Verify(ctx, archive.VerifyOptions{Sample: sample, Proof: true, Tool: "strongroom " + k.d.o.Version})
-	if errors.Is(err, archive.ErrNoArchive) && k.hadProblem() || errors.Is(err, archive.ErrGone) {
+	if errors.Is(err, archive.ErrNoArchive) && k.hadProblem() || errors.Is(err, store.ErrGone) {
 		return k.missing(err), nil
 	}
 	if errors.Is(err, archive.ErrNoArchive) {
-		return service.Result{Said: "there is nothing to verify yet"}, nil
+		return scheduler.Result{Said: "there is nothing to verify yet"}, nil
 	}
 	if err != nil {
-		return service.Result{}, err
+		return scheduler.Result{}, err
 	}
 	v := web.Verification{
 		At: k.d.o.Now().Round(0), Objects: int64(report.Objects), ObjectsTotal: int64(report.Objects),
@@ -71,7 +72,7 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (service.Re
 	}
 	k.keepVerification(&v)
 	k.drilledElsewhere(ctx, to)
-	return service.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %s read back, %s", v.Objects, web.Size(report.ReadBytes), counted(v.Problems, "problem", "problems"))}, nil
+	return scheduler.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %s read back, %s", v.Objects, web.Size(report.ReadBytes), counted(v.Problems, "problem", "problems"))}, nil
 }
 
 // problem is one in words.
@@ -98,7 +99,7 @@ func (k *managedArchive) hadProblem() bool {
 
 // missing is what a verification found that found nothing at all where an archive was: a
 // disk that is not mounted any more, or worse.
-func (k *managedArchive) missing(err error) service.Result {
+func (k *managedArchive) missing(err error) scheduler.Result {
 	k.d.o.Log.Error("the archive is not there any more", "archive", k.name, "error", err)
 	k.mu.Lock()
 	v := k.known.verification
@@ -106,7 +107,7 @@ func (k *managedArchive) missing(err error) service.Result {
 	v.At, v.Objects, v.Bytes, v.Problems, v.Found = k.d.o.Now().Round(0), 0, 0, 1, []string{err.Error()}
 	v.ReadBytes, v.ReadSince = 0, time.Time{} // of what is there, nothing was
 	k.keepVerification(&v)
-	return service.Result{Said: "the archive was looked for, and is not there any more"}
+	return scheduler.Result{Said: "the archive was looked for, and is not there any more"}
 }
 
 func (k *managedArchive) keepVerification(v *web.Verification) {

@@ -1,0 +1,54 @@
+// Package digest computes the checksums that the format stores: size, SHA-256 and CRC-32C, in one pass.
+package digest
+
+import (
+	"crypto/sha256"
+	"hash"
+	"hash/crc32"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// Castagnoli is the table of CRC-32C (RFC 3720, appendix B.4), the CRC of all providers.
+var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A Hasher computes the sums of what is written to it. It is not safe for concurrent use.
+type Hasher struct {
+	sha  hash.Cloner // as those of the standard library are
+	crc  uint32
+	size int64
+}
+
+// New returns a Hasher of no bytes.
+func New() *Hasher { return &Hasher{sha: sha256.New().(hash.Cloner)} }
+
+// Clone returns a Hasher that continues independently; nil for nil.
+func (h *Hasher) Clone() *Hasher {
+	if h == nil {
+		return nil
+	}
+	c := *h
+	var err error
+	if c.sha, err = h.sha.Clone(); err != nil {
+		panic(err) // only wrappers of hashes that cannot be cloned return one
+	}
+	return &c
+}
+
+// Write adds bytes. It never fails.
+func (h *Hasher) Write(b []byte) (int, error) {
+	h.crc = crc32.Update(h.crc, Castagnoli, b)
+	h.size += int64(len(b))
+	return h.sha.Write(b)
+}
+
+// Size returns how many bytes were written.
+func (h *Hasher) Size() int64 { return h.size }
+
+// Sums returns the sums of all bytes written so far. More may be written afterwards.
+func (h *Hasher) Sums() store.Sums {
+	sums := store.Sums{Size: h.size, CRC32C: manifest.CRC32C(h.crc)}
+	h.sha.Sum(sums.SHA256[:0])
+	return sums
+}

@@ -1,0 +1,97 @@
+package scheduler
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/service/statefile"
+)
+
+// maxText is how much of an error is remembered, in bytes.
+const maxText = 4 << 10
+
+// persistedStatus is what a job remembers across restarts.
+type persistedStatus struct {
+	Since         time.Time     `json:"since"`
+	Snapshot      int64         `json:"snapshot"`
+	FailuresInRow int64         `json:"failures_in_row"`
+	LastSuccess   time.Time     `json:"last_success"`
+	LastFailure   time.Time     `json:"last_failure"`
+	LastError     string        `json:"last_error"`
+	Took          time.Duration `json:"took_ns"`
+	Total         Total         `json:"total"`
+	History       []Run         `json:"history"`
+}
+
+func (r *runner) statusFile() string { return filepath.Join(r.o.Dir, r.job.key()+".json") }
+
+// restoreStatus reads what the job knew before the service was started, once.
+func (r *runner) restoreStatus() {
+	if r.o.Dir == "" || r.record.recalled() {
+		return
+	}
+	m := &persistedStatus{}
+	if err := statefile.Read(r.statusFile(), m); err != nil {
+		r.log.Warn("what earlier runs did is forgotten: its file cannot be read", "error", err)
+		return
+	}
+	r.record.restore(m)
+}
+
+// saveStatus writes down what the job knows.
+func (r *runner) saveStatus() {
+	if r.o.Dir == "" {
+		return
+	}
+	if err := statefile.Write(r.statusFile(), r.record.persisted()); err != nil {
+		r.log.Warn("what this run did is not remembered after a restart", "error", err)
+	}
+}
+
+// recalled reports whether this was asked before.
+func (r *statusTracker) recalled() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.old
+	r.old = true
+	return was
+}
+
+func (r *statusTracker) restore(m *persistedStatus) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := &r.status
+	j.Snapshot, j.FailuresInRow = m.Snapshot, max(0, m.FailuresInRow)
+	j.LastSuccess, j.LastFailure, j.LastError = m.LastSuccess, m.LastFailure, m.LastError
+	r.since, r.took, j.Total = m.Since, m.Took, m.Total
+	r.spent = time.Duration(m.Total.Milliseconds) * time.Millisecond
+	j.History = m.History
+	if n := len(m.History); n > 0 {
+		j.Last = m.History[n-1]
+	}
+}
+
+// remembered is when a run last ended well, else when this was first asked, which is noted:
+// then it is new.
+func (r *statusTracker) remembered(now time.Time) (last time.Time, isNew bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at := r.status.LastSuccess; !at.IsZero() {
+		return at, false
+	}
+	if r.since.IsZero() {
+		r.since, isNew = now, true
+	}
+	return r.since, isNew
+}
+
+func (r *statusTracker) persisted() *persistedStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := &r.status
+	return &persistedStatus{
+		Since: r.since, Snapshot: j.Snapshot, FailuresInRow: j.FailuresInRow,
+		LastSuccess: j.LastSuccess, LastFailure: j.LastFailure, LastError: j.LastError,
+		Took: r.took, Total: j.Total, History: j.History[:len(j.History):len(j.History)],
+	}
+}

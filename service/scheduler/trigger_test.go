@@ -1,0 +1,152 @@
+package scheduler
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestTrigger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		f := &fake{t: t, last: begin, takes: func(int) time.Duration { return 10 * time.Minute }}
+		s := New(Options{}, []Job{f.job("a", "@hourly", time.UTC)})
+		if _, err := s.Trigger("a"); !errors.Is(err, ErrStopped) {
+			t.Errorf("before the start: %v", err)
+		}
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Trigger("b"); !errors.Is(err, ErrNoJob) {
+			t.Errorf("a job that is not there: %v", err)
+		}
+		time.Sleep(20 * time.Minute)
+		ask := func(want TriggerResult, wantErr error) {
+			t.Helper()
+			if got, err := s.Trigger("a"); got != want || !errors.Is(err, wantErr) {
+				t.Errorf("Trigger: %q, %v; not %q, %v", got, err, want, wantErr)
+			}
+			synctest.Wait()
+		}
+		ask(Started, nil)
+		if j := s.Status().Jobs[0]; !j.Running() || j.Waiting {
+			t.Errorf("status %+v", j)
+		}
+		if err := s.TriggerIdle("a"); !errors.Is(err, ErrBusy) {
+			t.Errorf("TriggerIdle while one runs: %v", err)
+		}
+		ask(Waiting, nil)
+		if j := s.Status().Jobs[0]; !j.Running() || !j.Waiting {
+			t.Errorf("status %+v", j)
+		}
+		ask("", ErrBusy)
+		time.Sleep(70*time.Minute - 1)
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		var got []time.Duration
+		for _, at := range f.starts() {
+			got = append(got, at.Sub(begin))
+		}
+		// At 60 min as scheduled all the same.
+		if want := []time.Duration{20 * time.Minute, 30 * time.Minute, time.Hour}; !equal(got, want) {
+			t.Errorf("runs after %v, not %v", got, want)
+		}
+	})
+}
+
+// A run that is asked for counts for what is due when it begins.
+func TestTriggerCoversWhatIsDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		f := &fake{t: t, last: begin, takes: func(int) time.Duration { return time.Minute }}
+		s := New(Options{}, []Job{f.job("a", "@hourly", time.UTC)})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		s.Trigger("a") // in the very moment at which one is due
+		time.Sleep(30 * time.Minute)
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(f.starts()); n > 2 {
+			t.Errorf("%d runs", n)
+		}
+	})
+}
+
+// A trigger does not wait for the backoff.
+func TestTriggerWhileFailing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{t: t, comes: func(n int) error {
+			if n < 14 {
+				return errBroken
+			}
+			return nil
+		}}
+		s := New(Options{}, []Job{f.job("a", "@yearly", time.UTC)})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for len(f.starts()) < 14 {
+			time.Sleep(time.Minute)
+		}
+		before := time.Now()
+		if _, err := s.Trigger("a"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if starts := f.starts(); len(starts) != 15 || !starts[14].Equal(before) || s.Status().Jobs[0].FailuresInRow != 0 {
+			t.Errorf("runs at %v", starts)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func equal[T comparable](a, b []T) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// A task of an archive can be run by itself, without the archive's snapshots.
+func TestTriggerTask(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		snapshots, prunes := &fake{t: t, last: time.Now()}, &fake{t: t, last: time.Now()}
+		prune := prunes.job("a", "@yearly", time.UTC)
+		prune.Task = "prune"
+		s := New(Options{}, []Job{snapshots.job("a", "@yearly", time.UTC), prune})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got, err := s.TriggerTask("a", "prune"); got != Started || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		if _, err := s.TriggerTask("a", "drill"); !errors.Is(err, ErrNoJob) || !strings.Contains(err.Error(), "a+drill") {
+			t.Errorf("a task that does not exist: %v", err)
+		}
+		synctest.Wait()
+		if n, m := len(snapshots.starts()), len(prunes.starts()); n != 0 || m != 1 {
+			t.Errorf("%d snapshots and %d prunes", n, m)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,162 @@
+package storecheck
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+const (
+	probeRacers = 16       // writers of one key
+	probeLarge  = 17 << 20 // more than providers are sent in one request
+	probeMany   = 1050     // more objects than any provider lists at once
+	probeStale  = time.Hour
+)
+
+// createOnly lets writers race for a key, and then tries to write over an object.
+func (p *probeRun) createOnly(ctx context.Context) Finding {
+	const advice = "a second archiver, or an intruder, could replace what is stored; use a service that knows If-None-Match, or accept this by name in the URL (create_only=false)"
+	var mu sync.Mutex
+	var winners [][]byte
+	var others []error
+	var racers sync.WaitGroup
+	for i := range probeRacers {
+		content := p.text(fmt.Sprintf("race %d", i))
+		racers.Go(func() {
+			stored, err := p.put(ctx, "race", content)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil && !stored.Existed:
+				winners = append(winners, content)
+			case err == nil:
+				others = append(others, errors.New("the store says that another writer's object is the same"))
+			case !errors.Is(err, store.ErrExists):
+				others = append(others, err)
+			}
+		})
+	}
+	racers.Wait()
+	accepted := store.Waives(p.bucket, store.CreateOnly)
+	replaced := Finding{Result: Note, Detail: "an object can be replaced, as was accepted in the URL", Advice: "let one host alone write to this archive"}
+	if len(winners) > 1 && accepted {
+		return replaced
+	}
+	switch {
+	case len(winners) > 1:
+		return Fail(advice, "of %d writers of one object, %d were told that they had made it", probeRacers, len(winners))
+	case len(winners) == 0 && len(others) > 0:
+		return WentWrong(others[0])
+	case len(winners) == 0:
+		return Fail(advice, "of %d writers of one object, none was told that it had made it", probeRacers)
+	case len(others) > 0:
+		return WentWrong(others[0])
+	}
+	if got, err := p.get(ctx, "race", 0, -1); err != nil || !bytes.Equal(got, winners[0]) {
+		return Fail(advice, "the object is not that of the writer who was told to have made it (%v)", err)
+	}
+	// A store without conditions can be lucky in a race; putting it once more tells.
+	if stored, err := p.put(ctx, "race", winners[0]); err == nil && !stored.Existed && accepted {
+		return replaced
+	} else if err != nil || !stored.Existed {
+		return Fail(advice, "the same object again is not found to be there (%v)", err)
+	}
+	return Pass("%d writers of one object, one winner", probeRacers)
+}
+
+// large sends an object in parts, and then another one to the same key.
+func (p *probeRun) large(ctx context.Context) Finding {
+	const distrust = "do not rely on this store"
+	content, other := bytes.Repeat([]byte("strongroom tries "), probeLarge/17), bytes.Repeat([]byte("strongroom tried "), probeLarge/17)
+	if _, err := p.put(ctx, "large", content); err != nil {
+		return WentWrong(err)
+	}
+	o, err := p.bucket.Stat(ctx, p.dir+"large")
+	switch {
+	case err != nil:
+		return WentWrong(err)
+	case o.Size != int64(len(content)):
+		return Fail(distrust, "an object of %d bytes that was sent in parts has %d", len(content), o.Size)
+	case o.CRC32C != nil && *o.CRC32C != sumsOf(content).CRC32C:
+		return Fail(distrust, "an object that was sent in parts has another CRC-32C than what was sent")
+	}
+	err = p.putOver(ctx, "large", other)
+	switch {
+	case err == nil && store.Waives(p.bucket, store.CreateOnly):
+		return Finding{Result: Note, Detail: "a large object can be replaced, as was accepted in the URL", Advice: "let one host alone write to this archive"}
+	case err == nil:
+		return Fail("use a service that knows If-None-Match for multipart uploads, or accept this by name in the URL (create_only=false)",
+			"a large object was sent twice with different content, and the second replaced the first")
+	case !errors.Is(err, store.ErrExists):
+		return WentWrong(err)
+	}
+	if got, err := p.get(ctx, "large", 0, -1); err != nil || !bytes.Equal(got, content) {
+		return Fail(distrust, "a large object does not read as what was sent (%v)", err)
+	}
+	return Pass("%d MiB went through, and nothing replaces them", probeLarge>>20)
+}
+
+// putOver puts other content where something lies, past the adapter's own look at it where
+// there is a service to refuse it.
+func (p *probeRun) putOver(ctx context.Context, name string, content []byte) error {
+	if service, ok := p.bucket.(store.FaultProbe); ok {
+		return service.PutOverExisting(ctx, p.dir+name, content)
+	}
+	_, err := p.put(ctx, name, content)
+	return err
+}
+
+// paging makes more objects than a page holds and lists them.
+func (p *probeRun) paging(ctx context.Context) Finding {
+	const advice = "snapshots would be overlooked; do not use this service"
+	name := func(i int) string { return fmt.Sprintf("many/%04d", i) }
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(probeRacers)
+	for i := range probeMany {
+		g.Go(func() error {
+			_, err := p.put(running, name(i), nil)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return WentWrong(err)
+	}
+	for _, from := range []int{0, 7, probeMany - 3} {
+		next, after := from, ""
+		if from > 0 {
+			after = p.dir + name(from-1)
+		}
+		for o, err := range p.bucket.List(ctx, p.dir+"many/", "", after) {
+			if err != nil {
+				return WentWrong(err)
+			}
+			if next >= probeMany || o.Key != p.dir+name(next) {
+				return Fail(advice, "the listing has %s in the place of object %d of %d", o.Key, next, probeMany)
+			}
+			next++
+		}
+		if next != probeMany {
+			return Fail(advice, "the listing ends after %d of %d objects", next, probeMany)
+		}
+	}
+	var rolled []string
+	for o, err := range p.bucket.List(ctx, p.dir, "/", "") {
+		if err != nil {
+			return WentWrong(err)
+		}
+		if o.IsDir {
+			rolled = append(rolled, o.Key)
+		}
+	}
+	if len(rolled) != 1 || rolled[0] != p.dir+"many/" {
+		return Fail(advice, "the listing by directory shows %q", rolled)
+	}
+	return Pass("%d objects are listed whole and in order", probeMany)
+}

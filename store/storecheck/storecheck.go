@@ -1,0 +1,274 @@
+package storecheck
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// MaxSkew is how far the clocks of this host and of the provider may differ before a command warns
+// (format.md, fine print).
+const MaxSkew = 5 * time.Minute
+
+// A Finding is what Probe saw of one property of a store.
+type Finding struct {
+	Probe  string  `json:"probe"` // such as "create-only"
+	Result Outcome `json:"result"`
+	Detail string  `json:"detail"`           // what was seen
+	Advice string  `json:"advice,omitempty"` // what to do about it
+}
+
+// Outcome is what a Finding comes to.
+type Outcome string
+
+// The outcomes.
+const (
+	Good   Outcome = "ok"
+	Note   Outcome = "note" // archives work; something that rests on it does not
+	Failed Outcome = "failed"
+)
+
+// Probe finds out by trying what a store can do, and calls report with each finding, in
+// order. It makes about 1,100 small objects and one of 17 MiB below ProbePrefix and
+// deletes them again, also those that an earlier probe left behind. Where the store locks
+// what it puts, one tiny object is locked, and stays until its lock ends and another probe
+// comes by. What the store does wrong is a finding; an error is returned only when ctx has ended.
+func Probe(ctx context.Context, bucket store.Store, report func(Finding)) error {
+	p := &probeRun{bucket: bucket, dir: store.ProbePrefix + strings.ToLower(rand.Text()[:12]) + "/"}
+	for _, one := range p.trials() {
+		f := one.try(ctx)
+		if ctx.Err() != nil {
+			_, err := p.cleanUp(context.WithoutCancel(ctx))
+			return errors.Join(context.Cause(ctx), err)
+		}
+		f.Probe = one.name
+		report(f)
+		if one.stop && f.Result == Failed {
+			break
+		}
+	}
+	return nil
+}
+
+// A trial finds out one thing.
+type probeTrial struct {
+	name string
+	try  func(context.Context) Finding
+	stop bool // what comes after needs it
+}
+
+func (p *probeRun) trials() []probeTrial {
+	all := []probeTrial{
+		{"reach", p.reach, true},
+		{"write", p.write, true},
+		{"create-only", p.createOnly, false},
+		{"checksums", p.checksums, false},
+		{"checksum echo", p.echo, false},
+		{"read after write", p.readAfterWrite, false},
+		{"ranges", p.ranges, false},
+		{"large objects", p.large, false},
+		{"paging", p.paging, false},
+		{"clock", p.clock, false},
+		{"delete", p.deletes, false},
+	}
+	if l, ok := p.bucket.(store.RetentionStore); ok {
+		if _, locks := l.RenewLock(); locks {
+			all = append(all, probeTrial{"object lock", func(ctx context.Context) Finding { return p.locks(ctx, l) }, false})
+		}
+	}
+	return all
+}
+
+// probeRun tries things in a directory of its own.
+type probeRun struct {
+	bucket store.Store
+	dir    string
+	skew   time.Duration // of the provider's clock, ahead of ours
+	timed  bool          // skew is known
+}
+
+// Pass is the finding of what a store does as it should.
+func Pass(format string, args ...any) Finding {
+	return Finding{Result: Good, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Fail is the finding of what a store does wrong, with what to do about it.
+func Fail(advice, format string, args ...any) Finding {
+	return Finding{Result: Failed, Detail: fmt.Sprintf(format, args...), Advice: advice}
+}
+
+// WentWrong is the finding of an error; its text holds the advice.
+func WentWrong(err error) Finding { return Fail("", "%v", err) }
+
+func (p *probeRun) put(ctx context.Context, name string, content []byte) (store.PutResult, error) {
+	return p.bucket.Put(ctx, p.dir+name, bytes.NewReader(content), sumsOf(content))
+}
+
+func (p *probeRun) get(ctx context.Context, name string, offset, length int64) ([]byte, error) {
+	r, err := p.bucket.Get(ctx, p.dir+name, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+func sumsOf(b []byte) store.Sums {
+	s := digest.New()
+	s.Write(b)
+	return s.Sums()
+}
+
+// text is content that differs from one name to the other.
+func (p *probeRun) text(name string) []byte {
+	return []byte("strongroom tries here what this store can do; this object may be deleted. " + p.dir + name + "\n")
+}
+
+func (p *probeRun) reach(ctx context.Context) Finding {
+	for _, err := range p.bucket.List(ctx, "", "/", "") {
+		if err != nil {
+			return WentWrong(err)
+		}
+		break
+	}
+	return Pass("it answers and can be listed")
+}
+
+// write makes an object and takes the provider's time for it.
+func (p *probeRun) write(ctx context.Context) Finding {
+	before := time.Now()
+	if _, err := p.put(ctx, "first", p.text("first")); err != nil {
+		return WentWrong(err)
+	}
+	after := time.Now()
+	if _, err := p.put(ctx, store.ProbeContent, p.text(store.ProbeContent)); err != nil {
+		return WentWrong(err)
+	}
+	o, err := p.bucket.Stat(ctx, p.dir+"first")
+	if err != nil {
+		return WentWrong(err)
+	}
+	if o.Modified.IsZero() {
+		return Pass("an object was made")
+	}
+	p.timed = true
+	switch { // within the request, and the second to which providers round, there is no skew
+	case o.Modified.Before(before.Add(-time.Second)):
+		p.skew = o.Modified.Sub(before)
+	case o.Modified.After(after.Add(time.Second)):
+		p.skew = o.Modified.Sub(after)
+	}
+	return Pass("an object was made in %d ms", after.Sub(before).Milliseconds())
+}
+
+// clock compares the clocks, by the object that write made.
+func (p *probeRun) clock(context.Context) Finding {
+	switch {
+	case !p.timed:
+		return Finding{Result: Note, Detail: "the store does not tell when an object was made"}
+	case p.skew.Abs() > MaxSkew:
+		ahead := "behind"
+		if p.skew > 0 {
+			ahead = "ahead of"
+		}
+		return Finding{
+			Result: Note, Detail: fmt.Sprintf("the provider's clock is %s %s this host's", p.skew.Abs().Round(time.Second), ahead),
+			Advice: "set this host's clock (NTP): snapshots carry its time",
+		}
+	}
+	return Pass("this host's clock and the provider's differ by less than %s", max(p.skew.Abs().Round(time.Second), time.Second)+time.Second)
+}
+
+func (p *probeRun) checksums(ctx context.Context) Finding {
+	const advice = "nothing protects what is sent; use a service that checks, or accept this by name in the URL (checksum=none)"
+	err := p.putWrong(ctx, p.dir+"wrong", p.text("wrong"))
+	if err == nil && store.Waives(p.bucket, store.Checksums) {
+		return Finding{Result: Note, Detail: "not checked by the service, as was accepted in the URL", Advice: "strongroom verify --read-data now and then"}
+	}
+	switch _, there := p.bucket.Stat(ctx, p.dir+"wrong"); {
+	case err == nil:
+		return Fail(advice, "an object was made although its checksum was not the one that was sent along")
+	case there == nil:
+		return Fail(advice, "an object with the wrong checksum was refused, and is there all the same")
+	case !errors.Is(there, fs.ErrNotExist):
+		return WentWrong(there)
+	case !errors.Is(err, store.ErrMismatch):
+		return WentWrong(err)
+	}
+	return Pass("an object that is not what was promised is refused")
+}
+
+// putWrong puts content with the checksums of other content, past what the adapter looks at
+// itself where there is a service to look.
+func (p *probeRun) putWrong(ctx context.Context, key string, content []byte) error {
+	if service, ok := p.bucket.(store.FaultProbe); ok {
+		return service.PutWithWrongChecksum(ctx, key, content)
+	}
+	wrong := sumsOf(content)
+	wrong.SHA256[0]++
+	wrong.CRC32C++
+	_, err := p.bucket.Put(ctx, key, bytes.NewReader(content), wrong)
+	return err
+}
+
+func (p *probeRun) echo(ctx context.Context) Finding {
+	o, err := p.bucket.Stat(ctx, p.dir+"first")
+	switch {
+	case err != nil:
+		return WentWrong(err)
+	case o.CRC32C != nil && *o.CRC32C != sumsOf(p.text("first")).CRC32C:
+		return Fail("do not rely on this store", "it tells another CRC-32C than that of what it was given")
+	case o.CRC32C != nil:
+		return Pass("each object's CRC-32C can be asked for (verify --checksums)")
+	case o.MD5 != "":
+		return Pass("each object's MD5 can be asked for (verify --checksums)")
+	}
+	return Finding{Result: Note, Detail: "the store tells no checksums", Advice: "strongroom verify --read-data looks at every byte instead"}
+}
+
+func (p *probeRun) readAfterWrite(ctx context.Context) Finding {
+	const advice = "the store does not show at once what it has taken; strongroom needs one that does"
+	content := p.text("fresh")
+	if _, err := p.put(ctx, "fresh", content); err != nil {
+		return WentWrong(err)
+	}
+	if got, err := p.get(ctx, "fresh", 0, -1); err != nil || !bytes.Equal(got, content) {
+		return Fail(advice, "what was just written reads as %d bytes of %d (%v)", len(got), len(content), err)
+	}
+	for o, err := range p.bucket.List(ctx, p.dir+"fresh", "", "") {
+		if err != nil {
+			return WentWrong(err)
+		}
+		if o.Key == p.dir+"fresh" && o.Size == int64(len(content)) {
+			return Pass("what was just written is read and listed")
+		}
+	}
+	return Fail(advice, "what was just written is not listed")
+}
+
+func (p *probeRun) ranges(ctx context.Context) Finding {
+	content := p.text("first")
+	for _, r := range [][2]int64{{0, 10}, {17, 23}, {int64(len(content)) - 5, -1}} {
+		end := r[0] + r[1]
+		if r[1] < 0 {
+			end = int64(len(content))
+		}
+		got, err := p.get(ctx, "first", r[0], r[1])
+		if err != nil {
+			return WentWrong(err)
+		}
+		if !bytes.Equal(got, content[r[0]:end]) {
+			return Fail("bundles and broken-off downloads need ranges; use another service", "bytes %d to %d read as something else", r[0], end)
+		}
+	}
+	return Pass("parts of an object can be read")
+}

@@ -1,0 +1,216 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// TB is what the stores of this package need of a test: testing.TB and *rapid.T have it.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
+// InMemory is an store.Store in memory with a conscience: it fails its test when the
+// code under test does what no store must ever see. See Memory. Its fields are set
+// before its first use; its methods are safe for concurrent use.
+type InMemory struct {
+	// Plain hides checksums from Stat and List, as a file system does.
+	Plain bool
+	// TolerateMismatch makes a Put of other bytes than were promised answer
+	// ErrMismatch and no more, for tests of just that. Otherwise it fails the test, too.
+	TolerateMismatch bool
+	// Now is the provider's clock; nil: time.Now.
+	Now func() time.Time
+
+	t       TB
+	mu      sync.Mutex
+	objects map[string]memoryObject
+}
+
+type memoryObject struct {
+	data     []byte // never changed in place
+	modified time.Time
+}
+
+// Memory makes an empty store that fails t when a key that names its content (data/,
+// bundles/ and pages/ of the format) would change or holds other content than it says,
+// and when bytes are put that are not those that were promised.
+func Memory(t TB) *InMemory {
+	return &InMemory{t: t, objects: map[string]memoryObject{}}
+}
+
+// Put implements store.Store.
+func (m *InMemory) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
+	m.t.Helper()
+	if err := ctx.Err(); err != nil {
+		return store.PutResult{}, fmt.Errorf("putting %s: %w", key, err)
+	}
+	b, err := readExactly(body, sums.Size)
+	if err != nil {
+		return store.PutResult{}, fmt.Errorf("putting %s: reading its content: %w", key, err)
+	}
+	if err := ctx.Err(); err != nil { // while it was read
+		return store.PutResult{}, fmt.Errorf("putting %s: %w", key, err)
+	}
+	if SumsOf(b) != sums {
+		if !m.TolerateMismatch {
+			m.t.Errorf("%s: put with other bytes than were promised", key)
+		}
+		return store.PutResult{}, fmt.Errorf("putting %s: %w", key, store.ErrMismatch)
+	}
+	m.judge(key, sums)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was, exists := m.objects[key]
+	switch {
+	case !exists:
+		m.objects[key] = memoryObject{b, m.now()}
+		return store.PutResult{}, nil
+	case bytes.Equal(was.data, b):
+		return store.PutResult{Existed: true}, nil
+	}
+	if _, named := manifest.ParseObjectKey(key); named {
+		m.t.Errorf("%s: an immutable object would change", key)
+	}
+	return store.PutResult{}, fmt.Errorf("putting %s: %w", key, store.ErrExists)
+}
+
+// judge fails the test when a key does not tell the truth about its content.
+func (m *InMemory) judge(key string, sums store.Sums) {
+	m.t.Helper()
+	k, ok := manifest.ParseObjectKey(key)
+	if !ok {
+		return
+	}
+	bySum := k.Prefix == manifest.BundlesPrefix || (k.Prefix == manifest.DataPrefix && k.Encoding == manifest.Plain)
+	if bySum && k.Hash != sums.SHA256 {
+		m.t.Errorf("%s: holds other content than its name says (%s)", key, sums.SHA256)
+	}
+}
+
+// Get implements store.Store.
+func (m *InMemory) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	o, err := m.find(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("getting %s: %w", key, err)
+	}
+	size := int64(len(o.data))
+	if offset < 0 {
+		return nil, fmt.Errorf("getting %s: offset %d is negative", key, offset)
+	}
+	offset = min(offset, size)
+	end := size
+	if length >= 0 && length < size-offset {
+		end = offset + length
+	}
+	return io.NopCloser(bytes.NewReader(o.data[offset:end])), nil
+}
+
+// Stat implements store.Store.
+func (m *InMemory) Stat(ctx context.Context, key string) (store.Object, error) {
+	o, err := m.find(ctx, key)
+	if err != nil {
+		return store.Object{}, fmt.Errorf("looking at %s: %w", key, err)
+	}
+	out := store.Object{Key: key, Size: int64(len(o.data)), Modified: o.modified}
+	if !m.Plain {
+		out.CRC32C = new(SumsOf(o.data).CRC32C)
+	}
+	return out, nil
+}
+
+func (m *InMemory) find(ctx context.Context, key string) (memoryObject, error) {
+	if err := ctx.Err(); err != nil {
+		return memoryObject{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, ok := m.objects[key]
+	if !ok {
+		return memoryObject{}, fs.ErrNotExist
+	}
+	return o, nil
+}
+
+// List implements store.Store. It shows the store as it was when the iteration began.
+func (m *InMemory) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		objects := m.Snapshot()
+		last := ""
+		for _, key := range slices.Sorted(maps.Keys(objects)) {
+			if err := ctx.Err(); err != nil {
+				yield(store.Object{}, fmt.Errorf("listing %s: %w", prefix, err))
+				return
+			}
+			rest, ok := strings.CutPrefix(key, prefix)
+			if !ok || key <= after {
+				continue
+			}
+			o := store.Object{Key: key, Size: int64(len(objects[key].data)), Modified: objects[key].modified}
+			if i := strings.Index(rest, delimiter); delimiter != "" && i >= 0 {
+				o = store.Object{Key: prefix + rest[:i+len(delimiter)], IsDir: true}
+				if o.Key == last {
+					continue
+				}
+				last = o.Key
+			}
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Delete implements store.Store.
+func (m *InMemory) Delete(ctx context.Context, keys []string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("deleting: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range keys {
+		delete(m.objects, k)
+	}
+	return nil
+}
+
+func (m *InMemory) now() time.Time {
+	if m.Now != nil {
+		return m.Now()
+	}
+	return time.Now()
+}
+
+// readExactly reads the first size bytes of body.
+func readExactly(body io.ReaderAt, size int64) ([]byte, error) {
+	b := make([]byte, size)
+	n, err := body.ReadAt(b, 0)
+	switch {
+	case int64(n) == size:
+		return b, nil
+	case err == nil || errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("it ends after %d of %d bytes: %w", n, size, store.ErrMismatch)
+	}
+	return nil, err
+}
+
+// SumsOf gives the sums of content, as whoever puts it must know them.
+func SumsOf(b []byte) store.Sums {
+	return store.Sums{Size: int64(len(b)), SHA256: manifest.Sum(b), CRC32C: manifest.CRC32C(crc32.Checksum(b, digest.Castagnoli))}
+}

@@ -1,0 +1,42 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// The service itself refuses what is not what was promised, and what would replace an
+// object: not only the adapter, which looks beforehand.
+func trial(t *testing.T, s store.Store, o Options) {
+	service, ok := s.(store.FaultProbe)
+	if !ok {
+		return // the adapter is the service
+	}
+	err := service.PutWithWrongChecksum(t.Context(), "trial/wrong", []byte("something"))
+	_, there := s.Stat(t.Context(), "trial/wrong")
+	switch l, ok := s.(store.Waiver); {
+	case ok && l.Waives(store.Checksums):
+		if err != nil || there != nil {
+			t.Errorf("without a checksum: %v, and then %v", err, there)
+		}
+	case !errors.Is(err, store.ErrMismatch) || !errors.Is(there, fs.ErrNotExist):
+		t.Errorf("a wrong checksum: %v, want ErrMismatch; afterwards: %v", err, there)
+	}
+	first, second := bytes.Repeat([]byte("first "), 3<<20), bytes.Repeat([]byte("other "), 3<<20)
+	if err := service.PutOverExisting(t.Context(), "trial/over", first); err != nil {
+		t.Fatalf("a large object: %v", err)
+	}
+	if err := service.PutOverExisting(t.Context(), "trial/over", second); !errors.Is(err, store.ErrExists) {
+		t.Errorf("another over it: %v, want ErrExists", err)
+	}
+	if !bytes.Equal(get(t, s, "trial/over", 0, -1), first) {
+		t.Error("it was replaced")
+	}
+	if o.Uploads != nil && o.Uploads(t, s, "trial/over") > 0 {
+		t.Error("an upload is left behind")
+	}
+}
