@@ -24,7 +24,7 @@ TESTSERVERS := $(CACHE)/bin/testservers
 SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
 
 # The packages with goroutines that share something.
-CONCURRENT := ./archive ./archive/encoding ./cmd/strongroom ./providers ./service/... ./source
+CONCURRENT := ./archive ./archive/encoding ./cmd/strongroom ./providers/... ./service/... ./source
 
 # Modules of their own: what only tests need stays out of the product's go.mod.
 MODULES := testdata/mutate testdata/servers/testservers testdata/servers/compose testdata/rules bench

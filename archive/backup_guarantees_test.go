@@ -61,5 +61,5 @@ func (u *unchecking) Stat(ctx context.Context, key string) (store.Object, error)
 	return o, err
 }
 
-func (u *unchecking) TryWrong(context.Context, string, []byte) error { return nil }
-func (u *unchecking) TryOver(context.Context, string, []byte) error  { return store.ErrExists }
+func (u *unchecking) PutWithWrongChecksum(context.Context, string, []byte) error { return nil }
+func (u *unchecking) PutOverExisting(context.Context, string, []byte) error      { return store.ErrExists }

@@ -64,7 +64,7 @@ func (w *weak) Delete(ctx context.Context, keys []string) error {
 	return w.InMemory.Delete(ctx, keys)
 }
 
-func (w *weak) Accepts(p store.Guarantee) bool { return p == w.accept }
+func (w *weak) Waives(p store.Guarantee) bool { return p == w.accept }
 
 func newWeak(t *testing.T) *weak {
 	m := storetest.Memory(t)
@@ -78,14 +78,14 @@ type serviced struct {
 	wrong, over error // what comes of the trials
 }
 
-func (s *serviced) TryWrong(ctx context.Context, key string, content []byte) error {
+func (s *serviced) PutWithWrongChecksum(ctx context.Context, key string, content []byte) error {
 	if s.wrong == nil {
 		s.InMemory.Put(ctx, key, bytes.NewReader(content), storetest.SumsOf(content))
 	}
 	return s.wrong
 }
 
-func (s *serviced) TryOver(context.Context, string, []byte) error { return s.over }
+func (s *serviced) PutOverExisting(context.Context, string, []byte) error { return s.over }
 
 // What the adapter alone refuses does not count.
 func TestProbeAsksTheService(t *testing.T) {

@@ -27,6 +27,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // Schema is the JSON Schema (draft 2020-12) of the configuration file, for editors.
@@ -124,7 +126,7 @@ func Load(path string) (*Config, error) {
 			cause:    err,
 		}
 	}
-	c, err := parseFile(path, data, os.LookupEnv, RealPath)
+	c, err := parseFile(path, data, os.LookupEnv, disk.RealPath)
 	if err != nil {
 		return nil, err
 	}

@@ -77,21 +77,6 @@ func host(address string) string {
 	return strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// RealPath returns an absolute path without symbolic links, as far as it exists.
-func RealPath(path string) string {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return path
-	}
-	if there, err := filepath.EvalSymlinks(path); err == nil {
-		return there
-	}
-	if dir := filepath.Dir(path); dir != path {
-		return filepath.Join(RealPath(dir), filepath.Base(path))
-	}
-	return path
-}
-
 // A placed destination is one that stood earlier in the file.
 type placed struct {
 	destinationPlace

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/strongroom-dev/strongroom/internal/textdist"
 )
 
 // section is one mapping of the file, whose keys have been checked.
@@ -50,7 +52,7 @@ func (d *decoder) section(n ast.Node, where string, valid []string) (*section, b
 		}
 		s.entries[key.Value] = entry{key: at, at: place(it.Value().GetToken()), value: it.Value()}
 		if !slices.Contains(valid, key.Value) {
-			if near, ok := Nearest(key.Value, valid); ok {
+			if near, ok := textdist.Nearest(key.Value, valid); ok {
 				s.meant = append(s.meant, near)
 			}
 			d.errors.add(at, "%s", refusal(key.Value, where, valid))
@@ -61,7 +63,7 @@ func (d *decoder) section(n ast.Node, where string, valid []string) (*section, b
 
 // refusal says why a key is not one, and what may have been meant.
 func refusal(key, where string, valid []string) string {
-	near, ok := Nearest(key, valid)
+	near, ok := textdist.Nearest(key, valid)
 	switch {
 	case where == "in defaults" && slices.Contains(keys[Archive](), key):
 		return "there is no default for " + key + ": each archive has its own; move it there"
@@ -180,7 +182,7 @@ func (s *section) choice(key string, choices ...string) string {
 		return v
 	}
 	advice := "it is one of " + strings.Join(choices, ", ")
-	if near, ok := Nearest(v, choices); ok {
+	if near, ok := textdist.Nearest(v, choices); ok {
 		advice += "; the nearest is " + near
 	}
 	s.errors.add(s.entries[key].at, "%s cannot be %s; %s", key, quote(v), advice)

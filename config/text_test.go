@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/strongroom-dev/strongroom/internal/textdist"
 )
 
 func TestParseDuration(t *testing.T) {
@@ -65,21 +67,9 @@ func TestNearest(t *testing.T) {
 		"shedule": "schedule", "scheudle": "schedule", "Schedule": "schedule", "dest": "", "timezone": "time_zone", "nam": "name", "transfer": "transfers",
 		"zebra": "", strings.Repeat("schedule", 1000): "", "": "",
 	} {
-		got, ok := Nearest(text, keys[Archive]())
+		got, ok := textdist.Nearest(text, keys[Archive]())
 		if got != want || ok != (want != "") {
 			t.Errorf("%.20s: %s", text, got)
-		}
-	}
-}
-
-func TestDistance(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"abc", "abc", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "acb", 1}, {"kitten", "sitting", 3}, {"ca", "abc", 3}} {
-		if got := distance(test.a, test.b); got != test.want {
-			t.Errorf("from %q to %q: %d", test.a, test.b, got)
 		}
 	}
 }

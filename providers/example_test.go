@@ -8,6 +8,7 @@ import (
 	"log"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
 )
@@ -15,7 +16,7 @@ import (
 // Open a bucket and see whether there is an archive. Any provider's URL will do.
 func ExampleOpen() {
 	ctx := context.Background()
-	bucket, err := providers.Open(ctx, "mem://example/orders", providers.Options{})
+	bucket, err := providers.Open(ctx, "mem://example/orders", cloud.Options{})
 	if err != nil {
 		log.Fatal(err) // it says what is wrong with the URL and what to write instead
 	}
@@ -27,7 +28,7 @@ func ExampleOpen() {
 	_, err = archive.New(bucket, archive.Options{}).Snapshot(ctx, archive.Selector{})
 	fmt.Println("there is no archive:", errors.Is(err, archive.ErrNoArchive))
 
-	_, err = providers.Open(ctx, "s3://KEY:SECRET@backups/orders", providers.Options{})
+	_, err = providers.Open(ctx, "s3://KEY:SECRET@backups/orders", cloud.Options{})
 	fmt.Println("credentials in a URL are refused:", err != nil)
 	// Output:
 	// archive.json is missing: true

@@ -2,11 +2,13 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -20,13 +22,13 @@ func TestServersFallSilent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			straight := fresh(t)
-			large := make([]byte, singleMax+1)
-			if _, err := putBytes(t, open(t, straight, Options{}), "large", large); err != nil {
+			large := make([]byte, 17<<20)
+			if _, err := putBytes(t, open(t, straight, cloud.Options{}), "large", large); err != nil {
 				t.Fatal(err)
 			}
 			through, proxy := storetest.Behind(t, straight)
 			proxy.Add(t, storetest.Toxic{Type: "bandwidth", Stream: storetest.Download, Attributes: map[string]int{"rate": 500}})
-			b := open(t, through, Options{Timeout: 300 * time.Millisecond})
+			b := open(t, through, cloud.Options{Timeout: 300 * time.Millisecond})
 			var r io.ReadCloser
 			var err error
 			storetest.Eventually(t, "a busy server answers within so little time", func() bool {
@@ -47,7 +49,7 @@ func TestServersFallSilent(t *testing.T) {
 				wg.Go(func() {
 					start := time.Now()
 					err := op(t.Context())
-					if took := time.Since(start); kindOf(err) != TimedOut || took > patience {
+					if took := time.Since(start); kindOf(err) != cloud.TimedOut || took > patience {
 						t.Errorf("%s: %v after %v, want TimedOut", what, err, took)
 					}
 				})
@@ -58,7 +60,7 @@ func TestServersFallSilent(t *testing.T) {
 }
 
 // operations are all that a store can do; r has read the beginning of an object.
-func operations(t *testing.T, b Bucket, r io.Reader, large []byte) map[string]func(context.Context) error {
+func operations(t *testing.T, b cloud.Bucket, r io.Reader, large []byte) map[string]func(context.Context) error {
 	ops := map[string]func(context.Context) error{
 		"reading": func(context.Context) error { _, err := io.Copy(io.Discard, r); return err },
 		"Get":     func(ctx context.Context) error { _, err := b.Get(ctx, "large", 5, 7); return err },
@@ -77,4 +79,12 @@ func operations(t *testing.T, b Bucket, r io.Reader, large []byte) map[string]fu
 		ops["Sweep"] = func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }
 	}
 	return ops
+}
+
+func kindOf(err error) cloud.Kind {
+	var e *cloud.Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return cloud.Other
 }

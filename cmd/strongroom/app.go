@@ -15,6 +15,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/providers"
 )
 
@@ -190,7 +191,7 @@ func rejectNested(dir, url, what string) error {
 		return nil // what is wrong with it, opening it tells
 	}
 	there := u.Path
-	a, b := config.RealPath(dir)+"/", config.RealPath(there)+"/"
+	a, b := disk.RealPath(dir)+"/", disk.RealPath(there)+"/"
 	if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
 		return usage("%s %s and the archive %s lie one within the other; keep them apart", what, dir, there)
 	}

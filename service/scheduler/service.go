@@ -1,8 +1,8 @@
-// Package service does things on schedule, such as making snapshots. It knows nothing of
+// Package scheduler runs jobs on schedule, such as making snapshots. It has no code of
 // archives: a Job is a name, a schedule and a few functions.
 //
-//	schedule, err := service.ParseSchedule("*/15 * * * *", time.UTC)
-//	s := service.New(service.Options{Log: log}, []service.Job{{
+//	schedule, err := scheduler.ParseSchedule("*/15 * * * *", time.UTC)
+//	s := scheduler.New(scheduler.Options{Log: log}, []scheduler.Job{{
 //		Name:     "orders",
 //		Schedule: schedule,
 //		Run:      backup,

@@ -1,0 +1,117 @@
+package cloud
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// Counter counts what a bucket asks of its service: each HTTP request, and each attempt at
+// one; of a directory, each operation. It is safe for concurrent use, and may be shared.
+// The nil Counter counts nothing.
+type Counter struct {
+	mu       sync.Mutex
+	requests map[string]int64
+	failures map[string]int64
+}
+
+// Requests returns how many there were, by kind: get, head, list, put, post, delete.
+func (c *Counter) Requests() map[string]int64 {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.requests)
+}
+
+// Failures returns how many of them failed, by the Kind of the failure in words, such as
+// throttled, unreachable or denied. That an object is not there, or is there already, is
+// an answer and no failure, and so is what the caller gave up.
+func (c *Counter) Failures() map[string]int64 {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.failures)
+}
+
+// Count counts a request; failure is empty when it was answered.
+func (c *Counter) Count(kind, failure string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.requests == nil {
+		c.requests, c.failures = map[string]int64{}, map[string]int64{}
+	}
+	c.requests[kind]++
+	if failure != "" {
+		c.failures[failure]++
+	}
+}
+
+// Word is how a Counter calls a kind; empty: no failure.
+func (k Kind) Word() string {
+	switch k {
+	case NotFound, Precondition, Canceled:
+		return ""
+	case NoBucket:
+		return "no_bucket"
+	case Denied:
+		return "denied"
+	case BadCredentials:
+		return "bad_credentials"
+	case Throttled:
+		return "throttled"
+	case Unreachable:
+		return "unreachable"
+	case Broken:
+		return "broken"
+	case TimedOut:
+		return "timed_out"
+	case Misconfigured:
+		return "misconfigured"
+	}
+	return "other"
+}
+
+// Counting has a client count its requests.
+func (c *Counter) Counting(client *http.Client) *http.Client {
+	if c != nil {
+		client.Transport = &countingTransport{client.Transport, c}
+	}
+	return client
+}
+
+type countingTransport struct {
+	http.RoundTripper
+	counter *Counter
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := t.RoundTripper.RoundTrip(r)
+	kind := strings.ToLower(r.Method)
+	if query := r.URL.RawQuery; kind == "get" && (strings.Contains(query, "prefix=") || strings.Contains(query, "comp=list")) {
+		kind = "list"
+	}
+	failure := ""
+	switch {
+	case r.Context().Err() != nil && err != nil:
+	case err == nil && goesBeyond(r.Context()) && denies(answer.StatusCode): // an answer, too
+	case err != nil:
+		failure = classifyNetwork(err).Word()
+	case answer.StatusCode == http.StatusServiceUnavailable:
+		failure = Throttled.Word() // S3's SlowDown
+	case answer.StatusCode == http.StatusRequestedRangeNotSatisfiable: // an answer, too
+	case answer.StatusCode >= http.StatusMultipleChoices && answer.StatusCode != http.StatusPermanentRedirect:
+		failure = ClassifyStatus(answer.StatusCode).Word()
+	}
+	t.counter.Count(kind, failure)
+	return answer, err
+}
+
+func denies(status int) bool {
+	return status == http.StatusForbidden || status == http.StatusUnauthorized
+}

@@ -1,0 +1,120 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"gocloud.dev/gcerrors"
+)
+
+// A Dialect is how one service's errors are read. Its functions may be nil. The zero Dialect
+// reads those of the operating system and of the network.
+type Dialect struct {
+	// Sort returns the kind of an error of the service; Other if it is none.
+	Sort func(err error) Kind
+	// Reason returns an error of the service in few words, and false if it is none: the SDKs wrap
+	// theirs in several layers of request details.
+	Reason func(err error) (string, bool)
+	// Advise returns what to do about a failure; empty: the general advice. The general advice of
+	// the operating system is in e.Advice already.
+	Advise func(e *Error) string
+	// Permissions are what an operation needs of the service, by Error.Op.
+	Permissions map[string]string
+}
+
+// Wrap returns an *Error of a failed operation. It returns what is one already, and nil, unchanged.
+func (d *Dialect) Wrap(where, op, key string, err error) error {
+	return d.WrapFor(where, op, key, d.Permissions[op], err)
+}
+
+// WrapFor is Wrap for an operation that needs another permission than Permissions has.
+func (d *Dialect) WrapFor(where, op, key, permission string, err error) error {
+	var known *Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	e := &Error{Op: op, Key: key, Where: where, Kind: d.Classify(err), Advice: fileAdvice(err), Err: err}
+	e.reason = strings.ReplaceAll(d.reasonOf(err), "\n"+ErrBudget.Error(), "") // errors.Join's
+	own := ""
+	if d.Advise != nil {
+		own = d.Advise(e)
+	}
+	switch {
+	case own != "":
+		e.Advice = own
+	case e.Advice == "":
+		e.Advice = generalAdvice(e.Kind, permission)
+	}
+	return e
+}
+
+// Classify sorts an error. gocloud's own codes are too coarse: to them throttling, bad signatures
+// and refused connections are all Unknown.
+func (d *Dialect) Classify(err error) Kind {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return Canceled
+	case errors.Is(err, fs.ErrPermission):
+		return Denied
+	case errors.Is(err, fs.ErrNotExist):
+		return NotFound
+	}
+	if d.Sort != nil {
+		if k := d.Sort(err); k != Other {
+			return k
+		}
+	}
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return NotFound
+	}
+	return classifyNetwork(err)
+}
+
+// KindOf is Classify for an error that may be nil, or wrapped already.
+func (d *Dialect) KindOf(err error) Kind {
+	if err == nil {
+		return Other
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return d.Classify(err)
+}
+
+// reasonOf is the cause in few words.
+func (d *Dialect) reasonOf(err error) string {
+	if d.Reason != nil {
+		if s, ok := d.Reason(err); ok {
+			return s
+		}
+	}
+	var u *url.Error
+	if errors.As(err, &u) { // net/http wraps its errors in the whole URL
+		return u.Err.Error()
+	}
+	return err.Error()
+}
+
+// generalAdvice is what to do about a failure at any service. permission is what the operation needs; it
+// may be empty.
+func generalAdvice(k Kind, permission string) string {
+	switch k {
+	case NoBucket:
+		return "create it, or correct the URL"
+	case Denied:
+		if permission != "" {
+			return "the credentials need the permission " + permission
+		}
+	case Throttled:
+		return "the service is overloaded; try again later, or with fewer transfers"
+	case Broken:
+		return "the connection broke; try again, and check the network and the proxies on the way"
+	case TimedOut:
+		return "the service did not answer in time; try again later"
+	}
+	return ""
+}

@@ -1,0 +1,87 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"net/url"
+	"strings"
+
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// A surrounding is a place around an archive, which the archive's credentials need not reach. It is read
+// and never written.
+type Surrounding struct {
+	store.Store
+	IsLocal bool // a directory: what cannot be read there is out of reach, such as a link that leads elsewhere
+}
+
+// beyondKey marks requests that a service may deny without anything being wrong.
+type beyondKey struct{}
+
+func beyond(ctx context.Context) context.Context { return context.WithValue(ctx, beyondKey{}, true) }
+
+// goesBeyond reports whether a request is about what lies around an archive.
+func goesBeyond(ctx context.Context) bool { return ctx.Value(beyondKey{}) != nil }
+
+// outOfReach is an error of a place around the archive. Some services answer as if the credentials were
+// wrong where these end at the archive's prefix.
+func (s Surrounding) outOfReach(err error) error {
+	var known *Error
+	if s.IsLocal && err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w (%w)", err, fs.ErrPermission)
+	}
+	if errors.As(err, &known) && known.Kind == BadCredentials {
+		return fmt.Errorf("%w (%w)", err, fs.ErrPermission)
+	}
+	return err
+}
+
+// Get implements store.Store.
+func (s Surrounding) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	r, err := s.Store.Get(beyond(ctx), key, offset, length)
+	return r, s.outOfReach(err)
+}
+
+// Stat implements store.Store.
+func (s Surrounding) Stat(ctx context.Context, key string) (store.Object, error) {
+	o, err := s.Store.Stat(beyond(ctx), key)
+	return o, s.outOfReach(err)
+}
+
+// List implements store.Store.
+func (s Surrounding) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		for o, err := range s.Store.List(beyond(ctx), prefix, delimiter, after) {
+			if !yield(o, s.outOfReach(err)) {
+				return
+			}
+		}
+	}
+}
+
+var errOutside = errors.New("it lies outside of the archive, and is not changed")
+
+// Put implements store.Store.
+func (s Surrounding) Put(context.Context, string, io.ReaderAt, store.Sums) (store.PutResult, error) {
+	return store.PutResult{}, errOutside
+}
+
+// Delete implements store.Store.
+func (s Surrounding) Delete(context.Context, []string) error { return errOutside }
+
+// Surroundings are the prefixes within which an archive's lies, each opened.
+func Surroundings(scheme, bucket, prefix string, open func(prefix string, w RedactedURL) store.Store) []store.Place {
+	var places []store.Place
+	for prefix != "" {
+		prefix = strings.TrimSuffix(prefix, "/")
+		prefix = prefix[:strings.LastIndexByte(prefix, '/')+1]
+		u := url.URL{Scheme: scheme, Host: bucket, Path: strings.TrimSuffix("/"+prefix, "/")}
+		places = append(places, store.Place{Address: u.String(), Store: Surrounding{Store: open(prefix, RedactedURL(u.String()))}})
+	}
+	return places
+}

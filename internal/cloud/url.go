@@ -1,0 +1,238 @@
+package cloud
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/strongroom-dev/strongroom/internal/textdist"
+)
+
+// Address is an archive's URL taken apart.
+type Address struct {
+	scheme string
+	Bucket string // of mem and s3
+	Dir    string // of file: an absolute path
+	Prefix string // of mem and s3: "" or what ends in "/"
+	Params map[string]string
+	Where  RedactedURL
+}
+
+const (
+	maxPrefixBytes  = 400  // of an archive's prefix in a bucket, so that with a key it stays below 1,024
+	maxSegmentBytes = 200  // of one segment of a key
+	maxKeyBytes     = 900  // of a whole key
+	maxURLBytes     = 4096 // of what is worth taking apart
+)
+
+// Parse takes the URL of an archive of one scheme apart; parameters are those that may follow the "?".
+// Its errors name what is wrong and what to write instead, and never hold credentials.
+func Parse(raw, scheme string, known []string) (Address, error) {
+	a, u, err := takeApart(raw)
+	if err != nil {
+		return Address{}, err
+	}
+	fail := func(err error) (Address, error) { return Address{}, fmt.Errorf("archive URL %s: %w", a.Where, err) }
+	if a.scheme != scheme {
+		return fail(fmt.Errorf("it is no %s:// URL", scheme))
+	}
+	if a.Params, err = parameters(scheme, u.RawQuery, known); err != nil {
+		return fail(err)
+	}
+	switch scheme {
+	case "file":
+		a.Dir, err = directory(u)
+	default:
+		a.Bucket = u.Host
+		a.Prefix, err = keyPrefix(u.Path)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return a, nil
+}
+
+// SchemeOf returns the scheme of an archive's URL, in lower case, if it is one that an adapter serves.
+func SchemeOf(raw string) (string, error) {
+	a, _, err := takeApart(raw)
+	return a.scheme, err
+}
+
+// takeApart parses a URL as far as all schemes have it in common.
+func takeApart(raw string) (Address, *url.URL, error) {
+	w := RedactedURL(Redact(raw))
+	fail := func(format string, args ...any) (Address, *url.URL, error) {
+		return Address{}, nil, fmt.Errorf("archive URL %s: %w", w, fmt.Errorf(format, args...))
+	}
+	if len(raw) > maxURLBytes {
+		return fail("it is %d bytes long; at most %d make sense", len(raw), maxURLBytes)
+	}
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok || scheme == "" {
+		return fail("it has no scheme; write s3://bucket/prefix or file:///absolute/path")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		var parse *url.Error
+		if errors.As(err, &parse) {
+			err = parse.Err
+		}
+		return fail("it cannot be read (%s); special characters must be percent-encoded", hideIn(err.Error(), raw, string(w)))
+	}
+	if u.User != nil {
+		return fail("it holds credentials; take out what stands before the @ and use the environment, a profile or the role of this host")
+	}
+	if u.Fragment != "" || strings.Contains(rest, "#") {
+		return fail("it has a fragment; write # as %%23")
+	}
+	a := Address{scheme: strings.ToLower(scheme), Where: w}
+	if err := checkScheme(a.scheme); err != nil {
+		return fail("%w", err)
+	}
+	return a, u, nil
+}
+
+// checkScheme refuses an unknown scheme, and suggests the nearest.
+func checkScheme(scheme string) error {
+	known := []string{"s3", "gs", "azblob", "file"}
+	if scheme == "mem" || slices.Contains(known, scheme) {
+		return nil
+	}
+	others := map[string]string{ // what other programs call them
+		"gcs": "gs", "google": "gs", "azure": "azblob", "az": "azblob", "abfs": "azblob", "abfss": "azblob", "wasb": "azblob", "wasbs": "azblob",
+		"s3a": "s3", "s3n": "s3", "minio": "s3", "r2": "s3", "b2": "s3",
+	}
+	guess := ""
+	if near, ok := others[scheme]; ok {
+		guess = "; did you mean " + near + "://?"
+	} else if near, ok := textdist.Nearest(scheme, known); ok {
+		guess = "; did you mean " + near + "://?"
+	}
+	return fmt.Errorf("unknown scheme %.40q%s Write s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix or file:///absolute/path", scheme, cmp.Or(guess, "."))
+}
+
+func parameters(scheme, query string, known []string) (map[string]string, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, errors.New("what follows the ? cannot be read; write name=value&name=value, percent-encoded")
+	}
+	params := map[string]string{}
+	for name, v := range values {
+		switch {
+		case !slices.Contains(known, name) && len(known) == 0:
+			return nil, fmt.Errorf("unknown parameter %s; %s:// takes none", shownName(name), scheme)
+		case !slices.Contains(known, name):
+			guess := ""
+			if near, ok := textdist.Nearest(name, known); ok {
+				guess = "the nearest is " + near + "; "
+			}
+			return nil, fmt.Errorf("unknown parameter %s; %s%s:// knows %s", shownName(name), guess, scheme, strings.Join(known, ", "))
+		case len(v) > 1:
+			return nil, fmt.Errorf("parameter %s stands there %d times; write it once", name, len(v))
+		}
+		params[name] = v[0]
+	}
+	return params, nil
+}
+
+// Truth reads a parameter that is true or false; absent is false.
+func (a *Address) Truth(name string) (bool, error) {
+	v, ok := a.Params[name]
+	if !ok {
+		return false, nil
+	}
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return false, fmt.Errorf("archive URL %s: parameter %s is %.40q; write true or false", a.Where, name, v)
+	}
+	return b, nil
+}
+
+// directory is the path of a file URL.
+func directory(u *url.URL) (string, error) {
+	switch {
+	case u.Host != "" && u.Host != "localhost":
+		return "", fmt.Errorf("%.80q would be a host name; a file URL holds an absolute path, with three slashes: file:///%s%s", u.Host, u.Host, u.Path)
+	case u.Path == "" || u.Path == "/":
+		return "", errors.New("it names no directory; write file:///absolute/path")
+	}
+	if err := printable(u.Path); err != nil {
+		return "", err
+	}
+	return u.Path, nil
+}
+
+// keyPrefix makes what stands before each key of an URL's path: "" or "a/b/".
+func keyPrefix(path string) (string, error) {
+	path = strings.Trim(path, "/")
+	if path == "" {
+		return "", nil
+	}
+	if len(path) > maxPrefixBytes {
+		return "", fmt.Errorf("the prefix is %d bytes long; at most %d leave room for the keys", len(path), maxPrefixBytes)
+	}
+	for s := range strings.SplitSeq(path, "/") {
+		if s == "" || s == "." || s == ".." {
+			return "", fmt.Errorf("the prefix %.80q has an empty element, or one that is . or ..; not every service keeps these apart", path)
+		}
+	}
+	if err := printable(path); err != nil {
+		return "", err
+	}
+	return path + "/", nil
+}
+
+func printable(path string) error {
+	if !utf8.ValidString(path) {
+		return fmt.Errorf("the path %.80q is not UTF-8", path)
+	}
+	if strings.ContainsFunc(path, func(r rune) bool { return unicode.IsControl(r) || r == '\\' }) {
+		return fmt.Errorf("the path %.80q holds a backslash or a control character", path)
+	}
+	return nil
+}
+
+// CheckKey refuses what is no key of the format, so that no key can leave its place.
+func CheckKey(key string) error {
+	if key == "" || len(key) > maxKeyBytes {
+		return fmt.Errorf("a key of %d bytes: 1 to %d are allowed", len(key), maxKeyBytes)
+	}
+	for s := range strings.SplitSeq(key, "/") {
+		switch {
+		case s == "" || s == "." || s == "..":
+			return fmt.Errorf("key %.80q has an empty, . or .. segment", key)
+		case len(s) > maxSegmentBytes:
+			return fmt.Errorf("key %.80q has a segment of %d bytes: %d are allowed", key, len(s), maxSegmentBytes)
+		}
+	}
+	for i := range len(key) {
+		if !KeyByte(key[i]) {
+			return fmt.Errorf("key %.80q holds %q: allowed are letters, digits, slashes and any of %s", key, key[i], ". _ = % -")
+		}
+	}
+	return nil
+}
+
+func KeyByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._=%-/", c) >= 0
+}
+
+// CheckEndpoint refuses what is no address of a service.
+func CheckEndpoint(e string) error {
+	u, err := url.Parse(e)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return errors.New("parameter endpoint is no address; write endpoint=https://host:port")
+	case u.User != nil:
+		return errors.New("the endpoint holds credentials; use the environment, a profile or the role of this host")
+	case u.RawQuery != "" || u.Fragment != "":
+		return errors.New("the endpoint has a query or a fragment; write endpoint=https://host:port")
+	}
+	return nil
+}

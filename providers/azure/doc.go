@@ -1,0 +1,4 @@
+// Package azure stores archives in containers of Azure Blob Storage. Put stages blocks with an MD5 each
+// and commits them with If-None-Match. Reading and listing use the SDK: the driver of gocloud.dev
+// would rename keys.
+package azure

@@ -1,0 +1,167 @@
+package azure
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+)
+
+// tokenError says that the credential chain gave no token.
+type tokenError struct{ err error }
+
+func (e *tokenError) Error() string {
+	// The chain tells each of its links, a line for each.
+	return "no credentials: " + strings.Join(strings.Fields(e.err.Error()), " ")
+}
+func (e *tokenError) Unwrap() error { return e.err }
+
+// NonRetriable implements the SDK's way to say that trying again is in vain.
+func (*tokenError) NonRetriable() {}
+
+// roles are what an operation needs, for advice.
+var roles = map[string]string{
+	"putting":    "role Storage Blob Data Contributor on the container (a shared access signature: sp=rcl)",
+	"getting":    "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
+	"reading":    "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
+	"looking at": "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
+	"listing":    "role Storage Blob Data Reader on the container (a shared access signature: sr=c, sp=l)",
+	"deleting":   "role Storage Blob Data Contributor on the container (a shared access signature: sp=d)",
+}
+
+func (s *adapter) fail(op, key string, err error) error {
+	return dialect.Wrap(string(s.RedactedURL), op, key, err)
+}
+
+// dialect reads the errors of Azure and of its SDK.
+var dialect = &cloud.Dialect{Sort: sortError, Reason: reason, Advise: advise}
+
+// advise says what to do where the general advice speaks of S3.
+func advise(e *cloud.Error) string {
+	code := codeOf(e.Err)
+	switch e.Kind {
+	case cloud.Other:
+		if code == string(bloberror.BlockCountExceedsLimit) {
+			return "earlier attempts to store the object have left too many blocks; Azure drops them a week after the last one"
+		}
+	case cloud.NoBucket:
+		return "create the container, or correct the URL"
+	case cloud.Denied:
+		switch code {
+		case "KeyBasedAuthenticationNotPermitted":
+			return "the storage account takes no keys: unset AZURE_STORAGE_KEY, so that Microsoft Entra ID is used"
+		case string(bloberror.AuthorizationFailure), string(bloberror.AuthorizationSourceIPMismatch):
+			return "check that AZURE_STORAGE_KEY, if it is set, is a key of this account, and the account's network rules; the credentials need the " + roles[e.Op]
+		case string(bloberror.BlobImmutableDueToPolicy):
+			return "an immutability policy or a legal hold of the container keeps the object"
+		case string(bloberror.BlobArchived), string(bloberror.BlobBeingRehydrated):
+			return "the object is in the archive tier; move it to another tier, which takes hours, and try again"
+		}
+		return "the credentials need the " + roles[e.Op]
+	case cloud.BadCredentials:
+		return "check the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or those of Microsoft Entra ID), that they belong to the account, whether they have expired, and this host's clock"
+	case cloud.Unreachable:
+		if cloud.BadCertificate(e.Err) {
+			return "check protocol= and domain= in the URL; SSL_CERT_FILE names the file of an authority of your own"
+		}
+		return "check the account's name, domain= in the URL, and the network"
+	case cloud.Misconfigured:
+		return "check account= and domain= in the URL, and the container's name"
+	}
+	return ""
+}
+
+// codeOf is the code in an answer of Azure, "" when err is none.
+func codeOf(err error) string {
+	var answer *azcore.ResponseError
+	if errors.As(err, &answer) {
+		return answer.ErrorCode
+	}
+	return ""
+}
+
+// sortError sorts what came from the Azure SDK.
+func sortError(err error) cloud.Kind {
+	var token *tokenError
+	if errors.As(err, &token) {
+		return cloud.BadCredentials
+	}
+	var answer *azcore.ResponseError
+	if !errors.As(err, &answer) {
+		return cloud.Other
+	}
+	switch bloberror.Code(answer.ErrorCode) {
+	case bloberror.ContainerNotFound, bloberror.ContainerBeingDeleted, bloberror.ContainerDisabled:
+		return cloud.NoBucket
+	case bloberror.BlobNotFound, bloberror.ResourceNotFound:
+		return cloud.NotFound
+	case bloberror.AuthenticationFailed, bloberror.InvalidAuthenticationInfo, bloberror.NoAuthenticationInformation:
+		return cloud.BadCredentials
+	case bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite, bloberror.ConditionNotMet:
+		return cloud.Precondition
+	case bloberror.BlobImmutableDueToPolicy, bloberror.BlobArchived, bloberror.BlobBeingRehydrated, "PublicAccessNotPermitted":
+		return cloud.Denied
+	case bloberror.BlockCountExceedsLimit:
+		return cloud.Other // its status is that of a conflict
+	case bloberror.ServerBusy:
+		return cloud.Throttled
+	case bloberror.OperationTimedOut:
+		return cloud.TimedOut
+	case bloberror.InvalidResourceName, bloberror.InvalidURI, bloberror.UnsupportedHTTPVerb, bloberror.OutOfRangeInput,
+		bloberror.AccountIsDisabled, bloberror.FeatureVersionMismatch, "FeatureNotSupported":
+		return cloud.Misconfigured
+	}
+	if answer.StatusCode == http.StatusServiceUnavailable {
+		return cloud.Throttled
+	}
+	return cloud.ClassifyStatus(answer.StatusCode)
+}
+
+// reason is an answer of Azure in few words. The SDK's text holds the whole request.
+func reason(err error) (string, bool) {
+	var token *tokenError
+	if errors.As(err, &token) {
+		return token.Error(), true
+	}
+	var answer *azcore.ResponseError
+	if !errors.As(err, &answer) {
+		return "", false
+	}
+	code := answer.ErrorCode
+	if code == "" {
+		code = http.StatusText(answer.StatusCode)
+	}
+	id := ""
+	if r := answer.RawResponse; r != nil {
+		if m := messageOf(r); m != "" {
+			code += ": " + m
+		}
+		id = ", request " + r.Header.Get("X-Ms-Request-Id")
+	}
+	return fmt.Sprintf("%s (HTTP %d%s)", code, answer.StatusCode, id), true
+}
+
+// messageOf is the sentence in an answer's body, which the SDK keeps for reading. Its
+// further lines repeat the request; the element after it may quote what was signed.
+func messageOf(r *http.Response) string {
+	if r.Body == nil {
+		return ""
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+	if s, ok := r.Body.(io.Seeker); ok {
+		_, _ = s.Seek(0, io.SeekStart)
+	}
+	var m struct{ Message string }
+	if err != nil || xml.Unmarshal(b, &m) != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(m.Message), "\n")
+	return strings.TrimSpace(line)
+}

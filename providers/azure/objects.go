@@ -1,0 +1,212 @@
+package azure
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// deletesAtOnce is how many objects are deleted side by side.
+const deletesAtOnce = 16
+
+// Stat implements store.Store. Azure knows no CRC-32C; the MD5 is what Put stored.
+func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
+	if err := cloud.CheckKey(key); err != nil {
+		return store.Object{}, s.fail("looking at", key, err)
+	}
+	p, err := s.client.NewBlobClient(s.prefix+key).GetProperties(ctx, nil)
+	if err != nil {
+		return store.Object{}, s.fail("looking at", key, err)
+	}
+	return store.Object{Key: key, Size: value(p.ContentLength), Modified: value(p.LastModified), MD5: hex.EncodeToString(p.ContentMD5)}, nil
+}
+
+// value is what p points to, or zero.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// Get implements store.Store. An offset at or beyond the end reads as nothing.
+func (s *adapter) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	nothing := io.NopCloser(strings.NewReader(""))
+	if length == 0 { // a range cannot be empty
+		_, err := s.Stat(ctx, key)
+		return nothing, err
+	}
+	if err := cloud.CheckKey(key); err != nil {
+		return nil, s.fail("getting", key, err)
+	}
+	r, err := s.client.NewBlobClient(s.prefix+key).DownloadStream(ctx, &blob.DownloadStreamOptions{
+		Range: blob.HTTPRange{Offset: offset, Count: max(length, blob.CountToEnd)},
+	})
+	switch {
+	case bloberror.HasCode(err, bloberror.InvalidRange):
+		return nothing, nil
+	case err != nil:
+		return nil, s.fail("getting", key, err)
+	}
+	return &blobReader{r.Body, s, key}, nil
+}
+
+// blobReader says which key it was that broke off.
+type blobReader struct {
+	io.ReadCloser
+	store *adapter
+	key   string
+}
+
+func (r *blobReader) Read(b []byte) (int, error) {
+	n, err := r.ReadCloser.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = r.store.fail("reading", r.key, err)
+	}
+	return n, err
+}
+
+// List implements store.Store.
+func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		// A rolled-up prefix in which after lies comes first, when something in it is
+		// still to come.
+		if dir, ok := cloud.RolledUp(prefix, delimiter, after); ok {
+			for _, err := range s.flat(ctx, dir, "", after) {
+				if !yield(store.Object{Key: dir, IsDir: true}, err) || err != nil {
+					return
+				}
+				break
+			}
+		}
+		for o, err := range s.flat(ctx, prefix, delimiter, after) {
+			if !yield(o, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// errUnsorted: an account with a hierarchical namespace lists by directories, and other
+// programs rely on the order.
+var errUnsorted = errors.New("the service does not list in the order of the names; accounts with a hierarchical namespace cannot hold an archive")
+
+// flat lists page by page what comes after a key; rolled-up prefixes only that begin
+// after it. What comes before is asked for and left out: Azure's startFrom is young, and
+// Azurite ignores it.
+func (s *adapter) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		last := ""
+		for page, err := range s.pages(ctx, s.prefix+prefix, delimiter) {
+			if err != nil {
+				yield(store.Object{}, s.fail("listing", prefix, err))
+				return
+			}
+			for _, o := range page {
+				switch {
+				case o.Key == last && o.IsDir:
+					continue // it was rolled up on the page before as well
+				case o.Key <= last:
+					yield(store.Object{}, s.fail("listing", prefix, errUnsorted))
+					return
+				case o.Key > after && !yield(o, nil):
+					return
+				}
+				last = o.Key
+			}
+		}
+	}
+}
+
+// pages asks for a listing, each page sorted: prefixes stand behind objects in it.
+func (s *adapter) pages(ctx context.Context, prefix, delimiter string) iter.Seq2[[]store.Object, error] {
+	size := to.Ptr(int32(cloud.ListPage))
+	if delimiter == "" {
+		pager := s.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix, MaxResults: size})
+		return func(yield func([]store.Object, error) bool) {
+			for pager.More() {
+				page, err := pager.NextPage(ctx)
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				var blobs []*container.BlobItem
+				if page.Segment != nil {
+					blobs = page.Segment.BlobItems
+				}
+				if !yield(s.objects(blobs, nil), nil) {
+					return
+				}
+			}
+		}
+	}
+	pager := s.client.NewListBlobsHierarchyPager(delimiter, &container.ListBlobsHierarchyOptions{Prefix: &prefix, MaxResults: size})
+	return func(yield func([]store.Object, error) bool) {
+		for pager.More() {
+			page, err := pager.NextPage(ctx)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			var blobs []*container.BlobItem
+			var dirs []*container.BlobPrefix
+			if page.Segment != nil {
+				blobs, dirs = page.Segment.BlobItems, page.Segment.BlobPrefixes
+			}
+			if !yield(s.objects(blobs, dirs), nil) {
+				return
+			}
+		}
+	}
+}
+
+// objects turns a page into what the archive knows.
+func (s *adapter) objects(blobs []*container.BlobItem, dirs []*container.BlobPrefix) []store.Object {
+	out := make([]store.Object, 0, len(blobs)+len(dirs))
+	for _, b := range blobs {
+		o := store.Object{Key: strings.TrimPrefix(value(b.Name), s.prefix)}
+		if p := b.Properties; p != nil {
+			o.Size, o.Modified, o.MD5 = value(p.ContentLength), value(p.LastModified), hex.EncodeToString(p.ContentMD5)
+		}
+		out = append(out, o)
+	}
+	for _, d := range dirs {
+		out = append(out, store.Object{Key: strings.TrimPrefix(value(d.Name), s.prefix), IsDir: true})
+	}
+	slices.SortFunc(out, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}
+
+// Delete implements store.Store, several objects at once.
+func (s *adapter) Delete(ctx context.Context, keys []string) error {
+	errs := make([]error, len(keys))
+	var g errgroup.Group
+	g.SetLimit(deletesAtOnce)
+	for i, key := range keys {
+		g.Go(func() error {
+			err := cloud.CheckKey(key)
+			if err == nil {
+				_, err = s.client.NewBlobClient(s.prefix+key).Delete(ctx, nil)
+			}
+			if err != nil && !bloberror.HasCode(err, bloberror.BlobNotFound) {
+				errs[i] = s.fail("deleting", key, err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in errs
+	return errors.Join(errs...)
+}

@@ -1,0 +1,122 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+)
+
+// retrier sends the requests of the Azure SDK. Its own retry policy has almost no
+// jitter, lends one body to attempts that may overlap, and knows no limit besides time.
+type retrier struct {
+	timeout   time.Duration
+	transfers int
+	bandwidth *cloud.Bandwidth
+	budget    *cloud.Budget
+}
+
+func newRetrier(o *cloud.Options) *retrier {
+	return &retrier{o.Timeout, o.Transfers, o.Bandwidth, o.Budget}
+}
+
+// Do implements policy.Policy.
+func (p *retrier) Do(req *policy.Request) (*http.Response, error) {
+	ctx := req.Raw().Context()
+	for attempt := 1; ; attempt++ {
+		resp, err := p.try(req)
+		if cause := ctx.Err(); cause != nil && err != nil {
+			return nil, cause
+		}
+		if attempt == cloud.MaxAttempts || !isTransient(resp, err, attempt) {
+			return resp, err
+		}
+		if spent := p.budget.Spend(); spent != nil {
+			if err == nil {
+				err = runtime.NewResponseError(resp)
+			}
+			return nil, errors.Join(err, spent)
+		}
+		runtime.Drain(resp)
+		select {
+		case <-time.After(cloud.Backoff(attempt)):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// try is one attempt, with a body of its own and an end in time. The body of an answer to
+// Get is read later: there the connection's deadline holds, and the caller's.
+func (p *retrier) try(req *policy.Request) (*http.Response, error) {
+	raw := req.Raw()
+	ctx, cancel := raw.Context(), context.CancelFunc(func() {})
+	if raw.Method != http.MethodGet || raw.URL.Query().Has("comp") {
+		limit := 2*p.timeout + time.Duration(max(raw.ContentLength, 0)/p.bandwidth.Slowest(p.transfers))*time.Second
+		ctx, cancel = context.WithTimeout(ctx, limit)
+	}
+	defer cancel()
+	clone := req.Clone(ctx)
+	if b, ok := req.Body().(*requestBody); ok {
+		if err := clone.SetBody(b.again(), raw.Header.Get("Content-Type")); err != nil {
+			return nil, err
+		}
+	}
+	return clone.Next()
+}
+
+// isTransient reports whether another attempt may fare better.
+func isTransient(resp *http.Response, err error, attempt int) bool {
+	if err == nil {
+		return busyPause(resp.StatusCode)
+	}
+	var src *cloud.BodyError
+	var token *tokenError
+	var answer *azcore.ResponseError
+	switch {
+	case errors.As(err, &src), errors.As(err, &token), cloud.BadCertificate(err):
+		return false
+	case errors.As(err, &answer):
+		return busyPause(answer.StatusCode)
+	}
+	switch k := dialect.Classify(err); {
+	case k == cloud.Unreachable && attempt >= cloud.MaxConnect, k == cloud.TimedOut && attempt >= cloud.MaxStandstills, k == cloud.Canceled:
+		return false
+	}
+	return true // the connection broke
+}
+
+// busyPause reports whether an answer means that the service could not, for now.
+func busyPause(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// requestBody is a stretch of a source as the SDK wants it. It holds no buffer.
+type requestBody struct {
+	*io.SectionReader
+	src          *cloud.CheckedBody
+	offset, size int64
+}
+
+func newRequestBody(src *cloud.CheckedBody, offset, size int64) *requestBody {
+	return &requestBody{src.Section(offset, size), src, offset, size}
+}
+
+// again is the same stretch with a position of its own: net/http may read from a body for
+// a while after the attempt is over.
+func (b *requestBody) again() *requestBody { return newRequestBody(b.src, b.offset, b.size) }
+
+// Close implements io.Closer.
+func (b *requestBody) Close() error { return nil }

@@ -1,0 +1,266 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"path"
+	"path/filepath"
+
+	"gocloud.dev/blob"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// adapter is an archive in a directory. An object is a file of its key's name below
+// it; what a provider would check, Put checks while writing. See tree for how a file is
+// made durably and which directory it is, and dirDriver for reading.
+type adapter struct {
+	cloud.Portable
+	cloud.RedactedURL
+	*tree
+}
+
+func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
+	s := newAdapter(a.Dir, a.Where)
+	var b countable = s
+	if o.Bandwidth != nil {
+		b = &throttledAdapter{s, o.Bandwidth}
+	}
+	if o.Counter != nil {
+		b = &countedAdapter{b, o.Counter}
+	}
+	return b, nil
+}
+
+func newAdapter(dir string, w cloud.RedactedURL) *adapter {
+	s := &adapter{RedactedURL: w, tree: &tree{root: filepath.Clean(dir)}}
+	s.Portable = cloud.Portable{Bucket: blob.NewBucket(&dirDriver{s.tree}), Fail: s.fail}
+	return s
+}
+
+func (s *adapter) fail(op, key string, err error) error {
+	return dialect.Wrap(string(s.RedactedURL), op, key, err)
+}
+
+// Put implements store.Store.
+func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
+	if err := cloud.CheckKey(key); err != nil {
+		return store.PutResult{}, s.fail("putting", key, err)
+	}
+	var stored store.PutResult
+	err := s.in(s.mayMake(key), func(root *disk.Root) (err error) {
+		stored, err = s.put(ctx, root, key, body, sums)
+		return err
+	})
+	if err != nil {
+		return store.PutResult{}, s.fail("putting", key, err)
+	}
+	return stored, nil
+}
+
+func (s *adapter) put(ctx context.Context, root *disk.Root, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
+	if stored, err := s.compareExisting(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
+		return stored, err
+	}
+	s.sweepFirst(ctx, root)
+	src := cloud.NewBody(body, sums.Size)
+	hashed := digest.New()
+	temp, err := s.write(ctx, root, io.TeeReader(src.Section(0, sums.Size), hashed))
+	if err != nil {
+		return store.PutResult{}, err
+	}
+	defer root.Remove(temp) // linked or not; a later process finds it where this fails
+	if hashed.Sums() != sums {
+		return store.PutResult{}, s.Mismatch(key)
+	}
+	if err := ctx.Err(); err != nil {
+		return store.PutResult{}, err
+	}
+	if err := s.same(root); err != nil { // before it is there, so that the caller need not find out
+		return store.PutResult{}, err
+	}
+	const patience = 100 // of a race with Deletes of the same key
+	name := pathOf(key)
+	for range patience {
+		// From here on the object is there. A crash between create and syncUp may take
+		// it away again, but nobody was told of it.
+		err = s.create(root, temp, name)
+		if err == nil {
+			return store.PutResult{}, s.syncUp(root, path.Dir(name))
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+		if stored, err := s.compareExisting(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
+			return stored, err
+		}
+	}
+	if errors.Is(err, fs.ErrExist) { // such as a directory, which is no object
+		return store.PutResult{}, s.Exists(key)
+	}
+	return store.PutResult{}, err
+}
+
+// compareExisting compares the file that is there already with what was to be put. When it is the
+// same it is made durable: whoever linked it may not have come to that.
+func (s *adapter) compareExisting(ctx context.Context, root *disk.Root, key string, sums store.Sums) (store.PutResult, error) {
+	f, fi, err := openObject(root, key)
+	if err != nil {
+		return store.PutResult{}, err
+	}
+	defer f.Close()
+	if fi.Size() != sums.Size {
+		return store.PutResult{}, s.Exists(key)
+	}
+	got, err := cloud.SumUp(ctx, f)
+	if err == nil && got != sums {
+		return store.PutResult{}, s.Exists(key)
+	}
+	if err == nil {
+		err = s.syncFile(root, f, key)
+	}
+	return store.PutResult{Existed: err == nil}, err
+}
+
+// syncFile makes a file with its name durable.
+func (t *tree) syncFile(root *disk.Root, f *disk.File, key string) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return t.syncUp(root, path.Dir(pathOf(key)))
+}
+
+// Sync implements store.Syncer.
+func (s *adapter) Sync(ctx context.Context, key string) error {
+	if err := cloud.CheckKey(key); err != nil {
+		return s.fail("syncing", key, err)
+	}
+	err := s.inUntil(ctx, func(root *disk.Root) error {
+		f, _, err := openObject(root, key)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return s.syncFile(root, f, key)
+	})
+	if hasNoSync(err) {
+		return nil
+	}
+	return s.fail("syncing", key, err)
+}
+
+// SyncAll implements store.Syncer. It waits for all that was written to the file system,
+// by whatever program.
+func (s *adapter) SyncAll(ctx context.Context) error {
+	err := s.inUntil(ctx, func(root *disk.Root) error {
+		d, err := root.Open(".")
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		return d.SyncAll()
+	})
+	return s.fail("syncing", "", err)
+}
+
+// openObject opens the file of a key. What is no regular file does not exist.
+func openObject(root *disk.Root, key string) (*disk.File, fs.FileInfo, error) {
+	if _, err := statObject(root, key); err != nil {
+		return nil, nil, err
+	}
+	f, err := root.Open(pathOf(key))
+	if err != nil {
+		return nil, nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, fi, nil
+}
+
+// Stat implements store.Store. A file system tells no checksum.
+func (s *adapter) Stat(_ context.Context, key string) (store.Object, error) {
+	if err := cloud.CheckKey(key); err != nil {
+		return store.Object{}, s.fail("looking at", key, err)
+	}
+	var fi fs.FileInfo
+	err := s.in(false, func(root *disk.Root) (err error) {
+		fi, err = statObject(root, key)
+		return err
+	})
+	if err != nil {
+		return store.Object{}, s.fail("looking at", key, err)
+	}
+	return store.Object{Key: key, Size: fi.Size(), Modified: fi.ModTime()}, nil
+}
+
+// List implements store.Store. It walks the tree once, as it goes. A directory that
+// does not exist yet holds nothing: the first Put makes it.
+func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		if delimiter != "" && delimiter != "/" {
+			yield(store.Object{}, s.fail("listing", prefix, fmt.Errorf("delimiter %q: directories know only /", delimiter)))
+			return
+		}
+		w := walker{
+			ctx: ctx, prefix: prefix, roll: delimiter != "", after: after,
+			yield: func(o store.Object) bool { return yield(o, nil) },
+		}
+		err := s.in(false, w.walk)
+		if err != nil && !w.enough && !errors.Is(err, fs.ErrNotExist) {
+			yield(store.Object{}, s.fail("listing", prefix, err))
+		}
+	}
+}
+
+// Delete implements store.Store. Directories that it empties are removed.
+func (s *adapter) Delete(ctx context.Context, keys []string) error {
+	var errs []error
+	for _, key := range keys {
+		err := ctx.Err()
+		if err == nil {
+			err = cloud.CheckKey(key)
+		}
+		if err == nil {
+			err = s.in(false, func(root *disk.Root) error { return removeObject(root, key) })
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, s.fail("deleting", key, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Sweep implements store.Sweeper.
+func (s *adapter) Sweep(ctx context.Context) (int, error) {
+	n := 0
+	err := s.in(false, func(root *disk.Root) (err error) {
+		n, err = sweepTemp(ctx, root)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return n, s.fail("sweeping", "", err)
+}
+
+// dialect reads the errors of the operating system.
+var dialect = &cloud.Dialect{}
+
+// Open opens the archive behind a file:// URL.
+// It sends no request.
+func Open(_ context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
+	a, err := cloud.Parse(rawURL, "file", nil)
+	if err != nil {
+		return nil, err
+	}
+	return openAddress(&a, o.WithDefaults())
+}

@@ -1,0 +1,108 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// inNamespace reports whether the test is where it may mount what it likes. Else it has run
+// the test once more, in such a place.
+func inNamespace(t *testing.T) bool {
+	t.Helper()
+	const mark = "STRONGROOM_TEST_MOUNTS"
+	if os.Getenv(mark) == "1" {
+		must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+		return true
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	c.Env = append(os.Environ(), mark+"=1")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		c.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := c.CombinedOutput()
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.ENOSYS) {
+		t.Skipf("no mount namespace can be made here: %v", err)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
+}
+
+func mountTemp(t *testing.T, dir string) {
+	t.Helper()
+	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"))
+	t.Cleanup(func() {
+		for unix.Unmount(dir, unix.MNT_DETACH) == nil { // until nothing is mounted there
+		}
+	})
+}
+
+// A real disk that goes while an archive on it is in use, and another one that comes: below
+// the mount point nothing is made, and between two runs it can be unmounted.
+func TestFileMounts(t *testing.T) {
+	t.Parallel()
+	if !inNamespace(t) {
+		return
+	}
+	for _, below := range []string{"", "orders/node-1"} {
+		for name, change := range map[string]func(t *testing.T, mnt string){
+			"unmounted":    func(t *testing.T, mnt string) { must(t, unix.Unmount(mnt, unix.MNT_DETACH)) },
+			"mounted over": mountTemp,
+			"another disk": func(t *testing.T, mnt string) {
+				must(t, unix.Unmount(mnt, unix.MNT_DETACH))
+				mountTemp(t, mnt)
+			},
+		} {
+			t.Run(name+" "+below, func(t *testing.T) {
+				mnt := t.TempDir()
+				mountTemp(t, mnt)
+				s := openDir(t, filepath.Join(mnt, below))
+				release := s.Hold()
+				if _, err := s.Put(t.Context(), manifest.ArchiveKey, zeros(10), sumsOf(make([]byte, 10))); err != nil {
+					t.Fatal(err)
+				}
+				if err := unix.Unmount(mnt, 0); !errors.Is(err, unix.EBUSY) {
+					t.Errorf("unmounting a disk in use: %v", err)
+				}
+				change(t, mnt)
+				for name, op := range fileOps {
+					if err := op(t.Context(), s); !errors.Is(err, store.ErrGone) {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+				release()
+				if made, err := os.ReadDir(mnt); err != nil || len(made) > 0 {
+					t.Errorf("%v was made in its place, %v", made, err)
+				}
+			})
+		}
+	}
+	t.Run("between two runs", func(t *testing.T) {
+		mnt := t.TempDir()
+		mountTemp(t, mnt)
+		s := openDir(t, mnt)
+		release := s.Hold()
+		if _, err := s.Put(t.Context(), manifest.ArchiveKey, zeros(10), sumsOf(make([]byte, 10))); err != nil {
+			t.Fatal(err)
+		}
+		release()
+		must(t, unix.Unmount(mnt, 0))
+		if _, err := s.Stat(t.Context(), manifest.ArchiveKey); !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
+	})
+}

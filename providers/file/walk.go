@@ -1,0 +1,150 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// walker streams the objects below a directory in the order of their keys' bytes, one
+// directory of names in memory at a time for each level. Sorting the names in a
+// directory is enough for that, if a directory counts as its name with the "/" that its
+// keys go on with: "a-b/" and "a.d" come before "a/".
+type walker struct {
+	ctx    context.Context
+	root   *disk.Root
+	prefix string
+	roll   bool   // roll up at the first "/" beyond the prefix
+	after  string // only keys greater than this
+	yield  func(store.Object) bool
+	enough bool // yield has returned false
+}
+
+// errStop ends a walk because its consumer has enough.
+var errStop = errors.New("enough")
+
+// walk yields what is there. A directory that vanishes while it lists is empty.
+func (w *walker) walk(root *disk.Root) error {
+	w.root = root
+	// Straight down to the directory that all keys with this prefix lie in.
+	err := w.directory(w.prefix[:strings.LastIndexByte(w.prefix, '/')+1])
+	if errors.Is(err, errStop) {
+		w.enough = true
+		return nil
+	}
+	return err
+}
+
+// place is an entry of a directory: key is that of an object, or ends in "/".
+type place struct {
+	key   string
+	entry fs.DirEntry
+}
+
+func (w *walker) directory(dir string) error {
+	places, err := w.places(dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range places {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		switch isDir := p.entry.IsDir(); {
+		case isDir && w.roll && strings.HasPrefix(p.key, w.prefix):
+			err = w.rollUp(p.key)
+		case isDir:
+			err = w.directory(p.key)
+		default:
+			err = w.file(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// places are the entries of a directory that the walk has to look at, in order.
+func (w *walker) places(dir string) ([]place, error) {
+	name := "."
+	if dir != "" {
+		name = pathOf(strings.TrimSuffix(dir, "/"))
+	}
+	entries, err := readDir(w.root, name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var places []place
+	for _, e := range entries {
+		name, ours := keyOf(e.Name())
+		key := dir + name
+		if e.IsDir() {
+			key += "/"
+		}
+		if ours && (dir != "" || e.Name() != hidden) && w.wanted(key, e) {
+			places = append(places, place{key, e})
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int { return strings.Compare(a.key, b.key) })
+	return places, nil
+}
+
+func readDir(root *disk.Root, name string) ([]fs.DirEntry, error) {
+	d, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.ReadDir(-1)
+}
+
+func (w *walker) wanted(key string, e fs.DirEntry) bool {
+	if e.IsDir() {
+		inside := strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key)
+		return inside && (key > w.after || strings.HasPrefix(w.after, key))
+	}
+	return e.Type().IsRegular() && strings.HasPrefix(key, w.prefix) && key > w.after
+}
+
+// RollUp yields a directory when a key that is wanted lies in it: emptied directories do
+// not show.
+func (w *walker) rollUp(dir string) error {
+	found := false
+	inner := *w
+	inner.prefix, inner.roll = dir, false
+	inner.yield = func(store.Object) bool {
+		found = true
+		return false
+	}
+	if err := inner.directory(dir); err != nil && !errors.Is(err, errStop) {
+		return err
+	}
+	if found && !w.yield(store.Object{Key: dir, IsDir: true}) {
+		return errStop
+	}
+	return nil
+}
+
+func (w *walker) file(p place) error {
+	fi, err := p.entry.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	if !w.yield(store.Object{Key: p.key, Size: fi.Size(), Modified: fi.ModTime()}) {
+		return errStop
+	}
+	return nil
+}

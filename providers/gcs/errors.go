@@ -1,0 +1,159 @@
+package gcs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"google.golang.org/api/googleapi"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// permissions are what an operation needs, for advice.
+var permissions = map[string]string{
+	"putting":    "storage.objects.create (and storage.objects.get); the role Storage Object User has all that an archive needs",
+	"getting":    "storage.objects.get",
+	"reading":    "storage.objects.get",
+	"looking at": "storage.objects.get",
+	"listing":    "storage.objects.list",
+	"deleting":   "storage.objects.delete",
+}
+
+func (s *adapter) fail(op, key string, err error) error {
+	return dialect.Wrap(string(s.RedactedURL), op, key, err)
+}
+
+// dialect reads the errors of Google's service and module.
+var dialect = &cloud.Dialect{Sort: sortError, Reason: reason, Advise: advise, Permissions: permissions}
+
+// advise is the advice where Google's differs.
+func advise(e *cloud.Error) string {
+	switch e.Kind {
+	case cloud.BadCredentials:
+		return "check the credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login, or the service account of this host), and whether they have expired"
+	case cloud.Unreachable:
+		if cloud.BadCertificate(e.Err) {
+			return "check the endpoint's scheme and certificate; SSL_CERT_FILE names the file of an authority of your own"
+		}
+		return "check the network, and endpoint= or " + envEmulator + " if one is set"
+	case cloud.Misconfigured:
+		return "check the bucket's name, and endpoint= or " + envEmulator + " if one is set"
+	}
+	return ""
+}
+
+// reason is the cause in few words, when it is an error of Google's.
+func reason(err error) (string, bool) {
+	var broken *cloud.BodyError
+	var creds *credentialsError
+	var api *googleapi.Error
+	switch {
+	case errors.As(err, &broken):
+		return "", false
+	case errors.As(err, &creds):
+		return creds.Error(), true
+	case !errors.As(err, &api):
+		return "", false
+	}
+	m := strings.TrimSpace(api.Message)
+	if m == "" {
+		m = strings.TrimSpace(api.Body)
+	}
+	if m == "" {
+		m = http.StatusText(api.Code)
+	}
+	const most = 300
+	if len(m) > most {
+		m = strings.ToValidUTF8(m[:most], "") + " …"
+	}
+	if r := codeOf(api); r != "" {
+		m = r + ": " + m
+	}
+	return fmt.Sprintf("%s (HTTP %d)", m, api.Code), true
+}
+
+// codeOf is the service's word for an error, such as "rateLimitExceeded".
+func codeOf(e *googleapi.Error) string {
+	if len(e.Errors) > 0 {
+		return e.Errors[0].Reason
+	}
+	return ""
+}
+
+// sortError sorts what is Google's; Other is everybody else's, and what may pass.
+func sortError(err error) cloud.Kind {
+	var creds *credentialsError
+	var e *googleapi.Error
+	switch {
+	case errors.As(err, &creds):
+		if cloud.NoConnection(creds.err) {
+			return cloud.Unreachable
+		}
+		if errors.Is(creds.err, context.DeadlineExceeded) {
+			return cloud.TimedOut
+		}
+		return cloud.BadCredentials
+	case !errors.As(err, &e):
+		return cloud.Other
+	case e.Code == http.StatusForbidden && strings.Contains(strings.ToLower(codeOf(e)), "ratelimitexceeded"):
+		return cloud.Throttled
+	case e.Code == http.StatusNotFound && strings.Contains(e.Message, "bucket does not exist"):
+		return cloud.NoBucket
+	case e.Code == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message), "invalid bucket name"):
+		return cloud.Misconfigured
+	case e.Code == http.StatusRequestTimeout, e.Code == http.StatusGatewayTimeout:
+		return cloud.TimedOut
+	}
+	return cloud.ClassifyStatus(e.Code)
+}
+
+// isTransient reports whether it is worth trying again after the given attempt, counted
+// from 1.
+func isTransient(err error, attempt int) bool {
+	if attempt >= cloud.MaxAttempts {
+		return false
+	}
+	var broken *cloud.BodyError
+	if errors.As(err, &broken) || errors.Is(err, store.ErrMismatch) || errors.Is(err, errAnswerEarly) || cloud.BadCertificate(err) {
+		return false
+	}
+	switch dialect.Classify(err) {
+	case cloud.Throttled:
+		return true
+	case cloud.Unreachable:
+		return attempt < cloud.MaxConnect
+	case cloud.TimedOut:
+		return attempt < cloud.MaxStandstills
+	case cloud.Other, cloud.Broken:
+	default:
+		return false
+	}
+	var api *googleapi.Error
+	if errors.As(err, &api) {
+		return api.Code >= http.StatusInternalServerError || api.Code == http.StatusGone // an upload's session
+	}
+	var u *url.Error
+	var n net.Error
+	return errors.As(err, &u) || errors.As(err, &n) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+}
+
+// isBadChecksum reports whether the service refused what it got for its checksum.
+func isBadChecksum(err error) bool {
+	var e *googleapi.Error
+	if !errors.As(err, &e) || e.Code != http.StatusBadRequest {
+		return false
+	}
+	m := strings.ToLower(e.Message)
+	return strings.Contains(m, "crc32c") || strings.Contains(m, "checksum")
+}
+
+// errNoBucket is what a missing bucket is reported with when the answer did not tell
+// it from a missing object.
+var errNoBucket = &googleapi.Error{Code: http.StatusNotFound, Message: "The specified bucket does not exist."}

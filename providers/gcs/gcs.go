@@ -1,0 +1,167 @@
+package gcs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/option"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+)
+
+// envEmulator names the service as endpoint does, for all of Google's SDKs.
+const envEmulator = "STORAGE_EMULATOR_HOST"
+
+const userAgent = "strongroom"
+
+// adapter is an archive in a bucket of Google Cloud Storage. It speaks the service's
+// JSON API through Google's module. Whether a request is made again is decided here: see
+// try, put and attemptTransport.
+type adapter struct {
+	cloud.RedactedURL
+
+	bucket     *storage.BucketHandle
+	bucketName string
+	transport  *attemptTransport
+	prefix     string // "" or what ends in "/"
+	timeout    time.Duration
+	log        *slog.Logger
+	budget     *cloud.Budget
+
+	uploads chan struct{} // a token for each large object in flight: each has a buffer
+	seen    atomic.Bool   // the bucket answered: it exists
+}
+
+// openAddress builds the client. Credentials are looked for when the first request needs
+// them.
+func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
+	if err := checkBucketName(a.Bucket); err != nil {
+		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
+	}
+	endpoint, err := endpointOf(a)
+	if err != nil {
+		return nil, err
+	}
+	tr := http.DefaultTransport.(*http.Transport).Clone()
+	cloud.Tune(tr, &o)
+	tr.DisableCompression = true // objects arrive as they are stored
+	transport := &attemptTransport{base: tr}
+	// The module would look for credentials at once, and export figures with them.
+	opts := []option.ClientOption{
+		option.WithHTTPClient(o.Counter.Counting(&http.Client{Transport: transport})), option.WithoutAuthentication(),
+		storage.WithJSONReads(), storage.WithDisabledClientMetrics(),
+	}
+	if endpoint == "" {
+		transport.base = &authorizer{base: tr, timeout: o.Timeout}
+	} else {
+		opts = append(opts, option.WithEndpoint(endpoint+"/storage/v1/"))
+	}
+	client, err := storage.NewClient(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
+	}
+	client.SetRetry(storage.WithPolicy(storage.RetryNever)) // its own rules know no limit but the context
+	return &adapter{
+		RedactedURL: a.Where, bucket: client.Bucket(a.Bucket), bucketName: a.Bucket, transport: transport, prefix: a.Prefix, timeout: o.Timeout, log: o.Log,
+		budget: o.Budget, uploads: make(chan struct{}, o.Transfers),
+	}, nil
+}
+
+// endpointOf is the address of a service that is not Google's, or "".
+func endpointOf(a *cloud.Address) (string, error) {
+	e, name := a.Params["endpoint"], "parameter endpoint"
+	if e == "" {
+		if e, name = os.Getenv(envEmulator), envEmulator; e == "" {
+			return "", nil
+		}
+		if !strings.Contains(e, "://") {
+			e = "http://" + e
+		}
+	}
+	if err := cloud.CheckEndpoint(e); err != nil {
+		return "", fmt.Errorf("archive URL %s: %s: %w", a.Where, name, err)
+	}
+	u, err := url.Parse(e)
+	if err != nil || strings.Trim(u.Path, "/") != "" {
+		return "", fmt.Errorf("archive URL %s: %s has a path; write scheme, host and port only", a.Where, name)
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+func checkBucketName(name string) error {
+	if name == "" {
+		return errors.New("it names no bucket; write gs://bucket/prefix")
+	}
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)
+	}
+	if len(name) < 3 || len(name) > 222 || strings.ContainsFunc(name, odd) {
+		return fmt.Errorf("%.80q is no bucket's name: 3 to 63 (with dots, 222) lower-case letters, digits, dots, hyphens and underscores", name)
+	}
+	return nil
+}
+
+// try makes an operation's attempts, one after another, until one succeeds, the error is
+// one that stays, or the attempts are used up. limit is how long an attempt may take, 0:
+// only the transport's limits hold, which are those of a connection that stands still.
+func (s *adapter) try(ctx context.Context, limit time.Duration, op func(context.Context) error) error {
+	for attempt := 1; ; attempt++ {
+		err := within(ctx, limit, op)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !isTransient(err, attempt) {
+			return err
+		}
+		if spent := s.budget.Spend(); spent != nil {
+			return errors.Join(err, spent)
+		}
+		if err := cloud.Pause(ctx, cloud.Backoff(attempt)); err != nil {
+			return err
+		}
+	}
+}
+
+// within gives one attempt its deadline.
+func within(ctx context.Context, limit time.Duration, op func(context.Context) error) error {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	return op(ctx)
+}
+
+// short is how long one attempt of a request without content may take: longer than a
+// connection may stand still, so that the clearer error of that one wins.
+func (s *adapter) short() time.Duration { return 2 * s.timeout }
+
+// Close lets go of idle connections. An upload that broke off shows nowhere and costs
+// nothing; the service forgets it after a week. The module's client is not closed: it has
+// nothing else to let go of, and must not be in use any more then.
+func (s *adapter) Close() error {
+	s.transport.CloseIdleConnections()
+	return nil
+}
+
+// Open opens the archive behind a gs:// URL.
+// It sends no request. ctx is for reading local configuration only.
+func Open(ctx context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
+	a, err := cloud.Parse(rawURL, "gs", cloud.GcsParameters)
+	if err != nil {
+		return nil, err
+	}
+	return openAddress(ctx, &a, o.WithDefaults())
+}

@@ -1,0 +1,108 @@
+package gcs
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
+)
+
+func TestGCS(t *testing.T) {
+	t.Parallel()
+	server := storetest.NewGCS(t)
+	n := 0
+	storetest.Run(t, func(t *testing.T) store.Store {
+		n++
+		return open(t, strings.Replace(server.URL, "?", fmt.Sprintf("/%d?", n), 1), cloud.Options{})
+	}, storetest.Options{Checksums: true, HashesAll: true, Boundary: cloud.SingleMax, Part: chunkSize, Many: twoPages})
+}
+
+// A bucket that does not exist is told from a key that does not, by every operation.
+func TestGCSMissingBucket(t *testing.T) {
+	t.Parallel()
+	server := storetest.NewGCS(t)
+	gone := open(t, strings.Replace(server.URL, server.Bucket, server.Bucket+"-gone", 1), cloud.Options{})
+	_, putErr := putBytes(t, gone, "a", []byte("a"))
+	_, largeErr := putBytes(t, gone, "a", make([]byte, cloud.SingleMax+1))
+	_, getErr := gone.Get(t.Context(), "a", 0, -1)
+	_, emptyErr := gone.Get(t.Context(), "a", 0, 0)
+	_, statErr := gone.Stat(t.Context(), "a")
+	var listErr error
+	for _, listErr = range gone.List(t.Context(), "", "", "") {
+	}
+	deleteErr := gone.Delete(t.Context(), []string{"a"})
+	for what, err := range map[string]error{
+		"Put": putErr, "Put of chunks": largeErr, "Get": getErr, "Get of nothing": emptyErr,
+		"Stat": statErr, "List": listErr, "Delete": deleteErr,
+	} {
+		if !errors.Is(err, cloud.ErrNoBucket) || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s without a bucket: %v", what, err)
+		}
+	}
+	there := open(t, server.URL, cloud.Options{})
+	if _, err := there.Stat(t.Context(), "a"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, cloud.ErrNoBucket) {
+		t.Errorf("Stat without an object: %v", err)
+	}
+}
+
+// The listing and Stat tell the MD5 as well, and keys are what Put was given, also those
+// that a portable layer would take for escaped ones.
+func TestGCSAttributes(t *testing.T) {
+	t.Parallel()
+	server := storetest.NewGCS(t)
+	b := open(t, server.URL, cloud.Options{})
+	const key, sum = "a/__0x41__b", "9a0364b9e99bb480dd25e1f0284c8555" // MD5 of "content"
+	if _, err := putBytes(t, b, key, []byte("content")); err != nil {
+		t.Fatal(err)
+	}
+	o, err := b.Stat(t.Context(), key)
+	if err != nil || o.MD5 != sum || o.CRC32C == nil || *o.CRC32C != sumsOf([]byte("content")).CRC32C {
+		t.Errorf("Stat: %+v, %v", o, err)
+	}
+	for o, err := range b.List(t.Context(), "a/", "", "") {
+		if err != nil || o.Key != key || o.MD5 != sum || o.CRC32C == nil || o.Modified.IsZero() {
+			t.Errorf("List: %+v, %v", o, err)
+		}
+	}
+	made, err := server.Client.Bucket(server.Bucket).Object(server.Prefix + key).Attrs(t.Context())
+	if err != nil || made.ContentType != "application/octet-stream" {
+		t.Errorf("%+v, %v", made, err)
+	}
+}
+
+// An object that says of itself that it is compressed is read as it is stored, in ranges
+// too.
+func TestGCSNothingIsUnpacked(t *testing.T) {
+	t.Parallel()
+	server := storetest.NewGCS(t)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write([]byte("content"))
+	z.Close()
+	w := server.Client.Bucket(server.Bucket).Object(server.Prefix + "a").NewWriter(t.Context())
+	w.ContentEncoding = "gzip"
+	w.Write(packed.Bytes())
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, server.URL, cloud.Options{})
+	for _, from := range []int64{0, 5} {
+		r, err := b.Get(t.Context(), "a", from, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		r.Close()
+		if err != nil || !bytes.Equal(got, packed.Bytes()[from:]) {
+			t.Errorf("from %d on: %d bytes of %d, %v", from, len(got), packed.Len(), err)
+		}
+	}
+}

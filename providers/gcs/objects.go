@@ -1,0 +1,238 @@
+package gcs
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/googleapi"
+	"google.golang.org/api/iterator"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// deletesAtOnce is how many keys are deleted at once: each takes a request.
+const deletesAtOnce = 16
+
+// Stat implements store.Store.
+func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
+	if err := cloud.CheckKey(key); err != nil {
+		return store.Object{}, s.fail("looking at", key, err)
+	}
+	var o *storage.ObjectAttrs
+	err := s.try(ctx, s.short(), func(ctx context.Context) (err error) {
+		o, err = s.bucket.Object(s.prefix + key).Attrs(ctx)
+		return s.whichMissing(ctx, err)
+	})
+	if err != nil {
+		return store.Object{}, s.fail("looking at", key, err)
+	}
+	s.seen.Store(true)
+	return s.object(o), nil
+}
+
+// object turns the service's description of an object, or of a rolled-up prefix, into the
+// archive's. An object that was composed of others has no MD5. The module does not tell a
+// CRC-32C of 0 from none: only of nothing it is known to be 0.
+func (s *adapter) object(o *storage.ObjectAttrs) store.Object {
+	if o.Prefix != "" {
+		return store.Object{Key: strings.TrimPrefix(o.Prefix, s.prefix), IsDir: true}
+	}
+	out := store.Object{Key: strings.TrimPrefix(o.Name, s.prefix), Size: o.Size, Modified: o.Created, MD5: hex.EncodeToString(o.MD5)}
+	if crc := manifest.CRC32C(o.CRC32C); crc != 0 || o.Size == 0 {
+		out.CRC32C = &crc
+	}
+	return out
+}
+
+// whichMissing tells a missing bucket from a missing object where the answer does not
+// say it.
+func (s *adapter) whichMissing(ctx context.Context, err error) error {
+	if dialect.KindOf(err) != cloud.NotFound || s.seen.Load() {
+		return err
+	}
+	_, _, listErr := s.page(ctx, listQuery(s.prefix), 1, "")
+	switch k := dialect.KindOf(listErr); {
+	case listErr == nil:
+		s.seen.Store(true)
+	case k == cloud.NotFound || k == cloud.NoBucket:
+		return errNoBucket
+	}
+	return err
+}
+
+// Get implements store.Store. An offset at or beyond the end reads as nothing.
+func (s *adapter) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if err := cloud.CheckKey(key); err != nil {
+		return nil, s.fail("getting", key, err)
+	}
+	if offset < 0 {
+		return nil, s.fail("getting", key, fmt.Errorf("offset %d is before the beginning", offset))
+	}
+	if length == 0 { // no range can ask for that
+		_, err := s.Stat(ctx, key)
+		return io.NopCloser(strings.NewReader("")), err
+	}
+	var body io.ReadCloser
+	err := s.try(ctx, 0, func(ctx context.Context) (err error) {
+		body, err = s.download(ctx, key, offset, length)
+		return err
+	})
+	if err != nil {
+		return nil, s.fail("getting", key, err)
+	}
+	return cloud.NamedReader(body, key, s.fail), nil
+}
+
+// download makes one attempt to begin reading. The module checks the CRC-32C of what is
+// read as a whole.
+func (s *adapter) download(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	ctx, _ = newAttempt(ctx)
+	r, err := s.bucket.Object(s.prefix+key).NewRangeReader(ctx, offset, length)
+	var api *googleapi.Error
+	switch {
+	case errors.As(err, &api) && api.Code == http.StatusRequestedRangeNotSatisfiable:
+		return io.NopCloser(strings.NewReader("")), nil
+	case err != nil:
+		return nil, s.whichMissing(ctx, err)
+	case r.Attrs.StartOffset != offset:
+		r.Close()
+		return nil, fmt.Errorf("the service answered with what begins at %d instead of the range from %d on", r.Attrs.StartOffset, offset)
+	}
+	s.seen.Store(true)
+	if length < 0 {
+		return r, nil
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(r, length), r}, nil
+}
+
+// List implements store.Store.
+func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		// What lies in a rolled-up prefix and after the key is looked up, as in portable.
+		if dir, ok := cloud.RolledUp(prefix, delimiter, after); ok {
+			for _, err := range s.flat(ctx, dir, "", after) {
+				if !yield(store.Object{Key: dir, IsDir: true}, err) || err != nil {
+					return
+				}
+				break
+			}
+		}
+		for o, err := range s.flat(ctx, prefix, delimiter, after) {
+			if !yield(o, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// flat lists page by page what comes after a key; rolled-up prefixes only that begin
+// after it. The service begins at the key itself.
+func (s *adapter) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		q := listQuery(s.prefix + prefix)
+		q.Delimiter = delimiter
+		if after != "" {
+			q.StartOffset = s.prefix + after
+		}
+		for token := ""; ; {
+			var page []store.Object
+			var next string
+			err := s.try(ctx, s.short(), func(ctx context.Context) (err error) {
+				page, next, err = s.page(ctx, q, cloud.ListPage, token)
+				if dialect.KindOf(err) == cloud.NotFound {
+					return errNoBucket
+				}
+				return err
+			})
+			if err != nil {
+				yield(store.Object{}, s.fail("listing", prefix, err))
+				return
+			}
+			s.seen.Store(true)
+			for _, o := range page {
+				if o.Key > after && !yield(o, nil) {
+					return
+				}
+			}
+			if token = next; token == "" {
+				return
+			}
+		}
+	}
+}
+
+// listQuery asks for what an archive wants to know of the objects below a prefix.
+func listQuery(prefix string) *storage.Query {
+	q := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
+	q.SetAttrSelection([]string{"Name", "Size", "Created", "CRC32C", "MD5"}) // fails for other names only
+	return q
+}
+
+// page asks for a page of a listing, and gives it in order with the token of the next one,
+// "" after the last. The service gives objects and rolled-up prefixes apart.
+func (s *adapter) page(ctx context.Context, q *storage.Query, size int, token string) ([]store.Object, string, error) {
+	it := s.bucket.Objects(ctx, q)
+	info := it.PageInfo()
+	info.MaxSize, info.Token = size, token
+	var page []store.Object
+	for len(page) == 0 || info.Remaining() > 0 {
+		o, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			return nil, "", nil
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		page = append(page, s.object(o))
+	}
+	slices.SortFunc(page, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
+	return page, info.Token, nil
+}
+
+// Delete implements store.Store, with a request for each key.
+func (s *adapter) Delete(ctx context.Context, keys []string) error {
+	errs := make([]error, len(keys))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(deletesAtOnce, len(keys)) {
+		wg.Go(func() {
+			for i := range next {
+				errs[i] = s.fail("deleting", keys[i], s.remove(ctx, keys[i]))
+			}
+		})
+	}
+	for i := range keys {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// remove deletes one object. That there is none is no error.
+func (s *adapter) remove(ctx context.Context, key string) error {
+	if err := cloud.CheckKey(key); err != nil {
+		return err
+	}
+	err := s.try(ctx, s.short(), func(ctx context.Context) error {
+		return s.whichMissing(ctx, s.bucket.Object(s.prefix+key).Delete(ctx))
+	})
+	if dialect.KindOf(err) == cloud.NotFound {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,2 @@
+// Package mem stores archives in the memory of this process, for tests and trials.
+package mem

@@ -1,0 +1,41 @@
+package s3
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+)
+
+// What is refused because of a setting, or by the operating system, comes with what to do.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	api := func(code, text string) error { return &smithy.GenericAPIError{Code: code, Message: text} }
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{api("InvalidStorageClass", "Invalid storage class."), "storage_class="},
+		{api("InvalidRequest", "Bucket is missing ObjectLockConfiguration"), "no object lock"},
+		{api("NotImplemented", "Server side encryption specified but KMS is not configured"), "KMS"},
+		{api("kms:KeyNotFound", "key with given key ID does not exist"), "check the key"},
+		{fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "/a", Err: syscall.ENOSPC}), "make room"},
+		{&fs.PathError{Op: "mkdir", Path: "/a", Err: syscall.EROFS}, "read-only"},
+		{&fs.PathError{Op: "open", Path: "/a", Err: syscall.EACCES}, "needs access"},
+		{&os.LinkError{Op: "link", Old: "/a", New: "/b", Err: syscall.EPERM}, "needs access"},
+	} {
+		if got := dialect.Wrap("w", "putting", "k", c.err).Error(); !strings.Contains(got, "; ") || !strings.Contains(got, c.want) {
+			t.Errorf("%q has no %q", got, c.want)
+		}
+	}
+	gone := (&cloud.Error{Op: "listing", Where: "azblob://c/x", Kind: cloud.NoBucket}).Error()
+	if !strings.Contains(gone, "the container does not exist") {
+		t.Error(gone)
+	}
+}

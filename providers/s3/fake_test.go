@@ -1,0 +1,116 @@
+package s3
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+)
+
+// fakeService is a service of which a test says how it answers.
+type fakeService struct {
+	mu       sync.Mutex
+	requests []string // method and key or query, in order
+	headers  []http.Header
+}
+
+func (f *fakeService) seen() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.requests...)
+}
+
+// newFake serves answer and opens a store on it.
+func newFake(t *testing.T, o cloud.Options, answer http.HandlerFunc) (*fakeService, cloud.Bucket) {
+	t.Helper()
+	return newFakeAt(t, "&versions=false", o, answer)
+}
+
+// newFakeAt is newFake with more parameters in the URL.
+func newFakeAt(t *testing.T, params string, o cloud.Options, answer http.HandlerFunc) (*fakeService, cloud.Bucket) {
+	t.Helper()
+	f := &fakeService{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		f.requests = append(f.requests, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/bucket/"))
+		f.headers = append(f.headers, r.Header.Clone())
+		f.mu.Unlock()
+		if sent := r.Header.Get("X-Amz-Checksum-Crc32c"); sent != "" && r.Method == http.MethodPut {
+			w.Header().Set("X-Amz-Checksum-Crc32c", sent) // as a service says that it has compared it
+		}
+		answer(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return f, openFakeAt(t, server.URL, params, o)
+}
+
+func openFake(t *testing.T, endpoint string, o cloud.Options) cloud.Bucket {
+	t.Helper()
+	return openFakeAt(t, endpoint, "&versions=false", o)
+}
+
+func openFakeAt(t *testing.T, endpoint, params string, o cloud.Options) cloud.Bucket {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", "fake")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "topsecret")
+	t.Setenv("AWS_SESSION_TOKEN", "")
+	t.Setenv("AWS_PROFILE", "")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	return open(t, "s3://bucket?region=us-east-1&use_path_style=true&endpoint="+url.QueryEscape(endpoint)+params, o)
+}
+
+// fail answers with an error as S3 writes it.
+func fail(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>it is so</Message></Error>`, code)
+}
+
+// object is an object of a service that keeps just one.
+type object struct {
+	mu      sync.Mutex
+	content []byte
+	exists  bool
+
+	careless bool // it ignores checksums
+}
+
+// serve answers as S3 does. lose breaks the connection after applying a PUT.
+func (o *object) serve(w http.ResponseWriter, r *http.Request, lose bool) {
+	b, _ := io.ReadAll(r.Body)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch r.Method {
+	case http.MethodPut:
+		if o.exists && r.Header.Get("If-None-Match") == "*" {
+			fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
+			return
+		}
+		o.content, o.exists = b, true
+		if lose {
+			panic(http.ErrAbortHandler)
+		}
+		if o.careless {
+			w.Header().Del("X-Amz-Checksum-Crc32c")
+		}
+	case http.MethodHead, http.MethodGet:
+		if !o.exists {
+			fail(w, http.StatusNotFound, "NoSuchKey")
+			return
+		}
+		w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+		w.Header().Set("X-Amz-Checksum-Crc32c", *CrcToHeader(sumsOf(o.content).CRC32C))
+		w.Header().Set("X-Amz-Checksum-Type", "FULL_OBJECT")
+		w.Header().Set("Content-Length", fmt.Sprint(len(o.content)))
+		if r.Method == http.MethodGet {
+			w.Write(o.content)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+)
+
+// newRetryer decides for the AWS SDK. Its own rules stand, but what cannot get better is
+// not tried again, and our budget takes the place of its quota.
+func newRetryer(b *cloud.Budget) aws.Retryer {
+	return &retryer{budget: b, Standard: retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = cloud.MaxAttempts
+		o.MaxBackoff = cloud.MaxBackoff
+		o.RateLimiter = ratelimit.None
+	})}
+}
+
+type retryer struct {
+	*retry.Standard
+	budget *cloud.Budget
+}
+
+// GetRetryToken implements aws.Retryer.
+func (r *retryer) GetRetryToken(context.Context, error) (func(error) error, error) {
+	return func(error) error { return nil }, r.budget.Spend()
+}
+
+// IsErrorRetryable implements aws.Retryer. The SDK takes every error in sending for one
+// of the connection, also one in reading what is to be sent.
+func (r *retryer) IsErrorRetryable(err error) bool {
+	var src *cloud.BodyError
+	if errors.As(err, &src) || cloud.BadCertificate(err) || cloud.NoCredentials(err) {
+		return false
+	}
+	return r.Standard.IsErrorRetryable(err)
+}
+
+// RetryDelay implements aws.Retryer. Its error ends the attempts.
+func (r *retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
+	switch k := dialect.Classify(err); {
+	case k == cloud.Unreachable && attempt >= cloud.MaxConnect, k == cloud.TimedOut && attempt >= cloud.MaxStandstills:
+		return 0, err
+	}
+	return cloud.Backoff(attempt), nil
+}

@@ -1,0 +1,241 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/s3blob"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// adapter is an archive in a bucket of S3, MinIO, or what speaks their language.
+// Reading and listing go through gocloud's s3blob, on the client that is built here; see
+// put.go for writing, and versions.go for buckets that keep versions.
+type adapter struct {
+	cloud.Portable
+	cloud.RedactedURL
+	settings
+
+	client     *s3.Client
+	bucketName string
+	timeout    time.Duration
+	log        *slog.Logger
+
+	parts  chan struct{} // a token for each part in flight, over all Puts
+	seen   atomic.Bool   // the bucket answered: it exists
+	oldest versionMemory
+
+	mu         sync.Mutex
+	unfinished map[string]string // uploads that could not be aborted: id → full key
+	transfer   *http.Client
+}
+
+// openAddress builds the client: credentials from the standard chain, everything else from
+// the URL.
+func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
+	if err := checkBucketName(a.Bucket); err != nil {
+		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
+	}
+	cfg, err := loadConfig(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	pathStyle, err := a.Truth("use_path_style")
+	if err != nil {
+		return nil, err
+	}
+	settings, err := parseSettings(a, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	s := &adapter{
+		RedactedURL: a.Where, settings: settings, bucketName: a.Bucket, timeout: o.Timeout, log: o.Log,
+		parts: make(chan struct{}, o.Transfers), unfinished: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)},
+	}
+	s.transfer = newHTTPClient(&cfg, &o)
+	s.client = s3.NewFromConfig(cfg, func(so *s3.Options) {
+		so.HTTPClient = s.transfer
+		so.UsePathStyle = pathStyle
+		so.Retryer = newRetryer(o.Budget)
+		// Checksums are those that we promise and compare, and no others: the SDK
+		// would hash each part again, and many services refuse what it sends by default.
+		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		so.ContinueHeaderThresholdBytes = cloud.ContinueThreshold
+		so.DisableLogOutputChecksumValidationSkipped = true
+	})
+	bucket, err := s3blob.OpenBucket(ctx, s.client, a.Bucket, nil)
+	if err != nil {
+		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
+	}
+	s.Portable = cloud.Portable{Bucket: bucket, Prefix: a.Prefix, Fail: s.fail, Hooks: requestHooks}
+	return s, nil
+}
+
+// loadConfig reads the standard chain and the URL's parameters.
+func loadConfig(ctx context.Context, a *cloud.Address) (aws.Config, error) {
+	load := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // what matters of it is in errors
+	if r := a.Params["region"]; r != "" {
+		load = append(load, config.WithRegion(r))
+	}
+	if p := a.Params["profile"]; p != "" {
+		load = append(load, config.WithSharedConfigProfile(p))
+	}
+	anonymous, err := a.Truth("anonymous")
+	if err != nil {
+		return aws.Config{}, err
+	}
+	if anonymous {
+		load = append(load, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	if missing := new(config.SharedConfigProfileNotExistError); errors.As(err, missing) {
+		return cfg, fmt.Errorf("archive URL %s: there is no profile %.80q in the shared files (~/.aws/config and ~/.aws/credentials, or where AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE say); correct profile= or AWS_PROFILE",
+			a.Where, missing.Profile)
+	}
+	if err != nil {
+		return cfg, fmt.Errorf("archive URL %s: reading the AWS configuration: %w", a.Where, err)
+	}
+	if e, ok := a.Params["endpoint"]; ok {
+		if err := cloud.CheckEndpoint(e); err != nil {
+			return cfg, fmt.Errorf("archive URL %s: %w", a.Where, err)
+		}
+		cfg.BaseEndpoint = &e
+		if cfg.Region == "" {
+			cfg.Region = "us-east-1" // what services call it that know no regions
+		}
+	}
+	if cfg.Region == "" {
+		return cfg, fmt.Errorf("archive URL %s: nobody says in which region the bucket is; add region= to the URL, or set AWS_REGION", a.Where)
+	}
+	return cfg, nil
+}
+
+// newHTTPClient is the client for requests to the bucket. It keeps what the SDK made of
+// AWS_CA_BUNDLE. The credential chain keeps the SDK's own client, whose waits for
+// services that are not there are shorter.
+func newHTTPClient(cfg *aws.Config, o *cloud.Options) *http.Client {
+	b, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
+	if !ok {
+		b = awshttp.NewBuildableClient()
+	}
+	tr := b.WithTransportOptions(func(tr *http.Transport) { cloud.Tune(tr, o) }).GetTransport()
+	return o.Counter.Counting(&http.Client{
+		Transport: tr,
+		// A redirect means another region: the signature would not hold there.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
+}
+
+func checkBucketName(name string) error {
+	if name == "" {
+		return errors.New("it names no bucket; write s3://bucket/prefix")
+	}
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)
+	}
+	if len(name) < 3 || len(name) > 63 || strings.ContainsFunc(name, odd) {
+		return fmt.Errorf("%.80q is no bucket's name: 3 to 63 letters, digits, dots and hyphens", name)
+	}
+	return nil
+}
+
+// requestHooks reach into s3blob's requests and listings.
+var requestHooks = cloud.Hooks{
+	Read: func(as func(any) bool, key string) {
+		var in *s3.GetObjectInput
+		if as(&in) {
+			in.Key = &key
+		}
+	},
+	List: func(as func(any) bool, prefix, after string) {
+		var in *s3.ListObjectsV2Input
+		if as(&in) {
+			in.Prefix, in.StartAfter = aws.String(prefix), nil
+			if after != "" {
+				in.StartAfter = &after
+			}
+		}
+	},
+	Name: func(o *blob.ListObject) string {
+		var object types.Object
+		var prefix types.CommonPrefix
+		switch {
+		case o.As(&object):
+			return aws.ToString(object.Key)
+		case o.As(&prefix):
+			return aws.ToString(prefix.Prefix)
+		}
+		return o.Key
+	},
+	Beyond: func(err error) bool { return apiCode(err) == "InvalidRange" },
+}
+
+// permissions are what an operation needs, for advice.
+var permissions = map[string]string{
+	"putting":                "s3:PutObject (and s3:GetObject, s3:ListBucket, s3:AbortMultipartUpload; s3:PutObjectRetention, s3:PutObjectLegalHold to lock)",
+	"getting":                "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
+	"reading":                "s3:GetObject",
+	"looking at":             "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
+	"listing":                "s3:ListBucket",
+	"deleting":               "s3:DeleteObject",
+	"sweeping":               "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
+	"looking at the lock of": "s3:GetObjectRetention, and s3:GetObjectLegalHold with legal_hold",
+	"locking":                "s3:PutObjectRetention, and s3:PutObjectLegalHold with legal_hold",
+}
+
+// versionPermissions are the same in a bucket that keeps versions.
+var versionPermissions = map[string]string{
+	"putting":    "s3:PutObject (and s3:GetObjectVersion, s3:ListBucketVersions, s3:AbortMultipartUpload; s3:PutObjectRetention, s3:PutObjectLegalHold to lock)",
+	"getting":    "s3:GetObjectVersion and s3:ListBucketVersions",
+	"reading":    "s3:GetObjectVersion",
+	"looking at": "s3:GetObjectVersion and s3:ListBucketVersions",
+	"listing":    "s3:ListBucketVersions",
+	"deleting":   "s3:DeleteObjectVersion and s3:ListBucketVersions, and the objects must not be locked",
+}
+
+func (s *adapter) fail(op, key string, err error) error {
+	permission := permissions[op]
+	if p := versionPermissions[op]; p != "" && s.oldest.known.Load() == versionsOn {
+		permission = p
+	}
+	return dialect.WrapFor(string(s.RedactedURL), op, key, permission, err)
+}
+
+// Close lets go of idle connections, after a last try to end uploads that could not be
+// aborted.
+func (s *adapter) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), cloud.AbortTimeout)
+	defer cancel()
+	_, err := s.abortUnfinished(ctx)
+	s.transfer.CloseIdleConnections()
+	return errors.Join(s.fail("sweeping", "", err), s.Portable.Close())
+}
+
+var _ store.Sweeper = (*adapter)(nil)
+
+// Open opens the archive behind an s3:// URL.
+// It sends no request. ctx is for reading local configuration only.
+func Open(ctx context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
+	a, err := cloud.Parse(rawURL, "s3", cloud.S3Parameters)
+	if err != nil {
+		return nil, err
+	}
+	return openAddress(ctx, &a, o.WithDefaults())
+}

@@ -1,0 +1,24 @@
+package s3
+
+import (
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+var _ store.SurroundingsLister = (*adapter)(nil)
+
+// Surroundings implements store.SurroundingsLister. What was found out of the bucket holds for all of it.
+func (s *adapter) Surroundings() []store.Place {
+	return cloud.Surroundings("s3", s.bucketName, s.Prefix, func(prefix string, w cloud.RedactedURL) store.Store {
+		around := &adapter{
+			RedactedURL: w, settings: s.settings, client: s.client, bucketName: s.bucketName, timeout: s.timeout, log: s.log,
+			parts: s.parts, unfinished: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)}, transfer: s.transfer,
+		}
+		around.seen.Store(s.seen.Load())
+		if known := s.oldest.known.Load(); known != nil {
+			around.oldest.known.Store(known)
+		}
+		around.Portable = cloud.Portable{Bucket: s.Portable.Bucket, Prefix: prefix, Fail: around.fail, Hooks: requestHooks}
+		return around
+	})
+}

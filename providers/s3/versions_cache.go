@@ -1,0 +1,188 @@
+package s3
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+)
+
+// versionWindows is how many listed pages are remembered: with 1,000 versions each, a few
+// megabytes.
+const versionWindows = 16
+
+// versionMemory remembers which version of a key is the oldest. That changes only when
+// it is deleted, so that what is remembered is right or not there at all. What was listed
+// last is remembered, by pages; an archive is read in the order of its keys, so that a
+// look-up answers for the thousand reads that follow.
+type versionMemory struct {
+	asking chan struct{} // holds something while the bucket is asked whether it keeps versions
+	known  atomic.Value  // versionsMode: what it said
+	page   int           // versions asked for at once; 0: ListPage
+
+	mu      sync.Mutex
+	ids     map[string]remembered
+	windows [][]string // the keys of each page, the oldest page first
+	first   int        // the number of windows[0]
+	running []*lookup
+}
+
+type remembered struct {
+	id     string
+	window int
+}
+
+// lookup is a listing under way, which may answer for keys that come after its own.
+type lookup struct {
+	key  string
+	done chan struct{}
+}
+
+func (m *versionMemory) pageSize() int {
+	if m.page > 0 {
+		return m.page
+	}
+	return cloud.ListPage
+}
+
+func (m *versionMemory) remember(oldest []version) {
+	if len(oldest) == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ids == nil {
+		m.ids = map[string]remembered{}
+	}
+	window := m.first + len(m.windows)
+	keys := make([]string, len(oldest))
+	for i, v := range oldest {
+		keys[i] = v.key
+		m.ids[v.key] = remembered{v.id, window}
+	}
+	m.windows = append(m.windows, keys)
+	if len(m.windows) <= versionWindows {
+		return
+	}
+	for _, key := range m.windows[0] {
+		if m.ids[key].window == m.first { // else a later page has it as well
+			delete(m.ids, key)
+		}
+	}
+	m.windows[0] = nil
+	m.windows = m.windows[1:]
+	m.first++
+}
+
+func (m *versionMemory) id(key string) (string, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.ids[key]
+	return r.id, ok
+}
+
+func (m *versionMemory) forget(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.ids, key)
+}
+
+// near gives the running look-up that began closest before a key; nil: there is none.
+func (m *versionMemory) near(key string) *lookup {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var best *lookup
+	for _, l := range m.running {
+		if l.key <= key && (best == nil || best.key < l.key) {
+			best = l
+		}
+	}
+	return best
+}
+
+// begin notes a look-up, until end is called.
+func (m *versionMemory) begin(key string) (end func()) {
+	l := &lookup{key, make(chan struct{})}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.running = append(m.running, l)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.running = slices.DeleteFunc(m.running, func(r *lookup) bool { return r == l })
+		close(l.done)
+	}
+}
+
+// atOldest calls do with the id of the version that is the object, or with nil where the
+// bucket keeps no versions. A version that was remembered and has been deleted meanwhile is
+// looked up once more.
+func (s *adapter) atOldest(ctx context.Context, key string, do func(id *string) error) error {
+	versioned, err := s.versioned(ctx)
+	if err != nil {
+		return err
+	}
+	if !versioned {
+		return do(nil)
+	}
+	full := *s.key(key)
+	if id, ok := s.oldest.id(full); ok {
+		err := do(&id)
+		if dialect.KindOf(err) != cloud.NotFound {
+			return err
+		}
+		s.oldest.forget(full)
+	}
+	id, err := s.lookUp(ctx, full)
+	if err != nil {
+		return err
+	}
+	return do(&id)
+}
+
+// lookUp finds the oldest version of a key. It waits for a look-up that may find it on
+// its way, but for one only: where few of many objects are read, each needs its own.
+func (s *adapter) lookUp(ctx context.Context, full string) (string, error) {
+	if l := s.oldest.near(full); l != nil {
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+		if id, ok := s.oldest.id(full); ok {
+			return id, nil
+		}
+	}
+	defer s.oldest.begin(full)()
+	at, held := versionMarker{key: justBefore(s.Prefix, full)}, (*version)(nil)
+	for {
+		p, err := s.listVersions(ctx, s.Prefix, "", at, s.oldest.pageSize())
+		if err != nil {
+			return "", err
+		}
+		var oldest []version
+		oldest, held = p.whole(held)
+		s.oldest.remember(oldest)
+		for _, v := range oldest {
+			if v.key == full {
+				return v.id, nil
+			}
+		}
+		if !p.more || p.last > full {
+			return "", &types.NoSuchKey{}
+		}
+		at = p.next
+	}
+}
+
+// justBefore is a place in a listing with few keys between it and a key, if any.
+func justBefore(prefix, full string) string {
+	if at := full[:len(full)-1]; len(at) > len(prefix) {
+		return at
+	}
+	return ""
+}

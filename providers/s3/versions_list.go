@@ -1,0 +1,210 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// Where a bucket keeps versions, the object is the oldest version of its key, also behind
+// a delete marker (format.md, fine print). Services show the newest unless they are asked
+// for one by its id, so ids are looked up by listing; see s3memory.go for how seldom.
+
+// version is one version of an object.
+type version struct {
+	key      string // in the bucket
+	id       string
+	size     int64
+	modified time.Time
+}
+
+// versioned reports whether the bucket keeps versions, or has kept some. It is asked once.
+func (s *adapter) versioned(ctx context.Context) (bool, error) {
+	if s.versions != versionsAuto {
+		s.oldest.known.Store(s.versions)
+	}
+	if known, ok := s.oldest.known.Load().(versionsMode); ok {
+		return known == versionsOn, nil
+	}
+	select {
+	case s.oldest.asking <- struct{}{}:
+		defer func() { <-s.oldest.asking }()
+	case <-ctx.Done():
+		return false, fmt.Errorf("GetBucketVersioning: %w", context.Cause(ctx))
+	}
+	if known, ok := s.oldest.known.Load().(versionsMode); ok {
+		return known == versionsOn, nil
+	}
+	out, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &s.bucketName})
+	known := versionsOff
+	switch k := dialect.KindOf(err); {
+	case err == nil && out.Status != "":
+		known = versionsOn
+	case err == nil:
+	case k == cloud.Denied:
+		s.log.Warn("the credentials may not ask whether the bucket keeps versions (s3:GetBucketVersioning); it is taken for one that does not: say versions=true or false in the URL", "archive", s.RedactedURL)
+	case notImplemented(err):
+	default:
+		return false, fmt.Errorf("GetBucketVersioning: %w", err)
+	}
+	s.oldest.known.Store(known)
+	return known == versionsOn, nil
+}
+
+// notImplemented reports whether a service does not know a request.
+func notImplemented(err error) bool {
+	switch apiCode(err) {
+	case "NotImplemented", "MethodNotAllowed", "UnsupportedOperation":
+		return true
+	}
+	return statusOf(err) == 501 || statusOf(err) == 405
+}
+
+// versionMarker is a place in a listing of versions: after that version, or after all of
+// the key where it has no id.
+type versionMarker struct{ key, id string }
+
+// versionPage is one answer to a listing of versions.
+type versionPage struct {
+	versions []version // in the order of keys; of each key, from the newest to the oldest
+	markers  []version // delete markers, likewise
+	dirs     []string
+	last     string        // the greatest key shown
+	next     versionMarker // where to go on; not always a key that was shown
+	more     bool
+}
+
+// listVersions asks for a page of at most limit versions that come after a place. All
+// keys are those in the bucket.
+func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, after versionMarker, limit int) (*versionPage, error) {
+	in := &s3.ListObjectVersionsInput{
+		Bucket: &s.bucketName, Prefix: &prefix, MaxKeys: aws.Int32(int32(limit)),
+		EncodingType: types.EncodingTypeUrl, // or a key that XML cannot hold would end all listings
+	}
+	for member, v := range map[**string]string{&in.Delimiter: delimiter, &in.KeyMarker: after.key, &in.VersionIdMarker: after.id} {
+		if v != "" {
+			*member = &v
+		}
+	}
+	out, err := s.client.ListObjectVersions(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("ListObjectVersions: %w", err)
+	}
+	plain := func(v *string) string {
+		if out.EncodingType == types.EncodingTypeUrl {
+			if p, err := url.QueryUnescape(aws.ToString(v)); err == nil {
+				return p
+			}
+		}
+		return aws.ToString(v)
+	}
+	p := &versionPage{more: aws.ToBool(out.IsTruncated), next: versionMarker{plain(out.NextKeyMarker), aws.ToString(out.NextVersionIdMarker)}}
+	if p.more && (p.next == after || p.next.key == "") {
+		return nil, fmt.Errorf("ListObjectVersions: the service does not say where the listing goes on after %q", after.key)
+	}
+	for _, v := range out.Versions {
+		p.versions = append(p.versions, version{plain(v.Key), aws.ToString(v.VersionId), aws.ToInt64(v.Size), aws.ToTime(v.LastModified)})
+	}
+	for _, m := range out.DeleteMarkers {
+		p.markers = append(p.markers, version{key: plain(m.Key), id: aws.ToString(m.VersionId)})
+	}
+	for _, d := range out.CommonPrefixes {
+		p.dirs = append(p.dirs, plain(d.Prefix))
+	}
+	for _, v := range slices.Concat(p.versions, p.markers) {
+		p.last = max(p.last, v.key)
+	}
+	if len(p.dirs) > 0 {
+		p.last = max(p.last, slices.Max(p.dirs))
+	}
+	return p, nil
+}
+
+// whole gives the oldest version of each key of which the page, after those before it,
+// shows all versions. The last key of a page may go on in the next: its oldest version so
+// far is held.
+func (p *versionPage) whole(held *version) (oldest []version, hold *version) {
+	all := p.versions
+	if held != nil {
+		all = append([]version{*held}, all...)
+	}
+	for i, v := range all {
+		if i+1 == len(all) || all[i+1].key != v.key {
+			oldest = append(oldest, v)
+		}
+	}
+	if n := len(oldest) - 1; p.more && n >= 0 && oldest[n].key >= p.last {
+		return oldest[:n], &oldest[n]
+	}
+	return oldest, nil
+}
+
+// List implements store.Store.
+func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		flat := cloud.FlatList(s.flatVersions)
+		versioned, err := s.versioned(ctx)
+		switch {
+		case err != nil:
+			yield(store.Object{}, s.fail("listing", prefix, err))
+			return
+		case !versioned:
+			flat = s.Portable.Flat
+		}
+		cloud.RollUp(ctx, flat, prefix, delimiter, after)(yield)
+	}
+}
+
+// flatVersions is portable.flat of the oldest versions.
+func (s *adapter) flatVersions(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		var at versionMarker
+		switch {
+		case strings.HasPrefix(after, prefix) && after != "":
+			at.key = s.Prefix + after
+		case after > prefix:
+			return // all that begins with the prefix comes before
+		}
+		var held *version
+		for more := true; more; {
+			p, err := s.listVersions(ctx, s.Prefix+prefix, delimiter, at, s.oldest.pageSize())
+			if err != nil {
+				yield(store.Object{}, s.fail("listing", prefix, err))
+				return
+			}
+			var oldest []version
+			oldest, held = p.whole(held)
+			s.oldest.remember(oldest)
+			for _, o := range s.objectsOf(oldest, p.dirs) {
+				if o.Key > after && !yield(o, nil) {
+					return
+				}
+			}
+			at, more = p.next, p.more
+		}
+	}
+}
+
+// objectsOf turns versions and rolled-up prefixes into what the archive knows, in order.
+func (s *adapter) objectsOf(oldest []version, dirs []string) []store.Object {
+	var out []store.Object
+	for _, v := range oldest {
+		out = append(out, store.Object{Key: strings.TrimPrefix(v.key, s.Prefix), Size: v.size, Modified: v.modified})
+	}
+	for _, d := range dirs {
+		out = append(out, store.Object{Key: strings.TrimPrefix(d, s.Prefix), IsDir: true})
+	}
+	slices.SortFunc(out, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}

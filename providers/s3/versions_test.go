@@ -1,0 +1,307 @@
+package s3
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
+)
+
+func readAll(t *testing.T, b cloud.Bucket, key string, offset, length int64) string {
+	t.Helper()
+	r, err := b.Get(t.Context(), key, offset, length)
+	if err != nil {
+		t.Fatalf("Get %s: %v", key, err)
+	}
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatalf("reading %s: %v", key, err)
+	}
+	return string(got)
+}
+
+func keysOf(t *testing.T, b cloud.Bucket, prefix, delimiter, after string) []string {
+	t.Helper()
+	var keys []string
+	for o, err := range b.List(t.Context(), prefix, delimiter, after) {
+		if err != nil {
+			t.Fatalf("List: %v", err)
+		}
+		keys = append(keys, o.Key)
+	}
+	return keys
+}
+
+// A store's view of a bucket in which an intruder has put newer versions and hidden others
+// behind delete markers. With a page of few versions, those of a key straddle pages.
+func TestS3OldestVersion(t *testing.T) {
+	t.Parallel()
+	for _, page := range []int{1, 2, 3, 1000} {
+		t.Run(fmt.Sprint(page), func(t *testing.T) {
+			server := storetest.NewS3Versions(t)
+			b := open(t, server.URL, cloud.Options{}).(*adapter)
+			b.oldest.page = page
+			keys := []string{"archive.json", "data/a/1", "data/a/1.zst", "data/a/2", "data/b/1", "manifests/000/000/001.json", "manifests/000/000/002.json"}
+			for i, key := range keys {
+				if stored, err := putBytes(t, b, key, []byte("right "+key)); err != nil || stored.Existed {
+					t.Fatalf("%+v, %v", stored, err)
+				}
+				for n := range i { // ever more of them
+					server.Intrude(t, key, "wrong")
+					if n%2 == 1 {
+						server.Hide(t, key)
+					}
+				}
+				server.Hide(t, key)
+			}
+			server.Intrude(t, "foreign", "1")
+			for range 2 { // with nothing in memory, and with what the first round left there
+				for _, key := range keys {
+					right := "right " + key
+					if got := readAll(t, b, key, 0, -1); got != right {
+						t.Errorf("%s reads as %q", key, got)
+					}
+					if got := readAll(t, b, key, 1, 3); got != right[1:4] {
+						t.Errorf("a range of %s reads as %q", key, got)
+					}
+					o, err := b.Stat(t.Context(), key)
+					if err != nil || o.Size != int64(len(right)) || o.CRC32C == nil || *o.CRC32C != sumsOf([]byte(right)).CRC32C {
+						t.Errorf("Stat %s: %+v, %v", key, o, err)
+					}
+					// The newest is a delete marker, so the service does not refuse.
+					if stored, err := putBytes(t, b, key, []byte(right)); err != nil || !stored.Existed {
+						t.Errorf("the same again under %s: %+v, %v", key, stored, err)
+					}
+					server.Hide(t, key)
+					if _, err := putBytes(t, b, key, []byte("WRONG "+key)); !errors.Is(err, store.ErrExists) {
+						t.Errorf("another content under %s: %v", key, err)
+					}
+				}
+				b.oldest.first, b.oldest.windows, b.oldest.ids = 0, nil, nil
+			}
+			all := slices.Sorted(slices.Values(append(slices.Clone(keys), "foreign")))
+			if got := keysOf(t, b, "", "", ""); !slices.Equal(got, all) {
+				t.Errorf("listed %q", got)
+			}
+			for o, err := range b.List(t.Context(), "data/", "", "") {
+				if err != nil || o.Size != int64(len("right "+o.Key)) || o.Modified.IsZero() {
+					t.Errorf("listed %+v, %v", o, err)
+				}
+			}
+			for _, c := range []struct {
+				prefix, delimiter, after string
+				want                     []string
+			}{
+				{"", "/", "", []string{"archive.json", "data/", "foreign", "manifests/"}},
+				{"", "/", "archive.json", []string{"data/", "foreign", "manifests/"}},
+				{"", "/", "data/a/1", []string{"data/", "foreign", "manifests/"}},
+				{"data/", "/", "", []string{"data/a/", "data/b/"}},
+				{"data/", "", "data/a/1", []string{"data/a/1.zst", "data/a/2", "data/b/1"}},
+				{"data/", "", "a", []string{"data/a/1", "data/a/1.zst", "data/a/2", "data/b/1"}},
+				{"data/", "", "z", nil},
+				{"no", "/", "", nil},
+			} {
+				if got := keysOf(t, b, c.prefix, c.delimiter, c.after); !slices.Equal(got, c.want) {
+					t.Errorf("List %q %q %q: %q, want %q", c.prefix, c.delimiter, c.after, got, c.want)
+				}
+			}
+			if _, err := b.Get(t.Context(), "data/a", 0, -1); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("Get of a key that is not there: %v", err)
+			}
+			// Deleting leaves no version of those, and all of the others.
+			if err := b.Delete(t.Context(), []string{"manifests/000/000/002.json", "data/a/1", "nothing", "data/b/1"}); err != nil {
+				t.Fatal(err)
+			}
+			want := []string{"archive.json", "data/a/1.zst", "data/a/2", "foreign", "manifests/000/000/001.json"}
+			if got := server.Keys(t, ""); !slices.Equal(got, want) {
+				t.Errorf("after Delete the bucket has %q, want %q", got, want)
+			}
+			if got := readAll(t, b, "data/a/2", 0, -1); got != "right data/a/2" {
+				t.Errorf("after Delete of its neighbours: %q", got)
+			}
+			// What is deleted and put again by somebody else is found, though another
+			// version is remembered.
+			b.oldest.remember([]version{{key: *b.key("data/a/1"), id: server.Versions(t, "data/a/2")[0]}})
+			if _, err := putBytes(t, b, "data/a/1", []byte("new")); err != nil {
+				t.Fatal(err)
+			}
+			if got := readAll(t, b, "data/a/1", 0, -1); got != "new" {
+				t.Errorf("put again: %q", got)
+			}
+		})
+	}
+}
+
+// versionsFake answers as a bucket with versions does, without a server. Each object has
+// one version, whose id is "v-" and its key.
+type versionsFake struct {
+	mu     sync.Mutex
+	status string // of versioning
+	deny   string // the code with which the question for it is answered
+	keys   []string
+}
+
+func (f *versionsFake) serve(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := r.URL.Query()
+	key := strings.TrimPrefix(r.URL.Path, "/bucket/")
+	switch {
+	case q.Has("versioning") && f.deny != "":
+		status := http.StatusForbidden
+		if f.deny == "NotImplemented" {
+			status = http.StatusNotImplemented
+		}
+		fail(w, status, f.deny)
+	case q.Has("versioning"):
+		fmt.Fprintf(w, `<VersioningConfiguration><Status>%s</Status></VersioningConfiguration>`, f.status)
+	case q.Has("versions"):
+		f.list(w, q.Get("prefix"), q.Get("key-marker"), q.Get("max-keys"))
+	case r.Method == http.MethodPut:
+		io.Copy(io.Discard, r.Body)
+		f.keys = append(f.keys, key)
+		slices.Sort(f.keys)
+	case r.Method == http.MethodGet && q.Get("versionId") != "v-"+key && f.status != "":
+		fail(w, http.StatusNotFound, "NoSuchVersion")
+	case r.Method == http.MethodGet:
+		io.WriteString(w, key)
+	default:
+		fail(w, http.StatusNotFound, "NoSuchKey")
+	}
+}
+
+func (f *versionsFake) list(w io.Writer, prefix, after, limit string) {
+	var most, n int
+	fmt.Sscan(limit, &most)
+	fmt.Fprint(w, `<ListVersionsResult>`)
+	for _, key := range f.keys {
+		if !strings.HasPrefix(key, prefix) || key <= after {
+			continue
+		}
+		if n == most {
+			fmt.Fprintf(w, `<IsTruncated>true</IsTruncated><NextKeyMarker>%s</NextKeyMarker><NextVersionIdMarker>v-%[1]s</NextVersionIdMarker>`, after)
+			break
+		}
+		fmt.Fprintf(w, `<Version><Key>%s</Key><VersionId>v-%[1]s</VersionId><Size>%d</Size></Version>`, key, len(key))
+		n, after = n+1, key
+	}
+	fmt.Fprint(w, `</ListVersionsResult>`)
+}
+
+// What versions cost: one question a bucket, one listing for the reads of a thousand
+// neighbours, also when several read at once, and one listing a Put.
+func TestS3RequestsWithVersions(t *testing.T) {
+	f := &versionsFake{status: "Enabled"}
+	for i := range 2500 {
+		f.keys = append(f.keys, fmt.Sprintf("data/%05d/x-000000001", i))
+	}
+	seen, b := newFakeAt(t, "", cloud.Options{}, f.serve)
+	gate := make(chan struct{}, 8)
+	var wg sync.WaitGroup
+	for i := range 2500 {
+		gate <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-gate }()
+			key := fmt.Sprintf("data/%05d/x-000000001", i)
+			r, err := b.Get(t.Context(), key, 0, -1)
+			if err != nil {
+				t.Errorf("Get %s: %v", key, err)
+				return
+			}
+			defer r.Close()
+			if got, err := io.ReadAll(r); string(got) != key || err != nil {
+				t.Errorf("%s reads as %q, %v", key, got, err)
+			}
+		})
+	}
+	wg.Wait()
+	// Several may begin to look at a time when none is on its way: 3 would be the least.
+	if extra := len(seen.seen()) - 2500; extra > 1+3*8 {
+		t.Errorf("%d requests besides the reads", extra)
+	}
+	before := len(seen.seen())
+	if _, err := putBytes(t, b, "data/new", []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if got := seen.seen()[before:]; len(got) != 2 || got[0] != "PUT data/new" {
+		t.Errorf("a Put costs %q", got)
+	}
+	if n := len(b.(*adapter).oldest.windows); n > versionWindows {
+		t.Errorf("%d pages are remembered", n)
+	}
+}
+
+// Where there are no versions, or nobody may know, the bucket is asked once, and nothing
+// else is asked.
+func TestS3RequestsWithoutVersions(t *testing.T) {
+	for _, c := range []struct{ name, params, deny string }{
+		{"none", "", ""},
+		{"denied", "", "AccessDenied"},
+		{"not implemented", "", "NotImplemented"},
+		{"told so", "&versions=false", "AccessDenied"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &versionsFake{deny: c.deny}
+			seen, b := newFakeAt(t, c.params, cloud.Options{}, f.serve)
+			var want []string
+			for i := range 3 {
+				key := fmt.Sprint("data/", i)
+				if _, err := putBytes(t, b, key, []byte(key)); err != nil {
+					t.Fatal(err)
+				}
+				if got := readAll(t, b, key, 0, -1); got != key {
+					t.Fatalf("%s reads as %q", key, got)
+				}
+				want = append(want, "PUT "+key)
+				if i == 0 && c.params == "" {
+					want = append(want, "GET /bucket")
+				}
+				want = append(want, "GET "+key)
+			}
+			if got := seen.seen(); !slices.Equal(got, want) {
+				t.Errorf("requests %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// What a failing service says is passed on, and asked again the next time.
+func TestS3VersionsUnknown(t *testing.T) {
+	f := &versionsFake{deny: "InvalidAccessKeyId", status: "Enabled"}
+	_, b := newFakeAt(t, "", cloud.Options{}, f.serve)
+	_, err := b.Put(t.Context(), "data/a", bytes.NewReader(nil), sumsOf(nil))
+	var e *cloud.Error
+	if !errors.As(err, &e) || e.Kind != cloud.BadCredentials {
+		t.Fatalf("%v", err)
+	}
+	f.deny = ""
+	if _, err := putBytes(t, b, "data/a", nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The memory holds what was listed last, and no more.
+func TestVersionMemory(t *testing.T) {
+	t.Parallel()
+	var m versionMemory
+	for page := range 3 * versionWindows {
+		m.remember([]version{{key: "often", id: fmt.Sprint(page)}, {key: fmt.Sprint("once ", page), id: "x"}})
+	}
+	if id, ok := m.id("often"); !ok || id != fmt.Sprint(3*versionWindows-1) {
+		t.Errorf("often: %q, %v", id, ok)
+	}
+	if _, ok := m.id("once 0"); ok || len(m.ids) != versionWindows+1 || len(m.windows) != versionWindows {
+		t.Errorf("%d ids of %d pages", len(m.ids), len(m.windows))
+	}
+}
