@@ -18,7 +18,7 @@ import (
 // mutated are the files that mutations are drawn from: the code that keeps the data safe. The
 // model of the protocol is no part of the program.
 var mutated = []string{
-	"archive/*.go", "archive/encoding/*.go", "archive/retention/*.go", "manifest/*.go", "providers/file*.go",
+	"archive/*.go", "archive/encoding/*.go", "archive/retention/*.go", "manifest/*.go", "providers/file/*.go",
 	"source/*.go", "source/*/*.go",
 }
 
