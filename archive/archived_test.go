@@ -33,7 +33,7 @@ func TestArchived(t *testing.T) {
 	if v, err := a.Verify(t.Context(), archive.VerifyOptions{Proof: true, Tool: "test"}); err != nil || len(v.Problems) != 1 {
 		t.Fatalf("%+v, %v", v, err)
 	}
-	// Whoever opens a pipe that nobody writes to waits.
+	// Opening a pipe without a writer blocks.
 	if err := errors.Join(os.Remove(db.path(4)), unix.Mkfifo(db.path(4), 0o600), os.Remove(db.path(5))); err != nil {
 		t.Fatal(err)
 	}

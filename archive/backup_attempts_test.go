@@ -12,7 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// outrun is a store in which somebody else is faster to the commit, once.
+// outrun is a store in which another writer commits first, once.
 type outrun struct {
 	store.Store
 	rival func()
@@ -49,7 +49,7 @@ func TestLostAttemptIsNotCounted(t *testing.T) {
 	})
 }
 
-// What the witness has to say is told also when the source is refused.
+// The local state's warnings are reported also when the source is refused.
 func TestRefusedWithWarnings(t *testing.T) {
 	t.Parallel()
 	h, o := witnessed(t, 3)

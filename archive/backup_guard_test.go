@@ -139,7 +139,7 @@ func TestEmptySourceWritesNothing(t *testing.T) {
 	}
 }
 
-// A restored directory is the same source again: nothing is sent, nobody is foreign.
+// A restored directory is the same source: the backup sends nothing and refuses nothing.
 func TestRestoredSourceGoesOn(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 32)

@@ -218,7 +218,7 @@ func TestDirectoryOfAFirstBackupGoes(t *testing.T) {
 			t.Fatalf("operation %d: %v", n, err)
 		}
 		if _, there := os.Stat(dir); gone && there == nil {
-			t.Fatalf("operation %d: it was made anew", n)
+			t.Fatalf("operation %d: the directory was created again", n)
 		}
 		if at >= 0 {
 			if err != nil {

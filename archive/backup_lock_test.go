@@ -190,7 +190,7 @@ func TestLockOfWhatARunStored(t *testing.T) {
 	func() {
 		defer func() {
 			if r := recover(); r != broken {
-				t.Fatalf("the run was not broken off: %v", r)
+				t.Fatalf("the run was not interrupted: %v", r)
 			}
 		}()
 		_, _ = archive.New(l, archive.Options{}).Backup(t.Context(), db.source(), options)

@@ -69,9 +69,9 @@ func jeSource(t *testing.T, dir string, o source.LayoutOptions) *source.Director
 	return (&jeLog{t: t, dir: dir}).source(o)
 }
 
-// A database of which no file is left since the last snapshot is the same one or another one.
-// Content cannot show which: its directory, the headers of its log and their numbers do.
-// Overlapping numbers without agreeing content are another database's whatever else there is.
+// A database that kept no file of the last snapshot is the same one or another one. Content cannot
+// show which: its directory, the headers of its log and their numbers do. Overlapping numbers with
+// different content always mean another database.
 func TestRecognition(t *testing.T) {
 	t.Parallel()
 	took := time.Now()                                            // about when the first snapshot is made

@@ -222,7 +222,7 @@ func TestLostID(t *testing.T) {
 	})
 }
 
-// A repair writes archive.json only where all that tells whose the archive is agrees.
+// A repair writes archive.json only if all objects that carry the archive's id agree.
 func TestLostIDOfMixedManifests(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

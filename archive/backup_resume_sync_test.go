@@ -56,9 +56,9 @@ func (s *syncing) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 	return s.InMemory.Put(ctx, key, body, sums)
 }
 
-// What an interrupted run left may be whole and not durable: it was linked, and the power failed
-// before its directory was synced, or it will. A manifest that names it before it was made durable
-// could outlive it. So whoever adopts an object syncs it before the commit.
+// An orphan of an interrupted run may be whole and not durable: the run linked it, and the power
+// failed before the run synced its directory. A manifest that names the orphan could then survive a
+// power loss that the orphan does not. So a run that adopts an object syncs it before the commit.
 func TestWhatIsAdoptedIsMadeDurableFirst(t *testing.T) {
 	t.Parallel()
 	errStopped := errors.New("stopped before the commit")
@@ -81,7 +81,7 @@ func TestWhatIsAdoptedIsMadeDurableFirst(t *testing.T) {
 	}
 	s := newSyncing(mem)
 	if res := mustBackup(t, archive.New(s, archive.Options{}), db); res.Adopted == 0 || len(s.early) > 0 {
-		t.Errorf("the backup adopted %d, of which these were not durable: %q", res.Adopted, s.early)
+		t.Errorf("the backup adopted %d, not durable: %q", res.Adopted, s.early)
 	}
 
 	to := storetest.Memory(t)
@@ -90,6 +90,6 @@ func TestWhatIsAdoptedIsMadeDurableFirst(t *testing.T) {
 	}
 	s = newSyncing(to)
 	if r := mustCopy(t, mem, s); r.Adopted == 0 || len(s.early) > 0 {
-		t.Errorf("the copy adopted %d, of which these were not durable: %q", r.Adopted, s.early)
+		t.Errorf("the copy adopted %d, not durable: %q", r.Adopted, s.early)
 	}
 }

@@ -166,7 +166,7 @@ func TestTailGrows(t *testing.T) {
 	if f := newest(t, a).Files[1]; len(f.Parts) != 1 || f.State != manifest.Closed {
 		t.Fatalf("closed: %+v", f)
 	}
-	// A tail whose earlier bytes changed is stored anew, as one part.
+	// A tail whose earlier bytes changed is stored again, as one part.
 	db.grow(50)
 	mustBackup(t, a, db)
 	db.rewrite(name(2))
@@ -199,7 +199,7 @@ func TestChangedFileIsANewVersion(t *testing.T) {
 	}
 }
 
-// Large sets use pages, of which a small change touches few.
+// Large sets use pages; a small change touches few of them.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 4)
@@ -300,8 +300,8 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// What a broken-off backup had stored is adopted by the next, with and without
-// checksums at the provider; a lie under such a key is not.
+// The next backup adopts what an interrupted backup stored, with and without checksums at the
+// provider. It does not adopt an orphan with wrong content.
 func TestAdoption(t *testing.T) {
 	t.Parallel()
 	for _, plain := range []bool{false, true} {

@@ -82,7 +82,7 @@ func TestEveryOperationOfACopyFails(t *testing.T) {
 	}
 }
 
-// until is a source as it was when it had so many snapshots.
+// until is a source as it was when its newest snapshot was last.
 type until struct {
 	store.Store
 	last int64
@@ -117,7 +117,7 @@ func TestDamageIsNotCopied(t *testing.T) {
 			}
 			for _, key := range keys {
 				if key == manifest.ArchiveKey {
-					continue // whose id is told by the manifests, too; see below
+					continue // the manifests carry the id, too; see below
 				}
 				good := store.Snapshot().Bytes(key)
 				bad := damages(good)
@@ -174,7 +174,7 @@ func checkNotCopied(t *testing.T, store *storetest.InMemory, from archive.Option
 	n, isManifest := manifest.ParseManifestKey(key)
 	named := slices.ContainsFunc(r.Problems, func(p archive.Problem) bool { return p.Object == key && len(p.Snapshots) > 0 })
 	switch {
-	case isManifest && what == "deleted": // of the newest nobody but the witness knows
+	case isManifest && what == "deleted": // only the local state remembers the newest
 		if slices.Contains(r.Snapshots, n) || !named && n < 4 || !named && len(r.Warnings) == 0 {
 			t.Errorf("%s %s: %+v", key, what, r)
 		}
@@ -280,12 +280,12 @@ func TestWitnessKnowsCopies(t *testing.T) {
 			}
 		}
 	}
-	// But a copy that loses its newest is told.
+	// But the loss of its newest is reported.
 	to.Remove(manifest.ManifestKey(5))
 	if r, err := at(to, "mem://b").Verify(t.Context(), archive.VerifyOptions{}); err != nil || len(r.Problems) == 0 || r.Problems[0].What != "witness" {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	// And one that is gone as a whole is not begun anew.
+	// And a copy refuses to start one again that is gone as a whole.
 	if _, err := archive.Copy(t.Context(), at(o.store, "mem://a"), at(storetest.Memory(t), "mem://b"), archive.CopyOptions{}); !errors.Is(err, store.ErrGone) {
 		t.Fatalf("%v", err)
 	}

@@ -80,7 +80,7 @@ func noise(n int) []byte {
 	return b
 }
 
-// tracked is a store that tells how many bytes are being put at a time.
+// tracked is a store that counts how many bytes are being put at a time.
 type tracked struct {
 	store.Store
 	now, most atomic.Int64

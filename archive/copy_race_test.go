@@ -51,8 +51,8 @@ func keepSome(t testing.TB, s *storetest.InMemory, kept ...int64) {
 	}
 }
 
-// A copy that was suspended creates a manifest that the target has pruned meanwhile: it is
-// not reported, and the copy goes on from what is there.
+// A copy that was suspended creates a manifest that the target has pruned in the meantime. The copy
+// does not report that manifest, and goes on from the target's present state.
 func TestCopyIntoPruned(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -122,8 +122,8 @@ func TestCopyOfWhatIsPrunedMeanwhile(t *testing.T) {
 	}
 }
 
-// At no moment of a copy, also of one that ends there, does a verify of the target find that
-// something is amiss, whatever the source had pruned before or prunes meanwhile.
+// At no moment of a copy, also of an interrupted one, does a verify of the target report a problem,
+// whatever was pruned from the source before or during the copy.
 func TestVerifyWhileCopying(t *testing.T) {
 	t.Parallel()
 	for _, when := range []string{"before", manifest.ManifestKey(1), manifest.ManifestKey(2), manifest.ManifestKey(3), manifest.ManifestKey(4)} {
@@ -162,7 +162,7 @@ func TestVerifyWhileCopying(t *testing.T) {
 				s, err := to.InMemory.Put(ctx, key, body, sums)
 				verify()
 				if strings.HasPrefix(key, manifest.LedgerPrefix) && len(to.Keys(manifest.ManifestsPrefix)) > 0 {
-					a := archive.New(to.InMemory, archive.Options{}) // whoever writes the next record says it again
+					a := archive.New(to.InMemory, archive.Options{}) // the next record repeats it
 					if _, err := a.Hold(t.Context(), archive.Selector{}, "it shall stay"); err != nil {
 						t.Error(err)
 					}
@@ -189,7 +189,7 @@ func TestCopyBeginsWhileVerifying(t *testing.T) {
 	o := newOriginal(t, t.TempDir(), source, 20)
 	keepOnly(t, source, 3)
 	to := newWeak(t)
-	upTo := "" // the copy is broken off at the first key that begins so
+	upTo := "" // the copy is interrupted at the first key with this prefix
 	to.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		if strings.HasPrefix(key, upTo) {
 			return store.PutResult{}, fs.ErrPermission

@@ -126,7 +126,7 @@ func (x *crashes) in(l *crashtest.Log, n int, loss crashtest.Loss, f func(dir st
 	}
 }
 
-// cuts returns the places right after events: one in so many.
+// cuts returns every stride-th place right after an event.
 func cuts(l *crashtest.Log, stride int, after func(n int) bool) []int {
 	var all []int
 	for n := range l.Len() {
@@ -191,7 +191,7 @@ func TestPowerLossAfterAKill(t *testing.T) {
 	}
 }
 
-// Any number of kills, and then a power loss of which anything may survive.
+// Any number of kills, and then a power loss that any subset of the unsynced data may survive.
 func TestPowerLossAtRandom(t *testing.T) {
 	begun := map[string]*crashes{}
 	cases := crashCases()

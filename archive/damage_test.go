@@ -295,8 +295,7 @@ func TestHugeManifest(t *testing.T) {
 	})
 }
 
-// A manifest that somebody puts into a gap of the numbers is named: no other has it as its
-// parent.
+// A foreign manifest in a gap of the numbers is reported: no other manifest names it as its parent.
 func TestManifestInAGap(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

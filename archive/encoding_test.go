@@ -246,7 +246,7 @@ func encodedDamage(t *testing.T) {
 					at := i * len(good) / places
 					for what, bad := range map[string][]byte{"cut": good[:at], "altered": altered(good, at), "longer": append(bytes.Clone(good), good[at])} {
 						if what == "longer" && strings.HasPrefix(key, manifest.BundlesPrefix) {
-							continue // nobody asks for what lies behind the last part
+							continue // bytes behind the last part are never read
 						}
 						store.Replace(key, bad)
 						r, err := archive.New(store, o).Verify(t.Context(), archive.VerifyOptions{ReadData: true})

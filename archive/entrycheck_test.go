@@ -154,8 +154,8 @@ func TestTailEndsWithAWholeEntry(t *testing.T) {
 	mustVerify(t, a)
 }
 
-// A file that was cut back by a crash, and has grown beyond where it was since, is read
-// anew also by a process that had read it before.
+// A file that was cut back by a crash, and has grown beyond its old length since, is read again
+// also by a process that had read it before.
 func TestTailThatWentBack(t *testing.T) {
 	t.Parallel()
 	db := newJELog(t, 3)
@@ -188,7 +188,7 @@ func TestTailWithOddEnd(t *testing.T) {
 	}
 }
 
-// A file that was cut at the end of an entry is whole by itself. The next file tells,
+// A file that was cut at the end of an entry looks whole by itself. The next file shows the cut,
 // also when the two were archived one after the other.
 func TestChainShowsMissingEntries(t *testing.T) {
 	t.Parallel() // it waits for files to be left alone
@@ -216,9 +216,9 @@ func TestChainShowsMissingEntries(t *testing.T) {
 	}
 }
 
-// A closed file that is written to in place is noticed by its change time, when its size
-// and modification time are as they were; by what this host remembers also in a new
-// process. What was done to it is told by its entries.
+// A closed file that is written to in place is noticed by its change time, when its size and
+// modification time are as they were. A new process notices it by the local state of this host. The
+// file's entries show the kind of change.
 func TestKindsOfChange(t *testing.T) {
 	t.Parallel()
 	erase := func(b []byte) {
@@ -334,7 +334,7 @@ func TestYoungFilesWait(t *testing.T) {
 		}
 		db.now = start.Add(-2 * time.Second) // the next is one second old
 		db.fill(1)
-		go func() { // while it waits, somebody writes to it and puts its time back
+		go func() { // during the wait, another process writes to it and puts its time back
 			time.Sleep(500 * time.Millisecond)
 			db.rewrite(2, func(b []byte) { b[len(b)-1] ^= 1 })
 		}()
@@ -343,7 +343,7 @@ func TestYoungFilesWait(t *testing.T) {
 			t.Errorf("a young file waited %v", waited)
 		}
 		if !slices.Equal(res.Damaged, []string{name(2)}) {
-			t.Errorf("what was written meanwhile was not read: %q", res.Damaged)
+			t.Errorf("what was written during the wait was not read: %q", res.Damaged)
 		}
 		mustRestore(t, a, 2, filepath.Join(t.TempDir(), "r"), db.all())
 

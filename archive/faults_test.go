@@ -54,7 +54,7 @@ func checkSeed(t *testing.T, seed uint64, n int, property func(*rapid.T)) {
 	rapid.Check(t, property)
 }
 
-// history is a database in three states, the first two of which are archived.
+// history is a database in three states; the first two are archived.
 type history struct {
 	db    *database
 	store *storetest.InMemory
@@ -303,5 +303,5 @@ func TestListWithoutOneManifest(t *testing.T) {
 // setRapidChecks sets how many cases rapid draws; it knows no other way than its flag.
 func setRapidChecks(n int) error { return flag.Set("rapid.checks", fmt.Sprint(n)) }
 
-// virtually runs a test in virtual time, so that nobody waits for pauses between attempts.
+// virtually runs a test in virtual time, so that pauses between attempts take no real time.
 func virtually(t *testing.T, f func(*testing.T)) { synctest.Test(t, f) }

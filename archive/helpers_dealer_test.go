@@ -36,7 +36,7 @@ func (d *dealer) mkdir(dir string) {
 // path is the name of the file with a number.
 func (d *dealer) path(n int) string { return filepath.Join(d.dirs[n%len(d.dirs)], name(n)) }
 
-// begin begins so many files, which closes those before.
+// begin begins the given number of files, which closes the files before them.
 func (d *dealer) begin(files int) {
 	d.t.Helper()
 	for range files {

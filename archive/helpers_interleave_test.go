@@ -24,9 +24,9 @@ import (
 type theatre struct {
 	t    *testing.T
 	rand *rand.Rand
-	told []string // what happened, for whoever has to understand a failure
+	told []string // what happened, for the analysis of a failure
 
-	damaged bool // there is damage, which may be told
+	damaged bool // there is damage, which may be reported
 
 	hosts    []*host
 	address  *mount // nil: the archives stay where they are
@@ -46,7 +46,7 @@ type party struct {
 	cancel    context.CancelCauseFunc
 	crashed   bool
 	done      bool
-	suspended int        // for so many steps of the others
+	suspended int        // for this number of steps of the others
 	host      *host      // nil: it keeps nothing
 	rand      *rand.Rand // for what it does by itself
 

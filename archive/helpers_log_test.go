@@ -45,7 +45,7 @@ func (l *jeLog) flip() {
 	l.write(10)
 }
 
-// write appends entries with so many bytes each.
+// write appends entries of the given sizes in bytes.
 func (l *jeLog) write(sizes ...int) {
 	l.t.Helper()
 	for _, n := range sizes {

@@ -155,7 +155,7 @@ func (s *shaky) verify(t *testing.T) *attempt {
 	})
 }
 
-// moves waits until an operation has so many bytes behind it.
+// moves waits until an operation has transferred this number of bytes.
 func (at *attempt) moves(t *testing.T, bytes int64) {
 	t.Helper()
 	storetest.Eventually(t, "enough bytes moved", func() bool { return at.over(0) || at.BytesDone.Load() >= bytes },
@@ -280,8 +280,8 @@ func (s *shaky) again(t *testing.T) {
 	}
 }
 
-// sentOnly checks that so many bytes of content were sent since the proxy came up, and
-// not many besides: requests, and what is too small for a question beforehand.
+// sentOnly checks that this number of bytes of content was sent since the proxy came up, and few
+// other bytes: requests, and content that is too small for a question beforehand.
 func (s *shaky) sentOnly(t *testing.T, content, besides int64) {
 	t.Helper()
 	var sent int64

@@ -76,7 +76,7 @@ func (s *manyFiles) Capture(context.Context, func(source.File) bool) (*source.Ca
 	}), nil
 }
 
-// still is content that nobody writes to.
+// still is content that does not change.
 type still struct{ *bytes.Reader }
 
 func (still) Close() error     { return nil }

@@ -82,7 +82,7 @@ func (d *database) flip(n int) {
 	d.set(name(d.last), d.noise(n))
 }
 
-// fill makes closed files until there are so many.
+// fill makes closed files until the database has the given number of files.
 func (d *database) fill(files, size int) {
 	d.t.Helper()
 	for len(d.files) < files {

@@ -47,8 +47,7 @@ func (w *theatre) process(p *party, o *oracle, fresh bool) *archive.Archive {
 	return archive.New(s, archive.Options{Transfers: 2, State: p.host.state(p, o)})
 }
 
-// reported looks whether a snapshot that somebody reports is one, or was one before a
-// record dropped it.
+// reported checks that a reported snapshot is valid, or was valid before a record dropped it.
 func (w *theatre) reported(o *oracle, p *party, n int64) {
 	for _, at := range w.places(o) {
 		sum, made := p.made[at.name+manifest.ManifestKey(n)]

@@ -24,8 +24,8 @@ type oracle struct {
 	past     []*storetest.InMemory
 	valid    map[int64]manifest.Hash    // the snapshots there are
 	ever     map[manifest.Ref]bool      // those there were
-	held     map[int64]bool             // that somebody was told to be held
-	released map[int64]bool             // that somebody released, or is about to
+	held     map[int64]bool             // whose hold was reported
+	released map[int64]bool             // released, or about to be
 	names    map[manifest.Hash][]string // what a manifest names
 	ledger   int64
 	late     int // manifests that were void when they were created
@@ -182,7 +182,7 @@ func (o *oracle) namedBy(n int64, sum manifest.Hash, b []byte, c storetest.Conte
 	return o.names[sum]
 }
 
-// clean looks, after a prune that nobody disturbed, that nothing is left that nobody needs.
+// clean checks, after an undisturbed prune, that no useless object is left.
 func (o *oracle) clean(t *testing.T) {
 	t.Helper()
 	c := o.store.Snapshot()
@@ -201,7 +201,7 @@ func (o *oracle) clean(t *testing.T) {
 		switch {
 		case needed[key]:
 		case isManifest && n <= record.Newest, isObject && object.Sequence <= record.Newest, isRecord && number != record.Number:
-			o.w.fatal("%s: %s is left, and nobody needs it", o.name, key)
+			o.w.fatal("%s: %s is left, and no snapshot needs it", o.name, key)
 		}
 	}
 }

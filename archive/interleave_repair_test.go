@@ -76,7 +76,7 @@ func repairsInterleaved(t *testing.T, seed uint64, states []*source.Directory) (
 	return min(mended, 1), w.weak
 }
 
-// damage spoils one to three objects. That the newest manifest was there nobody could know.
+// damage spoils one to three objects. That the newest manifest existed cannot be inferred.
 func (w *theatre) damage(o *oracle) {
 	keys := append(o.store.Keys(manifest.DataPrefix), o.store.Keys(manifest.BundlesPrefix)...)
 	keys = append(keys, o.store.Keys(manifest.PagesPrefix)...)
@@ -130,13 +130,13 @@ func (w *theatre) holdsOne(o *oracle, i int) {
 	})
 }
 
-// checkMended repairs with nobody about, and looks that nothing is missing that there was.
+// checkMended repairs while no other actor runs, and checks that every object is back.
 func (w *theatre) checkMended(o *oracle, whole *storetest.InMemory) {
 	time.Sleep(time.Minute)
 	x := archive.New(o.store, archive.Options{})
 	r, err := x.Verify(context.Background(), archive.VerifyOptions{ReadData: true, Repair: from(whole)})
 	if err != nil || len(r.Problems) > 0 {
-		w.fatal("after a repair that nobody disturbed: %+v, %v", r, err)
+		w.fatal("after an undisturbed repair: %+v, %v", r, err)
 	}
 	now := o.store.Snapshot()
 	record := o.record(now)
@@ -157,6 +157,6 @@ func (w *theatre) checkMended(o *oracle, whole *storetest.InMemory) {
 		return err
 	})
 	if r, err := x.Verify(context.Background(), archive.VerifyOptions{ReadData: true}); err != nil || len(r.Problems) > 0 {
-		w.fatal("after a prune that nobody disturbed: %+v, %v", r, err)
+		w.fatal("after an undisturbed prune: %+v, %v", r, err)
 	}
 }

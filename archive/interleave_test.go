@@ -144,7 +144,7 @@ func (w *theatre) end(o *oracle, states []*source.Directory) {
 	}
 }
 
-// alone does something with nobody about, and nothing fails.
+// alone does something while no other actor runs, and requires success.
 func (w *theatre) alone(o *oracle, do func(context.Context, *archive.Archive) error) {
 	err := do(context.Background(), archive.New(watched{o.store, o}, archive.Options{}))
 	if err != nil {
@@ -152,8 +152,8 @@ func (w *theatre) alone(o *oracle, do func(context.Context, *archive.Archive) er
 	}
 }
 
-// watched is a store with nothing between but the oracle, which sees one change at a time:
-// here no stage tells the transfers of a party when it is their turn.
+// watched is a store that only the oracle observes, one change at a time: here no stage orders the
+// transfers of a party.
 type watched struct {
 	store.Store
 	o *oracle
@@ -231,7 +231,7 @@ func (w *theatre) holds(o *oracle, i int) {
 		if w.address != nil {
 			return nil // the hold may be one of another archive
 		}
-		if o.released[n] { // by somebody else, which may have come later
+		if o.released[n] { // by another actor, perhaps later
 			return nil
 		}
 		if _, there := o.valid[n]; !there {
@@ -265,8 +265,8 @@ func (w *theatre) copies(from, to *oracle, i int) {
 	})
 }
 
-// verifies looks for damage where there is none, whoever prunes meanwhile, and perhaps has a
-// repair put back what is not lost.
+// verifies checks that a verify reports no damage where there is none, while others prune. It may
+// also repair objects that are not lost.
 func (w *theatre) verifies(o *oracle, i int) {
 	options := archive.VerifyOptions{ReadData: true}
 	if w.rand.IntN(2) == 0 {

@@ -121,10 +121,10 @@ func (c *churned) restore(t *testing.T, checker *jetest.Checker, o *outcome, wro
 	}
 }
 
-// A real JE writes while its cleaner moves records and deletes log files. Of the snapshots
-// that are taken meanwhile none is refused, and every one restores, opens, and holds all
-// records as they were at one moment, not before its capture began. Those without the file
-// that is being written end earlier, and some JE cannot open, which is what tails are for.
+// A real JE writes while its cleaner moves records and deletes log files. No snapshot taken during
+// this is refused. Every one restores, opens, and holds all records as they were at one moment, not
+// before its capture began. Snapshots without the file that is being written end earlier. JE cannot
+// open some of those, which is what tails are for.
 //
 // In a soak, STRONGROOM_SOAK=10m, two archives take a snapshot every two seconds for so long.
 func TestSnapshotsOfAChurningJE(t *testing.T) {
@@ -194,7 +194,8 @@ func TestSnapshotsOfAChurningJE(t *testing.T) {
 			warned[w] += n
 		}
 	}
-	t.Logf("%d operations; %d snapshots with tails %+v, of which %d files were deleted before their snapshot was made; without tails %+v; no refusal",
+	t.Logf("%d operations; %d snapshots with tails %+v, %d files of them deleted before their snapshot was made; "+
+		"without tails %+v; no refusal",
 		ended-began, taken, tails, deleted, noTails)
 	soaktest.Count(t, "snapshots", int64(taken))
 	for _, w := range slices.Sorted(maps.Keys(warned)) {

@@ -24,9 +24,9 @@ func (h *pruned) unchanged(before storetest.Content, but string) {
 	}
 }
 
-// A manifest is gone before any record of the ledger has named it, and the next one still
-// tells that there was one. Whoever writes a record then makes it void for nobody: verify goes
-// on naming it, what it needs stays, and it can be put back, or given up by name.
+// A manifest is gone before any ledger record has named it, and the next manifest still names it as
+// its parent. A new record then does not make the missing one invalid: verify goes on reporting it,
+// the objects that it needs stay, and a repair or an explicit drop remains possible.
 func TestMissingManifestIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	deeds := map[string]func(*pruned) error{
@@ -72,8 +72,9 @@ func TestMissingManifestIsNotForgotten(t *testing.T) {
 	}
 }
 
-// The newest manifest is gone and a backup went on without it: nothing in the archive tells of
-// it any more, but the host whose backup made it does, and a prune of that host spares it.
+// The newest manifest is gone and a backup went on without it. Nothing in the archive shows that it
+// existed, but the local state of the host that made it does, and a prune on that host spares its
+// objects.
 func TestPruneSparesWhatThisHostHasSeen(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -159,8 +160,8 @@ func onlyOf(h *pruned, n int64) string {
 	return ""
 }
 
-// A manifest is gone, and the one that would tell so cannot be read: nobody knows what there
-// was, so that no record is written by which it would be void.
+// A manifest is gone, and the manifest that names it as its parent cannot be read. So the missing
+// snapshot is unknown, and no record is written that would make it invalid.
 func TestNoRecordOverWhatNobodyKnows(t *testing.T) {
 	t.Parallel()
 	for what, lose := range map[string]func(*storetest.InMemory, string){

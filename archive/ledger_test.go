@@ -14,8 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// While others write one record of the ledger after the other, a reader gets its answer
-// all the same, and soon: between a listing and what is read by it nobody waits.
+// While others write one ledger record after the other, a reader still gets its answer, and soon: a
+// reader does not pause between a listing and the read that follows it.
 func TestReadingBesideManyRecords(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

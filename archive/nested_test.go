@@ -342,7 +342,7 @@ func TestNothingIsStoredInANestedArchive(t *testing.T) {
 	}
 }
 
-// A repair deletes nothing that a nested archive may have, although it has the right bytes at hand.
+// A repair deletes nothing that a nested archive may have, even if a good copy is available.
 func TestRepairSparesNestedArchives(t *testing.T) {
 	t.Parallel()
 	store, dir := storetest.Memory(t), t.TempDir()

@@ -77,8 +77,8 @@ func TestRestoreReadsEncryptedFilesOnce(t *testing.T) {
 	}
 }
 
-// A preview tells how much space there is also where it is too little, whether the target is
-// there or not; the restore refuses to begin.
+// A preview reports the free space also where it is too little, whether the target exists or not;
+// the restore refuses to begin.
 func TestPreviewOfTooLittleSpace(t *testing.T) {
 	t.Parallel()
 	mount := smallDisk(t)

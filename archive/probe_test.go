@@ -159,7 +159,7 @@ func TestProbe(t *testing.T) {
 		{"overwrites, yet not in a race, as accepted", func(w *weak) { overwritesLate(w); w.accept = store.CreateOnly }, storecheck.Note, "create-only, large objects"},
 		{"checks nothing", uncheckedPut, storecheck.Failed, "checksums"},
 		{"checks nothing, as accepted", func(w *weak) { uncheckedPut(w); w.accept = store.Checksums }, storecheck.Note, "checksums"},
-		{"tells no checksum", func(w *weak) { w.Plain = true }, storecheck.Note, "checksum echo"},
+		{"returns no checksum", func(w *weak) { w.Plain = true }, storecheck.Note, "checksum echo"},
 		{"lists late", func(w *weak) {
 			w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 				if strings.HasSuffix(prefix, "/fresh") {
@@ -259,8 +259,8 @@ func TestProbeOutOfReach(t *testing.T) {
 	}
 }
 
-// What a probe that was killed left behind is removed by the next, once it is old; a
-// probe that is broken off cleans up after itself.
+// The next probe removes what a killed probe left behind, once it is old; an interrupted probe
+// cleans up after itself.
 func TestProbeCleansUp(t *testing.T) {
 	t.Parallel()
 	w := newWeak(t)

@@ -22,8 +22,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A catalogue is a store of very many objects, most of which have only a key and a size. It
-// lists one prefix at a time, in order, at little cost.
+// A catalogue is a store of very many objects; most of them have only a key and a size. It lists
+// one prefix at a time, in order, at little cost.
 type catalogue struct {
 	keys    []string // in order
 	gone    map[string]bool
@@ -117,8 +117,8 @@ func (c *catalogue) Delete(_ context.Context, keys []string) error {
 	return nil
 }
 
-// longLife is an archive of many snapshots, each of which has so many files of which so
-// many are new.
+// longLife is an archive of many snapshots. Each has the given number of files; news of them are
+// new.
 func longLife(t testing.TB, snapshots, files, news int) *catalogue {
 	t.Helper()
 	c := &catalogue{gone: map[string]bool{}, content: map[string][]byte{}}

@@ -265,8 +265,8 @@ func TestPruneStopsAtUnknownFields(t *testing.T) {
 	}
 }
 
-// What runs left behind that were broken off goes, unless its number is above the newest:
-// it may be of one that still runs. What is none of an archive's is left alone.
+// A prune deletes the orphans of interrupted runs, unless their number is above the newest: then a
+// run that is still under way may need them. It leaves foreign objects alone.
 func TestPruneLeavesTheFutureAlone(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 3)

@@ -25,8 +25,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A re-encrypting copy opens with the new identity and not with the old one, has every
-// snapshot with its content, times and states, and goes on where it was broken off.
+// A re-encrypting copy opens with the new identity and not with the old one. It has every snapshot
+// with its content, times and states, and an interrupted copy can be continued.
 func TestReencrypt(t *testing.T) {
 	t.Parallel()
 	old, fresh := newIdentity(t), newIdentity(t)
@@ -173,8 +173,8 @@ func TestReencryptsAtOnce(t *testing.T) {
 	}
 }
 
-// inFlight lets Gets of log files wait until more than so many are under way at once, and
-// remembers the most that ever were.
+// inFlight holds back Gets of log files until more than a given number are under way at once, and
+// records the greatest number.
 type inFlight struct {
 	store.Store
 	over int64

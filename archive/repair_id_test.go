@@ -48,8 +48,8 @@ func TestRepairOfTheID(t *testing.T) {
 	})
 }
 
-// Both what tells whose the archive is and the ledger are lost or damaged: the manifests tell it,
-// and the ledger is written anew.
+// Both the id in archive.json and the ledger are lost or damaged. A repair takes the id from the
+// manifests and writes a new ledger record.
 func TestRepairOfTheLedgerWithoutTheID(t *testing.T) {
 	t.Parallel()
 	for what, harm := range map[string]func(*storetest.InMemory){

@@ -14,8 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// The ledger's newest record is damaged: nobody can say which snapshots were held, so that a
-// repair holds all that there are, and nothing is lost until somebody releases it.
+// The ledger's newest record is damaged, so it is unknown which snapshots were held. A repair holds
+// all of them, and nothing is lost until an operator releases them.
 func TestRepairOfTheLedger(t *testing.T) {
 	t.Parallel()
 	for what, damage := range map[string]func([]byte) []byte{
@@ -78,8 +78,8 @@ func TestRepairLeavesALaterLedger(t *testing.T) {
 	}
 }
 
-// A bit flips in the hash that the ledger has of a snapshot: the snapshot is right, as a copy
-// shows, and the ledger is told so.
+// A bit flips in the hash that the ledger has of a snapshot. The snapshot is right, as a copy
+// shows, and the repair corrects the ledger.
 func TestRepairOfAHashInTheLedger(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

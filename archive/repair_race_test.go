@@ -19,7 +19,7 @@ type meeting struct {
 	*storetest.InMemory
 	read, deleted func(key string) // nil: nothing
 	dead          bool             // it takes nothing any more
-	one           chan struct{}    // holds something while one of these is looked at; no mutex, for time goes on meanwhile
+	one           chan struct{}    // full while a function runs; waiting for a mutex would stop virtual time
 }
 
 func meet(s *storetest.InMemory) *meeting { return &meeting{InMemory: s, one: make(chan struct{}, 1)} }
@@ -58,8 +58,8 @@ func (s *meeting) Delete(ctx context.Context, keys []string) error {
 	return err
 }
 
-// Two repairs find the same damage. One is suspended, and killed after its delete: what the
-// other has put back meanwhile is not what it deletes.
+// Two repairs find the same damage. One is suspended, and killed after its delete. It does not
+// delete the object that the other has restored in the meantime.
 func TestRepairDeletesOnlyWhatIsDamaged(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

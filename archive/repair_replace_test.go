@@ -12,8 +12,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A repair began on one archive, and another one, or none, is at its address when it has the right
-// bytes at hand. It must put no manifest and no record there, and delete nothing.
+// A repair began on one archive. When its good copy is ready, the address holds another archive, or
+// none. The repair must put no manifest and no record there, and delete nothing.
 func TestRepairReadsTheIDAgain(t *testing.T) {
 	t.Parallel()
 	other := storetest.Memory(t)

@@ -43,8 +43,8 @@ func TestRepairFromCopy(t *testing.T) {
 					store := store.Clone()
 					spoil(store, key, bad)
 					r := mustRepair(t, store, from)
-					// Nobody knows what the newest manifest should be, if it makes sense, nor that
-					// there was one, nor the id.
+					// The right content of the newest manifest and of the id is unknown if it
+					// parses, and so is that there was a newest manifest.
 					newest := key == manifest.ManifestKey(3)
 					if (newest || key == manifest.ArchiveKey && what == "altered") && what != "cut" {
 						continue
@@ -109,8 +109,8 @@ func TestRepairFromSource(t *testing.T) {
 	}
 }
 
-// What is missing or damaged counts as absent once a verify has said so: the next backup
-// stores it afresh, for the snapshots from then on.
+// After a verify has reported an object missing or damaged, the next backup counts it as absent and
+// stores it again, for the snapshots from then on.
 func TestBackupHealsWhatVerifyFound(t *testing.T) {
 	t.Parallel()
 	for _, many := range []int{5, 30, 270} {
@@ -141,7 +141,7 @@ func TestBackupHealsWhatVerifyFound(t *testing.T) {
 				good := store.Snapshot().Bytes(key)
 				store.Replace(key, flipped(good))
 				if res := mustBackup(t, a, db); res.Committed {
-					t.Fatalf("nobody has found out yet: %+v", res)
+					t.Fatalf("no verify has found it yet: %+v", res)
 				}
 				if r := verify(true); len(r.Problems) != 1 {
 					t.Fatalf("%+v", r)
@@ -156,7 +156,7 @@ func TestBackupHealsWhatVerifyFound(t *testing.T) {
 				n := res.Snapshot.Sequence
 				mustRestore(t, archive.New(store, archive.Options{}), n, filepath.Join(t.TempDir(), "r"), db.files)
 				if res := mustBackup(t, a, db); res.Committed {
-					t.Fatalf("it was stored afresh, and again: %+v", res)
+					t.Fatalf("it was stored again a second time: %+v", res)
 				}
 				store.Replace(key, good)
 				if r := verify(true); len(r.Problems) > 0 {
@@ -233,7 +233,7 @@ func TestProofsThatCannotBeRead(t *testing.T) {
 	})
 }
 
-// Who may not write proofs is told, and verifies all the same.
+// A verify that may not write verification records reports that, and verifies all the same.
 func TestVerifyWithoutWriting(t *testing.T) {
 	t.Parallel()
 	store := storetest.Memory(t)

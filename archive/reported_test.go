@@ -29,8 +29,8 @@ func (s *overtakenSource) Capture(ctx context.Context, want func(source.File) bo
 }
 
 // A backup that finds nothing new reports the newest snapshot that it has read. By then another
-// host may have made a later one, and a prune have dropped this one: whoever relies on the report
-// would have a snapshot that is gone.
+// host may have made a later one, and a prune may have dropped this one: a caller that relies on
+// the report would have no snapshot.
 func TestIdleBackupReportsNothingThatWasDropped(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 3)

@@ -259,8 +259,8 @@ func TestHostileManifest(t *testing.T) {
 	})
 }
 
-// A broken-off restore of another snapshot beside the target is built upon, and what it
-// left that does not belong is removed.
+// A restore builds upon an interrupted restore of another snapshot beside the target, and removes
+// its files that do not belong to the new snapshot.
 func TestPartialOfAnotherSnapshot(t *testing.T) {
 	t.Parallel()
 	db, _, a := archived(t, 4)
@@ -270,7 +270,7 @@ func TestPartialOfAnotherSnapshot(t *testing.T) {
 	write(t, partial, name(77), "of another snapshot")
 	m := newest(t, a)
 	if _, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{}); !errors.Is(err, archive.ErrOccupied) {
-		t.Fatalf("what nobody marked was taken for ours: %v", err)
+		t.Fatalf("an unmarked directory was taken for one of a restore: %v", err)
 	}
 	write(t, partial, archive.IncompleteMarker, `{"archive":"x","sequence":9}`)
 	write(t, partial, ".strongroom-0123456789abcdef.tmp", "half")
@@ -281,8 +281,8 @@ func TestPartialOfAnotherSnapshot(t *testing.T) {
 	compare(t, dir, db.files)
 }
 
-// A restore that was complete already is complete: nothing is written. Part of it may be
-// restored anew beside the rest.
+// Repeating a complete restore writes nothing. A part of the set may be restored again beside the
+// rest.
 func TestRestoreAgain(t *testing.T) {
 	t.Parallel()
 	db, _, a := archived(t, 4)
@@ -294,7 +294,7 @@ func TestRestoreAgain(t *testing.T) {
 			t.Fatalf("%+v, %v", res, err)
 		}
 	}
-	write(t, dir, name(2), "overwritten by somebody")
+	write(t, dir, name(2), "overwritten by another program")
 	if _, err := a.Restore(context.Background(), m, dir, archive.RestoreOptions{}); !errors.Is(err, archive.ErrOccupied) {
 		t.Fatalf("%v", err)
 	}

@@ -96,8 +96,8 @@ func flippedManifest(t *testing.T, key string, at int, do func(*pruned)) {
 	}
 }
 
-// A repair is killed after it has put back a manifest that its child had named damaged, and
-// before it has told the ledger: the next one tells it.
+// A repair is killed after it has restored a manifest whose child had recorded it as damaged, and
+// before it has corrected the ledger. The next repair corrects the ledger.
 func TestRepairTellsTheLedgerLater(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestVouchingByAStaleWitness(t *testing.T) {
 	witness := &archive.LocalState{Dir: t.TempDir()}
 	h.db.grow(10)
 	mustBackup(t, archive.New(h.store, archive.Options{State: witness}), h.db)
-	h.store = before // rolled back, and somebody else goes on
+	h.store = before // rolled back, and another host goes on
 	h.next()
 	_, err := archive.New(h.store, archive.Options{State: witness}).Prune(t.Context(), archive.PruneOptions{})
 	if err == nil {
@@ -146,8 +146,8 @@ func TestVouchingByAStaleWitness(t *testing.T) {
 	h.sound(1, 2, 3)
 }
 
-// The newest manifest rots and a backup goes on from it: what the backup named as it found
-// it is mended all the same, and the ledger tells what is right.
+// The newest manifest rots and a backup goes on from it. The backup recorded the hash of the
+// damaged manifest; a repair restores it all the same and corrects the ledger.
 func TestRepairOfWhatWasNamedDamaged(t *testing.T) {
 	t.Parallel()
 	for _, prune := range []bool{false, true} {

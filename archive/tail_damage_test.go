@@ -92,8 +92,8 @@ func TestNewestWithDamagedBeginning(t *testing.T) {
 	}
 }
 
-// The newest file, of which no entry is whole, is left out, loudly; unless it may be one that
-// the database is just beginning.
+// The newest file is left out, with a warning, if no entry in it is whole; unless it may be one
+// that the database is just beginning.
 func TestNewestWithoutAnEntry(t *testing.T) {
 	t.Parallel()
 	db := newJELog(t, 42)
@@ -112,7 +112,7 @@ func TestNewestWithoutAnEntry(t *testing.T) {
 	}
 }
 
-// Damage that only the next file's header told of goes away with that header's.
+// Damage that only the next file's header showed is no longer reported when that header is gone.
 func TestDamageByTheNextHeader(t *testing.T) {
 	t.Parallel()
 	db := newJELog(t, 43)

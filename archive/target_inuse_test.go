@@ -419,7 +419,7 @@ func TestDatabaseStartsDuringARestore(t *testing.T) {
 	}
 }
 
-// atGet calls f before so many reads; then it goes on. It is for one goroutine.
+// atGet calls f once, before a given number of reads; then it goes on. It is for one goroutine.
 type atGet struct {
 	store.Store
 	left int

@@ -27,7 +27,7 @@ func loseFirst(t *testing.T, a *archive.Archive, db *database) *manifest.Manifes
 	return newest(t, a)
 }
 
-// mustInterrupt begins a restore and ends it before so many reads.
+// mustInterrupt begins a restore and interrupts it at a read with the given index.
 func mustInterrupt(t *testing.T, store store.Store, m *manifest.Manifest, dir string, o archive.RestoreOptions, reads int,
 ) {
 	t.Helper()

@@ -15,8 +15,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// interruptRestore begins a restore and ends it before so many reads. It reports whether the restore
-// came so far.
+// interruptRestore begins a restore and interrupts it at a read with the given index. It reports
+// whether the restore came that far.
 func interruptRestore(t *testing.T, store store.Store, m *manifest.Manifest, dir string, o archive.RestoreOptions, reads int,
 ) bool {
 	t.Helper()
@@ -30,8 +30,8 @@ func interruptRestore(t *testing.T, store store.Store, m *manifest.Manifest, dir
 }
 
 // A restore is interrupted, a newer snapshot is made, without a file that the cleaner has deleted,
-// and the same command runs again: it makes the newer set, and what it left before is not in the
-// way. In an emergency nobody first finds out what to remove.
+// and the same command runs again. It makes the newer set, and the files of the first attempt do
+// not block it: in an emergency the operator need not find out which files to remove.
 func TestRestoreContinuesWithANewerSnapshot(t *testing.T) {
 	t.Parallel()
 	const some = "0000000[0-3].jdb"

@@ -14,7 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// tearing returns a store of which the nth listing of manifests, from 0, leaves some numbers out,
+// tearing returns a store whose nth listing of manifests, from 0, leaves some numbers out,
 // although it shows what do creates after them.
 func tearing(s *storetest.InMemory, nth int, do func(), hidden ...int64) (bucket *weak, done func() bool) {
 	w := &weak{InMemory: s}

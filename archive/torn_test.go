@@ -18,8 +18,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A torn store does something in the middle of a listing, as others do, and leaves a key out
-// of it that was created meanwhile, although it shows a later one: directories are read in
+// A torn store runs a function in the middle of a listing, as other actors might act then. It omits
+// a key that was created in the meantime, although it lists a later one: directories are read in
 // several pieces, and so are long listings.
 type torn struct {
 	*storetest.InMemory
@@ -153,7 +153,7 @@ type stale struct {
 	at     string // when this is read
 	do     func() // that happens
 	before []store.Object
-	empty  bool // it shows none: the old record had gone, and the new one come meanwhile
+	empty  bool // it lists none: the old record was deleted and the new one created during the listing
 }
 
 func (s *stale) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
@@ -187,8 +187,8 @@ func (s *stale) List(ctx context.Context, prefix, delimiter, after string) iter.
 	}
 }
 
-// What was pruned while somebody looked at it is not called damaged because one listing of
-// the ledger did not show the newest record.
+// What was pruned during a verify is not reported as damaged because one listing of the ledger
+// omitted the newest record.
 func TestStaleLedger(t *testing.T) {
 	t.Parallel()
 	for what, do := range map[string]func(t *testing.T, a *archive.Archive) error{

@@ -37,7 +37,7 @@ func reset(stream string) storetest.Toxic {
 	return storetest.Toxic{Type: "reset_peer", Stream: stream, Attributes: map[string]int{"timeout": 0}}
 }
 
-// cut ends a connection after so many bytes.
+// cut ends a connection after the given number of bytes.
 func cut(stream string, bytes int) storetest.Toxic {
 	return storetest.Toxic{Type: "limit_data", Stream: stream, Attributes: map[string]int{"bytes": bytes}}
 }
@@ -190,8 +190,8 @@ func TestToxicHangingDownload(t *testing.T) {
 	})
 }
 
-// Nothing moves for a while, and nothing is lost: no longer than the timeout, and nobody
-// minds.
+// Nothing moves for a while, but not longer than the timeout, and no connection is lost: the
+// operation succeeds.
 func TestToxicStall(t *testing.T) {
 	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {
@@ -239,7 +239,7 @@ func TestToxicLostAnswers(t *testing.T) {
 	})
 }
 
-// silenced tells of each Put before it begins, and waits for leave.
+// silenced announces each Put before it begins, and waits for leave.
 type silenced struct {
 	store.Store
 	puts  chan string

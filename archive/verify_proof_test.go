@@ -11,8 +11,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// Two verifies overlap. Whichever ends last, what one of them found in an object stays known
-// until somebody reads that again, for whoever asks: verify, archived, and the next backup.
+// Two verifies overlap. Whichever ends last, a problem that one of them found in an object stays
+// recorded until the object is read again: for verify, archived, and the next backup.
 func TestOverlappingVerifies(t *testing.T) {
 	t.Parallel()
 	for what, o := range map[string]archive.VerifyOptions{

@@ -55,7 +55,7 @@ func TestUnit(t *testing.T) {
 		if !ok && line[0] != '[' {
 			t.Errorf("%q is neither a section nor a setting", line)
 		}
-		if ok && seen[name] && name != "SystemCallFilter" { // of which the second takes away from the first
+		if ok && seen[name] && name != "SystemCallFilter" { // the second SystemCallFilter subtracts from the first
 			t.Errorf("%s= is there twice", name)
 		}
 		seen[name] = true

@@ -16,7 +16,7 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// one is a service with an archive of which everything is known.
+// one is a service with an archive whose metrics are all known.
 type one struct{}
 
 func (one) Archives() []web.Archive {
@@ -91,7 +91,7 @@ func TestMetricsAreExported(t *testing.T) {
 	for _, path := range []string{rulesFile, dashboardFile} {
 		for _, name := range metrics(t, path) {
 			if !known[name] {
-				t.Errorf("%s: nobody exports %s", path, name)
+				t.Errorf("%s: the service does not export %s", path, name)
 			}
 		}
 	}
@@ -99,12 +99,12 @@ func TestMetricsAreExported(t *testing.T) {
 
 // leftOut are the series that the dashboard does not show, and why.
 var leftOut = map[string]string{
-	"strongroom_archive_recoverable_through_file_bytes":  "a place in a log file tells nobody anything without the file's name, which is on the status page",
-	"strongroom_archive_running_since_timestamp_seconds": "the panel on what is running tells it",
+	"strongroom_archive_recoverable_through_file_bytes":  "the status page shows it with the file's name",
+	"strongroom_archive_running_since_timestamp_seconds": "the panel on running operations shows it",
 	"strongroom_archive_run_duration_seconds_count":      "the same as strongroom_archive_runs_total",
-	"strongroom_archive_run_duration_seconds_sum":        "the buckets tell more",
+	"strongroom_archive_run_duration_seconds_sum":        "the buckets show more",
 	"strongroom_archive_task_duration_seconds_count":     "the same as strongroom_archive_task_runs_total",
-	"strongroom_archive_task_duration_seconds_sum":       "the buckets tell more",
+	"strongroom_archive_task_duration_seconds_sum":       "the buckets show more",
 }
 
 func TestDashboardShowsEveryMetric(t *testing.T) {

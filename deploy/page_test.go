@@ -56,7 +56,7 @@ func TestPageLinks(t *testing.T) {
 	}
 }
 
-// Whatever is shipped here is told of there.
+// docs/operations.md names every shipped file.
 func TestPageNamesWhatIsShipped(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("../docs/operations.md")

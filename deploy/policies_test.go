@@ -200,7 +200,7 @@ func prefixed(prefix string, names []string) []string {
 	return out
 }
 
-// Nothing expires by the lifecycle rule but uploads that were broken off.
+// The lifecycle rule expires nothing but interrupted uploads.
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	var l struct {

@@ -109,7 +109,7 @@ func TestCutPagesHistories(t *testing.T) {
 	})
 }
 
-// edit makes one kind of change and tells how many entries it changed.
+// edit makes one kind of change and returns the number of changed entries.
 func edit(t *rapid.T, files []File, next *int) ([]File, int) {
 	size := rapid.SampledFrom([]int{1, 2, 10, 300, 1200}).Draw(t, "size")
 	kind := rapid.SampledFrom([]string{"append", "insert", "delete run", "delete", "modify"}).Draw(t, "kind")

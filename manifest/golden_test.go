@@ -11,11 +11,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// The golden files are an archive as it lies in a bucket, but for the data. To write
-// them anew, which only a new version of the format is a reason for:
+// The golden files are an archive as it is stored in a bucket, but for the data. To rewrite them,
+// which only a new version of the format justifies:
 //
 //	go test ./manifest -run Golden -update
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const goldenDir = "../testdata/golden"
 

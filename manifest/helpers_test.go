@@ -19,7 +19,7 @@ var testTime = time.Date(2026, 3, 1, 4, 5, 6, 789_000_001, time.UTC)
 
 var testZone = time.FixedZone("CET", 3600)
 
-// content is the hash of content that is told apart by its label.
+// content is the hash of content that its label identifies.
 func content(label string) Hash { return Sum([]byte(label)) }
 
 // plainFile is a closed file as the simplest of backups stores it.
@@ -134,8 +134,8 @@ func mustEncode(t testing.TB, v interface{ Encode() ([]byte, error) }) []byte {
 	return b
 }
 
-// checkAccepted holds what a decoder took against a JSON reader that is not ours: the
-// text must be JSON, and saying it anew must say the same.
+// checkAccepted compares what a decoder accepted with a foreign JSON reader: the text must be JSON,
+// and encoding it again must give the same.
 func checkAccepted(t interface{ Fatalf(string, ...any) }, data, again []byte, unknown bool) {
 	if !json.Valid(data) || !utf8.Valid(data) {
 		t.Fatalf("accepted, and neither JSON nor UTF-8: %q", data)

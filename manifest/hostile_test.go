@@ -134,7 +134,7 @@ func rename(name string) func(*Manifest) {
 	}
 }
 
-// testPages are references to pages that nobody has stored.
+// testPages are references to pages that are not stored.
 func testPages() []PageRef {
 	ref := func(first, last string, count int) PageRef {
 		h := content(first)

@@ -71,7 +71,7 @@ func TestPageCodec(t *testing.T) {
 		list := test.change(slices.Clone(files))
 		_, _, err := c.Encode(list, 3)
 		wantFault(t, err, test.fault)
-		// The same, from somebody who encodes all.
+		// The same, from an encoder that encodes all pages.
 		var plain []byte
 		for i := range list {
 			plain = append(plain, rawJSON(t, &list[i])...)

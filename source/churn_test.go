@@ -241,7 +241,7 @@ func testChurn(t *testing.T, budget int) {
 			break
 		}
 	}
-	t.Logf("%d captures, of which %d files were deleted before they were read; %d did not settle, %d could not be read",
+	t.Logf("%d captures, %d files deleted before they were read; %d did not settle, %d could not be read",
 		captured, deleted, unsettled, vanished)
 	if unsettled > captured {
 		t.Errorf("%d captures did not settle", unsettled)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Two identities prove something only as far as the file system reports what tells
-// directories apart: many roots have the same inode number.
+// Two identities prove something only as far as the file system reports what distinguishes
+// directories: many roots have the same inode number.
 func TestDirIDs(t *testing.T) {
 	t.Parallel()
 	known := DirID{FS: 7, Inode: 2, Born: 100}

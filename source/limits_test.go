@@ -245,8 +245,8 @@ func newLog(t testing.TB, n int) *Directory {
 	return d
 }
 
-// BenchmarkCapture also tells the processor time, which a busy machine does not blur as
-// it does the time by the clock.
+// BenchmarkCapture also reports the processor time, which a busy machine distorts less than the
+// time by the clock.
 func BenchmarkCapture(b *testing.B) {
 	for _, files := range []int{20000, 200000} {
 		d := newLog(b, files)

@@ -74,16 +74,16 @@ func TestGroupSharesACapture(t *testing.T) {
 			t.Errorf("%d files are held after both have read them", n)
 		}
 		if got := a.Leave("a"); got != nil {
-			t.Errorf("the first to leave was told %q", got)
+			t.Errorf("the first to leave got %q", got)
 		}
 		if got := b.Leave("b"); !slices.Equal(got, []string{"a", "b"}) {
-			t.Errorf("the last to leave was told %q", got)
+			t.Errorf("the last to leave got %q", got)
 		}
 	})
 }
 
-// Nobody waits long for one that does not come, and not at all for one that is known to be
-// busy with something older.
+// A participant that does not come delays the others only briefly, and not at all if it is known to
+// be busy with an older round.
 func TestGroupWaitsForNobodyLong(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
@@ -127,7 +127,7 @@ func TestGroupWaitsForNobodyLong(t *testing.T) {
 		}
 		again.Leave("")
 		if got := slow.Leave("late"); !slices.Equal(got, []string{"", "late"}) {
-			t.Errorf("the last of its round was told %q", got)
+			t.Errorf("the last of its round got %q", got)
 		}
 	})
 }
@@ -160,7 +160,7 @@ func TestGroupGoesOnWithout(t *testing.T) {
 	})
 }
 
-// One that is told to stop holds up nobody, and takes nobody along.
+// A cancelled participant neither holds up nor cancels the others.
 func TestGroupOutlivesItsFirst(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")
@@ -209,8 +209,8 @@ func TestGroupBeginsOnce(t *testing.T) {
 	})
 }
 
-// Who is told to end while it does what is done once takes nobody along, and neither does one
-// that panics.
+// A participant that is cancelled while it runs the shared first step does not cancel the others,
+// and neither does one that panics.
 func TestGroupBeginsWithoutWhoEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -266,15 +266,15 @@ func TestGroupBeginsAfresh(t *testing.T) {
 			t.Errorf("begun %d times, also for who came late", times)
 		}
 		if got := late.Leave("late"); !slices.Equal(got, []string{"late"}) {
-			t.Errorf("who was alone in its round was told %q", got)
+			t.Errorf("the only participant of its round got %q", got)
 		}
 		if got := append(slow.Leave("slow"), prompt.Leave("prompt")...); !slices.Equal(got, []string{"slow", "prompt"}) {
-			t.Errorf("the others were told %q", got)
+			t.Errorf("the others got %q", got)
 		}
 	})
 }
 
-// A file is held for nobody who does not want it, however long that one takes.
+// A file is not held for a participant that does not want it, however long that one takes.
 func TestGroupHoldsWhatIsWanted(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")

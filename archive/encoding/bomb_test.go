@@ -28,7 +28,7 @@ func (e *endless) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// zstdZeros is a frame of so many zeros, a multiple of 128 KiB: 4 bytes for each of those.
+// zstdZeros is a frame of size zeros, a multiple of 128 KiB: 4 bytes for each of those.
 func zstdZeros(size int) []byte {
 	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 13 << 3} // no size, a window of 8 MiB
 	for left := size >> 17; left > 0; left-- {

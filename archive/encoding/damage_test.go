@@ -35,7 +35,7 @@ func TestEveryByteAndEveryLength(t *testing.T) {
 				check(fmt.Sprintf("cut to %d", i), stored[:i], false)
 				for _, change := range []byte{1 << (i % 8), 0xff} {
 					if how == manifest.Plain {
-						continue // any bytes are plain ones: only their hash tells
+						continue // any bytes are valid plain content: only their hash shows damage
 					}
 					bad := bytes.Clone(stored)
 					bad[i] ^= change

@@ -83,7 +83,7 @@ func sumsOf(b []byte) store.Sums {
 	return s.Sums()
 }
 
-// decode reads all of a stream that should hold so many bytes.
+// decode reads all of a stream that should hold size bytes.
 func decode(d *Decoder, stored []byte, encoding string, size int, recipients ...string) ([]byte, error) {
 	r := d.Decode(bytes.NewReader(stored), encoding, int64(size), recipients)
 	defer r.Close()

@@ -191,7 +191,7 @@ func TestBrokenOffEncode(t *testing.T) {
 				}
 				idle(t, e, budget)
 			}
-			// The compressor that was broken off is as good as new.
+			// The compressor works as before after an interrupted stream.
 			plain := text(300_000)
 			if got, err := decode(NewDecoder(id), encode(t, e, plain, how), how, len(plain)); err != nil || !bytes.Equal(got, plain) {
 				t.Errorf("%q afterwards: %v", how, err)

@@ -13,7 +13,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/retention"
 )
 
-var update = flag.Bool("update", false, "write what is right of the bars in testdata anew")
+var update = flag.Bool("update", false, "rewrite what is right of the bars in testdata")
 
 // TestGolden reads histories from testdata/*.golden. A file is a table:
 //

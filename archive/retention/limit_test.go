@@ -135,7 +135,7 @@ func TestLostIsRemoved(t *testing.T) {
 			}
 		}
 		if n := lost(t, p, all, func(int64) bool { return true }); len(n) != len(removed) {
-			t.Fatalf("%d snapshots are removed, of which all were kept before, and %d count as lost", len(removed), len(n))
+			t.Fatalf("%d snapshots are removed, all of them kept before, and %d count as lost", len(removed), len(n))
 		}
 	})
 }

@@ -52,7 +52,7 @@ func TestRestoreByHand(t *testing.T) {
 	} {
 		files := 20 // the script takes some processes for each
 		if flags == nil {
-			files = 252 // so many have pages
+			files = 252 // a manifest of this many files has pages
 		}
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()

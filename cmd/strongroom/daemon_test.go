@@ -35,8 +35,8 @@ type served struct {
 // theToken is what the services of the tests want to see.
 const theToken = "a-token-of-the-tests"
 
-// serve starts the service with a configuration, of which this is the part after http, and
-// with variables of the environment. With -short the test ends here.
+// serve starts the service with a configuration and with variables of the environment. archives is
+// the part of the configuration after http. With -short the test ends here.
 func serve(t *testing.T, archives string, env ...string) *served {
 	t.Helper()
 	whole(t)

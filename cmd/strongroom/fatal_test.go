@@ -35,8 +35,7 @@ func clouds() []destination {
 	)
 }
 
-// logDir makes closed log files of a size each, the last of which is the open one until
-// another follows.
+// logDir makes closed log files of a size each; the last one stays open until another follows.
 func logDir(t testing.TB, dir string, from, to, size int) {
 	t.Helper()
 	random := rand.NewChaCha8([32]byte{byte(from), byte(to)})
@@ -99,7 +98,7 @@ func TestKilledAtRandom(t *testing.T) {
 	})
 }
 
-// killAtRandom kills so many backups and as many restores at each destination.
+// killAtRandom kills manyKills backups and as many restores at each destination.
 func killAtRandom(t *testing.T, manyKills int) {
 	for _, d := range destinations() {
 		t.Run(d.name, func(t *testing.T) {

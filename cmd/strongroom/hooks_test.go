@@ -13,8 +13,8 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// The second command is told of the destinations in their order, and of one that panicked
-// as of one that failed.
+// The second command receives the destinations in their order. A destination whose run panicked
+// counts as failed.
 func TestResult(t *testing.T) {
 	t.Parallel()
 	made := func(name string, n int64) backupOutcome {

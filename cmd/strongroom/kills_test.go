@@ -225,8 +225,8 @@ func (c *killCut) String() string {
 	return fmt.Sprintf("%s at %d", c.command.name, c.moment)
 }
 
-// killEverywhere kills commands at the moments of their system calls: at all of them in a soak,
-// and otherwise at so many of each, chosen evenly.
+// killEverywhere kills commands at the moments of their system calls: at all of them in a soak, and
+// otherwise at sample moments of each command, chosen evenly.
 func killEverywhere(t *testing.T, commands []killable, sample int) {
 	t.Helper()
 	whole(t)

@@ -71,9 +71,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// jelog DIR FILES RECORDS makes a log directory, or goes on with one, until it has so
-// many files with so many records in each but the last. The content depends on the
-// number of records, so that other numbers make another database.
+// jelog DIR FILES RECORDS makes a log directory, or continues one, until it has FILES files with
+// RECORDS records in each but the last. The content depends on the number of records, so that other
+// numbers make another database.
 func jelog(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	files, err1 := strconv.Atoi(args[1])

@@ -18,8 +18,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// user is somebody to whom a server allows what policies in deploy/policies/aws say, in a
-// bucket with an archive.
+// user has the permissions that policies in deploy/policies/aws grant, in a bucket with an archive.
 type user struct {
 	*storetest.Server
 	sdk.Credentials

@@ -15,7 +15,7 @@ func withoutTail(source, destination, more string) string {
 	return "  - name: orders\n    source: {dir: " + source + ", tail: exclude}\n    destination: file://" + destination + "\n" + more
 }
 
-// forgeEmpty creates manifests without files, as whoever may create objects and nothing else.
+// forgeEmpty creates manifests without files, as a user who may create objects and nothing else.
 func forgeEmpty(t testing.TB, archive string, after, n int64) {
 	t.Helper()
 	key := func(n int64) string { return filepath.Join(archive, filepath.FromSlash(manifest.ManifestKey(n))) }

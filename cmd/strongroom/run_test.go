@@ -146,7 +146,7 @@ func TestCommands(t *testing.T) {
 		t.Errorf("the commands said %q", got)
 	}
 	if !strings.Contains(o.stderr, "the command after the snapshot failed") || !strings.Contains(o.stderr, "exit status 1") {
-		t.Errorf("nothing tells that the second failed: %s", o.stderr)
+		t.Errorf("no message reports that the second failed: %s", o.stderr)
 	}
 	succeed(t, "--config", configuration, "backup", "a")
 	if got := content(); !strings.HasSuffix(got, "after unchanged\n") {
@@ -194,7 +194,7 @@ func TestStopWhileACommandRuns(t *testing.T) {
 			t.Errorf("%s: it ended with %d:\n%s", at, code, s.log())
 		}
 		if at == "after" && len(s.logged("the command after the snapshot failed", "a")) != 1 {
-			t.Errorf("nothing tells that the command was ended:\n%s", s.log())
+			t.Errorf("no message reports that the command was ended:\n%s", s.log())
 		}
 	}
 }
@@ -252,8 +252,8 @@ func TestStatusCommand(t *testing.T) {
 	check(nil, exitFailed, "empty")
 }
 
-// Who is told what, by a real service: a heartbeat after each good run, and one message for
-// each change of state, also over a restart.
+// A real service sends a heartbeat after each good run, and one message for each change of state,
+// also over a restart.
 func TestNotifications(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -284,7 +284,7 @@ func TestNotifications(t *testing.T) {
 	s := serve(t, archives)
 	s.until("heartbeats", func() bool { mu.Lock(); defer mu.Unlock(); return beats >= 2 })
 	if now := told(); len(now) > 0 {
-		t.Errorf("all is well, and %v was told", now)
+		t.Errorf("all is well, and %v was sent", now)
 	}
 	if err := os.Rename(source, source+".away"); err != nil {
 		t.Fatal(err)
@@ -292,7 +292,7 @@ func TestNotifications(t *testing.T) {
 	s.until("word of a failure", func() bool { return len(told()) == 1 })
 	s.until("three more failures", func() bool { return s.archive("a").FailuresInRow >= 4 })
 	if now := told(); len(now) != 1 || !strings.HasPrefix(now[0], "ok to failing: ") || !strings.Contains(now[0], "is it mounted?") {
-		t.Errorf("told was %v", now)
+		t.Errorf("%v was sent", now)
 	}
 	if code := s.stop(); code != 0 {
 		t.Errorf("it ended with %d", code)
@@ -301,17 +301,17 @@ func TestNotifications(t *testing.T) {
 	again := s.again()
 	again.until("a failure after the restart", func() bool { return again.archive("a").FailuresInRow >= 2 })
 	if now := told(); len(now) != 1 {
-		t.Errorf("after a restart told was %v", now)
+		t.Errorf("after a restart %v was sent", now)
 	}
 	if err := os.Rename(source+".away", source); err != nil {
 		t.Fatal(err)
 	}
 	again.until("word of the recovery", func() bool { return len(told()) == 2 })
 	if now := told(); !strings.HasPrefix(now[1], "failing to ok: ") {
-		t.Errorf("told was %v", now)
+		t.Errorf("%v was sent", now)
 	}
 	if strings.Contains(s.log()+again.log(), "hunter2") {
-		t.Error("the log shows who is told")
+		t.Error("the log shows a notification target")
 	}
 }
 

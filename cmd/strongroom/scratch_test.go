@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// While a large file is encoded it does not lie on the database's disk, unless somebody has
-// said that it may.
+// While a large file is encoded, the scratch file is not on the database's disk, unless the
+// operator allows that.
 func TestScratchBesideTheDatabase(t *testing.T) {
 	t.Setenv("STRONGROOM_STATE_DIR", t.TempDir())
 	t.Setenv("TMPDIR", "")

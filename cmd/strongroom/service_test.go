@@ -196,7 +196,7 @@ func TestServiceWithOneThatHangs(t *testing.T) {
 	if a := s.archive("hangs"); !a.Running {
 		t.Errorf("the one that hangs: %+v", a)
 	} else if a.Behind != nil {
-		t.Errorf("nobody knows what waits for the one that hangs: %+v", *a.Behind)
+		t.Errorf("what waits for the one that hangs cannot be known, and is reported: %+v", *a.Behind)
 	}
 	if code, body := s.get("/archives/hangs"); code != http.StatusOK || !strings.Contains(body, "did not answer in time") {
 		t.Errorf("the page of the one that hangs: %d %s", code, body)
@@ -333,7 +333,8 @@ func TestServiceIdles(t *testing.T) {
 	s.until("the end of idling", func() bool { return time.Since(start) > idle })
 	spent := s.processorTime() - before
 	resident := s.resident()
-	t.Logf("idle: %v of processor time in %v; %d MiB resident, of which %d MiB has the program by itself", spent, idle, resident>>20, floor>>20)
+	t.Logf("idle: %v of processor time in %v; %d MiB resident, %d MiB of it the program by itself",
+		spent, idle, resident>>20, floor>>20)
 	if resident-floor > 64<<20 {
 		t.Errorf("%d MiB resident beyond the %d MiB of the program by itself", (resident-floor)>>20, floor>>20)
 	}

@@ -37,7 +37,7 @@ func TestStatusExplains(t *testing.T) {
 		t.Errorf("what was accepted is asked for: %s", b.String())
 	}
 	if strings.Contains(b.String(), "long ago") {
-		t.Errorf("what has been mended is told: %s", b.String())
+		t.Errorf("a repaired problem is reported: %s", b.String())
 	}
 }
 

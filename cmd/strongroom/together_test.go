@@ -18,8 +18,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A crowd is many processes that work on one archive and a copy of it, most of which are
-// killed at some moment.
+// A crowd is many processes that work on one archive and a copy of it. Most of them are killed at
+// some moment.
 type crowd struct {
 	t         *testing.T
 	url, copy string
@@ -121,7 +121,7 @@ func (c *crowd) some(codes []int, args ...string) (o outcome, ended bool) {
 	if rand.IntN(2) == 0 {
 		defer time.AfterFunc(rand.N(1500*time.Millisecond), func() { p.Process.Kill() }).Stop()
 	}
-	p.Wait() // the exit code tells
+	p.Wait() // the exit code shows the outcome
 	o = outcome{code: p.ProcessState.ExitCode(), stdout: out.String(), stderr: errs.String()}
 	c.done.Add(1)
 	if o.code < 0 {
@@ -148,8 +148,8 @@ func (c *crowd) copyOn() {
 	c.some([]int{exitDone, exitConflict}, "copy", c.url, "--to", c.copy)
 }
 
-// hold holds the newest snapshot, and releases one that is held once there are several. One
-// of which it is not known whether it was released is not asked for again.
+// hold holds the newest snapshot, and releases a held one once there are several. It does not try
+// again a release whose outcome is unknown.
 func (c *crowd) hold() {
 	time.Sleep(rand.N(2 * time.Second))
 	var r heldSnapshot
@@ -176,8 +176,8 @@ func (c *crowd) verify() {
 
 func (c *crowd) restore() { c.restored(c.url) }
 
-// restored restores a snapshot, which must be the database at one of its moments, unless
-// it was pruned meanwhile.
+// restored restores a snapshot, which must be the database at one of its moments, unless it was
+// pruned in the meantime.
 func (c *crowd) restored(where string) {
 	to := filepath.Join(c.t.TempDir(), "r")
 	o := finish(c.t, program(c.t, "restore", where, "--to", to))

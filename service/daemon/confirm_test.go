@@ -23,7 +23,7 @@ func refusal(guard manifest.Guard, plan, found string) *archive.Refusal {
 	return &archive.Refusal{Confirmation: archive.Confirmation{Guard: guard, Plan: plan}, Err: errors.New(found)}
 }
 
-// guardedBackup stands for the backups of one archive, each of which a guard checks.
+// guardedBackup stands for the backups of one archive; a guard checks each of them.
 type guardedBackup struct {
 	mu      sync.Mutex
 	finds   []*archive.Refusal // what guards find, in their order; empty: nothing

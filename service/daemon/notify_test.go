@@ -18,7 +18,7 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// What is told says what is the matter.
+// A notification states the problem.
 func TestEvent(t *testing.T) {
 	t.Parallel()
 	since := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
@@ -43,7 +43,7 @@ func TestEvent(t *testing.T) {
 	} {
 		e := event(&test.a)
 		if e.State != test.state || !strings.Contains(e.Detail, test.says) || (test.says == "") != (e.Detail == "") {
-			t.Errorf("%s is told as %s: %q", test.what, e.State, e.Detail)
+			t.Errorf("%s is sent as %s: %q", test.what, e.State, e.Detail)
 		}
 	}
 }
@@ -89,8 +89,8 @@ func hanging(t *testing.T, dir string) (d *Daemon, late *atomic.Int64) {
 	return d, late
 }
 
-// An archive of which nothing can be found out, since its destination hangs from the start,
-// is told as overdue in the end.
+// An archive without any known state, since its destination hangs from the start, is reported as
+// overdue in the end.
 func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 	t.Parallel()
 	d, late := hanging(t, "")
@@ -101,19 +101,19 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 		return d.notifiers["orders"].state
 	}
 	if state := told(); state != "" {
-		t.Errorf("told as %s at once", state)
+		t.Errorf("sent as %s at once", state)
 	}
 	late.Store(int64(3 * time.Hour))
 	if state := told(); state != notify.Overdue {
-		t.Errorf("told as %q", state)
+		t.Errorf("sent as %q", state)
 	}
 	if a := d.Archives()[0]; a.Behind != nil {
 		t.Errorf("it is said what waits: %+v", a.Behind)
 	}
 }
 
-// A run that was missed while the service was not there is made up for before anybody is told
-// that it is overdue; unless that takes too long.
+// A run that was missed while the service was down is made up for before a notification reports it
+// as overdue; unless that takes too long.
 func TestMakesUpBeforeItTells(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -133,7 +133,7 @@ func TestMakesUpBeforeItTells(t *testing.T) {
 		d.notify()
 		d.mu.Lock()
 		if got := d.notifiers["orders"].state; got != want {
-			t.Errorf("after %s it is told as %q", after, got)
+			t.Errorf("after %s it is sent as %q", after, got)
 		}
 		d.mu.Unlock()
 	}
@@ -162,10 +162,10 @@ func TestReloadWhileTelling(t *testing.T) {
 		select {
 		case got := <-arrived:
 			if got != want {
-				t.Errorf("%s was told, not %s", got, want)
+				t.Errorf("%s was sent, not %s", got, want)
 			}
 		case <-time.After(time.Minute):
-			t.Fatal("nobody was told")
+			t.Fatal("no notification was sent")
 		}
 	}
 	receive("/one")
@@ -178,6 +178,6 @@ func TestReloadWhileTelling(t *testing.T) {
 		t.Error(err)
 	}
 	if len(arrived) > 0 {
-		t.Errorf("%s was told twice", <-arrived)
+		t.Errorf("%s was sent twice", <-arrived)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// A provider that hangs keeps nobody waiting for longer than they want to, and is asked by
-// one look at a time; what that brings in the end is kept.
+// A provider that hangs holds up a reader for no longer than the reader's own limit. Only one read
+// at a time goes to the provider, and its late result is kept.
 func TestLookAtWhatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestLookAtWhatHangs(t *testing.T) {
 	})
 }
 
-// What is made or pruned while somebody looks is neither missed nor shown again.
+// A snapshot that is made or pruned during a read is neither missed nor shown again.
 func TestLookBesideRuns(t *testing.T) {
 	t.Parallel()
 	p, now := newSnapshotCache(), time.Now()

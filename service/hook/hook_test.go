@@ -89,7 +89,7 @@ func TestTimeout(t *testing.T) {
 	}
 	for end := time.Now().Add(10 * time.Second); syscall.Kill(pid, 0) == nil; {
 		if state, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); strings.Contains(string(state), ") Z ") {
-			break // dead, and nobody's child any more
+			break // dead, and no longer a child of any process
 		}
 		if time.Now().After(end) {
 			t.Fatal("what it started lives on")

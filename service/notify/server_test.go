@@ -198,7 +198,7 @@ func TestMail(t *testing.T) {
 	}
 }
 
-// converse is the smallest server of SMTP. It returns what it was told.
+// converse is the smallest server of SMTP. It returns what it received.
 func converse(c net.Conn) string {
 	defer c.Close()
 	var all strings.Builder

@@ -236,7 +236,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// What was told before a restart is not told again; what became different meanwhile is.
+// A state that was sent before a restart is not sent again; a state that changed in between is.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	var kept map[string]State

@@ -23,7 +23,7 @@ type model struct {
 	covered time.Time // wall: a run is due when a scheduled time after this comes
 	low     time.Time // wall: the earliest that it showed since then
 	atOnce  bool      // a new job has a reason to begin
-	asked   time.Time // zero: nobody has
+	asked   time.Time // zero: not requested
 	idle    time.Time // since when
 	began   time.Time // covered, when the last run began
 	beganAt time.Time // wall: when that was
@@ -41,7 +41,7 @@ type model struct {
 	at, wall time.Time // of the last line, or the last jump
 }
 
-// never is the deadline of what nobody has to do.
+// never is the deadline of a run that is not required.
 func (m *model) never() time.Time { return m.at.Add(1000 * time.Hour) }
 
 // renew is a start, or a reload.
@@ -49,7 +49,7 @@ func (m *model) renew(h *happened) {
 	m.schedule = h.schedule
 	m.covered, m.low, m.jumped, m.backwards, m.set = h.newest, h.newest, false, 0, time.Time{}
 	m.atOnce = h.newest.IsZero() || h.newest.After(h.wall.Round(0)) || m.failing
-	m.failures = 0 // the backoff of a new job begins anew
+	m.failures = 0 // a new job's backoff starts at the beginning
 	if m.atOnce {
 		m.covered, m.low = h.wall, h.wall
 	}
@@ -70,7 +70,7 @@ func (m *model) jump(h *happened) {
 	}
 	m.set = h.at
 	switch {
-	case !h.wall.Before(m.seen): // nobody can tell that it ever went back
+	case !h.wall.Before(m.seen): // it cannot be seen that the clock ever went back
 		m.covered = m.base
 	case !h.wall.Add(recheck).After(m.seen.Add(-2 * recheck)): // whenever it was and is looked at, it shows
 		m.covered = h.wall.Add(recheck)

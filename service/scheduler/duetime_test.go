@@ -22,7 +22,7 @@ func quarterly(t *testing.T, jitter time.Duration) (a *timetable, noon time.Time
 	return a, noon
 }
 
-// dueAt checks when an agenda, told the time now, says it will run.
+// dueAt checks when a timetable at the time now schedules its next run.
 func dueAt(t *testing.T, a *timetable, now, want time.Time) {
 	t.Helper()
 	a.wait(now)
@@ -72,7 +72,7 @@ func TestClockGoesBackWhileFailing(t *testing.T) {
 	}
 }
 
-// Nobody sleeps through a jump of the clock.
+// No wait outlasts a jump of the clock.
 func TestWaitIsShort(t *testing.T) {
 	t.Parallel()
 	a, noon := quarterly(t, time.Minute)

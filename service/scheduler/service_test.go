@@ -113,7 +113,7 @@ func TestFailuresDoNotMissTheSchedule(t *testing.T) {
 			}
 		}
 		if len(at) > 24*6+12 {
-			t.Errorf("%d runs: the backoff began anew", len(at))
+			t.Errorf("%d runs: the backoff started at the beginning again", len(at))
 		}
 	})
 }

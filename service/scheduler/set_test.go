@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What did not change goes on running; what did begins anew, and never beside itself.
+// An unchanged job goes on running; a changed one starts again, and never beside itself.
 func TestSet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -45,8 +45,8 @@ func TestSet(t *testing.T) {
 	})
 }
 
-// A run that does not end when it is told to holds up its own successor, and no other,
-// also when its job was away in between.
+// A run that does not end when it is cancelled holds up its own successor, and no other, also when
+// its job was removed in between.
 func TestSetWhileHanging(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,8 +79,8 @@ func TestSetWhileHanging(t *testing.T) {
 	})
 }
 
-// A look that hangs, as at a source that is gone for good, does not hold up the job that a
-// reload puts in the place of that one; what the old one uses stays open meanwhile.
+// A poll that hangs, for example at a source that is gone for good, does not hold up the job that a
+// reload puts in its place. The resources of the old job stay open until it ends.
 func TestSetWhileALookHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -50,7 +50,7 @@ func newBrowser(t *testing.T) *browser {
 	}
 	options := append(
 		slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"), // as whoever owns a name may have it
+		chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"), // as the owner of a name can set it
 	)
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium has none for root
@@ -248,7 +248,7 @@ func tabTo(t *testing.T, b *browser, selector string) {
 		do(t, b, chromedp.KeyEvent(kb.Tab))
 		if value(t, b, chromedp.Evaluate[bool](fmt.Sprintf(`document.activeElement.matches(%q)`, selector))) {
 			if !value(t, b, chromedp.Evaluate[bool](`getComputedStyle(document.activeElement).outlineStyle !== "none"`)) {
-				t.Errorf("%s: nobody sees that it has the focus", selector)
+				t.Errorf("%s: its focus is not visible", selector)
 			}
 			return
 		}
@@ -309,7 +309,7 @@ func TestBrowserLooksAgain(t *testing.T) {
 	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
 	settle(t, b, badge+` === "Failing" && document.getElementById("summary").textContent.startsWith("1 of 1")`)
 
-	// What somebody is at is not taken from under their hands, and yet not old.
+	// An element in use is not replaced, and yet its content is not stale.
 	tabTo(t, b, "h2 a")
 	f.set(well("orders"))
 	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))

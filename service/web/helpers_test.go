@@ -21,7 +21,7 @@ const token = "a-token-of-the-tests"
 // hostile is a name that would do harm if it were shown as it is.
 const hostile = "<script>alert(1)</script>\"'\u202egnp.exe&amp;"
 
-// fake is a Backend that says what it was told to.
+// fake is a Backend that returns preset answers.
 type fake struct {
 	mu        sync.Mutex
 	archives  []Archive
@@ -125,7 +125,7 @@ func (f *fake) runs() []string {
 	return f.triggered
 }
 
-// well is an archive of which nothing is wrong.
+// well is an archive without problems.
 func well(name string) Archive {
 	a := Archive{
 		Name: name, Destination: "s3://backups/orders/node-1?region=eu-central-1", Layout: "je",

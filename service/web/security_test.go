@@ -171,7 +171,7 @@ func TestBodiesAreBounded(t *testing.T) {
 			s.Handler().ServeHTTP(w, r)
 			want := http.StatusRequestEntityTooLarge
 			if path == "/" && length < 0 {
-				want = http.StatusMethodNotAllowed // nobody reads that body
+				want = http.StatusMethodNotAllowed // no handler reads that body
 			}
 			if w.Code != want {
 				t.Errorf("%s, length %s: %d", path, name, w.Code)

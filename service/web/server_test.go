@@ -158,7 +158,7 @@ func (e *endless) Accept() (net.Conn, error) {
 func (e *endless) Close() error   { close(e.closed); return nil }
 func (e *endless) Addr() net.Addr { return &net.TCPAddr{} }
 
-// A flood of connections gets so many descriptors and no more, and those who wait get
+// A flood of connections gets a limited number of descriptors, and the waiting connections get
 // their turn.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()

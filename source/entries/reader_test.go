@@ -49,7 +49,7 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, split int) { entriestest.Fuzz(t, newUnsummed, b, split) })
 }
 
-// Nothing is said of two files when one of them tells nothing for certain.
+// Chain reports nothing about two files if one of them proves nothing.
 func TestChain(t *testing.T) {
 	t.Parallel()
 	file := entries.Result{Number: 4, HeaderSize: 38, Last: 100, End: 150, Size: 150}

@@ -52,7 +52,7 @@ func TestGoesOn(t *testing.T) {
 	}
 }
 
-// Nothing can be told of what has no header, and nothing is read for it.
+// A file without a header gives no result, and nothing is read for it.
 func TestGoesOnWithoutHeader(t *testing.T) {
 	t.Parallel()
 	r := entries.Reader{}

@@ -15,7 +15,8 @@ import (
 	"github.com/strongroom-dev/strongroom/source/je"
 )
 
-// logOf makes a log file with entries of so many random bytes, and returns where they begin.
+// logOf makes a log file with entries of random bytes of the given sizes, and returns their
+// offsets.
 func logOf(number uint32, seed byte, sizes ...int) (*entriestest.JELog, []int) {
 	log, random := entriestest.NewJE(26, number, 7), rand.NewChaCha8([32]byte{seed})
 	var starts []int

@@ -134,7 +134,7 @@ func TestFaultyRecord(t *testing.T) {
 		if len(f.SentAgain()) != 0 {
 			t.Errorf("sent again: %v", f.SentAgain())
 		}
-		if err := put(t, f, "a", "a"); err != nil { // the first time nobody knew that it was there
+		if err := put(t, f, "a", "a"); err != nil { // the first time, its existence was unknown
 			t.Fatal(err)
 		}
 	}

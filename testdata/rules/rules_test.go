@@ -75,7 +75,7 @@ func TestAlerts(t *testing.T) {
 			"StrongroomRecoveryPointOld", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x3000\nstrongroom_archive_behind_bytes" + archive + " 7x3000",
 			[]at{{24 * time.Hour, nil}, {26 * time.Hour, []string{"orders: what was written in the last 1d 2h 0m 0s would be lost"}}},
 		},
-		"nobody knows how far behind": {
+		"how far behind is unknown": {
 			"StrongroomRecoveryPointOld", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x3000\nstrongroom_archive_failures_in_row" + archive + " 7x3000",
 			[]at{{26 * time.Hour, []string{"orders: what was written in the last 1d 2h 0m 0s would be lost"}}},
 		},
@@ -121,7 +121,7 @@ func TestAlerts(t *testing.T) {
 				`strongroom_archive_task_overdue{job="strongroom", instance="db-1:8470", archive="orders", task="verify"} 0x5 1x300`,
 			[]at{{30 * time.Minute, nil}, {2 * time.Hour, []string{"orders: verify does not run as scheduled"}}},
 		},
-		"a run hangs, and nobody knows what waits": {
+		"a run hangs, and what waits is unknown": {
 			"StrongroomRecoveryPointOld", `strongroom_archive_recoverable_through_timestamp_seconds` + archive + ` 0x2000` + "\n" +
 				`strongroom_archive_overdue` + archive + ` 1x2000`,
 			[]at{{24 * time.Hour, nil}, {26 * time.Hour, []string{"orders: what was written in the last 1d 2h 0m 0s would be lost"}}},

@@ -48,8 +48,8 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// checkService: what holds for all of them. Images have tags, ports are this host's
-// alone, and nobody has more rights than they need.
+// checkService checks what holds for all services. Images have tags, ports are open to this host
+// alone, and no service has more rights than it needs.
 func checkService(t *testing.T, s *types.ServiceConfig) {
 	if s.Build == nil {
 		base := s.Image[strings.LastIndex(s.Image, "/")+1:]
@@ -70,7 +70,7 @@ func checkService(t *testing.T, s *types.ServiceConfig) {
 	}
 }
 
-// checkOrder: nobody begins before what they need is there.
+// checkOrder checks that no service begins before the services that it needs.
 func checkOrder(t *testing.T, p *types.Project) {
 	const healthy, done, started = types.ServiceConditionHealthy, types.ServiceConditionCompletedSuccessfully, types.ServiceConditionStarted
 	for name, want := range map[string]map[string]string{
@@ -82,7 +82,7 @@ func checkOrder(t *testing.T, p *types.Project) {
 		for other, d := range p.Services[name].DependsOn {
 			got[other] = d.Condition
 			if d.Condition == healthy && p.Services[other].HealthCheck == nil {
-				t.Errorf("%s waits for the health of %s, which nobody checks", name, other)
+				t.Errorf("%s waits for the health of %s, which has no health check", name, other)
 			}
 		}
 		if !maps.Equal(got, want) {
