@@ -44,7 +44,7 @@ func (t turn) backup() {
 	}
 }
 
-// listManifests lists them and, in a coarse model, reads the newest with the same step.
+// listManifests lists the manifests and, in a coarse model, reads the newest with the same step.
 func (t turn) listManifests() {
 	a := t.actor()
 	a.list = t.store().list()
@@ -60,7 +60,7 @@ func (t turn) listManifests() {
 	t.emit("lists the manifests up to %d", greatestOf(a.list))
 }
 
-// plan reads the manifest to build on, and chooses what the source now holds.
+// plan reads the base manifest, and chooses the content that the source now holds.
 func (t turn) plan() {
 	a, p := t.actor(), &t.m.cast[t.i]
 	aim := max(greatestOf(a.list), int(a.rec.newest), p.witnessed) + 1
@@ -70,7 +70,7 @@ func (t turn) plan() {
 		switch m := t.store().manifests[n-1]; {
 		case a.list>>(n-1)&1 == 0 || !a.rec.validNumber(n):
 		case m.by == nobody:
-			t.restart("wants to read manifest %d, which is gone", n)
+			t.restart("finds manifest %d gone", n)
 			return
 		case !a.rec.valid(n, m.by), t.store().isBad(n):
 		case blind:
@@ -112,8 +112,8 @@ func (t turn) plan() {
 	}
 }
 
-// unchanged finds that the newest snapshot holds what the source holds. That is reported
-// as a commit is: after a look at the ledger.
+// unchanged finds that the base holds the source's present content. It reports that as it would
+// report a commit: after a read of the ledger.
 func (t turn) unchanged(base int) {
 	if !t.m.idle {
 		return
@@ -155,7 +155,7 @@ func (t turn) want(want, base, aim int, reuse objects) {
 	t.emit("builds on snapshot %d, aims at %d, which shall name %v, and will store %v", base, aim, names, todo)
 }
 
-// storeOne puts an object; one that is there already is the same.
+// storeOne puts an object; an existing object of the same name is the same.
 func (t turn) storeOne() {
 	a := t.actor()
 	x := a.todo
@@ -211,7 +211,7 @@ func (t turn) lost() {
 	t.emit("finds manifest %d made by another, and takes the next number", a.aim-1)
 }
 
-// report ends the backup, if the ledger as it was read has not dropped the snapshot.
+// report ends the backup, if the ledger as read has not dropped the snapshot.
 func (t turn) report() {
 	a := t.actor()
 	if !a.rec.valid(int(a.aim), a.by) {
@@ -224,7 +224,7 @@ func (t turn) report() {
 func (t turn) done(format string, args ...any) {
 	err := ""
 	if t.actor().bornVoid {
-		err = "it reports a snapshot that was void from the beginning"
+		err = "it reports a snapshot that was invalid from the beginning"
 	}
 	t.finish()
 	t.emitErr(err, format, args...)

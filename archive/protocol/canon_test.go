@@ -5,9 +5,9 @@ import (
 	"hash/maphash"
 )
 
-// fingerprint is the same for states that are the same but for which of two equal players
-// is which: no step depends on that. Of two that stand differently, the lesser one comes first.
-// Of two that stand alike, both orders are tried, for their names may be written elsewhere.
+// fingerprint is equal for states that differ only in which of two equal players is which: no step
+// depends on that. If the two are in different situations, the lesser one comes first. If their
+// situations are equal, both orders are tried, since other fields may hold the players' names.
 func (e *explorer) fingerprint(s *state) uint64 {
 	c := *s
 	if !e.m.splitLedger {
@@ -30,7 +30,7 @@ func (e *explorer) fingerprint(s *state) uint64 {
 	return min(h, e.leastOf(&c, e.twins))
 }
 
-// leastOf is the least hash of a state with those of the twins exchanged that stand alike.
+// leastOf is the least hash of a state over all exchanges of twins in equal situations.
 func (e *explorer) leastOf(c *state, twins []int) uint64 {
 	if len(twins) == 0 {
 		return maphash.Comparable(e.seed, *c)
@@ -45,7 +45,7 @@ func (e *explorer) leastOf(c *state, twins []int) uint64 {
 	return h
 }
 
-// compare orders actors by what does not depend on the actors' names.
+// compare orders actors by fields that do not depend on the actors' names.
 func (a *actor) compare(b *actor) int {
 	if order := cmp.Compare(a.place(), b.place()); order != 0 {
 		return order
@@ -63,15 +63,15 @@ func (a *actor) plan() uint64 {
 		uint64(uint8(a.rec.newest))<<16 | uint64(a.rec.held)<<8 | uint64(uint8(a.base))
 }
 
-// forget clears what nobody can read in a coarse model: of the records below the greatest
-// it matters only that they are there, and whose.
+// forget clears fields that no step reads in a coarse model. Of the records below the greatest,
+// only their existence and their authors matter.
 func forget(s *store) {
 	for n := s.greatest() - 1; n > 0; n-- {
 		s.ledger[n-1] = record{by: s.ledger[n-1].by}
 	}
 }
 
-// twins returns the first of each two equal players who follow one another.
+// twins returns the first of each two equal, adjacent players.
 func twins(cast []player) (all []int) {
 	for i := 0; i+1 < len(cast); i++ {
 		if cast[i] == cast[i+1] {
@@ -82,7 +82,7 @@ func twins(cast []player) (all []int) {
 	return all
 }
 
-// swap exchanges two actors who follow one another, with their names wherever they are written.
+// swap exchanges two adjacent actors, and their names in every field.
 func (s *state) swap(i int) {
 	var to [maxAuthors]author
 	for x := range to {

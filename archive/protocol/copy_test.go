@@ -62,7 +62,7 @@ func (t turn) copier() {
 func (t *turn) source() *store    { return &t.s.stores[0] }
 func (t *turn) copyStore() *store { return &t.s.stores[1] }
 
-// targetNewest reads the target's newest snapshot; what is above it is to be copied.
+// targetNewest reads the target's newest snapshot; the snapshots above it are to be copied.
 func (t turn) targetNewest() {
 	a, to := t.actor(), t.copyStore()
 	base := 0
@@ -86,7 +86,7 @@ func (t turn) targetNewest() {
 	t.emit("finds %d to be the target's newest", base)
 }
 
-// chooseNext lists the source's manifests above the one that was looked at last.
+// chooseNext lists the source's manifests above the last one that it read.
 func (t turn) chooseNext() {
 	a, from := t.actor(), t.source()
 	for n := int(a.aim) + 1; n <= maxSequence; n++ {
@@ -109,7 +109,7 @@ func (t turn) readNext() {
 	a, from := t.actor(), t.source()
 	m := from.manifests[a.aim-1]
 	if m.by == nobody || !a.rec.valid(int(a.aim), m.by) {
-		t.restart("wants to read the source's manifest %d, which is gone", a.aim)
+		t.restart("finds the source's manifest %d gone", a.aim)
 		return
 	}
 	if from.isBad(int(a.aim)) {
@@ -126,7 +126,7 @@ func (t turn) readNext() {
 	t.emit("reads the source's manifest %d by %v %v", a.aim, m.by, m.names)
 }
 
-// judge asks the ledger, as it is after the manifest was read, whether that one counts.
+// judge checks whether the manifest is valid by the ledger as it is after the manifest was read.
 func (t turn) judge() {
 	a := t.actor()
 	number, rec := a.number, a.rec
@@ -139,8 +139,8 @@ func (t turn) judge() {
 	t.accept("judges that the source's manifest %d counts", a.aim)
 }
 
-// accept makes sure that the target's newest is of the source's past: what the next
-// manifest names with a number up to it, it names.
+// accept checks that the target's newest snapshot is from the source's past: it names each object
+// that the next manifest names with a number up to its own.
 func (t turn) accept(format string, args ...any) {
 	a := t.actor()
 	old := upTo(int(a.base))
@@ -156,7 +156,7 @@ func (t turn) accept(format string, args ...any) {
 	t.emitErr(err, format, args...)
 }
 
-// fetch reads from the source what the target does not have.
+// fetch reads from the source the objects that the target lacks.
 func (t turn) fetch() {
 	a, from := t.actor(), t.source()
 	lost := a.todo &^ from.objects
@@ -190,7 +190,7 @@ func (t turn) commitCopy() {
 	truth := to.truth()
 	err := ""
 	if a.bornVoid {
-		err = "a manifest that was void in the source becomes a snapshot of the copy"
+		err = "a manifest that was invalid in the source becomes a snapshot of the copy"
 	}
 	*m = manifest{by: a.by, names: a.names}
 	m.bornVoid = !truth.valid(int(a.aim), m.by)
@@ -211,7 +211,7 @@ func (t turn) commitCopy() {
 func (t turn) copyDone(format string, args ...any) {
 	err := ""
 	if t.actor().bornVoid {
-		err = "it reports a snapshot that was void from the beginning"
+		err = "it reports a snapshot that was invalid from the beginning"
 	}
 	t.reset(start)
 	t.emitErr(err, format, args...)

@@ -1,7 +1,7 @@
 package protocol
 
-// editor takes one step of those who write ledger records: a prune; or a hold, which
-// once it is reported becomes the release of the same snapshot.
+// editor takes one step of an actor that writes ledger records: a prune, or a hold. Once a hold is
+// reported, it becomes the release of the same snapshot.
 func (t turn) editor() {
 	a, m := t.actor(), t.m
 	st := m.cast[t.i].store
@@ -51,7 +51,7 @@ func (t turn) editor() {
 	}
 }
 
-// decide reads the manifests that the ledger does not tell, and plans the record.
+// decide reads the manifests that the ledger does not list, and plans the record.
 func (t turn) decide() {
 	a := t.actor()
 	valid := a.rec.kept
@@ -60,7 +60,7 @@ func (t turn) decide() {
 			continue
 		}
 		if valid[n-1] = t.store().manifests[n-1].by; valid[n-1] == nobody {
-			t.restart("wants to read manifest %d, which is gone", n)
+			t.restart("finds manifest %d gone", n)
 			return
 		}
 		if t.store().isBad(n) && t.m.cast[t.i].job != repair {
@@ -108,7 +108,7 @@ func (t turn) choose(plan record, n int) {
 	t.planned(plan)
 }
 
-// target plans the hold of one of the snapshots, or its release.
+// target plans the hold of one snapshot, or its release.
 func (t turn) target(plan record) {
 	a := t.actor()
 	if n := -a.target; n > 0 {
@@ -123,7 +123,7 @@ func (t turn) target(plan record) {
 			p.held |= 1 << (n - 1)
 			t.actor().target = int8(n)
 			t.planned(p)
-			a.target = int8(n) // one is enough: which one it is, is up to the prunes
+			a.target = int8(n) // one is enough: the prunes vary it
 		}
 	}
 	if a.target == 0 || plan.kept[a.target-1] == nobody {
@@ -132,8 +132,8 @@ func (t turn) target(plan record) {
 	}
 }
 
-// planned goes on with a plan. One that says what the record says that it was planned from
-// needs no record of its own.
+// planned goes on with a plan. A plan equal to the record that it was planned from needs no record
+// of its own.
 func (t turn) planned(plan record) {
 	a := t.actor()
 	number, old := a.number, a.rec
@@ -142,7 +142,7 @@ func (t turn) planned(plan record) {
 	switch {
 	case old.by != nobody && plan.sameAs(&old):
 		a.rec, a.aim = old, number
-		t.recorded("finds that record %d %v says all", number, &old)
+		t.recorded("finds that record %d %v equals the plan", number, &old)
 	case int(a.aim) > t.m.records:
 		t.stop()
 		t.emit("would write record %d: out of bounds, and stops", number+1)
@@ -190,7 +190,7 @@ func (t turn) lostRecord() {
 	}
 }
 
-// checkRecord looks whether the record counts, or was what the one that does was planned from.
+// checkRecord checks that the new record is the greatest, or the parent of the greatest.
 func (t turn) checkRecord() {
 	plan := t.actor().rec
 	aim := t.actor().aim
@@ -199,14 +199,14 @@ func (t turn) checkRecord() {
 		number, rec := a.number, a.rec
 		a.number, a.rec = 0, plan
 		if number == aim || number == aim+1 && rec.parent == t.me() {
-			t.recorded("looks at the ledger: record %d is the greatest", number)
+			t.recorded("reads the ledger: record %d is the greatest", number)
 			return
 		}
-		t.restart("looks at the ledger: record %d %v is the greatest", number, &rec)
+		t.restart("reads the ledger: record %d %v is the greatest", number, &rec)
 	})
 }
 
-// recorded goes on once the plan is the ledger's.
+// recorded goes on once the ledger holds the plan.
 func (t turn) recorded(format string, args ...any) {
 	a := t.actor()
 	switch {

@@ -20,29 +20,29 @@ func (r *result) String() string {
 	return fmt.Sprintf("%d states, %d different stores, depth %d, %.1f s", r.states, r.stores, r.depth, r.took.Seconds())
 }
 
-// An origin says how a state was reached first.
+// An origin is the first way in which a state was reached.
 type origin struct {
 	from  int32 // the state before it
 	actor int8
 	which int8 // of the actor's possible steps
 }
 
-// An explorer goes through all states that can be reached, breadth first, so that what it
-// finds it finds by a shortest way. Of states that were met it keeps a hash of 64 bits: with
-// 10 million states, the chance that two of them share one is 1 to 300,000.
+// An explorer goes through all reachable states, breadth first, so that it finds each fault by a
+// shortest way. It keeps a hash of 64 bits of each state: with 10 million states, the chance that
+// two of them share one is 1 to 300,000.
 type explorer struct {
 	m       *model
 	twins   []int // of each two equal players, the first one
 	seed    maphash.Seed
 	met     hashSet
-	calm    hashSet // what the checks at the end were done for
+	calm    hashSet // the situations in which the checks at the end were done
 	stores  hashSet
 	origins []origin
 	out     []successor // of a batch of states
 	taken   []taken     // how each of out came about
 	lonely  []successor // of one actor that goes on alone
 	touched uint64      // keeps the compiler from leaving out the early lookups
-	spare   [][]state   // chunks of frontiers that were done with
+	spare   [][]state   // chunks of finished frontiers
 	res     result
 }
 
@@ -51,7 +51,7 @@ type frontier [][]state
 
 const chunk = 1 << 10 // states
 
-// explore goes through the model. It makes room for so many states at once.
+// explore goes through the model. It makes room for the expected number of states at once.
 func explore(m *model, expected int) *result {
 	e := explorer{m: m, twins: twins(m.cast), seed: maphash.MakeSeed(), origins: make([]origin, 0, expected)}
 	e.met.reserve(expected)
@@ -88,14 +88,14 @@ func (e *explorer) push(f frontier, s *state) frontier {
 	return f
 }
 
-// taken says of a successor from which state it comes, and its fingerprint.
+// taken records the state before a successor, and the successor's fingerprint.
 type taken struct {
 	from *state
 	origin
 	hash uint64
 }
 
-// batch is how many states take their steps before any successor is looked up.
+// batch is the number of states that take their steps before any successor is looked up.
 const batch = 64
 
 // level takes every step from every state of a level; base is the first one's number.
@@ -112,8 +112,8 @@ func (e *explorer) level(level frontier, base int) (next frontier) {
 	return next
 }
 
-// steps takes every step from some states; base is the first one's number. Most of the time
-// goes to waiting for memory, so all lookups of a batch are begun before the first has ended.
+// steps takes every step from some states; base is the first one's number. Most of the time is
+// spent waiting for memory, so all lookups of a batch begin before the first has ended.
 func (e *explorer) steps(next frontier, some []state, base int) frontier {
 	e.out, e.taken = e.out[:0], e.taken[:0]
 	for k := range some {
@@ -153,7 +153,7 @@ func (e *explorer) steps(next frontier, some []state, base int) frontier {
 	return next
 }
 
-// fail tells how the state was reached, by taking the same steps again.
+// fail records how the state was reached, by taking the same steps again.
 func (e *explorer) fail(k int, problem string) {
 	e.res.problem = problem
 	var way []origin

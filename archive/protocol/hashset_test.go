@@ -77,8 +77,8 @@ func (s *hashSet) grow() {
 	}
 }
 
-// A set that loses hashes makes the checker go round for ever, and one that has too many makes
-// it pass over states.
+// A set that loses hashes makes the checker go round for ever. A set with extra hashes makes it
+// pass over states.
 func TestHashSet(t *testing.T) {
 	var s hashSet
 	random := rand.New(rand.NewPCG(1, 1))

@@ -5,7 +5,7 @@ import (
 	"hash/maphash"
 )
 
-// violated says what is wrong with a step of actor i from one state to the next.
+// violated describes the fault in a step of actor i from one state to the next.
 func violated(m *model, s, next *state, i int, changed bool) string {
 	for st := range next.stores {
 		if !changed {
@@ -40,7 +40,8 @@ func violated(m *model, s, next *state, i int, changed bool) string {
 	return ""
 }
 
-// damaged is P3: what a valid snapshot needs is there, but for what rot has struck.
+// damaged checks P3: every object that a valid snapshot needs exists, except for objects that rot
+// has struck.
 func damaged(s *store, rot rot) string {
 	truth := s.truth()
 	for i := range s.manifests {
@@ -59,8 +60,7 @@ func damaged(s *store, rot rot) string {
 	return ""
 }
 
-// rewritten says what a step changed that only a new record of the ledger may change, or
-// that none may.
+// rewritten describes a change that no step may make, or that needs a new ledger record.
 func rewritten(was, is *store, releases bool) string {
 	old, truth := was.truth(), is.truth()
 	if was.greatest() == is.greatest() {
@@ -88,16 +88,16 @@ func rewritten(was, is *store, releases bool) string {
 	return ""
 }
 
-// noActor took the step by which the first state came about.
+// noActor stands for the actor whose step led to the first state.
 const noActor = -1
 
-// atEnd takes it that everybody crashes in this state for good: a prune that then runs
-// alone leaves nothing behind that is of no use, and a backup that runs alone makes a
-// snapshot. And whoever goes on alone comes to an end.
+// atEnd assumes that all actors crash in this state for good. A prune that then runs alone leaves
+// no useless object, a backup that runs alone makes a snapshot, and any actor that goes on alone
+// comes to an end.
 //
-// The state came about by one of an actor's steps: the first, the second, and so on. What was
-// checked in the state before is not checked again. While the archives are unchanged, the others
-// stand where they stood. And the actor's first step is the one that it took alone in that check.
+// The state results from one of an actor's steps: the first, the second, and so on. Checks done in
+// the state before are not repeated. While the archives are unchanged, the other actors are in the
+// same situation. And the actor's first step is the one that it took alone in that check.
 func (e *explorer) atEnd(s *state, actor, which int, changed bool) string {
 	if e.m.endless {
 		return ""
@@ -125,11 +125,11 @@ func (e *explorer) atEnd(s *state, actor, which int, changed bool) string {
 	return ""
 }
 
-// patience is more steps than anybody needs who is alone.
+// patience is more steps than any actor needs alone.
 const patience = 100
 
-// alone has actor i go on by itself. Where that leads depends on the archives and on what the
-// actor has in mind, and on nothing else; so it stops where it, or another, has been before.
+// alone makes actor i go on by itself. Its way depends only on the archives and the actor's own
+// fields. So it stops at a situation that a previous call has checked.
 func (e *explorer) alone(s *state, i int) string {
 	type question struct {
 		stores [2]store
@@ -164,7 +164,7 @@ func (e *explorer) alone(s *state, i int) string {
 func (e *explorer) afterwards(left *store, archive int) string {
 	h := maphash.Comparable(e.seed, *left)
 	if archive > 0 && e.m.rot != (rot{}) {
-		h = ^h // where rot was, other things are asked
+		h = ^h // where rot was, the checks differ
 	}
 	if !e.stores.add(h) {
 		return ""
@@ -192,12 +192,12 @@ func (e *explorer) afterwards(left *store, archive int) string {
 	for i := range pruned.manifests {
 		by := pruned.manifests[i].by
 		if by != nobody && !truth.valid(i+1, by) {
-			return fmt.Sprintf("manifest %d is void, and the last prune leaves it", i+1)
+			return fmt.Sprintf("manifest %d is invalid, and the last prune leaves it", i+1)
 		}
 		named |= pruned.manifests[i].names
 	}
 	if useless := (pruned.objects | pruned.spoiled) & upTo(int(truth.newest)) &^ named; useless != 0 {
-		return fmt.Sprintf("nobody names %v, and the last prune leaves them", useless)
+		return fmt.Sprintf("no manifest names %v, and the last prune leaves them", useless)
 	}
 	newest := greatestOf(pruned.list())
 	if problem := run(&m, &s, 1); problem != "" {
@@ -209,7 +209,7 @@ func (e *explorer) afterwards(left *store, archive int) string {
 	return ""
 }
 
-// run has one actor go on until it is done.
+// run makes one actor go on until it is done.
 func run(m *model, s *state, i int) string {
 	var out []successor
 	for range patience {

@@ -1,8 +1,8 @@
 package protocol
 
-// lister takes one step of showing which snapshots there are. It reads the manifests and
-// then the ledger, which tells which of those count; the other way round it could show a
-// manifest that was created, void, since it read the ledger.
+// lister takes one step of listing the snapshots. It reads the manifests and then the ledger, which
+// lists the valid ones. In the other order it could show an invalid manifest that was created after
+// it read the ledger.
 func (t turn) lister() {
 	a, m := t.actor(), t.m
 	st := m.cast[t.i].store
@@ -22,8 +22,8 @@ func (t turn) lister() {
 	}
 }
 
-// readManifests takes down what there is; bornVoid here is whether one that was void from
-// the beginning would be shown.
+// readManifests records the manifests that exist; late marks those that were invalid from the
+// beginning.
 func (t turn) readManifests() {
 	a, s := t.actor(), t.store()
 	for i, m := range s.manifests {
@@ -50,7 +50,7 @@ func (t turn) show() {
 		}
 		shown |= 1 << i
 		if a.late>>i&1 != 0 {
-			err = "it shows a manifest that was void from the beginning"
+			err = "it shows a manifest that was invalid from the beginning"
 		}
 	}
 	t.finish()

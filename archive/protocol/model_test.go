@@ -8,8 +8,8 @@ const (
 	prune
 	hold   // hold a snapshot, then release it
 	copier // copy the archive to the second store
-	list   // show which snapshots there are
-	repair // put back what rot has damaged
+	list   // list the snapshots
+	repair // restore what rot has damaged
 )
 
 func (j job) String() string {
@@ -21,7 +21,7 @@ type player struct {
 	job     job
 	store   int // the archive that it works on; copier: copies 0 to 1
 	runs    int
-	crashes int  // how often it may stop in the middle and begin again, knowing nothing
+	crashes int  // how often it may stop in the middle and begin again without memory
 	lossy   bool // the answer to its commit may be lost
 
 	witnessed int  // the greatest snapshot that its host remembers, in the bucket or not
@@ -30,29 +30,29 @@ type player struct {
 	twice     bool // its deletes may take effect again, at any later time
 }
 
-// An actor is where a player stands, and all that it knows. A field that is not needed
-// any more is cleared, so that equal situations are equal states.
+// An actor is a player's situation and memory. A field that is no longer needed is cleared, so that
+// equal situations are equal states.
 //
 // The larger fields come first: a state without padding is hashed at one go.
 type actor struct {
-	names    objects             // what the manifest that is to be written names, or the kept ones
-	todo     objects             // what is still to be stored
-	rec      record              // the ledger's that was read; then, for who writes one, the plan
-	seen     [maxSequence]author // the manifests that are to be shown
+	names    objects             // the names of the manifest to be written, or of the kept ones
+	todo     objects             // the objects still to be stored
+	rec      record              // the ledger's record as read; then, for an actor that writes one, the plan
+	seen     [maxSequence]author // the manifests to be shown
 	pc       pc
 	sub      uint8  // the step within reading the ledger
-	runs     uint8  // how many there are still to do
-	crashes  uint8  // how many there may still be
+	runs     uint8  // the runs still to do
+	crashes  uint8  // the crashes that may still happen
 	number   int8   // of the record that was read
 	list     uint8  // the manifests that were listed
-	base     int8   // the manifest that is built on
-	aim      int8   // the manifest or record that is to be written
+	base     int8   // the manifest to build on
+	aim      int8   // the manifest or record to be written
 	by       author // who wrote the manifest that is copied or reported
-	target   int8   // the snapshot that is held; below 0: that is to be released
-	late     uint8  // those of seen that were void from the beginning; only the invariants look
-	bornVoid bool   // of the manifest that is to be reported; only the invariants look
+	target   int8   // the snapshot to hold; below 0: the one to release
+	late     uint8  // those of seen that were invalid from the beginning; only the invariants read it
+	bornVoid bool   // of the manifest to be reported; only the invariants read it
 
-	// Deletes that may arrive again; nothing forgets them.
+	// Deletes that may arrive again; no step clears them.
 	again          objects
 	againManifests uint8
 	againBy        author // whose manifest a repair has read
@@ -69,9 +69,9 @@ type model struct {
 	rules          rules
 	cast           []player
 	history        []objects // the snapshots that are there at the beginning
-	rot            rot       // and what has become of them, in the first archive
+	rot            rot       // damage to them, in the first archive
 	copied         int       // how many of them the second archive has
-	sequences      int       // nobody aims higher
+	sequences      int       // no actor aims higher
 	records        int
 	joined         bool // requests of one kind that follow one another are one step
 	splitLedger    bool // listing the ledger and reading the record are steps of their own
@@ -79,11 +79,11 @@ type model struct {
 	splitDeletes   bool // each thing is deleted with a step of its own
 	idle           bool // a backup may find nothing changed
 
-	endless bool // what comes of each state at the end is not asked
-	lasting bool // what is right and needed may not be taken away
+	endless bool // the checks at the end are left out
+	lasting bool // nothing right and needed may be deleted
 	settled bool // once all repairs have ended, nothing may be missing
 
-	tracing bool // steps are told in words
+	tracing bool // steps are described in words
 }
 
 func (m *model) initial() state {
@@ -110,11 +110,11 @@ func (m *model) initial() state {
 type successor struct {
 	state state
 	note  string // only when tracing
-	err   string // what must never happen, and did
+	err   string // the violated rule
 }
 
-// A turn is one actor's chance to take one step. It is passed by value: who has two
-// ways to go on changes two copies.
+// A turn is one actor's chance to take one step. It is passed by value: an actor with two possible
+// steps changes two copies.
 type turn struct {
 	m   *model
 	i   int
@@ -126,16 +126,16 @@ func (t *turn) actor() *actor { return &t.s.actors[t.i] }
 func (t *turn) me() author    { return first + author(t.i) }
 func (t *turn) store() *store { return &t.s.stores[t.m.cast[t.i].store] }
 
-// restart has the actor begin its run again, knowing nothing.
+// restart makes the actor begin its run again without memory.
 func (t turn) restart(format string, args ...any) {
 	t.reset(start)
 	if t.m.cast[t.i].job == repair {
-		t.actor().target = 0 // it looks again
+		t.actor().target = 0 // it searches again
 	}
 	t.emitNote("", ", and starts over", format, args...)
 }
 
-// reset forgets what the actor knows, but for what it has still to do.
+// reset clears the actor's memory, except for its remaining work.
 func (t *turn) reset(to pc) {
 	a := t.actor()
 	*a = actor{
@@ -211,7 +211,7 @@ const (
 	committing
 	settling
 	checking
-	// Those who write records, from here.
+	// Actors that write records, from here.
 	gathering
 	deleting
 	holding

@@ -5,16 +5,16 @@ import (
 	"testing"
 )
 
-// Two snapshots: {a b}, then {b} alone. Who archives a again has to store it again.
+// Two snapshots: {a b}, then {b} alone. A backup that archives a again has to store it again.
 var past = []objects{object(0, 1) | object(1, 1), object(1, 1)}
 
-// longer has one more, and late is somebody who planned the second when there was one.
+// longer has one more. late is a backup that planned the second when there was one.
 var (
 	longer = append(past[:2:2], object(0, 3)|object(1, 1))
 	late   = player{job: backup, runs: 1, late: 2}
 )
 
-// A mutation switches one rule off, in a model that is large enough to show what for it is.
+// A mutation switches one rule off, in a model that is large enough to show what the rule is for.
 type mutation struct {
 	name  string
 	off   func(*rules)
@@ -52,9 +52,9 @@ var ruleMutations = []mutation{
 		"which it names, is missing",
 	},
 	{
-		"a backup does not look at the ledger after its commit", func(r *rules) { r.checkCommit = false },
+		"a backup does not read the ledger after its commit", func(r *rules) { r.checkCommit = false },
 		model{history: longer, cast: []player{late, prunes(1)}},
-		"it reports a snapshot that was void from the beginning",
+		"it reports a snapshot that was invalid from the beginning",
 	},
 	{
 		"a prune may drop the newest", func(r *rules) { r.newestKept = false },
@@ -77,17 +77,17 @@ var ruleMutations = []mutation{
 		"the ledger keeps manifest 1, which it had dropped",
 	},
 	{
-		"nobody looks whether the record counts", func(r *rules) { r.checkRecord = false },
+		"no actor checks whether its record is in force", func(r *rules) { r.checkRecord = false },
 		model{cast: []player{prunes(1), prunes(1), holds(1)}},
 		"is reported held, and is not",
 	},
 }
 
-// These are what the package comment says more exactly than format.md did.
+// These rules come from the package comment, which is more exact than format.md was.
 var exactMutations = []mutation{
 	{
 		// Keeping only from a base just below the aim would be enough: this backup would store
-		// everything anew.
+		// everything again.
 		"a backup reads the ledger after the manifests", func(r *rules) { r.ledgerBefore, r.reuseBelowOnly = false, false },
 		model{cast: []player{backups(1), backups(1), prunes(2)}},
 		"which it names, is missing",
@@ -95,35 +95,35 @@ var exactMutations = []mutation{
 	{
 		"a record is taken for the greatest although it was listed before", func(r *rules) { r.recordReread = false },
 		model{splitLedger: true, records: 2, history: longer, cast: []player{late, prunes(1), prunes(2)}},
-		"it reports a snapshot that was void from the beginning",
+		"it reports a snapshot that was invalid from the beginning",
 	},
 	{
 		"what is shown is judged by an older ledger", func(r *rules) { r.ledgerAfter = false },
 		model{history: longer, cast: []player{late, prunes(1), lists(1)}},
-		"it shows a manifest that was void from the beginning",
+		"it shows a manifest that was invalid from the beginning",
 	},
 	{
 		"an idle backup trusts an older ledger", func(r *rules) { r.ledgerAfter = false },
 		model{history: longer[:2], idle: true, splitManifests: true, cast: []player{late, backups(1), prunes(1), backups(1)}},
-		"it reports a snapshot that was void from the beginning",
+		"it reports a snapshot that was invalid from the beginning",
 	},
 	{
 		"a copy judges by an older ledger", func(r *rules) { r.copyJudgesAfter = false },
 		model{history: longer, copied: 1, cast: []player{late, prunes(1), copies(1)}},
-		"a manifest that was void in the source becomes a snapshot of the copy",
+		"a manifest that was invalid in the source becomes a snapshot of the copy",
 	},
 	{
-		"a copy does not look at the target's ledger after its commit", func(r *rules) { r.copyChecks = false },
+		"a copy does not read the target's ledger after its commit", func(r *rules) { r.copyChecks = false },
 		model{cast: []player{copies(1), copies(1), {job: prune, runs: 1, store: 1}}},
-		"it reports a snapshot that was void from the beginning",
+		"it reports a snapshot that was invalid from the beginning",
 	},
 	{
-		"a repair takes the newest manifest away before the ledger names it", func(r *rules) { r.namesFirst = false },
+		"a repair deletes the newest manifest before the ledger names it", func(r *rules) { r.namesFirst = false },
 		model{rot: rot{manifest: 2}, cast: []player{repairs(1), backups(1)}},
 		"manifest 2 is not what it was",
 	},
 	{
-		"another takes the number of a manifest that a repair took away", func(r *rules) { r.namesFirst = false },
+		"another takes the number of a manifest that a repair deleted", func(r *rules) { r.namesFirst = false },
 		model{endless: true, rot: rot{manifest: 2}, cast: []player{repairs(1), backups(1)}},
 		"another's manifest counts as snapshot 2",
 	},
@@ -154,8 +154,8 @@ var exactMutations = []mutation{
 	},
 }
 
-// TestMutations switches off one rule at a time, and the checker must find what becomes of
-// it: that shows that the model can fail, and that each rule is needed. With -v it tells how.
+// TestMutations switches off one rule at a time, and the checker must find the fault that results.
+// So the model can fail, and each rule is needed. With -v it prints the steps.
 func TestMutations(t *testing.T) {
 	t.Parallel()
 	for _, tt := range append(ruleMutations, exactMutations...) {

@@ -11,17 +11,17 @@ type scenario struct {
 	name   string
 	model  model
 	long   bool // left out with -short
-	states int  // how many there are: a checker that misses some would miss what is wrong in them
+	states int  // their number: a checker that misses some would miss their faults
 }
 
-// unlucky is a player who may crash in any step and begin again, and to whom the answer to
-// a commit may be lost. (Who stays away for good needs no crash: he has no more turns.)
+// unlucky is a player that may crash in any step and begin again, and whose answer to a commit may
+// be lost. (A player that stays away for good needs no crash: it has no more turns.)
 func unlucky(p player) player {
 	p.crashes, p.lossy = 1, true
 	return p
 }
 
-// ofCopy is a player who works on the second archive.
+// ofCopy is a player that works on the second archive.
 func ofCopy(p player) player {
 	p.store = 1
 	return p
@@ -89,7 +89,7 @@ var scenarios = []scenario{
 	}},
 }
 
-// TestProtocol goes through every state of each scenario; in none may anything be wrong.
+// TestProtocol goes through every state of each scenario; no state may break a rule.
 func TestProtocol(t *testing.T) {
 	t.Parallel()
 	if soaktest.Racing {

@@ -1,7 +1,7 @@
 package protocol
 
-// gather reads the kept manifests, to know what they name. Without one of them nothing may
-// be deleted; if a later record has dropped it, there is a new plan to make.
+// gather reads the kept manifests, to collect the objects that they name. If one cannot be read,
+// nothing may be deleted; if a later record has dropped it, the prune plans again.
 func (t turn) gather() {
 	a := t.actor()
 	a.names = 0
@@ -27,9 +27,8 @@ func (t turn) gather() {
 	t.emit("reads the manifests that record %d keeps: they name %v", a.aim, a.names)
 }
 
-// clean deletes manifests first, then objects, then old records: one with
-// each step, or all of a kind. Listing is no step of its own: an older listing
-// holds less that may go, never more.
+// clean deletes manifests first, then objects, then old records: one with each step, or all of a
+// kind. Listing is no step of its own: an older listing holds fewer objects to delete, never more.
 func (t turn) clean() {
 	a, s := t.actor(), t.store()
 	var gone uint8
@@ -80,5 +79,5 @@ func (t turn) clean() {
 		return
 	}
 	t.finish()
-	t.emit("has deleted all that may go")
+	t.emit("has deleted everything that may be deleted")
 }

@@ -1,7 +1,7 @@
 package protocol
 
-// repairer takes one step of the repair, which goes from one problem to the next until a look
-// finds none. Where the program would end with an error, it is run again.
+// repairer takes one step of the repair, which goes from one problem to the next until it finds
+// none. Where the program would end with an error, it is run again.
 func (t turn) repairer() {
 	switch a := t.actor(); a.pc {
 	case start:
@@ -27,8 +27,8 @@ func (t turn) repairer() {
 	}
 }
 
-// look reads everything that counts, and chooses one thing that is missing or damaged. This is
-// the last read before a delete: what an earlier one has found does not matter.
+// look reads every valid object, and chooses one that is missing or damaged. This is the last read
+// before a delete: the findings of an earlier one do not matter.
 func (t turn) look() {
 	rec := t.actor().rec
 	t.reset(start)
@@ -47,7 +47,7 @@ func (t turn) lookAtManifests(rec *record) (found bool) {
 		told := n <= int(rec.newest) && rec.kept[i] == before
 		right := m.by == before && !s.isBad(n)
 		if right || !rec.valid(n, before) || !told && !s.isBad(n) {
-			continue // it is right, or it was dropped, or nothing names another one
+			continue // it is right, or dropped, or no record or child names another one
 		}
 		found = true
 		next := t
@@ -91,8 +91,8 @@ func (t turn) lookAtObjects(rec *record) (found bool) {
 	return found
 }
 
-// nameRight plans the record that names a damaged manifest as it was. What was dropped by now
-// needs none.
+// nameRight plans the record that names a damaged manifest as it was. A manifest that was dropped
+// in the meantime needs none.
 func (t turn) nameRight(plan record) {
 	n := t.actor().target
 	if !t.m.rules.namesOnlyValid {
@@ -106,14 +106,14 @@ func (t turn) nameRight(plan record) {
 	t.planned(plan)
 }
 
-// toRemove has the actor delete the manifest that it goes about, next.
+// toRemove makes the deletion of the chosen manifest the actor's next step.
 func (t *turn) toRemove() {
 	t.reset(removing)
 	t.actor().by = before
 	t.forgetAuthor()
 }
 
-// forgetAuthor clears whose manifest was read, where the delete does not depend on it.
+// forgetAuthor clears the author of the manifest read, where the delete does not depend on it.
 func (t *turn) forgetAuthor() {
 	if !t.m.rules.deletesWhatWasRead {
 		t.actor().by = nobody
@@ -140,10 +140,10 @@ func (t turn) remove() {
 	t.emit("sends the delete of %v", todo)
 }
 
-// delete is what a delete does when it arrives. Without a condition it takes away whatever is
-// there; with one, only what the repair has read: a damaged object, or that author's manifest.
-// (What is left of a damaged manifest has the author of the right one.) A prune's deletes have
-// no condition.
+// delete is the effect of a delete when it arrives. Without a condition it deletes any existing
+// object. With one, it deletes only what the repair has read: a damaged object, or that author's
+// manifest. (The rest of a damaged manifest has the author of the right one.) A prune's deletes
+// have no condition.
 func (t *turn) delete(x objects, manifests uint8, by author) {
 	s := t.store()
 	conditional := t.m.cast[t.i].job == repair && t.m.rules.deletesWhatWasRead
@@ -161,7 +161,7 @@ func (t *turn) delete(x objects, manifests uint8, by author) {
 	}
 }
 
-// deleteAgain is deletes that arrive once more.
+// deleteAgain is the effect of deletes that arrive once more.
 func (t turn) deleteAgain() {
 	a := t.actor()
 	x, manifests, by := a.again, a.againManifests, a.againBy
@@ -170,7 +170,7 @@ func (t turn) deleteAgain() {
 	t.emit("sent deletes of manifests %v and of %v, which arrive again", numbers(manifests), x)
 }
 
-// putBack creates what was found missing, or was deleted, with the bytes that a copy has.
+// putBack creates the missing or deleted object again, from a copy.
 func (t turn) putBack() {
 	a, s := t.actor(), t.store()
 	a.pc = confirming
@@ -179,9 +179,9 @@ func (t turn) putBack() {
 		case m.by == nobody:
 			truth := s.truth()
 			*m = manifest{by: before, names: t.m.history[n-1], bornVoid: !truth.valid(n, before)}
-			t.emit("puts manifest %d back", n)
+			t.emit("restores manifest %d", n)
 		case m.by == before && !s.isBad(n):
-			t.emit("finds manifest %d put back by another", n)
+			t.emit("finds manifest %d restored by another", n)
 		default:
 			t.restart("finds another manifest %d", n)
 		}
@@ -193,10 +193,10 @@ func (t turn) putBack() {
 		return
 	}
 	s.objects |= a.todo
-	t.emit("puts %v back", a.todo)
+	t.emit("restores %v", a.todo)
 }
 
-// confirm reads what was put back.
+// confirm reads the restored object.
 func (t turn) confirm() {
 	a, s := t.actor(), t.store()
 	n, x := int(a.target), a.todo
@@ -204,11 +204,11 @@ func (t turn) confirm() {
 	t.actor().target = 0
 	switch {
 	case n > 0 && (s.manifests[n-1].by != before || s.isBad(n)):
-		t.restart("reads manifest %d, which is not what it has put back", n)
+		t.restart("reads manifest %d, which is not what it has restored", n)
 	case n > 0:
 		t.emit("reports manifest %d repaired", n)
 	case x&^s.objects != 0:
-		t.restart("reads %v, which is not what it has put back", x)
+		t.restart("reads %v, which is not what it has restored", x)
 	default:
 		t.emit("reports %v repaired", x)
 	}

@@ -7,16 +7,16 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 )
 
-// twice is a player whose deletes may arrive twice.
+// twice is a player with deletes that may arrive twice.
 func twice(p player) player {
 	p.twice = true
 	return p
 }
 
-// A repairScenario begins when rot has struck.
+// A repairScenario begins after rot has struck.
 type repairScenario struct {
 	scenario
-	conditional int // how many states there are with deletes of what was read; 0: the same ones
+	conditional int // the number of states with conditional deletes; 0 skips those
 }
 
 var repairScenarios = []repairScenario{
@@ -79,9 +79,9 @@ var repairScenarios = []repairScenario{
 	}},
 }
 
-// TestRepairs goes through every state of each scenario twice: with deletes as they are today,
-// and with deletes that take away only what was looked at. With those, no repair may take away
-// what is right; today, the repairs that go on put it back.
+// TestRepairs goes through every state of each scenario twice: with deletes as they are today, and
+// with deletes that remove only the content that was read. With those, no repair may delete a right
+// object; today, the repairs that go on restore it.
 func TestRepairs(t *testing.T) {
 	if soaktest.Racing {
 		t.Skip("nothing is shared, and the race detector makes it ten times slower: run without -race")
@@ -91,7 +91,7 @@ func TestRepairs(t *testing.T) {
 		if tt.conditional == 0 {
 			continue
 		}
-		t.Run(tt.name+", by deletes of what was read", func(t *testing.T) {
+		t.Run(tt.name+", by conditional deletes", func(t *testing.T) {
 			tt.model.rules.deletesWhatWasRead, tt.model.lasting, tt.model.settled = true, true, true
 			tt.states = tt.conditional
 			tt.visit(t)
@@ -106,24 +106,24 @@ var lateDeletes = []struct {
 	want  string
 }{
 	{
-		"a repair deletes the object that another has put back",
+		"a repair deletes the object that another has restored",
 		model{rot: rot{spoiled: object(1, 1)}, lasting: true, cast: []player{repairs(1), repairs(1)}},
-		"a repair takes {b-1} away, which is right",
+		"a repair deletes {b-1}, which is right",
 	},
 	{
 		"the delete of an object arrives again after its repair",
 		model{rot: rot{spoiled: object(1, 1)}, lasting: true, cast: []player{twice(repairs(1))}},
-		"a repair takes {b-1} away, which is right",
+		"a repair deletes {b-1}, which is right",
 	},
 	{
-		"a repair deletes the manifest that another has put back",
+		"a repair deletes the manifest that another has restored",
 		model{rot: rot{manifest: 2}, lasting: true, cast: []player{repairs(1), repairs(1)}},
-		"a repair takes manifest 2 away, which is right",
+		"a repair deletes manifest 2, which is right",
 	},
 	{
 		"the delete of a manifest arrives again after its repair",
 		model{rot: rot{manifest: 2}, lasting: true, cast: []player{twice(repairs(1))}},
-		"a repair takes manifest 2 away, which is right",
+		"a repair deletes manifest 2, which is right",
 	},
 	{
 		"what was reported repaired stays missing when all have ended",
@@ -133,7 +133,7 @@ var lateDeletes = []struct {
 }
 
 // TestLateDeletes expects a counterexample for each weakness with the delete as it is today, and
-// none with a delete that takes away only what was looked at. With -v it tells how.
+// none with a delete that removes only the content that was read. With -v it prints the steps.
 func TestLateDeletes(t *testing.T) {
 	for _, tt := range lateDeletes {
 		t.Run(tt.name, func(t *testing.T) {

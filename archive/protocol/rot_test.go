@@ -2,16 +2,16 @@ package protocol
 
 import "fmt"
 
-// A rot is the damage that an archive has in the first state. Rot strikes no more later, so what
-// else is missing or damaged an actor has done. A repair takes what it puts back from a copy,
-// which has all that was there.
+// A rot is the damage that an archive has in the first state. There is no later rot, so any other
+// missing or damaged object is an actor's doing. A repair restores objects from a copy, which has
+// everything that the archive had.
 type rot struct {
 	spoiled  objects // there, with other bytes
 	gone     objects
-	manifest int // what is left of this one cannot be read; 0: of none
+	manifest int // this manifest cannot be read; 0: none
 }
 
-// struck are the objects that it has spoiled or taken away.
+// struck are the objects that the rot has spoiled or removed.
 func (r rot) struck() objects { return r.spoiled | r.gone }
 
 func (s *store) strike(r rot) {
@@ -22,7 +22,7 @@ func (s *store) strike(r rot) {
 	}
 }
 
-// rotOf is the rot that has struck one of the archives.
+// rotOf is the rot of one of the archives.
 func (m *model) rotOf(archive int) rot {
 	if archive > 0 {
 		return rot{}
@@ -30,9 +30,9 @@ func (m *model) rotOf(archive int) rot {
 	return m.rot
 }
 
-// replaced describes what an actor of this job has taken away, or changed, that counts and that
-// no record dropped. A repair may take away what is left of a damaged manifest. Without the
-// condition in its delete, it may also take away what another repair has just put back.
+// replaced describes a valid object that an actor of this job has deleted or changed although no
+// record dropped it. A repair may delete the rest of a damaged manifest. Without a condition, its
+// delete may also remove an object that another repair has just restored.
 func (m *model) replaced(was, is *store, archive int, by job) string {
 	rot, truth, old := m.rotOf(archive), is.truth(), was.truth()
 	if was.greatest() != is.greatest() {
@@ -50,7 +50,7 @@ func (m *model) replaced(was, is *store, archive int, by job) string {
 		case by == repair && n == rot.manifest && was.isBad(n) && is.manifests[i].by == nobody:
 		case by == repair && n == rot.manifest && !m.lasting:
 		case by == repair && n == rot.manifest:
-			return fmt.Sprintf("a repair takes manifest %d away, which is right", n)
+			return fmt.Sprintf("a repair deletes manifest %d, which is right", n)
 		default:
 			return fmt.Sprintf("snapshot %d has gone or changed, and no record dropped it", n)
 		}
@@ -58,14 +58,14 @@ func (m *model) replaced(was, is *store, archive int, by job) string {
 	if gone := was.objects &^ is.objects; m.lasting && gone != 0 {
 		for i := range is.manifests {
 			if needed := is.manifests[i].names & gone; needed != 0 && truth.valid(i+1, is.manifests[i].by) {
-				return fmt.Sprintf("a %v takes %v away, which is right, and which snapshot %d names", by, needed, i+1)
+				return fmt.Sprintf("a %v deletes %v, which is right, and which snapshot %d names", by, needed, i+1)
 			}
 		}
 	}
 	return ""
 }
 
-// lacking describes what counts and is not as it was stored.
+// lacking describes a valid object that is not as it was stored.
 func lacking(s *store, rot rot) string {
 	truth := s.truth()
 	for i := range s.manifests {

@@ -1,37 +1,37 @@
 package protocol
 
-// rules are the protective ones. All of them hold in the protocol; a mutation switches one
-// off, and the checker must find what it was for.
+// rules are the protective ones. All of them hold in the protocol. A mutation switches one off, and
+// the checker must find the fault that the rule prevents.
 type rules struct {
 	// Of format.md.
 	numbersInKeys   bool // an object bears the number that it was stored for
 	createOnly      bool // nothing is overwritten
 	reuseNewestOnly bool // a backup keeps only what the newest manifest names, not an older one's
 	replan          bool // a backup that lost the race for its number plans again
-	checkCommit     bool // a backup looks after its commit whether the ledger has dropped its number
+	checkCommit     bool // after its commit, a backup checks that the ledger has not dropped its number
 	newestKept      bool // a prune always keeps the newest
 	sparesHigher    bool // a prune deletes no object with a number above the newest
 	recordFirst     bool // a prune deletes only after its record is written
-	replanRecord    bool // who lost the race for a record's number plans again
+	replanRecord    bool // the loser of the race for a record's number plans again
 	checkRecord     bool // after writing a record: is it the greatest, or the parent of what followed?
 
-	// Said more exactly by the package comment.
+	// From the package comment, which is more exact.
 	recordReread    bool // after reading a record: is it still the greatest?
-	ledgerAfter     bool // what is shown is judged by a ledger read after the manifests
-	copyJudgesAfter bool // what is copied is judged by a ledger read after the manifest
-	copyChecks      bool // a copy looks at the target's ledger after its commit
-	ledgerBefore    bool // who plans reads the ledger before the manifests
+	ledgerAfter     bool // a list is filtered by a ledger read after the manifests
+	copyJudgesAfter bool // a copy checks a manifest by a ledger read after it
+	copyChecks      bool // a copy reads the target's ledger after its commit
+	ledgerBefore    bool // a plan reads the ledger before the manifests
 	reuseBelowOnly  bool // a backup that does not aim at its base's number plus one keeps nothing
 	readsAllKept    bool // a prune deletes nothing unless it can read each kept manifest
 	needsHash       bool // a prune or hold stops at a manifest that it cannot read and no record names
 	namesOnlyValid  bool // a repair names no manifest that the ledger has dropped
-	namesFirst      bool // a repair has the ledger name the newest manifest before it takes away what is left of it
+	namesFirst      bool // a repair records the newest manifest's hash before it deletes its rest
 
 	// Not in the protocol yet.
-	deletesWhatWasRead bool // a repair's delete takes away only what the repair has read
+	deletesWhatWasRead bool // a repair's delete removes only what the repair has read
 }
 
-// protocol is what the package comment says.
+// protocol returns the rules of the package comment.
 func protocol() rules {
 	return rules{
 		numbersInKeys: true, createOnly: true, reuseNewestOnly: true, replan: true, checkCommit: true,

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// How large a model can be; a scenario stays one below each, so that one more backup and
-// one more prune can show that all is well at the end.
+// The bounds of a model. A scenario stays one below each, so that one more backup and one more
+// prune can show a good end.
 const (
 	maxSequence = 6 // snapshots 1 to 6
 	maxRecord   = 6 // ledger records 1 to 6
@@ -15,12 +15,12 @@ const (
 	maxActors   = 6
 )
 
-// An author stands for the hash of a manifest or record: nobody writes two of one number.
+// An author stands for the hash of a manifest or record: no author writes two of one number.
 type author uint8
 
 const (
 	nobody author = iota
-	before        // who wrote the history that was there at the beginning
+	before        // the author of the initial history
 	first         // the first actor; the others follow
 
 	maxAuthors = first + maxActors
@@ -64,17 +64,17 @@ func (o objects) String() string {
 	return "{" + strings.Join(all, " ") + "}"
 }
 
-// A manifest is a snapshot's; by is nobody where there is none.
+// A manifest is a snapshot's. The zero author means that there is none.
 type manifest struct {
 	names objects
 	by    author
 
-	// bornVoid: when it was created, the ledger had dropped its number. Nobody in the
-	// model looks at that; the invariants do.
+	// bornVoid: when it was created, the ledger had dropped its number. No step reads this; the
+	// invariants do.
 	bornVoid bool
 }
 
-// A record is one of the ledger's.
+// A record is one ledger record.
 type record struct {
 	by     author
 	parent author // of the record before it
@@ -85,18 +85,18 @@ type record struct {
 
 func (r *record) holds(n int) bool { return r.held>>(n-1)&1 != 0 }
 
-// valid is rule 4 of the format. A record by nobody, that of an archive without a ledger,
-// says yes to all.
+// valid is rule 4 of the format. The zero record, that of an archive without a ledger, makes every
+// manifest valid.
 func (r *record) valid(n int, by author) bool {
 	return by != nobody && (r.by == nobody || n > int(r.newest) || r.kept[n-1] == by)
 }
 
-// validNumber is valid for who does not know the hash.
+// validNumber is valid for an actor without the hash.
 func (r *record) validNumber(n int) bool {
 	return r.by == nobody || n > int(r.newest) || r.kept[n-1] != nobody
 }
 
-// sameAs reports whether two records say the same.
+// sameAs reports whether two records have the same content.
 func (r *record) sameAs(o *record) bool {
 	return r.newest == o.newest && r.kept == o.kept && r.held == o.held
 }
@@ -107,7 +107,7 @@ type store struct {
 	spoiled   objects // there, with other bytes
 	manifests [maxSequence]manifest
 	ledger    [maxRecord]record
-	bad       uint16 // bit n-1: what is left of manifest n cannot be read
+	bad       uint16 // bit n-1: manifest n cannot be read
 }
 
 func (s *store) isBad(n int) bool { return s.bad>>(n-1)&1 != 0 }
@@ -127,7 +127,7 @@ func (s *store) greatest() int {
 	return 0
 }
 
-// record is the record of this number; that of number 0 is by nobody.
+// record is the record of this number; number 0 has the zero record.
 func (s *store) record(n int) record {
 	if n == 0 {
 		return record{}
@@ -135,10 +135,10 @@ func (s *store) record(n int) record {
 	return s.ledger[n-1]
 }
 
-// truth is the record that counts.
+// truth is the record in force.
 func (s *store) truth() record { return s.record(s.greatest()) }
 
-// list is the set of numbers of which there is a manifest, one bit each.
+// list is the set of manifest numbers, one bit each.
 func (s *store) list() (all uint8) {
 	for i := range s.manifests {
 		if s.manifests[i].by != nobody {
@@ -178,7 +178,7 @@ func (s *store) String() string {
 			b.WriteString(" (damaged)")
 		}
 		if !truth.valid(i+1, m.by) {
-			b.WriteString(" (void)")
+			b.WriteString(" (invalid)")
 		}
 	}
 	for i := range s.ledger {
@@ -206,7 +206,7 @@ func (r *record) String() string {
 func (a author) String() string {
 	switch a {
 	case nobody:
-		return "nobody"
+		return "none"
 	case before:
 		return "the past"
 	}
