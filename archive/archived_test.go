@@ -13,8 +13,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// What a cleaner asks is answered by the content that a file has now: neither its name nor
-// its size and time are enough, and whatever is in doubt stays.
+// Archived answers a cleaner by the content that a file has now. The name, size and time are not
+// enough, and a doubtful file is not reported as archived.
 func TestArchived(t *testing.T) {
 	t.Parallel()
 	store := storetest.Memory(t)

@@ -45,9 +45,9 @@ func plant(store *storetest.InMemory, keys map[string][]byte) {
 	}
 }
 
-// An attacker may only create objects. Whatever lies under the keys that can be foreseen, a
-// backup without the identity goes on, names none of it, and says so; every command agrees that
-// all is well, the restore is right, and a prune takes the rubbish away.
+// An attacker may only create objects. Whatever objects exist under foreseeable keys, a backup
+// without the identity goes on, names none of them, and reports them. Every command agrees that all
+// is well, the restore is right, and a prune deletes the rubbish.
 func TestCreateOnlyAttacker(t *testing.T) {
 	t.Parallel()
 	id := newIdentity(t)
@@ -180,8 +180,8 @@ func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums stor
 	return store.PutResult{Existed: true}, nil
 }
 
-// Rubbish that comes between a look and the Put, and that the provider takes for the same, is
-// not named either. What a Put finds there and is right needs no second key.
+// Rubbish that appears between a read and the Put, and that the provider takes for the same, is not
+// named either. An existing object with the right content needs no second key.
 func TestCreateOnlyAttackerIsFaster(t *testing.T) {
 	t.Parallel()
 	id := newIdentity(t)
@@ -298,7 +298,7 @@ func TestCopyTakesNoRubbish(t *testing.T) {
 	}
 }
 
-// A repair that puts back what is missing does not take for it what appears in its place.
+// A repair that restores a missing object does not accept a foreign object in its place.
 func TestRepairTakesNoRubbish(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -326,7 +326,7 @@ func TestRepairTakesNoRubbish(t *testing.T) {
 }
 
 // md5Store is a store that holds an MD5 and no CRC-32C, as Azure does: the one that the client
-// said, right or wrong.
+// sent, right or wrong.
 type md5Store struct {
 	store.Store
 	said map[string]string
@@ -363,7 +363,7 @@ func TestWrongMD5IsNotAdopted(t *testing.T) {
 		}
 		for _, f := range newest(t, archive.New(memory, archive.Options{})).Files {
 			if p := f.Parts[0]; p.Stored.MD5 != store.said[p.Object] || p.Object == wrong {
-				t.Errorf("%q: %s is said to have the MD5 %q", how, p.Object, p.Stored.MD5)
+				t.Errorf("%q: %s is recorded with the MD5 %q", how, p.Object, p.Stored.MD5)
 			}
 		}
 	}

@@ -44,7 +44,7 @@ func TestLostAttemptIsNotCounted(t *testing.T) {
 		}}, archive.Options{})
 		res := mustBackup(t, a, db)
 		if res.Committed || res.Snapshot.Sequence != 1 || res.Sent != 0 || res.SentBytes != 0 || res.Adopted != 0 {
-			t.Fatalf("the rival stored all, and this run says %+v", res)
+			t.Fatalf("the rival stored all, and this run reports %+v", res)
 		}
 	})
 }

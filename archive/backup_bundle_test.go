@@ -40,7 +40,7 @@ func TestBundles(t *testing.T) {
 		}
 		got := store.Snapshot().Bytes(p.Object)[*p.Stored.Offset:][:p.Stored.Size]
 		if !bytes.Equal(got, db.files[f.Name]) {
-			t.Fatalf("%s is not where its entry says", f.Name)
+			t.Fatalf("%s is not at the place in its entry", f.Name)
 		}
 	}
 	counting.Arm(-1, storetest.NotApplied)

@@ -43,8 +43,8 @@ func TestBackupRefusesAStoreThatDoesNotCheck(t *testing.T) {
 	}
 }
 
-// unchecking is a service behind an adapter that notices, by the answer to a Put, that
-// nothing was checked, and can only say so when the object is there.
+// unchecking is a service behind an adapter that notices by the answer to a Put that nothing was
+// checked. It can report that only after the object exists.
 type unchecking struct{ *storetest.InMemory }
 
 func (u *unchecking) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {

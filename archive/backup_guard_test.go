@@ -29,8 +29,8 @@ func allFiles(t tb, dir string) *source.Directory {
 	return src
 }
 
-// A source that cannot be the continuation of the archive is refused before anything is
-// written, and accepted when the user says so.
+// A source that cannot be the continuation of the archive is refused before anything is written,
+// and accepted if the user confirms it.
 func TestGuards(t *testing.T) {
 	t.Parallel()
 	accept := func(o archive.BackupOptions) archive.BackupOptions {
@@ -292,7 +292,7 @@ func (unreadable) ReadAt([]byte, int64) (int, error) { return 0, os.ErrInvalid }
 
 var _ io.ReaderAt = unreadable{}
 
-// hasContent checks what came of a backup: a snapshot, or the refusal that is wanted.
+// isRight checks the outcome of a backup: a snapshot, or the expected refusal.
 func isRight(t *testing.T, res *archive.BackupResult, err, want error) {
 	t.Helper()
 	switch {

@@ -65,7 +65,7 @@ type tickedHolder struct {
 	store.Holder
 }
 
-// unmounts are what a destination in a directory looks like once its disk has gone.
+// unmounts are the states of a destination in a directory after its disk has gone.
 var unmounts = map[string]func(t *testing.T, dir string){
 	"an empty mount point": func(t *testing.T, dir string) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -75,7 +75,7 @@ var unmounts = map[string]func(t *testing.T, dir string){
 	"nothing": func(*testing.T, string) {},
 }
 
-// placeOps are what may be going on at a destination when its disk goes.
+// placeOps are the operations that may be running at a destination when its disk disappears.
 var placeOps = map[string]func(t *testing.T, a *archive.Archive, db *database) error{
 	"backup": func(t *testing.T, a *archive.Archive, db *database) error {
 		_, err := a.Backup(t.Context(), db.source(), options)
@@ -116,10 +116,10 @@ var placeOps = map[string]func(t *testing.T, a *archive.Archive, db *database) e
 func storeAt(t *testing.T, dir string) store.Store { return openBucket(t, "file://"+dir, 0) }
 
 // Issue 14: a destination was unmounted in the middle of a backup. The tree was made again below
-// the mount point, with "snapshot 2" and most objects missing, and the next run found that
-// nothing had changed. The disk goes before operation n, for every n, of everything that
-// writes: nothing is made in its place, the run after it is refused, and once the disk is
-// back, all is as it should be.
+// the mount point, with "snapshot 2" and most objects missing, and the next run found that nothing
+// had changed. Here the disk disappears before operation n, for every n, of every writing run. The
+// run creates nothing in its place, the next run is refused, and once the disk is back, all is as
+// it should be.
 func TestDiskGoesBeforeEveryOperation(t *testing.T) {
 	t.Parallel()
 	for name, op := range placeOps {
@@ -198,8 +198,8 @@ func diskGoes(
 	return true
 }
 
-// A first backup is the only one that makes a directory. Where that goes in the middle, what
-// the run made is not called a snapshot.
+// A first backup is the only run that makes a directory. If the directory disappears in the middle,
+// the run's objects are not reported as a snapshot.
 func TestDirectoryOfAFirstBackupGoes(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ { // before operation 0 it has found none yet

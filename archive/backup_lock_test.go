@@ -117,7 +117,7 @@ func TestCommitLocksWhatItReuses(t *testing.T) {
 		db.flip(300_000)
 		db.flip(10)
 		if got := l.backup(db); len(got) != 0 || l.asked != 1 {
-			t.Errorf("in the same step %q were locked once more, %d looked at", got, l.asked)
+			t.Errorf("in the same step %q were locked once more, %d read", got, l.asked)
 		}
 		first := l.ends
 		l.step++
@@ -138,8 +138,8 @@ func TestCommitLocksWhatItReuses(t *testing.T) {
 	}
 }
 
-// Turned on for an archive that was made without, locks cover all that the next snapshot
-// needs, and a store that does not lock is not asked.
+// Turned on for an archive that was made without, locks cover every object that the next snapshot
+// needs. A store that does not lock gets no lock request.
 func TestLockTurnedOnLater(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 71)
@@ -148,7 +148,7 @@ func TestLockTurnedOnLater(t *testing.T) {
 	for range 2 {
 		db.fill(len(db.files)+20, 300)
 		if got := l.backup(db); len(got) != 0 || l.asked != 0 || len(l.ends) != 0 {
-			t.Fatalf("%q were locked, %d looked at", got, l.asked)
+			t.Fatalf("%q were locked, %d read", got, l.asked)
 		}
 	}
 	l.off = false
@@ -223,7 +223,8 @@ func (s *slowStore) Put(ctx context.Context, key string, body io.ReaderAt, sums 
 	return s.Store.Put(ctx, key, body, sums)
 }
 
-// A lock that cannot be had is no snapshot: it would promise what it does not keep.
+// A backup that cannot lock makes no snapshot: that would promise a protection that it does not
+// have.
 func TestLockFails(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 73)

@@ -111,7 +111,7 @@ func TestRecognition(t *testing.T) {
 			warns: []string{"times in their headers"},
 		},
 		{
-			name: "the header links", // whatever the clock says
+			name: "the header links", // at any time of the clock
 			change: func(t *testing.T, dir string) {
 				replaceFiles(t, dir, logFile{number: 6, begun: before, previous: last5, size: 10}, logFile{number: 7, begun: before, size: 10})
 			},

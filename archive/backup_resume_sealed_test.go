@@ -193,7 +193,7 @@ func TestLostID(t *testing.T) {
 		refused("prune", err)
 		_, err = archive.Copy(t.Context(), archive.New(copied, archive.Options{}), a, archive.CopyOptions{})
 		refused("copy to it", err)
-		refused("a look", a.CheckID(t.Context()))
+		refused("a check", a.CheckID(t.Context()))
 		if f, ok := a.Preflight(t.Context()); !ok || f.Result != storecheck.Failed {
 			t.Errorf("check: %+v", f)
 		}

@@ -262,7 +262,7 @@ func TestRacingArchivers(t *testing.T) {
 	mustVerify(t, a)
 }
 
-// The number of requests of a first backup is one a file and six at most besides.
+// A first backup makes one request a file and at most six others.
 func TestRequestsOfAFirstBackup(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 6)

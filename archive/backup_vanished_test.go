@@ -125,7 +125,7 @@ func TestMissingDirectoryIsMountedAgain(t *testing.T) {
 	res := mustBackup(t, a, d.database)
 	mustRestoreTree(t, a, res.Snapshot.Sequence, d.files)
 
-	// Without its state the host goes by what there is, and remembers that again.
+	// Without its state the host uses the present directories, and records them again.
 	for _, f := range glob(t, state, "*.source.json") {
 		if err := os.Remove(f); err != nil {
 			t.Fatal(err)

@@ -110,7 +110,7 @@ func TestDamageIsNotCopied(t *testing.T) {
 			o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)
 			store := o.store.(*storetest.InMemory)
 			from := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
-			mustBackupForced(t, archive.New(store, from), o) // which the witness remembers
+			mustBackupForced(t, archive.New(store, from), o) // which the local state records
 			keys := store.Keys("")
 			if files > 100 && !slices.ContainsFunc(keys, func(k string) bool { return strings.HasPrefix(k, manifest.BundlesPrefix) }) {
 				t.Fatal("no bundle to damage")

@@ -146,8 +146,8 @@ func TestCopyMemory(t *testing.T) {
 	}
 }
 
-// A large object is read on from where the connection broke, and one that is damaged is
-// refused before a byte of it is sent; without a place for scratch files it says so.
+// A large object is read on from where the connection broke. A damaged one is refused before a byte
+// of it is sent; without a directory for scratch files the error names that.
 func TestCopyOfLarge(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

@@ -182,7 +182,7 @@ func TestVerifyWhileCopying(t *testing.T) {
 	}
 }
 
-// Nor when the copy begins while the verify looks.
+// The same holds if the copy begins during the verify.
 func TestCopyBeginsWhileVerifying(t *testing.T) {
 	t.Parallel()
 	source := storetest.Memory(t)

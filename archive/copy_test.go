@@ -159,7 +159,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// A dry run says what would be copied and writes nothing.
+// A dry run reports what would be copied and writes nothing.
 func TestCopyDryRun(t *testing.T) {
 	t.Parallel()
 	o := newOriginal(t, t.TempDir(), storetest.Memory(t), 300)
@@ -169,7 +169,7 @@ func TestCopyDryRun(t *testing.T) {
 		t.Fatalf("%v, and it wrote %d objects", err, len(content(t, to)))
 	}
 	if r := mustCopy(t, o.store, to); !slices.Equal(r.Snapshots, dry.Snapshots) || r.Objects != dry.Objects || r.Bytes != dry.Bytes || dry.Newest != 3 {
-		t.Fatalf("it said %+v and did %+v", dry, r)
+		t.Fatalf("it announced %+v and did %+v", dry, r)
 	}
 }
 

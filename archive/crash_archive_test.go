@@ -134,7 +134,7 @@ func (w *crashWorld) sound(dir string, must ...int64) error {
 	})
 }
 
-// exactly checks besides that there are no others, and that the newest restores.
+// exactly also checks that there are no others, and that the newest restores.
 func (w *crashWorld) exactly(dir string, want ...int64) error {
 	return errors.Join(w.sound(dir, want...), w.in(dir, func(a *archive.Archive) error {
 		have, err := w.listed(a)
@@ -321,7 +321,7 @@ func crashCopy(t *testing.T, _ string) crashSteps {
 	}
 }
 
-// crashRepair puts back one object that is damaged and one that is missing, from a copy.
+// crashRepair restores one damaged object and one missing object, from a copy.
 func crashRepair(t *testing.T, dir string) crashSteps {
 	w := newCrashWorld(t)
 	for range 2 {

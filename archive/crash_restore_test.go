@@ -270,10 +270,10 @@ func (c *restoreCase) check(target string, reported bool) error {
 		}
 		return nil
 	case c.before == nil:
-		return fmt.Errorf("the target exists, says nothing, and is not whole: %w", err)
+		return fmt.Errorf("the target exists, has no mark, and is not whole: %w", err)
 	}
 	if was := sameFiles(target, asBytes(c.before)); was != nil {
-		return fmt.Errorf("the target says nothing, and is neither whole (%w) nor as it was (%w)", err, was)
+		return fmt.Errorf("the target has no mark, and is neither whole (%w) nor as it was (%w)", err, was)
 	}
 	return nil
 }

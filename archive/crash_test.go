@@ -219,7 +219,7 @@ func exists(path ...string) bool {
 	return err == nil
 }
 
-// falseAlarm returns an error if a warning says that the archive is not what this host has seen.
+// falseAlarm returns an error if a warning reports that the archive differs from the local state.
 func falseAlarm(warnings []string) error {
 	for _, w := range warnings {
 		if strings.Contains(w, "this host") {

@@ -17,7 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// witnessed is the history of an archive that this host has made and remembers.
+// witnessed is the history of an archive that this host has made and has in its local state.
 func witnessed(t *testing.T, files int) (*history, archive.Options) {
 	o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}, Transfers: 2}
 	h := &history{db: newDatabase(t, t.TempDir(), 20), store: storetest.Memory(t)}
@@ -76,14 +76,14 @@ func checkFound(t *testing.T, h *history, o archive.Options, key, what string) {
 	t.Helper()
 	deep := archive.VerifyOptions{ReadData: true}
 	if r, err := archive.New(h.store, o).Verify(context.Background(), deep); err != nil {
-		t.Errorf("%s %s: verify could not look: %v", key, what, err)
+		t.Errorf("%s %s: verify failed: %v", key, what, err)
 	} else if !slices.ContainsFunc(r.Problems, func(p archive.Problem) bool { return p.Object == key }) {
-		t.Errorf("%s %s: verify --read-data says %+v", key, what, r.Problems)
+		t.Errorf("%s %s: verify --read-data reports %+v", key, what, r.Problems)
 	}
 	if what == "deleted" || what == "truncated" {
 		if r, err := archive.New(h.store, o).Verify(context.Background(), archive.VerifyOptions{}); err != nil ||
 			!slices.ContainsFunc(r.Problems, func(p archive.Problem) bool { return p.Object == key }) {
-			t.Errorf("%s %s: verify says %+v, %v", key, what, r, err)
+			t.Errorf("%s %s: verify reports %+v, %v", key, what, r, err)
 		}
 	}
 	if k, ok := manifest.ParseObjectKey(key); ok && k.Prefix == manifest.DataPrefix {
@@ -153,7 +153,8 @@ func TestOneBadManifest(t *testing.T) {
 	})
 }
 
-// A witness notices that the newest manifest is gone, and its number is not used again.
+// A host with local state notices that the newest manifest is gone, and its number is not used
+// again.
 func TestNewestManifestGone(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -245,8 +246,8 @@ func TestReplayedManifest(t *testing.T) {
 	})
 }
 
-// An archive.json that cannot be read ends a first backup with its name; once there are
-// manifests, they tell whose the archive is. (TestLostID has what becomes of one that is lost.)
+// An archive.json that cannot be read ends a first backup with its name. Once there are manifests,
+// they carry the archive's id. (TestLostID covers a lost archive.json.)
 func TestBadArchiveJSON(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -306,7 +307,7 @@ func TestManifestInAGap(t *testing.T) {
 		if res := mustBackup(t, archive.New(h.store, o), h.db); res.Snapshot.Sequence != 4 || res.Snapshot.Parent.Sequence != 2 {
 			t.Fatalf("%+v", res.Snapshot)
 		}
-		elsewhere := archive.New(h.store, archive.Options{}) // has no witness
+		elsewhere := archive.New(h.store, archive.Options{}) // has no local state
 		mustVerify(t, elsewhere)
 		h.store.Replace(manifest.ManifestKey(3), stray)
 		r, err := elsewhere.Verify(context.Background(), archive.VerifyOptions{})
@@ -316,8 +317,8 @@ func TestManifestInAGap(t *testing.T) {
 	})
 }
 
-// Verify says of how many objects it compared the provider's checksum, and of how many it
-// could not.
+// Verify reports the number of objects whose provider checksum it compared, and the number of those
+// without one.
 func TestChecksumsAreCounted(t *testing.T) {
 	t.Parallel()
 	h, o := witnessed(t, 3)

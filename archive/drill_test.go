@@ -20,7 +20,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// emptied looks that nothing is left of drills.
+// emptied checks that no drill left anything.
 func emptied(t testing.TB, dir string) {
 	t.Helper()
 	left, err := os.ReadDir(dir)
@@ -29,8 +29,8 @@ func emptied(t testing.TB, dir string) {
 	}
 }
 
-// A drill restores the snapshot, and what its check says is the outcome, which the archive
-// keeps. Nothing is left in the scratch directory, whatever happens.
+// A drill restores the snapshot. The outcome is that of its check, and the archive records it.
+// Nothing is left in the scratch directory, whatever happens.
 func TestDrill(t *testing.T) { virtually(t, drills) }
 
 func drills(t *testing.T) {
@@ -146,7 +146,7 @@ func (s noAnswer) Get(ctx context.Context, key string, offset, length int64) (io
 	return s.Store.Get(ctx, key, offset, length)
 }
 
-// That a store does not answer says nothing about the snapshot.
+// A store that does not answer proves nothing about the snapshot.
 func TestDrillWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	store, scratch := storetest.Memory(t), t.TempDir()
@@ -188,7 +188,7 @@ func TestDrillSparesTheDatabase(t *testing.T) {
 	}
 }
 
-// What cannot be cleared away is said.
+// Directories that cannot be removed are reported.
 func TestDrillThatCannotClearUp(t *testing.T) {
 	t.Parallel()
 	a := archive.New(storetest.Memory(t), archive.Options{})
@@ -208,8 +208,8 @@ func TestDrillThatCannotClearUp(t *testing.T) {
 	}
 }
 
-// A real JE opens what a drill restored and finds every record. Of a snapshot whose log
-// does not hold together, it says so loudly.
+// A real JE opens the drill's restored set and finds every record. If a snapshot's log does not
+// hold together, JE reports it loudly.
 func TestDrillWithJE(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -254,7 +254,7 @@ func TestDrillWithJE(t *testing.T) {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	if _, err := a.Drill(t.Context(), newest(t, a), o); !errors.Is(err, archive.ErrDrillFailed) {
-		t.Fatalf("a damaged snapshot stood the drill: %v", err)
+		t.Fatalf("a damaged snapshot passed the drill: %v", err)
 	}
 	emptied(t, o.Scratch)
 }

@@ -80,8 +80,8 @@ func TestReadingNeedsNoSync(t *testing.T) {
 	})
 }
 
-// A service keeps an archive open for months. Between two backups another process may put back the
-// manifest, or the disk may be replaced by its copy: neither is durable because it was so before.
+// A service keeps an archive open for months. Between two backups another process may restore the
+// manifest, or a copy may replace the disk: neither is durable because it was so before.
 func TestEachOperationSyncsAgain(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -151,8 +151,8 @@ func TestRestoreOnAnAbortedFileSystem(t *testing.T) {
 	}
 }
 
-// When the archive goes in the middle of a repair, its operator has to learn what was put back by
-// then, and what was deleted.
+// When the archive disappears in the middle of a repair, its operator must see which objects it had
+// restored by then, and which it had deleted.
 func TestRepairThatStopsReports(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

@@ -149,7 +149,7 @@ func TestEncodedRoundTrip(t *testing.T) {
 				}
 				for _, key := range store.Keys(manifest.DataPrefix) {
 					if bytes.Contains(store.Snapshot().Bytes(key), []byte("all work and no play")) {
-						t.Errorf("%s can be read by everybody", key)
+						t.Errorf("%s can be read without the key", key)
 					}
 				}
 			})

@@ -63,8 +63,8 @@ func TestUnknownVersionIsReadOnce(t *testing.T) {
 	}
 }
 
-// What is damaged in the source is archived as it is, and said again by everything that
-// looks at it; alone or in a bundle.
+// Damage in the source is archived as it is, and reported again by every operation that reads it;
+// alone or in a bundle.
 func TestDamageIsArchivedAndSaid(t *testing.T) {
 	t.Parallel()
 	for what, files := range map[string]int{"alone": 3, "in a bundle": 30} {
@@ -88,11 +88,11 @@ func TestDamageIsArchivedAndSaid(t *testing.T) {
 				t.Fatalf("with nothing new: %+v", again)
 			}
 			if r := mustVerify(t, a); len(r.Damaged) != 1 || r.Damaged[0].File != res.Damaged[0] || !slices.Equal(r.Damaged[0].Snapshots, []int64{res.Snapshot.Sequence}) {
-				t.Fatalf("verify says %+v", r.Damaged)
+				t.Fatalf("verify reports %+v", r.Damaged)
 			}
 			back, err := a.Restore(t.Context(), newest(t, a), filepath.Join(t.TempDir(), "r"), archive.RestoreOptions{})
 			if err != nil || !slices.Equal(back.Damaged, res.Damaged) {
-				t.Fatalf("restore says %q, %v", back.Damaged, err)
+				t.Fatalf("restore reports %q, %v", back.Damaged, err)
 			}
 			mustRestore(t, a, 1, filepath.Join(t.TempDir(), "r"), db.all())
 		})
@@ -188,7 +188,7 @@ func TestTailWithOddEnd(t *testing.T) {
 	}
 }
 
-// A file that was cut at the end of an entry looks whole by itself. The next file shows the cut,
+// A file that was cut at the end of an entry appears whole by itself. The next file shows the cut,
 // also when the two were archived one after the other.
 func TestChainShowsMissingEntries(t *testing.T) {
 	t.Parallel() // it waits for files to be left alone

@@ -70,7 +70,7 @@ func Example() {
 	// restored 3 files
 }
 
-// embedding stands for one that embeds its own backup manager.
+// embedding stands for a program that embeds its own backup manager.
 type embedding struct {
 	dir string
 	// cleaner holds the names of log files that the cleaner must leave alone.
@@ -85,9 +85,9 @@ func (d *embedding) protect(names []string) (release func(), err error) {
 	return func() { clear(d.cleaner) }, nil
 }
 
-// A database's own backup manager: a service that is started and stopped, says whether it
-// runs, and counts files copied and milliseconds spent; and that keeps the database's cleaner
-// from log files while they are being read.
+// A database's own backup manager: a service that is started and stopped, reports whether it runs,
+// and counts files copied and milliseconds spent. It keeps the database's cleaner from log files
+// while they are being read.
 func Example_embedded() {
 	ctx := context.Background()
 	dir, remove := logFiles()

@@ -193,8 +193,8 @@ func TestEveryOperationOfAFirstBackupFails(t *testing.T) {
 	}
 }
 
-// Operation n fails during a restore, for every n: the target does not exist before all
-// is done, or says that it is not complete, and a rerun completes it.
+// Operation n fails during a restore, for every n. Until all is done the target does not exist, or
+// is marked as incomplete, and a rerun completes it.
 func TestEveryOperationOfARestoreFails(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t, 5)
@@ -255,7 +255,7 @@ func incompleteOrUntouched(t testing.TB, dir string) {
 	}
 }
 
-// A listing that fails, a summary that does not come: List says so and loses nothing.
+// If a listing fails or a summary cannot be read, List reports that and loses nothing.
 func TestEveryOperationOfAListFails(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -300,7 +300,7 @@ func TestListWithoutOneManifest(t *testing.T) {
 	}
 }
 
-// setRapidChecks sets how many cases rapid draws; it knows no other way than its flag.
+// setRapidChecks sets how many cases rapid draws; only its flag sets that.
 func setRapidChecks(n int) error { return flag.Set("rapid.checks", fmt.Sprint(n)) }
 
 // virtually runs a test in virtual time, so that pauses between attempts take no real time.

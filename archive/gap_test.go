@@ -64,9 +64,9 @@ func loseSnapshot(mem *storetest.InMemory, n int64) {
 	}
 }
 
-// A record of the ledger that was read may be one that another host created late, under the number
-// of one that a prune has deleted since it was listed. It says what was true long ago: a backup
-// that goes by it would report a snapshot that is void, and that the next prune removes.
+// A ledger record that was read may be one that another host created late, under the number of one
+// that a prune has deleted since it was listed. It lists the snapshots of long ago. A backup that
+// relied on it would report an invalid snapshot, and the next prune removes that.
 func TestLateRecordIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 3)

@@ -168,7 +168,7 @@ func (w *theatre) stop() {
 	}
 }
 
-// choose takes one of the operations that wait, and reports whether anybody is left at all.
+// choose takes one of the operations that wait, and reports whether any party is left at all.
 func (w *theatre) choose() (_ *request, some bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

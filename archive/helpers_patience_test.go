@@ -46,7 +46,7 @@ func TestAttemptsAreNotMultiplied(t *testing.T) {
 	}
 	for key, n := range gets {
 		if n != 1 {
-			t.Errorf("%s was asked for %d times", key, n)
+			t.Errorf("%s was read %d times", key, n)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func onShaky(t *testing.T, test func(t *testing.T, s *shaky)) {
 			return server.URL
 		},
 		"azurite": func(t *testing.T, s *shaky) string {
-			s.greedy = 16 << 20 // unlike Azure it asks for the body first
+			s.greedy = 16 << 20 // unlike Azure it reads the body first
 			return storetest.Azure(t)
 		},
 		"fake-gcs": func(t *testing.T, _ *shaky) string { return storetest.GCS(t) },
@@ -71,8 +71,8 @@ func (s *shaky) hurry(t *testing.T, timeout time.Duration) {
 	s.through = openBucket(t, s.url, timeout)
 }
 
-// calm goes back to the usual patience, with which what must succeed also does on a busy
-// machine. What only who was in a hurry knows of, uploads that it could not end, it ends now.
+// calm returns to the usual patience, with which an operation that must succeed does so also on a
+// busy machine. It ends the uploads that the hurried store alone has a record of and could not end.
 func (s *shaky) calm(t *testing.T) {
 	t.Helper()
 	if hasty, ok := s.through.(store.Sweeper); ok && s.through != s.usual {
@@ -122,7 +122,7 @@ func (s *shaky) begin(t *testing.T, what string, run func(ctx context.Context, a
 		defer close(at.done)
 		at.err = run(ctx, a, at)
 	}()
-	t.Cleanup(func() { <-at.done }) // it uses what goes away
+	t.Cleanup(func() { <-at.done }) // it uses resources that are closed afterwards
 	return at
 }
 
@@ -192,14 +192,14 @@ func (at *attempt) succeeds(t *testing.T) {
 	}
 }
 
-// clear fails the test when an operation failed with an error that does not say what
-// could not be done where, in one line, or is of another kind than what may be.
+// clear fails the test if an operation's error does not name the operation and the place in one
+// line, or is of an unexpected kind.
 func (s *shaky) clear(t *testing.T, err error, kinds ...providers.Kind) {
 	t.Helper()
 	if err == nil {
 		return
 	}
-	t.Logf("it says: %v", err)
+	t.Logf("the error: %v", err)
 	var e *providers.Error
 	text := err.Error()
 	if !errors.As(err, &e) || !strings.Contains(text, s.where) || strings.Contains(text, "\n") || len(text) > 800 {

@@ -19,7 +19,7 @@ import (
 // traffic counts the bytes that go to a store and come from it.
 type traffic struct {
 	store.Store
-	sent, received, most atomic.Int64 // most is the largest that one Get was asked for
+	sent, received, most atomic.Int64 // most is the largest size of one Get
 }
 
 func (c *traffic) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {

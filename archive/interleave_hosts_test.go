@@ -60,8 +60,8 @@ func (w *theatre) reported(o *oracle, p *party, n int64) {
 	w.fatal("%s: snapshot %d is reported, and never was one", o.name, n)
 }
 
-// checkWarnings looks that no host misses what was there: what it has seen stays the newest
-// snapshot, or is followed by a newer one.
+// checkWarnings checks that no host misses a snapshot: the newest in its local state stays the
+// newest, or is followed by a newer one.
 func (w *theatre) checkWarnings(r *archive.BackupResult) {
 	if w.address != nil || w.damaged || r == nil {
 		return

@@ -13,7 +13,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// An oracle looks at a store after every change of it, and knows what must hold.
+// An oracle reads a store after every change of it, and holds the expected state.
 type oracle struct {
 	w     *theatre
 	name  string
@@ -28,13 +28,13 @@ type oracle struct {
 	released map[int64]bool             // released, or about to be
 	names    map[manifest.Hash][]string // what a manifest names
 	ledger   int64
-	late     int // manifests that were void when they were created
+	late     int // manifests that were invalid when they were created
 
-	dropped map[int64]bool      // by records; if set, there is damage, and nothing else is looked at
+	dropped map[int64]bool      // by records; if set, there is damage, and nothing else is checked
 	whole   *storetest.InMemory // the store before it was damaged
 }
 
-// hasContent reports whether the store has what it had under a key before it was damaged.
+// isRight reports whether an object has the content that it had before the store was damaged.
 func (o *oracle) isRight(key string) bool {
 	if o.whole == nil {
 		return false
@@ -72,7 +72,7 @@ func (o *oracle) record(c storetest.Content) *manifest.Record {
 	return r
 }
 
-// look holds the store against all that must be true at any moment.
+// look compares the store with everything that must be true at any moment.
 func (o *oracle) look(what string) {
 	o.w.t.Helper()
 	c := o.store.Snapshot()
@@ -128,7 +128,7 @@ func (o *oracle) look(what string) {
 	o.valid, o.ledger = now, number
 }
 
-// compare looks what has become of the snapshots that there were.
+// compare checks each snapshot that existed before.
 func (o *oracle) compare(what string, now map[int64]manifest.Hash, number int64) {
 	newest := int64(0)
 	for n, sum := range o.valid {

@@ -18,7 +18,7 @@ import (
 type mount struct {
 	now  *oracle
 	all  []*oracle // the first is the one that the parties mean
-	held bool      // stores keep to what they find, as store.Holder says
+	held bool      // stores keep to the place that they find, as store.Holder requires
 }
 
 // A holding is what one store of a mount keeps to.

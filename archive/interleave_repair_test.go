@@ -34,12 +34,12 @@ func TestRepairsInterleaved(t *testing.T) {
 	})
 	soaktest.Count(t, "with a right object deleted", int64(weak))
 	if mended < runs/4 {
-		t.Errorf("only in %d of %d runs anything was mended beside others", mended, runs)
+		t.Errorf("only in %d of %d runs anything was repaired beside others", mended, runs)
 	}
 }
 
-// repairsInterleaved plays one piece. It counts the repairs that had something to mend, and returns
-// the deletes of what was right: see lateDeletes.
+// repairsInterleaved plays one piece. It counts the repairs that had something to repair, and
+// returns the deletes of right objects: see lateDeletes.
 func repairsInterleaved(t *testing.T, seed uint64, states []*source.Directory) (mended int, weak []string) {
 	w := &theatre{t: t, rand: rand.New(rand.NewPCG(seed, 7))}
 	o := newOracle(w, "the archive", nil)
@@ -49,7 +49,7 @@ func repairsInterleaved(t *testing.T, seed uint64, states []*source.Directory) (
 	for range 2 + w.rand.IntN(4) {
 		w.makeSnapshot(o, states)
 	}
-	if w.rand.IntN(2) == 0 { // the ledger knows some of them
+	if w.rand.IntN(2) == 0 { // the ledger lists some of them
 		w.alone(o, func(ctx context.Context, x *archive.Archive) error {
 			_, err := x.Prune(ctx, archive.PruneOptions{Retention: &retention.Policy{Last: 1 + w.rand.IntN(4)}})
 			return err

@@ -71,8 +71,8 @@ func (w *theatre) allowed(err error) error {
 	return nil
 }
 
-// checkRestored looks that the target is whole or says that it is not, and that a restore which
-// is undisturbed makes it whole: the newest of those that began goes on where any was interrupted.
+// checkRestored checks that the target is whole or marked as incomplete, and that an undisturbed
+// restore makes it whole: the newest of those that began goes on where any was interrupted.
 func (w *theatre) checkRestored(o *oracle) {
 	t := w.target
 	if t == nil {
@@ -104,8 +104,8 @@ func (w *theatre) checkRestored(o *oracle) {
 	}
 }
 
-// checkTarget looks that a directory without a marker holds the whole of a snapshot and nothing
-// else: of the one that was reported, if one was.
+// checkTarget checks that a directory without a marker holds the whole of a snapshot and nothing
+// else: of the reported one, if one was reported.
 func (w *theatre) checkTarget() {
 	t := w.target
 	entries, err := os.ReadDir(t.dir)
@@ -131,7 +131,7 @@ func (w *theatre) checkTarget() {
 	w.fatal("the target has no marker, and is no snapshot as a whole: %v", entries)
 }
 
-// differs says what in a directory is not as in a snapshot; empty: nothing.
+// differs describes a difference between a directory and a snapshot; empty: none.
 func differs(dir string, m *manifest.Manifest) string {
 	want := map[string]manifest.Hash{}
 	for i := range m.Files {

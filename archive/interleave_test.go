@@ -18,12 +18,11 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Backups, prunes, holds, copies, listings and restores in any order, suspended, failing and
-// killed anywhere: no snapshot ever loses an object or goes without a record of the ledger, what
-// is held stays, and when all is over one prune leaves nothing that no snapshot needs. Hosts keep
-// local state or lose it, deletes arrive late, two restores share a directory, and disks are
-// replaced. What is true in every state of a small model (package archive/protocol) is tried here
-// with the code.
+// Backups, prunes, holds, copies, listings and restores in any order, suspended, failing and killed
+// anywhere. No snapshot ever loses an object or drops out without a ledger record, held snapshots
+// stay, and at the end one prune leaves no useless object. Hosts keep local state or lose it,
+// deletes arrive late, two restores share a directory, and disks are replaced. The package
+// archive/protocol checks every state of a small model; this test tries the same with the code.
 func TestInterleavings(t *testing.T) {
 	t.Parallel()
 	states := databaseStates(t)
@@ -33,9 +32,9 @@ func TestInterleavings(t *testing.T) {
 		rounds++
 		soaktest.Count(t, "interleavings", 1)
 	})
-	soaktest.Count(t, "void manifests", int64(late))
+	soaktest.Count(t, "invalid manifests", int64(late))
 	if rounds >= 2000 && late == 0 { // a few in a thousand are usual
-		t.Error("no manifest was created so late that it was void: that is what should be tried")
+		t.Error("no manifest was created so late that it was invalid: the test is for that case")
 	}
 }
 
@@ -106,8 +105,8 @@ func interleave(t *testing.T, seed uint64, states []*source.Directory) (late int
 	return a.late + b.late
 }
 
-// checkPromises holds what a piece has left against the promises of docs/design.md. Promise 3, and
-// that nothing was reported which was not there (2), the oracles have checked at every step.
+// checkPromises checks the result of a piece against the promises of docs/design.md. The oracles
+// have checked promise 3 and the report of existing snapshots only (2) at every step.
 func (w *theatre) checkPromises(a, b *oracle, states []*source.Directory) {
 	if w.address != nil {
 		w.address.now = a // the disk is back
@@ -124,7 +123,7 @@ func (w *theatre) checkPromises(a, b *oracle, states []*source.Directory) {
 	}
 }
 
-// end is what must be possible once all is over, without help from anybody.
+// end is what must be possible at the end, without help from other actors.
 func (w *theatre) end(o *oracle, states []*source.Directory) {
 	w.say("the end of %s", o.name)
 	if len(o.valid) > 0 {
@@ -140,7 +139,7 @@ func (w *theatre) end(o *oracle, states []*source.Directory) {
 	x := archive.New(o.store, archive.Options{})
 	r, err := x.Verify(context.Background(), archive.VerifyOptions{ReadData: true})
 	if err != nil || len(r.Problems) > 0 || r.Snapshots != len(o.valid) {
-		w.fatal("%s: %d snapshots, and verify says %+v, %v", o.name, len(o.valid), r, err)
+		w.fatal("%s: %d snapshots, and verify reports %+v, %v", o.name, len(o.valid), r, err)
 	}
 }
 

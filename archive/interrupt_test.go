@@ -13,8 +13,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// deaf is a store that does not hear that a context ends, as a file system is, and ends
-// one itself at its nth operation.
+// deaf is a store that ignores the end of a context, as a file system does. It ends one itself at
+// its nth operation.
 type deaf struct {
 	store.Store
 	left atomic.Int64
@@ -39,8 +39,8 @@ func (d *deaf) Put(_ context.Context, key string, body io.ReaderAt, sums store.S
 	return d.Store.Put(context.Background(), key, body, sums)
 }
 
-// What is interrupted says so, also when everything that had begun ended well: no backup
-// without some of its files, no restore of half a set, no verification of half an archive.
+// An interrupted operation reports that, also when all its parts ended well: no backup without some
+// of its files, no restore of half a set, no verification of half an archive.
 func TestInterruptedBetweenFiles(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 60)

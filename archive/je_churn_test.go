@@ -89,7 +89,7 @@ type outcome struct{ complete, behind, contradictory, unreadable int }
 
 func (o *outcome) wrong() int { return o.behind + o.contradictory + o.unreadable }
 
-// restore restores every snapshot, and has JE look at it.
+// restore restores every snapshot, and opens it with JE.
 func (c *churned) restore(t *testing.T, checker *jetest.Checker, o *outcome, wrong func(format string, args ...any)) {
 	t.Helper()
 	for sequence, committed := range c.taken {

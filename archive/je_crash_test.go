@@ -42,8 +42,8 @@ func (c *crashed) size(n int) int64 {
 	return info.Size()
 }
 
-// holds makes sure that a capture holds closed files up to the tail, and the tail, and
-// leaves out just what is given, for a reason that says this.
+// holds checks that a capture holds closed files up to the tail, and the tail. It must leave out
+// just the given files, with a reason that names each.
 func (c *crashed) holds(tail int, ignored ...string) {
 	c.t.Helper()
 	capture, err := c.source(source.LayoutOptions{}).Capture(c.t.Context(), nil)
@@ -70,9 +70,8 @@ func (c *crashed) holds(tail int, ignored ...string) {
 	}
 }
 
-// restores backs up, checks what the snapshot says of its tail, and has JE open what is
-// restored: it must hold what the environment held. Only the files that are given are
-// damaged.
+// restores backs up, checks the snapshot's entry for its tail, and opens the restored set with JE:
+// it must hold the records that the environment held. Only the given files are damaged.
 func (c *crashed) restores(tail int, want jetest.Digest, damaged ...string) {
 	c.t.Helper()
 	res := c.backup(c.archive, source.LayoutOptions{})
@@ -188,8 +187,8 @@ func TestCrashedJE(t *testing.T) {
 			}
 			c.holds(last)
 			if tt.stale {
-				// By its header N ends where it ended when JE died. JE 3.3 goes by that when
-				// it reads the log backwards, and finds too little: this damage is real.
+				// By its header N ends where it ended when JE died. JE 3.3 uses that when it reads
+				// the log backwards, and finds too little: this damage is real.
 				want = jetest.Count(t, c.copy())
 				c.restores(last, want, name(n))
 			} else {

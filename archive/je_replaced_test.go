@@ -48,7 +48,7 @@ func TestRealJEReplacedByItsCleaner(t *testing.T) {
 		if !slices.ContainsFunc(res.Warnings, func(w string) bool {
 			return strings.Contains(w, by.how) && strings.Contains(w, "no snapshot holds")
 		}) {
-			t.Errorf("warnings %q, want one that says %q and what is in no snapshot", res.Warnings, by.how)
+			t.Errorf("warnings %q, want one with %q and the files in no snapshot", res.Warnings, by.how)
 		}
 		m := newest(t, by.a)
 		to := filepath.Join(t.TempDir(), "restored")

@@ -57,7 +57,7 @@ func TestMissingManifestIsNotForgotten(t *testing.T) {
 				}
 				h.unchanged(copied.Snapshot(), key)
 				if r, err := h.archive().Verify(t.Context(), archive.VerifyOptions{}); err != nil || len(r.Problems) != 1 || r.Problems[0].Object != key || r.Problems[0].What != "missing" {
-					t.Fatalf("%s, ledger %v: verify says %+v, %v", what, ledger, r, err)
+					t.Fatalf("%s, ledger %v: verify reports %+v, %v", what, ledger, r, err)
 				}
 				forgotten := &pruned{t: t, store: h.store.Clone(), want: h.want}
 				if r := forgotten.prune(archive.PruneOptions{Forget: []int64{4}}); !slices.Equal(r.Removed, []int64{4}) {
@@ -99,8 +99,8 @@ func TestPruneSparesWhatThisHostHasSeen(t *testing.T) {
 	})
 }
 
-// What a copy passed over can be put into it once the archive is mended, or be given up; as
-// long as it may be put there, no prune takes what it needs.
+// A snapshot that a copy passed over can be added to it once the archive is repaired, or be
+// dropped. As long as it may be added, no prune deletes its objects.
 func TestPassedOverIsAddedByRepair(t *testing.T) {
 	t.Parallel()
 	for what, lose := range map[string]func(*storetest.InMemory, string){

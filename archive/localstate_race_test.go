@@ -33,8 +33,8 @@ func (o *overtaken) List(ctx context.Context, prefix, delimiter, after string) i
 	}
 }
 
-// Two backups of one host share the local witness. What one of them has committed while
-// the other looked is no snapshot that has gone.
+// Two backups of one host share the local state. A snapshot that one of them committed while the
+// other read the archive is not reported as missing.
 func TestWitnessIsNoProphet(t *testing.T) {
 	t.Parallel()
 	for what, act := range map[string]func(a *archive.Archive, db *database) error{

@@ -74,7 +74,8 @@ func TestRootsAreBounded(t *testing.T) {
 	}
 }
 
-// Which archives could have an object under a key, besides the one that it was listed in.
+// Homes are the archives that may own an object under a key, apart from the one that it was listed
+// in.
 func TestHomes(t *testing.T) {
 	t.Parallel()
 	h := manifest.Sum(nil).String() + "-000000001"

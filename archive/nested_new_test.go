@@ -95,8 +95,8 @@ func TestNewArchiveIsRefusedWithinAndAroundAnother(t *testing.T) {
 	}
 }
 
-// Archives beside one another do not disturb each other, even if one's prefix begins with the other's
-// letters.
+// Archives beside one another do not disturb each other, even if one's prefix begins with the
+// other's characters.
 func TestNewArchiveBesideAnother(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 5)

@@ -256,8 +256,8 @@ func TestPruneWhileANestedArchiveIsBegun(t *testing.T) {
 	}
 }
 
-// Many snapshots of a nested archive take more than one batch of deletions, and its manifests come last in
-// the listing: nothing goes before they are found.
+// Many snapshots of a nested archive take more than one batch of deletions, and its manifests come
+// last in the listing: nothing is deleted before they are found.
 func TestPruneOfManyNestedObjects(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 3)

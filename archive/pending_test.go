@@ -57,7 +57,7 @@ func TestAhead(t *testing.T) {
 	check("one is gone", 0, 0, 0)
 }
 
-// A sample reads about as much as was asked for, something in any case, and in the end all.
+// A sample reads about as much as requested, something in any case, and in the end all.
 func TestVerifySample(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 1)

@@ -42,8 +42,8 @@ func (c *countedBody) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A preview of what is encrypted reads no log file, and says whose identity it takes. The
-// restore itself finds out by headers whether it can be opened, not by reading a file twice.
+// A preview of encrypted files reads no log file, and reports the identity that they need. The
+// restore itself finds out by headers whether it can decrypt them, not by reading a file twice.
 func TestRestoreReadsEncryptedFilesOnce(t *testing.T) {
 	t.Parallel()
 	id, other := newIdentity(t), newIdentity(t)

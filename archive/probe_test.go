@@ -72,7 +72,7 @@ func newWeak(t *testing.T) *weak {
 	return &weak{InMemory: m}
 }
 
-// A serviced store has an adapter that looks after itself, and a service that may not.
+// A serviced store has an adapter with its own checks, and a service that may have none.
 type serviced struct {
 	*weak
 	wrong, over error // what comes of the trials
@@ -106,7 +106,7 @@ func TestProbeAsksTheService(t *testing.T) {
 	}
 }
 
-// overwrites makes the store one that knows no conditions.
+// overwrites makes the store one that ignores conditions.
 func (w *weak) overwrites() {
 	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		w.InMemory.Delete(ctx, []string{key})
@@ -200,7 +200,7 @@ func TestProbe(t *testing.T) {
 					want = c.result
 				}
 				if c.name == "lists one page" && name == "delete" {
-					continue // what is not listed is not deleted; the probe for pages says why
+					continue // what is not listed is not deleted; the probe for pages reports why
 				}
 				if f.Result != want {
 					t.Errorf("%s: %+v, want %s", name, f, want)

@@ -28,7 +28,7 @@ type catalogue struct {
 	keys    []string // in order
 	gone    map[string]bool
 	content map[string][]byte
-	most    int64 // bytes on the heap at the worst moment that was looked at
+	most    int64 // bytes on the heap at the worst measured moment
 	deletes int
 }
 
@@ -41,7 +41,7 @@ func (c *catalogue) add(key string, b []byte) {
 	}
 }
 
-// look measures what is on the heap and is needed.
+// look measures the live heap.
 func (c *catalogue) look() {
 	runtime.GC()
 	var m runtime.MemStats

@@ -80,7 +80,7 @@ func numbersTo(first, last int64) (all []int64) {
 }
 
 // A retention that is put on a long history may be a slip of the finger: the first prune on
-// schedule stops, removes nothing, and says what would go. By hand it goes on.
+// schedule stops, removes nothing, and reports what it would remove. By hand it goes on.
 func TestFirstPruneOfALongHistoryStops(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 1)
@@ -230,8 +230,8 @@ func TestRefusalIsRepeated(t *testing.T) {
 	}
 }
 
-// A confirmation is of one plan: after any record of the ledger, with another retention, or
-// made up, it is void, and nothing is removed by it.
+// A confirmation is of one plan. After any ledger record, with another retention, or made up, it is
+// invalid, and nothing is removed by it.
 func TestVoidConfirmations(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 1)
@@ -324,8 +324,8 @@ func TestFirstRecordAfterHolds(t *testing.T) {
 	h.prune(scheduled(2))
 }
 
-// A prune with nothing to change goes by the record of a hold, and deletes those before it.
-// Then that record is what the next prune goes by.
+// A prune with nothing to change uses the record of a hold, and deletes the records before it. The
+// next prune then uses that record.
 func TestPruneByTheRecordOfAHold(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 1)

@@ -58,8 +58,8 @@ func manifestsIn(t *testing.T, h *pruned) []*manifest.Manifest {
 	return all
 }
 
-// A manifest in which a bit has flipped may still make sense, and name other objects than its
-// snapshot needs. So prune goes by the hash that the ledger keeps, and deletes nothing.
+// A manifest in which a bit has flipped may still parse, and name other objects than its snapshot
+// needs. So prune checks it against the hash in the ledger, and deletes nothing.
 func TestPruneReadsManifestsByTheirHash(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 4)

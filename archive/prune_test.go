@@ -64,8 +64,8 @@ func (h *pruned) keepLast(n int) *archive.PruneReport {
 	return h.prune(archive.PruneOptions{Retention: &retention.Policy{Last: n}})
 }
 
-// sound looks that there are these snapshots, that each gives back what it has to, and that
-// there is nothing else.
+// sound checks that exactly these snapshots exist, that each restores its files, and that no other
+// object exists.
 func (h *pruned) sound(snapshots ...int64) {
 	h.t.Helper()
 	a := h.archive()
@@ -111,7 +111,7 @@ func TestPrune(t *testing.T) {
 	h.sound(9)
 }
 
-// A dry run says what would go, object by object, and changes nothing.
+// A dry run reports what would be deleted, object by object, and changes nothing.
 func TestPruneDryRun(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 6)
@@ -125,7 +125,7 @@ func TestPruneDryRun(t *testing.T) {
 	o.DryRun, o.Object = false, func(p archive.Pruned) { did = append(did, p) }
 	r := h.prune(o)
 	if !slices.Equal(would, did) || r.Deleted != dry.Deleted || !slices.Equal(r.Removed, dry.Removed) || len(would) != r.Deleted.All() {
-		t.Fatalf("it said %+v, %v and did %+v, %v", dry, would, r, did)
+		t.Fatalf("it announced %+v, %v and did %+v, %v", dry, would, r, did)
 	}
 	var bytes int64
 	for _, p := range did {
@@ -191,7 +191,7 @@ func flipped(b []byte) []byte {
 	return b
 }
 
-// One kept manifest that cannot be read stops all deletion; given up by name, it goes.
+// One kept manifest that cannot be read stops all deletion. Dropped explicitly, it is deleted.
 func TestPruneStopsAtUnreadable(t *testing.T) {
 	t.Parallel()
 	for _, damage := range map[string]func(*pruned, string){
@@ -200,7 +200,7 @@ func TestPruneStopsAtUnreadable(t *testing.T) {
 	} {
 		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 6)
-			h.keepLast(4) // the ledger knows of 3 to 6
+			h.keepLast(4) // the ledger lists 3 to 6
 			damage(h, manifest.ManifestKey(4))
 			before := keys(h.store)
 			r, err := h.archive().Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 1}})

@@ -105,8 +105,8 @@ func TestReencryptWithoutIdentity(t *testing.T) {
 	}
 }
 
-// A file that changed with its size and time as they were, which the original's host could
-// tell, is what it was in each snapshot of the copy, too.
+// A file changed with its size and time unchanged, which the original's host noticed. Each snapshot
+// of the copy has its content as the original snapshot has it.
 func TestReencryptOfWhatLooksTheSame(t *testing.T) {
 	t.Parallel()
 	bucket, target := storetest.Memory(t), storetest.Memory(t)
@@ -138,7 +138,7 @@ func TestReencryptOfWhatLooksTheSame(t *testing.T) {
 	mustRestore(t, copied, 2, filepath.Join(t.TempDir(), "r"), db.files)
 }
 
-// Of two at once, none goes back behind the other.
+// If two run at once, neither goes back behind the other.
 func TestReencryptsAtOnce(t *testing.T) {
 	t.Parallel()
 	for seed := range 20 {
@@ -212,8 +212,8 @@ func TestReencryptTakesLittleRoom(t *testing.T) {
 	}
 }
 
-// What is pruned from the original while a re-encrypting copy is under way is left out, at
-// whatever moment it goes, and does not end the copy.
+// A snapshot that is pruned from the original during a re-encrypting copy is left out, at whatever
+// moment it is deleted, and does not end the copy.
 func TestReencryptBesidePrune(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{manifest.ManifestsPrefix, manifest.DataPrefix} {

@@ -10,8 +10,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// At every provider, what is missing and what is other than it was is put back, from a copy
-// at another provider and from the source.
+// At every provider, missing and altered objects are restored, from a copy at another provider and
+// from the source.
 func TestRepairOnEveryProvider(t *testing.T) {
 	t.Parallel()
 	clouds := map[string]string{

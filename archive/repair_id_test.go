@@ -11,7 +11,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// otherID has archive.json tell another id.
+// otherID puts another id into archive.json.
 func otherID(b []byte) []byte {
 	b = bytes.Clone(b)
 	i := bytes.Index(b, []byte(`"id":"`)) + len(`"id":"`)
@@ -19,8 +19,8 @@ func otherID(b []byte) []byte {
 	return b
 }
 
-// Rot has archive.json tell another id. The ledger and a manifest that it keeps know
-// better: everything goes on, verify names it, and a repair takes it from a copy.
+// Rot puts another id into archive.json. The ledger and a manifest that it keeps have the right
+// one: every operation goes on, verify names it, and a repair takes it from a copy.
 func TestRepairOfTheID(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

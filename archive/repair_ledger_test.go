@@ -131,8 +131,8 @@ func (s *listings) List(ctx context.Context, prefix, delimiter, after string) it
 	return s.InMemory.List(ctx, prefix, delimiter, after)
 }
 
-// While the ledger is damaged a manifest is committed that a listing under way misses, and the
-// one after it, which that listing shows: the new record makes neither void.
+// While the ledger is damaged, a manifest is committed that a listing under way omits, and then the
+// next one, which that listing shows. The new record makes neither invalid.
 func TestRepairOfTheLedgerBesideCommits(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -157,8 +157,8 @@ func TestRepairOfTheLedgerBesideCommits(t *testing.T) {
 	})
 }
 
-// A manifest was put back, and its child names it as it was when it was damaged: the ledger alone
-// says which is right. When the newest record is damaged, the one before it still does.
+// A manifest was repaired, and its child has the hash of the damaged one: only the ledger has the
+// right hash. When the newest record is damaged, the one before it still has it.
 func TestRepairOfTheLedgerAsksTheRecordBefore(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

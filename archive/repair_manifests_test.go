@@ -37,7 +37,7 @@ func TestRepairOfEveryChoiceOfManifests(t *testing.T) {
 	}
 }
 
-// repairChosen damages the manifests of one choice, whose digits to the base 3 say what becomes of each.
+// repairChosen damages the manifests of one choice; its digits to the base 3 give the fate of each.
 func repairChosen(t *testing.T, made, recorded int64, choice, backups int) {
 	h := newPruned(t, 0)
 	for n := int64(1); n <= made; n++ {

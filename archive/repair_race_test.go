@@ -68,7 +68,7 @@ func TestRepairDeletesOnlyWhatIsDamaged(t *testing.T) {
 		key := h.store.Keys(manifest.DataPrefix)[0]
 		h.store.Damage(key, flipped)
 		slow := meet(good.Clone())
-		slow.read = func(k string) { // while the first reads the copy, the second mends it
+		slow.read = func(k string) { // while the first reads the copy, the second repairs it
 			if slow.read = nil; k != key {
 				t.Fatalf("%s is read", k)
 			}
@@ -143,8 +143,8 @@ func TestRepairIsStopped(t *testing.T) {
 	})
 }
 
-// The newest manifest is damaged, and a backup goes on from it and names it so. A repair is
-// killed after it has taken it away: the next one still knows which is the right one.
+// The newest manifest is damaged, and a backup goes on from it and records the damaged hash. A
+// repair is killed after it has deleted the manifest: the next one still has the right hash.
 func TestRepairOfWhatWasNamedDamagedIsKilled(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

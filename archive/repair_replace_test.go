@@ -83,8 +83,8 @@ func TestRestoreFromAnotherDisk(t *testing.T) {
 	})
 }
 
-// A first backup was interrupted after archive.json, and the disk goes while the next one begins:
-// that one must not write archive.json again in its place, nor accuse the store.
+// A first backup was interrupted after archive.json, and the disk disappears while the next one
+// begins. That one must not write archive.json again in its place, nor blame the store.
 func TestSecondAttemptBeginsNoOtherArchive(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

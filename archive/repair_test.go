@@ -26,8 +26,8 @@ func mustRepair(t testing.TB, s store.Store, from *archive.RepairFrom) *archive.
 	return r
 }
 
-// Every stored object is taken away, cut or altered in turn: a copy of the archive has it,
-// and after a repair the store is what it was, byte for byte.
+// Every stored object is deleted, cut or altered in turn. A copy of the archive has it, and after a
+// repair the store is what it was, byte for byte.
 func TestRepairFromCopy(t *testing.T) {
 	t.Parallel()
 	for _, files := range []int{4, 30, 270} {
@@ -103,7 +103,7 @@ func TestRepairFromSource(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			if store.Snapshot().Bytes(key) == nil {
-				t.Error("what could not be mended was deleted")
+				t.Error("the object that could not be repaired was deleted")
 			}
 		})
 	}
@@ -122,7 +122,7 @@ func TestBackupHealsWhatVerifyFound(t *testing.T) {
 			mustBackup(t, a, db)
 			verify := func(read bool) *archive.VerifyReport {
 				t.Helper()
-				time.Sleep(time.Second) // no two looks are of the same moment
+				time.Sleep(time.Second) // no two verifies are at the same moment
 				r, err := a.Verify(t.Context(), archive.VerifyOptions{ReadData: read, Proof: true, Tool: "test"})
 				if err != nil || r.Unproven != "" {
 					t.Fatal(err, r)
@@ -147,7 +147,7 @@ func TestBackupHealsWhatVerifyFound(t *testing.T) {
 					t.Fatalf("%+v", r)
 				}
 				if r := verify(false); len(r.Problems) != 1 && !strings.HasPrefix(key, manifest.PagesPrefix) {
-					t.Fatalf("a look that read nothing has forgotten it: %+v", r)
+					t.Fatalf("a verify without reading has dropped it: %+v", r)
 				}
 				res := mustBackup(t, a, db)
 				if !res.Committed || len(res.Changed) > 0 {
@@ -184,7 +184,7 @@ func TestSamplesCoverEverything(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c := r.Coverage; c.Objects != 16 || c.Read < min(i+1, 16) || c.Read > i+2 {
-				t.Fatalf("look %d: %+v", i, c)
+				t.Fatalf("verify %d: %+v", i, c)
 			}
 		}
 		if r.Coverage.Since.IsZero() || r.Coverage.ReadBytes != r.Coverage.Bytes {

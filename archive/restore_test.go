@@ -65,8 +65,8 @@ func TestOccupiedTarget(t *testing.T) {
 	compare(t, dir, db.files)
 }
 
-// Where a pattern says what a log file is, which no archive knows, a stray one is known by
-// its likeness, and what is not alike is left alone.
+// Where a pattern defines log files, which the archive does not record, a stray log file is
+// recognised by its similar name, and dissimilar files are left alone.
 func TestOccupiedTargetOfAPattern(t *testing.T) {
 	t.Parallel()
 	_, _, a := archived(t, 4)
@@ -340,7 +340,7 @@ func TestRestoreBesideLostAndFound(t *testing.T) {
 	compare(t, dir, h.db.files)
 }
 
-// A target that is refused stays as it was, without a mark; and a dry run says so too.
+// A refused target stays as it was, without a mark; and a dry run reports the refusal, too.
 func TestRefusedTargetIsNotMarked(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t, 4)

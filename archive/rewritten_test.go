@@ -168,7 +168,7 @@ func TestFileChangesAtEveryMoment(t *testing.T) {
 		first    map[string]bool // what the snapshot has as it was before
 		captures map[string]int  // how many it takes, if more than one
 	}{
-		{at: beforeOpening}, // the capture itself looks again
+		{at: beforeOpening}, // the capture itself checks again
 		{
 			at:       beforeHashing,
 			first:    map[string]bool{"deleted": true},
@@ -257,8 +257,8 @@ func neverStored(t *testing.T, store *storetest.InMemory, name string, content [
 }
 
 // A file that another one has replaced, with the same size and modification time, as rsync --times
-// or a restore of a single file leaves it, is read again: its inode is another. That its number of
-// links differs too says nothing, as it does where a link was only made or removed.
+// or a restore of a single file leaves it, is read again: its inode is another. A different number
+// of links alone proves nothing, as where a link was only made or removed.
 func TestReplacedFileWithOtherLinksIsReadAgain(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 5)

@@ -18,14 +18,14 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// from says where a repair takes things from.
+// from makes a copy the source of a repair.
 func from(copied *storetest.InMemory) *archive.RepairFrom {
 	return &archive.RepairFrom{Copies: []*archive.Archive{archive.New(copied, archive.Options{})}}
 }
 
-// A bit flips somewhere in a manifest, before the ledger knows of it. Then the archive is
-// held, pruned, archived on, in any order: prune deletes nothing of what the snapshot needs,
-// and with the good bytes from a copy all is as it was.
+// A bit flips somewhere in a manifest that is not in the ledger yet. Then the archive is held,
+// pruned and backed up to, in any order. Prune deletes no object that the snapshot needs, and with
+// the good bytes from a copy all is as it was.
 func TestFlippedManifest(t *testing.T) {
 	t.Parallel()
 	hold := func(h *pruned) {
@@ -92,7 +92,7 @@ func flippedManifest(t *testing.T, key string, at int, do func(*pruned)) {
 		t.Fatalf("the right bytes are back, and still: %+v", r.Problems)
 	}
 	if n, _ := manifest.ParseManifestKey(key); n < 5 && !bytes.Equal(h.store.Snapshot().Bytes(key), good) {
-		t.Fatalf("it was not mended: %+v", r.Problems)
+		t.Fatalf("it was not repaired: %+v", r.Problems)
 	}
 }
 
@@ -127,8 +127,8 @@ func TestRepairTellsTheLedgerLater(t *testing.T) {
 	})
 }
 
-// A host that remembers another manifest under a number, as the archive was rolled back and
-// went on elsewhere, makes none void that is good.
+// After a rollback an archive went on elsewhere, so a host has another manifest under a number in
+// its local state. That makes no good manifest invalid.
 func TestVouchingByAStaleWitness(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 2)
@@ -140,7 +140,7 @@ func TestVouchingByAStaleWitness(t *testing.T) {
 	h.next()
 	_, err := archive.New(h.store, archive.Options{State: witness}).Prune(t.Context(), archive.PruneOptions{})
 	if err == nil {
-		t.Error("nothing was said")
+		t.Error("no problem was reported")
 	}
 	h.keepLast(3) // who does not remember prunes
 	h.sound(1, 2, 3)
@@ -174,8 +174,8 @@ func TestRepairOfWhatWasNamedDamaged(t *testing.T) {
 	}
 }
 
-// What is stored is as it was stored, and a manifest says something else of it: nothing is
-// deleted, and it is not called mended.
+// An object is as it was stored, and a manifest has another hash for it. Nothing is deleted, and it
+// is not reported as repaired.
 func TestRepairLeavesWhatIsRight(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestRepairLeavesWhatIsRight(t *testing.T) {
 	})
 }
 
-// Of what a kept snapshot names and is not there, nothing goes that could be it.
+// A kept snapshot names a missing object. Nothing is deleted that could be that object.
 func TestPruneSparesWhatMayBeMeant(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -230,8 +230,8 @@ func TestPruneSparesWhatMayBeMeant(t *testing.T) {
 	})
 }
 
-// A store that gives back something else than what it took, again and again: a repair puts
-// it back once, and says so.
+// A store returns other bytes than it stored, again and again: a repair restores the object once,
+// and reports it.
 func TestRepairEnds(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -301,8 +301,8 @@ func TestRepairByTheWitness(t *testing.T) {
 	}
 }
 
-// An archive was rolled back and went on elsewhere. A host that remembers the other history
-// says so, and no repair from a copy of that one touches what is right.
+// An archive was rolled back and went on elsewhere. A host with the other history in its local
+// state reports that, and no repair from a copy of that history touches a right object.
 func TestRepairFromAnotherHistory(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

@@ -60,9 +60,9 @@ func TestRestoreReplacesAFileOfTheSameSize(t *testing.T) {
 	compare(t, dir, db.files)
 }
 
-// A repair puts back what its hash says was archived. A file of the database that was rewritten
-// since, or an object of a copy that rot has touched, has the same size: under the name of what
-// was lost it would be restored one day, and no verify of sizes would notice.
+// A repair restores an object only from content with its hash. A file of the database that was
+// rewritten since, or an object of a copy that rot has touched, has the same size. Stored under the
+// name of the lost object, it would be restored one day, and no verify of sizes would notice.
 func TestRepairPassesOverWhatHasTheSameSize(t *testing.T) {
 	t.Parallel()
 	db, store, a := archived(t, 4)

@@ -10,8 +10,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// What was recorded for a snapshot that another host has made since can serve no later one. It goes,
-// or it would stay for ever, and take the room of what is recorded next.
+// Objects recorded for a snapshot that another host has made since can serve no later one. The
+// record is deleted; otherwise it would stay for ever and take the place of the next.
 func TestRecordedObjectsOfAnotherSnapshotGo(t *testing.T) {
 	t.Parallel()
 	const id = "an-archive"

@@ -49,7 +49,7 @@ func TestDamagedTail(t *testing.T) {
 			harm(db.open.Bytes) // the same bit again
 			db.write(10)
 			if res := db.backup(a, plain); len(res.Damaged) > 0 || fileOf(t, a, 2).Size != int64(len(db.open.Bytes)) {
-				t.Fatalf("mended: %+v", res)
+				t.Fatalf("repaired: %+v", res)
 			}
 		})
 	}
@@ -128,7 +128,7 @@ func TestDamageByTheNextHeader(t *testing.T) {
 	}
 	db.set(2, good)
 	if res := db.backup(a, plain); len(res.Damaged) > 0 || !res.Committed {
-		t.Errorf("mended: %+v", res)
+		t.Errorf("repaired: %+v", res)
 	}
 }
 

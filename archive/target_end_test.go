@@ -106,7 +106,7 @@ func TestFileBesideStays(t *testing.T) {
 	}
 }
 
-// Where a temporary file has gone, the error says what was wrong, once.
+// If a temporary file has gone, the error names the cause once.
 func TestTemporaryFileHasGone(t *testing.T) {
 	t.Parallel()
 	_, _, a := archived(t, 3)

@@ -106,8 +106,8 @@ func TestRestoreWhereAnotherContainerRunsTheDatabase(t *testing.T) {
 	}
 }
 
-// Another user may not look into the database's process, and perhaps not into its lock file.
-// What cannot be found out is a refusal, too.
+// Another user may not read the database's process, and perhaps not its lock file. If that cannot
+// be checked, the restore is refused, too.
 func TestRestoreAsAnotherUserThanTheDatabase(t *testing.T) {
 	t.Parallel()
 	for name, way := range map[string]string{"je.lck": "fcntl", "noxu.lck": "flock"} {

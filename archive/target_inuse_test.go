@@ -291,8 +291,8 @@ func TestRestoreWhereAProcessIsNamed(t *testing.T) {
 	}
 }
 
-// On Linux any file of the target counts that another process has open, under whatever name,
-// and a shell that stands in the directory does not.
+// On Linux any file of the target counts that another process has open, under whatever name. A
+// shell whose working directory is the target does not count.
 func TestRestoreWhereAFileIsOpen(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {

@@ -36,8 +36,8 @@ func mustInterrupt(t *testing.T, store store.Store, m *manifest.Manifest, dir st
 	}
 }
 
-// mustRefuse checks that a restore is refused because of a name, and changes nothing; nor does a
-// dry run say otherwise.
+// mustRefuse checks that a restore is refused because of a name, and changes nothing, and that a
+// dry run reports the same.
 func mustRefuse(t *testing.T, a *archive.Archive, m *manifest.Manifest, dir string, o archive.RestoreOptions, because string,
 ) {
 	t.Helper()
@@ -81,9 +81,9 @@ func TestFileThatNoRestoreMadeStays(t *testing.T) {
 	}
 }
 
-// A layout without a pattern takes what counts as a log file from a snapshot's own names. A file
-// of the user may so become one with the next snapshot; it is still the user's. And a file that
-// an interrupted restore made goes, whatever the next snapshot calls its files.
+// A layout without a pattern takes the names of log files from a snapshot itself. A file of the
+// user may so become one with the next snapshot; it is still the user's. And a file that an
+// interrupted restore made is deleted, whatever names the next snapshot has.
 func TestNamesOfTheNextSnapshot(t *testing.T) {
 	t.Parallel()
 	src, store := t.TempDir(), storetest.Memory(t)

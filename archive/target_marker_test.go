@@ -168,7 +168,7 @@ func TestPreviewOfWhatIsContinued(t *testing.T) {
 }
 
 // A restore that is killed between its last file and the directory's name leaves a complete set
-// without a mark. What lies beside it says that it is of a restore, so that one of a newer
+// without a mark. The mark beside it shows that it is from a restore, so that a restore of a newer
 // snapshot may use it, and nothing stays there.
 func TestInterruptedBeforeTheName(t *testing.T) {
 	t.Parallel()
@@ -182,7 +182,7 @@ func TestInterruptedBeforeTheName(t *testing.T) {
 	db.flip(100)
 	mustBackup(t, a, db)
 
-	write(t, filepath.Dir(dir), beside, mark[:10]) // such a mark was not needed: the other one stood
+	write(t, filepath.Dir(dir), beside, mark[:10]) // this mark was not needed: the other one existed
 	none := archive.RestoreOptions{}
 	if _, err := a.Restore(t.Context(), newest(t, a), dir, none); !errors.Is(err, archive.ErrOccupied) {
 		t.Fatal(err)

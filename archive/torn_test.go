@@ -48,8 +48,8 @@ func (s *torn) List(ctx context.Context, prefix, delimiter, after string) iter.S
 	}
 }
 
-// A snapshot that a listing left out, although it showed the one after it, is no void one,
-// and none that is missing.
+// A snapshot that a listing omitted, although it showed the next one, is neither invalid nor
+// missing.
 func TestTornListing(t *testing.T) {
 	t.Parallel()
 	for what, do := range map[string]func(t *testing.T, h *pruned, s store.Store){

@@ -209,7 +209,7 @@ func TestToxicStall(t *testing.T) {
 	})
 }
 
-// Each connection ends after a stretch of answers: what is missing is asked for again.
+// Each connection ends after a stretch of answers: the missing bytes are requested again.
 func TestToxicCutDownloads(t *testing.T) {
 	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {

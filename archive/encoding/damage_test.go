@@ -39,7 +39,7 @@ func TestEveryByteAndEveryLength(t *testing.T) {
 					}
 					bad := bytes.Clone(stored)
 					bad[i] ^= change
-					// zstd has bits that say nothing of the content, such as the size of a window.
+					// zstd has bits that do not affect the content, such as the size of a window.
 					check(fmt.Sprintf("byte %d changed by %#x", i, change), bad, how == manifest.Zstd)
 				}
 			}

@@ -59,7 +59,7 @@ func mustBudget(t testing.TB, l Limits) *Budget {
 	return b
 }
 
-// encode returns the stored bytes, and fails unless everything said of them is true.
+// encode returns the stored bytes, and fails unless the encoder's sums are right.
 func encode(t testing.TB, e *Encoder, content []byte, encoding string) []byte {
 	t.Helper()
 	x, err := e.Encode(t.Context(), bytes.NewReader(content), int64(len(content)), encoding)
@@ -72,7 +72,8 @@ func encode(t testing.TB, e *Encoder, content []byte, encoding string) []byte {
 		t.Fatal(err)
 	}
 	if x.Encoding != encoding || x.Plain != sumsOf(content) || x.Stored != sumsOf(stored) {
-		t.Fatalf("%q of %d bytes says %+v, %+v of what is %+v, %+v", x.Encoding, len(content), x.Plain, x.Stored, sumsOf(content), sumsOf(stored))
+		t.Fatalf("%q of %d bytes has the sums %+v, %+v instead of %+v, %+v",
+			x.Encoding, len(content), x.Plain, x.Stored, sumsOf(content), sumsOf(stored))
 	}
 	return stored
 }
@@ -177,7 +178,7 @@ func TestAgeIsNotDeterministic(t *testing.T) {
 	}
 }
 
-// Whatever way the bytes arrive and are asked for, the content is the same.
+// The content is the same in whatever pieces the bytes arrive and are read.
 func TestDecodeInPieces(t *testing.T) {
 	t.Parallel()
 	id, key := newKey(t)
@@ -260,7 +261,7 @@ func TestEncodeRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// More than it was asked for is left alone.
+	// Bytes beyond the requested size are left alone.
 	src := strings.NewReader("abcdef")
 	x, err := e.Encode(t.Context(), src, 3, manifest.Zstd)
 	if err != nil || x.Plain != sumsOf([]byte("abc")) || src.Len() != 3 {

@@ -11,8 +11,8 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// FuzzDecode: whatever the bytes are, what comes out is no longer than was asked for,
-// and an error is one that says so.
+// FuzzDecode: for any bytes, the output is no longer than requested, and every error has the type
+// for it.
 func FuzzDecode(f *testing.F) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {

@@ -31,7 +31,7 @@ func TestIdentities(t *testing.T) {
 			}
 			for _, want := range []string{name, keyA, keyB, "--identity", IdentityVariable} {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q: %v: does not say %s", how, err, want)
+					t.Errorf("%q: %v: does not name %s", how, err, want)
 				}
 			}
 			if _, err := decode(d, stored, how, 1000); !errors.Is(err, ErrNoIdentity) || strings.Contains(err.Error(), "it takes") {

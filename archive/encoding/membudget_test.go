@@ -200,7 +200,7 @@ func TestBrokenOffEncode(t *testing.T) {
 	}
 }
 
-// What the package says of a compressor's memory.
+// A compressor needs the memory that the package documents.
 func TestMemoryOfCompressors(t *testing.T) {
 	plain := text(10 << 20)
 	for level, most := range map[string]uint64{Fastest: 10, Normal: 20, Better: 25, Best: 60} {

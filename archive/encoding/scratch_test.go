@@ -81,7 +81,7 @@ func TestScratchBesideTheDatabase(t *testing.T) {
 	}
 }
 
-// /dev/full says what a full disk says.
+// /dev/full returns a full disk's error.
 func TestScratchDiskFull(t *testing.T) {
 	t.Parallel()
 	_, key := newKey(t)

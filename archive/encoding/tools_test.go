@@ -30,8 +30,7 @@ func run(t *testing.T, stdin []byte, name string, args ...string) []byte {
 	return out
 }
 
-// What is stored can be read with the programs that everybody has, and what they make
-// can be read here.
+// Stored content can be read with common programs, and their output can be read here.
 func TestProgramsByHand(t *testing.T) {
 	t.Parallel()
 	id, key := newKey(t)

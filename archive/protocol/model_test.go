@@ -251,7 +251,7 @@ func (t turn) readLedger(st int, then func(turn)) {
 		switch {
 		case a.rec.by == nobody:
 			a.sub = 0
-			t.emit("wants to read record %d, which is gone, and lists again", a.number)
+			t.emit("finds record %d gone, and lists again", a.number)
 		case t.m.rules.recordReread:
 			a.sub = 2
 			t.emit("reads record %d, by %v %v", a.number, a.rec.by, &a.rec)

@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite what is right of the bars in te
 //	policy daily 3, within 48h in Europe/Berlin
 //	41  2026-11-22T23:30:00+01:00  damaged, held audit  | held: audit
 //
-// Left of the bar stands a snapshot, right of it why it is kept, or "remove".
+// Left of the bar is a snapshot, right of it why it is kept, or "remove".
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.golden")

@@ -159,7 +159,7 @@ func TestNaive(t *testing.T) {
 		}
 	}
 	if kept < histories || removed < histories {
-		t.Errorf("the histories say little: %d snapshots kept, %d removed", kept, removed)
+		t.Errorf("the histories prove little: %d snapshots kept, %d removed", kept, removed)
 	}
 }
 

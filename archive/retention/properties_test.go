@@ -74,7 +74,7 @@ func TestGoodIsKept(t *testing.T) {
 				good = append(good, s)
 			}
 		}
-		p.Within = 0 // goes by the newest of any kind
+		p.Within = 0 // depends on the newest of any kind
 		if p.Validate() != nil {
 			return
 		}
