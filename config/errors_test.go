@@ -219,7 +219,7 @@ func ExampleError() {
 	//       |     ^
 }
 
-// Who is notified is a secret as a whole, and stands in lines that may be shown.
+// Notification targets are secrets as a whole, and are part of lines that may be shown.
 func TestTargetsAreNotShown(t *testing.T) {
 	t.Parallel()
 	for _, yaml := range []string{

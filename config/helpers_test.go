@@ -33,7 +33,7 @@ func problems(t *testing.T, yaml string) []Problem {
 		t.Fatalf("this was taken for right, as %+v:\n%s", c, yaml)
 	}
 	if c != nil {
-		t.Error("a configuration besides the error")
+		t.Error("a configuration in addition to the error")
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok || len(e.Problems) == 0 {

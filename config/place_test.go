@@ -14,8 +14,8 @@ func two(a, b string) string {
 	return fmt.Sprintf("archives:\n  - {name: a, source: {dir: /a}, destination: \"%s\"}\n  - name: b\n    source: {dir: /b}\n    destination: \"%s\"\n", a, b)
 }
 
-// No archive may lie within another: the key of an object does not show whose it is. So it is a mistake in the
-// file, which is shown with the line of both, whatever else the URLs say.
+// No archive may lie within another: the key of an object does not show whose it is. So it is a
+// mistake in the file, which is shown with the line of both, whatever the rest of the URLs.
 func TestDestinationsLieApart(t *testing.T) {
 	t.Parallel()
 	const minio = "endpoint=http://127.0.0.1:9000&use_path_style=true"
@@ -65,7 +65,7 @@ func TestSameDestination(t *testing.T) {
 	}
 }
 
-// Places beside one another are right, also with the same first letters.
+// Places beside one another are right, also with the same first characters.
 func TestDestinationsBesideOneAnother(t *testing.T) {
 	t.Parallel()
 	for _, pair := range [][2]string{

@@ -172,7 +172,7 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 	rate := regexp.MustCompile(root.Defs["rate"].Pattern)
 	for _, text := range []string{"50MiB/s", "1.5 GB/s", "100Mbit/s", "16KiB/s", "20000B/s", "unlimited", "", "50", "50MiB", "5M/s", "-1MB/s", "Unlimited"} {
 		if _, err := parseRate(text); (err == nil) != rate.MatchString(text) {
-			t.Errorf("%q: Parse says %v", text, err)
+			t.Errorf("%q: Parse returns %v", text, err)
 		}
 	}
 	for _, text := range archive["bandwidth"].Examples {
@@ -198,7 +198,7 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 	duration := regexp.MustCompile(root.Defs["duration"].Pattern)
 	for _, text := range []string{"30s", "1h30m", "7d", "2w1d3h4m5s6ms", "", "30", "1y", "30m1h", "1.5h", "-1s"} {
 		if _, err := ParseDuration(text); (err == nil) != (duration.MatchString(text) && len(text) >= root.Defs["duration"].MinLength) {
-			t.Errorf("%q: Parse says %v", text, err)
+			t.Errorf("%q: Parse returns %v", text, err)
 		}
 	}
 	if d, err := ParseDuration("60s"); err != nil || d != time.Minute {

@@ -45,7 +45,7 @@ func TestUnit(t *testing.T) {
 		"Wants=network-online.target", "After=network-online.target", "WantedBy=multi-user.target",
 	} {
 		if !slices.Contains(lines, want) {
-			t.Errorf("the unit does not say %s", want)
+			t.Errorf("the unit does not have %s", want)
 		}
 	}
 	// A later line would undo an earlier one.

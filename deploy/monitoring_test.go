@@ -83,7 +83,7 @@ const (
 	dashboardFile = "grafana/strongroom.json"
 )
 
-// A dashboard or an alert that asks for what is not exported shows nothing, for ever.
+// A dashboard or an alert that queries a series that is not exported shows nothing, for ever.
 func TestMetricsAreExported(t *testing.T) {
 	t.Parallel()
 	known := exported(t)
@@ -154,7 +154,7 @@ func TestDashboardPanels(t *testing.T) {
 		}
 		ids[p.ID] = true
 		if p.Type != "row" && (len(p.Targets) == 0 || p.Targets[0].Expr == "") {
-			t.Errorf("%s asks nothing", p.Title)
+			t.Errorf("%s queries nothing", p.Title)
 		}
 		g := p.GridPos
 		if g.W < 1 || g.H < 1 || g.X < 0 || g.X+g.W > 24 {
@@ -171,7 +171,7 @@ func TestDashboardPanels(t *testing.T) {
 	}
 }
 
-// Who is woken by an alert finds a section that says what to do.
+// An operator who is woken by an alert finds a section with the remedy.
 func TestRunbook(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/operations.md")

@@ -137,7 +137,7 @@ func TestS3Policies(t *testing.T) {
 	for _, r := range s3Requests(t) {
 		permissions, known := s3Needs[r]
 		if !known {
-			t.Errorf("the adapter sends %s: say here and in deploy/policies/aws what that needs", r)
+			t.Errorf("the adapter sends %s: add the permissions for it here and in deploy/policies/aws", r)
 		}
 		need = append(need, permissions...)
 	}

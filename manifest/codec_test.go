@@ -43,8 +43,8 @@ func sameManifest(a, b *Manifest) bool {
 	return a.Created.Equal(b.Created) && reflect.DeepEqual(x, y) && sameFiles(a.Files, b.Files)
 }
 
-// The longest that every field of the summary can be, in characters that JSON escapes
-// or that the name rules count threefold, must fit where listings look.
+// The longest that every field of the summary can be, in characters that JSON escapes or that the
+// name rules count threefold, must fit into the part that listings read.
 func TestLongestSummary(t *testing.T) {
 	t.Parallel()
 	longest := 0
@@ -124,7 +124,7 @@ func TestEncodeDoesNotChange(t *testing.T) {
 	}
 }
 
-// Equal must know every field: changing any one of them makes another entry.
+// Equal must compare every field: changing any one of them makes another entry.
 func TestEqualKnowsEveryField(t *testing.T) {
 	t.Parallel()
 	if n := reflect.TypeFor[File]().NumField() + reflect.TypeFor[Part]().NumField() + reflect.TypeFor[StoredSums]().NumField() + reflect.TypeFor[Check]().NumField(); n != 9+5+5+9 {
@@ -170,7 +170,7 @@ func TestEqualKnowsEveryField(t *testing.T) {
 	}
 }
 
-// Decoding goes through our own reader alone: encoding/json, which is lax, refuses.
+// Only the package's own reader decodes: encoding/json, which is lax, refuses.
 func TestNoUnmarshal(t *testing.T) {
 	t.Parallel()
 	if err := json.Unmarshal(mustEncode(t, testManifest()), &Manifest{}); err == nil {

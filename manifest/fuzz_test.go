@@ -82,7 +82,7 @@ func FuzzDecodeManifest(f *testing.F) {
 	})
 }
 
-// Whatever follows the summary, and wherever it is cut, it never says something else.
+// Whatever follows the summary, and wherever it is cut, its result is never another one.
 func FuzzDecodeSummary(f *testing.F) {
 	good := goldenSeed(f, ManifestKey(42))
 	end := bytes.Index(good, []byte(`"recipients"`))
@@ -97,10 +97,10 @@ func FuzzDecodeSummary(f *testing.F) {
 		part, partErr := DecodeSummary(data[:n], 42)
 		whole, wholeErr := DecodeSummary(data, 42)
 		if partErr == nil && (wholeErr != nil || !reflect.DeepEqual(part, whole)) {
-			t.Fatalf("the first %d bytes say %+v, the whole %+v, %v", n, part, whole, wholeErr)
+			t.Fatalf("the first %d bytes give %+v, the whole %+v, %v", n, part, whole, wholeErr)
 		}
 		if m, err := DecodeManifest(data, 42); err == nil && (wholeErr != nil || !reflect.DeepEqual(*whole, m.Summary)) {
-			t.Fatalf("the manifest says %+v, its summary %+v, %v", m.Summary, whole, wholeErr)
+			t.Fatalf("the manifest gives %+v, its summary %+v, %v", m.Summary, whole, wholeErr)
 		}
 		if wholeErr == nil && whole.Sequence != 42 {
 			t.Fatal("another manifest's summary")
@@ -214,7 +214,7 @@ func FuzzNames(f *testing.F) {
 			t.Fatalf("%q and %q share a key", a, b)
 		}
 		if names := []string{a, b, c}; (CheckNames(seq(names)) == nil) != naiveNames(names) {
-			t.Fatalf("%q: %v, and the naive check says %v", names, CheckNames(seq(names)), naiveNames(names))
+			t.Fatalf("%q: %v, and the naive check gives %v", names, CheckNames(seq(names)), naiveNames(names))
 		}
 	})
 }

@@ -141,7 +141,7 @@ func checkAccepted(t interface{ Fatalf(string, ...any) }, data, again []byte, un
 		t.Fatalf("accepted, and neither JSON nor UTF-8: %q", data)
 	}
 	if unknown {
-		return // the fields that were skipped are missing in what we say
+		return // the skipped fields are missing in the encoder's output
 	}
 	a, b := generic(data), generic(again)
 	if !bytes.Equal(a, b) {
@@ -165,8 +165,8 @@ func generic(data []byte) []byte {
 	return b
 }
 
-// normal removes what may be written in two ways: times, and optional fields that
-// say nothing.
+// normal removes differences without meaning: forms of times, and optional fields with empty
+// values.
 func normal(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -206,7 +206,7 @@ func allocated(f func()) uint64 {
 
 func seq(names []string) func(func(string) bool) { return slices.Values(names) }
 
-// wantFault fails unless err says this.
+// wantFault fails unless the error has this text.
 func wantFault(t testing.TB, err error, fault string) {
 	t.Helper()
 	if err == nil {

@@ -125,7 +125,7 @@ func TestHostileManifests(t *testing.T) {
 	}
 }
 
-// rename gives the first file another name, and its object a key that goes with it.
+// rename gives the first file another name, and its object a matching key.
 func rename(name string) func(*Manifest) {
 	return func(m *Manifest) {
 		m.Files = []File{plainFile("x", 42, 1)}

@@ -226,7 +226,7 @@ func TestParseObjectKeyRefuses(t *testing.T) {
 	}
 }
 
-// checkKey fails unless what a key says makes the key again.
+// checkKey fails unless the parsed parts of a key make the key again.
 func checkKey(t interface{ Fatalf(string, ...any) }, key string) {
 	k, ok := ParseObjectKey(key)
 	if !ok {

@@ -180,7 +180,7 @@ func TestTimes(t *testing.T) {
 		"9999-12-31T23:59:59.999999999Z":  true,
 		"2024-02-29T00:00:00Z":            true,
 		"2023-02-29T00:00:00Z":            false,
-		"2026-03-01T04:05:06.1234567891Z": false, // finer than the format says
+		"2026-03-01T04:05:06.1234567891Z": false, // finer than the format allows
 		"2026-03-01T04:05:06,5Z":          false, // time.Parse takes the next three
 		"2026-03-01T4:05:06Z":             false,
 		"2026-03-01T04:05:06.Z":           false,

@@ -23,7 +23,7 @@ func TestCheckName(t *testing.T) {
 		{"..a/.b", ""},
 		{" ", ""},
 		{"-rf", ""},
-		{"%2e%2e/x", ""}, // a percent sign is a letter like any other
+		{"%2e%2e/x", ""}, // a percent sign is an ordinary character
 		{"C:x", ""},
 		{"~/x", ""},
 		{strings.Repeat("a", 200), ""},
@@ -145,8 +145,8 @@ func TestCheckNames(t *testing.T) {
 	}
 }
 
-// Whatever encoding/json's and Go's own folding take for one letter, fold does too, and
-// more than that only for the two Turkish letters i.
+// If encoding/json's folding and Go's own take characters for one, so does fold. Beyond that, it
+// folds only the two Turkish letters i.
 func TestFold(t *testing.T) {
 	t.Parallel()
 	classes := map[string][]rune{}
@@ -176,7 +176,7 @@ func TestFold(t *testing.T) {
 
 var foldedLetters = []rune("aAbBiIİıkK\u212asSſßẞσςΣéÉ/../-\\\x00%é\u0301")
 
-// naiveNames is CheckNames as one would say it first.
+// naiveNames is CheckNames in its simplest form.
 func naiveNames(names []string) bool {
 	same := func(a, b string) bool {
 		dotless := strings.NewReplacer("İ", "i", "ı", "i")
@@ -212,7 +212,7 @@ func TestCheckNamesAgainstNaive(t *testing.T) {
 		}
 		err := CheckNames(seq(names))
 		if (err == nil) != naiveNames(names) {
-			t.Fatalf("%q: %v, and the naive check says %v", names, err, naiveNames(names))
+			t.Fatalf("%q: %v, and the naive check gives %v", names, err, naiveNames(names))
 		}
 		if err == nil {
 			accepted++

@@ -15,7 +15,7 @@ func TestPageCodec(t *testing.T) {
 	t.Parallel()
 	c := NewPageCodec()
 	files := manyFiles(300)
-	files[7].Parts[0].Object = BundleKey(content("b"), 1) // whose key does not tell the name
+	files[7].Parts[0].Object = BundleKey(content("b"), 1) // whose key does not contain the name
 	files[7].Parts[0].Size, files[7].Size = 5, 5
 	files[7].Parts[0].Stored = StoredSums{Size: 5, Offset: new(int64(0))}
 	ref, stored, err := c.Encode(files, 3)
@@ -146,7 +146,7 @@ func TestZstdBombs(t *testing.T) {
 		defer e.Close()
 		return e.EncodeAll(make([]byte, n), nil)
 	}
-	// A frame that does not say how much it holds, made by a stream.
+	// A frame without its content size, made by a stream.
 	stream := func(n int) []byte {
 		var b strings.Builder
 		e, err := zstd.NewWriter(&b, zstd.WithWindowSize(8<<20))

@@ -36,7 +36,7 @@ func jdb(numbers ...int) []string {
 	return names
 }
 
-// capture captures what is wanted, and closes at the end of the test.
+// capture captures the wanted files, and closes at the end of the test.
 func capture(t testing.TB, d *Directory, want func(File) bool) *Capture {
 	t.Helper()
 	c, err := d.Capture(t.Context(), want)
@@ -340,7 +340,7 @@ func TestTailIsMeasuredLast(t *testing.T) {
 	}
 }
 
-// want is asked once for each version of a closed file, and never for a tail.
+// want is called once for each version of a closed file, and never for a tail.
 func TestWantIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1, 2)...)
@@ -353,7 +353,7 @@ func TestWantIsAskedOnce(t *testing.T) {
 	})
 	want := "00000000.jdb closed 12, 00000001.jdb closed 12, 00000002.jdb closed 12, 00000001.jdb closed 13, 00000003.jdb closed 12"
 	if got := strings.Join(asked, ", "); got != want {
-		t.Errorf("asked for %s\nwant %s", got, want)
+		t.Errorf("called for %s\nwant %s", got, want)
 	}
 	for i, pinned := range []bool{false, true, false, false, true} {
 		if (c.held[i].pin != nil) != pinned {

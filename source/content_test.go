@@ -118,7 +118,7 @@ func waitForTick(t testing.TB) {
 			return
 		}
 	}
-	t.Fatal("the file system's clock stands still")
+	t.Fatal("the file system's clock does not move")
 }
 
 func TestReadAtEndsAtTheCapturedSize(t *testing.T) {

@@ -92,7 +92,7 @@ func dirsOf(t *testing.T, dir string) map[string]DirID {
 	return c.Dirs
 }
 
-// A look at a file before it is read does not give it up: a cleaner may delete it between.
+// A check of a file before it is read does not drop it: a cleaner may delete it between.
 func TestPeekKeepsWhatWasWanted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -147,7 +147,7 @@ func TestGlanceSeesEmptyDirectories(t *testing.T) {
 	defer c.Close()
 	g := d.State(c)
 	if !g.Unchanged() {
-		t.Fatal("nothing has changed, and a glance says otherwise")
+		t.Fatal("nothing has changed, and DirState reports a change")
 	}
 	if err := os.Chtimes(filepath.Join(dir, "data002"), old, old); err != nil {
 		t.Fatal(err)

@@ -150,7 +150,7 @@ func TestDetect(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		files string
-		want  string // the layout, or what the error says
+		want  string // the layout, or the error's text
 	}{
 		{"00000000.jdb je.lck je.info.0", "je"},
 		{"data001/00000000.jdb", "je"},

@@ -135,7 +135,7 @@ func shared(t *testing.T) string {
 	return dir
 }
 
-// A real shortage: 200 files and 48 descriptors, with a budget that does not know.
+// A real shortage: 200 files and 48 descriptors, with a budget that assumes more.
 func TestRealDescriptorShortage(t *testing.T) {
 	t.Parallel()
 	const key = "STRONGROOM_TEST_SHORTAGE"

@@ -33,7 +33,7 @@ func TestQuiet(t *testing.T) {
 		}
 		d.hooks.now = func() time.Time { return now.Add(test.now) }
 		if c := capture(t, d, nil); (len(c.Files) == 1) != test.closed || len(c.Files)+len(c.Ignored) != 1 {
-			t.Errorf("modified %v, looked at %v: captured %v, ignored %v", test.modified, test.now, c.Files, c.Ignored)
+			t.Errorf("modified %v, read at %v: captured %v, ignored %v", test.modified, test.now, c.Files, c.Ignored)
 		}
 	}
 }

@@ -41,8 +41,8 @@ func (m *member) wait(t *testing.T) {
 	t.Cleanup(func() { m.c.Close() })
 }
 
-// Two that run at the same time have one set, of one instant, although the database goes on,
-// and each of them can read all that it wants until it is done with it.
+// Two backups that run at the same time have one set, of one instant, although the database goes
+// on. Each of them can read its wanted files until it is finished.
 func TestGroupSharesACapture(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002", "log.0000000003")

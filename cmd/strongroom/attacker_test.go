@@ -134,9 +134,9 @@ func does(t *testing.T, code int, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// An attacker who may only create objects has created every key that the next backup was going
-// to use, each with content of the right size and CRC-32C. The backup goes on without the
-// identity and says what it found, every command agrees that all is well, and so it is.
+// An attacker who may only create objects has created every key that the next backup would use,
+// each with content of the right size and CRC-32C. The backup goes on without the identity and
+// reports the foreign objects, every command agrees that all is well, and so it is.
 func TestCreateOnlyAttacker(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(t *testing.T) (string, attacker){
@@ -194,7 +194,7 @@ func attackBackups(t *testing.T, url string, create attacker, settings []string)
 	closed, _ := filepath.Glob(filepath.Join(db, "*.jdb"))
 	said, _ := does(t, exitDone, append([]string{"archived", "--source", db, url}, closed[:len(closed)-1]...)...)
 	if encrypted := len(settings) == 4; encrypted != strings.Contains(said, "encrypted content was not opened: 519 files") {
-		t.Errorf("archived says: %s", said)
+		t.Errorf("archived prints: %s", said)
 	}
 	does(t, exitDone, "prune", "--keep-last", "9", url)
 	for key := range objects(t, url) {

@@ -59,8 +59,8 @@ func TestCheckWithLocks(t *testing.T) {
 	}
 }
 
-// A storage class that the service does not have, and locks that the bucket does not
-// know, fail before a backup does.
+// A storage class that the service does not have, and locks that the bucket does not support, fail
+// before a backup does.
 func TestCheckTriesTheSettings(t *testing.T) {
 	t.Parallel()
 	whole(t)
@@ -127,7 +127,7 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
-// What check says of a provider's checksums, verify finds.
+// Verify confirms what check reports of a provider's checksums.
 func TestVerifyComparesChecksumsOfAzure(t *testing.T) {
 	t.Parallel()
 	whole(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// The service of docker-compose.yml, with the configuration that stands there, against
-// the same servers: one directory gets to all three clouds, whole.
+// The service of docker-compose.yml, with its configuration there, against the same servers: one
+// directory gets to all three clouds, whole.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	whole(t)

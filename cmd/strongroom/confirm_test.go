@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// rollBack takes away a database's files from a number on.
+// rollBack removes a database's files from a number on.
 func rollBack(t *testing.T, dir string, from, to int) {
 	t.Helper()
 	for n := from; n < to; n++ {
@@ -24,7 +24,7 @@ func rollBack(t *testing.T, dir string, from, to int) {
 	}
 }
 
-// accepted is what the manifest of a snapshot says was accepted.
+// accepted is the list of accepted findings in a snapshot's manifest.
 func accepted(t *testing.T, config, snapshot string) string {
 	t.Helper()
 	var m struct {
@@ -36,7 +36,7 @@ func accepted(t *testing.T, config, snapshot string) string {
 	return strings.Join(m.Accepted, " ")
 }
 
-// listening puts the service's address into the configuration, where the commands look for it.
+// listening puts the service's address into the configuration, where the commands read it.
 func (s *served) listening() {
 	s.t.Helper()
 	b, err := os.ReadFile(s.config)
@@ -187,7 +187,7 @@ func TestConfirmThreeWays(t *testing.T) {
 	}
 }
 
-// shownEverywhere looks for the confirmation wherever an operator may look.
+// shownEverywhere checks for the confirmation wherever an operator may look.
 func shownEverywhere(t *testing.T, s *served, confirmation string) {
 	t.Helper()
 	a := s.archive("orders")
@@ -432,7 +432,7 @@ func TestBackupConfirm(t *testing.T) {
 	succeed(t, "--config", config, "prune", "--keep-last", "2", "--confirm", "prune:2-00000000", "orders")
 }
 
-// The command says what to do where no service can take a confirmation.
+// The command's error names the remedy where no service can take a confirmation.
 func TestConfirmWithoutAService(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

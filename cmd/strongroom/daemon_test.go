@@ -178,7 +178,7 @@ func (s *served) stop() int {
 	return s.cmd.ProcessState.ExitCode()
 }
 
-// get asks the service for a path.
+// get requests a path from the service.
 func (s *served) get(path string) (code int, body string) {
 	s.t.Helper()
 	answer, err := http.Get(s.base + path)
@@ -193,7 +193,7 @@ func (s *served) get(path string) (code int, body string) {
 	return answer.StatusCode, string(b)
 }
 
-// archive is what the API says of an archive.
+// archive is the API's status of an archive.
 func (s *served) archive(name string) archiveStatus {
 	s.t.Helper()
 	code, body := s.get("/api/v1/archives/" + name)
@@ -204,7 +204,7 @@ func (s *served) archive(name string) archiveStatus {
 	return a
 }
 
-// trigger asks for a run.
+// trigger requests a run.
 func (s *served) trigger(name, token string) int {
 	s.t.Helper()
 	r, err := http.NewRequest(http.MethodPost, s.base+"/api/v1/archives/"+name+"/backup", nil)

@@ -67,7 +67,7 @@ func TestDestinationsShareACapture(t *testing.T) {
 	if got := seen(t, to); !strings.HasSuffix(got, "made 3 2\nbefore orders\nmade 4\nbefore orders\nunchanged\n") {
 		t.Errorf("the commands saw %q", got)
 	}
-	// One that fails says so, and keeps the other from nothing.
+	// A failing destination is reported, and does not hold up the other.
 	if err := errors.Join(os.Rename(filepath.Join(to, "two"), filepath.Join(to, "away")), os.WriteFile(filepath.Join(to, "two"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,8 @@ func destinations() []destination {
 	}
 }
 
-// clouds are the destinations beyond those, whose emulators keep all in memory: what goes
-// round once does not have to be killed there, too.
+// clouds are the other destinations. Their emulators keep everything in memory: a transfer that was
+// tested at the first ones need not be killed there, too.
 func clouds() []destination {
 	return append(destinations(),
 		destination{"minio over TLS", func(t *testing.T) string { return storetest.NewS3TLS(t).URL }},
@@ -87,9 +87,9 @@ func killed(t testing.TB, longest time.Duration, args ...string) bool {
 	return err != nil
 }
 
-// The program is killed at random moments while it backs up: after each, the archive
-// holds what its snapshots say, and a rerun succeeds. Then it is killed while it restores:
-// the target is not there, or complete, and a rerun makes it so.
+// The program is killed at random moments while it backs up: after each, the archive holds the
+// files that its snapshots list, and a rerun succeeds. Then it is killed while it restores: the
+// target does not exist, or is complete, and a rerun completes it.
 func TestKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	whole(t)

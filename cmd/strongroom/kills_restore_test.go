@@ -11,9 +11,9 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 )
 
-// A restore that is killed before or after any of its system calls leaves a complete target, or
-// one that says that it is not; and the same command completes it, also where a newer snapshot
-// has been made in between. A user who restores in an emergency does nothing but that.
+// A restore that is killed before or after any of its system calls leaves a complete target, or one
+// that is marked as incomplete. The same command completes it, also where a newer snapshot has been
+// made in between. A user who restores in an emergency does nothing but that.
 func TestRestoreKilledEverywhere(t *testing.T) {
 	t.Parallel()
 	logs := killLogs()
@@ -98,7 +98,7 @@ func (k *killRestore) killed(t *testing.T, w *killWorld) {
 	w.was = k.restored(k.logs[0]).are(t, w.to)
 	isUntouched := k.before != nil && k.before.are(t, w.to)
 	if !w.was && !isUntouched && (!isMarked || k.before == nil) {
-		t.Fatalf("the target holds %q, and nothing says that the restore has not ended", there.names())
+		t.Fatalf("the target holds %q, and no mark shows that the restore has not ended", there.names())
 	}
 }
 

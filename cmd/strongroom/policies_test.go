@@ -86,8 +86,8 @@ func (u user) client(t *testing.T) *s3.Client {
 	return s3.New(o)
 }
 
-// The policies in deploy/policies/aws, on a server that evaluates them: each user can do
-// what docs/operations.md says, and not what it says that he cannot.
+// The policies in deploy/policies/aws, on a server that evaluates them: each user can do what
+// docs/operations.md allows, and cannot do what it excludes.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	whole(t)
@@ -146,7 +146,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// With the policy that may delete, check takes away what it made.
+// With the policy that may delete, check deletes its test objects.
 func TestPolicyThatMayDelete(t *testing.T) {
 	t.Parallel()
 	whole(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// What is locked cannot be deleted: it is said of each, the snapshot is gone all the same,
-// and what is left is sound.
+// A locked object cannot be deleted: prune reports each, the snapshot is gone all the same, and the
+// other objects are sound.
 func TestPruneOfLockedObjects(t *testing.T) {
 	t.Parallel()
 	whole(t)

@@ -27,7 +27,8 @@ func (u *unmounting) Change(op *disk.Op, do func() error) error {
 	return do()
 }
 
-// A repair whose disk goes in the middle prints what it had put back by then, before its error.
+// A repair whose disk disappears in the middle prints the objects that it had restored by then,
+// before its error.
 func TestRepairThatStopsPrintsItsReport(t *testing.T) {
 	dir, db := t.TempDir(), t.TempDir()
 	t.Setenv("STRONGROOM_STATE_DIR", filepath.Join(dir, "state"))

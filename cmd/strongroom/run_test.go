@@ -44,7 +44,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("b is still there: %d", code)
 	}
 	if n := len(s.logged("need a restart", "")); n != 0 {
-		t.Error("a restart is asked for although nothing needs one")
+		t.Error("a restart is requested although nothing needs one")
 	}
 	now, err := os.ReadFile(s.config)
 	if err != nil {
@@ -143,14 +143,14 @@ func TestCommands(t *testing.T) {
 	write("echo before $STRONGROOM_ARCHIVE $STRONGROOM_SOURCE > "+seen, "echo after $STRONGROOM_RESULT $STRONGROOM_SNAPSHOT >> "+seen+"; exit 1")
 	o := succeed(t, "--config", configuration, "backup", "a")
 	if got := content(); got != "before a "+dir+"\nafter made 1\n" {
-		t.Errorf("the commands said %q", got)
+		t.Errorf("the commands wrote %q", got)
 	}
 	if !strings.Contains(o.stderr, "the command after the snapshot failed") || !strings.Contains(o.stderr, "exit status 1") {
 		t.Errorf("no message reports that the second failed: %s", o.stderr)
 	}
 	succeed(t, "--config", configuration, "backup", "a")
 	if got := content(); !strings.HasSuffix(got, "after unchanged\n") {
-		t.Errorf("the commands said %q", got)
+		t.Errorf("the commands wrote %q", got)
 	}
 	succeed(t, "--config", configuration, "backup", "a", "--dry-run")
 	if got := content(); strings.Count(got, "before") != 1 {

@@ -8,8 +8,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// What a user gets for an S3 address that does not work: a message that says what to do,
-// exit code 1, soon, and never a credential.
+// An S3 address that does not work gives the user a message with the remedy, exit code 1, soon, and
+// never a credential.
 func TestS3Mistakes(t *testing.T) {
 	t.Parallel()
 	whole(t)

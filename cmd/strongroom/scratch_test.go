@@ -43,7 +43,7 @@ func TestScratchBesideTheDatabase(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	if run([]string{"check", "--config", config}, &out, &errs); !strings.Contains(out.String(), "is on the disk of the database") {
-		t.Errorf("check does not say it: %s%s", out.String(), errs.String())
+		t.Errorf("check does not report it: %s%s", out.String(), errs.String())
 	}
 	t.Setenv("TMPDIR", os.TempDir())
 	if code, said := backup(); code != 0 {

@@ -64,7 +64,7 @@ func surviveOutage(t *testing.T, outage time.Duration) {
 	if code, body := s.get("/readyz"); code != http.StatusOK {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
-	s.until("a page and metrics that say so", func() bool {
+	s.until("a page and metrics that show it", func() bool {
 		return page("All is well") && s.metric("failures_in_row", `archive="orders"`) == 0
 	})
 
@@ -82,7 +82,7 @@ func surviveOutage(t *testing.T, outage time.Duration) {
 	if code, _ := s.get("/healthz"); code != http.StatusOK {
 		t.Errorf("/healthz: %d", code)
 	}
-	s.until("a page and metrics that say so", func() bool {
+	s.until("a page and metrics that show it", func() bool {
 		return page("Failing") && s.metric("failures_in_row", `archive="orders"`) >= 1 && s.metric("provider_errors_total", `archive="orders",kind="unreachable"`) >= 1
 	})
 	s.until("what waits", func() bool { return s.metric("behind_files", `archive="orders"`) >= 2 })
@@ -95,7 +95,7 @@ func surviveOutage(t *testing.T, outage time.Duration) {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
 	s.until("nothing waits", func() bool { return s.metric("behind_files", `archive="orders"`) == 0 })
-	s.until("a page and metrics that say so", func() bool {
+	s.until("a page and metrics that show it", func() bool {
 		return page("All is well") && s.metric("failures_in_row", `archive="orders"`) == 0
 	})
 	if code := s.stop(); code != 0 {
@@ -270,8 +270,8 @@ func TestServiceArchivesAsFilesClose(t *testing.T) {
 	}
 }
 
-// noteClosed notes when files were first seen closed in a snapshot newer than the last
-// that was looked at, and returns the newest.
+// noteClosed records when files were first seen closed in a snapshot newer than the last checked
+// one, and returns the newest.
 func (s *served) noteClosed(after int64, archived map[string]time.Time) int64 {
 	s.t.Helper()
 	var list struct {

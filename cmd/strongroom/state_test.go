@@ -25,7 +25,7 @@ func TestStateDirectoryOfSystemd(t *testing.T) {
 	}
 }
 
-// A backup to a URL keeps its witness where the configuration that was named says.
+// A backup to a URL keeps its local state in the state directory of the named configuration.
 func TestBackupToURLUsesConfiguredState(t *testing.T) {
 	dir, db := t.TempDir(), t.TempDir()
 	t.Setenv("STRONGROOM_STATE_DIR", filepath.Join(dir, "elsewhere"))
@@ -39,12 +39,12 @@ func TestBackupToURLUsesConfiguredState(t *testing.T) {
 		t.Fatalf("exit code %d", code)
 	}
 	if entries, err := os.ReadDir(filepath.Join(dir, "state")); err != nil || len(entries) == 0 {
-		t.Fatalf("no witness in the configured place: %v, %v", entries, err)
+		t.Fatalf("no local state in the configured place: %v, %v", entries, err)
 	}
 }
 
-// Without a state directory that outlives a restart, nothing lets a backup go on with encrypted
-// objects: check says so before the first backup takes a week.
+// Without a state directory that outlives a restart, no backup can go on with encrypted objects:
+// check reports that before the first backup takes a week.
 func TestCheckNotesTemporaryState(t *testing.T) {
 	dir := t.TempDir()
 	temporary, link := filepath.Join(dir, "temporary"), filepath.Join(dir, "link")

@@ -9,7 +9,7 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// A status that ends with another code than 0 says why.
+// A status that ends with another code than 0 prints the reason.
 func TestStatusExplains(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
@@ -34,7 +34,7 @@ func TestStatusExplains(t *testing.T) {
 		}
 	}
 	if strings.Contains(b.String(), "confirm orders prune") {
-		t.Errorf("what was accepted is asked for: %s", b.String())
+		t.Errorf("a confirmation is requested that was given: %s", b.String())
 	}
 	if strings.Contains(b.String(), "long ago") {
 		t.Errorf("a repaired problem is reported: %s", b.String())

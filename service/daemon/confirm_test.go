@@ -211,7 +211,7 @@ func TestConfirmationOutlivesFailuresAndRestarts(t *testing.T) {
 		g.set(away)
 		confirm(t, d, "rollback:41-0a1b2c3d", nil)
 		waits(t, d, "rollback:41-0a1b2c3d!")
-		confirm(t, d, "rollback:41-0a1b2c3d", nil) // says the same again
+		confirm(t, d, "rollback:41-0a1b2c3d", nil) // the same again
 		waits(t, d, "rollback:41-0a1b2c3d!")
 		stop()
 	})
@@ -296,7 +296,7 @@ func TestConfirmDuringARun(t *testing.T) {
 	if got := fmt.Sprint(r.carry("").Confirmed); got != "[rollback:41-0a1b2c3d]" {
 		t.Fatalf("the next run carries %s", got)
 	}
-	// A guard that refuses what the run carried asks again, and not for ever with the same.
+	// A guard that refuses the run's confirmation reports a new finding, and not for ever the same.
 	r.ended("", r.carry(""), found, now)
 	if got := fmt.Sprint(r.carry("").Confirmed); got != "[]" {
 		t.Errorf("the run after it carries %s", got)

@@ -61,8 +61,8 @@ func TestProblem(t *testing.T) {
 	}
 }
 
-// hanging is a daemon that runs until the test ends, with one archive whose destination hangs
-// from the start. Its clock goes by as much more as late says.
+// hanging is a daemon that runs until the test ends, with one archive whose destination hangs from
+// the start. Its clock is ahead by late.
 func hanging(t *testing.T, dir string) (d *Daemon, late *atomic.Int64) {
 	t.Helper()
 	late = &atomic.Int64{}
@@ -108,7 +108,7 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 		t.Errorf("sent as %q", state)
 	}
 	if a := d.Archives()[0]; a.Behind != nil {
-		t.Errorf("it is said what waits: %+v", a.Behind)
+		t.Errorf("it is reported what waits: %+v", a.Behind)
 	}
 }
 

@@ -33,10 +33,10 @@ func TestLookAtWhatHangs(t *testing.T) {
 		}
 		time.Sleep(2 * time.Hour)
 		if list, _ := p.cached(time.Now()); looks != 1 || len(list) != 1 {
-			t.Errorf("%d looks found %d snapshots", looks, len(list))
+			t.Errorf("%d reads found %d snapshots", looks, len(list))
 		}
 		if err := p.look(t.Context(), func(context.Context) error { panic("no") }); err == nil {
-			t.Error("a look that panics found something")
+			t.Error("a read that panics found something")
 		}
 		if err := p.look(t.Context(), func(context.Context) error { return nil }); err != nil {
 			t.Errorf("after that: %v", err)

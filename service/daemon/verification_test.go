@@ -8,7 +8,7 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// What the service's own verification found is not said to be what a later one by hand found.
+// The findings of the service's own verification are not reported as those of a later one by hand.
 func TestLatestVerification(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)

@@ -39,7 +39,7 @@ func assertHushed(t *testing.T, text string, secret []string) {
 	}
 }
 
-// away answers every request with an error that quotes all that it was asked.
+// away answers every request with an error that quotes the whole request.
 type away struct{}
 
 func (away) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -150,7 +150,7 @@ func TestDoubtIsCleared(t *testing.T) {
 		n.Update(Event{State: OK})
 		hold(time.Second)
 		if got := net.states("hook"); got != "failing ok" {
-			t.Errorf("%q: who heard of the failure did not hear of its end", got)
+			t.Errorf("%q: the target that received the failure did not receive its end", got)
 		}
 	})
 }
@@ -289,14 +289,14 @@ func TestIdle(t *testing.T) {
 		before := asked.Load()
 		hold(365 * 24 * time.Hour)
 		if got := asked.Load() - before; got != 0 {
-			t.Errorf("the boxes were looked into %d times in an idle year", got)
+			t.Errorf("the queues were read %d times in an idle year", got)
 		}
 		cancel()
 		<-done
 	})
 }
 
-// counted counts how often a box is looked into.
+// counted counts the reads of a queue.
 type counted struct {
 	queue
 	asked *atomic.Int64

@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model says of each run whether it had a reason to begin when it did, and whether none
-// should have begun before. It is written from the promises, not from the agenda:
+// model checks for each run that it had a reason to begin when it did, and that none should have
+// begun before. It is written from the promises, not from the timetable:
 //
 //   - A run begins when a scheduled time comes, at once when a request comes, and, after a
 //     failure, after 0.8 to 1 times the backoff; while one goes on, right after it.
@@ -72,7 +72,7 @@ func (m *model) jump(h *happened) {
 	switch {
 	case !h.wall.Before(m.seen): // it cannot be seen that the clock ever went back
 		m.covered = m.base
-	case !h.wall.Add(recheck).After(m.seen.Add(-2 * recheck)): // whenever it was and is looked at, it shows
+	case !h.wall.Add(recheck).After(m.seen.Add(-2 * recheck)): // it shows at any two checks
 		m.covered = h.wall.Add(recheck)
 	default:
 		if m.covered = h.wall.Add(recheck); m.covered.Before(m.base) {

@@ -66,8 +66,8 @@ func drawTrouble(t *rapid.T) trouble {
 	return x
 }
 
-// happened is one line of the record: what the model goes by. Times are those of the
-// bubble, which always go forward; wall is what the clock on the wall showed then.
+// happened is one line of the record that the model reads. Times are those of the bubble, which
+// always go forward; wall is the wall clock's time then.
 type happened struct {
 	at, wall time.Time
 	kind     string // begin, good, bad, stopped, ask, jump, reload; first and last: start, end

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// quarterly is an agenda of every quarter of an hour that ran at noon.
+// quarterly is a timetable of every quarter of an hour that ran at noon.
 func quarterly(t *testing.T, jitter time.Duration) (a *timetable, noon time.Time) {
 	t.Helper()
 	s, err := ParseSchedule("*/15 * * * *", time.UTC)

@@ -24,7 +24,7 @@ type fake struct {
 	runs []span
 	busy bool
 
-	last   time.Time                 // what Last says
+	last   time.Time                 // what Last returns
 	takes  func(n int) time.Duration // how long run n takes; nil: no time
 	comes  func(n int) error         // what it ends with; nil: well
 	during func()                    // called in each run

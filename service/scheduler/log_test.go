@@ -60,7 +60,7 @@ func TestLogFailure(t *testing.T) {
 		for i, line := range lines[:2] {
 			next, err := time.Parse(time.RFC3339Nano, line["next"].(string))
 			if err != nil || !next.Equal(starts[i+1]) {
-				t.Errorf("line %d: the next run was said to be at %v, and was at %v (%v)", i, next, starts[i+1], err)
+				t.Errorf("line %d: the next run was announced for %v, and was at %v (%v)", i, next, starts[i+1], err)
 			}
 			if line["attempt"] != float64(i+1) || line["level"] != "ERROR" {
 				t.Errorf("line %d: %v", i, line)

@@ -78,7 +78,7 @@ func TestOnClose(t *testing.T) {
 	})
 }
 
-// A closed file that a run leaves behind, for whatever reason, is not asked for in a loop.
+// A closed file that a run leaves behind, for whatever reason, does not cause runs in a loop.
 func TestOnCloseOfWhatStaysBehind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -158,8 +158,8 @@ func TestManyCloseWhileFailing(t *testing.T) {
 	})
 }
 
-// A source that hangs when it is looked at is overdue in the end, although nothing shows
-// that a file has closed; and all is well again by itself.
+// A source that hangs when it is polled is overdue in the end, although nothing shows that a file
+// has closed. It recovers by itself.
 func TestOnCloseOfASourceThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestOnCloseOfASourceThatHangs(t *testing.T) {
 	})
 }
 
-// A source that cannot be looked at is a failure, not silence.
+// A source that cannot be polled is a failure, not silence.
 func TestOnCloseOfASourceThatIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -229,7 +229,7 @@ func TestOnCloseOfASourceThatIsAway(t *testing.T) {
 	})
 }
 
-// However often the file system hints and however long a look takes, looking stays cheap.
+// However often the file system hints and however long a poll takes, polling stays cheap.
 func TestLooksAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -251,7 +251,7 @@ func TestLooksAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.looks < 90 || c.looks > 101 {
-			t.Errorf("%d looks of 200 ms in 220 s", c.looks)
+			t.Errorf("%d polls of 200 ms in 220 s", c.looks)
 		}
 	})
 }

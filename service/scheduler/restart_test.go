@@ -25,8 +25,8 @@ func stop(t *testing.T, s *Service) {
 	}
 }
 
-// A database in which nothing happens has an old snapshot, and runs that ended well since: a
-// restart begins one more, and is no reason to call anybody.
+// A database in which nothing happens has an old snapshot, and runs that ended well since. A
+// restart begins one more, and is no reason for a notification.
 func TestIdleIsNotOverdueAfterARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -53,7 +53,7 @@ func TestIdleIsNotOverdueAfterARestart(t *testing.T) {
 	})
 }
 
-// A provider that hangs at the start is no reason to say for ever that all is well.
+// A provider that hangs at the start is no reason to report for ever that all is well.
 func TestOverdueWhileLastHangs(t *testing.T) {
 	t.Parallel()
 	for _, expr := range []string{"@hourly", "@close"} {

@@ -26,7 +26,7 @@ func TestSet(t *testing.T) {
 		if n := len(same.starts()); n != 1 || !same.busy {
 			t.Errorf("what stayed the same was run %d times", n)
 		}
-		if n := len(other.starts()); n != 2 || !other.busy { // the fake would tell of an overlap
+		if n := len(other.starts()); n != 2 || !other.busy { // the fake would report an overlap
 			t.Errorf("what changed was run %d times", n)
 		}
 		if gone.busy || len(added.starts()) != 1 {

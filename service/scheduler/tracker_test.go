@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A job that was never done waits from when it was first known, also over a restart, and is
-// not said to have been done for all that.
+// A job that was never done waits from when it was first known, also over a restart, and is not
+// reported as done for all that.
 func TestNeverDone(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)

@@ -58,7 +58,7 @@ func TestTrigger(t *testing.T) {
 	})
 }
 
-// A run that is asked for counts for what is due when it begins.
+// A requested run counts for the runs that are due when it begins.
 func TestTriggerCoversWhatIsDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -123,7 +123,7 @@ func TestAPIErrors(t *testing.T) {
 			t.Errorf("%s: %d, not %d: %s", target, w.Code, want, w.Body)
 		}
 		if strings.ContainsAny(w.Body.String(), "<\u202e") {
-			t.Errorf("%s: what was asked for stands as it is in %s", target, w.Body)
+			t.Errorf("%s: the request is unescaped in %s", target, w.Body)
 		}
 	}
 	f.err = errors.New("listing s3://backups: 403; the credentials lack s3:ListBucket")
@@ -183,7 +183,7 @@ func TestHealthAndReadiness(t *testing.T) {
 	f := filled(well("orders"))
 	s := newServer(t, f, "")
 	if got := get(t, s, "/healthz"); got != "ok\n" {
-		t.Errorf("healthz says %q", got)
+		t.Errorf("healthz answers %q", got)
 	}
 	for state, a := range states() {
 		f.set(a)

@@ -40,8 +40,8 @@ func TestBrowserConfirmations(t *testing.T) {
 	look("accepted", "/archives/orders", newServer(t, filled(accepted), token), []int64{360}, both[1:])
 }
 
-// An operator reaches the form with the keyboard, also without JavaScript: a wrong token is
-// refused where it was typed, and the right one accepts what stands above it and nothing else.
+// An operator reaches the form with the keyboard, also without JavaScript. A wrong token is refused
+// where it was typed, and the right one accepts the finding above it and nothing else.
 func TestBrowserConfirms(t *testing.T) {
 	t.Parallel()
 	for _, scripts := range []bool{true, false} {
@@ -77,7 +77,7 @@ func TestBrowserConfirms(t *testing.T) {
 			t.Errorf("accepted: %v; runs: %v", got, f.runs())
 		}
 		if at := value(t, b, chromedp.Location()); strings.Contains(at, token) {
-			t.Errorf("the token stands in the address %s", at)
+			t.Errorf("the token is in the address %s", at)
 		}
 		if scripts {
 			b.check(t)

@@ -24,8 +24,8 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 )
 
-// axe looks for what keeps people out: contrast, names, roles, order. It is run in the
-// page; its licence lies beside it.
+// axe finds barriers for people: contrast, names, roles, order. It is run in the page; its licence
+// lies beside it.
 //
 //go:embed testdata/axe/axe.min.js
 var axe string
@@ -33,7 +33,7 @@ var axe string
 // patience ends the wait for what does not come: far beyond what anything takes.
 const patience = 10 * time.Minute
 
-// browser is a tab in a Chromium, with what its console said.
+// browser is a tab in a Chromium, with its console's output.
 type browser struct {
 	ctx context.Context
 	mu  sync.Mutex
@@ -46,7 +46,7 @@ func newBrowser(t *testing.T) *browser {
 		t.Skip("starts Chromium")
 	}
 	if soaktest.Racing {
-		t.Skip("looks at pages, which the race detector makes slow and not different: run without -race")
+		t.Skip("checks pages, which the race detector makes slow and not different: run without -race")
 	}
 	options := append(
 		slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.UserDataDir(t.TempDir()),
@@ -81,7 +81,7 @@ func (b *browser) tab(t *testing.T) *browser {
 	return next
 }
 
-// listen keeps what the console says.
+// listen keeps the console's output.
 func (b *browser) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,7 +95,7 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// said returns what the console said since the last call.
+// said returns the console's output since the last call.
 func (b *browser) said() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -128,7 +128,7 @@ func value[T any](t *testing.T, b *browser, a chromedp.Action[T]) T {
 	return v
 }
 
-// view is how the page is looked at.
+// view sets the window and the colour scheme of the page.
 func view(width int64, scheme string) chromedp.Action[chromedp.Void] {
 	return chromedp.Steps(
 		chromedp.EmulateViewport(width, 900),
@@ -138,8 +138,8 @@ func view(width int64, scheme string) chromedp.Action[chromedp.Void] {
 	)
 }
 
-// check holds what is open against axe's rules, and looks for a page that is wider than the
-// window and for anything that the console says.
+// check checks the open page against axe's rules, for a page that is wider than the window, and for
+// any console output.
 func (b *browser) check(t *testing.T) {
 	t.Helper()
 	value(t, b, chromedp.Evaluate[int](axe+";0"))
@@ -152,11 +152,11 @@ func (b *browser) check(t *testing.T) {
 		t.Error("the page is wider than the window")
 	}
 	for _, line := range b.said() {
-		t.Errorf("the console says: %s", line)
+		t.Errorf("the console has: %s", line)
 	}
 }
 
-// shot keeps a picture below STRONGROOM_SHOTS, for people to look at.
+// shot keeps a picture below STRONGROOM_SHOTS, for people to view.
 func (b *browser) shot(t *testing.T, name string) {
 	t.Helper()
 	dir := os.Getenv("STRONGROOM_SHOTS")
@@ -198,7 +198,7 @@ func browseState(t *testing.T, b *browser, state State, a Archive) {
 					b.shot(t, name)
 					text := value(t, b, chromedp.Text(".card .badge"))
 					if want := (&Server{o: Options{Now: func() time.Time { return noon }}}).card("", a).Word; strings.TrimSpace(text) != want {
-						t.Errorf("the first badge says %q, not %q", text, want)
+						t.Errorf("the first badge shows %q, not %q", text, want)
 					}
 				})
 			}
@@ -288,7 +288,7 @@ func TestBrowserRunNow(t *testing.T) {
 			t.Errorf("runs: %q", runs)
 		}
 		if at := value(t, b, chromedp.Location()); strings.Contains(at, token) {
-			t.Errorf("the token stands in the address %s", at)
+			t.Errorf("the token is in the address %s", at)
 		}
 		if scripts {
 			b.check(t)
@@ -327,7 +327,7 @@ func TestBrowserCopiesTheCommand(t *testing.T) {
 	srv := httptest.NewServer(newServer(t, filled(well("orders")), token).Handler())
 	defer srv.Close()
 	do(t, b, chromedp.Navigate(srv.URL+"/archives/orders/snapshots/7"))
-	// What the page asks of the browser; headless Chromium has no clipboard of its own.
+	// The page calls this; headless Chromium has no clipboard of its own.
 	value(t, b, chromedp.Evaluate[bool](`navigator.clipboard.writeText = async (text) => { window.copied = text }; true`))
 	tabTo(t, b, ".copy")
 	do(t, b, chromedp.KeyEvent(kb.Enter))

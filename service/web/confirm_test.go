@@ -122,7 +122,7 @@ func TestConfirmationsAreShown(t *testing.T) {
 	said(t, get(t, s, "/archives/orders"), nil, []string{"confirmation is needed", "/confirm"})
 }
 
-// A guard that this page does not know is shown all the same.
+// A guard unknown to this page is shown all the same.
 func TestAcceptingAnyGuard(t *testing.T) {
 	t.Parallel()
 	if got := Accepting("moon"); !strings.Contains(got, "only if") {
@@ -130,7 +130,7 @@ func TestAcceptingAnyGuard(t *testing.T) {
 	}
 }
 
-// The form of the page works without JavaScript and asks for the token each time.
+// The form of the page works without JavaScript and requires the token each time.
 func TestConfirmForm(t *testing.T) {
 	t.Parallel()
 	f := filled(refused("orders"))

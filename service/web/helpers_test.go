@@ -28,7 +28,7 @@ type fake struct {
 	snapshots []Snapshot
 	files     []File
 	diff      Diff
-	err       error // of what a provider would be asked for
+	err       error // of everything that comes from a provider
 	triggered []string
 	busy      bool
 	confirmed []string // archive and confirmation
@@ -203,7 +203,7 @@ func states() map[State]Archive {
 	}
 }
 
-// filled is a backend with one archive and all that can be said about it.
+// filled is a backend with one archive and all its details.
 func filled(a Archive) *fake {
 	f := &fake{archives: []Archive{a}, diff: Diff{From: 1, To: 2, Added: []string{"00000c1f.jdb", hostile}, Removed: []string{"00000001.jdb"}}}
 	if a.RecoverableThrough.At.IsZero() {
@@ -252,7 +252,7 @@ func ask(t *testing.T, s *Server, method, target, body string, pairs ...string) 
 	return w
 }
 
-// get is ask for what must be there.
+// get is ask for a path that must exist.
 func get(t *testing.T, s *Server, target string) string {
 	t.Helper()
 	w := ask(t, s, http.MethodGet, target, "")

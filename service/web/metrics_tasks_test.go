@@ -9,17 +9,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// said holds a page against what it has to say and must not.
+// said checks a page for the texts that it must have and must not have.
 func said(t *testing.T, page string, want, not []string) {
 	t.Helper()
 	for _, w := range want {
 		if !strings.Contains(page, w) {
-			t.Errorf("the page does not say %q", w)
+			t.Errorf("the page does not have %q", w)
 		}
 	}
 	for _, n := range not {
 		if strings.Contains(page, n) {
-			t.Errorf("the page says %q", n)
+			t.Errorf("the page has %q", n)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func TestPagesSayWhatIsKnown(t *testing.T) {
 		"1 file, 5.0 MiB", "The last 48 runs,", "42 made a snapshot, 4 found nothing new, 2 failed", "503 Slow Down",
 	} {
 		if !strings.Contains(page, want) {
-			t.Errorf("the archive's page does not say %q", want)
+			t.Errorf("the archive's page does not have %q", want)
 		}
 	}
 	if page := get(t, s, "/archives/orders?before=96"); !strings.Contains(page, "/snapshots/95\"") || strings.Contains(page, "/snapshots/96\"") {
@@ -40,7 +40,7 @@ func TestPagesSayWhatIsKnown(t *testing.T) {
 	page = get(t, s, "/archives/orders/snapshots/120?offset=200")
 	for _, want := range []string{"Since snapshot 119", "2 files added", "1 file removed", "201 to 400 of 1\u202f200 files", "offset=400", "offset=0", "strongroom restore orders@120"} {
 		if !strings.Contains(page, want) {
-			t.Errorf("the snapshot's page does not say %q", want)
+			t.Errorf("the snapshot's page does not have %q", want)
 		}
 	}
 	if page := get(t, s, "/archives/orders/snapshots/1"); !strings.Contains(page, "There is no earlier snapshot") {
@@ -64,7 +64,7 @@ func TestPageWithoutTheProvider(t *testing.T) {
 	page := get(t, newServer(t, f, token), "/archives/orders")
 	for _, want := range []string{"connection refused", "Recoverable through 12:15", "<form"} {
 		if !strings.Contains(page, want) {
-			t.Errorf("the page does not say %q", want)
+			t.Errorf("the page does not have %q", want)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func TestListen(t *testing.T) {
 			t.Errorf("%s without a token: %v", listen, err)
 		}
 		if err != nil && (!strings.Contains(err.Error(), listen) || !strings.Contains(err.Error(), "token")) {
-			t.Errorf("%s: the error does not say what and why: %v", listen, err)
+			t.Errorf("%s: the error does not name the setting and the reason: %v", listen, err)
 		}
 		if _, err := New(&fake{}, Options{Listen: listen, Token: token}); err != nil {
 			t.Errorf("%s with a token: %v", listen, err)

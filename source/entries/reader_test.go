@@ -8,8 +8,8 @@ import (
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 )
 
-// unsummed is a format in which every checksum is 0, so that a fuzzer gets past it. The
-// first byte of its header says which flags count, the second how long it is.
+// unsummed is a format in which every checksum is 0, so that a fuzzer gets past it. The first byte
+// of its header gives the flags that count, the second the header's length.
 var unsummed = entries.Format{
 	Sum:     func(uint32, []byte) uint32 { return 0 },
 	MaxItem: 1 << 20,

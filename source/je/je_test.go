@@ -148,7 +148,7 @@ func TestErased(t *testing.T) {
 	}
 }
 
-// The low bits of the flags are the version up to 7, and say whether there is a VLSN later.
+// The low bits of the flags are the version up to 7, and later a flag for the VLSN.
 func TestVLSN(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -245,7 +245,7 @@ func entry(kind, flags byte, item string) []byte {
 	return append(b, item...)
 }
 
-// huge and promise make entries that say they are large.
+// huge and promise make entries that claim to be large.
 func huge() []byte { return promise(1 << 31) }
 
 func promise(size uint32) []byte {

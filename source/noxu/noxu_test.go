@@ -164,7 +164,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// Gaps in the numbers are normal: nothing is said across them.
+// Gaps in the numbers are normal: nothing is reported across them.
 func TestGap(t *testing.T) {
 	t.Parallel()
 	files := log(3)

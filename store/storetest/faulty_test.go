@@ -51,7 +51,7 @@ func TestConscience(t *testing.T) {
 		var r recorder
 		c.do(storetest.Memory(&r))
 		if said := strings.Join(r.said, "\n"); (c.says == "") != (said == "") || !strings.Contains(said, c.says) {
-			t.Errorf("%s: it said %q, want %q", name, said, c.says)
+			t.Errorf("%s: it reported %q, want %q", name, said, c.says)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func TestDamage(t *testing.T) {
 	}
 	m.Damage("a", storetest.Truncate(0))
 	if len(r.said) != 1 {
-		t.Errorf("damage to nothing said %q", r.said)
+		t.Errorf("damage to nothing reported %q", r.said)
 	}
 }
 

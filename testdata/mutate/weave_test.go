@@ -32,7 +32,7 @@ func main() {
 }
 `
 
-// Each mutation must do what its name says, and only when it is chosen: otherwise a mutation
+// Each mutation must have the effect in its name, and only when it is chosen: otherwise a mutation
 // counts as a survivor because it was never there, or as found because another one was.
 func TestEachMutationIsThereWhenChosen(t *testing.T) {
 	dir := t.TempDir()

@@ -33,14 +33,14 @@ func load(t *testing.T) []rulefmt.Rule {
 	return groups.Groups[0].Rules
 }
 
-// at is a moment that a test looks at, and the alerts that fire then.
+// at is a moment that a test checks, and the alerts that fire then.
 type at struct {
 	when time.Duration
 	want []string // summaries
 }
 
-// Each alert fires when it should, says what it should, and does not fire when all is
-// well. Times are from 1970 on: a timestamp of 0 is when the test begins.
+// Each alert fires when it should, has the right text, and does not fire when all is well. Times
+// are from 1970 on: a timestamp of 0 is when the test begins.
 func TestAlerts(t *testing.T) {
 	const archive = `{job="strongroom", instance="db-1:8470", archive="orders"}`
 	for name, tt := range map[string]struct {
@@ -206,7 +206,7 @@ func TestEveryAlertIsTried(t *testing.T) {
 	}
 }
 
-// What the dashboard asks Prometheus, with Grafana's variables replaced as Grafana does.
+// The dashboard's queries to Prometheus, with Grafana's variables replaced as Grafana does.
 func TestDashboardQueries(t *testing.T) {
 	b, err := os.ReadFile("../../deploy/grafana/strongroom.json")
 	if err != nil {
@@ -240,6 +240,6 @@ func TestDashboardQueries(t *testing.T) {
 	}
 	walk(dashboard)
 	if asked == 0 {
-		t.Error("the dashboard asks nothing")
+		t.Error("the dashboard has no query")
 	}
 }

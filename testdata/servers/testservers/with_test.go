@@ -68,7 +68,7 @@ func TestServerThatIsNotReady(t *testing.T) {
 	}
 }
 
-// running are servers that only their state says to run.
+// running are servers that run by their state alone.
 func running() *servers {
 	return &servers{plain: &server{done: make(chan struct{})}, tls: &server{done: make(chan struct{})}}
 }
