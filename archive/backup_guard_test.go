@@ -196,9 +196,8 @@ func (m *meddled) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// A file that is rewritten, truncated or grown while it is read is never stored under a
-// hash that is not that of one moment; the backup captures again, and gives up when the
-// file will not hold still.
+// A file that is rewritten, truncated or grown while it is read is never stored under a hash that
+// is not that of one moment. The backup captures again, and fails if the file keeps changing.
 func TestFileChangesWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// forge creates the next manifest as an attacker may who can read and create objects: the
-// newest one, changed.
+// forge creates the next manifest as an attacker with permission to read and create objects can:
+// the newest one, changed.
 func (h *pruned) forge(change func(*manifest.Manifest)) int64 {
 	h.t.Helper()
 	was := newest(h.t, h.archive())
@@ -215,7 +215,7 @@ func TestAcceptedLossCounts(t *testing.T) {
 	})
 }
 
-// Most of the bytes may lie in few files: who keeps the many small ones lost most.
+// Most of the bytes may lie in few files: a snapshot that keeps only the many small ones lost most.
 func TestLostBytesAreHollow(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 0)

@@ -287,7 +287,7 @@ func TestCommitsReadTheIDAgain(t *testing.T) {
 	}
 }
 
-// lossOfID is what becomes of archive.json while an operation runs, and the error that it causes.
+// lossOfID is the fate of archive.json while an operation runs, and the error that it causes.
 type lossOfID struct {
 	harm func(s *storetest.InMemory)
 	want error

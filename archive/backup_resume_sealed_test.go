@@ -138,8 +138,8 @@ func TestReadingWithoutAState(t *testing.T) {
 	}
 }
 
-// What reads the newest manifest whole remembers it, so that its loss is noticed; what was
-// remembered is never forgotten by reading less.
+// An operation that reads the newest manifest whole records it in the local state, so that its loss
+// is noticed. A later operation that reads less never removes it.
 func TestReadingRemembersTheNewest(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"show", "status", "verify", "unchanged backup", "copy from it"} {

@@ -135,7 +135,7 @@ func TestMissingDirectoryIsMountedAgain(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 	if len(glob(t, state, "*.source.json")) != 1 {
-		t.Error("a run without news does not remember the directories")
+		t.Error("a run without changes does not record the directories")
 	}
 }
 

@@ -259,7 +259,7 @@ func TestCopiesRace(t *testing.T) {
 	})
 }
 
-// A copy has the id of its source and is behind it at times: nothing is amiss then.
+// A copy has the id of its source and is behind it at times: that is no anomaly.
 func TestWitnessKnowsCopies(t *testing.T) {
 	t.Parallel()
 	o := newOriginal(t, t.TempDir(), storetest.Memory(t), 4)

@@ -80,7 +80,7 @@ func (w *crashWorld) run(dir string, note func(string)) error {
 	})
 }
 
-// listed returns the snapshots that list shows. Each has to give back what it was made of.
+// listed returns the snapshots that list shows. Each must restore its original content.
 func (w *crashWorld) listed(a *archive.Archive) ([]int64, error) {
 	all, err := a.List(context.Background(), 0)
 	if err != nil {

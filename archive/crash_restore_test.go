@@ -163,7 +163,7 @@ func TestPowerLossOfWhatOthersRestored(t *testing.T) {
 
 // After a power loss the same command restores what is the newest snapshot by then, which may lack
 // a file that the interrupted restore has made. So at each moment something durable shows that the
-// file is of a restore: the marker, or what lies beside a complete set until it has its name.
+// file is from a restore: the marker, or the mark beside a complete set until that has its name.
 func TestPowerLossThenANewerSnapshot(t *testing.T) {
 	db, store := t.TempDir(), storetest.Memory(t)
 	writeFiles(t, db, crashFiles)

@@ -172,8 +172,8 @@ func TestPowerLoss(t *testing.T) {
 	t.Logf("%d crashes", count)
 }
 
-// Who was killed may have left what was never synced. The operation that goes on from there
-// makes it durable before it reports anything, as a power loss right afterwards shows.
+// A killed run may have left unsynced data. The operation that goes on from there makes it durable
+// before it reports anything, as a power loss right afterwards shows.
 func TestPowerLossAfterAKill(t *testing.T) {
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {

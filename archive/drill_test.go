@@ -70,7 +70,7 @@ func drills(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	bad.Check = func(context.Context, string) error { cancel(); return ctx.Err() }
 	if _, err := a.Drill(ctx, m, bad); errors.Is(err, archive.ErrDrillFailed) || !errors.Is(err, context.Canceled) {
-		t.Fatalf("who interrupts a drill has not failed it: %v", err)
+		t.Fatalf("an interrupted drill counts as failed: %v", err)
 	}
 	emptied(t, scratch)
 }

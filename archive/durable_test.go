@@ -64,7 +64,7 @@ func TestReadingNeedsNoSync(t *testing.T) {
 			t.Errorf("copy from it: %+v, %v", r, err)
 		}
 		if left, err := os.ReadDir(state); err != nil || len(left) > 0 { // a power loss may take what was read
-			t.Errorf("remembered: %v, %v", left, err)
+			t.Errorf("recorded: %v, %v", left, err)
 		}
 
 		if _, err := open().Backup(t.Context(), db.source(), options); !errors.Is(err, unix.EIO) {

@@ -82,7 +82,7 @@ func growText(db *database, seed, many int) {
 	db.set(name(db.last), text(seed, 5000))
 }
 
-// settingsOf are all ways to store, with who can read it.
+// settingsOf are all ways to store, with the identities that can read them.
 func settingsOf(t testing.TB, id *age.X25519Identity) map[string]archive.Options {
 	return map[string]archive.Options{
 		manifest.Zstd:    {Encoder: encoder(t, encoding.Zstd)},

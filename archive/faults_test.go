@@ -76,8 +76,7 @@ func newHistory(t testing.TB, files int) *history {
 	return h
 }
 
-// sound checks the promises on a store: every listed snapshot restores, to what it was
-// made of.
+// sound checks the promises on a store: every listed snapshot restores its original content.
 func (h *history) sound(t testing.TB, store *storetest.InMemory) {
 	t.Helper()
 	a := archive.New(store, archive.Options{})

@@ -14,10 +14,10 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// The example of docs/protocol.md: a host remembers a snapshot that is gone, and its backup aims
-// past that number. Others may take the number between, keep less, and prune what the base names
-// before the late manifest is created. So a backup that does not aim at its base's number plus one
-// keeps nothing of it, or its snapshot would name objects that are not there.
+// The example of docs/protocol.md: a host has a missing snapshot in its local state, and its backup
+// aims past that number. Others may take the number between, keep less, and prune objects of the
+// base before the late manifest is created. So a backup that does not aim at its base's number plus
+// one keeps nothing of it, or its snapshot would name missing objects.
 func TestBackupThatLeavesAGapKeepsNothing(t *testing.T) {
 	t.Parallel()
 	mem := storetest.Memory(t)

@@ -18,9 +18,9 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A theatre lets several parties work on the same stores, one operation of one of them at
-// a time, in an order that a seed decides. It fails operations, lets parties crash, and
-// suspends them for as long as it likes: for ever, if need be until all others are done.
+// A theatre lets several parties work on the same stores, one operation of one of them at a time,
+// in an order that a seed decides. It fails operations, lets parties crash, and suspends them for
+// any time: for ever, if need be until all others are done.
 type theatre struct {
 	t    *testing.T
 	rand *rand.Rand
@@ -32,7 +32,7 @@ type theatre struct {
 	address  *mount // nil: the archives stay where they are
 	target   *restoreTarget
 	lateness bool     // deletes may reach a store after their caller has given up
-	weak     []string // where a repair deleted what was right: see lateDeletes
+	weak     []string // where a repair deleted a right object: see lateDeletes
 
 	mu      sync.Mutex
 	pending []*request
@@ -83,8 +83,8 @@ func (w *theatre) fatal(format string, args ...any) {
 	w.t.Fatalf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(w.told, "\n"))
 }
 
-// start lets a party begin. What it does may end with any error but that of damage, for
-// nothing is damaged here.
+// start lets a party begin. Its operation may end with any error except damage, since nothing is
+// damaged here.
 func (w *theatre) start(name string, do func(ctx context.Context, p *party) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	p := &party{w: w, name: name, cancel: cancel, made: map[string]manifest.Hash{}}
@@ -190,7 +190,7 @@ func (w *theatre) choose() (_ *request, some bool) {
 		return nil, some
 	}
 	slices.SortFunc(ready, func(a, b *request) int { return cmp.Or(cmp.Compare(a.p.name, b.p.name), cmp.Compare(a.what, b.what)) })
-	// First who, then what: else those with many operations at once would get all turns.
+	// First the party, then the operation: else parties with many operations at once would get all turns.
 	who := slices.CompactFunc(slices.Clone(ready), func(a, b *request) bool { return a.p == b.p })
 	p := who[w.rand.IntN(len(who))].p
 	ready = slices.DeleteFunc(ready, func(r *request) bool { return r.p != p })

@@ -10,10 +10,10 @@ var lateDeletes = []struct {
 	seed uint64
 	why  string
 }{
-	{207, "repair 2 compares a data object, is suspended, and deletes what another repair has put there"},
-	{332, "repair 0 gives up on deleting manifest 4; the request arrives when the right one is back"},
-	{377, "repair 4 compares a data object, is suspended, and deletes what another repair has put there"},
-	{571, "repair 3 compares a data object, is suspended, and deletes what another repair has put there"},
+	{207, "repair 2 compares a data object, is suspended, and deletes the object that another repair has restored"},
+	{332, "repair 0 abandons the delete of manifest 4; the request arrives when the right one is back"},
+	{377, "repair 4 compares a data object, is suspended, and deletes the object that another repair has restored"},
+	{571, "repair 3 compares a data object, is suspended, and deletes the object that another repair has restored"},
 }
 
 // noteWeak notes that a repair has deleted what was right.
@@ -24,8 +24,8 @@ func (w *theatre) noteWeak(what string) {
 	w.weak = append(w.weak, what)
 }
 
-// A known weakness must stay known: what is on the list has to happen, and nothing worse. How long
-// parties pause is random, so a round gets several tries.
+// A known weakness must stay known: each case on the list has to happen, and nothing worse. How
+// long parties pause is random, so a round gets several tries.
 func TestKnownLateDeletes(t *testing.T) {
 	t.Parallel()
 	states := databaseStates(t)

@@ -17,7 +17,7 @@ import (
 // another one mounted, while something goes on.
 type mount struct {
 	now  *oracle
-	all  []*oracle // the first is the one that the parties mean
+	all  []*oracle // the first is the one that the parties intend
 	held bool      // stores keep to the place that they find, as store.Holder requires
 }
 
@@ -73,7 +73,7 @@ func (h *holding) leave(at *oracle, m *mount) error {
 	return fmt.Errorf("%w: another disk is mounted", store.ErrGone)
 }
 
-// places returns the archives that one who means o may have met.
+// places returns the archives that a party may have met at o's address.
 func (w *theatre) places(o *oracle) []*oracle {
 	if w.address != nil && o == w.address.all[0] {
 		return w.address.all
@@ -81,10 +81,10 @@ func (w *theatre) places(o *oracle) []*oracle {
 	return []*oracle{o}
 }
 
-// remount has the archive's disk go in the middle, and come back, and returns who works there.
-// In its place is an empty directory, the disk of another database, or an older copy of the
-// disk. Stores that hold their place notice each. Others notice another archive.json, and only at
-// a commit: for them the archive goes once, and comes back when all have ended.
+// remount unmounts the archive's disk in the middle, mounts it again, and returns the parties that
+// work there. In its place is an empty directory, the disk of another database, or an older copy of
+// the disk. Stores that hold their place notice each. Others notice another archive.json, and only
+// at a commit: for them the archive disappears once, and comes back when all have ended.
 func (w *theatre) remount(a *oracle, states []*source.Directory) []func(int) {
 	for len(a.valid) == 0 {
 		w.makeSnapshot(a, states)

@@ -17,9 +17,9 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// Some objects of any kind are damaged or gone, and repairs from a copy run beside backups,
-// prunes, holds and each other, suspended, failing and killed anywhere. When all is over, one
-// repair has every snapshot whole again, but those that a prune has dropped by name.
+// Some objects of any kind are damaged or gone, and repairs from a copy run beside backups, prunes,
+// holds and each other, suspended, failing and killed anywhere. In the end, one repair makes every
+// snapshot whole again, except those that a prune has dropped explicitly.
 func TestRepairsInterleaved(t *testing.T) {
 	t.Parallel()
 	states := databaseStates(t)

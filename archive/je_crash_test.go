@@ -109,7 +109,7 @@ func (c *crashed) whole(n int) int64 {
 	return r.End()
 }
 
-// copy copies the environment, so that JE can be let at it.
+// copy copies the environment, so that JE can open the copy.
 func (c *crashed) copy() string {
 	c.t.Helper()
 	to := filepath.Join(c.t.TempDir(), "copy")

@@ -11,8 +11,8 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// A connection that breaks while a manifest is read costs no listing: it is read again. Only when
-// the caller has given up is it not.
+// A connection that breaks while a manifest is read costs no listing: the manifest is read again,
+// unless the caller has cancelled.
 func TestListReadsAgain(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

@@ -56,8 +56,8 @@ func TestNestingCounts(t *testing.T) {
 	})
 }
 
-// Who may create objects can make any number of nested archives: what is remembered of them is
-// bounded, and what is nested stays so.
+// An attacker who may create objects can make any number of nested archives. The memory for them is
+// bounded, and a nested object stays nested.
 func TestRootsAreBounded(t *testing.T) {
 	t.Parallel()
 	r := roots{}
@@ -65,7 +65,7 @@ func TestRootsAreBounded(t *testing.T) {
 		r.add(fmt.Sprintf("data/%07d/", i))
 	}
 	if len(r) > maxRoots {
-		t.Errorf("%d are remembered", len(r))
+		t.Errorf("%d are recorded", len(r))
 	}
 	for _, key := range []string{"data/0000000/data/x", fmt.Sprintf("data/%07d/data/x", 3*maxRoots-1)} {
 		if !r.holds(key) {

@@ -84,7 +84,7 @@ func newInner(t testing.TB, s *storetest.InMemory, prefix string) *inner {
 	return h
 }
 
-// whole checks that nothing of it has gone, and that its newest snapshot is what it was.
+// whole checks that none of its objects has gone, and that its newest snapshot is unchanged.
 func (h *inner) whole(s *storetest.InMemory) {
 	h.t.Helper()
 	for _, key := range h.before {
@@ -136,7 +136,7 @@ func TestPruneLeavesNestedArchives(t *testing.T) {
 					}
 				}
 				in.whole(h.store)
-				h.sound(4) // nor does a verify count it as left behind
+				h.sound(4) // nor does a verify count it as an orphan
 				r := mustVerify(t, h.archive())
 				listed := slices.ContainsFunc([]string{"data/", "bundles/", "pages/"}, func(dir string) bool { return strings.HasPrefix(prefix, dir) })
 				if (len(r.Nested) == 1) != listed || listed && r.Nested[0].Prefix != prefix {

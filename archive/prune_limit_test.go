@@ -167,8 +167,9 @@ func TestPruneLimitArithmetic(t *testing.T) {
 	}
 }
 
-// A confirmation has the prune remove exactly what it was refused for, whatever came since;
-// what came stays, and does not count against the limit of the next prune. It is used up.
+// A confirmation makes the prune remove exactly the snapshots for which it was refused, whatever
+// was added since. The added snapshots stay, and do not count against the limit of the next prune.
+// The confirmation is used up.
 func TestConfirmedPrune(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 1)

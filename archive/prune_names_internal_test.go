@@ -7,8 +7,8 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// A newer program may name objects in a field that this one does not see. Of an entry that lies in
-// a page, the manifest does not show that it has one, so that prune checks each entry.
+// A newer program may name objects in a field that this one ignores. If the entry lies in a page,
+// the manifest does not show the field, so prune checks each entry.
 func TestEntriesOfPagesWithUnknownFieldsStopAPrune(t *testing.T) {
 	t.Parallel()
 	files := []manifest.File{{Name: "00000000.jdb"}, {Name: "00000001.jdb", Unknown: true}}

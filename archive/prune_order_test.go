@@ -12,8 +12,8 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// A prune may be killed between two deletes. What it leaves must not be a manifest that names
-// objects which are gone: an operator who restores by hand, without the ledger, would take it for whole.
+// A prune may be killed between two deletes. It must not leave a manifest that names missing
+// objects: an operator who restores by hand, without the ledger, would take it for whole.
 func TestPruneDeletesManifestsBeforeTheirObjects(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 6)

@@ -295,8 +295,8 @@ func TestPruneLeavesTheFutureAlone(t *testing.T) {
 	}
 }
 
-// Who was suspended and creates his manifest after a prune has dropped its number has made
-// no snapshot, and the next prune takes it away.
+// A backup that was suspended and creates its manifest after a prune has dropped its number has
+// made no snapshot, and the next prune deletes the manifest.
 func TestLateManifestIsVoid(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 4)

@@ -84,7 +84,7 @@ func TestReencrypt(t *testing.T) {
 			t.Fatalf("the old key opens it: %v", err)
 		}
 		mustVerify(t, b)
-		// Who makes backups to it makes another history of it.
+		// A backup to it makes another history of it.
 		mustBackup(t, b, newDatabase(t, db.dir, 99))
 		if _, err := again(-1); !errors.Is(err, archive.ErrNoCopy) {
 			t.Fatal(err)

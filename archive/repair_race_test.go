@@ -124,7 +124,8 @@ func TestRepairOfTheNewestBesideBackups(t *testing.T) {
 	}
 }
 
-// Who stops a repair in the moment between the delete and the put does not lose the object.
+// An operator who stops a repair in the moment between the delete and the put does not lose the
+// object.
 func TestRepairIsStopped(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

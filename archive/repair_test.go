@@ -167,8 +167,8 @@ func TestBackupHealsWhatVerifyFound(t *testing.T) {
 	}
 }
 
-// Samples take what was longest not read back: 5 % each time have read everything after
-// twenty times, and the archive itself remembers it.
+// Samples choose the objects that were not read for longest: 5 % each time have read everything
+// after twenty times. The archive itself records that.
 func TestSamplesCoverEverything(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

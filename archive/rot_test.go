@@ -142,7 +142,7 @@ func TestVouchingByAStaleWitness(t *testing.T) {
 	if err == nil {
 		t.Error("no problem was reported")
 	}
-	h.keepLast(3) // who does not remember prunes
+	h.keepLast(3) // a host without that local state prunes
 	h.sound(1, 2, 3)
 }
 
@@ -259,8 +259,8 @@ func TestRepairEnds(t *testing.T) {
 	})
 }
 
-// What this host has seen of the newest manifest helps to put it back when it is damaged or
-// gone, whether backups went on or not; and then it is forgotten that it was missed.
+// This host's local state of the newest manifest helps to restore it when it is damaged or gone,
+// whether backups went on or not. Then the manifest is no longer reported as missing.
 func TestRepairByTheWitness(t *testing.T) {
 	t.Parallel()
 	for what, lose := range map[string]func(*storetest.InMemory, string){

@@ -111,7 +111,7 @@ func TestCopyPassesOverWhatHasTheSameSize(t *testing.T) {
 		t.Errorf("what rot made of %s was sent", key)
 	}
 
-	// What lies in the target under that key, with the right size, is not taken for what was sent.
+	// An object in the target under that key, with the right size, is not taken for the sent one.
 	store.Replace(key, good)
 	to.Replace(key, flipped(good))
 	if _, err := copyNow(); err == nil {

@@ -150,8 +150,8 @@ func TestLeaveToReplaceDoesNotLast(t *testing.T) {
 	}
 }
 
-// The same command may meet a newer snapshot, and never an older one: an operator who names
-// one by mistake would lose what was restored already.
+// The same command may meet a newer snapshot, and never an older one: an operator who names one by
+// mistake would lose the files restored so far.
 func TestNoWayBackToAnOlderSnapshot(t *testing.T) {
 	t.Parallel()
 	db, store, a := archived(t, 4)

@@ -94,9 +94,9 @@ func TestTornListing(t *testing.T) {
 	}
 }
 
-// A host remembers snapshot 3, which is gone: its backup builds on 2 and makes 4, while another
-// makes 3. So 4 does not name 3 as its parent, and nothing but a second listing shows that there
-// is a 3. A record planned from one listing that showed 4 alone would drop it, right after its
+// A host's local state has snapshot 3, which is gone. Its backup builds on 2 and makes 4, while
+// another makes 3. So 4 does not name 3 as its parent, and only a second listing shows that 3
+// exists. A record planned from one listing that showed 4 alone would drop it, right after its
 // backup was reported.
 func TestTornListingOfUnrelatedSnapshots(t *testing.T) {
 	t.Parallel()

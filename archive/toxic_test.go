@@ -147,8 +147,8 @@ func TestToxicResetDownload(t *testing.T) {
 	})
 }
 
-// The server falls silent in the middle of an upload: after three times the timeout a
-// request is given up.
+// The server falls silent in the middle of an upload: after three times the timeout the request is
+// abandoned.
 func TestToxicHangingUpload(t *testing.T) {
 	t.Parallel()
 	onShaky(t, func(t *testing.T, s *shaky) {

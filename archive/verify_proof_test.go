@@ -68,8 +68,8 @@ func TestOverlappingVerifies(t *testing.T) {
 	}
 }
 
-// What is wrong with more objects than a proof can name is remembered all the same: by
-// marks of the others.
+// Problems of more objects than a verification record can name are recorded all the same: by
+// prefixes of the other keys.
 func TestProofOfMuchDamage(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

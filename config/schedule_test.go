@@ -126,7 +126,8 @@ func skips(from, to time.Time) bool {
 	return false
 }
 
-// Next agrees with trying every minute, in zones with odd offsets and changes of the clock.
+// Next gives the same as trying every minute, in zones with unusual offsets and changes of the
+// clock.
 func TestScheduleAgainstMinutes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -162,7 +162,8 @@ func TestS3Policies(t *testing.T) {
 	}
 }
 
-// The roles for Google Cloud and Azure: who reads reads only, who must not delete cannot.
+// The roles for Google Cloud and Azure: a reader can only read, and a writer without the right to
+// delete cannot delete.
 func TestCloudRoles(t *testing.T) {
 	t.Parallel()
 	const blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/"

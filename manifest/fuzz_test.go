@@ -122,7 +122,7 @@ func FuzzDecodePage(f *testing.F) {
 	c := NewPageCodec()
 	padding := manyFiles(MinPage)
 	for i := range padding {
-		padding[i] = plainFile("\U0010fffd"+padding[i].Name, 1, 1) // after whatever the fuzzer thinks of
+		padding[i] = plainFile("\U0010fffd"+padding[i].Name, 1, 1) // after any name of the fuzzer
 	}
 	rest, err := encodePage(padding, 42)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The generators below give anything that the format allows, odd things often.
+// The generators below give anything that the format allows, unusual values often.
 
 func genText(max int) *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {

@@ -107,7 +107,7 @@ func TestParseNumberKeys(t *testing.T) {
 	}
 }
 
-// What proves that another archive lies within this one. A log file may have any name, so its
+// Keys that prove that another archive lies within this one. A log file may have any name, so its
 // objects must never be taken for such a proof: they could not be pruned any more.
 func TestNestedRoot(t *testing.T) {
 	t.Parallel()

@@ -289,7 +289,7 @@ func TestCaptureUnderChange(t *testing.T) {
 	}
 }
 
-// A directory that never holds still is given up, with the last file that moved.
+// The capture of a directory that keeps changing fails, with the last file that moved.
 func TestCaptureIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(d *Directory, n int){

@@ -120,8 +120,8 @@ func TestPeekKeepsWhatWasWanted(t *testing.T) {
 	}
 }
 
-// An empty data directory is part of what a glance compares: a disk that is mounted over it
-// changes nothing above it.
+// DirState compares an empty data directory, too: a disk that is mounted over it changes nothing
+// above it.
 func TestGlanceSeesEmptyDirectories(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -153,7 +153,7 @@ func TestGlanceSeesEmptyDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	if g.Unchanged() {
-		t.Error("a glance does not see an empty directory")
+		t.Error("DirState does not notice an empty directory")
 	}
 }
 

@@ -25,26 +25,26 @@ func TestGlance(t *testing.T) {
 	g := glance()
 	appendTo(t, d, "log.0000000003", "more")
 	if g.Unchanged() {
-		t.Error("it does not see what is written to the newest file")
+		t.Error("a write to the newest file is not noticed")
 	}
 	g = glance()
 	if err := os.WriteFile(filepath.Join(d.path, "log.0000000004"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if g.Unchanged() {
-		t.Error("it does not see a new file")
+		t.Error("a new file is not noticed")
 	}
 	g = glance()
 	remove(t, d, "log.0000000001")
 	if g.Unchanged() {
-		t.Error("it does not see that a file is gone")
+		t.Error("a missing file is not noticed")
 	}
 	g = glance()
 	if err := os.RemoveAll(d.path); err != nil {
 		t.Fatal(err)
 	}
 	if g.Unchanged() {
-		t.Error("it does not see that all is gone")
+		t.Error("the loss of all files is not noticed")
 	}
 }
 

@@ -123,7 +123,7 @@ func TestGroupWaitsForNobodyLong(t *testing.T) {
 		slow.capture(t.Context(), d)
 		slow.wait(t)
 		if slow.took != 0 || slow.c.At.Equal(quick.c.At) {
-			t.Errorf("who was late has an old capture, or waited: %v", slow.took)
+			t.Errorf("the late participant has an old capture, or waited: %v", slow.took)
 		}
 		again.Leave("")
 		if got := slow.Leave("late"); !slices.Equal(got, []string{"", "late"}) {
@@ -182,7 +182,7 @@ func TestGroupOutlivesItsFirst(t *testing.T) {
 	})
 }
 
-// What is done before a capture is done once, and its failure is that of all who came for it.
+// The shared first step is done once, and its failure is that of all its participants.
 func TestGroupBeginsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestGroupBeginsOnce(t *testing.T) {
 		if x, y := <-errs, <-errs; !errors.Is(x, fails) || !errors.Is(y, fails) || times != 1 {
 			t.Errorf("%v, %v, after %d", x, y, times)
 		}
-		fails = nil // those who try again have a round of their own, although one has not left
+		fails = nil // participants that try again have a round of their own, although one has not left
 		a.Leave("")
 		if err := g.Enter().Begin(t.Context(), first); err != nil || times != 2 {
 			t.Errorf("%v, after %d", err, times)
@@ -239,8 +239,8 @@ func TestGroupBeginsWithoutWhoEnds(t *testing.T) {
 	})
 }
 
-// Who comes while another one still hangs on the way to its capture does not take what was
-// done before that one's for its own.
+// A participant that comes while another one still hangs on the way to its capture does not share
+// that one's first step.
 func TestGroupBeginsAfresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -263,7 +263,7 @@ func TestGroupBeginsAfresh(t *testing.T) {
 		time.Sleep(time.Second)
 		late := begin()
 		if times != 2 {
-			t.Errorf("begun %d times, also for who came late", times)
+			t.Errorf("begun %d times, also for the late participant", times)
 		}
 		if got := late.Leave("late"); !slices.Equal(got, []string{"late"}) {
 			t.Errorf("the only participant of its round got %q", got)
@@ -290,7 +290,7 @@ func TestGroupHoldsWhatIsWanted(t *testing.T) {
 		}
 		read(t, a.c, "log.0000000001")
 		if n := pins(b.c); n != 1 {
-			t.Errorf("%d files are held, after one was read by all who want it", n)
+			t.Errorf("%d files are held, after one was read by every participant that wants it", n)
 		}
 		if err := a.c.Close(); err != nil {
 			t.Error(err)

@@ -93,7 +93,7 @@ func TestWrongSize(t *testing.T) {
 	}
 }
 
-// A failure on the way is no damage, wherever it happens, and is not taken for an end.
+// A failure of the source is no damage, wherever it happens, and is not taken for an end.
 func TestSourceFails(t *testing.T) {
 	t.Parallel()
 	id, key := newKey(t)

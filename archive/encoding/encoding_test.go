@@ -149,8 +149,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// The same object comes out whatever the compressor did before, which an adoption's
-// comparison of keys relies on no more than it must, and tests of size and cost rely on.
+// The encoder makes the same object whatever the compressor did before. An adoption's comparison of
+// keys relies on that only in part; tests of size and cost do.
 func TestZstdIsDeterministic(t *testing.T) {
 	t.Parallel()
 	for _, level := range []string{Fastest, Normal, Better, Best} {

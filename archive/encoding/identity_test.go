@@ -38,7 +38,7 @@ func TestIdentities(t *testing.T) {
 				t.Errorf("%q, of unknown recipients: %v", how, err)
 			}
 		}
-		// Whose key it was encrypted to, and who cannot open it, sees a damaged header.
+		// An identity among the recipients that cannot open the part finds a damaged header.
 		if _, err := decode(NewDecoder(c), stored, how, 1000, keyC); !errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoIdentity) {
 			t.Errorf("%q: %v", how, err)
 		}

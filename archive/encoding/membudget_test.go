@@ -34,7 +34,7 @@ func idle(t *testing.T, e *Encoder, budget int64) {
 	}
 }
 
-// Many at once, with room for few, of all sizes, some given up.
+// Many encoders at once, with memory for few, of all sizes, some cancelled.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	const budget = 512 << 10
@@ -102,7 +102,8 @@ func (c *canceling) Read(b []byte) (int, error) {
 	return c.Reader.Read(b[:min(len(b), 1000)])
 }
 
-// Who waits for memory goes on when some is given back, and not before, and can give up.
+// An encoder that waits for memory goes on when some is released, and not before, and its wait can
+// be cancelled.
 func TestWaitingForMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -221,7 +222,7 @@ func TestMemoryOfCompressors(t *testing.T) {
 	}
 }
 
-// A sender that reads on after its request was given up gets an error, not other bytes.
+// A sender that reads on after its request was cancelled gets an error, not other bytes.
 func TestLateReaders(t *testing.T) {
 	t.Parallel()
 	e := newEncoder(t, Settings{Budget: budgetOf(t, Limits{Memory: 2 * chunkSize})})

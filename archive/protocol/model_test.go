@@ -24,7 +24,7 @@ type player struct {
 	crashes int  // how often it may stop in the middle and begin again without memory
 	lossy   bool // the answer to its commit may be lost
 
-	witnessed int  // the greatest snapshot that its host remembers, in the bucket or not
+	witnessed int  // the greatest snapshot in its host's local state, in the bucket or not
 	blind     bool // it cannot read the newest manifest; others can
 	late      int  // it was suspended long ago, when it was to create this manifest
 	twice     bool // its deletes may take effect again, at any later time
@@ -47,7 +47,7 @@ type actor struct {
 	list     uint8  // the manifests that were listed
 	base     int8   // the manifest to build on
 	aim      int8   // the manifest or record to be written
-	by       author // who wrote the manifest that is copied or reported
+	by       author // the author of the copied or reported manifest
 	target   int8   // the snapshot to hold; below 0: the one to release
 	late     uint8  // those of seen that were invalid from the beginning; only the invariants read it
 	bornVoid bool   // of the manifest to be reported; only the invariants read it

@@ -72,7 +72,7 @@ var ruleMutations = []mutation{
 		"and no record dropped it",
 	},
 	{
-		"who lost a record's number takes the next", func(r *rules) { r.replanRecord = false },
+		"the loser of a record's number takes the next", func(r *rules) { r.replanRecord = false },
 		model{cast: []player{prunes(1), holds(1)}},
 		"the ledger keeps manifest 1, which it had dropped",
 	},
@@ -143,7 +143,7 @@ var exactMutations = []mutation{
 		"the ledger keeps manifest 2, which it had dropped",
 	},
 	{
-		"a host remembers a snapshot that the bucket has lost", func(r *rules) { r.reuseBelowOnly = false },
+		"the local state has a snapshot that the bucket has lost", func(r *rules) { r.reuseBelowOnly = false },
 		model{cast: []player{{job: backup, runs: 1, witnessed: 3}, backups(1), prunes(1)}},
 		"which it names, is missing",
 	},

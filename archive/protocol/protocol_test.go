@@ -49,7 +49,7 @@ var scenarios = []scenario{
 		joined: true, history: longer, sequences: 4, records: 3, splitLedger: true,
 		cast: []player{late, prunes(1), prunes(2)},
 	}},
-	{name: "a backup cannot read the newest, another remembers more", states: 717_508, long: true, model: model{
+	{name: "a backup cannot read the newest, another has more state", states: 717_508, long: true, model: model{
 		joined: true, history: past, sequences: 5, records: 2,
 		cast: []player{
 			{job: backup, runs: 1, blind: true}, {job: backup, runs: 1, witnessed: 3}, backups(1), prunes(1),

@@ -32,7 +32,7 @@ type served struct {
 	ended chan struct{} // closed when its log has ended
 }
 
-// theToken is what the services of the tests want to see.
+// theToken is the token that the tests' services require.
 const theToken = "a-token-of-the-tests"
 
 // serve starts the service with a configuration and with variables of the environment. archives is
@@ -147,7 +147,7 @@ func (s *served) until(what string, ok func() bool) {
 	}
 }
 
-// log is all that was logged, for people.
+// log is the whole log, as text for people.
 func (s *served) log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

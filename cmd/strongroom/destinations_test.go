@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// twoDestinations is a configuration of one database with two destinations, whose commands
-// write down what they see.
+// twoDestinations is a configuration of one database with two destinations, whose commands write
+// down their environment.
 func twoDestinations(dir, to, more string) string {
 	return "archives:\n  - name: orders\n    source:\n      dir: " + dir +
 		"\n      before: 'echo before $STRONGROOM_ARCHIVE >> " + to + "/seen'\n      after: 'echo $STRONGROOM_RESULT $STRONGROOM_SNAPSHOT >> " + to + "/seen'" +

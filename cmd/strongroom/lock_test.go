@@ -59,8 +59,8 @@ func attack(t *testing.T, server *storetest.Server, locked bool) {
 	}
 }
 
-// A locked snapshot can neither be deleted nor altered, and list, verify, restore and the
-// next backup see what was stored, whatever was put on top of it.
+// A locked snapshot can neither be deleted nor altered, and list, verify, restore and the next
+// backup read the stored content, whatever was put on top of it.
 func TestObjectLock(t *testing.T) {
 	t.Parallel()
 	whole(t)

@@ -8,9 +8,10 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// On a server that evaluates policies: an archive at the top of a bucket, and one within it that was begun
-// with credentials that end at its prefix, and so cannot find the other one. It loses nothing, in data/ and
-// elsewhere, when the outer one is pruned. Who can find the outer one is refused.
+// On a server that evaluates policies: an archive at the top of a bucket, and one within it that
+// was begun with credentials that end at its prefix, and so cannot find the other one. It loses
+// nothing, in data/ and elsewhere, when the outer one is pruned. A user with access to the outer
+// one is refused.
 func TestNestedOnS3(t *testing.T) {
 	t.Parallel()
 	whole(t)

@@ -119,7 +119,7 @@ func TestCommandOnThePageNamesTheConfiguration(t *testing.T) {
 	}
 }
 
-// The commands around a snapshot: what they see, what their failures do, and that backup
+// The commands around a snapshot: their environment, the effect of their failures, and that backup
 // runs them, too.
 func TestCommands(t *testing.T) {
 	t.Parallel()

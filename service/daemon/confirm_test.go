@@ -364,7 +364,7 @@ func TestConfirmationsOverAReload(t *testing.T) {
 	})
 }
 
-// Who gets a notification reads how to accept what stops the archive.
+// A notification explains how to accept the finding that stops the archive.
 func TestEventNamesTheConfirmation(t *testing.T) {
 	t.Parallel()
 	backup := web.Confirmation{Confirmation: "rollback:41-0a1b2c3d", Guard: "rollback", Task: "backup"}

@@ -48,7 +48,7 @@ func TestEvent(t *testing.T) {
 	}
 }
 
-// A problem is shown with who needs what it is about.
+// A problem is shown with the snapshots that need the object.
 func TestProblem(t *testing.T) {
 	t.Parallel()
 	for want, snapshots := range map[string][]int64{

@@ -89,7 +89,7 @@ func check(t *rapid.T, steps []step, got []Payload, doubt bool) {
 		told = p.State
 	}
 	if want := steps[len(steps)-1].state; told != want {
-		t.Fatalf("the target believes %s in the end, not %s", told, want)
+		t.Fatalf("the target has %s in the end, not %s", told, want)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// started is a service of one job that remembers in dir.
+// started is a service of one job that keeps its state in dir.
 func started(t *testing.T, dir string, j Job) *Service {
 	t.Helper()
 	s := New(Options{Dir: dir}, []Job{j})

@@ -45,7 +45,7 @@ func TestOverdue(t *testing.T) {
 	}
 }
 
-// What becomes due during a run is made up for by one run.
+// Runs that become due during a run are made up for by one run.
 func TestOverlap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

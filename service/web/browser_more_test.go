@@ -34,8 +34,8 @@ func TestBrowserOtherSites(t *testing.T) {
 	}
 }
 
-// On an archive's page, too: the command is that of the newest snapshot, what was opened
-// stays open, and who has reached a button keeps it.
+// On an archive's page, too: the command is that of the newest snapshot, an opened element stays
+// open, and a focused button keeps the focus.
 func TestBrowserLooksAgainAtAnArchive(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t)

@@ -21,8 +21,8 @@ func TestEveryPatchFitsTheCode(t *testing.T) {
 	}
 }
 
-// A mutation that the file of equivalent ones names and that there is not any more would hide
-// nothing, but make mutate stops at it.
+// The file of equivalent mutations may name one that no longer exists. That would hide nothing, but
+// make mutate stops at it.
 func TestEquivalentMutationsExist(t *testing.T) {
 	t.Chdir("../..")
 	drawn, err := draw(1)
