@@ -21,8 +21,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// foreseen is what an attacker expects the next backup to store, by the keys that can be
-// foreseen: what a backup of the same database stores in a copy of the store.
+// foreseen returns the objects that the next backup is expected to store under foreseeable keys:
+// those that a backup of the same database stores in a copy of the store.
 func foreseen(t testing.TB, store *storetest.InMemory, db *database, o archive.Options) map[string][]byte {
 	t.Helper()
 	rehearsal := store.Clone()

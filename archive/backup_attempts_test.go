@@ -27,7 +27,7 @@ func (o *outrun) Put(ctx context.Context, key string, body io.ReaderAt, sums sto
 	return o.Store.Put(ctx, key, body, sums)
 }
 
-// What a lost attempt sent is not counted with what the last one did.
+// Objects sent by a lost attempt are not counted with those of the last one.
 func TestLostAttemptIsNotCounted(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

@@ -229,8 +229,8 @@ func TestDirectoryOfAFirstBackupGoes(t *testing.T) {
 	}
 }
 
-// Whatever is at the address, archive.json is read again right before a manifest or a record
-// of the ledger is created: when it has gone or is another's, nothing is committed.
+// Archive.json is read again right before a manifest or a ledger record is created. If it has gone
+// or is another archive's, nothing is committed.
 func TestCommitsReadTheIDAgain(t *testing.T) {
 	t.Parallel()
 	other := storetest.Memory(t)

@@ -103,8 +103,8 @@ func newLocking(t *testing.T, store store.Store) *locking {
 	return &locking{Store: store, t: t, ends: map[string]int{}}
 }
 
-// What a snapshot reuses is locked as long as its manifest, and that costs nothing while
-// the time that locks end at has not moved on.
+// Objects that a snapshot reuses are locked as long as its manifest. That costs nothing until the
+// end time of locks moves on.
 func TestCommitLocksWhatItReuses(t *testing.T) {
 	t.Parallel()
 	for _, files := range []int{5, 400} { // without and with pages

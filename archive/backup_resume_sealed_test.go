@@ -14,7 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// readings are what reads an archive, and commits nothing to it.
+// readings are the operations that read an archive and commit nothing to it.
 var readings = map[string]func(t *testing.T, a *archive.Archive, db *database) error{
 	"list": func(t *testing.T, a *archive.Archive, _ *database) error {
 		_, err := a.List(t.Context(), 0)

@@ -14,7 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// syncing notes what was made durable, and what was not when a manifest was created.
+// syncing records which objects were made durable, and which were not when a manifest was created.
 type syncing struct {
 	*storetest.InMemory
 	mu     sync.Mutex

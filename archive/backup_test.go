@@ -19,8 +19,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// What is restored equals what was captured, byte for byte, for random histories of
-// create, append, close, delete and rewrite.
+// Restored files equal the captured files, byte for byte, for random histories of create, append,
+// close, delete and rewrite.
 func TestRandomHistories(t *testing.T) {
 	root := t.TempDir()
 	var n int

@@ -101,8 +101,8 @@ func (u until) List(ctx context.Context, prefix, delimiter, after string) iter.S
 	}
 }
 
-// Whatever is damaged in the source is named and never copied; the snapshots that do not
-// need it are copied, and sound.
+// Each damaged object of the source is named and never copied; the snapshots that do not need it
+// are copied, and sound.
 func TestDamageIsNotCopied(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

@@ -97,7 +97,7 @@ func (s *tracked) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 	return s.Store.Put(ctx, key, body, sums)
 }
 
-// What is in memory is bounded, however large objects are and however many are sent at once.
+// A copy's memory is bounded, however large objects are and however many are sent at once.
 func TestCopyMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes half a gigabyte: run without -short")

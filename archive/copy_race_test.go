@@ -18,8 +18,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// keepOnly does what a prune does that keeps one snapshot, the newest, up to the deletion
-// of objects.
+// keepOnly does the same as a prune that keeps one snapshot, the newest, up to the deletion of
+// objects.
 func keepOnly(t testing.TB, s *storetest.InMemory, n int64) {
 	t.Helper()
 	keepSome(t, s, n)
@@ -77,8 +77,8 @@ func TestCopyIntoPruned(t *testing.T) {
 	})
 }
 
-// What the source prunes while it is copied is passed over without a word, at whichever
-// request it happens.
+// A snapshot that the source prunes during the copy is passed over silently, at whichever request
+// it happens.
 func TestCopyOfWhatIsPrunedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{manifest.ManifestKey(1), manifest.ManifestKey(2), manifest.DataPrefix, manifest.BundlesPrefix} {

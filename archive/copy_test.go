@@ -173,7 +173,8 @@ func TestCopyDryRun(t *testing.T) {
 	}
 }
 
-// Snapshots that the source has pruned leave gaps, and none of what only they needed.
+// Snapshots that the source has pruned leave gaps, and the copy has no object that only they
+// needed.
 func TestCopyOfPruned(t *testing.T) {
 	t.Parallel()
 	store := storetest.Memory(t)
@@ -213,7 +214,7 @@ func mustRef(t testing.TB, s *storetest.InMemory, n int64) manifest.Ref {
 	return manifest.Ref{Sequence: n, SHA256: manifest.Sum(s.Snapshot().Bytes(manifest.ManifestKey(n)))}
 }
 
-// What is no copy of the source is refused, and not written to.
+// A target that is no copy of the source is refused, and not written to.
 func TestCopyRefused(t *testing.T) {
 	t.Parallel()
 	o := newOriginal(t, t.TempDir(), storetest.Memory(t), 20)

@@ -22,7 +22,7 @@ import (
 // crashCases are the operations during which the power fails.
 func crashCases() []crashCase { return append(archiveCrashes(), restoreCrashes()...) }
 
-// A crashWorld is an archive in a directory, and what each snapshot of it has to give back.
+// A crashWorld is an archive in a directory, and the original files of each of its snapshots.
 type crashWorld struct {
 	db   *database
 	want map[int64]map[string][]byte
@@ -103,7 +103,7 @@ func (w *crashWorld) listed(a *archive.Archive) ([]int64, error) {
 	return numbers, nil
 }
 
-// holds compares a manifest with what its snapshot was made of.
+// holds compares a manifest with its snapshot's original files.
 func (w *crashWorld) holds(m *manifest.Manifest) error {
 	want := w.want[m.Sequence]
 	if len(m.Files) != len(want) {

@@ -127,8 +127,8 @@ func (c *restoreCase) prepare(t *testing.T, dir string) crashSteps {
 	}
 }
 
-// What another program put into the target may not be durable. Where a restore finds it right,
-// be it one file of several or all of them, a power loss after the restore takes nothing away.
+// Files that another program put into the target may not be durable. If a restore finds them right,
+// be it one file of several or all of them, a power loss after the restore removes none.
 func TestPowerLossOfWhatOthersRestored(t *testing.T) {
 	store, m := archiveCrashFiles(t)
 	for _, first := range []int{1, len(crashFiles)} {
@@ -278,7 +278,7 @@ func (c *restoreCase) check(target string, reported bool) error {
 	return nil
 }
 
-// complete checks that a target is what a restore reports: files, their times, no marker.
+// complete checks that a target is as a restore reports it: files, their times, no marker.
 func (c *restoreCase) complete(target string) error {
 	if exists(target, archive.IncompleteMarker) {
 		return errors.New("the marker is there")

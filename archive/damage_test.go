@@ -29,8 +29,8 @@ func witnessed(t *testing.T, files int) (*history, archive.Options) {
 	return h, o
 }
 
-// One flipped bit, one truncation, one deletion in any stored object is found by verify
-// and named, and what is damaged is not restored.
+// Verify finds and names one flipped bit, one truncation, one deletion in any stored object, and a
+// damaged file is not restored.
 func TestDamageIsFound(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

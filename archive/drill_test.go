@@ -75,7 +75,7 @@ func drills(t *testing.T) {
 	emptied(t, scratch)
 }
 
-// What a drill left that was killed is removed by the next one, unless it still runs.
+// The next drill removes the files of a killed one, unless that still runs.
 func TestDrillAfterAKill(t *testing.T) {
 	t.Parallel()
 	store := storetest.Memory(t)

@@ -40,7 +40,7 @@ func (u *unsynced) SyncAll(context.Context) error {
 }
 
 // An archive on a dying disk, or on a share whose fsync fails, can still be read, and above all be
-// copied away. What relies on it to last fails.
+// copied away. An operation that needs it to be durable fails.
 func TestReadingNeedsNoSync(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
@@ -194,8 +194,8 @@ func TestRepairThatStopsReports(t *testing.T) {
 	})
 }
 
-// Where archive.json and one manifest have gone, the ledger is still there: that is damage, and not
-// an archive that never was. A host without local state must report it so, too.
+// If archive.json and one manifest have gone, the ledger is still there: that is damage, and not an
+// archive that never was. A host without local state must report it so, too.
 func TestLossBesideALedgerIsDamage(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

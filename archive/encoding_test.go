@@ -91,9 +91,9 @@ func settingsOf(t testing.TB, id *age.X25519Identity) map[string]archive.Options
 	}
 }
 
-// What is stored encoded comes back as it was, from single objects, bundles and the
-// stretches of a tail; each part is encoded as set, or left as it is where that is better;
-// and a snapshot without anything new is none.
+// Encoded content restores unchanged, from single objects, bundles and the stretches of a tail.
+// Each part is encoded as set, or left as it is where that is better. A run with nothing new makes
+// no snapshot.
 func TestEncodedRoundTrip(t *testing.T) {
 	t.Parallel()
 	id := newIdentity(t)
@@ -157,7 +157,7 @@ func TestEncodedRoundTrip(t *testing.T) {
 	}
 }
 
-// Another setting holds for what is new; what is there stays, and is read as before.
+// A changed setting applies to new objects. Existing ones stay, and are read as before.
 func TestChangedEncoding(t *testing.T) {
 	t.Parallel()
 	one, two := newIdentity(t), newIdentity(t)
@@ -220,8 +220,8 @@ func TestIdentities(t *testing.T) {
 	}
 }
 
-// Whatever byte of a stored object is altered, or from where it is cut: what is restored is
-// what was stored, or nothing.
+// Whatever byte of a stored object is altered, and wherever it is cut, a restore returns the
+// original content or nothing.
 func TestEncodedDamage(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) { encodedDamage(t) })
@@ -278,9 +278,9 @@ func altered(b []byte, at int) []byte {
 	return b
 }
 
-// Each operation of an encoded backup fails in turn: the next one ends well, adopts what
-// was stored, though encryption would never give the same bytes again, and everything can
-// be read.
+// Each operation of an encoded backup fails in turn. The next backup ends well, and adopts the
+// stored objects, although encryption would never give the same bytes again. Everything can be
+// read.
 func TestEveryOperationOfAnEncodedBackupFails(t *testing.T) {
 	t.Parallel()
 	id := newIdentity(t)

@@ -99,7 +99,7 @@ func TestDamageIsArchivedAndSaid(t *testing.T) {
 	}
 }
 
-// Of the file that is being written only whole entries are taken along, each once.
+// Only whole entries of the tail are archived, each once.
 func TestTailEndsWithAWholeEntry(t *testing.T) {
 	t.Parallel()
 	db := newJELog(t, 2)
@@ -270,8 +270,8 @@ func TestKindsOfChange(t *testing.T) {
 	}
 }
 
-// A link to a file changes its change time and nothing else: it is not read again. What
-// was touched and is the same is read once, and makes no snapshot.
+// A link to a file changes its change time and nothing else: it is not read again. A file that was
+// touched without a change is read once, and makes no snapshot.
 func TestHarmlessChangeTimes(t *testing.T) {
 	t.Parallel()
 	db := newJELog(t, 7)

@@ -86,8 +86,8 @@ func TestReadingKeepsTheEvidenceOfAnotherArchiveJSON(t *testing.T) {
 	}
 }
 
-// What lies around an archive is none of its business: a link above it that cannot be followed
-// stops neither its first backup nor a prune.
+// Objects around an archive do not affect it: a link above it that cannot be followed stops neither
+// its first backup nor a prune.
 func TestLinkAboveAnArchive(t *testing.T) {
 	t.Parallel()
 	top, elsewhere := t.TempDir(), t.TempDir()

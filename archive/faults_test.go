@@ -153,8 +153,8 @@ func TestEveryOperationOfABackupFails(t *testing.T) {
 	}
 }
 
-// rerun runs a backup again once the cause is gone: it succeeds, what it made restores,
-// and nothing that was acknowledged was sent twice.
+// rerun runs a backup again once the cause is gone. It succeeds, its snapshot restores, and no
+// acknowledged object was sent twice.
 func rerun(t testing.TB, f *storetest.Faulty, db *database) {
 	t.Helper()
 	f.Arm(-1, storetest.NotApplied)

@@ -104,7 +104,7 @@ func (l *jeLog) content(n int) []byte {
 	return b
 }
 
-// all is what the directory holds.
+// all is the content of the directory.
 func (l *jeLog) all() map[string][]byte {
 	files := map[string][]byte{}
 	for n := range l.last + 1 {

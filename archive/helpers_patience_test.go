@@ -11,8 +11,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 )
 
-// What a store could not read after all its own attempts is not tried again on top of
-// them: on a server that hangs, that would multiply how long a restore takes to fail.
+// A read that a store gave up after all its own attempts is not tried again on top of them. On a
+// server that hangs, that would multiply how long a restore takes to fail.
 func TestAttemptsAreNotMultiplied(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 31)

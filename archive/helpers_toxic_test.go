@@ -19,7 +19,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// patience ends the wait for what does not come: far beyond what anything takes.
+// patience ends the wait for an event that does not come: far beyond the time of any.
 const patience = 10 * time.Minute
 
 // shaky is an archive on a real server behind a proxy, and the database that belongs to
@@ -144,7 +144,7 @@ func (s *shaky) restore(t *testing.T, dir string) *attempt {
 	})
 }
 
-// verify reads everything. What cannot be reached is not damaged.
+// verify reads everything. An object that cannot be reached is not damaged.
 func (s *shaky) verify(t *testing.T) *attempt {
 	return s.begin(t, "verify", func(ctx context.Context, a *archive.Archive, _ *attempt) error {
 		r, err := a.Verify(ctx, archive.VerifyOptions{ReadData: true})
@@ -216,9 +216,8 @@ func (s *shaky) clear(t *testing.T, err error, kinds ...providers.Kind) {
 	}
 }
 
-// sound checks on the server itself that each snapshot which is listed restores to what
-// the database holds, and that nothing is missing or damaged. It returns how many there
-// are.
+// sound checks on the server itself that each listed snapshot restores to the database's content,
+// and that nothing is missing or damaged. It returns the number of snapshots.
 func (s *shaky) sound(t *testing.T) int {
 	t.Helper()
 	a := archive.New(s.straight, archive.Options{})

@@ -82,9 +82,8 @@ type still struct{ *bytes.Reader }
 func (still) Close() error     { return nil }
 func (still) Unchanged() error { return nil }
 
-// What one new file costs among many, and what it costs that there is none, does not follow
-// how many there are, where the newest manifest is in memory, as in a service: performance.md,
-// E and D.
+// The costs of one new file among many, and of no new file, do not depend on the number of files,
+// if the newest manifest is in memory, as in a service: performance.md, E and D.
 func TestCostOfOneNewFileAmongMany(t *testing.T) {
 	t.Parallel()
 	for _, many := range []int{20_000, 200_000} {

@@ -17,7 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// tb is what testing.TB and rapid.T have in common and these tests need.
+// tb is the part common to testing.TB and rapid.T that these tests need.
 type tb interface {
 	Helper()
 	Fatalf(format string, args ...any)

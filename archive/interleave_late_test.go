@@ -2,9 +2,9 @@ package archive_test
 
 import "testing"
 
-// lateDeletes are rounds of TestRepairsInterleaved in which a repair deletes what is right, as a
+// lateDeletes are rounds of TestRepairsInterleaved in which a repair deletes a right object, as a
 // delete is not bound to the version that was found damaged. The store then lacks an object that
-// snapshots need, until the next repair has put it back from a copy. All other promises hold in
+// snapshots need, until the next repair has restored it from a copy. All other promises hold in
 // these rounds. An entry that passes fails the build: take it off the list then.
 var lateDeletes = []struct {
 	seed uint64

@@ -21,7 +21,7 @@ type mount struct {
 	held bool      // stores keep to the place that they find, as store.Holder requires
 }
 
-// A holding is what one store of a mount keeps to.
+// A holding is the place that one store of a mount keeps to.
 type holding struct {
 	mu    sync.Mutex
 	users int

@@ -130,9 +130,9 @@ func (c *crashed) begin(n, size int) {
 	}
 }
 
-// JE dies in the middle of writing, about when it begins file N+1. What it does then is
-// to go on in N, and to make use of N+1 when N is full. So N is not closed before N+1
-// holds an entry, and until then N+1 is not taken along.
+// JE dies in the middle of writing, about when it begins file N+1. When it starts again, it goes on
+// in N, and uses N+1 when N is full. So N is not closed before N+1 holds an entry, and until then
+// N+1 is not included.
 func TestCrashedJE(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -12,9 +12,9 @@ import (
 	"github.com/strongroom-dev/strongroom/source/jetest"
 )
 
-// A real JE whose cleaner has replaced every file since the last snapshot is the same database,
-// with local state by its directory, on a new host by its log. The snapshots go on, and what
-// is restored from the one after holds everything.
+// A real JE whose cleaner has replaced every file since the last snapshot is the same database:
+// with local state by its directory, on a new host by its log. The snapshots go on, and the next
+// one restores everything.
 func TestRealJEReplacedByItsCleaner(t *testing.T) {
 	t.Parallel()
 	const seed = 17

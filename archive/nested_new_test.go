@@ -213,8 +213,9 @@ func (d denied) List(context.Context, string, string, string) iter.Seq2[store.Ob
 	return func(yield func(store.Object, error) bool) { yield(store.Object{}, d.err) }
 }
 
-// What the credentials may not read above the archive is unknown, which is no error: policies are scoped to
-// prefixes. Another failure is one, since the answer may be different the next time.
+// If the credentials do not allow a read above the archive, the surroundings are unknown. That is
+// no error: policies are scoped to prefixes. Another failure is one, since the answer may be
+// different the next time.
 func TestSurroundingsOutOfReach(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 5)
@@ -237,8 +238,8 @@ func TestSurroundingsOutOfReach(t *testing.T) {
 	}
 }
 
-// Of a pair that exists already, made when nothing refused it, each prune and each check names the other one.
-// Both go on.
+// A nested pair may exist already, made when nothing refused it. Each prune and each check names
+// the other one. Both go on.
 func TestExistingPair(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 5)

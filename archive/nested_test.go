@@ -20,8 +20,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A below is the part of a store below a prefix, as an archive there has it. It shows nothing of what
-// lies around it, like credentials that end at the prefix.
+// A below is the part of a store below a prefix, as an archive there has it. It shows no object
+// around the prefix, like credentials that end at it.
 type below struct {
 	store.Store
 	prefix string
@@ -156,7 +156,7 @@ func isOf(key, prefix string) bool {
 	return isObject || isManifest || isRecord || rest == manifest.ArchiveKey
 }
 
-// The other way round: the inner archive deletes what is its own, and nothing of the outer one.
+// The other way round: the inner archive deletes its own objects, and nothing of the outer one.
 func TestPruneOfANestedArchive(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 3)

@@ -52,7 +52,7 @@ func TestNewNodeName(t *testing.T) {
 	}
 }
 
-// Where no content is in common, a name decides nothing either: what else is known does.
+// Without common content, a name decides nothing either: the other evidence does.
 func TestNewNodeNameWithoutCommonContent(t *testing.T) {
 	t.Parallel()
 	other := options

@@ -87,7 +87,7 @@ func (s *serviced) PutWithWrongChecksum(ctx context.Context, key string, content
 
 func (s *serviced) PutOverExisting(context.Context, string, []byte) error { return s.over }
 
-// What the adapter alone refuses does not count.
+// A check that only the adapter makes does not count.
 func TestProbeAsksTheService(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -142,8 +142,8 @@ func probe(t *testing.T, s store.Store) map[string]storecheck.Finding {
 	return found
 }
 
-// Each defect is found by the probe that is meant for it, and by no other; without any,
-// all is well and nothing is left behind.
+// Each defect is found by the probe that is meant for it, and by no other; without any, all is well
+// and no object is left.
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -227,7 +227,7 @@ func uncheckedPut(w *weak) {
 	}
 }
 
-// What cannot be deleted is one line, however much it is.
+// Objects that cannot be deleted are one line, however many they are.
 func TestProbeSaysOnceWhatStays(t *testing.T) {
 	t.Parallel()
 	w := newWeak(t)

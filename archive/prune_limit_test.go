@@ -107,8 +107,8 @@ func TestFirstPruneOfALongHistoryStops(t *testing.T) {
 	}
 }
 
-// A retention that is there from the start never stops, however many snapshots come between
-// two prunes: later arrivals do not count, nor what they push out of a rule.
+// A retention that is there from the start never stops, however many snapshots come between two
+// prunes: later arrivals do not count, nor do snapshots that they push out of a rule.
 func TestRetentionFromTheStartNeverStops(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 1)
@@ -132,7 +132,8 @@ func TestRetentionFromTheStartNeverStops(t *testing.T) {
 	}
 }
 
-// What counts is what the last prune kept: a quarter of it may go, and ten at the least.
+// The limit counts the snapshots that the last prune kept: a quarter of them may be removed, and
+// ten at the least.
 func TestPruneLimitArithmetic(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -205,8 +206,8 @@ func TestConfirmedPrune(t *testing.T) {
 	}
 }
 
-// While an operator reads what would go, snapshots keep coming. The refusal that is repeated
-// stays the same, or what the operator confirms would always be out of date.
+// While an operator reads the list of removals, snapshots keep coming. The repeated refusal stays
+// the same, or the operator's confirmation would always be out of date.
 func TestRefusalIsRepeated(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 1)
@@ -297,8 +298,8 @@ func TestHoldsDoNotCountAsPrunes(t *testing.T) {
 	}
 }
 
-// Where only holds have written records, a scheduled prune that removes nothing writes one all
-// the same, and only once. From then on it never stops.
+// If only holds have written records, a scheduled prune that removes nothing writes one all the
+// same, and only once. From then on it never stops.
 func TestFirstRecordAfterHolds(t *testing.T) {
 	t.Parallel()
 	h := newPruned(t, 2)

@@ -19,7 +19,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A pruned is an archive with snapshots of a database, and what each has to give back.
+// A pruned is an archive with snapshots of a database, and the original files of each.
 type pruned struct {
 	t     testing.TB
 	store *storetest.InMemory
@@ -219,7 +219,7 @@ func TestPruneStopsAtUnreadable(t *testing.T) {
 	}
 }
 
-// What must not be forgotten is refused, and nothing is changed.
+// A drop that is not allowed is refused, and nothing is changed.
 func TestForgetRefused(t *testing.T) { virtually(t, forgetRefused) }
 
 func forgetRefused(t *testing.T) {

@@ -92,7 +92,7 @@ func TestReencrypt(t *testing.T) {
 	}
 }
 
-// What the copy cannot read, for lack of an identity, stops it, and nothing is committed.
+// A part that the copy cannot decrypt, for lack of an identity, stops it, and nothing is committed.
 func TestReencryptWithoutIdentity(t *testing.T) {
 	t.Parallel()
 	bucket, target := storetest.Memory(t), storetest.Memory(t)
@@ -195,7 +195,7 @@ func (f *inFlight) Get(ctx context.Context, key string, offset, length int64) (i
 	return f.Store.Get(ctx, key, offset, length)
 }
 
-// What is on its way is bounded as with a plain copy: 64 MiB in memory, and two scratch files.
+// The content under way is bounded as with a plain copy: 64 MiB in memory, and two scratch files.
 func TestReencryptTakesLittleRoom(t *testing.T) {
 	for size, most := range map[int64]int64{15 << 20: 4, 17 << 20: 2} {
 		from := &inFlight{Store: storetest.Memory(t), over: most}

@@ -73,7 +73,7 @@ func TestRepairOfTheLedgerWithoutTheID(t *testing.T) {
 	}
 }
 
-// Where the manifests agree with archive.json, it is the ledger that is another archive's.
+// If the manifests agree with archive.json, the ledger is another archive's.
 func TestAnotherLedger(t *testing.T) {
 	t.Parallel()
 	h, other := newPruned(t, 2), newPruned(t, 2)

@@ -10,8 +10,8 @@ import (
 )
 
 // Every choice of manifests is gone or cut, with and without a ledger, a backup that goes on from
-// what is left, and a second backup. A copy has all of them, so one repair must put all of them
-// back: the right bytes of one manifest may be the only thing that names another.
+// the rest, and a second backup. A copy has all of them, so one repair must restore all of them:
+// the right bytes of one manifest may be the only thing that names another.
 func TestRepairOfEveryChoiceOfManifests(t *testing.T) {
 	t.Parallel()
 	const made = 4

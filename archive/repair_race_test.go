@@ -13,8 +13,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A meeting is a store in which something happens when a key is read or deleted, one thing at
-// a time. What happens must not use the meeting itself.
+// A meeting is a store that runs a function when a key is read or deleted, one at a time. The
+// function must not use the meeting itself.
 type meeting struct {
 	*storetest.InMemory
 	read, deleted func(key string) // nil: nothing

@@ -66,8 +66,8 @@ func TestRepairFromCopy(t *testing.T) {
 	}
 }
 
-// What was stored as it was, and is still in the source, comes from there; what is not is
-// named with the snapshots that need it.
+// A file that was stored unencoded, and is still in the source, is restored from there. Any other
+// one is named with the snapshots that need it.
 func TestRepairFromSource(t *testing.T) {
 	t.Parallel()
 	for _, many := range []int{5, 30} {
@@ -246,8 +246,8 @@ func TestVerifyWithoutWriting(t *testing.T) {
 	}
 }
 
-// Each operation of a repair fails in turn: nothing is lost that was there, and the next
-// repair ends well.
+// Each operation of a repair fails in turn: no existing object is lost, and the next repair ends
+// well.
 func TestEveryOperationOfARepairFails(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []storetest.Mode{storetest.NotApplied, storetest.AnswerLost} {

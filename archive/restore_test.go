@@ -171,8 +171,8 @@ func smallDisk(t *testing.T) string {
 	return mount
 }
 
-// A full disk fails the restore with what it needs, before it starts where that can be
-// known, and the target is not there.
+// A full disk fails the restore with the needed space, before it starts where that can be known,
+// and the target does not exist.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

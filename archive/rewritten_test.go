@@ -113,7 +113,7 @@ func (l *jeLog) tick() {
 	}
 }
 
-// left is what the directory holds, where files may be missing.
+// left is the content of the directory, where files may be missing.
 func (l *jeLog) left() map[string][]byte {
 	l.t.Helper()
 	files := map[string][]byte{}
@@ -142,10 +142,10 @@ func erase(b []byte) {
 	}
 }
 
-// A closed file of a real JE is deleted, cut, lengthened, rewritten or erased while it is
-// backed up. What was opened before it was deleted is archived; what was written to is
-// archived as it is then, and nothing under the hash that it had before; and what changes
-// after it was sent is another version in the next snapshot.
+// A closed file of a real JE is deleted, cut, lengthened, rewritten or erased while it is backed
+// up. A file that was opened before it was deleted is archived. A file that was written to is
+// archived as it is then, and nothing under its previous hash. A file that changes after it was
+// sent is another version in the next snapshot.
 func TestFileChangesAtEveryMoment(t *testing.T) {
 	t.Parallel()
 	const file = 1

@@ -62,8 +62,8 @@ func (i *interrupted) pending(t *testing.T) string {
 	return found[0]
 }
 
-// Without the identity, what an interrupted backup stored cannot be compared. What this host
-// recorded before it sent that is adopted all the same; without a record nothing is.
+// Without the identity, the objects of an interrupted backup cannot be compared. An object that
+// this host recorded before it sent it is adopted all the same; without a record none is.
 func TestSealedObjectsAreAdopted(t *testing.T) {
 	t.Parallel()
 	id := newIdentity(t)
@@ -154,7 +154,7 @@ func TestDamagedRecordOfSealedObjects(t *testing.T) {
 	}
 }
 
-// What was recorded for one number is not adopted for another: a prune may take it away.
+// An object recorded for one number is not adopted for another: a prune may delete it.
 func TestRecordOfSealedObjectsIsOfOneNumber(t *testing.T) {
 	t.Parallel()
 	id := newIdentity(t)
@@ -179,7 +179,7 @@ func TestRecordOfSealedObjectsIsOfOneNumber(t *testing.T) {
 	mustRestore(t, archive.New(i.store, open), 2, filepath.Join(t.TempDir(), "r"), i.db.files)
 }
 
-// Whatever lies under a key that was recorded: only the bytes that were to be stored are adopted.
+// Whatever object exists under a recorded key, only the bytes that were to be stored are adopted.
 func TestRecordedKeyHoldsSomethingElse(t *testing.T) {
 	t.Parallel()
 	id := newIdentity(t)

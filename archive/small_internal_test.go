@@ -34,8 +34,8 @@ func TestDiffShowsContentAndState(t *testing.T) {
 	}
 }
 
-// Of an object with an MD5 that the manifests lack, nothing can be compared. Verify must not report
-// it as damaged.
+// An object with an MD5 that the manifests lack cannot be compared. Verify must not report it as
+// damaged.
 func TestChecksumThatManifestsLackIsNoProblem(t *testing.T) {
 	t.Parallel()
 	v := &verifyRun{report: &VerifyReport{}}

@@ -16,8 +16,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// What was whole in the open file and is not any more is damage: the newest snapshot
-// holds all of the file, and never less than the one before.
+// A part of the open file that was whole and is not any more is damage: the newest snapshot holds
+// all of the file, and never less than the one before.
 func TestDamagedTail(t *testing.T) {
 	t.Parallel()
 	for what, harm := range map[string]func(b []byte){

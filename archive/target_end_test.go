@@ -24,7 +24,7 @@ func (c *onChange) Change(op *disk.Op, do func() error) error {
 }
 
 // When every file is restored, the disk may be full, and the name of the directory as long as it
-// can be. What remains to do takes no space and no longer name, or the same command would fail at
+// can be. The remaining steps take no space and no longer name, or the same command would fail at
 // its end each time.
 func TestEndOfARestoreTakesNothingMore(t *testing.T) {
 	t.Parallel()
@@ -47,7 +47,7 @@ func TestEndOfARestoreTakesNothingMore(t *testing.T) {
 	}
 }
 
-// What lies in the place of the file beside a new directory, and is none, is the user's.
+// Another file in the place of the file beside a new directory is the user's.
 func TestOtherFileInThePlaceOfTheOneBeside(t *testing.T) {
 	t.Parallel()
 	db, _, a := archived(t, 3)
@@ -72,8 +72,8 @@ func TestOtherFileInThePlaceOfTheOneBeside(t *testing.T) {
 	}
 }
 
-// The file beside a new directory is what another restore, still running, needs to be recognized
-// by. A restore that is refused, or that another one is beside, leaves it there.
+// The file beside a new directory identifies another restore that is still running. A restore that
+// is refused, or that runs beside another one, leaves it there.
 func TestFileBesideStays(t *testing.T) {
 	t.Parallel()
 	_, _, a := archived(t, 3)

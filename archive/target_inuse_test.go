@@ -65,8 +65,8 @@ func TestHolder(t *testing.T) {
 	f.Close()
 }
 
-// holdFile starts another process that holds a file, making the file if need be, and returns
-// its number and what ends it. The file stays behind.
+// holdFile starts another process that holds a file, making the file if need be. It returns the
+// process's number and a function that ends it. The file stays behind.
 func holdFile(t *testing.T, path, way string) (pid int, release func()) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
@@ -168,8 +168,8 @@ func (r *running) refused(t *testing.T, to, within string, o archive.RestoreOpti
 	}
 }
 
-// What a database locks keeps a restore out, in whatever way it is locked, and names the
-// process. The file alone, which the database leaves behind, does not.
+// A file that a database locks keeps a restore out, in whatever way it is locked, and the error
+// names the process. The file alone, which the database leaves behind, does not.
 func TestRestoreIntoALockedDatabase(t *testing.T) {
 	t.Parallel()
 	for name, ways := range map[string][]string{

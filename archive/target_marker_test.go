@@ -81,7 +81,7 @@ func TestRestoreContinuesWithANewerSnapshot(t *testing.T) {
 	}
 }
 
-// What the interrupted restore was allowed to remove, another one is not.
+// Another restore may not remove the files that the interrupted restore was allowed to remove.
 func TestExtraLogFilesAreNotTakenForLeftovers(t *testing.T) {
 	t.Parallel()
 	_, store, a := archived(t, 4)

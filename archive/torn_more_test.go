@@ -40,8 +40,8 @@ func tearing(s *storetest.InMemory, nth int, do func(), hidden ...int64) (bucket
 	return w, func() bool { return do == nil }
 }
 
-// A listing may show the newest snapshot and leave out several before it. A record that dropped
-// them would be the end of them: the next prune deletes what they need.
+// A listing may show the newest snapshot and omit several before it. A record that dropped them
+// would be the end of them: the next prune would delete their objects.
 func TestRecordDropsNothingThatAListingLeftOut(t *testing.T) {
 	t.Parallel()
 	for what, amend := range map[string]func(a *archive.Archive) error{
@@ -67,9 +67,9 @@ func TestRecordDropsNothingThatAListingLeftOut(t *testing.T) {
 	}
 }
 
-// A copy appends in ascending order. If a listing of its source leaves out a snapshot that is
-// held, and what lay between that one and the newest was pruned, nothing in the newest speaks of
-// it: once the newest is copied, the target could never get the other.
+// A copy appends in ascending order. A listing of its source may omit a held snapshot. If all
+// between that one and the newest was pruned, nothing in the newest names it. Once the newest is
+// copied, the target could never get the other.
 func TestCopyListsAGapAgain(t *testing.T) {
 	t.Parallel()
 	for nth := range 8 {

@@ -35,8 +35,8 @@ func (l *jeLog) torn(a *archive.Archive, res *archive.BackupResult, n int, at in
 	mustRestore(l.t, a, newest(l.t, a).Sequence, filepath.Join(l.t.TempDir(), "r"), l.all())
 }
 
-// A sector of the newest file was lost. What followed it was in no archive, and nothing
-// reported it.
+// A sector of the newest file was lost. No archive had the entries after it, and nothing reported
+// that.
 func TestTornTail(t *testing.T) {
 	t.Parallel()
 	for what, harm := range map[string]func(b []byte){
@@ -176,7 +176,7 @@ func (c *lateContent) ReadAt(b []byte, at int64) (int, error) {
 	return n, err
 }
 
-// What is there on a second reading was being written, and is no damage.
+// Bytes that appear on a second reading were being written, and are no damage.
 func TestTailWrittenOutOfOrder(t *testing.T) {
 	t.Parallel()
 	db := newJELog(t, 53)
@@ -203,8 +203,8 @@ func TestTailWrittenOutOfOrder(t *testing.T) {
 	}
 }
 
-// The same with what a real JE wrote, and closed: 4 KiB of zeros at one third of its last
-// file, and what JE does about it when it starts again.
+// The same with a real JE's closed files: 4 KiB of zeros at one third of its last file, and JE's
+// reaction when it starts again.
 func TestTornJE(t *testing.T) {
 	t.Parallel()
 	env := &jeLog{t: t, dir: filepath.Join(t.TempDir(), "env")}

@@ -18,7 +18,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// How the network is hindered.
+// The ways to disturb the network.
 func latency(stream string, ms, jitter int) storetest.Toxic {
 	return storetest.Toxic{Type: "latency", Stream: stream, Attributes: map[string]int{"latency": ms, "jitter": jitter}}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// An archive is carried from one provider to the next and back to where it began: each
-// snapshot that is restored from one is backed up to the other, oldest first. Every one
-// of them is sound everywhere, and what comes out at the end is what went in.
+// An archive is carried from one provider to the next and back to where it began: each snapshot
+// that is restored from one is backed up to the other, oldest first. Every one of them is sound
+// everywhere, and the last content equals the first.
 func TestCarriedFromProviderToProvider(t *testing.T) {
 	t.Parallel()
 	clouds := []struct{ name, url string }{

@@ -135,8 +135,8 @@ func TestVerifyOfNothing(t *testing.T) {
 	}
 }
 
-// What a host with a slow clock finds counts, and what is stored in the future is not the
-// last word for ever.
+// The findings of a host with a slow clock count, and a record from the future does not stay the
+// newest for ever.
 func TestProofsOfOtherClocks(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {

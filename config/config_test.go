@@ -104,7 +104,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// What editors on other systems save.
+// A file as editors on other systems save it.
 func TestWindowsFile(t *testing.T) {
 	t.Parallel()
 	mustParse(t, "\uFEFF"+strings.ReplaceAll(minimal("layout: je", ""), "\n", "\r\n"))

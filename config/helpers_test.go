@@ -15,7 +15,7 @@ func parse(yaml string) (*Config, error) {
 	})
 }
 
-// mustParse is parse for what is right.
+// mustParse is parse for a valid configuration.
 func mustParse(t *testing.T, yaml string) *Config {
 	t.Helper()
 	c, err := parse(yaml)

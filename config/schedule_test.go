@@ -109,8 +109,8 @@ func (f fields) next(after time.Time) time.Time {
 	return time.Time{}
 }
 
-// skips reports whether the clock is put forward between two times: there the library
-// makes up for what was skipped, and the model does not.
+// skips reports whether the clock is put forward between two times: there the library makes up for
+// skipped runs, and the model does not.
 func skips(from, to time.Time) bool {
 	for t := from; t.Before(to); {
 		_, end := t.ZoneBounds()

@@ -141,7 +141,7 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 	agree(t, root, root.at(t, root, "defaults"), reflect.TypeFor[Archive](), sharedKeys(), nil)
 }
 
-// Whatever value the schema offers is right, and it bounds what is refused.
+// Every value that the schema offers is valid, and the schema refuses what Parse refuses.
 func TestSchemaAgreesWithParse(t *testing.T) {
 	t.Parallel()
 	root := readSchema(t)

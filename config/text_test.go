@@ -32,7 +32,7 @@ func TestParseDuration(t *testing.T) {
 	}
 }
 
-// What time.Duration prints can be read, unless it has fractions.
+// The output of time.Duration can be read, unless it has fractions.
 func TestDurationRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -26,8 +26,8 @@ func read(t *testing.T, path string) []string {
 	return lines
 }
 
-// What docs/operations.md promises of the unit: a service that can be killed or broken
-// into without harm to the host.
+// The unit has the properties that docs/operations.md promises: a service that can be killed or
+// broken into without harm to the host.
 func TestUnit(t *testing.T) {
 	t.Parallel()
 	lines := read(t, "systemd/strongroom.service")
@@ -97,8 +97,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// What the image is built from: everything is left out that is not named, and all that
-// is named is there.
+// The image's build context: every file that is not named is left out, and every named file exists.
 func TestDockerignore(t *testing.T) {
 	t.Parallel()
 	lines := read(t, "../.dockerignore")

@@ -13,7 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// iamPolicy is what deploy/policies/aws has: a document of AWS IAM.
+// iamPolicy is a document of AWS IAM, as in deploy/policies/aws.
 type iamPolicy struct {
 	Version   string
 	Statement []struct {

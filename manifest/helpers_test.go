@@ -79,7 +79,7 @@ func testManifest() *Manifest {
 	return recount(m)
 }
 
-// recount sets the totals to what the entries have.
+// recount sets the totals to those of the entries.
 func recount(m *Manifest) *Manifest {
 	c := Counts{Added: m.Counts.Added, AddedBytes: m.Counts.AddedBytes, Removed: m.Counts.Removed, Changed: m.Counts.Changed}
 	for i := range m.Files {
@@ -193,8 +193,8 @@ func normal(v any) any {
 	return v
 }
 
-// allocated gives how many bytes f allocates in all, which is no less than what it
-// holds at any one time.
+// allocated returns the number of bytes that f allocates in all, which is no less than its memory
+// at any one time.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.GC()

@@ -193,7 +193,7 @@ func TestHostilePageReferences(t *testing.T) {
 	}
 }
 
-// What only Encode can meet: values that have no JSON of their own, or another one.
+// Cases that only Encode can meet: values that have no JSON of their own, or another one.
 func TestEncodeRefuses(t *testing.T) {
 	t.Parallel()
 	for i, change := range []func(m *Manifest){

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What an operator accepted, and what was left out, is in the listing of every archive: a
-// field that is impossible must not get that far, or the summary would not end in time.
+// Accepted findings and left-out snapshots are in the listing of every archive. An impossible field
+// must not get that far, or the summary would not end in time.
 func TestImpossibleNotes(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxShortText+1)

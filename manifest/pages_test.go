@@ -135,8 +135,8 @@ func TestPageLines(t *testing.T) {
 	}
 }
 
-// Bombs: little that is stored, much that it becomes. Neither what a frame claims nor
-// what it holds may cost more than the limit of a page, a few times over.
+// Bombs: little that is stored, much that it becomes. Neither the size that a frame claims nor its
+// content may cost more than the limit of a page, a few times over.
 func TestZstdBombs(t *testing.T) {
 	zeros := func(n int, options ...zstd.EOption) []byte {
 		e, err := zstd.NewWriter(nil, options...)

@@ -363,8 +363,8 @@ func TestWantIsAskedOnce(t *testing.T) {
 }
 
 // Without a tail, a name that appears during a capture changes the state of no other file. It
-// makes for another round all the same: a directory is not read at one instant, so what appeared
-// may be older than what the first listing has, and a set without it would have a hole.
+// causes another round all the same. A directory is not read at one instant, so the new file may be
+// older than those of the first listing, and a set without it would have a hole.
 func TestCaptureTakesANameThatAppeared(t *testing.T) {
 	t.Parallel()
 	for what, appeared := range map[string]int{"the newest": 4, "one in the middle": 2} {

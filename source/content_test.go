@@ -157,7 +157,7 @@ func TestReadAtEndsAtTheCapturedSize(t *testing.T) {
 	}
 }
 
-// ReadAt does what it would on just the captured bytes.
+// ReadAt does the same as on the captured bytes alone.
 func TestReadAtLikeBytes(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, opaqueJE, jdb(0, 1)...)

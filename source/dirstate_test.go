@@ -48,7 +48,7 @@ func TestGlance(t *testing.T) {
 	}
 }
 
-// What changed a moment ago may change again without a trace.
+// A file that changed a moment ago may change again without a trace.
 func TestGlanceIsNotTrustedTooEarly(t *testing.T) {
 	t.Parallel()
 	d := newDir(t, LayoutOptions{Name: "bdb"}, "log.0000000001", "log.0000000002")

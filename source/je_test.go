@@ -36,8 +36,8 @@ func copyOut(t *testing.T, c *source.Capture) string {
 	return to
 }
 
-// Whatever the cleaner does, a captured set opens and holds every record as it was at
-// one moment, not before the capture began.
+// Whatever the cleaner does, a captured set opens and holds every record as it was at one moment,
+// not before the capture began.
 func TestCaptureRealJE(t *testing.T) {
 	t.Parallel()
 	const seed = 7
@@ -79,7 +79,7 @@ func TestCaptureRealJE(t *testing.T) {
 	}
 }
 
-// A copy of what a crashed JE left recovers to exactly the records that were committed.
+// A copy of a crashed JE's files recovers to exactly the records that were committed.
 func TestCaptureCrashedJE(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "env")

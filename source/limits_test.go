@@ -51,7 +51,7 @@ func TestDescriptorBudget(t *testing.T) {
 	}
 	d.limit(3)
 
-	// What is not pinned may not vanish: the set would not have been there at once.
+	// A file that is not pinned may not vanish: the set would not have existed at once.
 	rounds := 0
 	d.on(pinned, 1, func() { remove(t, d, jdb(3)...) })
 	d.on(listed, 2, func() { rounds = 2 })

@@ -103,7 +103,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// What is large for an honest reason passes through in as little memory.
+// Honest large content passes through in as little memory.
 func TestLargeHonestly(t *testing.T) {
 	if testing.Short() {
 		t.Skip("decodes 10 GiB")

@@ -149,7 +149,7 @@ func TestWaitingForMemory(t *testing.T) {
 	})
 }
 
-// What an object turns out not to need is there for others before it is closed.
+// Memory that an object turns out not to need is available to others before it is closed.
 func TestUnneededMemoryIsGivenBack(t *testing.T) {
 	t.Parallel()
 	const budget = 8 * chunkSize

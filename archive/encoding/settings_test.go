@@ -56,7 +56,7 @@ func TestSettings(t *testing.T) {
 	if len(a.Recipients()) != 2 || manifest.RecipientsTag(a.Recipients()) != manifest.RecipientsTag(b.Recipients()) {
 		t.Errorf("%q is not %q", a.Recipients(), b.Recipients())
 	}
-	// What is made for post-quantum keys is read with them.
+	// A part made for post-quantum keys is read with them.
 	e := newEncoder(t, Settings{Recipients: []string{hybrid.Recipient().String()}})
 	if got, err := decode(NewDecoder(hybrid), encode(t, e, text(1000), manifest.Age), manifest.Age, 1000); err != nil || !bytes.Equal(got, text(1000)) {
 		t.Errorf("post-quantum: %v", err)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A result is what an exploration found.
+// A result is the outcome of an exploration.
 type result struct {
 	states, stores int
 	depth          int

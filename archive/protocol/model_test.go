@@ -1,6 +1,6 @@
 package protocol
 
-// A job is what an actor does, over and over, as often as its budget lets it.
+// A job is an actor's operation, done over and over, as often as its budget allows.
 type job uint8
 
 const (

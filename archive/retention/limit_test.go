@@ -120,7 +120,8 @@ func TestCourseOfTimeLosesNothing(t *testing.T) {
 	})
 }
 
-// What counts as lost was kept and is removed; with nothing new it is all that is removed.
+// Every snapshot that counts as lost was kept and is removed; with nothing new, these are all the
+// removed ones.
 func TestLostIsRemoved(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

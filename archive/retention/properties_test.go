@@ -67,7 +67,7 @@ func TestGoodIsKept(t *testing.T) {
 		if slices.ContainsFunc(all, retention.Snapshot.Good) && !slices.ContainsFunc(keptOf(apply(t, p, all)), retention.Snapshot.Good) {
 			t.Fatal("no good snapshot is left")
 		}
-		// What is not good takes nothing from what is.
+		// Snapshots that are not good take no place from those that are.
 		var good []retention.Snapshot
 		for _, s := range all {
 			if s.Good() {

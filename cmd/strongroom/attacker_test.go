@@ -92,8 +92,8 @@ func objects(t *testing.T, url string) map[string][]byte {
 	return all
 }
 
-// rehearse makes the next backup in a copy of what lies at a URL, and returns what that stores,
-// by the keys that can be foreseen.
+// rehearse makes the next backup in a copy of the archive at a URL, and returns its objects under
+// foreseeable keys.
 func rehearse(t *testing.T, url string, backup []string) map[string][]byte {
 	t.Helper()
 	at := "file://" + t.TempDir() + "/rehearsal"

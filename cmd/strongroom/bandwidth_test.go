@@ -57,7 +57,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// The limit holds for what a command sends and for what it fetches.
+// The limit holds for both the upload and the download of a command.
 func TestBandwidthOfCommands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

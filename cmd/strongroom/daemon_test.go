@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// patience ends the wait for what does not come: far beyond what anything takes.
+// patience ends the wait for an event that does not come: far beyond the time of any.
 const patience = 5 * time.Minute
 
 // A served is a running service, with all that it logged.

@@ -8,8 +8,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 )
 
-// Of several failures the one that matters most gives the exit code, in whatever order
-// they came.
+// The most important of several failures gives the exit code, in whatever order they came.
 func TestExitCodeOfSeveral(t *testing.T) {
 	t.Parallel()
 	ordered := []struct {

@@ -105,8 +105,8 @@ func (l jeLog) newSince(before jeLog) int64 {
 	return int64(n)
 }
 
-// backedUp makes snapshot n and gives the bytes sent for it. What it sent is only what
-// is new: a second backup right after it sends nothing.
+// backedUp makes snapshot n and returns the number of bytes sent for it. Only new content is sent:
+// a second backup right after it sends nothing.
 func backedUp(t *testing.T, db, url string, n int) int64 {
 	t.Helper()
 	backup := func() (committed bool, sent int64) {

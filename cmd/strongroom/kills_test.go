@@ -24,11 +24,11 @@ type killable struct {
 	name    string
 	prepare func(t *testing.T, w *killWorld)
 	args    func(w *killWorld) []string
-	// killed checks what a killed run has left, and what is there while nothing else runs.
+	// killed checks the state that a killed run has left, before anything else runs.
 	killed func(t *testing.T, w *killWorld)
 	// between changes the world before the command runs again, if it is not the same world.
 	between func(t *testing.T, w *killWorld)
-	// again checks how the second run of the command ended, and what it has left.
+	// again checks how the second run of the command ended, and the state that it has left.
 	again func(t *testing.T, w *killWorld, changed bool, o outcome)
 }
 

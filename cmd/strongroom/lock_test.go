@@ -21,9 +21,9 @@ func copyOf(t *testing.T, dir string) string {
 	return to
 }
 
-// attack does what a thief of credentials that may do everything, but not bypass locks,
-// would do: delete each version by its id, hide each key behind a delete marker, and put
-// something else in its place.
+// attack acts as a thief of credentials that may do everything, but not bypass locks: it deletes
+// each version by its id, hides each key behind a delete marker, and puts something else in its
+// place.
 func attack(t *testing.T, server *storetest.Server, locked bool) {
 	t.Helper()
 	if locked {

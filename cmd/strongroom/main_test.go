@@ -25,10 +25,10 @@ func TestMain(m *testing.M) {
 }
 
 // sharedDir is a directory of all tests of the package: of the program that they run, and of the
-// local state of what runs within their process.
+// local state of operations within their process.
 var sharedDir string
 
-// tests are those of the package, with what they share around them.
+// tests are those of the package, with their shared set-up.
 type tests struct{ m *testing.M }
 
 // Run implements testscript.TestingM.

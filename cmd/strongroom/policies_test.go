@@ -24,7 +24,7 @@ type user struct {
 	sdk.Credentials
 }
 
-// newUser has the server make credentials that can do what the policies allow.
+// newUser makes credentials on the server that have the policies' permissions.
 func newUser(t *testing.T, server *storetest.Server, policies ...string) user {
 	t.Helper()
 	var statements []string
@@ -39,7 +39,7 @@ func newUser(t *testing.T, server *storetest.Server, policies ...string) user {
 	return assume(t, server, statements...)
 }
 
-// assume has the server make credentials that can do what statements of a policy allow.
+// assume makes credentials on the server that have the permissions in statements of a policy.
 func assume(t *testing.T, server *storetest.Server, statements ...string) user {
 	t.Helper()
 	policy := `{"Version": "2012-10-17", "Statement": [` + strings.Join(statements, ",") + "]}"
@@ -78,7 +78,7 @@ func (u user) can(t *testing.T, args ...string) {
 	}
 }
 
-// client does what a thief would do with the user's credentials.
+// client acts as a thief of the user's credentials.
 func (u user) client(t *testing.T) *s3.Client {
 	t.Helper()
 	o := u.Server.Client.Options()

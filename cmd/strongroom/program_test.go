@@ -48,7 +48,7 @@ func program(t testing.TB, args ...string) *exec.Cmd {
 	return c
 }
 
-// outcome is what a process left.
+// outcome is a process's exit code and output.
 type outcome struct {
 	code           int
 	stdout, stderr string
@@ -79,8 +79,8 @@ func forgetPeak(t testing.TB) {
 	}
 }
 
-// succeed runs the program and fails the test if it fails. What lies in memory is there
-// in this process alone, so that is where the program then runs.
+// succeed runs the program and fails the test if it fails. An archive in memory exists in this
+// process alone, so the program then runs in it.
 func succeed(t testing.TB, args ...string) outcome {
 	t.Helper()
 	var o outcome

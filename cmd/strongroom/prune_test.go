@@ -36,7 +36,7 @@ func TestPruneOfLockedObjects(t *testing.T) {
 	sameDir(t, to, db)
 }
 
-// Where a bucket keeps versions, a prune removes them, and not only what a listing shows.
+// In a bucket that keeps versions, a prune removes all versions, not only the listed ones.
 func TestPruneOfVersions(t *testing.T) {
 	t.Parallel()
 	whole(t)
@@ -53,7 +53,7 @@ func TestPruneOfVersions(t *testing.T) {
 	}
 }
 
-// What a verify by hand finds, the service shows too: at its start, and after its next run.
+// The service shows the findings of a verify by hand, too: at its start, and after its next run.
 func TestServiceHearsOfDamage(t *testing.T) {
 	t.Parallel()
 	whole(t)
@@ -149,7 +149,7 @@ func TestServicePrunesAndDrills(t *testing.T) {
 	}
 }
 
-// What a drill left that was killed with the service does not lie there until the next one.
+// The files of a drill that was killed with the service do not stay until the next one.
 func TestServiceClearsAfterAKilledDrill(t *testing.T) {
 	t.Parallel()
 	dir, scratch := t.TempDir(), t.TempDir()

@@ -87,7 +87,7 @@ func TestRunsOnDemand(t *testing.T) {
 	if code, body := s.get("/api/v1/archives/a/snapshots/2"); code != http.StatusOK || !strings.Contains(body, "00000002.jdb") {
 		t.Errorf("%d: %s", code, body)
 	}
-	// What the page offers to copy works, wherever it is pasted.
+	// The command that the page offers for copying works, wherever it is pasted.
 	code, body := s.get("/archives/a")
 	_, rest, _ := strings.Cut(body, `<pre id="restore-command"><code>`)
 	command, _, _ := strings.Cut(rest, "</code>")

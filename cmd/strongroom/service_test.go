@@ -343,7 +343,7 @@ func TestServiceIdles(t *testing.T) {
 	}
 }
 
-// processorTime is what the service has used so far.
+// processorTime is the processor time of the service so far.
 func (s *served) processorTime() time.Duration {
 	s.t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))

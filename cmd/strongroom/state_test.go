@@ -12,7 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
-// Of several state directories that systemd names, the first is used.
+// If systemd names several state directories, the first is used.
 func TestStateDirectoryOfSystemd(t *testing.T) {
 	t.Setenv("STRONGROOM_STATE_DIR", "")
 	t.Setenv("STATE_DIRECTORY", "/var/lib/a:/var/lib/b")

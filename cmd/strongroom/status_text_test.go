@@ -41,7 +41,7 @@ func TestStatusExplains(t *testing.T) {
 	}
 }
 
-// The last line names the first archive that is damaged, by what is wrong with it.
+// The last line names the first damaged archive, with its problem.
 func TestStatusVerdict(t *testing.T) {
 	t.Parallel()
 	failed := &drillStatus{Snapshot: 7, Error: "DbVerify: exit status 1"}

@@ -29,7 +29,7 @@ func (o *observed) Change(op *Op, do func() error) error {
 	return err
 }
 
-// The proofs of what survives a power loss are worth as much as the record is complete.
+// The proofs about a power loss need a complete record of all changes.
 func TestEveryChangeIsObserved(t *testing.T) {
 	dir := t.TempDir()
 	o := &observed{}

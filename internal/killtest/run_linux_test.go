@@ -45,7 +45,7 @@ func work(dir string) int {
 	return 7
 }
 
-// killAt runs work until a moment, and returns how it ended and what it left.
+// killAt runs work until a moment, and returns how it ended and the calls that it left.
 func killAt(t *testing.T, moment int) (Result, []string) {
 	t.Helper()
 	dir := t.TempDir()

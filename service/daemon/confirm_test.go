@@ -18,7 +18,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// refusal is what a guard returns.
+// refusal is a guard's error.
 func refusal(guard manifest.Guard, plan, found string) *archive.Refusal {
 	return &archive.Refusal{Confirmation: archive.Confirmation{Guard: guard, Plan: plan}, Err: errors.New(found)}
 }
@@ -57,7 +57,7 @@ func (g *guardedBackup) backup(_ context.Context, a archive.Acceptance) (*archiv
 	return &archive.BackupResult{}, nil
 }
 
-// last is what the last backup carried.
+// last is the confirmation that the last backup carried.
 func (g *guardedBackup) last() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -109,7 +109,7 @@ func guardedDaemon(t *testing.T, dir, text string, g *guardedBackup) (d *Daemon,
 	return d, stop
 }
 
-// pending is what the archive waits for; confirmed ones end with a "!".
+// pending lists the findings that the archive waits for; confirmed ones end with a "!".
 func pending(d *Daemon) string {
 	var all []string
 	for _, c := range d.Archives()[0].NeedsConfirmation {
@@ -197,8 +197,8 @@ func TestConfirmOnce(t *testing.T) {
 	})
 }
 
-// What an operator accepted stays good over a failure that has nothing to do with it, and over
-// a restart: else they would have to be there until the provider answers.
+// An operator's confirmation stays valid over a failure from another cause, and over a restart:
+// else the operator would have to wait until the provider answers.
 func TestConfirmationOutlivesFailuresAndRestarts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -240,8 +240,8 @@ func TestConfirmationOutlivesFailuresAndRestarts(t *testing.T) {
 	})
 }
 
-// The archive's state may change between a confirmation and the run, for example by another
-// host. Then the refusal is another one, and what was accepted is dropped.
+// The archive's state may change between a confirmation and the run, for example by another host.
+// Then the refusal is another one, and the confirmation is dropped.
 func TestConfirmationIsVoidAfterAChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 )
 
-// An archive that holds all it can get leaves each of the others one slot, and what it
-// gives back is shared.
+// An archive that holds all free slots leaves each of the others one slot, and the slots that it
+// releases are shared.
 func TestSlots(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -72,8 +72,8 @@ func TestSlots(t *testing.T) {
 	})
 }
 
-// A reload with more transfers takes effect at once, and what was taken before is given
-// back without counting.
+// A reload with more transfers takes effect at once, and earlier slots are released without
+// counting.
 func TestSlotsGrow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Arguments, and what is set for the command, may hold a password; nothing shows them.
+// Arguments and variables of the command may hold a password; nothing shows them.
 func TestArgumentsAreNotShown(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
@@ -65,7 +65,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// What takes too long is ended, with all that it started, also when it does not listen.
+// A command that takes too long is ended, with all processes that it started, also when it ignores
+// the signal.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "pid")

@@ -25,7 +25,7 @@ type host struct {
 	answer func(req *http.Request) answer
 }
 
-// answer is what one request meets.
+// answer is the outcome of one request.
 type answer struct {
 	takes  time.Duration
 	status int  // 0: the connection is refused

@@ -13,7 +13,7 @@ import (
 // sequences is how many random sequences are played.
 const sequences = 10_000
 
-// step is what happens at one time: a new state, and how the target answers from then on.
+// step is one moment: a new state, and the target's answers from then on.
 type step struct {
 	state State
 	wait  time.Duration
@@ -73,8 +73,8 @@ func start(t *testing.T, net *network, kept map[string]State) (n *Notifier, end 
 	return n, func() { cancel(); <-done }
 }
 
-// check compares what arrived with the model: the last is what is; where nothing was in
-// doubt, none comes twice in a row, and all come in the order in which they were.
+// check compares the received messages with the model. The last one is the current state. If
+// nothing was in doubt, none comes twice in a row, and all come in the order of the states.
 func check(t *rapid.T, steps []step, got []Payload, doubt bool) {
 	told, at := OK, 0
 	for i, p := range got {

@@ -46,8 +46,8 @@ func (away) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("cannot reach " + r.URL.String() + " as " + r.URL.User.String() + " by " + r.URL.RawQuery + " at " + r.URL.Path)
 }
 
-// Each target fails for real, or as near to it as stays on this machine: the library's
-// services with fixed hosts are handed an error with the whole target in it.
+// Each target fails for real, or as near to it as is possible on this machine: the library's
+// services with fixed hosts get an error with the whole target in it.
 func TestFailuresShowNoSecrets(t *testing.T) {
 	t.Parallel()
 	for _, h := range hushed {

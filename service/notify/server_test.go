@@ -26,7 +26,7 @@ func (h hanging) Send(string, *types.Params) error {
 	return nil
 }
 
-// request is what a server was sent.
+// request is one request that a server received.
 type request struct {
 	method, path string
 	header       http.Header

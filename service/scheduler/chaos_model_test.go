@@ -147,7 +147,7 @@ func (m *model) begin(h *happened) {
 	m.busy, m.atOnce, m.asked, m.jumped, m.backwards, m.set = true, false, time.Time{}, false, 0, time.Time{}
 }
 
-// end is that of a run. What was done to the clock during it is seen now, as one step.
+// end is that of a run. Changes of the clock during it are applied now, as one step.
 func (m *model) end(h *happened) {
 	m.busy, m.idle = false, h.at
 	if m.covered = m.began; !h.wall.After(m.beganAt.Add(-recheck)) {

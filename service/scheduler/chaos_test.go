@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// trouble is a random sequence of what can happen to a job: failures, runs that take longer
-// than the schedule has room for, requests, reloads, and a wall clock that is set.
+// trouble is a random sequence of events for a job: failures, runs that take longer than the
+// schedule has room for, requests, reloads, and a wall clock that is set.
 type trouble struct {
 	last   time.Duration // ago; 0: no snapshot
 	lasts  time.Duration // all of it

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The attributes of a run's line are what users' scripts and alerts go by.
+// Users' scripts and alerts depend on the attributes of a run's line.
 func TestLogLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

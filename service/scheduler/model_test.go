@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// history is a random sequence of what happens to runs.
+// history is a random sequence of runs and their outcomes.
 type history struct {
 	expr  string
 	last  time.Duration // ago; 0: no snapshot

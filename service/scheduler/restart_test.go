@@ -80,8 +80,8 @@ func TestOverdueWhileLastHangs(t *testing.T) {
 	}
 }
 
-// What has no snapshots, such as a prune, is made up for after a stop, too, and does not
-// come only because the service is started over and over.
+// A job without snapshots, such as a prune, is made up for after a stop, too. It does not run only
+// because the service is started over and over.
 func TestTasksAfterAStop(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

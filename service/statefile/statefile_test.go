@@ -36,7 +36,7 @@ func TestWriteAndRead(t *testing.T) {
 	}
 }
 
-// A Write that fails leaves what was there.
+// A Write that fails leaves the old content.
 func TestFailedWrite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.json")
 	if err := Write(file, 1); err != nil {

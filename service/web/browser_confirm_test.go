@@ -12,8 +12,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// What waits for a confirmation can be read and used on a telephone and on a desk, in both
-// colour schemes, and with axe's rules.
+// A finding that waits for a confirmation can be read and used on a telephone and on a desk, in
+// both colour schemes, and by axe's rules.
 func TestBrowserConfirmations(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t)

@@ -30,7 +30,7 @@ import (
 //go:embed testdata/axe/axe.min.js
 var axe string
 
-// patience ends the wait for what does not come: far beyond what anything takes.
+// patience ends the wait for an event that does not come: far beyond the time of any.
 const patience = 10 * time.Minute
 
 // browser is a tab in a Chromium, with its console's output.

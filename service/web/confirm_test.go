@@ -68,8 +68,8 @@ func TestAPIConfirm(t *testing.T) {
 	}
 }
 
-// An operator sees what a guard found, what accepting it means and how to do it, wherever the
-// archive is shown.
+// An operator finds the finding of a guard, the meaning of accepting it and the way to do it
+// wherever the archive is shown.
 func TestConfirmationsAreShown(t *testing.T) {
 	t.Parallel()
 	f := filled(refused("orders"))

@@ -161,7 +161,7 @@ func well(name string) Archive {
 	return a
 }
 
-// unpruned is an archive that is well, but for what is done beside snapshots.
+// unpruned is an archive that is well, except for its tasks beside snapshots.
 func unpruned(name string) Archive {
 	a := well(name)
 	a.Tasks[1] = Task{Name: "prune", LastSuccess: noon.Add(-12 * time.Hour), LastFailure: Failure{noon.Add(-10 * time.Minute), "deleting 12 objects: 403 AccessDenied"}, FailuresInRow: 2, NextRun: noon.Add(20 * time.Minute), Done: 9, Failed: 2}

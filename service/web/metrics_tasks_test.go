@@ -24,7 +24,7 @@ func said(t *testing.T, page string, want, not []string) {
 	}
 }
 
-// What is done beside snapshots is shown, above all where it cannot be done.
+// Tasks beside snapshots are shown, above all those that cannot be done.
 func TestTasksAreShown(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, filled(unpruned("orders")), "")
@@ -48,7 +48,7 @@ strongroom_archive_task_failures_in_row{archive="orders",task="verify"} 0
 	}
 }
 
-// What is not known is not shown as nothing, anywhere.
+// Unknown values are not shown as zero, anywhere.
 func TestBehindIsNotKnown(t *testing.T) {
 	t.Parallel()
 	a := states()[StateEmpty]
@@ -96,7 +96,7 @@ func TestIdleSentence(t *testing.T) {
 	}
 }
 
-// Coverage is of what was read back: an object that was seen in a listing may be rotten.
+// Coverage counts objects that were read back: an object in a listing may be rotten.
 func TestReadBack(t *testing.T) {
 	t.Parallel()
 	for want, v := range map[string]Verification{
@@ -153,7 +153,7 @@ func TestSnapshotsSayWhatChangedAndWhatIsHeld(t *testing.T) {
 	}
 }
 
-// A host that is new to an archive shows the timeline of what others made.
+// A host that is new to an archive shows the timeline of the other hosts' snapshots.
 func TestTimelineOfOthers(t *testing.T) {
 	t.Parallel()
 	a := well("orders")

@@ -57,7 +57,7 @@ strongroom_archive_runs_total{archive="orders",outcome="unchanged"} 4
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {
 		t.Error(err)
 	}
-	// What is not known is not there, rather than in 1970.
+	// Unknown times have no series, rather than a time in 1970.
 	f.set(states()[StateEmpty])
 	if n, err := testutil.GatherAndCount(reg, "strongroom_archive_last_success_timestamp_seconds", "strongroom_archive_verification_problems"); err != nil || n != 0 {
 		t.Errorf("%d metrics of what never was: %v", n, err)

@@ -10,8 +10,8 @@ import (
 	"github.com/strongroom-dev/strongroom/source/je"
 )
 
-// Of random logs: a bit that flips in an entry with another behind it is damage, and an end that
-// was cut, is full of zeros, or of noise, is none.
+// Random logs: a bit that flips in an entry before another is damage. An end that was cut, or is
+// full of zeros or of noise, is none.
 func TestGoesOn(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))

@@ -69,7 +69,7 @@ func TestTornHeader(t *testing.T) {
 	}
 }
 
-// Entries that are larger than what the search has in memory are found too.
+// Entries that are larger than the search's buffer are found too.
 func TestTornBeforeLargeEntries(t *testing.T) {
 	t.Parallel()
 	const large = 9 << 20
@@ -168,7 +168,7 @@ func longEnds(t *testing.T) {
 	}
 }
 
-// A search ends with its context, and with what the file fails with.
+// A search ends with its context, and with the file's error.
 func TestSearchEnds(t *testing.T) {
 	t.Parallel()
 	log, starts := logOf(0, 1, 500, 500, 500, 500)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Our Adler-32 is that of the standard library, whatever the bytes and however they are
-// cut, the largest bytes above all: those are what could overflow.
+// Our Adler-32 is that of the standard library, whatever the bytes and however they are cut, the
+// largest bytes above all: those could overflow.
 func TestAdler32(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))

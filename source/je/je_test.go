@@ -33,8 +33,8 @@ func small(t testing.TB) []entriestest.LogFile {
 	return files
 }
 
-// What JE of every generation wrote is whole. The numbers of version 6 are compared with
-// JE's own in TestPrintLog.
+// The files of every JE generation are whole. The numbers of version 6 are compared with JE's own
+// in TestPrintLog.
 func TestWhole(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -122,7 +122,7 @@ func TestInvisible(t *testing.T) {
 	}
 }
 
-// What an eraser has done is no damage, unless it has left something.
+// An eraser's changes are no damage, unless it left some bytes.
 func TestErased(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -237,7 +237,7 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, split int) { entriestest.Fuzz(t, je.NewReader, b, split) })
 }
 
-// entry makes an entry, but for what depends on its place.
+// entry makes an entry, without the fields that depend on its place.
 func entry(kind, flags byte, item string) []byte {
 	b := make([]byte, 14, 14+len(item))
 	b[4], b[5] = kind, flags

@@ -49,8 +49,8 @@ func plain(version uint32) entriestest.Plain {
 	return p
 }
 
-// Damage in the newest file passed as the end of what was written, unless it was one entry
-// alone that was damaged.
+// Damage in the newest file passed as the end of the log, unless it was one entry alone that was
+// damaged.
 func TestTorn(t *testing.T) {
 	t.Parallel()
 	for _, test := range logs {
@@ -65,7 +65,7 @@ func TestTorn(t *testing.T) {
 	}
 }
 
-// What a database leaves behind when it dies is no damage.
+// The files that a database leaves behind when it dies are no damage.
 func TestUnfinished(t *testing.T) {
 	t.Parallel()
 	for _, test := range logs {

@@ -17,8 +17,8 @@ var logs = map[string]func(testing.TB) []entriestest.LogFile{
 	"noxu3":     func(t testing.TB) []entriestest.LogFile { return entriestest.Fixture(t, "noxu3")[1:] },
 }
 
-// Damage in the newest file passed as the end of what was written, unless it was one entry
-// alone that was damaged.
+// Damage in the newest file passed as the end of the log, unless it was one entry alone that was
+// damaged.
 func TestTorn(t *testing.T) {
 	t.Parallel()
 	for name, files := range logs {
@@ -33,7 +33,7 @@ func TestTorn(t *testing.T) {
 	}
 }
 
-// What a database leaves behind when it dies is no damage.
+// The files that a database leaves behind when it dies are no damage.
 func TestUnfinished(t *testing.T) {
 	t.Parallel()
 	for name, files := range logs {

@@ -193,7 +193,7 @@ func expression(t *testing.T, text string) parser.Expr {
 	return e
 }
 
-// Each alert is tried above.
+// Each alert has a test above.
 func TestEveryAlertIsTried(t *testing.T) {
 	b, err := os.ReadFile("rules_test.go")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package compose checks docker-compose.yml with Compose's own loader, where no
-// containers can run. What it configures is run by TestCompose in cmd/strongroom.
+// Package compose checks docker-compose.yml with Compose's own loader, where no containers can run.
+// TestCompose in cmd/strongroom runs that configuration.
 package compose
 
 import (

@@ -100,7 +100,7 @@ func TestExtraEnvironment(t *testing.T) {
 	}
 }
 
-// What would lead a test to Google, or to another emulator, does not reach it.
+// Variables that would lead a test to Google, or to another emulator, do not reach it.
 func TestGoogleEnvironment(t *testing.T) {
 	s := &servers{plain: &server{}, tls: &server{}, extraEnv: []string{"STRONGROOM_TEST_GCS=127.0.0.1:3"}}
 	env := s.environment([]string{"STORAGE_EMULATOR_HOST=x", "GOOGLE_APPLICATION_CREDENTIALS=/key", "STRONGROOM_TEST_GCS=old"})
