@@ -9,45 +9,43 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// ErrNoCopy says that what lies at a copy's target is something else than an earlier copy of the
-// source, so that what the source has cannot be added to it.
+// ErrNoCopy reports that the target of a copy holds something other than an earlier copy of the source. The source's
+// snapshots cannot be added to it.
 var ErrNoCopy = errors.New("the target is not a copy of this archive")
 
-// CopyOptions says how Copy works. The zero value is ready for use.
+// CopyOptions configures Copy. The zero value is ready for use.
 type CopyOptions struct {
-	Tool    string // of Reencrypt: program name and version
-	DryRun  bool   // say what would be copied, and write nothing
-	Scratch string // the directory for objects over 16 MiB on their way, two at a time; empty: os.TempDir
+	Tool    string // for Reencrypt alone: program name and version
+	DryRun  bool   // reports what would be copied, and writes nothing
+	Scratch string // the directory for objects over 16 MiB in transit, two at a time; empty: os.TempDir
 }
 
-// CopyReport is what a copy did, or what a dry run would do.
+// CopyReport reports what a copy did, or what a dry run would do.
 type CopyReport struct {
 	Archive   string    `json:"archive"`   // the id of both archives
-	Snapshots []int64   `json:"snapshots"` // that were copied, ascending
-	Newest    int64     `json:"newest"`    // the target's newest snapshot now; 0: it has none
+	Snapshots []int64   `json:"snapshots"` // the snapshots that were copied, ascending
+	Newest    int64     `json:"newest"`    // the target's newest snapshot now; 0 if it has none
 	Objects   int       `json:"objects"`   // data objects, bundles and pages that were sent
-	Bytes     int64     `json:"bytes"`     // stored bytes of those
-	Adopted   int       `json:"adopted"`   // objects that an earlier copy, interrupted, had sent
-	Problems  []Problem `json:"problems"`  // why snapshots could not be copied; they were passed over
+	Bytes     int64     `json:"bytes"`     // stored bytes of those objects
+	Adopted   int       `json:"adopted"`   // objects that were adopted from an interrupted copy
+	Problems  []Problem `json:"problems"`  // why snapshots could not be copied; these were skipped
 	Warnings  []string  `json:"warnings"`
 }
 
-// Copy adds to the archive to what the archive from has and to has not: the snapshots
-// above the target's newest, in ascending order, each after the objects that it needs,
-// with the same numbers and the same bytes. Every object is held against what the
-// manifest says of it before its first byte is sent. The same call goes on with what was
-// broken off, and finds nothing to do when all is there; several at once do no harm, nor
-// do backups to the source and prunes of either meanwhile.
+// Copy adds to the archive to the snapshots of from that are above its own newest snapshot. It copies them in ascending
+// order, with the same numbers and the same bytes, and each after the objects that it needs. It compares every object
+// with the manifest before it sends the object's first byte. The same call continues an interrupted copy, and does
+// nothing if the target is complete. Other copies, backups to the source, and prunes of either archive may run
+// concurrently.
 //
-// A snapshot that cannot be copied, as the source has lost something that it needs or
-// holds other bytes, is passed over, and is in the report: the target then never gets
-// it, as with one that was pruned before it could be copied. Holds are not copied.
-// What lies in the target under a key that a snapshot names is read back, and if it is
-// something else, the copy fails with ErrExists: the manifest names no other key.
+// Copy skips and reports a snapshot if the source has lost or damaged an object that the snapshot needs. The target
+// then never gets it, like a snapshot that was pruned before it could be copied. Holds are not copied. Copy reads back
+// an object that the target already has under a key that a snapshot names. If the object has other content, the copy
+// fails with store.ErrExists, since the manifest names no other key.
 //
-// Who writes snapshots of its own to the target makes another history of it, and ErrNoCopy
-// of the next copy. Errors besides: ErrNoArchive, ErrDamaged for what makes any copying
-// impossible, ErrLostRace. The report is there also with an error, as far as it goes.
+// A backup to the target gives it another history, and the next copy fails with ErrNoCopy. Other errors: ErrNoArchive,
+// ErrLostRace, and ErrDamaged if nothing can be copied. The report is never nil; with an error it covers the work that
+// was done before.
 func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
 	defer from.hold()()
 	defer to.hold()()
@@ -71,24 +69,24 @@ type copyRun struct {
 	report   *CopyReport
 	staging  *stagingArea
 
-	ledger   *manifest.Record    // of the source, as it was read last
+	ledger   *manifest.Record    // of the source, as last read
 	hasBegun bool                // archive.json and the histories were compared
-	head     *head               // of the target, as it was read last
-	rawID    []byte              // the target's archive.json, once it is there
+	head     *head               // of the target, as last read
+	rawID    []byte              // the target's archive.json, once it exists
 	base     manifest.Ref        // the target's newest snapshot
-	named    map[string]struct{} // the objects that it names
+	named    map[string]struct{} // the objects that base names
 
-	searched    bool // what an interrupted copy may have left is known
+	searched    bool // the orphans of an interrupted copy were listed
 	existing    orphans
 	sent        sentCount
-	foreignKeys []string // keys of the target under which something else lies; sent guards it
+	foreignKeys []string // keys of the target that hold other content; guarded by sent
 
-	hasCompared, skipped map[int64]bool        // snapshots that failed once, and those that are given up
-	bad                  map[string]*lostError // objects that the source does not have
+	hasCompared, skipped map[int64]bool        // snapshots that failed once, and those that are skipped
+	bad                  map[string]*lostError // objects that are missing or damaged in the source
 }
 
-// errLookAgain: a snapshot cannot be read in the source. It may just have been pruned, so
-// that it takes a second look to say so.
+// errLookAgain: a snapshot cannot be read in the source. It may just have been pruned, so a second read must confirm
+// the damage.
 var errLookAgain = errors.New("a snapshot is incomplete in the source")
 
 func (c *copyRun) run(ctx context.Context) error {
@@ -110,7 +108,7 @@ func (c *copyRun) run(ctx context.Context) error {
 			return err
 		}
 		c.foreignKeys = nil
-		if !c.o.DryRun { // which has nothing to see again of what it would have copied
+		if !c.o.DryRun { // a dry run has written nothing that it could read again
 			c.hasBegun, c.searched = false, false
 		}
 		c.to.log.Debug("the copy starts over", "reason", err)
@@ -120,8 +118,8 @@ func (c *copyRun) run(ctx context.Context) error {
 	}
 }
 
-// step copies the next snapshot that can be copied (archive/protocol has the order of
-// reads and writes, and what depends on it).
+// step copies the next snapshot that can be copied (archive/protocol has the order of reads and writes, and what
+// depends on it).
 func (c *copyRun) step(ctx context.Context) (done bool, err error) {
 	if err := c.readTarget(ctx); err != nil {
 		return false, err
@@ -158,14 +156,15 @@ func (c *copyRun) step(ctx context.Context) (done bool, err error) {
 	}
 }
 
-// skipSnapshot passes a snapshot over, at the second look.
+// skipSnapshot skips and reports a snapshot that has failed for the second time. After the first time it returns
+// errLookAgain.
 func (c *copyRun) skipSnapshot(n int64, lost *lostError) error {
 	if !c.hasCompared[n] && c.bad[lost.key] == nil {
 		c.hasCompared[n] = true
 		return fmt.Errorf("snapshot %d: %w: %w", n, errLookAgain, lost)
 	}
 	c.skipped[n], c.bad[lost.key] = true, lost
-	c.to.log.Warn("a snapshot cannot be copied and is passed over", "snapshot", n, "object", lost.key, "error", lost.err)
+	c.to.log.Warn("a snapshot cannot be copied and is skipped", "snapshot", n, "object", lost.key, "error", lost.err)
 	for i := range c.report.Problems {
 		if p := &c.report.Problems[i]; p.Object == lost.key {
 			p.Snapshots = append(p.Snapshots, n)
@@ -176,7 +175,7 @@ func (c *copyRun) skipSnapshot(n int64, lost *lostError) error {
 	return nil
 }
 
-// lostError is an object of the source that is not there, or is not what was stored.
+// lostError is an object of the source that is missing, or differs from what was stored.
 type lostError struct {
 	key  string
 	what string // as in Problem
@@ -186,9 +185,8 @@ type lostError struct {
 func (l *lostError) Error() string { return l.key + ": " + l.err.Error() }
 func (l *lostError) Unwrap() error { return l.err }
 
-// next is the source's lowest snapshot above n; 0: there is none. Where one seems to be left
-// out, a second listing has it if it is there: the first may have been under way when it and
-// its child were created, and show only the child.
+// next returns the source's lowest snapshot above n; 0 if there is none. If a number is missing, it lists a second
+// time. The first listing may have been under way when a snapshot and its child were created, and show only the child.
 func (c *copyRun) next(ctx context.Context, n int64) (int64, error) {
 	m, err := c.listNext(ctx, n)
 	if err == nil && m > n+1 {
@@ -209,21 +207,21 @@ func (c *copyRun) listNext(ctx context.Context, n int64) (int64, error) {
 		if n, ok := manifest.ParseManifestKey(o.Key); ok {
 			return n, nil
 		}
-		if o.Key > manifest.ManifestsPrefix+":" { // the digits end before; an archive may lie there
+		if o.Key > manifest.ManifestsPrefix+":" { // digits sort before ":"; a nested archive may follow
 			break
 		}
 	}
 	return 0, nil
 }
 
-// read gives a snapshot of the source with its bytes: errVoid when the ledger, as it is
-// after those were read, has dropped it, errRaced when it has gone.
+// read returns a snapshot of the source with its bytes. The error is errVoid if the ledger, which is read after them,
+// has dropped the snapshot, and errRaced if the snapshot is gone.
 func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) {
 	key := manifest.ManifestKey(n)
 	s, ref, err := c.from.readSnapshot(ctx, n, nil)
 	switch {
 	case err != nil && ref.Sequence == 0 && errors.Is(err, fs.ErrNotExist):
-		return nil, nil, fmt.Errorf("the source's snapshot %d has gone: %w", n, errRaced)
+		return nil, nil, fmt.Errorf("the source's snapshot %d is gone: %w", n, errRaced)
 	case err != nil && !errors.Is(err, ErrDamaged):
 		return nil, nil, err
 	}
@@ -238,7 +236,7 @@ func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) 
 	var page *badObject
 	switch {
 	case errors.Is(err, manifest.ErrVersion):
-		return nil, nil, fmt.Errorf("snapshot %d was written by a later version, and copying it takes one: %w", n, err)
+		return nil, nil, fmt.Errorf("snapshot %d was written by a later version, which must copy it: %w", n, err)
 	case errors.As(err, &page):
 		return nil, nil, lostObject(page.key, page.err)
 	case err != nil:
@@ -251,12 +249,12 @@ func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) 
 	}
 	raw, err := c.from.get(ctx, key, manifest.MaxManifestBytes, func(b []byte) error {
 		if manifest.Sum(b) != ref.SHA256 {
-			return fmt.Errorf("%s is not what it was a moment ago: %w", key, errRaced)
+			return fmt.Errorf("%s has changed since it was first read: %w", key, errRaced)
 		}
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("the source's snapshot %d has gone: %w", n, errRaced)
+		err = fmt.Errorf("the source's snapshot %d is gone: %w", n, errRaced)
 	}
 	c.from.remember(s) // the next one shares most of its pages
 	return s, raw, err
@@ -269,12 +267,12 @@ func lostObject(key string, err error) *lostError {
 	return &lostError{key, "content", err}
 }
 
-// copySnapshot copies what a snapshot needs, and then its manifest, and moves on to it.
+// copySnapshot copies the objects that a snapshot needs, and then its manifest, and makes it the base of the next one.
 func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) error {
 	n := s.ref.Sequence
 	p := s.m.Parent
 	renamed := p != nil && p.Sequence == c.base.Sequence && *p != c.base
-	if renamed && !keeps(c.ledger, c.base) { // else it was mended, and the ledger names it
+	if renamed && !keeps(c.ledger, c.base) { // else it was repaired, and the ledger names it
 		return c.diverged(n)
 	}
 	named, send, err := c.plan(s)
@@ -309,5 +307,7 @@ func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) err
 }
 
 func (c *copyRun) diverged(n int64) error {
-	return fmt.Errorf("%w: its snapshot %d is not the one that the source's snapshot %d follows; has somebody made backups to the copy? Copy to another place, or go on with the one that is right", ErrNoCopy, c.base.Sequence, n)
+	return fmt.Errorf("%w: its snapshot %d is not the one that the source's snapshot %d follows; "+
+		"were backups made to the copy? Copy to another destination, or continue with the correct archive",
+		ErrNoCopy, c.base.Sequence, n)
 }

@@ -10,25 +10,26 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// contradicted gives what is known against a manifest of the source: it says nothing by
-// itself of a bit that has flipped in it, but the manifest that follows it, or the local
-// witness, knows its hash.
+// contradicted returns an error if the next manifest or the local state names another hash for a manifest of the
+// source. A manifest has no checksum of its own that would reveal a flipped bit.
 func (c *copyRun) contradicted(ctx context.Context, ref manifest.Ref) error {
 	key := manifest.ManifestKey(ref.Sequence)
 	if want := c.isPinned(ref.Sequence); want != nil && *want != ref {
-		return &lostError{key, "witness", fmt.Errorf("it hashes to %s, and this host has seen it as %s: %w", ref.SHA256, want.SHA256, ErrDamaged)}
+		return &lostError{key, "witness", fmt.Errorf(
+			"it hashes to %s, and the local state of this host has it as %s: %w", ref.SHA256, want.SHA256, ErrDamaged)}
 	}
 	want, child, err := c.claim(ctx, ref.Sequence)
 	if err != nil || want == nil || *want == ref || keeps(c.ledger, ref) {
 		return err
 	}
 	if good, err := c.vouched(ctx, child); err != nil || !good {
-		return err // it is the child that is damaged, which will be told when its turn comes
+		return err // the child is the damaged one, which is reported when the copy reaches it
 	}
-	return &lostError{key, "chain", fmt.Errorf("it hashes to %s, and manifest %d knows it as %s: %w", ref.SHA256, child, want.SHA256, ErrDamaged)}
+	return &lostError{key, "chain", fmt.Errorf(
+		"it hashes to %s, and manifest %d names it as %s: %w", ref.SHA256, child, want.SHA256, ErrDamaged)}
 }
 
-// isPinned is what this host has seen under a number, if it remembers that.
+// isPinned returns the snapshot that the local state has pinned, if its number is n; otherwise nil.
 func (c *copyRun) isPinned(n int64) *manifest.Ref {
 	if s := c.from.loadPin(c.report.Archive); s != nil && s.Newest.Sequence == n {
 		return &s.Newest
@@ -36,8 +37,7 @@ func (c *copyRun) isPinned(n int64) *manifest.Ref {
 	return nil
 }
 
-// claim is what the source's next manifest says of manifest n as its parent; nil where
-// there is none that says anything.
+// claim returns the parent that the source's next manifest after n names, if that parent is n; otherwise nil.
 func (c *copyRun) claim(ctx context.Context, n int64) (_ *manifest.Ref, child int64, err error) {
 	child, err = c.next(ctx, n)
 	if err != nil || child == 0 {
@@ -55,8 +55,8 @@ func (c *copyRun) claim(ctx context.Context, n int64) (_ *manifest.Ref, child in
 	return s.Parent, child, nil
 }
 
-// vouched reports whether manifest n is what its own child or the witness knows, or nobody
-// knows better.
+// vouched reports whether manifest n has the hash that its child or the local state claims. It is true if neither
+// claims one.
 func (c *copyRun) vouched(ctx context.Context, n int64) (bool, error) {
 	want := c.isPinned(n)
 	if want == nil {
@@ -69,14 +69,14 @@ func (c *copyRun) vouched(ctx context.Context, n int64) (bool, error) {
 	return sum == want.SHA256, err
 }
 
-// keepSource makes the source's newest snapshot durable, if the source's disk still can: a source that
-// loses it, and then takes another under its number, would have another history than the copy.
+// keepSource makes the source's newest snapshot durable, if the source's disk allows it. Otherwise the source could
+// lose it in a power loss and create another one under its number, and its history would diverge from the copy's.
 func (c *copyRun) keepSource(ctx context.Context, h *head) {
 	if c.o.DryRun {
 		return
 	}
 	err := c.from.tryDurable(ctx, h.newest().Sequence, h.ledger.Number)
 	if err != nil && !errors.Is(err, errGone) && ctx.Err() == nil {
-		c.from.log.Warn("the source's newest snapshot could not be made durable; it is copied all the same", "error", err)
+		c.from.log.Warn("the source's newest snapshot could not be made durable; it is copied anyway", "error", err)
 	}
 }

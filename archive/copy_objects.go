@@ -18,16 +18,16 @@ import (
 // A copyObject is a data object, bundle or page that is to be copied.
 type copyObject struct {
 	key string
-	// sums are of the stored bytes. Of a bundle, the size is that of the parts that are
-	// known, the hash that of its name, and the CRC-32C comes from reading it.
+	// sums are of the stored bytes. For a bundle, the size covers the known parts, the hash comes from its key, and the
+	// CRC-32C is computed when it is read.
 	sums   store.Sums
 	bundle bool
 }
 
-// sentCount is what several goroutines count.
+// sentCount is updated by several goroutines.
 type sentCount struct {
 	sync.Mutex
-	large bool // something was sent that a provider may send in parts
+	large bool // an object was sent that a provider may upload in parts
 }
 
 // eachObject calls f for each part and page of a snapshot.
@@ -43,9 +43,9 @@ func eachObject(s *snapshot, f func(key string, part *manifest.Part, page *manif
 	}
 }
 
-// plan gives what a snapshot names, and of that what the target's newest does not, in the
-// order of the keys. What bears a number up to the target's newest must be named by that:
-// only then has no prune of the target removed it (format.md, rule 5).
+// plan returns the objects that a snapshot names. send has those that the target's newest snapshot does not name, in
+// the order of their keys. The target's newest snapshot must name each object with a number up to its own. Only then
+// has no prune of the target removed the object (format.md, rule 5).
 func (c *copyRun) plan(s *snapshot) (named map[string]struct{}, send []copyObject, err error) {
 	named = make(map[string]struct{}, len(c.named))
 	wanted := map[string]int{}
@@ -79,9 +79,11 @@ func (c *copyRun) plan(s *snapshot) (named map[string]struct{}, send []copyObjec
 		k, ok := manifest.ParseObjectKey(o.key)
 		switch {
 		case !ok:
-			return nil, nil, &lostError{manifest.ManifestKey(s.ref.Sequence), "manifest", fmt.Errorf("it names %s, which is no object's key: %w", o.key, ErrDamaged)}
+			return nil, nil, &lostError{manifest.ManifestKey(s.ref.Sequence), "manifest", fmt.Errorf(
+				"it names %s, which is not the key of an object: %w", o.key, ErrDamaged)}
 		case k.Sequence <= c.base.Sequence:
-			return nil, nil, fmt.Errorf("%w: the source's snapshot %d needs %s, which the target's newest, %d, does not name; copy to another place", ErrNoCopy, s.ref.Sequence, o.key, c.base.Sequence)
+			return nil, nil, fmt.Errorf("%w: the source's snapshot %d needs %s, which the target's newest, %d, does "+
+				"not name; copy to another destination", ErrNoCopy, s.ref.Sequence, o.key, c.base.Sequence)
 		case o.bundle:
 			o.sums.SHA256 = k.Hash
 		}
@@ -93,11 +95,12 @@ func (c *copyRun) plan(s *snapshot) (named map[string]struct{}, send []copyObjec
 	return named, send, nil
 }
 
-// fewObjects are looked at one by one; of more, listings tell which are there.
+// fewObjects is the number of objects up to which each is requested by itself. For more objects, listings show which
+// of them exist.
 const fewObjects = 16
 
-// findExisting looks for what a copy that was broken off has sent. Only the first snapshot of
-// a run can need any of it: what is sent for a later one is sent after this one's commit.
+// findExisting lists the objects that an interrupted copy has sent. Only the first snapshot of a run can adopt them:
+// objects of a later snapshot are sent after the first one's commit.
 func (c *copyRun) findExisting(ctx context.Context, send []copyObject) error {
 	c.existing = orphans{}
 	if c.searched || len(send) <= fewObjects {
@@ -120,7 +123,7 @@ func (c *copyRun) findExisting(ctx context.Context, send []copyObject) error {
 	for prefix, key := range first {
 		for o, err := range c.to.store.List(ctx, prefix, "", key[:len(key)-1]) {
 			if err != nil {
-				return fmt.Errorf("looking for what an interrupted copy left: %w", err)
+				return fmt.Errorf("listing the orphans of an interrupted copy: %w", err)
 			}
 			if o.Key > last[prefix] {
 				break
@@ -187,27 +190,28 @@ func (c *copyRun) sendObject(ctx context.Context, o copyObject) error {
 	return nil
 }
 
-// foreign notes a key of the target under which something else lies. The manifest names no
-// other key, so that the copy fails; the rest is sent before that.
+// foreign records a key of the target that holds other content. The manifest names no other key, so the copy fails, but
+// only after the other objects were sent.
 func (c *copyRun) foreign(key string) {
 	c.sent.Lock()
 	defer c.sent.Unlock()
 	c.foreignKeys = append(c.foreignKeys, key)
 }
 
-// checkForeign returns an error if something else lies in the target where an object has to.
+// checkForeign returns an error if keys of the target hold other content than the objects that belong there.
 func (c *copyRun) checkForeign() error {
 	c.sent.Lock()
 	defer c.sent.Unlock()
 	if len(c.foreignKeys) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d objects in the target are not what their names say, and a copy replaces none: "+
-		"find out who else can create objects there, delete them and copy again, or copy to another place: %s: %w", len(c.foreignKeys), nameSome(c.foreignKeys), store.ErrExists)
+	return fmt.Errorf("%d objects in the target do not match their names, and a copy replaces none: "+
+		"find out who else can create objects there, delete them and copy again, "+
+		"or copy to another destination: %s: %w", len(c.foreignKeys), nameSome(c.foreignKeys), store.ErrExists)
 }
 
-// adopt looks at an object that an interrupted copy may have sent. It is read back: an
-// attacker who can create objects in the target can forge its size and CRC-32C.
+// adopt checks an object that an interrupted copy may have sent. It reads the object back: an attacker who can create
+// objects in the target can forge its size and CRC-32C.
 func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
 	if !c.existing.mayExist(o.key) {
 		return absent, nil
@@ -217,12 +221,12 @@ func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return absent, nil
 	case err != nil:
-		return absent, fmt.Errorf("looking at %s in the target: %w", o.key, err)
+		return absent, fmt.Errorf("reading the attributes of %s in the target: %w", o.key, err)
 	case o.bundle && (is.Size < o.sums.Size || is.Size > manifest.MaxBundle):
 		return foreign, nil
 	}
 	sums := o.sums
-	if o.bundle { // of which no more is known than the hash
+	if o.bundle { // only its hash is known
 		sums.Size = is.Size
 		if is.CRC32C != nil {
 			sums.CRC32C = *is.CRC32C
@@ -239,7 +243,7 @@ func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
 	return there, nil
 }
 
-// put sends an object. What has come to lie there before it is compared.
+// put sends an object. If the key exists by then, it compares the content.
 func (c *copyRun) put(ctx context.Context, o *copyObject) (presence, error) {
 	content, err := c.fetch(ctx, o)
 	if err != nil {

@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	copyInMemory = 16 << 20         // the largest object that is held in memory on its way
-	copyMemory   = 4 * copyInMemory // for all objects on their way
+	copyInMemory = 16 << 20         // the largest object that is held in memory in transit
+	copyMemory   = 4 * copyInMemory // for all objects in transit
 	scratchFiles = 2                // one is read from the source while the other is sent
 )
 
-// stagedObject is an object of the source, whole, and found to be what the manifest says.
+// stagedObject is a whole object of the source whose content matches the manifest.
 type stagedObject struct {
 	io.ReaderAt
 	release func()
 }
 
-// fetch reads an object of the source, once, and compares it with what is promised: a
-// large one into a scratch file, as providers read what they send more than once. Of a
-// bundle it learns the sums. The error is a lostError when the source does not have it.
+// fetch reads an object of the source once, and compares it with the manifest's sums. It writes a large object to a
+// scratch file, since providers may read an object several times to send it. For a bundle it also sets the sums. The
+// error is a lostError if the object is missing or damaged in the source.
 func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*stagedObject, error) {
 	if o.bundle {
 		is, err := c.from.store.Stat(ctx, o.key)
@@ -37,9 +37,10 @@ func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*stagedObject, erro
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, lostObject(o.key, err)
 		case err != nil:
-			return nil, fmt.Errorf("looking at %s in the source: %w", o.key, err)
+			return nil, fmt.Errorf("reading the attributes of %s in the source: %w", o.key, err)
 		case is.Size < o.sums.Size || is.Size > manifest.MaxBundle:
-			return nil, lostObject(o.key, fmt.Errorf("it has %d bytes, and its parts reach to %d: %w", is.Size, o.sums.Size, ErrDamaged))
+			return nil, lostObject(o.key, fmt.Errorf("it has %d bytes, and its parts end at byte %d: %w",
+				is.Size, o.sums.Size, ErrDamaged))
 		}
 		o.sums.Size = is.Size
 	}
@@ -54,20 +55,20 @@ func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*stagedObject, erro
 	return content, nil
 }
 
-// A stagingArea is where objects lie on their way from one archive to another. It bounds what
-// all of them take together.
+// A stagingArea holds objects in transit from one archive to another. It limits the memory and the scratch files that
+// all of them use together.
 type stagingArea struct {
 	memory  *semaphore.Weighted // bytes of objects
 	scratch *semaphore.Weighted // files
-	dir     string              // of the files; empty: the system's
+	dir     string              // of the files; empty: os.TempDir
 }
 
 func newStagingArea(dir string) *stagingArea {
 	return &stagingArea{memory: semaphore.NewWeighted(copyMemory), scratch: semaphore.NewWeighted(scratchFiles), dir: dir}
 }
 
-// newObject waits for a place for so many bytes: to is what they are written to, in order. Who
-// has one gives it back before it waits for another.
+// newObject waits for room for size bytes. The caller writes them to to, in order, and releases the object before it
+// waits for another one.
 func (c *stagingArea) newObject(ctx context.Context, size int64) (to io.WriterAt, content *stagedObject, err error) {
 	if size <= copyInMemory {
 		if err := acquireWeight(ctx, c.memory, size); err != nil {
@@ -85,7 +86,7 @@ func (c *stagingArea) newObject(ctx context.Context, size int64) (to io.WriterAt
 	}
 	f, err := os.CreateTemp(dir, ".strongroom-copy-*")
 	if err == nil {
-		if err = os.Remove(f.Name()); err != nil { // it is gone with the process, whatever becomes of that
+		if err = os.Remove(f.Name()); err != nil { // the file is deleted when the process ends, however it ends
 			f.Close()
 		}
 	}
@@ -103,12 +104,12 @@ func acquireWeight(ctx context.Context, s *semaphore.Weighted, n int64) error {
 	return nil
 }
 
-// memoryFile is written to like a file.
+// memoryFile is an io.WriterAt in memory.
 type memoryFile []byte
 
 func (m memoryFile) WriteAt(b []byte, off int64) (int, error) { return copy(m[off:], b), nil }
 
-// fetchInto reads an object until it is what it should be, a few times.
+// fetchInto reads an object until its content is correct, at most fetchAttempts times.
 func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) error {
 	for attempt := 0; ; attempt++ {
 		err := c.fetchOnce(ctx, o, to)
@@ -119,7 +120,8 @@ func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) 
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.As(err, &local):
-			return fmt.Errorf("writing a scratch file for %s, which has %d bytes; is there room for two objects of this size? %w", o.key, o.sums.Size, local.error)
+			return fmt.Errorf("writing a scratch file for %s, which has %d bytes; "+
+				"is there room for two objects of this size? %w", o.key, o.sums.Size, local.error)
 		case errors.Is(err, fs.ErrNotExist):
 			return lostObject(o.key, err)
 		case errors.As(err, new(*openError)):
@@ -137,7 +139,7 @@ func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) 
 
 func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) error {
 	s := digest.New()
-	if o.sums.Size > 0 { // an empty range cannot be asked for
+	if o.sums.Size > 0 { // an empty range cannot be requested
 		r := &resumingReader{ctx: ctx, a: c.from, key: o.key, left: o.sums.Size}
 		defer r.close()
 		buf := buffers.Get().(*[digestBuffer]byte)
@@ -155,7 +157,7 @@ func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) 
 	case got.SHA256 != o.sums.SHA256:
 		return fmt.Errorf("%w: its bytes hash to %s, not to %s", ErrDamaged, got.SHA256, o.sums.SHA256)
 	case got.CRC32C != o.sums.CRC32C:
-		return fmt.Errorf("%w: its bytes have the CRC-32C %s, and the manifest says %s", ErrDamaged, got.CRC32C, o.sums.CRC32C)
+		return fmt.Errorf("%w: its bytes have the CRC-32C %s, not %s", ErrDamaged, got.CRC32C, o.sums.CRC32C)
 	}
 	return nil
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// readTarget finds the target's newest snapshot and what it names. A dry run goes by what
-// it would have copied.
+// readTarget reads the target's newest snapshot and the keys that it names. After its first step a dry run does not
+// read the target again: it continues from the snapshots that it would have copied.
 func (c *copyRun) readTarget(ctx context.Context) error {
 	if c.o.DryRun && c.hasBegun {
 		return nil
@@ -31,11 +31,14 @@ func (c *copyRun) readTarget(ctx context.Context) error {
 	case h.checkLostID() != nil:
 		return fmt.Errorf("the target: %w", ErrLostID)
 	case h.badID:
-		return fmt.Errorf("the target's %s cannot be read, so nobody knows whose it is: %w", manifest.ArchiveKey, ErrDamaged)
+		return fmt.Errorf("the target's %s cannot be read, so its archive id is unknown: %w",
+			manifest.ArchiveKey, ErrDamaged)
 	case h.parent != nil && (h.base == nil || h.base.ref != newest):
-		return fmt.Errorf("the target's newest snapshot %d cannot be read, so nobody knows which objects it may rely on; mend it, or copy to another place: %w", newest.Sequence, ErrDamaged)
+		return fmt.Errorf("the target's newest snapshot %d cannot be read, so the objects that it needs are unknown; "+
+			"repair it, or copy to another destination: %w", newest.Sequence, ErrDamaged)
 	case h.record != nil && newest.Sequence < h.record.Newest:
-		return fmt.Errorf("the target's ledger keeps snapshot %d, which is gone; mend it, or copy to another place: %w", h.record.Newest, ErrDamaged)
+		return fmt.Errorf("the target's ledger lists snapshot %d, whose manifest is missing; "+
+			"repair it, or copy to another destination: %w", h.record.Newest, ErrDamaged)
 	}
 	if c.head == nil {
 		for _, p := range h.anomalies {
@@ -53,9 +56,8 @@ func (c *copyRun) readTarget(ctx context.Context) error {
 	return nil
 }
 
-// begin makes sure that the target is an earlier copy of the source, or nothing yet: then
-// archive.json is what is copied first. The target was read before, so that the source
-// cannot be behind it only because another copy was faster.
+// begin checks that the target is an earlier copy of the source, or empty. An empty target gets archive.json first.
+// The target was read before the source, so a concurrent copy cannot make the source appear older than the target.
 func (c *copyRun) begin(ctx context.Context) error {
 	h, err := c.from.load(ctx)
 	if err != nil {
@@ -74,15 +76,20 @@ func (c *copyRun) begin(ctx context.Context) error {
 	newest := h.newest()
 	switch {
 	case id == "":
-		return fmt.Errorf("the source's %s is missing or cannot be read, and no manifest tells its id: %w", manifest.ArchiveKey, ErrDamaged)
+		return fmt.Errorf("the source's %s is missing or cannot be read, and no readable manifest has its id: %w",
+			manifest.ArchiveKey, ErrDamaged)
 	case there != "" && there != id:
-		return fmt.Errorf("%w: it holds archive %s, and the source is archive %s; copy to another place", ErrNoCopy, there, id)
+		return fmt.Errorf("%w: it holds archive %s, and the source is archive %s; copy to another destination",
+			ErrNoCopy, there, id)
 	case h.layout() != "" && c.head.layout() != "" && h.layout() != c.head.layout():
 		return fmt.Errorf("%w: its layout is %s, and the source's is %s", ErrNoCopy, c.head.layout(), h.layout())
 	case newest.Sequence < c.base.Sequence:
-		return fmt.Errorf("%w: its newest snapshot is %d, and the source's is only %d; has somebody made backups to the copy, or has the source lost what it had?", ErrNoCopy, c.base.Sequence, newest.Sequence)
+		return fmt.Errorf("%w: its newest snapshot is %d, and the source's is only %d; "+
+			"were backups made to the copy, or has the source lost snapshots?",
+			ErrNoCopy, c.base.Sequence, newest.Sequence)
 	case newest.Sequence == c.base.Sequence && newest != c.base:
-		return fmt.Errorf("%w: both have a snapshot %d, and they are not the same; has somebody made backups to the copy?", ErrNoCopy, newest.Sequence)
+		return fmt.Errorf("%w: both have a snapshot %d, and the two differ; were backups made to the copy?",
+			ErrNoCopy, newest.Sequence)
 	}
 	c.report.Archive = id
 	if !c.head.exists() {
@@ -111,14 +118,14 @@ func (c *copyRun) begin(ctx context.Context) error {
 	return c.copyID(ctx, raw)
 }
 
-// copyID creates the target's archive.json and has the store show, before the first
-// snapshot, that it does what archives rely on.
+// copyID creates the target's archive.json. Before the first snapshot it also checks that the store gives the
+// guarantees that archives rely on.
 func (c *copyRun) copyID(ctx context.Context, raw []byte) error {
 	made := false
 	if c.head.rawID == nil {
 		stored, err := c.to.putBytes(ctx, manifest.ArchiveKey, raw)
 		if errors.Is(err, store.ErrExists) {
-			return errRaced // whose it is must be read
+			return errRaced // the id that the other writer chose must be read
 		}
 		if err != nil {
 			return fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
@@ -133,8 +140,7 @@ func (c *copyRun) copyID(ctx context.Context, raw []byte) error {
 	return (&backupRun{Archive: c.to, head: c.head}).checkGuarantees(ctx, raw, made)
 }
 
-// store sends the objects of a snapshot and sees to it that all of them are locked for as
-// long as its manifest will be.
+// store sends the objects of a snapshot, and makes sure that all of them are locked as long as its manifest will be.
 func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struct{}, send []copyObject) error {
 	var until time.Time
 	locker, locks := c.to.store.(store.RetentionStore)
@@ -167,17 +173,17 @@ func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struc
 	return c.lock(ctx, locker, s, named, own)
 }
 
-// lock locks what the manifest names up to where the manifest will be locked (format.md,
-// fine print). The lock of the target's newest manifest tells that of all it names; what
-// this run stored has the right one, unless it took longer than a step or met what another
-// one left: own.
+// lock locks the objects that the manifest names until the time up to which the manifest itself will be locked
+// (format.md, fine print). The lock of the target's newest manifest shows whether its objects are still locked. Objects
+// that this run stored have the right lock, unless own: the run took longer than a step, or adopted another run's
+// objects.
 func (c *copyRun) lock(ctx context.Context, l store.RetentionStore, s *snapshot, named map[string]struct{}, own bool) error {
 	old := true
 	if c.base.Sequence > 0 {
 		key := manifest.ManifestKey(c.base.Sequence)
 		locked, err := l.Locked(ctx, key)
 		if err != nil {
-			return fmt.Errorf("looking at the lock of %s: %w", key, err)
+			return fmt.Errorf("reading the lock of %s: %w", key, err)
 		}
 		old = !locked
 	}
@@ -214,8 +220,7 @@ func (c *copyRun) lock(ctx context.Context, l store.RetentionStore, s *snapshot,
 	return context.Cause(ctx) // the loop may have been left early
 }
 
-// commit creates the manifest, with the source's bytes, and looks whether it counts in the
-// target.
+// commit creates the manifest with the source's bytes, and checks that the target's ledger does not exclude it.
 func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
 	n := s.ref.Sequence
 	key := manifest.ManifestKey(n)
@@ -242,15 +247,15 @@ func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
 		return err
 	}
 	if !h.record.Valid(n, s.ref.SHA256) {
-		return fmt.Errorf("snapshot %d was void in the target when it was committed: %w", n, errRaced)
+		return fmt.Errorf("snapshot %d was invalid in the target when it was committed: %w", n, errRaced)
 	}
 	c.to.remember(s)
 	c.to.savePin(c.report.Archive, s.ref, c.head.anomalies)
 	return nil
 }
 
-// skippedNumbers is the number of a snapshot's parent if the target will never have that one, as it
-// was pruned from the source before it could be copied; else zero.
+// skippedNumbers returns the number of a snapshot's parent if that parent was pruned from the source before it was
+// copied. The target will never have it. Otherwise the number is zero.
 func (c *copyRun) skippedNumbers(ctx context.Context, s *snapshot) (int64, error) {
 	p := s.m.Parent
 	if p == nil || p.Sequence == c.base.Sequence {
@@ -269,8 +274,8 @@ func (c *copyRun) skippedNumbers(ctx context.Context, s *snapshot) (int64, error
 	return p.Sequence, nil
 }
 
-// loseManifest passes a snapshot's parent over if its manifest is gone from the source, and
-// nothing has dropped it: the target will never have it, so somebody has to be told.
+// loseManifest skips a snapshot's parent if its manifest is missing from the source although no prune dropped it.
+// The target will never have that parent, so the report lists it as a problem.
 func (c *copyRun) loseManifest(ctx context.Context, s *snapshot) error {
 	n := s.m.Parent.Sequence
 	if n < c.base.Sequence || c.skipped[n] {
@@ -282,7 +287,7 @@ func (c *copyRun) loseManifest(ctx context.Context, s *snapshot) error {
 	case err == nil:
 		return fmt.Errorf("the source's %s was not listed: %w", key, errRaced)
 	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("looking at %s in the source: %w", key, err)
+		return fmt.Errorf("reading the attributes of %s in the source: %w", key, err)
 	}
 	h, err := c.from.rereadLedger(ctx)
 	switch {
@@ -292,15 +297,16 @@ func (c *copyRun) loseManifest(ctx context.Context, s *snapshot) error {
 		return fmt.Errorf("the source's snapshot %d was pruned just now: %w", n, errRaced)
 	}
 	c.hasCompared[n] = true
-	return c.skipSnapshot(n, &lostError{key, "missing", fmt.Errorf("snapshot %d names it as its parent, and it is not in the source: %w", s.ref.Sequence, ErrDamaged)})
+	return c.skipSnapshot(n, &lostError{key, "missing", fmt.Errorf(
+		"snapshot %d names it as its parent, and it is not in the source: %w", s.ref.Sequence, ErrDamaged)})
 }
 
-// announce writes a record of the target's ledger before anything of a snapshot is stored
-// whose parent the target does not know as it is named: that one was left out (never), or the
-// target's is the right one, as the source's ledger says. A verify would take it for lost
-// otherwise. The record drops nothing.
+// announce appends a record to the target's ledger if the target lacks a snapshot's parent, or has it with another
+// hash. It runs before any object of that snapshot is stored. Either the parent was skipped (never), or the source's
+// ledger confirms the target's hash. Without the record, a verify would report the parent as lost. The record drops
+// nothing.
 func (c *copyRun) announce(ctx context.Context, never int64) error {
-	kept := map[int64]manifest.Hash{} // the source's ledger knows best
+	kept := map[int64]manifest.Hash{} // the hashes in the source's ledger take precedence
 	if c.ledger != nil {
 		for _, k := range c.ledger.Kept {
 			kept[k.Sequence] = k.SHA256
@@ -318,21 +324,21 @@ func (c *copyRun) announce(ctx context.Context, never int64) error {
 		return what, nil
 	})
 	if err != nil {
-		return fmt.Errorf("telling the target's ledger which snapshots it has: %w", err)
+		return fmt.Errorf("recording the target's snapshots in its ledger: %w", err)
 	}
 	return nil
 }
 
-// sweep removes what broken-off uploads left behind at the provider, if there is reason to
-// think that there may be any.
+// sweep removes the data of interrupted uploads at the provider. It runs only if this copy or an interrupted one may
+// have left any.
 func (c *copyRun) sweep(ctx context.Context) {
 	s, ok := c.to.store.(store.Sweeper)
 	if !ok || !c.sent.large && c.report.Adopted == 0 {
 		return
 	}
 	if n, err := s.Sweep(ctx); err != nil {
-		c.to.log.Warn("left-behind uploads could not be swept; the next copy tries again", "error", err)
+		c.to.log.Warn("interrupted uploads could not be removed; the next copy tries again", "error", err)
 	} else if n > 0 {
-		c.to.log.Info("left-behind uploads were swept", "count", n)
+		c.to.log.Info("interrupted uploads were removed", "count", n)
 	}
 }

@@ -246,7 +246,7 @@ func TestCopyRefused(t *testing.T) {
 			t.Errorf("%s: the target has changed", what)
 		}
 	}
-	refused("another archive", other.store, grown(t, 0), "copy to another place")
+	refused("another archive", other.store, grown(t, 0), "copy to another destination")
 	refused("ahead", o.store, ahead, "newest snapshot is 4")
 	o.db.grow(10)
 	o.backup(t)
