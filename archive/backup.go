@@ -16,45 +16,48 @@ import (
 
 // How often a backup starts over before it gives up.
 const (
-	raceAttempts     = 32 // another archiver took the number; each of those has made progress
+	raceAttempts     = 32 // another writer took the number, and thereby made progress
 	unsteadyAttempts = 5  // a file changed or vanished while it was read
 )
 
-// BackupOptions is what a backup needs to know besides its source.
+// BackupOptions configures Backup.
 type BackupOptions struct {
-	Node string // who the log files belong to; at most 255 bytes
-	Tool string // name and version of this program
+	Node string // the database node that the log files belong to; at most 255 bytes
+	Tool string // name and version of this program, for the manifest
 
-	DryRun bool // plan, and write nothing
-	Force  bool // write a manifest also when nothing has changed
+	DryRun bool // plans only, and writes nothing
+	Force  bool // writes a manifest even if nothing has changed
 
-	Acceptance // guards that must not stop it
+	Acceptance // findings of guards that do not stop the backup
 
-	onto *int64 // if set, the newest snapshot must be this one, 0 for none: else ErrLostRace
+	onto *int64 // the required newest snapshot, 0 for none; any other is ErrLostRace; nil accepts any
 }
 
-// BackupResult is what a backup did.
+// BackupResult reports what a backup did.
 type BackupResult struct {
 	Committed bool              // a new snapshot exists
-	Snapshot  *manifest.Summary // the new one; if none was made, the newest there is, if any
+	Snapshot  *manifest.Summary // the new snapshot; if none was made, the newest existing one, or nil
 	Plan      Plan
-	Sent      int   // files of which the last attempt sent content; of a grown tail, what is new
-	SentBytes int64 // plain bytes of that
-	Adopted   int   // files whose content a broken-off run had stored, and that was found right
+	Sent      int   // files whose content the last attempt sent; of a grown tail, only the new content
+	SentBytes int64 // stored bytes of that content
+	Adopted   int   // files whose content was adopted from an interrupted run
 	Changed   []Changed
-	Damaged   []string        // files of the set, new or not, whose entries do not hold
-	LeftOut   []string        // the source's newest files of which no entry holds; they are not in the set
-	Findings  *VerifyFindings // what the latest verify found; nil: there was none
+	Damaged   []string        // files of the set, new or not, with invalid entries
+	LeftOut   []string        // newest source files without a valid log entry; not archived
+	Findings  *VerifyFindings // what the latest verify found; nil if there was none
 	Warnings  []string
 	Took      time.Duration
 }
 
-// Backup makes one snapshot: it captures what is closed, plans against the newest
-// manifest, hashes each new file, puts it with the promised checksums, and commits one
-// manifest. A snapshot exists only when Backup (or a look at the archive) says so; what
-// an interrupted backup has stored is adopted by the next, if that can compare it or, where
-// it is encrypted, this host has recorded it. Backup starts over, with a fresh capture, when
-// another archiver takes the sequence number or when a file changes while it is read.
+// Backup makes one snapshot. It captures the closed files, plans against the newest manifest, hashes each new file,
+// puts it with its checksums, and commits one manifest. A snapshot exists only if Backup, or a read of the archive,
+// reports it. The next backup adopts an object of an interrupted one if it can compare the content. It adopts an
+// encrypted object if this host recorded it. Backup starts over with a new capture when another writer takes the
+// sequence number, or when a file changes while it is read.
+//
+// Guards that refuse the source return a Refusal, which wraps ErrForeign, ErrRolledBack or ErrMissingFiles. Other
+// errors include ErrEmptySource, ErrForeign for another layout, ErrLostRace, ErrUnsteady, ErrLostID and ErrDamaged. The
+// result is never nil; with an error it describes the last attempt.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
 	defer a.hold()()
 	start := time.Now()
@@ -86,37 +89,37 @@ func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*Bac
 	}
 }
 
-// errRaced: somebody else committed the number that this attempt aimed at, or a prune
-// made it void. The next attempt plans anew.
-var errRaced = errors.New("another archiver was first")
+// errRaced: another writer committed the number that this attempt aimed at, or a prune made it invalid. The next
+// attempt plans again.
+var errRaced = errors.New("another writer was first")
 
 // A backupRun is one attempt at one sequence number.
 type backupRun struct {
 	*Archive
 	o            *BackupOptions
 	head         *head
-	dirs         map[string]source.DirID // of the source, as of the newest snapshot; nil: not known
+	dirs         map[string]source.DirID // the source's directories at the newest snapshot; nil if unknown
 	layout       source.Layout
 	capture      *source.Capture
 	next         int64                                   // the sequence number that this attempt aims at
-	canReuseBase bool                                    // what the base names may be kept; see canReuseBase
-	sameStamp    func(*source.File, *manifest.File) bool // nothing speaks against their being the same
-	knownBad     knownBad                                // objects that are known to be missing or damaged
+	canReuseBase bool                                    // the base's objects may be referenced; see head.canReuseBase
+	sameStamp    func(*source.File, *manifest.File) bool // no stamp shows that they differ
+	knownBad     knownBad                                // objects known to be missing or damaged
 	orphans      orphans
-	rawID        []byte // archive.json as this attempt has read or made it; nil: it cannot be read
+	rawID        []byte // archive.json as this attempt read or created it; nil if it cannot be read
 
-	lockedUntil time.Time // what this run puts; zero where nothing is locked, or for good
+	lockedUntil time.Time // until when objects of this run are locked; zero if not at all, or without end
 
-	unchecked sync.Once // says that a log version is not known
+	unchecked sync.Once // for the warning of an unknown log version
 
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex // guards the fields below
 	res         *BackupResult
 	addedSize   int64
-	pageExisted bool     // a page was there already
-	foreignKeys []string // keys under which something else lies
-	large       bool     // something was sent that a provider may send in parts
+	pageExisted bool     // a page existed already
+	foreignKeys []string // keys that hold other content
+	large       bool     // an object was sent that a provider may upload in parts
 
-	accepted []manifest.Guard // guards that found something, which an operator accepted
+	accepted []manifest.Guard // guards whose findings an operator accepted
 }
 
 func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, res *BackupResult) error {
@@ -133,13 +136,13 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	if newest := h.newest().Sequence; o.onto != nil && newest != *o.onto {
-		return fmt.Errorf("snapshot %d was made meanwhile, by somebody else: %w", newest, ErrLostRace)
+		return fmt.Errorf("the newest snapshot is %d now: %w", newest, ErrLostRace)
 	}
 	if h.greatest >= manifest.MaxSequence {
-		return fmt.Errorf("sequence number %d is the last there is; start a new archive", h.greatest)
+		return fmt.Errorf("sequence number %d is the greatest possible; start a new archive", h.greatest)
 	}
-	res.Sent, res.SentBytes, res.Adopted = 0, 0, 0 // what an attempt did that lost its race is of no use
-	res.Warnings = h.warnings                      // also when the source is refused
+	res.Sent, res.SentBytes, res.Adopted = 0, 0, 0 // an attempt that lost its race does not count
+	res.Warnings = h.warnings                      // kept even if the source is refused
 	if !h.exists() {
 		warning, err := a.checkApart(ctx)
 		if err != nil {
@@ -162,7 +165,8 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if h.base != nil {
 		parent = h.base.m
 		if len(parent.Recipients) > 0 && len(r.recipients()) == 0 {
-			r.warn("what is new is stored unencrypted, as no recipients are given; snapshot %d is encrypted to %d of them", parent.Sequence, len(parent.Recipients))
+			r.warn("new content is stored unencrypted, as no recipients are given; "+
+				"snapshot %d is encrypted to %d recipients", parent.Sequence, len(parent.Recipients))
 		}
 		res.Snapshot = &parent.Summary
 	}
@@ -216,7 +220,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	return r.run(ctx, &plan, parent)
 }
 
-// leaveOut tells of files that were left out although they hold something.
+// leaveOut reports files that were left out although they have content.
 func (r *backupRun) leaveOut() {
 	for _, f := range r.capture.Ignored {
 		if f.Suspicious {
@@ -234,13 +238,13 @@ func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {
 	return was != nil && looksSame(f, was) && r.sameStamp(f, was) && !r.needsLostObject(was) && !r.neverChecked(was)
 }
 
-// renamed reports whether the node has another name than in the newest snapshot. That is
-// worth a new one also when nothing has changed, or every later backup would warn of it.
+// renamed reports whether the node has another name than in the newest snapshot. That justifies a new snapshot even if
+// nothing else has changed: otherwise every later backup would warn about the name.
 func (r *backupRun) renamed() bool {
 	return r.head.base != nil && r.head.base.m.Node != r.o.Node
 }
 
-// run stores what the plan says and commits the snapshot.
+// run stores the planned files and commits the snapshot.
 func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
 	r.renewLock()
 	id, err := r.identity(ctx)
@@ -275,7 +279,7 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 	return r.commit(ctx, id, m, pages)
 }
 
-// identity gives the archive's id, and creates archive.json for the first snapshot.
+// identity returns the archive's id, and creates archive.json for the first snapshot.
 func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if id := r.head.archiveID(); id != "" {
 		if r.head.greatest == 0 {
@@ -284,7 +288,8 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 		return id, nil
 	}
 	if r.head.greatest > 0 || r.head.badID {
-		return "", fmt.Errorf("%s is missing or cannot be read, and none of the manifests can be read, so nobody knows the archive's id; start a new archive: %w", manifest.ArchiveKey, ErrDamaged)
+		return "", fmt.Errorf("%s is missing or cannot be read, and no manifest can be read, "+
+			"so the archive's id is unknown; start a new archive: %w", manifest.ArchiveKey, ErrDamaged)
 	}
 	who := manifest.Archive{Format: manifest.Format, ID: uuid.NewString(), Created: time.Now().UTC(), Layout: r.layout.Name()}
 	if len(r.recipients()) > 0 {
@@ -296,7 +301,7 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 	}
 	_, err = r.putBytes(ctx, manifest.ArchiveKey, b)
 	if errors.Is(err, store.ErrExists) {
-		return "", errRaced // another archiver made it first: whose it is must be read
+		return "", errRaced // another writer created it first, and its id must be read
 	}
 	if err != nil {
 		return "", fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
@@ -306,7 +311,7 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 	return who.ID, r.checkGuarantees(ctx, b, true)
 }
 
-// keepNothing has everything stored anew where the base's objects may not be kept.
+// keepNothing plans every file for upload if the base's objects may not be referenced.
 func (r *backupRun) keepNothing(plan *Plan) {
 	if r.canReuseBase {
 		return

@@ -12,16 +12,15 @@ import (
 )
 
 const (
-	// bundleFrom is how many small files a snapshot must have to store before they are
-	// bundled (format.md, Bundles).
+	// bundleFrom is the number of new small files from which on a snapshot bundles them (format.md, Bundles).
 	bundleFrom = 17
-	// bundlesAtOnce is how many bundles are in the making, each in memory: one is read
-	// and hashed while the other is sent.
+	// bundlesAtOnce is how many bundles are built concurrently, each in memory: one is read and hashed while the other
+	// is sent.
 	bundlesAtOnce = 2
 )
 
-// bundleBuffers hands out the memory of bundles. Using it again and again, rather than
-// leaving it to the collector, is what keeps the program small.
+// bundleBuffers provides the memory of bundles. Reusing it, instead of leaving it to the garbage collector, keeps the
+// program small.
 type bundleBuffers chan []byte
 
 func newBundleBuffers() bundleBuffers {
@@ -32,7 +31,7 @@ func newBundleBuffers() bundleBuffers {
 	return b
 }
 
-// take waits for a buffer with room for so many bytes.
+// take waits for a buffer with room for size bytes.
 func (b bundleBuffers) take(ctx context.Context, size int64) ([]byte, error) {
 	select {
 	case buf := <-b:
@@ -45,10 +44,9 @@ func (b bundleBuffers) take(ctx context.Context, size int64) ([]byte, error) {
 	}
 }
 
-// bundles sorts files, by their index, into what is stored together: small closed ones
-// end to end in name order, if there are many, and every other by itself. The tail is
-// not bundled, so that what grows next can be told from what it was.
-// Most is what content of a size can become when it is stored.
+// bundles groups files, by their index, by the object that will hold them. If there are many small closed files, these
+// share objects end to end in name order. Every other file gets an object of its own. The tail is not bundled, so that
+// its next growth can be stored by itself. most returns the maximum stored size of content of a size.
 func bundles(files []source.File, most func(int64) int64) [][]int {
 	small := func(f *source.File) bool { return f.State == source.Closed && most(f.Size) <= manifest.BundlePart }
 	many := 0
@@ -79,8 +77,8 @@ func bundles(files []source.File, most func(int64) int64) [][]int {
 	return groups
 }
 
-// storeBundle stores small files end to end in one object, those whose content the
-// parent does not have, and sets their entries.
+// storeBundle sets the entries of small files, and stores those whose content the parent does not have end to end in
+// one object.
 func (r *backupRun) storeBundle(ctx context.Context, buffers bundleBuffers, files []source.File, group []int, parent *manifest.Manifest, entries []manifest.File) error {
 	var size int64
 	for _, i := range group {
@@ -111,8 +109,7 @@ func (r *backupRun) storeBundle(ctx context.Context, buffers bundleBuffers, file
 	return nil
 }
 
-// A bundle in the making: its content, and the entries of the files that lie in it with
-// what the parent has of them.
+// A bundle is built in memory: its content, the entries of its files, and the parent's entries of the same files.
 type bundle struct {
 	content []byte
 	entries []*manifest.File
@@ -169,8 +166,7 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	return nil
 }
 
-// encodeLast puts in the place of a part's plain content, at the end of a bundle, what is
-// to be stored of it.
+// encodeLast replaces a part's plain content, at the end of a bundle, with its encoded content.
 func (r *backupRun) encodeLast(ctx context.Context, content []byte, part *manifest.Part) ([]byte, error) {
 	plain := content[*part.Stored.Offset:]
 	how, err := r.pickEncoding(bytes.NewReader(plain), part.Size)
@@ -184,14 +180,14 @@ func (r *backupRun) encodeLast(ctx context.Context, content []byte, part *manife
 	defer x.Close()
 	content = append(content[:*part.Stored.Offset], make([]byte, x.Stored.Size)...)
 	if _, err := io.ReadFull(io.NewSectionReader(x, 0, x.Stored.Size), content[*part.Stored.Offset:]); err != nil {
-		return nil, fmt.Errorf("taking the encoded bytes: %w", err)
+		return nil, fmt.Errorf("reading the encoded bytes: %w", err)
 	}
 	part.Encoding = how
 	part.Stored.Size, part.Stored.SHA256, part.Stored.CRC32C = x.Stored.Size, x.Stored.SHA256, x.Stored.CRC32C
 	return content, nil
 }
 
-// mostEncoded is what content of a size can become when it is stored.
+// mostEncoded returns the maximum stored size of content of a size.
 func (r *backupRun) mostEncoded(size int64) int64 {
 	if r.encoder == nil {
 		return size
@@ -199,7 +195,7 @@ func (r *backupRun) mostEncoded(size int64) int64 {
 	return max(size, r.encoder.Most(size))
 }
 
-// putBundle stores a bundle, unless it is there, and gives its key.
+// putBundle stores a bundle, unless it exists, and returns its key.
 func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 	s := manifest.StoredSumsOf(b.content)
 	p := placement{
@@ -210,7 +206,7 @@ func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 		is, stored, err := r.examine(ctx, p.key, p.sums, false)
 		switch {
 		case err != nil:
-			return "", fmt.Errorf("looking for a bundle: %w", err)
+			return "", fmt.Errorf("checking for an existing bundle: %w", err)
 		case is == right:
 			r.sent(len(b.entries), s.Size, stored.Existed)
 			return p.key, nil

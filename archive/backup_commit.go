@@ -16,7 +16,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// describe makes the manifest of the snapshot, with all its entries in Files.
+// describe builds the manifest of the snapshot, with all its entries in Files.
 func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, parent *manifest.Manifest) *manifest.Manifest {
 	m := &manifest.Manifest{Summary: manifest.Summary{
 		Format:   manifest.Format,
@@ -58,8 +58,8 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 	return m
 }
 
-// sameAs reports whether the snapshot would be the parent again, now that all that looked
-// new was read: a tail without a whole new entry, a file that was only touched.
+// sameAs reports whether the snapshot would equal the parent, now that all files were read that seemed new. Examples
+// are a tail without a whole new entry, and a file that was only touched.
 func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
 	if parent == nil || r.o.Force || r.renamed() || r.needsLostPage() || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
 		return false
@@ -76,8 +76,8 @@ func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
 	return true
 }
 
-// storePages moves the entries of a large snapshot into pages, keeping those of the
-// parent in which nothing has changed, and returns all pages with their entries.
+// storePages moves the entries of a large snapshot into pages, and returns all pages with their entries. It reuses the
+// parent's pages in which nothing has changed.
 func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
 	var old []manifest.Page
 	if r.head.base != nil && r.canReuseBase {
@@ -118,7 +118,7 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 		sums: store.Sums{Size: ref.Stored.Size, SHA256: ref.Stored.SHA256, CRC32C: ref.Stored.CRC32C},
 		same: func(ctx context.Context, key string) (presence, error) { return r.adoptPage(ctx, &ref, key) },
 	}
-	if r.head.hasPages { // a look at what is not there costs little, and pages are few
+	if r.head.hasPages { // requesting a missing object is cheap, and pages are few
 		is, err := r.adoptPage(ctx, &ref, p.key)
 		if err != nil || is == right {
 			return ref, err
@@ -137,8 +137,8 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 	return ref, nil
 }
 
-// adoptPage reads back the page under a key and, if it holds the same entries, maybe compressed
-// by another version, completes the reference.
+// adoptPage reads back the page under a key. If the page holds the same entries, perhaps compressed by another version,
+// adoptPage completes the reference.
 func (r *backupRun) adoptPage(ctx context.Context, ref *manifest.PageRef, key string) (presence, error) {
 	there := *ref
 	there.Object = key
@@ -163,22 +163,22 @@ func (r *backupRun) adoptPage(ctx context.Context, ref *manifest.PageRef, key st
 	return is, err
 }
 
-// notePageExists notes that an object that the snapshot names was there before this run put it.
+// notePageExists records that a page of the snapshot existed before this run put it.
 func (r *backupRun) notePageExists() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pageExisted = true
 }
 
-// checkOtherSnapshots reports whether the snapshot may name objects that another run stored under its
-// number, with a lock of their own.
+// checkOtherSnapshots reports whether the snapshot may name objects that another run stored under its number, with a
+// lock of their own.
 func (r *backupRun) checkOtherSnapshots() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.pageExisted || r.res.Adopted > 0
 }
 
-// format is the version of the format that the manifest needs. It never goes back.
+// format returns the version of the format that the manifest needs. It is never lower than the base's.
 func (r *backupRun) format(m *manifest.Manifest, pages []manifest.Page) string {
 	if r.head.base != nil && r.head.base.m.Format != manifest.Format {
 		return r.head.base.m.Format
@@ -220,9 +220,8 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	if err := r.confirm(ctx, r.rawID); err != nil {
 		return err
 	}
-	// The commit point. A crash before this Put leaves objects under the number r.next
-	// that no manifest names: the next run aims at the same number and adopts those that
-	// it can check. A crash after it leaves a complete snapshot.
+	// The commit point. A crash before this Put leaves objects under the number r.next that no manifest names. The next
+	// run aims at the same number and adopts those that it can check. A crash after it leaves a complete snapshot.
 	if err := r.putManifest(ctx, b); err != nil {
 		return err
 	}
@@ -241,8 +240,8 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	return nil
 }
 
-// putManifest creates the manifest. When the outcome is in doubt, because an answer was
-// lost, it settles it by reading the manifest and comparing.
+// putManifest creates the manifest. If the outcome is unknown because a response was lost, it reads the manifest and
+// compares it.
 func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
 	key := manifest.ManifestKey(r.next)
 	stored, err := r.putBytes(ctx, key, b)
@@ -270,15 +269,15 @@ func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
 	return fmt.Errorf("committing %s: %w", key, err)
 }
 
-// stillValid looks whether a prune has meanwhile dropped the snapshot that is about to be
-// reported, be it new or unchanged (format.md, rule 4).
+// stillValid returns errRaced if a prune has dropped the snapshot that is about to be reported, whether it is new or
+// unchanged (format.md, rule 4).
 func (r *backupRun) stillValid(ctx context.Context, ref manifest.Ref) error {
 	h, err := r.ledgerNow(ctx, r.head)
 	if err != nil {
 		return err
 	}
 	if !h.record.Valid(ref.Sequence, ref.SHA256) {
-		return fmt.Errorf("the ledger has dropped manifest %d meanwhile: %w", ref.Sequence, errRaced)
+		return fmt.Errorf("a concurrent prune dropped manifest %d: %w", ref.Sequence, errRaced)
 	}
 	return nil
 }

@@ -8,19 +8,18 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// maxDataDirs is how many directories JE deals its files to at most.
+// maxDataDirs is the maximum number of directories to which JE deals its files.
 const maxDataDirs = 256
 
-// A dealt file is the number of a log file and the directory that it was dealt to.
+// A dealtFile is the number of a log file and the directory that it was dealt to.
 type dealtFile struct {
 	number uint64
 	dir    string
 }
 
-// wasPassedOver reports whether files were begun since the parent, and the number that a
-// directory should have got is not among them. JE deals numbers round robin; how many
-// directories take part shows in the numbers that each of them holds. Where several counts
-// fit, each of them must show it.
+// wasPassedOver reports whether files were begun since the parent, and a directory did not get the number that was due
+// to it. JE deals numbers round robin. The number of directories follows from the numbers that each of them holds. If
+// several counts fit, each of them must show the missing number.
 func (r *backupRun) wasPassedOver(parent *manifest.Manifest, dir string) bool {
 	var files []dealtFile
 	var end, newest uint64
@@ -40,9 +39,9 @@ func (r *backupRun) wasPassedOver(parent *manifest.Manifest, dir string) bool {
 	})
 }
 
-// dealtCounts returns the numbers of directories to which files may have been dealt such that
-// each lies where it lies. Those that fit JE's names go before the others: of n directories,
-// file N lies in the one that is named after N mod n, plus 1.
+// dealtCounts returns the numbers of directories for which round robin puts each file into its directory. Counts that
+// fit JE's names take precedence over all others. Of n directories, file N is in the one that is named after N mod n,
+// plus 1.
 func dealtCounts(files []dealtFile) []uint64 {
 	var named, others []uint64
 	for n := uint64(2); n <= maxDataDirs; n++ {

@@ -12,22 +12,22 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// ErrNoIdentity says that what is wanted is encrypted, and no identity that was given opens it.
+// ErrNoIdentity reports that content is encrypted, and that none of the given identities decrypts it.
 var ErrNoIdentity = encoding.ErrNoIdentity
 
-// pickEncoding tells how a stretch of a file is stored.
+// pickEncoding returns the encoding in which a section of a file is stored.
 func (r *backupRun) pickEncoding(content io.ReaderAt, size int64) (string, error) {
 	if r.encoder == nil {
 		return manifest.Plain, nil
 	}
 	how, err := r.encoder.Choose(content, size)
 	if err != nil {
-		return "", fmt.Errorf("looking whether it can be compressed: %w", err)
+		return "", fmt.Errorf("testing whether it can be compressed: %w", err)
 	}
 	return how, nil
 }
 
-// recipients are those that this run encrypts to.
+// recipients returns the recipients that this run encrypts to.
 func (r *backupRun) recipients() []string {
 	if r.encoder == nil {
 		return nil
@@ -35,8 +35,7 @@ func (r *backupRun) recipients() []string {
 	return r.encoder.Recipients()
 }
 
-// storeEncoded puts a stretch of a file that is compressed or encrypted, unless an object that
-// can be adopted holds it.
+// storeEncoded puts a section of a file compressed or encrypted, unless an object with its content can be adopted.
 func (r *backupRun) storeEncoded(
 	ctx context.Context, part manifest.Part, content *counted, sums store.Sums,
 ) (manifest.Part, error) {
@@ -53,7 +52,7 @@ func (r *backupRun) storeEncoded(
 		return part, fmt.Errorf("it was written to while it was encoded: %w", store.ErrMismatch)
 	}
 	p := placement{key: part.Object, body: x, sums: x.Stored, sealed: encrypted(part.Encoding), taken: taken}
-	if !p.sealed { // another run may have compressed the same content otherwise
+	if !p.sealed { // another run may have compressed the same content differently
 		p.same = func(ctx context.Context, key string) (presence, error) { return r.adoptKey(ctx, &part, key, sums) }
 	}
 	at, err := r.chooseKey(ctx, &p)
@@ -63,7 +62,7 @@ func (r *backupRun) storeEncoded(
 	return part, err
 }
 
-// asDamage makes an error of decoding one of the archive.
+// asDamage also wraps ErrDamaged if the decoder has found damage.
 func asDamage(err error) error {
 	if errors.Is(err, encoding.ErrDamaged) && !errors.Is(err, ErrDamaged) {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -71,9 +70,9 @@ func asDamage(err error) error {
 	return err
 }
 
-// canOpen looks whether the identities open what files are encrypted to, before anything is
-// done that would be in vain: by whom the manifest names and, unless nothing is to be read
-// yet, by the header of the smallest part for each set of recipients.
+// canOpen checks whether the identities decrypt the files, before an operation does work in vain. It compares them with
+// the recipients that the manifest names. With read, it also checks the header of the smallest part for each set of
+// recipients.
 func (a *Archive) canOpen(ctx context.Context, m *manifest.Manifest, files []manifest.File, read bool) error {
 	smallest := smallestEncrypted(files)
 	if len(smallest) > 0 && len(m.Recipients) > 0 {
@@ -97,12 +96,12 @@ func (a *Archive) canOpenPart(ctx context.Context, p *manifest.Part) error {
 	defer head.close()
 	err := a.decoder.CanOpen(head)
 	if errors.Is(err, ErrNoIdentity) && a.checkSealed(ctx, p) != nil {
-		return nil // a damaged header is for nobody: that is told when it is read
+		return nil // a damaged header matches no identity; reading the part reports the damage
 	}
 	return err
 }
 
-// smallestEncrypted gives the smallest part for each set of recipients.
+// smallestEncrypted returns the smallest part for each set of recipients.
 func smallestEncrypted(files []manifest.File) map[string]*manifest.Part {
 	smallest := map[string]*manifest.Part{}
 	for i := range files {
@@ -111,7 +110,7 @@ func smallestEncrypted(files []manifest.File) map[string]*manifest.Part {
 			if !encrypted(p.Encoding) {
 				continue
 			}
-			tag := "" // a bundle's key does not tell it
+			tag := "" // a bundle's key has no tag
 			if p.Stored.Offset == nil {
 				tag = p.Object[len(p.Object)-len("00000000.age"):]
 			}
@@ -125,8 +124,8 @@ func smallestEncrypted(files []manifest.File) map[string]*manifest.Part {
 
 func encrypted(how string) bool { return how == manifest.Age || how == manifest.ZstdAge }
 
-// recipientsOf are all to whom anything in the set is encrypted: those of this run and, of
-// what is kept, those that the base names.
+// recipientsOf returns all recipients of encrypted parts in the set. These are the recipients of this run for new
+// parts, and those that the base names for reused parts.
 func (r *backupRun) recipientsOf(files []manifest.File) []string {
 	var all []string
 	kept, ours := false, false

@@ -11,22 +11,20 @@ import (
 	"github.com/strongroom-dev/strongroom/source/entries"
 )
 
-// A contentMatch is what the content of the files that the source and the parent have in common
-// shows.
+// A contentMatch is the result of comparing the files that the source and the parent have in common.
 type contentMatch int
 
 const (
-	contentUnknown contentMatch = iota // nothing that could be compared is in both
-	contentSame                        // a file is the same in both, or goes on where the parent's ends
-	tailDiffers                        // only the parent's tail is in both, and differs
-	contentDiffers                     // closed files are in both, and none is the same
+	contentUnknown contentMatch = iota // both have no content in common that could be compared
+	contentSame                        // a file is the same in both, or continues where the parent's ends
+	tailDiffers                        // both have only the parent's tail, and it differs
+	contentDiffers                     // both have closed files, and every one differs
 )
 
-// foreign returns why the source counts as another database, and nil where it is the
-// parent's: content decides where there is some in common, whatever the node is called.
-// Where there is none, the source must be recognized by something else.
+// foreign returns why the source counts as another database; nil if it is the parent's. If both have content in common,
+// the content decides, whatever the node is called. Otherwise other evidence must identify the source.
 func (r *backupRun) foreign(ctx context.Context, plan *Plan, parent *manifest.Manifest) (found, err error) {
-	if len(parent.Files) == 0 { // no backup makes such a snapshot, and nothing in it can be another's
+	if len(parent.Files) == 0 { // no backup makes an empty snapshot, and it cannot belong to another database
 		return nil, nil
 	}
 	l, example, err := r.compareContent(ctx, plan, parent)
@@ -44,25 +42,26 @@ func (r *backupRun) foreign(ctx context.Context, plan *Plan, parent *manifest.Ma
 		case err != nil:
 			return nil, err
 		case how == "" && example != "":
-			return fmt.Errorf("%w: of the files of snapshot %d it has only %s, which does not agree; "+
+			return fmt.Errorf("%w: of the files of snapshot %d it has only %s, which differs; "+
 				"choose another destination, or accept the source if this is the same database",
 				ErrForeign, parent.Sequence, example), nil
 		case how == "":
 			return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s, "+
-				"and nothing else shows that it is the same database; choose another destination, or accept the source if it is",
+				"and nothing else shows that it is the same database; "+
+				"choose another destination, or accept the source if it is",
 				ErrForeign, parent.Sequence, parent.Files[0].Name), nil
 		}
 		r.warnRecognized(parent, how, example)
 	}
 	if node := parent.Node; node != r.o.Node {
-		r.warn("this is node %q and snapshot %d was made by %q; the database is the same, and the archive goes on under the new name",
-			r.o.Node, parent.Sequence, node)
+		r.warn("this is node %q and snapshot %d was made by %q; "+
+			"the database is the same, and the archive continues under the new name", r.o.Node, parent.Sequence, node)
 	}
 	return nil, nil
 }
 
-// isOrdered reports whether the parent holds numbered files. Files without numbers may all be
-// replaced at any time.
+// isOrdered reports whether the parent holds numbered files. A database may replace all files without numbers at any
+// time.
 func (r *backupRun) isOrdered(parent *manifest.Manifest) bool {
 	for i := range parent.Files {
 		if _, _, ok := r.layout.Position(parent.Files[i].Name); ok {
@@ -72,12 +71,12 @@ func (r *backupRun) isOrdered(parent *manifest.Manifest) bool {
 	return false
 }
 
-// tellingTail is how long a tail must be, in bytes, to outweigh closed files that differ: the
-// first entries of all databases are much the same.
+// tellingTail is the minimum length in bytes of a tail that outweighs closed files that differ. The first entries of
+// all databases are nearly the same.
 const tellingTail = 4 << 10
 
-// compareContent compares the files that both have until one agrees. Where names, sizes and
-// times leave that open, it reads them. The example is a file that does not agree.
+// compareContent compares the files that both have until one agrees. It reads files whose names, sizes and times do not
+// decide. The example is a file that differs.
 func (r *backupRun) compareContent(
 	ctx context.Context, plan *Plan, parent *manifest.Manifest,
 ) (l contentMatch, example string, err error) {
@@ -110,7 +109,7 @@ func (r *backupRun) compareContent(
 		}
 		if was.Size == 0 {
 			if len(parent.Files) == 1 && entry(parent.Files, f.Name).Size == 0 {
-				return contentSame, "", nil // the snapshot holds nothing that could be another's
+				return contentSame, "", nil // the snapshot has no content that could be another database's
 			}
 			example = f.Name
 			continue
@@ -126,8 +125,8 @@ func (r *backupRun) compareContent(
 	return l, example, nil
 }
 
-// sharedFiles returns of a tail what can be compared with a file of so many bytes: all of it
-// or, where that is more, what an earlier snapshot had stored of it as its first part.
+// sharedFiles returns the beginning of a tail that can be compared with a file of size bytes. That is the whole tail
+// or, if the tail is longer, its first part, which an earlier snapshot stored.
 func sharedFiles(was *manifest.File, size int64) *manifest.File {
 	if was.Size <= size {
 		return was
@@ -140,7 +139,7 @@ func sharedFiles(was *manifest.File, size int64) *manifest.File {
 	return &short
 }
 
-// tailGoesOn is goesOn for a tail, of which more was read before, perhaps.
+// tailGoesOn is goesOn for a tail. It avoids reading bytes again that an earlier backup of this process has read.
 func (r *backupRun) tailGoesOn(ctx context.Context, f *source.File, was *manifest.File) (bool, error) {
 	if looksSame(f, was) {
 		return true, nil
@@ -160,9 +159,9 @@ func (r *backupRun) tailGoesOn(ctx context.Context, f *source.File, was *manifes
 	return r.goesOn(ctx, f, was)
 }
 
-// goesOn reports whether a file begins with what the parent has of it: an open file grows,
-// and after a crash JE goes on in one that was closed. Where a database only erased entries
-// or made them invisible, in place, it is the same file too.
+// goesOn reports whether a file begins with the parent's content of it. An open file grows, and after a crash JE
+// continues in a file that was closed. A file in which the database only erased entries, or made them invisible, counts
+// as the same.
 func (r *backupRun) goesOn(ctx context.Context, f *source.File, was *manifest.File) (bool, error) {
 	if f.Size < was.Size || f.Size > was.Size && !isAppended(r.layout) {
 		return false, nil
@@ -188,7 +187,7 @@ func (r *backupRun) goesOn(ctx context.Context, f *source.File, was *manifest.Fi
 	return log != nil && isRewritten(was, log), nil
 }
 
-// isAppended reports whether the databases of a layout may go on in a file that was closed.
+// isAppended reports whether the databases of a layout may append to a file that was closed.
 func isAppended(l source.Layout) bool { return l.Name() == "je" || l.Name() == "noxu" }
 
 // isRewritten reports whether a closed file differs only in entries that the database itself

@@ -9,14 +9,13 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// checkGuarantees has the store show, before the first snapshot, that it does what archives rely on,
-// with archive.json: id are its bytes, and made says whether this run has made it. strongroom
-// check looks at more.
+// checkGuarantees checks before the first snapshot that the store gives the guarantees that archives rely on. It uses
+// archive.json: id is its content, and made reports whether this run created it. Package storecheck tests more.
 func (r *backupRun) checkGuarantees(ctx context.Context, id []byte, made bool) error {
 	var err error
 	if made {
 		err = r.checkRetention(ctx)
-	} else if err = r.confirm(ctx, id); err == nil { // else the put below would begin this archive in another place
+	} else if err = r.confirm(ctx, id); err == nil { // else the put below would begin this archive at another place
 		err = r.checkChecksum(ctx)
 	}
 	if err != nil {
@@ -25,8 +24,7 @@ func (r *backupRun) checkGuarantees(ctx context.Context, id []byte, made bool) e
 	return r.checkCreateOnly(ctx, id)
 }
 
-// checkCreateOnly puts what is there already. Should the store write over it, nothing is
-// lost, for the bytes are the same.
+// checkCreateOnly puts archive.json again. If the store overwrites it, nothing is lost, since the bytes are the same.
 func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
 	if store.Waives(r.store, store.CreateOnly) {
 		return nil
@@ -36,28 +34,28 @@ func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
 		return errRaced
 	}
 	if err == nil && !again.Existed {
-		err = weak("it wrote over %s, which was there already", manifest.ArchiveKey)
+		err = weak("it overwrote %s, which existed already", manifest.ArchiveKey)
 	}
 	return err
 }
 
-// checkChecksum looks whether the service tells a checksum of what an earlier run has put.
-// One that does not has not checked it, and made that run fail.
+// checkChecksum checks that the service reports a checksum of the archive.json that an earlier run has put. A service
+// that reports none did not check the upload, which made that run fail.
 func (r *backupRun) checkChecksum(ctx context.Context) error {
 	if _, ok := r.store.(store.FaultProbe); !ok || store.Waives(r.store, store.Checksums) {
 		return nil
 	}
 	o, err := r.store.Stat(ctx, manifest.ArchiveKey)
 	if err != nil {
-		return fmt.Errorf("looking at %s: %w", manifest.ArchiveKey, err)
+		return fmt.Errorf("reading the attributes of %s: %w", manifest.ArchiveKey, err)
 	}
 	if o.CRC32C == nil && o.MD5 == "" {
-		return weak("it keeps no checksum of %s that it could have been checked with", manifest.ArchiveKey)
+		return weak("it keeps no checksum of %s, so it cannot have checked the upload", manifest.ArchiveKey)
 	}
 	return nil
 }
 
-// checkRetention looks whether what was put with a lock has one.
+// checkRetention checks that archive.json, which was put with a lock, is locked.
 func (r *backupRun) checkRetention(ctx context.Context) error {
 	l, ok := r.store.(store.RetentionStore)
 	if !ok {
@@ -68,14 +66,14 @@ func (r *backupRun) checkRetention(ctx context.Context) error {
 	}
 	locked, err := l.Locked(ctx, manifest.ArchiveKey)
 	if err != nil {
-		return fmt.Errorf("looking at the lock of %s: %w", manifest.ArchiveKey, err)
+		return fmt.Errorf("reading the lock of %s: %w", manifest.ArchiveKey, err)
 	}
 	if !locked {
-		return weak("it took %s and did not lock it", manifest.ArchiveKey)
+		return weak("it stored %s and did not lock it", manifest.ArchiveKey)
 	}
 	return nil
 }
 
 func weak(format string, a ...any) error {
-	return fmt.Errorf("%w: %s; strongroom check tells more", store.ErrWeakStore, fmt.Sprintf(format, a...))
+	return fmt.Errorf("%w: %s", store.ErrWeakStore, fmt.Sprintf(format, a...))
 }

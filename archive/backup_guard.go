@@ -8,25 +8,27 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// checkSource refuses a source without log files, and one of another layout: no operator can
-// accept those.
+// checkSource refuses a source without log files or with another layout. An operator cannot accept these findings.
 func (r *backupRun) checkSource() error {
 	capture, layout, h := r.capture, r.layout, r.head
 	captured := capture.Files
 	if out := capture.Ignored; len(captured) == 0 && len(out) > 0 {
-		return fmt.Errorf("%w: it holds no closed file yet; %d that fit the layout %s are left out, such as %s: %s", ErrEmptySource, len(out), layout.Name(), out[0].Name, out[0].Why)
+		return fmt.Errorf("%w: it holds no closed file yet; %d files of the layout %s are left out, such as %s: %s",
+			ErrEmptySource, len(out), layout.Name(), out[0].Name, out[0].Why)
 	}
 	if len(captured) == 0 {
-		return fmt.Errorf("%w: no log file of the layout %s in it; is the file system mounted, the directory right and the database in it?", ErrEmptySource, layout.Name())
+		return fmt.Errorf("%w: no log file of the layout %s in it; "+
+			"is the file system mounted, the directory right and the database in it?", ErrEmptySource, layout.Name())
 	}
 	if l := h.layout(); l != "" && l != layout.Name() {
-		return fmt.Errorf("%w: its layout is %s and the archive was made for %s; choose another destination", ErrForeign, layout.Name(), l)
+		return fmt.Errorf("%w: its layout is %s and the archive was made for %s; choose another destination",
+			ErrForeign, layout.Name(), l)
 	}
 	return nil
 }
 
-// checkContinuation refuses a source that does not continue the parent, before anything is
-// written. Content comes first: names and sizes of another database mean nothing.
+// checkContinuation refuses a source that does not continue the parent, before anything is written. It compares content
+// first, since names and sizes of another database prove nothing.
 func (r *backupRun) checkContinuation(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
 	if parent == nil {
 		return nil
@@ -49,9 +51,9 @@ func (r *backupRun) checkContinuation(ctx context.Context, plan *Plan, parent *m
 	return nil
 }
 
-// checkRollback looks, in each directory that has an order of its own, whether the
-// source reaches at least as far as the last closed file of the parent. A tail in its
-// place must be as long: a restored database goes on writing to its highest file.
+// checkRollback checks that the source reaches at least to the parent's last closed file, in each directory that has an
+// order of its own. A tail in that file's place must be at least as long: a restored database continues to write to its
+// highest file.
 func checkRollback(captured []source.File, layout source.Layout, parent *manifest.Manifest) error {
 	last := map[string]source.File{}
 	for _, f := range captured {
@@ -84,12 +86,13 @@ func checkRollback(captured []source.File, layout source.Layout, parent *manifes
 }
 
 func rolledBack(parent *manifest.Manifest, was *manifest.File, how string) error {
-	return fmt.Errorf("%w: snapshot %d holds %s (%d bytes) and %s; if the database was restored to an earlier state on purpose, accept the rollback",
+	return fmt.Errorf("%w: snapshot %d holds %s (%d bytes) and %s; "+
+		"if the database was restored to an earlier state on purpose, accept the rollback",
 		ErrRolledBack, parent.Sequence, was.Name, was.Size, how)
 }
 
-// tailWarning tells when the part of the log that was still open went back, which a
-// crash or a restore explains.
+// tailWarning returns a warning if the parent's tail has become shorter or is gone, which a crash or a restore
+// explains.
 func tailWarning(captured []source.File, layout source.Layout, parent *manifest.Manifest) string {
 	if parent == nil || !layout.KeepsTail() {
 		return ""

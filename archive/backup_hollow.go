@@ -7,12 +7,12 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// hollow returns for each valid snapshot why no rule of a retention counts it; empty: rules
-// count it. A backup makes no empty snapshot, and accepts such a loss only from an operator.
-// So these are forged, or were made before the guards that refuse them.
+// hollow returns for each valid snapshot why no retention rule counts it; empty if rules count it. A snapshot is hollow
+// if it has no files, or if it lost most of its content and has nothing new. A backup makes no empty snapshot, and
+// makes one with that loss only if an operator accepts it. So hollow snapshots are forged, or older than these guards.
 //
-// The measure of a loss is the last snapshot that held something new. Else a chain of forged
-// ones could lose all of it, each less than half of what the one before had.
+// The loss is measured against the last snapshot with new content. Otherwise a chain of forged snapshots could lose all
+// content, each less than half of its predecessor's.
 func (s *ledgerView) hollow() []string {
 	why := make([]string, len(s.valid))
 	var full *manifest.Summary
@@ -47,8 +47,8 @@ func lossAccepted(s *manifest.Summary) bool {
 	})
 }
 
-// hasNews reports whether a snapshot holds content that was stored for it, by its entries or,
-// where these are in pages, by the number of a page: the count alone is only a claim.
+// hasNews reports whether a snapshot holds content that was stored for it. Its entries show that or, if these are in
+// pages, the number of a page does; the count alone is only a claim.
 func hasNews(m *manifest.Manifest) bool {
 	if m.Counts.Added == 0 {
 		return false

@@ -15,28 +15,28 @@ import (
 // maxPlaces is how many keys a run tries for one object. Those with a nonce cannot be foreseen.
 const maxPlaces = 4
 
-// A placement is an object that a run stores, and under which keys it may.
+// A placement is an object that a run stores, and the keys under which it may be stored.
 type placement struct {
 	key    string // without a nonce
 	body   io.ReaderAt
 	sums   store.Sums
 	sealed bool // only under a key that cannot be foreseen
-	taken  bool // something else lies under the key without a nonce
+	taken  bool // the key without a nonce holds other content
 
-	// same looks at what exists under the key and is not these bytes: right, if it has the same
-	// content in other bytes. Nil: then it is foreign.
+	// same checks an object that exists under a key and has other bytes. It returns right if these bytes encode the
+	// same content. If same is nil, such an object is foreign.
 	same func(ctx context.Context, key string) (presence, error)
 }
 
-// location is where an object lies.
+// location is where an object is stored.
 type location struct {
 	key    string
 	stored store.PutResult
-	same   bool // placement.same has found other bytes right
+	same   bool // placement.same accepted other bytes
 }
 
-// chooseKey puts an object, under a key with a nonce if something else lies under the one without.
-// An attacker who can create objects can foresee that one, and must not be able to stop a backup.
+// chooseKey puts an object. If the key without a nonce holds other content, it uses a key with a nonce. An attacker who
+// can create objects can foresee the key without a nonce, and must not be able to stop a backup.
 func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, error) {
 	taken := p.taken
 	for range maxPlaces {
@@ -69,7 +69,7 @@ func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, erro
 		}
 		taken = true
 	}
-	return location{}, fmt.Errorf("storing %s: something else lay there, and under each other key that was tried: %w",
+	return location{}, fmt.Errorf("storing %s: this key and each other key that was tried held other content: %w",
 		p.key, store.ErrExists)
 }
 
@@ -80,22 +80,23 @@ func (p *placement) other(ctx context.Context, key string) (presence, error) {
 	return p.same(ctx, key)
 }
 
-// noteForeignKey notes a key under which something else lies than what this run needs there.
+// noteForeignKey records a key that holds other content than this run needs there.
 func (r *backupRun) noteForeignKey(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.foreignKeys = append(r.foreignKeys, key)
 }
 
-// warnForeign reports what the run has found under its keys.
+// warnForeign warns about the foreign objects that the run has found under its keys.
 func (r *backupRun) warnForeign() {
 	r.mu.Lock()
 	keys := r.foreignKeys
 	r.foreignKeys = nil
 	r.mu.Unlock()
 	if len(keys) > 0 {
-		r.warn("objects that this run did not store do not hold what their names say; it used none of the %d: %s. "+
-			"Find out who else can create objects in this archive. The next prune removes them", len(keys), nameSome(keys))
+		r.warn("objects that this run did not store do not match their names; it used none of the %d: %s. "+
+			"Find out who else can create objects in this archive. The next prune removes them",
+			len(keys), nameSome(keys))
 	}
 }
 

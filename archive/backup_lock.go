@@ -12,17 +12,17 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// renewLock is called before anything is stored.
+// renewLock sets the time until which new objects are locked. It is called before anything is stored.
 func (r *backupRun) renewLock() {
 	if l, ok := r.store.(store.RetentionStore); ok {
 		r.lockedUntil, _ = l.RenewLock()
 	}
 }
 
-// lockReused locks what a manifest names up to where the manifest will be locked (format.md,
-// fine print). The manifest tells the lock of all it names, so the parent's tells whether
-// what was kept of it has to be looked at; and what this run stored has the right lock
-// already, unless the run took longer than a step or has met what another one left.
+// lockReused locks the objects that a manifest names until the time up to which the manifest itself will be locked
+// (format.md, fine print). A manifest's lock covers all objects that it names, so the parent's lock shows whether the
+// objects reused from it must be locked again. Objects that this run stored have the right lock already, unless the run
+// took longer than a step, or the snapshot names another run's objects.
 func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages []manifest.Page) error {
 	l, ok := r.store.(store.RetentionStore)
 	if !ok {
@@ -38,13 +38,13 @@ func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages 
 		key := manifest.ManifestKey(r.head.base.ref.Sequence)
 		locked, err := l.Locked(ctx, key)
 		if err != nil {
-			return fmt.Errorf("looking at the lock of %s: %w", key, err)
+			return fmt.Errorf("reading the lock of %s: %w", key, err)
 		}
 		old = !locked
 	}
 	keys := r.toLock(m, pages, own, old)
 	if len(keys) > 0 {
-		r.log.Info("locking what the snapshot needs", "objects", len(keys), "until", until)
+		r.log.Info("locking the objects that the snapshot needs", "objects", len(keys), "until", until)
 	}
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(r.transfers)
@@ -65,8 +65,7 @@ func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages 
 	return context.Cause(ctx) // the loop may have been left early
 }
 
-// toLock gives the objects that the manifest needs: those of this run, those of earlier
-// ones, or both.
+// toLock returns the objects that the manifest needs: those of this run with own, and those of earlier runs with old.
 func (r *backupRun) toLock(m *manifest.Manifest, pages []manifest.Page, own, old bool) []string {
 	if !own && !old {
 		return nil

@@ -15,11 +15,10 @@ import (
 	"github.com/strongroom-dev/strongroom/source/entries"
 )
 
-// recognize returns what shows that a source is the parent's database although no content
-// does, in words that follow on "recognized by"; "" where nothing shows it. A cleaner that has
-// replaced every file leaves such a source. It has higher numbers alone: lower ones are those
-// of a database that was made where the parent's had been. tail is the parent's tail where both
-// have it.
+// recognize returns the evidence that a source is the parent's database although no content shows it. The text follows
+// on "recognized by"; it is "" if there is no evidence. A cleaner that has replaced every file leaves such a source.
+// All its numbers are higher than the parent's: lower ones belong to a database that was created where the parent's had
+// been. tail is the name of the parent's tail if both have it.
 func (r *backupRun) recognize(
 	ctx context.Context, parent *manifest.Manifest, m contentMatch, tail string,
 ) (how string, err error) {
@@ -35,9 +34,9 @@ func (r *backupRun) recognize(
 	return r.sameLog(parent)
 }
 
-// recognizeTail is recognize where both have the parent's tail and nothing else. A power loss
-// may have taken what was not on the disk, but for the header of the file, which the archive
-// has too. Where that cannot be read, as it is encrypted, the header must fit the parent.
+// recognizeTail is recognize for a source that has only the parent's tail in common. A power loss may have removed what
+// was not on the disk, except for the file's header, which the archive has too. If the archived header is encrypted and
+// cannot be read, the source's header must fit the parent.
 func (r *backupRun) recognizeTail(
 	ctx context.Context, parent *manifest.Manifest, m contentMatch, name string,
 ) (how string, err error) {
@@ -65,8 +64,8 @@ func (r *backupRun) recognizeTail(
 	return "", nil
 }
 
-// comesAfter reports whether all numbers in the source are above those of the parent, in each
-// sequence of numbers; the parent's last file may be in both.
+// comesAfter reports whether all numbers in the source are above those of the parent, in each sequence of numbers. Both
+// may have the parent's last file.
 func (r *backupRun) comesAfter(parent *manifest.Manifest) bool {
 	last := map[string]*manifest.File{}
 	for i := range parent.Files {
@@ -87,8 +86,8 @@ func (r *backupRun) comesAfter(parent *manifest.Manifest) bool {
 	})
 }
 
-// sameDirectory reports whether the source, or a directory in it that holds log files, is
-// certainly the one that it was when the parent was made.
+// sameDirectory reports whether the source, or a directory in it that holds log files, is certainly the same directory
+// as when the parent was made.
 func (r *backupRun) sameDirectory() bool {
 	if r.dirs[""].Same(r.capture.Dirs[""]) {
 		return true
@@ -99,10 +98,10 @@ func (r *backupRun) sameDirectory() bool {
 	})
 }
 
-// sameLog looks for the parent's database in the file headers of JE and Noxu: the file after
-// the parent's last one names that one's last entry; or all files, which come after the
-// parent's by number, were begun after its capture. The first of them may have been begun
-// before it: it was left out then, as being written or without entries.
+// sameLog searches the file headers of JE and Noxu for evidence of the parent's database. Either the file after the
+// parent's last file names the last entry of that file. Or all files of the source, whose numbers are above the
+// parent's, were begun after the parent's capture. The first of them may have been begun earlier: the capture then left
+// it out, as it was being written or had no entries.
 func (r *backupRun) sameLog(parent *manifest.Manifest) (string, error) {
 	last := lastOf(r.layout, parent.Files)
 	if last == nil {
@@ -148,7 +147,7 @@ type fileHeader struct {
 // headerBytes is how much of a log file certainly holds its header.
 const headerBytes = 64
 
-// fileHeader reads the header of a captured file; nil where it has none that is known.
+// fileHeader reads the header of a captured file; nil if the file has no known header.
 func (r *backupRun) fileHeader(name string) (*fileHeader, error) {
 	reader := r.layout.EntryReader(name)
 	if reader == nil {
@@ -171,10 +170,10 @@ func (r *backupRun) fileHeader(name string) (*fileHeader, error) {
 	return nil, nil
 }
 
-// errEnough ends a reading early.
+// errEnough ends a read early.
 var errEnough = errors.New("enough was read")
 
-// A start takes the first bytes that are written to it, as many as it has room for.
+// A startWriter keeps the first bytes that are written to it, up to its capacity, and then returns errEnough.
 type startWriter []byte
 
 func (s *startWriter) Write(b []byte) (int, error) {
@@ -186,8 +185,8 @@ func (s *startWriter) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// archivedBeginning reads the first bytes of a file from the archive; nil where this host
-// cannot, or there are fewer.
+// archivedBeginning reads the first n bytes of a file from the archive; nil if this host cannot read them, or if there
+// are fewer.
 func (r *backupRun) archivedBeginning(ctx context.Context, f *manifest.File, n int) []byte {
 	p := &f.Parts[0]
 	if encrypted(p.Encoding) && !r.decoder.Opens() || p.Size < int64(n) || r.needsLostObject(f) {
@@ -238,11 +237,11 @@ func (r *backupRun) warnRecognized(parent *manifest.Manifest, how, shared string
 	r.warn("no file of snapshot %d is left in the source, which was recognized by %s%s", parent.Sequence, how, lost)
 }
 
-// maxGaps is how many ranges of numbers a warning names.
+// maxGaps is the maximum number of ranges that a warning names.
 const maxGaps = 5
 
-// gaps names the log files that neither the parent nor the source has, from the parent's last
-// to the source's last: the database deleted them between the two captures.
+// gaps names the log files that neither the parent nor the source has, from the parent's last to the source's last. The
+// database deleted them between the two captures.
 func (r *backupRun) gaps(parent *manifest.Manifest) (gaps []string) {
 	last := lastOf(r.layout, parent.Files)
 	if last == nil {

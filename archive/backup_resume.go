@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// maxOrphanKeys bounds the search for what an interrupted run left. In a log, new
-	// names come after old ones, so that the search mostly meets nothing else.
+	// maxOrphanKeys bounds the search for the orphans of an interrupted run. In a log, new names come after old ones,
+	// so the search mostly finds nothing else.
 	maxOrphanKeys = 20_000
 	// sweepFrom is a size below which no provider sends an object in parts.
 	sweepFrom = 16 << 20
 )
 
-// orphans are the data objects that bear the number aimed at. An interrupted run stored them,
-// or an attacker who can create objects.
+// orphans are the data objects with the sequence number of this attempt. An interrupted run stored them, or an attacker
+// who can create objects.
 type orphans struct {
 	keys        map[string]bool
-	sameContent map[string][]string // those with a nonce, by their key without it; a few of each
-	tooMany     bool                // there was too much to list: ask for each object by itself
+	sameContent map[string][]string // keys with a nonce, by the key without it; at most maxSameContent each
+	tooMany     bool                // there were too many to list: each object must be requested by itself
 }
 
 func (l *orphans) mayExist(key string) bool { return l.tooMany || l.keys[key] }
@@ -38,8 +38,8 @@ func (l *orphans) add(key string) {
 	}
 }
 
-// findOrphans lists the keys between the first and the last that are to be stored, so
-// that nothing which was acknowledged already is sent again.
+// findOrphans lists the keys between the first and the last that are to be stored, so that stored content is not sent
+// again.
 func (r *backupRun) findOrphans(ctx context.Context, upload []source.File) error {
 	if !r.head.hasData || len(upload) == 0 {
 		return nil
@@ -54,10 +54,10 @@ func (r *backupRun) findOrphans(ctx context.Context, upload []source.File) error
 	}
 	r.orphans.keys, r.orphans.sameContent = map[string]bool{}, map[string][]string{}
 	seen := 0
-	// Keys go on after the prefix with hex digits, all of which come before "g".
+	// After the prefix, keys continue with hex digits, which all sort before "g".
 	for o, err := range r.store.List(ctx, manifest.DataPrefix, "", first) {
 		if err != nil {
-			return fmt.Errorf("looking for what an interrupted run left: %w", err)
+			return fmt.Errorf("listing the orphans of an interrupted run: %w", err)
 		}
 		if o.Key > last+"g" {
 			break
@@ -73,7 +73,7 @@ func (r *backupRun) findOrphans(ctx context.Context, upload []source.File) error
 	return nil
 }
 
-// checkNested makes sure that nothing of these files would be stored within a nested archive.
+// checkNested returns an error if any of these files would be stored within a nested archive.
 func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error {
 	if !r.head.hasData {
 		return nil
@@ -87,10 +87,9 @@ func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error
 	})
 }
 
-// adopt looks for an object that already holds the content of a part, whose key has no nonce
-// yet, and completes the part. Sums are of the content. What cannot be compared with that is
-// adopted only if this host had recorded it before it was put. Taken reports whether something
-// else lies under the key without a nonce.
+// adopt searches for an object that already holds the content of a part, and completes the part with it. The part's key
+// has no nonce yet, and sums are those of the content. An object that cannot be compared with them is adopted only if
+// this host recorded it before it was put. taken reports whether the key without a nonce holds other content.
 func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.Sums) (adopted, taken bool, err error) {
 	without := part.Object
 	if encrypted(part.Encoding) {
@@ -129,14 +128,13 @@ func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.S
 	return false, taken, nil
 }
 
-// opensAll reports whether what the identities open can surely be opened by all recipients.
+// opensAll reports whether all recipients can certainly decrypt what the identities decrypt.
 func (r *backupRun) opensAll() bool {
 	to := r.recipients()
 	return len(to) == 1 && r.decoder.IsOf(to[0])
 }
 
-// adoptKey reads back the object under a key and, if it holds the content of a part, completes
-// the part.
+// adoptKey reads back the object under a key. If it holds the content of a part, adoptKey completes the part.
 func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key string, sums store.Sums) (presence, error) {
 	if part.Encoding == manifest.Plain {
 		is, stored, err := r.examine(ctx, key, sums, false)
@@ -150,7 +148,7 @@ func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key strin
 		return absent, nil
 	}
 	if err != nil {
-		return absent, fmt.Errorf("looking at %s: %w", key, err)
+		return absent, fmt.Errorf("reading the attributes of %s: %w", key, err)
 	}
 	var is store.Sums
 	what, err := r.readAgain(ctx, key, func() (err error) {
@@ -170,7 +168,7 @@ func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key strin
 	return right, nil
 }
 
-// complete says in a part where its content lies, and counts it.
+// complete records in a part where its content is stored, and counts it.
 func (r *backupRun) complete(part *manifest.Part, key string, sums store.Sums, stored store.PutResult) {
 	part.Object = key
 	part.Stored = manifest.StoredSums{Size: sums.Size, SHA256: sums.SHA256, CRC32C: sums.CRC32C, MD5: stored.MD5}
@@ -180,8 +178,8 @@ func (r *backupRun) complete(part *manifest.Part, key string, sums store.Sums, s
 	r.sent(1, sums.Size, stored.Existed)
 }
 
-// decodeBack reads an object back for the sums of its stored bytes. ErrDamaged: it does not
-// hold the content of the part.
+// decodeBack reads an object back and returns the sums of its stored bytes. The error is ErrDamaged if it does not hold
+// the content of the part.
 func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key string, o *store.Object) (store.Sums, error) {
 	body := &resumingReader{ctx: ctx, a: r.Archive, key: key, left: o.Size}
 	defer body.close()
@@ -191,7 +189,7 @@ func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key str
 	_, err := io.Copy(plain, d)
 	switch {
 	case errors.Is(err, ErrNoIdentity):
-		err = fmt.Errorf("%w: %w", ErrDamaged, err) // it is encrypted to others than its name says
+		err = fmt.Errorf("%w: %w", ErrDamaged, err) // its recipients differ from those that its key names
 	case err == nil:
 		err = checkPart(part, plain.Sums())
 	}
@@ -204,8 +202,8 @@ func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key str
 	return stored.Sums(), asDamage(err)
 }
 
-// sweep removes what interrupted uploads left behind at the provider, if this run has
-// reason to think that there may be any.
+// sweep removes the data of interrupted uploads at the provider. It runs only if this run or an interrupted one may
+// have left any.
 func (r *backupRun) sweep(ctx context.Context) {
 	s, ok := r.store.(store.Sweeper)
 	if !ok || (!r.large && r.res.Adopted == 0) {
@@ -213,9 +211,9 @@ func (r *backupRun) sweep(ctx context.Context) {
 	}
 	n, err := s.Sweep(ctx)
 	if err != nil {
-		r.log.Warn("left-behind uploads could not be swept; the next run tries again", "error", err)
+		r.log.Warn("interrupted uploads could not be removed; the next run tries again", "error", err)
 	}
 	if n > 0 {
-		r.log.Info("left-behind uploads were swept", "count", n)
+		r.log.Info("interrupted uploads were removed", "count", n)
 	}
 }

@@ -11,25 +11,25 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A scan is what one reading of a log file tells.
+// A scan is the result of one read of a log file.
 type scan struct {
-	whole       store.Sums       // of what is stored: all bytes, or a tail's up to its last whole entry
-	prefix      manifest.Hash    // of as many of its first bytes as the parent's entry has; zero if not all are whole
-	rest        store.Sums       // of what comes after them; the whole where prefix is zero
-	log         *entries.Result  // nil where entries are not checked
-	hasTrailing *entries.Problem // of a tail: why what follows its last whole entry is none, unless it was cut short
+	whole       store.Sums       // of the stored bytes: all bytes, or a tail's up to its last whole entry
+	prefix      manifest.Hash    // of its first bytes, as many as the parent's entry has; zero if not all are whole
+	rest        store.Sums       // of the bytes after the prefix; those of whole if prefix is zero
+	log         *entries.Result  // nil if entries are not checked
+	hasTrailing *entries.Problem // of a tail: why bytes after its last whole entry are no entry, unless it is cut short
 }
 
-// A scanner reads a log file once: the checksums and the entry check see each byte on its
-// way. It can go on where it stood once a tail has grown.
+// A scanner reads a log file once for its checksums and the entry check. It can continue at its position once a tail
+// has grown.
 type scanner struct {
-	tail  bool            // what counts ends with the last whole entry
-	log   *entries.Reader // nil: all bytes count
+	tail  bool            // only the bytes up to the last whole entry count
+	log   *entries.Reader // nil if entries are not checked: all bytes count
 	at    int64           // the next byte to read
 	whole *digest.Hasher
-	rest  *digest.Hasher // of what comes after the prefix; nil before that
+	rest  *digest.Hasher // of the bytes after the prefix; nil before that
 
-	// What the checksums were at the end of the last whole entry.
+	// The checksums at the end of the last whole entry.
 	wholeThen, restThen *digest.Hasher
 }
 
@@ -39,7 +39,7 @@ func newScanner(f *source.File, layout source.Layout) *scanner {
 	return s
 }
 
-// copy gives a scanner that goes on by itself, from the end of the last whole entry.
+// copy returns an independent scanner, at the end of the last whole entry.
 func (s *scanner) copy() *scanner {
 	c := *s
 	c.whole = s.whole.Clone()
@@ -51,7 +51,7 @@ func (s *scanner) copy() *scanner {
 	return &c
 }
 
-// read goes on to byte to of the file.
+// read continues to byte to of the file.
 func (s *scanner) read(ctx context.Context, r io.ReaderAt, to int64) error {
 	err := copyRange(ctx, r, s.at, to, s)
 	s.at = to
@@ -86,8 +86,7 @@ func (s *scanner) mark() {
 	s.wholeThen, s.restThen = s.whole.Clone(), s.rest.Clone()
 }
 
-// rewind goes back to the end of the last whole entry, as if nothing after it had been
-// read.
+// rewind returns to the end of the last whole entry, as if no byte after it had been read.
 func (s *scanner) rewind() {
 	if s.wholeThen != nil {
 		s.whole, s.rest = s.wholeThen.Clone(), s.restThen.Clone()
@@ -95,12 +94,12 @@ func (s *scanner) rewind() {
 	}
 }
 
-// trailingTries is how often what follows the last whole entry of a tail is read before it
-// counts as no entry, or as damaged: the database may have been at it.
+// trailingTries is how often the bytes after the last whole entry of a tail are read before they count as no entry, or
+// as damaged. The database may be writing them.
 const trailingTries = 4
 
-// file reads a file of so many bytes to its end. From prefix on, which is 0 where nothing
-// can be shared, the rest is summed by itself.
+// file reads a file of size bytes to its end. The bytes after the first prefix bytes also get checksums of their own.
+// prefix is 0 if no content can be shared.
 func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64, before tailBefore) (scan, error) {
 	var d scan
 	for try := 1; ; try++ {
@@ -126,7 +125,7 @@ func (s *scanner) file(ctx context.Context, r io.ReaderAt, size, prefix int64, b
 	}
 }
 
-// all reads on to the end of a file.
+// all reads the remaining bytes of a file.
 func (s *scanner) all(ctx context.Context, r io.ReaderAt, size, prefix int64, d *scan) error {
 	if s.at < prefix {
 		if err := s.read(ctx, r, prefix); err != nil {
@@ -143,8 +142,7 @@ func (s *scanner) all(ctx context.Context, r io.ReaderAt, size, prefix int64, d 
 	return s.read(ctx, r, size)
 }
 
-// awaitChange waits until what follows the last whole entry of a tail has changed, for as
-// many tries as are left.
+// awaitChange waits until the bytes after the last whole entry of a tail have changed, for the tries that are left.
 func (s *scanner) awaitChange(ctx context.Context, r io.ReaderAt, size int64, try *int) (bool, error) {
 	for ; *try < trailingTries; *try++ {
 		if err := pause(ctx, 0); err != nil {
@@ -157,8 +155,8 @@ func (s *scanner) awaitChange(ctx context.Context, r io.ReaderAt, size int64, tr
 	return false, nil
 }
 
-// changed reports whether a whole entry follows the last one by now, or one that is cut short
-// where there was none. It reads no more than that entry.
+// changed reports whether a whole entry follows the last one now, or an unfinished entry where there was none. It reads
+// no more than that entry.
 func (s *scanner) changed(ctx context.Context, r io.ReaderAt, size int64) (bool, error) {
 	log := *s.log
 	end := log.Resume()
@@ -172,8 +170,7 @@ func (s *scanner) changed(ctx context.Context, r io.ReaderAt, size int64) (bool,
 	return log.End() > end || (log.Problem() == nil) != (s.log.Problem() == nil), nil
 }
 
-// isDamagedTail reports whether what follows the last whole entry of a tail is damaged, and not
-// merely unfinished.
+// isDamagedTail reports whether the bytes after the last whole entry of a tail are damaged, and not merely unfinished.
 func (s *scanner) isDamagedTail(
 	ctx context.Context, r io.ReaderAt, size int64, before tailBefore, prefix manifest.Hash,
 ) (bool, error) {
@@ -189,7 +186,8 @@ func (s *scanner) isDamagedTail(
 	return s.log.Resyncs(ctx, r, size)
 }
 
-// trailingProblem is what follows the last whole entry of a tail, unless that is merely cut short.
+// trailingProblem returns why the bytes after the last whole entry of a tail are no entry; nil if an entry is merely
+// cut short.
 func (s *scanner) trailingProblem() *entries.Problem {
 	if !s.tail || s.log == nil {
 		return nil
@@ -200,7 +198,7 @@ func (s *scanner) trailingProblem() *entries.Problem {
 	return nil
 }
 
-// end makes the result. Of a broken tail all is kept, as of a closed file.
+// end sets the result. A broken tail is stored up to its last byte, like a closed file.
 func (s *scanner) end(d *scan, broken bool) {
 	whole, rest := s.whole, s.rest
 	if s.log != nil {

@@ -9,19 +9,19 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// A tailRead is how far a tail was read, so that the next backup of the same process
-// reads only what was appended since.
+// A tailRead records how far a tail was read. The next backup of the same process then reads only the bytes that were
+// appended since.
 type tailRead struct {
 	name    string
 	id      source.ID
-	sum     manifest.Hash // of what was read
-	end     manifest.Hash // of the last tailEnd bytes of that
+	sum     manifest.Hash // of the bytes that were read
+	end     manifest.Hash // of the last tailEnd of these bytes
 	scanner *scanner      // at the end of its last whole entry
 }
 
-// tailEnd is how much of what was read before is read again, to see that it is still
-// there: a database that was cut back by a crash and has gone on since differs in it. What
-// else is written to in place shows when the file is closed, and read as a whole.
+// tailEnd is how many of the last bytes read before are read again to check that they are unchanged. They differ if a
+// crash cut the log back and the database has continued since. Other writes in place are found when the file is closed
+// and read as a whole.
 const tailEnd = 64 << 10
 
 func sumTailEnd(ctx context.Context, r io.ReaderAt, size int64) (manifest.Hash, error) {
@@ -30,7 +30,7 @@ func sumTailEnd(ctx context.Context, r io.ReaderAt, size int64) (manifest.Hash, 
 	return s.Sums().SHA256, err
 }
 
-// keepTail remembers how far a tail was read.
+// keepTail records how far a tail was read.
 func (r *backupRun) keepTail(ctx context.Context, content io.ReaderAt, f *source.File, s *scanner, d *scan) error {
 	if f.State != source.Tail || f.ID() == (source.ID{}) {
 		return nil
@@ -47,8 +47,8 @@ func (r *backupRun) keepTail(ctx context.Context, content io.ReaderAt, f *source
 	return nil
 }
 
-// resumeTail gives a scanner that stands where the parent's entry of a tail ends, or nil
-// where that was not read by this process, or from what is another file now.
+// resumeTail returns a scanner at the end of the parent's entry of a tail. It returns nil if this process has not read
+// those bytes, or has read them from another file.
 func (r *backupRun) resumeTail(ctx context.Context, content io.ReaderAt, f *source.File, was *manifest.File) (*scanner, error) {
 	r.Archive.mu.Lock()
 	t := r.tailRead

@@ -16,9 +16,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// storeFiles reads each file once to learn its checksums and puts what the archive
-// does not hold yet. While one file is sent the next is hashed. The entries come back
-// in the order of files.
+// storeFiles reads each file once for its checksums, and puts the content that the archive does not have yet. It hashes
+// the next file while one is sent. The entries are in the order of files.
 func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent *manifest.Manifest) ([]manifest.File, error) {
 	var bytes int64
 	for i := range files {
@@ -54,17 +53,17 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 	}
 	err := g.Wait()
 	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(cause, source.ErrDiskPressure)) {
-		err = cause // the loop was left early, even if all that had begun ended well
+		err = cause // the loop was left early, even if every started transfer succeeded
 	}
 	return entries, err
 }
 
-// pressureEvery is how often a running backup looks whether the database needs the space of
-// deleted files that it holds.
+// pressureEvery is how often a running backup checks whether the database needs the space of deleted files that the
+// capture still holds.
 const pressureEvery = 5 * time.Second
 
-// cancelOnDiskPressure gives a context that ends when the capture has to be given up for the
-// database's sake, so that the next attempt captures without what was deleted.
+// cancelOnDiskPressure returns a context that is canceled when the database needs that space. The next attempt then
+// captures without the deleted files.
 func (r *backupRun) cancelOnDiskPressure(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
@@ -91,7 +90,7 @@ func parentEntry(parent *manifest.Manifest, name string) *manifest.File {
 	return entry(parent.Files, name)
 }
 
-// storeFile stores one file and gives its entry; was is the parent's, if it has one.
+// storeFile stores one file and returns its entry; was is the parent's entry, or nil.
 func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest.File) (manifest.File, error) {
 	e := manifest.File{Name: f.Name, Modified: modified(f), Snapshot: r.next, State: stateOf(f)}
 	content, err := r.capture.Open(f.Name)
@@ -112,7 +111,7 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 		r.progress.BytesDone.Add(e.Size)
 		return e, nil
 	case r.canReuseBase && e.State == manifest.Tail && was != nil && !r.needsLostObject(was) && was.Size > 0 && d.prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
-		// The log grew at its end, as logs do: only what is new is stored.
+		// The log only grew at its end: only the new bytes are stored.
 		e.Parts = slices.Clone(was.Parts)
 		from, sums = was.Size, d.rest
 		r.progress.BytesDone.Add(was.Size)
@@ -126,8 +125,8 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 	return e, nil
 }
 
-// scan reads a file, and makes sure that it was not written to meanwhile. Of a tail that
-// this archive has read before only what is new is read.
+// scan reads a file, and checks that it was not written to during that. If an earlier backup of this process has read
+// the beginning of a tail, scan reads only the new bytes.
 func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.File, was *manifest.File) (scan, error) {
 	var prefix int64
 	if was != nil && was.Size <= f.Size {
@@ -151,24 +150,23 @@ func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.
 		return d, err
 	}
 	if d.hasTrailing != nil {
-		r.warn("%s: what follows its last whole entry is no entry, and is not taken along: %v", f.Name, d.hasTrailing)
+		r.warn("%s: the bytes after its last whole entry are no entry, and are not archived: %v", f.Name, d.hasTrailing)
 	}
 	return d, r.keepTail(ctx, content, f, s, &d)
 }
 
-// mtimeGranularity is how long ago a file must have been modified for its times to show that it is
-// written to again: some file systems count in two seconds.
+// mtimeGranularity is the age of a file's last modification from which on a further write changes the file's times.
+// Some file systems count in steps of two seconds.
 const mtimeGranularity = 2 * time.Second
 
-// waitForMtime waits until a closed file is no longer young; of one from the future is known that
-// it was not written to after the capture. Where closed means left alone, it has been left
-// alone for as long as somebody thought right.
+// waitForMtime waits until a closed file's last modification is mtimeGranularity ago. A modification time after the
+// capture counts as the capture's time. Layouts with a quiet period need no wait.
 func (r *backupRun) waitForMtime(ctx context.Context, f *source.File) error {
 	last := f.Modified
 	if last.After(r.capture.At) {
 		last = r.capture.At
 	}
-	wait := min(mtimeGranularity, mtimeGranularity-time.Since(last)) // the clock may have been set back meanwhile
+	wait := min(mtimeGranularity, mtimeGranularity-time.Since(last)) // the clock may have been set back
 	if _, _, ordered := r.layout.Position(f.Name); wait <= 0 || f.State == source.Tail || !ordered {
 		return nil
 	}
@@ -191,7 +189,7 @@ func (r *backupRun) warn(format string, a ...any) {
 	r.res.Warnings = append(r.res.Warnings, fmt.Sprintf(format, a...))
 }
 
-// storePart puts a stretch of a file, unless an object that can be adopted holds it.
+// storePart puts a section of a file, unless an object with its content can be adopted.
 func (r *backupRun) storePart(ctx context.Context, name string, content io.ReaderAt, from int64, sums store.Sums) (manifest.Part, error) {
 	body := &counted{ReaderAt: io.NewSectionReader(content, from, sums.Size), progress: r.progress}
 	defer body.finish(sums.Size)
@@ -217,7 +215,7 @@ func (r *backupRun) storePart(ctx context.Context, name string, content io.Reade
 	return part, err
 }
 
-// sent counts content of so many files that lies in one object.
+// sent counts an object of size bytes that holds content of a number of files.
 func (r *backupRun) sent(files int, bytes int64, adopted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -230,8 +228,8 @@ func (r *backupRun) sent(files int, bytes int64, adopted bool) {
 	r.large = r.large || bytes > sweepFrom
 }
 
-// counted tells the progress how far into an object its sender has read. Parts are read
-// side by side and more than once, so what counts is the furthest byte.
+// counted reports to Progress the furthest byte that was read of an object. Senders read parts concurrently and more
+// than once, so only the furthest byte counts.
 type counted struct {
 	io.ReaderAt
 	progress *Progress
@@ -257,5 +255,5 @@ func (c *counted) reach(to int64) {
 	}
 }
 
-// finish counts what nobody had to read.
+// finish counts the bytes that did not have to be read.
 func (c *counted) finish(size int64) { c.reach(size) }

@@ -10,17 +10,16 @@ import (
 
 // A dirFiles counts the log files of one directory of a source.
 type dirFiles struct {
-	closed  int    // closed files of the parent,
-	gone    int    // and those of them that are nowhere in the source;
-	example string // one of those
-	holds   int    // files in the source now,
-	whole   int    // and those of them that are closed
+	closed  int    // closed files of the parent
+	gone    int    // closed files of the parent that are nowhere in the source
+	example string // the name of a gone file
+	holds   int    // files in the source now
+	whole   int    // closed files in the source now
 }
 
-// checkMissing returns an error where closed files of the parent have gone and the database's
-// cleaner cannot be taken for the cause: with the whole content of a directory, or with most
-// of the set although no file was begun. Only JE and Noxu number and delete files such that
-// this can be judged.
+// checkMissing returns an error if closed files of the parent are gone and the database's cleaner is not the likely
+// cause. That is so if a directory has lost all its files, or if most files are gone although no file was begun. It
+// checks only JE and Noxu, since other databases number and delete files in other ways.
 func (r *backupRun) checkMissing(parent *manifest.Manifest) error {
 	if !isAppended(r.layout) {
 		return nil
@@ -49,8 +48,8 @@ func dirName(dir string) string {
 	return "its directory " + dir
 }
 
-// countFiles counts the parent's and the source's files by directory. A number that the
-// source has in another directory has moved, and is not gone.
+// countFiles counts the parent's and the source's files by directory. A file whose number the source has in another
+// directory has moved, and is not gone.
 func (r *backupRun) countFiles(parent *manifest.Manifest) map[string]*dirFiles {
 	dirs := map[string]*dirFiles{}
 	of := func(name string) *dirFiles {
@@ -82,7 +81,7 @@ func (r *backupRun) countFiles(parent *manifest.Manifest) map[string]*dirFiles {
 	return dirs
 }
 
-// numbers are those of the source's files.
+// numbers returns the numbers of the source's files.
 func (r *backupRun) numbers() map[uint64]bool {
 	have := make(map[uint64]bool, len(r.capture.Files))
 	for i := range r.capture.Files {
@@ -92,8 +91,8 @@ func (r *backupRun) numbers() map[uint64]bool {
 	return have
 }
 
-// missingDirectory returns what shows that a directory whose closed files have gone is not
-// the one that held them; "" where nothing does. A cleaner leaves the directory as it is.
+// missingDirectory returns the evidence that a directory whose closed files are gone is not the one that held them; ""
+// if there is none. A cleaner does not replace the directory.
 func (r *backupRun) missingDirectory(parent *manifest.Manifest, dir string, d *dirFiles) string {
 	was, now := r.dirs[dir], r.capture.Dirs[dir]
 	_, there := r.capture.Dirs[dir]
@@ -113,9 +112,8 @@ func (r *backupRun) missingDirectory(parent *manifest.Manifest, dir string, d *d
 	return ""
 }
 
-// missingMost returns an error where more than half of the parent's closed files have gone
-// and there is no file that the parent does not have. Those after the source's last file are
-// left to the guard against a source that has gone back.
+// missingMost returns an error if more than half of the parent's closed files are gone, and the source has no new file.
+// It ignores files after the source's last file, which checkRollback covers.
 func (r *backupRun) missingMost(parent *manifest.Manifest) error {
 	have, end := r.numbers(), uint64(0)
 	for i := range r.capture.Files {
@@ -141,8 +139,8 @@ func (r *backupRun) missingMost(parent *manifest.Manifest) error {
 	if 2*gone <= closed {
 		return nil
 	}
-	return fmt.Errorf("%w: of %d closed files of snapshot %d %d are gone, such as %s, and the database has begun no file "+
-		"since; restore them, or accept that they are missing if the database's cleaner deleted them: "+
+	return fmt.Errorf("%w: of %d closed files of snapshot %d, %d are gone, such as %s, and the database has begun no "+
+		"file since; restore them, or accept that they are missing if the database's cleaner deleted them: "+
 		"once there is a new file, that is not necessary",
 		ErrMissingFiles, closed, parent.Sequence, gone, example)
 }

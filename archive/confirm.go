@@ -8,9 +8,9 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// A Confirmation accepts what one guard found, once: Plan names the state of the archive, and
-// for a prune also what it would remove, for which the guard refused. Any commit changes that
-// state, and the confirmation with it is void.
+// A Confirmation accepts one finding of one guard, once. Plan identifies the state of the archive in which the guard
+// refused and, for a prune, also what it would remove. Any commit changes that state and makes the confirmation
+// invalid.
 type Confirmation struct {
 	Guard manifest.Guard
 	Plan  string // opaque, of letters, digits and hyphens
@@ -32,8 +32,8 @@ func ParseConfirmation(s string) (Confirmation, error) {
 
 var guards = []manifest.Guard{manifest.GuardRollback, manifest.GuardTakeOver, manifest.GuardMissing, manifest.GuardFork, manifest.GuardPrune}
 
-// A Refusal is the error of a guard. An operator may accept what the guard found: for one run
-// by the guard's name, in Accept, or for this state of the archive alone by the Confirmation.
+// A Refusal is the error of a guard. An operator may accept the finding for one run by the guard's name, in Accept. The
+// Confirmation accepts it for this state of the archive alone.
 type Refusal struct {
 	Confirmation
 	Err error // what the guard found
@@ -46,8 +46,8 @@ func (r *Refusal) Unwrap() error { return r.Err }
 
 // Acceptance is what an operator has accepted before a run.
 type Acceptance struct {
-	Accept    []manifest.Guard // whatever these guards find
-	Confirmed []Confirmation   // what a guard found before, in an archive that has not changed since
+	Accept    []manifest.Guard // guards whose findings are accepted, whatever they are
+	Confirmed []Confirmation   // earlier findings, accepted if the archive has not changed since
 }
 
 // check returns what a guard found as a Refusal, unless it was accepted.
@@ -58,8 +58,8 @@ func (a *Acceptance) check(c Confirmation, found error) error {
 	return &Refusal{c, found}
 }
 
-// refuse returns what a guard found as a Refusal, unless it was accepted for this run: then
-// the manifest records that.
+// refuse returns what a guard found as a Refusal, unless it was accepted for this run. The manifest records what was
+// accepted.
 func (r *backupRun) refuse(g manifest.Guard, found error) error {
 	c := Confirmation{Guard: g, Plan: "0"}
 	if p := r.head.parent; p != nil {

@@ -11,12 +11,12 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// makeDurable makes durable what an operation goes by: the newest manifest and the newest record of
-// the ledger; zero: there is none. A run that was killed may have created them and not synced them.
-// Without this a power loss could take away a snapshot that a backup reported as unchanged, or a
-// record by which a prune has deleted objects. The objects that a manifest names, and the manifests
-// before it, were durable before it was created. An object that has gone since is errGone. What only
-// reads an archive does not call it: a disk may still be read when its fsync fails.
+// makeDurable makes the objects durable that an operation relies on: the newest manifest and the newest ledger record.
+// It takes their numbers, or zero if there is none. A killed run may have created them and not synced them. A power
+// loss could then remove a snapshot that a backup reported as unchanged, or a record by which a prune has deleted
+// objects. The objects that a manifest names, and earlier manifests, were durable before the manifest was created. The
+// error is errGone if an object is gone by now. Operations that only read do not call it: a disk may still be readable
+// when its fsync fails.
 func (a *Archive) makeDurable(ctx context.Context, newest, record int64) error {
 	if newest > 0 {
 		if err := a.syncThere(ctx, manifest.ManifestKey(newest)); err != nil {
@@ -29,9 +29,9 @@ func (a *Archive) makeDurable(ctx context.Context, newest, record int64) error {
 	return nil
 }
 
-// syncThere makes an object durable that was just read. An operation does so once for each object:
-// even where nothing is to be written, a sync may wait for the disk. Before the next operation the
-// object may be another one: put back by another process, or on another disk.
+// syncThere makes an object durable that was just read. An operation syncs each object once: even if nothing has to be
+// written, a sync may wait for the disk. Before the next operation, another process may have replaced the object, or
+// another disk may be mounted.
 func (a *Archive) syncThere(ctx context.Context, key string) error {
 	a.mu.Lock()
 	done := a.durable[key]
@@ -58,8 +58,8 @@ func (a *Archive) syncThere(ctx context.Context, key string) error {
 	return nil
 }
 
-// hold keeps the store, where it can, at the place that its address names now. release also
-// forgets what was made durable there.
+// hold keeps the store, if it can, at the place that its address names now. release also forgets which objects were
+// made durable there.
 func (a *Archive) hold() (release func()) {
 	leave := func() {}
 	if h, ok := a.store.(store.Holder); ok {
@@ -76,7 +76,7 @@ func (a *Archive) hold() (release func()) {
 // syncPatience bounds how long a read waits for a sync that it can do without.
 const syncPatience = 10 * time.Second
 
-// tryDurable is makeDurable where an operation goes on without it.
+// tryDurable is makeDurable with a time limit, for operations that continue without it.
 func (a *Archive) tryDurable(ctx context.Context, newest, record int64) error {
 	ctx, cancel := context.WithTimeout(ctx, syncPatience)
 	defer cancel()

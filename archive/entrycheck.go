@@ -11,23 +11,23 @@ import (
 	"github.com/strongroom-dev/strongroom/source/entries"
 )
 
-// Changed is a closed file whose content is not that of the snapshot before.
+// Changed is a closed file whose content differs from the parent snapshot's.
 type Changed struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"` // one of the kinds of change
 }
 
-// The kinds of change. All but the last are told by the files' entries.
+// The kinds of change. All but the last are determined from the files' entries.
 const (
-	ChangedErased    = "erased entries"    // the database erased some, in place
-	ChangedInvisible = "invisible entries" // a replica rolled some back, in place
+	ChangedErased    = "erased entries"    // the database erased entries in place
+	ChangedInvisible = "invisible entries" // a replica rolled entries back in place
 	ChangedBoth      = "erased and invisible entries"
-	ChangedDamage    = "damage"        // its entries do not hold any more
-	ChangedMended    = "damage mended" // its entries hold again
+	ChangedDamage    = "damage"        // its entries are no longer valid
+	ChangedMended    = "damage mended" // its entries are valid again
 	ChangedOther     = "other content"
 )
 
-// changeKind tells what was done to a closed file from one version to the next.
+// changeKind returns how a closed file has changed from one version to the next.
 func changeKind(was, now *manifest.File) string {
 	a, b := was.Check, now.Check
 	switch {
@@ -50,19 +50,17 @@ func changeKind(was, now *manifest.File) string {
 	return ChangedOther
 }
 
-// unknown reports whether nothing can be said of a file, since its log version is not
-// known.
+// unknown reports whether a file could not be checked because its log version is unknown.
 func unknown(res *entries.Result) bool { return res.Problem != nil && !res.Problem.Damaged() }
 
-// check is what the entry check says of a file, for its entry; nil where nothing can be
-// said.
+// check returns the result of the entry check for a file's entry in the manifest; nil if the file was not checked.
 func (r *backupRun) check(name string, res *entries.Result) *manifest.Check {
 	if res == nil {
 		return nil
 	}
 	if unknown(res) {
 		r.unchecked.Do(func() {
-			r.warn("%s is of %s; such files are archived without a check of their entries", name, res.Problem.Got)
+			r.warn("%s is of %s; files of this version are archived without an entry check", name, res.Problem.Got)
 		})
 		return nil
 	}
@@ -76,15 +74,14 @@ func (r *backupRun) check(name string, res *entries.Result) *manifest.Check {
 	return c
 }
 
-// neverChecked reports whether a file was archived without a check of its entries, although
-// this run checks them: they were to be ignored then, or the log version was not known. It
-// is read once more, for nobody knows whether it is whole.
+// neverChecked reports whether a file was archived without an entry check, although this run makes one. The check was
+// disabled then, or the log version was unknown. The file is read once more, since it may be damaged.
 func (r *backupRun) neverChecked(was *manifest.File) bool {
 	return was.Check == nil && was.State == manifest.Closed && r.layout.ChecksEntries()
 }
 
-// unreadable reports whether the log version of a file is not known to this program either,
-// so that reading it tells nothing. A file that cannot be read now is not one of those.
+// unreadable reports whether this program does not support the log version of a file either, so that reading the file
+// shows nothing. It is false for a file that cannot be read now.
 func (r *backupRun) unreadable(f *source.File) bool {
 	content, err := r.capture.Peek(f.Name)
 	if err != nil {
@@ -105,12 +102,11 @@ func damage(c *manifest.Check, at int64, why string) {
 	c.Result, c.At, c.Why = manifest.CheckDamaged, &at, why
 }
 
-// byChain begins what is said of a file that its successor shows to lack entries.
+// byChain is the prefix of the reason for a file whose successor shows that it lacks entries.
 const byChain = "the last entry begins at byte "
 
-// checkChain compares each file with its successor, whose header holds the offset of the
-// last entry before it: so it shows that whole entries are missing at the end of a file.
-// Both may have been archived before.
+// checkChain compares each file with its successor, whose header holds the offset of the last entry before it. A
+// difference shows that whole entries are missing at the end of the file. Earlier snapshots may have archived both.
 func checkChain(layout source.Layout, files []manifest.File) {
 	if !layout.ChecksEntries() {
 		return
@@ -124,7 +120,7 @@ func checkChain(layout source.Layout, files []manifest.File) {
 		f, next := &files[order[k-1]], &files[order[k]]
 		_, m, _ := layout.Position(f.Name)
 		_, n, _ := layout.Position(next.Name)
-		if f.Damaged() && strings.HasPrefix(f.Check.Why, byChain) { // found anew each time: what was wrong may be the successor
+		if f.Damaged() && strings.HasPrefix(f.Check.Why, byChain) { // the successor may have been wrong
 			c := *f.Check
 			c.Result, c.At, c.Why = manifest.CheckOK, nil, ""
 			f.Check = &c
@@ -133,7 +129,7 @@ func checkChain(layout source.Layout, files []manifest.File) {
 			continue
 		}
 		if next.Damaged() && *next.Check.At == 0 && !strings.HasPrefix(next.Check.Why, byChain) {
-			continue // its header says nothing
+			continue // its header is damaged
 		}
 		c := *f.Check // the entry may be the parent's
 		damage(&c, c.Last, fmt.Sprintf(byChain+"%d; by the header of %s it is at byte %d", c.Last, next.Name, next.Check.Previous))
@@ -141,7 +137,7 @@ func checkChain(layout source.Layout, files []manifest.File) {
 	}
 }
 
-// damaged names the files of a set whose entries do not hold.
+// damaged returns the names of the files of a set that have invalid entries.
 func damaged(files []manifest.File) []string {
 	var names []string
 	for i := range files {

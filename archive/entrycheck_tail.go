@@ -5,15 +5,15 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// A tailBefore is what the parent snapshot has of a tail. It separates damage from what is
-// being written: what follows the last whole entry may be half an entry, but what was whole
-// once stays so, and what was half is whole some time later.
+// A tailBefore is the parent snapshot's state of a tail. It separates damage from a write in progress: the bytes after
+// the last whole entry may be half an entry. But a whole entry stays whole, and half an entry becomes whole some time
+// later.
 type tailBefore struct {
-	size    int64         // 0: it has none of it, or more than there is now
+	size    int64         // 0 if the parent has none of the file, or more than there is now
 	sum     manifest.Hash // of those bytes
 	whole   int64         // where the last whole entry ended: at size, unless damaged
 	damaged bool
-	stale   bool // the file was written to since, long enough after for an entry to be whole
+	stale   bool // the file was written to since, so late that an unfinished entry must be whole now
 }
 
 func beforeTail(f *source.File, was *manifest.File) tailBefore {
@@ -30,11 +30,11 @@ func beforeTail(f *source.File, was *manifest.File) tailBefore {
 	return b
 }
 
-// damages reports whether a tail whose whole entries end at a byte before its end is
-// damaged there. Prefix is the hash of as many bytes as the parent has of it.
+// damages reports whether a tail whose whole entries end at byte end, before its last byte, is damaged there. prefix is
+// the hash of its first bytes, up to the length that the parent has.
 //
-// A tail that was damaged stays so while its bytes are the same. If they are others, the
-// database has repaired it: it dropped what followed the last whole entry, and went on there.
+// A damaged tail stays damaged while its bytes are the same. If they differ, the database has repaired it: it dropped
+// the bytes after the last whole entry, and continued there.
 func (b tailBefore) damages(end int64, prefix manifest.Hash) bool {
 	switch {
 	case b.size == 0:

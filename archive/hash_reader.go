@@ -12,20 +12,20 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// digestBuffer is how much is read at a time: enough to keep the disk busy, small
-// enough to stay in the processor's cache while two checksums run over it.
+// digestBuffer is the number of bytes per read. It is large enough to keep the disk busy, and small enough for the
+// processor's cache while two checksums are computed.
 const digestBuffer = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([digestBuffer]byte) }}
 
-// hashReader reads so many bytes once, for their checksums.
+// hashReader reads size bytes once and returns their checksums.
 func hashReader(ctx context.Context, r io.ReaderAt, size int64) (store.Sums, error) {
 	s := digest.New()
 	err := copyRange(ctx, r, 0, size, s)
 	return s.Sums(), err
 }
 
-// copyRange feeds the bytes of r between two offsets to w.
+// copyRange writes the bytes of r between two offsets to w.
 func copyRange(ctx context.Context, r io.ReaderAt, from, to int64, w io.Writer) error {
 	buf := buffers.Get().(*[digestBuffer]byte)
 	defer buffers.Put(buf)
@@ -47,8 +47,7 @@ func copyRange(ctx context.Context, r io.ReaderAt, from, to int64, w io.Writer) 
 	return nil
 }
 
-// unsteady reports whether an error means that the source moved while it was read, so
-// that a fresh capture may do better.
+// unsteady reports whether an error means that the source changed while it was read, so that a new capture may succeed.
 func unsteady(err error) bool {
 	return errors.Is(err, source.ErrChanged) || errors.Is(err, source.ErrVanished) || errors.Is(err, source.ErrDiskPressure) || errors.Is(err, store.ErrMismatch)
 }

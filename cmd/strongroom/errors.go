@@ -111,6 +111,8 @@ func message(err error) string {
 		m += "; stop the database and all that reads its files, and run the same command again"
 	case errors.Is(err, archive.ErrNoSpace):
 		m += "; make room, and run the same command again"
+	case errors.Is(err, store.ErrWeakStore):
+		m += "; strongroom check reports what the store does"
 	case errors.Is(err, archive.ErrUnsteady):
 		m += "; is the file really closed? A layout that fits, or a longer quiet time, may help"
 	case errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(problems)) && !strings.Contains(m, "strongroom verify --repair"):
