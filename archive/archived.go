@@ -15,16 +15,16 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// NotArchived is a file that is not in a snapshot as it is now, and why.
+// NotArchived is a local file whose current content is not in a snapshot, and the reason.
 type NotArchived struct {
 	File string `json:"file"`
 	Why  string `json:"why"`
 }
 
-// Archived looks whether local files, as they are now, are in a snapshot: by the hash of
-// their content, under the name that they have below dir. What it does not return may be
-// deleted: the snapshot has all of it. It is what a database's cleaner asks, so whatever is
-// in doubt is not archived. Tails are not: the database still writes them.
+// Archived checks whether the current content of local files is in a snapshot, by its hash and by the files' names
+// below dir. It returns the files that are not archived. All others may be deleted, since the snapshot has all of their
+// content. A database's cleaner relies on the result, so a file in doubt counts as not archived. Tails never count as
+// archived, since the database still writes them.
 func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string, files []string) ([]NotArchived, error) {
 	defer a.hold()()
 	if err := a.makeDurable(ctx, m.Sequence, 0); err != nil {
@@ -47,9 +47,9 @@ func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string
 	return missing, nil
 }
 
-// CountEncrypted counts which of these local files a snapshot stores encrypted, in whole or in
-// part, and their plain bytes. Archived compares hashes that were taken before the encryption:
-// that the stored bytes decrypt to the same, it does not check.
+// CountEncrypted returns how many of these local files a snapshot stores encrypted, in whole or in part, and their
+// plain bytes. For these files Archived compares hashes that were taken before the encryption. It does not check that
+// the stored bytes decrypt to the same content.
 func CountEncrypted(m *manifest.Manifest, dir string, files []string) (count int, bytes int64) {
 	for _, file := range files {
 		name, err := nameBelow(dir, file)
@@ -64,7 +64,7 @@ func CountEncrypted(m *manifest.Manifest, dir string, files []string) (count int
 	return count, bytes
 }
 
-// archived says why a file is not; empty: it is.
+// archived returns why a file is not archived; empty if it is.
 func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file string) string {
 	name, err := nameBelow(dir, file)
 	if err != nil {
@@ -77,11 +77,11 @@ func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file
 	case e.State != manifest.Closed:
 		return fmt.Sprintf("snapshot %d has only the beginning of it, as it was still being written", m.Sequence)
 	case slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return bad.has(p.Object) }):
-		return "the last verify found what was stored of it missing or damaged; make a backup, which stores it afresh"
+		return "the last verify found its stored content missing or damaged; the next backup stores it again"
 	case e.Damaged():
 		return fmt.Sprintf("it was damaged when it was archived with snapshot %d", m.Sequence)
 	}
-	// Without O_NONBLOCK a pipe in its place would have to be written to first.
+	// Without O_NONBLOCK, opening a named pipe would block until another process opens it for writing.
 	f, err := os.OpenFile(filepath.Join(dir, filepath.FromSlash(name)), os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return "it cannot be read: " + reason(err)
@@ -105,7 +105,7 @@ func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file
 	return ""
 }
 
-// nameBelow is the name that a file has in an archive.
+// nameBelow returns the name that a local file has in an archive.
 func nameBelow(dir, file string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// maxGap is how many bytes between two parts of a bundle are rather read and thrown
-	// away than left out by a second request.
+	// maxGap is the largest gap in bytes between two parts of a bundle that is read and discarded. A larger gap is
+	// skipped with a second request.
 	maxGap = 256 << 10
-	// maxRun bounds what one request brings, so that several are in flight.
+	// maxRun bounds the bytes of one request, so that several are in flight.
 	maxRun = 4 << 20
 )
 
-// groupByBundle sorts files, by their index, into runs that one request can bring: those
-// whose only parts lie close together in one bundle, in the order of their offsets. Any
-// other file is a run of its own. Runs come in the order of their first files.
+// groupByBundle groups files, by their index, into runs that one request can fetch. The files of a run have their only
+// parts close together in one bundle, in the order of the offsets. Any other file is a run of its own. Runs are in the
+// order of their first files.
 func groupByBundle(files []manifest.File) [][]int {
 	bundles := map[string][]int{}
 	var runs [][]int
@@ -47,7 +47,7 @@ func groupByBundle(files []manifest.File) [][]int {
 	return runs
 }
 
-// runLength is how many of the files, in the order of their offsets, one request brings.
+// runLength returns how many of the files, in the order of their offsets, one request fetches.
 func runLength(files []manifest.File, in []int) int {
 	begin := offsetOf(&files[in[0]].Parts[0])
 	end := begin
@@ -62,15 +62,15 @@ func runLength(files []manifest.File, in []int) int {
 	return len(in)
 }
 
-// A bundleReader reads a run of files with one request, from its first byte to its last. It
-// is for one goroutine.
+// A bundleReader reads a run of files with one request, from its first byte to its last. It is not safe for concurrent
+// use.
 type bundleReader struct {
 	a      *Archive
-	stored *resumingReader // nil: each file is fetched by itself
-	at     int64           // the offset in the bundle that stored has come to
+	stored *resumingReader // nil if each file is fetched by itself
+	at     int64           // the current offset of stored in the bundle
 }
 
-// openBundle begins to read a run. Nothing is requested before the first file is.
+// openBundle begins to read a run. It sends no request before the first file is fetched.
 func (a *Archive) openBundle(ctx context.Context, files []manifest.File, run []int) *bundleReader {
 	r := &bundleReader{a: a}
 	if len(run) > 1 {
@@ -81,8 +81,8 @@ func (a *Archive) openBundle(ctx context.Context, files []manifest.File, run []i
 	return r
 }
 
-// fetch writes the content of the next file of the run. One that does not come right with
-// the others is fetched once more by itself, which tells what is wrong with it.
+// fetch writes the content of the next file of the run. If that fails, it fetches the file again by itself, which
+// reports the exact error.
 func (r *bundleReader) fetch(ctx context.Context, f *manifest.File, to sink) error {
 	if r.stored == nil {
 		return r.a.fetchFile(ctx, f, to)
@@ -99,7 +99,7 @@ func (r *bundleReader) fetch(ctx context.Context, f *manifest.File, to sink) err
 	if errors.As(err, new(*openError)) && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %s: %w", f.Name, p.Object, err)
 	}
-	r.close() // where it stands now is not worth finding out
+	r.close() // its position is unknown now
 	if err := to.Rewind(0); err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}

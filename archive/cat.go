@@ -11,12 +11,11 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// spoolMemory is the size up to which Cat keeps a file in memory until it is checked.
+// spoolMemory is the size up to which Cat buffers a file in memory until it is checked.
 const spoolMemory = 32 << 20
 
-// Cat writes one file of a snapshot to w. Nothing is written before all of it was
-// checked: the content waits in memory, beyond 32 MiB in an unlinked temporary file.
-// Errors: ErrNoFile, ErrDamaged.
+// Cat writes one file of a snapshot to w. It writes nothing before all content was checked: it buffers up to 32 MiB in
+// memory, and a larger file in an unlinked temporary file. Errors: ErrNoFile, ErrDamaged, ErrNoIdentity.
 func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w io.Writer) error {
 	defer a.hold()()
 	f := entry(m.Files, name)
@@ -34,7 +33,7 @@ func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w 
 	}
 	tmp, err := os.CreateTemp("", "strongroom-cat-*")
 	if err != nil {
-		return fmt.Errorf("making room for %s until it is checked: %w", name, err)
+		return fmt.Errorf("creating a temporary file for %s until it is checked: %w", name, err)
 	}
 	defer tmp.Close()
 	if err := os.Remove(tmp.Name()); err != nil {

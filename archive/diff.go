@@ -15,7 +15,7 @@ type Change struct {
 	After  manifest.File `json:"after"`
 }
 
-// Diff compares two snapshots. Where the content is stored does not matter.
+// Diff compares two snapshots by the names, hashes and states of their files. It ignores where the content is stored.
 func Diff(before, after *manifest.Manifest) Difference {
 	d := Difference{Added: []manifest.File{}, Removed: []manifest.File{}, Changed: []Change{}}
 	a, b := before.Files, after.Files

@@ -17,38 +17,37 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// ErrDrillFailed says that a snapshot could not be restored on trial, or what was restored did not
-// stand the user's check.
+// ErrDrillFailed reports that the test restore of a snapshot failed, or that the restored files failed the user's
+// check.
 var ErrDrillFailed = errors.New("the drill failed")
 
-// DrillOptions says how a drill is made.
+// DrillOptions configures Drill.
 type DrillOptions struct {
 	Scratch string // the directory below which the snapshot is restored; empty: os.TempDir
-	// Check looks at the restored directory, and decides. nil: that the content hashes right
-	// is enough, and that no file was damaged when it was archived.
+	// Check tests the restored directory; its error fails the drill. If it is nil, a drill succeeds if all content has
+	// the correct hashes and no file was damaged when it was archived.
 	Check   func(ctx context.Context, dir string) error
-	Command string // what Check runs, for the proof
-	Tool    string // program name and version, for the proof
-	// Database is the directory of a database on this host: on its disk a drill begins only
-	// if source.MinFree bytes stay free. Empty: there is none.
+	Command string // what Check runs, for the verification record
+	Tool    string // program name and version, for the verification record
+	// Database is the directory of a database on this host. On its disk a drill begins only if source.MinFree bytes
+	// stay free. Empty disables this check.
 	Database string
 }
 
-// DrillReport is how a drill went.
+// DrillReport is the result of a drill.
 type DrillReport struct {
-	Snapshot int64         // that was restored
-	Started  time.Time     // when it began
-	Took     time.Duration // with the check, and without clearing up
+	Snapshot int64         // the snapshot that was restored
+	Started  time.Time     // when the drill began
+	Took     time.Duration // with the check, and without the removal of the directory
 	Restored *RestoreResult
-	Unproven string // why the proof could not be stored
-	Left     string // why the directory could not be removed
+	Unproven string // why the verification record could not be stored; empty if it was
+	Left     string // why the directory could not be removed; empty if it was
 }
 
-// Drill restores a snapshot to a directory of its own, has it checked, stores a proof of
-// how that went, and removes the directory. If the restore or the check fails, that is
-// ErrDrillFailed, with why. A store that does not answer, or a disk that is full, is no outcome:
-// that is another error, nothing is recorded, and it is worth another try. What a drill left behind that was killed is removed by the next
-// one in the same place.
+// Drill restores a snapshot to a new directory, runs the check, stores a verification record of the outcome, and
+// removes the directory. If the restore or the check fails, the error is ErrDrillFailed and wraps the cause. A store
+// that does not respond, or a full disk, is no outcome. Drill then returns another error and records nothing, and a
+// retry may succeed. The next drill in the same scratch directory removes what a killed drill left.
 func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOptions) (*DrillReport, error) {
 	defer a.hold()()
 	r := &DrillReport{Snapshot: m.Sequence, Started: time.Now()}
@@ -108,28 +107,30 @@ func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o 
 		return o.Check(ctx, to)
 	}
 	if damaged := r.Restored.Damaged; len(damaged) > 0 {
-		return fmt.Errorf("%s (%d such files) was damaged when it was archived, and no check says that the database opens all the same", damaged[0], len(damaged))
+		return fmt.Errorf("%s (1 of %d files) was damaged when it was archived, "+
+			"and no check shows that the database opens anyway", damaged[0], len(damaged))
 	}
 	return nil
 }
 
-// inconclusive is why nothing was found out about a snapshot.
+// inconclusive is an error that shows nothing about the snapshot.
 type inconclusive struct{ error }
 
-// checkDatabaseDisk refuses to take the space that a database needs.
+// checkDatabaseDisk returns an error if a drill would take disk space that the database needs.
 func checkDatabaseDisk(database, scratch string, need int64) error {
 	if database == "" || !encoding.SameDisk(scratch, database) {
 		return nil
 	}
 	if free := freeAt(scratch); free >= 0 && free-need < source.MinFree {
-		return fmt.Errorf("%w: the snapshot takes %d MiB, and %s, on the disk of the database in %s, has %d MiB free, of which %d stay free; name a scratch directory on another disk",
+		return fmt.Errorf("%w: the snapshot needs %d MiB, and %s, on the disk of the database in %s, has %d MiB free "+
+			"and must keep %d MiB free; choose a scratch directory on another disk",
 			ErrNoSpace, (need+1<<20-1)>>20, scratch, database, free>>20, source.MinFree>>20)
 	}
 	return nil
 }
 
-// Drills gives the proof of the last drill, and of the last that went well, wherever they
-// were made; nil where there is none.
+// Drills returns the verification records of the last drill and of the last successful drill, on any host; nil if there
+// is none.
 func (a *Archive) Drills(ctx context.Context) (last, proven *manifest.Proof, err error) {
 	defer a.hold()()
 	all, err := a.proofs(ctx)
@@ -153,7 +154,7 @@ func (a *Archive) Drills(ctx context.Context) (last, proven *manifest.Proof, err
 	return last, nil, nil
 }
 
-// A drillDir is a directory for one drill. Who lives holds a lock on a file in it.
+// A drillDir is a directory for one drill. A running drill holds a lock on a file in it.
 type drillDir struct {
 	path string
 	lock *os.File
@@ -183,9 +184,9 @@ func (d *drillDir) remove() error {
 	return os.RemoveAll(d.path)
 }
 
-// ClearDrills removes what drills left below a directory (empty: os.TempDir) that were
-// killed. Drill does so before it begins; a service that makes one a week does well to do
-// it when it starts, as a whole snapshot may lie there. What others hold, it leaves alone.
+// ClearDrills removes the directories that killed drills left below a directory (empty: os.TempDir). Drill does so
+// before it begins. A service with a drill each week should also do so when it starts, since a whole snapshot may be
+// left there. The directories of running drills stay.
 func ClearDrills(scratch string) {
 	if scratch == "" {
 		scratch = os.TempDir()
@@ -193,8 +194,8 @@ func ClearDrills(scratch string) {
 	removeDeadDrills(scratch)
 }
 
-// removeDeadDrills removes the directories that nobody holds. One that is a moment old may
-// not be locked yet.
+// removeDeadDrills removes the directories that no running drill has locked. A directory less than a minute old stays,
+// since it may not be locked yet.
 func removeDeadDrills(scratch string) {
 	entries, err := os.ReadDir(scratch)
 	if err != nil {

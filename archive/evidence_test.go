@@ -129,7 +129,7 @@ func TestAnotherArchiveAtTheAddressIsReported(t *testing.T) {
 	if w := backup(first); len(w) > 0 {
 		t.Fatalf("the first disk: %q", w)
 	}
-	if w := backup(second); len(w) != 1 || !strings.Contains(w[0], "another archive is at the address") {
+	if w := backup(second); len(w) != 1 || !strings.Contains(w[0], "the address has another archive") {
 		t.Errorf("the second disk: %q", w)
 	}
 	if w := backup(second); len(w) > 0 {

@@ -13,23 +13,22 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A sink takes the plain content of a file. Rewind goes back to a length that was
-// reached before, when a stretch has to be fetched again.
+// A sink receives the plain content of a file. Rewind returns to a length that was reached before, when a section must
+// be fetched again.
 type sink interface {
 	io.Writer
 	Rewind(length int64) error
 }
 
-// discard is the sink of a reader who only wants to know whether the content is right.
+// discard is the sink for callers that only check the content.
 type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 func (discard) Rewind(int64) error          { return nil }
 
-// fetchFile writes the content of a file to the sink and checks each part and the whole
-// against their hashes. What does not arrive whole is fetched again, a few times; then,
-// or when an object is missing, the error is ErrDamaged and names object and file. A
-// sink that was written to holds nothing that can be relied on unless the error is nil.
+// fetchFile writes the content of a file to the sink, and checks each part and the whole against their hashes. It
+// fetches a part again that does not arrive intact, up to fetchAttempts times. After that, or if an object is missing,
+// the error is ErrDamaged and names the object and the file. The sink's content is valid only if the error is nil.
 func (a *Archive) fetchFile(ctx context.Context, f *manifest.File, to sink) error {
 	whole := sha256.New()
 	var done int64
@@ -55,13 +54,13 @@ func (a *Archive) fetchFile(ctx context.Context, f *manifest.File, to sink) erro
 		done += p.Size
 	}
 	if len(f.Parts) > 1 && manifest.Hash(whole.Sum(nil)) != f.SHA256 {
-		return fmt.Errorf("%s: its parts are right and do not make up the file: %w", f.Name, ErrDamaged)
+		return fmt.Errorf("%s: its parts are correct, and do not make up the file: %w", f.Name, ErrDamaged)
 	}
 	return nil
 }
 
-// missingObject is damage. What the store said names the object once more, or twice, and
-// tells nobody anything; callers can ask for it.
+// missingObject is an ErrDamaged for an absent object. Error omits the store's message, which only repeats the key;
+// Unwrap returns it.
 type missingObject struct {
 	object string
 	err    error
@@ -70,7 +69,7 @@ type missingObject struct {
 func (m *missingObject) Error() string   { return fmt.Sprintf("%s is missing: %v", m.object, ErrDamaged) }
 func (m *missingObject) Unwrap() []error { return []error{ErrDamaged, m.err} }
 
-// fetchPart writes the plain content of one part, calling again before it starts over.
+// fetchPart writes the plain content of one part. It calls again before each new attempt.
 func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer, again func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := a.fetchOnce(ctx, p, to)
@@ -123,7 +122,7 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 		offset = *p.Stored.Offset
 	}
 	if p.Stored.Size == 0 && p.Stored.Offset != nil {
-		return checkPart(p, digest.New().Sums()) // an empty range cannot be asked for
+		return checkPart(p, digest.New().Sums()) // an empty range cannot be requested
 	}
 	stored := &resumingReader{ctx: ctx, a: a, key: p.Object, offset: offset, left: p.Stored.Size}
 	defer stored.close()
@@ -144,7 +143,7 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 	}
 	plain, raw := stored, (*digest.Hasher)(nil)
 	if p.Encoding != manifest.Plain {
-		if a.undecrypted != nil { // for whoever decodes with another program, the stored bytes count
+		if a.undecrypted != nil { // another program may decode the stored bytes, so they are checked too
 			raw = digest.New()
 			stored = io.TeeReader(stored, raw)
 		}
@@ -154,7 +153,7 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 	}
 	s := digest.New()
 	out := io.MultiWriter(sinkWriter{to}, s, progressWriter{a.progress})
-	// One byte more than promised is enough to know, so that a bomb stays small.
+	// One byte more than expected already shows the damage. This limits the output of a decompression bomb.
 	buf := buffers.Get().(*[digestBuffer]byte)
 	defer buffers.Put(buf)
 	_, err := io.CopyBuffer(onlyWriter{out}, io.LimitReader(plain, p.Size+1), buf[:])
@@ -162,12 +161,13 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 		err = checkPart(p, s.Sums())
 	}
 	if err == nil && raw != nil && raw.Sums().SHA256 != p.Stored.SHA256 {
-		err = fmt.Errorf("%w: its content is right, and its stored bytes hash to %s, not to %s", ErrDamaged, raw.Sums().SHA256, p.Stored.SHA256)
+		err = fmt.Errorf("%w: its content is correct, but its stored bytes hash to %s, not to %s",
+			ErrDamaged, raw.Sums().SHA256, p.Stored.SHA256)
 	}
 	return asDamage(err)
 }
 
-// checkStored looks at the stored bytes of what nobody here can open. It writes nothing.
+// checkStored checks the stored bytes of a part that cannot be decrypted here. It writes nothing.
 func (a *Archive) checkStored(p *manifest.Part, stored io.Reader) error {
 	s := digest.New()
 	if _, err := io.Copy(s, io.LimitReader(stored, p.Stored.Size+1)); err != nil {
@@ -179,8 +179,8 @@ func (a *Archive) checkStored(p *manifest.Part, stored io.Reader) error {
 	return nil
 }
 
-// checkSealed looks whether a part that no identity opens is what was stored: a header that
-// was damaged is for nobody.
+// checkSealed checks whether a part that no identity opens still has the stored bytes. A damaged header matches no
+// identity either.
 func (a *Archive) checkSealed(ctx context.Context, p *manifest.Part) error {
 	stored := &resumingReader{ctx: ctx, a: a, key: p.Object, offset: offsetOf(p), left: p.Stored.Size}
 	defer stored.close()
@@ -195,7 +195,7 @@ func checkPart(p *manifest.Part, got store.Sums) error {
 		return nil
 	}
 	if got.Size != p.Size {
-		return fmt.Errorf("%w: it holds not the %d bytes that were stored", ErrDamaged, p.Size)
+		return fmt.Errorf("%w: its content does not have the %d bytes that were stored", ErrDamaged, p.Size)
 	}
 	return fmt.Errorf("%w: its content hashes to %s, not to %s", ErrDamaged, got.SHA256, p.SHA256)
 }

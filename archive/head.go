@@ -12,23 +12,23 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
-// head is what a look at the archive tells before anything is planned.
+// head is the archive's state as read before planning.
 type head struct {
-	id         *manifest.Archive // archive.json; nil when there is none (or none that can be read)
+	id         *manifest.Archive // archive.json; nil if it is missing or cannot be read
 	rawID      []byte            // archive.json as it is stored
-	record     *manifest.Record  // the ledger's newest; nil when there is no ledger
+	record     *manifest.Record  // the ledger's newest record; nil if there is no ledger
 	ledger     manifest.RecordRef
-	badID      bool          // there is an archive.json, and it cannot be read
+	badID      bool          // archive.json exists, and cannot be read
 	hasData    bool          // there are data objects, perhaps of an interrupted run
-	idLost     bool          // there is none, and there are manifests or a ledger
-	hasBundles bool          // there are bundles, perhaps of one
-	hasPages   bool          // there are pages, perhaps of one
-	hasProofs  bool          // there are proofs
+	idLost     bool          // archive.json is missing beside manifests or a ledger
+	hasBundles bool          // there are bundles, perhaps of an interrupted run
+	hasPages   bool          // there are pages, perhaps of an interrupted run
+	hasProofs  bool          // there are verification records
 	parent     *manifest.Ref // the newest valid manifest as found, readable or not
-	base       *snapshot     // the newest valid one that can be read; nil: none
+	base       *snapshot     // the newest valid manifest that can be read; nil if none can
 	greatest   int64         // the greatest sequence number seen anywhere
 	warnings   []string
-	anomalies  []Problem // what the local witness has to say, for good
+	anomalies  []Problem // contradictions to the local state, which stay until they are repaired
 }
 
 func (h *head) warn(format string, args ...any) {
@@ -38,8 +38,8 @@ func (h *head) warn(format string, args ...any) {
 // exists reports whether anything was ever archived here.
 func (h *head) exists() bool { return h.id != nil || h.badID || h.greatest > 0 }
 
-// archiveID is the archive's id: that of archive.json or, where that one is missing,
-// that of the manifests.
+// archiveID returns the archive's id from archive.json or, if that is missing, from the newest readable manifest. It is
+// empty if neither has one.
 func (h *head) archiveID() string {
 	switch {
 	case h.id != nil:
@@ -50,7 +50,7 @@ func (h *head) archiveID() string {
 	return ""
 }
 
-// newest is the newest valid manifest as found; zero: there is none.
+// newest returns the newest valid manifest as found; zero if there is none.
 func (h *head) newest() manifest.Ref {
 	if h.parent == nil {
 		return manifest.Ref{}
@@ -58,9 +58,9 @@ func (h *head) newest() manifest.Ref {
 	return *h.parent
 }
 
-// canReuseBase reports whether a backup may keep what the base names: only if it aims at the
-// number that follows the base's. Otherwise it may come after somebody whom it has not
-// seen and who kept less, and a prune that knew that one took what this one kept.
+// canReuseBase reports whether a backup may reference the base's objects. It may only if its number is the base's plus
+// one. Otherwise an unseen snapshot may lie between them, and a prune planned from that snapshot may already have
+// deleted those objects.
 func (h *head) canReuseBase() bool { return h.base != nil && h.base.ref.Sequence == h.greatest }
 
 func (h *head) layout() string {
@@ -73,8 +73,8 @@ func (h *head) layout() string {
 	return ""
 }
 
-// readHead reads what every operation needs first: whose archive it is and what the
-// ledger says. One listing of the top tells which of the rest is worth a request.
+// readHead reads what every operation needs first: the archive's id and the ledger's newest record. One listing of the
+// top level shows which other requests are needed. The bool reports whether there are manifests.
 func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 	var h head
 	top := map[string]bool{}
@@ -87,7 +87,7 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 	h.hasData, h.hasBundles, h.hasPages = top[manifest.DataPrefix], top[manifest.BundlesPrefix], top[manifest.PagesPrefix]
 	h.hasProofs = top[manifest.ProofsPrefix]
 	others := top[manifest.ManifestsPrefix] || top[manifest.LedgerPrefix]
-	if top[manifest.ArchiveKey] || others { // a listing may show what was created later, and not this
+	if top[manifest.ArchiveKey] || others { // a listing may show later objects and miss archive.json
 		err := a.readID(ctx, &h)
 		h.idLost = others && errors.Is(err, fs.ErrNotExist)
 		if err != nil && !h.idLost {
@@ -107,9 +107,9 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 	return &h, top[manifest.ManifestsPrefix], nil
 }
 
-// resolveArchiveID has the newest manifest that the ledger keeps say whose the archive is, where
-// archive.json and the ledger say different things: one bit of archive.json must not cost the
-// archive. If it is archive.json that is alone, it counts as one that cannot be read.
+// resolveArchiveID decides by the newest readable manifest in the ledger when archive.json and the ledger name
+// different archives. One flipped bit in archive.json must not make the archive unusable. If only archive.json differs,
+// it counts as unreadable.
 func (a *Archive) resolveArchiveID(ctx context.Context, h *head) error {
 	ledger := manifest.LedgerKey(h.ledger.Number)
 	for _, k := range slices.Backward(h.record.Kept) {
@@ -123,18 +123,20 @@ func (a *Archive) resolveArchiveID(ctx context.Context, h *head) error {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errTooLarge), errors.As(err, &bad), err == nil && manifest.Sum(b) != k.SHA256:
 			continue
 		case err != nil:
-			return fmt.Errorf("finding out whose archive it is: %w", err)
+			return fmt.Errorf("determining the archive's id: %w", err)
 		case m.Archive != h.record.Archive:
-			return fmt.Errorf("%s is of another archive, %s: %w", ledger, h.record.Archive, ErrDamaged)
+			return fmt.Errorf("%s belongs to another archive, %s: %w", ledger, h.record.Archive, ErrDamaged)
 		}
-		h.warn("%s says that this is archive %s, and the ledger and the manifests say %s; it counts as damaged", manifest.ArchiveKey, h.id.ID, m.Archive)
+		h.warn("%s names archive %s, and the ledger and the manifests name %s; it counts as damaged",
+			manifest.ArchiveKey, h.id.ID, m.Archive)
 		h.id, h.rawID, h.badID = nil, nil, true
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.idSum = manifest.Hash{}
 		return nil
 	}
-	return fmt.Errorf("%s says that this is archive %s, and %s says %s: %w", manifest.ArchiveKey, h.id.ID, ledger, h.record.Archive, ErrDamaged)
+	return fmt.Errorf("%s names archive %s, and %s names %s: %w",
+		manifest.ArchiveKey, h.id.ID, ledger, h.record.Archive, ErrDamaged)
 }
 
 func (a *Archive) readID(ctx context.Context, h *head) error {
@@ -147,7 +149,7 @@ func (a *Archive) readID(ctx context.Context, h *head) error {
 	switch {
 	case errors.Is(err, errTooLarge), errors.As(err, &bad) && !errors.Is(err, manifest.ErrVersion):
 		h.badID = true
-		h.warn("%s cannot be read (%v); the manifests tell the archive's id", manifest.ArchiveKey, err)
+		h.warn("%s cannot be read (%v); the archive's id is taken from the manifests", manifest.ArchiveKey, err)
 		return nil
 	case err != nil:
 		return fmt.Errorf("reading %s: %w", manifest.ArchiveKey, err)
@@ -157,18 +159,18 @@ func (a *Archive) readID(ctx context.Context, h *head) error {
 	return nil
 }
 
-// rememberID keeps the hash of archive.json for the witness.
+// rememberID keeps the hash of archive.json for the local state.
 func (a *Archive) rememberID(b []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.idSum = manifest.Sum(b)
 }
 
-// load reads all that a backup plans from: the newest valid manifest and, where that
-// one cannot be read, the newest that can.
+// load reads everything that a backup's plan depends on: the newest valid manifest and, if that one cannot be read, the
+// newest readable one.
 func (a *Archive) load(ctx context.Context) (*head, error) { return a.loadAs(ctx, false) }
 
-// loadAs is load and, for an operation that goes by what it reads, makes that durable.
+// loadAs is load. With durable it also makes what it read durable, for an operation that relies on that.
 func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 	h, err := a.loadSteady(ctx, durable)
 	if err != nil {
@@ -183,14 +185,14 @@ func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 	}
 	a.checkPin(h, s)
 	if was, err := a.state.atPlace(); err == nil && was != "" && h.archiveID() != "" && was != h.archiveID() {
-		h.warn("another archive is at the address than when this host last read it: %s, and before it was %s; is the right disk mounted?",
-			h.archiveID(), was)
+		h.warn("the address has another archive than when this host last read it: now %s, and before %s; "+
+			"is the right disk mounted?", h.archiveID(), was)
 	}
 	a.rememberHead(ctx, h)
 	return h, nil
 }
 
-// loadSteady begins again when a manifest goes between its listing and its reading.
+// loadSteady starts over when a manifest is deleted between its listing and its reading.
 func (a *Archive) loadSteady(ctx context.Context, durable bool) (h *head, err error) {
 	err = a.retryWhilePruned(ctx, func() error {
 		if h, err = a.loadOnce(ctx); err != nil || !durable {
@@ -222,22 +224,22 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 		}
 		h.greatest = max(h.greatest, f.n)
 		if !h.record.ValidNumber(f.n) {
-			continue // void: it was created after a prune had dropped its number
+			continue // invalid: it was created after a prune had dropped its number
 		}
 		s, ref, err := a.readSnapshot(ctx, f.n, h.record)
 		switch {
 		case errors.Is(err, errVoid):
-			h.warn("manifest %d is not the one that the ledger keeps under this number; it is passed over", f.n)
+			h.warn("manifest %d is not the one that the ledger lists under this number; it is skipped", f.n)
 			continue
 		case err == nil && h.id != nil && s.m.Archive != h.id.ID:
-			h.warn("manifest %d belongs to another archive (%s); it is passed over when planning", f.n, s.m.Archive)
+			h.warn("manifest %d belongs to another archive (%s); it is skipped when planning", f.n, s.m.Archive)
 			foreign = s.m.Archive
 		case err != nil && ref.Sequence == 0 && errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("%w: %w", errGone, err)
 		case err != nil && (ref.Sequence == 0 || !errors.Is(err, ErrDamaged)):
 			return err
 		case err != nil:
-			h.warn("snapshot %d cannot be read, planning goes on from an older one: %v", f.n, err)
+			h.warn("snapshot %d cannot be read, so planning uses an older one: %v", f.n, err)
 		default:
 			h.base = s
 			a.remember(s) // its pages need not be read again the next time
@@ -251,14 +253,14 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 		}
 	}
 	if foreign != "" {
-		return fmt.Errorf("%s says that this is archive %s, and no manifest does: one says %s; put the right %s back or, if the manifests are right, delete this one, and a repair writes it again by them: %w",
+		return fmt.Errorf("%s names archive %s, and no manifest does: one names %s; restore the correct %s "+
+			"or, if the manifests are correct, delete it, and a repair writes it again from them: %w",
 			manifest.ArchiveKey, h.id.ID, foreign, manifest.ArchiveKey, ErrDamaged)
 	}
 	return nil
 }
 
-// checkSkew compares the clocks of the archiver and of the provider, both of which
-// have put their time to the newest manifest.
+// checkSkew compares the clocks of the archiving host and of the provider. Both have set a time on the newest manifest.
 func (h *head) checkSkew(f numbered) {
 	m := h.base.m
 	committed := m.Created.Add(time.Duration(m.DurationMS) * time.Millisecond)
@@ -270,6 +272,7 @@ func (h *head) checkSkew(f numbered) {
 		if skew < 0 {
 			copied = ", unless the archive was copied since"
 		}
-		h.warn("the clock of %s differed by %s from the provider's when snapshot %d was made%s", m.Node, skew.Round(time.Second), f.n, copied)
+		h.warn("the clock of %s differed by %s from the provider's when snapshot %d was made%s",
+			m.Node, skew.Round(time.Second), f.n, copied)
 	}
 }

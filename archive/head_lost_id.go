@@ -11,13 +11,14 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// ErrLostID reports that archive.json is missing beside manifests. It is created before any of them and
-// never deleted, so what removed it may have removed more. It wraps ErrDamaged.
+// ErrLostID reports that archive.json is missing beside manifests. It is created before any manifest and never deleted,
+// so its removal suggests that more may be gone. It wraps ErrDamaged.
 var ErrLostID = fmt.Errorf(
-	"%s is missing beside the manifests, so more of the archive may be gone; is this the right disk? (%w)", manifest.ArchiveKey, ErrDamaged,
+	"%s is missing beside the manifests, so more of the archive may be gone; is this the right disk? (%w)",
+	manifest.ArchiveKey, ErrDamaged,
 )
 
-// checkLostID returns ErrLostID where archive.json is missing beside manifests or a ledger.
+// checkLostID returns ErrLostID if archive.json is missing beside manifests or a ledger.
 func (h *head) checkLostID() error {
 	if h.idLost && h.exists() {
 		return ErrLostID
@@ -25,8 +26,7 @@ func (h *head) checkLostID() error {
 	return nil
 }
 
-// restateID returns archive.json with what the newest readable manifest repeats of it, for an
-// archive that has lost its own.
+// restateID rebuilds archive.json from the newest readable manifest, for an archive that has lost its own.
 func (h *head) restateID() ([]byte, error) {
 	if h.base == nil {
 		return nil, fmt.Errorf("%s is missing or cannot be read, and so are all manifests: %w", manifest.ArchiveKey, ErrDamaged)
@@ -35,8 +35,7 @@ func (h *head) restateID() ([]byte, error) {
 	return (&manifest.Archive{Format: m.Format, ID: m.Archive, Created: m.Created, Layout: m.Layout}).Encode()
 }
 
-// CheckID returns ErrLostID if archive.json is missing: it is for an archive in which
-// snapshots were found.
+// CheckID returns ErrLostID if archive.json is missing. It is for an archive in which snapshots were found.
 func (a *Archive) CheckID(ctx context.Context) error {
 	defer a.hold()()
 	_, err := a.store.Stat(ctx, manifest.ArchiveKey)
@@ -49,8 +48,8 @@ func (a *Archive) CheckID(ctx context.Context) error {
 	return nil
 }
 
-// nothing is the error of an operation on an archive that is not there: ErrGone where this
-// host has read one before, else ErrNoArchive.
+// nothing returns the error of an operation on an archive that does not exist: ErrGone if this host has read it before,
+// otherwise ErrNoArchive.
 func (a *Archive) nothing() error {
 	if err := a.state.checkPlace(); errors.Is(err, store.ErrGone) {
 		return err
@@ -59,12 +58,11 @@ func (a *Archive) nothing() error {
 }
 
 // errOtherID: archive.json has other bytes than before.
-var errOtherID = errors.New("it has other content than when this began")
+var errOtherID = errors.New("it has other content than when the operation began")
 
-// confirm reads archive.json again, right before a commit makes what was written count. raw
-// is its content when the operation began; nil: it could not be read then either. Another
-// content, or none, means that the address names another place by now, or that the archive
-// was deleted.
+// confirm reads archive.json again right before a commit, which makes the written objects valid. raw is its content
+// when the operation began; nil if it could not be read then either. Other content, or none, means that the address
+// names another place by now, or that the archive was deleted.
 func (a *Archive) confirm(ctx context.Context, raw []byte) error {
 	if raw == nil {
 		return nil
@@ -77,7 +75,7 @@ func (a *Archive) confirm(ctx context.Context, raw []byte) error {
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s was there when this began, and is not any more; is its disk still mounted? "+
+		return fmt.Errorf("%w: %s existed when the operation began, and is missing now; is its disk still mounted? "+
 			"Nothing was committed", store.ErrGone, manifest.ArchiveKey)
 	case errors.Is(err, errOtherID), errors.Is(err, errTooLarge):
 		return fmt.Errorf("%s: %w; is another disk mounted in its place? Nothing was committed: %w",
@@ -88,9 +86,9 @@ func (a *Archive) confirm(ctx context.Context, raw []byte) error {
 	return nil
 }
 
-// rememberSeen remembers on this host that an archive lies at its place and, with newest, its newest
-// manifest, so that a later run notices their loss. It replaces only what is older. A host
-// without a state directory that can be written to reads all the same.
+// rememberSeen records on this host that an archive exists at its place and, with newest, its newest manifest. A later
+// run then detects their loss. It replaces only an older manifest. Without a writable state directory, the operation
+// continues.
 func (a *Archive) rememberSeen(ctx context.Context, id string, newest *manifest.Ref) {
 	if a.state == nil || id == "" {
 		return
@@ -102,12 +100,12 @@ func (a *Archive) rememberSeen(ctx context.Context, id string, newest *manifest.
 		err = a.rememberNewest(ctx, id, *newest)
 	}
 	if err != nil {
-		a.log.Debug("what was seen of the archive is not remembered on this host", "error", err)
+		a.log.Debug("the state of the archive could not be recorded on this host", "error", err)
 	}
 }
 
-// rememberPlace remembers that an archive lies at its place. Its archive.json is made durable first: a
-// power loss could take that away, and then a backup would refuse to begin an archive there again.
+// rememberPlace records that an archive exists at its place. It makes archive.json durable first: otherwise a power
+// loss could remove it, and a backup would then refuse to begin an archive there again.
 func (a *Archive) rememberPlace(ctx context.Context, id string) error {
 	if was, err := a.state.atPlace(); err != nil || was == id {
 		return err
@@ -126,7 +124,7 @@ func (a *Archive) rememberNewest(ctx context.Context, id string, newest manifest
 	if err != nil || ok && was.Newest.Sequence >= newest.Sequence {
 		return err
 	}
-	// What is remembered, and then lost with the power, would be missed for ever.
+	// A manifest that is recorded and then lost in a power failure would be reported as missing forever.
 	if err := a.makeDurable(ctx, newest.Sequence, 0); err != nil {
 		return err
 	}
@@ -139,29 +137,30 @@ func (a *Archive) rememberNewest(ctx context.Context, id string, newest manifest
 	return a.state.save(id, s)
 }
 
-// holds returns an error unless the archive of a manifest that was read before is still there.
+// holds returns an error unless the archive of a manifest that was read before still exists.
 func (a *Archive) holds(ctx context.Context, m *manifest.Manifest) error {
 	var h head
 	err := a.readID(ctx, &h)
-	if errors.Is(err, fs.ErrNotExist) { // it may have been lost alone
+	if errors.Is(err, fs.ErrNotExist) { // archive.json alone may be lost
 		_, err = a.store.Stat(ctx, manifest.ManifestKey(m.Sequence))
 	}
-	if errors.Is(err, fs.ErrNotExist) { // so may both, of what is there still
+	if errors.Is(err, fs.ErrNotExist) { // both may be lost while other objects remain
 		err = a.remains(ctx, m)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return a.nothing()
 	case err != nil:
-		return fmt.Errorf("checking that snapshot %d is still there: %w", m.Sequence, err)
+		return fmt.Errorf("checking that snapshot %d still exists: %w", m.Sequence, err)
 	case h.id != nil && h.id.ID != m.Archive:
-		return fmt.Errorf("%w: snapshot %d is of archive %s, and %s is there now", store.ErrGone, m.Sequence, m.Archive, h.id.ID)
+		return fmt.Errorf("%w: snapshot %d is of archive %s, and the address has archive %s now",
+			store.ErrGone, m.Sequence, m.Archive, h.id.ID)
 	}
 	return nil
 }
 
-// remains returns fs.ErrNotExist if the archive of a manifest has neither a ledger nor manifests any
-// more: then it is gone, and else it is damaged.
+// remains returns fs.ErrNotExist if the archive of a manifest has neither a ledger nor manifests. The archive is then
+// gone; otherwise it is damaged.
 func (a *Archive) remains(ctx context.Context, m *manifest.Manifest) error {
 	h, err := a.rereadLedger(ctx)
 	switch {
@@ -170,7 +169,8 @@ func (a *Archive) remains(ctx context.Context, m *manifest.Manifest) error {
 	case err != nil:
 		return err
 	case h.record != nil && h.record.Archive != m.Archive:
-		return fmt.Errorf("%w: snapshot %d is of archive %s, and %s is there now", store.ErrGone, m.Sequence, m.Archive, h.record.Archive)
+		return fmt.Errorf("%w: snapshot %d is of archive %s, and the address has archive %s now",
+			store.ErrGone, m.Sequence, m.Archive, h.record.Archive)
 	case h.record != nil:
 		return nil
 	}
@@ -180,7 +180,7 @@ func (a *Archive) remains(ctx context.Context, m *manifest.Manifest) error {
 	return fs.ErrNotExist
 }
 
-// rememberHead is saw for what a load has read.
+// rememberHead records what a load has read.
 func (a *Archive) rememberHead(ctx context.Context, h *head) {
 	if h.id == nil {
 		return

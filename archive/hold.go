@@ -7,12 +7,12 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// DefaultWhy is why a snapshot is held when nobody says it.
+// DefaultWhy is the reason of a hold if the caller gives none.
 const DefaultWhy = "held by hand"
 
-// Hold keeps a snapshot from every retention until it is released, and returns its number.
-// Why is shown in listings; empty, it is what it was, or DefaultWhy. Errors: ErrNoArchive,
-// ErrNoSnapshot, ErrLostRace.
+// Hold protects a snapshot from every retention until it is released, and returns its number. Listings show why. An
+// empty why keeps the reason of an existing hold, and otherwise means DefaultWhy. Errors: ErrNoArchive, ErrNoSnapshot,
+// ErrLostRace.
 func (a *Archive) Hold(ctx context.Context, which Selector, why string) (int64, error) {
 	return a.setHold(ctx, which, func(k *manifest.Kept) string {
 		switch {
@@ -25,8 +25,8 @@ func (a *Archive) Hold(ctx context.Context, which Selector, why string) (int64, 
 	})
 }
 
-// Release lets go of a held snapshot, and returns its number: the next prune goes by
-// retention alone. One that is not held stays as it is. Errors: as Hold.
+// Release ends the hold of a snapshot, and returns the snapshot's number. The next prune applies retention alone. A
+// snapshot without a hold stays as it is. Errors: as for Hold.
 func (a *Archive) Release(ctx context.Context, which Selector) (int64, error) {
 	return a.setHold(ctx, which, func(k *manifest.Kept) string {
 		k.Held = ""

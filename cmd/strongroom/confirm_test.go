@@ -192,7 +192,7 @@ func shownEverywhere(t *testing.T, s *served, confirmation string) {
 	t.Helper()
 	a := s.archive("orders")
 	c := a.NeedsConfirmation[0]
-	found := c.Guard == "rollback" && strings.Contains(c.Detail, "gone back")
+	found := c.Guard == "rollback" && strings.Contains(c.Detail, "rolled back")
 	if a.State != "failing" || !found || c.Task != "backup" || c.Since.IsZero() || c.ConfirmedAt != nil {
 		t.Errorf("the API: %+v", a)
 	}

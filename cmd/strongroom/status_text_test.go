@@ -19,7 +19,7 @@ func TestStatusExplains(t *testing.T) {
 		LastDrill:        &drillStatus{At: at, Snapshot: 7, Error: "DbVerify: exit status 1"},
 		Tasks:            []taskStatus{{Name: "verify", LastFailure: &failedLast{At: at, Error: "long ago"}}, {Name: "prune", FailuresInRow: 3, LastFailure: &failedLast{At: at, Error: "403 AccessDenied"}}},
 		NeedsConfirmation: []confirmationStatus{
-			{Confirmation: "rollback:41-0a1b2c3d", Guard: "rollback", Task: "backup", Detail: "the source has gone back", Since: at},
+			{Confirmation: "rollback:41-0a1b2c3d", Guard: "rollback", Task: "backup", Detail: "the source was rolled back", Since: at},
 			{Confirmation: "prune:41-7e1f00d0", Guard: "prune", Task: "prune", Detail: "it would remove 40 snapshots", Since: at, ConfirmedAt: &at},
 		},
 	}
@@ -27,7 +27,7 @@ func TestStatusExplains(t *testing.T) {
 	s.explain(&b)
 	for _, want := range []string{
 		"found 2 problems\n    missing: data/00000007.jdb\n", "of snapshot 7 at ", "failed: DbVerify: exit status 1", "the last prune could not be done, 3 times in a row", "403 AccessDenied",
-		"the backup needs a confirmation since ", "the source has gone back\n    Accept it if the database was restored", "\n    strongroom confirm orders rollback:41-0a1b2c3d\n", "an operator accepted prune:41-7e1f00d0 at ",
+		"the backup needs a confirmation since ", "the source was rolled back\n    Accept it if the database was restored", "\n    strongroom confirm orders rollback:41-0a1b2c3d\n", "an operator accepted prune:41-7e1f00d0 at ",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in %s", want, b.String())

@@ -154,13 +154,13 @@ func TestConfirmOnce(t *testing.T) {
 		g := &guardedBackup{}
 		d, _ := guardedDaemon(t, "", demand, g)
 		confirm(t, d, "rollback:41-0a1b2c3d", web.ErrNotPending)
-		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source has gone back"))
+		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source was rolled back"))
 		run(t, d)
 		waits(t, d, "rollback:41-0a1b2c3d")
 		since := time.Now()
 		a := d.Archives()[0]
 		want := web.Confirmation{
-			Confirmation: "rollback:41-0a1b2c3d", Guard: "rollback", Task: "backup", Detail: "the source has gone back",
+			Confirmation: "rollback:41-0a1b2c3d", Guard: "rollback", Task: "backup", Detail: "the source was rolled back",
 			Since: a.NeedsConfirmation[0].Since,
 		}
 		if a.State() != web.StateFailing || a.NeedsConfirmation[0] != want || !want.Since.Equal(since) {
@@ -206,7 +206,7 @@ func TestConfirmationOutlivesFailuresAndRestarts(t *testing.T) {
 	away := errors.New("the bucket is away")
 	synctest.Test(t, func(t *testing.T) {
 		d, stop := guardedDaemon(t, dir, demand, g)
-		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source has gone back"))
+		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source was rolled back"))
 		run(t, d)
 		g.set(away)
 		confirm(t, d, "rollback:41-0a1b2c3d", nil)
@@ -223,7 +223,7 @@ func TestConfirmationOutlivesFailuresAndRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, _ := guardedDaemon(t, dir, demand, g)
 		waits(t, d, "rollback:41-0a1b2c3d!")
-		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source has gone back"))
+		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source was rolled back"))
 		run(t, d)
 		waits(t, d, "")
 		if got := g.last(); got != "[rollback:41-0a1b2c3d]" {
@@ -247,9 +247,9 @@ func TestConfirmationIsVoidAfterAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &guardedBackup{}
 		d, _ := guardedDaemon(t, "", demand, g)
-		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source has gone back"))
+		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source was rolled back"))
 		run(t, d)
-		g.set(nil, refusal("rollback", "42-99999999", "the source has gone back"))
+		g.set(nil, refusal("rollback", "42-99999999", "the source was rolled back"))
 		confirm(t, d, "rollback:41-0a1b2c3d", nil)
 		waits(t, d, "rollback:42-99999999")
 		confirm(t, d, "rollback:41-0a1b2c3d", web.ErrNotPending)
@@ -268,7 +268,7 @@ func TestConfirmTwoGuards(t *testing.T) {
 		g := &guardedBackup{}
 		d, _ := guardedDaemon(t, "", demand, g)
 		const plan = "41-0a1b2c3d"
-		g.set(nil, refusal("take-over", plan, "another node"), refusal("rollback", plan, "the source has gone back"))
+		g.set(nil, refusal("take-over", plan, "another node"), refusal("rollback", plan, "the source was rolled back"))
 		run(t, d)
 		waits(t, d, "take-over:41-0a1b2c3d")
 		confirm(t, d, "take-over:41-0a1b2c3d", nil)
@@ -285,7 +285,7 @@ func TestConfirmTwoGuards(t *testing.T) {
 func TestConfirmDuringARun(t *testing.T) {
 	t.Parallel()
 	r := &refusals{jobs: map[string]*refused{}}
-	found := refusal("rollback", "41-0a1b2c3d", "the source has gone back")
+	found := refusal("rollback", "41-0a1b2c3d", "the source was rolled back")
 	now := time.Now()
 	r.ended("", r.carry(""), found, now)
 	carried := r.carry("")
@@ -347,7 +347,7 @@ func TestConfirmationsOverAReload(t *testing.T) {
 		dir := t.TempDir()
 		g := &guardedBackup{}
 		d, _ := guardedDaemon(t, dir, demand, g)
-		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source has gone back"))
+		g.set(nil, refusal("rollback", "41-0a1b2c3d", "the source was rolled back"))
 		run(t, d)
 		g.set(errors.New("away"))
 		confirm(t, d, "rollback:41-0a1b2c3d", nil)
@@ -370,11 +370,11 @@ func TestEventNamesTheConfirmation(t *testing.T) {
 	backup := web.Confirmation{Confirmation: "rollback:41-0a1b2c3d", Guard: "rollback", Task: "backup"}
 	prune := web.Confirmation{Confirmation: "prune:41-7e1f00d0", Guard: "prune", Task: "prune"}
 	a := web.Archive{
-		Name: "orders", FailuresInRow: 1, LastFailure: web.Failure{Error: "the source has gone back"},
+		Name: "orders", FailuresInRow: 1, LastFailure: web.Failure{Error: "the source was rolled back"},
 		NeedsConfirmation: []web.Confirmation{backup, prune},
 	}
 	e := event(&a)
-	const want = "the source has gone back\nTo accept this once: strongroom confirm orders rollback:41-0a1b2c3d, or the status page."
+	const want = "the source was rolled back\nTo accept this once: strongroom confirm orders rollback:41-0a1b2c3d, or the status page."
 	if e.State != notify.Failing || e.Detail != want {
 		t.Errorf("%+v", e)
 	}

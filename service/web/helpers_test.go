@@ -172,11 +172,11 @@ func unpruned(name string) Archive {
 func refused(name string) Archive {
 	a := unpruned(name)
 	a.FailuresInRow, a.NextRun = 3, noon.Add(8*time.Second)
-	a.LastFailure = Failure{noon.Add(-20 * time.Second), "backup: the source has gone back: snapshot 41 holds 00000c1f.jdb"}
+	a.LastFailure = Failure{noon.Add(-20 * time.Second), "backup: the source was rolled back: snapshot 41 holds 00000c1f.jdb"}
 	a.NeedsConfirmation = []Confirmation{
 		{
 			Confirmation: "rollback:41-0a1b2c3d", Guard: "rollback", Task: "backup", Since: noon.Add(-time.Hour),
-			Detail: "the source has gone back: snapshot 41 holds 00000c1f.jdb (7340032 bytes) and the source ends with 00000c1b.jdb",
+			Detail: "the source was rolled back: snapshot 41 holds 00000c1f.jdb (7340032 bytes) and the source ends with 00000c1b.jdb",
 		},
 		{
 			Confirmation: "prune:41-77e1f00d", Guard: "prune", Task: "prune", Since: noon.Add(-2 * time.Hour),
