@@ -12,11 +12,10 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// errGone: what was listed was gone when it was read, or dropped since: a prune was there.
-var errGone = errors.New("it went while it was read")
+// errGone: an object was listed, and a concurrent prune deleted or dropped it before it was read.
+var errGone = errors.New("it changed while it was read")
 
-// retryWhilePruned does something again, a bounded number of times, for as long as a prune takes
-// away what it reads.
+// retryWhilePruned calls do again while it returns errGone, at most raceAttempts times.
 func (a *Archive) retryWhilePruned(ctx context.Context, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
@@ -29,7 +28,7 @@ func (a *Archive) retryWhilePruned(ctx context.Context, do func() error) error {
 	}
 }
 
-// greatestRecord lists the ledger and gives its greatest number, zero if there is none.
+// greatestRecord lists the ledger and returns its greatest number, zero if there is none.
 func (a *Archive) greatestRecord(ctx context.Context) (int64, error) {
 	for r, err := range a.numbers(ctx, manifest.LedgerPrefix, manifest.ParseLedgerKey) {
 		return r.n, err
@@ -37,7 +36,7 @@ func (a *Archive) greatestRecord(ctx context.Context) (int64, error) {
 	return 0, nil
 }
 
-// greatestManifest lists the manifests and gives their greatest number, zero if there is none.
+// greatestManifest lists the manifests and returns their greatest number, zero if there is none.
 func (a *Archive) greatestManifest(ctx context.Context) (int64, error) {
 	for m, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
 		return m.n, err
@@ -45,8 +44,9 @@ func (a *Archive) greatestManifest(ctx context.Context) (int64, error) {
 	return 0, nil
 }
 
-// readLedgerThere is readLedger where there is one: that a listing has no record is that of
-// the moments in which it missed the old one, which went, and the new one, which came.
+// readLedgerThere is readLedger for an archive that has a ledger. A listing can show no record at all: it
+// misses both the old record, which is deleted during the listing, and the new one, which is created. So it
+// tries again.
 func (a *Archive) readLedgerThere(ctx context.Context, h *head) error {
 	for range 3 {
 		if err := a.readLedger(ctx, h); err != nil || h.record != nil {
@@ -56,10 +56,9 @@ func (a *Archive) readLedgerThere(ctx context.Context, h *head) error {
 	return nil
 }
 
-// readLedger reads the record with the greatest number. Without it nobody can know
-// which snapshots there are, so a record that cannot be read ends the operation. Of what
-// it read it makes sure that it is still the greatest: it may be one that somebody created
-// late, under the number of one that was deleted.
+// readLedger reads the record with the greatest number. Only this record lists the valid snapshots, so if it
+// is unreadable, the operation ends. After the read it checks that the record is still the greatest: a
+// delayed writer may have created it under the number of a deleted record.
 func (a *Archive) readLedger(ctx context.Context, h *head) error {
 	n, err := a.greatestRecord(ctx)
 	for attempt := 1; err == nil && n > 0; attempt++ {
@@ -77,15 +76,15 @@ func (a *Archive) readLedger(ctx context.Context, h *head) error {
 		case n == was && h.record != nil:
 			h.greatest = max(h.greatest, h.record.Newest)
 			if last := len(h.record.Removed) - 1; last >= 0 {
-				h.greatest = max(h.greatest, h.record.Removed[last]) // left out by a copy: taken all the same
+				h.greatest = max(h.greatest, h.record.Removed[last]) // a copy skipped this number: it is used up
 			}
 			return nil
 		case attempt == raceAttempts:
 			h.record = nil
 			return fmt.Errorf("%s: %w", manifest.LedgerKey(was), errGone)
-		case n == was: // listed, and not there
+		case n == was: // listed, but absent
 			err = pause(ctx, min(attempt, 4))
-		default: // at once, for what was just listed goes stale while one waits
+		default: // without a pause, during which the listing would become outdated
 		}
 	}
 	h.record, h.ledger = nil, manifest.RecordRef{}
@@ -105,15 +104,16 @@ func (a *Archive) readRecord(ctx context.Context, h *head, n int64) error {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
 	if err != nil {
-		return fmt.Errorf("the ledger's newest record %s cannot be read, so nobody knows which snapshots are kept; strongroom verify --repair writes a new one: %w (%w)", key, ErrDamaged, err)
+		return fmt.Errorf("the ledger's newest record %s is unreadable, so the valid snapshots are unknown; "+
+			"a repair writes a new one: %w (%w)", key, ErrDamaged, err)
 	}
 	h.record, h.ledger = record, manifest.RecordRef{Number: n, SHA256: manifest.Sum(b)}
 	return nil
 }
 
-// ledgerNow gives the ledger as it is now: was, if no record was created since. While others
-// write records and remove old ones, one listing may miss the newest; who is about to call
-// something damaged asks rereadLedger.
+// ledgerNow returns the current ledger: was, if no record was created since. While other runs create and
+// delete records, a single listing may miss the newest. Before an object is reported as damaged, use
+// rereadLedger.
 func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
 	n, err := a.greatestRecord(ctx)
 	if err != nil || n == was.ledger.Number {
@@ -123,14 +123,14 @@ func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
 	return now, a.readLedgerThere(ctx, now)
 }
 
-// rereadLedger reads the ledger anew, with a listing before and one after it.
+// rereadLedger reads the ledger again, with a listing before the read and one after it.
 func (a *Archive) rereadLedger(ctx context.Context) (*head, error) {
 	now := &head{}
 	return now, a.readLedgerThere(ctx, now)
 }
 
-// filterValid leaves of what was read what is valid by the ledger now: one that was read before
-// proves nothing about a manifest that was read after. With h nil none was read yet.
+// filterValid returns those snapshots that the current ledger lists as valid. A ledger that was read before
+// a manifest proves nothing about that manifest. A nil h means that no ledger was read yet.
 func (a *Archive) filterValid(ctx context.Context, read []Snapshot, h *head) ([]Snapshot, *head, error) {
 	if h == nil {
 		h = &head{}
@@ -146,9 +146,8 @@ func (a *Archive) filterValid(ctx context.Context, read []Snapshot, h *head) ([]
 	return read, h, nil
 }
 
-// explainDamage is the error of an operation on the content of a snapshot. If that was found
-// damaged, it may have been pruned since, or another disk may lie at the address by now, which are
-// something else.
+// explainDamage returns the error to report for an operation on a snapshot's content. Content that appears
+// damaged may have been pruned since, or another disk may now be mounted at the address. Neither is damage.
 func (a *Archive) explainDamage(ctx context.Context, m *manifest.Manifest, err error) error {
 	sequence := m.Sequence
 	if errors.Is(err, ErrNoIdentity) {
@@ -163,10 +162,11 @@ func (a *Archive) explainDamage(ctx context.Context, m *manifest.Manifest, err e
 	if h, ledgerErr := a.rereadLedger(ctx); ledgerErr != nil || h.record.ValidNumber(sequence) {
 		return err
 	}
-	return fmt.Errorf("snapshot %d was pruned meanwhile: %w (%v)", sequence, ErrNoSnapshot, err) //nolint:errorlint // it is no damage
+	const pruned = "snapshot %d was pruned during the operation: %w (%v)"
+	return fmt.Errorf(pruned, sequence, ErrNoSnapshot, err) //nolint:errorlint // it is no damage
 }
 
-// encryptedTo says whose identity a snapshot takes.
+// encryptedTo adds to an error which recipients' identities open the snapshot.
 func encryptedTo(sequence int64, recipients []string, err error) error {
 	if len(recipients) == 0 {
 		return err
@@ -174,13 +174,13 @@ func encryptedTo(sequence int64, recipients []string, err error) error {
 	return fmt.Errorf("snapshot %d is encrypted to %s: %w", sequence, strings.Join(recipients[:min(len(recipients), 20)], ", "), err)
 }
 
-// keeps reports whether a record names just this manifest. Then the word of its child counts
-// no more: the child may have found it damaged, and named it as it found it.
+// keeps reports whether a record names exactly this manifest. If so, the hash in its child does not count:
+// the child may have recorded the hash of a damaged manifest.
 func keeps(r *manifest.Record, ref manifest.Ref) bool {
 	return r != nil && slices.ContainsFunc(r.Kept, func(k manifest.Kept) bool { return k.Ref == ref })
 }
 
-// heldBy is why a record holds a snapshot; empty: it does not.
+// heldBy returns why a record holds a snapshot; empty if it does not hold it.
 func heldBy(r *manifest.Record, sequence int64) string {
 	if r != nil {
 		for i := range r.Kept {

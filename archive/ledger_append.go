@@ -12,35 +12,33 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// An amendment is what a record of the ledger is to say.
+// recordPlan is the planned content of the next ledger record.
 type recordPlan struct {
 	why  string
 	kept []manifest.Kept // in ascending order, the newest valid one last
 
-	// skipped is a number above the newest valid one of which there will not be a snapshot,
-	// as a copy leaves it out; zero: there is none.
+	// skipped is a number above the newest valid one that never gets a snapshot, as a copy leaves it out;
+	// zero if there is none.
 	skipped int64
-	archive string // its id, where nothing that can be read tells it; may be empty
+	archive string // the archive's id, used if no readable object states it; may be empty
 
-	accepted []manifest.Guard // guards that an operator accepted for it
-	renew    bool             // it is written also where the record before says the same
+	accepted []manifest.Guard // guards that an operator accepted for the record
+	renew    bool             // write the record even if the current one already matches
 }
 
-// recordOptions is how a record is made.
+// recordOptions are the options of appendRecord.
 type recordOptions struct {
-	all    bool // the plan needs every manifest, not only those whose hash the ledger does not tell
-	dryRun bool // nothing is written: the record is the one that would be
-	empty  bool // there may be no snapshot
-	noID   bool // archive.json may be missing: a repair puts it back
+	all    bool // read every manifest, not only those whose hash is not in the ledger
+	dryRun bool // write nothing, and return the record that would be written
+	empty  bool // accept an archive without snapshots
+	noID   bool // accept a missing archive.json, which a repair restores
 
-	repaired *manifest.Summary // what a manifest says that cannot be read, as a repair has it; nil: there is none
+	repaired *manifest.Summary // the content of an unreadable manifest, from its replacement; nil if there is none
 }
 
-// appendRecord writes the next record of the ledger, planned from the one before: who loses the
-// race for its number plans again. What the record before says already needs no new one,
-// unless the amendment demands one.
-// A plan without an amendment changes nothing. The record that it returns is, or was after
-// it was written, the greatest.
+// appendRecord writes the next ledger record. If another writer takes the number, it plans again. It writes
+// nothing if plan returns nil, or if the current record already matches and the plan does not set renew. The
+// record that it returns is the greatest, or was when it was written.
 func (a *Archive) appendRecord(ctx context.Context, how recordOptions, plan func(*ledgerView) (*recordPlan, error)) (*manifest.Record, error) {
 	for attempt := 1; ; attempt++ {
 		record, err := a.appendRecordOnce(ctx, how, plan)
@@ -78,13 +76,13 @@ func (a *Archive) appendRecordOnce(ctx context.Context, how recordOptions, plan 
 	return next, a.writeRecord(ctx, next)
 }
 
-// recordMatches reports whether the record that there is says all of it.
+// recordMatches reports whether the current record already contains everything in the plan.
 func (s *ledgerView) recordMatches(what *recordPlan) bool {
 	return !what.renew && s.record != nil && s.record.Newest == s.newestValid() && slices.Equal(s.record.Kept, what.kept) &&
 		(what.skipped == 0 || s.record.Lacks(what.skipped))
 }
 
-// nextRecord is the record that says so: the one there is, if it does.
+// nextRecord returns the record for a plan: the current one if it matches, otherwise a new one.
 func (s *ledgerView) nextRecord(what *recordPlan) (*manifest.Record, error) {
 	newest := s.newestValid()
 	if s.recordMatches(what) {
@@ -112,15 +110,16 @@ func (s *ledgerView) nextRecord(what *recordPlan) (*manifest.Record, error) {
 		r.Archive = what.archive
 	}
 	if r.Archive == "" {
-		return nil, fmt.Errorf("nothing that can be read tells the archive's id: %w", ErrDamaged)
+		return nil, fmt.Errorf("no readable object states the archive's id: %w", ErrDamaged)
 	}
 	if r.Number > manifest.MaxSequence {
-		return nil, fmt.Errorf("record %d of the ledger is the last there is; copy the archive to a new place", s.ledger.Number)
+		return nil, fmt.Errorf("record %d of the ledger has the greatest possible number; "+
+			"copy the archive to a new address", s.ledger.Number)
 	}
 	return r, nil
 }
 
-// skippedNumbers are the numbers above the newest of which there will not be a snapshot.
+// skippedNumbers returns the numbers above the newest that never get a snapshot, in ascending order.
 func (s *ledgerView) skippedNumbers(what *recordPlan, newest int64) []int64 {
 	var all []int64
 	if s.record != nil {
@@ -133,8 +132,8 @@ func (s *ledgerView) skippedNumbers(what *recordPlan, newest int64) []int64 {
 	return all
 }
 
-// writeRecord creates a record and makes sure that nobody was first: it must be the
-// greatest now, or the parent of what followed.
+// writeRecord creates a record and checks that no other writer was first: the record must be the greatest
+// now, or the parent of the next one. Otherwise it returns errRaced.
 func (a *Archive) writeRecord(ctx context.Context, r *manifest.Record) error {
 	b, err := r.Encode()
 	if err != nil {
@@ -145,7 +144,7 @@ func (a *Archive) writeRecord(ctx context.Context, r *manifest.Record) error {
 		return err
 	}
 	n, err := a.greatestRecord(ctx)
-	if err == nil && n == r.Number { // one listing may miss what is created while it is under way
+	if err == nil && n == r.Number { // a listing may miss a record that is created during it
 		n, err = a.greatestRecord(ctx)
 	}
 	if err != nil || n == r.Number {
@@ -164,7 +163,8 @@ func (a *Archive) writeRecord(ctx context.Context, r *manifest.Record) error {
 	return fmt.Errorf("%s: %w", key, errRaced)
 }
 
-// createRecord settles by reading what a lost answer left in doubt.
+// createRecord creates a record. If the response was lost, it reads the object back to find out whether the
+// record was created.
 func (a *Archive) createRecord(ctx context.Context, key string, b []byte) error {
 	stored, err := a.putBytes(ctx, key, b)
 	switch {

@@ -4,12 +4,13 @@ import (
 	"fmt"
 )
 
-// crossCheckHashes holds each manifest that the ledger does not know yet against what is known of it
-// elsewhere: its child names its hash, and this host may have seen it. A record must not say
-// a hash that is not the right one, or nothing could be put right later; and what a manifest
-// with a flipped bit names is not what its snapshot needs. One that cannot be read goes into
-// the record as it should be. One that can, and contradicts, goes into none: its child may
-// have found it damaged, and it was put back since.
+// crossCheckHashes compares each manifest that is not in the ledger with two other sources: the parent hash
+// in its child, and the pin in this host's local state. A wrong hash in a record could never be corrected,
+// and a manifest with a flipped bit may name other objects than its snapshot needs. Therefore:
+//
+//  1. An unreadable manifest is recorded with the hash that the other sources claim.
+//  2. A readable manifest that contradicts a claim is not recorded. Its child may have recorded it while it
+//     was damaged, and a repair may have restored it since.
 func (a *Archive) crossCheckHashes(s *ledgerView) {
 	claims := map[int64][]hashClaim{}
 	if seen := a.loadPin(s.archiveID()); seen != nil {
@@ -25,28 +26,32 @@ func (a *Archive) crossCheckHashes(s *ledgerView) {
 				if c.hash == m.kept.SHA256 {
 					continue
 				}
-				m.err = fmt.Errorf("manifest %d hashes to %s, and %s as %s: %w", n, m.kept.SHA256, c.claimedBy, c.hash, ErrDamaged)
+				m.err = fmt.Errorf("manifest %d hashes to %s, and %s as %s: %w",
+					n, m.kept.SHA256, c.claimedBy, c.hash, ErrDamaged)
 				m.m, m.kept.SHA256, m.isUnverifiable = nil, c.hash, readable || k > 0
 			}
 		}
 		if m.m != nil && m.m.Parent != nil {
 			p := m.m.Parent
-			claims[p.Sequence] = append(claims[p.Sequence], hashClaim{p.SHA256, fmt.Sprintf("manifest %d knows it", n)})
+			claims[p.Sequence] = append(claims[p.Sequence], hashClaim{p.SHA256, fmt.Sprintf("manifest %d names it", n)})
 		}
 	}
 }
 
-// checkUnverifiable refuses a record that would keep a manifest of which it is not clear what its hash
-// should be, or what it follows: what is below it may be gone as well, and would be void.
+// checkUnverifiable refuses a record that would keep a manifest whose correct hash or whose parent is
+// unknown. The manifests below it may be missing as well, and the record would make them invalid.
 func (s *ledgerView) checkUnverifiable(what *recordPlan) error {
 	for i := range what.kept {
 		n := what.kept[i].Sequence
 		m := s.find(n)
 		if m != nil && m.asRead == nil && m.err != nil && !m.isInLedger && n > 1 && s.find(n-1) == nil && !s.record.Lacks(n-1) {
-			return fmt.Errorf("manifest %d cannot be read, so that nobody knows whether there is a snapshot %d, whose manifest would be gone, and no record of the ledger can be written: mend it (strongroom verify --repair), or give it up (strongroom prune --forget %d): %w", n, n-1, n, m.err)
+			return fmt.Errorf("manifest %d is unreadable, so snapshot %d may be missing and no ledger record "+
+				"can be written; repair the manifest or forget snapshot %d: %w", n, n-1, n, m.err)
 		}
 		if m != nil && m.isUnverifiable {
-			return fmt.Errorf("it is not clear what the hash of manifest %d should be, so no record of the ledger can name it: mend it (strongroom verify --repair) or give it up (strongroom prune --forget %d); or, if it is the newest, make a backup, which goes on from an older one: %w", n, n, m.err)
+			return fmt.Errorf("the correct hash of manifest %d is unknown, so no ledger record can name it; "+
+				"repair the manifest or forget snapshot %d, or, if it is the newest, make a backup, "+
+				"which continues from an older one: %w", n, n, m.err)
 		}
 	}
 	return nil

@@ -15,13 +15,12 @@ type numbered struct {
 	object store.Object
 }
 
-// onePage is how many objects every provider lists with one request.
+// onePage is the number of objects that every provider can list with one request.
 const onePage = 1000
 
-// numbers yields the numbered objects below prefix, greatest number first. A short
-// history is listed whole, with one request. Of a longer one it lists one directory of
-// the key at a time, so that the newest costs four small listings however long the history
-// is. Keys that are no numbers are passed over.
+// numbers yields the numbered objects below prefix, greatest number first. It lists a short history whole,
+// with one request. It lists a longer one a directory at a time, so the newest object costs four small
+// listings, whatever the length of the history. It skips keys that are not numbers.
 func (a *Archive) numbers(ctx context.Context, prefix string, parse func(string) (int64, bool)) iter.Seq2[numbered, error] {
 	return func(yield func(numbered, error) bool) {
 		short, err := a.firstPage(ctx, prefix)
@@ -41,8 +40,7 @@ func (a *Archive) numbers(ctx context.Context, prefix string, parse func(string)
 	}
 }
 
-// newestNumbers is numbers for whoever wants a few of the newest: it never begins with
-// those of a whole page.
+// newestNumbers is numbers for callers that need only a few of the newest: it never lists a whole page first.
 func (a *Archive) newestNumbers(ctx context.Context, prefix string, parse func(string) (int64, bool)) iter.Seq2[numbered, error] {
 	return func(yield func(numbered, error) bool) { a.descend(ctx, prefix, 2, parse, yield) }
 }
@@ -52,7 +50,7 @@ func (a *Archive) firstPage(ctx context.Context, prefix string) ([]store.Object,
 	var found []store.Object
 	for o, err := range a.store.List(ctx, prefix, "", "") {
 		if err != nil {
-			return nil, err // it says what was listed
+			return nil, err // the store's error names what was listed
 		}
 		if found = append(found, o); len(found) == onePage {
 			break
@@ -61,7 +59,7 @@ func (a *Archive) firstPage(ctx context.Context, prefix string) ([]store.Object,
 	return found, nil
 }
 
-// isThousand reports whether a directory is one that numbers are in: its name has three digits.
+// isThousand reports whether a directory can hold numbers: its name has three digits.
 func isThousand(dir string) bool {
 	name := strings.TrimSuffix(dir, "/")
 	name = name[strings.LastIndexByte(name, '/')+1:]
@@ -72,14 +70,14 @@ func (a *Archive) descend(ctx context.Context, prefix string, levels int, parse 
 	var found []store.Object
 	for o, err := range a.store.List(ctx, prefix, "/", "") {
 		if err != nil {
-			yield(numbered{}, err) // it says what was listed
+			yield(numbered{}, err) // the store's error names what was listed
 			return false
 		}
 		found = append(found, o)
 	}
 	for _, o := range slices.Backward(found) {
 		switch {
-		case o.IsDir && levels > 0 && !isThousand(o.Key): // another archive may lie here, with any number of objects
+		case o.IsDir && levels > 0 && !isThousand(o.Key): // possibly a nested archive, with any number of objects
 		case o.IsDir && levels > 0:
 			if !a.descend(ctx, o.Key, levels-1, parse, yield) {
 				return false

@@ -10,10 +10,10 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// addMissing adds the snapshots that there must be by what is known elsewhere, and whose
-// manifests are gone: the one that follows names it as its parent, or this host has seen it,
-// and no record has dropped it. A record that did not keep them would make them void for good,
-// and a prune would take what they need: nothing could put them back any more.
+// addMissing adds the snapshots whose manifests are missing although another source names them: the next
+// manifest as its parent, or this host's local state. Snapshots that a record has dropped are not added. A
+// record that did not keep the missing ones would make them invalid for good. A prune would then delete
+// their objects, and no repair could restore them.
 func (a *Archive) addMissing(ctx context.Context, s *ledgerView) error {
 	var all []snapshotEntry
 	for n, claim := range a.missingManifests(s) {
@@ -30,13 +30,13 @@ func (a *Archive) addMissing(ctx context.Context, s *ledgerView) error {
 	return nil
 }
 
-// A claim is what is known of a manifest's hash elsewhere.
+// hashClaim is a manifest's hash as a source other than the manifest states it.
 type hashClaim struct {
 	hash      manifest.Hash
-	claimedBy string
+	claimedBy string // a clause for messages, such as "manifest 5 names it as its parent"
 }
 
-// missingManifests are the manifests that are not listed and should be, by number.
+// missingManifests returns the manifests that should be listed and are not, by number.
 func (a *Archive) missingManifests(s *ledgerView) map[int64]hashClaim {
 	found := map[int64]hashClaim{}
 	note := func(n int64, c hashClaim) {
@@ -53,15 +53,15 @@ func (a *Archive) missingManifests(s *ledgerView) map[int64]hashClaim {
 		}
 	}
 	for i := range s.valid {
-		if m := s.valid[i].asRead; m != nil && m.Parent != nil { // the better witness: it is in the archive
+		if m := s.valid[i].asRead; m != nil && m.Parent != nil { // this overrides the local state's claim
 			note(m.Parent.Sequence, hashClaim{m.Parent.SHA256, fmt.Sprintf("manifest %d names it as its parent", m.Sequence)})
 		}
 	}
 	return found
 }
 
-// confirmMissing looks once more: a manifest may have been created while the listing was under
-// way, or pruned since the ledger was read.
+// confirmMissing checks once more that a manifest is missing, and returns errGone if it is not: it may have
+// been created during the listing, or pruned since the ledger was read.
 func (a *Archive) confirmMissing(ctx context.Context, s *ledgerView, n int64) error {
 	key := manifest.ManifestKey(n)
 	if _, err := a.store.Stat(ctx, key); !errors.Is(err, fs.ErrNotExist) {

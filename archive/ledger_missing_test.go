@@ -52,7 +52,7 @@ func TestMissingManifestIsNotForgotten(t *testing.T) {
 				copied, key := h.store.Clone(), manifest.ManifestKey(4)
 				h.store.Remove(key)
 				err := do(h)
-				if what == "prune" && (!errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), "snapshot 4") || !strings.Contains(err.Error(), "--forget")) || what == "hold" && err != nil {
+				if what == "prune" && (!errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), "snapshot 4") || !strings.Contains(err.Error(), "forget snapshot")) || what == "hold" && err != nil {
 					t.Fatalf("%s, ledger %v: %v", what, ledger, err)
 				}
 				h.unchanged(copied.Snapshot(), key)
@@ -178,7 +178,7 @@ func TestNoRecordOverWhatNobodyKnows(t *testing.T) {
 				"prune": func() error { _, err := h.archive().Prune(t.Context(), archive.PruneOptions{}); return err }(),
 				"hold":  func() error { _, err := h.archive().Hold(t.Context(), archive.Selector{Sequence: 1}, ""); return err }(),
 			} {
-				if !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), "snapshot 2") || !strings.Contains(err.Error(), "--forget 3") {
+				if !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), "snapshot 2") || !strings.Contains(err.Error(), "forget snapshot 3") {
 					t.Errorf("%s, %s: %v", what, deed, err)
 				}
 			}

@@ -14,13 +14,13 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A standing is the archive as a record of the ledger is planned from it.
+// ledgerView is the state of the archive from which a ledger record is planned.
 type ledgerView struct {
 	*head
 	valid []snapshotEntry // in ascending order
 }
 
-// newestValid is the greatest valid sequence number; zero: there is none.
+// newestValid returns the greatest valid sequence number; zero if there is none.
 func (s *ledgerView) newestValid() int64 {
 	if len(s.valid) == 0 {
 		return 0
@@ -28,8 +28,7 @@ func (s *ledgerView) newestValid() int64 {
 	return s.valid[len(s.valid)-1].kept.Sequence
 }
 
-// newestListed is the greatest valid sequence number under which a manifest was listed; zero:
-// there is none.
+// newestListed returns the greatest valid sequence number whose manifest was listed; zero if there is none.
 func (s *ledgerView) newestListed() int64 {
 	for i := range s.valid {
 		if m := &s.valid[len(s.valid)-1-i]; m.object.Key != "" {
@@ -39,7 +38,7 @@ func (s *ledgerView) newestListed() int64 {
 	return 0
 }
 
-// find gives the valid snapshot with this number, or nil.
+// find returns the valid snapshot with this number, or nil.
 func (s *ledgerView) find(sequence int64) *snapshotEntry {
 	i, found := slices.BinarySearchFunc(s.valid, sequence, func(m snapshotEntry, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
 	if !found {
@@ -48,23 +47,22 @@ func (s *ledgerView) find(sequence int64) *snapshotEntry {
 	return &s.valid[i]
 }
 
-// A member is a valid snapshot.
+// snapshotEntry is a valid snapshot.
 type snapshotEntry struct {
 	kept           manifest.Kept
-	object         store.Object      // as listed; without a key if only the ledger knows of it
-	m              *manifest.Summary // nil: it was not read, or cannot be read
-	asRead         *manifest.Summary // the same, also if something contradicts it
-	hasTail        bool              // the file that was being written is in it
-	hasNews        bool              // it holds content that was stored for it
-	err            error             // why it cannot be read
-	isInLedger     bool              // the ledger tells its hash
-	isUnverifiable bool              // it cannot be read, and nothing tells what its hash should be
+	object         store.Object      // as listed; without a key if only the ledger names the snapshot
+	m              *manifest.Summary // nil if it was not read, is unreadable or contradicts a claim
+	asRead         *manifest.Summary // the same, but set also if it contradicts a claim
+	hasTail        bool              // it contains the file that was still being written
+	hasNews        bool              // it contains content that was stored for it
+	err            error             // why it is unreadable
+	isInLedger     bool              // the ledger has its hash
+	isUnverifiable bool              // it is unreadable, and no source states its correct hash
 }
 
-// readLedgerView reads the ledger, then lists the manifests, and reads those whose hash the ledger
-// does not tell; with all, the others as well. It stands by the greatest number of a first
-// listing and what a second one has up to there: a listing that is under way may show what
-// was created later, and not what was created before that.
+// readLedgerView reads the ledger, lists the manifests, and reads those whose hash is not in the ledger; with
+// all, it reads the others as well. Listings are not atomic: one may include a later object and miss an
+// earlier one. So it lists twice and ignores numbers above the first listing's greatest.
 func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledgerView, error) {
 	h, hasManifests, err := a.readHead(ctx)
 	if err != nil {
@@ -76,7 +74,8 @@ func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledge
 	case !hasManifests && h.record == nil && !how.empty:
 		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
 	case h.record != nil && h.record.Unknown:
-		return nil, fmt.Errorf("%s was written by a newer strongroom, with something that this one does not know and would lose; use that one", manifest.LedgerKey(h.ledger.Number))
+		return nil, fmt.Errorf("%s was written by a newer strongroom and has fields that this version would lose; "+
+			"use the newer version", manifest.LedgerKey(h.ledger.Number))
 	}
 	newest, err := a.greatestManifest(ctx)
 	if err != nil {
@@ -124,7 +123,7 @@ func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledge
 	return s, a.addMissing(ctx, s)
 }
 
-// rememberNewest remembers the archive, as saw of Archive.
+// rememberNewest saves the archive and its newest manifest in the local state.
 func (s *ledgerView) rememberNewest(ctx context.Context, a *Archive) {
 	if s.id == nil || len(s.valid) == 0 {
 		return
@@ -161,15 +160,15 @@ func (a *Archive) readMembers(ctx context.Context, s *ledgerView, all bool) erro
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := context.Cause(ctx); err != nil { // the loop may have been left early
+	if err := context.Cause(ctx); err != nil { // the loop may have ended early
 		return err
 	}
 	a.crossCheckHashes(s)
 	return nil
 }
 
-// readMember reads a manifest for its hash, which one that is known has in the ledger
-// already, and for what retention goes by.
+// readMember reads a manifest for its hash, unless the ledger has the hash already, and for the fields that
+// retention needs.
 func (a *Archive) readMember(ctx context.Context, s *ledgerView, m *snapshotEntry) error {
 	n := m.kept.Sequence
 	decoded, sum, err := a.readManifest(ctx, n)
@@ -208,8 +207,8 @@ func (a *Archive) readMember(ctx context.Context, s *ledgerView, m *snapshotEntr
 	return nil
 }
 
-// readManifest reads a manifest without its pages. The hash is set as soon as its bytes
-// were read, also when they make no sense: then the error is ErrDamaged.
+// readManifest reads a manifest without its pages. The hash is set once the bytes were read, even if they
+// cannot be decoded; the error is then ErrDamaged.
 func (a *Archive) readManifest(ctx context.Context, n int64) (*manifest.Manifest, manifest.Hash, error) {
 	var m *manifest.Manifest
 	key := manifest.ManifestKey(n)
@@ -229,8 +228,8 @@ func (a *Archive) readManifest(ctx context.Context, n int64) (*manifest.Manifest
 	return m, manifest.Sum(b), nil
 }
 
-// hasTail reports whether a snapshot has the file that was being written: if so, it is the
-// last that the snapshot holds.
+// hasTail reports whether a snapshot contains the file that was still being written. A tail is always the
+// snapshot's last file.
 func (a *Archive) hasTail(ctx context.Context, m *manifest.Manifest) (bool, error) {
 	files := m.Files
 	if m.ConsistentThrough == nil {

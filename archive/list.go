@@ -19,14 +19,13 @@ import (
 // Snapshot is one line of a listing.
 type Snapshot struct {
 	manifest.Summary           // only Sequence is set when Err is
-	Err              error     // why the manifest cannot be read
-	Modified         time.Time // when the provider says it was committed
-	Held             string    // why no retention removes it; empty without a hold
+	Err              error     // why the manifest is unreadable; nil if it was read
+	Modified         time.Time // when it was committed, by the provider's clock
+	Held             string    // why it is held, so that no retention removes it; empty without a hold
 }
 
-// effective is when the snapshot was made, for a question about time: a clock that ran
-// ahead must not make a snapshot the answer to a question about the future (format.md,
-// fine print).
+// effective returns when the snapshot was made, for a selection by time. If the host's clock was ahead of the
+// provider's by more than storecheck.MaxSkew, it is the provider's time (format.md, fine print).
 func (s *Snapshot) effective() time.Time {
 	if !s.Modified.IsZero() && s.Created.Sub(s.Modified) > storecheck.MaxSkew {
 		return s.Modified
@@ -34,11 +33,10 @@ func (s *Snapshot) effective() time.Time {
 	return s.Created
 }
 
-// List gives the snapshots of the archive in ascending order, and only those that are
-// valid by the ledger; last > 0 asks for the newest so many. It reads the first 4 KiB
-// of each manifest, so a manifest that was replaced under a number that the ledger
-// keeps is noticed by whoever reads it whole, and not here. A manifest that cannot be
-// read, or not be fetched, does not hide the others. Fails with ErrNoArchive where there is none.
+// List returns the valid snapshots of the archive in ascending order; with last > 0, only the last ones. It
+// reads only the first 4 KiB of each manifest. So it does not notice a manifest that was replaced under a
+// number in the ledger; operations that read the whole manifest do. An unreadable manifest is listed with
+// its Err and does not hide the others. Returns ErrNoArchive if there is no archive.
 func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 	defer a.hold()()
 	var all []Snapshot
@@ -59,12 +57,12 @@ func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 	return all, nil
 }
 
-// walk reads summaries, newest first, a few at a time, until more says that it is enough;
-// with want, so many at first, as the ledger is looked at after each time (what was read
-// before a manifest proves nothing about it).
+// walk reads summaries in batches, newest first, and calls more with each batch until it returns false. A
+// positive want sets the size of the batches. The ledger is read after each batch, since a ledger that was
+// read before a manifest proves nothing about that manifest.
 func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool) error {
 	each := a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey)
-	if want > 0 { // the newest of a long history are found without listing its beginning
+	if want > 0 { // this finds the newest of a long history without listing its beginning
 		each = a.newestNumbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey)
 	}
 	if least := 4 * a.transfers; want < least || want > onePage {
@@ -101,7 +99,7 @@ func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool
 	return err
 }
 
-// empty says whether there is an archive without snapshots.
+// empty returns nil if there is an archive without snapshots, and otherwise the error to report.
 func (a *Archive) empty(ctx context.Context) error {
 	h, _, err := a.readHead(ctx)
 	switch {
@@ -161,10 +159,10 @@ func (a *Archive) summary(ctx context.Context, f numbered) (*manifest.Summary, e
 	}
 }
 
-// Selector names a snapshot. The zero value is the newest.
+// Selector names a snapshot. The zero value names the newest.
 type Selector struct {
-	Sequence int64     // this one
-	At       time.Time // or the newest that was not made after this time, or after the second that it names
+	Sequence int64     // the snapshot with this number
+	At       time.Time // or the newest made at or before this time; whole seconds include the second
 }
 
 // ParseSelector reads "latest", a sequence number, or an RFC 3339 time.
@@ -181,8 +179,8 @@ func ParseSelector(s string) (Selector, error) {
 	return Selector{}, fmt.Errorf("%q names no snapshot: use a number such as 42, \"latest\", or a time such as 2026-11-22T23:00:00Z", s)
 }
 
-// until is the last instant that At means: listings show whole seconds, and who copies one
-// from there means the snapshot beside it.
+// until returns the last instant that At includes. Listings show whole seconds, and a user who copies a time
+// from a listing means the snapshot listed with it.
 func (s Selector) until() time.Time {
 	if s.At.Nanosecond() == 0 {
 		return s.At.Add(time.Second - 1)
@@ -190,7 +188,7 @@ func (s Selector) until() time.Time {
 	return s.At
 }
 
-// String is the selector as ParseSelector reads it.
+// String returns the selector as ParseSelector reads it.
 func (s Selector) String() string {
 	switch {
 	case s.Sequence > 0:
@@ -201,9 +199,8 @@ func (s Selector) String() string {
 	return "latest"
 }
 
-// Snapshot reads the manifest of one snapshot, whole, with every entry in Files. The
-// newest is never silently replaced by an older one: when it cannot be read, that is
-// the answer. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
+// Snapshot reads the whole manifest of one snapshot, with every entry in Files. If the newest is unreadable,
+// it returns an error and never an older snapshot. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
 func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manifest, error) {
 	defer a.hold()()
 	var s *snapshot
@@ -249,7 +246,7 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 		return nil, fmt.Errorf("manifest %d belongs to another archive, %s: %w", n, s.m.Archive, ErrDamaged)
 	}
 	if h.idLost {
-		a.log.Warn("the archive is read as far as it goes", "error", ErrLostID)
+		a.log.Warn("the archive is read without its id", "error", ErrLostID)
 	}
 	var newest *manifest.Ref
 	if h.id != nil && which == (Selector{}) {
@@ -259,8 +256,8 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	return s, nil
 }
 
-// Newest reads the newest manifest that can be read, whole, and keeps it in memory for
-// the next Backup and for Ahead. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
+// Newest reads the whole newest readable manifest, and keeps it in memory for the next Backup and for
+// Pending. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
 func (a *Archive) Newest(ctx context.Context) (*manifest.Manifest, error) {
 	defer a.hold()()
 	h, err := a.load(ctx)
@@ -270,7 +267,7 @@ func (a *Archive) Newest(ctx context.Context) (*manifest.Manifest, error) {
 	case h.base != nil:
 		return h.base.m, nil
 	case h.parent != nil:
-		return nil, fmt.Errorf("none of the snapshots can be read: %w", ErrDamaged)
+		return nil, fmt.Errorf("none of the snapshots is readable: %w", ErrDamaged)
 	case !h.exists():
 		return nil, a.nothing()
 	}

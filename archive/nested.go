@@ -10,7 +10,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// ErrNested says that an archive lies, or would lie, within another one: below its prefix.
+// ErrNested reports that an archive lies, or would lie, within another one: below its prefix.
 var ErrNested = errors.New("one archive would lie within another")
 
 // Nested is an archive that lies within another one.
@@ -19,14 +19,14 @@ type Nested struct {
 	Objects int64  `json:"objects"` // below the prefix, as far as they were listed
 }
 
-// topLevel are the first elements of the keys that an archive can have, besides archive.json. The one with the
-// most objects is the last.
+// topLevel lists the first elements of an archive's keys, without archive.json. The last one has the most
+// objects.
 var topLevel = []string{
 	store.ProbePrefix, manifest.ProofsPrefix, manifest.LedgerPrefix, manifest.ManifestsPrefix, manifest.PagesPrefix,
 	manifest.BundlesPrefix, manifest.DataPrefix,
 }
 
-// IsArchiveKey reports whether a key begins as those of an archive do.
+// IsArchiveKey reports whether a key begins like a key of an archive.
 func IsArchiveKey(key string) bool {
 	begins := func(top string) bool { return strings.HasPrefix(key, top) }
 	return key == manifest.ArchiveKey || slices.ContainsFunc(topLevel, begins)
@@ -44,14 +44,14 @@ func homes(key string) []string {
 	return found
 }
 
-// maxRoots bounds the nested archives that are remembered. If there are more in a directory such as
-// data/, all of it counts as nested.
+// maxRoots bounds the number of nested archives kept in memory. If a directory such as data/ has more, the
+// whole directory counts as nested.
 const maxRoots = 1000
 
 // roots are the prefixes of the nested archives that were found so far.
 type roots map[string]struct{}
 
-// add remembers one.
+// add adds a prefix.
 func (r roots) add(prefix string) {
 	if len(r) >= maxRoots && !r.has(prefix) {
 		top, _, _ := strings.Cut(prefix, "/")
@@ -72,9 +72,9 @@ func (r roots) holds(key string) bool {
 	return ok
 }
 
-// outermost returns the prefix of the nested archive that a key belongs to, as it lies below that. Only
-// keys in data/ are in doubt, where a log file's name stands. All other keys of an archive have a fixed
-// form, with digits where a nested archive would have a name.
+// outermost returns the prefix of the nested archive that a key belongs to. Only keys in data/ can be
+// ambiguous, since they contain a log file's name. All other keys of an archive have a fixed form, with
+// digits where a nested archive would have a name.
 func (r roots) outermost(key string) (prefix string, ok bool) {
 	if len(r) == 0 || !strings.HasPrefix(key, manifest.DataPrefix) {
 		return "", false
@@ -87,34 +87,34 @@ func (r roots) outermost(key string) (prefix string, ok bool) {
 	return "", false
 }
 
-// A tally counts objects of a listing.
+// tally counts objects of a listing.
 type tally struct {
 	objects  int64
-	other    int64 // those that the archive has no use for
-	greatest int64 // number of a snapshot that one of these was stored for
+	other    int64 // objects that the archive does not need
+	greatest int64 // the greatest number of a snapshot that one of the other objects was stored for
 }
 
 func (t *tally) add(more tally) {
 	t.objects, t.other, t.greatest = t.objects+more.objects, t.other+more.other, max(t.greatest, more.greatest)
 }
 
-// A nesting follows a listing, and separates what lies in nested archives from the rest. What proves
-// a nested archive may come after thousands of its objects, so each directory of the current key has
-// a tally of its own, which is settled when the listing leaves the directory.
+// nesting reads a listing and separates the objects of nested archives from the others. The object that
+// proves a nested archive may be listed after thousands of its other objects. So each directory of the
+// current key has its own tally, which is assigned when the listing leaves the directory.
 type nesting struct {
 	roots roots
-	open  []openDirectory // those of the current key, the outermost first
-	rest  tally           // what lies in no nested archive
+	open  []openDirectory // the directories of the current key, the outermost first
+	rest  tally           // the objects in no nested archive
 	found []Nested        // the outermost nested archives that the listing has left
 }
 
 type openDirectory struct {
 	prefix string
 	tally  tally
-	inner  int // how many nested archives were found before it was opened
+	inner  int // the number of nested archives found before the listing entered it
 }
 
-// see takes the next key of the listing, with what it counts for.
+// see adds the next key of the listing, with its tally.
 func (n *nesting) see(key string, t tally) {
 	keep := 0
 	for keep < len(n.open) && strings.HasPrefix(key, n.open[keep].prefix) {
@@ -140,7 +140,7 @@ func (n *nesting) see(key string, t tally) {
 	n.open[len(n.open)-1].tally.add(t)
 }
 
-// leave settles the directories beyond the first keep.
+// leave assigns the tallies of all open directories except the first keep.
 func (n *nesting) leave(keep int) {
 	for len(n.open) > keep {
 		last := len(n.open) - 1
@@ -161,7 +161,7 @@ func (n *nesting) leave(keep int) {
 	}
 }
 
-// end settles all, and returns the nested archives.
+// end assigns the remaining tallies, and returns the nested archives.
 func (n *nesting) end() []Nested {
 	n.leave(0)
 	return n.found

@@ -16,8 +16,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// hasArchive reports whether an archive begins at a prefix: there is an archive.json of strongroom, a
-// manifest, or a record of a ledger.
+// hasArchive reports whether an archive begins at a prefix: it has an archive.json of strongroom, a manifest,
+// or a ledger record.
 func hasArchive(ctx context.Context, s store.Store, prefix string) (bool, error) {
 	var denied error
 	whole := func([]byte) error { return nil }
@@ -37,8 +37,8 @@ func hasArchive(ctx context.Context, s store.Store, prefix string) (bool, error)
 	return has, err
 }
 
-// hasHistory reports whether there is a manifest or a record of a ledger below a prefix, among the first
-// objects where these lie.
+// hasHistory reports whether a prefix has a manifest or a ledger record. It reads at most the first page of
+// each of the two listings.
 func hasHistory(ctx context.Context, s store.Store, prefix string) (bool, error) {
 	for _, kind := range []string{manifest.ManifestsPrefix, manifest.LedgerPrefix} {
 		seen := 0
@@ -60,8 +60,8 @@ func hasHistory(ctx context.Context, s store.Store, prefix string) (bool, error)
 	return false, nil
 }
 
-// checkNested refuses to store objects where they could be those of an archive that lies within this one:
-// ErrNested. The prune of that archive would delete them.
+// checkNested returns ErrNested if one of the keys could belong to an archive that lies within this one. The
+// prune of that archive would delete the object.
 func (a *Archive) checkNested(ctx context.Context, keys iter.Seq[string]) error {
 	examples := map[string]string{} // a key for each home
 	for key := range keys {
@@ -75,11 +75,12 @@ func (a *Archive) checkNested(ctx context.Context, keys iter.Seq[string]) error 
 	}
 	home := found[0]
 	return fmt.Errorf("%w: %s would be stored below the prefix %s of another archive, whose prune could delete it; "+
-		"move that archive, or if it is none, remove %s", ErrNested, examples[home], home, home+manifest.ArchiveKey)
+		"move that archive, or if no archive is there, delete %s",
+		ErrNested, examples[home], home, home+manifest.ArchiveKey)
 }
 
-// filterHomes returns the prefixes for which has reports true, in their order. It checks several
-// at once: a source may have a directory of such a name for each of its tenants.
+// filterHomes returns the prefixes for which has returns true, in their order. It checks several at once,
+// since a source may have many directories with the name of an archive's directory, such as one per tenant.
 func (a *Archive) filterHomes(
 	ctx context.Context, prefixes []string, has func(context.Context, store.Store, string) (bool, error),
 ) (found []string, err error) {
@@ -98,7 +99,7 @@ func (a *Archive) filterHomes(
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil { // the loop may have been left early
+	if ctx.Err() != nil { // the loop may have ended early
 		return nil, context.Cause(ctx)
 	}
 	for i, prefix := range prefixes {
@@ -109,7 +110,7 @@ func (a *Archive) filterHomes(
 	return found, nil
 }
 
-// isNested reports whether there is anything at a prefix that only an archive has, also if it is damaged.
+// isNested reports whether a prefix has an object that only archives have, even a damaged one.
 func isNested(ctx context.Context, s store.Store, prefix string) (bool, error) {
 	_, err := s.Stat(ctx, prefix+manifest.ArchiveKey)
 	switch {
@@ -121,9 +122,9 @@ func isNested(ctx context.Context, s store.Store, prefix string) (bool, error) {
 	return hasHistory(ctx, s, prefix)
 }
 
-// FindNested returns the prefix of a nested archive that an object may belong to: below the prefix, the
-// object's key is that of an archive's object, and an archive begins there. Empty: there is none. It sends
-// no request for the keys of most objects. It is for stores, which see keys that no listing shows.
+// FindNested returns the prefix of a nested archive that an object may belong to, or "" if there is none. An
+// archive begins at the prefix, and the rest of the key has the form of an archive's key. For most keys it
+// sends no request. Stores use it for keys that listings do not show.
 func FindNested(ctx context.Context, s store.Store, key string) (prefix string, err error) {
 	for _, home := range homes(key) {
 		is, err := isNested(ctx, s, home)

@@ -11,20 +11,19 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// The bounds of a search for nested archives, outside of what an operation lists anyway.
+// The bounds of a search for nested archives. Listings that an operation needs anyway do not count.
 const (
-	maxSearchedObjects = 100_000 // in the order of their keys
-	maxSearchedDirs    = 1000    // if there are more objects: directories, by searchDirs
-	maxWaitingDirs     = 100_000 // of those, how many are remembered to be searched
-	maxSearchedEntries = 10_000  // of one of these directories
+	maxSearchedObjects = 100_000 // objects, in the order of their keys
+	maxSearchedDirs    = 1000    // directories that searchDirs visits if there are more objects
+	maxWaitingDirs     = 100_000 // directories that wait for their visit
+	maxSearchedEntries = 10_000  // entries of one visited directory
 )
 
-// partlySearched is the warning of a search that met a bound, or what it may not read.
-const partlySearched = "not everything below the address could be searched for other archives; " +
-	"make sure that there is none"
+// partlySearched is the warning of a search that reached a bound or a directory without read permission.
+const partlySearched = "the search for other archives below the address was incomplete; make sure that there is none"
 
-// checkApart makes sure that a new archive would lie neither within another one nor around one: ErrNested.
-// What may not be read above the address is no error, as permissions often end at the prefix.
+// checkApart returns ErrNested if a new archive would lie within another one or around one. A lack of read
+// permission above the address is no error, since permissions often end at the prefix.
 func (a *Archive) checkApart(ctx context.Context) (warning string, err error) {
 	address, err := a.enclosing(ctx)
 	if err != nil {
@@ -51,8 +50,8 @@ func (a *Archive) checkApart(ctx context.Context) (warning string, err error) {
 	return "", nil
 }
 
-// enclosing returns the address of the nearest archive within which this one lies; empty if there is
-// none, or none that may be read.
+// enclosing returns the address of the nearest archive within which this one lies; empty if there is none, or
+// none with read permission.
 func (a *Archive) enclosing(ctx context.Context) (string, error) {
 	s, ok := a.store.(store.SurroundingsLister)
 	if !ok {
@@ -73,7 +72,8 @@ func (a *Archive) enclosing(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// nestedNear finds a nested archive. Where this one has its own objects, only the first ones are listed.
+// nestedNear finds a nested archive. In the directories of this archive's own objects, it lists only the
+// first ones.
 func (a *Archive) nestedNear(ctx context.Context) ([]Nested, error) {
 	dirs, err := a.topDirs(ctx, topLevel)
 	if err != nil {
@@ -87,7 +87,7 @@ func (a *Archive) nestedNear(ctx context.Context) ([]Nested, error) {
 	return found, err
 }
 
-// topDirs lists the directories at the top, except these.
+// topDirs lists the directories at the top level, without those in except.
 func (a *Archive) topDirs(ctx context.Context, except []string) ([]string, error) {
 	var dirs []string
 	for o, err := range a.store.List(ctx, "", "/", "") {
@@ -104,8 +104,8 @@ func (a *Archive) topDirs(ctx context.Context, except []string) ([]string, error
 	return dirs, nil
 }
 
-// searchNested finds nested archives below some directories. Complete reports whether all of them
-// was listed. With first, one is enough.
+// searchNested finds nested archives below some directories. Complete reports whether everything in them was
+// listed. With first, it stops at the first archive.
 func (a *Archive) searchNested(ctx context.Context, dirs []string, first bool) (found []Nested, complete bool, err error) {
 	found, complete, err = a.listNested(ctx, dirs, first)
 	if err == nil && !complete && len(found) == 0 {
@@ -114,14 +114,14 @@ func (a *Archive) searchNested(ctx context.Context, dirs []string, first bool) (
 	return found, complete, err
 }
 
-// listNested is searchNested among the first objects, in the order of the directories.
+// listNested is searchNested limited to the first maxSearchedObjects objects, in the order of the directories.
 func (a *Archive) listNested(ctx context.Context, dirs []string, first bool) (found []Nested, complete bool, err error) {
 	n := nesting{roots: roots{}}
 	left, complete := maxSearchedObjects, len(dirs) < maxSearchedDirs
 	for _, dir := range dirs {
 		for o, err := range a.store.List(ctx, dir, "", "") {
 			if errors.Is(err, fs.ErrPermission) && ctx.Err() == nil {
-				complete = false // and what can be read of the others is searched
+				complete = false // the search continues with the other directories
 				break
 			}
 			if err != nil {
@@ -142,7 +142,7 @@ func (a *Archive) listNested(ctx context.Context, dirs []string, first bool) (fo
 		if err != nil && !errors.Is(err, fs.ErrPermission) {
 			return nil, false, err
 		}
-		if is || err != nil { // else it is another program's archive.json
+		if is || err != nil { // otherwise it is another program's archive.json
 			found = append(found, one)
 		}
 		if first && len(found) > 0 {
@@ -152,11 +152,11 @@ func (a *Archive) listNested(ctx context.Context, dirs []string, first bool) (fo
 	return found, complete, nil
 }
 
-// searchDirs finds one nested archive, directory by directory. One that lies near the top, or beside few
-// others, is found although there are millions of objects before it: of thousands of directories side by side,
-// the search goes into a few, and elsewhere, before it goes into the rest.
+// searchDirs finds one nested archive, directory by directory. It finds an archive near the top, or in a
+// directory with few siblings, even if millions of objects precede it: it visits a few of thousands of
+// sibling directories, then directories elsewhere, and the remaining siblings last.
 func (a *Archive) searchDirs(ctx context.Context, dirs []string) ([]Nested, error) {
-	// The cost of a directory is one for each level, and for each directory that comes before it there.
+	// The cost of a directory is one for each level, and one for each preceding directory in its parent.
 	var costs [maxSearchedDirs][]string
 	waiting := 0
 	add := func(dir string, cost int) {
@@ -190,7 +190,7 @@ func (a *Archive) searchDir(ctx context.Context, dir string) (found []Nested, in
 	left := maxSearchedEntries
 	for o, err := range a.store.List(ctx, dir, "/", "") {
 		if errors.Is(err, fs.ErrPermission) && ctx.Err() == nil {
-			break // what can be read of the others is searched
+			break // the search continues with the other directories
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("checking for archives below this one: %w", err)
@@ -209,7 +209,7 @@ func (a *Archive) searchDir(ctx context.Context, dir string) (found []Nested, in
 		if err != nil && !errors.Is(err, fs.ErrPermission) {
 			return nil, nil, err
 		}
-		if is || err != nil { // else it is another program's archive.json
+		if is || err != nil { // otherwise it is another program's archive.json
 			return []Nested{{Prefix: root}}, nil, nil
 		}
 	}

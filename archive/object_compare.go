@@ -14,30 +14,30 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// presence is what lies under a key that a run is about to put, or has put.
+// presence is the state of a key that a run is about to put, or has put.
 type presence int
 
 const (
 	absent  presence = iota
-	foreign          // something else than what is to lie there
-	right            // the bytes that are to lie there
+	foreign          // the object has other bytes than expected
+	right            // the object has the expected bytes
 )
 
-// examine looks what lies under a key where bytes with these sums are to lie. Size and CRC-32C
-// can be forged, so the object is read back for its SHA-256, unless the key was unforeseeable
-// until the object existed (secret) and the store holds its CRC-32C.
+// examine compares the object under a key with the expected checksums. Size and CRC-32C can be forged, so it
+// reads the object back for its SHA-256. The exception is a secret key, which could not be predicted before
+// the object existed, in a store that holds the object's CRC-32C.
 func (a *Archive) examine(ctx context.Context, key string, sums store.Sums, secret bool) (presence, store.PutResult, error) {
 	o, err := a.store.Stat(ctx, key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return absent, store.PutResult{}, nil
 	case err != nil:
-		return absent, store.PutResult{}, fmt.Errorf("looking at %s: %w", key, err)
+		return absent, store.PutResult{}, fmt.Errorf("checking %s: %w", key, err)
 	}
 	return a.examineObject(ctx, key, &o, sums, secret)
 }
 
-// examineObject is examine of an object that a Stat has found.
+// examineObject is examine for an object that Stat has found.
 func (a *Archive) examineObject(
 	ctx context.Context, key string, o *store.Object, sums store.Sums, secret bool,
 ) (is presence, _ store.PutResult, err error) {
@@ -54,8 +54,8 @@ func (a *Archive) examineObject(
 	return is, store.PutResult{Existed: true, MD5: soleMD5(o)}, err
 }
 
-// soleMD5 is the MD5 of an object of which the provider holds no other checksum. The client that
-// creates the object sets it, so that it may be wrong.
+// soleMD5 returns the MD5 of an object if it is the provider's only checksum. The client that creates the
+// object sets it, so it may be wrong.
 func soleMD5(o *store.Object) string {
 	if o.CRC32C != nil {
 		return ""
@@ -63,7 +63,7 @@ func soleMD5(o *store.Object) string {
 	return o.MD5
 }
 
-// sync makes an object durable that another run created: it may not have come to that.
+// sync makes an object durable that another run created, since that run may have ended before it did so.
 func (a *Archive) sync(ctx context.Context, key string) error {
 	s, ok := a.store.(store.Syncer)
 	if !ok {
@@ -75,8 +75,7 @@ func (a *Archive) sync(ctx context.Context, key string) error {
 	return nil
 }
 
-// compareStored reads an object back and compares its SHA-256 and, unless it is empty, the MD5 that
-// the provider holds.
+// compareStored reads an object back and compares its SHA-256 and, unless md5 is empty, the provider's MD5.
 func (a *Archive) compareStored(ctx context.Context, key string, sums store.Sums, md5 string) (presence, error) {
 	return a.readAgain(ctx, key, func() error {
 		s := newStoredSummer(md5)
@@ -97,7 +96,7 @@ func (a *Archive) compareStored(ctx context.Context, key string, sums store.Sums
 // storedSummer computes the checksums of an object that is read back.
 type storedSummer struct {
 	*digest.Hasher
-	want string    // the MD5 that the provider holds; empty: it is not compared
+	want string    // the provider's MD5; empty disables its comparison
 	md5  hash.Hash // nil if want is empty
 }
 
@@ -116,19 +115,19 @@ func (s *storedSummer) Write(b []byte) (int, error) {
 	return s.Hasher.Write(b)
 }
 
-// check compares the MD5. A manifest must not name a wrong one.
+// check compares the MD5, since a manifest must not record a wrong one.
 func (s *storedSummer) check() error {
 	if s.md5 == nil {
 		return nil
 	}
 	if got := hex.EncodeToString(s.md5.Sum(nil)); got != s.want {
-		return fmt.Errorf("%w: its bytes have the MD5 %s, and the provider holds %s", ErrDamaged, got, s.want)
+		return fmt.Errorf("%w: its bytes have the MD5 %s, and the provider reports %s", ErrDamaged, got, s.want)
 	}
 	return nil
 }
 
-// readAgain reads an object by calling read, which returns ErrDamaged for what should not lie
-// there. It reads that once more before it takes it for foreign: the way may have damaged it.
+// readAgain reads an object by calling read, which returns ErrDamaged for unexpected bytes. After ErrDamaged
+// it reads once more before it reports the object as foreign, since the transfer may have damaged the bytes.
 func (a *Archive) readAgain(ctx context.Context, key string, read func() error) (presence, error) {
 	for attempt, damaged := 0, false; ; attempt++ {
 		err := read()

@@ -15,16 +15,16 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// fetchAttempts is how often an object is fetched that does not arrive whole. What
-// can be retried before the first byte is the store's business.
+// fetchAttempts is the number of attempts to fetch an object whose transfer fails after it began. The store
+// itself retries what fails before the first byte.
 const fetchAttempts = 4
 
-// pause waits before attempt n, up to 0.2 s doubling, with full jitter.
+// pause waits before attempt n, for a random time of at most 0.2 s times 2 to the power of n.
 func pause(ctx context.Context, n int) error {
 	return sleep(ctx, rand.N(200*time.Millisecond<<n))
 }
 
-// sleep waits, unless the context ends before that.
+// sleep waits for d, or until the context ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -36,12 +36,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// errTooLarge: an object is larger than anything that belongs under its key. Fetching it
-// again would not help.
+// errTooLarge: an object is larger than any valid object under its key. Fetching it again would not help.
 var errTooLarge = errors.New("it is too large")
 
-// get reads a whole object of at most limit bytes and has check look at it, and
-// fetches it again when either fails.
+// get reads a whole object of at most limit bytes and calls check with it. If either fails, it fetches the
+// object again. With an error, it returns the bytes of the last attempt, or nil if they were not read.
 func (a *Archive) get(ctx context.Context, key string, limit int64, check func([]byte) error) ([]byte, error) {
 	for attempt := 0; ; attempt++ {
 		b, err := a.getOnce(ctx, key, limit)
@@ -60,13 +59,13 @@ func (a *Archive) get(ctx context.Context, key string, limit int64, check func([
 	}
 }
 
-// openError is a Get that failed before its first byte. The store has tried all that was
-// worth trying: doing so again here would multiply its attempts, and its patience.
+// openError is the error of a Get that failed before its first byte. The store has retried already; further
+// attempts here would multiply its attempts and its timeouts.
 type openError struct{ error }
 
 func (e *openError) Unwrap() error { return e.error }
 
-// open is the store's Get.
+// open calls the store's Get and wraps its error in an openError.
 func (a *Archive) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	r, err := a.store.Get(ctx, key, offset, length)
 	if err != nil {
@@ -91,7 +90,7 @@ func (a *Archive) getOnce(ctx context.Context, key string, limit int64) ([]byte,
 	return b, nil
 }
 
-// hash gives the SHA-256 of an object of any size, as stored.
+// hash returns the SHA-256 of an object's stored bytes. The object may have any size.
 func (a *Archive) hash(ctx context.Context, key string) (manifest.Hash, error) {
 	r, err := a.store.Get(ctx, key, 0, -1)
 	if err != nil {
@@ -105,7 +104,7 @@ func (a *Archive) hash(ctx context.Context, key string) (manifest.Hash, error) {
 	return manifest.Hash(h.Sum(nil)), nil
 }
 
-// putBytes makes an object from bytes in memory.
+// putBytes creates an object from bytes in memory.
 func (a *Archive) putBytes(ctx context.Context, key string, b []byte) (store.PutResult, error) {
 	s := manifest.StoredSumsOf(b)
 	return a.store.Put(ctx, key, bytes.NewReader(b), store.Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C})

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// resumingReader reads a range of an object and, when the connection breaks, goes on from
-// where it broke, as long as each attempt brings something.
+// resumingReader reads a range of an object. When the connection breaks, it continues from the same offset. It
+// fails after fetchAttempts failures in a row without a byte in between.
 type resumingReader struct {
 	ctx          context.Context
 	a            *Archive
@@ -15,7 +15,7 @@ type resumingReader struct {
 	offset, left int64
 	body         io.ReadCloser
 	failures     int
-	err          error // why there is no more, other than that all was read
+	err          error // why reading failed; nil also after the end
 }
 
 func (r *resumingReader) Read(b []byte) (int, error) {
@@ -29,7 +29,7 @@ func (r *resumingReader) Read(b []byte) (int, error) {
 		}
 		n, err := r.body.Read(b[:min(int64(len(b)), r.left+1)])
 		if int64(n) > r.left {
-			n, r.err = int(r.left), fmt.Errorf("%w: more bytes came than were asked for", ErrDamaged)
+			n, r.err = int(r.left), fmt.Errorf("%w: the store returned more bytes than requested", ErrDamaged)
 		}
 		r.offset, r.left = r.offset+int64(n), r.left-int64(n)
 		if n > 0 {

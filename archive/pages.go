@@ -11,8 +11,8 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// readPages reads the pages that a manifest names, taking those that the newest known
-// manifest shares from memory.
+// readPages reads the pages that a manifest names. It takes those that the cached newest manifest shares from
+// memory.
 func (a *Archive) readPages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
 	pages := make([]manifest.Page, len(m.Pages))
 	have := map[string]manifest.Page{}
@@ -52,7 +52,7 @@ func (a *Archive) readPage(ctx context.Context, ref *manifest.PageRef, sequence 
 	return files, err
 }
 
-// badObject is an object that a manifest needs and that is missing or not what was stored.
+// badObject is the error of an object that a manifest needs and that is missing or damaged.
 type badObject struct {
 	key string
 	err error
@@ -61,7 +61,7 @@ type badObject struct {
 func (b *badObject) Error() string   { return fmt.Sprintf("%s: %v: %v", b.key, ErrDamaged, b.err) }
 func (b *badObject) Unwrap() []error { return []error{ErrDamaged, b.err} }
 
-// joinPages puts the entries of all pages end to end, and has the pages share them.
+// joinPages returns the entries of all pages in one slice, and makes the pages share its memory.
 func joinPages(pages []manifest.Page) []manifest.File {
 	n := 0
 	for i := range pages {

@@ -9,19 +9,19 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// Pending is what a source holds and the newest snapshot does not.
+// Pending describes the files that changed since the newest snapshot.
 type Pending struct {
-	Files  int   // closed files, and a tail that grew
-	Bytes  int64 // of those; of a tail that grew, what is new
-	Closed int   // of Files, those that are closed
-	// Fingerprint is the same as long as the closed files that are ahead are the same, as far as
-	// names, sizes and times tell.
+	Files  int   // the number of pending files: closed ones, and a tail that grew
+	Bytes  int64 // the bytes of the pending files; for a tail, only its new bytes
+	Closed int   // the number of closed files in Files
+	// Fingerprint identifies the pending closed files by their names, sizes and times. It is 0 if there are
+	// none.
 	Fingerprint uint64
 }
 
-// Pending compares captured files with the newest snapshot that this Archive has read or made,
-// which it keeps in memory: it asks the store for nothing, and reads no content. Before the
-// first Backup or Newest all of the source is ahead.
+// Pending compares captured files with the newest snapshot that this Archive has read or made and keeps in
+// memory. It sends no request to the store, and reads no content. Before the first Backup or Newest, all files
+// of the source are pending. It returns an error for a file name that the format does not allow.
 func (a *Archive) Pending(captured []source.File) (Pending, error) {
 	a.mu.Lock()
 	known := a.known

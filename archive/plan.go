@@ -13,25 +13,25 @@ import (
 
 // Source is the database's directory as Backup reads it.
 type Source interface {
-	// Layout says how the files are named and ordered.
+	// Layout returns the rules for the files' names and order.
 	Layout() source.Layout
-	// Capture takes down which files there are at one instant, and pins those that
-	// want asks for. The caller closes it.
+	// Capture records which files exist at one moment, and pins the files for which want returns true. The
+	// caller closes the capture.
 	Capture(ctx context.Context, want func(source.File) bool) (*source.Capture, error)
 }
 
-// Plan is what a backup would do, as far as names, sizes and times tell.
+// Plan is what a backup would do, judged by names, sizes and times.
 type Plan struct {
-	Keep    []*manifest.File // entries of the parent that stay as they are; not to be changed
+	Keep    []*manifest.File // entries of the parent that are kept unchanged; callers must not modify them
 	Upload  []source.File    // files to read; content that the parent has already is not sent
-	Removed []string         // names in the parent that the source has no more
-	Changed []string         // closed in both and looking different; reading tells whether they are
+	Removed []string         // names in the parent that are no longer in the source
+	Changed []string         // files closed in both whose size or time differs; their content may be the same
 }
 
-// MakePlan compares what was captured with the parent snapshot; parent is nil for the
-// first. A file is taken for unchanged when its name, size, modification time and state
-// are the parent's, and agrees, which may be nil, does not object. Both lists are in name
-// order. It fails on a name that the format does not allow.
+// MakePlan compares the captured files with the parent snapshot; parent is nil for the first snapshot. A file
+// counts as unchanged if its name, size, modification time and state match the parent's, and agrees returns
+// true or is nil. Both lists must be in name order. It returns an error for a name that the format does not
+// allow.
 func MakePlan(captured []source.File, parent *manifest.Manifest, agrees func(*source.File, *manifest.File) bool) (Plan, error) {
 	err := manifest.CheckNames(func(yield func(string) bool) {
 		for i := range captured {
@@ -74,7 +74,7 @@ func MakePlan(captured []source.File, parent *manifest.Manifest, agrees func(*so
 	return plan, nil
 }
 
-// Idle reports whether there is nothing to do: the source is what the parent holds.
+// Idle reports whether there is nothing to do: the source matches the parent.
 func (p *Plan) Idle() bool { return len(p.Upload) == 0 && len(p.Removed) == 0 }
 
 func looksSame(f *source.File, was *manifest.File) bool {
@@ -88,7 +88,7 @@ func stateOf(f *source.File) manifest.State {
 	return manifest.Closed
 }
 
-// modified is the file's time as a manifest can hold it.
+// modified returns the file's time as a manifest stores it; zero if a manifest cannot store it.
 func modified(f *source.File) time.Time {
 	t := f.Modified.UTC()
 	if t.Year() < 0 || t.Year() > 9999 {
@@ -97,7 +97,7 @@ func modified(f *source.File) time.Time {
 	return t
 }
 
-// entry finds a file in a list that is in name order.
+// entry finds a file in a list that is in name order; nil if it is not in the list.
 func entry(files []manifest.File, name string) *manifest.File {
 	i, ok := slices.BinarySearchFunc(files, name, func(f manifest.File, name string) int {
 		return strings.Compare(f.Name, name)

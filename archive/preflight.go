@@ -10,9 +10,9 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
-// Preflight finds out whether a backup could go on with what is at the address, or begin there:
-// what it would refuse is a finding that failed. It changes nothing. False: it could not
-// look, for a reason that Probe tells.
+// Preflight checks whether a backup could continue the archive at the address, or begin one there. A
+// condition that a backup would refuse is a finding that failed. It changes nothing. It returns false if it
+// could not read the archive; Probe reports the reason.
 func (a *Archive) Preflight(ctx context.Context) (storecheck.Finding, bool) {
 	defer a.hold()()
 	f, ok := a.preflight(ctx)
@@ -24,30 +24,35 @@ func (a *Archive) preflight(ctx context.Context) (storecheck.Finding, bool) {
 	h, err := a.load(ctx)
 	switch {
 	case errors.Is(err, manifest.ErrVersion):
-		return storecheck.Fail("use another address, or the program that wrote this", "%v", err), true
+		return storecheck.Fail("use another address, or the newer version that wrote this archive", "%v", err), true
 	case errors.Is(err, ErrDamaged):
-		return storecheck.Fail("strongroom verify --read-data tells all that is wrong", "%v", err), true
+		return storecheck.Fail("verify the archive with all its data for a full report", "%v", err), true
 	case err != nil:
 		return storecheck.Finding{}, false
 	case h.badID:
-		return storecheck.Fail("put the right "+manifest.ArchiveKey+" back; where no archive was begun, remove this one or use another address", "%s", strings.Join(h.warnings, "; ")), true
+		const advice = "restore the correct " + manifest.ArchiveKey +
+			"; if no archive was begun here, delete this one or use another address"
+		return storecheck.Fail(advice, "%s", strings.Join(h.warnings, "; ")), true
 	case !h.exists():
 		if err := a.state.checkPlace(); err != nil {
 			return storecheck.Fail("", "%v", err), true
 		}
 		return a.lookApart(ctx)
 	case h.checkLostID() != nil:
-		return storecheck.Fail("strongroom verify tells what is there; strongroom verify --repair writes it again", "%v", h.checkLostID()), true
+		const advice = "verify the archive for a full report; a repair writes " + manifest.ArchiveKey + " again"
+		return storecheck.Fail(advice, "%v", h.checkLostID()), true
 	}
 	return a.lookAround(ctx, h)
 }
 
-// lookApart finds out whether a new archive may begin here.
+// lookApart checks whether a new archive may begin here.
 func (a *Archive) lookApart(ctx context.Context) (storecheck.Finding, bool) {
 	warning, err := a.checkApart(ctx)
 	switch {
 	case errors.Is(err, ErrNested):
-		return storecheck.Fail("each archive takes a prefix that is neither the beginning of another's nor begins with it", "%v", err), true
+		const advice = "give each archive a prefix that neither begins with another archive's prefix " +
+			"nor is the beginning of one"
+		return storecheck.Fail(advice, "%v", err), true
 	case err != nil:
 		return storecheck.WentWrong(err), true
 	case warning != "":
@@ -56,13 +61,14 @@ func (a *Archive) lookApart(ctx context.Context) (storecheck.Finding, bool) {
 	return storecheck.Pass("none is there yet; the first backup begins it"), true
 }
 
-// findNested finds out whether an archive lies within another one, or around one.
+// lookAround checks whether the archive lies within another one, or around one.
 func (a *Archive) lookAround(ctx context.Context, h *head) (storecheck.Finding, bool) {
-	const apart = "copy one of them to an address apart (strongroom copy), and remove it here; " +
-		"until then the outer one's prune deletes nothing below the inner one's prefix"
-	f := storecheck.Pass("a backup goes on from what is there")
+	const apart = "copy one of them to an address apart, and delete it here; " +
+		"until then the outer archive's prune deletes nothing below the inner archive's prefix"
+	f := storecheck.Pass("a backup continues this archive")
 	if len(h.warnings) > 0 {
-		f = storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(h.warnings, "; "), Advice: "strongroom verify tells more"}
+		const advice = "verify the archive for a full report"
+		f = storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(h.warnings, "; "), Advice: advice}
 	}
 	around, err := a.enclosing(ctx)
 	if err != nil {

@@ -5,17 +5,17 @@ import (
 	"sync/atomic"
 )
 
-// Progress counts what an operation has done so far. An operation adds to it while it
-// runs; anyone may read it at any time. Bytes are plain bytes of log files: bytes that
-// were hashed or fetched twice, because of a retry, count once more.
+// Progress counts what an operation has done so far. The operation updates it while it runs; it may be read at
+// any time, from any goroutine. Bytes are plain bytes of log files. Bytes that are hashed or fetched again
+// after a retry are counted again.
 type Progress struct {
-	Files, FilesDone atomic.Int64 // to do in all, as far as it is known, and done
-	Bytes, BytesDone atomic.Int64 // the same; done is what was sent, fetched or found right
-	Hashed           atomic.Int64 // by a backup, before it sends: each byte is read twice
+	Files, FilesDone atomic.Int64 // the total as known so far, and the number done
+	Bytes, BytesDone atomic.Int64 // the same for bytes; done means sent, fetched or found right
+	Hashed           atomic.Int64 // bytes that a backup hashed before it sends them: it reads each byte twice
 }
 
-// Done is how many of Bytes count as done, for a bar that moves evenly: in a backup,
-// hashing is half of the way.
+// Done returns how many of Bytes count as done, for a progress bar that moves evenly. In a backup, hashing
+// counts as half of the work.
 func (p *Progress) Done() int64 {
 	done := p.BytesDone.Load()
 	if hashed := p.Hashed.Load(); hashed > 0 {
@@ -24,7 +24,7 @@ func (p *Progress) Done() int64 {
 	return done
 }
 
-// hashing counts what is read to be hashed.
+// hashing counts the bytes that are read for hashing.
 type hashing struct {
 	io.ReaderAt
 	p *Progress
@@ -36,7 +36,7 @@ func (h hashing) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// plan adds to what is to be done.
+// plan adds to the totals.
 func (p *Progress) plan(files int, bytes int64) {
 	p.Files.Add(int64(files))
 	p.Bytes.Add(bytes)
@@ -44,7 +44,7 @@ func (p *Progress) plan(files int, bytes int64) {
 
 func (p *Progress) file() { p.FilesDone.Add(1) }
 
-// progressWriter counts bytes on their way.
+// progressWriter counts the bytes written to it as done.
 type progressWriter struct{ p *Progress }
 
 func (w progressWriter) Write(b []byte) (int, error) {

@@ -13,11 +13,11 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// putProof stores what was found, and returns under which key.
+// putProof stores a verification record, and returns its key.
 func (a *Archive) putProof(ctx context.Context, p *manifest.Proof) (key string, err error) {
 	p.Format, p.Created = manifest.Format, p.Created.UTC().Truncate(time.Millisecond)
 	if p.Node == "" {
-		p.Node, _ = os.Hostname() // it is for people to read
+		p.Node, _ = os.Hostname() // for operators only
 	}
 	b, err := p.Encode()
 	if err != nil {
@@ -25,20 +25,20 @@ func (a *Archive) putProof(ctx context.Context, p *manifest.Proof) (key string, 
 	}
 	key = manifest.ProofKey(p.Created, p.Kind)
 	if _, err := a.putBytes(ctx, key, b); err != nil {
-		return key, fmt.Errorf("storing the proof: %w", err)
+		return key, fmt.Errorf("storing the verification record: %w", err)
 	}
 	return key, nil
 }
 
-// LatestProof gives the newest proof of a kind that can be read; nil if there is none.
+// LatestProof returns the newest readable verification record of a kind; nil if there is none.
 func (a *Archive) LatestProof(ctx context.Context, kind string) (*manifest.Proof, error) {
 	defer a.hold()()
 	p, _, err := a.latestProof(ctx, kind, "")
 	return p, err
 }
 
-// latestProof gives the newest proof of a kind with its key; nil if it is the one whose key
-// is known, or there is none.
+// latestProof returns the newest readable verification record of a kind with its key. The record is nil if its
+// key is known, or if there is none.
 func (a *Archive) latestProof(ctx context.Context, kind, known string) (*manifest.Proof, string, error) {
 	all, err := a.proofs(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *Archive) newestProof(ctx context.Context, all []store.Object, kind, kno
 	return nil, "", nil
 }
 
-// readProof reads a proof; nil if it cannot be read, as it is damaged or has gone.
+// readProof reads a verification record; nil if it is damaged or was deleted.
 func (a *Archive) readProof(ctx context.Context, key, kind string) (*manifest.Proof, error) {
 	var p *manifest.Proof
 	b, err := a.get(ctx, key, manifest.MaxProofBytes, func(b []byte) (err error) {
@@ -70,19 +70,19 @@ func (a *Archive) readProof(ctx context.Context, key, kind string) (*manifest.Pr
 	case err == nil && p.Kind == kind:
 		return p, nil
 	case b == nil && err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errTooLarge):
-		return nil, fmt.Errorf("reading the latest proof: %w", err)
+		return nil, fmt.Errorf("reading the latest verification record: %w", err)
 	}
-	a.log.Warn("a proof cannot be read; an older one is used", "object", key, "error", err)
+	a.log.Warn("a verification record is unreadable; an older one is used", "object", key, "error", err)
 	return nil, nil
 }
 
-// proofs lists those of each kind, the oldest first by the provider's clock: a host whose own
-// is ahead must not have the last word for ever, nor one whose is behind none.
+// proofs lists the verification records of each kind, the oldest first by the provider's clock. By the clocks
+// of the hosts, the record of a host whose clock is ahead would stay the newest.
 func (a *Archive) proofs(ctx context.Context) (map[string][]store.Object, error) {
 	found := map[string][]store.Object{}
 	for o, err := range a.store.List(ctx, manifest.ProofsPrefix, "", "") {
 		if err != nil {
-			return nil, fmt.Errorf("listing the proofs: %w", err)
+			return nil, fmt.Errorf("listing the verification records: %w", err)
 		}
 		if _, kind, ok := manifest.ParseProofKey(o.Key); ok {
 			found[kind] = append(found[kind], o)
@@ -94,13 +94,13 @@ func (a *Archive) proofs(ctx context.Context) (map[string][]store.Object, error)
 	return found, nil
 }
 
-// knownBad are what a proof names as missing or damaged.
+// knownBad are the objects that a verification record names as missing or damaged.
 type knownBad struct {
 	keys map[string]bool
 	more map[[manifest.KeyPrefixLen]byte]bool
 }
 
-// knownBadOf gives those of a proof; none of none.
+// knownBadOf returns the bad objects in a verification record; none for nil.
 func knownBadOf(p *manifest.Proof) knownBad {
 	b := knownBad{keys: map[string]bool{}}
 	if p == nil {
@@ -119,8 +119,8 @@ func (b knownBad) has(key string) bool {
 	return b.keys[key] || len(b.more) > 0 && b.more[manifest.KeyPrefixOf(key)]
 }
 
-// readKnownBad are the objects that the latest look at the whole archive found missing or
-// damaged: a backup stores what lies in them afresh (format.md, fine print).
+// readKnownBad returns the objects that the latest verify of the whole archive found missing or damaged. A
+// backup stores the files in them again (format.md, fine print).
 func (a *Archive) readKnownBad(ctx context.Context, h *head) (knownBad, error) {
 	if !h.hasProofs {
 		return knownBad{}, nil
@@ -145,12 +145,12 @@ func (a *Archive) readKnownBad(ctx context.Context, h *head) (knownBad, error) {
 	return bad, nil
 }
 
-// VerifyFindings is what a verify of the whole archive found, whoever made it, and where.
+// VerifyFindings is what a verify of the whole archive found, on this host or another.
 type VerifyFindings struct {
-	At        time.Time // when it began
-	Objects   int64     // looked at
-	Bytes     int64     // stored bytes of those
-	ReadBytes int64     // plain bytes of what was read back
+	At        time.Time // when the verify began
+	Objects   int64     // the number of objects that it checked
+	Bytes     int64     // stored bytes of these objects
+	ReadBytes int64     // plain bytes that were read back
 	Problems  int64
 }
 
@@ -161,8 +161,7 @@ func findingsOf(p *manifest.Proof) *VerifyFindings {
 	return &VerifyFindings{p.Created, p.Objects, p.Bytes, p.ReadBytes, int64(len(p.Problems) + len(p.More)/manifest.KeyPrefixLen)}
 }
 
-// LastFindings gives what the latest verify of the archive with this id found; nil if there
-// was none.
+// LastFindings returns what the latest verify of the archive with this id found; nil if there was none.
 func (a *Archive) LastFindings(ctx context.Context, id string) (*VerifyFindings, error) {
 	p, err := a.LatestProof(ctx, manifest.ProofVerify)
 	if err != nil || p == nil || p.Archive != id {

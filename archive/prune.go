@@ -11,37 +11,37 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// PruneOptions says what Prune keeps.
+// PruneOptions are the options of Prune.
 type PruneOptions struct {
-	// Retention decides which snapshots are kept. Nil: all of them, and only what no
-	// snapshot needs is removed.
+	// Retention decides which snapshots are kept. Nil keeps all snapshots, and deletes only the objects that
+	// no snapshot needs.
 	Retention *retention.Policy
-	// Forget names snapshots whose manifests cannot be read and which are to go all the
-	// same: as long as one is kept, nothing can be deleted.
+	// Forget lists snapshots with unreadable manifests that are dropped anyway. While one of them is kept,
+	// nothing can be deleted.
 	Forget []int64
 	// DryRun plans everything and changes nothing.
 	DryRun bool
 
-	// Limit bounds how many snapshots are removed of those that the last prune kept. Beyond
-	// it, Prune removes nothing and returns a Refusal, which wraps ErrPruneLimit. While no
-	// prune has written a record of the ledger, all snapshots count. A dry run puts the
-	// Refusal into its report instead. The zero value is no limit.
+	// Limit bounds how many of the snapshots kept by the last prune are removed. Above it, Prune removes
+	// nothing and returns a Refusal, which wraps ErrPruneLimit. If no prune has written a ledger record yet,
+	// all snapshots count. A dry run puts the Refusal into its report instead. The zero value disables the
+	// limit.
 	Limit retention.Limit
-	// FirstRecord makes Prune write a record of the ledger also when it removes nothing, if
-	// no prune has written one yet. Then the limit has something to go by.
+	// FirstRecord makes Prune write a ledger record even if it removes nothing, unless an earlier prune has
+	// written one. The limit of later prunes counts from this record.
 	FirstRecord bool
 
-	Acceptance // what an operator accepted of what a limited prune would remove
-	// Waiting are refusals that an operator may still confirm. While one of them holds, a
-	// refusal repeats it, however many snapshots came since.
+	Acceptance // what an operator accepted that a limited prune would refuse
+	// Waiting are refusals that an operator may still confirm. While one of them is valid, a refusal repeats
+	// it, regardless of how many snapshots were made since.
 	Waiting []Confirmation
 
-	// Object is told each object that goes, or would go, and why; nil: nobody is. Calls
-	// come one at a time.
+	// Object is called with each object that is deleted, or would be deleted in a dry run; nil disables it.
+	// Calls are sequential.
 	Object func(Pruned)
 }
 
-// Pruned is an object that a prune removes.
+// Pruned is an object that a prune deletes, with the reason.
 type Pruned struct {
 	Key  string `json:"key"`
 	Size int64  `json:"size"` // as stored, in bytes
@@ -51,18 +51,18 @@ type Pruned struct {
 // PruneReport is what a prune did, or what a dry run would do.
 type PruneReport struct {
 	Verdicts []retention.Verdict `json:"-"`        // on each snapshot, ascending; without retention they keep all
-	Record   int64               `json:"record"`   // the number of the ledger's record by which it went; 0 in a dry run that would write one
-	Newest   int64               `json:"newest"`   // the greatest number of a snapshot that it knew: what bears a higher one is left alone
+	Record   int64               `json:"record"`   // the ledger record in force; 0 if a dry run would write one
+	Newest   int64               `json:"newest"`   // the newest snapshot; objects with greater numbers are not deleted
 	Removed  []int64             `json:"removed"`  // snapshots that this prune dropped, ascending
-	Deleted  PruneCounts         `json:"deleted"`  // what went, or would go
-	Failed   PruneCounts         `json:"failed"`   // what could not be deleted, such as locked objects: another prune tries again
-	Failures []string            `json:"failures"` // why not: what the store said, the first few
-	Missing  int                 `json:"missing"`  // objects that kept snapshots name and that are not there: what may be theirs was left alone
-	Foreign  int                 `json:"foreign"`  // objects below data/, bundles/ and pages/ that are none of an archive's: left alone
-	Nested   []Nested            `json:"nested"`   // archives within this one, by prefix: all below their prefixes is left alone
-	Within   string              `json:"within"`   // the address of an archive within which this one lies; empty: none is known
+	Deleted  PruneCounts         `json:"deleted"`  // objects deleted, or to be deleted in a dry run
+	Failed   PruneCounts         `json:"failed"`   // objects not deleted, such as locked ones; a later prune retries
+	Failures []string            `json:"failures"` // the store's first errors for these objects
+	Missing  int                 `json:"missing"`  // missing objects of kept snapshots; similar names are not deleted
+	Foreign  int                 `json:"foreign"`  // objects in data/, bundles/ and pages/ with other keys; not deleted
+	Nested   []Nested            `json:"nested"`   // archives within this one, by prefix; nothing in them is deleted
+	Within   string              `json:"within"`   // the address of an archive around this one; empty if none is known
 
-	Refused *Refusal `json:"-"` // of a dry run: what the limit would refuse; nil: nothing
+	Refused *Refusal `json:"-"` // in a dry run, what the limit would refuse; nil if nothing
 }
 
 // PruneCounts counts objects by kind.
@@ -77,27 +77,31 @@ type PruneCounts struct {
 // All is the number of objects of all kinds.
 func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.Proofs }
 
-// Prune removes the snapshots that the retention does not keep, and every object that no
-// kept snapshot needs. First it writes a record of the ledger that says which snapshots
-// there are from now on; then it deletes the manifests of the others, and then the objects
-// that no kept manifest names and whose number is not above the newest snapshot's. No clock
-// and no lock is asked: backups, copies and other prunes may run meanwhile, on any host,
-// and whoever is suspended may go on at any time (format.md, rules 4 and 5; the package
-// archive/protocol checks that in full). The newest snapshot is always kept, and so is
-// what is held. The same call finishes what was broken off.
+// Prune removes the snapshots that the retention does not keep, and every object that no kept snapshot needs.
+// It has three steps:
 //
-// Snapshots that are empty, or that lost more than half of what there was and hold nothing
-// new, fill no slot of the retention, unless an operator accepted that for a backup.
+//  1. It writes a ledger record that lists the snapshots that remain.
+//  2. It deletes the manifests of the other snapshots.
+//  3. It deletes each object that no kept manifest names, unless the object's number is above the newest
+//     snapshot's.
 //
-// A Confirmation of a Refusal has Prune do exactly what it refused: it plans without the
-// snapshots that came since, and keeps all of these. It is void once the ledger has another
-// record, such as that of a hold, or once the plan is another.
+// Prune uses neither clocks nor locks. Backups, copies and other prunes may run concurrently on any host, and
+// may be suspended and resumed at any point (format.md, rules 4 and 5; the package archive/protocol checks
+// this exhaustively). The newest snapshot and held snapshots are always kept. The same call completes an
+// interrupted prune.
 //
-// If one kept manifest cannot be read, or says something that this program does not know,
-// no object is deleted: ErrDamaged, or an error that names the snapshot. What cannot be
-// deleted, because it is locked or nobody may, is in the report, and the rest goes on. Other
-// errors: ErrNoArchive, ErrNoSnapshot, ErrLostRace, and a Refusal. The report is there also with an error,
-// as far as it goes.
+// Hollow snapshots fill no slot of the retention: empty ones, and those that lost more than half of the files
+// and contain nothing new. The exception is a snapshot for which an operator accepted this in a backup.
+//
+// With a Confirmation of a Refusal, Prune does exactly what it refused: it plans without the snapshots that
+// were made since, and keeps all of them. The Confirmation becomes invalid once the ledger has another record,
+// such as that of a hold, or once the plan differs.
+//
+// If a kept manifest is unreadable, no object is deleted, and the error wraps ErrDamaged. If a kept manifest
+// has a field that this version cannot interpret, no object is deleted, and the error names the snapshot.
+// Objects that cannot be deleted, because of a lock or a lack of permission, are in the report, and the prune
+// continues. Other errors: ErrNoArchive, ErrNoSnapshot, ErrLostRace, and a Refusal. With an error, the report
+// covers what was done so far.
 func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, error) {
 	defer a.hold()()
 	p := &pruneRun{
@@ -121,16 +125,16 @@ func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, erro
 	}
 }
 
-// A pruning is one call of Prune.
+// pruneRun is one call of Prune.
 type pruneRun struct {
 	*Archive
 	o         *PruneOptions
 	report    *PruneReport
 	planned   []int64          // the snapshots that this attempt drops
-	record    *manifest.Record // which snapshots there are
-	marks     *markSet         // what they name
-	protected map[string]bool  // stems of what they name and is not there
-	nested    nested           // archives that lie within this one
+	record    *manifest.Record // the record in force, which lists the kept snapshots
+	marks     *markSet         // the objects that the kept snapshots name
+	protected map[string]bool  // the bitFlipGroups of the objects that they name and that are missing
+	nested    nested           // the archives that lie within this one
 }
 
 func (p *pruneRun) once(ctx context.Context) error {
@@ -140,7 +144,7 @@ func (p *pruneRun) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.report.Removed = append(p.report.Removed, p.planned...) // those of an attempt before are done
+	p.report.Removed = append(p.report.Removed, p.planned...) // after those of earlier attempts
 	slices.Sort(p.report.Removed)
 	if !p.o.DryRun || p.report.Record != 0 {
 		p.report.Record = p.record.Number
@@ -187,10 +191,10 @@ func (p *pruneRun) plan(ctx context.Context, s *ledgerView) (*recordPlan, error)
 	return what, nil
 }
 
-// A decision is what a prune does with each snapshot.
+// decision is what a prune does with each snapshot.
 type decision struct {
-	judged   []retention.Snapshot // as the retention judges them, ascending
-	verdicts []retention.Verdict  // of the same ones
+	judged   []retention.Snapshot // the snapshots as input of the retention, ascending
+	verdicts []retention.Verdict  // on the same snapshots, in the same order
 	kept     []manifest.Kept
 	removed  []int64
 }
@@ -228,7 +232,7 @@ func (p *pruneRun) apply(d *decision) (err error) {
 	return nil
 }
 
-// judge describes each snapshot as retention sees it.
+// judge describes each snapshot as input for the retention.
 func (s *ledgerView) judge() []retention.Snapshot {
 	hollow := s.hollow()
 	tails := false
@@ -250,33 +254,33 @@ func (s *ledgerView) judge() []retention.Snapshot {
 	return all
 }
 
-// checkForget refuses to drop by force what can be dropped, or must not be.
+// checkForget returns an error if a snapshot in Forget must not be dropped, or needs no force to be dropped.
 func (p *pruneRun) checkForget(s *ledgerView) error {
 	for _, n := range p.o.Forget {
 		m := s.find(n)
 		switch {
-		case m == nil && slices.Contains(p.report.Removed, n): // an attempt before this one did it
+		case m == nil && slices.Contains(p.report.Removed, n): // an earlier attempt dropped it
 		case m == nil:
 			return fmt.Errorf("forgetting %d: %w", n, ErrNoSnapshot)
 		case n == s.newestValid():
-			return fmt.Errorf("snapshot %d is the newest, which is always kept: make a backup first, and then forget it", n)
+			return fmt.Errorf("snapshot %d is the newest, which is always kept; make a backup first, then forget it", n)
 		case m.kept.Held != "":
-			return fmt.Errorf("snapshot %d is held (%s): release it first", n, m.kept.Held)
+			return fmt.Errorf("snapshot %d is held (%s); release it first", n, m.kept.Held)
 		case m.err == nil:
-			return fmt.Errorf("snapshot %d can be read, so there is nothing to forget: the retention decides about it", n)
+			return fmt.Errorf("snapshot %d is readable, so it cannot be forgotten; the retention decides about it", n)
 		}
 	}
 	return nil
 }
 
-// mark reads what the kept manifests name. Without one of them nothing may be deleted;
-// if a later record has dropped it, there is a new plan to make.
+// mark collects the keys that the kept manifests name. If a kept manifest is unreadable, nothing may be
+// deleted. If a later record has dropped that manifest, the error is errGone, and the prune plans again.
 func (p *pruneRun) mark(ctx context.Context) error {
 	p.marks = newMarkSet()
 	return p.blocked(ctx, p.readNames(ctx, p.record.Kept))
 }
 
-// blocked is the error of reading the kept manifests.
+// blocked returns the error to report for a failure to read the kept manifests.
 func (p *pruneRun) blocked(ctx context.Context, err error) error {
 	if err == nil || !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -291,5 +295,6 @@ func (p *pruneRun) blocked(ctx context.Context, err error) error {
 	if !errors.Is(err, ErrDamaged) {
 		err = fmt.Errorf("%w (%w)", err, ErrDamaged)
 	}
-	return fmt.Errorf("no object was deleted, as one kept snapshot cannot be read: mend it (strongroom verify --repair), or give it up with --forget: %w", err)
+	return fmt.Errorf("no object was deleted, since a kept snapshot is unreadable; "+
+		"repair it or forget snapshots that cannot be repaired: %w", err)
 }

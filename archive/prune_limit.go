@@ -14,8 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// lastPruned returns the record by which the last prune went; nil: there was no prune. Holds
-// and copies write records that keep everything, which no retention has judged.
+// lastPruned returns the record that the last prune left in force; nil if there was no prune. Holds and copies
+// also write records; these keep everything, without a retention.
 func (a *Archive) lastPruned(ctx context.Context, h *head) (*manifest.Record, error) {
 	r := h.record
 	for r != nil && !strings.HasPrefix(r.Why, whyPrune) {
@@ -26,7 +26,7 @@ func (a *Archive) lastPruned(ctx context.Context, h *head) (*manifest.Record, er
 		err := a.readRecord(ctx, &before, r.Parent.Number)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return r, nil // only a prune deletes records, and that one had nothing to change in this one
+			return r, nil // only a prune deletes records, and that prune left this one in force
 		case errors.Is(err, ErrDamaged) || err == nil && before.ledger != *r.Parent:
 			return nil, nil
 		case err != nil:
@@ -37,8 +37,8 @@ func (a *Archive) lastPruned(ctx context.Context, h *head) (*manifest.Record, er
 	return r, nil
 }
 
-// checkLimit returns the decision that a limited prune executes, with the guards that an
-// operator accepted for it: the given one, or the one that was confirmed.
+// checkLimit returns the decision that a limited prune executes, with the guards that an operator accepted for
+// it. The decision is the given one, or one that an operator confirmed.
 func (p *pruneRun) checkLimit(s *ledgerView, d *decision, last *manifest.Record) (*decision, []manifest.Guard, error) {
 	p.report.Refused = nil
 	lost, err := p.lost(d, last)
@@ -62,8 +62,8 @@ func (p *pruneRun) checkLimit(s *ledgerView, d *decision, last *manifest.Record)
 		return nil, nil, err
 	}
 	if was != nil {
-		// As if the later snapshots were created after this prune listed the manifests: they
-		// stay, and the record has none of them.
+		// The later snapshots count as created after this prune listed the manifests: they are kept, and
+		// the record does not list them.
 		s.valid = then.valid
 		return was, accepted, nil
 	}
@@ -78,8 +78,8 @@ func (p *pruneRun) checkLimit(s *ledgerView, d *decision, last *manifest.Record)
 	return nil, nil, refusal
 }
 
-// refusal refuses a decision or, if that still holds, the one that was refused before: an
-// operator may be about to confirm that one, while snapshots keep coming.
+// refusal returns the Refusal of a decision. If an earlier refused decision is still valid, it returns that
+// one again: an operator may be about to confirm it, while new snapshots are made.
 func (p *pruneRun) refusal(s *ledgerView, d *decision, lost []int64, last *manifest.Record, most int) (*Refusal, error) {
 	then, was, err := p.readLastPlan(s, p.o.Waiting)
 	if err != nil {
@@ -90,15 +90,15 @@ func (p *pruneRun) refusal(s *ledgerView, d *decision, lost []int64, last *manif
 		if err != nil {
 			return nil, err
 		}
-		if len(wasLost) > most { // else another policy or limit removes the same by chance
+		if len(wasLost) > most { // otherwise another policy or limit removes the same by chance
 			s, d, lost = then, was, wasLost
 		}
 	}
 	return &Refusal{Confirmation{manifest.GuardPrune, s.planOf(d)}, tooMany(d, lost, last, most)}, nil
 }
 
-// readLastPlan returns the first of some decisions that still holds, with the standing that it was
-// made from: without the snapshots that came since. Nil: none holds.
+// readLastPlan returns the first of some decisions that is still valid, with the ledger view that it was made
+// from, which lacks the snapshots made since. It returns nil if none is valid.
 func (p *pruneRun) readLastPlan(s *ledgerView, plans []Confirmation) (*ledgerView, *decision, error) {
 	for _, c := range plans {
 		then := s.asOf(c.Plan)
@@ -116,7 +116,7 @@ func (p *pruneRun) readLastPlan(s *ledgerView, plans []Confirmation) (*ledgerVie
 	return nil, nil, nil
 }
 
-// lost returns what counts against the limit.
+// lost returns the removed snapshots that count against the limit, in ascending order.
 func (p *pruneRun) lost(d *decision, last *manifest.Record) ([]int64, error) {
 	if last == nil {
 		return d.removed, nil
@@ -141,8 +141,8 @@ func (p *pruneRun) lost(d *decision, last *manifest.Record) ([]int64, error) {
 	return lost, nil
 }
 
-// planOf names a decision: by the record of the ledger that it was planned from, the newest
-// snapshot of the time, and a hash of what it removes.
+// planOf returns the name of a decision. It contains the number of the ledger record that the decision was
+// planned from, the newest snapshot at that time, and a hash of the snapshots to remove.
 func (s *ledgerView) planOf(d *decision) string {
 	text := fmt.Appendf(nil, "%s %s", s.archiveID(), s.ledger.SHA256)
 	for _, n := range d.removed {
@@ -151,8 +151,8 @@ func (s *ledgerView) planOf(d *decision) string {
 	return fmt.Sprintf("%d-%d-%s", s.ledger.Number, s.newestValid(), manifest.Sum(text).String()[:16])
 }
 
-// asOf returns the standing without the snapshots that are newer than the newest of a plan;
-// nil: the ledger is not the plan's any more.
+// asOf returns the ledger view without the snapshots that are newer than a plan's newest. It returns nil if the
+// ledger has changed since the plan.
 func (s *ledgerView) asOf(plan string) *ledgerView {
 	ledger, rest, _ := strings.Cut(plan, "-")
 	newest, _, _ := strings.Cut(rest, "-")
@@ -169,20 +169,22 @@ func (s *ledgerView) asOf(plan string) *ledgerView {
 	return &then
 }
 
-// tooMany is what the limit found: how many would go, and by which rules others would stay.
+// tooMany returns the error of an exceeded limit: how many snapshots would be removed, and how many would be
+// kept by which rules.
 func tooMany(d *decision, lost []int64, last *manifest.Record, most int) error {
 	of := fmt.Sprintf("%d of the %d snapshots of an archive that was never pruned", len(lost), len(d.judged))
 	if last != nil {
 		of = fmt.Sprintf("%d of the %d snapshots that the last prune kept", len(lost), len(last.Kept))
 	}
-	return fmt.Errorf("%w: %s would go (%d to %d); without a confirmation at most %d may; %d would stay (%s); nothing was removed",
+	return fmt.Errorf("%w: it would remove %s (%d to %d), and at most %d without a confirmation; "+
+		"it would keep %d (%s); nothing was removed",
 		ErrPruneLimit, of, lost[0], lost[len(lost)-1], most, len(d.kept), staying(d.verdicts))
 }
 
-// staying counts what is kept by rule.
+// staying lists how many snapshots each rule keeps.
 func staying(verdicts []retention.Verdict) string {
 	counts := map[string]int{}
-	var rules []string // the oldest snapshots come first, so those that reach back farthest do
+	var rules []string // the rules that reach back farthest come first, as the oldest snapshots do
 	for i := range verdicts {
 		for _, why := range verdicts[i].Why {
 			if counts[why.Rule] == 0 {

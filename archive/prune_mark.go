@@ -12,16 +12,16 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// markSet are the objects that kept snapshots name. Of each key only a hash of 64 bits is
-// remembered, so that a million take little: if two keys share one, what could go stays.
+// markSet is the set of the objects that kept snapshots name. It stores a 64-bit hash of each key, so that a
+// million keys need little memory. If two keys have the same hash, an object that could be deleted is kept.
 type markSet struct {
 	seed maphash.Seed
 
 	mu    sync.Mutex
-	keys  map[uint64]bool            // whether it was seen in the store
-	pages map[manifest.Hash]struct{} // that were read, by their content; these in full
+	keys  map[uint64]bool            // by hash of the key: whether the object was seen in the store
+	pages map[manifest.Hash]struct{} // the full hashes of the pages that were read
 
-	each func(key string) // if set, is called with each key instead
+	each func(key string) // if set, add calls it with each key instead
 }
 
 func newMarkSet() *markSet {
@@ -40,7 +40,7 @@ func (n *markSet) add(key string) {
 
 func (n *markSet) hash(key string) uint64 { return maphash.String(n.seed, key) }
 
-// mark notes that an object is in the store, and reports whether a snapshot names it.
+// mark records that an object is in the store, and reports whether a snapshot names it.
 func (n *markSet) mark(key string) bool {
 	hash := n.hash(key)
 	_, ok := n.keys[hash]
@@ -50,7 +50,7 @@ func (n *markSet) mark(key string) bool {
 	return ok
 }
 
-// isUnmarked is how many objects were not seen in the store.
+// isUnmarked returns the number of objects that were not seen in the store.
 func (n *markSet) isUnmarked() (count int) {
 	for _, seen := range n.keys {
 		if !seen {
@@ -60,7 +60,7 @@ func (n *markSet) isUnmarked() (count int) {
 	return count
 }
 
-// page notes a page, and reports whether it is a new one, which somebody has to read.
+// page adds a page, and reports whether it is new and has to be read.
 func (n *markSet) page(ref *manifest.PageRef) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -70,14 +70,14 @@ func (n *markSet) page(ref *manifest.PageRef) bool {
 	return !known
 }
 
-// files notes what entries name. An entry with a field that this program does not know may
-// need more than it can see.
+// files adds the objects that entries name. It returns errNewer for an entry with an unknown field, since
+// that field may name more objects.
 func (n *markSet) files(files []manifest.File) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for i := range files {
 		if files[i].Unknown {
-			return fmt.Errorf("%s has something that this strongroom does not know: %w", files[i].Name, errNewer)
+			return fmt.Errorf("%s has an unknown field: %w", files[i].Name, errNewer)
 		}
 		for j := range files[i].Parts {
 			n.add(files[i].Parts[j].Object)
@@ -86,9 +86,9 @@ func (n *markSet) files(files []manifest.File) error {
 	return nil
 }
 
-var errNewer = errors.New("a newer strongroom has written it; prune with that one")
+var errNewer = errors.New("a newer strongroom has written it; prune with the newer version")
 
-// readNames reads the manifests that a record keeps, each held against its hash.
+// readNames reads the manifests that a record keeps, and compares the hash of each with the record.
 func (p *pruneRun) readNames(ctx context.Context, kept []manifest.Kept) error {
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(p.transfers)
@@ -101,7 +101,7 @@ func (p *pruneRun) readNames(ctx context.Context, kept []manifest.Kept) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return context.Cause(ctx) // the loop may have been left early
+	return context.Cause(ctx) // the loop may have ended early
 }
 
 func (p *pruneRun) readNamesOf(ctx context.Context, k manifest.Kept) error {
@@ -110,9 +110,10 @@ func (p *pruneRun) readNamesOf(ctx context.Context, k manifest.Kept) error {
 	case err != nil:
 		return fmt.Errorf("snapshot %d: %w", k.Sequence, err)
 	case sum != k.SHA256:
-		return fmt.Errorf("snapshot %d: it hashes to %s, and the ledger keeps it as %s: %w", k.Sequence, sum, k.SHA256, ErrDamaged)
+		return fmt.Errorf("snapshot %d: its manifest hashes to %s, and the ledger names it as %s: %w",
+			k.Sequence, sum, k.SHA256, ErrDamaged)
 	case m.Unknown:
-		return fmt.Errorf("snapshot %d: its manifest has something that this strongroom does not know: %w", k.Sequence, errNewer)
+		return fmt.Errorf("snapshot %d: its manifest has an unknown field: %w", k.Sequence, errNewer)
 	}
 	if err := p.marks.files(m.Files); err != nil {
 		return fmt.Errorf("snapshot %d: %w", k.Sequence, err)

@@ -10,14 +10,14 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// nested are the archives within one that is pruned. Listings find them, each at any of its objects, and
-// more than one listing may find the same.
+// nested are the archives within the archive that is pruned. Listings find them at any of their objects, and
+// several listings may find the same archive.
 type nested struct {
 	roots   roots
-	objects map[string]int64 // below each prefix, by the listing that showed most
+	objects map[string]int64 // the number of objects below each prefix, from the listing with the most
 }
 
-// note remembers what a listing found.
+// note adds the archives that a listing found.
 func (n *nested) note(found []Nested) {
 	for _, one := range found {
 		n.roots.add(one.Prefix)
@@ -25,7 +25,7 @@ func (n *nested) note(found []Nested) {
 	}
 }
 
-// list returns the outermost ones, by prefix.
+// list returns the outermost nested archives, by prefix.
 func (n *nested) list() []Nested {
 	all := []Nested{}
 	for prefix, objects := range n.objects {
@@ -48,16 +48,16 @@ var listedAnyway = []string{
 	manifest.ProofsPrefix,
 }
 
-// findNested finds archives where the listings of a prune do not come: beside its own directories, and
-// around its own prefix. It deletes nothing there; but archives that lie one within the other are a danger
-// that the operator has to end.
+// findNested finds archives outside of a prune's listings: in directories that are not the archive's own, and
+// around its prefix. The prune deletes nothing there. But nested archives are a danger, so they are reported
+// to the operator, who has to separate them.
 func (p *pruneRun) findNested(ctx context.Context) error {
 	within, err := p.enclosing(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil: // the prune deletes nothing there
-		p.log.Warn("whether this archive lies within another one could not be checked", "error", err)
+		p.log.Warn("could not check whether this archive lies within another one", "error", err)
 	}
 	p.report.Within = within
 	dirs, err := p.topDirs(ctx, listedAnyway)
@@ -69,9 +69,9 @@ func (p *pruneRun) findNested(ctx context.Context) error {
 	return err
 }
 
-// isOwn returns the objects of a batch that no nested archive can have. One may have been begun since the
-// survey, and the listing may have passed its archive.json before that was created. But an archive creates
-// nothing before its archive.json, so the store is asked now, after the objects were listed.
+// isOwn returns the objects of a batch that cannot belong to a nested archive. A nested archive may have begun
+// since the scan, and the listing may have passed its archive.json before that was created. But an archive's
+// archive.json is its first object, so a check now, after the objects were listed, finds it.
 func (p *pruneRun) isOwn(ctx context.Context, batch []deletion) ([]deletion, error) {
 	possible := map[string]bool{}
 	for i := range batch {
@@ -96,7 +96,7 @@ func (p *pruneRun) isOwn(ctx context.Context, batch []deletion) ([]deletion, err
 		}
 		return nested
 	})
-	for root, n := range left { // no listing may show what proves it
+	for root, n := range left { // the object that proves it may be in no listing
 		p.nested.note([]Nested{{root, n}})
 	}
 	return batch, nil

@@ -9,14 +9,14 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Proofs are kept for a year, and the last of each kind however old they are (format.md,
-// fine print). These go by the clock: nothing is restored from a proof.
+// Verification records are kept for a year, and the last ones of each kind regardless of their age (format.md,
+// fine print). A clock may decide here, since no restore needs a verification record.
 const (
 	proofAge  = 365 * 24 * time.Hour
 	proofLast = 3
 )
 
-// cleanProofs removes old proofs.
+// cleanProofs deletes old verification records.
 func (p *pruneRun) cleanProofs(ctx context.Context) error {
 	stay := map[string]bool{}
 	kinds := []string{manifest.ProofVerify, manifest.ProofRead, manifest.ProofDrill}
@@ -32,6 +32,7 @@ func (p *pruneRun) cleanProofs(ctx context.Context) error {
 	before := time.Now().Add(-proofAge)
 	return p.applyRule(ctx, &sweepRule{manifest.ProofsPrefix, func(c *PruneCounts) *int { return &c.Proofs }, func(o store.Object) (string, bool) {
 		at, kind, ok := manifest.ParseProofKey(o.Key)
-		return "there are later proofs of its kind, and it is over a year old", ok && slices.Contains(kinds, kind) && at.Before(before) && !stay[o.Key]
+		return "a verification record over a year old, with later ones of its kind",
+			ok && slices.Contains(kinds, kind) && at.Before(before) && !stay[o.Key]
 	}})
 }

@@ -6,10 +6,9 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// scan looks below which prefixes there is something that goes, and whether all is there
-// that the kept snapshots name. A flipped bit in a manifest may be in the name of an object:
-// then that object is named by nobody, and what is named is not there. So whatever could be
-// the right one of a name that is not there is spared.
+// scan returns the prefixes with objects to delete, and counts the missing objects of kept snapshots. A bit
+// may have flipped in an object's name in a manifest: then no manifest names that object, and the named one is
+// missing. So the sweep keeps every object that could be meant by the name of a missing one.
 func (p *pruneRun) scan(ctx context.Context) (withSome []string, err error) {
 	p.protected, p.report.Foreign = nil, 0
 	all := []string{manifest.DataPrefix, manifest.BundlesPrefix, manifest.PagesPrefix}
@@ -24,7 +23,7 @@ func (p *pruneRun) scan(ctx context.Context) (withSome []string, err error) {
 				t.other++
 			}
 			listing.see(o.Key, t)
-			_, goes := p.objectGoes(o) // which also notes that it was seen
+			_, goes := p.objectGoes(o) // this also marks the object as seen
 			some = some || goes && !p.nested.roots.holds(o.Key)
 		}
 		p.nested.note(listing.end())
@@ -39,7 +38,7 @@ func (p *pruneRun) scan(ctx context.Context) (withSome []string, err error) {
 	return withSome, p.protectLookalikes(ctx)
 }
 
-// protectLookalikes reads the manifests once more for the full names of what is not there.
+// protectLookalikes reads the manifests again for the full names of the missing objects.
 func (p *pruneRun) protectLookalikes(ctx context.Context) error {
 	seen := p.marks
 	p.marks = newMarkSet()
@@ -54,8 +53,8 @@ func (p *pruneRun) protectLookalikes(ctx context.Context) error {
 	return err
 }
 
-// bitFlipGroup is what the names of objects have in common that could be taken for one another by a
-// flipped bit: the decoder holds the rest of an object's key against the entry.
+// bitFlipGroup returns the common part of all object names that a flipped bit could turn into one another. The
+// decoder compares the rest of an object's key with the entry.
 func bitFlipGroup(k *manifest.ObjectKey) string {
 	if k.Prefix != manifest.DataPrefix {
 		return k.Prefix

@@ -10,16 +10,16 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A sieve is one kind of objects, and which of them go.
+// sweepRule selects the objects of one kind that are deleted.
 type sweepRule struct {
 	prefix string
 	count  func(*PruneCounts) *int
 	goes   func(store.Object) (why string, goes bool)
 }
 
-// sweep deletes what goes: first the manifests, then the objects, so that there is never a
-// manifest whose objects are gone, then the records of the ledger that count no more. The
-// listings may be of any time: an older one has less that may go, never more.
+// sweep deletes the manifests first, then the objects, so that no manifest ever lacks its objects, and last the
+// ledger records that are no longer in force. Listings need not be current: an outdated one shows fewer objects
+// to delete, never more.
 func (p *pruneRun) sweep(ctx context.Context) error {
 	if err := p.findNested(ctx); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (p *pruneRun) manifestGoes(o store.Object) (string, bool) {
 	case p.removed(n):
 		return "the retention does not keep it", true
 	}
-	return "it is void: the ledger had dropped its number", true
+	return "it is invalid: the ledger had dropped its number", true
 }
 
 func (p *pruneRun) removed(n int64) bool {
@@ -63,27 +63,28 @@ func (p *pruneRun) objectGoes(o store.Object) (string, bool) {
 	case !ok || key.Sequence > p.record.Newest || p.marks.mark(o.Key) || p.protected[bitFlipGroup(&key)]:
 		return "", false
 	case p.record.ValidNumber(key.Sequence):
-		return fmt.Sprintf("left by a run that was broken off or lost a race: snapshot %d does not need it", key.Sequence), true
+		const orphan = "orphan of a run that was interrupted or lost a race: snapshot %d does not need it"
+		return fmt.Sprintf(orphan, key.Sequence), true
 	}
-	return fmt.Sprintf("stored for snapshot %d, which is removed, and no other needs it", key.Sequence), true
+	return fmt.Sprintf("stored for snapshot %d, which is removed, and no other snapshot needs it", key.Sequence), true
 }
 
 func (p *pruneRun) recordGoes(o store.Object) (string, bool) {
 	n, ok := manifest.ParseLedgerKey(o.Key)
-	return "a later record has taken its place", ok && n < p.record.Number
+	return "a later record is in force", ok && n < p.record.Number
 }
 
-// deleteAtOnce is how many objects one call deletes: what the most capable provider
-// deletes with one request.
+// deleteAtOnce is the number of objects that one call deletes: the most that any provider deletes with one
+// request.
 const deleteAtOnce = 1000
 
-// A doomed object is one that goes, unless a nested archive turns out to have it.
+// deletion is an object to delete, unless it turns out to belong to a nested archive.
 type deletion struct {
 	store.Object
 	why string
 }
 
-// applyRule lists one kind of objects and deletes those that go.
+// applyRule lists the objects of one kind and deletes those that the rule selects.
 func (p *pruneRun) applyRule(ctx context.Context, s *sweepRule) error {
 	listing := nesting{roots: p.nested.roots}
 	var batch []deletion
@@ -110,7 +111,7 @@ func (p *pruneRun) applyRule(ctx context.Context, s *sweepRule) error {
 	return nil
 }
 
-// remove deletes a batch, which is in the order of a listing, and counts.
+// remove deletes a batch, which is in the order of a listing, and counts its objects in the report.
 func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) error {
 	batch, err := p.isOwn(ctx, batch)
 	if err != nil || len(batch) == 0 {
@@ -148,8 +149,7 @@ func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) e
 	return nil
 }
 
-// maxFailures is how many of the store's answers a report quotes: if one object is locked,
-// thousands are.
+// maxFailures is how many of the store's errors a report quotes. Often thousands of objects are locked.
 const maxFailures = 20
 
 func (p *pruneRun) fail(err error) {
@@ -161,8 +161,8 @@ func (p *pruneRun) fail(err error) {
 	}
 }
 
-// stillThere looks which objects of a batch are there after their deletion has failed:
-// some went all the same.
+// stillThere returns the objects of a batch that still exist after their deletion has failed. Some of them may
+// have been deleted.
 func (p *pruneRun) stillThere(ctx context.Context, prefix string, batch []deletion) (map[string]bool, error) {
 	tried := make(map[string]bool, len(batch))
 	for _, o := range batch {
@@ -183,7 +183,7 @@ func (p *pruneRun) stillThere(ctx context.Context, prefix string, batch []deleti
 	}
 	for o, err := range p.store.List(ctx, prefix, "", first) {
 		if err != nil {
-			return nil, fmt.Errorf("looking what could not be deleted: %w", err)
+			return nil, fmt.Errorf("checking which objects were not deleted: %w", err)
 		}
 		if !look(o) {
 			break

@@ -204,7 +204,7 @@ func TestPruneStopsAtUnreadable(t *testing.T) {
 			damage(h, manifest.ManifestKey(4))
 			before := keys(h.store)
 			r, err := h.archive().Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 1}})
-			if !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), "snapshot 4") || !strings.Contains(err.Error(), "--forget") {
+			if !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), "snapshot 4") || !strings.Contains(err.Error(), "forget snapshot") {
 				t.Fatal(err)
 			}
 			if r.Deleted.All() > 0 {
@@ -284,7 +284,7 @@ func TestPruneLeavesTheFutureAlone(t *testing.T) {
 	put("notes.txt", []byte("a stranger"))
 	reasons := map[string]string{}
 	r := h.prune(archive.PruneOptions{Object: func(p archive.Pruned) { reasons[p.Key] = p.Why }})
-	if len(r.Removed) > 0 || r.Deleted.Objects != 1 || r.Foreign != 1 || !strings.Contains(reasons[behind], "broken off") {
+	if len(r.Removed) > 0 || r.Deleted.Objects != 1 || r.Foreign != 1 || !strings.Contains(reasons[behind], "interrupted") {
 		t.Fatalf("%+v, %v", r, reasons)
 	}
 	left := keys(h.store)

@@ -13,13 +13,14 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// Reencrypt adds to the archive to what the archive from has, read with the identities of
-// from and stored as to stores: to other recipients, compressed or not. It is a new archive
-// with an id and a chain of its own, and with numbers that have no gaps; each of its
-// snapshots says in its field tool which one it was made from, so that the same call goes
-// on with what was broken off. Times, names and contents are those of the original. The
-// numbers of what was copied, in the original, are in the report, also with an error.
-// Errors: as of Restore and Backup, and ErrNoCopy where the target has other snapshots.
+// Reencrypt copies the snapshots of the archive from to the archive to. It reads them with the identities of
+// from, and stores them with the settings of to: for other recipients, compressed or not. Times, names and
+// contents stay the same.
+//
+// The result is a new archive with its own id and chain, and with numbers without gaps. The field tool of each
+// new snapshot names its original, so that the same call continues an interrupted one. The report lists the
+// original numbers of the copied snapshots, also with an error. Errors: those of Restore and Backup, and
+// ErrNoCopy if the target has other snapshots.
 func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
 	defer from.hold()()
 	defer to.hold()()
@@ -41,7 +42,7 @@ func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyRepo
 		}
 		err := reencryptOne(ctx, from, to, n, &o, room, r)
 		if errors.Is(err, errDropped) {
-			continue // it was pruned since it was listed, and the next one can be copied
+			continue // it was pruned after it was listed; the next one can be copied
 		}
 		if err != nil {
 			return r, fmt.Errorf("snapshot %d: %w", n, err)
@@ -52,7 +53,7 @@ func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyRepo
 
 var madeFrom = regexp.MustCompile(` from ([0-9a-f-]{36})@([0-9]+)$`)
 
-// reencrypted is the original's number of the target's newest snapshot; zero: it has none.
+// reencrypted returns the original's number of the target's newest snapshot; zero if the target has none.
 func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, error) {
 	source, err := from.Snapshot(ctx, Selector{})
 	if err != nil {
@@ -74,7 +75,7 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 	r.Archive, r.Newest = newest.Archive, newest.Sequence
 	made := madeFrom.FindStringSubmatch(newest.Tool)
 	if made == nil || made[1] != source.Archive {
-		return 0, fmt.Errorf("%w: its newest snapshot %d was not made from it, but by %s", ErrNoCopy, newest.Sequence, newest.Tool)
+		return 0, fmt.Errorf("%w: its newest snapshot %d was made by %s", ErrNoCopy, newest.Sequence, newest.Tool)
 	}
 	n, err := strconv.ParseInt(made[2], 10, 64)
 	if err != nil {
@@ -82,7 +83,7 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 	}
 	m, err := from.Snapshot(ctx, Selector{Sequence: n})
 	if errors.Is(err, ErrNoSnapshot) {
-		return n, nil // it was pruned from the source since
+		return n, nil // it was pruned from the source after it was copied
 	}
 	if err == nil {
 		err = holdsTheSame(m, newest)
@@ -93,7 +94,7 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 	return n, nil
 }
 
-// errDropped: a snapshot is none any more in the source.
+// errDropped: the source has pruned a snapshot before it was copied.
 var errDropped = errors.New("the source has dropped it")
 
 func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOptions, room *stagingArea, r *CopyReport) error {
@@ -114,7 +115,7 @@ func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOption
 	}
 	res, err := to.Backup(ctx, src, BackupOptions{
 		Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true, Acceptance: Acceptance{Accept: guards},
-		onto: &r.Newest, // another copy must not be overtaken: it may have copied what comes after this
+		onto: &r.Newest, // another copy may have copied later snapshots already
 	})
 	if errors.Is(err, ErrNoSnapshot) { // it was pruned while it was read
 		return fmt.Errorf("%w: %w", errDropped, err)
@@ -135,17 +136,17 @@ func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOption
 	return nil
 }
 
-// holdsTheSame compares a snapshot with what was made of it.
+// holdsTheSame returns ErrDamaged if a snapshot and its copy differ in files.
 func holdsTheSame(m, made *manifest.Manifest) error {
 	if !slices.EqualFunc(m.Files, made.Files, func(a, b manifest.File) bool {
 		return a.Name == b.Name && a.SHA256 == b.SHA256 && a.Size == b.Size && a.State == b.State
 	}) {
-		return fmt.Errorf("what was made of it, snapshot %d of the target, does not hold the same: %w", made.Sequence, ErrDamaged)
+		return fmt.Errorf("its copy, snapshot %d of the target, has other content: %w", made.Sequence, ErrDamaged)
 	}
 	return nil
 }
 
-// A snapshotSource gives the files of a snapshot as a directory would.
+// snapshotSource is a Source that reads the files of a snapshot.
 type snapshotSource struct {
 	from   *Archive
 	m      *manifest.Manifest
@@ -159,7 +160,7 @@ func newSnapshotSource(from *Archive, m *manifest.Manifest, room *stagingArea) (
 	case "files":
 		o.Pattern = ".*"
 	case "segments":
-		o.Pattern = "(.*)" // which of them is the newest is in the manifest
+		o.Pattern = "(.*)" // the manifest states which of them is the newest
 	case "je", "noxu":
 		o.NoEntries = !slices.ContainsFunc(m.Files, func(f manifest.File) bool { return f.Check != nil })
 	}
@@ -173,8 +174,8 @@ func newSnapshotSource(from *Archive, m *manifest.Manifest, room *stagingArea) (
 // Layout implements Source.
 func (s *snapshotSource) Layout() source.Layout { return s.layout }
 
-// agrees compares by content, which both know. The original may have files that changed
-// without a sign in size and time: by what the database's host remembered of them.
+// agrees compares files by their hashes, which both manifests contain. The original may have files that changed
+// without a change of size and time; the local state of the database's host recognized them.
 func (s *snapshotSource) agrees(f *source.File, was *manifest.File) bool {
 	e := entry(s.m.Files, f.Name)
 	return e != nil && e.SHA256 == was.SHA256
@@ -203,7 +204,7 @@ func (s *snapshotSource) Capture(ctx context.Context, _ func(source.File) bool) 
 	}), nil
 }
 
-// fetchedContent is the content of a file that was read from an archive: nobody writes to it.
+// fetchedContent is the content of a file that was read from an archive. It never changes.
 type fetchedContent struct {
 	*stagedObject
 	release func()

@@ -15,25 +15,25 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// RepairFrom is where a repair takes what an archive has lost. What it finds there is held
-// against the hashes in the manifests before anything is changed.
+// RepairFrom lists the sources from which a repair restores lost objects. Before it changes anything, a repair
+// compares what it reads there with the hashes in the manifests.
 type RepairFrom struct {
-	Source  Source     // the database's directory; nil: there is none
+	Source  Source     // the database's directory; nil if there is none
 	Copies  []*Archive // copies of the archive
 	Others  []*Archive // other archives of the same database
-	Scratch string     // the directory for objects over 16 MiB on their way; empty: os.TempDir
+	Scratch string     // the directory for temporary objects over 16 MiB; empty means os.TempDir
 }
 
-// notMended comes before why a problem stays.
-const notMended = "; it cannot be mended: "
+// notMended separates a problem's detail from the reason why it was not repaired.
+const notMended = "; it cannot be repaired: "
 
-// errNoHelp: no place has the bytes that were stored.
-var errNoHelp = errors.New("nothing that was given has the bytes that were stored")
+// errNoHelp: no source of the repair has the object's bytes.
+var errNoHelp = errors.New("no source of the repair has the bytes that were stored")
 
-// repair puts back what was found missing or damaged: the same bytes under the same key.
-// A damaged object is deleted first, the sole exception to the rule that only prune
-// deletes (format.md, fine print), and only once the right bytes are at hand. What could be
-// mended is moved from the problems to what was repaired; of the rest is said why not.
+// repair restores missing and damaged objects: the same bytes under the same key. It deletes a damaged object
+// first, and only once its replacement is available. This is the sole exception to the rule that only prune
+// deletes (format.md, fine print). Repaired problems move from Problems to Repaired in the report; the details
+// of the others state why they were not repaired.
 func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
 	r := &repairRun{verifyRun: v, from: from, outcome: map[string]error{}}
 	defer r.close()
@@ -61,7 +61,7 @@ func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
 			continue // an earlier pass reported it
 		}
 		if v.deleted[p.Object] {
-			p.Detail += "; what was there was deleted"
+			p.Detail += "; the damaged object was deleted"
 		}
 		if ctx.Err() == nil && !endsRepair(err) {
 			p.Detail += notMended + err.Error()
@@ -80,22 +80,22 @@ func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
 
 // repairProgress is what the passes of one repair have done so far.
 type repairProgress struct {
-	mended           map[string]bool         // objects that were put back
-	deleted          map[string]bool         // objects that were deleted, and not put back
-	repaired         []Problem               // what they were, in all passes
-	lastReport       *VerifyReport           // of the last pass that began to put anything back; nil: none did
-	correctManifests map[int64]manifest.Hash // manifests that are right, and that the ledger has yet to name so
-	ledgerPending    bool                    // the ledger could not name them in the pass before
+	mended           map[string]bool         // objects that were restored
+	deleted          map[string]bool         // objects that were deleted, and not restored yet
+	repaired         []Problem               // the repaired problems of all passes
+	lastReport       *VerifyReport           // the report of the last pass that began to repair; nil if none did
+	correctManifests map[int64]manifest.Hash // the hashes of correct manifests that the ledger does not have yet
+	ledgerPending    bool                    // the previous pass could not record them in the ledger
 }
 
 type repairRun struct {
 	*verifyRun
 	from       *RepairFrom
 	others     []*otherArchive
-	capture    *source.Capture  // of the source, once it was needed
-	failed     error            // why there is none
-	needsRerun bool             // a manifest or page was put back, which names more
-	outcome    map[string]error // by key: what became of an object in this pass
+	capture    *source.Capture  // the capture of the source, once it was needed
+	failed     error            // why the capture failed
+	needsRerun bool             // a manifest or page was restored, which may name unchecked objects
+	outcome    map[string]error // by key: the result of an object's repair in this pass
 }
 
 func (r *repairRun) close() {
@@ -104,8 +104,8 @@ func (r *repairRun) close() {
 	}
 }
 
-// find looks for the bytes of an object, first in copies, which have them as they were
-// stored, then in the source.
+// find finds the bytes of an object: first in copies, which have them as they were stored, then in other
+// archives of the same database, then in the source.
 func (r *repairRun) find(ctx context.Context, key string, want store.Sums, known bool) (*stagedObject, store.Sums, error) {
 	var errs []error
 	for _, c := range r.from.Copies {
@@ -141,8 +141,7 @@ func (r *repairRun) find(ctx context.Context, key string, want store.Sums, known
 	return nil, store.Sums{}, errors.Join(uniqueErrors(errs)...)
 }
 
-// uniqueErrors is without the errors that say the same again, such as two places whose files would
-// have to be encoded anew.
+// uniqueErrors returns the errors without repeated texts. For example, errEncoded may come from two sources.
 func uniqueErrors(errs []error) []error {
 	var found []error
 	for _, err := range errs {
@@ -153,8 +152,8 @@ func uniqueErrors(errs []error) []error {
 	return found
 }
 
-// expected is what is known of an object's stored bytes. Of a manifest it is what the
-// ledger or the one that follows it says of it.
+// expected returns the known checksums of an object's stored bytes. For a manifest, they come from the ledger
+// or from the next manifest.
 func (r *repairRun) expected(key string) (sums store.Sums, known bool) {
 	if n, ok := manifest.ParseManifestKey(key); ok {
 		if ref, ok := r.refs[n]; ok {
@@ -177,8 +176,8 @@ func (r *repairRun) expected(key string) (sums store.Sums, known bool) {
 	return sums, true
 }
 
-// fromCopy reads an object of a copy. One whose hash is not known, such as the newest
-// manifest, is taken as the copy has it, if it decodes.
+// fromCopy reads an object of a copy. It accepts an object whose hash is not known, such as the newest
+// manifest, if it decodes and belongs to this archive.
 func (r *repairRun) fromCopy(ctx context.Context, c *Archive, key string, want store.Sums, known bool) (*stagedObject, store.Sums, error) {
 	o, err := c.store.Stat(ctx, key)
 	if err != nil {
@@ -197,7 +196,7 @@ func (r *repairRun) fromCopy(ctx context.Context, c *Archive, key string, want s
 	case err != nil:
 		err = fmt.Errorf("the copy: %w", err)
 	case known && got.SHA256 != want.SHA256:
-		err = fmt.Errorf("the copy's is not what was stored either: it hashes to %s, not to %s", got.SHA256, want.SHA256)
+		err = fmt.Errorf("the copy's object is damaged, too: it hashes to %s, not to %s", got.SHA256, want.SHA256)
 	case !known:
 		err = r.plausible(key, content, o.Size)
 	}
@@ -208,7 +207,7 @@ func (r *repairRun) fromCopy(ctx context.Context, c *Archive, key string, want s
 	return content, got, nil
 }
 
-// plausible checks that an object whose hash is not known is of this archive.
+// plausible checks that an object whose hash is not known belongs to this archive.
 func (r *repairRun) plausible(key string, content io.ReaderAt, size int64) error {
 	n, isManifest := manifest.ParseManifestKey(key)
 	k, isObject := manifest.ParseObjectKey(key)
@@ -227,9 +226,9 @@ func (r *repairRun) plausible(key string, content io.ReaderAt, size int64) error
 			return err
 		}
 		id = m.Archive
-	case isObject: // the hash in its name is that of what it says
+	case isObject: // the hash in its name is that of its decoded content
 		if hash, err := r.codec.Hash(b); err != nil || hash != k.Hash {
-			return fmt.Errorf("the copy's is not what its name says either: %w", errors.Join(ErrDamaged, err))
+			return fmt.Errorf("the copy's object does not match the hash in its name: %w", errors.Join(ErrDamaged, err))
 		}
 		return nil
 	default:
@@ -245,8 +244,8 @@ func (r *repairRun) plausible(key string, content io.ReaderAt, size int64) error
 	return nil
 }
 
-// fromSource makes an object anew from the files of the database: what was stored as it
-// was, and is there still.
+// fromSource builds an object again from the files of the database. This works for content that was stored
+// plain and that the source still has.
 func (r *repairRun) fromSource(ctx context.Context, key string, n *need) (*stagedObject, store.Sums, error) {
 	if r.capture == nil && r.failed == nil {
 		r.capture, r.failed = r.from.Source.Capture(ctx, func(source.File) bool { return true })
@@ -268,8 +267,8 @@ func (r *repairRun) fromSource(ctx context.Context, key string, n *need) (*stage
 	})
 }
 
-// rebuildObject puts an object together from the files in it, which write gives, and holds it
-// against the hash in its name.
+// rebuildObject builds an object from the files in it, which write provides, and compares it with the hash in
+// its name.
 func (r *repairRun) rebuildObject(key string, n *need, write func(p needPart, to io.WriterAt) error) (*stagedObject, store.Sums, error) {
 	to, content, err := scratchSpace(r.from.Scratch, n.size)
 	if err != nil {
@@ -298,7 +297,7 @@ func rebuild(key string, n *need, to io.WriterAt, content io.ReaderAt, write fun
 	}
 	got := s.Sums()
 	if k, _ := manifest.ParseObjectKey(key); got.SHA256 != k.Hash || got.Size != n.size {
-		return store.Sums{}, fmt.Errorf("it is not there any more as it was stored (%s)", strings.Join(filesOf(n), ", "))
+		return store.Sums{}, fmt.Errorf("the files changed since they were stored (%s)", strings.Join(filesOf(n), ", "))
 	}
 	return got, nil
 }

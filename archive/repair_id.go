@@ -8,14 +8,15 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// restateID returns archive.json with what the manifests repeat of it, where it is lost or
-// cannot be read and no copy has it: else no backup could go on. All manifests must agree.
+// restateID returns an archive.json with the fields that the manifests repeat. It is for an archive.json that
+// is missing or unreadable and that no copy has; without one, no backup could continue. All manifests must
+// agree on the archive's id.
 func (r *repairRun) restateID(noCopy error) (*stagedObject, store.Sums, error) {
 	if r.head.id != nil {
 		return nil, store.Sums{}, noCopy
 	}
 	if record := r.head.record; r.hasMixedIDs || record != nil && record.Archive != r.head.archiveID() {
-		return nil, store.Sums{}, fmt.Errorf("%w, and the manifests do not agree whose the archive is", noCopy)
+		return nil, store.Sums{}, fmt.Errorf("%w, and the manifests do not agree on the archive's id", noCopy)
 	}
 	b, err := r.head.restateID()
 	if err != nil {
@@ -25,13 +26,13 @@ func (r *repairRun) restateID(noCopy error) (*stagedObject, store.Sums, error) {
 	return &stagedObject{bytes.NewReader(b), func() {}}, store.Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C}, nil
 }
 
-// noteID keeps the local state from reporting an archive.json that was put back.
+// noteID saves the hash of a restored archive.json in the local state, so that it is not reported as changed.
 func (r *repairRun) noteID(sum manifest.Hash) {
 	id := r.head.archiveID()
 	if r.state == nil || id == "" {
 		return
 	}
 	if err := r.state.acceptID(id, sum); err != nil {
-		r.log.Warn("that "+manifest.ArchiveKey+" was put back is not remembered", "error", err)
+		r.log.Warn("could not save in the local state that "+manifest.ArchiveKey+" was restored", "error", err)
 	}
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// latestAge is how far before the last object of an archive an interrupted repair may have created
-// others that are not durable. A running system makes them so within a minute.
+// latestAge is the greatest age, relative to the archive's newest object, of objects that an interrupted repair
+// may have left not durable. A running system makes objects durable within a minute.
 const latestAge = 24 * time.Hour
 
-// latest are the objects of an archive that were created last, by the store's clock.
+// latest are the newest objects of an archive, by the store's clock.
 type latest struct {
 	newest time.Time
 	keys   map[string]time.Time
 }
 
-// noteCreated notes when an object was created, if a repair needs that.
+// noteCreated records when an object was created, if Verify repairs.
 func (v *verifyRun) noteCreated(o *store.Object) {
 	l := &v.latest
 	if v.o.Repair == nil || o.Modified.Before(l.newest.Add(-latestAge)) && !o.Modified.IsZero() {
@@ -38,7 +38,7 @@ func (v *verifyRun) noteCreated(o *store.Object) {
 	}
 }
 
-// recent returns their keys.
+// recent returns the keys of the objects that are at most latestAge older than the newest.
 func (l *latest) recent() []string {
 	maps.DeleteFunc(l.keys, func(_ string, at time.Time) bool {
 		return !at.IsZero() && at.Before(l.newest.Add(-latestAge))
@@ -46,9 +46,9 @@ func (l *latest) recent() []string {
 	return slices.Sorted(maps.Keys(l.keys))
 }
 
-// keepRepaired makes durable what was found right: an interrupted repair may have put it back. Where
-// this one found nothing wrong, only what was created last can be that. Else all is made durable with
-// one call, which waits for whatever was written to the file system.
+// keepRepaired makes correct objects durable, since an interrupted repair may have restored them. If this
+// repair found no problem, only the newest objects can be such ones. Otherwise it makes all objects durable
+// with one call, which waits for everything written to the file system.
 func (v *verifyRun) keepRepaired(ctx context.Context) error {
 	s, ok := v.store.(store.Syncer)
 	if !ok {
@@ -69,7 +69,7 @@ func (v *verifyRun) keepRepaired(ctx context.Context) error {
 	}
 	for _, key := range keys {
 		if err := v.sync(ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) { // a prune may have removed it
-			return fmt.Errorf("making what was found right durable: %w", err)
+			return fmt.Errorf("making what was found intact durable: %w", err)
 		}
 	}
 	return nil

@@ -11,13 +11,13 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// WhyRebuilt is why snapshots are held after the ledger's newest record was damaged.
+// WhyRebuilt is the reason of the holds in a record that replaces a damaged one.
 const WhyRebuilt = "the ledger was damaged, and may have held this one"
 
-// repairLedger writes a new record of the ledger if the newest one is damaged, which nobody
-// has a copy of: each copy has a ledger of its own. By the new one every snapshot is kept whose
-// manifest is there, also those that were void, and all are held: what was held must not go
-// because nobody remembers. Somebody has to say which may go.
+// repairLedger writes a new ledger record if the newest one is damaged. No copy has the damaged record, since
+// each copy has its own ledger. The new record keeps every snapshot whose manifest exists, even if it was not
+// valid before. All are held, since the lost record may have held any of them; an operator releases those that
+// were not held.
 func (v *verifyRun) repairLedger(ctx context.Context) error {
 	n, err := v.greatestRecord(ctx)
 	if err != nil || n == 0 {
@@ -25,7 +25,7 @@ func (v *verifyRun) repairLedger(ctx context.Context) error {
 	}
 	damage := v.readRecord(ctx, &head{}, n)
 	if !errors.Is(damage, ErrDamaged) || errors.Is(damage, manifest.ErrVersion) {
-		return nil // whatever else is amiss is told by who reads it next
+		return nil // the next read of the record reports any other error
 	}
 	key := manifest.LedgerKey(n)
 	sum, err := v.hash(ctx, key)
@@ -34,29 +34,30 @@ func (v *verifyRun) repairLedger(ctx context.Context) error {
 	}
 	record, err := v.rebuildLedger(ctx, manifest.RecordRef{Number: n, SHA256: sum})
 	if err != nil {
-		return fmt.Errorf("%w; it cannot be mended: %w", damage, err)
+		return fmt.Errorf("%w; it cannot be repaired: %w", damage, err)
 	}
 	switch err := v.writeRecord(ctx, record); {
 	case errors.Is(err, errRaced):
-		return nil // somebody else has written one, which counts
+		return nil // another writer has created the record, which is now in force
 	case err != nil:
 		return err
 	}
 	v.report.Repaired = append(v.report.Repaired, Problem{
 		Object: key, What: "content",
-		Detail: fmt.Sprintf("%v; record %d takes its place, and holds every snapshot: release what was not held", damage, record.Number),
+		Detail: fmt.Sprintf("%v; record %d replaces it and holds every snapshot; release those that were not held",
+			damage, record.Number),
 	})
 	return nil
 }
 
-// rebuildLedger is a record by which all is kept and held that is there.
+// rebuildLedger returns a record that keeps and holds every snapshot whose manifest exists.
 func (v *verifyRun) rebuildLedger(ctx context.Context, parent manifest.RecordRef) (*manifest.Record, error) {
 	s := &ledgerView{head: &head{}}
 	if err := v.readID(ctx, s.head); err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	rawID := s.rawID
-	newest, err := v.greatestManifest(ctx) // by a listing before, as any record: see stand
+	newest, err := v.greatestManifest(ctx) // from a first listing, as in readLedgerView
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func (v *verifyRun) rebuildLedger(ctx context.Context, parent manifest.RecordRef
 	if err := v.readMembers(ctx, s, true); err != nil {
 		return nil, err
 	}
-	if s.id != nil && s.agreedArchiveID() == "" { // no manifest says the same as archive.json, which may be what is wrong
+	if s.id != nil && s.agreedArchiveID() == "" { // no manifest has the id in archive.json, which may be damaged
 		alone := &ledgerView{head: &head{}, valid: listed}
 		if err := v.readMembers(ctx, alone, true); err != nil {
 			return nil, err
@@ -99,14 +100,13 @@ func (v *verifyRun) rebuildLedger(ctx context.Context, parent manifest.RecordRef
 		}
 	}
 	if r.Archive == "" {
-		return nil, fmt.Errorf("nothing that can be read tells whose the archive is: %w", ErrDamaged)
+		return nil, fmt.Errorf("no readable object states the archive's id: %w", ErrDamaged)
 	}
 	return r, v.confirm(ctx, rawID)
 }
 
-// usePreviousRecord takes the word of the record before, if it is there, for the manifests of which
-// nothing else tells the right hash: such as one that was put back, and that its child names as
-// it was when it was damaged.
+// usePreviousRecord takes hashes from the previous record, if it exists, for manifests whose correct hash no
+// other source states. An example is a repaired manifest whose child names the hash of its damaged bytes.
 func (v *verifyRun) usePreviousRecord(ctx context.Context, s *ledgerView, n int64) error {
 	if n == 0 {
 		return nil
@@ -126,8 +126,8 @@ func (v *verifyRun) usePreviousRecord(ctx context.Context, s *ledgerView, n int6
 	return nil
 }
 
-// agreedArchiveID is the archive's id as all manifests tell it that can be read and belong to the archive;
-// empty: there are none, or they do not agree.
+// agreedArchiveID is the archive's id if all readable manifests agree on it; empty if they do not, or if there
+// are none.
 func (s *ledgerView) agreedArchiveID() string {
 	id := ""
 	for i := range s.valid {

@@ -10,8 +10,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// primaryProblem is the problem of an object that a repair goes by: that it is not there, or makes no
-// sense, before that somebody knows it as another.
+// primaryProblem picks the problem of an object that a repair acts on: missing or unreadable before a hash
+// mismatch.
 func primaryProblem(all []Problem, key string) *Problem {
 	var found *Problem
 	for i := range all {
@@ -23,8 +23,8 @@ func primaryProblem(all []Problem, key string) *Problem {
 	return found
 }
 
-// expectedContent is what is known of the bytes that an object should have; an error, if what is there
-// is to stay.
+// expectedContent returns the known checksums of an object's correct bytes. It returns an error if the existing
+// object must stay.
 func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want store.Sums, known bool, err error) {
 	want, known = r.expected(p.Object)
 	n, isManifest := manifest.ParseManifestKey(p.Object)
@@ -36,35 +36,35 @@ func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want store
 	switch {
 	case there && err != nil:
 		return want, known, err
-	case !there && !known && p.Was != "": // it is gone, and this host has seen it
+	case !there && !known && p.Was != "": // it is missing, and the local state has its hash
 		want.SHA256, err = manifest.ParseHash(p.Was)
 		return want, err == nil, err
 	case !known:
-		return want, known, errors.New("nobody knows which is the right one")
+		return want, known, errors.New("the correct hash is unknown")
 	case !there:
 	case (p.What == "chain" || p.What == "manifest" && sum != want.SHA256) && isManifest && r.makesSense(ctx, n, sum) && r.isInCopy(ctx, p.Object, sum):
-		// The child named it as it found it damaged, and it was put back since and the ledger
-		// was not told; or it is the ledger in which a bit has flipped.
+		// Either the child recorded the hash of the damaged manifest, which was restored since without a new
+		// ledger record, or a bit has flipped in the ledger.
 		r.correctManifests[n], r.needsRerun, r.mended[p.Object] = sum, true, true
 		return want, known, errUndamaged
 	case sum != want.SHA256:
-	case p.What == "manifest": // who named it found it damaged already
+	case p.What == "manifest": // the child or the ledger recorded the hash of the damaged manifest
 		return want, false, nil
 	case isManifest:
-		return want, known, errors.New("what is there is what its successor, or the ledger, names")
+		return want, known, errors.New("its hash is the one that its child or the ledger names")
 	default:
-		return want, known, errors.New("what is there is what was stored, and what the manifests say of it is wrong")
+		return want, known, errors.New("it has the bytes that were stored, and the manifests' entries for it are wrong")
 	}
 	return want, known, nil
 }
 
-// errUndamaged: nothing is to be put, as only the ledger has to name what is there.
-var errUndamaged = errors.New("it is right")
+// errUndamaged: the object is intact, and only the ledger has to be corrected.
+var errUndamaged = errors.New("it is intact")
 
-// errOnlyLedgerWrong: it is the same in a later pass of the repair, as the ledger could not name it yet.
-var errOnlyLedgerWrong = errors.New("it is right, and the ledger does not name it yet")
+// errOnlyLedgerWrong is errUndamaged in a later pass of the repair, before the ledger could be corrected.
+var errOnlyLedgerWrong = errors.New("it is intact, and the ledger does not name it yet")
 
-// repairObject puts back one object.
+// repairObject restores one object.
 func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 	if n, ok := manifest.ParseManifestKey(p.Object); ok && !r.correctManifests[n].IsZero() {
 		if sum, err := r.hash(ctx, p.Object); err == nil && sum == r.correctManifests[n] {
@@ -72,7 +72,7 @@ func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 		}
 	}
 	if r.mended[p.Object] {
-		return errors.New("it was put back, and is wrong all the same")
+		return errors.New("it was restored, and is still wrong")
 	}
 	want, known, err := r.expectedContent(ctx, p)
 	if errors.Is(err, errUndamaged) {
@@ -108,21 +108,22 @@ func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 	}
 	if n, ok := manifest.ParseManifestKey(p.Object); ok {
 		renamed := sums.SHA256 != want.SHA256 && !want.SHA256.IsZero()
-		unlinked := p.What == "witness" && len(r.order) > 0 && r.order[0] > n // who went on without it does not name it
+		unlinked := p.What == "witness" && len(r.order) > 0 && r.order[0] > n // a later backup continued without it
 		if renamed || unlinked {
 			r.correctManifests[n] = sums.SHA256
 		}
 		if id := r.head.archiveID(); r.state != nil && id != "" {
 			if err := r.state.clearAnomaly(id, p.Object, sums.SHA256); err != nil {
-				r.log.Warn("that a manifest was put back is not remembered", "object", p.Object, "error", err)
+				const unsaved = "could not save in the local state that a manifest was restored"
+				r.log.Warn(unsaved, "object", p.Object, "error", err)
 			}
 		}
 	}
 	return r.check(ctx, p.Object)
 }
 
-// makesSense reports whether a manifest with this hash is there, can be read and is of this
-// archive: what rot has made of it may be in a copy, too, and no record must name it so.
+// makesSense reports whether a manifest with this hash exists, is readable and belongs to this archive. Bit rot
+// may have spread to a copy, and no record may name the hash of rotten bytes.
 func (r *repairRun) makesSense(ctx context.Context, n int64, sum manifest.Hash) bool {
 	m, is, err := r.readManifest(ctx, n)
 	id := r.head.archiveID()
@@ -139,11 +140,11 @@ func (r *repairRun) isInCopy(ctx context.Context, key string, sum manifest.Hash)
 	return false
 }
 
-// check reads what was put back as a restore would: it is as it was stored, but that may
-// not be what the manifests say of it.
+// check reads a restored object as a restore would. The object has the bytes that were stored, but the
+// manifests' entries for it may be wrong.
 func (r *repairRun) check(ctx context.Context, key string) error {
 	n := r.needs[key]
-	r.needsRerun = r.needsRerun || n == nil // what it names has not been looked at
+	r.needsRerun = r.needsRerun || n == nil // the objects that it names are not checked yet
 	if n == nil || len(n.parts) == 0 {
 		return nil
 	}
@@ -152,13 +153,13 @@ func (r *repairRun) check(ctx context.Context, key string) error {
 		return err
 	}
 	if n.bad {
-		return errors.New("it was put back as it was stored, and what the manifests say of it is wrong")
+		return errors.New("it was restored as it was stored, and the manifests' entries for it are wrong")
 	}
 	return nil
 }
 
-// recordManifests writes a record of the ledger with the right hashes of manifests that were put back
-// and that their children, or the ledger, had named as they were when they were damaged.
+// recordManifests writes a ledger record with the correct hashes of restored manifests. It is for manifests
+// whose damaged bytes' hash was recorded in their children or the ledger.
 func (r *repairRun) recordManifests(ctx context.Context) error {
 	if len(r.correctManifests) == 0 {
 		return nil
@@ -176,14 +177,15 @@ func (r *repairRun) recordManifests(ctx context.Context) error {
 	})
 	switch {
 	case endsRepair(err):
-		return fmt.Errorf("naming in the ledger the manifests that were put back: %w", err)
+		return fmt.Errorf("recording the restored manifests in the ledger: %w", err)
 	case err != nil && r.needsRerun && ctx.Err() == nil:
-		r.ledgerPending = true // the next pass may put back what the record needs, and then names these
+		r.ledgerPending = true // the next pass may restore what the record needs, and then records these
 		return nil
 	case err != nil:
-		return fmt.Errorf("telling the ledger of manifests that were put back: %w", err)
+		return fmt.Errorf("recording the restored manifests in the ledger: %w", err)
 	}
-	r.needsRerun = r.needsRerun || r.ledgerPending // a manifest that the ledger names otherwise counts as damaged, and was passed over
+	// Manifests with another hash in the ledger counted as damaged, and this pass has skipped them.
+	r.needsRerun = r.needsRerun || r.ledgerPending
 	r.ledgerPending = false
 	clear(r.correctManifests)
 	return nil

@@ -12,10 +12,10 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// putParentsBack puts back the manifests that are gone below one whose right bytes are at
-// hand: its parent, the parent of that, and so on down to one that is there. A record of the ledger
-// that names the right one keeps those as well, and it must not leave out one that nothing else
-// names. What no place has is left to the next pass, which reports it.
+// putParentsBack restores the missing ancestors of a manifest whose correct bytes are available: its parent,
+// its parent's parent, and so on down to one that exists. A ledger record with the manifest's correct hash
+// lists its ancestors as well, and it must not leave out one that no other object names. The next pass reports
+// an ancestor that no source has.
 func (r *repairRun) putParentsBack(ctx context.Context, n int64, content io.ReaderAt, size int64) error {
 	for {
 		parent := r.missingParent(n, content, size)
@@ -32,15 +32,14 @@ func (r *repairRun) putParentsBack(ctx context.Context, n int64, content io.Read
 		}
 		defer found.release()
 		if err := r.putBack(ctx, key, found, sums); err != nil {
-			return fmt.Errorf("putting back manifest %d, the parent of manifest %d: %w", parent.Sequence, n, err)
+			return fmt.Errorf("restoring manifest %d, the parent of manifest %d: %w", parent.Sequence, n, err)
 		}
 		r.noteParent(key, n, parent)
 		n, content, size = parent.Sequence, found, sums.Size
 	}
 }
 
-// missingParent returns the parent that a manifest names, if that one is a snapshot that may have to
-// be put back; nil: there is none.
+// missingParent returns the parent that a manifest names, if that may have to be restored; nil otherwise.
 func (r *repairRun) missingParent(n int64, content io.ReaderAt, size int64) *manifest.Ref {
 	b := make([]byte, min(size, manifest.MaxManifestBytes))
 	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
@@ -51,12 +50,12 @@ func (r *repairRun) missingParent(n int64, content io.ReaderAt, size int64) *man
 		return nil
 	}
 	if ref, ok := r.refs[m.Parent.Sequence]; ok {
-		return &ref // the ledger counts before the child, which may have named its parent when that was damaged
+		return &ref // the ledger overrides the child, which may have recorded the hash of a damaged parent
 	}
 	return m.Parent
 }
 
-// noteParent reports what was put back, unless the pass found by itself that it was gone.
+// noteParent reports a restored parent as repaired, unless this pass has reported it as a problem already.
 func (r *repairRun) noteParent(key string, child int64, parent *manifest.Ref) {
 	r.mended[key], r.outcome[key], r.needsRerun = true, nil, true
 	if slices.ContainsFunc(r.report.Problems, func(p Problem) bool { return p.Object == key }) {

@@ -12,9 +12,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// remove takes away what lies in the place of an object of which the right bytes are at hand.
-// Finding those may have taken long, and another repair have been faster: what is right by now
-// stays.
+// remove deletes a damaged object once its replacement is available. It reads the object again first, since
+// another repair may have fixed it in the meantime.
 func (r *repairRun) remove(ctx context.Context, key string, content io.ReaderAt, is store.Sums) error {
 	sum, err := r.hash(ctx, key)
 	switch {
@@ -27,9 +26,10 @@ func (r *repairRun) remove(ctx context.Context, key string, content io.ReaderAt,
 	case err != nil:
 		return err
 	case nested != "":
-		return fmt.Errorf("the object may be that of the archive at %s, within this one, and is not deleted: %w", nested, ErrNested)
+		return fmt.Errorf("the object may belong to the archive at %s, within this one, and is not deleted: %w",
+			nested, ErrNested)
 	}
-	// Nothing may be deleted in an archive that has taken this one's place.
+	// If another archive has replaced this one, nothing may be deleted.
 	if err := r.confirm(ctx, r.head.rawID); err != nil {
 		return err
 	}
@@ -37,35 +37,37 @@ func (r *repairRun) remove(ctx context.Context, key string, content io.ReaderAt,
 		if err := r.recordCorrectManifest(ctx, n, content, is); err != nil {
 			return err
 		}
-		if err := r.confirm(ctx, r.head.rawID); err != nil { // that took requests of its own
+		if err := r.confirm(ctx, r.head.rawID); err != nil { // again, since the record took several requests
 			return err
 		}
 	}
 	if err := r.store.Delete(ctx, []string{key}); err != nil {
-		return fmt.Errorf("deleting what is there: %w", err)
+		return fmt.Errorf("deleting the damaged object: %w", err)
 	}
 	r.deleted[key] = true
 	return nil
 }
 
-// recordCorrectManifest has the ledger say which manifest is the right one before another is taken away,
-// where nobody would know it otherwise, should the repair end there. Of the newest nothing would
-// tell that it was there, and a backup of another host would take its number. One that its child
-// has found damaged would be looked for as it was then, which nobody has.
+// recordCorrectManifest records a manifest's correct hash in the ledger before the damaged manifest is deleted,
+// so that an interrupted repair can be resumed. It does so only if no other object would state the hash:
+//
+//   - No object names the newest manifest, and a backup on another host would take its number.
+//   - A child may name the hash of the damaged manifest. A later repair would then search for bytes that no
+//     source has.
 func (r *repairRun) recordCorrectManifest(ctx context.Context, n int64, content io.ReaderAt, is store.Sums) error {
 	b := make([]byte, min(is.Size, manifest.MaxManifestBytes))
 	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
 		return err
 	}
 	how := recordOptions{noID: true}
-	if m, err := manifest.DecodeManifest(b, n); err == nil { // else it was stored so
+	if m, err := manifest.DecodeManifest(b, n); err == nil { // otherwise it was stored with this error
 		how.repaired = &m.Summary
 	}
 	right := is.SHA256
 	_, err := r.appendRecord(ctx, how, func(s *ledgerView) (*recordPlan, error) {
 		told, otherwise := s.confirmsHash(n, right)
 		if s.find(n) == nil || !otherwise && (told || n != s.newestValid()) {
-			return nil, nil // the one after it tells, now or once it is mended itself
+			return nil, nil // the next manifest names the hash, now or once it is repaired itself
 		}
 		what := &recordPlan{why: "verify --repair"}
 		for i := range s.valid {
@@ -77,14 +79,14 @@ func (r *repairRun) recordCorrectManifest(ctx context.Context, n int64, content 
 		}
 		return what, nil
 	})
-	if err != nil { // such as of others of which no record can say what they should be: these first
-		return fmt.Errorf("telling the ledger of a manifest that is to be put back: %w", err)
+	if err != nil { // for example, the correct hash of another manifest is unknown, and that has to be repaired first
+		return fmt.Errorf("recording in the ledger a manifest that is to be restored: %w", err)
 	}
 	return nil
 }
 
-// confirmsHash reports whether the ledger, or the next manifest, says that this is a manifest's hash;
-// and whether one of them says something else, and the ledger does not settle it.
+// confirmsHash reports whether the ledger or the next manifest names this hash for a manifest, and whether one
+// of them names another. If the ledger names a hash, only the ledger counts.
 func (s *ledgerView) confirmsHash(n int64, sum manifest.Hash) (so, otherwise bool) {
 	if m := s.find(n); m != nil && m.isInLedger {
 		return m.kept.SHA256 == sum, m.kept.SHA256 != sum
@@ -97,15 +99,15 @@ func (s *ledgerView) confirmsHash(n int64, sum manifest.Hash) (so, otherwise boo
 	return so, otherwise
 }
 
-// stopping is how long a repair that is told to stop goes on with what it has begun.
+// stopping is how long a repair whose context has ended continues to store the object that it has begun.
 const stopping = 5 * time.Second
 
-// putAttempts is how often a repair takes away what has come to lie in an object's place.
+// putAttempts is how often a repair deletes a foreign object that appears under the key.
 const putAttempts = 3
 
-// putBack stores the right bytes. A run that is being stopped still ends this, unless it takes
-// long: what they take the place of may be deleted already. What lies there before them is read
-// back: an attacker who can create objects can forge its size and CRC-32C.
+// putBack stores the correct bytes of an object. It continues for the time of stopping after its context has
+// ended, since the damaged object may be deleted already. It reads back an object that already exists under the
+// key: an attacker who can create objects can forge its size and CRC-32C.
 func (r *repairRun) putBack(ctx context.Context, key string, content *stagedObject, sums store.Sums) error {
 	putting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
@@ -146,5 +148,5 @@ func (r *repairRun) putBack(ctx context.Context, key string, content *stagedObje
 			}
 		}
 	}
-	return fmt.Errorf("something else is created there again and again: %w", store.ErrExists)
+	return fmt.Errorf("another object appears under the key again and again: %w", store.ErrExists)
 }

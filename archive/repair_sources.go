@@ -13,13 +13,13 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// otherArchive is another archive of the same database, whose objects have other names: what it
-// has of a file is found by its name and hash.
+// otherArchive is another archive of the same database. Its objects have other names, so a file's content is
+// found by the file's name and hash.
 type otherArchive struct {
 	*Archive
-	snapshots []int64 // not looked at yet, newest first
+	snapshots []int64 // the snapshots that are not read yet, newest first
 	listed    bool
-	files     map[fileKey]*manifest.File // of the snapshots that were looked at
+	files     map[fileKey]*manifest.File // the files of the snapshots that were read
 }
 
 type fileKey struct {
@@ -27,7 +27,7 @@ type fileKey struct {
 	hash manifest.Hash
 }
 
-// find gives the entry of a file with this content; nil: the archive never had it.
+// find returns the entry of a file with this content; nil if no readable snapshot has it.
 func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash) (*manifest.File, error) {
 	if !o.listed {
 		h, _, err := o.readHead(ctx)
@@ -50,7 +50,7 @@ func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash
 		o.snapshots = o.snapshots[1:]
 		s, _, err := o.readSnapshot(ctx, n, nil)
 		if err != nil {
-			continue // it is damaged itself, or was pruned; an older one may have it
+			continue // it is damaged or was pruned; an older one may have the file
 		}
 		o.remember(s)
 		for i := range s.m.Files {
@@ -63,8 +63,8 @@ func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash
 	return o.files[key], nil
 }
 
-// fromOtherSnapshot makes an object anew from what another archive of the same database has of the
-// files in it.
+// fromOtherSnapshot builds an object again from the content of its files in another archive of the same
+// database.
 func (r *repairRun) fromOtherSnapshot(ctx context.Context, o *otherArchive, key string, n *need) (*stagedObject, store.Sums, error) {
 	return r.rebuildObject(key, n, func(p needPart, to io.WriterAt) error {
 		if ctx.Err() != nil {
@@ -75,13 +75,13 @@ func (r *repairRun) fromOtherSnapshot(ctx context.Context, o *otherArchive, key 
 			return err
 		}
 		if f == nil || f.Size != p.part.Size {
-			return fmt.Errorf("the other archive has no %s with this content", p.file)
+			return fmt.Errorf("the other archive has no file %s with this content", p.file)
 		}
 		return o.fetchFile(ctx, f, &partWriter{to: to, from: offsetOf(p.part)})
 	})
 }
 
-// partWriter is the sink of a file that lies somewhere in an object.
+// partWriter is the sink of a file that is stored at an offset in an object.
 type partWriter struct {
 	to         io.WriterAt
 	from, done int64
@@ -108,7 +108,7 @@ func filesOf(n *need) []string {
 	return names
 }
 
-// scratchSpace is room for so many bytes: in memory or, for many, in a file without a name.
+// scratchSpace returns temporary space for size bytes: in memory, or above copyInMemory in an unnamed file.
 func scratchSpace(dir string, size int64) (to io.WriterAt, content *stagedObject, err error) {
 	if size <= copyInMemory {
 		b := make(memoryFile, size)
@@ -129,4 +129,6 @@ func scratchSpace(dir string, size int64) (to io.WriterAt, content *stagedObject
 	return f, &stagedObject{f, func() { f.Close() }}, nil
 }
 
-var errEncoded = errors.New("it was stored encoded, which gives other bytes each time; the next backup stores the file afresh, if it is still in the source, and a copy of the archive mends the older snapshots")
+var errEncoded = errors.New("it was stored encoded, and encoding it again gives other bytes; " +
+	"the next backup stores the file again if it is still in the source, " +
+	"and a repair from a copy of the archive restores the older snapshots")

@@ -6,8 +6,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// untriedProblems returns the problems that a repair leaves when it ends early, and counts as repaired those
-// of objects that it had put back.
+// untriedProblems returns the problems that a repair leaves when it ends early. It counts the problems of
+// restored objects as repaired.
 func (r *repairRun) untriedProblems(problems []Problem) []Problem {
 	var left []Problem
 	for _, p := range problems {
@@ -20,16 +20,16 @@ func (r *repairRun) untriedProblems(problems []Problem) []Problem {
 	return left
 }
 
-// endsRepair reports whether an error means that the archive is not there any more, or another one
-// in its place: then nothing more may be changed.
+// endsRepair reports whether an error means that the archive no longer exists or was replaced by another one.
+// The repair then must not change anything more.
 func endsRepair(err error) bool { return errors.Is(err, store.ErrGone) || errors.Is(err, errOtherID) }
 
-// stoppedReport returns the report of a repair that ends with an error; nil: none had begun.
+// stoppedReport returns the report of a repair that ends with an error; nil if no repair had begun.
 func (v *verifyRun) stoppedReport() *VerifyReport {
 	if v.lastReport == nil && len(v.repaired) == 0 {
 		return nil
 	}
-	if v.lastReport == nil { // the ledger alone
+	if v.lastReport == nil { // only the ledger was repaired
 		v.lastReport = &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Nested: []Nested{}}
 	}
 	v.lastReport.Repaired = v.repaired

@@ -15,38 +15,37 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// RestoreOptions is what a restore needs to know besides the snapshot and the target.
+// RestoreOptions are the options of Restore. The zero value restores all files to an empty directory.
 type RestoreOptions struct {
-	// Include are path.Match patterns of whole names, or of base names when they hold no
-	// slash; or ranges, such as 00000010.jdb..0000001f.jdb. None: all files.
+	// Include are path.Match patterns of whole names, or of base names if they contain no slash; or ranges,
+	// such as 00000010.jdb..0000001f.jdb. An empty list includes all files.
 	Include   []string
-	DryRun    bool // say what would be done; nothing is read or written but the target's names
-	Overwrite bool // the target may hold files; those that are right are kept
-	// DeleteExtra: log files in the target that the snapshot does not have are removed. Without it,
-	// only those that an interrupted restore was to make, which this one continues.
+	DryRun    bool // report what would be done; it reads only the target's file names, and writes nothing
+	Overwrite bool // accept a target with files; files with the right content are kept
+	// DeleteExtra deletes log files in the target that the snapshot does not have. Without it, Restore deletes
+	// only those of an interrupted restore that it continues.
 	DeleteExtra bool
 }
 
 // RestoreResult is what a restore did.
 type RestoreResult struct {
-	Files    int      // in the restored set
-	Bytes    int64    // of the set
+	Files    int      // the number of files to restore, including those already present
+	Bytes    int64    // the plain size of these files
 	Fetched  int      // files that were fetched
-	Skipped  int      // files that were right already
-	Requests int      // for a dry run: how many reads the files take
-	Free     int64    // for a dry run: bytes that are free where the target is, -1 if nobody knows
+	Skipped  int      // files whose content in the target was right already
+	Requests int      // in a dry run: the number of reads that the files need
+	Free     int64    // in a dry run: the free bytes on the target's file system; -1 if unknown
 	Damaged  []string // files that were damaged when they were archived
-	Removed  []string // files that were in the way
+	Removed  []string // extra files that were deleted, or would be in a dry run
 }
 
-// Restore makes the files of a snapshot in a directory. Several files are fetched at
-// once; each gets its name only when its content was checked and is durable. A
-// directory that does not exist yet appears when all is done; in an existing one the
-// file RESTORE-INCOMPLETE stands while anything is missing. After any failure the same
-// call, with the same options, continues where the last one stopped, be it with a newer
-// snapshot. Where a database runs in the directory or
-// around it, nothing is written, or, if it was started later, nothing more; then the error
-// is ErrInUse. Errors: ErrNoFile, ErrOccupied, ErrInUse, ErrNoSpace, ErrDamaged.
+// Restore writes the files of a snapshot to a directory. It fetches several files at once, and gives each its
+// name only after its content was checked and made durable. A new directory appears once it is complete. An
+// existing one contains the file RESTORE-INCOMPLETE while files are missing. After a failure, the same call
+// with the same options continues the restore, also with a newer snapshot.
+//
+// If a database runs in the directory or around it, Restore writes nothing; if the database starts later,
+// Restore stops. The error is then ErrInUse. Other errors: ErrNoFile, ErrOccupied, ErrNoSpace, ErrDamaged.
 func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o RestoreOptions) (*RestoreResult, error) {
 	defer a.hold()()
 	files, err := selectFiles(m.Files, o.Include)
@@ -55,10 +54,11 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 	}
 	res := describeRestore(files)
 	if entry(files, IncompleteMarker) != nil {
-		return res, fmt.Errorf("%s is a log file of snapshot %d and has the name that marks a restore; leave it out with --include and fetch it by itself", IncompleteMarker, m.Sequence)
+		return res, fmt.Errorf("%s is a log file of snapshot %d and has the name of the marker of a restore; "+
+			"restore the other files by patterns, and fetch this file separately", IncompleteMarker, m.Sequence)
 	}
 	if len(files) == 0 && len(o.Include) > 0 {
-		return res, fmt.Errorf("%w: nothing in snapshot %d fits %q", ErrNoFile, m.Sequence, o.Include)
+		return res, fmt.Errorf("%w: nothing in snapshot %d matches %q", ErrNoFile, m.Sequence, o.Include)
 	}
 	if err := a.canOpen(ctx, m, files, !o.DryRun); err != nil {
 		return res, fmt.Errorf("restore: %w", a.explainDamage(ctx, m, err))
@@ -103,7 +103,7 @@ func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, 
 		return err
 	}
 	for _, name := range remove {
-		if err := t.removeEmptied(name); err != nil { // the marker was made of one
+		if err := t.removeEmptied(name); err != nil { // one of them may have become the marker
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
 	}
@@ -131,7 +131,7 @@ func names(files []manifest.File) map[string]bool {
 	return set
 }
 
-// checkSpace compares what is still to be written with what the file system has free.
+// checkSpace returns ErrNoSpace if the missing files need more than the free space of the file system.
 func (t *target) checkSpace(files []manifest.File) error {
 	var need int64
 	for i := range files {
@@ -141,7 +141,7 @@ func (t *target) checkSpace(files []manifest.File) error {
 	}
 	var s unix.Statfs_t
 	if err := unix.Statfs(t.work, &s); err != nil {
-		return nil // not every file system tells; a full one is noticed when it is full
+		return nil // not every file system reports it; a write to a full one fails anyway
 	}
 	if free := int64(s.Bavail) * int64(s.Bsize); free < need {
 		return fmt.Errorf("%w: %s needs %.1f MiB more and has %.1f MiB free", ErrNoSpace, t.dir, float64(need)/(1<<20), float64(free)/(1<<20))
@@ -169,7 +169,7 @@ func (a *Archive) restoreFiles(ctx context.Context, t *target, files []manifest.
 	}
 	err := g.Wait()
 	if err == nil {
-		err = context.Cause(ctx) // the loop was left early, and all that had begun ended well
+		err = context.Cause(ctx) // the loop may have ended early without a failed file
 	}
 	for _, o := range outcomes {
 		switch o {
@@ -182,7 +182,7 @@ func (a *Archive) restoreFiles(ctx context.Context, t *target, files []manifest.
 	return err
 }
 
-// outcome is what became of a file of a restore.
+// outcome is the result for one file of a restore.
 type outcome uint8
 
 const (
@@ -191,8 +191,8 @@ const (
 	wasFetched
 )
 
-// restoreRun makes files that lie side by side in one object (or just one file), those
-// that are not right already.
+// restoreRun restores files that are adjacent in one object, or a single file. It skips those that are right
+// already.
 func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.File, run []int, outcomes []outcome) error {
 	var missing []int
 	for _, i := range run {
@@ -227,12 +227,12 @@ func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.Fi
 	return nil
 }
 
-// writeFile makes one file of what fetch writes to a sink, which must have checked it.
+// writeFile creates one file from the bytes that fetch writes to a sink. Fetch must check them.
 func (t *target) writeFile(ctx context.Context, f *manifest.File, fetch func(sink) error) error {
 	tmp := temp(f.Name)
 	out, err := t.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("%s: making it: %w", f.Name, err)
+		return fmt.Errorf("%s: creating it: %w", f.Name, err)
 	}
 	err = fetch(fileSink{out})
 	if err == nil {
@@ -250,7 +250,7 @@ func (t *target) writeFile(ctx context.Context, f *manifest.File, fetch func(sin
 		err = t.beforeChange(ctx)
 	}
 	if err == nil {
-		// From here on the name stands for content that was checked and is on disk.
+		// From here on, the file under this name is checked and durable.
 		err = t.root.Rename(tmp, f.Name)
 	}
 	if err != nil {
@@ -259,14 +259,14 @@ func (t *target) writeFile(ctx context.Context, f *manifest.File, fetch func(sin
 	return nil
 }
 
-// hasContent reports whether the target holds the file already, whole and as archived.
+// hasContent reports whether the target already has the file with the archived content.
 func (t *target) hasContent(ctx context.Context, f *manifest.File) (bool, error) {
 	info, err := t.root.Lstat(f.Name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("%s: looking at it: %w", f.Name, err)
+		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
 	}
 	if info.IsDir() {
 		return false, fmt.Errorf("%w: %s is a directory in the target", ErrOccupied, f.Name)
@@ -286,8 +286,7 @@ func (t *target) hasContent(ctx context.Context, f *manifest.File) (bool, error)
 	return is.SHA256 == f.SHA256, nil
 }
 
-// syncFile makes the content of a file durable that was there already: who wrote it may not
-// have done so.
+// syncFile makes the content of an existing file durable, since its writer may not have done so.
 func (t *target) syncFile(name string) error {
 	f, err := t.root.Open(name)
 	if err == nil {
@@ -299,11 +298,11 @@ func (t *target) syncFile(name string) error {
 	return nil
 }
 
-// cannotSync reports whether a file system has no fsync. EROFS is not that: an aborted one returns it.
+// cannotSync reports whether a file system has no fsync. EROFS does not count: an aborted file system returns it.
 func cannotSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) }
 
-// syncDirs makes every directory durable, deepest first: those of the restored files, and
-// those that were there before, from which this restore or an interrupted one removed files.
+// syncDirs makes every directory durable, deepest first: those of the restored files, and existing ones from
+// which this restore or an interrupted one removed files.
 func (t *target) syncDirs(files []manifest.File) error {
 	dirs := map[string]bool{".": true}
 	for _, dir := range t.dirs {

@@ -13,7 +13,7 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// selectFiles picks the files that fit one of the patterns.
+// selectFiles returns the files that match one of the patterns; all files if there is no pattern.
 func selectFiles(files []manifest.File, include []string) ([]manifest.File, error) {
 	if len(include) == 0 {
 		return files, nil
@@ -23,7 +23,8 @@ func selectFiles(files []manifest.File, include []string) ([]manifest.File, erro
 		for _, pattern := range include {
 			ok, err := matchesPattern(pattern, f.Name)
 			if err != nil {
-				return nil, fmt.Errorf("the pattern %q: %w; *, ? and [a-z] are special, and \\ takes that from the next character", pattern, err)
+				const how = "the pattern %q: %w; *, ? and [a-z] are special, and \\ before them makes them literal"
+				return nil, fmt.Errorf(how, pattern, err)
 			}
 			if ok {
 				chosen = append(chosen, f)
@@ -34,7 +35,7 @@ func selectFiles(files []manifest.File, include []string) ([]manifest.File, erro
 	return chosen, nil
 }
 
-// matchesPattern reports whether a name is one that a pattern means.
+// matchesPattern reports whether a name matches a pattern or lies in a range.
 func matchesPattern(pattern, name string) (bool, error) {
 	if path.Base(pattern) == pattern {
 		name = path.Base(name)
@@ -63,7 +64,7 @@ func describeRestore(files []manifest.File) *RestoreResult {
 	return res
 }
 
-// freeAt is the free space where a directory is, or would be made; -1: nobody knows.
+// freeAt returns the free bytes on the file system of dir or its nearest existing parent; -1 if unknown.
 func freeAt(dir string) int64 {
 	dir, err := filepath.Abs(dir)
 	for err == nil {

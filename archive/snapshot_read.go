@@ -11,9 +11,8 @@ import (
 
 var errVoid = errors.New("the ledger keeps another manifest under this number")
 
-// readSnapshot reads a manifest with all its pages. The reference is set as soon as
-// the manifest's bytes were read, also when what they say makes no sense: then the
-// error is ErrDamaged.
+// readSnapshot reads a manifest with all its pages. The reference is set once the manifest's bytes were read,
+// even if they cannot be decoded; the error is then ErrDamaged.
 func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *manifest.Record) (*snapshot, manifest.Ref, error) {
 	var m *manifest.Manifest
 	b, err := a.get(ctx, manifest.ManifestKey(sequence), manifest.MaxManifestBytes, func(b []byte) (err error) {
@@ -22,7 +21,7 @@ func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *mani
 	})
 	sha := manifest.Sum(b)
 	if errors.Is(err, errTooLarge) {
-		// Bad as it is, the next manifest has to name it as its parent.
+		// The next manifest names this one as its parent even if it is damaged.
 		var hashErr error
 		if sha, hashErr = a.hash(ctx, manifest.ManifestKey(sequence)); hashErr != nil {
 			return nil, manifest.Ref{}, hashErr

@@ -11,10 +11,10 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// Verify looks whether the archive holds what its manifests say: the hash chain, each
-// manifest and page, and every object's presence and size by listing. What is wrong is
-// in the report, and is no error; an error means that Verify could not look. If a repair had begun
-// by then, the report is there with the error, and says what the repair had put back or deleted.
+// Verify compares the archive with its manifests. It checks the hash chain, each manifest and page, and by
+// listing the presence and size of every object. Problems are in the report and are no error; an error means
+// that Verify could not complete. If a repair had begun by then, Verify also returns the report, which lists
+// what the repair had restored or deleted.
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
 	defer a.hold()()
 	done := &repairProgress{mended: map[string]bool{}, correctManifests: map[int64]manifest.Hash{}, deleted: map[string]bool{}}
@@ -36,8 +36,8 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 	}
 }
 
-// newVerifyRun is one pass of Verify. Those after the first follow when objects were put back, which
-// is done once for each.
+// newVerifyRun returns one pass of Verify. Further passes follow after objects were restored; each object is
+// restored at most once.
 func (a *Archive) newVerifyRun(o *VerifyOptions, done *repairProgress) *verifyRun {
 	fresh := a.withoutCache()
 	fresh.undecrypted = &undecrypted{}
@@ -48,7 +48,7 @@ func (a *Archive) newVerifyRun(o *VerifyOptions, done *repairProgress) *verifyRu
 	}
 }
 
-// pass looks at the archive once and, with Repair, puts back what it finds missing or damaged.
+// pass checks the archive once and, with Repair, restores missing and damaged objects.
 func (v *verifyRun) pass(ctx context.Context) error {
 	start := time.Now()
 	if v.o.Repair != nil {
@@ -117,14 +117,15 @@ func (v *verifyRun) pass(ctx context.Context) error {
 	return nil
 }
 
-// WithDecoder is the same archive with identities that open what is encrypted.
+// WithDecoder returns the same archive with another decoder, whose identities decrypt the content. It shares no
+// cache with the original.
 func (a *Archive) WithDecoder(d *encoding.Decoder) *Archive {
 	b := a.withoutCache()
 	b.decoder = d
 	return b
 }
 
-// withoutCache is the same archive with nothing remembered, so that all is read again.
+// withoutCache returns the same archive with an empty cache, so that everything is read again.
 func (a *Archive) withoutCache() *Archive {
 	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, limiter: a.limiter, state: a.state, log: a.log, progress: a.progress, encoder: a.encoder, decoder: a.decoder}
 }
@@ -133,25 +134,25 @@ type verifyRun struct {
 	*Archive
 	o               *VerifyOptions
 	report          *VerifyReport
-	head            *head                  // as it was when the manifests were read
-	refs            map[int64]manifest.Ref // what later manifests, or the ledger, say of manifests
+	head            *head                  // the archive's state before the manifests were read
+	refs            map[int64]manifest.Ref // the hashes of manifests, as the ledger or later manifests name them
 	*repairProgress                        // what earlier passes of a repair have done
-	mergedProofs    map[string]bool        // the proofs that were taken into account
+	mergedProofs    map[string]bool        // the keys of the verification records that were merged
 	greatest        int64                  // the greatest number that an object was stored for
-	rerun           bool                   // something was put back that names what was not looked at yet
-	hasMixedIDs     bool                   // the manifests do not agree whose the archive is
+	rerun           bool                   // a restored object may name objects that were not checked yet
+	hasMixedIDs     bool                   // the manifests do not agree on the archive's id
 	readTimes       readTimes              // when objects were last read back
 	needs           map[string]*need
 	order           []int64 // the snapshots that were read, newest first
-	// recipients are to whom those are encrypted.
+	// recipients are the recipients of these snapshots, in the same order.
 	recipients [][]string
 	seenParts  map[partKey]bool
-	// multiPartFiles are the files of several parts, by name and hash: each part may be right
-	// and the whole wrong.
+	// multiPartFiles are the files of several parts, by name and hash. The file may be wrong even if each part
+	// is right.
 	multiPartFiles map[string]*manifest.File
-	latest         latest // with Repair: what was created last
+	latest         latest // with Repair, the newest objects
 
-	mu sync.Mutex // guards report and needs while several goroutines look
+	mu sync.Mutex // guards report and needs while several goroutines check objects
 }
 
 func (v *verifyRun) addProblem(p Problem) {
@@ -163,7 +164,7 @@ func (v *verifyRun) addProblem(p Problem) {
 			p.Snapshots = append(p.Snapshots, v.order[s.from:s.to]...)
 		}
 		for _, part := range n.parts {
-			if p.What != "content" && !slices.Contains(p.Files, part.file) { // there, it is said which
+			if p.What != "content" && !slices.Contains(p.Files, part.file) { // "content" problems name their file
 				p.Files = append(p.Files, part.file)
 			}
 		}
@@ -171,8 +172,8 @@ func (v *verifyRun) addProblem(p Problem) {
 	v.report.Problems = append(v.report.Problems, p)
 }
 
-// readManifests reads every manifest that was asked for, newest first, checks the chain
-// from each to its parent, and notes what they need.
+// readManifests reads every selected manifest, newest first, checks the chain from each to its parent, and
+// records the objects that they need.
 func (v *verifyRun) readManifests(ctx context.Context) error {
 	h, hasManifests, err := v.readHead(ctx)
 	if err != nil {
@@ -231,8 +232,8 @@ func (v *verifyRun) selectedNumbers(ctx context.Context, h *head) (map[int64]boo
 	return wanted, nil
 }
 
-// dropProblemsOfPruned takes back what is wrong with snapshots that were pruned while Verify looked at
-// them: their objects may go at any time.
+// dropProblemsOfPruned drops the problems of snapshots that were pruned during Verify, since their objects may
+// be deleted at any time.
 func (v *verifyRun) dropProblemsOfPruned(ctx context.Context) error {
 	if len(v.report.Problems) == 0 {
 		return nil

@@ -13,22 +13,21 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// A chain walks the manifests from the newest down and holds each against what its
-// child says of it.
+// chain checks the manifests from the newest down, and compares each with the hash in its child.
 type chain struct {
 	v    *verifyRun
 	head *head
-	seen *pin // what the local witness had seen before the manifests were listed
-	// expected is what manifests above said of their parents, by number.
+	seen *pin // the local state's pin from before the manifests were listed
+	// expected are the parents that the manifests above name, by number.
 	expected map[int64]manifest.Ref
-	child    map[int64]int64
+	child    map[int64]int64 // by number of the parent
 	met      map[int64]bool
-	torn     bool        // one above cannot be read or is foreign: what it said of its parent is not known
-	foreign  []*snapshot // whose id is not that of archive.json
+	torn     bool        // a manifest above is unreadable or foreign, so the parent that it names is not known
+	foreign  []*snapshot // manifests with another id than archive.json
 }
 
-// next looks at the manifest with the next smaller number. With link, it is held against
-// the expectations of those above.
+// next checks the manifest with the next smaller number. With link, it compares the manifest with the
+// expectations of those above.
 func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	v := c.v
 	if c.met == nil {
@@ -61,7 +60,8 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		if ref.Sequence != 0 && ref != want && !keeps(c.head.record, ref) {
 			v.addProblem(Problem{
 				Object: key, What: "chain", Snapshots: []int64{n},
-				Detail: fmt.Sprintf("it hashes to %s, and manifest %d knows it as %s", ref.SHA256, c.child[n], want.SHA256),
+				Detail: fmt.Sprintf("it hashes to %s, and manifest %d names it as %s",
+					ref.SHA256, c.child[n], want.SHA256),
 			})
 		}
 		delete(c.expected, n)
@@ -80,7 +80,10 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		c.head.base = s
 	}
 	if s.m.Layout != c.head.layout() {
-		v.addProblem(Problem{Object: key, What: "chain", Snapshots: []int64{n}, Detail: fmt.Sprintf("its layout is %s and the archive's is %s", s.m.Layout, c.head.layout())})
+		v.addProblem(Problem{
+			Object: key, What: "chain", Snapshots: []int64{n},
+			Detail: fmt.Sprintf("its layout is %s, and the archive's is %s", s.m.Layout, c.head.layout()),
+		})
 	}
 	v.remember(s) // the next one shares most of its pages
 	v.need(s)
@@ -93,8 +96,8 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	return nil
 }
 
-// checkUnlinked names a manifest that no child knows, although all those above it that the
-// ledger does not vouch for are there and can be read: somebody has put it there.
+// checkUnlinked reports a manifest that no child names as its parent, although all manifests above it that are
+// not in the ledger exist and are readable. An outsider may have put it there.
 func (c *chain) checkUnlinked(s *snapshot) {
 	n := s.ref.Sequence
 	ledger := int64(0)
@@ -106,33 +109,39 @@ func (c *chain) checkUnlinked(s *snapshot) {
 	}
 	for p := range c.expected {
 		if p > n {
-			return // that one is missing, and may have been the child
+			return // manifest p is missing, and may have been the child
 		}
 	}
 	c.v.addProblem(Problem{
 		Object: manifest.ManifestKey(n), What: "chain", Snapshots: []int64{n},
-		Detail: "no manifest above it has it as its parent; it was put there from outside, or two archivers did not see one another",
+		Detail: "no manifest above it names it as its parent; an outsider may have put it there, " +
+			"or two backups may have missed one another",
 	})
 }
 
-// checkForeign names the manifests of another archive; or archive.json, if it is the one
-// that disagrees with all the others.
+// checkForeign reports the manifests of another archive. If all manifests disagree with archive.json, it reports
+// archive.json instead.
 func (c *chain) checkForeign() {
 	c.v.hasMixedIDs = len(c.foreign) > 0
 	if c.head.base == nil && len(c.foreign) > 0 {
 		c.v.addProblem(Problem{
 			Object: manifest.ArchiveKey, What: "chain",
-			Detail: fmt.Sprintf("it says archive %s, and no manifest does: %d says %s; if the manifests are right, delete it, and a repair writes it again by them", c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
+			Detail: fmt.Sprintf("it names archive %s, and no manifest does: manifest %d names %s; if the manifests "+
+				"are right, delete it, and a repair writes it again from them",
+				c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
 		})
 		return
 	}
 	for _, s := range c.foreign {
-		c.v.addProblem(Problem{Object: manifest.ManifestKey(s.ref.Sequence), What: "chain", Snapshots: []int64{s.ref.Sequence}, Detail: "it belongs to another archive, " + s.m.Archive})
+		c.v.addProblem(Problem{
+			Object: manifest.ManifestKey(s.ref.Sequence), What: "chain", Snapshots: []int64{s.ref.Sequence},
+			Detail: "it belongs to another archive, " + s.m.Archive,
+		})
 	}
 }
 
-// end looks at what the whole walk left open: manifests that were not met, what this
-// host has witnessed, and archive.json.
+// end makes the checks that need the whole walk: for missing manifests, a missing archive.json, and differences
+// from this host's local state.
 func (c *chain) end(ctx context.Context) error {
 	record := c.head.record
 	missing := map[int64]string{}
@@ -158,10 +167,13 @@ func (c *chain) end(ctx context.Context) error {
 		c.v.addProblem(Problem{Object: manifest.ManifestKey(n), What: "missing", Detail: who + ", and it is not in the store", Snapshots: []int64{n}})
 	}
 	if c.head.id == nil {
-		c.v.addProblem(Problem{Object: manifest.ArchiveKey, What: "missing", Detail: "it is not in the store, cannot be read or is another archive's; the manifests still tell whose the archive is"})
+		c.v.addProblem(Problem{
+			Object: manifest.ArchiveKey, What: "missing",
+			Detail: "it is missing, unreadable or another archive's; the manifests still contain the archive's id",
+		})
 	}
 	s := c.seen
-	if s == nil { // whose the archive is has only now become known
+	if s == nil { // the archive's id may be known only now
 		s = c.v.loadPin(c.head.archiveID())
 	}
 	if s == nil {
@@ -173,8 +185,8 @@ func (c *chain) end(ctx context.Context) error {
 	return nil
 }
 
-// created reports whether a manifest that the listing did not have is there: it may have been
-// created, and its child too, while the listing was under way.
+// created reports whether a manifest exists that the listing did not show. It and its child may have been
+// created during the listing.
 func (c *chain) created(ctx context.Context, n int64) (bool, error) {
 	_, err := c.v.store.Stat(ctx, manifest.ManifestKey(n))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -183,7 +195,7 @@ func (c *chain) created(ctx context.Context, n int64) (bool, error) {
 	return err == nil, err
 }
 
-// each calls look for every object that no problem is known of, several at a time.
+// each calls look for every object without a known problem, several at a time.
 func (v *verifyRun) each(ctx context.Context, look func(context.Context, string, *need) error) error {
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(v.transfers)
@@ -210,5 +222,5 @@ func (v *verifyRun) each(ctx context.Context, look func(context.Context, string,
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return context.Cause(ctx) // the loop may have been left early
+	return context.Cause(ctx) // the loop may have ended early
 }

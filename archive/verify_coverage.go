@@ -10,16 +10,16 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// Coverage is how much of an archive was ever read back and found good, and when.
+// Coverage is how much of an archive was ever read back and found intact, and when.
 type Coverage struct {
 	Objects   int       `json:"objects"`        // data objects and bundles that the snapshots need
-	Bytes     int64     `json:"bytes"`          // stored bytes of those
-	Read      int       `json:"read"`           // of the objects, those that were read back at some time
-	Since     time.Time `json:"since,omitzero"` // all of those were read back at this time or later
-	ReadBytes int64     `json:"read_bytes"`     // stored bytes of those that were read back at some time
+	Bytes     int64     `json:"bytes"`          // stored bytes of these objects
+	Read      int       `json:"read"`           // the number of these objects that were ever read back
+	Since     time.Time `json:"since,omitzero"` // the oldest time at which one of them was last read back
+	ReadBytes int64     `json:"read_bytes"`     // stored bytes of the objects that were ever read back
 }
 
-// readTimes is when objects were last read back, by their marks.
+// readTimes is when objects were last read back, by the prefixes of their keys.
 type readTimes map[[manifest.KeyPrefixLen]byte]time.Time
 
 func readTimesOf(p *manifest.Proof) readTimes {
@@ -38,7 +38,7 @@ func readTimesOf(p *manifest.Proof) readTimes {
 	return r
 }
 
-// groups is the same as a proof tells it, the longest unread first.
+// groups returns the times in the form of a verification record, the oldest first.
 func (r readTimes) groups() []manifest.ReadBack {
 	at := map[time.Time][][manifest.KeyPrefixLen]byte{}
 	for mark, t := range r {
@@ -56,8 +56,8 @@ func (r readTimes) groups() []manifest.ReadBack {
 	return all
 }
 
-// pickSample leaves out what is not in the sample: it takes what was longest not read back
-// first, and at least one object. Pages are read anyway.
+// pickSample selects the objects in the sample: those whose last read is oldest first, and at least one. Pages
+// are read anyway.
 func (v *verifyRun) pickSample() {
 	if v.o.ReadData || v.o.Sample >= 1 {
 		return
@@ -83,7 +83,8 @@ func (v *verifyRun) pickSample() {
 	}
 }
 
-// countCoverage adds what was read now, forgets what nobody needs any more, and counts.
+// countCoverage adds the objects read in this run, drops those that no snapshot needs any more, and fills in the
+// report's Coverage.
 func (v *verifyRun) countCoverage(now time.Time) {
 	v.report.Coverage = Coverage{}
 	c := &v.report.Coverage
@@ -98,7 +99,7 @@ func (v *verifyRun) countCoverage(now time.Time) {
 		last := v.readTimes[mark]
 		switch {
 		case n.bad:
-			last = time.Time{} // it was not found good
+			last = time.Time{} // it was not found intact
 		case n.read:
 			last = now
 		}

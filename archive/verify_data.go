@@ -9,7 +9,7 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// readData fetches every part once and hashes it. The pages were read already.
+// readData fetches and hashes every part once. The pages were read already.
 func (v *verifyRun) readData(ctx context.Context) error {
 	for _, n := range v.needs {
 		for _, p := range n.parts {
@@ -43,7 +43,7 @@ func (v *verifyRun) readData(ctx context.Context) error {
 	return v.readMultiPart(ctx)
 }
 
-// readObject fetches and hashes all that snapshots need of an object.
+// readObject fetches and hashes all parts of an object that snapshots need.
 func (v *verifyRun) readObject(ctx context.Context, key string, n *need) error {
 	files := make([]manifest.File, len(n.parts)) // each part as if it were a file
 	for i, p := range n.parts {
@@ -57,8 +57,8 @@ func (v *verifyRun) readObject(ctx context.Context, key string, n *need) error {
 	return nil
 }
 
-// readMultiPart reads the files of several parts once more, as a restore would. What is
-// wrong with a part was reported already.
+// readMultiPart reads the files of several parts again, as a restore would. Problems of single parts were
+// reported already.
 func (v *verifyRun) readMultiPart(ctx context.Context) error {
 	for _, f := range v.multiPartFiles {
 		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool {
@@ -78,7 +78,7 @@ func (v *verifyRun) readMultiPart(ctx context.Context) error {
 	return nil
 }
 
-// readRun fetches and hashes parts that lie side by side in an object.
+// readRun fetches and hashes parts that are adjacent in an object.
 func (v *verifyRun) readRun(ctx context.Context, key string, files []manifest.File, run []int) error {
 	together := v.openBundle(ctx, files, run)
 	defer together.close()

@@ -6,10 +6,10 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// A need is an object that snapshots name, and what they say of it.
+// need is an object that snapshots name, with the sizes and checksums in their entries.
 type need struct {
-	size    int64 // as stored; of a bundle, the end of the last part that is known
-	atLeast bool  // a bundle: size is a lower bound
+	size    int64 // as stored; of a bundle, the end of the last known part
+	atLeast bool  // it is a bundle, so size is a lower bound
 	stored  manifest.StoredSums
 	parts   []needPart
 	spans   []span
@@ -19,24 +19,24 @@ type need struct {
 	bad     bool // a problem was reported already
 }
 
-// span is a run of snapshots, by their places in verification.order.
+// span is a range of snapshots, as indexes in verifyRun.order.
 type span struct{ from, to int }
 
-// needPart is a part that lies in the object. A data object has one.
+// needPart is a part in the object. A data object has one.
 type needPart struct {
 	part *manifest.Part
 	file string
 	at   int64 // where in the file its plain content begins
 }
 
-// partKey tells the parts of all files apart.
+// partKey identifies a part among the parts of all files.
 type partKey struct {
 	object string
 	offset int64
 	file   string
 }
 
-// need notes what a snapshot needs.
+// need records the objects that a snapshot needs.
 func (v *verifyRun) need(s *snapshot) {
 	v.order, v.recipients = append(v.order, s.ref.Sequence), append(v.recipients, s.m.Recipients)
 	for i := range s.pages {

@@ -10,7 +10,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// listObjects compares what is needed with what a listing shows.
+// listObjects compares the needed objects with a listing.
 func (v *verifyRun) listObjects(ctx context.Context) error {
 	found := roots{}
 	for _, prefix := range []string{manifest.BundlesPrefix, manifest.DataPrefix, manifest.PagesPrefix} {
@@ -35,13 +35,13 @@ func (v *verifyRun) listObjects(ctx context.Context) error {
 	return nil
 }
 
-// listed compares an object of a listing with what is needed, and returns what it counts for, unless a
-// nested archive has it.
+// listed compares a listed object with its need, and returns its tally. The tally does not count if the object
+// turns out to belong to a nested archive.
 func (v *verifyRun) listed(o *store.Object) tally {
 	t := tally{objects: 1}
 	n := v.needs[o.Key]
 	if n == nil {
-		if len(v.o.Snapshots) == 0 { // else it may be another snapshot's
+		if len(v.o.Snapshots) == 0 { // otherwise it may be another snapshot's
 			t.other++
 		}
 		if k, ok := manifest.ParseObjectKey(o.Key); ok {
@@ -61,10 +61,13 @@ func (v *verifyRun) listed(o *store.Object) tally {
 }
 
 func (v *verifyRun) wrongChecksum(key string, got manifest.CRC32C, n *need) {
-	v.addProblem(Problem{Object: key, What: "checksum", Detail: fmt.Sprintf("the provider says CRC-32C %s and it was stored with %s", got, n.stored.CRC32C)})
+	v.addProblem(Problem{
+		Object: key, What: "checksum",
+		Detail: fmt.Sprintf("the provider reports CRC-32C %s, and it was stored with %s", got, n.stored.CRC32C),
+	})
 }
 
-// askChecksums asks for the checksum of each object, which S3 does not list.
+// askChecksums requests the checksum of each object, which S3 does not list.
 func (v *verifyRun) askChecksums(ctx context.Context) error {
 	return v.each(ctx, func(ctx context.Context, key string, n *need) error {
 		o, err := v.store.Stat(ctx, key)
@@ -72,7 +75,7 @@ func (v *verifyRun) askChecksums(ctx context.Context) error {
 		case errors.Is(err, fs.ErrNotExist):
 			v.addProblem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
 		case err != nil:
-			return fmt.Errorf("looking at %s: %w", key, err)
+			return fmt.Errorf("checking %s: %w", key, err)
 		default:
 			v.compare(&o, n)
 		}
@@ -80,8 +83,8 @@ func (v *verifyRun) askChecksums(ctx context.Context) error {
 	})
 }
 
-// compare holds the provider's checksum of an object against that in the manifests, which
-// know none of a whole bundle, and counts whether it could.
+// compare compares the provider's checksum of an object with the one in the manifests, and counts whether it
+// could. Manifests have no checksum of a whole bundle.
 func (v *verifyRun) compare(o *store.Object, n *need) {
 	byCRC := o.CRC32C != nil && !n.atLeast
 	byMD5 := o.CRC32C == nil && o.MD5 != "" && n.stored.MD5 != "" && !n.atLeast
@@ -97,6 +100,9 @@ func (v *verifyRun) compare(o *store.Object, n *need) {
 	case byCRC && *o.CRC32C != n.stored.CRC32C:
 		v.wrongChecksum(o.Key, *o.CRC32C, n)
 	case byMD5 && o.MD5 != n.stored.MD5:
-		v.addProblem(Problem{Object: o.Key, What: "checksum", Detail: fmt.Sprintf("the provider says MD5 %s and it was stored with %s", o.MD5, n.stored.MD5)})
+		v.addProblem(Problem{
+			Object: o.Key, What: "checksum",
+			Detail: fmt.Sprintf("the provider reports MD5 %s, and it was stored with %s", o.MD5, n.stored.MD5),
+		})
 	}
 }

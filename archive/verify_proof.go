@@ -11,9 +11,9 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// storeProof stores what a look at the whole archive found. Another one may have ended meanwhile,
-// which found what this one did not look at, or looked at before: the last word must say both.
-// So what others have stored since is added first, and looked for once more afterwards.
+// storeProof stores the verification record of a verify of the whole archive. A concurrent verify may have
+// stored findings about objects that this one did not read, or read earlier. The newest record must contain the
+// findings of both, so storeProof merges the other records first, and checks for new ones afterwards.
 func (v *verifyRun) storeProof(ctx context.Context, start time.Time) error {
 	for attempt := 0; ; attempt++ {
 		late, err := v.lateProofs(ctx)
@@ -24,7 +24,7 @@ func (v *verifyRun) storeProof(ctx context.Context, start time.Time) error {
 			return nil
 		}
 		if attempt == raceAttempts {
-			return errors.New("other verifies store their proofs all the time")
+			return errors.New("other verifies keep storing verification records")
 		}
 		for _, p := range late {
 			v.mergePreviousFindings(p, true)
@@ -69,8 +69,8 @@ func (v *verifyRun) putProofs(ctx context.Context, start time.Time) error {
 	return v.putOwnProof(ctx, &p)
 }
 
-// detailOf is what a proof says of a problem: without what came of a repair, and of a length
-// that ten thousand of fit.
+// detailOf returns a problem's detail for a verification record: without the result of a repair, and short
+// enough for ten thousand problems in one record.
 func detailOf(p *Problem) string {
 	detail, _, _ := strings.Cut(p.Detail, notMended)
 	if r := []rune(detail); len(r) > 500 {
@@ -85,8 +85,8 @@ func (v *verifyRun) putOwnProof(ctx context.Context, p *manifest.Proof) error {
 	return err
 }
 
-// previousProof reads the latest proofs that were there when Verify began, and remembers which
-// there were.
+// previousProof reads the latest verification records from before Verify began, and marks all existing ones as
+// merged.
 func (v *verifyRun) previousProof(ctx context.Context) (*manifest.Proof, error) {
 	all, err := v.proofs(ctx)
 	if err != nil {
@@ -106,7 +106,7 @@ func (v *verifyRun) previousProof(ctx context.Context) (*manifest.Proof, error) 
 	return before, err
 }
 
-// lateProofs reads those that came since.
+// lateProofs reads the verification records that were stored since.
 func (v *verifyRun) lateProofs(ctx context.Context) (late []*manifest.Proof, err error) {
 	all, err := v.proofs(ctx)
 	if err != nil {
@@ -132,9 +132,9 @@ func (v *verifyRun) lateProofs(ctx context.Context) (late []*manifest.Proof, err
 
 const foundOn = " (found on "
 
-// mergePreviousFindings keeps what another look found in the content of objects that this one has not read
-// after it: that they are there says nothing. What ended while this one was under way may
-// have read an object later than this one.
+// mergePreviousFindings keeps another verify's problems with the content of objects that this one has not read
+// since: the presence of an object does not show that its content is intact. With late, the other verify ended
+// during this one, and may have read an object later than this one.
 func (v *verifyRun) mergePreviousFindings(p *manifest.Proof, late bool) {
 	if p == nil {
 		return
@@ -146,7 +146,7 @@ func (v *verifyRun) mergePreviousFindings(p *manifest.Proof, late bool) {
 			continue
 		}
 		detail := x.Detail
-		if !strings.Contains(detail, foundOn) { // by an earlier one, which said when
+		if !strings.Contains(detail, foundOn) { // otherwise it has the date of the verify that found it
 			detail += found
 		}
 		v.mergeFinding(x.Object, x.What, detail, late)
@@ -176,7 +176,7 @@ func (v *verifyRun) mergeFinding(key, what, detail string, late bool) {
 	v.addProblem(p)
 }
 
-// checkEmpty names it when there is no snapshot at all where there must have been some.
+// checkEmpty reports a problem if the archive has no snapshot although it must have had some.
 func (v *verifyRun) checkEmpty(ctx context.Context, before *manifest.Proof) error {
 	if v.report.Snapshots > 0 || len(v.report.Problems) > 0 || len(v.o.Snapshots) > 0 {
 		return nil
@@ -191,18 +191,21 @@ func (v *verifyRun) checkEmpty(ctx context.Context, before *manifest.Proof) erro
 	gone := ""
 	switch {
 	case before != nil && before.Snapshots > 0:
-		gone = fmt.Sprintf("a verify of %s saw %d snapshots", before.Created.Format(time.DateOnly), before.Snapshots)
+		gone = fmt.Sprintf("a verify of %s found %d snapshots", before.Created.Format(time.DateOnly), before.Snapshots)
 	case v.greatest > firstSequence(now.record): // the first backup stores everything for number 1
 		gone = fmt.Sprintf("there are objects that were stored for snapshot %d", v.greatest)
 	default:
 		return nil
 	}
-	v.addProblem(Problem{Object: manifest.ManifestsPrefix, What: "missing", Detail: gone + ", and there is none any more; what a copy has, strongroom copy brings back"})
+	v.addProblem(Problem{
+		Object: manifest.ManifestsPrefix, What: "missing",
+		Detail: gone + ", and now there is no snapshot; if there is a copy of the archive, copy its snapshots back",
+	})
 	return nil
 }
 
-// firstSequence is the number of the first snapshot that was to be: 1, or, in a copy, the one after
-// those that the copy leaves out, as the ledger says.
+// firstSequence is the number of the archive's first snapshot: 1, or in a copy the one after the numbers that
+// the copy leaves out, according to the ledger.
 func firstSequence(r *manifest.Record) int64 {
 	if r != nil && r.Newest == 0 {
 		return r.Removed[len(r.Removed)-1] + 1

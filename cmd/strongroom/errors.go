@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/web"
@@ -105,6 +106,12 @@ func message(err error) string {
 		m += "; strongroom list shows which there are"
 	case errors.Is(err, archive.ErrNoFile):
 		m += "; strongroom show lists the files"
+	case errors.Is(err, archive.ErrNoIdentity):
+		m += "; name its file with --identity or " + encoding.IdentityVariable
+	case errors.Is(err, archive.ErrDamaged) && strings.Contains(m, "forget snapshot"):
+		m += "; strongroom verify --repair repairs, and strongroom prune --forget N forgets a snapshot"
+	case errors.Is(err, archive.ErrDamaged) && strings.Contains(m, "a repair writes"):
+		m += "; run strongroom verify --repair"
 	case errors.Is(err, archive.ErrPruneLimit):
 		m += "; look at it with --dry-run, and if it is right, prune without --limit"
 	case errors.Is(err, archive.ErrInUse):
