@@ -176,7 +176,7 @@ func tooMany(d *decision, lost []int64, last *manifest.Record, most int) error {
 	if last != nil {
 		of = fmt.Sprintf("%d of the %d snapshots that the last prune kept", len(lost), len(last.Kept))
 	}
-	return fmt.Errorf("%w: it would remove %s (%d to %d), and at most %d without a confirmation; "+
+	return fmt.Errorf("%w: it would remove %s (%d to %d), and may remove at most %d without a confirmation; "+
 		"it would keep %d (%s); nothing was removed",
 		ErrPruneLimit, of, lost[0], lost[len(lost)-1], most, len(d.kept), staying(d.verdicts))
 }

@@ -8,24 +8,22 @@ import (
 )
 
 const (
-	sampleSize = 63 << 10 // so that what cannot be compressed still fits a chunk afterwards
+	sampleSize = 63 << 10 // a sample that cannot be compressed still fits a chunk
 	maxSamples = 3
 )
 
-// newEstimator makes a compressor for samples, which may run so many times at once: the
-// fastest, whose small tables leave the caches to the work itself. It
-// finds about what the level would find: those up to default do not try for content
-// without any repetition.
+// newEstimator returns a compressor for samples that the given number of workers may use at once. It is the
+// fastest compressor, whose small tables occupy little of the CPU caches. Its estimates are close to the results
+// of the level: levels up to Normal do not compress content without any repetition.
 func newEstimator(workers int, level string) (*zstd.Encoder, error) {
 	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(workers), zstd.WithWindowSize(64<<10),
 		zstd.WithAllLitEntropyCompression(level == Better || level == Best))
 }
 
-// IsCompressible estimates whether compression saves at least a twentieth of the content. It
-// reads and compresses three samples of 63 KiB, at the beginning, in the middle and at
-// the end, or all of what is smaller than that; a file of which only another stretch can
-// be compressed is stored as it is. The same content gets the same answer. An error is
-// that of src.
+// IsCompressible estimates whether compression saves at least a twentieth of the content. It reads and compresses
+// three samples of 63 KiB, at the beginning, in the middle and at the end; smaller content it reads whole. If only
+// the content between the samples is compressible, the result is false. The result depends only on the content.
+// It wraps errors of src.
 func (e *Encoder) IsCompressible(src io.ReaderAt, size int64) (bool, error) {
 	sample, out := e.chunks.Get().(*[chunkSize]byte), e.chunks.Get().(*[chunkSize]byte)
 	defer e.chunks.Put(sample)

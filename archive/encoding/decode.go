@@ -14,11 +14,11 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// What reading a stream that Decode returned reports; test with errors.Is.
+// Errors of reading a stream that Decode returned; test with errors.Is.
 var (
-	// ErrDamaged: the stored bytes are not an encoding of so many bytes.
+	// ErrDamaged: the stored bytes are not an encoding of content with the expected size.
 	ErrDamaged = errors.New("the stored bytes are damaged")
-	// ErrNoIdentity: it is encrypted, and none of the identities opens it.
+	// ErrNoIdentity: the object is encrypted, and none of the identities decrypts it.
 	ErrNoIdentity = errors.New("no identity opens this")
 )
 
@@ -29,12 +29,11 @@ type Decoder struct {
 	pool       sync.Pool // of *zstd.Decoder
 }
 
-// NewDecoder returns a Decoder that has these identities; without any it decodes what is
-// not encrypted.
+// NewDecoder returns a Decoder with these identities. Without any, it decodes only objects that are not encrypted.
 func NewDecoder(identities ...age.Identity) *Decoder {
 	d := &Decoder{identities: slices.Clone(identities), reserve: publicKeys(identities)}
 	d.pool.New = func() any {
-		// One at a time runs in the reading goroutine, and needs no Close.
+		// With a concurrency of 1, it runs in the reading goroutine and needs no Close.
 		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			panic("encoding: " + err.Error()) // the options are constants
@@ -44,12 +43,12 @@ func NewDecoder(identities ...age.Identity) *Decoder {
 	return d
 }
 
-// Opens reports whether there is any identity.
+// Opens reports whether the Decoder has any identity.
 func (d *Decoder) Opens() bool { return len(d.identities) > 0 }
 
-// Match tells, without reading anything, whether one of the identities is of these
-// recipients: otherwise it is ErrNoIdentity, which does not name them, as a caller who has
-// them says what they are of. Identities that do not tell their public key may be anybody's.
+// Match returns nil if one of the identities belongs to one of the recipients, and ErrNoIdentity otherwise. It reads
+// nothing. The error does not name the recipients; the caller adds them. An identity that does not state its public
+// key may belong to any recipient, so Match then returns nil.
 func (d *Decoder) Match(recipients []string) error {
 	if len(d.reserve) < len(d.identities) || slices.ContainsFunc(d.reserve, func(key string) bool { return slices.Contains(recipients, key) }) {
 		return nil
@@ -57,35 +56,35 @@ func (d *Decoder) Match(recipients []string) error {
 	return (&reader{d: d}).noIdentity()
 }
 
-// IsOf reports whether there are identities and all of them are this recipient's: then what
-// they open, the recipient can open.
+// IsOf reports whether there are identities and all of them belong to this recipient. If so, the recipient can
+// decrypt everything that the Decoder decrypts.
 func (d *Decoder) IsOf(recipient string) bool {
 	others := slices.ContainsFunc(d.reserve, func(key string) bool { return key != recipient })
 	return len(d.reserve) > 0 && len(d.reserve) == len(d.identities) && !others
 }
 
-// HeadSize is how many bytes CanOpen reads at the most.
+// HeadSize is the greatest number of bytes that CanOpen reads.
 const HeadSize = maxHeader + 8<<10
 
-// CanOpen tells by the beginning of an encrypted object whether an identity opens it:
-// otherwise it is ErrNoIdentity, or ErrDamaged.
+// CanOpen checks by the beginning of an encrypted object whether an identity decrypts it. If none does, it returns
+// ErrNoIdentity, or ErrDamaged for an invalid header.
 func (d *Decoder) CanOpen(stored io.Reader) error {
 	r := &reader{d: d, stored: &keeper{Reader: stored}, encrypted: true}
 	return r.open()
 }
 
-// Decode returns the plain content of stored bytes, which is size bytes long. What is
-// read from it is right only if the stream ends in io.EOF, and only if its hash is right,
-// which the caller checks: zstd has a weak checksum and Plain has none.
+// Decode returns a reader of the plain content of stored bytes; the content is size bytes long. The bytes that it
+// returns are valid only if the stream ends in io.EOF and their hash is right. The caller must check the hash, since
+// zstd has a weak checksum and Plain has none.
 //
-// Anything that is wrong with the stored bytes is ErrDamaged; an error of stored itself
-// is wrapped and is not ErrDamaged.
+// Any damage of the stored bytes is reported as ErrDamaged. An error of stored itself is wrapped and is not
+// ErrDamaged.
 //
-// Recipients are those that the object was encrypted to, nil where they are not known: a
-// manifest's, if their manifest.RecipientsTag is that of the object's key. They make
-// ErrNoIdentity say whose identity is needed, and tell it from a damaged header.
+// Recipients are the public keys to which the object was encrypted; nil if unknown. A manifest's recipients are
+// these if their manifest.RecipientsTag is the one in the object's key. With recipients, ErrNoIdentity names the
+// identity that is needed, and a damaged header is reported as ErrDamaged.
 //
-// Close gives memory back; it does not close stored.
+// Close releases memory; it does not close stored.
 func (d *Decoder) Decode(stored io.Reader, encoding string, size int64, recipients []string) io.ReadCloser {
 	r := &reader{d: d, recipients: recipients, want: size, stored: &keeper{Reader: stored}}
 	r.compressed, r.encrypted, r.err = steps(encoding)
@@ -95,7 +94,7 @@ func (d *Decoder) Decode(stored io.Reader, encoding string, size int64, recipien
 	return r
 }
 
-// reader is one stream that is decoded.
+// reader decodes one stream.
 type reader struct {
 	d                     *Decoder
 	compressed, encrypted bool
@@ -133,7 +132,7 @@ func (r *reader) Read(b []byte) (int, error) {
 		r.err = r.explain(fmt.Errorf("they hold %d bytes, not %d: %w", r.got, r.want, io.ErrUnexpectedEOF))
 	}
 	if r.err != nil && r.err != io.EOF && r.got == r.want {
-		return 0, r.err // never the last byte of what does not end as it should
+		return 0, r.err // never returns the last byte of a stream with a wrong end
 	}
 	return n, r.err
 }
@@ -151,7 +150,7 @@ func (r *reader) Close() error {
 
 var errClosed = errors.New("reading a decoded stream after it was closed")
 
-// open reads the age header, if there is one.
+// open reads the age header, if there is one, and sets up the decoders.
 func (r *reader) open() error {
 	r.plain = r.stored
 	r.stored.limit = 2*r.want + 1<<20
@@ -182,7 +181,7 @@ func (r *reader) open() error {
 	return nil
 }
 
-// end sees to it that nothing follows the last byte.
+// end checks that nothing follows the last byte, and returns io.EOF if so.
 func (r *reader) end() error {
 	var b [1]byte
 	for {
@@ -200,8 +199,8 @@ func (r *reader) end() error {
 	}
 }
 
-// cut reports what the zstd decoder takes for an end and is none: a failure between two
-// frames, and no frame at all.
+// cut reports whether the stream was cut where the zstd decoder reports a regular end: at a failure between two
+// frames, or without any frame.
 func (r *reader) cut() bool {
 	packed := r.stored
 	if r.decrypted != nil {
@@ -210,7 +209,7 @@ func (r *reader) cut() bool {
 	return r.stored.err != nil || packed.err != nil || r.compressed && packed.n == 0
 }
 
-// explain tells a failure of the source from damage.
+// explain returns the error to report: a failure of the source, or ErrDamaged.
 func (r *reader) explain(err error) error {
 	switch {
 	case errors.Is(r.stored.err, errLong):
@@ -223,11 +222,11 @@ func (r *reader) explain(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: they end too early: %.300v", ErrDamaged, err)
 	}
-	// Errors of age quote what they have read.
+	// Errors of age quote the bytes that it has read, so their length is limited.
 	return fmt.Errorf("%w: %.300v", ErrDamaged, err)
 }
 
-// noIdentity says whose identity would open it.
+// noIdentity returns ErrNoIdentity with the recipients whose identities decrypt the object.
 func (r *reader) noIdentity() error {
 	have := fmt.Sprintf("none of the %d given does", len(r.d.identities))
 	if len(r.d.identities) == 0 {
@@ -241,28 +240,28 @@ func (r *reader) noIdentity() error {
 	need := ""
 	if len(r.recipients) > 0 {
 		shown := r.recipients[:min(len(r.recipients), 20)]
-		need = "; it takes that of " + strings.Join(shown, " or ")
+		need = "; it needs that of " + strings.Join(shown, " or ")
 		if more := len(r.recipients) - len(shown); more > 0 {
 			need += fmt.Sprintf(" or %d more", more)
 		}
 	}
-	return fmt.Errorf("%w: %s%s: name its file with --identity or %s", ErrNoIdentity, have, need, IdentityVariable)
+	return fmt.Errorf("%w: %s%s", ErrNoIdentity, have, need)
 }
 
-// keeper counts and limits what is read, and remembers how that failed.
+// keeper counts and limits the bytes read, and stores the error of a failed read.
 type keeper struct {
 	io.Reader
 	n, limit int64
 	err      error
 }
 
-var errLong = errors.New("they go on where they should have ended")
+var errLong = errors.New("they continue after their expected end")
 
 func (k *keeper) Read(b []byte) (int, error) {
 	if k.err != nil {
 		return 0, k.err
 	}
-	// One more than the limit, so that what ends there is not refused.
+	// One more than the limit, so that a stream that ends at the limit is not refused.
 	n, err := k.Reader.Read(b[:min(int64(len(b)), k.limit+1-k.n)])
 	if k.n += int64(n); k.n > k.limit {
 		n, err = 0, errLong

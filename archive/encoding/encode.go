@@ -16,29 +16,29 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Encoded is a stored object before it is sent: an io.ReaderAt of Stored.Size bytes that
-// can be read again and from several goroutines at once, until it is closed.
+// Encoded is an encoded object before it is sent. It is an io.ReaderAt of Stored.Size bytes, which can be read
+// repeatedly and from several goroutines at once, until it is closed.
 type Encoded struct {
 	Encoding string
-	Plain    store.Sums // of what was encoded: the caller compares it with what it expected
-	Stored   store.Sums // of what can be read here
+	Plain    store.Sums // of the plain content; the caller must compare it with the expected sums
+	Stored   store.Sums // of the encoded bytes
 
 	mu   sync.RWMutex
 	body body // nil once closed
 }
 
-// A body is where the bytes of an Encoded lie.
+// body stores the bytes of an Encoded.
 type body interface {
 	io.Writer
 	io.ReaderAt
-	// seal gives back what is not needed, as no more will be written.
+	// seal releases unused space after the last write.
 	seal()
-	// close gives back everything. It is called once.
+	// close releases all space. It is called once.
 	close() error
 }
 
-// ReadAt implements io.ReaderAt; after Close it is os.ErrClosed. A sender that still
-// reads when its request has been given up so never sees another object's bytes.
+// ReadAt implements io.ReaderAt; after Close it returns os.ErrClosed. So a sender that still reads after its request
+// was abandoned never reads another object's bytes.
 func (x *Encoded) ReadAt(b []byte, offset int64) (int, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -48,7 +48,7 @@ func (x *Encoded) ReadAt(b []byte, offset int64) (int, error) {
 	return x.body.ReadAt(b, offset)
 }
 
-// Close gives the memory back, or removes the scratch file. It may be called again.
+// Close releases the memory, or deletes the scratch file. It may be called more than once.
 func (x *Encoded) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -60,17 +60,16 @@ func (x *Encoded) Close() error {
 	return err
 }
 
-// Encode reads size bytes and encodes them, plain ones too, which are copied. It reads
-// no further than that; content that ends before is io.ErrUnexpectedEOF, and an error of
-// src is wrapped.
+// Encode reads size bytes and encodes them; with manifest.Plain, it copies them. It reads no further. If the content
+// ends earlier, it returns io.ErrUnexpectedEOF. It wraps errors of src.
 //
-// It waits for room in the budget for memory, or for space for another scratch file, and
-// for one of the workers, and returns the cause of ctx when that is done first. After ten
-// seconds it takes what this Encoder has for itself, a scratch file in the place of memory
-// and a worker, so that others that hang do not stop it. The room
-// is given back by Close, so a goroutine that holds one object while it asks for the next
-// may wait for itself: close each before the next. Where no open scratch file holds the
-// space that is missing, it does not wait: that is ErrNoSpace.
+// It waits for memory in the budget, or for space for a scratch file, and for one of the workers. If ctx ends first,
+// it returns the cause of ctx. After ten seconds it uses this Encoder's own reserve, a scratch file instead of memory
+// and a worker, so that other Encoders that hang do not block it. If the missing space is not held by an open scratch
+// file, it does not wait and returns ErrNoSpace.
+//
+// Close releases the space. A goroutine must close each object before it encodes the next: otherwise it may wait for
+// space that it holds itself.
 func (e *Encoder) Encode(ctx context.Context, src io.Reader, size int64, encoding string) (*Encoded, error) {
 	compress, encrypt, err := steps(encoding)
 	switch {
@@ -86,7 +85,7 @@ func (e *Encoder) Encode(ctx context.Context, src io.Reader, size int64, encodin
 		return nil, fmt.Errorf("encoding %d bytes: %w", size, err)
 	}
 	x := &Encoded{Encoding: encoding, body: b}
-	// Room first, then a worker: who waits for room holds nothing that others wait for.
+	// Space first, then a worker: while it waits for space, it holds nothing that others wait for.
 	release, err := e.work(ctx)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("encoding %d bytes: %w", size, err), x.Close())
@@ -99,7 +98,7 @@ func (e *Encoder) Encode(ctx context.Context, src io.Reader, size int64, encodin
 	return x, nil
 }
 
-// steps tells what an encoding consists of.
+// steps returns the steps of an encoding.
 func steps(encoding string) (compressed, encrypted bool, err error) {
 	switch encoding {
 	case manifest.Plain:
@@ -119,12 +118,12 @@ const (
 	ageOverhead = 16       // of each chunk
 )
 
-// Most is the largest that content of this size can become when it is stored.
+// Most returns the greatest stored size of content of this size, in bytes.
 func (e *Encoder) Most(size int64) int64 {
 	return e.bound(size, e.compress, len(e.recipients) > 0)
 }
 
-// bound is the most that content of this size can become.
+// bound returns the greatest size of content of this size after these steps.
 func (e *Encoder) bound(size int64, compress, encrypt bool) int64 {
 	if compress {
 		// Frame header and checksum, and 3 bytes for each block of 64 KiB or more.
@@ -152,7 +151,7 @@ func (e *Encoder) write(ctx context.Context, x *Encoded, src io.Reader, size int
 	if compress {
 		compressed = e.compressors.Get().(*zstd.Encoder)
 		defer e.compressors.Put(compressed)
-		defer compressed.Reset(nil) // it waits for what still runs, and must not keep the body
+		defer compressed.Reset(nil) // waits for running goroutines, and drops the reference to the body
 		compressed.ResetContentSize(w, size)
 		w = compressed
 	}

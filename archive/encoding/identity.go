@@ -10,13 +10,12 @@ import (
 	"filippo.io/age"
 )
 
-// IdentityVariable is the variable of the environment that names an identity file.
+// IdentityVariable is the environment variable that names an identity file.
 const IdentityVariable = "STRONGROOM_IDENTITY_FILE"
 
-// LoadIdentities reads age identity files, as age-keygen writes them: a private key a
-// line. Without any it reads the file that IdentityVariable names, and where that is not
-// set either there are no identities, which is no error. Errors name the file and never
-// hold what is in it.
+// LoadIdentities reads age identity files as age-keygen writes them, with one private key per line. Without an
+// argument, it reads the file that IdentityVariable names. If that is not set either, it returns no identities and
+// no error. Errors name the file and never contain its content.
 func LoadIdentities(files ...string) ([]age.Identity, error) {
 	origin := ""
 	if name := os.Getenv(IdentityVariable); len(files) == 0 && name != "" {
@@ -33,14 +32,14 @@ func LoadIdentities(files ...string) ([]age.Identity, error) {
 	return all, nil
 }
 
-// maxIdentityFile is far more than any: a device or a backup named by mistake is not
-// read to its end.
+// maxIdentityFile is far above the size of any identity file. It prevents that a device or a large file is read
+// whole by mistake.
 const maxIdentityFile = 1 << 20
 
 func loadIdentityFile(name string) ([]age.Identity, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, errors.Unwrap(err) // the name stands before it
+		return nil, errors.Unwrap(err) // without the name, which the caller adds
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxIdentityFile+1))
@@ -51,11 +50,11 @@ func loadIdentityFile(name string) ([]age.Identity, error) {
 	case len(text) > maxIdentityFile:
 		return nil, fmt.Errorf("it has more than %d bytes", maxIdentityFile)
 	case bytes.HasPrefix(text, []byte("age-encryption.org/")), bytes.HasPrefix(text, []byte("-----BEGIN AGE ENCRYPTED FILE-----")):
-		return nil, errors.New("it is encrypted itself; decrypt it first (age -d), to a place that only you can read")
+		return nil, errors.New("it is encrypted; decrypt it first (age -d), to a file that only you can read")
 	case bytes.HasPrefix(text, []byte("-----BEGIN")):
-		return nil, errors.New("it is a key of SSH or another program; strongroom takes those of age-keygen")
+		return nil, errors.New("it is a key of SSH or another program; strongroom accepts keys of age-keygen")
 	}
-	// Files written on Windows end their lines in two characters, and age wants one.
+	// Lines of files written on Windows end in two characters, and age accepts only one.
 	ids, err := age.ParseIdentities(bytes.NewReader(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))
 	if err != nil {
 		return nil, fmt.Errorf("%w; it should be a file of age-keygen, with a line AGE-SECRET-KEY-1…", err)
@@ -63,7 +62,7 @@ func loadIdentityFile(name string) ([]age.Identity, error) {
 	return ids, nil
 }
 
-// publicKeys returns those of the identities that have one.
+// publicKeys returns the public keys of the identities that state one.
 func publicKeys(ids []age.Identity) []string {
 	var keys []string
 	for _, id := range ids {

@@ -15,7 +15,7 @@ const chunkSize = 64 << 10
 
 func wholeChunks(n int64) int64 { return (n + chunkSize - 1) / chunkSize * chunkSize }
 
-// memory is a body in chunks of memory that are used again.
+// memory is a body in pooled chunks of memory.
 type memory struct {
 	budget   *semaphore.Weighted
 	pool     *sync.Pool
@@ -24,9 +24,8 @@ type memory struct {
 	chunks   []*[chunkSize]byte
 }
 
-// newMemory waits until the budget has room for so many bytes, at most the whole budget.
-// All of it is reserved before the first byte, as those who held a part and waited for
-// more would wait for each other.
+// newMemory waits until the budget has room for reserve bytes, which must be at most the whole budget. It reserves
+// all of them before the first byte is written: writers that hold a part and wait for more could deadlock.
 func newMemory(ctx context.Context, budget *semaphore.Weighted, pool *sync.Pool, reserve int64) (*memory, error) {
 	if err := budget.Acquire(ctx, reserve); err != nil {
 		return nil, fmt.Errorf("waiting for %d bytes of memory: %w", reserve, context.Cause(ctx))
@@ -34,7 +33,7 @@ func newMemory(ctx context.Context, budget *semaphore.Weighted, pool *sync.Pool,
 	return &memory{budget: budget, pool: pool, reserved: reserve}, nil
 }
 
-var errBound = errors.New("it became larger than anything that it could become; this is a bug")
+var errBound = errors.New("the encoded object exceeds its computed bound; this is a bug")
 
 func (m *memory) Write(b []byte) (int, error) {
 	written := 0

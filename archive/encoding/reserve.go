@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// patience is how long an Encoder waits for what it shares with others before it takes what
-// it has for itself: longer than any wait where all goes well.
+// patience is how long an Encoder waits for shared resources before it uses its reserve. It is longer than any wait
+// in normal operation.
 const patience = 10 * time.Second
 
-// reserve is what an Encoder has for itself: one worker, and one scratch file in the place of
-// memory. So that another one whose objects are never sent, or whose content never comes,
-// with all that they share in its hands, does not stop it.
+// reserve is an Encoder's own resources: one worker, and one scratch file to use instead of memory. Another Encoder
+// may hold all shared resources while its objects are never sent or its content never arrives. With the reserve, it
+// does not block this Encoder.
 type reserve struct {
-	worker, file       chan struct{} // hold something while it is in use
-	noWorker, noMemory atomic.Bool   // the last wait was in vain, so the next is short
+	worker, file       chan struct{} // contain a value while the resource is in use
+	noWorker, noMemory atomic.Bool   // the last wait failed, so the next one is short
 }
 
 func newReserve() reserve {
 	return reserve{worker: make(chan struct{}, 1), file: make(chan struct{}, 1)}
 }
 
-// reserveTimer rings when it is time to take what is one's own.
+// reserveTimer returns a timer that fires when the Encoder may use its reserve.
 func reserveTimer(inVain *atomic.Bool) *time.Timer {
 	if inVain.Load() {
 		return time.NewTimer(0)
@@ -32,11 +32,11 @@ func reserveTimer(inVain *atomic.Bool) *time.Timer {
 	return time.NewTimer(patience)
 }
 
-// work waits for a worker, and returns how it is given back.
+// work waits for a worker, and returns the function that releases it.
 func (e *Encoder) work(ctx context.Context) (release func(), err error) {
 	t := reserveTimer(&e.reserve.noWorker)
 	defer t.Stop()
-	var mine chan struct{} // nil until it is late
+	var mine chan struct{} // nil until the timer fires
 	for {
 		select {
 		case e.workers <- struct{}{}:
@@ -53,7 +53,7 @@ func (e *Encoder) work(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// room waits for memory, or for scratch space where the object may become too large for that.
+// room waits for memory, or for scratch space if the object may become too large for memory.
 func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
 	n := wholeChunks(bound)
 	switch {
@@ -68,7 +68,7 @@ func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
 	return e.roomInTime(ctx, bound)
 }
 
-// file makes a scratch file, unless that would take the database's space.
+// file creates a scratch file, unless it would use space on the database's disk.
 func (e *Encoder) file(ctx context.Context, bound int64) (*scratchFile, error) {
 	if err := e.scratch.offDatabaseDisk(e.database, bound); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (e *Encoder) file(ctx context.Context, bound int64) (*scratchFile, error) {
 	return e.scratch.file(ctx, bound)
 }
 
-// roomInTime waits for memory, and when that does not come for a scratch file of its own.
+// roomInTime waits for memory, and after patience also for the reserve's scratch file.
 func (e *Encoder) roomInTime(ctx context.Context, bound int64) (body, error) {
 	n := wholeChunks(bound)
 	waiting, stop := context.WithCancel(ctx)
@@ -85,7 +85,7 @@ func (e *Encoder) roomInTime(ctx context.Context, bound int64) (body, error) {
 	go func() { got <- e.memory.Acquire(waiting, n) }()
 	t := reserveTimer(&e.reserve.noMemory)
 	defer t.Stop()
-	var mine chan struct{} // nil until it is late
+	var mine chan struct{} // nil until the timer fires
 	for {
 		select {
 		case err := <-got:
@@ -100,14 +100,14 @@ func (e *Encoder) roomInTime(ctx context.Context, bound int64) (body, error) {
 		case mine <- struct{}{}:
 			stop()
 			if <-got == nil {
-				e.memory.Release(n) // it came in the same moment
+				e.memory.Release(n) // the memory became available at the same moment
 			}
 			return e.fileFromReserve(ctx, bound)
 		}
 	}
 }
 
-// fileFromReserve makes the scratch file for which there is a place in own.
+// fileFromReserve creates the reserve's scratch file. The caller has taken its place in e.reserve.file.
 func (e *Encoder) fileFromReserve(ctx context.Context, bound int64) (body, error) {
 	f, err := e.file(ctx, bound)
 	if err == nil {
@@ -120,7 +120,7 @@ func (e *Encoder) fileFromReserve(ctx context.Context, bound int64) (body, error
 	return nil, err
 }
 
-// reserveFile is a scratch file that gives its place in own back.
+// reserveFile is a scratch file that releases its place in the reserve when it is closed.
 type reserveFile struct {
 	*scratchFile
 	place chan struct{}

@@ -11,11 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoSpace says that the scratch directory has not the space that a large object may
-// take.
+// ErrNoSpace reports that the scratch directory has too little space for a large object.
 var ErrNoSpace = errors.New("not enough space for scratch files")
 
-// scratch makes scratch files in one directory, no more at a time than there is space for.
+// scratch creates scratch files in one directory, and no more at a time than there is space for.
 type scratch struct {
 	dir    string
 	create func(dir string) (*os.File, error)
@@ -23,16 +22,15 @@ type scratch struct {
 
 	mu       sync.Mutex
 	open     int
-	promised int64         // what open files may still write
-	changed  chan struct{} // closed, and made anew, when space was given back
+	promised int64         // the bytes that open files may still write
+	changed  chan struct{} // closed and replaced when space was released
 }
 
 func newScratch(dir string) *scratch {
 	return &scratch{dir: dir, create: createScratch, free: freeSpace, changed: make(chan struct{})}
 }
 
-// createScratch makes a file without a name, so that it is gone with the process,
-// whatever becomes of that.
+// createScratch creates a file without a name, so that it disappears with the process, even after a crash.
 func createScratch(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, ".strongroom-scratch-*") // 0600
 	if err != nil {
@@ -52,11 +50,12 @@ func freeSpace(dir string) (int64, error) {
 	return int64(s.Bavail) * int64(s.Bsize), nil
 }
 
-// file makes a scratch file that may grow to so many bytes. Where there is no space for
-// it, it waits for other scratch files to be closed, if there are any.
+// file creates a scratch file that may grow to bound bytes. If there is too little space, it waits for other scratch
+// files to be closed, or returns ErrNoSpace if there are none.
 func (s *scratch) file(ctx context.Context, bound int64) (*scratchFile, error) {
 	if s.dir == "" {
-		return nil, fmt.Errorf("%w: it may take %d bytes, more than is kept in memory, and no directory for scratch files is set; set one that is not on the database's disk", ErrNoSpace, bound)
+		return nil, fmt.Errorf("%w: the object may need %d bytes, more than is kept in memory, and no directory for "+
+			"scratch files is set; set one that is not on the database's disk", ErrNoSpace, bound)
 	}
 	for {
 		later, err := s.take(bound)
@@ -75,42 +74,44 @@ func (s *scratch) file(ctx context.Context, bound int64) (*scratchFile, error) {
 	f, err := s.create(s.dir)
 	if err != nil {
 		s.release(bound)
-		return nil, fmt.Errorf("making a scratch file in %s: %w", s.dir, err)
+		return nil, fmt.Errorf("creating a scratch file in %s: %w", s.dir, err)
 	}
 	return &scratchFile{file: f, s: s, left: bound}, nil
 }
 
-// OffDatabaseDisk is ErrNoSpace where no object may become too large for the memory, as scratch files
-// would lie on the disk of the database.
+// OffDatabaseDisk returns ErrNoSpace if scratch files would be on the disk of the database. Encode would then fail for
+// an object that is too large for memory.
 func (e *Encoder) OffDatabaseDisk() error { return e.scratch.offDatabaseDisk(e.database, e.inMemory+1) }
 
-// SameDisk reports whether two directories are known to lie on one file system.
+// SameDisk reports whether two directories are on one file system; false if that is unknown.
 func SameDisk(one, other string) bool {
 	var a, b unix.Stat_t
 	return unix.Stat(one, &a) == nil && unix.Stat(other, &b) == nil && a.Dev == b.Dev
 }
 
-// offDatabaseDisk refuses a scratch file that would take the space that a database needs.
+// offDatabaseDisk returns ErrNoSpace for a scratch file that would use space on the database's disk.
 func (s *scratch) offDatabaseDisk(database string, bound int64) error {
 	if database == "" || s.dir == "" || !SameDisk(s.dir, database) {
 		return nil
 	}
-	return fmt.Errorf("%w: it may take %d MiB, more than is kept in memory, and %s is on the disk of the database in %s; set a directory for scratch files (scratch_dir, or TMPDIR) on another disk, or this one, if there is room for both",
+	return fmt.Errorf("%w: the object may need %d MiB, more than is kept in memory, and %s is on the disk of the "+
+		"database in %s; set a directory for scratch files (scratch_dir, or TMPDIR) on another disk, or set this "+
+		"one explicitly if there is space for both",
 		ErrNoSpace, (bound+1<<20-1)>>20, s.dir, database)
 }
 
-// take promises space to a file, or returns what is closed when it is worth another try.
+// take reserves space for a file. If there is too little, it returns a channel that is closed when space was released.
 func (s *scratch) take(bound int64) (later <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	free, err := s.free(s.dir)
-	// Not every file system tells; a full one is noticed when it is full.
+	// Not every file system reports its free space; a write to a full one fails anyway.
 	if err == nil && free-s.promised < bound {
 		if s.open > 0 {
 			return s.changed, nil
 		}
-		return nil, fmt.Errorf("%w: an object may take %d MiB, and %s has %d MiB free; free some, or set another directory for scratch files",
-			ErrNoSpace, (bound+1<<20-1)>>20, s.dir, free>>20)
+		return nil, fmt.Errorf("%w: an object may need %d MiB, and %s has %d MiB free; free some space, or set "+
+			"another directory for scratch files", ErrNoSpace, (bound+1<<20-1)>>20, s.dir, free>>20)
 	}
 	s.open++
 	s.promised += bound
@@ -123,7 +124,7 @@ func (s *scratch) wrote(n int64) {
 	s.promised -= n
 }
 
-// release ends a file that will not use so many of its promised bytes.
+// release ends a file that did not use left bytes of its reserved space.
 func (s *scratch) release(left int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +133,7 @@ func (s *scratch) release(left int64) {
 	s.wake()
 }
 
-// wake has those who wait look again. The lock is held.
+// wake makes waiting goroutines check again. The caller holds the lock.
 func (s *scratch) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -140,9 +141,9 @@ func (s *scratch) wake() {
 
 // scratchFile is a body in a file without a name.
 type scratchFile struct {
-	file *os.File // not embedded: its WriteString and ReadFrom would pass Write by
+	file *os.File // not embedded: its WriteString and ReadFrom would bypass Write
 	s    *scratch
-	left int64 // what it may still write
+	left int64 // the bytes that it may still write
 }
 
 func (f *scratchFile) Write(b []byte) (int, error) {
@@ -153,7 +154,8 @@ func (f *scratchFile) Write(b []byte) (int, error) {
 	f.left -= int64(n)
 	f.s.wrote(int64(n))
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
-		err = fmt.Errorf("%w: %s is full, or a limit on files is reached; free some space, or set another directory for scratch files: %w", ErrNoSpace, f.s.dir, err)
+		err = fmt.Errorf("%w: %s is full, or a limit on files is reached; free some space, or set another directory "+
+			"for scratch files: %w", ErrNoSpace, f.s.dir, err)
 	}
 	return n, err
 }

@@ -28,71 +28,67 @@ const (
 const (
 	Fastest = "fastest" // about zstd -1
 	Normal  = "normal"  // about zstd -3
-	Better  = "better"  // about zstd -7, two to three times the work of default
+	Better  = "better"  // about zstd -7, two to three times the work of Normal
 	Best    = "best"    // about zstd -11, slow
 )
 
 const (
-	// maxWindow is the largest window that is written or read.
+	// maxWindow is the largest zstd window that is written or read, in bytes.
 	maxWindow = 8 << 20
-	// maxHeader is the longest age header that is written or read: that of over 2,000
-	// age1… recipients, or 150 age1pq1….
+	// maxHeader is the longest age header that is written or read, in bytes. It fits over 2,000 age1…
+	// recipients, or 150 age1pq1….
 	maxHeader = 256 << 10
-	// maxInMemory is the largest encoded object that is kept in memory.
+	// maxInMemory is the largest encoded object that is kept in memory, in bytes.
 	maxInMemory = 32 << 20
 )
 
-// Settings say how an Encoder encodes.
+// Settings are the settings of an Encoder. The zero value neither compresses nor encrypts.
 type Settings struct {
-	Compression string   // None or Zstd; "" is None
-	Level       string   // of zstd: Fastest to Best; "" is Fastest
-	Recipients  []string // age public keys; none: nothing is encrypted
+	Compression string   // None or Zstd; "" means None
+	Level       string   // of zstd, Fastest to Best; "" means Fastest
+	Recipients  []string // age public keys; an empty list disables encryption
 
-	Budget *Budget // shared with other Encoders; nil: one of its own, without scratch files
+	Budget *Budget // may be shared with other Encoders; nil creates one with default limits and no scratch files
 
-	// Database is the directory that what is encoded comes from: no scratch file is made
-	// on the same file system, which a large one could fill. Empty: it is known that
-	// this is wanted, or that they lie apart.
+	// Database is the directory of the files that are encoded. No scratch file is created on its file system,
+	// which a large one could fill. Empty disables this check.
 	Database string
 }
 
 // Limits bound what all Encoders of a Budget use together.
 type Limits struct {
-	// Memory is how many bytes of encoded objects are held in memory at most.
-	// Encode waits for room. What may become larger than that, or than 32 MiB, goes to a
-	// scratch file instead, and so does one object of each Encoder that waits too long.
-	// 0 is 32 MiB.
+	// Memory is the greatest total size of encoded objects in memory, in bytes; 0 means 32 MiB. Encode waits for
+	// free memory. An object that may become larger than Memory or 32 MiB is encoded to a scratch file, and so
+	// is one object of each Encoder that waits too long.
 	Memory int64
-	// Scratch is the directory of the scratch files. It should not lie on the disk of the
-	// database, which a large file could fill. It need not be given where nothing is
-	// encoded that large; it is never chosen here.
+	// Scratch is the directory of the scratch files. It should not be on the disk of the database, which a large
+	// file could fill. It may be empty if no object becomes too large for memory.
 	Scratch string
-	// Workers is how many objects are encoded at once; 0 is one for each processor. An
-	// Encoder that waits too long for one has another for itself.
+	// Workers is the number of objects encoded at once; 0 means one for each processor. An Encoder that waits
+	// too long for a worker uses its own additional one.
 	Workers int
 }
 
-// A Budget is what the Encoders of a process have together. It is safe for concurrent use.
+// Budget is the resources that the Encoders of a process share. It is safe for concurrent use.
 type Budget struct {
 	inMemory int64
 	memory   *semaphore.Weighted
-	workers  chan struct{} // holds something for each that works
-	most     int           // workers
+	workers  chan struct{} // contains a value for each busy worker
+	most     int           // the number of workers
 	scratch  *scratch
 	chunks   *sync.Pool // of *[chunkSize]byte
 }
 
-// NewBudget checks the limits. It does no I/O but to look whether the scratch directory is
-// one.
+// NewBudget checks the limits and returns a Budget. Its only I/O is to check that the scratch directory exists.
 func NewBudget(l Limits) (*Budget, error) {
 	if l.Memory < 0 || l.Workers < 0 {
-		return nil, fmt.Errorf("a budget of %d bytes and %d workers are not above 0", l.Memory, l.Workers)
+		return nil, fmt.Errorf("a budget of %d bytes and %d workers must not be negative", l.Memory, l.Workers)
 	}
 	if l.Scratch != "" {
 		if info, err := os.Stat(l.Scratch); err != nil {
 			return nil, fmt.Errorf("the directory for scratch files: %w", err)
 		} else if !info.IsDir() {
-			return nil, fmt.Errorf("the directory for scratch files: %s is none", l.Scratch)
+			return nil, fmt.Errorf("the directory for scratch files: %s is not a directory", l.Scratch)
 		}
 	}
 	memory := cmp.Or(l.Memory, 32<<20)
@@ -107,7 +103,7 @@ func NewBudget(l Limits) (*Budget, error) {
 	}, nil
 }
 
-// Encoder makes stored objects. It is safe for concurrent use.
+// Encoder encodes objects. It is safe for concurrent use.
 type Encoder struct {
 	*Budget
 
@@ -137,7 +133,7 @@ func New(s Settings) (*Encoder, error) {
 		}
 	}
 	e := &Encoder{Budget: s.Budget, compress: s.Compression == Zstd, database: s.Database, reserve: newReserve()}
-	// Two: one block's matches are found while the one before is packed. The bytes are the same.
+	// With a concurrency of 2, one block is matched while the previous one is packed. The output stays the same.
 	e.compressors.New = func() any { return mustPositive(zstd.NewWriter(nil, level, zstd.WithEncoderConcurrency(2))) }
 	e.estimator = mustPositive(newEstimator(e.most, cmp.Or(s.Level, Fastest)))
 	if err := e.setRecipients(s.Recipients); err != nil {
@@ -178,8 +174,8 @@ func (e *Encoder) setRecipients(keys []string) error {
 	if len(e.names) > manifest.MaxRecipients {
 		return fmt.Errorf("%d recipients are more than %d", len(e.names), manifest.MaxRecipients)
 	}
-	// What age makes of no content tells that these recipients go together, and the
-	// length of their header: it is the same each time.
+	// Encrypting empty content checks that these recipients are compatible, and measures their header, whose
+	// length is always the same.
 	var n countingWriter
 	w, err := age.Encrypt(&n, e.recipients...)
 	if err == nil {
@@ -202,15 +198,16 @@ func (n *countingWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// parseRecipient also gives the one way in which the key is written. Its errors never
-// hold the text: it may be a private key.
+// parseRecipient parses a public key, and returns it also in its canonical form. Its errors never contain the text,
+// since it may be a private key.
 func parseRecipient(key string) (age.Recipient, string, error) {
 	if strings.HasPrefix(strings.ToUpper(key), "AGE-SECRET-KEY-") {
-		return nil, "", errors.New("this is a private key; it must not be here: put its public key (age-keygen -y FILE), and take it as known to whoever has read it here")
+		return nil, "", errors.New("this is a private key, which must not be here: use its public key " +
+			"(age-keygen -y FILE), and assume that everyone with access to this place has the private key")
 	}
 	list, err := age.ParseRecipients(io.LimitReader(strings.NewReader(key), 8<<10))
 	if err != nil || len(list) != 1 {
-		return nil, "", errors.New("this is no age public key: one begins with age1, and age-keygen makes and prints it")
+		return nil, "", errors.New("this is no age public key: these begin with age1, and age-keygen prints them")
 	}
 	name, ok := list[0].(fmt.Stringer)
 	if !ok {
@@ -219,13 +216,12 @@ func parseRecipient(key string) (age.Recipient, string, error) {
 	return list[0], name.String(), nil
 }
 
-// Recipients returns the public keys that Encode encrypts to, as a manifest names them:
-// sorted, each once. manifest.RecipientsTag of them is the <r> of a key.
+// Recipients returns the public keys that Encode encrypts to, as a manifest lists them: sorted and without duplicates.
+// Their manifest.RecipientsTag is the <r> of a key.
 func (e *Encoder) Recipients() []string { return slices.Clone(e.names) }
 
-// Choose tells how content of this size is best stored: compressed where compression is
-// set and Worth it, encrypted where there are recipients. The same content gets the same
-// answer.
+// Choose returns the encoding for content of this size: compressed if compression is set and IsCompressible reports
+// true, encrypted if there are recipients. The result depends only on the content. It wraps errors of src.
 func (e *Encoder) Choose(src io.ReaderAt, size int64) (string, error) {
 	compress := false
 	if e.compress {

@@ -41,9 +41,9 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	for limits, want := range map[Limits]string{
-		{Memory: -1}:                 "not above 0",
+		{Memory: -1}:                 "must not be negative",
 		{Scratch: "/does/not/exist"}: "directory for scratch files",
-		{Scratch: "/dev/null"}:       "is none",
+		{Scratch: "/dev/null"}:       "is not a directory",
 	} {
 		if b, err := NewBudget(limits); err == nil || b != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, not %q", limits, err, want)

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Apply decides about all snapshots of an archive, in any order, and returns a verdict on
-// each, oldest sequence first. It returns an error, and no verdicts, only if the policy
-// is not valid. It changes nothing that it is given.
+// Apply decides about all snapshots of an archive, which may be in any order. It returns a verdict on each, in
+// ascending order of the sequence numbers. It returns an error, and no verdicts, only if the policy is invalid.
+// It does not modify its arguments.
 func (p Policy) Apply(all []Snapshot) ([]Verdict, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (p Policy) Apply(all []Snapshot) ([]Verdict, error) {
 	return verdicts, nil
 }
 
-// A candidate is a snapshot that rules count: one that can be read and is not hollow.
+// candidate is a snapshot that rules count: one that is readable and not hollow.
 type candidate struct {
 	*Verdict
 	local time.Time
@@ -76,10 +76,10 @@ func keepAlways(verdicts []Verdict, candidates []candidate) {
 func (r rule) keep(candidates []candidate) {
 	seen := make(map[slot]bool) // slots of any kind; true: with a good snapshot
 	var goodSlots int
-	var spare []candidate // the newest of each of the last n slots, where that one is not good
+	var spare []candidate // the newest snapshots of the last n slots, as far as they are not good
 	for _, c := range candidates {
-		// Of an older snapshot nothing can be kept, but it can be the good one of a slot
-		// whose newest is spare: clocks jump back.
+		// The rule keeps no older snapshot. But an older one can be the good one of a slot whose newest is
+		// spare, since clocks jump back.
 		if goodSlots == r.n && len(spare) == 0 {
 			return
 		}
@@ -103,8 +103,8 @@ func (r rule) keep(candidates []candidate) {
 	}
 }
 
-// keepWithin keeps all that is at most d older than the newest. What a wrong clock made
-// newer than that is kept as well.
+// keepWithin keeps all snapshots that are at most d older than the newest. Snapshots with a later time than the
+// newest, from a wrong clock, are kept as well.
 func keepWithin(candidates []candidate, d time.Duration) {
 	if len(candidates) == 0 {
 		return
@@ -117,8 +117,8 @@ func keepWithin(candidates []candidate, d time.Duration) {
 	}
 }
 
-// keepHollow keeps each hollow snapshot that is not older than the oldest that is kept
-// already. Where none is, it keeps all of them.
+// keepHollow keeps each hollow snapshot that is not older than the oldest snapshot kept so far. If none is kept,
+// it keeps all hollow ones.
 func keepHollow(verdicts []Verdict) {
 	oldest := slices.IndexFunc(verdicts, func(v Verdict) bool { return v.Keep })
 	for i := max(0, oldest); i < len(verdicts); i++ {

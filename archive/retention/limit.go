@@ -1,25 +1,24 @@
 package retention
 
-// Limit is how many of the snapshots that the last prune kept a prune may remove that no
-// person looks at. The zero value is no limit.
+// Limit bounds how many of the snapshots kept by the last prune an unattended prune may remove. The zero value
+// disables the limit.
 type Limit struct {
 	Percent int // of the snapshots that the last prune kept, rounded up
-	Least   int // snapshots that may go in any case
+	Least   int // the number of snapshots that may be removed in any case
 }
 
-// DefaultLimit returns the limit of scheduled prunes that are not configured otherwise.
+// DefaultLimit returns the limit of scheduled prunes without a configured limit.
 func DefaultLimit() Limit { return Limit{Percent: 25, Least: 10} }
 
-// Of returns how many snapshots may go where the last prune kept so many, and whether there
-// is a limit at all.
+// Of returns how many snapshots may be removed if the last prune kept the given number, and whether there is a
+// limit at all.
 func (l Limit) Of(kept int) (most int, limited bool) {
 	return max(l.Least, (kept*l.Percent+99)/100), l != Limit{}
 }
 
-// Lost returns the sequence numbers of the snapshots that an earlier prune kept, that the
-// policy removes now, and that the course of time does not explain; see the package
-// comment. It returns them in ascending order. It returns an error only if the policy is
-// not valid.
+// Lost returns the sequence numbers of the snapshots that an earlier prune kept, that the policy removes now, and
+// whose removal the course of time does not explain; see the package comment. They are in ascending order. It
+// returns an error only if the policy is invalid.
 func (p Policy) Lost(all []Snapshot, kept func(sequence int64) bool) ([]int64, error) {
 	now, err := p.Apply(all)
 	if err != nil {
@@ -44,8 +43,8 @@ func (p Policy) Lost(all []Snapshot, kept func(sequence int64) bool) ([]int64, e
 	return lost, nil
 }
 
-// courseOfTime returns the snapshots that were kept before, and these with the later ones
-// that were also made later.
+// courseOfTime returns the snapshots that were kept before, and these together with the later ones that were also
+// made later.
 func courseOfTime(all []Snapshot, kept func(sequence int64) bool) (before, usual []Snapshot) {
 	var newest Snapshot
 	for _, s := range all {
@@ -64,7 +63,7 @@ func courseOfTime(all []Snapshot, kept func(sequence int64) bool) (before, usual
 	return before, usual
 }
 
-// keeps is the set of the sequence numbers that the policy keeps.
+// keeps returns the set of the sequence numbers that the policy keeps.
 func (p Policy) keeps(all []Snapshot) (map[int64]bool, error) {
 	verdicts, err := p.Apply(all)
 	if err != nil {

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Policy says which snapshots are kept. A rule that is zero keeps nothing.
+// Policy is a set of rules which snapshots are kept. A rule that is zero keeps nothing.
 type Policy struct {
-	Last    int // snapshots
-	Hourly  int // hours that have snapshots
+	Last    int // the number of snapshots
+	Hourly  int // the number of hours with snapshots
 	Daily   int // days
 	Weekly  int // ISO weeks
 	Monthly int // months
 	Yearly  int // years
 
-	Within time.Duration // before the newest snapshot
+	Within time.Duration // the time before the newest snapshot
 
-	Location *time.Location // whose calendar counts; nil is UTC
+	Location *time.Location // the time zone of the calendar; nil means UTC
 }
 
-// Validate returns an error for a policy that cannot be meant: without any rule, by which
-// next to nothing would be kept, or with a number below zero.
+// Validate returns an error for a policy that must be a mistake: one without any rule, which would keep almost
+// nothing, or one with a negative number.
 func (p Policy) Validate() error {
 	some := p.Within > 0
 	for _, r := range p.rules() {
@@ -34,44 +34,44 @@ func (p Policy) Validate() error {
 	case p.Within < 0:
 		return fmt.Errorf("retention: within is %s: give a duration above 0, or leave within out", p.Within)
 	case !some:
-		return errors.New("retention: no rule is given, and by none all snapshots but the newest would be removed: " +
+		return errors.New("retention: no rule is given, so all snapshots but the newest would be removed: " +
 			"give at least one of last, hourly, daily, weekly, monthly, yearly and within")
 	}
 	return nil
 }
 
-// Snapshot is what retention needs to know about a snapshot.
+// Snapshot holds the properties of a snapshot that retention depends on.
 type Snapshot struct {
-	Sequence int64 // what orders snapshots; no two have the same
+	Sequence int64 // the order of snapshots; unique
 
-	// Created is when it was made. The caller has replaced a time that the provider's
-	// clock contradicts. It means nothing if the snapshot is unreadable.
+	// Created is when the snapshot was made. The caller must replace a time that the provider's clock
+	// contradicts. It is ignored if the snapshot is unreadable.
 	Created time.Time
 
-	Damaged    bool   // a log file in it did not hold
+	Damaged    bool   // it contains a log file with invalid entries
 	Incomplete bool   // it has no tail, in an archive whose snapshots have tails
 	Unreadable bool   // its manifest cannot be read
-	Held       string // why no retention removes it; empty without a hold
+	Held       string // why it is held, so that no retention removes it; empty without a hold
 
-	// Hollow is why no rule counts it, such as "no files"; empty if rules count it. An
-	// unreadable snapshot is never hollow.
+	// Hollow is why no rule counts the snapshot, such as "no files"; empty if rules count it. An unreadable
+	// snapshot is never hollow.
 	Hollow string
 }
 
-// Good reports whether nothing is wrong with a snapshot.
+// Good reports whether a snapshot is neither damaged nor incomplete nor unreadable nor hollow.
 func (s Snapshot) Good() bool { return !s.Damaged && !s.Incomplete && s.counts() }
 
 // counts reports whether the rules of a policy count a snapshot.
 func (s Snapshot) counts() bool { return !s.Unreadable && s.Hollow == "" }
 
-// Verdict is what becomes of a snapshot.
+// Verdict is the decision about a snapshot.
 type Verdict struct {
 	Snapshot
 	Keep bool
 	Why  []Reason // which rules keep it; empty if none does
 }
 
-// The rules that are no part of a policy, as a Reason names them.
+// The names of the rules that are not part of a policy, for Reason.Rule.
 const (
 	Newest     = "newest"
 	NewestGood = "newest good"
@@ -82,14 +82,14 @@ const (
 
 // Reason is a rule that keeps a snapshot.
 type Reason struct {
-	Rule string // "daily", as the policy's field in lower case, or one of the constants
+	Rule string // the policy's field in lower case, such as "daily", or one of the constants
 
-	// Detail is the slot for which it is kept ("2026-11-22"), of a held or hollow one why
-	// it is that, and empty for all other rules.
+	// Detail is the slot for which the snapshot is kept ("2026-11-22"). For a held or hollow snapshot it is
+	// the reason of the hold or why the snapshot is hollow. It is empty for all other rules.
 	Detail string
 }
 
-// String is the reason as people read it: "daily 2026-11-22".
+// String returns the reason in readable form, such as "daily 2026-11-22".
 func (r Reason) String() string {
 	switch {
 	case r.Detail == "":

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A rule keeps one snapshot of each of the last n slots.
+// rule keeps one snapshot of each of the last n slots.
 type rule struct {
 	name string
 	n    int
@@ -13,11 +13,11 @@ type rule struct {
 	text func(local time.Time) string
 }
 
-// A slot is an hour, day, week, month or year, among those of one rule.
+// slot identifies an hour, day, week, month or year among the slots of one rule.
 type slot struct {
 	year   int
 	number int64 // within the year
-	offset int   // of an hour, in seconds from UTC: tells the two apart that have one name
+	offset int   // of an hour, in seconds from UTC: distinguishes the two hours of one name in autumn
 }
 
 func (p Policy) rules() []rule {
@@ -40,7 +40,7 @@ func hour(t time.Time, _ int64) slot {
 
 func day(t time.Time, _ int64) slot { return slot{year: t.Year(), number: int64(t.YearDay())} }
 
-// week goes by the ISO year, which differs from the calendar's around New Year.
+// week uses the ISO year, which differs from the calendar's around New Year.
 func week(t time.Time, _ int64) slot {
 	y, w := t.ISOWeek()
 	return slot{year: y, number: int64(w)}
