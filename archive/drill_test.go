@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/testmount"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/jetest"
@@ -169,10 +168,11 @@ func TestDrillSparesTheDatabase(t *testing.T) {
 	t.Parallel()
 	mount := filepath.Join(t.TempDir(), "small")
 	mkdir(t, mount)
-	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=257m"); err != nil {
-		t.Skipf("mounting a small file system needs root: %v", err)
+	unmount, err := testmount.Tmpfs(mount, "size=257m")
+	if err != nil {
+		t.Skipf("mounting a small file system needs root and Linux: %v", err)
 	}
-	defer unix.Unmount(mount, 0)
+	defer unmount()
 	dir := filepath.Join(mount, "db")
 	mkdir(t, dir)
 	db := newDatabase(t, dir, 3)
@@ -193,16 +193,16 @@ func TestDrillThatCannotClearUp(t *testing.T) {
 	t.Parallel()
 	a := archive.New(storetest.Memory(t), archive.Options{})
 	mustBackup(t, a, newDatabase(t, t.TempDir(), 3))
-	var mount string
-	check := func(_ context.Context, dir string) error {
-		mount = dir
-		return unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k")
+	var unmount func() error
+	check := func(_ context.Context, dir string) (err error) {
+		unmount, err = testmount.Tmpfs(dir, "size=64k")
+		return err
 	}
 	r, err := a.Drill(t.Context(), newest(t, a), archive.DrillOptions{Scratch: t.TempDir(), Check: check})
 	if err != nil {
-		t.Skipf("mounting needs root: %v", err)
+		t.Skipf("mounting needs root and Linux: %v", err)
 	}
-	defer unix.Unmount(mount, 0)
+	defer unmount()
 	if !strings.Contains(r.Left, "busy") {
 		t.Errorf("%+v", r)
 	}

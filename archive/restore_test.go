@@ -10,9 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/testmount"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -164,10 +163,11 @@ func smallDisk(t *testing.T) string {
 	t.Helper()
 	mount := filepath.Join(t.TempDir(), "small")
 	mkdir(t, mount)
-	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("mounting a small file system needs root: %v", err)
+	unmount, err := testmount.Tmpfs(mount, "size=64k")
+	if err != nil {
+		t.Skipf("mounting a small file system needs root and Linux: %v", err)
 	}
-	t.Cleanup(func() { _ = unix.Unmount(mount, 0) })
+	t.Cleanup(func() { _ = unmount() })
 	return mount
 }
 

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/strongroom-dev/strongroom/internal/testmount"
 )
 
 // Deleted files that a capture holds are no matter where there is room, and are given
@@ -18,15 +18,16 @@ func TestCrowded(t *testing.T) {
 	if err := os.Mkdir(small, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("mounting a small file system needs root: %v", err)
+	unmount, err := testmount.Tmpfs(small, "size=1m")
+	if err != nil {
+		t.Skipf("mounting a small file system needs root and Linux: %v", err)
 	}
-	defer unix.Unmount(small, 0)
+	defer unmount()
 	large := "/dev/shm"
 	if _, err := os.Stat(large); err != nil {
 		large = ""
 	}
-	large, err := os.MkdirTemp(large, "crowded-")
+	large, err = os.MkdirTemp(large, "crowded-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func program(t testing.TB, args ...string) *exec.Cmd {
 	}
 	c := exec.Command(bin, args...)
 	c.Env = append(os.Environ(), "STRONGROOM_STATE_DIR="+t.(interface{ TempDir() string }).TempDir())
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	endWithTest(c)
 	return c
 }
 
