@@ -39,7 +39,7 @@ func TestEvent(t *testing.T) {
 		{"a prune", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "verify"}, {Name: "prune", FailuresInRow: taskFailureThreshold, LastFailure: web.Failure{Error: "AccessDenied"}}}}, notify.Failing, "the last prune could not be done: AccessDenied"},
 		{"a run before a prune", web.Archive{FailuresInRow: 1, LastFailure: web.Failure{Error: "no answer"}, Tasks: []web.Task{{Name: "prune", FailuresInRow: taskFailureThreshold}}}, notify.Failing, "no answer"},
 		{"no run", web.Archive{Overdue: true, LastSuccess: since}, notify.Overdue, "since 2026-11-01T02:00:00Z"},
-		{"no run ever", web.Archive{Overdue: true}, notify.Overdue, "no run has ended well yet"},
+		{"no run ever", web.Archive{Overdue: true}, notify.Overdue, "no run has succeeded yet"},
 	} {
 		e := event(&test.a)
 		if e.State != test.state || !strings.Contains(e.Detail, test.says) || (test.says == "") != (e.Detail == "") {

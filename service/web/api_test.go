@@ -202,7 +202,7 @@ func TestSentence(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[State]string{
 		StateOK:      "Recoverable through 12:15, 4 minutes ago; next snapshot in 11 minutes.",
-		StateRunning: "Recoverable through 12:15, 4 minutes ago; a run began 1 minute ago, and one more waits for it to end.",
+		StateRunning: "Recoverable through 12:15, 4 minutes ago; a run began 1 minute ago, and another waits for it to end.",
 		StateFailing: "Recoverable through 12:15, 4 minutes ago; the last 3 runs failed; next attempt in less than a minute.",
 		StateOverdue: "Recoverable through 21 Nov 2026, 10:19, 26 hours ago; a snapshot is overdue; next snapshot in less than a minute.",
 		StateDamaged: "Recoverable through 12:15, 4 minutes ago, but 2 files in it cannot be trusted; the last prune could not be done; next snapshot in 11 minutes.",
@@ -215,7 +215,7 @@ func TestSentence(t *testing.T) {
 	}
 	a := well("orders")
 	a.Tasks = []Task{{Name: "verify", FailuresInRow: 2}, {Name: "prune"}, {Name: "drill", FailuresInRow: 1}}
-	if got := a.sentence(noon); !strings.Contains(got, "; the last verification could not be done; the last trial restore could not be done; next snapshot") || a.State() != StateOK {
+	if got := a.sentence(noon); !strings.Contains(got, "; the last verification could not be done; the last test restore could not be done; next snapshot") || a.State() != StateOK {
 		t.Errorf("%s: %s", a.State(), got)
 	}
 	a.Tasks = nil

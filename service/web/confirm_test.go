@@ -114,7 +114,7 @@ func TestConfirmationsAreShown(t *testing.T) {
 	said(t, get(t, s, "/archives/orders"),
 		[]string{"An operator accepted it at 22 Nov 2026, 12:19:30 UTC, once."}, []string{`value="` + rollback + `"`})
 	said(t, get(t, s, "/"),
-		[]string{"The backup was refused, and an operator has accepted why."}, []string{"The backup needs"})
+		[]string{"The backup was refused, and an operator has accepted the reason."}, []string{"The backup needs"})
 
 	f.set(well("orders"))
 	metric("0")

@@ -28,7 +28,7 @@ func said(t *testing.T, page string, want, not []string) {
 func TestTasksAreShown(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, filled(unpruned("orders")), "")
-	said(t, get(t, s, "/"), []string{"Snapshots are well", "the last prune could not be done", "Prune could not be done, 2 times in a row", "403 AccessDenied"}, nil)
+	said(t, get(t, s, "/"), []string{"Snapshots are fine", "the last prune could not be done", "Prune could not be done, 2 times in a row", "403 AccessDenied"}, nil)
 	said(t, get(t, s, "/archives/orders"), []string{
 		"Prune could not be done", "9 hours ago, in 3 min 00 s; next in 15 hours", "2113 objects", "could not be done 10 minutes ago; last done 12 hours ago; next in 20 minutes",
 	}, nil)
@@ -53,7 +53,7 @@ func TestBehindIsNotKnown(t *testing.T) {
 	t.Parallel()
 	a := states()[StateEmpty]
 	s := newServer(t, filled(a), "")
-	said(t, get(t, s, "/"), []string{"<dt>Waiting to be archived</dt><dd>not known</dd>"}, []string{"<dd>nothing</dd>"})
+	said(t, get(t, s, "/"), []string{"<dt>Not archived yet</dt><dd>unknown</dd>"}, []string{"<dd>nothing</dd>"})
 	said(t, get(t, s, "/api/v1/archives"), []string{`"behind":null`}, nil)
 	if n, err := testutil.GatherAndCount(s.registry(), "strongroom_archive_behind_bytes", "strongroom_archive_behind_files"); err != nil || n != 0 {
 		t.Errorf("%d metrics: %v", n, err)
@@ -91,7 +91,7 @@ func TestIdleSentence(t *testing.T) {
 	}
 	a.LastFailure = Failure{noon, "the disk is not mounted"}
 	said(t, get(t, newServer(t, filled(a), ""), "/"), []string{"the disk is not mounted"}, nil)
-	if got := a.sentence(noon); !strings.Contains(got, "found nothing of the archive") {
+	if got := a.sentence(noon); !strings.Contains(got, "did not find the archive") {
 		t.Error(got)
 	}
 }
@@ -100,10 +100,10 @@ func TestIdleSentence(t *testing.T) {
 func TestReadBack(t *testing.T) {
 	t.Parallel()
 	for want, v := range map[string]Verification{
-		"":                            {},
-		"No data was ever read back.": {At: noon, Objects: 3, ObjectsTotal: 3, BytesTotal: 9},
+		"":                                {},
+		"No data has been read back yet.": {At: noon, Objects: 3, ObjectsTotal: 3, BytesTotal: 9},
 		"All data was read back within the last 31 days.":              {At: noon, ReadBytes: 9, BytesTotal: 9, ReadSince: noon.Add(-31 * 24 * time.Hour)},
-		"4 B of 9 B were ever read back, the longest ago 3 hours ago.": {At: noon, ReadBytes: 4, BytesTotal: 9, ReadSince: noon.Add(-3 * time.Hour)},
+		"4 B of 9 B have been read back, the oldest part 3 hours ago.": {At: noon, ReadBytes: 4, BytesTotal: 9, ReadSince: noon.Add(-3 * time.Hour)},
 	} {
 		c := card{Archive: Archive{LastVerification: v}}
 		if got := c.ReadText(noon); got != want {
@@ -122,7 +122,7 @@ func TestDamageIsNamed(t *testing.T) {
 	a.LastVerification.Problems, a.LastVerification.Found = 3, []string{"missing: data/" + hostile, "content: data/00000002.jdb"}
 	a.LastDrill = Drill{At: noon, Snapshot: 7, Error: "DbVerify: exit status 1"}
 	said(t, get(t, newServer(t, filled(a), ""), "/"), []string{
-		"data/00000002.jdb", "and more; <code>strongroom verify</code>", "trial restore of snapshot 7 failed", "DbVerify: exit status 1", "Last proven restore",
+		"data/00000002.jdb", "and more; <code>strongroom verify</code>", "test restore of snapshot 7 failed", "DbVerify: exit status 1", "Last proven restore",
 	}, []string{"<script>alert"})
 }
 
@@ -132,7 +132,7 @@ func TestRestoreOfWhatIsEncrypted(t *testing.T) {
 	a.Encrypted = true
 	s := newServer(t, filled(a), "")
 	for _, path := range []string{"/archives/orders", "/archives/orders/snapshots/120"} {
-		said(t, get(t, s, path), []string{"strongroom restore orders@120 --to ./restored --identity ./identity.txt", "It is encrypted"}, nil)
+		said(t, get(t, s, path), []string{"strongroom restore orders@120 --to ./restored --identity ./identity.txt", "The archive is encrypted"}, nil)
 	}
 	a.Encrypted = false
 	said(t, get(t, newServer(t, filled(a), ""), "/archives/orders"), nil, []string{"identity"})
@@ -167,7 +167,7 @@ func TestPageWithAnOldListing(t *testing.T) {
 	f := filled(well("orders"))
 	f.err = errors.New("listing the archive: connection refused")
 	page := get(t, newServer(t, f, ""), "/archives/orders")
-	said(t, page, []string{"these were there when that last was possible", "connection refused", "restore orders@120", "/snapshots/120"}, nil)
+	said(t, page, []string{"the table is from the last successful read", "connection refused", "restore orders@120", "/snapshots/120"}, nil)
 	f.snapshots = nil
-	said(t, get(t, newServer(t, f, ""), "/archives/orders"), []string{"The snapshots cannot be listed:"}, []string{"There is none.", "restore orders@"})
+	said(t, get(t, newServer(t, f, ""), "/archives/orders"), []string{"The snapshots cannot be listed:"}, []string{"There are no snapshots.", "restore orders@"})
 }

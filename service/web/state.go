@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// State is how an archive is, as one word: the worst that is true of it.
+// State is an archive's condition in one word: the worst that applies.
 type State string
 
 // The states, worst first.
 const (
-	StateDamaged State = "damaged" // something that was archived is not as it should be
+	StateDamaged State = "damaged" // archived data is damaged or missing, or the last test restore failed
 	StateFailing State = "failing" // the last run failed
-	StateOverdue State = "overdue" // a run should have ended well by now
-	StateRunning State = "running" // a run goes on, and nothing is wrong
+	StateOverdue State = "overdue" // no run has succeeded by its deadline
+	StateRunning State = "running" // a run is in progress, and nothing is wrong
 	StateEmpty   State = "empty"   // there is no snapshot yet
 	StateOK      State = "ok"
 )
 
-// State returns how the archive is.
+// State returns the archive's condition.
 func (a *Archive) State() State {
 	switch {
 	case len(a.Damaged) > 0 || a.LastVerification.Problems > 0 || a.LastDrill.Error != "":
@@ -35,13 +35,12 @@ func (a *Archive) State() State {
 	return StateOK
 }
 
-// trouble reports whether somebody must look.
+// trouble reports whether the state needs an operator's attention.
 func (s State) trouble() bool {
 	return s == StateDamaged || s == StateFailing || s == StateOverdue
 }
 
-// notReady says why the archive's last run was not good, or that it is overdue; empty:
-// neither.
+// notReady returns why the archive's last run failed, or that one is overdue. It is empty if neither applies.
 func (a *Archive) notReady() string {
 	switch {
 	case a.FailuresInRow > 0:
@@ -49,12 +48,12 @@ func (a *Archive) notReady() string {
 	case a.Overdue:
 		return "overdue"
 	case a.LastSuccess.IsZero():
-		return "no run has ended well yet"
+		return "no run has succeeded yet"
 	}
 	return ""
 }
 
-// sentence says whether all is well: what can be restored first, then what comes next.
+// sentence summarizes the archive: what can be restored, what is wrong, and what happens next.
 func (a *Archive) sentence(now time.Time) string {
 	var parts []string
 	if at := a.RecoverableThrough.At; at.IsZero() {
@@ -87,13 +86,13 @@ func (a *Archive) sentence(now time.Time) string {
 	}
 	switch {
 	case a.Running && a.RunningSince.IsZero():
-		parts = append(parts, "a run goes on")
+		parts = append(parts, "a run is in progress")
 	case a.Running:
 		parts = append(parts, "a run began "+ago(now, a.RunningSince))
 	}
 	switch {
 	case a.Running && a.Waiting:
-		parts[len(parts)-1] += ", and one more waits for it to end"
+		parts[len(parts)-1] += ", and another waits for it to end"
 	case a.Running:
 	case a.NextRun.IsZero() && a.Schedule == "@close":
 		parts = append(parts, "next snapshot when a log file closes")
@@ -107,8 +106,8 @@ func (a *Archive) sentence(now time.Time) string {
 	return strings.Join(parts, "; ") + "."
 }
 
-// failingTasks are those that could not be done. They leave the snapshots as they are, so
-// that the archive's state is not about them.
+// failingTasks returns the tasks that could not be done. They leave the snapshots unchanged, so the archive's state
+// does not cover them.
 func (a *Archive) failingTasks() []Task {
 	var failing []Task
 	for _, t := range a.Tasks {
@@ -119,7 +118,8 @@ func (a *Archive) failingTasks() []Task {
 	return failing
 }
 
-// damage goes on from what can be restored: why that cannot be relied upon; empty: it can.
+// damage returns the second half of a sentence on what can be restored: why a restore is not reliable. It is empty
+// if a restore is reliable.
 func (a *Archive) damage() string {
 	but := ", but "
 	if a.RecoverableThrough.At.IsZero() {
@@ -130,17 +130,16 @@ func (a *Archive) damage() string {
 	case len(a.Damaged) > 0:
 		return but + count(int64(len(a.Damaged)), "file") + " in it cannot be trusted"
 	case v.Problems > 0 && v.Objects == 0 && v.ObjectsTotal > 0:
-		return but + "the last verification found nothing of the archive"
+		return but + "the last verification did not find the archive"
 	case v.Problems > 0:
 		return but + "the last verification found " + count(v.Problems, "problem")
 	case a.LastDrill.Error != "":
-		return but + "the last trial restore failed"
+		return but + "the last test restore failed"
 	}
 	return ""
 }
 
-// idle reports whether the newest snapshot is old for the one reason that there is nothing
-// new in the source.
+// idle reports whether the newest snapshot is old only because the source has nothing new.
 func (a *Archive) idle() bool {
 	n := len(a.History)
 	return n > 0 && a.History[n-1].Outcome == Unchanged && !a.RecoverableThrough.At.IsZero() && a.Behind != nil && *a.Behind == Behind{}

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// card is an archive as it is drawn, on the front page and on its own.
+// card is an archive's view on the front page and on its own page.
 type card struct {
 	Archive
 	State    State
-	Word     string // the state for people
+	Word     string // the state as the page shows it
 	Sentence string
 	Timeline *timeline
 	Href     string
@@ -30,7 +30,7 @@ func (s *Server) card(id string, a Archive) card {
 		StateRunning: "Running", StateEmpty: "No snapshot yet", StateOK: "All is well",
 	}[c.State]
 	if c.State == StateOK && len(a.failingTasks()) > 0 {
-		c.Word = "Snapshots are well"
+		c.Word = "Snapshots are fine"
 	}
 	if n := len(a.Damaged); n > pageDamaged {
 		c.Damaged, c.More = a.Damaged[:pageDamaged], n-pageDamaged
@@ -38,12 +38,12 @@ func (s *Server) card(id string, a Archive) card {
 	return c
 }
 
-// ReadWidth is how much of what is stored was ever read back and found good, in percent.
+// ReadWidth is the part of the stored bytes that was ever read back and found good, in percent.
 func (c card) ReadWidth() string {
 	return percent(100 * min(1, ratio(c.LastVerification.ReadBytes, c.LastVerification.BytesTotal)))
 }
 
-// VerifiedText says what the last verification covered.
+// VerifiedText describes what the last verification covered.
 func (c card) VerifiedText(now time.Time) string {
 	v := c.LastVerification
 	if v.At.IsZero() {
@@ -53,36 +53,37 @@ func (c card) VerifiedText(now time.Time) string {
 	if v.Problems > 0 {
 		problems = count(v.Problems, "problem")
 	}
-	text := fmt.Sprintf("%s, %s: %s of %s looked at", ago(now, v.At), problems, number(v.Objects), count(v.ObjectsTotal, "object"))
+	text := fmt.Sprintf("%s, %s: %s of %s checked", ago(now, v.At), problems, number(v.Objects), count(v.ObjectsTotal, "object"))
 	if v.Bytes > 0 {
 		text += fmt.Sprintf(", %s of %s read and hashed", Size(v.Bytes), Size(v.BytesTotal))
 	}
 	return text
 }
 
-// ReadText says how much was ever read back, since only that finds bits that have changed.
+// ReadText describes how much was ever read back: only that finds changed bits. It is empty before the first
+// verification.
 func (c card) ReadText(now time.Time) string {
 	v := c.LastVerification
 	switch {
 	case v.At.IsZero():
 		return ""
 	case v.ReadSince.IsZero():
-		return "No data was ever read back."
+		return "No data has been read back yet."
 	case v.ReadBytes >= v.BytesTotal:
 		return "All data was read back within the last " + span(max(2*time.Minute, now.Sub(v.ReadSince))) + "."
 	}
-	return fmt.Sprintf("%s of %s were ever read back, the longest ago %s.", Size(v.ReadBytes), Size(v.BytesTotal), ago(now, v.ReadSince))
+	return fmt.Sprintf("%s of %s have been read back, the oldest part %s.", Size(v.ReadBytes), Size(v.BytesTotal), ago(now, v.ReadSince))
 }
 
-// Drills reports whether there is anything to say of drills.
+// Drills reports whether the archive has a drill on schedule or has ever had one.
 func (c card) Drills() bool {
 	return !c.LastDrill.At.IsZero() || slices.ContainsFunc(c.Tasks, func(t Task) bool { return t.Name == "drill" })
 }
 
-// taskWords are what the page calls a task.
-var taskWords = map[string]string{"verify": "Verification", "drill": "Trial restore", "prune": "Prune"}
+// taskWords are the page's names of tasks.
+var taskWords = map[string]string{"verify": "Verification", "drill": "Test restore", "prune": "Prune"}
 
-// Word is the task for people.
+// Word is the task's name as the page shows it.
 func (t Task) Word() string {
 	if w := taskWords[t.Name]; w != "" {
 		return w
@@ -90,7 +91,7 @@ func (t Task) Word() string {
 	return clean(t.Name)
 }
 
-// Text says how a task is: what came of the last one, and when the next one begins.
+// Text describes a task: the result of the last run, and when the next one begins.
 func (t Task) Text(now time.Time) string {
 	var parts []string
 	switch {
@@ -106,7 +107,7 @@ func (t Task) Text(now time.Time) string {
 	}
 	switch {
 	case t.Running:
-		parts = append(parts, "goes on now")
+		parts = append(parts, "running now")
 	case t.Overdue:
 		parts = append(parts, "overdue")
 	}
@@ -116,7 +117,7 @@ func (t Task) Text(now time.Time) string {
 	return strings.Join(parts, "; ")
 }
 
-// DrillText says when a restore was last proven, and what became of the last drill.
+// DrillText describes when a restore was last proven, and the result of the last drill.
 func (c card) DrillText(now time.Time) string {
 	text := "never"
 	if !c.ProvenRestore.IsZero() {
@@ -127,15 +128,15 @@ func (c card) DrillText(now time.Time) string {
 	case d.At.IsZero():
 		return text
 	case d.Error != "":
-		return text + fmt.Sprintf("; the trial of snapshot %d failed %s", d.Snapshot, ago(now, d.At))
+		return text + fmt.Sprintf("; the test restore of snapshot %d failed %s", d.Snapshot, ago(now, d.At))
 	}
 	return text + fmt.Sprintf(", of snapshot %d, in %s", d.Snapshot, took(d.Duration))
 }
 
-// BehindText says what waits to be archived.
+// BehindText describes what the source has and the newest snapshot has not.
 func (c card) BehindText() string {
 	if c.Behind == nil {
-		return "not known"
+		return "unknown"
 	}
 	if c.Behind.Files == 0 && c.Behind.Bytes == 0 {
 		return "nothing"

@@ -1,11 +1,11 @@
-// Looks again every ten seconds and changes what is marked data-live and differs. Without
-// this script the page is the same, as it was when it was loaded.
+// Fetches the page again every ten seconds and updates the elements marked data-live that differ. Without this
+// script the page stays as it was loaded.
 "use strict";
 
 const stale = document.getElementById("stale");
 
-// become makes one element like another and touches nothing that is the same in both, so
-// that who reads, has the focus on something or has opened something is not disturbed.
+// become makes one element equal to another and leaves equal parts untouched. So reading position, focus and
+// opened details stay.
 function become(old, now) {
   if (old.isEqualNode(now)) return;
   if (old.nodeName !== now.nodeName || old.id !== now.id) {
@@ -40,7 +40,7 @@ async function look() {
     if (!answer.ok) throw new Error(answer.status);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const live = [...document.querySelectorAll("[data-live]")];
-    // What somebody is selecting stays as it is, and with it the time as of which all is.
+    // A selected text stays, and with it everything else: otherwise the "as of" time would be wrong for the text.
     if (live.some(selecting)) return;
     for (const old of live) {
       const now = fresh.getElementById(old.id);
@@ -48,7 +48,7 @@ async function look() {
     }
     stale.textContent = "";
   } catch {
-    stale.textContent = "The service does not answer; this is what it last said.";
+    stale.textContent = "The service does not answer; this page shows the last state received.";
   }
 }
 
@@ -59,8 +59,8 @@ document.addEventListener("click", async ({ target }) => {
   button.textContent = "Copied";
 });
 
-// Buttons that copy a command are there where the browser lets a page do that.
+// The buttons that copy a command appear only where the browser lets a page do that.
 if (navigator.clipboard) document.documentElement.classList.add("copies");
 if ("refresh" in document.body.dataset) setInterval(look, 10000);
-// What became of a form is said once, and not again when the page is loaded again.
+// A form's result is shown once, and not again on a reload.
 if (location.search.startsWith("?asked=")) history.replaceState(null, "", location.pathname);
