@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	deadline     = 15 * time.Second // of one attempt
-	drainTimeout = 3 * time.Second  // for what is on its way at the end
+	deadline     = 15 * time.Second // for one attempt
+	drainTimeout = 3 * time.Second  // for attempts in progress when the context ends
 	firstRetry   = time.Second
 	lastRetry    = 10 * time.Minute
-	giveUpAfter  = 24 * time.Hour // with one letter
+	giveUpAfter  = 24 * time.Hour // from a message's first attempt
 )
 
-// errUncertain marks an attempt that failed but may have arrived.
-var errUncertain = errors.New("it may have arrived all the same")
+// errUncertain marks a failed attempt whose message may have been delivered.
+var errUncertain = errors.New("it may have been delivered")
 
-// deliverer takes what its box holds to one target, one at a time. With nothing to do it
-// waits in a select, without a timer.
+// deliverer delivers the messages of its queue to one target, one at a time. While the queue is empty it waits
+// without a timer.
 type deliverer struct {
 	queue queue
 	send  func(ctx context.Context, l message) error // its errors show no secrets
@@ -27,22 +27,22 @@ type deliverer struct {
 	log   *slog.Logger
 
 	// Only run uses what follows.
-	id       uint64    // the letter that the following is about
-	began    time.Time // when it was first tried
-	last     time.Time // when an attempt last ended
-	failures int       // since then, in a row
+	id       uint64    // the message that the following fields describe
+	began    time.Time // its first attempt
+	last     time.Time // the end of the last attempt
+	failures int       // failed attempts in a row
 	down     bool      // the last attempt failed, and this was logged
 }
 
-// wakeUp makes run look into the box.
+// wakeUp makes run check its queue.
 func (c *deliverer) wakeUp() {
 	select {
 	case c.wake <- struct{}{}:
-	default: // it is about to look
+	default: // it is about to check
 	}
 }
 
-// run delivers until ctx ends. hard ends the attempt that is then still going on.
+// run delivers until ctx ends. An attempt that is then in progress ends with hard.
 func (c *deliverer) run(ctx, hard context.Context) {
 	for ctx.Err() == nil {
 		l, ok := c.queue.next()
@@ -75,8 +75,8 @@ func (c *deliverer) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// wait returns how long l has to wait still. One that supersedes another begins anew, but
-// not sooner after a failure than any retry.
+// wait returns the remaining delay of l. A message that supersedes another restarts the back-off, but still waits
+// for the first retry delay after a failure.
 func (c *deliverer) wait(l message) time.Duration {
 	if l.id != c.id {
 		c.id, c.began, c.failures = l.id, time.Time{}, min(c.failures, 1)
@@ -91,7 +91,7 @@ func (c *deliverer) wait(l message) time.Duration {
 	return time.Until(c.last.Add(d))
 }
 
-// attempt sends l once and notes what came of it.
+// attempt sends l once and records the result.
 func (c *deliverer) attempt(ctx context.Context, l message) {
 	if c.began.IsZero() {
 		c.began = time.Now()
@@ -114,9 +114,11 @@ func (c *deliverer) attempt(ctx context.Context, l message) {
 	c.queue.failed(l, errors.Is(err, errUncertain), dropped)
 	switch {
 	case dropped:
-		c.log.Error("a notification was not delivered for 24 hours and is given up; see that the target is right and can be reached from here", "error", err)
+		c.log.Error("a notification could not be delivered for 24 hours and is dropped; "+
+			"check that the target is correct and reachable from this host", "error", err)
 	case !c.down:
-		c.log.Warn("a notification was not delivered and is retried; see that the target is right and can be reached from here", "error", err)
+		c.log.Warn("a notification could not be delivered and will be retried; "+
+			"check that the target is correct and reachable from this host", "error", err)
 	}
 	c.down = true
 }

@@ -1,23 +1,21 @@
-// Package notify tells people when the state of an archive changes, and tells a heartbeat
-// monitor that runs still end well. It knows nothing of archives: it is handed plain
-// values. One Notifier serves one archive.
+// Package notify sends a notification when the state of an archive changes, and pings a heartbeat monitor after
+// each successful run. It does not depend on the archive package: callers pass plain values. One Notifier serves
+// one archive.
 //
 //	n, err := notify.New(targets, notify.Options{Archive: "orders", Log: log})
-//	n.Restore(kept)          // what Export gave before the last stop, if it was kept
+//	n.Restore(kept)          // the result of Export before the last stop, if it was saved
 //	go n.Run(ctx)            // delivers until ctx ends
 //	n.Update(notify.Event{State: notify.Failing, At: now, Detail: "the bucket is away"})
-//	n.Succeeded()            // after each run that ended well
+//	n.Succeeded()            // after each successful run
 //
 // # Targets
 //
-// A target is one URL. What it is shows in its scheme:
+// A target is one URL. Its scheme gives its kind:
 //
-//   - https://, http://: a heartbeat, as healthchecks.io and its like have them. It is
-//     asked for with GET, just as it stands, after each run that ended well, and never
-//     otherwise: its monitor raises the alarm when it hears nothing.
-//   - webhook+https://, webhook+http://: a POST with JSON when the state changes; the
-//     fields are those of Payload.
-//   - any other: a message when the state changes, by the shoutrrr service of that scheme:
+//   - https://, http://: a heartbeat, such as one of healthchecks.io. The unchanged URL is requested with GET after
+//     each successful run, and never otherwise. The monitor raises an alarm when pings stop.
+//   - webhook+https://, webhook+http://: a POST with JSON when the state changes; Payload lists the fields.
+//   - any other: a message when the state changes, sent by the shoutrrr service of that scheme:
 //     smtp://, slack://, telegram://, discord://, teams://, ntfy://, gotify:// and others.
 //     https://shoutrrr.nickfedor.com describes their URLs.
 //
@@ -26,19 +24,19 @@
 //
 // # What is sent
 //
-// Each target has the state that it was last told; in the beginning that is OK. A state
-// that differs is sent, once, and retried until it arrived: after 1 s, doubling to
-// 10 minutes, for 24 hours. Only the newest state counts: what came and went while a
-// target was away is not told afterwards. A target that is slow or broken holds up
-// neither the caller nor another target.
+// Notifier records the last delivered state of each target; it begins as OK. A different state is sent once, and
+// retried until delivered: after 1 s, doubling to 10 minutes, for 24 hours. Only the newest state is sent: states
+// that passed while a target was unreachable are dropped. A slow or broken target delays neither the caller nor
+// another target.
 //
-// An attempt that was cut off may have arrived all the same, so it is sent again: then a
-// target may hear a state twice, rather than never.
+// An attempt that was cut off may have been delivered, so it is sent again: a target may receive a state twice, but
+// never misses one for that reason.
 //
 // # Secrets
 //
-// Most targets are secrets: who has the URL can post there. No error and no log line
-// shows more of one than Redact does.
+// Most targets are secrets: anyone with the URL can post there. No error and no log line shows more of a target
+// than
+// Redact does.
 package notify
 
 import (
@@ -51,15 +49,15 @@ import (
 	"time"
 )
 
-// State is how an archive is. When several are true, the caller names the worst.
+// State is an archive's condition. If several apply, the caller passes the worst.
 type State string
 
 // The states, from good to bad.
 const (
 	OK      State = "ok"
-	Failing State = "failing" // the last run failed, or what is done beside snapshots fails again and again
-	Overdue State = "overdue" // a run should have ended well by now and did not
-	Damaged State = "damaged" // what was archived is not as it should be
+	Failing State = "failing" // the last run failed, or a verify, drill or prune failed several times in a row
+	Overdue State = "overdue" // no run has succeeded by its deadline
+	Damaged State = "damaged" // archived data is damaged or missing
 )
 
 // valid reports whether s is one of the states.
@@ -71,34 +69,35 @@ func (s State) valid() bool {
 type Event struct {
 	State State
 	At    time.Time // when the state began
-	// Detail is one line or a few for people, such as the error. It is sent to every
-	// target: it holds no credentials.
+	// Detail is one or a few lines of text, such as the error. It is sent to every target, so it must not contain
+	// credentials.
 	Detail string
-	// Recoverable is the time up to which a restore is possible; zero: not known, or none.
+	// Recoverable is the time up to which a restore is possible; zero if that is unknown or nothing can be
+	// restored.
 	Recoverable time.Time
 }
 
-// Options say how to deliver.
+// Options configure a Notifier.
 type Options struct {
-	Archive string       // the name that messages have
-	Version string       // of the program, for the User-Agent; may be empty
-	Log     *slog.Logger // nil: slog.Default()
+	Archive string       // the archive's name in messages
+	Version string       // the program's version for the User-Agent; may be empty
+	Log     *slog.Logger // nil selects slog.Default()
 
-	// Transport carries heartbeats and webhooks; nil: one that keeps no connections and
-	// uses the proxy of the environment.
+	// Transport carries heartbeats and webhooks. Nil selects one that keeps no connections and uses the
+	// environment's
+	// proxy.
 	Transport http.RoundTripper
 }
 
-// Notifier delivers the states of one archive to its targets. Its methods may be called
-// by many goroutines at once.
+// Notifier delivers the states of one archive to its targets. Its methods are safe for concurrent use.
 type Notifier struct {
 	deliverers []*deliverer
 	states     map[string]*stateQueue // by key of the target
 	beats      []*heartbeatQueue
 }
 
-// New makes a Notifier of an archive's targets. It sends nothing. The error names each
-// target that cannot be used, as Redact shows it, says why and what to do.
+// New returns a Notifier for an archive's targets. It sends nothing. The error lists each unusable target, as
+// Redact shows it, with the reason and a remedy.
 func New(targets []string, o Options) (*Notifier, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -124,7 +123,7 @@ func New(targets []string, o Options) (*Notifier, error) {
 func (n *Notifier) add(raw string, o Options, seen map[string]bool) error {
 	key := hash(raw)
 	if seen[key] {
-		return errors.New("it is named twice; remove one")
+		return errors.New("it is listed twice; remove one")
 	}
 	seen[key] = true
 	send, heartbeat, err := parse(raw, o)
@@ -147,14 +146,13 @@ func (n *Notifier) add(raw string, o Options, seen map[string]bool) error {
 	return nil
 }
 
-// Update says how the archive is now. It may be called as often as one likes and never
-// waits: only a change is sent. While the same state goes on, the newest Detail and
-// Recoverable are kept for what is still to be sent, and the first At. A State that is
-// none of the four is a mistake in the program and is ignored with a log line.
+// Update sets the archive's current state. It may be called at any rate and never blocks; only a change is sent.
+// While the state stays the same, a message that is not yet delivered has the newest Detail and Recoverable, and
+// the first At. An invalid State is a bug in the caller: it is logged and ignored.
 func (n *Notifier) Update(e Event) {
 	for _, c := range n.deliverers {
 		if !e.State.valid() {
-			c.log.Error("a state that does not exist was not sent", "state", string(e.State))
+			c.log.Error("an invalid state was not sent", "state", string(e.State))
 			continue
 		}
 		if b, ok := c.queue.(*stateQueue); ok {
@@ -164,8 +162,8 @@ func (n *Notifier) Update(e Event) {
 	}
 }
 
-// Succeeded pings the heartbeats; it never waits. While a ping is on its way, or fails and
-// is retried, others that come are one.
+// Succeeded pings the heartbeats. It never blocks. Calls during a ping, or during its retries, result in one more
+// ping.
 func (n *Notifier) Succeeded() {
 	for _, c := range n.deliverers {
 		if b, ok := c.queue.(*heartbeatQueue); ok {
@@ -175,10 +173,9 @@ func (n *Notifier) Succeeded() {
 	}
 }
 
-// Export returns the state that each target was last told, by a hash of the target; an
-// empty State means that this is not certain. Kept across a stop and handed to Restore,
-// nobody is told again what they know. The hash of a target whose only secret is a weak
-// password lets that be guessed: keep it as private as the configuration.
+// Export returns the last delivered state of each target by a hash of the target; the State is empty if the
+// delivery is uncertain. Saved and passed to Restore after a restart, it prevents that a state is sent twice. A
+// weak password in a target can be guessed from its hash, so keep the result as private as the configuration.
 func (n *Notifier) Export() map[string]State {
 	kept := make(map[string]State, len(n.states))
 	for key, b := range n.states {
@@ -187,8 +184,8 @@ func (n *Notifier) Export() map[string]State {
 	return kept
 }
 
-// Restore takes what Export gave, also by another Notifier with other targets: what it
-// does not know it ignores. It is called before Run.
+// Restore loads a result of Export, which may come from a Notifier with other targets: unknown targets are ignored.
+// It must be called before Run.
 func (n *Notifier) Restore(kept map[string]State) {
 	for key, b := range n.states {
 		if s, ok := kept[key]; ok && (s == "" || s.valid()) {
@@ -197,8 +194,8 @@ func (n *Notifier) Restore(kept map[string]State) {
 	}
 }
 
-// Run delivers until ctx ends. Then what is on its way has 3 seconds more. What was not
-// delivered shows in Export. It is called once.
+// Run delivers until ctx ends. Attempts in progress then have 3 more seconds. Export shows what was delivered. Run
+// must be called once.
 func (n *Notifier) Run(ctx context.Context) {
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()

@@ -2,32 +2,33 @@ package notify
 
 import "sync"
 
-// message is what is to be sent to one target: an event, or a heartbeat.
+// message is one event or heartbeat for one target.
 type message struct {
-	id  uint64 // another one for each change
-	was State  // what the target was told before; empty: not certain
+	id  uint64 // a new number for each change
+	was State  // the state delivered before; empty if that is uncertain
 	Event
 }
 
-// queue holds what one target is still to be sent. It is safe for concurrent use.
+// queue holds the undelivered messages of one target. It is safe for concurrent use.
 type queue interface {
-	// next returns what is to be sent now; false: nothing is.
+	// next returns the message to send now; false if there is none.
 	next() (message, bool)
-	// sent notes that l arrived.
+	// sent records that l was delivered.
 	sent(l message)
-	// failed notes that l did not arrive, or, in doubt, may have. With dropped it is not
-	// offered again.
+	// failed records that l was not delivered or, with doubt, that its delivery is uncertain. With dropped, next
+	// does
+	// not return l again.
 	failed(l message, doubt, dropped bool)
 }
 
-// stateQueue holds the newest state of the archive, and what its target knows.
+// stateQueue holds the archive's newest state and the last one delivered to its target.
 type stateQueue struct {
 	mu        sync.Mutex
-	newest    Event  // an empty State: none came yet
+	newest    Event  // its State is empty before the first update
 	id        uint64 // counts the changes of newest
-	delivered State  // what arrived last
-	uncertain bool   // something else than told may have arrived since
-	dropped   uint64 // the change that is not tried any more
+	delivered State  // the last state delivered
+	uncertain bool   // another state may have been delivered since
+	dropped   uint64 // the change that is not retried any more
 }
 
 func (b *stateQueue) update(e Event) {
@@ -86,10 +87,10 @@ func (b *stateQueue) restore(s State) {
 	}
 }
 
-// heartbeatQueue counts the runs that ended well, of which the last is still to be told.
+// heartbeatQueue counts successful runs. Runs without a ping yet share the next one.
 type heartbeatQueue struct {
 	mu         sync.Mutex
-	beats, end uint64 // those that came, and those that are done with
+	beats, end uint64 // the runs counted, and those whose ping was delivered or dropped
 }
 
 func (b *heartbeatQueue) beat() {

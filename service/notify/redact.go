@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// hosted are the services of which the host is a server's name. In other shoutrrr URLs it
-// is a part of the token, or says nothing.
+// hosted are the services whose URL has a server's name as the host. In other shoutrrr URLs the host is a part of
+// the token, or means nothing.
 var hosted = []string{"http", "https", "smtp", "ntfy", "gotify", "generic", "mattermost", "rocketchat", "matrix", "zulip", "signal", "bark"}
 
-// Redact makes a target fit for messages and logs: its scheme, and its host where that is
-// the name of a server, are left; all else may be secret. It never fails, whatever raw
-// holds.
+// Redact returns a target without its secrets, for messages and logs. The scheme stays, and the host if it is a
+// server's name; everything else may be secret. It accepts any string.
 func Redact(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" {
@@ -34,8 +33,8 @@ func hasHost(u *url.URL) bool {
 // quotedURL is a URL within a text.
 var quotedURL = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*:/+[^\s"]*`)
 
-// secrets matches every piece of a target that may be secret, as it stands and decoded,
-// and the pieces of pieces that look like tokens.
+// secrets matches every part of a target that may be secret, encoded and decoded, and pieces of parts that are long
+// enough to be tokens.
 func secrets(raw string, u *url.URL) *regexp.Regexp {
 	var whole []string
 	add := func(s string) {
@@ -76,12 +75,12 @@ func secrets(raw string, u *url.URL) *regexp.Regexp {
 	if len(pieces) == 0 {
 		return nil
 	}
-	// The longest first, or a short piece would leave the rest of a long one.
+	// Long pieces first: a short match would leave the rest of a long one.
 	slices.SortFunc(pieces, func(a, b string) int { return len(b) - len(a) })
 	return regexp.MustCompile("(?i)" + strings.Join(slices.Compact(pieces), "|"))
 }
 
-// scrub makes a text from a library or a server fit for messages and logs.
+// scrub removes secrets and URLs from a text of a library or server, for messages and logs.
 func scrub(text string, secrets *regexp.Regexp) string {
 	text = quotedURL.ReplaceAllString(text, "(URL)")
 	if secrets != nil {

@@ -60,7 +60,7 @@ func TestFailuresShowNoSecrets(t *testing.T) {
 		c := n.deliverers[0]
 		if strings.Contains(target, nobody) {
 			c.attempt(t.Context(), message{Event: Event{State: Failing}})
-			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "not delivered") {
+			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "could not be delivered") {
 				t.Errorf("%s: the log has %q", h.shown, got)
 			}
 		}
@@ -86,18 +86,18 @@ func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]string{
 		"hush.example.org/ping":              "notify target 1, (no URL): it has no scheme",
-		"https://u:hush%zz@host/hush":        "notify target 1, (no URL): it is no URL",
-		"https:///hush":                      "it names no host",
+		"https://u:hush%zz@host/hush":        "notify target 1, (no URL): it is not a URL",
+		"https:///hush":                      "it has no host",
 		"webhook+ftp://host/hush":            "webhook+https://",
 		"gopher+x://hush/hush":               "no service has this scheme",
 		"logger://hush":                      "no service has this scheme",
 		"https://hooks.slack.com/hush/hush":  "slack://",
 		"https://discord.com/api/hush/hush":  "discord://",
-		"slack://hush":                       "slack://…: the service slack does not take it",
-		"telegram://hush@telegram?chats=1":   "telegram://…: the service telegram does not take it",
-		"smtp://u:hush@mail.example.org/":    "smtp://mail.example.org/…: the service smtp does not take it",
+		"slack://hush":                       "slack://…: the service slack rejects it",
+		"telegram://hush@telegram?chats=1":   "telegram://…: the service telegram rejects it",
+		"smtp://u:hush@mail.example.org/":    "smtp://mail.example.org/…: the service smtp rejects it",
 		"discord+https://hush:hush@hush/hus": "discord",
-		"ntfy://ntfy.sh/t?hush=hush":         "the service ntfy does not take it",
+		"ntfy://ntfy.sh/t?hush=hush":         "the service ntfy rejects it",
 		"":                                   "(no URL)",
 	} {
 		_, err := New([]string{target}, Options{})

@@ -164,7 +164,7 @@ func TestShoutrrrServices(t *testing.T) {
 				}
 			}
 			n.Update(Event{State: OK, At: noon})
-			if r := receive(t, got); !strings.Contains(r.body, "well again") {
+			if r := receive(t, got); !strings.Contains(r.body, "OK again") {
 				t.Error(r.body)
 			}
 		})

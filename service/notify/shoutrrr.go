@@ -13,23 +13,23 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 )
 
-// hideTitle are the services that take no title and fail with one.
+// hideTitle are the services that fail if a title is given.
 var hideTitle = []string{"googlechat", "hangouts", "rocketchat", "signal", "wecom", "pagerduty"}
 
 // library sends by one of shoutrrr's services.
 type library struct {
 	service types.Service
-	shown   string // fit for errors
+	shown   string // the redacted target, for errors
 	titled  bool
 	secrets *regexp.Regexp
 	archive string
-	calls   chan struct{} // holds one element for each call that goes on
+	calls   chan struct{} // holds one element for each call in progress
 }
 
-// maxCalls bounds the calls to one target that hang. Some services cannot be cut off.
+// maxCalls bounds the hanging calls to one target: some services cannot be cancelled.
 const maxCalls = 4
 
-// shoutrrr returns how to send by shoutrrr. The errors show nothing of the target.
+// shoutrrr returns a function that sends by shoutrrr. The errors show nothing of the target.
 func shoutrrr(raw string, u *url.URL, o Options) (func(context.Context, message) error, error) {
 	name, _, _ := strings.Cut(u.Scheme, "+")
 	l := &library{
@@ -46,20 +46,22 @@ func shoutrrr(raw string, u *url.URL, o Options) (func(context.Context, message)
 	return l.send, nil
 }
 
-// service makes the service that a URL means. It does what the library's router does,
-// which hides the reasons of errors.
+// service returns the service of a URL. It does the work of the library's router, which hides the reasons of
+// errors.
 func service(name string, u *url.URL, secrets *regexp.Regexp) (s types.Service, err error) {
 	wrong := func(err error) error {
-		return fmt.Errorf("the service %s does not take it: %s; see the description of its URLs at shoutrrr.nickfedor.com", name, scrub(err.Error(), secrets))
+		return fmt.Errorf("the service %s rejects it: %s; see the description of its URLs at shoutrrr.nickfedor.com",
+			name, scrub(err.Error(), secrets))
 	}
 	s, err = (&router.ServiceRouter{}).NewService(name)
 	if err != nil || name == "logger" {
-		return nil, errors.New("no service has this scheme; write https:// (heartbeat), webhook+https://, or a shoutrrr URL such as slack://, telegram:// or smtp://")
+		return nil, errors.New("no service has this scheme; write https:// (heartbeat), webhook+https://, " +
+			"or a shoutrrr URL such as slack://, telegram:// or smtp://")
 	}
 	if u.Scheme != name {
 		custom, ok := s.(types.CustomURLService)
 		if !ok {
-			return nil, wrong(errors.New("it takes no other scheme after a +"))
+			return nil, wrong(errors.New("its scheme allows no + and second scheme"))
 		}
 		if u, err = converted(custom, u); err != nil {
 			return nil, wrong(err)
@@ -81,13 +83,13 @@ func initialized(s types.Service, u *url.URL) (err error) {
 	return s.Initialize(u, nil)
 }
 
-// send sends one message. The library knows no contexts: a call that outlives ctx is left
-// to itself, and it may still arrive.
+// send sends one message. The library takes no context: a call that outlives ctx keeps running, and its message may
+// still be delivered.
 func (l *library) send(ctx context.Context, m message) error {
 	select {
 	case l.calls <- struct{}{}:
 	default:
-		return fmt.Errorf("%s: %d earlier calls to it still hang", l.shown, maxCalls)
+		return fmt.Errorf("%s: %d earlier calls to it are still hanging", l.shown, maxCalls)
 	}
 	title, text := compose(l.archive, m)
 	params := types.Params{}
@@ -111,7 +113,7 @@ func (l *library) send(ctx context.Context, m message) error {
 	}
 }
 
-// call keeps a fault of the library from ending the service.
+// call turns a panic of the library into an error, so that it does not end the service.
 func (l *library) call(text string, params *types.Params) (err error) {
 	defer rescue(&err)
 	return l.service.Send(text, params)

@@ -11,7 +11,7 @@ import (
 
 const webhook = "webhook+"
 
-// chats are the hosts whose URLs are for posting messages: as heartbeats they would fail.
+// chats are the hosts whose URLs accept posted messages only: a heartbeat to them would fail.
 var chats = map[string]string{
 	"hooks.slack.com":     "slack://hook:…@webhook",
 	"discord.com":         "discord://TOKEN@ID",
@@ -20,15 +20,17 @@ var chats = map[string]string{
 	"chat.googleapis.com": "googlechat://…",
 }
 
-// parse returns how to send to a target, and whether it is a heartbeat. Its errors show
-// nothing of the target.
+// parse returns a function that sends to a target, and whether the target is a heartbeat. Its errors show nothing
+// of the target.
 func parse(raw string, o Options) (send func(context.Context, message) error, heartbeat bool, err error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, false, errors.New("it is no URL; write it as https://, webhook+https:// or a shoutrrr URL, with % signs and the like in a password escaped")
+		return nil, false, errors.New("it is not a URL; write it as https://, webhook+https:// or a shoutrrr URL, " +
+			"and escape special characters such as % in a password")
 	case u.Scheme == "":
-		return nil, false, errors.New("it has no scheme; write it as https://, webhook+https:// or a shoutrrr URL such as slack:// or smtp://")
+		return nil, false, errors.New("it has no scheme; write it as https://, webhook+https:// " +
+			"or a shoutrrr URL such as slack:// or smtp://")
 	}
 	scheme, hook := strings.CutPrefix(u.Scheme, webhook)
 	if scheme != "https" && scheme != "http" {
@@ -39,10 +41,11 @@ func parse(raw string, o Options) (send func(context.Context, message) error, he
 		return send, false, err
 	}
 	if u.Hostname() == "" {
-		return nil, false, errors.New("it names no host")
+		return nil, false, errors.New("it has no host")
 	}
 	if right, ok := chats[u.Hostname()]; ok && !hook {
-		return nil, false, errors.New("a plain https:// is a heartbeat, which this host has none of; for messages write it as " + right)
+		return nil, false, errors.New("a plain https:// means a heartbeat, which this host does not offer; " +
+			"for messages write it as " + right)
 	}
 	u.Scheme = scheme
 	w := &web{url: u.String(), shown: Redact(raw), secrets: secrets(raw, u), o: o}
@@ -52,7 +55,7 @@ func parse(raw string, o Options) (send func(context.Context, message) error, he
 	return w.ping, true, nil
 }
 
-// hash names a target without showing it.
+// hash identifies a target without revealing it.
 func hash(raw string) string {
 	sum := sha256.Sum256([]byte(raw))
 	return hex.EncodeToString(sum[:16])

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what is sent and shown, in characters. A message of all of them fits the
-// tightest of the known services, with 2,000.
+// Bounds of the texts that are sent and logged, in characters. A message with all parts at their bounds stays below
+// 2,000 characters, the smallest limit of the known services.
 const (
 	maxName   = 100
 	maxError  = 300
@@ -19,34 +19,33 @@ const (
 	replacing = '\uFFFD'
 )
 
-// compose returns what people are sent. The text says all without the title, which some
-// services do not show.
+// compose returns a message for people. The text is complete without the title, which some services do not show.
 func compose(archive string, l message) (title, text string) {
 	name := clean(archive, maxName)
 	var b strings.Builder
 	switch l.State {
 	case OK:
-		title = name + " is well again"
-		fmt.Fprintf(&b, "The archive %s is well again since %s", name, moment(l.At))
+		title = name + " is OK again"
+		fmt.Fprintf(&b, "The archive %s has been OK again since %s", name, moment(l.At))
 	case Failing:
 		title = name + " is failing"
-		fmt.Fprintf(&b, "The archive %s is failing since %s", name, moment(l.At))
+		fmt.Fprintf(&b, "The archive %s has been failing since %s", name, moment(l.At))
 	case Overdue:
 		title = name + " is overdue"
-		fmt.Fprintf(&b, "The archive %s is overdue since %s: no run ended well in time", name, moment(l.At))
+		fmt.Fprintf(&b, "The archive %s has been overdue since %s: no run succeeded in time", name, moment(l.At))
 	case Damaged:
 		title = name + " is damaged"
-		fmt.Fprintf(&b, "The archive %s is damaged: this was found at %s", name, moment(l.At))
+		fmt.Fprintf(&b, "The archive %s is damaged, as found at %s", name, moment(l.At))
 	}
 	if l.was != "" {
-		fmt.Fprintf(&b, "; before it was %s", l.was)
+		fmt.Fprintf(&b, "; the previous state was %s", l.was)
 	}
 	b.WriteString(".\n")
 	if detail := cleanLines(l.Detail); detail != "" {
 		b.WriteString(detail + "\n")
 	}
 	if l.Recoverable.IsZero() {
-		b.WriteString("Up to when it can be restored is not known.\n")
+		b.WriteString("The time up to which it can be restored is unknown.\n")
 	} else {
 		fmt.Fprintf(&b, "Recoverable through %s.\n", moment(l.Recoverable))
 	}
@@ -54,25 +53,26 @@ func compose(archive string, l message) (title, text string) {
 	return "strongroom: " + title, b.String()
 }
 
-// advice says what to do next.
+// advice is the operator's next step in a state.
 func advice(s State) string {
 	switch s {
 	case Failing:
-		return `Runs are retried by themselves. If it stays so, look at "strongroom status" and at the service's log.`
+		return `Runs are retried automatically. If the failures continue, check "strongroom status" and the service's log.`
 	case Overdue:
-		return `See whether the machine and the service run and whether the source can be read: "strongroom status".`
+		return `Check that the machine and the service are running and that the source can be read: "strongroom status".`
 	case Damaged:
-		return `Keep the files of the source. "strongroom verify" says what is damaged, and "strongroom verify --repair" uploads it again while the source still has it.`
+		return `Keep the source's files. "strongroom verify" lists the damage; "strongroom verify --repair" ` +
+			`uploads the damaged files again while the source still has them.`
 	}
-	return "Nothing is to be done."
+	return "No action is needed."
 }
 
 func moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
 
-// clean makes one line of any text: what has no shape of its own, and what turns the
-// direction of writing around, is replaced, and what is too long is cut.
+// clean makes one line of any text. It replaces invisible characters and those that change the direction of
+// writing, and cuts a text longer than most characters.
 func clean(s string, most int) string {
 	var b strings.Builder
 	n := 0
@@ -93,7 +93,7 @@ func clean(s string, most int) string {
 	return b.String()
 }
 
-// cleanLines is clean for a text of several lines; empty ones are left out.
+// cleanLines is clean for a text of several lines. It drops empty lines.
 func cleanLines(s string) string {
 	var lines []string
 	for line := range strings.SplitSeq(s, "\n") {

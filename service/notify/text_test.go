@@ -23,11 +23,11 @@ func TestCompose(t *testing.T) {
 	if title != "strongroom: orders is failing" {
 		t.Error(title)
 	}
-	want := `The archive orders is failing since 2026-03-01 11:00 UTC; before it was ok.
+	want := `The archive orders has been failing since 2026-03-01 11:00 UTC; the previous state was ok.
 put x: no space
 Free some.
 Recoverable through 2026-03-01 10:59 UTC.
-Runs are retried by themselves. If it stays so, look at "strongroom status" and at the service's log.`
+Runs are retried automatically. If the failures continue, check "strongroom status" and the service's log.`
 	if text != want {
 		t.Errorf("%s\nnot\n%s", text, want)
 	}
@@ -36,7 +36,7 @@ Runs are retried by themselves. If it stays so, look at "strongroom status" and 
 func TestEveryStateHasWords(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[State][]string{
-		OK:      {"well again", "Nothing is to be done"},
+		OK:      {"OK again", "No action is needed"},
 		Failing: {"failing", "retried"},
 		Overdue: {"overdue", "machine and the service"},
 		Damaged: {"damaged", "verify --repair"},
@@ -47,7 +47,7 @@ func TestEveryStateHasWords(t *testing.T) {
 				t.Errorf("%s: %q is missing from %q, %q", state, w, title, text)
 			}
 		}
-		if !strings.Contains(text, "orders") || !strings.Contains(text, "not known") || strings.Contains(text, "before") {
+		if !strings.Contains(text, "orders") || !strings.Contains(text, "is unknown") || strings.Contains(text, "previous") {
 			t.Errorf("%s: %q", state, text)
 		}
 	}

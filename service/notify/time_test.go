@@ -77,7 +77,7 @@ func TestRetriesDoubleAndEndAfterADay(t *testing.T) {
 		if last := at[len(at)-1]; last < 24*time.Hour || last > 24*time.Hour+10*time.Minute {
 			t.Errorf("the last attempt was after %v", last)
 		}
-		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "given up") {
+		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "is dropped") {
 			t.Errorf("the log has %q", got)
 		}
 		net.behave("hook", always(answer{status: 200}))

@@ -15,26 +15,26 @@ import (
 	"time"
 )
 
-// Payload is what a webhook is sent, as JSON. Times are in UTC.
+// Payload is the JSON body of a webhook request. Times are in UTC.
 type Payload struct {
 	Archive            string     `json:"archive"`
 	State              State      `json:"state"`
-	Was                State      `json:"was"` // what this target was told before; empty: that is not certain
+	Was                State      `json:"was"` // the state delivered to this target before; empty if uncertain
 	At                 time.Time  `json:"at"`  // when the state began
 	Detail             string     `json:"detail"`
-	RecoverableThrough *time.Time `json:"recoverable_through"` // null: not known
+	RecoverableThrough *time.Time `json:"recoverable_through"` // null if unknown
 }
 
 // web sends to one heartbeat or webhook.
 type web struct {
 	url     string
-	shown   string // fit for errors
+	shown   string // the redacted target, for errors
 	secrets *regexp.Regexp
 	o       Options
 }
 
-// transport keeps no connections: between two notifications lie hours, and an idle
-// service is to have nothing to do.
+// transport returns a transport that keeps no connections: hours pass between notifications, and an idle service
+// should hold no resources.
 func transport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -66,7 +66,7 @@ func (w *web) post(ctx context.Context, l message) error {
 	return w.do(ctx, http.MethodPost, body)
 }
 
-// do sends one request. The answer's body is not read: its status says all.
+// do sends one request. It does not read the response's body: the status is sufficient.
 func (w *web) do(ctx context.Context, method string, body []byte) error {
 	var wrote atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
@@ -88,12 +88,13 @@ func (w *web) do(ctx context.Context, method string, body []byte) error {
 	case answer.StatusCode >= 200 && answer.StatusCode < 300:
 		return nil
 	case answer.StatusCode >= 300 && answer.StatusCode < 400:
-		return fmt.Errorf("%s %s: it answers %d, a redirect to another host or method, which is not followed; name the URL that it leads to", method, w.shown, answer.StatusCode)
+		return fmt.Errorf("%s %s: status %d, a redirect to another host or method, which is not followed; "+
+			"configure the URL that it leads to", method, w.shown, answer.StatusCode)
 	}
-	return fmt.Errorf("%s %s: it answers %d %s", method, w.shown, answer.StatusCode, http.StatusText(answer.StatusCode))
+	return fmt.Errorf("%s %s: status %d %s", method, w.shown, answer.StatusCode, http.StatusText(answer.StatusCode))
 }
 
-// fault is an error of net/http without the URL that it quotes.
+// fault returns an error of net/http without the URL that it quotes.
 func (w *web) fault(method string, err error, doubt bool) error {
 	var quoted *url.Error
 	if errors.As(err, &quoted) {
@@ -106,7 +107,7 @@ func (w *web) fault(method string, err error, doubt bool) error {
 	return hidden
 }
 
-// near follows only redirects that stay with scheme, host and method.
+// near allows only redirects that keep the scheme, host and method.
 func near(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	if req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host || req.Method != first.Method || len(via) > 5 {
