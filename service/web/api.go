@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// How much one answer of the API holds at most, and holds when nothing else is asked for.
+// The largest number of elements in a response of the API, which is also the default.
 const (
 	maxSnapshots = 1000
 	maxFiles     = 10000
@@ -87,7 +87,7 @@ func (s *Server) apiSnapshots(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, v)
 }
 
-// window is the newest snapshots below a sequence, and whether there are older ones.
+// window returns the newest snapshots below a sequence, and whether there are older ones.
 func window(all []Snapshot, before int64, limit int) (list []Snapshot, older bool) {
 	end := len(all)
 	for end > 0 && all[end-1].Sequence >= before {
@@ -145,11 +145,11 @@ func (s *Server) apiBackup(w http.ResponseWriter, r *http.Request) {
 		s.failed(w, r, err)
 		return
 	}
-	s.o.Log.Info("a run was asked for over HTTP", "archive", r.PathValue("name"), "run", id)
+	s.o.Log.Info("a run was requested over HTTP", "archive", r.PathValue("name"), "run", id)
 	writeJSON(w, http.StatusAccepted, apiAccepted{RunID: id})
 }
 
-// bearer answers a request without the right token, and reports whether it has it.
+// bearer reports whether a request has the right token, and refuses it otherwise.
 func (s *Server) bearer(w http.ResponseWriter, r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -165,19 +165,20 @@ func (s *Server) bearer(w http.ResponseWriter, r *http.Request) bool {
 	return code == 0
 }
 
-// authorize compares in constant time. A code other than 0 is a refusal.
+// authorize compares the token in constant time. A code other than 0 is a refusal.
 func (s *Server) authorize(token string) (code int, message string) {
 	if s.o.Token == "" {
-		return http.StatusForbidden, "this service is read-only, as no token is configured; set http.token_file to start runs from here"
+		return http.StatusForbidden, "this service is read-only, since no token is configured; " +
+			"set http.token_file to start runs from here"
 	}
 	have, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.o.Token))
 	if subtle.ConstantTimeCompare(have[:], want[:]) != 1 {
-		return http.StatusUnauthorized, "the token is missing or is not the right one; it is in the file that http.token_file names"
+		return http.StatusUnauthorized, "the token is missing or wrong; it is in the file that http.token_file names"
 	}
 	return 0, ""
 }
 
-// badBody answers when a body could not be read.
+// badBody responds to a request whose body could not be read.
 func (s *Server) badBody(w http.ResponseWriter, r *http.Request, err error) {
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 		s.fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", large.Limit))
@@ -186,7 +187,7 @@ func (s *Server) badBody(w http.ResponseWriter, r *http.Request, err error) {
 	s.fail(w, r, http.StatusBadRequest, "the body cannot be read")
 }
 
-// failed answers with a Backend's error.
+// failed responds with a Backend's error.
 func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 	code, message := failure(err)
 	s.fail(w, r, code, message)
@@ -203,12 +204,13 @@ func failure(err error) (code int, message string) {
 	case errors.Is(err, ErrMalformed):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout, "the archive did not answer in time; it is still being asked, so look again in a while"
+		return http.StatusGatewayTimeout, "the archive did not answer in time; " +
+			"the request to it continues, so try again in a while"
 	}
 	return http.StatusBadGateway, err.Error()
 }
 
-// number64 is a query parameter within bounds.
+// number64 returns a query parameter that must be within bounds.
 func number64(r *http.Request, name string, least, most, absent int64) (int64, error) {
 	v := r.URL.Query().Get(name)
 	if v == "" {

@@ -2,8 +2,8 @@ package web
 
 import "time"
 
-// What the API answers with. openapi.json describes each field; a test compares them.
-// Times are RFC 3339 in UTC, or null for never; sizes are bytes.
+// The API's responses. openapi.json describes each field; a test compares both. Times are RFC 3339 in UTC, or null
+// for never; sizes are in bytes.
 type (
 	apiError struct {
 		Error string `json:"error"`
@@ -154,7 +154,7 @@ type (
 	}
 )
 
-// jsonTime is nil for never.
+// jsonTime returns nil for the zero time, which means never.
 func jsonTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -203,7 +203,7 @@ func newAPIArchive(a *Archive) apiArchive {
 	return v
 }
 
-// newAPIFailure is nil where there was none.
+// newAPIFailure returns nil if there was no failure.
 func newAPIFailure(f Failure) *apiFailure {
 	if f.At.IsZero() {
 		return nil
@@ -223,7 +223,7 @@ func newAPIWork(w Work) apiWork {
 	return apiWork{Files: w.Files, Bytes: w.Bytes, DurationMS: w.Milliseconds}
 }
 
-// kinds is an object also where there is nothing.
+// kinds returns an empty map for nil, so that the JSON is always an object.
 func kinds(m map[string]int64) map[string]int64 {
 	if m == nil {
 		return map[string]int64{}

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Confirmation is what a guard found in a run that it ended, and how an operator accepts it.
+// Confirmation is a guard's finding that ended a run, and the text by which an operator accepts it.
 type Confirmation struct {
-	Confirmation string // what accepts it, such as rollback:41-0a1b2c3d
+	Confirmation string // the text that accepts it, such as rollback:41-0a1b2c3d
 	Guard        string // such as rollback
 	Task         string // the run that the guard ended: backup or prune
-	Detail       string // what the guard found
+	Detail       string // the finding
 	Since        time.Time
-	Confirmed    time.Time // when an operator accepted it; zero: not yet
+	Confirmed    time.Time // when an operator accepted it; zero if not yet
 }
 
-// accepting is what it means to accept what a guard found.
+// accepting describes, for each guard, the effect of accepting its finding.
 var accepting = map[string]string{
 	"rollback": "Accept it if the database was restored to an earlier state on purpose: " +
 		"the next snapshot holds the source as it is now, and older snapshots stay.",
@@ -34,7 +34,7 @@ var accepting = map[string]string{
 	"prune": "Accept it if these snapshots are to be removed: they cannot be restored afterwards.",
 }
 
-// Accepting says what it means to accept what a guard found.
+// Accepting describes the effect of accepting a guard's finding, for an operator.
 func Accepting(guard string) string {
 	if s := accepting[guard]; s != "" {
 		return s
@@ -42,13 +42,13 @@ func Accepting(guard string) string {
 	return "Accept it only if what was found is intended."
 }
 
-// Accepting says what accepting it means.
+// Accepting describes the effect of accepting the finding, for an operator.
 func (c Confirmation) Accepting() string { return Accepting(c.Guard) }
 
-// ID is the confirmation as an element's id.
+// ID is the id of the confirmation's element in the page.
 func (c Confirmation) ID() string { return strings.ReplaceAll(c.Confirmation, ":", "-") }
 
-// Word is the run that waits for it, for people.
+// Word names the refused run in a sentence.
 func (c Confirmation) Word() string {
 	if c.Task == "backup" {
 		return "The backup"
@@ -59,7 +59,7 @@ func (c Confirmation) Word() string {
 // confirmView is a Confirmation on the archive's page.
 type confirmView struct {
 	Confirmation
-	Command string // that accepts it without the page
+	Command string // accepts the finding without the page
 }
 
 func (s *Server) confirmViews(a *Archive) []confirmView {
@@ -67,7 +67,7 @@ func (s *Server) confirmViews(a *Archive) []confirmView {
 	for _, c := range a.NeedsConfirmation {
 		name, confirmation := shellQuote(a.Name), shellQuote(c.Confirmation)
 		command := fmt.Sprintf("%s confirm %s %s", s.o.Command, name, confirmation)
-		if s.o.Token == "" { // which the command needs, too
+		if s.o.Token == "" { // strongroom confirm needs the token, too
 			command = fmt.Sprintf("%s %s --confirm %s %s", s.o.Command, shellQuote(c.Task), confirmation, name)
 		}
 		all = append(all, confirmView{c, command})
@@ -75,7 +75,7 @@ func (s *Server) confirmViews(a *Archive) []confirmView {
 	return all
 }
 
-// unconfirmed counts what waits for an operator.
+// unconfirmed counts the findings that no operator has accepted yet.
 func (a *Archive) unconfirmed() int64 {
 	n := int64(0)
 	for i := range a.NeedsConfirmation {
@@ -86,7 +86,7 @@ func (a *Archive) unconfirmed() int64 {
 	return n
 }
 
-// apiConfirm is the body of a request that accepts what a guard found.
+// apiConfirm is the body of a request that accepts a guard's finding.
 type apiConfirm struct {
 	Confirmation string `json:"confirmation"`
 }
@@ -113,19 +113,18 @@ func (s *Server) apiConfirm(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusAccepted, apiAccepted{RunID: id})
 }
 
-// decodeConfirm reads the one field that the body has.
+// decodeConfirm reads the body's only field.
 func decodeConfirm(body []byte) (string, error) {
 	d := json.NewDecoder(strings.NewReader(string(body)))
 	d.DisallowUnknownFields()
 	var v apiConfirm
 	if err := d.Decode(&v); err != nil || v.Confirmation == "" || d.More() {
-		return "", errors.New(`the body has to be JSON such as {"confirmation": "rollback:41-0a1b2c3d"}`)
+		return "", errors.New(`the body must be JSON such as {"confirmation": "rollback:41-0a1b2c3d"}`)
 	}
 	return v.Confirmation, nil
 }
 
-// confirmForm is the button below what a guard found. As for a backup, the token is typed in
-// each time.
+// confirmForm handles the button below a guard's finding. As for a backup, the user enters the token each time.
 func (s *Server) confirmForm(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		s.badBody(w, r, err)

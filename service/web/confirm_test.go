@@ -42,7 +42,7 @@ func TestAPIConfirm(t *testing.T) {
 		{"an empty one", open, path, `{"confirmation": ""}`, "Bearer " + token, 400, "JSON"},
 		{"a list", open, path, `{"confirmation": ["` + rollback + `"]}`, "Bearer " + token, 400, "JSON"},
 		{"more after it", open, path, good + good, "Bearer " + token, 400, "JSON"},
-		{"no confirmation", open, path, `{"confirmation": "accept all"}`, "Bearer " + token, 400, "no confirmation"},
+		{"no confirmation", open, path, `{"confirmation": "accept all"}`, "Bearer " + token, 400, "not a confirmation"},
 		{"no such archive", open, "/api/v1/archives/none/confirm", good, "Bearer " + token, 404, "no such archive"},
 		{"another state of the archive", open, path, `{"confirmation": "rollback:42-0a1b2c3d"}`, "Bearer " + token, 409, "nothing waits"},
 		{"another guard", open, path, `{"confirmation": "take-over:41-0a1b2c3d"}`, "Bearer " + token, 409, "nothing waits"},
@@ -99,7 +99,7 @@ func TestConfirmationsAreShown(t *testing.T) {
 	metric := func(n string) {
 		t.Helper()
 		const name = "strongroom_confirmation_needed"
-		want := "# HELP " + name + " Refusals of guards that wait until an operator accepts what was found.\n" +
+		want := "# HELP " + name + " Refusals by guards that wait for an operator to accept the finding.\n" +
 			"# TYPE " + name + " gauge\n" + name + "{archive=\"orders\"} " + n + "\n"
 		if err := testutil.GatherAndCompare(s.registry(), strings.NewReader(want), name); err != nil {
 			t.Error(err)
@@ -147,11 +147,11 @@ func TestConfirmForm(t *testing.T) {
 		token, confirmation, says string
 		code                      int
 	}{
-		{s, "wrong", rollback, "the token is missing or is not the right one", 401},
-		{s, "", "", "the token is missing or is not the right one", 401},
+		{s, "wrong", rollback, "the token is missing or wrong", 401},
+		{s, "", "", "the token is missing or wrong", 401},
 		{newServer(t, f, ""), "", rollback, "read-only", 403},
 		{s, token, "rollback:40-0a1b2c3d", "nothing waits for this confirmation", 409},
-		{s, token, "accept all", "this is no confirmation", 400},
+		{s, token, "accept all", "not a confirmation", 400},
 		{s, token, "", "nothing waits for this confirmation", 409},
 	} {
 		code, page, _ := post(c.s, c.token, c.confirmation)
@@ -177,5 +177,5 @@ func TestConfirmForm(t *testing.T) {
 	if code != http.StatusSeeOther || to != "/archives/orders?asked=confirmed" || !slices.Equal(got, []string{"orders " + rollback}) {
 		t.Errorf("%d, to %s, accepted %v", code, to, got)
 	}
-	said(t, get(t, s, to), []string{"It was accepted, for this once."}, nil)
+	said(t, get(t, s, to), []string{"The finding was accepted, once."}, nil)
 }

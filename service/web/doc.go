@@ -1,23 +1,24 @@
-// Package web shows what the service knows: a status page for people, a JSON API,
-// Prometheus metrics and two health checks. It knows nothing of archives, providers or
-// schedules: a Backend hands it plain values.
+// Package web serves the service's state: a status page, a JSON API, Prometheus metrics and two health checks. It
+// does not depend on archives, providers or schedules: a Backend supplies plain values.
 //
 //	s, err := web.New(backend, web.Options{Listen: "127.0.0.1:8470", Token: token, Log: log})
 //	l, err := s.Listen(ctx)
 //	err = s.Serve(ctx, l) // until ctx ends
 //
-// # What it defends against
+// # Defences
 //
-// The page can start a backup, accept what a guard found, and shows names that came from a
-// file system, so it trusts neither who asks nor what is shown. Only a bearer token starts a
-// run or accepts anything, and it is no cookie, so no other site can send it along; what a
-// browser says is cross-site is refused besides. The Host of each request must be one that the service is known
-// under, or another site's name could be pointed at it (DNS rebinding). No page loads or
-// runs anything but the two files below assets/. Bodies, headers and times are bounded.
-// Beyond loopback it does not listen without a token.
+// The page can start a backup and accept a guard's finding, and it shows names from a file system. So it trusts
+// neither the client nor the values that it shows:
 //
-// Reading needs no token: put a proxy with a login before it where names and sizes of
-// files are a secret.
+//   - Only a bearer token starts a run or accepts anything. It is not a cookie, so another site cannot send it.
+//     Requests that a browser marks as cross-site are refused, too.
+//   - The Host of each request must be a configured one. Otherwise another site could point its name at the
+//     service (DNS rebinding).
+//   - A page loads and runs only the files below assets/.
+//   - Bodies, headers and times are bounded.
+//   - Without a token the service listens on loopback only.
+//
+// Reading needs no token. Where names and sizes of files are secret, put a proxy with a login in front.
 package web
 
 import (
@@ -25,47 +26,45 @@ import (
 	"errors"
 )
 
-// Backend is where the values come from. Its methods are called by many goroutines at
-// once. What it hands out is not changed afterwards, by either side.
+// Backend supplies the values. Its methods must be safe for concurrent use. Neither side changes a returned value
+// later.
 //
-// The texts of its errors are shown to people and in the API: they say what to do, and
-// hold no credentials.
+// Error texts are shown on the page and in the API: they state a remedy and contain no credentials.
 type Backend interface {
-	// Archives returns the state of all archives, in the order in which they are
-	// shown. It is asked for every page and every scrape: it answers from memory.
+	// Archives returns the state of all archives, in the order of the page. It is called for every page and every
+	// scrape, so it must answer from memory.
 	Archives() []Archive
 
-	// Snapshots returns the snapshots of an archive, newest last. It may read from the
-	// provider, but nobody has to prove who they are before it is called: what does not
-	// change should be kept. ErrNotFound: there is no such archive. With another error, what
-	// it returns is what was so when the provider last answered.
+	// Snapshots returns the snapshots of an archive, newest last. It may read from the provider. Clients need no
+	// token for it, so values that do not change should be cached. It returns ErrNotFound if there is no such
+	// archive. With any other error, the snapshots are those of the last successful read.
 	Snapshots(ctx context.Context, name string) ([]Snapshot, error)
 
-	// Snapshot returns one snapshot with its files, by name. ErrNotFound: there is no such
-	// archive or snapshot. What is said of Snapshots holds here too.
+	// Snapshot returns one snapshot with its files in order of name. It returns ErrNotFound if there is no such
+	// archive or snapshot. As for Snapshots, clients need no token.
 	Snapshot(ctx context.Context, name string, sequence int64) (SnapshotFiles, error)
 
-	// Diff returns what became different from one snapshot to another of an archive.
-	// ErrNotFound: there is no such archive, or not both snapshots.
+	// Diff returns the difference between two snapshots of an archive. It returns ErrNotFound if the archive or one
+	// of the snapshots does not exist.
 	Diff(ctx context.Context, name string, from, to int64) (Diff, error)
 
-	// Trigger asks for a run now and does not wait for it. ErrNotFound: there is no
-	// such archive. ErrBusy: one runs.
+	// Trigger requests a run and does not wait for it. It returns ErrNotFound if there is no such archive, and
+	// ErrBusy during a run.
 	Trigger(name string) (runID string, err error)
 
-	// Confirm accepts, once, what a guard found in an archive's last run, and requests a run
-	// that goes on with that. It does not wait for the run. ErrNotFound: there is no such
-	// archive. ErrMalformed: this cannot be a confirmation. ErrNotPending: no guard waits for
-	// exactly this one.
+	// Confirm accepts, once, a guard's finding in an archive's last run. It requests a run with that confirmation
+	// and
+	// does not wait for it. It returns ErrNotFound if there is no such archive, ErrMalformed if the text is not a
+	// confirmation, and ErrNotPending if no guard waits for this confirmation.
 	Confirm(name, confirmation string) (runID string, err error)
 }
 
-// What a Backend's errors are, by errors.Is. Every other one is a failure behind it.
+// The errors of a Backend, for errors.Is. Any other error is a failure behind the Backend.
 var (
-	ErrNotFound = errors.New("there is no such thing")
-	ErrBusy     = errors.New("a run goes on already; ask again when it has ended")
+	ErrNotFound = errors.New("not found")
+	ErrBusy     = errors.New("a run is in progress; try again after it has ended")
 
-	ErrMalformed  = errors.New("this is no confirmation")
+	ErrMalformed  = errors.New("not a confirmation")
 	ErrNotPending = errors.New("nothing waits for this confirmation: " +
 		"it was used, or the archive or the finding has changed since")
 )

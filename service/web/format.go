@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// clean makes text harmless to look at: what has no shape of its own, and what turns the
-// direction of writing around, is shown as a code. Escaping for HTML is the template's.
+// clean makes text safe to display: invisible characters, and those that change the direction of writing, appear as
+// codes. The template escapes HTML.
 func clean(s string) string {
 	var b strings.Builder
 	for i, r := range s {
@@ -28,7 +28,7 @@ func clean(s string) string {
 	return b.String()
 }
 
-// cleanLines is clean for a text of several lines, such as an error that says what to do.
+// cleanLines is clean for a text of several lines, such as an error with a remedy.
 func cleanLines(s string) string {
 	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
 	for i, line := range lines {
@@ -37,8 +37,8 @@ func cleanLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// shellQuote is an argument as a shell takes it. What cannot be shown is written as an
-// escape, which needs bash or zsh.
+// shellQuote quotes an argument for a shell. Characters that cannot be displayed become escapes, which need bash or
+// zsh.
 func shellQuote(s string) string {
 	plain := func(r rune) bool {
 		return r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-./:@%+,=", r))
@@ -60,7 +60,7 @@ func shellQuote(s string) string {
 	return "$'" + b.String() + "'"
 }
 
-// Size is bytes as people read them.
+// Size formats a number of bytes with a binary unit.
 func Size(n int64) string {
 	const unit = 1024
 	if n < unit {
@@ -73,7 +73,7 @@ func Size(n int64) string {
 	return fmt.Sprintf("%.1f %ciB", f, "KMGTPE"[i])
 }
 
-// number has a thin space between each three digits.
+// number formats n with a thin space between groups of three digits.
 func number(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -82,7 +82,7 @@ func number(n int64) string {
 	return s
 }
 
-// count is "1 file" or "2 files".
+// count returns a text such as "1 file" or "2 files".
 func count(n int64, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -90,7 +90,7 @@ func count(n int64, what string) string {
 	return number(n) + " " + what + "s"
 }
 
-// span is a length of time in its largest unit, as precise as people ask for.
+// span formats a duration in its largest unit, such as "3 hours".
 func span(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Second:
@@ -105,7 +105,7 @@ func span(d time.Duration) string {
 	return count(int64(d/(24*time.Hour)), "day")
 }
 
-// took is a duration in a table or a chart, short.
+// took formats a duration for a table or a chart.
 func took(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -118,8 +118,8 @@ func took(d time.Duration) string {
 	return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
 }
 
-// ago and ahead stay the same for most of a minute, so that a page that looks again sees
-// no change where there is none.
+// ago and ahead stay the same for most of a minute, so that a page that updates itself shows no change where there
+// is none.
 func ago(now, t time.Time) string {
 	if d := now.Sub(t); d >= time.Minute {
 		return span(d) + " ago"
@@ -134,7 +134,7 @@ func ahead(now, t time.Time) string {
 	return "in less than a minute"
 }
 
-// clock is a time of day, with the date unless it is today; UTC, like every time here.
+// clock formats a time of day in UTC, with the date unless it is today.
 func clock(now, t time.Time) string {
 	t, now = t.UTC(), now.UTC()
 	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {

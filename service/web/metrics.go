@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics serves a registry of its own.
+// metrics serves a separate registry.
 func (s *Server) metrics() http.Handler {
 	return promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
@@ -30,15 +30,14 @@ func (s *Server) registry() *prometheus.Registry {
 	return reg
 }
 
-// metric is one number of each archive.
+// metric is one metric of each archive.
 type metric struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
-	value func(*Archive) (v float64, ok bool) // not ok: there is none
+	value func(*Archive) (v float64, ok bool) // ok is false if the archive has no value
 }
 
-// collector reads the backend's values at each scrape, so that there is no second copy
-// that could differ.
+// collector reads the backend's values at each scrape, so no second copy can differ.
 type collector struct {
 	backend Backend
 	version string
@@ -64,7 +63,7 @@ func counter(name, help string, value func(*Archive) int64) metric {
 	return metric{desc(name, help), prometheus.CounterValue, func(a *Archive) (float64, bool) { return float64(value(a)), true }}
 }
 
-// moment is in seconds since 1970; there is none as long as it is not known.
+// moment is a time in seconds since 1970. It is absent while the time is unknown.
 func moment(name, help string, value func(*Archive) time.Time) metric {
 	return metric{desc(name+"_timestamp_seconds", help), prometheus.GaugeValue, func(a *Archive) (float64, bool) {
 		t := value(a)
@@ -72,14 +71,14 @@ func moment(name, help string, value func(*Archive) time.Time) metric {
 	}}
 }
 
-// verified is a number of the last verification; there is none before the first one.
+// verified is a metric of the last verification. It is absent before the first one.
 func verified(name, help string, value func(Verification) float64) metric {
 	return metric{desc("verification_"+name, help), prometheus.GaugeValue, func(a *Archive) (float64, bool) {
 		return value(a.LastVerification), !a.LastVerification.At.IsZero()
 	}}
 }
 
-// waits is a number of what waits to be archived; there is none where that is not known.
+// waits is a metric of the data that is not archived yet. It is absent while that is unknown.
 func waits(name, help string, value func(*Behind) int64) metric {
 	return metric{desc("behind_"+name, help), prometheus.GaugeValue, func(a *Archive) (float64, bool) {
 		if a.Behind == nil {
@@ -96,7 +95,7 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// ratio is 1 where there is nothing to be covered.
+// ratio is 1 if whole is 0: there is nothing to cover.
 func ratio(part, whole int64) float64 {
 	if whole == 0 {
 		return 1
@@ -106,48 +105,77 @@ func ratio(part, whole int64) float64 {
 
 func newCollector(backend Backend, version string) *collector {
 	return &collector{
-		backend:  backend,
-		version:  version,
-		build:    prometheus.NewDesc("strongroom_build_info", "The version that runs; always 1.", []string{"version", "goversion"}, nil),
-		runs:     desc("runs_total", "Runs that ended, by how.", "outcome"),
-		spent:    desc("run_duration_seconds", "How long the runs took that ended since the start."),
-		requests: desc("provider_requests_total", "Requests sent to the provider since the start, by kind.", "kind"),
-		errors:   desc("provider_errors_total", "Requests to the provider that failed since the start, by kind.", "kind"),
-		tasks:    newTaskMetrics(),
+		backend: backend,
+		version: version,
+		build: prometheus.NewDesc("strongroom_build_info", "The running version; always 1.",
+			[]string{"version", "goversion"}, nil),
+		runs:  desc("runs_total", "Runs that ended, by outcome.", "outcome"),
+		spent: desc("run_duration_seconds", "Durations of the runs that ended since the service started."),
+		requests: desc("provider_requests_total",
+			"Requests sent to the provider since the service started, by kind.", "kind"),
+		errors: desc("provider_errors_total",
+			"Requests to the provider that failed since the service started, by kind.", "kind"),
+		tasks: newTaskMetrics(),
 		each: []metric{
-			gauge("running", "1 while a run goes on.", func(a *Archive) float64 { return truth(a.Running) }),
-			gauge("waiting", "1 while a run that was asked for waits for the present one.", func(a *Archive) float64 { return truth(a.Waiting) }),
-			gauge("overdue", "1 when a run should have ended well by now and did not.", func(a *Archive) float64 { return truth(a.Overdue) }),
-			gauge("failures_in_row", "Runs that failed since the last one that ended well.", func(a *Archive) float64 { return float64(a.FailuresInRow) }),
-			moment("running_since", "When the present run began.", func(a *Archive) time.Time { return a.RunningSince }),
-			moment("last_success", "When a run last ended well.", func(a *Archive) time.Time { return a.LastSuccess }),
+			gauge("running", "1 while a run is in progress.", func(a *Archive) float64 { return truth(a.Running) }),
+			gauge("waiting", "1 while a requested run waits for the present run to end.",
+				func(a *Archive) float64 { return truth(a.Waiting) }),
+			gauge("overdue", "1 if no run has succeeded by its deadline.",
+				func(a *Archive) float64 { return truth(a.Overdue) }),
+			gauge("failures_in_row", "Failed runs since the last success.",
+				func(a *Archive) float64 { return float64(a.FailuresInRow) }),
+			moment("running_since", "When the present run began.",
+				func(a *Archive) time.Time { return a.RunningSince }),
+			moment("last_success", "When a run last succeeded.", func(a *Archive) time.Time { return a.LastSuccess }),
 			moment("last_failure", "When a run last failed.", func(a *Archive) time.Time { return a.LastFailure.At }),
 			moment("next_run", "When the next run begins.", func(a *Archive) time.Time { return a.NextRun }),
-			moment("recoverable_through", "Up to when a restore is known to be possible.", func(a *Archive) time.Time { return a.RecoverableThrough.At }),
-			gauge("recoverable_through_file_bytes", "Up to which byte of its newest file the log can be restored.", func(a *Archive) float64 { return float64(a.RecoverableThrough.Size) }),
-			waits("files", "Files in the source that are not in the archive yet.", func(b *Behind) int64 { return b.Files }),
-			waits("bytes", "Bytes in the source that are not in the archive yet.", func(b *Behind) int64 { return b.Bytes }),
-			gauge("last_run_copied_files", "Files that the last run copied.", func(a *Archive) float64 { return float64(a.Last.Files) }),
-			gauge("last_run_copied_bytes", "Bytes that the last run copied.", func(a *Archive) float64 { return float64(a.Last.Bytes) }),
-			gauge("last_run_duration_seconds", "How long the last run took.", func(a *Archive) float64 { return float64(a.Last.Milliseconds) / 1000 }),
+			moment("recoverable_through", "The time up to which a restore is known to be possible.",
+				func(a *Archive) time.Time { return a.RecoverableThrough.At }),
+			gauge("recoverable_through_file_bytes", "The bytes of the newest log file that a restore is known to recover.",
+				func(a *Archive) float64 { return float64(a.RecoverableThrough.Size) }),
+			waits("files", "Files in the source that are not in the archive yet.",
+				func(b *Behind) int64 { return b.Files }),
+			waits("bytes", "Bytes in the source that are not in the archive yet.",
+				func(b *Behind) int64 { return b.Bytes }),
+			gauge("last_run_copied_files", "Files that the last run copied.",
+				func(a *Archive) float64 { return float64(a.Last.Files) }),
+			gauge("last_run_copied_bytes", "Bytes that the last run copied.",
+				func(a *Archive) float64 { return float64(a.Last.Bytes) }),
+			gauge("last_run_duration_seconds", "How long the last run took.",
+				func(a *Archive) float64 { return float64(a.Last.Milliseconds) / 1000 }),
 			counter("copied_files_total", "Files copied.", func(a *Archive) int64 { return a.Total.Files }),
 			counter("copied_bytes_total", "Bytes copied.", func(a *Archive) int64 { return a.Total.Bytes }),
-			{desc("run_seconds_total", "Time spent in runs."), prometheus.CounterValue, func(a *Archive) (float64, bool) { return float64(a.Total.Milliseconds) / 1000, true }},
-			gauge("damaged_files", "Files of the newest snapshot that are known to be damaged.", func(a *Archive) float64 { return float64(len(a.Damaged)) }),
-			moment("last_verification", "When the archive was last verified.", func(a *Archive) time.Time { return a.LastVerification.At }),
-			verified("objects_ratio", "The part of all objects that the last verification looked at, 0 to 1.", func(v Verification) float64 { return ratio(v.Objects, v.ObjectsTotal) }),
-			verified("read_ratio", "The part of all stored bytes that the last verification read and hashed, 0 to 1.", func(v Verification) float64 { return ratio(v.Bytes, v.BytesTotal) }),
-			verified("read_ever_ratio", "The part of all stored bytes that was ever read back and found good, 0 to 1.", func(v Verification) float64 { return ratio(v.ReadBytes, v.BytesTotal) }),
-			moment("read_since", "All that was ever read back was read back then or later.", func(a *Archive) time.Time { return a.LastVerification.ReadSince }),
-			moment("last_drill", "When the last trial restore began.", func(a *Archive) time.Time { return a.LastDrill.At }),
-			{desc("last_drill_duration_seconds", "How long the last trial restore took."), prometheus.GaugeValue, func(a *Archive) (float64, bool) { return a.LastDrill.Duration.Seconds(), !a.LastDrill.At.IsZero() }},
-			moment("proven_restore", "When a trial restore last went well.", func(a *Archive) time.Time { return a.ProvenRestore }),
+			{
+				desc("run_seconds_total", "Time spent in runs."), prometheus.CounterValue,
+				func(a *Archive) (float64, bool) { return float64(a.Total.Milliseconds) / 1000, true },
+			},
+			gauge("damaged_files", "Files of the newest snapshot that are known to be damaged.",
+				func(a *Archive) float64 { return float64(len(a.Damaged)) }),
+			moment("last_verification", "When the archive was last verified.",
+				func(a *Archive) time.Time { return a.LastVerification.At }),
+			verified("objects_ratio", "The part of all objects that the last verification checked, 0 to 1.",
+				func(v Verification) float64 { return ratio(v.Objects, v.ObjectsTotal) }),
+			verified("read_ratio", "The part of all stored bytes that the last verification read and hashed, 0 to 1.",
+				func(v Verification) float64 { return ratio(v.Bytes, v.BytesTotal) }),
+			verified("read_ever_ratio", "The part of all stored bytes that was ever read back and found good, 0 to 1.",
+				func(v Verification) float64 { return ratio(v.ReadBytes, v.BytesTotal) }),
+			moment("read_since", "The oldest read of all data that was ever read back.",
+				func(a *Archive) time.Time { return a.LastVerification.ReadSince }),
+			moment("last_drill", "When the last test restore began.",
+				func(a *Archive) time.Time { return a.LastDrill.At }),
+			{
+				desc("last_drill_duration_seconds", "How long the last test restore took."), prometheus.GaugeValue,
+				func(a *Archive) (float64, bool) { return a.LastDrill.Duration.Seconds(), !a.LastDrill.At.IsZero() },
+			},
+			moment("proven_restore", "When a test restore last succeeded.",
+				func(a *Archive) time.Time { return a.ProvenRestore }),
 			{
 				prometheus.NewDesc("strongroom_confirmation_needed",
-					"Refusals of guards that wait until an operator accepts what was found.", []string{"archive"}, nil),
+					"Refusals by guards that wait for an operator to accept the finding.", []string{"archive"}, nil),
 				prometheus.GaugeValue, func(a *Archive) (float64, bool) { return float64(a.unconfirmed()), true },
 			},
-			verified("problems", "What the last verification found wrong.", func(v Verification) float64 { return float64(v.Problems) }),
+			verified("problems", "Problems that the last verification found.",
+				func(v Verification) float64 { return float64(v.Problems) }),
 		},
 	}
 }
@@ -193,7 +221,7 @@ func (c *collector) collect(ch chan<- prometheus.Metric, a *Archive) {
 	}
 }
 
-// histogram counts cumulatively, as Prometheus has it.
+// histogram returns cumulative counts, as Prometheus requires.
 func histogram(d *prometheus.Desc, h *Histogram, labels ...string) prometheus.Metric {
 	buckets, below := map[float64]uint64{}, uint64(0)
 	for i, bound := range DurationBounds {
@@ -203,5 +231,5 @@ func histogram(d *prometheus.Desc, h *Histogram, labels ...string) prometheus.Me
 	return prometheus.MustNewConstHistogram(d, h.Count, h.Sum.Seconds(), buckets, labels...)
 }
 
-// label is a value that Prometheus takes: valid UTF-8.
+// label makes a value valid for Prometheus, which requires UTF-8.
 func label(s string) string { return clean(s) }

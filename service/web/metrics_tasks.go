@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// taskMetrics are the numbers of each task of each archive.
+// taskMetrics are the metrics of each task of each archive.
 type taskMetrics struct {
 	running, failures, overdue, success, failure, next *prometheus.Desc
 	ended, spent                                       *prometheus.Desc
@@ -17,14 +17,14 @@ func newTaskMetrics() taskMetrics {
 		return desc("task_"+name, help, append([]string{"task"}, more...)...)
 	}
 	return taskMetrics{
-		running:  of("running", "1 while the task (verify, drill, prune) goes on."),
-		failures: of("failures_in_row", "How often the task could not be done since it last ended well."),
-		overdue:  of("overdue", "1 when the task should have ended well by now and did not."),
-		success:  of("last_success_timestamp_seconds", "When the task last ended well."),
-		failure:  of("last_failure_timestamp_seconds", "When the task last could not be done."),
-		next:     of("next_run_timestamp_seconds", "When the task begins the next time."),
-		ended:    of("runs_total", "How often the task ended, by how.", "outcome"),
-		spent:    of("duration_seconds", "How long the task took, each time that it ended since the start."),
+		running:  of("running", "1 while the task (verify, drill, prune) is running."),
+		failures: of("failures_in_row", "Failed runs of the task since its last success."),
+		overdue:  of("overdue", "1 if the task has not succeeded by its deadline."),
+		success:  of("last_success_timestamp_seconds", "When the task last succeeded."),
+		failure:  of("last_failure_timestamp_seconds", "When the task last failed."),
+		next:     of("next_run_timestamp_seconds", "When the task's next run begins."),
+		ended:    of("runs_total", "Runs of the task that ended, by outcome.", "outcome"),
+		spent:    of("duration_seconds", "Durations of the task's runs that ended since the service started."),
 	}
 }
 

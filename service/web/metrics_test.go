@@ -35,16 +35,16 @@ func TestMetricsAreTheBackendsValues(t *testing.T) {
 # HELP strongroom_archive_copied_bytes_total Bytes copied.
 # TYPE strongroom_archive_copied_bytes_total counter
 strongroom_archive_copied_bytes_total{archive="orders"} 2.2548578304e+10
-# HELP strongroom_archive_failures_in_row Runs that failed since the last one that ended well.
+# HELP strongroom_archive_failures_in_row Failed runs since the last success.
 # TYPE strongroom_archive_failures_in_row gauge
 strongroom_archive_failures_in_row{archive="orders"} 3
-# HELP strongroom_archive_last_success_timestamp_seconds When a run last ended well.
+# HELP strongroom_archive_last_success_timestamp_seconds When a run last succeeded.
 # TYPE strongroom_archive_last_success_timestamp_seconds gauge
 strongroom_archive_last_success_timestamp_seconds{archive="orders"} 1.79534973e+09
-# HELP strongroom_archive_provider_errors_total Requests to the provider that failed since the start, by kind.
+# HELP strongroom_archive_provider_errors_total Requests to the provider that failed since the service started, by kind.
 # TYPE strongroom_archive_provider_errors_total counter
 strongroom_archive_provider_errors_total{archive="orders",kind="put"} 3
-# HELP strongroom_archive_runs_total Runs that ended, by how.
+# HELP strongroom_archive_runs_total Runs that ended, by outcome.
 # TYPE strongroom_archive_runs_total counter
 strongroom_archive_runs_total{archive="orders",outcome="failed"} 3
 strongroom_archive_runs_total{archive="orders",outcome="made"} 41

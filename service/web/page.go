@@ -16,15 +16,15 @@ import (
 //go:embed assets templates
 var files embed.FS
 
-// What one page shows at most.
+// The largest number of elements that one page shows.
 const (
 	pageSnapshots = 25
 	pageFiles     = 200
-	pageNames     = 100 // of each kind of difference
+	pageNames     = 100 // for each kind of difference
 	pageDamaged   = 10
 )
 
-// assets are the files that a page loads. Their names are all that is looked up.
+// assets are the files that a page loads. No other file is served.
 var assets = map[string]string{
 	"style.css": "text/css; charset=utf-8",
 	"page.js":   "text/javascript; charset=utf-8",
@@ -44,7 +44,7 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(b)
 }
 
-// pages are the templates, one a page.
+// pages are the parsed templates by page.
 type pages struct{ byName map[string]*template.Template }
 
 func newPages() (*pages, error) {
@@ -63,7 +63,7 @@ func newPages() (*pages, error) {
 	return p, nil
 }
 
-// render writes a page, whole or not at all.
+// render writes a page, completely or not at all.
 func (p *pages) render(w http.ResponseWriter, code int, name string, view any) {
 	var b bytes.Buffer
 	if err := p.byName[name].Execute(&b, view); err != nil {
@@ -75,12 +75,12 @@ func (p *pages) render(w http.ResponseWriter, code int, name string, view any) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// frame is what every page has.
+// frame holds the values of every page.
 type frame struct {
 	Title   string
 	Version string
 	Now     time.Time
-	Live    bool // the page looks again by itself
+	Live    bool // the page updates itself
 	Reload  bool // also without JavaScript
 }
 
@@ -132,19 +132,19 @@ type archiveView struct {
 	Runs      []Run // newest first
 	Snapshots []Snapshot
 	Problem   string // why the snapshots are not shown
-	Restore   string // a command; empty: there is nothing to restore
+	Restore   string // a command; empty if there is nothing to restore
 	CanRun    bool
-	Said      string // what came of asking for a run
+	Said      string // the result of a request for a run
 	Refused   string
 	Confirm   []confirmView
-	Confirmed string // what came of accepting what a guard found
+	Confirmed string // the result of accepting a guard's finding
 	NotTaken  string // why that was refused
 	OlderHref string
 }
 
-// refusedForm is a form that was sent and refused; zero: there was none.
+// refusedForm is a form that was sent and refused. The zero value means none.
 type refusedForm struct {
-	confirms bool // it was to accept what a guard found, and not to begin a run
+	confirms bool // the form accepts a guard's finding; false if it requests a run
 	why      string
 }
 
@@ -152,7 +152,7 @@ func (s *Server) archivePage(w http.ResponseWriter, r *http.Request) {
 	s.showArchive(w, r, http.StatusOK, refusedForm{})
 }
 
-// showArchive shows an archive's page, with why a form was refused.
+// showArchive shows an archive's page, with the reason if a form was refused.
 func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, refused refusedForm) {
 	a, ok := s.archive(r.PathValue("name"))
 	if !ok {
@@ -172,8 +172,8 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 	slices.Reverse(v.Runs)
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
-	// The provider may be away: all else on the page is known without it, and maybe what
-	// there was when it last answered.
+	// The provider may be unreachable. The page then shows everything else, and the snapshots of the last
+	// successful read if there was one.
 	all, err := s.backend.Snapshots(ctx, a.Name)
 	if err != nil {
 		_, v.Problem = failure(err)
@@ -191,14 +191,14 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 	s.pages.render(w, code, "archive", v)
 }
 
-// answer sets what came of a form.
+// answer sets the result of a form.
 func (v *archiveView) answer(asked string, refused refusedForm) {
-	v.Live = refused == refusedForm{} // there is nothing to look at again where the form was sent to
+	v.Live = refused == refusedForm{} // a form's address cannot be fetched again
 	switch {
 	case v.Live && asked == "started":
-		v.Said = "The run has been asked for and begins."
+		v.Said = "The run was requested and begins."
 	case v.Live && asked == "confirmed":
-		v.Confirmed = "It was accepted, for this once. A run with that begins."
+		v.Confirmed = "The finding was accepted, once. A run with this confirmation begins."
 	case refused.confirms:
 		v.NotTaken = refused.why
 	default:
@@ -206,8 +206,7 @@ func (v *archiveView) answer(asked string, refused refusedForm) {
 	}
 }
 
-// restoreNewest is the command for the newest snapshot that can be read; empty if there is
-// none.
+// restoreNewest returns the command for the newest readable snapshot, or an empty string if there is none.
 func (s *Server) restoreNewest(a *Archive, all []Snapshot) string {
 	for _, one := range slices.Backward(all) {
 		if one.Error == "" {
@@ -217,7 +216,7 @@ func (s *Server) restoreNewest(a *Archive, all []Snapshot) string {
 	return ""
 }
 
-// restoreCommand works as it stands, but for the identity, which this host does not have.
+// restoreCommand returns a command that works unchanged, except for the identity, which this host does not have.
 func (s *Server) restoreCommand(a *Archive, sequence int64) string {
 	command := fmt.Sprintf("%s restore %s --to ./restored", s.o.Command, shellQuote(fmt.Sprintf("%s@%d", a.Name, sequence)))
 	if a.Encrypted {
@@ -226,8 +225,8 @@ func (s *Server) restoreCommand(a *Archive, sequence int64) string {
 	return command
 }
 
-// backupForm is the button on an archive's page. The token is typed in each time: a
-// cookie would be sent along with what another site asks for.
+// backupForm handles the button on an archive's page. The user enters the token each time: a browser would add a
+// cookie to another site's requests, too.
 func (s *Server) backupForm(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		s.badBody(w, r, err)
@@ -244,6 +243,6 @@ func (s *Server) backupForm(w http.ResponseWriter, r *http.Request) {
 		s.showArchive(w, r, code, refusedForm{why: message})
 		return
 	}
-	s.o.Log.Info("a run was asked for on the status page", "archive", name, "run", id)
+	s.o.Log.Info("a run was requested on the status page", "archive", name, "run", id)
 	http.Redirect(w, r, "/archives/"+url.PathEscape(name)+"?asked=started", http.StatusSeeOther)
 }

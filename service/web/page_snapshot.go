@@ -19,8 +19,8 @@ type snapshotView struct {
 	NextHref  string
 	PrevHref  string
 	Restore   string
-	Earlier   int64 // the newest before it; 0: there is none
-	Previous  int64 // what it is compared with; 0: nothing
+	Earlier   int64 // the snapshot before it; 0 if there is none
+	Previous  int64 // the snapshot it is compared with; 0 if none
 	Changes   []changes
 	NoChanges bool
 	Problem   string // why there is no comparison
@@ -72,7 +72,7 @@ func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
 	s.pages.render(w, http.StatusOK, "snapshot", v)
 }
 
-// page picks the files that are shown.
+// page selects the files to show.
 func (v *snapshotView) page(list []File, offset int) {
 	begin := min(offset, len(list))
 	end := min(begin+pageFiles, len(list))
@@ -86,7 +86,7 @@ func (v *snapshotView) page(list []File, offset int) {
 	}
 }
 
-// compare sets what became different since another snapshot, or 0 for the one before.
+// compare sets the differences since another snapshot; 0 selects the snapshot before it.
 func (s *Server) compare(ctx context.Context, v *snapshotView, since int64) {
 	all, err := s.backend.Snapshots(ctx, v.Card.Name)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *Server) compare(ctx context.Context, v *snapshotView, since int64) {
 	v.NoChanges = len(v.Changes) == 0
 }
 
-// ChangesText says how the snapshot differed from the one before when it was made.
+// ChangesText describes how the snapshot, when it was made, differed from the snapshot before it.
 func (s Snapshot) ChangesText() string {
 	var parts []string
 	for _, p := range []struct {

@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// hosts are those under which the service may be asked for. A browser that was led here by
-// another site's name sends that name.
+// hosts are the accepted values of a request's Host header. A browser that reaches the service by another site's
+// name sends that name.
 type hosts struct {
 	names map[string]bool
-	any   bool // every address; names are as bound as ever
+	any   bool // accepts every address; names are still checked
 }
 
 func newHosts(listen string, more []string) hosts {
 	h := hosts{names: map[string]bool{"localhost": true}}
 	if a, err := netip.ParseAddr(listen); listen == "" || err == nil && a.IsUnspecified() {
-		// Rebinding needs a name: an address is what it is.
+		// Rebinding needs a name: an address cannot be rebound.
 		h.any = true
 	} else {
 		h.names[canonical(listen)] = true
@@ -30,11 +30,11 @@ func newHosts(listen string, more []string) hosts {
 	return h
 }
 
-// canonical is how hosts are compared: without a last dot, in lower case.
+// canonical returns a host for comparison: without a last dot, in lower case.
 func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
 
-// allow reports whether a request with this Host is for us. The port is not looked at: a
-// proxy or a forwarded port has another one.
+// allow reports whether the service accepts this Host. It ignores the port, since a proxy or a forwarded port has
+// another one.
 func (h hosts) allow(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -47,9 +47,10 @@ func (h hosts) allow(host string) bool {
 }
 
 // policy allows a page its own style sheet, script, icon and forms, and nothing else.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// guard sets the headers of every answer and refuses what is not for us or too large.
+// guard sets the headers of every response. It refuses requests for other hosts and bodies that are too large.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -61,7 +62,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		if !s.hosts.allow(r.Host) {
-			s.fail(w, r, http.StatusMisdirectedRequest, "this service is not known under the host of this request; ask for the host that http.listen names, or localhost")
+			s.fail(w, r, http.StatusMisdirectedRequest,
+				"the host of this request is not one of this service; use the host of http.listen, or localhost")
 			return
 		}
 		if r.ContentLength > maxBody {
@@ -74,8 +76,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// refuse answers in our own words what no route is for: 404 and 405. The mux knows which
-// of them it is, and the methods that are allowed.
+// refuse responds to requests without a route, with 404 or 405. The mux decides which of them applies and lists the
+// allowed methods.
 func (s *Server) refuse(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler, pattern := mux.Handler(r)
@@ -94,14 +96,14 @@ func (s *Server) refuse(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// status takes an answer's headers and drops the rest.
+// status records a response's headers and drops the rest.
 type status struct{ header http.Header }
 
 func (s *status) Header() http.Header         { return s.header }
 func (s *status) Write(b []byte) (int, error) { return len(b), nil }
 func (s *status) WriteHeader(int)             {}
 
-// fail answers with an error, as JSON below /api/ and as a page elsewhere.
+// fail responds with an error, as JSON below /api/ and as a page elsewhere.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, code int, message string) {
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		writeJSON(w, code, apiError{Error: clean(message)})
@@ -114,6 +116,6 @@ func writeJSON(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	e := json.NewEncoder(w) // escapes <, > and &
-	// The client is gone if this fails; there is nobody to tell.
+	// An error means that the client has disconnected, so it cannot be reported.
 	_ = e.Encode(v)
 }

@@ -101,7 +101,7 @@ func TestFormNeedsTheToken(t *testing.T) {
 		t.Error("without a token set there is a form")
 	}
 	f.busy = true
-	if code, page := post(newServer(t, f, token), "token="+token); code != http.StatusConflict || !strings.Contains(page, "goes on already") {
+	if code, page := post(newServer(t, f, token), "token="+token); code != http.StatusConflict || !strings.Contains(page, "is in progress") {
 		t.Errorf("busy: %d %s", code, page)
 	}
 	if len(f.runs()) != 0 {

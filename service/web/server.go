@@ -15,15 +15,15 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Options are how the server is reached and what it shows of itself.
+// Options configure a Server.
 type Options struct {
-	Listen  string           // host:port. Nothing else than loopback without a token
-	Hosts   []string         // more names under which it is reached, such as a proxy's
-	Token   string           // who has it may start runs; empty: nobody may
-	Command string           // how a restore command on the page begins; empty: strongroom
-	Version string           // of the program
-	Now     func() time.Time // nil: time.Now
-	Log     *slog.Logger     // nil: nothing is logged
+	Listen  string           // host:port; without a token the host must be loopback
+	Hosts   []string         // more host names of the server, such as a proxy's
+	Token   string           // the bearer token to start runs; empty makes the server read-only
+	Command string           // the program's name in commands on the page; empty selects strongroom
+	Version string           // the program's version
+	Now     func() time.Time // nil selects time.Now
+	Log     *slog.Logger     // nil disables logging
 }
 
 // Server serves the page, the API and the metrics. Its methods are safe for concurrent
@@ -36,7 +36,7 @@ type Server struct {
 	started time.Time
 }
 
-// The limits of a request. What a person or a monitor sends is far below them.
+// The limits of a request. Requests of browsers and monitors are far below them.
 const (
 	maxBody   = 4 << 10
 	maxHeader = 16 << 10
@@ -44,25 +44,26 @@ const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second
 	backendTimeout = 25 * time.Second // for what a Backend reads from a provider
-	pageTimeout    = 5 * time.Second  // the same, where the rest of a page is known without it
+	pageTimeout    = 5 * time.Second  // the same, if the rest of a page does not depend on it
 	writeTimeout   = 40 * time.Second
 	idleTimeout    = 60 * time.Second
 
-	// maxConnections is how many are served at once; others wait. What archives needs file
-	// descriptors, too, and nobody can take them all from it here.
+	// maxConnections bounds the connections served at once; others wait. So clients cannot use up the file
+	// descriptors that backups need.
 	maxConnections = 256
-	stopTimeout    = 3 * time.Second // of the ten in which the program must have ended
+	stopTimeout    = 3 * time.Second // a part of the 10 s within which the program must end
 )
 
-// New checks the options and returns a server that does nothing before Run. An address
-// beyond loopback is refused without a token.
+// New checks the options and returns a server that does nothing before Serve. It returns an error for an address
+// beyond loopback without a token.
 func New(backend Backend, o Options) (*Server, error) {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("http: cannot listen on %q: %w; write host:port, such as 127.0.0.1:8470", o.Listen, err)
 	}
 	if o.Token == "" && !loopback(host) {
-		return nil, fmt.Errorf("http: refusing to listen on %s without a token, as others could reach it there; set http.token_file, or listen on 127.0.0.1", o.Listen)
+		return nil, fmt.Errorf("http: refusing to listen on %s without a token, since other hosts could reach it; "+
+			"set http.token_file, or listen on 127.0.0.1", o.Listen)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -80,8 +81,8 @@ func New(backend Backend, o Options) (*Server, error) {
 	return &Server{backend: backend, o: o, hosts: newHosts(host, o.Hosts), pages: p, started: o.Now()}, nil
 }
 
-// loopback reports whether only this machine reaches a host. Of names it believes
-// localhost alone: another one may resolve to anything tomorrow.
+// loopback reports whether only this machine can reach a host. The only accepted name is localhost: any other name
+// may resolve to another address tomorrow.
 func loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -90,11 +91,12 @@ func loopback(host string) bool {
 	return err == nil && a.Unmap().IsLoopback()
 }
 
-// Listen takes the address, for Serve.
+// Listen opens the address, for Serve.
 func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.o.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("http: listening on %s: %w; is another strongroom running, or the port taken?", s.o.Listen, err)
+		return nil, fmt.Errorf("http: listening on %s: %w; is another strongroom running, or is the port in use?",
+			s.o.Listen, err)
 	}
 	return l, nil
 }
@@ -110,11 +112,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("http: serving on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	// What was asked before the end is still answered, but not for long.
+	// Requests in progress are completed, within stopTimeout.
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if err := srv.Shutdown(stop); err != nil {
-		s.o.Log.Warn("requests were cut off at the end", "error", err)
+		s.o.Log.Warn("requests were cut off at the stop", "error", err)
 		err = srv.Close()
 		if err != nil && !errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("http: closing: %w", err)
@@ -141,7 +143,7 @@ type route struct {
 	handle  http.HandlerFunc
 }
 
-// routes are all that is served.
+// routes lists everything that the server serves.
 func (s *Server) routes() []route {
 	return []route{
 		{"GET /healthz", s.healthz},
@@ -163,8 +165,8 @@ func (s *Server) routes() []route {
 	}
 }
 
-// Handler returns all that is served, with its defences but without the time-outs and the
-// limit of headers, which are Run's.
+// Handler returns the handler of all routes with the defences, except the time-outs and the limit of headers, which
+// Serve adds.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
@@ -172,7 +174,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, http.StatusForbidden, "this request came from another site, which can start nothing here")
+		s.fail(w, r, http.StatusForbidden, "this request came from another site, which may not start anything here")
 	}))
 	return s.guard(cross.Handler(s.refuse(mux)))
 }
@@ -182,8 +184,8 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "ok\n")
 }
 
-// readyz is 200 when every archive's last run was good and none is overdue. What is not is
-// in the body, one archive a line.
+// readyz responds with 200 if every archive's last run succeeded and none is overdue. Otherwise the body has one
+// line for each archive that is not ready.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	var b strings.Builder
 	for _, a := range s.backend.Archives() {

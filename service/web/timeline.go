@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// How many runs the chart shows, and its height in CSS pixels: what was added stands on the
-// line, how long it took hangs from it.
+// The number of runs that the chart shows, and its heights in CSS pixels. Bars above the base line show added
+// bytes, bars below it durations.
 const (
 	timelineRuns = 48
 	fewRuns      = 16
@@ -17,13 +17,13 @@ const (
 	timelineGap  = 4.0
 )
 
-// timeline is a chart of the last runs, drawn by the template. Horizontal measures are in
-// percent of its width, so that neither writing nor marks are stretched.
+// timeline is a chart of the last runs, drawn by the template. Horizontal lengths are percentages of its width, so
+// neither text nor marks are stretched.
 type timeline struct {
-	ID       string // of its title, one a page
-	Summary  string // what it shows, for who does not see it
+	ID       string // of the title element, unique in a page
+	Summary  string // the chart's content as text, for screen readers
 	Bars     []bar
-	First    string // when the first run began
+	First    string // the first run's start
 	Last     string
 	MostSize string
 	MostTime string
@@ -58,10 +58,10 @@ func newTimeline(id string, now time.Time, runs []Run) *timeline {
 		ID: id, First: first, Last: last, MostSize: Size(mostBytes), MostTime: took(mostTime),
 		Height: addedHeight + timelineGap + tookHeight, Base: addedHeight + timelineGap/2,
 	}
-	t.Summary = fmt.Sprintf("The last %s, %s to %s UTC: %s. The most that one added is %s; the longest took %s.",
+	t.Summary = fmt.Sprintf("The last %s, %s to %s UTC: %s. The largest added %s; the longest took %s.",
 		count(int64(len(runs)), "run"), first, last, outcomes(ended), t.MostSize, t.MostTime)
-	// Few runs are not spread over the whole width: a bar stays a bar. Where the last one
-	// ends in the middle, so does the time.
+	// Few runs do not fill the whole width, or their bars would become too wide. The last time stands below the
+	// last bar then.
 	step := 100 / float64(max(len(runs), fewRuns))
 	if len(runs) < fewRuns {
 		t.First, t.Last = first+" to "+last, ""
@@ -83,7 +83,7 @@ func newTimeline(id string, now time.Time, runs []Run) *timeline {
 	return t
 }
 
-// made are the runs that must have made some snapshots, whoever ran them.
+// made derives runs from snapshots, for a host that has no record of the runs.
 func made(all []Snapshot) []Run {
 	var runs []Run
 	for _, s := range all[max(0, len(all)-timelineRuns):] {
@@ -94,8 +94,8 @@ func made(all []Snapshot) []Run {
 	return runs
 }
 
-// scaled is by the square root, or one large run would make all others invisible. What is
-// not nothing can be seen.
+// scaled returns a bar's height, by the square root: otherwise one large run would make all others invisible. A
+// value above 0 gives at least 2 pixels.
 func scaled(v, most, height float64) float64 {
 	if v <= 0 || most <= 0 {
 		return 0
@@ -105,7 +105,7 @@ func scaled(v, most, height float64) float64 {
 
 func percent(v float64) string { return fmt.Sprintf("%.2f%%", v) }
 
-// outcomes is how many runs ended in which way.
+// outcomes lists the number of runs by outcome.
 func outcomes(n map[Outcome]int64) string {
 	var parts []string
 	if c := n[Made]; c > 0 {

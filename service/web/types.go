@@ -5,86 +5,85 @@ import (
 	"time"
 )
 
-// Archive is what the service knows of one archive at one moment. A zero time means
-// never, or not known.
+// Archive is the service's state of one archive at one moment. A zero time means never, or unknown.
 type Archive struct {
 	Name        string
 	Destination string // without credentials
-	Layout      string // of the source; empty: not known yet
-	Schedule    string // as it is configured; empty: runs are made on demand only
+	Layout      string // of the source; empty until it is known
+	Schedule    string // as configured; empty if runs are made on demand only
 
 	Running      bool
 	RunningSince time.Time
-	Waiting      bool // a run was asked for and begins when the present one has ended
+	Waiting      bool // a requested run begins when the present one has ended
 
-	LastSuccess   time.Time // when a run last ended well, also without a new snapshot
+	LastSuccess   time.Time // when a run last succeeded, also without a new snapshot
 	LastFailure   Failure
 	FailuresInRow int64 // since the last success; above 0 the archive is failing
 	NextRun       time.Time
-	Overdue       bool // a run should have ended well by now and did not
+	Overdue       bool // no run has succeeded by its deadline
 
 	Last  Work      // of the last run that ended
 	Total Work      // of all runs that this host remembers
 	Runs  Outcomes  // of those
-	Spent Histogram // how long runs took, since the service started
+	Spent Histogram // durations of the runs since the service started
 
 	RecoverableThrough Point
-	Behind             *Behind // nil: not known
+	Behind             *Behind // nil if unknown
 	LastVerification   Verification
-	LastDrill          Drill     // the last that was made
-	ProvenRestore      time.Time // when a drill last went well; zero: never
-	Damaged            []string  // files of the newest snapshot that are known not to be as they should be
+	LastDrill          Drill     // whether it succeeded or failed
+	ProvenRestore      time.Time // when a drill last succeeded; zero if none has
+	Damaged            []string  // files of the newest snapshot that are known to be damaged
 
-	Encrypted bool // to recipients: a restore takes an identity
+	Encrypted bool // to recipients: a restore needs an identity
 	Tasks     []Task
 
-	NeedsConfirmation []Confirmation // what guards found that stops runs
+	NeedsConfirmation []Confirmation // findings of guards that stop runs
 
 	History []Run // newest last; the page draws the newest 48
 
-	// By kind, such as put, get, list: requests sent to the provider since the service
-	// started, and those of them that failed.
+	// Requests sent to the provider since the service started, by kind such as put, get or list, and the failed
+	// ones
+	// among them.
 	ProviderRequests map[string]int64
 	ProviderErrors   map[string]int64
 }
 
-// Failure is when a run failed and why. Error is shown to people and holds no
-// credentials.
+// Failure is a failed run's time and reason. Error is shown to users and must not contain credentials.
 type Failure struct {
 	At    time.Time
 	Error string
 }
 
-// Work is what runs did.
+// Work is the amount of data that runs copied, and their duration.
 type Work struct {
 	Files        int64 // copied
-	Bytes        int64 // copied, plain
+	Bytes        int64 // copied, before compression and encryption
 	Milliseconds int64
 }
 
-// Outcomes counts runs by how they ended.
+// Outcomes counts runs by outcome.
 type Outcomes struct {
-	Made      int64 // a snapshot
-	Unchanged int64 // there was nothing new
+	Made      int64 // runs that made a snapshot
+	Unchanged int64 // runs that found nothing new
 	Failed    int64
 }
 
-// Point is up to where a restore is known to be possible: the moment at which the newest
-// snapshot's capture was consistent, and the end of its log.
+// Point is the point up to which a restore is known to be possible: the time at which the newest snapshot's capture
+// was consistent, and the end of its log.
 type Point struct {
 	At   time.Time
-	File string // the newest file of the log; empty where files have no order
-	Size int64  // of it, in bytes
+	File string // the newest log file; empty if the files have no order
+	Size int64  // of File, in bytes
 }
 
-// Behind is what lies in the source and not yet in the archive.
+// Behind is the amount of data in the source that the archive does not have yet.
 type Behind struct {
 	Files int64
 	Bytes int64
 }
 
-// Task is what is done for an archive beside its snapshots, on a schedule of its own. The
-// times are as those of an Archive.
+// Task is a verify, drill or prune of an archive, which has its own schedule. Its times have the meaning of
+// Archive's.
 type Task struct {
 	Name          string // verify, drill or prune
 	Running       bool
@@ -93,89 +92,89 @@ type Task struct {
 	FailuresInRow int64
 	NextRun       time.Time
 	Overdue       bool
-	Last          time.Duration // how long the last one took
-	Said          string        // what came of the last one, if it ended well
-	Done, Failed  int64         // that ended so, of those that this host remembers
-	Spent         Histogram     // as that of an Archive
+	Last          time.Duration // the last run's duration
+	Said          string        // the last run's result as text; empty if it failed
+	Done, Failed  int64         // runs that this host remembers
+	Spent         Histogram     // durations of the runs since the service started
 }
 
-// Verification is what the last one covered and found.
+// Verification is the coverage and result of the last verification.
 type Verification struct {
 	At           time.Time
-	Objects      int64 // looked at
-	ObjectsTotal int64 // there were
+	Objects      int64 // checked
+	ObjectsTotal int64 // in the archive
 	Bytes        int64 // downloaded and hashed
 	BytesTotal   int64 // stored
 	Problems     int64
-	Found        []string // the first of them
+	Found        []string // the first problems
 
-	ReadBytes int64     // of those stored, what was ever read back and found good
-	ReadSince time.Time // all of that was read back then or later; zero: nothing was
+	ReadBytes int64     // stored bytes that were ever read back and found good
+	ReadSince time.Time // the oldest of these reads; zero if there is none
 }
 
-// Drill is how the last trial restore went.
+// Drill is the result of the last test restore.
 type Drill struct {
-	At       time.Time // when it began; zero: there was none
+	At       time.Time // when it began; zero if there was none
 	Snapshot int64
 	Duration time.Duration
-	Error    string // why it failed; empty: it went well
+	Error    string // why it failed; empty if it succeeded
 }
 
-// Outcome is how a run ended.
+// Outcome is the result of a run.
 type Outcome string
 
-// How a run can end.
+// The outcomes of a run.
 const (
 	Made      Outcome = "made"
 	Unchanged Outcome = "unchanged"
 	Failed    Outcome = "failed"
 )
 
-// Run is one that ended.
+// Run is a run that has ended.
 type Run struct {
 	Start      time.Time
 	Duration   time.Duration
 	Outcome    Outcome
-	Snapshot   int64 // its sequence; 0: it made none
-	AddedBytes int64 // plain
+	Snapshot   int64 // the number of the snapshot it made; 0 if none
+	AddedBytes int64 // before compression and encryption
 	Error      string
 }
 
-// Snapshot is one of an archive, without its files.
+// Snapshot is a snapshot without its list of files.
 type Snapshot struct {
 	Sequence    int64
 	Created     time.Time
 	Files       int64
-	Bytes       int64 // plain
+	Bytes       int64 // before compression and encryption
 	StoredBytes int64
 	Added       int64 // files with content stored for this snapshot
-	AddedBytes  int64 // plain
+	AddedBytes  int64 // before compression and encryption
 	Removed     int64
 	Changed     int64
 	Damaged     int64
 	Duration    time.Duration
-	State       string // ok, or what strongroom list says of it
-	Held        string // why no retention removes it; empty: it is not held
-	Error       string // why it cannot be read; the numbers mean nothing then
+	State       string // ok, or the state that strongroom list shows
+	Held        string // the reason of its hold; empty if it is not held
+	Error       string // why it cannot be read; if set, the numbers have no meaning
 }
 
 // SnapshotFiles is a snapshot with its files.
 type SnapshotFiles struct {
 	Snapshot
-	List []File // by name
+	List []File // in order of name
 }
 
-// File is one of a snapshot.
+// File is a file of a snapshot.
 type File struct {
 	Name     string
 	Size     int64 // in bytes
 	Modified time.Time
 	SHA256   string // in hex
-	Snapshot int64  // the one that first held this content
+	Snapshot int64  // the first snapshot with this content
 	State    string // closed, tail or damaged
 }
 
-// Diff is what became different from one snapshot to another: names of files, in order.
+// Diff is the difference between two snapshots: names of files, in order.
 type Diff struct {
 	From, To int64
 	Added    []string
@@ -183,16 +182,15 @@ type Diff struct {
 	Changed  []string
 }
 
-// DurationBounds are the upper bounds of the buckets in which a Histogram counts, in
-// seconds: from a run that finds nothing new to one that stores a whole database.
+// DurationBounds are the upper bounds of a Histogram's buckets, in seconds: from a run that finds nothing new to
+// one that stores a whole database.
 var DurationBounds = [...]float64{0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600}
 
-// Histogram counts how long runs took. The zero value is empty. It is a plain value and
-// not safe for concurrent use.
+// Histogram counts runs by duration. The zero value is empty. It is not safe for concurrent use.
 type Histogram struct {
 	Count   uint64
 	Sum     time.Duration
-	Buckets [len(DurationBounds)]uint64 // not cumulative; what is above the last bound is in Count alone
+	Buckets [len(DurationBounds)]uint64 // not cumulative; a run above the last bound counts only in Count
 }
 
 // Observe counts one run.
