@@ -182,7 +182,7 @@ func TestConfirmThreeWays(t *testing.T) {
 	}
 	s.begin("orders")
 	s.until("a run that accepts nothing", func() bool { return len(s.logged("nothing new", "orders")) > 0 })
-	if n := len(s.logged("goes on with what an operator accepted", "orders")); n != 3 {
+	if n := len(s.logged("uses an operator's confirmations", "orders")); n != 3 {
 		t.Errorf("%d runs went on with a confirmation:\n%s", n, s.log())
 	}
 }
@@ -267,7 +267,7 @@ func refusedConfirmations(t *testing.T, s *served, right string) {
 	if len(a.NeedsConfirmation) != 1 || a.NeedsConfirmation[0].ConfirmedAt != nil || a.State != "failing" {
 		t.Errorf("after requests that accept nothing: %+v", a)
 	}
-	if n := len(s.logged("goes on with what an operator accepted", "")); n > 0 {
+	if n := len(s.logged("uses an operator's confirmations", "")); n > 0 {
 		t.Errorf("a run went on with one of them:\n%s", s.log())
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// managedArchive keeps one archive. It is safe for concurrent use.
+// managedArchive manages one archive. It is safe for concurrent use.
 type managedArchive struct {
 	d        *Daemon
 	config   *config.Config
@@ -28,32 +28,33 @@ type managedArchive struct {
 	share    *transferShare
 
 	opening   sync.Mutex     // held while the archive is opened
-	snapshots *snapshotCache // what was read for people to look at
-	refusals  *refusals      // what guards found, and what operators accepted of it
+	snapshots *snapshotCache // for the page and the API
+	refusals  *refusals      // findings of guards, and operators' confirmations
 
 	ledgerBegun atomic.Bool // the ledger has a record that a prune wrote
 
 	mu      sync.Mutex
-	archive *Archive // once it was opened
-	jobs    int      // that may still use it
+	archive *Archive // nil until it is opened
+	jobs    int      // the number of jobs that may still use it
 	known   archiveFacts
 	seen    polled
 	closed  bool
 }
 
-// archiveFacts is what a keeper knows of its archive, beside what the service knows of its jobs.
+// archiveFacts is the state of an archive that is not the scheduler's.
 type archiveFacts struct {
-	loaded       bool // what the archive holds has been looked up since the start
+	loaded       bool // the archive's newest snapshot has been read since the start
 	layout       string
 	recoverable  web.Point
 	damaged      []string
-	verification web.Verification       // the service's own
-	heard        archive.VerifyFindings // of the last one by anybody
+	verification web.Verification       // the service's last one
+	heard        archive.VerifyFindings // of the last verification on any host
 	drills       drills
-	spent        map[string]web.Histogram // by task; that of a snapshot is empty
+	spent        map[string]web.Histogram // durations by task; the empty task is the backup
 }
 
-// newManagedArchive takes over what a keeper of the same archive knew, if it is of the same place.
+// newManagedArchive returns a managedArchive. It takes over the state of its predecessor was, if that has the same
+// destination; nil if there is none.
 func (d *Daemon) newManagedArchive(c *config.Config, one *config.Archive, version string, was *managedArchive) *managedArchive {
 	k := &managedArchive{d: d, config: c, settings: one, name: one.Name, version: version, share: d.transfers.share(), snapshots: newSnapshotCache()}
 	k.refusals = d.refusalsOf(one, was)
@@ -61,16 +62,16 @@ func (d *Daemon) newManagedArchive(c *config.Config, one *config.Archive, versio
 		was.mu.Lock()
 		k.known = was.known
 		was.mu.Unlock()
-		k.known.loaded = false // by the archive that is opened anew
+		k.known.loaded = false // the archive is opened again
 		return k
 	}
 	v, err := readVerification(d.verificationFile(k.name), one.Destination)
 	if err != nil {
-		d.o.Log.Warn("what the last verification found is forgotten", "archive", k.name, "error", err)
+		d.o.Log.Warn("cannot read the last verification's result", "archive", k.name, "error", err)
 	}
 	k.known.verification = v
 	if k.known.drills, err = readDrills(d.drillFile(k.name), one.Destination); err != nil {
-		d.o.Log.Warn("how the last drill went is forgotten", "archive", k.name, "error", err)
+		d.o.Log.Warn("cannot read the last drill's result", "archive", k.name, "error", err)
 	}
 	return k
 }
@@ -86,7 +87,7 @@ func (k *managedArchive) open(ctx context.Context) (*Archive, error) {
 		return to, nil
 	}
 	if closed {
-		return nil, errors.New("the archive is not in the configuration any more")
+		return nil, errors.New("the archive was removed from the configuration")
 	}
 	to, err := k.d.o.Open(ctx, k.config, k.settings, k.share)
 	if err != nil {
@@ -113,7 +114,7 @@ func (k *managedArchive) close() error {
 	return nil
 }
 
-// retired counts the jobs that use the archive, and closes it after the last.
+// retired records that a job does not use the archive any more. After the last job it closes the archive.
 func (k *managedArchive) retired() {
 	k.mu.Lock()
 	k.jobs--
@@ -123,11 +124,11 @@ func (k *managedArchive) retired() {
 		return
 	}
 	if err := k.close(); err != nil {
-		k.d.o.Log.Warn("an archive that is not used any more could not be closed", "archive", k.name, "error", err)
+		k.d.o.Log.Warn("cannot close an archive that was removed or replaced", "archive", k.name, "error", err)
 	}
 }
 
-// schedule reads a schedule that the configuration has checked already.
+// schedule parses a schedule that the configuration has already checked.
 func schedule(expr string, location *time.Location) config.Schedule {
 	if expr == "" {
 		return config.Schedule{}
@@ -143,7 +144,7 @@ func (k *managedArchive) backupJob(one *config.Archive) scheduler.Job {
 	k.use()
 	s := schedule(one.Schedule, one.Location())
 	if one.Group != "" {
-		s = s.Aligned() // the destinations are due at the same time, whatever became of each before
+		s = s.Aligned() // the destinations are due at the same time, independent of earlier runs
 	}
 	return scheduler.Job{
 		Name:     k.name,
@@ -199,7 +200,7 @@ func (k *managedArchive) backup(ctx context.Context) (scheduler.Result, error) {
 	return r, nil
 }
 
-// last reads the newest snapshot, which also tells how the archive is before the first run.
+// last reads the newest snapshot, which also gives the archive's state before the first run.
 func (k *managedArchive) last(ctx context.Context) (time.Time, error) {
 	to, err := k.open(ctx)
 	if err != nil {
@@ -225,19 +226,19 @@ func (k *managedArchive) last(ctx context.Context) (time.Time, error) {
 	k.found(&m.Summary, damaged)
 	found, err := to.LastFindings(ctx, m.Archive)
 	if err != nil {
-		k.d.o.Log.Warn("what the last verification by anybody found is not known yet", "archive", k.name, "error", err)
+		k.d.o.Log.Warn("cannot read the archive's last verification record", "archive", k.name, "error", err)
 	}
 	k.noteFindings(found)
 	return m.Created, nil
 }
 
-// found notes what the newest snapshot is like.
+// found records the state of the newest snapshot.
 func (k *managedArchive) found(s *manifest.Summary, damaged []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.known.loaded, k.known.layout, k.known.damaged = true, s.Layout, damaged
 	k.known.recoverable = web.Point{At: s.Created}
-	k.seen = polled{} // the source is ahead by something else now
+	k.seen = polled{} // what is pending has changed
 	if p := s.ConsistentThrough; p != nil {
 		k.known.recoverable.File, k.known.recoverable.Size = p.Name, p.Size
 	}
@@ -249,10 +250,10 @@ func (k *managedArchive) load() {
 	k.known.loaded = true
 }
 
-// errNotLoaded: the provider has not answered since the start.
-var errNotLoaded = errors.New("it is not known yet what the archive holds")
+// errNotLoaded means that the archive has not been read since the start.
+var errNotLoaded = errors.New("the archive has not been read yet")
 
-// look says by what the source is ahead of the archive.
+// look returns what is pending: the files that changed since the newest snapshot.
 func (k *managedArchive) look(ctx context.Context) (scheduler.Pending, error) {
 	to, err := k.open(ctx)
 	if err != nil {
@@ -262,7 +263,7 @@ func (k *managedArchive) look(ctx context.Context) (scheduler.Pending, error) {
 	loaded := k.known.loaded
 	k.mu.Unlock()
 	if !loaded {
-		return scheduler.Pending{}, errNotLoaded // or all of the source would be ahead
+		return scheduler.Pending{}, errNotLoaded // or the whole source would count as pending
 	}
 	k.mu.Lock()
 	seen := k.seen
@@ -292,8 +293,8 @@ func (k *managedArchive) look(ctx context.Context) (scheduler.Pending, error) {
 	return seen.pending, nil
 }
 
-// polled is what a look at the source found. It holds as long as nothing has changed, and
-// no longer than pollAgain: not every change shows at a glance.
+// polled is the result of a poll of the source. It is valid while the directory's state is unchanged, and for at
+// most pollAgain: the directory's state does not show every change.
 type polled struct {
 	glance  *source.DirState
 	pending scheduler.Pending

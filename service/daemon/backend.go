@@ -44,7 +44,7 @@ func (d *Daemon) look(ctx context.Context, name string) (*managedArchive, *archi
 	return k, to.Archive, nil
 }
 
-// Snapshots implements web.Backend: the newest maxListed.
+// Snapshots implements web.Backend. It returns the newest maxListed snapshots.
 func (d *Daemon) Snapshots(ctx context.Context, name string) ([]web.Snapshot, error) {
 	k, a, err := d.look(ctx, name)
 	if err != nil {
@@ -64,7 +64,7 @@ func (d *Daemon) Snapshot(ctx context.Context, name string, sequence int64) (web
 		return web.SnapshotFiles{}, err
 	}
 	out := withFiles(m)
-	// The manifest does not say that it is held: the ledger does, by the listing.
+	// Holds are recorded in the ledger, which the listing includes, and not in the manifest.
 	all, err := k.snapshots.snapshots(ctx, a, d.o.Now())
 	for i := range all {
 		if err == nil && all[i].Sequence == sequence {

@@ -14,12 +14,12 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// taskBackup is how people and the API name the job that makes snapshots. As a service.Job
-// it has no task.
+// taskBackup is the name of the job that makes snapshots, for users and the API. Its scheduler.Job has an empty
+// task.
 const taskBackup = "backup"
 
-// Confirm implements web.Backend. The next run of the job that the guard stopped goes on with
-// the confirmation, and begins as soon as possible.
+// Confirm implements web.Backend. The next run of the job that the guard stopped uses the confirmation, and begins
+// as soon as possible.
 func (d *Daemon) Confirm(name, confirmation string) (runID string, err error) {
 	c, err := archive.ParseConfirmation(confirmation)
 	if err != nil {
@@ -34,29 +34,29 @@ func (d *Daemon) Confirm(name, confirmation string) (runID string, err error) {
 	if !ok {
 		return "", fmt.Errorf("%s of %s: %w", c, name, web.ErrNotPending)
 	}
-	// A run that waits already carries the confirmation, too: it has not begun.
+	// A run that is already waiting uses the confirmation, too, since it has not begun.
 	if _, err := d.service.TriggerTask(name, task); err != nil && !errors.Is(err, scheduler.ErrBusy) {
 		return "", fmt.Errorf("the confirmation is stored, and the next run uses it: %w", err)
 	}
 	return d.runID(), nil
 }
 
-// guarded makes one run of a job, with what operators have accepted for it. It records the
-// refusal that the run ends with, and drops all refusals after a run that succeeded.
+// guarded makes one run of a job with the operators' confirmations for it. It records the refusal that ends the
+// run, and drops all refusals after a success.
 func (k *managedArchive) guarded(ctx context.Context, task string, run func(archive.Acceptance) error) error {
 	carried := k.refusals.carry(task)
 	log := k.d.o.Log.With("archive", k.name, "task", cmp.Or(task, taskBackup))
 	if len(carried.Confirmed) > 0 {
-		log.Info("this run goes on with what an operator accepted", "confirmations", fmt.Sprint(carried.Confirmed))
+		log.Info("this run uses an operator's confirmations", "confirmations", fmt.Sprint(carried.Confirmed))
 	}
 	err := run(carried)
 	if err != nil && ctx.Err() != nil {
-		return err // it was stopped, and shows nothing about the archive
+		return err // a stopped run gives no information about the archive
 	}
 	isNew, keepErr := k.refusals.ended(task, carried, err, k.d.o.Now().Round(0))
 	k.notRemembered(keepErr)
 	if refused, ok := errors.AsType[*archive.Refusal](err); ok && isNew {
-		log.Warn("a guard refuses this until an operator accepts what it found", "guard", refused.Guard,
+		log.Warn("a guard refuses this until an operator accepts the finding", "guard", refused.Guard,
 			"found", refused, "accept_with", acceptCommand(k.name, refused.Confirmation.String()))
 	}
 	return err
@@ -70,12 +70,13 @@ func acceptCommand(name, confirmation string) string {
 // notRemembered logs that the state file could not be written.
 func (k *managedArchive) notRemembered(err error) {
 	if err != nil {
-		k.d.o.Log.Warn("a restart will forget which confirmations are needed and given", "archive", k.name, "error", err)
+		k.d.o.Log.Warn("cannot save the state of confirmations; it is lost at a restart",
+			"archive", k.name, "error", err)
 	}
 }
 
-// acceptHint is a line of a notification: how to accept what stops a task; empty if nothing
-// waits for a confirmation.
+// acceptHint returns a line for a notification that explains how to accept the finding that stops a task. It is
+// empty if nothing waits for a confirmation.
 func acceptHint(a *web.Archive, task string) string {
 	for _, c := range a.NeedsConfirmation {
 		if c.Task == task && c.Confirmed.IsZero() {
@@ -85,8 +86,8 @@ func acceptHint(a *web.Archive, task string) string {
 	return ""
 }
 
-// refusalsOf returns what is known of an archive's refusals: those of the keeper before, if
-// they concern the same archive, source and node, else those of the state file.
+// refusalsOf returns an archive's refusals: those of the predecessor was if it has the same archive, source and
+// node, otherwise those of the state file.
 func (d *Daemon) refusalsOf(one *config.Archive, was *managedArchive) *refusals {
 	about := fmt.Sprintf("%s from %s at %s", one.Destination, one.Source.Dir, one.Node)
 	if was != nil && was.refusals.about == about {
@@ -97,12 +98,12 @@ func (d *Daemon) refusalsOf(one *config.Archive, was *managedArchive) *refusals 
 	}
 	r, err := readRefusals(d.refusalsFile(one.Name), about)
 	if err != nil {
-		d.o.Log.Warn("which confirmations are needed and given is forgotten", "archive", one.Name, "error", err)
+		d.o.Log.Warn("cannot read the state of confirmations", "archive", one.Name, "error", err)
 	}
 	return r
 }
 
-// refusesOnly drops the refusals of jobs that the archive does not have any more.
+// refusesOnly drops the refusals of jobs that were removed.
 func (k *managedArchive) refusesOnly(jobs []scheduler.Job) {
 	var tasks []string
 	for i := range jobs {
@@ -111,8 +112,8 @@ func (k *managedArchive) refusesOnly(jobs []scheduler.Job) {
 	k.notRemembered(k.refusals.only(tasks))
 }
 
-// shown returns the refusals for people, backup first. jobs are all of the archive, as read
-// before: a refusal shows once its run counts as failed, and not a moment earlier.
+// shown returns the refusals for the page and the API, backup first. The jobs are all jobs of the archive. A
+// refusal is included only if its job counts as failed, so that both appear at the same time.
 func (r *refusals) shown(jobs ...scheduler.JobStatus) []web.Confirmation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,7 +133,7 @@ func (r *refusals) shown(jobs ...scheduler.JobStatus) []web.Confirmation {
 	return all
 }
 
-// runID names a run that was requested.
+// runID returns a new id for a requested run.
 func (d *Daemon) runID() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,9 +1,9 @@
-// Package daemon is strongroom run: it keeps the archives of a configuration, makes their
-// snapshots on schedule by package service, and tells package web how they are.
+// Package daemon implements strongroom run. It manages the archives of a configuration, runs their jobs by package
+// scheduler, sends notifications, and supplies their state to package web.
 //
-// What it needs of the world it is given: how a configuration is read, and how an archive
-// is opened. Each archive is opened when it is first needed, and again after that failed,
-// so that one that cannot be opened is like one that fails: shown, counted, tried again.
+// Options contain its access to the outside, such as the function that opens an archive. Daemon opens each archive
+// when it first needs it, and tries again after a failure. So an archive that cannot be opened is treated like any
+// failing one: shown, counted and retried.
 package daemon
 
 import (
@@ -21,35 +21,35 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// Options are what a Daemon needs.
+// Options configure a Daemon.
 type Options struct {
-	// Open opens an archive, whose transfers are limited by slots, too. It sends no request.
+	// Open opens an archive. It sends no request. The archive's transfers also need slots.
 	Open func(ctx context.Context, c *config.Config, one *config.Archive, slots archive.Limiter) (*Archive, error)
-	// Hints tells when a look at a source's directory is worth while; see package watch.
+	// Hints returns a channel that receives when a source's directory may have changed; see package watch.
 	Hints func(ctx context.Context, dir string) <-chan struct{}
 
-	Dir     string           // where the state is kept across restarts; empty: it is not
-	Version string           // of the program
-	Log     *slog.Logger     // nil: nothing is logged
-	Now     func() time.Time // nil: time.Now
+	Dir     string           // the directory for the state; empty disables state across restarts
+	Version string           // the program's version
+	Log     *slog.Logger     // nil disables logging
+	Now     func() time.Time // nil selects time.Now
 }
 
-// Archive is an opened archive as a Daemon uses it.
+// Archive is an open archive with the operations that a Daemon uses.
 type Archive struct {
 	*archive.Archive
-	// Backup makes a snapshot, with the commands before and after it. Guards do not stop it
-	// for what was accepted.
+	// Backup makes a snapshot and runs the commands before and after it. Guards do not stop it for accepted
+	// findings.
 	Backup func(ctx context.Context, accepted archive.Acceptance) (*archive.BackupResult, error)
 	// Source opens the directory of log files.
 	Source func() (*source.Directory, error)
-	// Drill restores the newest snapshot on trial.
+	// Drill makes a test restore of the newest snapshot.
 	Drill func(ctx context.Context, d config.Drill) (*archive.DrillReport, error)
-	// Requests and Failures count what was asked of the provider, by kind.
+	// Requests and Failures count requests to the provider, by kind.
 	Requests, Failures func() map[string]int64
 	Close              func() error
 }
 
-// Daemon keeps archives. Its methods are safe for concurrent use.
+// Daemon manages archives. Its methods are safe for concurrent use.
 type Daemon struct {
 	o         Options
 	transfers *transferPool
@@ -58,12 +58,12 @@ type Daemon struct {
 	mu        sync.Mutex
 	config    *config.Config
 	archives  []*managedArchive // in the order of the configuration
-	asked     int64             // runs that were asked for
+	asked     int64             // the number of requested runs
 	notifiers map[string]*notifierState
 	running   context.Context //nolint:containedctx // of Run; nil before it
-	began     time.Time       // when Run did
+	began     time.Time       // when Run began
 
-	poked chan struct{} // holds something when a state may be another
+	poked chan struct{} // has an element when a state may have changed
 }
 
 // New returns a Daemon for a configuration. It does nothing before Run.
@@ -80,8 +80,8 @@ func New(c *config.Config, o Options) *Daemon {
 	return d
 }
 
-// Set puts another configuration in force: what is the same in both goes on untouched, a
-// run whose archive has other settings or is gone is stopped, and what is new begins.
+// Set replaces the configuration. Jobs that are the same in both continue. A run is stopped if its archive was
+// removed or has other settings. New jobs begin.
 func (d *Daemon) Set(c *config.Config) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -121,15 +121,15 @@ func (d *Daemon) Set(c *config.Config) {
 	d.service.Set(jobs)
 }
 
-// Config is the configuration that is in force.
+// Config returns the configuration in force.
 func (d *Daemon) Config() *config.Config {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.config
 }
 
-// Run keeps the archives until ctx ends, and returns when all runs have ended; or, after a
-// time, service.ErrHanging.
+// Run manages the archives until ctx ends, and returns when all runs have ended. It returns
+// scheduler.ErrStopTimeout if a run does not end in time.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.mu.Lock()
 	d.running, d.began = ctx, d.o.Now()
@@ -161,11 +161,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return failed
 }
 
-// TriggerAll has a run of every archive begin.
+// TriggerAll requests a run of every archive.
 func (d *Daemon) TriggerAll() {
 	for _, k := range d.all() {
 		if _, err := d.service.Trigger(k.name); err != nil {
-			d.o.Log.Info("no run begins", "archive", k.name, "reason", err)
+			d.o.Log.Info("no run was started", "archive", k.name, "reason", err)
 		}
 	}
 }
@@ -182,7 +182,7 @@ func (d *Daemon) managedArchive(name string) *managedArchive {
 	return d.find(name)
 }
 
-// find is keeper, with d.mu held.
+// find is managedArchive with d.mu held.
 func (d *Daemon) find(name string) *managedArchive {
 	for _, k := range d.archives {
 		if k.name == name {
@@ -209,13 +209,13 @@ func (d *Daemon) ended(j scheduler.JobStatus) {
 	}
 }
 
-// versionOf is the same for archives whose runs are the same.
+// versionOf returns a text that is equal for archives with equal runs.
 func versionOf(c *config.Config, one *config.Archive) string {
 	v := *one
 	v.Notify, v.Verify, v.Drill, v.Retention, v.Bandwidth = nil, nil, nil, nil, nil
-	b, err := json.Marshal(v) // by what the file says, and not by where it lies in memory
+	b, err := json.Marshal(v) // compares values, not pointers
 	if err != nil {
-		panic(err) // there is nothing in it that has no JSON
+		panic(err) // all its fields have a JSON form
 	}
 	return fmt.Sprintf("%s %s %s", b, one.Bandwidth.ID(), c.StateDir)
 }

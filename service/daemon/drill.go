@@ -28,7 +28,7 @@ func (k *managedArchive) drillJob(one *config.Archive) scheduler.Job {
 	}
 }
 
-// clearDrills removes what is left of drills of a service that was killed in the middle of one.
+// clearDrills removes the files of drills that were interrupted when the service was killed.
 func clearDrills(c *config.Config) {
 	for i := range c.Archives {
 		if d := c.Archives[i].Drill; d != nil {
@@ -37,8 +37,8 @@ func clearDrills(c *config.Config) {
 	}
 }
 
-// drill restores the newest snapshot on trial. That it fails is a result, and no reason to
-// try again: it is shown until one goes well.
+// drill makes a test restore of the newest snapshot. A failed test restore is a result and is not retried: it is
+// shown until a later one succeeds.
 func (k *managedArchive) drill(ctx context.Context, d config.Drill) (scheduler.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
@@ -47,24 +47,26 @@ func (k *managedArchive) drill(ctx context.Context, d config.Drill) (scheduler.R
 	r, err := to.Drill(ctx, d)
 	switch {
 	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.hadProblem():
-		return scheduler.Result{Said: "there is nothing to restore on trial yet"}, nil
+		return scheduler.Result{Said: "there is nothing to restore yet"}, nil
 	case err != nil && !errors.Is(err, archive.ErrDrillFailed):
 		return scheduler.Result{}, err
 	}
 	if r.Unproven != "" {
-		k.d.o.Log.Warn("how this drill went is not kept in the archive", "archive", k.name, "error", r.Unproven)
+		k.d.o.Log.Warn("cannot store this drill's record in the archive", "archive", k.name, "error", r.Unproven)
 	}
 	if r.Left != "" {
-		k.d.o.Log.Warn("what a drill restored could not be removed", "archive", k.name, "error", r.Left)
+		k.d.o.Log.Warn("cannot remove the files that this drill restored", "archive", k.name, "error", r.Left)
 	}
 	if r.Restored != nil && len(r.Restored.Damaged) > 0 {
-		k.d.o.Log.Warn("files of this snapshot were damaged when they were archived", "archive", k.name, "snapshot", r.Snapshot, "files", r.Restored.Damaged)
+		k.d.o.Log.Warn("files of this snapshot were already damaged when they were archived",
+			"archive", k.name, "snapshot", r.Snapshot, "files", r.Restored.Damaged)
 	}
 	last := web.Drill{At: r.Started.Round(0), Snapshot: r.Snapshot, Duration: r.Took}
-	said := fmt.Sprintf("snapshot %d was restored on trial", r.Snapshot)
+	said := fmt.Sprintf("the test restore of snapshot %d succeeded", r.Snapshot)
 	if err != nil {
-		last.Error, said = err.Error(), "a drill was made"
-		k.d.o.Log.Error("the drill failed: the newest snapshot could not be restored, or did not stand the command", "archive", k.name, "snapshot", r.Snapshot, "error", err)
+		last.Error, said = err.Error(), "a test restore was made"
+		k.d.o.Log.Error("the drill failed: the newest snapshot could not be restored, or the command failed",
+			"archive", k.name, "snapshot", r.Snapshot, "error", err)
 	}
 	k.keepDrill(func(d *drills) {
 		d.Last = last
@@ -75,7 +77,7 @@ func (k *managedArchive) drill(ctx context.Context, d config.Drill) (scheduler.R
 	return scheduler.Result{Said: said}, nil
 }
 
-// keepDrill notes how a drill went.
+// keepDrill records a drill's result in memory and in the state file.
 func (k *managedArchive) keepDrill(note func(*drills)) {
 	k.mu.Lock()
 	was := k.known.drills
@@ -86,20 +88,20 @@ func (k *managedArchive) keepDrill(note func(*drills)) {
 		return
 	}
 	if err := writeDrills(k.d.drillFile(k.name), k.settings.Destination, &drills); err != nil {
-		k.d.o.Log.Warn("how this drill went is not remembered after a restart", "archive", k.name, "error", err)
+		k.d.o.Log.Warn("cannot save this drill's result; it is lost at a restart", "archive", k.name, "error", err)
 	}
 }
 
-// drilledElsewhere takes note of drills that were made by hand, or on another host, where an
-// identity may be that this one must not have: the archive keeps how they went.
+// drilledElsewhere records drills that were made by hand or on another host, whose results the archive stores.
+// Another host may have an identity that this one must not have.
 func (k *managedArchive) drilledElsewhere(ctx context.Context, to *Archive) {
 	last, proven, err := to.Drills(ctx)
 	if err != nil {
-		k.d.o.Log.Warn("how drills went that were made elsewhere is not known", "archive", k.name, "error", err)
+		k.d.o.Log.Warn("cannot read the archive's records of drills", "archive", k.name, "error", err)
 		return
 	}
 	k.keepDrill(func(d *drills) {
-		// Of its own a service knows the time more finely than a proof has it.
+		// After, not equal: the service's own time of the same drill is more exact than the record's.
 		if last != nil && last.Created.After(d.Last.At) {
 			d.Last = web.Drill{At: last.Created, Snapshot: last.Snapshot, Duration: time.Duration(last.DurationMS) * time.Millisecond, Error: last.Why}
 		}
@@ -109,13 +111,13 @@ func (k *managedArchive) drilledElsewhere(ctx context.Context, to *Archive) {
 	})
 }
 
-// drills is what is known of them.
+// drills is the state of an archive's drills.
 type drills struct {
 	Last   web.Drill `json:"last"`
-	Proven time.Time `json:"proven"` // when one last went well
+	Proven time.Time `json:"proven"` // when a drill last succeeded
 }
 
-// keptDrills is what is kept of them across restarts.
+// keptDrills is the content of the state file.
 type keptDrills struct {
 	Destination string `json:"destination"`
 	Drills      drills `json:"drills"`

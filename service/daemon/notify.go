@@ -15,32 +15,30 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// watchEvery is how often the states are looked at: nothing happens at the moment at which
-// a run becomes overdue.
+// watchEvery is the interval at which the states are checked: no event occurs when a run becomes overdue.
 const watchEvery = 5 * time.Second
 
-// notifierState tells people how one archive is. It outlives the archive's settings, but not who
-// is told.
+// notifierState sends one archive's notifications. It survives a reload unless the targets change.
 type notifierState struct {
 	*notify.Notifier
 	targets []string
-	before  *notifierState     // whom it takes over from; nil: nobody
-	cancel  context.CancelFunc // of its Run; nil: it does not run
-	done    chan struct{}      // closed when that has ended
-	file    string             // where it is kept what they were told; empty: nowhere
+	before  *notifierState     // the predecessor with other targets; nil if none
+	cancel  context.CancelFunc // ends Run; nil before start
+	done    chan struct{}      // closed when Run has ended
+	file    string             // the file of the delivered states; empty disables saving
 	kept    map[string]notify.State
-	state   notify.State // as it was last
+	state   notify.State // the last state
 	since   time.Time
 }
 
-// newNotifierState returns nil when nobody is to be told.
+// newNotifierState returns nil if there are no usable targets.
 func (d *Daemon) newNotifierState(name string, targets []string) *notifierState {
 	if len(targets) == 0 {
 		return nil
 	}
 	n, err := notify.New(targets, notify.Options{Archive: name, Version: d.o.Version, Log: d.o.Log})
 	if err != nil {
-		d.o.Log.Error("nobody is told how this archive is", "archive", name, "error", err)
+		d.o.Log.Error("notifications are disabled for this archive", "archive", name, "error", err)
 		return nil
 	}
 	t := &notifierState{Notifier: n, targets: targets}
@@ -48,14 +46,14 @@ func (d *Daemon) newNotifierState(name string, targets []string) *notifierState 
 		t.file = filepath.Join(d.o.Dir, name+"+told.json")
 	}
 	if t.kept, err = readNotified(t.file); err != nil {
-		d.o.Log.Warn("who was told what is forgotten, and told again", "archive", name, "error", err)
+		d.o.Log.Warn("cannot read the notification state; notifications are sent again", "archive", name, "error", err)
 	}
 	n.Restore(t.kept)
 	return t
 }
 
-// start delivers until ctx ends or stop is called. What the one before has on its way
-// arrives first, or it would be told twice.
+// start delivers until ctx ends or stop is called. It first waits for the predecessor's deliveries in progress,
+// which would otherwise be sent twice.
 func (t *notifierState) start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	t.cancel, t.done = cancel, make(chan struct{})
@@ -71,12 +69,10 @@ func (t *notifierState) start(ctx context.Context) {
 	}()
 }
 
-// drainTimeout is how long after a stop messages may be on their way: the program has ten
-// seconds in all.
+// drainTimeout is the time after a stop within which deliveries must end: the program has 10 seconds in total.
 const drainTimeout = scheduler.Grace + 500*time.Millisecond
 
-// drain waits until the tellers have ended, and keeps what they told. ended is when they
-// were told to.
+// drain waits for the notifiers to stop and saves their state. ended is the time of the stop.
 func (d *Daemon) drain(ended time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +94,7 @@ func (t *notifierState) stop() {
 	}
 }
 
-// setNotifiers makes the tellers those of the configuration, with d.mu held.
+// setNotifiers starts and stops notifiers as the configuration requires, with d.mu held.
 func (d *Daemon) setNotifiers() {
 	targets := map[string][]string{}
 	for i := range d.config.Archives {
@@ -129,7 +125,7 @@ func (d *Daemon) setNotifiers() {
 	}
 }
 
-// watch looks at the states until ctx ends.
+// watch checks the states until ctx ends.
 func (d *Daemon) watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -144,12 +140,11 @@ func (d *Daemon) watch(ctx context.Context) {
 	}
 }
 
-// sendMissed is how long after a start the runs that were missed meanwhile may take before people
-// are told that they are overdue.
+// sendMissed is the time after a start before missed runs are reported as overdue.
 const sendMissed = time.Minute
 
-// notify lets everybody know who wants to. Where nothing has been found out yet since the
-// start there is nothing to tell, unless that takes too long.
+// notify passes each archive's state to its notifier. It skips an archive that has not been read since the start,
+// unless its job is overdue for too long.
 func (d *Daemon) notify() {
 	jobs := map[string]scheduler.JobStatus{}
 	now := d.o.Now()
@@ -184,12 +179,11 @@ func (d *Daemon) notify() {
 	}
 }
 
-// taskFailureThreshold is how often in a row what is done beside snapshots must fail before people are
-// told: half a minute of retries. A snapshot goes through the same provider, and would be
-// told first.
+// taskFailureThreshold is the number of failures in a row after which a task is reported: half a minute of retries.
+// Snapshots use the same provider, so its failures are reported by them first.
 const taskFailureThreshold = 5
 
-// event is what is told of an archive.
+// event returns the state of an archive for notifications.
 func event(a *web.Archive) notify.Event {
 	e := notify.Event{State: notify.OK, Recoverable: a.RecoverableThrough.At}
 	switch a.State() {
@@ -198,15 +192,16 @@ func event(a *web.Archive) notify.Event {
 	case web.StateFailing:
 		e.State, e.Detail = notify.Failing, a.LastFailure.Error+acceptHint(a, taskBackup)
 	case web.StateOverdue:
-		e.State, e.Detail = notify.Overdue, "no run has ended well yet"
+		e.State, e.Detail = notify.Overdue, "no run has succeeded yet"
 		if !a.LastSuccess.IsZero() {
-			e.Detail = "no run has ended well since " + a.LastSuccess.UTC().Format(time.RFC3339)
+			e.Detail = "no run has succeeded since " + a.LastSuccess.UTC().Format(time.RFC3339)
 		}
 	default:
 		for _, t := range a.Tasks {
-			needsConfirmation := acceptHint(a, t.Name) != "" // trying again does not help
+			needsConfirmation := acceptHint(a, t.Name) != "" // a retry would not help
 			if t.FailuresInRow >= taskFailureThreshold || needsConfirmation {
-				e.State, e.Detail = notify.Failing, fmt.Sprintf("snapshots are well, but the last %s could not be done: %s", strings.ToLower(t.Word()), t.LastFailure.Error)
+				e.State, e.Detail = notify.Failing, fmt.Sprintf("snapshots are fine, but the last %s could not be done: %s",
+					strings.ToLower(t.Word()), t.LastFailure.Error)
 				e.Detail += acceptHint(a, t.Name)
 			}
 		}
@@ -214,15 +209,17 @@ func event(a *web.Archive) notify.Event {
 	return e
 }
 
-// damage says what is wrong with what was archived.
+// damage describes what is wrong with the archived data.
 func damage(a *web.Archive) string {
 	switch n := len(a.Damaged); {
 	case n > 0:
-		return fmt.Sprintf("%s damaged when archived, such as %s; strongroom inspect shows where", counted(n, "log file was", "log files were"), a.Damaged[0])
+		return fmt.Sprintf("%s damaged when archived, such as %s; strongroom inspect shows where",
+			counted(n, "log file was", "log files were"), a.Damaged[0])
 	case a.LastVerification.Problems > 0:
-		return fmt.Sprintf("the last verification found %s; strongroom verify shows what", counted(a.LastVerification.Problems, "problem", "problems"))
+		return fmt.Sprintf("the last verification found %s; strongroom verify shows the details",
+			counted(a.LastVerification.Problems, "problem", "problems"))
 	}
-	return "the last drill failed: " + a.LastDrill.Error
+	return "the last test restore failed: " + a.LastDrill.Error
 }
 
 func counted[N int | int64](n N, one, more string) string {
@@ -232,14 +229,15 @@ func counted[N int | int64](n N, one, more string) string {
 	return fmt.Sprintf("%d %s", n, more)
 }
 
-// saveNotified writes down who was told what, if that is another thing than before.
+// saveNotified writes the delivered states to the state file if they changed.
 func (d *Daemon) saveNotified(name string, t *notifierState) {
 	told := t.Export()
 	if t.file == "" || maps.Equal(told, t.kept) {
 		return
 	}
 	if err := statefile.Write(t.file, told); err != nil {
-		d.o.Log.Warn("who was told what is not remembered after a restart", "archive", name, "error", err)
+		d.o.Log.Warn("cannot save the notification state; notifications may be sent again after a restart",
+			"archive", name, "error", err)
 		return
 	}
 	t.kept = told

@@ -33,7 +33,7 @@ func TestEvent(t *testing.T) {
 		{"damaged files", web.Archive{Damaged: []string{"00000007.jdb", "00000008.jdb"}}, notify.Damaged, "2 log files were damaged"},
 		{"one problem", web.Archive{LastVerification: web.Verification{Problems: 1}}, notify.Damaged, "found 1 problem;"},
 		{"a verify", web.Archive{LastVerification: web.Verification{Problems: 3}, LastDrill: web.Drill{Error: "no"}}, notify.Damaged, "found 3 problems"},
-		{"a drill", web.Archive{LastDrill: web.Drill{Error: "DbVerify: exit status 1"}}, notify.Damaged, "the last drill failed: DbVerify: exit status 1"},
+		{"a drill", web.Archive{LastDrill: web.Drill{Error: "DbVerify: exit status 1"}}, notify.Damaged, "the last test restore failed: DbVerify: exit status 1"},
 		{"a run", web.Archive{FailuresInRow: 1, LastFailure: web.Failure{Error: "no answer"}}, notify.Failing, "no answer"},
 		{"a prune, once", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "prune", FailuresInRow: 1}}}, notify.OK, ""},
 		{"a prune", web.Archive{LastSuccess: since, Tasks: []web.Task{{Name: "verify"}, {Name: "prune", FailuresInRow: taskFailureThreshold, LastFailure: web.Failure{Error: "AccessDenied"}}}}, notify.Failing, "the last prune could not be done: AccessDenied"},

@@ -28,32 +28,33 @@ func (k *managedArchive) pruneJob(one *config.Archive) scheduler.Job {
 	}
 }
 
-// scheduledPrune is a prune that no person looks at.
+// scheduledPrune returns the options of a prune that runs without an operator.
 func scheduledPrune(r *config.Retention, location *time.Location) archive.PruneOptions {
 	policy := r.Policy(location)
 	return archive.PruneOptions{Retention: &policy, Limit: r.PruneLimit, FirstRecord: true}
 }
 
-// youngest is how many snapshots an archive may have for its ledger to begin without a person:
-// a first prune by the default limit may remove so many.
+// youngest is the largest number of snapshots with which a ledger begins without an operator: the default limit
+// allows a first prune to remove as many.
 const youngest = 10
 
-// beginLedger has the ledger of a young archive begin, if the archive has a retention that the
-// service applies: the limit of the first prune goes by that record. A schedule of seconds
-// makes thousands of snapshots before that prune, which would look like a long history.
+// beginLedger writes the first ledger record of a young archive whose retention the service applies. The limit of the
+// first prune is relative to that record. Otherwise a schedule of seconds makes thousands of snapshots before that
+// prune, and the limit treats them as a long history.
 func (k *managedArchive) beginLedger(ctx context.Context, to *Archive, snapshot int64) {
 	if snapshot > youngest || k.ledgerBegun.Load() || !k.prunes() {
 		return
 	}
 	if _, err := to.Prune(ctx, archive.PruneOptions{FirstRecord: true}); err != nil {
-		k.d.o.Log.Warn("the ledger has no first record yet, which the limit of scheduled prunes goes by", "archive", k.name, "error", err)
+		k.d.o.Log.Warn("cannot write the ledger's first record, which the limit of scheduled prunes needs",
+			"archive", k.name, "error", err)
 		return
 	}
 	k.ledgerBegun.Store(true)
 }
 
-// prunes reports whether the configuration in force has the service prune the archive. The
-// keeper's own may be older: it outlives changes of the retention.
+// prunes reports whether the service prunes the archive under the configuration in force. k.settings may be older:
+// k stays when the retention changes.
 func (k *managedArchive) prunes() bool {
 	c := k.d.Config()
 	for i := range c.Archives {
@@ -82,15 +83,16 @@ func (k *managedArchive) prune(ctx context.Context, o archive.PruneOptions) (sch
 		return scheduler.Result{Said: "there is nothing to prune yet"}, nil
 	case err != nil:
 		return scheduler.Result{}, err
-	case r.Failed.All() > 0: // trying again soon would not help: the next prune does
-		k.d.o.Log.Error("some objects could not be deleted", "archive", k.name, "count", r.Failed.All(), "bytes", r.Failed.Bytes, "error", r.Failures[0])
+	case r.Failed.All() > 0: // an early retry would not help: the next prune tries again
+		k.d.o.Log.Error("some objects could not be deleted",
+			"archive", k.name, "count", r.Failed.All(), "bytes", r.Failed.Bytes, "error", r.Failures[0])
 	}
 	for _, n := range r.Nested[:min(len(r.Nested), 10)] {
-		k.d.o.Log.Warn("another archive lies within this one; what is below its prefix is left alone: keep the two apart",
+		k.d.o.Log.Warn("another archive lies within this one; objects below its prefix are not deleted: separate the two",
 			"archive", k.name, "prefix", n.Prefix, "objects", n.Objects)
 	}
 	if r.Within != "" {
-		k.d.o.Log.Warn("this archive lies within another one: keep the two apart", "archive", k.name, "other", r.Within)
+		k.d.o.Log.Warn("this archive lies within another one: separate the two", "archive", k.name, "other", r.Within)
 	}
 	said := fmt.Sprintf("the archive was pruned: %d snapshots removed, %d objects deleted, %s", len(r.Removed), r.Deleted.All(), web.Size(r.Deleted.Bytes))
 	if n := r.Failed.All(); n > 0 {

@@ -13,31 +13,31 @@ import (
 	"github.com/strongroom-dev/strongroom/service/statefile"
 )
 
-// maxDetail bounds what is kept of a guard's message, in bytes.
+// maxDetail bounds the saved part of a guard's message, in bytes.
 const maxDetail = 4 << 10
 
-// refusals are what guards found in the jobs of one archive, and what operators accepted of
-// it. They survive reloads and restarts. Methods are safe for concurrent use.
+// refusals are the findings of guards in one archive's jobs, with the operators' confirmations. They survive
+// reloads and restarts. Its methods are safe for concurrent use.
 type refusals struct {
-	about string // the archive, source and node that they concern
+	about string // their archive, source and node
 
 	mu   sync.Mutex
-	file string              // empty keeps nothing across restarts
-	jobs map[string]*refused // by the job's task, empty for snapshots; only jobs that a guard stops
+	file string              // empty disables saving
+	jobs map[string]*refused // by the job's task, empty for backup; only jobs that a guard stops
 }
 
 // refused is a job whose last complete run a guard ended.
 type refused struct {
-	Confirmation string    `json:"confirmation"` // that accepts what the guard found
+	Confirmation string    `json:"confirmation"` // the text that accepts the finding
 	Detail       string    `json:"detail"`
 	Since        time.Time `json:"since"`
 
-	// Accepted has the time of each confirmation that was given and not used. There may be
-	// several: one state of an archive can trip several guards, one after the other.
+	// Accepted has the time of each confirmation that was given and not used. There may be several: the same state
+	// of an archive can trip several guards, one after the other.
 	Accepted map[string]time.Time `json:"accepted,omitempty"`
 }
 
-// keptRefusals is the state file.
+// keptRefusals is the content of the state file.
 type keptRefusals struct {
 	About string              `json:"about"`
 	Jobs  map[string]*refused `json:"jobs"`
@@ -50,8 +50,8 @@ func (d *Daemon) refusalsFile(name string) string {
 	return filepath.Join(d.o.Dir, name+"+refused.json")
 }
 
-// readRefusals returns those of the file if they concern the same as about. It returns usable
-// refusals also with an error.
+// readRefusals returns the refusals of the file if they have the same about. With an error it returns empty
+// refusals, which are usable.
 func readRefusals(file, about string) (*refusals, error) {
 	r := &refusals{about: about, file: file, jobs: map[string]*refused{}}
 	if file == "" {
@@ -80,7 +80,7 @@ func (r *refusals) keep() error {
 	return statefile.Write(r.file, keptRefusals{r.about, r.jobs})
 }
 
-// retire stops writing the file, which belongs to other refusals from now on.
+// retire stops r from writing the file, which belongs to its successor from now on.
 func (r *refusals) retire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,7 +99,7 @@ func (r *refusals) only(tasks []string) error {
 	return r.keep()
 }
 
-// carry returns what a run of a job may go on with.
+// carry returns the confirmations for a run of a job.
 func (r *refusals) carry(task string) archive.Acceptance {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,7 +114,7 @@ func (r *refusals) carry(task string) archive.Acceptance {
 	return a
 }
 
-// pending returns the confirmation that a job waits for, if it waits for one.
+// pending returns the confirmation that a job waits for, or nil.
 func (r *refusals) pending(task string) []archive.Confirmation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,8 +129,8 @@ func (r *refusals) pending(task string) []archive.Confirmation {
 	return []archive.Confirmation{c}
 }
 
-// accept stores a confirmation if a job waits for it, and returns that job's task. An error
-// says that the state file could not be written.
+// accept stores a confirmation if a job waits for it, and returns that job's task. An error means that the state
+// file could not be written.
 func (r *refusals) accept(c archive.Confirmation, now time.Time) (task string, ok bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,10 +150,10 @@ func (r *refusals) accept(c archive.Confirmation, now time.Time) (task string, o
 	return "", false, nil
 }
 
-// ended records what came of a run: success drops the job's refusal and all that was accepted
-// for it, and a refusal replaces the one before. Any other error changes nothing, as the
-// confirmations stay good for the same state of the archive. isNew reports another refusal
-// than before; err says that the state file could not be written.
+// ended records a run's result. A success drops the job's refusal and its confirmations; a refusal replaces the
+// previous one. Any other error changes nothing, since the confirmations remain valid for the same state of the
+// archive. isNew reports whether the refusal differs from the previous one. An error means that the state file
+// could not be written.
 func (r *refusals) ended(task string, carried archive.Acceptance, run error, now time.Time) (isNew bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -180,8 +180,8 @@ func (r *refusals) ended(task string, carried archive.Acceptance, run error, now
 	return was == nil || was.Confirmation != next.Confirmation, r.keep()
 }
 
-// stillGood returns the confirmations that concern the same state of the archive as the last
-// refusal. The run that it ended did not carry a confirmation of exactly this refusal.
+// stillGood returns the confirmations for the same state of the archive as the last refusal. It drops the
+// confirmation of that refusal if the refused run had already used it.
 func stillGood(
 	accepted map[string]time.Time, last archive.Confirmation, carried archive.Acceptance,
 ) (good map[string]time.Time) {

@@ -14,48 +14,47 @@ import (
 )
 
 const (
-	// maxListed is how many snapshots, the newest, are shown: each costs a request, once.
+	// maxListed is the largest number of snapshots shown, the newest: each costs one request, once.
 	maxListed = 1000
-	// listAgain is how old a list may be, as other hosts may make snapshots and prune too.
+	// listAgain is the longest time a list is used: other hosts may make snapshots and prune, too.
 	listAgain = 10 * time.Minute
-	// maxRead is how many manifests are kept that somebody looked at.
+	// maxRead is the number of manifests kept in memory.
 	maxRead = 4
 )
 
-// maxLook is how long one look at the provider may take.
+// maxLook is the time limit for one read from the provider.
 const maxLook = 2 * time.Minute
 
-// snapshotCache keeps what was read from an archive for people to look at, since nobody has to
-// prove who they are before it is read. One look at a time goes to the provider, and nobody
-// waits for it longer than they want to: what it brings is there for the next one who asks.
-// It is safe for concurrent use.
+// snapshotCache caches snapshots and manifests for the page and the API, whose clients need no token. At most one
+// read from the provider is in progress. A caller waits no longer than its context allows; the read continues, and
+// its result serves the next caller. It is safe for concurrent use.
 type snapshotCache struct {
-	looking chan struct{} // holds something while the provider is asked
+	looking chan struct{} // has an element while a read is in progress
 
 	mu     sync.Mutex
-	listed time.Time // zero: not yet
+	listed time.Time // the time of list; zero before the first
 	list   []web.Snapshot
-	read   []*manifest.Manifest // the last that were read, newest look last
-	made   []web.Snapshot       // since the last look began
-	gone   []int64              // pruned since then
+	read   []*manifest.Manifest // the manifests used last, newest use last
+	made   []web.Snapshot       // since the last listing began
+	gone   []int64              // pruned since the last listing began
 }
 
 func newSnapshotCache() *snapshotCache { return &snapshotCache{looking: make(chan struct{}, 1)} }
 
-// look asks the provider, or waits until somebody else has done so, for as long as ctx
-// lasts. A look that nobody waits for any more is not broken off: it would be begun again
-// and again where it takes long, and some requests cannot be.
+// look calls ask after any earlier call of look has ended, and waits for the result until ctx ends. The call of ask
+// continues after ctx has ended. Otherwise a slow read would be started again and again; also, some requests cannot
+// be cancelled.
 func (p *snapshotCache) look(ctx context.Context, ask func(context.Context) error) error {
 	select {
 	case p.looking <- struct{}{}:
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for an earlier look at the archive: %w", ctx.Err())
+		return fmt.Errorf("waiting for an earlier read of the archive: %w", ctx.Err())
 	}
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
-			if e := recover(); e != nil { // as a handler of HTTP would
-				done <- fmt.Errorf("looking at the archive: a bug: %v", e)
+			if e := recover(); e != nil { // as net/http does for a handler
+				done <- fmt.Errorf("reading the archive: a bug: %v", e)
 			}
 			<-p.looking
 		}()
@@ -67,11 +66,11 @@ func (p *snapshotCache) look(ctx context.Context, ask func(context.Context) erro
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("looking at the archive: %w", ctx.Err())
+		return fmt.Errorf("reading the archive: %w", ctx.Err())
 	}
 }
 
-// add notes a snapshot that was just made.
+// add records a new snapshot.
 func (p *snapshotCache) add(s *manifest.Summary) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +82,7 @@ func (p *snapshotCache) add(s *manifest.Summary) {
 	}
 }
 
-// forget takes pruned snapshots out of what is kept.
+// forget drops pruned snapshots.
 func (p *snapshotCache) forget(removed []int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +104,7 @@ func (p *snapshotCache) begin() {
 	p.made, p.gone = nil, nil
 }
 
-// keep takes what a look found, and what has happened since it began.
+// keep stores a listing, with the changes since it began.
 func (p *snapshotCache) keep(list []web.Snapshot, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,15 +117,14 @@ func (p *snapshotCache) keep(list []web.Snapshot, now time.Time) {
 	p.drop(p.gone)
 }
 
-// cached is what was listed, and whether that is new enough.
+// cached returns the last listing, and whether it is recent enough.
 func (p *snapshotCache) cached(now time.Time) ([]web.Snapshot, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.list, !p.listed.IsZero() && now.Sub(p.listed) < listAgain && !now.Before(p.listed)
 }
 
-// snapshots gives the newest snapshots, in order. With an error, they are those of an
-// earlier look.
+// snapshots returns the newest snapshots, oldest first. With an error, they are those of an earlier listing.
 func (p *snapshotCache) snapshots(ctx context.Context, a *archive.Archive, now time.Time) ([]web.Snapshot, error) {
 	if list, ok := p.cached(now); ok {
 		return list, nil
@@ -154,7 +152,7 @@ func (p *snapshotCache) snapshots(ctx context.Context, a *archive.Archive, now t
 	return list, err
 }
 
-// looked finds a manifest among those that were read.
+// looked returns a manifest from memory, or nil.
 func (p *snapshotCache) looked(sequence int64) *manifest.Manifest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -167,7 +165,7 @@ func (p *snapshotCache) looked(sequence int64) *manifest.Manifest {
 	return m
 }
 
-// manifest gives a snapshot's manifest.
+// manifest returns a snapshot's manifest.
 func (p *snapshotCache) manifest(ctx context.Context, a *archive.Archive, sequence int64) (*manifest.Manifest, error) {
 	if m := p.looked(sequence); m != nil {
 		return m, nil
@@ -198,7 +196,7 @@ func (p *snapshotCache) manifest(ctx context.Context, a *archive.Archive, sequen
 	return <-found, nil
 }
 
-// listed is a line of a listing as it is shown.
+// listed converts a snapshot of a listing.
 func listed(s *archive.Snapshot) web.Snapshot {
 	if s.Err != nil {
 		return web.Snapshot{Sequence: s.Sequence, State: "unreadable", Error: s.Err.Error()}

@@ -10,7 +10,7 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// ran notes how long a run took.
+// ran records a run's duration.
 func (k *managedArchive) ran(j *scheduler.JobStatus) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -21,10 +21,10 @@ func (k *managedArchive) ran(j *scheduler.JobStatus) {
 	h := spent[j.Task]
 	h.Observe(j.Last.Duration)
 	spent[j.Task] = h
-	k.known.spent = spent // the map before it may be another keeper's, too
+	k.known.spent = spent // a copy: a successor of k may share the old map
 }
 
-// state is how the archive is, for people.
+// state returns the archive's state for the page, the API and notifications.
 func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStatus, now time.Time) web.Archive {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -61,7 +61,7 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 	return a
 }
 
-// task is how one of the archive's other jobs is, with k.mu held.
+// task returns the state of one of the archive's tasks, with k.mu held.
 func (k *managedArchive) task(j *scheduler.JobStatus, now time.Time) web.Task {
 	return web.Task{
 		Name: j.Task, Running: j.Running(), LastSuccess: j.LastSuccess, LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},

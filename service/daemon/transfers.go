@@ -7,27 +7,25 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 )
 
-// transferPool is what all archives of the service have together: how many files are read, sent or
-// fetched at once.
+// transferPool limits the files that all archives of the service together read, send or fetch at once.
 type transferPool struct{ slots atomic.Pointer[chan struct{}] }
 
-// newTransferPool has room for as many as the largest that any archive may have for itself.
+// newTransferPool returns a pool of the given size.
 func newTransferPool(size int) *transferPool {
 	p := &transferPool{}
 	p.resize(size)
 	return p
 }
 
-// resize has room for another number. What was taken before is given back to where it came
-// from.
+// resize changes the number of slots. A slot acquired earlier is released to the old set of slots.
 func (p *transferPool) resize(size int) {
 	if now := p.slots.Load(); now == nil || cap(*now) != size {
 		p.slots.Store(new(make(chan struct{}, size)))
 	}
 }
 
-// transferShare is what one archive has: one slot of its own, and its part of the pool. So that
-// an archive whose destination hangs, with all of the pool in its hands, never stops another.
+// transferShare is one archive's access to slots: one reserved slot, and the pool. So an archive whose destination
+// hangs while it holds the whole pool cannot stop another archive.
 type transferShare struct {
 	own  chan struct{}
 	pool *transferPool
@@ -39,13 +37,13 @@ func (p *transferPool) share() *transferShare {
 	return &transferShare{own: make(chan struct{}, 1), pool: p}
 }
 
-// Take implements archive.Slots.
+// Acquire implements archive.Limiter.
 func (s *transferShare) Acquire(ctx context.Context) (release func(), err error) {
 	slots := *s.pool.slots.Load()
 	select {
 	case s.own <- struct{}{}:
 		return func() { <-s.own }, nil
-	case slots <- struct{}{}: // in the order in which they came
+	case slots <- struct{}{}: // in the order of the requests
 		return func() { <-slots }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)

@@ -15,10 +15,10 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// maxReported is how many problems of a verification are logged one by one.
+// maxReported is the number of problems of a verification that are logged one by one.
 const maxReported = 20
 
-// maxShown is how many of them are kept for people to look at.
+// maxShown is the number of problems kept for the page and the API.
 const maxShown = 10
 
 func (k *managedArchive) verifyJob(one *config.Archive) scheduler.Job {
@@ -35,8 +35,7 @@ func (k *managedArchive) verifyJob(one *config.Archive) scheduler.Job {
 	}
 }
 
-// verify looks at the whole archive and reads a part of it back. That something is wrong
-// is a result, and no reason to try again.
+// verify checks the whole archive and reads a part of it back. A found problem is a result and causes no retry.
 func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.Result, error) {
 	to, err := k.open(ctx)
 	if err != nil {
@@ -61,21 +60,24 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 		v.Found = append(v.Found, problem(&p))
 	}
 	if report.Unproven != "" {
-		k.d.o.Log.Warn("what this verification found is not kept in the archive", "archive", k.name, "error", report.Unproven)
+		k.d.o.Log.Warn("cannot store this verification's record in the archive",
+			"archive", k.name, "error", report.Unproven)
 	}
 	for i, p := range report.Problems {
 		if i == maxReported {
-			k.d.o.Log.Error("the archive has more problems; strongroom verify shows all", "archive", k.name, "count", len(report.Problems))
+			k.d.o.Log.Error("the archive has more problems; strongroom verify lists all",
+				"archive", k.name, "count", len(report.Problems))
 			break
 		}
-		k.d.o.Log.Error("the archive is not as it should be", "archive", k.name, "object", p.Object, "what", p.What, "detail", p.Detail, "snapshots", p.Snapshots)
+		k.d.o.Log.Error("the archive has a problem",
+			"archive", k.name, "object", p.Object, "what", p.What, "detail", p.Detail, "snapshots", p.Snapshots)
 	}
 	k.keepVerification(&v)
 	k.drilledElsewhere(ctx, to)
 	return scheduler.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %s read back, %s", v.Objects, web.Size(report.ReadBytes), counted(v.Problems, "problem", "problems"))}, nil
 }
 
-// problem is one in words.
+// problem describes a problem in one line.
 func problem(p *archive.Problem) string {
 	s := p.What + ": " + p.Object
 	if p.Detail != "" {
@@ -90,24 +92,24 @@ func problem(p *archive.Problem) string {
 	return s
 }
 
-// hadProblem reports whether the archive had a snapshot when it was last looked at.
+// hadProblem reports whether the archive had a snapshot when it was last read.
 func (k *managedArchive) hadProblem() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return !k.known.recoverable.At.IsZero()
 }
 
-// missing is what a verification found that found nothing at all where an archive was: a
-// disk that is not mounted any more, or worse.
+// missing returns the result of a verification that found no archive where one was: a disk that is not mounted any
+// more, or worse.
 func (k *managedArchive) missing(err error) scheduler.Result {
-	k.d.o.Log.Error("the archive is not there any more", "archive", k.name, "error", err)
+	k.d.o.Log.Error("the archive is missing", "archive", k.name, "error", err)
 	k.mu.Lock()
 	v := k.known.verification
 	k.mu.Unlock()
 	v.At, v.Objects, v.Bytes, v.Problems, v.Found = k.d.o.Now().Round(0), 0, 0, 1, []string{err.Error()}
-	v.ReadBytes, v.ReadSince = 0, time.Time{} // of what is there, nothing was
+	v.ReadBytes, v.ReadSince = 0, time.Time{} // nothing that exists now was read
 	k.keepVerification(&v)
-	return scheduler.Result{Said: "the archive was looked for, and is not there any more"}
+	return scheduler.Result{Said: "the archive was not found any more"}
 }
 
 func (k *managedArchive) keepVerification(v *web.Verification) {
@@ -115,11 +117,12 @@ func (k *managedArchive) keepVerification(v *web.Verification) {
 	k.known.verification = *v
 	k.mu.Unlock()
 	if err := writeVerification(k.d.verificationFile(k.name), k.settings.Destination, v); err != nil {
-		k.d.o.Log.Warn("what this verification found is not remembered after a restart", "archive", k.name, "error", err)
+		k.d.o.Log.Warn("cannot save this verification's result; it is lost at a restart",
+			"archive", k.name, "error", err)
 	}
 }
 
-// noteFindings takes up what the latest verify found that anybody made, such as one by hand.
+// noteFindings records the findings of the latest verify, such as one made by hand.
 func (k *managedArchive) noteFindings(found *archive.VerifyFindings) {
 	if found == nil {
 		return
@@ -129,11 +132,11 @@ func (k *managedArchive) noteFindings(found *archive.VerifyFindings) {
 	k.known.heard = *found
 }
 
-// latest is the last verification, the service's own or not. How much was ever read back
-// only its own tell, and what they found: of another's that is in the archive.
+// latest returns the last verification, the service's own or another. The problems and the bytes ever read back
+// come from the service's own: another's findings contain only their number.
 func (k *archiveFacts) latest() web.Verification {
 	v, h := k.verification, &k.heard
-	if !h.At.After(v.At) { // its own, too: that began before it ended
+	if !h.At.After(v.At) { // also for the service's own, whose At is the end and h.At the start
 		return v
 	}
 	v.At, v.Objects, v.ObjectsTotal, v.Bytes, v.BytesTotal, v.Problems = h.At, h.Objects, h.Objects, h.ReadBytes, h.Bytes, h.Problems
@@ -142,7 +145,7 @@ func (k *archiveFacts) latest() web.Verification {
 	return v
 }
 
-// verification is what is kept of one across restarts.
+// verification is the content of the state file.
 type verification struct {
 	Destination string           `json:"destination"`
 	Found       web.Verification `json:"found"`
@@ -155,8 +158,7 @@ func (d *Daemon) verificationFile(name string) string {
 	return filepath.Join(d.o.Dir, name+"+verified.json")
 }
 
-// readVerification gives what the last one found, or nothing where there was none of that
-// destination.
+// readVerification returns the last verification, or the zero value if the file has none of that destination.
 func readVerification(file, destination string) (web.Verification, error) {
 	if file == "" {
 		return web.Verification{}, nil
