@@ -16,25 +16,23 @@ import (
 )
 
 const (
-	// grace is how long a command has to end after it was told to (SIGTERM), before it is
-	// killed with all that it started.
+	// grace is the time between SIGTERM and SIGKILL, which both go to the command's process group.
 	grace = 3 * time.Second
-	// maxOutput is how much of a command's output an error shows, in bytes: its end.
+	// maxOutput bounds the part of a command's output that an error shows, in bytes. It shows the end.
 	maxOutput = 1 << 10
 )
 
-// A Command is what runs, and for how long at the most.
+// A Command is a user's command with its limits.
 type Command struct {
-	Line    string        // for sh -c
+	Line    string        // the argument of sh -c
 	Timeout time.Duration // positive
-	Env     []string      // NAME=value, besides PATH, HOME, LANG and TZ
+	Env     []string      // NAME=value, in addition to PATH, HOME, LANG and TZ
 }
 
-// Run runs a command and waits for it. Its environment is a clean one: what this process
-// has, such as the credentials of a bucket, is not the command's. It has a process group of
-// its own, so that a signal to this process does not reach it, and a time-out reaches all
-// that it started. It returns an error if the command cannot be started, fails, or takes
-// too long, with the end of what it printed.
+// Run runs a command and waits for it. The command gets a clean environment, without this process's variables such
+// as a bucket's credentials. It has its own process group: a signal to this process does not reach it, and a
+// time-out reaches all processes that it started. Run returns an error with the end of the output if the command
+// cannot be started, fails, or exceeds its time-out.
 func Run(ctx context.Context, c Command) error {
 	limited, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("it took longer than %v and was ended", c.Timeout))
 	defer cancel()
@@ -47,12 +45,12 @@ func Run(ctx context.Context, c Command) error {
 	cmd.WaitDelay = grace
 	err := cmd.Run()
 	if limited.Err() != nil && cmd.Process != nil {
-		// Whatever ignored the signal; an error says that nothing did.
+		// Kills processes that ignored SIGTERM; an error means that there are none.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		err = context.Cause(limited)
 	}
 	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it ended well; what it left running holds its output
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it succeeded; a process that it started keeps its output open
 		return nil
 	case out.String() == "":
 		return fmt.Errorf("%s: %w", shown(c.Line), err)
@@ -60,7 +58,7 @@ func Run(ctx context.Context, c Command) error {
 	return fmt.Errorf("%s: %w; it printed: %s", shown(c.Line), err, out.String())
 }
 
-// environment is what every command gets.
+// environment returns the common environment of all commands.
 func environment() []string {
 	path := os.Getenv("PATH")
 	if path == "" {
@@ -75,12 +73,11 @@ func environment() []string {
 	return env
 }
 
-// plainWord is a first word that is the name of a program, and neither NAME=value nor
-// something that the shell makes another thing of.
+// plainWord matches a first word that is a program's name. It matches neither NAME=value nor a word that the shell
+// expands.
 var plainWord = regexp.MustCompile(`^[\w./~@%+-]{1,100}$`)
 
-// shown is a command as an error shows it: its arguments, and what is set for it, may be
-// secret.
+// shown returns a command for an error message, without its arguments and variables, which may be secret.
 func shown(line string) string {
 	word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	switch {
@@ -92,7 +89,7 @@ func shown(line string) string {
 	return fmt.Sprintf("%q", word)
 }
 
-// tail keeps the end of what is written to it.
+// tail is a writer that keeps the last maxOutput bytes.
 type tail struct{ b []byte }
 
 // Write implements io.Writer.
@@ -102,7 +99,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is the text on one line, without what a terminal would obey.
+// String returns the text on one line, without control characters.
 func (t *tail) String() string {
 	s := strings.ToValidUTF8(string(bytes.TrimSpace(t.b)), "\uFFFD")
 	return strings.Map(func(r rune) rune {

@@ -7,38 +7,37 @@ import (
 )
 
 const (
-	// recheck is the longest sleep before the wall clock is read again, and the smallest
-	// step back of it that is taken for one: what NTP corrects is far less.
+	// recheck is the longest sleep before the wall clock is read again. It is also the smallest step back that
+	// counts as a clock change: NTP's corrections are far smaller.
 	recheck = time.Minute
 
 	firstRetry = time.Second
 	lastRetry  = time.Hour
 )
 
-// timetable says when one job runs next. It is told the time and never asks for it, so that
-// every jump of the clock can be shown to it in a test:
+// timetable computes when one job runs next. Its methods take the time as an argument, so that a test can simulate
+// every jump of the clock:
 //
-//   - The clock goes forward, or the host was suspended: what was due meanwhile is made up
-//     for by one run, at once.
-//   - It goes back, by recheck or more: what is due is reckoned anew, from the new time;
-//     else a job could wait for as long as the clock had been wrong. The new time may come
-//     by a due time that was served already, and then there is one more run, which finds
-//     nothing new. A smaller step back is waited out.
+//   - The clock jumps forward, or the host was suspended: one run at once covers all times that were missed.
+//   - The clock steps back by recheck or more: the next due time is computed again from the new time. Otherwise a
+//     job could wait for as long as the clock had been wrong. A due time may then occur a second time, which gives
+//     one more run that finds nothing new.
+//   - The clock steps back by less than recheck: the job waits for its due time.
 type timetable struct {
 	schedule Schedule
 	jitter   time.Duration
-	together string // with whom it is put off by the same time
+	together string // jobs with the same text have the same delay; see Job.Together
 
-	due          time.Time     // the first scheduled time that no run has covered; zero: never
-	delay        time.Duration // by which that is put off: the jitter
-	retry        time.Time     // when to try again what failed; zero: it did not
+	due          time.Time     // the first scheduled time that no run has covered; zero if there is none
+	delay        time.Duration // the delay after due, by the jitter
+	retry        time.Time     // the time of the next retry; zero if the last run did not fail
 	failures     int64         // in a row
-	overdueSince time.Time     // the first time at which a run was due since one last ended well; zero: none was
-	lastNow      time.Time     // the time when last told
+	overdueSince time.Time     // the first due time since the last success; zero if none
+	lastNow      time.Time     // the time at the last call of wait
 }
 
-// newTimetable begins with a run at once if the schedule had a time since the last snapshot,
-// if there is none (zero), or if it bears a time to come, which tells nothing.
+// newTimetable returns a timetable, where last is the newest snapshot's time. A run is due at once if the schedule had a
+// time since last, if last is zero (there is no snapshot), or if last is in the future and so gives no information.
 func newTimetable(j *Job, last, now time.Time) *timetable {
 	a := &timetable{schedule: j.Schedule, jitter: j.Jitter, together: j.Together, lastNow: now}
 	if j.OnDemand {
@@ -55,7 +54,7 @@ func newTimetable(j *Job, last, now time.Time) *timetable {
 	return a
 }
 
-// plan sets the next due time after one that has been served.
+// plan sets the next due time after a given one.
 func (a *timetable) plan(after time.Time) {
 	a.due = a.schedule.Next(after)
 	a.delay = 0
@@ -68,16 +67,16 @@ func (a *timetable) plan(after time.Time) {
 	}
 }
 
-// seed makes the delays of this process others than those of other hosts.
+// seed makes the delays of this process differ from those of other hosts.
 var seed = maphash.MakeSeed()
 
-// appointment is what jobs have in common that are put off by the same time.
+// appointment is the common part of jobs that have the same delay.
 type appointment struct {
 	together string
 	due      int64
 }
 
-// next returns when the job is to run, and false if never.
+// next returns the time of the next run, and false if there is none.
 func (a *timetable) next() (time.Time, bool) {
 	switch scheduled := a.due.Add(a.delay); {
 	case a.due.IsZero():
@@ -89,7 +88,7 @@ func (a *timetable) next() (time.Time, bool) {
 	}
 }
 
-// wait returns how long to sleep before asking again; nothing when the job is to run now.
+// wait returns how long to sleep before calling it again. It returns 0 if the job is due.
 func (a *timetable) wait(now time.Time) time.Duration {
 	if !now.After(a.lastNow.Add(-recheck)) {
 		a.plan(now)
@@ -106,15 +105,15 @@ func (a *timetable) wait(now time.Time) time.Duration {
 	return max(0, min(at.Sub(now), recheck))
 }
 
-// setOverdue notes that a run is due although the schedule does not say so.
+// setOverdue records that a run is due since now, unless one is due already.
 func (a *timetable) setOverdue(now time.Time) {
 	if a.overdueSince.IsZero() {
 		a.overdueSince = now
 	}
 }
 
-// catchUp notes at the beginning since when a run is due: since the first time after one last
-// ended well, which may be later than the newest snapshot, where there was nothing new.
+// catchUp sets, at the start, since when a run is due: the first scheduled time after the last success. That
+// success may be later than the newest snapshot, if it found nothing new.
 func (a *timetable) catchUp(well, now time.Time) {
 	if at, ok := a.next(); !ok || at.After(now) {
 		return
@@ -128,21 +127,21 @@ func (a *timetable) catchUp(well, now time.Time) {
 	}
 }
 
-// began notes that a run begins. It covers all that is due by now.
+// began records that a run begins. The run covers all due times up to now.
 func (a *timetable) began(now time.Time) {
 	a.retry = time.Time{}
 	if a.due.IsZero() || a.due.After(now) {
-		return // before its time
+		return // the run was requested, or is a retry
 	}
 	a.setOverdue(a.due)
-	// From the due time, not from now, or @every would drift by the jitter.
+	// From the due time, not from now: otherwise @every would drift by the jitter.
 	a.plan(a.due)
 	if !a.due.IsZero() && !a.due.After(now) {
 		a.plan(now)
 	}
 }
 
-// ended notes what came of a run.
+// ended records a run's result.
 func (a *timetable) ended(now time.Time, o outcome) {
 	switch o {
 	case succeeded:
@@ -155,10 +154,9 @@ func (a *timetable) ended(now time.Time, o outcome) {
 	}
 }
 
-// deadline returns by when a run must have ended well, or somebody should be told; the zero
-// time if none is expected. A run has half the time that the schedule leaves between two,
-// a minute at the least and an hour at the most, and three times as long as the last good
-// one took.
+// deadline returns the deadline of the next successful run; after it the job is overdue. It returns the zero time
+// if no run is expected. A run has half the interval to the next scheduled time, at least a minute and at most an
+// hour, plus three times the duration of the last successful run.
 func (a *timetable) deadline(took time.Duration) time.Time {
 	from := a.overdueSince
 	if from.IsZero() {
@@ -174,9 +172,8 @@ func (a *timetable) deadline(took time.Duration) time.Time {
 	return from.Add(a.jitter + leeway + 3*took)
 }
 
-// backoff returns how long to wait after so many failures in a row: a second, doubling up
-// to an hour, each shortened at random by up to a fifth, so that what failed together
-// does not come back together.
+// backoff returns the delay after a number of failures in a row: one second, doubling up to an hour. Each delay is
+// shortened at random by up to a fifth, so that jobs that failed at the same time do not retry at the same time.
 func backoff(failures int64) time.Duration {
 	d := lastRetry
 	if shift := failures - 1; shift < 12 { // 2^12 s are more than an hour

@@ -7,10 +7,10 @@ import (
 	"github.com/strongroom-dev/strongroom/service/statefile"
 )
 
-// maxText is how much of an error is remembered, in bytes.
+// maxText bounds the saved part of an error, in bytes.
 const maxText = 4 << 10
 
-// persistedStatus is what a job remembers across restarts.
+// persistedStatus is a job's status in its state file.
 type persistedStatus struct {
 	Since         time.Time     `json:"since"`
 	Snapshot      int64         `json:"snapshot"`
@@ -25,30 +25,30 @@ type persistedStatus struct {
 
 func (r *runner) statusFile() string { return filepath.Join(r.o.Dir, r.job.key()+".json") }
 
-// restoreStatus reads what the job knew before the service was started, once.
+// restoreStatus reads the status from before the start, once.
 func (r *runner) restoreStatus() {
 	if r.o.Dir == "" || r.record.recalled() {
 		return
 	}
 	m := &persistedStatus{}
 	if err := statefile.Read(r.statusFile(), m); err != nil {
-		r.log.Warn("what earlier runs did is forgotten: its file cannot be read", "error", err)
+		r.log.Warn("cannot read the status of earlier runs, so the history begins again", "error", err)
 		return
 	}
 	r.record.restore(m)
 }
 
-// saveStatus writes down what the job knows.
+// saveStatus writes the job's status to its state file.
 func (r *runner) saveStatus() {
 	if r.o.Dir == "" {
 		return
 	}
 	if err := statefile.Write(r.statusFile(), r.record.persisted()); err != nil {
-		r.log.Warn("what this run did is not remembered after a restart", "error", err)
+		r.log.Warn("cannot save this run's status; it is lost at a restart", "error", err)
 	}
 }
 
-// recalled reports whether this was asked before.
+// recalled reports whether it was called before.
 func (r *statusTracker) recalled() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,8 +71,8 @@ func (r *statusTracker) restore(m *persistedStatus) {
 	}
 }
 
-// remembered is when a run last ended well, else when this was first asked, which is noted:
-// then it is new.
+// remembered returns the time of the last successful run. If there is none, it returns the time of its own first
+// call, which it records; isNew reports that first call.
 func (r *statusTracker) remembered(now time.Time) (last time.Time, isNew bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

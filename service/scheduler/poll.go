@@ -6,24 +6,23 @@ import (
 	"time"
 )
 
-// How often a job's source is looked at: a hint of the file system makes it sooner, a
-// source that takes long to look at makes it rarer, so that looking takes a fiftieth of
-// one processor at the most, and a tenth while the database writes.
+// The intervals between two polls of a job's source. A hint of the file system shortens them. A slow poll lengthens
+// them, so that polling takes at most a fiftieth of one processor, and a tenth while the database writes.
 const (
-	pollOnClose  = 5 * time.Second  // where a file that closes makes a run due
-	pollInterval = 15 * time.Second // where only the status shows it
+	pollOnClose  = 5 * time.Second  // for a job that is due when a file closes
+	pollInterval = 15 * time.Second // for a job whose polls only update the status
 	pollSpacing  = 500 * time.Millisecond
 	idleShare    = 50
 	hintedShare  = 10
-	pollTimeout  = time.Minute // a look that takes longer counts as one that failed
-	repeatMark   = time.Minute // a run that left a closed file behind is tried again; while runs fail, no more are asked for
-	errorMark    = 1           // the mark of a source that cannot be looked at
+	pollTimeout  = time.Minute // a longer poll counts as failed
+	repeatMark   = time.Minute // before another run for the same closed files; the shortest spacing while runs fail
+	errorMark    = 1           // the fingerprint of a source that cannot be polled
 )
 
-// errPollHangs: the source does not answer, as a network file system whose server is gone.
-var errPollHangs = fmt.Errorf("looking at the source takes longer than %v", pollTimeout)
+// errPollHangs means that the source does not respond, such as a network file system whose server is down.
+var errPollHangs = fmt.Errorf("reading the source takes longer than %v", pollTimeout)
 
-// pollSource looks what waits to be done, until ctx ends.
+// pollSource polls the source for pending data until ctx ends.
 func (r *runner) pollSource(ctx context.Context) {
 	if r.job.Look == nil {
 		return
@@ -61,8 +60,8 @@ func (r *runner) pollSource(ctx context.Context) {
 	}
 }
 
-// pollHangs has a run of a job without times find out what is the matter: nothing else would
-// make it due, and so nobody would ever be told.
+// pollHangs records that a poll hangs. For a job that is due when a file closes, it requests a run, whose failure
+// is reported: nothing else makes such a job due.
 func (r *runner) pollHangs(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
@@ -70,11 +69,11 @@ func (r *runner) pollHangs(ctx context.Context) {
 	r.record.notePoll(Pending{}, errPollHangs)
 	if r.job.OnClose {
 		r.record.closed(true, r.o.wall())
-		_, _ = r.ask(false) // one that waits already does it, too
+		_, _ = r.ask(false) // a run that is already waiting serves as well
 	}
 }
 
-// pause waits for d or for something on a channel; it returns false when ctx has ended.
+// pause waits for d or for a channel to receive. It returns false if ctx has ended.
 func pause(ctx context.Context, d time.Duration, hints, poked <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -88,14 +87,14 @@ func pause(ctx context.Context, d time.Duration, hints, poked <-chan struct{}) b
 	return true
 }
 
-// closePoller remembers for which closed files a run was asked last.
+// closePoller records the closed files for which a run was last requested.
 type closePoller struct {
 	fingerprint uint64
 	at          time.Time
 }
 
-// requestOnClose asks for a run when closed files wait for which none was asked. A source that
-// cannot be looked at is the run's to explain: it fails, is counted and tried again.
+// requestOnClose requests a run if closed files are pending for which none was requested. It also requests one if
+// the source cannot be polled: the run then reports the error, is counted and retried.
 func (r *runner) requestOnClose(w *closePoller, ahead Pending, err error) {
 	mark := ahead.Fingerprint
 	if err != nil {
@@ -109,17 +108,17 @@ func (r *runner) requestOnClose(w *closePoller, ahead Pending, err error) {
 	}
 	j := r.record.get()
 	if j.Running() {
-		return // there is a look right after it, which shows what it left
+		return // the poll right after it shows what it left
 	}
 	recent := now.Sub(w.at) < repeatMark && !now.Before(w.at)
 	switch failing := j.FailuresInRow > 0; {
 	case mark == w.fingerprint && (failing || recent):
 		return
 	case failing && recent:
-		return // however fast files close, the failing destination gets a rest
+		return // a failing destination is not tried more often, however fast files close
 	}
 	if _, err := r.ask(false); err != nil {
-		return // one waits already; the next look sees what is left
+		return // a run is already waiting; the next poll shows what it left
 	}
 	w.fingerprint, w.at = mark, now
 }

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// runner runs one job, over and over, in one goroutine. Another one looks what waits.
+// runner repeats one job in one goroutine. Another goroutine polls the job's source.
 type runner struct {
 	job    Job
 	o      *Options
-	log    *slog.Logger // says which archive it is about
+	log    *slog.Logger // with the archive's name
 	record *statusTracker
-	asked  chan struct{} // holds something when a run is to begin although none is due
-	woken  chan struct{} // holds something when a look is worth while
+	asked  chan struct{} // has an element when a run was requested
+	woken  chan struct{} // has an element when a poll should be made early
 
 	cancel  context.CancelFunc
-	ran     chan struct{} // closed when no run of it comes any more
+	ran     chan struct{} // closed after the last run
 	done    chan struct{} // closed when both goroutines have ended; nil before the first start
 	retired atomic.Bool
 }
@@ -36,13 +36,13 @@ func newRunner(o *Options, j Job) *runner {
 	}
 }
 
-// outcome is what came of a run.
+// outcome is the result of a run.
 type outcome int
 
 const (
 	succeeded outcome = iota
 	failed
-	stopped // it failed after it was told to end
+	stopped // it failed after its context ended
 )
 
 // run runs the job when it is due, until ctx ends.
@@ -68,7 +68,7 @@ func (r *runner) run(ctx context.Context) {
 	<-looking
 }
 
-// sleep returns after d, when a run is asked for, or when ctx ends.
+// sleep returns after d, when a run is requested, or when ctx ends.
 func (r *runner) sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -79,8 +79,8 @@ func (r *runner) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// begin finds out when the last snapshot was made. It counts as running, for it may hang;
-// then the job is overdue when a run of it would be.
+// begin reads when the last snapshot was made and returns the job's timetable. It counts as a run, since it may
+// hang: the job then becomes overdue like one whose run hangs.
 func (r *runner) begin(ctx context.Context) *timetable {
 	r.restoreStatus()
 	now := r.o.wall()
@@ -89,7 +89,7 @@ func (r *runner) begin(ctx context.Context) *timetable {
 	well := r.record.get().LastSuccess
 	soon := newTimetable(&r.job, well, now)
 	if r.job.OnClose {
-		soon = newTimetable(&r.job, time.Time{}, now) // until it is found out nobody sees a file that closes
+		soon = newTimetable(&r.job, time.Time{}, now) // until then no poll detects a file that closes
 	}
 	r.record.plan(time.Time{}, soon.deadline(r.record.lastTook()))
 	last := r.last(ctx)
@@ -103,13 +103,14 @@ func (r *runner) begin(ctx context.Context) *timetable {
 	}
 	a.catchUp(well, now)
 	if r.job.Last == nil {
-		last = time.Time{} // that is no snapshot's
+		last = time.Time{} // not a snapshot's time
 	}
 	r.record.found(last)
 	return a
 }
 
-// last is when the newest snapshot was made, or what stands for that where there are none.
+// last returns when the newest snapshot was made. For a job without snapshots it returns the time of the last
+// successful run, or of the job's first start.
 func (r *runner) last(ctx context.Context) time.Time {
 	if r.job.Last == nil {
 		last, isNew := r.record.remembered(r.o.wall())
@@ -124,7 +125,7 @@ func (r *runner) last(ctx context.Context) time.Time {
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
-		r.log.Warn("the time of the newest snapshot could not be found out, so one is due now", attributes(err)...)
+		r.log.Warn("cannot read the time of the newest snapshot, so a run is due now", attributes(err)...)
 	}
 	if err != nil {
 		last = time.Time{}
@@ -132,7 +133,7 @@ func (r *runner) last(ctx context.Context) time.Time {
 	return last
 }
 
-// ask has a run begin as soon as none goes on; or only if none does.
+// ask requests a run, which begins at once or after the present run. With idle it returns ErrBusy during a run.
 func (r *runner) ask(idle bool) (TriggerResult, error) {
 	running, ok := r.record.ask(idle)
 	if !ok {
@@ -145,14 +146,14 @@ func (r *runner) ask(idle bool) (TriggerResult, error) {
 	return Started, nil
 }
 
-// once makes one run and writes one line about it.
+// once makes one run and logs one line about it.
 func (r *runner) once(ctx context.Context, a *timetable) {
 	start := time.Now() // with the monotonic clock, for the duration
 	began := r.o.wall()
 	a.began(began)
 	r.record.began(began)
 	select {
-	case <-r.asked: // this run is the one that was asked for
+	case <-r.asked: // this run serves the request
 	default:
 	}
 	r.record.plan(time.Time{}, a.deadline(r.record.lastTook()))
@@ -181,7 +182,7 @@ func (r *runner) once(ctx context.Context, a *timetable) {
 	}
 }
 
-// report writes the line about a run.
+// report logs one line about a run.
 func (r *runner) report(res Result, took time.Duration, o outcome, err error, next time.Time) {
 	l := r.log
 	if res.Snapshot > 0 || res.Files > 0 {
@@ -202,7 +203,7 @@ func (r *runner) report(res Result, took time.Duration, o outcome, err error, ne
 	}
 }
 
-// attributes are what is logged of an error.
+// attributes returns the log attributes of an error.
 func attributes(err error) []any {
 	all := []any{"error", err}
 	if p, ok := errors.AsType[*panicError](err); ok {
@@ -211,7 +212,7 @@ func attributes(err error) []any {
 	return all
 }
 
-// wake puts something into a channel that holds one, unless it does already.
+// wake puts an element into a channel of capacity one, unless it is full.
 func wake(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -219,8 +220,7 @@ func wake(c chan<- struct{}) {
 	}
 }
 
-// panicError is a panic of a job's function: a mistake in the program, which must not
-// end the other jobs.
+// panicError is a panic of a job's function: a bug, which must not end the other jobs.
 type panicError struct {
 	value any
 	stack []byte

@@ -1,5 +1,5 @@
-// Package scheduler runs jobs on schedule, such as making snapshots. It has no code of
-// archives: a Job is a name, a schedule and a few functions.
+// Package scheduler runs jobs on schedule, such as making snapshots. It does not depend on archives: a Job is a
+// name, a schedule and a few functions.
 //
 //	schedule, err := scheduler.ParseSchedule("*/15 * * * *", time.UTC)
 //	s := scheduler.New(scheduler.Options{Log: log}, []scheduler.Job{{
@@ -10,21 +10,17 @@
 //	}})
 //	err = s.Run(ctx) // until ctx ends
 //
-// Each job has a goroutine of its own, so that one that hangs never holds up another,
-// and no job ever overlaps with itself. What becomes due while a job runs is made up for
-// by one run right after it. The first run comes at once when the newest snapshot is
-// older than it should be. What fails is tried again after a second, then two, four, up
-// to an hour, and in any case when it is due the next time. Trigger has a run begin at
-// once, or, when one goes on, right after it; one that waits is not queued behind another.
+// Each job has its own goroutine, so a hanging job does not delay another, and a job never overlaps with itself. If
+// a job becomes due while it runs, one run follows. The first run begins at once if the newest snapshot is older than
+// the schedule allows. A failed run is retried after 1 s, then 2 s, 4 s, up to an hour, and in any case at the next
+// scheduled time. Trigger starts a run at once, or right after the present run; at most one run waits.
 //
 // # Time
 //
-// When a job is due is a matter of the wall clock, which can be set, and which goes on
-// while the host is suspended. Go's timers follow the monotonic clock, which does neither:
-// a timer set for tonight would ring hours late on a laptop that slept at noon. So nobody
-// here sleeps for longer than a minute before reading the wall clock again (agenda says
-// what is then made of it). Daylight saving time is a matter of the schedule, which knows
-// its time zone; all that is compared is instants.
+// Schedules follow the wall clock, which can be set, and which continues while the host is suspended. Go's timers
+// follow the monotonic clock, which does neither: on a laptop that slept at noon, a timer set for the evening fires
+// hours late. So no sleep is longer than a minute before the wall clock is read again; timetable handles its jumps.
+// Daylight saving time is handled by the schedule, which has a time zone; all comparisons are between instants.
 package scheduler
 
 import (
@@ -38,44 +34,44 @@ import (
 	"time"
 )
 
-// Grace is how long Stop waits for runs that were told to end. The program, which has ten
-// seconds in all, needs a little of them afterwards.
+// Grace is how long Stop waits for runs after their context has ended. The program has 10 seconds in total and
+// needs the rest afterwards.
 const Grace = 9 * time.Second
 
-// What a Service reports; test with errors.Is.
+// The errors of a Service, for errors.Is.
 var (
-	// ErrRunning: the service was started already, or runs from before its last stop
-	// have not ended; starting would let jobs overlap with themselves.
-	ErrRunning = errors.New("the service runs already")
-	// ErrStopTimeout: runs did not end although they were told to. They are left behind.
+	// ErrRunning means that the service is already running, or that runs from before its last stop have not ended:
+	// a start would let jobs overlap with themselves.
+	ErrRunning = errors.New("the service is already running")
+	// ErrStopTimeout means that runs did not end within Grace after a stop. They keep running.
 	ErrStopTimeout = errors.New("some runs do not end")
-	// ErrStopped: nothing can be asked of a service that does not run.
-	ErrStopped = errors.New("the service does not run")
-	// ErrNoJob: there is no job of that name.
+	// ErrStopped means that the service is not running, so it takes no requests.
+	ErrStopped = errors.New("the service is not running")
+	// ErrNoJob means that there is no job of that name.
 	ErrNoJob = errors.New("there is no such job")
-	// ErrBusy: a run goes on, or one that was asked for has not begun yet.
-	ErrBusy = errors.New("a run goes on or waits already")
+	// ErrBusy means that a run is in progress, or that a requested run has not begun yet.
+	ErrBusy = errors.New("a run is in progress or waiting")
 )
 
-// TriggerResult is what came of asking for a run.
+// TriggerResult is the result of a request for a run.
 type TriggerResult string
 
-// A run begins at once, or as soon as the one that goes on has ended.
+// A requested run begins at once, or after the present run has ended.
 const (
 	Started TriggerResult = "started"
 	Waiting TriggerResult = "waiting"
 )
 
-// Options is what all jobs share. The zero value is ready for use.
+// Options are common to all jobs. The zero value is ready for use.
 type Options struct {
-	Log   *slog.Logger     // a line for each run; nil: nothing is logged
-	Dir   string           // where jobs remember what they did across restarts; empty: they do not
-	Ended func(JobStatus)  // called after each run that was not stopped, by the job's goroutine, which waits for it; may be nil
-	Now   func() time.Time // the wall clock; nil: time.Now
+	Log   *slog.Logger     // receives a line for each run; nil disables logging
+	Dir   string           // the directory of the jobs' state files; empty disables state across restarts
+	Ended func(JobStatus)  // called by the job's goroutine after each run that was not stopped; may be nil
+	Now   func() time.Time // the wall clock; nil selects time.Now
 }
 
-// wall returns the time by the wall clock alone, so that differences are those of the
-// wall clock, too.
+// wall returns the wall clock's time without the monotonic clock's, so that differences are those of the wall
+// clock, too.
 func (o *Options) wall() time.Time { return o.Now().Round(0) }
 
 // Service runs jobs on schedule. It can be started and stopped any number of times. Its
@@ -85,7 +81,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	runners []*runner
-	retired []*runner // told to end, and not known to have done so
+	retired []*runner // being stopped, and maybe not ended yet
 
 	ctx     context.Context //nolint:containedctx // of the current start
 	cancel  context.CancelFunc
@@ -108,9 +104,8 @@ func New(o Options, jobs []Job) *Service {
 	return s
 }
 
-// Set replaces the jobs. One that has the same name and version as before is not touched.
-// One that is another, or is not there any more, is told to end; the new one of that name
-// knows what the old one did, and begins when that has ended.
+// Set replaces the jobs. A job with the same name and version as before continues. Any other old job is stopped. A
+// new job with the name of an old one takes over its status, and begins after the old one has ended.
 func (s *Service) Set(jobs []Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +120,7 @@ func (s *Service) Set(jobs []Job) {
 		if was != nil && was.job.Version == j.Version {
 			next = append(next, was)
 			if j.Retired != nil {
-				j.Retired() // nothing of it will be called: the one before stays
+				j.Retired() // the old job stays, so the new job's functions are never called
 			}
 			continue
 		}
@@ -147,7 +142,7 @@ func (s *Service) Set(jobs []Job) {
 	s.runners = next
 }
 
-// retire tells a runner to end.
+// retire stops a runner.
 func (s *Service) retire(r *runner) {
 	s.retired = slices.DeleteFunc(s.retired, func(r *runner) bool { return !r.busy() })
 	switch {
@@ -163,8 +158,8 @@ func (s *Service) retire(r *runner) {
 // alive reports whether goroutines may be added.
 func (s *Service) alive() bool { return s.ctx != nil && s.ctx.Err() == nil }
 
-// launch starts a runner once the runs of those have ended that had its job before. A look
-// that hangs may go on: the new one may have another source.
+// launch starts a runner after the runs of its predecessors have ended. A hanging poll of a predecessor may
+// continue: the new runner may have another source.
 func (s *Service) launch(r *runner) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	r.cancel, r.ran, r.done = cancel, make(chan struct{}), make(chan struct{})
@@ -185,8 +180,8 @@ func (s *Service) launch(r *runner) {
 	})
 }
 
-// Run starts the service and returns when it was stopped: after ctx ended or Stop was
-// called. It returns nil when all runs have ended, else ErrStopTimeout, after Grace.
+// Run starts the service and returns after ctx ended or Stop was called. It returns nil when all runs have ended,
+// or ErrStopTimeout after Grace.
 func (s *Service) Run(ctx context.Context) error {
 	stopped, done, err := s.start(ctx)
 	if err != nil {
@@ -197,13 +192,13 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // Start starts the service in the background, until ctx ends or Stop is called. It returns
-// ErrRunning when it runs already.
+// ErrRunning if it is already running.
 func (s *Service) Start(ctx context.Context) error {
 	_, _, err := s.start(ctx)
 	return err
 }
 
-// start returns a context that ends with the service, and what is closed after it.
+// start returns a context that ends with the service, and a channel that is closed after it.
 func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,9 +213,9 @@ func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, 
 		s.launch(r)
 	}
 	go func() {
-		<-ctx.Done() // also when there is nothing to do
+		<-ctx.Done() // also without jobs
 		s.mu.Lock()
-		all := s.all // nobody adds to it any more
+		all := s.all // complete: alive is false
 		s.mu.Unlock()
 		all.Wait()
 		s.o.Log.Info("the service has stopped")
@@ -229,9 +224,8 @@ func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, 
 	return ctx, done, nil
 }
 
-// Trigger has a run of an archive's job without a task begin, now or as soon as the one that
-// goes on has ended, and does not wait for it. It returns ErrNoJob, ErrStopped, or ErrBusy
-// when one waits already.
+// Trigger requests a run of an archive's job without a task, and does not wait for it. The run begins at once or
+// after the present run. It returns ErrNoJob, ErrStopped, or ErrBusy if a run is already waiting.
 func (s *Service) Trigger(name string) (TriggerResult, error) { return s.trigger(name, "", false) }
 
 // TriggerTask is Trigger for an archive's job with this task, such as prune.
@@ -239,7 +233,7 @@ func (s *Service) TriggerTask(name, task string) (TriggerResult, error) {
 	return s.trigger(name, task, false)
 }
 
-// TriggerIdle is Trigger for those who want a run now or none: it returns ErrBusy also when one goes on.
+// TriggerIdle is Trigger, but it returns ErrBusy also during a run.
 func (s *Service) TriggerIdle(name string) error {
 	_, err := s.trigger(name, "", true)
 	return err
@@ -260,9 +254,8 @@ func (s *Service) trigger(name, task string, idle bool) (TriggerResult, error) {
 	return "", fmt.Errorf("%s: %w", job.key(), ErrNoJob)
 }
 
-// Stop tells all runs to end, by their context, and waits until they have, or for Grace:
-// then it returns ErrStopTimeout with the names of those that go on. It returns nil when the
-// service does not run.
+// Stop ends the context of all runs and waits for them. After Grace it returns ErrStopTimeout with the names of the
+// jobs that still run. It returns nil if the service was never started.
 func (s *Service) Stop() error {
 	s.mu.Lock()
 	cancel, done := s.cancel, s.done
@@ -307,7 +300,7 @@ func (r *runner) busy() bool {
 }
 
 // Running reports whether the service was started and has not ended. After Stop returned
-// ErrStopTimeout it still runs, until the last run comes to its end.
+// ErrStopTimeout it is still running, until the last run ends.
 func (s *Service) Running() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,49 +2,49 @@ package scheduler
 
 import "time"
 
-// Status is what the service has done.
+// Status is the state of the service.
 type Status struct {
 	Running      bool
 	Started      time.Time // the last start; zero before the first
 	Files        int64     // copied, by all jobs
 	Bytes        int64     // copied, by all jobs
-	Milliseconds int64     // spent in runs, by all jobs; what runs now does not count yet
+	Milliseconds int64     // spent in runs that have ended, by all jobs
 	Jobs         []JobStatus
 }
 
-// JobStatus is what one job has done, also before a restart where the service remembers. A
-// zero time means never, or not known.
+// JobStatus is the state of one job, including what its state file has from before a restart. A zero time means
+// never, or unknown.
 type JobStatus struct {
 	Name    string
 	Task    string
-	Known   bool      // how things stood before the start has been found out, as far as it can be
-	Began   time.Time // of the run that goes on now; zero: none does
-	Waiting bool      // one more begins when that has ended
+	Known   bool      // the state from before the start has been read, as far as possible
+	Began   time.Time // the start of the present run; zero if there is none
+	Waiting bool      // another run begins after the present one
 	Next    time.Time // when the next run begins
-	Late    time.Time // by when one must have ended well; after it the job is overdue
+	Late    time.Time // the deadline of the next successful run; after it the job is overdue
 
 	FailuresInRow int64
-	LastSuccess   time.Time // when a run last ended well; after a start, the newest snapshot's time if that is later
+	LastSuccess   time.Time // when a run last succeeded; after a start, the newest snapshot's time if that is later
 	LastFailure   time.Time // when a run last failed
-	LastError     string    // why; it stays after a success
-	Snapshot      int64     // the number of the last snapshot made; 0: none yet
+	LastError     string    // the last failure's reason; it stays after a success
+	Snapshot      int64     // the number of the last snapshot made; 0 if none
 
 	Total   Total
-	Last    Run   // the last that ended
-	History []Run // the newest, oldest first
+	Last    Run   // the last run that ended
+	History []Run // the newest runs, oldest first
 
-	Ahead      Pending // what waits, when that was last looked at
-	AheadKnown bool    // the last look found it out
-	LookError  error   // why that could not be found out
+	Ahead      Pending // the pending data at the last successful poll
+	AheadKnown bool    // the last poll succeeded
+	LookError  error   // why the last poll failed
 }
 
 // Running reports whether the job runs at this moment.
 func (j *JobStatus) Running() bool { return !j.Began.IsZero() }
 
-// Overdue reports whether a run should have ended well by now and did not.
+// Overdue reports whether no run has succeeded by the deadline.
 func (j *JobStatus) Overdue(now time.Time) bool { return !j.Late.IsZero() && now.After(j.Late) }
 
-// count adds a run that ended.
+// count adds a run that has ended.
 func (j *JobStatus) count(run Run) {
 	switch run.Outcome {
 	case Made:
@@ -61,29 +61,29 @@ func (j *JobStatus) count(run Run) {
 	}
 }
 
-// Outcome is how a run ended.
+// Outcome is the result of a run.
 type Outcome string
 
-// How a run can end. One that was stopped is none of these, and not counted.
+// The outcomes of a run. A stopped run has none of them and is not counted.
 const (
-	Made      Outcome = "made"      // a snapshot
-	Unchanged Outcome = "unchanged" // there was nothing new
+	Made      Outcome = "made"      // the run made a snapshot
+	Unchanged Outcome = "unchanged" // the run found nothing new
 	Failed    Outcome = "failed"
 )
 
-// Run is one that ended.
+// Run is a run that has ended.
 type Run struct {
 	Start    time.Time     `json:"start"`
 	Duration time.Duration `json:"duration_ns"`
 	Outcome  Outcome       `json:"outcome"`
-	Snapshot int64         `json:"snapshot,omitempty"` // 0: it made none
+	Snapshot int64         `json:"snapshot,omitempty"` // the number of the snapshot it made; 0 if none
 	Files    int64         `json:"files,omitempty"`    // copied
 	Bytes    int64         `json:"bytes,omitempty"`    // copied
-	Said     string        `json:"said,omitempty"`     // what came of it, where that is no snapshot
+	Said     string        `json:"said,omitempty"`     // the result as text, for a task
 	Error    string        `json:"error,omitempty"`
 }
 
-// Total is what all runs did.
+// Total is the work of all runs.
 type Total struct {
 	Made         int64 `json:"made"`
 	Unchanged    int64 `json:"unchanged"`
@@ -93,11 +93,10 @@ type Total struct {
 	Milliseconds int64 `json:"milliseconds"`
 }
 
-// Runs is how many ended.
+// Runs is the number of runs that have ended.
 func (t *Total) Runs() int64 { return t.Made + t.Unchanged + t.Failed }
 
-// Status returns what the service has done, one element a job, in the order in which they
-// were given.
+// Status returns the state of the service, with one element for each job, in the order of Set.
 func (s *Service) Status() Status {
 	s.mu.Lock()
 	status := Status{Running: s.running(), Started: s.started}

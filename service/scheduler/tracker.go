@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxHistory is how many runs are kept for people to look at: two days of hourly ones.
+// maxHistory is the number of runs in the history: two days of hourly runs.
 const maxHistory = 48
 
 // statusTracker keeps one job's status. It is safe for concurrent use.
@@ -15,13 +15,13 @@ type statusTracker struct {
 	mu          sync.Mutex
 	status      JobStatus
 	spent       time.Duration // more exact than the sum of milliseconds
-	asked       bool          // a run is to begin although none is due
-	notePolling bool          // what counts as running finds out where the job stands
-	late        time.Time     // by the schedule
-	closedSince time.Time     // since when closed files wait that make a run due
-	took        time.Duration // by the last good run
-	since       time.Time     // when the job was first known; zero: nobody has asked
-	old         bool          // what was before the start has been looked up
+	asked       bool          // a run was requested and has not begun
+	notePolling bool          // the present "run" is the read of the job's state at the start
+	late        time.Time     // the deadline by the schedule
+	closedSince time.Time     // since when closed files are pending that make a run due
+	took        time.Duration // the duration of the last successful run
+	since       time.Time     // the job's first start; zero until it is needed
+	old         bool          // the status from before the start has been read
 }
 
 func newStatusTracker(j *Job) *statusTracker {
@@ -49,7 +49,7 @@ func (r *statusTracker) lastTook() time.Duration {
 	return r.took
 }
 
-// ask notes that a run is to begin; not ok if that is so already, or one runs that must not.
+// ask records a request for a run. It is not ok if one is already requested, or with idle during a run.
 func (r *statusTracker) ask(idle bool) (running, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,14 +66,14 @@ func (r *statusTracker) isAsked() bool {
 	return r.asked
 }
 
-// plan notes when the next run begins, and by when one must have ended well.
+// plan records when the next run begins, and the deadline of the next success.
 func (r *statusTracker) plan(next, late time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Next, r.late = next, late
 }
 
-// found notes when the newest snapshot was made.
+// found records when the newest snapshot was made.
 func (r *statusTracker) found(newest time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,7 +83,7 @@ func (r *statusTracker) found(newest time.Time) {
 	}
 }
 
-// notePoll notes what waits to be done.
+// notePoll records the result of a poll.
 func (r *statusTracker) notePoll(ahead Pending, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,7 +93,7 @@ func (r *statusTracker) notePoll(ahead Pending, err error) {
 	}
 }
 
-// closed notes whether closed files wait that make a run due.
+// closed records whether closed files are pending that make a run due.
 func (r *statusTracker) closed(wait bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,7 +105,7 @@ func (r *statusTracker) closed(wait bool, now time.Time) {
 	}
 }
 
-// began notes that a run begins, which is also the one that was asked for.
+// began records that a run begins, which also serves a request.
 func (r *statusTracker) began(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,21 +113,21 @@ func (r *statusTracker) began(now time.Time) {
 	r.asked = false
 }
 
-// pollTime notes that the job finds out where it stands. What was asked of it still waits.
+// pollTime records that the read of the job's state at the start begins. A request for a run still waits.
 func (r *statusTracker) pollTime(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Began, r.status.Next, r.notePolling = now, time.Time{}, true
 }
 
-// idle notes that the job does nothing at all.
+// idle records that the job neither runs nor waits.
 func (r *statusTracker) idle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Began, r.status.Next = time.Time{}, time.Time{}
 }
 
-// ended notes what came of a run.
+// ended records a run's result.
 func (r *statusTracker) ended(now time.Time, took time.Duration, res Result, o outcome, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,7 +148,7 @@ func (r *statusTracker) ended(now time.Time, took time.Duration, res Result, o o
 	case succeeded:
 		j.LastSuccess, j.FailuresInRow = now, 0
 		r.took = took
-		r.closedSince = time.Time{} // the next look tells
+		r.closedSince = time.Time{} // the next poll sets it if files are still pending
 	case failed:
 		run.Outcome, run.Error = Failed, text(err)
 		j.LastFailure, j.LastError = now, run.Error
@@ -157,7 +157,7 @@ func (r *statusTracker) ended(now time.Time, took time.Duration, res Result, o o
 	j.count(run)
 }
 
-// text is what is kept of an error: enough to read, not more.
+// text returns an error's text, cut to maxText bytes.
 func text(err error) string {
 	s := err.Error()
 	if len(s) > maxText {

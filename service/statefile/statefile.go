@@ -1,5 +1,5 @@
-// Package statefile keeps small values across restarts, each as JSON in a file of its own.
-// What is in them is for people to look at: losing one loses no snapshot.
+// Package statefile saves small values across restarts, each as JSON in its own file. The values are status
+// information: the loss of a file loses no snapshot.
 package statefile
 
 import (
@@ -12,12 +12,11 @@ import (
 	"path/filepath"
 )
 
-// maxSize is more than any of them has, in bytes.
+// maxSize bounds the bytes read from a file. It is more than any file has.
 const maxSize = 4 << 20
 
-// Write makes v the content of a file, in one step, and makes its directory. Nobody else may
-// read it. It does not sync: after a power loss the file is the old one, the new one, or one
-// that Read refuses.
+// Write replaces a file's content with v, in one step, and creates its directory. Only the file's owner may read
+// it. Write does not sync: after a power loss the file is the old one, the new one, or one that Read refuses.
 func Write(file string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -35,14 +34,14 @@ func Write(file string, v any) error {
 	return nil
 }
 
-// Read fills in v from a file. A file that is not there leaves v as it is.
+// Read sets v from a file. If the file does not exist, v stays unchanged.
 func Read(file string, v any) (err error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("reading what was kept: %w", err)
+		return fmt.Errorf("opening a state file: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	b, err := io.ReadAll(io.LimitReader(f, maxSize))

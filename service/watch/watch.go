@@ -1,4 +1,4 @@
-// Package watch tells when something may have happened in a directory of log files.
+// Package watch reports when a directory of log files may have changed.
 package watch
 
 import (
@@ -13,22 +13,19 @@ import (
 )
 
 const (
-	// spacing is the shortest time between two hints. While it lasts nothing is read from
-	// the kernel, which meanwhile puts equal events into one: a database that writes all the
-	// time costs next to nothing.
+	// spacing is the shortest time between two hints. During that time no events are read, and the kernel merges
+	// equal events. So a database that writes all the time costs almost nothing.
 	spacing = 500 * time.Millisecond
-	// lull is how long nothing must come for the kernel's queue to count as read.
+	// lull is the time without events after which the kernel's queue counts as empty.
 	lull = 5 * time.Millisecond
-	// renewal is how often what is watched is looked up again: a directory may be replaced,
-	// or mounted later.
+	// renewal is the interval at which the watches are renewed: a directory may be replaced, or mounted later.
 	renewal = time.Minute
 )
 
-// Dir returns a channel on which something comes, soon, after a file in the directory or in
-// one of those directly below it was made, written to, renamed or removed; more often than
-// needed at times. It ends with ctx. Where the system cannot watch (some network file
-// systems, or a limit is reached) nothing comes: whoever listens looks from time to time
-// anyway. Why is logged, once.
+// Dir returns a channel that receives a hint soon after a file was created, written to, renamed or removed in the
+// directory or directly below one of its subdirectories. There may be hints without a change. The hints end with
+// ctx. If the system cannot watch the directory, as on some network file systems or at a limit, there are no hints,
+// and the reason is logged once: callers must also poll.
 func Dir(ctx context.Context, dir string, log *slog.Logger) <-chan struct{} {
 	return start(ctx, dir, log, spacing)
 }
@@ -36,7 +33,7 @@ func Dir(ctx context.Context, dir string, log *slog.Logger) <-chan struct{} {
 func start(ctx context.Context, dir string, log *slog.Logger, spacing time.Duration) <-chan struct{} {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		log.Info("the directory cannot be watched, and is looked at from time to time", "directory", dir, "error", err)
+		log.Info("the directory cannot be watched and is polled instead", "directory", dir, "error", err)
 		return nil
 	}
 	hints := make(chan struct{}, 1)
@@ -48,13 +45,13 @@ func start(ctx context.Context, dir string, log *slog.Logger, spacing time.Durat
 	return hints
 }
 
-// directory is one that is watched, with those below it.
+// directory is a watched directory, with the subdirectories directly below it.
 type directory struct {
 	*fsnotify.Watcher
 	path    string
 	log     *slog.Logger
 	spacing time.Duration
-	told    bool // that it cannot be watched
+	told    bool // it has been logged that the directory cannot be watched
 }
 
 func (d *directory) listen(ctx context.Context, hints chan<- struct{}) {
@@ -73,15 +70,15 @@ func (d *directory) listen(ctx context.Context, hints chan<- struct{}) {
 			if !d.rest(ctx) {
 				return
 			}
-			poke(hints) // for what came meanwhile
-		case <-d.Errors: // the queue ran over: something has happened
+			poke(hints) // for events during the rest
+		case <-d.Errors: // the queue overflowed, so there were events
 			poke(hints)
 		}
 	}
 }
 
-// rest lets the time pass that is between two hints, and reads what has come. It returns
-// false when ctx has ended.
+// rest waits for the time between two hints, and then reads the events of that time. It returns false if ctx has
+// ended.
 func (d *directory) rest(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
@@ -101,7 +98,7 @@ func (d *directory) rest(ctx context.Context) bool {
 	return true
 }
 
-// event looks whether a directory has come.
+// event watches a new subdirectory.
 func (d *directory) event(e fsnotify.Event) {
 	if e.Has(fsnotify.Create) && filepath.Dir(e.Name) == filepath.Clean(d.path) {
 		if i, err := os.Lstat(e.Name); err == nil && i.IsDir() {
@@ -110,13 +107,13 @@ func (d *directory) event(e fsnotify.Event) {
 	}
 }
 
-// renew watches the directory and those directly below it, which does nothing where that is
-// so already.
+// renew watches the directory and the subdirectories directly below it. For a directory that is already watched, it
+// does nothing.
 func (d *directory) renew() {
 	d.watch(d.path)
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
-		return // it is away, which a run will tell
+		return // the directory is missing, which a run reports
 	}
 	for _, e := range entries {
 		if e.Type()&fs.ModeType == fs.ModeDir {
@@ -131,7 +128,7 @@ func (d *directory) watch(path string) {
 		return
 	}
 	d.told = true
-	d.log.Info("the directory cannot be watched, and is looked at from time to time", "directory", path, "error", err)
+	d.log.Info("the directory cannot be watched and is polled instead", "directory", path, "error", err)
 }
 
 func poke(c chan<- struct{}) {
