@@ -2,22 +2,22 @@ package store
 
 import "strings"
 
-// ProbePrefix is where Probe makes its objects. They are no part of an archive: whatever
-// a probe leaves behind, because it may not delete, anybody may remove at any time.
+// ProbePrefix is the prefix of Probe's objects. They are not part of an archive: objects that a probe cannot delete
+// may be removed at any time.
 const ProbePrefix = "probe/"
 
-// What a probe puts under these names, below a directory of its own, a store that has a
-// setting for it treats as it will treat an archive's objects: ProbeRetained is locked, and
-// ProbeContent is stored as data is. The others are not, so that they can be deleted.
+// The names of probe objects to which a store applies its settings for an archive's objects. ProbeRetained is
+// locked if the store locks, and ProbeContent is stored like data. The other probe objects have no such settings,
+// so that they can be deleted.
 const (
 	ProbeRetained = "locked"
 	ProbeContent  = "content"
 )
 
-// ProbesLock reports whether an object below ProbePrefix is to show what locks do.
+// ProbesLock reports whether key is that of a probe object that tests locks.
 func ProbesLock(key string) bool { return probeSet(key, ProbeRetained) }
 
-// ProbesContent reports whether an object below ProbePrefix is to be stored as data is.
+// ProbesContent reports whether key is that of a probe object that is stored like data.
 func ProbesContent(key string) bool { return probeSet(key, ProbeContent) }
 
 func probeSet(key, name string) bool {

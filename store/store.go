@@ -11,159 +11,158 @@ import (
 )
 
 // Store is the bucket below one archive's prefix. Its objects are immutable: an
-// adapter creates and deletes them and never overwrites one. All methods are safe
-// for concurrent use. Errors of all methods wrap fs.ErrNotExist where the object
+// adapter creates and deletes objects and never overwrites one. All methods are safe
+// for concurrent use. Errors of all methods wrap fs.ErrNotExist if the object
 // (or the bucket) does not exist.
 type Store interface {
-	// Put makes key, durably and at most once, from exactly the bytes that sums
-	// describes, and has the provider (or, where there is none, the adapter) check
-	// them. When it returns nil the object is there, whole, and survives a power
-	// loss. An object that exists already is success, with Stored.Existed set, if
-	// its size and checksum are those of sums. These can be forged, so that the
-	// caller reads it back. Another one is ErrExists. Bytes that are not those that
-	// were promised are ErrMismatch, and no object is made. Put retries by itself
-	// what is worth retrying, reading body again; it may read body from several
-	// goroutines at once. Where Stat tells no checksum, Put compares what exists before
-	// it sends anything.
+	// Put creates an object, durably and at most once, from exactly the bytes that sums describes. The provider
+	// checks the bytes, or the adapter if there is no provider. After nil, the object is complete and survives a
+	// power loss.
+	//
+	// If an object with the size and checksum of sums exists, Put succeeds with PutResult.Existed set. Both can be
+	// forged, so the caller reads the object back. For any other existing object it returns ErrExists. If the bytes
+	// do not match sums, it returns ErrMismatch and creates no object.
+	//
+	// Put retries temporary failures and then reads body again; it may read body from several goroutines at once.
+	// If
+	// Stat returns no checksum, Put compares an existing object before it sends anything.
 	Put(ctx context.Context, key string, body io.ReaderAt, sums Sums) (PutResult, error)
 
-	// Get reads length bytes from offset, or to the end when length is negative.
-	// What it returns may be cut short or damaged by the way: the caller hashes.
+	// Get reads length bytes from offset, or to the end if length is negative. The result may be cut short or
+	// damaged in transfer, so the caller must compare its hash.
 	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 
-	// Stat tells an object's size, time, and the checksums that the provider holds.
+	// Stat returns an object's size, time, and the checksums that the provider stores.
 	Stat(ctx context.Context, key string) (Object, error)
 
-	// List yields the objects whose key begins with prefix and is greater than
-	// after, in ascending order of their bytes. With a delimiter, keys that hold it
-	// beyond the prefix are rolled up into one Object that ends in it, with IsDir
-	// set. Nothing there is no error. An error ends the sequence.
+	// List yields the objects whose key begins with prefix and is greater than after, in ascending byte order. With
+	// a delimiter, keys that contain it after the prefix are rolled up into one Object whose key ends with it, with
+	// IsDir set. An empty result is not an error. An error ends the sequence.
 	List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[Object, error]
 
-	// Delete removes the keys. A key that is not there is no error. When some fail,
-	// the rest are removed all the same and the joined error names each.
+	// Delete removes the keys. A missing key is not an error. If some keys fail, the others are still removed, and
+	// the joined error names each failed key.
 	Delete(ctx context.Context, keys []string) error
 }
 
-// Sweeper is what a Store has besides when broken-off runs can leave something
-// behind that no listing shows, such as S3's multipart uploads.
+// Sweeper is an optional interface for stores where an interrupted run can leave data that List does not show, such
+// as S3 multipart uploads.
 type Sweeper interface {
-	// Sweep removes left-behind uploads below the archive's prefix that are a week
-	// old, or that this process began and could not end. It returns how many.
+	// Sweep removes unfinished uploads below the archive's prefix that are at least a week old, or that this
+	// process
+	// began and could not end. It returns their number.
 	Sweep(ctx context.Context) (int, error)
 }
 
-// SurroundingsLister is what a Store has besides when there may be other archives around its place.
+// SurroundingsLister is an optional interface for stores whose place may lie inside another archive's.
 type SurroundingsLister interface {
-	// Surroundings returns the places within which this one lies, the nearest first. It sends no
-	// request. Errors of their stores wrap fs.ErrPermission where the credentials end at the
-	// archive's own prefix.
+	// Surroundings returns the places that contain this one, the nearest first. It sends no request. Errors of
+	// their
+	// stores wrap fs.ErrPermission if the credentials are limited to the archive's own prefix.
 	Surroundings() []Place
 }
 
-// A Place is where an archive could lie.
+// A Place is an address at which an archive could be stored.
 type Place struct {
-	Address string // its URL without settings
-	Store   Store  // is only read
+	Address string // the URL without settings
+	Store   Store  // for reading only
 }
 
-// Syncer is what a Store has besides when an object can be there and not survive a power loss:
-// an interrupted Put created it and came no further.
+// Syncer is an optional interface for stores where an existing object may not survive a power loss, because an
+// interrupted Put created it and did not sync it.
 type Syncer interface {
-	// Sync makes an object durable that is there.
+	// Sync makes an existing object durable.
 	Sync(ctx context.Context, key string) error
-	// SyncAll makes all objects durable that are there.
+	// SyncAll makes all existing objects durable.
 	SyncAll(ctx context.Context) error
 }
 
-// Holder is what a Store has besides when its address may come to name another place while it
-// is in use: a directory whose disk is unmounted, or over which another one is mounted.
+// Holder is an optional interface for stores whose address may refer to another place during use: a directory whose
+// disk is unmounted, or over which another disk is mounted.
 type Holder interface {
-	// Hold keeps all operations, until release is called, at the place that the first of them
-	// finds. One that finds another place at the address, or none any more, fails with
-	// ErrGone. Several may hold it. Without any Hold the place is kept until the store is
-	// closed; once there was one, it is let go of whenever the last is released. While it is
-	// held, no Put but that of archive.json makes a place where there is none.
+	// Hold binds all operations to the place that the first of them finds, until release is called. An operation
+	// that
+	// finds another place at the address, or none any more, fails with ErrGone. Holds may overlap: the last release
+	// ends the binding. A store without any Hold stays bound until it is closed. During a hold, only the Put of
+	// archive.json may create the place.
 	Hold() (release func())
 }
 
-// RetentionStore is what a Store has besides when it can lock what it puts against deletion and
-// change. All methods are safe for concurrent use; one backup at a time renews.
+// RetentionStore is an optional interface for stores that can lock objects against deletion and change. All methods
+// are safe for concurrent use; only one backup at a time renews.
 type RetentionStore interface {
-	// RenewLock sets until when what is put from now on is locked; the time moves on in
-	// steps, not with each call, and is zero when locks have no end. It reports whether
-	// anything is locked at all.
+	// RenewLock sets the end of the lock for objects that are put from now on. The time advances in steps, not with
+	// each call, and is zero if locks have no end. It reports whether the store locks objects.
 	RenewLock() (until time.Time, locks bool)
-	// Locked reports whether an object's lock is no weaker than that of what is put now.
+	// Locked reports whether an object's lock is at least as strong as that of objects put now.
 	Locked(ctx context.Context, key string) (bool, error)
-	// Lock makes an object's lock no weaker than that of what is put now.
+	// Lock makes an object's lock at least as strong as that of objects put now.
 	Lock(ctx context.Context, key string) error
 }
 
-// FaultProbe is what a Store has besides when its own care would hide from Probe what the
-// service itself does about what should not be.
+// FaultProbe is an optional interface that bypasses the adapter's own checks, so that Probe can test the service
+// itself.
 type FaultProbe interface {
-	// PutWithWrongChecksum sends content with the checksum of other content. ErrMismatch: the service
-	// refused it. nil: it made the object.
+	// PutWithWrongChecksum sends content with the checksum of other content. It returns ErrMismatch if the service
+	// refused it, and nil if the service created the object.
 	PutWithWrongChecksum(ctx context.Context, key string, content []byte) error
-	// PutOverExisting sends content as large objects are sent, without a look at what lies under
-	// the key before. ErrExists: the service refused to replace that. nil: it made the
-	// object.
+	// PutOverExisting sends content in the way of large objects, without a prior check of the key. It returns
+	// ErrExists if the service refused to replace an object, and nil if it created the object.
 	PutOverExisting(ctx context.Context, key string, content []byte) error
 }
 
-// A Promise is something that archives rely on and that not every service keeps.
+// A Guarantee is a property that archives rely on and that some services do not have.
 type Guarantee string
 
-// The promises.
+// The guarantees.
 const (
-	CreateOnly Guarantee = "create-only" // a Put never replaces an object, whoever else writes
-	Checksums  Guarantee = "checksums"   // bytes that are not those that were promised make no object
+	CreateOnly Guarantee = "create-only" // a Put never replaces an object, with any number of concurrent writers
+	Checksums  Guarantee = "checksums"   // bytes that do not match the promised checksum create no object
 )
 
-// Waiver is what a Store has besides when its user can accept by name that a promise is
-// not kept.
+// Waiver is an optional interface for stores whose user can explicitly accept that a guarantee is missing.
 type Waiver interface {
 	// Waives reports whether the user has accepted that.
 	Waives(p Guarantee) bool
 }
 
+// Waives reports whether the store's user has accepted that it does not give a guarantee.
 func Waives(s Store, p Guarantee) bool {
 	l, ok := s.(Waiver)
 	return ok && l.Waives(p)
 }
 
-// Sums is what is known of an object before its first byte is sent.
+// Sums is an object's size and hashes, computed before its first byte is sent.
 type Sums struct {
 	Size   int64
 	SHA256 manifest.Hash
 	CRC32C manifest.CRC32C
 }
 
-// PutResult is what the provider says of an object that Put made or found.
+// PutResult is the provider's information on an object that Put created or found.
 type PutResult struct {
-	Existed bool   // an object of that size and checksum was there already, nothing was made
-	MD5     string // 32 hex digits, only where the provider holds no CRC32C
+	Existed bool   // an object of that size and checksum existed, so nothing was created
+	MD5     string // 32 hex digits, only if the provider stores no CRC32C
 }
 
-// Object is what a store tells about an object without reading it.
+// Object is a store's information on an object, without its content.
 type Object struct {
 	Key      string
 	IsDir    bool // a rolled-up prefix: only Key is set
 	Size     int64
 	Modified time.Time        // by the provider's clock
-	CRC32C   *manifest.CRC32C // of the whole object, where the provider tells it
-	MD5      string           // 32 hex digits, where the provider tells it
+	CRC32C   *manifest.CRC32C // of the whole object; nil if the provider does not return it
+	MD5      string           // 32 hex digits; empty if the provider does not return it
 }
 
-// What stores and operations report; test with errors.Is.
+// The errors of stores and operations, for errors.Is.
 var (
-	// ErrExists: another object lies under a key that was to be created.
+	// ErrExists means that another object exists under a key that was to be created.
 	ErrExists = errors.New("another object exists under this key")
-	// ErrMismatch: the bytes read from the source are not those that were promised.
+	// ErrMismatch means that the bytes read from the source do not match the promised hashes.
 	ErrMismatch = errors.New("the bytes are not those that were hashed")
-	// ErrGone: this host has seen an archive where there is none any more.
+	// ErrGone means that an archive that this host has seen does not exist any more.
 	ErrGone = errors.New("the archive has gone")
-	// ErrWeakStore: the store does not keep a promise that archives rely on.
-	ErrWeakStore = errors.New("the store does not do what archives rely on")
+	// ErrWeakStore means that the store does not give a guarantee that archives rely on.
+	ErrWeakStore = errors.New("the store lacks a guarantee that archives rely on")
 )

@@ -15,14 +15,15 @@ import (
 
 const (
 	probeRacers = 16       // writers of one key
-	probeLarge  = 17 << 20 // more than providers are sent in one request
-	probeMany   = 1050     // more objects than any provider lists at once
+	probeLarge  = 17 << 20 // more than adapters send in one request
+	probeMany   = 1050     // more than any provider returns in one page
 	probeStale  = time.Hour
 )
 
-// createOnly lets writers race for a key, and then tries to write over an object.
+// createOnly makes several writers create the same key at once, and then tries to overwrite an object.
 func (p *probeRun) createOnly(ctx context.Context) Finding {
-	const advice = "a second archiver, or an intruder, could replace what is stored; use a service that knows If-None-Match, or accept this by name in the URL (create_only=false)"
+	const advice = "a second writer, or an attacker, could replace stored objects; use a service that supports " +
+		"If-None-Match, or accept this in the URL (create_only=false)"
 	var mu sync.Mutex
 	var winners [][]byte
 	var others []error
@@ -37,7 +38,7 @@ func (p *probeRun) createOnly(ctx context.Context) Finding {
 			case err == nil && !stored.Existed:
 				winners = append(winners, content)
 			case err == nil:
-				others = append(others, errors.New("the store says that another writer's object is the same"))
+				others = append(others, errors.New("the store reports that another writer's object is the same"))
 			case !errors.Is(err, store.ErrExists):
 				others = append(others, err)
 			}
@@ -45,35 +46,38 @@ func (p *probeRun) createOnly(ctx context.Context) Finding {
 	}
 	racers.Wait()
 	accepted := store.Waives(p.bucket, store.CreateOnly)
-	replaced := Finding{Result: Note, Detail: "an object can be replaced, as was accepted in the URL", Advice: "let one host alone write to this archive"}
+	replaced := Finding{
+		Result: Note, Detail: "an object can be replaced, as accepted in the URL",
+		Advice: "allow only one host to write to this archive",
+	}
 	if len(winners) > 1 && accepted {
 		return replaced
 	}
 	switch {
 	case len(winners) > 1:
-		return Fail(advice, "of %d writers of one object, %d were told that they had made it", probeRacers, len(winners))
+		return Fail(advice, "of %d writers of one object, %d succeeded", probeRacers, len(winners))
 	case len(winners) == 0 && len(others) > 0:
 		return WentWrong(others[0])
 	case len(winners) == 0:
-		return Fail(advice, "of %d writers of one object, none was told that it had made it", probeRacers)
+		return Fail(advice, "of %d writers of one object, none succeeded", probeRacers)
 	case len(others) > 0:
 		return WentWrong(others[0])
 	}
 	if got, err := p.get(ctx, "race", 0, -1); err != nil || !bytes.Equal(got, winners[0]) {
-		return Fail(advice, "the object is not that of the writer who was told to have made it (%v)", err)
+		return Fail(advice, "the object is not that of the writer that succeeded (%v)", err)
 	}
-	// A store without conditions can be lucky in a race; putting it once more tells.
+	// A store without conditional writes can pass the race by chance; a second Put shows it.
 	if stored, err := p.put(ctx, "race", winners[0]); err == nil && !stored.Existed && accepted {
 		return replaced
 	} else if err != nil || !stored.Existed {
-		return Fail(advice, "the same object again is not found to be there (%v)", err)
+		return Fail(advice, "a second put of the same object does not find it (%v)", err)
 	}
 	return Pass("%d writers of one object, one winner", probeRacers)
 }
 
 // large sends an object in parts, and then another one to the same key.
 func (p *probeRun) large(ctx context.Context) Finding {
-	const distrust = "do not rely on this store"
+	const distrust = "do not use this store"
 	content, other := bytes.Repeat([]byte("strongroom tries "), probeLarge/17), bytes.Repeat([]byte("strongroom tried "), probeLarge/17)
 	if _, err := p.put(ctx, "large", content); err != nil {
 		return WentWrong(err)
@@ -85,26 +89,30 @@ func (p *probeRun) large(ctx context.Context) Finding {
 	case o.Size != int64(len(content)):
 		return Fail(distrust, "an object of %d bytes that was sent in parts has %d", len(content), o.Size)
 	case o.CRC32C != nil && *o.CRC32C != sumsOf(content).CRC32C:
-		return Fail(distrust, "an object that was sent in parts has another CRC-32C than what was sent")
+		return Fail(distrust, "the CRC-32C of an object that was sent in parts is wrong")
 	}
 	err = p.putOver(ctx, "large", other)
 	switch {
 	case err == nil && store.Waives(p.bucket, store.CreateOnly):
-		return Finding{Result: Note, Detail: "a large object can be replaced, as was accepted in the URL", Advice: "let one host alone write to this archive"}
+		return Finding{
+			Result: Note, Detail: "a large object can be replaced, as accepted in the URL",
+			Advice: "allow only one host to write to this archive",
+		}
 	case err == nil:
-		return Fail("use a service that knows If-None-Match for multipart uploads, or accept this by name in the URL (create_only=false)",
+		return Fail("use a service that supports If-None-Match for multipart uploads, "+
+			"or accept this in the URL (create_only=false)",
 			"a large object was sent twice with different content, and the second replaced the first")
 	case !errors.Is(err, store.ErrExists):
 		return WentWrong(err)
 	}
 	if got, err := p.get(ctx, "large", 0, -1); err != nil || !bytes.Equal(got, content) {
-		return Fail(distrust, "a large object does not read as what was sent (%v)", err)
+		return Fail(distrust, "a large object reads back with other content (%v)", err)
 	}
-	return Pass("%d MiB went through, and nothing replaces them", probeLarge>>20)
+	return Pass("an object of %d MiB can be created, and cannot be replaced", probeLarge>>20)
 }
 
-// putOver puts other content where something lies, past the adapter's own look at it where
-// there is a service to refuse it.
+// putOver puts other content under an existing key. If there is a service that can refuse it, the adapter's own
+// check is bypassed.
 func (p *probeRun) putOver(ctx context.Context, name string, content []byte) error {
 	if service, ok := p.bucket.(store.FaultProbe); ok {
 		return service.PutOverExisting(ctx, p.dir+name, content)
@@ -113,9 +121,9 @@ func (p *probeRun) putOver(ctx context.Context, name string, content []byte) err
 	return err
 }
 
-// paging makes more objects than a page holds and lists them.
+// paging creates more objects than fit in a page of a listing, and lists them.
 func (p *probeRun) paging(ctx context.Context) Finding {
-	const advice = "snapshots would be overlooked; do not use this service"
+	const advice = "snapshots would be missed; do not use this service"
 	name := func(i int) string { return fmt.Sprintf("many/%04d", i) }
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(probeRacers)
@@ -138,7 +146,7 @@ func (p *probeRun) paging(ctx context.Context) Finding {
 				return WentWrong(err)
 			}
 			if next >= probeMany || o.Key != p.dir+name(next) {
-				return Fail(advice, "the listing has %s in the place of object %d of %d", o.Key, next, probeMany)
+				return Fail(advice, "the listing has %s instead of object %d of %d", o.Key, next, probeMany)
 			}
 			next++
 		}
@@ -158,5 +166,5 @@ func (p *probeRun) paging(ctx context.Context) Finding {
 	if len(rolled) != 1 || rolled[0] != p.dir+"many/" {
 		return Fail(advice, "the listing by directory shows %q", rolled)
 	}
-	return Pass("%d objects are listed whole and in order", probeMany)
+	return Pass("%d objects are listed completely and in order", probeMany)
 }

@@ -15,33 +15,32 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// MaxSkew is how far the clocks of this host and of the provider may differ before a command warns
-// (format.md, fine print).
+// MaxSkew is the clock skew between this host and the provider above which commands warn (see "Fine print" in
+// format.md).
 const MaxSkew = 5 * time.Minute
 
-// A Finding is what Probe saw of one property of a store.
+// A Finding is the result of testing one property of a store.
 type Finding struct {
 	Probe  string  `json:"probe"` // such as "create-only"
 	Result Outcome `json:"result"`
-	Detail string  `json:"detail"`           // what was seen
-	Advice string  `json:"advice,omitempty"` // what to do about it
+	Detail string  `json:"detail"`           // the observation
+	Advice string  `json:"advice,omitempty"` // the remedy
 }
 
-// Outcome is what a Finding comes to.
+// Outcome is the rating of a Finding.
 type Outcome string
 
 // The outcomes.
 const (
 	Good   Outcome = "ok"
-	Note   Outcome = "note" // archives work; something that rests on it does not
+	Note   Outcome = "note" // archives work, but a feature that depends on the property does not
 	Failed Outcome = "failed"
 )
 
-// Probe finds out by trying what a store can do, and calls report with each finding, in
-// order. It makes about 1,100 small objects and one of 17 MiB below ProbePrefix and
-// deletes them again, also those that an earlier probe left behind. Where the store locks
-// what it puts, one tiny object is locked, and stays until its lock ends and another probe
-// comes by. What the store does wrong is a finding; an error is returned only when ctx has ended.
+// Probe tests a store's properties and calls report with each finding, in order. It creates about 1,100 small
+// objects and one of 17 MiB below ProbePrefix, and deletes them and those of earlier probes. If the store locks
+// objects, one tiny object is locked: it remains until its lock ends and a later probe deletes it. Faults of the
+// store are findings; Probe returns an error only if ctx has ended.
 func Probe(ctx context.Context, bucket store.Store, report func(Finding)) error {
 	p := &probeRun{bucket: bucket, dir: store.ProbePrefix + strings.ToLower(rand.Text()[:12]) + "/"}
 	for _, one := range p.trials() {
@@ -59,11 +58,11 @@ func Probe(ctx context.Context, bucket store.Store, report func(Finding)) error 
 	return nil
 }
 
-// A trial finds out one thing.
+// A probeTrial tests one property.
 type probeTrial struct {
 	name string
 	try  func(context.Context) Finding
-	stop bool // what comes after needs it
+	stop bool // the later trials need it to pass
 }
 
 func (p *probeRun) trials() []probeTrial {
@@ -88,25 +87,25 @@ func (p *probeRun) trials() []probeTrial {
 	return all
 }
 
-// probeRun tries things in a directory of its own.
+// probeRun is one call of Probe, with its own directory.
 type probeRun struct {
 	bucket store.Store
 	dir    string
-	skew   time.Duration // of the provider's clock, ahead of ours
+	skew   time.Duration // of the provider's clock; positive if it is ahead of this host's
 	timed  bool          // skew is known
 }
 
-// Pass is the finding of what a store does as it should.
+// Pass returns the finding of a property that the store has.
 func Pass(format string, args ...any) Finding {
 	return Finding{Result: Good, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Fail is the finding of what a store does wrong, with what to do about it.
+// Fail returns the finding of a fault, with a remedy.
 func Fail(advice, format string, args ...any) Finding {
 	return Finding{Result: Failed, Detail: fmt.Sprintf(format, args...), Advice: advice}
 }
 
-// WentWrong is the finding of an error; its text holds the advice.
+// WentWrong returns the finding of an error, whose text includes the remedy.
 func WentWrong(err error) Finding { return Fail("", "%v", err) }
 
 func (p *probeRun) put(ctx context.Context, name string, content []byte) (store.PutResult, error) {
@@ -128,9 +127,9 @@ func sumsOf(b []byte) store.Sums {
 	return s.Sums()
 }
 
-// text is content that differs from one name to the other.
+// text returns content that differs for each name.
 func (p *probeRun) text(name string) []byte {
-	return []byte("strongroom tries here what this store can do; this object may be deleted. " + p.dir + name + "\n")
+	return []byte("strongroom tests here what this store can do; this object may be deleted. " + p.dir + name + "\n")
 }
 
 func (p *probeRun) reach(ctx context.Context) Finding {
@@ -140,10 +139,10 @@ func (p *probeRun) reach(ctx context.Context) Finding {
 		}
 		break
 	}
-	return Pass("it answers and can be listed")
+	return Pass("the store answers and can be listed")
 }
 
-// write makes an object and takes the provider's time for it.
+// write creates an object and compares the provider's time of it with this host's.
 func (p *probeRun) write(ctx context.Context) Finding {
 	before := time.Now()
 	if _, err := p.put(ctx, "first", p.text("first")); err != nil {
@@ -161,7 +160,7 @@ func (p *probeRun) write(ctx context.Context) Finding {
 		return Pass("an object was made")
 	}
 	p.timed = true
-	switch { // within the request, and the second to which providers round, there is no skew
+	switch { // a time during the request, give or take the second to which providers round, is no skew
 	case o.Modified.Before(before.Add(-time.Second)):
 		p.skew = o.Modified.Sub(before)
 	case o.Modified.After(after.Add(time.Second)):
@@ -170,11 +169,11 @@ func (p *probeRun) write(ctx context.Context) Finding {
 	return Pass("an object was made in %d ms", after.Sub(before).Milliseconds())
 }
 
-// clock compares the clocks, by the object that write made.
+// clock reports the clock skew that write measured.
 func (p *probeRun) clock(context.Context) Finding {
 	switch {
 	case !p.timed:
-		return Finding{Result: Note, Detail: "the store does not tell when an object was made"}
+		return Finding{Result: Note, Detail: "the store does not report when an object was made"}
 	case p.skew.Abs() > MaxSkew:
 		ahead := "behind"
 		if p.skew > 0 {
@@ -189,26 +188,30 @@ func (p *probeRun) clock(context.Context) Finding {
 }
 
 func (p *probeRun) checksums(ctx context.Context) Finding {
-	const advice = "nothing protects what is sent; use a service that checks, or accept this by name in the URL (checksum=none)"
+	const advice = "nothing protects objects in transfer; use a service that checks checksums, " +
+		"or accept this in the URL (checksum=none)"
 	err := p.putWrong(ctx, p.dir+"wrong", p.text("wrong"))
 	if err == nil && store.Waives(p.bucket, store.Checksums) {
-		return Finding{Result: Note, Detail: "not checked by the service, as was accepted in the URL", Advice: "strongroom verify --read-data now and then"}
+		return Finding{
+			Result: Note, Detail: "the service does not check checksums, as accepted in the URL",
+			Advice: "run strongroom verify --read-data regularly",
+		}
 	}
 	switch _, there := p.bucket.Stat(ctx, p.dir+"wrong"); {
 	case err == nil:
-		return Fail(advice, "an object was made although its checksum was not the one that was sent along")
+		return Fail(advice, "an object with a wrong checksum was accepted")
 	case there == nil:
-		return Fail(advice, "an object with the wrong checksum was refused, and is there all the same")
+		return Fail(advice, "an object with a wrong checksum was refused, but exists")
 	case !errors.Is(there, fs.ErrNotExist):
 		return WentWrong(there)
 	case !errors.Is(err, store.ErrMismatch):
 		return WentWrong(err)
 	}
-	return Pass("an object that is not what was promised is refused")
+	return Pass("an object with a wrong checksum is refused")
 }
 
-// putWrong puts content with the checksums of other content, past what the adapter looks at
-// itself where there is a service to look.
+// putWrong puts content with the checksums of other content. If there is a service that can refuse it, the
+// adapter's own check is bypassed.
 func (p *probeRun) putWrong(ctx context.Context, key string, content []byte) error {
 	if service, ok := p.bucket.(store.FaultProbe); ok {
 		return service.PutWithWrongChecksum(ctx, key, content)
@@ -226,33 +229,36 @@ func (p *probeRun) echo(ctx context.Context) Finding {
 	case err != nil:
 		return WentWrong(err)
 	case o.CRC32C != nil && *o.CRC32C != sumsOf(p.text("first")).CRC32C:
-		return Fail("do not rely on this store", "it tells another CRC-32C than that of what it was given")
+		return Fail("do not use this store", "the store returns a wrong CRC-32C for an object")
 	case o.CRC32C != nil:
-		return Pass("each object's CRC-32C can be asked for (verify --checksums)")
+		return Pass("the store returns each object's CRC-32C (verify --checksums)")
 	case o.MD5 != "":
-		return Pass("each object's MD5 can be asked for (verify --checksums)")
+		return Pass("the store returns each object's MD5 (verify --checksums)")
 	}
-	return Finding{Result: Note, Detail: "the store tells no checksums", Advice: "strongroom verify --read-data looks at every byte instead"}
+	return Finding{
+		Result: Note, Detail: "the store returns no checksums",
+		Advice: "strongroom verify --read-data checks every byte instead",
+	}
 }
 
 func (p *probeRun) readAfterWrite(ctx context.Context) Finding {
-	const advice = "the store does not show at once what it has taken; strongroom needs one that does"
+	const advice = "the store does not show a new object at once; strongroom needs a store that does"
 	content := p.text("fresh")
 	if _, err := p.put(ctx, "fresh", content); err != nil {
 		return WentWrong(err)
 	}
 	if got, err := p.get(ctx, "fresh", 0, -1); err != nil || !bytes.Equal(got, content) {
-		return Fail(advice, "what was just written reads as %d bytes of %d (%v)", len(got), len(content), err)
+		return Fail(advice, "a new object reads back as %d bytes of %d (%v)", len(got), len(content), err)
 	}
 	for o, err := range p.bucket.List(ctx, p.dir+"fresh", "", "") {
 		if err != nil {
 			return WentWrong(err)
 		}
 		if o.Key == p.dir+"fresh" && o.Size == int64(len(content)) {
-			return Pass("what was just written is read and listed")
+			return Pass("a new object can be read and listed at once")
 		}
 	}
-	return Fail(advice, "what was just written is not listed")
+	return Fail(advice, "a new object is not listed")
 }
 
 func (p *probeRun) ranges(ctx context.Context) Finding {
@@ -267,7 +273,8 @@ func (p *probeRun) ranges(ctx context.Context) Finding {
 			return WentWrong(err)
 		}
 		if !bytes.Equal(got, content[r[0]:end]) {
-			return Fail("bundles and broken-off downloads need ranges; use another service", "bytes %d to %d read as something else", r[0], end)
+			return Fail("bundles and interrupted downloads need ranges; use another service",
+				"bytes %d to %d read back with other content", r[0], end)
 		}
 	}
 	return Pass("parts of an object can be read")

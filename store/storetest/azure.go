@@ -12,27 +12,27 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
 
-// envAzure names the HOST:PORT of an emulator of Azure Blob Storage. The account and its
-// key stand where programs look for them.
+// envAzure names the HOST:PORT of an emulator of Azure Blob Storage. The account and its key are in the usual
+// variables.
 const (
 	envAzure        = "STRONGROOM_TEST_AZURE"
 	envAzureAccount = "AZURE_STORAGE_ACCOUNT"
 	envAzureKey     = "AZURE_STORAGE_KEY"
 )
 
-// AzureServer is a fresh container on an emulator. It goes away with its test.
+// AzureServer is a new container on an emulator. It is deleted at the end of its test.
 type AzureServer struct {
-	Client    *container.Client // for what a test does behind a store's back
+	Client    *container.Client // for a test's operations that bypass the store
 	Container string
-	URL       string // of an archive in it
-	Prefix    string // that the archive's keys have in the container
+	URL       string // of an archive in the container
+	Prefix    string // of the archive's keys in the container
 }
 
-// Azure makes a fresh container and gives the URL of an archive in it. With -short the
-// test is skipped; without a server it fails.
+// Azure creates a new container and returns the URL of an archive in it. With -short it skips the test; without a
+// server the test fails.
 func Azure(t *testing.T) string { return NewAzure(t).URL }
 
-// NewAzure is Azure for tests that look behind the store.
+// NewAzure is Azure for tests that access the container directly.
 func NewAzure(t *testing.T) *AzureServer {
 	t.Helper()
 	if testing.Short() {
@@ -63,7 +63,7 @@ func NewAzure(t *testing.T) *AzureServer {
 	return s
 }
 
-// Uncommitted counts the blocks of a key that were sent and never committed.
+// Uncommitted returns the number of a key's blocks that were sent and never committed.
 func (s *AzureServer) Uncommitted(t *testing.T, key string) int {
 	t.Helper()
 	list, err := s.Client.NewBlockBlobClient(s.Prefix+key).GetBlockList(t.Context(), blockblob.BlockListTypeUncommitted, nil)

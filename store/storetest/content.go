@@ -12,7 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// stages are sizes of which each takes another way through an adapter.
+// stages are sizes that an adapter handles in different ways.
 func stages(o Options) []int64 {
 	all := []int64{1000, 3 << 20}
 	if o.Boundary > 0 {
@@ -23,7 +23,7 @@ func stages(o Options) []int64 {
 
 var errDisk = errors.New("input/output error")
 
-// spoiledReader is a content whose reader does something else beyond a byte.
+// spoiledReader is a content whose reads beyond an offset are replaced by spoil.
 type spoiledReader struct {
 	content
 	at    int64
@@ -62,7 +62,7 @@ func sourceIsShort(t *testing.T, s store.Store, o Options) {
 	}
 }
 
-// A log that has grown since it was hashed still begins with what was promised.
+// A log that has grown since it was hashed still begins with the promised bytes.
 func sourceIsLonger(t *testing.T, s store.Store, o Options) {
 	for _, size := range append(stages(o), 0) {
 		key, sums := fmt.Sprintf("longer/%d", size), content{1, size}.sums()
@@ -126,8 +126,8 @@ func wrongPromise(t *testing.T, s store.Store, o Options) {
 	}
 }
 
-// cancelMidway gives up when a part of the source has been read: a Put must come back
-// soon and leave neither an object nor an upload. Another Put must then succeed.
+// cancelMidway cancels a Put when a part of the source has been read. The Put must return soon and leave neither an
+// object nor an upload. Another Put must then succeed.
 func cancelMidway(t *testing.T, s store.Store, o Options) {
 	for _, size := range stages(o) {
 		key, c := fmt.Sprintf("cancel/%d", size), content{1, size}
@@ -150,7 +150,7 @@ func cancelMidway(t *testing.T, s store.Store, o Options) {
 		case !errors.Is(err, context.Canceled):
 			t.Errorf("%d bytes: %v, want context.Canceled", size, err)
 		case took > 10*time.Second:
-			t.Errorf("%d bytes: it took %v to come back", size, took)
+			t.Errorf("%d bytes: it took %v to return", size, took)
 		}
 		nothing(t, s, o, key)
 		if err := tryPut(t, s, key, c, sums); err != nil {
@@ -180,7 +180,7 @@ func canceledBefore(t *testing.T, s store.Store, o Options) {
 	}
 	for _, err := range s.List(ctx, "", "", "") {
 		if err == nil {
-			continue // a file system may not look
+			continue // a file system may ignore the context
 		}
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("List: %v", err)

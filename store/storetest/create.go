@@ -38,7 +38,7 @@ func race(t *testing.T, s store.Store, key string, content func(i int) []byte) (
 	return stored, errs
 }
 
-// One writer wins, the others are told the truth, and what is there is the winner's.
+// One writer wins, the others get ErrExists, and the object is the winner's.
 func raceOfDifferentContents(t *testing.T, s store.Store, o Options) {
 	for _, size := range []int{20, 300_000} {
 		key := fmt.Sprintf("race/%d", size)
@@ -54,14 +54,14 @@ func raceOfDifferentContents(t *testing.T, s store.Store, o Options) {
 			case errs[i] == nil:
 				winner = i
 				if stored[i].Existed {
-					t.Errorf("the winner %d is told that the object existed", i)
+					t.Errorf("the result of the winner %d is that the object existed", i)
 				}
 			case !errors.Is(errs[i], store.ErrExists):
 				t.Errorf("loser %d: %v, want ErrExists", i, errs[i])
 			}
 		}
 		if winner < 0 {
-			t.Fatalf("nobody won: %v", errs[0])
+			t.Fatalf("no writer won: %v", errs[0])
 		}
 		hasContent(t, s, o, key, SumsOf(contentOf(winner)))
 	}
@@ -105,7 +105,7 @@ func rewrite(t *testing.T, s store.Store, o Options) {
 		}
 		for _, other := range []content{{2, size}, {1, size + 1}} {
 			if other.size == 0 {
-				continue // nothing differs from nothing
+				continue // empty contents are equal
 			}
 			if err := tryPut(t, s, key, other, other.sums()); !errors.Is(err, store.ErrExists) {
 				t.Errorf("Put of other content to %s: %v, want ErrExists", key, err)
@@ -135,8 +135,8 @@ func sizes(t *testing.T, s store.Store, o Options) {
 	}
 }
 
-// LargeFile is the size of a large object, in bytes: of several parts at every provider, and
-// at full size of so many that memory which followed it would show.
+// LargeFile returns the size of a large object, in bytes. It has several parts at every provider. In a full run it
+// is so large that memory use proportional to it would show.
 func LargeFile(t testing.TB) int64 {
 	if soaktest.IsFull(t) {
 		return 1 << 30
@@ -144,7 +144,7 @@ func LargeFile(t testing.TB) int64 {
 	return 64 << 20
 }
 
-// Large checks that a store takes an object of LargeFile, returns it, and finds it again.
+// Large checks that a store creates an object of LargeFile bytes, returns it, and recognizes it in a second Put.
 func Large(t *testing.T, s store.Store, o Options) {
 	t.Helper()
 	size := LargeFile(t)
@@ -167,8 +167,8 @@ func Large(t *testing.T, s store.Store, o Options) {
 	}
 }
 
-// largeFile is a large content that costs nothing to make: one MiB over and over, with its
-// number in front.
+// largeFile is a large content that needs little memory: one MiB repeated, with the repetition's number at its
+// beginning.
 type largeFile struct {
 	mib  []byte
 	size int64

@@ -11,16 +11,16 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// ErrInjected is what an operation that a Faulty fails ends with.
+// ErrInjected is the error of an operation that a Faulty fails.
 var ErrInjected = errors.New("injected failure")
 
-// Mode says what a failed operation did.
+// Mode is the effect of a failed operation.
 type Mode int
 
 // The modes.
 const (
-	NotApplied Mode = iota // it did nothing
-	AnswerLost             // it was applied, and only its answer was lost (a Get or List breaks off midway)
+	NotApplied Mode = iota // the operation has no effect
+	AnswerLost             // the operation takes effect and its response is lost; a Get or List ends midway
 )
 
 func (m Mode) String() string {
@@ -36,26 +36,25 @@ type Ops struct{ Put, Get, Stat, List, Delete int }
 // Total is the number of operations of any kind.
 func (o Ops) Total() int { return o.Put + o.Get + o.Stat + o.List + o.Delete }
 
-// Faulty passes everything on to a store and fails one operation. Operations of all
-// kinds are numbered together, from 0, in the order in which they begin. NewFaulty makes
-// one. It is safe for concurrent use.
+// Faulty passes operations on to a store and fails one of them. All operations are numbered together, from 0, in
+// the order of their beginning. NewFaulty returns one. It is safe for concurrent use.
 type Faulty struct {
 	Store store.Store
 
 	mu    sync.Mutex
-	fail  int  // the operation that fails; negative: none
-	mode  Mode // how
-	down  bool // all after it fail too
+	fail  int  // the operation that fails; negative for none
+	mode  Mode // of the failure
+	down  bool // all later operations fail, too
 	begun int
 	hit   bool
 	ops   Ops
-	made  map[string]int  // Puts that were acknowledged and made the object
-	acked map[string]bool // the caller knows that it is there
-	again map[string]bool // put again though the caller knew
+	made  map[string]int  // the Puts that succeeded and created the object
+	acked map[string]bool // a Put of the key succeeded
+	again map[string]bool // put again after a success
 }
 
-// NewFaulty makes a store that fails operation n, counted from 0; with a negative n it
-// fails none and only keeps records.
+// NewFaulty returns a store that fails operation n, counted from 0. With a negative n it fails none and only
+// records.
 func NewFaulty(s store.Store, n int, mode Mode) *Faulty {
 	return &Faulty{
 		Store: s, fail: n, mode: mode,
@@ -63,15 +62,14 @@ func NewFaulty(s store.Store, n int, mode Mode) *Faulty {
 	}
 }
 
-// Arm starts counting anew and fails operation n; the records of Puts go on.
+// Arm restarts the count and fails operation n. The records of Puts are kept.
 func (f *Faulty) Arm(n int, mode Mode) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fail, f.mode, f.down, f.begun, f.hit, f.ops = n, mode, false, 0, false, Ops{}
 }
 
-// Down makes every operation after the one that fails fail too, unapplied: the network
-// has gone.
+// Down makes every operation after the failing one fail, too, without effect, like a network outage.
 func (f *Faulty) Down() *Faulty {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -79,21 +77,21 @@ func (f *Faulty) Down() *Faulty {
 	return f
 }
 
-// Hit reports whether the operation that was to fail was reached since Arm.
+// Hit reports whether an operation was failed since Arm.
 func (f *Faulty) Hit() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.hit
 }
 
-// Ops tells the operations that began since Arm.
+// Ops returns the number of operations that began since Arm.
 func (f *Faulty) Ops() Ops {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.ops
 }
 
-// Acknowledged are the keys whose Put succeeded and that were not deleted since, in order.
+// Acknowledged returns the keys whose Put succeeded and that were not deleted since, in order.
 func (f *Faulty) Acknowledged() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,15 +103,14 @@ func (f *Faulty) Acknowledged() []string {
 	return keys
 }
 
-// Made is how many Puts of key made the object and were acknowledged.
+// Made returns the number of successful Puts of key that created the object.
 func (f *Faulty) Made(key string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.made[key]
 }
 
-// SentAgain are the keys that were made more than once, or put once more after a Put of
-// them had been acknowledged, in order. A deleted key may be put anew.
+// SentAgain returns the keys that were put again after a successful Put, in order. A deleted key may be put again.
 func (f *Faulty) SentAgain() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,7 +122,7 @@ func (f *Faulty) SentAgain() []string {
 	return keys
 }
 
-// begin counts an operation and tells whether it is to fail before or after it is applied.
+// begin counts an operation and returns whether it must fail before or after it takes effect.
 func (f *Faulty) begin(kind *int) (before, after bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -188,7 +185,7 @@ func (f *Faulty) Get(ctx context.Context, key string, offset, length int64) (io.
 	}{io.MultiReader(io.LimitReader(r, 3), broken{}), r}, nil
 }
 
-// broken is a connection that broke.
+// broken is the reader of a connection that broke.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, ErrInjected }

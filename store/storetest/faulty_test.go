@@ -38,7 +38,7 @@ func TestConscience(t *testing.T) {
 		says string
 	}{
 		"nothing wrong":   {func(s store.Store) { put(t, s, key, "a"); put(t, s, key, "a") }, ""},
-		"a key that lies": {func(s store.Store) { put(t, s, key, "b") }, "other content than its name says"},
+		"a key that lies": {func(s store.Store) { put(t, s, key, "b") }, "the content has another hash"},
 		"a change":        {func(s store.Store) { put(t, s, zst, "x"); put(t, s, zst, "y") }, "would change"},
 		"another manifest": {func(s store.Store) {
 			put(t, s, "manifests/000/000/001.json", "x")
@@ -46,7 +46,7 @@ func TestConscience(t *testing.T) {
 		}, ""},
 		"a broken promise": {func(s store.Store) {
 			s.Put(t.Context(), "x", strings.NewReader("x"), storetest.SumsOf([]byte("y")))
-		}, "than were promised"},
+		}, "do not match their sums"},
 	} {
 		var r recorder
 		c.do(storetest.Memory(&r))

@@ -8,8 +8,8 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/digest"
 )
 
-// Forge returns other bytes than content, of the same size and CRC-32C, as an attacker makes
-// them who cannot forge a SHA-256. Content of less than eight bytes only keeps its size.
+// Forge returns bytes that differ from content and have the same size and CRC-32C. It simulates an attacker, who
+// cannot forge a SHA-256. For content of less than eight bytes, only the size is the same.
 func Forge(content []byte) []byte {
 	forged := bytes.Clone(content)
 	if len(forged) < 8 {
@@ -25,7 +25,7 @@ func Forge(content []byte) []byte {
 		above[entry>>24] = byte(i)
 	}
 	register := ^crc32.Checksum(content, digest.Castagnoli)
-	for range 4 { // what the register must have been four bytes before
+	for range 4 { // computes the register's value four bytes earlier
 		i := above[register>>24]
 		register = (register^digest.Castagnoli[i])<<8 | uint32(i)
 	}

@@ -16,19 +16,19 @@ import (
 // envGCS names the HOST:PORT of an emulator of Google Cloud Storage.
 const envGCS = "STRONGROOM_TEST_GCS"
 
-// GCSServer is a fresh bucket on an emulator. It goes away with its test.
+// GCSServer is a new bucket on an emulator. It is deleted at the end of its test.
 type GCSServer struct {
-	Client *storage.Client // for what a test does behind a store's back
+	Client *storage.Client // for a test's operations that bypass the store
 	Bucket string
-	URL    string // of an archive in it
-	Prefix string // that the archive's keys have in the bucket
+	URL    string // of an archive in the bucket
+	Prefix string // of the archive's keys in the bucket
 }
 
-// GCS makes a fresh bucket and gives the URL of an archive in it. With -short the test is
-// skipped; without a server it fails.
+// GCS creates a new bucket and returns the URL of an archive in it. With -short it skips the test; without a server
+// the test fails.
 func GCS(t *testing.T) string { return NewGCS(t).URL }
 
-// NewGCS is GCS for tests that look behind the store.
+// NewGCS is GCS for tests that access the bucket directly.
 func NewGCS(t *testing.T) *GCSServer {
 	t.Helper()
 	if testing.Short() {

@@ -20,22 +20,22 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// TB is what the stores of this package need of a test: testing.TB and *rapid.T have it.
+// TB is the part of a test that this package's stores need. Both testing.TB and *rapid.T implement it.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 }
 
-// InMemory is an store.Store in memory with a conscience: it fails its test when the
-// code under test does what no store must ever see. See Memory. Its fields are set
-// before its first use; its methods are safe for concurrent use.
+// InMemory is a store.Store in memory that also checks the code under test: it fails the test after an operation
+// that no store may ever receive. See Memory. Its fields must be set before its first use; its methods are safe for
+// concurrent use.
 type InMemory struct {
-	// Plain hides checksums from Stat and List, as a file system does.
+	// Plain omits checksums from Stat, like a file system.
 	Plain bool
-	// TolerateMismatch makes a Put of other bytes than were promised answer
-	// ErrMismatch and no more, for tests of just that. Otherwise it fails the test, too.
+	// TolerateMismatch makes a Put of bytes that do not match their sums only return ErrMismatch. Otherwise such a
+	// Put fails the test, too.
 	TolerateMismatch bool
-	// Now is the provider's clock; nil: time.Now.
+	// Now is the provider's clock; nil selects time.Now.
 	Now func() time.Time
 
 	t       TB
@@ -48,9 +48,8 @@ type memoryObject struct {
 	modified time.Time
 }
 
-// Memory makes an empty store that fails t when a key that names its content (data/,
-// bundles/ and pages/ of the format) would change or holds other content than it says,
-// and when bytes are put that are not those that were promised.
+// Memory returns an empty store. It fails t if an object below data/, bundles/ or pages/ would change, if its
+// content does not match the hash in its key, or if put bytes do not match their sums.
 func Memory(t TB) *InMemory {
 	return &InMemory{t: t, objects: map[string]memoryObject{}}
 }
@@ -70,7 +69,7 @@ func (m *InMemory) Put(ctx context.Context, key string, body io.ReaderAt, sums s
 	}
 	if SumsOf(b) != sums {
 		if !m.TolerateMismatch {
-			m.t.Errorf("%s: put with other bytes than were promised", key)
+			m.t.Errorf("%s: the put bytes do not match their sums", key)
 		}
 		return store.PutResult{}, fmt.Errorf("putting %s: %w", key, store.ErrMismatch)
 	}
@@ -91,7 +90,7 @@ func (m *InMemory) Put(ctx context.Context, key string, body io.ReaderAt, sums s
 	return store.PutResult{}, fmt.Errorf("putting %s: %w", key, store.ErrExists)
 }
 
-// judge fails the test when a key does not tell the truth about its content.
+// judge fails the test if a key's hash does not match the content.
 func (m *InMemory) judge(key string, sums store.Sums) {
 	m.t.Helper()
 	k, ok := manifest.ParseObjectKey(key)
@@ -100,7 +99,7 @@ func (m *InMemory) judge(key string, sums store.Sums) {
 	}
 	bySum := k.Prefix == manifest.BundlesPrefix || (k.Prefix == manifest.DataPrefix && k.Encoding == manifest.Plain)
 	if bySum && k.Hash != sums.SHA256 {
-		m.t.Errorf("%s: holds other content than its name says (%s)", key, sums.SHA256)
+		m.t.Errorf("%s: the content has another hash (%s) than the key", key, sums.SHA256)
 	}
 }
 
@@ -126,7 +125,7 @@ func (m *InMemory) Get(ctx context.Context, key string, offset, length int64) (i
 func (m *InMemory) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := m.find(ctx, key)
 	if err != nil {
-		return store.Object{}, fmt.Errorf("looking at %s: %w", key, err)
+		return store.Object{}, fmt.Errorf("checking %s: %w", key, err)
 	}
 	out := store.Object{Key: key, Size: int64(len(o.data)), Modified: o.modified}
 	if !m.Plain {
@@ -148,7 +147,7 @@ func (m *InMemory) find(ctx context.Context, key string) (memoryObject, error) {
 	return o, nil
 }
 
-// List implements store.Store. It shows the store as it was when the iteration began.
+// List implements store.Store. It lists the content at the beginning of the iteration.
 func (m *InMemory) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		objects := m.Snapshot()
@@ -210,7 +209,7 @@ func readExactly(body io.ReaderAt, size int64) ([]byte, error) {
 	return nil, err
 }
 
-// SumsOf gives the sums of content, as whoever puts it must know them.
+// SumsOf returns the sums of content, for a Put.
 func SumsOf(b []byte) store.Sums {
 	return store.Sums{Size: int64(len(b)), SHA256: manifest.Sum(b), CRC32C: manifest.CRC32C(crc32.Checksum(b, digest.Castagnoli))}
 }

@@ -16,13 +16,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// envMinIO is where tests find MinIO's binary, for one of their own.
+// envMinIO names the path of MinIO's binary, for tests that start their own server.
 const envMinIO = "STRONGROOM_TEST_MINIO"
 
-// MinIO is a server of one test's own, which can be stopped and started again with what it
-// holds, on the same address. It goes away with its test.
+// MinIO is a server of one test. The test can stop and restart it with the same content and address. It is stopped
+// at the end of its test.
 type MinIO struct {
-	URL    string // of an archive in a bucket on it
+	URL    string // of an archive in a bucket on the server
 	Bucket string
 	Client *s3.Client
 
@@ -32,7 +32,7 @@ type MinIO struct {
 	process *exec.Cmd
 }
 
-// NewMinIO starts a server with an empty bucket. With -short the test is skipped.
+// NewMinIO starts a server with an empty bucket. With -short it skips the test.
 func NewMinIO(t *testing.T) *MinIO {
 	t.Helper()
 	if testing.Short() {
@@ -102,7 +102,7 @@ func (m *MinIO) ready() bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// Stop kills the server, as a power cut does, unless it is stopped.
+// Stop kills the server, like a power cut. It does nothing if the server is stopped.
 func (m *MinIO) Stop() {
 	if m.process == nil {
 		return

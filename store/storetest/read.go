@@ -66,7 +66,7 @@ func missing(t *testing.T, s store.Store, _ Options) {
 	hasContent(t, s, Options{}, "here/a", SumsOf([]byte("a")))
 }
 
-// odd are keys with whatever the format allows.
+// odd returns unusual keys that the format allows.
 func odd() []string {
 	long := strings.Repeat("x", 200)
 	return []string{
@@ -76,7 +76,7 @@ func odd() []string {
 		"data/a%20b/x",
 		"data/a%2Fb",
 		"data/a=b",
-		"data/a__0x41__b/c__0x2f__d", // what gocloud.dev's drivers take for their escapes
+		"data/a__0x41__b/c__0x2f__d", // looks like the escapes of gocloud.dev's drivers
 		"data/__0x",
 		"data/-",
 		"data/_",
@@ -116,7 +116,7 @@ func keys(t *testing.T, s store.Store, o Options) {
 	}
 }
 
-// badKeys would leave the archive's place, or mean different things to different services.
+// badKeys checks that a store refuses keys that leave the archive's place or that services interpret differently.
 func badKeys(t *testing.T, s store.Store, _ Options) {
 	if _, ok := s.(*InMemory); ok {
 		t.Skip("the store in memory takes any key")
@@ -137,8 +137,8 @@ func badKeys(t *testing.T, s store.Store, _ Options) {
 	}
 }
 
-// listOrder compares every listing of a few keys, whose order as paths is another than as
-// bytes, with one that is made by the words of store.Store.
+// listOrder compares every listing of a few keys with one computed by the rules of store.Store. The keys' order as
+// paths differs from their order as bytes.
 func listOrder(t *testing.T, s store.Store, _ Options) {
 	keys := []string{"a-b/x", "a-b/y", "a.d", "a/a", "a/b/c", "a/b/d", "a/b-", "a=", "aa", "b", "c/c/c", "c/c-", "c-", "a0/z"}
 	for _, k := range keys {
@@ -167,7 +167,7 @@ func listOrder(t *testing.T, s store.Store, _ Options) {
 	}
 }
 
-// listed is what a listing of keys gives.
+// listed returns the keys of a listing by the rules of store.Store.
 func listed(keys []string, prefix, delimiter, after string) []string {
 	found := map[string]bool{}
 	for _, k := range keys {
@@ -183,7 +183,7 @@ func listed(keys []string, prefix, delimiter, after string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// listMany goes over several pages, with and without starting after a key.
+// listMany lists several pages, with and without a key to start after.
 func listMany(t *testing.T, s store.Store, o Options) {
 	n := o.Many
 	if n == 0 {
@@ -240,19 +240,19 @@ func deleteSome(t *testing.T, s store.Store, _ Options) {
 		t.Errorf("Delete: %v", err)
 	}
 	if got := list(t, s, "", "", ""); len(got) != 1 || got[0].Key != "a/b/2" {
-		t.Errorf("what is left: %v", got)
+		t.Errorf("the rest: %v", got)
 	}
 	if err := s.Delete(t.Context(), []string{"a/b/2"}); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 	if got := list(t, s, "", "/", ""); len(got) != 0 {
-		t.Errorf("what is left: %v", got)
+		t.Errorf("the rest: %v", got)
 	}
-	put(t, s, "a/b/1", []byte("anew")) // what was deleted may be made again
-	hasContent(t, s, Options{}, "a/b/1", SumsOf([]byte("anew")))
+	put(t, s, "a/b/1", []byte("again")) // a deleted object may be created again
+	hasContent(t, s, Options{}, "a/b/1", SumsOf([]byte("again")))
 }
 
-// sweep finds nothing to remove after Puts that ended well.
+// sweep checks that Sweep removes nothing after successful Puts.
 func sweep(t *testing.T, s store.Store, _ Options) {
 	sweeper, ok := s.(store.Sweeper)
 	if !ok {

@@ -17,27 +17,28 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Options tell Run what a store does its own way.
+// Options describe the properties of a store that Run tests.
 type Options struct {
-	// Checksums: Stat tells the CRC-32C of every object.
+	// Checksums means that Stat returns the CRC-32C of every object.
 	Checksums bool
-	// HashesAll: Put notices wrong bytes by their SHA-256 as well, not only by CRC-32C.
+	// HashesAll means that Put also detects wrong bytes by their SHA-256, not only by their CRC-32C.
 	HashesAll bool
-	// Boundary is the greatest size that is sent in one request, and Part the size of
-	// the parts beyond it, in bytes; 0: there are no parts.
+	// Boundary is the largest size that is sent in one request, and Part the size of the parts of larger objects,
+	// in
+	// bytes. If they are 0, there are no parts.
 	Boundary, Part int64
-	// Uploads counts what broken-off Puts of a key left behind at the provider where no
-	// listing shows it. nil: not looked at.
+	// Uploads counts the data of interrupted Puts of a key that the provider has and no listing shows. Nil disables
+	// this check.
 	Uploads func(t *testing.T, s store.Store, key string) int
-	// Many is how many keys are listed over several pages; 0: 2,600.
+	// Many is the number of keys in a listing of several pages; 0 selects 2,600.
 	Many int
 }
 
 // deadline ends every operation of the suite.
 const deadline = 15 * time.Minute
 
-// Run checks that a store keeps the promises of store.Store. fresh returns an empty one for
-// each test, where a prefix of its own will do; Run calls it from one test at a time.
+// Run checks that a store meets the contract of store.Store. For each test, fresh returns an empty store, for which
+// a separate prefix is sufficient. Run never calls fresh concurrently.
 func Run(t *testing.T, fresh func(t *testing.T) store.Store, o Options) {
 	tests := []struct {
 		name string
@@ -73,7 +74,7 @@ func Run(t *testing.T, fresh func(t *testing.T) store.Store, o Options) {
 	}
 }
 
-// content is pseudo-random bytes that are the same every time, without being held.
+// content is a sequence of pseudo-random bytes that is the same in each read and needs no memory.
 type content struct {
 	seed uint64
 	size int64
@@ -104,7 +105,7 @@ func (c content) ReadAt(b []byte, off int64) (n int, err error) {
 
 func (c content) sums() store.Sums { return sumsOfReader(io.NewSectionReader(c, 0, c.size)) }
 
-// sumsOfReader hashes what cannot fail.
+// sumsOfReader hashes a reader that cannot fail.
 func sumsOfReader(r io.Reader) store.Sums {
 	sha, crc := sha256.New(), crc32.New(digest.Castagnoli)
 	n, err := io.Copy(io.MultiWriter(sha, crc), r)
@@ -179,7 +180,7 @@ func nothing(t *testing.T, s store.Store, o Options, key string) {
 	}
 }
 
-// hasContent checks that an object is what was put, with one Stat and one Get.
+// hasContent checks an object's content by one Stat and one Get.
 func hasContent(t *testing.T, s store.Store, o Options, key string, sums store.Sums) {
 	t.Helper()
 	got, err := s.Stat(t.Context(), key)
@@ -189,7 +190,7 @@ func hasContent(t *testing.T, s store.Store, o Options, key string, sums store.S
 	case got.Key != key || got.Size != sums.Size || got.IsDir || got.Modified.IsZero():
 		t.Errorf("Stat %s: %+v, want %d bytes", key, got, sums.Size)
 	case got.CRC32C == nil && o.Checksums:
-		t.Errorf("Stat %s tells no checksum", key)
+		t.Errorf("Stat %s returns no checksum", key)
 	case got.CRC32C != nil && *got.CRC32C != sums.CRC32C:
 		t.Errorf("Stat %s: CRC-32C %s, want %s", key, got.CRC32C, sums.CRC32C)
 	}

@@ -14,33 +14,33 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// The environment in which tests find their servers; make test sets it.
+// The variables with the servers' addresses; make test sets them.
 const (
-	envS3    = "STRONGROOM_TEST_S3"     // address of a service over http
-	envS3TLS = "STRONGROOM_TEST_S3_TLS" // and over https
+	envS3    = "STRONGROOM_TEST_S3"     // over http
+	envS3TLS = "STRONGROOM_TEST_S3_TLS" // over https
 )
 
-// Server is a fresh bucket on a real server. It goes away with its test.
+// Server is a new bucket on a real server. It is deleted at the end of its test.
 type Server struct {
-	Client *s3.Client // for what a test does behind a store's back
+	Client *s3.Client // for a test's operations that bypass the store
 	Bucket string
-	URL    string // of an archive in it
-	Prefix string // that the archive's keys have in the bucket
+	URL    string // of an archive in the bucket
+	Prefix string // of the archive's keys in the bucket
 
 	locks bool
 }
 
-// S3 makes a fresh bucket on the server over http and gives the URL of an archive in it.
-// With -short the test is skipped; without a server it fails.
+// S3 creates a new bucket on the server over http and returns the URL of an archive in it. With -short it skips the
+// test; without a server the test fails.
 func S3(t *testing.T) string { return NewS3(t).URL }
 
-// NewS3 is S3 for tests that look behind the store.
+// NewS3 is S3 for tests that access the bucket directly.
 func NewS3(t *testing.T) *Server {
 	t.Helper()
 	return newServer(t, envS3, false)
 }
 
-// NewS3TLS is NewS3 over TLS, with a certificate that only AWS_CA_BUNDLE vouches for.
+// NewS3TLS is NewS3 over TLS, with a certificate that only AWS_CA_BUNDLE makes valid.
 func NewS3TLS(t *testing.T) *Server {
 	t.Helper()
 	return newServer(t, envS3TLS, false)
@@ -73,7 +73,7 @@ func newServer(t *testing.T, variable string, locks bool) *Server {
 	return s
 }
 
-// remove empties and deletes the bucket, locks or no locks.
+// remove empties and deletes the bucket, also if its objects are locked.
 func (s *Server) remove(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
 	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{Bucket: &s.Bucket})
@@ -120,7 +120,7 @@ func (s *Server) lift(ctx context.Context, t *testing.T, key, id *string) {
 	}
 }
 
-// Uploads counts the multipart uploads of a key that are neither completed nor aborted.
+// Uploads returns the number of a key's multipart uploads that are neither completed nor aborted.
 func (s *Server) Uploads(t *testing.T, key string) int {
 	t.Helper()
 	out, err := s.Client.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &s.Bucket, Prefix: aws.String(s.Prefix + key)})

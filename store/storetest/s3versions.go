@@ -17,19 +17,19 @@ func NewS3Versions(t *testing.T) *Server {
 	s := newServer(t, envS3, false)
 	on := &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}
 	if _, err := s.Client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &s.Bucket, VersioningConfiguration: on}); err != nil {
-		t.Fatalf("having a bucket keep versions: %v", err)
+		t.Fatalf("enabling a bucket's versions: %v", err)
 	}
 	return s
 }
 
-// NewS3Locks is NewS3 with a bucket whose objects can be locked. Tests lock with
-// GOVERNANCE, or the bucket could not go away with its test.
+// NewS3Locks is NewS3 with a bucket whose objects can be locked. Tests must lock with GOVERNANCE, or the bucket
+// could not be deleted at the end of the test.
 func NewS3Locks(t *testing.T) *Server {
 	t.Helper()
 	return newServer(t, envS3, true)
 }
 
-// Keys are the archive's keys that begin with a prefix, with all that ever was in them.
+// Keys returns the archive's keys that begin with a prefix, including keys that have only old versions.
 func (s *Server) Keys(t *testing.T, prefix string) []string {
 	t.Helper()
 	var keys []string
@@ -41,7 +41,7 @@ func (s *Server) Keys(t *testing.T, prefix string) []string {
 	return keys
 }
 
-// Versions are the ids of a key's versions, the newest first; delete markers are none.
+// Versions returns the ids of a key's versions, the newest first, without delete markers.
 func (s *Server) Versions(t *testing.T, key string) []string {
 	t.Helper()
 	var ids []string
@@ -66,7 +66,7 @@ func (s *Server) versions(t *testing.T, prefix string) (all []types.ObjectVersio
 	return all
 }
 
-// Intrude does to a key what a thief of the credentials could: it puts another version.
+// Intrude puts another version of a key, as a thief of the credentials could.
 func (s *Server) Intrude(t *testing.T, key, content string) {
 	t.Helper()
 	_, err := s.Client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &s.Bucket, Key: aws.String(s.Prefix + key), Body: strings.NewReader(content)})
@@ -75,7 +75,7 @@ func (s *Server) Intrude(t *testing.T, key, content string) {
 	}
 }
 
-// Hide deletes a key as one does who names no version: behind a delete marker.
+// Hide deletes a key without naming a version, so that a delete marker hides the versions.
 func (s *Server) Hide(t *testing.T, key string) {
 	t.Helper()
 	if _, err := s.Client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &s.Bucket, Key: aws.String(s.Prefix + key)}); err != nil {
@@ -83,8 +83,8 @@ func (s *Server) Hide(t *testing.T, key string) {
 	}
 }
 
-// DeleteVersions tries to delete all versions there are, by their ids, and tells how many
-// the server did and did not delete.
+// DeleteVersions tries to delete all versions by their ids. It returns how many the server deleted and refused to
+// delete.
 func (s *Server) DeleteVersions(t *testing.T) (deleted, refused int) {
 	t.Helper()
 	for batch := range slices.Chunk(s.versions(t, ""), 1000) {
@@ -101,7 +101,7 @@ func (s *Server) DeleteVersions(t *testing.T) (deleted, refused int) {
 	return deleted, refused
 }
 
-// LockedUntil tells until when, and how, the oldest version of a key is locked.
+// LockedUntil returns the end and the mode of the lock of a key's oldest version.
 func (s *Server) LockedUntil(t *testing.T, key string) (time.Time, types.ObjectLockRetentionMode) {
 	t.Helper()
 	ids := s.Versions(t, key)

@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// envToxiproxy names the HOST:PORT of a toxiproxy, which makes proxies.
+// envToxiproxy names the HOST:PORT of a toxiproxy server, which creates proxies.
 const envToxiproxy = "STRONGROOM_TEST_TOXIPROXY"
 
-// Proxy stands in front of a server and hinders its connections in the ways that a test
-// asks for. It goes away with its test. It is for one goroutine, that of the test.
+// Proxy is a proxy in front of a server that disturbs connections as a test requires. It is removed at the end of
+// its test. Only the test's goroutine may use it.
 type Proxy struct {
-	api      string // address of the service that runs it
-	name     string // another one each time that it comes up
-	address  string // where it listens, while it is up
+	api      string // the address of the toxiproxy server
+	name     string // a new one for each Up
+	address  string // the address that it listens on while it is up
 	upstream string
 	client   http.Client
 	up       bool
@@ -36,16 +36,16 @@ const (
 	Download = "downstream" // from the server to us
 )
 
-// Toxic is one hindrance, in the words of toxiproxy.
+// Toxic is one disturbance, in the terms of toxiproxy.
 type Toxic struct {
 	Type       string         `json:"type"`     // "latency", "bandwidth", "timeout", "reset_peer", "limit_data", "slicer"
 	Stream     string         `json:"stream"`   // Upload or Download
-	Toxicity   float64        `json:"toxicity"` // the share of the connections that suffer from it; 0: all
+	Toxicity   float64        `json:"toxicity"` // the part of the connections that it affects; 0 means all
 	Attributes map[string]int `json:"attributes,omitempty"`
 }
 
-// Behind puts a proxy in front of the server of an archive's URL, and gives the URL of
-// the same archive by way of the proxy. Without a toxiproxy the test fails.
+// Behind creates a proxy in front of the server of an archive's URL, and returns the URL of the same archive
+// through the proxy. Without a toxiproxy server the test fails.
 func Behind(t *testing.T, archiveURL string) (string, *Proxy) {
 	t.Helper()
 	u, err := url.Parse(archiveURL)
@@ -61,7 +61,7 @@ func Behind(t *testing.T, archiveURL string) (string, *Proxy) {
 	}
 	endpoint, err := url.Parse(q.Get("endpoint"))
 	if err != nil || endpoint.Host == "" {
-		t.Fatalf("%s has no endpoint before which a proxy could stand (%v)", archiveURL, err)
+		t.Fatalf("%s has no endpoint for a proxy (%v)", archiveURL, err)
 	}
 	p := newProxy(t, endpoint.Host)
 	endpoint.Host = p.address
@@ -75,12 +75,11 @@ func newProxy(t *testing.T, upstream string) *Proxy {
 	t.Helper()
 	api := os.Getenv(envToxiproxy)
 	if api == "" {
-		t.Fatalf("%s is not set: nothing makes proxies; run make test, or go test -short", envToxiproxy)
+		t.Fatalf("%s is not set: no server to create proxies; run make test, or go test -short", envToxiproxy)
 	}
 	p := &Proxy{
 		api: "http://" + api, address: "127.0.0.1:0", upstream: upstream,
-		// Toxiproxy closes a connection on which it was asked nothing for ten seconds, which a
-		// request can cross on its way.
+		// Toxiproxy closes a connection after ten seconds without a request, which can cross a new request.
 		client: http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second},
 	}
 	t.Cleanup(func() {
@@ -92,7 +91,7 @@ func newProxy(t *testing.T, upstream string) *Proxy {
 	return p
 }
 
-// Add hinders all connections, those that are open and those to come.
+// Add disturbs all connections, open and future ones.
 func (p *Proxy) Add(t *testing.T, toxics ...Toxic) {
 	t.Helper()
 	for _, x := range toxics {
@@ -105,7 +104,7 @@ func (p *Proxy) Add(t *testing.T, toxics ...Toxic) {
 	}
 }
 
-// Change gives a toxic that was added other attributes.
+// Change changes the attributes of an added toxic.
 func (p *Proxy) Change(t *testing.T, x Toxic) {
 	t.Helper()
 	if _, err := p.call(http.MethodPost, p.toxic(x), map[string]any{"attributes": x.Attributes}); err != nil {
@@ -113,8 +112,8 @@ func (p *Proxy) Change(t *testing.T, x Toxic) {
 	}
 }
 
-// Remove takes a toxic away again. Toxiproxy can do so safely only where both sides read
-// what is sent to them; elsewhere there is Heal.
+// Remove removes a toxic. Toxiproxy can do so safely only if both sides read the data that is sent to them;
+// otherwise use Heal.
 func (p *Proxy) Remove(t *testing.T, x Toxic) {
 	t.Helper()
 	if _, err := p.call(http.MethodDelete, p.toxic(x), nil); err != nil {
@@ -134,7 +133,7 @@ func (p *Proxy) Down(t *testing.T) {
 	}
 }
 
-// take removes the proxy, if it is there.
+// take removes the proxy if it exists.
 func (p *Proxy) take() error {
 	if !p.up {
 		return nil
@@ -144,7 +143,7 @@ func (p *Proxy) take() error {
 	return err
 }
 
-// Up lets new connections through unhindered, at the address that the proxy had before.
+// Up accepts new connections without disturbance, at the proxy's former address.
 func (p *Proxy) Up(t *testing.T) {
 	t.Helper()
 	if p.up {
@@ -156,7 +155,7 @@ func (p *Proxy) Up(t *testing.T) {
 	}
 	ask := map[string]string{"name": p.name, "listen": p.address, "upstream": p.upstream}
 	var err error
-	Eventually(t, "the proxy gets its port", func() bool { // perhaps another has it for a moment
+	Eventually(t, "the proxy gets its port", func() bool { // another process may use it for a moment
 		var b []byte
 		if b, err = p.call(http.MethodPost, "/proxies", ask); err == nil {
 			err = json.Unmarshal(b, &made)
@@ -166,16 +165,15 @@ func (p *Proxy) Up(t *testing.T) {
 	p.up, p.address = true, made.Listen
 }
 
-// Heal breaks all connections and lets new ones through unhindered. For a moment they
-// are refused.
+// Heal breaks all connections and then accepts new ones without disturbance. For a moment it refuses them.
 func (p *Proxy) Heal(t *testing.T) {
 	t.Helper()
 	p.Down(t)
 	p.Up(t)
 }
 
-// Sent is how many bytes have come from us to the server since Up, requests and all, over
-// connections that have ended. Down ends all, and the count follows a moment later.
+// Sent returns the number of bytes sent to the server since Up, including requests, over connections that have
+// ended. Down ends all connections; the count follows a moment later.
 func (p *Proxy) Sent(t *testing.T) int64 {
 	t.Helper()
 	b, err := p.call(http.MethodGet, "/metrics", nil)
@@ -195,7 +193,7 @@ func (p *Proxy) Sent(t *testing.T) int64 {
 	return 0
 }
 
-// call asks toxiproxy for something and gives its answer.
+// call sends a request to the toxiproxy server and returns the response's body.
 func (p *Proxy) call(method, path string, ask any) ([]byte, error) {
 	var body bytes.Buffer
 	if ask != nil {
@@ -219,17 +217,17 @@ func (p *Proxy) call(method, path string, ask any) ([]byte, error) {
 	return b, err
 }
 
-// waitLimit ends the wait for what does not come: far beyond what anything takes.
+// waitLimit bounds a wait, far above any expected time.
 const waitLimit = 10 * time.Minute
 
-// Eventually waits until something is so, which it asks for again and again. A test that
-// waits for a minute fails, and tells what it waited for and how things stand.
+// Eventually calls so repeatedly until it returns true. After waitLimit it fails the test with what, the awaited
+// condition, and the state that stand returns.
 func Eventually(t *testing.T, what string, so func() bool, stand func() string) {
 	t.Helper()
 	deadline := time.Now().Add(waitLimit)
 	for !so() {
 		if time.Now().After(deadline) {
-			t.Fatalf("after %v it is still not so that %s: %s", waitLimit, what, stand())
+			t.Fatalf("after %v, this is still not true: %s: %s", waitLimit, what, stand())
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

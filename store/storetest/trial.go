@@ -9,8 +9,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// The service itself refuses what is not what was promised, and what would replace an
-// object: not only the adapter, which looks beforehand.
+// The service itself refuses bytes that do not match their checksum, and bytes that would replace an object. Not
+// only the adapter does, which checks beforehand.
 func trial(t *testing.T, s store.Store, o Options) {
 	service, ok := s.(store.FaultProbe)
 	if !ok {
@@ -34,9 +34,9 @@ func trial(t *testing.T, s store.Store, o Options) {
 		t.Errorf("another over it: %v, want ErrExists", err)
 	}
 	if !bytes.Equal(get(t, s, "trial/over", 0, -1), first) {
-		t.Error("it was replaced")
+		t.Error("the object was replaced")
 	}
 	if o.Uploads != nil && o.Uploads(t, s, "trial/over") > 0 {
-		t.Error("an upload is left behind")
+		t.Error("an upload remains")
 	}
 }
