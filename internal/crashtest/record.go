@@ -1,12 +1,11 @@
-// Package crashtest shows what a power loss can leave of a directory. A Recorder logs each
-// operation of internal/disk below the directory. At returns the file system as it was after a
-// part of that log, and Lose chooses what of it was not synced and survives. The result is
-// written into a new directory, where the program itself then runs.
+// Package crashtest simulates the states of a directory that a power loss can leave. A Recorder logs each operation
+// of internal/disk below the directory. At returns the file system's state after a part of that log, and Lose
+// chooses which unsynced changes survive. The result is written into a new directory, in which the program itself
+// then runs.
 //
-// What survives follows POSIX and no particular file system. The content of a file survives
-// once the file was synced, and a name once its directory was. What was not synced survives or
-// does not, name by name and write by write, in any order. One operation is indivisible: a
-// name leads to what it led to before, or to what it leads to after.
+// The model follows POSIX and no particular file system. The content of a file survives after a sync of the file,
+// and a name after a sync of its directory. Each unsynced name and each unsynced write may or may not survive, in
+// any order. An operation is indivisible: a name refers to its old file or to its new one.
 package crashtest
 
 import (
@@ -21,7 +20,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
-// A Log is what happened to a directory, in order. It begins with what is durable there.
+// A Log is the operations on a directory, in order. Its base is the directory's durable content at the beginning.
 type Log struct {
 	base   *node
 	events []event
@@ -37,7 +36,7 @@ type event struct {
 	offset int64
 	data   []byte
 	time   time.Time
-	note   string // what a test remembers, if it is no operation
+	note   string // a test's note, if the event is not an operation
 }
 
 const note disk.Kind = -1
@@ -48,7 +47,7 @@ func (l *Log) Len() int { return len(l.events) }
 // Before returns the log up to an event.
 func (l *Log) Before(n int) *Log { return &Log{l.base, l.events[:n:n]} }
 
-// Notes returns what was noted before event n.
+// Notes returns the notes before event n.
 func (l *Log) Notes(n int) []string {
 	var notes []string
 	for _, e := range l.events[:n] {
@@ -59,7 +58,7 @@ func (l *Log) Notes(n int) []string {
 	return notes
 }
 
-// Changes reports whether event n may change what a power loss leaves, or is a note.
+// Changes reports whether event n may change the states that a power loss can leave, or is a note.
 func (l *Log) Changes(n int) bool {
 	e := &l.events[n]
 	return e.kind != disk.Open || e.flag&(os.O_CREATE|os.O_TRUNC) != 0
@@ -107,7 +106,7 @@ func (l *Log) Around(n int) string {
 	return b.String()
 }
 
-// A Recorder logs what happens in a directory.
+// A Recorder logs the operations in a directory.
 type Recorder struct {
 	t    testing.TB
 	dir  string
@@ -121,7 +120,7 @@ type Recorder struct {
 // Stop ends the recording.
 func (r *Recorder) Stop() { r.stop() }
 
-// Record logs what happens below a directory from now on, until Stop. What is there is durable.
+// Record logs the operations below a directory until Stop. The present content counts as durable.
 func Record(t testing.TB, dir string) *Recorder {
 	t.Helper()
 	base, err := read(dir)
@@ -131,8 +130,8 @@ func Record(t testing.TB, dir string) *Recorder {
 	return record(t, dir, &Log{base: base})
 }
 
-// Continue goes on with a log in a directory that was made from the whole of it: the program
-// was killed, and the system was not.
+// Continue extends a log in a directory that was made from the whole log. It simulates a killed program on a
+// running system.
 func Continue(t testing.TB, dir string, l *Log) *Recorder {
 	t.Helper()
 	return record(t, dir, l)
@@ -147,22 +146,22 @@ func record(t testing.TB, dir string, l *Log) *Recorder {
 	return r
 }
 
-// Log returns what happened so far.
+// Log returns the log up to now.
 func (r *Recorder) Log() *Log {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.log.Before(len(r.log.events))
 }
 
-// Note remembers, at this place of the log, what was reported to a user.
+// Note adds a note to the log, such as a result that was reported to a user.
 func (r *Recorder) Note(text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.log.events = append(r.log.events, event{kind: note, note: text})
 }
 
-// Change implements disk.Observer. Operations follow one another, so that their order in the
-// log is the true one.
+// Change implements disk.Observer. It executes one operation at a time, so that their order in the log is the order
+// of execution.
 func (r *Recorder) Change(op *disk.Op, do func() error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -194,7 +193,7 @@ func (r *Recorder) Change(op *disk.Op, do func() error) error {
 func (r *Recorder) below(path string) string {
 	rel, err := filepath.Rel(r.dir, path)
 	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
-		r.t.Errorf("%s does not lie below %s, whose operations are recorded", path, r.dir)
+		r.t.Errorf("%s is not below %s, whose operations are recorded", path, r.dir)
 		return "."
 	}
 	return filepath.ToSlash(rel)

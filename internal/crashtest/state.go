@@ -13,30 +13,30 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
-// A node is a file or a directory, whatever its names.
+// A node is a file or a directory. It may have several names.
 type node struct {
-	entries map[string]*entry // nil: a file
+	entries map[string]*entry // nil for a file
 
-	synced  []byte  // of a file, by its last sync
+	synced  []byte  // a file's content at its last sync
 	changes []write // since then
 	times   []time.Time
 }
 
-// entry is a name in a directory: what it led to when the directory was last synced, and after
-// each change since. nil is nothing.
+// entry is a name in a directory: its node at the last sync of the directory, and after each change since. Nil
+// means that the name does not exist.
 type entry struct{ led []*node }
 
 func (e *entry) now() *node { return e.led[len(e.led)-1] }
 
 // write is a change of a file's content: data at an offset, or another size.
 type write struct {
-	data   []byte // nil: the file gets the size at
+	data   []byte // nil sets the file's size to offset
 	offset int64
 }
 
 func newDir() *node { return &node{entries: map[string]*entry{}} }
 
-// read makes a node of what lies in a directory. All of it is durable.
+// read returns the node of a directory with its content, all of it durable.
 func read(dir string) (*node, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -166,7 +166,7 @@ func (s *State) syncAll(n *node) {
 	}
 }
 
-// content is what reading the file gives while the system runs.
+// content returns the file's content on the running system.
 func (n *node) content() []byte {
 	b := slices.Clone(n.synced)
 	for _, w := range n.changes {
@@ -175,7 +175,7 @@ func (n *node) content() []byte {
 	return b
 }
 
-// on returns b as it is after the write.
+// on returns the content b after the write.
 func (w write) on(b []byte) []byte {
 	end := w.offset + int64(len(w.data))
 	if w.data == nil && int64(len(b)) > end {
@@ -217,7 +217,7 @@ func (s *State) mkdirAll(name string) error {
 	return s.set(name, newDir())
 }
 
-// find returns what a name leads to now.
+// find returns the present node of a name.
 func (s *State) find(name string) (*node, error) {
 	n := s.top
 	if name == "." {
@@ -233,14 +233,14 @@ func (s *State) find(name string) (*node, error) {
 	return n, nil
 }
 
-// set lets a name lead to n.
+// set makes n the node of a name.
 func (s *State) set(name string, n *node) error {
 	dir, err := s.find(path.Dir(name))
 	if err != nil {
 		return err
 	}
 	if dir.entries == nil {
-		return fmt.Errorf("%s lies in a file", name)
+		return fmt.Errorf("the parent of %s is a file", name)
 	}
 	e := dir.entries[path.Base(name)]
 	if e == nil {

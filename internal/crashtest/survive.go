@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// A Loss chooses what survives of that which was not synced.
+// A Loss chooses which unsynced changes survive.
 type Loss struct {
 	Name    string
-	entry   func(choices int) int // which of the things that a name led to, the oldest first
+	entry   func(choices int) int // the index of a name's surviving node, the oldest first
 	content func(*node) []byte
 	time    func(choices int) int
 }
@@ -23,7 +23,7 @@ func latest(n int) int { return n - 1 }
 
 func (n *node) durable() []byte { return n.synced }
 
-// zeros is a file whose size survived, and whose content did not.
+// zeros returns the content of a file whose size survived and whose unsynced content did not.
 func (n *node) zeros() []byte {
 	b := append([]byte{}, n.synced...)
 	for _, w := range n.changes {
@@ -35,7 +35,7 @@ func (n *node) zeros() []byte {
 	return b
 }
 
-// torn is a file of which each write reached the disk up to its middle.
+// torn returns the content of a file whose unsynced writes reached the disk up to their middle.
 func (n *node) torn() []byte {
 	b := append([]byte{}, n.synced...)
 	for _, w := range n.changes {
@@ -47,8 +47,7 @@ func (n *node) torn() []byte {
 	return b
 }
 
-// Losses are those that are tried first: all extremes of names and content. They may be used
-// once each.
+// Losses returns the losses to try first: all extremes of names and content. Each may be used once.
 func Losses() []Loss {
 	return []Loss{
 		{"nothing unsynced survives", oldest, (*node).durable, oldest},
@@ -71,14 +70,14 @@ func alternate(i int) func(int) int {
 	}
 }
 
-// Everything loses nothing: the program was killed, and the system was not.
+// Everything loses nothing, as when a program is killed on a running system.
 func Everything() Loss { return Loss{"everything survives", latest, (*node).content, latest} }
 
-// Random chooses for each name and each write.
+// Random chooses at random for each name and each write.
 func Random(seed uint64) Loss {
 	random := rand.New(rand.NewPCG(seed, 1))
 	any := func(n int) int { return random.IntN(n) }
-	return Loss{fmt.Sprintf("what survives is drawn from seed %d", seed), any, func(n *node) []byte {
+	return Loss{fmt.Sprintf("a random choice with seed %d survives", seed), any, func(n *node) []byte {
 		b := append([]byte{}, n.synced...)
 		for _, w := range n.changes {
 			switch random.IntN(4) {
@@ -99,9 +98,9 @@ func Random(seed uint64) Loss {
 	}, any}
 }
 
-// A Survivor is what a power loss leaves.
+// A Survivor is the state of a directory after a power loss.
 type Survivor struct {
-	paths []string // in the order in which they are made
+	paths []string // in the order of their creation
 	files map[string]*file
 }
 
@@ -112,7 +111,7 @@ type file struct {
 	time    time.Time
 }
 
-// Lose returns what survives. Under two names no directory survives: the first one counts.
+// Lose returns the state that survives. A directory survives under one name only, its first.
 func (s *State) Lose(l Loss) *Survivor {
 	v := &Survivor{files: map[string]*file{}}
 	v.add(l, s.top, "", map[*node]string{})
@@ -151,7 +150,7 @@ func (v *Survivor) add(l Loss, dir *node, prefix string, done map[*node]string) 
 	}
 }
 
-// Sum identifies what survives.
+// Sum returns a hash of the state.
 func (v *Survivor) Sum() [sha256.Size]byte {
 	h := sha256.New()
 	for _, at := range v.paths {
@@ -162,7 +161,7 @@ func (v *Survivor) Sum() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// Write makes what survives in an empty directory.
+// Write creates the state in an empty directory.
 func (v *Survivor) Write(dir string) error {
 	for _, at := range v.paths {
 		f, name := v.files[at], filepath.Join(dir, filepath.FromSlash(at))
@@ -178,7 +177,7 @@ func (v *Survivor) Write(dir string) error {
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("making what survives: %w", err)
+			return fmt.Errorf("creating the surviving state: %w", err)
 		}
 	}
 	return nil

@@ -1,10 +1,9 @@
-// Package disk has the file operations of what must survive a power loss: archives in
-// directories, targets of restores, and the local state of archives. Each passes to the os package
-// at once. A test may
-// observe them: it records which names and which bytes were synced, and then restores what a
-// power loss can leave (internal/crashtest).
+// Package disk has the file operations for data that must survive a power loss: archives in directories, targets of
+// restores, and the local state of archives. Each operation calls the os package directly. A test can observe the
+// operations: internal/crashtest records the synced names and bytes, and restores the states that a power loss can
+// leave.
 //
-// Only what such code needs is here, so that none of its changes escapes the record.
+// The package has only the operations that such code needs, so that no change escapes the record.
 package disk
 
 import (
@@ -16,19 +15,19 @@ import (
 	"time"
 )
 
-// Kind is what an operation does.
+// Kind is the kind of an operation.
 type Kind int
 
-// The operations that are passed to an Observer. Those that only read are none, except Open: what is
-// open for reading can be synced.
+// The operations that are passed to an Observer. Operations that only read are not passed, except Open: a file that
+// is open for reading can be synced.
 const (
 	Open     Kind = iota // Path becomes File; Flag has os.O_CREATE and os.O_TRUNC where they were given
 	Write                // Data to File at Offset
 	Truncate             // File to Offset bytes
 	Sync                 // File, which may be a directory
-	SyncAll              // all of the file system in which File lies
+	SyncAll              // the whole file system of File
 	Times                // Path gets the modification time Time
-	Mkdir                // Path, and what is missing above it
+	Mkdir                // Path, with its missing parents
 	Link                 // To becomes a second name of Path
 	Rename               // Path gets the name To
 	Remove               // Path, a file or an empty directory
@@ -45,8 +44,8 @@ type Op struct {
 	Time     time.Time
 }
 
-// An Observer is called instead of each operation below its directory. Change calls do, which
-// executes the operation, and returns its error. It may be called from several goroutines.
+// An Observer is called instead of each operation below its directory. Change must call do, which executes the
+// operation, and return its error. It must be safe for concurrent use.
 type Observer interface {
 	Change(op *Op, do func() error) error
 }
@@ -58,11 +57,10 @@ type observation struct {
 
 var (
 	observations atomic.Pointer[[]observation]
-	observing    sync.Mutex // is held while observations is replaced
+	observing    sync.Mutex // held while observations is replaced
 )
 
-// Observe passes to o each operation of what is opened below dir, an absolute path, from now
-// until stop is called. It is for tests.
+// Observe passes each operation below dir, an absolute path, to o until stop is called. It is for tests.
 func Observe(dir string, o Observer) (stop func()) {
 	mine := observation{filepath.Clean(dir), o}
 	replace := func(change func([]observation) []observation) {
@@ -114,7 +112,7 @@ func absolute(path string) string {
 	return filepath.Clean(path)
 }
 
-// OpenDir opens a directory, which it need not be allowed to change, to sync it.
+// OpenDir opens a directory to sync it. It needs no permission to change the directory.
 func OpenDir(path string) (*File, error) {
 	f := &File{by: observer(path)}
 	do := func() (err error) {
@@ -154,14 +152,13 @@ func RenameOver(from, to string) error {
 	return change(&Op{Kind: Rename, Path: from, To: to}, func() error { return os.Rename(from, to) })
 }
 
-// RenameNew renames unless there is something of the new name: then the error is
-// fs.ErrExist. Where the system or the file system cannot do so, it is unix.ENOSYS or
-// unix.EINVAL.
+// RenameNew renames a file. It returns fs.ErrExist if the new name exists, and unix.ENOSYS or unix.EINVAL if the
+// system or the file system does not support this operation.
 func RenameNew(from, to string) error {
 	return change(&Op{Kind: Rename, Path: from, To: to}, func() error { return renameNew(from, to) })
 }
 
-// change does what op says, and passes it to the Observer of op.Path.
+// change executes op by do, through the Observer of op.Path if there is one.
 func change(op *Op, do func() error) error {
 	by := observer(op.Path)
 	if by == nil {

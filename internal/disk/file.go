@@ -7,16 +7,16 @@ import (
 	"os"
 )
 
-// File is an open file or directory: the part of os.File that is needed here. It has no
-// ReadFrom, so that io.Copy writes through Write.
+// File is an open file or directory, with a part of os.File's methods. It has no ReadFrom, so that io.Copy writes
+// through Write.
 type File struct {
 	file    *os.File
-	by      Observer // nil: nothing observes it
-	offset  int64    // of the next Write; kept only where something observes it
-	appends bool     // it is open for appending: Write goes to the end of the file
+	by      Observer // nil if there is none
+	offset  int64    // of the next Write; valid only with an Observer
+	appends bool     // the file is open for appending: Write writes to its end
 }
 
-// opened opens a file with do, which op describes.
+// opened opens a file by do; op describes the operation.
 func (f *File) opened(do func() error, op *Op) (*File, error) {
 	if f.by != nil {
 		op.Path = absolute(op.Path)
@@ -59,7 +59,7 @@ func (f *File) WriteAt(b []byte, offset int64) (int, error) {
 	return f.observe(b, offset, func() (int, error) { return f.file.WriteAt(b, offset) })
 }
 
-// observe lets the observer see what was written, which may be less than it should be.
+// observe passes a write to the Observer, with the bytes that were written, which may be fewer than b.
 func (f *File) observe(b []byte, offset int64, write func() (int, error)) (n int, err error) {
 	op := &Op{Kind: Write, File: f, Offset: offset}
 	seen := f.by.Change(op, func() error {
@@ -92,7 +92,7 @@ func (f *File) Sync() error {
 	return f.change(&Op{Kind: Sync, File: f}, f.file.Sync)
 }
 
-// SyncAll makes all durable that was written to the file system in which the file lies.
+// SyncAll makes everything durable that was written to the file's file system.
 func (f *File) SyncAll() error {
 	return f.change(&Op{Kind: SyncAll, File: f}, func() error {
 		if err := syncAll(int(f.file.Fd())); err != nil {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Root is a directory that no name below it can leave: the part of os.Root that is needed
-// here. Names are relative to it and have slashes.
+// Root is a directory that no name below it can leave, with a part of os.Root's methods. Names are relative to it
+// and have slashes.
 type Root struct {
 	root *os.Root
-	by   Observer // nil: nothing observes it
+	by   Observer // nil if there is none
 }
 
 // OpenRoot is os.OpenRoot.
@@ -24,7 +24,7 @@ func OpenRoot(dir string) (*Root, error) {
 	return &Root{root, observer(dir)}, nil
 }
 
-// change does what op says, its names being relative to the root.
+// change executes op, whose names are relative to the root, by do.
 func (r *Root) change(op *Op, do func() error) error {
 	if r.by == nil {
 		return do()
@@ -76,9 +76,8 @@ func (r *Root) Rename(from, to string) error {
 	return r.change(&Op{Kind: Rename, Path: from, To: to}, func() error { return r.root.Rename(from, to) })
 }
 
-// RenameNew renames a file unless there is something of the new name: then the error is
-// fs.ErrExist. Where the system or the file system cannot do so, it is unix.ENOTSUP or one
-// that says as much.
+// RenameNew renames a file. It returns fs.ErrExist if the new name exists, and unix.ENOTSUP or a similar error if
+// the system or the file system does not support this operation.
 func (r *Root) RenameNew(from, to string) error {
 	return r.change(&Op{Kind: Rename, Path: from, To: to}, func() error {
 		old, err := r.root.Open(path.Dir(from))

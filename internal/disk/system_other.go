@@ -4,7 +4,7 @@ package disk
 
 import "golang.org/x/sys/unix"
 
-// Only Linux has that in one call that all file systems share.
+// Only Linux has one call for this that works on all file systems.
 func renameNew(_, _ string) error { return unix.ENOSYS }
 
 func renameNewAt(_ int, _ string, _ int, _ string) error { return unix.ENOSYS }

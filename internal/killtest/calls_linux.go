@@ -7,7 +7,7 @@ import "golang.org/x/sys/unix"
 // writeFlags are those of an open file that may be written to.
 const writeFlags = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
 
-// changing are the calls that count, whatever their arguments are.
+// changing are the calls that count with any arguments.
 var changing = map[uint64]string{
 	unix.SYS_FSYNC:     "fsync",
 	unix.SYS_FDATASYNC: "fdatasync",
@@ -28,8 +28,8 @@ var changing = map[uint64]string{
 	unix.SYS_RENAMEAT2: "renameat2",
 }
 
-// writing are the calls that count if they concern a file that was opened for writing, and
-// which argument is its descriptor.
+// writing are the calls that count if their descriptor is of a file that was opened for writing, with the index of
+// that argument.
 var writing = map[uint64]struct {
 	name     string
 	argument int
@@ -44,8 +44,8 @@ var writing = map[uint64]struct {
 	unix.SYS_CLOSE:           {"close", 0},
 }
 
-// counted names a call if it counts. Writable are the descriptors of files that were opened
-// for writing.
+// counted returns a call's name and whether it counts. writable are the descriptors of files that were opened for
+// writing.
 func counted(call *entry, writable map[uint64]bool) (name string, counts bool) {
 	if name, counts = changing[call.nr]; counts {
 		return name, true

@@ -8,7 +8,7 @@ import (
 	"runtime"
 )
 
-// Run returns ErrNotPermitted: it is written for Linux on amd64 and arm64.
+// Run returns ErrNotPermitted: it is implemented for Linux on amd64 and arm64 only.
 func Run(*exec.Cmd, int) (Result, error) {
 	return Result{}, fmt.Errorf("%w (%s/%s)", ErrNotPermitted, runtime.GOOS, runtime.GOARCH)
 }

@@ -13,15 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// options of a traced program: new threads and processes are traced too, and none of them
-// outlives this process.
+// options are those of a traced program: its new threads and processes are traced, too, and none of them outlives
+// this process.
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK |
 	unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_EXITKILL
 
-// Run starts a program that was not started yet and kills it, with all its threads, at a moment
-// of its system calls: 1 is the first, and 0 kills it at none. It returns when the program has
-// ended. The streams of the program must be files or nil, and cmd must not be waited for. Where
-// tracing is not permitted the error is ErrNotPermitted. Run is safe for concurrent use.
+// Run starts cmd and kills it, with all its threads, at a moment of its system calls: 1 is the first, and 0 kills
+// at none. It returns when the program has ended. The streams of cmd must be files or nil, and the caller must not
+// call cmd.Wait. It returns ErrNotPermitted if the system permits no tracing. Run is safe for concurrent use.
 func Run(cmd *exec.Cmd, moment int) (Result, error) {
 	// The kernel lets only the thread that started the program trace it.
 	runtime.LockOSThread()
@@ -30,7 +29,7 @@ func Run(cmd *exec.Cmd, moment int) (Result, error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Ptrace = true
-	cmd.SysProcAttr.Setpgid = true // so that wait4 gives what this program does, and no other child
+	cmd.SysProcAttr.Setpgid = true // so that wait4 waits for this program and no other child
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
 			err = fmt.Errorf("%w: %w", ErrNotPermitted, err)
@@ -54,23 +53,23 @@ type tracee struct {
 	writable map[uint64]bool // descriptors of files that were opened for writing
 }
 
-// A thread is one of a tracee.
+// A thread is a thread of a tracee.
 type thread struct {
-	call  entry  // in which it is
-	name  string // of the call
-	count bool   // whether it counts
+	call  entry  // the present system call
+	name  string // the call's name
+	count bool   // whether the call counts
 }
 
-// entry is a system call as it begins.
+// entry is a system call's number and arguments.
 type entry struct {
 	nr   uint64
 	args [6]uint64
 }
 
-// trace lets the program run to its end, be it its own or that of Run.
+// trace runs the program until it ends or is killed at its moment.
 func (t *tracee) trace() error {
 	var status unix.WaitStatus
-	if _, err := wait(t.pid, &status); err != nil { // of the stop at its execve
+	if _, err := wait(t.pid, &status); err != nil { // for the stop at its execve
 		return err
 	}
 	if err := unix.PtraceSetOptions(t.pid, options); err != nil {
@@ -86,7 +85,7 @@ func (t *tracee) trace() error {
 			t.kill()
 			return nil
 		}
-		// A thread that was killed meanwhile cannot go on.
+		// A thread that was killed in the meantime cannot continue.
 		if err := unix.PtraceSyscall(tid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("PTRACE_SYSCALL: %w", err)
 		}
@@ -112,7 +111,7 @@ func (t *tracee) next(status *unix.WaitStatus) (tid int, err error) {
 	}
 }
 
-// stopped reads why a thread has stopped, and returns the signal that it has to be given.
+// stopped handles a thread's stop, and returns the signal that the thread must get.
 func (t *tracee) stopped(tid int, status unix.WaitStatus) (signal int, err error) {
 	th, known := t.threads[tid]
 	if !known {
@@ -122,9 +121,9 @@ func (t *tracee) stopped(tid int, status unix.WaitStatus) (signal int, err error
 	switch sig := status.StopSignal(); {
 	case sig == unix.SIGTRAP|0x80:
 		return 0, t.atCall(tid, th)
-	case sig == unix.SIGTRAP: // its start, or that it has started another one
+	case sig == unix.SIGTRAP: // the thread has started, or has started another one
 		return 0, nil
-	case sig == unix.SIGSTOP && !known: // how a new thread begins
+	case sig == unix.SIGSTOP && !known: // the first stop of a new thread
 		return 0, nil
 	default:
 		return int(sig), nil
@@ -143,7 +142,7 @@ func (t *tracee) atCall(tid int, th *thread) error {
 		when = "before"
 		th.call = entry{info.data[0], [6]uint64(info.data[1:])}
 		th.name, th.count = counted(&th.call, t.writable)
-		if th.call.nr == unix.SYS_CLOSE { // from now on another call may get this descriptor
+		if th.call.nr == unix.SYS_CLOSE { // from now on another file may get this descriptor
 			delete(t.writable, th.call.args[0])
 		}
 	case unix.PTRACE_SYSCALL_INFO_EXIT:
@@ -162,9 +161,9 @@ func (t *tracee) atCall(tid int, th *thread) error {
 	return nil
 }
 
-// kill ends the program with all its threads, and waits until they are gone.
+// kill kills the program with all its threads, and waits until they have ended.
 func (t *tracee) kill() {
-	unix.Kill(t.pid, unix.SIGKILL) // an error: it is gone
+	unix.Kill(t.pid, unix.SIGKILL) // an error means that it has ended
 	var status unix.WaitStatus
 	for {
 		tid, err := wait(-t.pid, &status)
@@ -172,7 +171,7 @@ func (t *tracee) kill() {
 			return
 		}
 		if status.Stopped() {
-			unix.PtraceSyscall(tid, 0) // an error: it is being killed
+			unix.PtraceSyscall(tid, 0) // an error means that it is being killed
 		}
 	}
 }
@@ -187,9 +186,8 @@ func wait(pid int, status *unix.WaitStatus) (int, error) {
 	}
 }
 
-// syscallInfo is struct ptrace_syscall_info of linux/ptrace.h, which is the same for every
-// processor. Data is, at the beginning of a call, its number and arguments; at its end, what it
-// returned.
+// syscallInfo is struct ptrace_syscall_info of linux/ptrace.h, which is the same for every processor. At the
+// beginning of a call, data holds its number and arguments; at its end, its result.
 type syscallInfo struct {
 	op   uint8
 	_    [3]uint8
@@ -198,13 +196,13 @@ type syscallInfo struct {
 	data [7]uint64
 }
 
-// callInfo reads in which system call a stopped thread is. Linux has it since version 5.3.
+// callInfo reads the present system call of a stopped thread. It needs Linux 5.3.
 func callInfo(tid int) (syscallInfo, error) {
 	var info syscallInfo
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(tid),
 		unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
 	switch errno {
-	case 0, unix.ESRCH: // it was killed meanwhile
+	case 0, unix.ESRCH: // the thread was killed in the meantime
 		return info, nil
 	case unix.EIO, unix.ENOSYS, unix.EPERM:
 		return info, fmt.Errorf("%w: PTRACE_GET_SYSCALL_INFO: %w", ErrNotPermitted, errno)

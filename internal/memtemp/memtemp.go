@@ -1,5 +1,5 @@
-// Package memtemp keeps the temporary files of tests in memory: they sync many small files,
-// which takes a hundredth of the time there.
+// Package memtemp puts the temporary files of tests into memory: tests sync many small files, which takes a
+// hundredth of the time there.
 package memtemp
 
 import (
@@ -7,12 +7,11 @@ import (
 	"syscall"
 )
 
-// enough is how many bytes must be free, so that what tests write has room.
+// enough is the free space that the tests' files need, in bytes.
 const enough = 6 << 30
 
-// Use makes a file system in memory the place of temporary files, for this process and those
-// that it starts, where there is a large one and TMPDIR names no other place. It is called
-// before the first test.
+// Use sets TMPDIR to a file system in memory, for this process and those that it starts. It does nothing if TMPDIR
+// is set, or if there is no such file system with enough free space. It must be called before the first test.
 func Use() {
 	const dir = "/dev/shm"
 	var s syscall.Statfs_t

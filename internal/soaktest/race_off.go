@@ -2,5 +2,5 @@
 
 package soaktest
 
-// Racing reports whether the race detector is on, which makes everything many times slower.
+// Racing reports whether the race detector is on, which makes all tests many times slower.
 const Racing = false

@@ -5,9 +5,11 @@
 //	make test                a fixed sample of rounds, the same ones each time
 //	make soak SOAK=10m       new rounds until the time is over
 //
-// A round gets a seed and must do the same for the same seed, as far as the system lets it.
-// The seed of a round that fails in a soak is appended to testdata/soak/<test>.seeds in the
-// directory of its package; every later run of that test begins with the seeds in that file.
+// A round gets a seed and must be deterministic for it, as far as the system permits. The seed of a round that
+// fails in
+// a soak is appended to testdata/soak/<test>.seeds in the directory of its package; every later run of that test
+// begins
+// with the seeds in that file.
 package soaktest
 
 import (
@@ -31,18 +33,17 @@ import (
 
 // The environment that make soak sets.
 const (
-	envDuration = "STRONGROOM_SOAK"        // of each proof, as time.ParseDuration reads it; unset: no soak
+	envDuration = "STRONGROOM_SOAK"        // the time of each proof, for time.ParseDuration; unset disables soaks
 	envSeed     = "STRONGROOM_SOAK_SEED"   // an unsigned integer
 	envReport   = "STRONGROOM_SOAK_REPORT" // a file to which each proof appends one line of JSON
 )
 
-// proofs lists the tests that call this package, one a line: package and name. make soak runs
-// these.
+// proofs lists the tests that call this package, one for each line: package and name. make soak runs these tests.
 //
 //go:embed proofs.txt
 var proofs string
 
-// Duration returns how long the running proof has in a soak, and whether this is one.
+// Duration returns the time of the running proof in a soak, and whether this is a soak.
 func Duration(t testing.TB) (time.Duration, bool) {
 	t.Helper()
 	text := os.Getenv(envDuration)
@@ -56,7 +57,7 @@ func Duration(t testing.TB) (time.Duration, bool) {
 	return d, true
 }
 
-// fullTime is the least time of a proof in a soak that is worth its full size.
+// fullTime is the shortest time of a proof in a soak that runs at full size.
 const fullTime = 30 * time.Second
 
 // IsFull reports whether a proof runs at its full size: in a soak that gives each proof half a
@@ -67,9 +68,9 @@ func IsFull(t testing.TB) bool {
 	return isSoak && d >= fullTime
 }
 
-// Rounds runs a proof: check rounds with -short or the race detector, test rounds without,
-// and rounds with new seeds until the time is over in a soak. It stops at the first round
-// that fails. The seeds of rounds that failed before come first.
+// Rounds runs a proof. With -short or the race detector it runs check rounds, otherwise test rounds, and in a soak
+// rounds with new seeds until the time is over. It begins with the seeds of rounds that failed before, and stops at
+// the first round that fails.
 func Rounds(t *testing.T, check, test int, round func(t *testing.T, seed uint64)) {
 	t.Helper()
 	requireListed(t)
@@ -96,8 +97,8 @@ func Rounds(t *testing.T, check, test int, round func(t *testing.T, seed uint64)
 	}
 }
 
-// For returns how long a proof that has no rounds goes on: test, or its time in a soak. The
-// random numbers that it needs come from Seed.
+// For returns the duration of a proof without rounds: test, or its time in a soak. Such a proof takes its random
+// numbers from Seed.
 func For(t *testing.T, test time.Duration) time.Duration {
 	t.Helper()
 	requireListed(t)
@@ -108,7 +109,7 @@ func For(t *testing.T, test time.Duration) time.Duration {
 	return test
 }
 
-// Seed returns the seed of a proof that has no rounds: a fixed one outside a soak.
+// Seed returns the seed of a proof without rounds. Outside a soak it is fixed.
 func Seed(t testing.TB) uint64 {
 	if _, ok := Duration(t); !ok {
 		return 1
@@ -133,7 +134,7 @@ func seedSource(t testing.TB) *rand.Rand {
 type proof struct {
 	t       *testing.T
 	soak    bool
-	seed    uint64 // of the round that runs
+	seed    uint64 // of the present round
 	running bool
 	rounds  int64
 }
@@ -149,7 +150,7 @@ func (p *proof) run(seed uint64, round func(*testing.T, uint64)) {
 	p.rounds++
 }
 
-// end runs when the test has ended, however it did.
+// end runs after the test has ended, whether it passed or failed.
 func (p *proof) end() {
 	if p.t.Failed() && p.running {
 		p.t.Logf("the round with seed %d failed", p.seed)
@@ -176,7 +177,7 @@ func (p *proof) keepSeed() {
 		err = appendLine(path, strconv.FormatUint(p.seed, 10))
 	}
 	if err != nil {
-		p.t.Errorf("keeping the seed that failed: %v", err)
+		p.t.Errorf("saving the seed that failed: %v", err)
 		return
 	}
 	p.t.Logf("%s has the seed now: make test runs it from now on", path)
@@ -184,8 +185,8 @@ func (p *proof) keepSeed() {
 
 func seedFile(t testing.TB) string { return filepath.Join("testdata", "soak", t.Name()+".seeds") }
 
-// Keep notes a case that failed in a soak, for a proof whose cases are no seeds, in
-// testdata/soak/<test>.cases. Outside a soak it does nothing.
+// Keep saves a case that failed in a soak in testdata/soak/<test>.cases, for a proof whose cases are not seeds.
+// Outside a soak it does nothing.
 func Keep(t testing.TB, name string) {
 	t.Helper()
 	if _, isSoak := Duration(t); !isSoak {
@@ -193,11 +194,11 @@ func Keep(t testing.TB, name string) {
 	}
 	path := caseFile(t)
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), appendLine(path, name)); err != nil {
-		t.Errorf("keeping the case that failed: %v", err)
+		t.Errorf("saving the case that failed: %v", err)
 	}
 }
 
-// Kept returns the cases that Keep has noted, which every run tries.
+// Kept returns the cases that Keep has saved. Every run should try them.
 func Kept(t testing.TB) []string {
 	t.Helper()
 	return readLines(t, caseFile(t))
@@ -246,8 +247,8 @@ var counters struct {
 	of map[string]map[string]int64 // by test, then by what is counted
 }
 
-// Count adds to what the report of a soak lists for this proof: histories, faults, kills and
-// interleavings that it tried. It may be called from several goroutines.
+// Count adds n to a counter of this proof in a soak's report, such as the histories, faults, kills and
+// interleavings tried. It is safe for concurrent use.
 func Count(t testing.TB, what string, n int64) {
 	counters.Lock()
 	defer counters.Unlock()
@@ -289,7 +290,7 @@ func report(path, test string, failed bool, counts map[string]int64) error {
 	return appendLine(path, string(b))
 }
 
-// appendLine appends with one write, so that processes may share the file.
+// appendLine appends a line with one write, so that processes may share the file.
 func appendLine(path, line string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
