@@ -1,6 +1,6 @@
 # The default target builds bin/strongroom; "make help" lists the others.
 
-# What is built for the tests is kept below CACHE: MinIO takes minutes, once.
+# Programs for the tests are built once and kept below CACHE: MinIO takes minutes.
 CACHE ?= $(CURDIR)/.cache
 # For go test, such as TESTFLAGS=-v or TESTFLAGS='-run Restore'.
 TESTFLAGS ?=
@@ -23,14 +23,14 @@ TOXIPROXY := $(CACHE)/bin/toxiproxy-$(call hash,testdata/servers/toxiproxy/go.su
 TESTSERVERS := $(CACHE)/bin/testservers
 SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
 
-# The packages with goroutines that share something.
-CONCURRENT := ./archive ./archive/encoding ./cmd/strongroom ./providers/... ./service/... ./source
+# The packages with goroutines that share data.
+CONCURRENT := ./archive/... ./cmd/strongroom ./providers/... ./service/... ./source
 
-# Modules of their own: what only tests need stays out of the product's go.mod.
+# Separate modules: dependencies of tests alone stay out of the product's go.mod.
 MODULES := testdata/mutate testdata/servers/testservers testdata/servers/compose testdata/rules bench
 
-# What is tested is compiled as what is shipped, and only once. Google's module would bring
-# gRPC's ways within Google's network along, 13 MB that nothing uses.
+# Tests use the same build settings as releases, so that packages are compiled once. The tag leaves out gRPC's
+# transports for Google's own network, 13 MB that nothing uses.
 export CGO_ENABLED = 0
 export GOFLAGS = -trimpath -tags=disable_grpc_modules
 
@@ -61,14 +61,14 @@ format: $(TOOLS)/gofumpt ## format all Go files
 	$(TOOLS)/gofumpt -l -w . $(MODULES)
 
 .PHONY: test
-test: deps servers $(TOOLS)/gofumpt ## every promise once, with real databases, servers and browser; installs and builds what it needs
+test: deps servers $(TOOLS)/gofumpt ## all tests, with real databases, servers and browser; builds what they need
 	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
 	$(TESTSERVERS) $(SERVERS) -- $(TOOLS)/gotestsum --format pkgname --jsonfile $(CACHE)/test.json -- -count=1 -timeout 40m $(TESTFLAGS) ./...
 	@echo 'the twenty slowest tests:'
 	@$(TOOLS)/gotestsum tool slowest --num 20 --jsonfile $(CACHE)/test.json
 
 .PHONY: race
-race: ## the race detector over what is concurrent, without servers
+race: ## the concurrent packages with the race detector, without servers
 	@.ci/deps cc
 	CGO_ENABLED=1 go test -race -short -count=1 -timeout 40m $(TESTFLAGS) $(CONCURRENT)
 
@@ -77,16 +77,16 @@ soak: deps servers ## the random proofs for SOAK (10m), two at a time, with a ne
 	$(TESTSERVERS) $(SERVERS) -- .ci/soak $(SOAK) $(SEED)
 
 .PHONY: mutate
-mutate: ## small faults that the tests must find: the patches, and MUTATE (200) drawn from SEED; goes on where it was interrupted
+mutate: ## small faults that the tests must find: the patches and MUTATE (200) drawn from SEED; resumable
 	go -C testdata/mutate build -buildvcs=false -o $(CACHE)/bin/mutate .
 	nice -n 19 $(CACHE)/bin/mutate -n $(MUTATE) -seed $(SEED) -state $(CACHE)/mutate $(MUTATEFLAGS)
 
 .PHONY: servers
-servers: minio azurite gcs toxiproxy testservers # what the tests talk to
+servers: minio azurite gcs toxiproxy testservers # the servers that the tests use
 
 .PHONY: bench
-bench: build minio testservers ## compare with the least that it can cost and with rclone and restic; BENCH_SCALE=small: about ten minutes
-	@.ci/deps restic || echo 'without restic, which is not there'
+bench: build minio testservers ## compare with lower bounds, rclone and restic; BENCH_SCALE=small takes about ten minutes
+	@.ci/deps restic || echo 'without restic, which is not installed'
 	@$(MAKE) --no-print-directory rclone || echo 'without rclone, which cannot be built'
 	go -C bench build -buildvcs=false -o $(CACHE)/bin/bench .
 	BENCH_RCLONE=$$(ls $(RCLONE) 2>/dev/null) $(TESTSERVERS) -minio $(MINIO) -- $(CACHE)/bin/bench bin/strongroom
@@ -101,11 +101,11 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: clean
-clean: ## remove bin/ and what is kept for the tests
+clean: ## remove bin/ and the programs for the tests
 	rm -rf bin $(CACHE)
 
 .PHONY: deps
-deps: # what the tests need from the system
+deps: # the system packages that the tests need
 	@.ci/deps java hand node chromium
 
 .PHONY: minio
@@ -140,7 +140,7 @@ $(GCS):
 	@mv $@.part $@
 
 .PHONY: toxiproxy
-toxiproxy: $(TOXIPROXY) # the proxy that hinders connections to those, for the tests
+toxiproxy: $(TOXIPROXY) # the proxy that disturbs connections to the servers, for the tests
 
 $(TOXIPROXY):
 	@mkdir -p $(@D)
@@ -150,7 +150,7 @@ $(TOXIPROXY):
 	@mv $@.part $@
 
 .PHONY: rclone
-rclone: $(RCLONE) # which make bench compares with
+rclone: $(RCLONE) # for the comparison of make bench
 
 $(RCLONE):
 	@mkdir -p $(@D)
@@ -160,7 +160,7 @@ $(RCLONE):
 	@mv $@.part $@
 
 .PHONY: testservers
-testservers: # the program that runs the tests beside the servers
+testservers: # the program that runs a command with the test servers
 	@mkdir -p $(@D) $(dir $(TESTSERVERS))
 	go -C testdata/servers/testservers build -buildvcs=false -o $(TESTSERVERS) .
 

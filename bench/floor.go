@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	inFlight  = 8        // as the product by default
-	wholeUpTo = 16 << 20 // in one request, as the product
-	partSize  = 8 << 20  // beyond that, as the product up to 70 GiB
+	inFlight  = 8        // the product's default
+	wholeUpTo = 16 << 20 // the largest object in one request, as in the product
+	partSize  = 8 << 20  // for larger objects, as in the product up to 70 GiB
 )
 
-// floor is what a transfer costs at the least: run as a process of its own, it does what
-// its name says with the files of dir and a bucket, and nothing else.
+// floor measures the lower bound of a transfer's cost: as a separate process, it does only what name means, with
+// the files of dir and a bucket.
 func floor(name, dir, bucket, to string) error {
 	s := newServer(os.Getenv("STRONGROOM_TEST_S3"))
 	f := floors{s, dir, bucket}
@@ -49,7 +49,7 @@ type floors struct {
 	bucket string
 }
 
-// all does something to all files, several at once.
+// all calls do for all files, several at once.
 func (f *floors) all(do func(name string, size int64) error) error {
 	files, err := os.ReadDir(f.dir)
 	if err != nil {
@@ -71,7 +71,7 @@ func (f *floors) all(do func(name string, size int64) error) error {
 	})
 }
 
-// each calls do for what comes, in n goroutines, and goes on after an error.
+// each calls do for each received element, in n goroutines, and continues after an error.
 func each[T any](n int, what <-chan T, do func(T) error) error {
 	var mu sync.Mutex
 	var errs []error
@@ -91,7 +91,7 @@ func each[T any](n int, what <-chan T, do func(T) error) error {
 	return errors.Join(errs...)
 }
 
-// putOne sends as many bytes as the file has, out of memory.
+// putOne sends as many bytes as the file has, from memory.
 func (f *floors) putOne(name string, size int64) error {
 	path := f.bucket + "/" + name
 	memory := func(n int64) ([]byte, error) { return buffers.Get().(*[wholeUpTo]byte)[:n], nil }
@@ -132,7 +132,7 @@ func (f *floors) copyOne(name string, size int64) error {
 	return f.server.put(path, b)
 }
 
-// zstdOne reads, hashes and compresses a file, and sends that.
+// zstdOne reads, hashes and compresses a file, and sends the result.
 func (f *floors) zstdOne(name string, size int64) error {
 	b, err := os.ReadFile(filepath.Join(f.dir, name))
 	if err != nil {
@@ -146,7 +146,7 @@ func (f *floors) zstdOne(name string, size int64) error {
 	return f.server.put(f.bucket+"/"+name, encoder.EncodeAll(b, make([]byte, 0, size/2)))
 }
 
-// buffers are as large as what is sent in one request.
+// buffers have the size of the largest object in one request.
 var buffers = sync.Pool{New: func() any {
 	b := new([wholeUpTo]byte)
 	seeded(0).Read(b[:])
@@ -157,8 +157,7 @@ func release(b []byte) {
 	buffers.Put((*[wholeUpTo]byte)(b[:wholeUpTo]))
 }
 
-// inParts sends a large file, whose parts are read one after another and sent several at
-// once.
+// inParts sends a large file: it reads the parts one after another and sends several at once.
 func (f *floors) inParts(path string, size int64, read func(int64) ([]byte, error)) error {
 	id, err := f.server.begin(path)
 	if err != nil {
@@ -191,7 +190,7 @@ func (f *floors) inParts(path string, size int64, read func(int64) ([]byte, erro
 	return f.server.complete(path, id, etags)
 }
 
-// getOne fetches and hashes an object and, with a target, writes it down for good.
+// getOne fetches and hashes an object and, with a target, writes and syncs it to a file.
 func (f *floors) getOne(name, target string) error {
 	answer, err := f.server.do("GET", f.bucket+"/"+name, nil, nil, 0)
 	if err != nil {

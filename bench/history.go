@@ -18,8 +18,8 @@ var (
 	snapshotField = regexp.MustCompile(`"snapshot":1\b`)
 )
 
-// history makes of an archive with one snapshot one with many, all of the same files: what
-// a listing reads of them is what it would read of others.
+// history adds snapshots of the same files to an archive with one snapshot. A listing reads as much as for
+// different ones.
 func (s *server) history(archive string, snapshots int) error {
 	answer, err := s.do("GET", archive+"/"+manifestKey(1), nil, nil, 0)
 	if err != nil {

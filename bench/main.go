@@ -1,15 +1,16 @@
 //go:build linux
 
-// Command bench compares strongroom with what its work costs at the least, and with other
-// programs, against one S3 server on this machine. See docs/benchmarks.md.
+// Command bench compares strongroom with lower bounds of its cost (floors) and with other programs, against one S3
+// server on this machine. See docs/benchmarks.md.
 //
-//	bench STRONGROOM                     the table; STRONGROOM is the program's binary
-//	bench floor NAME DIR BUCKET [TO]     one floor, as a process of its own
-//	bench measure COMMAND ARGS...        what a command takes
+//	bench STRONGROOM                     prints the table; STRONGROOM is the program's binary
+//	bench floor NAME DIR BUCKET [TO]     runs one floor, in a separate process
+//	bench measure COMMAND ARGS...        prints a command's usage
 //
-// The environment says how: BENCH_SCALE=small, BENCH_ONLY=A,C, BENCH_RUNS=5, BENCH_DIR,
-// BENCH_RCLONE and BENCH_RESTIC (binaries; otherwise those in the path), and, as
-// testdata/servers/testservers sets them, STRONGROOM_TEST_S3 and AWS_ACCESS_KEY_ID and so on.
+// Options are in the environment: BENCH_SCALE=small, BENCH_ONLY=A,C, BENCH_RUNS=5, BENCH_DIR, BENCH_RCLONE and
+// BENCH_RESTIC (binaries; otherwise those in the path), and the variables that testdata/servers/testservers sets,
+// such
+// as STRONGROOM_TEST_S3 and AWS_ACCESS_KEY_ID.
 package main
 
 import (
@@ -24,7 +25,7 @@ import (
 )
 
 func main() {
-	err := errors.New("usage: bench STRONGROOM; make bench does it all")
+	err := errors.New("usage: bench STRONGROOM; make bench builds all programs first")
 	switch {
 	case len(os.Args) >= 5 && os.Args[1] == "floor":
 		err = floor(os.Args[2], os.Args[3], os.Args[4], append(os.Args[5:], "")[0])
@@ -39,7 +40,7 @@ func main() {
 	}
 }
 
-// workload is what is done with one set of files.
+// workload is a sequence of steps with one set of files.
 type workload struct {
 	name  string
 	files int
@@ -48,10 +49,10 @@ type workload struct {
 	steps []step
 }
 
-// step is something that all programs do, one after another.
+// step is an operation that all programs do, one after another.
 type step struct {
 	name string // as in the table
-	do   string // backup, grow (a file is new, then backup), restore, verify, or list (after history has made 5,000 snapshots)
+	do   string // backup, grow (a new file, then backup), restore, verify, or list (after history made 5,000 snapshots)
 }
 
 func workloads(small bool) []workload {
@@ -70,7 +71,7 @@ func workloads(small bool) []workload {
 	return []workload{a, half, b, c, e, many, h}
 }
 
-// solo: what the others do not have, or would take hours for.
+// solo reports whether only strongroom runs the workload: the others lack it, or need hours.
 func (w *workload) solo() bool { return w.name == "E′" || w.name == "H" }
 
 func (w *workload) grows() bool {
@@ -110,7 +111,7 @@ func bench(binary string) error {
 	return nil
 }
 
-// chosen are the workloads that are named, or have a step that is; without a name, all.
+// chosen returns the workloads that are named or have a named step. Without names it returns all.
 func chosen(all []workload, names string) ([]workload, error) {
 	if names == "" {
 		return all, nil
@@ -132,14 +133,14 @@ func chosen(all []workload, names string) ([]workload, error) {
 	return slices.DeleteFunc(all, func(w workload) bool { return !wanted[w.name] }), nil
 }
 
-// run does the whole workload so often, and once more to count requests.
+// run runs the whole workload runs times, and once more to count requests.
 func (w *workload) run(binary, scratch string, runs int) (*table, error) {
 	defer os.RemoveAll(scratch)
 	dir := filepath.Join(scratch, "files")
 	if err := makeFiles(dir, w.files, w.size, w.half); err != nil {
 		return nil, err
 	}
-	time.Sleep(1500 * time.Millisecond) // from then on strongroom takes the files for closed
+	time.Sleep(1500 * time.Millisecond) // from then on strongroom regards the files as closed
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err

@@ -23,14 +23,14 @@ import (
 	"time"
 )
 
-// usage is what a process took: of the client alone, not of the server.
+// usage is the resource usage of a client process, without the server.
 type usage struct {
 	Wall, CPU time.Duration
-	Peak      int64 // bytes resident, at most
+	Peak      int64 // the largest resident size, in bytes
 }
 
-// measure runs a command to its end, below a process of its own: Linux counts as a
-// process's peak also that of the one that started it.
+// measure runs a command to its end, below a separate process: Linux includes in a process's peak that of the
+// process that started it.
 func measure(c *exec.Cmd) (usage, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -61,8 +61,8 @@ func measureHere(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(u)
 }
 
-// counter is a proxy in front of the server that counts requests and the bytes in them and
-// in their answers, without headers. It costs time, so no run that is timed goes through it.
+// counter is a proxy in front of the server that counts requests, and the bytes in their bodies and in the
+// responses'. It costs time, so timed runs do not use it.
 type counter struct {
 	requests, sent, received atomic.Int64
 
@@ -70,10 +70,10 @@ type counter struct {
 	server  *http.Server
 }
 
-// traffic is what a step had to do with the server.
+// traffic is a step's traffic with the server.
 type traffic struct{ requests, sent, received int64 }
 
-// reset begins to count anew.
+// reset sets the counts to 0.
 func (c *counter) reset() {
 	c.requests.Store(0)
 	c.sent.Store(0)
@@ -84,7 +84,7 @@ func (c *counter) traffic() traffic {
 	return traffic{c.requests.Load(), c.sent.Load(), c.received.Load()}
 }
 
-// counted counts what is read of a body.
+// counted counts the bytes read from a body.
 type counted struct {
 	io.ReadCloser
 	n *atomic.Int64
@@ -108,14 +108,14 @@ func newCounter(endpoint string) (*counter, error) {
 	c := &counter{address: "http://" + l.Addr().String()}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(to)
-		r.Out.Host = r.In.Host // which the signature covers
+		r.Out.Host = r.In.Host // the signature covers it
 	}, ModifyResponse: func(r *http.Response) error {
 		r.Body = counted{r.Body, &c.received}
 		return nil
 	}}
 	c.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.requests.Add(1)
-		if r.ContentLength != 0 { // no body at all is something else than an empty one
+		if r.ContentLength != 0 { // a missing body differs from an empty one
 			r.Body = counted{r.Body, &c.sent}
 		}
 		proxy.ServeHTTP(w, r)
@@ -124,7 +124,7 @@ func newCounter(endpoint string) (*counter, error) {
 	return c, nil
 }
 
-// median of what f gives for each.
+// median returns the median of f over all.
 func median[T any](all []T, f func(T) float64) float64 {
 	values := make([]float64, len(all))
 	for i, one := range all {
@@ -137,8 +137,8 @@ func median[T any](all []T, f func(T) float64) float64 {
 	return values[len(values)/2]
 }
 
-// makeFiles fills a directory with files of random bytes, of which no two and no two parts
-// are alike. Of what is half compressible, every other 4 KiB are zeros.
+// makeFiles fills a directory with files of random bytes, all different, also in their parts. With half, every
+// other 4 KiB are zeros, so that the files are half compressible.
 func makeFiles(dir string, n int, size int64, half bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -170,7 +170,7 @@ func seeded(i int) *rand.ChaCha8 {
 	return rand.NewChaCha8(seed)
 }
 
-// noise is a stream of random bytes, or of blocks of them and of zeros in turn.
+// noise is a stream of random bytes, or with half of random and zero blocks in turn.
 type noise struct {
 	random *rand.ChaCha8
 	half   bool

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// A program is one that is measured, with its way to do each step. A step that is nil it
-// does not have. Each gets a bucket of its own and a scratch directory.
+// A program is a measured program, with its command for each step; nil means that it lacks the step. Each program
+// has its own bucket and scratch directory.
 type program struct {
 	name    string
 	prepare func(at *place) []*exec.Cmd // not measured; may be nil
@@ -21,15 +21,15 @@ type program struct {
 	list    func(at *place) *exec.Cmd // the newest 100 snapshots
 	floor   bool
 
-	start func(at *place) (*running, error) // in place of a first backup, and of backup: see serviced
+	start func(at *place) (*running, error) // instead of backup: see serviced
 }
 
-// place is where a program works.
+// place is a program's working environment.
 type place struct {
 	endpoint, bucket, dir, scratch string
 
-	service *running // nil: none was started
-	broken  bool     // a step failed: what comes after it means nothing
+	service *running // nil if none was started
+	broken  bool     // a step failed, so later steps are skipped
 }
 
 func command(env []string, name string, args ...string) *exec.Cmd {
@@ -42,7 +42,7 @@ func archiveURL(at *place) string {
 	return "s3://" + at.bucket + "/archive?region=us-east-1&use_path_style=true&endpoint=" + at.endpoint
 }
 
-// ours is strongroom. The files are closed when they have been left alone for a second.
+// ours is strongroom. The files count as closed after a second without a change.
 func ours(binary string) program {
 	url := archiveURL
 	run := func(at *place, args ...string) *exec.Cmd {
@@ -55,7 +55,7 @@ func ours(binary string) program {
 		},
 		restore: func(at *place, to string) *exec.Cmd { return run(at, "restore", url(at), "--to", to) },
 		verify:  func(at *place) *exec.Cmd { return run(at, "verify", "--read-data", "--no-proof", url(at)) },
-		// That the bucket keeps no versions it would ask, once a command.
+		// Without versions=false, each command sends one request for the bucket's versioning.
 		list: func(at *place) *exec.Cmd { return run(at, "list", "--last", "100", url(at)+"&versions=false") },
 	}
 }
@@ -73,14 +73,14 @@ func compressing(binary string) program {
 	return p
 }
 
-// floorZstd is floor copy with zstd -1 before what is sent.
+// floorZstd is floor copy with compression by zstd -1 before the transfer.
 func floorZstd(self string) program {
 	return program{name: "floor zstd", floor: true, backup: func(at *place) *exec.Cmd {
 		return command([]string{"STRONGROOM_TEST_S3=" + at.endpoint}, self, "floor", "zstd", at.dir, at.bucket)
 	}}
 }
 
-// floors are the programs of floor.go.
+// floorPrograms returns the programs of floor.go.
 func floorPrograms(self string) []program {
 	run := func(name string) func(at *place) *exec.Cmd {
 		return func(at *place) *exec.Cmd {
@@ -101,8 +101,7 @@ func floorPrograms(self string) []program {
 	}
 }
 
-// rclone copies files to objects of the same names. It compares with MD5, which it
-// computes for that.
+// rclone copies files to objects of the same names. It compares by MD5, which it computes for that.
 func rclone(binary string) program {
 	run := func(at *place, args ...string) *exec.Cmd {
 		return command([]string{
@@ -118,8 +117,8 @@ func rclone(binary string) program {
 	}
 }
 
-// restic makes snapshots of chunks in packs. Nothing here can be compressed, so that it is
-// not made to try, where it can be told so.
+// restic makes snapshots of chunks in packs. The random files cannot be compressed, so its compression is off for
+// them.
 func restic(binary, compression string) program {
 	run := func(at *place, args ...string) *exec.Cmd {
 		return command([]string{
@@ -141,7 +140,7 @@ func restic(binary, compression string) program {
 	}
 }
 
-// peers are those that are there.
+// peers returns the other programs that are installed.
 func peers(compression string) []program {
 	var all []program
 	for _, name := range []string{"rclone", "restic"} {

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// round is one run of a workload: each step by all programs, one right after the other, so
-// that what changes on the machine meanwhile hits them alike.
+// round is one run of a workload: all programs do each step, one right after the other, so that changes on the
+// machine affect them equally.
 type round struct {
 	number       int
 	t            *table
 	server       *server
-	counter      *counter // counts in place of the clock; nil: the clock
+	counter      *counter // counts traffic instead of time; nil measures time
 	endpoint     string
 	dir, scratch string
 }
@@ -63,7 +63,7 @@ func (r *round) run(w *workload, programs []program) error {
 			}
 		}
 		for i := range programs {
-			i = (i + r.number) % len(programs) // nobody is always first
+			i = (i + r.number) % len(programs) // another program is first in each round
 			r.step(w, s, i, &programs[i], places[i])
 		}
 	}
@@ -78,7 +78,7 @@ func (r *round) run(w *workload, programs []program) error {
 	return os.RemoveAll(r.scratch)
 }
 
-// step has one program do a step. What it does wrong goes into the table.
+// step makes one program do a step. The table records its failure.
 func (r *round) step(w *workload, s, i int, p *program, at *place) {
 	var c *exec.Cmd
 	target := filepath.Join(at.scratch, "restored")
@@ -123,7 +123,7 @@ func (r *round) step(w *workload, s, i int, p *program, at *place) {
 	}
 }
 
-// serve has a service do a step: the first is its start, which is not measured.
+// serve makes a service do a step. The first step is its start, which is not measured.
 func (r *round) serve(w *workload, s, i int, p *program, at *place) {
 	cell, err := &r.t.cells[s][i], error(nil)
 	if at.broken {
@@ -150,7 +150,7 @@ func (r *round) serve(w *workload, s, i int, p *program, at *place) {
 	}
 }
 
-// same compares what came back with what went out.
+// same compares the restored files with the originals.
 func same(want, got string) error {
 	files, err := os.ReadDir(want)
 	if err != nil {
@@ -166,7 +166,7 @@ func same(want, got string) error {
 			return err
 		}
 		if a != b {
-			return fmt.Errorf("%s came back different", f.Name())
+			return fmt.Errorf("%s differs after the restore", f.Name())
 		}
 	}
 	return nil

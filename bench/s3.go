@@ -18,8 +18,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// server is as much of an S3 client as a floor needs: plain requests with an unsigned
-// payload, and nothing computed besides the signature.
+// server is a minimal S3 client for the floors: plain requests with an unsigned payload. It computes only the
+// signature.
 type server struct {
 	endpoint string
 	http     *http.Client
@@ -38,7 +38,7 @@ func newServer(endpoint string) *server {
 	}
 }
 
-// do sends a request and returns an answer that is no error.
+// do sends a request and returns a successful response.
 func (s *server) do(method, path string, query url.Values, body io.Reader, size int64) (*http.Response, error) {
 	r, err := http.NewRequest(method, s.endpoint+"/"+path+"?"+query.Encode(), body)
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *server) do(method, path string, query url.Values, body io.Reader, size 
 	return answer, nil
 }
 
-// done sends a request whose answer holds nothing, and returns its ETag.
+// done sends a request whose response has no content, and returns its ETag.
 func (s *server) done(method, path string, query url.Values, body io.Reader, size int64) (string, error) {
 	answer, err := s.do(method, path, query, body, size)
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *server) put(path string, b []byte) error {
 	return err
 }
 
-// begin starts an upload in parts.
+// begin starts a multipart upload.
 func (s *server) begin(path string) (id string, err error) {
 	answer, err := s.do(http.MethodPost, path, url.Values{"uploads": {""}}, nil, 0)
 	if err != nil {

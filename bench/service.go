@@ -23,19 +23,19 @@ const (
 	patience   = 10 * time.Minute // for one run
 )
 
-// A running is strongroom as a service, which keeps what the newest snapshot holds in memory.
+// A running is strongroom as a service, which keeps the newest snapshot's list of files in memory.
 type running struct {
 	cmd     *exec.Cmd
 	address string
 }
 
-// serviced is strongroom as a service: its first backup starts it, any further one is asked
-// of it. What is measured is what the process takes from then to the end of the run.
+// serviced is strongroom as a service. The first backup starts it; each further one is requested from it. The
+// measured usage is that of the process from the request to the end of the run.
 func serviced(binary string) program {
 	return program{name: "strongroom, as a service", start: func(at *place) (*running, error) { return start(binary, at) }}
 }
 
-// start starts the service, which makes a snapshot at once, and waits for that.
+// start starts the service, which makes a snapshot at once, and waits for the snapshot.
 func start(binary string, at *place) (*running, error) {
 	token, file := filepath.Join(at.scratch, "token"), filepath.Join(at.scratch, "strongroom.yaml")
 	config := fmt.Sprintf(`state_dir: %s
@@ -80,7 +80,7 @@ archives:
 	return s, nil
 }
 
-// stop ends the service. It may be called with none.
+// stop ends the service. It does nothing if s is nil.
 func (s *running) stop() error {
 	if s == nil {
 		return nil
@@ -88,7 +88,7 @@ func (s *running) stop() error {
 	return errors.Join(s.cmd.Process.Signal(syscall.SIGTERM), s.cmd.Wait())
 }
 
-// backup asks for a run, and says what it took.
+// backup requests a run and returns its usage.
 func (s *running) backup() (usage, error) {
 	done, err := s.runs()
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *running) backup() (usage, error) {
 	}
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusAccepted {
-		return usage{}, fmt.Errorf("asking for a run: %s", answer.Status)
+		return usage{}, fmt.Errorf("requesting a run: %s", answer.Status)
 	}
 	if err := s.wait(done + 1); err != nil {
 		return usage{}, err
@@ -114,7 +114,7 @@ func (s *running) backup() (usage, error) {
 	return usage{Wall: time.Since(begin), CPU: s.cpu() - cpu, Peak: s.peak()}, nil
 }
 
-// wait waits until so many runs have ended well.
+// wait waits until the number of successful runs is want.
 func (s *running) wait(want int64) error {
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		done, err := s.runs()
@@ -129,7 +129,7 @@ func (s *running) wait(want int64) error {
 	}
 }
 
-// runs is how many have ended well.
+// runs returns the number of successful runs.
 func (s *running) runs() (int64, error) {
 	answer, err := http.Get(s.address + "/api/v1/archives/bench")
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *running) runs() (int64, error) {
 	return is.Runs.Made + is.Runs.Unchanged, nil
 }
 
-// cpu is what the process has used so far, in steps of 10 ms.
+// cpu returns the processor time that the process has used, in steps of 10 ms.
 func (s *running) cpu() time.Duration {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
 	_, rest, ok := strings.Cut(string(b), ") ")
@@ -161,7 +161,7 @@ func (s *running) cpu() time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// peak is the most that was resident, also during the first backup.
+// peak returns the process's largest resident size in bytes, including the first backup.
 func (s *running) peak() int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	_, rest, ok := strings.Cut(string(b), "VmHWM:")

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// table holds what was measured, by step and program.
+// table holds the measurements by step and program.
 type table struct {
 	w        *workload
 	programs []program
@@ -41,7 +41,7 @@ func printHead(small bool, runs int) {
 	fmt.Println("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 }
 
-// print writes the rows. Ratios are of runs that came one after the other.
+// print writes the rows. Ratios are between runs of the same round.
 func (t *table) print() {
 	for s := range t.w.steps {
 		var base []usage
@@ -71,7 +71,7 @@ func (t *table) print() {
 func wall(u usage) float64 { return u.Wall.Seconds() }
 func cpu(u usage) float64  { return u.CPU.Seconds() }
 
-// ratio is the median of the ratios, run by run.
+// ratio returns the median of the ratios, run by run.
 func ratio(runs, base []usage, of func(usage) float64) string {
 	if len(base) != len(runs) {
 		return ""

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// module is what coverage profiles write before the name of a file.
+// module is the prefix of file names in coverage profiles.
 const module = "github.com/strongroom-dev/strongroom/"
 
-// reach is what one short test runs through. A mutation elsewhere cannot be noticed by it.
+// reach is the code that one short test executes. The test cannot find a mutation elsewhere.
 type reach struct {
 	Took   time.Duration      `json:"took"`
-	Used   time.Duration      `json:"used"`   // of the processor
+	Used   time.Duration      `json:"used"`   // processor time
 	Blocks map[string][]block `json:"blocks"` // by file, in order
 }
 
-// A block is a stretch of statements, by line and column.
+// A block is a range of statements, by line and column.
 type block struct{ FromLine, FromColumn, ToLine, ToColumn int }
 
 func (b block) has(line, column int) bool {
@@ -35,19 +35,18 @@ func (b block) has(line, column int) bool {
 type suite struct {
 	pkg   string
 	tests map[string]*reach  // by name
-	all   map[string][]block // by file: also those that no test runs through
+	all   map[string][]block // by file, including those that no test executes
 }
 
-// survey is the file that keeps a suite.
+// survey is the content of a suite's file.
 type survey struct {
 	Code  string             // the hash of the code
-	Tests map[string]*reach  // by name; nil: it fails without a mutation
+	Tests map[string]*reach  // by name; nil for a test that fails without a mutation
 	All   map[string][]block // by file
 }
 
-// suiteOf runs each short test of a package in the sound copy by itself, and notes what it
-// runs through. What was noted before is kept in a file: a test of which the name is known is
-// not run again while the code is the same.
+// suiteOf runs each short test of a package separately in the copy without mutations, and records which code it
+// executes. The records are kept in a file: a recorded test is not run again while the code is the same.
 func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 	if s := t.suites[pkg]; s != nil {
 		return s, nil
@@ -57,7 +56,7 @@ func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 	var known survey
 	b, err := os.ReadFile(file)
 	if err != nil || json.Unmarshal(b, &known) != nil || known.Code != t.code {
-		known = survey{Code: t.code, Tests: map[string]*reach{}} // there is none, it was cut, or it is of other code
+		known = survey{Code: t.code, Tests: map[string]*reach{}} // it is missing, cut short, or of other code
 	}
 	binary := t.binary("sound", pkg)
 	if out, err := t.goDo(ctx, "test", "-c", "-vet=off", "-cover", "-covermode=set", "-coverpkg=./archive/...,./manifest,./providers/...,./store/...,./source/...", "-o", binary, pkg); err != nil {
@@ -69,7 +68,7 @@ func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 	}
 	names := slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool { return strings.HasPrefix(name, "Benchmark") })
 	err = t.surveyAll(ctx, pkg, binary, names, &known)
-	if b, jsonErr := json.Marshal(known); jsonErr == nil { // also of a survey that was interrupted
+	if b, jsonErr := json.Marshal(known); jsonErr == nil { // also after an interruption
 		if writeErr := os.WriteFile(file, b, 0o644); writeErr != nil {
 			return nil, writeErr
 		}
@@ -91,10 +90,10 @@ func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 	return s, nil
 }
 
-// surveyors is how many tests are surveyed at once.
+// surveyors is the number of tests surveyed at once.
 const surveyors = 3
 
-// surveyAll surveys the tests that are not known.
+// surveyAll surveys the tests that are not in known.
 func (t *trial) surveyAll(ctx context.Context, pkg, binary string, names []string, known *survey) error {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -106,7 +105,7 @@ func (t *trial) surveyAll(ctx context.Context, pkg, binary string, names []strin
 				mu.Lock()
 				switch {
 				case ctx.Err() != nil:
-				case err != nil: // it would find everything
+				case err != nil: // a failing test would find every mutation
 					fmt.Printf("     left out         %v\n", err)
 					known.Tests[name] = nil
 				default:
@@ -129,7 +128,7 @@ func (t *trial) surveyAll(ctx context.Context, pkg, binary string, names []strin
 	return context.Cause(ctx)
 }
 
-// reachOf runs one test, and returns also all blocks that there are.
+// reachOf runs one test. It returns the test's reach and all blocks of the code.
 func (t *trial) reachOf(ctx context.Context, pkg, binary, name, profile string) (*reach, map[string][]block, error) {
 	start := time.Now()
 	out, used, err := t.measure(ctx, pkg, "", binary, "-test.short", "-test.run", "^"+name+"$", "-test.coverprofile", profile)
@@ -159,12 +158,12 @@ func (t *trial) reachOf(ctx context.Context, pkg, binary, name, profile string) 
 	return r, all, nil
 }
 
-// reaching lists the tests that run through a mutation, the quickest first.
+// reaching lists the tests that execute a mutation, the quickest first.
 func (s *suite) reaching(m *mutation) []string {
 	var names []string
 	for name, r := range s.tests {
 		for _, a := range m.areas {
-			// What lies in no block, as the conditions of a switch, counts as the whole function.
+			// For a place in no block, such as a condition of a switch, the whole function counts.
 			within := slices.ContainsFunc(s.all[a.file], a.isIn)
 			if slices.ContainsFunc(r.Blocks[a.file], func(b block) bool { return within && a.isIn(b) || !within && a.meets(b) }) {
 				names = append(names, name)
@@ -178,7 +177,7 @@ func (s *suite) reaching(m *mutation) []string {
 	return names
 }
 
-// An area is where a mutation is: at a place in a function or, with line 0, anywhere in it.
+// An area is a mutation's location: a place in a function or, with line 0, the whole function.
 type area struct {
 	file         string
 	line, column int

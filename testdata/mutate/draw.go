@@ -15,15 +15,15 @@ import (
 	"strings"
 )
 
-// mutated are the files that mutations are drawn from: the code that keeps the data safe. The
-// model of the protocol is no part of the program.
+// mutated are the files from which mutations are drawn: the code that keeps the data safe. They do not include the
+// model of the protocol, which is not part of the program.
 var mutated = []string{
 	"archive/*.go", "archive/encoding/*.go", "archive/retention/*.go", "manifest/*.go", "providers/file/*.go",
 	"source/*.go", "source/*/*.go",
 }
 
-// draw returns all mutations of single expressions and statements, in the order in which a
-// seed draws them. The order goes by their names, so that a change of the code changes few.
+// draw returns all mutations of single expressions and statements, in the order of a seed. The order depends on
+// their names, so that a change of the code moves few of them.
 func draw(seed uint64) ([]mutation, error) {
 	var all []mutation
 	for _, glob := range mutated {
@@ -53,7 +53,7 @@ func draw(seed uint64) ([]mutation, error) {
 	return all, nil
 }
 
-// isForeign reports whether a file is of another system than Linux.
+// isForeign reports whether a file is for systems other than Linux.
 func isForeign(file string) bool { return strings.HasSuffix(file, "_other.go") }
 
 func hashOf(b []byte) string {
@@ -66,8 +66,8 @@ type sites struct {
 	file     string
 	src      []byte
 	set      *token.FileSet
-	function string // the one that is walked through
-	extent   block  // of it
+	function string // the present function
+	extent   block  // of the function
 	names    map[string]int
 	all      []mutation
 }
@@ -129,7 +129,7 @@ var swapped = map[token.Token]token.Token{
 	token.ADD: token.SUB, token.SUB: token.ADD,
 }
 
-// isText reports whether an expression puts texts together, which has no other operator.
+// isText reports whether an expression concatenates strings, for which there is no other operator.
 func isText(n *ast.BinaryExpr) bool {
 	text := func(e ast.Expr) bool {
 		switch e := e.(type) {
@@ -155,12 +155,12 @@ func isLog(function string) bool {
 
 func (s *sites) offset(p token.Pos) int { return s.set.Position(p).Offset }
 
-// text is the source of a node, on one line.
+// text returns the source of a node, on one line.
 func (s *sites) text(n ast.Node) string {
 	return strings.Join(strings.Fields(string(s.src[s.offset(n.Pos()):s.offset(n.End())])), " ")
 }
 
-// maxChange is how much of a change a name shows.
+// maxChange is the number of characters of a change in a name.
 const maxChange = 120
 
 func (s *sites) add(from, to token.Pos, replacement, change string) {
@@ -184,7 +184,7 @@ func (s *sites) add(from, to token.Pos, replacement, change string) {
 	s.all = append(s.all, m)
 }
 
-// packagesOf are the packages whose tests cover a file, its own first.
+// packagesOf returns the packages whose tests cover a file, the file's own first.
 func packagesOf(file string) []string {
 	own := "./" + filepath.ToSlash(filepath.Dir(file))
 	switch {

@@ -1,15 +1,17 @@
-// Command mutate shows which small faults the tests find. It applies one mutation at a time
-// to a copy of the tree, runs the short tests that run through it, and prints the survivors:
-// mutations that no test notices.
+// Command mutate shows which small faults the tests find. It applies one mutation at a time to a copy of the tree,
+// runs the short tests that execute it, and prints the survivors: mutations that no test finds.
 //
 //	mutate -n 200 -seed 7 -state .cache/mutate
 //
-// Mutations are of two kinds. The patches below testdata/mutations each say why a test must
-// find them. The others change one expression or statement each; the seed draws them from
-// the code that keeps the data safe. A file beside the patches lists those that change nothing.
+// There are two kinds of mutations. Patches below testdata/mutations each contain the reason why a test must find
+// them.
+// Drawn mutations change one expression or statement each; the seed draws them from the code that keeps the data
+// safe.
+// The file equivalent.txt beside the patches lists drawn mutations without an effect.
 //
-// A run that was interrupted continues where it ended. A mutation that was found is not tried
-// again while its file is the same; a survivor is tried again once anything has changed.
+// An interrupted run continues where it ended. A mutation that was found is not tried again while its file is the
+// same;
+// a survivor is tried again after any change.
 package main
 
 import (
@@ -26,22 +28,22 @@ import (
 
 // options are the flags.
 type options struct {
-	n     int            // how many drawn mutations that compile
-	seed  uint64         // what draws them
+	n     int            // the number of drawn mutations that compile
+	seed  uint64         // of the drawn mutations
 	state string         // the directory for the copy of the tree and for the results
 	limit time.Duration  // for the tests of one mutation
-	long  time.Duration  // for the long tests of a survivor; zero: they do not run
-	only  *regexp.Regexp // of the names
+	long  time.Duration  // for the long tests of a survivor; zero disables them
+	only  *regexp.Regexp // matches the names to try
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.n, "n", 200, "how many mutations to draw, besides the patches; some may not compile")
+	flag.IntVar(&o.n, "n", 200, "the `number` of mutations to draw, in addition to the patches")
 	flag.Uint64Var(&o.seed, "seed", 1, "the `seed` that draws them")
 	flag.StringVar(&o.state, "state", ".cache/mutate", "the `directory` for the copy of the tree and the results so far")
-	flag.DurationVar(&o.limit, "limit", 2*time.Minute, "how long the tests of one mutation may compute")
-	flag.DurationVar(&o.long, "long", 0, "how long the long tests of a survivor may compute; 0: only the short tests run")
-	only := flag.String("only", "", "of these, only mutations whose name fits this regular `expression`")
+	flag.DurationVar(&o.limit, "limit", 2*time.Minute, "the processor time for the tests of one mutation")
+	flag.DurationVar(&o.long, "long", 0, "the processor time for the long tests of a survivor; 0 runs only the short tests")
+	only := flag.String("only", "", "tries only the mutations whose name matches this regular `expression`")
 	flag.Parse()
 	err := error(nil)
 	if o.only, err = regexp.Compile(*only); err == nil {
@@ -90,7 +92,7 @@ func run(ctx context.Context, o *options) error {
 		t.choose(&patched[i])
 	}
 	for i := range drawn {
-		if t.compiled == o.n { // so many may not compile, and leave room for others
+		if t.compiled == o.n { // mutations that do not compile do not count
 			break
 		}
 		t.choose(&drawn[i])
@@ -110,22 +112,22 @@ func run(ctx context.Context, o *options) error {
 type trial struct {
 	*options
 	tree     string            // the copy
-	done     *results          //
+	done     *results          // of this run and earlier ones
 	code     string            // the hash of the code
 	src      map[string][]byte // files without mutations
 	suites   map[string]*suite // by package
 	built    map[string]bool   // packages whose tests are compiled, with all mutations
 	tried    []tried
-	compiled int // drawn mutations that compile, as far as is known
+	compiled int // drawn mutations that compile, or were not compiled yet
 }
 
-// tried is a mutation and what became of it; empty: that is not known yet.
+// tried is a mutation and its outcome, which is empty if it is not known yet.
 type tried struct {
 	*mutation
 	outcome
 }
 
-// choose takes a mutation along.
+// choose adds a mutation to those to try, if its name matches.
 func (t *trial) choose(m *mutation) {
 	is := t.done.of(m)
 	if m.patch == "" && is != invalid {
@@ -137,8 +139,7 @@ func (t *trial) choose(m *mutation) {
 	t.tried = append(t.tried, tried{m, is})
 }
 
-// prepare surveys the tests of all packages concerned, and compiles the mutations that are
-// still to be tried.
+// prepare surveys the tests of the packages concerned, and compiles the mutations without an outcome.
 func (t *trial) prepare(ctx context.Context) error {
 	todo := map[int]*mutation{}
 	for i, m := range t.tried {

@@ -16,20 +16,20 @@ import (
 
 // A mutation is a small fault.
 type mutation struct {
-	Name     string   // of the patch, or file, function and change
-	Why      string   // of a patch: why a test must find it
-	Packages []string // whose tests run, in this order
-	Run      string   // long tests that run as well, as go test -run has it; empty: none
+	Name     string   // the patch's name, or file, function and change
+	Why      string   // for a patch: why a test must find it
+	Packages []string // the packages whose tests run, in this order
+	Run      string   // for go test -run: long tests that run as well; empty for none
 	Changes  []string // the functions that a patch changes, in order of their names
 	Hash     string   // of the patch, or of the file that it changes
 
-	areas []area // where it is
-	patch string // of a patch: its file
+	areas []area // its locations
+	patch string // the patch's file; empty for a drawn mutation
 
-	file        string // of a drawn one: where it is, and what it replaces
+	file        string // for a drawn mutation: its file, and the range that it replaces
 	from, to    int
 	replacement string
-	shown       string // the change, for people
+	shown       string // the change, as printed
 }
 
 // patches reads the patches, which begin with lines such as "# why: …", "# packages: …",
@@ -70,7 +70,7 @@ func patches(dir string) ([]mutation, error) {
 	return all, nil
 }
 
-// changed returns the files that a mutation changes, as they are with it.
+// changed returns the contents of the files that a mutation changes, with the mutation.
 func (m *mutation) changed(ctx context.Context, t *trial) (map[string][]byte, error) {
 	files := []string{m.file}
 	if m.patch != "" {
@@ -99,7 +99,7 @@ func (m *mutation) changed(ctx context.Context, t *trial) (map[string][]byte, er
 	return now, m.findAreas(files, t.src, now)
 }
 
-// findAreas notes the functions that an applied patch has changed.
+// findAreas records the functions that an applied patch has changed.
 func (m *mutation) findAreas(files []string, was, now map[string][]byte) error {
 	m.areas = nil
 	for _, name := range files {
@@ -124,7 +124,7 @@ func (m *mutation) findAreas(files []string, was, now map[string][]byte) error {
 	return nil
 }
 
-// functionsOf lists where the functions of a file are.
+// functionsOf returns the blocks of a file's functions.
 func functionsOf(name string, src []byte) ([]block, error) {
 	set := token.NewFileSet()
 	parsed, err := parser.ParseFile(set, name, src, parser.SkipObjectResolution)
@@ -145,7 +145,7 @@ func blockOf(set *token.FileSet, n ast.Node) block {
 	return block{from.Line, from.Column, to.Line, to.Column}
 }
 
-// patchedFiles are the files that a patch changes.
+// patchedFiles returns the files that a patch changes.
 func patchedFiles(patch string) ([]string, error) {
 	b, err := os.ReadFile(patch)
 	if err != nil {
@@ -163,8 +163,7 @@ func patchedFiles(patch string) ([]string, error) {
 	return files, nil
 }
 
-// gitApply applies a patch to some files. Line numbers may be off; the lines around it must be
-// there.
+// gitApply applies a patch to some files. The patch's line numbers may be wrong, but its context must exist.
 func gitApply(ctx context.Context, src map[string][]byte, files []string, patch string) (map[string][]byte, error) {
 	dir, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
@@ -179,9 +178,9 @@ func gitApply(ctx context.Context, src map[string][]byte, files []string, patch 
 	}
 	c := exec.CommandContext(ctx, "git", "apply", patch)
 	c.Dir = dir
-	c.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir)) // it is no repository
+	c.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir)) // dir is not in a repository
 	if out, err := c.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("the code is no longer what the patch changes; change the patch: %w: %s", err, out)
+		return nil, fmt.Errorf("the code has changed, so the patch does not apply; adapt the patch: %w: %s", err, out)
 	}
 	now := map[string][]byte{}
 	for _, name := range files {
@@ -192,7 +191,7 @@ func gitApply(ctx context.Context, src map[string][]byte, files []string, patch 
 	return now, nil
 }
 
-// describe shows a survivor.
+// describe returns the description of a survivor.
 func (m *mutation) describe() string {
 	if m.patch != "" {
 		return "    " + m.Why + "\n"

@@ -20,7 +20,7 @@ type result struct {
 	Tree    string  `json:"tree"` // the hash of all code and tests
 }
 
-// results are kept in a file, so that a run can continue.
+// results are the outcomes, saved in a file so that an interrupted run can continue.
 type results struct {
 	file *os.File
 	tree string
@@ -48,8 +48,8 @@ func openResults(path, tree string) (*results, error) {
 	return r, err
 }
 
-// of returns the outcome of a mutation, or "" if it is to be tried (again): tests are seldom
-// made to find less, so that only survivors are tried with each change of a test.
+// of returns the outcome of a mutation, or "" if it must be tried (again). Tests seldom change to find less, so a
+// change of tests only repeats the survivors.
 func (r *results) of(m *mutation) outcome {
 	is, ok := r.all[m.Name]
 	if !ok || is.Hash != m.Hash || is.Outcome == late || is.Outcome == survived && is.Tree != r.tree {
@@ -71,8 +71,8 @@ func (r *results) add(m *mutation, is outcome) error {
 
 func (r *results) close() { r.file.Close() }
 
-// summary prints the survivors. It returns an error if a patch is among them, or more than one
-// in ten of the others.
+// summary prints the survivors. It returns an error if one of them is a patch, or if more than one in ten of the
+// drawn mutations survived.
 func (t *trial) summary(w io.Writer) error {
 	count := map[bool]map[outcome]int{true: {}, false: {}} // by whether it is a patch
 	for _, m := range t.tried {
@@ -90,7 +90,7 @@ func (t *trial) summary(w io.Writer) error {
 			what = "patches"
 		}
 		found := c[killed] + c[hung]
-		fmt.Fprintf(w, "%d of %d %s that compile were found (%d hung); %d were out of time\n",
+		fmt.Fprintf(w, "%d of %d %s that compile were found (%d hung); %d ran out of time\n",
 			found, found+c[survived]+c[late], what, c[hung], c[late])
 	}
 	alive, all := count[false][survived]+count[false][late], count[false][killed]+count[false][hung]
@@ -104,8 +104,8 @@ func (t *trial) summary(w io.Writer) error {
 	return nil
 }
 
-// withoutEquivalent leaves out the mutations that a file lists: each by its name, and below
-// that, indented, why it changes nothing that a test could see.
+// withoutEquivalent leaves out the mutations that a file lists. Each is listed by its name; the indented lines
+// below give the reason why it has no effect that a test can observe.
 func withoutEquivalent(drawn []mutation, path string) ([]mutation, error) {
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -134,7 +134,7 @@ func withoutEquivalent(drawn []mutation, path string) ([]mutation, error) {
 		delete(equivalent, drawn[i].Name)
 	}
 	for name := range equivalent {
-		return nil, fmt.Errorf("%s lists a mutation that there is not (any more): %s", path, name)
+		return nil, fmt.Errorf("%s lists a mutation that does not exist: %s", path, name)
 	}
 	return left, nil
 }

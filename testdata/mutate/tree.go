@@ -14,9 +14,8 @@ import (
 	"strings"
 )
 
-// copyTree makes the copy to which mutations are applied: the files that git tracks or would
-// track, as they are in the working tree. The name of the copy does not enter what -trimpath
-// compiles, so that the build cache has all that the working tree has built.
+// copyTree makes the copy to which mutations are applied: the working tree's files that git tracks or would track.
+// With -trimpath the copy's name has no effect on compilation, so the working tree's build cache can be used.
 func copyTree(ctx context.Context, state string) (string, error) {
 	tree, err := filepath.Abs(filepath.Join(state, "tree"))
 	if err != nil {
@@ -38,7 +37,7 @@ func copyTree(ctx context.Context, state string) (string, error) {
 	return tree, nil
 }
 
-// copyFile copies one file. One that git tracks and that is not there was deleted.
+// copyFile copies one file. It ignores a missing file, which git tracks and which was deleted.
 func copyFile(from, to string) error {
 	info, err := os.Lstat(from)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,7 +63,7 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, b, info.Mode().Perm())
 }
 
-// treeHashes names the state of the code, and that of the code and its tests.
+// treeHashes returns a hash of the code, and one of the code with its tests.
 func treeHashes(dir string) (code, both string, err error) {
 	sums := []hash.Hash{sha256.New(), sha256.New()}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

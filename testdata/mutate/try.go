@@ -14,19 +14,19 @@ import (
 	"time"
 )
 
-// An outcome is what became of a mutation.
+// An outcome is the result of trying a mutation.
 type outcome string
 
 const (
 	killed   outcome = "killed"   // a test failed
-	hung     outcome = "hung"     // the tests computed for too long, as with an endless loop
-	late     outcome = "LATE"     // the time was over, and no test had found it: it counts as a survivor
-	survived outcome = "SURVIVED" // no test noticed
+	hung     outcome = "hung"     // the tests computed for too long, as in an endless loop
+	late     outcome = "LATE"     // the time ran out before a test failed; counts as a survivor
+	survived outcome = "SURVIVED" // no test failed
 	invalid  outcome = "invalid"  // it does not compile
 )
 
-// quick is how long the tests of the first round take together: most mutations end there. The
-// tests of each further round take three times as long.
+// quick is the total time of the tests in the first round, which finds most mutations. The tests of each further
+// round take three times as long.
 const quick = 3 * time.Second
 
 // try runs the tests with one mutation.
@@ -34,7 +34,7 @@ func (t *trial) try(ctx context.Context, number int, m *mutation) (outcome, erro
 	for i, p := range m.Packages {
 		binary := t.binary("mutants", p)
 		if !t.built[p] {
-			// Vet would take a while, and what it finds is nothing that a test has found.
+			// Vet is off: it takes time, and its findings are not those of a test.
 			if out, err := t.goDo(ctx, "test", "-c", "-vet=off", "-o", binary, p); err != nil {
 				return "", fmt.Errorf("compiling the tests of %s: %w\n%s", p, err, out)
 			}
@@ -50,7 +50,7 @@ func (t *trial) try(ctx context.Context, number int, m *mutation) (outcome, erro
 		}
 		if is == survived && err == nil && t.long > 0 {
 			if is, _, err = r.test(ctx, t.long, t.long/endless); is == hung || is == late {
-				is = survived // the sound code may take as long
+				is = survived // the code without mutations may take as long
 			}
 		}
 		if is != survived || err != nil {
@@ -65,7 +65,7 @@ type runner struct {
 	*trial
 	*suite
 	binary string
-	choice string // for the environment
+	choice string // the variable in the environment that selects the mutation
 }
 
 // short runs the short tests that reach a mutation, the quickest first.
@@ -99,14 +99,15 @@ func (r *runner) short(ctx context.Context, m *mutation) (outcome, error) {
 }
 
 const (
-	// endless is how many times as long as without a mutation tests compute that will not end.
+	// endless is the factor of processor time, compared to the code without mutations, above which tests count as
+	// endless.
 	endless = 4
-	// patience is how many times as long as they may compute tests may take: the machine may be busy.
+	// patience is the factor between the limits of elapsed time and processor time: the machine may be busy.
 	patience = 10
 )
 
-// test runs tests until the first failure. They may compute for limit, and usually compute for
-// usual. It returns how long they did.
+// test runs tests until the first failure. limit bounds their processor time, and usual is their usual one. It
+// returns the processor time used.
 func (r *runner) test(ctx context.Context, limit, usual time.Duration, arguments ...string) (outcome, time.Duration, error) {
 	limited, cancel := context.WithTimeout(ctx, patience*limit)
 	defer cancel()
@@ -121,14 +122,14 @@ func (r *runner) test(ctx context.Context, limit, usual time.Duration, arguments
 	case isOver && used > endless/2*usual:
 		return hung, used, nil
 	case isOver:
-		return late, used, nil // the machine is busy, or the tests wait for ever
+		return late, used, nil // the machine is busy, or the tests wait forever
 	case !errors.As(err, new(*exec.ExitError)):
 		return "", used, fmt.Errorf("running the tests of %s: %w", r.pkg, err)
 	}
 	return killed, used, nil
 }
 
-// binary is where the tests of a package are compiled to. Some of them expect their usual name.
+// binary returns the path of a package's compiled tests. Some tests expect their usual file name.
 func (t *trial) binary(what, pkg string) string {
 	return filepath.Join(t.state, what, filepath.Base(pkg)+".test")
 }
@@ -138,14 +139,14 @@ func (t *trial) goDo(ctx context.Context, arguments ...string) ([]byte, error) {
 	return t.runIn(ctx, ".", "", "go", arguments...)
 }
 
-// runIn runs a program in a directory of the copy, in a process group of its own, which ends
-// with the context. Choice goes into its environment.
+// runIn runs a program in a directory of the copy, in a separate process group, which is killed when ctx ends.
+// choice is added to its environment.
 func (t *trial) runIn(ctx context.Context, dir, choice, program string, arguments ...string) ([]byte, error) {
 	out, _, err := t.measure(ctx, dir, choice, program, arguments...)
 	return out, err
 }
 
-// measure is runIn, and returns how long the program computed.
+// measure is runIn, and also returns the program's processor time.
 func (t *trial) measure(ctx context.Context, dir, choice, program string, arguments ...string) ([]byte, time.Duration, error) {
 	c := exec.CommandContext(ctx, program, arguments...)
 	c.Dir = filepath.Join(t.tree, dir)

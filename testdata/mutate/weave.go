@@ -14,22 +14,22 @@ import (
 	"strings"
 )
 
-// All mutations are compiled at once: beside each function that a mutation changes stands a
-// variant of it, and the function begins with a call of the variant that the environment
-// chooses. So a mutation costs no compilation, only the tests that reach it.
+// All mutations are compiled at once. For each function that a mutation changes, a variant is added to the file,
+// and the function begins with a call of the variant that the environment selects. So a mutation needs no
+// compilation, only the tests that execute it.
 
-// chosen names the variable of the environment, with the number of a mutation.
+// chosen is the environment variable with the number of the selected mutation.
 const chosen = "STRONGROOM_MUTANT"
 
 // A variant is a changed function.
 type variant struct {
 	mutation int
 	function string // receiver and name
-	text     string // the whole declaration, as it is to be but for its name
+	text     string // the whole changed declaration, with the original name
 }
 
-// weave writes the variants of some mutations into the copy of the tree. It returns which of
-// them do not compile, by number.
+// weave writes the variants of some mutations into the copy of the tree. It returns the numbers of those that do
+// not compile.
 func (t *trial) weave(ctx context.Context, all map[int]*mutation) (bad map[int]bool, err error) {
 	variants := map[string][]variant{} // by file
 	for number, m := range all {
@@ -89,7 +89,7 @@ func (t *trial) variantsOf(ctx context.Context, number int, m *mutation, variant
 	case names == nil:
 		return errors.New("it changes no function")
 	case m.patch != "" && !slices.Equal(names, m.Changes):
-		return fmt.Errorf("it changes %q and is to change %q: lines as those around it are elsewhere too", names, m.Changes)
+		return fmt.Errorf("it changes %q and should change %q: its context is not unique", names, m.Changes)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func functionName(set *token.FileSet, src []byte, f *ast.FuncDecl) string {
 	return "(" + textOf(set, src, f.Recv.List[0].Type) + ")." + f.Name.Name
 }
 
-// weaveFile writes a file with these variants.
+// weaveFile writes a file with the given variants.
 func (t *trial) weaveFile(file string, some []variant) error {
 	src := t.src[file]
 	set := token.NewFileSet()
@@ -180,17 +180,16 @@ func (t *trial) weaveFile(file string, some []variant) error {
 // marker begins the line before each variant.
 const marker = "//mutant"
 
-// edit is a change of a text: so many bytes are cut, and others put in.
+// edit is a change of a text: cut bytes at an offset are replaced by text.
 type edit struct {
 	at, cut int
 	text    string
 }
 
-// call is the call of a variant, but for its name.
+// call is the call of a variant: the parts before and after its name.
 type call struct{ before, after string }
 
-// nameParameters gives the receiver and all parameters of a function names, and returns how
-// it is called with them.
+// nameParameters gives names to the receiver and all parameters of a function, and returns a call with them.
 func nameParameters(set *token.FileSet, f *ast.FuncDecl) (edits []edit, c call) {
 	n := 0
 	names := func(field *ast.Field) (all []string) {
@@ -225,8 +224,7 @@ func nameParameters(set *token.FileSet, f *ast.FuncDecl) (edits []edit, c call) 
 	return edits, c
 }
 
-// blame notes the mutations in whose variants the compiler has found errors, and returns how
-// many are noted by now.
+// blame records in bad the mutations whose variants have compiler errors, and returns the size of bad.
 func (t *trial) blame(out string, bad map[int]bool) int {
 	for line := range strings.Lines(out) {
 		parts := strings.SplitN(line, ":", 3)

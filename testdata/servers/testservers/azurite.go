@@ -11,11 +11,10 @@ import (
 	"time"
 )
 
-// azuriteAccount is the storage account that the emulator has.
+// azuriteAccount is the emulator's storage account.
 const azuriteAccount = "strongroomtest"
 
-// emulatedAzure is the emulator of Azure Blob Storage, with the data in its memory and a
-// key made for the occasion.
+// emulatedAzure returns the emulator of Azure Blob Storage, with its data in memory and a random key.
 func emulatedAzure() extra {
 	secret := make([]byte, 48)
 	_, _ = rand.Read(secret) // never fails
@@ -36,7 +35,7 @@ func emulatedAzure() extra {
 	}
 }
 
-// answers waits until a program that calls itself by that name answers, whatever it says.
+// answers waits for any response whose Server header begins with name.
 func (r *server) answers(ctx context.Context, name string) error {
 	client := http.Client{Transport: transport(nil), Timeout: 2 * time.Second}
 	defer client.CloseIdleConnections()
@@ -57,7 +56,7 @@ func (r *server) answers(ctx context.Context, name string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return r.failure(fmt.Errorf("it is not ready in time: %s", why))
+			return r.failure(fmt.Errorf("it was not ready in time: %s", why))
 		case <-r.done:
 			return r.failure(errEnded)
 		case <-time.After(50 * time.Millisecond):
@@ -65,7 +64,7 @@ func (r *server) answers(ctx context.Context, name string) error {
 	}
 }
 
-// extraEnded tells of each server besides MinIO that ends.
+// extraEnded returns a channel that receives each extra server that ends.
 func (s *servers) extraEnded() <-chan *server {
 	ended := make(chan *server, len(s.extra))
 	for _, r := range s.extra {
@@ -77,7 +76,7 @@ func (s *servers) extraEnded() <-chan *server {
 	return ended
 }
 
-// stopExtra ends the servers besides MinIO and waits until they have ended.
+// stopExtra stops the extra servers and waits until they have ended.
 func (s *servers) stopExtra() {
 	for _, r := range s.extra {
 		_ = r.process.Process.Signal(syscall.SIGTERM)

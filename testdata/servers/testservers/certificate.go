@@ -16,8 +16,7 @@ import (
 	"time"
 )
 
-// certify makes a key and a certificate, signed by itself, for 127.0.0.1 and localhost,
-// in the files where MinIO looks for them.
+// certify creates a key and a self-signed certificate for 127.0.0.1 and localhost, in the files that MinIO reads.
 func certify(dir string) (*x509.CertPool, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
@@ -64,7 +63,7 @@ func certify(dir string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// transport uses no proxy and trusts the pool alone.
+// transport returns a transport that uses no proxy and trusts only the pool.
 func transport(pool *x509.CertPool) *http.Transport {
 	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
 }

@@ -10,31 +10,30 @@ import (
 	"strings"
 )
 
-// extra is a server that runs beside MinIO: one process on one port, whose data, if it
-// keeps any, goes with its directory.
+// extra is a server in addition to MinIO: one process on one port. Its data, if any, is deleted with its directory.
 type extra struct {
-	name, target string // as messages call it, and what make builds it with
+	name, target string // its name in messages, and the make target that builds it
 	args         func(host, port, url, home string) []string
 	env          []string
 	ready        func(ctx context.Context, r *server) error
 	tells        func(address string) []string // the command's environment
 }
 
-// startExtra starts a server and returns when it is ready. Without a path there is none.
+// startExtra starts a server and returns when it is ready. It does nothing if path is empty.
 func (s *servers) startExtra(ctx context.Context, path string, e extra) error {
 	if path == "" {
 		return nil
 	}
 	binary, err := exec.LookPath(path)
 	if err != nil {
-		return fmt.Errorf("there is no %s: %w; make %s sees to it", e.name, err, e.target)
+		return fmt.Errorf("there is no %s: %w; make %s builds it", e.name, err, e.target)
 	}
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
 	for try := 1; ; try++ {
 		err = s.tryExtra(ctx, binary, &e)
-		if try == 3 || !errors.Is(err, errEnded) { // perhaps another process took the port
+		if try == 3 || !errors.Is(err, errEnded) { // another process may have taken the port
 			return err
 		}
 	}
@@ -43,7 +42,7 @@ func (s *servers) startExtra(ctx context.Context, path string, e extra) error {
 func (s *servers) tryExtra(ctx context.Context, binary string, e *extra) error {
 	addresses, err := freeAddresses(1)
 	if err != nil {
-		return fmt.Errorf("looking for a free port: %w", err)
+		return fmt.Errorf("finding a free port: %w", err)
 	}
 	host, port, _ := strings.Cut(addresses[0], ":")
 	home, err := os.MkdirTemp(s.dir, e.target+"-")
@@ -68,7 +67,7 @@ func (s *servers) tryExtra(ctx context.Context, binary string, e *extra) error {
 		_ = r.process.Wait()
 		close(r.done)
 	}()
-	s.extra = append(s.extra, r) // to be stopped, whatever follows
+	s.extra = append(s.extra, r) // so that it is stopped also after an error
 	if err := e.ready(ctx, r); err != nil {
 		if errors.Is(err, errEnded) {
 			s.extra = s.extra[:len(s.extra)-1]
@@ -79,7 +78,7 @@ func (s *servers) tryExtra(ctx context.Context, binary string, e *extra) error {
 	return nil
 }
 
-// answersAt waits until a path is served.
+// answersAt returns a function that waits until a path is served.
 func answersAt(path string) func(ctx context.Context, r *server) error {
 	return func(ctx context.Context, r *server) error { return r.ready(ctx, path, nil) }
 }

@@ -1,12 +1,12 @@
 package main
 
-// fakeGCS is an emulator of Google Cloud Storage, with the data in its memory.
+// fakeGCS returns an emulator of Google Cloud Storage, with its data in memory.
 func fakeGCS() extra {
 	return extra{
 		name: "fake-gcs-server", target: "gcs",
 		args: func(host, port, url, home string) []string {
-			// It does not find objects under another name than its public host's. Without a
-			// port there, it answers on a proxy's as well.
+			// It serves objects only under its public host. Without a port in the public host, it also serves them
+			// on a proxy's port.
 			return []string{
 				"-backend", "memory", "-scheme", "http", "-host", host, "-port", port,
 				"-public-host", host, "-external-url", url, "-data", home, "-log-level", "warn",

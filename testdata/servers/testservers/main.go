@@ -1,10 +1,12 @@
-// Command testservers runs a command beside real S3 servers and cleans up after it:
+// Command testservers runs a command with real S3 servers and cleans up after it:
 //
 //	testservers -minio .cache/bin/minio -- go test ./...
 //
-// It starts MinIO twice, over http and over TLS with a certificate made for the occasion,
-// on free ports of 127.0.0.1, with random credentials, a key named "test" to encrypt with,
-// and the data in a temporary directory. Once both are ready, it runs the command with
+// It starts MinIO twice, over http and over TLS with a new certificate, on free ports of 127.0.0.1. Both have
+// random
+// credentials, an encryption key named "test", and their data in a temporary directory. When both are ready, it
+// runs
+// the command with
 //
 //	STRONGROOM_TEST_S3      http://127.0.0.1:PORT
 //	STRONGROOM_TEST_S3_TLS  https://127.0.0.1:PORT
@@ -20,15 +22,18 @@
 //
 //	STRONGROOM_TEST_GCS     127.0.0.1:PORT
 //
-// With -toxiproxy, it starts toxiproxy, which makes proxies that hinder connections, and sets
+// With -toxiproxy, it starts toxiproxy, which creates proxies that disturb connections, and sets
 //
 //	STRONGROOM_TEST_TOXIPROXY  127.0.0.1:PORT
 //
-// None of the AWS, Azure and Google settings of the environment are passed on. The command gets no standard input. A
-// first signal is passed on to it and to what it started; a second one, or twenty seconds,
-// kill it. The servers are stopped in any case, and the temporary directory is removed.
-// The exit code is the command's, 128+N if signal N ended it, 127 if it could not be
-// started, and 125 if a server failed; the end of that server's log is printed then.
+// AWS, Azure and Google settings of the environment are not passed on. The command gets no standard input. The
+// first
+// signal is passed on to the command and its child processes; a second signal, or 20 seconds, kill them. In any
+// case
+// the servers are stopped and the temporary directory is removed.
+//
+// The exit code is the command's, 128+N if signal N ended it, 127 if it could not be started, and 125 if a server
+// failed, in which case the end of that server's log is printed.
 package main
 
 import (
@@ -48,19 +53,19 @@ const (
 	exitServer     = 125 // a server failed
 	exitNotStarted = 127 // the command could not be started
 
-	grace = 20 * time.Second // for the command to end after a signal
+	grace = 20 * time.Second // between a signal and the kill of the command
 )
 
 func main() {
-	// The children ask to die with the thread that started them: it has to last.
+	// The children are killed when the thread that started them ends, so this thread must not end.
 	runtime.LockOSThread()
 	minio := flag.String("minio", "minio", "MinIO's `binary`")
-	azurite := flag.String("azurite", "", "Azurite's `program` azurite-blob; without it there is no Azurite")
-	gcs := flag.String("gcs", "", "fake-gcs-server's `binary`; without it there is no emulator of Google Cloud Storage")
-	toxiproxy := flag.String("toxiproxy", "", "toxiproxy's `binary`; without it there are no proxies")
-	wait := flag.Duration("wait", time.Minute, "how long a server may take to be ready")
+	azurite := flag.String("azurite", "", "Azurite's `program` azurite-blob; empty starts no Azurite")
+	gcs := flag.String("gcs", "", "fake-gcs-server's `binary`; empty starts no emulator of Google Cloud Storage")
+	toxiproxy := flag.String("toxiproxy", "", "toxiproxy's `binary`; empty starts no toxiproxy")
+	wait := flag.Duration("wait", time.Minute, "the time for a server to become ready")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: with [-minio FILE] [-azurite FILE] [-gcs FILE] [-toxiproxy FILE] [-wait D] -- COMMAND ARGS...")
+		fmt.Fprintln(os.Stderr, "usage: testservers [-minio FILE] [-azurite FILE] [-gcs FILE] [-toxiproxy FILE] [-wait D] -- COMMAND ARGS...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -75,7 +80,7 @@ func main() {
 	os.Exit(code)
 }
 
-// with starts the servers, runs the command and stops what it started.
+// with starts the servers, runs the command and stops the servers.
 func with(minio, azurite, gcs, toxi string, wait time.Duration, command []string) (int, error) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -87,7 +92,7 @@ func with(minio, azurite, gcs, toxi string, wait time.Duration, command []string
 	}
 	defer os.RemoveAll(dir)
 
-	// A signal that comes while the servers start ends that; it has no command to go to.
+	// A signal during the start of the servers cancels the start: there is no command yet.
 	starting, started := context.WithTimeout(context.Background(), wait)
 	early := make(chan os.Signal, 1)
 	go func() {
@@ -100,7 +105,7 @@ func with(minio, azurite, gcs, toxi string, wait time.Duration, command []string
 		}
 	}()
 	s, err := startServers(starting, minio, dir)
-	for try := 1; try < 3 && errors.Is(err, errEnded); try++ { // perhaps another process took the port
+	for try := 1; try < 3 && errors.Is(err, errEnded); try++ { // another process may have taken the port
 		s.stop()
 		s, err = startServers(starting, minio, dir)
 	}
@@ -116,7 +121,7 @@ func with(minio, azurite, gcs, toxi string, wait time.Duration, command []string
 	}
 	started()
 	if sig, ok := <-early; ok {
-		return 128 + int(sig.(syscall.Signal)), fmt.Errorf("%v while the servers started", sig)
+		return 128 + int(sig.(syscall.Signal)), fmt.Errorf("%v during the start of the servers", sig)
 	}
 	if err != nil {
 		return exitServer, err
@@ -128,12 +133,12 @@ func with(minio, azurite, gcs, toxi string, wait time.Duration, command []string
 	return run(command, s.environment(os.Environ()), signals, s)
 }
 
-// run runs the command to its end, which a signal or the death of a server hastens.
+// run runs the command to its end. A signal, or the end of a server, stops the command.
 func run(command, env []string, signals <-chan os.Signal, s *servers) (int, error) {
 	c := exec.Command(command[0], command[1:]...)
 	c.Env = env
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	c.SysProcAttr = ownGroup() // so that a signal reaches all that the command started
+	c.SysProcAttr = ownGroup() // so that a signal reaches the command's child processes, too
 	if err := c.Start(); err != nil {
 		return exitNotStarted, fmt.Errorf("starting the command: %w", err)
 	}
@@ -148,7 +153,7 @@ func run(command, env []string, signals <-chan os.Signal, s *servers) (int, erro
 		select {
 		case <-done:
 			if kill != nil {
-				_ = syscall.Kill(group, syscall.SIGKILL) // what has outlived its parent
+				_ = syscall.Kill(group, syscall.SIGKILL) // child processes that are still running
 			}
 			if dead != nil {
 				return exitServer, dead
@@ -180,7 +185,7 @@ func run(command, env []string, signals <-chan os.Signal, s *servers) (int, erro
 	}
 }
 
-// exitCode is what a shell would make of the end of a process.
+// exitCode returns a process's exit code as a shell does.
 func exitCode(p *os.ProcessState) int {
 	if w, ok := p.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		return 128 + int(w.Signal())

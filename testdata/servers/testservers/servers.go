@@ -19,33 +19,31 @@ import (
 	"time"
 )
 
-// servers are the two MinIOs, of which either may be nil before it was started, and what
-// else was asked for.
+// servers are the two MinIO servers, which are nil before their start, and the extra servers.
 type servers struct {
 	plain, tls   *server
 	dir          string
 	user, secret string
 	minio        string // the binary
-	kms          string // name and key with which MinIO encrypts where it is asked to
+	kms          string // name and key of MinIO's encryption on request
 	ca           string // PEM file of the certificate
 	extra        []*server
-	extraEnv     []string // in which the command finds them
+	extraEnv     []string // the command's variables for them
 }
 
 // A server is one process.
 type server struct {
-	name    string // "": MinIO
+	name    string // empty for MinIO
 	url     string
 	log     string // file
 	process *exec.Cmd
-	done    chan struct{} // is closed when the process has ended
+	done    chan struct{} // closed when the process has ended
 }
 
-// errEnded: a server has ended that should run.
+// errEnded means that a server has ended unexpectedly.
 var errEnded = errors.New("it has ended")
 
-// startServers returns when both servers are ready. What was started has to be stopped
-// also when there is an error.
+// startServers returns when both servers are ready. The caller must call stop, also after an error.
 func startServers(ctx context.Context, minio, parent string) (*servers, error) {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails
@@ -74,7 +72,7 @@ func startServers(ctx context.Context, minio, parent string) (*servers, error) {
 	}
 	addresses, err := freeAddresses(2)
 	if err != nil {
-		return s, fmt.Errorf("looking for a free port: %w", err)
+		return s, fmt.Errorf("finding free ports: %w", err)
 	}
 	if s.plain, err = s.start(minio, "http", addresses[0]); err != nil {
 		return s, err
@@ -105,7 +103,7 @@ func (s *servers) start(minio, scheme, address string, args ...string) (*server,
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
 	}
 	r.process.Stdout, r.process.Stderr = log, log
-	// In a group of its own, the server does not get the terminal's ^C.
+	// In its own group, the server does not get the terminal's ^C.
 	r.process.SysProcAttr = ownGroup()
 	if err := r.process.Start(); err != nil {
 		return nil, fmt.Errorf("starting MinIO: %w", err)
@@ -117,7 +115,7 @@ func (s *servers) start(minio, scheme, address string, args ...string) (*server,
 	return r, nil
 }
 
-// freeAddresses are different ones that nobody listens on at the moment.
+// freeAddresses returns n different addresses that are free at the moment.
 func freeAddresses(n int) ([]string, error) {
 	var addresses []string
 	for range n {
@@ -125,17 +123,17 @@ func freeAddresses(n int) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() // when all are found, so that none is found twice
+		defer l.Close() // after all are found, so that none is found twice
 		addresses = append(addresses, l.Addr().String())
 	}
 	return addresses, nil
 }
 
-// minioReady is where MinIO says that it is.
+// minioReady is the path of MinIO's readiness check.
 const minioReady = "/minio/health/ready"
 
-// ready waits until the server says at a path that it is ready. It trusts no proxy and, over TLS,
-// only the certificate in the pool.
+// ready waits until the server responds to a path with 200. It uses no proxy and, over TLS, trusts only the
+// certificate in the pool.
 func (r *server) ready(ctx context.Context, path string, pool *x509.CertPool) error {
 	client := http.Client{Transport: transport(pool), Timeout: 2 * time.Second}
 	defer client.CloseIdleConnections()
@@ -157,7 +155,7 @@ func (r *server) ready(ctx context.Context, path string, pool *x509.CertPool) er
 		}
 		select {
 		case <-ctx.Done():
-			return r.failure(fmt.Errorf("it is not ready in time: %s", why))
+			return r.failure(fmt.Errorf("it was not ready in time: %s", why))
 		case <-r.done:
 			return r.failure(errEnded)
 		case <-time.After(50 * time.Millisecond):
@@ -165,7 +163,7 @@ func (r *server) ready(ctx context.Context, path string, pool *x509.CertPool) er
 	}
 }
 
-// failure is an error that shows the end of the server's log.
+// failure returns an error that shows the end of the server's log.
 func (r *server) failure(why error) error {
 	const most = 40
 	b, err := os.ReadFile(r.log)
@@ -179,7 +177,7 @@ func (r *server) failure(why error) error {
 	return fmt.Errorf("%s at %s: %w; its log ends with\n\t%s", cmp.Or(r.name, "MinIO"), r.url, why, strings.Join(lines, "\n\t"))
 }
 
-// stop ends the servers and waits until they have ended.
+// stop stops the servers and waits until they have ended.
 func (s *servers) stop() {
 	s.stopExtra()
 	for _, r := range []*server{s.plain, s.tls} {
@@ -200,9 +198,9 @@ func (s *servers) stop() {
 	}
 }
 
-// environment is base with the servers in it, and without what would lead a test to
-// another service: all settings of AWS, Azure and Google, and proxies for the addresses of the servers.
-// Proxies for everything else stay: go test may need them to download modules.
+// environment returns base with the servers' variables, and without settings that would connect a test to another
+// service: all settings of AWS, Azure and Google, and proxies for the servers' addresses. Other proxy settings
+// stay: go test may need them to download modules.
 func (s *servers) environment(base []string) []string {
 	var env []string
 	none := "127.0.0.1,localhost"
@@ -220,7 +218,7 @@ func (s *servers) environment(base []string) []string {
 	}
 	return append(append(env, s.extraEnv...),
 		"NO_PROXY="+none, "no_proxy="+none,
-		"STRONGROOM_TEST_MINIO="+s.minio, // for tests that stop one and start it again
+		"STRONGROOM_TEST_MINIO="+s.minio, // for tests that stop and restart a server
 		"STRONGROOM_TEST_S3="+s.plain.url,
 		"STRONGROOM_TEST_S3_TLS="+s.tls.url,
 		"AWS_ACCESS_KEY_ID="+s.user,

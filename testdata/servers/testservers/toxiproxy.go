@@ -1,7 +1,7 @@
 package main
 
-// toxiproxy is a program that makes proxies for the tests. Each broken connection would be
-// told of in its log: they are what it is for.
+// toxiproxy returns a server that creates proxies for the tests. It logs only errors: broken connections are its
+// purpose.
 func toxiproxy() extra {
 	return extra{
 		name: "toxiproxy", target: "toxiproxy",
