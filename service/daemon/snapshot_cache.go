@@ -90,14 +90,14 @@ func (p *snapshotCache) forget(removed []int64) {
 	p.drop(removed)
 }
 
-// drop is forget of what is kept now, with p.mu held.
+// drop removes pruned snapshots from memory, with p.mu held.
 func (p *snapshotCache) drop(removed []int64) {
 	gone := func(n int64) bool { return slices.Contains(removed, n) }
 	p.list = slices.DeleteFunc(slices.Clone(p.list), func(s web.Snapshot) bool { return gone(s.Sequence) })
 	p.read = slices.DeleteFunc(p.read, func(m *manifest.Manifest) bool { return gone(m.Sequence) })
 }
 
-// begin notes that a look begins: what is made or pruned from now on it may not see.
+// begin records that a listing begins: it may miss snapshots that are made or pruned from now on.
 func (p *snapshotCache) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -148,7 +148,7 @@ func (s *Server) confirm(name, confirmation, where string) (runID string, err er
 	if err != nil {
 		return "", err
 	}
-	s.o.Log.Info("an operator accepted what a guard found, "+where,
+	s.o.Log.Info("an operator accepted a guard's finding, "+where,
 		"archive", name, "confirmation", confirmation, "run", id)
 	return id, nil
 }

@@ -60,8 +60,8 @@ func newTimeline(id string, now time.Time, runs []Run) *timeline {
 	}
 	t.Summary = fmt.Sprintf("The last %s, %s to %s UTC: %s. The largest added %s; the longest took %s.",
 		count(int64(len(runs)), "run"), first, last, outcomes(ended), t.MostSize, t.MostTime)
-	// Few runs do not fill the whole width, or their bars would become too wide. The last time stands below the
-	// last bar then.
+	// Few runs do not fill the whole width, or their bars would become too wide. The caption then has both times
+	// at the left, where the bars are.
 	step := 100 / float64(max(len(runs), fewRuns))
 	if len(runs) < fewRuns {
 		t.First, t.Last = first+" to "+last, ""

@@ -25,7 +25,7 @@ import java.util.Random;
 import java.util.TreeSet;
 
 /**
- * Makes a real Berkeley DB Java Edition environment work, for tests. Needs the Debian
+ * Runs operations on a real Berkeley DB Java Edition environment, for tests. Needs the Debian
  * package libdb-je-java (JE 3.3) and a Java 17 runtime with its compiler:
  *
  * <pre>java -cp /usr/share/java/db-je.jar testdata/je/Workload.java COMMAND DIR ...
@@ -34,28 +34,28 @@ import java.util.TreeSet;
  *                            them; then checkpoints and closes. The cleaner is off
  *   crash DIR RECORDS SEED   the same, but halts the process without closing anything
  *   churn DIR SEED [RATE]    overwrites records at random, with the cleaner deleting log
- *                            files, until standard input ends; prints "committed=N" as it
- *                            goes. Continues where the environment left off. Does no more
- *                            than so many operations a second, if a rate is given
- *   check DIR SEED           opens what a churn with that seed has left, or a copy of its
- *                            log, and compares all records with those after N operations,
- *                            N being the last that is in it; prints "operations=N"
- *   checks - SEED            the same for each directory that a line of standard input
- *                            names; prints for each one line, "operations=N", or
- *                            "contradiction=WHY" or "unreadable=WHY", and goes on
+ *                            files, until standard input ends; repeatedly prints
+ *                            "committed=N". Continues with the next operation of an existing
+ *                            environment. RATE limits the operations per second
+ *   check DIR SEED           opens the environment of a churn with that seed, or a copy of its
+ *                            log, finds the number N of its last operation, and compares all
+ *                            records with those after N operations; prints "operations=N"
+ *   checks - SEED            the same for each directory in the lines of standard input;
+ *                            prints one line for each: "operations=N", "contradiction=WHY" or
+ *                            "unreadable=WHY"
  *   count DIR                opens the environment and reads everything
  *   serve -                  runs the commands in the lines of standard input, words between
- *                            tabs; prints for each one line, "ok" or "failed", a tab, and
- *                            what it printed, or why it failed
+ *                            tabs; prints one line for each: "ok" or "failed", a tab, and
+ *                            the command's output, or the reason of the failure
  * </pre>
  *
- * All but the checks and serve end with a line "records=N sha256=HEX" about the records of all
- * databases. Opening runs recovery and appends to the log, as the database itself would.
- * The process exits 1 if the environment does not open or is not as it should be.
+ * All commands except check, checks and serve end with a line "records=N sha256=HEX" for the
+ * records of all databases. Opening an environment runs recovery and appends to the log, as the
+ * database itself does. The process exits with 1 if the environment does not open or a check fails.
  */
 public class Workload {
     static final int CHURN_KEYS = 12000;
-    static final int FILE_BYTES = 1_000_000; // the least that JE accepts: tests want many log files
+    static final int FILE_BYTES = 1_000_000; // JE's minimum: tests need many log files
 
     public static void main(String[] args) throws Exception {
         try {
@@ -106,7 +106,7 @@ public class Workload {
         return new DatabaseEntry(String.format(format, n).getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Most of what a command takes is the start of Java, so that one process runs many. */
+    /** Runs many commands in one process, since most of a command's time is the start of Java. */
     static void serve() throws IOException {
         PrintStream answers = System.out;
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
@@ -117,7 +117,7 @@ public class Workload {
             try {
                 run(command.split("\t"));
                 answer = "ok\t" + printed.toString(StandardCharsets.UTF_8);
-            } catch (Exception e) { // JE reports a broken log by exceptions of many kinds
+            } catch (Exception e) { // JE reports a damaged log by exceptions of many types
                 answer = "failed\t" + printed.toString(StandardCharsets.UTF_8) + e;
             }
             answers.println(answer.strip().replace('\n', ' ').replace('\r', ' '));
@@ -149,7 +149,7 @@ public class Workload {
         env.close();
     }
 
-    /** Returns the number after the last key's. */
+    /** Returns the last key's number plus one. */
     static long next(Database db) throws DatabaseException {
         Cursor c = db.openCursor(null, null);
         DatabaseEntry k = new DatabaseEntry();
@@ -164,9 +164,9 @@ public class Workload {
         env.checkpoint(c);
     }
 
-    // Churn. Operation n, from 1, puts value(seed, n) under key(seed, n), alone in its
-    // transaction, by one thread. So any state is that after some number of operations,
-    // and can be told to be complete.
+    // Churn. One thread executes the operations 1, 2, … Operation n puts value(seed, n) under key(seed, n), in its
+    // own
+    // transaction. So every state is that after some number of operations, and can be checked for completeness.
 
     static long keyOf(long seed, long n) {
         long x = (seed + n) * 0x9E3779B97F4A7C15L;
@@ -195,7 +195,7 @@ public class Workload {
                 db.put(null, key("k%06d", keyOf(seed, n)), new DatabaseEntry(valueOf(seed, n)));
             }
             System.out.println("committed=" + n);
-            if (n % 5000 == 0) { // more often than the cleaner's own thread would
+            if (n % 5000 == 0) { // more often than the cleaner's own thread
                 while (env.cleanLog() > 0) { }
                 checkpoint(env);
             }
@@ -209,16 +209,16 @@ public class Workload {
         env.close();
     }
 
-    /** Returns when standard input ends, which it also does when the process that started us dies. */
+    /** Returns when standard input ends, also by the end of the parent process. */
     static void awaitEnd() {
         try {
             while (System.in.read() >= 0) { }
         } catch (IOException e) {
-            // as good as the end
+            // counts as the end
         }
     }
 
-    /** Returns the number of the last operation that is in db, 0 for none. */
+    /** Returns the number of the last operation in db, or 0 if there is none. */
     static long operations(Database db) throws DatabaseException {
         long last = 0;
         for (byte[] v : contents(db).values()) last = Math.max(last, ByteBuffer.wrap(v).getLong(0));
@@ -257,7 +257,7 @@ public class Workload {
     static long check(Map<String, byte[]> have, long seed) {
         long last = 0;
         for (byte[] v : have.values()) last = Math.max(last, ByteBuffer.wrap(v).getLong(0));
-        long[] want = new long[CHURN_KEYS]; // the operation that set each key last
+        long[] want = new long[CHURN_KEYS]; // the last operation on each key
         int keys = 0;
         for (long n = 1; n <= last; n++) {
             int k = (int) keyOf(seed, n);
@@ -284,7 +284,7 @@ public class Workload {
                 answer = "operations=" + check(new File(dir), seed);
             } catch (IllegalStateException e) {
                 answer = "contradiction=" + e.getMessage();
-            } catch (Exception e) { // JE reports a broken log by exceptions of many kinds
+            } catch (Exception e) { // JE reports a damaged log by exceptions of many types
                 answer = "unreadable=" + e;
             }
             System.out.println(answer.replaceAll("\\s+", " "));
@@ -296,11 +296,11 @@ public class Workload {
         try {
             report(env, null);
         } finally {
-            env.close(); // with cursors and databases open, after a failure, too
+            env.close(); // also after a failure, with cursors and databases still open
         }
     }
 
-    /** Prints how many records there are, and a digest of all of them with their databases' names. */
+    /** Prints the number of records, and a digest of all records with their databases' names. */
     static void report(Environment env, Database open) throws Exception {
         MessageDigest sha = MessageDigest.getInstance("SHA-256");
         long records = 0;
@@ -323,7 +323,7 @@ public class Workload {
         System.out.println("records=" + records + " sha256=" + hex);
     }
 
-    /** Each item with its length before it, so that no two record sets feed the same bytes. */
+    /** Feeds the length of an item and the item, so that no two sets of records feed the same bytes. */
     static void feed(MessageDigest sha, byte[] b) {
         sha.update(ByteBuffer.allocate(4).putInt(b.length).array());
         sha.update(b);
