@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -87,7 +88,7 @@ type Archive struct {
 	codec       *manifest.PageCodec
 	transfers   int
 	limiter     Limiter
-	state       *LocalState
+	state       *localstate.State // nil: nothing is remembered on this host
 	log         *slog.Logger
 	progress    *Progress
 	encoder     *encoding.Encoder
@@ -103,8 +104,8 @@ type Archive struct {
 	tailRead      *tailRead       // how far the tail was read last
 	durable       map[string]bool // keys of objects that this operation has made durable
 
-	stamps *fileStamps   // of the source's files
-	sealed sealedRecords // encrypted objects, recorded before they are stored
+	stamps *localstate.FileStamps    // of the source's files
+	sealed *localstate.SealedRecords // encrypted objects, recorded before they are stored
 }
 
 // New returns the archive in a store. It sends no request: the archive need not exist yet.
@@ -114,7 +115,7 @@ func New(store store.Store, o Options) *Archive {
 		codec:     manifest.NewPageCodec(),
 		transfers: o.Transfers,
 		limiter:   o.Limiter,
-		state:     o.State,
+		state:     (*localstate.State)(o.State),
 		log:       o.Log,
 		progress:  o.Progress,
 		encoder:   o.Encoder,
@@ -132,6 +133,7 @@ func New(store store.Store, o Options) *Archive {
 	if a.progress == nil {
 		a.progress = &Progress{}
 	}
+	a.sealed = localstate.NewSealedRecords(a.state, a.log)
 	return a
 }
 

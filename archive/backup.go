@@ -128,7 +128,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	if !h.exists() {
-		if err := a.state.checkPlace(); err != nil {
+		if err := a.state.CheckPlace(); err != nil {
 			return err
 		}
 	}
@@ -171,7 +171,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		res.Snapshot = &parent.Summary
 	}
 	seen := a.loadStamps(h.archiveID())
-	r.sameStamp = seen.match
+	r.sameStamp = seen.Match
 	copied, isCopy := src.(*snapshotSource)
 	if isCopy {
 		r.sameStamp = copied.agrees
@@ -209,7 +209,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return nil
 	}
 	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.renamed() && !r.needsLostPage() {
-		if seen.stale {
+		if seen.Stale {
 			a.saveStamps(h.archiveID(), r.capture.Files, parent.Files)
 		}
 		r.keepDirs(h.archiveID(), h.base.ref)
@@ -253,8 +253,8 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 	}
 	defer r.warnForeign()
 	if len(r.recipients()) > 0 {
-		r.sealed.begin(r.Archive, id, r.next)
-		defer r.sealed.end()
+		r.sealed.Begin(id, r.next)
+		defer r.sealed.End()
 	}
 	if err := r.findOrphans(ctx, plan.Upload); err != nil {
 		return err

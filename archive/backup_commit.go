@@ -234,7 +234,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	r.savePin(id, ref, r.head.anomalies)
 	r.saveStamps(id, r.capture.Files, m.Files)
 	r.keepDirs(id, ref)
-	r.sealed.drop(r.Archive, id)
+	r.sealed.Drop(id)
 	r.res.Committed, r.res.Snapshot = true, &m.Summary
 	r.sweep(ctx)
 	return nil

@@ -45,7 +45,7 @@ func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, erro
 			key = manifest.WithNonce(key, manifest.NewNonce())
 		}
 		if p.sealed {
-			r.sealed.add(r.Archive, key, p.sums)
+			r.sealed.Add(key, p.sums)
 		}
 		stored, err := r.store.Put(ctx, key, p.body, p.sums)
 		is := right

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -33,7 +34,7 @@ func (l *orphans) mayExist(key string) bool { return l.tooMany || l.keys[key] }
 
 func (l *orphans) add(key string) {
 	l.keys[key] = true
-	if without, nonce := manifest.CutNonce(key); nonce != "" && len(l.sameContent[without]) < maxSameContent {
+	if without, nonce := manifest.CutNonce(key); nonce != "" && len(l.sameContent[without]) < localstate.MaxSameContent {
 		l.sameContent[without] = append(l.sameContent[without], key)
 	}
 }
@@ -93,19 +94,19 @@ func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error
 func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.Sums) (adopted, taken bool, err error) {
 	without := part.Object
 	if encrypted(part.Encoding) {
-		for _, o := range r.sealed.recorded(without) {
-			if !r.orphans.mayExist(o.key) {
+		for _, o := range r.sealed.Recorded(without) {
+			if !r.orphans.mayExist(o.Key) {
 				continue
 			}
-			is, stored, err := r.examine(ctx, o.key, o.sums, true)
+			is, stored, err := r.examine(ctx, o.Key, o.Sums, true)
 			if err == nil && is == right {
-				r.complete(part, o.key, o.sums, stored)
+				r.complete(part, o.Key, o.Sums, stored)
 			}
 			if err != nil || is == right {
 				return err == nil, false, err
 			}
 			if is == foreign {
-				r.noteForeignKey(o.key)
+				r.noteForeignKey(o.Key)
 			}
 		}
 		if !r.opensAll() {

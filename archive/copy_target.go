@@ -93,7 +93,7 @@ func (c *copyRun) begin(ctx context.Context) error {
 	}
 	c.report.Archive = id
 	if !c.head.exists() {
-		if err := c.to.state.checkPlace(); err != nil {
+		if err := c.to.state.CheckPlace(); err != nil {
 			return err
 		}
 		warning, err := c.to.checkApart(ctx)

@@ -184,7 +184,7 @@ func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 		}
 	}
 	a.checkPin(h, s)
-	if was, err := a.state.atPlace(); err == nil && was != "" && h.archiveID() != "" && was != h.archiveID() {
+	if was, err := a.state.AtPlace(); err == nil && was != "" && h.archiveID() != "" && was != h.archiveID() {
 		h.warn("the address has another archive than when this host last read it: now %s, and before %s; "+
 			"is the right disk mounted?", h.archiveID(), was)
 	}

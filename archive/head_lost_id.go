@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -51,7 +52,7 @@ func (a *Archive) CheckID(ctx context.Context) error {
 // nothing returns the error of an operation on an archive that does not exist: ErrGone if this host has read it before,
 // otherwise ErrNoArchive.
 func (a *Archive) nothing() error {
-	if err := a.state.checkPlace(); errors.Is(err, store.ErrGone) {
+	if err := a.state.CheckPlace(); errors.Is(err, store.ErrGone) {
 		return err
 	}
 	return ErrNoArchive
@@ -107,7 +108,7 @@ func (a *Archive) rememberSeen(ctx context.Context, id string, newest *manifest.
 // rememberPlace records that an archive exists at its place. It makes archive.json durable first: otherwise a power
 // loss could remove it, and a backup would then refuse to begin an archive there again.
 func (a *Archive) rememberPlace(ctx context.Context, id string) error {
-	if was, err := a.state.atPlace(); err != nil || was == id {
+	if was, err := a.state.AtPlace(); err != nil || was == id {
 		return err
 	}
 	if a.state.Place == "" {
@@ -116,11 +117,11 @@ func (a *Archive) rememberPlace(ctx context.Context, id string) error {
 	if err := a.syncThere(ctx, manifest.ArchiveKey); err != nil && !errors.Is(err, errGone) { // missing beside manifests
 		return err
 	}
-	return a.state.savePlace(id)
+	return a.state.SavePlace(id)
 }
 
 func (a *Archive) rememberNewest(ctx context.Context, id string, newest manifest.Ref) error {
-	was, ok, err := a.state.load(id)
+	was, ok, err := a.state.LoadPin(id)
 	if err != nil || ok && was.Newest.Sequence >= newest.Sequence {
 		return err
 	}
@@ -129,12 +130,12 @@ func (a *Archive) rememberNewest(ctx context.Context, id string, newest manifest
 		return err
 	}
 	a.mu.Lock()
-	s := pin{Newest: newest, Archive: a.idSum, Anomalies: was.Anomalies}
+	s := localstate.Pin{Newest: newest, Archive: a.idSum, Anomalies: was.Anomalies}
 	a.mu.Unlock()
 	if ok && !was.Archive.IsZero() {
 		s.Archive = was.Archive // another archive.json stays reported until a repair or an operator ends that
 	}
-	return a.state.save(id, s)
+	return a.state.SavePin(id, s)
 }
 
 // holds returns an error unless the archive of a manifest that was read before still exists.

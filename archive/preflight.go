@@ -34,7 +34,7 @@ func (a *Archive) preflight(ctx context.Context) (storecheck.Finding, bool) {
 			"; if no archive was begun here, delete this one or use another address"
 		return storecheck.Fail(advice, "%s", strings.Join(h.warnings, "; ")), true
 	case !h.exists():
-		if err := a.state.checkPlace(); err != nil {
+		if err := a.state.CheckPlace(); err != nil {
 			return storecheck.Fail("", "%v", err), true
 		}
 		return a.lookApart(ctx)

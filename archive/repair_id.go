@@ -32,7 +32,7 @@ func (r *repairRun) noteID(sum manifest.Hash) {
 	if r.state == nil || id == "" {
 		return
 	}
-	if err := r.state.acceptID(id, sum); err != nil {
+	if err := r.state.AcceptID(id, sum); err != nil {
 		r.log.Warn("could not save in the local state that "+manifest.ArchiveKey+" was restored", "error", err)
 	}
 }

@@ -113,7 +113,7 @@ func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 			r.correctManifests[n] = sums.SHA256
 		}
 		if id := r.head.archiveID(); r.state != nil && id != "" {
-			if err := r.state.clearAnomaly(id, p.Object, sums.SHA256); err != nil {
+			if err := r.state.ClearAnomaly(id, p.Object, sums.SHA256); err != nil {
 				const unsaved = "could not save in the local state that a manifest was restored"
 				r.log.Warn(unsaved, "object", p.Object, "error", err)
 			}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -292,14 +293,11 @@ func (t *target) syncFile(name string) error {
 	if err == nil {
 		err = errors.Join(f.Sync(), f.Close())
 	}
-	if err != nil && !cannotSync(err) {
+	if err != nil && !disk.CannotSync(err) {
 		return fmt.Errorf("%s: making it durable: %w", name, err)
 	}
 	return nil
 }
-
-// cannotSync reports whether a file system has no fsync. EROFS does not count: an aborted file system returns it.
-func cannotSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) }
 
 // syncDirs makes every directory durable, deepest first: those of the restored files, and existing ones from
 // which this restore or an interrupted one removed files.

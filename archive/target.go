@@ -241,7 +241,7 @@ func syncAbove(dir string) error {
 			err = d.Sync()
 			d.Close()
 		}
-		if err != nil && !cannotSync(err) && !errors.Is(err, unix.EROFS) { // which above the target is no loss
+		if err != nil && !disk.CannotSync(err) && !errors.Is(err, unix.EROFS) { // which above the target is no loss
 			return fmt.Errorf("making the target's name durable: %w", err)
 		}
 	}
@@ -282,7 +282,7 @@ func alreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 		}
 	}
 	// The earlier restore may have been stopped before that.
-	if err := t.syncDirs(files); err != nil && !cannotSync(err) {
+	if err := t.syncDirs(files); err != nil && !disk.CannotSync(err) {
 		return false, fmt.Errorf("making the restored names durable: %w", err)
 	}
 	forgetComplete(filepath.Clean(dir))

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -17,7 +18,7 @@ import (
 type chain struct {
 	v    *verifyRun
 	head *head
-	seen *pin // the local state's pin from before the manifests were listed
+	seen *localstate.Pin // the local state's pin from before the manifests were listed
 	// expected are the parents that the manifests above name, by number.
 	expected map[int64]manifest.Ref
 	child    map[int64]int64 // by number of the parent

@@ -7,12 +7,15 @@
 package disk
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Kind is the kind of an operation.
@@ -157,6 +160,10 @@ func RenameOver(from, to string) error {
 func RenameNew(from, to string) error {
 	return change(&Op{Kind: Rename, Path: from, To: to}, func() error { return renameNew(from, to) })
 }
+
+// CannotSync reports whether the error of a Sync means that the file system has no fsync. EROFS does not count: an
+// aborted file system returns it.
+func CannotSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) }
 
 // change executes op by do, through the Observer of op.Path if there is one.
 func change(op *Op, do func() error) error {

@@ -18,8 +18,8 @@ import (
 // mutated are the files from which mutations are drawn: the code that keeps the data safe. They do not include the
 // model of the protocol, which is not part of the program.
 var mutated = []string{
-	"archive/*.go", "archive/encoding/*.go", "archive/retention/*.go", "manifest/*.go", "providers/file/*.go",
-	"source/*.go", "source/*/*.go",
+	"archive/*.go", "archive/encoding/*.go", "archive/internal/*/*.go", "archive/retention/*.go", "manifest/*.go",
+	"providers/file/*.go", "source/*.go", "source/*/*.go",
 }
 
 // draw returns all mutations of single expressions and statements, in the order of a seed. The order depends on

@@ -1,8 +1,9 @@
-package archive
+package localstate
 
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"testing"
 
@@ -15,24 +16,24 @@ import (
 func TestRecordedObjectsOfAnotherSnapshotGo(t *testing.T) {
 	t.Parallel()
 	const id = "an-archive"
-	a := New(nil, Options{State: &LocalState{Dir: t.TempDir()}})
+	state, log := &State{Dir: t.TempDir()}, slog.New(slog.DiscardHandler)
 	sums := store.Sums{Size: 1, SHA256: manifest.Sum([]byte("x"))}
 	key := manifest.DataKey("00000001.jdb", sums.SHA256, 4, manifest.Plain, nil)
 	for number, want := range map[int64]int{4: 1, 5: 0} {
-		interrupted := &sealedRecords{}
-		interrupted.begin(a, id, 4)
-		interrupted.add(a, manifest.WithNonce(key, manifest.NewNonce()), sums)
-		interrupted.end()
+		interrupted := NewSealedRecords(state, log)
+		interrupted.Begin(id, 4)
+		interrupted.Add(manifest.WithNonce(key, manifest.NewNonce()), sums)
+		interrupted.End()
 
-		next := &sealedRecords{}
-		next.begin(a, id, number)
+		next := NewSealedRecords(state, log)
+		next.Begin(id, number)
 		if next.count != want {
 			t.Errorf("of what was recorded for snapshot 4, %d count for %d", next.count, number)
 		}
-		_, err := os.Stat(a.state.sealedPath(id))
+		_, err := os.Stat(state.sealedPath(id))
 		if isGone := errors.Is(err, fs.ErrNotExist); isGone != (want == 0) {
 			t.Errorf("with snapshot %d: %v", number, err)
 		}
-		next.drop(a, id)
+		next.Drop(id)
 	}
 }

@@ -1,0 +1,117 @@
+package localstate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// Pin is what this host remembers of an archive itself.
+type Pin struct {
+	Newest    manifest.Ref  `json:"newest"`           // the newest manifest that was seen
+	Archive   manifest.Hash `json:"archive_json"`     // SHA-256 of archive.json, as stored
+	Anomalies []Anomaly     `json:"missed,omitempty"` // what differed before, and was not repaired
+}
+
+// Anomaly is an object that was not as this host had seen it. Its fields are those of a problem that a verify
+// reports; the file keeps them, since the next backup replaces the pin that showed the difference.
+type Anomaly struct {
+	Object    string   `json:"object"`
+	What      string   `json:"what"`
+	Detail    string   `json:"detail"`
+	Files     []string `json:"files,omitempty"`
+	Snapshots []int64  `json:"snapshots,omitempty"`
+	Was       string   `json:"was,omitempty"`
+}
+
+// UnmarshalJSON is here because a Hash is written as text and read strictly.
+func (p *Pin) UnmarshalJSON(b []byte) error {
+	var raw struct {
+		Newest struct {
+			Sequence int64
+			SHA256   string
+		}
+		Archive string `json:"archive_json"`
+		Missed  []Anomaly
+	}
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	p.Anomalies = raw.Missed
+	var err1, err2 error
+	p.Newest.Sequence = raw.Newest.Sequence
+	p.Newest.SHA256, err1 = manifest.ParseHash(raw.Newest.SHA256)
+	p.Archive, err2 = manifest.ParseHash(raw.Archive)
+	return errors.Join(err1, err2)
+}
+
+// PinPath returns the file with the pin of an archive. Each place has a file of its own: a copy has the id of its
+// source, and is behind it at times.
+func (s *State) PinPath(id string) string {
+	if s.Place != "" {
+		id += "-" + manifest.Sum([]byte(s.Place)).String()[:16]
+	}
+	return filepath.Join(s.Dir, id+".json")
+}
+
+// LoadPin returns the pin of an archive, and false if there is none.
+func (s *State) LoadPin(id string) (Pin, bool, error) {
+	var p Pin
+	b, err := os.ReadFile(s.PinPath(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &p)
+	}
+	if n := p.Newest.Sequence; err == nil && (n < 1 || n > manifest.MaxSequence) {
+		err = fmt.Errorf("%d is no sequence number", n)
+	}
+	if err != nil {
+		return p, false, fmt.Errorf("reading the local state %s (deleting it loses nothing): %w", s.PinPath(id), err)
+	}
+	return p, true, nil
+}
+
+// SavePin replaces the pin of an archive, unless the present one is of a newer snapshot.
+func (s *State) SavePin(id string, p Pin) error {
+	if old, ok, err := s.LoadPin(id); err == nil && ok && old.Newest.Sequence > p.Newest.Sequence {
+		return nil
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encoding the local state: %w", err)
+	}
+	return s.write(s.PinPath(id), append(b, '\n'))
+}
+
+// ClearAnomaly removes the anomaly of an object whose content is again the one that this host had seen.
+func (s *State) ClearAnomaly(id, key string, sum manifest.Hash) error {
+	p, ok, err := s.LoadPin(id)
+	if err != nil || !ok {
+		return err
+	}
+	before := len(p.Anomalies)
+	p.Anomalies = slices.DeleteFunc(p.Anomalies, func(a Anomaly) bool { return a.Object == key && a.Was == sum.String() })
+	if len(p.Anomalies) == before {
+		return nil
+	}
+	return s.SavePin(id, p)
+}
+
+// AcceptID pins archive.json as a repair has restored it, and removes its anomalies.
+func (s *State) AcceptID(id string, sum manifest.Hash) error {
+	p, ok, err := s.LoadPin(id)
+	if err != nil || !ok {
+		return err
+	}
+	p.Archive = sum
+	p.Anomalies = slices.DeleteFunc(p.Anomalies, func(a Anomaly) bool { return a.Object == manifest.ArchiveKey })
+	return s.SavePin(id, p)
+}

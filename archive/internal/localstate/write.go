@@ -1,0 +1,87 @@
+package localstate
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
+)
+
+// write replaces a file of the local state as a whole.
+func (s *State) write(name string, b []byte) error {
+	if err := disk.MkdirAll(s.Dir, 0o700); err != nil {
+		return fmt.Errorf("making the directory of the local state: %w", err)
+	}
+	root, err := disk.OpenRoot(s.Dir)
+	if err != nil {
+		return fmt.Errorf("opening the directory of the local state: %w", err)
+	}
+	defer root.Close()
+	sweep(root)
+	if err := replaceFile(root, filepath.Base(name), b); err != nil {
+		return fmt.Errorf("writing the local state: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file as a whole and makes it durable. After a power loss there is the old file or the new
+// one: half a file would cost what this host remembers, and an old one may report what a repair has put right since.
+func replaceFile(root *disk.Root, name string, b []byte) error {
+	temp := tempPrefix + strings.ToLower(rand.Text()[:12])
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = syncFile(f)
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = root.Rename(temp, name)
+	}
+	if err != nil {
+		_ = root.Remove(temp) // a later write removes it where this fails
+		return err
+	}
+	d, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncFile(d), d.Close())
+}
+
+// syncFile makes a file or directory of the local state durable, unless its file system has no fsync.
+func syncFile(f *disk.File) error {
+	if err := f.Sync(); err != nil && !disk.CannotSync(err) {
+		return err
+	}
+	return nil
+}
+
+const (
+	tempPrefix = ".witness-"
+	tempAge    = time.Hour // no process takes that long to write a small file
+)
+
+// sweep removes the temporary files of processes that were killed while they wrote.
+func sweep(root *disk.Root) {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return // the files that stay are small, and harm nothing
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > tempAge {
+			_ = root.Remove(e.Name()) // as above
+		}
+	}
+}
