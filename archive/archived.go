@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -92,7 +93,7 @@ func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file
 		return "it is no regular file"
 	}
 	s := digest.New()
-	if err := copyRange(ctx, f, 0, before.Size(), s); err != nil {
+	if err := bufcopy.Range(ctx, f, 0, before.Size(), s); err != nil {
 		return "it cannot be read: " + reason(err)
 	}
 	after, err := f.Stat()

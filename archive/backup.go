@@ -319,3 +319,10 @@ func (r *backupRun) keepNothing(plan *Plan) {
 	plan.Upload, plan.Keep = r.capture.Files, nil
 	r.res.Plan = *plan
 }
+
+// unsteady reports whether an error means that the source changed while it was read, so that another capture may
+// succeed.
+func unsteady(err error) bool {
+	return errors.Is(err, source.ErrChanged) || errors.Is(err, source.ErrVanished) ||
+		errors.Is(err, source.ErrDiskPressure) || errors.Is(err, store.ErrMismatch)
+}

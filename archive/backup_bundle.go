@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -130,7 +131,7 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	if log != nil {
 		both = io.MultiWriter(into, log)
 	}
-	err = copyRange(ctx, hashing{content, r.progress}, 0, f.Size, both)
+	err = bufcopy.Range(ctx, hashing{content, r.progress}, 0, f.Size, both)
 	if err == nil {
 		err = r.waitForMtime(ctx, f)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -178,7 +179,7 @@ func (r *backupRun) goesOn(ctx context.Context, f *source.File, was *manifest.Fi
 			w = io.MultiWriter(s, log)
 		}
 	}
-	if err := copyRange(ctx, content, 0, was.Size, w); err != nil {
+	if err := bufcopy.Range(ctx, content, 0, was.Size, w); err != nil {
 		return false, fmt.Errorf("reading %s: %w", f.Name, err)
 	}
 	if s.Sums().SHA256 == was.SHA256 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -53,7 +54,7 @@ func (s *scanner) copy() *scanner {
 
 // read continues to byte to of the file.
 func (s *scanner) read(ctx context.Context, r io.ReaderAt, to int64) error {
-	err := copyRange(ctx, r, s.at, to, s)
+	err := bufcopy.Range(ctx, r, s.at, to, s)
 	s.at = to
 	return err
 }
@@ -161,8 +162,8 @@ func (s *scanner) changed(ctx context.Context, r io.ReaderAt, size int64) (bool,
 	log := *s.log
 	end := log.Resume()
 	for at := end; at < size && log.End() == end && log.Problem() == nil; {
-		to := min(size, at+digestBuffer)
-		if err := copyRange(ctx, r, at, to, &log); err != nil {
+		to := min(size, at+bufcopy.Size)
+		if err := bufcopy.Range(ctx, r, at, to, &log); err != nil {
 			return false, err
 		}
 		at = to

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -26,7 +27,7 @@ const tailEnd = 64 << 10
 
 func sumTailEnd(ctx context.Context, r io.ReaderAt, size int64) (manifest.Hash, error) {
 	s := digest.New()
-	err := copyRange(ctx, r, max(0, size-tailEnd), size, s)
+	err := bufcopy.Range(ctx, r, max(0, size-tailEnd), size, s)
 	return s.Sums().SHA256, err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -142,10 +143,8 @@ func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) 
 	if o.sums.Size > 0 { // an empty range cannot be requested
 		r := &resumingReader{ctx: ctx, a: c.from, key: o.key, left: o.sums.Size}
 		defer r.close()
-		buf := buffers.Get().(*[digestBuffer]byte)
-		defer buffers.Put(buf)
 		out := io.MultiWriter(sinkWriter{io.NewOffsetWriter(to, 0)}, s)
-		if _, err := io.CopyBuffer(onlyWriter{out}, r, buf[:]); err != nil {
+		if _, err := bufcopy.All(out, r); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
@@ -154,9 +155,7 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 	s := digest.New()
 	out := io.MultiWriter(sinkWriter{to}, s, progressWriter{a.progress})
 	// One byte more than expected already shows the damage. This limits the output of a decompression bomb.
-	buf := buffers.Get().(*[digestBuffer]byte)
-	defer buffers.Put(buf)
-	_, err := io.CopyBuffer(onlyWriter{out}, io.LimitReader(plain, p.Size+1), buf[:])
+	_, err := bufcopy.All(out, io.LimitReader(plain, p.Size+1))
 	if err == nil {
 		err = checkPart(p, s.Sums())
 	}
@@ -186,9 +185,6 @@ func (a *Archive) checkSealed(ctx context.Context, p *manifest.Part) error {
 	defer stored.close()
 	return a.checkStored(p, stored)
 }
-
-// onlyWriter hides ReadFrom, so that the buffer is used.
-type onlyWriter struct{ io.Writer }
 
 func checkPart(p *manifest.Part, got store.Sums) error {
 	if got.Size == p.Size && got.SHA256 == p.SHA256 {

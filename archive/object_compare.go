@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"io/fs"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -81,9 +81,7 @@ func (a *Archive) compareStored(ctx context.Context, key string, sums store.Sums
 		s := newStoredSummer(md5)
 		body := &resumingReader{ctx: ctx, a: a, key: key, left: sums.Size}
 		defer body.close()
-		buf := buffers.Get().(*[digestBuffer]byte)
-		defer buffers.Put(buf)
-		if _, err := io.CopyBuffer(onlyWriter{s}, body, buf[:]); err != nil {
+		if _, err := bufcopy.All(s, body); err != nil {
 			return err
 		}
 		if got := s.Sums(); got.SHA256 != sums.SHA256 {

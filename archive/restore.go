@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -280,7 +281,7 @@ func (t *target) hasContent(ctx context.Context, f *manifest.File) (bool, error)
 		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
 	}
 	defer in.Close()
-	is, err := hashReader(ctx, in, f.Size)
+	is, err := bufcopy.Sums(ctx, in, f.Size)
 	if err != nil {
 		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
 	}
