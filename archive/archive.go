@@ -10,6 +10,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/restoredir"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -39,11 +40,11 @@ var (
 	// ErrPruneLimit: a prune would remove more snapshots than its limit allows.
 	ErrPruneLimit = errors.New("the prune would remove more snapshots than its limit allows")
 	// ErrOccupied: a restore would mix its files with others in the target.
-	ErrOccupied = errors.New("the target is occupied")
+	ErrOccupied = restoredir.ErrOccupied
 	// ErrInUse: a database may be running in the target of a restore.
-	ErrInUse = errors.New("the target is in use")
+	ErrInUse = restoredir.ErrInUse
 	// ErrNoSpace: the target has no room for the restore.
-	ErrNoSpace = errors.New("not enough space")
+	ErrNoSpace = restoredir.ErrNoSpace
 )
 
 // DefaultTransfers is the number of concurrent transfers if Options.Transfers is 0.

@@ -4,17 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
+	"github.com/strongroom-dev/strongroom/archive/internal/restoredir"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// Names in and beside a directory that a restore writes.
+const (
+	// IncompleteMarker is a file in the directory from the first byte of a restore until the last.
+	IncompleteMarker = restoredir.IncompleteMarker
+	// PartialSuffix is added to the name of a directory that does not exist yet, while a restore makes it.
+	PartialSuffix = restoredir.PartialSuffix
+	// CompleteSuffix is added to the name of a new directory, for a file beside it, while the directory gets its
+	// name. By this file the next restore recognizes the directory with the partial name, which has no marker any
+	// more.
+	CompleteSuffix = restoredir.CompleteSuffix
 )
 
 // RestoreOptions are the options of Restore. The zero value restores all files to an empty directory.
@@ -65,21 +74,22 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 	if err := a.canOpen(ctx, m, files, !o.DryRun); err != nil {
 		return res, fmt.Errorf("restore: %w", a.explainDamage(ctx, m, err))
 	}
+	in := restoredir.Options{Include: o.Include, Overwrite: o.Overwrite, DeleteExtra: o.DeleteExtra}
 	if o.DryRun {
-		res.Removed, err = previewTarget(ctx, dir, m, files, &o)
+		res.Removed, err = restoredir.Preview(ctx, dir, m, files, in)
 		res.Free = freeAt(dir)
 		return res, err
 	}
-	if there, err := alreadyThere(ctx, dir, files); err != nil || there {
+	if there, err := restoredir.AlreadyThere(ctx, dir, files); err != nil || there {
 		res.Skipped = len(files)
 		return res, err
 	}
-	t, err := openTarget(dir, m, &o)
+	t, err := restoredir.Open(dir, m, in)
 	if err != nil {
 		return res, fmt.Errorf("restore: %w", err)
 	}
-	defer t.close()
-	if err := a.restore(ctx, t, m, files, &o, res); err != nil {
+	defer t.Close()
+	if err := a.restore(ctx, t, files, res); err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 		}
@@ -88,74 +98,28 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 	return res, nil
 }
 
-func (a *Archive) restore(ctx context.Context, t *target, m *manifest.Manifest, files []manifest.File, o *RestoreOptions, res *RestoreResult) error {
-	var remove, foreign []string
-	err := t.checkUse(ctx)
-	if err == nil {
-		remove, foreign, err = t.inspect(m, files, o)
-	}
-	if err == nil {
-		err = t.checkSpace(files)
-	}
-	if err == nil {
-		err = t.placeMarker(m, o.Include)
-	}
-	if err != nil {
-		t.abandon()
+func (a *Archive) restore(ctx context.Context, t *restoredir.Dir, files []manifest.File, res *RestoreResult) error {
+	if err := t.Begin(ctx, files); err != nil {
 		return err
 	}
-	for _, name := range remove {
-		if err := t.removeEmptied(name); err != nil { // one of them may have become the marker
-			return fmt.Errorf("removing %s: %w", name, err)
-		}
-	}
-	err = a.restoreFiles(ctx, t, files, res)
+	err := a.restoreFiles(ctx, t, files, res)
 	if err == nil {
-		err = t.removeForeign(ctx, foreign, res)
+		res.Removed, err = t.RemoveExtra(ctx)
 	}
 	if errors.Is(err, ErrInUse) {
-		return errors.Join(err, t.unmark())
+		return errors.Join(err, t.Unmark())
 	}
 	if err != nil {
 		return err
 	}
-	if err := t.syncDirs(files); err != nil {
-		return fmt.Errorf("making the restored names durable: %w", err)
-	}
-	return t.finish()
+	return t.Finish(files)
 }
 
-func names(files []manifest.File) map[string]bool {
-	set := make(map[string]bool, len(files))
-	for i := range files {
-		set[files[i].Name] = true
-	}
-	return set
-}
-
-// checkSpace returns ErrNoSpace if the missing files need more than the free space of the file system.
-func (t *target) checkSpace(files []manifest.File) error {
-	var need int64
-	for i := range files {
-		if info, err := t.root.Lstat(files[i].Name); err != nil || info.Size() != files[i].Size {
-			need += files[i].Size
-		}
-	}
-	var s unix.Statfs_t
-	if err := unix.Statfs(t.work, &s); err != nil {
-		return nil // not every file system reports it; a write to a full one fails anyway
-	}
-	if free := int64(s.Bavail) * int64(s.Bsize); free < need {
-		return fmt.Errorf("%w: %s needs %.1f MiB more and has %.1f MiB free", ErrNoSpace, t.dir, float64(need)/(1<<20), float64(free)/(1<<20))
-	}
-	return nil
-}
-
-func (a *Archive) restoreFiles(ctx context.Context, t *target, files []manifest.File, res *RestoreResult) error {
+func (a *Archive) restoreFiles(ctx context.Context, t *restoredir.Dir, files []manifest.File, res *RestoreResult) error {
 	var bytes int64
 	for i := range files {
 		bytes += files[i].Size
-		if err := t.mkdirAll(path.Dir(files[i].Name)); err != nil {
+		if err := t.MkdirAll(path.Dir(files[i].Name)); err != nil {
 			return fmt.Errorf("making the directory of %s: %w", files[i].Name, err)
 		}
 	}
@@ -195,15 +159,15 @@ const (
 
 // restoreRun restores files that are adjacent in one object, or a single file. It skips those that are right
 // already.
-func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.File, run []int, outcomes []outcome) error {
+func (a *Archive) restoreRun(ctx context.Context, t *restoredir.Dir, files []manifest.File, run []int, outcomes []outcome) error {
 	var missing []int
 	for _, i := range run {
-		right, err := t.hasContent(ctx, &files[i])
+		right, err := t.HasContent(ctx, &files[i])
 		if err != nil {
 			return err
 		}
 		if right {
-			if err := t.syncFile(files[i].Name); err != nil {
+			if err := t.SyncFile(files[i].Name); err != nil {
 				return err
 			}
 			a.progress.BytesDone.Add(files[i].Size)
@@ -217,109 +181,13 @@ func (a *Archive) restoreRun(ctx context.Context, t *target, files []manifest.Fi
 	defer together.close()
 	for _, i := range missing {
 		f := &files[i]
-		if err := t.writeFile(ctx, f, func(to sink) error { return together.fetch(ctx, f, to) }); err != nil {
+		if err := t.WriteFile(ctx, f, func(to *disk.File) error { return together.fetch(ctx, f, fileSink{to}) }); err != nil {
 			return err
 		}
 		outcomes[i] = wasFetched
 		a.progress.file()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
-
-// writeFile creates one file from the bytes that fetch writes to a sink. Fetch must check them.
-func (t *target) writeFile(ctx context.Context, f *manifest.File, fetch func(sink) error) error {
-	tmp := temp(f.Name)
-	out, err := t.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("%s: creating it: %w", f.Name, err)
-	}
-	err = fetch(fileSink{out})
-	if err == nil {
-		err = t.root.Chtimes(tmp, f.Modified, f.Modified)
-	}
-	if err == nil {
-		if err = out.Sync(); err != nil {
-			err = fmt.Errorf("%s: making it durable: %w", f.Name, err)
-		}
-	}
-	if closeErr := out.Close(); err == nil && closeErr != nil {
-		err = fmt.Errorf("%s: closing it: %w", f.Name, closeErr)
-	}
-	if err == nil {
-		err = t.beforeChange(ctx)
-	}
-	if err == nil {
-		// From here on, the file under this name is checked and durable.
-		err = t.root.Rename(tmp, f.Name)
-	}
-	if err != nil {
-		return errors.Join(err, t.removeEmptied(tmp))
-	}
-	return nil
-}
-
-// hasContent reports whether the target already has the file with the archived content.
-func (t *target) hasContent(ctx context.Context, f *manifest.File) (bool, error) {
-	info, err := t.root.Lstat(f.Name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
-	}
-	if info.IsDir() {
-		return false, fmt.Errorf("%w: %s is a directory in the target", ErrOccupied, f.Name)
-	}
-	if !info.Mode().IsRegular() || info.Size() != f.Size {
-		return false, nil
-	}
-	in, err := t.root.Open(f.Name)
-	if err != nil {
-		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
-	}
-	defer in.Close()
-	is, err := bufcopy.Sums(ctx, in, f.Size)
-	if err != nil {
-		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
-	}
-	return is.SHA256 == f.SHA256, nil
-}
-
-// syncFile makes the content of an existing file durable, since its writer may not have done so.
-func (t *target) syncFile(name string) error {
-	f, err := t.root.Open(name)
-	if err == nil {
-		err = errors.Join(f.Sync(), f.Close())
-	}
-	if err != nil && !disk.CannotSync(err) {
-		return fmt.Errorf("%s: making it durable: %w", name, err)
-	}
-	return nil
-}
-
-// syncDirs makes every directory durable, deepest first: those of the restored files, and existing ones from
-// which this restore or an interrupted one removed files.
-func (t *target) syncDirs(files []manifest.File) error {
-	dirs := map[string]bool{".": true}
-	for _, dir := range t.dirs {
-		dirs[dir] = true
-	}
-	for i := range files {
-		for dir := path.Dir(files[i].Name); !dirs[dir]; dir = path.Dir(dir) {
-			dirs[dir] = true
-		}
-	}
-	sorted := make([]string, 0, len(dirs))
-	for dir := range dirs {
-		sorted = append(sorted, dir)
-	}
-	slices.Sort(sorted)
-	for _, dir := range slices.Backward(sorted) {
-		if err := t.syncDir(dir); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package archive
+package restoredir
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
-// A restore that waits at a directory while another one ends in it must not go on there: by now
-// the directory has its final name, and a database may have been opened in it. So what counts is
-// which directory the path names once the lock is held, and not that the lock was given.
+// A restore that waits at a directory while another one ends in it must not continue there: by then the directory has
+// its final name, and a database may have been opened in it. So the lock alone is not enough: once it is held, the path
+// must still name the locked directory.
 func TestLockOfARenamedTargetIsRefused(t *testing.T) {
 	t.Parallel()
 	for what, next := range map[string]func(work string) error{
@@ -27,15 +27,15 @@ func TestLockOfARenamedTargetIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		waiting := &target{dir: dir, work: work, root: root, fresh: true}
-		defer waiting.close()
+		waiting := &Dir{dir: dir, work: work, root: root, fresh: true}
+		defer waiting.Close()
 		if err := os.Rename(work, dir); err != nil { // the other restore ends
 			t.Fatal(err)
 		}
 		if err := next(work); err != nil {
 			t.Fatal(err)
 		}
-		if err := waiting.acquireLock(nil, nil); !errors.Is(err, ErrOccupied) {
+		if err := waiting.acquireLock(); !errors.Is(err, ErrOccupied) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package archive
+package restoredir
 
 import (
 	"bufio"
@@ -19,7 +19,7 @@ import (
 )
 
 // databaseLocks are the files by which databases keep a second process out of their directory.
-// All of them outlive the process, so that what counts is the lock, or the process they name.
+// All of them outlive the process, so only the lock counts, or the process that they name.
 var databaseLocks = []string{"je.lck", "noxu.lck", "postmaster.pid", "mongod.lock", "WiredTiger.lock"}
 
 // isLockFile reports whether a file is there to be locked, by its base name.
@@ -34,7 +34,7 @@ func isPIDFile(base string) bool { return filepath.Ext(base) == ".pid" || base =
 const (
 	// A restore may take hours, and a database may be started in its target before it ends.
 	useCheckEvery = 10 * time.Second
-	// Between two checks lies this many times what the first took, however many files there are.
+	// The pause between two checks is this many times what the first took, however many files there are.
 	useCheckShare = 20
 )
 

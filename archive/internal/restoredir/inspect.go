@@ -1,0 +1,164 @@
+package restoredir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// inspect lists the target and returns which of its files must be removed, before the restore and after it. It returns
+// ErrOccupied if that is not allowed.
+func (d *Dir) inspect(files []manifest.File) (before, after []string, err error) {
+	belong := files
+	if !d.fresh {
+		belong = d.m.Files // the files of an earlier restore of more files are no danger
+	}
+	ours := map[string]bool{}
+	if d.isContinued() {
+		for _, name := range d.last.Made {
+			ours[name] = true
+		}
+	}
+	found, err := d.extras(names(belong), ours)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(found.foreign) > 0 && !d.o.DeleteExtra {
+		more := ""
+		if n := len(found.foreign) - 1; n > 0 {
+			more = fmt.Sprintf(" and %d more", n)
+		}
+		return nil, nil, fmt.Errorf("%w: %s holds %s%s, "+
+			"which snapshot %d does not have and which would corrupt the database; "+
+			"choose a new directory, or allow to remove that (--delete-extra)",
+			ErrOccupied, d.work, found.foreign[0], more, d.m.Sequence)
+	}
+	d.describe(files, found.there)
+	return found.remove, append(found.made, found.foreign...), nil
+}
+
+// Preview returns which files a restore into a directory would remove, or the error with which Open or Begin would end.
+// It changes nothing, and does not compare the free space with what the files need.
+func Preview(
+	ctx context.Context, dir string, m *manifest.Manifest, files []manifest.File, o Options,
+) ([]string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the target %s: %w", dir, err)
+	}
+	fresh, err := examine(dir, m, &o)
+	if err != nil {
+		return nil, err
+	}
+	work := dir
+	if fresh {
+		work += PartialSuffix
+	}
+	if err := newUseCheck(work).all(ctx); err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(work)
+	switch {
+	case fresh && errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case fresh && err == nil && !info.IsDir():
+		return nil, inTheWay(work)
+	}
+	root, err := disk.OpenRoot(work)
+	if err != nil {
+		return nil, fmt.Errorf("opening the target: %w", err)
+	}
+	defer root.Close()
+	d := &Dir{m: m, o: o, dir: dir, work: work, root: root, fresh: fresh}
+	if err := d.readMarker(); err != nil {
+		return nil, err
+	}
+	_, extra, err := d.inspect(files)
+	return extra, err
+}
+
+// logNames returns a function that reports whether a name is that of a log file in the snapshot's layout. The archive
+// does not have the pattern of a layout that has one: then a log file differs from a file of the snapshot only in its
+// digits, as the next file of a log does.
+func logNames(m *manifest.Manifest) func(name string) bool {
+	if layout, err := source.NewLayout(source.LayoutOptions{Name: m.Layout}); err == nil {
+		return layout.Match
+	}
+	shapes := map[string]bool{}
+	for i := range m.Files {
+		shapes[shape(m.Files[i].Name)] = true
+	}
+	return func(name string) bool { return shapes[shape(name)] }
+}
+
+var digits = regexp.MustCompile(`[0-9A-Fa-f]{8,}|[0-9A-Fa-f]*[0-9][0-9A-Fa-f]*`)
+
+// shape is a name without its decimal and hexadecimal numbers.
+func shape(name string) string { return digits.ReplaceAllString(name, "#") }
+
+// extraFiles are the files of a target that would be a danger beside the restored set.
+type extraFiles struct {
+	there   map[string]bool // all names of files, except the marker and temporary files
+	remove  []string        // temporary files, and others that must be removed first
+	made    []string        // files that interrupted restores have made and the snapshot does not have
+	foreign []string        // log files, by the layout, that no restore has made
+}
+
+// extras lists the target. The files in ours may have been made by a restore that this one continues. In a new
+// directory each file that does not belong to the set is a danger.
+func (d *Dir) extras(chosen, ours map[string]bool) (*extraFiles, error) {
+	isLog := logNames(d.m)
+	found := &extraFiles{there: map[string]bool{}}
+	err := d.walk(func(name string) error {
+		if name != IncompleteMarker && !isTemp(name) {
+			found.there[name] = true
+		}
+		switch {
+		case name == IncompleteMarker || chosen[name]:
+		case isTemp(name) || d.isAllOurs() || d.fresh && ours[name]:
+			found.remove = append(found.remove, name)
+		case ours[name]:
+			found.made = append(found.made, name)
+		case d.fresh || isLog(name):
+			found.foreign = append(found.foreign, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the target: %w", err)
+	}
+	return found, nil
+}
+
+// walk calls visit for each name in the target that is no directory, as fs.WalkDir does, and adds the directories to
+// d.dirs. It skips the lost+found of a file system.
+func (d *Dir) walk(visit func(name string) error) error {
+	return fs.WalkDir(d.root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case name == lostFound && e.IsDir():
+			return fs.SkipDir
+		case err != nil:
+			return err
+		case e.IsDir():
+			d.dirs = append(d.dirs, name)
+			return nil
+		}
+		return visit(name)
+	})
+}
+
+func names(files []manifest.File) map[string]bool {
+	set := make(map[string]bool, len(files))
+	for i := range files {
+		set[files[i].Name] = true
+	}
+	return set
+}

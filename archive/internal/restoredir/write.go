@@ -1,0 +1,159 @@
+package restoredir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
+	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// checkUse returns ErrInUse if a database runs in the target or around it.
+func (d *Dir) checkUse(ctx context.Context) error {
+	if d.isNew {
+		return nil // the locks around it were checked before it was made
+	}
+	return d.use.all(ctx)
+}
+
+// beforeChange is called before a name gets other content or is removed. It returns ErrInUse if a database runs there:
+// it may have been started since the restore began.
+func (d *Dir) beforeChange(ctx context.Context) error {
+	if d.fresh {
+		return nil
+	}
+	if err := d.use.again(ctx); err != nil {
+		return err
+	}
+	d.changed.Store(true)
+	return nil
+}
+
+// MkdirAll makes a directory and those above it. Unmark removes those that it has made.
+func (d *Dir) MkdirAll(dir string) error {
+	if dir == "." {
+		return nil
+	}
+	if info, err := d.root.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := d.MkdirAll(path.Dir(dir)); err != nil {
+		return err
+	}
+	err := d.root.Mkdir(dir, 0o700)
+	if err == nil {
+		d.mkdirs = append(d.mkdirs, dir)
+	}
+	return err
+}
+
+// HasContent reports whether the directory holds a file already, whole and as archived.
+func (d *Dir) HasContent(ctx context.Context, f *manifest.File) (bool, error) {
+	info, err := d.root.Lstat(f.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: reading its attributes: %w", f.Name, err)
+	}
+	if info.IsDir() {
+		return false, fmt.Errorf("%w: %s is a directory in the target", ErrOccupied, f.Name)
+	}
+	if !info.Mode().IsRegular() || info.Size() != f.Size {
+		return false, nil
+	}
+	in, err := d.root.Open(f.Name)
+	if err != nil {
+		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
+	}
+	defer in.Close()
+	is, err := bufcopy.Sums(ctx, in, f.Size)
+	if err != nil {
+		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
+	}
+	return is.SHA256 == f.SHA256, nil
+}
+
+// SyncFile makes the content of a file durable that was there already: the process that wrote it may not have done so.
+func (d *Dir) SyncFile(name string) error {
+	f, err := d.root.Open(name)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err != nil && !disk.CannotSync(err) {
+		return fmt.Errorf("%s: making it durable: %w", name, err)
+	}
+	return nil
+}
+
+// WriteFile makes one file of what fetch writes. When fetch returns nil it must have checked the content: the file then
+// gets its name, and replaces what had that name.
+func (d *Dir) WriteFile(ctx context.Context, f *manifest.File, fetch func(*disk.File) error) error {
+	tmp := temp(f.Name)
+	out, err := d.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("%s: making it: %w", f.Name, err)
+	}
+	err = fetch(out)
+	if err == nil {
+		err = d.root.Chtimes(tmp, f.Modified, f.Modified)
+	}
+	if err == nil {
+		if err = out.Sync(); err != nil {
+			err = fmt.Errorf("%s: making it durable: %w", f.Name, err)
+		}
+	}
+	if closeErr := out.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("%s: closing it: %w", f.Name, closeErr)
+	}
+	if err == nil {
+		err = d.beforeChange(ctx)
+	}
+	if err == nil {
+		// From here on the name means content that was checked and is durable.
+		err = d.root.Rename(tmp, f.Name)
+	}
+	if err != nil {
+		return errors.Join(err, d.removeEmptied(tmp))
+	}
+	return nil
+}
+
+// RemoveExtra removes the log files that the snapshot does not have, which would be a danger beside the restored set.
+// It returns those that it has removed, also with an error.
+func (d *Dir) RemoveExtra(ctx context.Context) (removed []string, err error) {
+	for _, name := range d.extra {
+		if err := d.beforeChange(ctx); err != nil {
+			return removed, err
+		}
+		if err := d.root.Remove(name); err != nil {
+			return removed, fmt.Errorf("removing %s: %w", name, err)
+		}
+		removed = append(removed, name)
+	}
+	return removed, nil
+}
+
+// removeEmptied removes a file, which may be gone already.
+func (d *Dir) removeEmptied(name string) error {
+	if err := d.root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// temp is the name under which a file is made, in the directory of the file itself.
+func temp(name string) string {
+	return path.Join(path.Dir(name), tempPrefix+manifest.Sum([]byte(name)).String()[:16]+tempSuffix)
+}
+
+func isTemp(name string) bool {
+	base := path.Base(name)
+	return strings.HasPrefix(base, tempPrefix) && strings.HasSuffix(base, tempSuffix)
+}
