@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// A destinationPlace is where a destination's objects lie, however the rest of its URL is written.
+// A destinationPlace is where a destination's objects are stored. URLs that name the same place in
+// different ways have the same destinationPlace.
 type destinationPlace struct {
-	service string // the scheme, the service and the bucket; of directories the scheme
-	path    string // of the archive there: empty, or ending in "/"
+	service string // scheme, host and bucket; only the scheme of a file:// URL
+	path    string // the archive's prefix or directory: "", or ending in "/"
 }
 
 // holds reports whether another destination is at the same place, or within it.
@@ -18,8 +19,8 @@ func (p destinationPlace) holds(other destinationPlace) bool {
 	return p.service == other.service && strings.HasPrefix(other.path, p.path)
 }
 
-// placeOf takes a destination apart that is a URL. Settings of the URL that do not change the place, such
-// as a storage class, a profile or the region, count for nothing; resolve follows symbolic links.
+// placeOf returns the place of a destination URL. It ignores settings that do not change the
+// place, such as a storage class, a profile or the region. resolve resolves symbolic links.
 func placeOf(destination string, getenv func(string) (string, bool), resolve func(string) string) destinationPlace {
 	u, err := url.Parse(destination)
 	if err != nil {
@@ -44,7 +45,7 @@ func placeOf(destination string, getenv func(string) (string, bool), resolve fun
 	case "s3":
 		at = host(setting("endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
 		if strings.HasSuffix(at, ".amazonaws.com:443") {
-			at = "" // a bucket's name is the same for all of its addresses
+			at = "" // all of Amazon's endpoints have the same buckets
 		}
 	case "gs":
 		at = host(setting("endpoint", "STORAGE_EMULATOR_HOST"))
@@ -58,7 +59,7 @@ func placeOf(destination string, getenv func(string) (string, bool), resolve fun
 	return destinationPlace{scheme + "://" + strings.ToLower(u.Host) + " " + at, path}
 }
 
-// host is host and port of an address.
+// host returns the host and port of an address.
 func host(address string) string {
 	if address == "" {
 		return ""
@@ -77,15 +78,16 @@ func host(address string) string {
 	return strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// A placed destination is one that stood earlier in the file.
+// placed is a destination that appeared earlier in the file.
 type placed struct {
 	destinationPlace
 	at position
 }
 
-const notWithin = "no archive may lie within another: give each a prefix that does not begin with the other's"
+const notWithin = "no archive may be within another: give each a prefix that does not begin with the other's"
 
-// apart reports a destination that is at the place of an earlier one, or lies within it or around it.
+// apart reports a destination that has the same place as an earlier one, or contains it or is
+// within it.
 func (s *section) apart(destination string) {
 	if destination == "" {
 		return
@@ -97,9 +99,9 @@ func (s *section) apart(destination string) {
 		case within && around:
 			s.errors.add(is.at, "two archives have the same destination, the first in line %d; each needs its own", before.at.line)
 		case within:
-			s.errors.add(is.at, "this destination lies within the one in line %d; "+notWithin, before.at.line)
+			s.errors.add(is.at, "this destination is within the one in line %d; "+notWithin, before.at.line)
 		case around:
-			s.errors.add(is.at, "the destination in line %d lies within this one; "+notWithin, before.at.line)
+			s.errors.add(is.at, "the destination in line %d is within this one; "+notWithin, before.at.line)
 		}
 		if within || around {
 			break

@@ -42,7 +42,7 @@ func TestDestinationsLieApart(t *testing.T) {
 	} {
 		for i := range pair {
 			p := problems(t, two(pair[i], pair[1-i]))
-			want := map[int]string{0: "this destination lies within the one in line 2", 1: "the destination in line 2 lies within this one"}[i]
+			want := map[int]string{0: "this destination is within the one in line 2", 1: "the destination in line 2 is within this one"}[i]
 			if len(p) != 1 || p[0].Line != 5 || p[0].Column != 18 || !strings.Contains(p[0].Message, want) {
 				t.Errorf("%q: %+v", pair, p)
 			}

@@ -11,15 +11,15 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// guardFlags are the flags of backup that accept what a guard finds, for one run. A prune by
-// hand is not limited and needs none.
+// guardFlags are the flags of backup that accept a guard's finding for one run. A manual prune
+// has no limit and needs no flag.
 var guardFlags = map[manifest.Guard]string{
 	manifest.GuardRollback: "accept-rollback",
 	manifest.GuardTakeOver: "take-over",
 	manifest.GuardMissing:  "accept-missing",
 }
 
-// acceptFlag adds the flag of a guard.
+// acceptFlag adds the flag that accepts the findings of one guard.
 func acceptFlag(f *pflag.FlagSet, to *archive.Acceptance, g manifest.Guard, usage string) {
 	f.BoolFunc(guardFlags[g], usage, func(value string) error {
 		on, err := strconv.ParseBool(value)
@@ -32,7 +32,8 @@ func acceptFlag(f *pflag.FlagSet, to *archive.Acceptance, g manifest.Guard, usag
 
 // confirmFlag adds --confirm.
 func confirmFlag(f *pflag.FlagSet, to *archive.Acceptance) {
-	const usage = "accept once what a guard found: a `CONFIRMATION` from its message, such as rollback:41-0a1b2c3d (repeatable)"
+	const usage = "accept a guard's finding once: the `CONFIRMATION` from its message, " +
+		"such as rollback:41-0a1b2c3d (repeatable)"
 	f.Func("confirm", usage, func(value string) error {
 		c, err := archive.ParseConfirmation(value)
 		if err == nil {
@@ -42,7 +43,7 @@ func confirmFlag(f *pflag.FlagSet, to *archive.Acceptance) {
 	})
 }
 
-// A refusedError is a guard's refusal of an archive, with what accepts it.
+// A refusedError is a guard's refusal with the flags and commands that accept it.
 type refusedError struct {
 	error
 	advice string
@@ -54,7 +55,8 @@ func (r refusedError) Error() string { return r.error.Error() + r.advice }
 // Unwrap returns the error without the advice.
 func (r refusedError) Unwrap() error { return r.error }
 
-// advise adds to the error of one archive what accepts a guard's refusal, if it is one.
+// advise adds to a guard's refusal the flags and commands that accept it. It returns any other
+// error unchanged.
 func advise(name string, err error) error {
 	if advice := acceptAdvice(name, err); advice != "" {
 		return refusedError{err, advice}
@@ -62,25 +64,25 @@ func advise(name string, err error) error {
 	return err
 }
 
-// acceptAdvice names what accepts a refusal; empty if err is none. Only an archive of the
-// configuration, and not a URL, can be one of a service's.
+// acceptAdvice names the flags and commands that accept a refusal; "" if err is no refusal. A
+// service only runs archives of the configuration, so strongroom confirm accepts no URL.
 func acceptAdvice(name string, err error) string {
 	r, ok := errors.AsType[*archive.Refusal](err)
 	if !ok {
 		return ""
 	}
-	advice := "; to go on, run again with "
+	advice := "; to accept this, run again with "
 	if flag := guardFlags[r.Guard]; flag != "" {
-		advice += "--" + flag + ", or accept exactly this once with "
+		advice += "--" + flag + ", or accept only this finding with "
 	}
 	advice += fmt.Sprintf("--confirm %s", r.Confirmation)
 	if !isURL(name) {
-		advice += fmt.Sprintf(", or where the service runs with: strongroom confirm %s %s", name, r.Confirmation)
+		advice += fmt.Sprintf(", or, if the service runs, with: strongroom confirm %s %s", name, r.Confirmation)
 	}
 	return advice
 }
 
-// confirmationOf is what accepts a refusal once; empty if err is none.
+// confirmationOf returns the confirmation that accepts a refusal once; "" if err is no refusal.
 func confirmationOf(err error) string {
 	if r, ok := errors.AsType[*archive.Refusal](err); ok {
 		return r.Confirmation.String()

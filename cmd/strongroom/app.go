@@ -19,7 +19,7 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 )
 
-// app is what the commands share: where they print, and the flags that stand everywhere.
+// app holds the state that all commands share: outputs, global flags and the configuration.
 type app struct {
 	stdout, stderr io.Writer
 	log            *slog.Logger
@@ -29,15 +29,15 @@ type app struct {
 	transfers                       int
 	transfersGiven                  bool // on the command line
 	bandwidth                       string
-	identities                      []string // files, for commands that read content
-	reads                           bool     // the command is one of these
+	identities                      []string // identity files, for commands that decrypt content
+	reads                           bool     // the command decrypts content: it has the flag --identity
 
-	loaded   *config.Config // once a command needed it
-	stateDir string         // of the demo, which keeps to its own directory
+	loaded   *config.Config // nil until a command needs the configuration
+	stateDir string         // overrides the configured one; set by demo
 	limits   transferLimits
 	groups   hookGroups
-	making   sync.Mutex       // held while the budget is made
-	budget   *encoding.Budget // once something is to be encoded
+	making   sync.Mutex       // guards budget
+	budget   *encoding.Budget // nil until an archive needs an encoder
 	decoder  *encoding.Decoder
 }
 
@@ -63,7 +63,7 @@ func (a *app) setUp() error {
 	return err
 }
 
-// config reads the configuration file, the first time that a command needs it.
+// config returns the configuration. The first call reads the file.
 func (a *app) config() (*config.Config, error) {
 	if a.loaded != nil {
 		return a.loaded, nil
@@ -76,7 +76,7 @@ func (a *app) config() (*config.Config, error) {
 	return a.loaded, err
 }
 
-// configPlaces is where a configuration is looked for when nobody names one.
+// configPlaces are the default paths of the configuration file, in the order of the search.
 var configPlaces = []string{"strongroom.yaml", "/etc/strongroom/strongroom.yaml"}
 
 func (a *app) findConfig() (string, error) {
@@ -91,19 +91,20 @@ func (a *app) findConfig() (string, error) {
 			return p, nil
 		}
 	}
-	return "", usage("there is no configuration: neither %s; make one with strongroom init, name one with --config, or give an archive's URL where its name would stand", strings.Join(configPlaces, " nor "))
+	return "", usage("there is no configuration: neither %s exists; create one with strongroom init, "+
+		"name one with --config, or give an archive's URL instead of its name", strings.Join(configPlaces, " nor "))
 }
 
-// shortName is what an archive without a name is called: its URL without the settings.
+// shortName returns the name of an archive that is given by its URL: the URL without its query.
 func shortName(url string) string {
 	name, _, _ := strings.Cut(providers.Redact(url), "?")
 	return name
 }
 
-// isURL tells an archive's URL from its name in the configuration.
+// isURL reports whether s is an archive's URL and not a name in the configuration.
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
-// redactArg is an argument as it was given, without what may be a secret.
+// redactArg returns a command-line argument without the parts that may be secret.
 func redactArg(arg string) string {
 	if isURL(arg) {
 		return providers.Redact(arg)
@@ -111,16 +112,16 @@ func redactArg(arg string) string {
 	return arg
 }
 
-// hasUser tells a URL with user and password before its bucket, whose name has no colon; a
-// secret may have a slash. The "@" after them names no snapshot: opening the URL refuses
-// them, and prints neither.
+// hasUser reports whether a URL has a user and password before its bucket. The name of a bucket
+// has no colon; a password may have a slash. The "@" behind a password names no snapshot. Opening
+// such a URL fails, with an error that shows neither.
 func hasUser(arg string) bool {
 	scheme, rest, ok := strings.Cut(arg, "://")
 	i := strings.IndexAny(rest, ":/?")
 	return ok && scheme != "file" && i >= 0 && rest[i] == ':' && strings.Contains(rest, "@")
 }
 
-// splitSelector takes "@42", "@latest" or "@2026-…" off the end of an ARCHIVE argument.
+// splitSelector splits "@42", "@latest" or "@2026-…" off the end of an ARCHIVE argument.
 func splitSelector(arg string) (where string, which archive.Selector, named bool) {
 	i := strings.LastIndexByte(arg, '@')
 	if i < 0 || hasUser(arg) {
@@ -133,13 +134,14 @@ func splitSelector(arg string) (where string, which archive.Selector, named bool
 	return arg[:i], which, true
 }
 
-// selector is the snapshot that an ARCHIVE argument and the flag --snapshot name.
+// selector returns the archive and the snapshot that an ARCHIVE argument and --snapshot name.
 func selector(arg, flag string) (where string, which archive.Selector, err error) {
 	where, which, named := splitSelector(arg)
 	if flag == "" {
 		if i := strings.LastIndexByte(arg, '@'); !named && i > strings.LastIndexByte(arg, '/') && !hasUser(arg) {
 			if arg[i+1:] == "" {
-				return where, which, usage("%s: nothing comes after the @; write the number of a snapshot, latest or a time, or no @", redactArg(arg))
+				return where, which, usage("%s: nothing follows the @; "+
+					"write the number of a snapshot, latest or a time after it, or remove it", redactArg(arg))
 			}
 			_, err := archive.ParseSelector(arg[i+1:])
 			return where, which, usageError{err}
@@ -156,7 +158,7 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 	return where, which, err
 }
 
-// noSnapshot refuses an archive's address that names a snapshot.
+// noSnapshot returns an error if an ARCHIVE argument names a snapshot.
 func noSnapshot(command, arg string) error {
 	i := strings.LastIndexByte(arg, '@')
 	_, _, named := splitSelector(arg)
@@ -164,7 +166,7 @@ func noSnapshot(command, arg string) error {
 		return nil
 	}
 	if named || i > strings.LastIndexByte(arg, '/') && !strings.Contains(arg, "?") {
-		return usage("%s: %s takes no %s; it is about the archive as a whole", shortName(arg[:i]), command, arg[i:])
+		return usage("%s: %s takes no %s; it works on the whole archive", shortName(arg[:i]), command, arg[i:])
 	}
 	return nil
 }
@@ -183,26 +185,26 @@ func (a *app) print(v any, human func(io.Writer) error) error {
 	return nil
 }
 
-// rejectNested refuses a directory that lies within a file:// archive, or the other way round:
-// objects among log files, or log files among objects, are a danger to both.
+// rejectNested returns an error if dir is within a file:// archive, or the archive within dir:
+// objects among log files, or log files among objects, endanger both.
 func rejectNested(dir, url, what string) error {
 	u, err := neturl.Parse(url)
 	if err != nil || u.Scheme != "file" {
-		return nil // what is wrong with it, opening it tells
+		return nil // opening the URL reports a malformed one
 	}
 	there := u.Path
 	a, b := disk.RealPath(dir)+"/", disk.RealPath(there)+"/"
 	if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
-		return usage("%s %s and the archive %s lie one within the other; keep them apart", what, dir, there)
+		return usage("%s %s and the archive %s are one within the other; use separate directories", what, dir, there)
 	}
 	return nil
 }
 
-// createOnly writes a file that must not be there yet.
+// createOnly creates a file with this content. It returns an error if the file exists.
 func createOnly(name string, b []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return usage("%s is there already and is not overwritten; choose another name", name)
+		return usage("%s exists and is not overwritten; choose another name", name)
 	}
 	if err != nil {
 		return fmt.Errorf("creating the file: %w", err)

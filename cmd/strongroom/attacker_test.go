@@ -193,7 +193,7 @@ func attackBackups(t *testing.T, url string, create attacker, settings []string)
 	}
 	closed, _ := filepath.Glob(filepath.Join(db, "*.jdb"))
 	said, _ := does(t, exitDone, append([]string{"archived", "--source", db, url}, closed[:len(closed)-1]...)...)
-	if encrypted := len(settings) == 4; encrypted != strings.Contains(said, "encrypted content was not opened: 519 files") {
+	if encrypted := len(settings) == 4; encrypted != strings.Contains(said, "encrypted content was not decrypted: 519 files") {
 		t.Errorf("archived prints: %s", said)
 	}
 	does(t, exitDone, "prune", "--keep-last", "9", url)

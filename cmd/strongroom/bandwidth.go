@@ -8,16 +8,16 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 )
 
-// transferLimits hands out the bandwidth that archives have: those that were configured with the
-// same one share it.
+// transferLimits returns the bandwidth limit of each archive. Archives with the same configured
+// limit share it. It is safe for concurrent use.
 type transferLimits struct {
 	mu     *sync.Mutex
-	all    *providers.Bandwidth            // from the command line, for all together
-	forced bool                            // the command line says what holds, be it no limit
+	all    *providers.Bandwidth            // from the command line, shared by all archives; nil: no limit
+	forced bool                            // the command line overrides the configuration
 	shared map[string]*providers.Bandwidth // by config.Bandwidth.ID
 }
 
-// newTransferLimits takes the rate from the command line, which may be empty.
+// newTransferLimits parses the rate of the command line. An empty rate leaves the configured ones.
 func newTransferLimits(rate string) (transferLimits, error) {
 	l := transferLimits{mu: &sync.Mutex{}, shared: map[string]*providers.Bandwidth{}, forced: rate != ""}
 	if rate == "" {
@@ -33,7 +33,7 @@ func newTransferLimits(rate string) (transferLimits, error) {
 	return l, nil
 }
 
-// of is what an archive has for which b was configured; nil is no limit.
+// of returns the limit of an archive whose configured bandwidth is b; nil means no limit.
 func (l *transferLimits) of(b *config.Bandwidth) *providers.Bandwidth {
 	if l.forced || b == nil {
 		return l.all

@@ -14,10 +14,10 @@ import (
 	"github.com/strongroom-dev/strongroom/config"
 )
 
-// serviceTimeout is how long a running service may take to answer.
+// serviceTimeout bounds a request to the running service.
 const serviceTimeout = 10 * time.Second
 
-// maxAnswer is more than a service with thousands of archives answers, in bytes.
+// maxAnswer bounds a response in bytes. A service with thousands of archives sends less.
 const maxAnswer = 64 << 20
 
 // A serviceRequest is one request to the running service.
@@ -27,15 +27,15 @@ type serviceRequest struct {
 	body         []byte // JSON; nil sends none
 }
 
-// A serviceAnswer is what a service answered, whatever the status.
+// A serviceAnswer is a response of the service, with any status.
 type serviceAnswer struct {
 	code   int
 	status string
 	body   []byte
 }
 
-// callService sends a request to the service that the configuration describes. An error says
-// that none answered.
+// callService sends a request to the service that the configuration describes. It returns an
+// error only if no service responded.
 func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serviceAnswer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
 	defer cancel()
@@ -69,7 +69,7 @@ func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serv
 	defer func() { err = errors.Join(err, answer.Body.Close()) }()
 	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("reading the service's answer: %w", err)
+		return nil, fmt.Errorf("reading the service's response: %w", err)
 	}
 	return &serviceAnswer{answer.StatusCode, answer.Status, b}, nil
 }

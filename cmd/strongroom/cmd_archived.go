@@ -16,10 +16,11 @@ func (a *app) archivedCommand() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "archived ARCHIVE FILE...",
-		Short: "Say whether local files, as they are now, are in the newest snapshot",
-		Long: `Say whether local files, as they are now, are in the newest snapshot: what a database's
-cleaner asks before it deletes them. Exit code 0 only if every one of them is; 4 if one is
-not, and then the files that are not are printed, with why. Each file is read and hashed.`,
+		Short: "Check that the newest snapshot has local files with their current content",
+		Long: `Check that the newest snapshot has local files with their current content. A database's
+cleaner runs this before it deletes log files. Each file is read and hashed. Exit code 0 if
+the snapshot has all of them, 4 if one is missing; then each missing file is printed, with
+the reason.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usage("which archive, and which files? strongroom archived ARCHIVE FILE...")
@@ -28,11 +29,11 @@ not, and then the files that are not are printed, with why. Each file is read an
 		},
 		RunE: func(c *cobra.Command, args []string) error { return a.archived(c, args[0], dir, args[1:]) },
 	}
-	c.Flags().StringVar(&dir, "source", "", "the `DIR` below which the files lie (default: the configured source)")
+	c.Flags().StringVar(&dir, "source", "", "the source `DIR` that the files are in (default: the configured source)")
 	return c
 }
 
-// notArchived is how many files are not.
+// notArchived is the number of files that the snapshot does not have.
 type notArchived int
 
 func (n notArchived) Error() string { return "not archived as they are now: " + plural(int(n), "file") }
@@ -46,7 +47,7 @@ func (a *app) archived(c *cobra.Command, where, dir string, files []string) (err
 	}
 	if dir == "" {
 		if isURL(where) {
-			return usage("say with --source DIR below which directory the files lie")
+			return usage("give the directory of the log files with --source DIR")
 		}
 		conf, err := a.config()
 		if err != nil {
@@ -80,8 +81,8 @@ type archivedReport struct {
 	Name          string                `json:"archive_name"`
 	Snapshot      int64                 `json:"snapshot"`
 	Archived      int                   `json:"archived"`
-	Unopened      int                   `json:"unopened"`       // of those, what is stored encrypted
-	UnopenedBytes int64                 `json:"unopened_bytes"` // plain bytes of those
+	Unopened      int                   `json:"unopened"`       // archived files that are stored encrypted
+	UnopenedBytes int64                 `json:"unopened_bytes"` // their size before encryption
 	Missing       []archive.NotArchived `json:"missing"`
 }
 
@@ -109,7 +110,8 @@ func (r *archivedReport) print(w io.Writer) error {
 	if r.Unopened == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "note: encrypted content was not opened: %s, %s; strongroom verify --read-data --identity FILE compares it\n",
+	_, err := fmt.Fprintf(w, "note: encrypted content was not decrypted: %s, %s; "+
+		"strongroom verify --read-data --identity FILE checks it\n",
 		plural(r.Unopened, "file"), size(r.UnopenedBytes))
 	return err
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// backupFlags is what backup takes besides its archives.
+// backupFlags are the flags of backup.
 type backupFlags struct {
 	all    bool
 	dir    string // --source: a backup without configuration
@@ -33,9 +33,9 @@ func (a *app) backupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "backup ARCHIVE... | --all | --source DIR URL",
 		Short: "Make one snapshot now",
-		Long: `Make one snapshot now, of archives in the configuration or, with --source, of a directory
-into the archive at a URL. Only what is new is sent. When nothing has changed since the
-newest snapshot, none is made.`,
+		Long: `Make one snapshot now: of archives in the configuration or, with --source, of a directory
+into the archive at a URL. Only new content is sent. If no file has changed since the
+newest snapshot, no snapshot is made.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.backupAll(c.Context(), &b, args) },
 	}
 	f := c.Flags()
@@ -46,21 +46,21 @@ newest snapshot, none is made.`,
 	f.StringArrayVar(&b.recipients, "recipient", nil, "with --source: encrypt to this age public `KEY` (repeatable)")
 	f.StringVar(&b.node, "node", "", "name of this node in the manifest (default: the configured one, else the host name)")
 	f.BoolVar(&b.o.DryRun, "dry-run", false, "print the plan and write nothing")
-	f.BoolVar(&b.o.Force, "force", false, "make a snapshot also when nothing has changed")
-	acceptFlag(f, &b.o.Acceptance, manifest.GuardRollback, "go on although the source ends before the archive does")
-	acceptFlag(f, &b.o.Acceptance, manifest.GuardTakeOver, "go on although the source looks like another database's")
-	acceptFlag(f, &b.o.Acceptance, manifest.GuardMissing, "go on although closed log files are missing")
+	f.BoolVar(&b.o.Force, "force", false, "make a snapshot even if no file has changed")
+	acceptFlag(f, &b.o.Acceptance, manifest.GuardRollback, "back up although the source ends before the archive does")
+	acceptFlag(f, &b.o.Acceptance, manifest.GuardTakeOver, "back up although the source looks like another database's")
+	acceptFlag(f, &b.o.Acceptance, manifest.GuardMissing, "back up although closed log files are missing")
 	confirmFlag(f, &b.o.Acceptance)
 	return c
 }
 
-// layoutFlags say what is what in the directory of --source.
+// layoutFlags adds the flags that describe the layout of the directory of --source.
 func layoutFlags(f *pflag.FlagSet, o *source.LayoutOptions) {
 	f.StringVar(&o.Name, "layout", "", "with --source: je, noxu, bdb, segments or files (default: detected)")
 	f.StringVar(&o.Pattern, "pattern", "", "with --source and layout segments or files: `RE` that a name must match")
 	f.IntVar(&o.Base, "base", 0, "with --source and layout segments: base of the sequence in the name, 10 or 16")
 	f.StringVar(&o.Closed, "closed", "", "with --source and layout segments: all-but-newest or quiet")
-	f.Var(durationFlag{&o.Quiet}, "quiet", "with --source: closed is what has not changed for this long")
+	f.Var(durationFlag{&o.Quiet}, "quiet", "with --source: a file is closed if it has not changed for this long")
 	f.BoolVar(&o.NoTail, "no-tail", false, "with --source: leave out the file that is being written")
 	f.BoolVar(&o.NoEntries, "no-entries", false, "with --source and layout je or noxu: do not check the log's entries")
 }
@@ -92,18 +92,19 @@ func (a *app) backupAll(ctx context.Context, b *backupFlags, args []string) erro
 	return errors.Join(append(failed, err)...)
 }
 
-// isNew reports whether none of these is of the same archive: that would race with it.
+// isNew reports whether none of the other jobs has the same archive. Two backups to one archive
+// would race.
 func (j *job) isNew(among []job) bool {
 	return !slices.ContainsFunc(among, func(other job) bool { return other.name == j.name })
 }
 
-// backupDone is a report, and what is wrong.
+// backupDone is the report of one backup with its errors.
 type backupDone struct {
 	backupReport
 	failed []error
 }
 
-// backupTogether backs up one database to one or several destinations at a time.
+// backupTogether backs up one database to all its destinations concurrently.
 func (a *app) backupTogether(ctx context.Context, jobs []job) []backupDone {
 	together, progress := source.NewSharedCapture[backupOutcome](len(jobs)), &archive.Progress{}
 	stop := a.watch(ctx, "backup", progress)
@@ -160,11 +161,12 @@ func (a *app) warn(name string, res *archive.BackupResult) {
 		a.log.Warn(w, "archive", name)
 	}
 	for _, f := range res.Changed {
-		a.log.Warn("a closed log file has changed since the last snapshot; both versions are kept", "archive", name, "file", f.Name, "change", f.Kind)
+		a.log.Warn("a closed log file has changed since the last snapshot; both versions are kept",
+			"archive", name, "file", f.Name, "change", f.Kind)
 	}
 	if n := len(res.Damaged); n > 0 {
-		a.log.Error("log files of the source are damaged and archived as they are; strongroom inspect FILE shows where", "archive", name,
-			"files", res.Damaged[:min(n, 20)], "count", n)
+		a.log.Error("log files of the source are damaged and archived unchanged; strongroom inspect FILE shows the damage",
+			"archive", name, "files", res.Damaged[:min(n, 20)], "count", n)
 	}
 }
 
@@ -181,10 +183,10 @@ type backupReport struct {
 	LeftOut   []string          `json:"left_out"`
 	Warnings  []string          `json:"warnings"`
 	MS        int64             `json:"ms"`
-	Plan      *backupPlan       `json:"plan,omitempty"`  // of a dry run
-	Error     string            `json:"error,omitempty"` // why it failed; then the rest says nothing
+	Plan      *backupPlan       `json:"plan,omitempty"`  // set by a dry run
+	Error     string            `json:"error,omitempty"` // why it failed; the other results are then zero
 
-	Confirmation string `json:"confirmation,omitempty"` // that accepts what a guard found; set if a guard refused it
+	Confirmation string `json:"confirmation,omitempty"` // accepts a guard's finding; set if a guard refused the backup
 }
 
 type backupPlan struct {
@@ -212,20 +214,21 @@ func reportBackup(name string, dryRun bool, res *archive.BackupResult) *backupRe
 
 func (r *backupReport) print(w io.Writer) {
 	switch {
-	case r.Error != "": // standard error has it
+	case r.Error != "": // it is on standard error
 	case r.Plan != nil:
-		fmt.Fprintf(w, "%s: would read %s (%s), keep %d, drop %d; what the archive holds already is not sent\n",
+		fmt.Fprintf(w, "%s: would read %s (%s), keep %d, drop %d; content that the archive has is not sent\n",
 			r.Name, plural(len(r.Plan.Upload), "file"), size(r.Plan.Bytes), r.Plan.Keep, len(r.Plan.Removed))
 		lines(w, "  + ", r.Plan.Upload, 50)
 		lines(w, "  - ", r.Plan.Removed, 50)
 	case !r.Committed:
-		fmt.Fprintf(w, "%s: nothing has changed since snapshot %d of %s; no new one was made\n", r.Name, r.Snapshot.Sequence, stamp(r.Snapshot.Created))
+		fmt.Fprintf(w, "%s: no file has changed since snapshot %d of %s; no snapshot was made\n",
+			r.Name, r.Snapshot.Sequence, stamp(r.Snapshot.Created))
 	default:
 		c := &r.Snapshot.Counts
 		fmt.Fprintf(w, "%s: snapshot %d: %s, %s, through %s; sent %s (%s)", r.Name, r.Snapshot.Sequence, plural(c.Files, "file"), size(c.Bytes),
 			through(r.Snapshot), plural(r.Sent, "file"), size(r.SentBytes))
 		if r.Adopted > 0 {
-			fmt.Fprintf(w, "; %d were there already, from an attempt that was broken off", r.Adopted)
+			fmt.Fprintf(w, "; %d were there already, from an interrupted run", r.Adopted)
 		}
 		fmt.Fprintf(w, "; %d ms\n", r.MS)
 	}

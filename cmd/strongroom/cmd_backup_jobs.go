@@ -13,25 +13,26 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// A job is one backup to make: from where, into which archive.
+// A job is one backup: a source, an archive and the options.
 type job struct {
 	name, url string
 	entry     string // in the configuration: the name of the database
-	group     *group // those of the same entry, once it is to run
+	group     *group // the jobs of the same entry; set before the job runs
 	settings  settings
 	dir       string
 	layout    source.LayoutOptions
 	o         archive.BackupOptions
 
-	before, after  string // commands; empty: none
+	before, after  string // shell commands; "" runs none
 	commandTimeout time.Duration
 }
 
-// jobs sorts out which backups the command line asks for.
+// jobs returns the backups that the command line requests.
 func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 	if b.dir != "" {
 		if len(args) != 1 || !isURL(args[0]) || b.all {
-			return nil, usage("--source takes one URL to back up to, such as: strongroom backup --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
+			return nil, usage("--source takes one URL to back up to, such as: "+
+				"strongroom backup --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
 		}
 		j, err := adHoc(b, args[0])
 		if err == nil {
@@ -41,13 +42,14 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 		return []job{j}, err
 	}
 	if b.compression != "" || len(b.recipients) > 0 {
-		return nil, usage("--compression and --recipient go with --source; else the configuration says it")
+		return nil, usage("--compression and --recipient need --source; otherwise set them in the configuration")
 	}
 	if b.layout != (source.LayoutOptions{}) {
-		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries go with --source; else the configuration says it")
+		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries need --source; " +
+			"otherwise set them in the configuration")
 	}
 	if b.all == (len(args) > 0) {
-		return nil, usage("name archives of the configuration, or use --all; or back up a directory with --source DIR URL")
+		return nil, usage("name archives of the configuration, use --all, or back up a directory with --source DIR URL")
 	}
 	args, err := a.orAll(args)
 	if err != nil {
@@ -60,7 +62,7 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 	var jobs []job
 	for _, name := range args {
 		if isURL(name) {
-			return nil, usage("%s is a URL; say with --source DIR what to back up to it", providers.Redact(name))
+			return nil, usage("%s is a URL; name the directory to back up with --source DIR", providers.Redact(name))
 		}
 		one, err := namedArchive(c, name)
 		if err != nil {
@@ -75,14 +77,14 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 	return jobs, nil
 }
 
-// adHoc is a backup without configuration.
+// adHoc returns a backup without configuration, as the flags describe it.
 func adHoc(b *backupFlags, url string) (job, error) {
 	dir, err := filepath.Abs(b.dir)
 	if err != nil {
 		return job{}, fmt.Errorf("the source %s: %w", b.dir, err)
 	}
 	if i := strings.LastIndexByte(url, '@'); i > strings.LastIndexByte(url, '/') {
-		return job{}, usage("%s: a backup makes a new snapshot, so the address takes no %s", shortName(url), url[i:])
+		return job{}, usage("%s: a backup makes a new snapshot, so the URL takes no %s", shortName(url), url[i:])
 	}
 	o := b.o
 	o.Tool = tool()
@@ -92,7 +94,7 @@ func adHoc(b *backupFlags, url string) (job, error) {
 	return job{name: shortName(url), entry: shortName(url), url: url, dir: dir, layout: b.layout, o: o}, err
 }
 
-// configured is a backup by the configuration.
+// configured returns the backup of an archive in the configuration.
 func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) job {
 	s := &one.Source
 	o.Tool, o.Node = tool(), one.Node
@@ -108,7 +110,7 @@ func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) 
 
 func tool() string { return "strongroom " + version }
 
-// openSource opens the directory of log files, finding out the layout if nobody says it.
+// openSource opens the directory of log files. It detects the layout if none is given.
 func (j *job) openSource() (*source.Directory, error) {
 	if err := rejectNested(j.dir, j.url, "the source"); err != nil {
 		return nil, err

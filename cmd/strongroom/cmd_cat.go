@@ -11,8 +11,9 @@ func (a *app) catCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cat ARCHIVE[@S] FILE",
 		Short: "Print one file of a snapshot, verified",
-		Long:  "Print one file of a snapshot to standard output. Nothing is printed before all of it was checked against its hash.",
-		Args:  exactArgs(2, "cat ARCHIVE[@S] FILE"),
+		Long: `Print one file of a snapshot to standard output. The whole file is checked against its hash
+before its first byte is printed.`,
+		Args: exactArgs(2, "cat ARCHIVE[@S] FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withFallback(c.Context(), args[0], which, func(arg string) error { return a.cat(c, arg, which, args[1]) })
 		},
@@ -36,7 +37,8 @@ func (a *app) cat(c *cobra.Command, arg, which, name string) (err error) {
 	}
 	for i := range m.Files {
 		if f := &m.Files[i]; f.Name == name && f.Damaged() {
-			a.log.Warn("this file was damaged when it was archived; what is printed is what was there", "file", f.Name, "snapshot", m.Sequence, "at", *f.Check.At, "why", f.Check.Why)
+			a.log.Warn("this file was damaged when it was archived; it is printed as it was archived",
+				"file", f.Name, "snapshot", m.Sequence, "at", *f.Check.At, "why", f.Check.Why)
 		}
 	}
 	return nil

@@ -18,36 +18,36 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
-// checkFlags is what check takes besides its archives.
+// checkFlags are the flags of check.
 type checkFlags struct {
-	dir    string // --source: no configuration
+	dir    string // --source: check without configuration
 	layout source.LayoutOptions
-	files  bool // every file by itself
+	files  bool // print each file and check its entries
 }
 
 func (a *app) checkCommand() *cobra.Command {
 	var b checkFlags
 	c := &cobra.Command{
 		Use:   "check [ARCHIVE...] | [--source DIR] URL",
-		Short: "Look whether sources and destinations are fit for archiving",
-		Long: `Look whether sources and destinations are fit for archiving: which files of each source
-count as closed and why, and what each destination can and cannot do, found out by trying
-it with objects below probe/ that are deleted again. Without arguments, for every archive
-of the configuration. With --files every log file is read, and its entries are checked.
-Exit code 1 when something is not fit, 3 when a log file is damaged.`,
+		Short: "Check that sources and destinations are ready for backups",
+		Long: `Check that sources and destinations are ready for backups. For each source it prints which
+files count as closed and why. It tests each destination with objects below probe/, which
+it deletes again, and prints what the destination guarantees. Without arguments it checks
+every archive of the configuration. With --files it reads every log file and checks its
+entries. Exit code 1 if a check failed, 3 if a log file is damaged.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.checkAll(c.Context(), &b, args) },
 	}
 	f := c.Flags()
 	f.StringVar(&b.dir, "source", "", "check this `DIR`, without configuration")
-	f.BoolVar(&b.files, "files", false, "print every log file by itself, and check its entries, for which it is read")
+	f.BoolVar(&b.files, "files", false, "print each log file; read it and check its entries")
 	layoutFlags(f, &b.layout)
 	return c
 }
 
-// errUnfit is the end of a check that found something wrong, all of which was printed.
-var errUnfit = errors.New("not fit for archiving as it is; see what is marked failed")
+// errUnfit is returned by a check that failed, after all its findings were printed.
+var errUnfit = errors.New("not ready for backups; see the lines marked failed")
 
-// A checkReport is what check prints of one archive.
+// A checkReport is what check prints about one archive.
 type checkReport struct {
 	Name        string               `json:"archive_name"`
 	Source      *sourceReport        `json:"source,omitempty"`
@@ -55,11 +55,11 @@ type checkReport struct {
 	Findings    []storecheck.Finding `json:"findings"`
 }
 
-// sourceReport is what check prints of a directory of log files.
+// sourceReport is what check prints about a directory of log files.
 type sourceReport struct {
 	Dir      string       `json:"dir"`
 	Layout   string       `json:"layout,omitempty"`
-	Detected bool         `json:"detected"` // the layout, from the names of the files
+	Detected bool         `json:"detected"` // whether the layout was detected from the file names
 	Rule     string       `json:"closed_when,omitempty"`
 	Files    []sourceFile `json:"files"`
 	Error    string       `json:"error,omitempty"`
@@ -68,10 +68,10 @@ type sourceReport struct {
 type sourceFile struct {
 	Name    string `json:"name"`
 	State   string `json:"state"` // closed, tail or ignored
-	Size    int64  `json:"size"`  // in bytes; 0 of what was not looked at
+	Size    int64  `json:"size"`  // in bytes; 0 if the file was not read
 	Why     string `json:"why"`
 	Damaged string `json:"damaged,omitempty"` // what is wrong with its entries
-	Unknown string `json:"unknown,omitempty"` // why nothing can be said of them
+	Unknown string `json:"unknown,omitempty"` // why its entries could not be checked
 }
 
 func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error {
@@ -96,20 +96,22 @@ func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error 
 	}
 	switch {
 	case damaged:
-		return fmt.Errorf("log files are %w; see what is marked failed", errLogDamaged)
+		return fmt.Errorf("log files are %w; see the lines marked failed", errLogDamaged)
 	case unfit:
 		return errUnfit
 	}
 	return nil
 }
 
-// checkJobs sorts out what is to be checked. A job without a directory has no source.
+// checkJobs returns the archives and sources to check. A job without a directory has no source.
 func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 	if b.dir != "" && (len(args) != 1 || !isURL(args[0])) {
-		return nil, usage("--source goes with one URL, such as: strongroom check --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
+		return nil, usage("--source takes one URL, such as: "+
+			"strongroom check --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
 	}
 	if b.dir == "" && b.layout != (source.LayoutOptions{}) {
-		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries go with --source; else the configuration says it")
+		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries need --source; " +
+			"otherwise set them in the configuration")
 	}
 	if b.dir != "" {
 		j, err := adHoc(&backupFlags{dir: b.dir, layout: b.layout}, args[0])
@@ -151,8 +153,8 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 	return jobs, nil
 }
 
-// check looks at one archive, and prints what it finds as it finds it. Every file by
-// itself is printed only on request.
+// check checks one archive and prints each finding at once. It prints single files only if
+// files is set.
 func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err error) {
 	out := a.stdout
 	if a.json {
@@ -176,7 +178,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	switch {
 	case errors.As(err, &wrong):
 		return r, err
-	case err != nil: // others can be looked at all the same
+	case err != nil: // the other archives can still be checked
 		report(storecheck.Finding{Probe: "reach", Result: storecheck.Failed, Detail: message(err)})
 		return r, nil
 	}
@@ -192,12 +194,15 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	return r, nil
 }
 
-// tryOut looks whether a backup could go on at a destination, and what it can do. Where an
-// archive has gone, nothing is written: its disk may not be mounted.
+// tryOut checks whether a backup to a destination could continue, and probes the destination.
+// It writes nothing where an archive is gone: its disk may not be mounted.
 func tryOut(ctx context.Context, to *openArchive, report func(storecheck.Finding)) error {
 	if to.encoder != nil {
 		if err := to.encoder.OffDatabaseDisk(); err != nil {
-			report(storecheck.Finding{Probe: "scratch", Result: storecheck.Note, Detail: message(err), Advice: "nothing, where no log file is larger than 32 MiB"})
+			report(storecheck.Finding{
+				Probe: "scratch", Result: storecheck.Note, Detail: message(err),
+				Advice: "ignore this if no log file is larger than 32 MiB",
+			})
 		}
 	}
 	where := newProbeDir(to.url)
@@ -213,8 +218,8 @@ func tryOut(ctx context.Context, to *openArchive, report func(storecheck.Finding
 	return where.try(ctx, to.bucket, report)
 }
 
-// checkSource looks at a directory of log files. What is wrong with it goes into the
-// report, so that the destination is checked all the same.
+// checkSource checks a directory of log files. Its problems are part of the report, and no
+// error, so that the destination is checked too.
 func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport, error) {
 	r := &sourceReport{Dir: j.dir, Detected: j.layout.Name == "", Files: []sourceFile{}}
 	src, err := j.openSource()
@@ -230,7 +235,7 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 	r.Layout, r.Rule = layout.Name(), layout.ClosedRule()
 	capture, err := src.Capture(ctx, func(source.File) bool { return read })
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("looking at the source: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("reading the source: %w", context.Cause(ctx))
 	}
 	if err != nil {
 		r.Error = message(err)
@@ -241,7 +246,7 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 	if read {
 		found, err = a.checkFiles(ctx, layout, capture)
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("looking at the source: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("reading the source: %w", context.Cause(ctx))
 		}
 		if err != nil {
 			r.Error = message(err)
@@ -250,7 +255,10 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 	}
 	for i := range capture.Files {
 		f := &capture.Files[i]
-		one := sourceFile{Name: f.Name, State: "closed", Size: f.Size, Why: r.Rule, Damaged: found.damage[f.Name], Unknown: found.unknown[f.Name]}
+		one := sourceFile{
+			Name: f.Name, State: "closed", Size: f.Size, Why: r.Rule,
+			Damaged: found.damage[f.Name], Unknown: found.unknown[f.Name],
+		}
 		if f.State == source.Tail {
 			one.State, one.Why = "tail", layout.OpenReason()
 			if n, ok := found.cut[f.Name]; ok {
@@ -270,7 +278,7 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 		r.Error = err.Error()
 	}
 	if len(capture.Files) == 0 {
-		r.Error = "no log file of the layout " + r.Layout + " is closed or can be taken along; a backup would refuse that"
+		r.Error = "no log file of the layout " + r.Layout + " is closed or a tail; a backup would refuse this source"
 	}
 	return r, nil
 }
@@ -287,12 +295,12 @@ func (r *checkReport) unfit() bool {
 	return false
 }
 
-// damaged reports whether a log file is.
+// damaged reports whether a log file of the source is damaged.
 func (r *checkReport) damaged() bool {
 	return r.Source != nil && slices.ContainsFunc(r.Source.Files, func(f sourceFile) bool { return f.Damaged != "" })
 }
 
-// line prints one thing that was checked.
+// line prints the result of one check.
 func line(w io.Writer, result, what, detail, advice string) {
 	fmt.Fprintf(w, "    %-6s  %-16s  %s\n", result, what, oneLine(detail))
 	if advice != "" {
@@ -305,7 +313,7 @@ func (s *sourceReport) print(w io.Writer, every bool) {
 	if s.Layout != "" {
 		how := "as configured"
 		if s.Detected {
-			how = "detected by the names of the files; name it in the configuration to make sure"
+			how = "detected from the file names; set it in the configuration to be sure"
 		}
 		line(w, "ok", "layout", s.Layout+", "+how, "")
 	}
@@ -318,16 +326,18 @@ func (s *sourceReport) print(w io.Writer, every bool) {
 		}
 	}
 	if n > 0 {
-		line(w, "ok", "closed", fmt.Sprintf("%s, %s, through %s; a file is closed when %s", plural(n, "file"), size(bytes), quoteName(closed.Name), s.Rule), "")
+		line(w, "ok", "closed", fmt.Sprintf("%s, %s, through %s; a file is closed when %s",
+			plural(n, "file"), size(bytes), quoteName(closed.Name), s.Rule), "")
 	}
 	for _, f := range s.Files {
 		switch {
 		case f.Damaged != "":
-			advice := "a snapshot taken before may hold what is whole: strongroom list"
+			advice := "an earlier snapshot may have the file undamaged: strongroom list"
 			if f.State == "ignored" {
-				advice = "a backup leaves it out, since it holds nothing that can be trusted; is it this database's?"
+				advice = "a backup leaves it out, since it has no valid entry; does it belong to this database?"
 			}
-			line(w, "failed", f.State, fmt.Sprintf("%s, %s, is damaged: %s", quoteName(f.Name), size(f.Size), f.Damaged), advice)
+			detail := fmt.Sprintf("%s, %s, is damaged: %s", quoteName(f.Name), size(f.Size), f.Damaged)
+			line(w, "failed", f.State, detail, advice)
 		case f.Unknown != "":
 			line(w, "note", f.State, fmt.Sprintf("%s, %s, is %s", quoteName(f.Name), size(f.Size), f.Unknown), "")
 		case f.State == "tail":

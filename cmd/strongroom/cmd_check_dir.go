@@ -12,13 +12,13 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
-// A site is the directory of a file:// destination as a check finds it. A check makes no such
-// directory, nor one above it: the next backup would take it for a disk that is mounted.
+// A probeDir is the directory of a file:// destination, as check found it. Check creates neither
+// that directory nor one above it: the next backup would take it for the mounted disk.
 type probeDir struct {
-	root    string          // empty: no file:// destination
-	missing []string        // of root and the directories above it, the deepest first
-	nearest string          // the first of them that exists
-	had     map[string]bool // what was in root
+	root    string          // "" if the destination is no file:// URL
+	missing []string        // root and the directories above it that do not exist, the deepest first
+	nearest string          // root or the nearest directory above it that exists
+	had     map[string]bool // the names in root before the probe
 }
 
 func newProbeDir(url string) *probeDir {
@@ -34,26 +34,27 @@ func newProbeDir(url string) *probeDir {
 		}
 		s.missing = append(s.missing, s.nearest)
 	}
-	entries, _ := os.ReadDir(s.root) // what is wrong with it, the probes report
+	entries, _ := os.ReadDir(s.root) // the probes report errors
 	for _, e := range entries {
 		s.had[e.Name()] = true
 	}
 	return s
 }
 
-// finding is a note where not even the directory above the destination exists.
+// finding returns a note if not even the directory above the destination exists.
 func (s *probeDir) finding() (storecheck.Finding, bool) {
 	if len(s.missing) < 2 {
 		return storecheck.Finding{}, false
 	}
 	return storecheck.Finding{
 		Probe: "directory", Result: storecheck.Note,
-		Detail: filepath.Dir(s.root) + " does not exist yet; the first backup makes it", Advice: "is the disk mounted?",
+		Detail: filepath.Dir(s.root) + " does not exist yet; the first backup creates it",
+		Advice: "is the disk mounted?",
 	}, true
 }
 
-// try probes a destination. One that does not exist is probed in a directory of its own in the
-// nearest one that does, where the first backup would make it.
+// try probes a destination. If it does not exist, try probes a temporary directory in the nearest
+// existing one, where the first backup would create the destination.
 func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, report func(storecheck.Finding)) (err error) {
 	if len(s.missing) == 0 {
 		defer s.clear()
@@ -62,8 +63,8 @@ func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, report func
 	dir, err := os.MkdirTemp(s.nearest, ".strongroom-check-*")
 	if err != nil {
 		report(storecheck.Finding{
-			Probe: "write", Result: storecheck.Failed, Detail: fmt.Sprintf("%s cannot be made: %v", s.root, err),
-			Advice: "make it, so that the user that runs strongroom can write to it",
+			Probe: "write", Result: storecheck.Failed, Detail: fmt.Sprintf("%s cannot be created: %v", s.root, err),
+			Advice: "create it, writable for the user that runs strongroom",
 		})
 		return nil
 	}
@@ -76,7 +77,7 @@ func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, report func
 	return storecheck.Probe(ctx, trial, report)
 }
 
-// clear removes what is empty and was not there before.
+// clear removes the empty directories that the probe left in root.
 func (s *probeDir) clear() {
 	if s.root == "" {
 		return
@@ -84,20 +85,20 @@ func (s *probeDir) clear() {
 	entries, _ := os.ReadDir(s.root)
 	for _, e := range entries {
 		if e.IsDir() && !s.had[e.Name()] {
-			_ = os.Remove(filepath.Join(s.root, e.Name())) // fails when something is in it
+			_ = os.Remove(filepath.Join(s.root, e.Name())) // fails if it is not empty
 		}
 	}
 }
 
-// tryScratch looks whether the directories that the configuration names for an archive can
-// be written to: else that shows with the first large file, or the first drill.
+// tryScratch checks that the scratch directories of an archive are writable. Otherwise the first
+// large file or the first drill would fail.
 func (a *app) tryScratch(name string, report func(storecheck.Finding)) {
 	if a.loaded == nil {
 		return
 	}
 	one, err := namedArchive(a.loaded, name)
 	if err != nil {
-		return // it is a URL's
+		return // an archive that is given by its URL
 	}
 	dirs := []string{a.loaded.ScratchDir}
 	if one.Drill != nil && one.Drill.Scratch != a.loaded.ScratchDir {
@@ -109,10 +110,13 @@ func (a *app) tryScratch(name string, report func(storecheck.Finding)) {
 		}
 		made, err := os.MkdirTemp(dir, ".strongroom-check-*")
 		if err != nil {
-			report(storecheck.Finding{Probe: "scratch", Result: storecheck.Failed, Detail: err.Error(), Advice: "make " + dir + ", so that the user that runs strongroom can write to it"})
+			report(storecheck.Finding{
+				Probe: "scratch", Result: storecheck.Failed, Detail: err.Error(),
+				Advice: "create " + dir + ", writable for the user that runs strongroom",
+			})
 			continue
 		}
 		_ = os.Remove(made) // it is empty
-		report(storecheck.Finding{Probe: "scratch", Result: storecheck.Good, Detail: dir + " can be written to"})
+		report(storecheck.Finding{Probe: "scratch", Result: storecheck.Good, Detail: dir + " is writable"})
 	}
 }

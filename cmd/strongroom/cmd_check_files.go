@@ -17,14 +17,17 @@ type fileCheck struct {
 	layout   source.Layout
 	capture  *source.Capture
 	progress *archive.Progress
-	damage   map[string]string // by name: what is wrong
-	unknown  map[string]string // by name: why nothing can be said
-	cut      map[string]int64  // by name: how much of a tail is taken along
+	damage   map[string]string // by file name: what is wrong with its entries
+	unknown  map[string]string // by file name: why its entries could not be checked
+	cut      map[string]int64  // by file name: how many bytes of a tail a backup includes
 }
 
-// checkFiles checks every entry of every file, as a backup does with what is new.
+// checkFiles checks every entry of every file, as a backup does for new files.
 func (a *app) checkFiles(ctx context.Context, layout source.Layout, capture *source.Capture) (*fileCheck, error) {
-	c := &fileCheck{layout: layout, capture: capture, progress: &archive.Progress{}, damage: map[string]string{}, unknown: map[string]string{}, cut: map[string]int64{}}
+	c := &fileCheck{
+		layout: layout, capture: capture, progress: &archive.Progress{},
+		damage: map[string]string{}, unknown: map[string]string{}, cut: map[string]int64{},
+	}
 	if !layout.ChecksEntries() {
 		return c, nil
 	}
@@ -34,7 +37,7 @@ func (a *app) checkFiles(ctx context.Context, layout source.Layout, capture *sou
 		c.progress.Bytes.Add(order[i].Size)
 	}
 	defer a.watch(ctx, "check", c.progress)()
-	var before entries.Result // of the file before
+	var before entries.Result // of the previous file
 	for i := range order {
 		res, err := c.read(ctx, &order[i])
 		if err != nil {
@@ -50,14 +53,14 @@ func (a *app) checkFiles(ctx context.Context, layout source.Layout, capture *sou
 	return c, nil
 }
 
-// A database may be writing what follows the last whole entry of its newest file. So that is
-// read tailTries times, tailWait apart, before it counts as damaged.
+// The database may be writing the bytes after the last whole entry of its newest file. So check
+// reads them up to tailTries times, tailWait apart, before it reports damage.
 const (
 	tailTries = 4
 	tailWait  = 100 * time.Millisecond
 )
 
-// read checks one file. What a tail has after its last whole entry is not part of it yet.
+// read checks one file. The bytes after the last whole entry of a tail are not part of the tail.
 func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, error) {
 	content, err := c.capture.Open(f.Name)
 	if err != nil {
@@ -88,7 +91,7 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 	res := r.Result()
 	p := res.Problem
 	if err := content.Unchanged(); p != nil && err != nil {
-		c.unknown[f.Name] = "being written to while it is read, so nothing can be said of its entries; look again"
+		c.unknown[f.Name] = "being written while it is read, so its entries cannot be checked; run check again"
 		return res, nil
 	}
 	switch {
@@ -97,7 +100,7 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 	case f.State == source.Tail && (p == nil || p.Damaged()):
 		c.cut[f.Name] = res.End
 		if odd := r.Problem(); odd != nil {
-			c.damage[f.Name] = "what follows its last whole entry is none: " + odd.Error()
+			c.damage[f.Name] = "what follows its last whole entry is no entry: " + odd.Error()
 		}
 	case p != nil && !p.Damaged():
 		c.unknown[f.Name] = "of " + p.Got + ", so its entries are not checked"
@@ -107,7 +110,7 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 	return res, nil
 }
 
-// feed has a Reader read a file from an offset on.
+// feed passes a file to a Reader, from an offset on.
 func (c *fileCheck) feed(ctx context.Context, r *entries.Reader, content io.ReaderAt, from, size int64) error {
 	section := io.NewSectionReader(content, from, size-from)
 	for buf := make([]byte, 256<<10); ; {
@@ -128,7 +131,7 @@ func (c *fileCheck) feed(ctx context.Context, r *entries.Reader, content io.Read
 	}
 }
 
-// broken reports whether a tail goes on behind what is wrong in it.
+// broken reports whether a tail has valid entries after a damaged one.
 func (c *fileCheck) broken(ctx context.Context, r *entries.Reader, content io.ReaderAt, size int64) (bool, error) {
 	if res := r.Result(); !res.Problem.Damaged() {
 		return false, nil

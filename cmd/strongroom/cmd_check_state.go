@@ -9,9 +9,9 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
-// stateFinding reports that no state directory outlives a restart of this host, where an archive
-// is encrypted: only the local state lets a backup go on with encrypted objects that an
-// interrupted one has stored.
+// stateFinding returns a note if the archive is encrypted and no state directory outlives a
+// restart of this host. A backup needs the local state to adopt the encrypted objects of an
+// interrupted run.
 func stateFinding(dir string, e *encoding.Encoder) (storecheck.Finding, bool) {
 	if e == nil || len(e.Recipients()) == 0 {
 		return storecheck.Finding{}, false
@@ -25,13 +25,13 @@ func stateFinding(dir string, e *encoding.Encoder) (storecheck.Finding, bool) {
 	}
 	return storecheck.Finding{
 		Probe: "state", Result: storecheck.Note,
-		Detail: why + ": after an interruption, a first backup of this encrypted archive would start over",
+		Detail: why + ": an interrupted first backup of this encrypted archive would start again from the beginning",
 		Advice: "set state_dir, or STRONGROOM_STATE_DIR, to a directory that outlives a restart",
 	}, true
 }
 
-// isTemporary reports whether a directory, which may have to be made, lies where a restart may
-// take it away.
+// isTemporary reports whether a directory, which need not exist, is below one that a restart may
+// empty.
 func isTemporary(dir string) bool {
 	real := realPath(dir)
 	for _, temp := range []string{os.TempDir(), "/tmp", "/dev/shm", "/run", "/var/run"} {
@@ -42,7 +42,7 @@ func isTemporary(dir string) bool {
 	return false
 }
 
-// realPath follows the links of a path as far as it exists.
+// realPath resolves the symbolic links in the part of a path that exists.
 func realPath(path string) string {
 	path, err := filepath.Abs(path)
 	if err != nil {

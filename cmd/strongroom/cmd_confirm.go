@@ -20,13 +20,13 @@ import (
 func (a *app) confirmCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "confirm ARCHIVE CONFIRMATION",
-		Short: "Accept once what a guard found that stops the service",
-		Long: `Accept, once, what a guard found in an archive's last run, so that the running service goes
-on: it begins a run at once, and the snapshot or the ledger records what was accepted.
-CONFIRMATION is what strongroom status shows, such as rollback:41-0a1b2c3d. It holds for the
-archive as it is now: after any new snapshot or prune it is void. The command needs
-http.listen and http.token_file of the configuration. Exit code 5 when nothing waits for
-this confirmation.`,
+		Short: "Accept a guard's finding that stops the service, once",
+		Long: `Accept the finding of a guard in an archive's last run, once. The running service then
+starts a run at once, and the snapshot or ledger record lists the accepted guard.
+strongroom status shows the CONFIRMATION, such as rollback:41-0a1b2c3d. It is valid for the
+current state of the archive: any new snapshot or prune makes it invalid. The command needs
+http.listen and http.token_file in the configuration. Exit code 5 if the service has no
+finding with this confirmation.`,
 		Args: exactArgs(2, "confirm ARCHIVE CONFIRMATION"),
 		RunE: func(c *cobra.Command, args []string) error { return a.confirm(c.Context(), args[0], args[1]) },
 	}
@@ -45,7 +45,7 @@ func (a *app) confirm(ctx context.Context, name, text string) error {
 		return usageError{err}
 	}
 	if isURL(name) {
-		return usage("confirm takes the name of an archive in the configuration, which a service runs; "+
+		return usage("confirm takes the name of an archive in the service's configuration; "+
 			"for a URL, use strongroom backup --source DIR --confirm %s URL", c)
 	}
 	conf, err := a.config()
@@ -67,7 +67,7 @@ func (a *app) confirm(ctx context.Context, name, text string) error {
 		method: http.MethodPost, path: "/api/v1/archives/" + neturl.PathEscape(name) + "/confirm", token: token, body: body,
 	})
 	if err != nil {
-		return fmt.Errorf("no service takes the confirmation: %w; start it with strongroom run, or go on without it: %s",
+		return fmt.Errorf("no running service: %w; start it with strongroom run, or use, without the service: %s",
 			err, byHand(name, c))
 	}
 	done := confirmed{Name: name, Confirmation: c.String()}
@@ -75,13 +75,13 @@ func (a *app) confirm(ctx context.Context, name, text string) error {
 		return err
 	}
 	return a.print(done, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: %s is accepted, once; the service begins a run (%s)\n",
+		_, err := fmt.Fprintf(w, "%s: %s is accepted once; the service starts a run (%s)\n",
 			done.Name, done.Confirmation, done.RunID)
 		return err
 	})
 }
 
-// byHand is the command that accepts a refusal without a service.
+// byHand returns the command that accepts a refusal without a service.
 func byHand(name string, c archive.Confirmation) string {
 	if c.Guard == manifest.GuardPrune {
 		return fmt.Sprintf("strongroom prune %s", name)
@@ -100,29 +100,32 @@ func confirmToken(h *config.HTTP, name string, c archive.Confirmation) (string, 
 	default:
 		return readToken(h.TokenFile)
 	}
-	return "", usage("the configuration has no %s, and without that the service takes no confirmation; "+
-		"set http.listen and http.token_file and start strongroom run, or go on without it: %s", missing, byHand(name, c))
+	return "", usage("the configuration has no %s, and the service accepts no confirmation without it; "+
+		"set http.listen and http.token_file and start strongroom run, or use, without the service: %s",
+		missing, byHand(name, c))
 }
 
-// confirmAnswer is the run that the service begins, or why it does not.
+// confirmAnswer returns the run that the service starts, or the error that it reports.
 func confirmAnswer(h *config.HTTP, name string, c archive.Confirmation, answer *serviceAnswer) (string, error) {
 	var v struct {
 		RunID string `json:"run_id"`
 		Error string `json:"error"`
 	}
 	if err := json.Unmarshal(answer.body, &v); err != nil || v.RunID == "" && v.Error == "" {
-		return "", fmt.Errorf("what listens on %s is no strongroom, or an older one: it answers %s", h.Listen, answer.status)
+		return "", fmt.Errorf("the service on %s is not strongroom, or an older version: it responds with %s",
+			h.Listen, answer.status)
 	}
 	switch answer.code {
 	case http.StatusAccepted:
 		return v.RunID, nil
 	case http.StatusConflict:
-		return "", fmt.Errorf("%s: %s: %w; strongroom status shows what it needs", name, c, web.ErrNotPending)
+		return "", fmt.Errorf("%s: %s: %w; strongroom status shows the current confirmations",
+			name, c, web.ErrNotPending)
 	case http.StatusNotFound:
-		return "", fmt.Errorf("%s: the service refuses %s: %s; does it run with this configuration?", name, c, v.Error)
+		return "", fmt.Errorf("%s: the service rejects %s: %s; does it use this configuration?", name, c, v.Error)
 	case http.StatusUnauthorized:
-		return "", fmt.Errorf("%s: the service has another token than %s: it reads the file when it starts",
+		return "", fmt.Errorf("%s: the service uses another token than %s has: it reads the file only at its start",
 			name, h.TokenFile)
 	}
-	return "", errors.New(name + ": the service refuses " + c.String() + ": " + v.Error)
+	return "", errors.New(name + ": the service rejects " + c.String() + ": " + v.Error)
 }

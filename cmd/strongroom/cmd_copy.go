@@ -18,21 +18,21 @@ func (a *app) copyCommand() *cobra.Command {
 	var re reencryption
 	c := &cobra.Command{
 		Use:   "copy ARCHIVE --to ARCHIVE",
-		Short: "Copy an archive to another place, or bring a copy up to date",
-		Long: `Copy an archive to another place, or bring a copy up to date: every snapshot above the
-copy's newest, with the same number and the same bytes, each after what it needs. All is
-held against the manifests before it is sent. The same command continues a copy that was
-broken off, and sends nothing again. A snapshot that the archive has no longer whole is
-named and passed over, with exit code 3. Make backups to the original only: who makes them
-to a copy cannot bring it up to date any more.
+		Short: "Copy an archive to another URL, or update a copy",
+		Long: `Copy an archive to another URL, or update a copy: every snapshot newer than the copy's
+newest, with the same number and the same bytes. Each object is checked against the
+manifests before it is sent, and each snapshot follows the objects that it needs. The same
+command continues an interrupted copy and sends no object twice. A snapshot that the
+archive no longer has completely is listed and skipped; the exit code is then 3. Back up to
+the original only: a copy with a backup of its own can no longer be updated.
 
-With --recipient or --compression everything is read (--identity) and stored anew, encrypted
-to these recipients alone: a new archive, with numbers of its own. That is how keys are
-changed for what is stored already.`,
+With --recipient or --compression everything is decrypted (--identity) and stored again,
+encrypted to these recipients only: a new archive, with numbers of its own. Use this to
+change the keys of stored content.`,
 		Args: exactArgs(1, "copy ARCHIVE --to URL"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if to == "" {
-				return usage("--to URL is missing: where should the copy go?")
+				return usage("--to URL is missing; give the URL of the copy")
 			}
 			for _, arg := range []string{args[0], to} {
 				if err := noSnapshot("copy", arg); err != nil {
@@ -43,18 +43,22 @@ changed for what is stored already.`,
 				return a.reencrypt(c, args[0], to, o, re)
 			}
 			if len(a.identities) > 0 {
-				return usage("--identity goes with --recipient or --compression: a plain copy keeps every byte, and reads nothing")
+				return usage("--identity needs --recipient or --compression: " +
+					"a plain copy keeps the stored bytes and decrypts nothing")
 			}
 			return a.copy(c, args[0], to, o)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&to, "to", "", "the `URL` of the copy, or its name in the configuration")
-	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be copied")
-	f.StringArrayVar(&re.recipients, "recipient", nil, "store everything anew, encrypted to this age public `KEY` (repeatable)")
-	f.StringVar(&re.compression, "compression", "", "store everything anew, compressed: none, zstd, or zstd with a level")
+	f.BoolVar(&o.DryRun, "dry-run", false, "print what would be copied, and copy nothing")
+	f.StringArrayVar(&re.recipients, "recipient", nil, "store everything again, encrypted to this age public `KEY` "+
+		"(repeatable)")
+	f.StringVar(&re.compression, "compression", "", "store everything again with this compression: none, zstd, "+
+		"or zstd with a level, such as zstd:better")
 	a.identityFlag(c)
-	f.StringVar(&o.Scratch, "scratch", "", "the `DIR` for objects over 16 MiB on their way, two at a time (default: TMPDIR, or /tmp)")
+	f.StringVar(&o.Scratch, "scratch", "", "the `DIR` for objects over 16 MiB, at most two at a time "+
+		"(default: TMPDIR, or /tmp)")
 	return c
 }
 
@@ -81,7 +85,7 @@ func (a *app) copy(c *cobra.Command, from, to string, o archive.CopyOptions) (er
 	}
 	if err != nil {
 		if n := len(r.Snapshots); n > 0 && !o.DryRun {
-			a.log.Info("some snapshots were copied before it failed", "snapshots", n, "newest", r.Newest)
+			a.log.Info("some snapshots were copied before the failure", "snapshots", n, "newest", r.Newest)
 		}
 		return fmt.Errorf("copying %s to %s: %w", source.name, target.name, err)
 	}
@@ -95,10 +99,10 @@ func (a *app) copy(c *cobra.Command, from, to string, o archive.CopyOptions) (er
 	return nil
 }
 
-// sourceAndTarget refuses a copy of an archive to itself, or into itself.
+// sourceAndTarget returns an error if the copy is the archive itself or is within it.
 func sourceAndTarget(from, to string) error {
 	if providers.Redact(from) == providers.Redact(to) {
-		return usage("%s is the archive itself; a copy needs another place", shortName(to))
+		return usage("%s is the archive itself; a copy needs another URL", shortName(to))
 	}
 	if u, err := neturl.Parse(to); err == nil && u.Scheme == "file" {
 		return rejectNested(u.Path, from, "the copy")
@@ -116,19 +120,19 @@ type copied struct {
 
 func (r *copied) print(w io.Writer) error {
 	for _, p := range r.Problems {
-		fmt.Fprintf(w, "%s: %s: %s\n    passed over: %s\n", p.What, p.Object, p.Detail, numbers(p.Snapshots))
+		fmt.Fprintf(w, "%s: %s: %s\n    skipped snapshots: %s\n", p.What, p.Object, p.Detail, numbers(p.Snapshots))
 	}
 	var err error
 	switch n := len(r.Snapshots); {
 	case n == 0 && r.Newest == 0:
-		_, err = fmt.Fprintf(w, "%s: there is no snapshot to copy to %s\n", r.Name, r.To)
+		_, err = fmt.Fprintf(w, "%s: no snapshot to copy to %s\n", r.Name, r.To)
 	case n == 0:
-		_, err = fmt.Fprintf(w, "%s: nothing new since snapshot %d, which %s has\n", r.Name, r.Newest, r.To)
+		_, err = fmt.Fprintf(w, "%s: no new snapshots since %d, the newest in %s\n", r.Name, r.Newest, r.To)
 	case r.DryRun:
-		_, err = fmt.Fprintf(w, "%s: %s (%s), %s, %s, would be copied to %s, less what a copy that was broken off has sent\n",
+		_, err = fmt.Fprintf(w, "%s: %s (%s), %s, %s, would be copied to %s, less what an interrupted copy has sent\n",
 			r.Name, plural(n, "snapshot"), numbers(r.Snapshots), plural(r.Objects, "object"), size(r.Bytes), r.To)
 	default:
-		_, err = fmt.Fprintf(w, "%s: %s (%s) copied to %s: %s sent, %s, %d there already, every one checked, in %d ms\n",
+		_, err = fmt.Fprintf(w, "%s: %s (%s) copied to %s: %s sent, %s, %d there already, each one checked, in %d ms\n",
 			r.Name, plural(n, "snapshot"), numbers(r.Snapshots), r.To, plural(r.Objects, "object"), size(r.Bytes), r.Adopted, r.MS)
 	}
 	return err

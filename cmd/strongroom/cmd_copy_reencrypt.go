@@ -9,7 +9,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 )
 
-// reencryption is how copy stores anew.
+// reencryption is how copy encodes the content of a new archive.
 type reencryption struct {
 	compression string
 	recipients  []string
@@ -22,7 +22,8 @@ func (a *app) reencrypt(c *cobra.Command, from, to string, o archive.CopyOptions
 	}
 	defer source.close(&err)
 	if !isURL(to) {
-		return usage("--to %s: what is stored anew goes to a URL, for the configuration would store it in its own way", to)
+		return usage("--to %s: give a URL when using --recipient or --compression: "+
+			"an archive of the configuration has settings of its own for both", to)
 	}
 	stateDir, err := a.configuredState()
 	if err != nil {
@@ -43,7 +44,7 @@ func (a *app) reencrypt(c *cobra.Command, from, to string, o archive.CopyOptions
 	stop()
 	if err != nil {
 		if n := len(r.Snapshots); n > 0 && !o.DryRun {
-			a.log.Info("some snapshots were copied before it failed; the same command goes on", "snapshots", n)
+			a.log.Info("some snapshots were copied before the failure; the same command continues", "snapshots", n)
 		}
 		return fmt.Errorf("copying %s to %s: %w", source.name, target.name, err)
 	}

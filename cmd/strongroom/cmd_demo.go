@@ -19,17 +19,17 @@ func (a *app) demoCommand() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the main job, with no configuration, server or credentials",
-		Long: `Show the main job in a scratch directory: a small log directory is backed up three times
-as it grows, listed, verified, damaged, and restored.`,
+		Short: "Show a backup and restore without configuration, server or credentials",
+		Long: `Show a backup and restore in a scratch directory: back up a small log directory three
+times as it grows, list the snapshots, verify them, damage an object, and restore.`,
 		Args: exactArgs(0, "demo [--dir DIR]"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), dir) },
 	}
-	c.Flags().StringVar(&dir, "dir", "", "an empty or new `DIR` to work in, kept afterwards (default: a temporary one)")
+	c.Flags().StringVar(&dir, "dir", "", "an empty or new `DIR` to work in, which is kept (default: a temporary one)")
 	return c
 }
 
-// A demo is one walk through the main job.
+// A demo is one run of the command demo.
 type demo struct {
 	*app
 	db, archive, restored string // directories
@@ -44,7 +44,7 @@ func (a *app) demo(ctx context.Context, dir string) error {
 	} else if err = os.MkdirAll(dir, 0o755); err == nil {
 		var there []os.DirEntry
 		if there, err = os.ReadDir(dir); err == nil && len(there) > 0 {
-			return usage("%s is not empty; the demo wants a directory of its own", dir)
+			return usage("%s is not empty; the demo needs an empty or new directory", dir)
 		}
 	}
 	if err == nil {
@@ -53,7 +53,10 @@ func (a *app) demo(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("making the demo's directory: %w", err)
 	}
-	d := &demo{app: a, db: filepath.Join(dir, "database"), archive: filepath.Join(dir, "archive"), restored: filepath.Join(dir, "restored")}
+	d := &demo{
+		app: a, db: filepath.Join(dir, "database"),
+		archive: filepath.Join(dir, "archive"), restored: filepath.Join(dir, "restored"),
+	}
 	a.stateDir = filepath.Join(dir, "state")
 	d.url = (&url.URL{Scheme: "file", Path: d.archive}).String()
 	if err := os.Mkdir(d.db, 0o755); err != nil {
@@ -66,8 +69,8 @@ func (a *app) demo(ctx context.Context, dir string) error {
 		}
 	}
 	fmt.Fprintf(a.stdout, `
-All of it is in %s: database/ is what the database wrote, archive/ is what lies in the
-bucket, restored/ is what came back. Next, try it on a directory of your own:
+All files are in %s: database/ has the log files, archive/ the archive's objects, and
+restored/ the restored files. Next, try it on a directory of your own:
 
     strongroom backup --source %s %s    # or your database's directory
     strongroom list %s
@@ -94,7 +97,11 @@ func (d *demo) command(ctx context.Context, args ...string) error {
 }
 
 func (d *demo) backups(ctx context.Context) error {
-	for i, what := range []string{"A database writes log files, and they are archived", "The database goes on writing; only what is new is sent", "And once more"} {
+	for i, what := range []string{
+		"A database writes log files, and they are archived",
+		"The database writes more; only new content is sent",
+		"And once more",
+	} {
 		d.say("%s", what)
 		if err := d.log.write(6000 + 2000*i); err != nil {
 			return err
@@ -107,15 +114,15 @@ func (d *demo) backups(ctx context.Context) error {
 }
 
 func (d *demo) look(ctx context.Context) error {
-	d.say("What is there")
+	d.say("The snapshots in the archive")
 	if err := d.command(ctx, "list", d.url); err != nil {
 		return err
 	}
-	d.say("Is all of it right? Every byte is read and hashed")
+	d.say("Verify the archive: every byte is read and hashed")
 	return d.command(ctx, "verify", "--read-data", d.url)
 }
 
-// damage flips one bit of an object, has verify find it, and mends it again.
+// damage flips one bit of an object, checks that verify reports it, and flips the bit back.
 func (d *demo) damage(ctx context.Context) (err error) {
 	o, m, err := d.snapshot(ctx, d.url, "")
 	if err != nil {
@@ -130,13 +137,13 @@ func (d *demo) damage(ctx context.Context) (err error) {
 	}
 	bad := bytes.Clone(was)
 	bad[len(bad)/2] ^= 1
-	d.say("Now one bit of %s is flipped behind strongroom's back", key)
+	d.say("One bit of %s is flipped in the archive", key)
 	if err := rewrite(object, bad); err != nil {
 		return err
 	}
 	err = d.command(ctx, "verify", "--read-data", d.url)
 	if !errors.Is(err, archive.ErrDamaged) {
-		return fmt.Errorf("verify did not find the flipped bit: %w", err)
+		return fmt.Errorf("verify did not report the flipped bit: %w", err)
 	}
 	fmt.Fprintf(d.stdout, "strongroom: %v (exit code %d)\n", err, exitCode(ctx, err))
 	d.say("The bit is flipped back")
@@ -177,7 +184,7 @@ func (d *demo) restore(ctx context.Context) error {
 			return fmt.Errorf("comparing: %w", err)
 		}
 		if !bytes.Equal(want, got) {
-			return fmt.Errorf("comparing: %s came back different: %w", e.Name(), archive.ErrDamaged)
+			return fmt.Errorf("comparing: restored %s differs from the original: %w", e.Name(), archive.ErrDamaged)
 		}
 		n++
 	}

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// A demoLog writes log files in the format of Berkeley DB JE (log version 6): entries
-// end to end, each with an Adler-32, its type, the offset of the entry before it and its
-// size; the first is the header of the file. The items hold noise.
+// A demoLog writes log files in the format of Berkeley DB JE (log version 6): entries end to
+// end, each with an Adler-32, its type, the offset of the previous entry and its size. The first
+// entry is the file header. The items hold random bytes.
 type demoLog struct {
 	dir     string
 	random  *rand.ChaCha8
 	number  uint32
-	buf     []byte
+	buf     []byte // the current file
 	last    uint32 // offset of the last entry in buf
-	written int    // how much of buf is in the file
+	written int    // bytes of buf that are in the file
 }
 
 const (
@@ -27,7 +27,7 @@ const (
 	demoVersion    = 6
 	demoHeaderType = 25
 	demoRecordType = 1
-	demoItem       = 400 // bytes of a record, more or less
+	demoItem       = 400 // average bytes of a record
 )
 
 func newDemoLog(dir string) *demoLog {
@@ -36,7 +36,8 @@ func newDemoLog(dir string) *demoLog {
 	return l
 }
 
-// begin starts the file with the current number.
+// begin starts the file with the current number; lastInPrevious is the offset of the last entry
+// in the previous file.
 func (l *demoLog) begin(lastInPrevious uint32) {
 	item := make([]byte, 24)
 	binary.LittleEndian.PutUint64(item, uint64(time.Now().UnixMilli()))
@@ -60,7 +61,7 @@ func (l *demoLog) entry(kind byte, item []byte) {
 	l.last = uint32(at)
 }
 
-// write appends so many records, beginning a new file whenever one is full.
+// write appends this number of records, starting a new file whenever one is full.
 func (l *demoLog) write(records int) error {
 	item := make([]byte, 2*demoItem)
 	for range records {
@@ -92,7 +93,7 @@ func (l *demoLog) flush() error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("writing the demo's log: %w", err)
 	}
-	// As if it had been written a while ago: what is younger than two seconds is waited for.
+	// A backup waits until a file is two seconds old; an older time avoids the wait.
 	then := time.Now().Add(-10 * time.Second)
 	if err := os.Chtimes(name, then, then); err != nil {
 		return fmt.Errorf("writing the demo's log: %w", err)

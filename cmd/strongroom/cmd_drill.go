@@ -21,20 +21,22 @@ func (a *app) drillCommand() *cobra.Command {
 	var given config.Drill
 	c := &cobra.Command{
 		Use:   "drill ARCHIVE[@S]",
-		Short: "Restore a snapshot on trial, and run your own check of it",
-		Long: `Restore a snapshot to a scratch directory, run a command against it, record in the archive
-how that went, and clear up. The command is that of the configuration or of --command, with
-{dir} for the restored directory; it fails the drill by any exit code but 0. Without a
-command a file that was damaged when it was archived fails it. Exit code 3 when the drill
-failed.`,
+		Short: "Test restore a snapshot, and run your own check of it",
+		Long: `Restore a snapshot to a scratch directory, run a command against it, record the result in
+the archive, and remove the directory. The command is that of the configuration or of
+--command, with {dir} for the restored directory. The drill fails if the command exits with
+another code than 0. Without a command, the drill fails if a file was damaged when it was
+archived. Exit code 3 if the drill failed.`,
 		Args: exactArgs(1, "drill ARCHIVE[@S]"),
 		RunE: func(c *cobra.Command, args []string) error { return a.drill(c.Context(), args[0], which, given) },
 	}
 	snapshotArgs(c, &which)
 	a.identityFlag(c)
 	f := c.Flags()
-	f.StringVar(&given.Command, "command", "", "the `COMMAND` for sh, such as \"java -jar je.jar DbVerify -h {dir}\" (default: the configured one)")
-	f.StringVar(&given.Scratch, "scratch", "", "restore below this `DIR` (default: the configured one, TMPDIR, or /tmp)")
+	f.StringVar(&given.Command, "command", "", "the `COMMAND` for sh, such as "+
+		"\"java -jar je.jar DbVerify -h {dir}\" (default: the configured one)")
+	f.StringVar(&given.Scratch, "scratch", "", "restore below this `DIR` "+
+		"(default: the configured one, TMPDIR, or /tmp)")
 	f.Var(durationFlag{&given.Timeout}, "timeout", "how long the command may take (default: the configured time, or 4h)")
 	return c
 }
@@ -71,13 +73,14 @@ func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err
 	r, failed := from.Drill(ctx, m, drillOptions(from.name, database, d))
 	stop()
 	if r.Unproven != "" {
-		a.log.Warn("how the drill went is not recorded in the archive", "archive", from.name, "error", r.Unproven)
+		a.log.Warn("the result of the drill is not recorded in the archive", "archive", from.name, "error", r.Unproven)
 	}
 	if r.Left != "" {
-		a.log.Warn("what was restored could not be removed", "archive", from.name, "error", r.Left)
+		a.log.Warn("the restored files could not be removed", "archive", from.name, "error", r.Left)
 	}
 	if r.Restored != nil && len(r.Restored.Damaged) > 0 {
-		a.log.Warn("files of this snapshot were damaged when they were archived", "archive", from.name, "files", r.Restored.Damaged)
+		a.log.Warn("files of this snapshot were damaged when they were archived",
+			"archive", from.name, "files", r.Restored.Damaged)
 	}
 	if failed != nil && r.Restored == nil {
 		return failed
@@ -105,13 +108,14 @@ type drilled struct {
 
 func (d drilled) print(w io.Writer) error {
 	if !d.OK {
-		return nil // the error says it
+		return nil // the returned error reports it
 	}
-	checked := "every one checked against its hash"
+	checked := "each file checked against its hash"
 	if d.Command != "" {
-		checked += ", and the command is content"
+		checked += ", and the command succeeded"
 	}
-	_, err := fmt.Fprintf(w, "%s: snapshot %d was restored on trial: %s, %s, %s, in %d ms\n", d.Name, d.Snapshot, plural(d.Files, "file"), size(d.Bytes), checked, d.MS)
+	_, err := fmt.Fprintf(w, "%s: drill of snapshot %d: %s, %s, %s, in %d ms\n",
+		d.Name, d.Snapshot, plural(d.Files, "file"), size(d.Bytes), checked, d.MS)
 	return err
 }
 
@@ -127,7 +131,7 @@ func drillOptions(name, database string, d config.Drill) archive.DrillOptions {
 	return o
 }
 
-// drillKept is a drill of the newest snapshot, for the service.
+// drillKept runs a drill of the newest snapshot for the service.
 func (a *app) drillKept(ctx context.Context, to *openArchive, database string, d config.Drill) (*archive.DrillReport, error) {
 	defer hold(to.bucket)()
 	m, err := to.Snapshot(ctx, archive.Selector{})
@@ -135,7 +139,7 @@ func (a *app) drillKept(ctx context.Context, to *openArchive, database string, d
 		return &archive.DrillReport{Started: time.Now()}, err
 	}
 	x := to.Archive
-	if d.IdentityFile != "" { // the service itself has none
+	if d.IdentityFile != "" { // the service itself has no identities
 		ids, err := encoding.LoadIdentities(d.IdentityFile)
 		if err != nil {
 			return &archive.DrillReport{Started: time.Now()}, err

@@ -16,21 +16,22 @@ func (a *app) holdCommand() *cobra.Command {
 	var snapshot, why string
 	c := &cobra.Command{
 		Use:   "hold ARCHIVE@S",
-		Short: "Keep a snapshot, whatever the retention says",
-		Long: `Keep a snapshot, whatever the retention says, until it is released. S is its number, a
-time, or latest. Holding it again changes the reason that list and prune show.`,
+		Short: "Keep a snapshot, regardless of the retention",
+		Long: `Keep a snapshot, regardless of the retention, until it is released. S is its number, a
+time, or latest. Another hold of the same snapshot changes the reason that list and prune
+show.`,
 		Args: exactArgs(1, "hold ARCHIVE@S"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if strings.ContainsFunc(why, unicode.IsControl) || !utf8.ValidString(why) {
-				return usage("--why %q: give a text of one line, without control characters", why)
+				return usage("--why %q: give one line of text without control characters", why)
 			}
 			return a.changeHold(c, args[0], snapshot, "held", "holding", func(o *openArchive, which archive.Selector) (int64, error) {
 				return o.Hold(c.Context(), which, why)
 			})
 		},
 	}
-	c.Flags().StringVar(&snapshot, "snapshot", "", "the snapshot `S`, in place of @S")
-	c.Flags().StringVar(&why, "why", "", "the `REASON` that is shown (default: "+archive.DefaultWhy+")")
+	c.Flags().StringVar(&snapshot, "snapshot", "", "the snapshot `S`, instead of @S")
+	c.Flags().StringVar(&why, "why", "", "the `REASON` that list and prune show (default: "+archive.DefaultWhy+")")
 	return c
 }
 
@@ -38,7 +39,7 @@ func (a *app) releaseCommand() *cobra.Command {
 	var snapshot string
 	c := &cobra.Command{
 		Use:   "release ARCHIVE@S",
-		Short: "Let go of a held snapshot: the next prune goes by the retention alone",
+		Short: "Release a held snapshot: the next prune applies the retention to it",
 		Args:  exactArgs(1, "release ARCHIVE@S"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.changeHold(c, args[0], snapshot, "released", "releasing", func(o *openArchive, which archive.Selector) (int64, error) {
@@ -46,7 +47,7 @@ func (a *app) releaseCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&snapshot, "snapshot", "", "the snapshot `S`, in place of @S")
+	c.Flags().StringVar(&snapshot, "snapshot", "", "the snapshot `S`, instead of @S")
 	return c
 }
 
@@ -62,7 +63,7 @@ func (a *app) changeHold(c *cobra.Command, arg, snapshot, done, doing string, ch
 		return err
 	}
 	if where == arg && snapshot == "" {
-		return usage("which snapshot? strongroom %s %s@42, or @latest", c.Name(), shortName(where))
+		return usage("name a snapshot, such as strongroom %s %s@42, or @latest", c.Name(), shortName(where))
 	}
 	o, err := a.open(c.Context(), where)
 	if err != nil {

@@ -15,7 +15,7 @@ func (a *app) initCommand() *cobra.Command {
 		Short: "Write a commented starter configuration",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usage("one file at the most: strongroom init [FILE]")
+				return usage("give at most one file: strongroom init [FILE]")
 			}
 			return nil
 		},
@@ -28,7 +28,8 @@ func (a *app) initCommand() *cobra.Command {
 				return err
 			}
 			return a.print(map[string]string{"created": name}, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "%s is written; edit it, then try: strongroom backup --all --dry-run --config %s\n", name, name)
+				_, err := fmt.Fprintf(w, "created %s; edit it, then run: "+
+					"strongroom backup --all --dry-run --config %s\n", name, name)
 				return err
 			})
 		},

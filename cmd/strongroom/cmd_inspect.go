@@ -27,31 +27,32 @@ func (a *app) inspectCommand() *cobra.Command {
 		Use:   "inspect FILE...",
 		Short: "Check local JE or Noxu log files entry by entry",
 		Long: `Check local log files of Berkeley DB Java Edition (.jdb) or Noxu (.ndb) entry by entry,
-as every backup does: each entry's checksum and place, and, where the next file is given
-too, whether whole entries are missing at the end. Exit code 3 when one is damaged, 4
-when one is not there. The file that a database is writing may well end within an entry.`,
+as every backup does: the checksum and the offset of each entry. If the next file is given
+too, missing entries at the end of a file are reported. The file that a database is writing
+may end within an entry. Exit code 3 if a file is damaged, 4 if a file does not exist.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage("which log files? strongroom inspect FILE...")
+				return usage("name at least one log file: strongroom inspect FILE...")
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error { return a.inspectAll(c.Context(), args, layout) },
 	}
-	c.Flags().StringVar(&layout, "layout", "", "je or noxu, where the files' names do not tell")
+	c.Flags().StringVar(&layout, "layout", "", "je or noxu, if the file names do not end in .jdb or .ndb")
 	return c
 }
 
 var (
 	errDamaged    = errors.New("damaged")
-	errInspected  = fmt.Errorf("%w; a snapshot taken before may hold what is whole", errDamaged) // and it was shown where
-	errLogDamaged = fmt.Errorf("%w; strongroom inspect FILE shows where, and a snapshot taken before may hold what is whole", errDamaged)
-	errLogLeftOut = errors.New("left out, since no entry in it holds: the database has begun it and the archive does not have it")
-	errLogUnknown = errors.New("of a log version that this program does not know; a later one may")
+	errInspected  = fmt.Errorf("%w; an earlier snapshot may have it undamaged", errDamaged) // the output shows where
+	errLogDamaged = fmt.Errorf("%w; strongroom inspect FILE shows where; "+
+		"an earlier snapshot may have it undamaged", errDamaged)
+	errLogLeftOut = errors.New("left out, since it has no valid entry; the archive does not have this file")
+	errLogUnknown = errors.New("unknown log version; a later version of strongroom may support it")
 	errLogMissing = errors.New("no such file")
 )
 
-// inspected is what the entry check tells of one file; its form in JSON is a promise.
+// inspected is the result of the entry check of one file. Its JSON form is stable.
 type inspected struct {
 	File       string           `json:"file"`
 	Layout     string           `json:"layout"`
@@ -65,8 +66,8 @@ type inspected struct {
 	Last       int64            `json:"last_entry"`
 	End        int64            `json:"end"`
 	Result     string           `json:"result"`         // ok, damaged or unknown
-	At         *int64           `json:"at,omitempty"`   // of the first problem
-	Kind       entries.Kind     `json:"kind,omitempty"` // its kind
+	At         *int64           `json:"at,omitempty"`   // offset of the first problem
+	Kind       entries.Kind     `json:"kind,omitempty"` // of the first problem
 	Why        string           `json:"why,omitempty"`
 
 	seen entries.Result
@@ -108,23 +109,23 @@ func (a *app) inspectAll(ctx context.Context, names []string, layout string) err
 	return errors.Join(err, inspectVerdict(files), failed)
 }
 
-// inspectLayout is the layout of a file: the one asked for, or the one its name tells.
+// inspectLayout returns the layout of a file: that of --layout, or that of the file's extension.
 func inspectLayout(name, asked string) (string, error) {
 	switch suffix := filepath.Ext(name); {
 	case asked == "je" || asked == "noxu":
 		return asked, nil
 	case asked != "":
-		return "", usage("--layout %q: it is je or noxu; other log files have no entries that strongroom can check", asked)
+		return "", usage("--layout %q: use je or noxu; strongroom cannot check the entries of other log files", asked)
 	case suffix == ".jdb":
 		return "je", nil
 	case suffix == ".ndb":
 		return "noxu", nil
 	}
-	return "", usage("%s ends neither in .jdb nor in .ndb; say with --layout je or --layout noxu whose log file it is", name)
+	return "", usage("%s ends neither in .jdb nor in .ndb; give its layout with --layout je or --layout noxu", name)
 }
 
-// inspectReader is the reader of a layout's files. The number that a file must bear is
-// told by its name, unless it was renamed.
+// inspectReader returns a reader for a file of a layout. The file's header must have the number in
+// its name; a renamed file may have any.
 func inspectReader(name, layout string) (*entries.Reader, error) {
 	l, err := source.NewLayout(source.LayoutOptions{Name: layout})
 	if err != nil {
@@ -157,7 +158,7 @@ func inspectFile(ctx context.Context, name, layout string, progress *archive.Pro
 			return nil, context.Cause(ctx)
 		}
 		n, err := f.Read(buf)
-		r.Write(buf[:n]) // it never fails
+		r.Write(buf[:n]) // never fails
 		progress.BytesDone.Add(int64(n))
 		if err == io.EOF {
 			return &inspected{File: name, Layout: layout, seen: r.Result()}, nil
@@ -168,8 +169,7 @@ func inspectFile(ctx context.Context, name, layout string, progress *archive.Pro
 	}
 }
 
-// chainInspected compares each file with its successor, where both are given and lie in
-// one directory.
+// chainInspected compares each file with its successor if both are given and in one directory.
 func chainInspected(files []*inspected) {
 	type place struct {
 		dir, layout string
@@ -189,7 +189,7 @@ func chainInspected(files []*inspected) {
 	}
 }
 
-// judge puts what was seen into words.
+// judge fills in the fields for the output.
 func (f *inspected) judge() {
 	s := &f.seen
 	f.Size, f.LogVersion, f.Entries, f.Last, f.End = s.Size, s.Version, s.Entries, s.Last, s.End
@@ -212,7 +212,8 @@ func (f *inspected) judge() {
 
 func inspectTable(w io.Writer, files []*inspected) error {
 	for _, f := range files {
-		fmt.Fprintf(w, "%s: %s, %s, log version %d, %s: %s\n", quoteName(f.File), f.Result, f.Layout, f.LogVersion, size(f.Size), entryCount(f.Entries))
+		fmt.Fprintf(w, "%s: %s, %s, log version %d, %s: %s\n",
+			quoteName(f.File), f.Result, f.Layout, f.LogVersion, size(f.Size), entryCount(f.Entries))
 		var kinds []string
 		for kind, n := range f.seen.Types {
 			if n > 0 {
@@ -240,7 +241,7 @@ func entryCount(n int64) string {
 	return fmt.Sprintf("%d entries", n)
 }
 
-// inspectVerdict is the error that tells of what is not ok.
+// inspectVerdict returns an error that names the files with problems, or nil.
 func inspectVerdict(files []*inspected) error {
 	var damaged, unknown []string
 	for _, f := range files {

@@ -19,25 +19,26 @@ func (a *app) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [ARCHIVE...]",
 		Short: "List the snapshots, newest last",
-		Long:  "List the snapshots of archives, newest last. ARCHIVE is a name from the configuration or a URL; without one, all of the configuration are listed.",
+		Long: `List the snapshots of archives, newest last. ARCHIVE is a name from the configuration or a
+URL. Without arguments it lists the snapshots of all archives in the configuration.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if last < 0 {
-				return usage("--last %d: use a number of snapshots", last)
+				return usage("--last %d: give a positive number of snapshots", last)
 			}
 			return a.list(c, args, last)
 		},
 	}
-	c.Flags().IntVar(&last, "last", 0, "only the newest `N`")
+	c.Flags().IntVar(&last, "last", 0, "list only the newest `N` snapshots")
 	return c
 }
 
-// listed is a snapshot as list --json shows it: the manifest's own field names.
+// listed is a snapshot in list --json. Its field names are those of the manifest.
 type listed struct {
 	*manifest.Summary
-	Sequence int64  `json:"sequence"` // also of a manifest that cannot be read
+	Sequence int64  `json:"sequence"` // set for unreadable manifests too
 	Name     string `json:"archive_name,omitempty"`
 	State    string `json:"state"`
-	Held     string `json:"held,omitempty"` // why no retention removes it
+	Held     string `json:"held,omitempty"` // the reason of a hold; "" if the snapshot is not held
 	Error    string `json:"error,omitempty"`
 }
 
@@ -75,7 +76,8 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 			}
 			if s.Err != nil {
 				l.Error = s.Err.Error()
-				failed = errors.Join(failed, fmt.Errorf("%s: snapshot %d cannot be read: %w", where, s.Sequence, s.Err))
+				failed = errors.Join(failed,
+					fmt.Errorf("%s: snapshot %d cannot be read: %w", where, s.Sequence, s.Err))
 			} else {
 				l.Summary = &s.Summary
 			}
@@ -101,7 +103,7 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 	if err != nil {
 		return nil, about(o.name, "listing "+o.name, err)
 	}
-	if len(s) > 0 && last == 0 { // who asks for a few wants few requests
+	if len(s) > 0 && last == 0 { // --last is for few requests
 		a.warnOfDamage(c.Context(), o)
 	}
 	if len(s) > 0 {
@@ -112,19 +114,21 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 	return s, nil
 }
 
-// warnOfDamage says what the last verify found: a listing reads manifests alone, and calls
-// a snapshot ok whose objects are gone.
+// warnOfDamage logs the result of the last verify. A listing reads only manifests, so it shows a
+// snapshot as ok even if its objects are missing.
 func (a *app) warnOfDamage(ctx context.Context, o *openArchive) {
 	p, err := o.LatestProof(ctx, manifest.ProofVerify)
 	switch {
 	case err != nil:
-		a.log.Debug("what the last verify found is not known", "archive", o.name, "error", err)
+		a.log.Debug("the result of the last verify cannot be read", "archive", o.name, "error", err)
 	case p != nil && p.Outcome == manifest.OutcomeFailed:
-		a.log.Warn("the last verify found that not all snapshots can be restored; strongroom verify --read-data tells which can", "archive", o.name, "verified", stamp(p.Created), "problems", len(p.Problems))
+		a.log.Warn("the last verify found that not all snapshots can be restored; "+
+			"strongroom verify --read-data shows which can",
+			"archive", o.name, "verified", stamp(p.Created), "problems", len(p.Problems))
 	}
 }
 
-// orAll is the arguments or, without any, every archive of the configuration.
+// orAll returns the arguments or, if there are none, every archive of the configuration.
 func (a *app) orAll(args []string) ([]string, error) {
 	if len(args) > 0 {
 		return args, nil
@@ -139,7 +143,7 @@ func (a *app) orAll(args []string) ([]string, error) {
 	return args, nil
 }
 
-// state is the one word that a listing has for a snapshot.
+// state returns the state of a snapshot in a listing.
 func state(s *archive.Snapshot) string {
 	switch {
 	case s.Err != nil:
@@ -160,8 +164,9 @@ func listTable(w io.Writer, all []listed, names bool) error {
 		row := []string{strconv.FormatInt(l.Sequence, 10), "-", "-", "-", "-", "-", "-", "-", l.State}
 		if s := l.Summary; s != nil {
 			row = []string{
-				strconv.FormatInt(s.Sequence, 10), stamp(s.Created), strconv.FormatInt(s.Counts.Files, 10), size(s.Counts.Bytes),
-				strconv.FormatInt(s.Counts.Added, 10), size(s.Counts.AddedBytes), size(s.Counts.StoredBytes), through(s), l.State,
+				strconv.FormatInt(s.Sequence, 10), stamp(s.Created), strconv.FormatInt(s.Counts.Files, 10),
+				size(s.Counts.Bytes), strconv.FormatInt(s.Counts.Added, 10), size(s.Counts.AddedBytes),
+				size(s.Counts.StoredBytes), through(s), l.State,
 			}
 		}
 		if l.Held != "" {

@@ -15,7 +15,7 @@ import (
 	"github.com/strongroom-dev/strongroom/config"
 )
 
-// pruneFlags are what the command line says of a prune.
+// pruneFlags are the flags of prune.
 type pruneFlags struct {
 	policy  retention.Policy
 	within  string
@@ -31,17 +31,17 @@ func (a *app) pruneCommand() *cobra.Command {
 	var p pruneFlags
 	c := &cobra.Command{
 		Use:   "prune ARCHIVE...",
-		Short: "Remove the snapshots that the retention does not keep, and what only they need",
+		Short: "Remove the snapshots that the retention does not keep, and their objects",
 		Long: `Remove the snapshots that no rule of the retention keeps, and every object that no kept
-snapshot needs. The rules are those of the configuration or, if any is given here, only
-those: each keeps one snapshot of each of the last so many hours, days, weeks, months or
-years that have any. The newest snapshot and held ones are always kept. Backups may run
-meanwhile, on any host. --dry-run shows each snapshot with the rule that keeps it, and what
-would go. Exit code 1 when something could not be deleted, such as locked objects. With
---limit, for cron, a prune that would remove unusually many stops with exit code 5.`,
+snapshot needs. If any rule is given here, the rules of the configuration do not apply.
+A rule such as --keep-daily N keeps one snapshot of each of the last N days that have one.
+The newest snapshot and held snapshots are always kept. Backups may run concurrently, on
+any host. --dry-run shows which rule keeps each snapshot, and which would be removed. With
+--limit, for cron, a prune that would remove unusually many snapshots stops with exit code
+5. Exit code 1 if an object could not be deleted, for instance since it is locked.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage("which archive? strongroom prune ARCHIVE...")
+				return usage("name at least one archive: strongroom prune ARCHIVE...")
 			}
 			return nil
 		},
@@ -49,18 +49,19 @@ would go. Exit code 1 when something could not be deleted, such as locked object
 	}
 	f := c.Flags()
 	f.IntVar(&p.policy.Last, "keep-last", 0, "keep the last `N` snapshots")
-	f.IntVar(&p.policy.Hourly, "keep-hourly", 0, "keep one of each of the last `N` hours that have any")
+	f.IntVar(&p.policy.Hourly, "keep-hourly", 0, "keep one of each of the last `N` hours that have a snapshot")
 	f.IntVar(&p.policy.Daily, "keep-daily", 0, "keep one of each of the last `N` days")
 	f.IntVar(&p.policy.Weekly, "keep-weekly", 0, "keep one of each of the last `N` weeks")
 	f.IntVar(&p.policy.Monthly, "keep-monthly", 0, "keep one of each of the last `N` months")
 	f.IntVar(&p.policy.Yearly, "keep-yearly", 0, "keep one of each of the last `N` years")
-	f.StringVar(&p.within, "keep-within", "", "keep all that were made at most `DURATION` before the newest, such as 48h or 7d")
-	f.Int64SliceVar(&p.forget, "forget", nil, "give up snapshot `N`, whose manifest cannot be read")
-	f.Lookup("forget").DefValue = "" // none, and the help need not say so
-	f.BoolVar(&p.dryRun, "dry-run", false, "say what would go, and change nothing")
-	f.BoolVar(&p.limited, "limit", false, "stop where a prune of the service would: see prune_limit in the configuration")
+	f.StringVar(&p.within, "keep-within", "", "keep all snapshots made within `DURATION` before the newest, "+
+		"such as 48h or 7d")
+	f.Int64SliceVar(&p.forget, "forget", nil, "drop snapshot `N`, whose manifest cannot be read")
+	f.Lookup("forget").DefValue = "" // hides the default in the help
+	f.BoolVar(&p.dryRun, "dry-run", false, "print what would be removed, and change nothing")
+	f.BoolVar(&p.limited, "limit", false, "apply the limit of scheduled prunes: prune_limit in the configuration")
 	confirmFlag(f, &p.accepted)
-	f.BoolVar(&p.objects, "objects", false, "list each object that goes, and why")
+	f.BoolVar(&p.objects, "objects", false, "list each object that is deleted, with the reason")
 	return c
 }
 
@@ -92,7 +93,7 @@ func (a *app) pruneAll(c *cobra.Command, args []string, p pruneFlags) error {
 		}
 	}
 	if len(p.forget) > 0 && len(args) > 1 {
-		return usage("--forget gives up a snapshot of one archive; name one")
+		return usage("--forget drops a snapshot of one archive; name one")
 	}
 	all := []prunedArchive{}
 	var failed error
@@ -145,7 +146,8 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 	r, err := from.Prune(c.Context(), o)
 	if err != nil {
 		if r.Deleted.All() > 0 && !p.dryRun {
-			a.log.Info("some was deleted before it failed; the same command goes on", "archive", from.name, "objects", r.Deleted.All())
+			a.log.Info("some objects were deleted before the failure; the same command continues",
+				"archive", from.name, "objects", r.Deleted.All())
 		}
 		return nil, about(from.name, "pruning "+from.name, advise(from.name, err))
 	}
@@ -168,33 +170,37 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 		for _, line := range r.Failures {
 			a.log.Error("not deleted", "archive", from.name, "error", line)
 		}
-		return out, fmt.Errorf("%s: %s (%s) could not be deleted; once nothing locks or forbids it, the same command does", from.name, plural(n, "object"), size(r.Failed.Bytes))
+		return out, fmt.Errorf("%s: %s (%s) could not be deleted; run the same command again once "+
+			"no lock or permission prevents it", from.name, plural(n, "object"), size(r.Failed.Bytes))
 	}
 	return out, nil
 }
 
-// maxNestedShown is how many archives within another one a warning names.
+// maxNestedShown is how many nested archives are named.
 const maxNestedShown = 10
 
-// nestedWarnings name the archives that lie one within the other: nothing but the operator can end that.
+// nestedWarnings returns a warning for each archive that is within another one. Only an operator
+// can separate them.
 func nestedWarnings(r *archive.PruneReport) []string {
-	const apart = ": copy one of the two to an address apart, and remove it here"
+	const apart = ": copy one of the two to a separate URL, and remove it here"
 	var all []string
 	for i, n := range r.Nested {
 		if i == maxNestedShown {
-			all = append(all, fmt.Sprintf("%d more archives lie within this one", len(r.Nested)-i))
+			all = append(all, fmt.Sprintf("%d more archives are within this one", len(r.Nested)-i))
 			break
 		}
-		all = append(all, fmt.Sprintf("another archive lies within this one, at the prefix %s; what is below that is left alone%s", n.Prefix, apart))
+		all = append(all, fmt.Sprintf("another archive is within this one, at the prefix %s; "+
+			"prune deletes nothing below it%s", n.Prefix, apart))
 	}
 	if r.Within != "" {
-		all = append(all, fmt.Sprintf("this archive lies within the one at %s%s", r.Within, apart))
+		all = append(all, fmt.Sprintf("this archive is within the one at %s%s", r.Within, apart))
 	}
 	return all
 }
 
-// retention is that of the command line or, without any there, that of the configuration.
-// Forgetting needs none. The limit is that of the configuration, or the default.
+// retention returns the policy of the command line or, if that has none, of the configuration.
+// The policy is nil if only --forget is given. The limit is that of the configuration, or the
+// default.
 func (a *app) retention(c *cobra.Command, where string, p *pruneFlags) (*retention.Policy, retention.Limit, error) {
 	given := false
 	for _, name := range []string{"last", "hourly", "daily", "weekly", "monthly", "yearly", "within"} {
@@ -223,7 +229,8 @@ func (a *app) retention(c *cobra.Command, where string, p *pruneFlags) (*retenti
 	case !given && len(p.forget) > 0:
 		return nil, limit, nil
 	case !given:
-		return nil, limit, usage("%s has no retention in the configuration; say what to keep, such as --keep-last 96 --keep-daily 14", shortName(where))
+		return nil, limit, usage("%s has no retention in the configuration; "+
+			"give at least one rule, such as --keep-last 96 --keep-daily 14", shortName(where))
 	}
 	if err := policy.Validate(); err != nil {
 		return nil, limit, usageError{err}
@@ -235,7 +242,7 @@ func (p *prunedArchive) print(w io.Writer) error {
 	if p.DryRun {
 		rows := [][]string{{"SNAPSHOT", "CREATED", "KEPT BY"}}
 		for _, s := range p.Snapshots {
-			created, why := "-", "(goes)"
+			created, why := "-", "(removed)"
 			if !s.Created.IsZero() {
 				created = stamp(s.Created)
 			}
@@ -251,36 +258,43 @@ func (p *prunedArchive) print(w io.Writer) error {
 	for _, o := range p.Objects {
 		fmt.Fprintf(w, "%s  %s  %s\n", o.Key, size(o.Size), o.Why)
 	}
-	removed, gone := "nothing is removed", "deleted"
+	removed, gone := "no snapshot is removed", "deleted"
 	if n := len(p.Removed); n > 0 {
 		removed = fmt.Sprintf("%s removed (%s)", plural(n, "snapshot"), numbers(p.Removed))
 	}
 	if p.DryRun {
-		removed, gone = strings.Replace(strings.Replace(removed, "removed (", "would be removed (", 1), "is removed", "would be removed", 1), "would go"
+		removed = strings.Replace(removed, "removed (", "would be removed (", 1)
+		removed, gone = strings.Replace(removed, "is removed", "would be removed", 1), "would be deleted"
 	}
 	kept := len(p.Snapshots) - len(p.Removed)
 	objects := fmt.Sprintf("; %s, %s, %s", plural(p.Deleted.All(), "object"), size(p.Deleted.Bytes), gone)
 	if p.Deleted.All() == 0 {
-		objects = "; there is nothing to delete"
+		objects = "; no object to delete"
 	}
 	_, err := fmt.Fprintf(w, "%s: %s, %d kept%s\n", p.Name, removed, kept, objects)
 	if p.Missing > 0 && err == nil {
-		_, err = fmt.Fprintf(w, "note: %s that kept snapshots name %s not there, and what could be theirs is left alone: see strongroom verify\n", plural(p.Missing, "object"), map[bool]string{true: "is", false: "are"}[p.Missing == 1])
+		_, err = fmt.Fprintf(w, "note: %s that kept snapshots need %s missing; objects that may replace them "+
+			"are not deleted: see strongroom verify\n",
+			plural(p.Missing, "object"), map[bool]string{true: "is", false: "are"}[p.Missing == 1])
 	}
 	if n := p.hollow(); n > 0 && err == nil {
-		_, err = fmt.Fprintf(w, "note: %s hollow: empty, or without most of what was there before and nothing new; no rule counts such a snapshot\n", plural(n, "snapshot")+map[bool]string{true: " is", false: " are"}[n == 1])
+		_, err = fmt.Fprintf(w, "note: %s hollow: empty, or without most earlier files and without new files; "+
+			"no rule counts a hollow snapshot\n",
+			plural(n, "snapshot")+map[bool]string{true: " is", false: " are"}[n == 1])
 	}
 	if p.Refused != "" && err == nil {
-		_, err = fmt.Fprintf(w, "note: on schedule, or with --limit, it would stop: %s\n", p.Refused)
+		_, err = fmt.Fprintf(w, "note: a scheduled prune, or one with --limit, would stop: %s\n", p.Refused)
 	}
 	if p.Foreign > 0 && err == nil {
-		_, err = fmt.Fprintf(w, "note: %s are none of the archive's, and are left alone\n", plural(p.Foreign, "object"))
+		_, err = fmt.Fprintf(w, "note: %s that do not belong to the archive are not deleted\n",
+			plural(p.Foreign, "object"))
 	}
 	for i, n := range p.Nested {
 		if err != nil || i == maxNestedShown {
 			break
 		}
-		_, err = fmt.Fprintf(w, "note: %s below %s belong to another archive, and are left alone\n", plural(n.Objects, "object"), n.Prefix)
+		_, err = fmt.Fprintf(w, "note: %s below %s belong to another archive and are not deleted\n",
+			plural(n.Objects, "object"), n.Prefix)
 	}
 	return err
 }

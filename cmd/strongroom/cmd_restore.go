@@ -17,22 +17,22 @@ func (a *app) restoreCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "restore ARCHIVE[@S] --to DIR",
 		Short: "Restore a snapshot into a directory",
-		Long: `Restore a snapshot into a directory. Every file is checked against its hash before it
-gets its name. A directory that does not exist yet appears when all is done; in an
-existing one the file ` + archive.IncompleteMarker + ` stands until then. The same command,
-with the same flags, continues an interrupted restore. Stop the database first: a directory
-in which one runs is refused.`,
+		Long: `Restore a snapshot into a directory. Each file is checked against its hash before it gets
+its name. A new directory gets its name when the restore is complete; an existing one has
+the file ` + archive.IncompleteMarker + ` until then. The same command with the same flags
+continues an interrupted restore. Stop the database first: a directory that a running
+database uses is refused.`,
 		Args: exactArgs(1, "restore ARCHIVE[@S] --to DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if to == "" {
-				return usage("--to DIR is missing: where should the files go?")
+				return usage("--to DIR is missing; give the directory to restore into")
 			}
 			if at != "" {
 				if _, err := time.Parse(time.RFC3339Nano, at); err != nil {
-					return usage("--at %q is no time such as 2026-11-22T23:00:00Z", at)
+					return usage("--at %q: write a time such as 2026-11-22T23:00:00Z", at)
 				}
 				if _, _, named := splitSelector(args[0]); named || which != "" {
-					return usage("--at %s names a snapshot, and so does what is given besides; use one of them", at)
+					return usage("--at %s and another argument both name a snapshot; use one of them", at)
 				}
 				which = at
 			}
@@ -42,11 +42,13 @@ in which one runs is refused.`,
 	snapshotArgs(c, &which)
 	a.identityFlag(c)
 	f := c.Flags()
-	f.StringVar(&at, "at", "", "the newest snapshot that was not made after this `TIME`")
+	f.StringVar(&at, "at", "", "restore the newest snapshot made at or before this `TIME`")
 	f.StringVar(&to, "to", "", "the `DIR` to restore into")
-	f.StringArrayVar(&o.Include, "include", nil, "only files that fit this `GLOB`, or lie in a range such as 00000010.jdb..0000001f.jdb (repeatable)")
-	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be fetched")
-	f.BoolVar(&o.Overwrite, "overwrite", false, "restore into a directory that holds files; those that are right already are kept")
+	f.StringArrayVar(&o.Include, "include", nil, "restore only files that match this `GLOB`, or a range such as "+
+		"00000010.jdb..0000001f.jdb (repeatable)")
+	f.BoolVar(&o.DryRun, "dry-run", false, "print what would be fetched, and write nothing")
+	f.BoolVar(&o.Overwrite, "overwrite", false, "restore into a directory that has files; "+
+		"files with the right content are kept")
 	f.BoolVar(&o.DeleteExtra, "delete-extra", false, "remove log files that the snapshot does not have")
 	return c
 }
@@ -75,7 +77,10 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o archive.Restore
 	if err != nil {
 		return err
 	}
-	report := restoreReport{m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Requests, res.Free, list(res.Removed), list(res.Damaged), time.Since(start).Milliseconds()}
+	report := restoreReport{
+		m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Requests, res.Free,
+		list(res.Removed), list(res.Damaged), time.Since(start).Milliseconds(),
+	}
 	return a.print(report, func(w io.Writer) error { return report.print(w) })
 }
 
@@ -88,7 +93,7 @@ type restoreReport struct {
 	Fetched  int      `json:"fetched"`
 	Skipped  int      `json:"skipped"`
 	Requests int      `json:"requests"`
-	Free     int64    `json:"free"` // bytes, of a dry run; -1: not known
+	Free     int64    `json:"free"` // free bytes, in a dry run; -1 if unknown
 	Removed  []string `json:"removed"`
 	Damaged  []string `json:"damaged"`
 	MS       int64    `json:"ms"`
@@ -96,17 +101,21 @@ type restoreReport struct {
 
 func (r *restoreReport) print(w io.Writer) error {
 	if r.DryRun {
-		_, err := fmt.Fprintf(w, "snapshot %d: %s, %s, would be fetched with %s into %s; what is right there already is not\n", r.Snapshot, plural(r.Files, "file"), size(r.Bytes), plural(r.Requests, "request"), r.To)
+		_, err := fmt.Fprintf(w, "snapshot %d: %s, %s, would be fetched with %s into %s, "+
+			"except for files with the right content\n",
+			r.Snapshot, plural(r.Files, "file"), size(r.Bytes), plural(r.Requests, "request"), r.To)
 		switch {
 		case r.Free >= 0 && r.Free < r.Bytes:
-			fmt.Fprintf(w, "only %s are free there, and it takes %s, less what is right there already\n", size(r.Free), size(r.Bytes))
+			fmt.Fprintf(w, "only %s are free there; the snapshot needs %s, less the files with the right content\n",
+				size(r.Free), size(r.Bytes))
 		case r.Free >= 0:
 			fmt.Fprintf(w, "%s are free there\n", size(r.Free))
 		}
 		lines(w, "would remove ", r.Removed, 20)
 		return err
 	}
-	_, err := fmt.Fprintf(w, "snapshot %d is restored in %s: %s, %s, every one checked against its hash (%d fetched, %d right already) in %d ms\n",
+	_, err := fmt.Fprintf(w, "restored snapshot %d to %s: %s, %s, each file checked against its hash "+
+		"(%d fetched, %d right already) in %d ms\n",
 		r.Snapshot, r.To, plural(r.Files, "file"), size(r.Bytes), r.Fetched, r.Skipped, r.MS)
 	lines(w, "removed ", r.Removed, 20)
 	return err

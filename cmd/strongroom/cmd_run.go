@@ -25,12 +25,12 @@ import (
 func (a *app) runCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
-		Short: "Archive on schedule until it is stopped",
+		Short: "Run the service: make snapshots on schedule until stopped",
 		Long: `Make snapshots of every archive in the configuration on its schedule, until SIGINT or
-SIGTERM. A snapshot that is overdue at the start is made at once; one that fails is tried
-again after a second, then two, four, up to an hour. With http in the configuration there
-is a status page, an API and metrics. SIGHUP reads the configuration again: what did not
-change goes on. SIGUSR1 asks for a snapshot of every archive now.`,
+SIGTERM. A snapshot that is overdue at the start is made at once. A failed one is retried
+after one second, then two, four, up to an hour. With http in the configuration, the
+service has a status page, an API and metrics. SIGHUP reloads the configuration; archives
+that did not change continue. SIGUSR1 starts a snapshot of every archive.`,
 		Args: exactArgs(0, "run"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.runService(c.Context()) },
 	}
@@ -59,8 +59,9 @@ func (a *app) runService(ctx context.Context) error {
 	g.Go(func() error { return d.Run(ctx) })
 	if page != nil {
 		g.Go(func() error {
-			if err := page.Serve(ctx, listener); err != nil { // archiving goes on
-				a.log.Error("the status page, the API and the metrics are gone until the next start", "error", err)
+			if err := page.Serve(ctx, listener); err != nil { // archiving continues
+				a.log.Error("the status page, the API and the metrics are unavailable until the next start",
+					"error", err)
 			}
 			return nil
 		})
@@ -75,15 +76,15 @@ func (a *app) runService(ctx context.Context) error {
 	return nil
 }
 
-// runnable refuses a configuration of which nothing could run. An archive that cannot be
-// opened is shown and tried again, unless there is no other.
+// runnable returns an error if no archive of the configuration can run. If at least one can, it
+// logs the others; the service opens those again later.
 func (a *app) runnable(ctx context.Context, c *config.Config) error {
 	var failed error
 	scheduled, well := 0, 0
 	for i := range c.Archives {
 		one := &c.Archives[i]
 		if one.Schedule == "" {
-			a.log.Warn("this archive has no schedule: a snapshot is made when somebody asks for it", "archive", one.Name)
+			a.log.Warn("this archive has no schedule: it gets a snapshot only on request", "archive", one.Name)
 		} else {
 			scheduled++
 		}
@@ -103,8 +104,8 @@ func (a *app) runnable(ctx context.Context, c *config.Config) error {
 	return nil
 }
 
-// openable opens an archive and closes it again, which asks the provider for nothing, and
-// looks who is to be told.
+// openable checks that an archive can be opened and that its notification targets are valid. It
+// sends no request to the provider.
 func (a *app) openable(ctx context.Context, c *config.Config, one *config.Archive) (err error) {
 	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 	if err != nil {
@@ -117,8 +118,8 @@ func (a *app) openable(ctx context.Context, c *config.Config, one *config.Archiv
 	return err
 }
 
-// openKept opens an archive for as long as the service needs it, so that the newest
-// manifest stays in memory. The source is opened for each run: it may be away for a while.
+// openKept opens an archive for as long as the service needs it, so that the newest manifest
+// stays in memory. Each run opens the source again: it may be unavailable for a while.
 func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archive, slots archive.Limiter) (*daemon.Archive, error) {
 	s := settingsOf(c, one)
 	s.slots, s.counter = slots, &providers.Counter{}
@@ -126,7 +127,7 @@ func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archiv
 	if err != nil {
 		return nil, err
 	}
-	to.release() // each run finds the place by itself: between two, a disk may be changed
+	to.release() // each run resolves the URL again: between two runs, a disk may be replaced
 	j := configured(c, one, archive.BackupOptions{})
 	j.group = a.groups.of(c, one)
 	return &daemon.Archive{
@@ -150,7 +151,8 @@ func (a *app) openKept(ctx context.Context, c *config.Config, one *config.Archiv
 	}, nil
 }
 
-// serviceDir is where the service remembers what it did, beside the witnesses.
+// serviceDir returns the directory of the service's persisted status, within the state directory;
+// "" if there is none.
 func (a *app) serviceDir(c *config.Config) string {
 	dir := stateDirectory(c.StateDir)
 	if dir == "" {
@@ -159,8 +161,8 @@ func (a *app) serviceDir(c *config.Config) string {
 	return filepath.Join(dir, "service")
 }
 
-// listen makes the server and takes the address, so that one that is taken is an error at
-// the start. Without http in the configuration there is neither.
+// listen creates the HTTP server and its listener, so that an address in use is an error at the
+// start. Both are nil without http in the configuration.
 func (a *app) listen(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*web.Server, net.Listener, error) {
 	if h == nil {
 		return nil, nil, nil
@@ -173,7 +175,9 @@ func (a *app) listen(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*we
 	if err != nil {
 		return nil, nil, err
 	}
-	page, err := web.New(d, web.Options{Listen: h.Listen, Hosts: h.Hosts, Token: token, Version: version, Command: command, Log: a.log})
+	page, err := web.New(d, web.Options{
+		Listen: h.Listen, Hosts: h.Hosts, Token: token, Version: version, Command: command, Log: a.log,
+	})
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
@@ -184,8 +188,8 @@ func (a *app) listen(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*we
 	return page, l, nil
 }
 
-// restoreCommandLine is how the commands on the status page begin: they name the
-// configuration in full, as they are pasted in another directory.
+// restoreCommandLine returns the beginning of the commands on the status page. They have the
+// absolute path of the configuration, since operators paste them in other directories.
 func (a *app) restoreCommandLine() (string, error) {
 	file, err := a.findConfig()
 	if err != nil {
@@ -197,7 +201,7 @@ func (a *app) restoreCommandLine() (string, error) {
 	return "strongroom --config " + shellWord(file), nil
 }
 
-// shellWord quotes a word for a shell, where it has to be.
+// shellWord quotes a word for a shell if necessary.
 func shellWord(s string) string {
 	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
 		return s
@@ -205,20 +209,21 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// maxToken is the longest token, in bytes; leastToken is the shortest that is no joke.
+// The bounds of a token, in bytes: a shorter one can be guessed.
 const (
 	maxToken   = 1 << 10
 	leastToken = 16
 )
 
-// readToken reads the token that starts runs: the file's first line.
+// readToken returns the first line of a token file; "" without a file.
 func readToken(file string) (token string, err error) {
 	if file == "" {
 		return "", nil
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return "", usage("http.token_file: %v; put a long random text there, such as openssl rand -hex 32 prints, which only this service may read", err)
+		return "", usage("http.token_file: %v; put a long random text there, such as the output of "+
+			"openssl rand -hex 32, readable only for this service", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	b, err := io.ReadAll(io.LimitReader(f, maxToken))
@@ -227,7 +232,8 @@ func readToken(file string) (token string, err error) {
 	}
 	token, _, _ = strings.Cut(string(b), "\n")
 	if token = strings.TrimSpace(token); len(token) < leastToken {
-		return "", usage("http.token_file: the first line of %s has %d characters, and a token needs %d at the least; openssl rand -hex 32 prints one", file, len(token), leastToken)
+		return "", usage("http.token_file: the first line of %s has %d characters; a token needs %d or more; "+
+			"openssl rand -hex 32 prints one", file, len(token), leastToken)
 	}
 	return token, nil
 }

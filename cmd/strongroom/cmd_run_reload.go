@@ -13,7 +13,7 @@ import (
 	"github.com/strongroom-dev/strongroom/service/daemon"
 )
 
-// handleSignals does what signals ask a running service for, until ctx ends.
+// handleSignals handles SIGHUP and SIGUSR1 until ctx ends.
 func (a *app) handleSignals(ctx context.Context, d *daemon.Daemon) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
@@ -24,7 +24,7 @@ func (a *app) handleSignals(ctx context.Context, d *daemon.Daemon) {
 			return
 		case s := <-signals:
 			if s == syscall.SIGUSR1 {
-				a.log.Info("SIGUSR1: a run of every archive is asked for")
+				a.log.Info("SIGUSR1: a run of every archive is requested")
 				d.TriggerAll()
 				continue
 			}
@@ -33,21 +33,23 @@ func (a *app) handleSignals(ctx context.Context, d *daemon.Daemon) {
 	}
 }
 
-// reload puts the configuration file in force as it is now, if nothing is wrong with it.
+// reload applies the current configuration file. If the file has an error, the previous
+// configuration stays in force.
 func (a *app) reload(ctx context.Context, d *daemon.Daemon) {
 	was := d.Config()
 	c, err := a.reloadConfig(ctx)
 	if err != nil {
-		a.log.Error("SIGHUP: something is wrong with the configuration, and the old one stays in force", "error", err)
+		a.log.Error("SIGHUP: the configuration has an error; the previous one stays in force", "error", err)
 		return
 	}
 	if !reflect.DeepEqual(was.HTTP, c.HTTP) || was.StateDir != c.StateDir || was.ScratchDir != c.ScratchDir {
-		a.log.Warn("SIGHUP: other values of http, state_dir and scratch_dir need a restart; the old ones stay in force")
+		a.log.Warn("SIGHUP: changes of http, state_dir and scratch_dir need a restart; " +
+			"the previous values stay in force")
 		c.HTTP, c.StateDir, c.ScratchDir = was.HTTP, was.StateDir, was.ScratchDir
 	}
 	a.groups.set(c)
 	d.Set(c)
-	a.log.Info("SIGHUP: the configuration was read again", "archives", len(c.Archives))
+	a.log.Info("SIGHUP: the configuration was reloaded", "archives", len(c.Archives))
 }
 
 func (a *app) reloadConfig(ctx context.Context) (*config.Config, error) {

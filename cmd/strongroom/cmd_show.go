@@ -13,12 +13,13 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// snapshotArgs adds the flag that names a snapshot beside an ARCHIVE argument.
+// snapshotArgs adds --snapshot, which names the snapshot of an ARCHIVE argument.
 func snapshotArgs(c *cobra.Command, flag *string) {
-	c.Flags().Var(snapshotFlag{flag}, "snapshot", "the snapshot: a number, latest, or a time (`S`), as @S at the end of the argument")
+	c.Flags().Var(snapshotFlag{flag}, "snapshot", "the snapshot `S`: a number, latest, or a time; "+
+		"the same as @S at the end of the argument")
 }
 
-// snapshot opens an archive and reads the snapshot that the argument names.
+// snapshot opens an archive and reads the snapshot that the argument or the flag names.
 func (a *app) snapshot(ctx context.Context, arg, flag string) (*openArchive, *manifest.Manifest, error) {
 	where, which, err := selector(arg, flag)
 	if err != nil {
@@ -56,7 +57,8 @@ func (a *app) showCommand() *cobra.Command {
 }
 
 func showTable(w io.Writer, m *manifest.Manifest) error {
-	fmt.Fprintf(w, "snapshot %d of %s, made %s on %s by %s\n%s, %s (layout %s), through %s\n", m.Sequence, m.Archive, stamp(m.Created), m.Node, m.Tool,
+	fmt.Fprintf(w, "snapshot %d of %s, made %s on %s by %s\n%s, %s (layout %s), through %s\n",
+		m.Sequence, m.Archive, stamp(m.Created), m.Node, m.Tool,
 		plural(m.Counts.Files, "file"), size(m.Counts.Bytes), m.Layout, through(&m.Summary))
 	if len(m.Recipients) > 0 {
 		fmt.Fprintf(w, "encrypted to %s\n", strings.Join(m.Recipients, ", "))
@@ -81,8 +83,9 @@ func (a *app) diffCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff ARCHIVE@A ARCHIVE@B",
 		Short: "Compare two snapshots",
-		Long:  "Compare two snapshots, of one archive or of two: which files were added (+), removed (-) and changed (~) from the first to the second.",
-		Args:  exactArgs(2, "diff ARCHIVE@A ARCHIVE@B"),
+		Long: `Compare two snapshots of one archive, or of two archives. Print the files that the second
+snapshot adds (+), removes (-) and changes (~).`,
+		Args: exactArgs(2, "diff ARCHIVE@A ARCHIVE@B"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			o1, before, err := a.snapshot(c.Context(), args[0], "")
 			if err != nil {
@@ -113,17 +116,17 @@ func diffTable(w io.Writer, d *archive.Difference) error {
 		rows = append(rows, []string{"~", n.Name, size(b.Size) + " to " + size(n.Size), string(b.State) + " to " + string(n.State)})
 	}
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(w, "no difference")
+		_, err := fmt.Fprintln(w, "no differences")
 		return err
 	}
 	return table(w, rows)
 }
 
-// exactArgs is cobra's, with our exit code and the form of the call.
+// exactArgs is cobra.ExactArgs with exit code 2 and the form of the command in its error.
 func exactArgs(n int, form string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usage("%s wanted, %d given: strongroom %s", plural(n, "argument"), len(args), form)
+			return usage("%s needed, %d given: strongroom %s", plural(n, "argument"), len(args), form)
 		}
 		return nil
 	}

@@ -24,17 +24,17 @@ import (
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Show how the archives are",
-		Long: `Show what the running service knows of its archives or, when none runs (or it has no
-http in the configuration), what the archives themselves and their sources show. Exit
-code 3 when something is damaged, 1 when runs fail or are overdue, or the service cannot
-verify, prune or drill.`,
+		Short: "Show the state of the archives",
+		Long: `Show the state of the archives, as the running service reports it. Without a running
+service, or without http in the configuration, read the archives and their sources instead.
+Exit code 3 if something is damaged; 1 if runs fail or are overdue, or if the service
+cannot verify, prune or drill.`,
 		Args: exactArgs(0, "status"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context()) },
 	}
 }
 
-// What makes status end with another code than 0.
+// errTrouble is returned by status if an archive has a problem other than damage.
 var errTrouble = errors.New("some archives need attention")
 
 func (a *app) status(ctx context.Context) error {
@@ -44,12 +44,12 @@ func (a *app) status(ctx context.Context) error {
 	}
 	s, err := askService(ctx, c.HTTP)
 	if err != nil {
-		a.log.Debug("no service answers; the archives are looked at", "reason", err)
+		a.log.Debug("no service responds; the archives are read", "reason", err)
 		s = &status{Archives: []archiveStatus{}}
 		for i := range c.Archives {
 			s.Archives = append(s.Archives, a.statusOf(ctx, c, &c.Archives[i]))
 			if ctx.Err() != nil {
-				return fmt.Errorf("looking at the archives: %w", context.Cause(ctx))
+				return fmt.Errorf("reading the archives: %w", context.Cause(ctx))
 			}
 		}
 	}
@@ -59,29 +59,32 @@ func (a *app) status(ctx context.Context) error {
 	return s.verdict()
 }
 
-// askService asks the running service.
+// askService requests the status from the running service.
 func askService(ctx context.Context, h *config.HTTP) (*status, error) {
 	if h == nil {
-		return nil, errors.New("there is no http in the configuration")
+		return nil, errors.New("the configuration has no http")
 	}
 	answer, err := callService(ctx, h, serviceRequest{method: http.MethodGet, path: "/api/v1/archives"})
 	if err != nil {
 		return nil, err
 	}
 	if answer.code != http.StatusOK {
-		return nil, fmt.Errorf("what listens on %s is no strongroom: it answers %s", h.Listen, answer.status)
+		return nil, fmt.Errorf("the service on %s is not strongroom: it responds with %s", h.Listen, answer.status)
 	}
 	s := &status{}
 	if err := json.Unmarshal(answer.body, s); err != nil {
-		return nil, fmt.Errorf("what listens on %s is no strongroom: %w", h.Listen, err)
+		return nil, fmt.Errorf("the service on %s is not strongroom: %w", h.Listen, err)
 	}
 	s.Service = true
 	return s, nil
 }
 
-// statusOf finds out how an archive is without a service.
+// statusOf reads the state of an archive without a service.
 func (a *app) statusOf(ctx context.Context, c *config.Config, one *config.Archive) archiveStatus {
-	s := archiveStatus{Name: one.Name, Destination: providers.Redact(one.Destination), State: web.StateOK, Damaged: []string{}, Tasks: []taskStatus{}}
+	s := archiveStatus{
+		Name: one.Name, Destination: providers.Redact(one.Destination), State: web.StateOK,
+		Damaged: []string{}, Tasks: []taskStatus{},
+	}
 	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 	if err == nil {
 		defer to.close(&err)
@@ -118,7 +121,7 @@ func (a *app) statusOf(ctx context.Context, c *config.Config, one *config.Archiv
 	return s
 }
 
-// newest fills in what the newest snapshot shows.
+// newest fills in the fields that come from the newest snapshot and the verification records.
 func (s *archiveStatus) newest(ctx context.Context, to *openArchive) error {
 	m, err := to.Newest(ctx)
 	if errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) {
@@ -139,12 +142,12 @@ func (s *archiveStatus) newest(ctx context.Context, to *openArchive) error {
 	}
 	proof, err := to.LatestProof(ctx, manifest.ProofVerify)
 	if err != nil {
-		return fmt.Errorf("reading what the last verify found: %w", err)
+		return fmt.Errorf("reading the result of the last verify: %w", err)
 	}
 	s.unsound = proof != nil && proof.Archive == m.Archive && proof.Outcome == manifest.OutcomeFailed
 	drill, _, err := to.Drills(ctx)
 	if err != nil {
-		return fmt.Errorf("reading how the last drill went: %w", err)
+		return fmt.Errorf("reading the result of the last drill: %w", err)
 	}
 	if drill != nil && drill.Archive == m.Archive {
 		s.LastDrill = &drillStatus{At: drill.Created, Snapshot: drill.Snapshot, Error: drill.Why}
@@ -155,12 +158,12 @@ func (s *archiveStatus) newest(ctx context.Context, to *openArchive) error {
 
 func (s *status) print(w io.Writer, now time.Time) error {
 	if !s.Service {
-		fmt.Fprintln(w, "no service answers; this is what the archives show")
+		fmt.Fprintln(w, "no service responds; this is read from the archives")
 	}
 	rows := [][]string{{"ARCHIVE", "STATE", "RECOVERABLE THROUGH", "BEHIND", "NEXT RUN"}}
 	for i := range s.Archives {
 		one := &s.Archives[i]
-		row := []string{one.Name, string(one.State), "nothing yet", "-", "-"}
+		row := []string{one.Name, string(one.State), "no snapshot", "-", "-"}
 		if r := one.RecoverableThrough; r != nil {
 			row[2] = fmt.Sprintf("%s (%s ago)", stamp(r.At), now.Sub(r.At).Round(time.Second))
 		}
@@ -184,16 +187,18 @@ func (s *status) print(w io.Writer, now time.Time) error {
 	return nil
 }
 
-// explain prints what the table has no room for.
+// explain prints the details that the table omits.
 func (s *archiveStatus) explain(w io.Writer) {
 	if s.Error != "" {
 		fmt.Fprintf(w, "%s: %s\n", s.Name, sanitizeTerminal(s.Error))
 	}
 	if f := s.LastFailure; f != nil && s.FailuresInRow > 0 {
-		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n", s.Name, strings.TrimPrefix(plural(s.FailuresInRow, "run"), "1 "), stamp(f.At), sanitizeTerminal(f.Error))
+		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n",
+			s.Name, strings.TrimPrefix(plural(s.FailuresInRow, "run"), "1 "), stamp(f.At), sanitizeTerminal(f.Error))
 	}
 	if len(s.Damaged) > 0 {
-		fmt.Fprintf(w, "%s: in the newest snapshot %s cannot be trusted, such as %s\n", s.Name, plural(len(s.Damaged), "log file"), sanitizeTerminal(s.Damaged[0]))
+		fmt.Fprintf(w, "%s: the newest snapshot has %s with damage, such as %s\n",
+			s.Name, plural(len(s.Damaged), "log file"), sanitizeTerminal(s.Damaged[0]))
 	}
 	if v := s.LastVerification; v != nil && v.Problems > 0 {
 		fmt.Fprintf(w, "%s: the last verification, at %s, found %s\n", s.Name, stamp(v.At), plural(v.Problems, "problem"))
@@ -202,11 +207,13 @@ func (s *archiveStatus) explain(w io.Writer) {
 		}
 	}
 	if d := s.LastDrill; d != nil && d.Error != "" {
-		fmt.Fprintf(w, "%s: the last drill, of snapshot %d at %s, failed: %s\n", s.Name, d.Snapshot, stamp(d.At), sanitizeTerminal(d.Error))
+		fmt.Fprintf(w, "%s: the last drill, of snapshot %d at %s, failed: %s\n",
+			s.Name, d.Snapshot, stamp(d.At), sanitizeTerminal(d.Error))
 	}
 	for _, t := range s.Tasks {
 		if f := t.LastFailure; f != nil && t.FailuresInRow > 0 {
-			fmt.Fprintf(w, "%s: the last %s could not be done, %s in a row, most recently at %s: %s\n", s.Name, t.Name, plural(t.FailuresInRow, "time"), stamp(f.At), sanitizeTerminal(f.Error))
+			fmt.Fprintf(w, "%s: the last %s failed, %s in a row, most recently at %s: %s\n",
+				s.Name, t.Name, plural(t.FailuresInRow, "time"), stamp(f.At), sanitizeTerminal(f.Error))
 		}
 	}
 	for i := range s.NeedsConfirmation {
@@ -214,18 +221,19 @@ func (s *archiveStatus) explain(w io.Writer) {
 	}
 }
 
-// print says what a guard found, and how an operator accepts it.
+// print prints a guard's finding and how an operator accepts it.
 func (c *confirmationStatus) print(w io.Writer, name string) {
 	if c.ConfirmedAt != nil {
-		fmt.Fprintf(w, "%s: an operator accepted %s at %s; the next %s goes on with that\n",
+		fmt.Fprintf(w, "%s: an operator accepted %s at %s; the next %s uses it\n",
 			name, sanitizeTerminal(c.Confirmation), stamp(*c.ConfirmedAt), sanitizeTerminal(c.Task))
 		return
 	}
-	fmt.Fprintf(w, "%s: the %s needs a confirmation since %s: %s\n    %s\n    strongroom confirm %s %s\n",
-		name, sanitizeTerminal(c.Task), stamp(c.Since), sanitizeTerminal(c.Detail), web.Accepting(c.Guard), name, sanitizeTerminal(c.Confirmation))
+	fmt.Fprintf(w, "%s: the %s needs a confirmation (since %s): %s\n    %s\n    strongroom confirm %s %s\n",
+		name, sanitizeTerminal(c.Task), stamp(c.Since), sanitizeTerminal(c.Detail), web.Accepting(c.Guard),
+		name, sanitizeTerminal(c.Confirmation))
 }
 
-// verdict is nil when all is well.
+// verdict returns an error if an archive is damaged or needs attention; damage comes first.
 func (s *status) verdict() error {
 	var damaged, trouble error
 	for i := range s.Archives {
@@ -248,14 +256,15 @@ func (s *status) verdict() error {
 	return trouble
 }
 
-// damage is the worst of what is wrong with what was archived.
+// damage returns the error for a damaged archive: damaged log files before a failed drill, and
+// both before other damage.
 func (s *archiveStatus) damage() error {
 	v, d := s.LastVerification, s.LastDrill
 	switch {
 	case len(s.Damaged) > 0:
 		return fmt.Errorf("%s: log files were %w", s.Name, errLogDamaged)
-	case d != nil && d.Error != "" && (v == nil || v.Problems == 0): // which a verification may know nothing of
-		return fmt.Errorf("%s: %w; strongroom drill tries again", s.Name, archive.ErrDrillFailed)
+	case d != nil && d.Error != "" && (v == nil || v.Problems == 0): // a verification may not find this
+		return fmt.Errorf("%s: %w; strongroom drill runs it again", s.Name, archive.ErrDrillFailed)
 	}
 	return fmt.Errorf("%s: %w", s.Name, archive.ErrDamaged)
 }

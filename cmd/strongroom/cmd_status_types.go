@@ -6,13 +6,13 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// status is what is known of all archives.
+// status is the state of all archives.
 type status struct {
-	Service  bool            `json:"service"` // it runs, and said this
+	Service  bool            `json:"service"` // whether the running service reported it
 	Archives []archiveStatus `json:"archives"`
 }
 
-// archiveStatus is one archive's, with the names that the API has.
+// archiveStatus is the state of one archive. Its JSON names are those of the API.
 type archiveStatus struct {
 	Name               string        `json:"name"`
 	State              web.State     `json:"state"`
@@ -21,19 +21,19 @@ type archiveStatus struct {
 	LastSuccess        *time.Time    `json:"last_success"`
 	NextRun            *time.Time    `json:"next_run"`
 	RecoverableThrough *recovery     `json:"recoverable_through"`
-	Behind             *behind       `json:"behind"` // null: not known
+	Behind             *behind       `json:"behind"` // null if unknown
 	Damaged            []string      `json:"damaged"`
 	LastFailure        *failedLast   `json:"last_failure"`
 	FailuresInRow      int64         `json:"failures_in_row"`
-	LastVerification   *verification `json:"last_verification"` // this and tasks: null without a service
+	LastVerification   *verification `json:"last_verification"` // null without a service, like tasks
 	LastDrill          *drillStatus  `json:"last_drill"`
 	Tasks              []taskStatus  `json:"tasks"`
 
 	NeedsConfirmation []confirmationStatus `json:"needs_confirmation"` // null without a service
 
-	Error string `json:"error,omitempty"` // why nothing is known; only without a service
+	Error string `json:"error,omitempty"` // why the state is unknown; only without a service
 
-	unsound bool // by the last verify or drill; only without a service
+	unsound bool // the last verify or drill failed; only without a service
 }
 
 type recovery struct {
@@ -55,16 +55,16 @@ type failedLast struct {
 type verification struct {
 	At       time.Time `json:"at"`
 	Problems int64     `json:"problems"`
-	Found    []string  `json:"found"` // the first of them
+	Found    []string  `json:"found"` // the first problems
 }
 
 type drillStatus struct {
 	At       time.Time `json:"at"`
 	Snapshot int64     `json:"snapshot"`
-	Error    string    `json:"error"` // empty: it went well
+	Error    string    `json:"error"` // "" if the drill succeeded
 }
 
-// taskStatus is what is done beside snapshots, such as prune.
+// taskStatus is the state of a task other than snapshots, such as prune.
 type taskStatus struct {
 	Name          string      `json:"name"`
 	LastSuccess   *time.Time  `json:"last_success"`
@@ -72,12 +72,12 @@ type taskStatus struct {
 	FailuresInRow int64       `json:"failures_in_row"`
 }
 
-// confirmationStatus is what a guard found that stops runs.
+// confirmationStatus is a guard's finding that stops runs until an operator accepts it.
 type confirmationStatus struct {
 	Confirmation string     `json:"confirmation"`
 	Guard        string     `json:"guard"`
 	Task         string     `json:"task"` // backup or prune
 	Detail       string     `json:"detail"`
 	Since        time.Time  `json:"since"`
-	ConfirmedAt  *time.Time `json:"confirmed_at"` // null: not yet
+	ConfirmedAt  *time.Time `json:"confirmed_at"` // null if not accepted yet
 }

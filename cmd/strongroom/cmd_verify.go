@@ -22,16 +22,17 @@ func (a *app) verifyCommand() *cobra.Command {
 	var r repairFlags
 	c := &cobra.Command{
 		Use:   "verify ARCHIVE[@S]...",
-		Short: "Check that an archive holds what its manifests say",
-		Long: `Check that an archive holds what its manifests say: the chain of manifests, each of
-them, and the presence and size of every object. Only --read-data finds bytes that have
-gone bad: it fetches and hashes everything; --sample does so with a part, what was longest
-not read back first. What a look at a whole archive finds is kept in the archive. --repair
-puts back what is missing or damaged, from copies (--from) or, where nothing was compressed or
-encrypted, from the configured source. Exit code 3 when something is wrong, and stays so.`,
+		Short: "Check an archive against its manifests, and repair it",
+		Long: `Check an archive against its manifests: the chain of manifests, each manifest, and the
+presence and size of every object. Only --read-data finds damaged bytes: it fetches and
+hashes all objects; --sample does so for a part of them, starting with those that were not
+read for the longest time. The result for a whole archive is recorded in the archive.
+--repair restores missing and damaged objects from copies (--from) or, if nothing was
+compressed or encrypted, from the configured source. Exit code 3 if a problem was found
+and not repaired.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage("which archive? strongroom verify ARCHIVE[@S]...")
+				return usage("name at least one archive: strongroom verify ARCHIVE[@S]...")
 			}
 			return nil
 		},
@@ -45,18 +46,19 @@ encrypted, from the configured source. Exit code 3 when something is wrong, and 
 			return a.verifyAll(c, args, o, &r)
 		},
 	}
-	c.Flags().BoolVar(&o.Checksums, "checksums", false, "ask the provider for the checksum of every object")
-	c.Flags().BoolVar(&o.ReadData, "read-data", false, "fetch and hash everything")
+	c.Flags().BoolVar(&o.Checksums, "checksums", false, "compare the provider's checksum of every object")
+	c.Flags().BoolVar(&o.ReadData, "read-data", false, "fetch and hash all objects")
 	c.Flags().StringVar(&sample, "sample", "", "fetch and hash this part of the stored bytes, such as 5%")
-	c.Flags().BoolVar(&r.repair, "repair", false, "put back what is missing or damaged")
-	c.Flags().StringArrayVar(&r.from, "from", nil, "with --repair: take it from this copy of the archive, a `URL` or a name (repeatable)")
-	c.Flags().StringVar(&r.source, "source", "", "with --repair and a URL: take it from the log files in this `DIR`")
-	c.Flags().BoolVar(&r.noProof, "no-proof", false, "write nothing: do not keep in the archive what was found")
+	c.Flags().BoolVar(&r.repair, "repair", false, "restore missing and damaged objects")
+	c.Flags().StringArrayVar(&r.from, "from", nil, "with --repair: restore objects from this copy of the archive, "+
+		"a `URL` or a name (repeatable)")
+	c.Flags().StringVar(&r.source, "source", "", "with --repair and a URL: restore objects from the log files in `DIR`")
+	c.Flags().BoolVar(&r.noProof, "no-proof", false, "do not record the result in the archive")
 	a.identityFlag(c)
 	return c
 }
 
-// problems is how many problems verify has printed.
+// problems is the number of problems that verify has printed.
 type problems int
 
 func (p problems) Error() string { return plural(int(p), "problem") + " found" }
@@ -65,7 +67,7 @@ func (p problems) Unwrap() error { return archive.ErrDamaged }
 type verified struct {
 	Name string `json:"archive_name"`
 	*archive.VerifyReport
-	Stopped bool  `json:"stopped,omitempty"` // a repair ended with an error
+	Stopped bool  `json:"stopped,omitempty"` // the repair ended with an error
 	MS      int64 `json:"ms"`
 }
 
@@ -74,7 +76,7 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 		return err
 	}
 
-	// Several snapshots of one archive are one look at it.
+	// Several snapshots of one archive are verified together.
 	var order []string
 	wanted := map[string][]archive.Selector{}
 	whole := map[string]bool{}
@@ -152,10 +154,12 @@ func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions, re
 		return &verified{from.name, report, true, ms}, err
 	}
 	if report.Unproven != "" {
-		a.log.Warn("what was found is not kept in the archive; --no-proof does without", "archive", from.name, "error", report.Unproven)
+		a.log.Warn("the result is not recorded in the archive; --no-proof skips recording it",
+			"archive", from.name, "error", report.Unproven)
 	}
 	if len(report.Problems) > 0 && rep.nowhere(where) {
-		a.log.Warn("say from where to repair: --from, with a copy of the archive, or --source, with the directory of the log files", "archive", from.name)
+		a.log.Warn("nothing to repair from: name a copy of the archive with --from, "+
+			"or the directory of the log files with --source", "archive", from.name)
 	}
 	return &verified{from.name, report, false, ms}, nil
 }
@@ -172,58 +176,68 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	}
 	for i, p := range v.Repaired {
 		if slices.ContainsFunc(v.Repaired[:i], func(q archive.Problem) bool { return q.Object == p.Object }) {
-			continue // it had several problems
+			continue // the object had several problems
 		}
-		fmt.Fprintf(w, "repaired: %s was %s\n", p.Object, map[bool]string{true: "missing", false: "damaged"}[p.What == "missing"])
+		was := map[bool]string{true: "missing", false: "damaged"}[p.What == "missing"]
+		fmt.Fprintf(w, "repaired: %s was %s\n", p.Object, was)
 		if strings.HasPrefix(p.Object, manifest.LedgerPrefix) {
-			fmt.Fprintln(w, "note: every snapshot is held now, as nobody knows which were: strongroom release those that were not")
+			fmt.Fprintln(w, "note: every snapshot is now held, since the lost record may have held any of them; "+
+				"use strongroom release for those that were not held")
 		}
 	}
 	for _, d := range v.Damaged {
-		fmt.Fprintf(w, "note: %s was damaged when it was archived; in snapshots %s\n", d.File, numbers(d.Snapshots))
+		fmt.Fprintf(w, "note: %s was damaged when it was archived; in snapshots %s\n",
+			d.File, numbers(d.Snapshots))
 	}
-	verdict := "all is there"
+	verdict := "all objects exist"
 	switch {
 	case v.Stopped:
-		verdict = "the repair has not ended; " + plural(len(v.Problems), "problem") + " left"
+		verdict = "the repair stopped; " + plural(len(v.Problems), "problem") + " left"
 	case len(v.Problems) > 0:
 		verdict = plural(len(v.Problems), "problem")
 	case v.Snapshots == 0:
-		verdict = "there is no snapshot; if there was one, all manifests are gone"
+		verdict = "no snapshot; if there was one, all manifests are missing"
 	case o.Sample > 0 && !o.ReadData:
-		verdict = fmt.Sprintf("all is there, and what was read back is right (%s, %s)", plural(v.ReadObjects, "object"), size(v.ReadBytes))
+		verdict = fmt.Sprintf("all objects exist, and the sample is right (%s, %s)",
+			plural(v.ReadObjects, "object"), size(v.ReadBytes))
 	case o.ReadData && v.Unopened > 0:
-		verdict = fmt.Sprintf("all is there and every stored byte is right (%s read)", size(v.ReadStored))
+		verdict = fmt.Sprintf("all objects exist and every stored byte is right (%s read)", size(v.ReadStored))
 	case o.ReadData:
-		verdict = fmt.Sprintf("all is there and every byte is right (%s read)", size(v.ReadBytes))
+		verdict = fmt.Sprintf("all objects exist and every byte is right (%s read)", size(v.ReadBytes))
 	}
-	fmt.Fprintf(w, "%s: %s, %s, %s: %s\n", v.Name, plural(v.Snapshots, "snapshot"), plural(v.Objects, "object"), size(v.Bytes), verdict)
+	fmt.Fprintf(w, "%s: %s, %s, %s: %s\n",
+		v.Name, plural(v.Snapshots, "snapshot"), plural(v.Objects, "object"), size(v.Bytes), verdict)
 	if c := v.Coverage; !c.Since.IsZero() && (o.ReadData || o.Sample > 0) {
-		fmt.Fprintf(w, "read back so far: %d of %s, %s of %s, all of it since %s\n", c.Read, plural(c.Objects, "object"), size(c.ReadBytes), size(c.Bytes), stamp(c.Since))
+		fmt.Fprintf(w, "read back so far: %d of %s, %s of %s, since %s\n",
+			c.Read, plural(c.Objects, "object"), size(c.ReadBytes), size(c.Bytes), stamp(c.Since))
 	}
 	if o.Checksums && !o.ReadData {
-		fmt.Fprintf(w, "checksums: %s compared; of %d there is none to compare, and only --read-data checks those\n", plural(v.Compared, "object"), v.Uncompared)
+		fmt.Fprintf(w, "checksums: %s compared; %d have no checksum to compare, and only --read-data checks those\n",
+			plural(v.Compared, "object"), v.Uncompared)
 	}
 	if v.Unopened > 0 {
-		fmt.Fprintf(w, "note: %s with %s encrypted, and no identity was given (--identity): the stored bytes are right, their content was not checked; it takes that of %s\n", plural(v.Unopened, "part"), size(v.UnopenedBytes), strings.Join(v.Recipients[:min(len(v.Recipients), 20)], " or "))
+		fmt.Fprintf(w, "note: no identity was given (--identity) for %s with %s encrypted: "+
+			"the stored bytes are right, but their content was not checked; it needs the identity of %s\n",
+			plural(v.Unopened, "part"), size(v.UnopenedBytes),
+			strings.Join(v.Recipients[:min(len(v.Recipients), 20)], " or "))
 	}
 	for i, n := range v.Nested {
 		if i == maxNestedShown {
 			break
 		}
-		fmt.Fprintf(w, "note: another archive lies within this one, at the prefix %s, with %s: keep the two apart\n",
+		fmt.Fprintf(w, "note: another archive is within this one, at the prefix %s, with %s: use separate URLs\n",
 			n.Prefix, plural(n.Objects, "object"))
 	}
 	if v.Unreferenced > 0 {
-		why := "left by runs that were broken off or lost a race"
+		why := "left by runs that were interrupted or lost a race"
 		if slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return strings.HasPrefix(p.Object, "manifests/") }) {
-			why = "named by no manifest that can be read"
+			why = "not named by any readable manifest"
 		}
 		fmt.Fprintf(w, "note: %s %s\n", plural(v.Unreferenced, "object"), why)
 	}
 }
 
-// numbers is a list of snapshots, shortened where they follow one another.
+// numbers formats ascending snapshot numbers, with consecutive ones as a range: "1-3, 7".
 func numbers(list []int64) string {
 	var all []string
 	for i := 0; i < len(list); {

@@ -10,7 +10,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// repairFlags are what verify takes for a repair.
+// repairFlags are the flags of verify that control a repair.
 type repairFlags struct {
 	repair, noProof bool
 	from            []string
@@ -20,7 +20,7 @@ type repairFlags struct {
 func (r *repairFlags) check(args []string) error {
 	if !r.repair {
 		if len(r.from) > 0 || r.source != "" {
-			return usage("--from and --source go with --repair")
+			return usage("--from and --source need --repair")
 		}
 		return nil
 	}
@@ -30,17 +30,17 @@ func (r *repairFlags) check(args []string) error {
 		}
 	}
 	if len(args) > 1 && (len(r.from) > 0 || r.source != "") {
-		return usage("--from and --source are for one archive; name one")
+		return usage("--from and --source apply to one archive; name one")
 	}
 	return nil
 }
 
-// nowhere reports whether a repair has no place to take anything from.
+// nowhere reports whether a repair has neither a copy nor a source.
 func (r *repairFlags) nowhere(where string) bool {
 	return r.repair && isURL(where) && len(r.from) == 0 && r.source == ""
 }
 
-// repairFrom opens the places that a repair takes the lost from; done closes them.
+// repairFrom opens the copies and the source of a repair; done closes them.
 func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *archive.RepairFrom, done func(), err error) {
 	from := &archive.RepairFrom{}
 	var open []*openArchive
@@ -57,7 +57,8 @@ func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *
 			return nil, nil, err
 		}
 		open = append(open, o)
-		if _, err := o.List(ctx, 1); errors.Is(err, archive.ErrNoArchive) || errors.Is(err, store.ErrGone) { // else nothing would say why it is of no help
+		// Otherwise no message would report why this copy restores nothing.
+		if _, err := o.List(ctx, 1); errors.Is(err, archive.ErrNoArchive) || errors.Is(err, store.ErrGone) {
 			done()
 			return nil, nil, fmt.Errorf("--from %s: %w", o.name, err)
 		}
@@ -88,11 +89,11 @@ func (a *app) repairFrom(ctx context.Context, where string, r *repairFlags) (_ *
 	return from, done, nil
 }
 
-// repairSource is the archive's source, where there is one.
+// repairSource returns the archive's source; nil if it has none.
 func (a *app) repairSource(where string, r *repairFlags) (*source.Directory, error) {
 	if isURL(where) {
 		if r.source == "" {
-			return nil, nil // the ledger is written anew from what is there
+			return nil, nil // the ledger can be rebuilt without a source
 		}
 		j, err := adHoc(&backupFlags{dir: r.source}, where)
 		if err != nil {

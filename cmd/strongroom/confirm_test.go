@@ -155,7 +155,7 @@ func TestConfirmThreeWays(t *testing.T) {
 		t.Errorf("what was used, by command: %+v", o)
 	}
 	o = succeed(t, "--config", s.config, "confirm", "orders", second)
-	if !strings.Contains(o.stdout, "orders: "+second+" is accepted, once") {
+	if !strings.Contains(o.stdout, "orders: "+second+" is accepted once") {
 		t.Errorf("by command: %s", o.stdout)
 	}
 	s.made("orders", 3)
@@ -455,7 +455,7 @@ func TestConfirmWithoutAService(t *testing.T) {
 		{gone, "orders" + c, exitFailed, []string{"refused", "start it with strongroom run", "backup --confirm" + c}},
 		{gone, "orders prune:1-0a1b2c3d", exitFailed, []string{"strongroom prune orders"}},
 		{with("127.0.0.1:1", "/no/such"), "orders" + c, exitUsage, []string{"/no/such"}},
-		{other, "orders" + c, exitFailed, []string{"no strongroom"}},
+		{other, "orders" + c, exitFailed, []string{"is not strongroom"}},
 		{"", "orders yes", exitUsage, []string{"such as rollback:41-0a1b2c3d"}},
 		{"", "other" + c, exitUsage, []string{`no archive "other"`}},
 		{"", "file:///backups" + c, exitUsage, []string{"name of an archive", "--confirm" + c}},
@@ -497,7 +497,7 @@ func TestConfirmRefusedByTheService(t *testing.T) {
 	}
 	s.write(strings.Replace(string(b), "name: orders", "name: others", 1))
 	o = finish(t, program(t, "--config", s.config, "confirm", "others", c))
-	if o.code != exitFailed || !strings.Contains(o.stderr, "does it run with this configuration") {
+	if o.code != exitFailed || !strings.Contains(o.stderr, "does it use this configuration") {
 		t.Errorf("another name: %+v", o)
 	}
 	s.write(string(b))

@@ -16,7 +16,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// The exit codes of cli.md.
+// The exit codes; docs/cli.md documents them.
 const (
 	exitDone        = 0
 	exitFailed      = 1
@@ -29,14 +29,14 @@ const (
 
 var errInterrupted = errors.New("interrupted")
 
-// usageError is a mistake on the command line.
+// usageError is a mistake on the command line or in a setting. Its exit code is exitUsage.
 type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// conflicts are the errors of exitConflict.
+// conflicts are the errors with exit code exitConflict.
 var conflicts = []error{
 	archive.ErrEmptySource,
 	archive.ErrRolledBack,
@@ -52,9 +52,9 @@ var conflicts = []error{
 	web.ErrNotPending,
 }
 
-// exitCode sorts an error into what a script can act on. Of several archives each may
-// have failed in its own way: then what is wrong with stored data (3) goes before a source
-// that was refused (5), what is not there (4), a mistake in the call (2) and the rest (1).
+// exitCode returns the exit code for an error. The errors of several archives may have different
+// codes; then the first of these applies: damaged data (3), a refused source (5), something that
+// does not exist (4), a usage error (2), any other failure (1).
 func exitCode(ctx context.Context, err error) int {
 	var wrong usageError
 	var badConfig *config.Error
@@ -83,8 +83,7 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// about says with which archive something went wrong, unless the error does that: those of
-// a provider tell the URL.
+// about adds the archive to an error. A provider's error names the URL already.
 func about(name, what string, err error) error {
 	if isURL(name) && errors.As(err, new(*providers.Error)) {
 		return err
@@ -92,18 +91,18 @@ func about(name, what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// message adds what the user can do where the error itself does not say it.
+// message returns the text of an error with a hint about what the user can do.
 func message(err error) string {
 	m := err.Error()
 	switch {
 	case errors.Is(err, archive.ErrNoArchive):
 		m += "; check the address, or make the first snapshot with strongroom backup"
 	case errors.Is(err, source.ErrEmpty):
-		m += "; is the file system mounted, and the directory the right one?"
+		m += "; is the file system mounted, and is this the right directory?"
 	case errors.Is(err, archive.ErrLostID):
-		m += "; strongroom verify tells what else is missing, and with --repair it writes this one again"
+		m += "; strongroom verify reports what else is missing, and with --repair it restores this object"
 	case errors.Is(err, archive.ErrNoSnapshot):
-		m += "; strongroom list shows which there are"
+		m += "; strongroom list shows the snapshots"
 	case errors.Is(err, archive.ErrNoFile):
 		m += "; strongroom show lists the files"
 	case errors.Is(err, archive.ErrNoIdentity):
@@ -113,18 +112,18 @@ func message(err error) string {
 	case errors.Is(err, archive.ErrDamaged) && strings.Contains(m, "a repair writes"):
 		m += "; run strongroom verify --repair"
 	case errors.Is(err, archive.ErrPruneLimit):
-		m += "; look at it with --dry-run, and if it is right, prune without --limit"
+		m += "; check the plan with --dry-run; if it is right, prune without --limit"
 	case errors.Is(err, archive.ErrInUse):
-		m += "; stop the database and all that reads its files, and run the same command again"
+		m += "; stop the database and every program that reads its files, and run the same command again"
 	case errors.Is(err, archive.ErrNoSpace):
-		m += "; make room, and run the same command again"
+		m += "; free some space, and run the same command again"
 	case errors.Is(err, store.ErrWeakStore):
 		m += "; strongroom check reports what the store does"
 	case errors.Is(err, archive.ErrUnsteady):
-		m += "; is the file really closed? A layout that fits, or a longer quiet time, may help"
+		m += "; is the file really closed? Another layout, or a longer quiet time, may help"
 	case errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(problems)) && !strings.Contains(m, "strongroom verify --repair"):
-		m += "; strongroom verify --read-data tells all that is wrong"
-	case errors.Is(err, fs.ErrPermission) && !errors.As(err, new(*providers.Error)): // which says what it takes
+		m += "; strongroom verify --read-data lists all problems"
+	case errors.Is(err, fs.ErrPermission) && !errors.As(err, new(*providers.Error)): // that has its own hint
 		m += "; the user that runs strongroom needs access to it"
 	}
 	return m

@@ -9,8 +9,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// otherDestinations are the other archives of the configuration that have the same database: what
-// stands under destinations together.
+// otherDestinations returns the names of the archives that are listed under the same destinations
+// in the configuration.
 func (a *app) otherDestinations(where string) ([]string, error) {
 	if isURL(where) {
 		return nil, nil
@@ -32,9 +32,9 @@ func (a *app) otherDestinations(where string) ([]string, error) {
 	return others, nil
 }
 
-// withFallback does something with an archive and, if that cannot be read, with the next one of the
-// same database. Numbers of snapshots mean something in one archive only, so that it takes
-// the newest one, or one of a time.
+// withFallback calls do with an archive and, if that cannot be read, with the database's other
+// archives in turn. Snapshot numbers differ between archives, so it does not fall back if the
+// argument has one.
 func (a *app) withFallback(ctx context.Context, arg, flag string, do func(arg string) error) error {
 	err := do(arg)
 	if err == nil || ctx.Err() != nil || !canFallBack(err) {
@@ -49,12 +49,12 @@ func (a *app) withFallback(ctx context.Context, arg, flag string, do func(arg st
 		return err
 	}
 	if which.Sequence > 0 {
-		a.log.Warn("another destination has the database, too, with snapshots and numbers of its own", "archives", others)
+		a.log.Warn("another destination has the same database, with its own snapshots and numbers", "archives", others)
 		return err
 	}
 	suffix := arg[len(where):]
 	for _, other := range others {
-		a.log.Warn("it is tried with the other destination", "archive", where, "other", other, "error", err)
+		a.log.Warn("trying another destination", "archive", where, "other", other, "error", err)
 		next := do(other + suffix)
 		if next == nil {
 			return nil
@@ -64,7 +64,7 @@ func (a *app) withFallback(ctx context.Context, arg, flag string, do func(arg st
 	return err
 }
 
-// canFallBack reports whether what went wrong may go well with another archive.
+// canFallBack reports whether another archive may not have the error.
 func canFallBack(err error) bool {
 	for _, target := range []error{archive.ErrDamaged, archive.ErrNoArchive, archive.ErrNoSnapshot, store.ErrGone} {
 		if errors.Is(err, target) {

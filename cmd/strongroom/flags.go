@@ -7,7 +7,7 @@ import (
 	"github.com/strongroom-dev/strongroom/config"
 )
 
-// durationFlag takes a duration as the configuration does.
+// durationFlag is a duration in the configuration's format.
 type durationFlag struct{ d *time.Duration }
 
 // Set implements pflag.Value.
@@ -27,8 +27,8 @@ func (f durationFlag) String() string {
 // Type implements pflag.Value.
 func (durationFlag) Type() string { return "duration" }
 
-// snapshotFlag takes the name of a snapshot. An empty one is that of a variable that was
-// not set, and not the newest.
+// snapshotFlag selects a snapshot. It rejects an empty value: that comes from an unset shell
+// variable, and must not select the newest snapshot.
 type snapshotFlag struct{ s *string }
 
 // Set implements pflag.Value.

@@ -13,11 +13,11 @@ import (
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
-// size prints bytes as people read them.
+// size formats a number of bytes for people.
 func size(n int64) string { return web.Size(n) }
 
-// quoteName is a file's name as a terminal may see it: quoted when it holds what could be
-// taken for something else.
+// quoteName returns a file name that is safe to print: quoted if it is empty, or has unprintable
+// characters or a backslash.
 func quoteName(name string) string {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == '\\' }
 	if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, odd) {
@@ -26,10 +26,10 @@ func quoteName(name string) string {
 	return name
 }
 
-// oneLine is a text without what would control a terminal, and without ends of lines.
+// oneLine returns a text as one line without terminal control characters.
 func oneLine(text string) string { return sanitizeTerminal(strings.ReplaceAll(text, "\n", "; ")) }
 
-// sanitizeTerminal is a text without what would control a terminal. Ends of lines stay.
+// sanitizeTerminal escapes terminal control characters in a text, except tabs and line ends.
 func sanitizeTerminal(text string) string {
 	var b strings.Builder
 	for len(text) > 0 {
@@ -45,7 +45,7 @@ func sanitizeTerminal(text string) string {
 	return b.String()
 }
 
-// plural is "1 file" or "2 files".
+// plural returns "1 file" or "2 files".
 func plural[N int | int64](n N, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -55,7 +55,7 @@ func plural[N int | int64](n N, what string) string {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
-// list is what JSON shows as a list, also when there is nothing in it.
+// list returns names, or an empty list instead of nil, which JSON would encode as null.
 func list(names []string) []string {
 	if names == nil {
 		return []string{}
@@ -63,7 +63,7 @@ func list(names []string) []string {
 	return names
 }
 
-// table prints rows in columns.
+// table prints rows with aligned columns.
 func table(w io.Writer, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
@@ -72,7 +72,7 @@ func table(w io.Writer, rows [][]string) error {
 	return t.Flush()
 }
 
-// lines prints a list with a mark before each, at most limit of them.
+// lines prints at most limit names, one a line, each with a mark before it.
 func lines(w io.Writer, mark string, names []string, limit int) {
 	for i, n := range names {
 		if i == limit {

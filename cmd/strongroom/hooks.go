@@ -18,31 +18,31 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// hookShutdownTimeout is how long the second command may take when the program was told to end, which
-// has ten seconds in all.
+// hookShutdownTimeout bounds the second command after the program was stopped. The program has
+// ten seconds in all.
 const hookShutdownTimeout = 4 * time.Second
 
-// A group is the backups of one database to several destinations, or to one: those that run
-// at the same time have one capture, and one run of the commands.
+// A group is the backups of one database to all its destinations. Concurrent backups share one
+// capture and one run of the commands.
 type group = source.SharedCapture[backupOutcome]
 
-// backupOutcome is what came of one of them.
+// backupOutcome is the outcome of one backup in a group.
 type backupOutcome struct {
 	name  string
-	begun bool // the first command, if any, ended well
+	begun bool // the first command succeeded, or there is none
 	res   *archive.BackupResult
-	err   error // with neither, it panicked
+	err   error // if res and err are nil, the backup panicked
 }
 
 func (r backupOutcome) failed() bool { return r.err != nil || r.res == nil }
 
-// hookGroups are those of a service, by the database that they are of.
+// hookGroups are the groups of a service, by groupKey. It is safe for concurrent use.
 type hookGroups struct {
 	mu  sync.Mutex
 	all map[string]*group
 }
 
-// of gives the group of an archive, which has so many members as the configuration says.
+// of returns the group of an archive, with one member for each destination in the configuration.
 func (g *hookGroups) of(c *config.Config, one *config.Archive) *group {
 	size := 0
 	for i := range c.Archives {
@@ -63,11 +63,11 @@ func (g *hookGroups) of(c *config.Config, one *config.Archive) *group {
 	return g.all[key]
 }
 
-// groupKey tells groups apart: of another directory there is another capture.
+// groupKey identifies a group. It includes the source, since another source needs another capture.
 func groupKey(one *config.Archive) string { return fmt.Sprintf("%s %+v", entryOf(one), one.Source) }
 
-// set has the groups be those of another configuration: archives that did not change go on
-// with the group that they have, and wait for nobody who is not there any more.
+// set applies a new configuration. Archives that did not change keep their group, with its new
+// number of members, so that they do not wait for a removed destination.
 func (g *hookGroups) set(c *config.Config) {
 	stay := map[string]bool{}
 	for i := range c.Archives {
@@ -79,12 +79,12 @@ func (g *hookGroups) set(c *config.Config) {
 	maps.DeleteFunc(g.all, func(key string, _ *group) bool { return !stay[key] })
 }
 
-// entryOf is the name in the configuration file of what the archive belongs to.
+// entryOf returns the name that the archive's entry has in the configuration file.
 func entryOf(one *config.Archive) string { return cmp.Or(one.Group, one.Name) }
 
-// run makes a snapshot, with the configured commands before and after it. The second runs
-// whenever the first ended well, so that it can undo what that one did: after the last of
-// those that the first one ran for.
+// run makes a snapshot, with the configured commands before and after it. The second command runs
+// if the first one succeeded, so that it can undo the effects of the first. It runs once, after
+// the last backup of the group.
 func (j *job) run(ctx context.Context, to *openArchive, log *slog.Logger) (res *archive.BackupResult, err error) {
 	m := j.group.Enter()
 	begun := false
@@ -95,7 +95,7 @@ func (j *job) run(ctx context.Context, to *openArchive, log *slog.Logger) (res *
 		}
 	}()
 	if err := m.Begin(ctx, func() error { return j.command(ctx, j.commandTimeout, "before", j.before) }); err != nil {
-		return nil, fmt.Errorf("no snapshot was made, as the command before it failed: %w", err)
+		return nil, fmt.Errorf("no snapshot was made, since the command before it failed: %w", err)
 	}
 	begun = true
 	src, err := j.openSource()
@@ -105,7 +105,7 @@ func (j *job) run(ctx context.Context, to *openArchive, log *slog.Logger) (res *
 	return to.Backup(ctx, &shared{Directory: src, member: m}, j.o)
 }
 
-// shared is a source whose captures are those of a group.
+// shared is a source that shares its captures with the group.
 type shared struct {
 	*source.Directory
 	member *source.Participant[backupOutcome]
@@ -116,8 +116,8 @@ func (s *shared) Capture(ctx context.Context, want func(source.File) bool) (*sou
 	return s.member.Capture(ctx, s.Directory, want)
 }
 
-// afterwards runs the second command, also when the run was stopped: what the first one did
-// must be undone.
+// afterwards runs the second command, even if the run was stopped: it must undo the effects of the
+// first.
 func (j *job) afterwards(ctx context.Context, all []backupOutcome, log *slog.Logger) {
 	ctx, done := outlive(ctx)
 	defer done()
@@ -126,7 +126,7 @@ func (j *job) afterwards(ctx context.Context, all []backupOutcome, log *slog.Log
 	}
 }
 
-// outlive is a context that ends some time after ctx does, or when done is called.
+// outlive returns a context that ends hookShutdownTimeout after ctx, or when done is called.
 func outlive(ctx context.Context) (longer context.Context, done func()) {
 	longer, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -134,14 +134,14 @@ func outlive(ctx context.Context) (longer context.Context, done func()) {
 		defer t.Stop()
 		select {
 		case <-t.C:
-			end(fmt.Errorf("it took longer than %v after the program was told to end, and was ended", hookShutdownTimeout))
+			end(fmt.Errorf("stopped, since it took longer than %v after the program was stopped", hookShutdownTimeout))
 		case <-longer.Done():
 		}
 	})
 	return longer, func() { stop(); end(nil) }
 }
 
-// command runs one of them, unless there is none or nothing is to be done.
+// command runs one of the commands. It runs none in a dry run.
 func (j *job) command(ctx context.Context, timeout time.Duration, when, line string, more ...string) error {
 	if line == "" || j.o.DryRun {
 		return nil
@@ -150,8 +150,8 @@ func (j *job) command(ctx context.Context, timeout time.Duration, when, line str
 	return hook.Run(ctx, hook.Command{Line: line, Timeout: timeout, Env: env})
 }
 
-// result tells the second command how it went: failed if it did anywhere, and the numbers of
-// the snapshots that were made, in the order of the destinations.
+// result returns the environment of the second command: the common result, which is "failed" if
+// any backup failed, and the numbers of the new snapshots in the order of the destinations.
 func result(all []backupOutcome) []string {
 	slices.SortFunc(all, func(a, b backupOutcome) int { return strings.Compare(a.name, b.name) })
 	how, numbers := "unchanged", []string{}

@@ -11,12 +11,13 @@ import (
 	"github.com/strongroom-dev/strongroom/config"
 )
 
-// identityFlag gives a command that reads content the flag for identities.
+// identityFlag adds --identity to a command that decrypts content.
 func (a *app) identityFlag(c *cobra.Command) {
-	c.Flags().StringArrayVar(&a.identities, "identity", nil, "age identity `FILE` that opens what is encrypted (repeatable; default: the file that "+encoding.IdentityVariable+" names)")
+	c.Flags().StringArrayVar(&a.identities, "identity", nil, "age identity `FILE` to decrypt content with "+
+		"(repeatable; default: the file that "+encoding.IdentityVariable+" names)")
 }
 
-// opener has the identities, for commands that read content: whatever only writes gets none.
+// opener returns the decoder with the identities; nil for commands that do not decrypt content.
 func (a *app) opener() (*encoding.Decoder, error) {
 	if !a.reads || a.decoder != nil {
 		return a.decoder, nil
@@ -29,8 +30,8 @@ func (a *app) opener() (*encoding.Decoder, error) {
 	return a.decoder, nil
 }
 
-// encoder makes what encodes for an archive, or nil where nothing is to be encoded. All of
-// them share one budget.
+// encoder returns the encoder for an archive; nil if it has neither compression nor encryption.
+// All encoders share one budget. It is safe for concurrent use.
 func (a *app) encoder(s *settings) (*encoding.Encoder, error) {
 	compression, level, err := config.ParseCompression(cmp.Or(s.compression, encoding.None))
 	if err != nil {
@@ -48,7 +49,9 @@ func (a *app) encoder(s *settings) (*encoding.Encoder, error) {
 	}
 	database := s.database
 	if s.scratch != "" || os.Getenv("TMPDIR") != "" {
-		database = "" // who says where scratch files lie knows what else lies there
+		database = "" // the operator chose the scratch directory
 	}
-	return encoding.New(encoding.Settings{Compression: compression, Level: level, Recipients: s.recipients, Budget: a.budget, Database: database})
+	return encoding.New(encoding.Settings{
+		Compression: compression, Level: level, Recipients: s.recipients, Budget: a.budget, Database: database,
+	})
 }

@@ -1,6 +1,6 @@
-// Command strongroom archives the log files of log-structured databases into a bucket,
-// provably intact and restorable by someone who has nothing but the bucket. The
-// contract of its commands, exit codes and output stands in docs/cli.md.
+// Command strongroom archives the log files of log-structured databases in a bucket. It proves
+// that they are intact, and restores them from the bucket alone. docs/cli.md specifies its
+// commands, exit codes and output.
 package main
 
 import (
@@ -12,16 +12,16 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	_ "time/tzdata" // schedules name time zones also where the system has none
+	_ "time/tzdata" // time zones for schedules, for systems without a database of their own
 
 	"github.com/spf13/cobra"
 )
 
-// version is stamped by the linker.
+// version is set by the linker.
 var version = "devel"
 
-// A large archive is a long list of small values that live as long as the program: half
-// of the usual head room between collections saves more memory than it costs time.
+// gcPercent is half of Go's default. A large archive is many small, long-lived values, so more
+// frequent collections save much memory for little time.
 const gcPercent = 50
 
 func main() {
@@ -29,7 +29,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program: it returns the exit code of cli.md.
+// run runs the program and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible()
 	defer stop()
@@ -42,15 +42,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	code := exitCode(ctx, err)
 	switch {
 	case code == exitInterrupted:
-		fmt.Fprintln(stderr, "strongroom: interrupted; the same command goes on from here")
+		fmt.Fprintln(stderr, "strongroom: interrupted; the same command continues from here")
 	case err != nil:
 		fmt.Fprintln(stderr, "strongroom: "+sanitizeTerminal(message(err)))
 	}
 	return code
 }
 
-// interruptible gives a context that the first SIGINT or SIGTERM ends; the second ends
-// the program at once.
+// interruptible returns a context that ends with the first SIGINT or SIGTERM. The second signal
+// ends the program at once.
 func interruptible() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -91,26 +91,30 @@ func (a *app) command() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		text := err.Error()
-		if i := strings.Index(text, ": strconv."); i >= 0 { // Go's own words tell nobody anything
-			text = text[:i] + ": that is no number"
+		if i := strings.Index(text, ": strconv."); i >= 0 { // the rest is a message of Go's strconv
+			text = text[:i] + ": this is not a number"
 		}
 		return usage("%s; see strongroom %s --help", text, c.Name())
 	})
 	f := root.PersistentFlags()
-	f.StringVar(&a.configFile, "config", "", "configuration `FILE` (default strongroom.yaml, then /etc/strongroom/strongroom.yaml; or STRONGROOM_CONFIG)")
+	f.StringVar(&a.configFile, "config", "", "configuration `FILE` (default: STRONGROOM_CONFIG, then "+
+		"strongroom.yaml, then /etc/strongroom/strongroom.yaml)")
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	f.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	f.IntVar(&a.transfers, "transfers", 0, "`N` objects in flight (default: as configured, or 8)")
-	f.StringVar(&a.bandwidth, "bandwidth", "", "send and receive at most `RATE`, such as 20MiB/s, or unlimited (default: as configured)")
-	f.BoolVar(&a.noProgress, "no-progress", false, "show no progress")
-	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.backupCommand(), a.listCommand(), a.showCommand(), a.diffCommand(),
-		a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.pruneCommand(), a.holdCommand(), a.releaseCommand(), a.copyCommand(), a.drillCommand(), a.archivedCommand(), a.inspectCommand(), a.runCommand(), a.statusCommand(), a.confirmCommand(), a.versionCommand())
+	f.IntVar(&a.transfers, "transfers", 0, "transfer `N` objects at a time (default: as configured, or 8)")
+	f.StringVar(&a.bandwidth, "bandwidth", "", "send and receive at most `RATE`, such as 20MiB/s, or unlimited "+
+		"(default: as configured)")
+	f.BoolVar(&a.noProgress, "no-progress", false, "do not show progress")
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.backupCommand(), a.listCommand(),
+		a.showCommand(), a.diffCommand(), a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.pruneCommand(),
+		a.holdCommand(), a.releaseCommand(), a.copyCommand(), a.drillCommand(), a.archivedCommand(),
+		a.inspectCommand(), a.runCommand(), a.statusCommand(), a.confirmCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
 		c.Args = nil
 		c.RunE = func(*cobra.Command, []string) error {
-			return usage("for which shell? strongroom completion bash, fish, powershell or zsh")
+			return usage("name a shell: strongroom completion bash, fish, powershell or zsh")
 		}
 	}
 	return root

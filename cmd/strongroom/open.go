@@ -15,18 +15,18 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// An opened is an archive that a command works with.
+// An openArchive is an open archive with the state that a command needs for it.
 type openArchive struct {
 	*archive.Archive
-	name     string // as the user calls it
+	name     string // in messages: the name in the configuration, or the URL
 	url      string
 	bucket   providers.Bucket
-	release  func() // lets go of the place that the address named
+	release  func() // undoes hold
 	progress *archive.Progress
-	encoder  *encoding.Encoder // nil: nothing is encoded
+	encoder  *encoding.Encoder // nil: new objects are neither compressed nor encrypted
 }
 
-// open opens the archive at a URL or of a name in the configuration.
+// open opens an archive by its URL or by its name in the configuration.
 func (a *app) open(ctx context.Context, where string) (*openArchive, error) {
 	if isURL(where) {
 		stateDir, err := a.configuredState()
@@ -36,7 +36,7 @@ func (a *app) open(ctx context.Context, where string) (*openArchive, error) {
 		return a.openURL(ctx, shortName(where), where, settings{stateDir: stateDir})
 	}
 	if strings.Contains(where, "/") {
-		return nil, usage("%q is no URL; an archive in a directory is file:///absolute/path", where)
+		return nil, usage("%q is not a URL; write file:///absolute/path for an archive in a directory", where)
 	}
 	c, err := a.config()
 	if err != nil {
@@ -49,8 +49,8 @@ func (a *app) open(ctx context.Context, where string) (*openArchive, error) {
 	return a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 }
 
-// configuredState is the state directory of the configuration, for an archive that is
-// given by its URL: empty unless a configuration is named or was read already.
+// configuredState returns the state directory of the configuration, for an archive that is given
+// by its URL. It is "" unless --config names a configuration or one was read already.
 func (a *app) configuredState() (string, error) {
 	if a.configFile == "" && a.loaded == nil {
 		return "", nil
@@ -70,21 +70,22 @@ func namedArchive(c *config.Config, name string) (*config.Archive, error) {
 		}
 		names = append(names, c.Archives[i].Name)
 	}
-	return nil, usage("the configuration has no archive %q; it has %s. An archive's URL has a scheme, such as file:///backups", name, strings.Join(names, ", "))
+	return nil, usage("the configuration has no archive %q; it has %s. "+
+		"An archive's URL has a scheme, such as file:///backups", name, strings.Join(names, ", "))
 }
 
-// settings are what the configuration says of how an archive is used.
+// settings are the parts of the configuration that apply to an open archive.
 type settings struct {
 	stateDir  string
 	transfers int
 	bandwidth *config.Bandwidth
-	slots     archive.Limiter    // what archives have together; nil: each has its transfers for itself
-	counter   *providers.Counter // nil: nobody counts
-	progress  *archive.Progress  // what archives have together; nil: each has its own
+	slots     archive.Limiter    // bounds the transfers of several archives together; nil disables it
+	counter   *providers.Counter // counts requests; nil disables it
+	progress  *archive.Progress  // shared by several archives; nil: the archive has its own
 
-	scratch     string // a directory; empty: the system's
-	database    string // directory of the log files; empty: there is none here
-	compression string // as config.ParseCompression reads it; empty: none
+	scratch     string // directory; "" is the system's
+	database    string // directory of the log files; "" if they are not on this host
+	compression string // as config.ParseCompression reads it; "" is none
 	recipients  []string
 }
 
@@ -105,11 +106,15 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openA
 		return nil, usageError{err}
 	}
 	transfers := cmp.Or(a.transfers, s.transfers)
-	bucket, err := providers.Open(ctx, url, providers.Options{Transfers: transfers, Bandwidth: a.limits.of(s.bandwidth), Counter: s.counter, Log: a.log})
+	bucket, err := providers.Open(ctx, url, providers.Options{
+		Transfers: transfers, Bandwidth: a.limits.of(s.bandwidth), Counter: s.counter, Log: a.log,
+	})
 	if err != nil {
-		return nil, usageError{err} // no request was sent yet: it is the URL, or what is configured on this host
+		return nil, usageError{err} // no request was sent yet: the URL or this host's configuration is wrong
 	}
-	o := &openArchive{name: name, url: url, bucket: bucket, release: hold(bucket), progress: s.progress, encoder: encoder}
+	o := &openArchive{
+		name: name, url: url, bucket: bucket, release: hold(bucket), progress: s.progress, encoder: encoder,
+	}
 	if o.progress == nil {
 		o.progress = &archive.Progress{}
 	}
@@ -125,8 +130,8 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openA
 	return o, nil
 }
 
-// hold keeps all that follows at the place that the address of a bucket names now, where that
-// may change: a disk may be unmounted while a command runs.
+// hold makes a bucket use the same directory until release is called. Otherwise the URL may name
+// another one later, if a disk is unmounted while a command runs.
 func hold(b providers.Bucket) (release func()) {
 	if h, ok := b.(store.Holder); ok {
 		return h.Hold()
@@ -141,22 +146,22 @@ func (o *openArchive) close(err *error) {
 	}
 }
 
-// witness remembers what was seen last below the state directory.
+// witness returns the local state of an archive; nil if there is no state directory.
 func witness(dir, url string) *archive.LocalState {
 	dir = stateDirectory(dir)
 	if dir == "" {
-		return nil // nobody has a home here; the archive works without
+		return nil // the user has no home directory; the archive works without local state
 	}
 	return &archive.LocalState{Dir: dir, Place: providers.Redact(url)}
 }
 
-// stateDirectory is the configured one, STRONGROOM_STATE_DIR, systemd's, or the usual place
-// of the user; empty if there is none.
+// stateDirectory returns the first of these that is set: the configured directory,
+// STRONGROOM_STATE_DIR, systemd's directory, the user's default. It is "" if none is set.
 func stateDirectory(dir string) string {
 	if dir == "" {
 		dir = os.Getenv("STRONGROOM_STATE_DIR")
 	}
-	if dir == "" { // systemd names all that the unit has
+	if dir == "" { // systemd lists all state directories of the unit
 		dir, _, _ = strings.Cut(os.Getenv("STATE_DIRECTORY"), ":")
 	}
 	if dir == "" && os.Getenv("XDG_STATE_HOME") != "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 )
 
-// Progress is shown for what takes longer than a second: on a terminal as a bar, and
-// elsewhere as a log line every ten.
+// A command that takes longer than a second shows its progress: a bar on a terminal, otherwise a
+// log line every ten seconds.
 const (
 	progressAfter = time.Second
 	progressEvery = 10 * time.Second
@@ -37,7 +37,7 @@ func (a *app) watch(ctx context.Context, what string, p *archive.Progress) (stop
 	return func() { cancel(); <-done }
 }
 
-// bar draws bytes, rate and time left.
+// bar draws a progress bar with bytes, rate and remaining time, until ctx ends.
 func bar(ctx context.Context, f *os.File, what string, p *archive.Progress) {
 	start := time.Now()
 	select {
@@ -53,7 +53,7 @@ func bar(ctx context.Context, f *os.File, what string, p *archive.Progress) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		b.SetTotal(p.Bytes.Load()+1, false) // never complete by itself: more may be planned
+		b.SetTotal(p.Bytes.Load()+1, false) // never complete: more bytes may be planned
 		b.SetCurrent(p.Done())
 		select {
 		case <-ctx.Done():

@@ -60,7 +60,7 @@ func TestRepairThatStopsPrintsItsReport(t *testing.T) {
 	if code != exitDamaged || !strings.Contains(errs.String(), "unmounted") {
 		t.Errorf("exit code %d: %s", code, &errs)
 	}
-	if n := strings.Count(out.String(), "repaired: data/"); n != 1 || !strings.Contains(out.String(), "the repair has not ended; 1 problem left") {
+	if n := strings.Count(out.String(), "repaired: data/"); n != 1 || !strings.Contains(out.String(), "the repair stopped; 1 problem left") {
 		t.Errorf("%s", &out)
 	}
 }

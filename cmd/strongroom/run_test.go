@@ -32,13 +32,13 @@ func TestReload(t *testing.T) {
 
 	s.write(string(before) + "    shedule: x\n")
 	s.signal(syscall.SIGHUP)
-	if line := s.wait("the old one stays in force", ""); line["level"] != "ERROR" || !strings.Contains(line["error"].(string), "nearest valid key is schedule") {
+	if line := s.wait("the previous one stays in force", ""); line["level"] != "ERROR" || !strings.Contains(line["error"].(string), "nearest valid key is schedule") {
 		t.Errorf("a wrong file: %v", line)
 	}
 
 	s.write(strings.Replace(strings.Replace(string(before), to+"/b", to+"/c", 1), "name: b", "name: c", 1))
 	s.signal(syscall.SIGHUP)
-	s.wait("the configuration was read again", "")
+	s.wait("the configuration was reloaded", "")
 	s.wait("a snapshot was made", "c")
 	if code, _ := s.get("/api/v1/archives/b"); code != http.StatusNotFound {
 		t.Errorf("b is still there: %d", code)
@@ -53,7 +53,7 @@ func TestReload(t *testing.T) {
 	s.write("scratch_dir: " + t.TempDir() + "\n" + string(now))
 	s.signal(syscall.SIGHUP)
 	s.wait("need a restart", "")
-	s.until("the end of the reload", func() bool { return len(s.logged("the configuration was read again", "")) == 2 })
+	s.until("the end of the reload", func() bool { return len(s.logged("the configuration was reloaded", "")) == 2 })
 	if n := len(s.logged("", "a")); n != 1 {
 		t.Errorf("a, which did not change, has %d lines", n)
 	}
@@ -210,7 +210,7 @@ func TestWrongServices(t *testing.T) {
 	for http, want := range map[string]string{
 		"{listen: 0.0.0.0:0}":                                        "refusing to listen on 0.0.0.0:0 without a token",
 		"{listen: 127.0.0.1:0, token_file: /no/such}":                "http.token_file: open /no/such: no such file or directory; put a long random text there",
-		"{listen: 127.0.0.1:0, token_file: " + short + "}":           "has 1 characters, and a token needs 16",
+		"{listen: 127.0.0.1:0, token_file: " + short + "}":           "has 1 characters; a token needs 16",
 		"{listen: 203.0.113.1:1, token_file: /proc/self/comm}":       "a token needs 16",
 		"{listen: 203.0.113.1:1, token_file: /etc/services}":         "listening on 203.0.113.1:1",
 		"{listen: 127.0.0.1:0, hosts: [x], token_file: " + dir + "}": "http.token_file",
@@ -242,7 +242,7 @@ func TestStatusCommand(t *testing.T) {
 			}
 		}
 	}
-	check(nil, 0, "no service answers", "a        empty  nothing yet", "2 files")
+	check(nil, 0, "no service responds", "a        empty  no snapshot", "2 files")
 	check([]string{"--json"}, 0, `"service": false`, `"state": "empty"`, `"files": 2`)
 	succeed(t, "--config", file, "backup", "a")
 	check(nil, 0, "a        ok     ", "0 files, 0 B")
