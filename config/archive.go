@@ -11,7 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// archive fills a in from its section. It begins as a copy of the defaults.
+// archive fills a, which begins as a copy of the defaults, from its section.
 func (s *section) archive(a *Archive) {
 	s.required("name", "orders")
 	s.required("source", "{dir: /var/lib/orders}")
@@ -19,7 +19,7 @@ func (s *section) archive(a *Archive) {
 	e, one := s.entries["destination"]
 	switch {
 	case several && one:
-		s.errors.add(e.key, "destination and destinations are both there; give one of them")
+		s.errors.add(e.key, "destination and destinations are both set; remove one of them")
 	case !several:
 		s.required("destination", "s3://bucket/orders?region=eu-central-1")
 	}
@@ -36,7 +36,7 @@ func (s *section) archive(a *Archive) {
 	}
 }
 
-// shared fills in what may stand in the defaults, too.
+// shared fills in the settings that the section defaults may also have.
 func (s *section) shared(a *Archive) {
 	if v, ok := s.text("node"); ok {
 		a.Node = v
@@ -50,7 +50,8 @@ func (s *section) shared(a *Archive) {
 	if v, ok := s.text("time_zone"); ok {
 		location, err := time.LoadLocation(v)
 		if err != nil {
-			s.errors.add(s.entries["time_zone"].at, "the time zone %s is not known; write a name such as UTC or Europe/Berlin", quote(v))
+			s.errors.add(s.entries["time_zone"].at,
+				"the time zone %s is not known; write a name such as UTC or Europe/Berlin", quote(v))
 		}
 		a.TimeZone, a.location = v, location
 	}
@@ -78,20 +79,21 @@ func (s *section) shared(a *Archive) {
 	}
 }
 
-// name returns the archive's name. It becomes part of file names, URLs and command
-// lines, where it must not look like a flag or like "..".
+// name returns the archive's name. It becomes part of file names, URLs and command lines, so it
+// must not resemble a flag or "..".
 func (s *section) name() string {
 	v, ok := s.text("name")
 	if !ok || regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`).MatchString(v) {
 		return v
 	}
-	s.errors.add(s.entries["name"].at, "the name %s must consist of letters, digits, dots, _ and -, begin with a letter or digit, and have 100 characters at the most", quote(v))
+	s.errors.add(s.entries["name"].at, "the name %s must consist of letters, digits, dots, _ and -, "+
+		"begin with a letter or digit, and have at most 100 characters", quote(v))
 	return ""
 }
 
-// destination returns the archive's URL. Errors do not show its content, or the reason why
-// it is no URL, for there may be a password in it. Which schemes there are, and what they
-// ask for, is known to those who open it.
+// destination returns the archive's URL. Its errors show neither the URL nor the reason why it is
+// malformed, since it may contain a password. Package providers checks the scheme and its
+// parameters when it opens the URL.
 func (s *section) destination() string {
 	v, ok := s.text("destination")
 	if !ok {
@@ -101,9 +103,11 @@ func (s *section) destination() string {
 	u, err := url.Parse(v)
 	switch {
 	case err != nil || u.Scheme == "" || u.Opaque != "" || u.Host+u.Path == "":
-		s.errors.add(at, "destination is no URL, such as s3://bucket/orders?region=eu-central-1 or file:///mnt/backup/orders")
+		s.errors.add(at, "destination is not a URL; write one such as "+
+			"s3://bucket/orders?region=eu-central-1 or file:///mnt/backup/orders")
 	case u.User != nil:
-		s.errors.add(at, "destination has credentials in it (before the @); remove them: they come from the environment, shared files or the workload's identity")
+		s.errors.add(at, "destination has credentials in it (before the @); remove them: "+
+			"they come from the environment, shared files or the workload's identity")
 	case u.Fragment != "":
 		s.errors.add(at, "destination has a # in it; write it as %%23")
 	default:
@@ -112,11 +116,11 @@ func (s *section) destination() string {
 	return ""
 }
 
-// maxDestinations is how many an archive may have; more is a mistake.
+// maxDestinations is how many destinations an archive may have.
 const maxDestinations = 8
 
-// group makes an archive of each destination: the first has the name, the others the name
-// with a number.
+// group returns one archive for each destination. The first has the name of a, the others that
+// name with a number.
 func (s *section) group(a *Archive, names map[string]position) []Archive {
 	e := s.entries["destinations"]
 	urls := s.texts("destinations")
@@ -128,7 +132,9 @@ func (s *section) group(a *Archive, names map[string]position) []Archive {
 	for i := range urls {
 		one := *a
 		value := e.value.(*ast.SequenceNode).Values[i]
-		text := section{decoder: s.decoder, entries: map[string]entry{"destination": {key: e.key, at: place(value.GetToken()), value: value}}}
+		text := section{decoder: s.decoder, entries: map[string]entry{
+			"destination": {key: e.key, at: place(value.GetToken()), value: value},
+		}}
 		one.Destination, one.Group = text.destination(), a.Name
 		if i > 0 {
 			one.Name = a.Name + "." + strconv.Itoa(i+1)
@@ -141,11 +147,12 @@ func (s *section) group(a *Archive, names map[string]position) []Archive {
 	return all
 }
 
-// path returns a key's absolute path, or the empty string.
+// path returns a key's absolute path; "" without one.
 func (s *section) path(key string) string {
 	v, ok := s.text(key)
 	if ok && !filepath.IsAbs(v) {
-		s.errors.add(s.entries[key].at, "%s must be an absolute path, such as /var/lib/orders: a relative one would depend on where strongroom is started", key)
+		s.errors.add(s.entries[key].at, "%s must be an absolute path, such as /var/lib/orders: "+
+			"a relative one would depend on the directory in which strongroom is started", key)
 		return ""
 	}
 	if !ok {
@@ -166,7 +173,8 @@ func (s *section) source(src *Source) {
 	s.commands(src)
 	if v, ok := s.duration("quiet"); ok {
 		if v == 0 {
-			s.errors.add(s.entries["quiet"].at, "quiet must be longer than nothing: it is how long a file must be left alone to count as closed, such as 60s")
+			s.errors.add(s.entries["quiet"].at, "quiet must be greater than 0: "+
+				"a file that has not changed for this time is closed; write a duration such as 60s")
 		}
 		src.Quiet = v
 	}
@@ -181,16 +189,16 @@ func (s *section) source(src *Source) {
 	}
 }
 
-// fit reports the settings that do not go with the layout: whoever sets one expects an
-// effect.
+// fit reports settings that have no effect with the layout.
 func (s *section) fit(src *Source) {
 	named := src.Layout
 	if named == "" {
-		named = "(none, so it is detected)"
+		named = "(detected)"
 	}
 	only := func(key, what string, layouts ...string) {
 		if e, ok := s.entries[key]; ok && !slices.Contains(layouts, src.Layout) {
-			s.errors.add(e.key, "layout %s has no %s: that is for %s; remove it or choose another layout", named, key, what)
+			s.errors.add(e.key, "layout %s has no %s, which only %s have; remove it or choose another layout",
+				named, key, what)
 		}
 	}
 	only("pattern", "segments and files", "segments", "files")
@@ -214,7 +222,7 @@ func (s *section) fit(src *Source) {
 	}
 }
 
-// pattern reports a regular expression that is none, or lacks its group.
+// pattern reports an invalid regular expression and, if group is set, one without exactly one group.
 func (s *section) pattern(pattern string, group bool) {
 	if pattern == "" {
 		return
@@ -225,6 +233,7 @@ func (s *section) pattern(pattern string, group bool) {
 	case err != nil:
 		s.errors.add(at, "pattern: %v; the syntax is that of Go and RE2", err)
 	case group && re.NumSubexp() != 1:
-		s.errors.add(at, "pattern has %d groups; layout segments needs exactly one, around the sequence number; write (?:…) for the others", re.NumSubexp())
+		s.errors.add(at, "pattern has %d groups; layout segments needs exactly one, around the sequence number; "+
+			"write (?:…) for the others", re.NumSubexp())
 	}
 }

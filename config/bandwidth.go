@@ -10,26 +10,26 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Bandwidth is how many bytes per second may be sent and received. Archives that have the
-// same one by pointer, from the defaults, have it together.
+// Bandwidth limits the bytes per second that are sent and received, depending on the time of day.
+// Archives with the same *Bandwidth, from the defaults, share the limit. A nil Bandwidth is no
+// limit. It is immutable and safe for concurrent use.
 type Bandwidth struct {
 	spans    []span
 	location *time.Location
-	owner    string // the archive whose own it is; empty: of the defaults
+	owner    string // name of the archive that configures it; "" for the defaults
 }
 
-// span is the limit for a time of day.
+// span is the limit for a range of hours.
 type span struct {
 	from, to int // minutes since midnight; from == to: all day; from > to: past midnight
 	rate     int64
 }
 
-// LeastBandwidth is the lowest limit, in bytes per second: below it requests would end for
-// lack of time.
+// LeastBandwidth is the lowest limit, in bytes per second: with less, requests would time out.
 const LeastBandwidth = 16 << 10
 
-// At returns the bytes per second that are allowed at a time: those of the first span in
-// which the time of day lies, in the archive's time zone. 0 means no limit, as does nil.
+// At returns the limit at a time, in bytes per second: that of the first span that contains the
+// time of day in the archive's time zone. 0 means no limit. At returns 0 for nil.
 func (b *Bandwidth) At(t time.Time) int64 {
 	if b == nil {
 		return 0
@@ -48,8 +48,8 @@ func (b *Bandwidth) At(t time.Time) int64 {
 	return 0
 }
 
-// ID is the same for those that are the same in two readings of a file: what holds, and
-// whose it is.
+// ID returns a string that is equal for two limits with the same owner and values, such as those
+// of two readings of a file. It is "" for nil.
 func (b *Bandwidth) ID() string {
 	if b == nil {
 		return ""
@@ -57,8 +57,8 @@ func (b *Bandwidth) ID() string {
 	return fmt.Sprint(b.owner, b.spans, b.location)
 }
 
-// ParseBandwidth reads a rate that holds all day, such as 20MiB/s, 100Mbit/s or unlimited,
-// which is nil.
+// ParseBandwidth parses a rate that applies all day, such as 20MiB/s or 100Mbit/s. It returns nil
+// for unlimited.
 func ParseBandwidth(s string) (*Bandwidth, error) {
 	rate, err := parseRate(s)
 	if err != nil || rate == 0 {
@@ -67,13 +67,13 @@ func ParseBandwidth(s string) (*Bandwidth, error) {
 	return &Bandwidth{spans: []span{{rate: rate}}, location: time.UTC}, nil
 }
 
-// rateUnits are bytes per second.
+// rateUnits maps each unit to bytes per second.
 var rateUnits = map[string]float64{
 	"B/s": 1, "KiB/s": 1 << 10, "MiB/s": 1 << 20, "GiB/s": 1 << 30, "kB/s": 1e3, "KB/s": 1e3, "MB/s": 1e6, "GB/s": 1e9,
 	"kbit/s": 1e3 / 8, "Mbit/s": 1e6 / 8, "Gbit/s": 1e9 / 8,
 }
 
-// parseRate reads bytes per second; unlimited is 0.
+// parseRate returns a rate in bytes per second; 0 for unlimited.
 func parseRate(s string) (int64, error) {
 	if s == "unlimited" {
 		return 0, nil
@@ -84,16 +84,18 @@ func parseRate(s string) (int64, error) {
 	rate := number * unit
 	switch {
 	case err != nil || !known:
-		return 0, fmt.Errorf("%s is no rate, such as 20MiB/s, 100Mbit/s or unlimited; the units are B/s, KiB/s, MiB/s, GiB/s, kB/s, MB/s, GB/s, kbit/s, Mbit/s and Gbit/s", quote(s))
+		return 0, fmt.Errorf("%s is no rate, such as 20MiB/s, 100Mbit/s or unlimited; the units are "+
+			"B/s, KiB/s, MiB/s, GiB/s, kB/s, MB/s, GB/s, kbit/s, Mbit/s and Gbit/s", quote(s))
 	case rate < LeastBandwidth:
-		return 0, fmt.Errorf("%s is too slow for requests to end in time; the least is %dKiB/s", quote(s), LeastBandwidth>>10)
+		return 0, fmt.Errorf("%s is too slow: requests would time out; the least is %dKiB/s",
+			quote(s), LeastBandwidth>>10)
 	case rate > math.MaxInt64/2:
-		return 0, fmt.Errorf("%s is no rate that anything has; write unlimited", quote(s))
+		return 0, fmt.Errorf("%s is above every real rate; write unlimited", quote(s))
 	}
 	return int64(rate), nil
 }
 
-// bandwidth returns a rate, or a list of rates with hours, and whether there is one.
+// bandwidth returns the key bandwidth, a rate or a list of rates with hours, and whether it is set.
 func (s *section) bandwidth(location *time.Location) (*Bandwidth, bool) {
 	e, ok := s.entries["bandwidth"]
 	if !ok {
@@ -118,12 +120,13 @@ func (s *section) bandwidth(location *time.Location) (*Bandwidth, bool) {
 		}
 	}
 	if len(list.Values) == 0 {
-		s.errors.add(e.at, "bandwidth is an empty list; write a rate, or entries such as {hours: \"08:00-18:00\", rate: 20MiB/s}")
+		s.errors.add(e.at, "bandwidth is an empty list; write a rate, or entries such as "+
+			"{hours: \"08:00-18:00\", rate: 20MiB/s}")
 	}
 	return b, true
 }
 
-// span reads one entry of the list. Without hours it holds all day.
+// span reads one entry of the list. Without hours it applies all day.
 func (s *section) span() (out span) {
 	s.required("rate", "20MiB/s")
 	if v, ok := s.text("rate"); ok {
@@ -138,13 +141,14 @@ func (s *section) span() (out span) {
 		out.from, okFrom = minutes(from)
 		out.to, okTo = minutes(to)
 		if !okFrom || !okTo || out.from == out.to {
-			s.errors.add(s.entries["hours"].at, "hours cannot be %s; write from and to, such as 08:00-18:00 or 22:00-06:00", quote(v))
+			s.errors.add(s.entries["hours"].at,
+				"hours cannot be %s; write from and to, such as 08:00-18:00 or 22:00-06:00", quote(v))
 		}
 	}
 	return out
 }
 
-// minutes reads a time of day as the minutes since midnight; 24:00 is a time, too.
+// minutes returns a time of day as minutes since midnight. It accepts 24:00.
 func minutes(s string) (int, bool) {
 	s = strings.TrimSpace(s)
 	if s == "24:00" {

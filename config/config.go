@@ -7,16 +7,15 @@
 //		…
 //	}
 //
-// The file is YAML, decoded strictly: an unknown key, a key that is there twice, a value
-// of the wrong type or one that cannot work is refused. All that is wrong is reported at once, as
-// an *Error, with line, column, the text of the line, and what to do about it. After
-// that, a Config can be relied on: whatever can be known to be wrong without looking at
-// the disk or the network has been refused.
+// The file is YAML, decoded strictly. Unknown keys, duplicate keys, values of the wrong type and
+// values that cannot work are errors. All problems are reported at once, as an *Error: each with
+// its line, its column, the text of the line and a correction. A Config without errors is valid
+// as far as that can be checked without the disk or the network.
 //
-// ${NAME} in a value stands for an environment variable and $${ for a plain ${. That is
-// replaced in the decoded value, so that a variable's content is never read as YAML.
-// Keys are taken as they are. YAML's anchors, aliases, tags and further documents are
-// refused; what archives share stands in the section defaults.
+// ${NAME} in a value stands for an environment variable and $${ for a plain ${. They are replaced
+// after decoding, so that the content of a variable is never parsed as YAML. Keys are not
+// expanded. YAML's anchors, aliases, tags and multiple documents are errors; the section defaults
+// has the settings that archives share.
 package config
 
 import (
@@ -39,53 +38,53 @@ var Schema string
 //go:embed starter.yaml
 var starter string
 
-// Starter returns a commented file to begin with. It is valid as it is.
+// Starter returns a commented example file, which is valid.
 func Starter() []byte { return []byte(starter) }
 
-// MaxSize is how long a configuration file may be, in bytes.
+// MaxSize is the largest size of a configuration file, in bytes.
 const MaxSize = 1 << 20
 
-// DefaultTransfers is the number of objects in flight where the file does not say it.
+// DefaultTransfers is the number of concurrent object transfers if the file does not set it.
 const DefaultTransfers = 8
 
-// MaxTransfers is the largest number of objects in flight that can be configured.
+// MaxTransfers is the largest number of concurrent object transfers that can be configured.
 const MaxTransfers = 256
 
-// Config is a whole configuration file, checked, with the defaults filled in.
+// Config is a checked configuration file with the defaults filled in.
 type Config struct {
-	// StateDir is where the local witness lies; absolute. Empty: not given.
+	// StateDir is the absolute path of the directory for local state; "" if it is not set.
 	StateDir string `yaml:"state_dir"`
 
-	// ScratchDir is where large files lie while they are compressed or encrypted; absolute.
-	// Empty: not given.
+	// ScratchDir is the absolute path of the directory for large files while they are compressed
+	// or encrypted; "" if it is not set.
 	ScratchDir string `yaml:"scratch_dir"`
 
-	// HTTP is how the service is reached; nil: it is not.
+	// HTTP configures the service's HTTP server; nil disables it.
 	HTTP *HTTP `yaml:"http"`
 
-	// Archives has at least one element; their names differ, and no destination is at the
-	// place of another, or within it.
+	// Archives has at least one element. Their names differ, and no destination is equal to
+	// another one or within it.
 	Archives []Archive `yaml:"archives"`
 }
 
-// Archive is one database and where its log files go.
+// Archive is one database and one destination of its log files.
 type Archive struct {
 	Name        string        `yaml:"name"`        // [A-Za-z0-9._-], beginning with a letter or digit
-	Node        string        `yaml:"node"`        // who the log files belong to; Load fills in the host name
-	Source      Source        `yaml:"source"`      // what is archived
+	Node        string        `yaml:"node"`        // name of the database node; Load fills in the host name
+	Source      Source        `yaml:"source"`      // the log files
 	Destination string        `yaml:"destination"` // URL without credentials
-	Group       string        // the name in the file, where it gives several destinations: each is an archive of its own
-	Schedule    string        `yaml:"schedule"`    // as ParseSchedule reads it; empty: only by hand
-	TimeZone    string        `yaml:"time_zone"`   // IANA name, of the schedule; UTC when not given
-	Jitter      time.Duration `yaml:"jitter"`      // each run is put off by a random time below this; not negative
-	Compression string        `yaml:"compression"` // as ParseCompression reads it; empty: none
-	Encryption  Encryption    `yaml:"encryption"`  // without recipients: none
-	Transfers   int           `yaml:"transfers"`   // objects in flight, 1 to MaxTransfers
-	Bandwidth   *Bandwidth    `yaml:"bandwidth"`   // sent and received; nil: no limit
-	Verify      *Verify       `yaml:"verify"`      // nil: only by hand
-	Drill       *Drill        `yaml:"drill"`       // nil: only by hand, and without a command
-	Retention   *Retention    `yaml:"retention"`   // nil: nothing is removed
-	Notify      []string      `yaml:"notify"`      // URLs of who is told; there are secrets in them
+	Group       string        // the name in the file if the entry has several destinations; otherwise ""
+	Schedule    string        `yaml:"schedule"`    // as ParseSchedule reads it; "" disables scheduled snapshots
+	TimeZone    string        `yaml:"time_zone"`   // IANA name, for the schedules; the default is UTC
+	Jitter      time.Duration `yaml:"jitter"`      // each run is delayed by a random time below this; not negative
+	Compression string        `yaml:"compression"` // as ParseCompression reads it; "" is none
+	Encryption  Encryption    `yaml:"encryption"`  // no recipients disable encryption
+	Transfers   int           `yaml:"transfers"`   // concurrent object transfers, 1 to MaxTransfers
+	Bandwidth   *Bandwidth    `yaml:"bandwidth"`   // sent and received; nil is no limit
+	Verify      *Verify       `yaml:"verify"`      // nil disables scheduled verification
+	Drill       *Drill        `yaml:"drill"`       // nil disables scheduled drills and has no command
+	Retention   *Retention    `yaml:"retention"`   // nil keeps all snapshots
+	Notify      []string      `yaml:"notify"`      // URLs of notification targets; they contain secrets
 
 	location *time.Location
 }
@@ -98,10 +97,10 @@ func (a *Archive) Location() *time.Location {
 	return a.location
 }
 
-// Source is a directory of log files. What was not given is zero.
+// Source is a directory of log files. Settings that are not given are zero.
 type Source struct {
 	Dir     string        `yaml:"dir"`     // absolute
-	Layout  string        `yaml:"layout"`  // je, noxu, bdb, segments, files; empty: to be detected
+	Layout  string        `yaml:"layout"`  // je, noxu, bdb, segments, files; "" detects it
 	Pattern string        `yaml:"pattern"` // regular expression; layouts segments (with one group) and files
 	Base    int           `yaml:"base"`    // of the sequence number: 10 or 16; segments
 	Closed  string        `yaml:"closed"`  // all-but-newest or quiet; segments
@@ -109,21 +108,22 @@ type Source struct {
 	Tail    string        `yaml:"tail"`    // include or exclude
 	Entries string        `yaml:"entries"` // check or ignore; je and noxu
 
-	Before         string        `yaml:"before"`          // command that runs before each snapshot, for sh; its failure is the snapshot's
-	After          string        `yaml:"after"`           // command that runs after each snapshot that Before allowed, well or not
-	CommandTimeout time.Duration `yaml:"command_timeout"` // of each of them; positive
+	Before         string        `yaml:"before"`          // for sh, before each snapshot; its failure fails the snapshot
+	After          string        `yaml:"after"`           // for sh, after each run, also a failed one, unless Before failed
+	CommandTimeout time.Duration `yaml:"command_timeout"` // of each command; positive
 }
 
-// Load reads and checks a configuration file. Variables come from the environment, and
-// an archive that does not name its node gets the host's name. What is wrong with the
-// file is reported as an *Error, which wraps fs.ErrNotExist and the like.
+// Load reads and checks a configuration file. Variables come from the environment. An archive
+// without a node gets the host's name. It reports problems of the file as an *Error, which wraps
+// the error of reading it, such as fs.ErrNotExist.
 func Load(path string) (*Config, error) {
 	data, err := read(path)
 	if err != nil {
 		return nil, &Error{
-			File:     path,
-			Problems: []Problem{{Message: "it cannot be read: " + reason(err) + "; name another file with --config, or make one with strongroom init"}},
-			cause:    err,
+			File: path,
+			Problems: []Problem{{Message: "it cannot be read: " + reason(err) +
+				"; name another file with --config, or create one with strongroom init"}},
+			cause: err,
 		}
 	}
 	c, err := parseFile(path, data, os.LookupEnv, disk.RealPath)
@@ -133,7 +133,7 @@ func Load(path string) (*Config, error) {
 	return c, c.setNode()
 }
 
-// reason is an error without the operation and the path, which is said anyway.
+// reason returns an error's text without the operation and the path, which the Error has.
 func reason(err error) string {
 	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return p.Err.Error()
@@ -141,8 +141,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// read returns the file's content, and one byte more than is allowed if it is too long,
-// so that Parse refuses it.
+// read returns the file's content. It returns MaxSize+1 bytes of a file that is too large, so that
+// Parse reports that.
 func read(path string) (data []byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -163,17 +163,18 @@ func (c *Config) setNode() error {
 		}
 		host, err := os.Hostname()
 		if err != nil {
-			return fmt.Errorf("finding out the host's name, which is the default of node: %w; set node in the configuration", err)
+			return fmt.Errorf("reading the host name, which is the default of node: %w; "+
+				"set node in the configuration", err)
 		}
 		c.Archives[i].Node = host
 	}
 	return nil
 }
 
-// Parse checks a configuration that is in memory already. The name is that of its file,
-// for errors; getenv looks a variable up, as os.LookupEnv does. The result depends on
-// nothing else (and the time zone database). Load besides compares destinations in directories
-// by where symbolic links lead. Errors are of type *Error.
+// Parse checks a configuration in memory. name is the file's name for errors; getenv returns a
+// variable's value, as os.LookupEnv does. The result depends only on the arguments and the time
+// zone database. Unlike Load, Parse does not resolve symbolic links when it compares
+// destinations. Errors are of type *Error.
 func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
 	return parseFile(name, data, getenv, filepath.Clean)
 }

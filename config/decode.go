@@ -15,15 +15,15 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// decoder makes a Config of a file. It goes on after a problem, to find the others.
+// decoder decodes a file into a Config. It continues after a problem, to report all of them.
 type decoder struct {
 	errors  *report
 	getenv  func(string) (string, bool)
 	resolve func(string) string // follows the symbolic links in a path
-	placed  []placed            // the destinations so far
+	placed  []placed            // the destinations that were decoded so far
 }
 
-// decode returns what could be made of the file; it is good if nothing was reported.
+// decode returns the decoded file. It is valid only if no problem was reported.
 func (d *decoder) decode(data []byte) *Config {
 	c := &Config{}
 	body := d.parse(data)
@@ -55,11 +55,11 @@ func (d *decoder) archives(top *section, shared *Archive) []Archive {
 	}
 	list, ok := e.value.(*ast.SequenceNode)
 	if !ok {
-		d.errors.add(e.at, "archives must be a list; begin each archive with \"- name:\"")
+		d.errors.add(e.at, "archives must be a list; start each archive with \"- name:\"")
 		return nil
 	}
 	if len(list.Values) == 0 {
-		d.errors.add(e.at, "archives is empty; there must be at least one archive")
+		d.errors.add(e.at, "archives is empty; add at least one archive")
 	}
 	var all []Archive
 	names := map[string]position{}
@@ -81,7 +81,7 @@ func (d *decoder) archives(top *section, shared *Archive) []Archive {
 	return all
 }
 
-// sharedKeys are those of an archive that the section defaults may hold.
+// sharedKeys returns the keys of an archive that the section defaults may have.
 func sharedKeys() []string {
 	var all []string
 	for _, k := range keys[Archive]() {
@@ -92,7 +92,7 @@ func sharedKeys() []string {
 	return all
 }
 
-// keys returns the keys that a struct is filled from.
+// keys returns the keys that a struct's tags name.
 func keys[T any]() []string {
 	var all []string
 	for f := range reflect.TypeFor[T]().Fields() {
@@ -103,7 +103,7 @@ func keys[T any]() []string {
 	return all
 }
 
-// The bounds of a file, far beyond any real one. The YAML parser descends recursively
+// The bounds of a file, far above any real one. They are needed since the YAML parser is recursive
 // and compares each key of a mapping with all others.
 const (
 	maxDepth  = 16 // of [ and {
@@ -124,7 +124,7 @@ func (d *decoder) parse(data []byte) ast.Node {
 			return nil
 		}
 	}
-	// Editors on Windows put a byte order mark first.
+	// Editors on Windows begin a file with a byte order mark.
 	tokens := lexer.Tokenize(strings.TrimPrefix(string(data), "\uFEFF"))
 	if !d.acceptable(tokens) {
 		return nil
@@ -137,15 +137,15 @@ func (d *decoder) parse(data []byte) ast.Node {
 	return d.document(f)
 }
 
-// acceptable refuses what a configuration does without, and files that are too deep or
-// too large, before they reach the parser.
+// acceptable reports YAML features that a configuration does not need, and files that are nested
+// too deep or too large, before the parser reads them. It returns false if it reported one.
 func (d *decoder) acceptable(tokens token.Tokens) bool {
 	depth, keys := 0, 0
 	for _, t := range tokens {
 		why := ""
 		switch t.Type {
 		case token.AnchorType, token.AliasType, token.MergeKeyType:
-			why = "YAML's anchors, aliases and merge keys are not supported; what archives share stands in defaults"
+			why = "YAML's anchors, aliases and merge keys are not supported; move what archives share to defaults"
 		case token.TagType:
 			why = "YAML tags are not supported; write the value without it, or in quotes"
 		case token.DirectiveType:
@@ -157,7 +157,7 @@ func (d *decoder) acceptable(tokens token.Tokens) bool {
 		case token.MappingValueType:
 			keys++
 		}
-		// A block within another stands at least one column to the right of it.
+		// A nested block begins at least one column to the right of the outer one.
 		block := t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType
 		switch {
 		case depth > maxDepth || block && t.Position.Column > maxColumn:
@@ -173,14 +173,14 @@ func (d *decoder) acceptable(tokens token.Tokens) bool {
 	return true
 }
 
-// parseTokens turns a panic of the parser, which is not ours, into an error.
+// parseTokens parses the tokens. It turns a panic of the third-party parser into an error.
 func parseTokens(tokens token.Tokens) (f *ast.File, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			f, err = nil, fmt.Errorf("this YAML cannot be understood (%v)", p)
+			f, err = nil, fmt.Errorf("this YAML cannot be parsed (%v)", p)
 		}
 	}()
-	f, err = parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // section tells duplicates better
+	f, err = parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // section reports duplicates better
 	if err != nil {
 		return nil, fmt.Errorf("parsing YAML: %w", err)
 	}

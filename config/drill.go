@@ -2,19 +2,19 @@ package config
 
 import "time"
 
-// Drill is how and when an archive is restored on trial.
+// Drill configures the test restores of an archive.
 type Drill struct {
-	Schedule     string        `yaml:"schedule"`      // as ParseSchedule reads it, never @close; empty: only by hand
-	Command      string        `yaml:"command"`       // for sh, with {dir} for the restored directory; empty: none
-	Scratch      string        `yaml:"scratch"`       // directory to restore below; absolute; empty: the system's
+	Schedule     string        `yaml:"schedule"`      // as ParseSchedule reads it, never @close; "" disables it
+	Command      string        `yaml:"command"`       // for sh, with {dir} for the restored directory; "" runs none
+	Scratch      string        `yaml:"scratch"`       // directory to restore below; absolute; "" is the system's
 	Timeout      time.Duration `yaml:"timeout"`       // of the command; positive
-	IdentityFile string        `yaml:"identity_file"` // opens what is encrypted; absolute
+	IdentityFile string        `yaml:"identity_file"` // absolute path of the age identities; "" if none
 }
 
-// DefaultDrillTimeout is how long the command of a drill may take.
+// DefaultDrillTimeout is the default of Drill.Timeout.
 const DefaultDrillTimeout = 4 * time.Hour
 
-// drill returns the section drill, or nil.
+// drill returns the section drill; nil if it is absent or invalid.
 func (s *section) drill(location *time.Location) *Drill {
 	e, ok := s.entries["drill"]
 	if !ok {
@@ -38,7 +38,7 @@ func (s *section) drill(location *time.Location) *Drill {
 	}
 	if v, ok := d.duration("timeout"); ok {
 		if v == 0 {
-			d.errors.add(d.entries["timeout"].at, "timeout must be longer than nothing, such as 4h")
+			d.errors.add(d.entries["timeout"].at, "timeout must be greater than 0, such as 4h")
 		}
 		if out.Command == "" {
 			d.errors.add(d.entries["timeout"].key, "timeout has no effect without command; remove it")
@@ -46,7 +46,7 @@ func (s *section) drill(location *time.Location) *Drill {
 		out.Timeout = v
 	}
 	if out.Schedule == "" && out.Command == "" && len(d.entries) == 0 {
-		d.errors.add(e.at, "drill is empty; give it a schedule, such as \"@weekly\", a command, or both")
+		d.errors.add(e.at, "drill is empty; add a schedule, such as \"@weekly\", a command, or both")
 	}
 	return out
 }

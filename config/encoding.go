@@ -7,13 +7,13 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 )
 
-// Encryption is to whom an archive's content is encrypted.
+// Encryption configures the recipients of an archive's content.
 type Encryption struct {
-	Recipients []string `yaml:"recipients"` // age public keys; none: nothing is encrypted
+	Recipients []string `yaml:"recipients"` // age public keys; an empty list disables encryption
 }
 
-// ParseCompression reads none, zstd, or zstd with a level, such as zstd:better. An empty
-// level is the fastest.
+// ParseCompression parses none, zstd, or zstd with a level, such as zstd:better. An empty level
+// is the fastest.
 func ParseCompression(s string) (compression, level string, err error) {
 	compression, level, leveled := strings.Cut(s, ":")
 	if compression == encoding.None && leveled || leveled && level == "" {
@@ -25,9 +25,10 @@ func ParseCompression(s string) (compression, level string, err error) {
 	return compression, level, nil
 }
 
-var errCompression = errors.New("it is none or zstd, or zstd with a level: zstd:fastest, which is the same, zstd:normal, zstd:better, zstd:best")
+var errCompression = errors.New("use none, zstd, or zstd with a level: " +
+	"zstd:fastest (the same as zstd), zstd:normal, zstd:better, zstd:best")
 
-// encodings fills in how what is stored is compressed and encrypted.
+// encodings fills in the settings for compression and encryption.
 func (s *section) encodings(a *Archive) {
 	if v, ok := s.text("compression"); ok {
 		if _, _, err := ParseCompression(v); err != nil {
@@ -46,7 +47,8 @@ func (s *section) encodings(a *Archive) {
 	in.required("recipients", "[age1…]")
 	a.Encryption = Encryption{Recipients: in.texts("recipients")}
 	if _, there := in.entries["recipients"]; there && len(a.Encryption.Recipients) == 0 {
-		in.errors.add(in.entries["recipients"].at, "recipients is empty, so nothing would be encrypted; give at least one age public key, or remove encryption")
+		in.errors.add(in.entries["recipients"].at, "recipients is empty, so no content would be encrypted; "+
+			"add at least one age public key, or remove encryption")
 	}
 	if _, err := encoding.New(encoding.Settings{Recipients: a.Encryption.Recipients}); err != nil {
 		in.errors.add(in.entries["recipients"].at, "recipients: %v", err)

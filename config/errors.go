@@ -9,26 +9,26 @@ import (
 	"unicode"
 )
 
-// Error tells all that is wrong with a configuration file.
+// Error has all problems of a configuration file.
 type Error struct {
-	File     string    // as it was named
+	File     string    // name of the file, as given by the caller
 	Problems []Problem // at least one, in the order of the file
 	cause    error
 }
 
-// Problem is one thing that is wrong.
+// Problem is one problem of a configuration file.
 type Problem struct {
-	Line, Column int    // from 1, in characters; 0 when it concerns the file as a whole
+	Line, Column int    // from 1, in characters; 0 if the problem concerns the whole file
 	Text         string // the line, without credentials and control characters
-	Message      string // what is wrong and what to do about it
+	Message      string // the problem and its correction
 
-	caret string // blanks as far as the place in Text
+	caret string // blanks up to the position in Text
 }
 
-// maxProblems is how many problems are shown: whoever mends these sees the rest.
+// maxProblems is how many problems Error shows. The others appear after the first are corrected.
 const maxProblems = 10
 
-// Error shows each problem with its line and a caret below the place:
+// Error returns the first problems, each with its line and a caret below its position:
 //
 //	strongroom.yaml:4:5: unknown key "shedule"; the nearest valid key is schedule
 //	    4 |     shedule: "@daily"
@@ -54,10 +54,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns why the file could not be read, if that is the problem.
+// Unwrap returns the error of reading the file; nil if the file was read.
 func (e *Error) Unwrap() error { return e.cause }
 
-// A position is a place in the file, counted from 1. The zero position is the file.
+// A position is a position in the file, counted from 1. The zero position is the whole file.
 type position struct{ line, column int }
 
 // report collects problems.
@@ -65,8 +65,8 @@ type report struct {
 	file       string
 	lines      []string
 	problems   []Problem
-	credential *regexp.Regexp // what stands before an @ in a URL
-	target     *regexp.Regexp // any URL: those of who is notified are secret as a whole
+	credential *regexp.Regexp // the part of a URL before an @
+	target     *regexp.Regexp // any URL: those of notification targets are secret
 	identity   *regexp.Regexp // an age private key
 }
 
@@ -81,11 +81,11 @@ func newReport(file string, data []byte) *report {
 	}
 }
 
-// add reports a problem at a place.
+// add reports a problem at a position.
 func (r *report) add(at position, format string, args ...any) {
 	message := r.printable([]rune(cut(fmt.Sprintf(format, args...), 500)))
 	p := Problem{Line: at.line, Column: at.column, Message: string(message)}
-	// A parser's idea of where it is may be off, at the end of the file for instance.
+	// The parser's position may be wrong, for instance at the end of the file.
 	if at.line < 1 || at.line > len(r.lines) {
 		p.Line, p.Column = 0, 0
 	} else {
@@ -94,25 +94,24 @@ func (r *report) add(at position, format string, args ...any) {
 	r.problems = append(r.problems, p)
 }
 
-// excerpt returns the line of a place, and the blanks that lead to the place.
+// excerpt returns the line of a position, and the blanks up to the position.
 func (r *report) excerpt(at position) (text, caret string) {
 	shown := strings.TrimRight(r.lines[at.line-1], "\r \t")
-	if key, _, ok := strings.Cut(shown, "notify:"); ok { // who is told may have been misspelt
+	if key, _, ok := strings.Cut(shown, "notify:"); ok { // a misspelt target is secret too
 		shown = key + "notify: …"
 	}
 	line := []rune(shown)
 	whole := r.printable(line)
 	here := min(len(r.printable(line[:min(max(at.column-1, 0), len(line))])), len(whole))
 	const before, width = 60, 120
-	if here > width-before/2 { // a long line is shown around the place
+	if here > width-before/2 { // of a long line, only the text around the position is shown
 		whole = whole[here-before:]
 		here = before
 	}
 	return string(whole[:min(len(whole), width)]), strings.Repeat(" ", here)
 }
 
-// printable makes a text fit to be shown: it could hold a password, or a terminal's
-// control sequences.
+// printable removes secrets and terminal control characters from a text.
 func (r *report) printable(text []rune) []rune {
 	s := r.credential.ReplaceAllString(string(text), "://…@")
 	s = r.target.ReplaceAllStringFunc(s, func(url string) string {
@@ -134,7 +133,7 @@ func (r *report) printable(text []rune) []rune {
 	}, s))
 }
 
-// err returns what was reported, or nil if nothing was.
+// err returns the reported problems as an *Error; nil if there are none.
 func (r *report) err() error {
 	if len(r.problems) == 0 {
 		return nil
@@ -145,10 +144,10 @@ func (r *report) err() error {
 	return &Error{File: r.file, Problems: r.problems}
 }
 
-// quote shows a value in a message.
+// quote returns a value, quoted and shortened, for a message.
 func quote(s string) string { return fmt.Sprintf("%q", cut(s, 80)) }
 
-// cut shortens a text to so many characters.
+// cut shortens a text to at most this number of characters.
 func cut(s string, most int) string {
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"

@@ -10,33 +10,33 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/retention"
 )
 
-// Retention is which snapshots are kept, and when the others are removed.
+// Retention configures which snapshots are kept, and when prune removes the others.
 type Retention struct {
-	Last    int           `yaml:"last"`    // snapshots
-	Hourly  int           `yaml:"hourly"`  // hours that have snapshots, one of each
-	Daily   int           `yaml:"daily"`   // days
+	Last    int           `yaml:"last"`    // keep the newest Last snapshots
+	Hourly  int           `yaml:"hourly"`  // keep one for each of the last hours that have a snapshot
+	Daily   int           `yaml:"daily"`   // the same for days
 	Weekly  int           `yaml:"weekly"`  // ISO weeks
 	Monthly int           `yaml:"monthly"` // months
 	Yearly  int           `yaml:"yearly"`  // years
-	Within  time.Duration `yaml:"within"`  // before the newest snapshot
+	Within  time.Duration `yaml:"within"`  // keep those made within this time before the newest
 
-	Schedule string `yaml:"schedule"` // of prunes, as ParseSchedule reads it, never @close; empty: only by hand
+	Schedule string `yaml:"schedule"` // of prunes, as ParseSchedule reads it, never @close; "" disables them
 
-	// PruneLimit is how much of what the last prune kept a scheduled prune may remove without
-	// a confirmation: a percentage such as 25%, and ten snapshots at the least, a number of
-	// snapshots, or off. Zero: off.
+	// PruneLimit is how many of the snapshots that the last prune kept a scheduled prune may remove
+	// without a confirmation: a percentage such as 25%, but at least ten snapshots, a number of
+	// snapshots, or off. The zero value is off.
 	PruneLimit retention.Limit `yaml:"prune_limit"`
 }
 
-// DefaultPrune is when the service prunes where a retention does not say it.
+// DefaultPrune is the default of Retention.Schedule.
 const DefaultPrune = "@daily"
 
-// byHand as a schedule of prunes: the service does none; as their limit: there is none.
+// byHand as a schedule disables scheduled prunes; as a limit it disables the limit.
 const byHand = "off"
 
-const maxKept = 1_000_000 // of each kind; more is a slip of the finger
+const maxKept = 1_000_000 // the largest number in a rule; more is a typing error
 
-// Policy is the retention by the calendar of a time zone.
+// Policy returns the rules, with days and other periods in a time zone.
 func (r *Retention) Policy(location *time.Location) retention.Policy {
 	return retention.Policy{
 		Last: r.Last, Hourly: r.Hourly, Daily: r.Daily, Weekly: r.Weekly, Monthly: r.Monthly, Yearly: r.Yearly,
@@ -44,7 +44,7 @@ func (r *Retention) Policy(location *time.Location) retention.Policy {
 	}
 }
 
-// retention returns the section retention, or nil.
+// retention returns the section retention; nil if it is absent or invalid.
 func (s *section) retention(location *time.Location) *Retention {
 	e, ok := s.entries["retention"]
 	if !ok {
@@ -56,13 +56,14 @@ func (s *section) retention(location *time.Location) *Retention {
 	}
 	out := &Retention{Schedule: DefaultPrune, PruneLimit: r.pruneLimit()}
 	for key, n := range map[string]*int{
-		"last": &out.Last, "hourly": &out.Hourly, "daily": &out.Daily, "weekly": &out.Weekly, "monthly": &out.Monthly, "yearly": &out.Yearly,
+		"last": &out.Last, "hourly": &out.Hourly, "daily": &out.Daily,
+		"weekly": &out.Weekly, "monthly": &out.Monthly, "yearly": &out.Yearly,
 	} {
 		*n, _ = r.number(key, 1, maxKept)
 	}
 	if v, ok := r.duration("within"); ok {
 		if v == 0 {
-			r.errors.add(r.entries["within"].at, "within must be longer than nothing, such as 48h")
+			r.errors.add(r.entries["within"].at, "within must be greater than 0, such as 48h")
 		}
 		out.Within = v
 	}
@@ -76,12 +77,13 @@ func (s *section) retention(location *time.Location) *Retention {
 		}
 	}
 	if rules == 0 {
-		r.errors.add(e.at, "retention has no rule, and by none all snapshots but the newest would go; give at least one of last, hourly, daily, weekly, monthly, yearly and within")
+		r.errors.add(e.at, "retention has no rule, so prune would remove all snapshots but the newest; "+
+			"add at least one of last, hourly, daily, weekly, monthly, yearly and within")
 	}
 	return out
 }
 
-// pruneLimit returns the limit that the section has, or the default.
+// pruneLimit returns the section's limit, or the default.
 func (s *section) pruneLimit() retention.Limit {
 	limit := retention.DefaultLimit()
 	e, ok := s.entries["prune_limit"]
@@ -109,7 +111,8 @@ func (s *section) pruneLimit() retention.Limit {
 	case isNumber && !isPercent && n <= maxKept:
 		return retention.Limit{Least: n}
 	}
-	s.errors.add(e.at, "prune_limit cannot be %s; write a percentage from 1%% to 100%%, a number of snapshots from 1 to %d, or off", quote(text), maxKept)
+	s.errors.add(e.at, "prune_limit cannot be %s; write a percentage from 1%% to 100%%, "+
+		"a number of snapshots from 1 to %d, or off", quote(text), maxKept)
 	return limit
 }
 
@@ -120,7 +123,7 @@ func (s *section) pruneSchedule(text string, location *time.Location) string {
 	parsed, err := ParseSchedule(text, location)
 	switch {
 	case err != nil:
-		s.errors.add(s.entries["schedule"].at, "%v; or off, to prune by hand only", err)
+		s.errors.add(s.entries["schedule"].at, "%v; or off, to disable scheduled prunes", err)
 	case parsed.OnClose():
 		s.errors.add(s.entries["schedule"].at, "retention cannot be scheduled @close; write a time, such as @daily, or off")
 	}

@@ -9,33 +9,34 @@ import (
 	cron "github.com/netresearch/go-cron"
 )
 
-// Schedule is a recurring time, as ParseSchedule reads it. It is an immutable value, safe
-// for concurrent use. The zero Schedule never comes.
+// Schedule is a recurring time, as ParseSchedule reads it. It is an immutable value, safe for
+// concurrent use. The zero Schedule has no times.
 type Schedule struct {
-	onClose  bool          // it has no times
-	every    time.Duration // or else
-	aligned  bool          // of every: see Aligned
+	onClose  bool          // @close, without times
+	every    time.Duration // of @every; 0 for the other kinds
+	aligned  bool          // see Aligned
 	spec     *cron.SpecSchedule
 	location *time.Location
 }
 
-// everyHour is the bit by which the cron package marks a field that is a plain *.
+// everyHour is the bit that the cron package sets for a field that is a plain *.
 const everyHour = 1 << 63
 
-// ParseSchedule reads
+// ParseSchedule parses a schedule, which is one of:
 //
 //   - five-field cron: minute, hour, day of the month, month, day of the week (0 and 7 are
-//     Sunday), each *, a number or name, a range, a step, or a list of those. As in
-//     crontab(5), when both days are restricted it is enough that one of them fits;
+//     Sunday), each *, a number or name, a range, a step, or a list of those. If both days are
+//     restricted, it is enough that one of them matches, as in crontab(5);
 //   - @hourly, @daily (@midnight), @weekly, @monthly, @yearly (@annually);
 //   - @every and a duration of a second or more: @every 10m;
-//   - @close: whenever a log file closes, which is no time and has no Next.
+//   - @close: whenever a log file closes; it has no times, and Next returns the zero time.
 //
-// All but the last two go by the clock on the wall in that location. When it is put forward, a
-// time that it skips comes right after; when it is put back, a time that comes twice
-// counts once, unless the hour is *, for then the minutes are meant.
+// All but the last two use the local time of location. If a clock change skips a time, the run
+// follows right after the change. If a clock change repeats a time, only the first one counts,
+// unless the hour is *.
 func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
-	const advice = `; write five fields (minute hour day month weekday) such as "*/15 * * * *", or @hourly, @daily, @weekly, @every 10m, @close`
+	const advice = `; write five fields (minute hour day month weekday) such as "*/15 * * * *", ` +
+		`or @hourly, @daily, @weekly, @every 10m, @close`
 	expr = strings.TrimSpace(expr)
 	word, rest, _ := strings.Cut(expr, " ")
 	switch {
@@ -46,9 +47,9 @@ func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
 	case word == "@every":
 		return parseEvery(expr, strings.TrimSpace(rest))
 	case strings.HasPrefix(word, "TZ=") || strings.HasPrefix(word, "CRON_TZ="):
-		return Schedule{}, fmt.Errorf("the schedule %s has a time zone in it; give that as time_zone", quote(expr))
+		return Schedule{}, fmt.Errorf("the schedule %s has a time zone in it; set time_zone instead", quote(expr))
 	}
-	// 29 February is at the most eight years away.
+	// 29 February is at most eight years away.
 	p, err := cron.TryNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 	if err != nil {
 		return Schedule{}, fmt.Errorf("making a cron parser: %w", err)
@@ -63,7 +64,7 @@ func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
 	}
 	s := Schedule{spec: spec, location: location}
 	if s.Next(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return Schedule{}, fmt.Errorf("the schedule %s never comes: no month has that day%s", quote(expr), advice)
+		return Schedule{}, fmt.Errorf("the schedule %s has no time: no month has that day%s", quote(expr), advice)
 	}
 	return s, nil
 }
@@ -83,14 +84,15 @@ func parseEvery(expr, interval string) (Schedule, error) {
 func (s Schedule) OnClose() bool { return s.onClose }
 
 // Aligned returns the schedule with the times of @every at its multiples since midnight UTC on
-// the first of January of the year 1, so that they are the same whatever they are reckoned from.
+// 1 January of the year 1. So they do not depend on the argument of Next.
 func (s Schedule) Aligned() Schedule {
 	s.aligned = true
 	return s
 }
 
-// Next returns the first time of the schedule that is later than after, in its location.
-// The times of @every are reckoned from after, unless it is aligned. It returns the zero time if there is none.
+// Next returns the first time of the schedule that is later than after, in its location. For
+// @every that is after plus the interval, unless the schedule is aligned. Next returns the zero
+// time if there is none.
 func (s Schedule) Next(after time.Time) time.Time {
 	switch {
 	case s.every > 0 && s.aligned:
@@ -109,8 +111,7 @@ func (s Schedule) Next(after time.Time) time.Time {
 	return t
 }
 
-// repeated reports whether the wall clock showed the same time before, before it was put
-// back.
+// repeated reports whether t is the second occurrence of a local time that a clock change repeats.
 func repeated(t time.Time) bool {
 	start, _ := t.ZoneBounds()
 	if start.IsZero() {

@@ -17,7 +17,7 @@ type section struct {
 	*decoder
 	at      position // of its first key
 	entries map[string]entry
-	meant   []string // keys that seem to be there under a misspelt name
+	meant   []string // valid keys that are close to an unknown key
 }
 
 // entry is a key with its value.
@@ -27,12 +27,12 @@ type entry struct {
 	value ast.Node
 }
 
-// section reads a mapping and reports the keys that do not belong there. It returns false
-// when there is no mapping. Where is "in an archive" and the like.
+// section reads a mapping and reports its unknown keys. It returns false if n is no mapping.
+// where is the section's name in messages, such as "in an archive".
 func (d *decoder) section(n ast.Node, where string, valid []string) (*section, bool) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
-		d.errors.add(place(n.GetToken()), "%s; there must be keys with values here: %s", describe(n), strings.Join(valid, ", "))
+		d.errors.add(place(n.GetToken()), "%s; write keys with values: %s", describe(n), strings.Join(valid, ", "))
 		return nil, false
 	}
 	s := &section{decoder: d, at: place(n.GetToken()), entries: map[string]entry{}}
@@ -47,7 +47,8 @@ func (d *decoder) section(n ast.Node, where string, valid []string) (*section, b
 			continue
 		}
 		if first, twice := s.entries[key.Value]; twice {
-			d.errors.add(at, "the key %s is there twice, first in line %d; remove one of them", quote(key.Value), first.key.line)
+			d.errors.add(at, "the key %s occurs twice, first in line %d; remove one of them",
+				quote(key.Value), first.key.line)
 			continue
 		}
 		s.entries[key.Value] = entry{key: at, at: place(it.Value().GetToken()), value: it.Value()}
@@ -61,12 +62,12 @@ func (d *decoder) section(n ast.Node, where string, valid []string) (*section, b
 	return s, true
 }
 
-// refusal says why a key is not one, and what may have been meant.
+// refusal returns the message for an unknown key, with a suggestion.
 func refusal(key, where string, valid []string) string {
 	near, ok := textdist.Nearest(key, valid)
 	switch {
 	case where == "in defaults" && slices.Contains(keys[Archive](), key):
-		return "there is no default for " + key + ": each archive has its own; move it there"
+		return "defaults cannot have " + key + ": each archive has its own; move it there"
 	case where != "in source" && slices.Contains(keys[Source](), key):
 		return "the key " + key + " belongs in the source of an archive; move it there"
 	case where == "in source" && slices.Contains(keys[Archive](), key):
@@ -77,7 +78,7 @@ func refusal(key, where string, valid []string) string {
 	return "unknown key " + quote(key) + " " + where + "; the valid keys are " + strings.Join(valid, ", ")
 }
 
-// describe says what a node is that is not what was expected.
+// describe names the kind of an unexpected node.
 func describe(n ast.Node) string {
 	switch n.(type) {
 	case *ast.NullNode:
@@ -98,8 +99,8 @@ func describe(n ast.Node) string {
 	return "this is of the wrong kind"
 }
 
-// text returns the text that a key has, expanded, and reports one that is empty or no
-// text. It returns false if there is none, with or without a report.
+// text returns a key's text with its variables expanded, and whether there is a valid one. It
+// reports a value that is empty or no text.
 func (s *section) text(key string) (string, bool) {
 	e, ok := s.entries[key]
 	if !ok {
@@ -128,8 +129,8 @@ func (s *section) text(key string) (string, bool) {
 	return "", false
 }
 
-// number returns a key's whole number and whether there is one. It must lie between two
-// bounds. Digits that come out of a variable are a number too.
+// number returns a key's whole number, and whether there is one from least to most. It reports an
+// invalid one. The digits may come from a variable.
 func (s *section) number(key string, least, most int) (int, bool) {
 	e, ok := s.entries[key]
 	if !ok {
@@ -157,7 +158,7 @@ func (s *section) number(key string, least, most int) (int, bool) {
 	return v, true
 }
 
-// duration returns a key's duration and whether there is one.
+// duration returns a key's duration, and whether there is a valid one. It reports an invalid one.
 func (s *section) duration(key string) (time.Duration, bool) {
 	if e := s.entries[key]; e.value != nil && e.value.Type() == ast.IntegerType {
 		s.errors.add(e.at, "%s lacks its unit: s, m, h or d, as in 30s", key)
@@ -175,13 +176,14 @@ func (s *section) duration(key string) (time.Duration, bool) {
 	return v, true
 }
 
-// choice returns a key's text, which must be one of a few, or the empty string.
+// choice returns a key's text, which must be one of choices. It returns "" if the key is absent or,
+// after reporting it, invalid.
 func (s *section) choice(key string, choices ...string) string {
 	v, ok := s.text(key)
 	if !ok || slices.Contains(choices, v) {
 		return v
 	}
-	advice := "it is one of " + strings.Join(choices, ", ")
+	advice := "use one of " + strings.Join(choices, ", ")
 	if near, ok := textdist.Nearest(v, choices); ok {
 		advice += "; the nearest is " + near
 	}
@@ -189,21 +191,21 @@ func (s *section) choice(key string, choices ...string) string {
 	return ""
 }
 
-// required reports a key that is missing, unless it is merely misspelt, which has been
-// reported.
+// required reports a missing key, unless a misspelt form of it was reported.
 func (s *section) required(key, example string) {
 	if _, ok := s.entries[key]; !ok && !slices.Contains(s.meant, key) {
 		s.errors.add(s.at, "%s is missing; add it, as in %s: %s", key, key, example)
 	}
 }
 
-// unique reports a value that stood in an earlier section already.
+// unique reports a value that an earlier section has too.
 func (s *section) unique(seen map[string]position, key, value string) {
 	if value == "" {
 		return
 	}
 	if first, ok := seen[value]; ok {
-		s.errors.add(s.entries[key].at, "two archives have the same %s, the first in line %d; each needs its own", key, first.line)
+		s.errors.add(s.entries[key].at,
+			"two archives have the same %s, the first in line %d; each needs its own", key, first.line)
 		return
 	}
 	seen[value] = s.entries[key].at

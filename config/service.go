@@ -10,26 +10,26 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// HTTP is how the running service is reached.
+// HTTP configures the HTTP server of the service.
 type HTTP struct {
-	Listen    string   `yaml:"listen"`     // host:port; DefaultListen when not given
-	TokenFile string   `yaml:"token_file"` // whose first line starts and confirms runs; absolute; empty: nobody may
-	Hosts     []string `yaml:"hosts"`      // more names under which it is asked for, such as a proxy's
+	Listen    string   `yaml:"listen"`     // host:port; the default is DefaultListen
+	TokenFile string   `yaml:"token_file"` // file with the token that starts runs; absolute; "" disables that
+	Hosts     []string `yaml:"hosts"`      // more host names that requests may use, such as a proxy's
 }
 
-// DefaultListen is where the service listens when http does not say it.
+// DefaultListen is the default of HTTP.Listen.
 const DefaultListen = "127.0.0.1:8470"
 
-// Verify is when an archive is verified, and how much of it is read back.
+// Verify configures when the service verifies an archive, and how much of it is read back.
 type Verify struct {
 	Schedule string  `yaml:"schedule"` // as ParseSchedule reads it; never @close
-	Sample   float64 `yaml:"sample"`   // the part of the data that is read back, 0 to 1; 0: none
+	Sample   float64 `yaml:"sample"`   // the part of the data that is read back, from 0 for none to 1
 }
 
-// DefaultCommandTimeout is how long a source's commands may take.
+// DefaultCommandTimeout is the default of Source.CommandTimeout.
 const DefaultCommandTimeout = 5 * time.Minute
 
-// http returns the section http, or nil.
+// http returns the section http; nil if it is absent or invalid.
 func (s *section) http() *HTTP {
 	e, ok := s.entries["http"]
 	if !ok {
@@ -49,13 +49,14 @@ func (s *section) http() *HTTP {
 	}
 	for _, name := range out.Hosts {
 		if strings.ContainsAny(name, "/: ") {
-			h.errors.add(h.entries["hosts"].at, "hosts: %s is no host name; write it without scheme, port and path, such as backup.example.org", quote(name))
+			h.errors.add(h.entries["hosts"].at, "hosts: %s is not a host name; "+
+				"write it without scheme, port and path, such as backup.example.org", quote(name))
 		}
 	}
 	return out
 }
 
-// verify returns the section verify, or nil.
+// verify returns the section verify; nil if it is absent or invalid.
 func (s *section) verify(location *time.Location) *Verify {
 	e, ok := s.entries["verify"]
 	if !ok {
@@ -87,8 +88,7 @@ func (s *section) verify(location *time.Location) *Verify {
 	return out
 }
 
-// ParsePercent reads a part of a whole, such as 2% or 0.5%, and returns it as a number from
-// 0 to 1.
+// ParsePercent parses a percentage, such as 2% or 0.5%, and returns it as a number from 0 to 1.
 func ParsePercent(s string) (float64, error) {
 	digits, ok := strings.CutSuffix(s, "%")
 	n, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
@@ -98,7 +98,7 @@ func ParsePercent(s string) (float64, error) {
 	return n / 100, nil
 }
 
-// texts returns a key's list of texts, expanded.
+// texts returns a key's list of texts with their variables expanded. It reports invalid ones.
 func (s *section) texts(key string) []string {
 	e, ok := s.entries[key]
 	if !ok {
@@ -106,7 +106,7 @@ func (s *section) texts(key string) []string {
 	}
 	list, ok := e.value.(*ast.SequenceNode)
 	if !ok {
-		s.errors.add(e.at, "%s: %s; it must be a list, such as [a, b]", key, describe(e.value))
+		s.errors.add(e.at, "%s: %s; write a list, such as [a, b]", key, describe(e.value))
 		return nil
 	}
 	var all []string
@@ -119,8 +119,8 @@ func (s *section) texts(key string) []string {
 	return all
 }
 
-// notify returns who is told. What is wrong with a target is said without showing it:
-// most have a secret in them.
+// notify returns the notification targets, and whether the key is set. Errors do not show a
+// target, since most contain a secret.
 func (s *section) notify() ([]string, bool) {
 	if _, ok := s.entries["notify"]; !ok {
 		return nil, false
@@ -128,13 +128,14 @@ func (s *section) notify() ([]string, bool) {
 	targets := s.texts("notify")
 	for i, t := range targets {
 		if !strings.Contains(t, "://") {
-			s.errors.add(s.entries["notify"].key, "the %d. entry is no URL; write one that begins with https:// or slack:// or the like (docs/cli.md)", i+1)
+			s.errors.add(s.entries["notify"].key, "entry %d is not a URL; "+
+				"write one that begins with https:// or slack://, for instance (docs/cli.md)", i+1)
 		}
 	}
 	return targets, true
 }
 
-// commands fills in what is run before and after a snapshot.
+// commands fills in the commands that run before and after a snapshot.
 func (s *section) commands(src *Source) {
 	src.Before, _ = s.text("before")
 	src.After, _ = s.text("after")
@@ -143,7 +144,7 @@ func (s *section) commands(src *Source) {
 	}
 	if v, ok := s.duration("command_timeout"); ok {
 		if v == 0 {
-			s.errors.add(s.entries["command_timeout"].at, "command_timeout must be longer than nothing, such as 5m")
+			s.errors.add(s.entries["command_timeout"].at, "command_timeout must be greater than 0, such as 5m")
 		}
 		if src.Before == "" && src.After == "" {
 			s.errors.add(s.entries["command_timeout"].key, "command_timeout has no effect without before or after; remove it")

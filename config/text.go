@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// expand replaces each ${NAME} by the variable's value and each $${ by ${. Any other $
-// stands for itself: regular expressions end in one.
+// expand replaces each ${NAME} by the variable's value and each $${ by ${. It keeps any other $:
+// regular expressions end in one.
 func expand(s string, getenv func(string) (string, bool)) (string, error) {
 	var b strings.Builder
 	for {
@@ -28,7 +28,8 @@ func expand(s string, getenv func(string) (string, bool)) (string, error) {
 		case strings.HasPrefix(s, "${"):
 			name, rest, closed := strings.Cut(s[2:], "}")
 			if !closed || !isVariable(name) {
-				return "", errors.New("${ begins a variable, as in ${NAME}: letters, digits and _, not beginning with a digit; write $${ for a plain ${")
+				return "", errors.New("${ starts a variable, as in ${NAME}: letters, digits and _, " +
+					"not starting with a digit; write $${ for a plain ${")
 			}
 			value, ok := getenv(name)
 			if !ok {
@@ -53,8 +54,8 @@ func isVariable(s string) bool {
 	return s != ""
 }
 
-// ParseDuration reads one or several whole numbers with units, the largest first: 15m,
-// 7d, 1h30m. A day has 24 hours. There is no sign.
+// ParseDuration parses whole numbers with units, the largest unit first: 15m, 7d, 1h30m. A day
+// has 24 hours. It accepts no sign.
 func ParseDuration(s string) (time.Duration, error) {
 	var total time.Duration
 	last := time.Duration(math.MaxInt64)

@@ -3,12 +3,12 @@ package textdist
 
 import "strings"
 
-// Nearest returns the candidate that is the fewest typing mistakes away from s, and
-// false when none is near enough to be what was meant.
+// Nearest returns the candidate with the fewest typing errors from s. It returns false if no
+// candidate is close enough.
 func Nearest(s string, candidates []string) (string, bool) {
 	best, found := max(2, len(s)/2)+1, ""
 	for _, c := range candidates {
-		// No one mistypes a whole word: more edits than half of it are no evidence.
+		// More edits than half of the word are no typing error.
 		if n := distance(strings.ToLower(s), c); n < best && n <= max(2, len(c)/2) {
 			best, found = n, c
 		}
@@ -16,8 +16,8 @@ func Nearest(s string, candidates []string) (string, bool) {
 	return found, found != ""
 }
 
-// distance is the number of letters to insert, delete, replace or swap with their
-// neighbour (each letter once) to make b out of a. Long texts count as far apart.
+// distance returns the number of letters to insert, delete, replace or swap with their neighbour
+// (each letter once) to change a into b. For long texts it returns len(a).
 func distance(a, b string) int {
 	if len(a) > 64 {
 		return len(a)
