@@ -144,8 +144,8 @@ func TestCrashedJE(t *testing.T) {
 	}{
 		{next: "nothing", size: -1},
 		{next: "an empty file", size: 0, why: "it is empty"},
-		{next: "a header", size: 38, why: "it holds no entry yet", stale: true},
-		{next: "20 bytes", size: 20, why: "it holds no entry yet", refused: true},
+		{next: "a header", size: 38, why: "it has no entry yet", stale: true},
+		{next: "20 bytes", size: 20, why: "it has no entry yet", refused: true},
 	} {
 		t.Run(tt.next, func(t *testing.T) {
 			t.Parallel()

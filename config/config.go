@@ -108,8 +108,8 @@ type Source struct {
 	Tail    string        `yaml:"tail"`    // include or exclude
 	Entries string        `yaml:"entries"` // check or ignore; je and noxu
 
-	Before         string        `yaml:"before"`          // for sh, before each snapshot; its failure fails the snapshot
-	After          string        `yaml:"after"`           // for sh, after each run, also a failed one, unless Before failed
+	Before         string        `yaml:"before"`          // for sh, before each snapshot; its failure fails the run
+	After          string        `yaml:"after"`           // for sh, after each run, unless Before failed
 	CommandTimeout time.Duration `yaml:"command_timeout"` // of each command; positive
 }
 

@@ -220,7 +220,7 @@ func (d *decoder) document(f *ast.File) ast.Node {
 	return body
 }
 
-// place is where a token stands.
+// place returns the position of a token; the zero position if it has none.
 func place(t *token.Token) position {
 	if t == nil || t.Position == nil {
 		return position{}

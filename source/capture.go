@@ -5,46 +5,48 @@ import (
 	"fmt"
 )
 
-// maxRounds is how often a capture looks at the directory before it gives up. One
-// round is enough unless files come or go in the milliseconds that it takes.
+// maxRounds is how often a capture tries to read a consistent set. One round is enough unless
+// files are created or deleted in the milliseconds that it takes.
 const maxRounds = 50
 
-// Capture takes hold of a set of log files that was there at one instant, whatever the
-// database does meanwhile. want is asked once for each closed file (and each version of
-// it, should it change) whether its content will be read; those files are opened at once
-// and can be read after they were deleted. The tail is always opened. A nil want wants
-// all. want is called from one goroutine, in no particular order, and must not block.
+// Capture returns the set of log files that existed at one instant, while the database writes to
+// the directory. Capture calls want once for each closed file, and again if the file changes. If
+// want returns true, the file is opened at once and can be read even after it is deleted. The
+// tail is always opened. A nil want opens all files. want is called from one goroutine, in no
+// particular order, and must not block.
 //
-// A directory without log files gives a Capture without Files. Errors wrap ErrMissing if
-// the directory is not there, ErrVanished if it would not hold still, and the context's
-// cause when that ends.
+// A directory without log files gives a Capture without Files. Errors wrap ErrMissing if the
+// directory does not exist, ErrVanished if it changed in every attempt, and the cause of ctx if
+// that ends.
 //
 // # Why the set is consistent
 //
-// A round lists the directory, opens what is wanted, and lists again. It is accepted if
-// the second listing P' shows no name that the first, P, does not, and lacks none but
-// those of files that were opened after P ended. Let T be the instant at which P ended.
-// Each file of P was there at T: it was seen in P, and opened or seen again after T.
-// And each file that was there at T is in P, or P' would have shown it as new; except
-// for one that was created and deleted again during these few milliseconds, which a log
-// has no use for. So P is what was there at T. (That a name in P' still is of the same
-// file is taken for granted. If it is not, or if the file is written to in place, the
-// file's Content says so in Unchanged, or the next capture does: no single look could
-// rule out a change in the moment after it.)
+// A round lists the directory (P), opens the wanted files, and lists it again (P'). The round is
+// accepted if both of these hold:
 //
-// Then the size of the tail is read, last. No file was created between P and P', so
-// whatever the database wrote in that time went into the tail. A log is written at its
-// end only, so the closed files and the tail's first Size bytes are a prefix of the log:
-// all that was written up to T, and more. In particular, when a cleaner deleted a file of P
-// after T, the records that it moved elsewhere before are in the prefix, or the file
-// itself is, in its open descriptor; with the size read first they might be in neither.
-// Should a new file be begun after P', the prefix ends with the whole tail; one that is
-// there and holds no entry adds nothing to it, and is left out. Recovery of
-// the database is made for just this: a log that ends somewhere.
+//   - P' has no name that P does not have.
+//   - P' lacks only names of files that were opened after P ended.
+//
+// Let T be the instant at which P ended. Each file of P existed at T: it was listed in P, and
+// opened or listed again after T. Each file that existed at T is in P; otherwise P' would list it
+// as new. (The exception is a file that was created and deleted within these milliseconds, which a
+// log does not need.) So P is the set that existed at T. Capture assumes that a name in P' is
+// still the same file. If it is not, or if the file is written in place, then the file's Content
+// reports it in Unchanged, or the next capture does. No single read could exclude a change in the
+// moment after it.
+//
+// The size of the tail is read last. No file was created between P and P', so the database wrote
+// to the tail only. A log is written only at its end. So the closed files and the first Size bytes
+// of the tail are a prefix of the log, which contains everything written up to T. Suppose that a
+// cleaner deleted a file of P after T. Then the records that it moved before are in the prefix, or
+// the file itself is captured by its open descriptor. If the size were read first, they might be
+// in neither. If the database starts a new file after P', the prefix ends with the whole tail. A
+// new file without an entry adds nothing to the log and is left out. A database's recovery
+// supports such a prefix.
 func (d *Directory) Capture(ctx context.Context, want func(File) bool) (*Capture, error) {
 	c := &captureRun{Directory: d, want: want, now: d.hooks.now(), budget: d.hooks.budget()}
 	var this *listing
-	defer func() { c.shrink(this, 0) }() // after success there is nothing left in it
+	defer func() { c.shrink(this, 0) }() // after success it has no descriptors
 	var moved string
 	for range maxRounds {
 		fresh, err := c.list(ctx, nil, this)
@@ -73,11 +75,11 @@ func (d *Directory) Capture(ctx context.Context, want func(File) bool) (*Capture
 			return c.finish(this), nil
 		}
 	}
-	return nil, fmt.Errorf("source %s: the log files did not hold still in %d attempts; in the last, %s: %w",
+	return nil, fmt.Errorf("source %s: the log files changed in each of %d attempts; in the last, %s: %w",
 		d.path, maxRounds, moved, ErrVanished)
 }
 
-// finish makes the Capture of what a listing holds, and takes the descriptors over.
+// finish returns the Capture of a listing, and moves the descriptors to it.
 func (c *captureRun) finish(l *listing) *Capture {
 	made := &Capture{
 		Files:   make([]File, len(l.entries)),

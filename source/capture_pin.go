@@ -10,20 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// captureRun is a capture in the making.
+// captureRun is one call of Capture.
 type captureRun struct {
 	*Directory
 	want   func(File) bool
-	now    time.Time // one for all listings: no file turns quiet between two of them
-	budget int       // how many files may be held open
-	pins   int       // how many are
+	now    time.Time // the same for all listings, so that no file becomes quiet between two of them
+	budget int       // how many files may be open
+	pins   int       // how many files are open
 
-	firstEntries map[string]firstEntry // of files that were looked into, by name
+	firstEntries map[string]firstEntry // by name, of the files whose beginning was read
 }
 
-// list lists the directory, as Directory.list does, and leaves what belongs to the set.
-// Where descriptors have run out, some of those that are held for the listing holding are
-// given up for it.
+// list returns the entries of the directory that belong to the set. If descriptors have run out,
+// it closes some of those that the listing holding has open, and tries again.
 func (c *captureRun) list(ctx context.Context, known, holding *listing) (*listing, error) {
 	for {
 		l, err := c.Directory.list(ctx, known)
@@ -41,9 +40,8 @@ func (c *captureRun) list(ctx context.Context, known, holding *listing) (*listin
 	}
 }
 
-// pinAll opens what is wanted of a listing and not open yet. The tail comes first: its
-// size is asked for through its descriptor. After that the order is by name, since
-// the oldest files are those that go first.
+// pinAll opens the wanted files of a listing that are not open yet. The tail comes first, since its
+// size is read last. The others follow by name, since cleaners delete the oldest files first.
 func (c *captureRun) pinAll(ctx context.Context, l *listing) error {
 	for _, state := range []State{Tail, Closed} {
 		for i := range l.entries {
@@ -59,8 +57,8 @@ func (c *captureRun) pinAll(ctx context.Context, l *listing) error {
 				return err
 			}
 			if short {
-				// Whoever else needs a descriptor now, the next listing for one, is to
-				// find some. What is given up is opened when it is read.
+				// The next listing, for instance, needs descriptors too. A file that is closed here
+				// is opened when it is read.
 				c.budget = c.pins * 3 / 4
 				c.shrink(l, c.budget)
 			}
@@ -69,16 +67,15 @@ func (c *captureRun) pinAll(ctx context.Context, l *listing) error {
 	return nil
 }
 
-// pin opens one file if it is wanted. A file that is gone, or no longer what was listed,
-// is noted as missed, which makes for another round. It returns short when descriptors
-// have run out.
+// pin opens one file if it is wanted. A file that is gone, or that is no longer the listed one, is
+// marked as missed, which causes another round. It returns short if descriptors have run out.
 func (c *captureRun) pin(e *entry) (short bool, err error) {
 	if !e.asked {
 		e.asked, e.wanted = true, e.state == Tail || c.want == nil || c.want(e.file())
 	}
 	switch {
 	case !e.wanted:
-		c.unpin(e) // it was the tail before, and is known now that it is closed
+		c.unpin(e) // it was open as the tail, and is now closed
 		return false, nil
 	case e.pin != nil || c.pins >= c.budget && e.state != Tail:
 		return false, nil
@@ -117,7 +114,7 @@ func (c *captureRun) unpin(e *entry) {
 	}
 }
 
-// shrink lets go of descriptors until only keep are left, the newest files' first.
+// shrink closes descriptors until only keep are left, starting with the newest files.
 func (c *captureRun) shrink(l *listing, keep int) {
 	if l == nil {
 		return
@@ -129,8 +126,8 @@ func (c *captureRun) shrink(l *listing, keep int) {
 	}
 }
 
-// movedOn tells, for people, how the set has moved from one listing to the next, so that
-// the first cannot be accepted; "" if it has not.
+// movedOn describes, for error messages, a change between two listings that rules out the first;
+// "" if there is none.
 func movedOn(this, next *listing) string {
 	var moved string
 	merge(this, next, func(a, b *entry) bool {
@@ -138,11 +135,11 @@ func movedOn(this, next *listing) string {
 		case a == nil:
 			moved = b.name + " appeared"
 		case a.missed:
-			moved = a.name + " was gone or different before it could be opened"
+			moved = a.name + " was deleted or replaced before it could be opened"
 		case b == nil && (a.pin == nil || !a.fresh):
 			moved = a.name + " vanished"
 		case b != nil && a.state != b.state:
-			moved = a.name + " went from " + a.state.String() + " to " + b.state.String()
+			moved = a.name + " changed from " + a.state.String() + " to " + b.state.String()
 		case b != nil && !a.holds(&b.identity, a.state):
 			moved = a.name + ": " + a.describe(&b.identity)
 		}
@@ -151,8 +148,8 @@ func movedOn(this, next *listing) string {
 	return moved
 }
 
-// carry moves descriptors and answers from one listing to the next, and closes what the
-// next has no use for.
+// carry moves the descriptors and the results of want from one listing to the next, and closes
+// the descriptors that the next one does not need.
 func (c *captureRun) carry(this, next *listing) {
 	if this == nil {
 		return
@@ -172,8 +169,8 @@ func (c *captureRun) carry(this, next *listing) {
 	})
 }
 
-// merge calls f with the entries of both listings, pair by pair in the order of names,
-// nil where one lacks what the other has, until f returns false.
+// merge calls f with the entries of both listings, in pairs by name, until f returns false. If one
+// listing lacks a name, its entry is nil.
 func merge(this, next *listing, f func(a, b *entry) bool) {
 	x, y := this.entries, next.entries
 	for len(x) > 0 || len(y) > 0 {
@@ -196,15 +193,16 @@ func merge(this, next *listing, f func(a, b *entry) bool) {
 	}
 }
 
-// measureTails sets the sizes of the open files to what they are now.
+// measureTails updates the sizes of the tails. It returns a description of the change if a tail is
+// no longer the same file.
 func (c *captureRun) measureTails(l *listing) (moved string, err error) {
 	for i := range l.entries {
 		e := &l.entries[i]
 		if e.state != Tail {
 			continue
 		}
-		// By the name and not by the descriptor: this also tells whether the file that
-		// was opened still is the one that the database writes.
+		// By the name and not by the descriptor: this also checks that the open file is still
+		// the one that the database writes.
 		var st unix.Stat_t
 		err := retry(func() error { return unix.Stat(c.at(e.name), &st) })
 		switch {
@@ -222,7 +220,7 @@ func (c *captureRun) measureTails(l *listing) (moved string, err error) {
 	return "", nil
 }
 
-// unreadable makes the error for a log file that is there and cannot be had.
+// unreadable returns the error for a log file that exists and cannot be read.
 func (d *Directory) unreadable(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("source %s: file %s: %w; permission to read it is needed", d.path, name, bare(err))

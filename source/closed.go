@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// classify leaves in l what belongs to the set: the closed files and, where the layout
-// keeps it, the tail. The rest moves to l.ignored with the reason.
+// classify keeps in l.entries the files of the set: the closed files and, if the layout has one,
+// the tail. It moves the others to l.ignored, with the reason.
 func (c *captureRun) classify(ctx context.Context, l *listing) error {
 	stillOpen, err := c.closedWhen(ctx, l)
 	if err != nil {
@@ -32,11 +32,11 @@ func (c *captureRun) classify(ctx context.Context, l *listing) error {
 	return nil
 }
 
-// openReason tells why a file is not closed, or "". What is a tail is taken along all the
-// same. Odd is what holds something that it should not.
+// openReason returns why a file is not closed; "" if it is closed. A tail is still part of the set.
+// odd means that the file has unexpected content.
 type openReason func(*entry) (why string, odd, tail bool)
 
-// closedWhen is the layout's rule for the files of a listing.
+// closedWhen returns the layout's rule for closed files, applied to a listing.
 func (c *captureRun) closedWhen(ctx context.Context, l *listing) (openReason, error) {
 	layout := c.layout
 	switch {
@@ -48,8 +48,8 @@ func (c *captureRun) closedWhen(ctx context.Context, l *listing) (openReason, er
 	return layout.closedByNumber(l.entries), nil
 }
 
-// closedByNumber is the rule for logs that are written in ascending order: whatever is
-// not the highest of its sequence is closed.
+// closedByNumber is the rule for logs that are written in ascending order: every file is closed
+// except the one with the highest number of its sequence.
 func (l Layout) closedByNumber(entries []entry) openReason {
 	newest := map[string]uint64{}
 	for i := range entries {
@@ -64,11 +64,10 @@ func (l Layout) closedByNumber(entries []entry) openReason {
 	}
 }
 
-// closedByQuiet is the rule for files without an order: closed is what has not been
-// modified for a while. A modification time in the future says nothing, neither that
-// the file is old nor that it will be some day; then the change time counts, which only
-// the file system sets. Where that too lies ahead, somebody turned the clock back, and
-// the file waits until the clock has caught up.
+// closedByQuiet is the rule for files without an order: a file is closed if it has not been
+// modified for a while. A modification time in the future does not show the file's age. Then the
+// change time counts, which only the file system sets. If that is in the future too, the clock was
+// turned back, and the file is open until the clock reaches that time.
 func (l Layout) closedByQuiet(now time.Time) openReason {
 	return func(e *entry) (string, bool, bool) {
 		last, what := e.mtime, "modified"
@@ -80,8 +79,11 @@ func (l Layout) closedByQuiet(now time.Time) openReason {
 		case age >= l.quiet:
 			return "", false, false
 		case age < 0:
-			return fmt.Sprintf("its times lie %v in the future; was the clock turned back?", -age.Round(time.Second)), false, false
+			why := fmt.Sprintf("its times are %v in the future; was the clock turned back?", -age.Round(time.Second))
+			return why, false, false
 		}
-		return fmt.Sprintf("%s %v ago; it counts as closed when left alone for %v", what, age.Round(time.Second/10), l.quiet), false, false
+		why := fmt.Sprintf("%s %v ago; a file is closed if it has not changed for %v",
+			what, age.Round(time.Second/10), l.quiet)
+		return why, false, false
 	}
 }

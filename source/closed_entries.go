@@ -12,27 +12,25 @@ import (
 	"github.com/strongroom-dev/strongroom/source/entries"
 )
 
-// firstEntry is what was found at the beginning of a log file: why the database does not
-// count as having begun it, "" where it has.
+// firstEntry is the result of reading the beginning of a log file.
 type firstEntry struct {
 	identity
-	why string
-	odd bool  // something is there, and it is no log entry
-	cut int64 // so many bytes are there and not one whole entry
+	why string // why the file has no valid entry; "" if it has one
+	odd bool   // the file has content that is no log entry
+	cut int64  // the size in bytes of a file without a whole entry
 }
 
-// A file that has over maxFirstWrite bytes and not one whole entry, and was left alone for
-// longer than quietAfter, is none that the database is just beginning, or had begun when it died.
+// A file with more than maxFirstWrite bytes and no whole entry, unchanged for longer than
+// quietAfter, is suspicious: a database neither starts nor leaves a file like that.
 const (
 	maxFirstWrite = 256 << 10
 	quietAfter    = 2 * time.Second
 )
 
-// closedByEntries is the rule for logs whose entries can be told: N is closed when a
-// file after it holds a valid entry after its header. After a crash that left N+1 empty,
-// or with nothing but its header, JE goes on appending to N, and to N+1 only after that. So
-// the newest file that holds an entry is the one being written, and what comes after it is
-// left out.
+// closedByEntries is the rule for logs with known entries: file N is closed if a later file has a
+// valid entry after its header. After a crash that left N+1 empty, or only with a header, JE
+// continues to append to N, and later to N+1. So the newest file with an entry is the one being
+// written, and later files are left out.
 func (c *captureRun) closedByEntries(ctx context.Context, l *listing) (openReason, error) {
 	unbegun := map[string]firstEntry{}
 	var open string
@@ -52,14 +50,14 @@ func (c *captureRun) closedByEntries(ctx context.Context, l *listing) (openReaso
 			return b.why, b.odd || b.cut > maxFirstWrite && c.now.Sub(e.modified()) > quietAfter, false
 		}
 		if e.name == open {
-			return "it is the newest that holds entries, and being written", false, c.layout.tail
+			return "it is the newest file with entries, which is being written", false, c.layout.tail
 		}
 		return "", false, false
 	}, nil
 }
 
-// fromNewest yields the log files of a listing from the highest number down. It sorts
-// them only if more than the first is asked for.
+// fromNewest yields the log files of a listing in descending order of their numbers. It sorts them
+// only if the caller needs more than the first.
 func (c *captureRun) fromNewest(l *listing) iter.Seq[*entry] {
 	byNumber := func(a, b *entry) int {
 		_, m, _ := c.layout.Position(a.name)
@@ -92,8 +90,8 @@ func (c *captureRun) fromNewest(l *listing) iter.Seq[*entry] {
 	}
 }
 
-// readFirstEntry looks whether a file holds a valid entry after its header. What was found
-// once is found again, unless the file is another one or was written to.
+// readFirstEntry checks whether a file has a valid entry after its header. It returns the result of
+// an earlier call unless the file was replaced or written.
 func (c *captureRun) readFirstEntry(ctx context.Context, e *entry) (firstEntry, error) {
 	if b, ok := c.firstEntries[e.name]; ok && b.sameFile(&e.identity) && (b.why == "" || b.sameContent(&e.identity)) {
 		return b, nil
@@ -102,7 +100,7 @@ func (c *captureRun) readFirstEntry(ctx context.Context, e *entry) (firstEntry, 
 	f, err := c.hooks.open(c.at(e.name))
 	switch {
 	case err != nil && isGone(err):
-		b.why = "it is gone" // which the next listing will show
+		b.why = "it is gone" // the next listing shows that
 		return b, nil
 	case err != nil && isShort(err):
 		return b, err
@@ -130,7 +128,7 @@ func (c *captureRun) readFirstEntry(ctx context.Context, e *entry) (firstEntry, 
 			return b, context.Cause(ctx)
 		case err != nil:
 			return b, c.unreadable(e.name, err)
-		case broken: // its header or its first entry is damaged, and later entries are not
+		case broken: // its header or its first entry is damaged, but later entries are valid
 			b.why, b.odd = "", false
 		}
 	}
@@ -144,19 +142,19 @@ func (c *captureRun) readFirstEntry(ctx context.Context, e *entry) (firstEntry, 
 	return b, nil
 }
 
-// reasonNotBegun says why a file that was read so far does not count as begun.
+// reasonNotBegun returns why a file, as far as it was read, has no valid entry; "" if it has one.
 func reasonNotBegun(r *entries.Reader) (why string, odd bool) {
 	res := r.Result()
 	switch p := res.Problem; {
 	case res.Begun():
 		return "", false
 	case p != nil && p.Kind == entries.Version:
-		return "", false // nothing can be told: the numbers alone count
+		return "", false // its entries are unknown: only the file numbers decide
 	case res.Size == 0:
-		return "it is empty; the database goes on in the file before it", false
+		return "it is empty; the database still writes to the file before it", false
 	case p == nil || p.Kind == entries.Cut:
-		return "it holds no entry yet; the database goes on in the file before it", false
+		return "it has no entry yet; the database still writes to the file before it", false
 	default:
-		return fmt.Sprintf("it holds no valid entry: %v", p), true
+		return fmt.Sprintf("it has no valid entry: %v", p), true
 	}
 }

@@ -2,21 +2,22 @@ package source
 
 import "fmt"
 
-// ClosedRule says, for people, when a file of the layout counts as closed.
+// ClosedRule returns a description, for people, of when a file of the layout is closed.
 func (l Layout) ClosedRule() string {
 	if l.quiet > 0 {
 		return fmt.Sprintf("it has not changed for %v", l.quiet)
 	}
 	if l.entries {
-		return "a file after it holds an entry"
+		return "a later file has an entry"
 	}
 	return "it is not the newest of its sequence"
 }
 
-// OpenReason says, for people, why a file of the layout is taken along as a tail.
+// OpenReason returns a description, for people, of why a file of the layout is a tail.
 func (l Layout) OpenReason() string {
 	if l.entries {
-		return "it is the newest that holds entries, and being written; it is taken along up to its last whole entry"
+		return "it is the newest file with entries, which is being written; " +
+			"a snapshot includes it up to its last whole entry"
 	}
-	return "it is the newest of its sequence; what it holds at the moment is taken along"
+	return "it is the newest of its sequence; a snapshot includes its current content"
 }

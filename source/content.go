@@ -12,74 +12,74 @@ import (
 	"time"
 )
 
-// Content is an open file of a capture. It ends at the captured size, however the file
-// has grown. It is safe for concurrent use.
+// Content is an open file of a capture. It ends at the captured size even if the file has grown.
+// It is safe for concurrent use.
 type Content interface {
-	// ReadAt reads as io.ReaderAt does, up to the captured size. Where the file ends
-	// before that, the error wraps ErrChanged and io.ErrUnexpectedEOF.
+	// ReadAt reads as io.ReaderAt does, up to the captured size. If the file has become shorter,
+	// the error wraps ErrChanged and io.ErrUnexpectedEOF.
 	io.ReaderAt
 
-	// Close lets go of the file. Only the first call does anything.
+	// Close releases the file. Only the first call has an effect.
 	io.Closer
 
-	// Unchanged returns nil while the file is what it was at capture: a closed file the
-	// same in size and times, a tail no shorter. Otherwise its error wraps ErrChanged.
-	// To be sure of what was read, ask after reading it.
+	// Unchanged returns nil if the file has not changed since the capture: a closed file has the
+	// same size and times, a tail is not shorter. Otherwise the error wraps ErrChanged. Call it
+	// after reading, to check that the content was the captured one.
 	Unchanged() error
 }
 
-// Capture is a set of log files that was there at one instant. Its methods are safe for
-// concurrent use.
+// Capture is a set of log files that existed at one instant. Its methods are safe for concurrent
+// use.
 type Capture struct {
-	Files   []File    // by name, in the order of bytes
-	Ignored []Ignored // files of the layout that are not part of it, by name
-	At      time.Time // UTC; the instant at which the set was there
+	Files   []File    // sorted by name, in byte order
+	Ignored []Ignored // files of the layout that are not part of the set, sorted by name
+	At      time.Time // UTC; the instant at which the set existed
 
-	// Dirs identifies the source, under the empty name, and in the layout je its dataNNN
-	// directories, with log files or without. It is nil where nothing is known of them.
+	// Dirs has the identity of the source directory, under the empty name. In the layout je it
+	// also has the dataNNN directories, even those without log files. It is nil if the
+	// directories were not identified.
 	Dirs map[string]DirID
 
 	*holding
 	closed bool
-	done   []bool                      // beside Files: whose pin this capture needs no more; nil: none
-	made   func(File) (Content, error) // instead of what is held, in NewCapture's
+	done   []bool                      // parallel to Files: this capture no longer needs the pin; nil: needs all
+	made   func(File) (Content, error) // opens the files of NewCapture; nil for those of a Directory
 }
 
-// holding is what a capture, or several of the same set, keep open.
+// holding has the open files of a capture, or of several captures of the same set.
 type holding struct {
-	mu      sync.Mutex // guards what follows, and what the captures have beside it
-	held    []held     // beside Files
+	mu      sync.Mutex // guards the fields below, and closed and done of the captures
+	held    []held     // parallel to Files
 	sharers int        // captures that are not closed
 	reopen  func(f File, was *identity) (*os.File, error)
-	release func() // lets the database have the files again; may be nil
+	release func() // ends the protection by the database; may be nil
 }
 
-// held is what is known of a file besides what a capture tells.
+// held is the internal state of a captured file.
 type held struct {
 	was    identity
-	pin    *os.File // nil when it is to be opened by name
-	out    int      // how many Contents share the pin
-	claims int      // how many captures may need it yet
+	pin    *os.File // nil if the file is opened by its name
+	out    int      // open Contents that share the pin
+	claims int      // captures that may still need the pin
 }
 
-// NewCapture makes a capture of files that lie anywhere: open is called for each Open of
-// one of them, and returns what the caller of Open is to close. Closing the capture
-// closes nothing else.
+// NewCapture returns a capture of files from any place. Open calls open, which returns a Content
+// that the caller of Open closes. Closing the capture closes no Content.
 func NewCapture(files []File, at time.Time, open func(File) (Content, error)) *Capture {
 	c := &Capture{Files: slices.Clone(files), At: at.UTC(), made: open, holding: &holding{sharers: 1}}
 	slices.SortFunc(c.Files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return c
 }
 
-// Open returns the content of a captured file; the caller closes it. A file that was
-// wanted is there even if it was deleted since, as long as one of its Contents is open
-// or none was closed yet. Any other is opened by its name: the error wraps ErrVanished
-// if it is gone, and ErrChanged if it is another one or was written to. So does Open for
-// wanted files beyond the descriptor budget (half of RLIMIT_NOFILE).
+// Open returns the content of a captured file; the caller closes it. A wanted file can be opened
+// even after it is deleted, as long as one of its Contents is open or none was closed yet. Other
+// files, and wanted ones above the descriptor budget (half of RLIMIT_NOFILE), are opened by their
+// name. Then the error wraps ErrVanished if the file is gone, and ErrChanged if it was replaced or
+// written.
 func (c *Capture) Open(name string) (Content, error) { return c.open(name, c.letGo) }
 
-// Peek is Open for a look at a file that will be opened again: closing what it returns does
-// not give up a file that was wanted.
+// Peek is Open for a file that will be opened again: closing its Content does not release a wanted
+// file.
 func (c *Capture) Peek(name string) (Content, error) { return c.open(name, c.putBack) }
 
 func (c *Capture) open(name string, release func(i int) error) (Content, error) {
@@ -103,7 +103,7 @@ func (c *Capture) open(name string, release func(i int) error) (Content, error) 
 	return &content{File: c.Files[i], f: file, was: &c.held[i].was, release: file.Close}, nil
 }
 
-// hold returns the pinned descriptor of file i, nil if it has none, and counts the user.
+// hold returns the pinned descriptor of file i and counts the new user; nil if it has none.
 func (c *Capture) hold(i int) (*os.File, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,8 +117,8 @@ func (c *Capture) hold(i int) (*os.File, error) {
 	return c.held[i].pin, nil
 }
 
-// letGo takes back one user of a pinned descriptor. The last one closes it: a capture of
-// many files gives their descriptors and disk space back as it is worked off.
+// letGo removes a user of a pinned descriptor, and closes it after the last one. So a capture of
+// many files releases their descriptors and disk space as they are processed.
 func (c *Capture) letGo(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,7 +127,7 @@ func (c *Capture) letGo(i int) error {
 	return c.drop(i)
 }
 
-// putBack takes back one user of a pinned descriptor, which stays open.
+// putBack removes a user of a pinned descriptor, which stays open.
 func (c *Capture) putBack(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,7 +135,7 @@ func (c *Capture) putBack(i int) error {
 	return c.drop(i)
 }
 
-// giveUp notes that this capture does not need the pin of file i any more, with mu held.
+// giveUp records that this capture no longer needs the pin of file i. It needs mu.
 func (c *Capture) giveUp(i int) {
 	if c.done == nil {
 		c.done = make([]bool, len(c.held))
@@ -146,7 +146,7 @@ func (c *Capture) giveUp(i int) {
 	}
 }
 
-// drop closes the pin of file i if nobody needs it any more, with mu held.
+// drop closes the pin of file i if no Content and no capture needs it. It needs mu.
 func (h *holding) drop(i int) error {
 	f := &h.held[i]
 	if f.pin == nil || f.out > 0 || f.claims > 0 {
@@ -157,9 +157,8 @@ func (h *holding) drop(i int) error {
 	return pin.Close()
 }
 
-// Close lets go of every file that is still held, but for those whose Content is open, or
-// that a capture needs with which it was shared: these close with those. Only the first
-// call does anything.
+// Close releases the pinned files. A file that has an open Content, or that a capture of the same
+// set still needs, is released with the last of those. Only the first call has an effect.
 func (c *Capture) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -178,7 +177,7 @@ func (c *Capture) Close() error {
 	return errors.Join(errs...)
 }
 
-// content is a file of a directory, as it was captured.
+// content is the Content of a file in a Directory.
 type content struct {
 	File
 	f       *os.File
@@ -200,7 +199,8 @@ func (c *content) ReadAt(p []byte, off int64) (int, error) {
 	n, err := c.f.ReadAt(ask, off)
 	switch {
 	case err == io.EOF && n < len(ask):
-		return n, fmt.Errorf("%s: %w: it ends at byte %d instead of %d: %w", c.Name, ErrChanged, off+int64(n), c.Size, io.ErrUnexpectedEOF)
+		return n, fmt.Errorf("%s: %w: it ends at byte %d instead of %d: %w",
+			c.Name, ErrChanged, off+int64(n), c.Size, io.ErrUnexpectedEOF)
 	case err != nil && err != io.EOF:
 		return n, fmt.Errorf("reading %s: %w", c.Name, err)
 	case len(ask) < len(p):
@@ -212,7 +212,7 @@ func (c *content) ReadAt(p []byte, off int64) (int, error) {
 func (c *content) Unchanged() error {
 	id, _, err := statOpen(c.f)
 	if err != nil {
-		return fmt.Errorf("looking at %s: %w", c.Name, err)
+		return fmt.Errorf("reading the status of %s: %w", c.Name, err)
 	}
 	if !c.was.holds(&id, c.State) {
 		return fmt.Errorf("%s: %w: %s", c.Name, ErrChanged, c.was.describe(&id))
@@ -227,7 +227,7 @@ func (c *content) Close() error {
 	return c.release()
 }
 
-// reopen opens a captured file by its name, and makes sure that it is still the one.
+// reopen opens a captured file by its name, and checks that it is the same file, unchanged.
 func (d *Directory) reopen(file File, was *identity) (*os.File, error) {
 	f, err := d.hooks.open(d.at(file.Name))
 	switch {

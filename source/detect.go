@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// Detect finds out which database's log files lie in dir: je, noxu or bdb, the layouts
-// that need no pattern. When none or several match, the error says what was looked for
-// and what to set; it wraps ErrEmpty in the first case, and ErrMissing if there is no
-// such directory.
+// Detect returns the layout of the log files in dir: je, noxu or bdb, the layouts that need no
+// pattern. If none or several match, the error names the layouts and the setting that decides. It
+// wraps ErrEmpty if none matches, and ErrMissing if dir does not exist.
 func Detect(dir string) (Layout, error) {
 	var matching []Layout
 	var found []string
@@ -36,13 +35,15 @@ func Detect(dir string) (Layout, error) {
 	case 1:
 		return matching[0], nil
 	case 0:
-		return Layout{}, fmt.Errorf("detecting the layout of %s: %w: looked for those of je (0000002a.jdb, also in data001/), noxu (0000002a.ndb) and bdb (log.0000000042); if others are meant, %s", dir, ErrEmpty, set)
+		return Layout{}, fmt.Errorf("detecting the layout of %s: %w of je (0000002a.jdb, also in data001/), "+
+			"noxu (0000002a.ndb) or bdb (log.0000000042); for other log files, %s", dir, ErrEmpty, set)
 	}
-	return Layout{}, fmt.Errorf("detecting the layout of %s: it has log files of several layouts: %s; %s", dir, strings.Join(found, ", "), set)
+	return Layout{}, fmt.Errorf("detecting the layout of %s: it has log files of several layouts: %s; %s",
+		dir, strings.Join(found, ", "), set)
 }
 
-// anyOne names a log file of the layout, or none. It stops at the first: looking at each
-// would cost as much as the capture that follows.
+// anyOne returns the name of one log file of the layout; "" if there is none. It stops at the
+// first one, since reading all would cost as much as a capture.
 func (d *Directory) anyOne(ctx context.Context) (string, error) {
 	l := listing{enough: 1}
 	for todo := []string{""}; len(todo) > 0 && len(l.entries) == 0; {

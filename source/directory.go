@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// Directory is a directory of log files. It holds nothing open and is safe for
-// concurrent use; each Capture looks afresh.
+// Directory is a directory of log files. It keeps no file open and is safe for concurrent use.
+// Each Capture reads the directory again.
 type Directory struct {
 	path   string
 	layout Layout
 	hooks  hooks
 }
 
-// hooks are the places where tests take the world's part.
+// hooks are the functions that tests replace.
 type hooks struct {
 	now    func() time.Time
 	open   func(path string) (*os.File, error)
-	budget func() int     // of descriptors, for one capture
-	after  func(did step) // the directory may be changed here
+	budget func() int     // number of descriptors for one capture
+	after  func(did step) // called after each step, so that a test can change the directory
 }
 
 // A step of a capture.
@@ -31,12 +31,12 @@ type step int
 
 const (
 	listed      step = iota // the directory was read
-	pinned                  // what is wanted of it was opened
-	listedAgain             // the directory was read again, and the set stood still
+	pinned                  // the wanted files were opened
+	listedAgain             // the directory was read again, and had not changed
 )
 
-// Open returns the directory at dir, which must exist: the error wraps ErrMissing if it
-// does not, or is no directory. It may go missing later; then Capture says so.
+// Open returns the directory at dir. The error wraps ErrMissing if dir does not exist or is no
+// directory. If it is removed later, Capture reports that.
 func Open(dir string, layout Layout) (*Directory, error) {
 	if layout.name == "" {
 		return nil, fmt.Errorf("source %s: no layout given", dir)
@@ -76,7 +76,8 @@ func openDir(path string) (*os.File, error) {
 	case err == nil:
 		return f, nil
 	case errors.Is(err, syscall.ENOTDIR):
-		return nil, fmt.Errorf("source directory %s: as a directory %w (%w); give the one that holds the log files", path, ErrMissing, bare(err))
+		return nil, fmt.Errorf("source directory %s: as a directory %w (%w); give the directory of the log files",
+			path, ErrMissing, bare(err))
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("source directory %s: %w (%w); is it mounted?", path, ErrMissing, bare(err))
 	case errors.Is(err, fs.ErrPermission):
@@ -85,13 +86,13 @@ func openDir(path string) (*os.File, error) {
 	return nil, fmt.Errorf("source directory %s: %w", path, bare(err))
 }
 
-// openFile opens a log file for reading. Should a FIFO have taken its place, O_NONBLOCK
-// keeps the open from waiting for a writer.
+// openFile opens a log file for reading. With O_NONBLOCK the open does not wait for a writer if a
+// FIFO has replaced the file.
 func openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
-// bare takes the path off an error that is about to be told with it.
+// bare returns an error without its path, for a message that has the path already.
 func bare(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -100,7 +101,7 @@ func bare(err error) error {
 	return err
 }
 
-// isGone reports whether an error says that the name was not there.
+// isGone reports whether an error means that the name does not exist.
 func isGone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESTALE)
 }

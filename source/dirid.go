@@ -6,24 +6,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DirID is what a file system reports of a directory that tells it from another directory of
-// the same name, such as the mount point of a disk that is not mounted. It stays the same
-// across restarts. The zero DirID is that of a directory of which nothing is known.
+// DirID identifies a directory. It distinguishes two directories with the same path, such as a
+// disk and the mount point where it is not mounted. It stays the same across restarts. The zero
+// DirID means that the directory was not identified.
 type DirID struct {
-	FS    uint64 `json:"fs,omitempty"`   // identifier of the file system; 0: it has none
-	Inode uint64 `json:"inode"`          // some network file systems give a new one at each mount
-	Born  int64  `json:"born,omitempty"` // when the directory was made, in ns since 1970; 0: not known
+	FS    uint64 `json:"fs,omitempty"`   // identifier of the file system; 0 if it has none
+	Inode uint64 `json:"inode"`          // some network file systems have a new one after each mount
+	Born  int64  `json:"born,omitempty"` // when the directory was created, in ns since 1970; 0 if unknown
 }
 
-// Same reports whether both are certainly of one directory. Inode numbers alone do not show
-// that: the roots of many file systems have the same one.
+// Same reports whether both are certainly the same directory. Equal inode numbers are not enough:
+// the roots of many file systems have the same one.
 func (a DirID) Same(b DirID) bool {
 	return a == b && a.Inode != 0 && (a.FS != 0 || a.Born != 0)
 }
 
-// Differs reports whether the two are of different directories, as far as they can be
-// compared. The identifier of a file system counts only where no time of birth is known: it
-// may depend on the order in which a host finds its disks.
+// Differs reports whether both are certainly different directories. It compares the identifiers of
+// the file systems only if a creation time is unknown, since an identifier may depend on the order
+// in which a host detects its disks.
 func (a DirID) Differs(b DirID) bool {
 	switch {
 	case a.Inode == 0 || b.Inode == 0:
@@ -36,8 +36,8 @@ func (a DirID) Differs(b DirID) bool {
 	return a.FS != 0 && b.FS != 0 && a.FS != b.FS
 }
 
-// identifyDir reads the DirID of an open directory. What the file system does not report
-// stays zero: no backup depends on it.
+// identifyDir returns the DirID of an open directory. Values that the file system does not report
+// are zero; no backup depends on them.
 func identifyDir(f *os.File) DirID {
 	var st unix.Stat_t
 	if err := retry(func() error { return unix.Fstat(int(f.Fd()), &st) }); err != nil {

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// birth returns the identifier of an open directory's file system and when the directory was
-// made, in ns since 1970; 0 for what the system does not report.
+// birth returns the identifier of an open directory's file system, and the time at which the
+// directory was created, in ns since 1970. Unknown values are 0.
 func birth(fd int) (fs uint64, born int64) {
 	var sys unix.Statfs_t
 	if err := retry(func() error { return unix.Fstatfs(fd, &sys) }); err == nil {

@@ -2,5 +2,5 @@
 
 package source
 
-// birth reports nothing: the calls for it differ from system to system.
+// birth returns zeros: the system calls for it differ between systems.
 func birth(int) (fs uint64, born int64) { return 0, 0 }

@@ -7,27 +7,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Glance remembers what a capture was made from, so that it can be told at next to no cost
-// that another one would be the same. A nil Glance can tell nothing.
+// A DirState is the state of a directory at a capture. It lets a caller check cheaply whether
+// another capture would return the same set. A nil DirState is always changed.
 type DirState struct {
-	seen map[string]identity // by path: the directories, and the files that are being written
+	seen map[string]identity // by path, of the directories and of the files that are being written
 }
 
-// settled is how long ago all of it must have changed for a Glance to be trusted: what
-// changes twice within a tick of the file system's clock looks as if it had once.
+// settled is the minimum age of the last change for a reliable DirState: two changes within one
+// tick of the file system's clock look like one.
 const settled = 2 * time.Second
 
-// State looks at what a capture of this directory was made from. It must be called right
-// after it.
+// State returns the state of the directory at a capture. It must be called right after Capture. It
+// returns nil if the state would not be reliable.
 func (d *Directory) State(c *Capture) *DirState {
 	if d.layout.quiet > 0 {
-		return nil // there, time alone changes what is closed
+		return nil // with quiet, files become closed without a change
 	}
 	g, taken := &DirState{seen: map[string]identity{}}, d.hooks.now()
 	look := func(name string) { g.seen[d.at(name)] = identity{} }
 	look("")
 	for dir := range c.Dirs {
-		look(dir) // one without files may be a mount point
+		look(dir) // a directory without files may be a mount point
 	}
 	for i := range c.Files {
 		f := &c.Files[i]
@@ -51,8 +51,8 @@ func (d *Directory) State(c *Capture) *DirState {
 	return g
 }
 
-// Unchanged reports whether nothing has changed since: no log file has come, gone or grown. What
-// is written to a closed file in place it does not see.
+// Unchanged reports whether no log file was created, deleted or extended since. It does not detect
+// writes to a closed file in place.
 func (g *DirState) Unchanged() bool {
 	if g == nil {
 		return false

@@ -8,18 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MinFree is how much free space the disk of the source must have, in bytes, for a
-// capture to go on holding deleted files that take some of it.
+// MinFree is the free space in bytes that the source's disk must have while a capture holds
+// deleted files, which occupy space.
 const MinFree = 256 << 20
 
-// ErrDiskPressure is what Crowded wraps: a capture holds deleted log files whose space the database may need.
+// ErrDiskPressure means that a capture holds deleted log files whose space the database may need.
 // Capturing again, without them, helps.
-var ErrDiskPressure = errors.New("the source's disk is short of space that deleted log files take")
+var ErrDiskPressure = errors.New("the source's disk is short of space, which deleted log files still occupy")
 
-// CheckDiskPressure asks whether the capture should be given up for the database's sake: it wraps
-// ErrDiskPressure when files that were deleted since, and live on only in the capture's
-// descriptors, lie on a disk that has less than MinFree left. Closing the capture gives
-// their space back.
+// CheckDiskPressure returns an error that wraps ErrDiskPressure if the capture holds deleted files
+// on a disk with less than MinFree free. Closing the capture frees their space for the database.
 func (c *Capture) CheckDiskPressure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,10 +37,11 @@ func (c *Capture) CheckDiskPressure() error {
 	}
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(deleted.Fd()), &fs); err != nil {
-		return nil // not every file system tells
+		return nil // not every file system reports it
 	}
 	if free := int64(fs.Bavail) * int64(fs.Bsize); free < MinFree {
-		return fmt.Errorf("%w: %d bytes are free, and %d are held by files such as %s", ErrDiskPressure, free, bytes, deleted.Name())
+		return fmt.Errorf("%w: %d bytes are free, and %d are occupied by files such as %s",
+			ErrDiskPressure, free, bytes, deleted.Name())
 	}
 	return nil
 }

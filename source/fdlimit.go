@@ -6,10 +6,10 @@ import (
 	"syscall"
 )
 
-// descriptorBudget returns how many descriptors a capture may hold: half of the soft
-// RLIMIT_NOFILE, less what the process has open already, so that captures at the same
-// time share that half and the other one is left to connections; and at most 32,768,
-// since the system has a limit too. It may be 0.
+// descriptorBudget returns how many descriptors a capture may hold: half of the soft RLIMIT_NOFILE
+// minus the descriptors that the process has open. So concurrent captures share that half, and the
+// other half is left for connections. It is at most 32,768, since the system has a limit too, and
+// may be 0.
 func descriptorBudget() int {
 	const most = 32768
 	var limit syscall.Rlimit
@@ -19,7 +19,7 @@ func descriptorBudget() int {
 	return max(0, int(min(limit.Cur/2, most))-openDescriptors())
 }
 
-// openDescriptors counts what the process has open; 0 where the system does not tell.
+// openDescriptors returns the number of open descriptors of the process; 0 if it is unknown.
 func openDescriptors() int {
 	f, err := os.Open("/dev/fd") // on Linux a link to /proc/self/fd
 	if err != nil {
@@ -30,7 +30,7 @@ func openDescriptors() int {
 	return len(names)
 }
 
-// isShort reports whether an error says that descriptors have run out.
+// isShort reports whether an error means that descriptors have run out.
 func isShort(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

@@ -13,55 +13,54 @@ import (
 	"github.com/strongroom-dev/strongroom/source/noxu"
 )
 
-// DefaultQuiet is how long a file must have been left alone to count as closed, where
-// the layout goes by that and does not say otherwise.
+// DefaultQuiet is the default of LayoutOptions.Quiet.
 const DefaultQuiet = 60 * time.Second
 
-// Layout tells the log files of one kind of database from everything else in their
-// directory, orders them, and knows which of them are closed. It is an immutable value,
-// safe for concurrent use. The zero Layout matches nothing.
+// Layout has the rules for one kind of database's log files: which files they are, their order,
+// and which of them are closed. It is an immutable value, safe for concurrent use. The zero Layout
+// matches no file.
 type Layout struct {
 	name    string
 	family  family
-	tail    bool // the open file is taken along
+	tail    bool // a capture includes the file that is being written
 	pattern *regexp.Regexp
-	base    int           // of the sequence in a pattern's group
-	quiet   time.Duration // 0: closed is what has a successor
-	deep    bool          // files lie in subdirectories too
-	entries bool          // the files' own entries are checked
+	base    int           // of the sequence number in a pattern's group
+	quiet   time.Duration // 0: a file is closed if it has a successor
+	deep    bool          // subdirectories may have log files too
+	entries bool          // the files' entries are checked
 }
 
 // LayoutOptions describes a layout, as the configuration file does.
 type LayoutOptions struct {
 	Name string // je, noxu, bdb, segments or files
 
-	// Pattern is a regular expression for the whole of a file's path below the
-	// directory. Subdirectories are searched only when it holds a slash. In the layout
-	// segments it has one group, the sequence number. Layouts segments and files only.
+	// Pattern is a regular expression for the whole path of a file below the directory.
+	// Subdirectories are searched only if it contains a slash. In the layout segments it has
+	// one group, the sequence number. Only for the layouts segments and files.
 	Pattern string
-	Base    int    // of the sequence: 10, the default, or 16. segments only
-	Closed  string // "all-but-newest", the default, or "quiet". segments only
+	Base    int    // of the sequence number: 10, the default, or 16. Only for segments
+	Closed  string // "all-but-newest", the default, or "quiet". Only for segments
 
-	// Quiet is how long a file must not have been modified to count as closed;
-	// DefaultQuiet when zero. files, and segments with Closed "quiet".
+	// Quiet is how long a file must not have been modified to count as closed. Zero means
+	// DefaultQuiet. Only for files, and for segments with Closed "quiet".
 	Quiet time.Duration
 
-	NoTail bool // do not take along the file being written. je and noxu only do
+	NoTail bool // leaves out the file that is being written. Only je and noxu include it
 
-	// NoEntries: do not look at the entries in the files, as where a database keeps them
-	// in a form of its own. Then the file with the highest number is the one being
-	// written, and it is taken along as far as it goes. je and noxu only
+	// NoEntries disables the check of the entries in the files, for databases whose entries
+	// have another form. Then the file with the highest number counts as being written, and a
+	// capture includes its whole content. Only for je and noxu.
 	NoEntries bool
 }
 
-// A family is how the names of a layout are read.
+// A family is the form of a layout's file names.
 type family struct {
 	prefix, suffix string
 	digits, base   int
 }
 
-// fixed holds the layouts whose names need no configuration; it returns false for any
-// other. This is the one place that knows them.
+// fixed returns the form of the names in a layout that needs no configuration; false for any other
+// layout. Only this function lists those layouts.
 func fixed(name string) (family, bool) {
 	switch name {
 	case "je":
@@ -74,8 +73,8 @@ func fixed(name string) (family, bool) {
 	return family{}, false
 }
 
-// number reads the sequence number out of a base name. Only lower-case digits count:
-// the databases write no others, and 0000000A.jdb is not theirs.
+// number returns the sequence number in a base name. It accepts only lower-case digits: the
+// databases write no others, so 0000000A.jdb is not a log file.
 func (f family) number(base string) (uint64, bool) {
 	if f.digits == 0 || len(base) != len(f.prefix)+f.digits+len(f.suffix) ||
 		!strings.HasPrefix(base, f.prefix) || !strings.HasSuffix(base, f.suffix) {
@@ -96,18 +95,17 @@ func (f family) number(base string) (uint64, bool) {
 	return n, true
 }
 
-// Name returns the name by which the layout is configured and recorded in an archive.
+// Name returns the layout's name in the configuration and in archives.
 func (l Layout) Name() string { return l.name }
 
-// KeepsTail reports whether the beginning of the file being written is part of a capture.
+// KeepsTail reports whether a capture includes the beginning of the file that is being written.
 func (l Layout) KeepsTail() bool { return l.tail }
 
-// ChecksEntries reports whether the layout's files consist of entries with checksums that
-// are to be checked.
+// ChecksEntries reports whether the layout's files have entries whose checksums are checked.
 func (l Layout) ChecksEntries() bool { return l.entries }
 
-// EntryReader returns what checks the entries of the log file by that name, fed with its
-// bytes in order; nil where the layout has none, or they are not to be checked.
+// EntryReader returns a Reader that checks the entries of the log file with this name. It returns
+// nil if the layout has no entries, or if they are not checked.
 func (l Layout) EntryReader(name string) *entries.Reader {
 	_, number, ok := l.Position(name)
 	switch {
@@ -121,20 +119,20 @@ func (l Layout) EntryReader(name string) *entries.Reader {
 	return nil
 }
 
-// Match reports whether a path below the directory is, by its name, a log file.
+// Match reports whether a path below the directory is the name of a log file.
 func (l Layout) Match(name string) bool {
 	ok, why := l.match(name)
 	return ok && why == ""
 }
 
-// Position returns where in the log a file stands: numbers ascend within a group, which
-// is the file's directory in the layout segments and empty in those where one sequence
-// spans all directories. It is false for what is not a log file, and for all files of
-// the layout files, which has no order.
+// Position returns the position of a file in the log: numbers ascend within a group. The group is
+// the file's directory in the layout segments, and "" in layouts where one sequence spans all
+// directories. ok is false if the file is no log file, and in the layout files, which has no
+// order.
 func (l Layout) Position(name string) (group string, number uint64, ok bool) {
 	switch l.name {
 	case "je", "noxu", "bdb":
-		// JE deals the numbers of one sequence out over its dataNNN directories.
+		// JE distributes the numbers of one sequence over its dataNNN directories.
 		dir, base := path.Split(name)
 		if dir != "" && (!l.deep || !isDataDir(strings.TrimSuffix(dir, "/"))) {
 			return "", 0, false
@@ -158,8 +156,8 @@ func (l Layout) Position(name string) (group string, number uint64, ok bool) {
 	return "", 0, false
 }
 
-// BaseName returns the base name of the log file with a number, or "" where the layout's
-// names consist of more than that.
+// BaseName returns the base name of the log file with a number; "" if the layout's names have
+// other parts too.
 func (l Layout) BaseName(number uint64) string {
 	f := l.family
 	if f.digits == 0 {
@@ -169,8 +167,8 @@ func (l Layout) BaseName(number uint64) string {
 	return f.prefix + strings.Repeat("0", max(0, f.digits-len(digits))) + digits + f.suffix
 }
 
-// Compare orders log files by group, then number, then name; what has no position comes
-// last, by name. It is a total order, and 0 only for equal names.
+// Compare orders log files by group, then number, then name. Files without a position come last,
+// by name. It is a total order, and 0 only for equal names.
 func (l Layout) Compare(a, b string) int {
 	ga, na, oka := l.Position(a)
 	gb, nb, okb := l.Position(b)
@@ -183,9 +181,8 @@ func (l Layout) Compare(a, b string) int {
 	return cmp.Or(cmp.Compare(ga, gb), cmp.Compare(na, nb), cmp.Compare(a, b))
 }
 
-// match reports whether a name is one of the layout's. A name that fits the pattern
-// but bears no usable sequence number is, with the reason why it must be left out:
-// the user is to learn of it.
+// match reports whether a name belongs to the layout. For a name that matches the pattern but has
+// no usable sequence number, it also returns why the file is left out, so that this is reported.
 func (l Layout) match(name string) (ok bool, why string) {
 	_, _, ok = l.Position(name)
 	switch {
@@ -194,12 +191,12 @@ func (l Layout) match(name string) (ok bool, why string) {
 	case !l.pattern.MatchString(name):
 		return false, ""
 	case l.name == "segments":
-		return true, "what the pattern's group matches is no base-" + strconv.Itoa(l.base) + " number below 2^64"
+		return true, "the match of the pattern's group is no base-" + strconv.Itoa(l.base) + " number below 2^64"
 	}
 	return true, ""
 }
 
-// isDataDir reports whether a name is one of JE's data directories, data001 to data256.
+// isDataDir reports whether a name is one of JE's data directories, such as data001.
 func isDataDir(name string) bool {
 	return len(name) == 7 && strings.HasPrefix(name, "data") && isDigits(name[4:])
 }
@@ -208,7 +205,7 @@ func isDigits(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }
 
-// searches reports whether the subdirectory dir may hold log files.
+// searches reports whether the subdirectory dir may have log files.
 func (l Layout) searches(dir string) bool {
 	return l.deep && (l.pattern != nil || isDataDir(dir))
 }

@@ -119,7 +119,7 @@ func TestLayoutErrors(t *testing.T) {
 		want    string // in the error
 	}{
 		{LayoutOptions{}, "je, noxu, bdb, segments, files"},
-		{LayoutOptions{Name: "JE"}, `"JE"; it is one of je, noxu`},
+		{LayoutOptions{Name: "JE"}, `"JE"; use one of je, noxu`},
 		{LayoutOptions{Name: "je", Pattern: ".*"}, "layout je has no pattern"},
 		{LayoutOptions{Name: "noxu", Base: 16}, "layout noxu has no base"},
 		{LayoutOptions{Name: "bdb", Closed: "quiet"}, "layout bdb has no closed"},
@@ -156,8 +156,8 @@ func TestDetect(t *testing.T) {
 		{"data001/00000000.jdb", "je"},
 		{"00000000.ndb noxu.lck", "noxu"},
 		{"log.0000000001 __db.001 accounts.db", "bdb"},
-		{"", "no log files: looked for those of je"},
-		{"notes.txt 0000000A.jdb", "no log files: looked for those of je"},
+		{"", "no log files of je"},
+		{"notes.txt 0000000A.jdb", "no log files of je"},
 		{"00000000.jdb 00000001.jdb 00000000.ndb", "several layouts: je (0000000"},
 	} {
 		dir := t.TempDir()

@@ -18,43 +18,43 @@ import (
 // Ignored is a file of the layout that was left out of a capture.
 type Ignored struct {
 	Name       string
-	Size       int64  // where it was looked at
-	Why        string // for people
-	Suspicious bool   // somebody should look at it: it holds something, and no log entry
+	Size       int64  // in bytes; 0 if the file was not read
+	Why        string // the reason, for people
+	Suspicious bool   // the file has content but no log entry; an operator should inspect it
 }
 
-// entry is a regular log file in a listing, and what became of it in a capture.
+// entry is a regular log file in a listing, with its state in a capture.
 type entry struct {
 	name string
 	identity
 	state State
 
-	asked, wanted bool // the caller was asked for this content, and wants it
+	asked, wanted bool // want was called for this file; its result
 	pin           *os.File
-	fresh         bool // opened after this listing: it was there when the listing ended
-	missed        bool // it was no longer what the listing says when it was to be opened
+	fresh         bool // opened after this listing: it existed when the listing ended
+	missed        bool // it was gone or replaced when it was opened
 }
 
 func (e *entry) file() File {
 	return File{Name: e.name, Size: e.size, Modified: e.modified(), State: e.state, was: &e.identity}
 }
 
-// listing is what one reading of the directory showed. First it holds all log files,
-// and after classify those that belong to the set.
+// listing is the result of reading the directory once: at first all log files, after classify those
+// that belong to the set.
 type listing struct {
-	entries []entry // by name
+	entries []entry // sorted by name
 	ignored []Ignored
-	dirs    map[string]DirID // where log files lie or may lie, by path; nil: they are not identified
+	dirs    map[string]DirID // by path, of the directories that may have log files; nil: not identified
 	ended   time.Time
-	enough  int // so many entries end the listing early; 0: no number does
+	enough  int // stop after this number of entries; 0 reads all
 }
 
-// listChunk is how many names are read at a time; a whole directory of 200,000 files
-// need not be held twice.
+// listChunk is how many names are read at a time, so that the names of a large directory are not
+// in memory twice.
 const listChunk = 4096
 
-// list reads the directory, with one stat for each log file. Files that known holds are
-// taken to be what they were then, if their names are still there, and cost none.
+// list reads the directory, with one stat call for each log file. Files in known whose names still
+// exist are assumed to be unchanged and need no call.
 func (d *Directory) list(ctx context.Context, known *listing) (*listing, error) {
 	l := listing{dirs: map[string]DirID{}}
 	if known != nil {
@@ -70,12 +70,12 @@ func (d *Directory) list(ctx context.Context, known *listing) (*listing, error) 
 	}
 	l.ended = d.hooks.now()
 	slices.SortFunc(l.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	// Some file systems show a name twice when the directory changes under a reader.
+	// Some file systems list a name twice if the directory changes while it is read.
 	l.entries = slices.CompactFunc(l.entries, func(a, b entry) bool { return a.name == b.name })
 	return &l, nil
 }
 
-// listDir adds what lies in dir to l, and returns the subdirectories to be searched.
+// listDir adds the log files in dir to l, and returns the subdirectories to search.
 func (d *Directory) listDir(ctx context.Context, dir string, known, l *listing) (below []string, err error) {
 	f, err := openDir(d.at(dir))
 	if err != nil {
@@ -119,7 +119,7 @@ func (d *Directory) listDir(ctx context.Context, dir string, known, l *listing) 
 	}
 }
 
-// find returns the log file of that name, or nil.
+// find returns the log file with this name; nil if there is none.
 func (l *listing) find(name string) *entry {
 	if l == nil {
 		return nil
@@ -131,7 +131,8 @@ func (l *listing) find(name string) *entry {
 	return &l.entries[i]
 }
 
-// excuse decides whether the set can do without a subdirectory that cannot be opened.
+// excuse returns nil if the set is complete without a subdirectory that cannot be opened, and
+// otherwise the error.
 func (d *Directory) excuse(dir string, l *listing, err error) error {
 	switch {
 	case dir == "":
@@ -142,14 +143,13 @@ func (d *Directory) excuse(dir string, l *listing, err error) error {
 		}
 		return err // a link to a disk that is not mounted
 	case errors.Is(err, fs.ErrPermission) && path.Base(dir) == "lost+found":
-		l.ignored = append(l.ignored, Ignored{Name: dir, Why: "the file system's own, and not readable"})
+		l.ignored = append(l.ignored, Ignored{Name: dir, Why: "it belongs to the file system and is not readable"})
 		return nil
 	}
 	return err
 }
 
-// look adds one name to l if it is a log file, and reports whether it is a directory to
-// be searched.
+// look adds one name to l if it is a log file, and reports whether it is a directory to search.
 func (d *Directory) look(parent *os.File, name string, l *listing) (search bool, err error) {
 	ok, why := d.layout.match(name)
 	mayHold := d.layout.searches(name)
@@ -183,16 +183,15 @@ func (d *Directory) look(parent *os.File, name string, l *listing) (search bool,
 	return false, nil
 }
 
-// isLink tells links to directories from directories. Those of JE are followed, since
-// they often lie on other disks; a pattern that is free to match at any depth would
-// have us go around in circles.
+// isLink reports whether a directory is a symbolic link. JE's directories are often links to other
+// disks, and are followed. Under a pattern, which may match at any depth, links could form a loop.
 func (d *Directory) isLink(name string) bool {
 	info, err := os.Lstat(d.at(name))
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// excuseFile decides what a failed stat means: nothing if the name is gone as well, or
-// if it is of a link that has nothing to do with the log.
+// excuseFile returns nil if a failed stat does not affect the set: the name no longer exists, or
+// it is a broken link that does not belong to the log. Otherwise it returns the error.
 func (d *Directory) excuseFile(name string, matters bool, err error) error {
 	if !isGone(err) {
 		return fmt.Errorf("source %s: file %s: %w", d.path, name, bare(err))

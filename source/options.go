@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// NewLayout makes the layout that o describes. Its errors say what is wrong and what is
-// allowed, in the words of the configuration file.
+// NewLayout returns the layout that o describes. Its errors name the keys of the configuration
+// file, and the values that are allowed.
 func NewLayout(o LayoutOptions) (Layout, error) {
 	if f, ok := fixed(o.Name); ok {
 		if err := refuseUnused(&o, o.Pattern != "", "pattern", "segments and files"); err != nil {
@@ -21,8 +21,10 @@ func NewLayout(o LayoutOptions) (Layout, error) {
 		if err := refuseUnused(&o, o.Name == "bdb" && o.NoEntries, "entries", "je and noxu"); err != nil {
 			return Layout{}, err
 		}
-		known := o.Name != "bdb" // what its files consist of
-		return Layout{name: o.Name, family: f, tail: known && !o.NoTail, entries: known && !o.NoEntries, deep: o.Name == "je"}, nil
+		known := o.Name != "bdb" // the form of its entries is known
+		return Layout{
+			name: o.Name, family: f, tail: known && !o.NoTail, entries: known && !o.NoEntries, deep: o.Name == "je",
+		}, nil
 	}
 	if err := refuseUnused(&o, o.Name != "" && o.NoEntries, "entries", "je and noxu"); err != nil {
 		return Layout{}, err
@@ -33,22 +35,22 @@ func NewLayout(o LayoutOptions) (Layout, error) {
 	case "files":
 		return newFiles(&o)
 	case "":
-		return Layout{}, errors.New("no layout given; it is one of je, noxu, bdb, segments, files")
+		return Layout{}, errors.New("no layout given; use one of je, noxu, bdb, segments, files")
 	}
-	return Layout{}, fmt.Errorf("unknown layout %q; it is one of je, noxu, bdb, segments, files", o.Name)
+	return Layout{}, fmt.Errorf("unknown layout %q; use one of je, noxu, bdb, segments, files", o.Name)
 }
 
-// refuseUnused complains about a setting that would have no effect: whoever sets it
-// expects one.
+// refuseUnused returns an error if a setting that has no effect is set.
 func refuseUnused(o *LayoutOptions, set bool, key, only string) error {
 	if !set {
 		return nil
 	}
-	return fmt.Errorf("layout %s has no %s: that is for %s; remove it or choose another layout", o.Name, key, only)
+	return fmt.Errorf("layout %s has no %s, which only %s have; remove it or choose another layout",
+		o.Name, key, only)
 }
 
-// refuseRule refuses the settings that only the layout segments understands, and quiet
-// where it is set although nothing goes by time.
+// refuseRule returns an error if a setting is set that only the layout segments has, or if quiet
+// is set in a layout that does not use it.
 func refuseRule(o *LayoutOptions, quiet bool) error {
 	return errors.Join(
 		refuseUnused(o, o.Base != 0, "base", "segments"),
@@ -62,14 +64,15 @@ func newSegments(o *LayoutOptions) (Layout, error) {
 		return Layout{}, err
 	}
 	if n := l.pattern.NumSubexp(); n != 1 {
-		return Layout{}, fmt.Errorf("pattern %q has %d groups; layout segments needs exactly one, around the sequence number; write (?:…) for the others", o.Pattern, n)
+		return Layout{}, fmt.Errorf("pattern %q has %d groups; layout segments needs exactly one, "+
+			"around the sequence number; write (?:…) for the others", o.Pattern, n)
 	}
 	switch o.Base {
 	case 0:
 		l.base = 10
 	case 10, 16:
 	default:
-		return Layout{}, fmt.Errorf("base %d: it is 10 (the default) or 16", o.Base)
+		return Layout{}, fmt.Errorf("base %d: use 10 (the default) or 16", o.Base)
 	}
 	switch o.Closed {
 	case "", "all-but-newest":
@@ -83,7 +86,7 @@ func newSegments(o *LayoutOptions) (Layout, error) {
 		}
 		return l, nil
 	}
-	return Layout{}, fmt.Errorf("closed %q: it is all-but-newest (the default) or quiet", o.Closed)
+	return Layout{}, fmt.Errorf("closed %q: use all-but-newest (the default) or quiet", o.Closed)
 }
 
 func newFiles(o *LayoutOptions) (Layout, error) {
@@ -100,13 +103,14 @@ func newFiles(o *LayoutOptions) (Layout, error) {
 	return l, nil
 }
 
-// compile sets the pattern. It must match the whole of a path: one that matches
-// somewhere in the middle takes half-written .tmp files along.
+// compile sets the pattern. It must match the whole path: otherwise it might also match unfinished
+// .tmp files.
 func (l *Layout) compile(pattern, example string) error {
 	if pattern == "" {
-		return fmt.Errorf("layout %s needs a pattern: a regular expression for the whole file name, such as %s", l.name, example)
+		return fmt.Errorf("layout %s needs a pattern: a regular expression for the whole file name, such as %s",
+			l.name, example)
 	}
-	if _, err := regexp.Compile(pattern); err != nil { // before anchoring, so that a stray ) cannot close our group
+	if _, err := regexp.Compile(pattern); err != nil { // without anchors: a stray ) must not close their group
 		return fmt.Errorf("pattern %q: %w; the syntax is that of Go and RE2", pattern, err)
 	}
 	re, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
@@ -120,7 +124,7 @@ func (l *Layout) compile(pattern, example string) error {
 
 func (l *Layout) setQuiet(d time.Duration) error {
 	if d < 0 {
-		return fmt.Errorf("quiet %v: it cannot be negative; it is how long a file must be left alone, such as 60s", d)
+		return fmt.Errorf("quiet %v: it cannot be negative; write a duration without changes, such as 60s", d)
 	}
 	if d == 0 {
 		d = DefaultQuiet

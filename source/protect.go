@@ -6,20 +6,18 @@ import (
 	"fmt"
 )
 
-// Protected is a Directory whose database can be asked to leave the files of a capture
-// alone for as long as it lasts. Captured files can be read after a cleaner has deleted
-// them, so nobody needs this; but a deleted file keeps its space until the capture is
-// closed, and beyond the descriptor budget files are opened when they are read, and found
-// gone if they are.
+// Protected is a Directory whose database can keep the files of a capture until it is closed. This
+// is optional, since captured files can be read after a cleaner has deleted them. But a deleted
+// file occupies its space until the capture is closed. And files above the descriptor budget are
+// opened only when they are read, when they may be gone.
 type Protected struct {
 	*Directory
-	// Protect is called with the names of a capture's files, in order, as soon as the set
-	// is known. What it returns is called when the capture is closed, and may be nil. An
-	// error ends the capture.
+	// Protect is called with the sorted names of a capture's files as soon as the set is known.
+	// release is called when the capture is closed, and may be nil. An error ends the capture.
 	Protect func(names []string) (release func(), err error)
 }
 
-// Capture is Directory.Capture, with the files protected.
+// Capture is Directory.Capture with Protect called for the captured files.
 func (p *Protected) Capture(ctx context.Context, want func(File) bool) (*Capture, error) {
 	c, err := p.Directory.Capture(ctx, want)
 	if err != nil {

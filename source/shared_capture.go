@@ -8,72 +8,72 @@ import (
 )
 
 const (
-	// settle is how long the first to ask for a capture waits for members of the group of
-	// which nothing was heard: those that a schedule starts begin within moments.
+	// settle is how long the first participant that requests a capture waits for those that have
+	// not entered. Runs of the same schedule start within moments.
 	settle = time.Second
-	// patience is how long it waits for those that have entered: such as one whose
-	// provider takes a while to say what its archive holds.
+	// patience is how long it waits for those that have entered but not requested a capture, for
+	// instance because their provider is slow.
 	patience = 5 * time.Second
-	// maxFew is how many usually ask at the most.
+	// maxFew is the usual maximum of requests in a round.
 	maxFew = 8
 )
 
-// A Group has several readers of one directory, such as the archives of one database at
-// several destinations, take one capture in place of several: all that enter before it is
-// taken share it. Who comes late, or is slow, takes a capture of its own, so that nobody
-// waits long for another. What each of them found, T, is told to the last that leaves. A
-// Group is safe for concurrent use.
+// SharedCapture lets several participants, such as the backups of one database to several
+// destinations, share one capture of a directory. All participants that request it in time share
+// it. A late or slow one captures on its own, so that none waits long for another. The last
+// participant to leave a round gets the results, T, of all of them. A SharedCapture is safe for
+// concurrent use.
 type SharedCapture[T any] struct {
 	mu      sync.Mutex
 	size    int
-	entered int // members that have not left, of all rounds
+	entered int // participants of all rounds that have not left
 	open    *captureRound[T]
 }
 
-// NewSharedCapture returns a group of so many members.
+// NewSharedCapture returns a SharedCapture that expects size participants in a round.
 func NewSharedCapture[T any](size int) *SharedCapture[T] { return &SharedCapture[T]{size: size} }
 
-// Resize says that the group has another number of members from now on.
+// Resize changes the expected number of participants.
 func (g *SharedCapture[T]) Resize(size int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.size = size
 }
 
-// captureRound is one capture, and those that entered for it. Its group's mutex guards it.
+// captureRound is one shared capture with its participants. The mutex of SharedCapture guards it.
 type captureRound[T any] struct {
-	members  int // that have not left
-	left     int // and those that have
+	members  int // participants that have not left
+	left     int // participants that have left
 	requests []*captureRequest
-	settled  bool // nobody who has not entered is waited for
-	taken    bool // nobody joins any more
-	full     chan struct{}
-	made     chan struct{} // closed when those that ask have their captures
+	settled  bool          // settle has passed: only participants that have entered are awaited
+	taken    bool          // the capture has started: no participant can join
+	full     chan struct{} // closed when no other request is awaited
+	made     chan struct{} // closed when the requests have their captures
 
-	begun chan struct{} // closed when what the first one does has ended; nil: nobody does it or did
-	err   error         // that it ended with
-	ready time.Time     // when it had been done
+	begun chan struct{} // closed when the call of first in Begin has ended; nil if there was no call
+	err   error         // of that call
+	ready time.Time     // when that call succeeded
 
 	results []T
 }
 
-// captureRequest is a member that waits for its capture.
+// captureRequest is a participant's request for a capture.
 type captureRequest struct {
 	want       func(File) bool
-	isUnwanted map[string]bool // closed files that others want and it does not
-	got        *Capture        // nil: it has to take one itself
+	isUnwanted map[string]bool // closed files that only other requests want
+	got        *Capture        // nil: the participant has to capture on its own
 }
 
-// A Member is one reader in one round of a group.
+// A Participant is one user of a SharedCapture in one round.
 type Participant[T any] struct {
 	group     *SharedCapture[T]
 	round     *captureRound[T]
 	requested bool
 }
 
-// Enter begins a member's run: a capture is coming, and others may wait for it until the
-// member has asked for it or left. It joins no round in which nobody has asked for long: what
-// was done before the capture is to be fresh.
+// Enter starts a participant's run. The others may wait for it until it requests its capture or
+// leaves. Enter does not join a round whose preparation in Begin ended more than patience ago
+// without a request: the preparation must be recent.
 func (g *SharedCapture[T]) Enter() *Participant[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -85,9 +85,9 @@ func (g *SharedCapture[T]) Enter() *Participant[T] {
 	return &Participant[T]{group: g, round: g.open}
 }
 
-// Begin does what is to be done once before the capture: by the first member of the round;
-// all others wait for it, and get its error. After an error nobody joins the round. Where the
-// first one's ctx ends meanwhile, the next one does it.
+// Begin prepares the capture of a round, once. The first participant calls first; the others wait
+// for it and return its error. After an error no participant joins the round. If the ctx of the
+// first one ends during the call, the next one calls its own first.
 func (m *Participant[T]) Begin(ctx context.Context, first func() error) error {
 	g, r := m.group, m.round
 	for {
@@ -113,7 +113,7 @@ func (m *Participant[T]) Begin(ctx context.Context, first func() error) error {
 	}
 }
 
-// begin is Begin for who is first.
+// begin is Begin for the participant that calls first.
 func (m *Participant[T]) begin(ctx context.Context, first func() error) (err error) {
 	g, r := m.group, m.round
 	panics := true
@@ -137,9 +137,8 @@ func (m *Participant[T]) begin(ctx context.Context, first func() error) (err err
 	return err
 }
 
-// Capture is Directory.Capture, shared with the other members of the round. Only the first
-// call shares: who captures again does so alone. Of what it wants it is asked while the
-// call lasts.
+// Capture is Directory.Capture, shared with the other participants of the round. Only the first
+// call of a participant shares. want is called only until Capture returns.
 func (m *Participant[T]) Capture(ctx context.Context, d *Directory, want func(File) bool) (*Capture, error) {
 	g, r := m.group, m.round
 	g.mu.Lock()
@@ -154,7 +153,7 @@ func (m *Participant[T]) Capture(ctx context.Context, d *Directory, want func(Fi
 	g.awaited(r)
 	g.mu.Unlock()
 	if !leads {
-		<-r.made // soon: the first one waits no longer than patience, and looks at a directory
+		<-r.made // soon: the first one waits at most patience and then reads the directory
 		if mine.got != nil {
 			return mine.got, nil
 		}
@@ -164,9 +163,9 @@ func (m *Participant[T]) Capture(ctx context.Context, d *Directory, want func(Fi
 	return g.take(ctx, r, d)
 }
 
-// awaited tells the first one that asks when nobody else is waited for, with mu held.
+// awaited closes r.full if no other request is awaited. It needs mu.
 func (g *SharedCapture[T]) awaited(r *captureRound[T]) {
-	away := g.entered - r.members // they still do what they entered for before
+	away := g.entered - r.members // participants that are still in earlier rounds
 	if r.taken || r.members > len(r.requests) || !r.settled && r.members+r.left+away < g.size {
 		return
 	}
@@ -177,7 +176,7 @@ func (g *SharedCapture[T]) awaited(r *captureRound[T]) {
 	}
 }
 
-// gather waits for the other members.
+// gather waits for the requests of the other participants.
 func (g *SharedCapture[T]) gather(ctx context.Context, r *captureRound[T]) {
 	early, late := time.NewTimer(settle), time.NewTimer(patience)
 	defer early.Stop()
@@ -199,7 +198,7 @@ func (g *SharedCapture[T]) gather(ctx context.Context, r *captureRound[T]) {
 	}
 }
 
-// take takes the capture and shares it among all that ask.
+// take captures the directory and shares the capture among all requests.
 func (g *SharedCapture[T]) take(ctx context.Context, r *captureRound[T], d *Directory) (*Capture, error) {
 	g.mu.Lock()
 	g.shut(r)
@@ -207,7 +206,7 @@ func (g *SharedCapture[T]) take(ctx context.Context, r *captureRound[T], d *Dire
 	defer close(r.made)
 	c, err := d.Capture(ctx, r.wants)
 	if err != nil {
-		return nil, err // the others see for themselves
+		return nil, err // the others capture on their own
 	}
 	for i, shared := range c.Share(len(r.requests)) {
 		shared.disclaim(r.requests[i].isUnwanted)
@@ -216,8 +215,8 @@ func (g *SharedCapture[T]) take(ctx context.Context, r *captureRound[T], d *Dire
 	return r.requests[0].got, nil
 }
 
-// wants asks all that ask, and notes who does not want what another one does: it is not held
-// for those.
+// wants reports whether at least one request wants a file. It records the requests that do not, so
+// that the file is not held for those.
 func (r *captureRound[T]) wants(f File) bool {
 	without := make([]*captureRequest, 0, maxFew)
 	for _, a := range r.requests {
@@ -229,7 +228,7 @@ func (r *captureRound[T]) wants(f File) bool {
 		return false
 	}
 	for _, a := range r.requests {
-		delete(a.isUnwanted, f.Name) // it may have been another version
+		delete(a.isUnwanted, f.Name) // it may be from an earlier version of the file
 	}
 	for _, a := range without {
 		if a.isUnwanted == nil {
@@ -240,7 +239,7 @@ func (r *captureRound[T]) wants(f File) bool {
 	return true
 }
 
-// shut has nobody join a round any more, with mu held.
+// shut prevents other participants from joining a round. It needs mu.
 func (g *SharedCapture[T]) shut(r *captureRound[T]) {
 	r.taken = true
 	if g.open == r {
@@ -248,8 +247,8 @@ func (g *SharedCapture[T]) shut(r *captureRound[T]) {
 	}
 }
 
-// Leave ends a member's run, once, with what came of it. The last member of a round to
-// leave gets what came of all of them, in the order in which they left; the others nothing.
+// Leave ends a participant's run with its result. It must be called once. For the last participant
+// of a round it returns the results of all, in the order in which they left; for the others nil.
 func (m *Participant[T]) Leave(result T) []T {
 	g, r := m.group, m.round
 	g.mu.Lock()
@@ -266,9 +265,9 @@ func (m *Participant[T]) Leave(result T) []T {
 	return r.results
 }
 
-// Share returns n captures of the same set in place of c, of which nothing was opened yet.
-// Each is used and closed like one that is alone. A file is held until all of them that need
-// it have read it, or are closed.
+// Share returns n captures of the same set, the first of which is c. It must be called before a
+// file of c is opened. Each capture is used and closed independently. A file is held until every
+// capture that needs it has read it or is closed.
 func (c *Capture) Share(n int) []*Capture {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -283,7 +282,7 @@ func (c *Capture) Share(n int) []*Capture {
 	return all
 }
 
-// disclaim gives up what others of the same set need and this capture does not.
+// disclaim releases the files that only other captures of the same set need.
 func (c *Capture) disclaim(needless map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

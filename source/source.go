@@ -1,7 +1,7 @@
-// Package source reads a directory of log files while a database writes to it. It
-// knows which files belong to the log (a Layout), which of them the database has
-// finished with, and how to take hold of a set of them that was there at one instant
-// although the database goes on creating, rewriting and deleting files:
+// Package source reads a directory of log files while a database writes to it. A [Layout]
+// determines which files belong to the log and which of them are closed. [Directory.Capture]
+// returns a set of files that existed at one instant, although the database continues to create,
+// rewrite and delete files:
 //
 //	layout, err := source.NewLayout(source.LayoutOptions{Name: "je"})
 //	dir, err := source.Open("/var/lib/orders", layout)
@@ -9,12 +9,12 @@
 //	defer capture.Close()
 //	for _, f := range capture.Files {
 //		content, err := capture.Open(f.Name)
-//		// read content, f.Size bytes; then ask content.Unchanged(); then close it
+//		// read f.Size bytes of content, then check content.Unchanged(), then close it
 //	}
 //
-// The directory is only ever read, without locks: permission to read it is enough, and
-// the database never notices. What was captured is held by open descriptors, which
-// outlive a deletion, never by links, which would need ownership and touch the files.
+// The package only reads the directory, without locks. It needs only permission to read, and does
+// not disturb the database. A capture holds its files by open descriptors, which outlive a
+// deletion. It never uses links, which would need ownership and change the files' status.
 package source
 
 import (
@@ -22,13 +22,13 @@ import (
 	"time"
 )
 
-// State says what is known of a file's end.
+// State is whether a file is closed or still being written.
 type State int
 
 // The states of a file.
 const (
-	Closed State = iota // the database writes to it no more
-	Tail                // the file being written: its first Size bytes are taken along
+	Closed State = iota // the database no longer writes to it
+	Tail                // the file that is being written: a capture has its first Size bytes
 )
 
 // String returns "closed" or "tail".
@@ -46,11 +46,10 @@ type File struct {
 	Modified time.Time // UTC
 	State    State
 
-	was *identity // nil where nothing is known
+	was *identity // nil in a capture of NewCapture
 }
 
-// ID returns what the file system told of the file at capture; the zero ID where nobody
-// asked it.
+// ID returns the file's identity in the file system at capture; the zero ID if it is unknown.
 func (f *File) ID() ID {
 	if f.was == nil {
 		return ID{}
@@ -58,23 +57,23 @@ func (f *File) ID() ID {
 	return ID{Device: f.was.dev, Inode: f.was.ino, Changed: f.was.ctime, Links: f.was.links}
 }
 
-// ID is what a file system tells of a file that shows whether a name still stands for
-// the same content. The zero ID says nothing.
+// ID shows whether a name is still the same file with the same content. The zero ID means that
+// this is unknown.
 type ID struct {
 	Device, Inode uint64
-	Changed       int64 // the change time, in ns since 1970, which nobody can set
+	Changed       int64 // the change time, in ns since 1970, which cannot be set
 	Links         uint64
 }
 
-// What goes wrong with a source; test with errors.Is.
+// The errors of a source; test with errors.Is.
 var (
-	// ErrMissing: the source directory, or what a link in it leads to, is not there.
+	// ErrMissing means that the source directory, or the target of a link in it, does not exist.
 	ErrMissing = errors.New("it is not there")
-	// ErrEmpty: the directory is there and has no log files in it.
+	// ErrEmpty means that the directory exists and has no log files.
 	ErrEmpty = errors.New("no log files")
-	// ErrVanished: a file was deleted before it could be opened, or the directory
-	// changed so fast that no consistent set could be had. Capturing again may help.
-	ErrVanished = errors.New("the log moved on")
-	// ErrChanged: a file is no longer what it was at capture. Capturing again may help.
+	// ErrVanished means that a file was deleted before it could be opened, or that the directory
+	// changed too fast for a consistent set. Capturing again may help.
+	ErrVanished = errors.New("the log has changed")
+	// ErrChanged means that a file has changed since the capture. Capturing again may help.
 	ErrChanged = errors.New("the file changed since it was captured")
 )
