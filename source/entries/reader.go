@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// The frame of an entry.
+// The sizes of an entry's frame and of a file header, in bytes.
 const (
 	frameSize = 14
 	vlsnSize  = 8
@@ -13,73 +13,72 @@ const (
 	holdMax   = 38 // the largest file header, JE's
 )
 
-// A Format is one kind of log file. It is an immutable value.
+// A Format describes one kind of log file. It is an immutable value.
 type Format struct {
-	// Sum goes on with a checksum over more bytes, from Seed for none.
+	// Sum continues a checksum with more bytes; Seed is the checksum of no bytes.
 	Sum  func(sum uint32, b []byte) uint32
 	Seed uint32
 
-	MaxItem uint32 // the size of an item at most, in bytes
+	MaxItem uint32 // the largest size of an item, in bytes
 
-	// HeaderSize tells from the first bytes of a file, at most 38, how many its header
-	// has, or how many must be there before that can be told: more than len(b) then.
+	// HeaderSize returns the size of a file's header, from the first bytes of the file, at most
+	// 38. If more bytes are needed to determine the size, it returns their number, which is
+	// greater than len(b).
 	HeaderSize func(b []byte) int
 	// ReadHeader reads a file header of HeaderSize bytes.
 	ReadHeader func(b []byte) (FileHeader, *Problem)
 
-	// Latest holds the rules of the newest log version, by which Resyncs reads a file whose
-	// header is damaged. They must fit the entries of older versions too.
+	// Latest has the rules of the newest log version. Resyncs uses them to read a file whose
+	// header is damaged. They must also match the entries of older versions.
 	Latest FileHeader
 }
 
-// A FileHeader is what a file header says, and what its version means for the entries
-// after it.
+// A FileHeader is a decoded file header, with the rules of its version for the entries.
 type FileHeader struct {
 	Version  uint32
 	Number   uint32
-	Previous uint32 // offset of the last entry in the file before this one
-	Time     int64  // when the file was begun, in ms since 1970
+	Previous uint32 // offset of the last entry in the previous file
+	Time     int64  // when the file was started, in ms since 1970
 
-	IsEntry bool // the header is counted as an entry,
-	Type    byte // of this type
+	IsEntry bool // the header counts as an entry
+	Type    byte // type of the header, if it counts as an entry
 
-	VLSN      byte // the flags of which one or both mean that a VLSN is there
-	Invisible byte // the flag to clear before summing; 0 where there is none
-	Erases    bool // there are erased entries,
-	Erased    byte // of this type
+	VLSN      byte // flags; an entry with at least one of them has a VLSN
+	Invisible byte // flag to clear before the checksum is computed; 0 if there is none
+	Erases    bool // the version has erased entries
+	Erased    byte // type of erased entries, if the version has them
 }
 
-// A Reader checks the entries of one file. It allocates nothing while there is no
-// problem, and keeps nothing of what it read but a part of one entry's frame, whatever
-// the bytes claim.
+// A Reader checks the entries of one file. It allocates no memory before the first problem. It
+// keeps at most a part of one entry's frame, regardless of the sizes in the file.
 //
-// It may be copied: the copy goes on by itself from the same place. It must not be used
-// by several goroutines at a time.
+// It may be copied: the copy continues independently from the same offset. It is not safe for
+// concurrent use.
 type Reader struct {
 	format *Format
 	number int64
 	header FileHeader
 	res    Result
 
-	// The entry, or file header, of which a part was read. What is held of it are its
-	// first bytes, until its frame is whole.
+	// The entry, or file header, that was partly read. hold has its first bytes, until its frame
+	// is complete.
 	start int64
 	hold  [holdMax]byte
 	held  int
-	head  int    // bytes of its frame; 0 until known
-	left  uint32 // bytes of its item to come, once the frame is whole
+	head  int    // bytes of its frame; 0 if not known yet
+	left  uint32 // unread bytes of its item, once the frame is complete
 	sum   uint32
-	dirty bool // what was read of the item is not all zeros
+	dirty bool // the item has a byte that is not zero
 }
 
-// NewReader returns a Reader for the file with a number, which its header must bear;
-// AnyNumber takes any.
+// NewReader returns a Reader for the file with a number, which its header must have; AnyNumber
+// accepts any.
 func NewReader(f *Format, number int64) *Reader {
 	return &Reader{format: f, number: number}
 }
 
-// Result returns what was seen so far, as if the file ended here: a file that does not
-// end with an entry is Cut. The Reader can go on afterwards.
+// Result returns the result of the bytes that were written so far, as if the file ended there: a
+// file that does not end with an entry is Cut. More bytes can be written afterwards.
 func (r *Reader) Result() Result {
 	res := r.res
 	if res.Problem == nil && (res.HeaderSize == 0 || r.start < res.Size) {
@@ -99,18 +98,18 @@ func (r *Reader) cut() *Problem {
 	return &Problem{Offset: r.start, Kind: Cut, Want: want, Got: fmt.Sprintf("the end of the file after %d bytes", r.res.Size-r.start)}
 }
 
-// Begun is that of the Result, at no cost.
+// Begun returns Begun of the Result, without computing the others.
 func (r *Reader) Begun() bool { return r.res.Begun() }
 
-// End is that of the Result: where the last whole valid entry ends.
+// End returns End of the Result: the offset at which the last whole valid entry ends.
 func (r *Reader) End() int64 { return r.res.End }
 
-// Problem is what is wrong so far. A file that might yet go on is not cut.
+// Problem returns the first problem so far. It does not report Cut, since more bytes may follow.
 func (r *Reader) Problem() *Problem { return r.res.Problem }
 
-// Resume takes the Reader back to the end of the last whole valid entry, as if nothing
-// after it had been written, and returns that offset: the next byte to write. So a file
-// that a database was still writing is gone on with once it has grown.
+// Resume resets the Reader to the end of the last whole valid entry, and returns that offset: that
+// of the next byte to write. So the caller can continue with a file that a database was writing
+// after the file has grown.
 func (r *Reader) Resume() int64 {
 	if r.res.HeaderSize == 0 {
 		*r = *NewReader(r.format, r.number)
@@ -121,12 +120,12 @@ func (r *Reader) Resume() int64 {
 	return r.res.End
 }
 
-// next is at the beginning of an entry.
+// next prepares the Reader for the next entry.
 func (r *Reader) next() {
 	r.start, r.held, r.head, r.left, r.dirty = r.res.Size, 0, 0, 0, false
 }
 
-// Write reads on. It never fails: what is wrong stands in the Result.
+// Write checks the next bytes of the file. It never fails: problems are in the Result.
 func (r *Reader) Write(b []byte) (int, error) {
 	n := len(b)
 	for len(b) > 0 && r.res.Problem == nil {
@@ -143,11 +142,11 @@ func (r *Reader) Write(b []byte) (int, error) {
 			b = r.readItem(b)
 		}
 	}
-	r.res.Size += int64(len(b)) // after a problem nothing more is looked at
+	r.res.Size += int64(len(b)) // bytes after a problem are not checked
 	return n, nil
 }
 
-// take holds bytes of b until there are n of them, and returns the rest of b.
+// take moves bytes of b to hold until it has n of them, and returns the rest of b.
 func (r *Reader) take(b []byte, n int) []byte {
 	k := copy(r.hold[r.held:n], b)
 	r.held += k
@@ -166,7 +165,10 @@ func (r *Reader) readHeader(b []byte) []byte {
 	}
 	h, problem := r.format.ReadHeader(r.hold[:size])
 	if problem == nil && r.number != AnyNumber && int64(h.Number) != r.number {
-		problem = &Problem{Kind: Number, Want: fmt.Sprintf("the header of file %08x", r.number), Got: fmt.Sprintf("that of file %08x", h.Number)}
+		problem = &Problem{
+			Kind: Number, Want: fmt.Sprintf("the header of file %08x", r.number),
+			Got: fmt.Sprintf("the header of file %08x", h.Number),
+		}
 	}
 	r.res.Version, r.res.Number, r.res.Previous, r.res.Time = h.Version, h.Number, h.Previous, h.Time
 	if r.res.Problem = problem; problem != nil {
@@ -181,9 +183,9 @@ func (r *Reader) readHeader(b []byte) []byte {
 	return b
 }
 
-// readWhole reads the entries that lie whole in b, as nearly all do, and returns what
-// comes after them. Whatever is out of the ordinary it leaves to the slower way through
-// readFrame and readItem: what is invisible, erased or wrong.
+// readWhole reads the entries that are completely in b, as nearly all are, and returns the rest of
+// b. It stops at invisible, erased and invalid entries, which the slower readFrame and readItem
+// read.
 func (r *Reader) readWhole(b []byte) []byte {
 	h, format, pos, last := &r.header, r.format, r.res.Size, r.res.Last
 	for len(b) >= frameSize {
@@ -211,7 +213,7 @@ func (r *Reader) readWhole(b []byte) []byte {
 	return b
 }
 
-// readFrame reads the frame of an entry, or as much of it as is there.
+// readFrame reads the frame of an entry, or the part of it in b, and returns the rest of b.
 func (r *Reader) readFrame(b []byte) []byte {
 	if r.head == 0 {
 		if b = r.take(b, frameSize); r.held < frameSize {
@@ -229,7 +231,7 @@ func (r *Reader) readFrame(b []byte) []byte {
 		return b
 	}
 	flags := r.hold[5]
-	r.hold[5] &^= r.header.Invisible // it is set later, in place, and the checksum stays
+	r.hold[5] &^= r.header.Invisible // the flag is set later, in place, without a new checksum
 	r.sum = r.format.Sum(r.format.Seed, r.hold[4:r.head])
 	r.hold[5] = flags
 	if r.left = binary.LittleEndian.Uint32(r.hold[10:]); r.left == 0 {
@@ -238,19 +240,25 @@ func (r *Reader) readFrame(b []byte) []byte {
 	return b
 }
 
-// checkFrame checks what the first bytes of an entry say.
+// checkFrame checks the fields in the first bytes of an entry.
 func (r *Reader) checkFrame() *Problem {
 	previous, size := binary.LittleEndian.Uint32(r.hold[6:]), binary.LittleEndian.Uint32(r.hold[10:])
 	switch {
 	case int64(previous) != r.res.Last:
-		return &Problem{Offset: r.start, Kind: Previous, Want: fmt.Sprintf("the previous entry at byte %d", r.res.Last), Got: fmt.Sprintf("%d", previous)}
+		return &Problem{
+			Offset: r.start, Kind: Previous, Want: fmt.Sprintf("the previous entry at byte %d", r.res.Last),
+			Got: fmt.Sprintf("%d", previous),
+		}
 	case size > r.format.MaxItem:
-		return &Problem{Offset: r.start, Kind: Size, Want: fmt.Sprintf("an item of at most %d bytes", r.format.MaxItem), Got: fmt.Sprintf("one of %d", size)}
+		return &Problem{
+			Offset: r.start, Kind: Size, Want: fmt.Sprintf("an item of at most %d bytes", r.format.MaxItem),
+			Got: fmt.Sprintf("one of %d", size),
+		}
 	}
 	return nil
 }
 
-// readItem reads the item of an entry, or as much of it as is there.
+// readItem reads the item of an entry, or the part of it in b, and returns the rest of b.
 func (r *Reader) readItem(b []byte) []byte {
 	item := b[:min(uint64(len(b)), uint64(r.left))]
 	if r.erased() {
@@ -268,7 +276,7 @@ func (r *Reader) readItem(b []byte) []byte {
 
 func (r *Reader) erased() bool { return r.header.Erases && r.hold[4] == r.header.Erased }
 
-// finish is at the end of an entry.
+// finish checks an entry that was read completely.
 func (r *Reader) finish() {
 	want := binary.LittleEndian.Uint32(r.hold[:])
 	switch erased := r.erased(); {
@@ -278,7 +286,7 @@ func (r *Reader) finish() {
 	case !erased && r.sum != want:
 		r.res.Problem = &Problem{Offset: r.start, Kind: Checksum, Want: fmt.Sprintf("checksum %08x", want), Got: fmt.Sprintf("%08x", r.sum)}
 		return
-	case erased: // its checksum is that of what it was
+	case erased: // its checksum is still that of the content before
 		r.res.Erased++
 	}
 	flags := r.hold[5]

@@ -8,15 +8,15 @@ import (
 	"slices"
 )
 
-// What a search holds in memory, in bytes: pieces as they are read, and how much before
-// them. An entry that begins before that is compared later, with others of its kind.
+// The memory of a search, in bytes: the piece that is read, and the bytes before it that are kept.
+// A pair whose first entry begins before those bytes is compared later.
 const (
 	pieceSize = 8 << 20
 	backSize  = 8 << 20
 	copySize  = 256 << 10
 )
 
-// Where the fields of a frame are.
+// The offsets of fields in a frame.
 const (
 	typeAt     = 4
 	flagsAt    = 5
@@ -24,46 +24,46 @@ const (
 	sizeAt     = 10
 )
 
-// Of noise in a file of 1 GiB, about eleven million places have fields that may belong to
-// an entry of over backSize bytes. They are compared a million at a time, each of which
-// reads the file once at most. So farRounds keeps the search within seconds.
+// In 1 GiB of noise, about eleven million offsets have fields that may belong to an entry of more
+// than backSize bytes. They are compared in rounds of a million, each of which reads the file at
+// most once. So farRounds limits the search to seconds.
 const (
 	farMost   = 1 << 20
 	farRounds = 16
 )
 
-// A resync searches a file for valid entries behind a place where none is.
+// A resync searches a file for valid entries after an offset that has none.
 //
-// It goes by the second entry of two, as that one names the first. For nearly every offset
-// the eight bytes of an entry's previous offset and size rule an entry out. Checksums are
-// computed only where the sizes and offsets of two entries fit each other.
+// It searches for the second of two entries, since that one has the offset of the first. At nearly
+// every offset, the eight bytes with the previous offset and the size exclude an entry. Checksums
+// are computed only if the sizes and offsets of two entries match.
 type resync struct {
 	ctx    context.Context
 	file   io.ReaderAt
 	format *Format
 	rules  FileHeader
-	from   int64 // where the first entry of two may begin
-	end    int64 // where the last whole valid entry ends; -1 if the file header is damaged
-	last   int64 // where that entry begins
+	from   int64 // the lowest offset at which the first of two entries may begin
+	end    int64 // offset at which the last whole valid entry ends; -1 if the file header is damaged
+	last   int64 // offset of that entry
 	size   int64
 
-	// Where the entry at end would end by its size, if it is one that was not written to its
-	// end: its item may hold anything. 0 if its frame is not that of the next entry.
+	// The offset at which the entry at end would end, by its size, if it is an unfinished
+	// entry, whose item may have any bytes. 0 if its frame is not that of the next entry.
 	covered int64
 
-	buf  []byte // of the file, from base on
+	buf  []byte // bytes of the file, from base on
 	base int64
-	copy []byte // for entries that are longer
+	copy []byte // buffer for entries that are not in buf
 
-	far    []pair // whose first entry lies before base
+	far    []pair // pairs whose first entry begins before base
 	rounds int
 
-	// How many bytes may yet be summed. Entries do not overlap, so only bytes that were
-	// made to resemble entries take more than a few times the size of the file.
+	// How many more bytes may be summed. Entries do not overlap, so only bytes that were made
+	// to resemble entries need more than a few times the size of the file.
 	left, leftAlone int64
 }
 
-// A pair is where two entries may begin, the second directly behind the first.
+// A pair is two offsets at which entries may begin, the second directly after the first.
 type pair struct{ first, second int64 }
 
 func (s *resync) search() (bool, error) {
@@ -90,7 +90,7 @@ func (s *resync) search() (bool, error) {
 	}
 }
 
-// fill reads the next piece, and reports whether it is the last.
+// fill reads the next piece of the file, and reports whether it is the last one.
 func (s *resync) fill() (last bool, err error) {
 	if s.ctx.Err() != nil {
 		return false, context.Cause(s.ctx)
@@ -105,7 +105,7 @@ func (s *resync) fill() (last bool, err error) {
 	n, err := s.file.ReadAt(b, at)
 	s.buf = s.buf[:len(s.buf)+n]
 	switch {
-	case err == io.EOF: // it may be shorter by now
+	case err == io.EOF: // the file may have become shorter
 		s.size = at + int64(n)
 	case err != nil:
 		return false, err
@@ -113,7 +113,7 @@ func (s *resync) fill() (last bool, err error) {
 	return at+int64(n) >= s.size, nil
 }
 
-// cover returns covered.
+// cover returns the value of covered.
 func (s *resync) cover() int64 {
 	if s.end < 0 || len(s.buf) < frameSize || int64(binary.LittleEndian.Uint32(s.buf[previousAt:])) != s.last {
 		return 0
@@ -121,14 +121,14 @@ func (s *resync) cover() int64 {
 	return s.end + s.length(s.buf)
 }
 
-// compare searches what is in memory for entries that begin at next or later and name an
-// entry before them.
+// compare searches buf for entries that begin at next or later and have the offset of an entry
+// before them.
 func (s *resync) compare(next int64) (bool, error) {
 	b, from := s.buf, uint64(s.from)
 	for i := int(next - s.base); i+frameSize <= len(b); i++ {
 		link := binary.LittleEndian.Uint64(b[i+previousAt:])
 		if link == 0 {
-			i += 4 // nor do the next four offsets name any entry
+			i += 4 // the next four offsets have no entry either
 			continue
 		}
 		previous, at := uint64(uint32(link)), uint64(s.base)+uint64(i)
@@ -142,15 +142,15 @@ func (s *resync) compare(next int64) (bool, error) {
 	return false, nil
 }
 
-// candidate compares what may be an entry at an offset, with that frame, with the entry at
-// the offset that it names.
+// candidate checks the bytes at offset at, with that frame, and at the offset previous that the
+// frame has. It reports whether they are valid entries.
 func (s *resync) candidate(previous, at int64, frame []byte) (bool, error) {
 	length := s.length(frame)
 	if length < 0 || at+length > s.size {
 		return false, nil
 	}
-	// Within an unfinished record a copy of another log's entry may name this offset too. It
-	// is none if the file ends with it.
+	// An unfinished record may contain a copy of another log's entry with this offset. If the
+	// file ends with the entry, it is no such copy.
 	alone := previous == s.end && !s.erased(frame) && (at >= s.covered || at+length == s.size)
 	if alone && s.afford(&s.leftAlone, length) {
 		if ok, err := s.valid(at, length); ok || err != nil {
@@ -172,8 +172,8 @@ func (s *resync) candidate(previous, at int64, frame []byte) (bool, error) {
 	return s.validPair(p, length)
 }
 
-// compareFar compares the pairs whose first entry was not in memory. It reads them in
-// order, so that many of them cost one reading of the file.
+// compareFar checks the pairs whose first entry was not in memory. It reads them in ascending
+// order, so that it reads the file at most once.
 func (s *resync) compareFar() (bool, error) {
 	pairs := s.far
 	s.far = s.far[:0]
@@ -208,11 +208,10 @@ func (s *resync) compareFar() (bool, error) {
 	return false, nil
 }
 
-// validPair reports whether both entries of a pair are valid, the second having that
-// length.
+// validPair reports whether both entries of a pair are valid. length is that of the second.
 func (s *resync) validPair(p pair, length int64) (bool, error) {
 	if !s.afford(&s.left, p.second-p.first+length) {
-		return true, nil // it is too much like a log to be called none
+		return true, nil // bytes that resemble entries this often count as a log
 	}
 	ok, err := s.valid(p.first, p.second-p.first)
 	if !ok || err != nil {
@@ -221,7 +220,7 @@ func (s *resync) validPair(p pair, length int64) (bool, error) {
 	return s.valid(p.second, length)
 }
 
-// afford takes bytes from those that may yet be summed.
+// afford subtracts bytes from *left, and reports whether enough were left.
 func (s *resync) afford(left *int64, bytes int64) bool {
 	if bytes > *left {
 		return false
@@ -230,7 +229,7 @@ func (s *resync) afford(left *int64, bytes int64) bool {
 	return true
 }
 
-// length is the length of the entry with a frame; -1 where no entry has it.
+// length returns the length of the entry with a frame; -1 if the frame is invalid.
 func (s *resync) length(frame []byte) int64 {
 	size := binary.LittleEndian.Uint32(frame[sizeAt:])
 	if size > s.format.MaxItem {
@@ -244,8 +243,8 @@ func (s *resync) length(frame []byte) int64 {
 
 func (s *resync) erased(frame []byte) bool { return s.rules.Erases && frame[typeAt] == s.rules.Erased }
 
-// valid reports whether the entry at an offset, with a plausible length, is valid. As
-// everywhere an erased one is when it holds nothing.
+// valid reports whether the entry at an offset, with a plausible length, is valid. An erased entry
+// is valid if its item is all zeros.
 func (s *resync) valid(at, length int64) (bool, error) {
 	sum, want, erased := s.format.Seed, uint32(0), false
 	head := true
@@ -276,8 +275,8 @@ func (s *resync) valid(at, length int64) (bool, error) {
 	return erased || sum == want, nil
 }
 
-// read returns bytes of the file: length of them, or fewer, but a whole head at least where
-// so many are asked for.
+// read returns length bytes of the file, or fewer. If length is at least that of a frame, it
+// returns at least a whole frame.
 func (s *resync) read(at, length int64) ([]byte, error) {
 	if at >= s.base && at+length <= s.base+int64(len(s.buf)) {
 		return s.buf[at-s.base:][:length], nil
@@ -294,8 +293,8 @@ func (s *resync) read(at, length int64) ([]byte, error) {
 	return nil, err
 }
 
-// endless is an error of reading, but for that of a file which has become shorter: what it
-// held is no entry any more.
+// endless returns an error of reading, except that of a file that has become shorter: then there
+// is no entry any more.
 func endless(err error) error {
 	if err == io.EOF {
 		return nil

@@ -7,25 +7,25 @@ import (
 	"math"
 )
 
-// Resyncs separates an entry that is damaged from one that the database is still writing, or
-// was writing when it died. It reads a file of size bytes from the end of the last whole
-// valid entry on. A log is written in order, so a valid entry behind that end proves that
-// what lies before it was whole once. Resyncs reports true for either of:
+// Resyncs reports whether a file has valid entries after an invalid one. So it distinguishes a
+// damaged entry from an unfinished one, which the database is writing or was writing when it
+// crashed. It reads a file of size bytes from the end of the last whole valid entry. A log is
+// written in order, so a valid entry after that end proves that the bytes before it were complete
+// once. Resyncs returns true if it finds one of these:
 //
-//   - a valid entry that names the end as the offset of the entry before it. Where it lies
-//     within what may be an unfinished entry, it counts only if the file ends with it;
-//   - two valid entries, the second of which follows the first and names its offset.
+//   - a valid entry that has that end as its previous offset. If it is within what may be an
+//     unfinished entry, it counts only if the file ends with it;
+//   - two valid entries, where the second follows the first and has its offset.
 //
-// Offsets count from the beginning of the file. So copies of log entries in a record, or in
-// a block that was moved, do not name each other where they are now.
+// Offsets count from the beginning of the file. So copies of log entries within a record, or in a
+// block that was moved, do not have each other's offsets.
 //
-// Where the file header is damaged, Resyncs searches the whole file for two such entries. A
-// whole file that bears another file's number does not go on, nor does a file of an unknown
-// log version.
+// If the file header is damaged, Resyncs searches the whole file for two such entries. It returns
+// false for an undamaged file with another file's number, and for an unknown log version.
 //
-// The search reads the rest of the file once, in pieces, and needs up to 32 MiB of memory.
-// Garbage that resembles entries of over 8 MiB is read again, up to farRounds times; what is
-// more than that is ignored. It ends with the error of ctx, or with that of file.
+// The search reads the rest of the file once, in pieces, and needs up to 32 MiB of memory. It
+// reads garbage that resembles entries of more than 8 MiB again, up to farRounds times, and ignores
+// the rest. It returns the error of ctx, or of reading file.
 func (r *Reader) Resyncs(ctx context.Context, file io.ReaderAt, size int64) (bool, error) {
 	problem := r.res.Problem
 	switch {
@@ -37,20 +37,20 @@ func (r *Reader) Resyncs(ctx context.Context, file io.ReaderAt, size int64) (boo
 	s := resync{ctx: ctx, file: file, format: r.format, rules: r.header, size: size}
 	s.from, s.end, s.last = r.res.End, r.res.End, r.res.Last
 	if r.res.HeaderSize == 0 {
-		s.rules, s.from, s.end = r.format.Latest, 1, -1 // the header itself is no candidate
+		s.rules, s.from, s.end = r.format.Latest, 1, -1 // the header itself is not searched
 	}
 	if s.from > math.MaxUint32 || size-s.from <= frameSize {
 		return false, nil
 	}
 	found, err := s.search()
 	if err != nil {
-		return false, fmt.Errorf("reading what follows the last whole entry: %w", err)
+		return false, fmt.Errorf("reading the bytes after the last whole entry: %w", err)
 	}
 	return found, nil
 }
 
-// goesOnUnderAnyNumber is Resyncs for a file with the header of another one. Only a block of
-// that file may have been written here by mistake; then the entries break off behind it.
+// goesOnUnderAnyNumber is Resyncs for a file with another file's header. Perhaps only a block of
+// that file was written here by mistake; then the entries after the block are invalid.
 func (r *Reader) goesOnUnderAnyNumber(ctx context.Context, file io.ReaderAt, size int64) (bool, error) {
 	other := NewReader(r.format, AnyNumber)
 	buf := make([]byte, copySize)

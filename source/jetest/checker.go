@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Checker is a running process that checks what Churns with one seed have left, as Check
-// does, in any number of directories: most of what Check takes is the start of Java. It is
-// not safe for concurrent use.
+// Checker is a running process that checks the environments of Churns with one seed, as Check
+// does, in any number of directories. It saves time, since most of a Check is the start of Java.
+// It is not safe for concurrent use.
 type Checker struct {
 	t       testing.TB
 	stdin   io.Writer
@@ -25,11 +25,11 @@ type Checker struct {
 	kill    func()
 }
 
-// What is wrong with a log; test with errors.Is.
+// The errors of a log; test with errors.Is.
 var (
-	// ErrUnreadable: JE does not open it, or fails where it reads the records.
+	// ErrUnreadable means that JE cannot open the log, or fails while it reads the records.
 	ErrUnreadable = errors.New("JE cannot read it")
-	// ErrContradiction: JE opens it, and records are lost or out of date.
+	// ErrContradiction means that JE opens the log, and records are lost or out of date.
 	ErrContradiction = errors.New("the records contradict each other")
 )
 
@@ -59,12 +59,12 @@ func StartChecker(t testing.TB, seed int64) *Checker {
 	return c
 }
 
-// Check is the function Check for one directory. It returns the number of operations,
-// or what is wrong. A process that does not answer fails the test.
+// Check is the function Check for one directory. It returns the number of operations, or
+// ErrUnreadable or ErrContradiction. A process that does not respond fails the test.
 func (c *Checker) Check(dir string) (int64, error) {
 	c.t.Helper()
 	defer time.AfterFunc(commandTimeout, c.kill).Stop()
-	fmt.Fprintln(c.stdin, dir) // without a reader there is no answer either
+	fmt.Fprintln(c.stdin, dir) // an error shows as a missing response
 	if !c.answers.Scan() {
 		err := c.wait()
 		c.t.Fatalf("the JE workload ended before it had checked %s: %v\n%s", dir, err, &c.stderr)

@@ -13,26 +13,26 @@ import (
 	"time"
 )
 
-// Churn is a running process that overwrites records of an environment at random, one
-// operation in each transaction, while JE's cleaner moves what is still needed to the
-// end of the log and deletes log files.
+// Churn is a running process that overwrites random records of an environment, one operation in
+// each transaction. JE's cleaner concurrently moves live records to the end of the log and deletes
+// log files.
 type Churn struct {
 	t     testing.TB
 	stdin io.Closer
 	wait  func() error
 	kill  func()
-	ended chan struct{} // closed when the process prints no more
+	ended chan struct{} // closed at the end of the process's output
 
 	mu        sync.Mutex
 	committed int64
-	risen     chan struct{} // closed when committed has risen, and then another one
-	out       bytes.Buffer  // all but the progress
+	risen     chan struct{} // closed and replaced when committed has risen
+	out       bytes.Buffer  // the output without the progress
 	stopped   bool
 }
 
-// StartChurn begins to churn in dir, creating the environment or going on with one that
-// a Churn with the same seed left. It does no more than so many operations a second; 0
-// is as fast as it can. It ends with Stop, or at the latest with the test.
+// StartChurn starts a Churn in dir. It creates the environment, or continues with that of an
+// earlier Churn with the same seed. It does at most perSecond operations a second; 0 sets no
+// limit. It ends with Stop, or at the latest with the test.
 func StartChurn(t testing.TB, dir string, seed, perSecond int64) *Churn {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -63,7 +63,7 @@ func StartChurn(t testing.TB, dir string, seed, perSecond int64) *Churn {
 	return c
 }
 
-// follow reads what the process prints until it ends.
+// follow reads the output of the process until it ends.
 func (c *Churn) follow(stdout io.Reader) {
 	defer close(c.ended)
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
@@ -110,12 +110,12 @@ func (c *Churn) Reach(n int64) error {
 		case <-c.ended:
 			return fmt.Errorf("the churn ended after %d operations: %s", committed, c.output())
 		case <-timeout:
-			return fmt.Errorf("the churn hangs after %d operations: %s", committed, c.output())
+			return fmt.Errorf("the churn stopped making progress after %d operations: %s", committed, c.output())
 		}
 	}
 }
 
-// Stop ends the churn in order, and returns what the environment holds.
+// Stop ends the churn cleanly, and returns the digest of the environment.
 func (c *Churn) Stop() Digest {
 	c.t.Helper()
 	c.stopped = true
@@ -134,7 +134,7 @@ func (c *Churn) output() string {
 	return c.out.String()
 }
 
-// lockedWriter keeps what the process prints as errors.
+// lockedWriter appends the process's standard error to its output.
 type lockedWriter struct{ c *Churn }
 
 func (w lockedWriter) Write(p []byte) (int, error) {

@@ -1,10 +1,10 @@
-// Package jetest makes a real Berkeley DB Java Edition work for tests: it writes log
-// directories, lets a cleaner churn in them, and tells whether a copy of the log still
-// opens and holds what it should. The work is done by testdata/je/Workload.java, on the
-// JE of the Debian package libdb-je-java (or the jar that STRONGROOM_JE_JAR names).
+// Package jetest runs a real Berkeley DB Java Edition for tests. It writes log directories, runs a
+// cleaner in them, and checks whether JE opens a copy of the log with the expected records.
+// testdata/je/Workload.java does the work, with the JE of the Debian package libdb-je-java (or the
+// jar that STRONGROOM_JE_JAR names).
 //
-// All functions skip the test under -short, and fail it where Java or JE is missing: a
-// test that matters must not quietly do nothing.
+// All functions skip the test under -short, and fail it if Java or JE is missing: an important
+// test must not be skipped silently.
 package jetest
 
 import (
@@ -24,26 +24,26 @@ import (
 	"time"
 )
 
-// commandTimeout is far beyond what any command takes; it ends what hangs.
+// commandTimeout ends a command that does not end. All commands are much faster.
 const commandTimeout = 15 * time.Minute
 
-// Digest stands for all records of all databases in an environment: two environments
-// hold the same records if their Digests are equal.
+// Digest identifies all records of all databases in an environment: two environments with equal
+// Digests have the same records.
 type Digest struct {
 	Records int
 	SHA256  string // hex; over the names of the databases, the keys and the values
 }
 
-// Write adds records to the environment in dir, creating it if need be, in transactions
-// with updates and deletions among them. The cleaner is off, so that every log file
-// stays. It checkpoints and closes, and returns what the environment then holds. About
-// 6,000 records fill a log file of 1 MB.
+// Write adds records to the environment in dir, which it creates if necessary. The transactions
+// include updates and deletions. The cleaner is off, so that JE deletes no log file. Write
+// checkpoints and closes the environment, and returns its digest. About 6,000 records fill a log
+// file of 1 MB.
 func Write(t testing.TB, dir string, records int, seed int64) Digest {
 	t.Helper()
 	return digest(t, run(t, "write", dir, strconv.Itoa(records), strconv.FormatInt(seed, 10)))
 }
 
-// Crash is Write by a process that dies after its last commit, closing nothing.
+// Crash is Write by a process that exits after its last commit without closing the environment.
 func Crash(t testing.TB, dir string, records int, seed int64) Digest {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
@@ -56,14 +56,14 @@ func Crash(t testing.TB, dir string, records int, seed int64) Digest {
 	return digest(t, string(out))
 }
 
-// Count opens the environment in dir, which runs recovery, and reads everything. Like a
-// database that starts, it appends to the log. A log that does not open fails the test.
+// Count opens the environment in dir, which runs recovery, and reads all records. Like a database
+// that starts, it appends to the log. A log that does not open fails the test.
 func Count(t testing.TB, dir string) Digest {
 	t.Helper()
 	return digest(t, run(t, "count", dir))
 }
 
-// Open is Count where JE may not open the log; then it returns what JE says of it.
+// Open is Count, but returns JE's error if JE cannot open the log.
 func Open(t testing.TB, dir string) (Digest, error) {
 	t.Helper()
 	out, err := try(t, "count", dir)
@@ -73,9 +73,9 @@ func Open(t testing.TB, dir string) (Digest, error) {
 	return digest(t, out), nil
 }
 
-// Check opens what a Churn with the same seed left in dir, or a copy of its log, and
-// compares every record with what there must be after as many operations as it holds;
-// a record lost or out of date fails the test. It returns the number of operations.
+// Check opens the environment of a Churn with the same seed in dir, or a copy of its log. It
+// returns the number of operations in the log, and compares every record with its expected value
+// after that many operations. A record that is lost or out of date fails the test.
 func Check(t testing.TB, dir string, seed int64) int64 {
 	t.Helper()
 	out := run(t, "check", dir, strconv.FormatInt(seed, 10))
@@ -86,7 +86,7 @@ func Check(t testing.TB, dir string, seed int64) int64 {
 	return n
 }
 
-// run runs one command and returns what it prints.
+// run runs one command and returns its output.
 func run(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := try(t, args...)
@@ -96,13 +96,14 @@ func run(t testing.TB, args ...string) string {
 	return out
 }
 
-// command prepares to run the workload, compiling it if no test has done so before.
+// command returns a command that runs the workload. It compiles the workload if necessary.
 func command(ctx context.Context, t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs a real JE; not with -short")
 	}
-	const advice = "; install the Debian packages openjdk-17-jdk-headless and libdb-je-java and run \"make test\", or test with -short"
+	const advice = "; install the Debian packages openjdk-17-jdk-headless and libdb-je-java " +
+		"and run \"make test\", or test with -short"
 	java, err := exec.LookPath("java")
 	if err != nil {
 		t.Fatalf("no java: %v%s", err, advice)
@@ -118,13 +119,15 @@ func command(ctx context.Context, t testing.TB, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatalf("compiling the JE workload: %v%s", err, advice)
 	}
-	all := []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-cp", jar + string(os.PathListSeparator) + classes, "Workload"}
+	all := []string{
+		"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m",
+		"-cp", jar + string(os.PathListSeparator) + classes, "Workload",
+	}
 	return exec.CommandContext(ctx, java, append(all, args...)...)
 }
 
-// compiled returns the directory of the workload's classes. They lie in the user's
-// cache under the hash of their source, so that each version is compiled once, by
-// whichever test process comes first.
+// compiled returns the directory of the workload's classes. It is in the user's cache, under the
+// hash of the source, so that only the first test process compiles each version.
 func compiled(ctx context.Context, java, jar string) (string, error) {
 	source, err := workloadSource()
 	if err != nil {
@@ -156,14 +159,14 @@ func compiled(ctx context.Context, java, jar string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
 	}
-	if err := os.Rename(scratch, classes); err != nil && !errors.Is(err, fs.ErrExist) { // somebody was faster
+	if err := os.Rename(scratch, classes); err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster
 		return "", err
 	}
 	return classes, nil
 }
 
-// workloadSource finds testdata/je/Workload.java: from this file, or where the paths of
-// the build were trimmed, upwards from the directory that the test runs in.
+// workloadSource returns the path of testdata/je/Workload.java. It starts at this file or, if the
+// build has trimmed paths, at the test's directory.
 func workloadSource() (string, error) {
 	name := filepath.Join("testdata", "je", "Workload.java")
 	if _, here, _, ok := runtime.Caller(0); ok && filepath.IsAbs(here) {
@@ -181,7 +184,7 @@ func workloadSource() (string, error) {
 	return "", fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 }
 
-// field returns the word after key in what the workload printed last.
+// field returns the word after the last key in the workload's output.
 func field(out, key string) string {
 	i := strings.LastIndex(out, key)
 	if i < 0 {

@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// worker is one process of Java that runs the commands of all tests of a package, one after
-// another: most of what a command takes is the start of Java. It ends with the tests, when
-// its standard input ends.
+// worker is one Java process that runs the commands of all tests of a package, one after another,
+// since most of a command's time is the start of Java. It ends with the tests, when its standard
+// input ends.
 var worker struct {
 	mu      sync.Mutex
-	stdin   io.Writer // nil: not running
+	stdin   io.Writer // nil if the process is not running
 	answers *bufio.Reader
 	stderr  *bytes.Buffer
 	kill    func()
 	wait    func() error
 }
 
-// try runs a command that may fail in the worker, and returns what the command prints. A
-// worker that ends or hangs fails the test, and the next command starts another one.
+// try runs a command that may fail in the worker, and returns its output. A worker that ends or
+// hangs fails the test, and the next command starts another one.
 func try(t testing.TB, args ...string) (string, error) {
 	t.Helper()
 	worker.mu.Lock()
@@ -34,7 +34,7 @@ func try(t testing.TB, args ...string) (string, error) {
 		startWorker(t)
 	}
 	defer time.AfterFunc(commandTimeout, worker.kill).Stop()
-	fmt.Fprintln(worker.stdin, strings.Join(args, "\t")) // without a reader there is no answer either
+	fmt.Fprintln(worker.stdin, strings.Join(args, "\t")) // an error shows as a missing response
 	line, err := worker.answers.ReadString('\n')
 	if err != nil {
 		worker.stdin = nil
@@ -51,7 +51,7 @@ func try(t testing.TB, args ...string) (string, error) {
 	return "", nil
 }
 
-// startWorker needs worker.mu.
+// startWorker starts the worker. It needs worker.mu.
 func startWorker(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,7 +1,7 @@
 // Package noxu checks log files of Noxu, [0-9a-f]{8}.ndb, entry by entry. Package entries
-// says what an entry is, and how a Reader is used.
+// describes the entries and the use of a Reader.
 //
-// The file header is no entry, and big-endian:
+// The file header is no entry. It is big-endian:
 //
 //	 0  "NOXUDB\0\0"
 //	 8  u32  version, 2 or 3
@@ -9,17 +9,17 @@
 //	13       three zero bytes
 //	16  u64  time in milliseconds
 //	24  u32  file number
-//	28  u32  offset of the last entry in the file before this one
+//	28  u32  offset of the last entry in the previous file
 //	32  u32  CRC-32 (IEEE) of bytes 0 to 31; from version 3 on
 //
-// So in version 2 a wrong time does not show, a wrong offset shows by the chain alone,
-// and a wrong number by the name.
+// So in version 2 a wrong time cannot be detected. A wrong offset can be detected only by a
+// comparison with the previous file, and a wrong number only by the file name.
 //
-// The checksum of an entry is CRC-32 (IEEE), with the flag 0x10, invisible, cleared: it is
-// set in place, and of one that flips nothing can be known. An item has at most 100 MiB.
+// The checksum of an entry is CRC-32 (IEEE) with the flag 0x10, invisible, cleared: the flag is
+// set in place, and a flipped one cannot be detected. An item has at most 100 MiB.
 //
-// Noxu does not preallocate its files. Valid entries behind what is not valid are
-// damage: see entries.Reader.GoesOn.
+// Noxu does not preallocate its files. Valid entries after an invalid one mean damage: see
+// entries.Reader.Resyncs.
 package noxu
 
 import (
@@ -33,8 +33,8 @@ import (
 const (
 	magic = "NOXUDB\x00\x00"
 
-	plainSize = 32 // of a header without checksum, in version 2
-	fullSize  = 36 // and with it
+	plainSize = 32 // bytes of a header without checksum, in version 2
+	fullSize  = 36 // bytes of a header with checksum
 
 	maxItem = 100 << 20
 
@@ -43,8 +43,8 @@ const (
 	flagReplicated = 0x20
 )
 
-// NewReader returns a Reader for the log file with a number, that of its name;
-// entries.AnyNumber takes any.
+// NewReader returns a Reader for the log file with a number, which is that of its name;
+// entries.AnyNumber accepts any.
 func NewReader(number int64) *entries.Reader { return entries.NewReader(&format, number) }
 
 var format = entries.Format{
@@ -55,8 +55,8 @@ var format = entries.Format{
 	Latest:     entries.FileHeader{VLSN: flagReplicated | flagVLSN, Invisible: flagInvisible},
 }
 
-// headerSize goes by the version: what has an unknown one is taken to end as version 3
-// does, so that a damaged header is not mistaken for a later one.
+// headerSize returns the header size of the version. An unknown version is assumed to have the
+// header of version 3, so that a damaged header is not mistaken for one of a later version.
 func headerSize(b []byte) int {
 	const versionEnd = 12
 	switch {
@@ -83,7 +83,8 @@ func readHeader(b []byte) (entries.FileHeader, *entries.Problem) {
 	}
 	v := u32(b[8:])
 	if v != 2 && v != 3 {
-		return wrong(entries.Version, "log version 2 or 3", "log version %d, which this program does not know (a later one may)", v)
+		return wrong(entries.Version, "log version 2 or 3",
+			"log version %d, which this program does not support (a later one may)", v)
 	}
 	if order := b[12:16]; u32(order) != 0 {
 		return wrong(entries.Header, "byte order 0 and three zero bytes", "% x", order)

@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// Benchmark measures what the entry check costs beside SHA-256. The metric "ratio" is
-// the time of both together as a part of that of SHA-256 and the standard library's
-// checksum over the same bytes at one go: the median of pairs taken by turns. For JE it
-// should be 1.1 at most. A CRC-32 is so fast over many bytes, and not over few, that
-// Noxu's is higher.
+// Benchmark measures the cost of the entry check beside SHA-256. The metric "ratio" compares the
+// time of both with the time of SHA-256 and the standard library's checksum over all bytes at
+// once. It is the median of alternating measurements. For JE it should be at most 1.1. For Noxu it
+// is higher, since CRC-32 is fast only over many bytes.
 func Benchmark(b *testing.B, newReader NewReader, f *LogFile, checksum func() hash.Hash32) {
 	number := f.Number(b)
 	entries := Read(newReader, number, f.Bytes).Entries
@@ -42,12 +41,12 @@ func Benchmark(b *testing.B, newReader NewReader, f *LogFile, checksum func() ha
 	b.ReportMetric(float64(checks.Nanoseconds())/float64(b.N)/float64(entries), "ns/entry")
 }
 
-// feed writes bytes to both, in pieces such as a backup reads.
+// feed writes bytes to both writers, in pieces as large as those of a backup.
 func feed(b []byte, one, other io.Writer) {
 	const piece = 256 << 10
 	for len(b) > 0 {
 		n := min(piece, len(b))
-		one.Write(b[:n]) // neither ever fails
+		one.Write(b[:n]) // neither writer ever fails
 		other.Write(b[:n])
 		b = b[n:]
 	}

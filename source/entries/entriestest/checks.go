@@ -12,15 +12,15 @@ import (
 // A NewReader is je.NewReader or noxu.NewReader.
 type NewReader func(number int64) *entries.Reader
 
-// Read is what a Reader sees in a whole file.
+// Read returns the Result of a Reader for a whole file.
 func Read(newReader NewReader, number int64, b []byte) entries.Result {
 	r := newReader(number)
 	r.Write(b)
 	return r.Result()
 }
 
-// Whole checks that the files are undamaged and follow each other, and returns the
-// number of entries in all of them.
+// Whole checks that the files are undamaged and follow each other, and returns the numbers of
+// entries in all of them.
 func Whole(t *testing.T, newReader NewReader, files []LogFile) (total entries.Result) {
 	t.Helper()
 	var before entries.Result
@@ -50,8 +50,8 @@ func Whole(t *testing.T, newReader NewReader, files []LogFile) (total entries.Re
 	return total
 }
 
-// Pieces checks that the beginning of a file reads the same whatever the pieces that it
-// comes in, from single bytes on, and from wherever the reading is resumed.
+// Pieces checks that the result for the beginning of a file depends neither on the sizes of the
+// pieces, down to single bytes, nor on where reading is resumed.
 func Pieces(t *testing.T, newReader NewReader, f *LogFile) {
 	t.Helper()
 	const enough = 200_000
@@ -61,7 +61,8 @@ func Pieces(t *testing.T, newReader NewReader, f *LogFile) {
 	same := func(what string, size int, got entries.Result) {
 		t.Helper()
 		if got != want {
-			t.Errorf("%s in %s of %d bytes: %d entries, the last from %d to %d, %v; want %d, from %d to %d", f.Name, what, size, got.Entries, got.Last, got.End, got.Problem, want.Entries, want.Last, want.End)
+			t.Errorf("%s in %s of %d bytes: %d entries, the last from %d to %d, %v; want %d, from %d to %d",
+				f.Name, what, size, got.Entries, got.Last, got.End, got.Problem, want.Entries, want.Last, want.End)
 		}
 	}
 	for _, size := range []int{1, 2, 13, 14, 15, 37, 4096, 65537} {
@@ -71,7 +72,7 @@ func Pieces(t *testing.T, newReader NewReader, f *LogFile) {
 		}
 		same("pieces", size, r.Result())
 
-		// The same as a file that grows, and is read up to its end each time.
+		// The same for a file that grows, and is read to its end each time.
 		from := int64(0)
 		for end := size; from < want.End; end += max(size, 997) {
 			grown.Write(f.Bytes[from:min(end, len(f.Bytes))])
@@ -81,7 +82,7 @@ func Pieces(t *testing.T, newReader NewReader, f *LogFile) {
 	}
 }
 
-// A Change is a byte of a file that was changed.
+// A Change is a changed byte of a file.
 type Change struct {
 	Offset int // in the file
 	Entry  int // offset of its entry
@@ -93,12 +94,12 @@ type Change struct {
 // erasedType is JE's type of an erased entry.
 const erasedType = 43
 
-// Place is where in its entry the byte lies.
+// Place returns the offset of the byte in its entry.
 func (c *Change) Place() int { return c.Offset - c.Entry }
 
-// Changes changes a random byte of a random file count times, and checks that each is
-// found, at the entry in which it lies, or else excused. It returns how many were
-// excused. (The size of an erased entry has no checksum: what comes after tells.)
+// Changes changes a random byte of a random file count times. It checks that each change is
+// reported at its entry, or else that excused returns true for it. It returns the number of
+// excused changes. (The size of an erased entry has no checksum: the problem is reported later.)
 func Changes(t *testing.T, newReader NewReader, files []LogFile, count int, excused func(Change) bool) int {
 	t.Helper()
 	const seed = 20261123
@@ -122,7 +123,7 @@ func Changes(t *testing.T, newReader NewReader, files []LogFile, count int, excu
 		c.Type, c.From = f.Bytes[c.Entry+4], f.Bytes[c.Offset]
 		c.To = c.From ^ byte(1+random.IntN(255))
 		f.Bytes[c.Offset] = c.To
-		r := marks[i][c.Offset/markEvery] // which has not seen it
+		r := marks[i][c.Offset/markEvery] // a Reader at an offset before the change
 		r.Write(f.Bytes[c.Offset/markEvery*markEvery:])
 		res := r.Result()
 		f.Bytes[c.Offset] = c.From
@@ -133,7 +134,8 @@ func Changes(t *testing.T, newReader NewReader, files []LogFile, count int, excu
 			if !excused(c) {
 				say = t.Errorf
 			}
-			say("%s: not found: byte %d, at place %d of an entry of type %d, from %02x to %02x", f.Name, c.Offset, c.Place(), c.Type, c.From, c.To)
+			say("%s: not found: byte %d, at place %d of an entry of type %d, from %02x to %02x",
+				f.Name, c.Offset, c.Place(), c.Type, c.From, c.To)
 		case res.Problem.Offset != int64(c.Entry) && (c.Type != erasedType || c.Place() < 10 || c.Place() >= 14 || res.Problem.Offset < int64(c.Entry)):
 			t.Errorf("%s: byte %d changed, in the entry at %d: found %v", f.Name, c.Offset, c.Entry, res.Problem)
 		}
@@ -141,10 +143,10 @@ func Changes(t *testing.T, newReader NewReader, files []LogFile, count int, excu
 	return missed
 }
 
-// markEvery is how many bytes lie between two of readers.
+// markEvery is the number of bytes between two copies in readers.
 const markEvery = 64 << 10
 
-// readers returns copies of a Reader on its way through a file.
+// readers returns copies of a Reader at every markEvery bytes of a file.
 func readers(r *entries.Reader, b []byte) []entries.Reader {
 	var marks []entries.Reader
 	for len(b) > 0 {
@@ -156,8 +158,8 @@ func readers(r *entries.Reader, b []byte) []entries.Reader {
 	return marks
 }
 
-// Starts returns where the file header and the entries of a whole file begin, which it
-// finds in its own, simple way.
+// Starts returns the offsets of the file header and of the entries of an undamaged file. It does
+// not use the code of a Reader to find them.
 func Starts(t testing.TB, newReader NewReader, f *LogFile) []int {
 	t.Helper()
 	res := Read(newReader, f.Number(t), f.Bytes)
@@ -173,9 +175,9 @@ func Starts(t testing.TB, newReader NewReader, f *LogFile) []int {
 	return starts
 }
 
-// Cuts checks that each way to cut a file short is found: by the file itself, or, at the
-// end of an entry, by its successor's header. Beyond 100,000 bytes only cuts at the ends
-// of entries are tried, and those next to them.
+// Cuts checks that each truncation of a file is reported: from the file itself or, at the end of
+// an entry, from the header of the next file. After 100,000 bytes it only tries the ends of
+// entries and the bytes next to them.
 func Cuts(t *testing.T, newReader NewReader, f, next *LogFile) {
 	t.Helper()
 	after := Read(newReader, next.Number(t), next.Bytes)
@@ -194,15 +196,16 @@ func Cuts(t *testing.T, newReader NewReader, f, next *LogFile) {
 		res := r.Result()
 		switch p := entries.Chain(&res, &after); {
 		case ends[cut] && (res.Problem != nil || p == nil || p.Kind != entries.Missing || !p.Damaged()):
-			t.Fatalf("%s cut at %d, the end of an entry: found %v, and by %s %v", f.Name, cut, res.Problem, next.Name, p)
+			t.Fatalf("%s cut at %d, the end of an entry: found %v, and by %s %v",
+				f.Name, cut, res.Problem, next.Name, p)
 		case !ends[cut] && (res.Problem == nil || res.Problem.Kind != entries.Cut || res.Problem.Offset != res.End):
 			t.Fatalf("%s cut at %d, after an entry that ends at %d: found %v", f.Name, cut, res.End, res.Problem)
 		}
 	}
 }
 
-// Fuzz reads a file that may be anything, whole and in two pieces, and checks that the
-// two agree and that the result makes sense.
+// Fuzz reads a file with arbitrary content, in one piece and in two, and checks that the results
+// agree and are consistent.
 func Fuzz(t *testing.T, newReader NewReader, b []byte, split int) {
 	t.Helper()
 	want := Read(newReader, entries.AnyNumber, b)
@@ -239,12 +242,12 @@ func Fuzz(t *testing.T, newReader NewReader, b []byte, split int) {
 	}
 }
 
-// Allocations checks that reading a file allocates nothing.
+// Allocations checks that reading a file allocates no memory.
 func Allocations(t *testing.T, newReader NewReader, f *LogFile) {
 	t.Helper()
 	whole := newReader(f.Number(t))
 	n := testing.AllocsPerRun(10, func() {
-		r := *whole // a copy begins anew
+		r := *whole // a copy at the beginning of the file
 		r.Write(f.Bytes[:len(f.Bytes)/3])
 		r.Write(f.Bytes[len(f.Bytes)/3:])
 		if res := r.Result(); res.Problem != nil {

@@ -1,5 +1,5 @@
-// Package entriestest holds what the tests of packages je and noxu share: the log files
-// that real databases wrote, and the tests that every kind of log file must stand.
+// Package entriestest has the parts that the tests of packages je and noxu share: the log files of
+// real databases, and the tests for every kind of log file.
 package entriestest
 
 import (
@@ -25,7 +25,7 @@ type LogFile struct {
 	Bytes []byte
 }
 
-// Number is the file's number, by its name.
+// Number returns the number in the file's name.
 func (f *LogFile) Number(t testing.TB) int64 {
 	t.Helper()
 	n, err := strconv.ParseInt(strings.TrimSuffix(f.Name, path.Ext(f.Name)), 16, 64)
@@ -35,10 +35,10 @@ func (f *LogFile) Number(t testing.TB) int64 {
 	return n
 }
 
-// Fixture returns the log files of one environment in logs.tar.zst, in order: written by
-// the real programs, they are not part of the project. STRONGROOM_FIXTURES names the
-// directory in which it lies, if not shared/fixtures beside the project. The test is
-// skipped where it is absent.
+// Fixture returns the log files of one environment in logs.tar.zst, in order. The archive is not
+// part of the project, since real databases wrote the files. It is in the directory that
+// STRONGROOM_FIXTURES names, by default shared/fixtures beside the project. Without it the test
+// is skipped.
 func Fixture(t testing.TB, environment string) []LogFile {
 	t.Helper()
 	dir := cmp.Or(os.Getenv("STRONGROOM_FIXTURES"), filepath.Join("..", "..", "..", "shared", "fixtures"))

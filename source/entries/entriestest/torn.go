@@ -12,8 +12,8 @@ import (
 	"github.com/strongroom-dev/strongroom/source/entries"
 )
 
-// Plain is a second reading of log files. It tries every offset, by the rules of package
-// entries and with the checksums of the standard library, and shares no code with a Reader.
+// Plain is a second implementation of reading log files. It tries every offset, with the rules of
+// package entries and the checksums of the standard library, and shares no code with a Reader.
 type Plain struct {
 	Sum             func([]byte) uint32
 	VLSN, Invisible byte // flags
@@ -21,7 +21,8 @@ type Plain struct {
 	MaxItem         uint32
 }
 
-// at returns where the entry at an offset ends, by its size; 0 if that is beyond the file.
+// at returns the offset at which the entry at an offset ends, by its size; 0 if that is after the
+// end of the file.
 func (p Plain) at(b []byte, at int) int {
 	if at+14 > len(b) {
 		return 0
@@ -54,10 +55,10 @@ func (p Plain) valid(b []byte, at int) bool {
 	return p.summed(b, at)
 }
 
-// GoesOn reports whether two valid entries lie at an offset or behind it, the second of
-// which follows the first and names it; or one that names the offset, and does not lie
-// within what may be an unfinished entry there, or ends the file. Last is the offset of the
-// last whole valid entry.
+// GoesOn reports whether b has valid entries at or after the offset from, by the rules of
+// Reader.Resyncs: two entries, where the second follows the first and has its offset; or one entry
+// that has from as its previous offset, unless it is within what may be an unfinished entry and
+// does not end the file. last is the offset of the last whole valid entry.
 func (p Plain) GoesOn(b []byte, from, last int) bool {
 	covered := uint64(0)
 	if from+14 <= len(b) && int64(binary.LittleEndian.Uint32(b[from+6:])) == int64(last) {
@@ -96,8 +97,8 @@ func (t *Tear) String() string {
 	return fmt.Sprintf("%s in bytes %d to %d", t.What, t.From, t.To)
 }
 
-// tear damages a file at an offset: zeros, ones, garbage, or a block from elsewhere in the
-// file or from the same or another place in another file. It has 1 byte to 1 MiB.
+// tear damages 1 byte to 1 MiB of a file at an offset: with zeros, ones, garbage, a flipped bit,
+// or a block of the same or another file.
 func tear(random *rand.Rand, b []byte, other []byte, at int) Tear {
 	size := 1 + int(float64(int(1)<<random.IntN(21))*(1-random.Float64()/2))
 	t := Tear{From: at, To: min(at+size, len(b))}
@@ -138,8 +139,8 @@ func noise(random *rand.Rand, b []byte) {
 	}
 }
 
-// Torn damages files at entries of every type, and checks that GoesOn finds what the plain
-// reading finds. It also checks that two undamaged entries behind the damage are found.
+// Torn damages files at entries of every type, and checks that Resyncs returns the same as
+// Plain.GoesOn. It also checks that Resyncs finds two undamaged entries after the damage.
 func Torn(t *testing.T, newReader NewReader, plain Plain, files []LogFile, rounds int) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(14, 9))
@@ -166,17 +167,18 @@ func Torn(t *testing.T, newReader NewReader, plain Plain, files []LogFile, round
 				r.Write(b)
 				res := r.Result()
 				if res.Problem == nil {
-					continue // the bytes are the same, or it is an invisible bit
+					continue // the bytes are the same, or the change is an invisible flag
 				}
 				got, err := r.Resyncs(t.Context(), bytes.NewReader(b), int64(len(b)))
 				if err != nil {
 					t.Fatal(err)
 				}
 				if res.Problem.Kind == entries.Number {
-					continue // TestTornHeader of package entries has that
+					continue // TestTornHeader of package entries tests this
 				}
 				if want := plain.GoesOn(b, int(res.End), int(res.Last)); got != want {
-					t.Fatalf("%s, type %d, %v: goes on: %v, by brute force: %v; %v", f.Name, kind, &what, got, want, res.Problem)
+					t.Fatalf("%s, type %d, %v: resyncs: %v, by brute force: %v; %v",
+						f.Name, kind, &what, got, want, res.Problem)
 				}
 				if k, _ := slices.BinarySearch(starts, what.To); k+2 < len(starts) && !got {
 					t.Fatalf("%s, type %d, %v: whole entries from byte %d on were not found", f.Name, kind, &what, starts[k])
@@ -190,14 +192,14 @@ func Torn(t *testing.T, newReader NewReader, plain Plain, files []LogFile, round
 		}
 	}
 	if yes == 0 || no == 0 {
-		t.Errorf("%d files went on, and %d did not: that shows little", yes, no)
+		t.Errorf("%d files resynced, and %d did not: the test needs both cases", yes, no)
 	}
-	t.Logf("%d files went on behind the damage, %d did not", yes, no)
+	t.Logf("%d files resynced after the damage, %d did not", yes, no)
 }
 
-// Unfinished ends files as databases and file systems leave them, and checks that nothing
-// is called damage: cut anywhere, with nothing, zeros or garbage behind that; or with the
-// beginning of a record that holds the entries of another log file.
+// Unfinished ends files as databases and file systems may leave them, and checks that Resyncs
+// reports no damage. A file is cut anywhere, and followed by no bytes, zeros or garbage, or by the
+// beginning of a record that contains the entries of another log file.
 func Unfinished(t *testing.T, newReader NewReader, files []LogFile, rounds int) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(9, 14))
@@ -233,7 +235,7 @@ func Unfinished(t *testing.T, newReader NewReader, files []LogFile, rounds int) 
 	}
 }
 
-// frame is the frame of an entry without a checksum.
+// frame returns the frame of an entry without a checksum.
 func frame(previous int, size uint32) []byte {
 	b := make([]byte, 14)
 	b[4] = JERecord

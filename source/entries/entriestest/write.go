@@ -6,29 +6,29 @@ import (
 	"io"
 )
 
-// A JELog is a log file in the making, as Berkeley DB JE writes them.
+// A JELog builds a log file as Berkeley DB JE writes it.
 type JELog struct {
 	Bytes []byte
 	Last  uint32 // offset of the last entry
 
-	flushed uint32 // bytes before Bytes
-	low     byte   // what versions before 8 keep in the low bits of the flags
+	flushed uint32 // number of bytes that Flush has returned
+	low     byte   // the low bits of the flags in versions before 8
 }
 
-// The types of entries that are of use here.
+// The types of entries that the tests use.
 const (
 	jeHeader = 25
 	JERecord = 1
 	JEErased = 43
 )
 
-// NewJE begins a log file of a log version, with nothing but its header. previous is the
-// offset of the last entry in the file before it.
+// NewJE returns a log file of a log version that has only its header. previous is the offset of
+// the last entry in the previous file.
 func NewJE(version, number, previous uint32) *JELog {
 	return NewJEAt(version, number, previous, 1_790_000_000_000)
 }
 
-// NewJEAt is NewJE with the time in the header, in milliseconds since 1970.
+// NewJEAt is NewJE with a time for the header, in milliseconds since 1970.
 func NewJEAt(version, number, previous uint32, time int64) *JELog {
 	l := &JELog{}
 	if version < 8 {
@@ -55,7 +55,7 @@ func (l *JELog) Add(kind byte, item []byte) {
 	l.Last = at
 }
 
-// Flush takes the bytes out, for a file that is too large to be held as a whole.
+// Flush returns the bytes and removes them from the JELog, for a file that is too large for memory.
 func (l *JELog) Flush() []byte {
 	b := l.Bytes
 	l.flushed += uint32(len(b))
@@ -63,8 +63,8 @@ func (l *JELog) Flush() []byte {
 	return b
 }
 
-// Fill appends entries of noise until the file has exactly so many bytes, and returns it.
-// Fewer than an entry has at least are not possible.
+// Fill appends entries of noise until the file has exactly size bytes, and returns l. It cannot
+// add fewer bytes than the smallest entry has.
 func (l *JELog) Fill(size int, noise io.Reader) *JELog {
 	const frame, most = 14, 50_000
 	for left := size - len(l.Bytes); left > 0; left = size - len(l.Bytes) {
