@@ -11,12 +11,12 @@ import (
 )
 
 var (
-	// The summary's fields come first in a manifest and are all required.
+	// The fields of the summary, which come first in a manifest and are all required.
 	summaryFields = []string{
 		"format", "archive", "sequence", "created", "parent", "node", "tool", "layout",
 		"consistent_through", "counts", "duration_ms",
 	}
-	// The optional ones of a summary follow those in no order.
+	// The optional fields of the summary follow in any order.
 	manifestSchema = schema{slices.Concat(summaryFields, []string{"pages", "files", "recipients"}, noteFields), 13}
 	headSchema     = schema{manifestSchema.names, len(summaryFields)}
 	refSchema      = schema{[]string{"sequence", "sha256"}, 2}
@@ -25,21 +25,20 @@ var (
 	pageSchema     = schema{[]string{"object", "sha256", "stored", "count", "first", "last"}, 6}
 )
 
-// ErrVersion is wrapped when an object was written in a format that this program
-// does not know.
+// ErrVersion means that an object has a format that this program does not support.
 var ErrVersion = errors.New("unknown format version; a newer strongroom wrote this")
 
-// foreignFormat is the ErrVersion of what never was strongroom's.
+// foreignFormat is the ErrVersion of an object that strongroom did not write.
 type foreignFormat struct{}
 
 func (foreignFormat) Error() string { return "unknown format version; this is not strongroom's" }
 
-// Is makes errors.Is work with ErrVersion.
+// Is reports whether target is ErrVersion, for errors.Is.
 func (foreignFormat) Is(target error) bool { return target == ErrVersion }
 
 func knownFormat(format string) bool { return format == Format || format == Format2 }
 
-// wrongFormat is the error of a format that this program does not know.
+// wrongFormat returns the error for a format that this program does not support.
 func wrongFormat(format string) error {
 	if !strings.HasPrefix(format, "strongroom/") {
 		return fmt.Errorf("%.40q: %w", format, foreignFormat{})
@@ -47,12 +46,12 @@ func wrongFormat(format string) error {
 	return fmt.Errorf("%.40q: %w", format, ErrVersion)
 }
 
-// Encode gives the bytes of a manifest as they are stored, or an error when they
-// would not decode again.
+// Encode returns the bytes of a manifest as they are stored. It returns an error if they could not
+// be decoded again.
 func (m *Manifest) Encode() ([]byte, error) {
 	c := *m
 	if c.Files == nil {
-		c.Files = []File{} // the field is a list, never null
+		c.Files = []File{} // encoded as a list, never as null
 	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("encoding manifest %d: %w", m.Sequence, err)
@@ -79,8 +78,8 @@ func newEncoder(b *bytes.Buffer) *json.Encoder {
 	return e
 }
 
-// DecodeManifest reads a manifest as stored under the key of this sequence number.
-// It needs memory in proportion to len(data), which must not exceed MaxManifestBytes.
+// DecodeManifest decodes the manifest that is stored under the key of a sequence number. It needs
+// memory in proportion to len(data), which must not exceed MaxManifestBytes.
 func DecodeManifest(data []byte, sequence int64) (*Manifest, error) {
 	m := &Manifest{}
 	l := &lexer{data: data}
@@ -93,7 +92,7 @@ func DecodeManifest(data []byte, sequence int64) (*Manifest, error) {
 	}
 	m.Unknown = l.unknown
 	if m.Sequence != sequence {
-		return nil, &ParseError{"manifest", 0, fmt.Errorf("it says sequence %d and lies under the key of %d", m.Sequence, sequence)}
+		return nil, &ParseError{"manifest", 0, fmt.Errorf("it has sequence %d and the key of %d", m.Sequence, sequence)}
 	}
 	if err := m.Validate(); err != nil {
 		return nil, &ParseError{"manifest", len(data), err}
@@ -101,7 +100,7 @@ func DecodeManifest(data []byte, sequence int64) (*Manifest, error) {
 	return m, nil
 }
 
-// decode reads one object with the whole of l's text.
+// decode decodes the whole text of l with object. Its errors are of type *ParseError.
 func decode(l *lexer, what string, limit int, object func() error) error {
 	if len(l.data) > limit {
 		return &ParseError{what, limit, fmt.Errorf("%d bytes are more than %d", len(l.data), limit)}
@@ -246,7 +245,7 @@ func (l *lexer) pages() ([]PageRef, error) {
 		return err
 	})
 	if err == nil && len(pages) == 0 {
-		err = errors.New("an empty list of pages; null stands for none")
+		err = errors.New("an empty list of pages; no pages are null")
 	}
 	return pages, err
 }

@@ -1,8 +1,8 @@
-// Package manifest is the archive format of strongroom: types, keys, a strict codec,
-// pages, the hash chain and the rules for names. It does no I/O and reads no clock.
+// Package manifest implements the archive format of strongroom: types, keys, a strict codec,
+// pages, the hash chain and the rules for names. It does no I/O and does not use the current time.
 //
-// The format itself is docs/format.md, which is normative for this package: what the code
-// does and that page does not describe is a bug in one of the two.
+// The normative description of the format is docs/format.md. A difference between the code and
+// that page is a bug in one of them.
 //
 // # Use
 //
@@ -16,10 +16,10 @@
 //     [SummaryBytes] of a manifest.
 //   - Pages: [CutPages] cuts the entries of a large snapshot; a [PageCodec] encodes and
 //     decodes one page.
-//   - Names: [CheckName] and [CheckNames] refuse what no archive may hold; [EncodeName] is
-//     a name as keys have it.
+//   - Names: [CheckName] and [CheckNames] reject names that no archive may have; [EncodeName]
+//     returns a name as it is in keys.
 //
-// Decoders refuse what is not valid, with a [ParseError], in memory proportional to their
-// input, before a caller sees any value. An object with a format that this package does not
-// support is refused with [ErrVersion]; fields that it does not support set Unknown.
+// Decoders reject invalid objects with a [ParseError] and return no partial value. They need
+// memory in proportion to their input. They reject an object with an unsupported format with
+// [ErrVersion]. Fields that they do not support set Unknown.
 package manifest

@@ -71,7 +71,7 @@ func (l *lexer) encoding() (string, error) {
 	}
 	for _, known := range []string{Plain, Zstd, Age, ZstdAge} {
 		if string(raw) == known {
-			return known, nil // and not a string of its own in every part
+			return known, nil // the constant, so that each part does not allocate a string
 		}
 	}
 	return "", fmt.Errorf("unknown encoding %.40q", raw)
@@ -124,10 +124,10 @@ func (l *lexer) stored() (s StoredSums, err error) {
 	return s, err
 }
 
-// An encoding may add a little to the largest file.
+// maxStoredSize is larger than MaxFileSize, since an encoding may add some bytes.
 const maxStoredSize = 2 * MaxFileSize
 
-// validate checks what is said of stored bytes, without their relation to the plain.
+// validate checks the fields of stored bytes, but not their relation to the plain content.
 func (s *StoredSums) validate(limit int64) error {
 	switch {
 	case s.Size < 0 || s.Size > limit:
@@ -173,8 +173,8 @@ func (l *lexer) check() (*Check, error) {
 	return &c, err
 }
 
-// Validate checks an entry by itself, as it may stand in the manifest with this
-// sequence number. How its name goes with those of the list is for CheckNames.
+// Validate checks one entry of the manifest with this sequence number. CheckNames checks its name
+// together with the others.
 func (f *File) Validate(sequence int64) error {
 	if err := CheckName(f.Name); err != nil {
 		return err
@@ -200,7 +200,7 @@ func (f *File) validate(sequence int64) error {
 	case f.State == Closed && len(f.Parts) != 1:
 		return fmt.Errorf("%d parts; a closed file has one", len(f.Parts))
 	case len(f.Parts) == 1 && f.Parts[0].SHA256 != f.SHA256:
-		return errors.New("its only part has another hash")
+		return errors.New("its only part has another hash than the file")
 	}
 	var sum int64
 	for i := range f.Parts {
@@ -216,7 +216,7 @@ func (f *File) validate(sequence int64) error {
 }
 
 func (p *Part) validate(name string, sequence int64) error {
-	k, ok := parseObjectKey(p.Object) // its name is compared with a good one
+	k, ok := parseObjectKey(p.Object) // its name is compared with a valid one below
 	switch {
 	case !ok || k.Prefix == PagesPrefix:
 		return fmt.Errorf("%.700q is not the key of a data object or bundle", p.Object)
@@ -227,9 +227,9 @@ func (p *Part) validate(name string, sequence int64) error {
 	case p.Encoding != Plain && p.Encoding != Zstd && p.Encoding != Age && p.Encoding != ZstdAge:
 		return fmt.Errorf("unknown encoding %.40q", p.Encoding)
 	case p.Encoding == Plain && (p.Stored.Size != p.Size || !p.Stored.SHA256.IsZero()):
-		return errors.New("not encoded, and yet its stored bytes differ")
+		return errors.New("it is not encoded, but its stored bytes differ")
 	case p.Encoding != Plain && p.Stored.SHA256.IsZero():
-		return errors.New("encoded, and the stored bytes have no hash")
+		return errors.New("it is encoded, but the stored bytes have no hash")
 	}
 	if err := p.Stored.validate(maxStoredSize); err != nil {
 		return err
@@ -237,20 +237,20 @@ func (p *Part) validate(name string, sequence int64) error {
 	if k.Prefix == BundlesPrefix {
 		o := p.Stored.Offset
 		if o == nil || *o < 0 || p.Stored.Size > BundlePart || *o > MaxBundle-p.Stored.Size {
-			return fmt.Errorf("it does not lie within the bundle %s", p.Object)
+			return fmt.Errorf("it is not within the bundle %s", p.Object)
 		}
 		return nil
 	}
 	switch {
 	case p.Stored.Offset != nil:
-		return errors.New("it has an offset and does not lie in a bundle")
+		return errors.New("it has an offset but is not in a bundle")
 	case k.Hash != p.SHA256 || k.Name != EncodeName(name) || k.Encoding != p.Encoding:
 		return fmt.Errorf("%.700q is the key of other content", p.Object)
 	}
 	return nil
 }
 
-// HasNonce reports whether the key of a part has a nonce, which takes Format2.
+// HasNonce reports whether the key of a part has a nonce, which requires Format2.
 func (f *File) HasNonce() bool {
 	return slices.ContainsFunc(f.Parts, func(p Part) bool { return hasNonce(p.Object) })
 }
@@ -275,10 +275,10 @@ func (c *Check) validate(size int64) error {
 	case c.Result == CheckDamaged && c.At != nil && *c.At >= 0 && *c.At <= size && c.Why != "":
 		return nil
 	}
-	return fmt.Errorf("check: result %.40q with what stands beside it is impossible", c.Result)
+	return fmt.Errorf("check: result %.40q is impossible with the other fields", c.Result)
 }
 
-// Equal reports whether two entries say the same.
+// Equal reports whether two entries have the same values.
 func (f *File) Equal(g *File) bool {
 	return f.Name == g.Name && f.Size == g.Size && f.Modified.Equal(g.Modified) && f.SHA256 == g.SHA256 &&
 		f.Snapshot == g.Snapshot && f.State == g.State && f.Check.Equal(g.Check) &&
@@ -291,7 +291,7 @@ func (p *Part) equal(q *Part) bool {
 		p.Stored.MD5 == q.Stored.MD5 && equalInt(p.Stored.Offset, q.Stored.Offset)
 }
 
-// Equal reports whether two checks say the same; nil is equal to nil only.
+// Equal reports whether two checks have the same values. nil equals only nil.
 func (c *Check) Equal(d *Check) bool {
 	if c == nil || d == nil {
 		return c == d
@@ -307,7 +307,7 @@ func equalInt(a, b *int64) bool {
 	return *a == *b
 }
 
-// addSizes adds sizes that may have been made up, without wrapping round.
+// addSizes adds sizes from an untrusted manifest. It returns math.MaxInt64 instead of overflowing.
 func addSizes(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

@@ -16,7 +16,7 @@ func Sum(b []byte) Hash { return sha256.Sum256(b) }
 // String returns the 64 lower-case hex digits.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
-// IsZero reports whether h was never set. No content that anybody has found has this hash.
+// IsZero reports whether h is not set. No known content has the zero hash.
 func (h Hash) IsZero() bool { return h == Hash{} }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -24,13 +24,13 @@ func (h Hash) MarshalText() ([]byte, error) {
 	return hex.AppendEncode(make([]byte, 0, 2*len(h)), h[:]), nil
 }
 
-// ParseHash reads exactly 64 lower-case hex digits.
+// ParseHash parses exactly 64 lower-case hex digits.
 func ParseHash(s string) (Hash, error) {
 	return parseHash(s)
 }
 
-// parseHash is ParseHash for text that need not become a string first. Manifests are
-// mostly hashes, so this loop is where decoding spends its time.
+// parseHash is ParseHash for strings and bytes. Manifests consist mostly of hashes, so decoding
+// spends most of its time in this loop.
 func parseHash[T string | []byte](s T) (h Hash, err error) {
 	ok := len(s) == 2*len(h)
 	if ok {
@@ -61,8 +61,8 @@ var nibbles = func() (table [256]byte) {
 	return table
 }()
 
-// CRC32C is a CRC-32 with the Castagnoli polynomial, the checksum that S3 and GCS
-// verify for us. In JSON it is eight lower-case hex digits.
+// CRC32C is a CRC-32 with the Castagnoli polynomial, the checksum that S3 and GCS verify on
+// upload. In JSON it is eight lower-case hex digits.
 type CRC32C uint32
 
 // String returns the eight lower-case hex digits.
@@ -71,7 +71,7 @@ func (c CRC32C) String() string { return fmt.Sprintf("%08x", uint32(c)) }
 // MarshalText implements encoding.TextMarshaler.
 func (c CRC32C) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// ParseCRC32C reads exactly eight lower-case hex digits.
+// ParseCRC32C parses exactly eight lower-case hex digits.
 func ParseCRC32C(s string) (CRC32C, error) {
 	if len(s) != 8 || !lowerHex(s) {
 		return 0, fmt.Errorf("%.80q is not a CRC-32C of 8 lower-case hex digits", s)

@@ -60,7 +60,7 @@ func TestHostileManifests(t *testing.T) {
 		}},
 		{"within the bundle", func(m *Manifest) { m.Files[0].Parts[0].Stored.Offset = nil }},
 		{"within the bundle", func(m *Manifest) { m.Files[0].Parts[0].Stored.Offset = new(int64(MaxBundle)) }},
-		{"not lie in a bundle", func(m *Manifest) { m.Files[1].Parts[0].Stored.Offset = new(int64(0)) }},
+		{"is not in a bundle", func(m *Manifest) { m.Files[1].Parts[0].Stored.Offset = new(int64(0)) }},
 		{"stored bytes differ", func(m *Manifest) { m.Files[0].Parts[0].Stored.Size-- }},
 		{"stored bytes differ", func(m *Manifest) { m.Files[0].Parts[0].Stored.SHA256 = hash }},
 		{"have no hash", func(m *Manifest) { m.Files[2].Parts[0].Stored.SHA256 = Hash{} }},
@@ -72,10 +72,10 @@ func TestHostileManifests(t *testing.T) {
 		{"check: ", func(m *Manifest) { m.Files[1].Check.At = nil }},
 		{"check: ", func(m *Manifest) { m.Files[1].Check.At = new(int64(5001)) }},
 		{"check: ", func(m *Manifest) { m.Files[1].Check.Why = "\x1b]0;owned\a" }},
-		{"are claimed", func(m *Manifest) { m.Counts.Files = 1e12 }},
-		{"are claimed", func(m *Manifest) { m.Counts.Bytes++ }},
-		{"are claimed", func(m *Manifest) { m.Counts.StoredBytes-- }},
-		{"are claimed", func(m *Manifest) { m.Counts.Damaged = 0 }},
+		{"but the entries have", func(m *Manifest) { m.Counts.Files = 1e12 }},
+		{"but the entries have", func(m *Manifest) { m.Counts.Bytes++ }},
+		{"but the entries have", func(m *Manifest) { m.Counts.StoredBytes-- }},
+		{"but the entries have", func(m *Manifest) { m.Counts.Damaged = 0 }},
 		{"is impossible", func(m *Manifest) { m.Counts.Added = 1<<63 - 1 }},
 		{"not a whole number", func(m *Manifest) { m.Counts.Removed = -1 }},
 		{"not a whole number", func(m *Manifest) { m.DurationMS = -1 }},
@@ -84,7 +84,7 @@ func TestHostileManifests(t *testing.T) {
 		{"unknown format version", func(m *Manifest) { m.Format = "" }},
 		{"UUID", func(m *Manifest) { m.Archive = strings.ToUpper(testID) }},
 		{"UUID", func(m *Manifest) { m.Archive = testID + "0" }},
-		{"lies under the key of 42", func(m *Manifest) { m.Sequence = 43 }},
+		{"the key of 42", func(m *Manifest) { m.Sequence = 43 }},
 		{"not a whole number", func(m *Manifest) { m.Sequence = 1e9 }},
 		{"does not come before", func(m *Manifest) { m.Parent.Sequence = 42 }},
 		{"does not come before", func(m *Manifest) { m.Parent.Sequence = 0 }},
@@ -102,7 +102,7 @@ func TestHostileManifests(t *testing.T) {
 	} {
 		m := testManifest()
 		test.change(m)
-		if c := testManifest().Counts; test.fault != "are claimed" && m.Counts == c {
+		if c := testManifest().Counts; test.fault != "but the entries have" && m.Counts == c {
 			recount(m)
 		}
 		data := rawJSON(t, m)
@@ -119,7 +119,7 @@ func TestHostileManifests(t *testing.T) {
 		} else if strings.ContainsAny(err.Error(), "\x00\x1b\n\a") || len(err.Error()) > 2000 {
 			t.Errorf("an error that harms a terminal: %q", err)
 		}
-		if _, err := m.Encode(); err == nil && test.fault != "lies under the key of 42" {
+		if _, err := m.Encode(); err == nil && test.fault != "the key of 42" {
 			t.Errorf("%q: it can be encoded", test.fault)
 		}
 	}
@@ -154,7 +154,7 @@ func TestHostilePageReferences(t *testing.T) {
 		{"not a whole number", func(m *Manifest) { m.Pages[0].Count = 1e12 }},
 		{"not a whole number", func(m *Manifest) { m.Pages[0].Count = 1001 }},
 		{"a page has", func(m *Manifest) { m.Pages[0].Count = 249 }},
-		{"are claimed", func(m *Manifest) { m.Counts.Files = 1e12 }},
+		{"but counts has", func(m *Manifest) { m.Counts.Files = 1e12 }},
 		{"entries need none", func(m *Manifest) { m.Pages, m.Counts.Files = m.Pages[:1], 250 }},
 		{"does not come after", func(m *Manifest) { slices.Reverse(m.Pages) }},
 		{"does not come after", func(m *Manifest) { m.Pages[1] = m.Pages[0] }},

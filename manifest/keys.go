@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The places in an archive. Every formula for a key stands in this file.
+// The keys and prefixes in an archive. This file has every formula for a key.
 const (
 	ArchiveKey      = "archive.json"
 	ManifestsPrefix = "manifests/"
@@ -23,11 +23,11 @@ const (
 
 const pageSuffix = ".jsonl.zst"
 
-// ManifestKey is the key of the manifest with this sequence number: nine digits,
-// split in three, so that the newest is found with three small listings.
+// ManifestKey returns the key of the manifest with this sequence number. It has nine digits in
+// three groups, so that three small listings find the newest manifest.
 func ManifestKey(sequence int64) string { return ManifestsPrefix + numberPath(sequence) }
 
-// LedgerKey is the key of the ledger record with this number.
+// LedgerKey returns the key of the ledger record with this number.
 func LedgerKey(number int64) string { return LedgerPrefix + numberPath(number) }
 
 func numberPath(n int64) string {
@@ -37,15 +37,15 @@ func numberPath(n int64) string {
 
 func nineDigits(n int64) string {
 	if n < 1 || n > MaxSequence {
-		panic(fmt.Sprintf("manifest: %d is no sequence number", n)) // a caller's bug: decoders check
+		panic(fmt.Sprintf("manifest: %d is no sequence number", n)) // a bug of the caller: decoders check numbers
 	}
 	return fmt.Sprintf("%09d", n)
 }
 
-// ParseManifestKey gives the sequence number of a manifest's key.
+// ParseManifestKey returns the sequence number in a manifest's key; false for any other key.
 func ParseManifestKey(key string) (int64, bool) { return parseNumber(key, ManifestsPrefix) }
 
-// ParseLedgerKey gives the number of a ledger record's key.
+// ParseLedgerKey returns the number in a ledger record's key; false for any other key.
 func ParseLedgerKey(key string) (int64, bool) { return parseNumber(key, LedgerPrefix) }
 
 func parseNumber(key, prefix string) (int64, bool) {
@@ -56,10 +56,10 @@ func parseNumber(key, prefix string) (int64, bool) {
 	return parseNine(rest[:3] + rest[4:7] + rest[8:11])
 }
 
-// NestedRoot returns the prefix of the archive that a key proves to lie within the one that it was
-// listed in: the key ends as archive.json, a manifest or a ledger record does, below a prefix of
-// its own. No key of an archive ends so itself: an object's last element begins with its hash,
-// whatever its log file is called.
+// NestedRoot returns the prefix of a nested archive, if the key shows that there is one: the key
+// ends like that of an archive.json, a manifest or a ledger record, below another prefix. No key
+// of the listed archive itself has such an end, since an object's last element begins with its
+// hash.
 func NestedRoot(key string) (prefix string, ok bool) {
 	if prefix, ok = strings.CutSuffix(key, ArchiveKey); ok {
 		return prefix, strings.HasSuffix(prefix, "/")
@@ -89,9 +89,9 @@ func parseNine(digits string) (int64, bool) {
 	return n, err == nil && n > 0
 }
 
-// DataKey is the key of one version of a log file, or of a stretch of it: plain is
-// the SHA-256 of the plain content, sequence the snapshot that it is stored for.
-// Recipients matter only for an encoding that encrypts.
+// DataKey returns the key of one version of a log file, or of a part of it. plain is the SHA-256
+// of the plain content, sequence the snapshot for which it is stored. recipients are used only by
+// an encoding that encrypts.
 func DataKey(name string, plain Hash, sequence int64, encoding string, recipients []string) string {
 	key := DataPrefix + EncodeName(name) + "/" + plain.String() + "-" + nineDigits(sequence)
 	if encoding == Zstd || encoding == ZstdAge {
@@ -114,15 +114,15 @@ func NewNonce() string {
 	return hex.EncodeToString(random[:])
 }
 
-// WithNonce returns the key of a data object, bundle or page with a nonce behind the number.
-// Manifests that name such a key have Format2.
+// WithNonce returns the key of a data object, bundle or page with a nonce after the number. A
+// manifest with such a key has Format2.
 func WithNonce(key, nonce string) string {
 	at := nonceAt(key)
 	return key[:at] + "-" + nonce + key[at:]
 }
 
-// CutNonce returns the key of a data object, bundle or page without its nonce, and the nonce;
-// empty: it has none.
+// CutNonce returns the key of a data object, bundle or page without its nonce, and the nonce; ""
+// if it has none.
 func CutNonce(key string) (without, nonce string) {
 	at := nonceAt(key)
 	end := at + len("-") + NonceDigits
@@ -132,18 +132,18 @@ func CutNonce(key string) (without, nonce string) {
 	return key[:at] + key[end:], key[at+1 : end]
 }
 
-// nonceAt is where the nonce of an object's key stands, or would stand.
+// nonceAt returns the index of the nonce in an object's key, whether or not it has one.
 func nonceAt(key string) int {
 	return strings.LastIndexByte(key, '/') + 1 + 2*len(Hash{}) + len("-000000000")
 }
 
-// SealedDataKey is DataKey with a nonce behind the number, as encrypted objects have it.
+// SealedDataKey is DataKey with a nonce after the number, as in the keys of encrypted objects.
 func SealedDataKey(name string, plain Hash, sequence int64, encoding string, recipients []string, nonce string) string {
 	return WithNonce(DataKey(name, plain, sequence, encoding, recipients), nonce)
 }
 
-// RecipientsTag is the first 8 hex digits of the SHA-256 of the sorted recipients,
-// one a line: other recipients, other object.
+// RecipientsTag returns the first 8 hex digits of the SHA-256 of the sorted recipients, one a
+// line. So objects for different recipients have different keys.
 func RecipientsTag(recipients []string) string {
 	sorted := slices.Sorted(slices.Values(recipients))
 	var lines strings.Builder
@@ -153,25 +153,26 @@ func RecipientsTag(recipients []string) string {
 	return Sum([]byte(lines.String())).String()[:8]
 }
 
-// BundleKey is the key of a bundle: stored is the SHA-256 of its bytes.
+// BundleKey returns the key of a bundle; stored is the SHA-256 of its bytes.
 func BundleKey(stored Hash, sequence int64) string {
 	return BundlesPrefix + stored.String() + "-" + nineDigits(sequence)
 }
 
-// PageKey is the key of a page: plain is the SHA-256 of its JSON Lines.
+// PageKey returns the key of a page; plain is the SHA-256 of its JSON Lines.
 func PageKey(plain Hash, sequence int64) string {
 	return PagesPrefix + plain.String() + "-" + nineDigits(sequence) + pageSuffix
 }
 
-// ProofKey is the key of what a verify or a drill found at a time: sortable, and
-// told apart from others of the same moment by random digits.
+// ProofKey returns a new key for the verification record of a verify or drill at a time. Keys sort
+// by time; random digits distinguish those of the same moment.
 func ProofKey(at time.Time, kind string) string {
 	var random [4]byte
 	rand.Read(random[:]) // never fails
 	return ProofsPrefix + at.UTC().Format(proofTime) + "-" + kind + "-" + hex.EncodeToString(random[:]) + ".json"
 }
 
-// ParseProofKey gives the time and the kind of a proof's key.
+// ParseProofKey returns the time and the kind in the key of a verification record; false for any
+// other key.
 func ParseProofKey(key string) (at time.Time, kind string, ok bool) {
 	rest, ok := strings.CutPrefix(key, ProofsPrefix)
 	if !ok {
@@ -187,17 +188,17 @@ func ParseProofKey(key string) (at time.Time, kind string, ok bool) {
 
 const proofTime = "20060102T150405.000Z"
 
-// ObjectKey is what the key of a data object, bundle or page says.
+// ObjectKey is the parsed key of a data object, bundle or page.
 type ObjectKey struct {
 	Prefix   string // DataPrefix, BundlesPrefix or PagesPrefix
-	Name     string // of a data object: the log file's name as encoded in keys
-	Hash     Hash   // of the plain content; of a bundle, of the stored bytes
-	Sequence int64  // the snapshot that it was stored for
+	Name     string // the log file's name as encoded in keys; only of a data object
+	Hash     Hash   // of the plain content; for a bundle, of the stored bytes
+	Sequence int64  // the snapshot for which it was stored
 	Encoding string
-	Nonce    string // random digits that make the key unforeseeable; empty: it has none, as in version 1
+	Nonce    string // random digits that make the key unpredictable; "" if it has none, as in version 1
 }
 
-// ParseObjectKey reads the key of a data object, bundle or page; false for any other.
+// ParseObjectKey parses the key of a data object, bundle or page; false for any other key.
 func ParseObjectKey(key string) (ObjectKey, bool) {
 	k, ok := parseObjectKey(key)
 	if !ok || (k.Prefix == DataPrefix && !encodedName(k.Name)) {
@@ -206,7 +207,7 @@ func ParseObjectKey(key string) (ObjectKey, bool) {
 	return k, true
 }
 
-// parseObjectKey leaves it to the caller whether Name is the encoding of a name.
+// parseObjectKey is ParseObjectKey, but does not check that Name is the encoding of a valid name.
 func parseObjectKey(key string) (ObjectKey, bool) {
 	var k ObjectKey
 	base := key

@@ -13,10 +13,9 @@ var (
 	archiveSchema   = schema{[]string{"format", "id", "created", "layout"}, 4}
 )
 
-// Valid reports whether the manifest with this sequence number and hash is a snapshot,
-// by the newest record of the ledger: every one above Newest is, and of those up to it
-// the ones that the record keeps. A nil record, that of an archive without a ledger,
-// says yes to all.
+// Valid reports whether the manifest with this sequence number and hash is a snapshot, if r is the
+// newest record of the ledger. Every manifest above Newest is valid; up to Newest, only those that
+// the record keeps. A nil record, of an archive without a ledger, makes every manifest valid.
 func (r *Record) Valid(sequence int64, hash Hash) bool {
 	if r == nil || sequence > r.Newest {
 		return true
@@ -25,8 +24,7 @@ func (r *Record) Valid(sequence int64, hash Hash) bool {
 	return ok && k.SHA256 == hash
 }
 
-// ValidNumber is Valid for a reader that has not seen the whole manifest and so
-// cannot know its hash.
+// ValidNumber is Valid for a caller that has not read the whole manifest and has no hash.
 func (r *Record) ValidNumber(sequence int64) bool {
 	if r == nil || sequence > r.Newest {
 		return true
@@ -35,8 +33,8 @@ func (r *Record) ValidNumber(sequence int64) bool {
 	return ok
 }
 
-// Lacks reports whether the record says that there is no snapshot of this number, and that
-// nothing is amiss with that: it was dropped, or left out by a copy.
+// Lacks reports whether the record excludes a snapshot with this number: it was dropped, or left
+// out by a copy. So its absence is no damage.
 func (r *Record) Lacks(sequence int64) bool {
 	if r == nil {
 		return false
@@ -61,7 +59,7 @@ func (r *Record) find(sequence int64) (Kept, bool) {
 	return r.Kept[i], true
 }
 
-// Encode gives the bytes of a ledger record as they are stored.
+// Encode returns the bytes of a ledger record as they are stored.
 func (r *Record) Encode() ([]byte, error) {
 	c := *r
 	if c.Kept == nil {
@@ -84,14 +82,14 @@ func (r *Record) Encode() ([]byte, error) {
 	return b, nil
 }
 
-// DecodeRecord reads the ledger record that is stored under the key of this number.
+// DecodeRecord decodes the ledger record that is stored under the key of a number.
 func DecodeRecord(data []byte, number int64) (*Record, error) {
 	r := &Record{}
 	l := &lexer{data: data}
 	err := decode(l, "ledger record", MaxManifestBytes, func() error {
 		err := l.object(&recordSchema, func(i int) error { return l.recordField(r, recordSchema.names[i]) })
 		if err == nil && r.Number != number {
-			err = fmt.Errorf("it says number %d and lies under the key of %d", r.Number, number)
+			err = fmt.Errorf("it has number %d and the key of %d", r.Number, number)
 		}
 		if err == nil {
 			err = r.validate()
@@ -168,7 +166,7 @@ func (l *lexer) kept() (k Kept, err error) {
 			k.SHA256, err = l.hash()
 		case "held":
 			if k.Held, err = l.string(); err == nil && k.Held == "" {
-				err = errors.New("it is empty; what is not held has no such field")
+				err = errors.New("it is empty; a snapshot that is not held does not have this field")
 			}
 		}
 		return err
@@ -193,10 +191,11 @@ func (r *Record) validate() error {
 	case r.Newest < 0 || r.Newest > MaxSequence:
 		return fmt.Errorf("newest: %d is not between 0 and %d", r.Newest, MaxSequence)
 	case r.Newest == 0 && (len(r.Kept) > 0 || len(r.Removed) == 0):
-		return errors.New("newest: it is 0, which only a record has that keeps nothing and says what a copy leaves out")
+		return errors.New("newest: it is 0, which is only valid in a record that keeps no snapshot " +
+			"and lists what a copy leaves out")
 	}
 	if n := len(r.Kept); r.Newest > 0 && (n == 0 || r.Kept[n-1].Sequence != r.Newest) {
-		return fmt.Errorf("kept: the newest manifest, %d, is always kept", r.Newest)
+		return fmt.Errorf("kept: the newest manifest, %d, must be the last one", r.Newest)
 	}
 	if err := checkGuards(r.Accepted); err != nil {
 		return err
@@ -217,7 +216,7 @@ func (r *Record) validate() error {
 	return nil
 }
 
-// Encode gives the bytes of archive.json.
+// Encode returns the bytes of archive.json.
 func (a *Archive) Encode() ([]byte, error) {
 	if err := a.validate(); err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", ArchiveKey, err)
@@ -225,13 +224,14 @@ func (a *Archive) Encode() ([]byte, error) {
 	return encodeJSON(a)
 }
 
-// IsArchive reports whether the content of an archive.json is strongroom's, of this version or a later one.
+// IsArchive reports whether this or a later version of strongroom wrote the content of an
+// archive.json.
 func IsArchive(data []byte) bool {
 	_, err := DecodeArchive(data)
 	return err == nil || errors.Is(err, ErrVersion) && !errors.As(err, new(foreignFormat))
 }
 
-// DecodeArchive reads archive.json.
+// DecodeArchive decodes the content of archive.json.
 func DecodeArchive(data []byte) (*Archive, error) {
 	a := &Archive{}
 	l := &lexer{data: data}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// ParseError says what is wrong with an object of the archive, and where.
+// ParseError is an error in an object of the archive.
 type ParseError struct {
-	What   string // what was being read: "manifest", "page", "ledger record", "archive.json"
-	Offset int    // in bytes, where the fault was noticed
+	What   string // the kind of object: "manifest", "page", "ledger record", "archive.json"
+	Offset int    // in bytes, at which the error was detected
 	Err    error
 }
 
@@ -16,22 +16,22 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("%s, byte %d: %v", e.What, e.Offset, e.Err)
 }
 
-// Unwrap gives the reason.
+// Unwrap returns Err.
 func (e *ParseError) Unwrap() error { return e.Err }
 
-// maxDepth bounds how deep unknown fields may nest; the format itself needs five.
+// maxDepth is the maximum nesting of unknown fields; the format itself needs five levels.
 const maxDepth = 32
 
-// A lexer pulls values from JSON text. It is stricter than encoding/json: names of
-// fields are matched letter for letter, a known field may occur once, strings are
-// valid UTF-8 without lone surrogates, and nothing but space follows the value. It
-// allocates for strings that it returns and for nothing that the text merely claims.
+// A lexer reads values from JSON text. It is stricter than encoding/json: field names are
+// case-sensitive, a known field may occur only once, strings are valid UTF-8 without lone
+// surrogates, and only space may follow the value. It allocates memory only for the strings that
+// it returns, never by a length that the text claims.
 type lexer struct {
 	data    []byte
 	pos     int
-	unknown bool // a field was skipped that this version does not know
+	unknown bool // a field that this version does not support was skipped
 
-	lastObject string // the key that the last part named
+	lastObject string // the object key of the last part
 }
 
 var errEnd = errors.New("the text ends too early")
@@ -59,7 +59,7 @@ func (l *lexer) expect(want byte) error {
 	return nil
 }
 
-// end checks that nothing but space is left.
+// end checks that only space is left.
 func (l *lexer) end() error {
 	if c, err := l.peek(); err == nil {
 		return fmt.Errorf("%q follows the end of the object", c)
@@ -67,22 +67,22 @@ func (l *lexer) end() error {
 	return nil
 }
 
-// A schema names the fields of an object, the required ones first.
+// A schema has the field names of an object, the required ones first.
 type schema struct {
 	names    []string
 	required int
 }
 
-var errStop = errors.New("stop") // returned by a field function to leave the rest unread
+var errStop = errors.New("stop") // returned by a field function to skip the rest
 
-// object reads an object, calling field with the index of each field that the schema
-// knows. Unknown fields are skipped; a missing or repeated one is an error.
+// object reads an object and calls field with the index of each field in the schema. It skips
+// unknown fields. A missing or repeated field is an error.
 func (l *lexer) object(s *schema, field func(i int) error) error {
 	if err := l.expect('{'); err != nil {
 		return err
 	}
 	var seen uint64
-	next := 0 // our own writer keeps the order of the schema: try that first
+	next := 0 // strongroom writes the fields in the schema's order: try that first
 	err := l.list('}', func() error {
 		key, err := l.rawString()
 		if err != nil {
@@ -130,7 +130,7 @@ func (s *schema) index(key []byte, next int) int {
 	return -1
 }
 
-// array reads an array, calling element at the beginning of each value.
+// array reads an array and calls element at the beginning of each value.
 func (l *lexer) array(element func() error) error {
 	if err := l.expect('['); err != nil {
 		return err
@@ -138,7 +138,7 @@ func (l *lexer) array(element func() error) error {
 	return l.list(']', element)
 }
 
-// list reads what stands between brackets that are open already.
+// list reads the items of an object or array after its opening bracket.
 func (l *lexer) list(closing byte, item func() error) error {
 	if c, err := l.peek(); err != nil {
 		return err
@@ -166,7 +166,7 @@ func (l *lexer) list(closing byte, item func() error) error {
 	}
 }
 
-// null reports whether the next value is null, and if so reads it.
+// null reports whether the next value is null, and reads it if it is.
 func (l *lexer) null() (bool, error) {
 	c, err := l.peek()
 	if err != nil || c != 'n' {
@@ -186,7 +186,7 @@ func (l *lexer) literal(word string) error {
 	return nil
 }
 
-// skip reads any value and forgets it.
+// skip reads any value and discards it.
 func (l *lexer) skip(depth int) error {
 	if depth == 0 {
 		return fmt.Errorf("an unknown field nests deeper than %d", maxDepth)

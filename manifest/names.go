@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// ErrName is wrapped by every refusal of a log file name.
+// ErrName means that a log file name is not allowed.
 var ErrName = errors.New("not allowed as the name of a log file")
 
-// CheckName says whether a log file may have this name in an archive. The name is a
-// slash-separated path below the source. The rules keep a name from leaving the
-// directory of a restore, from being ambiguous there, and from breaking a key.
+// CheckName returns an error that wraps ErrName if a log file may not have this name in an
+// archive. The name is a slash-separated path below the source. The rules ensure that a name is
+// within the target directory of a restore, that it is unambiguous there, and that its key is
+// valid.
 func CheckName(name string) error {
 	if why := nameFault(name); why != "" {
 		return fmt.Errorf("%.600q is %w: %s", name, ErrName, why)
@@ -41,7 +42,7 @@ func nameFault(name string) string {
 			return "it has a control character"
 		}
 	}
-	// The C1 controls, which UTF-8 writes in two bytes.
+	// The C1 control characters, which have two bytes in UTF-8.
 	if strings.ContainsFunc(name, func(r rune) bool { return r >= 0x80 && r < 0xa0 }) {
 		return "it has a control character"
 	}
@@ -67,16 +68,16 @@ func elementFault(element string) string {
 	return ""
 }
 
-// looksLikeObject reports whether an element could be mistaken for what a key ends in:
-// 64 hex digits, alone or with a hyphen after them. On a file system, where a key is a
-// path, a file could then be in the place of a directory.
+// looksLikeObject reports whether an element resembles the end of a key: 64 hex digits, alone or
+// followed by a hyphen. On a file system, where keys are paths, a file and a directory could then
+// need the same path.
 func looksLikeObject(element string) bool {
 	return len(element) >= 64 && lowerHex(strings.ToLower(element[:64])) && (len(element) == 64 || element[64] == '-')
 }
 
 const upperHex = "0123456789ABCDEF"
 
-// inKey says which bytes stand for themselves in a key.
+// inKey has the bytes that are not encoded in a key.
 var inKey = func() (table [256]bool) {
 	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._=-/") {
 		table[c] = true
@@ -84,8 +85,8 @@ var inKey = func() (table [256]bool) {
 	return table
 }()
 
-// EncodeName gives a log file name as it stands in keys: every byte outside
-// [A-Za-z0-9._=-] and the slash is percent-encoded with upper-case hex.
+// EncodeName returns a log file name as it is in keys. Every byte except [A-Za-z0-9._=-] and the
+// slash is percent-encoded with upper-case hex digits.
 func EncodeName(name string) string {
 	n := encodedLen(name)
 	if n == len(name) {
@@ -102,8 +103,8 @@ func EncodeName(name string) string {
 	return string(b)
 }
 
-// encodedName reports whether EncodeName gives this for a name that CheckName allows.
-// Few names are worth decoding for it: those with a percent sign.
+// encodedName reports whether EncodeName returns this for a name that CheckName allows. It decodes
+// only names with a percent sign, which are few.
 func encodedName(encoded string) bool {
 	if strings.IndexByte(encoded, '%') < 0 {
 		return encodedLen(encoded) == len(encoded) && nameFault(encoded) == ""
@@ -122,9 +123,9 @@ func encodedLen(name string) int {
 	return n
 }
 
-// CheckNames checks each name and the list as a whole: ascending order of bytes, no
-// name twice, not even in other letter case, and none that is a directory of another.
-// It goes through the names several times, and holds them only if some have capitals.
+// CheckNames checks each name and the whole list: the names ascend in byte order, no two are equal
+// in lower case, and none is a directory of another one. It iterates over names several times, and
+// keeps them in memory only if some have capital letters.
 func CheckNames(names func(yield func(string) bool)) error {
 	for name := range names {
 		if err := CheckName(name); err != nil {
@@ -134,7 +135,7 @@ func CheckNames(names func(yield func(string) bool)) error {
 	return checkList(names)
 }
 
-// checkList is CheckNames for names that are good, each by itself.
+// checkList is CheckNames without the check of each name.
 func checkList(names func(yield func(string) bool)) error {
 	previous, started, mixed := "", false, false
 	for name := range names {
@@ -162,12 +163,12 @@ func checkList(names func(yield func(string) bool)) error {
 
 type foldedName struct{ folded, name string }
 
-// collisions finds names that meet on a case-insensitive file system. It is to be
-// given them in the order of their folded forms.
+// collisions finds names that collide on a case-insensitive file system. It needs them in the
+// order of their folded forms.
 type collisions struct {
-	// The name before and those that it begins with, each the beginning of the next.
-	// A directory sorts before everything below it, and whatever lies between begins
-	// with it too, so it is still here when the first name below it comes.
+	// The previous name and the earlier names that are prefixes of it, each a prefix of the next.
+	// A directory sorts before all names below it, and all names between have it as a prefix. So
+	// it is still in the list at the first name below it.
 	prefixes []foldedName
 }
 
@@ -202,9 +203,9 @@ func (c *collisions) sorted(names func(yield func(string) bool)) error {
 	return nil
 }
 
-// fold maps names that a case-insensitive file system takes for one to one string.
-// Upper first: some letters have one capital and several small forms. It maps letter
-// by letter, so that a directory's form is the beginning of those below it.
+// fold returns the same string for names that are equal on a case-insensitive file system. It maps
+// to upper case first, since some letters have one capital and several small forms. It maps each
+// letter separately, so that the form of a directory is a prefix of those below it.
 func fold(name string) string {
 	for i := range len(name) {
 		if name[i] >= utf8.RuneSelf {

@@ -7,39 +7,39 @@ import (
 	"slices"
 )
 
-// MaxNotesBytes bounds the optional fields of a summary, as JSON with their names, so that
-// the summary ends within its first SummaryBytes whatever else it holds.
+// MaxNotesBytes is the maximum size of a summary's optional fields as JSON. It ensures that the
+// summary ends within the first SummaryBytes.
 const MaxNotesBytes = 1 << 10
 
-// Bounds of single optional fields.
+// The bounds of single optional fields.
 const (
 	maxShortText = 63 // bytes of a guard, a role, a label's name or value, a log position
 	maxAccepted  = 8  // guards that one commit accepted
 	maxLabels    = 8
 )
 
-// A Guard is a check that stops an operation until an operator accepts what it found. A
-// manifest or ledger record lists the guards that were accepted for it.
+// A Guard is a check that stops an operation until an operator accepts its finding. A manifest or
+// ledger record lists the guards that were accepted for it.
 type Guard string
 
 // The guards.
 const (
 	GuardRollback Guard = "rollback"  // the source ends before the archive does
 	GuardTakeOver Guard = "take-over" // the source looks like another database
-	GuardMissing  Guard = "missing"   // closed files are gone that no cleaner is known to have deleted
+	GuardMissing  Guard = "missing"   // closed files are missing without evidence of a cleaner
 	GuardFork     Guard = "fork"      // the source and the archive have different histories
 	GuardPrune    Guard = "prune"     // a scheduled prune would remove unusually many snapshots
 )
 
 // Notes are the optional fields of a summary, written only when they are set.
 type Notes struct {
-	Writer     string            `json:"writer,omitempty"`      // UUIDv4 of the state directory that wrote it
-	Accepted   []Guard           `json:"accepted,omitempty"`    // guards that an operator accepted for it
-	LeftOut    *LeftOut          `json:"left_out,omitempty"`    // source files that are not in it
+	Writer     string            `json:"writer,omitempty"`      // UUIDv4 of the writer's state directory
+	Accepted   []Guard           `json:"accepted,omitempty"`    // guards that an operator accepted for the snapshot
+	LeftOut    *LeftOut          `json:"left_out,omitempty"`    // source files that are not in the snapshot
 	ForkedFrom *Ref              `json:"forked_from,omitempty"` // the last snapshot of the history that it does not continue
 	Labels     map[string]string `json:"labels,omitempty"`
 	Role       string            `json:"role,omitempty"`    // of the node in its replication group
-	LogEnd     *LogEnd           `json:"log_end,omitempty"` // where its log ends
+	LogEnd     *LogEnd           `json:"log_end,omitempty"` // end of the log
 }
 
 // LeftOut counts source files that match the layout and are not in the snapshot.
@@ -48,8 +48,7 @@ type LeftOut struct {
 	Example string `json:"example"` // the name of one of them
 }
 
-// LogEnd is where the log of a snapshot ends, in the database's own terms. At least one
-// field is set.
+// LogEnd is the end of a snapshot's log, in the database's own terms. At least one field is set.
 type LogEnd struct {
 	VLSN     int64  `json:"vlsn,omitempty"`     // the last replicated version number of JE or Noxu
 	Position string `json:"position,omitempty"` // of other databases, such as an LSN or a GTID
@@ -83,8 +82,8 @@ func (l *lexer) noteField(s *Summary, name string) (err error) {
 	return err
 }
 
-// errNullNote: optional fields are left out of the JSON when they are not set.
-var errNullNote = errors.New("it is null; a field that is not set is left out")
+// errNullNote rejects null, since an optional field that is not set must be absent.
+var errNullNote = errors.New("it is null; a field that is not set must be absent")
 
 func (l *lexer) accepted() (all []Guard, err error) {
 	err = l.array(func() error {
@@ -96,7 +95,7 @@ func (l *lexer) accepted() (all []Guard, err error) {
 		return err
 	})
 	if err == nil && len(all) == 0 {
-		err = errors.New("an empty list; a field that is not set is left out")
+		err = errors.New("an empty list; a field that is not set must be absent")
 	}
 	return all, err
 }
@@ -163,7 +162,7 @@ func (s *Summary) validateNotes() error {
 		return err
 	}
 	if o := s.LeftOut; o != nil && (o.Files < 1 || CheckName(o.Example) != nil) {
-		return errors.New("left_out: it counts no file, or its example is not the name of a file")
+		return errors.New("left_out: it counts no file, or its example is not a valid file name")
 	}
 	if f := s.ForkedFrom; f != nil && (f.Sequence < 1 || f.Sequence >= s.Sequence) {
 		return fmt.Errorf("forked_from: %d does not come before %d", f.Sequence, s.Sequence)
@@ -173,7 +172,8 @@ func (s *Summary) validateNotes() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Labels)) {
 		if checkShort(name) != nil || checkShort(s.Labels[name]) != nil {
-			return fmt.Errorf("labels: %.80q: its name or value is empty, longer than %d bytes or not printable", name, maxShortText)
+			return fmt.Errorf("labels: %.80q: its name or value is empty, longer than %d bytes or not printable",
+				name, maxShortText)
 		}
 	}
 	if s.Role != "" && checkShort(s.Role) != nil {
@@ -199,13 +199,14 @@ func checkGuards(all []Guard) error {
 	}
 	for i, g := range all {
 		if checkShort(string(g)) != nil || slices.Contains(all[:i], g) {
-			return fmt.Errorf("accepted: %.80q is empty, longer than %d bytes, not printable or listed twice", g, maxShortText)
+			return fmt.Errorf("accepted: %.80q is empty, longer than %d bytes, not printable or listed twice",
+				g, maxShortText)
 		}
 	}
 	return nil
 }
 
-// checkShort checks a text that is bounded so that several fit into a summary.
+// checkShort checks a text with the smaller limit that lets several texts fit into a summary.
 func checkShort(s string) error {
 	if err := checkText(s); err != nil {
 		return err

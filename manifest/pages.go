@@ -10,22 +10,22 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// A Page is a page of a parent manifest together with its entries.
+// A Page is a page of a parent manifest with its entries.
 type Page struct {
 	Ref   PageRef
 	Files []File
 }
 
-// A Piece is one page of a new manifest: either a page of its parent, kept as it is,
-// or a run of entries that needs a page of its own.
+// A Piece is one page of a new manifest: an unchanged page of its parent if Kept is not nil, and
+// otherwise entries that need a new page.
 type Piece struct {
 	Kept  *PageRef
 	Files []File
 }
 
-// CutPages cuts a list of entries, in name order, into pages. A page of the parent in
-// which nothing changed is kept; entries that did change are cut anew with, at most,
-// one neighbour on either side. It returns nil when the entries fit into the manifest.
+// CutPages cuts a list of entries, in name order, into pages. It keeps unchanged pages of the
+// parent. Changed entries are cut into new pages, with at most one neighbouring page on either
+// side. It returns nil if the entries fit into the manifest itself.
 func CutPages(files []File, parent []Page) []Piece {
 	if len(files) <= MaxInline {
 		return nil
@@ -42,15 +42,15 @@ func CutPages(files []File, parent []Page) []Piece {
 	return pieces
 }
 
-// A run is a stretch files[lo:hi] that either equals a page of the parent or has to
-// be cut anew.
+// A run is a range files[lo:hi] that equals a page of the parent if kept is not nil, and otherwise
+// needs new pages.
 type run struct {
 	lo, hi int
 	kept   *PageRef
 }
 
-// partition gives each page of the parent the entries from its first name up to the
-// next page's, and joins neighbours in which something changed.
+// partition assigns to each page of the parent the entries from its first name up to that of the
+// next page, and joins neighbouring pages that have changed.
 func partition(files []File, parent []Page) []run {
 	var runs []run
 	lo := 0
@@ -82,10 +82,10 @@ func join(runs []run, r run) []run {
 	return append(runs, r)
 }
 
-// absorb joins a run that is too short for a page with the page before it, or else
-// with the one after.
+// absorb joins a run that is too short for a page with the page before it or, without one, with
+// the page after it.
 func absorb(runs []run) []run {
-	out := runs[:0] // never longer than what has been read
+	out := runs[:0] // never longer than the runs that were read
 	for _, r := range runs {
 		last := len(out) - 1
 		if last < 0 || !(r.short() || out[last].short()) {
@@ -99,8 +99,8 @@ func absorb(runs []run) []run {
 
 func (r *run) short() bool { return r.kept == nil && r.hi-r.lo < MinPage }
 
-// cutRun cuts entries into pages of one size, about three quarters full, so that the
-// next few changes find room.
+// cutRun cuts entries into pages of equal size, about three quarters full, so that a few later
+// additions fit in.
 func cutRun(files []File) []Piece {
 	n := len(files)
 	k := 1
@@ -126,28 +126,29 @@ func sameFiles(a, b []File) bool {
 	return true
 }
 
-// A PageCodec turns entries into pages and back. It is safe for concurrent use and
-// keeps its buffers between calls; make one and share it.
+// A PageCodec encodes and decodes pages. It is safe for concurrent use. It keeps its buffers
+// between calls, so callers should share one.
 type PageCodec struct {
 	enc *zstd.Encoder
 	dec *zstd.Decoder
 }
 
-// NewPageCodec returns a codec that needs at most MaxPageBytes a page beyond the
-// entries themselves.
+// NewPageCodec returns a codec that needs at most MaxPageBytes of memory for each page, in addition
+// to the entries.
 func NewPageCodec() *PageCodec {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		panic(err) // the options are constants
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxPageBytes), zstd.WithDecoderMaxWindow(8<<20))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxMemory(MaxPageBytes), zstd.WithDecoderMaxWindow(8<<20))
 	if err != nil {
 		panic(err)
 	}
 	return &PageCodec{enc, dec}
 }
 
-// Encode gives the reference and the stored bytes of a page made for a snapshot.
+// Encode returns the reference and the stored bytes of a page for a snapshot.
 func (c *PageCodec) Encode(files []File, sequence int64) (PageRef, []byte, error) {
 	plain, err := encodePage(files, sequence)
 	if err != nil {
@@ -165,7 +166,7 @@ func (c *PageCodec) Encode(files []File, sequence int64) (PageRef, []byte, error
 	}, stored, nil
 }
 
-// encodePage gives the plain JSON Lines of a page.
+// encodePage returns the plain JSON Lines of a page.
 func encodePage(files []File, sequence int64) ([]byte, error) {
 	if len(files) < MinPage || len(files) > MaxPage {
 		return nil, fmt.Errorf("%d entries; a page has %d to %d", len(files), MinPage, MaxPage)
@@ -179,7 +180,7 @@ func encodePage(files []File, sequence int64) ([]byte, error) {
 		if err := files[i].Validate(sequence); err != nil {
 			return nil, err
 		}
-		if err := e.Encode(&files[i]); err != nil { // ends the line, too
+		if err := e.Encode(&files[i]); err != nil { // Encode ends the line too
 			return nil, err
 		}
 	}
@@ -192,14 +193,14 @@ func encodePage(files []File, sequence int64) ([]byte, error) {
 	return plain.Bytes(), nil
 }
 
-// StoredSumsOf describes bytes as they will lie in the store.
+// StoredSumsOf returns the size and the checksums of bytes to store.
 func StoredSumsOf(b []byte) StoredSums {
 	return StoredSums{Size: int64(len(b)), SHA256: Sum(b), CRC32C: CRC32C(crc32.Checksum(b, castagnoli))}
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Hash is that of what the stored bytes of a page say, which is the one in its key.
+// Hash returns the hash of a page's plain content, which is the one in its key.
 func (c *PageCodec) Hash(stored []byte) (Hash, error) {
 	plain, err := c.dec.DecodeAll(stored, nil)
 	if err != nil {
@@ -208,9 +209,9 @@ func (c *PageCodec) Hash(stored []byte) (Hash, error) {
 	return Sum(plain), nil
 }
 
-// Decode reads the stored bytes of the page that ref names in the manifest with this
-// sequence number. The entries are checked, and their names among each other; the list
-// of all pages is for Manifest.CheckFiles.
+// Decode decodes the stored bytes of the page that ref names in the manifest with this sequence
+// number. It checks the entries and the list of their names. Manifest.CheckFiles checks the list
+// of all pages.
 func (c *PageCodec) Decode(stored []byte, ref *PageRef, sequence int64) ([]File, error) {
 	files, err := c.decode(stored, ref, sequence)
 	if err != nil {
@@ -244,7 +245,7 @@ func (c *PageCodec) decode(stored []byte, ref *PageRef, sequence int64) ([]File,
 	return files, nil
 }
 
-// decodePage reads the plain JSON Lines of a page with this many entries.
+// decodePage decodes the plain JSON Lines of a page with count entries.
 func decodePage(plain []byte, count int, sequence int64) ([]File, error) {
 	files := make([]File, 0, count)
 	l := &lexer{data: plain}
@@ -267,7 +268,7 @@ func decodePage(plain []byte, count int, sequence int64) ([]File, error) {
 	return files, err
 }
 
-// line reads an entry that is a line by itself.
+// line reads an entry, which must be exactly one line.
 func (l *lexer) line() (File, error) {
 	start := l.pos
 	f, err := l.file()
@@ -275,7 +276,7 @@ func (l *lexer) line() (File, error) {
 		return f, err
 	}
 	if l.pos == len(l.data) || l.data[l.pos] != '\n' || bytes.IndexByte(l.data[start:l.pos], '\n') >= 0 {
-		return f, errors.New("an entry is not a line by itself")
+		return f, errors.New("an entry is not exactly one line")
 	}
 	l.pos++
 	return f, nil

@@ -9,86 +9,87 @@ import (
 	"time"
 )
 
-// The kinds of proofs.
+// The kinds of verification records.
 const (
-	ProofVerify = "verify" // what a look at the whole archive found
-	ProofRead   = "read"   // when each object was last read back and found good
-	ProofDrill  = "drill"  // how a restore went, with the user's own check of it
+	ProofVerify = "verify" // the result of checking the whole archive
+	ProofRead   = "read"   // the time at which each object was last read back without a problem
+	ProofDrill  = "drill"  // the result of a test restore, with the user's own check of it
 )
 
-// The outcomes of what a proof tells of.
+// The outcomes of a verify or drill.
 const (
 	OutcomeOK     = "ok"
 	OutcomeFailed = "failed"
 )
 
 const (
-	// MaxProofBytes is the longest proof: that of some four million objects.
+	// MaxProofBytes is the largest size of a verification record: that of some four million
+	// objects.
 	MaxProofBytes = 64 << 20
-	// MaxProofProblems is how many problems a proof names.
+	// MaxProofProblems is how many problems a verification record lists.
 	MaxProofProblems = 10_000
-	// MaxProofSnapshots is how many of the snapshots that have a problem a proof names.
+	// MaxProofSnapshots is how many of the snapshots with a problem a verification record lists.
 	MaxProofSnapshots = 100
-	// KeyPrefixLen is the length of what a proof remembers of a key that was read back: the
-	// first bytes of the key's SHA-256.
+	// KeyPrefixLen is how many bytes of a key's SHA-256 a verification record has for an object
+	// that was read back.
 	KeyPrefixLen = 6
 )
 
-// Proof is what a verify or a drill found: an object below proofs/, never changed. Nothing
-// is restored by it; who cannot read one goes on without.
+// Proof is a verification record: the result of a verify or drill, in an object below proofs/
+// that never changes. A restore does not need it, and commands continue without an unreadable one.
 type Proof struct {
 	Format     string    `json:"format"`
 	Archive    string    `json:"archive"`
 	Kind       string    `json:"kind"`
-	Created    time.Time `json:"created"` // when it began, UTC
+	Created    time.Time `json:"created"` // start of the verify or drill, UTC
 	DurationMS int64     `json:"duration_ms"`
 	Node       string    `json:"node"`
 	Tool       string    `json:"tool"`
 	Outcome    string    `json:"outcome"`
 
 	// Of a verify.
-	Snapshots   int64          `json:"snapshots,omitempty"`    // looked at
-	Objects     int64          `json:"objects,omitempty"`      // that they need
-	Bytes       int64          `json:"bytes,omitempty"`        // stored bytes of those
-	ReadObjects int64          `json:"read_objects,omitempty"` // that were read back
-	ReadBytes   int64          `json:"read_bytes,omitempty"`   // plain bytes of those
+	Snapshots   int64          `json:"snapshots,omitempty"`    // number of snapshots that were checked
+	Objects     int64          `json:"objects,omitempty"`      // number of objects that the snapshots need
+	Bytes       int64          `json:"bytes,omitempty"`        // stored bytes of these objects
+	ReadObjects int64          `json:"read_objects,omitempty"` // number of objects that were read back
+	ReadBytes   int64          `json:"read_bytes,omitempty"`   // plain bytes of the objects that were read back
 	Problems    []ProofProblem `json:"problems,omitempty"`     // at most MaxProofProblems
-	More        KeyPrefixes    `json:"more,omitempty"`         // the objects of the other problems, if there are more
+	More        KeyPrefixes    `json:"more,omitempty"`         // the objects of further problems
 
-	// Of what was read back: each object once, with the last time.
+	// Read has the objects that were read back: each object once, with the last time.
 	Read []ReadBack `json:"read,omitempty"`
 
 	// Of a drill.
 	Snapshot int64  `json:"snapshot,omitempty"`
 	Command  string `json:"command,omitempty"`
-	Why      string `json:"why,omitempty"` // it failed
+	Why      string `json:"why,omitempty"` // the error of a failed drill
 }
 
-// ProofProblem is something that is wrong with an archive.
+// ProofProblem is one problem of an archive.
 type ProofProblem struct {
 	Object    string  `json:"object"`
 	What      string  `json:"what"`
 	Detail    string  `json:"detail"`
-	Snapshots []int64 `json:"snapshots,omitempty"` // at most MaxProofSnapshots: the newest
+	Snapshots []int64 `json:"snapshots,omitempty"` // the newest, at most MaxProofSnapshots
 }
 
-// ReadBack is the objects that were last read back and found good at one time.
+// ReadBack has the objects that were last read back without a problem at one time.
 type ReadBack struct {
 	At       time.Time   `json:"at"`
 	Prefixes KeyPrefixes `json:"objects"`
 }
 
-// KeyPrefixes are the first KeyPrefixLen bytes of the SHA-256 of keys, one after the other.
+// KeyPrefixes are the first KeyPrefixLen bytes of the SHA-256 of several keys, end to end.
 type KeyPrefixes []byte
 
-// KeyPrefixOf is what a proof remembers of a key.
+// KeyPrefixOf returns the first KeyPrefixLen bytes of the SHA-256 of a key.
 func KeyPrefixOf(key string) (m [KeyPrefixLen]byte) {
 	sum := Sum([]byte(key))
 	copy(m[:], sum[:])
 	return m
 }
 
-// Set is the marks one by one.
+// Set returns the prefixes as a set.
 func (m KeyPrefixes) Set() map[[KeyPrefixLen]byte]bool {
 	set := make(map[[KeyPrefixLen]byte]bool, len(m)/KeyPrefixLen)
 	for mark := range slices.Chunk(m, KeyPrefixLen) {
@@ -106,13 +107,13 @@ func (m KeyPrefixes) MarshalText() ([]byte, error) {
 func (m *KeyPrefixes) UnmarshalText(text []byte) error {
 	b, err := base64.RawStdEncoding.AppendDecode(nil, text)
 	if err != nil || len(b)%KeyPrefixLen != 0 {
-		return errors.New("objects are no marks in base64")
+		return errors.New("objects are not key prefixes in base64")
 	}
 	*m = b
 	return nil
 }
 
-// Encode gives the bytes of a proof as they are stored.
+// Encode returns the bytes of a verification record as they are stored.
 func (p *Proof) Encode() ([]byte, error) {
 	err := p.validate()
 	var b []byte
@@ -128,7 +129,7 @@ func (p *Proof) Encode() ([]byte, error) {
 	return b, nil
 }
 
-// DecodeProof reads a proof. Fields of later versions are passed over.
+// DecodeProof decodes a verification record. It ignores fields of later versions.
 func DecodeProof(data []byte) (*Proof, error) {
 	if len(data) > MaxProofBytes {
 		return nil, fmt.Errorf("decoding a proof: %d bytes are more than %d", len(data), MaxProofBytes)

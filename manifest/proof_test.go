@@ -97,7 +97,7 @@ func TestHostileProofs(t *testing.T) {
 			}
 			first := base64.RawStdEncoding.EncodeToString(p.Read[0].Prefixes)
 			_, err := DecodeProof([]byte(strings.Replace(data, first, marks, 1)))
-			wantFault(t, err, "marks")
+			wantFault(t, err, "key prefixes")
 		}
 	}
 }

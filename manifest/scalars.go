@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// rawString reads a string; what it returns may lie in the text itself.
+// rawString reads a string. The returned bytes may be part of the text.
 func (l *lexer) rawString() ([]byte, error) {
 	if err := l.expect('"'); err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (l *lexer) rawString() ([]byte, error) {
 			return unescape(raw)
 		case c == '\\':
 			plain = false
-			if i++; i < len(rest) { // whatever comes next, it does not end the string
+			if i++; i < len(rest) { // the next byte does not end the string
 				all |= rest[i]
 			}
 		case c < 0x20:
@@ -48,8 +48,8 @@ func (l *lexer) string() (string, error) {
 	return string(raw), err
 }
 
-// stringLike is string, and shares the bytes of the one before if that is the same: many
-// parts lie in one bundle.
+// stringLike is string, but returns *last if that has the same content. It saves memory, since
+// many parts are in one bundle.
 func (l *lexer) stringLike(last *string) (string, error) {
 	raw, err := l.rawString()
 	if string(raw) != *last {
@@ -58,7 +58,7 @@ func (l *lexer) stringLike(last *string) (string, error) {
 	return *last, err
 }
 
-// word is string, and takes no memory for a word that is expected.
+// word is string, but allocates no memory for an expected word.
 func (l *lexer) word(expected ...string) (string, error) {
 	raw, err := l.rawString()
 	for _, w := range expected {
@@ -69,7 +69,7 @@ func (l *lexer) word(expected ...string) (string, error) {
 	return string(raw), err
 }
 
-// unescape resolves the backslashes of a string that is otherwise valid.
+// unescape resolves the escapes of a string.
 func unescape(raw []byte) ([]byte, error) {
 	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {
@@ -108,7 +108,7 @@ func unescape(raw []byte) ([]byte, error) {
 	return out, nil
 }
 
-// unicodeEscape reads \uXXXX, or two of them that make one character.
+// unicodeEscape reads \uXXXX, or a surrogate pair of two of them.
 func unicodeEscape(b []byte) (r rune, n int, err error) {
 	r, ok := hex4(b)
 	if ok && utf16.IsSurrogate(r) {
@@ -145,7 +145,7 @@ func hex4(b []byte) (rune, bool) {
 	return r, true
 }
 
-// number reads the text of a number by the grammar of JSON.
+// number reads the text of a JSON number.
 func (l *lexer) number() ([]byte, error) {
 	if _, err := l.peek(); err != nil {
 		return nil, err
@@ -191,7 +191,7 @@ func (l *lexer) int(limit int64) (int64, error) {
 	var n uint64 // 19 digits do not overflow it
 	ok := len(raw) <= maxDigits
 	for i := 0; ok && i < len(raw); i++ {
-		ok = raw[i] >= '0' && raw[i] <= '9' // and no minus, point or exponent
+		ok = raw[i] >= '0' && raw[i] <= '9' // no minus, point or exponent
 		n = n*10 + uint64(raw[i]-'0')
 	}
 	if !ok || n > uint64(limit) {
@@ -202,16 +202,16 @@ func (l *lexer) int(limit int64) (int64, error) {
 
 const maxDigits = len("9223372036854775807")
 
-// count reads a whole number without a bound of its own.
+// count reads a whole number from 0 to math.MaxInt64.
 func (l *lexer) count() (int64, error) { return l.int(math.MaxInt64) }
 
-// time reads an RFC 3339 time in UTC, of nanoseconds at the finest.
+// time reads an RFC 3339 time in UTC, with at most nanosecond precision.
 func (l *lexer) time() (t time.Time, err error) {
 	raw, err := l.rawString()
 	if err != nil {
 		return t, err
 	}
-	// Package time also takes an hour of one digit and a decimal comma (go.dev/issue/54580).
+	// Package time also accepts an hour of one digit and a decimal comma (go.dev/issue/54580).
 	n := len(raw)
 	ok := n >= minTime && n <= maxTime && raw[13] == ':' && raw[19] != ',' && raw[n-1] == 'Z'
 	if !ok || t.UnmarshalText(raw) != nil {

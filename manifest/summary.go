@@ -6,11 +6,11 @@ import (
 	"math"
 )
 
-// DecodeSummary reads a manifest's summary from its beginning: its first SummaryBytes,
-// or all of it when it is shorter.
+// DecodeSummary decodes a manifest's summary from its first SummaryBytes, or from the whole
+// manifest if it is shorter.
 //
-// What DecodeManifest accepts has a summary, the same one; the reverse need not hold,
-// because the rest is not looked at.
+// If DecodeManifest accepts a manifest, DecodeSummary returns the same summary. The reverse is not
+// true, since DecodeSummary does not read the rest.
 func DecodeSummary(head []byte, sequence int64) (*Summary, error) {
 	m := &Manifest{}
 	l := &lexer{data: head[:min(len(head), SummaryBytes)]}
@@ -21,14 +21,14 @@ func DecodeSummary(head []byte, sequence int64) (*Summary, error) {
 		}
 		return r.field(i)
 	})
-	// Where SummaryBytes are all read, what the end cuts off is no part of the summary: in a
-	// manifest that DecodeManifest accepts, that ends before.
+	// If all SummaryBytes were read, the part after them is not part of the summary, since
+	// DecodeManifest rejects a manifest with a longer summary.
 	cut := len(l.data) == SummaryBytes && r.ended && errors.Is(err, errEnd)
 	if err == nil || err == errStop || cut {
 		err = m.Summary.validate()
 	}
 	if err == nil && m.Sequence != sequence {
-		err = fmt.Errorf("it says sequence %d and lies under the key of %d", m.Sequence, sequence)
+		err = fmt.Errorf("it has sequence %d and the key of %d", m.Sequence, sequence)
 	}
 	if err != nil {
 		return nil, &ParseError{"manifest", l.pos, err}
@@ -36,15 +36,14 @@ func DecodeSummary(head []byte, sequence int64) (*Summary, error) {
 	return &m.Summary, nil
 }
 
-// A headReader reads the fields of a manifest and sees to it that the summary comes
-// first and within SummaryBytes, so that every manifest that can be restored from can
-// be listed too.
+// A headReader reads the fields of a manifest. It checks that the summary comes first and within
+// SummaryBytes, so that every valid manifest can also be listed.
 type headReader struct {
 	*lexer
 	m    *Manifest
-	read int // fields of the summary in a row, until now
+	read int // number of the summary's fields that were read in order
 
-	ended bool // the last field of the summary that was read is followed by a comma or the end of the object
+	ended bool // a comma or the end of the object follows the summary's last field that was read
 }
 
 // complete reports whether all required fields of the summary were read.
@@ -68,8 +67,8 @@ func (h *headReader) field(i int) error {
 	if h.ended = false; !h.complete() {
 		return nil
 	}
-	// A number that the end of the head cuts short looks like a smaller one: what
-	// follows the last value counts as part of it.
+	// A number that the end of the head truncates would be a smaller number. So the byte after
+	// the last value must be within the head too.
 	c, err := h.peek()
 	switch {
 	case err != nil:
@@ -83,7 +82,7 @@ func (h *headReader) field(i int) error {
 	return nil
 }
 
-// Add counts an entry into files, bytes, stored bytes and damaged.
+// Add adds an entry to Files, Bytes, StoredBytes and Damaged.
 func (c *Counts) Add(f *File) {
 	c.Files++
 	c.Bytes = addSizes(c.Bytes, f.Size)

@@ -2,49 +2,49 @@ package manifest
 
 import "time"
 
-// The values of the "format" field of the JSON objects in an archive. Format2 marks what
-// names an object by a key with a nonce, which version 1 does not have, and the archive.json
-// of an archive that begins encrypted.
+// The values of the "format" field of the JSON objects in an archive. Format2 marks objects that
+// name a key with a nonce, which version 1 does not have, and the archive.json of an archive whose
+// first snapshot is encrypted.
 const (
 	Format  = "strongroom/1"
 	Format2 = "strongroom/2"
 )
 
-// Limits of the format. A reader refuses what exceeds them, before anything is
-// allocated by what the input claims.
+// The limits of the format. A reader rejects objects that exceed them before it allocates memory
+// by a size in the input.
 const (
 	MaxSequence      = 999_999_999 // nine digits in a key
 	MaxFileSize      = 5 << 40     // 5 TiB, the largest object of S3
-	MaxNodeBytes     = 255         // of "node", and of "tool" and "layout" alike
+	MaxNodeBytes     = 255         // of "node", "tool" and "layout"
 	MaxElementBytes  = 200         // of one element of an encoded name
 	MaxNameBytes     = 512         // of a whole encoded name
-	MaxTailParts     = 64          // a tail of more parts is stored whole again
+	MaxTailParts     = 64          // a tail with more parts is stored again as one
 	MaxRecipients    = 1000        // age recipients of one snapshot
 	MaxManifestBytes = 32 << 20    // of a manifest or ledger record as stored
 	MaxPageBytes     = 16 << 20    // of a page, plain and as stored
-	SummaryBytes     = 4 << 10     // everything that a listing shows comes this early
-	MaxInline        = 250         // file entries that stand in the manifest itself
-	MinPage          = 250         // entries in a page, at the least
-	MaxPage          = 1000        // and at the most
+	SummaryBytes     = 4 << 10     // the summary is within this many first bytes of a manifest
+	MaxInline        = 250         // file entries in the manifest itself
+	MinPage          = 250         // minimum number of entries in a page
+	MaxPage          = 1000        // maximum number of entries in a page
 	BundlePart       = 256 << 10   // parts of this stored size or less may be bundled
 	MaxBundle        = 16 << 20    // stored bytes of one bundle
 )
 
-// Archive is archive.json: who the archive belongs to. It is created once.
+// Archive is the content of archive.json, which identifies the archive. It is created once.
 type Archive struct {
 	Format  string    `json:"format"`
 	ID      string    `json:"id"` // UUIDv4
 	Created time.Time `json:"created"`
-	Layout  string    `json:"layout"` // fixed for the life of the archive
+	Layout  string    `json:"layout"` // the same for all snapshots of the archive
 }
 
-// Ref names a manifest by number and by the SHA-256 of its bytes as stored.
+// Ref identifies a manifest by its number and the SHA-256 of its stored bytes.
 type Ref struct {
 	Sequence int64 `json:"sequence"`
 	SHA256   Hash  `json:"sha256"`
 }
 
-// Point is a place in the log: the last file of a snapshot and how much of it.
+// Point is a position in the log: the last file of a snapshot and its size in bytes.
 type Point struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
@@ -55,21 +55,20 @@ type Counts struct {
 	Files       int64 `json:"files"`        // in the set
 	Bytes       int64 `json:"bytes"`        // plain bytes of the set
 	StoredBytes int64 `json:"stored_bytes"` // of all parts of the set, as stored
-	Added       int64 `json:"added"`        // files with content stored for this snapshot, a grown tail too
+	Added       int64 `json:"added"`        // files with content stored for this snapshot, including a grown tail
 	AddedBytes  int64 `json:"added_bytes"`  // plain bytes stored for this snapshot
-	Removed     int64 `json:"removed"`      // names in the parent and not here
-	Changed     int64 `json:"changed"`      // closed in both under one name, with other content
-	Damaged     int64 `json:"damaged"`      // in the set, whose entry check failed
+	Removed     int64 `json:"removed"`      // names that only the parent has
+	Changed     int64 `json:"changed"`      // files closed in both snapshots, with different content
+	Damaged     int64 `json:"damaged"`      // files in the set whose entry check failed
 }
 
-// Summary is what a listing shows of a snapshot: all of a manifest but its
-// recipients, pages and files. It lies within the first SummaryBytes. Its Notes
-// are optional.
+// Summary is the part of a manifest that a listing shows: all fields except recipients, pages and
+// files. It is within the first SummaryBytes. Its Notes are optional.
 type Summary struct {
 	Format            string    `json:"format"`
 	Archive           string    `json:"archive"`
 	Sequence          int64     `json:"sequence"`
-	Created           time.Time `json:"created"` // when the capture was consistent, UTC
+	Created           time.Time `json:"created"` // the instant of the capture, UTC
 	Parent            *Ref      `json:"parent"`
 	Node              string    `json:"node"`
 	Tool              string    `json:"tool"`
@@ -81,22 +80,22 @@ type Summary struct {
 	Notes
 }
 
-// Manifest is one snapshot. Either Pages or Files holds the file entries as
-// stored, never both: who reads the pages may put their entries into Files, but such
-// a manifest does not encode again.
+// Manifest is one snapshot. As stored, either Pages or Files has the file entries, never both. A
+// caller that reads the pages may set Files to their entries, but such a manifest cannot be
+// encoded.
 type Manifest struct {
 	Summary
-	Recipients []string  `json:"recipients,omitempty"` // age public keys, when parts are encrypted
+	Recipients []string  `json:"recipients,omitempty"` // age public keys, if parts are encrypted
 	Pages      []PageRef `json:"pages"`
 	Files      []File    `json:"files"`
 
-	// Unknown is set by DecodeManifest when a newer program wrote a field that
-	// this one does not know: who deletes must then leave everything alone. It
-	// covers Files, but not the entries in pages: these have an Unknown of their own.
+	// Unknown is set by DecodeManifest if a field is unknown, which a newer program wrote. A
+	// caller that deletes objects must then delete none. It covers Files, but not the entries in
+	// pages, which have their own Unknown.
 	Unknown bool `json:"-"`
 }
 
-// PageRef names a page: a run of file entries in an object of its own.
+// PageRef identifies a page: consecutive file entries in a separate object.
 type PageRef struct {
 	Object string     `json:"object"`
 	SHA256 Hash       `json:"sha256"` // of the plain JSON Lines
@@ -106,13 +105,13 @@ type PageRef struct {
 	Last   string     `json:"last"`
 }
 
-// State says whether a file was closed or still being written at capture.
+// State is whether a file was closed or still being written at capture.
 type State string
 
 // The states of a file entry.
 const (
 	Closed State = "closed"
-	Tail   State = "tail" // the beginning of the file that the database was writing
+	Tail   State = "tail" // the beginning of the file that was being written
 )
 
 // File is the entry of one log file.
@@ -120,14 +119,13 @@ type File struct {
 	Name     string    `json:"name"`
 	Size     int64     `json:"size"`
 	Modified time.Time `json:"modified"`
-	SHA256   Hash      `json:"sha256"` // of the plain content, all parts end to end
+	SHA256   Hash      `json:"sha256"` // of the whole plain content
 	Parts    []Part    `json:"parts"`
-	Snapshot int64     `json:"snapshot"` // the sequence that first held this content
+	Snapshot int64     `json:"snapshot"` // number of the first snapshot with this content
 	State    State     `json:"state"`
 	Check    *Check    `json:"check"`
 
-	// Unknown is set when the entry was read with a field that this program does
-	// not know; see Manifest.Unknown.
+	// Unknown is set if the entry was decoded with an unknown field; see Manifest.Unknown.
 	Unknown bool `json:"-"`
 }
 
@@ -139,22 +137,22 @@ const (
 	ZstdAge = "zstd+age" // compressed, then encrypted
 )
 
-// Part is a stretch of a file and where its content lies.
+// Part is a section of a file and the object that stores its content.
 type Part struct {
 	Object   string     `json:"object"` // key of a data object or of a bundle
-	Size     int64      `json:"size"`   // plain
-	SHA256   Hash       `json:"sha256"` // plain
+	Size     int64      `json:"size"`   // of the plain content, in bytes
+	SHA256   Hash       `json:"sha256"` // of the plain content
 	Encoding string     `json:"encoding"`
 	Stored   StoredSums `json:"stored"`
 }
 
-// StoredSums describes bytes as they lie in the store.
+// StoredSums has the size and the checksums of stored bytes.
 type StoredSums struct {
 	Size   int64  `json:"size"`
-	SHA256 Hash   `json:"sha256,omitzero"` // absent where nothing was encoded: it is the plain one
+	SHA256 Hash   `json:"sha256,omitzero"` // absent if the content is not encoded: it is that of the plain content
 	CRC32C CRC32C `json:"crc32c"`
-	MD5    string `json:"md5,omitempty"`    // 32 hex digits, only where the provider holds no other checksum
-	Offset *int64 `json:"offset,omitempty"` // only in a bundle: where the bytes begin
+	MD5    string `json:"md5,omitempty"`    // 32 hex digits, only if the provider stores no other checksum
+	Offset *int64 `json:"offset,omitempty"` // of the bytes in a bundle; only for parts in a bundle
 }
 
 // The results of an entry check.
@@ -163,18 +161,18 @@ const (
 	CheckDamaged = "damaged"
 )
 
-// Check is what a log's own entry checksums said of a file.
+// Check is the result of a file's entry check.
 type Check struct {
 	By      string `json:"by"` // the entry reader, "je" or "noxu"
 	Entries int64  `json:"entries"`
 	Result  string `json:"result"`
-	At      *int64 `json:"at,omitempty"` // with damage: offset in bytes
+	At      *int64 `json:"at,omitempty"` // offset of the damage in bytes
 	Why     string `json:"why,omitempty"`
 
-	// What a later snapshot goes by: whether the next file follows this one, and what
-	// has been done to this one since.
+	// The values that later backups compare: whether the next file follows this one, and whether
+	// entries of this file were changed in place.
 	Last      int64 `json:"last,omitempty"`      // offset of the last whole valid entry
-	Previous  int64 `json:"previous,omitempty"`  // by the file's header: of the last entry in the file before this one
+	Previous  int64 `json:"previous,omitempty"`  // from the header: offset of the last entry in the previous file
 	Invisible int64 `json:"invisible,omitempty"` // entries that were rolled back, in place
 	Erased    int64 `json:"erased,omitempty"`    // entries that were erased, in place
 }
@@ -182,7 +180,7 @@ type Check struct {
 // Damaged reports whether the entry check found the file damaged.
 func (f *File) Damaged() bool { return f.Check != nil && f.Check.Result == CheckDamaged }
 
-// Record is one record of the ledger: which snapshots are kept and which are held.
+// Record is one record of the ledger: the snapshots that are kept, and those that are held.
 type Record struct {
 	Format  string     `json:"format"`
 	Archive string     `json:"archive"`
@@ -190,21 +188,21 @@ type Record struct {
 	Parent  *RecordRef `json:"parent"`
 	Created time.Time  `json:"created"`
 	Why     string     `json:"why"`
-	Newest  int64      `json:"newest"` // the newest manifest when the record was written; 0: there was none
+	Newest  int64      `json:"newest"` // the newest manifest when the record was written; 0 if there was none
 	Kept    []Kept     `json:"kept"`   // in ascending order
 
-	// Removed are the snapshots that this record drops and, above Newest, those that a copy
-	// leaves out: there will be none of that number. In ascending order.
+	// Removed has, in ascending order, the snapshots that this record drops and, above Newest,
+	// those that a copy leaves out and never creates.
 	Removed []int64 `json:"removed"`
 
-	Accepted []Guard `json:"accepted,omitempty"` // guards that an operator accepted for it
+	Accepted []Guard `json:"accepted,omitempty"` // guards that an operator accepted for the record
 
-	// Unknown is set by DecodeRecord when a newer program wrote a field that this
-	// one does not know, and that a record planned from this one would lose.
+	// Unknown is set by DecodeRecord if a field is unknown, which a newer program wrote. A new
+	// record that is planned from this one would lose the field.
 	Unknown bool `json:"-"`
 }
 
-// RecordRef names a ledger record by number and by the SHA-256 of its bytes.
+// RecordRef identifies a ledger record by its number and the SHA-256 of its stored bytes.
 type RecordRef struct {
 	Number int64 `json:"number"`
 	SHA256 Hash  `json:"sha256"`
@@ -213,5 +211,5 @@ type RecordRef struct {
 // Kept is a snapshot that the ledger keeps.
 type Kept struct {
 	Ref
-	Held string `json:"held,omitempty"` // why no retention removes it
+	Held string `json:"held,omitempty"` // the reason of a hold; "" if the snapshot is not held
 }

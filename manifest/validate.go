@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Validate checks that a manifest says nothing impossible, as far as it can be seen
-// without its pages. Encode and DecodeManifest call it.
+// Validate checks the fields of a manifest, without the content of its pages. Encode and
+// DecodeManifest call it.
 func (m *Manifest) Validate() error {
 	if err := m.Summary.validate(); err != nil {
 		return err
@@ -19,7 +19,7 @@ func (m *Manifest) Validate() error {
 	}
 	for _, r := range m.Recipients {
 		if r == "" || !printable(r) {
-			return fmt.Errorf("recipients: %.80q is none", r)
+			return fmt.Errorf("recipients: %.80q is not a valid recipient", r)
 		}
 	}
 	if m.Pages != nil {
@@ -34,8 +34,8 @@ func (m *Manifest) Validate() error {
 	return m.CheckFiles(m.Files)
 }
 
-// CheckFiles checks the whole list of a snapshot's entries, be it from the manifest
-// or from its pages put end to end: each entry, the names, and the totals.
+// CheckFiles checks the whole list of a snapshot's entries, which come from the manifest itself or
+// from all its pages: each entry, the names, and the totals.
 func (m *Manifest) CheckFiles(files []File) error {
 	var sum Counts
 	for i := range files {
@@ -52,7 +52,7 @@ func (m *Manifest) CheckFiles(files []File) error {
 	}
 	c := m.Counts
 	if sum.Files != c.Files || sum.Bytes != c.Bytes || sum.StoredBytes != c.StoredBytes || sum.Damaged != c.Damaged {
-		return fmt.Errorf("counts: %d files, %d bytes, %d stored and %d damaged are claimed, and the entries have %d, %d, %d and %d",
+		return fmt.Errorf("counts: %d files, %d bytes, %d stored and %d damaged, but the entries have %d, %d, %d and %d",
 			c.Files, c.Bytes, c.StoredBytes, c.Damaged, sum.Files, sum.Bytes, sum.StoredBytes, sum.Damaged)
 	}
 	return nil
@@ -92,8 +92,8 @@ func (s *Summary) validate() error {
 	return s.Counts.check()
 }
 
-// checkText checks a short text that listings print. Its length keeps the summary
-// within its first 4 KiB.
+// checkText checks a short text that listings print. The limit of its length keeps the summary
+// within the first SummaryBytes.
 func checkText(s string) error {
 	switch {
 	case s == "":
@@ -106,8 +106,8 @@ func checkText(s string) error {
 	return nil
 }
 
-// printable holds of every text that ends up on somebody's terminal. Encoding would
-// not give invalid UTF-8 back as it was, either.
+// printable reports whether s is safe to print on a terminal. It also rejects invalid UTF-8, which
+// JSON encoding would change.
 func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
@@ -125,7 +125,7 @@ func validID(id string) bool {
 }
 
 func (m *Manifest) validatePages() error {
-	var total int64 // no more than MaxPage for each page that is really there
+	var total int64 // at most MaxPage for each page
 	for i := range m.Pages {
 		p := &m.Pages[i]
 		if err := p.validate(m.Sequence); err != nil {
@@ -143,12 +143,12 @@ func (m *Manifest) validatePages() error {
 		return fmt.Errorf("pages: %d entries need none", total)
 	}
 	if total != m.Counts.Files {
-		return fmt.Errorf("pages: they hold %d entries, and %d are claimed", total, m.Counts.Files)
+		return fmt.Errorf("pages: they have %d entries, but counts has %d files", total, m.Counts.Files)
 	}
 	return nil
 }
 
-// HasNonce reports whether the key of the page has a nonce, which takes Format2.
+// HasNonce reports whether the key of the page has a nonce, which requires Format2.
 func (p *PageRef) HasNonce() bool { return hasNonce(p.Object) }
 
 func (p *PageRef) validate(sequence int64) error {
@@ -163,7 +163,7 @@ func (p *PageRef) validate(sequence int64) error {
 	case p.Count < MinPage || p.Count > MaxPage:
 		return fmt.Errorf("%d entries; a page has %d to %d", p.Count, MinPage, MaxPage)
 	case p.Stored.SHA256.IsZero() || p.Stored.Offset != nil:
-		return errors.New("what is said of its stored bytes is impossible")
+		return errors.New("its stored bytes have no hash, or an offset")
 	case p.First >= p.Last:
 		return fmt.Errorf("%q does not come before %q", p.First, p.Last)
 	}
