@@ -273,7 +273,7 @@ func (p *prunedArchive) print(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "%s: %s, %d kept%s\n", p.Name, removed, kept, objects)
 	if p.Missing > 0 && err == nil {
-		_, err = fmt.Fprintf(w, "note: %s that kept snapshots need %s missing; objects that may replace them "+
+		_, err = fmt.Fprintf(w, "note: %s that kept snapshots need %s missing; objects that may be those "+
 			"are not deleted: see strongroom verify\n",
 			plural(p.Missing, "object"), map[bool]string{true: "is", false: "are"}[p.Missing == 1])
 	}
