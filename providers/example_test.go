@@ -13,12 +13,12 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 )
 
-// Open a bucket and see whether there is an archive. Any provider's URL will do.
+// Open a bucket and check whether it has an archive. The code is the same for each provider's URL.
 func ExampleOpen() {
 	ctx := context.Background()
 	bucket, err := providers.Open(ctx, "mem://example/orders", cloud.Options{})
 	if err != nil {
-		log.Fatal(err) // it says what is wrong with the URL and what to write instead
+		log.Fatal(err) // the error states the fault of the URL and what to write instead
 	}
 	defer bucket.Close()
 

@@ -17,5 +17,5 @@ func putBytes(t *testing.T, b cloud.Bucket, key string, content []byte) (store.P
 	return b.Put(t.Context(), key, bytes.NewReader(content), sumsOf(content))
 }
 
-// patience ends the wait for what does not come: far beyond what anything takes.
+// patience is the deadline of a wait. It is far longer than any operation takes.
 const patience = 5 * time.Minute

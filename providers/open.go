@@ -11,9 +11,8 @@ import (
 	"github.com/strongroom-dev/strongroom/providers/s3"
 )
 
-// Open opens the bucket behind an archive's URL. It sends no request, so that a bucket
-// that is missing or out of reach shows at the first use. ctx is for reading local
-// configuration only.
+// Open opens the bucket of an archive's URL. It sends no request: the first operation reports a bucket that
+// is missing or cannot be reached. ctx is for reading local configuration only.
 func Open(ctx context.Context, rawURL string, opts cloud.Options) (cloud.Bucket, error) {
 	scheme, err := cloud.SchemeOf(rawURL)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// Each error says where, what and what to do.
+// Each error names the URL, states the fault and what to write instead.
 func TestOpenRefuses(t *testing.T) {
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_DEFAULT_REGION", "")
@@ -20,7 +20,7 @@ func TestOpenRefuses(t *testing.T) {
 		"://x":                      "no scheme",
 		"ftp://host/x":              "unknown scheme",
 		"gs://b":                    "no bucket's name",
-		"azblob://container/x?sig=": "unknown parameter sig; azblob:// knows account",
+		"azblob://container/x?sig=": "unknown parameter sig; azblob:// takes account",
 		"file://relative/path":      "three slashes: file:///relative/path",
 		"file://":                   "names no directory",
 		"file:///":                  "names no directory",
@@ -37,7 +37,7 @@ func TestOpenRefuses(t *testing.T) {
 		"s3://bucket/../b?region=x": "empty element",
 		"s3://bucket/" + strings.Repeat("x", 401): "leave room",
 		"s3://bucket":                                       "add region=",
-		"s3://bucket?regoin=x":                              "unknown parameter regoin; the nearest is region; s3:// knows region, endpoint",
+		"s3://bucket?regoin=x":                              "unknown parameter regoin; the nearest is region; s3:// takes region, endpoint",
 		"s3://bucket?region=a&region=b":                     "write it once",
 		"s3://bucket?region=a;b":                            "name=value",
 		"s3://bucket?region=x&anonymous=maybe":              "write true or false",
@@ -57,10 +57,10 @@ func TestOpenRefuses(t *testing.T) {
 			continue
 		}
 		if !strings.Contains(err.Error(), says) {
-			t.Errorf("%s: %v; want it to say %q", raw, err, says)
+			t.Errorf("%s: %v; want %q in it", raw, err, says)
 		}
 		if strings.Contains(raw, "cret") && strings.Contains(strings.ReplaceAll(err.Error(), "secret_access_key", ""), "cret") {
-			t.Errorf("%s: the error tells the secret: %v", raw, err)
+			t.Errorf("%s: the error contains the secret: %v", raw, err)
 		}
 	}
 }

@@ -2,9 +2,9 @@ package providers
 
 import "github.com/strongroom-dev/strongroom/internal/cloud"
 
-// What the packages of all providers have in common.
+// The types that the packages of all providers share.
 type (
-	// Options are what Open takes besides the URL. The zero value is ready for use.
+	// Options are the settings of Open that are not in the URL. The zero value is ready for use.
 	Options = cloud.Options
 	// Bucket is an open store.
 	Bucket = cloud.Bucket
@@ -12,9 +12,9 @@ type (
 	Error = cloud.Error
 	// Kind sorts failures by what an operator can do about them.
 	Kind = cloud.Kind
-	// Bandwidth limits what the buckets that share it send and receive.
+	// Bandwidth limits the bytes per second that all buckets that share it send and receive together.
 	Bandwidth = cloud.Bandwidth
-	// Counter counts the requests of a bucket to its service.
+	// Counter counts a bucket's requests to its service.
 	Counter = cloud.Counter
 )
 
@@ -34,13 +34,14 @@ const (
 	Canceled       = cloud.Canceled
 )
 
-// ErrNoBucket: the bucket itself does not exist. What wraps it wraps fs.ErrNotExist too.
+// ErrNoBucket is reported if the bucket itself does not exist. An error that wraps it also wraps
+// fs.ErrNotExist.
 var ErrNoBucket = cloud.ErrNoBucket
 
-// NewBandwidth returns a limit that may depend on the time of day: at returns the bytes per second
-// that are allowed at a time, 0 for no limit.
+// NewBandwidth returns a limit that may depend on the time of day: at returns the bytes per second that
+// are allowed at a time, and 0 for no limit.
 var NewBandwidth = cloud.NewBandwidth
 
-// Redact makes an archive's URL fit for messages and logs: it replaces credentials in it, and the
-// values of unknown parameters.
+// Redact makes an archive's URL fit for messages and logs: it replaces credentials, and the values of
+// unknown parameters.
 var Redact = cloud.Redact

@@ -26,7 +26,7 @@ func open(t *testing.T, url string, o cloud.Options) cloud.Bucket {
 	return b
 }
 
-// A large object arrives in parts at each service, comes back, and is found again.
+// Each service receives a large object in parts, returns it, and a second Put finds it.
 func TestLargeObjects(t *testing.T) {
 	t.Parallel()
 	stores := map[string]func(t *testing.T) store.Store{
@@ -38,7 +38,7 @@ func TestLargeObjects(t *testing.T) {
 		"GCS":         func(t *testing.T) store.Store { return open(t, storetest.GCS(t), cloud.Options{}) },
 	}
 	soaktest.Rounds(t, 0, 1, func(t *testing.T, seed uint64) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { // ends when all stores have
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { // ends once the tests of all stores have ended
 			for name, fresh := range stores {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()

@@ -24,8 +24,8 @@ func putText(t *testing.T, s store.Store, key, content string) {
 	}
 }
 
-// testSurroundings reads an archive's place from below: each of the stores around it shows what the place
-// above has, under the keys that an archive there would have. Nothing can be changed through them.
+// testSurroundings checks the surroundings of a nested archive. Each store shows the objects of one prefix
+// above, under the keys of an archive at that prefix. It refuses Put and Delete.
 func testSurroundings(t *testing.T, base string) {
 	t.Helper()
 	base, query, _ := strings.Cut(base, "?")
@@ -85,7 +85,7 @@ func TestSurroundings(t *testing.T) {
 	testSurroundings(t, "file://"+t.TempDir())
 }
 
-// The same with the services.
+// Services have the same surroundings as memory and directories.
 func TestSurroundingsOfServices(t *testing.T) {
 	t.Parallel()
 	for name, server := range map[string]func(*testing.T) string{
@@ -96,7 +96,7 @@ func TestSurroundingsOfServices(t *testing.T) {
 	}
 }
 
-// The top of a bucket has nothing around it; a directory has all that are above, where links lead.
+// The top of a bucket has no surroundings. A directory has all directories above it, with links resolved.
 func TestSurroundingsEnd(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"mem://top", "mem://top/"} {

@@ -13,8 +13,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A server falls silent: no operation waits for it for ever (a request ends after three
-// times the timeout, and an operation takes a few), and each says why it has ended.
+// A server stops answering. No operation waits for ever: a request ends after three times the timeout, and
+// an operation makes a few requests. Each error states that the request timed out.
 func TestServersFallSilent(t *testing.T) {
 	t.Parallel()
 	for name, fresh := range map[string]func(*testing.T) string{
@@ -31,7 +31,7 @@ func TestServersFallSilent(t *testing.T) {
 			b := open(t, through, cloud.Options{Timeout: 300 * time.Millisecond})
 			var r io.ReadCloser
 			var err error
-			storetest.Eventually(t, "a busy server answers within so little time", func() bool {
+			storetest.Eventually(t, "a busy server answers within the short timeout", func() bool {
 				if r, err = b.Get(t.Context(), "large", 0, -1); err != nil {
 					return false
 				}
@@ -59,7 +59,7 @@ func TestServersFallSilent(t *testing.T) {
 	}
 }
 
-// operations are all that a store can do; r has read the beginning of an object.
+// operations returns all operations of a store. r has read the beginning of an object.
 func operations(t *testing.T, b cloud.Bucket, r io.Reader, large []byte) map[string]func(context.Context) error {
 	ops := map[string]func(context.Context) error{
 		"reading": func(context.Context) error { _, err := io.Copy(io.Discard, r); return err },

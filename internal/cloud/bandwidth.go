@@ -10,9 +10,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Bandwidth limits what the buckets that share it send and receive, all together, with
-// everything that goes over their connections. It is safe for concurrent use. A nil one
-// is no limit.
+// Bandwidth limits the bytes per second that all buckets that share it send and receive together. All
+// bytes on their connections count. It is safe for concurrent use. A nil Bandwidth sets no limit.
 type Bandwidth struct {
 	at func(time.Time) int64
 
@@ -20,21 +19,21 @@ type Bandwidth struct {
 	limiter *rate.Limiter
 }
 
-// NewBandwidth returns a limit that may depend on the time of day: at gives the bytes per
-// second that are allowed at a time, 0 for as many as there are.
+// NewBandwidth returns a limit that may depend on the time of day: at returns the bytes per second that
+// are allowed at a time. If it returns 0, there is no limit at that time.
 func NewBandwidth(at func(time.Time) int64) *Bandwidth {
 	return &Bandwidth{at: at, limiter: rate.NewLimiter(rate.Inf, 0)}
 }
 
-// The pieces that are let through one after another: an eighth of a second's worth, so
-// that a connection whose turn it is does not keep the others waiting, within bounds.
+// The bounds, in bytes, of the pieces that connections send in turn. A piece is what the limit allows in an
+// eighth of a second, so that no connection keeps the others waiting for long.
 const (
 	leastPiece = 512
 	mostPiece  = 64 << 10
 )
 
-// reserve takes the allowance for at most n bytes. It returns for how many there is one,
-// and how long to wait for it.
+// reserve takes the allowance for at most n bytes. It returns the number of bytes that it allows, and
+// how long the caller must wait before it moves them.
 func (b *Bandwidth) reserve(n int) (int, time.Duration) {
 	if b == nil {
 		return n, 0
@@ -48,14 +47,14 @@ func (b *Bandwidth) reserve(n int) (int, time.Duration) {
 	defer b.mu.Unlock()
 	if rate.Limit(limit) != b.limiter.Limit() {
 		b.limiter = rate.NewLimiter(rate.Limit(limit), max(int(limit/8), mostPiece))
-		b.limiter.AllowN(now, b.limiter.Burst()) // what was not used before is not saved up
+		b.limiter.AllowN(now, b.limiter.Burst()) // a new limiter starts without saved-up allowance
 	}
 	n = min(n, max(leastPiece, min(mostPiece, int(limit/8))))
 	return n, b.limiter.ReserveN(now, n).DelayFrom(now)
 }
 
-// Slowest is the rate in bytes per second at which one of so many transfers must be
-// allowed to crawl.
+// Slowest returns the lowest rate, in bytes per second, that one of several concurrent transfers may have
+// without being too slow.
 func (b *Bandwidth) Slowest(transfers int) int64 {
 	least := int64(slowestRate)
 	if b != nil {
@@ -66,8 +65,8 @@ func (b *Bandwidth) Slowest(transfers int) int64 {
 	return max(least, 1)
 }
 
-// throttledConn is a connection that keeps within a Bandwidth. Waiting for its turn does not
-// count as standing still.
+// throttledConn is a connection that keeps within a Bandwidth. Its idle timeout does not count the time
+// that it waits for its turn.
 type throttledConn struct {
 	*IdleTimeoutConn
 	bandwidth *Bandwidth
@@ -96,8 +95,8 @@ func (l *throttledConn) Write(b []byte) (int, error) {
 	return sent, nil
 }
 
-// Read implements net.Conn. What has arrived is paid for afterwards: the sender notices
-// when nobody reads on.
+// Read implements net.Conn. It waits after the bytes have arrived: the sender slows down because no more
+// is read until then.
 func (l *throttledConn) Read(b []byte) (int, error) {
 	n, err := l.IdleTimeoutConn.Read(b[:min(len(b), mostPiece)])
 	for paid := 0; paid < n; {
@@ -110,7 +109,7 @@ func (l *throttledConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// wait sleeps, and keeps the connection's deadlines from passing meanwhile.
+// wait sleeps for d, and extends the connection's deadlines so that they do not pass before.
 func (l *throttledConn) wait(d time.Duration) error {
 	for d > 0 {
 		step := min(d, l.timeout/4)
@@ -129,13 +128,13 @@ func (l *throttledConn) wait(d time.Duration) error {
 	return nil
 }
 
-// Close implements net.Conn. It ends waits, too.
+// Close implements net.Conn. It also ends the waits of Read and Write.
 func (l *throttledConn) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return l.IdleTimeoutConn.Close()
 }
 
-// wait waits for the allowance for n bytes that went past no connection.
+// wait waits for the allowance for n bytes that no throttledConn has counted.
 func (b *Bandwidth) wait(ctx context.Context, n int) error {
 	for n > 0 {
 		m, wait := b.reserve(n)
@@ -149,12 +148,12 @@ func (b *Bandwidth) wait(ctx context.Context, n int) error {
 	return nil
 }
 
-// Reader returns r within the limit, until ctx ends.
+// Reader returns a reader of r that keeps within the limit. Its reads fail once ctx has ended.
 func (b *Bandwidth) Reader(ctx context.Context, r io.Reader) io.Reader {
 	return &throttledReader{r, ctx, b}
 }
 
-// ReaderAt is Reader for a ReaderAt.
+// ReaderAt returns a ReaderAt of r that keeps within the limit. Its reads fail once ctx has ended.
 func (b *Bandwidth) ReaderAt(ctx context.Context, r io.ReaderAt) io.ReaderAt {
 	return &throttledReaderAt{r, ctx, b}
 }
@@ -191,6 +190,6 @@ func (l *throttledReaderAt) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// slowestRate is the rate in bytes per second below which an attempt to send takes too long,
-// unless a Bandwidth leaves it less.
+// slowestRate is the rate, in bytes per second, below which an attempt to send takes too long, unless a
+// Bandwidth allows it less.
 const slowestRate = 32 << 10

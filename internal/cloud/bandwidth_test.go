@@ -13,15 +13,15 @@ import (
 
 func constantly(n int64) *Bandwidth { return NewBandwidth(func(time.Time) int64 { return n }) }
 
-// between checks how long something took, by the clock of the bubble.
+// between checks the time since start, by the clock of the synctest bubble.
 func between(t *testing.T, start time.Time, least, most time.Duration) {
 	t.Helper()
 	if took := time.Since(start); took < least || took > most {
-		t.Errorf("it took %v, not %v to %v", took, least, most)
+		t.Errorf("it took %v, want %v to %v", took, least, most)
 	}
 }
 
-// All that share a limit have it together, whoever sends or receives.
+// Several senders that share a limit keep within it together.
 func TestBandwidthIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -78,8 +78,8 @@ func TestBandwidthEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// A connection that waits for its turn for longer than it may stand still is not given
-// up, in either direction; closing it ends the wait.
+// A connection may wait for its turn for longer than its idle timeout, in either direction. Closing it ends
+// the wait.
 func TestLimitedConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,21 +12,21 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// CopyBuffer is the size of the buffers in which content is hashed and written.
+// CopyBuffer is the size, in bytes, of the buffers in which content is hashed and written.
 const CopyBuffer = 256 << 10
 
-// BodyError is a failure to read what is to be stored, as opposed to one of the
-// service: no retry mends it. A source that is shorter than promised is ErrMismatch.
+// BodyError is a failure to read the content to be stored, as opposed to a failure of the service. A
+// retry does not help. A source that is shorter than declared wraps store.ErrMismatch.
 type BodyError struct{ err error }
 
-// NewBodyError returns err as a failure to read the content.
+// NewBodyError returns a BodyError that wraps err.
 func NewBodyError(err error) *BodyError { return &BodyError{err} }
 
 func (e *BodyError) Error() string { return "reading the content: " + e.err.Error() }
 func (e *BodyError) Unwrap() error { return e.err }
 
-// cancelReaderAt gives nothing more once ctx has ended: what is read while that happens would be the
-// last that a request needs, and make an object of a Put that was given up.
+// cancelReaderAt returns no bytes once ctx has ended. Otherwise the last bytes of a request could still be
+// sent, and a canceled Put would create an object.
 type cancelReaderAt struct {
 	ctx  context.Context //nolint:containedctx // of one Put
 	body io.ReaderAt
@@ -41,22 +41,22 @@ func (h cancelReaderAt) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// CheckedBody is the content of an object to be stored: the first size bytes of a ReaderAt.
-// Its errors are told from those of whoever it is handed to.
+// CheckedBody is the content of an object to be stored: the first Size bytes of a ReaderAt. Its errors
+// are BodyErrors, which distinguishes them from the errors of the SDK that reads it.
 type CheckedBody struct {
 	body io.ReaderAt
-	Size int64
+	Size int64 // in bytes
 }
 
 // NewBody returns the first size bytes of content as the content of an object.
 func NewBody(content io.ReaderAt, size int64) *CheckedBody { return &CheckedBody{content, size} }
 
-// NewBodyUntil is NewBody for a Put that ends with ctx.
+// NewBodyUntil returns the same as NewBody, and its reads fail once ctx has ended.
 func NewBodyUntil(ctx context.Context, content io.ReaderAt, size int64) *CheckedBody {
 	return &CheckedBody{cancelReaderAt{ctx, content}, size}
 }
 
-// ReadAt implements io.ReaderAt within the promised size.
+// ReadAt implements io.ReaderAt within Size.
 func (s *CheckedBody) ReadAt(b []byte, off int64) (int, error) {
 	if off >= s.Size {
 		return 0, io.EOF
@@ -69,17 +69,17 @@ func (s *CheckedBody) ReadAt(b []byte, off int64) (int, error) {
 	case n == len(b):
 		return n, nil
 	case err == nil || errors.Is(err, io.EOF):
-		err = fmt.Errorf("it ends after %d of %d bytes: %w", off+int64(n), s.Size, store.ErrMismatch)
+		err = fmt.Errorf("it ended after %d of %d bytes: %w", off+int64(n), s.Size, store.ErrMismatch)
 	}
 	return n, &BodyError{err}
 }
 
-// Section is a stretch of the source, to be read once from the start and rewound.
+// Section returns a reader of size bytes from offset.
 func (s *CheckedBody) Section(offset, size int64) *io.SectionReader {
 	return io.NewSectionReader(s, offset, size)
 }
 
-// Crc reads a stretch and gives its CRC-32C.
+// Crc reads size bytes from offset and returns their CRC-32C.
 func (s *CheckedBody) Crc(ctx context.Context, offset, size int64) (manifest.CRC32C, error) {
 	h := crc32.New(digest.Castagnoli)
 	if err := CopyBody(ctx, h, s.Section(offset, size)); err != nil {
@@ -88,7 +88,7 @@ func (s *CheckedBody) Crc(ctx context.Context, offset, size int64) (manifest.CRC
 	return manifest.CRC32C(h.Sum32()), nil
 }
 
-// Check reads all of the source and tells whether it still is what was promised.
+// Check reads the whole source and returns store.ErrMismatch if its sums differ from sums.
 func (s *CheckedBody) Check(ctx context.Context, sums store.Sums) error {
 	got, err := SumUp(ctx, s.Section(0, s.Size))
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *CheckedBody) Check(ctx context.Context, sums store.Sums) error {
 	return nil
 }
 
-// SumUp reads r to its end and gives its sums.
+// SumUp reads r to its end and returns the sums of its content.
 func SumUp(ctx context.Context, r io.Reader) (store.Sums, error) {
 	s := digest.New()
 	if err := CopyBody(ctx, s, r); err != nil {
@@ -109,7 +109,7 @@ func SumUp(ctx context.Context, r io.Reader) (store.Sums, error) {
 	return s.Sums(), nil
 }
 
-// CopyBody copies until the end of r or of ctx, with no buffer beyond CopyBuffer.
+// CopyBody copies r to w until r ends or ctx ends, through one buffer of CopyBuffer bytes.
 func CopyBody(ctx context.Context, w io.Writer, r io.Reader) error {
 	buf := make([]byte, CopyBuffer)
 	for {
@@ -129,7 +129,7 @@ func CopyBody(ctx context.Context, w io.Writer, r io.Reader) error {
 	}
 }
 
-// PromiseOf is what is promised of content: the truth.
+// PromiseOf returns the sums of content, as a Put of it declares them.
 func PromiseOf(content []byte) store.Sums {
 	s := digest.New()
 	s.Write(content)

@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// Counter counts what a bucket asks of its service: each HTTP request, and each attempt at
-// one; of a directory, each operation. It is safe for concurrent use, and may be shared.
-// The nil Counter counts nothing.
+// Counter counts a bucket's requests to its service: each attempt of each HTTP request, or, for a
+// directory, each operation. It is safe for concurrent use, and buckets may share it. The nil Counter
+// counts nothing.
 type Counter struct {
 	mu       sync.Mutex
 	requests map[string]int64
 	failures map[string]int64
 }
 
-// Requests returns how many there were, by kind: get, head, list, put, post, delete.
+// Requests returns the number of requests by kind: get, head, list, put, post, delete.
 func (c *Counter) Requests() map[string]int64 {
 	if c == nil {
 		return nil
@@ -26,9 +26,9 @@ func (c *Counter) Requests() map[string]int64 {
 	return maps.Clone(c.requests)
 }
 
-// Failures returns how many of them failed, by the Kind of the failure in words, such as
-// throttled, unreachable or denied. That an object is not there, or is there already, is
-// an answer and no failure, and so is what the caller gave up.
+// Failures returns the number of failed requests by Kind.Word of the failure, such as throttled,
+// unreachable or denied. A request for a missing object, a refused Put of an existing object, and a
+// request that the caller canceled are no failures.
 func (c *Counter) Failures() map[string]int64 {
 	if c == nil {
 		return nil
@@ -38,7 +38,7 @@ func (c *Counter) Failures() map[string]int64 {
 	return maps.Clone(c.failures)
 }
 
-// Count counts a request; failure is empty when it was answered.
+// Count counts one request. failure is the Kind.Word of its failure, and empty if it did not fail.
 func (c *Counter) Count(kind, failure string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,7 +51,7 @@ func (c *Counter) Count(kind, failure string) {
 	}
 }
 
-// Word is how a Counter calls a kind; empty: no failure.
+// Word returns the name of a kind in a Counter's failures. It is empty for the kinds that are no failures.
 func (k Kind) Word() string {
 	switch k {
 	case NotFound, Precondition, Canceled:
@@ -76,7 +76,7 @@ func (k Kind) Word() string {
 	return "other"
 }
 
-// Counting has a client count its requests.
+// Counting makes a client count its requests in c, and returns the client.
 func (c *Counter) Counting(client *http.Client) *http.Client {
 	if c != nil {
 		client.Transport = &countingTransport{client.Transport, c}
@@ -99,12 +99,12 @@ func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	failure := ""
 	switch {
 	case r.Context().Err() != nil && err != nil:
-	case err == nil && goesBeyond(r.Context()) && denies(answer.StatusCode): // an answer, too
+	case err == nil && goesBeyond(r.Context()) && denies(answer.StatusCode): // no failure
 	case err != nil:
 		failure = classifyNetwork(err).Word()
 	case answer.StatusCode == http.StatusServiceUnavailable:
 		failure = Throttled.Word() // S3's SlowDown
-	case answer.StatusCode == http.StatusRequestedRangeNotSatisfiable: // an answer, too
+	case answer.StatusCode == http.StatusRequestedRangeNotSatisfiable: // no failure
 	case answer.StatusCode >= http.StatusMultipleChoices && answer.StatusCode != http.StatusPermanentRedirect:
 		failure = ClassifyStatus(answer.StatusCode).Word()
 	}

@@ -6,10 +6,9 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// JoinCRC gives the CRC-32C of a followed by b from the checksums of both and the length
-// of b in bytes. Appending a byte is a linear map on the 32 bits of the checksum, so
-// that appending n bytes is its nth power, got by squaring (as zlib's crc32_combine
-// does).
+// JoinCRC returns the CRC-32C of two contents, one after the other. a and b are their checksums; length is
+// the length of the second one in bytes. Appending a byte is a linear map on the 32 bits of the checksum.
+// So appending n bytes is the nth power of that map, computed by squaring, as in zlib's crc32_combine.
 func JoinCRC(a, b manifest.CRC32C, length int64) manifest.CRC32C {
 	var power gf2
 	power[0] = crc32.Castagnoli // one zero bit: shift right, and reduce when a bit falls out

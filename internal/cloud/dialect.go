@@ -10,27 +10,27 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// A Dialect is how one service's errors are read. Its functions may be nil. The zero Dialect
-// reads those of the operating system and of the network.
+// Dialect interprets the errors of one service. Its functions may be nil. The zero Dialect interprets the
+// errors of the operating system and of the network.
 type Dialect struct {
-	// Sort returns the kind of an error of the service; Other if it is none.
+	// Sort returns the kind of an error of the service, and Other for any other error.
 	Sort func(err error) Kind
-	// Reason returns an error of the service in few words, and false if it is none: the SDKs wrap
-	// theirs in several layers of request details.
+	// Reason returns the text of an error of the service without the request details in which the SDKs
+	// wrap it. It returns false for any other error.
 	Reason func(err error) (string, bool)
-	// Advise returns what to do about a failure; empty: the general advice. The general advice of
-	// the operating system is in e.Advice already.
+	// Advise returns what to do about a failure. If it returns "", the general advice is used. e.Advice
+	// has the advice for errors of the operating system already.
 	Advise func(e *Error) string
-	// Permissions are what an operation needs of the service, by Error.Op.
+	// Permissions are the permissions that an operation needs, by Error.Op.
 	Permissions map[string]string
 }
 
-// Wrap returns an *Error of a failed operation. It returns what is one already, and nil, unchanged.
+// Wrap returns the error of a failed operation as an *Error. It returns an *Error, and nil, unchanged.
 func (d *Dialect) Wrap(where, op, key string, err error) error {
 	return d.WrapFor(where, op, key, d.Permissions[op], err)
 }
 
-// WrapFor is Wrap for an operation that needs another permission than Permissions has.
+// WrapFor does the same as Wrap, for an operation that needs another permission than Permissions has.
 func (d *Dialect) WrapFor(where, op, key, permission string, err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) {
@@ -51,8 +51,8 @@ func (d *Dialect) WrapFor(where, op, key, permission string, err error) error {
 	return e
 }
 
-// Classify sorts an error. gocloud's own codes are too coarse: to them throttling, bad signatures
-// and refused connections are all Unknown.
+// Classify returns the kind of an error. gocloud's own codes are too coarse: throttling, bad signatures and
+// refused connections are all Unknown.
 func (d *Dialect) Classify(err error) Kind {
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -73,7 +73,7 @@ func (d *Dialect) Classify(err error) Kind {
 	return classifyNetwork(err)
 }
 
-// KindOf is Classify for an error that may be nil, or wrapped already.
+// KindOf returns the kind of an error that may be nil, or an *Error already. The kind of nil is Other.
 func (d *Dialect) KindOf(err error) Kind {
 	if err == nil {
 		return Other
@@ -85,7 +85,7 @@ func (d *Dialect) KindOf(err error) Kind {
 	return d.Classify(err)
 }
 
-// reasonOf is the cause in few words.
+// reasonOf returns the cause in few words.
 func (d *Dialect) reasonOf(err error) string {
 	if d.Reason != nil {
 		if s, ok := d.Reason(err); ok {
@@ -99,8 +99,8 @@ func (d *Dialect) reasonOf(err error) string {
 	return err.Error()
 }
 
-// generalAdvice is what to do about a failure at any service. permission is what the operation needs; it
-// may be empty.
+// generalAdvice returns what to do about a failure at any service. permission is what the operation needs;
+// it may be empty.
 func generalAdvice(k Kind, permission string) string {
 	switch k {
 	case NoBucket:

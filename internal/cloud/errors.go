@@ -16,42 +16,42 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Kind sorts failures by what somebody can do about them.
+// Kind sorts failures by what an operator can do about them.
 type Kind int
 
-// The kinds.
+// The kinds of failures.
 const (
-	Other          Kind = iota // none of these; an error of the service that did not pass
-	NotFound                   // there is no such object
-	NoBucket                   // there is no such bucket
-	Denied                     // the credentials are known and may not do this
-	BadCredentials             // there are none, or they are unknown, wrong or expired
+	Other          Kind = iota // any other; also an error of the service that all retries returned
+	NotFound                   // the object does not exist
+	NoBucket                   // the bucket does not exist
+	Denied                     // the credentials are valid and lack the permission
+	BadCredentials             // the credentials are missing, unknown, wrong or expired
 	Throttled                  // the service asked to slow down until the attempts were used up
 	Unreachable                // no connection: DNS, refused, TLS
 	Broken                     // a connection broke while it was in use
-	TimedOut                   // a connection was there and nothing moved on it, or the caller's deadline has passed
-	Precondition               // create-only found something there
+	TimedOut                   // no traffic on an open connection, or the caller's deadline has passed
+	Precondition               // create-only, and an object exists
 	Misconfigured              // wrong region, endpoint or bucket name
-	Canceled                   // the caller gave up
+	Canceled                   // the caller canceled the operation
 )
 
-// ErrNoBucket says that the bucket itself does not exist. What wraps it wraps
-// fs.ErrNotExist too.
+// ErrNoBucket is reported if the bucket itself does not exist. An error that wraps it also wraps
+// fs.ErrNotExist.
 var ErrNoBucket = errors.New("the bucket does not exist")
 
 // Error is a failed operation on a bucket.
 type Error struct {
-	Op     string // what was being done: "putting", "getting", "listing" …
-	Key    string // to which key or prefix of the archive; may be empty
+	Op     string // the operation: "putting", "getting", "listing" …
+	Key    string // the key or prefix below the archive's prefix; may be empty
 	Where  string // the archive's URL, without credentials
 	Kind   Kind
-	Advice string // what to do, when there is something to do
-	Err    error  // why
+	Advice string // what to do; empty if there is no advice
+	Err    error  // the cause
 
-	reason string // Err in few words; empty: its own text
+	reason string // Err in few words; if empty, the text of Err is used
 }
 
-// Error implements error: what was being done, to what, why it failed, what to do.
+// Error returns the operation, the key, the URL, the cause and the advice.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
@@ -76,7 +76,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// cause is Err in few words.
+// cause returns Err in few words.
 func (e *Error) cause() string {
 	if e.reason != "" {
 		return e.reason
@@ -84,10 +84,10 @@ func (e *Error) cause() string {
 	return e.Err.Error()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes errors.Is work with fs.ErrNotExist, fs.ErrPermission and ErrNoBucket.
+// Is reports whether the Kind matches target, which may be fs.ErrNotExist, fs.ErrPermission or ErrNoBucket.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case fs.ErrNotExist:
@@ -100,6 +100,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
+// ClassifyStatus returns the kind of failure that an HTTP status stands for.
 func ClassifyStatus(status int) Kind {
 	switch status {
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusPermanentRedirect, http.StatusNotImplemented:
@@ -133,16 +134,15 @@ func classifyNetwork(err error) Kind {
 	return Other
 }
 
-// NoConnection reports whether err arose before there was a connection, so that the
-// operation cannot have been applied.
+// NoConnection reports whether err arose before there was a connection. Then the service cannot have
+// applied the operation.
 func NoConnection(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
 	return errors.As(err, &dns) || (errors.As(err, &op) && op.Op == "dial")
 }
 
-// broken reports whether a connection ended in the middle. What was asked for may have
-// been applied.
+// broken reports whether a connection ended in the middle. The service may have applied the operation.
 func broken(err error) bool {
 	var src *BodyError
 	if errors.As(err, &src) {
@@ -151,7 +151,7 @@ func broken(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
-// BadCertificate reports whether TLS failed for good.
+// BadCertificate reports whether TLS failed in a way that a retry does not help.
 func BadCertificate(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
@@ -162,18 +162,18 @@ func BadCertificate(err error) bool {
 		errors.As(err, &alert) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 }
 
-// NoCredentials reports whether the credential chain came up empty. The SDK has no type
-// for that, only these words.
+// NoCredentials reports whether the AWS credential chain returned no credentials. The SDK has no type for
+// that error, only these words.
 func NoCredentials(err error) bool {
 	s := err.Error()
 	return strings.Contains(s, "get credentials:") || strings.Contains(s, "failed to refresh cached credentials")
 }
 
-// fileAdvice is for what an operating system refuses.
+// fileAdvice returns the advice for an error of the operating system.
 func fileAdvice(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return "make room where the archive is; what was stored stays, and the next run goes on from there"
+		return "make room where the archive is; what was stored stays, and the next run continues from there"
 	case errors.Is(err, syscall.EROFS):
 		return "the file system is mounted read-only; mount it for writing"
 	case errors.As(err, new(*fs.PathError)) && errors.Is(err, fs.ErrPermission), errors.As(err, new(*os.LinkError)) && errors.Is(err, fs.ErrPermission):
@@ -182,15 +182,16 @@ func fileAdvice(err error) string {
 	return ""
 }
 
-// RedactedURL is an archive's URL, fit for messages.
+// RedactedURL is an archive's URL without credentials, for messages and logs.
 type RedactedURL string
 
-// Exists says that another object lies under a key.
+// Exists returns an *Error of kind Precondition: another object exists under the key. It wraps
+// store.ErrExists.
 func (w RedactedURL) Exists(key string) error {
 	return &Error{Op: "putting", Key: key, Where: string(w), Kind: Precondition, Err: store.ErrExists}
 }
 
-// Mismatch says that the source is not what was promised.
+// Mismatch returns an *Error that wraps store.ErrMismatch: the source has other sums than declared.
 func (w RedactedURL) Mismatch(key string) error {
 	return &Error{Op: "putting", Key: key, Where: string(w), Err: store.ErrMismatch}
 }

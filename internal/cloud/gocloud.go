@@ -14,31 +14,31 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// ListPage is how many objects are asked for at once: what S3, GCS and Azure give at most.
+// ListPage is the number of objects that one listing request asks for. S3, GCS and Azure return at most
+// that many.
 const ListPage = 1000
 
-// Portable is the half of a Store that all adapters share: it reads and lists through
-// *blob.Bucket. What a driver does its own way is told in hooks.
+// Portable is the half of a Store that several adapters share: it reads and lists through
+// *blob.Bucket. Hooks adapt it to one provider's driver.
 type Portable struct {
 	Bucket *blob.Bucket
-	Prefix string // of the archive in the bucket: "" or what ends in "/"
+	Prefix string // the archive's prefix in the bucket: empty, or ends in "/"
 	Hooks  Hooks
-	Fail   func(op, key string, err error) error
+	Fail   func(op, key string, err error) error // returns err as an *Error of an operation on a key
 }
 
-// Hooks reach the provider's own types through gocloud's As functions. Each may be nil.
-// They are needed for what the portable types cannot say, and because drivers escape
-// keys: a key that holds "__0x41__", which the format allows, would be read and listed
-// under another name than Put gave it.
+// Hooks reach the provider's own types through gocloud's As functions. A nil hook leaves gocloud's
+// default. The portable types lack some fields, and the drivers escape keys: they would read and list
+// a key with "__0x41__", which the format allows, under another name.
 type Hooks struct {
-	Read   func(as func(any) bool, key string)           // read this very key
-	List   func(as func(any) bool, prefix, after string) // list this very prefix, after that key
-	Name   func(o *blob.ListObject) string               // the real key
-	crc32c func(o *blob.ListObject) *manifest.CRC32C     // where a listing has it
-	Beyond func(err error) bool                          // the offset lies at or beyond the end
+	Read   func(as func(any) bool, key string)           // sets the unescaped key of a read
+	List   func(as func(any) bool, prefix, after string) // sets the unescaped prefix, and the key to start after
+	Name   func(o *blob.ListObject) string               // returns the unescaped key
+	crc32c func(o *blob.ListObject) *manifest.CRC32C     // returns the checksum that a listing has
+	Beyond func(err error) bool                          // reports whether the offset is at or beyond the end
 }
 
-// Get implements store.Store. An offset at or beyond the end reads as nothing.
+// Get implements store.Store. An offset at or beyond the end returns no bytes and no error.
 func (p *Portable) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := CheckKey(key); err != nil {
 		return nil, p.Fail("getting", key, err)
@@ -60,7 +60,8 @@ func (p *Portable) Get(ctx context.Context, key string, offset, length int64) (i
 	return NamedReader(r, key, p.Fail), nil
 }
 
-// NamedReader returns body with errors that name the key: a connection may break at any byte.
+// NamedReader returns body, with fail called on each error of Read except io.EOF. So the error names
+// the key if a connection breaks in the middle of an object.
 func NamedReader(body io.ReadCloser, key string, fail func(op, key string, err error) error) io.ReadCloser {
 	return &reader{body, key, fail}
 }
@@ -84,11 +85,12 @@ func (p *Portable) List(ctx context.Context, prefix, delimiter, after string) it
 	return RollUp(ctx, p.Flat, prefix, delimiter, after)
 }
 
-// RollUp lists through flat, which does not know whether after lies in a rolled-up prefix.
+// RollUp lists through flat as store.Store.List requires. It handles a key after that is inside a
+// rolled-up prefix, which flat does not.
 func RollUp(ctx context.Context, flat FlatList, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
-		// Services disagree on what starting within a rolled-up prefix means. Whether
-		// anything in it is still to come is looked up, and then it is done with.
+		// Services disagree on what starting within a rolled-up prefix means. So a first
+		// listing checks whether that prefix has a later key.
 		if dir, ok := RolledUp(prefix, delimiter, after); ok {
 			for _, err := range flat(ctx, dir, "", after) {
 				if !yield(store.Object{Key: dir, IsDir: true}, err) || err != nil {
@@ -105,7 +107,7 @@ func RollUp(ctx context.Context, flat FlatList, prefix, delimiter, after string)
 	}
 }
 
-// RolledUp gives the rolled-up prefix in which a key lies, if it lies in one.
+// RolledUp returns the rolled-up prefix that contains a key, and false if none does.
 func RolledUp(prefix, delimiter, key string) (string, bool) {
 	rest, ok := strings.CutPrefix(key, prefix)
 	i := strings.Index(rest, delimiter)
@@ -115,12 +117,10 @@ func RolledUp(prefix, delimiter, key string) (string, bool) {
 	return prefix + rest[:i+len(delimiter)], true
 }
 
-// FlatList lists what comes after a key, and of rolled-up prefixes only those that begin
-// after it.
+// FlatList lists the objects after a key, and the rolled-up prefixes that sort after that key.
 type FlatList func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error]
 
-// Flat lists page by page what comes after a key; rolled-up prefixes only that begin
-// after it.
+// Flat is the FlatList of the bucket. It requests one page at a time.
 func (p *Portable) Flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		o := &blob.ListOptions{Prefix: p.Prefix + prefix, Delimiter: delimiter}
@@ -150,7 +150,7 @@ func (p *Portable) Flat(ctx context.Context, prefix, delimiter, after string) it
 	}
 }
 
-// objects turns a page into what the archive knows. Unescaping may have changed its order.
+// objects converts a page, and sorts it: unescaping may have changed its order.
 func (p *Portable) objects(page []*blob.ListObject) []store.Object {
 	out := make([]store.Object, len(page))
 	for i, o := range page {
@@ -171,5 +171,5 @@ func (p *Portable) objects(page []*blob.ListObject) []store.Object {
 	return out
 }
 
-// Close lets go of the bucket.
+// Close closes the bucket.
 func (p *Portable) Close() error { return p.Bucket.Close() }

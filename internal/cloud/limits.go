@@ -2,16 +2,16 @@ package cloud
 
 import "time"
 
-// What the adapters of services have in common.
+// Limits that all adapters of services share. Sizes are in bytes.
 const (
 	SingleMax         = 16 << 20 // the largest object that is sent in one request
-	ContinueThreshold = 1 << 20  // from this size on the server is asked before the body is sent
-	CompareMax        = 1 << 20  // up to this size an existing object is read and compared by SHA-256 too
-	PutRounds         = 3        // of sending what the server refused although the source is right
+	ContinueThreshold = 1 << 20  // requests of at least this size use "Expect: 100-continue"
+	CompareMax        = 1 << 20  // existing objects up to this size are read and compared by SHA-256, too
+	PutRounds         = 3        // how often a body is sent that the server refuses although the source is unchanged
 )
 
-// StaleAge is how old something left behind must be for anybody to remove it.
+// StaleAge is the age from which any process may remove an unfinished upload or a temporary file.
 const StaleAge = 7 * 24 * time.Hour
 
-// AbortTimeout ends an upload after its caller has gone.
+// AbortTimeout is how long the abort of an upload may take after the caller's context has ended.
 const AbortTimeout = 8 * time.Second

@@ -8,32 +8,32 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Bucket is an open store.Store. Close lets go of connections; it does not wait for
-// operations that are still running.
+// Bucket is an open store.Store. Close closes its connections and does not wait for operations that are
+// still running.
 type Bucket interface {
 	store.Store
 	io.Closer
 }
 
-// Options are what Open takes besides the URL. The zero value is good.
+// Options are the settings of Open that are not in the URL. The zero value is ready for use.
 type Options struct {
-	// Transfers is how many parts of large objects are sent at once, over all Puts;
-	// 0: 8. Small objects are not counted: their number is the caller's.
+	// Transfers is the number of parts of large objects that all Puts together send at once; 0 means 8.
+	// It does not limit small objects: the caller limits these.
 	Transfers int
-	// Timeout is how long a connection may stand still, while connected, before it is
-	// given up and the request tried again; 0: 60 s.
+	// Timeout is how long a connection may be without traffic before the request fails and is tried
+	// again; 0 means 60 s.
 	Timeout time.Duration
-	// Bandwidth limits what is sent and received; nil: nothing does. Buckets may share
-	// one.
+	// Bandwidth limits the bytes per second in both directions; nil sets no limit. Buckets may share one.
 	Bandwidth *Bandwidth
-	// Counter counts what is asked of the service; nil: nobody does.
+	// Counter counts the requests; nil disables it. Buckets may share one.
 	Counter *Counter
-	// Log gets what is worth telling and is no error; nil: nobody.
+	// Log receives warnings; nil discards them.
 	Log *slog.Logger
-
-	Budget *Budget // of further attempts, which all requests of the bucket share
+	// Budget limits the retries of all requests of the bucket together; nil means NewBudget(Transfers).
+	Budget *Budget
 }
 
+// WithDefaults returns o with defaults in place of zero values. A nil Bandwidth and a nil Counter stay nil.
 func (o Options) WithDefaults() Options {
 	if o.Transfers <= 0 {
 		o.Transfers = 8

@@ -1,35 +1,34 @@
 package cloud
 
-// S3Parameters are what may stand behind the "?" of an s3 URL. Where gocloud's s3blob
-// knows a parameter of that meaning, it has the same name there.
+// S3Parameters are the parameters of an s3 URL. If gocloud's s3blob has a parameter with the same meaning, it
+// has the same name there.
 var S3Parameters = []string{
 	"region",         // of the bucket; otherwise AWS_REGION or the profile's
-	"endpoint",       // http:// or https:// address of a service that is not Amazon's
-	"use_path_style", // true: the bucket stands in the path and not in the host name
-	"profile",        // of the shared configuration file
+	"endpoint",       // http:// or https:// address of a service other than Amazon's
+	"use_path_style", // true: the bucket is part of the path, not of the host name
+	"profile",        // a profile of the shared configuration file
 	"anonymous",      // true: requests are not signed
 	"ssetype",        // server-side encryption: AES256, aws:kms, aws:kms:dsse
-	"kmskeyid",       // its key, for aws:kms
-	"storage_class",  // of data and bundles; the rest has the bucket's own
-	"checksum",       // crc32c, md5 or none: what the service verifies
-	"create_only",    // false: the service cannot refuse what exists, and the weaker promise will do
-	"versions",       // auto (the bucket is asked), true or false: whether it keeps versions
+	"kmskeyid",       // the key for aws:kms
+	"storage_class",  // of data objects and bundles; other objects have the bucket's class
+	"checksum",       // crc32c, md5 or none: the checksum that the service compares
+	"create_only",    // false: accepts a service that cannot refuse to overwrite
+	"versions",       // auto (read from the bucket), true or false: whether the bucket keeps versions
 	"lock",           // GOVERNANCE or COMPLIANCE: objects are locked when they are put
-	"lock_for",       // for how long, such as 30d or 36h
-	"legal_hold",     // true: objects are put on legal hold
+	"lock_for",       // how long a lock lasts, such as 30d or 36h
+	"legal_hold",     // true: each object gets a legal hold
 }
 
-// AzureParameters are what may stand behind the "?" of an azblob URL. Where gocloud's
-// azureblob knows a parameter of that meaning, it has the same name there, but for the
-// account (storage_account).
+// AzureParameters are the parameters of an azblob URL. If gocloud's azureblob has a parameter with the same
+// meaning, it has the same name there, except for the account (storage_account).
 var AzureParameters = []string{
 	"account",  // the storage account; otherwise AZURE_STORAGE_ACCOUNT
 	"domain",   // of the service: blob.core.windows.net, or HOST:PORT of an emulator
 	"protocol", // http or https
-	"localemu", // true: the account stands in the path and not in the host name
+	"localemu", // true: the account is part of the path, not of the host name
 }
 
-// GcsParameters are what may stand behind the "?" of a gs URL.
+// GcsParameters are the parameters of a gs URL.
 var GcsParameters = []string{
-	"endpoint", // http:// or https:// address of a service that is not Google's, which gets no credentials
+	"endpoint", // http:// or https:// address of a service other than Google's; it receives no credentials
 }

@@ -8,9 +8,9 @@ import (
 
 const redacted = "REDACTED"
 
-// Redact makes an archive's URL fit for messages and logs: what stands before an "@" and
-// the values of parameters that are not known to be harmless are replaced. A URL without
-// such comes back as it is. It never fails, whatever raw holds.
+// Redact makes an archive's URL fit for messages and logs. It replaces the part before an "@" and the values
+// of parameters that are not known to be harmless. It drops a fragment, and returns any other URL
+// unchanged. raw need not be a valid URL.
 func Redact(raw string) string {
 	head, query, asked := strings.Cut(raw, "?")
 	head, _, _ = strings.Cut(head, "#")
@@ -29,9 +29,9 @@ func Redact(raw string) string {
 	return rest + "?" + hideValues(query)
 }
 
-// hideUser replaces what may be user and password before a host. In the path of a file
-// URL an "@" is a character like others. Elsewhere a secret with a slash in it could
-// push its "@" beyond the first slash, so the last "@" counts where a ":" comes first.
+// hideUser replaces the part before a host that may be user and password. In the path of a file URL an "@"
+// is an ordinary character. In other URLs a secret may contain a slash, and its "@" comes after that slash.
+// So if there is a ":" before the first slash, the last "@" counts.
 func hideUser(rest string, file bool) string {
 	authority, path, slash := strings.Cut(rest, "/")
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
@@ -59,8 +59,8 @@ func hideValues(query string) string {
 	return strings.Join(pairs, "&")
 }
 
-// hideName keeps the name of a parameter, so that whoever wrote it finds it, when it
-// looks like one.
+// hideName replaces the value of a parameter. It keeps the name if it is well-formed, so that a user
+// recognizes the parameter.
 func hideName(name, pair string) string {
 	switch {
 	case pair == "":
@@ -71,7 +71,7 @@ func hideName(name, pair string) string {
 	return name + "=" + redacted
 }
 
-// shownName is the name of a parameter for a message.
+// shownName returns the name of a parameter for a message.
 func shownName(name string) string {
 	if !isName(name) {
 		return "(not shown)"
@@ -92,11 +92,10 @@ func decoded(s string) string {
 	if d, err := url.QueryUnescape(s); err == nil {
 		return d
 	}
-	return s + "@" // cannot be read: nobody knows what it holds
+	return s + "@" // a value that cannot be decoded may hold a secret
 }
 
-// hideIn says no more in a message of net/url than in the redacted URL: it quotes what
-// it did not understand.
+// hideIn replaces a message of net/url if the URL has a secret: the message quotes a part of the URL.
 func hideIn(message, raw, safe string) string {
 	if raw == safe {
 		return message

@@ -9,38 +9,37 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How often a request is tried, and how long is waited in between: a random time of up
-// to 200 ms, 400 ms … 10 s (full jitter). Eight attempts of a failing service last 11 s
-// on average and 22.6 s at most, besides what the attempts take themselves.
+// The attempts of a request. Between two attempts there is a random wait of up to 200 ms, 400 ms … 10 s
+// (full jitter). The waits of eight attempts take 11 s on average and 22.6 s at most.
 const (
 	MaxAttempts    = 8
-	MaxConnect     = 3 // attempts that end before there is a connection: 31 s at most
-	MaxStandstills = 3 // attempts that end because nothing moved: three times Options.Timeout
+	MaxConnect     = 3 // attempts that fail to connect: 31 s at most
+	MaxStandstills = 3 // attempts that fail for lack of traffic: three times Options.Timeout
 	FirstBackoff   = 200 * time.Millisecond
 	MaxBackoff     = 10 * time.Second
 )
 
-// All requests of a bucket share a budget of further attempts, so that a service in
-// trouble is not asked eight times as much by everything at once: so many at first, and
-// one more with every interval.
+// All requests of a bucket share a budget of retries. Otherwise all clients together would send an
+// overloaded service eight times as many requests. The budget starts with budgetLeast plus
+// budgetPerTransfer for each transfer, and gains one retry with every interval.
 const (
 	budgetLeast       = 100
 	budgetPerTransfer = 20
 	budgetInterval    = 3 * time.Second
 )
 
-// ErrBudget ends the attempts of a request, beside what made the last one fail.
+// ErrBudget is reported if the budget has no retry left. It is joined with the error of the last attempt.
 var ErrBudget = errors.New("too many requests failed lately, so it was not tried again")
 
-// Budget is what all requests of a bucket may still be tried again.
+// Budget limits the retries of all requests of a bucket together. It is safe for concurrent use.
 type Budget struct{ *rate.Limiter }
 
+// NewBudget returns the budget of a bucket with the given number of concurrent transfers.
 func NewBudget(transfers int) *Budget {
 	return &Budget{rate.NewLimiter(rate.Every(budgetInterval), budgetLeast+budgetPerTransfer*transfers)}
 }
 
-// Spend takes one further attempt, or gives the error with which a request ends for lack
-// of any.
+// Spend takes one retry from the budget. It returns ErrBudget if none is left.
 func (b *Budget) Spend() error {
 	if b.Allow() {
 		return nil
@@ -48,7 +47,7 @@ func (b *Budget) Spend() error {
 	return ErrBudget
 }
 
-// Backoff is the wait after the given attempt, counted from 1.
+// Backoff returns the wait after the given attempt, counted from 1. It is random.
 func Backoff(attempt int) time.Duration {
 	limit := MaxBackoff
 	if attempt = max(attempt, 1); attempt < 10 {
@@ -57,7 +56,7 @@ func Backoff(attempt int) time.Duration {
 	return rand.N(limit)
 }
 
-// Pause waits, until ctx ends at most.
+// Pause waits for d. If ctx ends before, it returns the error of ctx.
 func Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// When everything fails, the attempts of all requests together are bounded.
+// If all requests fail, their retries together are bounded.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,23 +13,23 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A surrounding is a place around an archive, which the archive's credentials need not reach. It is read
-// and never written.
+// Surrounding is a prefix or directory above an archive. It is read-only, and the archive's credentials may
+// not reach it. An error wraps fs.ErrPermission if they do not.
 type Surrounding struct {
 	store.Store
-	IsLocal bool // a directory: what cannot be read there is out of reach, such as a link that leads elsewhere
+	IsLocal bool // a directory, where any failed read counts as denied, such as a link that leads elsewhere
 }
 
-// beyondKey marks requests that a service may deny without anything being wrong.
+// beyondKey marks requests that a service may deny although the credentials are correct.
 type beyondKey struct{}
 
 func beyond(ctx context.Context) context.Context { return context.WithValue(ctx, beyondKey{}, true) }
 
-// goesBeyond reports whether a request is about what lies around an archive.
+// goesBeyond reports whether a request is for a place outside of the archive.
 func goesBeyond(ctx context.Context) bool { return ctx.Value(beyondKey{}) != nil }
 
-// outOfReach is an error of a place around the archive. Some services answer as if the credentials were
-// wrong where these end at the archive's prefix.
+// outOfReach makes an error wrap fs.ErrPermission if the credentials do not reach the place. Some services
+// report credentials that are limited to the archive's prefix as wrong credentials.
 func (s Surrounding) outOfReach(err error) error {
 	var known *Error
 	if s.IsLocal && err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, context.Canceled) {
@@ -64,7 +64,7 @@ func (s Surrounding) List(ctx context.Context, prefix, delimiter, after string) 
 	}
 }
 
-var errOutside = errors.New("it lies outside of the archive, and is not changed")
+var errOutside = errors.New("it is outside of the archive, and read-only")
 
 // Put implements store.Store.
 func (s Surrounding) Put(context.Context, string, io.ReaderAt, store.Sums) (store.PutResult, error) {
@@ -74,7 +74,8 @@ func (s Surrounding) Put(context.Context, string, io.ReaderAt, store.Sums) (stor
 // Delete implements store.Store.
 func (s Surrounding) Delete(context.Context, []string) error { return errOutside }
 
-// Surroundings are the prefixes within which an archive's lies, each opened.
+// Surroundings returns the prefixes that contain an archive's prefix, the nearest first. open returns the
+// store of one prefix.
 func Surroundings(scheme, bucket, prefix string, open func(prefix string, w RedactedURL) store.Store) []store.Place {
 	var places []store.Place
 	for prefix != "" {

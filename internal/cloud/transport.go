@@ -7,17 +7,16 @@ import (
 	"time"
 )
 
-// The waits of a connection, besides Options.Timeout.
+// The timeouts of a connection. Options.Timeout is a further one.
 const (
-	connectTimeout   = 10 * time.Second // TCP, names included
+	connectTimeout   = 10 * time.Second // name lookup and TCP
 	handshakeTimeout = 10 * time.Second // TLS
-	continueTimeout  = 2 * time.Second  // for leave to send the body; without an answer it is sent
+	continueTimeout  = 2 * time.Second  // for "100 Continue"; without an answer the body is sent
 	idleKeep         = 45 * time.Second // an idle connection is closed before its deadline passes
 )
 
-// Tune sets up an SDK's transport: no wait is without an end, and a connection on which
-// nothing moves for Options.Timeout is given up. HTTP/2 is off: it would put all parts on
-// one connection.
+// Tune sets up an SDK's transport. All waits have a timeout, and a connection without traffic for o.Timeout
+// fails. HTTP/2 is off: it would put all parts on one connection.
 func Tune(tr *http.Transport, o *Options) {
 	timeout := o.Timeout
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
@@ -43,15 +42,15 @@ func Tune(tr *http.Transport, o *Options) {
 	tr.ForceAttemptHTTP2 = false
 }
 
-// IdleTimeoutConn is a connection that must keep moving: each read and each write sets a new
-// deadline. A write also extends the deadline of the read that net/http always has
-// pending, so that a long upload does not end the wait for its answer.
+// IdleTimeoutConn is a connection that fails if no byte moves for a timeout: each read and each write sets
+// a new deadline. A write also extends the deadline of the read that net/http always has pending, so that
+// the wait for the answer outlasts a long upload.
 type IdleTimeoutConn struct {
 	net.Conn
 	timeout time.Duration
 }
 
-// NewIdleTimeoutConn returns a connection that fails once nothing moves for a time.
+// NewIdleTimeoutConn returns c with an idle timeout.
 func NewIdleTimeoutConn(c net.Conn, timeout time.Duration) *IdleTimeoutConn {
 	return &IdleTimeoutConn{c, timeout}
 }

@@ -14,25 +14,25 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/textdist"
 )
 
-// Address is an archive's URL taken apart.
+// Address is a parsed archive URL.
 type Address struct {
 	scheme string
-	Bucket string // of mem and s3
-	Dir    string // of file: an absolute path
-	Prefix string // of mem and s3: "" or what ends in "/"
+	Bucket string // the bucket, container or name; empty for file
+	Dir    string // for file: an absolute path
+	Prefix string // the archive's prefix in the bucket: empty, or ends in "/"
 	Params map[string]string
-	Where  RedactedURL
+	Where  RedactedURL // the URL for messages
 }
 
 const (
-	maxPrefixBytes  = 400  // of an archive's prefix in a bucket, so that with a key it stays below 1,024
+	maxPrefixBytes  = 400  // of an archive's prefix in a bucket, so that prefix and key are below 1,024
 	maxSegmentBytes = 200  // of one segment of a key
 	maxKeyBytes     = 900  // of a whole key
-	maxURLBytes     = 4096 // of what is worth taking apart
+	maxURLBytes     = 4096 // of a URL
 )
 
-// Parse takes the URL of an archive of one scheme apart; parameters are those that may follow the "?".
-// Its errors name what is wrong and what to write instead, and never hold credentials.
+// Parse parses an archive URL that must have the given scheme. known are the parameters that may follow
+// the "?". An error states the fault and what to write instead, and never has credentials.
 func Parse(raw, scheme string, known []string) (Address, error) {
 	a, u, err := takeApart(raw)
 	if err != nil {
@@ -40,7 +40,7 @@ func Parse(raw, scheme string, known []string) (Address, error) {
 	}
 	fail := func(err error) (Address, error) { return Address{}, fmt.Errorf("archive URL %s: %w", a.Where, err) }
 	if a.scheme != scheme {
-		return fail(fmt.Errorf("it is no %s:// URL", scheme))
+		return fail(fmt.Errorf("the scheme is not %s://", scheme))
 	}
 	if a.Params, err = parameters(scheme, u.RawQuery, known); err != nil {
 		return fail(err)
@@ -58,20 +58,21 @@ func Parse(raw, scheme string, known []string) (Address, error) {
 	return a, nil
 }
 
-// SchemeOf returns the scheme of an archive's URL, in lower case, if it is one that an adapter serves.
+// SchemeOf returns the scheme of an archive URL, in lower case. It returns an error if no adapter serves
+// the scheme, or if the URL cannot be parsed.
 func SchemeOf(raw string) (string, error) {
 	a, _, err := takeApart(raw)
 	return a.scheme, err
 }
 
-// takeApart parses a URL as far as all schemes have it in common.
+// takeApart parses the parts of a URL that all schemes have in common.
 func takeApart(raw string) (Address, *url.URL, error) {
 	w := RedactedURL(Redact(raw))
 	fail := func(format string, args ...any) (Address, *url.URL, error) {
 		return Address{}, nil, fmt.Errorf("archive URL %s: %w", w, fmt.Errorf(format, args...))
 	}
 	if len(raw) > maxURLBytes {
-		return fail("it is %d bytes long; at most %d make sense", len(raw), maxURLBytes)
+		return fail("it has %d bytes; at most %d are allowed", len(raw), maxURLBytes)
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok || scheme == "" {
@@ -83,10 +84,12 @@ func takeApart(raw string) (Address, *url.URL, error) {
 		if errors.As(err, &parse) {
 			err = parse.Err
 		}
-		return fail("it cannot be read (%s); special characters must be percent-encoded", hideIn(err.Error(), raw, string(w)))
+		return fail("it cannot be parsed (%s); special characters must be percent-encoded",
+			hideIn(err.Error(), raw, string(w)))
 	}
 	if u.User != nil {
-		return fail("it holds credentials; take out what stands before the @ and use the environment, a profile or the role of this host")
+		return fail("it holds credentials; " +
+			"remove the part before the @ and use the environment, a profile or the role of this host")
 	}
 	if u.Fragment != "" || strings.Contains(rest, "#") {
 		return fail("it has a fragment; write # as %%23")
@@ -98,13 +101,13 @@ func takeApart(raw string) (Address, *url.URL, error) {
 	return a, u, nil
 }
 
-// checkScheme refuses an unknown scheme, and suggests the nearest.
+// checkScheme returns an error for an unknown scheme, which suggests the nearest scheme.
 func checkScheme(scheme string) error {
 	known := []string{"s3", "gs", "azblob", "file"}
 	if scheme == "mem" || slices.Contains(known, scheme) {
 		return nil
 	}
-	others := map[string]string{ // what other programs call them
+	others := map[string]string{ // the names in other programs
 		"gcs": "gs", "google": "gs", "azure": "azblob", "az": "azblob", "abfs": "azblob", "abfss": "azblob", "wasb": "azblob", "wasbs": "azblob",
 		"s3a": "s3", "s3n": "s3", "minio": "s3", "r2": "s3", "b2": "s3",
 	}
@@ -114,13 +117,15 @@ func checkScheme(scheme string) error {
 	} else if near, ok := textdist.Nearest(scheme, known); ok {
 		guess = "; did you mean " + near + "://?"
 	}
-	return fmt.Errorf("unknown scheme %.40q%s Write s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix or file:///absolute/path", scheme, cmp.Or(guess, "."))
+	return fmt.Errorf("unknown scheme %.40q%s "+
+		"Write s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix or file:///absolute/path",
+		scheme, cmp.Or(guess, "."))
 }
 
 func parameters(scheme, query string, known []string) (map[string]string, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, errors.New("what follows the ? cannot be read; write name=value&name=value, percent-encoded")
+		return nil, errors.New("the parameters after the ? cannot be parsed; write name=value&name=value, percent-encoded")
 	}
 	params := map[string]string{}
 	for name, v := range values {
@@ -132,16 +137,17 @@ func parameters(scheme, query string, known []string) (map[string]string, error)
 			if near, ok := textdist.Nearest(name, known); ok {
 				guess = "the nearest is " + near + "; "
 			}
-			return nil, fmt.Errorf("unknown parameter %s; %s%s:// knows %s", shownName(name), guess, scheme, strings.Join(known, ", "))
+			return nil, fmt.Errorf("unknown parameter %s; %s%s:// takes %s",
+				shownName(name), guess, scheme, strings.Join(known, ", "))
 		case len(v) > 1:
-			return nil, fmt.Errorf("parameter %s stands there %d times; write it once", name, len(v))
+			return nil, fmt.Errorf("parameter %s occurs %d times; write it once", name, len(v))
 		}
 		params[name] = v[0]
 	}
 	return params, nil
 }
 
-// Truth reads a parameter that is true or false; absent is false.
+// Truth returns the value of a parameter that is true or false. A missing parameter is false.
 func (a *Address) Truth(name string) (bool, error) {
 	v, ok := a.Params[name]
 	if !ok {
@@ -154,11 +160,12 @@ func (a *Address) Truth(name string) (bool, error) {
 	return b, nil
 }
 
-// directory is the path of a file URL.
+// directory returns the path of a file URL.
 func directory(u *url.URL) (string, error) {
 	switch {
 	case u.Host != "" && u.Host != "localhost":
-		return "", fmt.Errorf("%.80q would be a host name; a file URL holds an absolute path, with three slashes: file:///%s%s", u.Host, u.Host, u.Path)
+		return "", fmt.Errorf("%.80q is read as a host name; write an absolute path, with three slashes: file:///%s%s",
+			u.Host, u.Host, u.Path)
 	case u.Path == "" || u.Path == "/":
 		return "", errors.New("it names no directory; write file:///absolute/path")
 	}
@@ -168,18 +175,19 @@ func directory(u *url.URL) (string, error) {
 	return u.Path, nil
 }
 
-// keyPrefix makes what stands before each key of an URL's path: "" or "a/b/".
+// keyPrefix returns the prefix of all keys for a URL's path: empty, or such as "a/b/".
 func keyPrefix(path string) (string, error) {
 	path = strings.Trim(path, "/")
 	if path == "" {
 		return "", nil
 	}
 	if len(path) > maxPrefixBytes {
-		return "", fmt.Errorf("the prefix is %d bytes long; at most %d leave room for the keys", len(path), maxPrefixBytes)
+		return "", fmt.Errorf("the prefix has %d bytes; at most %d leave room for the keys", len(path), maxPrefixBytes)
 	}
 	for s := range strings.SplitSeq(path, "/") {
 		if s == "" || s == "." || s == ".." {
-			return "", fmt.Errorf("the prefix %.80q has an empty element, or one that is . or ..; not every service keeps these apart", path)
+			return "", fmt.Errorf("the prefix %.80q has an empty element, or one that is . or ..; "+
+				"some services do not distinguish these; remove it", path)
 		}
 	}
 	if err := printable(path); err != nil {
@@ -193,44 +201,49 @@ func printable(path string) error {
 		return fmt.Errorf("the path %.80q is not UTF-8", path)
 	}
 	if strings.ContainsFunc(path, func(r rune) bool { return unicode.IsControl(r) || r == '\\' }) {
-		return fmt.Errorf("the path %.80q holds a backslash or a control character", path)
+		return fmt.Errorf("the path %.80q has a backslash or a control character", path)
 	}
 	return nil
 }
 
-// CheckKey refuses what is no key of the format, so that no key can leave its place.
+// CheckKey returns an error unless key is valid in the format. So no key leads out of the archive's prefix
+// or directory.
 func CheckKey(key string) error {
 	if key == "" || len(key) > maxKeyBytes {
-		return fmt.Errorf("a key of %d bytes: 1 to %d are allowed", len(key), maxKeyBytes)
+		return fmt.Errorf("the key has %d bytes; 1 to %d are allowed", len(key), maxKeyBytes)
 	}
 	for s := range strings.SplitSeq(key, "/") {
 		switch {
 		case s == "" || s == "." || s == "..":
 			return fmt.Errorf("key %.80q has an empty, . or .. segment", key)
 		case len(s) > maxSegmentBytes:
-			return fmt.Errorf("key %.80q has a segment of %d bytes: %d are allowed", key, len(s), maxSegmentBytes)
+			return fmt.Errorf("key %.80q has a segment of %d bytes; at most %d are allowed", key, len(s), maxSegmentBytes)
 		}
 	}
 	for i := range len(key) {
 		if !KeyByte(key[i]) {
-			return fmt.Errorf("key %.80q holds %q: allowed are letters, digits, slashes and any of %s", key, key[i], ". _ = % -")
+			return fmt.Errorf("key %.80q has the byte %q; allowed are letters, digits, slashes and any of %s",
+				key, key[i], ". _ = % -")
 		}
 	}
 	return nil
 }
 
+// KeyByte reports whether the format allows c in a key.
 func KeyByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._=%-/", c) >= 0
 }
 
-// CheckEndpoint refuses what is no address of a service.
+// CheckEndpoint returns an error unless e is the address of a service: a scheme, a host, and perhaps a port
+// and a path.
 func CheckEndpoint(e string) error {
 	u, err := url.Parse(e)
 	switch {
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
 		return errors.New("parameter endpoint is no address; write endpoint=https://host:port")
 	case u.User != nil:
-		return errors.New("the endpoint holds credentials; use the environment, a profile or the role of this host")
+		return errors.New("the endpoint holds credentials; " +
+			"remove them and use the environment, a profile or the role of this host")
 	case u.RawQuery != "" || u.Fragment != "":
 		return errors.New("the endpoint has a query or a fragment; write endpoint=https://host:port")
 	}

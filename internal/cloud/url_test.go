@@ -70,7 +70,7 @@ func FuzzParse(f *testing.F) {
 		}
 		if u, err := url.Parse(raw); err == nil && u.User != nil && u.Scheme != "" && strings.Contains(raw, "://") {
 			if p, _ := u.User.Password(); len(p) > 8 && strings.Contains(safe, p) && !strings.Contains(u.Host+u.Path, p) && !strings.Contains(u.RawQuery, p) {
-				t.Errorf("Redact(%q) = %q tells the password", raw, safe)
+				t.Errorf("Redact(%q) = %q contains the password", raw, safe)
 			}
 		}
 		scheme, err := SchemeOf(raw)

@@ -10,20 +10,20 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Castagnoli is the table of CRC-32C (RFC 3720, appendix B.4), the CRC of all providers.
+// Castagnoli is the table of CRC-32C (RFC 3720, appendix B.4), the CRC that the format and providers use.
 var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// A Hasher computes the sums of what is written to it. It is not safe for concurrent use.
+// Hasher computes the sums of the bytes that are written to it. It is not safe for concurrent use.
 type Hasher struct {
-	sha  hash.Cloner // as those of the standard library are
+	sha  hash.Cloner // the standard library's SHA-256 implements it
 	crc  uint32
 	size int64
 }
 
-// New returns a Hasher of no bytes.
+// New returns a Hasher to which no byte has been written.
 func New() *Hasher { return &Hasher{sha: sha256.New().(hash.Cloner)} }
 
-// Clone returns a Hasher that continues independently; nil for nil.
+// Clone returns a copy of the Hasher that continues independently. The clone of nil is nil.
 func (h *Hasher) Clone() *Hasher {
 	if h == nil {
 		return nil
@@ -31,7 +31,7 @@ func (h *Hasher) Clone() *Hasher {
 	c := *h
 	var err error
 	if c.sha, err = h.sha.Clone(); err != nil {
-		panic(err) // only wrappers of hashes that cannot be cloned return one
+		panic(err) // only a wrapper of a hash that cannot be cloned returns an error
 	}
 	return &c
 }
@@ -43,10 +43,10 @@ func (h *Hasher) Write(b []byte) (int, error) {
 	return h.sha.Write(b)
 }
 
-// Size returns how many bytes were written.
+// Size returns the number of bytes written so far.
 func (h *Hasher) Size() int64 { return h.size }
 
-// Sums returns the sums of all bytes written so far. More may be written afterwards.
+// Sums returns the sums of all bytes written so far. More bytes may be written afterwards.
 func (h *Hasher) Sums() store.Sums {
 	sums := store.Sums{Size: h.size, CRC32C: manifest.CRC32C(h.crc)}
 	h.sha.Sum(sums.SHA256[:0])

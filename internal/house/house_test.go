@@ -18,8 +18,8 @@ const (
 	module = "github.com/strongroom-dev/strongroom/"
 )
 
-// files returns the names below the root of those files that end in suffix, without what is built
-// for the tests or belongs to other modules' dependencies.
+// files returns the files whose names end in suffix, relative to the root. It skips directories of build
+// results and of dependencies.
 func files(t *testing.T, suffix string) []string {
 	t.Helper()
 	var all []string
@@ -53,17 +53,17 @@ func lines(t *testing.T, name string) []string {
 	return strings.Split(string(b), "\n")
 }
 
-// worst are words with which software turns into a person, or a sentence loses its actor.
+// worst are words that turn software into a person, or hide the actor of a sentence.
 var worst = regexp.MustCompile(`(?i)\b(nobody|somebody|whoever|whom|meanwhile|afresh|anew|tells|told|so many|of which|looks whether|broken[- ]off|at hand|on trial|take along|takes along)\b`)
 
-// Strangers read documents, comments and messages first. These words are the worst of those that
-// docs/design.md's glossary replaces; the list is in CONTRIBUTING.md.
+// New readers start with documents, comments and messages. These are the worst words that the glossary in
+// docs/design.md replaces; the list is in CONTRIBUTING.md.
 func TestPlainWords(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{".md", ".go", ".yml", ".yaml", ".json", ".sh", ".service", ".html", ".txtar", "Makefile"} {
 		for _, name := range files(t, suffix) {
 			if name == "internal/house/house_test.go" || name == "CONTRIBUTING.md" || strings.HasSuffix(name, "package-lock.json") {
-				continue // they list the words
+				continue // these files list the words
 			}
 			for i, line := range lines(t, name) {
 				if word := worst.FindString(line); word != "" {
@@ -74,10 +74,10 @@ func TestPlainWords(t *testing.T) {
 	}
 }
 
-const width = 120 // as .editorconfig has it
+const width = 120 // the same as in .editorconfig
 
-// A document in an editor, a diff or a terminal is readable up to 120 columns. Tables and code
-// blocks may be wider where an address or a program's output makes them so.
+// Lines of up to 120 columns are readable in an editor, a diff or a terminal. Tables and code blocks may be
+// wider, because an address or a program's output may need it.
 func TestDocumentsWrap(t *testing.T) {
 	t.Parallel()
 	for _, name := range files(t, ".md") {
@@ -93,8 +93,8 @@ func TestDocumentsWrap(t *testing.T) {
 	}
 }
 
-// The table of packages in docs/design.md is what a newcomer goes by: a package imports no package
-// of this module that its row does not name. Tests may import more.
+// Newcomers rely on the table of packages in docs/design.md. A package imports only those packages of this
+// module that its row names. Tests may import more.
 func TestImportsAreThoseOfTheDesign(t *testing.T) {
 	t.Parallel()
 	allowed := designTable(t)
@@ -124,8 +124,8 @@ func TestImportsAreThoseOfTheDesign(t *testing.T) {
 	}
 }
 
-// designTable returns what each package may import, by its directory. A row that says "all" allows
-// everything.
+// designTable returns the packages that each package may import, by its directory. A row with "all" allows
+// every package.
 func designTable(t *testing.T) map[string][]string {
 	t.Helper()
 	code := regexp.MustCompile("`([a-z0-9/_]+)`")

@@ -3,12 +3,12 @@ package textdist
 
 import "strings"
 
-// Nearest returns the candidate with the fewest typing errors from s. It returns false if no
-// candidate is close enough.
+// Nearest returns the candidate with the fewest typing mistakes between it and s. It returns false if no
+// candidate is near enough. Candidates must be in lower case; s may have any case.
 func Nearest(s string, candidates []string) (string, bool) {
 	best, found := max(2, len(s)/2)+1, ""
 	for _, c := range candidates {
-		// More edits than half of the word are no typing error.
+		// More edits than half of the word are another word, not a mistyped one.
 		if n := distance(strings.ToLower(s), c); n < best && n <= max(2, len(c)/2) {
 			best, found = n, c
 		}
@@ -16,8 +16,8 @@ func Nearest(s string, candidates []string) (string, bool) {
 	return found, found != ""
 }
 
-// distance returns the number of letters to insert, delete, replace or swap with their neighbour
-// (each letter once) to change a into b. For long texts it returns len(a).
+// distance returns the number of letters to insert, delete, replace or swap with their neighbour (each
+// letter once) to change a into b. For a longer than 64 bytes it returns the length of a.
 func distance(a, b string) int {
 	if len(a) > 64 {
 		return len(a)

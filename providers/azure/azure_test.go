@@ -213,7 +213,7 @@ func TestAzureURL(t *testing.T) {
 		"azblob://con?account=acct&domain=host/path":           "no host name",
 		"azblob://con?account=acct&domain=user:topsecret@host": "no host name",
 		"azblob://con?account=acct&domain=":                    "no host name",
-		"azblob://con?account=acct&sig=topsecret":              "unknown parameter sig; azblob:// knows account, domain",
+		"azblob://con?account=acct&sig=topsecret":              "unknown parameter sig; azblob:// takes account, domain",
 		"azblob://acct:topsecret@con?account=acct":             "holds credentials",
 	} {
 		b, err := Open(t.Context(), url, cloud.Options{})

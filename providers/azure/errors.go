@@ -28,12 +28,12 @@ func (*tokenError) NonRetriable() {}
 
 // roles are what an operation needs, for advice.
 var roles = map[string]string{
-	"putting":    "role Storage Blob Data Contributor on the container (a shared access signature: sp=rcl)",
-	"getting":    "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
-	"reading":    "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
-	"looking at": "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
-	"listing":    "role Storage Blob Data Reader on the container (a shared access signature: sr=c, sp=l)",
-	"deleting":   "role Storage Blob Data Contributor on the container (a shared access signature: sp=d)",
+	"putting":  "role Storage Blob Data Contributor on the container (a shared access signature: sp=rcl)",
+	"getting":  "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
+	"reading":  "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
+	"checking": "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
+	"listing":  "role Storage Blob Data Reader on the container (a shared access signature: sr=c, sp=l)",
+	"deleting": "role Storage Blob Data Contributor on the container (a shared access signature: sp=d)",
 }
 
 func (s *adapter) fail(op, key string, err error) error {

@@ -25,11 +25,11 @@ const deletesAtOnce = 16
 // Stat implements store.Store. Azure knows no CRC-32C; the MD5 is what Put stored.
 func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err := cloud.CheckKey(key); err != nil {
-		return store.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("checking", key, err)
 	}
 	p, err := s.client.NewBlobClient(s.prefix+key).GetProperties(ctx, nil)
 	if err != nil {
-		return store.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("checking", key, err)
 	}
 	return store.Object{Key: key, Size: value(p.ContentLength), Modified: value(p.LastModified), MD5: hex.EncodeToString(p.ContentMD5)}, nil
 }

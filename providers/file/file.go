@@ -189,7 +189,7 @@ func openObject(root *disk.Root, key string) (*disk.File, fs.FileInfo, error) {
 // Stat implements store.Store. A file system tells no checksum.
 func (s *adapter) Stat(_ context.Context, key string) (store.Object, error) {
 	if err := cloud.CheckKey(key); err != nil {
-		return store.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("checking", key, err)
 	}
 	var fi fs.FileInfo
 	err := s.in(false, func(root *disk.Root) (err error) {
@@ -197,7 +197,7 @@ func (s *adapter) Stat(_ context.Context, key string) (store.Object, error) {
 		return err
 	})
 	if err != nil {
-		return store.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("checking", key, err)
 	}
 	return store.Object{Key: key, Size: fi.Size(), Modified: fi.ModTime()}, nil
 }

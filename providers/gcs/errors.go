@@ -18,12 +18,12 @@ import (
 
 // permissions are what an operation needs, for advice.
 var permissions = map[string]string{
-	"putting":    "storage.objects.create (and storage.objects.get); the role Storage Object User has all that an archive needs",
-	"getting":    "storage.objects.get",
-	"reading":    "storage.objects.get",
-	"looking at": "storage.objects.get",
-	"listing":    "storage.objects.list",
-	"deleting":   "storage.objects.delete",
+	"putting":  "storage.objects.create (and storage.objects.get); the role Storage Object User has all that an archive needs",
+	"getting":  "storage.objects.get",
+	"reading":  "storage.objects.get",
+	"checking": "storage.objects.get",
+	"listing":  "storage.objects.list",
+	"deleting": "storage.objects.delete",
 }
 
 func (s *adapter) fail(op, key string, err error) error {

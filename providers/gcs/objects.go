@@ -27,7 +27,7 @@ const deletesAtOnce = 16
 // Stat implements store.Store.
 func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err := cloud.CheckKey(key); err != nil {
-		return store.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("checking", key, err)
 	}
 	var o *storage.ObjectAttrs
 	err := s.try(ctx, s.short(), func(ctx context.Context) (err error) {
@@ -35,7 +35,7 @@ func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 		return s.whichMissing(ctx, err)
 	})
 	if err != nil {
-		return store.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("checking", key, err)
 	}
 	s.seen.Store(true)
 	return s.object(o), nil

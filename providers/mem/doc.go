@@ -1,2 +1,2 @@
-// Package mem stores archives in the memory of this process, for tests and trials.
+// Package mem stores archives in the memory of this process, for tests and experiments.
 package mem

@@ -17,8 +17,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// memories are the in-memory buckets of this process by name: opening the same name
-// again finds the same objects, as with any other provider.
+// memories are the in-memory buckets of this process by name. Opening the same name again returns the same
+// objects, as with any other provider.
 var memories = struct {
 	sync.Mutex
 	byName map[string]*memory
@@ -28,12 +28,11 @@ var memories = struct {
 type memory struct {
 	bucket *blob.Bucket
 
-	mu   sync.Mutex            // held over each Put and Delete: create-only
+	mu   sync.Mutex            // locked during each Put and Delete, for create-only
 	sums map[string]store.Sums // by full key
 }
 
-// adapter is the archive below one prefix of a memory. Nothing of it survives the
-// process, so nothing is durable.
+// adapter is the archive below one prefix of a memory. It ends with the process, so no object is durable.
 type adapter struct {
 	cloud.Portable
 	cloud.RedactedURL
@@ -97,11 +96,11 @@ func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 // Stat implements store.Store.
 func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err := cloud.CheckKey(key); err != nil {
-		return store.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("checking", key, err)
 	}
 	a, err := s.memory.bucket.Attributes(ctx, s.Prefix+key)
 	if err != nil {
-		return store.Object{}, s.fail("looking at", key, err)
+		return store.Object{}, s.fail("checking", key, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,14 +127,13 @@ func (s *adapter) Delete(ctx context.Context, keys []string) error {
 	return errors.Join(errs...)
 }
 
-// Close does nothing: the bucket stays for whoever opens its name again.
+// Close does nothing: a later Open of the same name returns the same objects.
 func (s *adapter) Close() error { return nil }
 
-// dialect reads the errors of memory, which has none of its own.
+// dialect is the zero Dialect: memory has no errors of its own.
 var dialect = &cloud.Dialect{}
 
-// Open opens the archive behind a mem:// URL.
-// It sends no request.
+// Open opens the archive of a mem:// URL, and creates an empty bucket if no bucket has that name.
 func Open(_ context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
 	a, err := cloud.Parse(rawURL, "mem", nil)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	n := time.Now().UnixNano() // what is in memory stays there when the test is run again
+	n := time.Now().UnixNano() // objects stay in memory when the test is run again
 	storetest.Run(t, func(t *testing.T) store.Store {
 		n++
 		return open(t, fmt.Sprintf("mem://conformance/a/%d", n), cloud.Options{})

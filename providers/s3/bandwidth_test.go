@@ -9,7 +9,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// What goes to and from a service counts.
+// The bandwidth limit applies to the traffic with a service in both directions.
 func TestBandwidthOfAService(t *testing.T) {
 	var o object
 	_, s := newFake(t, cloud.Options{Bandwidth: cloud.NewBandwidth(func(time.Time) int64 { return 1 << 20 })}, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, false) })

@@ -20,14 +20,14 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// partSums is what one request sends, and what the server is to compare it with.
+// partSums is the content of one request, and the checksums that the server compares with it.
 type partSums struct {
 	body io.ReadSeeker
 	crc  manifest.CRC32C
-	md5  *string // header Content-MD5; nil: not sent
+	md5  *string // header Content-MD5; nil omits it
 }
 
-// crcHeader is the header with the checksum; nil: not sent.
+// crcHeader returns the value of the header with the checksum; nil omits it.
 func (s *settings) crcHeader(crc manifest.CRC32C) *string {
 	if s.checksum != checksumCRC32C {
 		return nil
@@ -35,21 +35,22 @@ func (s *settings) crcHeader(crc manifest.CRC32C) *string {
 	return CrcToHeader(crc)
 }
 
-// checked refuses the answer of a service that took an object and does not say that it has
-// compared it with the promised checksum.
+// checked returns store.ErrWeakStore if a service stored an object and did not return its checksum, which
+// shows that it compared it.
 func (s *settings) checked(echo *string, promised manifest.CRC32C) error {
 	if s.checksum != checksumCRC32C {
 		return nil
 	}
 	if got, ok := crcFromHeader(echo); !ok || got != promised {
-		return fmt.Errorf("%w: it took the object and did not say that it had compared it with its CRC-32C; write checksum=md5 in the URL if it knows that, or checksum=none to do without", store.ErrWeakStore)
+		return fmt.Errorf("%w: it stored the object without confirming its CRC-32C; "+
+			"write checksum=md5 in the URL if it supports that, or checksum=none to do without", store.ErrWeakStore)
 	}
 	return nil
 }
 
-// partSumsOf reads a stretch of the source for its checksums. A server that compares
-// CRC-32C gets the bytes from the source, which is read once more for that. For any other
-// they are held in memory, so that what was summed up is what is sent.
+// partSumsOf reads a section of the source and computes its checksums. If the server compares CRC-32C, the
+// source is read once more to send the bytes. Otherwise the bytes are held in memory, so that exactly the
+// bytes with these checksums are sent.
 func (s *settings) partSumsOf(ctx context.Context, src *cloud.CheckedBody, offset, size int64) (partSums, error) {
 	section := src.Section(offset, size)
 	if s.checksum == checksumCRC32C {
@@ -72,7 +73,7 @@ func (s *settings) partSumsOf(ctx context.Context, src *cloud.CheckedBody, offse
 	return out, nil
 }
 
-// mode is what a look at an object asks for.
+// mode returns whether HeadObject requests the checksum.
 func (s *settings) mode() types.ChecksumMode {
 	if s.checksum != checksumCRC32C {
 		return ""
@@ -80,8 +81,8 @@ func (s *settings) mode() types.ChecksumMode {
 	return types.ChecksumModeEnabled
 }
 
-// sum is an option for requests that S3 takes only with a checksum of what they say.
-// The SDK sends CRC32, which services without checksums do not know.
+// sum is an option for requests that S3 accepts only with a checksum of their body. The SDK sends CRC32,
+// which services without checksums do not support; sum replaces it by MD5.
 func (s *settings) sum(o *s3.Options) {
 	if s.checksum == checksumCRC32C {
 		return

@@ -12,8 +12,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A real server encrypts as the URL says, in one request and in parts, and checksums,
-// comparing and ranges are what they are without.
+// A real server encrypts as the URL requests, in one request and in parts. Checksums, comparisons and ranges
+// work as without encryption.
 func TestS3Encryption(t *testing.T) {
 	t.Parallel()
 	for params, want := range map[string]types.ServerSideEncryption{

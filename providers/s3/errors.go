@@ -11,10 +11,10 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// dialect reads the errors of S3 and of its SDK.
+// dialect interprets the errors of S3 and of its SDK.
 var dialect = &cloud.Dialect{Sort: sortError, Reason: reason, Advise: advise, Permissions: permissions}
 
-// sortError sorts what came from the AWS SDK.
+// sortError returns the kind of an error of the AWS SDK.
 func sortError(err error) cloud.Kind {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -29,7 +29,7 @@ func sortError(err error) cloud.Kind {
 	return cloud.Other
 }
 
-// reason is an answer of S3 in few words.
+// reason returns an error answer of S3 in few words.
 func reason(err error) (string, bool) {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -46,7 +46,7 @@ func reason(err error) (string, bool) {
 	return s, true
 }
 
-// advise is the advice where S3's differs.
+// advise returns the advice for S3 if it differs from the general advice.
 func advise(e *cloud.Error) string {
 	if a := settingAdvice(e.Err); a != "" || e.Advice != "" {
 		return a
@@ -59,7 +59,7 @@ func advise(e *cloud.Error) string {
 		return "check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the role of this host), and whether they have expired"
 	case cloud.Unreachable:
 		if cloud.BadCertificate(e.Err) {
-			return "check the endpoint's scheme and certificate; AWS_CA_BUNDLE names the file of an authority of your own"
+			return "check the endpoint's scheme and certificate; set AWS_CA_BUNDLE to the file of your own certificate authority"
 		}
 		return "check the endpoint, the region and the network"
 	case cloud.Misconfigured:
@@ -90,7 +90,7 @@ func classifyCode(code string) cloud.Kind {
 	return cloud.Other
 }
 
-// settingAdvice is for what a service refuses because of a setting in the URL.
+// settingAdvice returns the advice for an error that a setting in the URL causes.
 func settingAdvice(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -99,11 +99,12 @@ func settingAdvice(err error) string {
 	code, text := api.ErrorCode(), api.ErrorMessage()
 	switch {
 	case code == "InvalidStorageClass":
-		return "the service does not have the class that storage_class= in the URL names; write one that it has, or leave it out"
+		return "the service does not have this class; write one that it has in storage_class=, or leave it out"
 	case strings.Contains(text, "ObjectLockConfiguration") || strings.Contains(text, "Object Lock") && strings.Contains(text, "not enabled"):
-		return "the bucket has no object lock: make one that has it, or leave lock= and legal_hold= out of the URL"
+		return "the bucket has no object lock; create a bucket that has it, or leave lock= and legal_hold= out of the URL"
 	case strings.HasPrefix(strings.ToLower(code), "kms") || strings.Contains(text, "KMS is not configured"):
-		return "the service cannot encrypt by KMS with ssetype= and kmskeyid= of the URL: check the key and that the service has a KMS, or leave them out"
+		return "the service cannot encrypt by KMS with ssetype= and kmskeyid= of the URL; " +
+			"check the key and that the service has a KMS, or leave them out"
 	}
 	return ""
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// What is refused because of a setting, or by the operating system, comes with what to do.
+// An error that a setting or the operating system causes states what to do.
 func TestAdvice(t *testing.T) {
 	t.Parallel()
 	api := func(code, text string) error { return &smithy.GenericAPIError{Code: code, Message: text} }
@@ -31,7 +31,7 @@ func TestAdvice(t *testing.T) {
 		{&os.LinkError{Op: "link", Old: "/a", New: "/b", Err: syscall.EPERM}, "needs access"},
 	} {
 		if got := dialect.Wrap("w", "putting", "k", c.err).Error(); !strings.Contains(got, "; ") || !strings.Contains(got, c.want) {
-			t.Errorf("%q has no %q", got, c.want)
+			t.Errorf("%q does not contain %q", got, c.want)
 		}
 	}
 	gone := (&cloud.Error{Op: "listing", Where: "azblob://c/x", Kind: cloud.NoBucket}).Error()

@@ -14,7 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// fakeService is a service of which a test says how it answers.
+// fakeService is a service whose answers a test determines.
 type fakeService struct {
 	mu       sync.Mutex
 	requests []string // method and key or query, in order
@@ -43,7 +43,7 @@ func newFakeAt(t *testing.T, params string, o cloud.Options, answer http.Handler
 		f.headers = append(f.headers, r.Header.Clone())
 		f.mu.Unlock()
 		if sent := r.Header.Get("X-Amz-Checksum-Crc32c"); sent != "" && r.Method == http.MethodPut {
-			w.Header().Set("X-Amz-Checksum-Crc32c", sent) // as a service says that it has compared it
+			w.Header().Set("X-Amz-Checksum-Crc32c", sent) // the confirmation that the service compared it
 		}
 		answer(w, r)
 	}))
@@ -66,14 +66,14 @@ func openFakeAt(t *testing.T, endpoint, params string, o cloud.Options) cloud.Bu
 	return open(t, "s3://bucket?region=us-east-1&use_path_style=true&endpoint="+url.QueryEscape(endpoint)+params, o)
 }
 
-// fail answers with an error as S3 writes it.
+// fail answers with an error in the format of S3.
 func fail(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>it is so</Message></Error>`, code)
 }
 
-// object is an object of a service that keeps just one.
+// object is the only object of a fake service.
 type object struct {
 	mu      sync.Mutex
 	content []byte
@@ -82,7 +82,7 @@ type object struct {
 	careless bool // it ignores checksums
 }
 
-// serve answers as S3 does. lose breaks the connection after applying a PUT.
+// serve answers like S3. If lose is set, it breaks the connection after it has applied a PUT.
 func (o *object) serve(w http.ResponseWriter, r *http.Request, lose bool) {
 	b, _ := io.ReadAll(r.Body)
 	o.mu.Lock()

@@ -17,25 +17,25 @@ import (
 
 const (
 	minLock   = time.Hour
-	maxLock   = 100 * 365 * 24 * time.Hour // what S3 allows
-	lockSteps = 8                          // in which a lock's end moves on, a period
+	maxLock   = 100 * 365 * 24 * time.Hour // the limit of S3
+	lockSteps = 8                          // how often a lock's end moves within a period
 )
 
-// retention is how objects are locked, by the server, when they are put. Until a lock ends,
-// nobody can delete that version or shorten its lock; with COMPLIANCE not even the
-// account's owner. Strongroom never asks to bypass GOVERNANCE.
+// retention is the lock that the server puts on each new object. Until a lock ends, the server refuses to
+// delete that version or to shorten its lock; with COMPLIANCE also for the account's owner. Strongroom
+// never requests to bypass GOVERNANCE.
 //
-// Locks end on a grid of an eighth of the period, so that a lock lasts the period and up
-// to an eighth more. So one look at a manifest tells whether what it names has to be
-// locked anew: only when the grid has moved on since.
+// Locks end on a grid of an eighth of the period, so a lock lasts one period and up to an eighth more. Hence
+// the lock of a manifest shows whether the objects that it names need a new lock: only if the grid has moved
+// since.
 type retention struct {
-	mode   types.ObjectLockMode // "": no time
+	mode   types.ObjectLockMode // empty: locks have no end
 	period time.Duration
 	hold   bool // legal hold
 	end    *atomic.Pointer[time.Time]
 }
 
-// lockOf reads the parameters.
+// lockOf returns the lock that the URL's parameters describe.
 func lockOf(a *cloud.Address, now time.Time) (retention, error) {
 	l := retention{end: new(atomic.Pointer[time.Time])}
 	fail := func(format string, args ...any) (retention, error) {
@@ -51,11 +51,11 @@ func lockOf(a *cloud.Address, now time.Time) (retention, error) {
 	period, given := a.Params["lock_for"]
 	switch {
 	case l.mode == "" && given:
-		return fail("lock_for says how long; say how as well: lock=GOVERNANCE or lock=COMPLIANCE")
+		return fail("parameter lock_for needs a mode; add lock=GOVERNANCE or lock=COMPLIANCE")
 	case l.mode == "":
 		return l, nil
 	case !given:
-		return fail("lock says how; say for how long as well, such as lock_for=30d")
+		return fail("parameter lock needs a period; add one, such as lock_for=30d")
 	}
 	if l.period, err = days(period); err != nil || l.period < minLock || l.period > maxLock {
 		return fail("parameter lock_for is %.40q; write days or hours, such as 30d or 36h, from 1h to 36500d", period)
@@ -64,8 +64,8 @@ func lockOf(a *cloud.Address, now time.Time) (retention, error) {
 	return l, nil
 }
 
-// of is the lock of what is put under a key. Of a probe's objects, which are to be deleted
-// again, one alone is locked.
+// of returns the lock of a new object under a key. A probe deletes its objects afterwards, so only one of
+// them is locked.
 func (l retention) of(key string) retention {
 	if strings.HasPrefix(key, store.ProbePrefix) && !store.ProbesLock(key) {
 		return retention{}
@@ -73,10 +73,10 @@ func (l retention) of(key string) retention {
 	return l
 }
 
-// any reports whether anything is locked.
+// any reports whether new objects are locked.
 func (l *retention) any() bool { return l.mode != "" || l.hold }
 
-// endFrom is where the lock of what is put at a time ends.
+// endFrom returns the end of the lock of an object that is put at a time.
 func (l *retention) endFrom(now time.Time) time.Time {
 	step := int64(l.period / lockSteps / time.Second)
 	return time.Unix((now.Add(l.period).Unix()/step+1)*step, 0).UTC()
@@ -88,9 +88,9 @@ func (l *retention) renew(now time.Time) time.Time {
 	return end
 }
 
-// until is where the lock of what is put now ends. That is what the last renewal said:
-// what a manifest names was locked up to there, so the manifest is, also if it took long.
-// A renewal that is half a period old has nothing to do with what is put now.
+// until returns the end of the lock of an object that is put now. It is the end that the last renewal set,
+// however long the backup takes: a manifest has the same end as the objects that it names. A renewal that
+// is older than half a period does not count.
 func (l *retention) until(now time.Time) *time.Time {
 	if l.mode == "" {
 		return nil
@@ -120,13 +120,13 @@ func (s *adapter) RenewLock() (until time.Time, locks bool) {
 // Locked implements store.RetentionStore.
 func (s *adapter) Locked(ctx context.Context, key string) (locked bool, err error) {
 	if err := cloud.CheckKey(key); err != nil {
-		return false, s.fail("looking at the lock of", key, err)
+		return false, s.fail("reading the lock of", key, err)
 	}
 	err = s.atOldest(ctx, key, func(id *string) (err error) {
 		locked, err = s.lockedVersion(ctx, key, id)
 		return err
 	})
-	return locked, s.fail("looking at the lock of", key, err)
+	return locked, s.fail("reading the lock of", key, err)
 }
 
 func (s *adapter) lockedVersion(ctx context.Context, key string, id *string) (bool, error) {
@@ -144,8 +144,7 @@ func (s *adapter) lockedVersion(ctx context.Context, key string, id *string) (bo
 	return h.LegalHold != nil && h.LegalHold.Status == types.ObjectLockLegalHoldStatusOn, nil
 }
 
-// retained reports whether a version is locked as long, and as strongly, as what is put
-// now.
+// retained reports whether a version is locked for as long, and as strongly, as a new object.
 func (s *adapter) retained(ctx context.Context, key string, id *string) (bool, error) {
 	until := s.lock.until(time.Now())
 	if until == nil {
@@ -163,7 +162,7 @@ func (s *adapter) retained(ctx context.Context, key string, id *string) (bool, e
 		(r.Mode == types.ObjectLockRetentionModeCompliance || string(r.Mode) == string(s.lock.mode)), nil
 }
 
-// unlocked reports whether the service says that an object has no lock.
+// unlocked reports whether err is the service's answer for an object without a lock.
 func unlocked(err error) bool { return apiCode(err) == "NoSuchObjectLockConfiguration" }
 
 // Lock implements store.RetentionStore.
@@ -182,7 +181,7 @@ func (s *adapter) lockVersion(ctx context.Context, key string, id *string) error
 			Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(s.lock.mode), RetainUntilDate: until},
 		}, s.sum)
 		if err != nil && dialect.Classify(err) != cloud.NotFound {
-			// Services refuse to shorten or to weaken a lock: perhaps it is a better one.
+			// Services refuse to shorten or to weaken a lock. So the existing lock may be a stronger one.
 			if better, lookErr := s.retained(ctx, key, id); lookErr == nil && better {
 				err = nil
 			}

@@ -17,8 +17,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// Objects of one request and of several are locked when they are put, and the server then
-// refuses to delete them.
+// Objects that are sent in one request or in parts are locked when they are put. The server then refuses to
+// delete them.
 func TestS3Lock(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewS3Locks(t)
@@ -42,8 +42,8 @@ func TestS3Lock(t *testing.T) {
 			t.Errorf("%s is locked: %v, %v", key, locked, err)
 		}
 	}
-	// A store that locks for longer finds these not locked enough, and extends them: the
-	// oldest version, not the newest.
+	// A store with a longer period reports these as not locked, and extends the lock of the oldest
+	// version, not of the newest.
 	server.Intrude(t, "data/10", "intruder")
 	longer := open(t, server.URL+"&lock=GOVERNANCE&lock_for=4d&legal_hold=true", cloud.Options{}).(*adapter)
 	if locked, err := longer.Locked(t.Context(), "data/10"); locked || err != nil {
@@ -59,29 +59,29 @@ func TestS3Lock(t *testing.T) {
 	if time.Until(until) < 95*time.Hour {
 		t.Errorf("locked until %v", until)
 	}
-	// Lock never shortens: what the first store would give is less.
+	// Lock never shortens a lock: the period of the first store is shorter.
 	if err := b.Lock(t.Context(), "data/10"); err != nil {
 		t.Errorf("a shorter lock: %v", err)
 	}
 	if still, _ := server.LockedUntil(t, "data/10"); !still.Equal(until) {
-		t.Errorf("the lock was %v and is %v", until, still)
+		t.Errorf("the lock ended at %v and now ends at %v", until, still)
 	}
 }
 
-// A legal hold needs no time.
+// A legal hold needs no period.
 func TestS3LegalHold(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewS3Locks(t)
 	plain := open(t, server.URL, cloud.Options{}).(*adapter)
 	if until, locks := plain.RenewLock(); locks || !until.IsZero() {
-		t.Errorf("without parameters it locks until %v", until)
+		t.Errorf("without parameters objects are locked until %v", until)
 	}
 	if _, err := putBytes(t, plain, "data/a", []byte("a")); err != nil {
 		t.Fatal(err)
 	}
 	b := open(t, server.URL+"&legal_hold=true", cloud.Options{}).(*adapter)
 	if until, locks := b.RenewLock(); !locks || !until.IsZero() {
-		t.Errorf("it locks until %v: %v", until, locks)
+		t.Errorf("objects are locked until %v: %v", until, locks)
 	}
 	if locked, err := b.Locked(t.Context(), "data/a"); locked || err != nil {
 		t.Errorf("locked: %v, %v", locked, err)
@@ -102,7 +102,7 @@ func TestS3LegalHold(t *testing.T) {
 	}
 }
 
-// A bucket that cannot lock says so at the first Put; nothing is stored unlocked.
+// If a bucket cannot lock, the first Put fails, and no unlocked object is stored.
 func TestS3LockWithoutObjectLock(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewS3Versions(t)
@@ -115,7 +115,7 @@ func TestS3LockWithoutObjectLock(t *testing.T) {
 	}
 }
 
-// Locks end on a grid, the period and up to an eighth of it from now.
+// Locks end on a grid, between one period and nine eighths of it from now.
 func TestLockGrid(t *testing.T) {
 	t.Parallel()
 	a := &cloud.Address{Params: map[string]string{"lock": "COMPLIANCE", "lock_for": "8d"}}
@@ -130,17 +130,17 @@ func TestLockGrid(t *testing.T) {
 		now := start.Add(time.Duration(h) * time.Hour)
 		end := l.endFrom(now)
 		if left := end.Sub(now); left <= 8*day || left > 9*day {
-			t.Fatalf("at %v until %v", now, end)
+			t.Fatalf("a lock of %v ends at %v", now, end)
 		}
 		ends[end] = true
 	}
 	if len(ends) != 10 && len(ends) != 11 {
 		t.Errorf("%d ends in ten days", len(ends))
 	}
-	// What is put long after a renewal is still locked as it said; years later, afresh.
+	// An object that is put days after a renewal has its end; long after the renewal it has a new one.
 	end := *l.until(start)
 	if got := *l.until(start.Add(3 * day)); !got.Equal(end) {
-		t.Errorf("three days later until %v, not %v", got, end)
+		t.Errorf("three days later until %v, want %v", got, end)
 	}
 	if got := *l.until(start.Add(100 * day)); got.Before(start.Add(108 * day)) {
 		t.Errorf("a hundred days later until %v", got)
@@ -150,7 +150,7 @@ func TestLockGrid(t *testing.T) {
 	}
 }
 
-// What the URL asks for is sent with each object, in one request or in parts.
+// The headers for the URL's settings are sent with each object, in one request or in parts.
 func TestS3HeadersOfSettings(t *testing.T) {
 	type request struct {
 		method, key string
@@ -170,7 +170,7 @@ func TestS3HeadersOfSettings(t *testing.T) {
 		},
 		{"&ssetype=aws:kms:dsse", map[string]string{"X-Amz-Server-Side-Encryption": "aws:kms:dsse"}, ""},
 		{"&storage_class=STANDARD_IA", nil, "STANDARD_IA"},
-		{"&storage_class=COLD_LINE", nil, "COLD_LINE"}, // nobody's, but this service has an endpoint of its own
+		{"&storage_class=COLD_LINE", nil, "COLD_LINE"}, // unknown, but allowed with an endpoint
 		{"&lock=COMPLIANCE&lock_for=400d&legal_hold=true", map[string]string{"X-Amz-Object-Lock-Mode": "COMPLIANCE", "X-Amz-Object-Lock-Legal-Hold": "ON"}, ""},
 	} {
 		t.Run(c.params, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestS3HeadersOfSettings(t *testing.T) {
 			looked := 0
 			for _, r := range seen {
 				if (r.method != http.MethodPut || strings.Contains(r.query, "partNumber")) && !strings.Contains(r.query, "uploads") {
-					continue // not what makes an object
+					continue // a request that creates no object
 				}
 				looked++
 				for name, want := range c.want {
@@ -226,13 +226,13 @@ func TestS3HeadersOfSettings(t *testing.T) {
 				}
 			}
 			if looked != 3 {
-				t.Errorf("%d requests of %d make objects", looked, len(seen))
+				t.Errorf("%d of %d requests create objects", looked, len(seen))
 			}
 		})
 	}
 }
 
-// Locks go with MD5 as well, and are put on what was stored before there were any.
+// Locks also work with MD5, and can be added to objects that were stored without a lock.
 func TestS3LockWithMD5(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewS3Locks(t)
@@ -258,6 +258,6 @@ func TestS3LockWithMD5(t *testing.T) {
 		}
 	}
 	if err := b.Lock(t.Context(), "data/nothing"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("locking what is not there: %v", err)
+		t.Errorf("locking a missing object: %v", err)
 	}
 }

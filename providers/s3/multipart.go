@@ -20,24 +20,24 @@ import (
 )
 
 const (
-	minPart  = 8 << 20 // bytes of a part, unless the object needs more
+	minPart  = 8 << 20 // bytes of a part, unless a larger object needs more
 	maxParts = 9000    // of an object; S3 allows 10,000
 )
 
-// partSize is how large the parts of an object are: 8 MiB, or what makes 9,000 of them,
-// rounded up to a MiB.
+// partSize returns the size of an object's parts: 8 MiB, or the size that results in 9,000 parts, rounded up
+// to a MiB.
 func partSize(size int64) int64 {
 	const mib = 1 << 20
 	need := (size + maxParts - 1) / maxParts
 	return max(minPart, (need+mib-1)/mib*mib)
 }
 
-// putParts sends an object in parts, side by side. Each part is read once more just
-// before it is sent, to learn the checksum that the server then holds it to; together
-// the parts' checksums are the whole's, or the source has changed.
+// putParts sends the parts of an object concurrently. It reads each part once more just before it sends it,
+// to compute the checksum that the server compares. The parts' checksums must join to that of the whole
+// object, or the source has changed.
 //
-// A crash leaves an upload that no listing shows, for Sweep. CompleteMultipartUpload is
-// the moment in which the object is there.
+// CompleteMultipartUpload creates the object. A crash before leaves an upload that no listing shows, which
+// Sweep removes.
 func (s *adapter) putParts(ctx context.Context, key string, src *cloud.CheckedBody, sums store.Sums) (made *string, err error) {
 	id, err := s.begin(ctx, key)
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *adapter) putParts(ctx context.Context, key string, src *cloud.CheckedBo
 	return out.VersionId, s.checked(out.ChecksumCRC32C, sums.CRC32C)
 }
 
-// begin opens an upload. A caller that gives up meanwhile waits a little for the answer:
-// an upload whose id was lost could not be ended.
+// begin opens an upload. If ctx ends before the answer arrives, it waits a little longer: without its id an
+// upload cannot be aborted.
 func (s *adapter) begin(ctx context.Context, key string) (id string, err error) {
 	ask, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -107,15 +107,15 @@ func (s *adapter) begin(ctx context.Context, key string) (id string, err error) 
 	return aws.ToString(out.UploadId), nil
 }
 
-// part is a part that the server has.
+// part is a part that the server has stored.
 type part struct {
 	crc  manifest.CRC32C
 	size int64
 	etag string
 }
 
-// sendParts sends all parts, as many at once as the store's tokens allow. It returns only
-// when none is on its way any more, so that an upload can be aborted then.
+// sendParts sends all parts, as many at once as the store's tokens allow. It returns only after all requests
+// have ended, so that the upload can be aborted.
 func (s *adapter) sendParts(caller context.Context, key, id string, src *cloud.CheckedBody) ([]part, error) {
 	size := partSize(src.Size)
 	parts := make([]part, (src.Size+size-1)/size)
@@ -139,7 +139,7 @@ func (s *adapter) sendParts(caller context.Context, key, id string, src *cloud.C
 	}
 	err := g.Wait()
 	if err == nil {
-		err = caller.Err() // not all parts were begun
+		err = caller.Err() // some parts may not have been started
 	}
 	return parts, err
 }
@@ -164,7 +164,7 @@ func (s *adapter) sendPart(ctx context.Context, key, id string, i int, src *clou
 		case err == nil:
 			return part{content.crc, size, aws.ToString(out.ETag)}, nil
 		case badDigest(err) && round < cloud.PutRounds:
-			continue // changed on the way, or in the source: the whole's checksum tells
+			continue // changed in transit or in the source: the checksum of the whole object shows which
 		}
 		return part{}, fmt.Errorf("UploadPart %d: %w", i+1, err)
 	}
@@ -179,19 +179,19 @@ func whole(parts []part) manifest.CRC32C {
 	return crc
 }
 
-// abort ends an upload, also when ctx is over. One that cannot be ended is remembered.
+// abort aborts an upload, also if ctx has ended. It remembers an upload that it cannot abort.
 func (s *adapter) abort(ctx context.Context, fullKey, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cloud.AbortTimeout)
 	defer cancel()
 	if err := s.end(ctx, fullKey, id); err != nil {
-		s.log.Warn("an upload could not be aborted; it is tried again later", "key", fullKey, "error", err)
+		s.log.Warn("cannot abort an upload; will try again later", "key", fullKey, "error", err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.unfinished[id] = fullKey
 	}
 }
 
-// end aborts an upload; one that is not there is ended.
+// end aborts an upload. An upload that does not exist is no error.
 func (s *adapter) end(ctx context.Context, fullKey, id string) error {
 	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucketName, Key: &fullKey, UploadId: &id})
 	if err != nil && dialect.Classify(err) != cloud.NotFound {
@@ -200,7 +200,7 @@ func (s *adapter) end(ctx context.Context, fullKey, id string) error {
 	return nil
 }
 
-// abortUnfinished tries again to end what abort could not.
+// abortUnfinished aborts the uploads that abort could not, and returns their number.
 func (s *adapter) abortUnfinished(ctx context.Context) (n int, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,8 +216,8 @@ func (s *adapter) abortUnfinished(ctx context.Context) (n int, _ error) {
 	return n, errors.Join(errs...)
 }
 
-// Sweep implements store.Sweeper. MinIO tells of uploads only when asked for their very
-// key; it removes them by itself after a day.
+// Sweep implements store.Sweeper. MinIO lists uploads only for an exact key, and removes them by itself
+// after a day.
 func (s *adapter) Sweep(ctx context.Context) (int, error) {
 	n, err := s.abortUnfinished(ctx)
 	if err != nil {
@@ -249,8 +249,8 @@ func (s *adapter) Sweep(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// owns reports whether an upload to this key, which is that in the bucket, can be of no one but the archive:
-// other programs, and archives that lie within this one, have uploads of their own.
+// owns reports whether only this archive can have made an upload to this key of the bucket. Other programs,
+// and archives nested in this one, have their own uploads.
 func (s *adapter) owns(ctx context.Context, fullKey string) (bool, error) {
 	key := strings.TrimPrefix(fullKey, s.Prefix)
 	if !archive.IsArchiveKey(key) {

@@ -19,7 +19,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// deleteBatch is how many keys one request deletes at most.
+// deleteBatch is the maximum number of keys in one request to delete.
 const deleteBatch = 1000
 
 func (s *adapter) key(key string) *string { return aws.String(s.Prefix + key) }
@@ -27,10 +27,10 @@ func (s *adapter) key(key string) *string { return aws.String(s.Prefix + key) }
 // Stat implements store.Store.
 func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := s.head(ctx, key)
-	return o, s.fail("looking at", key, err)
+	return o, s.fail("checking", key, err)
 }
 
-// head asks for an object's size, time and checksum.
+// head requests an object's size, time and checksum.
 func (s *adapter) head(ctx context.Context, key string) (store.Object, error) {
 	if err := cloud.CheckKey(key); err != nil {
 		return store.Object{}, err
@@ -51,8 +51,8 @@ func (s *adapter) head(ctx context.Context, key string) (store.Object, error) {
 	return o, nil
 }
 
-// whichMissing tells a missing bucket from a missing object: a HEAD has no body that
-// would say it.
+// whichMissing distinguishes a missing bucket from a missing object. The answer to a HEAD has no body that
+// would name it.
 func (s *adapter) whichMissing(ctx context.Context, err error) error {
 	if dialect.Classify(err) != cloud.NotFound || s.seen.Load() {
 		return err
@@ -67,8 +67,8 @@ func (s *adapter) whichMissing(ctx context.Context, err error) error {
 	return err
 }
 
-// crcFromHeader reads S3's way to write a CRC-32C. A checksum of checksums, which has
-// "-<parts>" behind it, is none.
+// crcFromHeader parses a CRC-32C as S3 encodes it. It returns false for a checksum of checksums, which ends
+// in "-<parts>".
 func crcFromHeader(v *string) (manifest.CRC32C, bool) {
 	b, err := base64.StdEncoding.DecodeString(aws.ToString(v))
 	if err != nil || len(b) != 4 {
@@ -77,12 +77,13 @@ func crcFromHeader(v *string) (manifest.CRC32C, bool) {
 	return manifest.CRC32C(binary.BigEndian.Uint32(b)), true
 }
 
+// CrcToHeader returns a CRC-32C as S3 and Google Cloud Storage encode it: base64 of four bytes, big-endian.
 func CrcToHeader(c manifest.CRC32C) *string {
 	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, uint32(c))))
 }
 
-// Delete implements store.Store, with one request for every thousand keys. Where the
-// bucket keeps versions, all of them are removed, and a listing finds them first.
+// Delete implements store.Store, with one request for every thousand keys. If the bucket keeps versions, it
+// lists and deletes all of them.
 func (s *adapter) Delete(ctx context.Context, keys []string) error {
 	var errs []error
 	good := make([]string, 0, len(keys))
@@ -112,7 +113,8 @@ func (s *adapter) Delete(ctx context.Context, keys []string) error {
 	return errors.Join(errs...)
 }
 
-// deleteError is what a service says of one version that it did not delete.
+// deleteError returns the error of one version that the service did not delete. A missing version is no
+// error.
 func (s *adapter) deleteError(e types.Error) error {
 	code := aws.ToString(e.Code)
 	if code == "NoSuchKey" || code == "NoSuchVersion" {
@@ -130,7 +132,7 @@ func (s *adapter) batchName(versions []version) string {
 	return batchName(keys)
 }
 
-// batchName names the keys of a request that failed as a whole.
+// batchName returns the keys, for the error of a request that failed as a whole.
 func batchName(keys []string) string {
 	if len(keys) == 1 {
 		return keys[0]
@@ -138,7 +140,7 @@ func batchName(keys []string) string {
 	return fmt.Sprintf("%s … %s (%d objects)", keys[0], keys[len(keys)-1], len(keys))
 }
 
-// statusOf is the HTTP status of an error's answer, 0 when there was none.
+// statusOf returns the HTTP status of the answer that caused an error, and 0 if there was no answer.
 func statusOf(err error) int {
 	var r interface{ HTTPStatusCode() int }
 	if errors.As(err, &r) {

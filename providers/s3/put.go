@@ -14,9 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Put implements store.Store. The server compares what it gets with the CRC-32C that
-// sums promises; the payload is not signed, over TLS or not, for that would hash it
-// again.
+// Put implements store.Store. The server compares the content with the CRC-32C in sums. The payload is not
+// signed, over TLS or not: a signature would hash it again.
 func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := cloud.CheckKey(key); err != nil {
 		return store.PutResult{}, s.fail("putting", key, err)
@@ -25,7 +24,7 @@ func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 	if sums.Size > s.singleMax() {
 		put = s.putParts
 	}
-	// What is large is not sent in vain: unlike one request, parts are not refused.
+	// Check first, so that a large object is not sent in vain: the server refuses parts only at the end.
 	if sums.Size > s.singleMax() || s.lookFirst() {
 		if stored, err := s.compareExisting(ctx, key, sums); dialect.KindOf(err) != cloud.NotFound {
 			return stored, s.fail("putting", key, err)
@@ -50,9 +49,8 @@ func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 	}
 }
 
-// afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
-// another writer was faster: then what is there decides. With again set, it is worth
-// sending once more.
+// afterFailure determines the outcome of a failed Put. The answer may have been lost, or another writer may
+// have been faster. Then the object that exists decides. If again is set, the Put should be sent again.
 func (s *adapter) afterFailure(ctx context.Context, key string, src *cloud.CheckedBody, sums store.Sums, err error) (stored store.PutResult, again bool, _ error) {
 	var broken *cloud.BodyError
 	switch k := dialect.Classify(err); {
@@ -61,13 +59,13 @@ func (s *adapter) afterFailure(ctx context.Context, key string, src *cloud.Check
 	case ctx.Err() != nil:
 		return stored, false, ctx.Err()
 	case badDigest(err):
-		// Changed on the way, or before? What the source says now decides.
+		// The content changed in transit or before. Reading the source again decides.
 		if changed := src.Check(ctx, sums); changed != nil {
 			return stored, false, changed
 		}
 		return stored, true, err
 	case k == cloud.NoBucket || k == cloud.BadCredentials || k == cloud.Misconfigured || k == cloud.Unreachable:
-		return stored, false, err // looking would fail the same way
+		return stored, false, err // a comparison would fail in the same way
 	}
 	look, cancel := context.WithTimeout(ctx, 2*s.timeout)
 	defer cancel()
@@ -81,7 +79,7 @@ func (s *adapter) afterFailure(ctx context.Context, key string, src *cloud.Check
 	return stored, false, err
 }
 
-// badDigest reports whether the server refused what it got for its checksum.
+// badDigest reports whether the server refused the content because of its checksum.
 func badDigest(err error) bool {
 	switch apiCode(err) {
 	case "BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest", "XAmzContentSHA256Mismatch":
@@ -90,14 +88,14 @@ func badDigest(err error) bool {
 	return false
 }
 
-// compareExisting compares the object that is there with what was to be put: the same is success,
-// another is ErrExists. The error is of Kind NotFound when there is none.
+// compareExisting compares the existing object with sums. An equal object is success, another one is
+// ErrExists. The error has Kind NotFound if no object exists.
 func (s *adapter) compareExisting(ctx context.Context, key string, sums store.Sums) (store.PutResult, error) {
-	if sums.Size > cloud.CompareMax { // else it is read anyway
+	if sums.Size > cloud.CompareMax { // smaller objects are read anyway
 		o, err := s.head(ctx, key)
 		switch {
 		case err != nil:
-			return store.PutResult{}, s.fail("looking at", key, err)
+			return store.PutResult{}, s.fail("checking", key, err)
 		case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
 			return store.PutResult{}, s.Exists(key)
 		case o.CRC32C != nil:
@@ -114,8 +112,8 @@ func (s *adapter) compareExisting(ctx context.Context, key string, sums store.Su
 	return store.PutResult{Existed: true}, nil
 }
 
-// readBack reads an object that should have a size, and gives its sums, or those of its
-// beginning when it is larger.
+// readBack reads an object of an expected size and returns its sums. It reads at most one byte more than
+// size: then the sums differ already.
 func (s *adapter) readBack(ctx context.Context, key string, size int64) (store.Sums, error) {
 	r, err := s.Get(ctx, key, 0, size+1)
 	if err != nil {
@@ -125,8 +123,8 @@ func (s *adapter) readBack(ctx context.Context, key string, size int64) (store.S
 	return cloud.SumUp(ctx, r)
 }
 
-// putWhole sends an object in one request, and gives the id of the version that it made,
-// if the bucket keeps versions.
+// putWhole sends an object in one request. It returns the id of the version that it made, if the bucket
+// keeps versions.
 func (s *adapter) putWhole(ctx context.Context, key string, src *cloud.CheckedBody, sums store.Sums) (made *string, err error) {
 	content := partSums{body: src.Section(0, sums.Size), crc: sums.CRC32C}
 	if s.checksum != checksumCRC32C {
@@ -144,7 +142,7 @@ func (s *adapter) putWhole(ctx context.Context, key string, src *cloud.CheckedBo
 	return out.VersionId, s.checked(out.ChecksumCRC32C, sums.CRC32C)
 }
 
-// putOne makes the request that sends an object.
+// putOne sends the request.
 func (s *adapter) putOne(ctx context.Context, key string, content partSums, size int64) (*s3.PutObjectOutput, error) {
 	lock := s.lock.of(key)
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
@@ -168,8 +166,8 @@ func (s *adapter) putOne(ctx context.Context, key string, content partSums, size
 	return out, nil
 }
 
-// unsigned leaves the payload out of the signature, over plain http too. The promised
-// checksum stands in a header that is signed, and protects it as well.
+// unsigned excludes the payload from the signature, also over plain http. The checksum is in a signed header
+// and protects the payload.
 func unsigned(o *s3.Options) {
 	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// newRetryer decides for the AWS SDK. Its own rules stand, but what cannot get better is
-// not tried again, and our budget takes the place of its quota.
+// newRetryer returns the retryer for the AWS SDK. It has the SDK's rules, except that errors that will not pass
+// are not retried, and that our budget replaces the SDK's quota.
 func newRetryer(b *cloud.Budget) aws.Retryer {
 	return &retryer{budget: b, Standard: retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = cloud.MaxAttempts
@@ -32,8 +32,8 @@ func (r *retryer) GetRetryToken(context.Context, error) (func(error) error, erro
 	return func(error) error { return nil }, r.budget.Spend()
 }
 
-// IsErrorRetryable implements aws.Retryer. The SDK takes every error in sending for one
-// of the connection, also one in reading what is to be sent.
+// IsErrorRetryable implements aws.Retryer. The SDK treats each error while sending as a connection error,
+// even a failure to read the content.
 func (r *retryer) IsErrorRetryable(err error) bool {
 	var src *cloud.BodyError
 	if errors.As(err, &src) || cloud.BadCertificate(err) || cloud.NoCredentials(err) {

@@ -24,9 +24,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// adapter is an archive in a bucket of S3, MinIO, or what speaks their language.
-// Reading and listing go through gocloud's s3blob, on the client that is built here; see
-// put.go for writing, and versions.go for buckets that keep versions.
+// adapter is an archive in a bucket of S3, MinIO, or a compatible service. It reads and lists through
+// gocloud's s3blob with its own client. put.go has the writing, versions.go the buckets that keep versions.
 type adapter struct {
 	cloud.Portable
 	cloud.RedactedURL
@@ -38,7 +37,7 @@ type adapter struct {
 	log        *slog.Logger
 
 	parts  chan struct{} // a token for each part in flight, over all Puts
-	seen   atomic.Bool   // the bucket answered: it exists
+	seen   atomic.Bool   // a request succeeded, so the bucket exists
 	oldest versionMemory
 
 	mu         sync.Mutex
@@ -46,8 +45,7 @@ type adapter struct {
 	transfer   *http.Client
 }
 
-// openAddress builds the client: credentials from the standard chain, everything else from
-// the URL.
+// openAddress builds the client, with credentials from the standard chain and settings from the URL.
 func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 	if err := checkBucketName(a.Bucket); err != nil {
 		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
@@ -73,8 +71,8 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 		so.HTTPClient = s.transfer
 		so.UsePathStyle = pathStyle
 		so.Retryer = newRetryer(o.Budget)
-		// Checksums are those that we promise and compare, and no others: the SDK
-		// would hash each part again, and many services refuse what it sends by default.
+		// No checksums but our own: the SDK would hash each part again, and many services
+		// refuse the checksums that it sends by default.
 		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		so.ContinueHeaderThresholdBytes = cloud.ContinueThreshold
@@ -90,7 +88,7 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 
 // loadConfig reads the standard chain and the URL's parameters.
 func loadConfig(ctx context.Context, a *cloud.Address) (aws.Config, error) {
-	load := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // what matters of it is in errors
+	load := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // errors have what matters
 	if r := a.Params["region"]; r != "" {
 		load = append(load, config.WithRegion(r))
 	}
@@ -106,7 +104,8 @@ func loadConfig(ctx context.Context, a *cloud.Address) (aws.Config, error) {
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, load...)
 	if missing := new(config.SharedConfigProfileNotExistError); errors.As(err, missing) {
-		return cfg, fmt.Errorf("archive URL %s: there is no profile %.80q in the shared files (~/.aws/config and ~/.aws/credentials, or where AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE say); correct profile= or AWS_PROFILE",
+		return cfg, fmt.Errorf("archive URL %s: there is no profile %.80q in the shared files (~/.aws/config and "+
+			"~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE); correct profile= or AWS_PROFILE",
 			a.Where, missing.Profile)
 	}
 	if err != nil {
@@ -118,18 +117,18 @@ func loadConfig(ctx context.Context, a *cloud.Address) (aws.Config, error) {
 		}
 		cfg.BaseEndpoint = &e
 		if cfg.Region == "" {
-			cfg.Region = "us-east-1" // what services call it that know no regions
+			cfg.Region = "us-east-1" // services without regions expect this name
 		}
 	}
 	if cfg.Region == "" {
-		return cfg, fmt.Errorf("archive URL %s: nobody says in which region the bucket is; add region= to the URL, or set AWS_REGION", a.Where)
+		return cfg, fmt.Errorf("archive URL %s: no region for the bucket; add region= to the URL, or set AWS_REGION", a.Where)
 	}
 	return cfg, nil
 }
 
-// newHTTPClient is the client for requests to the bucket. It keeps what the SDK made of
-// AWS_CA_BUNDLE. The credential chain keeps the SDK's own client, whose waits for
-// services that are not there are shorter.
+// newHTTPClient returns the client for requests to the bucket. It keeps the certificates that the SDK loaded
+// from AWS_CA_BUNDLE. The credential chain keeps the SDK's own client, which has shorter timeouts for
+// missing services.
 func newHTTPClient(cfg *aws.Config, o *cloud.Options) *http.Client {
 	b, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
@@ -138,7 +137,7 @@ func newHTTPClient(cfg *aws.Config, o *cloud.Options) *http.Client {
 	tr := b.WithTransportOptions(func(tr *http.Transport) { cloud.Tune(tr, o) }).GetTransport()
 	return o.Counter.Counting(&http.Client{
 		Transport: tr,
-		// A redirect means another region: the signature would not hold there.
+		// A redirect means another region, where the signature is invalid.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	})
 }
@@ -151,12 +150,12 @@ func checkBucketName(name string) error {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)
 	}
 	if len(name) < 3 || len(name) > 63 || strings.ContainsFunc(name, odd) {
-		return fmt.Errorf("%.80q is no bucket's name: 3 to 63 letters, digits, dots and hyphens", name)
+		return fmt.Errorf("%.80q is no bucket's name; a name has 3 to 63 letters, digits, dots and hyphens", name)
 	}
 	return nil
 }
 
-// requestHooks reach into s3blob's requests and listings.
+// requestHooks change the requests of s3blob.
 var requestHooks = cloud.Hooks{
 	Read: func(as func(any) bool, key string) {
 		var in *s3.GetObjectInput
@@ -187,27 +186,29 @@ var requestHooks = cloud.Hooks{
 	Beyond: func(err error) bool { return apiCode(err) == "InvalidRange" },
 }
 
-// permissions are what an operation needs, for advice.
+// permissions are the permissions that an operation needs, for advice.
 var permissions = map[string]string{
-	"putting":                "s3:PutObject (and s3:GetObject, s3:ListBucket, s3:AbortMultipartUpload; s3:PutObjectRetention, s3:PutObjectLegalHold to lock)",
-	"getting":                "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
-	"reading":                "s3:GetObject",
-	"looking at":             "s3:GetObject (and s3:ListBucket, without which what is not there counts as denied)",
-	"listing":                "s3:ListBucket",
-	"deleting":               "s3:DeleteObject",
-	"sweeping":               "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
-	"looking at the lock of": "s3:GetObjectRetention, and s3:GetObjectLegalHold with legal_hold",
-	"locking":                "s3:PutObjectRetention, and s3:PutObjectLegalHold with legal_hold",
+	"putting": "s3:PutObject (and s3:GetObject, s3:ListBucket, s3:AbortMultipartUpload; " +
+		"s3:PutObjectRetention, s3:PutObjectLegalHold to lock)",
+	"getting":             "s3:GetObject (and s3:ListBucket, or a missing object is reported as denied)",
+	"reading":             "s3:GetObject",
+	"checking":            "s3:GetObject (and s3:ListBucket, or a missing object is reported as denied)",
+	"listing":             "s3:ListBucket",
+	"deleting":            "s3:DeleteObject",
+	"sweeping":            "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
+	"reading the lock of": "s3:GetObjectRetention, and s3:GetObjectLegalHold with legal_hold",
+	"locking":             "s3:PutObjectRetention, and s3:PutObjectLegalHold with legal_hold",
 }
 
-// versionPermissions are the same in a bucket that keeps versions.
+// versionPermissions are the permissions in a bucket that keeps versions.
 var versionPermissions = map[string]string{
-	"putting":    "s3:PutObject (and s3:GetObjectVersion, s3:ListBucketVersions, s3:AbortMultipartUpload; s3:PutObjectRetention, s3:PutObjectLegalHold to lock)",
-	"getting":    "s3:GetObjectVersion and s3:ListBucketVersions",
-	"reading":    "s3:GetObjectVersion",
-	"looking at": "s3:GetObjectVersion and s3:ListBucketVersions",
-	"listing":    "s3:ListBucketVersions",
-	"deleting":   "s3:DeleteObjectVersion and s3:ListBucketVersions, and the objects must not be locked",
+	"putting": "s3:PutObject (and s3:GetObjectVersion, s3:ListBucketVersions, s3:AbortMultipartUpload; " +
+		"s3:PutObjectRetention, s3:PutObjectLegalHold to lock)",
+	"getting":  "s3:GetObjectVersion and s3:ListBucketVersions",
+	"reading":  "s3:GetObjectVersion",
+	"checking": "s3:GetObjectVersion and s3:ListBucketVersions",
+	"listing":  "s3:ListBucketVersions",
+	"deleting": "s3:DeleteObjectVersion and s3:ListBucketVersions, and the objects must not be locked",
 }
 
 func (s *adapter) fail(op, key string, err error) error {
@@ -218,8 +219,7 @@ func (s *adapter) fail(op, key string, err error) error {
 	return dialect.WrapFor(string(s.RedactedURL), op, key, permission, err)
 }
 
-// Close lets go of idle connections, after a last try to end uploads that could not be
-// aborted.
+// Close tries once more to abort unfinished uploads, and closes idle connections.
 func (s *adapter) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), cloud.AbortTimeout)
 	defer cancel()
@@ -230,8 +230,7 @@ func (s *adapter) Close() error {
 
 var _ store.Sweeper = (*adapter)(nil)
 
-// Open opens the archive behind an s3:// URL.
-// It sends no request. ctx is for reading local configuration only.
+// Open opens the archive of an s3:// URL. It sends no request. ctx is for reading local configuration only.
 func Open(ctx context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
 	a, err := cloud.Parse(rawURL, "s3", cloud.S3Parameters)
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// One request with the promised checksum; the payload is not hashed for the signature,
-// over plain http either, and nothing else is computed.
+// A Put is one request with the CRC-32C in a header. The payload is not hashed for the signature, also over
+// plain http, and there is no other checksum.
 func TestS3RequestOfAPut(t *testing.T) {
 	var o object
 	f, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, false) })
@@ -49,7 +49,7 @@ func TestS3RequestOfAPut(t *testing.T) {
 	}
 }
 
-// The answer to a PUT is lost after it was applied: what is there is what was to be put.
+// The answer to a PUT is lost after the service applied it. The existing object is equal, so the Put succeeds.
 func TestS3AnswerLost(t *testing.T) {
 	var o object
 	var lost atomic.Bool
@@ -66,7 +66,7 @@ func TestS3AnswerLost(t *testing.T) {
 	}
 }
 
-// What cannot get better is asked for once, and said with what to do.
+// Requests with errors that will not pass are not retried, and the error states what to do.
 func TestS3ErrorsOfTheService(t *testing.T) {
 	for _, c := range []struct {
 		status int
@@ -92,11 +92,11 @@ func TestS3ErrorsOfTheService(t *testing.T) {
 			}
 			for _, want := range []string{c.says, "putting data/a", "s3://bucket"} {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q does not say %q", err, want)
+					t.Errorf("%q does not contain %q", err, want)
 				}
 			}
 			if strings.Contains(err.Error(), "topsecret") || strings.Contains(err.Error(), "Credential=") {
-				t.Errorf("%q tells a secret", err)
+				t.Errorf("%q contains a secret", err)
 			}
 			if errors.Is(err, cloud.ErrNoBucket) != (c.kind == cloud.NoBucket) || errors.Is(err, fs.ErrNotExist) != (c.kind == cloud.NoBucket) {
 				t.Errorf("%v: ErrNoBucket %v, fs.ErrNotExist %v", err, errors.Is(err, cloud.ErrNoBucket), errors.Is(err, fs.ErrNotExist))
@@ -108,7 +108,7 @@ func TestS3ErrorsOfTheService(t *testing.T) {
 	}
 }
 
-// One 503 and one broken connection are no reason to fail.
+// A Put succeeds after one 503 and one broken connection.
 func TestS3Retries(t *testing.T) {
 	var o object
 	var n atomic.Int32
@@ -128,7 +128,7 @@ func TestS3Retries(t *testing.T) {
 	}
 }
 
-// A server that takes the connection and never answers, or stops midway.
+// A server accepts the connection and never answers, or stops midway.
 func TestS3ServerHangs(t *testing.T) {
 	end := make(chan struct{})
 	f, b := newFake(t, cloud.Options{Timeout: 150 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
@@ -170,7 +170,7 @@ func TestS3ServerHangs(t *testing.T) {
 	}
 }
 
-// A peer that takes no bytes.
+// The peer reads no bytes.
 func TestMovingWrite(t *testing.T) {
 	t.Parallel()
 	a, b := net.Pipe()
@@ -190,7 +190,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &n) && n.Timeout()
 }
 
-// Nobody listens: a clear error, soon, after a few attempts.
+// If no server listens, there is a clear error after a few attempts.
 func TestS3Unreachable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -248,8 +248,8 @@ func TestRetryer(t *testing.T) {
 	}
 }
 
-// A bucket that does not exist is told from a key that does not, by every operation, on a
-// real server; and an upload whose abort failed is ended by Sweep.
+// On a real server each operation distinguishes a missing bucket from a missing key. Sweep ends an upload
+// whose abort failed.
 func TestS3Server(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewS3(t)

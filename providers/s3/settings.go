@@ -14,36 +14,36 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// settings are what a URL says on how objects are stored.
+// settings are the parameters of a URL that determine how objects are stored.
 type settings struct {
-	encryption types.ServerSideEncryption // "" for the bucket's default
+	encryption types.ServerSideEncryption // empty: the bucket's default
 	kmsKey     *string
-	class      types.StorageClass // of what holds content; "" for the bucket's default
+	class      types.StorageClass // of data objects and bundles; empty: the bucket's default
 	checksum   checksumMode
 	createOnly bool
 	versions   versionsMode
 	lock       retention
 }
 
-// checksumMode is how the server is held to what it is sent.
+// checksumMode is the checksum that the server compares with the content.
 type checksumMode string
 
 const (
-	checksumCRC32C checksumMode = "crc32c" // of the whole object, promised and kept
-	checksumMD5    checksumMode = "md5"    // of each request, promised and forgotten
+	checksumCRC32C checksumMode = "crc32c" // of the whole object; the server compares and stores it
+	checksumMD5    checksumMode = "md5"    // of each request; the server compares it and does not store it
 	checksumNone   checksumMode = "none"
 )
 
-// versionsMode says who knows whether the bucket keeps versions.
+// versionsMode is whether the bucket keeps versions, or that a request finds out.
 type versionsMode string
 
 const (
-	versionsAuto versionsMode = "auto" // the bucket is asked
+	versionsAuto versionsMode = "auto" // read from the bucket
 	versionsOn   versionsMode = "true"
 	versionsOff  versionsMode = "false"
 )
 
-// oneOf reads a parameter that has a few values, of which the first is the default.
+// oneOf returns the value of a parameter that allows only the given values. The first one is the default.
 func oneOf[T ~string](a *cloud.Address, name string, values ...T) (T, error) {
 	v, ok := a.Params[name]
 	switch {
@@ -75,7 +75,7 @@ func parseSettings(a *cloud.Address, now time.Time) (s settings, err error) {
 	if k := a.Params["kmskeyid"]; k != "" {
 		s.kmsKey = &k
 		if !strings.HasPrefix(string(s.encryption), "aws:kms") {
-			return s, fmt.Errorf("archive URL %s: kmskeyid names a key of ssetype=aws:kms; write that too", a.Where)
+			return s, fmt.Errorf("archive URL %s: parameter kmskeyid needs ssetype=aws:kms; add it", a.Where)
 		}
 	}
 	if s.class, err = storageClass(a); err != nil {
@@ -87,21 +87,22 @@ func parseSettings(a *cloud.Address, now time.Time) (s settings, err error) {
 	return s, s.agree(a)
 }
 
-// agree refuses settings that cannot stand together.
+// agree returns an error for settings that exclude each other.
 func (s *settings) agree(a *cloud.Address) error {
 	switch locks := s.lock.any(); {
 	case locks && s.versions == versionsOff:
 		return fmt.Errorf("archive URL %s: only buckets that keep versions can lock objects; leave out versions=false", a.Where)
 	case locks && s.checksum == checksumNone:
-		return fmt.Errorf("archive URL %s: services lock only what comes with a checksum; write checksum=md5 or leave it out", a.Where)
+		return fmt.Errorf("archive URL %s: services lock only objects that are sent with a checksum; "+
+			"write checksum=md5 or leave it out", a.Where)
 	case locks:
 		s.versions = versionsOn
 	}
 	return nil
 }
 
-// storageClass reads the class. Amazon's are known; a service that is not Amazon's may
-// have names of its own.
+// storageClass returns the class. Amazon's classes are a fixed list; with an endpoint any well-formed name is
+// allowed, since other services have their own classes.
 func storageClass(a *cloud.Address) (types.StorageClass, error) {
 	c := types.StorageClass(a.Params["storage_class"])
 	odd := func(r rune) bool { return (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' }
@@ -110,16 +111,16 @@ func storageClass(a *cloud.Address) (types.StorageClass, error) {
 	case c == "":
 		return "", nil
 	case c == types.StorageClassGlacier || c == types.StorageClassDeepArchive:
-		return "", fmt.Errorf("archive URL %s: what lies in storage_class %s cannot be read before it is thawed, which strongroom does not do; write GLACIER_IR", a.Where, c)
+		return "", fmt.Errorf("archive URL %s: objects in storage_class %s must be thawed before they can be read, "+
+			"which strongroom does not do; write GLACIER_IR", a.Where, c)
 	case slices.Contains(c.Values(), c), foreign && len(c) <= 64 && !strings.ContainsFunc(string(c), odd):
 		return c, nil
 	}
 	return "", fmt.Errorf("archive URL %s: parameter storage_class is %.40q; write one of %v", a.Where, string(c), c.Values())
 }
 
-// classOf is the storage class of a key. What every run reads (manifests, pages, the
-// ledger) stays in the bucket's own class: it is small, and other classes ask a price for
-// reading and for early deletion.
+// classOf returns the storage class of a key. Manifests, pages and the ledger keep the bucket's own class.
+// They are small and every run reads them, and other classes charge for reading and for early deletion.
 func (s *settings) classOf(key string) types.StorageClass {
 	if strings.HasPrefix(key, manifest.DataPrefix) || strings.HasPrefix(key, manifest.BundlesPrefix) || store.ProbesContent(key) {
 		return s.class
@@ -127,11 +128,11 @@ func (s *settings) classOf(key string) types.StorageClass {
 	return ""
 }
 
-// lookFirst reports whether a Put has to look before it sends anything: the server would
-// not refuse what exists, or would not tell the checksum of it.
+// lookFirst reports whether a Put must check for an existing object before it sends the content. It must
+// if the server would not refuse to overwrite, or does not report the checksum of an existing object.
 func (s *settings) lookFirst() bool { return !s.createOnly || s.checksum != checksumCRC32C }
 
-// SingleMax is the largest object that is sent in one request. Where requests are held in
+// singleMax returns the size of the largest object that is sent in one request. If requests are held in
 // memory, it is the size of a part.
 func (s *settings) singleMax() int64 {
 	if s.checksum != checksumCRC32C {
@@ -140,7 +141,8 @@ func (s *settings) singleMax() int64 {
 	return cloud.SingleMax
 }
 
-// ifNone is the condition that nothing is there.
+// ifNone returns the value of If-None-Match, with which a Put fails if the object exists; nil without
+// create-only.
 func (s *settings) ifNone() *string {
 	if !s.createOnly {
 		return nil
@@ -160,7 +162,7 @@ func (s *settings) Waives(p store.Guarantee) bool {
 	return false
 }
 
-// days reads a time such as 30d, or one that Go knows, such as 36h.
+// days parses a duration such as 30d, or one that time.ParseDuration accepts, such as 36h.
 func days(v string) (time.Duration, error) {
 	if n, ok := strings.CutSuffix(v, "d"); ok {
 		d, err := strconv.ParseUint(n, 10, 16)

@@ -17,7 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// Parameters that make no sense, by themselves or together, are refused with what to write.
+// Open refuses parameters that are invalid or exclude each other, and its error states what to write.
 func TestS3SettingsRefused(t *testing.T) {
 	t.Parallel()
 	for params, says := range map[string]string{
@@ -45,7 +45,7 @@ func TestS3SettingsRefused(t *testing.T) {
 	} {
 		_, err := Open(t.Context(), "s3://bucket?region=x&"+params, cloud.Options{})
 		if err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%s: %v; want it to say %q", params, err, says)
+			t.Errorf("%s: %v; want %q in it", params, err, says)
 		}
 	}
 	for _, params := range []string{
@@ -61,7 +61,7 @@ func TestS3SettingsRefused(t *testing.T) {
 	}
 }
 
-// The weaker promises are told by name, and only those that the URL accepts.
+// A bucket waives only the guarantees that its URL gives up.
 func TestS3Weak(t *testing.T) {
 	t.Parallel()
 	for params, want := range map[string][]store.Guarantee{
@@ -71,14 +71,14 @@ func TestS3Weak(t *testing.T) {
 		b := open(t, "s3://bucket?region=x&"+params, cloud.Options{}).(store.Waiver)
 		for _, p := range []store.Guarantee{store.CreateOnly, store.Checksums, "other"} {
 			if got := b.Waives(p); got != slices.Contains(want, p) {
-				t.Errorf("%q: %s is accepted: %v", params, p, got)
+				t.Errorf("%q: waives %s: %v", params, p, got)
 			}
 		}
 	}
 }
 
-// A service that does not say that it has compared the checksum is not trusted, unless the
-// URL says that nobody does.
+// Put fails if the service does not confirm that it has compared the checksum, unless the URL has
+// checksum=none.
 func TestS3Unchecked(t *testing.T) {
 	for params, refused := range map[string]bool{"": true, "&checksum=none": false} {
 		o := object{careless: true}
@@ -97,8 +97,8 @@ func TestS3Unchecked(t *testing.T) {
 	}
 }
 
-// What a service that knows only MD5, or nothing, is sent; and that deleting has a
-// checksum which it knows.
+// The requests to a service that supports only MD5, or no checksum. Delete sends a checksum that the service
+// supports.
 func TestS3RequestsOfWeakServices(t *testing.T) {
 	content := []byte("content")
 	sum := md5.Sum(content)
@@ -140,7 +140,7 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 			if got := f.seen(); !slices.Equal(got, c.requests) {
 				t.Errorf("requests %q, want %q", got, c.requests)
 			}
-			// What is there is looked at before anything is sent.
+			// The store compares an existing object before it sends any content.
 			for _, other := range [][]byte{content, []byte("CONTENT")} {
 				before := len(f.seen())
 				stored, err := putBytes(t, b, "a", other)
@@ -155,7 +155,7 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 	}
 }
 
-// Without create-only what exists is still found, as long as nobody writes at the same time.
+// Without create-only an existing object is still found if no other writer is active.
 func TestS3WithoutCreateOnly(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewS3(t)
@@ -171,13 +171,13 @@ func TestS3WithoutCreateOnly(t *testing.T) {
 			t.Errorf("another content under %s: %v", key, err)
 		}
 		if got := readAll(t, b, key, 0, -1); got != string(content) {
-			t.Errorf("%s is another one now", key)
+			t.Errorf("%s was overwritten", key)
 		}
 	}
 	if err := b.Delete(t.Context(), []string{"data/10"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := keysOf(t, b, "", "", ""); len(got) != 2 {
-		t.Errorf("after Delete there is %q", got)
+		t.Errorf("after Delete the bucket has %q", got)
 	}
 }

@@ -14,13 +14,13 @@ func TestS3(t *testing.T) {
 	testS3(t, storetest.NewS3, "", 0)
 }
 
-// In a bucket that keeps versions everything is as in any other.
+// A bucket that keeps versions behaves like any other.
 func TestS3WithVersions(t *testing.T) {
 	t.Parallel()
 	testS3(t, storetest.NewS3Versions, "", twoPages)
 }
 
-// Services that know no CRC-32C, or cannot refuse what exists, keep the other promises.
+// Services without CRC-32C give the other guarantees.
 func TestS3WithMD5(t *testing.T) {
 	t.Parallel()
 	testS3(t, storetest.NewS3, "md5", twoPages)

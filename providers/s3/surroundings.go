@@ -7,7 +7,7 @@ import (
 
 var _ store.SurroundingsLister = (*adapter)(nil)
 
-// Surroundings implements store.SurroundingsLister. What was found out of the bucket holds for all of it.
+// Surroundings implements store.SurroundingsLister. The places share what is known about the bucket.
 func (s *adapter) Surroundings() []store.Place {
 	return cloud.Surroundings("s3", s.bucketName, s.Prefix, func(prefix string, w cloud.RedactedURL) store.Store {
 		around := &adapter{

@@ -14,8 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A service that denies what lies around the archive has answered: that is no failure, it is not tried again,
-// and it counts as a permission that is missing, also where the credentials count as wrong there.
+// A service denies requests for the places around the archive. That is no failure, and it is not retried. It
+// counts as a missing permission, even if the service reports wrong credentials.
 func TestSurroundingsDenied(t *testing.T) {
 	for _, code := range []string{"AccessDenied", "InvalidAccessKeyId"} {
 		counter := &cloud.Counter{}
@@ -48,9 +48,9 @@ func TestSurroundingsDenied(t *testing.T) {
 	}
 }
 
-// Sweep ends no upload of an archive that lies within this one, nor of another program.
+// Sweep ends no upload of a nested archive or of another program.
 func TestS3SweepSparesOthers(t *testing.T) {
-	uploads := map[string]bool{ // and whether it ends them
+	uploads := map[string]bool{ // whether Sweep ends the upload to a key
 		"data/00000001.jdb/x":        true,
 		"data/old/data/x/y":          true,
 		"data/node-2/data/x/y":       false,

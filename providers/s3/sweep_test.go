@@ -12,9 +12,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Sweep ends the uploads that were left behind a week ago and no younger one, which may
-// be another writer's at this moment. (MinIO lists uploads for an exact key only, so
-// that this is tried on a fake that answers as AWS documents it.)
+// Sweep ends uploads that are at least a week old. A younger one may belong to a running writer. MinIO lists
+// uploads only for an exact key, so a fake answers here as AWS documents it.
 func TestS3SweepSparesTheYoung(t *testing.T) {
 	now := time.Now()
 	fake, bucket := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {

@@ -32,11 +32,11 @@ func (s *adapter) Get(ctx context.Context, key string, offset, length int64) (r 
 	return r, s.fail("getting", key, err)
 }
 
-// getVersion reads a stretch of one version.
+// getVersion reads a range of one version.
 func (s *adapter) getVersion(ctx context.Context, key string, id *string, offset, length int64) (io.ReadCloser, error) {
 	nothing := io.NopCloser(strings.NewReader(""))
 	if length == 0 {
-		return nothing, nil // there is no range of no bytes
+		return nothing, nil // a range cannot be empty
 	}
 	in := &s3.GetObjectInput{Bucket: &s.bucketName, Key: s.key(key), VersionId: id}
 	switch {
@@ -55,9 +55,9 @@ func (s *adapter) getVersion(ctx context.Context, key string, id *string, offset
 	return cloud.NamedReader(out.Body, key, s.fail), nil
 }
 
-// confirm looks, after a Put that succeeded, whether the version that it made is the only
-// one, or else the oldest. A service refuses what exists only when it is not hidden by a
-// delete marker; then an older version is the object, and decides. That costs one request.
+// confirm checks after a successful Put that the version that it made is the oldest one. A service does not
+// refuse a Put if a delete marker hides the existing object. Then an older version is the object, and confirm
+// compares it with sums. This takes one request more.
 func (s *adapter) confirm(ctx context.Context, key string, made *string, sums store.Sums) (store.PutResult, error) {
 	versioned, err := s.versioned(ctx)
 	if err != nil || !versioned {
@@ -84,8 +84,8 @@ func (s *adapter) confirm(ctx context.Context, key string, made *string, sums st
 	return s.compareExisting(ctx, key, sums)
 }
 
-// deleteVersions removes all versions of the keys, and their delete markers. The oldest,
-// which is the object, goes last: if that is broken off, no other takes its place.
+// deleteVersions deletes all versions of the keys, and their delete markers. It deletes the oldest version,
+// which is the object, last. So no other version becomes the object if the deletion is interrupted.
 func (s *adapter) deleteVersions(ctx context.Context, keys []string) error {
 	var errs []error
 	for batch := range slices.Chunk(slices.Sorted(slices.Values(keys)), deleteBatch) {
@@ -108,14 +108,14 @@ func (s *adapter) deleteVersions(ctx context.Context, keys []string) error {
 	return errors.Join(errs...)
 }
 
-// allVersions finds the versions of keys, which are in order: the oldest of each, and all
-// others with the delete markers. Keys that lie close together are found with one request.
+// allVersions lists the versions of sorted keys: oldest has the oldest version of each key, newer all others
+// and the delete markers. It lists keys that are close together with one request.
 func (s *adapter) allVersions(ctx context.Context, keys []string) (newer, oldest []version, err error) {
 	wanted := map[string]bool{}
 	for _, key := range keys {
 		wanted[*s.key(key)] = true
 	}
-	last := map[string]int{} // where in oldest a key stands
+	last := map[string]int{} // the index in oldest by key
 	take := func(p *versionPage) {
 		for _, v := range p.versions {
 			i, seen := last[v.key]
@@ -147,15 +147,15 @@ func (s *adapter) allVersions(ctx context.Context, keys []string) (newer, oldest
 			keys = keys[1:]
 		}
 		at = p.next
-		// Between here and the next key there may be many: they are passed over, unless
-		// that would lead back.
+		// There may be many other keys before the next one. The listing skips them, unless
+		// it would go back.
 		jump = len(keys) > 0 && p.last != "" && justBefore(s.Prefix, *s.key(keys[0])) > p.last
 	}
 	return newer, oldest, nil
 }
 
-// deleteObjects removes versions, with one request for every thousand, and notes the keys
-// of those that it could not remove.
+// deleteObjects deletes versions, with one request for every thousand. It adds the keys of the versions that
+// it could not delete to failed.
 func (s *adapter) deleteObjects(ctx context.Context, versions []version, failed map[string]bool) error {
 	var errs []error
 	for batch := range slices.Chunk(versions, deleteBatch) {

@@ -11,18 +11,16 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// versionWindows is how many listed pages are remembered: with 1,000 versions each, a few
-// megabytes.
+// versionWindows is the number of listed pages that are cached: a few megabytes, with 1,000 versions each.
 const versionWindows = 16
 
-// versionMemory remembers which version of a key is the oldest. That changes only when
-// it is deleted, so that what is remembered is right or not there at all. What was listed
-// last is remembered, by pages; an archive is read in the order of its keys, so that a
-// look-up answers for the thousand reads that follow.
+// versionMemory caches the id of the oldest version of a key. The oldest version changes only if it is
+// deleted, so a cached id is either correct or does not exist. The cache has the pages that were listed
+// last. Archives are read in the order of their keys, so one listing serves the next thousand reads.
 type versionMemory struct {
-	asking chan struct{} // holds something while the bucket is asked whether it keeps versions
-	known  atomic.Value  // versionsMode: what it said
-	page   int           // versions asked for at once; 0: ListPage
+	asking chan struct{} // has an element while GetBucketVersioning runs
+	known  atomic.Value  // versionsMode: whether the bucket keeps versions
+	page   int           // versions per listing request; 0 means ListPage
 
 	mu      sync.Mutex
 	ids     map[string]remembered
@@ -36,7 +34,7 @@ type remembered struct {
 	window int
 }
 
-// lookup is a listing under way, which may answer for keys that come after its own.
+// lookup is a running listing, which may also find keys after its own.
 type lookup struct {
 	key  string
 	done chan struct{}
@@ -69,7 +67,7 @@ func (m *versionMemory) remember(oldest []version) {
 		return
 	}
 	for _, key := range m.windows[0] {
-		if m.ids[key].window == m.first { // else a later page has it as well
+		if m.ids[key].window == m.first { // otherwise a later page has it, too
 			delete(m.ids, key)
 		}
 	}
@@ -91,7 +89,7 @@ func (m *versionMemory) forget(key string) {
 	delete(m.ids, key)
 }
 
-// near gives the running look-up that began closest before a key; nil: there is none.
+// near returns the running lookup with the greatest key up to key, and nil if there is none.
 func (m *versionMemory) near(key string) *lookup {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -104,7 +102,7 @@ func (m *versionMemory) near(key string) *lookup {
 	return best
 }
 
-// begin notes a look-up, until end is called.
+// begin records a lookup as running until end is called.
 func (m *versionMemory) begin(key string) (end func()) {
 	l := &lookup{key, make(chan struct{})}
 	m.mu.Lock()
@@ -118,9 +116,8 @@ func (m *versionMemory) begin(key string) (end func()) {
 	}
 }
 
-// atOldest calls do with the id of the version that is the object, or with nil where the
-// bucket keeps no versions. A version that was remembered and has been deleted meanwhile is
-// looked up once more.
+// atOldest calls do with the id of the version that is the object, or with nil if the bucket keeps no
+// versions. If the cached version has been deleted since, it looks the id up and calls do once more.
 func (s *adapter) atOldest(ctx context.Context, key string, do func(id *string) error) error {
 	versioned, err := s.versioned(ctx)
 	if err != nil {
@@ -144,8 +141,8 @@ func (s *adapter) atOldest(ctx context.Context, key string, do func(id *string) 
 	return do(&id)
 }
 
-// lookUp finds the oldest version of a key. It waits for a look-up that may find it on
-// its way, but for one only: where few of many objects are read, each needs its own.
+// lookUp finds the oldest version of a key. If a running lookup may find the key, it waits for that one, and
+// for no second one: if a program reads few of many objects, each needs its own lookup.
 func (s *adapter) lookUp(ctx context.Context, full string) (string, error) {
 	if l := s.oldest.near(full); l != nil {
 		select {
@@ -179,7 +176,7 @@ func (s *adapter) lookUp(ctx context.Context, full string) (string, error) {
 	}
 }
 
-// justBefore is a place in a listing with few keys between it and a key, if any.
+// justBefore returns a position in a listing shortly before a key.
 func justBefore(prefix, full string) string {
 	if at := full[:len(full)-1]; len(at) > len(prefix) {
 		return at

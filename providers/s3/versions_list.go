@@ -17,19 +17,19 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Where a bucket keeps versions, the object is the oldest version of its key, also behind
-// a delete marker (format.md, fine print). Services show the newest unless they are asked
-// for one by its id, so ids are looked up by listing; see s3memory.go for how seldom.
+// In a bucket that keeps versions, the object is the oldest version of its key, even if a delete marker
+// hides it (format.md, fine print). Without a version's id a service returns the newest version. So a
+// listing finds the ids; versions_cache.go keeps these listings rare.
 
 // version is one version of an object.
 type version struct {
-	key      string // in the bucket
+	key      string // the whole key in the bucket
 	id       string
 	size     int64
 	modified time.Time
 }
 
-// versioned reports whether the bucket keeps versions, or has kept some. It is asked once.
+// versioned reports whether the bucket keeps versions, or has kept some. It requests that once.
 func (s *adapter) versioned(ctx context.Context) (bool, error) {
 	if s.versions != versionsAuto {
 		s.oldest.known.Store(s.versions)
@@ -53,7 +53,8 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 		known = versionsOn
 	case err == nil:
 	case k == cloud.Denied:
-		s.log.Warn("the credentials may not ask whether the bucket keeps versions (s3:GetBucketVersioning); it is taken for one that does not: say versions=true or false in the URL", "archive", s.RedactedURL)
+		s.log.Warn("no permission to read whether the bucket keeps versions (s3:GetBucketVersioning); "+
+			"assuming that it does not; add versions=true or versions=false to the URL", "archive", s.RedactedURL)
 	case notImplemented(err):
 	default:
 		return false, fmt.Errorf("GetBucketVersioning: %w", err)
@@ -62,7 +63,7 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 	return known == versionsOn, nil
 }
 
-// notImplemented reports whether a service does not know a request.
+// notImplemented reports whether a service does not implement a request.
 func notImplemented(err error) bool {
 	switch apiCode(err) {
 	case "NotImplemented", "MethodNotAllowed", "UnsupportedOperation":
@@ -71,26 +72,26 @@ func notImplemented(err error) bool {
 	return statusOf(err) == 501 || statusOf(err) == 405
 }
 
-// versionMarker is a place in a listing of versions: after that version, or after all of
-// the key where it has no id.
+// versionMarker is a position in a listing of versions: after that version, or, without an id, after all
+// versions of the key.
 type versionMarker struct{ key, id string }
 
-// versionPage is one answer to a listing of versions.
+// versionPage is one page of a listing of versions.
 type versionPage struct {
-	versions []version // in the order of keys; of each key, from the newest to the oldest
-	markers  []version // delete markers, likewise
+	versions []version // in the order of keys; for each key, from the newest to the oldest
+	markers  []version // delete markers, in the same order
 	dirs     []string
-	last     string        // the greatest key shown
-	next     versionMarker // where to go on; not always a key that was shown
+	last     string        // the greatest key on the page
+	next     versionMarker // where the next page starts; not always a key on this page
 	more     bool
 }
 
-// listVersions asks for a page of at most limit versions that come after a place. All
-// keys are those in the bucket.
+// listVersions requests a page of at most limit versions after a position. All keys are whole keys in the
+// bucket.
 func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, after versionMarker, limit int) (*versionPage, error) {
 	in := &s3.ListObjectVersionsInput{
 		Bucket: &s.bucketName, Prefix: &prefix, MaxKeys: aws.Int32(int32(limit)),
-		EncodingType: types.EncodingTypeUrl, // or a key that XML cannot hold would end all listings
+		EncodingType: types.EncodingTypeUrl, // otherwise a key that XML cannot represent would break all listings
 	}
 	for member, v := range map[**string]string{&in.Delimiter: delimiter, &in.KeyMarker: after.key, &in.VersionIdMarker: after.id} {
 		if v != "" {
@@ -111,7 +112,7 @@ func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, af
 	}
 	p := &versionPage{more: aws.ToBool(out.IsTruncated), next: versionMarker{plain(out.NextKeyMarker), aws.ToString(out.NextVersionIdMarker)}}
 	if p.more && (p.next == after || p.next.key == "") {
-		return nil, fmt.Errorf("ListObjectVersions: the service does not say where the listing goes on after %q", after.key)
+		return nil, fmt.Errorf("ListObjectVersions: the service returned no marker for the page after %q", after.key)
 	}
 	for _, v := range out.Versions {
 		p.versions = append(p.versions, version{plain(v.Key), aws.ToString(v.VersionId), aws.ToInt64(v.Size), aws.ToTime(v.LastModified)})
@@ -131,9 +132,9 @@ func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, af
 	return p, nil
 }
 
-// whole gives the oldest version of each key of which the page, after those before it,
-// shows all versions. The last key of a page may go on in the next: its oldest version so
-// far is held.
+// whole returns the oldest version of each key whose versions all are on this page or earlier pages. The
+// versions of the page's last key may continue on the next page. Then hold is its oldest version so far,
+// which the caller passes as held with the next page.
 func (p *versionPage) whole(held *version) (oldest []version, hold *version) {
 	all := p.versions
 	if held != nil {
@@ -166,7 +167,7 @@ func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) ite
 	}
 }
 
-// flatVersions is portable.flat of the oldest versions.
+// flatVersions is the FlatList of the oldest versions.
 func (s *adapter) flatVersions(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		var at versionMarker
@@ -174,7 +175,7 @@ func (s *adapter) flatVersions(ctx context.Context, prefix, delimiter, after str
 		case strings.HasPrefix(after, prefix) && after != "":
 			at.key = s.Prefix + after
 		case after > prefix:
-			return // all that begins with the prefix comes before
+			return // all keys with the prefix come before
 		}
 		var held *version
 		for more := true; more; {
@@ -196,7 +197,7 @@ func (s *adapter) flatVersions(ctx context.Context, prefix, delimiter, after str
 	}
 }
 
-// objectsOf turns versions and rolled-up prefixes into what the archive knows, in order.
+// objectsOf converts versions and rolled-up prefixes into objects, in the order of their keys.
 func (s *adapter) objectsOf(oldest []version, dirs []string) []store.Object {
 	var out []store.Object
 	for _, v := range oldest {

@@ -43,8 +43,8 @@ func keysOf(t *testing.T, b cloud.Bucket, prefix, delimiter, after string) []str
 	return keys
 }
 
-// A store's view of a bucket in which an intruder has put newer versions and hidden others
-// behind delete markers. With a page of few versions, those of a key straddle pages.
+// An intruder has put newer versions into a bucket and hidden others behind delete markers. The store still
+// shows the oldest versions. With pages of few versions, the versions of one key straddle pages.
 func TestS3OldestVersion(t *testing.T) {
 	t.Parallel()
 	for _, page := range []int{1, 2, 3, 1000} {
@@ -57,7 +57,7 @@ func TestS3OldestVersion(t *testing.T) {
 				if stored, err := putBytes(t, b, key, []byte("right "+key)); err != nil || stored.Existed {
 					t.Fatalf("%+v, %v", stored, err)
 				}
-				for n := range i { // ever more of them
+				for n := range i { // one version more for each further key
 					server.Intrude(t, key, "wrong")
 					if n%2 == 1 {
 						server.Hide(t, key)
@@ -66,7 +66,7 @@ func TestS3OldestVersion(t *testing.T) {
 				server.Hide(t, key)
 			}
 			server.Intrude(t, "foreign", "1")
-			for range 2 { // with nothing in memory, and with what the first round left there
+			for range 2 { // with an empty cache, and with the cache of the first round
 				for _, key := range keys {
 					right := "right " + key
 					if got := readAll(t, b, key, 0, -1); got != right {
@@ -81,7 +81,7 @@ func TestS3OldestVersion(t *testing.T) {
 					}
 					// The newest is a delete marker, so the service does not refuse.
 					if stored, err := putBytes(t, b, key, []byte(right)); err != nil || !stored.Existed {
-						t.Errorf("the same again under %s: %+v, %v", key, stored, err)
+						t.Errorf("the same content again under %s: %+v, %v", key, stored, err)
 					}
 					server.Hide(t, key)
 					if _, err := putBytes(t, b, key, []byte("WRONG "+key)); !errors.Is(err, store.ErrExists) {
@@ -117,9 +117,9 @@ func TestS3OldestVersion(t *testing.T) {
 				}
 			}
 			if _, err := b.Get(t.Context(), "data/a", 0, -1); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("Get of a key that is not there: %v", err)
+				t.Errorf("Get of a missing key: %v", err)
 			}
-			// Deleting leaves no version of those, and all of the others.
+			// Delete removes all versions of its keys, and none of the other keys.
 			if err := b.Delete(t.Context(), []string{"manifests/000/000/002.json", "data/a/1", "nothing", "data/b/1"}); err != nil {
 				t.Fatal(err)
 			}
@@ -130,8 +130,8 @@ func TestS3OldestVersion(t *testing.T) {
 			if got := readAll(t, b, "data/a/2", 0, -1); got != "right data/a/2" {
 				t.Errorf("after Delete of its neighbours: %q", got)
 			}
-			// What is deleted and put again by somebody else is found, though another
-			// version is remembered.
+			// Another writer deleted the object and put it again. The store finds it, although
+			// another version is cached.
 			b.oldest.remember([]version{{key: *b.key("data/a/1"), id: server.Versions(t, "data/a/2")[0]}})
 			if _, err := putBytes(t, b, "data/a/1", []byte("new")); err != nil {
 				t.Fatal(err)
@@ -143,12 +143,12 @@ func TestS3OldestVersion(t *testing.T) {
 	}
 }
 
-// versionsFake answers as a bucket with versions does, without a server. Each object has
-// one version, whose id is "v-" and its key.
+// versionsFake answers like a bucket with versions, without a server. Each object has one version, and its id
+// is "v-" and the key.
 type versionsFake struct {
 	mu     sync.Mutex
 	status string // of versioning
-	deny   string // the code with which the question for it is answered
+	deny   string // the error code that GetBucketVersioning returns; empty: it succeeds
 	keys   []string
 }
 
@@ -199,8 +199,8 @@ func (f *versionsFake) list(w io.Writer, prefix, after, limit string) {
 	fmt.Fprint(w, `</ListVersionsResult>`)
 }
 
-// What versions cost: one question a bucket, one listing for the reads of a thousand
-// neighbours, also when several read at once, and one listing a Put.
+// Versions cost one request for each bucket, one listing for the reads of a thousand neighbouring keys, also
+// if several goroutines read at once, and one listing for each Put.
 func TestS3RequestsWithVersions(t *testing.T) {
 	f := &versionsFake{status: "Enabled"}
 	for i := range 2500 {
@@ -226,9 +226,9 @@ func TestS3RequestsWithVersions(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// Several may begin to look at a time when none is on its way: 3 would be the least.
+	// Several lookups may start while none is running; 3 listings are the minimum.
 	if extra := len(seen.seen()) - 2500; extra > 1+3*8 {
-		t.Errorf("%d requests besides the reads", extra)
+		t.Errorf("%d requests more than the reads", extra)
 	}
 	before := len(seen.seen())
 	if _, err := putBytes(t, b, "data/new", []byte("new")); err != nil {
@@ -242,14 +242,14 @@ func TestS3RequestsWithVersions(t *testing.T) {
 	}
 }
 
-// Where there are no versions, or nobody may know, the bucket is asked once, and nothing
-// else is asked.
+// If the bucket keeps no versions, or the service does not report whether it does, there is one request for
+// that and no listing.
 func TestS3RequestsWithoutVersions(t *testing.T) {
 	for _, c := range []struct{ name, params, deny string }{
 		{"none", "", ""},
 		{"denied", "", "AccessDenied"},
 		{"not implemented", "", "NotImplemented"},
-		{"told so", "&versions=false", "AccessDenied"},
+		{"set in the URL", "&versions=false", "AccessDenied"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &versionsFake{deny: c.deny}
@@ -276,7 +276,7 @@ func TestS3RequestsWithoutVersions(t *testing.T) {
 	}
 }
 
-// What a failing service says is passed on, and asked again the next time.
+// A failure to read whether the bucket keeps versions is returned, and the next operation tries again.
 func TestS3VersionsUnknown(t *testing.T) {
 	f := &versionsFake{deny: "InvalidAccessKeyId", status: "Enabled"}
 	_, b := newFakeAt(t, "", cloud.Options{}, f.serve)
@@ -291,7 +291,7 @@ func TestS3VersionsUnknown(t *testing.T) {
 	}
 }
 
-// The memory holds what was listed last, and no more.
+// The cache holds the pages that were listed last, and no more.
 func TestVersionMemory(t *testing.T) {
 	t.Parallel()
 	var m versionMemory
@@ -302,6 +302,6 @@ func TestVersionMemory(t *testing.T) {
 		t.Errorf("often: %q, %v", id, ok)
 	}
 	if _, ok := m.id("once 0"); ok || len(m.ids) != versionWindows+1 || len(m.windows) != versionWindows {
-		t.Errorf("%d ids of %d pages", len(m.ids), len(m.windows))
+		t.Errorf("%d ids and %d pages are cached", len(m.ids), len(m.windows))
 	}
 }
