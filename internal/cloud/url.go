@@ -235,17 +235,17 @@ func KeyByte(c byte) bool {
 }
 
 // CheckEndpoint returns an error unless e is the address of a service: a scheme, a host, and perhaps a port
-// and a path.
+// and a path. The caller adds where e comes from.
 func CheckEndpoint(e string) error {
 	u, err := url.Parse(e)
 	switch {
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-		return errors.New("parameter endpoint is no address; write endpoint=https://host:port")
+		return errors.New("it is no address; write https://host:port")
 	case u.User != nil:
-		return errors.New("the endpoint holds credentials; " +
+		return errors.New("it holds credentials; " +
 			"remove them and use the environment, a profile or the role of this host")
 	case u.RawQuery != "" || u.Fragment != "":
-		return errors.New("the endpoint has a query or a fragment; write endpoint=https://host:port")
+		return errors.New("it has a query or a fragment; write https://host:port")
 	}
 	return nil
 }

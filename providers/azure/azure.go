@@ -19,18 +19,17 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// defaultDomain is where storage accounts are, but for the clouds of some countries.
+// defaultDomain is the domain of storage accounts, except in the clouds of some countries.
 const defaultDomain = "blob.core.windows.net"
 
-// adapter is an archive in a container of Azure Blob Storage. All of it uses the SDK's
-// client: gocloud's azureblob escapes keys that the format allows and panics when a write
-// fails. See azureput.go for writing.
+// adapter is an archive in a container of Azure Blob Storage. It only uses the SDK's client: gocloud's
+// azureblob escapes keys that the format allows, and panics if a write fails. put.go has the writing.
 type adapter struct {
 	cloud.RedactedURL
 
 	client    *container.Client
 	container string
-	prefix    string // "" or what ends in "/"
+	prefix    string // empty, or ends in "/"
 	timeout   time.Duration
 
 	blocks    chan struct{} // a token for each block in flight, over all Puts
@@ -38,8 +37,8 @@ type adapter struct {
 	counter   *cloud.Counter
 }
 
-// openAddress builds the client: the account's key, a shared access signature or Microsoft
-// Entra ID from the environment, everything else from the URL.
+// openAddress builds the client. The environment has the account's key, a shared access signature, or the
+// settings of Microsoft Entra ID; the URL has all other settings.
 func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 	if err := checkContainerName(a.Bucket); err != nil {
 		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
@@ -49,7 +48,11 @@ func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 		blocks: make(chan struct{}, o.Transfers), transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, counter: o.Counter,
 	}
 	cloud.Tune(s.transport, &o)
-	account, endpoint, err := endpointOf(a)
+	emulator, err := a.Truth("localemu")
+	if err != nil {
+		return nil, err // it names the URL already
+	}
+	account, endpoint, err := endpointOf(a, emulator)
 	if err == nil {
 		s.client, err = s.connect(account, endpoint+"/"+a.Bucket, newRetrier(&o))
 	}
@@ -59,12 +62,12 @@ func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 	return s, nil
 }
 
-// connect makes the client with the first credentials there are in the environment.
+// connect returns a client with the first credentials that it finds in the environment.
 func (s *adapter) connect(account, containerURL string, retry policy.Policy) (*container.Client, error) {
 	options := &container.ClientOptions{
 		ClientOptions: azcore.ClientOptions{
 			Transport:       s.http(),
-			Retry:           policy.RetryOptions{MaxRetries: -1}, // retrier does it
+			Retry:           policy.RetryOptions{MaxRetries: -1}, // retrier makes the retries
 			PerCallPolicies: []policy.Policy{retry},
 			Telemetry:       policy.TelemetryOptions{ApplicationID: "strongroom"},
 		},
@@ -74,7 +77,7 @@ func (s *adapter) connect(account, containerURL string, retry policy.Policy) (*c
 	}
 	if key := os.Getenv("AZURE_STORAGE_KEY"); key != "" {
 		credential, err := container.NewSharedKeyCredential(account, strings.TrimSpace(key))
-		if err != nil { // its text could quote the key
+		if err != nil { // the error's text could quote the key
 			return nil, errors.New("AZURE_STORAGE_KEY is no key of a storage account: it is not base64")
 		}
 		return container.NewClientWithSharedKeyCredential(containerURL, credential, options)
@@ -82,12 +85,12 @@ func (s *adapter) connect(account, containerURL string, retry policy.Policy) (*c
 	if token := os.Getenv("AZURE_STORAGE_SAS_TOKEN"); token != "" {
 		token = strings.TrimPrefix(strings.TrimSpace(token), "?")
 		if v, err := url.ParseQuery(token); err != nil || v.Get("sig") == "" {
-			return nil, errors.New("AZURE_STORAGE_SAS_TOKEN is no shared access signature; it reads sv=…&sig=…")
+			return nil, errors.New("AZURE_STORAGE_SAS_TOKEN is no shared access signature; write sv=…&sig=…")
 		}
 		return container.NewClientWithNoCredential(containerURL+"?"+token, options)
 	}
 	if !strings.HasPrefix(containerURL, "https://") {
-		return nil, errors.New("over http a token would be open to everyone on the way; set AZURE_STORAGE_KEY, or take out protocol=http")
+		return nil, errors.New("http would expose a token to the network; set AZURE_STORAGE_KEY, or remove protocol=http")
 	}
 	credential, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
 		ClientOptions: azcore.ClientOptions{Transport: s.http()},
@@ -98,16 +101,16 @@ func (s *adapter) connect(account, containerURL string, retry policy.Policy) (*c
 	return container.NewClient(containerURL, &tokenSource{credential}, options)
 }
 
-// http is a client on the store's connections.
+// http returns a client on the store's connections.
 func (s *adapter) http() *http.Client {
 	return s.counter.Counting(&http.Client{
 		Transport: s.transport,
-		// The signature would not hold elsewhere.
+		// The signature is invalid for another address.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	})
 }
 
-// tokenSource marks the errors of a credential chain, of which not all have a type.
+// tokenSource returns the errors of a credential chain as tokenErrors. Some of them have no type of their own.
 type tokenSource struct{ azcore.TokenCredential }
 
 // GetToken implements azcore.TokenCredential.
@@ -119,22 +122,19 @@ func (t *tokenSource) GetToken(ctx context.Context, o policy.TokenRequestOptions
 	return token, err
 }
 
-// endpointOf gives the account and the address of its service.
-func endpointOf(a *cloud.Address) (account, endpoint string, _ error) {
+// endpointOf returns the account and the address of its service. An emulator has the account in the path.
+func endpointOf(a *cloud.Address, emulator bool) (account, endpoint string, _ error) {
 	account = a.Params["account"]
 	if account == "" {
 		account = os.Getenv("AZURE_STORAGE_ACCOUNT")
 	}
 	if account == "" {
-		return "", "", errors.New("nobody says in which storage account the container is; add account= to the URL, or set AZURE_STORAGE_ACCOUNT")
+		return "", "", errors.New("no storage account for the container; " +
+			"add account= to the URL, or set AZURE_STORAGE_ACCOUNT")
 	}
 	lower := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }
 	if len(account) < 3 || len(account) > 24 || strings.ContainsFunc(account, lower) {
-		return "", "", fmt.Errorf("%.80q is no storage account's name: 3 to 24 small letters and digits", account)
-	}
-	emulator, err := a.Truth("localemu")
-	if err != nil {
-		return "", "", err
+		return "", "", fmt.Errorf("%.80q is no storage account's name; a name has 3 to 24 small letters and digits", account)
 	}
 	protocol, domain := "https", defaultDomain
 	if v, ok := a.Params["protocol"]; ok {
@@ -148,7 +148,8 @@ func endpointOf(a *cloud.Address) (account, endpoint string, _ error) {
 	case protocol != "http" && protocol != "https":
 		return "", "", fmt.Errorf("parameter protocol is %.40q; write http or https", protocol)
 	case err != nil || u.Host == "" || u.Host != domain:
-		return "", "", errors.New("parameter domain is no host name; write domain=blob.core.windows.net or, for an emulator, domain=127.0.0.1:10000")
+		return "", "", errors.New("parameter domain is no host name; write domain=blob.core.windows.net or, " +
+			"for an emulator, domain=127.0.0.1:10000")
 	case emulator:
 		return account, protocol + "://" + domain + "/" + account, nil
 	}
@@ -162,19 +163,18 @@ func checkContainerName(name string) error {
 	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
 	if len(name) < 3 || len(name) > 63 || strings.ContainsFunc(name, odd) ||
 		strings.Contains(name, "--") || strings.HasPrefix(name, "-") || strings.HasSuffix(name, "-") {
-		return fmt.Errorf("%.80q is no container's name: 3 to 63 small letters, digits and single hyphens", name)
+		return fmt.Errorf("%.80q is no container's name; a name has 3 to 63 small letters, digits and single hyphens", name)
 	}
 	return nil
 }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (s *adapter) Close() error {
 	s.transport.CloseIdleConnections()
 	return nil
 }
 
-// Open opens the archive behind an azblob:// URL.
-// It sends no request.
+// Open opens the archive of an azblob:// URL. It sends no request.
 func Open(_ context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
 	a, err := cloud.Parse(rawURL, "azblob", cloud.AzureParameters)
 	if err != nil {

@@ -28,8 +28,7 @@ func TestAzure(t *testing.T) {
 	}, storetest.Options{HashesAll: true, Boundary: cloud.SingleMax, Part: minBlock, Many: twoPages})
 }
 
-// A container that does not exist is told from an object that does not, by every
-// operation.
+// Each operation distinguishes a missing container from a missing object.
 func TestAzureServer(t *testing.T) {
 	server := storetest.NewAzure(t)
 	gone := open(t, strings.Replace(server.URL, server.Container, server.Container+"-gone", 1), cloud.Options{})
@@ -52,13 +51,13 @@ func TestAzureServer(t *testing.T) {
 	}
 	t.Setenv("AZURE_STORAGE_KEY", "d3Jvbmc=")
 	_, err := putBytes(t, open(t, server.URL, cloud.Options{}), "a", []byte("a"))
-	// Azure itself says AuthenticationFailed, which is BadCredentials.
+	// Azure itself returns AuthenticationFailed, which is BadCredentials.
 	if k := dialect.KindOf(err); (k != cloud.Denied && k != cloud.BadCredentials) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("with a wrong key: %v", err)
 	}
 }
 
-// The MD5 is told by Put, Stat and the listing, for one request and for blocks.
+// Put, Stat and List return the MD5, for objects in one request and in blocks.
 func TestAzureMD5(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewAzure(t)
@@ -82,7 +81,7 @@ func TestAzureMD5(t *testing.T) {
 	}
 }
 
-// An object of another program, that has no MD5, is read and compared.
+// Put reads and compares an existing object of another program that has no MD5.
 func TestAzureForeignObject(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewAzure(t)
@@ -108,7 +107,7 @@ func TestAzureForeignObject(t *testing.T) {
 	}
 }
 
-// What a Put that was given up has sent is not visible, and gone after the next Put.
+// The blocks of a canceled Put are not visible, and the next Put drops them.
 func TestAzureLeftBlocks(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewAzure(t)
@@ -120,7 +119,7 @@ func TestAzureLeftBlocks(t *testing.T) {
 		t.Fatalf("Put: %v", err)
 	}
 	if _, err := b.Stat(t.Context(), "a"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Stat after a Put that was given up: %v", err)
+		t.Errorf("Stat after a canceled Put: %v", err)
 	}
 	for o := range b.List(t.Context(), "", "", "") {
 		t.Errorf("the listing shows %+v", o)
@@ -133,7 +132,7 @@ func TestAzureLeftBlocks(t *testing.T) {
 	}
 }
 
-// canceling cancels when the byte at is read.
+// canceling calls cancel when the byte at the offset at is read.
 type canceling struct {
 	*bytes.Reader
 	at     int64
@@ -148,8 +147,8 @@ func (c *canceling) ReadAt(b []byte, off int64) (int, error) {
 	return c.Reader.ReadAt(b, off)
 }
 
-// The service verifies what this adapter relies on: the MD5 of a block and of an object
-// sent in one request, and create-only at both moments in which an object appears.
+// The adapter relies on checks of the service: the MD5 of a block, the MD5 of an object in one request, and
+// create-only for both requests that create an object.
 func TestAzureVerifies(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewAzure(t)

@@ -21,28 +21,26 @@ import (
 )
 
 const (
-	minBlock  = 8 << 20 // bytes of a block, unless the object needs more
+	minBlock  = 8 << 20 // bytes of a block, unless a larger object needs more
 	maxBlocks = 40_000  // of an object; Azure allows 50,000
 )
 
-// blockSize is how large the blocks of an object are: 8 MiB, or what makes 40,000 of
-// them, rounded up to a MiB.
+// blockSize returns the size of an object's blocks: 8 MiB, or the size that results in 40,000 blocks, rounded
+// up to a MiB.
 func blockSize(size int64) int64 {
 	const mib = 1 << 20
 	need := (size + maxBlocks - 1) / maxBlocks
 	return max(minBlock, (need+mib-1)/mib*mib)
 }
 
-// inBlocks sends an object in blocks, side by side. Each is read once more just before it
-// is sent, to learn the MD5 that the server then holds it to. Meanwhile all is read from
-// front to back for the MD5 of the whole, which Azure stores and does not verify. It is
-// right when the blocks' checksums join to the promised one.
+// inBlocks sends the blocks of an object concurrently. It reads each block once more just before it sends it,
+// to compute the MD5 that the server compares. Concurrently learn reads the source from front to back for the
+// MD5 of the whole object, which Azure stores and does not compare. That MD5 is correct if the blocks'
+// checksums join to the CRC-32C in sums.
 //
-// Commit Block List is the moment in which the object is there. Until then nothing is
-// visible, and what a broken-off Put has sent stays uncommitted: Azure drops it after a
-// week, or as soon as a Put of the key succeeds. There is no request to drop it earlier.
-// It cannot pile up without bounds either: Azure holds 100,000 of such blocks for a key
-// and refuses more.
+// Put Block List creates the object. An interrupted Put before leaves uncommitted blocks, which are not
+// visible. Azure drops them after a week, or once a Put of the key succeeds; no request drops them earlier.
+// Their number is limited: Azure stores 100,000 uncommitted blocks for a key and refuses more.
 func (p *upload) inBlocks(ctx context.Context) error {
 	size := blockSize(p.sums.Size)
 	blocks := make([]block, (p.sums.Size+size-1)/size)
@@ -76,12 +74,12 @@ func (p *upload) inBlocks(ctx context.Context) error {
 type block struct {
 	id           string
 	offset, size int64
-	crc          manifest.CRC32C // of what was sent
+	crc          manifest.CRC32C // of the bytes that were sent
 }
 
-// blockName gives the ids of one attempt. All are of one length, which Azure demands, and
-// no other attempt, of this process or another, has the same: nobody's bytes get into
-// somebody else's object.
+// blockName returns a function that returns the ids of one attempt's blocks. All ids have the same length,
+// which Azure requires. No other attempt, in this process or another, has the same ids. So no attempt commits
+// the blocks of another one.
 func blockName() func(i int) string {
 	var id [16]byte
 	_, _ = rand.Read(id[:12]) // never fails
@@ -91,8 +89,8 @@ func blockName() func(i int) string {
 	}
 }
 
-// stageAll sends all blocks, as many at once as the store's tokens allow, and learns the
-// MD5 of the whole. It returns only when none is on its way any more.
+// stageAll sends all blocks, as many at once as the store's tokens allow, and computes the MD5 of the whole
+// object. It returns only after all requests have ended.
 func (p *upload) stageAll(caller context.Context, blocks []block) error {
 	g, ctx := errgroup.WithContext(caller)
 	tokens := p.store.blocks
@@ -115,7 +113,7 @@ func (p *upload) stageAll(caller context.Context, blocks []block) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return caller.Err() // not all blocks were begun
+	return caller.Err() // some blocks may not have been started
 }
 
 // stage sends one block.
@@ -133,7 +131,7 @@ func (p *upload) stage(ctx context.Context, b *block) error {
 			b.crc = manifest.CRC32C(crc.Sum32())
 			return nil
 		case isBadDigest(err) && round < cloud.PutRounds:
-			continue // changed on the way, or in the source: the whole's checksum tells
+			continue // changed in transit or in the source: the checksum of the whole object shows which
 		}
 		return fmt.Errorf("Put Block at %d: %w", b.offset, err)
 	}

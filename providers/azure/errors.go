@@ -14,19 +14,19 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// tokenError says that the credential chain gave no token.
+// tokenError is the error of a credential chain that returned no token.
 type tokenError struct{ err error }
 
 func (e *tokenError) Error() string {
-	// The chain tells each of its links, a line for each.
+	// The chain's text has a line for each of its links.
 	return "no credentials: " + strings.Join(strings.Fields(e.err.Error()), " ")
 }
 func (e *tokenError) Unwrap() error { return e.err }
 
-// NonRetriable implements the SDK's way to say that trying again is in vain.
+// NonRetriable marks an error that the SDK must not retry.
 func (*tokenError) NonRetriable() {}
 
-// roles are what an operation needs, for advice.
+// roles are the roles that an operation needs, for advice.
 var roles = map[string]string{
 	"putting":  "role Storage Blob Data Contributor on the container (a shared access signature: sp=rcl)",
 	"getting":  "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
@@ -40,36 +40,39 @@ func (s *adapter) fail(op, key string, err error) error {
 	return dialect.Wrap(string(s.RedactedURL), op, key, err)
 }
 
-// dialect reads the errors of Azure and of its SDK.
+// dialect interprets the errors of Azure and of its SDK.
 var dialect = &cloud.Dialect{Sort: sortError, Reason: reason, Advise: advise}
 
-// advise says what to do where the general advice speaks of S3.
+// advise returns the advice for Azure if it differs from the general advice.
 func advise(e *cloud.Error) string {
 	code := codeOf(e.Err)
 	switch e.Kind {
 	case cloud.Other:
 		if code == string(bloberror.BlockCountExceedsLimit) {
-			return "earlier attempts to store the object have left too many blocks; Azure drops them a week after the last one"
+			return "earlier attempts to store the object left too many blocks; Azure drops them a week after the last one"
 		}
 	case cloud.NoBucket:
 		return "create the container, or correct the URL"
 	case cloud.Denied:
 		switch code {
 		case "KeyBasedAuthenticationNotPermitted":
-			return "the storage account takes no keys: unset AZURE_STORAGE_KEY, so that Microsoft Entra ID is used"
+			return "the storage account refuses keys; unset AZURE_STORAGE_KEY, so that Microsoft Entra ID is used"
 		case string(bloberror.AuthorizationFailure), string(bloberror.AuthorizationSourceIPMismatch):
-			return "check that AZURE_STORAGE_KEY, if it is set, is a key of this account, and the account's network rules; the credentials need the " + roles[e.Op]
+			return "check that AZURE_STORAGE_KEY, if it is set, is a key of this account, " +
+				"and check the account's network rules; the credentials need the " + roles[e.Op]
 		case string(bloberror.BlobImmutableDueToPolicy):
-			return "an immutability policy or a legal hold of the container keeps the object"
+			return "an immutability policy or a legal hold of the container protects the object"
 		case string(bloberror.BlobArchived), string(bloberror.BlobBeingRehydrated):
 			return "the object is in the archive tier; move it to another tier, which takes hours, and try again"
 		}
 		return "the credentials need the " + roles[e.Op]
 	case cloud.BadCredentials:
-		return "check the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or those of Microsoft Entra ID), that they belong to the account, whether they have expired, and this host's clock"
+		return "check the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or those of Microsoft Entra ID), " +
+			"that they belong to the account, whether they have expired, and this host's clock"
 	case cloud.Unreachable:
 		if cloud.BadCertificate(e.Err) {
-			return "check protocol= and domain= in the URL; SSL_CERT_FILE names the file of an authority of your own"
+			return "check protocol= and domain= in the URL; " +
+				"set SSL_CERT_FILE to the file of your own certificate authority"
 		}
 		return "check the account's name, domain= in the URL, and the network"
 	case cloud.Misconfigured:
@@ -78,7 +81,7 @@ func advise(e *cloud.Error) string {
 	return ""
 }
 
-// codeOf is the code in an answer of Azure, "" when err is none.
+// codeOf returns the code in an error answer of Azure, and "" for another error.
 func codeOf(err error) string {
 	var answer *azcore.ResponseError
 	if errors.As(err, &answer) {
@@ -87,7 +90,7 @@ func codeOf(err error) string {
 	return ""
 }
 
-// sortError sorts what came from the Azure SDK.
+// sortError returns the kind of an error of the Azure SDK.
 func sortError(err error) cloud.Kind {
 	var token *tokenError
 	if errors.As(err, &token) {
@@ -109,7 +112,7 @@ func sortError(err error) cloud.Kind {
 	case bloberror.BlobImmutableDueToPolicy, bloberror.BlobArchived, bloberror.BlobBeingRehydrated, "PublicAccessNotPermitted":
 		return cloud.Denied
 	case bloberror.BlockCountExceedsLimit:
-		return cloud.Other // its status is that of a conflict
+		return cloud.Other // its status would be sorted as a conflict
 	case bloberror.ServerBusy:
 		return cloud.Throttled
 	case bloberror.OperationTimedOut:
@@ -124,7 +127,7 @@ func sortError(err error) cloud.Kind {
 	return cloud.ClassifyStatus(answer.StatusCode)
 }
 
-// reason is an answer of Azure in few words. The SDK's text holds the whole request.
+// reason returns an error answer of Azure in few words. The SDK's text contains the whole request.
 func reason(err error) (string, bool) {
 	var token *tokenError
 	if errors.As(err, &token) {
@@ -148,8 +151,8 @@ func reason(err error) (string, bool) {
 	return fmt.Sprintf("%s (HTTP %d%s)", code, answer.StatusCode, id), true
 }
 
-// messageOf is the sentence in an answer's body, which the SDK keeps for reading. Its
-// further lines repeat the request; the element after it may quote what was signed.
+// messageOf returns the first line of the message in an answer's body, which the SDK keeps for reading. The
+// further lines repeat the request, and the element after the message may quote the signed text.
 func messageOf(r *http.Response) string {
 	if r.Body == nil {
 		return ""

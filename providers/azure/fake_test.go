@@ -31,7 +31,7 @@ func md5Header(b []byte) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// fakeService is a service that keeps one object, or answers as a test says.
+// fakeService is a service that stores one object, or answers as a test determines.
 type fakeService struct {
 	address  string
 	mu       sync.Mutex
@@ -73,7 +73,7 @@ func (f *fakeService) seen() []string {
 	return slices.Clone(f.requests)
 }
 
-// fail answers with an error as Azure writes it.
+// fail answers with an error in the format of Azure.
 func fail(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("X-Ms-Error-Code", code)
 	w.Header().Set("X-Ms-Request-Id", "r-1")
@@ -82,7 +82,7 @@ func fail(w http.ResponseWriter, status int, code string) {
 	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>it is so\nRequestId:r-1</Message><AuthenticationErrorDetail>topsecret</AuthenticationErrorDetail></Error>", code)
 }
 
-// serve answers as Azure does. lose breaks the connection after making the object.
+// serve answers like Azure. If lose is set, it breaks the connection after it has created the object.
 func (f *fakeService) serve(w http.ResponseWriter, r *http.Request, lose bool) {
 	b, _ := io.ReadAll(r.Body)
 	f.mu.Lock()
@@ -125,7 +125,7 @@ func (f *fakeService) serve(w http.ResponseWriter, r *http.Request, lose bool) {
 	}
 }
 
-// One request that is create-only, with the MD5 to verify and to keep, and nothing else.
+// A Put is one create-only request, with an MD5 to compare and an MD5 to store, and no other checksum.
 func TestAzureRequestOfAPut(t *testing.T) {
 	f, b := newFake(t, cloud.Options{}, func(f *fakeService, w http.ResponseWriter, r *http.Request) { f.serve(w, r, false) })
 	content := make([]byte, 2<<20)
@@ -145,7 +145,7 @@ func TestAzureRequestOfAPut(t *testing.T) {
 	}
 }
 
-// Blocks each with its MD5; one commit that is create-only and keeps the MD5 of all.
+// Each block has its MD5. The commit is create-only, and stores the MD5 of the whole object.
 func TestAzureRequestsOfBlocks(t *testing.T) {
 	f, b := newFake(t, cloud.Options{}, func(f *fakeService, w http.ResponseWriter, r *http.Request) { f.serve(w, r, false) })
 	content := make([]byte, cloud.SingleMax+minBlock/2)
@@ -159,7 +159,7 @@ func TestAzureRequestsOfBlocks(t *testing.T) {
 		t.Fatalf("requests: %q", got)
 	}
 	if md5Hex(f.content) != md5Hex(content) {
-		t.Error("the object is another")
+		t.Error("the object has other content")
 	}
 	for _, h := range f.headers[1:4] {
 		if h.Get("Content-Md5") == "" {
@@ -171,7 +171,8 @@ func TestAzureRequestsOfBlocks(t *testing.T) {
 	}
 }
 
-// The answer to what makes the object is lost: what is there is what was to be put.
+// The answer to the request that creates the object is lost. The existing object is equal, so the Put
+// succeeds.
 func TestAzureAnswerLost(t *testing.T) {
 	for _, size := range []int{10, cloud.SingleMax + 1} {
 		var lost atomic.Bool
@@ -192,7 +193,7 @@ func TestAzureAnswerLost(t *testing.T) {
 	}
 }
 
-// What cannot get better is asked for once, and said with what to do.
+// Requests with errors that will not pass are not retried, and the error states what to do.
 func TestAzureErrorsOfTheService(t *testing.T) {
 	for _, c := range []struct {
 		status int
@@ -223,11 +224,11 @@ func TestAzureErrorsOfTheService(t *testing.T) {
 			}
 			for _, want := range says {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q does not say %q", err, want)
+					t.Errorf("%q does not contain %q", err, want)
 				}
 			}
 			if s := err.Error(); strings.Contains(s, "topsecret") || strings.Contains(s, "SharedKey") || strings.Contains(s, "\n") {
-				t.Errorf("%q says too much", s)
+				t.Errorf("%q contains a secret or several lines", s)
 			}
 			if n := len(f.seen()); n > 2 {
 				t.Errorf("%d requests: %q", n, f.seen())
@@ -236,7 +237,7 @@ func TestAzureErrorsOfTheService(t *testing.T) {
 	}
 }
 
-// One 503, one broken connection and one damaged transfer are no reason to fail.
+// A Put succeeds after one 503, one broken connection and one damaged transfer.
 func TestAzureRetries(t *testing.T) {
 	var n atomic.Int32
 	_, b := newFake(t, cloud.Options{}, func(f *fakeService, w http.ResponseWriter, r *http.Request) {

@@ -14,7 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// A server that takes the connection and never answers, or stops midway.
+// A server accepts the connection and never answers, or stops midway.
 func TestAzureServerHangs(t *testing.T) {
 	end := make(chan struct{})
 	f, b := newFake(t, cloud.Options{Timeout: 150 * time.Millisecond}, func(_ *fakeService, w http.ResponseWriter, r *http.Request) {
@@ -58,7 +58,7 @@ func TestAzureServerHangs(t *testing.T) {
 	}
 }
 
-// A listing in another order than that of the names is refused.
+// List refuses a listing that is not in the order of the names.
 func TestAzureUnsortedListing(t *testing.T) {
 	_, b := newFake(t, cloud.Options{}, func(_ *fakeService, w http.ResponseWriter, r *http.Request) {
 		name, next := "a/b", "<NextMarker>2</NextMarker>"
@@ -80,7 +80,7 @@ func TestAzureUnsortedListing(t *testing.T) {
 	}
 }
 
-// Nobody listens: a clear error, soon, after a few attempts.
+// If no server listens, there is a clear error after a few attempts.
 func TestAzureUnreachable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -99,8 +99,8 @@ func TestAzureUnreachable(t *testing.T) {
 	}
 }
 
-// With no key and no signature the chain is asked; here it has a single link, and that
-// has nothing. No request is sent.
+// With no key and no signature the adapter uses the credential chain. Here the chain has one link without
+// credentials, so no request is sent.
 func TestAzureNoCredentials(t *testing.T) {
 	for _, v := range []string{"AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"} {
 		t.Setenv(v, "")
@@ -117,7 +117,7 @@ func TestAzureNoCredentials(t *testing.T) {
 	}
 }
 
-// A shared access signature stands in each request's query and in no message.
+// Each request has the shared access signature in its query, and no message contains it.
 func TestAzureSharedAccessSignature(t *testing.T) {
 	f, _ := newFake(t, cloud.Options{}, func(f *fakeService, w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("sig") != "top/secret" {

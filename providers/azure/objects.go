@@ -19,10 +19,10 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// deletesAtOnce is how many objects are deleted side by side.
+// deletesAtOnce is the number of concurrent requests to delete.
 const deletesAtOnce = 16
 
-// Stat implements store.Store. Azure knows no CRC-32C; the MD5 is what Put stored.
+// Stat implements store.Store. Azure has no CRC-32C; it returns the MD5 that Put stored.
 func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err := cloud.CheckKey(key); err != nil {
 		return store.Object{}, s.fail("checking", key, err)
@@ -34,7 +34,7 @@ func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	return store.Object{Key: key, Size: value(p.ContentLength), Modified: value(p.LastModified), MD5: hex.EncodeToString(p.ContentMD5)}, nil
 }
 
-// value is what p points to, or zero.
+// value returns *p, and the zero value if p is nil.
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p
@@ -42,7 +42,7 @@ func value[T any](p *T) (v T) {
 	return v
 }
 
-// Get implements store.Store. An offset at or beyond the end reads as nothing.
+// Get implements store.Store. An offset at or beyond the end returns no bytes and no error.
 func (s *adapter) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	nothing := io.NopCloser(strings.NewReader(""))
 	if length == 0 { // a range cannot be empty
@@ -64,7 +64,7 @@ func (s *adapter) Get(ctx context.Context, key string, offset, length int64) (io
 	return &blobReader{r.Body, s, key}, nil
 }
 
-// blobReader says which key it was that broke off.
+// blobReader returns errors that name the key.
 type blobReader struct {
 	io.ReadCloser
 	store *adapter
@@ -82,8 +82,8 @@ func (r *blobReader) Read(b []byte) (int, error) {
 // List implements store.Store.
 func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
-		// A rolled-up prefix in which after lies comes first, when something in it is
-		// still to come.
+		// If after is inside a rolled-up prefix, that prefix comes first, provided that it has a later
+		// key.
 		if dir, ok := cloud.RolledUp(prefix, delimiter, after); ok {
 			for _, err := range s.flat(ctx, dir, "", after) {
 				if !yield(store.Object{Key: dir, IsDir: true}, err) || err != nil {
@@ -100,13 +100,13 @@ func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) ite
 	}
 }
 
-// errUnsorted: an account with a hierarchical namespace lists by directories, and other
-// programs rely on the order.
-var errUnsorted = errors.New("the service does not list in the order of the names; accounts with a hierarchical namespace cannot hold an archive")
+// errUnsorted is reported for an account with a hierarchical namespace: it lists by directories, and archives
+// rely on the order of the names.
+var errUnsorted = errors.New("the service does not list in the order of the names; " +
+	"accounts with a hierarchical namespace cannot hold an archive")
 
-// flat lists page by page what comes after a key; rolled-up prefixes only that begin
-// after it. What comes before is asked for and left out: Azure's startFrom is young, and
-// Azurite ignores it.
+// flat lists the objects after a key, and the rolled-up prefixes that sort after it. It also requests the
+// earlier ones, and skips them: Azure's startFrom is new, and Azurite ignores it.
 func (s *adapter) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		last := ""
@@ -118,7 +118,7 @@ func (s *adapter) flat(ctx context.Context, prefix, delimiter, after string) ite
 			for _, o := range page {
 				switch {
 				case o.Key == last && o.IsDir:
-					continue // it was rolled up on the page before as well
+					continue // the previous page had the same rolled-up prefix
 				case o.Key <= last:
 					yield(store.Object{}, s.fail("listing", prefix, errUnsorted))
 					return
@@ -131,7 +131,7 @@ func (s *adapter) flat(ctx context.Context, prefix, delimiter, after string) ite
 	}
 }
 
-// pages asks for a listing, each page sorted: prefixes stand behind objects in it.
+// pages requests the pages of a listing, and sorts each one: the service returns prefixes after objects.
 func (s *adapter) pages(ctx context.Context, prefix, delimiter string) iter.Seq2[[]store.Object, error] {
 	size := to.Ptr(int32(cloud.ListPage))
 	if delimiter == "" {
@@ -173,7 +173,7 @@ func (s *adapter) pages(ctx context.Context, prefix, delimiter string) iter.Seq2
 	}
 }
 
-// objects turns a page into what the archive knows.
+// objects converts a page, and sorts it.
 func (s *adapter) objects(blobs []*container.BlobItem, dirs []*container.BlobPrefix) []store.Object {
 	out := make([]store.Object, 0, len(blobs)+len(dirs))
 	for _, b := range blobs {
@@ -190,7 +190,7 @@ func (s *adapter) objects(blobs []*container.BlobItem, dirs []*container.BlobPre
 	return out
 }
 
-// Delete implements store.Store, several objects at once.
+// Delete implements store.Store, with one request for each key.
 func (s *adapter) Delete(ctx context.Context, keys []string) error {
 	errs := make([]error, len(keys))
 	var g errgroup.Group

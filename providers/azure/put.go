@@ -21,18 +21,18 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// upload is one Put. Azure verifies MD5 and nothing else that could be computed here
-// beforehand. So the source is read once to learn its MD5, and in the same pass compared
-// with what sums promises: the MD5 is then as good as the promise.
+// upload is one Put. MD5 is the only checksum that Azure compares and that can be computed in advance. So
+// learn reads the source once to compute its MD5, and compares the content with sums in the same pass. Then
+// the MD5 proves the same content as sums.
 type upload struct {
 	store *adapter
 	key   string
 	src   *cloud.CheckedBody
 	sums  store.Sums
-	md5   []byte // of the promised content; nil: not known yet
+	md5   []byte // of the content with these sums; nil until learn has computed it
 }
 
-// Put implements store.Store. What is large is sent in blocks: see azureblocks.go.
+// Put implements store.Store. It sends a large object in blocks: see blocks.go.
 func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := cloud.CheckKey(key); err != nil {
 		return store.PutResult{}, s.fail("putting", key, err)
@@ -41,7 +41,7 @@ func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 	send := p.whole
 	if sums.Size > cloud.SingleMax {
 		send = p.inBlocks
-		// What is large is not sent in vain: unlike one request, blocks are not refused.
+		// Compare first, so that a large object is not sent in vain: Azure refuses blocks only at the end.
 		if stored, err := p.compareExisting(ctx); dialect.KindOf(err) != cloud.NotFound {
 			return stored, s.fail("putting", key, err)
 		}
@@ -63,7 +63,7 @@ func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 	}
 }
 
-// learn reads the source for its MD5 and compares it with the promise.
+// learn computes the source's MD5. It returns store.ErrMismatch if the content differs from sums.
 func (p *upload) learn(ctx context.Context) error {
 	if p.md5 != nil {
 		return nil
@@ -79,7 +79,7 @@ func (p *upload) learn(ctx context.Context) error {
 	return nil
 }
 
-// whole sends an object in one request. The server compares what it gets with the MD5.
+// whole sends an object in one request. The server compares the content with the MD5.
 func (p *upload) whole(ctx context.Context) error {
 	if err := p.learn(ctx); err != nil {
 		return err
@@ -99,14 +99,13 @@ func (p *upload) blob() *blockblob.Client {
 	return p.store.client.NewBlockBlobClient(p.store.prefix + p.key)
 }
 
-// onlyNew is the condition that nothing is there.
+// onlyNew returns the condition with which a request fails if the object exists.
 func onlyNew() *blob.AccessConditions {
 	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}}
 }
 
-// afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
-// another writer was faster: then what is there decides. With again set, it is worth
-// sending once more.
+// afterFailure determines the outcome of a failed Put. The answer may have been lost, or another writer may
+// have been faster. Then the existing object decides. If again is set, the Put should be sent again.
 func (p *upload) afterFailure(ctx context.Context, err error) (stored store.PutResult, again bool, _ error) {
 	var broken *cloud.BodyError
 	switch k := dialect.Classify(err); {
@@ -115,35 +114,35 @@ func (p *upload) afterFailure(ctx context.Context, err error) (stored store.PutR
 	case ctx.Err() != nil:
 		return stored, false, ctx.Err()
 	case isBadDigest(err):
-		// Changed on the way, or before? What the source says now decides.
+		// The content changed in transit or before. Reading the source again decides.
 		if changed := p.src.Check(ctx, p.sums); changed != nil {
 			return stored, false, changed
 		}
 		return stored, true, err
 	case k == cloud.NoBucket || k == cloud.BadCredentials || k == cloud.Misconfigured || k == cloud.Unreachable:
-		return stored, false, err // looking would fail the same way
+		return stored, false, err // a comparison would fail in the same way
 	}
 	stored, lookErr := p.compareExisting(ctx)
 	switch {
 	case lookErr == nil || errors.Is(lookErr, store.ErrExists) || errors.Is(lookErr, store.ErrMismatch):
 		return stored, false, lookErr
 	case dialect.KindOf(lookErr) == cloud.NotFound:
-		// What was in the way is gone; or another's commit threw away our blocks.
+		// The object that was in the way has been deleted, or another writer's commit dropped our blocks.
 		return stored, dialect.Classify(err) == cloud.Precondition || bloberror.HasCode(err, bloberror.InvalidBlockList, bloberror.InvalidBlobOrBlock), err
 	}
 	return stored, false, err
 }
 
-// isBadDigest reports whether the server refused what it got for its MD5. Azurite has a
-// code of its own for it.
+// isBadDigest reports whether the server refused the content because of its MD5. Azurite has its own code for
+// that.
 func isBadDigest(err error) bool {
 	return bloberror.HasCode(err, bloberror.MD5Mismatch, bloberror.InvalidMD5) ||
 		bloberror.HasCode(err, bloberror.InvalidOperation) && sortError(err) == cloud.Other
 }
 
-// compareExisting compares the object that is there with what was to be put: the same is success,
-// another is ErrExists. The error is of Kind NotFound when there is none. Small objects
-// and those without an MD5, which another program has made, are read and compared.
+// compareExisting compares the existing object with sums. An equal object is success, another one is
+// ErrExists. The error has Kind NotFound if no object exists. It reads small objects, and those without an
+// MD5, which another program has made.
 func (p *upload) compareExisting(ctx context.Context) (store.PutResult, error) {
 	there, err := p.store.Stat(ctx, p.key)
 	if err != nil {
@@ -172,7 +171,7 @@ func (p *upload) compareExisting(ctx context.Context) (store.PutResult, error) {
 	return store.PutResult{Existed: true, MD5: there.MD5}, nil
 }
 
-// readBack reads the object that is there and gives its sums.
+// readBack reads the existing object and returns its sums.
 func (p *upload) readBack(ctx context.Context) (store.Sums, error) {
 	r, err := p.store.Get(ctx, p.key, 0, -1)
 	if err != nil {

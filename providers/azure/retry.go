@@ -14,8 +14,8 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// retrier sends the requests of the Azure SDK. Its own retry policy has almost no
-// jitter, lends one body to attempts that may overlap, and knows no limit besides time.
+// retrier sends the requests of the Azure SDK. The SDK's own retry policy has almost no jitter, shares one
+// body between attempts that may overlap, and has no limit but time.
 type retrier struct {
 	timeout   time.Duration
 	transfers int
@@ -53,8 +53,8 @@ func (p *retrier) Do(req *policy.Request) (*http.Response, error) {
 	}
 }
 
-// try is one attempt, with a body of its own and an end in time. The body of an answer to
-// Get is read later: there the connection's deadline holds, and the caller's.
+// try makes one attempt, with its own body and deadline. The answer to Get is read later, so only the
+// deadlines of the connection and of the caller apply to it.
 func (p *retrier) try(req *policy.Request) (*http.Response, error) {
 	raw := req.Raw()
 	ctx, cancel := raw.Context(), context.CancelFunc(func() {})
@@ -72,7 +72,7 @@ func (p *retrier) try(req *policy.Request) (*http.Response, error) {
 	return clone.Next()
 }
 
-// isTransient reports whether another attempt may fare better.
+// isTransient reports whether a retry may succeed after the given attempt, counted from 1.
 func isTransient(resp *http.Response, err error, attempt int) bool {
 	if err == nil {
 		return busyPause(resp.StatusCode)
@@ -93,7 +93,7 @@ func isTransient(resp *http.Response, err error, attempt int) bool {
 	return true // the connection broke
 }
 
-// busyPause reports whether an answer means that the service could not, for now.
+// busyPause reports whether a status means that the service is busy or failed temporarily.
 func busyPause(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
@@ -103,7 +103,7 @@ func busyPause(status int) bool {
 	return false
 }
 
-// requestBody is a stretch of a source as the SDK wants it. It holds no buffer.
+// requestBody is a section of a source, in the form that the SDK requires. It has no buffer.
 type requestBody struct {
 	*io.SectionReader
 	src          *cloud.CheckedBody
@@ -114,8 +114,8 @@ func newRequestBody(src *cloud.CheckedBody, offset, size int64) *requestBody {
 	return &requestBody{src.Section(offset, size), src, offset, size}
 }
 
-// again is the same stretch with a position of its own: net/http may read from a body for
-// a while after the attempt is over.
+// again returns the same section with its own position: net/http may read from a body for a while after the
+// attempt has ended.
 func (b *requestBody) again() *requestBody { return newRequestBody(b.src, b.offset, b.size) }
 
 // Close implements io.Closer.

@@ -8,8 +8,8 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// A request that fails when the budget is used up is not tried again, and its error states why,
-// besides what the service answered.
+// A request that fails when the budget is used up is not tried again. Its error states that, and what the
+// service answered.
 func TestNothingIsTriedAgainWithoutBudget(t *testing.T) {
 	spent := cloud.NewBudget(1)
 	for spent.Spend() == nil {

@@ -10,7 +10,7 @@ import (
 	"cloud.google.com/go/auth/credentials"
 )
 
-// scope is what a token is asked for: to read, write and delete objects.
+// scope is the permission that tokens have: to read, write and delete objects.
 const scope = "https://www.googleapis.com/auth/devstorage.read_write"
 
 // authorizer adds the token of the standard credentials chain to each request:
@@ -18,14 +18,13 @@ const scope = "https://www.googleapis.com/auth/devstorage.read_write"
 // application-default login, the service account of this machine or pod.
 type authorizer struct {
 	base    *http.Transport
-	timeout time.Duration // for getting a token
+	timeout time.Duration // of a request for a token
 
 	mu    sync.Mutex
 	creds *auth.Credentials
 }
 
-// credentialsError says that no token was to be had. It does not unwrap: a missing file
-// with a key is no missing object.
+// credentialsError is a failure to get a token. It has no Unwrap: a missing key file is no missing object.
 type credentialsError struct{ err error }
 
 func (e *credentialsError) Error() string { return "no Google credentials: " + e.err.Error() }
@@ -50,7 +49,7 @@ func (a *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.base.RoundTrip(r)
 }
 
-// token gives one that is valid, and the project that pays, if the credentials name one.
+// token returns a valid token, and the project to bill if the credentials name one.
 func (a *authorizer) token(ctx context.Context) (*auth.Token, string, error) {
 	creds, err := a.detect()
 	if err != nil {
@@ -66,7 +65,7 @@ func (a *authorizer) token(ctx context.Context) (*auth.Token, string, error) {
 	return token, project, err
 }
 
-// detect looks for credentials, until there are some: they may come later.
+// detect returns the credentials. It searches again until it has found some: they may be added later.
 func (a *authorizer) detect() (*auth.Credentials, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,5 +77,5 @@ func (a *authorizer) detect() (*auth.Credentials, error) {
 	return creds, err
 }
 
-// CloseIdleConnections is called by http.Client.
+// CloseIdleConnections closes idle connections. http.Client calls it.
 func (a *authorizer) CloseIdleConnections() { a.base.CloseIdleConnections() }

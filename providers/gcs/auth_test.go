@@ -16,8 +16,7 @@ import (
 	"time"
 )
 
-// The token that a service account's key gets is asked for once, and stands in each
-// request.
+// The token of a service account is requested once, and each request has it.
 func TestGCSToken(t *testing.T) {
 	var tokens atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +44,7 @@ func TestGCSToken(t *testing.T) {
 		}
 	}
 	if n := tokens.Load(); n != 1 {
-		t.Errorf("%d tokens were asked for", n)
+		t.Errorf("%d tokens were requested", n)
 	}
 }
 

@@ -16,9 +16,9 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// permissions are what an operation needs, for advice.
+// permissions are the permissions that an operation needs, for advice.
 var permissions = map[string]string{
-	"putting":  "storage.objects.create (and storage.objects.get); the role Storage Object User has all that an archive needs",
+	"putting":  "storage.objects.create (and storage.objects.get); the role Storage Object User is sufficient",
 	"getting":  "storage.objects.get",
 	"reading":  "storage.objects.get",
 	"checking": "storage.objects.get",
@@ -30,17 +30,17 @@ func (s *adapter) fail(op, key string, err error) error {
 	return dialect.Wrap(string(s.RedactedURL), op, key, err)
 }
 
-// dialect reads the errors of Google's service and module.
+// dialect interprets the errors of Google's service and module.
 var dialect = &cloud.Dialect{Sort: sortError, Reason: reason, Advise: advise, Permissions: permissions}
 
-// advise is the advice where Google's differs.
+// advise returns the advice for Google if it differs from the general advice.
 func advise(e *cloud.Error) string {
 	switch e.Kind {
 	case cloud.BadCredentials:
 		return "check the credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login, or the service account of this host), and whether they have expired"
 	case cloud.Unreachable:
 		if cloud.BadCertificate(e.Err) {
-			return "check the endpoint's scheme and certificate; SSL_CERT_FILE names the file of an authority of your own"
+			return "check the endpoint's scheme and certificate; set SSL_CERT_FILE to the file of your own certificate authority"
 		}
 		return "check the network, and endpoint= or " + envEmulator + " if one is set"
 	case cloud.Misconfigured:
@@ -49,7 +49,7 @@ func advise(e *cloud.Error) string {
 	return ""
 }
 
-// reason is the cause in few words, when it is an error of Google's.
+// reason returns an error of Google in few words.
 func reason(err error) (string, bool) {
 	var broken *cloud.BodyError
 	var creds *credentialsError
@@ -79,7 +79,7 @@ func reason(err error) (string, bool) {
 	return fmt.Sprintf("%s (HTTP %d)", m, api.Code), true
 }
 
-// codeOf is the service's word for an error, such as "rateLimitExceeded".
+// codeOf returns the service's code of an error, such as "rateLimitExceeded".
 func codeOf(e *googleapi.Error) string {
 	if len(e.Errors) > 0 {
 		return e.Errors[0].Reason
@@ -87,7 +87,7 @@ func codeOf(e *googleapi.Error) string {
 	return ""
 }
 
-// sortError sorts what is Google's; Other is everybody else's, and what may pass.
+// sortError returns the kind of an error of Google. Other means another error, or one that may pass.
 func sortError(err error) cloud.Kind {
 	var creds *credentialsError
 	var e *googleapi.Error
@@ -114,8 +114,7 @@ func sortError(err error) cloud.Kind {
 	return cloud.ClassifyStatus(e.Code)
 }
 
-// isTransient reports whether it is worth trying again after the given attempt, counted
-// from 1.
+// isTransient reports whether a retry may succeed after the given attempt, counted from 1.
 func isTransient(err error, attempt int) bool {
 	if attempt >= cloud.MaxAttempts {
 		return false
@@ -144,7 +143,7 @@ func isTransient(err error, attempt int) bool {
 	return errors.As(err, &u) || errors.As(err, &n) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
-// isBadChecksum reports whether the service refused what it got for its checksum.
+// isBadChecksum reports whether the service refused the content because of its checksum.
 func isBadChecksum(err error) bool {
 	var e *googleapi.Error
 	if !errors.As(err, &e) || e.Code != http.StatusBadRequest {
@@ -154,6 +153,5 @@ func isBadChecksum(err error) bool {
 	return strings.Contains(m, "crc32c") || strings.Contains(m, "checksum")
 }
 
-// errNoBucket is what a missing bucket is reported with when the answer did not tell
-// it from a missing object.
+// errNoBucket reports a missing bucket if the service's answer does not distinguish it from a missing object.
 var errNoBucket = &googleapi.Error{Code: http.StatusNotFound, Message: "The specified bucket does not exist."}

@@ -19,14 +19,14 @@ import (
 	"github.com/strongroom-dev/strongroom/providers/s3"
 )
 
-// fakeService is a service that keeps one object. Requests of which a test takes care with
-// first are not answered by it.
+// fakeService is a service that stores one object. It answers the requests that the test's own handler, first,
+// does not answer.
 type fakeService struct {
 	mu       sync.Mutex
 	requests []*http.Request
 	content  []byte
 	exists   bool
-	promise  string // the CRC-32C with which the object was to be made
+	promise  string // the CRC-32C in the request
 }
 
 func newFake(t *testing.T, o cloud.Options, first func(w http.ResponseWriter, r *http.Request) bool) (*fakeService, cloud.Bucket) {
@@ -62,13 +62,13 @@ func fail(w http.ResponseWriter, status int, reason, message string) {
 	fmt.Fprintf(w, `{"error":{"code":%d,"message":%q,"errors":[{"reason":%q,"message":%q}]}}`, status, message, reason, message)
 }
 
-// answer keeps what was sent in one request.
+// answer stores the content of an upload in one request, and answers all other requests.
 func (f *fakeService) answer(w http.ResponseWriter, r *http.Request) {
 	var b []byte
 	if r.Method == http.MethodPost {
 		var ok bool
 		if b, ok = f.receive(r); !ok {
-			return // broken off
+			return // the request was interrupted
 		}
 	}
 	f.mu.Lock()

@@ -18,31 +18,29 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// envEmulator names the service as endpoint does, for all of Google's SDKs.
+// envEmulator is the environment variable with the endpoint of an emulator, for all of Google's SDKs.
 const envEmulator = "STORAGE_EMULATOR_HOST"
 
 const userAgent = "strongroom"
 
-// adapter is an archive in a bucket of Google Cloud Storage. It speaks the service's
-// JSON API through Google's module. Whether a request is made again is decided here: see
-// try, put and attemptTransport.
+// adapter is an archive in a bucket of Google Cloud Storage. It uses the JSON API through Google's module.
+// It makes the retries itself: see try, put and attemptTransport.
 type adapter struct {
 	cloud.RedactedURL
 
 	bucket     *storage.BucketHandle
 	bucketName string
 	transport  *attemptTransport
-	prefix     string // "" or what ends in "/"
+	prefix     string // empty, or ends in "/"
 	timeout    time.Duration
 	log        *slog.Logger
 	budget     *cloud.Budget
 
 	uploads chan struct{} // a token for each large object in flight: each has a buffer
-	seen    atomic.Bool   // the bucket answered: it exists
+	seen    atomic.Bool   // a request succeeded, so the bucket exists
 }
 
-// openAddress builds the client. Credentials are looked for when the first request needs
-// them.
+// openAddress builds the client. The first request searches for credentials.
 func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 	if err := checkBucketName(a.Bucket); err != nil {
 		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
@@ -55,7 +53,7 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 	cloud.Tune(tr, &o)
 	tr.DisableCompression = true // objects arrive as they are stored
 	transport := &attemptTransport{base: tr}
-	// The module would look for credentials at once, and export figures with them.
+	// The module would search for credentials at once, and export metrics with them.
 	opts := []option.ClientOption{
 		option.WithHTTPClient(o.Counter.Counting(&http.Client{Transport: transport})), option.WithoutAuthentication(),
 		storage.WithJSONReads(), storage.WithDisabledClientMetrics(),
@@ -69,14 +67,14 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 	if err != nil {
 		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
 	}
-	client.SetRetry(storage.WithPolicy(storage.RetryNever)) // its own rules know no limit but the context
+	client.SetRetry(storage.WithPolicy(storage.RetryNever)) // its own retries have no limit but the context
 	return &adapter{
 		RedactedURL: a.Where, bucket: client.Bucket(a.Bucket), bucketName: a.Bucket, transport: transport, prefix: a.Prefix, timeout: o.Timeout, log: o.Log,
 		budget: o.Budget, uploads: make(chan struct{}, o.Transfers),
 	}, nil
 }
 
-// endpointOf is the address of a service that is not Google's, or "".
+// endpointOf returns the address of a service other than Google's, or "".
 func endpointOf(a *cloud.Address) (string, error) {
 	e, name := a.Params["endpoint"], "parameter endpoint"
 	if e == "" {
@@ -105,14 +103,15 @@ func checkBucketName(name string) error {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)
 	}
 	if len(name) < 3 || len(name) > 222 || strings.ContainsFunc(name, odd) {
-		return fmt.Errorf("%.80q is no bucket's name: 3 to 63 (with dots, 222) lower-case letters, digits, dots, hyphens and underscores", name)
+		return fmt.Errorf("%.80q is no bucket's name; "+
+			"a name has 3 to 63 (with dots, 222) lower-case letters, digits, dots, hyphens and underscores", name)
 	}
 	return nil
 }
 
-// try makes an operation's attempts, one after another, until one succeeds, the error is
-// one that stays, or the attempts are used up. limit is how long an attempt may take, 0:
-// only the transport's limits hold, which are those of a connection that stands still.
+// try retries an operation until it succeeds, the error will not pass, or the attempts are used up. limit is
+// how long an attempt may take. With 0, only the transport's timeouts apply, such as that of a connection
+// without traffic.
 func (s *adapter) try(ctx context.Context, limit time.Duration, op func(context.Context) error) error {
 	for attempt := 1; ; attempt++ {
 		err := within(ctx, limit, op)
@@ -134,7 +133,7 @@ func (s *adapter) try(ctx context.Context, limit time.Duration, op func(context.
 	}
 }
 
-// within gives one attempt its deadline.
+// within calls op with a deadline, or with none if limit is 0.
 func within(ctx context.Context, limit time.Duration, op func(context.Context) error) error {
 	if limit > 0 {
 		var cancel context.CancelFunc
@@ -144,20 +143,19 @@ func within(ctx context.Context, limit time.Duration, op func(context.Context) e
 	return op(ctx)
 }
 
-// short is how long one attempt of a request without content may take: longer than a
-// connection may stand still, so that the clearer error of that one wins.
+// short returns how long one attempt of a request without content may take. It is longer than a connection's
+// idle timeout, whose error is clearer.
 func (s *adapter) short() time.Duration { return 2 * s.timeout }
 
-// Close lets go of idle connections. An upload that broke off shows nowhere and costs
-// nothing; the service forgets it after a week. The module's client is not closed: it has
-// nothing else to let go of, and must not be in use any more then.
+// Close closes idle connections. An interrupted upload is not visible and costs nothing; the service drops it
+// after a week. Close does not close the module's client: it has no other resources, and operations may
+// still use it.
 func (s *adapter) Close() error {
 	s.transport.CloseIdleConnections()
 	return nil
 }
 
-// Open opens the archive behind a gs:// URL.
-// It sends no request. ctx is for reading local configuration only.
+// Open opens the archive of a gs:// URL. It sends no request. ctx is for reading local configuration only.
 func Open(ctx context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
 	a, err := cloud.Parse(rawURL, "gs", cloud.GcsParameters)
 	if err != nil {

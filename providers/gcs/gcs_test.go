@@ -25,7 +25,7 @@ func TestGCS(t *testing.T) {
 	}, storetest.Options{Checksums: true, HashesAll: true, Boundary: cloud.SingleMax, Part: chunkSize, Many: twoPages})
 }
 
-// A bucket that does not exist is told from a key that does not, by every operation.
+// Each operation distinguishes a missing bucket from a missing key.
 func TestGCSMissingBucket(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewGCS(t)
@@ -53,8 +53,8 @@ func TestGCSMissingBucket(t *testing.T) {
 	}
 }
 
-// The listing and Stat tell the MD5 as well, and keys are what Put was given, also those
-// that a portable layer would take for escaped ones.
+// List and Stat return the MD5, too. Keys are those that Put received, even if a portable layer would
+// unescape them.
 func TestGCSAttributes(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewGCS(t)
@@ -78,8 +78,7 @@ func TestGCSAttributes(t *testing.T) {
 	}
 }
 
-// An object that says of itself that it is compressed is read as it is stored, in ranges
-// too.
+// An object with the content encoding gzip is read as it is stored, also in ranges.
 func TestGCSNothingIsUnpacked(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewGCS(t)

@@ -32,8 +32,8 @@ func putBytes(t *testing.T, b cloud.Bucket, key string, content []byte) (store.P
 	return b.Put(t.Context(), key, bytes.NewReader(content), storetest.SumsOf(content))
 }
 
-// patience ends the wait for what does not come: far beyond what anything takes.
+// patience is the deadline of a wait. It is far longer than any operation takes.
 const patience = 5 * time.Minute
 
-// twoPages are as many keys as a listing returns in two pages.
+// twoPages is a number of keys that a listing returns in two pages.
 const twoPages = cloud.ListPage + 100

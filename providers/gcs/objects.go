@@ -21,7 +21,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// deletesAtOnce is how many keys are deleted at once: each takes a request.
+// deletesAtOnce is the number of concurrent requests to delete. Each key takes one request.
 const deletesAtOnce = 16
 
 // Stat implements store.Store.
@@ -41,9 +41,9 @@ func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	return s.object(o), nil
 }
 
-// object turns the service's description of an object, or of a rolled-up prefix, into the
-// archive's. An object that was composed of others has no MD5. The module does not tell a
-// CRC-32C of 0 from none: only of nothing it is known to be 0.
+// object converts the service's description of an object or of a rolled-up prefix. An object that was
+// composed of others has no MD5. The module does not distinguish a CRC-32C of 0 from a missing one: 0 counts
+// only for an empty object.
 func (s *adapter) object(o *storage.ObjectAttrs) store.Object {
 	if o.Prefix != "" {
 		return store.Object{Key: strings.TrimPrefix(o.Prefix, s.prefix), IsDir: true}
@@ -55,8 +55,7 @@ func (s *adapter) object(o *storage.ObjectAttrs) store.Object {
 	return out
 }
 
-// whichMissing tells a missing bucket from a missing object where the answer does not
-// say it.
+// whichMissing distinguishes a missing bucket from a missing object if the answer does not.
 func (s *adapter) whichMissing(ctx context.Context, err error) error {
 	if dialect.KindOf(err) != cloud.NotFound || s.seen.Load() {
 		return err
@@ -71,15 +70,15 @@ func (s *adapter) whichMissing(ctx context.Context, err error) error {
 	return err
 }
 
-// Get implements store.Store. An offset at or beyond the end reads as nothing.
+// Get implements store.Store. An offset at or beyond the end returns no bytes and no error.
 func (s *adapter) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := cloud.CheckKey(key); err != nil {
 		return nil, s.fail("getting", key, err)
 	}
 	if offset < 0 {
-		return nil, s.fail("getting", key, fmt.Errorf("offset %d is before the beginning", offset))
+		return nil, s.fail("getting", key, fmt.Errorf("offset %d is negative", offset))
 	}
-	if length == 0 { // no range can ask for that
+	if length == 0 { // a range cannot be empty
 		_, err := s.Stat(ctx, key)
 		return io.NopCloser(strings.NewReader("")), err
 	}
@@ -94,8 +93,7 @@ func (s *adapter) Get(ctx context.Context, key string, offset, length int64) (io
 	return cloud.NamedReader(body, key, s.fail), nil
 }
 
-// download makes one attempt to begin reading. The module checks the CRC-32C of what is
-// read as a whole.
+// download makes one attempt to start a read. The module checks the CRC-32C if the whole object is read.
 func (s *adapter) download(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	ctx, _ = newAttempt(ctx)
 	r, err := s.bucket.Object(s.prefix+key).NewRangeReader(ctx, offset, length)
@@ -107,7 +105,7 @@ func (s *adapter) download(ctx context.Context, key string, offset, length int64
 		return nil, s.whichMissing(ctx, err)
 	case r.Attrs.StartOffset != offset:
 		r.Close()
-		return nil, fmt.Errorf("the service answered with what begins at %d instead of the range from %d on", r.Attrs.StartOffset, offset)
+		return nil, fmt.Errorf("the service returned a range from %d instead of %d", r.Attrs.StartOffset, offset)
 	}
 	s.seen.Store(true)
 	if length < 0 {
@@ -122,7 +120,8 @@ func (s *adapter) download(ctx context.Context, key string, offset, length int64
 // List implements store.Store.
 func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
-		// What lies in a rolled-up prefix and after the key is looked up, as in portable.
+		// If the key is inside a rolled-up prefix, a listing checks whether a later key is there, too, as
+		// in cloud.RollUp.
 		if dir, ok := cloud.RolledUp(prefix, delimiter, after); ok {
 			for _, err := range s.flat(ctx, dir, "", after) {
 				if !yield(store.Object{Key: dir, IsDir: true}, err) || err != nil {
@@ -139,8 +138,8 @@ func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) ite
 	}
 }
 
-// flat lists page by page what comes after a key; rolled-up prefixes only that begin
-// after it. The service begins at the key itself.
+// flat lists the objects after a key, and the rolled-up prefixes that sort after it. The service starts at
+// the key itself, so flat skips the key.
 func (s *adapter) flat(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		q := listQuery(s.prefix + prefix)
@@ -175,15 +174,15 @@ func (s *adapter) flat(ctx context.Context, prefix, delimiter, after string) ite
 	}
 }
 
-// listQuery asks for what an archive wants to know of the objects below a prefix.
+// listQuery returns a query for the objects below a prefix, with the attributes that an archive uses.
 func listQuery(prefix string) *storage.Query {
 	q := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
-	q.SetAttrSelection([]string{"Name", "Size", "Created", "CRC32C", "MD5"}) // fails for other names only
+	q.SetAttrSelection([]string{"Name", "Size", "Created", "CRC32C", "MD5"}) // fails only for other names
 	return q
 }
 
-// page asks for a page of a listing, and gives it in order with the token of the next one,
-// "" after the last. The service gives objects and rolled-up prefixes apart.
+// page requests a page of a listing. It returns the page in the order of keys, since the service returns
+// objects and rolled-up prefixes separately, and the token of the next page, which is empty after the last.
 func (s *adapter) page(ctx context.Context, q *storage.Query, size int, token string) ([]store.Object, string, error) {
 	it := s.bucket.Objects(ctx, q)
 	info := it.PageInfo()
@@ -203,7 +202,7 @@ func (s *adapter) page(ctx context.Context, q *storage.Query, size int, token st
 	return page, info.Token, nil
 }
 
-// Delete implements store.Store, with a request for each key.
+// Delete implements store.Store, with one request for each key.
 func (s *adapter) Delete(ctx context.Context, keys []string) error {
 	errs := make([]error, len(keys))
 	next := make(chan int)
@@ -223,7 +222,7 @@ func (s *adapter) Delete(ctx context.Context, keys []string) error {
 	return errors.Join(errs...)
 }
 
-// remove deletes one object. That there is none is no error.
+// remove deletes one object. A missing object is no error.
 func (s *adapter) remove(ctx context.Context, key string) error {
 	if err := cloud.CheckKey(key); err != nil {
 		return err

@@ -18,28 +18,25 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A large object goes out in chunks, one after another; several files at once fill the
-// line. Parts of one object side by side would fill it with a single file, but the service
-// has no way for that which keeps our promises:
+// Put sends the chunks of a large object one after another. Several files at once use the whole bandwidth.
+// Concurrent parts of one object would do so with a single file, but no method of the service gives the
+// guarantees that an archive needs:
 //
-//   - Composed of temporary objects, as the module's experimental parallel uploads do it
-//     (and over gRPC only): after a crash they lie in the bucket for good and show in
-//     listings, and taking them away needs the permission to delete, which an archive can
-//     do without.
-//   - The multipart uploads of the XML API know no preconditions: their end overwrites what
-//     is there.
-//   - The module's transfermanager downloads only.
+//   - Temporary objects that the service composes, as in the module's experimental parallel uploads over
+//     gRPC: a crash leaves them in the bucket, and listings show them. Removing them needs the permission
+//     to delete, which an archive can do without.
+//   - The multipart uploads of the XML API have no preconditions: their end overwrites an existing object.
+//   - The module's transfermanager only downloads.
 const (
-	chunkSize   = 8 << 20   // what a large object is sent in, and its buffer
-	compareSize = 1 << 20   // from this size on is looked, before an object is sent in vain
-	retryFor    = time.Hour // no limit on a chunk's attempts: they are counted, and some links are slow
+	chunkSize   = 8 << 20   // the bytes of a chunk of a large object, and of its buffer
+	compareSize = 1 << 20   // objects of at least this size are compared first, so that none is sent in vain
+	retryFor    = time.Hour // practically no limit: attempts are counted, and some links are slow
 
 	contentType = "application/octet-stream"
 )
 
-// Put implements store.Store. The service makes the object only where there is none,
-// and only when what it got has the CRC-32C that sums promises. What is sent is hashed,
-// and an upload ends only if that is what was promised.
+// Put implements store.Store. The service creates the object only if none exists and if the content has the
+// CRC-32C in sums. Put hashes the content while it sends it, and completes an upload only if the sums match.
 func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := cloud.CheckKey(key); err != nil {
 		return store.PutResult{}, s.fail("putting", key, err)
@@ -68,7 +65,7 @@ func (s *adapter) put(ctx context.Context, key string, src *cloud.CheckedBody, s
 			return store.PutResult{}, nil
 		}
 		again := isTransient(err, attempt)
-		if sums.Size > cloud.SingleMax { // its requests had attempts of their own
+		if sums.Size > cloud.SingleMax { // its requests were retried already
 			again = isSessionGone(err) && attempt < cloud.PutRounds
 		}
 		if ctx.Err() != nil || !again && !(isBadChecksum(err) && attempt < cloud.PutRounds) {
@@ -85,8 +82,8 @@ func (s *adapter) put(ctx context.Context, key string, src *cloud.CheckedBody, s
 	return s.afterFailure(ctx, key, sums, err)
 }
 
-// afterFailure finds out what a failed Put has come to. Its answer may have been lost, or
-// another writer was faster: then what is there decides.
+// afterFailure determines the outcome of a failed Put. The answer may have been lost, or another writer may
+// have been faster. Then the existing object decides.
 func (s *adapter) afterFailure(ctx context.Context, key string, sums store.Sums, err error) (store.PutResult, error) {
 	var broken *cloud.BodyError
 	switch k := dialect.Classify(err); {
@@ -95,9 +92,9 @@ func (s *adapter) afterFailure(ctx context.Context, key string, sums store.Sums,
 	case ctx.Err() != nil:
 		return store.PutResult{}, ctx.Err()
 	case k == cloud.NotFound && !s.seen.Load():
-		return store.PutResult{}, errNoBucket // nothing else can be missing but an upload's session
+		return store.PutResult{}, errNoBucket // an upload reports only a missing bucket or session
 	case k == cloud.NoBucket || k == cloud.BadCredentials || k == cloud.Misconfigured || k == cloud.Unreachable:
-		return store.PutResult{}, err // looking would fail the same way
+		return store.PutResult{}, err // a comparison would fail in the same way
 	}
 	stored, lookErr := s.compareExisting(ctx, key, sums)
 	if lookErr == nil || errors.Is(lookErr, store.ErrExists) {
@@ -106,8 +103,8 @@ func (s *adapter) afterFailure(ctx context.Context, key string, sums store.Sums,
 	return store.PutResult{}, err
 }
 
-// compareExisting compares the object that is there with what was to be put: the same is success,
-// another is ErrExists. The error is of Kind NotFound when there is none.
+// compareExisting compares the existing object with sums. An equal object is success, another one is
+// ErrExists. The error has Kind NotFound if no object exists.
 func (s *adapter) compareExisting(ctx context.Context, key string, sums store.Sums) (store.PutResult, error) {
 	o, err := s.Stat(ctx, key)
 	switch {
@@ -133,9 +130,9 @@ func (s *adapter) compareExisting(ctx context.Context, key string, sums store.Su
 	return store.PutResult{Existed: true}, nil
 }
 
-// insert makes one attempt to send an object. Whatever goes wrong on this side, the attempt
-// has failed before the module hears of it: nothing is sent after that, so that no end can
-// be taken for the object's.
+// insert makes one attempt to send an object. If reading the source fails, it ends the attempt before the
+// module learns of the failure. Nothing is sent after that, so the service receives no end that would
+// complete the object.
 func (s *adapter) insert(ctx context.Context, key string, src *cloud.CheckedBody, sums store.Sums) error {
 	ctx, attempt := newAttempt(ctx)
 	ctx, cancel := context.WithCancel(ctx)
@@ -147,7 +144,7 @@ func (s *adapter) insert(ctx context.Context, key string, src *cloud.CheckedBody
 		attempt.fail(err)
 		cancel()
 	}
-	if ended := w.Close(); err == nil { // it waits for the end of all requests
+	if ended := w.Close(); err == nil { // Close waits until all requests have ended
 		err = ended
 	}
 	var broken *cloud.BodyError
@@ -161,8 +158,8 @@ func (s *adapter) insert(ctx context.Context, key string, src *cloud.CheckedBody
 	return s.verify(ctx, key, w.Attrs(), sums)
 }
 
-// writer begins an object: to be sent in one request, which is not buffered, or beyond
-// SingleMax in chunks, each of which is sent again when it fails.
+// writer returns a writer of an object. Up to SingleMax it sends one unbuffered request. Beyond that it sends
+// chunks, and retries each chunk that fails.
 func (s *adapter) writer(ctx context.Context, key string, sums store.Sums) *storage.Writer {
 	o := s.bucket.Object(s.prefix + key).If(storage.Conditions{DoesNotExist: true})
 	chunk := 0
@@ -178,7 +175,8 @@ func (s *adapter) writer(ctx context.Context, key string, sums store.Sums) *stor
 	return w
 }
 
-// piece is what the module is given at a time: it passes on 32 KiB, or fills its buffer.
+// piece returns the number of bytes that one write passes to the module, which forwards 32 KiB at a time or
+// fills its buffer.
 func piece(size int64) int {
 	if size > cloud.SingleMax {
 		return cloud.CopyBuffer
@@ -192,8 +190,8 @@ type chunkRetry struct {
 	failures int
 }
 
-// again decides whether a request is sent again. The module asks after each one, also
-// after success. An upload that the service has forgotten must be begun anew.
+// again reports whether a request is sent again. The module calls it after each request, also after a
+// successful one. If the session is gone, only a new upload helps.
 func (c *chunkRetry) again(err error) bool {
 	if err == nil {
 		c.failures = 0
@@ -203,22 +201,21 @@ func (c *chunkRetry) again(err error) bool {
 	return isTransient(err, c.failures) && !isSessionGone(err) && c.budget.Spend() == nil
 }
 
-// isSessionGone reports whether the service knows nothing of an upload any more, which has
-// to be begun anew.
+// isSessionGone reports whether the service no longer has an upload. Then a new one must be started.
 func isSessionGone(err error) bool {
 	var api *googleapi.Error
 	return errors.As(err, &api) && api.Code == http.StatusGone
 }
 
-// verify compares what the service says it has made with the promise. The service itself
-// does so before it makes anything; one that does not is not trusted with the object,
-// which nobody has been told of yet.
+// verify compares the size and CRC-32C that the service reports with sums. A correct service compares them
+// before it creates an object. If they differ, verify deletes the object, which Put has not reported yet.
 func (s *adapter) verify(ctx context.Context, key string, made *storage.ObjectAttrs, sums store.Sums) error {
 	crc := manifest.CRC32C(made.CRC32C)
 	if made.Size == sums.Size && crc == sums.CRC32C {
 		return nil
 	}
-	err := fmt.Errorf("the service made an object of %d bytes and CRC-32C %s of %d bytes and CRC-32C %s", made.Size, crc, sums.Size, sums.CRC32C)
+	err := fmt.Errorf("the service stored an object of %d bytes and CRC-32C %s, but was sent %d bytes and CRC-32C %s",
+		made.Size, crc, sums.Size, sums.CRC32C)
 	if made.Generation == 0 {
 		return fmt.Errorf("%w; it could not be deleted: its generation is not known", err)
 	}
@@ -230,11 +227,11 @@ func (s *adapter) verify(ctx context.Context, key string, made *storage.ObjectAt
 	if gone != nil && dialect.Classify(gone) != cloud.NotFound {
 		return fmt.Errorf("%w; it could not be deleted: %w", err, gone)
 	}
-	return fmt.Errorf("%w; it is deleted again", err)
+	return fmt.Errorf("%w; it was deleted again", err)
 }
 
-// promisedReader reads content that must be what was promised: at its end there is an error
-// instead of an io.EOF if it is not, so that the upload never ends well.
+// promisedReader reads content that must have the declared sums. If the sums differ, it returns an error in
+// place of io.EOF, so that the upload fails.
 type promisedReader struct {
 	r    io.Reader
 	sums store.Sums

@@ -22,8 +22,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// One request, create-only, with the promised checksum and without credentials. The
-// endpoint in the URL goes before the one in the environment.
+// A Put is one request, create-only, with the CRC-32C and without credentials. The endpoint in the URL takes
+// precedence over that in the environment.
 func TestGCSRequestOfAPut(t *testing.T) {
 	t.Setenv(envEmulator, "127.0.0.1:1")
 	f, b := newFake(t, cloud.Options{}, serve)
@@ -39,11 +39,11 @@ func TestGCSRequestOfAPut(t *testing.T) {
 		t.Errorf("query %v, CRC-32C %q", q, f.promise)
 	}
 	if a := f.requests[0].Header.Get("Authorization"); a != "" {
-		t.Errorf("a service that is not Google's got credentials")
+		t.Errorf("a service other than Google's received credentials")
 	}
 }
 
-// The answer to an upload is lost after it was applied: what is there decides.
+// The answer to an upload is lost after the service applied it. The existing object decides.
 func TestGCSAnswerLost(t *testing.T) {
 	t.Parallel()
 	var lost atomic.Bool
@@ -65,7 +65,7 @@ func TestGCSAnswerLost(t *testing.T) {
 	}
 }
 
-// A service that makes another object than promised: the very generation is deleted.
+// A service creates an object with other content than it was sent. The store deletes exactly that generation.
 func TestGCSMadeSomethingElse(t *testing.T) {
 	t.Parallel()
 	var f *fakeService
@@ -112,7 +112,7 @@ func TestGCSErrorsOfTheService(t *testing.T) {
 			}
 			for _, want := range []string{c.says, "putting a (gs://bucket/p"} {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q does not say %q", err, want)
+					t.Errorf("%q does not contain %q", err, want)
 				}
 			}
 			if errors.Is(err, cloud.ErrNoBucket) != (c.kind == cloud.NoBucket) || errors.Is(err, fs.ErrNotExist) != (c.kind == cloud.NoBucket) {
@@ -125,7 +125,7 @@ func TestGCSErrorsOfTheService(t *testing.T) {
 	}
 }
 
-// Throttling, a server's error and a broken connection are no reason to fail.
+// A Put succeeds after throttling, a server error and a broken connection.
 func TestGCSRetries(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int32
@@ -151,7 +151,7 @@ func TestGCSRetries(t *testing.T) {
 	}
 }
 
-// What the source cannot give or has changed is not made, and not tried again.
+// If the source has changed, no object is created, and the Put is not retried.
 func TestGCSSourceChanges(t *testing.T) {
 	t.Parallel()
 	f, b := newFake(t, cloud.Options{}, serve)
@@ -161,7 +161,7 @@ func TestGCSSourceChanges(t *testing.T) {
 	}
 }
 
-// A server that takes the connection and never answers, or stops midway.
+// A server accepts the connection and never answers, or stops midway.
 func TestGCSServerHangs(t *testing.T) {
 	t.Parallel()
 	end := make(chan struct{})
@@ -210,14 +210,14 @@ func TestGCSServerHangs(t *testing.T) {
 	}
 }
 
-// Nobody listens: a clear error, soon.
+// If no server listens, there is a clear error after a few attempts.
 func TestGCSUnreachable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	t.Setenv(envEmulator, l.Addr().String()) // as Google's SDKs have it, without a scheme
+	t.Setenv(envEmulator, l.Addr().String()) // without a scheme, as Google's SDKs expect it
 	_, err = putBytes(t, open(t, "gs://bucket", cloud.Options{}), "a", nil)
 	var e *cloud.Error
 	if !errors.As(err, &e) || e.Kind != cloud.Unreachable || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), envEmulator) {
@@ -225,8 +225,8 @@ func TestGCSUnreachable(t *testing.T) {
 	}
 }
 
-// Credentials that are missing or cannot be read: at the first use, said once, with what
-// to do, and without what stands in the file.
+// If credentials are missing or cannot be read, the first operation reports it once, with what to do and
+// without the content of the file.
 func TestGCSNoCredentials(t *testing.T) {
 	t.Setenv(envEmulator, "")
 	broken := filepath.Join(t.TempDir(), "key.json")
@@ -246,7 +246,7 @@ func TestGCSNoCredentials(t *testing.T) {
 func TestGCSEndpoints(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"gs://bucket?endpoint=ftp://h":           "no address",
+		"gs://bucket?endpoint=ftp://h":           "parameter endpoint: it is no address",
 		"gs://bucket?endpoint=http://h/path":     "has a path",
 		"gs://bucket?endpoint=http://k:secret@h": "credentials",
 		"gs://bucket?region=x":                   "unknown parameter",
@@ -259,8 +259,7 @@ func TestGCSEndpoints(t *testing.T) {
 	}
 }
 
-// A large object is sent in chunks, each of which is tried again; a source that fails
-// midway leaves nothing.
+// A large object is sent in chunks, and each chunk is retried. A source that is too short leaves no object.
 func TestGCSChunks(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer

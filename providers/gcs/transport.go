@@ -10,20 +10,20 @@ import (
 	"sync/atomic"
 )
 
-// attemptTransport stands between Google's module and the connections. The module goes on by
-// itself in some cases in which it must not, and gives no way to forbid it:
+// attemptTransport is the layer between Google's module and the connections. In some cases the module
+// continues by itself where it must not, and has no option to prevent that:
 //
-//   - A body that breaks is asked for again, as often as it breaks and all within one call
-//     of Read. Here the second request gets the error of the first one; who reads resumes,
-//     with attempts that are counted (see archive).
-//   - A request whose source has failed is given the end that makes its content whole: the
-//     last line of a multipart body. Here nothing is sent once a uploadAttempt has failed.
-//   - An upload that is answered with success too early waits for ever for somebody to
-//     take the rest. Here such an answer is an error.
-//   - A chunk's buffer is filled anew when the chunk was taken, though an earlier request
-//     with it, which got its answer before its end, may still be sending: see bufferLease.
+//   - If a body breaks, the module requests the rest, without a limit and within one call of Read. Here
+//     the second request returns the error of the first one. The caller resumes, and counts the attempts
+//     (see archive).
+//   - If the source fails, the module still sends the last line of a multipart body, which completes the
+//     content. Here nothing is sent once an uploadAttempt has failed.
+//   - If a service answers an upload with success too early, the module waits for ever to send the rest.
+//     Here such an answer is an error.
+//   - The module reuses a chunk's buffer once the chunk is accepted. An earlier request that was answered
+//     before it was sent completely may still read from that buffer: see bufferLease.
 //
-// All bounds are those of one attempt: another one is made by try and put, or by nobody.
+// All limits apply to one attempt. Only try and put make further attempts.
 type attemptTransport struct {
 	base interface {
 		http.RoundTripper
@@ -31,7 +31,7 @@ type attemptTransport struct {
 	}
 }
 
-var errAnswerEarly = errors.New("the service ended the upload before it had been sent all of it")
+var errAnswerEarly = errors.New("the service answered the upload before it had received all bytes")
 
 // RoundTrip implements http.RoundTripper.
 func (t *attemptTransport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -45,7 +45,7 @@ func (t *attemptTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("User-Agent", userAgent)
 	if r.URL.Query().Get("alt") == "media" {
-		// As it is stored. The module's ReadCompressed does this for its XML reads only.
+		// Objects arrive as they are stored. The module's ReadCompressed only affects XML reads.
 		r.Header.Set("Accept-Encoding", "gzip")
 	}
 	loan := attempt.lease()
@@ -68,8 +68,8 @@ func (t *attemptTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// guard puts what watches over it around a request's content. It gives that of a source,
-// as opposed to a buffer, whose length is known, or nil.
+// guard wraps a request's body so that it stops when the attempt fails or the lease ends. It returns the
+// stream if the body comes from the source, and nil if it is a buffer of known length or empty.
 func guard(r *http.Request, attempt *uploadAttempt, loan *bufferLease) *requestStream {
 	switch again := r.GetBody; {
 	case r.Body == nil || r.Body == http.NoBody:
@@ -87,17 +87,16 @@ func guard(r *http.Request, attempt *uploadAttempt, loan *bufferLease) *requestS
 	return nil
 }
 
-// moreToCome reports whether a chunk that is not the last one has ended the upload.
+// moreToCome reports whether the service ended the upload although the chunk is not the last one.
 func moreToCome(r *http.Request, response *http.Response) bool {
 	return strings.HasSuffix(r.Header.Get("Content-Range"), "/*") &&
 		response.Header.Get("X-Http-Status-Code-Override") != "308"
 }
 
-// CloseIdleConnections is called by http.Client.
+// CloseIdleConnections closes idle connections. http.Client calls it.
 func (t *attemptTransport) CloseIdleConnections() { t.base.CloseIdleConnections() }
 
-// uploadAttempt is one attempt to read or to upload. It stands in the context of all
-// requests that are made for it.
+// uploadAttempt is one attempt to read or to upload. The contexts of all its requests have it as a value.
 type uploadAttempt struct {
 	mu   sync.Mutex
 	err  error
@@ -106,14 +105,13 @@ type uploadAttempt struct {
 
 type attemptKey struct{}
 
-// newAttempt begins an attempt, in a context of its own.
+// newAttempt returns a new attempt, and a context that has it.
 func newAttempt(ctx context.Context) (context.Context, *uploadAttempt) {
 	a := &uploadAttempt{}
 	return context.WithValue(ctx, attemptKey{}, a), a
 }
 
-// attemptOf gives the attempt that a request belongs to. Requests without content are
-// not counted: each has one of its own.
+// attemptOf returns the attempt of a request. A request without content has a new attempt of its own.
 func attemptOf(ctx context.Context) *uploadAttempt {
 	if a, ok := ctx.Value(attemptKey{}).(*uploadAttempt); ok {
 		return a
@@ -121,7 +119,8 @@ func attemptOf(ctx context.Context) *uploadAttempt {
 	return &uploadAttempt{}
 }
 
-// fail ends the attempt: when it returns, no more of it is sent. The first error stays.
+// fail ends the attempt with an error, unless it has one already. After it has returned, no more bytes of the
+// attempt are sent.
 func (a *uploadAttempt) fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -136,7 +135,7 @@ func (a *uploadAttempt) failed() error {
 	return a.err
 }
 
-// lease begins the loan of a request, and ends that of the one before.
+// lease returns a new lease for a request, and ends the lease of the previous request.
 func (a *uploadAttempt) lease() *bufferLease {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -147,7 +146,7 @@ func (a *uploadAttempt) lease() *bufferLease {
 	return a.loan
 }
 
-// requestStream is an object's content on its way to the service, as its source is read.
+// requestStream is a request body that is read from the source while it is sent.
 type requestStream struct {
 	io.ReadCloser
 	attempt *uploadAttempt
@@ -155,8 +154,7 @@ type requestStream struct {
 	whole   atomic.Bool
 }
 
-// Read gives nothing that was read after the attempt had failed: it may be an end that
-// does not belong there.
+// Read returns no bytes once the attempt has failed: they may be an end that would complete the content.
 func (b *requestStream) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if failed := errors.Join(b.attempt.failed(), b.ctx.Err()); failed != nil {
@@ -168,15 +166,14 @@ func (b *requestStream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bufferLease is the time for which a request may read the module's buffer. It ends with an
-// error or success; after another answer, which net/http gives up when sending fails, with
-// the next request.
+// bufferLease is a request's permission to read the module's buffer. It ends when the request fails or
+// succeeds. After another answer it ends with the next request: net/http drops the answer if sending fails.
 type bufferLease struct {
 	mu     sync.Mutex
 	isOver bool
 }
 
-var errAttemptOver = errors.New("the request is over")
+var errAttemptOver = errors.New("the request has ended")
 
 func (l *bufferLease) takeBack() {
 	l.mu.Lock()
@@ -184,15 +181,15 @@ func (l *bufferLease) takeBack() {
 	l.isOver = true
 }
 
-// leasedBody is a chunk on its way to the service.
+// leasedBody is a request body that is read from the buffer of a chunk.
 type leasedBody struct {
 	io.ReadCloser
 	loan *bufferLease
 	left int64
 }
 
-// Read knows the end from the length: net/http asks for it when all is sent, at which time
-// the answer may have come.
+// Read returns io.EOF after the known length, also when the lease has ended: net/http reads the end after it
+// has sent all bytes, and the answer may have arrived by then.
 func (b *leasedBody) Read(p []byte) (int, error) {
 	b.loan.mu.Lock()
 	defer b.loan.mu.Unlock()
@@ -207,7 +204,7 @@ func (b *leasedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// responseBody is an object's content on its way from the service. When it breaks, the attempt has failed.
+// responseBody is the body of an answer with an object's content. If it breaks, the attempt fails.
 type responseBody struct {
 	io.ReadCloser
 	attempt *uploadAttempt

@@ -18,8 +18,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// A body that breaks is an error of Read, and the module asks for no more of it behind
-// the reader's back.
+// If a body breaks, Read returns the error. Google's module does not silently request the rest.
 func TestGCSBrokenRead(t *testing.T) {
 	t.Parallel()
 	f, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) bool {
@@ -38,15 +37,14 @@ func TestGCSBrokenRead(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	if _, err := r.Read(make([]byte, 1)); err == nil {
-		t.Error("the reader goes on after its error")
+		t.Error("the reader continues after its error")
 	}
 	if n := len(f.seen()); n != 1 {
 		t.Errorf("%d requests: %q", n, f.seen())
 	}
 }
 
-// Content is asked for as it is stored, and another range than the one that was asked for
-// is refused.
+// Get requests content as it is stored, and refuses an answer with another range than the requested one.
 func TestGCSWrongRange(t *testing.T) {
 	t.Parallel()
 	f, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) bool {
@@ -57,18 +55,18 @@ func TestGCSWrongRange(t *testing.T) {
 	})
 	if r, err := b.Get(t.Context(), "a", 2, 7); err == nil {
 		r.Close()
-		t.Error("bytes 0 to 6 were taken for bytes 2 to 8")
+		t.Error("Get accepted bytes 0 to 6 as bytes 2 to 8")
 	}
 	if h := f.requests[0].Header; h.Get("Range") != "bytes=2-8" || h.Get("Accept-Encoding") != "gzip" || h.Get("User-Agent") != userAgent {
 		t.Errorf("headers: %v", h)
 	}
 }
 
-// The source fails midway. The service must see no proper end of the content, which the
-// module would write: some take what came so far for the object.
+// The source fails midway. The service must not receive a proper end of the content, which the module would
+// write: some services would create the object from the first part.
 func TestGCSSourceFailsMidway(t *testing.T) {
 	t.Parallel()
-	for range 20 { // what ends the request first is a race
+	for range 20 { // several events race to end the request
 		var mu sync.Mutex
 		var body []byte
 		var end error
@@ -81,7 +79,7 @@ func TestGCSSourceFailsMidway(t *testing.T) {
 			return true
 		})
 		broken := errors.New("the disk is broken")
-		content := make([]byte, compareSize-1) // anything larger is looked at first
+		content := make([]byte, compareSize-1) // larger objects are compared first
 		_, err := b.Put(t.Context(), "a", &failingAt{bytes.NewReader(content), compareSize / 2, broken}, sumsOf(content))
 		if !errors.Is(err, broken) {
 			t.Fatal(err)
@@ -89,13 +87,13 @@ func TestGCSSourceFailsMidway(t *testing.T) {
 		<-done
 		mu.Lock()
 		if end == nil || bytes.HasSuffix(bytes.TrimSpace(body), []byte("--")) {
-			t.Fatalf("%d bytes, %v; they end in %q", len(body), end, body[max(0, len(body)-100):])
+			t.Fatalf("%d bytes, %v; the body ends in %q", len(body), end, body[max(0, len(body)-100):])
 		}
 		mu.Unlock()
 	}
 }
 
-// failingAt is a source that cannot be read from an offset on.
+// failingAt is a source whose reads fail from an offset on.
 type failingAt struct {
 	io.ReaderAt
 	from int64
@@ -109,8 +107,8 @@ func (f *failingAt) ReadAt(b []byte, off int64) (int, error) {
 	return f.ReaderAt.ReadAt(b, off)
 }
 
-// A service that ends an upload with success before it has everything: the module would
-// wait for ever.
+// A service answers an upload with success before it has received all bytes. The module alone would wait for
+// ever.
 func TestGCSAnsweredEarly(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{cloud.SingleMax, cloud.SingleMax + 1} {
@@ -135,14 +133,14 @@ func TestGCSAnsweredEarly(t *testing.T) {
 	}
 }
 
-// The module fills a chunk's buffer anew when the chunk was taken. No earlier request with
-// it, which net/http may still be sending, reads from it then.
+// The module reuses a chunk's buffer once the service has accepted the chunk. Then no earlier request, which
+// net/http may still be sending, reads from that buffer.
 func TestGCSChunkIsNotSentTwoWays(t *testing.T) {
 	t.Parallel()
 	bodies := make([]io.Reader, 0, 3)
 	statuses := []int{http.StatusServiceUnavailable, http.StatusOK}
 	tr := &attemptTransport{base: idle(func(r *http.Request) (*http.Response, error) {
-		again, err := r.GetBody() // as for a connection that was closed while it was idle
+		again, err := r.GetBody() // as net/http does after an idle connection was closed
 		if err != nil {
 			return nil, err
 		}
@@ -182,7 +180,7 @@ type idle func(*http.Request) (*http.Response, error)
 func (f idle) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 func (idle) CloseIdleConnections()                               {}
 
-// The attempts of a chunk are counted, and begin anew with the next one.
+// The attempts of a chunk are counted. The next chunk starts with a new count.
 func TestGCSChunkAttempts(t *testing.T) {
 	t.Parallel()
 	busy := &googleapi.Error{Code: http.StatusServiceUnavailable}
@@ -194,7 +192,7 @@ func TestGCSChunkAttempts(t *testing.T) {
 			}
 		}
 		if c.again(nil) {
-			t.Fatal("a chunk that was taken is sent again")
+			t.Fatal("a chunk that was accepted is sent again")
 		}
 	}
 	for range cloud.MaxAttempts - 1 {
@@ -213,7 +211,7 @@ func TestGCSChunkAttempts(t *testing.T) {
 	}
 }
 
-// The service has forgotten an upload: it is begun anew.
+// The service no longer has an upload. The store starts a new one.
 func TestGCSUploadForgotten(t *testing.T) {
 	t.Parallel()
 	var got []byte
@@ -252,7 +250,7 @@ func TestGCSUploadForgotten(t *testing.T) {
 	}
 }
 
-// Nothing exports figures, whatever the environment says.
+// The module exports no metrics, whatever the environment requests.
 func TestGCSExportsNothing(t *testing.T) {
 	t.Setenv("GCP_STORAGE_GO_ENABLE_OTEL_METRICS", "true")
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", serviceAccount(t, "http://127.0.0.1:1/token"))
@@ -268,7 +266,7 @@ func TestGCSExportsNothing(t *testing.T) {
 	}
 }
 
-// Requests of a page are not mixed up with those of the next: each has attempts of its own.
+// Each page of a listing has its own count of attempts.
 func TestGCSPages(t *testing.T) {
 	t.Parallel()
 	fails := map[string]int{"": 2, "second": 2}

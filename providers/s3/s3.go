@@ -113,7 +113,7 @@ func loadConfig(ctx context.Context, a *cloud.Address) (aws.Config, error) {
 	}
 	if e, ok := a.Params["endpoint"]; ok {
 		if err := cloud.CheckEndpoint(e); err != nil {
-			return cfg, fmt.Errorf("archive URL %s: %w", a.Where, err)
+			return cfg, fmt.Errorf("archive URL %s: parameter endpoint: %w", a.Where, err)
 		}
 		cfg.BaseEndpoint = &e
 		if cfg.Region == "" {
