@@ -11,13 +11,13 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// countedAdapter is a directory that counts what is asked of it.
+// countedAdapter is a directory that counts its operations.
 type countedAdapter struct {
 	countable
 	counter *cloud.Counter
 }
 
-// countable is what a directory does, with or without a Bandwidth.
+// countable is a directory with or without a Bandwidth.
 type countable interface {
 	cloud.Bucket
 	store.Sweeper

@@ -14,7 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// afterPowerLoss calls do in a directory as it is after the power failed before event n.
+// afterPowerLoss calls do with a directory in the state after a power loss before event n.
 func afterPowerLoss(t *testing.T, l *crashtest.Log, n int, loss crashtest.Loss, do func(dir string)) {
 	t.Helper()
 	state, err := l.At(n)
@@ -43,8 +43,8 @@ func crashPut(t *testing.T, s *adapter, key string, content []byte) store.PutRes
 	return stored
 }
 
-// An object is there whole or not at all after a power loss, and it is there once Put has
-// returned: also where the file system has no links, and beside objects that came and went.
+// After a power loss an object is either complete or missing, and it exists if Put had returned. That also
+// holds on a file system without hard links, and next to deleted objects.
 func TestFilePowerLoss(t *testing.T) {
 	for _, noLinks := range []bool{false, true} {
 		t.Run(fmt.Sprintf("noLinks=%v", noLinks), func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestFilePowerLoss(t *testing.T) {
 			if err := s.Delete(t.Context(), []string{"data/y/3"}); err != nil {
 				t.Fatal(err)
 			}
-			delete(content, "data/y/3")                                           // whether it is gone is not promised
+			delete(content, "data/y/3")                                           // Delete need not be durable
 			content["data/y/4"] = bytes.Repeat([]byte{'z'}, cloud.CopyBuffer+100) // in two writes
 			crashPut(t, s, "data/y/4", content["data/y/4"])
 			r.Note("data/y/4")
@@ -81,10 +81,10 @@ func TestFilePowerLoss(t *testing.T) {
 						for key, want := range content {
 							got, err := os.ReadFile(filepath.Join(dir, "a", "b", key))
 							if err == nil && !bytes.Equal(got, want) {
-								t.Fatalf("%s, at event %d: %s is not whole\n%s", loss.Name, n, key, l.Around(n))
+								t.Fatalf("%s, at event %d: %s is incomplete\n%s", loss.Name, n, key, l.Around(n))
 							}
 							if err != nil && reported[key] {
-								t.Fatalf("%s, at event %d: %s is gone: %v\n%s", loss.Name, n, key, err, l.Around(n))
+								t.Fatalf("%s, at event %d: %s is missing: %v\n%s", loss.Name, n, key, err, l.Around(n))
 							}
 						}
 					})
@@ -94,15 +94,15 @@ func TestFilePowerLoss(t *testing.T) {
 	}
 }
 
-// What another program wrote may not be durable, neither its content nor its name. Who finds it
-// right, and says so, makes it durable.
+// A file of another program may not be durable, neither its content nor its name. An operation that reports
+// it as stored makes it durable first.
 func TestFilePowerLossOfWhatOthersWrote(t *testing.T) {
-	content := []byte("as it was to be stored")
+	content := []byte("the content to store")
 	const key = "data/x/1"
 	for name, find := range map[string]func(t *testing.T, s *adapter) error{
 		"Put": func(t *testing.T, s *adapter) error {
 			if !crashPut(t, s, key, content).Existed {
-				t.Error("it was there")
+				t.Error("Put did not report that the object existed")
 			}
 			return nil
 		},
@@ -149,8 +149,8 @@ func TestFilePowerLossOfWhatOthersWrote(t *testing.T) {
 	}
 }
 
-// A service keeps its store for months. An archive's directory that is removed and made again
-// has a new name to be made durable.
+// A service keeps its store open for months. If an archive's directory is removed and created again, its new
+// name must be made durable, too.
 func TestFilePowerLossAfterTheDirectoryIsMadeAgain(t *testing.T) {
 	dir := t.TempDir()
 	r := crashtest.Record(t, dir)

@@ -17,14 +17,13 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// dirDriver is a directory as gocloud.dev sees it. gocloud's own fileblob will not do:
-// it never calls fsync, its create-only is not atomic, its temporary files show up in
-// listings, and a listing of several pages loses keys. Writing through it is durable
-// too, but for an overwritten blob with attributes, whose two files cannot change at
-// once; archives are written by adapter.Put and have no attributes.
+// dirDriver is the gocloud.dev driver of a directory. gocloud's own fileblob is unsuitable: it never calls
+// fsync, its create-only is not atomic, its listings show temporary files, and a listing of several pages
+// loses keys. Writes through dirDriver are durable, except if they overwrite a blob with attributes, whose two
+// files cannot change atomically. Archives use adapter.Put and have no attributes.
 type dirDriver struct{ *tree }
 
-var errUnsupported = errors.New("directories do not know this")
+var errUnsupported = errors.New("directories do not support this")
 
 // ErrorCode implements driver.Bucket.
 func (d *dirDriver) ErrorCode(err error) gcerrors.ErrorCode {
@@ -41,7 +40,7 @@ func (d *dirDriver) ErrorCode(err error) gcerrors.ErrorCode {
 	return gcerrors.Unknown
 }
 
-// As implements driver.Bucket: there are no types to give.
+// As implements driver.Bucket. There are no provider types.
 func (d *dirDriver) As(any) bool { return false }
 
 // ErrorAs implements driver.Bucket.
@@ -52,7 +51,7 @@ func (d *dirDriver) ErrorAs(err error, i any) bool {
 
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
-// statObject looks at the file of a key. What is no regular file does not exist.
+// statObject returns the FileInfo of a key's file. It returns fs.ErrNotExist unless that is a regular file.
 func statObject(root *disk.Root, key string) (fs.FileInfo, error) {
 	fi, err := root.Stat(pathOf(key))
 	if err == nil && !fi.Mode().IsRegular() || isNotDir(err) {
@@ -61,7 +60,7 @@ func statObject(root *disk.Root, key string) (fs.FileInfo, error) {
 	return fi, err
 }
 
-// removeObject deletes the file of a key and the directories that are empty then.
+// removeObject deletes the file of a key, and the directories that become empty.
 func removeObject(root *disk.Root, key string) error {
 	if _, err := statObject(root, key); err != nil {
 		return err
@@ -94,8 +93,8 @@ func (d *dirDriver) Attributes(_ context.Context, key string) (*driver.Attribute
 	}, nil
 }
 
-// ListPaged implements driver.Bucket. Each page's token is its last key, and the walk for
-// the next page goes straight there.
+// ListPaged implements driver.Bucket. The token of the next page is the last key of this one; the walk for the
+// next page starts there.
 func (d *dirDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
 	if o.BeforeList != nil {
 		if err := o.BeforeList(func(any) bool { return false }); err != nil {
@@ -153,7 +152,7 @@ func (d *dirDriver) NewRangeReader(_ context.Context, key string, offset, length
 	}
 	if err != nil {
 		if f != nil {
-			f.Close() // nothing was read from it
+			f.Close() // the error of Close does not matter: nothing was read
 		}
 		return nil, err
 	}

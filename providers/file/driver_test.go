@@ -25,8 +25,7 @@ func (h *fileHarness) SupportsCopy() bool               { return true }
 func (h *fileHarness) SupportsNonSlashDelimiters() bool { return true }
 func (h *fileHarness) Close()                           {}
 
-// gocloud's own suite, with none of its opt-outs but the one for signed URLs, which the
-// suite takes by itself when SignedURL answers Unimplemented.
+// gocloud's own conformance suite. It skips only signed URLs, because SignedURL returns Unimplemented.
 func TestDriverConformance(t *testing.T) {
 	t.Parallel()
 	drivertest.RunConformanceTests(t, func(_ context.Context, t *testing.T) (drivertest.Harness, error) {

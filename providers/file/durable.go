@@ -20,53 +20,53 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
-// Log files may hold anything: nobody but their owner and his group gets to see them.
+// Log files may have any content, so only their owner and its group may read them.
 const (
 	dirMode  = 0o750
 	fileMode = 0o640
 )
 
-// tree is a directory in which files are made durably, each at once or not at all.
+// tree is a directory in which files are created durably and atomically.
 //
 // The system calls of a Put of data/x/y below /backups, on Linux:
 //
 //	mkdirat   /backups/.~strongroom                    (the first time)
 //	openat    /backups/.~strongroom/put-<host>-<pid>-<random>  O_CREAT|O_EXCL
 //	fchmod    0640
-//	write …   256 KiB each, hashed as they go by
+//	write …   256 KiB each, hashed while they are written
 //	fsync
 //	close
-//	linkat    → /backups/data/x/y                      fails with EEXIST when it is there
-//	mkdirat   /backups/data, /backups/data/x           (only when linkat said ENOENT)
+//	linkat    → /backups/data/x/y                      fails with EEXIST if it exists
+//	mkdirat   /backups/data, /backups/data/x           (only if linkat returned ENOENT)
 //	openat, fsync, close   /backups/data/x, /backups/data, /backups
 //	unlinkat  /backups/.~strongroom/put-…
 //
-// and once for each tree, after its first file, fsync of the directories above it. Where
-// the file system has no hard links, renameat2 with RENAME_NOREPLACE takes the place of
-// linkat. A crash at any point leaves either no object or a whole one, and perhaps a
-// temporary file, which the first Put of a later process on this host removes, or Sweep. All of
-// it goes through the directory that tree holds (fileroot.go), whatever its path names by then.
+// and once for each tree, after its first file, fsync of the directories above it. If the file system has
+// no hard links, renameat2 with RENAME_NOREPLACE replaces linkat. A crash at any point leaves either no object
+// or a complete one. It may leave a temporary file, which Sweep, or the first Put of a later process on this
+// host, removes. All calls are relative to the directory that tree keeps open (root.go), whatever the path
+// names by then.
 //
-// All directories on the way are synced each time, not just the ones that this Put made:
-// another process may have made one a moment ago and not have synced it yet. One that
-// did not change costs microseconds.
+// Each Put syncs all directories on the path, not only those that it created: another process may have created
+// one and not have synced it yet. To sync an unchanged directory takes microseconds.
 type tree struct {
 	root     string
 	anchored atomic.Bool // the directories above the root are durable
-	noLinks  atomic.Bool // the file system said that it has none
-	swept    sync.Once   // of the temporary files of killed processes
+	noLinks  atomic.Bool // the file system has no hard links
+	swept    sync.Once   // sweepFirst has run
 
 	mu    sync.Mutex
-	held  *disk.Root  // the directory, once it was found; nil: not yet, or let go of
-	is    fs.FileInfo // which one that is
-	users int         // operations under way, and calls of Hold
-	lent  bool        // Hold was called: between those nothing is held
+	held  *disk.Root  // the open directory; nil if it is closed or was not opened yet
+	is    fs.FileInfo // the identity of held
+	users int         // running operations and active Holds
+	lent  bool        // Hold was called: held is closed whenever users is 0
 }
 
-// errNoCreateOnly: neither link nor renameat2 works here.
-var errNoCreateOnly = errors.New("this file system has neither hard links nor renameat2, without which two writers cannot be kept apart")
+// errNoCreateOnly is reported if neither link nor renameat2 works.
+var errNoCreateOnly = errors.New("this file system has neither hard links nor renameat2; " +
+	"without them, one writer could overwrite the object of another")
 
-// tempFile makes a temporary file outside of what listings show.
+// tempFile creates a temporary file in the hidden directory.
 func tempFile(root *disk.Root) (f *disk.File, name string, err error) {
 	if err := root.MkdirAll(hidden, dirMode); err != nil {
 		return nil, "", err
@@ -82,12 +82,12 @@ func tempFile(root *disk.Root) (f *disk.File, name string, err error) {
 	return f, name, nil
 }
 
-// write makes a durable temporary file of what r gives and returns its name. On an error
-// there is none.
+// write creates a durable temporary file with the content of r and returns its name. On an error it removes
+// the file.
 func (t *tree) write(ctx context.Context, root *disk.Root, r io.Reader) (string, error) {
 	f, name, err := tempFile(root)
 	if err != nil {
-		return "", fmt.Errorf("making a temporary file: %w", err)
+		return "", fmt.Errorf("creating a temporary file: %w", err)
 	}
 	if err = cloud.CopyBody(ctx, f, r); err == nil {
 		err = f.Sync()
@@ -96,32 +96,32 @@ func (t *tree) write(ctx context.Context, root *disk.Root, r io.Reader) (string,
 		err = closed
 	}
 	if err != nil {
-		root.Remove(name) // a later process finds it where this fails
+		root.Remove(name) // if this fails, a later process removes it
 		return "", err
 	}
 	return name, nil
 }
 
-// create gives a durable temporary file its name, unless there is one of that name:
-// then the error is fs.ErrExist. The temporary name may be gone afterwards.
+// create gives a durable temporary file its final name. If that name exists, it returns fs.ErrExist. The
+// temporary name may no longer exist afterwards.
 func (t *tree) create(root *disk.Root, temp, name string) error {
-	const patience = 100 // of a race with a Delete that removes emptied directories
+	const patience = 100 // retries if Deletes that remove emptied directories run concurrently
 	for range patience {
 		err := t.link(root, temp, name)
 		if errors.Is(err, unix.EXDEV) {
-			return fmt.Errorf("%w; no other file system may be mounted within an archive's directory", err)
+			return fmt.Errorf("%w; unmount the other file system within the archive's directory", err)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		if _, err := root.Lstat(temp); err != nil {
-			return fmt.Errorf("somebody removed the temporary file: %w", err)
+			return fmt.Errorf("the temporary file was removed by another program: %w", err)
 		}
 		if err := root.MkdirAll(path.Dir(name), dirMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return fmt.Errorf("%s: its directory is removed again and again", name)
+	return fmt.Errorf("%s: other processes keep removing its directory", name)
 }
 
 func (t *tree) link(root *disk.Root, temp, name string) error {
@@ -139,13 +139,13 @@ func (t *tree) link(root *disk.Root, temp, name string) error {
 	return err
 }
 
-// unsupported reports whether a file system does not know the call at all.
+// unsupported reports whether a file system does not support the call.
 func unsupported(err error) bool {
 	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EOPNOTSUPP) ||
 		errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL)
 }
 
-// syncUp makes the entries of a directory durable, and those that lead to it.
+// syncUp makes the entries of a directory durable, and those of all directories on the path to it.
 func (t *tree) syncUp(root *disk.Root, dir string) error {
 	for ; ; dir = path.Dir(dir) {
 		d, err := root.Open(dir)
@@ -159,8 +159,8 @@ func (t *tree) syncUp(root *disk.Root, dir string) error {
 	if t.anchored.Load() {
 		return nil
 	}
-	// Above the archive's directory nothing changes later. What may not be opened
-	// there was not made by this user.
+	// Above the archive's directory nothing changes later. This user did not create a directory
+	// there that it may not open.
 	for above := t.root; above != filepath.Dir(above); {
 		above = filepath.Dir(above)
 		d, err := disk.OpenDir(above)
@@ -173,15 +173,15 @@ func (t *tree) syncUp(root *disk.Root, dir string) error {
 	return nil
 }
 
-// hasNoSync reports whether a file system has no fsync at all. EROFS is not that: a file system
-// that is mounted to be read returns success, and EROFS once an error of its disk has aborted it.
+// hasNoSync reports whether a file system has no fsync. EROFS is a failure: a file system that is mounted
+// read-only returns success, and EROFS means that a disk error has aborted it.
 func hasNoSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) }
 
-// syncDir makes the entries of a directory durable that was opened, unless that failed.
+// syncDir makes the entries of a directory durable, and closes it. d and err are the results of opening it.
 func syncDir(d *disk.File, err error) error {
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // emptied and removed by a Delete, with the object in it
+			return nil // a Delete has removed the object and the emptied directory
 		}
 		return err
 	}
@@ -189,11 +189,11 @@ func syncDir(d *disk.File, err error) error {
 	return d.Sync()
 }
 
-// pruneDirs removes the directories above a deleted file that are empty, up to the root.
+// pruneDirs removes the empty directories above a deleted file, up to the root.
 func pruneDirs(root *disk.Root, dir string) {
 	for ; dir != "."; dir = path.Dir(dir) {
 		if root.Remove(dir) != nil {
-			return // not empty, most likely; an empty directory does no harm
+			return // most likely it is not empty; an empty directory does no harm
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A directory that cannot be opened cannot be synced. If that error got lost, Put would acknowledge an object
-// whose name a power loss takes. One that is gone had nothing in it.
+// A directory that cannot be opened cannot be synced. If syncDir dropped that error, Put would acknowledge an
+// object whose name a power loss removes. A directory that does not exist needs no sync: it was empty.
 func TestDirectoryThatCannotBeOpenedIsNotDurable(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[error]error{fs.ErrPermission: fs.ErrPermission, fs.ErrNotExist: nil} {

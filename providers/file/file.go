@@ -18,9 +18,9 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// adapter is an archive in a directory. An object is a file of its key's name below
-// it; what a provider would check, Put checks while writing. See tree for how a file is
-// made durably and which directory it is, and dirDriver for reading.
+// adapter is an archive in a directory. An object is a file whose path below the directory is the key. Put
+// itself compares the sums while it writes. See tree for the directory and durable writes, and dirDriver for
+// reads.
 type adapter struct {
 	cloud.Portable
 	cloud.RedactedURL
@@ -76,21 +76,21 @@ func (s *adapter) put(ctx context.Context, root *disk.Root, key string, body io.
 	if err != nil {
 		return store.PutResult{}, err
 	}
-	defer root.Remove(temp) // linked or not; a later process finds it where this fails
+	defer root.Remove(temp) // linked or not; if this fails, a later process removes it
 	if hashed.Sums() != sums {
 		return store.PutResult{}, s.Mismatch(key)
 	}
 	if err := ctx.Err(); err != nil {
 		return store.PutResult{}, err
 	}
-	if err := s.same(root); err != nil { // before it is there, so that the caller need not find out
+	if err := s.same(root); err != nil { // before the object exists, so the outcome is certain
 		return store.PutResult{}, err
 	}
-	const patience = 100 // of a race with Deletes of the same key
+	const patience = 100 // retries if Deletes of the same key run concurrently
 	name := pathOf(key)
 	for range patience {
-		// From here on the object is there. A crash between create and syncUp may take
-		// it away again, but nobody was told of it.
+		// From here on the object exists. A crash between create and syncUp may remove it
+		// again, but Put has not reported success yet.
 		err = s.create(root, temp, name)
 		if err == nil {
 			return store.PutResult{}, s.syncUp(root, path.Dir(name))
@@ -102,14 +102,14 @@ func (s *adapter) put(ctx context.Context, root *disk.Root, key string, body io.
 			return stored, err
 		}
 	}
-	if errors.Is(err, fs.ErrExist) { // such as a directory, which is no object
+	if errors.Is(err, fs.ErrExist) { // for example a directory, which is no object
 		return store.PutResult{}, s.Exists(key)
 	}
 	return store.PutResult{}, err
 }
 
-// compareExisting compares the file that is there already with what was to be put. When it is the
-// same it is made durable: whoever linked it may not have come to that.
+// compareExisting compares the existing file with sums. An equal file is success, another one is ErrExists. It
+// makes an equal file durable: the process that linked it may have crashed before it did.
 func (s *adapter) compareExisting(ctx context.Context, root *disk.Root, key string, sums store.Sums) (store.PutResult, error) {
 	f, fi, err := openObject(root, key)
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *adapter) compareExisting(ctx context.Context, root *disk.Root, key stri
 	return store.PutResult{Existed: err == nil}, err
 }
 
-// syncFile makes a file with its name durable.
+// syncFile makes a file and its name durable.
 func (t *tree) syncFile(root *disk.Root, f *disk.File, key string) error {
 	if err := f.Sync(); err != nil {
 		return err
@@ -156,8 +156,7 @@ func (s *adapter) Sync(ctx context.Context, key string) error {
 	return s.fail("syncing", key, err)
 }
 
-// SyncAll implements store.Syncer. It waits for all that was written to the file system,
-// by whatever program.
+// SyncAll implements store.Syncer. It waits until the file system has stored all writes of all programs.
 func (s *adapter) SyncAll(ctx context.Context) error {
 	err := s.inUntil(ctx, func(root *disk.Root) error {
 		d, err := root.Open(".")
@@ -170,7 +169,7 @@ func (s *adapter) SyncAll(ctx context.Context) error {
 	return s.fail("syncing", "", err)
 }
 
-// openObject opens the file of a key. What is no regular file does not exist.
+// openObject opens the file of a key. It returns fs.ErrNotExist unless that is a regular file.
 func openObject(root *disk.Root, key string) (*disk.File, fs.FileInfo, error) {
 	if _, err := statObject(root, key); err != nil {
 		return nil, nil, err
@@ -186,7 +185,7 @@ func openObject(root *disk.Root, key string) (*disk.File, fs.FileInfo, error) {
 	return f, fi, nil
 }
 
-// Stat implements store.Store. A file system tells no checksum.
+// Stat implements store.Store. A file system has no checksum.
 func (s *adapter) Stat(_ context.Context, key string) (store.Object, error) {
 	if err := cloud.CheckKey(key); err != nil {
 		return store.Object{}, s.fail("checking", key, err)
@@ -202,12 +201,12 @@ func (s *adapter) Stat(_ context.Context, key string) (store.Object, error) {
 	return store.Object{Key: key, Size: fi.Size(), Modified: fi.ModTime()}, nil
 }
 
-// List implements store.Store. It walks the tree once, as it goes. A directory that
-// does not exist yet holds nothing: the first Put makes it.
+// List implements store.Store. It reads the directories while the caller consumes the sequence. A missing
+// archive directory has no objects: the first Put creates it.
 func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		if delimiter != "" && delimiter != "/" {
-			yield(store.Object{}, s.fail("listing", prefix, fmt.Errorf("delimiter %q: directories know only /", delimiter)))
+			yield(store.Object{}, s.fail("listing", prefix, fmt.Errorf("delimiter %q: directories support only /", delimiter)))
 			return
 		}
 		w := walker{
@@ -221,7 +220,7 @@ func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) ite
 	}
 }
 
-// Delete implements store.Store. Directories that it empties are removed.
+// Delete implements store.Store. It also removes directories that become empty.
 func (s *adapter) Delete(ctx context.Context, keys []string) error {
 	var errs []error
 	for _, key := range keys {
@@ -252,11 +251,10 @@ func (s *adapter) Sweep(ctx context.Context) (int, error) {
 	return n, s.fail("sweeping", "", err)
 }
 
-// dialect reads the errors of the operating system.
+// dialect interprets the errors of the operating system.
 var dialect = &cloud.Dialect{}
 
-// Open opens the archive behind a file:// URL.
-// It sends no request.
+// Open opens the archive of a file:// URL. It does not access the directory.
 func Open(_ context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
 	a, err := cloud.Parse(rawURL, "file", nil)
 	if err != nil {

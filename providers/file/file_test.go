@@ -45,7 +45,7 @@ func leftTemporary(t *testing.T, s store.Store, _ string) int {
 	return n
 }
 
-// A file system without link(2): RENAME_NOREPLACE keeps the same promises.
+// On a file system without link(2), RENAME_NOREPLACE gives the same guarantees.
 func TestFileWithoutLinks(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Store {
@@ -55,7 +55,7 @@ func TestFileWithoutLinks(t *testing.T) {
 	}, storetest.Options{HashesAll: true, Uploads: leftTemporary, Many: 100})
 }
 
-// Nothing is made by reading, and everything by the first Put.
+// Reads create no directory; the first Put creates all of them.
 func TestFileMissingDirectory(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "b")
@@ -73,17 +73,17 @@ func TestFileMissingDirectory(t *testing.T) {
 		t.Errorf("Sweep: %d, %v", n, err)
 	}
 	if _, err := os.Stat(filepath.Dir(dir)); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("reading made a directory: %v", err)
+		t.Fatalf("a read created a directory: %v", err)
 	}
 	if _, err := putBytes(t, s, "data/x/y", []byte("z")); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "data", "x", "y")); string(b) != "z" {
-		t.Errorf("a person finds %q, %v", b, err)
+		t.Errorf("the file has %q, %v", b, err)
 	}
 }
 
-// A directory in an object's place is another object, and no failure that goes on for ever.
+// A directory in an object's place counts as another object. Put must not retry for ever.
 func TestFileDirectoryInThePlace(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir())
@@ -98,7 +98,7 @@ func TestFileDirectoryInThePlace(t *testing.T) {
 	}
 }
 
-// Sync makes durable what is there, and reports what is not.
+// Sync succeeds for an existing object, and reports a missing one.
 func TestFileSync(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir())
@@ -115,7 +115,7 @@ func TestFileSync(t *testing.T) {
 	}
 }
 
-// What does not fit a directory says so.
+// If the archive's path is a file, the error states that it is not a directory.
 func TestFileErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -133,7 +133,7 @@ func TestFileErrors(t *testing.T) {
 	}
 }
 
-// Temporary files of killed runs are removed, those of others who may live are not.
+// Sweep removes the temporary files of killed processes, but none of a process that may still run.
 func TestFileSweep(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir())
@@ -155,7 +155,7 @@ func TestFileSweep(t *testing.T) {
 		fmt.Sprintf("put-%s-%d-4", "0123456789abcdef", dead.Process.Pid): {time.Now(), true},
 		fmt.Sprintf("put-%s-%d-5", "0123456789abcdef", dead.Process.Pid): {week, false},
 		fmt.Sprintf("put-%s-%s-6", machine(), "x"):                       {time.Now(), true},
-		"somebody's": {week, true},
+		"another program's": {week, true},
 	} {
 		path := filepath.Join(s.root, hidden, name)
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -182,8 +182,8 @@ func TestFileSweep(t *testing.T) {
 	}
 }
 
-// What a killed process has left may be as large as a log file, so the next one that stores
-// anything removes it, and does not wait until it has reason to think that there is something.
+// The temporary file of a killed process may be as large as a log file. So the first Put of the next process
+// removes it, without waiting for a Sweep.
 func TestFilePutSweeps(t *testing.T) {
 	dir := t.TempDir()
 	dead := exec.Command("true")
@@ -199,14 +199,14 @@ func TestFilePutSweeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("what a killed process has left is still there: %v", err)
+		t.Errorf("the file of a killed process was not removed: %v", err)
 	}
 	if _, err := os.Stat(live); err != nil {
-		t.Errorf("the file of another process has gone: %v", err)
+		t.Errorf("the file of another process was removed: %v", err)
 	}
 }
 
-// Deleting the last object of a directory removes it, while others put into it.
+// Delete of the last object in a directory removes the directory, while concurrent Puts need it.
 func TestFileDeleteAndPutRace(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir())
@@ -226,11 +226,11 @@ func TestFileDeleteAndPutRace(t *testing.T) {
 	}
 	wg.Wait()
 	if _, err := os.Stat(filepath.Join(s.root, "data")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("emptied directories stay: %v", err)
+		t.Errorf("an emptied directory was not removed: %v", err)
 	}
 }
 
-// Strange files in the directory are none of ours; a directory may be reached by a link.
+// List ignores files with names that no key has. A symbolic link may lead to the directory.
 func TestFileStrangers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -262,7 +262,7 @@ func TestFileStrangers(t *testing.T) {
 	}
 }
 
-// Every page size and starting point of the driver gives what sorting the keys gives.
+// For each page size and starting point the driver returns the keys in sorted order.
 func TestFileListing(t *testing.T) {
 	t.Parallel()
 	segment := rapid.SampledFrom([]string{"a", "a-b", "a.d", "aa", "b", "%", "a_"})
@@ -313,7 +313,7 @@ func TestFileListing(t *testing.T) {
 	})
 }
 
-// What Put makes can be restored by hand, and read through gocloud.dev.
+// An object of Put can be restored with cp, and read through gocloud.dev.
 func TestFileThroughBlob(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir())
@@ -332,8 +332,7 @@ func TestFileThroughBlob(t *testing.T) {
 	}
 }
 
-// Objects can be deleted while they are listed, with the directories that are empty then:
-// the listing goes on to its end.
+// If objects, and the directories that become empty, are deleted during a listing, the listing still lists all.
 func TestFileDeleteWhileListing(t *testing.T) {
 	t.Parallel()
 	b, err := Open(t.Context(), "file://"+t.TempDir()+"/archive", cloud.Options{})

@@ -6,19 +6,17 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// A key of the format is a path below the archive's directory, character for character,
-// so that a person can restore with cp and sha256sum. Other keys, which only gocloud's
-// conformance suite makes, are written with "~": a byte outside [A-Za-z0-9._=%-] as "~"
-// and two hex digits, an empty segment as "~" alone, and the first byte of "." and ".."
-// likewise. So each key has one path, and each path that keyOf reads has one key.
+// A key of the format is the path below the archive's directory, character for character. So an operator can
+// restore with cp and sha256sum. Only gocloud's conformance suite uses other keys. They are escaped: a byte
+// outside of [A-Za-z0-9._=%-], and the first byte of "." and "..", becomes "~" and two hex digits; an empty
+// segment becomes "~". So each key has one path, and each path that keyOf accepts has one key.
 
-// hidden is the directory below an archive's where files lie that are no objects. No key
-// has this path.
+// hidden is the directory, below the archive's directory, of files that are no objects. No key has this path.
 const hidden = ".~strongroom"
 
 const hexDigits = "0123456789abcdef"
 
-// pathOf is the path of a key below the archive's directory.
+// pathOf returns the path of a key below the archive's directory.
 func pathOf(key string) string {
 	segments := strings.Split(key, "/")
 	for i, s := range segments {
@@ -45,8 +43,8 @@ func encodeSegment(s string) string {
 	return b.String()
 }
 
-// keyOf is the segment that a file or directory name stands for; false for a name that
-// pathOf never gives, which is none of ours.
+// keyOf returns the segment of a key for the name of a file or directory. It returns false for a name that
+// pathOf never returns: such a file belongs to another program.
 func keyOf(name string) (string, bool) {
 	if name == "~" {
 		return "", true

@@ -15,8 +15,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// inNamespace reports whether the test is where it may mount what it likes. Else it has run
-// the test once more, in such a place.
+// inNamespace reports whether the test runs in its own mount namespace. If it does not, inNamespace has run
+// the test there in another process.
 func inNamespace(t *testing.T) bool {
 	t.Helper()
 	const mark = "STRONGROOM_TEST_MOUNTS"
@@ -51,8 +51,8 @@ func mountTemp(t *testing.T, dir string) {
 	})
 }
 
-// A real disk that goes while an archive on it is in use, and another one that comes: below
-// the mount point nothing is made, and between two runs it can be unmounted.
+// A real disk is unmounted while an archive on it is in use, or replaced by another one. No operation creates
+// a file below the mount point. Between two runs the disk can be unmounted.
 func TestFileMounts(t *testing.T) {
 	t.Parallel()
 	if !inNamespace(t) {
@@ -86,7 +86,7 @@ func TestFileMounts(t *testing.T) {
 				}
 				release()
 				if made, err := os.ReadDir(mnt); err != nil || len(made) > 0 {
-					t.Errorf("%v was made in its place, %v", made, err)
+					t.Errorf("%v was created in its place, %v", made, err)
 				}
 			})
 		}

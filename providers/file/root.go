@@ -14,10 +14,10 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A path may name another directory from one moment to the next: its disk is unmounted, or
-// another one is mounted over it. So the first operation opens the archive's directory, all
-// others use that descriptor, and each compares what the path names with it. Hence no write
-// lands below a mount point, and no object counts as deleted because its disk has gone.
+// A path may name another directory at any time: its disk is unmounted, or another disk is mounted over it. So
+// the first operation opens the archive's directory, and all others use that descriptor. Each operation checks
+// that the path still names that directory. Hence no operation writes below a mount point, and no object
+// counts as deleted because its disk was unmounted.
 
 // Hold implements store.Holder.
 func (t *tree) Hold() (release func()) {
@@ -28,8 +28,8 @@ func (t *tree) Hold() (release func()) {
 	return sync.OnceFunc(t.leave)
 }
 
-// in does something in the archive's directory; with create, it makes the directory where
-// there is none. Whatever do returns, another directory at the path is store.ErrGone.
+// in calls do with the archive's directory. If create is set, it creates a missing directory. If the path names
+// another directory afterwards, it returns store.ErrGone, whatever do returned.
 func (t *tree) in(create bool, do func(root *disk.Root) error) error {
 	root, err := t.enter(create)
 	if err != nil {
@@ -43,8 +43,8 @@ func (t *tree) in(create bool, do func(root *disk.Root) error) error {
 	return err
 }
 
-// inUntil is in of what a disk that hangs may keep from returning: it returns when ctx ends, and do
-// may go on.
+// inUntil calls in, and returns when ctx ends, even if do still runs: a disk that hangs may keep do from
+// returning.
 func (t *tree) inUntil(ctx context.Context, do func(root *disk.Root) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -72,7 +72,7 @@ func (t *tree) enter(create bool) (*disk.Root, error) {
 	return t.held, nil
 }
 
-// find opens the directory. The mutex is held.
+// find opens the directory. The caller holds the mutex.
 func (t *tree) find(create bool) error {
 	root, err := disk.OpenRoot(t.root)
 	if create && errors.Is(err, fs.ErrNotExist) {
@@ -93,8 +93,8 @@ func (t *tree) find(create bool) error {
 	return nil
 }
 
-// mayMake reports whether a Put of key may make the archive's directory. While the place is
-// held, only the object that begins an archive may: any other belongs to one that was there.
+// mayMake reports whether a Put of key may create the archive's directory. After Hold, only a Put of the
+// archive's first object may: any other object belongs to an archive that existed.
 func (t *tree) mayMake(key string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,7 +123,7 @@ func (t *tree) same(root *disk.Root) error {
 		errors.Is(err, syscall.ESTALE), errors.Is(err, syscall.ENOTCONN): // of a network file system
 		return fmt.Errorf("%w: %s is not there any more; was its disk unmounted?", store.ErrGone, t.root)
 	}
-	return fmt.Errorf("comparing the archive's directory with what it was when this began: %w", err)
+	return fmt.Errorf("checking that the archive's directory is the same as when this began: %w", err)
 }
 
 // leave ends an operation, or a Hold.
@@ -132,11 +132,11 @@ func (t *tree) leave() {
 	defer t.mu.Unlock()
 	t.users--
 	if t.users == 0 && t.lent {
-		t.close() // so that a disk on which nothing goes on can be unmounted
+		t.close() // so that a disk without running operations can be unmounted
 	}
 }
 
-// letGo closes the directory, also under operations.
+// letGo closes the directory, even if operations are running.
 func (t *tree) letGo() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// replacements are what may become of an archive's directory while it is in use.
+// replacements are the ways in which an archive's directory may be replaced while it is in use.
 var replacements = map[string]func(t *testing.T, dir string){
 	"moved away": func(t *testing.T, dir string) { move(t, dir) },
 	"replaced by an empty directory": func(t *testing.T, dir string) {
@@ -50,7 +50,7 @@ func move(t *testing.T, dir string) string {
 	return dir + " elsewhere"
 }
 
-// fileOps are all operations of a directory, each of which fails in its own way.
+// fileOps are all operations of a directory.
 var fileOps = map[string]func(ctx context.Context, s *adapter) error{
 	"Get": func(ctx context.Context, s *adapter) error {
 		r, err := s.Get(ctx, "data/a", 0, -1)
@@ -59,7 +59,7 @@ var fileOps = map[string]func(ctx context.Context, s *adapter) error{
 		}
 		return err
 	},
-	"Get of what is not there": func(ctx context.Context, s *adapter) error {
+	"Get of a missing object": func(ctx context.Context, s *adapter) error {
 		_, err := s.Get(ctx, "data/none", 0, -1)
 		return err
 	},
@@ -79,7 +79,7 @@ var fileOps = map[string]func(ctx context.Context, s *adapter) error{
 		_, err := s.Put(ctx, "data/b", zeros(1000), sumsOf(make([]byte, 1000)))
 		return err
 	},
-	"Put of what is there": func(ctx context.Context, s *adapter) error {
+	"Put of an existing object": func(ctx context.Context, s *adapter) error {
 		_, err := s.Put(ctx, "data/a", zeros(10), sumsOf(make([]byte, 10)))
 		return err
 	},
@@ -101,8 +101,9 @@ func (z zeros) ReadAt(b []byte, off int64) (int, error) {
 	return min(len(b), int(z)-int(off)), nil
 }
 
-// Issue 14: a destination that was unmounted in the middle was made again below the mount
-// point. Every operation reports it gone, takes no object for deleted, and makes nothing.
+// Issue 14: the directory of a destination that was unmounted during a run was created again below the mount
+// point. Now each operation reports that the archive has gone. No operation reports a missing object or creates
+// a file.
 func TestFileRootReplaced(t *testing.T) {
 	t.Parallel()
 	for what, replace := range replacements {
@@ -117,18 +118,18 @@ func TestFileRootReplaced(t *testing.T) {
 				replace(t, dir)
 				err := op(t.Context(), s)
 				if !errors.Is(err, store.ErrGone) || errors.Is(err, fs.ErrNotExist) {
-					t.Errorf("%v; want that the archive has gone", err)
+					t.Errorf("%v; want store.ErrGone", err)
 				}
 				if made, err := os.ReadDir(dir); err == nil && len(made) > 0 {
-					t.Errorf("%v was made in its place", made)
+					t.Errorf("%v was created in its place", made)
 				}
 			})
 		}
 	}
 }
 
-// A directory that is replaced while its content is read or sent is found gone by that very
-// operation: what it returned would be of another place than the next one's.
+// If a directory is replaced during an operation, that operation already reports it. Otherwise its result would
+// be from another directory than that of the next operation.
 func TestFileRootReplacedWithinAnOperation(t *testing.T) {
 	t.Parallel()
 	for what, replace := range replacements {
@@ -171,7 +172,7 @@ func TestFileRootReplacedWithinAnOperation(t *testing.T) {
 	}
 }
 
-// replacing is content that has something happen when it is read first.
+// replacing is content that calls happen at its first read.
 type replacing struct {
 	zeros
 	happen func()
@@ -185,7 +186,7 @@ func (r *replacing) ReadAt(b []byte, off int64) (int, error) {
 	return r.zeros.ReadAt(b, off)
 }
 
-// What was moved away and comes back is the same directory: the next run goes on.
+// A directory that was moved away and back is the same one: the next operation succeeds.
 func TestFileRootComesBack(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "archive")
@@ -205,8 +206,8 @@ func TestFileRootComesBack(t *testing.T) {
 	must(t, put("b"))
 }
 
-// While a run holds the place, only the object that begins an archive makes its directory:
-// any other belongs to an archive that was there.
+// During a Hold, only a Put of the archive's first object creates the directory: any other object belongs to an
+// archive that existed.
 func TestFileHoldMakesNothing(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "mnt", "archive")
@@ -219,7 +220,7 @@ func TestFileHoldMakesNothing(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(filepath.Dir(dir)); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("it made a directory: %v", err)
+		t.Fatalf("a directory was created: %v", err)
 	}
 	if _, err := s.Put(t.Context(), manifest.ArchiveKey, zeros(10), sumsOf(make([]byte, 10))); err != nil {
 		t.Fatal(err)
@@ -229,8 +230,8 @@ func TestFileHoldMakesNothing(t *testing.T) {
 	}
 }
 
-// Between two runs nothing is held, so that a disk can be unmounted and another one mounted;
-// a run that has begun stays where it is, also when another one ends.
+// Between two runs no descriptor is open, so that a disk can be unmounted and another one mounted. A run keeps
+// its directory even if another run ends.
 func TestFileHoldIsReleased(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "archive")
@@ -246,14 +247,14 @@ func TestFileHoldIsReleased(t *testing.T) {
 				t.Fatal(err)
 			}
 			first()
-			first() // once counts
+			first() // a second release has no effect
 			if n := openedBelow(t, dir); n != 1 {
-				t.Errorf("%d descriptors while one holds it", n)
+				t.Errorf("%d descriptors during the second Hold", n)
 			}
 			move(t, dir)
 			must(t, os.Mkdir(dir, 0o700))
 			if _, err := b.Stat(t.Context(), "a"); !errors.Is(err, store.ErrGone) {
-				t.Errorf("within the second: %v", err)
+				t.Errorf("during the second Hold: %v", err)
 			}
 			second()
 			if n := openedBelow(t, dir); n != 0 {
@@ -263,13 +264,13 @@ func TestFileHoldIsReleased(t *testing.T) {
 				t.Errorf("after both: %v", err)
 			}
 			if n := openedBelow(t, dir); n != 0 {
-				t.Errorf("%d descriptors after an operation by itself", n)
+				t.Errorf("%d descriptors after an operation without a Hold", n)
 			}
 		})
 	}
 }
 
-// openedBelow counts this process's descriptors of a directory, also of one that was moved.
+// openedBelow counts this process's descriptors of a directory, also if it was moved.
 func openedBelow(t *testing.T, dir string) int {
 	t.Helper()
 	fds, err := os.ReadDir("/proc/self/fd")

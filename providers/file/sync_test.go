@@ -20,11 +20,11 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
-// syncFault calls fault instead of each sync of a file, with the file's path.
+// syncFault calls fault with the file's path before each sync of a file.
 type syncFault struct {
 	mu    sync.Mutex
 	open  map[*disk.File]string
-	fault func(path string) error // nil: the sync is executed
+	fault func(path string) error // if it returns nil, the sync is executed
 }
 
 func (s *syncFault) Change(op *disk.Op, do func() error) error {
@@ -42,7 +42,8 @@ func (s *syncFault) Change(op *disk.Op, do func() error) error {
 	return do()
 }
 
-// syncFaults makes an archive's directory with one object, in a store that has synced nothing yet.
+// syncFaults creates an archive's directory with one object. It returns a new store of it, which has synced
+// nothing yet.
 func syncFaults(t *testing.T, fault func(path string) error) *adapter {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,9 +55,8 @@ func syncFaults(t *testing.T, fault func(path string) error) *adapter {
 	return openDir(t, root)
 }
 
-// ext4 returns EROFS from fsync once a disk error has aborted the file system: what was written
-// last is lost. A file system that is mounted to be read returns success, and one without any
-// fsync returns EINVAL or ENOTSUP.
+// ext4 returns EROFS from fsync once a disk error has aborted the file system: the last writes are lost. A file
+// system that is mounted read-only returns success, and a file system without fsync returns EINVAL or ENOTSUP.
 func TestFileSyncOfAnAbortedFileSystem(t *testing.T) {
 	for _, c := range []struct {
 		where string // end of the paths whose sync fails
@@ -66,7 +66,7 @@ func TestFileSyncOfAnAbortedFileSystem(t *testing.T) {
 		{"/data/x", unix.EROFS, true},
 		{"/data", unix.EROFS, true},
 		{"/a/b", unix.EROFS, true},
-		{"/a", unix.EROFS, false}, // above the archive, such as a root file system mounted to be read
+		{"/a", unix.EROFS, false}, // above the archive, such as a root file system mounted read-only
 		{"/data/x", unix.EIO, true},
 		{"/data/x", unix.EINVAL, false},
 		{"/data/x", unix.ENOTSUP, false},
@@ -89,7 +89,7 @@ func TestFileSyncOfAnAbortedFileSystem(t *testing.T) {
 	}
 }
 
-// A disk that hangs keeps fsync from returning. Who waits for it must be able to stop.
+// A disk that hangs keeps fsync from returning. A caller must be able to stop waiting.
 func TestFileSyncEndsWithItsContext(t *testing.T) {
 	hangs := make(chan struct{})
 	s := syncFaults(t, func(string) error { <-hangs; return nil })
@@ -106,7 +106,7 @@ func TestFileSyncEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// SyncAll waits for a whole file system. Its error has to say which.
+// SyncAll waits for a whole file system. Its error names the directory.
 func TestFileSyncAllNamesItsDirectory(t *testing.T) {
 	s := syncFaults(t, func(string) error { return unix.EIO })
 	if err := s.SyncAll(t.Context()); !errors.Is(err, unix.EIO) || !strings.Contains(err.Error(), s.root) {
@@ -114,8 +114,8 @@ func TestFileSyncAllNamesItsDirectory(t *testing.T) {
 	}
 }
 
-// Sweep goes by age, on the file server's clock: this host's may be years ahead, and the file of
-// another host's live process must stay.
+// Sweep compares the age by the file server's clock. This host's clock may be years ahead, and Sweep must not
+// remove the file of a live process on another host.
 func TestFileSweepGoesByTheFileSystemsClock(t *testing.T) {
 	dir := t.TempDir()
 	live := filepath.Join(dir, hidden, fmt.Sprintf("put-%s-1-1", "0123456789abcdef"))
@@ -131,15 +131,15 @@ func TestFileSweepGoesByTheFileSystemsClock(t *testing.T) {
 		}
 	})
 	if _, err := os.Stat(live); err != nil {
-		t.Errorf("the file of a live process has gone: %v", err)
+		t.Errorf("the file of a live process was removed: %v", err)
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, hidden)); err != nil || len(left) != 1 {
 		t.Errorf("there are %v, %v", left, err)
 	}
 }
 
-// The clock of a host may be a week ahead. Its first Put must not take the temporary files of
-// other hosts away, which write to the same archive: only Sweep goes by age.
+// The clock of a host may be a week ahead. Its first Put must not remove the temporary files of other hosts,
+// which write to the same archive. Only Sweep compares the age.
 func TestFilePutSweepsNoFileOfOtherHosts(t *testing.T) {
 	dir := t.TempDir()
 	dead := exec.Command("true")
@@ -163,10 +163,10 @@ func TestFilePutSweepsNoFileOfOtherHosts(t *testing.T) {
 	}
 	for _, name := range stays {
 		if _, err := os.Stat(filepath.Join(dir, hidden, name)); err != nil {
-			t.Errorf("the file of a live process has gone: %v", err)
+			t.Errorf("the file of a live process was removed: %v", err)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, hidden, goes)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the file of a dead process is still there: %v", err)
+		t.Errorf("the file of a dead process was not removed: %v", err)
 	}
 }

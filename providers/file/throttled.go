@@ -8,7 +8,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// throttledAdapter is a directory that keeps within a Bandwidth: it may lie across a network.
+// throttledAdapter is a directory that keeps within a Bandwidth: it may be on a network file system.
 type throttledAdapter struct {
 	*adapter
 	bandwidth *cloud.Bandwidth

@@ -8,7 +8,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// What goes to and from a directory counts.
+// The bandwidth limit applies to reads and writes of a directory.
 func TestBandwidthOfADirectory(t *testing.T) {
 	storetest.Throttled(t, open(t, "file://"+t.TempDir(), cloud.Options{Bandwidth: cloud.NewBandwidth(func(time.Time) int64 { return 1 << 20 })}))
 }

@@ -12,10 +12,9 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// walker streams the objects below a directory in the order of their keys' bytes, one
-// directory of names in memory at a time for each level. Sorting the names in a
-// directory is enough for that, if a directory counts as its name with the "/" that its
-// keys go on with: "a-b/" and "a.d" come before "a/".
+// walker yields the objects below a directory in the order of their keys' bytes. For each level it has the
+// names of one directory in memory. It sorts the names of a directory as parts of keys, so a directory's name
+// ends in "/": "a-b/" and "a.d" come before "a/".
 type walker struct {
 	ctx    context.Context
 	root   *disk.Root
@@ -26,13 +25,13 @@ type walker struct {
 	enough bool // yield has returned false
 }
 
-// errStop ends a walk because its consumer has enough.
+// errStop ends a walk because the caller ended the sequence.
 var errStop = errors.New("enough")
 
-// walk yields what is there. A directory that vanishes while it lists is empty.
+// walk yields the objects. A directory that is removed during the walk counts as empty.
 func (w *walker) walk(root *disk.Root) error {
 	w.root = root
-	// Straight down to the directory that all keys with this prefix lie in.
+	// Start in the deepest directory that contains all keys with this prefix.
 	err := w.directory(w.prefix[:strings.LastIndexByte(w.prefix, '/')+1])
 	if errors.Is(err, errStop) {
 		w.enough = true
@@ -41,7 +40,7 @@ func (w *walker) walk(root *disk.Root) error {
 	return err
 }
 
-// place is an entry of a directory: key is that of an object, or ends in "/".
+// place is an entry of a directory. key is an object's key, or the prefix of a directory, which ends in "/".
 type place struct {
 	key   string
 	entry fs.DirEntry
@@ -71,7 +70,7 @@ func (w *walker) directory(dir string) error {
 	return nil
 }
 
-// places are the entries of a directory that the walk has to look at, in order.
+// places returns the entries of a directory that may have wanted keys, in the order of their keys.
 func (w *walker) places(dir string) ([]place, error) {
 	name := "."
 	if dir != "" {
@@ -116,8 +115,7 @@ func (w *walker) wanted(key string, e fs.DirEntry) bool {
 	return e.Type().IsRegular() && strings.HasPrefix(key, w.prefix) && key > w.after
 }
 
-// RollUp yields a directory when a key that is wanted lies in it: emptied directories do
-// not show.
+// rollUp yields a directory if it contains a wanted key. So emptied directories are not listed.
 func (w *walker) rollUp(dir string) error {
 	found := false
 	inner := *w
@@ -138,7 +136,7 @@ func (w *walker) rollUp(dir string) error {
 func (w *walker) file(p place) error {
 	fi, err := p.entry.Info()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // deleted meanwhile
+		return nil // it has been deleted since
 	}
 	if err != nil {
 		return err

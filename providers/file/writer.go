@@ -17,16 +17,16 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
-// objectWriter is what gocloud.dev writes through. Archives do not: they have Put.
+// objectWriter is the writer of gocloud.dev. Archives do not use it: they have Put.
 type objectWriter struct {
 	ctx     context.Context
 	driver  *dirDriver
 	root    *disk.Root
 	key     string
 	file    *disk.File
-	temp    string // its name
+	temp    string // the file's name
 	md5     hash.Hash
-	want    []byte // MD5 that was promised, or nil
+	want    []byte // the expected MD5, or nil
 	sidecar sidecar
 	create  bool // create-only
 	err     error
@@ -68,7 +68,7 @@ func (w *objectWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Close makes the blob, unless something went wrong or the context has ended.
+// Close creates the blob, unless a write failed or the context has ended.
 func (w *objectWriter) Close() error {
 	defer w.driver.leave()
 	sum := w.md5.Sum(nil)
@@ -77,7 +77,7 @@ func (w *objectWriter) Close() error {
 		err = w.ctx.Err()
 	}
 	if err == nil && len(w.want) > 0 && string(w.want) != string(sum) {
-		err = fmt.Errorf("the content has MD5 %x, not the promised %x", sum, w.want)
+		err = fmt.Errorf("the content has MD5 %x, not the expected %x", sum, w.want)
 	}
 	if err == nil {
 		err = w.file.Sync()
@@ -93,7 +93,7 @@ func (w *objectWriter) Close() error {
 	return err
 }
 
-// commit gives a durable temporary file its name, over what is there or not.
+// commit gives a durable temporary file its final name. It replaces an existing file unless createOnly is set.
 func (d *dirDriver) commit(root *disk.Root, temp, key string, s sidecar, createOnly bool) error {
 	defer root.Remove(temp)
 	name := pathOf(key)
@@ -112,8 +112,8 @@ func (d *dirDriver) commit(root *disk.Root, temp, key string, s sidecar, createO
 	return errors.Join(writeSidecar(root, key, s), d.syncUp(root, path.Dir(name)))
 }
 
-// sidecar holds what a file cannot say of itself. It lies apart, so that no listing
-// shows it and the archive's files are nothing but its objects.
+// sidecar has the attributes that a file cannot have. It is stored in the hidden directory, so that no listing
+// shows it and the archive has no files but its objects.
 type sidecar struct {
 	CacheControl, ContentDisposition, ContentEncoding, ContentLanguage, ContentType string
 
@@ -126,7 +126,8 @@ func sidecarPath(key string) string {
 	return path.Join(hidden, "attributes-"+hex.EncodeToString(sum[:])+".json")
 }
 
-// readSidecar gives a blob's attributes; what has none, as all that Put makes, is bytes.
+// readSidecar returns a blob's attributes. A blob without a sidecar, such as each object that Put creates, is
+// an application/octet-stream.
 func readSidecar(root *disk.Root, key string) (sidecar, error) {
 	s := sidecar{ContentType: "application/octet-stream"}
 	b, err := root.ReadFile(sidecarPath(key))
