@@ -125,7 +125,8 @@ func checkScheme(scheme string) error {
 func parameters(scheme, query string, known []string) (map[string]string, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, errors.New("the parameters after the ? cannot be parsed; write name=value&name=value, percent-encoded")
+		return nil, errors.New("the parameters after the ? cannot be parsed; " +
+			"write name=value&name=value, percent-encoded")
 	}
 	params := map[string]string{}
 	for name, v := range values {
@@ -217,7 +218,8 @@ func CheckKey(key string) error {
 		case s == "" || s == "." || s == "..":
 			return fmt.Errorf("key %.80q has an empty, . or .. segment", key)
 		case len(s) > maxSegmentBytes:
-			return fmt.Errorf("key %.80q has a segment of %d bytes; at most %d are allowed", key, len(s), maxSegmentBytes)
+			return fmt.Errorf("key %.80q has a segment of %d bytes; at most %d are allowed",
+				key, len(s), maxSegmentBytes)
 		}
 	}
 	for i := range len(key) {

@@ -90,7 +90,8 @@ func (s *adapter) connect(account, containerURL string, retry policy.Policy) (*c
 		return container.NewClientWithNoCredential(containerURL+"?"+token, options)
 	}
 	if !strings.HasPrefix(containerURL, "https://") {
-		return nil, errors.New("http would expose a token to the network; set AZURE_STORAGE_KEY, or remove protocol=http")
+		return nil, errors.New("http would expose a token to the network; " +
+			"set AZURE_STORAGE_KEY, or remove protocol=http")
 	}
 	credential, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
 		ClientOptions: azcore.ClientOptions{Transport: s.http()},
@@ -134,7 +135,8 @@ func endpointOf(a *cloud.Address, emulator bool) (account, endpoint string, _ er
 	}
 	lower := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }
 	if len(account) < 3 || len(account) > 24 || strings.ContainsFunc(account, lower) {
-		return "", "", fmt.Errorf("%.80q is no storage account's name; a name has 3 to 24 small letters and digits", account)
+		return "", "", fmt.Errorf("%.80q is no storage account's name; "+
+			"a name has 3 to 24 small letters and digits", account)
 	}
 	protocol, domain := "https", defaultDomain
 	if v, ok := a.Params["protocol"]; ok {
@@ -163,7 +165,8 @@ func checkContainerName(name string) error {
 	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
 	if len(name) < 3 || len(name) > 63 || strings.ContainsFunc(name, odd) ||
 		strings.Contains(name, "--") || strings.HasPrefix(name, "-") || strings.HasSuffix(name, "-") {
-		return fmt.Errorf("%.80q is no container's name; a name has 3 to 63 small letters, digits and single hyphens", name)
+		return fmt.Errorf("%.80q is no container's name; "+
+			"a name has 3 to 63 small letters, digits and single hyphens", name)
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ func advise(e *cloud.Error) string {
 	switch e.Kind {
 	case cloud.Other:
 		if code == string(bloberror.BlockCountExceedsLimit) {
-			return "earlier attempts to store the object left too many blocks; Azure drops them a week after the last one"
+			return "earlier attempts to store the object left too many blocks; " +
+				"Azure drops them a week after the last one"
 		}
 	case cloud.NoBucket:
 		return "create the container, or correct the URL"

@@ -206,7 +206,8 @@ func (s *adapter) Stat(_ context.Context, key string) (store.Object, error) {
 func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		if delimiter != "" && delimiter != "/" {
-			yield(store.Object{}, s.fail("listing", prefix, fmt.Errorf("delimiter %q: directories support only /", delimiter)))
+			err := fmt.Errorf("delimiter %q: directories support only /", delimiter)
+			yield(store.Object{}, s.fail("listing", prefix, err))
 			return
 		}
 		w := walker{

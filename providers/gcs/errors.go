@@ -40,7 +40,8 @@ func advise(e *cloud.Error) string {
 		return "check the credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login, or the service account of this host), and whether they have expired"
 	case cloud.Unreachable:
 		if cloud.BadCertificate(e.Err) {
-			return "check the endpoint's scheme and certificate; set SSL_CERT_FILE to the file of your own certificate authority"
+			return "check the endpoint's scheme and certificate; " +
+				"set SSL_CERT_FILE to the file of your own certificate authority"
 		}
 		return "check the network, and endpoint= or " + envEmulator + " if one is set"
 	case cloud.Misconfigured:

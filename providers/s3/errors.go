@@ -59,7 +59,8 @@ func advise(e *cloud.Error) string {
 		return "check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the role of this host), and whether they have expired"
 	case cloud.Unreachable:
 		if cloud.BadCertificate(e.Err) {
-			return "check the endpoint's scheme and certificate; set AWS_CA_BUNDLE to the file of your own certificate authority"
+			return "check the endpoint's scheme and certificate; " +
+				"set AWS_CA_BUNDLE to the file of your own certificate authority"
 		}
 		return "check the endpoint, the region and the network"
 	case cloud.Misconfigured:
@@ -101,7 +102,8 @@ func settingAdvice(err error) string {
 	case code == "InvalidStorageClass":
 		return "the service does not have this class; write one that it has in storage_class=, or leave it out"
 	case strings.Contains(text, "ObjectLockConfiguration") || strings.Contains(text, "Object Lock") && strings.Contains(text, "not enabled"):
-		return "the bucket has no object lock; create a bucket that has it, or leave lock= and legal_hold= out of the URL"
+		return "the bucket has no object lock; " +
+			"create a bucket that has it, or leave lock= and legal_hold= out of the URL"
 	case strings.HasPrefix(strings.ToLower(code), "kms") || strings.Contains(text, "KMS is not configured"):
 		return "the service cannot encrypt by KMS with ssetype= and kmskeyid= of the URL; " +
 			"check the key and that the service has a KMS, or leave them out"

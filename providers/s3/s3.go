@@ -121,7 +121,8 @@ func loadConfig(ctx context.Context, a *cloud.Address) (aws.Config, error) {
 		}
 	}
 	if cfg.Region == "" {
-		return cfg, fmt.Errorf("archive URL %s: no region for the bucket; add region= to the URL, or set AWS_REGION", a.Where)
+		return cfg, fmt.Errorf("archive URL %s: no region for the bucket; "+
+			"add region= to the URL, or set AWS_REGION", a.Where)
 	}
 	return cfg, nil
 }
