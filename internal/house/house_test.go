@@ -66,7 +66,8 @@ func TestPlainWords(t *testing.T) {
 				continue // these files list the words
 			}
 			for i, line := range lines(t, name) {
-				if word := worst.FindString(line); word != "" {
+				prose := strings.ReplaceAll(line, "http.NoBody", "") // an identifier, not the word
+				if word := worst.FindString(prose); word != "" {
 					t.Errorf("%s:%d: %q: %s", name, i+1, word, strings.TrimSpace(line))
 				}
 			}
