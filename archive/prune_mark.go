@@ -40,8 +40,8 @@ func (n *markSet) add(key string) {
 
 func (n *markSet) hash(key string) uint64 { return maphash.String(n.seed, key) }
 
-// mark records that an object is in the store, and reports whether a snapshot names it.
-func (n *markSet) mark(key string) bool {
+// findListed records that an object is in the store, and reports whether a snapshot names it.
+func (n *markSet) findListed(key string) bool {
 	hash := n.hash(key)
 	_, ok := n.keys[hash]
 	if ok {
@@ -50,8 +50,8 @@ func (n *markSet) mark(key string) bool {
 	return ok
 }
 
-// isUnmarked returns the number of objects that were not seen in the store.
-func (n *markSet) isUnmarked() (count int) {
+// countMissing returns the number of objects that were not seen in the store.
+func (n *markSet) countMissing() (count int) {
 	for _, seen := range n.keys {
 		if !seen {
 			count++

@@ -32,7 +32,7 @@ func (p *pruneRun) scan(ctx context.Context) (withSome []string, err error) {
 			withSome = append(withSome, prefix)
 		}
 	}
-	if p.report.Missing = p.marks.isUnmarked(); p.report.Missing == 0 || len(withSome) == 0 {
+	if p.report.Missing = p.marks.countMissing(); p.report.Missing == 0 || len(withSome) == 0 {
 		return withSome, nil
 	}
 	return withSome, p.protectLookalikes(ctx)

@@ -60,7 +60,7 @@ func (p *pruneRun) removed(n int64) bool {
 func (p *pruneRun) objectGoes(o store.Object) (string, bool) {
 	key, ok := manifest.ParseObjectKey(o.Key)
 	switch {
-	case !ok || key.Sequence > p.record.Newest || p.marks.mark(o.Key) || p.protected[bitFlipGroup(&key)]:
+	case !ok || key.Sequence > p.record.Newest || p.marks.findListed(o.Key) || p.protected[bitFlipGroup(&key)]:
 		return "", false
 	case p.record.ValidNumber(key.Sequence):
 		const orphan = "orphan of a run that was interrupted or lost a race: snapshot %d does not need it"

@@ -42,7 +42,7 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 		return scheduler.Result{}, err
 	}
 	report, err := to.Verify(ctx, archive.VerifyOptions{Sample: sample, Proof: true, Tool: "strongroom " + k.d.o.Version})
-	if errors.Is(err, archive.ErrNoArchive) && k.hadProblem() || errors.Is(err, store.ErrGone) {
+	if errors.Is(err, archive.ErrNoArchive) && k.hasHadSnapshot() || errors.Is(err, store.ErrGone) {
 		return k.missing(err), nil
 	}
 	if errors.Is(err, archive.ErrNoArchive) {
@@ -92,8 +92,8 @@ func problem(p *archive.Problem) string {
 	return s
 }
 
-// hadProblem reports whether the archive had a snapshot when it was last read.
-func (k *managedArchive) hadProblem() bool {
+// hasHadSnapshot reports whether the archive had a snapshot when it was last read.
+func (k *managedArchive) hasHadSnapshot() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return !k.known.recoverable.At.IsZero()
