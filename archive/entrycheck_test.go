@@ -55,7 +55,7 @@ func TestUnknownVersionIsReadOnce(t *testing.T) {
 	db := newJELogOf(t, 99, 1)
 	db.fill(4)
 	a := archive.New(storetest.Memory(t), archive.Options{})
-	if res := db.backup(a, plain); len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "log version 99, which this program does not know") {
+	if res := db.backup(a, plain); len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "log version 99, which this program does not support") {
 		t.Fatalf("%+v", res)
 	}
 	if again := db.backup(a, plain); again.Committed || len(again.Plan.Upload) > 0 {

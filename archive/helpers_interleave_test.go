@@ -22,9 +22,9 @@ import (
 // in an order that a seed decides. It fails operations, lets parties crash, and suspends them for
 // any time: for ever, if need be until all others are done.
 type theatre struct {
-	t    *testing.T
-	rand *rand.Rand
-	told []string // what happened, for the analysis of a failure
+	t      *testing.T
+	rand   *rand.Rand
+	events []string // what happened, for the analysis of a failure
 
 	damaged bool // there is damage, which may be reported
 
@@ -75,12 +75,12 @@ var errCrashed = errors.New("the process was killed")
 func (w *theatre) say(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.told = append(w.told, fmt.Sprintf(format, args...))
+	w.events = append(w.events, fmt.Sprintf(format, args...))
 }
 
 func (w *theatre) fatal(format string, args ...any) {
 	w.t.Helper()
-	w.t.Fatalf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(w.told, "\n"))
+	w.t.Fatalf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(w.events, "\n"))
 }
 
 // start lets a party begin. Its operation may end with any error except damage, since nothing is
@@ -104,7 +104,7 @@ func (w *theatre) start(name string, do func(ctx context.Context, p *party) erro
 		err := do(ctx, p)
 		w.say("%s ends: %v", p.name, err)
 		if !w.damaged && errors.Is(err, archive.ErrDamaged) && !errors.Is(err, storetest.ErrInjected) && !errors.Is(err, errCrashed) {
-			w.t.Errorf("%s takes something for damage: %v\n%s", name, err, strings.Join(w.told, "\n"))
+			w.t.Errorf("%s takes something for damage: %v\n%s", name, err, strings.Join(w.events, "\n"))
 		}
 	}()
 }

@@ -86,7 +86,7 @@ func TestFirstPruneOfALongHistoryStops(t *testing.T) {
 	h := newPruned(t, 1)
 	h.more(12)
 	r := h.refused(scheduled(2))
-	for _, want := range []string{"11 of the 13 snapshots", "never pruned", "(1 to 11)", "at most 10", "2 would stay (last: 2, newest: 1, newest good: 1)"} {
+	for _, want := range []string{"11 of the 13 snapshots", "never pruned", "(1 to 11)", "at most 10", "it would keep 2 (last: 2, newest: 1, newest good: 1)"} {
 		if !strings.Contains(r.Error(), want) {
 			t.Errorf("%q is not in %q", want, r)
 		}

@@ -230,7 +230,7 @@ func forgetRefused(t *testing.T) {
 	h.store.Damage(manifest.ManifestKey(2), flipped)
 	h.store.Damage(manifest.ManifestKey(5), flipped)
 	before := keys(h.store)
-	for n, want := range map[int64]string{2: "is held (the auditors)", 3: "can be read", 5: "is the newest", 9: "no such snapshot"} {
+	for n, want := range map[int64]string{2: "is held (the auditors)", 3: "is readable", 5: "is the newest", 9: "no such snapshot"} {
 		if _, err := h.archive().Prune(t.Context(), archive.PruneOptions{Forget: []int64{n}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("forgetting %d: %v", n, err)
 		}
@@ -308,7 +308,7 @@ func TestLateManifestIsVoid(t *testing.T) {
 	}
 	reasons := map[string]string{}
 	h.prune(archive.PruneOptions{Object: func(p archive.Pruned) { reasons[p.Key] = p.Why }})
-	if why := reasons[manifest.ManifestKey(2)]; !strings.Contains(why, "void") {
+	if why := reasons[manifest.ManifestKey(2)]; !strings.Contains(why, "invalid") {
 		t.Fatal(reasons)
 	}
 	h.sound(4)

@@ -65,8 +65,8 @@ func (r *repairRun) recordCorrectManifest(ctx context.Context, n int64, content 
 	}
 	right := is.SHA256
 	_, err := r.appendRecord(ctx, how, func(s *ledgerView) (*recordPlan, error) {
-		told, otherwise := s.confirmsHash(n, right)
-		if s.find(n) == nil || !otherwise && (told || n != s.newestValid()) {
+		confirmed, otherwise := s.confirmsHash(n, right)
+		if s.find(n) == nil || !otherwise && (confirmed || n != s.newestValid()) {
 			return nil, nil // the next manifest names the hash, now or once it is repaired itself
 		}
 		what := &recordPlan{why: "verify --repair"}

@@ -265,7 +265,7 @@ func (m *Participant[T]) Leave(result T) []T {
 	return r.results
 }
 
-// Share returns n captures of the same set, the first of which is c. It must be called before a
+// Share returns n captures of the same set, and the first is c. It must be called before a
 // file of c is opened. Each capture is used and closed independently. A file is held until every
 // capture that needs it has read it or is closed.
 func (c *Capture) Share(n int) []*Capture {

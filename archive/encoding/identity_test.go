@@ -93,8 +93,8 @@ func TestLoadIdentities(t *testing.T) {
 		"empty":      {"", "no identities"},
 		"public":     {key, "line 1"},
 		"spoiled":    {"\n" + bad, "line 2"},
-		"encrypted":  {"age-encryption.org/v1\n-> scrypt", "encrypted itself"},
-		"armored":    {"-----BEGIN AGE ENCRYPTED FILE-----", "encrypted itself"},
+		"encrypted":  {"age-encryption.org/v1\n-> scrypt", "it is encrypted"},
+		"armored":    {"-----BEGIN AGE ENCRYPTED FILE-----", "it is encrypted"},
 		"ssh":        {"-----BEGIN OPENSSH PRIVATE KEY-----", "age-keygen"},
 		"far larger": {strings.Repeat("# nothing\n", 200_000), "more than 1048576 bytes"},
 	} {

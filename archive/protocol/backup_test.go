@@ -34,7 +34,7 @@ func (t turn) backup() {
 		case t.me():
 			a.pc = checking
 			t.emit("reads manifest %d: it is its own", a.aim)
-		case nobody:
+		case noAuthor:
 			t.restart("reads manifest %d: there is none", a.aim)
 		default:
 			t.lost()
@@ -69,7 +69,7 @@ func (t turn) plan() {
 	for n := greatestOf(a.list); n > 0 && base == 0; n-- {
 		switch m := t.store().manifests[n-1]; {
 		case a.list>>(n-1)&1 == 0 || !a.rec.validNumber(n):
-		case m.by == nobody:
+		case m.by == noAuthor:
 			t.restart("finds manifest %d gone", n)
 			return
 		case !a.rec.valid(n, m.by), t.store().isBad(n):
@@ -174,7 +174,7 @@ func (t turn) storeOne() {
 func (t turn) commit() {
 	a, s := t.actor(), t.store()
 	m := &s.manifests[a.aim-1]
-	if m.by != nobody && t.m.rules.createOnly {
+	if m.by != noAuthor && t.m.rules.createOnly {
 		t.lost()
 		return
 	}

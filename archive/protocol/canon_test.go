@@ -111,7 +111,7 @@ func (s *state) swap(i int) {
 }
 
 func (r *record) rename(to *[maxAuthors]author) {
-	if r.by == nobody {
+	if r.by == noAuthor {
 		return
 	}
 	r.by, r.parent = to[r.by], to[r.parent]

@@ -90,7 +90,7 @@ func (t turn) targetNewest() {
 func (t turn) chooseNext() {
 	a, from := t.actor(), t.source()
 	for n := int(a.aim) + 1; n <= maxSequence; n++ {
-		if from.manifests[n-1].by == nobody || !a.rec.validNumber(n) {
+		if from.manifests[n-1].by == noAuthor || !a.rec.validNumber(n) {
 			continue
 		}
 		a.aim, a.pc = int8(n), reading
@@ -108,7 +108,7 @@ func (t turn) chooseNext() {
 func (t turn) readNext() {
 	a, from := t.actor(), t.source()
 	m := from.manifests[a.aim-1]
-	if m.by == nobody || !a.rec.valid(int(a.aim), m.by) {
+	if m.by == noAuthor || !a.rec.valid(int(a.aim), m.by) {
 		t.restart("finds the source's manifest %d gone", a.aim)
 		return
 	}
@@ -132,7 +132,7 @@ func (t turn) judge() {
 	number, rec := a.number, a.rec
 	a.number, a.rec = 0, record{}
 	if !rec.valid(int(a.aim), a.by) {
-		a.by, a.todo, a.bornVoid, a.pc = nobody, 0, false, choosing
+		a.by, a.todo, a.bornVoid, a.pc = noAuthor, 0, false, choosing
 		t.emit("passes over the source's manifest %d, which record %d %v has dropped", a.aim, number, &rec)
 		return
 	}
@@ -179,7 +179,7 @@ func (t turn) commitCopy() {
 	a, to := t.actor(), t.copyStore()
 	m := &to.manifests[a.aim-1]
 	a.pc = checking
-	if m.by != nobody && t.m.rules.createOnly {
+	if m.by != noAuthor && t.m.rules.createOnly {
 		if m.by != a.by {
 			t.restart("finds another manifest %d in the target", a.aim)
 			return

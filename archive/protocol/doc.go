@@ -1,7 +1,7 @@
 // Package protocol holds a small model of how backups, prunes, holds, copies and repairs share an
 // archive, and tests that go through every state that the model can reach. It has no code
 // for the product; docs/protocol.md says how to run it. What follows is the protocol as it
-// is modelled, each line one request (or several of which the order does not matter), and
+// is modelled, each line one request (or several in any order), and
 // anybody may be suspended between two lines for any time, or for ever. N is the newest
 // valid snapshot.
 //
@@ -11,7 +11,7 @@
 //  2. Read record g. If it is gone, begin again.
 //  3. List the ledger again. If the greatest is not g, begin again.
 //
-// Without 3, what was read can be a record that somebody created late under the number of
+// Without 3, what was read can be a record that was created late under the number of
 // one that was deleted. A manifest is valid if its number is above the record's newest or
 // the record keeps it with its hash.
 //
@@ -77,7 +77,7 @@
 // # Repair
 //
 //  1. Read the ledger, then everything that counts by it. Nothing is missing or damaged: done.
-//  2. Have the right bytes at hand, from a place that has them. What is missing goes on with 6.
+//  2. Have the right bytes, from a place that has them. What is missing goes on with 6.
 //  3. Read what is damaged once more. If it is right by now, or gone, go on with 6.
 //  4. If it is a manifest, and the ledger does not name the right one: write a record that does,
 //     as a hold does, from 1 to 5 there. A manifest that was dropped by now stays dropped.

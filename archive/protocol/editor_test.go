@@ -33,7 +33,7 @@ func (t turn) editor() {
 		case t.me():
 			a.pc = checking
 			t.emit("reads record %d: it is its own", a.aim)
-		case nobody:
+		case noAuthor:
 			t.restart("reads record %d: there is none", a.aim)
 		default:
 			t.lostRecord()
@@ -59,13 +59,13 @@ func (t turn) decide() {
 		if a.list>>(n-1)&1 == 0 {
 			continue
 		}
-		if valid[n-1] = t.store().manifests[n-1].by; valid[n-1] == nobody {
+		if valid[n-1] = t.store().manifests[n-1].by; valid[n-1] == noAuthor {
 			t.restart("finds manifest %d gone", n)
 			return
 		}
 		if t.store().isBad(n) && t.m.cast[t.i].job != repair {
 			if !t.m.rules.needsHash {
-				valid[n-1] = nobody
+				valid[n-1] = noAuthor
 				continue
 			}
 			t.finish()
@@ -75,7 +75,7 @@ func (t turn) decide() {
 	}
 	newest := 0
 	for i, by := range valid {
-		if by != nobody {
+		if by != noAuthor {
 			newest = i + 1
 		}
 	}
@@ -98,10 +98,10 @@ func (t turn) decide() {
 // choose plans one record for each set of snapshots that a retention may keep.
 func (t turn) choose(plan record, n int) {
 	for ; n <= int(plan.newest); n++ {
-		free := plan.kept[n-1] != nobody && !plan.holds(n)
+		free := plan.kept[n-1] != noAuthor && !plan.holds(n)
 		if free && (n < int(plan.newest) || !t.m.rules.newestKept && n > 1) {
 			drop := plan
-			drop.kept[n-1] = nobody
+			drop.kept[n-1] = noAuthor
 			t.choose(drop, n+1)
 		}
 	}
@@ -117,7 +117,7 @@ func (t turn) target(plan record) {
 		return
 	}
 	for n := 1; n <= int(plan.newest); n++ {
-		if plan.kept[n-1] != nobody && (a.target == 0 || int(a.target) == n) {
+		if plan.kept[n-1] != noAuthor && (a.target == 0 || int(a.target) == n) {
 			t := t
 			p := plan
 			p.held |= 1 << (n - 1)
@@ -126,7 +126,7 @@ func (t turn) target(plan record) {
 			a.target = int8(n) // one is enough: the prunes vary it
 		}
 	}
-	if a.target == 0 || plan.kept[a.target-1] == nobody {
+	if a.target == 0 || plan.kept[a.target-1] == noAuthor {
 		t.finish()
 		t.emit("finds that the snapshot is gone")
 	}
@@ -140,7 +140,7 @@ func (t turn) planned(plan record) {
 	t.reset(committing)
 	a.rec, a.aim = plan, number+1
 	switch {
-	case old.by != nobody && plan.sameAs(&old):
+	case old.by != noAuthor && plan.sameAs(&old):
 		a.rec, a.aim = old, number
 		t.recorded("finds that record %d %v equals the plan", number, &old)
 	case int(a.aim) > t.m.records:
@@ -157,7 +157,7 @@ func (t turn) planned(plan record) {
 func (t turn) putRecord() {
 	a, s := t.actor(), t.store()
 	r := &s.ledger[a.aim-1]
-	if r.by != nobody && t.m.rules.createOnly {
+	if r.by != noAuthor && t.m.rules.createOnly {
 		t.lostRecord()
 		return
 	}

@@ -47,10 +47,10 @@ func damaged(s *store, rot rot) string {
 	for i := range s.manifests {
 		m, n := &s.manifests[i], i+1
 		if n == rot.manifest {
-			if m.by != nobody && m.by != before && truth.valid(n, m.by) {
+			if m.by != noAuthor && m.by != before && truth.valid(n, m.by) {
 				return fmt.Sprintf("another's manifest counts as snapshot %d, which no record dropped", n)
 			}
-		} else if kept := truth.kept[i]; kept != nobody && m.by != kept {
+		} else if kept := truth.kept[i]; kept != noAuthor && m.by != kept {
 			return fmt.Sprintf("the manifest of snapshot %d, which is kept, is missing", n)
 		}
 		if lost := m.names &^ s.objects &^ rot.struck(); truth.valid(n, m.by) && lost != 0 {
@@ -73,7 +73,7 @@ func rewritten(was, is *store, releases bool) string {
 		return "the ledger goes back"
 	}
 	for i, kept := range truth.kept {
-		if kept != nobody && !old.valid(i+1, kept) {
+		if kept != noAuthor && !old.valid(i+1, kept) {
 			return fmt.Sprintf("the ledger keeps manifest %d, which it had dropped", i+1)
 		}
 	}
@@ -81,7 +81,7 @@ func rewritten(was, is *store, releases bool) string {
 		return "a record lets go of a held snapshot"
 	}
 	for i, kept := range truth.kept {
-		if truth.holds(i+1) && kept == nobody {
+		if truth.holds(i+1) && kept == noAuthor {
 			return fmt.Sprintf("snapshot %d is held, and the ledger drops it", i+1)
 		}
 	}
@@ -191,7 +191,7 @@ func (e *explorer) afterwards(left *store, archive int) string {
 	truth := pruned.truth()
 	for i := range pruned.manifests {
 		by := pruned.manifests[i].by
-		if by != nobody && !truth.valid(i+1, by) {
+		if by != noAuthor && !truth.valid(i+1, by) {
 			return fmt.Sprintf("manifest %d is invalid, and the last prune leaves it", i+1)
 		}
 		named |= pruned.manifests[i].names

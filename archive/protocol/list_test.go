@@ -28,7 +28,7 @@ func (t turn) readManifests() {
 	a, s := t.actor(), t.store()
 	for i, m := range s.manifests {
 		a.seen[i] = m.by
-		if m.by != nobody && m.bornVoid {
+		if m.by != noAuthor && m.bornVoid {
 			a.late |= 1 << i
 		}
 	}

@@ -249,7 +249,7 @@ func (t turn) readLedger(st int, then func(turn)) {
 	case a.sub == 1:
 		a.rec = s.record(int(a.number))
 		switch {
-		case a.rec.by == nobody:
+		case a.rec.by == noAuthor:
 			a.sub = 0
 			t.emit("finds record %d gone, and lists again", a.number)
 		case t.m.rules.recordReread:

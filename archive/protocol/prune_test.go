@@ -6,7 +6,7 @@ func (t turn) gather() {
 	a := t.actor()
 	a.names = 0
 	for i, by := range a.rec.kept {
-		if by == nobody {
+		if by == noAuthor {
 			continue
 		}
 		m := t.store().manifests[i]
@@ -33,7 +33,7 @@ func (t turn) clean() {
 	a, s := t.actor(), t.store()
 	var gone uint8
 	for n := 1; n <= int(a.rec.newest); n++ {
-		if m := &s.manifests[n-1]; m.by != nobody && a.rec.kept[n-1] == nobody && (gone == 0 || !t.m.splitDeletes) {
+		if m := &s.manifests[n-1]; m.by != noAuthor && a.rec.kept[n-1] == noAuthor && (gone == 0 || !t.m.splitDeletes) {
 			s.remove(n)
 			gone |= 1 << (n - 1)
 		}
@@ -69,7 +69,7 @@ func (t turn) clean() {
 		return
 	}
 	for n := 1; n < int(a.aim); n++ {
-		if r := &s.ledger[n-1]; r.by != nobody && (gone == 0 || !t.m.splitDeletes) {
+		if r := &s.ledger[n-1]; r.by != noAuthor && (gone == 0 || !t.m.splitDeletes) {
 			*r = record{}
 			gone |= 1 << (n - 1)
 		}

@@ -44,9 +44,9 @@ func (t turn) lookAtManifests(rec *record) (found bool) {
 	s := t.store()
 	for i := range t.m.history {
 		n, m := i+1, s.manifests[i]
-		told := n <= int(rec.newest) && rec.kept[i] == before
+		inRecord := n <= int(rec.newest) && rec.kept[i] == before
 		right := m.by == before && !s.isBad(n)
-		if right || !rec.valid(n, before) || !told && !s.isBad(n) {
+		if right || !rec.valid(n, before) || !inRecord && !s.isBad(n) {
 			continue // it is right, or dropped, or no record or child names another one
 		}
 		found = true
@@ -54,10 +54,10 @@ func (t turn) lookAtManifests(rec *record) (found bool) {
 		a := next.actor()
 		a.target = int8(n)
 		switch {
-		case m.by == nobody:
+		case m.by == noAuthor:
 			a.pc = putting
 			next.emit("finds manifest %d missing", n)
-		case told || !t.m.rules.namesFirst:
+		case inRecord || !t.m.rules.namesFirst:
 			next.toRemove()
 			a.by = m.by
 			next.forgetAuthor()
@@ -98,7 +98,7 @@ func (t turn) nameRight(plan record) {
 	if !t.m.rules.namesOnlyValid {
 		plan.kept[n-1] = before
 	}
-	if plan.kept[n-1] == nobody {
+	if plan.kept[n-1] == noAuthor {
 		t.toRemove()
 		t.emit("finds manifest %d dropped", n)
 		return
@@ -116,7 +116,7 @@ func (t *turn) toRemove() {
 // forgetAuthor clears the author of the manifest read, where the delete does not depend on it.
 func (t *turn) forgetAuthor() {
 	if !t.m.rules.deletesWhatWasRead {
-		t.actor().by = nobody
+		t.actor().by = noAuthor
 	}
 }
 
@@ -130,13 +130,13 @@ func (t turn) remove() {
 		}
 	}
 	todo, target, by := a.todo, a.target, a.by
-	a.by, a.pc = nobody, putting
+	a.by, a.pc = noAuthor, putting
 	if target > 0 {
 		t.delete(0, 1<<(target-1), by)
 		t.emit("sends the delete of manifest %d", target)
 		return
 	}
-	t.delete(todo, 0, nobody)
+	t.delete(todo, 0, noAuthor)
 	t.emit("sends the delete of %v", todo)
 }
 
@@ -165,7 +165,7 @@ func (t *turn) delete(x objects, manifests uint8, by author) {
 func (t turn) deleteAgain() {
 	a := t.actor()
 	x, manifests, by := a.again, a.againManifests, a.againBy
-	a.again, a.againManifests, a.againBy = 0, 0, nobody
+	a.again, a.againManifests, a.againBy = 0, 0, noAuthor
 	t.delete(x, manifests, by)
 	t.emit("sent deletes of manifests %v and of %v, which arrive again", numbers(manifests), x)
 }
@@ -176,7 +176,7 @@ func (t turn) putBack() {
 	a.pc = confirming
 	if n := int(a.target); n > 0 {
 		switch m := &s.manifests[n-1]; {
-		case m.by == nobody:
+		case m.by == noAuthor:
 			truth := s.truth()
 			*m = manifest{by: before, names: t.m.history[n-1], bornVoid: !truth.valid(n, before)}
 			t.emit("restores manifest %d", n)

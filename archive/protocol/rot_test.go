@@ -47,7 +47,7 @@ func (m *model) replaced(was, is *store, archive int, by job) string {
 			continue
 		}
 		switch {
-		case by == repair && n == rot.manifest && was.isBad(n) && is.manifests[i].by == nobody:
+		case by == repair && n == rot.manifest && was.isBad(n) && is.manifests[i].by == noAuthor:
 		case by == repair && n == rot.manifest && !m.lasting:
 		case by == repair && n == rot.manifest:
 			return fmt.Sprintf("a repair deletes manifest %d, which is right", n)

@@ -19,9 +19,9 @@ const (
 type author uint8
 
 const (
-	nobody author = iota
-	before        // the author of the initial history
-	first         // the first actor; the others follow
+	noAuthor author = iota
+	before          // the author of the initial history
+	first           // the first actor; the others follow
 
 	maxAuthors = first + maxActors
 )
@@ -88,12 +88,12 @@ func (r *record) holds(n int) bool { return r.held>>(n-1)&1 != 0 }
 // valid is rule 4 of the format. The zero record, that of an archive without a ledger, makes every
 // manifest valid.
 func (r *record) valid(n int, by author) bool {
-	return by != nobody && (r.by == nobody || n > int(r.newest) || r.kept[n-1] == by)
+	return by != noAuthor && (r.by == noAuthor || n > int(r.newest) || r.kept[n-1] == by)
 }
 
 // validNumber is valid for an actor without the hash.
 func (r *record) validNumber(n int) bool {
-	return r.by == nobody || n > int(r.newest) || r.kept[n-1] != nobody
+	return r.by == noAuthor || n > int(r.newest) || r.kept[n-1] != noAuthor
 }
 
 // sameAs reports whether two records have the same content.
@@ -120,7 +120,7 @@ func (s *store) remove(n int) {
 // greatest is the number of the ledger's greatest record, 0 without one.
 func (s *store) greatest() int {
 	for n := maxRecord; n > 0; n-- {
-		if s.ledger[n-1].by != nobody {
+		if s.ledger[n-1].by != noAuthor {
 			return n
 		}
 	}
@@ -141,7 +141,7 @@ func (s *store) truth() record { return s.record(s.greatest()) }
 // list is the set of manifest numbers, one bit each.
 func (s *store) list() (all uint8) {
 	for i := range s.manifests {
-		if s.manifests[i].by != nobody {
+		if s.manifests[i].by != noAuthor {
 			all |= 1 << i
 		}
 	}
@@ -170,7 +170,7 @@ func (s *store) String() string {
 	}
 	truth := s.truth()
 	for i, m := range s.manifests {
-		if m.by == nobody {
+		if m.by == noAuthor {
 			continue
 		}
 		fmt.Fprintf(&b, "; manifest %d by %v %v", i+1, m.by, m.names)
@@ -182,7 +182,7 @@ func (s *store) String() string {
 		}
 	}
 	for i := range s.ledger {
-		if r := &s.ledger[i]; r.by != nobody {
+		if r := &s.ledger[i]; r.by != noAuthor {
 			fmt.Fprintf(&b, "; record %d by %v %v", i+1, r.by, r)
 		}
 	}
@@ -193,7 +193,7 @@ func (r *record) String() string {
 	var kept []string
 	for i, by := range r.kept {
 		switch n := i + 1; {
-		case by == nobody:
+		case by == noAuthor:
 		case r.holds(n):
 			kept = append(kept, fmt.Sprintf("%d (held)", n))
 		default:
@@ -205,7 +205,7 @@ func (r *record) String() string {
 
 func (a author) String() string {
 	switch a {
-	case nobody:
+	case noAuthor:
 		return "none"
 	case before:
 		return "the past"

@@ -273,7 +273,7 @@ func TestNotifications(t *testing.T) {
 		states = append(states, p.Was+" to "+p.State+": "+p.Detail)
 	}))
 	t.Cleanup(hook.Close)
-	told := func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(states) }
+	notified := func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(states) }
 	dir, to := t.TempDir(), t.TempDir()
 	source := filepath.Join(dir, "db")
 	if err := os.Mkdir(source, 0o700); err != nil {
@@ -283,15 +283,15 @@ func TestNotifications(t *testing.T) {
 	archives := "archives:\n" + inDir("a", source, to+"/a", "    schedule: \"@every 1s\"\n    notify: [\""+hook.URL+"/ping\", \"webhook+"+hook.URL+"/state?secret=hunter2\"]\n")
 	s := serve(t, archives)
 	s.until("heartbeats", func() bool { mu.Lock(); defer mu.Unlock(); return beats >= 2 })
-	if now := told(); len(now) > 0 {
+	if now := notified(); len(now) > 0 {
 		t.Errorf("all is well, and %v was sent", now)
 	}
 	if err := os.Rename(source, source+".away"); err != nil {
 		t.Fatal(err)
 	}
-	s.until("word of a failure", func() bool { return len(told()) == 1 })
+	s.until("word of a failure", func() bool { return len(notified()) == 1 })
 	s.until("three more failures", func() bool { return s.archive("a").FailuresInRow >= 4 })
-	if now := told(); len(now) != 1 || !strings.HasPrefix(now[0], "ok to failing: ") || !strings.Contains(now[0], "is it mounted?") {
+	if now := notified(); len(now) != 1 || !strings.HasPrefix(now[0], "ok to failing: ") || !strings.Contains(now[0], "is it mounted?") {
 		t.Errorf("%v was sent", now)
 	}
 	if code := s.stop(); code != 0 {
@@ -300,14 +300,14 @@ func TestNotifications(t *testing.T) {
 
 	again := s.again()
 	again.until("a failure after the restart", func() bool { return again.archive("a").FailuresInRow >= 2 })
-	if now := told(); len(now) != 1 {
+	if now := notified(); len(now) != 1 {
 		t.Errorf("after a restart %v was sent", now)
 	}
 	if err := os.Rename(source+".away", source); err != nil {
 		t.Fatal(err)
 	}
-	again.until("word of the recovery", func() bool { return len(told()) == 2 })
-	if now := told(); !strings.HasPrefix(now[1], "failing to ok: ") {
+	again.until("word of the recovery", func() bool { return len(notified()) == 2 })
+	if now := notified(); !strings.HasPrefix(now[1], "failing to ok: ") {
 		t.Errorf("%v was sent", now)
 	}
 	if strings.Contains(s.log()+again.log(), "hunter2") {

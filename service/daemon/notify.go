@@ -231,25 +231,25 @@ func counted[N int | int64](n N, one, more string) string {
 
 // saveNotified writes the delivered states to the state file if they changed.
 func (d *Daemon) saveNotified(name string, t *notifierState) {
-	told := t.Export()
-	if t.file == "" || maps.Equal(told, t.kept) {
+	notified := t.Export()
+	if t.file == "" || maps.Equal(notified, t.kept) {
 		return
 	}
-	if err := statefile.Write(t.file, told); err != nil {
+	if err := statefile.Write(t.file, notified); err != nil {
 		d.o.Log.Warn("cannot save the notification state; notifications may be sent again after a restart",
 			"archive", name, "error", err)
 		return
 	}
-	t.kept = told
+	t.kept = notified
 }
 
 func readNotified(file string) (map[string]notify.State, error) {
 	if file == "" {
 		return nil, nil
 	}
-	var told map[string]notify.State
-	if err := statefile.Read(file, &told); err != nil {
+	var notified map[string]notify.State
+	if err := statefile.Read(file, &notified); err != nil {
 		return nil, err
 	}
-	return told, nil
+	return notified, nil
 }

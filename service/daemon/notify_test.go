@@ -94,17 +94,17 @@ func hanging(t *testing.T, dir string) (d *Daemon, late *atomic.Int64) {
 func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 	t.Parallel()
 	d, late := hanging(t, "")
-	told := func() notify.State {
+	notified := func() notify.State {
 		d.notify()
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return d.notifiers["orders"].state
 	}
-	if state := told(); state != "" {
+	if state := notified(); state != "" {
 		t.Errorf("sent as %s at once", state)
 	}
 	late.Store(int64(3 * time.Hour))
-	if state := told(); state != notify.Overdue {
+	if state := notified(); state != notify.Overdue {
 		t.Errorf("sent as %q", state)
 	}
 	if a := d.Archives()[0]; a.Behind != nil {

@@ -76,9 +76,9 @@ func start(t *testing.T, net *network, kept map[string]State) (n *Notifier, end 
 // check compares the received messages with the model. The last one is the current state. If
 // nothing was in doubt, none comes twice in a row, and all come in the order of the states.
 func check(t *rapid.T, steps []step, got []Payload, doubt bool) {
-	told, at := OK, 0
+	delivered, at := OK, 0
 	for i, p := range got {
-		if p.State == told && !doubt {
+		if p.State == delivered && !doubt {
 			t.Fatalf("%s arrived twice in a row, as number %d", p.State, i)
 		}
 		for !doubt && steps[at].state != p.State {
@@ -86,10 +86,10 @@ func check(t *rapid.T, steps []step, got []Payload, doubt bool) {
 				t.Fatalf("%s, number %d, arrived out of order: %v", p.State, i, got)
 			}
 		}
-		told = p.State
+		delivered = p.State
 	}
-	if want := steps[len(steps)-1].state; told != want {
-		t.Fatalf("the target has %s in the end, not %s", told, want)
+	if want := steps[len(steps)-1].state; delivered != want {
+		t.Fatalf("the target has %s in the end, not %s", delivered, want)
 	}
 }
 

@@ -28,7 +28,7 @@ var hushed = []struct {
 }
 
 // hosts of targets are a free address: nothing listens there.
-const nobody = "127.0.0.1:9"
+const closedPort = "127.0.0.1:9"
 
 func assertHushed(t *testing.T, text string, secret []string) {
 	t.Helper()
@@ -51,14 +51,14 @@ func (away) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestFailuresShowNoSecrets(t *testing.T) {
 	t.Parallel()
 	for _, h := range hushed {
-		target := strings.ReplaceAll(h.target, "HOST", nobody)
-		if got, want := Redact(target), strings.ReplaceAll(h.shown, "HOST", nobody); got != want {
+		target := strings.ReplaceAll(h.target, "HOST", closedPort)
+		if got, want := Redact(target), strings.ReplaceAll(h.shown, "HOST", closedPort); got != want {
 			t.Errorf("Redact gives %q, not %q", got, want)
 		}
 		log := &logbook{}
 		n := made(t, away{}, log, target)
 		c := n.deliverers[0]
-		if strings.Contains(target, nobody) {
+		if strings.Contains(target, closedPort) {
 			c.attempt(t.Context(), message{Event: Event{State: Failing}})
 			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "could not be delivered") {
 				t.Errorf("%s: the log has %q", h.shown, got)
@@ -74,7 +74,7 @@ func TestFailuresShowNoSecrets(t *testing.T) {
 func TestQuotedTargetsAreScrubbed(t *testing.T) {
 	t.Parallel()
 	for _, h := range hushed {
-		target := strings.ReplaceAll(h.target, "HOST", nobody)
+		target := strings.ReplaceAll(h.target, "HOST", closedPort)
 		u := parsed(t, target)
 		for _, s := range []string{target, u.Opaque, u.User.String(), u.Path, u.RawPath, u.RawQuery, u.User.Username(), u.Query().Encode()} {
 			assertHushed(t, scrub("sending to "+s+" failed", secrets(target, u)), h.secret)

@@ -48,10 +48,10 @@ func start(ctx context.Context, dir string, log *slog.Logger, spacing time.Durat
 // directory is a watched directory, with the subdirectories directly below it.
 type directory struct {
 	*fsnotify.Watcher
-	path    string
-	log     *slog.Logger
-	spacing time.Duration
-	told    bool // it has been logged that the directory cannot be watched
+	path     string
+	log      *slog.Logger
+	spacing  time.Duration
+	notified bool // it has been logged that the directory cannot be watched
 }
 
 func (d *directory) listen(ctx context.Context, hints chan<- struct{}) {
@@ -124,10 +124,10 @@ func (d *directory) renew() {
 
 func (d *directory) watch(path string) {
 	err := d.Add(path)
-	if err == nil || os.IsNotExist(err) || d.told {
+	if err == nil || os.IsNotExist(err) || d.notified {
 		return
 	}
-	d.told = true
+	d.notified = true
 	d.log.Info("the directory cannot be watched and is polled instead", "directory", path, "error", err)
 }
 

@@ -25,7 +25,7 @@ const (
 )
 
 // In 1 GiB of noise, about eleven million offsets have fields that may belong to an entry of more
-// than backSize bytes. They are compared in rounds of a million, each of which reads the file at
+// than backSize bytes. They are compared in rounds of a million, and each round reads the file at
 // most once. So farRounds limits the search to seconds.
 const (
 	farMost   = 1 << 20

@@ -29,7 +29,7 @@ func emulatedAzure() extra {
 		},
 		env:   []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + key},
 		ready: func(ctx context.Context, r *server) error { return r.answers(ctx, "Azurite") },
-		tells: func(address string) []string {
+		environ: func(address string) []string {
 			return []string{"STRONGROOM_TEST_AZURE=" + address, "AZURE_STORAGE_ACCOUNT=" + azuriteAccount, "AZURE_STORAGE_KEY=" + key}
 		},
 	}

@@ -16,7 +16,7 @@ type extra struct {
 	args         func(host, port, url, home string) []string
 	env          []string
 	ready        func(ctx context.Context, r *server) error
-	tells        func(address string) []string // the command's environment
+	environ      func(address string) []string // the command's environment
 }
 
 // startExtra starts a server and returns when it is ready. It does nothing if path is empty.
@@ -74,7 +74,7 @@ func (s *servers) tryExtra(ctx context.Context, binary string, e *extra) error {
 		}
 		return err
 	}
-	s.extraEnv = append(s.extraEnv, e.tells(addresses[0])...)
+	s.extraEnv = append(s.extraEnv, e.environ(addresses[0])...)
 	return nil
 }
 

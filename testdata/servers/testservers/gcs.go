@@ -12,7 +12,7 @@ func fakeGCS() extra {
 				"-public-host", host, "-external-url", url, "-data", home, "-log-level", "warn",
 			}
 		},
-		ready: answersAt("/_internal/healthcheck"),
-		tells: func(address string) []string { return []string{"STRONGROOM_TEST_GCS=" + address} },
+		ready:   answersAt("/_internal/healthcheck"),
+		environ: func(address string) []string { return []string{"STRONGROOM_TEST_GCS=" + address} },
 	}
 }

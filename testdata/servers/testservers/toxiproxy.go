@@ -8,8 +8,8 @@ func toxiproxy() extra {
 		args: func(host, port, _, _ string) []string {
 			return []string{"-host", host, "-port", port, "-proxy-metrics"}
 		},
-		env:   []string{"LOG_LEVEL=error"},
-		ready: answersAt("/version"),
-		tells: func(address string) []string { return []string{"STRONGROOM_TEST_TOXIPROXY=" + address} },
+		env:     []string{"LOG_LEVEL=error"},
+		ready:   answersAt("/version"),
+		environ: func(address string) []string { return []string{"STRONGROOM_TEST_TOXIPROXY=" + address} },
 	}
 }
