@@ -24,7 +24,7 @@ func (a *Archive) preflight(ctx context.Context) (storecheck.Finding, bool) {
 	h, err := a.load(ctx)
 	switch {
 	case errors.Is(err, manifest.ErrVersion):
-		return storecheck.Fail("use another address, or the newer version that wrote this archive", "%v", err), true
+		return storecheck.Fail("use another address, or the program that wrote this archive", "%v", err), true
 	case errors.Is(err, ErrDamaged):
 		return storecheck.Fail("verify the archive with all its data for a full report", "%v", err), true
 	case err != nil:

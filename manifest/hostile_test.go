@@ -167,8 +167,8 @@ func TestHostilePageReferences(t *testing.T) {
 		{"key of other content", func(m *Manifest) { m.Pages[0].SHA256 = hash }},
 		{"later snapshot", func(m *Manifest) { m.Pages[0].Object = PageKey(m.Pages[0].SHA256, 43) }},
 		{"not between 0 and", func(m *Manifest) { m.Pages[0].Stored.Size = MaxPageBytes + 1 }},
-		{"is impossible", func(m *Manifest) { m.Pages[0].Stored.SHA256 = Hash{} }},
-		{"is impossible", func(m *Manifest) { m.Pages[0].Stored.Offset = new(int64(0)) }},
+		{"have no hash, or an offset", func(m *Manifest) { m.Pages[0].Stored.SHA256 = Hash{} }},
+		{"have no hash, or an offset", func(m *Manifest) { m.Pages[0].Stored.Offset = new(int64(0)) }},
 		{"MD5", func(m *Manifest) { m.Pages[0].Stored.MD5 = "x" }},
 	} {
 		m := testManifest()
