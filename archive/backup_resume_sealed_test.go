@@ -154,7 +154,7 @@ func TestReadingRemembersTheNewest(t *testing.T) {
 				for range 2 {
 					r, err := archive.New(h.store, o).Verify(t.Context(), archive.VerifyOptions{})
 					if err != nil || !slices.ContainsFunc(r.Problems, func(p archive.Problem) bool {
-						return p.Object == manifest.ManifestKey(3) && p.What == "witness"
+						return p.Object == manifest.ManifestKey(3) && p.Kind == archive.ProblemLocalState
 					}) {
 						t.Errorf("%+v, %v", r, err)
 					}

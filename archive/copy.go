@@ -171,14 +171,14 @@ func (c *copyRun) skipSnapshot(n int64, lost *lostError) error {
 			return nil
 		}
 	}
-	c.report.Problems = append(c.report.Problems, Problem{Object: lost.key, What: lost.what, Detail: lost.err.Error(), Snapshots: []int64{n}})
+	c.report.Problems = append(c.report.Problems, Problem{Object: lost.key, Kind: lost.kind, Detail: lost.err.Error(), Snapshots: []int64{n}})
 	return nil
 }
 
 // lostError is an object of the source that is missing, or differs from what was stored.
 type lostError struct {
 	key  string
-	what string // as in Problem
+	kind ProblemKind
 	err  error
 }
 
@@ -240,9 +240,9 @@ func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) 
 	case errors.As(err, &page):
 		return nil, nil, lostObject(page.key, page.err)
 	case err != nil:
-		return nil, nil, &lostError{key, "manifest", err}
+		return nil, nil, &lostError{key, ProblemManifest, err}
 	case s.m.Archive != c.report.Archive:
-		return nil, nil, &lostError{key, "chain", fmt.Errorf("it belongs to another archive, %s: %w", s.m.Archive, ErrDamaged)}
+		return nil, nil, &lostError{key, ProblemChain, fmt.Errorf("it belongs to another archive, %s: %w", s.m.Archive, ErrDamaged)}
 	}
 	if err := c.contradicted(ctx, ref); err != nil {
 		return nil, nil, err
@@ -262,9 +262,9 @@ func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) 
 
 func lostObject(key string, err error) *lostError {
 	if errors.Is(err, fs.ErrNotExist) {
-		return &lostError{key, "missing", fmt.Errorf("it is not in the source: %w (%w)", ErrDamaged, err)}
+		return &lostError{key, ProblemMissing, fmt.Errorf("it is not in the source: %w (%w)", ErrDamaged, err)}
 	}
-	return &lostError{key, "content", err}
+	return &lostError{key, ProblemContent, err}
 }
 
 // copySnapshot copies the objects that a snapshot needs, and then its manifest, and makes it the base of the next one.

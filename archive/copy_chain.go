@@ -15,7 +15,7 @@ import (
 func (c *copyRun) contradicted(ctx context.Context, ref manifest.Ref) error {
 	key := manifest.ManifestKey(ref.Sequence)
 	if want := c.isPinned(ref.Sequence); want != nil && *want != ref {
-		return &lostError{key, "witness", fmt.Errorf(
+		return &lostError{key, ProblemLocalState, fmt.Errorf(
 			"it hashes to %s, and the local state of this host has it as %s: %w", ref.SHA256, want.SHA256, ErrDamaged)}
 	}
 	want, child, err := c.claim(ctx, ref.Sequence)
@@ -25,7 +25,7 @@ func (c *copyRun) contradicted(ctx context.Context, ref manifest.Ref) error {
 	if good, err := c.vouched(ctx, child); err != nil || !good {
 		return err // the child is the damaged one, which is reported when the copy reaches it
 	}
-	return &lostError{key, "chain", fmt.Errorf(
+	return &lostError{key, ProblemChain, fmt.Errorf(
 		"it hashes to %s, and manifest %d names it as %s: %w", ref.SHA256, child, want.SHA256, ErrDamaged)}
 }
 

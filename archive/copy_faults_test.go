@@ -282,7 +282,7 @@ func TestWitnessKnowsCopies(t *testing.T) {
 	}
 	// But the loss of its newest is reported.
 	to.Remove(manifest.ManifestKey(5))
-	if r, err := at(to, "mem://b").Verify(t.Context(), archive.VerifyOptions{}); err != nil || len(r.Problems) == 0 || r.Problems[0].What != "witness" {
+	if r, err := at(to, "mem://b").Verify(t.Context(), archive.VerifyOptions{}); err != nil || len(r.Problems) == 0 || r.Problems[0].Kind != archive.ProblemLocalState {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	// And a copy refuses to start one again that is gone as a whole.

@@ -79,7 +79,7 @@ func (c *copyRun) plan(s *snapshot) (named map[string]struct{}, send []copyObjec
 		k, ok := manifest.ParseObjectKey(o.key)
 		switch {
 		case !ok:
-			return nil, nil, &lostError{manifest.ManifestKey(s.ref.Sequence), "manifest", fmt.Errorf(
+			return nil, nil, &lostError{manifest.ManifestKey(s.ref.Sequence), ProblemManifest, fmt.Errorf(
 				"it names %s, which is not the key of an object: %w", o.key, ErrDamaged)}
 		case k.Sequence <= c.base.Sequence:
 			return nil, nil, fmt.Errorf("%w: the source's snapshot %d needs %s, which the target's newest, %d, does "+

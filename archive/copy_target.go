@@ -297,7 +297,7 @@ func (c *copyRun) loseManifest(ctx context.Context, s *snapshot) error {
 		return fmt.Errorf("the source's snapshot %d was pruned just now: %w", n, errRaced)
 	}
 	c.hasCompared[n] = true
-	return c.skipSnapshot(n, &lostError{key, "missing", fmt.Errorf(
+	return c.skipSnapshot(n, &lostError{key, ProblemMissing, fmt.Errorf(
 		"snapshot %d names it as its parent, and it is not in the source: %w", s.ref.Sequence, ErrDamaged)})
 }
 

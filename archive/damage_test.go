@@ -162,7 +162,7 @@ func TestNewestManifestGone(t *testing.T) {
 		h.store.Remove(manifest.ManifestKey(3))
 		r, err := archive.New(h.store, o).Verify(context.Background(), archive.VerifyOptions{})
 		if err != nil || !slices.ContainsFunc(r.Problems, func(p archive.Problem) bool {
-			return p.What == "witness" && strings.Contains(p.Detail, "to have this forgotten, delete "+o.State.Dir)
+			return p.Kind == archive.ProblemLocalState && strings.Contains(p.Detail, "to have this forgotten, delete "+o.State.Dir)
 		}) {
 			t.Fatalf("verify at once: %+v, %v", r, err)
 		}
@@ -178,7 +178,7 @@ func TestNewestManifestGone(t *testing.T) {
 				t.Fatalf("later warnings: %q", res.Warnings)
 			}
 			r, err := archive.New(h.store, o).Verify(context.Background(), archive.VerifyOptions{})
-			if err != nil || len(r.Problems) != 1 || r.Problems[0].What != "witness" || !strings.Contains(r.Problems[0].Detail, "to have this forgotten, delete "+o.State.Dir) {
+			if err != nil || len(r.Problems) != 1 || r.Problems[0].Kind != archive.ProblemLocalState || !strings.Contains(r.Problems[0].Detail, "to have this forgotten, delete "+o.State.Dir) {
 				t.Fatalf("verify later: %+v, %v", r, err)
 			}
 		}
@@ -286,7 +286,7 @@ func TestHugeManifest(t *testing.T) {
 			t.Fatalf("reading it: %v", err)
 		}
 		r, err := a.Verify(context.Background(), archive.VerifyOptions{})
-		if err != nil || len(r.Problems) != 1 || r.Problems[0].Object != manifest.ManifestKey(3) || r.Problems[0].What != "manifest" {
+		if err != nil || len(r.Problems) != 1 || r.Problems[0].Object != manifest.ManifestKey(3) || r.Problems[0].Kind != archive.ProblemManifest {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		want := manifest.Ref{Sequence: 3, SHA256: manifest.Sum(huge)}
@@ -311,7 +311,7 @@ func TestManifestInAGap(t *testing.T) {
 		mustVerify(t, elsewhere)
 		h.store.Replace(manifest.ManifestKey(3), stray)
 		r, err := elsewhere.Verify(context.Background(), archive.VerifyOptions{})
-		if err != nil || len(r.Problems) != 1 || r.Problems[0].What != "chain" || r.Problems[0].Object != manifest.ManifestKey(3) {
+		if err != nil || len(r.Problems) != 1 || r.Problems[0].Kind != archive.ProblemChain || r.Problems[0].Object != manifest.ManifestKey(3) {
 			t.Fatalf("%+v, %v", r, err)
 		}
 	})

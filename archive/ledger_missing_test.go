@@ -56,7 +56,7 @@ func TestMissingManifestIsNotForgotten(t *testing.T) {
 					t.Fatalf("%s, ledger %v: %v", what, ledger, err)
 				}
 				h.unchanged(copied.Snapshot(), key)
-				if r, err := h.archive().Verify(t.Context(), archive.VerifyOptions{}); err != nil || len(r.Problems) != 1 || r.Problems[0].Object != key || r.Problems[0].What != "missing" {
+				if r, err := h.archive().Verify(t.Context(), archive.VerifyOptions{}); err != nil || len(r.Problems) != 1 || r.Problems[0].Object != key || r.Problems[0].Kind != archive.ProblemMissing {
 					t.Fatalf("%s, ledger %v: verify reports %+v, %v", what, ledger, r, err)
 				}
 				forgotten := &pruned{t: t, store: h.store.Clone(), want: h.want}

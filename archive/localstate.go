@@ -57,8 +57,8 @@ func (a *Archive) loadPin(id string) *localstate.Pin {
 // anomalies returns the differences between the archive and what this host has seen of it.
 func (a *Archive) anomalies(h *head, s *localstate.Pin) []Problem {
 	problems := make([]Problem, 0, len(s.Anomalies)+1)
-	for _, p := range s.Anomalies {
-		problems = append(problems, Problem(p))
+	for i := range s.Anomalies {
+		problems = append(problems, fromAnomaly(&s.Anomalies[i]))
 	}
 	newest, forget := h.newest(), "; to have this forgotten, delete "+a.state.PinPath(h.archiveID())
 	a.mu.Lock()
@@ -66,12 +66,12 @@ func (a *Archive) anomalies(h *head, s *localstate.Pin) []Problem {
 	a.mu.Unlock()
 	if !s.Archive.IsZero() && !idSum.IsZero() && s.Archive != idSum {
 		problems = append(problems, Problem{
-			Object: manifest.ArchiveKey, What: "witness",
+			Object: manifest.ArchiveKey, Kind: ProblemLocalState,
 			Detail: fmt.Sprintf("is not what this host has seen: it hashes to %s and was %s%s", idSum, s.Archive, forget),
 		})
 	}
 	p := Problem{
-		Object: manifest.ManifestKey(s.Newest.Sequence), What: "witness",
+		Object: manifest.ManifestKey(s.Newest.Sequence), Kind: ProblemLocalState,
 		Snapshots: []int64{s.Newest.Sequence}, Was: s.Newest.SHA256.String(),
 	}
 	switch {
@@ -100,8 +100,8 @@ func (a *Archive) savePin(id string, newest manifest.Ref, anomalies []Problem) {
 	a.mu.Lock()
 	s := localstate.Pin{Newest: newest, Archive: a.idSum}
 	a.mu.Unlock()
-	for _, p := range anomalies {
-		s.Anomalies = append(s.Anomalies, localstate.Anomaly(p))
+	for i := range anomalies {
+		s.Anomalies = append(s.Anomalies, anomalies[i].anomaly())
 	}
 	err := a.state.SavePin(id, s)
 	if err == nil {

@@ -356,7 +356,7 @@ func TestRepairSparesNestedArchives(t *testing.T) {
 	key := manifest.DataKey("node-2/data/x", manifest.Sum([]byte("x")), 1, manifest.Plain, nil)
 	store.Damage(key, func(b []byte) []byte { return []byte("y") })
 	r, err := a.Verify(t.Context(), archive.VerifyOptions{ReadData: true, Repair: &archive.RepairFrom{Copies: []*archive.Archive{healthy}}})
-	if err != nil || len(r.Repaired) != 0 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Detail, "data/node-2/") {
+	if err != nil || len(r.Repaired) != 0 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].RepairError, "data/node-2/") {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if o, err := store.Stat(t.Context(), key); err != nil || *o.CRC32C != storetest.SumsOf([]byte("y")).CRC32C {

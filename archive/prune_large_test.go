@@ -236,7 +236,7 @@ func pruneLarge(t *testing.T, snapshots, files, news int) {
 		t.Errorf("it took %d MiB", more>>20)
 	}
 	v, err := archive.New(c, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{})
-	if err != nil || v.Unreferenced > 0 || v.Snapshots != snapshots-len(r.Removed) || slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return p.What == "missing" }) {
+	if err != nil || v.Unreferenced > 0 || v.Snapshots != snapshots-len(r.Removed) || slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return p.Kind == archive.ProblemMissing }) {
 		t.Fatalf("%v: %d unreferenced, %d snapshots, %d problems", err, v.Unreferenced, v.Snapshots, len(v.Problems))
 	}
 }

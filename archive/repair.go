@@ -24,9 +24,6 @@ type RepairFrom struct {
 	Scratch string     // the directory for temporary objects over 16 MiB; empty means os.TempDir
 }
 
-// notMended separates a problem's detail from the reason why it was not repaired.
-const notMended = "; it cannot be repaired: "
-
 // errNoHelp: no source of the repair has the object's bytes.
 var errNoHelp = errors.New("no source of the repair has the bytes that were stored")
 
@@ -64,7 +61,7 @@ func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
 			p.Detail += "; the damaged object was deleted"
 		}
 		if ctx.Err() == nil && !endsRepair(err) {
-			p.Detail += notMended + err.Error()
+			p.RepairError = err.Error()
 			rest = append(rest, p)
 			continue
 		}

@@ -43,7 +43,7 @@ func (v *verifyRun) repairLedger(ctx context.Context) error {
 		return err
 	}
 	v.report.Repaired = append(v.report.Repaired, Problem{
-		Object: key, What: "content",
+		Object: key, Kind: ProblemContent,
 		Detail: fmt.Sprintf("%v; record %d replaces it and holds every snapshot; release those that were not held",
 			damage, record.Number),
 	})

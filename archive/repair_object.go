@@ -16,7 +16,7 @@ func primaryProblem(all []Problem, key string) *Problem {
 	var found *Problem
 	for i := range all {
 		p := &all[i]
-		if p.Object == key && (found == nil || found.What == "chain" || found.What == "witness") {
+		if p.Object == key && (found == nil || found.Kind == ProblemChain || found.Kind == ProblemLocalState) {
 			found = p
 		}
 	}
@@ -28,7 +28,7 @@ func primaryProblem(all []Problem, key string) *Problem {
 func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want store.Sums, known bool, err error) {
 	want, known = r.expected(p.Object)
 	n, isManifest := manifest.ParseManifestKey(p.Object)
-	if p.What == "missing" || !known && p.What != "chain" && p.What != "witness" {
+	if p.Kind == ProblemMissing || !known && p.Kind != ProblemChain && p.Kind != ProblemLocalState {
 		return want, known, nil
 	}
 	sum, err := r.hash(ctx, p.Object)
@@ -42,13 +42,13 @@ func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want store
 	case !known:
 		return want, known, errors.New("the correct hash is unknown")
 	case !there:
-	case (p.What == "chain" || p.What == "manifest" && sum != want.SHA256) && isManifest && r.makesSense(ctx, n, sum) && r.isInCopy(ctx, p.Object, sum):
+	case (p.Kind == ProblemChain || p.Kind == ProblemManifest && sum != want.SHA256) && isManifest && r.makesSense(ctx, n, sum) && r.isInCopy(ctx, p.Object, sum):
 		// Either the child recorded the hash of the damaged manifest, which was restored since without a new
 		// ledger record, or a bit has flipped in the ledger.
 		r.correctManifests[n], r.needsRerun, r.mended[p.Object] = sum, true, true
 		return want, known, errUndamaged
 	case sum != want.SHA256:
-	case p.What == "manifest": // the child or the ledger recorded the hash of the damaged manifest
+	case p.Kind == ProblemManifest: // the child or the ledger recorded the hash of the damaged manifest
 		return want, false, nil
 	case isManifest:
 		return want, known, errors.New("its hash is the one that its child or the ledger names")
@@ -94,7 +94,7 @@ func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 			return err
 		}
 	}
-	if p.What != "missing" || p.Object == manifest.ArchiveKey && r.head.badID {
+	if p.Kind != ProblemMissing || p.Object == manifest.ArchiveKey && r.head.badID {
 		if err := r.remove(ctx, p.Object, content, sums); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 	}
 	if n, ok := manifest.ParseManifestKey(p.Object); ok {
 		renamed := sums.SHA256 != want.SHA256 && !want.SHA256.IsZero()
-		unlinked := p.What == "witness" && len(r.order) > 0 && r.order[0] > n // a later backup continued without it
+		unlinked := p.Kind == ProblemLocalState && len(r.order) > 0 && r.order[0] > n // a later backup continued without it
 		if renamed || unlinked {
 			r.correctManifests[n] = sums.SHA256
 		}

@@ -62,7 +62,7 @@ func (r *repairRun) noteParent(key string, child int64, parent *manifest.Ref) {
 		return
 	}
 	r.report.Repaired = append(r.report.Repaired, Problem{
-		Object: key, What: "missing", Snapshots: []int64{parent.Sequence},
+		Object: key, Kind: ProblemMissing, Snapshots: []int64{parent.Sequence},
 		Detail: fmt.Sprintf("manifest %d names it as its parent, and it is not in the store", child),
 	})
 }

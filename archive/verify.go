@@ -164,7 +164,7 @@ func (v *verifyRun) addProblem(p Problem) {
 			p.Snapshots = append(p.Snapshots, v.order[s.from:s.to]...)
 		}
 		for _, part := range n.parts {
-			if p.What != "content" && !slices.Contains(p.Files, part.file) { // "content" problems name their file
+			if p.Kind != ProblemContent && !slices.Contains(p.Files, part.file) { // "content" problems name their file
 				p.Files = append(p.Files, part.file)
 			}
 		}
@@ -261,7 +261,7 @@ func (v *verifyRun) finish() {
 		if c := strings.Compare(a.Object, b.Object); c != 0 {
 			return c
 		}
-		return strings.Compare(a.What, b.What)
+		return strings.Compare(string(a.Kind), string(b.Kind))
 	})
 	slices.SortFunc(v.report.Damaged, func(a, b Damage) int { return strings.Compare(a.File, b.File) })
 	for _, d := range v.report.Damaged {

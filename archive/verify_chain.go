@@ -45,22 +45,22 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	switch {
 	case err == nil:
 	case errors.As(err, &page):
-		what := "content"
+		kind := ProblemContent
 		if errors.Is(err, fs.ErrNotExist) {
-			what = "missing"
+			kind = ProblemMissing
 		}
-		v.addProblem(Problem{Object: page.key, What: what, Detail: page.err.Error(), Snapshots: []int64{n}})
+		v.addProblem(Problem{Object: page.key, Kind: kind, Detail: page.err.Error(), Snapshots: []int64{n}})
 	case errors.Is(err, ErrDamaged) && ref.Sequence == 0:
-		v.addProblem(Problem{Object: key, What: "missing", Detail: err.Error(), Snapshots: []int64{n}})
+		v.addProblem(Problem{Object: key, Kind: ProblemMissing, Detail: err.Error(), Snapshots: []int64{n}})
 	case errors.Is(err, ErrDamaged):
-		v.addProblem(Problem{Object: key, What: "manifest", Detail: err.Error(), Snapshots: []int64{n}})
+		v.addProblem(Problem{Object: key, Kind: ProblemManifest, Detail: err.Error(), Snapshots: []int64{n}})
 	default:
 		return err
 	}
 	if want, ok := c.expected[n]; ok && link {
 		if ref.Sequence != 0 && ref != want && !keeps(c.head.record, ref) {
 			v.addProblem(Problem{
-				Object: key, What: "chain", Snapshots: []int64{n},
+				Object: key, Kind: ProblemChain, Snapshots: []int64{n},
 				Detail: fmt.Sprintf("it hashes to %s, and manifest %d names it as %s",
 					ref.SHA256, c.child[n], want.SHA256),
 			})
@@ -82,7 +82,7 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	}
 	if s.m.Layout != c.head.layout() {
 		v.addProblem(Problem{
-			Object: key, What: "chain", Snapshots: []int64{n},
+			Object: key, Kind: ProblemChain, Snapshots: []int64{n},
 			Detail: fmt.Sprintf("its layout is %s, and the archive's is %s", s.m.Layout, c.head.layout()),
 		})
 	}
@@ -114,7 +114,7 @@ func (c *chain) checkUnlinked(s *snapshot) {
 		}
 	}
 	c.v.addProblem(Problem{
-		Object: manifest.ManifestKey(n), What: "chain", Snapshots: []int64{n},
+		Object: manifest.ManifestKey(n), Kind: ProblemChain, Snapshots: []int64{n},
 		Detail: "no manifest above it names it as its parent; an outsider may have put it there, " +
 			"or two backups may have missed one another",
 	})
@@ -126,7 +126,7 @@ func (c *chain) checkForeign() {
 	c.v.hasMixedIDs = len(c.foreign) > 0
 	if c.head.base == nil && len(c.foreign) > 0 {
 		c.v.addProblem(Problem{
-			Object: manifest.ArchiveKey, What: "chain",
+			Object: manifest.ArchiveKey, Kind: ProblemChain,
 			Detail: fmt.Sprintf("it names archive %s, and no manifest does: manifest %d names %s; if the manifests "+
 				"are right, delete it, and a repair writes it again from them",
 				c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
@@ -135,7 +135,7 @@ func (c *chain) checkForeign() {
 	}
 	for _, s := range c.foreign {
 		c.v.addProblem(Problem{
-			Object: manifest.ManifestKey(s.ref.Sequence), What: "chain", Snapshots: []int64{s.ref.Sequence},
+			Object: manifest.ManifestKey(s.ref.Sequence), Kind: ProblemChain, Snapshots: []int64{s.ref.Sequence},
 			Detail: "it belongs to another archive, " + s.m.Archive,
 		})
 	}
@@ -165,11 +165,11 @@ func (c *chain) end(ctx context.Context) error {
 		case there:
 			continue
 		}
-		c.v.addProblem(Problem{Object: manifest.ManifestKey(n), What: "missing", Detail: who + ", and it is not in the store", Snapshots: []int64{n}})
+		c.v.addProblem(Problem{Object: manifest.ManifestKey(n), Kind: ProblemMissing, Detail: who + ", and it is not in the store", Snapshots: []int64{n}})
 	}
 	if c.head.id == nil {
 		c.v.addProblem(Problem{
-			Object: manifest.ArchiveKey, What: "missing",
+			Object: manifest.ArchiveKey, Kind: ProblemMissing,
 			Detail: "it is missing, unreadable or another archive's; the manifests still contain the archive's id",
 		})
 	}

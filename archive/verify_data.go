@@ -70,7 +70,7 @@ func (v *verifyRun) readMultiPart(ctx context.Context) error {
 		err := v.fetchFile(ctx, f, discard{})
 		switch {
 		case errors.Is(err, ErrDamaged):
-			v.addProblem(Problem{Object: f.Parts[0].Object, What: "content", Detail: err.Error(), Files: []string{f.Name}})
+			v.addProblem(Problem{Object: f.Parts[0].Object, Kind: ProblemContent, Detail: err.Error(), Files: []string{f.Name}})
 		case err != nil:
 			return err
 		}
@@ -89,7 +89,7 @@ func (v *verifyRun) readRun(ctx context.Context, key string, files []manifest.Fi
 		switch {
 		case errors.Is(err, ErrDamaged):
 			detail := strings.TrimPrefix(err.Error(), f.Name+": "+key+", ")
-			v.addProblem(Problem{Object: key, What: "content", Detail: detail, Files: []string{f.Name}})
+			v.addProblem(Problem{Object: key, Kind: ProblemContent, Detail: detail, Files: []string{f.Name}})
 		case err != nil:
 			return err
 		default:

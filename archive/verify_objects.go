@@ -29,7 +29,7 @@ func (v *verifyRun) listObjects(ctx context.Context) error {
 		v.report.Objects++
 		v.report.Bytes += n.size
 		if !n.found {
-			v.addProblem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
+			v.addProblem(Problem{Object: key, Kind: ProblemMissing, Detail: "it is not in the store"})
 		}
 	}
 	return nil
@@ -52,7 +52,7 @@ func (v *verifyRun) listed(o *store.Object) tally {
 	n.found = true
 	v.noteCreated(o)
 	if o.Size < n.size || (o.Size != n.size && !n.atLeast) {
-		v.addProblem(Problem{Object: o.Key, What: "size", Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
+		v.addProblem(Problem{Object: o.Key, Kind: ProblemSize, Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
 	}
 	if o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C && !n.bad {
 		v.wrongChecksum(o.Key, *o.CRC32C, n)
@@ -62,7 +62,7 @@ func (v *verifyRun) listed(o *store.Object) tally {
 
 func (v *verifyRun) wrongChecksum(key string, got manifest.CRC32C, n *need) {
 	v.addProblem(Problem{
-		Object: key, What: "checksum",
+		Object: key, Kind: ProblemChecksum,
 		Detail: fmt.Sprintf("the provider reports CRC-32C %s, and it was stored with %s", got, n.stored.CRC32C),
 	})
 }
@@ -73,7 +73,7 @@ func (v *verifyRun) askChecksums(ctx context.Context) error {
 		o, err := v.store.Stat(ctx, key)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			v.addProblem(Problem{Object: key, What: "missing", Detail: "it is not in the store"})
+			v.addProblem(Problem{Object: key, Kind: ProblemMissing, Detail: "it is not in the store"})
 		case err != nil:
 			return fmt.Errorf("checking %s: %w", key, err)
 		default:
@@ -101,7 +101,7 @@ func (v *verifyRun) compare(o *store.Object, n *need) {
 		v.wrongChecksum(o.Key, *o.CRC32C, n)
 	case byMD5 && o.MD5 != n.stored.MD5:
 		v.addProblem(Problem{
-			Object: o.Key, What: "checksum",
+			Object: o.Key, Kind: ProblemChecksum,
 			Detail: fmt.Sprintf("the provider reports MD5 %s, and it was stored with %s", o.MD5, n.stored.MD5),
 		})
 	}

@@ -57,7 +57,7 @@ func (v *verifyRun) putProofs(ctx context.Context, start time.Time) error {
 			continue
 		}
 		newest := x.Snapshots[max(0, len(x.Snapshots)-manifest.MaxProofSnapshots):]
-		p.Problems = append(p.Problems, manifest.ProofProblem{Object: x.Object, What: x.What, Detail: detailOf(x), Snapshots: newest})
+		p.Problems = append(p.Problems, manifest.ProofProblem{Object: x.Object, What: string(x.Kind), Detail: detailOf(x), Snapshots: newest})
 	}
 	if v.report.ReadObjects > 0 {
 		read := p
@@ -72,11 +72,10 @@ func (v *verifyRun) putProofs(ctx context.Context, start time.Time) error {
 // detailOf returns a problem's detail for a verification record: without the result of a repair, and short
 // enough for ten thousand problems in one record.
 func detailOf(p *Problem) string {
-	detail, _, _ := strings.Cut(p.Detail, notMended)
-	if r := []rune(detail); len(r) > 500 {
+	if r := []rune(p.Detail); len(r) > 500 {
 		return string(r[:500]) + " …"
 	}
-	return detail
+	return p.Detail
 }
 
 func (v *verifyRun) putOwnProof(ctx context.Context, p *manifest.Proof) error {
@@ -142,14 +141,15 @@ func (v *verifyRun) mergePreviousFindings(p *manifest.Proof, late bool) {
 	found := foundOn + p.Created.Format(time.DateOnly) + ", and not read back since)"
 	for i := range p.Problems {
 		x := &p.Problems[i]
-		if x.What != "content" && x.What != "checksum" {
+		kind := ProblemKind(x.What)
+		if kind != ProblemContent && kind != ProblemChecksum {
 			continue
 		}
 		detail := x.Detail
 		if !strings.Contains(detail, foundOn) { // otherwise it has the date of the verify that found it
 			detail += found
 		}
-		v.mergeFinding(x.Object, x.What, detail, late)
+		v.mergeFinding(x.Object, kind, detail, late)
 	}
 	if len(p.More) == 0 {
 		return
@@ -157,17 +157,17 @@ func (v *verifyRun) mergePreviousFindings(p *manifest.Proof, late bool) {
 	more := p.More.Set()
 	for key := range v.needs {
 		if more[manifest.KeyPrefixOf(key)] {
-			v.mergeFinding(key, "content", "it was wrong or missing"+found, late)
+			v.mergeFinding(key, ProblemContent, "it was wrong or missing"+found, late)
 		}
 	}
 }
 
-func (v *verifyRun) mergeFinding(key, what, detail string, late bool) {
+func (v *verifyRun) mergeFinding(key string, kind ProblemKind, detail string, late bool) {
 	n := v.needs[key]
 	if n == nil || n.bad || v.mended[key] || n.read && !late || len(n.parts) == 0 {
 		return
 	}
-	p := Problem{Object: key, What: what, Detail: detail}
+	p := Problem{Object: key, Kind: kind, Detail: detail}
 	for _, part := range n.parts {
 		if !slices.Contains(p.Files, part.file) {
 			p.Files = append(p.Files, part.file)
@@ -198,7 +198,7 @@ func (v *verifyRun) checkEmpty(ctx context.Context, before *manifest.Proof) erro
 		return nil
 	}
 	v.addProblem(Problem{
-		Object: manifest.ManifestsPrefix, What: "missing",
+		Object: manifest.ManifestsPrefix, Kind: ProblemMissing,
 		Detail: gone + ", and now there is no snapshot; if there is a copy of the archive, copy its snapshots back",
 	})
 	return nil

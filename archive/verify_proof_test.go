@@ -125,7 +125,7 @@ func TestVerifyOfNothing(t *testing.T) {
 			}
 			for range 2 {
 				r, err := h.archive().Verify(t.Context(), archive.VerifyOptions{Proof: true})
-				if err != nil || len(r.Problems) != 1 || r.Problems[0].What != "missing" {
+				if err != nil || len(r.Problems) != 1 || r.Problems[0].Kind != archive.ProblemMissing {
 					t.Fatalf("%+v, %v", r, err)
 				}
 			}

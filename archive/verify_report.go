@@ -17,16 +17,6 @@ type VerifyOptions struct {
 	Repair *RepairFrom
 }
 
-// Problem is one thing that is wrong with an archive.
-type Problem struct {
-	Object    string   `json:"object"`              // the key
-	What      string   `json:"what"`                // "missing", "size", "checksum", "content", "manifest", "chain", "witness"
-	Detail    string   `json:"detail"`              // in words
-	Files     []string `json:"files,omitempty"`     // log files that need the object
-	Snapshots []int64  `json:"snapshots,omitempty"` // snapshots that need the object, ascending
-	Was       string   `json:"was,omitempty"`       // of a manifest: the SHA-256 in this host's local state, in hex
-}
-
 // Damage is a log file that was damaged when it was archived.
 type Damage struct {
 	File      string  `json:"file"`

@@ -59,7 +59,7 @@ func TestVerifyComparesMD5(t *testing.T) {
 		}
 	}
 	r, err = a.Verify(t.Context(), archive.VerifyOptions{Checksums: true})
-	if err != nil || len(r.Problems) != 1 || r.Problems[0].Object != wrong || r.Problems[0].What != "checksum" || !strings.Contains(r.Problems[0].Detail, "MD5") {
+	if err != nil || len(r.Problems) != 1 || r.Problems[0].Object != wrong || r.Problems[0].Kind != archive.ProblemChecksum || !strings.Contains(r.Problems[0].Detail, "MD5") {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -294,7 +294,7 @@ func TestCaptureIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(d *Directory, n int){
 		"from tail to closed": func(d *Directory, n int) { fill(t, d.path, jdb(n+1)...) },
-		"gone":                func(d *Directory, n int) { remove(t, d, jdb(n)...); fill(t, d.path, jdb(n+1)...) },
+		"was deleted":         func(d *Directory, n int) { remove(t, d, jdb(n)...); fill(t, d.path, jdb(n+1)...) },
 	} {
 		d := newDir(t, opaqueJE, jdb(0, 1)...)
 		n := 1

@@ -120,7 +120,7 @@ type copied struct {
 
 func (r *copied) print(w io.Writer) error {
 	for _, p := range r.Problems {
-		fmt.Fprintf(w, "%s: %s: %s\n    skipped snapshots: %s\n", p.What, p.Object, p.Detail, numbers(p.Snapshots))
+		fmt.Fprintf(w, "%s: %s: %s\n    skipped snapshots: %s\n", p.Kind, p.Object, p.Detail, numbers(p.Snapshots))
 	}
 	var err error
 	switch n := len(r.Snapshots); {

@@ -166,7 +166,11 @@ func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions, re
 
 func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	for _, p := range v.Problems {
-		fmt.Fprintf(w, "%s: %s: %s\n", p.What, p.Object, p.Detail)
+		detail := p.Detail
+		if p.RepairError != "" {
+			detail += "; it cannot be repaired: " + p.RepairError
+		}
+		fmt.Fprintf(w, "%s: %s: %s\n", p.Kind, p.Object, detail)
 		if len(p.Files) > 0 {
 			fmt.Fprintf(w, "    log files: %s\n", strings.Join(p.Files, ", "))
 		}
@@ -178,7 +182,7 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		if slices.ContainsFunc(v.Repaired[:i], func(q archive.Problem) bool { return q.Object == p.Object }) {
 			continue // the object had several problems
 		}
-		was := map[bool]string{true: "missing", false: "damaged"}[p.What == "missing"]
+		was := map[bool]string{true: "missing", false: "damaged"}[p.Kind == archive.ProblemMissing]
 		fmt.Fprintf(w, "repaired: %s was %s\n", p.Object, was)
 		if strings.HasPrefix(p.Object, manifest.LedgerPrefix) {
 			fmt.Fprintln(w, "note: every snapshot is now held, since the lost record may have held any of them; "+

@@ -55,7 +55,7 @@ func TestProblem(t *testing.T) {
 		"missing: data/x: it is gone": nil, "missing: data/x: it is gone (needed by snapshot 7)": {7},
 		"missing: data/x: it is gone (needed by 3 of the snapshots, 2 to 9)": {2, 4, 9},
 	} {
-		if got := problem(&archive.Problem{What: "missing", Object: "data/x", Detail: "it is gone", Snapshots: snapshots}); got != want {
+		if got := problem(&archive.Problem{Kind: "missing", Object: "data/x", Detail: "it is gone", Snapshots: snapshots}); got != want {
 			t.Errorf("%s\nnot: %s", got, want)
 		}
 	}

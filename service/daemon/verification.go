@@ -70,7 +70,7 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 			break
 		}
 		k.d.o.Log.Error("the archive has a problem",
-			"archive", k.name, "object", p.Object, "what", p.What, "detail", p.Detail, "snapshots", p.Snapshots)
+			"archive", k.name, "object", p.Object, "what", p.Kind, "detail", p.Detail, "snapshots", p.Snapshots)
 	}
 	k.keepVerification(&v)
 	k.drilledElsewhere(ctx, to)
@@ -79,7 +79,7 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 
 // problem describes a problem in one line.
 func problem(p *archive.Problem) string {
-	s := p.What + ": " + p.Object
+	s := string(p.Kind) + ": " + p.Object
 	if p.Detail != "" {
 		s += ": " + p.Detail
 	}

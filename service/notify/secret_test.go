@@ -108,7 +108,7 @@ func TestParseErrors(t *testing.T) {
 		assertHushed(t, err.Error(), []string{"hush"})
 	}
 	_, err := New([]string{"https://a/hush", "x:hush", "https://a/hush"}, Options{})
-	if err == nil || !strings.Contains(err.Error(), "target 2, ") || !strings.Contains(err.Error(), "target 3, https://a/…: it is named twice") {
+	if err == nil || !strings.Contains(err.Error(), "target 2, ") || !strings.Contains(err.Error(), "target 3, https://a/…: it is listed twice") {
 		t.Errorf("of several mistakes not all are named: %v", err)
 	}
 }

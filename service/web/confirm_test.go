@@ -84,7 +84,7 @@ func TestConfirmationsAreShown(t *testing.T) {
 		"<code>strongroom confirm orders " + rollback + "</code>", `value="prune:41-77e1f00d"`,
 	}, []string{"<script>alert"})
 	said(t, get(t, newServer(t, f, ""), "/archives/orders"), []string{
-		"set <code>http.token_file</code>", "<code>strongroom backup --confirm " + rollback + " orders</code>",
+		"Set <code>http.token_file</code>", "<code>strongroom backup --confirm " + rollback + " orders</code>",
 		"<code>strongroom prune --confirm prune:41-77e1f00d orders</code>",
 	}, []string{"<form method=\"post\""})
 	var v apiArchiveHistory
