@@ -72,6 +72,12 @@ race: ## the concurrent packages with the race detector, without servers
 	@.ci/deps cc
 	CGO_ENABLED=1 go test -race -short -count=1 -timeout 40m $(TESTFLAGS) $(CONCURRENT)
 
+.PHONY: cross
+cross: ## vet, with the tests compiled, for the other systems and processors
+	@set -e; for p in linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64; do \
+		echo "go vet ./... for $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./...; \
+	done
+
 .PHONY: soak
 soak: deps servers ## the random proofs for SOAK (10m), two at a time, with a new SEED
 	$(TESTSERVERS) $(SERVERS) -- .ci/soak $(SOAK) $(SEED)
