@@ -59,9 +59,9 @@ func TestAlerts(t *testing.T) {
 			"StrongroomFailing", `strongroom_archive_failures_in_row` + archive + ` 0x5 1x5 0x5 1+1x20`,
 			[]at{{20 * time.Minute, nil}, {35 * time.Minute, []string{"orders: snapshots fail"}}},
 		},
-		"a guard waits for a confirmation": {
+		"a guard needs a confirmation": {
 			"StrongroomConfirmationNeeded", `strongroom_confirmation_needed` + archive + ` 0x5 1x20`,
-			[]at{{10 * time.Minute, nil}, {12 * time.Minute, []string{"orders: a guard waits for a confirmation"}}},
+			[]at{{10 * time.Minute, nil}, {12 * time.Minute, []string{"orders: a guard needs a confirmation"}}},
 		},
 		"overdue": {
 			"StrongroomOverdue", `strongroom_archive_overdue` + archive + ` 0x5 1x30`,
@@ -73,11 +73,11 @@ func TestAlerts(t *testing.T) {
 		},
 		"the database goes on, the archive does not": {
 			"StrongroomRecoveryPointOld", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x3000\nstrongroom_archive_behind_bytes" + archive + " 7x3000",
-			[]at{{24 * time.Hour, nil}, {26 * time.Hour, []string{"orders: what was written in the last 1d 2h 0m 0s would be lost"}}},
+			[]at{{24 * time.Hour, nil}, {26 * time.Hour, []string{"orders: data of the last 1d 2h 0m 0s would be lost with the host"}}},
 		},
 		"how far behind is unknown": {
 			"StrongroomRecoveryPointOld", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x3000\nstrongroom_archive_failures_in_row" + archive + " 7x3000",
-			[]at{{26 * time.Hour, []string{"orders: what was written in the last 1d 2h 0m 0s would be lost"}}},
+			[]at{{26 * time.Hour, []string{"orders: data of the last 1d 2h 0m 0s would be lost with the host"}}},
 		},
 		"nothing was ever archived": {
 			"StrongroomNothingArchived", "strongroom_archive_running" + archive + " 0x3000",
@@ -124,16 +124,16 @@ func TestAlerts(t *testing.T) {
 		"a run hangs, and what waits is unknown": {
 			"StrongroomRecoveryPointOld", `strongroom_archive_recoverable_through_timestamp_seconds` + archive + ` 0x2000` + "\n" +
 				`strongroom_archive_overdue` + archive + ` 1x2000`,
-			[]at{{24 * time.Hour, nil}, {26 * time.Hour, []string{"orders: what was written in the last 1d 2h 0m 0s would be lost"}}},
+			[]at{{24 * time.Hour, nil}, {26 * time.Hour, []string{"orders: data of the last 1d 2h 0m 0s would be lost with the host"}}},
 		},
 		"a drill failed": {
 			"StrongroomDrillFailed", "strongroom_archive_last_drill_timestamp_seconds" + archive + " 100x5 500x5\n" +
 				"strongroom_archive_proven_restore_timestamp_seconds" + archive + " 100x10",
-			[]at{{5 * time.Minute, nil}, {7 * time.Minute, []string{"orders: the last trial restore failed"}}},
+			[]at{{5 * time.Minute, nil}, {7 * time.Minute, []string{"orders: the last drill failed"}}},
 		},
 		"no drill ever went well": {
 			"StrongroomDrillFailed", "strongroom_archive_last_drill_timestamp_seconds" + archive + " 100x5",
-			[]at{{5 * time.Minute, []string{"orders: the last trial restore failed"}}},
+			[]at{{5 * time.Minute, []string{"orders: the last drill failed"}}},
 		},
 		"the provider refuses": {
 			"StrongroomProviderErrors",

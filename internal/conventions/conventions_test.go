@@ -1,4 +1,4 @@
-package house_test
+package conventions_test
 
 import (
 	"go/parser"
@@ -65,7 +65,7 @@ func TestPlainWords(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{".md", ".go", ".yml", ".yaml", ".json", ".service", ".txtar", "Makefile"} {
 		for _, name := range files(t, suffix) {
-			if name == "internal/house/house_test.go" || name == "CONTRIBUTING.md" || strings.HasSuffix(name, "package-lock.json") {
+			if name == "internal/conventions/conventions_test.go" || name == "CONTRIBUTING.md" || strings.HasSuffix(name, "package-lock.json") {
 				continue // these files list the words
 			}
 			for i, line := range lines(t, name) {
