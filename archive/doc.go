@@ -17,4 +17,26 @@
 // that aim at the same sequence number succeeds; the other captures and plans again. A snapshot exists when its
 // manifest does. The objects of an interrupted run bear the number that it aimed at. The next run aims at the same
 // number and adopts the objects that it can check.
+//
+// # Where things are
+//
+// A file is named after the operation that it belongs to, then after the step:
+//
+//	backup_…     plan.go, then scan, encode, upload, bundle, commit; guard, foreign, vanished and hollow refuse a source;
+//	             data_dirs is for databases that deal their files to several directories
+//	restore…     select, then internal/restoredir, which writes the directory
+//	verify_…     chain checks manifests, objects checks listings, data reads content back, needs collects what to
+//	             check, coverage picks samples, proof stores the record; problem.go and verify_report.go have the results
+//	repair_…     verify with Repair: ledger, object, sources, replace
+//	prune_…      mark collects the keys of kept snapshots, sweep deletes the others; limit stops a prune that removes much
+//	copy_…       chain, objects, staging, target
+//	head…        what every operation reads first: archive.json, the ledger's newest record, the base snapshot
+//	ledger_…     the records that list the valid snapshots: view reads, append writes
+//	object_…, file_read, bundle_read, pages     reading what is stored
+//	localstate…  what this host remembers, on top of internal/localstate
+//	nested…      archives within archives
+//	confirm, hold, list, cat, diff, archived, drill, pending     one operation each
+//
+// A hollow snapshot is one that lost most of its content with nothing new; a retention does not count it. Tests of the
+// model of concurrent operations are in protocol.
 package archive

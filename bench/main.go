@@ -9,8 +9,7 @@
 //
 // Options are in the environment: BENCH_SCALE=small, BENCH_ONLY=A,C, BENCH_RUNS=5, BENCH_DIR, BENCH_RCLONE and
 // BENCH_RESTIC (binaries; otherwise those in the path), and the variables that testdata/servers/testservers sets,
-// such
-// as STRONGROOM_TEST_S3 and AWS_ACCESS_KEY_ID.
+// such as STRONGROOM_TEST_S3 and AWS_ACCESS_KEY_ID.
 package main
 
 import (

@@ -27,6 +27,11 @@
 // (internal/cloud/gocloud.go). No adapter writes through *blob.Bucket: its writers commit a truncated
 // object if their source fails.
 //
+// A provider is a package with its own Open and Put, a cloud.Dialect that reads its errors, faultprobe.go for the trials
+// of store/storecheck (what the service does with a wrong checksum, and with an object that exists), and
+// surroundings.go, which lists the places around an archive so that no archive is begun within another. It needs an
+// entry in the switch of Open, its parameters in internal/cloud/parameters.go, and storetest.Run in its tests.
+//
 // A bucket may implement the optional interfaces of package store: all are
 // store.SurroundingsLister; s3 is a store.Sweeper, a store.RetentionStore and a store.Waiver.
 //

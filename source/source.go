@@ -15,6 +15,10 @@
 // The package only reads the directory, without locks. It needs only permission to read, and does
 // not disturb the database. A capture holds its files by open descriptors, which outlive a
 // deletion. It never uses links, which would need ownership and change the files' status.
+//
+// The layouts are a table in layout.go; NewLayout in options.go compiles one from its settings, and
+// detect.go recognizes one by the files of a directory. The files closed_….go decide which log files
+// are closed. The packages je and noxu read the entries of their databases' log files.
 package source
 
 import (

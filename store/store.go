@@ -24,8 +24,7 @@ type Store interface {
 	// do not match sums, it returns ErrMismatch and creates no object.
 	//
 	// Put retries temporary failures and then reads body again; it may read body from several goroutines at once.
-	// If
-	// Stat returns no checksum, Put compares an existing object before it sends anything.
+	// If Stat returns no checksum, Put compares an existing object before it sends anything.
 	Put(ctx context.Context, key string, body io.ReaderAt, sums Sums) (PutResult, error)
 
 	// Get reads length bytes from offset, or to the end if length is negative. The result may be cut short or
@@ -49,16 +48,14 @@ type Store interface {
 // as S3 multipart uploads.
 type Sweeper interface {
 	// Sweep removes unfinished uploads below the archive's prefix that are at least a week old, or that this
-	// process
-	// began and could not end. It returns their number.
+	// process began and could not end. It returns their number.
 	Sweep(ctx context.Context) (int, error)
 }
 
 // SurroundingsLister is an optional interface for stores whose place may lie inside another archive's.
 type SurroundingsLister interface {
 	// Surroundings returns the places that contain this one, the nearest first. It sends no request. Errors of
-	// their
-	// stores wrap fs.ErrPermission if the credentials are limited to the archive's own prefix.
+	// their stores wrap fs.ErrPermission if the credentials are limited to the archive's own prefix.
 	Surroundings() []Place
 }
 
@@ -81,10 +78,9 @@ type Syncer interface {
 // disk is unmounted, or over which another disk is mounted.
 type Holder interface {
 	// Hold binds all operations to the place that the first of them finds, until release is called. An operation
-	// that
-	// finds another place at the address, or none any more, fails with ErrGone. Holds may overlap: the last release
-	// ends the binding. A store without any Hold stays bound until it is closed. During a hold, only the Put of
-	// archive.json may create the place.
+	// that finds another place at the address, or none any more, fails with ErrGone. Holds may overlap: the last
+	// release ends the binding. A store without any Hold stays bound until it is closed. During a hold, only the
+	// Put of archive.json may create the place.
 	Hold() (release func())
 }
 

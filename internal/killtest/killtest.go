@@ -2,9 +2,8 @@
 // kill it at each of them.
 //
 // Only calls that change files or their names count, and those that lock files, over all threads of the program in
-// the
-// order of their execution. Each call has two moments: before the kernel executes it, and after that, before the
-// program gets the result. Run kills at one moment. A test tries 1, 2, … until a run ends before its moment.
+// the order of their execution. Each call has two moments: before the kernel executes it, and after that, before
+// the program gets the result. Run kills at one moment. A test tries 1, 2, … until a run ends before its moment.
 //
 // These calls count:
 //   - openat that creates a file or may write to it, and close of such a file

@@ -6,10 +6,8 @@
 //	make soak SOAK=10m       new rounds until the time is over
 //
 // A round gets a seed and must be deterministic for it, as far as the system permits. The seed of a round that
-// fails in
-// a soak is appended to testdata/soak/<test>.seeds in the directory of its package; every later run of that test
-// begins
-// with the seeds in that file.
+// fails in a soak is appended to testdata/soak/<test>.seeds in the directory of its package; every later run of
+// that test begins with the seeds in that file.
 package soaktest
 
 import (

@@ -35,8 +35,7 @@
 // # Secrets
 //
 // Most targets are secrets: anyone with the URL can post there. No error and no log line shows more of a target
-// than
-// Redact does.
+// than Redact does.
 package notify
 
 import (
@@ -84,8 +83,7 @@ type Options struct {
 	Log     *slog.Logger // nil selects slog.Default()
 
 	// Transport carries heartbeats and webhooks. Nil selects one that keeps no connections and uses the
-	// environment's
-	// proxy.
+	// environment's proxy.
 	Transport http.RoundTripper
 }
 

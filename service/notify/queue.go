@@ -16,8 +16,7 @@ type queue interface {
 	// sent records that l was delivered.
 	sent(l message)
 	// failed records that l was not delivered or, with doubt, that its delivery is uncertain. With dropped, next
-	// does
-	// not return l again.
+	// does not return l again.
 	failed(l message, doubt, dropped bool)
 }
 

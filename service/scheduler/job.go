@@ -34,8 +34,7 @@ type Job struct {
 	Version string
 
 	// Jitter is the upper bound of a random delay of each scheduled run, so that many hosts do not begin at the
-	// same
-	// moment. The run also covers times that become due during the delay.
+	// same moment. The run also covers times that become due during the delay.
 	Jitter time.Duration
 
 	// Together gives jobs with the same text and schedule the same delay. If it is empty, the job's delay is its
@@ -67,8 +66,7 @@ type Job struct {
 	Look func(ctx context.Context) (Pending, error)
 
 	// Hints returns a channel that receives when an early call of Look is worthwhile. It ends with ctx. Nil, or a
-	// nil
-	// channel, disables hints.
+	// nil channel, disables hints.
 	Hints func(ctx context.Context) <-chan struct{}
 
 	// OnClose makes the job due as soon as Look reports pending closed files.

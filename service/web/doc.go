@@ -19,6 +19,12 @@
 //   - Without a token the service listens on loopback only.
 //
 // Reading needs no token. Where names and sizes of files are secret, put a proxy with a login in front.
+//
+// # Metrics
+//
+// metrics.go has the metrics of backups and of the service, metrics_tasks.go those of the tasks beside
+// them: verify, prune and drill. A new metric belongs into docs/operations.md, and into the alerts and
+// the dashboard below deploy/ if an operator acts on it; tests in deploy/ compare them.
 package web
 
 import (
@@ -53,9 +59,8 @@ type Backend interface {
 	Trigger(name string) (runID string, err error)
 
 	// Confirm accepts, once, a guard's finding in an archive's last run. It requests a run with that confirmation
-	// and
-	// does not wait for it. It returns ErrNotFound if there is no such archive, ErrMalformed if the text is not a
-	// confirmation, and ErrNotPending if no guard waits for this confirmation.
+	// and does not wait for it. It returns ErrNotFound if there is no such archive, ErrMalformed if the text is not
+	// a confirmation, and ErrNotPending if no guard waits for this confirmation.
 	Confirm(name, confirmation string) (runID string, err error)
 }
 

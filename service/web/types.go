@@ -42,8 +42,7 @@ type Archive struct {
 	History []Run // newest last; the page draws the newest 48
 
 	// Requests sent to the provider since the service started, by kind such as put, get or list, and the failed
-	// ones
-	// among them.
+	// ones among them.
 	ProviderRequests map[string]int64
 	ProviderErrors   map[string]int64
 }

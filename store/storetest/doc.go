@@ -1,9 +1,7 @@
 // Package storetest specifies store.Store by tests.
 //
-// Run is the conformance suite that every adapter must pass, in memory, on files and against real servers. Memory
-// and
-// Faulty return stores for the tests of other packages. Memory's fails the test if an immutable object would
-// change.
+// Run is the conformance suite that every adapter must pass, in memory, on files and against real servers. Memory and
+// Faulty return stores for the tests of other packages. Memory's fails the test if an immutable object would change.
 // Faulty's makes the nth operation fail, before or after it took effect:
 //
 //	store := storetest.Memory(t)
@@ -16,5 +14,6 @@
 //		}
 //	}
 //
-// S3 returns the URL of an archive in a new bucket on a real server.
+// S3, Azure and GCS return the URL of an archive in a new bucket on a real server; they skip the test without one. A
+// Proxy in front of a server delays, limits and breaks connections.
 package storetest

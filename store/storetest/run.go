@@ -24,8 +24,7 @@ type Options struct {
 	// HashesAll means that Put also detects wrong bytes by their SHA-256, not only by their CRC-32C.
 	HashesAll bool
 	// Boundary is the largest size that is sent in one request, and Part the size of the parts of larger objects,
-	// in
-	// bytes. If they are 0, there are no parts.
+	// in bytes. If they are 0, there are no parts.
 	Boundary, Part int64
 	// Uploads counts the data of interrupted Puts of a key that the provider has and no listing shows. Nil disables
 	// this check.

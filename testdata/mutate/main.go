@@ -4,14 +4,11 @@
 //	mutate -n 200 -seed 7 -state .cache/mutate
 //
 // There are two kinds of mutations. Patches below testdata/mutations each contain the reason why a test must find
-// them.
-// Drawn mutations change one expression or statement each; the seed draws them from the code that keeps the data
-// safe.
-// The file equivalent.txt beside the patches lists drawn mutations without an effect.
+// them. Drawn mutations change one expression or statement each; the seed draws them from the code that keeps the
+// data safe. The file equivalent.txt beside the patches lists drawn mutations without an effect.
 //
 // An interrupted run continues where it ended. A mutation that was found is not tried again while its file is the
-// same;
-// a survivor is tried again after any change.
+// same; a survivor is tried again after any change.
 package main
 
 import (

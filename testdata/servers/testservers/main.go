@@ -3,10 +3,8 @@
 //	testservers -minio .cache/bin/minio -- go test ./...
 //
 // It starts MinIO twice, over http and over TLS with a new certificate, on free ports of 127.0.0.1. Both have
-// random
-// credentials, an encryption key named "test", and their data in a temporary directory. When both are ready, it
-// runs
-// the command with
+// random credentials, an encryption key named "test", and their data in a temporary directory. When both are ready,
+// it runs the command with
 //
 //	STRONGROOM_TEST_S3      http://127.0.0.1:PORT
 //	STRONGROOM_TEST_S3_TLS  https://127.0.0.1:PORT
@@ -27,10 +25,8 @@
 //	STRONGROOM_TEST_TOXIPROXY  127.0.0.1:PORT
 //
 // AWS, Azure and Google settings of the environment are not passed on. The command gets no standard input. The
-// first
-// signal is passed on to the command and its child processes; a second signal, or 20 seconds, kill them. In any
-// case
-// the servers are stopped and the temporary directory is removed.
+// first signal is passed on to the command and its child processes; a second signal, or 20 seconds, kill them. In
+// any case the servers are stopped and the temporary directory is removed.
 //
 // The exit code is the command's, 128+N if signal N ended it, 127 if it could not be started, and 125 if a server
 // failed, in which case the end of that server's log is printed.
