@@ -80,7 +80,7 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 	top := map[string]bool{}
 	for o, err := range a.store.List(ctx, "", "/", "") {
 		if err != nil {
-			return nil, false, fmt.Errorf("listing the archive: %w", err)
+			return nil, false, fmt.Errorf("opening the archive: %w", err)
 		}
 		top[o.Key] = true
 	}

@@ -24,7 +24,7 @@ func TestRepairsInterleaved(t *testing.T) {
 	t.Parallel()
 	states := databaseStates(t)
 	runs, mended, weak := 0, 0, 0
-	soaktest.Rounds(t, 100, 300, func(t *testing.T, seed uint64) {
+	soaktest.Rounds(t, 100, 150, func(t *testing.T, seed uint64) {
 		virtually(t, func(t *testing.T) {
 			m, late := repairsInterleaved(t, seed, states)
 			mended, weak = mended+m, weak+min(len(late), 1)

@@ -27,7 +27,7 @@ func TestInterleavings(t *testing.T) {
 	t.Parallel()
 	states := databaseStates(t)
 	rounds, late := 0, 0
-	soaktest.Rounds(t, 40, 250, func(t *testing.T, seed uint64) {
+	soaktest.Rounds(t, 40, 150, func(t *testing.T, seed uint64) {
 		virtually(t, func(t *testing.T) { late += interleave(t, seed, states) })
 		rounds++
 		soaktest.Count(t, "interleavings", 1)

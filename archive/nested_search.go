@@ -93,7 +93,7 @@ func (a *Archive) topDirs(ctx context.Context, except []string) ([]string, error
 	for o, err := range a.store.List(ctx, "", "/", "") {
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("listing the archive: %w", err)
+			return nil, fmt.Errorf("searching the archive: %w", err)
 		case o.IsDir && !slices.Contains(except, o.Key):
 			dirs = append(dirs, o.Key)
 		}

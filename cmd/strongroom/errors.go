@@ -83,9 +83,9 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// about adds the archive to an error. A provider's error names the URL already.
+// about adds the archive to an error. A provider's error names the URL already, and so does one of the URL itself.
 func about(name, what string, err error) error {
-	if isURL(name) && errors.As(err, new(*providers.Error)) {
+	if isURL(name) && (errors.As(err, new(*providers.Error)) || strings.HasPrefix(err.Error(), "archive URL ")) {
 		return err
 	}
 	return fmt.Errorf("%s: %w", what, err)

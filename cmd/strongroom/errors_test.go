@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/providers"
 )
 
 // The most important of several failures gives the exit code, in whatever order they came.
@@ -29,5 +31,21 @@ func TestExitCodeOfSeveral(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// An error names an address once, whoever found the fault first.
+func TestAddressIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	for url, err := range map[string]error{
+		"s3://b/p": errors.New("archive URL s3://b/p: no region for the bucket"),
+		"gs://b/p": &providers.Error{Op: "listing", Where: "gs://b/p", Kind: providers.Denied, Err: errors.New("403")},
+	} {
+		if text := about(url, "verifying "+url, err).Error(); strings.Count(text, url) != 1 {
+			t.Errorf("%q", text)
+		}
+	}
+	if text := about("orders", "verifying orders", errors.New("403")).Error(); text != "verifying orders: 403" {
+		t.Errorf("%q", text)
 	}
 }

@@ -141,7 +141,7 @@ func LargeFile(t testing.TB) int64 {
 	if soaktest.IsFull(t) {
 		return 1 << 30
 	}
-	return 64 << 20
+	return 40 << 20
 }
 
 // Large checks that a store creates an object of LargeFile bytes, returns it, and recognizes it in a second Put.
