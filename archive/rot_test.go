@@ -199,7 +199,7 @@ func TestRepairLeavesWhatIsRight(t *testing.T) {
 		a := archive.New(store, archive.Options{})
 		for range 2 {
 			r, err := a.Verify(t.Context(), archive.VerifyOptions{ReadData: true, Proof: true, Repair: from(copied)})
-			if err != nil || len(r.Problems) != 1 || len(r.Repaired) > 0 || !strings.Contains(r.Problems[0].Detail, "entries for it are wrong") {
+			if err != nil || len(r.Problems) != 1 || len(r.Repaired) > 0 || !strings.Contains(r.Problems[0].RepairError, "entries for it are wrong") {
 				t.Fatalf("%+v, %v", r, err)
 			}
 		}
@@ -253,7 +253,7 @@ func TestRepairEnds(t *testing.T) {
 			return h.store.Put(ctx, k, body, sums)
 		}
 		r, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{Repair: from(copied)})
-		if err != nil || len(r.Problems) == 0 || puts != 1 || !strings.Contains(r.Problems[0].Detail, "is still wrong") {
+		if err != nil || len(r.Problems) == 0 || puts != 1 || !strings.Contains(r.Problems[0].RepairError, "is still wrong") {
 			t.Fatalf("%d puts, %+v, %v", puts, r, err)
 		}
 	})
