@@ -34,7 +34,7 @@ func TestExitCodeOfSeveral(t *testing.T) {
 	}
 }
 
-// An error names an address once, whoever found the fault first.
+// An error names an address once, wherever the fault was found.
 func TestAddressIsNamedOnce(t *testing.T) {
 	t.Parallel()
 	for url, err := range map[string]error{
