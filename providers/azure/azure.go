@@ -177,8 +177,14 @@ func (s *adapter) Close() error {
 	return nil
 }
 
+// Options and Bucket are those of package providers.
+type (
+	Options = cloud.Options
+	Bucket  = cloud.Bucket
+)
+
 // Open opens the archive of an azblob:// URL. It sends no request.
-func Open(_ context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
+func Open(_ context.Context, rawURL string, o Options) (Bucket, error) {
 	a, err := cloud.Parse(rawURL, "azblob", cloud.AzureParameters)
 	if err != nil {
 		return nil, err

@@ -255,8 +255,14 @@ func (s *adapter) Sweep(ctx context.Context) (int, error) {
 // dialect interprets the errors of the operating system.
 var dialect = &cloud.Dialect{}
 
+// Options and Bucket are those of package providers.
+type (
+	Options = cloud.Options
+	Bucket  = cloud.Bucket
+)
+
 // Open opens the archive of a file:// URL. It does not access the directory.
-func Open(_ context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
+func Open(_ context.Context, rawURL string, o Options) (Bucket, error) {
 	a, err := cloud.Parse(rawURL, "file", nil)
 	if err != nil {
 		return nil, err

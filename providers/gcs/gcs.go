@@ -155,8 +155,14 @@ func (s *adapter) Close() error {
 	return nil
 }
 
+// Options and Bucket are those of package providers.
+type (
+	Options = cloud.Options
+	Bucket  = cloud.Bucket
+)
+
 // Open opens the archive of a gs:// URL. It sends no request. ctx is for reading local configuration only.
-func Open(ctx context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
+func Open(ctx context.Context, rawURL string, o Options) (Bucket, error) {
 	a, err := cloud.Parse(rawURL, "gs", cloud.GcsParameters)
 	if err != nil {
 		return nil, err

@@ -133,8 +133,14 @@ func (s *adapter) Close() error { return nil }
 // dialect is the zero Dialect: memory has no errors of its own.
 var dialect = &cloud.Dialect{}
 
+// Options and Bucket are those of package providers.
+type (
+	Options = cloud.Options
+	Bucket  = cloud.Bucket
+)
+
 // Open opens the archive of a mem:// URL, and creates an empty bucket if no bucket has that name.
-func Open(_ context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
+func Open(_ context.Context, rawURL string, o Options) (Bucket, error) {
 	a, err := cloud.Parse(rawURL, "mem", nil)
 	if err != nil {
 		return nil, err

@@ -231,8 +231,14 @@ func (s *adapter) Close() error {
 
 var _ store.Sweeper = (*adapter)(nil)
 
+// Options and Bucket are those of package providers.
+type (
+	Options = cloud.Options
+	Bucket  = cloud.Bucket
+)
+
 // Open opens the archive of an s3:// URL. It sends no request. ctx is for reading local configuration only.
-func Open(ctx context.Context, rawURL string, o cloud.Options) (cloud.Bucket, error) {
+func Open(ctx context.Context, rawURL string, o Options) (Bucket, error) {
 	a, err := cloud.Parse(rawURL, "s3", cloud.S3Parameters)
 	if err != nil {
 		return nil, err
