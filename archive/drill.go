@@ -107,7 +107,7 @@ func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o 
 		return o.Check(ctx, to)
 	}
 	if damaged := r.Restored.Damaged; len(damaged) > 0 {
-		return fmt.Errorf("%s (1 of %d files) was damaged when it was archived, "+
+		return fmt.Errorf("%s (one of %d damaged files) was damaged when it was archived, "+
 			"and no check shows that the database opens anyway", damaged[0], len(damaged))
 	}
 	return nil

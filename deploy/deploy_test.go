@@ -4,6 +4,7 @@ package deploy
 
 import (
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -115,5 +116,33 @@ func TestDockerignore(t *testing.T) {
 		if slices.Contains([]string{".git", ".cache", "bin"}, path) {
 			t.Errorf("%s: that belongs in no image", line)
 		}
+	}
+}
+
+// The image's build context has every directory with a package that the program imports: without one, the image
+// cannot be built.
+func TestDockerignoreKeepsWhatIsCompiled(t *testing.T) {
+	t.Parallel()
+	const module = "github.com/strongroom-dev/strongroom/"
+	c := exec.Command("go", "list", "-deps", "./cmd/strongroom")
+	c.Dir = ".."
+	out, err := c.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, own := read(t, "../.dockerignore"), 0
+	for _, path := range strings.Fields(string(out)) {
+		rest, isOurs := strings.CutPrefix(path, module)
+		if !isOurs {
+			continue
+		}
+		own++
+		top, _, _ := strings.Cut(rest, "/")
+		if !slices.Contains(lines, "!"+top) {
+			t.Errorf("the program imports %s, and .dockerignore has no line !%s", path, top)
+		}
+	}
+	if own == 0 {
+		t.Error("go list names no package of this module")
 	}
 }

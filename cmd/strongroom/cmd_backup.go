@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/advice"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -125,7 +126,7 @@ func (a *app) backupOne(ctx context.Context, j *job) backupDone {
 		return backupDone{
 			backupReport{
 				Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, LeftOut: []string{}, Warnings: []string{},
-				Error: err.Error(), Confirmation: confirmationOf(err),
+				Error: advice.Text(err), Confirmation: confirmationOf(err),
 			},
 			[]error{about(j.name, j.name, advise(j.name, err))},
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/advice"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/source"
@@ -170,6 +171,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	}
 	fmt.Fprintf(out, "  destination %s\n", r.Destination)
 	report := func(f storecheck.Finding) {
+		f.Advice = advice.Findings(f.Advice)
 		r.Findings = append(r.Findings, f)
 		line(out, string(f.Result), f.Probe, f.Detail, f.Advice)
 	}

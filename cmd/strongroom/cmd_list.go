@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/advice"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
 )
@@ -61,7 +62,7 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 		}
 		if err != nil && len(snapshots) == 0 {
 			if a.json {
-				all = append(all, listed{Name: providers.Redact(where), State: "failed", Error: err.Error()})
+				all = append(all, listed{Name: providers.Redact(where), State: "failed", Error: advice.Text(err)})
 			}
 			if c.Context().Err() != nil {
 				break

@@ -212,7 +212,7 @@ func (s *archiveStatus) explain(w io.Writer) {
 	}
 	for _, t := range s.Tasks {
 		if f := t.LastFailure; f != nil && t.FailuresInRow > 0 {
-			fmt.Fprintf(w, "%s: the last %s failed, %s in a row, most recently at %s: %s\n",
+			fmt.Fprintf(w, "%s: the last %s could not be done, %s in a row, most recently at %s: %s\n",
 				s.Name, t.Name, plural(t.FailuresInRow, "time"), stamp(f.At), sanitizeTerminal(f.Error))
 		}
 	}

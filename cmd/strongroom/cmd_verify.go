@@ -13,6 +13,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/internal/advice"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -166,7 +167,7 @@ func (a *app) verify(c *cobra.Command, where string, o archive.VerifyOptions, re
 
 func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	for _, p := range v.Problems {
-		detail := p.Detail
+		detail := advice.Findings(p.Detail)
 		if p.RepairError != "" {
 			detail += "; it cannot be repaired: " + p.RepairError
 		}

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/internal/advice"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/source"
@@ -105,23 +105,17 @@ func message(err error) string {
 		m += "; strongroom list shows the snapshots"
 	case errors.Is(err, archive.ErrNoFile):
 		m += "; strongroom show lists the files"
-	case errors.Is(err, archive.ErrNoIdentity):
-		m += "; name its file with --identity or " + encoding.IdentityVariable
-	case errors.Is(err, archive.ErrDamaged) && strings.Contains(m, "forget snapshot"):
-		m += "; strongroom verify --repair repairs, and strongroom prune --forget N forgets a snapshot"
-	case errors.Is(err, archive.ErrDamaged) && strings.Contains(m, "a repair writes"):
-		m += "; run strongroom verify --repair"
+	case advice.For(err) != "":
+		m = advice.Text(err)
 	case errors.Is(err, archive.ErrPruneLimit):
 		m += "; check the plan with --dry-run; if it is right, prune without --limit"
 	case errors.Is(err, archive.ErrInUse):
 		m += "; stop the database and every program that reads its files, and run the same command again"
 	case errors.Is(err, archive.ErrNoSpace):
 		m += "; free some space, and run the same command again"
-	case errors.Is(err, store.ErrWeakStore):
-		m += "; strongroom check reports what the store does"
 	case errors.Is(err, archive.ErrUnsteady):
 		m += "; is the file really closed? Another layout, or a longer quiet time, may help"
-	case errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(problems)) && !strings.Contains(m, "strongroom verify --repair"):
+	case errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(problems)):
 		m += "; strongroom verify --read-data lists all problems"
 	case errors.Is(err, fs.ErrPermission) && !errors.As(err, new(*providers.Error)): // that has its own hint
 		m += "; the user that runs strongroom needs access to it"

@@ -26,7 +26,7 @@ func TestStatusExplains(t *testing.T) {
 	var b bytes.Buffer
 	s.explain(&b)
 	for _, want := range []string{
-		"found 2 problems\n    missing: data/00000007.jdb\n", "of snapshot 7 at ", "failed: DbVerify: exit status 1", "the last prune failed, 3 times in a row", "403 AccessDenied",
+		"found 2 problems\n    missing: data/00000007.jdb\n", "of snapshot 7 at ", "failed: DbVerify: exit status 1", "the last prune could not be done, 3 times in a row", "403 AccessDenied",
 		"the backup needs a confirmation (since ", "the source was rolled back\n    Accept it if the database was restored", "\n    strongroom confirm orders rollback:41-0a1b2c3d\n", "an operator accepted prune:41-7e1f00d0 at ",
 	} {
 		if !strings.Contains(b.String(), want) {

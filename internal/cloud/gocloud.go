@@ -10,7 +10,6 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
@@ -34,7 +33,6 @@ type Hooks struct {
 	Read   func(as func(any) bool, key string)           // sets the unescaped key of a read
 	List   func(as func(any) bool, prefix, after string) // sets the unescaped prefix, and the key to start after
 	Name   func(o *blob.ListObject) string               // returns the unescaped key
-	crc32c func(o *blob.ListObject) *manifest.CRC32C     // returns the checksum that a listing has
 	Beyond func(err error) bool                          // reports whether the offset is at or beyond the end
 }
 
@@ -163,9 +161,6 @@ func (p *Portable) objects(page []*blob.ListObject) []store.Object {
 			continue
 		}
 		out[i].Size, out[i].Modified = o.Size, o.ModTime
-		if p.Hooks.crc32c != nil {
-			out[i].CRC32C = p.Hooks.crc32c(o)
-		}
 	}
 	slices.SortFunc(out, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
 	return out

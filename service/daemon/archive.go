@@ -11,6 +11,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/internal/advice"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
@@ -154,7 +155,7 @@ func (k *managedArchive) backupJob(one *config.Archive) scheduler.Job {
 		Jitter:   one.Jitter,
 		OnDemand: one.Schedule == "",
 		OnClose:  s.OnClose(),
-		Run:      k.backup,
+		Run:      withRemedy(k.backup),
 		Last:     k.last,
 		Look:     k.look,
 		Hints: func(ctx context.Context) <-chan struct{} {
@@ -302,3 +303,11 @@ type polled struct {
 }
 
 const pollAgain = time.Minute
+
+// withRemedy adds the commands that help to the errors of a job, for the page, the API and the notifications.
+func withRemedy(run func(context.Context) (scheduler.Result, error)) func(context.Context) (scheduler.Result, error) {
+	return func(ctx context.Context) (scheduler.Result, error) {
+		r, err := run(ctx)
+		return r, advice.Add(err)
+	}
+}

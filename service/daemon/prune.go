@@ -21,9 +21,9 @@ func (k *managedArchive) pruneJob(one *config.Archive) scheduler.Job {
 		Schedule: schedule(r.Schedule, location),
 		Version:  fmt.Sprintf("%s %+v", k.version, r),
 		Jitter:   one.Jitter,
-		Run: func(ctx context.Context) (scheduler.Result, error) {
+		Run: withRemedy(func(ctx context.Context) (scheduler.Result, error) {
 			return k.prune(ctx, scheduledPrune(&r, location))
-		},
+		}),
 		Retired: k.retired,
 	}
 }

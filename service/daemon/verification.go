@@ -30,7 +30,7 @@ func (k *managedArchive) verifyJob(one *config.Archive) scheduler.Job {
 		Schedule: schedule(v.Schedule, one.Location()),
 		Version:  fmt.Sprintf("%s %+v", k.version, v),
 		Jitter:   one.Jitter,
-		Run:      func(ctx context.Context) (scheduler.Result, error) { return k.verify(ctx, v.Sample) },
+		Run:      withRemedy(func(ctx context.Context) (scheduler.Result, error) { return k.verify(ctx, v.Sample) }),
 		Retired:  k.retired,
 	}
 }

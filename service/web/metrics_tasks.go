@@ -18,10 +18,10 @@ func newTaskMetrics() taskMetrics {
 	}
 	return taskMetrics{
 		running:  of("running", "1 while the task (verify, drill, prune) is running."),
-		failures: of("failures_in_row", "Failed runs of the task since its last success."),
+		failures: of("failures_in_row", "Runs in a row in which the task could not be done, since its last success."),
 		overdue:  of("overdue", "1 if the task has not succeeded by its deadline."),
 		success:  of("last_success_timestamp_seconds", "When the task last succeeded."),
-		failure:  of("last_failure_timestamp_seconds", "When the task last failed."),
+		failure:  of("last_failure_timestamp_seconds", "When the task last could not be done."),
 		next:     of("next_run_timestamp_seconds", "When the task's next run begins."),
 		ended:    of("runs_total", "Runs of the task that ended, by outcome.", "outcome"),
 		spent:    of("duration_seconds", "Durations of the task's runs that ended since the service started."),

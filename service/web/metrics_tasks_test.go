@@ -38,7 +38,7 @@ func TestTasksAreShown(t *testing.T) {
 		t.Errorf("%+v", tasks)
 	}
 	want := `
-# HELP strongroom_archive_task_failures_in_row Failed runs of the task since its last success.
+# HELP strongroom_archive_task_failures_in_row Runs in a row in which the task could not be done, since its last success.
 # TYPE strongroom_archive_task_failures_in_row gauge
 strongroom_archive_task_failures_in_row{archive="orders",task="prune"} 2
 strongroom_archive_task_failures_in_row{archive="orders",task="verify"} 0

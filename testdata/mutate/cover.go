@@ -59,7 +59,7 @@ func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 		known = survey{Code: t.code, Tests: map[string]*reach{}} // it is missing, cut short, or of other code
 	}
 	binary := t.binary("sound", pkg)
-	if out, err := t.goDo(ctx, "test", "-c", "-vet=off", "-cover", "-covermode=set", "-coverpkg=./archive/...,./manifest,./providers/...,./store/...,./source/...", "-o", binary, pkg); err != nil {
+	if out, err := t.goDo(ctx, "test", "-c", "-vet=off", "-cover", "-covermode=set", "-coverpkg=./archive/...,./manifest,./providers/...,./store/...,./source/...,./internal/digest", "-o", binary, pkg); err != nil {
 		return nil, fmt.Errorf("compiling the tests of %s: %w\n%s", pkg, err, out)
 	}
 	out, err := t.runIn(ctx, pkg, "", binary, "-test.list", ".")

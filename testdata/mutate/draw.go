@@ -19,7 +19,7 @@ import (
 // model of the protocol, which is not part of the program.
 var mutated = []string{
 	"archive/*.go", "archive/encoding/*.go", "archive/internal/*/*.go", "archive/retention/*.go", "manifest/*.go",
-	"providers/file/*.go", "source/*.go", "source/*/*.go",
+	"providers/file/*.go", "internal/digest/*.go", "source/*.go", "source/*/*.go", "store/*.go", "store/storecheck/*.go",
 }
 
 // draw returns all mutations of single expressions and statements, in the order of a seed. The order depends on
