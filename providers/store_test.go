@@ -15,15 +15,7 @@ import (
 func open(t *testing.T, url string, o cloud.Options) cloud.Bucket {
 	t.Helper()
 	b, err := Open(t.Context(), url, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return b
+	return storetest.Opened(t, b, err)
 }
 
 // Each service receives a large object in parts, returns it, and a second Put finds it.

@@ -23,7 +23,7 @@ func TestServersFallSilent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			straight := fresh(t)
 			large := make([]byte, 17<<20)
-			if _, err := putBytes(t, open(t, straight, cloud.Options{}), "large", large); err != nil {
+			if _, err := storetest.PutBytes(t, open(t, straight, cloud.Options{}), "large", large); err != nil {
 				t.Fatal(err)
 			}
 			through, proxy := storetest.Behind(t, straight)
@@ -70,9 +70,9 @@ func operations(t *testing.T, b cloud.Bucket, r io.Reader, large []byte) map[str
 			}
 			return err
 		},
-		"Put":           func(context.Context) error { _, err := putBytes(t, b, "a", large[:9]); return err },
-		"Put of 2 MiB":  func(context.Context) error { _, err := putBytes(t, b, "b", large[:2<<20]); return err },
-		"Put in pieces": func(context.Context) error { _, err := putBytes(t, b, "c", large); return err },
+		"Put":           func(context.Context) error { _, err := storetest.PutBytes(t, b, "a", large[:9]); return err },
+		"Put of 2 MiB":  func(context.Context) error { _, err := storetest.PutBytes(t, b, "b", large[:2<<20]); return err },
+		"Put in pieces": func(context.Context) error { _, err := storetest.PutBytes(t, b, "c", large); return err },
 		"Delete":        func(ctx context.Context) error { return b.Delete(ctx, []string{"large"}) },
 	}
 	if s, ok := b.(store.Sweeper); ok {

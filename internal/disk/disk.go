@@ -161,8 +161,8 @@ func RenameNew(from, to string) error {
 	return change(&Op{Kind: Rename, Path: from, To: to}, func() error { return renameNew(from, to) })
 }
 
-// CannotSync reports whether the error of a Sync means that the file system has no fsync. EROFS does not count: an
-// aborted file system returns it.
+// CannotSync reports whether the error of a Sync means that the file system has no fsync. EROFS does not count: a
+// file system that is mounted read-only returns success, and EROFS means that a disk error has aborted it.
 func CannotSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) }
 
 // change executes op by do, through the Observer of op.Path if there is one.

@@ -32,8 +32,8 @@ func TestAzure(t *testing.T) {
 func TestAzureServer(t *testing.T) {
 	server := storetest.NewAzure(t)
 	gone := open(t, strings.Replace(server.URL, server.Container, server.Container+"-gone", 1), cloud.Options{})
-	_, putErr := putBytes(t, gone, "a", []byte("a"))
-	_, largeErr := putBytes(t, gone, "a", make([]byte, cloud.SingleMax+1))
+	_, putErr := storetest.PutBytes(t, gone, "a", []byte("a"))
+	_, largeErr := storetest.PutBytes(t, gone, "a", make([]byte, cloud.SingleMax+1))
 	_, getErr := gone.Get(t.Context(), "a", 0, -1)
 	_, statErr := gone.Stat(t.Context(), "a")
 	var listErr error
@@ -50,7 +50,7 @@ func TestAzureServer(t *testing.T) {
 		t.Errorf("Stat without an object: %v", err)
 	}
 	t.Setenv("AZURE_STORAGE_KEY", "d3Jvbmc=")
-	_, err := putBytes(t, open(t, server.URL, cloud.Options{}), "a", []byte("a"))
+	_, err := storetest.PutBytes(t, open(t, server.URL, cloud.Options{}), "a", []byte("a"))
 	// Azure itself returns AuthenticationFailed, which is BadCredentials.
 	if k := dialect.KindOf(err); (k != cloud.Denied && k != cloud.BadCredentials) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("with a wrong key: %v", err)
@@ -65,7 +65,7 @@ func TestAzureMD5(t *testing.T) {
 	for _, size := range []int{0, 5, cloud.SingleMax + minBlock + 5} {
 		key, content := fmt.Sprintf("md5/%d", size), bytes.Repeat([]byte("a"), size)
 		for range 2 {
-			stored, err := putBytes(t, b, key, content)
+			stored, err := storetest.PutBytes(t, b, key, content)
 			if err != nil || stored.MD5 != md5Hex(content) {
 				t.Errorf("Put of %d bytes: %+v, %v; want %s", size, stored, err, md5Hex(content))
 			}
@@ -98,11 +98,11 @@ func TestAzureForeignObject(t *testing.T) {
 	if o, err := b.Stat(t.Context(), "foreign"); err != nil || o.MD5 != "" {
 		t.Fatalf("Stat: %+v, %v; want no MD5", o, err)
 	}
-	if stored, err := putBytes(t, b, "foreign", content); err != nil || !stored.Existed {
+	if stored, err := storetest.PutBytes(t, b, "foreign", content); err != nil || !stored.Existed {
 		t.Errorf("Put of the same: %+v, %v", stored, err)
 	}
 	content[len(content)-1]++
-	if _, err := putBytes(t, b, "foreign", content); !errors.Is(err, store.ErrExists) {
+	if _, err := storetest.PutBytes(t, b, "foreign", content); !errors.Is(err, store.ErrExists) {
 		t.Errorf("Put of other content: %v, want ErrExists", err)
 	}
 }
@@ -115,7 +115,7 @@ func TestAzureLeftBlocks(t *testing.T) {
 	content := bytes.Repeat([]byte("a"), cloud.SingleMax+1)
 	ctx, cancel := context.WithCancel(t.Context())
 	body := &canceling{bytes.NewReader(content), int64(len(content) - 1), cancel}
-	if _, err := b.Put(ctx, "a", body, sumsOf(content)); !errors.Is(err, context.Canceled) {
+	if _, err := b.Put(ctx, "a", body, storetest.SumsOf(content)); !errors.Is(err, context.Canceled) {
 		t.Fatalf("Put: %v", err)
 	}
 	if _, err := b.Stat(t.Context(), "a"); !errors.Is(err, fs.ErrNotExist) {
@@ -124,7 +124,7 @@ func TestAzureLeftBlocks(t *testing.T) {
 	for o := range b.List(t.Context(), "", "", "") {
 		t.Errorf("the listing shows %+v", o)
 	}
-	if _, err := putBytes(t, b, "a", content); err != nil {
+	if _, err := storetest.PutBytes(t, b, "a", content); err != nil {
 		t.Fatal(err)
 	}
 	if n := server.Uncommitted(t, "a"); n != 0 {

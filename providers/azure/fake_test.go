@@ -19,6 +19,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 func md5Hex(b []byte) string {
@@ -129,7 +130,7 @@ func (f *fakeService) serve(w http.ResponseWriter, r *http.Request, lose bool) {
 func TestAzureRequestOfAPut(t *testing.T) {
 	f, b := newFake(t, cloud.Options{}, func(f *fakeService, w http.ResponseWriter, r *http.Request) { f.serve(w, r, false) })
 	content := make([]byte, 2<<20)
-	if stored, err := putBytes(t, b, "data/a%2Fb", content); err != nil || stored != (store.PutResult{MD5: md5Hex(content)}) {
+	if stored, err := storetest.PutBytes(t, b, "data/a%2Fb", content); err != nil || stored != (store.PutResult{MD5: md5Hex(content)}) {
 		t.Fatalf("%+v, %v", stored, err)
 	}
 	if got := f.seen(); !slices.Equal(got, []string{"PUT data/a%2Fb"}) {
@@ -152,7 +153,7 @@ func TestAzureRequestsOfBlocks(t *testing.T) {
 	for i := range content {
 		content[i] = byte(i >> 12)
 	}
-	if stored, err := putBytes(t, b, "a", content); err != nil || stored != (store.PutResult{MD5: md5Hex(content)}) {
+	if stored, err := storetest.PutBytes(t, b, "a", content); err != nil || stored != (store.PutResult{MD5: md5Hex(content)}) {
 		t.Fatalf("%+v, %v", stored, err)
 	}
 	if got := f.seen(); !slices.Equal(got, []string{"HEAD a", "PUT a block", "PUT a block", "PUT a block", "PUT a blocklist"}) {
@@ -182,12 +183,12 @@ func TestAzureAnswerLost(t *testing.T) {
 		})
 		content := make([]byte, size)
 		for range 2 {
-			if stored, err := putBytes(t, b, "a", content); err != nil || !stored.Existed || stored.MD5 != md5Hex(content) {
+			if stored, err := storetest.PutBytes(t, b, "a", content); err != nil || !stored.Existed || stored.MD5 != md5Hex(content) {
 				t.Fatalf("%d bytes: %+v, %v", size, stored, err)
 			}
 		}
 		content[size-1]++
-		if _, err := putBytes(t, b, "a", content); !errors.Is(err, store.ErrExists) {
+		if _, err := storetest.PutBytes(t, b, "a", content); !errors.Is(err, store.ErrExists) {
 			t.Errorf("%d bytes of other content: %v", size, err)
 		}
 	}
@@ -214,7 +215,7 @@ func TestAzureErrorsOfTheService(t *testing.T) {
 	} {
 		t.Run(c.code, func(t *testing.T) {
 			f, b := newFake(t, cloud.Options{}, func(_ *fakeService, w http.ResponseWriter, _ *http.Request) { fail(w, c.status, c.code) })
-			_, err := putBytes(t, b, "data/a", []byte("a"))
+			_, err := storetest.PutBytes(t, b, "data/a", []byte("a"))
 			if dialect.KindOf(err) != c.kind {
 				t.Fatalf("%v (%v)", err, dialect.KindOf(err))
 			}
@@ -252,7 +253,7 @@ func TestAzureRetries(t *testing.T) {
 			f.serve(w, r, false)
 		}
 	})
-	if _, err := putBytes(t, b, "a", make([]byte, 3<<20)); err != nil {
+	if _, err := storetest.PutBytes(t, b, "a", make([]byte, 3<<20)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A server accepts the connection and never answers, or stops midway.
@@ -50,7 +51,7 @@ func TestAzureServerHangs(t *testing.T) {
 		}
 		timedOut("List "+prefix, err)
 	}
-	_, err = putBytes(t, b, "a", []byte("a"))
+	_, err = storetest.PutBytes(t, b, "a", []byte("a"))
 	timedOut("Put", err)
 	timedOut("Delete", b.Delete(t.Context(), []string{"a"}))
 	if took := time.Since(start); took > patience {
@@ -108,7 +109,7 @@ func TestAzureNoCredentials(t *testing.T) {
 	t.Setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
 	b := open(t, "azblob://bucket?account=acct&domain=localhost:1", cloud.Options{})
 	start := time.Now()
-	_, err := putBytes(t, b, "a", nil)
+	_, err := storetest.PutBytes(t, b, "a", nil)
 	if dialect.KindOf(err) != cloud.BadCredentials || !strings.Contains(err.Error(), "no credentials") || !strings.Contains(err.Error(), "AZURE_STORAGE_KEY") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
 	}
@@ -130,7 +131,7 @@ func TestAzureSharedAccessSignature(t *testing.T) {
 	for _, signature := range []string{"?sv=2026&sig=top%2Fsecret", "sv=2026&sig=top%2Fwrong"} {
 		t.Setenv("AZURE_STORAGE_SAS_TOKEN", signature)
 		b := open(t, "azblob://bucket?protocol=http&localemu=true&domain="+f.address, cloud.Options{})
-		_, err := putBytes(t, b, "a", []byte("a"))
+		_, err := storetest.PutBytes(t, b, "a", []byte("a"))
 		if good := strings.Contains(signature, "secret"); (err == nil) != good {
 			t.Errorf("%s: %v", signature, err)
 		}

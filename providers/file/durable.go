@@ -165,17 +165,13 @@ func (t *tree) syncUp(root *disk.Root, dir string) error {
 		above = filepath.Dir(above)
 		d, err := disk.OpenDir(above)
 		err = syncDir(d, err)
-		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) && !hasNoSync(err) {
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) && !disk.CannotSync(err) {
 			return err
 		}
 	}
 	t.anchored.Store(true)
 	return nil
 }
-
-// hasNoSync reports whether a file system has no fsync. EROFS is a failure: a file system that is mounted
-// read-only returns success, and EROFS means that a disk error has aborted it.
-func hasNoSync(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) }
 
 // syncDir makes the entries of a directory durable, and closes it. d and err are the results of opening it.
 func syncDir(d *disk.File, err error) error {

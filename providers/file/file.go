@@ -150,7 +150,7 @@ func (s *adapter) Sync(ctx context.Context, key string) error {
 		defer f.Close()
 		return s.syncFile(root, f, key)
 	})
-	if hasNoSync(err) {
+	if disk.CannotSync(err) {
 		return nil
 	}
 	return s.fail("syncing", key, err)

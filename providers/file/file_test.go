@@ -75,7 +75,7 @@ func TestFileMissingDirectory(t *testing.T) {
 	if _, err := os.Stat(filepath.Dir(dir)); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("a read created a directory: %v", err)
 	}
-	if _, err := putBytes(t, s, "data/x/y", []byte("z")); err != nil {
+	if _, err := storetest.PutBytes(t, s, "data/x/y", []byte("z")); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "data", "x", "y")); string(b) != "z" {
@@ -90,7 +90,7 @@ func TestFileDirectoryInThePlace(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(s.root, "data", "a", "b"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := putBytes(t, s, "data/a/b", []byte("x")); !errors.Is(err, store.ErrExists) {
+	if _, err := storetest.PutBytes(t, s, "data/a/b", []byte("x")); !errors.Is(err, store.ErrExists) {
 		t.Errorf("%v", err)
 	}
 	if n := leftTemporary(t, s, ""); n > 0 {
@@ -102,7 +102,7 @@ func TestFileDirectoryInThePlace(t *testing.T) {
 func TestFileSync(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir())
-	if _, err := putBytes(t, s, "data/a", []byte("x")); err != nil {
+	if _, err := storetest.PutBytes(t, s, "data/a", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Sync(t.Context(), "data/a"); err != nil {
@@ -123,7 +123,7 @@ func TestFileErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := openDir(t, filepath.Join(dir, "file"))
-	if _, err := putBytes(t, s, "a", nil); err == nil || !strings.Contains(err.Error(), "not a directory") {
+	if _, err := storetest.PutBytes(t, s, "a", nil); err == nil || !strings.Contains(err.Error(), "not a directory") {
 		t.Errorf("Put below a file: %v", err)
 	}
 	for _, err := range s.List(t.Context(), "", "", "") {
@@ -137,7 +137,7 @@ func TestFileErrors(t *testing.T) {
 func TestFileSweep(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir())
-	if _, err := putBytes(t, s, "a", nil); err != nil {
+	if _, err := storetest.PutBytes(t, s, "a", nil); err != nil {
 		t.Fatal(err)
 	}
 	dead := exec.Command("true")
@@ -195,7 +195,7 @@ func TestFilePutSweeps(t *testing.T) {
 	if err := errors.Join(os.WriteFile(left, nil, 0o600), os.WriteFile(live, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := putBytes(t, openDir(t, dir), "a", nil); err != nil {
+	if _, err := storetest.PutBytes(t, openDir(t, dir), "a", nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
@@ -215,7 +215,7 @@ func TestFileDeleteAndPutRace(t *testing.T) {
 		wg.Go(func() {
 			key := fmt.Sprintf("data/a/b/%d", i)
 			for range 50 {
-				if _, err := s.Put(t.Context(), key, strings.NewReader("x"), sumsOf([]byte("x"))); err != nil {
+				if _, err := s.Put(t.Context(), key, strings.NewReader("x"), storetest.SumsOf([]byte("x"))); err != nil {
 					t.Errorf("Put: %v", err)
 				}
 				if err := s.Delete(t.Context(), []string{key}); err != nil {
@@ -247,7 +247,7 @@ func TestFileStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := openDir(t, link)
-	if _, err := putBytes(t, s, "a", nil); err != nil {
+	if _, err := storetest.PutBytes(t, s, "a", nil); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -318,7 +318,7 @@ func TestFileThroughBlob(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir())
 	content := bytes.Repeat([]byte("content"), 1000)
-	if _, err := putBytes(t, s, "data/a%20b/x", content); err != nil {
+	if _, err := storetest.PutBytes(t, s, "data/a%20b/x", content); err != nil {
 		t.Fatal(err)
 	}
 	b := blob.NewBucket(&dirDriver{&tree{root: s.root}})

@@ -1,11 +1,9 @@
 package file
 
 import (
-	"bytes"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
-	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
@@ -13,20 +11,5 @@ import (
 func open(t *testing.T, url string, o cloud.Options) cloud.Bucket {
 	t.Helper()
 	b, err := Open(t.Context(), url, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return b
-}
-
-func sumsOf(b []byte) store.Sums { return storetest.SumsOf(b) }
-
-func putBytes(t *testing.T, b cloud.Bucket, key string, content []byte) (store.PutResult, error) {
-	t.Helper()
-	return b.Put(t.Context(), key, bytes.NewReader(content), storetest.SumsOf(content))
+	return storetest.Opened(t, b, err)
 }

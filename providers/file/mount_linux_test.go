@@ -13,6 +13,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // inNamespace reports whether the test runs in its own mount namespace. If it does not, inNamespace has run
@@ -72,7 +73,7 @@ func TestFileMounts(t *testing.T) {
 				mountTemp(t, mnt)
 				s := openDir(t, filepath.Join(mnt, below))
 				release := s.Hold()
-				if _, err := s.Put(t.Context(), manifest.ArchiveKey, zeros(10), sumsOf(make([]byte, 10))); err != nil {
+				if _, err := s.Put(t.Context(), manifest.ArchiveKey, zeros(10), storetest.SumsOf(make([]byte, 10))); err != nil {
 					t.Fatal(err)
 				}
 				if err := unix.Unmount(mnt, 0); !errors.Is(err, unix.EBUSY) {
@@ -96,7 +97,7 @@ func TestFileMounts(t *testing.T) {
 		mountTemp(t, mnt)
 		s := openDir(t, mnt)
 		release := s.Hold()
-		if _, err := s.Put(t.Context(), manifest.ArchiveKey, zeros(10), sumsOf(make([]byte, 10))); err != nil {
+		if _, err := s.Put(t.Context(), manifest.ArchiveKey, zeros(10), storetest.SumsOf(make([]byte, 10))); err != nil {
 			t.Fatal(err)
 		}
 		release()

@@ -12,6 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // replacements are the ways in which an archive's directory may be replaced while it is in use.
@@ -76,15 +77,15 @@ var fileOps = map[string]func(ctx context.Context, s *adapter) error{
 		return nil
 	},
 	"Put": func(ctx context.Context, s *adapter) error {
-		_, err := s.Put(ctx, "data/b", zeros(1000), sumsOf(make([]byte, 1000)))
+		_, err := s.Put(ctx, "data/b", zeros(1000), storetest.SumsOf(make([]byte, 1000)))
 		return err
 	},
 	"Put of an existing object": func(ctx context.Context, s *adapter) error {
-		_, err := s.Put(ctx, "data/a", zeros(10), sumsOf(make([]byte, 10)))
+		_, err := s.Put(ctx, "data/a", zeros(10), storetest.SumsOf(make([]byte, 10)))
 		return err
 	},
 	"Put of archive.json": func(ctx context.Context, s *adapter) error {
-		_, err := s.Put(ctx, manifest.ArchiveKey, zeros(10), sumsOf(make([]byte, 10)))
+		_, err := s.Put(ctx, manifest.ArchiveKey, zeros(10), storetest.SumsOf(make([]byte, 10)))
 		return err
 	},
 	"Delete": func(ctx context.Context, s *adapter) error { return s.Delete(ctx, []string{"data/a"}) },
@@ -112,7 +113,7 @@ func TestFileRootReplaced(t *testing.T) {
 				t.Parallel()
 				dir := filepath.Join(t.TempDir(), "archive")
 				s := openDir(t, dir)
-				if _, err := s.Put(t.Context(), "data/a", zeros(10), sumsOf(make([]byte, 10))); err != nil {
+				if _, err := s.Put(t.Context(), "data/a", zeros(10), storetest.SumsOf(make([]byte, 10))); err != nil {
 					t.Fatal(err)
 				}
 				replace(t, dir)
@@ -137,11 +138,11 @@ func TestFileRootReplacedWithinAnOperation(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "archive")
 			s := openDir(t, dir)
-			if _, err := s.Put(t.Context(), "data/a", zeros(10), sumsOf(make([]byte, 10))); err != nil {
+			if _, err := s.Put(t.Context(), "data/a", zeros(10), storetest.SumsOf(make([]byte, 10))); err != nil {
 				t.Fatal(err)
 			}
 			body := &replacing{zeros(1000), func() { replace(t, dir) }}
-			if _, err := s.Put(t.Context(), "data/b", body, sumsOf(make([]byte, 1000))); !errors.Is(err, store.ErrGone) {
+			if _, err := s.Put(t.Context(), "data/b", body, storetest.SumsOf(make([]byte, 1000))); !errors.Is(err, store.ErrGone) {
 				t.Errorf("Put: %v", err)
 			}
 			for _, d := range []string{dir, dir + " elsewhere"} {
@@ -155,7 +156,7 @@ func TestFileRootReplacedWithinAnOperation(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "archive")
 			s := openDir(t, dir)
 			for _, key := range []string{"data/a", "data/b/c"} {
-				if _, err := s.Put(t.Context(), key, zeros(10), sumsOf(make([]byte, 10))); err != nil {
+				if _, err := s.Put(t.Context(), key, zeros(10), storetest.SumsOf(make([]byte, 10))); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -192,7 +193,7 @@ func TestFileRootComesBack(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "archive")
 	s := openDir(t, dir)
 	put := func(key string) error {
-		_, err := s.Put(t.Context(), key, zeros(10), sumsOf(make([]byte, 10)))
+		_, err := s.Put(t.Context(), key, zeros(10), storetest.SumsOf(make([]byte, 10)))
 		return err
 	}
 	must(t, put("a"))
@@ -215,17 +216,17 @@ func TestFileHoldMakesNothing(t *testing.T) {
 	release := s.Hold()
 	defer release()
 	for _, key := range []string{"data/a", "manifests/000/000/002.json", "proofs/x", "probe/x/first"} {
-		if _, err := s.Put(t.Context(), key, zeros(10), sumsOf(make([]byte, 10))); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := s.Put(t.Context(), key, zeros(10), storetest.SumsOf(make([]byte, 10))); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Put of %s: %v", key, err)
 		}
 	}
 	if _, err := os.Stat(filepath.Dir(dir)); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("a directory was created: %v", err)
 	}
-	if _, err := s.Put(t.Context(), manifest.ArchiveKey, zeros(10), sumsOf(make([]byte, 10))); err != nil {
+	if _, err := s.Put(t.Context(), manifest.ArchiveKey, zeros(10), storetest.SumsOf(make([]byte, 10))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Put(t.Context(), "data/a", zeros(10), sumsOf(make([]byte, 10))); err != nil {
+	if _, err := s.Put(t.Context(), "data/a", zeros(10), storetest.SumsOf(make([]byte, 10))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -243,7 +244,7 @@ func TestFileHoldIsReleased(t *testing.T) {
 			dir := dir + name[:1]
 			h := b.(store.Holder)
 			first, second := h.Hold(), h.Hold()
-			if _, err := b.Put(t.Context(), manifest.ArchiveKey, zeros(10), sumsOf(make([]byte, 10))); err != nil {
+			if _, err := b.Put(t.Context(), manifest.ArchiveKey, zeros(10), storetest.SumsOf(make([]byte, 10))); err != nil {
 				t.Fatal(err)
 			}
 			first()

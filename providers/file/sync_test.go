@@ -18,6 +18,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // syncFault calls fault with the file's path before each sync of a file.
@@ -48,7 +49,7 @@ func syncFaults(t *testing.T, fault func(path string) error) *adapter {
 	t.Helper()
 	dir := t.TempDir()
 	root := filepath.Join(dir, "a", "b")
-	if _, err := putBytes(t, openDir(t, root), "data/x", []byte("1")); err != nil {
+	if _, err := storetest.PutBytes(t, openDir(t, root), "data/x", []byte("1")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(disk.Observe(dir, &syncFault{open: map[*disk.File]string{}, fault: fault}))
@@ -158,7 +159,7 @@ func TestFilePutSweepsNoFileOfOtherHosts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := putBytes(t, openDir(t, dir), "a", nil); err != nil {
+	if _, err := storetest.PutBytes(t, openDir(t, dir), "a", nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range stays {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/providers/s3"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // fakeService is a service that stores one object. It answers the requests that the test's own handler, first,
@@ -99,7 +100,7 @@ func (f *fakeService) answer(w http.ResponseWriter, r *http.Request) {
 func (f *fakeService) describe(w http.ResponseWriter, content []byte) {
 	json.NewEncoder(w).Encode(map[string]string{
 		"name": "p/a", "size": fmt.Sprint(len(content)), "generation": "7", "timeCreated": time.Now().UTC().Format(time.RFC3339Nano),
-		"crc32c": *s3.CrcToHeader(sumsOf(content).CRC32C), "md5Hash": base64.StdEncoding.EncodeToString(make([]byte, 16)),
+		"crc32c": *s3.CrcToHeader(storetest.SumsOf(content).CRC32C), "md5Hash": base64.StdEncoding.EncodeToString(make([]byte, 16)),
 	})
 }
 

@@ -30,8 +30,8 @@ func TestGCSMissingBucket(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewGCS(t)
 	gone := open(t, strings.Replace(server.URL, server.Bucket, server.Bucket+"-gone", 1), cloud.Options{})
-	_, putErr := putBytes(t, gone, "a", []byte("a"))
-	_, largeErr := putBytes(t, gone, "a", make([]byte, cloud.SingleMax+1))
+	_, putErr := storetest.PutBytes(t, gone, "a", []byte("a"))
+	_, largeErr := storetest.PutBytes(t, gone, "a", make([]byte, cloud.SingleMax+1))
 	_, getErr := gone.Get(t.Context(), "a", 0, -1)
 	_, emptyErr := gone.Get(t.Context(), "a", 0, 0)
 	_, statErr := gone.Stat(t.Context(), "a")
@@ -60,11 +60,11 @@ func TestGCSAttributes(t *testing.T) {
 	server := storetest.NewGCS(t)
 	b := open(t, server.URL, cloud.Options{})
 	const key, sum = "a/__0x41__b", "9a0364b9e99bb480dd25e1f0284c8555" // MD5 of "content"
-	if _, err := putBytes(t, b, key, []byte("content")); err != nil {
+	if _, err := storetest.PutBytes(t, b, key, []byte("content")); err != nil {
 		t.Fatal(err)
 	}
 	o, err := b.Stat(t.Context(), key)
-	if err != nil || o.MD5 != sum || o.CRC32C == nil || *o.CRC32C != sumsOf([]byte("content")).CRC32C {
+	if err != nil || o.MD5 != sum || o.CRC32C == nil || *o.CRC32C != storetest.SumsOf([]byte("content")).CRC32C {
 		t.Errorf("Stat: %+v, %v", o, err)
 	}
 	for o, err := range b.List(t.Context(), "a/", "", "") {

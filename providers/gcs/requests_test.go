@@ -20,6 +20,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/providers/s3"
 	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A Put is one request, create-only, with the CRC-32C and without credentials. The endpoint in the URL takes
@@ -28,14 +29,14 @@ func TestGCSRequestOfAPut(t *testing.T) {
 	t.Setenv(envEmulator, "127.0.0.1:1")
 	f, b := newFake(t, cloud.Options{}, serve)
 	content := []byte("content")
-	if stored, err := putBytes(t, b, "a", content); err != nil || stored.Existed {
+	if stored, err := storetest.PutBytes(t, b, "a", content); err != nil || stored.Existed {
 		t.Fatalf("%+v, %v", stored, err)
 	}
 	if got := f.seen(); !slices.Equal(got, []string{"POST /upload/storage/v1/b/bucket/o"}) {
 		t.Fatalf("requests: %q", got)
 	}
 	q := f.requests[0].URL.Query()
-	if q.Get("ifGenerationMatch") != "0" || q.Get("uploadType") != "multipart" || f.promise != *s3.CrcToHeader(sumsOf(content).CRC32C) {
+	if q.Get("ifGenerationMatch") != "0" || q.Get("uploadType") != "multipart" || f.promise != *s3.CrcToHeader(storetest.SumsOf(content).CRC32C) {
 		t.Errorf("query %v, CRC-32C %q", q, f.promise)
 	}
 	if a := f.requests[0].Header.Get("Authorization"); a != "" {
@@ -56,11 +57,11 @@ func TestGCSAnswerLost(t *testing.T) {
 		return false
 	})
 	for range 2 {
-		if stored, err := putBytes(t, b, "a", []byte("content")); err != nil || !stored.Existed {
+		if stored, err := storetest.PutBytes(t, b, "a", []byte("content")); err != nil || !stored.Existed {
 			t.Fatalf("%+v, %v", stored, err)
 		}
 	}
-	if _, err := putBytes(t, b, "a", []byte("CONTENT")); !errors.Is(err, store.ErrExists) {
+	if _, err := storetest.PutBytes(t, b, "a", []byte("CONTENT")); !errors.Is(err, store.ErrExists) {
 		t.Errorf("other content: %v", err)
 	}
 }
@@ -77,7 +78,7 @@ func TestGCSMadeSomethingElse(t *testing.T) {
 		f.describe(w, []byte("cont3nt"))
 		return true
 	})
-	_, err := putBytes(t, b, "a", []byte("content"))
+	_, err := storetest.PutBytes(t, b, "a", []byte("content"))
 	if err == nil || !strings.Contains(err.Error(), "deleted again") {
 		t.Errorf("%v", err)
 	}
@@ -105,7 +106,7 @@ func TestGCSErrorsOfTheService(t *testing.T) {
 				fail(w, c.status, c.reason, c.message)
 				return true
 			})
-			_, err := putBytes(t, b, "a", []byte("a"))
+			_, err := storetest.PutBytes(t, b, "a", []byte("a"))
 			var e *cloud.Error
 			if !errors.As(err, &e) || e.Kind != c.kind {
 				t.Fatalf("%v (%+v)", err, e)
@@ -146,7 +147,7 @@ func TestGCSRetries(t *testing.T) {
 		}
 		return true
 	})
-	if _, err := putBytes(t, b, "a", []byte("content")); err != nil {
+	if _, err := storetest.PutBytes(t, b, "a", []byte("content")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -155,7 +156,7 @@ func TestGCSRetries(t *testing.T) {
 func TestGCSSourceChanges(t *testing.T) {
 	t.Parallel()
 	f, b := newFake(t, cloud.Options{}, serve)
-	_, err := b.Put(t.Context(), "a", strings.NewReader("CONTENT"), sumsOf([]byte("content")))
+	_, err := b.Put(t.Context(), "a", strings.NewReader("CONTENT"), storetest.SumsOf([]byte("content")))
 	if !errors.Is(err, store.ErrMismatch) || f.exists || len(f.seen()) > 1 {
 		t.Errorf("%v; exists: %v, requests %q", err, f.exists, f.seen())
 	}
@@ -201,9 +202,9 @@ func TestGCSServerHangs(t *testing.T) {
 	_, err = b.Stat(t.Context(), "a")
 	timedOut("Stat", err)
 	timedOut("Delete", b.Delete(t.Context(), []string{"a"}))
-	_, err = putBytes(t, b, "a", []byte("a"))
+	_, err = storetest.PutBytes(t, b, "a", []byte("a"))
 	timedOut("Put", err)
-	_, err = putBytes(t, b, "a", make([]byte, cloud.SingleMax+1))
+	_, err = storetest.PutBytes(t, b, "a", make([]byte, cloud.SingleMax+1))
 	timedOut("Put of chunks", err)
 	if took := time.Since(start); took > patience {
 		t.Errorf("it took %v", took)
@@ -218,7 +219,7 @@ func TestGCSUnreachable(t *testing.T) {
 	}
 	l.Close()
 	t.Setenv(envEmulator, l.Addr().String()) // without a scheme, as Google's SDKs expect it
-	_, err = putBytes(t, open(t, "gs://bucket", cloud.Options{}), "a", nil)
+	_, err = storetest.PutBytes(t, open(t, "gs://bucket", cloud.Options{}), "a", nil)
 	var e *cloud.Error
 	if !errors.As(err, &e) || e.Kind != cloud.Unreachable || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), envEmulator) {
 		t.Errorf("%v", err)
@@ -235,7 +236,7 @@ func TestGCSNoCredentials(t *testing.T) {
 	}
 	for _, file := range []string{filepath.Join(t.TempDir(), "missing"), broken} {
 		t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
-		_, err := putBytes(t, open(t, "gs://bucket", cloud.Options{}), "a", nil)
+		_, err := storetest.PutBytes(t, open(t, "gs://bucket", cloud.Options{}), "a", nil)
 		var e *cloud.Error
 		if !errors.As(err, &e) || e.Kind != cloud.BadCredentials || !strings.Contains(err.Error(), "gcloud auth") || strings.Contains(err.Error(), "topsecret") {
 			t.Errorf("%v (%+v)", err, e)
@@ -286,7 +287,7 @@ func TestGCSChunks(t *testing.T) {
 		return true
 	})
 	content := bytes.Repeat([]byte("0123456789"), 2<<20)
-	if stored, err := putBytes(t, b, "a", content); err != nil || stored.Existed || !bytes.Equal(got.Bytes(), content) || n != 4 {
+	if stored, err := storetest.PutBytes(t, b, "a", content); err != nil || stored.Existed || !bytes.Equal(got.Bytes(), content) || n != 4 {
 		t.Fatalf("%+v, %v; %d bytes in %d requests", stored, err, got.Len(), n)
 	}
 	start := f.requests[slices.Index(f.seen(), "POST /upload/storage/v1/b/bucket/o")].URL.Query()
@@ -294,7 +295,7 @@ func TestGCSChunks(t *testing.T) {
 		t.Errorf("query %v", start)
 	}
 	got.Reset()
-	_, err := b.Put(t.Context(), "a", bytes.NewReader(content[:len(content)-1]), sumsOf(content))
+	_, err := b.Put(t.Context(), "a", bytes.NewReader(content[:len(content)-1]), storetest.SumsOf(content))
 	if !errors.Is(err, store.ErrMismatch) || got.Len() > 2*chunkSize {
 		t.Errorf("a short source: %v; %d bytes were sent", err, got.Len())
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A request that fails when the budget is used up is not tried again. Its error states that, and what the
@@ -30,7 +31,7 @@ func TestNothingIsTriedAgainWithoutBudget(t *testing.T) {
 	})
 	_, err := s.Get(t.Context(), "data/a", 0, -1)
 	check(t, err, f.seen())
-	if _, err = putBytes(t, s, "data/a", []byte("a")); !errors.Is(err, cloud.ErrBudget) {
+	if _, err = storetest.PutBytes(t, s, "data/a", []byte("a")); !errors.Is(err, cloud.ErrBudget) {
 		t.Errorf("Put: %v", err)
 	}
 }

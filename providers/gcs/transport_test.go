@@ -16,6 +16,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // If a body breaks, Read returns the error. Google's module does not silently request the rest.
@@ -80,7 +81,7 @@ func TestGCSSourceFailsMidway(t *testing.T) {
 		})
 		broken := errors.New("the disk is broken")
 		content := make([]byte, compareSize-1) // larger objects are compared first
-		_, err := b.Put(t.Context(), "a", &failingAt{bytes.NewReader(content), compareSize / 2, broken}, sumsOf(content))
+		_, err := b.Put(t.Context(), "a", &failingAt{bytes.NewReader(content), compareSize / 2, broken}, storetest.SumsOf(content))
 		if !errors.Is(err, broken) {
 			t.Fatal(err)
 		}
@@ -123,7 +124,7 @@ func TestGCSAnsweredEarly(t *testing.T) {
 			}
 			return true
 		})
-		_, err := putBytes(t, b, "a", make([]byte, size))
+		_, err := storetest.PutBytes(t, b, "a", make([]byte, size))
 		if !errors.Is(err, errAnswerEarly) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
@@ -245,7 +246,7 @@ func TestGCSUploadForgotten(t *testing.T) {
 		return true
 	})
 	content := bytes.Repeat([]byte("0123456789"), 2<<20)
-	if _, err := putBytes(t, b, "a", content); err != nil || uploads != 2 || !bytes.Equal(got, content) {
+	if _, err := storetest.PutBytes(t, b, "a", content); err != nil || uploads != 2 || !bytes.Equal(got, content) {
 		t.Errorf("%v; %d uploads, %d bytes", err, uploads, len(got))
 	}
 }
@@ -256,7 +257,7 @@ func TestGCSExportsNothing(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", serviceAccount(t, "http://127.0.0.1:1/token"))
 	t.Setenv("GOOGLE_CLOUD_PROJECT", "p")
 	_, b := newFake(t, cloud.Options{}, serve)
-	if _, err := putBytes(t, b, "a", []byte("content")); err != nil {
+	if _, err := storetest.PutBytes(t, b, "a", []byte("content")); err != nil {
 		t.Fatal(err)
 	}
 	stacks := make([]byte, 4<<20)

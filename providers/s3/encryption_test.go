@@ -26,7 +26,7 @@ func TestS3Encryption(t *testing.T) {
 			for _, size := range []int{10, 2 << 20, cloud.SingleMax + 1} {
 				key, content := fmt.Sprint("data/", size), bytes.Repeat([]byte("content "), size/8+1)[:size]
 				for _, existed := range []bool{false, true} {
-					if stored, err := putBytes(t, b, key, content); err != nil || stored.Existed != existed {
+					if stored, err := storetest.PutBytes(t, b, key, content); err != nil || stored.Existed != existed {
 						t.Fatalf("%s: %+v, %v", key, stored, err)
 					}
 				}
@@ -34,7 +34,7 @@ func TestS3Encryption(t *testing.T) {
 				if err != nil || h.ServerSideEncryption != want {
 					t.Errorf("%s is encrypted with %q, want %q (%v)", key, h.ServerSideEncryption, want, err)
 				}
-				if o, err := b.Stat(t.Context(), key); err != nil || o.CRC32C == nil || *o.CRC32C != sumsOf(content).CRC32C || o.Size != int64(size) {
+				if o, err := b.Stat(t.Context(), key); err != nil || o.CRC32C == nil || *o.CRC32C != storetest.SumsOf(content).CRC32C || o.Size != int64(size) {
 					t.Errorf("Stat %s: %+v, %v", key, o, err)
 				}
 				if got := readAll(t, b, key, int64(size)-7, 5); got != string(content[size-7:size-2]) {

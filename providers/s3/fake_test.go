@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // fakeService is a service whose answers a test determines.
@@ -106,7 +107,7 @@ func (o *object) serve(w http.ResponseWriter, r *http.Request, lose bool) {
 			return
 		}
 		w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
-		w.Header().Set("X-Amz-Checksum-Crc32c", *CrcToHeader(sumsOf(o.content).CRC32C))
+		w.Header().Set("X-Amz-Checksum-Crc32c", *CrcToHeader(storetest.SumsOf(o.content).CRC32C))
 		w.Header().Set("X-Amz-Checksum-Type", "FULL_OBJECT")
 		w.Header().Set("Content-Length", fmt.Sprint(len(o.content)))
 		if r.Method == http.MethodGet {

@@ -25,7 +25,7 @@ func TestS3Lock(t *testing.T) {
 	b := open(t, server.URL+"&lock=GOVERNANCE&lock_for=2d", cloud.Options{}).(*adapter)
 	for _, size := range []int{0, 10, cloud.SingleMax + 1} {
 		key := fmt.Sprint("data/", size)
-		if _, err := putBytes(t, b, key, make([]byte, size)); err != nil {
+		if _, err := storetest.PutBytes(t, b, key, make([]byte, size)); err != nil {
 			t.Fatal(err)
 		}
 		until, mode := server.LockedUntil(t, key)
@@ -76,7 +76,7 @@ func TestS3LegalHold(t *testing.T) {
 	if until, locks := plain.RenewLock(); locks || !until.IsZero() {
 		t.Errorf("without parameters objects are locked until %v", until)
 	}
-	if _, err := putBytes(t, plain, "data/a", []byte("a")); err != nil {
+	if _, err := storetest.PutBytes(t, plain, "data/a", []byte("a")); err != nil {
 		t.Fatal(err)
 	}
 	b := open(t, server.URL+"&legal_hold=true", cloud.Options{}).(*adapter)
@@ -89,7 +89,7 @@ func TestS3LegalHold(t *testing.T) {
 	if err := b.Lock(t.Context(), "data/a"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := putBytes(t, b, "data/b", []byte("b")); err != nil {
+	if _, err := storetest.PutBytes(t, b, "data/b", []byte("b")); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"data/a", "data/b"} {
@@ -107,7 +107,7 @@ func TestS3LockWithoutObjectLock(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewS3Versions(t)
 	b := open(t, server.URL+"&lock=GOVERNANCE&lock_for=2d", cloud.Options{})
-	if _, err := putBytes(t, b, "data/a", []byte("a")); err == nil || !strings.Contains(err.Error(), "Lock") {
+	if _, err := storetest.PutBytes(t, b, "data/a", []byte("a")); err == nil || !strings.Contains(err.Error(), "Lock") {
 		t.Errorf("%v", err)
 	}
 	if got := server.Keys(t, ""); len(got) != 0 {
@@ -198,7 +198,7 @@ func TestS3HeadersOfSettings(t *testing.T) {
 				if size > cloud.SingleMax {
 					put = s.putParts
 				}
-				if _, err := put(context.Background(), key, src, sumsOf([]byte(strings.Repeat("x", size)))); err != nil {
+				if _, err := put(context.Background(), key, src, storetest.SumsOf([]byte(strings.Repeat("x", size)))); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -238,7 +238,7 @@ func TestS3LockWithMD5(t *testing.T) {
 	server := storetest.NewS3Locks(t)
 	plain := open(t, server.URL, cloud.Options{})
 	b := open(t, server.URL+"&lock=GOVERNANCE&lock_for=2d&legal_hold=true&checksum=md5", cloud.Options{}).(*adapter)
-	if _, err := putBytes(t, plain, "data/old", []byte("old")); err != nil {
+	if _, err := storetest.PutBytes(t, plain, "data/old", []byte("old")); err != nil {
 		t.Fatal(err)
 	}
 	if locked, err := b.Locked(t.Context(), "data/old"); locked || err != nil {
@@ -248,7 +248,7 @@ func TestS3LockWithMD5(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, size := range map[string]int{"data/small": 10, "data/large": minPart + 1} {
-		if _, err := putBytes(t, b, key, make([]byte, size)); err != nil {
+		if _, err := storetest.PutBytes(t, b, key, make([]byte, size)); err != nil {
 			t.Fatal(err)
 		}
 	}

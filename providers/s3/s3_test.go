@@ -30,14 +30,14 @@ func TestS3RequestOfAPut(t *testing.T) {
 	var o object
 	f, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) { o.serve(w, r, false) })
 	content := bytes.Repeat([]byte("x"), 2<<20)
-	if stored, err := putBytes(t, b, "data/a", content); err != nil || stored.Existed {
+	if stored, err := storetest.PutBytes(t, b, "data/a", content); err != nil || stored.Existed {
 		t.Fatalf("%+v, %v", stored, err)
 	}
 	if got := f.seen(); !slices.Equal(got, []string{"PUT data/a"}) {
 		t.Fatalf("requests: %q", got)
 	}
 	for name, want := range map[string]string{
-		"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Checksum-Crc32c": *CrcToHeader(sumsOf(content).CRC32C),
+		"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Checksum-Crc32c": *CrcToHeader(storetest.SumsOf(content).CRC32C),
 		"If-None-Match": "*", "Expect": "100-continue", "Content-Encoding": "", "X-Amz-Trailer": "", "X-Amz-Sdk-Checksum-Algorithm": "",
 	} {
 		if got := f.headers[0].Get(name); got != want {
@@ -57,11 +57,11 @@ func TestS3AnswerLost(t *testing.T) {
 		o.serve(w, r, r.Method == http.MethodPut && lost.CompareAndSwap(false, true))
 	})
 	for range 2 {
-		if stored, err := putBytes(t, b, "a", []byte("content")); err != nil || !stored.Existed {
+		if stored, err := storetest.PutBytes(t, b, "a", []byte("content")); err != nil || !stored.Existed {
 			t.Fatalf("%+v, %v", stored, err)
 		}
 	}
-	if _, err := putBytes(t, b, "a", []byte("CONTENT")); !errors.Is(err, store.ErrExists) {
+	if _, err := storetest.PutBytes(t, b, "a", []byte("CONTENT")); !errors.Is(err, store.ErrExists) {
 		t.Errorf("other content: %v", err)
 	}
 }
@@ -85,7 +85,7 @@ func TestS3ErrorsOfTheService(t *testing.T) {
 	} {
 		t.Run(c.code, func(t *testing.T) {
 			f, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) { fail(w, c.status, c.code) })
-			_, err := putBytes(t, b, "data/a", []byte("a"))
+			_, err := storetest.PutBytes(t, b, "data/a", []byte("a"))
 			var e *cloud.Error
 			if !errors.As(err, &e) || e.Kind != c.kind {
 				t.Fatalf("%v (%+v)", err, e)
@@ -123,7 +123,7 @@ func TestS3Retries(t *testing.T) {
 			o.serve(w, r, false)
 		}
 	})
-	if _, err := putBytes(t, b, "a", []byte("content")); err != nil {
+	if _, err := storetest.PutBytes(t, b, "a", []byte("content")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -163,7 +163,7 @@ func TestS3ServerHangs(t *testing.T) {
 	for _, err = range b.List(t.Context(), "", "", "") {
 	}
 	timedOut("List", err)
-	_, err = putBytes(t, b, "a", []byte("a"))
+	_, err = storetest.PutBytes(t, b, "a", []byte("a"))
 	timedOut("Put", err)
 	if took := time.Since(start); took > patience {
 		t.Errorf("it took %v", took)
@@ -218,7 +218,7 @@ func TestS3NoCredentials(t *testing.T) {
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "missing"))
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "missing"))
 	b := open(t, "s3://bucket?region=us-east-1&endpoint=http://127.0.0.1:1", cloud.Options{})
-	_, err := putBytes(t, b, "a", nil)
+	_, err := storetest.PutBytes(t, b, "a", nil)
 	var e *cloud.Error
 	if !errors.As(err, &e) || e.Kind != cloud.BadCredentials {
 		t.Errorf("%v (%+v)", err, e)
@@ -254,11 +254,11 @@ func TestS3Server(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewS3(t)
 	gone := open(t, strings.Replace(server.URL, server.Bucket, server.Bucket+"-gone", 1), cloud.Options{})
-	_, putErr := putBytes(t, gone, "a", []byte("a"))
+	_, putErr := storetest.PutBytes(t, gone, "a", []byte("a"))
 	_, getErr := gone.Get(t.Context(), "a", 0, -1)
 	_, statErr := gone.Stat(t.Context(), "a")
 	large := make([]byte, cloud.SingleMax+1)
-	_, largeErr := putBytes(t, gone, "a", large)
+	_, largeErr := storetest.PutBytes(t, gone, "a", large)
 	var listErr error
 	for _, listErr = range gone.List(t.Context(), "", "", "") {
 	}
@@ -290,7 +290,7 @@ func TestS3UnknownAuthority(t *testing.T) {
 	t.Setenv("AWS_CA_BUNDLE", "")
 	b := open(t, server.URL, cloud.Options{})
 	start := time.Now()
-	_, err := putBytes(t, b, "a", nil)
+	_, err := storetest.PutBytes(t, b, "a", nil)
 	var e *cloud.Error
 	if !errors.As(err, &e) || e.Kind != cloud.Unreachable || !strings.Contains(err.Error(), "AWS_CA_BUNDLE") {
 		t.Errorf("%v", err)

@@ -87,7 +87,7 @@ func TestS3Unchecked(t *testing.T) {
 				o.serve(w, r, false)
 			}
 		})
-		_, err := putBytes(t, b, "a", []byte("content"))
+		_, err := storetest.PutBytes(t, b, "a", []byte("content"))
 		if errors.Is(err, store.ErrWeakStore) != refused || !refused && err != nil {
 			t.Errorf("%q: %v", params, err)
 		}
@@ -125,7 +125,7 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 					o.serve(w, r, false)
 				}
 			})
-			if _, err := putBytes(t, b, "a", content); err != nil {
+			if _, err := storetest.PutBytes(t, b, "a", content); err != nil {
 				t.Fatal(err)
 			}
 			put := f.headers[1]
@@ -143,7 +143,7 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 			// The store compares an existing object before it sends any content.
 			for _, other := range [][]byte{content, []byte("CONTENT")} {
 				before := len(f.seen())
-				stored, err := putBytes(t, b, "a", other)
+				stored, err := storetest.PutBytes(t, b, "a", other)
 				if same := bytes.Equal(other, content); same && (err != nil || !stored.Existed) || !same && !errors.Is(err, store.ErrExists) {
 					t.Errorf("%s: %+v, %v", other, stored, err)
 				}
@@ -163,11 +163,11 @@ func TestS3WithoutCreateOnly(t *testing.T) {
 	for _, size := range []int{0, 10, minPart + 1} {
 		key, content := fmt.Sprint("data/", size), bytes.Repeat([]byte("x"), size)
 		for _, existed := range []bool{false, true} {
-			if stored, err := putBytes(t, b, key, content); err != nil || stored.Existed != existed {
+			if stored, err := storetest.PutBytes(t, b, key, content); err != nil || stored.Existed != existed {
 				t.Errorf("%s: %+v, %v", key, stored, err)
 			}
 		}
-		if _, err := putBytes(t, b, key, append([]byte("y"), content...)); !errors.Is(err, store.ErrExists) {
+		if _, err := storetest.PutBytes(t, b, key, append([]byte("y"), content...)); !errors.Is(err, store.ErrExists) {
 			t.Errorf("another content under %s: %v", key, err)
 		}
 		if got := readAll(t, b, key, 0, -1); got != string(content) {

@@ -54,7 +54,7 @@ func TestS3OldestVersion(t *testing.T) {
 			b.oldest.page = page
 			keys := []string{"archive.json", "data/a/1", "data/a/1.zst", "data/a/2", "data/b/1", "manifests/000/000/001.json", "manifests/000/000/002.json"}
 			for i, key := range keys {
-				if stored, err := putBytes(t, b, key, []byte("right "+key)); err != nil || stored.Existed {
+				if stored, err := storetest.PutBytes(t, b, key, []byte("right "+key)); err != nil || stored.Existed {
 					t.Fatalf("%+v, %v", stored, err)
 				}
 				for n := range i { // one version more for each further key
@@ -76,15 +76,15 @@ func TestS3OldestVersion(t *testing.T) {
 						t.Errorf("a range of %s reads as %q", key, got)
 					}
 					o, err := b.Stat(t.Context(), key)
-					if err != nil || o.Size != int64(len(right)) || o.CRC32C == nil || *o.CRC32C != sumsOf([]byte(right)).CRC32C {
+					if err != nil || o.Size != int64(len(right)) || o.CRC32C == nil || *o.CRC32C != storetest.SumsOf([]byte(right)).CRC32C {
 						t.Errorf("Stat %s: %+v, %v", key, o, err)
 					}
 					// The newest is a delete marker, so the service does not refuse.
-					if stored, err := putBytes(t, b, key, []byte(right)); err != nil || !stored.Existed {
+					if stored, err := storetest.PutBytes(t, b, key, []byte(right)); err != nil || !stored.Existed {
 						t.Errorf("the same content again under %s: %+v, %v", key, stored, err)
 					}
 					server.Hide(t, key)
-					if _, err := putBytes(t, b, key, []byte("WRONG "+key)); !errors.Is(err, store.ErrExists) {
+					if _, err := storetest.PutBytes(t, b, key, []byte("WRONG "+key)); !errors.Is(err, store.ErrExists) {
 						t.Errorf("another content under %s: %v", key, err)
 					}
 				}
@@ -133,7 +133,7 @@ func TestS3OldestVersion(t *testing.T) {
 			// Another writer deleted the object and put it again. The store finds it, although
 			// another version is cached.
 			b.oldest.remember([]version{{key: *b.key("data/a/1"), id: server.Versions(t, "data/a/2")[0]}})
-			if _, err := putBytes(t, b, "data/a/1", []byte("new")); err != nil {
+			if _, err := storetest.PutBytes(t, b, "data/a/1", []byte("new")); err != nil {
 				t.Fatal(err)
 			}
 			if got := readAll(t, b, "data/a/1", 0, -1); got != "new" {
@@ -231,7 +231,7 @@ func TestS3RequestsWithVersions(t *testing.T) {
 		t.Errorf("%d requests more than the reads", extra)
 	}
 	before := len(seen.seen())
-	if _, err := putBytes(t, b, "data/new", []byte("new")); err != nil {
+	if _, err := storetest.PutBytes(t, b, "data/new", []byte("new")); err != nil {
 		t.Fatal(err)
 	}
 	if got := seen.seen()[before:]; len(got) != 2 || got[0] != "PUT data/new" {
@@ -257,7 +257,7 @@ func TestS3RequestsWithoutVersions(t *testing.T) {
 			var want []string
 			for i := range 3 {
 				key := fmt.Sprint("data/", i)
-				if _, err := putBytes(t, b, key, []byte(key)); err != nil {
+				if _, err := storetest.PutBytes(t, b, key, []byte(key)); err != nil {
 					t.Fatal(err)
 				}
 				if got := readAll(t, b, key, 0, -1); got != key {
@@ -280,13 +280,13 @@ func TestS3RequestsWithoutVersions(t *testing.T) {
 func TestS3VersionsUnknown(t *testing.T) {
 	f := &versionsFake{deny: "InvalidAccessKeyId", status: "Enabled"}
 	_, b := newFakeAt(t, "", cloud.Options{}, f.serve)
-	_, err := b.Put(t.Context(), "data/a", bytes.NewReader(nil), sumsOf(nil))
+	_, err := b.Put(t.Context(), "data/a", bytes.NewReader(nil), storetest.SumsOf(nil))
 	var e *cloud.Error
 	if !errors.As(err, &e) || e.Kind != cloud.BadCredentials {
 		t.Fatalf("%v", err)
 	}
 	f.deny = ""
-	if _, err := putBytes(t, b, "data/a", nil); err != nil {
+	if _, err := storetest.PutBytes(t, b, "data/a", nil); err != nil {
 		t.Fatal(err)
 	}
 }
