@@ -6,22 +6,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DirID identifies a directory. It distinguishes two directories with the same path, such as a
+// DirID identifies a directory, or a file. It distinguishes two directories with the same path, such as a
 // disk and the mount point where it is not mounted. It stays the same across restarts. The zero
-// DirID means that the directory was not identified.
+// DirID means that it was not identified.
 type DirID struct {
 	FS    uint64 `json:"fs,omitempty"`   // identifier of the file system; 0 if it has none
 	Inode uint64 `json:"inode"`          // some network file systems have a new one after each mount
-	Born  int64  `json:"born,omitempty"` // when the directory was created, in ns since 1970; 0 if unknown
+	Born  int64  `json:"born,omitempty"` // when it was created, in ns since 1970; 0 if unknown
 }
 
-// Same reports whether both are certainly the same directory. Equal inode numbers are not enough:
+// Same reports whether both are certainly the same directory or file. Equal inode numbers are not enough:
 // the roots of many file systems have the same one.
 func (a DirID) Same(b DirID) bool {
 	return a == b && a.Inode != 0 && (a.FS != 0 || a.Born != 0)
 }
 
-// Differs reports whether both are certainly different directories. It compares the identifiers of
+// Differs reports whether both are certainly different directories or files. It compares the identifiers of
 // the file systems only if a creation time is unknown, since an identifier may depend on the order
 // in which a host detects its disks.
 func (a DirID) Differs(b DirID) bool {
@@ -36,7 +36,7 @@ func (a DirID) Differs(b DirID) bool {
 	return a.FS != 0 && b.FS != 0 && a.FS != b.FS
 }
 
-// identifyDir returns the DirID of an open directory. Values that the file system does not report
+// identifyDir returns the DirID of an open directory or file. Values that the file system does not report
 // are zero; no backup depends on them.
 func identifyDir(f *os.File) DirID {
 	var st unix.Stat_t
