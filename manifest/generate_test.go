@@ -153,6 +153,9 @@ func genNotes(t *rapid.T, s *Summary) {
 	if s.Sequence > 1 && set("fork") {
 		s.ForkedFrom = &Ref{Sequence: rapid.Int64Range(1, s.Sequence-1).Draw(t, "fork"), SHA256: genHash().Draw(t, "fork")}
 	}
+	if s.Sequence > 1 && s.ForkedFrom == nil && set("rewound") {
+		s.RewoundFrom = &Ref{Sequence: rapid.Int64Range(1, s.Sequence-1).Draw(t, "rewound"), SHA256: genHash().Draw(t, "rewound")}
+	}
 	if set("label") {
 		s.Labels = map[string]string{"group": genText(maxShortText).Draw(t, "label")}
 	}

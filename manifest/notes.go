@@ -33,13 +33,14 @@ const (
 
 // Notes are the optional fields of a summary, written only when they are set.
 type Notes struct {
-	Writer     string            `json:"writer,omitempty"`      // UUIDv4 of the writer's state directory
-	Accepted   []Guard           `json:"accepted,omitempty"`    // guards that an operator accepted for the snapshot
-	LeftOut    *LeftOut          `json:"left_out,omitempty"`    // source files that are not in the snapshot
-	ForkedFrom *Ref              `json:"forked_from,omitempty"` // the last snapshot of the history that it does not continue
-	Labels     map[string]string `json:"labels,omitempty"`
-	Role       string            `json:"role,omitempty"`    // of the node in its replication group
-	LogEnd     *LogEnd           `json:"log_end,omitempty"` // end of the log
+	Writer      string            `json:"writer,omitempty"`       // UUIDv4 of the writer's state directory
+	Accepted    []Guard           `json:"accepted,omitempty"`     // guards that an operator accepted for the snapshot
+	LeftOut     *LeftOut          `json:"left_out,omitempty"`     // source files that are not in the snapshot
+	ForkedFrom  *Ref              `json:"forked_from,omitempty"`  // the last snapshot of the history that it does not continue
+	RewoundFrom *Ref              `json:"rewound_from,omitempty"` // the last snapshot with the end of a log that went back since
+	Labels      map[string]string `json:"labels,omitempty"`
+	Role        string            `json:"role,omitempty"`    // of the node in its replication group
+	LogEnd      *LogEnd           `json:"log_end,omitempty"` // end of the log
 }
 
 // LeftOut counts source files that match the layout and are not in the snapshot.
@@ -55,7 +56,7 @@ type LogEnd struct {
 }
 
 var (
-	noteFields    = []string{"writer", "accepted", "left_out", "forked_from", "labels", "role", "log_end"}
+	noteFields    = []string{"writer", "accepted", "left_out", "forked_from", "rewound_from", "labels", "role", "log_end"}
 	leftOutSchema = schema{[]string{"files", "example"}, 2}
 	logEndSchema  = schema{[]string{"vlsn", "position"}, 0}
 )
@@ -70,6 +71,10 @@ func (l *lexer) noteField(s *Summary, name string) (err error) {
 		s.LeftOut, err = l.leftOut()
 	case "forked_from":
 		if s.ForkedFrom, err = l.ref(); err == nil && s.ForkedFrom == nil {
+			err = errNullNote
+		}
+	case "rewound_from":
+		if s.RewoundFrom, err = l.ref(); err == nil && s.RewoundFrom == nil {
 			err = errNullNote
 		}
 	case "labels":
@@ -166,6 +171,9 @@ func (s *Summary) validateNotes() error {
 	}
 	if f := s.ForkedFrom; f != nil && (f.Sequence < 1 || f.Sequence >= s.Sequence) {
 		return fmt.Errorf("forked_from: %d does not come before %d", f.Sequence, s.Sequence)
+	}
+	if f := s.RewoundFrom; f != nil && (f.Sequence < 1 || f.Sequence >= s.Sequence) {
+		return fmt.Errorf("rewound_from: %d does not come before %d", f.Sequence, s.Sequence)
 	}
 	if s.Labels != nil && (len(s.Labels) == 0 || len(s.Labels) > maxLabels) {
 		return fmt.Errorf("labels: %d are not between 1 and %d", len(s.Labels), maxLabels)

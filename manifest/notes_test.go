@@ -19,6 +19,7 @@ func TestImpossibleNotes(t *testing.T) {
 		"left out, none":       func(s *Summary) { s.LeftOut = &LeftOut{0, "a"} },
 		"left out, a bad name": func(s *Summary) { s.LeftOut = &LeftOut{1, "../a"} },
 		"forked from itself":   func(s *Summary) { s.ForkedFrom = &Ref{Sequence: s.Sequence} },
+		"rewound from itself":  func(s *Summary) { s.RewoundFrom = &Ref{Sequence: s.Sequence} },
 		"no labels":            func(s *Summary) { s.Labels = map[string]string{} },
 		"a long label":         func(s *Summary) { s.Labels = map[string]string{"a": long} },
 		"a label of two lines": func(s *Summary) { s.Labels = map[string]string{"a\nb": "c"} },
