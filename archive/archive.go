@@ -33,6 +33,8 @@ var (
 	ErrRolledBack = errors.New("the source was rolled back")
 	// ErrMissingFiles: closed log files are gone, and nothing shows that the database deleted them.
 	ErrMissingFiles = errors.New("log files of the source are missing")
+	// ErrForked: the source and the archive have the same beginning, and differ since.
+	ErrForked = errors.New("the source has another history than the archive")
 	// ErrForeign: the source is not the one that the archive belongs to.
 	ErrForeign = errors.New("the source does not belong to this archive")
 	// ErrUnsteady: the source changed faster than it could be read.
@@ -97,13 +99,14 @@ type Archive struct {
 	undecrypted *undecrypted // counts encrypted parts whose stored bytes alone were checked; nil requires decryption
 
 	mu            sync.Mutex
-	idSum         manifest.Hash   // of archive.json, as it was last read or written
-	known         *snapshot       // the newest manifest that was read or written
-	proofKey      string          // of the latest verify that was read
-	proofKnownBad knownBad        // the bad objects that it names
-	findings      *VerifyFindings // its other findings
-	tailRead      *tailRead       // how far the tail was read last
-	durable       map[string]bool // keys of objects that this operation has made durable
+	idSum         manifest.Hash          // of archive.json, as it was last read or written
+	known         *snapshot              // the newest manifest that was read or written
+	proofKey      string                 // of the latest verify that was read
+	proofKnownBad knownBad               // the bad objects that it names
+	findings      *VerifyFindings        // its other findings
+	tailRead      *tailRead              // how far the tail was read last
+	lastSource    localstate.SourceState // of the source's last files; used without a state directory
+	durable       map[string]bool        // keys of objects that this operation has made durable
 
 	stamps *localstate.FileStamps    // of the source's files
 	sealed *localstate.SealedRecords // encrypted objects, recorded before they are stored

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -55,7 +56,7 @@ type BackupResult struct {
 // encrypted object if this host recorded it. Backup starts over with a new capture when another writer takes the
 // sequence number, or when a file changes while it is read.
 //
-// Guards that refuse the source return a Refusal, which wraps ErrForeign, ErrRolledBack or ErrMissingFiles. Other
+// Guards that refuse the source return a Refusal, which wraps ErrForeign, ErrRolledBack, ErrMissingFiles or ErrForked. Other
 // errors include ErrEmptySource, ErrForeign for another layout, ErrLostRace, ErrUnsteady, ErrLostID and ErrDamaged. The
 // result is never nil; with an error it describes the last attempt.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
@@ -98,7 +99,10 @@ type backupRun struct {
 	*Archive
 	o            *BackupOptions
 	head         *head
-	dirs         map[string]source.DirID // the source's directories at the newest snapshot; nil if unknown
+	seen         localstate.SourceState  // the source at the base snapshot; zero if unknown
+	lastSeen     localstate.SourceState  // the source at the last snapshot that this host knows; zero if it knows none
+	writer       string                  // id of this host's state directory; empty if it has none
+	dirs         map[string]source.DirID // those of seen
 	layout       source.Layout
 	capture      *source.Capture
 	next         int64                                   // the sequence number that this attempt aims at
@@ -120,6 +124,9 @@ type backupRun struct {
 	large       bool     // an object was sent that a provider may upload in parts
 
 	accepted []manifest.Guard // guards whose findings an operator accepted
+
+	forkedFrom, rewoundFrom *manifest.Ref   // the base, if the source does not continue all of it
+	sameContent             map[string]bool // closed files that were read, and have the base's content
 }
 
 func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, res *BackupResult) error {
@@ -176,7 +183,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if isCopy {
 		r.sameStamp = copied.agrees
 	}
-	r.dirs = a.knownDirs(h)
+	r.seen, r.lastSeen = a.knownSource(h)
+	r.dirs, r.writer = r.seen.Dirs, a.writerID(false)
+	if !isCopy {
+		r.warnWriter(parent)
+	}
 	r.capture, err = src.Capture(ctx, func(f source.File) bool { return !r.unchanged(&f, parent) })
 	if err != nil {
 		return fmt.Errorf("capturing the source: %w", err)
@@ -193,13 +204,15 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	}
 	res.Plan, res.Changed, res.Damaged, res.LeftOut = plan, nil, nil, nil
 	r.leaveOut()
-	if w := tailWarning(r.capture.Files, r.layout, parent); w != "" {
-		res.Warnings = append(res.Warnings, w)
-	}
 	if isCopy {
 		r.accepted = copied.m.Accepted // the original passed the guards
 	} else if err := r.checkContinuation(ctx, &plan, parent); err != nil {
 		return err
+	}
+	if r.rewoundFrom == nil {
+		if w := tailWarning(r.capture.Files, r.layout, parent); w != "" {
+			res.Warnings = append(res.Warnings, w)
+		}
 	}
 	if err := r.checkNested(ctx, plan.Upload); err != nil {
 		return err
@@ -212,7 +225,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		if seen.Stale {
 			a.saveStamps(h.archiveID(), r.capture.Files, parent.Files)
 		}
-		r.keepDirs(h.archiveID(), h.base.ref)
+		r.keepSource(h.archiveID(), h.base.ref)
 		res.Damaged = damaged(parent.Files)
 		return r.stillValid(ctx, h.base.ref)
 	}
@@ -251,6 +264,7 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 	if err != nil {
 		return err
 	}
+	r.writer = r.writerID(true)
 	defer r.warnForeign()
 	if len(r.recipients()) > 0 {
 		r.sealed.Begin(id, r.next)
@@ -269,7 +283,7 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 			return err
 		}
 		r.saveStamps(id, r.capture.Files, m.Files)
-		r.keepDirs(id, r.head.base.ref)
+		r.keepSource(id, r.head.base.ref)
 		return nil
 	}
 	pages, err := r.storePages(ctx, m)

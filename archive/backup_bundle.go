@@ -119,6 +119,11 @@ type bundle struct {
 
 // addToBundle reads a file to the end of the bundle, unless the parent has its content.
 func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, was, e *manifest.File) error {
+	if same, ok, err := r.reuseCompared(f, was); ok || err != nil {
+		*e = same
+		r.progress.file()
+		return err
+	}
 	*e = manifest.File{Name: f.Name, Size: f.Size, Modified: modified(f), Snapshot: r.next, State: stateOf(f)}
 	content, err := r.capture.Open(f.Name)
 	if err != nil {

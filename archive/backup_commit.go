@@ -54,7 +54,8 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 	m.Counts.AddedBytes = r.addedSize
 	m.Counts.Changed = int64(len(r.res.Changed))
 	m.Counts.Removed = int64(len(plan.Removed))
-	m.Accepted = r.accepted
+	m.Accepted, m.Writer = r.accepted, r.writer
+	m.ForkedFrom, m.RewoundFrom = r.forkedFrom, r.rewoundFrom
 	return m
 }
 
@@ -210,11 +211,14 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 		}
 	}
 	stored.DurationMS = max(0, time.Since(r.capture.At).Milliseconds())
-	b, err := stored.Encode()
-	if err != nil {
+	if err := r.lockReused(ctx, m, pages); err != nil {
 		return err
 	}
-	if err := r.lockReused(ctx, m, pages); err != nil {
+	if err := r.holdBase(ctx); err != nil {
+		return err
+	}
+	b, err := r.encode(id, &stored)
+	if err != nil {
 		return err
 	}
 	if err := r.confirm(ctx, r.rawID); err != nil {
@@ -229,11 +233,11 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	if err := r.stillValid(ctx, ref); err != nil {
 		return err
 	}
-	m.Pages, m.DurationMS = stored.Pages, stored.DurationMS
+	m.Pages, m.DurationMS, m.Writer = stored.Pages, stored.DurationMS, stored.Writer
 	r.remember(&snapshot{ref: ref, m: m, pages: pages})
 	r.savePin(id, ref, r.head.anomalies)
 	r.saveStamps(id, r.capture.Files, m.Files)
-	r.keepDirs(id, ref)
+	r.keepSource(id, ref)
 	r.sealed.Drop(id)
 	r.res.Committed, r.res.Snapshot = true, &m.Summary
 	r.sweep(ctx)

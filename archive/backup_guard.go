@@ -38,6 +38,9 @@ func (r *backupRun) checkContinuation(ctx context.Context, plan *Plan, parent *m
 		return err
 	}
 	if foreign != nil {
+		if r.layout.ChecksEntries() {
+			r.forkedFrom = &r.head.base.ref
+		}
 		return r.refuse(manifest.GuardTakeOver, foreign)
 	}
 	if err := checkRollback(r.capture.Files, r.layout, parent); err != nil {
@@ -46,9 +49,11 @@ func (r *backupRun) checkContinuation(ctx context.Context, plan *Plan, parent *m
 		}
 	}
 	if err := r.checkMissing(parent); err != nil {
-		return r.refuse(manifest.GuardMissing, err)
+		if err := r.refuse(manifest.GuardMissing, err); err != nil {
+			return err
+		}
 	}
-	return nil
+	return r.checkFork(ctx, plan, parent)
 }
 
 // checkRollback checks that the source reaches at least to the parent's last closed file, in each directory that has an

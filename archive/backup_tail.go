@@ -51,15 +51,28 @@ func (r *backupRun) keepTail(ctx context.Context, content io.ReaderAt, f *source
 // resumeTail returns a scanner at the end of the parent's entry of a tail. It returns nil if this process has not read
 // those bytes, or has read them from another file.
 func (r *backupRun) resumeTail(ctx context.Context, content io.ReaderAt, f *source.File, was *manifest.File) (*scanner, error) {
+	if f.State != source.Tail {
+		return nil, nil
+	}
+	t, err := r.tailReadOf(ctx, content, f, was)
+	if t == nil || err != nil {
+		return nil, err
+	}
+	return t.scanner.copy(), nil
+}
+
+// tailReadOf returns how this process has read a file, which may be closed by now, up to the end of the parent's entry;
+// nil if it has not, or has read other bytes.
+func (r *backupRun) tailReadOf(ctx context.Context, content io.ReaderAt, f *source.File, was *manifest.File) (*tailRead, error) {
 	r.Archive.mu.Lock()
 	t := r.tailRead
 	r.Archive.mu.Unlock()
-	if t == nil || was == nil || f.State != source.Tail || t.name != f.Name || t.id.Device != f.ID().Device || t.id.Inode != f.ID().Inode ||
+	if t == nil || was == nil || t.name != f.Name || t.id.Device != f.ID().Device || t.id.Inode != f.ID().Inode ||
 		(t.scanner.log == nil) == r.layout.ChecksEntries() || t.scanner.whole.Size() != was.Size || t.sum != was.SHA256 || f.Size < was.Size {
 		return nil, nil
 	}
 	if end, err := sumTailEnd(ctx, content, was.Size); err != nil || end != t.end {
 		return nil, err
 	}
-	return t.scanner.copy(), nil
+	return t, nil
 }

@@ -92,6 +92,9 @@ func parentEntry(parent *manifest.Manifest, name string) *manifest.File {
 
 // storeFile stores one file and returns its entry; was is the parent's entry, or nil.
 func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest.File) (manifest.File, error) {
+	if e, ok, err := r.reuseCompared(f, was); ok || err != nil {
+		return e, err
+	}
 	e := manifest.File{Name: f.Name, Modified: modified(f), Snapshot: r.next, State: stateOf(f)}
 	content, err := r.capture.Open(f.Name)
 	if err != nil {

@@ -245,15 +245,22 @@ func TestKindsOfChange(t *testing.T) {
 				db := newJELog(t, 6)
 				db.fill(3)
 				store := storetest.Memory(t)
-				o := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
-				a := archive.New(store, o)
+				with := archive.Options{State: &archive.LocalState{Dir: t.TempDir()}}
+				a := archive.New(store, with)
 				db.backup(a, plain)
 				before := db.all()
 				db.rewrite(1, tt.change)
 				if process == "new" {
-					a = archive.New(store, o)
+					a = archive.New(store, with)
 				}
-				res := db.backup(a, plain)
+				o := options
+				if tt.kind == archive.ChangedOther { // no database writes that
+					o.Accept = []manifest.Guard{manifest.GuardFork}
+				}
+				res, err := a.Backup(t.Context(), db.source(plain), o)
+				if err != nil {
+					t.Fatal(err)
+				}
 				if !slices.Equal(res.Changed, []archive.Changed{{Name: name(1), Kind: tt.kind}}) || res.Snapshot.Counts.Changed != 1 {
 					t.Fatalf("changed %+v, counts %+v", res.Changed, res.Snapshot.Counts)
 				}

@@ -55,14 +55,20 @@ func (a *Archive) setHold(ctx context.Context, which Selector, set func(*manifes
 			return nil, fmt.Errorf("%w: %d", ErrNoSnapshot, n)
 		}
 		was := m.kept.Held
-		what := &recordPlan{why: set(&m.kept)}
+		why := set(&m.kept)
 		if m.kept.Held == was {
 			return nil, nil
 		}
-		for i := range s.valid {
-			what.kept = append(what.kept, s.valid[i].kept)
-		}
-		return what, nil
+		return s.keepAll(why), nil
 	})
 	return n, err
+}
+
+// keepAll plans a record that keeps every valid snapshot.
+func (s *ledgerView) keepAll(why string) *recordPlan {
+	what := &recordPlan{why: why}
+	for i := range s.valid {
+		what.kept = append(what.kept, s.valid[i].kept)
+	}
+	return what
 }

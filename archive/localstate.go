@@ -112,33 +112,44 @@ func (a *Archive) savePin(id string, newest manifest.Ref, anomalies []Problem) {
 	}
 }
 
-// knownDirs returns the identity of the source's directories as of the base snapshot; nil if this host has not
-// recorded it.
-func (a *Archive) knownDirs(h *head) map[string]source.DirID {
-	if a.state == nil || h.base == nil {
-		return nil
-	}
-	s, err := a.state.LoadSource(h.archiveID())
-	if err != nil {
-		a.log.Warn("the source's directories cannot be compared with those of the last snapshot", "error", err)
-	}
-	if !s.IsOf(h.base.ref) {
-		return nil
-	}
-	return s.Dirs
-}
-
-// keepDirs records the identity of the source's directories, now that a snapshot holds their files.
-func (r *backupRun) keepDirs(id string, of manifest.Ref) {
-	dirs := r.capture.Dirs
-	isKept := r.head.base != nil && r.head.base.ref == of && maps.Equal(dirs, r.dirs)
-	if r.state == nil || dirs == nil || isKept {
+// keepSource records the identity of the source's directories and last files, now that a snapshot holds them.
+func (r *backupRun) keepSource(id string, of manifest.Ref) {
+	if r.capture.Dirs == nil {
 		return
 	}
-	s := localstate.SourceState{Snapshot: of.Sequence, SHA256: of.SHA256.String(), Dirs: dirs}
+	s := localstate.SourceState{
+		Snapshot: of.Sequence, SHA256: of.SHA256.String(), Dirs: r.capture.Dirs, Files: r.identifyEnd(),
+	}
+	if r.seen.IsOf(of) && maps.Equal(s.Dirs, r.seen.Dirs) && maps.Equal(s.Files, r.seen.Files) {
+		return
+	}
+	if r.state == nil {
+		r.Archive.mu.Lock()
+		r.lastSource = localstate.SourceState{Snapshot: s.Snapshot, SHA256: s.SHA256, Files: s.Files}
+		r.Archive.mu.Unlock()
+		return
+	}
 	if err := r.state.SaveSource(id, s); err != nil {
 		r.log.Warn("the identity of the source's directories was not written", "error", err)
 	}
+}
+
+// identifyEnd returns the identities of the tail and of the closed file before it.
+func (r *backupRun) identifyEnd() map[string]source.DirID {
+	if !r.layout.ChecksEntries() {
+		return nil
+	}
+	tail, closed := endOf(r.layout, r.capture.Files, func(f *source.File) (string, bool) { return f.Name, f.State == source.Tail })
+	files := map[string]source.DirID{}
+	for _, name := range []string{tail, closed} {
+		if name == "" {
+			continue
+		}
+		if id := r.capture.Identify(name); id != (source.DirID{}) {
+			files[name] = id
+		}
+	}
+	return files
 }
 
 // loadStamps returns what is known of the source's files, for one backup.

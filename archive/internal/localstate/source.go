@@ -12,12 +12,13 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// SourceState identifies the directories of an archive's source as they were when a snapshot was made, or was found
-// to be up to date. It is no evidence once another host has made a newer snapshot.
+// SourceState identifies the directories and the last files of an archive's source as they were when a snapshot was
+// made, or was found to be up to date. It is no evidence once another host has made a newer snapshot.
 type SourceState struct {
 	Snapshot int64                   `json:"snapshot"`
-	SHA256   string                  `json:"sha256"` // of the snapshot's manifest
-	Dirs     map[string]source.DirID `json:"dirs"`   // by path below the source; "" is the source itself
+	SHA256   string                  `json:"sha256"`          // of the snapshot's manifest
+	Dirs     map[string]source.DirID `json:"dirs"`            // by path below the source; "" is the source itself
+	Files    map[string]source.DirID `json:"files,omitempty"` // by name: the tail and the closed file before it
 }
 
 // IsOf reports whether the state belongs to a snapshot.

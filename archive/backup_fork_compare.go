@@ -1,0 +1,183 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
+	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+)
+
+// compareFiles compares the files that the plan would read with the base's versions of them. The result is in the order
+// of the log, and has all files that both have and that are not known to be unchanged. Files whose size, times and
+// stamps are those of the base are not read.
+func (r *backupRun) compareFiles(ctx context.Context, plan *Plan, parent *manifest.Manifest) ([]fileComparison, error) {
+	var files []*source.File
+	for i := range plan.Upload {
+		f := &plan.Upload[i]
+		was := entry(parent.Files, f.Name)
+		if was != nil && !(looksSame(f, was) && r.sameStamp(f, was)) { // others are read for another reason
+			files = append(files, f)
+		}
+	}
+	slices.SortFunc(files, func(a, b *source.File) int { return r.layout.Compare(a.Name, b.Name) })
+	all := make([]fileComparison, len(files))
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(r.transfers)
+	for i, f := range files {
+		if running.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			release, err := r.acquire(running)
+			if err != nil {
+				return err
+			}
+			defer release()
+			all[i], err = r.compareFile(running, f, entry(parent.Files, f.Name))
+			if err != nil {
+				return fmt.Errorf("comparing %s with snapshot %d: %w", f.Name, parent.Sequence, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return all, context.Cause(ctx)
+}
+
+// compareFile compares one file with the base's version of it. It reads the archived bytes only if their hash differs.
+func (r *backupRun) compareFile(ctx context.Context, f *source.File, was *manifest.File) (fileComparison, error) {
+	c := fileComparison{
+		name: f.Name, was: was.State, size: was.Size, isShorter: f.Size < was.Size, since: was.Snapshot,
+	}
+	content, err := r.capture.Peek(f.Name)
+	if err != nil {
+		return c, fmt.Errorf("opening: %w", err)
+	}
+	defer content.Close()
+	same, err := r.hasSameBytes(ctx, content, f, was)
+	switch {
+	case err != nil:
+		return c, err
+	case same:
+		c.shared = was.Size
+		return c, nil
+	}
+	if c.why = r.incomparable(f, was); c.why != "" {
+		c.how = likeUnknown
+		return c, nil
+	}
+	if err := r.compareEntries(ctx, content, f, was, &c); err != nil {
+		return c, err
+	}
+	if err := content.Unchanged(); err != nil {
+		return c, err
+	}
+	return c, nil
+}
+
+// incomparable returns why the entries of a file cannot be compared with the archived ones; "" if they can.
+func (r *backupRun) incomparable(f *source.File, was *manifest.File) string {
+	switch {
+	case r.layout.EntryReader(f.Name) == nil:
+		return "its entries are not checked"
+	case was.Check == nil:
+		return "its entries were not checked then"
+	case was.Damaged():
+		return "it was damaged then"
+	}
+	return ""
+}
+
+// hasSameBytes reports whether a file begins with the bytes that the base has of it. Of a tail that an earlier backup of
+// this process has read, it reads only the end.
+func (r *backupRun) hasSameBytes(
+	ctx context.Context, content source.Content, f *source.File, was *manifest.File,
+) (bool, error) {
+	if f.Size < was.Size {
+		return false, nil
+	}
+	if t, err := r.tailReadOf(ctx, content, f, was); t != nil || err != nil {
+		return t != nil, err
+	}
+	if f.State == source.Tail && was.State == manifest.Tail && !was.Damaged() {
+		return r.readTail(ctx, content, f, was)
+	}
+	s := digest.New()
+	if err := bufcopy.Range(ctx, content, 0, was.Size, s); err != nil {
+		return false, err
+	}
+	if s.Sums().SHA256 != was.SHA256 {
+		return false, nil
+	}
+	if f.State == source.Closed && f.Size == was.Size {
+		r.noteSameContent(f, was)
+		return true, content.Unchanged()
+	}
+	return true, nil
+}
+
+// readTail is hasSameBytes for a tail. It leaves off at the end of the archived bytes, so that the tail is read once.
+func (r *backupRun) readTail(
+	ctx context.Context, content source.Content, f *source.File, was *manifest.File,
+) (bool, error) {
+	s := newScanner(f, r.layout)
+	if err := s.read(ctx, hashing{content, r.progress}, was.Size); err != nil {
+		return false, err
+	}
+	sum := s.whole.Sums().SHA256
+	if sum != was.SHA256 {
+		return false, nil
+	}
+	if s.log != nil && s.log.End() != was.Size {
+		return true, nil
+	}
+	d := scan{}
+	d.whole.SHA256 = sum
+	return true, r.keepTail(ctx, content, f, s, &d)
+}
+
+// noteSameContent records that a closed file has the base's content, so that the run does not read it again. A file that
+// was written so recently that another write may not show is read again.
+func (r *backupRun) noteSameContent(f *source.File, was *manifest.File) {
+	isYoung := r.capture.At.Sub(f.Modified) < mtimeGranularity
+	if isYoung || !r.canReuseBase || r.needsLostObject(was) || r.neverChecked(was) || len(was.Parts) != 1 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sameContent == nil {
+		r.sameContent = map[string]bool{}
+	}
+	r.sameContent[f.Name] = true
+}
+
+// reuseCompared returns the entry of a file that was read for the comparison, and has the base's content; false if the
+// file must be read.
+func (r *backupRun) reuseCompared(f *source.File, was *manifest.File) (e manifest.File, ok bool, err error) {
+	r.mu.Lock()
+	ok = r.sameContent[f.Name]
+	r.mu.Unlock()
+	if !ok {
+		return e, false, nil
+	}
+	content, err := r.capture.Open(f.Name)
+	if err != nil {
+		return e, false, fmt.Errorf("opening: %w", err)
+	}
+	defer content.Close()
+	if err := content.Unchanged(); err != nil {
+		return e, false, err
+	}
+	e = *was
+	e.Modified = modified(f)
+	r.progress.BytesDone.Add(f.Size)
+	return e, true, nil
+}

@@ -1,0 +1,123 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// writerID returns the id of this host's state directory; empty without local state. With create it makes one if there
+// is none.
+func (a *Archive) writerID(create bool) string {
+	if a.state == nil {
+		return ""
+	}
+	read := a.state.Writer
+	if create {
+		read = a.state.MakeWriter
+	}
+	id, err := read()
+	if err != nil {
+		a.log.Warn("the snapshot does not name its writer, since the local state cannot be used", "error", err)
+	}
+	return id
+}
+
+// warnWriter warns that this host comes back to an archive in which another writer has made a snapshot since. Two
+// writers that take turns are a clone and its origin, or two archivers of one archive. A writer that replaced this one
+// for good causes no warning.
+func (r *backupRun) warnWriter(parent *manifest.Manifest) {
+	last := r.lastSeen.Snapshot
+	if parent == nil || parent.Writer == "" || r.writer == "" || last == 0 || last >= parent.Sequence {
+		return
+	}
+	const advice = "give each an archive of its own"
+	switch {
+	case parent.Writer != r.writer:
+		r.warn("after snapshot %d, the last one from here, another writer made snapshot %d, on node %s; "+
+			"if both go on, this is a clone or a second archiver: %s", last, parent.Sequence, parent.Node, advice)
+	case !r.state.HasTried(r.head.archiveID(), r.head.base.ref):
+		r.warn("snapshot %d has the writer id of this host, and this host did not make it: on node %s a clone of the host, "+
+			"or of its state directory, uses the same archive; delete the writer.json of the clone, and %s",
+			parent.Sequence, parent.Node, advice)
+	}
+}
+
+// encode returns the bytes of the manifest that is about to be committed. The manifest names its writer only if this
+// host has recorded it before: otherwise the next run would report a clone after an interruption.
+func (r *backupRun) encode(id string, m *manifest.Manifest) ([]byte, error) {
+	b, err := m.Encode()
+	if err != nil || m.Writer == "" {
+		return b, err
+	}
+	if err := r.state.SaveTried(id, manifest.Ref{Sequence: r.next, SHA256: manifest.Sum(b)}); err != nil {
+		r.log.Warn("the snapshot does not name its writer, since the local state cannot be used", "error", err)
+		m.Writer = ""
+		return m.Encode()
+	}
+	return b, nil
+}
+
+// errBaseDropped: a prune dropped the base while the backup ran.
+var errBaseDropped = errors.New("a concurrent prune dropped it")
+
+// holdBase holds the base, if the new snapshot does not continue all of it. The hold comes before the snapshot, so that
+// no interruption leaves the base without it. A rewound source is backed up even if its base cannot be held: its
+// newest state matters more.
+func (r *backupRun) holdBase(ctx context.Context) error {
+	why := ""
+	switch {
+	case r.forkedFrom != nil:
+		why = fmt.Sprintf("snapshot %d begins another history", r.next)
+	case r.rewoundFrom != nil:
+		why = fmt.Sprintf("the log went back after it, in snapshot %d", r.next)
+	default:
+		return nil
+	}
+	base := r.head.base.ref
+	_, err := r.appendRecord(ctx, recordOptions{}, func(s *ledgerView) (*recordPlan, error) {
+		m := s.find(base.Sequence)
+		if m == nil || m.kept.SHA256 != base.SHA256 {
+			return nil, errBaseDropped
+		}
+		if m.kept.Held != "" {
+			return nil, nil
+		}
+		m.kept.Held = why
+		return s.keepAll(fmt.Sprintf("hold %d", base.Sequence)), nil
+	})
+	switch {
+	case errors.Is(err, errBaseDropped):
+		return fmt.Errorf("manifest %d: %w: %w", base.Sequence, err, errRaced)
+	case err == nil, ctx.Err() != nil:
+		return err
+	case r.forkedFrom != nil:
+		return fmt.Errorf("holding snapshot %d, the last of the other history: %w", base.Sequence, err)
+	}
+	r.warn("snapshot %d, which has the end of the log that is gone, could not be held: %v", base.Sequence, err)
+	return nil
+}
+
+// knownSource returns what this host remembers of the source as of the base snapshot, and of the last snapshot that it
+// made or found up to date.
+func (a *Archive) knownSource(h *head) (base, last localstate.SourceState) {
+	if h.base == nil {
+		return base, last
+	}
+	a.mu.Lock()
+	last = a.lastSource
+	a.mu.Unlock()
+	if a.state != nil {
+		var err error
+		if last, err = a.state.LoadSource(h.archiveID()); err != nil {
+			a.log.Warn("the source cannot be compared with that of the last snapshot", "error", err)
+		}
+	}
+	if last.IsOf(h.base.ref) {
+		base = last
+	}
+	return base, last
+}
