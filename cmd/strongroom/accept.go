@@ -17,6 +17,7 @@ var guardFlags = map[manifest.Guard]string{
 	manifest.GuardRollback: "accept-rollback",
 	manifest.GuardTakeOver: "take-over",
 	manifest.GuardMissing:  "accept-missing",
+	manifest.GuardFork:     "accept-fork",
 }
 
 // acceptFlag adds the flag that accepts the findings of one guard.

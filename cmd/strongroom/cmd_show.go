@@ -63,6 +63,12 @@ func showTable(w io.Writer, m *manifest.Manifest) error {
 	if len(m.Recipients) > 0 {
 		fmt.Fprintf(w, "encrypted to %s\n", strings.Join(m.Recipients, ", "))
 	}
+	if f := m.ForkedFrom; f != nil {
+		fmt.Fprintf(w, "begins another history: snapshot %d is the last of the one before\n", f.Sequence)
+	}
+	if f := m.RewoundFrom; f != nil {
+		fmt.Fprintf(w, "the log went back: snapshot %d has entries that were lost since\n", f.Sequence)
+	}
 	fmt.Fprintln(w)
 	rows := [][]string{{"NAME", "SIZE", "MODIFIED", "STATE", "SINCE", "SHA-256"}}
 	for i := range m.Files {

@@ -42,6 +42,7 @@ var conflicts = []error{
 	archive.ErrRolledBack,
 	archive.ErrForeign,
 	archive.ErrMissingFiles,
+	archive.ErrForked,
 	archive.ErrNoCopy,
 	archive.ErrNested,
 	archive.ErrInUse,
