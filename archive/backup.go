@@ -142,6 +142,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if err := h.checkLostID(); err != nil {
 		return err
 	}
+	if err := a.warnEmptied(ctx, h); err != nil {
+		return err
+	}
 	if newest := h.newest().Sequence; o.onto != nil && newest != *o.onto {
 		return fmt.Errorf("the newest snapshot is %d now: %w", newest, ErrLostRace)
 	}

@@ -91,6 +91,11 @@ func (c *copyRun) begin(ctx context.Context) error {
 		return fmt.Errorf("%w: both have a snapshot %d, and the two differ; were backups made to the copy?",
 			ErrNoCopy, newest.Sequence)
 	}
+	if h.parent == nil {
+		if err := c.from.emptied(ctx, h, 0); err != nil {
+			return fmt.Errorf("the source: %w", err)
+		}
+	}
 	c.report.Archive = id
 	if !c.head.exists() {
 		if err := c.to.state.CheckPlace(); err != nil {

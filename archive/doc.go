@@ -31,7 +31,8 @@
 //	repair_…     verify with Repair: ledger, object, sources, replace
 //	prune_…      mark collects the keys of kept snapshots, sweep deletes the others; limit stops a prune that removes much
 //	copy_…       chain, objects, staging, target
-//	head…        what every operation reads first: archive.json, the ledger's newest record, the base snapshot
+//	head…        what every operation reads first: archive.json, the ledger's newest record, the base snapshot;
+//	             emptied finds out whether an archive without a snapshot had one
 //	ledger_…     the records that list the valid snapshots: view reads, append writes
 //	object_…, file_read, bundle_read, pages     reading what is stored
 //	localstate…  what this host remembers, on top of internal/localstate

@@ -72,7 +72,7 @@ func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledge
 	case !h.exists() && !hasManifests && !how.empty:
 		return nil, a.nothing()
 	case !hasManifests && h.record == nil && !how.empty:
-		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
+		return nil, a.noSnapshot(ctx, h)
 	case h.record != nil && h.record.Unknown:
 		return nil, fmt.Errorf("%s was written by a newer strongroom and has fields that this version would lose; "+
 			"use the newer version", manifest.LedgerKey(h.ledger.Number))
@@ -105,7 +105,7 @@ func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledge
 		return nil, ErrLostID
 	}
 	if len(s.valid) == 0 && !how.empty {
-		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
+		return nil, a.noSnapshot(ctx, h)
 	}
 	slices.SortFunc(s.valid, func(a, b snapshotEntry) int { return int(a.kept.Sequence - b.kept.Sequence) })
 	if err := a.readMembers(ctx, s, how.all); err != nil {

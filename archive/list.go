@@ -36,7 +36,8 @@ func (s *Snapshot) effective() time.Time {
 // List returns the valid snapshots of the archive in ascending order; with last > 0, only the last ones. It
 // reads only the first 4 KiB of each manifest. So it does not notice a manifest that was replaced under a
 // number in the ledger; operations that read the whole manifest do. An unreadable manifest is listed with
-// its Err and does not hide the others. Returns ErrNoArchive if there is no archive.
+// its Err and does not hide the others. Returns ErrNoArchive if there is no archive, and ErrDamaged if there was a
+// snapshot and there is none any more.
 func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 	defer a.hold()()
 	var all []Snapshot
@@ -99,7 +100,7 @@ func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool
 	return err
 }
 
-// empty returns nil if there is an archive without snapshots, and otherwise the error to report.
+// empty returns nil if there is an archive that has no snapshot yet, and otherwise the error to report.
 func (a *Archive) empty(ctx context.Context) error {
 	h, _, err := a.readHead(ctx)
 	switch {
@@ -110,7 +111,7 @@ func (a *Archive) empty(ctx context.Context) error {
 	case !h.exists():
 		return a.nothing()
 	}
-	return nil
+	return a.emptied(ctx, h, 0)
 }
 
 func (a *Archive) summaries(ctx context.Context, batch []numbered) ([]Snapshot, error) {
@@ -223,7 +224,7 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 		if !h.exists() {
 			return nil, a.nothing()
 		}
-		return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
+		return nil, a.noSnapshot(ctx, h)
 	}
 	n, err := a.resolve(ctx, h, which)
 	if err != nil {
@@ -271,14 +272,16 @@ func (a *Archive) Newest(ctx context.Context) (*manifest.Manifest, error) {
 	case !h.exists():
 		return nil, a.nothing()
 	}
-	return nil, fmt.Errorf("%w: the archive has none yet", ErrNoSnapshot)
+	return nil, a.noSnapshot(ctx, h)
 }
 
 func (a *Archive) resolve(ctx context.Context, h *head, which Selector) (int64, error) {
 	if !which.At.IsZero() {
 		return a.resolveTime(ctx, which)
 	}
+	some := false
 	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+		some = true
 		switch {
 		case err != nil:
 			return 0, err
@@ -288,6 +291,9 @@ func (a *Archive) resolve(ctx context.Context, h *head, which Selector) (int64, 
 		case which.Sequence == 0 || which.Sequence == f.n:
 			return f.n, nil
 		}
+	}
+	if !some {
+		return 0, a.noSnapshot(ctx, h)
 	}
 	return 0, fmt.Errorf("%w: %s", ErrNoSnapshot, which)
 }

@@ -71,7 +71,7 @@ func (v *verifyRun) pass(ctx context.Context) error {
 	if err := v.listObjects(ctx); err != nil {
 		return err
 	}
-	if err := v.checkEmpty(ctx, before); err != nil {
+	if err := v.checkEmpty(ctx); err != nil {
 		return err
 	}
 	if o.Checksums && !o.ReadData {

@@ -38,14 +38,11 @@ func (v *verifyRun) listObjects(ctx context.Context) error {
 // listed compares a listed object with its need, and returns its tally. The tally does not count if the object
 // turns out to belong to a nested archive.
 func (v *verifyRun) listed(o *store.Object) tally {
-	t := tally{objects: 1}
 	n := v.needs[o.Key]
 	if n == nil {
-		if len(v.o.Snapshots) == 0 { // otherwise it may be another snapshot's
-			t.other++
-		}
-		if k, ok := manifest.ParseObjectKey(o.Key); ok {
-			t.greatest = k.Sequence
+		t := tallyOf(o)
+		if len(v.o.Snapshots) > 0 { // it may be another snapshot's
+			t.other = 0
 		}
 		return t
 	}
@@ -57,7 +54,7 @@ func (v *verifyRun) listed(o *store.Object) tally {
 	if o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C && !n.bad {
 		v.wrongChecksum(o.Key, *o.CRC32C, n)
 	}
-	return t
+	return tally{objects: 1}
 }
 
 func (v *verifyRun) wrongChecksum(key string, got manifest.CRC32C, n *need) {

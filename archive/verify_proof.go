@@ -3,7 +3,6 @@ package archive
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -177,38 +176,14 @@ func (v *verifyRun) mergeFinding(key string, kind ProblemKind, detail string, la
 }
 
 // checkEmpty reports a problem if the archive has no snapshot although it must have had some.
-func (v *verifyRun) checkEmpty(ctx context.Context, before *manifest.Proof) error {
+func (v *verifyRun) checkEmpty(ctx context.Context) error {
 	if v.report.Snapshots > 0 || len(v.report.Problems) > 0 || len(v.o.Snapshots) > 0 {
 		return nil
 	}
-	now, err := v.rereadLedger(ctx) // a copy may have begun since
-	if err != nil {
-		return err
-	}
-	if n, err := v.greatestManifest(ctx); err != nil || n > 0 {
-		return err // the first ones came since
-	}
-	gone := ""
-	switch {
-	case before != nil && before.Snapshots > 0:
-		gone = fmt.Sprintf("a verify of %s found %d snapshots", before.Created.Format(time.DateOnly), before.Snapshots)
-	case v.greatest > firstSequence(now.record): // the first backup stores everything for number 1
-		gone = fmt.Sprintf("there are objects that were stored for snapshot %d", v.greatest)
-	default:
+	err := v.emptied(ctx, v.head, v.greatest)
+	if lost, is := errors.AsType[*errEmptied](err); is {
+		v.addProblem(Problem{Object: manifest.ManifestsPrefix, Kind: ProblemMissing, Detail: lost.Error()})
 		return nil
 	}
-	v.addProblem(Problem{
-		Object: manifest.ManifestsPrefix, Kind: ProblemMissing,
-		Detail: gone + ", and now there is no snapshot; if there is a copy of the archive, copy its snapshots back",
-	})
-	return nil
-}
-
-// firstSequence is the number of the archive's first snapshot: 1, or in a copy the one after the numbers that
-// the copy leaves out, according to the ledger.
-func firstSequence(r *manifest.Record) int64 {
-	if r != nil && r.Newest == 0 {
-		return r.Removed[len(r.Removed)-1] + 1
-	}
-	return 1
+	return err
 }

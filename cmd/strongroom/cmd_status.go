@@ -124,7 +124,8 @@ func (a *app) statusOf(ctx context.Context, c *config.Config, one *config.Archiv
 // newest fills in the fields that come from the newest snapshot and the verification records.
 func (s *archiveStatus) newest(ctx context.Context, to *openArchive) error {
 	m, err := to.Newest(ctx)
-	if errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot) {
+	isNew := errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)
+	if isNew && !errors.Is(err, archive.ErrDamaged) {
 		return nil
 	}
 	if err != nil {
