@@ -64,7 +64,7 @@ func (c *copyRun) begin(ctx context.Context) error {
 		return fmt.Errorf("reading the source: %w", err)
 	}
 	if !h.exists() {
-		return fmt.Errorf("the source: %w", c.from.nothing())
+		return fmt.Errorf("the source: %w", c.from.nothing(ctx))
 	}
 	if c.report.Archive == "" {
 		for _, w := range h.warnings {

@@ -36,7 +36,7 @@
 //	ledger_…     the records that list the valid snapshots: view reads, append writes
 //	object_…, file_read, bundle_read, pages     reading what is stored
 //	localstate…  what this host remembers, on top of internal/localstate
-//	nested…      archives within archives
+//	nested…      archives within archives; below lists those below an address
 //	confirm, hold, list, cat, diff, archived, drill, pending     one operation each
 //
 // A hollow snapshot is one that lost most of its content with nothing new; a retention does not count it. Tests of the

@@ -49,15 +49,6 @@ func (a *Archive) CheckID(ctx context.Context) error {
 	return nil
 }
 
-// nothing returns the error of an operation on an archive that does not exist: ErrGone if this host has read it before,
-// otherwise ErrNoArchive.
-func (a *Archive) nothing() error {
-	if err := a.state.CheckPlace(); errors.Is(err, store.ErrGone) {
-		return err
-	}
-	return ErrNoArchive
-}
-
 // errOtherID: archive.json has other bytes than before.
 var errOtherID = errors.New("it has other content than when the operation began")
 
@@ -150,7 +141,7 @@ func (a *Archive) holds(ctx context.Context, m *manifest.Manifest) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return a.nothing()
+		return a.nothing(ctx)
 	case err != nil:
 		return fmt.Errorf("checking that snapshot %d still exists: %w", m.Sequence, err)
 	case h.id != nil && h.id.ID != m.Archive:

@@ -43,7 +43,7 @@ func (a *Archive) setHold(ctx context.Context, which Selector, set func(*manifes
 			return 0, err
 		}
 		if !h.exists() && !hasManifests {
-			return 0, a.nothing()
+			return 0, a.nothing(ctx)
 		}
 		if n, err = a.resolve(ctx, h, which); err != nil {
 			return 0, err

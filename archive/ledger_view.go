@@ -70,7 +70,7 @@ func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledge
 	}
 	switch {
 	case !h.exists() && !hasManifests && !how.empty:
-		return nil, a.nothing()
+		return nil, a.nothing(ctx)
 	case !hasManifests && h.record == nil && !how.empty:
 		return nil, a.noSnapshot(ctx, h)
 	case h.record != nil && h.record.Unknown:

@@ -109,7 +109,7 @@ func (a *Archive) empty(ctx context.Context) error {
 	case h.badID:
 		return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(h.warnings, "; "))
 	case !h.exists():
-		return a.nothing()
+		return a.nothing(ctx)
 	}
 	return a.emptied(ctx, h, 0)
 }
@@ -222,7 +222,7 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	}
 	if !hasManifests {
 		if !h.exists() {
-			return nil, a.nothing()
+			return nil, a.nothing(ctx)
 		}
 		return nil, a.noSnapshot(ctx, h)
 	}
@@ -270,7 +270,7 @@ func (a *Archive) Newest(ctx context.Context) (*manifest.Manifest, error) {
 	case h.parent != nil:
 		return nil, fmt.Errorf("none of the snapshots is readable: %w", ErrDamaged)
 	case !h.exists():
-		return nil, a.nothing()
+		return nil, a.nothing(ctx)
 	}
 	return nil, a.noSnapshot(ctx, h)
 }

@@ -180,7 +180,7 @@ func (v *verifyRun) readManifests(ctx context.Context) error {
 		return err
 	}
 	if !hasManifests && !h.exists() {
-		return v.nothing()
+		return v.nothing(ctx)
 	}
 	v.head = h
 	if h.record != nil {

@@ -53,10 +53,10 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 			return err
 		}
 	}
-	all := []listed{}
+	all, names := []listed{}, len(args) > 1
 	var failed error
 	for _, where := range args {
-		snapshots, err := a.listOne(c, where, last)
+		snapshots, below, err := a.listOne(c, where, last)
 		if err != nil {
 			failed = errors.Join(failed, err)
 		}
@@ -64,6 +64,7 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 			if a.json {
 				all = append(all, listed{Name: providers.Redact(where), State: "failed", Error: advice.Text(err)})
 			}
+			all, names = append(all, below...), names || len(below) > 0
 			if c.Context().Err() != nil {
 				break
 			}
@@ -88,31 +89,35 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 	if len(args) == 1 && failed != nil && len(all) == 0 {
 		return failed
 	}
-	if err := a.print(all, func(w io.Writer) error { return listTable(w, all, len(args) > 1) }); err != nil {
+	if err := a.print(all, func(w io.Writer) error { return listTable(w, all, names) }); err != nil {
 		return err
 	}
 	return failed
 }
 
-func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Snapshot, err error) {
+// listOne lists the snapshots of an archive or, if there is none at the address, the archives below it.
+func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Snapshot, below []listed, err error) {
 	o, err := a.open(c.Context(), where)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer o.close(&err)
 	s, err := o.List(c.Context(), last)
+	if errors.Is(err, archive.ErrHoldsArchives) {
+		below, err = a.listBelow(c.Context(), o)
+	}
 	if err != nil {
-		return nil, about(o.name, "listing "+o.name, err)
+		return nil, below, about(o.name, "listing "+o.name, err)
 	}
 	if len(s) > 0 && last == 0 { // --last is for few requests
 		a.warnOfDamage(c.Context(), o)
 	}
 	if len(s) > 0 {
 		if err := o.CheckID(c.Context()); err != nil {
-			return s, about(o.name, o.name, err)
+			return s, nil, about(o.name, o.name, err)
 		}
 	}
-	return s, nil
+	return s, nil, nil
 }
 
 // warnOfDamage logs the result of the last verify. A listing reads only manifests, so it shows a
@@ -162,7 +167,11 @@ func listTable(w io.Writer, all []listed, names bool) error {
 	}
 	rows := [][]string{{"SNAPSHOT", "CREATED", "FILES", "BYTES", "ADDED", "ADDED BYTES", "STORED", "THROUGH", "STATE"}}
 	for _, l := range all {
-		row := []string{strconv.FormatInt(l.Sequence, 10), "-", "-", "-", "-", "-", "-", "-", l.State}
+		number := strconv.FormatInt(l.Sequence, 10)
+		if l.Sequence == 0 {
+			number = "-" // an archive without a snapshot
+		}
+		row := []string{number, "-", "-", "-", "-", "-", "-", "-", l.State}
 		if s := l.Summary; s != nil {
 			row = []string{
 				strconv.FormatInt(s.Sequence, 10), stamp(s.Created), strconv.FormatInt(s.Counts.Files, 10),

@@ -96,6 +96,11 @@ func about(name, what string, err error) error {
 func message(err error) string {
 	m := err.Error()
 	switch {
+	case isListed(err):
+	case errors.Is(err, archive.ErrHoldsArchives):
+		m += "; strongroom list with this address names them"
+	case errors.Is(err, archive.ErrNoArchive) && errors.Is(err, archive.ErrDamaged):
+		m += "; if there is a copy of the archive, strongroom copy brings it back to an empty address"
 	case errors.Is(err, archive.ErrNoArchive):
 		m += "; check the address, or make the first snapshot with strongroom backup"
 	case errors.Is(err, source.ErrEmpty):

@@ -46,7 +46,7 @@ func (k *managedArchive) drill(ctx context.Context, d config.Drill) (scheduler.R
 	}
 	r, err := to.Drill(ctx, d)
 	switch {
-	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.hasHadSnapshot():
+	case k.isNew(err):
 		return scheduler.Result{Said: "there is nothing to restore yet"}, nil
 	case err != nil && !errors.Is(err, archive.ErrDrillFailed):
 		return scheduler.Result{}, err

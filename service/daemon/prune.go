@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -79,7 +78,7 @@ func (k *managedArchive) prune(ctx context.Context, o archive.PruneOptions) (sch
 	})
 	k.snapshots.forget(r.Removed)
 	switch {
-	case (errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)) && !k.hasHadSnapshot():
+	case k.isNew(err):
 		return scheduler.Result{Said: "there is nothing to prune yet"}, nil
 	case err != nil:
 		return scheduler.Result{}, err

@@ -135,7 +135,7 @@ func (p *snapshotCache) snapshots(ctx context.Context, a *archive.Archive, now t
 		}
 		p.begin()
 		all, err := a.List(ctx, maxListed)
-		if errors.Is(err, archive.ErrNoArchive) {
+		if errors.Is(err, archive.ErrNoArchive) && !errors.Is(err, archive.ErrDamaged) {
 			all, err = nil, nil
 		}
 		if err != nil {

@@ -42,11 +42,11 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 		return scheduler.Result{}, err
 	}
 	report, err := to.Verify(ctx, archive.VerifyOptions{Sample: sample, Proof: true, Tool: "strongroom " + k.d.o.Version})
-	if errors.Is(err, archive.ErrNoArchive) && k.hasHadSnapshot() || errors.Is(err, store.ErrGone) {
-		return k.missing(err), nil
-	}
-	if errors.Is(err, archive.ErrNoArchive) {
+	if k.isNew(err) {
 		return scheduler.Result{Said: "there is nothing to verify yet"}, nil
+	}
+	if errors.Is(err, archive.ErrNoArchive) || errors.Is(err, store.ErrGone) {
+		return k.missing(err), nil
 	}
 	if err != nil {
 		return scheduler.Result{}, err
@@ -97,6 +97,13 @@ func (k *managedArchive) hasHadSnapshot() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return !k.known.recoverable.At.IsZero()
+}
+
+// isNew reports whether an error only means that the archive has no snapshot yet. The remains of an archive are damage,
+// also if this service has read no snapshot since its start.
+func (k *managedArchive) isNew(err error) bool {
+	isNew := errors.Is(err, archive.ErrNoArchive) || errors.Is(err, archive.ErrNoSnapshot)
+	return isNew && !errors.Is(err, archive.ErrDamaged) && !k.hasHadSnapshot()
 }
 
 // missing returns the result of a verification that found no archive where one was: a disk that is not mounted any
