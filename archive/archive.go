@@ -98,15 +98,14 @@ type Archive struct {
 	decoder     *encoding.Decoder
 	undecrypted *undecrypted // counts encrypted parts whose stored bytes alone were checked; nil requires decryption
 
-	mu            sync.Mutex
-	idSum         manifest.Hash          // of archive.json, as it was last read or written
-	known         *snapshot              // the newest manifest that was read or written
-	proofKey      string                 // of the latest verify that was read
-	proofKnownBad knownBad               // the bad objects that it names
-	findings      *VerifyFindings        // its other findings
-	tailRead      *tailRead              // how far the tail was read last
-	lastSource    localstate.SourceState // of the source's last files; used without a state directory
-	durable       map[string]bool        // keys of objects that this operation has made durable
+	mu         sync.Mutex
+	idSum      manifest.Hash          // of archive.json, as it was last read or written
+	known      *snapshot              // the newest manifest that was read or written
+	damage     *damageLog             // what the verification records name, as far as they were read
+	settled    settled                // which of that is still so in the newest snapshot
+	tailRead   *tailRead              // how far the tail was read last
+	lastSource localstate.SourceState // of the source's last files; used without a state directory
+	durable    map[string]bool        // keys of objects that this operation has made durable
 
 	stamps *localstate.FileStamps    // of the source's files
 	sealed *localstate.SealedRecords // encrypted objects, recorded before they are stored

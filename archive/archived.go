@@ -25,17 +25,17 @@ type NotArchived struct {
 // Archived checks whether the current content of local files is in a snapshot, by its hash and by the files' names
 // below dir. It returns the files that are not archived. All others may be deleted, since the snapshot has all of their
 // content. A database's cleaner relies on the result, so a file in doubt counts as not archived. Tails never count as
-// archived, since the database still writes them.
+// archived, since the database still writes them. Archived reads back stored content that an earlier verify found
+// damaged.
 func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string, files []string) ([]NotArchived, error) {
 	defer a.hold()()
 	if err := a.makeDurable(ctx, m.Sequence, 0); err != nil {
 		return nil, fmt.Errorf("snapshot %d: %w", m.Sequence, err)
 	}
-	proof, err := a.LatestProof(ctx, manifest.ProofVerify)
+	bad, err := a.settleFiles(ctx, m, dir, files)
 	if err != nil {
 		return nil, err
 	}
-	bad := knownBadOf(proof)
 	var missing []NotArchived
 	for _, file := range files {
 		if ctx.Err() != nil {
@@ -46,6 +46,25 @@ func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string
 		}
 	}
 	return missing, nil
+}
+
+// settleFiles returns which parts of some local files' entries are missing or damaged.
+func (a *Archive) settleFiles(ctx context.Context, m *manifest.Manifest, dir string, files []string) (knownBad, error) {
+	l, err := a.readDamageLog(ctx, m.Archive)
+	if err != nil {
+		return knownBad{}, err
+	}
+	var asked []manifest.File
+	for _, file := range files {
+		name, err := nameBelow(dir, file)
+		if err != nil {
+			continue // archived reports it
+		}
+		if e := entry(m.Files, name); e != nil {
+			asked = append(asked, *e)
+		}
+	}
+	return a.settle(ctx, l, asked, nil)
 }
 
 // CountEncrypted returns how many of these local files a snapshot stores encrypted, in whole or in part, and their
@@ -77,7 +96,9 @@ func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file
 		return fmt.Sprintf("snapshot %d has no %s", m.Sequence, name)
 	case e.State != manifest.Closed:
 		return fmt.Sprintf("snapshot %d has only the beginning of it, as it was still being written", m.Sequence)
-	case slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return bad.has(p.Object) }):
+	case slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return bad.any() && bad.lost[placeOf(&p)] }):
+		return "a verify found its stored content missing or damaged, and it still is; the next backup stores it again"
+	case slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return bad.hasPart(&p) }):
 		return "the last verify found its stored content missing or damaged; the next backup stores it again"
 	case e.Damaged():
 		return fmt.Sprintf("it was damaged when it was archived with snapshot %d", m.Sequence)

@@ -167,9 +167,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	if h.hasProofs {
-		a.mu.Lock()
-		res.Findings = a.findings
-		a.mu.Unlock()
+		res.Findings = a.lastFindings()
 	}
 	var parent *manifest.Manifest
 	if h.base != nil {

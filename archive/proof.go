@@ -33,30 +33,23 @@ func (a *Archive) putProof(ctx context.Context, p *manifest.Proof) (key string, 
 // LatestProof returns the newest readable verification record of a kind; nil if there is none.
 func (a *Archive) LatestProof(ctx context.Context, kind string) (*manifest.Proof, error) {
 	defer a.hold()()
-	p, _, err := a.latestProof(ctx, kind, "")
-	return p, err
-}
-
-// latestProof returns the newest readable verification record of a kind with its key. The record is nil if its
-// key is known, or if there is none.
-func (a *Archive) latestProof(ctx context.Context, kind, known string) (*manifest.Proof, string, error) {
 	all, err := a.proofs(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	return a.newestProof(ctx, all[kind], kind, known)
+	return a.newestProof(ctx, all[kind], kind, "")
 }
 
-func (a *Archive) newestProof(ctx context.Context, all []store.Object, kind, known string) (*manifest.Proof, string, error) {
+// newestProof returns the newest readable one of some verification records, of the archive with this id or, if it is
+// empty, of any; nil if there is none.
+func (a *Archive) newestProof(ctx context.Context, all []store.Object, kind, id string) (*manifest.Proof, error) {
 	for _, o := range slices.Backward(all) {
-		if o.Key == known {
-			return nil, o.Key, nil
-		}
-		if p, err := a.readProof(ctx, o.Key, kind); p != nil || err != nil {
-			return p, o.Key, err
+		p, err := a.readProof(ctx, o.Key, kind)
+		if err != nil || p != nil && (id == "" || p.Archive == id) {
+			return p, err
 		}
 	}
-	return nil, "", nil
+	return nil, nil
 }
 
 // readProof reads a verification record; nil if it is damaged or was deleted.
@@ -94,10 +87,12 @@ func (a *Archive) proofs(ctx context.Context) (map[string][]store.Object, error)
 	return found, nil
 }
 
-// knownBad are the objects that a verification record names as missing or damaged.
+// knownBad are the objects that count as missing or damaged: those that the latest verification record names, but for
+// the places that are intact all the same, and the places that only an earlier record names.
 type knownBad struct {
-	keys map[string]bool
-	more map[[manifest.KeyPrefixLen]byte]bool
+	keys         map[string]bool
+	more         map[[manifest.KeyPrefixLen]byte]bool
+	intact, lost map[string]bool // by placeOf; settle fills them in
 }
 
 // knownBadOf returns the bad objects in a verification record; none for nil.
@@ -113,36 +108,52 @@ func knownBadOf(p *manifest.Proof) knownBad {
 	return b
 }
 
-func (b knownBad) any() bool { return len(b.keys)+len(b.more) > 0 }
+func (b knownBad) any() bool { return len(b.keys)+len(b.more)+len(b.lost) > 0 }
 
+// has reports whether the latest verification record names an object.
 func (b knownBad) has(key string) bool {
 	return b.keys[key] || len(b.more) > 0 && b.more[manifest.KeyPrefixOf(key)]
 }
 
-// readKnownBad returns the objects that the latest verify of the whole archive found missing or damaged. A
+func (b knownBad) hasPart(p *manifest.Part) bool {
+	return b.any() && b.hasPlace(p.Object, placeOf(p))
+}
+
+func (b knownBad) hasPlace(object, place string) bool {
+	return b.lost[place] || !b.intact[place] && b.has(object)
+}
+
+// readKnownBad returns the objects of the base snapshot that verifies of the whole archive found missing or damaged. A
 // backup stores the files in them again (format.md, fine print).
 func (a *Archive) readKnownBad(ctx context.Context, h *head) (knownBad, error) {
-	if !h.hasProofs {
+	if !h.hasProofs || h.archiveID() == "" {
 		return knownBad{}, nil
 	}
+	l, err := a.readDamageLog(ctx, h.archiveID())
+	if err != nil || h.base == nil {
+		return knownBad{}, err
+	}
 	a.mu.Lock()
-	known, bad := a.proofKey, a.proofKnownBad
+	was := a.settled
 	a.mu.Unlock()
-	p, key, err := a.latestProof(ctx, manifest.ProofVerify, known)
+	if was.log == l && was.base == h.base.ref {
+		return was.bad, nil
+	}
+	bad, err := a.settle(ctx, l, h.base.m.Files, h.base.pages)
 	if err != nil {
 		return knownBad{}, err
 	}
-	if key == known {
-		return bad, nil
-	}
-	if p != nil && p.Archive != h.archiveID() {
-		p = nil
-	}
-	bad = knownBadOf(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.proofKey, a.proofKnownBad, a.findings = key, bad, findingsOf(p)
+	a.settled = settled{a.damage, h.base.ref, bad} // settle may have added its notes to the log
 	return bad, nil
+}
+
+// settled is the result of settle for a snapshot.
+type settled struct {
+	log  *damageLog
+	base manifest.Ref
+	bad  knownBad
 }
 
 // VerifyFindings is what a verify of the whole archive found, on this host or another.
@@ -161,22 +172,40 @@ func findingsOf(p *manifest.Proof) *VerifyFindings {
 	return &VerifyFindings{p.Created, p.Objects, p.Bytes, p.ReadBytes, int64(len(p.Problems) + len(p.More)/manifest.KeyPrefixLen)}
 }
 
-// LastFindings returns what the latest verify of the archive with this id found; nil if there was none.
+// LastFindings returns what the latest verify of the archive with this id found; nil if there was none. The problems
+// include those that only an earlier verify found, in objects that are still as they were then.
 func (a *Archive) LastFindings(ctx context.Context, id string) (*VerifyFindings, error) {
-	p, err := a.LatestProof(ctx, manifest.ProofVerify)
-	if err != nil || p == nil || p.Archive != id {
+	defer a.hold()()
+	l, err := a.readDamageLog(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	return findingsOf(p), nil
+	return l.findings, nil
+}
+
+// lastFindings returns the findings that the operation has read; nil if there are none.
+func (a *Archive) lastFindings() *VerifyFindings {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.damage == nil {
+		return nil
+	}
+	return a.damage.findings
 }
 
 // needsLostPage reports whether a page of the base is known to be missing or damaged.
 func (r *backupRun) needsLostPage() bool {
-	return r.knownBad.any() && r.head.base != nil &&
-		slices.ContainsFunc(r.head.base.pages, func(p manifest.Page) bool { return r.knownBad.has(p.Ref.Object) })
+	return r.knownBad.any() && r.head.base != nil && slices.ContainsFunc(r.head.base.pages, func(p manifest.Page) bool {
+		return r.knownBad.hasPlace(p.Ref.Object, p.Ref.Object)
+	})
 }
 
 // needsLostObject reports whether a part of a file is known to be missing or damaged.
 func (r *backupRun) needsLostObject(f *manifest.File) bool {
-	return r.knownBad.any() && slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return r.knownBad.has(p.Object) })
+	for i := range f.Parts {
+		if r.knownBad.hasPart(&f.Parts[i]) {
+			return true
+		}
+	}
+	return false
 }

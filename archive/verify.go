@@ -67,11 +67,17 @@ func (v *verifyRun) pass(ctx context.Context) error {
 		if before, err = v.previousProof(ctx); err != nil {
 			return err
 		}
+		if v.damage, err = v.readDamageLog(ctx, v.head.archiveID()); err != nil {
+			return err
+		}
 	}
 	if err := v.listObjects(ctx); err != nil {
 		return err
 	}
 	if err := v.checkEmpty(ctx); err != nil {
+		return err
+	}
+	if err := v.settleNamed(ctx); err != nil {
 		return err
 	}
 	if o.Checksums && !o.ReadData {
@@ -96,6 +102,7 @@ func (v *verifyRun) pass(ctx context.Context) error {
 	}
 	if whole {
 		v.mergePreviousFindings(before, false)
+		v.noteReadBack()
 	}
 	if o.Repair != nil {
 		if err := v.repair(ctx, o.Repair); err != nil {
@@ -142,6 +149,7 @@ type verifyRun struct {
 	rerun           bool                   // a restored object may name objects that were not checked yet
 	hasMixedIDs     bool                   // the manifests do not agree on the archive's id
 	readTimes       readTimes              // when objects were last read back
+	damage          *damageLog             // what the verification records name; nil without a verify of the whole
 	needs           map[string]*need
 	order           []int64 // the snapshots that were read, newest first
 	// recipients are the recipients of these snapshots, in the same order.

@@ -13,34 +13,39 @@ import (
 func (v *verifyRun) readData(ctx context.Context) error {
 	for _, n := range v.needs {
 		for _, p := range n.parts {
-			if !n.bad && !n.skip {
+			if !n.bad && !n.skip && !n.read {
 				v.progress.plan(1, p.part.Size)
 			}
 		}
 	}
 	err := v.each(ctx, func(ctx context.Context, key string, n *need) error {
-		if n.skip {
+		if n.skip || n.read {
 			return nil
 		}
-		err := v.readObject(ctx, key, n)
-		if errors.Is(err, ErrNoIdentity) && len(n.spans) > 0 {
-			first := n.spans[0].from
-			err = encryptedTo(v.order[first], v.recipients[first], err)
-		}
-		if err != nil {
-			return err
-		}
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.report.ReadObjects++
-		v.report.ReadStored += n.size
-		n.read = true
-		return nil
+		return v.readNeed(ctx, key, n)
 	})
 	if err != nil {
 		return err
 	}
 	return v.readMultiPart(ctx)
+}
+
+// readNeed reads an object back and counts it.
+func (v *verifyRun) readNeed(ctx context.Context, key string, n *need) error {
+	err := v.readObject(ctx, key, n)
+	if errors.Is(err, ErrNoIdentity) && len(n.spans) > 0 {
+		first := n.spans[0].from
+		err = encryptedTo(v.order[first], v.recipients[first], err)
+	}
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.ReadObjects++
+	v.report.ReadStored += n.size
+	n.read = true
+	return nil
 }
 
 // readObject fetches and hashes all parts of an object that snapshots need.

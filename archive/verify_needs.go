@@ -16,6 +16,7 @@ type need struct {
 	found   bool
 	skip    bool // it is not in the sample
 	read    bool // it was fetched and hashed
+	settled bool // it is intact, although a verification record names it
 	bad     bool // a problem was reported already
 }
 

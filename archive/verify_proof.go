@@ -95,13 +95,12 @@ func (v *verifyRun) previousProof(ctx context.Context) (*manifest.Proof, error) 
 			v.mergedProofs[o.Key] = true
 		}
 	}
-	read, _, err := v.newestProof(ctx, all[manifest.ProofRead], manifest.ProofRead, "")
+	read, err := v.newestProof(ctx, all[manifest.ProofRead], manifest.ProofRead, v.head.archiveID())
 	if err != nil {
 		return nil, err
 	}
 	v.readTimes = readTimesOf(read)
-	before, _, err := v.newestProof(ctx, all[manifest.ProofVerify], manifest.ProofVerify, "")
-	return before, err
+	return v.newestProof(ctx, all[manifest.ProofVerify], manifest.ProofVerify, v.head.archiveID())
 }
 
 // lateProofs reads the verification records that were stored since.
@@ -163,7 +162,7 @@ func (v *verifyRun) mergePreviousFindings(p *manifest.Proof, late bool) {
 
 func (v *verifyRun) mergeFinding(key string, kind ProblemKind, detail string, late bool) {
 	n := v.needs[key]
-	if n == nil || n.bad || v.mended[key] || n.read && !late || len(n.parts) == 0 {
+	if n == nil || n.bad || v.mended[key] || (n.read || n.settled) && !late || len(n.parts) == 0 {
 		return
 	}
 	p := Problem{Object: key, Kind: kind, Detail: detail}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -110,7 +111,7 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 		return nil, below, about(o.name, "listing "+o.name, err)
 	}
 	if len(s) > 0 && last == 0 { // --last is for few requests
-		a.warnOfDamage(c.Context(), o)
+		a.warnOfDamage(c.Context(), o, s)
 	}
 	if len(s) > 0 {
 		if err := o.CheckID(c.Context()); err != nil {
@@ -122,15 +123,19 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 
 // warnOfDamage logs the result of the last verify. A listing reads only manifests, so it shows a
 // snapshot as ok even if its objects are missing.
-func (a *app) warnOfDamage(ctx context.Context, o *openArchive) {
-	p, err := o.LatestProof(ctx, manifest.ProofVerify)
+func (a *app) warnOfDamage(ctx context.Context, o *openArchive, listed []archive.Snapshot) {
+	i := slices.IndexFunc(listed, func(s archive.Snapshot) bool { return s.Err == nil })
+	if i < 0 {
+		return // the listing itself reports damage
+	}
+	found, err := o.LastFindings(ctx, listed[i].Archive)
 	switch {
 	case err != nil:
 		a.log.Debug("the result of the last verify cannot be read", "archive", o.name, "error", err)
-	case p != nil && p.Outcome == manifest.OutcomeFailed:
+	case found != nil && found.Problems > 0:
 		a.log.Warn("the last verify found that not all snapshots can be restored; "+
 			"strongroom verify --read-data shows which can",
-			"archive", o.name, "verified", stamp(p.Created), "problems", len(p.Problems))
+			"archive", o.name, "verified", stamp(found.At), "problems", found.Problems)
 	}
 }
 

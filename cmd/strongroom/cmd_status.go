@@ -141,11 +141,11 @@ func (s *archiveStatus) newest(ctx context.Context, to *openArchive) error {
 			s.Damaged = append(s.Damaged, m.Files[i].Name)
 		}
 	}
-	proof, err := to.LatestProof(ctx, manifest.ProofVerify)
+	found, err := to.LastFindings(ctx, m.Archive)
 	if err != nil {
 		return fmt.Errorf("reading the result of the last verify: %w", err)
 	}
-	s.unsound = proof != nil && proof.Archive == m.Archive && proof.Outcome == manifest.OutcomeFailed
+	s.unsound = found != nil && found.Problems > 0
 	drill, _, err := to.Drills(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the result of the last drill: %w", err)

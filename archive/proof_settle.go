@@ -1,0 +1,191 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// madeAgain reports whether the store shows that a named object was deleted and created again since, with the promised
+// checksum. Only a repair or a copy does that: an attacker who can create objects cannot delete one. An object that was
+// missing could be an attacker's, with a forged checksum, and is read back instead. Manifests have no checksum of a
+// whole bundle.
+func (a *Archive) madeAgain(ctx context.Context, key string, n *naming, stored *manifest.StoredSums) (bool, error) {
+	if n.absent || stored.Offset != nil {
+		return false, nil
+	}
+	o, err := a.store.Stat(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("checking %s: %w", key, err)
+	}
+	promised := o.CRC32C != nil && *o.CRC32C == stored.CRC32C || o.CRC32C == nil && o.MD5 != "" && o.MD5 == stored.MD5
+	return promised && o.Size == stored.Size && o.Modified.After(n.at), nil
+}
+
+// settle decides which parts of some files, and which pages, count as missing or damaged. What only an earlier record
+// names, it reads back, and notes on this host what is intact.
+func (a *Archive) settle(ctx context.Context, l *damageLog, files []manifest.File, pages []manifest.Page) (knownBad, error) {
+	s := &settling{
+		Archive: a.withoutCache(), log: l, bad: l.latestBad, intact: map[string]bool{}, lost: map[string]bool{}, read: map[string]string{},
+	}
+	s.undecrypted = &undecrypted{} // the hash of the stored bytes suffices
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(a.transfers)
+	for i := range pages {
+		if n, named := l.of(pages[i].Ref.Object); named && running.Err() == nil {
+			g.Go(func() error { return s.page(running, &pages[i].Ref, &n) })
+		}
+	}
+	for i := range files {
+		f := &files[i]
+		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { _, named := l.of(p.Object); return named }) && running.Err() == nil {
+			g.Go(func() error { return s.file(running, f) })
+		}
+	}
+	err := g.Wait()
+	a.noteRead(l, s.read)
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return knownBad{}, fmt.Errorf("reading back what a verify found damaged: %w", err)
+	}
+	s.bad.intact, s.bad.lost = s.intact, s.lost
+	return s.bad, nil
+}
+
+// settling is one call of settle.
+type settling struct {
+	*Archive
+	log *damageLog
+	bad knownBad // what the latest record names
+
+	mu     sync.Mutex
+	intact map[string]bool   // places that are intact, whatever the latest record names
+	lost   map[string]bool   // places that only an earlier record names, and that are not intact
+	read   map[string]string // places that were read back and are intact, with the last record that names them
+}
+
+func (s *settling) put(places map[string]bool, place string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	places[place] = true
+}
+
+// file settles the named parts of a file.
+func (s *settling) file(ctx context.Context, f *manifest.File) error {
+	doubtful := map[string]string{}
+	for i := range f.Parts {
+		p := &f.Parts[i]
+		n, named := s.log.of(p.Object)
+		if !named {
+			continue
+		}
+		again, err := s.madeAgain(ctx, p.Object, &n, &p.Stored)
+		switch {
+		case err != nil:
+			return err
+		case again || s.log.hasRead(p, &n):
+			s.put(s.intact, placeOf(p))
+		case !s.bad.has(p.Object):
+			doubtful[placeOf(p)] = n.record
+		}
+	}
+	if len(doubtful) == 0 {
+		return nil
+	}
+	release, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return s.settled(s.fetchFile(ctx, f, discard{}), doubtful)
+}
+
+// page settles a page. Its stored bytes decide, and not the page as it was read for the last snapshot.
+func (s *settling) page(ctx context.Context, ref *manifest.PageRef, n *naming) error {
+	if s.log.read[ref.Object] == n.record {
+		s.put(s.intact, ref.Object)
+		return nil
+	}
+	if s.bad.has(ref.Object) {
+		return nil
+	}
+	is, err := s.compareStored(ctx, ref.Object, store.Sums{Size: ref.Stored.Size, SHA256: ref.Stored.SHA256}, "")
+	if err == nil && is != right {
+		err = ErrDamaged
+	}
+	return s.settled(err, map[string]string{ref.Object: n.record})
+}
+
+// settled keeps the result of reading some places back.
+func (s *settling) settled(err error, places map[string]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		maps.Copy(s.read, places)
+	case errors.Is(err, ErrDamaged), errors.Is(err, fs.ErrNotExist):
+		for place := range places {
+			s.lost[place] = true
+		}
+	default:
+		return err
+	}
+	return nil
+}
+
+// maxUnsettled bounds how many objects countUnsettled checks.
+const maxUnsettled = 1000
+
+// countUnsettled counts the objects that only an earlier record names, that exist as they were then, and that this host
+// has not read back. Without a local state the host could not note that, so it counts none.
+func (a *Archive) countUnsettled(ctx context.Context, l *damageLog) (count int64, err error) {
+	if a.state == nil {
+		return 0, nil
+	}
+	checked := 0
+	for _, key := range slices.Sorted(maps.Keys(l.keys)) {
+		n, _ := l.of(key)
+		if _, isObject := manifest.ParseObjectKey(key); !isObject || l.latestBad.has(key) || l.isRead(key, n.record) {
+			continue
+		}
+		if checked++; checked > maxUnsettled {
+			break
+		}
+		o, err := a.store.Stat(ctx, key)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it was pruned, or a verify finds that it is missing
+		case err != nil:
+			return 0, fmt.Errorf("checking %s: %w", key, err)
+		case !o.Modified.After(n.at):
+			count++
+		}
+	}
+	return count, nil
+}
+
+// isRead reports whether this host has read back an object, or some of a bundle, since a record named it.
+func (l *damageLog) isRead(key, record string) bool {
+	if l.read[key] == record {
+		return true
+	}
+	for place, last := range l.read {
+		if last == record && len(place) > len(key) && place[:len(key)] == key && place[len(key)] == '@' {
+			return true
+		}
+	}
+	return false
+}
