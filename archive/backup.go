@@ -31,7 +31,8 @@ type BackupOptions struct {
 
 	Acceptance // findings of guards that do not stop the backup
 
-	onto *int64 // the required newest snapshot, 0 for none; any other is ErrLostRace; nil accepts any
+	lost map[string]bool // places of content that the base has lost, regardless of what verifies found; nil disables it
+	onto *int64          // the required newest snapshot, 0 for none; any other is ErrLostRace; nil accepts any
 }
 
 // BackupResult reports what a backup did.
@@ -163,7 +164,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		}
 	}
 	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, canReuseBase: h.canReuseBase(), rawID: h.rawID, res: res}
-	if r.knownBad, err = a.readKnownBad(ctx, h); err != nil {
+	if o.lost != nil {
+		r.knownBad = knownBad{lost: o.lost}
+	} else if r.knownBad, err = a.readKnownBad(ctx, h); err != nil {
 		return err
 	}
 	if h.hasProofs {

@@ -27,8 +27,10 @@
 //	             data_dirs is for databases that deal their files to several directories
 //	restore…     select, then internal/restoredir, which writes the directory
 //	verify_…     chain checks manifests, objects checks listings, data reads content back, needs collects what to
-//	             check, coverage picks samples, proof stores the record; problem.go and verify_report.go have the results
-//	repair_…     verify with Repair: ledger, object, sources, replace
+//	             check, named settles what records name, coverage picks samples, proof stores the record; problem.go and
+//	             verify_report.go have the results
+//	proof…       the verification records: damage collects what they name, settle finds out what of that is still so
+//	repair_…     verify with Repair: ledger, object, sources, replace; renew stores encoded content again
 //	prune_…      mark collects the keys of kept snapshots, sweep deletes the others; limit stops a prune that removes much
 //	copy_…       chain, objects, staging, target
 //	head…        what every operation reads first: archive.json, the ledger's newest record, the base snapshot;

@@ -3,6 +3,7 @@ package archive
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,8 +171,12 @@ func (a *Archive) loadStamps(id string) *localstate.FileStamps {
 	return &s
 }
 
-// saveStamps records the files of a capture, as they are in a snapshot.
+// saveStamps records the files of a capture, as they are in a snapshot. Those of another archive have no attributes that
+// could replace what this host remembers of its source.
 func (a *Archive) saveStamps(id string, captured []source.File, files []manifest.File) {
+	if !slices.ContainsFunc(captured, func(f source.File) bool { return f.ID() != (source.ID{}) }) {
+		return
+	}
 	stamps := localstate.StampsOf(id, captured, func(name string) *manifest.File { return entry(files, name) })
 	a.mu.Lock()
 	a.stamps = stamps

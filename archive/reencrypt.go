@@ -152,6 +152,7 @@ type snapshotSource struct {
 	m      *manifest.Manifest
 	layout source.Layout
 	room   *stagingArea
+	fetch  func(ctx context.Context, f *manifest.File) (*stagedObject, error) // returns the content of a file
 }
 
 func newSnapshotSource(from *Archive, m *manifest.Manifest, room *stagingArea) (*snapshotSource, error) {
@@ -168,7 +169,22 @@ func newSnapshotSource(from *Archive, m *manifest.Manifest, room *stagingArea) (
 	if err != nil {
 		return nil, fmt.Errorf("its layout: %w", err)
 	}
-	return &snapshotSource{from, m, layout, room}, nil
+	s := &snapshotSource{from: from, m: m, layout: layout, room: room}
+	s.fetch = s.fetchOwn
+	return s, nil
+}
+
+// fetchOwn reads a file from the archive of the snapshot.
+func (s *snapshotSource) fetchOwn(ctx context.Context, f *manifest.File) (*stagedObject, error) {
+	to, content, err := s.room.newObject(ctx, f.Size)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.from.fetchFile(ctx, f, &partWriter{to: to}); err != nil {
+		content.release()
+		return nil, s.from.explainDamage(ctx, s.m, err)
+	}
+	return content, nil
 }
 
 // Layout implements Source.
@@ -192,13 +208,9 @@ func (s *snapshotSource) Capture(ctx context.Context, _ func(source.File) bool) 
 		}
 	}
 	return source.NewCapture(files, s.m.Created, func(f source.File) (source.Content, error) {
-		to, content, err := s.room.newObject(ctx, f.Size)
+		content, err := s.fetch(ctx, entry(s.m.Files, f.Name))
 		if err != nil {
 			return nil, err
-		}
-		if err := s.from.fetchFile(ctx, entry(s.m.Files, f.Name), &partWriter{to: to}); err != nil {
-			content.release()
-			return nil, s.from.explainDamage(ctx, s.m, err)
 		}
 		return &fetchedContent{content, sync.OnceFunc(content.release)}, nil
 	}), nil

@@ -72,7 +72,10 @@ func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
 		return fmt.Errorf("repairing %s: %w", p.Object, err)
 	}
 	v.report.Problems = slices.Clip(append([]Problem{}, rest...))
-	return r.recordManifests(ctx)
+	if err := r.recordManifests(ctx); err != nil || r.needsRerun {
+		return err
+	}
+	return r.renew(ctx)
 }
 
 // repairProgress is what the passes of one repair have done so far.

@@ -129,6 +129,10 @@ func scratchSpace(dir string, size int64) (to io.WriterAt, content *stagedObject
 	return f, &stagedObject{f, func() { f.Close() }}, nil
 }
 
-var errEncoded = errors.New("it was stored encoded, and encoding it again gives other bytes; " +
-	"the next backup stores the file again if it is still in the source, " +
-	"and a repair from a copy of the archive restores the older snapshots")
+const (
+	storedEncoded = "it was stored encoded, and encoding it again gives other bytes"
+	olderNeedCopy = "a repair from a copy of the archive restores the older snapshots"
+)
+
+var errEncoded = errors.New(storedEncoded + "; the next backup stores the file again if it is still in the source, and " +
+	olderNeedCopy)

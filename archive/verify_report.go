@@ -40,6 +40,7 @@ type VerifyReport struct {
 	Nested        []Nested  `json:"nested"`               // archives among this one's objects; counted only here
 	Coverage      Coverage  `json:"coverage"`             // with Sample, ReadData or Proof, and without Snapshots
 	Repaired      []Problem `json:"repaired"`             // problems that a repair has repaired
+	Renewed       *Renewed  `json:"renewed,omitempty"`    // the snapshot that a repair made, with lost content again
 	Unproven      string    `json:"unproven,omitempty"`   // why the verification record could not be stored
 	Damaged       []Damage  `json:"damaged"`              // log files that were damaged when archived, by name
 	Problems      []Problem `json:"problems"`

@@ -169,7 +169,7 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	for _, p := range v.Problems {
 		detail := advice.Findings(p.Detail)
 		if p.RepairError != "" {
-			detail += "; it cannot be repaired: " + p.RepairError
+			detail += "; it cannot be repaired: " + advice.Findings(p.RepairError)
 		}
 		fmt.Fprintf(w, "%s: %s: %s\n", p.Kind, p.Object, detail)
 		if len(p.Files) > 0 {
@@ -189,6 +189,10 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 			fmt.Fprintln(w, "note: every snapshot is now held, since the lost record may have held any of them; "+
 				"use strongroom release for those that were not held")
 		}
+	}
+	if r := v.Renewed; r != nil {
+		fmt.Fprintf(w, "stored again: snapshot %d has the content of %s again, %s, from another destination\n",
+			r.Snapshot, plural(r.Files, "log file"), size(r.Bytes))
 	}
 	for _, d := range v.Damaged {
 		fmt.Fprintf(w, "note: %s was damaged when it was archived; in snapshots %s\n",

@@ -11,12 +11,14 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
+const identityRemedy = "name its file with --identity or " + encoding.IdentityVariable
+
 // For returns the remedy for an error; empty if its text has one or there is none.
 func For(err error) string {
 	text := err.Error()
 	switch {
 	case errors.Is(err, archive.ErrNoIdentity):
-		return "name its file with --identity or " + encoding.IdentityVariable
+		return identityRemedy
 	case errors.Is(err, archive.ErrDamaged) && strings.Contains(text, "forget snapshot"):
 		return "strongroom verify --repair repairs, and strongroom prune --forget with its number forgets a snapshot"
 	case errors.Is(err, archive.ErrDamaged) && strings.Contains(text, "a repair writes a new one"):
@@ -51,6 +53,7 @@ func (a *advised) Unwrap() error { return a.error }
 // Findings replaces the neutral words of the library's advice by the commands that a user types.
 func Findings(text string) string {
 	return strings.NewReplacer(
+		encoding.ErrNoIdentity.Error(), encoding.ErrNoIdentity.Error()+" ("+identityRemedy+")",
 		"verify the archive for a full report", "strongroom verify --read-data gives a full report",
 		"a repair writes", "strongroom verify --repair writes",
 		"copy one of them to an address apart", "copy one of them to an address apart (strongroom copy)",

@@ -1,0 +1,279 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// Renewed is a snapshot that a repair made. It has the files of the newest snapshot, and stores lost content again.
+type Renewed struct {
+	Snapshot int64 `json:"snapshot"` // the number of the new snapshot
+	Files    int   `json:"files"`    // files whose content was stored again
+	Bytes    int64 `json:"bytes"`    // their plain bytes
+}
+
+// renew makes a snapshot with the files of the newest one. It takes content that the archive has lost from other
+// archives of the same database, and stores it under new keys. That is for objects with encoded content: encoding it
+// again gives other bytes, so the objects themselves cannot be restored, and older snapshots need a copy.
+func (r *repairRun) renew(ctx context.Context) error {
+	base := r.head.base
+	if len(r.others) == 0 || base == nil || r.head.parent == nil || *r.head.parent != base.ref {
+		return nil
+	}
+	w := &renewal{repairRun: r, base: base, found: map[string]elsewhere{}, failed: map[string]error{}}
+	if err := w.findFiles(ctx); err != nil {
+		return err
+	}
+	if len(w.found) == 0 {
+		return nil
+	}
+	err := w.makeSnapshot(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	w.explain(err)
+	return nil
+}
+
+// renewal is one call of renew.
+type renewal struct {
+	*repairRun
+	base  *snapshot
+	found map[string]elsewhere // by the name of a file whose content is lost
+
+	mu     sync.Mutex
+	failed map[string]error // by name: why the content could not be read there
+}
+
+// elsewhere is a file in another archive that begins with the wanted content.
+type elsewhere struct {
+	archive *otherArchive
+	file    *manifest.File
+}
+
+// isLost reports whether an object of the newest snapshot has encoded content and could not be repaired.
+func (w *renewal) isLost(key string) bool {
+	n := w.needs[key]
+	if n == nil || len(n.spans) == 0 || n.spans[0].from > 0 {
+		return false
+	}
+	return slices.ContainsFunc(n.parts, func(p needPart) bool { return p.part.Encoding != manifest.Plain }) &&
+		slices.ContainsFunc(w.report.Problems, func(p Problem) bool { return p.Object == key && p.RepairError != "" })
+}
+
+// findFiles finds the lost files of the newest snapshot in the other archives.
+func (w *renewal) findFiles(ctx context.Context) error {
+	lost := map[string]bool{}
+	for i := range w.report.Problems {
+		if key := w.report.Problems[i].Object; w.isLost(key) {
+			lost[key] = true
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	for i := range w.base.m.Files {
+		f := &w.base.m.Files[i]
+		if !slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return lost[p.Object] }) {
+			continue
+		}
+		for _, o := range w.others {
+			there, err := o.findBeginning(ctx, f)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil {
+				w.log.Warn("another archive of the database cannot be read", "error", err)
+				continue
+			}
+			if there != nil {
+				w.found[f.Name] = elsewhere{o, there}
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// findBeginning returns a file with this content or, since the other archive may have a log file at a later moment, a
+// longer one of this name; nil if no readable snapshot has one.
+func (o *otherArchive) findBeginning(ctx context.Context, f *manifest.File) (*manifest.File, error) {
+	found, err := o.find(ctx, f.Name, f.SHA256)
+	if err != nil || found != nil {
+		return found, err
+	}
+	for key, other := range o.files { // find has read all snapshots
+		if key.name == f.Name && other.Size > f.Size && (found == nil || other.Size < found.Size) {
+			found = other
+		}
+	}
+	return found, nil
+}
+
+// makeSnapshot makes the snapshot. A file that cannot be read elsewhere is left as it is, and the others are tried again.
+func (w *renewal) makeSnapshot(ctx context.Context) error {
+	to := w.withoutCache()
+	to.sealed = localstate.NewSealedRecords(w.state, w.log)
+	if len(w.base.m.Recipients) > 0 && (to.encoder == nil || len(to.encoder.Recipients()) == 0) {
+		return errors.New("the newest snapshot is encrypted, and no recipients are given")
+	}
+	src, err := newSnapshotSource(to, w.base.m, newStagingArea(w.from.Scratch))
+	if err != nil {
+		return err
+	}
+	src.fetch = func(ctx context.Context, f *manifest.File) (*stagedObject, error) { return w.fetch(ctx, src, f) }
+	for {
+		o := BackupOptions{
+			Node: w.base.m.Node, Tool: cmp.Or(w.o.Tool, w.base.m.Tool), Acceptance: Acceptance{Accept: guards},
+			onto: &w.base.ref.Sequence, lost: w.lostPlaces(),
+		}
+		if len(o.lost) == 0 {
+			return errors.Join(uniqueErrors(w.failures())...)
+		}
+		before := len(w.failed)
+		res, err := to.Backup(ctx, src, o)
+		switch {
+		case err == nil:
+			w.keepSourceState(&w.base.ref, res)
+			w.report.Renewed = &Renewed{Snapshot: res.Snapshot.Sequence}
+			for i := range w.base.m.Files {
+				if f := &w.base.m.Files[i]; w.isRenewed(f.Name) {
+					w.report.Renewed.Files++
+					w.report.Renewed.Bytes += f.Size
+				}
+			}
+			return nil
+		case len(w.failed) == before:
+			return err
+		}
+	}
+}
+
+// isRenewed reports whether the snapshot has the content of a lost file again.
+func (w *renewal) isRenewed(name string) bool {
+	_, found := w.found[name]
+	return found && w.failed[name] == nil
+}
+
+// countLeft counts the files of the newest snapshot that need an object and are not stored again.
+func (w *renewal) countLeft(key string) (left int) {
+	for i := range w.base.m.Files {
+		f := &w.base.m.Files[i]
+		if !w.isRenewed(f.Name) && slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return p.Object == key }) {
+			left++
+		}
+	}
+	return left
+}
+
+// failures returns why files could not be read, in the order of their names.
+func (w *renewal) failures() (errs []error) {
+	for _, name := range slices.Sorted(maps.Keys(w.failed)) {
+		errs = append(errs, w.failed[name])
+	}
+	return errs
+}
+
+// lostPlaces returns the places of the files that are to be stored again.
+func (w *renewal) lostPlaces() map[string]bool {
+	places := map[string]bool{}
+	for i := range w.base.m.Files {
+		f := &w.base.m.Files[i]
+		if !w.isRenewed(f.Name) {
+			continue
+		}
+		for k := range f.Parts {
+			if w.isLost(f.Parts[k].Object) {
+				places[placeOf(&f.Parts[k])] = true
+			}
+		}
+	}
+	return places
+}
+
+// fetch returns the content of a file: from another archive if this one has lost it.
+func (w *renewal) fetch(ctx context.Context, src *snapshotSource, f *manifest.File) (*stagedObject, error) {
+	there, found := w.found[f.Name]
+	if !found {
+		return src.fetchOwn(ctx, f)
+	}
+	content, err := fetchBeginning(ctx, src.room, there, f)
+	if err != nil && ctx.Err() == nil {
+		w.mu.Lock()
+		w.failed[f.Name] = err
+		w.mu.Unlock()
+	}
+	return content, err
+}
+
+func fetchBeginning(ctx context.Context, room *stagingArea, there elsewhere, f *manifest.File) (*stagedObject, error) {
+	to, content, err := room.newObject(ctx, there.file.Size)
+	if err != nil {
+		return nil, err
+	}
+	err = there.archive.fetchFile(ctx, there.file, &partWriter{to: to})
+	if err == nil {
+		s := digest.New()
+		if _, err = io.Copy(s, io.NewSectionReader(content, 0, f.Size)); err == nil && s.Sums().SHA256 != f.SHA256 {
+			err = fmt.Errorf("the other archive has other content of %s", f.Name)
+		}
+	}
+	if err != nil {
+		content.release()
+		return nil, fmt.Errorf("another archive of the database: %w", err)
+	}
+	return content, nil
+}
+
+// keepSourceState keeps what this host remembers of the source's directories, since the new snapshot has the same files.
+func (w *renewal) keepSourceState(was *manifest.Ref, res *BackupResult) {
+	id := w.head.archiveID()
+	if w.state == nil || id == "" {
+		return
+	}
+	s, err := w.state.LoadSource(id)
+	if err == nil && s.IsOf(*was) {
+		pin, ok, pinErr := w.state.LoadPin(id)
+		if err = pinErr; err == nil && ok && pin.Newest.Sequence == res.Snapshot.Sequence {
+			s.Snapshot, s.SHA256 = pin.Newest.Sequence, pin.Newest.SHA256.String()
+			err = w.state.SaveSource(id, s)
+		}
+	}
+	if err != nil {
+		w.log.Warn("the identity of the source's directories was not written", "error", err)
+	}
+}
+
+// explain adds to the problems of lost objects what became of the newest snapshot.
+func (w *renewal) explain(err error) {
+	for i := range w.report.Problems {
+		p := &w.report.Problems[i]
+		if !w.isLost(p.Object) {
+			continue
+		}
+		left := w.countLeft(p.Object)
+		switch {
+		case err == nil && left == 0:
+			p.RepairError = fmt.Sprintf("%s; snapshot %d has the content again, from another archive of the database; %s",
+				storedEncoded, w.report.Renewed.Snapshot, olderNeedCopy)
+		case err == nil:
+			failed := errors.Join(uniqueErrors(w.failures())...)
+			p.RepairError += fmt.Sprintf("; other archives of the database lack the content of %d files", left)
+			if failed != nil {
+				p.RepairError += fmt.Sprintf(": %v", failed)
+			}
+		default:
+			p.RepairError += fmt.Sprintf("; another archive of the database has it, and storing it again failed: %v", err)
+		}
+	}
+}
