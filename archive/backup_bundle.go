@@ -138,9 +138,6 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	}
 	err = bufcopy.Range(ctx, hashing{content, r.progress}, 0, f.Size, both)
 	if err == nil {
-		err = r.waitForMtime(ctx, f)
-	}
-	if err == nil {
 		err = content.Unchanged()
 	}
 	if err != nil {

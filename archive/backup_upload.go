@@ -34,28 +34,36 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 		if running.Err() != nil {
 			break
 		}
-		g.Go(func() error {
-			release, err := r.acquire(running)
-			if err != nil {
-				return err
-			}
-			defer release()
-			if len(group) > 1 {
-				return r.storeBundle(running, memory, files, group, parent, entries)
-			}
-			i := group[0]
-			if entries[i], err = r.storeFile(running, &files[i], parentEntry(parent, files[i].Name)); err != nil {
-				return fmt.Errorf("%s: %w", files[i].Name, err)
-			}
-			r.progress.file()
-			return nil
-		})
+		g.Go(func() error { return r.storeGroup(running, memory, files, group, parent, entries) })
 	}
 	err := g.Wait()
 	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(cause, source.ErrDiskPressure)) {
 		err = cause // the loop was left early, even if every started transfer succeeded
 	}
 	return entries, err
+}
+
+// storeGroup stores the files that share an object, or one file, once they have settled. It sets their entries.
+func (r *backupRun) storeGroup(ctx context.Context, buffers bundleBuffers, files []source.File, group []int, parent *manifest.Manifest, entries []manifest.File) error {
+	for _, i := range group {
+		if err := r.settle(ctx, &files[i]); err != nil {
+			return err
+		}
+	}
+	release, err := r.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if len(group) > 1 {
+		return r.storeBundle(ctx, buffers, files, group, parent, entries)
+	}
+	i := group[0]
+	if entries[i], err = r.storeFile(ctx, &files[i], parentEntry(parent, files[i].Name)); err != nil {
+		return fmt.Errorf("%s: %w", files[i].Name, err)
+	}
+	r.progress.file()
+	return nil
 }
 
 // pressureEvery is how often a running backup checks whether the database needs the space of deleted files that the
@@ -144,9 +152,6 @@ func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.
 	}
 	d, err := s.file(ctx, hashing{content, r.progress}, f.Size, prefix, beforeTail(f, was))
 	if err == nil {
-		err = r.waitForMtime(ctx, f)
-	}
-	if err == nil {
 		err = content.Unchanged()
 	}
 	if err != nil {
@@ -162,15 +167,19 @@ func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.
 // Some file systems count in steps of two seconds.
 const mtimeGranularity = 2 * time.Second
 
-// waitForMtime waits until a closed file's last modification is mtimeGranularity ago. A modification time after the
-// capture counts as the capture's time. Layouts with a quiet period need no wait.
-func (r *backupRun) waitForMtime(ctx context.Context, f *source.File) error {
+// settle waits until a closed file's last modification is mtimeGranularity ago. It is called before the file is read:
+// a write in the same step as the last one leaves no trace in the times, and must come before the read. A time after
+// the capture counts as the capture's time, unless the file's status is known not to have changed for long.
+func (r *backupRun) settle(ctx context.Context, f *source.File) error {
 	last := f.Modified
+	if changed := f.ID().Changed; last.After(r.capture.At) && changed != 0 {
+		last = time.Unix(0, changed)
+	}
 	if last.After(r.capture.At) {
 		last = r.capture.At
 	}
 	wait := min(mtimeGranularity, mtimeGranularity-time.Since(last)) // the clock may have been set back
-	if _, _, ordered := r.layout.Position(f.Name); wait <= 0 || f.State == source.Tail || !ordered {
+	if wait <= 0 || f.State == source.Tail {
 		return nil
 	}
 	return sleep(ctx, wait)
