@@ -46,6 +46,7 @@ type BackupResult struct {
 	Changed   []Changed
 	Damaged   []string        // files of the set, new or not, with invalid entries
 	LeftOut   []string        // newest source files without a valid log entry; not archived
+	Omitted   []Omission      // files that the set does not have although the layout matches them, with LeftOut
 	Findings  *VerifyFindings // what the latest verify found; nil if there was none
 	Warnings  []string
 	Took      time.Duration
@@ -124,7 +125,8 @@ type backupRun struct {
 	foreignKeys []string // keys that hold other content
 	large       bool     // an object was sent that a provider may upload in parts
 
-	accepted []manifest.Guard // guards whose findings an operator accepted
+	accepted []manifest.Guard  // guards whose findings an operator accepted
+	leftOut  *manifest.LeftOut // the manifest's note of the omitted files; nil if there are none
 
 	forkedFrom, rewoundFrom *manifest.Ref   // the base, if the source does not continue all of it
 	sameContent             map[string]bool // closed files that were read, and have the base's content
@@ -206,10 +208,10 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if err != nil {
 		return err
 	}
-	res.Plan, res.Changed, res.Damaged, res.LeftOut = plan, nil, nil, nil
+	res.Plan, res.Changed, res.Damaged, res.LeftOut, res.Omitted = plan, nil, nil, nil, nil
 	r.leaveOut()
 	if isCopy {
-		r.accepted = copied.m.Accepted // the original passed the guards
+		r.accepted, r.leftOut = copied.m.Accepted, copied.m.LeftOut // the original passed the guards
 	} else if err := r.checkContinuation(ctx, &plan, parent); err != nil {
 		return err
 	}
@@ -235,16 +237,6 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	}
 	r.keepNothing(&plan)
 	return r.run(ctx, &plan, parent)
-}
-
-// leaveOut reports files that were left out although they have content.
-func (r *backupRun) leaveOut() {
-	for _, f := range r.capture.Ignored {
-		if f.Suspicious {
-			r.res.LeftOut = append(r.res.LeftOut, f.Name)
-			r.warn("%s is left out: %s", f.Name, f.Why)
-		}
-	}
 }
 
 func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {

@@ -54,7 +54,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 	m.Counts.AddedBytes = r.addedSize
 	m.Counts.Changed = int64(len(r.res.Changed))
 	m.Counts.Removed = int64(len(plan.Removed))
-	m.Accepted, m.Writer = r.accepted, r.writer
+	m.Accepted, m.LeftOut, m.Writer = r.accepted, r.leftOut, r.writer
 	m.ForkedFrom, m.RewoundFrom = r.forkedFrom, r.rewoundFrom
 	return m
 }

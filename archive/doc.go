@@ -23,7 +23,7 @@
 // A file is named after the operation that it belongs to, then after the step:
 //
 //	backup_…     plan.go, then scan, encode, upload, bundle, commit; guard, foreign, vanished, fork and hollow refuse a
-//	             source; writer names the writer of a snapshot;
+//	             source; writer names the writer of a snapshot; omit reports what the set lacks;
 //	             data_dirs is for databases that deal their files to several directories
 //	restore…     select, then internal/restoredir, which writes the directory
 //	verify_…     chain checks manifests, objects checks listings, data reads content back, needs collects what to

@@ -172,11 +172,7 @@ func (s *section) source(src *Source) {
 	src.Pattern, _ = s.text("pattern")
 	s.commands(src)
 	if v, ok := s.duration("quiet"); ok {
-		if v == 0 {
-			s.errors.add(s.entries["quiet"].at, "quiet must be greater than 0: "+
-				"a file that has not changed for this time is closed; write a duration such as 60s")
-		}
-		src.Quiet = v
+		src.Quiet, src.NoQuiet = v, v == 0
 	}
 	if v, ok := s.number("base", 10, 16); ok {
 		if v != 10 && v != 16 {

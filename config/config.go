@@ -104,7 +104,8 @@ type Source struct {
 	Pattern string        `yaml:"pattern"` // regular expression; layouts segments (with one group) and files
 	Base    int           `yaml:"base"`    // of the sequence number: 10 or 16; segments
 	Closed  string        `yaml:"closed"`  // all-but-newest or quiet; segments
-	Quiet   time.Duration `yaml:"quiet"`   // files, and segments with Closed quiet; positive
+	Quiet   time.Duration `yaml:"quiet"`   // files, and segments with Closed quiet; 0 if not set, or with NoQuiet
+	NoQuiet bool          // quiet is set to 0: a file is closed at once
 	Tail    string        `yaml:"tail"`    // include or exclude
 	Entries string        `yaml:"entries"` // check or ignore; je and noxu
 

@@ -151,6 +151,21 @@ func TestStarterComments(t *testing.T) {
 	mustParse(t, minimal("", "")+"defaults:"+strings.ReplaceAll(uncommented, "#  ", " "))
 }
 
+// A quiet time of 0 is not the same as none, which means the default.
+func TestQuietZeroIsAValue(t *testing.T) {
+	t.Parallel()
+	for quiet, want := range map[string]Source{
+		"quiet: 0s": {NoQuiet: true}, "quiet: 0ms": {NoQuiet: true}, "quiet: 90s": {Quiet: 90 * time.Second}, "": {},
+	} {
+		for _, layout := range []string{"layout: files\npattern: x\n", "layout: segments\nclosed: quiet\npattern: (x)\n"} {
+			c := mustParse(t, minimal(layout+quiet, ""))
+			if s := c.Archives[0].Source; s.Quiet != want.Quiet || s.NoQuiet != want.NoQuiet {
+				t.Errorf("%q: %+v", layout+quiet, s)
+			}
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "strongroom.yaml")
 	_, err := Load(file)

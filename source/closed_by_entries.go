@@ -31,7 +31,7 @@ const (
 // valid entry after its header. After a crash that left N+1 empty, or only with a header, JE
 // continues to append to N, and later to N+1. So the newest file with an entry is the one being
 // written, and later files are left out.
-func (c *captureRun) closedByEntries(ctx context.Context, l *listing) (openReason, error) {
+func (c *captureRun) closedByEntries(ctx context.Context, l *listing) (closedRule, error) {
 	unbegun := map[string]firstEntry{}
 	var open string
 	for e := range c.fromNewest(l) {
@@ -45,14 +45,17 @@ func (c *captureRun) closedByEntries(ctx context.Context, l *listing) (openReaso
 		}
 		unbegun[e.name] = b
 	}
-	return func(e *entry) (string, bool, bool) {
+	return func(e *entry) openReason {
 		if b, ok := unbegun[e.name]; ok {
-			return b.why, b.odd || b.cut > maxFirstWrite && c.now.Sub(e.modified()) > quietAfter, false
+			odd := b.odd || b.cut > maxFirstWrite && c.now.Sub(e.modified()) > quietAfter
+			return openReason{why: b.why, odd: odd, normal: !odd}
 		}
 		if e.name == open {
-			return "it is the newest file with entries, which is being written", false, c.layout.tail
+			return openReason{
+				why: "it is the newest file with entries, which is being written", tail: c.layout.tail, normal: true,
+			}
 		}
-		return "", false, false
+		return openReason{}
 	}, nil
 }
 

@@ -4,7 +4,10 @@ import "fmt"
 
 // ClosedRule returns a description, for people, of when a file of the layout is closed.
 func (l Layout) ClosedRule() string {
-	if l.quiet > 0 {
+	if l.byQuiet && l.quiet == 0 {
+		return "it is there, since the quiet time is 0"
+	}
+	if l.byQuiet {
 		return fmt.Sprintf("it has not changed for %v", l.quiet)
 	}
 	if l.entries {

@@ -20,8 +20,8 @@ const settled = 2 * time.Second
 // State returns the state of the directory at a capture. It must be called right after Capture. It
 // returns nil if the state would not be reliable.
 func (d *Directory) State(c *Capture) *DirState {
-	if d.layout.quiet > 0 {
-		return nil // with quiet, files become closed without a change
+	if d.layout.byQuiet {
+		return nil // files become closed without a change; with a quiet time of 0, closed files may grow
 	}
 	g, taken := &DirState{seen: map[string]identity{}}, d.hooks.now()
 	look := func(name string) { g.seen[d.at(name)] = identity{} }

@@ -24,10 +24,11 @@ type Layout struct {
 	family  family
 	tail    bool // a capture includes the file that is being written
 	pattern *regexp.Regexp
-	base    int           // of the sequence number in a pattern's group
-	quiet   time.Duration // 0: a file is closed if it has a successor
-	deep    bool          // subdirectories may have log files too
-	entries bool          // the files' entries are checked
+	base    int  // of the sequence number in a pattern's group
+	byQuiet bool // a file is closed if it has not changed for the time quiet, and not by a successor
+	quiet   time.Duration
+	deep    bool // subdirectories may have log files too
+	entries bool // the files' entries are checked
 }
 
 // LayoutOptions describes a layout, as the configuration file does.
@@ -44,6 +45,9 @@ type LayoutOptions struct {
 	// Quiet is how long a file must not have been modified to count as closed. Zero means
 	// DefaultQuiet. Only for files, and for segments with Closed "quiet".
 	Quiet time.Duration
+	// NoQuiet makes every file closed at once, as in a set that a database has just finished, such as
+	// a checkpoint. Quiet is then 0. Only where Quiet has an effect.
+	NoQuiet bool
 
 	NoTail bool // leaves out the file that is being written. Only je and noxu include it
 

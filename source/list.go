@@ -21,6 +21,10 @@ type Ignored struct {
 	Size       int64  // in bytes; 0 if the file was not read
 	Why        string // the reason, for people
 	Suspicious bool   // the file has content but no log entry; an operator should inspect it
+
+	// Normal means that the layout leaves such a file out of every capture, such as the one that is
+	// being written. Otherwise the set may lack content that the operator expects in it.
+	Normal bool
 }
 
 // entry is a regular log file in a listing, with its state in a capture.
@@ -143,7 +147,7 @@ func (d *Directory) excuse(dir string, l *listing, err error) error {
 		}
 		return err // a link to a disk that is not mounted
 	case errors.Is(err, fs.ErrPermission) && path.Base(dir) == "lost+found":
-		l.ignored = append(l.ignored, Ignored{Name: dir, Why: "it belongs to the file system and is not readable"})
+		l.ignored = append(l.ignored, Ignored{Name: dir, Why: "it belongs to the file system and is not readable", Normal: true})
 		return nil
 	}
 	return err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 )
 
 // NewLayout returns the layout that o describes. Its errors name the keys of the configuration
@@ -15,7 +14,7 @@ func NewLayout(o LayoutOptions) (Layout, error) {
 		if err := refuseUnused(&o, o.Pattern != "", "pattern", "segments and files"); err != nil {
 			return Layout{}, err
 		}
-		if err := refuseRule(&o, o.Quiet != 0); err != nil {
+		if err := refuseRule(&o, o.Quiet != 0 || o.NoQuiet); err != nil {
 			return Layout{}, err
 		}
 		if err := refuseUnused(&o, o.Name == "bdb" && o.NoEntries, "entries", "je and noxu"); err != nil {
@@ -76,12 +75,12 @@ func newSegments(o *LayoutOptions) (Layout, error) {
 	}
 	switch o.Closed {
 	case "", "all-but-newest":
-		if o.Quiet != 0 {
+		if o.Quiet != 0 || o.NoQuiet {
 			return Layout{}, errors.New("quiet has no effect with closed: all-but-newest; set closed: quiet, or remove it")
 		}
 		return l, nil
 	case "quiet":
-		if err := l.setQuiet(o.Quiet); err != nil {
+		if err := l.setQuiet(o); err != nil {
 			return Layout{}, err
 		}
 		return l, nil
@@ -97,7 +96,7 @@ func newFiles(o *LayoutOptions) (Layout, error) {
 	if err := l.compile(o.Pattern, `.*\.log`); err != nil {
 		return Layout{}, err
 	}
-	if err := l.setQuiet(o.Quiet); err != nil {
+	if err := l.setQuiet(o); err != nil {
 		return Layout{}, err
 	}
 	return l, nil
@@ -122,13 +121,16 @@ func (l *Layout) compile(pattern, example string) error {
 	return nil
 }
 
-func (l *Layout) setQuiet(d time.Duration) error {
-	if d < 0 {
-		return fmt.Errorf("quiet %v: it cannot be negative; write a duration without changes, such as 60s", d)
+func (l *Layout) setQuiet(o *LayoutOptions) error {
+	if o.Quiet < 0 {
+		return fmt.Errorf("quiet %v: it cannot be negative; write a duration without changes, such as 60s", o.Quiet)
 	}
-	if d == 0 {
-		d = DefaultQuiet
+	if o.NoQuiet && o.Quiet != 0 {
+		return fmt.Errorf("quiet %v: it cannot be combined with closing each file at once", o.Quiet)
 	}
-	l.quiet = d
+	l.byQuiet, l.quiet = true, o.Quiet
+	if o.Quiet == 0 && !o.NoQuiet {
+		l.quiet = DefaultQuiet
+	}
 	return nil
 }

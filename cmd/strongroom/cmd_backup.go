@@ -62,7 +62,8 @@ func layoutFlags(f *pflag.FlagSet, o *source.LayoutOptions) {
 	f.StringVar(&o.Pattern, "pattern", "", "with --source and layout segments or files: `RE` that a name must match")
 	f.IntVar(&o.Base, "base", 0, "with --source and layout segments: base of the sequence in the name, 10 or 16")
 	f.StringVar(&o.Closed, "closed", "", "with --source and layout segments: all-but-newest or quiet")
-	f.Var(durationFlag{&o.Quiet}, "quiet", "with --source: a file is closed if it has not changed for this long")
+	f.Var(quietFlag{o}, "quiet", "with --source: a file is closed if it has not changed for this long; "+
+		"0s: every file is, as in a checkpoint")
 	f.BoolVar(&o.NoTail, "no-tail", false, "with --source: leave out the file that is being written")
 	f.BoolVar(&o.NoEntries, "no-entries", false, "with --source and layout je or noxu: do not check the log's entries")
 }
@@ -126,7 +127,7 @@ func (a *app) backupOne(ctx context.Context, j *job) backupDone {
 	if err != nil {
 		return backupDone{
 			backupReport{
-				Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, LeftOut: []string{}, Warnings: []string{},
+				Name: j.name, Changed: []archive.Changed{}, Damaged: []string{}, LeftOut: []string{}, Omitted: []archive.Omission{}, Warnings: []string{},
 				Error: advice.Text(err), Confirmation: confirmationOf(err),
 			},
 			[]error{about(j.name, j.name, advise(j.name, err))},
@@ -174,19 +175,20 @@ func (a *app) warn(name string, res *archive.BackupResult) {
 
 // backupReport is what backup prints of one archive.
 type backupReport struct {
-	Name      string            `json:"archive_name"`
-	Committed bool              `json:"committed"`
-	Snapshot  *manifest.Summary `json:"snapshot"`
-	Sent      int               `json:"sent"`
-	SentBytes int64             `json:"sent_bytes"`
-	Adopted   int               `json:"adopted"`
-	Changed   []archive.Changed `json:"changed"`
-	Damaged   []string          `json:"damaged"`
-	LeftOut   []string          `json:"left_out"`
-	Warnings  []string          `json:"warnings"`
-	MS        int64             `json:"ms"`
-	Plan      *backupPlan       `json:"plan,omitempty"`  // set by a dry run
-	Error     string            `json:"error,omitempty"` // why it failed; the other results are then zero
+	Name      string             `json:"archive_name"`
+	Committed bool               `json:"committed"`
+	Snapshot  *manifest.Summary  `json:"snapshot"`
+	Sent      int                `json:"sent"`
+	SentBytes int64              `json:"sent_bytes"`
+	Adopted   int                `json:"adopted"`
+	Changed   []archive.Changed  `json:"changed"`
+	Damaged   []string           `json:"damaged"`
+	LeftOut   []string           `json:"left_out"`
+	Omitted   []archive.Omission `json:"omitted"`
+	Warnings  []string           `json:"warnings"`
+	MS        int64              `json:"ms"`
+	Plan      *backupPlan        `json:"plan,omitempty"`  // set by a dry run
+	Error     string             `json:"error,omitempty"` // why it failed; the other results are then zero
 
 	Confirmation string `json:"confirmation,omitempty"` // accepts a guard's finding; set if a guard refused the backup
 }
@@ -202,7 +204,8 @@ type backupPlan struct {
 func reportBackup(name string, dryRun bool, res *archive.BackupResult) *backupReport {
 	r := &backupReport{
 		Name: name, Committed: res.Committed, Snapshot: res.Snapshot, Sent: res.Sent, SentBytes: res.SentBytes,
-		Adopted: res.Adopted, Changed: append([]archive.Changed{}, res.Changed...), Damaged: list(res.Damaged), LeftOut: list(res.LeftOut), Warnings: list(res.Warnings), MS: res.Took.Milliseconds(),
+		Adopted: res.Adopted, Changed: append([]archive.Changed{}, res.Changed...), Damaged: list(res.Damaged), LeftOut: list(res.LeftOut),
+		Omitted: append([]archive.Omission{}, res.Omitted...), Warnings: list(res.Warnings), MS: res.Took.Milliseconds(),
 	}
 	if dryRun {
 		r.Plan = &backupPlan{Keep: len(res.Plan.Keep), Removed: list(res.Plan.Removed), Changed: list(res.Plan.Changed), Upload: []string{}}
@@ -233,5 +236,24 @@ func (r *backupReport) print(w io.Writer) {
 			fmt.Fprintf(w, "; %d were there already, from an interrupted run", r.Adopted)
 		}
 		fmt.Fprintf(w, "; %d ms\n", r.MS)
+	}
+	r.printOmitted(w)
+}
+
+// maxOmittedLines is how many omitted files the text output names.
+const maxOmittedLines = 20
+
+// printOmitted prints the files that the set does not have although they match the layout.
+func (r *backupReport) printOmitted(w io.Writer) {
+	if len(r.Omitted) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%s: left out %s of the source:\n", r.Name, plural(len(r.Omitted), "file"))
+	for i, o := range r.Omitted {
+		if i == maxOmittedLines {
+			fmt.Fprintf(w, "  ! … and %d more\n", len(r.Omitted)-i)
+			break
+		}
+		fmt.Fprintf(w, "  ! %s: %s\n", quoteName(o.Name), oneLine(o.Why))
 	}
 }

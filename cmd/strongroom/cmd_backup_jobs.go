@@ -101,8 +101,8 @@ func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) 
 	return job{
 		name: one.Name, entry: entryOf(one), url: one.Destination, settings: settingsOf(c, one), o: o, dir: s.Dir,
 		layout: source.LayoutOptions{
-			Name: s.Layout, Pattern: s.Pattern, Base: s.Base, Closed: s.Closed, Quiet: s.Quiet, NoTail: s.Tail == "exclude",
-			NoEntries: s.Entries == "ignore",
+			Name: s.Layout, Pattern: s.Pattern, Base: s.Base, Closed: s.Closed, Quiet: s.Quiet, NoQuiet: s.NoQuiet,
+			NoTail: s.Tail == "exclude", NoEntries: s.Entries == "ignore",
 		},
 		before: s.Before, after: s.After, commandTimeout: s.CommandTimeout,
 	}

@@ -184,6 +184,9 @@ func listTable(w io.Writer, all []listed, names bool) error {
 				size(s.Counts.StoredBytes), through(s), l.State,
 			}
 		}
+		if l.Summary != nil && l.LeftOut != nil {
+			row[len(row)-1] += ", " + plural(l.LeftOut.Files, "file") + " left out"
+		}
 		if l.Held != "" {
 			row[len(row)-1] += ", held: " + l.Held
 		}

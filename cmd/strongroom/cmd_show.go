@@ -60,6 +60,9 @@ func showTable(w io.Writer, m *manifest.Manifest) error {
 	fmt.Fprintf(w, "snapshot %d of %s, made %s on %s by %s\n%s, %s (layout %s), through %s\n",
 		m.Sequence, m.Archive, stamp(m.Created), m.Node, m.Tool,
 		plural(m.Counts.Files, "file"), size(m.Counts.Bytes), m.Layout, through(&m.Summary))
+	if o := m.LeftOut; o != nil {
+		fmt.Fprintf(w, "left out %s of the source, such as %s\n", plural(o.Files, "file"), quoteName(o.Example))
+	}
 	if len(m.Recipients) > 0 {
 		fmt.Fprintf(w, "encrypted to %s\n", strings.Join(m.Recipients, ", "))
 	}

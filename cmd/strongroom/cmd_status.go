@@ -83,7 +83,7 @@ func askService(ctx context.Context, h *config.HTTP) (*status, error) {
 func (a *app) statusOf(ctx context.Context, c *config.Config, one *config.Archive) archiveStatus {
 	s := archiveStatus{
 		Name: one.Name, Destination: providers.Redact(one.Destination), State: web.StateOK,
-		Damaged: []string{}, Tasks: []taskStatus{},
+		Damaged: []string{}, LeftOut: leftOutStatus{Some: []leftOutExample{}}, Tasks: []taskStatus{},
 	}
 	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 	if err == nil {
@@ -140,6 +140,9 @@ func (s *archiveStatus) newest(ctx context.Context, to *openArchive) error {
 		if m.Files[i].Damaged() {
 			s.Damaged = append(s.Damaged, m.Files[i].Name)
 		}
+	}
+	if o := m.LeftOut; o != nil {
+		s.LeftOut = leftOutStatus{Files: o.Files, Some: []leftOutExample{{Name: o.Example}}}
 	}
 	found, err := to.LastFindings(ctx, m.Archive)
 	if err != nil {
@@ -200,6 +203,13 @@ func (s *archiveStatus) explain(w io.Writer) {
 	if len(s.Damaged) > 0 {
 		fmt.Fprintf(w, "%s: the newest snapshot has %s with damage, such as %s\n",
 			s.Name, plural(len(s.Damaged), "log file"), sanitizeTerminal(s.Damaged[0]))
+	}
+	if o := s.LeftOut; o.Files > 0 {
+		such := ""
+		if len(o.Some) > 0 {
+			such = ", such as " + quoteName(o.Some[0].Name)
+		}
+		fmt.Fprintf(w, "%s: %s of the source left out%s\n", s.Name, plural(o.Files, "file"), such)
 	}
 	if v := s.LastVerification; v != nil && v.Problems > 0 {
 		fmt.Fprintf(w, "%s: the last verification, at %s, found %s\n", s.Name, stamp(v.At), plural(v.Problems, "problem"))

@@ -23,6 +23,7 @@ type archiveStatus struct {
 	RecoverableThrough *recovery     `json:"recoverable_through"`
 	Behind             *behind       `json:"behind"` // null if unknown
 	Damaged            []string      `json:"damaged"`
+	LeftOut            leftOutStatus `json:"left_out"`
 	LastFailure        *failedLast   `json:"last_failure"`
 	FailuresInRow      int64         `json:"failures_in_row"`
 	LastVerification   *verification `json:"last_verification"` // null without a service, like tasks
@@ -45,6 +46,17 @@ type recovery struct {
 type behind struct {
 	Files int64 `json:"files"`
 	Bytes int64 `json:"bytes"`
+}
+
+// leftOutStatus is the files of the source that match the layout and are not archived.
+type leftOutStatus struct {
+	Files int64            `json:"files"`
+	Some  []leftOutExample `json:"some"` // the first ones
+}
+
+type leftOutExample struct {
+	Name string `json:"name"`
+	Why  string `json:"why"` // "" if it is unknown
 }
 
 type failedLast struct {

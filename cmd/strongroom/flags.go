@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/source"
 )
 
 // durationFlag is a duration in the configuration's format.
@@ -26,6 +27,31 @@ func (f durationFlag) String() string {
 
 // Type implements pflag.Value.
 func (durationFlag) Type() string { return "duration" }
+
+// quietFlag is the quiet time of a layout. It differs from a duration in that 0 is a value of its
+// own, and not the default.
+type quietFlag struct{ o *source.LayoutOptions }
+
+// Set implements pflag.Value.
+func (f quietFlag) Set(s string) error {
+	d, err := config.ParseDuration(s)
+	f.o.Quiet, f.o.NoQuiet = d, err == nil && d == 0
+	return err
+}
+
+// String implements pflag.Value.
+func (f quietFlag) String() string {
+	switch {
+	case f.o == nil:
+		return ""
+	case f.o.NoQuiet:
+		return "0s"
+	}
+	return durationFlag{&f.o.Quiet}.String()
+}
+
+// Type implements pflag.Value.
+func (quietFlag) Type() string { return "duration" }
 
 // snapshotFlag selects a snapshot. It rejects an empty value: that comes from an unset shell
 // variable, and must not select the newest snapshot.

@@ -48,6 +48,7 @@ type archiveFacts struct {
 	layout       string
 	recoverable  web.Point
 	damaged      []string
+	leftOut      web.LeftOut
 	verification web.Verification       // the service's last one
 	heard        archive.VerifyFindings // of the last verification on any host
 	drills       drills
@@ -198,6 +199,7 @@ func (k *managedArchive) backup(ctx context.Context) (scheduler.Result, error) {
 	if res.Snapshot != nil {
 		k.found(res.Snapshot, slices.Concat(res.Damaged, res.LeftOut))
 	}
+	k.omits(res.Omitted)
 	return r, nil
 }
 
@@ -225,6 +227,9 @@ func (k *managedArchive) last(ctx context.Context) (time.Time, error) {
 		}
 	}
 	k.found(&m.Summary, damaged)
+	k.mu.Lock()
+	k.known.leftOut = leftOutOf(&m.Summary)
+	k.mu.Unlock()
 	found, err := to.LastFindings(ctx, m.Archive)
 	if err != nil {
 		k.d.o.Log.Warn("cannot read the archive's last verification record", "archive", k.name, "error", err)
@@ -243,6 +248,26 @@ func (k *managedArchive) found(s *manifest.Summary, damaged []string) {
 	if p := s.ConsistentThrough; p != nil {
 		k.known.recoverable.File, k.known.recoverable.Size = p.Name, p.Size
 	}
+}
+
+// omits records the files that the last run left out. They may differ from those of the newest snapshot, which a run
+// without changes does not replace.
+func (k *managedArchive) omits(omitted []archive.Omission) {
+	out := web.LeftOut{Files: int64(len(omitted))}
+	for _, o := range omitted[:min(len(omitted), web.MaxLeftOut)] {
+		out.Some = append(out.Some, web.LeftOutFile{Name: o.Name, Why: o.Why})
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known.leftOut = out
+}
+
+// leftOutOf returns what a manifest has of the files that were left out.
+func leftOutOf(s *manifest.Summary) web.LeftOut {
+	if s.LeftOut == nil {
+		return web.LeftOut{}
+	}
+	return web.LeftOut{Files: s.LeftOut.Files, Some: []web.LeftOutFile{{Name: s.LeftOut.Example}}}
 }
 
 func (k *managedArchive) load() {

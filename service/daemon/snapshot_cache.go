@@ -212,6 +212,9 @@ func summary(s *manifest.Summary) web.Snapshot {
 		Added: s.Counts.Added, AddedBytes: s.Counts.AddedBytes, Removed: s.Counts.Removed, Changed: s.Counts.Changed, Damaged: s.Counts.Damaged,
 		Duration: time.Duration(s.DurationMS) * time.Millisecond, State: "ok",
 	}
+	if s.LeftOut != nil {
+		out.LeftOut = s.LeftOut.Files
+	}
 	if out.Damaged > 0 {
 		out.State = "damaged"
 	}

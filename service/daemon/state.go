@@ -30,7 +30,7 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 	defer k.mu.Unlock()
 	a := web.Archive{
 		Name: k.name, Destination: providers.Redact(k.settings.Destination), Layout: k.known.layout, Schedule: k.settings.Schedule,
-		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LastVerification: k.known.latest(), LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent[""],
+		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LeftOut: k.known.leftOut, LastVerification: k.known.latest(), LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent[""],
 		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
 		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
 		LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},

@@ -39,6 +39,7 @@ type (
 		LastDrill          *apiDrill        `json:"last_drill"`
 		ProvenRestore      *time.Time       `json:"proven_restore"`
 		Damaged            []string         `json:"damaged"`
+		LeftOut            apiLeftOut       `json:"left_out"`
 		Encrypted          bool             `json:"encrypted"`
 		Tasks              []apiTask        `json:"tasks"`
 		ProviderRequests   map[string]int64 `json:"provider_requests"`
@@ -70,6 +71,14 @@ type (
 		Detail       string     `json:"detail"`
 		Since        *time.Time `json:"since"`
 		ConfirmedAt  *time.Time `json:"confirmed_at"`
+	}
+	apiLeftOut struct {
+		Files int64            `json:"files"`
+		Some  []apiLeftOutFile `json:"some"`
+	}
+	apiLeftOutFile struct {
+		Name string `json:"name"`
+		Why  string `json:"why"`
 	}
 	apiFailure struct {
 		At    *time.Time `json:"at"`
@@ -134,6 +143,7 @@ type (
 		Removed     int64      `json:"removed"`
 		Changed     int64      `json:"changed"`
 		Damaged     int64      `json:"damaged"`
+		LeftOut     int64      `json:"left_out"`
 		DurationMS  int64      `json:"duration_ms"`
 		State       string     `json:"state"`
 		Held        string     `json:"held"`
@@ -176,6 +186,10 @@ func newAPIArchive(a *Archive) apiArchive {
 		ProviderRequests: kinds(a.ProviderRequests), ProviderErrors: kinds(a.ProviderErrors),
 	}
 	v.LastFailure = newAPIFailure(a.LastFailure)
+	v.LeftOut = apiLeftOut{Files: a.LeftOut.Files, Some: []apiLeftOutFile{}}
+	for _, f := range a.LeftOut.Some {
+		v.LeftOut.Some = append(v.LeftOut.Some, apiLeftOutFile(f))
+	}
 	for i := range a.Tasks {
 		v.Tasks = append(v.Tasks, newAPITask(&a.Tasks[i]))
 	}
@@ -242,7 +256,7 @@ func newAPISnapshot(s Snapshot) apiSnapshot {
 	return apiSnapshot{
 		Sequence: s.Sequence, Created: jsonTime(s.Created), Files: s.Files, Bytes: s.Bytes,
 		StoredBytes: s.StoredBytes, Added: s.Added, AddedBytes: s.AddedBytes, Removed: s.Removed,
-		Changed: s.Changed, Damaged: s.Damaged, DurationMS: s.Duration.Milliseconds(),
+		Changed: s.Changed, Damaged: s.Damaged, LeftOut: s.LeftOut, DurationMS: s.Duration.Milliseconds(),
 		State: s.State, Held: s.Held, Error: s.Error,
 	}
 }

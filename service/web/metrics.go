@@ -151,6 +151,8 @@ func newCollector(backend Backend, version string) *collector {
 			},
 			gauge("damaged_files", "Files of the newest snapshot that are known to be damaged.",
 				func(a *Archive) float64 { return float64(len(a.Damaged)) }),
+			gauge("left_out_files", "Files of the source that match the layout and that the last run did not archive.",
+				func(a *Archive) float64 { return float64(a.LeftOut.Files) }),
 			moment("last_verification", "When the archive was last verified.",
 				func(a *Archive) time.Time { return a.LastVerification.At }),
 			verified("objects_ratio", "The part of all objects that the last verification checked, 0 to 1.",

@@ -81,6 +81,9 @@ func (a *Archive) sentence(now time.Time) string {
 	for _, t := range a.failingTasks() {
 		parts = append(parts, "the last "+strings.ToLower(t.Word())+" could not be done")
 	}
+	if n := a.LeftOut.Files; n > 0 {
+		parts = append(parts, count(n, "file")+" of the source left out")
+	}
 	if a.unconfirmed() > 0 {
 		parts = append(parts, "a confirmation is needed")
 	}
@@ -139,10 +142,10 @@ func (a *Archive) damage() string {
 	return ""
 }
 
-// idle reports whether the newest snapshot is old only because the source has nothing new.
+// idle reports whether the newest snapshot is old only because the source has nothing new, also in files left out.
 func (a *Archive) idle() bool {
 	n := len(a.History)
-	return n > 0 && a.History[n-1].Outcome == Unchanged && !a.RecoverableThrough.At.IsZero() && a.Behind != nil && *a.Behind == Behind{}
+	return n > 0 && a.History[n-1].Outcome == Unchanged && !a.RecoverableThrough.At.IsZero() && a.Behind != nil && *a.Behind == Behind{} && a.LeftOut.Files == 0
 }
 
 func (a *Archive) nextWord() string {

@@ -33,6 +33,7 @@ type Archive struct {
 	LastDrill          Drill     // whether it succeeded or failed
 	ProvenRestore      time.Time // when a drill last succeeded; zero if none has
 	Damaged            []string  // files of the newest snapshot that are known to be damaged
+	LeftOut            LeftOut   // files that the last run did not include although the layout matches them
 
 	Encrypted bool // to recipients: a restore needs an identity
 	Tasks     []Task
@@ -45,6 +46,22 @@ type Archive struct {
 	// ones among them.
 	ProviderRequests map[string]int64
 	ProviderErrors   map[string]int64
+}
+
+// MaxLeftOut is the largest number of files in LeftOut.Some.
+const MaxLeftOut = 10
+
+// LeftOut is the files of the source that match the layout and are not archived, without those that the layout always
+// leaves out.
+type LeftOut struct {
+	Files int64
+	Some  []LeftOutFile // the first ones, at most MaxLeftOut
+}
+
+// LeftOutFile is one of them.
+type LeftOutFile struct {
+	Name string
+	Why  string // empty if it is unknown, as after a restart
 }
 
 // Failure is a failed run's time and reason. Error is shown to users and must not contain credentials.
@@ -151,6 +168,7 @@ type Snapshot struct {
 	Removed     int64
 	Changed     int64
 	Damaged     int64
+	LeftOut     int64 // files of the source that match the layout and are not in the snapshot
 	Duration    time.Duration
 	State       string // ok, or the state that strongroom list shows
 	Held        string // the reason of its hold; empty if it is not held

@@ -38,6 +38,9 @@ func (s *Server) card(id string, a Archive) card {
 	return c
 }
 
+// MoreLeftOut is the number of files that were left out beyond those that are shown.
+func (c card) MoreLeftOut() int64 { return max(0, c.LeftOut.Files-int64(len(c.LeftOut.Some))) }
+
 // ReadWidth is the part of the stored bytes that was ever read back and found good, in percent.
 func (c card) ReadWidth() string {
 	return percent(100 * min(1, ratio(c.LastVerification.ReadBytes, c.LastVerification.BytesTotal)))

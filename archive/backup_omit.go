@@ -1,0 +1,60 @@
+package archive
+
+import "github.com/strongroom-dev/strongroom/manifest"
+
+// Omission is a file of the source that matches the layout and is not in the snapshot. The files that a layout leaves
+// out of every snapshot, such as the one that is being written, are not omitted.
+type Omission struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"` // in bytes; 0 if the file was not read
+	Why  string `json:"why"`  // for people
+}
+
+// leaveOut reports the files that match the layout and that the set does not have.
+func (r *backupRun) leaveOut() {
+	var first *Omission // of those that have no warning of their own
+	others := 0
+	for _, f := range r.capture.Ignored {
+		if f.Normal {
+			continue
+		}
+		r.res.Omitted = append(r.res.Omitted, Omission{f.Name, f.Size, f.Why})
+		if f.Suspicious {
+			r.res.LeftOut = append(r.res.LeftOut, f.Name)
+			r.warn("%s is left out: %s", f.Name, f.Why)
+			continue
+		}
+		if others++; first == nil {
+			first = &Omission{f.Name, f.Size, f.Why}
+		}
+	}
+	switch {
+	case others == 1:
+		r.warn("%q matches the layout and is left out: %s", first.Name, first.Why)
+	case others > 1:
+		r.warn("%d files that match the layout are left out, such as %q: %s", others, first.Name, first.Why)
+	}
+	r.leftOut = leftOutNote(r.res.Omitted)
+}
+
+// leftOutNote returns the manifest's note of omitted files; nil if there are none.
+func leftOutNote(omitted []Omission) *manifest.LeftOut {
+	if len(omitted) == 0 {
+		return nil
+	}
+	return &manifest.LeftOut{Files: int64(len(omitted)), Example: exampleOf(omitted)}
+}
+
+// exampleOf returns the name of one of the files. The source may have names that the format does not allow, which then
+// are encoded: a file that is not archived must not prevent the snapshot of the others.
+func exampleOf(omitted []Omission) string {
+	for i := range omitted {
+		if manifest.CheckName(omitted[i].Name) == nil {
+			return omitted[i].Name
+		}
+	}
+	if name := manifest.EncodeName(omitted[0].Name); manifest.CheckName(name) == nil {
+		return name
+	}
+	return "?"
+}
