@@ -181,3 +181,30 @@ func TestReencryptedCopyKeepsTheMark(t *testing.T) {
 		t.Errorf("the copy has %+v", o)
 	}
 }
+
+// A node's name that no manifest can have, and a file that is too large for one, end a backup before
+// it has sent anything, and a dry run too.
+func TestImpossibleManifestEndsABackupEarly(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t, t.TempDir(), 72)
+	db.fill(3, 100)
+	store := storetest.Memory(t)
+	a := archive.New(store, archive.Options{})
+	refused := func(want string, o archive.BackupOptions) {
+		t.Helper()
+		for _, o.DryRun = range []bool{true, false} {
+			if _, err := a.Backup(t.Context(), db.source(), o); !contains(err, want) {
+				t.Errorf("dry run %v: %v", o.DryRun, err)
+			}
+		}
+		if keys := store.Keys(""); len(keys) > 0 {
+			t.Errorf("stored: %q", keys)
+		}
+	}
+	refused("of the node: longer than", archive.BackupOptions{Node: strings.Repeat("n", 256), Tool: "test"})
+	refused("of the tool: not valid", archive.BackupOptions{Node: "node", Tool: "a\x1bb"})
+	if err := os.Truncate(filepath.Join(db.dir, name(1)), manifest.MaxFileSize+1); err != nil {
+		t.Fatal(err)
+	}
+	refused(name(1)+" has 5497558138881 bytes", options)
+}

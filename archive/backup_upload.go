@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -37,7 +38,7 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 		g.Go(func() error { return r.storeGroup(running, memory, files, group, parent, entries) })
 	}
 	err := g.Wait()
-	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(cause, source.ErrDiskPressure)) {
+	if cause := context.Cause(ctx); cause != nil && (err == nil || isPressure(cause)) {
 		err = cause // the loop was left early, even if every started transfer succeeded
 	}
 	return entries, err
@@ -70,25 +71,40 @@ func (r *backupRun) storeGroup(ctx context.Context, buffers bundleBuffers, files
 // capture still holds.
 const pressureEvery = 5 * time.Second
 
+// scratchEvery is how often it checks the space of its scratch files, which may be on the database's disk.
+const scratchEvery = time.Second
+
 // cancelOnDiskPressure returns a context that is canceled when the database needs that space. The next attempt then
-// captures without the deleted files.
+// captures without the deleted files. For lack of scratch space the backup fails, which releases its scratch files.
 func (r *backupRun) cancelOnDiskPressure(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		tick := time.NewTicker(pressureEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
+	go watchSpace(ctx, pressureEvery, r.capture.CheckDiskPressure, cancel)
+	if r.encoder != nil {
+		go watchSpace(ctx, scratchEvery, r.encoder.CheckScratch, cancel)
+	}
+	return ctx, func() { cancel(nil) }
+}
+
+// isPressure reports whether an error ended a backup because space on a disk has run short.
+func isPressure(err error) bool {
+	return errors.Is(err, source.ErrDiskPressure) || errors.Is(err, encoding.ErrNoSpace)
+}
+
+// watchSpace calls check regularly until ctx ends, and cancels with its error.
+func watchSpace(ctx context.Context, every time.Duration, check func() error, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := check(); err != nil {
+				cancel(err)
 				return
-			case <-tick.C:
-				if err := r.capture.CheckDiskPressure(); err != nil {
-					cancel(err)
-				}
 			}
 		}
-	}()
-	return ctx, func() { cancel(nil) }
+	}
 }
 
 func parentEntry(parent *manifest.Manifest, name string) *manifest.File {

@@ -14,6 +14,8 @@ type Pending struct {
 	Files  int   // the number of pending files: closed ones, and a tail that grew
 	Bytes  int64 // the bytes of the pending files; for a tail, only its new bytes
 	Closed int   // the number of closed files in Files
+	// Largest is the size of the largest section of a pending file that is stored as one object.
+	Largest int64
 	// Fingerprint identifies the pending closed files by their names, sizes and times. It is 0 if there are
 	// none.
 	Fingerprint uint64
@@ -47,6 +49,11 @@ func (a *Archive) Pending(captured []source.File) (Pending, error) {
 		}
 		ahead.Files++
 		ahead.Bytes += bytes
+		if f.State == source.Closed { // also the one that was the tail: it is stored once more, whole
+			ahead.Largest = max(ahead.Largest, f.Size)
+		} else {
+			ahead.Largest = max(ahead.Largest, bytes)
+		}
 		if f.State == source.Closed {
 			ahead.Closed++
 			io.WriteString(mark, fmt.Sprintf("%s\x00%d %d\n", f.Name, f.Size, f.Modified.UnixNano()))

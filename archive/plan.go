@@ -30,8 +30,8 @@ type Plan struct {
 
 // MakePlan compares the captured files with the parent snapshot; parent is nil for the first snapshot. A file
 // counts as unchanged if its name, size, modification time and state match the parent's, and agrees returns
-// true or is nil. Both lists must be in name order. It returns an error for a name that the format does not
-// allow.
+// true or is nil. Both lists must be in name order. It returns an error for a name or size that the format
+// does not allow.
 func MakePlan(captured []source.File, parent *manifest.Manifest, agrees func(*source.File, *manifest.File) bool) (Plan, error) {
 	err := manifest.CheckNames(func(yield func(string) bool) {
 		for i := range captured {
@@ -42,6 +42,12 @@ func MakePlan(captured []source.File, parent *manifest.Manifest, agrees func(*so
 	})
 	if err != nil {
 		return Plan{}, fmt.Errorf("the source holds a file that cannot be archived; rename it or narrow the pattern: %w", err)
+	}
+	for i := range captured {
+		if f := &captured[i]; f.Size > manifest.MaxFileSize {
+			return Plan{}, fmt.Errorf("the source holds a file that cannot be archived: %s has %d bytes, more than %d",
+				f.Name, f.Size, int64(manifest.MaxFileSize))
+		}
 	}
 	if parent == nil {
 		return Plan{Upload: captured}, nil

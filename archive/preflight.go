@@ -11,8 +11,8 @@ import (
 )
 
 // Preflight checks whether a backup could continue the archive at the address, or begin one there. A
-// condition that a backup would refuse is a finding that failed. It changes nothing. It returns false if it
-// could not read the archive; Probe reports the reason.
+// condition that a backup would refuse is a finding that failed. It changes nothing. It returns false with a
+// finding that failed if it could not read the archive; Probe mostly reports a better reason.
 func (a *Archive) Preflight(ctx context.Context) (storecheck.Finding, bool) {
 	defer a.hold()()
 	f, ok := a.preflight(ctx)
@@ -28,7 +28,7 @@ func (a *Archive) preflight(ctx context.Context) (storecheck.Finding, bool) {
 	case errors.Is(err, ErrDamaged):
 		return storecheck.Fail("verify the archive with all its data for a full report", "%v", err), true
 	case err != nil:
-		return storecheck.Finding{}, false
+		return storecheck.WentWrong(err), false
 	case h.badID:
 		const advice = "restore the correct " + manifest.ArchiveKey +
 			"; if no archive was begun here, delete this one or use another address"

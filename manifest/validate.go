@@ -92,6 +92,10 @@ func (s *Summary) validate() error {
 	return s.Counts.check()
 }
 
+// CheckText returns an error if a text cannot be the node or the tool of a manifest: it is empty, too
+// long, or not printable.
+func CheckText(s string) error { return checkText(s) }
+
 // checkText checks a short text that listings print. The limit of its length keeps the summary
 // within the first SummaryBytes.
 func checkText(s string) error {

@@ -68,12 +68,15 @@ func (e *Encoder) room(ctx context.Context, bound int64) (body, error) {
 	return e.roomInTime(ctx, bound)
 }
 
-// file creates a scratch file, unless it would use space on the database's disk.
+// file creates a scratch file, which leaves space free on a disk that it shares with the database.
 func (e *Encoder) file(ctx context.Context, bound int64) (*scratchFile, error) {
-	if err := e.scratch.offDatabaseDisk(e.database, bound); err != nil {
+	f, err := e.scratch.file(ctx, bound, e.spare())
+	if err != nil {
 		return nil, err
 	}
-	return e.scratch.file(ctx, bound)
+	f.users = &e.inScratch
+	f.users.Add(1)
+	return f, nil
 }
 
 // roomInTime waits for memory, and after patience also for the reserve's scratch file.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,9 +17,18 @@ import (
 // ErrNoSpace reports that the scratch directory has too little space for a large object.
 var ErrNoSpace = errors.New("not enough space for scratch files")
 
+// MinFree is the free space in bytes that scratch files leave on a disk that they share with a database. If the space
+// falls below it, they are given up: a database that cannot write stops.
+const MinFree = 256 << 20
+
+// checkEvery is how many bytes of a scratch file are written between two checks of the free space.
+const checkEvery = 4 << 20
+
 // scratch creates scratch files in one directory, and no more at a time than there is space for.
 type scratch struct {
 	dir    string
+	make   bool  // the directory is made when it is missing
+	spare  int64 // the bytes that all files leave free
 	create func(dir string) (*os.File, error)
 	free   func(dir string) (bytes int64, err error)
 
@@ -26,8 +38,11 @@ type scratch struct {
 	changed  chan struct{} // closed and replaced when space was released
 }
 
-func newScratch(dir string) *scratch {
-	return &scratch{dir: dir, create: createScratch, free: freeSpace, changed: make(chan struct{})}
+func newScratch(l *Limits) *scratch {
+	return &scratch{
+		dir: l.Scratch, make: l.MakeScratch, spare: l.Reserve,
+		create: createScratch, free: freeSpace, changed: make(chan struct{}),
+	}
 }
 
 // createScratch creates a file without a name, so that it disappears with the process, even after a crash.
@@ -50,15 +65,37 @@ func freeSpace(dir string) (int64, error) {
 	return int64(s.Bavail) * int64(s.Bsize), nil
 }
 
-// file creates a scratch file that may grow to bound bytes. If there is too little space, it waits for other scratch
-// files to be closed, or returns ErrNoSpace if there are none.
-func (s *scratch) file(ctx context.Context, bound int64) (*scratchFile, error) {
+// place returns the directory or, if it is yet to be made, the nearest one above it, which is on the same disk.
+func (s *scratch) place() string {
+	dir := s.dir
+	for s.make && dir != filepath.Dir(dir) {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return dir
+}
+
+// errNoDirectory returns ErrNoSpace for an object that needs a scratch file where no directory is set.
+func errNoDirectory(bound int64) error {
+	return fmt.Errorf("%w: the object may need %d bytes, more than is kept in memory, and no directory for "+
+		"scratch files is set; set one", ErrNoSpace, bound)
+}
+
+// file creates a scratch file that may grow to bound bytes, and leaves reserve bytes free. If there is too little
+// space, it waits for other scratch files to be closed, or returns ErrNoSpace if there are none.
+func (s *scratch) file(ctx context.Context, bound, reserve int64) (*scratchFile, error) {
 	if s.dir == "" {
-		return nil, fmt.Errorf("%w: the object may need %d bytes, more than is kept in memory, and no directory for "+
-			"scratch files is set; set one that is not on the database's disk", ErrNoSpace, bound)
+		return nil, errNoDirectory(bound)
+	}
+	if s.make {
+		if err := os.MkdirAll(s.dir, 0o700); err != nil {
+			return nil, fmt.Errorf("making the directory for scratch files: %w", err)
+		}
 	}
 	for {
-		later, err := s.take(bound)
+		later, err := s.take(bound, reserve)
 		if err != nil {
 			return nil, err
 		}
@@ -76,12 +113,8 @@ func (s *scratch) file(ctx context.Context, bound int64) (*scratchFile, error) {
 		s.release(bound)
 		return nil, fmt.Errorf("creating a scratch file in %s: %w", s.dir, err)
 	}
-	return &scratchFile{file: f, s: s, left: bound}, nil
+	return &scratchFile{file: f, s: s, left: bound, reserve: reserve}, nil
 }
-
-// OffDatabaseDisk returns ErrNoSpace if scratch files would be on the disk of the database. Encode would then fail for
-// an object that is too large for memory.
-func (e *Encoder) OffDatabaseDisk() error { return e.scratch.offDatabaseDisk(e.database, e.inMemory+1) }
 
 // SameDisk reports whether two directories are on one file system; false if that is unknown.
 func SameDisk(one, other string) bool {
@@ -89,33 +122,48 @@ func SameDisk(one, other string) bool {
 	return unix.Stat(one, &a) == nil && unix.Stat(other, &b) == nil && a.Dev == b.Dev
 }
 
-// offDatabaseDisk returns ErrNoSpace for a scratch file that would use space on the database's disk.
-func (s *scratch) offDatabaseDisk(database string, bound int64) error {
-	if database == "" || s.dir == "" || !SameDisk(s.dir, database) {
-		return nil
-	}
-	return fmt.Errorf("%w: the object may need %d MiB, more than is kept in memory, and %s is on the disk of the "+
-		"database in %s; set a directory for scratch files (scratch_dir, or TMPDIR) on another disk, or set this "+
-		"one explicitly if there is space for both",
-		ErrNoSpace, (bound+1<<20-1)>>20, s.dir, database)
-}
-
 // take reserves space for a file. If there is too little, it returns a channel that is closed when space was released.
-func (s *scratch) take(bound int64) (later <-chan struct{}, err error) {
+func (s *scratch) take(bound, reserve int64) (later <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	free, err := s.free(s.dir)
-	// Not every file system reports its free space; a write to a full one fails anyway.
-	if err == nil && free-s.promised < bound {
+	if err := s.fits(bound, reserve); err != nil {
 		if s.open > 0 {
 			return s.changed, nil
 		}
-		return nil, fmt.Errorf("%w: an object may need %d MiB, and %s has %d MiB free; free some space, or set "+
-			"another directory for scratch files", ErrNoSpace, (bound+1<<20-1)>>20, s.dir, free>>20)
+		return nil, err
 	}
 	s.open++
 	s.promised += bound
 	return nil, nil
+}
+
+// fits returns ErrNoSpace if there is too little space for a file. The caller holds the lock.
+func (s *scratch) fits(bound, reserve int64) error {
+	free, err := s.free(s.place())
+	// Not every file system reports its free space; a write to a full one fails anyway.
+	if err != nil || free-s.promised-reserve >= bound {
+		return nil
+	}
+	kept := ""
+	if reserve > 0 {
+		kept = fmt.Sprintf(", and %d MiB must stay free for other programs", reserve>>20)
+	}
+	return fmt.Errorf("%w: an object may need %d MiB; %s has %d MiB free%s; free some space, or set "+
+		"another directory for scratch files", ErrNoSpace, (bound+1<<20-1)>>20, s.dir, free>>20, kept)
+}
+
+// isShort returns ErrNoSpace if less than reserve bytes are free.
+func (s *scratch) isShort(reserve int64) error {
+	if reserve == 0 {
+		return nil
+	}
+	free, err := s.free(s.dir)
+	if err != nil || free >= reserve {
+		return nil
+	}
+	return fmt.Errorf("%w: %s has only %d MiB free, less than the %d MiB that stay free for other programs, "+
+		"so its scratch files were given up; free some space, or set another directory for scratch files",
+		ErrNoSpace, s.dir, free>>20, reserve>>20)
 }
 
 func (s *scratch) wrote(n int64) {
@@ -141,14 +189,23 @@ func (s *scratch) wake() {
 
 // scratchFile is a body in a file without a name.
 type scratchFile struct {
-	file *os.File // not embedded: its WriteString and ReadFrom would bypass Write
-	s    *scratch
-	left int64 // the bytes that it may still write
+	file    *os.File // not embedded: its WriteString and ReadFrom would bypass Write
+	s       *scratch
+	left    int64         // the bytes that it may still write
+	reserve int64         // the bytes that it leaves free
+	checked int64         // the value of left at the last check of the free space
+	users   *atomic.Int64 // counts the Encoder's open files; nil: none does
 }
 
 func (f *scratchFile) Write(b []byte) (int, error) {
 	if int64(len(b)) > f.left {
 		return 0, errBound
+	}
+	if f.checked-f.left >= checkEvery || f.checked == 0 {
+		f.checked = f.left
+		if err := f.s.isShort(f.reserve); err != nil {
+			return 0, err
+		}
 	}
 	n, err := f.file.Write(b)
 	f.left -= int64(n)
@@ -173,5 +230,8 @@ func (f *scratchFile) seal() {
 func (f *scratchFile) close() error {
 	err := f.file.Close()
 	f.s.release(f.left)
+	if f.users != nil {
+		f.users.Add(-1)
+	}
 	return err
 }

@@ -53,34 +53,6 @@ func TestScratchFiles(t *testing.T) {
 	}
 }
 
-// A scratch file is not made on the database's disk; what fits the memory needs none.
-func TestScratchBesideTheDatabase(t *testing.T) {
-	t.Parallel()
-	content := random(100_000)
-	for database, refused := range map[string]bool{t.TempDir(): true, "/proc": false, "/not/there": false, "": false} {
-		for memory, large := range map[int64]bool{1: true, 1 << 20: false} {
-			b := mustBudget(t, Limits{Memory: memory, Scratch: t.TempDir()})
-			e, err := New(Settings{Budget: b, Database: database})
-			if err != nil {
-				t.Fatal(err)
-			}
-			x, err := e.Encode(t.Context(), bytes.NewReader(content), int64(len(content)), manifest.Plain)
-			if (refused && large) != errors.Is(err, ErrNoSpace) {
-				t.Errorf("database in %q, %d bytes of memory: %v", database, memory, err)
-			}
-			if err == nil {
-				err = x.Close()
-			} else if strings.Contains(err.Error(), database) {
-				err = nil
-			}
-			if err != nil {
-				t.Error(err)
-			}
-			idle(t, e, memory)
-		}
-	}
-}
-
 // /dev/full returns a full disk's error.
 func TestScratchDiskFull(t *testing.T) {
 	t.Parallel()
@@ -160,18 +132,18 @@ func TestScratchSpace(t *testing.T) {
 // Two that are written at the same time do not both count on the same free bytes.
 func TestScratchSpaceIsPromisedOnce(t *testing.T) {
 	t.Parallel()
-	s := newScratch(t.TempDir())
+	s := newScratch(&Limits{Scratch: t.TempDir()})
 	s.free = func(string) (int64, error) { return 150, nil }
-	f, err := s.file(t.Context(), 100)
+	f, err := s.file(t.Context(), 100, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if later, err := s.take(100); later == nil || err != nil {
+	if later, err := s.take(100, 0); later == nil || err != nil {
 		t.Fatalf("another 100 of 150 bytes were promised, or: %v", err)
 	}
 	f.Write(make([]byte, 10))
 	f.seal() // 90 of them are not needed
-	if later, err := s.take(100); later != nil || err != nil {
+	if later, err := s.take(100, 0); later != nil || err != nil {
 		t.Fatalf("what was not needed was not given back: %v", err)
 	}
 	s.release(100)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"filippo.io/age"
 	"github.com/klauspost/compress/zstd"
@@ -50,8 +51,8 @@ type Settings struct {
 
 	Budget *Budget // may be shared with other Encoders; nil creates one with default limits and no scratch files
 
-	// Database is the directory of the files that are encoded. No scratch file is created on its file system,
-	// which a large one could fill. Empty disables this check.
+	// Database is the directory of the files that are encoded. Scratch files leave MinFree bytes free on its file
+	// system. Empty means that it is on another one.
 	Database string
 }
 
@@ -61,9 +62,13 @@ type Limits struct {
 	// free memory. An object that may become larger than Memory or 32 MiB is encoded to a scratch file, and so
 	// is one object of each Encoder that waits too long.
 	Memory int64
-	// Scratch is the directory of the scratch files. It should not be on the disk of the database, which a large
-	// file could fill. It may be empty if no object becomes too large for memory.
+	// Scratch is the directory of the scratch files. It is better not on the disk of the database, where they leave
+	// MinFree bytes free. It may be empty if no object becomes too large for memory.
 	Scratch string
+	// MakeScratch makes the directory when the first scratch file needs it. Otherwise it must exist.
+	MakeScratch bool
+	// Reserve is how many bytes the scratch files leave free on their disk at least.
+	Reserve int64
 	// Workers is the number of objects encoded at once; 0 means one for each processor. An Encoder that waits
 	// too long for a worker uses its own additional one.
 	Workers int
@@ -79,12 +84,13 @@ type Budget struct {
 	chunks   *sync.Pool // of *[chunkSize]byte
 }
 
-// NewBudget checks the limits and returns a Budget. Its only I/O is to check that the scratch directory exists.
+// NewBudget checks the limits and returns a Budget. Its only I/O is to check that the scratch directory exists, if it must.
 func NewBudget(l Limits) (*Budget, error) {
-	if l.Memory < 0 || l.Workers < 0 {
-		return nil, fmt.Errorf("a budget of %d bytes and %d workers must not be negative", l.Memory, l.Workers)
+	if l.Memory < 0 || l.Workers < 0 || l.Reserve < 0 {
+		return nil, fmt.Errorf("a budget of %d bytes and %d workers, with a reserve of %d bytes, must not be negative",
+			l.Memory, l.Workers, l.Reserve)
 	}
-	if l.Scratch != "" {
+	if l.Scratch != "" && !l.MakeScratch {
 		if info, err := os.Stat(l.Scratch); err != nil {
 			return nil, fmt.Errorf("the directory for scratch files: %w", err)
 		} else if !info.IsDir() {
@@ -98,7 +104,7 @@ func NewBudget(l Limits) (*Budget, error) {
 		memory:   semaphore.NewWeighted(memory),
 		workers:  make(chan struct{}, workers),
 		most:     workers,
-		scratch:  newScratch(l.Scratch),
+		scratch:  newScratch(&l),
 		chunks:   &sync.Pool{New: func() any { return new([chunkSize]byte) }},
 	}, nil
 }
@@ -114,7 +120,8 @@ type Encoder struct {
 	database   string
 
 	reserve     reserve
-	compressors sync.Pool // of *zstd.Encoder
+	inScratch   atomic.Int64 // the number of open scratch files
+	compressors sync.Pool    // of *zstd.Encoder
 	estimator   *zstd.Encoder
 }
 

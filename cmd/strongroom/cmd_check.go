@@ -56,6 +56,13 @@ type checkReport struct {
 	Findings    []storecheck.Finding `json:"findings"`
 }
 
+// finding adds a finding, and prints it.
+func (r *checkReport) finding(w io.Writer, f storecheck.Finding) {
+	f.Advice = advice.Findings(f.Advice)
+	r.Findings = append(r.Findings, f)
+	line(w, string(f.Result), f.Probe, f.Detail, f.Advice)
+}
+
 // sourceReport is what check prints about a directory of log files.
 type sourceReport struct {
 	Dir      string       `json:"dir"`
@@ -64,6 +71,8 @@ type sourceReport struct {
 	Rule     string       `json:"closed_when,omitempty"`
 	Files    []sourceFile `json:"files"`
 	Error    string       `json:"error,omitempty"`
+
+	captured []source.File // nil if the source could not be captured
 }
 
 type sourceFile struct {
@@ -170,11 +179,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 		r.Source.print(out, files)
 	}
 	fmt.Fprintf(out, "  destination %s\n", r.Destination)
-	report := func(f storecheck.Finding) {
-		f.Advice = advice.Findings(f.Advice)
-		r.Findings = append(r.Findings, f)
-		line(out, string(f.Result), f.Probe, f.Detail, f.Advice)
-	}
+	report := func(f storecheck.Finding) { r.finding(out, f) }
 	to, err := a.openURL(ctx, j.name, j.url, j.settings)
 	var wrong usageError
 	switch {
@@ -186,38 +191,17 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	}
 	defer to.close(&err)
 	a.tryScratch(j.name, report)
-	if f, ok := stateFinding(stateDirectory(cmp.Or(a.stateDir, j.settings.stateDir)), to.encoder); ok {
+	state := stateDirectory(cmp.Or(a.stateDir, j.settings.stateDir))
+	if f, ok := stateFinding(state, to.encoder); ok {
 		report(f)
 	}
-	err = tryOut(ctx, to, report)
-	if err != nil {
+	if f, ok := unwritableFinding(state); ok {
+		report(f)
+	}
+	if err = tryOut(ctx, j, to, r.Source, report); err != nil {
 		return r, fmt.Errorf("checking %s: %w", j.name, err)
 	}
 	return r, nil
-}
-
-// tryOut checks whether a backup to a destination could continue, and probes the destination.
-// It writes nothing where an archive is gone: its disk may not be mounted.
-func tryOut(ctx context.Context, to *openArchive, report func(storecheck.Finding)) error {
-	if to.encoder != nil {
-		if err := to.encoder.OffDatabaseDisk(); err != nil {
-			report(storecheck.Finding{
-				Probe: "scratch", Result: storecheck.Note, Detail: message(err),
-				Advice: "ignore this if no log file is larger than 32 MiB",
-			})
-		}
-	}
-	where := newProbeDir(to.url)
-	if f, ok := where.finding(); ok {
-		report(f)
-	}
-	if f, ok := to.Preflight(ctx); ok {
-		report(f)
-		if f.Result == storecheck.Failed {
-			return nil
-		}
-	}
-	return where.try(ctx, to.bucket, report)
 }
 
 // checkSource checks a directory of log files. Its problems are part of the report, and no
@@ -255,6 +239,7 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 			return r, nil
 		}
 	}
+	r.captured = capture.Files
 	for i := range capture.Files {
 		f := &capture.Files[i]
 		one := sourceFile{
@@ -276,13 +261,24 @@ func (a *app) checkSource(ctx context.Context, j *job, read bool) (*sourceReport
 		}
 		r.Files = append(r.Files, one)
 	}
-	if _, err := archive.MakePlan(capture.Files, nil, nil); err != nil {
-		r.Error = err.Error()
-	}
+	r.Error, err = a.sourceFault(ctx, layout, capture)
+	return r, err
+}
+
+// sourceFault returns why a backup of a capture would fail; "" if nothing is known.
+func (a *app) sourceFault(ctx context.Context, layout source.Layout, capture *source.Capture) (string, error) {
 	if len(capture.Files) == 0 {
-		r.Error = "no log file of the layout " + r.Layout + " is closed or a tail; a backup would refuse this source"
+		return "no log file of the layout " + layout.Name() + " is closed or a tail; a backup would refuse this source", nil
 	}
-	return r, nil
+	if _, err := archive.MakePlan(capture.Files, nil, nil); err != nil {
+		return err.Error(), nil
+	}
+	unreadable, first, err := findUnreadable(ctx, capture)
+	if err != nil || len(unreadable) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("%s cannot be read, such as %s; a backup would fail: %s",
+		plural(len(unreadable), "log file"), quoteName(unreadable[0]), message(first)), nil
 }
 
 func (r *checkReport) unfit() bool {

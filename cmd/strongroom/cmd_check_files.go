@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -22,14 +23,11 @@ type fileCheck struct {
 	cut      map[string]int64  // by file name: how many bytes of a tail a backup includes
 }
 
-// checkFiles checks every entry of every file, as a backup does for new files.
+// checkFiles reads every file, and checks every entry, as a backup does for new files.
 func (a *app) checkFiles(ctx context.Context, layout source.Layout, capture *source.Capture) (*fileCheck, error) {
 	c := &fileCheck{
 		layout: layout, capture: capture, progress: &archive.Progress{},
 		damage: map[string]string{}, unknown: map[string]string{}, cut: map[string]int64{},
-	}
-	if !layout.ChecksEntries() {
-		return c, nil
 	}
 	order := slices.Clone(capture.Files)
 	slices.SortFunc(order, func(a, b source.File) int { return layout.Compare(a.Name, b.Name) })
@@ -37,6 +35,14 @@ func (a *app) checkFiles(ctx context.Context, layout source.Layout, capture *sou
 		c.progress.Bytes.Add(order[i].Size)
 	}
 	defer a.watch(ctx, "check", c.progress)()
+	if !layout.ChecksEntries() {
+		for i := range order {
+			if err := c.readOnly(ctx, &order[i]); err != nil {
+				return nil, fmt.Errorf("reading %s: %w", order[i].Name, err)
+			}
+		}
+		return c, nil
+	}
 	var before entries.Result // of the previous file
 	for i := range order {
 		res, err := c.read(ctx, &order[i])
@@ -110,15 +116,31 @@ func (c *fileCheck) read(ctx context.Context, f *source.File) (entries.Result, e
 	return res, nil
 }
 
-// feed passes a file to a Reader, from an offset on.
-func (c *fileCheck) feed(ctx context.Context, r *entries.Reader, content io.ReaderAt, from, size int64) error {
+// readOnly reads a file without entries to its end: a backup of a file with an unreadable sector
+// fails. A file that was deleted or changed since the capture is no fault.
+func (c *fileCheck) readOnly(ctx context.Context, f *source.File) error {
+	content, err := c.capture.Open(f.Name)
+	if err == nil {
+		defer content.Close()
+		err = c.feed(ctx, io.Discard, content, 0, f.Size)
+	}
+	if errors.Is(err, source.ErrVanished) || errors.Is(err, source.ErrChanged) {
+		return nil
+	}
+	return err
+}
+
+// feed passes a file to a reader of entries, from an offset on.
+func (c *fileCheck) feed(ctx context.Context, r io.Writer, content io.ReaderAt, from, size int64) error {
 	section := io.NewSectionReader(content, from, size-from)
 	for buf := make([]byte, 256<<10); ; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		n, err := section.Read(buf)
-		r.Write(buf[:n])
+		if _, err := r.Write(buf[:n]); err != nil {
+			return err
+		}
 		if from == 0 {
 			c.progress.BytesDone.Add(int64(n))
 		}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
@@ -27,6 +30,27 @@ func stateFinding(dir string, e *encoding.Encoder) (storecheck.Finding, bool) {
 		Probe: "state", Result: storecheck.Note,
 		Detail: why + ": an interrupted first backup of this encrypted archive would start again from the beginning",
 		Advice: "set state_dir, or STRONGROOM_STATE_DIR, to a directory that outlives a restart",
+	}, true
+}
+
+// unwritableFinding returns a note if the state directory, or the one where it would be made, cannot
+// be written to. Backups work, but this host does not remember what it has seen.
+func unwritableFinding(dir string) (storecheck.Finding, bool) {
+	if dir == "" {
+		return storecheck.Finding{}, false
+	}
+	for unix.Access(dir, unix.F_OK) == unix.ENOENT && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+	}
+	err := unix.Access(dir, unix.W_OK|unix.X_OK)
+	if err == nil {
+		return storecheck.Finding{}, false
+	}
+	return storecheck.Finding{
+		Probe: "state", Result: storecheck.Note,
+		Detail: fmt.Sprintf("the state directory cannot be written to: %s: %v; "+
+			"this host could not report that the archive or its newest snapshot is gone", dir, err),
+		Advice: "set state_dir, or STRONGROOM_STATE_DIR, to a directory that the user that runs strongroom may write to",
 	}, true
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -43,15 +44,24 @@ func (a *app) encoder(s *settings) (*encoding.Encoder, error) {
 	a.making.Lock()
 	defer a.making.Unlock()
 	if a.budget == nil {
-		if a.budget, err = encoding.NewBudget(encoding.Limits{Scratch: cmp.Or(s.scratch, os.TempDir())}); err != nil {
+		if a.budget, err = encoding.NewBudget(a.scratchLimits(s)); err != nil {
 			return nil, err
 		}
 	}
-	database := s.database
-	if s.scratch != "" || os.Getenv("TMPDIR") != "" {
-		database = "" // the operator chose the scratch directory
-	}
 	return encoding.New(encoding.Settings{
-		Compression: compression, Level: level, Recipients: s.recipients, Budget: a.budget, Database: database,
+		Compression: compression, Level: level, Recipients: s.recipients, Budget: a.budget, Database: s.database,
 	})
+}
+
+// scratchLimits returns the place of scratch files: the first of the configured directory, TMPDIR,
+// a directory in the local state, and the system's directory. Where no operator chose it, space
+// stays free on its disk for other programs.
+func (a *app) scratchLimits(s *settings) encoding.Limits {
+	if dir := cmp.Or(s.scratch, os.Getenv("TMPDIR")); dir != "" {
+		return encoding.Limits{Scratch: dir}
+	}
+	if state := stateDirectory(cmp.Or(a.stateDir, s.stateDir)); state != "" {
+		return encoding.Limits{Scratch: filepath.Join(state, "scratch"), MakeScratch: true, Reserve: encoding.MinFree}
+	}
+	return encoding.Limits{Scratch: os.TempDir(), Reserve: encoding.MinFree}
 }

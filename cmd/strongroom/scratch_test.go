@@ -8,17 +8,18 @@ import (
 	"testing"
 )
 
-// While a large file is encoded, the scratch file is not on the database's disk, unless the
-// operator allows that.
-func TestScratchBesideTheDatabase(t *testing.T) {
-	t.Setenv("STRONGROOM_STATE_DIR", t.TempDir())
+// oneDisk is a database, an archive and the local state on one disk, in the plain configuration: no
+// scratch directory is named. The database has a file that is too large to be encoded in memory.
+func oneDisk(t *testing.T) (dir, config string) {
+	t.Helper()
 	t.Setenv("TMPDIR", "")
 	dir, err := os.MkdirTemp("", "strongroom-test-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	db, to := filepath.Join(dir, "db"), "file://"+filepath.Join(dir, "archive")
+	t.Setenv("STRONGROOM_STATE_DIR", filepath.Join(dir, "state"))
+	db := filepath.Join(dir, "db")
 	if err := os.Mkdir(db, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -28,25 +29,60 @@ func TestScratchBesideTheDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	backup := func() (int, string) {
-		var out, errs bytes.Buffer
-		code := run([]string{"backup", "--source", db, "--compression", "zstd", to}, &out, &errs)
-		return code, errs.String()
-	}
-	if code, said := backup(); code != 1 || !strings.Contains(said, "is on the disk of the database") || !strings.Contains(said, "TMPDIR") {
-		t.Fatalf("exit code %d: %s", code, said)
-	}
-	config := filepath.Join(dir, "strongroom.yaml")
+	config = filepath.Join(dir, "strongroom.yaml")
 	text := "archives:\n" + inDir("orders", db, filepath.Join(dir, "archive"), "    compression: zstd\n")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return dir, config
+}
+
+// runIn runs the program in this process.
+func runIn(args ...string) (code int, said string) {
 	var out, errs bytes.Buffer
-	if run([]string{"check", "--config", config}, &out, &errs); !strings.Contains(out.String(), "is on the disk of the database") {
-		t.Errorf("check does not report it: %s%s", out.String(), errs.String())
+	code = run(args, &out, &errs)
+	return code, out.String() + errs.String()
+}
+
+// A host with one disk archives large files without any setting: scratch files are in the local
+// state, and check reports where and how much space stays free.
+func TestScratchInTheLocalState(t *testing.T) {
+	dir, config := oneDisk(t)
+	if code, said := runIn("check", "--config", config); code != 0 || !strings.Contains(said, "ok      scratch") ||
+		!strings.Contains(said, filepath.Join(dir, "state", "scratch")) || !strings.Contains(said, "256.0 MiB stay free") {
+		t.Errorf("check: exit code %d: %s", code, said)
 	}
-	t.Setenv("TMPDIR", os.TempDir())
-	if code, said := backup(); code != 0 {
-		t.Fatalf("exit code %d: %s", code, said)
+	if code, said := runIn("backup", "--config", config, "orders"); code != 0 {
+		t.Fatalf("backup: exit code %d: %s", code, said)
+	}
+	left, err := os.ReadDir(filepath.Join(dir, "state", "scratch"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("in the scratch directory are %v, %v", left, err)
+	}
+}
+
+// Where the scratch directory cannot be made, a large file cannot be encoded. Check fails as the
+// backup does, until the file is archived; without such a file it is a note.
+func TestScratchThatCannotBeMade(t *testing.T) {
+	dir, config := oneDisk(t)
+	if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "state", "scratch"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := runIn("check", "--config", config); code != exitFailed || !strings.Contains(said, "failed  scratch") {
+		t.Errorf("check: exit code %d: %s", code, said)
+	}
+	if code, said := runIn("backup", "--config", config, "orders"); code != exitFailed || !strings.Contains(said, "scratch") {
+		t.Errorf("backup: exit code %d: %s", code, said)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	if code, said := runIn("backup", "--config", config, "orders"); code != 0 {
+		t.Fatalf("with another directory: exit code %d: %s", code, said)
+	}
+	t.Setenv("TMPDIR", "")
+	if code, said := runIn("check", "--config", config); code != 0 || !strings.Contains(said, "note    scratch") {
+		t.Errorf("check of an archive that has the file: exit code %d: %s", code, said)
 	}
 }
