@@ -31,9 +31,10 @@ const everyHour = 1 << 63
 //   - @every and a duration of a second or more: @every 10m;
 //   - @close: whenever a log file closes; it has no times, and Next returns the zero time.
 //
-// All but the last two use the local time of location. If a clock change skips a time, the run
-// follows right after the change. If a clock change repeats a time, only the first one counts,
-// unless the hour is *.
+// All but the last two use the local time of location. If a clock change skips times of the
+// schedule, one run follows within the hour after the change. It has the distance from the change
+// that the first skipped time has from the skipped range's beginning, less whole hours. If a
+// clock change repeats a time, only the first one counts, unless the hour is *.
 func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
 	const advice = `; write five fields (minute hour day month weekday) such as "*/15 * * * *", ` +
 		`or @hourly, @daily, @weekly, @every 10m, @close`
@@ -62,8 +63,9 @@ func ParseSchedule(expr string, location *time.Location) (Schedule, error) {
 	if !ok {
 		return Schedule{}, fmt.Errorf("the schedule %s is of an unknown kind%s", quote(expr), advice)
 	}
+	spec.Location = time.UTC // see nextCron
 	s := Schedule{spec: spec, location: location}
-	if s.Next(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+	if spec.Next(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return Schedule{}, fmt.Errorf("the schedule %s has no time: no month has that day%s", quote(expr), advice)
 	}
 	return s, nil
@@ -102,22 +104,5 @@ func (s Schedule) Next(after time.Time) time.Time {
 	case s.spec == nil:
 		return time.Time{}
 	}
-	t := s.spec.Next(after.In(s.location))
-	if s.spec.Hour&everyHour == 0 {
-		for repeated(t) { // ends with the hour
-			t = s.spec.Next(t)
-		}
-	}
-	return t
-}
-
-// repeated reports whether t is the second occurrence of a local time that a clock change repeats.
-func repeated(t time.Time) bool {
-	start, _ := t.ZoneBounds()
-	if start.IsZero() {
-		return false
-	}
-	_, was := start.Add(-time.Nanosecond).Zone()
-	_, is := t.Zone()
-	return t.Sub(start) < time.Duration(was-is)*time.Second
+	return s.nextCron(after.In(s.location))
 }

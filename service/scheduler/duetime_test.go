@@ -114,3 +114,33 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 }
+
+// Where the clock is put forward at midnight, a day has no 0:00. A snapshot, verify, drill or prune
+// of that day is due right after, and overdue if it does not succeed.
+func TestDueWhereMidnightIsSkipped(t *testing.T) {
+	t.Parallel()
+	beirut, err := time.LoadLocation("Asia/Beirut")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, expr := range []string{"@daily", "@weekly"} {
+		schedule, err := ParseSchedule(expr, beirut)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := time.Date(2026, 3, 29, 1, 0, 0, 0, beirut)
+		last := time.Date(2026, 3, 28, 12, 0, 0, 0, beirut)
+		a := newTimetable(&Job{Schedule: schedule, Task: "verify"}, last, last)
+		if at, ok := a.next(); !ok || !at.Equal(want) {
+			t.Errorf("%s is due %v", expr, at)
+		}
+		if late := a.deadline(time.Minute); late.Before(want) || late.After(want.Add(2*time.Hour)) {
+			t.Errorf("%s is overdue after %v", expr, late)
+		}
+		a = newTimetable(&Job{Schedule: schedule, Task: "verify"}, last, want.Add(time.Hour))
+		a.catchUp(last, want.Add(time.Hour))
+		if !a.overdueSince.Equal(want) {
+			t.Errorf("%s, found at the start, is overdue since %v", expr, a.overdueSince)
+		}
+	}
+}
