@@ -125,7 +125,9 @@ func drillOptions(name, database string, d config.Drill) archive.DrillOptions {
 		o.Check = func(ctx context.Context, dir string) error {
 			line := strings.ReplaceAll(d.Command, "{dir}", shellWord(dir))
 			env := []string{"STRONGROOM_ARCHIVE=" + name, "STRONGROOM_DIR=" + dir}
-			return hook.Run(ctx, hook.Command{Line: line, Timeout: cmp.Or(d.Timeout, config.DefaultDrillTimeout), Env: env})
+			return hook.Run(ctx, hook.Command{
+				Line: line, Timeout: cmp.Or(d.Timeout, config.DefaultDrillTimeout), Env: env, EndsWithProgram: true,
+			})
 		}
 	}
 	return o

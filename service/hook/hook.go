@@ -1,25 +1,25 @@
-// Package hook runs the user's commands before and after a snapshot.
+// Package hook runs the user's commands before and after a snapshot, and those of drills.
 package hook
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 )
 
 const (
-	// grace is the time between SIGTERM and SIGKILL, which both go to the command's process group.
+	// grace is the time between SIGTERM and SIGKILL, which both go to the command and what it started.
 	grace = 3 * time.Second
-	// maxOutput bounds the part of a command's output that an error shows, in bytes. It shows the end.
-	maxOutput = 1 << 10
+	// lastOutput is how long Run waits for the rest of the output after the command has ended. A process that it
+	// started may keep the output open.
+	lastOutput = time.Second
 )
 
 // A Command is a user's command with its limits.
@@ -27,35 +27,94 @@ type Command struct {
 	Line    string        // the argument of sh -c
 	Timeout time.Duration // positive
 	Env     []string      // NAME=value, in addition to PATH, HOME, LANG and TZ
+
+	// EndsWithProgram ends the command when this program ends, also when it is killed. Otherwise the command
+	// continues: it may have to undo what an earlier one did.
+	EndsWithProgram bool
 }
 
 // Run runs a command and waits for it. The command gets a clean environment, without this process's variables such
-// as a bucket's credentials. It has its own process group: a signal to this process does not reach it, and a
-// time-out reaches all processes that it started. Run returns an error with the end of the output if the command
-// cannot be started, fails, or exceeds its time-out.
+// as a bucket's credentials. It has its own session: a signal to this process does not reach it. If ctx ends or the
+// time is over, Run ends all processes of that session and their children. On systems without /proc it ends those of
+// the command's process group.
+//
+// Run returns an error with the end of the output if the command cannot be started, fails, or exceeds its time-out.
+// Only the exit status of the command itself counts, and not what it left running.
 func Run(ctx context.Context, c Command) error {
 	limited, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("it took longer than %v and was ended", c.Timeout))
 	defer cancel()
 	var out tail
-	cmd := exec.CommandContext(limited, "/bin/sh", "-c", c.Line)
-	cmd.Env = append(environment(), c.Env...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = grace
-	err := cmd.Run()
-	if limited.Err() != nil && cmd.Process != nil {
-		// Kills processes that ignored SIGTERM; an error means that there are none.
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		err = context.Cause(limited)
-	}
+	err := execute(limited, &c, &out)
 	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it succeeded; a process that it started keeps its output open
+	case err == nil:
 		return nil
 	case out.String() == "":
 		return fmt.Errorf("%s: %w", shown(c.Line), err)
 	}
 	return fmt.Errorf("%s: %w; it printed: %s", shown(c.Line), err, out.String())
+}
+
+// execute starts a command, and returns when it has ended or was ended.
+func execute(ctx context.Context, c *Command, out *tail) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	from, to, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("making a pipe for the output: %w", err)
+	}
+	defer from.Close()
+	cmd := exec.Command("/bin/sh", "-c", c.Line)
+	cmd.Env = append(environment(), c.Env...)
+	cmd.Stdout, cmd.Stderr = to, to // files, so that Wait waits for the command alone
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	to.Close()
+	if err != nil {
+		return fmt.Errorf("starting it: %w", err)
+	}
+	s := &session{leader: cmd.Process.Pid}
+	if c.EndsWithProgram {
+		release, err := s.guard()
+		if err != nil {
+			s.signal(syscall.SIGKILL)
+			return errors.Join(err, cmd.Wait())
+		}
+		defer release()
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(out, from) // ends with the output, or with the deadline below
+	}()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		select {
+		case err = <-ended: // in time
+		default:
+			s.end(ended)
+			err = context.Cause(ctx)
+		}
+	}
+	if err != nil {
+		waitFor(read)
+	}
+	_ = from.SetReadDeadline(time.Now()) // pipes have deadlines
+	<-read
+	return err
+}
+
+// waitFor waits for the rest of the output.
+func waitFor(read <-chan struct{}) {
+	limit := time.NewTimer(lastOutput)
+	defer limit.Stop()
+	select {
+	case <-read:
+	case <-limit.C:
+	}
 }
 
 // environment returns the common environment of all commands.
@@ -87,28 +146,4 @@ func shown(line string) string {
 		return fmt.Sprintf("%q …", word)
 	}
 	return fmt.Sprintf("%q", word)
-}
-
-// tail is a writer that keeps the last maxOutput bytes.
-type tail struct{ b []byte }
-
-// Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.b = append(t.b, p[max(0, len(p)-maxOutput):]...)
-	t.b = t.b[max(0, len(t.b)-maxOutput):]
-	return len(p), nil
-}
-
-// String returns the text on one line, without control characters.
-func (t *tail) String() string {
-	s := strings.ToValidUTF8(string(bytes.TrimSpace(t.b)), "\uFFFD")
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case !unicode.IsPrint(r):
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }

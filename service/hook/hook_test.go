@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -88,15 +89,7 @@ func TestTimeout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); syscall.Kill(pid, 0) == nil; {
-		if state, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); strings.Contains(string(state), ") Z ") {
-			break // dead, and no longer a child of any process
-		}
-		if time.Now().After(end) {
-			t.Fatal("what it started lives on")
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	waitForEnd(t, pid)
 }
 
 func TestStopped(t *testing.T) {
@@ -125,5 +118,118 @@ func TestLeavesSomethingRunning(t *testing.T) {
 	}
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Errorf("what it started is gone: %v", err)
+	}
+}
+
+// The exit status is that of the command, and not of what holds its output; it is there at once.
+func TestStatusOfTheCommandItself(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"sleep 30 & echo $! > $FILE; echo out; exit 7": "exit status 7; it printed: out",
+		"sleep 30 & echo $! > $FILE; exit 0":           "",
+	} {
+		file := filepath.Join(t.TempDir(), "pid")
+		// The time ends while the output is open.
+		err := run(t, line, 20*time.Second, "FILE="+file)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if want == "" && err != nil || !strings.Contains(got, want) {
+			t.Errorf("%s: %v", line, err)
+		}
+		if err := syscall.Kill(pidIn(t, file), syscall.SIGKILL); err != nil {
+			t.Errorf("what it started is gone: %v", err)
+		}
+	}
+}
+
+// A process with a group or a session of its own is ended with the command, too.
+func TestTimeoutReachesOtherGroups(t *testing.T) {
+	t.Parallel()
+	for _, start := range []string{"setsid sh -c", "timeout 100 sh -c", "sh -m -c 'sleep 100 & echo $! > $FILE; wait' &"} {
+		file := filepath.Join(t.TempDir(), "pid")
+		line := start + ` 'echo $$ > $FILE; trap "" TERM; while :; do sleep 0.1; done' & wait`
+		if strings.HasSuffix(start, "&") {
+			line = start + " wait"
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- Run(ctx, Command{Line: line, Timeout: time.Minute, Env: []string{"FILE=" + file}}) }()
+		pid := pidIn(t, file)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", start, err)
+		}
+		waitForEnd(t, pid)
+	}
+}
+
+// Only a drill's command ends with the program. The program is a child of this test, which kills it.
+func TestEndsWithProgram(t *testing.T) {
+	if file := os.Getenv("STRONGROOM_TEST_HOOK"); file != "" {
+		line := "sh -c 'echo $$ > $FILE; while :; do sleep 0.1; done' & wait"
+		_ = Run(context.Background(), Command{Line: line, Timeout: time.Minute, Env: []string{"FILE=" + file}, EndsWithProgram: true})
+		return
+	}
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "pid")
+	c := exec.Command(os.Args[0], "-test.run=^TestEndsWithProgram$")
+	c.Env = append(os.Environ(), "STRONGROOM_TEST_HOOK="+file)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := pidIn(t, file)
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	waitForEnd(t, pid)
+}
+
+// EndAll ends such a command at once, and no other.
+func TestEndAll(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(t.Context(), Command{
+			Line: "trap '' TERM; echo $$ > $FILE; while :; do sleep 0.1; done", Timeout: time.Minute,
+			Env: []string{"FILE=" + file}, EndsWithProgram: true,
+		})
+	}()
+	pidIn(t, file)
+	EndAll()
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("%v", err)
+	}
+}
+
+// pidIn waits for a process's number in a file.
+func pidIn(t *testing.T, file string) int {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if b, err := os.ReadFile(file); err == nil && strings.HasSuffix(string(b), "\n") {
+			pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+		if time.Now().After(end) {
+			t.Fatal("the command did not begin")
+		}
+	}
+}
+
+// waitForEnd waits until a process has ended.
+func waitForEnd(t *testing.T, pid int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); syscall.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if state, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); strings.Contains(string(state), ") Z ") {
+			return // dead, and no longer a child of any process
+		}
+		if time.Now().After(end) {
+			t.Fatal("what it started lives on")
+		}
 	}
 }
