@@ -31,13 +31,16 @@ func Redact(raw string) string {
 
 // hideUser replaces the part before a host that may be user and password. In the path of a file URL an "@"
 // is an ordinary character. In other URLs a secret may contain a slash, and its "@" comes after that slash.
-// So if there is a ":" before the first slash, the last "@" counts.
+// So if there is a ":" before the first slash, the last "@" counts. No bucket has a ":" in its name: without an
+// "@", all that follows may be a secret, too.
 func hideUser(rest string, file bool) string {
 	authority, path, slash := strings.Cut(rest, "/")
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		authority = redacted + authority[i:]
 	} else if i := strings.LastIndexByte(path, '@'); i >= 0 && !file && strings.Contains(authority, ":") {
 		return redacted + path[i:]
+	} else if i := strings.IndexAny(authority, ":%"); i >= 0 {
+		return authority[:i] + ":" + redacted
 	}
 	if !slash {
 		return authority

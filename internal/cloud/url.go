@@ -91,6 +91,10 @@ func takeApart(raw string) (Address, *url.URL, error) {
 		return fail("it holds credentials; " +
 			"remove the part before the @ and use the environment, a profile or the role of this host")
 	}
+	if strings.Contains(u.Host, ":") {
+		return fail("it has a colon behind the name before the first slash; " +
+			"a secret belongs in the environment, and a port in the parameter endpoint")
+	}
 	if u.Fragment != "" || strings.Contains(rest, "#") {
 		return fail("it has a fragment; write # as %%23")
 	}

@@ -33,6 +33,19 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A secret that was written behind the bucket's name is in no message, also if it could be a port.
+func TestSecretBehindTheBucket(t *testing.T) {
+	t.Parallel()
+	for _, raw := range []string{
+		"s3://b:hunter2", "s3://b:hun/ter2", "gs://b:hunter2/x", "s3://b:4711815", "azblob://b%3ahunter2", "file://b:hunter2/x", "file://b:4711815/x",
+	} {
+		_, err := SchemeOf(raw)
+		if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "ter2") || strings.Contains(err.Error(), "4711815") {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
 func TestRedact(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
@@ -42,6 +55,11 @@ func TestRedact(t *testing.T) {
 		"file:///a@b":                       "file:///a@b",
 		"s3://bucket/a@b":                   "s3://bucket/a@b",
 		"s3://key:secret@bucket/p":          "s3://REDACTED@bucket/p",
+		"s3://b:secret":                     "s3://b:REDACTED",
+		"s3://b:sec/ret?region=eu":          "s3://b:REDACTED?region=eu",
+		"gs://b:12345678/x":                 "gs://b:REDACTED",
+		"azblob://b%3Asecret/x":             "azblob://b:REDACTED",
+		"file://b:secret/x":                 "file://b:REDACTED",
 		"s3://key:se/cr@et@bucket/p":        "s3://REDACTED@bucket/p",
 		"s3://key@bucket":                   "s3://REDACTED@bucket",
 		"s3://b?secret=x&region=eu":         "s3://b?secret=REDACTED&region=eu",
