@@ -46,7 +46,7 @@ func (a *app) runService(ctx context.Context) error {
 	}
 	d := daemon.New(c, daemon.Options{
 		Open:    a.openKept,
-		Hints:   func(ctx context.Context, dir string) <-chan struct{} { return watch.Dir(ctx, dir, a.log) },
+		Hints:   watch.New(ctx, a.log).Dir,
 		Dir:     a.serviceDir(c),
 		Version: version,
 		Log:     a.log,

@@ -1,12 +1,12 @@
-// Package watch reports when a directory of log files may have changed.
+// Package watch reports when directories of log files may have changed.
 package watch
 
 import (
 	"context"
-	"io/fs"
 	"log/slog"
-	"os"
+	"maps"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -14,83 +14,99 @@ import (
 
 const (
 	// spacing is the shortest time between two hints. During that time no events are read, and the kernel merges
-	// equal events. So a database that writes all the time costs almost nothing.
+	// equal events. So databases that write all the time cost almost nothing.
 	spacing = 500 * time.Millisecond
 	// lull is the time without events after which the kernel's queue counts as empty.
 	lull = 5 * time.Millisecond
 	// renewal is the interval at which the watches are renewed: a directory may be replaced, or mounted later.
 	renewal = time.Minute
+	// maxCreated is the number of new names in a directory that wait for a look.
+	maxCreated = 64
 )
+
+// Watcher watches any number of directories with one instance of inotify: the system permits few of them to a user,
+// 128 by default. It is safe for concurrent use.
+type Watcher struct {
+	log     *slog.Logger
+	spacing time.Duration
+	events  *fsnotify.Watcher // nil if the system cannot watch
+	reason  error             // why it cannot
+
+	mu          sync.Mutex
+	directories map[*directory]bool
+	paths       map[string]fileID                // of the watched directories
+	users       map[fileID]map[*directory]string // with the path by which each watches
+}
+
+// New returns a watcher, which ends with ctx.
+func New(ctx context.Context, log *slog.Logger) *Watcher { return newWatcher(ctx, log, spacing) }
+
+func newWatcher(ctx context.Context, log *slog.Logger, spacing time.Duration) *Watcher {
+	w := &Watcher{
+		log: log, spacing: spacing,
+		directories: map[*directory]bool{}, paths: map[string]fileID{}, users: map[fileID]map[*directory]string{},
+	}
+	w.events, w.reason = fsnotify.NewWatcher()
+	if w.reason == nil {
+		go w.listen(ctx)
+	}
+	return w
+}
 
 // Dir returns a channel that receives a hint soon after a file was created, written to, renamed or removed in the
 // directory or directly below one of its subdirectories. There may be hints without a change. The hints end with
 // ctx. If the system cannot watch the directory, as on some network file systems or at a limit, there are no hints,
 // and the reason is logged once: callers must also poll.
-func Dir(ctx context.Context, dir string, log *slog.Logger) <-chan struct{} {
-	return start(ctx, dir, log, spacing)
-}
-
-func start(ctx context.Context, dir string, log *slog.Logger, spacing time.Duration) <-chan struct{} {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		log.Info("the directory cannot be watched and is polled instead", "directory", dir, "error", err)
+func (w *Watcher) Dir(ctx context.Context, dir string) <-chan struct{} {
+	if w.reason != nil {
+		w.log.Info("the directory cannot be watched and is polled instead", "directory", dir, "error", w.reason)
 		return nil
 	}
-	hints := make(chan struct{}, 1)
-	go func() {
-		defer w.Close()
-		d := &directory{Watcher: w, path: dir, log: log, spacing: spacing}
-		d.listen(ctx, hints)
-	}()
-	return hints
+	d := &directory{
+		w: w, path: filepath.Clean(dir), hints: make(chan struct{}, 1), created: make(chan string, maxCreated),
+	}
+	w.mu.Lock()
+	w.directories[d] = true
+	w.mu.Unlock()
+	go d.keep(ctx)
+	return d.hints
 }
 
-// directory is a watched directory, with the subdirectories directly below it.
-type directory struct {
-	*fsnotify.Watcher
-	path     string
-	log      *slog.Logger
-	spacing  time.Duration
-	notified bool // it has been logged that the directory cannot be watched
-}
-
-func (d *directory) listen(ctx context.Context, hints chan<- struct{}) {
-	d.renew()
-	tick := time.NewTicker(renewal)
-	defer tick.Stop()
+// listen passes the events on, until ctx ends.
+func (w *Watcher) listen(ctx context.Context) {
+	defer w.events.Close()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			d.renew()
-		case e := <-d.Events:
-			d.event(e)
-			poke(hints)
-			if !d.rest(ctx) {
-				return
-			}
-			poke(hints) // for events during the rest
-		case <-d.Errors: // the queue overflowed, so there were events
-			poke(hints)
+		case e := <-w.events.Events:
+			hint(w.concerned(e))
+		case <-w.events.Errors: // the queue overflowed, so there were events
+			hint(w.all())
+		}
+		if !w.rest(ctx) {
+			return
 		}
 	}
 }
 
-// rest waits for the time between two hints, and then reads the events of that time. It returns false if ctx has
+// rest waits for the time between two hints, and then passes on the events of that time. It returns false if ctx has
 // ended.
-func (d *directory) rest(ctx context.Context) bool {
+func (w *Watcher) rest(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(d.spacing):
+	case <-time.After(w.spacing):
 	}
-	end := time.Now().Add(d.spacing)
+	concerned := map[*directory]bool{}
+	defer func() { hint(concerned) }()
+	end := time.Now().Add(w.spacing)
 	for time.Now().Before(end) {
 		select {
-		case e := <-d.Events:
-			d.event(e)
-		case <-d.Errors:
+		case e := <-w.events.Events:
+			maps.Copy(concerned, w.concerned(e))
+		case <-w.events.Errors:
+			maps.Copy(concerned, w.all())
 		case <-time.After(lull):
 			return true
 		}
@@ -98,37 +114,41 @@ func (d *directory) rest(ctx context.Context) bool {
 	return true
 }
 
-// event watches a new subdirectory.
-func (d *directory) event(e fsnotify.Event) {
-	if e.Has(fsnotify.Create) && filepath.Dir(e.Name) == filepath.Clean(d.path) {
-		if i, err := os.Lstat(e.Name); err == nil && i.IsDir() {
-			d.watch(e.Name)
+// concerned returns the directories that an event concerns.
+func (w *Watcher) concerned(e fsnotify.Event) map[*directory]bool {
+	found := map[*directory]bool{}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, path := range []string{filepath.Dir(e.Name), e.Name} {
+		id, ok := w.paths[path]
+		if !ok {
+			continue
+		}
+		for d := range w.users[id] {
+			found[d] = true
+			if e.Has(fsnotify.Create) {
+				d.note(filepath.Base(e.Name))
+			}
 		}
 	}
+	return found
 }
 
-// renew watches the directory and the subdirectories directly below it. For a directory that is already watched, it
-// does nothing.
-func (d *directory) renew() {
-	d.watch(d.path)
-	entries, err := os.ReadDir(d.path)
-	if err != nil {
-		return // the directory is missing, which a run reports
+// all returns all directories, after events were lost.
+func (w *Watcher) all() map[*directory]bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for d := range w.directories {
+		d.note("")
 	}
-	for _, e := range entries {
-		if e.Type()&fs.ModeType == fs.ModeDir {
-			d.watch(filepath.Join(d.path, e.Name()))
-		}
-	}
+	return maps.Clone(w.directories)
 }
 
-func (d *directory) watch(path string) {
-	err := d.Add(path)
-	if err == nil || os.IsNotExist(err) || d.notified {
-		return
+// hint gives a hint to directories.
+func hint(these map[*directory]bool) {
+	for d := range these {
+		poke(d.hints)
 	}
-	d.notified = true
-	d.log.Info("the directory cannot be watched and is polled instead", "directory", path, "error", err)
 }
 
 func poke(c chan<- struct{}) {

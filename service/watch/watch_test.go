@@ -1,9 +1,11 @@
 package watch
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -52,7 +54,7 @@ func TestHints(t *testing.T) {
 	if err := os.Mkdir(below, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	hints := start(t.Context(), dir, slog.New(slog.DiscardHandler), short)
+	hints := newWatcher(t.Context(), slog.New(slog.DiscardHandler), short).Dir(t.Context(), dir)
 	begun := make(chan struct{})
 	go func() { // the watch begins in its own time
 		for {
@@ -89,7 +91,7 @@ func TestHints(t *testing.T) {
 func TestHintsAreFew(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	hints := start(t.Context(), dir, slog.New(slog.DiscardHandler), short)
+	hints := newWatcher(t.Context(), slog.New(slog.DiscardHandler), short).Dir(t.Context(), dir)
 	begin, n := time.Now(), 0
 	for n < 8 {
 		write(t, filepath.Join(dir, "log"))
@@ -109,10 +111,59 @@ func TestHintsAreFew(t *testing.T) {
 
 func TestMissingDirectory(t *testing.T) {
 	t.Parallel()
-	hints := Dir(t.Context(), filepath.Join(t.TempDir(), "missing"), slog.New(slog.DiscardHandler))
+	hints := New(t.Context(), slog.New(slog.DiscardHandler)).Dir(t.Context(), filepath.Join(t.TempDir(), "missing"))
 	select {
 	case <-hints:
 		t.Error("a hint of nothing")
 	case <-time.After(50 * time.Millisecond):
+	}
+}
+
+// One directory can be watched by several archives, also by another path. A hint reaches each of them, and
+// no other.
+func TestSharedDirectory(t *testing.T) {
+	t.Parallel()
+	dir, other := t.TempDir(), t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	w := newWatcher(t.Context(), slog.New(slog.DiscardHandler), short)
+	ended, end := context.WithCancel(t.Context())
+	first, second, third := w.Dir(ended, dir), w.Dir(t.Context(), dir), w.Dir(t.Context(), link)
+	alone := w.Dir(t.Context(), other)
+	w.waitUntilWatched(t, 4)
+	write(t, filepath.Join(dir, "a"))
+	for i, hints := range []<-chan struct{}{first, second, third} {
+		eventually(t, hints, "a write, for the watch "+strconv.Itoa(i))
+		settle(hints)
+	}
+	select {
+	case <-alone:
+		t.Error("a hint for another directory")
+	default:
+	}
+	end()
+	w.waitUntilWatched(t, 3)
+	write(t, filepath.Join(dir, "b"))
+	eventually(t, second, "a write after another watch has ended")
+}
+
+// waitUntilWatched waits until this number of directories is watched.
+func (w *Watcher) waitUntilWatched(t *testing.T, n int) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		watched := 0
+		for _, users := range w.users {
+			watched += len(users)
+		}
+		w.mu.Unlock()
+		if watched == n {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d directories are watched, not %d", watched, n)
+		}
 	}
 }
