@@ -49,9 +49,9 @@ func (a *app) setUp() error {
 	o := &slog.HandlerOptions{Level: level}
 	switch a.logFormat {
 	case "text":
-		a.log = slog.New(slog.NewTextHandler(a.stderr, o))
+		a.log = slog.New(slog.NewTextHandler(textWriter(a.stderr), o))
 	case "json":
-		a.log = slog.New(slog.NewJSONHandler(a.stderr, o))
+		a.log = slog.New(slog.NewJSONHandler(jsonWriter(a.stderr), o))
 	default:
 		return usage("--log-format %q: use text or json", a.logFormat)
 	}
@@ -171,15 +171,23 @@ func noSnapshot(command, arg string) error {
 	return nil
 }
 
-// print writes v as one JSON document, or calls human.
+// print writes v as one JSON document, or calls human. Both escape invisible characters.
 func (a *app) print(v any, human func(io.Writer) error) error {
-	if !a.json {
-		return human(a.stdout)
+	out := textWriter(a.stdout)
+	var err error
+	if a.json {
+		out = jsonWriter(a.stdout)
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		err = e.Encode(v)
+	} else {
+		err = human(out)
 	}
-	e := json.NewEncoder(a.stdout)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
 		return fmt.Errorf("writing the output: %w", err)
 	}
 	return nil

@@ -166,7 +166,7 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 // check checks one archive and prints each finding at once. It prints single files only if
 // files is set.
 func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err error) {
-	out := a.stdout
+	out := io.Writer(textWriter(a.stdout)) // each print ends with a whole character
 	if a.json {
 		out = io.Discard
 	}

@@ -15,6 +15,8 @@ import (
 	_ "time/tzdata" // time zones for schedules, for systems without a database of their own
 
 	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/service/hook"
 )
 
 // version is set by the linker.
@@ -25,20 +27,27 @@ var version = "devel"
 const gcPercent = 50
 
 func main() {
+	if os.Getpid() == 1 {
+		if code, ok := runAsInit(); ok {
+			os.Exit(code)
+		}
+	}
 	debug.SetGCPercent(gcPercent)
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	code := run(os.Args[1:], os.Stdout, os.Stderr)
+	hook.EndAll() // of a run that did not end in time
+	os.Exit(code)
 }
 
 // run runs the program and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible()
 	defer stop()
-	a := &app{stdout: stdout, stderr: stderr}
+	out := &outputWriter{w: stdout}
+	a := &app{stdout: out, stderr: stderr}
 	root := a.command()
 	root.SetArgs(args)
-	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := out.join(root.ExecuteContext(ctx))
 	code := exitCode(ctx, err)
 	switch {
 	case code == exitInterrupted:
@@ -59,6 +68,7 @@ func interruptible() (context.Context, context.CancelFunc) {
 		<-signals
 		cancel(errInterrupted)
 		<-signals
+		hook.EndAll()
 		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() { signal.Stop(signals) }
@@ -110,6 +120,7 @@ func (a *app) command() *cobra.Command {
 		a.showCommand(), a.diffCommand(), a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.pruneCommand(),
 		a.holdCommand(), a.releaseCommand(), a.copyCommand(), a.drillCommand(), a.archivedCommand(),
 		a.inspectCommand(), a.runCommand(), a.statusCommand(), a.confirmCommand(), a.versionCommand())
+	root.SetOut(a.stdout) // the commands for completion keep it from here on
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
 		c.Args = nil
