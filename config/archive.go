@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -48,7 +47,7 @@ func (s *section) shared(a *Archive) {
 		a.Jitter = v
 	}
 	if v, ok := s.text("time_zone"); ok {
-		location, err := time.LoadLocation(v)
+		location, err := s.location(v)
 		if err != nil {
 			s.errors.add(s.entries["time_zone"].at,
 				"the time zone %s is not known; write a name such as UTC or Europe/Berlin", quote(v))
@@ -79,11 +78,13 @@ func (s *section) shared(a *Archive) {
 	}
 }
 
+var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
 // name returns the archive's name. It becomes part of file names, URLs and command lines, so it
 // must not resemble a flag or "..".
 func (s *section) name() string {
 	v, ok := s.text("name")
-	if !ok || regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`).MatchString(v) {
+	if !ok || validName.MatchString(v) {
 		return v
 	}
 	s.errors.add(s.entries["name"].at, "the name %s must consist of letters, digits, dots, _ and -, "+
@@ -141,6 +142,7 @@ func (s *section) group(a *Archive, names map[string]position) []Archive {
 			text.entries["name"] = text.entries["destination"]
 			text.unique(names, "name", one.Name)
 		}
+		s.lines[placeKey{one.Name, "destination"}] = text.entries["destination"].at.line
 		text.apart(one.Destination)
 		all = append(all, one)
 	}

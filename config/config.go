@@ -41,8 +41,8 @@ var starter string
 // Starter returns a commented example file, which is valid.
 func Starter() []byte { return []byte(starter) }
 
-// MaxSize is the largest size of a configuration file, in bytes.
-const MaxSize = 1 << 20
+// MaxSize is the largest size of a configuration file, in bytes. It has room for 10,000 archives.
+const MaxSize = 8 << 20
 
 // DefaultTransfers is the number of concurrent object transfers if the file does not set it.
 const DefaultTransfers = 8
@@ -65,7 +65,16 @@ type Config struct {
 	// Archives has at least one element. Their names differ, and no destination is equal to
 	// another one or within it.
 	Archives []Archive `yaml:"archives"`
+
+	places map[placeKey]string // see Place; nil if the file was not read by Load
 }
+
+// placeKey is a key of an archive.
+type placeKey struct{ archive, key string }
+
+// Place returns the file and the line, as in strongroom.yaml:12, of an archive's key destination
+// or notify; "" if that is unknown. It is for problems that only an attempt to use the value shows.
+func (c *Config) Place(archive, key string) string { return c.places[placeKey{archive, key}] }
 
 // Archive is one database and one destination of its log files.
 type Archive struct {
@@ -127,9 +136,14 @@ func Load(path string) (*Config, error) {
 			cause: err,
 		}
 	}
-	c, err := parseFile(path, data, os.LookupEnv, disk.RealPath)
-	if err != nil {
+	d := newDecoder(path, data, os.LookupEnv, disk.RealPath)
+	c := d.decode(data)
+	if err := d.errors.err(); err != nil {
 		return nil, err
+	}
+	c.places = map[placeKey]string{}
+	for key, line := range d.lines {
+		c.places[key] = fmt.Sprintf("%s:%d", path, line)
 	}
 	return c, c.setNode()
 }
@@ -177,11 +191,7 @@ func (c *Config) setNode() error {
 // zone database. Unlike Load, Parse does not resolve symbolic links when it compares
 // destinations. Errors are of type *Error.
 func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
-	return parseFile(name, data, getenv, filepath.Clean)
-}
-
-func parseFile(name string, data []byte, getenv func(string) (string, bool), resolve func(string) string) (*Config, error) {
-	d := &decoder{errors: newReport(name, data), getenv: getenv, resolve: resolve}
+	d := newDecoder(name, data, getenv, filepath.Clean)
 	c := d.decode(data)
 	if err := d.errors.err(); err != nil {
 		return nil, err

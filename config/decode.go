@@ -1,12 +1,12 @@
 package config
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
 	"strings"
-	"unicode/utf8"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -20,7 +20,29 @@ type decoder struct {
 	errors  *report
 	getenv  func(string) (string, bool)
 	resolve func(string) string // follows the symbolic links in a path
-	placed  []placed            // the destinations that were decoded so far
+	places  destinationPlaces
+	lines   map[placeKey]int
+	zones   map[string]*time.Location // those that were loaded
+}
+
+// location loads a time zone, each once.
+func (d *decoder) location(name string) (*time.Location, error) {
+	if l := d.zones[name]; l != nil {
+		return l, nil
+	}
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("loading a time zone: %w", err)
+	}
+	d.zones[name] = l
+	return l, nil
+}
+
+func newDecoder(name string, data []byte, getenv func(string) (string, bool), resolve func(string) string) *decoder {
+	return &decoder{
+		errors: newReport(name, data), getenv: getenv, resolve: resolve,
+		places: newDestinationPlaces(), lines: map[placeKey]int{}, zones: map[string]*time.Location{},
+	}
 }
 
 // decode returns the decoded file. It is valid only if no problem was reported.
@@ -38,16 +60,19 @@ func (d *decoder) decode(data []byte) *Config {
 	c.ScratchDir = top.path("scratch_dir")
 	c.HTTP = top.http()
 	shared := Archive{Transfers: DefaultTransfers, TimeZone: "UTC"}
+	notify := 0
 	if e, ok := top.entries["defaults"]; ok {
 		if s, ok := d.section(e.value, "in defaults", sharedKeys()); ok {
 			s.shared(&shared)
+			notify = s.entries["notify"].key.line
 		}
 	}
-	c.Archives = d.archives(top, &shared)
+	c.Archives = d.archives(top, &shared, notify)
 	return c
 }
 
-func (d *decoder) archives(top *section, shared *Archive) []Archive {
+// archives returns the archives of the file. notify is the line of the defaults' targets.
+func (d *decoder) archives(top *section, shared *Archive, notify int) []Archive {
 	top.required("archives", `[{name: orders, …}], or see what strongroom init writes`)
 	e, ok := top.entries["archives"]
 	if !ok {
@@ -71,12 +96,17 @@ func (d *decoder) archives(top *section, shared *Archive) []Archive {
 		a := *shared
 		s.archive(&a)
 		s.unique(names, "name", a.Name)
+		more := []Archive{a}
 		if _, several := s.entries["destinations"]; several {
-			all = append(all, s.group(&a, names)...)
-			continue
+			more = s.group(&a, names)
+		} else {
+			d.lines[placeKey{a.Name, "destination"}] = s.entries["destination"].at.line
+			s.apart(a.Destination)
 		}
-		s.apart(a.Destination)
-		all = append(all, a)
+		for i := range more {
+			d.lines[placeKey{more[i].Name, "notify"}] = cmp.Or(s.entries["notify"].key.line, notify)
+		}
+		all = append(all, more...)
 	}
 	return all
 }
@@ -103,26 +133,14 @@ func keys[T any]() []string {
 	return all
 }
 
-// The bounds of a file, far above any real one. They are needed since the YAML parser is recursive
-// and compares each key of a mapping with all others.
-const (
-	maxDepth  = 16 // of [ and {
-	maxColumn = 1000
-	maxKeys   = 10_000
-)
-
 // parse returns the document's top node, or nil if a problem was reported.
 func (d *decoder) parse(data []byte) ast.Node {
 	if len(data) > MaxSize {
 		d.errors.add(position{}, "it is longer than %d bytes; is this the right file?", MaxSize)
 		return nil
 	}
-	line := 0
-	for text := range bytes.SplitSeq(data, []byte("\n")) {
-		if line++; !utf8.Valid(text) {
-			d.errors.add(position{line, 1}, "this line is not UTF-8; save the file in that encoding")
-			return nil
-		}
+	if !d.readable(data) {
+		return nil
 	}
 	// Editors on Windows begin a file with a byte order mark.
 	tokens := lexer.Tokenize(strings.TrimPrefix(string(data), "\uFEFF"))
@@ -135,42 +153,6 @@ func (d *decoder) parse(data []byte) ast.Node {
 		return nil
 	}
 	return d.document(f)
-}
-
-// acceptable reports YAML features that a configuration does not need, and files that are nested
-// too deep or too large, before the parser reads them. It returns false if it reported one.
-func (d *decoder) acceptable(tokens token.Tokens) bool {
-	depth, keys := 0, 0
-	for _, t := range tokens {
-		why := ""
-		switch t.Type {
-		case token.AnchorType, token.AliasType, token.MergeKeyType:
-			why = "YAML's anchors, aliases and merge keys are not supported; move what archives share to defaults"
-		case token.TagType:
-			why = "YAML tags are not supported; write the value without it, or in quotes"
-		case token.DirectiveType:
-			why = "YAML directives are not supported; remove this line"
-		case token.MappingStartType, token.SequenceStartType:
-			depth++
-		case token.MappingEndType, token.SequenceEndType:
-			depth--
-		case token.MappingValueType:
-			keys++
-		}
-		// A nested block begins at least one column to the right of the outer one.
-		block := t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType
-		switch {
-		case depth > maxDepth || block && t.Position.Column > maxColumn:
-			why = "this is nested too deep for a configuration; is this the right file?"
-		case keys > maxKeys:
-			why = fmt.Sprintf("the file has more than %d keys; is this the right file?", maxKeys)
-		}
-		if why != "" {
-			d.errors.add(place(t), "%s", why)
-			return false
-		}
-	}
-	return true
 }
 
 // parseTokens parses the tokens. It turns a panic of the third-party parser into an error.

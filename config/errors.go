@@ -115,9 +115,12 @@ func (r *report) excerpt(at position) (text, caret string) {
 func (r *report) printable(text []rune) []rune {
 	s := r.credential.ReplaceAllString(string(text), "://…@")
 	s = r.target.ReplaceAllStringFunc(s, func(url string) string {
-		scheme, _, ok := strings.Cut(url, "://")
+		scheme, rest, ok := strings.Cut(url, "://")
 		if ok && !slices.Contains([]string{"s3", "gs", "azblob", "file", "mem"}, scheme) {
 			return scheme + "://…"
+		}
+		if i := strings.IndexAny(rest, ":%/?#"); i >= 0 && (rest[i] == ':' || rest[i] == '%') { // no bucket has one
+			return scheme + "://" + rest[:i] + ":…"
 		}
 		return url
 	})

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"iter"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -12,11 +13,6 @@ import (
 type destinationPlace struct {
 	service string // scheme, host and bucket; only the scheme of a file:// URL
 	path    string // the archive's prefix or directory: "", or ending in "/"
-}
-
-// holds reports whether another destination is at the same place, or within it.
-func (p destinationPlace) holds(other destinationPlace) bool {
-	return p.service == other.service && strings.HasPrefix(other.path, p.path)
 }
 
 // placeOf returns the place of a destination URL. It ignores settings that do not change the
@@ -78,7 +74,7 @@ func host(address string) string {
 	return strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// placed is a destination that appeared earlier in the file.
+// placed is a destination with its position in the file.
 type placed struct {
 	destinationPlace
 	at position
@@ -93,19 +89,56 @@ func (s *section) apart(destination string) {
 		return
 	}
 	is := placed{placeOf(destination, s.getenv, s.resolve), s.entries["destination"].at}
-	for _, before := range s.decoder.placed {
-		within, around := before.holds(is.destinationPlace), is.holds(before.destinationPlace)
-		switch {
-		case within && around:
-			s.errors.add(is.at, "two archives have the same destination, the first in line %d; each needs its own", before.at.line)
-		case within:
-			s.errors.add(is.at, "this destination is within the one in line %d; "+notWithin, before.at.line)
-		case around:
-			s.errors.add(is.at, "the destination in line %d is within this one; "+notWithin, before.at.line)
-		}
-		if within || around {
-			break
+	if before, ok := s.places.equal[is.destinationPlace]; ok {
+		s.errors.add(is.at, "two archives have the same destination, the first in line %d; each needs its own", before.line)
+	} else if before, ok := s.places.around(is.destinationPlace); ok {
+		s.errors.add(is.at, "this destination is within the one in line %d; "+notWithin, before.line)
+	} else if before, ok := s.places.within[is.destinationPlace]; ok {
+		s.errors.add(is.at, "the destination in line %d is within this one; "+notWithin, before.line)
+	}
+	s.places.add(is)
+}
+
+// destinationPlaces are the places of the destinations that were decoded so far, for comparisons
+// whose time does not depend on their number.
+type destinationPlaces struct {
+	equal  map[destinationPlace]position // the first destination at a place
+	within map[destinationPlace]position // the first destination below a place
+}
+
+func newDestinationPlaces() destinationPlaces {
+	return destinationPlaces{map[destinationPlace]position{}, map[destinationPlace]position{}}
+}
+
+// around returns the position of a destination that a place is within.
+func (p destinationPlaces) around(of destinationPlace) (position, bool) {
+	for outer := range of.parents() {
+		if at, ok := p.equal[outer]; ok {
+			return at, true
 		}
 	}
-	s.decoder.placed = append(s.decoder.placed, is)
+	return position{}, false
+}
+
+func (p destinationPlaces) add(one placed) {
+	if _, ok := p.equal[one.destinationPlace]; !ok {
+		p.equal[one.destinationPlace] = one.at
+	}
+	for outer := range one.parents() {
+		if _, ok := p.within[outer]; !ok {
+			p.within[outer] = one.at
+		}
+	}
+}
+
+// parents returns the places that a place is within, the nearest first.
+func (p destinationPlace) parents() iter.Seq[destinationPlace] {
+	return func(yield func(destinationPlace) bool) {
+		for path := p.path; path != ""; {
+			path = path[:strings.LastIndexByte(strings.TrimSuffix(path, "/"), '/')+1]
+			if !yield(destinationPlace{p.service, path}) {
+				return
+			}
+		}
+	}
 }

@@ -135,10 +135,18 @@ func (s *section) notify() ([]string, bool) {
 	return targets, true
 }
 
+// command returns a key's command. Unlike another text it may be written as "", for none.
+func (s *section) command(key string) string {
+	if n, ok := s.entries[key].value.(*ast.StringNode); ok && n.Value == "" {
+		return ""
+	}
+	line, _ := s.text(key)
+	return line
+}
+
 // commands fills in the commands that run before and after a snapshot.
 func (s *section) commands(src *Source) {
-	src.Before, _ = s.text("before")
-	src.After, _ = s.text("after")
+	src.Before, src.After = s.command("before"), s.command("after")
 	if src.Before != "" || src.After != "" {
 		src.CommandTimeout = DefaultCommandTimeout
 	}

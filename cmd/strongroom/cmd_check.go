@@ -156,7 +156,7 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 			return nil, err
 		}
 		if _, err := notify.New(one.Notify, notify.Options{Archive: one.Name, Log: a.log}); err != nil {
-			return nil, usage("%s: %w", one.Name, err)
+			return nil, usageError{at(c.Place(one.Name, "notify"), fmt.Errorf("%s: %w", one.Name, err))}
 		}
 		jobs = append(jobs, configured(c, one, archive.BackupOptions{}))
 	}

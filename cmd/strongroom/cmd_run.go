@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,13 +81,11 @@ func (a *app) runService(ctx context.Context) error {
 // logs the others; the service opens those again later.
 func (a *app) runnable(ctx context.Context, c *config.Config) error {
 	var failed error
-	scheduled, well := 0, 0
+	well := 0
 	for i := range c.Archives {
 		one := &c.Archives[i]
 		if one.Schedule == "" {
 			a.log.Warn("this archive has no schedule: it gets a snapshot only on request", "archive", one.Name)
-		} else {
-			scheduled++
 		}
 		if err := a.openable(ctx, c, one); err != nil {
 			a.log.Error("this archive cannot be opened", "archive", one.Name, "error", err)
@@ -95,10 +94,16 @@ func (a *app) runnable(ctx context.Context, c *config.Config) error {
 		}
 		well++
 	}
-	switch {
-	case well == 0:
+	if well == 0 {
 		return failed
-	case scheduled == 0 && c.HTTP == nil:
+	}
+	return hasWork(c, c.HTTP)
+}
+
+// hasWork returns an error if a service would have nothing to do with a configuration.
+func hasWork(c *config.Config, h *config.HTTP) error {
+	isScheduled := func(one config.Archive) bool { return one.Schedule != "" }
+	if h == nil && !slices.ContainsFunc(c.Archives, isScheduled) {
 		return usage("no archive in the configuration has a schedule, so there is nothing to run")
 	}
 	return nil
@@ -113,7 +118,7 @@ func (a *app) openable(ctx context.Context, c *config.Config, one *config.Archiv
 	}
 	to.close(&err)
 	if _, bad := notify.New(one.Notify, notify.Options{Archive: one.Name, Log: a.log}); bad != nil && err == nil {
-		err = usageError{bad}
+		err = usageError{at(c.Place(one.Name, "notify"), bad)}
 	}
 	return err
 }
@@ -164,28 +169,37 @@ func (a *app) serviceDir(c *config.Config) string {
 // listen creates the HTTP server and its listener, so that an address in use is an error at the
 // start. Both are nil without http in the configuration.
 func (a *app) listen(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*web.Server, net.Listener, error) {
-	if h == nil {
-		return nil, nil, nil
-	}
-	token, err := readToken(h.TokenFile)
-	if err != nil {
+	page, err := a.newServer(h, d)
+	if page == nil || err != nil {
 		return nil, nil, err
-	}
-	command, err := a.restoreCommandLine()
-	if err != nil {
-		return nil, nil, err
-	}
-	page, err := web.New(d, web.Options{
-		Listen: h.Listen, Hosts: h.Hosts, Token: token, Version: version, Command: command, Log: a.log,
-	})
-	if err != nil {
-		return nil, nil, usageError{err}
 	}
 	l, err := page.Listen(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	return page, l, nil
+}
+
+// newServer creates the HTTP server; nil without http in the configuration.
+func (a *app) newServer(h *config.HTTP, d *daemon.Daemon) (*web.Server, error) {
+	if h == nil {
+		return nil, nil
+	}
+	token, err := readToken(h.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	command, err := a.restoreCommandLine()
+	if err != nil {
+		return nil, err
+	}
+	page, err := web.New(d, web.Options{
+		Listen: h.Listen, Hosts: h.Hosts, Token: token, Version: version, Command: command, Log: a.log,
+	})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return page, nil
 }
 
 // restoreCommandLine returns the beginning of the commands on the status page. They have the

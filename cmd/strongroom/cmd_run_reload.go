@@ -37,7 +37,7 @@ func (a *app) handleSignals(ctx context.Context, d *daemon.Daemon) {
 // configuration stays in force.
 func (a *app) reload(ctx context.Context, d *daemon.Daemon) {
 	was := d.Config()
-	c, err := a.reloadConfig(ctx)
+	c, err := a.reloadConfig(ctx, was, d)
 	if err != nil {
 		a.log.Error("SIGHUP: the configuration has an error; the previous one stays in force", "error", err)
 		return
@@ -52,7 +52,9 @@ func (a *app) reload(ctx context.Context, d *daemon.Daemon) {
 	a.log.Info("SIGHUP: the configuration was reloaded", "archives", len(c.Archives))
 }
 
-func (a *app) reloadConfig(ctx context.Context) (*config.Config, error) {
+// reloadConfig reads the configuration file. It refuses what a start would refuse, also in the
+// parts that only a restart applies.
+func (a *app) reloadConfig(ctx context.Context, was *config.Config, d *daemon.Daemon) (*config.Config, error) {
 	file, err := a.findConfig()
 	if err != nil {
 		return nil, err
@@ -61,7 +63,10 @@ func (a *app) reloadConfig(ctx context.Context) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	var failed error
+	failed := hasWork(c, was.HTTP)
+	if _, err := a.newServer(c.HTTP, d); err != nil {
+		failed = errors.Join(failed, err)
+	}
 	for i := range c.Archives {
 		if err := a.openable(ctx, c, &c.Archives[i]); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", c.Archives[i].Name, err))

@@ -87,12 +87,15 @@ type settings struct {
 	database    string // directory of the log files; "" if they are not on this host
 	compression string // as config.ParseCompression reads it; "" is none
 	recipients  []string
+
+	place string // file and line of the destination in the configuration; "" if it is given by its URL
 }
 
 func settingsOf(c *config.Config, one *config.Archive) settings {
 	return settings{
 		stateDir: c.StateDir, transfers: one.Transfers, bandwidth: one.Bandwidth,
 		scratch: c.ScratchDir, database: one.Source.Dir, compression: one.Compression, recipients: one.Encryption.Recipients,
+		place: c.Place(one.Name, "destination"),
 	}
 }
 
@@ -109,8 +112,8 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openA
 	bucket, err := providers.Open(ctx, url, providers.Options{
 		Transfers: transfers, Bandwidth: a.limits.of(s.bandwidth), Counter: s.counter, Log: a.log,
 	})
-	if err != nil {
-		return nil, usageError{err} // no request was sent yet: the URL or this host's configuration is wrong
+	if err != nil { // no request was sent yet: the URL or this host's configuration is wrong
+		return nil, usageError{at(s.place, err)}
 	}
 	o := &openArchive{
 		name: name, url: url, bucket: bucket, release: hold(bucket), progress: s.progress, encoder: encoder,
@@ -128,6 +131,14 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openA
 		Decoder:   decoder,
 	})
 	return o, nil
+}
+
+// at adds the file and line of a setting to its error; "" adds nothing.
+func at(place string, err error) error {
+	if place == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", place, err)
 }
 
 // hold makes a bucket use the same directory until release is called. Otherwise the URL may name

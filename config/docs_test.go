@@ -1,0 +1,87 @@
+package config
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// The sample of docs/cli.md has every key. Users copy it, so it is right as it is printed.
+func TestSampleInDocs(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(b), "\n    state_dir: ")
+	text, _, ended := strings.Cut(text, "\n\n")
+	if !found || !ended {
+		t.Fatal("docs/cli.md has no sample that begins with state_dir")
+	}
+	sample := strings.ReplaceAll("    state_dir: "+text, "\n    ", "\n")[4:]
+	a := mustParse(t, sample).Archives[0]
+	if a.Source.Before == "" || a.Source.After != "" || a.Source.CommandTimeout != DefaultCommandTimeout {
+		t.Errorf("the source is %+v", a.Source)
+	}
+	for _, key := range keys[Archive]() {
+		if !strings.Contains(sample, key+":") {
+			t.Errorf("the sample lacks the key %s", key)
+		}
+	}
+}
+
+// An empty command is none. One that is empty only by its variable is a mistake.
+func TestEmptyCommand(t *testing.T) {
+	t.Parallel()
+	a := mustParse(t, minimal("before: ''\nafter: \"\"", "")).Archives[0]
+	if a.Source.Before != "" || a.Source.After != "" || a.Source.CommandTimeout != 0 {
+		t.Errorf("the source is %+v", a.Source)
+	}
+	for _, source := range []string{"after: ${EMPTY}", "after: ' '", "after:"} {
+		if p := problems(t, minimal(source, "")); len(p) != 1 {
+			t.Errorf("%s: %+v", source, p)
+		}
+	}
+}
+
+// A secret behind the bucket's name is not in the line that a problem shows.
+func TestSecretBehindTheBucketIsNotShown(t *testing.T) {
+	t.Parallel()
+	for _, destination := range []string{"s3://b:hunter2", "gs://b:hun/ter2", "azblob://b%3Ahunter2/x"} {
+		_, err := parse(strings.Replace(minimal("", ""), "file:///backup", destination+"\n    shedule: x", 1))
+		if err == nil || strings.Contains(err.Error(), "ter2") {
+			t.Errorf("%s: %v", destination, err)
+		}
+	}
+}
+
+// The places of values that only an attempt can test are known for each archive.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	file := t.TempDir() + "/strongroom.yaml"
+	text := `defaults: {notify: ["https://hc.example.org/x"]}
+archives:
+  - {name: a, source: {dir: /a}, destination: file:///backup/a}
+  - name: b
+    source: {dir: /b}
+    notify: ["https://hc.example.org/b"]
+    destinations:
+      - file:///backup/b
+      - file:///other/b
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, line := range map[placeKey]string{
+		{"a", "destination"}: ":3", {"a", "notify"}: ":1", {"b", "destination"}: ":8",
+		{"b.2", "destination"}: ":9", {"b", "notify"}: ":6", {"b.2", "notify"}: ":6",
+	} {
+		if got := c.Place(key.archive, key.key); got != file+line {
+			t.Errorf("%v is at %s, not %s", key, got, line)
+		}
+	}
+}
