@@ -38,24 +38,27 @@ func (r backupOutcome) failed() bool { return r.err != nil || r.res == nil }
 
 // hookGroups are the groups of a service, by groupKey. It is safe for concurrent use.
 type hookGroups struct {
-	mu  sync.Mutex
-	all map[string]*group
+	mu     sync.Mutex
+	all    map[string]*group
+	config *config.Config // of sizes
+	sizes  map[string]int // the number of destinations, by entryOf
 }
 
 // of returns the group of an archive, with one member for each destination in the configuration.
 func (g *hookGroups) of(c *config.Config, one *config.Archive) *group {
-	size := 0
-	for i := range c.Archives {
-		if entryOf(&c.Archives[i]) == entryOf(one) {
-			size++
-		}
-	}
 	key := groupKey(one)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.all == nil {
 		g.all = map[string]*group{}
 	}
+	if g.config != c { // once, since a configuration may have thousands of archives
+		g.config, g.sizes = c, map[string]int{}
+		for i := range c.Archives {
+			g.sizes[entryOf(&c.Archives[i])]++
+		}
+	}
+	size := g.sizes[entryOf(one)]
 	if g.all[key] == nil {
 		g.all[key] = source.NewSharedCapture[backupOutcome](size)
 	}

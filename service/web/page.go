@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -18,6 +17,7 @@ var files embed.FS
 
 // The largest number of elements that one page shows.
 const (
+	pageArchives  = 50
 	pageSnapshots = 25
 	pageFiles     = 200
 	pageNames     = 100 // for each kind of difference
@@ -92,38 +92,6 @@ type errorView struct {
 	frame
 	Code    int
 	Message string
-}
-
-type indexView struct {
-	frame
-	Summary string
-	Trouble bool
-	Cards   []card
-}
-
-func (s *Server) indexPage(w http.ResponseWriter, _ *http.Request) {
-	v := indexView{frame: s.frame("Strongroom")}
-	v.Live, v.Reload = true, true
-	trouble := int64(0)
-	for i, a := range s.backend.Archives() {
-		c := s.card("t"+strconv.Itoa(i), a)
-		if c.State.trouble() || len(a.failingTasks()) > 0 {
-			trouble++
-		}
-		v.Cards = append(v.Cards, c)
-	}
-	v.Trouble = trouble > 0
-	switch n := int64(len(v.Cards)); {
-	case trouble == 1:
-		v.Summary = fmt.Sprintf("1 of %s needs attention.", count(n, "archive"))
-	case trouble > 1:
-		v.Summary = fmt.Sprintf("%s of %s need attention.", number(trouble), count(n, "archive"))
-	case n == 1:
-		v.Summary = "Nothing needs attention."
-	case n > 1:
-		v.Summary = fmt.Sprintf("None of %s needs attention.", count(n, "archive"))
-	}
-	s.pages.render(w, http.StatusOK, "index", v)
 }
 
 type archiveView struct {

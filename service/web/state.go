@@ -40,6 +40,11 @@ func (s State) trouble() bool {
 	return s == StateDamaged || s == StateFailing || s == StateOverdue
 }
 
+// needsAttention reports whether an operator has to look at the archive.
+func (a *Archive) needsAttention() bool {
+	return a.State().trouble() || len(a.failingTasks()) > 0
+}
+
 // notReady returns why the archive's last run failed, or that one is overdue. It is empty if neither applies.
 func (a *Archive) notReady() string {
 	switch {

@@ -1,0 +1,64 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// A service with thousands of archives still has a page that a browser can show, and from which each archive can be
+// reached.
+func TestFrontPageOfManyArchives(t *testing.T) {
+	t.Parallel()
+	f := filled(well("orders"))
+	many := make([]Archive, 0, 10_000)
+	for i := range 10_000 {
+		a := f.archives[0]
+		a.Name = fmt.Sprintf("node-%04d", i)
+		if i%1000 == 7 {
+			a.FailuresInRow = 1
+		}
+		many = append(many, a)
+	}
+	f.archives = many
+	s := newServer(t, f, "")
+	for path, want := range map[string]struct {
+		cards      int
+		first, not string
+		texts      []string
+	}{
+		"/":                         {50, "node-0000", "node-0050", []string{"Archives 1 to 50 of 10\u202f000.", `href="/?page=2"`, "10 of 10"}},
+		"/?page=200":                {50, "node-9950", "node-9949", []string{`href="/?page=199"`}},
+		"/?page=201":                {0, "", "node-9999", []string{"There is no page 201", `href="/?page=200"`}},
+		"/?q=NODE-99":               {50, "node-9900", "node-9899", []string{`value="NODE-99"`, `href="/?page=2&amp;q=NODE-99"`}},
+		"/?show=attention":          {10, "node-0007", "node-0008", []string{"Archives 1 to 10 of 10.", " checked>"}},
+		"/?show=attention&q=node-1": {1, "node-1007", "node-0007", nil},
+		"/?q=nothing":               {0, "", "No archives yet", []string{"No archive matches."}},
+		"/?q=%3Cscript%3E":          {0, "", "<script>", []string{"No archive matches."}},
+	} {
+		page := get(t, s, path)
+		if n := strings.Count(page, `<section class="card`); n != want.cards {
+			t.Errorf("%s: %d cards, not %d", path, n, want.cards)
+		}
+		_, cards, _ := strings.Cut(page, `id="cards"`)
+		if !strings.Contains(cards, want.first) || strings.Contains(cards, want.not) {
+			t.Errorf("%s: the cards do not begin with %s, or have %s", path, want.first, want.not)
+		}
+		for _, text := range want.texts {
+			if !strings.Contains(strings.ReplaceAll(page, "&#43;", "+"), text) {
+				t.Errorf("%s: no %q in %.200q", path, text, cards[max(0, len(cards)-300):])
+			}
+		}
+	}
+	for _, path := range []string{"/?page=0", "/?page=x", "/?page=-1"} {
+		if w := ask(t, s, "GET", path, ""); w.Code != 400 {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+// A few archives need no form.
+func TestFrontPageOfFewArchives(t *testing.T) {
+	t.Parallel()
+	said(t, get(t, newServer(t, filled(well("orders")), ""), "/"), nil, []string{"<form", "Archives 1"})
+}
