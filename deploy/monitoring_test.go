@@ -24,10 +24,13 @@ func (one) Archives() []web.Archive {
 	return []web.Archive{{
 		Name: "orders", Running: true, RunningSince: now, LastSuccess: now, LastFailure: web.Failure{At: now}, NextRun: now,
 		RecoverableThrough: web.Point{At: now}, LastVerification: web.Verification{At: now, ReadSince: now}, LastDrill: web.Drill{At: now}, ProvenRestore: now,
-		Behind: &web.Behind{}, Tasks: []web.Task{{Name: "verify", LastSuccess: now, LastFailure: web.Failure{At: now}, NextRun: now}},
+		Kept:   &web.Kept{Snapshots: 1, Oldest: now},
+		Behind: &web.Behind{}, Tasks: []web.Task{{Name: "verify", Interval: time.Hour, LastSuccess: now, LastFailure: web.Failure{At: now}, NextRun: now}},
 		ProviderRequests: map[string]int64{"put": 1}, ProviderErrors: map[string]int64{"put": 1},
 	}}
 }
+
+func (one) Service() web.Service { return web.Service{} }
 
 func (one) Snapshots(context.Context, string) ([]web.Snapshot, error) { return nil, web.ErrNotFound }
 
@@ -102,7 +105,7 @@ var leftOut = map[string]string{
 	"strongroom_archive_recoverable_through_file_bytes":  "the status page shows it with the file's name",
 	"strongroom_archive_running_since_timestamp_seconds": "the panel on running operations shows it",
 	"strongroom_archive_run_duration_seconds_count":      "the same as strongroom_archive_runs_total",
-	"strongroom_archive_run_duration_seconds_sum":        "the buckets show more",
+	"strongroom_archive_info":                            "for joins with other series",
 	"strongroom_archive_task_duration_seconds_count":     "the same as strongroom_archive_task_runs_total",
 	"strongroom_archive_task_duration_seconds_sum":       "the buckets show more",
 }

@@ -38,6 +38,7 @@ func (a *app) handleSignals(ctx context.Context, d *daemon.Daemon) {
 func (a *app) reload(ctx context.Context, d *daemon.Daemon) {
 	was := d.Config()
 	c, err := a.reloadConfig(ctx, was, d)
+	d.Reloaded(err)
 	if err != nil {
 		a.log.Error("SIGHUP: the configuration has an error; the previous one stays in force", "error", err)
 		return

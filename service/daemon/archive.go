@@ -53,6 +53,10 @@ type archiveFacts struct {
 	heard        archive.VerifyFindings // of the last verification on any host
 	drills       drills
 	spent        map[string]web.Histogram // durations by task; the empty task is the backup
+	newest       web.Contents
+	kept         *web.Kept // nil until the snapshots were counted; it is replaced and never changed
+	tailLeftOut  int
+	pruned, read int64 // stored bytes since the start
 }
 
 // newManagedArchive returns a managedArchive. It takes over the state of its predecessor was, if that has the same
@@ -194,10 +198,14 @@ func (k *managedArchive) backup(ctx context.Context) (scheduler.Result, error) {
 	if res.Committed {
 		r.Snapshot = res.Snapshot.Sequence
 		k.snapshots.add(res.Snapshot)
+		k.countKept(func(kept *web.Kept) { kept.Snapshots++ })
 		k.beginLedger(ctx, to, r.Snapshot)
 	}
 	if res.Snapshot != nil {
 		k.found(res.Snapshot, slices.Concat(res.Damaged, res.LeftOut))
+		k.mu.Lock()
+		k.known.tailLeftOut = len(res.LeftOut)
+		k.mu.Unlock()
 	}
 	k.omits(res.Omitted)
 	return r, nil
@@ -244,6 +252,7 @@ func (k *managedArchive) found(s *manifest.Summary, damaged []string) {
 	defer k.mu.Unlock()
 	k.known.loaded, k.known.layout, k.known.damaged = true, s.Layout, damaged
 	k.known.recoverable = web.Point{At: s.Created}
+	k.known.newest = web.Contents{Files: s.Counts.Files, Bytes: s.Counts.Bytes, StoredBytes: s.Counts.StoredBytes}
 	k.seen = polled{} // what is pending has changed
 	if p := s.ConsistentThrough; p != nil {
 		k.known.recoverable.File, k.known.recoverable.Size = p.Name, p.Size

@@ -22,11 +22,13 @@ func (d *Daemon) Archives() []web.Archive {
 			tasks[j.Name] = append(tasks[j.Name], j)
 		}
 	}
-	now := d.o.Now()
+	now, failures := d.o.Now(), d.undelivered()
 	var all []web.Archive
 	for _, k := range d.all() {
 		j := jobs[k.name]
-		all = append(all, k.state(&j, tasks[k.name], now))
+		a := k.state(&j, tasks[k.name], now)
+		a.NotifyFailed = failures[k.name]
+		all = append(all, a)
 	}
 	return all
 }

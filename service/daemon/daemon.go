@@ -62,6 +62,7 @@ type Daemon struct {
 	notifiers map[string]*notifierState
 	running   context.Context //nolint:containedctx // of Run; nil before it
 	began     time.Time       // when Run began
+	reloads   reloads
 
 	poked chan struct{} // has an element when a state may have changed
 }
@@ -75,6 +76,7 @@ func New(c *config.Config, o Options) *Daemon {
 		o.Now = time.Now
 	}
 	d := &Daemon{o: o, transfers: newTransferPool(1), notifiers: map[string]*notifierState{}, poked: make(chan struct{}, 1)}
+	d.reloads.read = o.Now()
 	d.service = scheduler.New(scheduler.Options{Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now}, nil)
 	d.Set(c)
 	return d

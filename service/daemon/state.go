@@ -37,7 +37,9 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 		Last:        web.Work{Files: j.Last.Files, Bytes: j.Last.Bytes, Milliseconds: j.Last.Duration.Milliseconds()},
 		Total:       web.Work{Files: j.Total.Files, Bytes: j.Total.Bytes, Milliseconds: j.Total.Milliseconds},
 		Runs:        web.Outcomes{Made: j.Total.Made, Unchanged: j.Total.Unchanged, Failed: j.Total.Failed},
-		Encrypted:   len(k.settings.Encryption.Recipients) > 0,
+		Newest:      k.known.newest, Kept: k.known.kept, TailLeftOut: int64(k.known.tailLeftOut),
+		PrunedBytes: k.known.pruned, ReadBackBytes: k.known.read,
+		Encrypted: len(k.settings.Encryption.Recipients) > 0,
 
 		NeedsConfirmation: k.refusals.shown(append(slices.Clone(tasks), *j)...),
 	}
@@ -66,6 +68,7 @@ func (k *managedArchive) task(j *scheduler.JobStatus, now time.Time) web.Task {
 	return web.Task{
 		Name: j.Task, Running: j.Running(), LastSuccess: j.LastSuccess, LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
 		FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now), Last: j.Last.Duration, Said: j.Last.Said,
-		Done: j.Total.Made + j.Total.Unchanged, Failed: j.Total.Failed, Spent: k.known.spent[j.Task],
+		Interval: j.Interval,
+		Done:     j.Total.Made + j.Total.Unchanged, Failed: j.Total.Failed, Spent: k.known.spent[j.Task],
 	}
 }

@@ -8,7 +8,15 @@ import (
 )
 
 // transferPool limits the files that all archives of the service together read, send or fetch at once.
-type transferPool struct{ slots atomic.Pointer[chan struct{}] }
+type transferPool struct {
+	slots         atomic.Pointer[chan struct{}]
+	used, waiting atomic.Int64 // of all shares
+}
+
+// load returns the size of the pool, the transfers in progress, and those that wait.
+func (p *transferPool) load() (slots, used, waiting int64) {
+	return int64(cap(*p.slots.Load())), p.used.Load(), p.waiting.Load()
+}
 
 // newTransferPool returns a pool of the given size.
 func newTransferPool(size int) *transferPool {
@@ -40,12 +48,23 @@ func (p *transferPool) share() *transferShare {
 // Acquire implements archive.Limiter.
 func (s *transferShare) Acquire(ctx context.Context) (release func(), err error) {
 	slots := *s.pool.slots.Load()
+	s.pool.waiting.Add(1)
+	defer s.pool.waiting.Add(-1)
 	select {
 	case s.own <- struct{}{}:
-		return func() { <-s.own }, nil
+		return s.pool.use(s.own), nil
 	case slots <- struct{}{}: // in the order of the requests
-		return func() { <-slots }, nil
+		return s.pool.use(slots), nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	}
+}
+
+// use counts a transfer in progress until release is called.
+func (p *transferPool) use(slots <-chan struct{}) (release func()) {
+	p.used.Add(1)
+	return func() {
+		p.used.Add(-1)
+		<-slots
 	}
 }

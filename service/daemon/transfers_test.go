@@ -105,3 +105,35 @@ func TestSlotsGrow(t *testing.T) {
 		}
 	})
 }
+
+// The metrics show whether archives wait for each other.
+func TestTransfersAreCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pool := newTransferPool(1)
+		s := pool.share()
+		own, err1 := s.Acquire(t.Context())
+		shared, err2 := s.Acquire(t.Context())
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		ended := make(chan func(), 1)
+		go func() {
+			release, err := s.Acquire(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			ended <- release
+		}()
+		synctest.Wait()
+		if slots, used, waiting := pool.load(); slots != 1 || used != 2 || waiting != 1 {
+			t.Errorf("%d slots, %d used, %d waiting", slots, used, waiting)
+		}
+		own()
+		(<-ended)()
+		shared()
+		if _, used, waiting := pool.load(); used != 0 || waiting != 0 {
+			t.Errorf("at the end: %d used, %d waiting", used, waiting)
+		}
+	})
+}

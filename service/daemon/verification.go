@@ -72,6 +72,7 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 		k.d.o.Log.Error("the archive has a problem",
 			"archive", k.name, "object", p.Object, "what", p.Kind, "detail", p.Detail, "snapshots", p.Snapshots)
 	}
+	k.noteVerify(report)
 	k.keepVerification(&v)
 	k.drilledElsewhere(ctx, to)
 	return scheduler.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %s read back, %s", v.Objects, web.Size(report.ReadBytes), counted(v.Problems, "problem", "problems"))}, nil

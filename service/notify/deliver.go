@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,8 @@ type deliverer struct {
 	send  func(ctx context.Context, l message) error // its errors show no secrets
 	wake  chan struct{}                              // holds one
 	log   *slog.Logger
+
+	failed atomic.Int64 // attempts
 
 	// Only run uses what follows.
 	id       uint64    // the message that the following fields describe
@@ -110,6 +113,7 @@ func (c *deliverer) attempt(ctx context.Context, l message) {
 		return
 	}
 	c.failures++
+	c.failed.Add(1)
 	dropped := c.last.Sub(c.began) >= giveUpAfter
 	c.queue.failed(l, errors.Is(err, errUncertain), dropped)
 	switch {

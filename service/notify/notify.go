@@ -171,6 +171,14 @@ func (n *Notifier) Succeeded() {
 	}
 }
 
+// Failures returns the number of attempts to deliver that failed.
+func (n *Notifier) Failures() (all int64) {
+	for _, c := range n.deliverers {
+		all += c.failed.Load()
+	}
+	return all
+}
+
 // Export returns the last delivered state of each target by a hash of the target; the State is empty if the
 // delivery is uncertain. Saved and passed to Restore after a restart, it prevents that a state is sent twice. A
 // weak password in a target can be guessed from its hash, so keep the result as private as the configuration.

@@ -172,6 +172,18 @@ func (a *timetable) deadline(took time.Duration) time.Time {
 	return from.Add(a.jitter + leeway + 3*took)
 }
 
+// interval returns the time between the next two scheduled runs; 0 if there are none.
+func (a *timetable) interval() time.Duration {
+	if a.due.IsZero() {
+		return 0
+	}
+	after := a.schedule.Next(a.due)
+	if after.IsZero() {
+		return 0
+	}
+	return after.Sub(a.due)
+}
+
 // backoff returns the delay after a number of failures in a row: one second, doubling up to an hour. Each delay is
 // shortened at random by up to a fifth, so that jobs that failed at the same time do not retry at the same time.
 func backoff(failures int64) time.Duration {

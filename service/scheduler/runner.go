@@ -58,6 +58,7 @@ func (r *runner) run(ctx context.Context) {
 		if d := a.wait(r.o.wall()); d > 0 && !r.record.isAsked() {
 			at, _ := a.next()
 			r.record.plan(at, a.deadline(r.record.lastTook()))
+			r.record.setInterval(a.interval())
 			r.sleep(ctx, d)
 			continue
 		}

@@ -21,7 +21,9 @@ type JobStatus struct {
 	Began   time.Time // the start of the present run; zero if there is none
 	Waiting bool      // another run begins after the present one
 	Next    time.Time // when the next run begins
-	Late    time.Time // the deadline of the next successful run; after it the job is overdue
+	// Interval is the time between the next two scheduled runs; 0 if there are none.
+	Interval time.Duration
+	Late     time.Time // the deadline of the next successful run; after it the job is overdue
 
 	FailuresInRow int64
 	LastSuccess   time.Time // when a run last succeeded; after a start, the newest snapshot's time if that is later

@@ -73,6 +73,13 @@ func (r *statusTracker) plan(next, late time.Time) {
 	r.status.Next, r.late = next, late
 }
 
+// setInterval records the time between two scheduled runs.
+func (r *statusTracker) setInterval(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Interval = d
+}
+
 // found records when the newest snapshot was made.
 func (r *statusTracker) found(newest time.Time) {
 	r.mu.Lock()

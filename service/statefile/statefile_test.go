@@ -53,3 +53,14 @@ func TestFailedWrite(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// The metrics show that the state is not written any more.
+func TestFailuresAreCounted(t *testing.T) {
+	before := Failures()
+	if err := Write(filepath.Join(t.TempDir(), "a"), 1); err != nil || Failures() != before {
+		t.Errorf("%v, %d failures", err, Failures()-before)
+	}
+	if err := Write("/dev/null/a", 1); err == nil || Failures() != before+1 {
+		t.Errorf("%v, %d failures", err, Failures()-before)
+	}
+}

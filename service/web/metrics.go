@@ -25,7 +25,7 @@ func (s *Server) registry() *prometheus.Registry {
 	reg.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newCollector(s.backend, s.o.Version),
+		newCollector(s.backend, s.o.Version, s.o.Now),
 	)
 	return reg
 }
@@ -48,7 +48,9 @@ type collector struct {
 	spent    *prometheus.Desc
 	requests *prometheus.Desc
 	errors   *prometheus.Desc
+	info     *prometheus.Desc
 	tasks    taskMetrics
+	service  []serviceMetric
 }
 
 func desc(name, help string, more ...string) *prometheus.Desc {
@@ -103,7 +105,7 @@ func ratio(part, whole int64) float64 {
 	return float64(part) / float64(whole)
 }
 
-func newCollector(backend Backend, version string) *collector {
+func newCollector(backend Backend, version string, now func() time.Time) *collector {
 	return &collector{
 		backend: backend,
 		version: version,
@@ -112,11 +114,14 @@ func newCollector(backend Backend, version string) *collector {
 		runs:  desc("runs_total", "Runs that ended, by outcome.", "outcome"),
 		spent: desc("run_duration_seconds", "Durations of the runs that ended since the service started."),
 		requests: desc("provider_requests_total",
-			"Requests sent to the provider since the service started, by kind.", "kind"),
+			"Requests sent to the provider since the service started, by operation.", "operation"),
 		errors: desc("provider_errors_total",
-			"Requests to the provider that failed since the service started, by kind.", "kind"),
-		tasks: newTaskMetrics(),
-		each: []metric{
+			"Requests to the provider that failed since the service started, by reason.", "reason"),
+		info:    desc("info", "What is configured; always 1.", "destination", "layout", "schedule"),
+		tasks:   newTaskMetrics(),
+		service: serviceMetrics(),
+		each: append(stockMetrics(),
+
 			gauge("running", "1 while a run is in progress.", func(a *Archive) float64 { return truth(a.Running) }),
 			gauge("waiting", "1 while a requested run waits for the present run to end.",
 				func(a *Archive) float64 { return truth(a.Waiting) }),
@@ -133,6 +138,7 @@ func newCollector(backend Backend, version string) *collector {
 				func(a *Archive) time.Time { return a.RecoverableThrough.At }),
 			gauge("recoverable_through_file_bytes", "The bytes of the newest log file that a restore is known to recover.",
 				func(a *Archive) float64 { return float64(a.RecoverableThrough.Size) }),
+			lag(now),
 			waits("files", "Files in the source that are not in the archive yet.",
 				func(b *Behind) int64 { return b.Files }),
 			waits("bytes", "Bytes in the source that are not in the archive yet.",
@@ -145,18 +151,12 @@ func newCollector(backend Backend, version string) *collector {
 				func(a *Archive) float64 { return float64(a.Last.Milliseconds) / 1000 }),
 			counter("copied_files_total", "Files copied.", func(a *Archive) int64 { return a.Total.Files }),
 			counter("copied_bytes_total", "Bytes copied.", func(a *Archive) int64 { return a.Total.Bytes }),
-			{
-				desc("run_seconds_total", "Time spent in runs."), prometheus.CounterValue,
-				func(a *Archive) (float64, bool) { return float64(a.Total.Milliseconds) / 1000, true },
-			},
 			gauge("damaged_files", "Files of the newest snapshot that are known to be damaged.",
 				func(a *Archive) float64 { return float64(len(a.Damaged)) }),
 			gauge("left_out_files", "Files of the source that match the layout and that the last run did not archive.",
 				func(a *Archive) float64 { return float64(a.LeftOut.Files) }),
 			moment("last_verification", "When the archive was last verified.",
 				func(a *Archive) time.Time { return a.LastVerification.At }),
-			verified("objects_ratio", "The part of all objects that the last verification checked, 0 to 1.",
-				func(v Verification) float64 { return ratio(v.Objects, v.ObjectsTotal) }),
 			verified("read_ratio", "The part of all stored bytes that the last verification read and hashed, 0 to 1.",
 				func(v Verification) float64 { return ratio(v.Bytes, v.BytesTotal) }),
 			verified("read_ever_ratio", "The part of all stored bytes that was ever read back and found good, 0 to 1.",
@@ -165,20 +165,24 @@ func newCollector(backend Backend, version string) *collector {
 				func(a *Archive) time.Time { return a.LastVerification.ReadSince }),
 			moment("last_drill", "When the last test restore began.",
 				func(a *Archive) time.Time { return a.LastDrill.At }),
-			{
+			metric{
+				desc("last_drill_successful", "1 if the last test restore succeeded."), prometheus.GaugeValue,
+				func(a *Archive) (float64, bool) { return truth(a.LastDrill.Error == ""), !a.LastDrill.At.IsZero() },
+			},
+			metric{
 				desc("last_drill_duration_seconds", "How long the last test restore took."), prometheus.GaugeValue,
 				func(a *Archive) (float64, bool) { return a.LastDrill.Duration.Seconds(), !a.LastDrill.At.IsZero() },
 			},
 			moment("proven_restore", "When a test restore last succeeded.",
 				func(a *Archive) time.Time { return a.ProvenRestore }),
-			{
+			metric{
 				prometheus.NewDesc("strongroom_confirmation_needed",
 					"Refusals by guards that wait for an operator to accept the finding.", []string{"archive"}, nil),
 				prometheus.GaugeValue, func(a *Archive) (float64, bool) { return float64(a.unconfirmed()), true },
 			},
 			verified("problems", "Problems that the last verification found.",
 				func(v Verification) float64 { return float64(v.Problems) }),
-		},
+		),
 	}
 }
 
@@ -187,7 +191,10 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range c.each {
 		ch <- m.desc
 	}
-	for _, d := range []*prometheus.Desc{c.build, c.runs, c.spent, c.requests, c.errors} {
+	for _, m := range c.service {
+		ch <- m.desc
+	}
+	for _, d := range []*prometheus.Desc{c.build, c.runs, c.spent, c.requests, c.errors, c.info} {
 		ch <- d
 	}
 	c.tasks.describe(ch)
@@ -196,6 +203,12 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, label(c.version), runtime.Version())
+	if b, ok := c.backend.(ServiceBackend); ok {
+		state := b.Service()
+		for _, m := range c.service {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state))
+		}
+	}
 	for _, a := range c.backend.Archives() {
 		c.collect(ch, &a)
 	}
@@ -212,14 +225,15 @@ func (c *collector) collect(ch chan<- prometheus.Metric, a *Archive) {
 		ch <- prometheus.MustNewConstMetric(c.runs, prometheus.CounterValue, float64(n), name, string(outcome))
 	}
 	ch <- histogram(c.spent, &a.Spent, name)
+	ch <- prometheus.MustNewConstMetric(c.info, prometheus.GaugeValue, 1, name, label(a.Destination), label(a.Layout), label(a.Schedule))
 	for i := range a.Tasks {
 		c.tasks.collect(ch, &a.Tasks[i], name)
 	}
-	for kind, n := range a.ProviderRequests {
-		ch <- prometheus.MustNewConstMetric(c.requests, prometheus.CounterValue, float64(n), name, label(kind))
+	for operation, n := range a.ProviderRequests {
+		ch <- prometheus.MustNewConstMetric(c.requests, prometheus.CounterValue, float64(n), name, label(operation))
 	}
-	for kind, n := range a.ProviderErrors {
-		ch <- prometheus.MustNewConstMetric(c.errors, prometheus.CounterValue, float64(n), name, label(kind))
+	for reason, n := range a.ProviderErrors {
+		ch <- prometheus.MustNewConstMetric(c.errors, prometheus.CounterValue, float64(n), name, label(reason))
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 
 // taskMetrics are the metrics of each task of each archive.
 type taskMetrics struct {
-	running, failures, overdue, success, failure, next *prometheus.Desc
-	ended, spent                                       *prometheus.Desc
+	running, failures, overdue, success, failure, next, interval *prometheus.Desc
+	ended, spent                                                 *prometheus.Desc
 }
 
 func newTaskMetrics() taskMetrics {
@@ -23,13 +23,14 @@ func newTaskMetrics() taskMetrics {
 		success:  of("last_success_timestamp_seconds", "When the task last succeeded."),
 		failure:  of("last_failure_timestamp_seconds", "When the task last could not be done."),
 		next:     of("next_run_timestamp_seconds", "When the task's next run begins."),
+		interval: of("interval_seconds", "The time between two scheduled runs of the task."),
 		ended:    of("runs_total", "Runs of the task that ended, by outcome.", "outcome"),
 		spent:    of("duration_seconds", "Durations of the task's runs that ended since the service started."),
 	}
 }
 
 func (m *taskMetrics) describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.running, m.failures, m.overdue, m.success, m.failure, m.next, m.ended, m.spent} {
+	for _, d := range []*prometheus.Desc{m.running, m.failures, m.overdue, m.success, m.failure, m.next, m.interval, m.ended, m.spent} {
 		ch <- d
 	}
 }
@@ -49,6 +50,9 @@ func (m *taskMetrics) collect(ch chan<- prometheus.Metric, t *Task, archive stri
 	moment(m.success, t.LastSuccess)
 	moment(m.failure, t.LastFailure.At)
 	moment(m.next, t.NextRun)
+	if t.Interval > 0 {
+		gauge(m.interval, t.Interval.Seconds())
+	}
 	for outcome, n := range map[string]int64{"done": t.Done, "failed": t.Failed} {
 		ch <- prometheus.MustNewConstMetric(m.ended, prometheus.CounterValue, float64(n), archive, label(t.Name), outcome)
 	}

@@ -35,6 +35,13 @@ type Archive struct {
 	Damaged            []string  // files of the newest snapshot that are known to be damaged
 	LeftOut            LeftOut   // files that the last run did not include although the layout matches them
 
+	Newest        Contents // of the newest snapshot
+	Kept          *Kept    // nil if unknown
+	TailLeftOut   int64    // log files at the end of the source that the last run did not archive
+	PrunedBytes   int64    // stored bytes that prunes deleted since the service started
+	ReadBackBytes int64    // stored bytes that verifications read back since the service started
+	NotifyFailed  int64    // attempts to deliver a notification that failed since the service started
+
 	Encrypted bool // to recipients: a restore needs an identity
 	Tasks     []Task
 
@@ -42,8 +49,8 @@ type Archive struct {
 
 	History []Run // newest last; the page draws the newest 48
 
-	// Requests sent to the provider since the service started, by kind such as put, get or list, and the failed
-	// ones among them.
+	// Requests sent to the provider since the service started, by operation such as put, get or list, and the failed
+	// ones among them by reason such as throttled or denied.
 	ProviderRequests map[string]int64
 	ProviderErrors   map[string]int64
 }
@@ -62,6 +69,34 @@ type LeftOut struct {
 type LeftOutFile struct {
 	Name string
 	Why  string // empty if it is unknown, as after a restart
+}
+
+// Contents is the size of a snapshot.
+type Contents struct {
+	Files       int64
+	Bytes       int64 // before compression and encryption
+	StoredBytes int64
+}
+
+// Kept are the snapshots of an archive.
+type Kept struct {
+	Snapshots int64
+	Oldest    time.Time // when the oldest one was made; zero if unknown
+}
+
+// Service is the state of the service itself.
+type Service struct {
+	ConfigRead   time.Time // when the configuration in force was read
+	ReloadFailed bool      // the last reload was refused
+
+	StateFailed int64 // attempts to write a state file that failed since the service started
+
+	Slots, SlotsInUse, SlotsWaiting int64 // of transfers, for all archives together
+}
+
+// ServiceBackend is a Backend that also has the state of the service.
+type ServiceBackend interface {
+	Service() Service
 }
 
 // Failure is a failed run's time and reason. Error is shown to users and must not contain credentials.
@@ -108,6 +143,7 @@ type Task struct {
 	FailuresInRow int64
 	NextRun       time.Time
 	Overdue       bool
+	Interval      time.Duration // between two scheduled runs; 0 if unknown
 	Last          time.Duration // the last run's duration
 	Said          string        // the last run's result as text; empty if it failed
 	Done, Failed  int64         // runs that this host remembers

@@ -104,8 +104,30 @@ func TestAlerts(t *testing.T) {
 			[]at{{5 * time.Minute, nil}, {6 * time.Minute, []string{"orders: the archive is damaged"}}},
 		},
 		"verified long ago": {
-			"StrongroomVerificationOld", "strongroom_archive_last_verification_timestamp_seconds" + archive + " 0x6000",
+			"StrongroomVerificationOld", "strongroom_archive_last_verification_timestamp_seconds" + archive + " 0x6000\n" +
+				`strongroom_archive_task_interval_seconds{job="strongroom", instance="db-1:8470", archive="orders", task="verify"} 86400x6000`,
 			[]at{{72 * time.Hour, nil}, {74 * time.Hour, []string{"orders: not verified for 3d 2h 0m 0s"}}},
+		},
+		"verified every week": {
+			"StrongroomVerificationOld", "strongroom_archive_last_verification_timestamp_seconds" + archive + " 0x10000\n" +
+				`strongroom_archive_task_interval_seconds{job="strongroom", instance="db-1:8470", archive="orders", task="verify"} 604800x10000`,
+			[]at{{150 * time.Hour, nil}},
+		},
+		"the end of the log is left out": {
+			"StrongroomTailLeftOut", "strongroom_archive_tail_left_out_files" + archive + " 1x10 0x5 2x100",
+			[]at{{10 * time.Minute, nil}, {90 * time.Minute, []string{"orders: 2 log files at the end are not archived"}}},
+		},
+		"a reload was refused": {
+			"StrongroomReloadFailed", `strongroom_config_last_reload_successful{job="strongroom", instance="db-1:8470"} 1x5 0x20`,
+			[]at{{8 * time.Minute, nil}, {15 * time.Minute, []string{"strongroom on db-1:8470 has refused a configuration"}}},
+		},
+		"one delivery fails": {
+			"StrongroomNotificationsFail", "strongroom_archive_notification_failures_total" + archive + " 0x5 1x100",
+			[]at{{90 * time.Minute, nil}},
+		},
+		"no delivery succeeds": {
+			"StrongroomNotificationsFail", "strongroom_archive_notification_failures_total" + archive + " 0+1x200",
+			[]at{{20 * time.Minute, nil}, {90 * time.Minute, []string{"orders: notifications are not delivered"}}},
 		},
 		"never verified": {
 			"StrongroomNeverVerified", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x6000",
@@ -137,15 +159,15 @@ func TestAlerts(t *testing.T) {
 		},
 		"the provider refuses": {
 			"StrongroomProviderErrors",
-			`strongroom_archive_provider_errors_total{job="strongroom", instance="db-1:8470", archive="orders", kind="put"} 0+3x200` + "\n" +
-				`strongroom_archive_provider_requests_total{job="strongroom", instance="db-1:8470", archive="orders", kind="put"} 0+4x200` + "\n" +
-				`strongroom_archive_provider_requests_total{job="strongroom", instance="db-1:8470", archive="orders", kind="get"} 0+8x200`,
+			`strongroom_archive_provider_errors_total{job="strongroom", instance="db-1:8470", archive="orders", reason="throttled"} 0+3x200` + "\n" +
+				`strongroom_archive_provider_requests_total{job="strongroom", instance="db-1:8470", archive="orders", operation="put"} 0+4x200` + "\n" +
+				`strongroom_archive_provider_requests_total{job="strongroom", instance="db-1:8470", archive="orders", operation="get"} 0+8x200`,
 			[]at{{20 * time.Minute, nil}, {60 * time.Minute, []string{"orders: 25% of the requests to the provider fail"}}},
 		},
 		"the provider refuses now and then": {
 			"StrongroomProviderErrors",
-			`strongroom_archive_provider_errors_total{job="strongroom", instance="db-1:8470", archive="orders", kind="put"} 0+1x200` + "\n" +
-				`strongroom_archive_provider_requests_total{job="strongroom", instance="db-1:8470", archive="orders", kind="put"} 0+20x200`,
+			`strongroom_archive_provider_errors_total{job="strongroom", instance="db-1:8470", archive="orders", reason="throttled"} 0+1x200` + "\n" +
+				`strongroom_archive_provider_requests_total{job="strongroom", instance="db-1:8470", archive="orders", operation="put"} 0+20x200`,
 			[]at{{60 * time.Minute, nil}},
 		},
 	} {
