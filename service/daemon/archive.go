@@ -28,7 +28,7 @@ type managedArchive struct {
 	version  string
 	share    *transferShare
 
-	opening   sync.Mutex     // held while the archive is opened
+	opening   chan struct{}  // has an element while the archive is opened
 	snapshots *snapshotCache // for the page and the API
 	refusals  *refusals      // findings of guards, and operators' confirmations
 
@@ -60,10 +60,13 @@ type archiveFacts struct {
 }
 
 // newManagedArchive returns a managedArchive. It takes over the state of its predecessor was, if that has the same
-// destination; nil if there is none.
-func (d *Daemon) newManagedArchive(c *config.Config, one *config.Archive, version string, was *managedArchive) *managedArchive {
-	k := &managedArchive{d: d, config: c, settings: one, name: one.Name, version: version, share: d.transfers.share(), snapshots: newSnapshotCache()}
-	k.refusals = d.refusalsOf(one, was)
+// destination; nil if there is none. Otherwise it has the state that was saved.
+func (d *Daemon) newManagedArchive(c *config.Config, one *config.Archive, version string, was *managedArchive, saved savedState) *managedArchive {
+	k := &managedArchive{
+		d: d, config: c, settings: one, name: one.Name, version: version, share: d.transfers.share(),
+		snapshots: newSnapshotCache(), opening: make(chan struct{}, 1),
+	}
+	k.refusals = d.refusalsOf(one, was, saved.refused)
 	if was != nil && was.settings.Destination == one.Destination {
 		was.mu.Lock()
 		k.known = was.known
@@ -71,21 +74,23 @@ func (d *Daemon) newManagedArchive(c *config.Config, one *config.Archive, versio
 		k.known.loaded = false // the archive is opened again
 		return k
 	}
-	v, err := readVerification(d.verificationFile(k.name), one.Destination)
-	if err != nil {
-		d.o.Log.Warn("cannot read the last verification's result", "archive", k.name, "error", err)
+	if saved.verified.Destination == one.Destination {
+		k.known.verification = saved.verified.Found
 	}
-	k.known.verification = v
-	if k.known.drills, err = readDrills(d.drillFile(k.name), one.Destination); err != nil {
-		d.o.Log.Warn("cannot read the last drill's result", "archive", k.name, "error", err)
+	if saved.drilled.Destination == one.Destination {
+		k.known.drills = saved.drilled.Drills
 	}
 	return k
 }
 
-// open opens the archive, unless it is open.
+// open opens the archive, unless it is open. It waits for another opening of it until ctx ends.
 func (k *managedArchive) open(ctx context.Context) (*Archive, error) {
-	k.opening.Lock()
-	defer k.opening.Unlock()
+	select {
+	case k.opening <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting until the archive is open: %w", context.Cause(ctx))
+	}
+	defer func() { <-k.opening }()
 	k.mu.Lock()
 	to, closed := k.archive, k.closed
 	k.mu.Unlock()

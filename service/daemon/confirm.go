@@ -29,8 +29,7 @@ func (d *Daemon) Confirm(name, confirmation string) (runID string, err error) {
 	if k == nil {
 		return "", fmt.Errorf("%s: %w", name, web.ErrNotFound)
 	}
-	task, ok, err := k.refusals.accept(c, d.o.Now().Round(0))
-	k.notRemembered(err)
+	task, ok := k.refusals.accept(c, d.o.Now().Round(0))
 	if !ok {
 		return "", fmt.Errorf("%s of %s: %w", c, name, web.ErrNotPending)
 	}
@@ -53,8 +52,7 @@ func (k *managedArchive) guarded(ctx context.Context, task string, run func(arch
 	if err != nil && ctx.Err() != nil {
 		return err // a stopped run gives no information about the archive
 	}
-	isNew, keepErr := k.refusals.ended(task, carried, err, k.d.o.Now().Round(0))
-	k.notRemembered(keepErr)
+	isNew := k.refusals.ended(task, carried, err, k.d.o.Now().Round(0))
 	if refused, ok := errors.AsType[*archive.Refusal](err); ok && isNew {
 		log.Warn("a guard refuses this until an operator accepts the finding", "guard", refused.Guard,
 			"found", refused, "accept_with", acceptCommand(k.name, refused.Confirmation.String()))
@@ -65,14 +63,6 @@ func (k *managedArchive) guarded(ctx context.Context, task string, run func(arch
 // acceptCommand is the command that accepts a refusal.
 func acceptCommand(name, confirmation string) string {
 	return fmt.Sprintf("strongroom confirm %s %s", name, confirmation)
-}
-
-// notRemembered logs that the state file could not be written.
-func (k *managedArchive) notRemembered(err error) {
-	if err != nil {
-		k.d.o.Log.Warn("cannot save the state of confirmations; it is lost at a restart",
-			"archive", k.name, "error", err)
-	}
 }
 
 // acceptHint returns a line for a notification that explains how to accept the finding that stops a task. It is
@@ -86,21 +76,26 @@ func acceptHint(a *web.Archive, task string) string {
 	return ""
 }
 
+// aboutOf returns a text that is equal for configurations with the same archive, source and node.
+func aboutOf(one *config.Archive) string {
+	return fmt.Sprintf("%s from %s at %s", one.Destination, one.Source.Dir, one.Node)
+}
+
 // refusalsOf returns an archive's refusals: those of the predecessor was if it has the same archive, source and
-// node, otherwise those of the state file.
-func (d *Daemon) refusalsOf(one *config.Archive, was *managedArchive) *refusals {
-	about := fmt.Sprintf("%s from %s at %s", one.Destination, one.Source.Dir, one.Node)
+// node, otherwise those that were kept.
+func (d *Daemon) refusalsOf(one *config.Archive, was *managedArchive, kept keptRefusals) *refusals {
+	about, name := aboutOf(one), one.Name
 	if was != nil && was.refusals.about == about {
 		return was.refusals
 	}
 	if was != nil {
 		was.refusals.retire()
 	}
-	r, err := readRefusals(d.refusalsFile(one.Name), about)
-	if err != nil {
-		d.o.Log.Warn("cannot read the state of confirmations", "archive", one.Name, "error", err)
-	}
-	return r
+	return newRefusals(about, kept, func(kept keptRefusals) {
+		d.state.Save(refusalsFile(name), kept, func(err error) {
+			d.o.Log.Warn("cannot save the state of confirmations; it is lost at a restart", "archive", name, "error", err)
+		})
+	})
 }
 
 // refusesOnly drops the refusals of jobs that were removed.
@@ -109,7 +104,7 @@ func (k *managedArchive) refusesOnly(jobs []scheduler.Job) {
 	for i := range jobs {
 		tasks = append(tasks, jobs[i].Task)
 	}
-	k.notRemembered(k.refusals.only(tasks))
+	k.refusals.only(tasks)
 }
 
 // shown returns the refusals for the page and the API, backup first. The jobs are all jobs of the archive. A

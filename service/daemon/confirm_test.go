@@ -289,7 +289,7 @@ func TestConfirmDuringARun(t *testing.T) {
 	now := time.Now()
 	r.ended("", r.carry(""), found, now)
 	carried := r.carry("")
-	if _, ok, _ := r.accept(found.Confirmation, now); !ok {
+	if _, ok := r.accept(found.Confirmation, now); !ok {
 		t.Fatal("it is not pending")
 	}
 	r.ended("", carried, found, now) // the run that began before

@@ -18,6 +18,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
+	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
@@ -54,7 +55,13 @@ type Daemon struct {
 	o         Options
 	transfers *transferPool
 	service   *scheduler.Service
+	state     *statefile.Dir
+	started   chan struct{} // closed when the service takes requests
 
+	setting sync.Mutex // held by Set, also while it reads files
+
+	// No file is read or written, and nothing else is waited for, while mu is held: the page, the metrics and the
+	// stop of the service need it.
 	mu        sync.Mutex
 	config    *config.Config
 	archives  []*managedArchive // in the order of the configuration
@@ -75,9 +82,14 @@ func New(c *config.Config, o Options) *Daemon {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	d := &Daemon{o: o, transfers: newTransferPool(1), notifiers: map[string]*notifierState{}, poked: make(chan struct{}, 1)}
+	d := &Daemon{
+		o: o, transfers: newTransferPool(1), notifiers: map[string]*notifierState{}, poked: make(chan struct{}, 1),
+		state: statefile.NewDir(o.Dir, o.Log), started: make(chan struct{}),
+	}
 	d.reloads.read = o.Now()
-	d.service = scheduler.New(scheduler.Options{Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now}, nil)
+	d.service = scheduler.New(scheduler.Options{
+		Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now, Started: sync.OnceFunc(func() { close(d.started) }),
+	}, nil)
 	d.Set(c)
 	return d
 }
@@ -85,6 +97,9 @@ func New(c *config.Config, o Options) *Daemon {
 // Set replaces the configuration. Jobs that are the same in both continue. A run is stopped if its archive was
 // removed or has other settings. New jobs begin.
 func (d *Daemon) Set(c *config.Config) {
+	d.setting.Lock()
+	defer d.setting.Unlock()
+	saved := d.readSaved(c)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old := map[string]*managedArchive{}
@@ -102,7 +117,7 @@ func (d *Daemon) Set(c *config.Config) {
 		one := &c.Archives[i]
 		k := old[one.Name]
 		if version := versionOf(c, one); k == nil || k.version != version {
-			k = d.newManagedArchive(c, one, version, k)
+			k = d.newManagedArchive(c, one, version, k, saved[one.Name])
 		}
 		d.archives = append(d.archives, k)
 		first := len(jobs)
@@ -119,7 +134,7 @@ func (d *Daemon) Set(c *config.Config) {
 		k.refusesOnly(jobs[first:])
 	}
 	d.config = c
-	d.setNotifiers()
+	d.setNotifiers(saved)
 	d.service.Set(jobs)
 }
 
@@ -141,16 +156,16 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.mu.Unlock()
 	go d.watch(ctx)
 	go clearDrills(d.Config())
-	var ended time.Time
-	stop := context.AfterFunc(ctx, func() { d.mu.Lock(); ended = time.Now(); d.mu.Unlock() })
+	ended := make(chan time.Time, 1) // the time limit of the stop begins here
+	stop := context.AfterFunc(ctx, func() { ended <- time.Now() })
 	defer stop()
 	err := d.service.Run(ctx)
-	d.mu.Lock()
-	if ended.IsZero() {
-		ended = time.Now()
+	select {
+	case at := <-ended:
+		d.drain(at)
+	default:
+		d.drain(time.Now())
 	}
-	d.mu.Unlock()
-	d.drain(ended)
 	if err != nil {
 		return err
 	}
@@ -162,6 +177,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	return failed
 }
+
+// Started returns a channel that is closed when Run takes requests for runs.
+func (d *Daemon) Started() <-chan struct{} { return d.started }
 
 // TriggerAll requests a run of every archive.
 func (d *Daemon) TriggerAll() {

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
-	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -87,9 +85,9 @@ func (k *managedArchive) keepDrill(note func(*drills)) {
 	if drills == was {
 		return
 	}
-	if err := writeDrills(k.d.drillFile(k.name), k.settings.Destination, &drills); err != nil {
+	k.d.state.Save(drillFile(k.name), keptDrills{k.settings.Destination, drills}, func(err error) {
 		k.d.o.Log.Warn("cannot save this drill's result; it is lost at a restart", "archive", k.name, "error", err)
-	}
+	})
 }
 
 // drilledElsewhere records drills that were made by hand or on another host, whose results the archive stores.
@@ -121,29 +119,4 @@ type drills struct {
 type keptDrills struct {
 	Destination string `json:"destination"`
 	Drills      drills `json:"drills"`
-}
-
-func (d *Daemon) drillFile(name string) string {
-	if d.o.Dir == "" {
-		return ""
-	}
-	return filepath.Join(d.o.Dir, name+"+drilled.json")
-}
-
-func readDrills(file, destination string) (drills, error) {
-	var kept keptDrills
-	if file == "" {
-		return drills{}, nil
-	}
-	if err := statefile.Read(file, &kept); err != nil || kept.Destination != destination {
-		return drills{}, err
-	}
-	return kept.Drills, nil
-}
-
-func writeDrills(file, destination string, d *drills) error {
-	if file == "" {
-		return nil
-	}
-	return statefile.Write(file, keptDrills{destination, *d})
 }

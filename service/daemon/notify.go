@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
-	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -25,14 +23,13 @@ type notifierState struct {
 	before  *notifierState     // the predecessor with other targets; nil if none
 	cancel  context.CancelFunc // ends Run; nil before start
 	done    chan struct{}      // closed when Run has ended
-	file    string             // the file of the delivered states; empty disables saving
-	kept    map[string]notify.State
+	kept    map[string]notify.State // as saved last; nil after an error
 	state   notify.State // the last state
 	since   time.Time
 }
 
 // newNotifierState returns nil if there are no usable targets.
-func (d *Daemon) newNotifierState(name string, targets []string) *notifierState {
+func (d *Daemon) newNotifierState(name string, targets []string, kept map[string]notify.State) *notifierState {
 	if len(targets) == 0 {
 		return nil
 	}
@@ -41,15 +38,8 @@ func (d *Daemon) newNotifierState(name string, targets []string) *notifierState 
 		d.o.Log.Error("notifications are disabled for this archive", "archive", name, "error", err)
 		return nil
 	}
-	t := &notifierState{Notifier: n, targets: targets}
-	if d.o.Dir != "" {
-		t.file = filepath.Join(d.o.Dir, name+"+told.json")
-	}
-	if t.kept, err = readNotified(t.file); err != nil {
-		d.o.Log.Warn("cannot read the notification state; notifications are sent again", "archive", name, "error", err)
-	}
-	n.Restore(t.kept)
-	return t
+	n.Restore(kept)
+	return &notifierState{Notifier: n, targets: targets, kept: kept}
 }
 
 // start delivers until ctx ends or stop is called. It first waits for the predecessor's deliveries in progress,
@@ -72,19 +62,29 @@ func (t *notifierState) start(ctx context.Context) {
 // drainTimeout is the time after a stop within which deliveries must end: the program has 10 seconds in total.
 const drainTimeout = scheduler.Grace + 500*time.Millisecond
 
+// flushTimeout is the part of it within which the last state must be written.
+const flushTimeout = time.Second
+
 // drain waits for the notifiers to stop and saves their state. ended is the time of the stop.
 func (d *Daemon) drain(ended time.Time) {
+	limit, cancel := context.WithDeadline(context.Background(), ended.Add(drainTimeout))
+	defer cancel()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	limit := time.NewTimer(time.Until(ended.Add(drainTimeout)))
-	defer limit.Stop()
-	for name, t := range d.notifiers {
+	notifiers := maps.Clone(d.notifiers)
+	d.mu.Unlock()
+	for name, t := range notifiers {
 		select {
 		case <-t.done:
-		case <-limit.C:
-			return
+			d.mu.Lock()
+			d.saveNotified(name, t)
+			d.mu.Unlock()
+		case <-limit.Done():
 		}
-		d.saveNotified(name, t)
+	}
+	flush, cancel := context.WithTimeout(limit, flushTimeout)
+	defer cancel()
+	if err := d.state.Flush(flush); err != nil {
+		d.o.Log.Warn("the last status of the archives is not saved; it is lost at a restart", "error", err)
 	}
 }
 
@@ -94,8 +94,9 @@ func (t *notifierState) stop() {
 	}
 }
 
-// setNotifiers starts and stops notifiers as the configuration requires, with d.mu held.
-func (d *Daemon) setNotifiers() {
+// setNotifiers starts and stops notifiers as the configuration requires, with d.mu held. A new notifier continues
+// with the delivered states of its predecessor, or else with the saved ones.
+func (d *Daemon) setNotifiers(saved map[string]savedState) {
 	targets := map[string][]string{}
 	for i := range d.config.Archives {
 		targets[d.config.Archives[i].Name] = d.config.Archives[i].Notify
@@ -113,8 +114,12 @@ func (d *Daemon) setNotifiers() {
 		if d.notifiers[name] != nil {
 			continue
 		}
-		if t := d.newNotifierState(name, these); t != nil {
-			if was := gone[name]; was != nil && was.done != nil {
+		kept, was := saved[name].notified, gone[name]
+		if was != nil {
+			kept = was.Export()
+		}
+		if t := d.newNotifierState(name, these, kept); t != nil {
+			if was != nil && was.done != nil {
 				t.before = was
 			}
 			d.notifiers[name] = t
@@ -229,27 +234,18 @@ func counted[N int | int64](n N, one, more string) string {
 	return fmt.Sprintf("%d %s", n, more)
 }
 
-// saveNotified writes the delivered states to the state file if they changed.
+// saveNotified saves the delivered states if they changed, with d.mu held.
 func (d *Daemon) saveNotified(name string, t *notifierState) {
 	notified := t.Export()
-	if t.file == "" || maps.Equal(notified, t.kept) {
-		return
-	}
-	if err := statefile.Write(t.file, notified); err != nil {
-		d.o.Log.Warn("cannot save the notification state; notifications may be sent again after a restart",
-			"archive", name, "error", err)
+	if maps.Equal(notified, t.kept) {
 		return
 	}
 	t.kept = notified
-}
-
-func readNotified(file string) (map[string]notify.State, error) {
-	if file == "" {
-		return nil, nil
-	}
-	var notified map[string]notify.State
-	if err := statefile.Read(file, &notified); err != nil {
-		return nil, err
-	}
-	return notified, nil
+	d.state.Save(notifiedFile(name), notified, func(err error) {
+		d.o.Log.Warn("cannot save the notification state; notifications may be sent again after a restart",
+			"archive", name, "error", err)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		t.kept = nil // the next check of the states tries again
+	})
 }

@@ -3,14 +3,12 @@ package daemon
 import (
 	"errors"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/service/statefile"
 )
 
 // maxDetail bounds the saved part of a guard's message, in bytes.
@@ -22,7 +20,7 @@ type refusals struct {
 	about string // their archive, source and node
 
 	mu   sync.Mutex
-	file string              // empty disables saving
+	save func(keptRefusals)  // does not wait for a disk; nil disables saving
 	jobs map[string]*refused // by the job's task, empty for backup; only jobs that a guard stops
 }
 
@@ -43,23 +41,11 @@ type keptRefusals struct {
 	Jobs  map[string]*refused `json:"jobs"`
 }
 
-func (d *Daemon) refusalsFile(name string) string {
-	if d.o.Dir == "" {
-		return ""
-	}
-	return filepath.Join(d.o.Dir, name+"+refused.json")
-}
-
-// readRefusals returns the refusals of the file if they have the same about. With an error it returns empty
-// refusals, which are usable.
-func readRefusals(file, about string) (*refusals, error) {
-	r := &refusals{about: about, file: file, jobs: map[string]*refused{}}
-	if file == "" {
-		return r, nil
-	}
-	var kept keptRefusals
-	if err := statefile.Read(file, &kept); err != nil || kept.About != about {
-		return r, err
+// newRefusals returns the refusals that were kept, if they have the same about.
+func newRefusals(about string, kept keptRefusals, save func(keptRefusals)) *refusals {
+	r := &refusals{about: about, save: save, jobs: map[string]*refused{}}
+	if kept.About != about {
+		return r
 	}
 	for task, j := range kept.Jobs {
 		if j == nil {
@@ -69,34 +55,32 @@ func readRefusals(file, about string) (*refusals, error) {
 			r.jobs[task] = j
 		}
 	}
-	return r, nil
+	return r
 }
 
-// keep writes the state file, with r.mu held.
-func (r *refusals) keep() error {
-	if r.file == "" {
-		return nil
+// keep saves the state, with r.mu held.
+func (r *refusals) keep() {
+	if r.save != nil {
+		r.save(keptRefusals{r.about, r.jobs})
 	}
-	return statefile.Write(r.file, keptRefusals{r.about, r.jobs})
 }
 
 // retire stops r from writing the file, which belongs to its successor from now on.
 func (r *refusals) retire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.file = ""
+	r.save = nil
 }
 
 // only drops the refusals of jobs that do not exist any more.
-func (r *refusals) only(tasks []string) error {
+func (r *refusals) only(tasks []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := len(r.jobs)
 	maps.DeleteFunc(r.jobs, func(task string, _ *refused) bool { return !slices.Contains(tasks, task) })
-	if len(r.jobs) == before {
-		return nil
+	if len(r.jobs) != before {
+		r.keep()
 	}
-	return r.keep()
 }
 
 // carry returns the confirmations for a run of a job.
@@ -129,9 +113,8 @@ func (r *refusals) pending(task string) []archive.Confirmation {
 	return []archive.Confirmation{c}
 }
 
-// accept stores a confirmation if a job waits for it, and returns that job's task. An error means that the state
-// file could not be written.
-func (r *refusals) accept(c archive.Confirmation, now time.Time) (task string, ok bool, err error) {
+// accept stores a confirmation if a job waits for it, and returns that job's task.
+func (r *refusals) accept(c archive.Confirmation, now time.Time) (task string, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for task, j := range r.jobs {
@@ -139,35 +122,35 @@ func (r *refusals) accept(c archive.Confirmation, now time.Time) (task string, o
 			continue
 		}
 		if _, twice := j.Accepted[j.Confirmation]; twice {
-			return task, true, nil
+			return task, true
 		}
 		if j.Accepted == nil {
 			j.Accepted = map[string]time.Time{}
 		}
 		j.Accepted[j.Confirmation] = now
-		return task, true, r.keep()
+		r.keep()
+		return task, true
 	}
-	return "", false, nil
+	return "", false
 }
 
 // ended records a run's result. A success drops the job's refusal and its confirmations; a refusal replaces the
 // previous one. Any other error changes nothing, since the confirmations remain valid for the same state of the
-// archive. isNew reports whether the refusal differs from the previous one. An error means that the state file
-// could not be written.
-func (r *refusals) ended(task string, carried archive.Acceptance, run error, now time.Time) (isNew bool, err error) {
+// archive. isNew reports whether the refusal differs from the previous one.
+func (r *refusals) ended(task string, carried archive.Acceptance, run error, now time.Time) (isNew bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.jobs[task]
 	if run == nil {
-		if was == nil {
-			return false, nil
+		if was != nil {
+			delete(r.jobs, task)
+			r.keep()
 		}
-		delete(r.jobs, task)
-		return false, r.keep()
+		return false
 	}
 	found, ok := errors.AsType[*archive.Refusal](run)
 	if !ok {
-		return false, nil
+		return false
 	}
 	next := &refused{Confirmation: found.Confirmation.String(), Detail: bounded(found.Error()), Since: now}
 	if was != nil && was.Confirmation == next.Confirmation {
@@ -177,7 +160,8 @@ func (r *refusals) ended(task string, carried archive.Acceptance, run error, now
 		next.Accepted = stillGood(was.Accepted, found.Confirmation, carried)
 	}
 	r.jobs[task] = next
-	return was == nil || was.Confirmation != next.Confirmation, r.keep()
+	r.keep()
+	return was == nil || was.Confirmation != next.Confirmation
 }
 
 // stillGood returns the confirmations for the same state of the archive as the last refusal. It drops the

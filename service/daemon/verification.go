@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
-	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -124,10 +122,9 @@ func (k *managedArchive) keepVerification(v *web.Verification) {
 	k.mu.Lock()
 	k.known.verification = *v
 	k.mu.Unlock()
-	if err := writeVerification(k.d.verificationFile(k.name), k.settings.Destination, v); err != nil {
-		k.d.o.Log.Warn("cannot save this verification's result; it is lost at a restart",
-			"archive", k.name, "error", err)
-	}
+	k.d.state.Save(verificationFile(k.name), keptVerification{k.settings.Destination, *v}, func(err error) {
+		k.d.o.Log.Warn("cannot save this verification's result; it is lost at a restart", "archive", k.name, "error", err)
+	})
 }
 
 // noteFindings records the findings of the latest verify, such as one made by hand.
@@ -153,37 +150,8 @@ func (k *archiveFacts) latest() web.Verification {
 	return v
 }
 
-// verification is the content of the state file.
-type verification struct {
+// keptVerification is the content of the state file.
+type keptVerification struct {
 	Destination string           `json:"destination"`
 	Found       web.Verification `json:"found"`
-}
-
-func (d *Daemon) verificationFile(name string) string {
-	if d.o.Dir == "" {
-		return ""
-	}
-	return filepath.Join(d.o.Dir, name+"+verified.json")
-}
-
-// readVerification returns the last verification, or the zero value if the file has none of that destination.
-func readVerification(file, destination string) (web.Verification, error) {
-	if file == "" {
-		return web.Verification{}, nil
-	}
-	var v verification
-	if err := statefile.Read(file, &v); err != nil {
-		return web.Verification{}, err
-	}
-	if v.Destination != destination {
-		return web.Verification{}, nil
-	}
-	return v.Found, nil
-}
-
-func writeVerification(file, destination string, v *web.Verification) error {
-	if file == "" {
-		return nil
-	}
-	return statefile.Write(file, verification{destination, *v})
 }

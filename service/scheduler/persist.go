@@ -1,11 +1,6 @@
 package scheduler
 
-import (
-	"path/filepath"
-	"time"
-
-	"github.com/strongroom-dev/strongroom/service/statefile"
-)
+import "time"
 
 // maxText bounds the saved part of an error, in bytes.
 const maxText = 4 << 10
@@ -23,7 +18,8 @@ type persistedStatus struct {
 	History       []Run         `json:"history"`
 }
 
-func (r *runner) statusFile() string { return filepath.Join(r.o.Dir, r.job.key()+".json") }
+// statusFile is the name of the job's state file.
+func (r *runner) statusFile() string { return r.job.key() + ".json" }
 
 // restoreStatus reads the status from before the start, once.
 func (r *runner) restoreStatus() {
@@ -31,21 +27,21 @@ func (r *runner) restoreStatus() {
 		return
 	}
 	m := &persistedStatus{}
-	if err := statefile.Read(r.statusFile(), m); err != nil {
+	if err := r.state.Read(r.statusFile(), m); err != nil {
 		r.log.Warn("cannot read the status of earlier runs, so the history begins again", "error", err)
 		return
 	}
 	r.record.restore(m)
 }
 
-// saveStatus writes the job's status to its state file.
+// saveStatus writes the job's status to its state file, in the background: a run must not wait for that disk.
 func (r *runner) saveStatus() {
 	if r.o.Dir == "" {
 		return
 	}
-	if err := statefile.Write(r.statusFile(), r.record.persisted()); err != nil {
+	r.state.Save(r.statusFile(), r.record.persisted(), func(err error) {
 		r.log.Warn("cannot save this run's status; it is lost at a restart", "error", err)
-	}
+	})
 }
 
 // recalled reports whether it was called before.

@@ -8,12 +8,15 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/service/statefile"
 )
 
 // runner repeats one job in one goroutine. Another goroutine polls the job's source.
 type runner struct {
 	job    Job
 	o      *Options
+	state  *statefile.Dir
 	log    *slog.Logger // with the archive's name
 	record *statusTracker
 	asked  chan struct{} // has an element when a run was requested
@@ -25,10 +28,11 @@ type runner struct {
 	retired atomic.Bool
 }
 
-func newRunner(o *Options, j Job) *runner {
+func newRunner(o *Options, state *statefile.Dir, j Job) *runner {
 	return &runner{
 		job:    j,
 		o:      o,
+		state:  state,
 		log:    j.log(o.Log),
 		record: newStatusTracker(&j),
 		asked:  make(chan struct{}, 1),
@@ -173,6 +177,9 @@ func (r *runner) once(ctx context.Context, a *timetable) {
 	}
 	a.ended(now, o)
 	r.record.ended(now, took, res, o, err)
+	if o == stopped && r.retired.Load() {
+		r.record.askAgain() // a reload stopped the run: the job in its place serves the request
+	}
 	next, _ := a.next()
 	r.record.plan(next, a.deadline(r.record.lastTook()))
 	r.report(res, took, o, err, next)

@@ -32,11 +32,20 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/service/statefile"
 )
 
 // Grace is how long Stop waits for runs after their context has ended. The program has 10 seconds in total and
 // needs the rest afterwards.
 const Grace = 9 * time.Second
+
+// flushTimeout is the time within which the status of the last runs must be written after a stop, and leastFlush the
+// part of it that remains if the runs needed all of Grace.
+const (
+	flushTimeout = 2 * time.Second
+	leastFlush   = 100 * time.Millisecond
+)
 
 // The errors of a Service, for errors.Is.
 var (
@@ -68,6 +77,9 @@ type Options struct {
 	Dir   string           // the directory of the jobs' state files; empty disables state across restarts
 	Ended func(JobStatus)  // called by the job's goroutine after each run that was not stopped; may be nil
 	Now   func() time.Time // the wall clock; nil selects time.Now
+
+	// Started is called once the service takes requests for runs. It may be nil.
+	Started func()
 }
 
 // wall returns the wall clock's time without the monotonic clock's, so that differences are those of the wall
@@ -77,7 +89,8 @@ func (o *Options) wall() time.Time { return o.Now().Round(0) }
 // Service runs jobs on schedule. It can be started and stopped any number of times. Its
 // methods are safe for concurrent use.
 type Service struct {
-	o Options
+	o     Options
+	state *statefile.Dir
 
 	mu      sync.Mutex
 	runners []*runner
@@ -99,7 +112,7 @@ func New(o Options, jobs []Job) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Service{o: o}
+	s := &Service{o: o, state: statefile.NewDir(o.Dir, o.Log)}
 	s.Set(jobs)
 	return s
 }
@@ -124,7 +137,7 @@ func (s *Service) Set(jobs []Job) {
 			}
 			continue
 		}
-		r := newRunner(&s.o, j)
+		r := newRunner(&s.o, s.state, j)
 		if was != nil {
 			r.record = was.record
 			s.retire(was)
@@ -187,6 +200,9 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.o.Started != nil {
+		s.o.Started()
+	}
 	<-stopped.Done()
 	return s.wait(done)
 }
@@ -195,6 +211,9 @@ func (s *Service) Run(ctx context.Context) error {
 // ErrRunning if it is already running.
 func (s *Service) Start(ctx context.Context) error {
 	_, _, err := s.start(ctx)
+	if err == nil && s.o.Started != nil {
+		s.o.Started()
+	}
 	return err
 }
 
@@ -214,14 +233,26 @@ func (s *Service) start(ctx context.Context) (context.Context, <-chan struct{}, 
 	}
 	go func() {
 		<-ctx.Done() // also without jobs
+		stopped := time.Now()
 		s.mu.Lock()
 		all := s.all // complete: alive is false
 		s.mu.Unlock()
 		all.Wait()
+		s.flush(stopped.Add(Grace - leastFlush))
 		s.o.Log.Info("the service has stopped")
 		close(done)
 	}()
 	return ctx, done, nil
+}
+
+// flush waits until the status of the last runs is written, but not much longer than until a time.
+func (s *Service) flush(until time.Time) {
+	limit := min(flushTimeout, max(time.Until(until), leastFlush))
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := s.state.Flush(ctx); err != nil {
+		s.o.Log.Warn("the status of the last runs is not saved; it is lost at a restart", "error", err)
+	}
 }
 
 // Trigger requests a run of an archive's job without a task, and does not wait for it. The run begins at once or

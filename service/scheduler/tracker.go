@@ -16,6 +16,7 @@ type statusTracker struct {
 	status      JobStatus
 	spent       time.Duration // more exact than the sum of milliseconds
 	asked       bool          // a run was requested and has not begun
+	serves      bool          // the present run serves a request
 	notePolling bool          // the present "run" is the read of the job's state at the start
 	late        time.Time     // the deadline by the schedule
 	closedSince time.Time     // since when closed files are pending that make a run due
@@ -117,7 +118,14 @@ func (r *statusTracker) began(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Began, r.status.Next, r.notePolling = now, time.Time{}, false
-	r.asked = false
+	r.asked, r.serves = false, r.asked
+}
+
+// askAgain renews the request that the last run was to serve, if there was one.
+func (r *statusTracker) askAgain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = r.asked || r.serves
 }
 
 // pollTime records that the read of the job's state at the start begins. A request for a run still waits.

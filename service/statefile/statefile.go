@@ -34,6 +34,10 @@ func Write(file string, v any) (err error) {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", filepath.Base(file), err)
 	}
+	return write(file, b)
+}
+
+func write(file string, b []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)
 	}
@@ -47,21 +51,30 @@ func Write(file string, v any) (err error) {
 }
 
 // Read sets v from a file. If the file does not exist, v stays unchanged.
-func Read(file string, v any) (err error) {
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("opening a state file: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	b, err := io.ReadAll(io.LimitReader(f, maxSize))
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
+func Read(file string, v any) error {
+	b, err := read(file)
+	if err != nil || b == nil {
+		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("reading %s: %w", file, err)
 	}
 	return nil
+}
+
+// read returns a file's content, or nil if it does not exist.
+func read(file string) (b []byte, err error) {
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening a state file: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b, err = io.ReadAll(io.LimitReader(f, maxSize))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	return b, nil
 }
