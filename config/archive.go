@@ -76,6 +76,9 @@ func (s *section) shared(a *Archive) {
 	if v, ok := s.notify(); ok {
 		a.Notify = v
 	}
+	if v, ok := s.duration("notify_after"); ok {
+		a.NotifyAfter = v
+	}
 }
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)

@@ -47,6 +47,9 @@ const MaxSize = 8 << 20
 // DefaultTransfers is the number of concurrent object transfers if the file does not set it.
 const DefaultTransfers = 8
 
+// DefaultNotifyAfter is how long an archive fails before a notification, if the file does not set it.
+const DefaultNotifyAfter = time.Minute
+
 // MaxTransfers is the largest number of concurrent object transfers that can be configured.
 const MaxTransfers = 256
 
@@ -94,6 +97,9 @@ type Archive struct {
 	Drill       *Drill        `yaml:"drill"`       // nil disables scheduled drills and has no command
 	Retention   *Retention    `yaml:"retention"`   // nil keeps all snapshots
 	Notify      []string      `yaml:"notify"`      // URLs of notification targets; they contain secrets
+
+	// NotifyAfter is how long a state that differs from the last one sent must last before it is sent; not negative.
+	NotifyAfter time.Duration `yaml:"notify_after"`
 
 	location *time.Location
 }

@@ -18,9 +18,10 @@ func TestParse(t *testing.T) {
 	t.Parallel()
 	c := mustParse(t, `
 state_dir: /var/lib/strongroom/
-http: {token_file: /etc/strongroom/token, hosts: [backup.example.org]}
+http: {token_file: /etc/strongroom/token, hosts: [backup.example.org], cert_file: /etc/tls.crt, key_file: /etc/tls.key}
 defaults:
   notify: ["https://hc.example.org/${BUCKET}"]
+  notify_after: 1m30s
   verify: {schedule: "@daily", sample: 2.5%}
   retention: {last: 96, hourly: 48, daily: 14, weekly: 8, monthly: 12, yearly: 3, within: 2d}
   schedule: "@hourly"
@@ -50,19 +51,19 @@ archives:
 	verify, notify := &Verify{"@daily", 0.025}, []string{"https://hc.example.org/backups"}
 	want := &Config{
 		StateDir: "/var/lib/strongroom",
-		HTTP:     &HTTP{Listen: DefaultListen, TokenFile: "/etc/strongroom/token", Hosts: []string{"backup.example.org"}},
+		HTTP:     &HTTP{Listen: DefaultListen, TokenFile: "/etc/strongroom/token", Hosts: []string{"backup.example.org"}, CertFile: "/etc/tls.crt", KeyFile: "/etc/tls.key"},
 		Archives: []Archive{
 			{
 				Name: "orders", Node: "db-1", Source: Source{Dir: "/var/lib/orders", Layout: "je", Tail: "include", Before: "flip-log", CommandTimeout: DefaultCommandTimeout},
 				Destination: "s3://backups/orders?region=eu-central-1",
-				Schedule:    "*/15 * * * *", TimeZone: "UTC", Jitter: 30 * time.Second, Transfers: 4, Verify: verify, Retention: retention, Notify: notify,
+				Schedule:    "*/15 * * * *", TimeZone: "UTC", Jitter: 30 * time.Second, Transfers: 4, Verify: verify, Retention: retention, Notify: notify, NotifyAfter: 90 * time.Second,
 			},
 			{
 				Name: "wal-2.x_y", Source: Source{
 					Dir: "/wal", Layout: "segments", Pattern: `([0-9]+)\.wal$`, Base: 16, Closed: "quiet", Quiet: 90 * time.Second,
 				},
 				Destination: "file:///${backup}",
-				Schedule:    "@hourly", TimeZone: "Europe/Berlin", Jitter: 5 * time.Minute, Transfers: 12, Verify: verify, Retention: retention, Notify: notify,
+				Schedule:    "@hourly", TimeZone: "Europe/Berlin", Jitter: 5 * time.Minute, Transfers: 12, Verify: verify, Retention: retention, Notify: notify, NotifyAfter: 90 * time.Second,
 			},
 		},
 	}
@@ -90,7 +91,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	a := mustParse(t, minimal("", "")).Archives[0]
 	want := Archive{
-		Name: "orders", Source: Source{Dir: "/var/lib/orders"}, Destination: "file:///backup", TimeZone: "UTC", Transfers: DefaultTransfers,
+		Name: "orders", Source: Source{Dir: "/var/lib/orders"}, Destination: "file:///backup", TimeZone: "UTC", Transfers: DefaultTransfers, NotifyAfter: time.Minute,
 	}
 	if !reflect.DeepEqual(a, want) {
 		t.Errorf("got %+v, not %+v", a, want)

@@ -15,6 +15,8 @@ type HTTP struct {
 	Listen    string   `yaml:"listen"`     // host:port; the default is DefaultListen
 	TokenFile string   `yaml:"token_file"` // file with the token that starts runs; absolute; "" disables that
 	Hosts     []string `yaml:"hosts"`      // more host names that requests may use, such as a proxy's
+	CertFile  string   `yaml:"cert_file"`  // file with the certificate chain for HTTPS; absolute; "" selects HTTP
+	KeyFile   string   `yaml:"key_file"`   // file with its private key; absolute; set exactly if CertFile is
 }
 
 // DefaultListen is the default of HTTP.Listen.
@@ -39,7 +41,11 @@ func (s *section) http() *HTTP {
 	if !ok {
 		return nil
 	}
-	out := &HTTP{Listen: DefaultListen, TokenFile: h.path("token_file"), Hosts: h.texts("hosts")}
+	out := &HTTP{
+		Listen: DefaultListen, TokenFile: h.path("token_file"), Hosts: h.texts("hosts"),
+		CertFile: h.path("cert_file"), KeyFile: h.path("key_file"),
+	}
+	h.both("cert_file", "key_file")
 	if v, ok := h.text("listen"); ok {
 		host, port, err := net.SplitHostPort(v)
 		if n, bad := strconv.Atoi(port); err != nil || bad != nil || n < 0 || n > 65535 || strings.ContainsAny(host, "/ ") {
@@ -54,6 +60,16 @@ func (s *section) http() *HTTP {
 		}
 	}
 	return out
+}
+
+// both reports one of two keys without the other.
+func (s *section) both(a, b string) {
+	for _, pair := range [][2]string{{a, b}, {b, a}} {
+		set, ok := s.entries[pair[0]]
+		if _, other := s.entries[pair[1]]; ok && !other {
+			s.errors.add(set.key, "%s has no effect without %s; add it, or remove this key", pair[0], pair[1])
+		}
+	}
 }
 
 // verify returns the section verify; nil if it is absent or invalid.
