@@ -29,6 +29,9 @@ type deliverer struct {
 
 	failed atomic.Int64 // attempts
 
+	shared  *sharedTarget // nil if no other archive can have the target
+	archive string
+
 	// Only run uses what follows.
 	id       uint64    // the message that the following fields describe
 	began    time.Time // its first attempt
@@ -45,6 +48,17 @@ func (c *deliverer) wakeUp() {
 	}
 }
 
+// sendOnce sends l by itself, or with those of other archives.
+func (c *deliverer) sendOnce(ctx, hard context.Context, l message) error {
+	if c.shared != nil && c.shared.isShared() {
+		m := &member{message: l, archive: c.archive, queue: c.queue, send: c.send}
+		return c.shared.deliver(ctx, hard, c.wake, m)
+	}
+	hard, cancel := context.WithTimeout(hard, deadline)
+	defer cancel()
+	return c.send(hard, l)
+}
+
 // run delivers until ctx ends. An attempt that is then in progress ends with hard.
 func (c *deliverer) run(ctx, hard context.Context) {
 	for ctx.Err() == nil {
@@ -57,7 +71,7 @@ func (c *deliverer) run(ctx, hard context.Context) {
 			c.pause(ctx, wait)
 			continue
 		}
-		c.attempt(hard, l)
+		c.attempt(ctx, hard, l)
 	}
 }
 
@@ -95,13 +109,14 @@ func (c *deliverer) wait(l message) time.Duration {
 }
 
 // attempt sends l once and records the result.
-func (c *deliverer) attempt(ctx context.Context, l message) {
+func (c *deliverer) attempt(ctx, hard context.Context, l message) {
 	if c.began.IsZero() {
 		c.began = time.Now()
 	}
-	ctx, cancel := context.WithTimeout(ctx, deadline)
-	defer cancel()
-	err := c.send(ctx, l)
+	err := c.sendOnce(ctx, hard, l)
+	if errors.Is(err, errDropped) {
+		return
+	}
 	c.last = time.Now()
 	if err == nil {
 		c.queue.sent(l)

@@ -24,6 +24,10 @@
 //
 // # What is sent
 //
+// Archives with the same Targets share their messages: if several of them have the same state for the same reason, a
+// target receives one message that lists them. It waits ten seconds for the archives that have it, too; each further
+// message for that reason waits longer, up to 16 minutes.
+//
 // Notifier records the last delivered state of each target; it begins as OK. A different state is sent once, and
 // retried until delivered: after 1 s, doubling to 10 minutes, for 24 hours. Only the newest state is sent: states
 // that passed while a target was unreachable are dropped. A slow or broken target delays neither the caller nor
@@ -74,6 +78,9 @@ type Event struct {
 	// Recoverable is the time up to which a restore is possible; zero if that is unknown or nothing can be
 	// restored.
 	Recoverable time.Time
+	// Cause is equal for events of several archives that have the same reason, such as one unreachable provider. It
+	// is not shown. See Options.Targets.
+	Cause string
 }
 
 // Options configure a Notifier.
@@ -81,6 +88,10 @@ type Options struct {
 	Archive string       // the archive's name in messages
 	Version string       // the program's version for the User-Agent; may be empty
 	Log     *slog.Logger // nil selects slog.Default()
+
+	// Targets combines the messages of all archives with the same Targets: those for one target, State and Cause are
+	// sent as one. Nil disables that.
+	Targets *Targets
 
 	// Transport carries heartbeats and webhooks. Nil selects one that keeps no connections and uses the
 	// environment's proxy.
@@ -139,6 +150,9 @@ func (n *Notifier) add(raw string, o Options, seen map[string]bool) error {
 	} else {
 		b := &stateQueue{delivered: OK}
 		n.states[key], c.queue = b, b
+		if o.Targets != nil {
+			c.shared, c.archive = o.Targets.join(key, o.Archive), o.Archive
+		}
 	}
 	n.deliverers = append(n.deliverers, c)
 	return nil

@@ -7,6 +7,8 @@ type message struct {
 	id  uint64 // a new number for each change
 	was State  // the state delivered before; empty if that is uncertain
 	Event
+
+	others []string // the names of the other archives that the message is about
 }
 
 // queue holds the undelivered messages of one target. It is safe for concurrent use.

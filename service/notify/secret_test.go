@@ -59,7 +59,7 @@ func TestFailuresShowNoSecrets(t *testing.T) {
 		n := made(t, away{}, log, target)
 		c := n.deliverers[0]
 		if strings.Contains(target, closedPort) {
-			c.attempt(t.Context(), message{Event: Event{State: Failing}})
+			c.attempt(t.Context(), t.Context(), message{Event: Event{State: Failing}})
 			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "could not be delivered") {
 				t.Errorf("%s: the log has %q", h.shown, got)
 			}

@@ -84,7 +84,7 @@ func TestWebhook(t *testing.T) {
 	if r.method != "POST" || r.path != "/a%2Fb?key=k" || r.header.Get("Content-Type") != "application/json" || r.header.Get("User-Agent") != "strongroom/1.2" {
 		t.Errorf("%+v", r)
 	}
-	want := `{"archive":"orders","state":"failing","was":"ok","at":"2026-03-01T11:00:00Z","detail":"put: ` + "\uFFFD[31mno\uFFFD" + `\nTry again.","recoverable_through":"2026-03-01T10:00:00Z"}`
+	want := `{"archive":"orders","archives":["orders"],"state":"failing","was":"ok","at":"2026-03-01T11:00:00Z","detail":"put: ` + "\uFFFD[31mno\uFFFD" + `\nTry again.","recoverable_through":"2026-03-01T10:00:00Z"}`
 	if r.body != want {
 		t.Errorf("%s, not %s", r.body, want)
 	}

@@ -12,6 +12,7 @@ import (
 // 2,000 characters, the smallest limit of the known services.
 const (
 	maxName   = 100
+	maxNames  = 300 // of several archives together
 	maxError  = 300
 	maxLine   = 250
 	maxLines  = 4
@@ -21,27 +22,33 @@ const (
 
 // compose returns a message for people. The text is complete without the title, which some services do not show.
 func compose(archive string, l message) (title, text string) {
-	name := clean(archive, maxName)
+	who, is, has, subject := clean(archive, maxName), "is", "has", "The archive "+clean(archive, maxName)
+	if n := len(l.others) + 1; n > 1 {
+		who, is, has, subject = fmt.Sprintf("%d archives", n), "are", "have", names(archive, l.others)
+	}
 	var b strings.Builder
 	switch l.State {
 	case OK:
-		title = name + " is OK again"
-		fmt.Fprintf(&b, "The archive %s has been OK again since %s", name, moment(l.At))
+		title = who + " " + is + " OK again"
+		fmt.Fprintf(&b, "%s %s been OK again since %s", subject, has, moment(l.At))
 	case Failing:
-		title = name + " is failing"
-		fmt.Fprintf(&b, "The archive %s has been failing since %s", name, moment(l.At))
+		title = who + " " + is + " failing"
+		fmt.Fprintf(&b, "%s %s been failing since %s", subject, has, moment(l.At))
 	case Overdue:
-		title = name + " is overdue"
-		fmt.Fprintf(&b, "The archive %s has been overdue since %s: no run succeeded in time", name, moment(l.At))
+		title = who + " " + is + " overdue"
+		fmt.Fprintf(&b, "%s %s been overdue since %s: no run succeeded in time", subject, has, moment(l.At))
 	case Damaged:
-		title = name + " is damaged"
-		fmt.Fprintf(&b, "The archive %s is damaged, as found at %s", name, moment(l.At))
+		title = who + " " + is + " damaged"
+		fmt.Fprintf(&b, "%s %s damaged, as found at %s", subject, is, moment(l.At))
 	}
 	if l.was != "" {
 		fmt.Fprintf(&b, "; the previous state was %s", l.was)
 	}
 	b.WriteString(".\n")
 	if detail := cleanLines(l.Detail); detail != "" {
+		if len(l.others) > 0 {
+			b.WriteString("The first of them, " + clean(archive, maxName) + ": ")
+		}
 		b.WriteString(detail + "\n")
 	}
 	if l.Recoverable.IsZero() {
@@ -51,6 +58,19 @@ func compose(archive string, l message) (title, text string) {
 	}
 	b.WriteString(advice(l.State))
 	return "strongroom: " + title, b.String()
+}
+
+// names lists several archives, as many as fit.
+func names(first string, others []string) string {
+	list := clean(first, maxName)
+	for i, name := range others {
+		one := clean(name, maxName)
+		if utf8.RuneCountInString(list+one) > maxNames {
+			return fmt.Sprintf("The archives %s and %d more", list, len(others)-i)
+		}
+		list += ", " + one
+	}
+	return "The archives " + list
 }
 
 // advice is the operator's next step in a state.

@@ -18,6 +18,7 @@ import (
 // Payload is the JSON body of a webhook request. Times are in UTC.
 type Payload struct {
 	Archive            string     `json:"archive"`
+	Archives           []string   `json:"archives"` // all that the state is sent for; Archive is the first
 	State              State      `json:"state"`
 	Was                State      `json:"was"` // the state delivered to this target before; empty if uncertain
 	At                 time.Time  `json:"at"`  // when the state began
@@ -54,6 +55,10 @@ func (w *web) post(ctx context.Context, l message) error {
 		Was:     l.was,
 		At:      l.At.UTC(),
 		Detail:  cleanLines(l.Detail),
+	}
+	p.Archives = []string{p.Archive}
+	for _, name := range l.others {
+		p.Archives = append(p.Archives, clean(name, maxName))
 	}
 	if !l.Recoverable.IsZero() {
 		t := l.Recoverable.UTC()
