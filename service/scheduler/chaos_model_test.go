@@ -10,8 +10,8 @@ import (
 // model checks for each run that it had a reason to begin when it did, and that none should have
 // begun before. It is written from the promises, not from the timetable:
 //
-//   - A run begins when a scheduled time comes, at once when a request comes, and, after a
-//     failure, after 0.8 to 1 times the backoff; while one goes on, right after it.
+//   - A run begins when a scheduled time comes, at once when a request comes, again if a reload stops a
+//     requested one, and, after a failure, after 0.8 to 1 times the backoff; while one goes on, right after it.
 //   - A new job also begins when there is no snapshot, one from the future, one older than
 //     the schedule allows, or a failure that has not been made up for.
 //   - After the clock was set, all that is seen within a minute; a step back of a minute or
@@ -24,6 +24,7 @@ type model struct {
 	low     time.Time // wall: the earliest that it showed since then
 	atOnce  bool      // a new job has a reason to begin
 	asked   time.Time // zero: not requested
+	serves  bool      // the last run was requested
 	idle    time.Time // since when
 	began   time.Time // covered, when the last run began
 	beganAt time.Time // wall: when that was
@@ -143,7 +144,7 @@ func (m *model) begin(h *happened) {
 	if m.low = h.wall; m.covered.Before(h.wall) {
 		m.covered = h.wall
 	}
-	m.began, m.beganAt = m.covered, h.wall
+	m.began, m.beganAt, m.serves = m.covered, h.wall, !m.asked.IsZero()
 	m.busy, m.atOnce, m.asked, m.jumped, m.backwards, m.set = true, false, time.Time{}, false, 0, time.Time{}
 }
 
@@ -174,7 +175,9 @@ func (m *model) next(h *happened) {
 		m.failing, m.failed = true, h.at
 		m.failures++
 	case "stopped": // by the reload before it
-		m.busy, m.idle = false, h.at
+		if m.busy, m.idle = false, h.at; m.serves {
+			m.asked = h.at // the new job serves the request
+		}
 	case "end":
 		if end := m.deadline(); !m.busy && h.at.After(end) {
 			m.t.Fatalf("no run began by %v, although one should have at %v: %+v", h.at, end, m)

@@ -150,3 +150,73 @@ func TestTriggerTask(t *testing.T) {
 		}
 	})
 }
+
+// A run that was asked for is not lost when a reload stops it, or comes before it begins. Otherwise an archive that is
+// due only on request never has the snapshot that an operator was promised.
+func TestARequestSurvivesAReload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{t: t, last: time.Now(), takes: func(int) time.Duration { return time.Hour }}
+		version := func(v string) []Job {
+			j := f.job("a", "@yearly", time.UTC)
+			j.Version, j.OnDemand = v, true
+			return []Job{j}
+		}
+		s := New(Options{}, version("1"))
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		runs := func(want int, when string) {
+			t.Helper()
+			synctest.Wait()
+			if n := len(f.starts()); n != want {
+				t.Errorf("%d runs %s, not %d", n, when, want)
+			}
+		}
+		if _, err := s.Trigger("a"); err != nil {
+			t.Fatal(err)
+		}
+		runs(1, "after the request")
+		s.Set(version("2"))
+		runs(2, "after a reload during the run")
+		s.Set(version("3"))
+		runs(3, "after another")
+		time.Sleep(90 * time.Minute) // this one succeeds
+		s.Set(version("4"))
+		runs(3, "after a reload when nothing is asked for")
+		if _, err := s.Trigger("a"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		s.Set(nil)
+		synctest.Wait()
+		s.Set(version("5"))
+		time.Sleep(time.Hour)
+		runs(4, "after the archive was removed, and added again")
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Started is called when requests are taken: a service reports that it is ready by that.
+func TestStarted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{t: t, last: time.Now()}
+		var s *Service
+		var failed error
+		s = New(Options{Started: func() { _, failed = s.Trigger("a") }}, []Job{f.job("a", "@yearly", time.UTC)})
+		if err := s.Start(t.Context()); err != nil || failed != nil {
+			t.Fatal(err, failed)
+		}
+		synctest.Wait()
+		if n := len(f.starts()); n != 1 {
+			t.Errorf("%d runs", n)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
