@@ -163,13 +163,24 @@ type VerifyFindings struct {
 	Bytes     int64     // stored bytes of these objects
 	ReadBytes int64     // plain bytes that were read back
 	Problems  int64
+	First     []Problem // the first of the problems, at most maxFirst
 }
+
+// maxFirst is the number of problems that VerifyFindings name.
+const maxFirst = 10
 
 func findingsOf(p *manifest.Proof) *VerifyFindings {
 	if p == nil {
 		return nil
 	}
-	return &VerifyFindings{p.Created, p.Objects, p.Bytes, p.ReadBytes, int64(len(p.Problems) + len(p.More)/manifest.KeyPrefixLen)}
+	f := &VerifyFindings{
+		At: p.Created, Objects: p.Objects, Bytes: p.Bytes, ReadBytes: p.ReadBytes,
+		Problems: int64(len(p.Problems) + len(p.More)/manifest.KeyPrefixLen),
+	}
+	for _, x := range p.Problems[:min(maxFirst, len(p.Problems))] {
+		f.First = append(f.First, Problem{Object: x.Object, Kind: ProblemKind(x.What), Detail: x.Detail, Snapshots: x.Snapshots})
+	}
+	return f
 }
 
 // LastFindings returns what the latest verify of the archive with this id found; nil if there was none. The problems

@@ -34,11 +34,13 @@ func (one) Service() web.Service { return web.Service{} }
 
 func (one) Snapshots(context.Context, string) ([]web.Snapshot, error) { return nil, web.ErrNotFound }
 
-func (one) Snapshot(context.Context, string, int64) (web.SnapshotFiles, error) {
+func (o one) Archive(string) (web.Archive, error) { return o.Archives()[0], nil }
+
+func (one) Snapshot(context.Context, string, int64, web.Range) (web.SnapshotFiles, error) {
 	return web.SnapshotFiles{}, web.ErrNotFound
 }
 
-func (one) Diff(context.Context, string, int64, int64) (web.Diff, error) {
+func (one) Diff(context.Context, string, int64, int64, int) (web.Diff, error) {
 	return web.Diff{}, web.ErrNotFound
 }
 

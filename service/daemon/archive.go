@@ -52,6 +52,7 @@ type archiveFacts struct {
 	verification web.Verification       // the service's last one
 	heard        archive.VerifyFindings // of the last verification on any host
 	drills       drills
+	causes       map[string]string        // of the last failure by task, as causeOf returns them
 	spent        map[string]web.Histogram // durations by task; the empty task is the backup
 	newest       web.Contents
 	kept         *web.Kept // nil until the snapshots were counted; it is replaced and never changed
@@ -165,7 +166,7 @@ func (k *managedArchive) backupJob(one *config.Archive) scheduler.Job {
 		Jitter:   one.Jitter,
 		OnDemand: one.Schedule == "",
 		OnClose:  s.OnClose(),
-		Run:      withRemedy(k.backup),
+		Run:      k.withRemedy("", k.backup),
 		Last:     k.last,
 		Look:     k.look,
 		Hints: func(ctx context.Context) <-chan struct{} {
@@ -343,10 +344,16 @@ type polled struct {
 
 const pollAgain = time.Minute
 
-// withRemedy adds the commands that help to the errors of a job, for the page, the API and the notifications.
-func withRemedy(run func(context.Context) (scheduler.Result, error)) func(context.Context) (scheduler.Result, error) {
+// withRemedy adds the commands that help to the errors of a job, for the page, the API and the notifications. It
+// records the cause of the error.
+func (k *managedArchive) withRemedy(
+	task string, run func(context.Context) (scheduler.Result, error),
+) func(context.Context) (scheduler.Result, error) {
 	return func(ctx context.Context) (scheduler.Result, error) {
 		r, err := run(ctx)
+		if err != nil {
+			k.noteCause(task, causeOf(k.settings, err))
+		}
 		return r, advice.Add(err)
 	}
 }

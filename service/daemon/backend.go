@@ -33,6 +33,24 @@ func (d *Daemon) Archives() []web.Archive {
 	return all
 }
 
+// Archive implements web.Backend.
+func (d *Daemon) Archive(name string) (web.Archive, error) {
+	k := d.managedArchive(name)
+	if k == nil {
+		return web.Archive{}, fmt.Errorf("%s: %w", name, web.ErrNotFound)
+	}
+	var job scheduler.JobStatus
+	var tasks []scheduler.JobStatus
+	for _, j := range d.service.JobsOf(name) {
+		if j.Task == "" {
+			job = j
+		} else {
+			tasks = append(tasks, j)
+		}
+	}
+	return k.state(&job, tasks, d.o.Now()), nil
+}
+
 // look finds an archive and opens it.
 func (d *Daemon) look(ctx context.Context, name string) (*managedArchive, *archive.Archive, error) {
 	k := d.managedArchive(name)
@@ -56,7 +74,7 @@ func (d *Daemon) Snapshots(ctx context.Context, name string) ([]web.Snapshot, er
 }
 
 // Snapshot implements web.Backend.
-func (d *Daemon) Snapshot(ctx context.Context, name string, sequence int64) (web.SnapshotFiles, error) {
+func (d *Daemon) Snapshot(ctx context.Context, name string, sequence int64, files web.Range) (web.SnapshotFiles, error) {
 	k, a, err := d.look(ctx, name)
 	if err != nil {
 		return web.SnapshotFiles{}, err
@@ -65,7 +83,7 @@ func (d *Daemon) Snapshot(ctx context.Context, name string, sequence int64) (web
 	if err != nil {
 		return web.SnapshotFiles{}, err
 	}
-	out := withFiles(m)
+	out := withFiles(m, files)
 	// Holds are recorded in the ledger, which the listing includes, and not in the manifest.
 	all, err := k.snapshots.snapshots(ctx, a, d.o.Now())
 	for i := range all {
@@ -77,7 +95,7 @@ func (d *Daemon) Snapshot(ctx context.Context, name string, sequence int64) (web
 }
 
 // Diff implements web.Backend.
-func (d *Daemon) Diff(ctx context.Context, name string, from, to int64) (web.Diff, error) {
+func (d *Daemon) Diff(ctx context.Context, name string, from, to int64, names int) (web.Diff, error) {
 	k, a, err := d.look(ctx, name)
 	if err != nil {
 		return web.Diff{}, err
@@ -90,7 +108,7 @@ func (d *Daemon) Diff(ctx context.Context, name string, from, to int64) (web.Dif
 	if err != nil {
 		return web.Diff{}, err
 	}
-	return difference(before, after), nil
+	return difference(before, after, names), nil
 }
 
 // Trigger implements web.Backend.

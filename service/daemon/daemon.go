@@ -17,6 +17,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/source"
@@ -56,6 +57,7 @@ type Daemon struct {
 	transfers *transferPool
 	service   *scheduler.Service
 	state     *statefile.Dir
+	targets   notify.Targets
 	started   chan struct{} // closed when the service takes requests
 
 	setting sync.Mutex // held by Set, also while it reads files
@@ -232,7 +234,7 @@ func (d *Daemon) ended(j scheduler.JobStatus) {
 // versionOf returns a text that is equal for archives with equal runs.
 func versionOf(c *config.Config, one *config.Archive) string {
 	v := *one
-	v.Notify, v.Verify, v.Drill, v.Retention, v.Bandwidth = nil, nil, nil, nil, nil
+	v.Notify, v.NotifyAfter, v.Verify, v.Drill, v.Retention, v.Bandwidth = nil, 0, nil, nil, nil, nil
 	b, err := json.Marshal(v) // compares values, not pointers
 	if err != nil {
 		panic(err) // all its fields have a JSON form

@@ -21,7 +21,7 @@ func (k *managedArchive) drillJob(one *config.Archive) scheduler.Job {
 		Schedule: schedule(d.Schedule, one.Location()),
 		Version:  fmt.Sprintf("%s %+v", k.version, d),
 		Jitter:   one.Jitter,
-		Run:      withRemedy(func(ctx context.Context) (scheduler.Result, error) { return k.drill(ctx, d) }),
+		Run:      k.withRemedy("drill", func(ctx context.Context) (scheduler.Result, error) { return k.drill(ctx, d) }),
 		Retired:  k.retired,
 	}
 }

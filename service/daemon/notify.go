@@ -26,6 +26,8 @@ type notifierState struct {
 	kept    map[string]notify.State // as saved last; nil after an error
 	state   notify.State // the last state
 	since   time.Time
+	turned  time.Time     // since when the state is ok, or is not
+	after   time.Duration // how long that must last before it is sent
 }
 
 // newNotifierState returns nil if there are no usable targets.
@@ -33,7 +35,7 @@ func (d *Daemon) newNotifierState(name string, targets []string, kept map[string
 	if len(targets) == 0 {
 		return nil
 	}
-	n, err := notify.New(targets, notify.Options{Archive: name, Version: d.o.Version, Log: d.o.Log})
+	n, err := notify.New(targets, notify.Options{Archive: name, Version: d.o.Version, Log: d.o.Log, Targets: &d.targets})
 	if err != nil {
 		d.o.Log.Error("notifications are disabled for this archive", "archive", name, "error", err)
 		return nil
@@ -98,8 +100,10 @@ func (t *notifierState) stop() {
 // with the delivered states of its predecessor, or else with the saved ones.
 func (d *Daemon) setNotifiers(saved map[string]savedState) {
 	targets := map[string][]string{}
+	after := map[string]time.Duration{}
 	for i := range d.config.Archives {
-		targets[d.config.Archives[i].Name] = d.config.Archives[i].Notify
+		one := &d.config.Archives[i]
+		targets[one.Name], after[one.Name] = one.Notify, one.NotifyAfter
 	}
 	gone := map[string]*notifierState{}
 	for name, t := range d.notifiers {
@@ -127,6 +131,9 @@ func (d *Daemon) setNotifiers(saved map[string]savedState) {
 				t.start(d.running)
 			}
 		}
+	}
+	for name, t := range d.notifiers {
+		t.after = after[name]
 	}
 }
 
@@ -175,13 +182,25 @@ func (d *Daemon) notify() {
 		}
 		a := k.state(&j, tasks[k.name], now)
 		e := event(&a)
-		if e.State != t.state {
-			t.state, t.since = e.State, now
+		if t.settle(&e, now) {
+			t.Update(e)
 		}
-		e.At = t.since
-		t.Update(e)
 		d.saveNotified(k.name, t)
 	}
+}
+
+// settle sets since when a state lasts. It reports whether the archive has been in good or in bad order for long
+// enough to send that: a failure that the next attempt ends is no message. Damage does not pass by itself.
+func (t *notifierState) settle(e *notify.Event, now time.Time) bool {
+	if e.State != t.state {
+		if t.state == "" || (e.State == notify.OK) != (t.state == notify.OK) {
+			t.turned = now
+		}
+		t.state, t.since = e.State, now
+	}
+	e.At = t.since
+	age := now.Sub(t.turned)
+	return e.State == notify.Damaged || age >= t.after || age < 0 // the clock was set back
 }
 
 // taskFailureThreshold is the number of failures in a row after which a task is reported: half a minute of retries.
@@ -195,7 +214,7 @@ func event(a *web.Archive) notify.Event {
 	case web.StateDamaged:
 		e.State, e.Detail = notify.Damaged, damage(a)
 	case web.StateFailing:
-		e.State, e.Detail = notify.Failing, a.LastFailure.Error+acceptHint(a, taskBackup)
+		e.State, e.Detail, e.Cause = notify.Failing, a.LastFailure.Error+acceptHint(a, taskBackup), a.FailureCause
 	case web.StateOverdue:
 		e.State, e.Detail = notify.Overdue, "no run has succeeded yet"
 		if !a.LastSuccess.IsZero() {
@@ -208,6 +227,7 @@ func event(a *web.Archive) notify.Event {
 				e.State, e.Detail = notify.Failing, fmt.Sprintf("snapshots are fine, but the last %s could not be done: %s",
 					strings.ToLower(t.Word()), t.LastFailure.Error)
 				e.Detail += acceptHint(a, t.Name)
+				e.Cause = t.Name + " " + t.FailureCause
 			}
 		}
 	}

@@ -20,7 +20,7 @@ func (k *managedArchive) pruneJob(one *config.Archive) scheduler.Job {
 		Schedule: schedule(r.Schedule, location),
 		Version:  fmt.Sprintf("%s %+v", k.version, r),
 		Jitter:   one.Jitter,
-		Run: withRemedy(func(ctx context.Context) (scheduler.Result, error) {
+		Run: k.withRemedy("prune", func(ctx context.Context) (scheduler.Result, error) {
 			return k.prune(ctx, scheduledPrune(&r, location))
 		}),
 		Retired: k.retired,

@@ -21,7 +21,7 @@ type savedState struct {
 	notified map[string]notify.State
 }
 
-// readers bounds the archives whose state files are read at the same time.
+// readers bounds the archives whose state files are read at the same time. The files of one are read at once.
 const readers = 8
 
 // readSaved reads the state files of the archives whose state is not in memory. It holds no lock of the archives,
@@ -61,6 +61,7 @@ func (d *Daemon) hasState(one *config.Archive) bool {
 // readState reads an archive's state files. A file that cannot be read counts as empty.
 func (d *Daemon) readState(name string) savedState {
 	var s savedState
+	var work sync.WaitGroup
 	for _, file := range []struct {
 		name, message string
 		v             any
@@ -70,9 +71,12 @@ func (d *Daemon) readState(name string) savedState {
 		{drillFile(name), "cannot read the last drill's result", &s.drilled},
 		{notifiedFile(name), "cannot read the notification state; notifications are sent again", &s.notified},
 	} {
-		if err := d.state.Read(file.name, file.v); err != nil {
-			d.o.Log.Warn(file.message, "archive", name, "error", err)
-		}
+		work.Go(func() {
+			if err := d.state.Read(file.name, file.v); err != nil {
+				d.o.Log.Warn(file.message, "archive", name, "error", err)
+			}
+		})
 	}
+	work.Wait()
 	return s
 }

@@ -221,10 +221,14 @@ func summary(s *manifest.Summary) web.Snapshot {
 	return out
 }
 
-func withFiles(m *manifest.Manifest) web.SnapshotFiles {
-	out := web.SnapshotFiles{Snapshot: summary(&m.Summary), List: make([]web.File, len(m.Files))}
-	for i := range m.Files {
-		f := &m.Files[i]
+// withFiles converts a snapshot and a range of its files: a snapshot may have 100,000 files, and no client is trusted.
+func withFiles(m *manifest.Manifest, r web.Range) web.SnapshotFiles {
+	begin, end := r.Of(len(m.Files))
+	out := web.SnapshotFiles{
+		Snapshot: summary(&m.Summary), Total: int64(len(m.Files)), List: make([]web.File, end-begin),
+	}
+	for i := range out.List {
+		f := &m.Files[begin+i]
 		state := string(f.State)
 		if f.Damaged() {
 			state = "damaged"
@@ -234,17 +238,18 @@ func withFiles(m *manifest.Manifest) web.SnapshotFiles {
 	return out
 }
 
-func difference(from, to *manifest.Manifest) web.Diff {
+// difference compares two snapshots, with at most this number of names for each kind.
+func difference(from, to *manifest.Manifest, names int) web.Diff {
 	d := archive.Diff(from, to)
 	out := web.Diff{From: from.Sequence, To: to.Sequence}
 	for i := range d.Added {
-		out.Added = append(out.Added, d.Added[i].Name)
+		out.Added.Add(d.Added[i].Name, names)
 	}
 	for i := range d.Removed {
-		out.Removed = append(out.Removed, d.Removed[i].Name)
+		out.Removed.Add(d.Removed[i].Name, names)
 	}
 	for i := range d.Changed {
-		out.Changed = append(out.Changed, d.Changed[i].After.Name)
+		out.Changed.Add(d.Changed[i].After.Name, names)
 	}
 	return out
 }

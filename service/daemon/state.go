@@ -33,7 +33,7 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LeftOut: k.known.leftOut, LastVerification: k.known.latest(), LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent[""],
 		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
 		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
-		LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
+		LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError}, FailureCause: k.known.causes[""],
 		Last:        web.Work{Files: j.Last.Files, Bytes: j.Last.Bytes, Milliseconds: j.Last.Duration.Milliseconds()},
 		Total:       web.Work{Files: j.Total.Files, Bytes: j.Total.Bytes, Milliseconds: j.Total.Milliseconds},
 		Runs:        web.Outcomes{Made: j.Total.Made, Unchanged: j.Total.Unchanged, Failed: j.Total.Failed},
@@ -54,7 +54,7 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 	}
 	for _, r := range j.History {
 		a.History = append(a.History, web.Run{
-			Start: r.Start, Duration: r.Duration, Outcome: web.Outcome(r.Outcome), Snapshot: r.Snapshot, AddedBytes: r.Bytes, Error: r.Error,
+			Start: r.Start, Duration: r.Duration, Outcome: web.Outcome(r.Outcome), Snapshot: r.Snapshot, Files: r.Files, AddedBytes: r.Bytes, Error: r.Error,
 		})
 	}
 	if k.archive != nil {
@@ -67,8 +67,8 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 func (k *managedArchive) task(j *scheduler.JobStatus, now time.Time) web.Task {
 	return web.Task{
 		Name: j.Task, Running: j.Running(), LastSuccess: j.LastSuccess, LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
-		FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now), Last: j.Last.Duration, Said: j.Last.Said,
-		Interval: j.Interval,
-		Done:     j.Total.Made + j.Total.Unchanged, Failed: j.Total.Failed, Spent: k.known.spent[j.Task],
+		FailureCause: k.known.causes[j.Task], FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
+		Interval: j.Interval, Last: j.Last.Duration, Said: j.Last.Said,
+		Done: j.Total.Made + j.Total.Unchanged, Failed: j.Total.Failed, Spent: k.known.spent[j.Task],
 	}
 }

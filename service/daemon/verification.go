@@ -28,7 +28,7 @@ func (k *managedArchive) verifyJob(one *config.Archive) scheduler.Job {
 		Schedule: schedule(v.Schedule, one.Location()),
 		Version:  fmt.Sprintf("%s %+v", k.version, v),
 		Jitter:   one.Jitter,
-		Run:      withRemedy(func(ctx context.Context) (scheduler.Result, error) { return k.verify(ctx, v.Sample) }),
+		Run:      k.withRemedy("verify", func(ctx context.Context) (scheduler.Result, error) { return k.verify(ctx, v.Sample) }),
 		Retired:  k.retired,
 	}
 }
@@ -52,7 +52,7 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 	v := web.Verification{
 		At: k.d.o.Now().Round(0), Objects: int64(report.Objects), ObjectsTotal: int64(report.Objects),
 		Bytes: report.ReadStored, BytesTotal: report.Bytes, Problems: int64(len(report.Problems)),
-		ReadBytes: report.Coverage.ReadBytes, ReadSince: report.Coverage.Since,
+		ReadBytes: report.Coverage.ReadBytes, ReadTotal: report.Coverage.Bytes, ReadSince: report.Coverage.Since,
 	}
 	for _, p := range report.Problems[:min(maxShown, len(report.Problems))] {
 		v.Found = append(v.Found, problem(&p))
@@ -73,7 +73,8 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 	k.noteVerify(report)
 	k.keepVerification(&v)
 	k.drilledElsewhere(ctx, to)
-	return scheduler.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %s read back, %s", v.Objects, web.Size(report.ReadBytes), counted(v.Problems, "problem", "problems"))}, nil
+	return scheduler.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %s of %s read back, %s",
+		v.Objects, web.Size(v.Bytes), web.Size(v.BytesTotal), counted(v.Problems, "problem", "problems"))}, nil
 }
 
 // problem describes a problem in one line.
@@ -137,16 +138,22 @@ func (k *managedArchive) noteFindings(found *archive.VerifyFindings) {
 	k.known.heard = *found
 }
 
-// latest returns the last verification, the service's own or another. The problems and the bytes ever read back
-// come from the service's own: another's findings contain only their number.
+// latest returns the last verification, the service's own or another. What was ever read back comes from the
+// service's own, the part and the whole. Another's findings have the plain bytes that were read, not the stored ones.
 func (k *archiveFacts) latest() web.Verification {
 	v, h := k.verification, &k.heard
 	if !h.At.After(v.At) { // also for the service's own, whose At is the end and h.At the start
 		return v
 	}
-	v.At, v.Objects, v.ObjectsTotal, v.Bytes, v.BytesTotal, v.Problems = h.At, h.Objects, h.Objects, h.ReadBytes, h.Bytes, h.Problems
+	v.At, v.Objects, v.ObjectsTotal, v.Problems = h.At, h.Objects, h.Objects, h.Problems
+	v.Bytes, v.PlainBytes, v.BytesTotal = 0, h.ReadBytes, h.Bytes
 	v.Found = nil
-	v.ReadBytes = min(v.ReadBytes, v.BytesTotal)
+	for i := range h.First {
+		v.Found = append(v.Found, problem(&h.First[i]))
+	}
+	if v.ReadTotal == 0 { // a state from before it was recorded
+		v.ReadTotal = k.verification.BytesTotal
+	}
 	return v
 }
 

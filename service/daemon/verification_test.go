@@ -17,8 +17,17 @@ func TestLatestVerification(t *testing.T) {
 	if v := k.latest(); v.Problems != 1 || len(v.Found) != 1 {
 		t.Errorf("%+v", v)
 	}
-	k.heard = archive.VerifyFindings{At: at.Add(time.Hour), Problems: 2}
-	if v := k.latest(); v.Problems != 2 || len(v.Found) != 0 {
+	// A verify by hand is shown with what it found, and its plain bytes are not compared with stored ones.
+	k.heard = archive.VerifyFindings{
+		At: at.Add(time.Hour), Problems: 2, Bytes: 19, ReadBytes: 21,
+		First: []archive.Problem{{Kind: "damaged", Object: "data/00000009.jdb", Snapshots: []int64{7}}},
+	}
+	k.verification.ReadBytes, k.verification.ReadTotal = 3, 4
+	v := k.latest()
+	if v.Problems != 2 || len(v.Found) != 1 || v.Found[0] != "damaged: data/00000009.jdb (needed by snapshot 7)" {
+		t.Errorf("%+v", v)
+	}
+	if v.Bytes != 0 || v.PlainBytes != 21 || v.BytesTotal != 19 || v.ReadBytes != 3 || v.ReadTotal != 4 {
 		t.Errorf("%+v", v)
 	}
 }

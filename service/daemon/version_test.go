@@ -22,6 +22,7 @@ archives:
     verify: {schedule: "@daily", sample: 2%}
     retention: {last: 96}
     notify: ["https://hc.example.org/ping/x"]
+    notify_after: 0s
 `
 
 func load(t *testing.T, text string) *config.Config {

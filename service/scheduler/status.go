@@ -116,6 +116,20 @@ func (s *Service) Status() Status {
 	return status
 }
 
+// JobsOf returns the state of the jobs of one archive, in the order of Set.
+func (s *Service) JobsOf(name string) []JobStatus {
+	s.mu.Lock()
+	runners := s.runners
+	s.mu.Unlock()
+	var all []JobStatus
+	for _, r := range runners {
+		if r.job.Name == name {
+			all = append(all, r.record.get())
+		}
+	}
+	return all
+}
+
 func (r *statusTracker) time() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()

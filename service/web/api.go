@@ -50,12 +50,8 @@ func (s *Server) apiArchive(w http.ResponseWriter, r *http.Request) {
 
 // archive finds an archive by name.
 func (s *Server) archive(name string) (Archive, bool) {
-	for _, a := range s.backend.Archives() {
-		if a.Name == name {
-			return a, true
-		}
-	}
-	return Archive{}, false
+	a, err := s.backend.Archive(name)
+	return a, err == nil
 }
 
 func (s *Server) apiSnapshots(w http.ResponseWriter, r *http.Request) {
@@ -113,20 +109,28 @@ func (s *Server) apiSnapshot(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	if _, ok := s.archive(r.PathValue("name")); !ok {
+		s.failed(w, r, ErrNotFound)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), backendTimeout)
 	defer cancel()
-	snap, err := s.backend.Snapshot(ctx, r.PathValue("name"), sequence)
+	leave, err := s.limits.listing(ctx, r.PathValue("name"))
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	defer leave()
+	snap, err := s.backend.Snapshot(ctx, r.PathValue("name"), sequence, Range{offset, limit})
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
 	v := apiSnapshotFiles{apiSnapshot: newAPISnapshot(snap.Snapshot), List: []apiFile{}}
-	begin := min(offset, int64(len(snap.List)))
-	end := min(begin+limit, int64(len(snap.List)))
-	for _, f := range snap.List[begin:end] {
+	for _, f := range snap.List {
 		v.List = append(v.List, newAPIFile(f))
 	}
-	if end < int64(len(snap.List)) {
+	if end := min(offset, snap.Total) + int64(len(snap.List)); end < snap.Total {
 		v.NextOffset = &end
 	}
 	writeJSON(w, http.StatusOK, v)
@@ -155,7 +159,7 @@ func (s *Server) bearer(w http.ResponseWriter, r *http.Request) bool {
 	if !strings.EqualFold(scheme, "Bearer") {
 		token = ""
 	}
-	code, message := s.authorize(strings.TrimSpace(token))
+	code, message := s.authorize(r, strings.TrimSpace(token))
 	if code == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="strongroom"`)
 	}
@@ -165,14 +169,15 @@ func (s *Server) bearer(w http.ResponseWriter, r *http.Request) bool {
 	return code == 0
 }
 
-// authorize compares the token in constant time. A code other than 0 is a refusal.
-func (s *Server) authorize(token string) (code int, message string) {
+// authorize compares the token in constant time. A code other than 0 is a refusal, which is logged.
+func (s *Server) authorize(r *http.Request, token string) (code int, message string) {
 	if s.o.Token == "" {
 		return http.StatusForbidden, "this service is read-only, since no token is configured; " +
 			"set http.token_file to start runs from here"
 	}
 	have, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.o.Token))
 	if subtle.ConstantTimeCompare(have[:], want[:]) != 1 {
+		s.logRefusal(r)
 		return http.StatusUnauthorized, "the token is missing or wrong; it is in the file that http.token_file names"
 	}
 	return 0, ""
@@ -203,6 +208,8 @@ func failure(err error) (code int, message string) {
 		return http.StatusConflict, ErrNotPending.Error()
 	case errors.Is(err, ErrMalformed):
 		return http.StatusBadRequest, err.Error()
+	case errors.Is(err, errOverloaded):
+		return http.StatusServiceUnavailable, errOverloaded.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout, "the archive did not answer in time; " +
 			"the request to it continues, so try again in a while"

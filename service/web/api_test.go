@@ -221,7 +221,7 @@ func TestSentence(t *testing.T) {
 	a.Tasks = nil
 	a.NextRun = time.Time{}
 	for schedule, want := range map[string]string{
-		"":       "; snapshots are made on demand.",
+		"":       "; no schedule: snapshots are made on demand only.",
 		"@close": "; next snapshot when a log file closes.",
 		"@daily": "; no snapshot is scheduled.",
 	} {

@@ -108,10 +108,12 @@ type (
 		Objects      int64      `json:"objects"`
 		ObjectsTotal int64      `json:"objects_total"`
 		Bytes        int64      `json:"bytes"`
+		PlainBytes   int64      `json:"plain_bytes"`
 		BytesTotal   int64      `json:"bytes_total"`
 		Problems     int64      `json:"problems"`
 		Found        []string   `json:"found"`
 		ReadBytes    int64      `json:"read_bytes"`
+		ReadTotal    int64      `json:"read_total"`
 		ReadSince    *time.Time `json:"read_since"`
 	}
 	apiDrill struct {
@@ -206,8 +208,8 @@ func newAPIArchive(a *Archive) apiArchive {
 	if l := a.LastVerification; !l.At.IsZero() {
 		v.LastVerification = &apiVerification{
 			At: jsonTime(l.At), Objects: l.Objects, ObjectsTotal: l.ObjectsTotal,
-			Bytes: l.Bytes, BytesTotal: l.BytesTotal, Problems: l.Problems, Found: append([]string{}, l.Found...),
-			ReadBytes: l.ReadBytes, ReadSince: jsonTime(l.ReadSince),
+			Bytes: l.Bytes, PlainBytes: l.PlainBytes, BytesTotal: l.BytesTotal, Problems: l.Problems,
+			Found: append([]string{}, l.Found...), ReadBytes: l.ReadBytes, ReadTotal: l.readTotal(), ReadSince: jsonTime(l.ReadSince),
 		}
 	}
 	if d := a.LastDrill; !d.At.IsZero() {

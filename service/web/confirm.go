@@ -131,7 +131,7 @@ func (s *Server) confirmForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, c := r.PathValue("name"), r.PostForm.Get("confirmation")
-	if code, message := s.authorize(r.PostForm.Get("token")); code != 0 {
+	if code, message := s.authorize(r, r.PostForm.Get("token")); code != 0 {
 		s.showArchive(w, r, code, refusedForm{confirms: true, why: message})
 		return
 	}

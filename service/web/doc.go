@@ -15,7 +15,8 @@
 //   - The Host of each request must be a configured one. Otherwise another site could point its name at the
 //     service (DNS rebinding).
 //   - A page loads and runs only the files below assets/.
-//   - Bodies, headers and times are bounded.
+//   - Bodies, headers and times are bounded, and so are connections and the requests that are answered at once. A
+//     connection without a request makes room for others. Health checks and metrics have a reserve.
 //   - Without a token the service listens on loopback only.
 //
 // Reading needs no token. Where names and sizes of files are secret, put a proxy with a login in front.
@@ -41,18 +42,21 @@ type Backend interface {
 	// scrape, so it must answer from memory.
 	Archives() []Archive
 
+	// Archive returns the state of one archive, also from memory. It returns ErrNotFound if there is none.
+	Archive(name string) (Archive, error)
+
 	// Snapshots returns the snapshots of an archive, newest last. It may read from the provider. Clients need no
 	// token for it, so values that do not change should be cached. It returns ErrNotFound if there is no such
 	// archive. With any other error, the snapshots are those of the last successful read.
 	Snapshots(ctx context.Context, name string) ([]Snapshot, error)
 
-	// Snapshot returns one snapshot with its files in order of name. It returns ErrNotFound if there is no such
-	// archive or snapshot. As for Snapshots, clients need no token.
-	Snapshot(ctx context.Context, name string, sequence int64) (SnapshotFiles, error)
+	// Snapshot returns one snapshot with a range of its files in order of name. It returns ErrNotFound if there is no
+	// such archive or snapshot. As for Snapshots, clients need no token. It copies no files beyond the range.
+	Snapshot(ctx context.Context, name string, sequence int64, files Range) (SnapshotFiles, error)
 
-	// Diff returns the difference between two snapshots of an archive. It returns ErrNotFound if the archive or one
-	// of the snapshots does not exist.
-	Diff(ctx context.Context, name string, from, to int64) (Diff, error)
+	// Diff returns the difference between two snapshots of an archive, with at most this number of names for each
+	// kind. It returns ErrNotFound if the archive or one of the snapshots does not exist.
+	Diff(ctx context.Context, name string, from, to int64, names int) (Diff, error)
 
 	// Trigger requests a run and does not wait for it. It returns ErrNotFound if there is no such archive, and
 	// ErrBusy during a run.

@@ -40,6 +40,15 @@ func (f *fake) Archives() []Archive {
 	return f.archives
 }
 
+func (f *fake) Archive(name string) (Archive, error) {
+	for _, a := range f.Archives() {
+		if a.Name == name {
+			return a, nil
+		}
+	}
+	return Archive{}, ErrNotFound
+}
+
 // set replaces the archives.
 func (f *fake) set(archives ...Archive) {
 	f.mu.Lock()
@@ -60,19 +69,20 @@ func (f *fake) Snapshots(_ context.Context, name string) ([]Snapshot, error) {
 	return f.snapshots, f.known(name)
 }
 
-func (f *fake) Snapshot(_ context.Context, name string, sequence int64) (SnapshotFiles, error) {
+func (f *fake) Snapshot(_ context.Context, name string, sequence int64, r Range) (SnapshotFiles, error) {
 	if err := f.known(name); err != nil {
 		return SnapshotFiles{}, err
 	}
 	for _, s := range f.snapshots {
 		if s.Sequence == sequence {
-			return SnapshotFiles{Snapshot: s, List: f.files}, nil
+			begin, end := r.Of(len(f.files))
+			return SnapshotFiles{Snapshot: s, Total: int64(len(f.files)), List: f.files[begin:end]}, nil
 		}
 	}
 	return SnapshotFiles{}, ErrNotFound
 }
 
-func (f *fake) Diff(_ context.Context, name string, from, to int64) (Diff, error) {
+func (f *fake) Diff(_ context.Context, name string, from, to int64, _ int) (Diff, error) {
 	if from >= to {
 		return Diff{}, errors.New("the wrong way around")
 	}
@@ -205,7 +215,7 @@ func states() map[State]Archive {
 
 // filled is a backend with one archive and all its details.
 func filled(a Archive) *fake {
-	f := &fake{archives: []Archive{a}, diff: Diff{From: 1, To: 2, Added: []string{"00000c1f.jdb", hostile}, Removed: []string{"00000001.jdb"}}}
+	f := &fake{archives: []Archive{a}, diff: Diff{From: 1, To: 2, Added: Names{2, []string{"00000c1f.jdb", hostile}}, Removed: Names{1, []string{"00000001.jdb"}}}}
 	if a.RecoverableThrough.At.IsZero() {
 		return f
 	}

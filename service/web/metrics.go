@@ -157,10 +157,16 @@ func newCollector(backend Backend, version string, now func() time.Time) *collec
 				func(a *Archive) float64 { return float64(a.LeftOut.Files) }),
 			moment("last_verification", "When the archive was last verified.",
 				func(a *Archive) time.Time { return a.LastVerification.At }),
-			verified("read_ratio", "The part of all stored bytes that the last verification read and hashed, 0 to 1.",
-				func(v Verification) float64 { return ratio(v.Bytes, v.BytesTotal) }),
+			{
+				desc("verification_read_ratio", "The part of all stored bytes that the last verification read and hashed, 0 to 1. "+
+					"It is absent if that is unknown, as of a verify by hand."), prometheus.GaugeValue,
+				func(a *Archive) (float64, bool) {
+					v := a.LastVerification
+					return ratio(v.Bytes, v.BytesTotal), !v.At.IsZero() && v.PlainBytes == 0
+				},
+			},
 			verified("read_ever_ratio", "The part of all stored bytes that was ever read back and found good, 0 to 1.",
-				func(v Verification) float64 { return ratio(v.ReadBytes, v.BytesTotal) }),
+				func(v Verification) float64 { return ratio(v.ReadBytes, v.readTotal()) }),
 			moment("read_since", "The oldest read of all data that was ever read back.",
 				func(a *Archive) time.Time { return a.LastVerification.ReadSince }),
 			moment("last_drill", "When the last test restore began.",

@@ -201,7 +201,7 @@ func (s *Server) backupForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PathValue("name")
-	if code, message := s.authorize(r.PostForm.Get("token")); code != 0 {
+	if code, message := s.authorize(r, r.PostForm.Get("token")); code != 0 {
 		s.showArchive(w, r, code, refusedForm{why: message})
 		return
 	}

@@ -13,8 +13,8 @@ type snapshotView struct {
 	Card      card
 	Snapshot  Snapshot
 	Files     []File
-	From      int // of the files, counted from 1
-	To        int
+	From      int64 // of the files, counted from 1
+	To        int64
 	Total     int64
 	NextHref  string
 	PrevHref  string
@@ -34,9 +34,8 @@ type changes struct {
 	Count int64
 }
 
-func newChanges(word string, names []string) changes {
-	shown := names[:min(len(names), pageNames)]
-	return changes{Word: word, Names: shown, More: int64(len(names) - len(shown)), Count: int64(len(names))}
+func newChanges(word string, names Names) changes {
+	return changes{Word: word, Names: names.First, More: names.Count - int64(len(names.First)), Count: names.Count}
 }
 
 func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +57,13 @@ func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), backendTimeout)
 	defer cancel()
-	snap, err := s.backend.Snapshot(ctx, a.Name, sequence)
+	leave, err := s.limits.listing(ctx, a.Name)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	defer leave()
+	snap, err := s.backend.Snapshot(ctx, a.Name, sequence, Range{offset, pageFiles})
 	if err != nil {
 		s.failed(w, r, err)
 		return
@@ -67,22 +72,22 @@ func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
 		frame: s.frame(fmt.Sprintf("%s, snapshot %d", clean(a.Name), sequence)), Card: s.card("t", a),
 		Snapshot: snap.Snapshot, Restore: s.restoreCommand(&a, sequence),
 	}
-	v.page(snap.List, int(offset))
+	v.page(&snap, offset)
 	s.compare(ctx, &v, since)
 	s.pages.render(w, http.StatusOK, "snapshot", v)
 }
 
-// page selects the files to show.
-func (v *snapshotView) page(list []File, offset int) {
-	begin := min(offset, len(list))
-	end := min(begin+pageFiles, len(list))
-	v.Files, v.From, v.To, v.Total = list[begin:end], begin+1, end, int64(len(list))
+// page sets the files to show.
+func (v *snapshotView) page(snap *SnapshotFiles, offset int64) {
+	begin := min(offset, snap.Total)
+	end := begin + int64(len(snap.List))
+	v.Files, v.From, v.To, v.Total = snap.List, begin+1, end, snap.Total
 	href := fmt.Sprintf("%s/snapshots/%d?offset=", v.Card.Href, v.Snapshot.Sequence)
-	if end < len(list) {
-		v.NextHref = href + strconv.Itoa(end)
+	if end < snap.Total {
+		v.NextHref = href + strconv.FormatInt(end, 10)
 	}
 	if begin > 0 {
-		v.PrevHref = href + strconv.Itoa(max(0, begin-pageFiles))
+		v.PrevHref = href + strconv.FormatInt(max(0, begin-pageFiles), 10)
 	}
 }
 
@@ -103,7 +108,7 @@ func (s *Server) compare(ctx context.Context, v *snapshotView, since int64) {
 	if v.Previous == 0 {
 		return
 	}
-	d, err := s.backend.Diff(ctx, v.Card.Name, v.Previous, v.Snapshot.Sequence)
+	d, err := s.backend.Diff(ctx, v.Card.Name, v.Previous, v.Snapshot.Sequence, pageNames)
 	if err != nil {
 		_, v.Problem = failure(err)
 		return

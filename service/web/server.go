@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +12,6 @@ import (
 	"net/netip"
 	"strings"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // Options configure a Server.
@@ -20,6 +19,8 @@ type Options struct {
 	Listen  string           // host:port; without a token the host must be loopback
 	Hosts   []string         // more host names of the server, such as a proxy's
 	Token   string           // the bearer token to start runs; empty makes the server read-only
+	Cert    string           // the file with the certificate chain for HTTPS; empty selects HTTP
+	Key     string           // the file with its private key
 	Command string           // the program's name in commands on the page; empty selects strongroom
 	Version string           // the program's version
 	Now     func() time.Time // nil selects time.Now
@@ -34,6 +35,10 @@ type Server struct {
 	hosts   hosts
 	pages   *pages
 	started time.Time
+
+	certificate *certificate // nil selects HTTP
+	limits      *limits
+	refusals    refusalLog
 }
 
 // The limits of a request. Requests of browsers and monitors are far below them.
@@ -47,10 +52,6 @@ const (
 	pageTimeout    = 5 * time.Second  // the same, if the rest of a page does not depend on it
 	writeTimeout   = 40 * time.Second
 	idleTimeout    = 60 * time.Second
-
-	// maxConnections bounds the connections served at once; others wait. So clients cannot use up the file
-	// descriptors that backups need.
-	maxConnections = 256
 	stopTimeout    = 3 * time.Second // a part of the 10 s within which the program must end
 )
 
@@ -78,7 +79,15 @@ func New(backend Backend, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http: reading the pages: %w", err)
 	}
-	return &Server{backend: backend, o: o, hosts: newHosts(host, o.Hosts), pages: p, started: o.Now()}, nil
+	s := &Server{backend: backend, o: o, hosts: newHosts(host, o.Hosts), pages: p, started: o.Now(), limits: newLimits()}
+	if o.Cert == "" && o.Key == "" {
+		return s, nil
+	}
+	s.certificate, err = loadCertificate(o.Cert, o.Key, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // loopback reports whether only this machine can reach a host. The only accepted name is localhost: any other name
@@ -105,8 +114,13 @@ func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := s.httpServer()
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(netutil.LimitListener(l, maxConnections)) }()
-	s.o.Log.Info("serving the status page", "address", "http://"+l.Addr().String()+"/", "runs_can_be_started", s.o.Token != "")
+	scheme := "http"
+	var on net.Listener = newLimitedListener(l)
+	if s.certificate != nil {
+		scheme, on = "https", tls.NewListener(on, s.certificate.config())
+	}
+	go func() { failed <- srv.Serve(on) }()
+	s.o.Log.Info("serving the status page", "address", scheme+"://"+l.Addr().String()+"/", "runs_can_be_started", s.o.Token != "")
 	select {
 	case err := <-failed:
 		return fmt.Errorf("http: serving on %s: %w", l.Addr(), err)
@@ -133,6 +147,7 @@ func (s *Server) httpServer() *http.Server {
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
+		ConnContext:       withConnection,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
 	}
 }
@@ -176,7 +191,7 @@ func (s *Server) Handler() http.Handler {
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusForbidden, "this request came from another site, which may not start anything here")
 	}))
-	return s.guard(cross.Handler(s.refuse(mux)))
+	return track(s.guard(s.bounded(cross.Handler(s.refuse(mux)))))
 }
 
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {

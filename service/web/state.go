@@ -105,7 +105,7 @@ func (a *Archive) sentence(now time.Time) string {
 	case a.NextRun.IsZero() && a.Schedule == "@close":
 		parts = append(parts, "next snapshot when a log file closes")
 	case a.NextRun.IsZero() && a.Schedule == "":
-		parts = append(parts, "snapshots are made on demand")
+		parts = append(parts, "no schedule: snapshots are made on demand only")
 	case a.NextRun.IsZero():
 		parts = append(parts, "no snapshot is scheduled")
 	default:
@@ -152,6 +152,9 @@ func (a *Archive) idle() bool {
 	n := len(a.History)
 	return n > 0 && a.History[n-1].Outcome == Unchanged && !a.RecoverableThrough.At.IsZero() && a.Behind != nil && *a.Behind == Behind{} && a.LeftOut.Files == 0
 }
+
+// onDemand reports whether nothing makes snapshots by itself.
+func (a *Archive) onDemand() bool { return a.Schedule == "" && a.NextRun.IsZero() }
 
 func (a *Archive) nextWord() string {
 	switch {

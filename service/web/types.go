@@ -18,7 +18,8 @@ type Archive struct {
 
 	LastSuccess   time.Time // when a run last succeeded, also without a new snapshot
 	LastFailure   Failure
-	FailuresInRow int64 // since the last success; above 0 the archive is failing
+	FailuresInRow int64  // since the last success; above 0 the archive is failing
+	FailureCause  string // equal for failures with the same reason, for notifications; empty if unknown
 	NextRun       time.Time
 	Overdue       bool // no run has succeeded by its deadline
 
@@ -141,6 +142,7 @@ type Task struct {
 	LastSuccess   time.Time
 	LastFailure   Failure
 	FailuresInRow int64
+	FailureCause  string
 	NextRun       time.Time
 	Overdue       bool
 	Interval      time.Duration // between two scheduled runs; 0 if unknown
@@ -155,13 +157,23 @@ type Verification struct {
 	At           time.Time
 	Objects      int64 // checked
 	ObjectsTotal int64 // in the archive
-	Bytes        int64 // downloaded and hashed
+	Bytes        int64 // stored bytes that were downloaded and hashed; 0 if unknown, as of a verify by hand
+	PlainBytes   int64 // the same before compression and encryption, if Bytes is unknown
 	BytesTotal   int64 // stored
 	Problems     int64
 	Found        []string // the first problems
 
 	ReadBytes int64     // stored bytes that were ever read back and found good
+	ReadTotal int64     // stored bytes of which ReadBytes is a part; 0 in a state from before it was recorded
 	ReadSince time.Time // the oldest of these reads; zero if there is none
+}
+
+// readTotal returns the bytes of which ReadBytes is a part.
+func (v Verification) readTotal() int64 {
+	if v.ReadTotal > 0 {
+		return v.ReadTotal
+	}
+	return max(v.BytesTotal, v.ReadBytes)
 }
 
 // Drill is the result of the last test restore.
@@ -188,6 +200,7 @@ type Run struct {
 	Duration   time.Duration
 	Outcome    Outcome
 	Snapshot   int64 // the number of the snapshot it made; 0 if none
+	Files      int64 // copied
 	AddedBytes int64 // before compression and encryption
 	Error      string
 }
@@ -211,10 +224,22 @@ type Snapshot struct {
 	Error       string // why it cannot be read; if set, the numbers have no meaning
 }
 
-// SnapshotFiles is a snapshot with its files.
+// Range selects elements of a list. It may exceed the list.
+type Range struct {
+	Offset, Limit int64
+}
+
+// Of returns the bounds of the range in a list of n elements.
+func (r Range) Of(n int) (begin, end int) {
+	b := min(max(r.Offset, 0), int64(n))
+	return int(b), int(b + min(max(r.Limit, 0), int64(n)-b))
+}
+
+// SnapshotFiles is a snapshot with a range of its files.
 type SnapshotFiles struct {
 	Snapshot
-	List []File // in order of name
+	Total int64  // the number of all files
+	List  []File // those of the range, in order of name
 }
 
 // File is a file of a snapshot.
@@ -227,12 +252,25 @@ type File struct {
 	State    string // closed, tail or damaged
 }
 
-// Diff is the difference between two snapshots: names of files, in order.
+// Diff is the difference between two snapshots.
 type Diff struct {
 	From, To int64
-	Added    []string
-	Removed  []string
-	Changed  []string
+	Added    Names
+	Removed  Names
+	Changed  Names
+}
+
+// Names are the names of files, in order.
+type Names struct {
+	Count int64    // of all names
+	First []string // the first of them
+}
+
+// Add adds a name. It keeps at most this number of names.
+func (n *Names) Add(name string, most int) {
+	if n.Count++; len(n.First) < most {
+		n.First = append(n.First, name)
+	}
 }
 
 // DurationBounds are the upper bounds of a Histogram's buckets, in seconds: from a run that finds nothing new to

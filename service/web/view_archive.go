@@ -29,8 +29,11 @@ func (s *Server) card(id string, a Archive) card {
 		StateDamaged: "Damaged", StateFailing: "Failing", StateOverdue: "Overdue",
 		StateRunning: "Running", StateEmpty: "No snapshot yet", StateOK: "All is well",
 	}[c.State]
-	if c.State == StateOK && len(a.failingTasks()) > 0 {
+	switch {
+	case c.State == StateOK && len(a.failingTasks()) > 0:
 		c.Word = "Snapshots are fine"
+	case c.State == StateOK && a.onDemand():
+		c.Word = "Only on demand"
 	}
 	if n := len(a.Damaged); n > pageDamaged {
 		c.Damaged, c.More = a.Damaged[:pageDamaged], n-pageDamaged
@@ -43,7 +46,7 @@ func (c card) MoreLeftOut() int64 { return max(0, c.LeftOut.Files-int64(len(c.Le
 
 // ReadWidth is the part of the stored bytes that was ever read back and found good, in percent.
 func (c card) ReadWidth() string {
-	return percent(100 * min(1, ratio(c.LastVerification.ReadBytes, c.LastVerification.BytesTotal)))
+	return percent(100 * min(1, ratio(c.LastVerification.ReadBytes, c.LastVerification.readTotal())))
 }
 
 // VerifiedText describes what the last verification covered.
@@ -57,10 +60,32 @@ func (c card) VerifiedText(now time.Time) string {
 		problems = count(v.Problems, "problem")
 	}
 	text := fmt.Sprintf("%s, %s: %s of %s checked", ago(now, v.At), problems, number(v.Objects), count(v.ObjectsTotal, "object"))
-	if v.Bytes > 0 {
+	switch {
+	case v.Bytes > 0:
 		text += fmt.Sprintf(", %s of %s read and hashed", Size(v.Bytes), Size(v.BytesTotal))
+	case v.PlainBytes > 0:
+		text += fmt.Sprintf(", %s of content read and hashed", Size(v.PlainBytes))
 	}
 	return text
+}
+
+// LastRun is the last run that ended. All that the page states of it comes from here. It is nil if there was none.
+func (c card) LastRun() *Run {
+	if n := len(c.History); n > 0 {
+		return &c.History[n-1]
+	}
+	return nil
+}
+
+// Word is the run's outcome.
+func (r Run) Word() string {
+	switch r.Outcome {
+	case Failed:
+		return "failed"
+	case Unchanged:
+		return "nothing new"
+	}
+	return fmt.Sprintf("snapshot %d", r.Snapshot)
 }
 
 // ReadText describes how much was ever read back: only that finds changed bits. It is empty before the first
@@ -72,10 +97,10 @@ func (c card) ReadText(now time.Time) string {
 		return ""
 	case v.ReadSince.IsZero():
 		return "No data has been read back yet."
-	case v.ReadBytes >= v.BytesTotal:
+	case v.ReadBytes >= v.readTotal():
 		return "All data was read back within the last " + span(max(2*time.Minute, now.Sub(v.ReadSince))) + "."
 	}
-	return fmt.Sprintf("%s of %s have been read back, the oldest part %s.", Size(v.ReadBytes), Size(v.BytesTotal), ago(now, v.ReadSince))
+	return fmt.Sprintf("%s of %s have been read back, the oldest part %s.", Size(v.ReadBytes), Size(v.readTotal()), ago(now, v.ReadSince))
 }
 
 // Drills reports whether the archive has a drill on schedule or has ever had one.
