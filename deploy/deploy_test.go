@@ -39,10 +39,10 @@ func TestUnit(t *testing.T) {
 		"ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes", "PrivateUsers=yes",
 		"ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes",
 		"ProtectClock=yes", "ProtectHostname=yes", "ProtectProc=invisible",
-		"RestrictAddressFamilies=AF_INET AF_INET6", "RestrictNamespaces=yes", "RestrictRealtime=yes", "RestrictSUIDSGID=yes",
+		"RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "RestrictNamespaces=yes", "RestrictRealtime=yes", "RestrictSUIDSGID=yes",
 		"LockPersonality=yes", "MemoryDenyWriteExecute=yes", "SystemCallArchitectures=native",
 		"SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
-		"Restart=on-failure", "TimeoutStopSec=15", "KillMode=mixed", "Nice=10",
+		"Type=notify", "Restart=on-failure", "TimeoutStopSec=15", "KillMode=mixed", "Nice=10",
 		"Wants=network-online.target", "After=network-online.target", "WantedBy=multi-user.target",
 	} {
 		if !slices.Contains(lines, want) {

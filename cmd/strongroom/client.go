@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/config"
@@ -46,7 +49,14 @@ func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serv
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	url := "http://" + net.JoinHostPort(host, port) + q.path
+	scheme, transport := "http", &http.Transport{} // no proxy: the service is on this host
+	if h.CertFile != "" {
+		scheme = "https"
+		if transport.TLSClientConfig, err = onlyCertificate(h.CertFile); err != nil {
+			return nil, err
+		}
+	}
+	url := scheme + "://" + net.JoinHostPort(host, port) + q.path
 	r, err := http.NewRequestWithContext(ctx, q.method, url, bytes.NewReader(q.body))
 	if err != nil {
 		return nil, fmt.Errorf("calling the service: %w", err)
@@ -58,7 +68,7 @@ func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serv
 		r.Header.Set("Content-Type", "application/json")
 	}
 	client := &http.Client{
-		Transport:     &http.Transport{}, // no proxy: the service is on this host
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	defer client.CloseIdleConnections()
@@ -72,4 +82,27 @@ func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serv
 		return nil, fmt.Errorf("reading the service's response: %w", err)
 	}
 	return &serviceAnswer{answer.StatusCode, answer.Status, b}, nil
+}
+
+// onlyCertificate returns a configuration that accepts the certificate in a file, and no other. The address that the
+// service listens on is seldom a name of that certificate, and its authority may be unknown here.
+func onlyCertificate(file string) (*tls.Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("http.cert_file, to recognize the service: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("http.cert_file: %s has no certificate in PEM", file)
+	}
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection compares the whole certificate
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if len(s.PeerCertificates) == 0 || !bytes.Equal(s.PeerCertificates[0].Raw, block.Bytes) {
+				return errors.New("the service has another certificate than the one in http.cert_file")
+			}
+			return nil
+		},
+	}, nil
 }

@@ -38,6 +38,10 @@ that did not change continue. SIGUSR1 starts a snapshot of every archive.`,
 }
 
 func (a *app) runService(ctx context.Context) error {
+	signals := catchSignals() // first: during a long start, a signal would end the program
+	defer signals.stop()
+	systemd := findSupervisor(a.log)
+	defer context.AfterFunc(ctx, func() { systemd.send("STOPPING=1") })()
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -57,6 +61,7 @@ func (a *app) runService(ctx context.Context) error {
 		return err
 	}
 	g, running := errgroup.WithContext(ctx)
+	signals.supervisor = systemd
 	g.Go(func() error { return d.Run(ctx) })
 	if page != nil {
 		g.Go(func() error {
@@ -68,7 +73,7 @@ func (a *app) runService(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error {
-		a.handleSignals(running, d)
+		a.handleSignals(running, d, signals)
 		return nil
 	})
 	if err := g.Wait(); err != nil {
@@ -83,6 +88,9 @@ func (a *app) runnable(ctx context.Context, c *config.Config) error {
 	var failed error
 	well := 0
 	for i := range c.Archives {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
 		one := &c.Archives[i]
 		if one.Schedule == "" {
 			a.log.Warn("this archive has no schedule: it gets a snapshot only on request", "archive", one.Name)
@@ -194,7 +202,8 @@ func (a *app) newServer(h *config.HTTP, d *daemon.Daemon) (*web.Server, error) {
 		return nil, err
 	}
 	page, err := web.New(d, web.Options{
-		Listen: h.Listen, Hosts: h.Hosts, Token: token, Version: version, Command: command, Log: a.log,
+		Listen: h.Listen, Hosts: h.Hosts, Token: token, Cert: h.CertFile, Key: h.KeyFile,
+		Version: version, Command: command, Log: a.log,
 	})
 	if err != nil {
 		return nil, usageError{err}
@@ -240,6 +249,14 @@ func readToken(file string) (token string, err error) {
 			"openssl rand -hex 32, readable only for this service", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("http.token_file: %w", err)
+	}
+	if mode := info.Mode().Perm(); info.Mode().IsRegular() && mode&0o006 != 0 {
+		return "", usage("http.token_file: every user may read or write %s (mode %04o), and could start runs; "+
+			"make a new token, and chmod o= %s", file, mode, file)
+	}
 	b, err := io.ReadAll(io.LimitReader(f, maxToken))
 	if err != nil {
 		return "", fmt.Errorf("http.token_file: reading %s: %w", file, err)

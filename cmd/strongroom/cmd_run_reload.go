@@ -13,22 +13,45 @@ import (
 	"github.com/strongroom-dev/strongroom/service/daemon"
 )
 
-// handleSignals handles SIGHUP and SIGUSR1 until ctx ends.
-func (a *app) handleSignals(ctx context.Context, d *daemon.Daemon) {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
-	defer signal.Stop(signals)
+// serviceSignals are the signals that reload the configuration and that request runs. Each channel holds one signal:
+// one reload, or one run, serves all signals before it.
+type serviceSignals struct {
+	reload, run chan os.Signal
+	supervisor  *supervisor
+}
+
+// catchSignals receives the signals from now on. handleSignals handles them.
+func catchSignals() *serviceSignals {
+	s := &serviceSignals{reload: make(chan os.Signal, 1), run: make(chan os.Signal, 1)}
+	signal.Notify(s.reload, syscall.SIGHUP)
+	signal.Notify(s.run, syscall.SIGUSR1)
+	return s
+}
+
+func (s *serviceSignals) stop() {
+	signal.Stop(s.reload)
+	signal.Stop(s.run)
+}
+
+// handleSignals handles signals from when the service has started, until ctx ends.
+func (a *app) handleSignals(ctx context.Context, d *daemon.Daemon, s *serviceSignals) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-d.Started():
+		s.supervisor.send("READY=1")
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case s := <-signals:
-			if s == syscall.SIGUSR1 {
-				a.log.Info("SIGUSR1: a run of every archive is requested")
-				d.TriggerAll()
-				continue
-			}
+		case <-s.run:
+			a.log.Info("SIGUSR1: a run of every archive is requested")
+			d.TriggerAll()
+		case <-s.reload:
+			s.supervisor.reloading()
 			a.reload(ctx, d)
+			s.supervisor.send("READY=1")
 		}
 	}
 }
@@ -69,6 +92,9 @@ func (a *app) reloadConfig(ctx context.Context, was *config.Config, d *daemon.Da
 		failed = errors.Join(failed, err)
 	}
 	for i := range c.Archives {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
 		if err := a.openable(ctx, c, &c.Archives[i]); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", c.Archives[i].Name, err))
 		}

@@ -58,7 +58,15 @@ func (s *served) again() *served {
 	return next
 }
 
+// start starts the service, and waits until its address is known.
 func (s *served) start() {
+	s.t.Helper()
+	s.launch()
+	s.base = strings.TrimSuffix(s.wait("serving the status page", "")["address"].(string), "/")
+}
+
+// launch starts the service's process.
+func (s *served) launch() {
 	t := s.t
 	t.Helper()
 	s.cmd = program(t, "--config", s.config, "--log-format", "json", "run")
@@ -76,7 +84,6 @@ func (s *served) start() {
 		s.cmd.Wait()
 	})
 	go s.read(log)
-	s.base = strings.TrimSuffix(s.wait("serving the status page", "")["address"].(string), "/")
 }
 
 // write replaces the configuration.

@@ -203,16 +203,22 @@ func TestWrongServices(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	logDir(t, dir, 0, 2, 100)
-	short := filepath.Join(dir, "token")
-	if err := os.WriteFile(short, []byte("x\n"), 0o600); err != nil {
-		t.Fatal(err)
+	file := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, []byte(text+"\n"), mode), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
+	short, private, public := file("short", "x", 0o600), file("private", theToken, 0o640), file("public", theToken, 0o644)
 	for http, want := range map[string]string{
 		"{listen: 0.0.0.0:0}":                                        "refusing to listen on 0.0.0.0:0 without a token",
 		"{listen: 127.0.0.1:0, token_file: /no/such}":                "http.token_file: open /no/such: no such file or directory; put a long random text there",
 		"{listen: 127.0.0.1:0, token_file: " + short + "}":           "has 1 characters; a token needs 16",
-		"{listen: 203.0.113.1:1, token_file: /proc/self/comm}":       "a token needs 16",
-		"{listen: 203.0.113.1:1, token_file: /etc/services}":         "listening on 203.0.113.1:1",
+		"{listen: 203.0.113.1:1, token_file: " + short + "}":         "a token needs 16",
+		"{listen: 203.0.113.1:1, token_file: " + private + "}":       "listening on 203.0.113.1:1",
+		"{listen: 127.0.0.1:0, token_file: " + public + "}":          "every user may read or write " + public + " (mode 0644)",
+		"{listen: 127.0.0.1:0, cert_file: /no/c, key_file: /no/k}":   "reading the certificate: stat /no/c",
 		"{listen: 127.0.0.1:0, hosts: [x], token_file: " + dir + "}": "http.token_file",
 	} {
 		file := filepath.Join(t.TempDir(), "strongroom.yaml")
@@ -280,7 +286,7 @@ func TestNotifications(t *testing.T) {
 		t.Fatal(err)
 	}
 	logDir(t, source, 0, 2, 100)
-	archives := "archives:\n" + inDir("a", source, to+"/a", "    schedule: \"@every 1s\"\n    notify: [\""+hook.URL+"/ping\", \"webhook+"+hook.URL+"/state?secret=hunter2\"]\n")
+	archives := "archives:\n" + inDir("a", source, to+"/a", "    schedule: \"@every 1s\"\n    notify: [\""+hook.URL+"/ping\", \"webhook+"+hook.URL+"/state?secret=hunter2\"]\n    notify_after: 0s\n")
 	s := serve(t, archives)
 	s.until("heartbeats", func() bool { mu.Lock(); defer mu.Unlock(); return beats >= 2 })
 	if now := notified(); len(now) > 0 {

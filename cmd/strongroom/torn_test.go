@@ -44,6 +44,7 @@ func TestServiceReportsATornTail(t *testing.T) {
 	}
 	s := serve(t, "archives:\n"+inDir("orders", dir, to, `    schedule: "@every 1s"
     notify: ["webhook+`+hook.URL+`"]
+    notify_after: 0s
 `))
 	s.until("the damage to be shown", func() bool { return s.archive("orders").State == "damaged" })
 	s.until("the notification", func() bool { return len(sent()) == 1 })

@@ -157,7 +157,7 @@ func newCollector(backend Backend, version string, now func() time.Time) *collec
 				func(a *Archive) float64 { return float64(a.LeftOut.Files) }),
 			moment("last_verification", "When the archive was last verified.",
 				func(a *Archive) time.Time { return a.LastVerification.At }),
-			{
+			metric{
 				desc("verification_read_ratio", "The part of all stored bytes that the last verification read and hashed, 0 to 1. "+
 					"It is absent if that is unknown, as of a verify by hand."), prometheus.GaugeValue,
 				func(a *Archive) (float64, bool) {

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// A supervisor is the service manager that started the program and waits for reports of its state, such as systemd with
+// Type=notify. See sd_notify(3).
+type supervisor struct {
+	socket string // empty if none waits
+	log    *slog.Logger
+}
+
+// findSupervisor returns the supervisor that the environment names. It removes the name from the environment, so that
+// no command around a snapshot reports a state.
+func findSupervisor(log *slog.Logger) *supervisor {
+	s := &supervisor{socket: os.Getenv("NOTIFY_SOCKET"), log: log}
+	os.Unsetenv("NOTIFY_SOCKET")
+	return s
+}
+
+// send reports a state. An error is only logged: the service works without a supervisor.
+func (s *supervisor) send(state string) {
+	if s.socket == "" {
+		return
+	}
+	if err := sendDatagram(s.socket, state); err != nil {
+		s.log.Warn("cannot report the state of the service to its supervisor", "state", state, "error", err)
+	}
+}
+
+// reloading reports that a reload begins. systemd orders its requests and such reports by their time.
+func (s *supervisor) reloading() {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		s.log.Warn("cannot read the monotonic clock for a report to the supervisor", "error", err)
+		return
+	}
+	s.send(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
+}
+
+// sendDatagram sends a text to a socket of the file system, or to an abstract one, whose name begins with @.
+func sendDatagram(socket, text string) (err error) {
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		return fmt.Errorf("connecting to NOTIFY_SOCKET: %w", err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if _, err := c.Write([]byte(text)); err != nil {
+		return fmt.Errorf("writing to NOTIFY_SOCKET: %w", err)
+	}
+	return nil
+}
