@@ -39,6 +39,9 @@ func (c *Capture) CheckDiskPressure() error {
 	if err := unix.Fstatfs(int(deleted.Fd()), &fs); err != nil {
 		return nil // not every file system reports it
 	}
+	if fs.Blocks == 0 {
+		return nil // nor does one that reports zeros, which is not a full one
+	}
 	if free := int64(fs.Bavail) * int64(fs.Bsize); free < MinFree {
 		return fmt.Errorf("%w: %d bytes are free, and %d are occupied by files such as %s",
 			ErrDiskPressure, free, bytes, deleted.Name())

@@ -62,6 +62,9 @@ func freeSpace(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, err
 	}
+	if s.Blocks == 0 {
+		return 0, errors.New("the file system does not report its free space")
+	}
 	return int64(s.Bavail) * int64(s.Bsize), nil
 }
 

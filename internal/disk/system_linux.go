@@ -9,3 +9,13 @@ func renameNewAt(fromDir int, from string, toDir int, to string) error {
 }
 
 func syncAll(fd int) error { return unix.Syncfs(fd) }
+
+func availableBlocks(s *unix.Statfs_t) uint64 { return s.Bavail }
+
+// blockSize is the unit of the numbers of blocks. Network file systems and FUSE report a larger Bsize, for transfers.
+func blockSize(s *unix.Statfs_t) uint64 {
+	if s.Frsize > 0 {
+		return uint64(s.Frsize)
+	}
+	return uint64(max(0, s.Bsize))
+}

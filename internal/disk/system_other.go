@@ -13,3 +13,8 @@ func syncAll(int) error {
 	unix.Sync()
 	return nil
 }
+
+// availableBlocks is 0 where it is negative: then the blocks that are reserved for root are in use.
+func availableBlocks(s *unix.Statfs_t) uint64 { return uint64(max(0, int64(s.Bavail))) }
+
+func blockSize(s *unix.Statfs_t) uint64 { return uint64(s.Bsize) }
