@@ -39,6 +39,7 @@ type restoreCase struct {
 	before  map[string]string // what lies in the target; nil: there is no target
 	partial map[string]string // what lies in the partial directory beside it; nil: there is none
 	marked  bool              // there is a marker in it, of a restore of another snapshot
+	mark    string            // what is in the target's marker; empty: there is none
 	options archive.RestoreOptions
 	want    map[string][]byte // what lies there in the end
 }
@@ -74,6 +75,15 @@ func restoreCrashes() []crashCase {
 		{name: "restore after one of another snapshot", target: "env", partial: map[string]string{
 			"data001/00000000.jdb": right("data001/00000000.jdb"), "data003/00000009.jdb": "of another time",
 		}, marked: true, want: all},
+		{
+			name: "restore over one of another archive", target: "env", before: map[string]string{
+				"notes.txt": "mine", "data001/00000002.jdb": "wrong", "other/a.1": "of another archive",
+			}, mark: `{"archive":"x","sequence":9,"made":["other/a.1"],"snapshots":[{"archive":"x","sequence":9}]}`,
+			want: with(map[string]string{"notes.txt": "mine"}), options: archive.RestoreOptions{Overwrite: true},
+		},
+		{name: "restore after an unreadable marker", target: "env", before: map[string]string{
+			"data001/00000000.jdb": right("data001/00000000.jdb"), "data002/00000003.jdb": right("data002/00000003.jdb"),
+		}, mark: "\n", want: all},
 	}
 	var crashes []crashCase
 	for _, c := range cases {
@@ -242,6 +252,9 @@ func (c *restoreCase) makeBefore(t *testing.T, dir string, m *manifest.Manifest)
 	target := filepath.Join(dir, c.target)
 	if c.before != nil {
 		writeFiles(t, mkdir(t, target), asBytes(c.before))
+	}
+	if c.mark != "" {
+		write(t, target, archive.IncompleteMarker, c.mark)
 	}
 	if c.partial != nil {
 		target += archive.PartialSuffix

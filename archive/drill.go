@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -168,7 +170,7 @@ func newDrillDir(scratch string) (*drillDir, error) {
 		return nil, fmt.Errorf("making a directory to restore to: %w", err)
 	}
 	d := &drillDir{path: path}
-	if d.lock, err = os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600); err == nil {
+	if d.lock, err = os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
 		err = unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if err != nil {
@@ -194,8 +196,9 @@ func ClearDrills(scratch string) {
 	removeDeadDrills(scratch)
 }
 
-// removeDeadDrills removes the directories that no running drill has locked. A directory less than a minute old stays,
-// since it may not be locked yet.
+// removeDeadDrills removes the directories of this user that no running drill has locked. A directory less than a minute
+// old stays, since it may not be locked yet. One of another user is none of this user's drills: others may write to a
+// scratch directory, and choose names there.
 func removeDeadDrills(scratch string) {
 	entries, err := os.ReadDir(scratch)
 	if err != nil {
@@ -203,11 +206,12 @@ func removeDeadDrills(scratch string) {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), drillPrefix) || time.Since(info.ModTime()) < time.Minute {
+		if err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), drillPrefix) || !isOwn(info) ||
+			time.Since(info.ModTime()) < time.Minute {
 			continue
 		}
 		path := filepath.Join(scratch, e.Name())
-		lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR, 0)
+		lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if err != nil {
 			continue
 		}
@@ -216,4 +220,10 @@ func removeDeadDrills(scratch string) {
 		}
 		lock.Close()
 	}
+}
+
+// isOwn reports whether a file belongs to the user of this process.
+func isOwn(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
 }

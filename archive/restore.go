@@ -36,6 +36,9 @@ type RestoreOptions struct {
 	// DeleteExtra deletes log files in the target that the snapshot does not have. Without it, Restore deletes
 	// only those of an interrupted restore that it continues.
 	DeleteExtra bool
+	// Also are the ids of other archives of the same database. Restore continues an interrupted restore from one of
+	// them, as it does one from its own archive: a destination may fail in the middle of a restore.
+	Also []string
 }
 
 // RestoreResult is what a restore did.
@@ -48,12 +51,19 @@ type RestoreResult struct {
 	Free     int64    // in a dry run: the free bytes on the target's file system; -1 if unknown
 	Damaged  []string // files that were damaged when they were archived
 	Removed  []string // extra files that were deleted, or would be in a dry run
+	// Continued are the snapshots whose interrupted restores this one continued, the last one last.
+	Continued []Begun
 }
+
+// Begun is a snapshot whose restore began in a directory and did not end. Its Sequence is 0 if the marker of that
+// restore cannot be read.
+type Begun = restoredir.Begun
 
 // Restore writes the files of a snapshot to a directory. It fetches several files at once, and gives each its
 // name only after its content was checked and made durable. A new directory appears once it is complete. An
 // existing one contains the file RESTORE-INCOMPLETE while files are missing. After a failure, the same call
-// with the same options continues the restore, also with a newer snapshot.
+// with the same options continues the restore, also with a newer snapshot. Of two restores into one directory, one
+// gets ErrOccupied, also if they are on two hosts.
 //
 // If a database runs in the directory or around it, Restore writes nothing; if the database starts later,
 // Restore stops. The error is then ErrInUse. Other errors: ErrNoFile, ErrOccupied, ErrNoSpace, ErrDamaged.
@@ -61,20 +71,17 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 	defer a.hold()()
 	files, err := selectFiles(m.Files, o.Include)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("snapshot %d: %w", m.Sequence, err)
 	}
 	res := describeRestore(files)
 	if entry(files, IncompleteMarker) != nil {
 		return res, fmt.Errorf("%s is a log file of snapshot %d and has the name of the marker of a restore; "+
 			"restore the other files by patterns, and fetch this file separately", IncompleteMarker, m.Sequence)
 	}
-	if len(files) == 0 && len(o.Include) > 0 {
-		return res, fmt.Errorf("%w: nothing in snapshot %d matches %q", ErrNoFile, m.Sequence, o.Include)
-	}
 	if err := a.canOpen(ctx, m, files, !o.DryRun); err != nil {
 		return res, fmt.Errorf("restore: %w", a.explainDamage(ctx, m, err))
 	}
-	in := restoredir.Options{Include: o.Include, Overwrite: o.Overwrite, DeleteExtra: o.DeleteExtra}
+	in := restoredir.Options{Include: o.Include, Overwrite: o.Overwrite, DeleteExtra: o.DeleteExtra, Also: o.Also}
 	if o.DryRun {
 		res.Removed, err = restoredir.Preview(ctx, dir, m, files, in)
 		res.Free = freeAt(dir)
@@ -84,11 +91,12 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		res.Skipped = len(files)
 		return res, err
 	}
-	t, err := restoredir.Open(dir, m, in)
+	t, err := restoredir.Open(ctx, dir, m, files, in)
 	if err != nil {
 		return res, fmt.Errorf("restore: %w", err)
 	}
 	defer t.Close()
+	res.Continued = t.Continued()
 	if err := a.restore(ctx, t, files, res); err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
@@ -99,7 +107,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 }
 
 func (a *Archive) restore(ctx context.Context, t *restoredir.Dir, files []manifest.File, res *RestoreResult) error {
-	if err := t.Begin(ctx, files); err != nil {
+	if err := t.Begin(ctx); err != nil {
 		return err
 	}
 	err := a.restoreFiles(ctx, t, files, res)
@@ -112,7 +120,7 @@ func (a *Archive) restore(ctx context.Context, t *restoredir.Dir, files []manife
 	if err != nil {
 		return err
 	}
-	return t.Finish(files)
+	return t.Finish(ctx)
 }
 
 func (a *Archive) restoreFiles(ctx context.Context, t *restoredir.Dir, files []manifest.File, res *RestoreResult) error {

@@ -4,33 +4,48 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// selectFiles returns the files that match one of the patterns; all files if there is no pattern.
+// selectFiles returns the files that match one of the patterns; all files if there is no pattern. A pattern without a
+// file is ErrNoFile: it is most likely mistyped, and what it should name would be missing unnoticed.
 func selectFiles(files []manifest.File, include []string) ([]manifest.File, error) {
 	if len(include) == 0 {
 		return files, nil
 	}
 	var chosen []manifest.File
+	matches := make([]int, len(include))
 	for _, f := range files {
-		for _, pattern := range include {
+		isChosen := false
+		for i, pattern := range include {
 			ok, err := matchesPattern(pattern, f.Name)
 			if err != nil {
 				const how = "the pattern %q: %w; *, ? and [a-z] are special, and \\ before them makes them literal"
 				return nil, fmt.Errorf(how, pattern, err)
 			}
 			if ok {
-				chosen = append(chosen, f)
-				break
+				matches[i]++
+				isChosen = true
 			}
 		}
+		if isChosen {
+			chosen = append(chosen, f)
+		}
+	}
+	var unmatched []string
+	for i, n := range matches {
+		if n == 0 {
+			unmatched = append(unmatched, include[i])
+		}
+	}
+	if len(unmatched) > 0 {
+		return chosen, fmt.Errorf("%w: nothing matches %q", ErrNoFile, unmatched)
 	}
 	return chosen, nil
 }
@@ -68,12 +83,13 @@ func describeRestore(files []manifest.File) *RestoreResult {
 func freeAt(dir string) int64 {
 	dir, err := filepath.Abs(dir)
 	for err == nil {
-		var s unix.Statfs_t
-		err = unix.Statfs(dir, &s)
-		switch {
-		case err == nil:
-			return int64(s.Bavail) * int64(s.Bsize)
-		case errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir:
+		if _, err = os.Stat(dir); err == nil {
+			if free, isKnown := disk.Free(dir); isKnown {
+				return free
+			}
+			return -1
+		}
+		if errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir {
 			dir, err = filepath.Dir(dir), nil
 		}
 	}

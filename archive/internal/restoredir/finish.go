@@ -19,8 +19,11 @@ import (
 // Unmark restores an existing directory to what it was before Begin, unless a name in it was changed. It is for a
 // restore that ended with ErrInUse.
 func (d *Dir) Unmark() error {
-	if d.fresh || d.changed.Load() {
+	if d.fresh || d.changed.Load() || d.mark == nil {
 		return nil
+	}
+	if err := d.checkMark(); err != nil {
+		return err
 	}
 	for _, dir := range slices.Backward(d.mkdirs) {
 		d.root.Remove(dir) // fails, as it should, if anything is in it
@@ -62,12 +65,19 @@ func (d *Dir) syncDirs(files []manifest.File) error {
 	return nil
 }
 
-// Finish makes the names of the restored files durable, removes the marker, and gives a new directory its name.
-func (d *Dir) Finish(files []manifest.File) error {
-	if err := d.syncDirs(files); err != nil {
+// Finish checks that no other process has changed the restored files, makes their names durable, removes the marker,
+// and gives a new directory its name.
+func (d *Dir) Finish(ctx context.Context) error {
+	if err := d.confirm(ctx); err != nil {
+		return err
+	}
+	if err := d.syncDirs(d.files); err != nil {
 		return fmt.Errorf("making the restored names durable: %w", err)
 	}
-	var err error
+	err := d.checkMark()
+	if err != nil {
+		return err
+	}
 	if d.fresh {
 		err = d.noteComplete()
 	} else {
@@ -138,25 +148,26 @@ func AlreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 		return false, fmt.Errorf("opening the target: %w", err)
 	}
 	defer root.Close()
-	d := &Dir{root: root}
-	belong, met, others := names(files), 0, false
-	err = d.walk(func(name string) error {
-		if !belong[name] {
-			others = true
-			return fs.SkipAll
-		}
-		met++
-		return nil
-	})
-	if err != nil || others || met != len(files) {
+	d := &Dir{root: root, work: dir}
+	there, temps, isOnly, err := d.compareNames(files, false)
+	if err != nil || !isOnly || len(there) != len(files) {
 		return false, err
 	}
-	for i := range files {
-		if same, err := d.HasContent(ctx, &files[i]); err != nil || !same {
+	for _, f := range there {
+		if same, err := d.HasContent(ctx, f); err != nil || !same {
 			return false, err
 		}
-		if err := d.SyncFile(files[i].Name); err != nil {
+		if err := d.SyncFile(f.Name); err != nil {
 			return false, err
+		}
+	}
+	for _, name := range temps {
+		err := d.checkTemp(name)
+		if err == nil {
+			err = d.removeEmptied(name)
+		}
+		if err != nil {
+			return false, fmt.Errorf("removing %s: %w", name, err)
 		}
 	}
 	// The earlier restore may have been stopped before that.

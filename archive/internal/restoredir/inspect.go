@@ -16,18 +16,21 @@ import (
 
 // inspect lists the target and returns which of its files must be removed, before the restore and after it. It returns
 // ErrOccupied if that is not allowed.
-func (d *Dir) inspect(files []manifest.File) (before, after []string, err error) {
-	belong := files
+func (d *Dir) inspect() (before, after []string, err error) {
+	belong := d.files
 	if !d.fresh {
 		belong = d.m.Files // the files of an earlier restore of more files are no danger
 	}
-	ours := map[string]bool{}
-	if d.isContinued() {
+	ours, replaced := map[string]bool{}, map[string]bool{}
+	if d.mayRemoveMade() {
 		for _, name := range d.last.Made {
 			ours[name] = true
 		}
+		for _, name := range d.last.Replaced {
+			replaced[name] = true
+		}
 	}
-	found, err := d.extras(names(belong), ours)
+	found, err := d.extras(names(belong), ours, replaced)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,7 +44,7 @@ func (d *Dir) inspect(files []manifest.File) (before, after []string, err error)
 			"choose a new directory, or allow to remove that (--delete-extra)",
 			ErrOccupied, d.work, found.foreign[0], more, d.m.Sequence)
 	}
-	d.describe(files, found.there)
+	d.describe(found.there)
 	return found.remove, append(found.made, found.foreign...), nil
 }
 
@@ -54,7 +57,7 @@ func Preview(
 	if err != nil {
 		return nil, fmt.Errorf("the target %s: %w", dir, err)
 	}
-	fresh, err := examine(dir, m, &o)
+	fresh, err := examine(ctx, dir, m, files, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +80,17 @@ func Preview(
 		return nil, fmt.Errorf("opening the target: %w", err)
 	}
 	defer root.Close()
-	d := &Dir{m: m, o: o, dir: dir, work: work, root: root, fresh: fresh}
+	d := &Dir{m: m, files: files, o: o, dir: dir, work: work, root: root, fresh: fresh, isPreview: true}
+	defer func() { closeMarker(d.begun) }()
+	if fresh {
+		if err := d.checkOwner(work, info); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.readMarker(); err != nil {
 		return nil, err
 	}
-	_, extra, err := d.inspect(files)
+	_, extra, err := d.inspect()
 	return extra, err
 }
 
@@ -99,6 +108,53 @@ func logNames(m *manifest.Manifest) func(name string) bool {
 	return func(name string) bool { return shapes[shape(name)] }
 }
 
+// holdsOnly reports whether each file in a directory is one of these, with its content, except for a marker and
+// temporary files. Some may be missing.
+func holdsOnly(ctx context.Context, dir string, files []manifest.File) (bool, error) {
+	root, err := disk.OpenRoot(dir)
+	if err != nil {
+		return false, fmt.Errorf("opening the target: %w", err)
+	}
+	defer root.Close()
+	d := &Dir{root: root, work: dir}
+	there, _, isOnly, err := d.compareNames(files, true)
+	if err != nil || !isOnly {
+		return false, err
+	}
+	for _, f := range there {
+		if same, err := d.HasContent(ctx, f); err != nil || !same {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// compareNames returns which of the files the directory has, and its temporary files. isOnly reports whether it has no
+// others, except for a marker if that is allowed.
+func (d *Dir) compareNames(
+	files []manifest.File, mayBeMarked bool,
+) (there []*manifest.File, temps []string, isOnly bool, err error) {
+	belong := make(map[string]*manifest.File, len(files))
+	for i := range files {
+		belong[files[i].Name] = &files[i]
+	}
+	isOnly = true
+	err = d.walk(func(name string) error {
+		f := belong[name]
+		switch {
+		case f != nil:
+			there = append(there, f)
+		case isTemp(name):
+			temps = append(temps, name)
+		case name != IncompleteMarker || !mayBeMarked:
+			isOnly = false
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return there, temps, isOnly, err
+}
+
 var digits = regexp.MustCompile(`[0-9A-Fa-f]{8,}|[0-9A-Fa-f]*[0-9][0-9A-Fa-f]*`)
 
 // shape is a name without its decimal and hexadecimal numbers.
@@ -112,9 +168,9 @@ type extraFiles struct {
 	foreign []string        // log files, by the layout, that no restore has made
 }
 
-// extras lists the target. The files in ours may have been made by a restore that this one continues. In a new
-// directory each file that does not belong to the set is a danger.
-func (d *Dir) extras(chosen, ours map[string]bool) (*extraFiles, error) {
+// extras lists the target. The files in ours may have been made by a restore that this one continues or replaces, and
+// those in replaced were there before it. In a new directory each file that does not belong to the set is a danger.
+func (d *Dir) extras(chosen, ours, replaced map[string]bool) (*extraFiles, error) {
 	isLog := logNames(d.m)
 	found := &extraFiles{there: map[string]bool{}}
 	err := d.walk(func(name string) error {
@@ -123,11 +179,14 @@ func (d *Dir) extras(chosen, ours map[string]bool) (*extraFiles, error) {
 		}
 		switch {
 		case name == IncompleteMarker || chosen[name]:
-		case isTemp(name) || d.isAllOurs() || d.fresh && ours[name]:
+		case isTemp(name):
+			found.remove = append(found.remove, name)
+			return d.checkTemp(name)
+		case d.isAllOurs() || d.fresh && ours[name]:
 			found.remove = append(found.remove, name)
 		case ours[name]:
 			found.made = append(found.made, name)
-		case d.fresh || isLog(name):
+		case d.fresh || replaced[name] || isLog(name):
 			found.foreign = append(found.foreign, name)
 		}
 		return nil
@@ -136,6 +195,18 @@ func (d *Dir) extras(chosen, ours map[string]bool) (*extraFiles, error) {
 		return nil, fmt.Errorf("listing the target: %w", err)
 	}
 	return found, nil
+}
+
+// checkTemp returns ErrOccupied for a temporary file that no restore of this user has made.
+func (d *Dir) checkTemp(name string) error {
+	info, err := d.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && info.Mode().IsRegular() {
+		err = d.checkOwner(filepath.Join(d.work, filepath.FromSlash(name)), info)
+	}
+	return err
 }
 
 // walk calls visit for each name in the target that is no directory, as fs.WalkDir does, and adds the directories to

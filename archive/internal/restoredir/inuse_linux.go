@@ -19,17 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A fileID names a file whatever its path is: another process may see it under another one.
-type fileID struct{ dev, ino uint64 }
-
-func idOf(info fs.FileInfo) fileID {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fileID{}
-	}
-	return fileID{uint64(st.Dev), st.Ino}
-}
-
 // openFiles holds, for each regular file that another process has open, one such process.
 type openFiles map[fileID]int
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -53,13 +54,15 @@ type Options struct {
 	Include     []string // the patterns that selected the files; none: the whole snapshot
 	Overwrite   bool     // the directory may hold other files
 	DeleteExtra bool     // log files that the snapshot does not have are removed
+	Also        []string // other archives of the same database, whose interrupted restores may be continued
 }
 
 // A Dir is the directory of one restore. Everything is done through root, which no name can leave, be it by dots or by
 // symbolic links in the directory. WriteFile, HasContent and SyncFile may be called concurrently.
 type Dir struct {
-	m *manifest.Manifest // the snapshot
-	o Options
+	m     *manifest.Manifest // the snapshot
+	files []manifest.File    // of it, to restore
+	o     Options
 
 	dir   string // where the restored set will be
 	work  string // where it is made: dir itself, or beside it
@@ -69,25 +72,33 @@ type Dir struct {
 	isNew bool       // work did not exist before: no other process has a file of it
 	began bool       // a restore of ours had begun here before
 
+	isPreview bool // nothing may be changed
+
 	use     *useCheck
-	was     []byte      // the marker that lay there, nil: none
-	last    *marker     // its content, nil: nothing that can be read
+	begun   *disk.File  // the marker of an interrupted restore, locked; nil: none
+	was     []byte      // its content
+	last    *marker     // the same, nil: nothing that can be read
 	next    marker      // what this restore's marker records of the directory
+	mark    *disk.File  // this restore's marker, locked; nil: none yet
+	markID  fileID      // the marker in the directory that this restore has read or written; zero: none
 	mkdirs  []string    // directories that were made for the files, in that order
 	dirs    []string    // directories that were there
 	extra   []string    // files that RemoveExtra removes
 	changed atomic.Bool // a name in dir has other content than before, or has gone
+
+	mu   sync.Mutex
+	seen map[string]sighting // the files that are right
 }
 
-// Open makes and locks a directory for a restore of m. It returns ErrOccupied or ErrInUse for one that the restore must
-// not change. The caller must close the Dir.
-func Open(dir string, m *manifest.Manifest, o Options) (*Dir, error) {
+// Open makes and locks a directory for a restore of these files of m. It returns ErrOccupied or ErrInUse for one that
+// the restore must not change. The caller must close the Dir.
+func Open(ctx context.Context, dir string, m *manifest.Manifest, files []manifest.File, o Options) (*Dir, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("the target %s: %w", dir, err)
 	}
-	d := &Dir{m: m, o: o, dir: dir, work: dir}
-	if d.fresh, err = examine(dir, m, &o); err != nil {
+	d := &Dir{m: m, files: files, o: o, dir: dir, work: dir, seen: make(map[string]sighting, len(files))}
+	if d.fresh, err = examine(ctx, dir, m, files, &o); err != nil {
 		return nil, err
 	}
 	if d.fresh {
@@ -124,7 +135,9 @@ func inTheWay(work string) error {
 }
 
 // examine reports whether dir must be made, or returns an error if it must not be used.
-func examine(dir string, m *manifest.Manifest, o *Options) (fresh bool, err error) {
+func examine(
+	ctx context.Context, dir string, m *manifest.Manifest, files []manifest.File, o *Options,
+) (fresh bool, err error) {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -136,21 +149,26 @@ func examine(dir string, m *manifest.Manifest, o *Options) (fresh bool, err erro
 		return false, fmt.Errorf("reading the target: %w; give a directory that is empty or does not exist yet", err)
 	}
 	k, isMarked := markerIn(dir)
-	if o.Overwrite || isMarked && k.continues(m, o.Include) {
+	if o.Overwrite || k != nil && k.continues(m, o) {
 		return false, nil
 	}
 	entries = slices.DeleteFunc(entries, isOfRestore)
 	if len(entries) == 0 {
 		return false, nil
 	}
+	if isMarked && k == nil { // what is right was restored or is the user's, and stays as it is
+		if isRight, err := holdsOnly(ctx, dir, files); err != nil || isRight {
+			return false, err
+		}
+	}
 	// Where a database runs, the error must not suggest to replace its files.
 	if err := newUseCheck(dir).locks(); err != nil {
 		return false, err
 	}
-	if isMarked && k.isLike(m, o.Include) && !k.Occupied && k.Sequence > m.Sequence {
+	if k != nil && k.isLike(m, o) && !k.Occupied && k.lastOf(m.Archive) > m.Sequence {
 		return false, fmt.Errorf("%w: %s holds %s, and a restore of snapshot %d was interrupted there, which is newer; "+
 			"restore that one, choose a new directory, or replace what is there (--overwrite)",
-			ErrOccupied, dir, some(entries), k.Sequence)
+			ErrOccupied, dir, some(entries), k.lastOf(m.Archive))
 	}
 	return false, fmt.Errorf("%w: %s holds %s; choose a new directory, or replace what is there (--overwrite)",
 		ErrOccupied, dir, some(entries))
@@ -163,36 +181,17 @@ func some(entries []os.DirEntry) string {
 	return entries[0].Name()
 }
 
-// acquireLock locks the directory, and reads its marker.
-func (d *Dir) acquireLock() error {
-	var err error
-	if d.lock, err = d.root.Open("."); err != nil {
-		return fmt.Errorf("locking the target: %w", err)
-	}
-	if err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("%w: another restore is writing to %s", ErrOccupied, d.work)
-	}
-	// The restore that held the lock may have ended before this one got it, and renamed the directory: then its files
-	// are complete, and a database may have them open.
-	mine, err1 := d.lock.Stat()
-	there, err2 := os.Stat(d.work)
-	if err1 != nil || err2 != nil || !os.SameFile(mine, there) {
-		return fmt.Errorf("%w: another restore has just ended in %s", ErrOccupied, d.work)
-	}
-	return d.readMarker()
-}
-
-// Begin prepares the directory for these files: it checks that no database runs there, that it holds nothing which must
+// Begin prepares the directory for the files: it checks that no database runs there, that it holds nothing which must
 // not be removed, and that the files have room; then it marks the directory as incomplete. After an error the directory
 // is as it was, or marked.
-func (d *Dir) Begin(ctx context.Context, files []manifest.File) error {
+func (d *Dir) Begin(ctx context.Context) error {
 	var remove []string
 	err := d.checkUse(ctx)
 	if err == nil {
-		remove, d.extra, err = d.inspect(files)
+		remove, d.extra, err = d.inspect()
 	}
 	if err == nil {
-		err = d.checkSpace(files)
+		err = d.checkSpace()
 	}
 	if err == nil {
 		err = d.placeMarker()
@@ -202,7 +201,7 @@ func (d *Dir) Begin(ctx context.Context, files []manifest.File) error {
 		return err
 	}
 	for _, name := range remove {
-		if err := d.removeEmptied(name); err != nil { // the marker was made of one
+		if err := d.removeEmptied(name); err != nil { // a file may have gone on its own
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
 	}
@@ -210,18 +209,15 @@ func (d *Dir) Begin(ctx context.Context, files []manifest.File) error {
 }
 
 // checkSpace compares what is still to be written with what the file system has free.
-func (d *Dir) checkSpace(files []manifest.File) error {
+func (d *Dir) checkSpace() error {
 	var need int64
-	for i := range files {
-		if info, err := d.root.Lstat(files[i].Name); err != nil || info.Size() != files[i].Size {
-			need += files[i].Size
+	for i := range d.files {
+		if info, err := d.root.Lstat(d.files[i].Name); err != nil || info.Size() != d.files[i].Size {
+			need += d.files[i].Size
 		}
 	}
-	var s unix.Statfs_t
-	if err := unix.Statfs(d.work, &s); err != nil {
-		return nil // not every file system reports it; a write to a full one fails
-	}
-	if free := int64(s.Bavail) * int64(s.Bsize); free < need {
+	// Where the free space is not known, a write to a full file system fails.
+	if free, isKnown := disk.Free(d.work); isKnown && free < need {
 		return fmt.Errorf("%w: %s needs %.1f MiB more and has %.1f MiB free",
 			ErrNoSpace, d.dir, float64(need)/(1<<20), float64(free)/(1<<20))
 	}
@@ -237,10 +233,10 @@ func (d *Dir) abandon() {
 
 // Close unlocks the directory.
 func (d *Dir) Close() {
+	closeMarker(d.mark)
+	closeMarker(d.begun)
 	if d.lock != nil {
-		// A process that is just being started has the descriptor, too, until it executes its program: closing it
-		// here would leave the lock for that moment.
-		unix.Flock(int(d.lock.Fd()), unix.LOCK_UN)
+		unix.Flock(int(d.lock.Fd()), unix.LOCK_UN) // as unlockFile does, and for the same reason
 		d.lock.Close()
 	}
 	d.root.Close()

@@ -2,6 +2,8 @@ package restoredir
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,11 +24,11 @@ func (d *Dir) checkUse(ctx context.Context) error {
 	return d.use.all(ctx)
 }
 
-// beforeChange is called before a name gets other content or is removed. It returns ErrInUse if a database runs there:
-// it may have been started since the restore began.
+// beforeChange is called before a name gets other content or is removed. It returns ErrOccupied if another restore has
+// begun there, and ErrInUse if a database runs there: it may have been started since the restore began.
 func (d *Dir) beforeChange(ctx context.Context) error {
-	if d.fresh {
-		return nil
+	if err := d.checkMark(); err != nil || d.fresh {
+		return err
 	}
 	if err := d.use.again(ctx); err != nil {
 		return err
@@ -73,11 +75,51 @@ func (d *Dir) HasContent(ctx context.Context, f *manifest.File) (bool, error) {
 		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
 	}
 	defer in.Close()
+	if info, err = in.Stat(); err != nil {
+		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
+	}
 	is, err := bufcopy.Sums(ctx, in, f.Size)
 	if err != nil {
 		return false, fmt.Errorf("%s: checking it: %w", f.Name, err)
 	}
-	return is.SHA256 == f.SHA256, nil
+	if is.SHA256 != f.SHA256 {
+		return false, nil
+	}
+	d.noteRight(f.Name, info)
+	return true, nil
+}
+
+// noteRight notes that a file with these attributes is right.
+func (d *Dir) noteRight(name string, info fs.FileInfo) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.seen != nil {
+		d.seen[name] = sightingOf(info)
+	}
+}
+
+// confirm checks that each file still is what this restore has found right or has written: without a lock that reaches
+// it, another host may have replaced or cut a file since. It reads a file that looks different again.
+func (d *Dir) confirm(ctx context.Context) error {
+	for i := range d.files {
+		f := &d.files[i]
+		info, err := d.root.Lstat(f.Name)
+		if err == nil && d.seen[f.Name].isSame(info) {
+			continue
+		}
+		isRight, err := d.HasContent(ctx, f)
+		if err != nil {
+			return err
+		}
+		if !isRight {
+			return fmt.Errorf("%w: another process has changed %s in %s since it was restored",
+				ErrOccupied, f.Name, d.work)
+		}
+		if err := d.SyncFile(f.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SyncFile makes the content of a file durable that was there already: the process that wrote it may not have done so.
@@ -93,10 +135,10 @@ func (d *Dir) SyncFile(name string) error {
 }
 
 // WriteFile makes one file of what fetch writes. When fetch returns nil it must have checked the content: the file then
-// gets its name, and replaces what had that name.
+// gets its name, and replaces what had that name. Until then it has a random name, which no other process has opened.
 func (d *Dir) WriteFile(ctx context.Context, f *manifest.File, fetch func(*disk.File) error) error {
-	tmp := temp(f.Name)
-	out, err := d.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	tmp := newTemp(path.Dir(f.Name))
+	out, err := d.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("%s: making it: %w", f.Name, err)
 	}
@@ -109,6 +151,10 @@ func (d *Dir) WriteFile(ctx context.Context, f *manifest.File, fetch func(*disk.
 			err = fmt.Errorf("%s: making it durable: %w", f.Name, err)
 		}
 	}
+	var info fs.FileInfo
+	if err == nil {
+		info, err = d.checkWritten(out, tmp, f)
+	}
 	if closeErr := out.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("%s: closing it: %w", f.Name, closeErr)
 	}
@@ -119,10 +165,34 @@ func (d *Dir) WriteFile(ctx context.Context, f *manifest.File, fetch func(*disk.
 		// From here on the name means content that was checked and is durable.
 		err = d.root.Rename(tmp, f.Name)
 	}
+	if errors.Is(err, fs.ErrNotExist) { // another restore removes what it takes for the rest of an interrupted one
+		if other := d.checkMark(); other != nil {
+			err = other
+		}
+	}
 	if err != nil {
 		return errors.Join(err, d.removeEmptied(tmp))
 	}
+	d.noteRight(f.Name, info)
 	return nil
+}
+
+// checkWritten returns the attributes of a new file, or an error if the name is not the file's, or if the file has
+// another size than was written: another process has changed it.
+func (d *Dir) checkWritten(out *disk.File, tmp string, f *manifest.File) (fs.FileInfo, error) {
+	mine, err := out.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("%s: reading its attributes: %w", f.Name, err)
+	}
+	there, err := d.root.Lstat(tmp)
+	if err != nil {
+		return nil, fmt.Errorf("%s: reading its attributes: %w", f.Name, err)
+	}
+	if idOf(mine) != idOf(there) || mine.Size() != f.Size {
+		return nil, fmt.Errorf("%w: another process has changed %s in %s while it was written: it has %d bytes, not %d",
+			ErrOccupied, f.Name, d.work, there.Size(), f.Size)
+	}
+	return mine, nil
 }
 
 // RemoveExtra removes the log files that the snapshot does not have, which would be a danger beside the restored set.
@@ -148,9 +218,12 @@ func (d *Dir) removeEmptied(name string) error {
 	return nil
 }
 
-// temp is the name under which a file is made, in the directory of the file itself.
-func temp(name string) string {
-	return path.Join(path.Dir(name), tempPrefix+manifest.Sum([]byte(name)).String()[:16]+tempSuffix)
+// newTemp returns a random name for a file while it is made, in the directory of the file itself. Two restores never
+// write to one file.
+func newTemp(dir string) string {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return path.Join(dir, tempPrefix+hex.EncodeToString(random[:])+tempSuffix)
 }
 
 func isTemp(name string) bool {
