@@ -39,6 +39,7 @@
 //	object_…, file_read, bundle_read, pages     reading what is stored
 //	localstate…  what this host remembers, on top of internal/localstate
 //	nested…      archives within archives; below lists those below an address
+//	selector     which snapshot a number or a time names
 //	confirm, hold, list, cat, diff, archived, drill, pending     one operation each
 //
 // A hollow snapshot is one that lost most of its content with nothing new; a retention does not count it. Tests of the

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -158,46 +157,6 @@ func (a *Archive) summary(ctx context.Context, f numbered) (*manifest.Summary, e
 			return nil, err
 		}
 	}
-}
-
-// Selector names a snapshot. The zero value names the newest.
-type Selector struct {
-	Sequence int64     // the snapshot with this number
-	At       time.Time // or the newest made at or before this time; whole seconds include the second
-}
-
-// ParseSelector reads "latest", a sequence number, or an RFC 3339 time.
-func ParseSelector(s string) (Selector, error) {
-	if s == "" || s == "latest" {
-		return Selector{}, nil
-	}
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= 1 && n <= manifest.MaxSequence {
-		return Selector{Sequence: n}, nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return Selector{At: t}, nil
-	}
-	return Selector{}, fmt.Errorf("%q names no snapshot: use a number such as 42, \"latest\", or a time such as 2026-11-22T23:00:00Z", s)
-}
-
-// until returns the last instant that At includes. Listings show whole seconds, and a user who copies a time
-// from a listing means the snapshot listed with it.
-func (s Selector) until() time.Time {
-	if s.At.Nanosecond() == 0 {
-		return s.At.Add(time.Second - 1)
-	}
-	return s.At
-}
-
-// String returns the selector as ParseSelector reads it.
-func (s Selector) String() string {
-	switch {
-	case s.Sequence > 0:
-		return strconv.FormatInt(s.Sequence, 10)
-	case !s.At.IsZero():
-		return s.At.Format(time.RFC3339Nano)
-	}
-	return "latest"
 }
 
 // Snapshot reads the whole manifest of one snapshot, with every entry in Files. If the newest is unreadable,

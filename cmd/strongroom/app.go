@@ -55,6 +55,9 @@ func (a *app) setUp() error {
 	default:
 		return usage("--log-format %q: use text or json", a.logFormat)
 	}
+	if err := checkHome(os.Getenv("STRONGROOM_STATE_DIR")); err != nil {
+		return usage("STRONGROOM_STATE_DIR: %v", err)
+	}
 	if (a.transfers < 1 && a.transfersGiven) || a.transfers > config.MaxTransfers {
 		return usage("--transfers %d: use 1 to %d", a.transfers, config.MaxTransfers)
 	}
@@ -210,6 +213,9 @@ func rejectNested(dir, url, what string) error {
 
 // createOnly creates a file with this content. It returns an error if the file exists.
 func createOnly(name string, b []byte) error {
+	if err := checkHome(name); err != nil {
+		return usage("%s: %v", name, err)
+	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return usage("%s exists and is not overwritten; choose another name", name)

@@ -29,7 +29,7 @@ the reason.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error { return a.archived(c, args[0], dir, args[1:]) },
 	}
-	c.Flags().StringVar(&dir, "source", "", "the source `DIR` that the files are in (default: the configured source)")
+	c.Flags().Var(pathFlag{&dir}, "source", "the source `DIR` that the files are in (default: the configured source)")
 	return c
 }
 

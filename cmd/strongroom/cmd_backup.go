@@ -41,7 +41,7 @@ newest snapshot, no snapshot is made.`,
 	}
 	f := c.Flags()
 	f.BoolVar(&b.all, "all", false, "every archive of the configuration")
-	f.StringVar(&b.dir, "source", "", "back up this `DIR`, without configuration")
+	f.Var(pathFlag{&b.dir}, "source", "back up this `DIR`, without configuration")
 	layoutFlags(f, &b.layout)
 	f.StringVar(&b.compression, "compression", "", "with --source: none, zstd, or zstd with a level, such as zstd:better")
 	f.StringArrayVar(&b.recipients, "recipient", nil, "with --source: encrypt to this age public `KEY` (repeatable)")

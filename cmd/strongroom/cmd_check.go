@@ -39,7 +39,7 @@ entries. Exit code 1 if a check failed, 3 if a log file is damaged.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.checkAll(c.Context(), &b, args) },
 	}
 	f := c.Flags()
-	f.StringVar(&b.dir, "source", "", "check this `DIR`, without configuration")
+	f.Var(pathFlag{&b.dir}, "source", "check this `DIR`, without configuration")
 	f.BoolVar(&b.files, "files", false, "print each log file; read it and check its entries")
 	layoutFlags(f, &b.layout)
 	return c

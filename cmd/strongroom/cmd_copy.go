@@ -57,7 +57,7 @@ change the keys of stored content.`,
 	f.StringVar(&re.compression, "compression", "", "store everything again with this compression: none, zstd, "+
 		"or zstd with a level, such as zstd:better")
 	a.identityFlag(c)
-	f.StringVar(&o.Scratch, "scratch", "", "the `DIR` for objects over 16 MiB, at most two at a time "+
+	f.Var(pathFlag{&o.Scratch}, "scratch", "the `DIR` for objects over 16 MiB, at most two at a time "+
 		"(default: TMPDIR, or /tmp)")
 	return c
 }

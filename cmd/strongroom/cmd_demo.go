@@ -25,7 +25,7 @@ times as it grows, list the snapshots, verify them, damage an object, and restor
 		Args: exactArgs(0, "demo [--dir DIR]"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), dir) },
 	}
-	c.Flags().StringVar(&dir, "dir", "", "an empty or new `DIR` to work in, which is kept (default: a temporary one)")
+	c.Flags().Var(pathFlag{&dir}, "dir", "an empty or new `DIR` to work in, which is kept (default: a temporary one)")
 	return c
 }
 

@@ -35,7 +35,7 @@ archived. Exit code 3 if the drill failed.`,
 	f := c.Flags()
 	f.StringVar(&given.Command, "command", "", "the `COMMAND` for sh, such as "+
 		"\"java -jar je.jar DbVerify -h {dir}\" (default: the configured one)")
-	f.StringVar(&given.Scratch, "scratch", "", "restore below this `DIR` "+
+	f.Var(pathFlag{&given.Scratch}, "scratch", "restore below this `DIR` "+
 		"(default: the configured one, TMPDIR, or /tmp)")
 	f.Var(durationFlag{&given.Timeout}, "timeout", "how long the command may take (default: the configured time, or 4h)")
 	return c

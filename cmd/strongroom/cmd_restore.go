@@ -27,23 +27,27 @@ database uses is refused.`,
 			if to == "" {
 				return usage("--to DIR is missing; give the directory to restore into")
 			}
-			if at != "" {
-				if _, err := time.Parse(time.RFC3339Nano, at); err != nil {
-					return usage("--at %q: write a time such as 2026-11-22T23:00:00Z", at)
-				}
+			if c.Flags().Changed("at") {
 				if _, _, named := splitSelector(args[0]); named || which != "" {
 					return usage("--at %s and another argument both name a snapshot; use one of them", at)
 				}
-				which = at
+				until, err := archive.ParseTime(at, time.Now(), time.Local)
+				if err != nil {
+					return usage("--at: %v", err)
+				}
+				which = archive.Selector{At: until}.String() // the same instant for each destination
 			}
-			return a.withFallback(c.Context(), args[0], which, func(arg string) error { return a.restore(c, arg, which, to, o) })
+			return a.withFallback(c.Context(), args[0], which, func(arg string) error {
+				return a.restore(c, arg, which, to, &o)
+			})
 		},
 	}
 	snapshotArgs(c, &which)
 	a.identityFlag(c)
 	f := c.Flags()
-	f.StringVar(&at, "at", "", "restore the newest snapshot made at or before this `TIME`")
-	f.StringVar(&to, "to", "", "the `DIR` to restore into")
+	f.StringVar(&at, "at", "", "restore the newest snapshot made at or before this `TIME`, such as 2026-11-22T23:00:00Z, "+
+		"\"2026-11-22 23:00\", 2026-11-22 or -2h")
+	f.Var(pathFlag{&to}, "to", "the `DIR` to restore into")
 	f.StringArrayVar(&o.Include, "include", nil, "restore only files that match this `GLOB`, or a range such as "+
 		"00000010.jdb..0000001f.jdb (repeatable)")
 	f.BoolVar(&o.DryRun, "dry-run", false, "print what would be fetched, and write nothing")
@@ -53,7 +57,9 @@ database uses is refused.`,
 	return c
 }
 
-func (a *app) restore(c *cobra.Command, arg, which, to string, o archive.RestoreOptions) (err error) {
+// restore restores from one archive. It adds the archive to those of the database whose interrupted restores the next
+// one may continue.
+func (a *app) restore(c *cobra.Command, arg, which, to string, o *archive.RestoreOptions) (err error) {
 	for _, pattern := range o.Include {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return usage("--include %q: %v", pattern, err)
@@ -69,8 +75,9 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o archive.Restore
 	}
 	stop := a.watch(c.Context(), "restore", from.progress)
 	start := time.Now()
-	res, err := from.Restore(c.Context(), m, to, o)
+	res, err := from.Restore(c.Context(), m, to, *o)
 	stop()
+	o.Also = append(o.Also, m.Archive)
 	if res != nil && len(res.Damaged) > 0 {
 		a.log.Warn("files of this snapshot were damaged when they were archived", "files", res.Damaged)
 	}
@@ -79,7 +86,7 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o archive.Restore
 	}
 	report := restoreReport{
 		m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Requests, res.Free,
-		list(res.Removed), list(res.Damaged), time.Since(start).Milliseconds(),
+		list(res.Removed), list(res.Damaged), continued(m.Archive, res.Continued), time.Since(start).Milliseconds(),
 	}
 	return a.print(report, func(w io.Writer) error { return report.print(w) })
 }
@@ -96,7 +103,33 @@ type restoreReport struct {
 	Free     int64    `json:"free"` // free bytes, in a dry run; -1 if unknown
 	Removed  []string `json:"removed"`
 	Damaged  []string `json:"damaged"`
-	MS       int64    `json:"ms"`
+	// Continued are the snapshots whose interrupted restores this one continued.
+	Continued []continuedRestore `json:"continued"`
+	MS        int64              `json:"ms"`
+}
+
+type continuedRestore struct {
+	Archive  string `json:"archive"`  // empty if RESTORE-INCOMPLETE could not be read
+	Snapshot int64  `json:"snapshot"` // 0 if RESTORE-INCOMPLETE could not be read
+	other    bool   // the archive is another destination of the database
+}
+
+func continued(archiveID string, begun []archive.Begun) []continuedRestore {
+	all := []continuedRestore{}
+	for _, b := range begun {
+		all = append(all, continuedRestore{b.Archive, b.Sequence, b.Archive != archiveID})
+	}
+	return all
+}
+
+func (c *continuedRestore) String() string {
+	switch {
+	case c.Snapshot == 0:
+		return "a snapshot that " + archive.IncompleteMarker + " does not name"
+	case c.other:
+		return fmt.Sprintf("snapshot %d of archive %s", c.Snapshot, c.Archive)
+	}
+	return fmt.Sprintf("snapshot %d", c.Snapshot)
 }
 
 func (r *restoreReport) print(w io.Writer) error {
@@ -117,6 +150,9 @@ func (r *restoreReport) print(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "restored snapshot %d to %s: %s, %s, each file checked against its hash "+
 		"(%d fetched, %d right already) in %d ms\n",
 		r.Snapshot, r.To, plural(r.Files, "file"), size(r.Bytes), r.Fetched, r.Skipped, r.MS)
+	for i := range r.Continued {
+		fmt.Fprintf(w, "this continued the interrupted restore of %s\n", &r.Continued[i])
+	}
 	lines(w, "removed ", r.Removed, 20)
 	return err
 }

@@ -53,7 +53,7 @@ and not repaired.`,
 	c.Flags().BoolVar(&r.repair, "repair", false, "restore missing and damaged objects")
 	c.Flags().StringArrayVar(&r.from, "from", nil, "with --repair: restore objects from this copy of the archive, "+
 		"a `URL` or a name (repeatable)")
-	c.Flags().StringVar(&r.source, "source", "", "with --repair and a URL: restore objects from the log files in `DIR`")
+	c.Flags().Var(pathFlag{&r.source}, "source", "with --repair and a URL: restore objects from the log files in `DIR`")
 	c.Flags().BoolVar(&r.noProof, "no-proof", false, "do not record the result in the archive")
 	a.identityFlag(c)
 	return c

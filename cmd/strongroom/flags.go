@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/config"
@@ -76,3 +78,33 @@ func (f snapshotFlag) String() string {
 
 // Type implements pflag.Value.
 func (snapshotFlag) Type() string { return "string" }
+
+// pathFlag is the path of a file or directory.
+type pathFlag struct{ s *string }
+
+// Set implements pflag.Value.
+func (f pathFlag) Set(s string) error {
+	*f.s = s
+	return checkHome(s)
+}
+
+// String implements pflag.Value.
+func (f pathFlag) String() string {
+	if f.s == nil {
+		return ""
+	}
+	return *f.s
+}
+
+// Type implements pflag.Value.
+func (pathFlag) Type() string { return "string" }
+
+// checkHome returns an error for a path that begins with ~. A shell replaces that by the home directory only at the
+// beginning of a word without quotes. Otherwise the path would name a directory below the current one.
+func checkHome(path string) error {
+	if !strings.HasPrefix(path, "~") {
+		return nil
+	}
+	return fmt.Errorf("the shell has not replaced the ~; write the home directory in full, or ./%s for a name "+
+		"that begins with ~", path)
+}

@@ -107,7 +107,7 @@ func (a *app) command() *cobra.Command {
 		return usage("%s; see strongroom %s --help", text, c.Name())
 	})
 	f := root.PersistentFlags()
-	f.StringVar(&a.configFile, "config", "", "configuration `FILE` (default: STRONGROOM_CONFIG, then "+
+	f.Var(pathFlag{&a.configFile}, "config", "configuration `FILE` (default: STRONGROOM_CONFIG, then "+
 		"strongroom.yaml, then /etc/strongroom/strongroom.yaml)")
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	f.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
