@@ -197,7 +197,8 @@ func (a *Archive) readMember(ctx context.Context, s *ledgerView, m *snapshotEntr
 	if m.err = err; err != nil {
 		return nil
 	}
-	m.m, m.asRead = &decoded.Summary, &decoded.Summary
+	summary := decoded.Summary // a pointer into the manifest would keep all its entries in memory
+	m.m, m.asRead = &summary, &summary
 	m.hasNews = hasNews(decoded)
 	m.hasTail, m.err = a.hasTail(ctx, decoded)
 	var page *badObject

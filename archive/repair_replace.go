@@ -61,7 +61,7 @@ func (r *repairRun) recordCorrectManifest(ctx context.Context, n int64, content 
 	}
 	how := recordOptions{noID: true}
 	if m, err := manifest.DecodeManifest(b, n); err == nil { // otherwise it was stored with this error
-		how.repaired = &m.Summary
+		how.repaired = new(m.Summary)
 	}
 	right := is.SHA256
 	_, err := r.appendRecord(ctx, how, func(s *ledgerView) (*recordPlan, error) {

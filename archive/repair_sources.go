@@ -56,7 +56,7 @@ func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash
 		for i := range s.m.Files {
 			f := &s.m.Files[i]
 			if k := (fileKey{f.Name, f.SHA256}); o.files[k] == nil {
-				o.files[k] = f
+				o.files[k] = withoutNeighbours(f)
 			}
 		}
 	}

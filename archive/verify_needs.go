@@ -50,7 +50,7 @@ func (v *verifyRun) need(s *snapshot) {
 			v.noteDamage(f.Name, s.ref.Sequence)
 		}
 		if len(f.Parts) > 1 {
-			v.multiPartFiles[f.Name+f.SHA256.String()] = f
+			v.multiPartFiles[f.Name+f.SHA256.String()] = withoutNeighbours(f)
 		}
 		var at int64
 		for i := range f.Parts {
@@ -62,11 +62,19 @@ func (v *verifyRun) need(s *snapshot) {
 			n := v.needObject(p.Object, p.Stored, size, bundled)
 			if k := (partKey{p.Object, offsetOf(p), f.Name}); !v.seenParts[k] {
 				v.seenParts[k] = true
-				n.parts = append(n.parts, needPart{p, f.Name, at})
+				n.parts = append(n.parts, needPart{new(*p), f.Name, at})
 			}
 			at += p.Size
 		}
 	}
+}
+
+// withoutNeighbours returns a copy of an entry. A pointer to the entry itself would keep all entries of its snapshot
+// in memory.
+func withoutNeighbours(f *manifest.File) *manifest.File {
+	c := *f
+	c.Parts = slices.Clone(f.Parts)
+	return &c
 }
 
 func (v *verifyRun) noteDamage(file string, snapshot int64) {
