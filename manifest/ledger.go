@@ -7,18 +7,18 @@ import (
 )
 
 var (
-	recordSchema    = schema{[]string{"format", "archive", "number", "parent", "created", "why", "newest", "kept", "removed", "accepted"}, 9}
+	recordSchema    = schema{[]string{"format", "archive", "number", "parent", "created", "why", "newest", "kept", "removed", "accepted", "void"}, 9}
 	recordRefSchema = schema{[]string{"number", "sha256"}, 2}
 	keptSchema      = schema{[]string{"sequence", "sha256", "held"}, 2}
 	archiveSchema   = schema{[]string{"format", "id", "created", "layout"}, 4}
 )
 
 // Valid reports whether the manifest with this sequence number and hash is a snapshot, if r is the
-// newest record of the ledger. Every manifest above Newest is valid; up to Newest, only those that
-// the record keeps. A nil record, of an archive without a ledger, makes every manifest valid.
+// newest record of the ledger. Every manifest above Newest is valid, unless its number is in Void; up
+// to Newest, only those that the record keeps. A nil record, of an archive without a ledger, makes every manifest valid.
 func (r *Record) Valid(sequence int64, hash Hash) bool {
 	if r == nil || sequence > r.Newest {
-		return true
+		return !r.IsVoid(sequence)
 	}
 	k, ok := r.find(sequence)
 	return ok && k.SHA256 == hash
@@ -27,10 +27,19 @@ func (r *Record) Valid(sequence int64, hash Hash) bool {
 // ValidNumber is Valid for a caller that has not read the whole manifest and has no hash.
 func (r *Record) ValidNumber(sequence int64) bool {
 	if r == nil || sequence > r.Newest {
-		return true
+		return !r.IsVoid(sequence)
 	}
 	_, ok := r.find(sequence)
 	return ok
+}
+
+// IsVoid reports whether the record excludes a number above its Newest for good.
+func (r *Record) IsVoid(sequence int64) bool {
+	if r == nil {
+		return false
+	}
+	_, void := slices.BinarySearch(r.Void, sequence)
+	return void
 }
 
 // Lacks reports whether the record excludes a snapshot with this number: it was dropped, or left
@@ -128,16 +137,24 @@ func (l *lexer) recordField(r *Record, name string) (err error) {
 	case "accepted":
 		r.Accepted, err = l.accepted()
 	case "removed":
-		err = l.array(func() error {
-			n, err := l.int(MaxSequence)
-			if last := len(r.Removed) - 1; err == nil && last >= 0 && n <= r.Removed[last] {
-				err = fmt.Errorf("%d is out of order", n)
-			}
-			r.Removed = append(r.Removed, n)
-			return err
-		})
+		r.Removed, err = l.ascending()
+	case "void":
+		r.Void, err = l.ascending()
 	}
 	return err
+}
+
+// ascending reads numbers in ascending order.
+func (l *lexer) ascending() (all []int64, err error) {
+	err = l.array(func() error {
+		n, err := l.int(MaxSequence)
+		if last := len(all) - 1; err == nil && last >= 0 && n <= all[last] {
+			err = fmt.Errorf("%d is out of order", n)
+		}
+		all = append(all, n)
+		return err
+	})
+	return all, err
 }
 
 func (l *lexer) recordRef() (*RecordRef, error) {
@@ -211,6 +228,11 @@ func (r *Record) validate() error {
 	for i, n := range r.Removed {
 		if _, kept := r.find(n); kept || n < 1 || n > MaxSequence || (i > 0 && n <= r.Removed[i-1]) {
 			return fmt.Errorf("removed: %d is kept, out of order or impossible", n)
+		}
+	}
+	for i, n := range r.Void {
+		if n <= r.Newest || n > MaxSequence || (i > 0 && n <= r.Void[i-1]) {
+			return fmt.Errorf("void: %d is not above the newest, out of order or impossible", n)
 		}
 	}
 	return nil

@@ -14,6 +14,8 @@ const (
 // by a size in the input.
 const (
 	MaxSequence      = 999_999_999 // nine digits in a key
+	MaxCounted       = 500_000_000 // a manifest or record with a greater number counts for nothing
+	MaxAhead         = 1000        // so does a manifest further above the greatest readable one
 	MaxFileSize      = 5 << 40     // 5 TiB, the largest object of S3
 	MaxNodeBytes     = 255         // of "node", "tool" and "layout"
 	MaxElementBytes  = 200         // of one element of an encoded name
@@ -196,6 +198,11 @@ type Record struct {
 	Removed []int64 `json:"removed"`
 
 	Accepted []Guard `json:"accepted,omitempty"` // guards that an operator accepted for the record
+
+	// Void has, in ascending order, numbers above Newest that no snapshot ever has. Something that
+	// counts for nothing was found under each. Every later record repeats such a number until its own
+	// Newest is as great.
+	Void []int64 `json:"void,omitempty"`
 
 	// Unknown is set by DecodeRecord if a field is unknown, which a newer program wrote. A new
 	// record that is planned from this one would lose the field.
