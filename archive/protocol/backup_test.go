@@ -63,12 +63,20 @@ func (t turn) listManifests() {
 // plan reads the base manifest, and chooses the content that the source now holds.
 func (t turn) plan() {
 	a, p := t.actor(), &t.m.cast[t.i]
-	aim := max(greatestOf(a.list), int(a.rec.newest), p.witnessed) + 1
+	list := a.list
+	if t.m.rules.farIsNothing {
+		list = t.store().counting(a.list, &a.rec)
+	}
+	greatest := max(greatestOf(list), int(a.rec.newest), p.witnessed)
+	aim := greatest + 1
+	for (a.list|a.rec.void)>>(aim-1)&1 != 0 { // it counts for nothing, and has the number
+		aim++
+	}
 	base := 0
 	blind := p.blind
-	for n := greatestOf(a.list); n > 0 && base == 0; n-- {
+	for n := greatestOf(list); n > 0 && base == 0; n-- {
 		switch m := t.store().manifests[n-1]; {
-		case a.list>>(n-1)&1 == 0 || !a.rec.validNumber(n):
+		case list>>(n-1)&1 == 0 || !a.rec.validNumber(n):
 		case m.by == noAuthor:
 			t.restart("finds manifest %d gone", n)
 			return
@@ -88,7 +96,7 @@ func (t turn) plan() {
 			reuse |= t.store().manifests[n].names
 		}
 	}
-	if t.m.rules.reuseBelowOnly && base+1 != aim {
+	if t.m.rules.reuseBelowOnly && base != greatest || a.doubt {
 		reuse = 0
 	}
 	was := 0

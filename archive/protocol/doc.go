@@ -8,12 +8,20 @@
 // # Reading the ledger
 //
 //  1. List the ledger; the greatest number is g. None: every manifest is valid.
-//  2. Read record g. If it is gone, begin again.
-//  3. List the ledger again. If the greatest is not g, begin again.
+//  2. Read record g. If it is gone, begin again. If it cannot be read, take the one before as g.
+//  3. List the ledger again. If the records from g on are not the same, begin again.
+//
+// If record g+1 exists, and so cannot be read, it may be a true one that was damaged: a backup
+// keeps nothing, and a prune or hold stops. Records further above count for nothing.
 //
 // Without 3, what was read can be a record that was created late under the number of
 // one that was deleted. A manifest is valid if its number is above the record's newest or
 // the record keeps it with its hash.
+//
+// # Listing the manifests
+//
+// One that is further above all those that can be read than writers ever get counts for nothing.
+// The next record says so in void, and the prune deletes it: no later snapshot has its number.
 //
 // # Backup
 //

@@ -54,9 +54,18 @@ func (t turn) editor() {
 // decide reads the manifests that the ledger does not list, and plans the record.
 func (t turn) decide() {
 	a := t.actor()
+	if a.doubt && t.m.rules.doubtRefuses {
+		t.finish()
+		t.emit("cannot read the record after %d, and stops", a.number)
+		return
+	}
 	valid := a.rec.kept
-	for n := int(a.rec.newest) + 1; n <= greatestOf(a.list); n++ {
-		if a.list>>(n-1)&1 == 0 {
+	list := a.list
+	if t.m.rules.farIsNothing {
+		list = t.store().counting(a.list, &a.rec)
+	}
+	for n := int(a.rec.newest) + 1; n <= greatestOf(list); n++ {
+		if list>>(n-1)&1 == 0 {
 			continue
 		}
 		if valid[n-1] = t.store().manifests[n-1].by; valid[n-1] == noAuthor {
@@ -85,6 +94,7 @@ func (t turn) decide() {
 		return
 	}
 	plan := record{by: t.me(), parent: a.rec.by, newest: int8(newest), kept: valid, held: a.rec.held}
+	plan.void = (a.rec.void | a.list&^list) &^ (1<<newest - 1)
 	switch t.m.cast[t.i].job {
 	case prune:
 		t.choose(plan, 1)

@@ -173,6 +173,7 @@ func (e *explorer) afterwards(left *store, archive int) string {
 		rules: protocol(), sequences: maxSequence, records: maxRecord, history: e.m.history, rot: e.m.rotOf(archive),
 		cast: []player{{job: prune, runs: 1}, {job: backup, runs: 1}, {job: repair, runs: 1}},
 	}
+	m.rules.farIsNothing = e.m.rules.farIsNothing
 	s := m.initial()
 	s.stores[0] = *left
 	if m.rot != (rot{}) {
@@ -182,6 +183,23 @@ func (e *explorer) afterwards(left *store, archive int) string {
 		if problem := lacking(&s.stores[0], m.rot); problem != "" {
 			return "an undisturbed repair has ended, and " + problem
 		}
+	}
+	if left.hasDoubt() {
+		if problem := run(&m, &s, 0); problem != "" {
+			return problem
+		}
+		if s.stores[0] != *left {
+			return "a prune changes something although it cannot read the next record"
+		}
+		s.stores[0].rebuildLedger()
+		s.actors[0].runs, s.actors[0].pc = 1, start
+	}
+	if s.stores[0].isVandalized(m.rot) { // the next snapshot takes the place of the newest, and the prune forgets it
+		m.rules.needsHash = false
+		if problem := run(&m, &s, 1); problem != "" {
+			return problem
+		}
+		s.actors[1].runs, s.actors[1].pc = 1, start
 	}
 	if problem := run(&m, &s, 0); problem != "" {
 		return problem
@@ -203,7 +221,7 @@ func (e *explorer) afterwards(left *store, archive int) string {
 	if problem := run(&m, &s, 1); problem != "" {
 		return problem
 	}
-	if greatestOf(s.stores[0].list()) != newest+1 {
+	if n := greatestOf(s.stores[0].list()); n != newest+1 && !(n > newest && truth.isVoid(newest+1)) {
 		return "the last backup makes no snapshot"
 	}
 	return ""

@@ -10,10 +10,11 @@ const (
 	copier // copy the archive to the second store
 	list   // list the snapshots
 	repair // restore what rot has damaged
+	vandal // create one object that no actor can read
 )
 
 func (j job) String() string {
-	return [...]string{"backup", "prune", "hold", "copy", "list", "repair"}[j]
+	return [...]string{"backup", "prune", "hold", "copy", "list", "repair", "vandal"}[j]
 }
 
 // A player is an actor as a scenario casts it.
@@ -51,6 +52,7 @@ type actor struct {
 	target   int8   // the snapshot to hold; below 0: the one to release
 	late     uint8  // those of seen that were invalid from the beginning; only the invariants read it
 	bornVoid bool   // of the manifest to be reported; only the invariants read it
+	doubt    bool   // the record after the one that was read cannot be read
 
 	// Deletes that may arrive again; no step clears them.
 	again          objects
@@ -188,6 +190,8 @@ func (m *model) act(s *state, i int, out *[]successor) {
 		t.lister()
 	case repair:
 		t.repairer()
+	case vandal:
+		t.vandalize()
 	}
 	if a.crashes > 0 && (a.pc != start || a.sub != 0) {
 		t := turn{m, i, *s, out}
@@ -234,6 +238,7 @@ const (
 func (t turn) readLedger(st int, then func(turn)) {
 	a, s := t.actor(), &t.s.stores[st]
 	greatest := s.greatest()
+	a.doubt = s.hasDoubt()
 	switch {
 	case !t.m.splitLedger:
 		a.number, a.rec = int8(greatest), s.record(greatest)

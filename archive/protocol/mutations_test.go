@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,6 +29,7 @@ func holds(n int) player   { return player{job: hold, runs: n} }
 func copies(n int) player  { return player{job: copier, runs: n} }
 func lists(n int) player   { return player{job: list, runs: n} }
 func repairs(n int) player { return player{job: repair, runs: n} }
+func vandals(n int) player { return player{job: vandal, runs: n} }
 
 // Each of these rules is format.md's.
 var ruleMutations = []mutation{
@@ -154,11 +156,25 @@ var exactMutations = []mutation{
 	},
 }
 
+// These rules are needed against an attacker who creates one object.
+var vandalMutations = []mutation{
+	{
+		"a manifest far above all others counts", func(r *rules) { r.farIsNothing = false },
+		model{sequences: 5, history: past[:1], cast: []player{vandals(1), prunes(1)}},
+		"the last backup",
+	},
+	{
+		"a prune goes on although it cannot read the next record", func(r *rules) { r.doubtRefuses = false },
+		model{history: past[:1], cast: []player{vandals(1), prunes(1)}},
+		"does not come to an end",
+	},
+}
+
 // TestMutations switches off one rule at a time, and the checker must find the fault that results.
 // So the model can fail, and each rule is needed. With -v it prints the steps.
 func TestMutations(t *testing.T) {
 	t.Parallel()
-	for _, tt := range append(ruleMutations, exactMutations...) {
+	for _, tt := range slices.Concat(ruleMutations, exactMutations, vandalMutations) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			m := tt.model

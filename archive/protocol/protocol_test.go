@@ -45,6 +45,18 @@ var scenarios = []scenario{
 		splitLedger: true, splitManifests: true, splitDeletes: true,
 		cast: []player{late, prunes(1), lists(1), backups(1)},
 	}},
+	{name: "a vandal beside a backup, a prune and a hold", states: 1, model: model{
+		history: past, sequences: 3, records: 2,
+		cast: []player{vandals(1), backups(1), prunes(1), holds(1)},
+	}},
+	{name: "a vandal beside those that may crash", states: 1, long: true, model: model{
+		joined: true, history: past, sequences: 3, records: 3,
+		cast: []player{vandals(1), unlucky(backups(1)), backups(1), unlucky(prunes(1))},
+	}},
+	{name: "a vandal beside a copy", states: 1, long: true, model: model{
+		joined: true, history: past, copied: 1, sequences: 3, records: 2,
+		cast: []player{vandals(1), backups(1), prunes(1), copies(1)},
+	}},
 	{name: "late records", states: 668_684, long: true, model: model{
 		joined: true, history: longer, sequences: 4, records: 3, splitLedger: true,
 		cast: []player{late, prunes(1), prunes(2)},

@@ -32,8 +32,9 @@ func (t turn) gather() {
 func (t turn) clean() {
 	a, s := t.actor(), t.store()
 	var gone uint8
-	for n := 1; n <= int(a.rec.newest); n++ {
-		if m := &s.manifests[n-1]; m.by != noAuthor && a.rec.kept[n-1] == noAuthor && (gone == 0 || !t.m.splitDeletes) {
+	for n := 1; n <= maxSequence; n++ {
+		dropped := n <= int(a.rec.newest) && a.rec.kept[n-1] == noAuthor || a.rec.isVoid(n)
+		if m := &s.manifests[n-1]; m.by != noAuthor && dropped && (gone == 0 || !t.m.splitDeletes) {
 			s.remove(n)
 			gone |= 1 << (n - 1)
 		}

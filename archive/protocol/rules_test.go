@@ -27,6 +27,10 @@ type rules struct {
 	namesOnlyValid  bool // a repair names no manifest that the ledger has dropped
 	namesFirst      bool // a repair records the newest manifest's hash before it deletes its rest
 
+	// Against an attacker who creates objects.
+	farIsNothing bool // a manifest far above all that can be read counts for nothing, and the next record excludes it
+	doubtRefuses bool // a prune or hold stops if the record after the greatest cannot be read
+
 	// Not in the protocol yet.
 	deletesWhatWasRead bool // a repair's delete removes only what the repair has read
 }
@@ -38,5 +42,6 @@ func protocol() rules {
 		newestKept: true, sparesHigher: true, recordFirst: true, replanRecord: true, checkRecord: true,
 		recordReread: true, ledgerAfter: true, copyJudgesAfter: true, copyChecks: true, ledgerBefore: true,
 		reuseBelowOnly: true, readsAllKept: true, needsHash: true, namesOnlyValid: true, namesFirst: true,
+		farIsNothing: true, doubtRefuses: true,
 	}
 }

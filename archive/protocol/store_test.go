@@ -81,24 +81,30 @@ type record struct {
 	newest int8
 	kept   [maxSequence]author // of the manifests, by number
 	held   uint8               // bit n-1: snapshot n
+	void   uint8               // bit n-1: number n, above newest, which no snapshot ever has
 }
 
+// junk is the newest of a record that a vandal has created, and that no actor can read.
+const junk = -1
+
 func (r *record) holds(n int) bool { return r.held>>(n-1)&1 != 0 }
+
+func (r *record) isVoid(n int) bool { return r.void>>(n-1)&1 != 0 }
 
 // valid is rule 4 of the format. The zero record, that of an archive without a ledger, makes every
 // manifest valid.
 func (r *record) valid(n int, by author) bool {
-	return by != noAuthor && (r.by == noAuthor || n > int(r.newest) || r.kept[n-1] == by)
+	return by != noAuthor && !r.isVoid(n) && (r.by == noAuthor || n > int(r.newest) || r.kept[n-1] == by)
 }
 
 // validNumber is valid for an actor without the hash.
 func (r *record) validNumber(n int) bool {
-	return r.by == noAuthor || n > int(r.newest) || r.kept[n-1] != noAuthor
+	return !r.isVoid(n) && (r.by == noAuthor || n > int(r.newest) || r.kept[n-1] != noAuthor)
 }
 
 // sameAs reports whether two records have the same content.
 func (r *record) sameAs(o *record) bool {
-	return r.newest == o.newest && r.kept == o.kept && r.held == o.held
+	return r.newest == o.newest && r.kept == o.kept && r.held == o.held && r.void == o.void
 }
 
 // A store is one archive in one bucket.
@@ -117,14 +123,44 @@ func (s *store) remove(n int) {
 	s.bad &^= 1 << (n - 1)
 }
 
-// greatest is the number of the ledger's greatest record, 0 without one.
+// greatest is the number of the ledger's greatest record that can be read, 0 without one.
 func (s *store) greatest() int {
 	for n := maxRecord; n > 0; n-- {
-		if s.ledger[n-1].by != noAuthor {
+		if r := &s.ledger[n-1]; r.by != noAuthor && r.newest != junk {
 			return n
 		}
 	}
 	return 0
+}
+
+// hasDoubt reports whether the record after the greatest exists and cannot be read. Without any that can be read, it
+// is the greatest.
+func (s *store) hasDoubt() bool {
+	g := s.greatest()
+	if g > 0 {
+		return g < maxRecord && s.ledger[g].newest == junk
+	}
+	for i := range s.ledger {
+		if s.ledger[i].newest == junk {
+			return true
+		}
+	}
+	return false
+}
+
+// ahead is how far above the greatest manifest that can be read another one may be, and still count. In the program
+// it is 1,000.
+const ahead = 1
+
+// counting are those of the listed manifests that count by their numbers.
+func (s *store) counting(list uint8, r *record) uint8 {
+	reach := int(r.newest)
+	for n := greatestOf(list); n > reach; n-- {
+		if list>>(n-1)&1 != 0 && !s.isBad(n) { // one that is gone by now could be read, too
+			reach = n
+		}
+	}
+	return list & (1<<(reach+ahead) - 1) &^ r.void
 }
 
 // record is the record of this number; number 0 has the zero record.
