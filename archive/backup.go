@@ -153,7 +153,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if err != nil {
 		return err
 	}
-	if !h.exists() {
+	if !h.exists() || h.isFresh() {
 		if err := a.state.CheckPlace(); err != nil {
 			return err
 		}
@@ -167,12 +167,12 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if newest := h.newest().Sequence; o.onto != nil && newest != *o.onto {
 		return fmt.Errorf("the newest snapshot is %d now: %w", newest, ErrLostRace)
 	}
-	if h.greatest >= manifest.MaxSequence {
+	if h.nextSequence() > manifest.MaxCounted {
 		return fmt.Errorf("sequence number %d is the greatest possible; start a new archive", h.greatest)
 	}
 	res.Sent, res.SentBytes, res.Adopted = 0, 0, 0 // an attempt that lost its race does not count
 	res.Warnings = h.warnings                      // kept even if the source is refused
-	if !h.exists() {
+	if !h.exists() || h.isFresh() {
 		warning, err := a.checkApart(ctx)
 		if err != nil {
 			return err
@@ -181,7 +181,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 			res.Warnings = append(res.Warnings, warning)
 		}
 	}
-	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.greatest + 1, canReuseBase: h.canReuseBase(), rawID: h.rawID, res: res}
+	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.nextSequence(), canReuseBase: a.canReuseBase(h), rawID: h.rawID, res: res}
 	if o.lost != nil {
 		r.knownBad = knownBad{lost: o.lost}
 	} else if r.knownBad, err = a.readKnownBad(ctx, h); err != nil {
@@ -197,7 +197,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 			r.warn("new content is stored unencrypted, as no recipients are given; "+
 				"snapshot %d is encrypted to %d recipients", parent.Sequence, len(parent.Recipients))
 		}
-		res.Snapshot = &parent.Summary
+		res.Snapshot = new(parent.Summary) // the result must not keep the entries in memory
 	}
 	seen := a.loadStamps(h.archiveID())
 	r.sameStamp = seen.Match
@@ -278,6 +278,9 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 	}
 	r.writer = r.writerID(true)
 	defer r.warnForeign()
+	if err := r.fence(ctx, id); err != nil {
+		return err
+	}
 	if len(r.recipients()) > 0 {
 		r.sealed.Begin(id, r.next)
 		defer r.sealed.End()
@@ -312,6 +315,9 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 			return id, r.checkGuarantees(ctx, r.head.rawID, false)
 		}
 		return id, nil
+	}
+	if r.head.isFresh() { // the manifest alone has the id, until a repair replaces archive.json
+		return uuid.NewString(), nil
 	}
 	if r.head.greatest > 0 || r.head.badID {
 		return "", fmt.Errorf("%s is missing or cannot be read, and no manifest can be read, "+

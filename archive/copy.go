@@ -72,6 +72,7 @@ type copyRun struct {
 	ledger   *manifest.Record    // of the source, as last read
 	hasBegun bool                // archive.json and the histories were compared
 	head     *head               // of the target, as last read
+	source   *head               // of the source, as last read
 	rawID    []byte              // the target's archive.json, once it exists
 	base     manifest.Ref        // the target's newest snapshot
 	named    map[string]struct{} // the objects that base names
@@ -205,6 +206,9 @@ func (c *copyRun) listNext(ctx context.Context, n int64) (int64, error) {
 			return 0, fmt.Errorf("listing the source's snapshots: %w", err)
 		}
 		if n, ok := manifest.ParseManifestKey(o.Key); ok {
+			if c.source.ignores(n) {
+				continue
+			}
 			return n, nil
 		}
 		if o.Key > manifest.ManifestsPrefix+":" { // digits sort before ":"; a nested archive may follow
@@ -225,8 +229,8 @@ func (c *copyRun) read(ctx context.Context, n int64) (*snapshot, []byte, error) 
 	case err != nil && !errors.Is(err, ErrDamaged):
 		return nil, nil, err
 	}
-	var h head
-	if ledgerErr := c.from.readLedger(ctx, &h); ledgerErr != nil {
+	h := c.from.newHead()
+	if ledgerErr := c.from.readLedger(ctx, h); ledgerErr != nil {
 		return nil, nil, ledgerErr
 	}
 	c.ledger = h.record

@@ -71,6 +71,7 @@ func (c *copyRun) begin(ctx context.Context) error {
 			c.report.Warnings = append(c.report.Warnings, "the source: "+w)
 		}
 	}
+	c.source = h
 	c.keepSource(ctx, h)
 	id, there := h.archiveID(), c.head.archiveID()
 	newest := h.newest()
@@ -247,8 +248,8 @@ func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
 			return fmt.Errorf("the target has another %s: %w", key, errRaced)
 		}
 	}
-	var h head
-	if err := c.to.readLedger(ctx, &h); err != nil {
+	h := c.to.newHead()
+	if err := c.to.readLedger(ctx, h); err != nil {
 		return err
 	}
 	if !h.record.Valid(n, s.ref.SHA256) {

@@ -23,8 +23,8 @@
 // A file is named after the operation that it belongs to, then after the step:
 //
 //	backup_…     plan.go, then scan, encode, upload, bundle, commit; guard, foreign, vanished, fork and hollow refuse a
-//	             source; writer names the writer of a snapshot; omit reports what the set lacks;
-//	             data_dirs is for databases that deal their files to several directories
+//	             source; writer names the writer of a snapshot; omit reports what the set lacks; doubt is for a
+//	             damaged ledger; data_dirs is for databases that deal their files to several directories
 //	restore…     select, then internal/restoredir, which writes the directory
 //	verify_…     chain checks manifests, objects checks listings, data reads content back, needs collects what to
 //	             check, named settles what records name, coverage picks samples, proof stores the record; problem.go and
@@ -33,9 +33,10 @@
 //	repair_…     verify with Repair: ledger, object, sources, replace; renew stores encoded content again
 //	prune_…      mark collects the keys of kept snapshots, sweep deletes the others; limit stops a prune that removes much
 //	copy_…       chain, objects, staging, target
-//	head…        what every operation reads first: archive.json, the ledger's newest record, the base snapshot;
-//	             emptied finds out whether an archive without a snapshot had one
-//	ledger_…     the records that list the valid snapshots: view reads, append writes
+//	head…        what every operation reads first: archive.json, the ledger's record in force, the base snapshot; reach
+//	             passes over manifests with absurd numbers; emptied finds out whether an archive without a snapshot
+//	             had one
+//	ledger_…     the records that list the valid snapshots: read finds the one in force, view plans, append writes
 //	object_…, file_read, bundle_read, pages     reading what is stored
 //	localstate…  what this host remembers, on top of internal/localstate
 //	nested…      archives within archives; below lists those below an address

@@ -16,8 +16,11 @@ import (
 type head struct {
 	id         *manifest.Archive // archive.json; nil if it is missing or cannot be read
 	rawID      []byte            // archive.json as it is stored
-	record     *manifest.Record  // the ledger's newest record; nil if there is no ledger
+	record     *manifest.Record  // the ledger's record in force; nil if there is none
 	ledger     manifest.RecordRef
+	records    []int64       // the numbers of the listed records, from the greatest down to the one in force
+	unread     *unreadRecord // the next record, if it exists and cannot be read
+	ignored    []string      // keys of manifests and records that count for nothing
 	badID      bool          // archive.json exists, and cannot be read
 	hasData    bool          // there are data objects, perhaps of an interrupted run
 	idLost     bool          // archive.json is missing beside manifests or a ledger
@@ -37,6 +40,12 @@ func (h *head) warn(format string, args ...any) {
 
 // exists reports whether anything was ever archived here.
 func (h *head) exists() bool { return h.id != nil || h.badID || h.greatest > 0 }
+
+// isFresh reports whether the archive has no more than an archive.json that cannot be read. Anything under that key
+// must not keep a first snapshot from being made: the snapshot's manifest has the id.
+func (h *head) isFresh() bool {
+	return h.badID && h.greatest == 0 && h.record == nil && h.unread == nil
+}
 
 // archiveID returns the archive's id from archive.json or, if that is missing, from the newest readable manifest. It is
 // empty if neither has one.
@@ -58,8 +67,8 @@ func (h *head) newest() manifest.Ref {
 	return *h.parent
 }
 
-// canReuseBase reports whether a backup may reference the base's objects. It may only if its number is the base's plus
-// one. Otherwise an unseen snapshot may lie between them, and a prune planned from that snapshot may already have
+// canReuseBase reports whether the numbers allow a backup to reference the base's objects. They do only if its number
+// is the base's plus one. Otherwise an unseen snapshot may lie between them, and a prune planned from that snapshot may already have
 // deleted those objects.
 func (h *head) canReuseBase() bool { return h.base != nil && h.base.ref.Sequence == h.greatest }
 
@@ -99,20 +108,21 @@ func (a *Archive) readHead(ctx context.Context) (*head, bool, error) {
 			return nil, false, err
 		}
 	}
-	if h.record != nil && h.id != nil && h.record.Archive != h.id.ID {
-		if err := a.resolveArchiveID(ctx, &h); err != nil {
-			return nil, false, err
-		}
-	}
+	a.mu.Lock()
+	a.headID = h.id
+	a.mu.Unlock()
 	return &h, top[manifest.ManifestsPrefix], nil
 }
+
+// mostAsked is how many manifests are read to find out which archive a ledger belongs to.
+const mostAsked = 20
 
 // resolveArchiveID decides by the newest readable manifest in the ledger when archive.json and the ledger name
 // different archives. One flipped bit in archive.json must not make the archive unusable. If only archive.json differs,
 // it counts as unreadable.
 func (a *Archive) resolveArchiveID(ctx context.Context, h *head) error {
 	ledger := manifest.LedgerKey(h.ledger.Number)
-	for _, k := range slices.Backward(h.record.Kept) {
+	for _, k := range slices.Backward(h.record.Kept[max(0, len(h.record.Kept)-mostAsked):]) {
 		var m *manifest.Manifest
 		b, err := a.get(ctx, manifest.ManifestKey(k.Sequence), manifest.MaxManifestBytes, func(b []byte) (err error) {
 			m, err = manifest.DecodeManifest(b, k.Sequence)
@@ -184,6 +194,7 @@ func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 		}
 	}
 	a.checkPin(h, s)
+	h.warnOfIgnored()
 	if was, err := a.state.AtPlace(); err == nil && was != "" && h.archiveID() != "" && was != h.archiveID() {
 		h.warn("the address has another archive than when this host last read it: now %s, and before %s; "+
 			"is the right disk mounted?", h.archiveID(), was)
@@ -218,7 +229,7 @@ func (a *Archive) loadOnce(ctx context.Context) (*head, error) {
 
 func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 	foreign := ""
-	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+	for f, err := range a.manifests(ctx, h) {
 		if err != nil {
 			return err
 		}

@@ -38,7 +38,11 @@ func (a *Archive) emptied(ctx context.Context, h *head, greatest int64) error {
 		if evidence == "" {
 			continue
 		}
-		if n, err := a.greatestManifest(ctx); err != nil || n > 0 {
+		now, err := a.rereadLedger(ctx)
+		if err != nil {
+			return err
+		}
+		if n, err := a.greatestManifest(ctx, now); err != nil || n > 0 {
 			return err // the first ones came since
 		}
 		return &errEmptied{evidence}

@@ -121,7 +121,7 @@ func (a *Archive) rememberNewest(ctx context.Context, id string, newest manifest
 		return err
 	}
 	a.mu.Lock()
-	s := localstate.Pin{Newest: newest, Archive: a.idSum, Anomalies: was.Anomalies}
+	s := localstate.Pin{Newest: newest, Archive: a.idSum, Anomalies: was.Anomalies, Anew: was.Anew}
 	a.mu.Unlock()
 	if ok && !was.Archive.IsZero() {
 		s.Archive = was.Archive // another archive.json stays reported until a repair or an operator ends that
@@ -166,7 +166,7 @@ func (a *Archive) remains(ctx context.Context, m *manifest.Manifest) error {
 	case h.record != nil:
 		return nil
 	}
-	if n, err := a.greatestManifest(ctx); err != nil || n > 0 {
+	if n, err := a.greatestManifest(ctx, h); err != nil || n > 0 {
 		return err
 	}
 	return fs.ErrNotExist

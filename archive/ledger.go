@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -28,113 +27,35 @@ func (a *Archive) retryWhilePruned(ctx context.Context, do func() error) error {
 	}
 }
 
-// greatestRecord lists the ledger and returns its greatest number, zero if there is none.
-func (a *Archive) greatestRecord(ctx context.Context) (int64, error) {
-	for r, err := range a.numbers(ctx, manifest.LedgerPrefix, manifest.ParseLedgerKey) {
-		return r.n, err
-	}
-	return 0, nil
-}
-
-// greatestManifest lists the manifests and returns their greatest number, zero if there is none.
-func (a *Archive) greatestManifest(ctx context.Context) (int64, error) {
-	for m, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+// greatestManifest lists the manifests and returns the greatest number that counts, zero if there is none.
+func (a *Archive) greatestManifest(ctx context.Context, h *head) (int64, error) {
+	for m, err := range a.manifests(ctx, h) {
 		return m.n, err
 	}
 	return 0, nil
-}
-
-// readLedgerThere is readLedger for an archive that has a ledger. A listing can show no record at all: it
-// misses both the old record, which is deleted during the listing, and the new one, which is created. So it
-// tries again.
-func (a *Archive) readLedgerThere(ctx context.Context, h *head) error {
-	for range 3 {
-		if err := a.readLedger(ctx, h); err != nil || h.record != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readLedger reads the record with the greatest number. Only this record lists the valid snapshots, so if it
-// is unreadable, the operation ends. After the read it checks that the record is still the greatest: a
-// delayed writer may have created it under the number of a deleted record.
-func (a *Archive) readLedger(ctx context.Context, h *head) error {
-	n, err := a.greatestRecord(ctx)
-	for attempt := 1; err == nil && n > 0; attempt++ {
-		if err := a.readRecord(ctx, h, n); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		was := n
-		if n, err = a.greatestRecord(ctx); err != nil {
-			break
-		}
-		if n == 0 {
-			n = was // a ledger is never empty again: the listing was of no single moment
-		}
-		switch {
-		case n == was && h.record != nil:
-			h.greatest = max(h.greatest, h.record.Newest)
-			if last := len(h.record.Removed) - 1; last >= 0 {
-				h.greatest = max(h.greatest, h.record.Removed[last]) // a copy skipped this number: it is used up
-			}
-			return nil
-		case attempt == raceAttempts:
-			h.record = nil
-			return fmt.Errorf("%s: %w", manifest.LedgerKey(was), errGone)
-		case n == was: // listed, but absent
-			err = pause(ctx, min(attempt, 4))
-		default: // without a pause, during which the listing would become outdated
-		}
-	}
-	h.record, h.ledger = nil, manifest.RecordRef{}
-	return err
-}
-
-func (a *Archive) readRecord(ctx context.Context, h *head, n int64) error {
-	h.record = nil
-	var record *manifest.Record
-	key := manifest.LedgerKey(n)
-	b, err := a.get(ctx, key, manifest.MaxManifestBytes, func(b []byte) (err error) {
-		record, err = manifest.DecodeRecord(b, n)
-		return err
-	})
-	var bad *manifest.ParseError
-	if err != nil && !errors.As(err, &bad) {
-		return fmt.Errorf("reading the ledger: %w", err)
-	}
-	if err != nil {
-		return fmt.Errorf("the ledger's newest record %s is unreadable, so the valid snapshots are unknown; "+
-			"a repair writes a new one: %w (%w)", key, ErrDamaged, err)
-	}
-	h.record, h.ledger = record, manifest.RecordRef{Number: n, SHA256: manifest.Sum(b)}
-	return nil
 }
 
 // ledgerNow returns the current ledger: was, if no record was created since. While other runs create and
 // delete records, a single listing may miss the newest. Before an object is reported as damaged, use
 // rereadLedger.
 func (a *Archive) ledgerNow(ctx context.Context, was *head) (*head, error) {
-	n, err := a.greatestRecord(ctx)
-	if err != nil || n == was.ledger.Number {
+	listed, err := a.recordsFrom(ctx, was.ledger.Number)
+	if err != nil || slices.Equal(listed, was.records) {
 		return was, err
 	}
-	now := &head{}
+	now := a.newHead()
 	return now, a.readLedgerThere(ctx, now)
 }
 
 // rereadLedger reads the ledger again, with a listing before the read and one after it.
 func (a *Archive) rereadLedger(ctx context.Context) (*head, error) {
-	now := &head{}
+	now := a.newHead()
 	return now, a.readLedgerThere(ctx, now)
 }
 
 // filterValid returns those snapshots that the current ledger lists as valid. A ledger that was read before
-// a manifest proves nothing about that manifest. A nil h means that no ledger was read yet.
+// a manifest proves nothing about that manifest.
 func (a *Archive) filterValid(ctx context.Context, read []Snapshot, h *head) ([]Snapshot, *head, error) {
-	if h == nil {
-		h = &head{}
-	}
 	h, err := a.ledgerNow(ctx, h)
 	if err != nil {
 		return nil, h, err

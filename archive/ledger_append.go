@@ -79,7 +79,7 @@ func (a *Archive) appendRecordOnce(ctx context.Context, how recordOptions, plan 
 // recordMatches reports whether the current record already contains everything in the plan.
 func (s *ledgerView) recordMatches(what *recordPlan) bool {
 	return !what.renew && s.record != nil && s.record.Newest == s.newestValid() && slices.Equal(s.record.Kept, what.kept) &&
-		(what.skipped == 0 || s.record.Lacks(what.skipped))
+		(what.skipped == 0 || s.record.Lacks(what.skipped)) && slices.Equal(s.record.Void, s.voidNumbers(s.record.Newest))
 }
 
 // nextRecord returns the record for a plan: the current one if it matches, otherwise a new one.
@@ -91,7 +91,7 @@ func (s *ledgerView) nextRecord(what *recordPlan) (*manifest.Record, error) {
 	r := &manifest.Record{
 		Format: manifest.Format, Archive: s.archiveID(), Number: s.ledger.Number + 1,
 		Created: time.Now().UTC(), Why: what.why, Newest: newest, Kept: what.kept,
-		Accepted: what.accepted,
+		Accepted: what.accepted, Void: s.voidNumbers(newest),
 	}
 	if s.record != nil {
 		r.Parent, r.Archive = new(s.ledger), s.record.Archive
@@ -112,7 +112,7 @@ func (s *ledgerView) nextRecord(what *recordPlan) (*manifest.Record, error) {
 	if r.Archive == "" {
 		return nil, fmt.Errorf("no readable object states the archive's id: %w", ErrDamaged)
 	}
-	if r.Number > manifest.MaxSequence {
+	if r.Number > manifest.MaxCounted {
 		return nil, fmt.Errorf("record %d of the ledger has the greatest possible number; "+
 			"copy the archive to a new address", s.ledger.Number)
 	}
@@ -132,8 +132,8 @@ func (s *ledgerView) skippedNumbers(what *recordPlan, newest int64) []int64 {
 	return all
 }
 
-// writeRecord creates a record and checks that no other writer was first: the record must be the greatest
-// now, or the parent of the next one. Otherwise it returns errRaced.
+// writeRecord creates a record and checks that no other writer was first: the record must be in force now, or
+// the parent of the next one. Otherwise it returns errRaced.
 func (a *Archive) writeRecord(ctx context.Context, r *manifest.Record) error {
 	b, err := r.Encode()
 	if err != nil {
@@ -143,22 +143,16 @@ func (a *Archive) writeRecord(ctx context.Context, r *manifest.Record) error {
 	if err := a.createRecord(ctx, key, b); err != nil {
 		return err
 	}
-	n, err := a.greatestRecord(ctx)
-	if err == nil && n == r.Number { // a listing may miss a record that is created during it
-		n, err = a.greatestRecord(ctx)
-	}
-	if err != nil || n == r.Number {
+	h, err := a.rereadLedger(ctx) // with two listings: one may miss a record that is created during it
+	if err != nil {
 		return err
 	}
-	if n == r.Number+1 {
-		var h head
-		if err := a.readLedger(ctx, &h); err != nil {
-			return err
-		}
-		ours := manifest.RecordRef{Number: r.Number, SHA256: manifest.Sum(b)}
-		if h.ledger.Number == n && h.record.Parent != nil && *h.record.Parent == ours {
-			return nil
-		}
+	ours := manifest.RecordRef{Number: r.Number, SHA256: manifest.Sum(b)}
+	if h.ledger == ours {
+		return nil
+	}
+	if h.ledger.Number == r.Number+1 && h.record.Parent != nil && *h.record.Parent == ours {
+		return nil
 	}
 	return fmt.Errorf("%s: %w", key, errRaced)
 }

@@ -47,6 +47,12 @@ func (s *ledgerView) find(sequence int64) *snapshotEntry {
 	return &s.valid[i]
 }
 
+// insert adds a snapshot that the ledger keeps and whose manifest is missing.
+func (s *ledgerView) insert(k manifest.Kept) {
+	i, _ := slices.BinarySearchFunc(s.valid, k.Sequence, func(m snapshotEntry, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
+	s.valid = slices.Insert(s.valid, i, snapshotEntry{kept: k})
+}
+
 // snapshotEntry is a valid snapshot.
 type snapshotEntry struct {
 	kept           manifest.Kept
@@ -69,6 +75,8 @@ func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledge
 		return nil, err
 	}
 	switch {
+	case h.unread != nil:
+		return nil, h.unread.refusal()
 	case !h.exists() && !hasManifests && !how.empty:
 		return nil, a.nothing(ctx)
 	case !hasManifests && h.record == nil && !how.empty:
@@ -77,13 +85,13 @@ func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledge
 		return nil, fmt.Errorf("%s was written by a newer strongroom and has fields that this version would lose; "+
 			"use the newer version", manifest.LedgerKey(h.ledger.Number))
 	}
-	newest, err := a.greatestManifest(ctx)
+	newest, err := a.greatestManifest(ctx, h)
 	if err != nil {
 		return nil, err
 	}
 	s := &ledgerView{head: h}
 	listed := map[int64]bool{}
-	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+	for f, err := range a.manifests(ctx, h) {
 		if err != nil {
 			return nil, err
 		}
@@ -105,6 +113,7 @@ func (a *Archive) readLedgerView(ctx context.Context, how recordOptions) (*ledge
 		return nil, ErrLostID
 	}
 	if len(s.valid) == 0 && !how.empty {
+		a.logIgnored(h)
 		return nil, a.noSnapshot(ctx, h)
 	}
 	slices.SortFunc(s.valid, func(a, b snapshotEntry) int { return int(a.kept.Sequence - b.kept.Sequence) })

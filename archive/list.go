@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,43 +61,128 @@ func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 // walk reads summaries in batches, newest first, and calls more with each batch until it returns false. A
 // positive want sets the size of the batches. The ledger is read after each batch, since a ledger that was
 // read before a manifest proves nothing about that manifest.
+//
+// If something in the first batch looks forged, it begins again with archive.json, which says which archive this is.
 func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool) error {
-	each := a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey)
-	if want > 0 { // this finds the newest of a long history without listing its beginning
-		each = a.newestNumbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey)
-	}
+	w := &walker{Archive: a, want: want, more: more}
 	if least := 4 * a.transfers; want < least || want > onePage {
-		want = least
+		w.size = least
+	} else {
+		w.size = want
 	}
-	var h *head
-	var batch []numbered
-	flush := func() (bool, error) {
-		s, err := a.summaries(ctx, batch)
-		batch = batch[:0]
-		if err == nil && len(s) > 0 {
-			s, h, err = a.filterValid(ctx, s, h)
+	err := w.run(ctx)
+	if errors.Is(err, errSuspicious) {
+		if w.h, _, err = a.readHead(ctx); err != nil {
+			return err
 		}
-		return err == nil && more(s), err
+		w.isChecked = true
+		err = w.run(ctx)
+		a.logIgnored(w.h)
+	}
+	return err
+}
+
+// errSuspicious: the first batch of summaries has something that no writer of the archive creates.
+var errSuspicious = errors.New("the archive has manifests or records that may be forged")
+
+// walker is one call of walk.
+type walker struct {
+	*Archive
+	want, size int
+	more       func([]Snapshot) bool
+	h          *head
+	isChecked  bool   // the head has archive.json, and decides which manifests count
+	id         string // of the archive, by its manifests
+}
+
+func (w *walker) run(ctx context.Context) error {
+	each := w.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey)
+	if w.want > 0 { // this finds the newest of a long history without listing its beginning
+		each = w.newestNumbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey)
+	}
+	if w.isChecked {
+		each = w.reach(ctx, w.h, each)
 	}
 	some := false
+	var batch []numbered
 	for f, err := range each {
 		if err != nil {
 			return err
 		}
-		if some = true; h != nil && !h.record.ValidNumber(f.n) {
+		if !w.isChecked && f.n > manifest.MaxCounted {
+			return errSuspicious
+		}
+		if some = true; w.h != nil && !w.h.record.ValidNumber(f.n) {
 			continue
 		}
-		if batch = append(batch, f); len(batch) == want {
-			if goOn, err := flush(); err != nil || !goOn {
+		if batch = append(batch, f); len(batch) == w.size {
+			if goOn, err := w.flush(ctx, batch); err != nil || !goOn {
 				return err
 			}
+			batch = batch[:0]
 		}
 	}
 	if !some {
-		return a.empty(ctx)
+		return w.empty(ctx)
 	}
-	_, err := flush()
+	_, err := w.flush(ctx, batch)
 	return err
+}
+
+// flush reads a batch and passes the valid ones on.
+func (w *walker) flush(ctx context.Context, batch []numbered) (goOn bool, err error) {
+	all, err := w.summaries(ctx, batch)
+	if err != nil {
+		return false, err
+	}
+	first := w.h == nil
+	if first {
+		w.h = &head{}
+	}
+	s := slices.Clone(all)
+	if len(s) > 0 {
+		if s, w.h, err = w.filterValid(ctx, s, w.h); err != nil {
+			return false, err
+		}
+	}
+	if first && w.isSuspicious(all) {
+		return false, errSuspicious
+	}
+	if w.isChecked && w.h.id != nil {
+		w.id = w.h.id.ID
+	}
+	markForeign(s, w.id)
+	return w.more(s), nil
+}
+
+// isSuspicious reports whether the greatest manifests or the ledger need archive.json to be judged.
+func (w *walker) isSuspicious(first []Snapshot) bool {
+	if w.h.unread != nil || len(first) > 0 && first[0].Err != nil {
+		return true
+	}
+	for i := range first {
+		if first[i].Err == nil && first[i].Archive != first[0].Archive {
+			return true
+		}
+	}
+	if len(first) == 0 {
+		return false
+	}
+	w.id = first[0].Archive
+	return w.h.record != nil && w.h.record.Archive != w.id
+}
+
+// errForeignManifest: a manifest belongs to another archive.
+var errForeignManifest = fmt.Errorf("it belongs to another archive (%w)", ErrDamaged)
+
+// markForeign marks the manifests of another archive as unreadable.
+func markForeign(all []Snapshot, id string) {
+	for i := range all {
+		if s := &all[i]; s.Err == nil && id != "" && s.Archive != id {
+			err := fmt.Errorf("manifest %d: %w: %s", s.Sequence, errForeignManifest, s.Archive)
+			*s = Snapshot{Summary: manifest.Summary{Sequence: s.Sequence}, Err: err, Modified: s.Modified}
+		}
+	}
 }
 
 // empty returns nil if there is an archive that has no snapshot yet, and otherwise the error to report.
@@ -136,6 +222,10 @@ func (a *Archive) summaries(ctx context.Context, batch []numbered) ([]Snapshot, 
 }
 
 func (a *Archive) summary(ctx context.Context, f numbered) (*manifest.Summary, error) {
+	if f.object.Size == 0 {
+		return nil, fmt.Errorf("reading %s: it is empty: %w", f.object.Key, ErrDamaged)
+	}
+	var before []byte
 	for attempt := 0; ; attempt++ {
 		r, err := a.store.Get(ctx, f.object.Key, 0, min(f.object.Size, manifest.SummaryBytes))
 		if err != nil {
@@ -150,9 +240,10 @@ func (a *Archive) summary(ctx context.Context, f numbered) (*manifest.Summary, e
 			}
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
-		if attempt == fetchAttempts-1 || ctx.Err() != nil {
+		if attempt == fetchAttempts-1 || ctx.Err() != nil || errors.Is(err, ErrDamaged) && before != nil && bytes.Equal(b, before) {
 			return nil, fmt.Errorf("reading %s: %w", f.object.Key, err)
 		}
+		before = b
 		if err := pause(ctx, attempt); err != nil {
 			return nil, err
 		}
@@ -179,6 +270,7 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	if err != nil {
 		return nil, err
 	}
+	defer func() { a.logIgnored(h) }()
 	if !hasManifests {
 		if !h.exists() {
 			return nil, a.nothing(ctx)
@@ -239,7 +331,7 @@ func (a *Archive) resolve(ctx context.Context, h *head, which Selector) (int64, 
 		return a.resolveTime(ctx, which)
 	}
 	some := false
-	for f, err := range a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+	for f, err := range a.manifests(ctx, h) {
 		some = true
 		switch {
 		case err != nil:
@@ -262,6 +354,9 @@ func (a *Archive) resolveTime(ctx context.Context, which Selector) (int64, error
 	var unreadable error
 	err := a.walk(ctx, 0, func(batch []Snapshot) bool {
 		for i := range batch {
+			if errors.Is(batch[i].Err, errForeignManifest) {
+				continue
+			}
 			if batch[i].Err != nil {
 				unreadable = fmt.Errorf("snapshot %d may be the one: %w", batch[i].Sequence, batch[i].Err)
 				return false

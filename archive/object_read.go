@@ -42,13 +42,21 @@ var errTooLarge = errors.New("it is too large")
 // get reads a whole object of at most limit bytes and calls check with it. If either fails, it fetches the
 // object again. With an error, it returns the bytes of the last attempt, or nil if they were not read.
 func (a *Archive) get(ctx context.Context, key string, limit int64, check func([]byte) error) ([]byte, error) {
+	var before []byte
 	for attempt := 0; ; attempt++ {
 		b, err := a.getOnce(ctx, key, limit)
-		if err == nil {
+		isRead := err == nil
+		if isRead {
 			err = check(b)
 		}
 		if err == nil {
 			return b, nil
+		}
+		if isRead && before != nil && bytes.Equal(b, before) { // the transfer is not what damages it
+			return b, err
+		}
+		if before = nil; isRead {
+			before = b
 		}
 		if attempt == fetchAttempts-1 || errors.Is(err, fs.ErrNotExist) || errors.Is(err, manifest.ErrVersion) || errors.Is(err, errTooLarge) || errors.As(err, new(*openError)) || ctx.Err() != nil {
 			return b, err

@@ -46,6 +46,8 @@ func (p *pruneRun) manifestGoes(o store.Object) (string, bool) {
 	switch {
 	case !ok || p.record.ValidNumber(n):
 		return "", false
+	case p.record.IsVoid(n):
+		return whyIgnored, true
 	case p.removed(n):
 		return "the retention does not keep it", true
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
@@ -73,7 +74,8 @@ func TestRepairOfTheLedgerWithoutTheID(t *testing.T) {
 	}
 }
 
-// If the manifests agree with archive.json, the ledger is another archive's.
+// If the manifests agree with archive.json, the ledger is another archive's. Readers pass over it, and nothing is
+// pruned.
 func TestAnotherLedger(t *testing.T) {
 	t.Parallel()
 	h, other := newPruned(t, 2), newPruned(t, 2)
@@ -82,7 +84,10 @@ func TestAnotherLedger(t *testing.T) {
 	}
 	key := manifest.LedgerKey(1)
 	h.store.Replace(key, other.store.Snapshot().Bytes(key))
-	if _, err := h.archive().Newest(t.Context()); !errors.Is(err, archive.ErrDamaged) {
+	if m, err := h.archive().Newest(t.Context()); err != nil || m.Sequence != 2 {
+		t.Fatal(m, err)
+	}
+	if _, err := h.archive().Prune(t.Context(), archive.PruneOptions{}); !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), key) {
 		t.Fatal(err)
 	}
 }

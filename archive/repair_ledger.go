@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -14,69 +13,115 @@ import (
 // WhyRebuilt is the reason of the holds in a record that replaces a damaged one.
 const WhyRebuilt = "the ledger was damaged, and may have held this one"
 
-// repairLedger writes a new ledger record if the newest one is damaged. No copy has the damaged record, since
-// each copy has its own ledger. The new record keeps every snapshot whose manifest exists, even if it was not
-// valid before. All are held, since the lost record may have held any of them; an operator releases those that
-// were not held.
-func (v *verifyRun) repairLedger(ctx context.Context) error {
-	n, err := v.greatestRecord(ctx)
-	if err != nil || n == 0 {
-		return err
+// repairLedger writes a new ledger record if the next one cannot be read. No copy has the damaged record, since
+// each copy has its own ledger. The new record keeps every snapshot that the record before allows and whose
+// manifest exists, even if the damaged one had dropped it. All are held, since the damaged record may have held
+// any of them; an operator releases those that were not held. It returns true if the archive has to be read again.
+func (v *verifyRun) repairLedger(ctx context.Context) (isRepaired bool, err error) {
+	unread := v.head.unread
+	if errors.Is(unread, manifest.ErrVersion) {
+		return false, fmt.Errorf("%w; the version that wrote it has to repair it", unread)
 	}
-	damage := v.readRecord(ctx, &head{}, n)
-	if !errors.Is(damage, ErrDamaged) || errors.Is(damage, manifest.ErrVersion) {
-		return nil // the next read of the record reports any other error
-	}
-	key := manifest.LedgerKey(n)
-	sum, err := v.hash(ctx, key)
-	if err != nil {
-		return err
-	}
-	record, err := v.rebuildLedger(ctx, manifest.RecordRef{Number: n, SHA256: sum})
-	if err != nil {
-		return fmt.Errorf("%w; it cannot be repaired: %w", damage, err)
+	record, err := v.rebuildLedger(ctx, v.head)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%w; it cannot be repaired: %w", unread, err)
+	case len(record.Kept) == 0: // there is no snapshot yet that it could have dropped or held
+		return false, nil
 	}
 	switch err := v.writeRecord(ctx, record); {
 	case errors.Is(err, errRaced):
-		return nil // another writer has created the record, which is now in force
+		return true, nil // another writer has created the record, which is now in force
 	case err != nil:
-		return err
+		return false, err
 	}
 	v.report.Repaired = append(v.report.Repaired, Problem{
-		Object: key, Kind: ProblemContent,
+		Object: manifest.LedgerKey(unread.ref.Number), Kind: ProblemContent,
 		Detail: fmt.Sprintf("%v; record %d replaces it and holds every snapshot; release those that were not held",
-			damage, record.Number),
+			unread, record.Number),
 	})
-	return nil
+	return true, nil
 }
 
-// rebuildLedger returns a record that keeps and holds every snapshot whose manifest exists.
-func (v *verifyRun) rebuildLedger(ctx context.Context, parent manifest.RecordRef) (*manifest.Record, error) {
-	s := &ledgerView{head: &head{}}
-	if err := v.readID(ctx, s.head); err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+// nextFree returns the number of the record that replaces those that cannot be read: the next one that no object
+// has. A number that uses up half of all is not of a writer, so without a record in force the first free one serves.
+func (h *head) nextFree() int64 {
+	n := h.unread.ref.Number + 1
+	if n > manifest.MaxCounted/2 {
+		n = h.ledger.Number + 1
 	}
-	rawID := s.rawID
-	newest, err := v.greatestManifest(ctx) // from a first listing, as in readLedgerView
+	for slices.Contains(h.records, n) {
+		n++
+	}
+	return n
+}
+
+// rebuildLedger returns a record that keeps and holds every snapshot whose manifest exists, except for those that
+// the record before the damaged one had dropped.
+func (v *verifyRun) rebuildLedger(ctx context.Context, h *head) (*manifest.Record, error) {
+	next := h.nextFree()
+	parent := manifest.RecordRef{Number: next - 1}
+	sum, err := v.hash(ctx, manifest.LedgerKey(parent.Number))
 	if err != nil {
 		return nil, err
 	}
-	for f, err := range v.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+	parent.SHA256 = sum
+	rawID := h.rawID
+	s, err := v.readExisting(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	r := &manifest.Record{
+		Format: manifest.Format, Archive: s.archiveID(), Number: next, Parent: &parent,
+		Created: time.Now().UTC(), Why: "verify --repair", Newest: s.newestValid(), Void: s.voidNumbers(s.newestValid()),
+		Removed: s.skippedNumbers(&recordPlan{}, s.newestValid()),
+	}
+	for i := range s.valid {
+		k := s.valid[i].kept
+		if k.Held == "" {
+			k.Held = WhyRebuilt
+		}
+		r.Kept = append(r.Kept, k)
+		if m := s.valid[i].m; m != nil && r.Archive == "" {
+			r.Archive = m.Archive
+		}
+	}
+	if r.Archive == "" && len(r.Kept) > 0 {
+		return nil, fmt.Errorf("no readable object states the archive's id: %w", ErrDamaged)
+	}
+	return r, v.confirm(ctx, rawID)
+}
+
+// readExisting returns every snapshot that the record in force allows and whose manifest exists.
+func (v *verifyRun) readExisting(ctx context.Context, h *head) (*ledgerView, error) {
+	s := &ledgerView{head: h}
+	newest, err := v.greatestManifest(ctx, h) // from a first listing, as in readLedgerView
+	if err != nil {
+		return nil, err
+	}
+	for f, err := range v.manifests(ctx, h) {
 		if err != nil {
 			return nil, err
 		}
-		if f.n > newest {
+		if f.n > newest || !h.record.ValidNumber(f.n) {
 			continue
 		}
 		s.valid = append(s.valid, snapshotEntry{kept: manifest.Kept{Ref: manifest.Ref{Sequence: f.n}}, object: f.object})
 	}
 	slices.Reverse(s.valid)
+	if h.record != nil {
+		for _, k := range h.record.Kept { // a missing one can be restored, so it stays
+			if s.find(k.Sequence) == nil {
+				s.insert(k)
+			}
+		}
+	}
 	listed := slices.Clone(s.valid)
 	if err := v.readMembers(ctx, s, true); err != nil {
 		return nil, err
 	}
-	if s.id != nil && s.agreedArchiveID() == "" { // no manifest has the id in archive.json, which may be damaged
-		alone := &ledgerView{head: &head{}, valid: listed}
+	if s.id != nil && s.record == nil && s.agreedArchiveID() == "" { // no manifest has archive.json's id, which may be damaged
+		alone := &ledgerView{head: &head{ignored: h.ignored}, valid: listed}
 		if err := v.readMembers(ctx, alone, true); err != nil {
 			return nil, err
 		}
@@ -84,46 +129,7 @@ func (v *verifyRun) rebuildLedger(ctx context.Context, parent manifest.RecordRef
 			s = alone
 		}
 	}
-	if err := v.usePreviousRecord(ctx, s, parent.Number-1); err != nil {
-		return nil, err
-	}
-	r := &manifest.Record{
-		Format: manifest.Format, Archive: s.archiveID(), Number: parent.Number + 1, Parent: &parent,
-		Created: time.Now().UTC(), Why: "verify --repair", Newest: s.newestValid(),
-	}
-	for i := range s.valid {
-		k := s.valid[i].kept
-		k.Held = WhyRebuilt
-		r.Kept = append(r.Kept, k)
-		if m := s.valid[i].m; m != nil && r.Archive == "" {
-			r.Archive = m.Archive
-		}
-	}
-	if r.Archive == "" {
-		return nil, fmt.Errorf("no readable object states the archive's id: %w", ErrDamaged)
-	}
-	return r, v.confirm(ctx, rawID)
-}
-
-// usePreviousRecord takes hashes from the previous record, if it exists, for manifests whose correct hash no
-// other source states. An example is a repaired manifest whose child names the hash of its damaged bytes.
-func (v *verifyRun) usePreviousRecord(ctx context.Context, s *ledgerView, n int64) error {
-	if n == 0 {
-		return nil
-	}
-	var h head
-	switch err := v.readRecord(ctx, &h, n); {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged):
-		return nil
-	case err != nil:
-		return err
-	}
-	for _, k := range h.record.Kept {
-		if m := s.find(k.Sequence); m != nil && m.isUnverifiable {
-			m.kept.SHA256, m.isUnverifiable = k.SHA256, false
-		}
-	}
-	return nil
+	return s, nil
 }
 
 // agreedArchiveID is the archive's id if all readable manifests agree on it; empty if they do not, or if there

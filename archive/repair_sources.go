@@ -34,7 +34,7 @@ func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash
 		if err != nil {
 			return nil, err
 		}
-		for f, err := range o.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+		for f, err := range o.manifests(ctx, h) {
 			if err != nil {
 				return nil, err
 			}

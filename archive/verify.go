@@ -51,13 +51,14 @@ func (a *Archive) newVerifyRun(o *VerifyOptions, done *repairProgress) *verifyRu
 // pass checks the archive once and, with Repair, restores missing and damaged objects.
 func (v *verifyRun) pass(ctx context.Context) error {
 	start := time.Now()
-	if v.o.Repair != nil {
-		if err := v.repairLedger(ctx); err != nil {
-			return err
-		}
-	}
 	if err := v.readManifests(ctx); err != nil {
 		return err
+	}
+	if v.o.Repair != nil && v.head.unread != nil {
+		var err error
+		if v.rerun, err = v.repairLedger(ctx); err != nil || v.rerun {
+			return err
+		}
 	}
 	o := v.o
 	whole := len(o.Snapshots) == 0 && (o.Proof || o.Sample > 0 || o.ReadData || o.Repair != nil)
@@ -201,7 +202,7 @@ func (v *verifyRun) readManifests(ctx context.Context) error {
 		return err
 	}
 	c := chain{v: v, head: h, seen: v.loadPin(h.archiveID())}
-	for f, err := range v.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey) {
+	for f, err := range v.manifests(ctx, h) {
 		if err != nil {
 			return err
 		}
@@ -214,6 +215,11 @@ func (v *verifyRun) readManifests(ctx context.Context) error {
 		}
 	}
 	c.checkForeign()
+	if u := h.unread; u != nil {
+		v.addProblem(Problem{Object: manifest.LedgerKey(u.ref.Number), Kind: ProblemContent, Detail: u.err.Error() +
+			"; the snapshots are those of the record before it, and nothing is pruned or held"})
+	}
+	v.report.Ignored = slices.Clip(h.ignored)
 	if wanted == nil {
 		if err := c.end(ctx); err != nil {
 			return err

@@ -23,8 +23,14 @@ type chain struct {
 	expected map[int64]manifest.Ref
 	child    map[int64]int64 // by number of the parent
 	met      map[int64]bool
-	torn     bool        // a manifest above is unreadable or foreign, so the parent that it names is not known
-	foreign  []*snapshot // manifests with another id than archive.json
+	torn     bool              // a manifest above is unreadable or foreign, so the parent that it names is not known
+	foreign  []foreignManifest // manifests with another id than archive.json
+}
+
+// foreignManifest is a manifest of another archive.
+type foreignManifest struct {
+	n       int64
+	archive string
 }
 
 // next checks the manifest with the next smaller number. With link, it compares the manifest with the
@@ -74,7 +80,7 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		return nil
 	}
 	if id := c.head.archiveID(); id != "" && s.m.Archive != id {
-		c.foreign, c.torn = append(c.foreign, s), true
+		c.foreign, c.torn = append(c.foreign, foreignManifest{n, s.m.Archive}), true
 		return nil
 	}
 	if c.head.base == nil {
@@ -129,14 +135,14 @@ func (c *chain) checkForeign() {
 			Object: manifest.ArchiveKey, Kind: ProblemChain,
 			Detail: fmt.Sprintf("it names archive %s, and no manifest does: manifest %d names %s; if the manifests "+
 				"are right, delete it, and a repair writes it again from them",
-				c.head.id.ID, c.foreign[0].ref.Sequence, c.foreign[0].m.Archive),
+				c.head.id.ID, c.foreign[0].n, c.foreign[0].archive),
 		})
 		return
 	}
-	for _, s := range c.foreign {
+	for _, f := range c.foreign {
 		c.v.addProblem(Problem{
-			Object: manifest.ManifestKey(s.ref.Sequence), Kind: ProblemChain, Snapshots: []int64{s.ref.Sequence},
-			Detail: "it belongs to another archive, " + s.m.Archive,
+			Object: manifest.ManifestKey(f.n), Kind: ProblemChain, Snapshots: []int64{f.n},
+			Detail: "it belongs to another archive, " + f.archive,
 		})
 	}
 }

@@ -37,6 +37,7 @@ type VerifyReport struct {
 	Compared      int       `json:"compared"`             // objects whose provider checksum was compared
 	Uncompared    int       `json:"uncompared"`           // objects without a comparable checksum, such as bundles
 	Unreferenced  int       `json:"unreferenced"`         // orphans: objects that no snapshot names
+	Ignored       []string  `json:"ignored,omitempty"`    // manifests and ledger records that count for nothing, by key
 	Nested        []Nested  `json:"nested"`               // archives among this one's objects; counted only here
 	Coverage      Coverage  `json:"coverage"`             // with Sample, ReadData or Proof, and without Snapshots
 	Repaired      []Problem `json:"repaired"`             // problems that a repair has repaired

@@ -237,6 +237,12 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		fmt.Fprintf(w, "note: another archive is within this one, at the prefix %s, with %s: use separate URLs\n",
 			n.Prefix, plural(n.Objects, "object"))
 	}
+	for i, key := range v.Ignored {
+		if i == maxNestedShown {
+			break
+		}
+		fmt.Fprintf(w, "note: %s counts for nothing: its number is far above the others. Find out who created it\n", key)
+	}
 	if v.Unreferenced > 0 {
 		why := "left by runs that were interrupted or lost a race"
 		if slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return strings.HasPrefix(p.Object, "manifests/") }) {

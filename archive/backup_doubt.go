@@ -1,0 +1,86 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// canReuseBase reports whether a backup may reference the base's objects. It may not while the ledger's next record
+// cannot be read: that record may have dropped the snapshots that the objects were stored for. So the first backup
+// then stores everything under its own number, and the later ones reference only what was stored since. Which
+// snapshot was the first is in memory and in the local state; without both, a backup stores everything once more.
+func (a *Archive) canReuseBase(h *head) bool {
+	if h.unread == nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.anew = nil
+		return h.canReuseBase()
+	}
+	since := a.storedAnew(h)
+	return since != nil && h.canReuseBase() && !namesOlder(h.base, since.Since)
+}
+
+// storedAnew returns since when snapshots were stored without the record that cannot be read now; nil if none was.
+func (a *Archive) storedAnew(h *head) *localstate.Anew {
+	a.mu.Lock()
+	since := a.anew
+	a.mu.Unlock()
+	if since == nil {
+		if pin := a.loadPin(h.archiveID()); pin != nil {
+			since = pin.Anew
+		}
+	}
+	if since == nil || since.Record != h.unread.ref.Number || since.SHA256 != h.unread.ref.SHA256 {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.anew = since
+	return since
+}
+
+// namesOlder reports whether a snapshot names an object that was stored for a number below n.
+func namesOlder(s *snapshot, n int64) bool {
+	older := false
+	eachObject(s, func(key string, _ *manifest.Part, _ *manifest.PageRef) {
+		k, ok := manifest.ParseObjectKey(key)
+		older = older || !ok || k.Sequence < n
+	})
+	return older
+}
+
+// noteAnew records that the new snapshot needs no object from before the record that cannot be read.
+func (r *backupRun) noteAnew() {
+	u := r.head.unread
+	if u == nil || r.canReuseBase {
+		return
+	}
+	r.Archive.mu.Lock()
+	defer r.Archive.mu.Unlock()
+	r.anew = &localstate.Anew{Record: u.ref.Number, SHA256: u.ref.SHA256, Since: r.next}
+}
+
+// fence writes a ledger record before a snapshot whose number is far above all others, as the local state has seen
+// greater numbers than the archive. Without the record, the manifest would count for nothing if it were damaged. A
+// snapshot is made even if the record cannot be written.
+func (r *backupRun) fence(ctx context.Context, id string) error {
+	if !r.head.isFar(r.next) {
+		return nil
+	}
+	_, err := r.appendRecord(ctx, recordOptions{empty: true}, func(s *ledgerView) (*recordPlan, error) {
+		what := &recordPlan{why: fmt.Sprintf("the numbers up to %d were used before", r.next-1), skipped: r.next - 1, archive: id}
+		for i := range s.valid {
+			what.kept = append(what.kept, s.valid[i].kept)
+		}
+		return what, nil
+	})
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrLostRace) {
+		r.warn("the ledger does not have the gap before snapshot %d: %v", r.next, err)
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,204 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+)
+
+// Any object may exist under the key of a manifest. Writers number their manifests one after the other, so one
+// that is far above all others is none of theirs, and counts for nothing (format.md, rule 5). This file decides
+// which manifests count, from the ledger, the listing and the first 4 KiB of a few manifests alone: all readers
+// come to the same result.
+
+// anchor returns the greatest number that the ledger has used up; zero without a ledger.
+func (h *head) anchor() int64 {
+	if h.record == nil {
+		return 0
+	}
+	n := h.record.Newest
+	if last := len(h.record.Removed) - 1; last >= 0 {
+		n = max(n, h.record.Removed[last]) // a copy, or a backup, skipped this number
+	}
+	return n
+}
+
+// ignore notes an object that counts for nothing.
+func (h *head) ignore(key string) {
+	if i, found := slices.BinarySearch(h.ignored, key); !found {
+		h.ignored = slices.Insert(h.ignored, i, key)
+	}
+}
+
+// ignores reports whether the key is of a manifest that counts for nothing.
+func (h *head) ignores(n int64) bool {
+	_, found := slices.BinarySearch(h.ignored, manifest.ManifestKey(n))
+	return found || n > manifest.MaxCounted || h.record.IsVoid(n)
+}
+
+// manifests yields the manifests that count by their number, greatest first, and notes the others in the head.
+// The caller judges them by the ledger.
+func (a *Archive) manifests(ctx context.Context, h *head) iter.Seq2[numbered, error] {
+	return a.reach(ctx, h, a.numbers(ctx, manifest.ManifestsPrefix, manifest.ParseManifestKey))
+}
+
+// mostUnread is how many manifests at the end of a history are read to find one that can be read. Behind as many
+// that cannot, all of them count.
+const mostUnread = 1000
+
+// reach is manifests for a listing.
+func (a *Archive) reach(ctx context.Context, h *head, listed iter.Seq2[numbered, error]) iter.Seq2[numbered, error] {
+	return func(yield func(numbered, error) bool) {
+		anchor := h.anchor()
+		limit := int64(0) // the greatest number that counts, once it is known
+		var above []numbered
+		goOn := true
+		decide := func(n int64) {
+			limit = min(n, manifest.MaxCounted)
+			for _, f := range above {
+				switch {
+				case f.n > limit:
+					h.ignore(f.object.Key)
+				case goOn:
+					goOn = yield(f, nil)
+				}
+			}
+			above = nil
+		}
+		for f, err := range listed {
+			switch {
+			case err != nil:
+				yield(numbered{}, err)
+				return
+			case f.n > manifest.MaxCounted:
+				h.ignore(f.object.Key)
+				continue
+			case h.record.IsVoid(f.n):
+				continue
+			case limit > 0:
+			case len(above) == 0 && f.n <= anchor+manifest.MaxAhead, len(above) == mostUnread:
+				decide(manifest.MaxCounted)
+			case f.n <= anchor:
+				decide(anchor + manifest.MaxAhead)
+			default:
+				readable, err := a.isOwnManifest(ctx, h, f)
+				if err != nil {
+					yield(numbered{}, err)
+					return
+				}
+				if !readable {
+					above = append(above, f)
+					continue
+				}
+				decide(f.n + manifest.MaxAhead)
+			}
+			if !goOn || !yield(f, nil) {
+				return
+			}
+		}
+		switch {
+		case len(above) > 0 && anchor > 0:
+			decide(anchor + manifest.MaxAhead)
+		case len(above) > 0:
+			decide(manifest.MaxCounted)
+		}
+	}
+}
+
+// isOwnManifest reports whether the beginning of a manifest can be read and names this archive.
+func (a *Archive) isOwnManifest(ctx context.Context, h *head, f numbered) (bool, error) {
+	s, err := a.summary(ctx, f)
+	switch {
+	case errors.Is(err, ErrDamaged):
+		return false, nil
+	case errors.Is(err, fs.ErrNotExist): // a prune has deleted it since; what is found gone is read again
+		return true, nil
+	case err != nil:
+		return false, err
+	case h.id != nil:
+		return s.Archive == h.id.ID, nil
+	case h.record != nil:
+		return s.Archive == h.record.Archive, nil
+	}
+	return true, nil
+}
+
+// voidNumbers returns the numbers above newest that a record excludes for good: those that the record in force
+// excludes, and those of the manifests that count for nothing. Otherwise such a manifest would count once the
+// others come near it.
+func (h *head) voidNumbers(newest int64) []int64 {
+	var all []int64
+	if h.record != nil {
+		all = slices.DeleteFunc(slices.Clone(h.record.Void), func(n int64) bool { return n <= newest })
+	}
+	for _, key := range h.ignored {
+		if n, ok := manifest.ParseManifestKey(key); ok && n > newest && len(all) < mostVoid {
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// mostVoid limits the size of a record.
+const mostVoid = 100_000
+
+// nextSequence returns the number that the next snapshot gets.
+func (h *head) nextSequence() int64 {
+	n := h.greatest + 1
+	for h.ignores(n) && n < manifest.MaxCounted {
+		n++
+	}
+	return n
+}
+
+// isFar reports whether a manifest of this number would count for nothing without a record that skips the
+// numbers below it.
+func (h *head) isFar(n int64) bool {
+	reach := h.anchor()
+	if h.base != nil {
+		reach = max(reach, h.base.ref.Sequence)
+	}
+	return n > reach+manifest.MaxAhead
+}
+
+// whyIgnored is what warnings say of an object that counts for nothing.
+const whyIgnored = "it counts for nothing: its number is far above the others, so no writer of this archive created it"
+
+// warnOfIgnored adds a warning of each object that counts for nothing, and of a record that cannot be read.
+func (h *head) warnOfIgnored() {
+	for i, key := range h.ignored {
+		if i == mostShown {
+			h.warn("%d more objects count for nothing", len(h.ignored)-i)
+			break
+		}
+		h.warn("%s: %s", key, whyIgnored)
+	}
+	if h.unread != nil {
+		h.warn("%s", h.unread.doubt())
+	}
+}
+
+// mostShown is how many objects that count for nothing are named in warnings.
+const mostShown = 5
+
+// logIgnored logs what warnOfIgnored adds, once for each object, for operations without warnings.
+func (a *Archive) logIgnored(h *head) {
+	shown := head{ignored: h.ignored, unread: h.unread}
+	shown.warnOfIgnored()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, w := range shown.warnings {
+		if !a.warned[w] {
+			if a.warned == nil {
+				a.warned = map[string]bool{}
+			}
+			a.warned[w] = true
+			a.log.Warn(w)
+		}
+	}
+}
