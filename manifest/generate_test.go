@@ -208,6 +208,10 @@ func genRecord() *rapid.Generator[*Record] {
 			}
 			r.Removed = append(r.Removed, rapid.Int64Range(41, 45).Draw(t, "left out"))
 		}
+		if rapid.Bool().Draw(t, "some are void") {
+			r.Void = rapid.SliceOfNDistinct(rapid.Int64Range(41, 50), 1, 5, rapid.ID[int64]).Draw(t, "void")
+			slices.Sort(r.Void)
+		}
 		return r
 	})
 }

@@ -33,14 +33,15 @@ func TestRecordValid(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := genRecord().Draw(t, "record")
-		sequence := rapid.Int64Range(-1, 45).Draw(t, "sequence")
+		sequence := rapid.Int64Range(-1, 50).Draw(t, "sequence")
 		hash := genHash().Draw(t, "hash")
 		for _, k := range r.Kept {
 			if k.Sequence == sequence && rapid.Bool().Draw(t, "right hash") {
 				hash = k.SHA256
 			}
 		}
-		above := sequence > r.Newest
+		void := slices.Contains(r.Void, sequence)
+		above := sequence > r.Newest && !void
 		named, same := false, false
 		for _, k := range r.Kept {
 			named = named || k.Sequence == sequence
@@ -48,6 +49,9 @@ func TestRecordValid(t *testing.T) {
 		}
 		if r.Valid(sequence, hash) != (above || same) || r.ValidNumber(sequence) != (above || named) {
 			t.Fatalf("%d: %v, %v", sequence, r.Valid(sequence, hash), r.ValidNumber(sequence))
+		}
+		if r.IsVoid(sequence) != void {
+			t.Fatalf("%d: void %v", sequence, !void)
 		}
 		if lacks := !above && !named || slices.Contains(r.Removed, sequence); r.Lacks(sequence) != lacks {
 			t.Fatalf("%d: lacks %v", sequence, !lacks)
