@@ -20,11 +20,11 @@ const watchEvery = 5 * time.Second
 type notifierState struct {
 	*notify.Notifier
 	targets []string
-	before  *notifierState     // the predecessor with other targets; nil if none
-	cancel  context.CancelFunc // ends Run; nil before start
-	done    chan struct{}      // closed when Run has ended
+	before  *notifierState          // the predecessor with other targets; nil if none
+	cancel  context.CancelFunc      // ends Run; nil before start
+	done    chan struct{}           // closed when Run has ended
 	kept    map[string]notify.State // as saved last; nil after an error
-	state   notify.State // the last state
+	state   notify.State            // the last state
 	since   time.Time
 	turned  time.Time     // since when the state is ok, or is not
 	after   time.Duration // how long that must last before it is sent
