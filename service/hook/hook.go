@@ -92,12 +92,12 @@ func execute(ctx context.Context, c *Command, out *tail) error {
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		select {
-		case err = <-ended: // in time
-		default:
-			s.end(ended)
-			err = context.Cause(ctx)
+		if syscall.Kill(s.leader, 0) == syscall.ESRCH { // it has ended before
+			err = <-ended
+			break
 		}
+		s.end(ended)
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		waitFor(read)

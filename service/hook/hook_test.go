@@ -121,24 +121,34 @@ func TestLeavesSomethingRunning(t *testing.T) {
 	}
 }
 
-// The exit status is that of the command, and not of what holds its output; it is there at once.
+// The exit status is that of the command, and not of what holds its output, also if the time ends or the program is
+// stopped while the output is open.
 func TestStatusOfTheCommandItself(t *testing.T) {
 	t.Parallel()
-	for line, want := range map[string]string{
-		"sleep 30 & echo $! > $FILE; echo out; exit 7": "exit status 7; it printed: out",
-		"sleep 30 & echo $! > $FILE; exit 0":           "",
-	} {
-		file := filepath.Join(t.TempDir(), "pid")
-		// The time ends while the output is open.
-		err := run(t, line, 20*time.Second, "FILE="+file)
+	for status, want := range map[string]string{"7": "exit status 7; it printed: out", "0": ""} {
+		dir := t.TempDir()
+		shell, child := filepath.Join(dir, "shell"), filepath.Join(dir, "child")
+		line := "sleep 30 & echo $! > $CHILD; echo out; echo $$ > $SHELL_PID; exit " + status
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- Run(ctx, Command{Line: line, Timeout: time.Minute, Env: []string{"CHILD=" + child, "SHELL_PID=" + shell}})
+		}()
+		pid := pidIn(t, shell)
+		for end := time.Now().Add(20 * time.Second); syscall.Kill(pid, 0) == nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the command does not end")
+			}
+		}
+		cancel()
 		got := ""
-		if err != nil {
+		if err := <-ended; err != nil {
 			got = err.Error()
 		}
-		if want == "" && err != nil || !strings.Contains(got, want) {
-			t.Errorf("%s: %v", line, err)
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("exit %s: %q", status, got)
 		}
-		if err := syscall.Kill(pidIn(t, file), syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(pidIn(t, child), syscall.SIGKILL); err != nil {
 			t.Errorf("what it started is gone: %v", err)
 		}
 	}

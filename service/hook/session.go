@@ -16,7 +16,7 @@ type session struct{ leader int }
 
 const (
 	lookEvery = 20 * time.Millisecond // while processes end
-	maxKills  = 100                   // rounds of SIGKILL: a process may start others meanwhile
+	maxKills  = 100                   // rounds of SIGKILL: a process may start others before it ends
 )
 
 // end ends the processes of the session: with SIGTERM, and those left after the grace with SIGKILL. It returns when
