@@ -19,7 +19,7 @@ func TestJudgeHistory(t *testing.T) {
 	}
 	is := func(files ...fileComparison) []fileComparison { return files }
 	same, other := sourceEvidence{sameTail: identitySame}, sourceEvidence{sameTail: identityOther}
-	anew := func(before identityMatch) sourceEvidence {
+	renewed := func(before identityMatch) sourceEvidence {
 		return sourceEvidence{sameTail: identityOther, sameBefore: before}
 	}
 	for _, test := range []struct {
@@ -51,9 +51,9 @@ func TestJudgeHistory(t *testing.T) {
 		{"a damaged copy", is(tail(likeDamaged, 500)), other, historyRewound},
 		{"unreadable, the same file", is(tail(likeOther, sharedUnknown)), same, historyRewound},
 		{"unreadable, another file", is(tail(likeOther, sharedUnknown)), other, historyForked},
-		{"begun anew in place", is(tail(likeOther, 0)), same, historyRewound},
-		{"begun anew after a loss", is(tail(likeOther, 0)), anew(identitySame), historyRewound},
-		{"begun anew in a copy", is(tail(likeOther, 0)), anew(identityOther), historyForked},
+		{"begun again in place", is(tail(likeOther, 0)), same, historyRewound},
+		{"begun again after a loss", is(tail(likeOther, 0)), renewed(identitySame), historyRewound},
+		{"begun again in a copy", is(tail(likeOther, 0)), renewed(identityOther), historyForked},
 		{"gone", nil, sourceEvidence{tailGone: true, sameBefore: identitySame}, historyRewound},
 		{"gone, and nothing shows which file is before", nil, sourceEvidence{tailGone: true}, historyRewound},
 		{"gone in a copy", nil, sourceEvidence{tailGone: true, sameBefore: identityOther}, historyForked},

@@ -93,7 +93,7 @@ func judgeFile(f *fileComparison, e *sourceEvidence) historyVerdict {
 	case f.how == likeDamaged:
 		return historyRewound
 	case f.shared == 0 && e.sameTail != identitySame:
-		// The database began the file anew, as after a power loss that took its header.
+		// The database began the file once more, as after a power loss that took its header.
 		return rewoundOrForked(e.sameBefore, e)
 	}
 	return rewoundOrForked(e.sameTail, e)

@@ -30,7 +30,7 @@ func TestRewound(t *testing.T) {
 		{"and was closed at once", func(l *jeLog, short *entriestest.JELog) { l.open = short; l.set(3, short.Bytes); l.flip() }, "00000003.jdb went back"},
 		{"gone", func(l *jeLog, _ *entriestest.JELog) { removeFile(l.t, l.path(3)) }, "00000003.jdb, which was being written at snapshot 1, is gone"},
 		{"emptied", func(l *jeLog, _ *entriestest.JELog) { l.set(3, nil) }, "00000003.jdb, which was being written at snapshot 1, is gone"},
-		{"begun anew", func(l *jeLog, _ *entriestest.JELog) {
+		{"begun again", func(l *jeLog, _ *entriestest.JELog) {
 			removeFile(l.t, l.path(3))
 			l.open = entriestest.NewJE(jeVersion, 3, 7)
 			l.write(70)
