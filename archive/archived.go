@@ -97,7 +97,8 @@ func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file
 	case e.State != manifest.Closed:
 		return fmt.Sprintf("snapshot %d has only the beginning of it, as it was still being written", m.Sequence)
 	case slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return bad.any() && bad.lost[placeOf(&p)] }):
-		return "a verify found its stored content missing or damaged, and it still is; the next backup stores it again"
+		return "a verify found its stored content missing or damaged, and it cannot be read back intact; " +
+			"the next backup stores it again"
 	case slices.ContainsFunc(e.Parts, func(p manifest.Part) bool { return bad.hasPart(&p) }):
 		return "the last verify found its stored content missing or damaged; the next backup stores it again"
 	case e.Damaged():

@@ -12,6 +12,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -157,6 +158,46 @@ func TestForgedProofHidesNoDamage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A host with a slow clock finds the damage, and forged records come later. A prune deletes old records, and not the one
+// that names what a kept snapshot needs.
+func TestPruneKeepsWhatNamesDamage(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		d := newDoubted(t, 4, archive.Options{})
+		var slow string
+		for _, key := range d.store.Keys(manifest.ProofsPrefix) {
+			at, kind, _ := manifest.ParseProofKey(key)
+			b := d.store.Snapshot().Bytes(key)
+			d.store.Remove(key)
+			key = manifest.ProofKey(at.AddDate(-2, 0, 0), kind)
+			d.store.Replace(key, b)
+			if kind == manifest.ProofVerify {
+				slow = key
+			}
+		}
+		for range 4 {
+			time.Sleep(time.Hour)
+			putProof(t, d.store.InMemory, forgeries(d)["sound"])
+		}
+		prune := func() {
+			t.Helper()
+			if _, err := d.host(false).Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 1}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		prune()
+		d.archived("after a prune", false)
+		if res := mustBackup(t, d.host(false), d.db); !res.Committed {
+			t.Fatalf("%+v", res)
+		}
+		prune()
+		if slices.Contains(d.store.Keys(manifest.ProofsPrefix), slow) {
+			t.Error("no snapshot needs the object any more, and the record that names it is kept")
+		}
+		d.archived("stored again", true)
+	})
 }
 
 // Damage that is no more ends for every host: by reading the content back once, or by the store, which shows that a

@@ -38,7 +38,8 @@ func (a *Archive) madeAgain(ctx context.Context, key string, n *naming, stored *
 // names, it reads back, and notes on this host what is intact.
 func (a *Archive) settle(ctx context.Context, l *damageLog, files []manifest.File, pages []manifest.Page) (knownBad, error) {
 	s := &settling{
-		Archive: a.withoutCache(), log: l, bad: l.latestBad, intact: map[string]bool{}, lost: map[string]bool{}, read: map[string]string{},
+		Archive: a.withoutCache(), records: l, bad: l.latestBad,
+		intact: map[string]bool{}, lost: map[string]bool{}, read: map[string]string{},
 	}
 	s.undecrypted = &undecrypted{} // the hash of the stored bytes suffices
 	g, running := errgroup.WithContext(ctx)
@@ -69,8 +70,8 @@ func (a *Archive) settle(ctx context.Context, l *damageLog, files []manifest.Fil
 // settling is one call of settle.
 type settling struct {
 	*Archive
-	log *damageLog
-	bad knownBad // what the latest record names
+	records *damageLog
+	bad     knownBad // what the latest record names
 
 	mu     sync.Mutex
 	intact map[string]bool   // places that are intact, whatever the latest record names
@@ -89,15 +90,16 @@ func (s *settling) file(ctx context.Context, f *manifest.File) error {
 	doubtful := map[string]string{}
 	for i := range f.Parts {
 		p := &f.Parts[i]
-		n, named := s.log.of(p.Object)
+		n, named := s.records.of(p.Object)
 		if !named {
 			continue
 		}
 		again, err := s.madeAgain(ctx, p.Object, &n, &p.Stored)
+		if err != nil {
+			s.log.Debug("the attributes of an object cannot be read, so its content is", "error", err)
+		}
 		switch {
-		case err != nil:
-			return err
-		case again || s.log.hasRead(p, &n):
+		case again || s.records.hasRead(p, &n):
 			s.put(s.intact, placeOf(p))
 		case !s.bad.has(p.Object):
 			doubtful[placeOf(p)] = n.record
@@ -111,12 +113,12 @@ func (s *settling) file(ctx context.Context, f *manifest.File) error {
 		return err
 	}
 	defer release()
-	return s.settled(s.fetchFile(ctx, f, discard{}), doubtful)
+	return s.settled(ctx, s.fetchFile(ctx, f, discard{}), doubtful)
 }
 
 // page settles a page. Its stored bytes decide, and not the page as it was read for the last snapshot.
 func (s *settling) page(ctx context.Context, ref *manifest.PageRef, n *naming) error {
-	if s.log.read[ref.Object] == n.record {
+	if s.records.read[ref.Object] == n.record {
 		s.put(s.intact, ref.Object)
 		return nil
 	}
@@ -127,22 +129,23 @@ func (s *settling) page(ctx context.Context, ref *manifest.PageRef, n *naming) e
 	if err == nil && is != right {
 		err = ErrDamaged
 	}
-	return s.settled(err, map[string]string{ref.Object: n.record})
+	return s.settled(ctx, err, map[string]string{ref.Object: n.record})
 }
 
-// settled keeps the result of reading some places back.
-func (s *settling) settled(err error, places map[string]string) error {
+// settled keeps the result of reading some places back. What cannot be read counts as lost: it stops no backup.
+func (s *settling) settled(ctx context.Context, err error, places map[string]string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case err == nil:
+	if err == nil {
 		maps.Copy(s.read, places)
-	case errors.Is(err, ErrDamaged), errors.Is(err, fs.ErrNotExist):
-		for place := range places {
-			s.lost[place] = true
-		}
-	default:
-		return err
+		return nil
+	}
+	s.log.Warn("stored content that a verify found damaged cannot be read back intact", "error", err)
+	for place := range places {
+		s.lost[place] = true
 	}
 	return nil
 }
@@ -167,9 +170,11 @@ func (a *Archive) countUnsettled(ctx context.Context, l *damageLog) (count int64
 		}
 		o, err := a.store.Stat(ctx, key)
 		switch {
+		case ctx.Err() != nil:
+			return 0, context.Cause(ctx)
 		case errors.Is(err, fs.ErrNotExist): // it was pruned, or a verify finds that it is missing
 		case err != nil:
-			return 0, fmt.Errorf("checking %s: %w", key, err)
+			a.log.Debug("the attributes of an object that a verify found damaged cannot be read", "error", err)
 		case !o.Modified.After(n.at):
 			count++
 		}

@@ -50,6 +50,12 @@ func (n *markSet) findListed(key string) bool {
 	return ok
 }
 
+// has reports whether a snapshot names an object.
+func (n *markSet) has(key string) bool {
+	_, ok := n.keys[n.hash(key)]
+	return ok
+}
+
 // countMissing returns the number of objects that were not seen in the store.
 func (n *markSet) countMissing() (count int) {
 	for _, seen := range n.keys {

@@ -30,9 +30,41 @@ func (p *pruneRun) cleanProofs(ctx context.Context) error {
 		}
 	}
 	before := time.Now().Add(-proofAge)
+	if err := p.keepNaming(ctx, all[manifest.ProofVerify], before, stay); err != nil {
+		return err
+	}
 	return p.applyRule(ctx, &sweepRule{manifest.ProofsPrefix, func(c *PruneCounts) *int { return &c.Proofs }, func(o store.Object) (string, bool) {
 		at, kind, ok := manifest.ParseProofKey(o.Key)
 		return "a verification record over a year old, with later ones of its kind",
 			ok && slices.Contains(kinds, kind) && at.Before(before) && !stay[o.Key]
 	}})
+}
+
+// keepNaming adds the records that are the last to name an object that a kept snapshot needs. A key's time is that of
+// the host that made the record, and later records may be forged.
+func (p *pruneRun) keepNaming(ctx context.Context, records []store.Object, before time.Time, stay map[string]bool) error {
+	if !slices.ContainsFunc(records, func(o store.Object) bool {
+		at, _, ok := manifest.ParseProofKey(o.Key)
+		return ok && at.Before(before) && !stay[o.Key]
+	}) {
+		return nil
+	}
+	l, err := p.readDamageLog(ctx, p.record.Archive)
+	if err != nil {
+		return err
+	}
+	inFull := map[[manifest.KeyPrefixLen]byte]bool{}
+	for key := range l.keys {
+		mark := manifest.KeyPrefixOf(key)
+		inFull[mark] = true
+		if p.marks.has(key) {
+			stay[l.named[mark].record] = true
+		}
+	}
+	for mark, n := range l.named {
+		if !inFull[mark] { // its key is unknown
+			stay[n.record] = true
+		}
+	}
+	return nil
 }
