@@ -34,9 +34,6 @@ var errNoHelp = errors.New("no source of the repair has the bytes that were stor
 func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
 	r := &repairRun{verifyRun: v, from: from, outcome: map[string]error{}}
 	defer r.close()
-	for _, o := range from.Others {
-		r.others = append(r.others, &otherArchive{Archive: o.withoutCache()})
-	}
 	var rest []Problem
 	defer func() { v.rerun = r.needsRerun }()
 	v.lastReport = v.report
@@ -91,7 +88,7 @@ type repairProgress struct {
 type repairRun struct {
 	*verifyRun
 	from       *RepairFrom
-	others     []*otherArchive
+	others     []*otherArchive  // set by openOthers
 	capture    *source.Capture  // the capture of the source, once it was needed
 	failed     error            // why the capture failed
 	needsRerun bool             // a manifest or page was restored, which may name unchecked objects
@@ -118,6 +115,9 @@ func (r *repairRun) find(ctx context.Context, key string, want store.Sums, known
 		}
 	}
 	n := r.needs[key]
+	if err := r.openOthers(ctx); err != nil {
+		return nil, store.Sums{}, err
+	}
 	for _, o := range r.others {
 		if n == nil || len(n.parts) == 0 {
 			break

@@ -27,7 +27,7 @@ type Renewed struct {
 // again gives other bytes, so the objects themselves cannot be restored, and older snapshots need a copy.
 func (r *repairRun) renew(ctx context.Context) error {
 	base := r.head.base
-	if len(r.others) == 0 || base == nil || r.head.parent == nil || *r.head.parent != base.ref {
+	if base == nil || r.head.parent == nil || *r.head.parent != base.ref {
 		return nil
 	}
 	w := &renewal{repairRun: r, base: base, found: map[string]elsewhere{}, failed: map[string]error{}}
@@ -81,6 +81,9 @@ func (w *renewal) findFiles(ctx context.Context) error {
 	}
 	if len(lost) == 0 {
 		return nil
+	}
+	if err := w.openOthers(ctx); err != nil {
+		return err
 	}
 	for i := range w.base.m.Files {
 		f := &w.base.m.Files[i]

@@ -115,6 +115,20 @@ func TestEncryptedDestinationRestoresTheNewest(t *testing.T) {
 	}
 }
 
+// Without a configuration an operator names the other destination as a copy. Its id shows that it is none.
+func TestOtherDestinationGivenAsACopy(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		w := newTwins(t, 3)
+		w.one.Remove(w.partOf(func(m *manifest.Manifest) *manifest.File { return &m.Files[0] }))
+		r := w.repair(&archive.RepairFrom{Copies: []*archive.Archive{w.open(w.two, w.id)}}, w.id)
+		if r.Renewed == nil || r.Renewed.Files != 1 {
+			t.Fatalf("%+v", r)
+		}
+		mustRestore(t, w.open(w.one, w.id), 3, filepath.Join(t.TempDir(), "r"), w.want[1])
+	})
+}
+
 // What the other destination cannot supply stays as it is, and what it can is stored again.
 func TestRenewedAsFarAsPossible(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,28 @@ type fileKey struct {
 	hash manifest.Hash
 }
 
+// openOthers collects the other archives of the database, once they are needed. A "copy" with another id is one, too:
+// its content serves, and hashes decide.
+func (r *repairRun) openOthers(ctx context.Context) error {
+	if r.others != nil {
+		return nil
+	}
+	r.others = []*otherArchive{}
+	for _, o := range r.from.Others {
+		r.others = append(r.others, &otherArchive{Archive: o.withoutCache()})
+	}
+	for _, c := range r.from.Copies {
+		h, _, err := c.readHead(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err == nil && h.id != nil && h.id.ID != r.head.archiveID() { // an error is reported once the copy is needed
+			r.others = append(r.others, &otherArchive{Archive: c.withoutCache()})
+		}
+	}
+	return nil
+}
+
 // find returns the entry of a file with this content; nil if no readable snapshot has it.
 func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash) (*manifest.File, error) {
 	if !o.listed {
