@@ -47,6 +47,9 @@ func (a *app) runService(ctx context.Context) error {
 		return err
 	}
 	if err := a.runnable(ctx, c); err != nil {
+		if ctx.Err() != nil {
+			return nil // a stop during the start is no failure
+		}
 		return err
 	}
 	d := daemon.New(c, daemon.Options{

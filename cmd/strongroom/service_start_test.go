@@ -58,7 +58,7 @@ func TestSignalsDuringTheStart(t *testing.T) {
 	}
 }
 
-// systemd learns when the service is ready, when it reloads and when it stops. The commands around a snapshot do not
+// systemd gets a report when the service is ready, when it reloads and when it stops. The commands around a snapshot do not
 // get the socket.
 func TestReportsToSystemd(t *testing.T) {
 	t.Parallel()

@@ -44,6 +44,17 @@ func within(t *testing.T, what string, f func()) {
 	}
 }
 
+// slowDir is a directory in which files may still be written when the test has ended.
+func slowDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hang")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { until(t, "an empty directory", func() bool { return os.RemoveAll(dir) == nil }) })
+	return dir
+}
+
 // block makes files that hang until the test ends.
 func block(t *testing.T, dir string, names ...string) {
 	t.Helper()
@@ -52,7 +63,7 @@ func block(t *testing.T, dir string, names ...string) {
 		if err := syscall.Mkfifo(file, 0o600); err != nil {
 			t.Skipf("this file system has no fifo: %v", err)
 		}
-		t.Cleanup(func() { // whoever waits for either end goes on
+		t.Cleanup(func() { // what waits for either end goes on
 			if f, err := os.OpenFile(file, os.O_RDWR, 0); err == nil {
 				t.Cleanup(func() { f.Close() })
 			}
@@ -77,7 +88,7 @@ func TestStateDirectoryThatHangs(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
+			dir := slowDir(t)
 			block(t, dir, names...)
 			failing := &guardedBackup{finds: []*archive.Refusal{refusal(manifest.GuardRollback, "41-0a1b2c3d", "rolled back")}}
 			d := hangingDaemon(t, dir, failing)

@@ -164,11 +164,11 @@ type Verification struct {
 	Found        []string // the first problems
 
 	ReadBytes int64     // stored bytes that were ever read back and found good
-	ReadTotal int64     // stored bytes of which ReadBytes is a part; 0 in a state from before it was recorded
+	ReadTotal int64     // stored bytes that ReadBytes is a part of; 0 in a state from before it was recorded
 	ReadSince time.Time // the oldest of these reads; zero if there is none
 }
 
-// readTotal returns the bytes of which ReadBytes is a part.
+// readTotal returns the bytes that ReadBytes is a part of.
 func (v Verification) readTotal() int64 {
 	if v.ReadTotal > 0 {
 		return v.ReadTotal
