@@ -102,7 +102,7 @@ type Archive struct {
 	idSum      manifest.Hash          // of archive.json, as it was last read or written
 	headID     *manifest.Archive      // archive.json as readHead found it; nil if it is missing or damaged
 	warned     map[string]bool        // what was logged about objects that count for nothing
-	anew       *localstate.Anew       // the snapshots that were stored without the ledger's next record
+	whole      *localstate.Whole      // the snapshots that were stored without the ledger's next record
 	known      *snapshot              // the newest manifest that was read or written
 	damage     *damageLog             // what the verification records name, as far as they were read
 	settled    settled                // which of that is still so in the newest snapshot

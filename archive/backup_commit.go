@@ -235,7 +235,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	}
 	m.Pages, m.DurationMS, m.Writer = stored.Pages, stored.DurationMS, stored.Writer
 	r.remember(&snapshot{ref: ref, m: m, pages: pages})
-	r.noteAnew()
+	r.noteWhole()
 	r.savePin(id, ref, r.head.anomalies)
 	r.saveStamps(id, r.capture.Files, m.Files)
 	r.keepSource(id, ref)

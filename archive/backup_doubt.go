@@ -17,21 +17,21 @@ func (a *Archive) canReuseBase(h *head) bool {
 	if h.unread == nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.anew = nil
+		a.whole = nil
 		return h.canReuseBase()
 	}
-	since := a.storedAnew(h)
+	since := a.storedWhole(h)
 	return since != nil && h.canReuseBase() && !namesOlder(h.base, since.Since)
 }
 
-// storedAnew returns since when snapshots were stored without the record that cannot be read now; nil if none was.
-func (a *Archive) storedAnew(h *head) *localstate.Anew {
+// storedWhole returns since when snapshots were stored without the record that cannot be read now; nil if none was.
+func (a *Archive) storedWhole(h *head) *localstate.Whole {
 	a.mu.Lock()
-	since := a.anew
+	since := a.whole
 	a.mu.Unlock()
 	if since == nil {
 		if pin := a.loadPin(h.archiveID()); pin != nil {
-			since = pin.Anew
+			since = pin.Whole
 		}
 	}
 	if since == nil || since.Record != h.unread.ref.Number || since.SHA256 != h.unread.ref.SHA256 {
@@ -39,7 +39,7 @@ func (a *Archive) storedAnew(h *head) *localstate.Anew {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.anew = since
+	a.whole = since
 	return since
 }
 
@@ -53,15 +53,15 @@ func namesOlder(s *snapshot, n int64) bool {
 	return older
 }
 
-// noteAnew records that the new snapshot needs no object from before the record that cannot be read.
-func (r *backupRun) noteAnew() {
+// noteWhole records that the new snapshot needs no object from before the record that cannot be read.
+func (r *backupRun) noteWhole() {
 	u := r.head.unread
 	if u == nil || r.canReuseBase {
 		return
 	}
 	r.Archive.mu.Lock()
 	defer r.Archive.mu.Unlock()
-	r.anew = &localstate.Anew{Record: u.ref.Number, SHA256: u.ref.SHA256, Since: r.next}
+	r.whole = &localstate.Whole{Record: u.ref.Number, SHA256: u.ref.SHA256, Since: r.next}
 }
 
 // fence writes a ledger record before a snapshot whose number is far above all others, as the local state has seen

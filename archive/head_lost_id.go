@@ -121,7 +121,7 @@ func (a *Archive) rememberNewest(ctx context.Context, id string, newest manifest
 		return err
 	}
 	a.mu.Lock()
-	s := localstate.Pin{Newest: newest, Archive: a.idSum, Anomalies: was.Anomalies, Anew: was.Anew}
+	s := localstate.Pin{Newest: newest, Archive: a.idSum, Anomalies: was.Anomalies, Whole: was.Whole}
 	a.mu.Unlock()
 	if ok && !was.Archive.IsZero() {
 		s.Archive = was.Archive // another archive.json stays reported until a repair or an operator ends that

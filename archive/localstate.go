@@ -99,7 +99,7 @@ func (a *Archive) savePin(id string, newest manifest.Ref, anomalies []Problem) {
 		}
 	}
 	a.mu.Lock()
-	s := localstate.Pin{Newest: newest, Archive: a.idSum, Anew: a.anew}
+	s := localstate.Pin{Newest: newest, Archive: a.idSum, Whole: a.whole}
 	a.mu.Unlock()
 	for i := range anomalies {
 		s.Anomalies = append(s.Anomalies, anomalies[i].anomaly())

@@ -42,9 +42,9 @@ func TestVandalForgesARecord(t *testing.T) {
 	})
 }
 
-// While the ledger's next record cannot be read, one backup stores everything anew, and the later ones only what is
+// While the ledger's next record cannot be read, one backup stores everything once more, and the later ones only what is
 // new: this host remembers it, in memory and in its local state.
-func TestStoredAnewOnce(t *testing.T) {
+func TestStoredWholeOnce(t *testing.T) {
 	t.Parallel()
 	h := vandalized(t)
 	h.store.Replace(manifest.LedgerKey(3), []byte("{}"))
@@ -195,8 +195,8 @@ func TestGiantVandal(t *testing.T) {
 	}
 }
 
-// checkAnew checks that a snapshot needs no object of an older one.
-func checkAnew(t *testing.T, h *pruned, n int64) {
+// checkWhole checks that a snapshot needs no object of an older one.
+func checkWhole(t *testing.T, h *pruned, n int64) {
 	t.Helper()
 	m, err := h.archive().Snapshot(t.Context(), archive.Selector{Sequence: n})
 	if err != nil {

@@ -288,7 +288,7 @@ func (v *vandal) backup(t *testing.T, h *pruned) {
 			t.Errorf("backup %d does not name the object: %q", i+1, res.Warnings)
 		}
 		if v.stops {
-			checkAnew(t, h, n)
+			checkWhole(t, h, n)
 		}
 	}
 }

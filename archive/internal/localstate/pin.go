@@ -14,14 +14,14 @@ import (
 
 // Pin is what this host remembers of an archive itself.
 type Pin struct {
-	Newest    manifest.Ref  `json:"newest"`           // the newest manifest that was seen
-	Archive   manifest.Hash `json:"archive_json"`     // SHA-256 of archive.json, as stored
-	Anomalies []Anomaly     `json:"missed,omitempty"` // what differed before, and was not repaired
-	Anew      *Anew         `json:"anew,omitempty"`   // set while the ledger's next record cannot be read
+	Newest    manifest.Ref  `json:"newest"`                 // the newest manifest that was seen
+	Archive   manifest.Hash `json:"archive_json"`           // SHA-256 of archive.json, as stored
+	Anomalies []Anomaly     `json:"missed,omitempty"`       // what differed before, and was not repaired
+	Whole     *Whole        `json:"stored_whole,omitempty"` // set while the ledger's next record cannot be read
 }
 
-// Anew is since when snapshots need no object that an unreadable ledger record may have dropped.
-type Anew struct {
+// Whole is since when snapshots need no object that an unreadable ledger record may have dropped.
+type Whole struct {
 	Record int64         `json:"record"` // its number
 	SHA256 manifest.Hash `json:"sha256"` // of its bytes; zero if it is too large
 	Since  int64         `json:"since"`  // the first snapshot that was stored without any older object
@@ -47,11 +47,11 @@ func (p *Pin) UnmarshalJSON(b []byte) error {
 		}
 		Archive string `json:"archive_json"`
 		Missed  []Anomaly
-		Anew    *struct {
+		Whole   *struct {
 			Record int64
 			SHA256 string
 			Since  int64
-		}
+		} `json:"stored_whole"`
 	}
 	if err := json.Unmarshal(b, &raw); err != nil {
 		return err
@@ -61,10 +61,10 @@ func (p *Pin) UnmarshalJSON(b []byte) error {
 	p.Newest.Sequence = raw.Newest.Sequence
 	p.Newest.SHA256, err1 = manifest.ParseHash(raw.Newest.SHA256)
 	p.Archive, err2 = manifest.ParseHash(raw.Archive)
-	if raw.Anew != nil {
-		sum, err := manifest.ParseHash(raw.Anew.SHA256)
+	if raw.Whole != nil {
+		sum, err := manifest.ParseHash(raw.Whole.SHA256)
 		err2 = errors.Join(err2, err)
-		p.Anew = &Anew{raw.Anew.Record, sum, raw.Anew.Since}
+		p.Whole = &Whole{raw.Whole.Record, sum, raw.Whole.Since}
 	}
 	return errors.Join(err1, err2)
 }
