@@ -45,7 +45,7 @@ var scenarios = []scenario{
 		splitLedger: true, splitManifests: true, splitDeletes: true,
 		cast: []player{late, prunes(1), lists(1), backups(1)},
 	}},
-	{name: "a vandal beside a backup, a prune and a hold", states: 1, model: model{
+	{name: "a vandal beside a backup, a prune and a hold", states: 73_647, model: model{
 		history: past, sequences: 3, records: 2,
 		cast: []player{vandals(1), backups(1), prunes(1), holds(1)},
 	}},
@@ -53,7 +53,7 @@ var scenarios = []scenario{
 		joined: true, history: past, sequences: 3, records: 3,
 		cast: []player{vandals(1), unlucky(backups(1)), backups(1), unlucky(prunes(1))},
 	}},
-	{name: "a vandal beside a copy", states: 1, long: true, model: model{
+	{name: "a vandal beside a copy", states: 27_328, long: true, model: model{
 		joined: true, history: past, copied: 1, sequences: 3, records: 2,
 		cast: []player{vandals(1), backups(1), prunes(1), copies(1)},
 	}},
