@@ -255,6 +255,18 @@ func TestMarkerBesideIsLocked(t *testing.T) {
 	if _, err := open(t, dir, two); !errors.Is(err, ErrOccupied) {
 		t.Fatal(err)
 	}
+	if err := os.Rename(first.work, dir); err != nil { // the last step of the first restore
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir, dir+".ended"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, dir, two); !errors.Is(err, ErrOccupied) {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir + PartialSuffix); err == nil {
+		t.Error("a restore that was refused left its directory")
+	}
 	closeMarker(first.mark)
 	first.mark = nil
 	if err := mustOpen(t, dir, two).Begin(t.Context()); err != nil {

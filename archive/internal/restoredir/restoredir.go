@@ -124,6 +124,9 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, files []manifes
 		return nil, fmt.Errorf("opening the target: %w", err)
 	}
 	if err := d.acquireLock(); err != nil {
+		if d.isNew {
+			d.abandon()
+		}
 		d.Close()
 		return nil, err
 	}
