@@ -72,12 +72,14 @@ func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool
 	}
 	err := w.run(ctx)
 	if errors.Is(err, errSuspicious) {
-		if w.h, _, err = a.readHead(ctx); err != nil {
+		h, _, err := a.readHead(ctx)
+		if err != nil {
 			return err
 		}
-		w.isChecked = true
+		w.h, w.isChecked = h, true
 		err = w.run(ctx)
-		a.logIgnored(w.h)
+		a.logIgnored(h) // the walk may have read the ledger again, into another head
+		return err
 	}
 	return err
 }
