@@ -202,7 +202,7 @@ func archiveOf(t *testing.T, pattern string, files map[string]string) (*storetes
 	return store, a
 }
 
-// A restore of another snapshot was broken off. One that may overwrite keeps none of its files, not even those that are
+// A restore of another snapshot was interrupted. One that may overwrite keeps none of its files, not even those that are
 // no log files of its own: the set would be a mixture of two. And what that one may have replaced is no file of the
 // user any more.
 func TestOverwriteKeepsNothingOfABrokenOffRestore(t *testing.T) {
@@ -238,7 +238,7 @@ func TestOverwriteKeepsNothingOfABrokenOffRestore(t *testing.T) {
 	compare(t, dir, db.files)
 }
 
-// The one that overwrites may be broken off, too: whatever ends here, no file of another restore is left.
+// The one that overwrites may be interrupted, too: whatever ends here, no file of another restore is left.
 func TestOverwriteIsBrokenOffToo(t *testing.T) {
 	t.Parallel()
 	over := archive.RestoreOptions{Overwrite: true}
