@@ -197,6 +197,9 @@ func (d *Dir) describe(there map[string]bool) {
 		maps.Copy(ours, there)
 	}
 	isOccupied, replaced := !d.isEmpty(), map[string]bool{}
+	if d.began && d.last == nil && !d.o.Overwrite {
+		isOccupied = false // Open has checked that all files are right, and the next run must continue this one
+	}
 	this := []Begun{{Archive: d.m.Archive, Sequence: d.m.Sequence, Created: d.m.Created}}
 	if d.isContinued() {
 		if isOccupied && d.last.isOld() && !d.fresh && !d.o.Overwrite {
