@@ -35,19 +35,6 @@ type BackupOptions struct {
 	onto *int64          // the required newest snapshot, 0 for none; any other is ErrLostRace; nil accepts any
 }
 
-// checkTexts returns an error for a text that the manifest cannot have, before the whole source is sent in vain.
-func (o *BackupOptions) checkTexts() error {
-	for _, f := range []struct{ name, value string }{{"node", o.Node}, {"tool", o.Tool}} {
-		if f.value == "" {
-			continue // a dry run needs none
-		}
-		if err := manifest.CheckText(f.value); err != nil {
-			return fmt.Errorf("the name %.80q of the %s: %w", f.value, f.name, err)
-		}
-	}
-	return nil
-}
-
 // BackupResult reports what a backup did.
 type BackupResult struct {
 	Committed bool              // a new snapshot exists

@@ -8,6 +8,19 @@ import (
 	"github.com/strongroom-dev/strongroom/source"
 )
 
+// checkTexts returns an error for a text that the manifest cannot have, before the whole source is sent in vain.
+func (o *BackupOptions) checkTexts() error {
+	for _, f := range []struct{ name, value string }{{"node", o.Node}, {"tool", o.Tool}} {
+		if f.value == "" {
+			continue // a dry run needs none
+		}
+		if err := manifest.CheckText(f.value); err != nil {
+			return fmt.Errorf("the name %.80q of the %s: %w", f.value, f.name, err)
+		}
+	}
+	return nil
+}
+
 // checkSource refuses a source without log files or with another layout. An operator cannot accept these findings.
 func (r *backupRun) checkSource() error {
 	capture, layout, h := r.capture, r.layout, r.head

@@ -141,7 +141,7 @@ func (s *probeDir) spaceFinding(pending int64, encoded bool) (storecheck.Finding
 		Advice: "free some space, or use another destination",
 	}
 	if encoded {
-		f.Result, f.Detail = storecheck.Note, f.Detail+" before compression"
+		f.Result, f.Detail = storecheck.Note, f.Detail+", before they are encoded"
 	}
 	return f, true
 }
