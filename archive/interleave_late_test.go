@@ -12,8 +12,6 @@ var lateDeletes = []struct {
 }{
 	{207, "repair 2 compares a data object, is suspended, and deletes the object that another repair has restored"},
 	{332, "repair 0 abandons the delete of manifest 4; the request arrives when the right one is back"},
-	{377, "repair 4 compares a data object, is suspended, and deletes the object that another repair has restored"},
-	{571, "repair 3 compares a data object, is suspended, and deletes the object that another repair has restored"},
 }
 
 // noteWeak notes that a repair has deleted what was right.
