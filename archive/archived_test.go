@@ -27,7 +27,7 @@ func TestArchived(t *testing.T) {
 	}
 	m := newest(t, a)
 	key := m.Files[7].Parts[0].Object
-	if err := store.Delete(t.Context(), []string{key}); err != nil {
+	if err := deleteKeys(store, key); err != nil {
 		t.Fatal(err)
 	}
 	if v, err := a.Verify(t.Context(), archive.VerifyOptions{Proof: true, Tool: "test"}); err != nil || len(v.Problems) != 1 {

@@ -54,9 +54,9 @@ func (w *ticked) List(ctx context.Context, prefix, delimiter, after string) iter
 	}
 }
 
-func (w *ticked) Delete(ctx context.Context, keys []string) error {
-	w.tick("delete", keys[0])
-	return w.Store.Delete(ctx, keys)
+func (w *ticked) Delete(ctx context.Context, objects []store.Object) error {
+	w.tick("delete", objects[0].Key)
+	return w.Store.Delete(ctx, objects)
 }
 
 // tickedHolder is ticked of a store whose place can be held.

@@ -38,6 +38,7 @@
 //	             had one
 //	ledger_…     the records that list the valid snapshots: read finds the one in force, view plans, append writes
 //	object_…, file_read, bundle_read, pages     reading what is stored
+//	fold         names that differ in letter case only, for prune and verify
 //	localstate…  what this host remembers, on top of internal/localstate
 //	nested…      archives within archives; below lists those below an address
 //	selector     which snapshot a number or a time names

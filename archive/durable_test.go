@@ -166,9 +166,9 @@ func TestRepairThatStopsReports(t *testing.T) {
 		}
 		deletes, puts := 0, 0
 		s := &weak{InMemory: bucket}
-		s.delete = func(ctx context.Context, keys []string) error {
+		s.delete = func(ctx context.Context, objects []store.Object) error {
 			deletes++
-			return bucket.Delete(ctx, keys)
+			return bucket.Delete(ctx, objects)
 		}
 		s.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 			if puts++; puts == 2 {

@@ -31,8 +31,7 @@ type theatre struct {
 	hosts    []*host
 	address  *mount // nil: the archives stay where they are
 	target   *restoreTarget
-	lateness bool     // deletes may reach a store after their caller has given up
-	weak     []string // where a repair deleted a right object: see lateDeletes
+	lateness bool // deletes may reach a store after their caller has given up
 
 	mu      sync.Mutex
 	pending []*request

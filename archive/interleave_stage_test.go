@@ -3,7 +3,6 @@ package archive_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -117,15 +116,17 @@ func (s stage) List(ctx context.Context, prefix, delimiter, after string) iter.S
 }
 
 // Delete removes one key after the other, each at a time of its own.
-func (s stage) Delete(ctx context.Context, keys []string) error {
+func (s stage) Delete(ctx context.Context, objects []store.Object) error {
 	ctx = context.WithoutCancel(ctx) // a request goes on when its caller has given up
 	var errs []error
-	for _, key := range keys {
+	for _, object := range objects {
+		key := object.Key
 		errs = append(errs, s.do("delete "+key, func(o *oracle) error {
-			if strings.HasPrefix(s.p.name, "repair ") && o.isRight(key) {
-				s.p.w.noteWeak(fmt.Sprintf("%s deleted %s, which was right", s.p.name, key))
+			wasRight := o.isRight(key)
+			err := o.store.Delete(ctx, []store.Object{object})
+			if strings.HasPrefix(s.p.name, "repair ") && wasRight && !o.isRight(key) {
+				s.p.w.t.Errorf("%s deleted %s, which was right", s.p.name, key)
 			}
-			err := o.store.Delete(ctx, []string{key})
 			o.look(s.p.name + " deleted " + key)
 			return err
 		}))

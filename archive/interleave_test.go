@@ -165,11 +165,11 @@ func (s watched) Put(ctx context.Context, key string, body io.ReaderAt, sums sto
 	return s.Store.Put(ctx, key, body, sums)
 }
 
-func (s watched) Delete(ctx context.Context, keys []string) error {
+func (s watched) Delete(ctx context.Context, objects []store.Object) error {
 	s.o.one.Lock()
 	defer s.o.one.Unlock()
 	defer s.o.look("delete")
-	return s.Store.Delete(ctx, keys)
+	return s.Store.Delete(ctx, objects)
 }
 
 var anything = archive.BackupOptions{Node: "node-1", Tool: "test", Acceptance: acceptAll}

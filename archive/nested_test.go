@@ -55,10 +55,10 @@ func (s below) List(ctx context.Context, prefix, delimiter, after string) iter.S
 	}
 }
 
-func (s below) Delete(ctx context.Context, keys []string) error {
-	full := make([]string, len(keys))
-	for i, key := range keys {
-		full[i] = s.prefix + key
+func (s below) Delete(ctx context.Context, objects []store.Object) error {
+	full := slices.Clone(objects)
+	for i := range full {
+		full[i].Key = s.prefix + full[i].Key
 	}
 	return s.Store.Delete(ctx, full)
 }

@@ -25,7 +25,7 @@ type weak struct {
 	get    func(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 	stat   func(ctx context.Context, key string) (store.Object, error)
 	list   func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error]
-	delete func(ctx context.Context, keys []string) error
+	delete func(ctx context.Context, objects []store.Object) error
 	accept store.Guarantee
 }
 
@@ -57,11 +57,11 @@ func (w *weak) List(ctx context.Context, prefix, delimiter, after string) iter.S
 	return w.InMemory.List(ctx, prefix, delimiter, after)
 }
 
-func (w *weak) Delete(ctx context.Context, keys []string) error {
+func (w *weak) Delete(ctx context.Context, objects []store.Object) error {
 	if w.delete != nil {
-		return w.delete(ctx, keys)
+		return w.delete(ctx, objects)
 	}
-	return w.InMemory.Delete(ctx, keys)
+	return w.InMemory.Delete(ctx, objects)
 }
 
 func (w *weak) Waives(p store.Guarantee) bool { return p == w.accept }
@@ -83,6 +83,10 @@ func (s *serviced) PutWithWrongChecksum(ctx context.Context, key string, content
 		s.InMemory.Put(ctx, key, bytes.NewReader(content), storetest.SumsOf(content))
 	}
 	return s.wrong
+}
+
+func (s *serviced) DeleteVersion(ctx context.Context, key, version string) error {
+	return s.Delete(ctx, []store.Object{{Key: key, Version: version}})
 }
 
 func (s *serviced) PutOverExisting(context.Context, string, []byte) error { return s.over }
@@ -109,7 +113,7 @@ func TestProbeAsksTheService(t *testing.T) {
 // overwrites makes the store one that ignores conditions.
 func (w *weak) overwrites() {
 	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
-		w.InMemory.Delete(ctx, []string{key})
+		w.InMemory.Delete(ctx, store.AnyVersion(key))
 		return w.InMemory.Put(ctx, key, body, sums)
 	}
 }
@@ -127,7 +131,7 @@ func overwritesLate(w *weak) {
 	}
 	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		if _, ok := read.Load(key); ok {
-			w.InMemory.Delete(ctx, []string{key})
+			w.InMemory.Delete(ctx, store.AnyVersion(key))
 		}
 		return w.InMemory.Put(ctx, key, body, sums)
 	}
@@ -187,8 +191,26 @@ func TestProbe(t *testing.T) {
 		}, storecheck.Failed, "paging, delete"},
 		{"is an hour ahead", func(w *weak) { w.Now = func() time.Time { return time.Now().Add(time.Hour) } }, storecheck.Note, "clock"},
 		{"may not delete", func(w *weak) {
-			w.delete = func(context.Context, []string) error { return fs.ErrPermission }
-		}, storecheck.Note, "delete"},
+			w.delete = func(context.Context, []store.Object) error { return fs.ErrPermission }
+		}, storecheck.Note, "conditional delete, delete"},
+		{"ignores conditions", (*weak).ignoresConditions, storecheck.Note, "conditional delete"},
+		{"ignores conditions, as accepted", func(w *weak) {
+			w.ignoresConditions()
+			w.accept = store.ConditionalDelete
+		}, storecheck.Note, "conditional delete"},
+		{"refuses conditions", func(w *weak) {
+			w.delete = func(ctx context.Context, objects []store.Object) error {
+				if len(objects) == 1 && objects[0].Version != "" {
+					return errors.New("not implemented")
+				}
+				return w.InMemory.Delete(ctx, objects)
+			}
+		}, storecheck.Failed, "conditional delete"},
+		{"folds letter case", func(w *weak) {
+			w.stat = func(ctx context.Context, key string) (store.Object, error) {
+				return w.InMemory.Stat(ctx, strings.Replace(key, "/case", "/Case", 1))
+			}
+		}, storecheck.Note, "letter case"},
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
@@ -216,6 +238,16 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// ignoresConditions makes the store one that deletes whatever is there.
+func (w *weak) ignoresConditions() {
+	w.delete = func(ctx context.Context, objects []store.Object) error {
+		for _, o := range objects {
+			w.InMemory.Remove(o.Key)
+		}
+		return nil
+	}
+}
+
 // uncheckedPut takes whatever comes.
 func uncheckedPut(w *weak) {
 	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
@@ -231,15 +263,15 @@ func uncheckedPut(w *weak) {
 func TestProbeSaysOnceWhatStays(t *testing.T) {
 	t.Parallel()
 	w := newWeak(t)
-	w.delete = func(_ context.Context, keys []string) error {
-		errs := make([]error, len(keys))
-		for i, k := range keys {
-			errs[i] = errors.New("locked: " + k)
+	w.delete = func(_ context.Context, objects []store.Object) error {
+		errs := make([]error, len(objects))
+		for i := range objects {
+			errs[i] = errors.New("locked: " + objects[i].Key)
 		}
 		return errors.Join(errs...)
 	}
 	f := probe(t, w)["delete"]
-	if f.Result != storecheck.Note || !strings.Contains(f.Detail, "1055 objects could not be deleted: locked: probe/") || strings.Contains(f.Detail+f.Advice, "\n") || !strings.Contains(f.Advice, "such as probe/") {
+	if f.Result != storecheck.Note || !strings.Contains(f.Detail, "1057 objects could not be deleted: locked: probe/") || strings.Contains(f.Detail+f.Advice, "\n") || !strings.Contains(f.Advice, "such as probe/") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -288,6 +320,11 @@ func TestProbeCleansUp(t *testing.T) {
 	if keys := left(); !errors.Is(err, context.Canceled) || len(keys) != 1 {
 		t.Errorf("%v; left are %q", err, keys)
 	}
+}
+
+// deleteKeys deletes objects, whatever version they have.
+func deleteKeys(s store.Store, keys ...string) error {
+	return s.Delete(context.Background(), store.AnyVersion(keys...))
 }
 
 func put(t *testing.T, s store.Store, key, content string) {

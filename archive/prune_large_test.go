@@ -107,9 +107,9 @@ func (c *catalogue) List(_ context.Context, prefix, delimiter, after string) ite
 	}
 }
 
-func (c *catalogue) Delete(_ context.Context, keys []string) error {
-	for _, key := range keys {
-		c.gone[key] = true
+func (c *catalogue) Delete(_ context.Context, objects []store.Object) error {
+	for i := range objects {
+		c.gone[objects[i].Key] = true
 	}
 	if c.deletes++; c.deletes%100 == 1 {
 		c.look()

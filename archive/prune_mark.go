@@ -13,7 +13,8 @@ import (
 )
 
 // markSet is the set of the objects that kept snapshots name. It stores a 64-bit hash of each key, so that a
-// million keys need little memory. If two keys have the same hash, an object that could be deleted is kept.
+// million keys need little memory. If two keys have the same hash, an object that could be deleted is kept. Keys that
+// differ in letter case only have the same hash (foldCase).
 type markSet struct {
 	seed maphash.Seed
 
@@ -38,7 +39,7 @@ func (n *markSet) add(key string) {
 	}
 }
 
-func (n *markSet) hash(key string) uint64 { return maphash.String(n.seed, key) }
+func (n *markSet) hash(key string) uint64 { return maphash.String(n.seed, foldCase(key)) }
 
 // findListed records that an object is in the store, and reports whether a snapshot names it.
 func (n *markSet) findListed(key string) bool {

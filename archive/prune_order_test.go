@@ -10,6 +10,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // A prune may be killed between two deletes. It must not leave a manifest that names missing
@@ -19,7 +20,11 @@ func TestPruneDeletesManifestsBeforeTheirObjects(t *testing.T) {
 	h := newPruned(t, 6)
 	s := &weak{InMemory: h.store}
 	objects := 0
-	s.delete = func(ctx context.Context, keys []string) error {
+	s.delete = func(ctx context.Context, deleted []store.Object) error {
+		var keys []string
+		for _, o := range deleted {
+			keys = append(keys, o.Key)
+		}
 		for _, m := range manifestsIn(t, h) {
 			for _, f := range m.Files {
 				for _, p := range f.Parts {
@@ -34,7 +39,7 @@ func TestPruneDeletesManifestsBeforeTheirObjects(t *testing.T) {
 				objects++
 			}
 		}
-		return h.store.Delete(ctx, keys)
+		return h.store.Delete(ctx, deleted)
 	}
 	o := archive.PruneOptions{Retention: &retention.Policy{Last: 1}}
 	if _, err := archive.New(s, archive.Options{}).Prune(t.Context(), o); err != nil || objects == 0 {

@@ -59,5 +59,5 @@ func bitFlipGroup(k *manifest.ObjectKey) string {
 	if k.Prefix != manifest.DataPrefix {
 		return k.Prefix
 	}
-	return k.Prefix + k.Name + "/" + k.Hash.String()
+	return k.Prefix + foldCase(k.Name) + "/" + k.Hash.String()
 }

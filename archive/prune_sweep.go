@@ -126,11 +126,11 @@ func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) e
 	}
 	left := map[string]bool{}
 	if !p.o.DryRun {
-		keys := make([]string, len(batch))
+		listed := make([]store.Object, len(batch)) // each is deleted only if it is still the listed one
 		for i := range batch {
-			keys[i] = batch[i].Key
+			listed[i] = batch[i].Object
 		}
-		if err := p.store.Delete(ctx, keys); err != nil {
+		if err := p.store.Delete(ctx, listed); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

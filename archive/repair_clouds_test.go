@@ -38,7 +38,7 @@ func TestRepairOnEveryProvider(t *testing.T) {
 				if len(lost) == 2 {
 					from = &archive.RepairFrom{Source: db.source()}
 				}
-				if err := store.Delete(t.Context(), lost); err != nil {
+				if err := deleteKeys(store, lost...); err != nil {
 					t.Fatal(err)
 				}
 				other := []byte("something else")

@@ -48,11 +48,11 @@ func (s *meeting) Get(ctx context.Context, key string, offset, length int64) (io
 	return s.InMemory.Get(ctx, key, offset, length)
 }
 
-func (s *meeting) Delete(ctx context.Context, keys []string) error {
-	err := s.InMemory.Delete(ctx, keys)
+func (s *meeting) Delete(ctx context.Context, objects []store.Object) error {
+	err := s.InMemory.Delete(ctx, objects)
 	s.alone(func() {
 		if s.deleted != nil {
-			s.deleted(keys[0])
+			s.deleted(objects[0].Key)
 		}
 	})
 	return err

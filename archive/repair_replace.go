@@ -13,13 +13,21 @@ import (
 )
 
 // remove deletes a damaged object once its replacement is available. It reads the object again first, since
-// another repair may have fixed it in the meantime.
+// another repair may have fixed it in the meantime. It deletes only the version that it has read: if another repair
+// fixes the object after that, the delete fails, also if it arrives late, and remove reads again.
 func (r *repairRun) remove(ctx context.Context, key string, content io.ReaderAt, is store.Sums) error {
-	sum, err := r.hash(ctx, key)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && sum == is.SHA256:
-		return nil
-	case err != nil:
+	for range putAttempts {
+		if err := r.removeRead(ctx, key, content, is); !errors.Is(err, store.ErrChanged) {
+			return err
+		}
+	}
+	return fmt.Errorf("deleting the damaged object: it is replaced again and again: %w", store.ErrChanged)
+}
+
+// removeRead returns ErrChanged if the object was replaced after it was read.
+func (r *repairRun) removeRead(ctx context.Context, key string, content io.ReaderAt, is store.Sums) error {
+	damaged, isRight, err := r.stillDamaged(ctx, key, is)
+	if err != nil || isRight {
 		return err
 	}
 	switch nested, err := FindNested(ctx, r.store, key); {
@@ -41,11 +49,28 @@ func (r *repairRun) remove(ctx context.Context, key string, content io.ReaderAt,
 			return err
 		}
 	}
-	if err := r.store.Delete(ctx, []string{key}); err != nil {
+	if err := r.store.Delete(ctx, []store.Object{damaged}); err != nil {
 		return fmt.Errorf("deleting the damaged object: %w", err)
 	}
 	r.deleted[key] = true
 	return nil
+}
+
+// stillDamaged reads an object. isRight is set if it has its correct content or is gone. It requests the version
+// before it reads: an object that replaces it in between has another version.
+func (r *repairRun) stillDamaged(ctx context.Context, key string, is store.Sums) (o store.Object, isRight bool, err error) {
+	o, err = r.store.Stat(ctx, key)
+	var sum manifest.Hash
+	if err == nil {
+		sum, err = r.hash(ctx, key)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && sum == is.SHA256:
+		return o, true, nil
+	case err != nil:
+		return o, false, fmt.Errorf("reading the damaged object again: %w", err)
+	}
+	return o, false, nil
 }
 
 // recordCorrectManifest records a manifest's correct hash in the ledger before the damaged manifest is deleted,

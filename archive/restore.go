@@ -112,6 +112,9 @@ func (a *Archive) restore(ctx context.Context, t *restoredir.Dir, files []manife
 	}
 	err := a.restoreFiles(ctx, t, files, res)
 	if err == nil {
+		err = t.CheckDistinct(files)
+	}
+	if err == nil {
 		res.Removed, err = t.RemoveExtra(ctx)
 	}
 	if errors.Is(err, ErrInUse) {

@@ -25,6 +25,9 @@ func (v *verifyRun) listObjects(ctx context.Context) error {
 		v.report.Unreferenced += int(listing.rest.other)
 		v.greatest = max(v.greatest, listing.rest.greatest)
 	}
+	if err := v.findFolded(ctx); err != nil {
+		return err
+	}
 	for key, n := range v.needs {
 		v.report.Objects++
 		v.report.Bytes += n.size

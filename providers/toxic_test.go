@@ -73,7 +73,7 @@ func operations(t *testing.T, b cloud.Bucket, r io.Reader, large []byte) map[str
 		"Put":           func(context.Context) error { _, err := storetest.PutBytes(t, b, "a", large[:9]); return err },
 		"Put of 2 MiB":  func(context.Context) error { _, err := storetest.PutBytes(t, b, "b", large[:2<<20]); return err },
 		"Put in pieces": func(context.Context) error { _, err := storetest.PutBytes(t, b, "c", large); return err },
-		"Delete":        func(ctx context.Context) error { return b.Delete(ctx, []string{"large"}) },
+		"Delete":        func(ctx context.Context) error { return b.Delete(ctx, store.AnyVersion("large")) },
 	}
 	if s, ok := b.(store.Sweeper); ok {
 		ops["Sweep"] = func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }

@@ -39,9 +39,13 @@ type Store interface {
 	// IsDir set. An empty result is not an error. An error ends the sequence.
 	List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[Object, error]
 
-	// Delete removes the keys. A missing key is not an error. If some keys fail, the others are still removed, and
-	// the joined error names each failed key.
-	Delete(ctx context.Context, keys []string) error
+	// Delete removes objects. It uses only Key and Version. An object with a Version is removed only while that is
+	// the version under the key; otherwise the existing object stays, and the error wraps ErrChanged. The service
+	// compares and deletes in one step, if it gives ConditionalDelete.
+	//
+	// A missing object is not an error. If some fail, the others are still removed, and the joined error names each
+	// failed key.
+	Delete(ctx context.Context, objects []Object) error
 }
 
 // Sweeper is an optional interface for stores where an interrupted run can leave data that List does not show, such
@@ -105,6 +109,9 @@ type FaultProbe interface {
 	// PutOverExisting sends content in the way of large objects, without a prior check of the key. It returns
 	// ErrExists if the service refused to replace an object, and nil if it created the object.
 	PutOverExisting(ctx context.Context, key string, content []byte) error
+	// DeleteVersion deletes an object on the condition that it has this version, which is another object's. It
+	// returns ErrChanged if the service kept the object, and nil if the service reported success.
+	DeleteVersion(ctx context.Context, key, version string) error
 }
 
 // A Guarantee is a property that archives rely on and that some services do not have.
@@ -114,6 +121,8 @@ type Guarantee string
 const (
 	CreateOnly Guarantee = "create-only" // a Put never replaces an object, with any number of concurrent writers
 	Checksums  Guarantee = "checksums"   // bytes that do not match the promised checksum create no object
+	// ConditionalDelete means that a Delete removes only the version that was read. Only repairs rely on it.
+	ConditionalDelete Guarantee = "conditional-delete"
 )
 
 // Waiver is an optional interface for stores whose user can explicitly accept that a guarantee is missing.
@@ -149,6 +158,19 @@ type Object struct {
 	Modified time.Time        // by the provider's clock
 	CRC32C   *manifest.CRC32C // of the whole object; nil if the provider does not return it
 	MD5      string           // 32 hex digits; empty if the provider does not return it
+
+	// Version distinguishes the object from all others that the key has had or will have. Only the store that
+	// returned it can interpret it, and Stat and List return the same. Empty if the store has none.
+	Version string
+}
+
+// AnyVersion returns objects without a Version, so that a Delete removes whatever exists under these keys.
+func AnyVersion(keys ...string) []Object {
+	objects := make([]Object, len(keys))
+	for i, key := range keys {
+		objects[i].Key = key
+	}
+	return objects
 }
 
 // The errors of stores and operations, for errors.Is.
@@ -157,6 +179,8 @@ var (
 	ErrExists = errors.New("another object exists under this key")
 	// ErrMismatch means that the bytes read from the source do not match the promised hashes.
 	ErrMismatch = errors.New("the bytes are not those that were hashed")
+	// ErrChanged means that a Delete found another object under the key than the one that was to be deleted.
+	ErrChanged = errors.New("another object is under this key now than when it was read")
 	// ErrGone means that an archive that this host has seen does not exist any more.
 	ErrGone = errors.New("the archive has gone")
 	// ErrWeakStore means that the store does not give a guarantee that archives rely on.

@@ -89,7 +89,8 @@
 //  3. Read what is damaged once more. If it is right by now, or gone, go on with 6.
 //  4. If it is a manifest, and the ledger does not name the right one: write a record that does,
 //     as a hold does, from 1 to 5 there. A manifest that was dropped by now stays dropped.
-//  5. Delete it. The delete has no condition: it takes away whatever is there when it arrives.
+//  5. Delete it, on the condition that it still is what 3 has read. If it is not, the delete takes nothing
+//     away, whenever it arrives. A store that ignores the condition takes away whatever is there then.
 //  6. Create the object or manifest. Exists: it is the right one, or this begins again with 3
 //     (an object), or with 1 (a manifest).
 //  7. Read it. If it is not what was put back, begin again; else report it repaired.

@@ -12,6 +12,8 @@ type scenario struct {
 	model  model
 	long   bool // left out with -short
 	states int  // their number: a checker that misses some would miss their faults
+
+	ignores bool // the store ignores the condition of a repair's delete
 }
 
 // unlucky is a player that may crash in any step and begin again, and whose answer to a commit may
@@ -118,9 +120,8 @@ func (tt scenario) visit(t *testing.T) {
 	if tt.long && testing.Short() {
 		t.Skip("takes longer: run without -short")
 	}
-	conditional := tt.model.rules.deletesWhatWasRead
 	tt.model.rules = protocol()
-	tt.model.rules.deletesWhatWasRead = conditional
+	tt.model.rules.deletesWhatWasRead = !tt.ignores
 	r := explore(&tt.model, tt.states)
 	t.Log(r)
 	if r.problem != "" {

@@ -31,7 +31,6 @@ type rules struct {
 	farIsNothing bool // a manifest far above all that can be read counts for nothing, and the next record excludes it
 	doubtRefuses bool // a prune or hold stops if the record after the greatest cannot be read
 
-	// Not in the protocol yet.
 	deletesWhatWasRead bool // a repair's delete removes only what the repair has read
 }
 
@@ -43,5 +42,6 @@ func protocol() rules {
 		recordReread: true, ledgerAfter: true, copyJudgesAfter: true, copyChecks: true, ledgerBefore: true,
 		reuseBelowOnly: true, readsAllKept: true, needsHash: true, namesOnlyValid: true, namesFirst: true,
 		farIsNothing: true, doubtRefuses: true,
+		deletesWhatWasRead: true,
 	}
 }

@@ -191,6 +191,12 @@ func (w RedactedURL) Exists(key string) error {
 	return &Error{Op: "putting", Key: key, Where: string(w), Kind: Precondition, Err: store.ErrExists}
 }
 
+// Changed returns an *Error of kind Precondition: the object under the key is another one than was to be deleted.
+// It wraps store.ErrChanged.
+func (w RedactedURL) Changed(key string) error {
+	return &Error{Op: "deleting", Key: key, Where: string(w), Kind: Precondition, Err: store.ErrChanged}
+}
+
 // Mismatch returns an *Error that wraps store.ErrMismatch: the source has other sums than declared.
 func (w RedactedURL) Mismatch(key string) error {
 	return &Error{Op: "putting", Key: key, Where: string(w), Err: store.ErrMismatch}

@@ -33,6 +33,7 @@ type Hooks struct {
 	Read   func(as func(any) bool, key string)           // sets the unescaped key of a read
 	List   func(as func(any) bool, prefix, after string) // sets the unescaped prefix, and the key to start after
 	Name   func(o *blob.ListObject) string               // returns the unescaped key
+	Stamp  func(o *blob.ListObject) string               // returns store.Object's Version
 	Beyond func(err error) bool                          // reports whether the offset is at or beyond the end
 }
 
@@ -161,6 +162,9 @@ func (p *Portable) objects(page []*blob.ListObject) []store.Object {
 			continue
 		}
 		out[i].Size, out[i].Modified = o.Size, o.ModTime
+		if p.Hooks.Stamp != nil {
+			out[i].Version = p.Hooks.Stamp(o)
+		}
 	}
 	slices.SortFunc(out, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
 	return out

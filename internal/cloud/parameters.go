@@ -3,20 +3,21 @@ package cloud
 // S3Parameters are the parameters of an s3 URL. If gocloud's s3blob has a parameter with the same meaning, it
 // has the same name there.
 var S3Parameters = []string{
-	"region",         // of the bucket; otherwise AWS_REGION or the profile's
-	"endpoint",       // http:// or https:// address of a service other than Amazon's
-	"use_path_style", // true: the bucket is part of the path, not of the host name
-	"profile",        // a profile of the shared configuration file
-	"anonymous",      // true: requests are not signed
-	"ssetype",        // server-side encryption: AES256, aws:kms, aws:kms:dsse
-	"kmskeyid",       // the key for aws:kms
-	"storage_class",  // of data objects and bundles; other objects have the bucket's class
-	"checksum",       // crc32c, md5 or none: the checksum that the service compares
-	"create_only",    // false: accepts a service that cannot refuse to overwrite
-	"versions",       // auto (read from the bucket), true or false: whether the bucket keeps versions
-	"lock",           // GOVERNANCE or COMPLIANCE: objects are locked when they are put
-	"lock_for",       // how long a lock lasts, such as 30d or 36h
-	"legal_hold",     // true: each object gets a legal hold
+	"region",             // of the bucket; otherwise AWS_REGION or the profile's
+	"endpoint",           // http:// or https:// address of a service other than Amazon's
+	"use_path_style",     // true: the bucket is part of the path, not of the host name
+	"profile",            // a profile of the shared configuration file
+	"anonymous",          // true: requests are not signed
+	"ssetype",            // server-side encryption: AES256, aws:kms, aws:kms:dsse
+	"kmskeyid",           // the key for aws:kms
+	"storage_class",      // of data objects and bundles; other objects have the bucket's class
+	"checksum",           // crc32c, md5 or none: the checksum that the service compares
+	"create_only",        // false: accepts a service that cannot refuse to overwrite
+	"conditional_delete", // false: accepts a service that cannot delete on a condition
+	"versions",           // auto (read from the bucket), true or false: whether the bucket keeps versions
+	"lock",               // GOVERNANCE or COMPLIANCE: objects are locked when they are put
+	"lock_for",           // how long a lock lasts, such as 30d or 36h
+	"legal_hold",         // true: each object gets a legal hold
 }
 
 // AzureParameters are the parameters of an azblob URL. If gocloud's azureblob has a parameter with the same

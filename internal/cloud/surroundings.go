@@ -72,7 +72,7 @@ func (s Surrounding) Put(context.Context, string, io.ReaderAt, store.Sums) (stor
 }
 
 // Delete implements store.Store.
-func (s Surrounding) Delete(context.Context, []string) error { return errOutside }
+func (s Surrounding) Delete(context.Context, []store.Object) error { return errOutside }
 
 // Surroundings returns the prefixes that contain an archive's prefix, the nearest first. open returns the
 // store of one prefix.

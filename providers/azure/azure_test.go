@@ -39,7 +39,7 @@ func TestAzureServer(t *testing.T) {
 	var listErr error
 	for _, listErr = range gone.List(t.Context(), "", "", "") {
 	}
-	deleteErr := gone.Delete(t.Context(), []string{"a"})
+	deleteErr := gone.Delete(t.Context(), store.AnyVersion("a"))
 	for what, err := range map[string]error{"Put": putErr, "Put in blocks": largeErr, "Get": getErr, "Stat": statErr, "List": listErr, "Delete": deleteErr} {
 		if !errors.Is(err, cloud.ErrNoBucket) || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s without a container: %v", what, err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -31,8 +32,14 @@ func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err != nil {
 		return store.Object{}, s.fail("checking", key, err)
 	}
-	return store.Object{Key: key, Size: value(p.ContentLength), Modified: value(p.LastModified), MD5: hex.EncodeToString(p.ContentMD5)}, nil
+	return store.Object{
+		Key: key, Size: value(p.ContentLength), Modified: value(p.LastModified), MD5: hex.EncodeToString(p.ContentMD5),
+		Version: versionOf(p.ETag),
+	}, nil
 }
+
+// versionOf returns an ETag without quotes: listings have none.
+func versionOf(tag *azcore.ETag) string { return strings.Trim(string(value(tag)), `"`) }
 
 // value returns *p, and the zero value if p is nil.
 func value[T any](p *T) (v T) {
@@ -180,6 +187,7 @@ func (s *adapter) objects(blobs []*container.BlobItem, dirs []*container.BlobPre
 		o := store.Object{Key: strings.TrimPrefix(value(b.Name), s.prefix)}
 		if p := b.Properties; p != nil {
 			o.Size, o.Modified, o.MD5 = value(p.ContentLength), value(p.LastModified), hex.EncodeToString(p.ContentMD5)
+			o.Version = versionOf(p.ETag)
 		}
 		out = append(out, o)
 	}
@@ -190,23 +198,43 @@ func (s *adapter) objects(blobs []*container.BlobItem, dirs []*container.BlobPre
 	return out
 }
 
-// Delete implements store.Store, with one request for each key.
-func (s *adapter) Delete(ctx context.Context, keys []string) error {
-	errs := make([]error, len(keys))
+// Delete implements store.Store, with one request for each object. The service compares the ETag.
+func (s *adapter) Delete(ctx context.Context, objects []store.Object) error {
+	errs := make([]error, len(objects))
 	var g errgroup.Group
 	g.SetLimit(deletesAtOnce)
-	for i, key := range keys {
+	for i := range objects {
 		g.Go(func() error {
-			err := cloud.CheckKey(key)
-			if err == nil {
-				_, err = s.client.NewBlobClient(s.prefix+key).Delete(ctx, nil)
-			}
-			if err != nil && !bloberror.HasCode(err, bloberror.BlobNotFound) {
-				errs[i] = s.fail("deleting", key, err)
-			}
+			errs[i] = s.fail("deleting", objects[i].Key, s.remove(ctx, &objects[i]))
 			return nil
 		})
 	}
 	_ = g.Wait() // the errors are in errs
 	return errors.Join(errs...)
+}
+
+// remove deletes one object. A missing object is no error.
+func (s *adapter) remove(ctx context.Context, o *store.Object) error {
+	if err := cloud.CheckKey(o.Key); err != nil {
+		return err
+	}
+	var options *blob.DeleteOptions
+	if o.Version != "" {
+		tag := azcore.ETag(`"` + o.Version + `"`)
+		options = &blob.DeleteOptions{AccessConditions: &blob.AccessConditions{
+			ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &tag},
+		}}
+	}
+	_, err := s.client.NewBlobClient(s.prefix+o.Key).Delete(ctx, options)
+	switch {
+	case bloberror.HasCode(err, bloberror.BlobNotFound):
+		return nil
+	case options != nil && bloberror.HasCode(err, bloberror.ConditionNotMet):
+		// A missing object may not meet the condition either.
+		if _, there := s.Stat(ctx, o.Key); dialect.KindOf(there) == cloud.NotFound {
+			return nil
+		}
+		return s.Changed(o.Key)
+	}
+	return err
 }

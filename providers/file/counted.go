@@ -75,8 +75,8 @@ func (c *countedAdapter) List(ctx context.Context, prefix, delimiter, after stri
 }
 
 // Delete implements store.Store.
-func (c *countedAdapter) Delete(ctx context.Context, keys []string) error {
-	err := c.countable.Delete(ctx, keys)
+func (c *countedAdapter) Delete(ctx context.Context, objects []store.Object) error {
+	err := c.countable.Delete(ctx, objects)
 	c.count(ctx, "delete", err)
 	return err
 }

@@ -60,7 +60,7 @@ func TestFilePowerLoss(t *testing.T) {
 				crashPut(t, s, key, content[key])
 				r.Note(key)
 			}
-			if err := s.Delete(t.Context(), []string{"data/y/3"}); err != nil {
+			if err := s.Delete(t.Context(), store.AnyVersion("data/y/3")); err != nil {
 				t.Fatal(err)
 			}
 			delete(content, "data/y/3")                                           // Delete need not be durable

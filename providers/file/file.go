@@ -198,7 +198,7 @@ func (s *adapter) Stat(_ context.Context, key string) (store.Object, error) {
 	if err != nil {
 		return store.Object{}, s.fail("checking", key, err)
 	}
-	return store.Object{Key: key, Size: fi.Size(), Modified: fi.ModTime()}, nil
+	return store.Object{Key: key, Size: fi.Size(), Modified: fi.ModTime(), Version: disk.Stamp(fi)}, nil
 }
 
 // List implements store.Store. It reads the directories while the caller consumes the sequence. A missing
@@ -219,24 +219,6 @@ func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) ite
 			yield(store.Object{}, s.fail("listing", prefix, err))
 		}
 	}
-}
-
-// Delete implements store.Store. It also removes directories that become empty.
-func (s *adapter) Delete(ctx context.Context, keys []string) error {
-	var errs []error
-	for _, key := range keys {
-		err := ctx.Err()
-		if err == nil {
-			err = cloud.CheckKey(key)
-		}
-		if err == nil {
-			err = s.in(false, func(root *disk.Root) error { return removeObject(root, key) })
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, s.fail("deleting", key, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // Sweep implements store.Sweeper.

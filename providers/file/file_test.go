@@ -218,7 +218,7 @@ func TestFileDeleteAndPutRace(t *testing.T) {
 				if _, err := s.Put(t.Context(), key, strings.NewReader("x"), storetest.SumsOf([]byte("x"))); err != nil {
 					t.Errorf("Put: %v", err)
 				}
-				if err := s.Delete(t.Context(), []string{key}); err != nil {
+				if err := s.Delete(t.Context(), store.AnyVersion(key)); err != nil {
 					t.Errorf("Delete: %v", err)
 				}
 			}
@@ -355,14 +355,14 @@ func TestFileDeleteWhileListing(t *testing.T) {
 	if err := puts.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	var batch []string
+	var batch []store.Object
 	listed := 0
 	for o, err := range b.List(t.Context(), "data/", "", "") {
 		if err != nil {
 			t.Fatal(err)
 		}
 		listed++
-		if batch = append(batch, o.Key); len(batch) == 101 {
+		if batch = append(batch, o); len(batch) == 101 {
 			if err := b.Delete(t.Context(), batch); err != nil {
 				t.Fatal(err)
 			}

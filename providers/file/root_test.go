@@ -88,7 +88,7 @@ var fileOps = map[string]func(ctx context.Context, s *adapter) error{
 		_, err := s.Put(ctx, manifest.ArchiveKey, zeros(10), storetest.SumsOf(make([]byte, 10)))
 		return err
 	},
-	"Delete": func(ctx context.Context, s *adapter) error { return s.Delete(ctx, []string{"data/a"}) },
+	"Delete": func(ctx context.Context, s *adapter) error { return s.Delete(ctx, store.AnyVersion("data/a")) },
 	"Sweep": func(ctx context.Context, s *adapter) error {
 		_, err := s.Sweep(ctx)
 		return err

@@ -141,7 +141,7 @@ func (w *walker) file(p place) error {
 	if err != nil {
 		return err
 	}
-	if !w.yield(store.Object{Key: p.key, Size: fi.Size(), Modified: fi.ModTime()}) {
+	if !w.yield(store.Object{Key: p.key, Size: fi.Size(), Modified: fi.ModTime(), Version: disk.Stamp(fi)}) {
 		return errStop
 	}
 	return nil

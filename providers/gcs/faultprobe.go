@@ -27,6 +27,11 @@ func (s *adapter) PutWithWrongChecksum(ctx context.Context, key string, content 
 	return s.fail("putting", key, err)
 }
 
+// DeleteVersion implements store.FaultProbe. The adapter itself compares no versions.
+func (s *adapter) DeleteVersion(ctx context.Context, key, version string) error {
+	return s.Delete(ctx, []store.Object{{Key: key, Version: version}})
+}
+
 // PutOverExisting implements store.FaultProbe.
 func (s *adapter) PutOverExisting(ctx context.Context, key string, content []byte) error {
 	sums := cloud.PromiseOf(content)

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -49,6 +50,9 @@ func (s *adapter) object(o *storage.ObjectAttrs) store.Object {
 		return store.Object{Key: strings.TrimPrefix(o.Prefix, s.prefix), IsDir: true}
 	}
 	out := store.Object{Key: strings.TrimPrefix(o.Name, s.prefix), Size: o.Size, Modified: o.Created, MD5: hex.EncodeToString(o.MD5)}
+	if o.Generation > 0 {
+		out.Version = strconv.FormatInt(o.Generation, 10)
+	}
 	if crc := manifest.CRC32C(o.CRC32C); crc != 0 || o.Size == 0 {
 		out.CRC32C = &crc
 	}
@@ -177,7 +181,7 @@ func (s *adapter) flat(ctx context.Context, prefix, delimiter, after string) ite
 // listQuery returns a query for the objects below a prefix, with the attributes that an archive uses.
 func listQuery(prefix string) *storage.Query {
 	q := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
-	q.SetAttrSelection([]string{"Name", "Size", "Created", "CRC32C", "MD5"}) // fails only for other names
+	q.SetAttrSelection([]string{"Name", "Size", "Created", "CRC32C", "MD5", "Generation"}) // fails only for other names
 	return q
 }
 
@@ -202,19 +206,19 @@ func (s *adapter) page(ctx context.Context, q *storage.Query, size int, token st
 	return page, info.Token, nil
 }
 
-// Delete implements store.Store, with one request for each key.
-func (s *adapter) Delete(ctx context.Context, keys []string) error {
-	errs := make([]error, len(keys))
+// Delete implements store.Store, with one request for each object. The service compares the generation.
+func (s *adapter) Delete(ctx context.Context, objects []store.Object) error {
+	errs := make([]error, len(objects))
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range min(deletesAtOnce, len(keys)) {
+	for range min(deletesAtOnce, len(objects)) {
 		wg.Go(func() {
 			for i := range next {
-				errs[i] = s.fail("deleting", keys[i], s.remove(ctx, keys[i]))
+				errs[i] = s.fail("deleting", objects[i].Key, s.remove(ctx, &objects[i]))
 			}
 		})
 	}
-	for i := range keys {
+	for i := range objects {
 		next <- i
 	}
 	close(next)
@@ -223,15 +227,32 @@ func (s *adapter) Delete(ctx context.Context, keys []string) error {
 }
 
 // remove deletes one object. A missing object is no error.
-func (s *adapter) remove(ctx context.Context, key string) error {
-	if err := cloud.CheckKey(key); err != nil {
+func (s *adapter) remove(ctx context.Context, o *store.Object) error {
+	if err := cloud.CheckKey(o.Key); err != nil {
 		return err
 	}
+	object := s.bucket.Object(s.prefix + o.Key)
+	if o.Version != "" {
+		generation, err := strconv.ParseInt(o.Version, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%.40q is no generation: %w", o.Version, err)
+		}
+		object = object.If(storage.Conditions{GenerationMatch: generation})
+	}
 	err := s.try(ctx, s.short(), func(ctx context.Context) error {
-		return s.whichMissing(ctx, s.bucket.Object(s.prefix+key).Delete(ctx))
+		return s.whichMissing(ctx, object.Delete(ctx))
 	})
-	if dialect.KindOf(err) == cloud.NotFound {
+	switch dialect.KindOf(err) {
+	case cloud.NotFound:
 		return nil
+	case cloud.Precondition:
+		// A missing object may not meet the condition either.
+		if _, there := s.Stat(ctx, o.Key); dialect.KindOf(there) == cloud.NotFound {
+			return nil
+		}
+		if o.Version != "" {
+			return s.Changed(o.Key)
+		}
 	}
 	return err
 }

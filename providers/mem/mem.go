@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"strconv"
 	"sync"
 
 	"gocloud.dev/blob"
@@ -28,8 +30,15 @@ var memories = struct {
 type memory struct {
 	bucket *blob.Bucket
 
-	mu   sync.Mutex            // locked during each Put and Delete, for create-only
-	sums map[string]store.Sums // by full key
+	mu      sync.Mutex        // locked during each operation except Get, for create-only and conditional deletes
+	objects map[string]object // by full key
+	last    uint64            // the version of the latest object
+}
+
+// object is what memblob does not store of an object.
+type object struct {
+	sums    store.Sums
+	version string
 }
 
 // adapter is the archive below one prefix of a memory. It ends with the process, so no object is durable.
@@ -48,7 +57,7 @@ func openAddress(a *cloud.Address) (cloud.Bucket, error) {
 	defer memories.Unlock()
 	m, ok := memories.byName[a.Bucket]
 	if !ok {
-		m = &memory{bucket: memblob.OpenBucket(nil), sums: map[string]store.Sums{}}
+		m = &memory{bucket: memblob.OpenBucket(nil), objects: map[string]object{}}
 		memories.byName[a.Bucket] = m
 	}
 	return newAdapter(m, a.Bucket, a.Prefix, a.Where), nil
@@ -56,7 +65,8 @@ func openAddress(a *cloud.Address) (cloud.Bucket, error) {
 
 func newAdapter(m *memory, name, prefix string, w cloud.RedactedURL) *adapter {
 	s := &adapter{RedactedURL: w, memory: m, name: name}
-	s.Portable = cloud.Portable{Bucket: m.bucket, Prefix: prefix, Fail: s.fail}
+	stamp := func(o *blob.ListObject) string { return m.objects[o.Key].version } // List holds the lock
+	s.Portable = cloud.Portable{Bucket: m.bucket, Prefix: prefix, Fail: s.fail, Hooks: cloud.Hooks{Stamp: stamp}}
 	return s
 }
 
@@ -80,8 +90,8 @@ func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if was, ok := s.sums[s.Prefix+key]; ok {
-		if was != sums {
+	if was, ok := s.objects[s.Prefix+key]; ok {
+		if was.sums != sums {
 			return store.PutResult{}, s.Exists(key)
 		}
 		return store.PutResult{Existed: true}, nil
@@ -89,7 +99,8 @@ func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 	if err := s.memory.bucket.WriteAll(ctx, s.Prefix+key, content.Bytes(), nil); err != nil {
 		return store.PutResult{}, s.fail("putting", key, err)
 	}
-	s.sums[s.Prefix+key] = sums
+	s.last++
+	s.objects[s.Prefix+key] = object{sums, strconv.FormatUint(s.last, 10)}
 	return store.PutResult{}, nil
 }
 
@@ -98,33 +109,68 @@ func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err := cloud.CheckKey(key); err != nil {
 		return store.Object{}, s.fail("checking", key, err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	a, err := s.memory.bucket.Attributes(ctx, s.Prefix+key)
 	if err != nil {
 		return store.Object{}, s.fail("checking", key, err)
 	}
+	is := s.objects[s.Prefix+key]
+	return store.Object{Key: key, Size: a.Size, Modified: a.ModTime, CRC32C: &is.sums.CRC32C, Version: is.version}, nil
+}
+
+// List implements store.Store. It lists the content at the beginning of the iteration.
+func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		objects, err := s.collect(ctx, prefix, delimiter, after)
+		for _, o := range objects {
+			if !yield(o, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(store.Object{}, err)
+		}
+	}
+}
+
+func (s *adapter) collect(ctx context.Context, prefix, delimiter, after string) (objects []store.Object, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sums := s.sums[s.Prefix+key]
-	return store.Object{Key: key, Size: a.Size, Modified: a.ModTime, CRC32C: &sums.CRC32C}, nil
+	for o, err := range s.Portable.List(ctx, prefix, delimiter, after) {
+		if err != nil {
+			return objects, err
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
 }
 
 // Delete implements store.Store.
-func (s *adapter) Delete(ctx context.Context, keys []string) error {
+func (s *adapter) Delete(ctx context.Context, objects []store.Object) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
-	for _, key := range keys {
-		err := cloud.CheckKey(key)
-		if err == nil {
-			err = s.memory.bucket.Delete(ctx, s.Prefix+key)
-		}
-		if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-			errs = append(errs, s.fail("deleting", key, err))
-			continue
-		}
-		delete(s.sums, s.Prefix+key)
+	for i := range objects {
+		errs = append(errs, s.remove(ctx, &objects[i]))
 	}
 	return errors.Join(errs...)
+}
+
+// remove deletes one object. The caller holds the lock.
+func (s *adapter) remove(ctx context.Context, o *store.Object) error {
+	if err := cloud.CheckKey(o.Key); err != nil {
+		return s.fail("deleting", o.Key, err)
+	}
+	full := s.Prefix + o.Key
+	if is, ok := s.objects[full]; ok && o.Version != "" && o.Version != is.version {
+		return s.Changed(o.Key)
+	}
+	if err := s.memory.bucket.Delete(ctx, full); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		return s.fail("deleting", o.Key, err)
+	}
+	delete(s.objects, full)
+	return nil
 }
 
 // Close does nothing: a later Open of the same name returns the same objects.

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
@@ -32,7 +33,7 @@ func TestS3Lock(t *testing.T) {
 		if left := time.Until(until); mode != types.ObjectLockRetentionModeGovernance || left < 48*time.Hour-time.Minute || left > 54*time.Hour {
 			t.Errorf("%s is locked by %s until %v", key, mode, until)
 		}
-		if err := b.Delete(t.Context(), []string{key}); err == nil || !strings.Contains(err.Error(), key) {
+		if err := b.Delete(t.Context(), store.AnyVersion(key)); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("deleting %s: %v", key, err)
 		}
 		if len(server.Versions(t, key)) != 1 {
@@ -96,7 +97,7 @@ func TestS3LegalHold(t *testing.T) {
 		if locked, err := b.Locked(t.Context(), key); !locked || err != nil {
 			t.Errorf("%s is on hold: %v, %v", key, locked, err)
 		}
-		if err := b.Delete(t.Context(), []string{key}); err == nil {
+		if err := b.Delete(t.Context(), store.AnyVersion(key)); err == nil {
 			t.Errorf("%s was deleted", key)
 		}
 	}

@@ -5,22 +5,16 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
-
-// deleteBatch is the maximum number of keys in one request to delete.
-const deleteBatch = 1000
 
 func (s *adapter) key(key string) *string { return aws.String(s.Prefix + key) }
 
@@ -36,7 +30,9 @@ func (s *adapter) head(ctx context.Context, key string) (store.Object, error) {
 		return store.Object{}, err
 	}
 	var h *s3.HeadObjectOutput
+	var at *string
 	err := s.atOldest(ctx, key, func(id *string) (err error) {
+		at = id
 		h, err = s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucketName, Key: s.key(key), VersionId: id, ChecksumMode: s.mode()})
 		return err
 	})
@@ -45,6 +41,9 @@ func (s *adapter) head(ctx context.Context, key string) (store.Object, error) {
 	}
 	s.seen.Store(true)
 	o := store.Object{Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified)}
+	if o.Version = aws.ToString(h.ETag); at != nil {
+		o.Version = stampOf(*at, o.Version)
+	}
 	if crc, ok := crcFromHeader(h.ChecksumCRC32C); ok && h.ChecksumType != types.ChecksumTypeComposite {
 		o.CRC32C = &crc
 	}
@@ -80,64 +79,6 @@ func crcFromHeader(v *string) (manifest.CRC32C, bool) {
 // CrcToHeader returns a CRC-32C as S3 and Google Cloud Storage encode it: base64 of four bytes, big-endian.
 func CrcToHeader(c manifest.CRC32C) *string {
 	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, uint32(c))))
-}
-
-// Delete implements store.Store, with one request for every thousand keys. If the bucket keeps versions, it
-// lists and deletes all of them.
-func (s *adapter) Delete(ctx context.Context, keys []string) error {
-	var errs []error
-	good := make([]string, 0, len(keys))
-	for _, key := range keys {
-		if err := cloud.CheckKey(key); err != nil {
-			errs = append(errs, s.fail("deleting", key, err))
-			continue
-		}
-		good = append(good, key)
-	}
-	if len(good) == 0 {
-		return errors.Join(errs...)
-	}
-	versioned, err := s.versioned(ctx)
-	switch {
-	case err != nil:
-		errs = append(errs, s.fail("deleting", batchName(good), err))
-	case versioned:
-		errs = append(errs, s.deleteVersions(ctx, good))
-	default:
-		objects := make([]version, len(good))
-		for i, key := range good {
-			objects[i].key = *s.key(key)
-		}
-		errs = append(errs, s.deleteObjects(ctx, objects, map[string]bool{}))
-	}
-	return errors.Join(errs...)
-}
-
-// deleteError returns the error of one version that the service did not delete. A missing version is no
-// error.
-func (s *adapter) deleteError(e types.Error) error {
-	code := aws.ToString(e.Code)
-	if code == "NoSuchKey" || code == "NoSuchVersion" {
-		return nil
-	}
-	err := &smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)}
-	return s.fail("deleting", strings.TrimPrefix(aws.ToString(e.Key), s.Prefix), err)
-}
-
-func (s *adapter) batchName(versions []version) string {
-	keys := make([]string, len(versions))
-	for i, v := range versions {
-		keys[i] = strings.TrimPrefix(v.key, s.Prefix)
-	}
-	return batchName(keys)
-}
-
-// batchName returns the keys, for the error of a request that failed as a whole.
-func batchName(keys []string) string {
-	if len(keys) == 1 {
-		return keys[0]
-	}
-	return fmt.Sprintf("%s … %s (%d objects)", keys[0], keys[len(keys)-1], len(keys))
 }
 
 // statusOf returns the HTTP status of the answer that caused an error, and 0 if there was no answer.

@@ -184,6 +184,13 @@ var requestHooks = cloud.Hooks{
 		}
 		return o.Key
 	},
+	Stamp: func(o *blob.ListObject) string {
+		var object types.Object
+		if o.As(&object) {
+			return aws.ToString(object.ETag)
+		}
+		return ""
+	},
 	Beyond: func(err error) bool { return apiCode(err) == "InvalidRange" },
 }
 
@@ -195,7 +202,7 @@ var permissions = map[string]string{
 	"reading":             "s3:GetObject",
 	"checking":            "s3:GetObject (and s3:ListBucket, or a missing object is reported as denied)",
 	"listing":             "s3:ListBucket",
-	"deleting":            "s3:DeleteObject",
+	"deleting":            "s3:DeleteObject and s3:GetObject",
 	"sweeping":            "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
 	"reading the lock of": "s3:GetObjectRetention, and s3:GetObjectLegalHold with legal_hold",
 	"locking":             "s3:PutObjectRetention, and s3:PutObjectLegalHold with legal_hold",

@@ -262,7 +262,7 @@ func TestS3Server(t *testing.T) {
 	var listErr error
 	for _, listErr = range gone.List(t.Context(), "", "", "") {
 	}
-	deleteErr := gone.Delete(t.Context(), []string{"a"})
+	deleteErr := gone.Delete(t.Context(), store.AnyVersion("a"))
 	for what, err := range map[string]error{"Put": putErr, "Put of parts": largeErr, "Get": getErr, "Stat": statErr, "List": listErr, "Delete": deleteErr} {
 		if !errors.Is(err, cloud.ErrNoBucket) || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s without a bucket: %v", what, err)

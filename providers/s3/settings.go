@@ -21,6 +21,7 @@ type settings struct {
 	class      types.StorageClass // of data objects and bundles; empty: the bucket's default
 	checksum   checksumMode
 	createOnly bool
+	conditions bool // deletes have conditions
 	versions   versionsMode
 	lock       retention
 }
@@ -68,6 +69,11 @@ func parseSettings(a *cloud.Address, now time.Time) (s settings, err error) {
 		return s, err
 	}
 	s.createOnly = create == "true"
+	conditional, err := oneOf(a, "conditional_delete", "true", "false")
+	if err != nil {
+		return s, err
+	}
+	s.conditions = conditional == "true"
 	s.encryption, err = oneOf(a, "ssetype", append([]types.ServerSideEncryption{""}, s.encryption.Values()...)...)
 	if err != nil {
 		return s, err
@@ -158,6 +164,8 @@ func (s *settings) Waives(p store.Guarantee) bool {
 		return !s.createOnly
 	case store.Checksums:
 		return s.checksum == checksumNone
+	case store.ConditionalDelete:
+		return !s.conditions
 	}
 	return false
 }

@@ -23,6 +23,7 @@ func TestS3SettingsRefused(t *testing.T) {
 	for params, says := range map[string]string{
 		"checksum=sha1":                                  "[crc32c md5 none]",
 		"create_only=no":                                 "[true false]",
+		"conditional_delete=no":                          "[true false]",
 		"versions=maybe":                                 "[auto true false]",
 		"ssetype=AES256&kmskeyid=k":                      "ssetype=aws:kms",
 		"kmskeyid=k":                                     "ssetype=aws:kms",
@@ -66,10 +67,11 @@ func TestS3Weak(t *testing.T) {
 	t.Parallel()
 	for params, want := range map[string][]store.Guarantee{
 		"": nil, "checksum=md5": nil, "checksum=none": {store.Checksums}, "create_only=false": {store.CreateOnly},
+		"conditional_delete=false":        {store.ConditionalDelete},
 		"checksum=none&create_only=false": {store.CreateOnly, store.Checksums},
 	} {
 		b := open(t, "s3://bucket?region=x&"+params, cloud.Options{}).(store.Waiver)
-		for _, p := range []store.Guarantee{store.CreateOnly, store.Checksums, "other"} {
+		for _, p := range []store.Guarantee{store.CreateOnly, store.Checksums, store.ConditionalDelete, "other"} {
 			if got := b.Waives(p); got != slices.Contains(want, p) {
 				t.Errorf("%q: waives %s: %v", params, p, got)
 			}
@@ -134,7 +136,7 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 					t.Errorf("%s: %q, want %q", name, got, want)
 				}
 			}
-			if err := b.Delete(t.Context(), []string{"a"}); err != nil {
+			if err := b.Delete(t.Context(), store.AnyVersion("a")); err != nil {
 				t.Fatal(err)
 			}
 			if got := f.seen(); !slices.Equal(got, c.requests) {
@@ -174,7 +176,7 @@ func TestS3WithoutCreateOnly(t *testing.T) {
 			t.Errorf("%s was overwritten", key)
 		}
 	}
-	if err := b.Delete(t.Context(), []string{"data/10"}); err != nil {
+	if err := b.Delete(t.Context(), store.AnyVersion("data/10")); err != nil {
 		t.Fatal(err)
 	}
 	if got := keysOf(t, b, "", "", ""); len(got) != 2 {

@@ -25,6 +25,7 @@ import (
 type version struct {
 	key      string // the whole key in the bucket
 	id       string
+	etag     string
 	size     int64
 	modified time.Time
 }
@@ -115,7 +116,7 @@ func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, af
 		return nil, fmt.Errorf("ListObjectVersions: the service returned no marker for the page after %q", after.key)
 	}
 	for _, v := range out.Versions {
-		p.versions = append(p.versions, version{plain(v.Key), aws.ToString(v.VersionId), aws.ToInt64(v.Size), aws.ToTime(v.LastModified)})
+		p.versions = append(p.versions, version{plain(v.Key), aws.ToString(v.VersionId), aws.ToString(v.ETag), aws.ToInt64(v.Size), aws.ToTime(v.LastModified)})
 	}
 	for _, m := range out.DeleteMarkers {
 		p.markers = append(p.markers, version{key: plain(m.Key), id: aws.ToString(m.VersionId)})
@@ -201,7 +202,9 @@ func (s *adapter) flatVersions(ctx context.Context, prefix, delimiter, after str
 func (s *adapter) objectsOf(oldest []version, dirs []string) []store.Object {
 	var out []store.Object
 	for _, v := range oldest {
-		out = append(out, store.Object{Key: strings.TrimPrefix(v.key, s.Prefix), Size: v.size, Modified: v.modified})
+		out = append(out, store.Object{
+			Key: strings.TrimPrefix(v.key, s.Prefix), Size: v.size, Modified: v.modified, Version: stampOf(v.id, v.etag),
+		})
 	}
 	for _, d := range dirs {
 		out = append(out, store.Object{Key: strings.TrimPrefix(d, s.Prefix), IsDir: true})

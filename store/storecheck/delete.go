@@ -27,7 +27,7 @@ func (p *probeRun) locks(ctx context.Context, l store.RetentionStore) Finding {
 	case !locked:
 		return Fail(advice, "%s was put with a lock, and the service reports that it has none", key)
 	}
-	refused := p.bucket.Delete(ctx, []string{key})
+	refused := p.bucket.Delete(ctx, store.AnyVersion(key))
 	switch _, err := p.bucket.Stat(ctx, key); {
 	case errors.Is(err, fs.ErrNotExist):
 		return Fail(advice, "%s was locked and could still be deleted", key)
@@ -81,21 +81,28 @@ func firstLine(err error) string {
 // cleanUp deletes the objects of this probe and of older ones. If that fails, left are the keys that still exist.
 // The object that tests locks may remain.
 func (p *probeRun) cleanUp(ctx context.Context) (left []string, err error) {
-	keys, locked, err := p.leftovers(ctx)
+	objects, locked, err := p.leftovers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(locked) > 0 {
 		_ = p.bucket.Delete(ctx, locked) // fails while a lock has not ended
 	}
-	if len(keys) == 0 {
+	if len(objects) == 0 {
 		return nil, nil
 	}
-	if err = p.bucket.Delete(ctx, keys); err == nil {
+	if err = p.bucket.Delete(ctx, objects); err == nil {
 		return nil, nil
 	}
-	left, _, listErr := p.leftovers(ctx)
+	remaining, _, listErr := p.leftovers(ctx)
+	for _, o := range remaining {
+		left = append(left, o.Key)
+	}
 	return left, errors.Join(err, listErr)
+}
+
+var probeNames = []string{
+	"first", store.ProbeContent, "race", "wrong", "fresh", "large", "condition", "Case", store.ProbeRetained,
 }
 
 // isProbe reports whether a key is that of a probe's object. An archive below probe/ has no such keys.
@@ -105,12 +112,12 @@ func isProbe(key string) bool {
 		_, err := strconv.ParseUint(number, 10, 16)
 		return err == nil
 	}
-	return slices.Contains([]string{"first", store.ProbeContent, "race", "wrong", "fresh", "large", store.ProbeRetained}, name)
+	return slices.Contains(probeNames, name)
 }
 
 // leftovers lists the objects of this probe and those that older probes did not delete. It returns the objects that
 // test locks separately.
-func (p *probeRun) leftovers(ctx context.Context) (keys, locked []string, err error) {
+func (p *probeRun) leftovers(ctx context.Context) (objects, locked []store.Object, err error) {
 	for o, err := range p.bucket.List(ctx, store.ProbePrefix, "", "") {
 		switch own := strings.HasPrefix(o.Key, p.dir); {
 		case err != nil:
@@ -118,10 +125,10 @@ func (p *probeRun) leftovers(ctx context.Context) (keys, locked []string, err er
 		case !own && !isProbe(o.Key): // possibly another archive's object
 		case !own && (o.Modified.IsZero() || time.Since(o.Modified)+p.skew <= probeStale): // by the provider's clock
 		case store.ProbesLock(o.Key):
-			locked = append(locked, o.Key)
+			locked = append(locked, o)
 		default:
-			keys = append(keys, o.Key)
+			objects = append(objects, o)
 		}
 	}
-	return keys, locked, nil
+	return objects, locked, nil
 }

@@ -76,6 +76,8 @@ func (p *probeRun) trials() []probeTrial {
 		{"ranges", p.ranges, false},
 		{"large objects", p.large, false},
 		{"paging", p.paging, false},
+		{"letter case", p.letterCase, false},
+		{"conditional delete", p.conditionalDelete, false},
 		{"clock", p.clock, false},
 		{"delete", p.deletes, false},
 	}

@@ -92,7 +92,7 @@ func sourceChanges(t *testing.T, s store.Store, o Options) {
 			err := tryPut(t, s, key, body, c.sums())
 			if after == 1 && err == nil { // it was read once, before it changed
 				hasContent(t, s, o, key, c.sums())
-				if err := s.Delete(t.Context(), []string{key}); err != nil {
+				if err := s.Delete(t.Context(), store.AnyVersion(key)); err != nil {
 					t.Fatal(err)
 				}
 				continue
@@ -156,7 +156,7 @@ func cancelMidway(t *testing.T, s store.Store, o Options) {
 		if err := tryPut(t, s, key, c, sums); err != nil {
 			t.Errorf("%d bytes, the next Put: %v", size, err)
 		}
-		if err := s.Delete(t.Context(), []string{key}); err != nil {
+		if err := s.Delete(t.Context(), store.AnyVersion(key)); err != nil {
 			t.Fatal(err)
 		}
 	}

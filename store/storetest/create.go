@@ -162,7 +162,7 @@ func Large(t *testing.T, s store.Store, o Options) {
 		t.Fatalf("Put again: %+v, %v", stored, err)
 	}
 	t.Logf("found again in %v", time.Since(start).Round(time.Millisecond))
-	if err := s.Delete(t.Context(), []string{"large"}); err != nil {
+	if err := s.Delete(t.Context(), store.AnyVersion("large")); err != nil {
 		t.Error(err)
 	}
 }

@@ -48,7 +48,7 @@ func (m *InMemory) Keys(prefix string) []string { return m.Snapshot().Keys(prefi
 func (m *InMemory) Replace(key string, b []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.objects[key] = memoryObject{slices.Clone(b), m.now()}
+	m.objects[key] = m.newObject(slices.Clone(b))
 }
 
 // Remove deletes an object without any checks.

@@ -221,16 +221,16 @@ func (f *Faulty) List(ctx context.Context, prefix, delimiter, after string) iter
 }
 
 // Delete implements store.Store.
-func (f *Faulty) Delete(ctx context.Context, keys []string) error {
+func (f *Faulty) Delete(ctx context.Context, objects []store.Object) error {
 	before, after := f.begin(&f.ops.Delete)
 	if before {
 		return ErrInjected
 	}
-	err := f.Store.Delete(ctx, keys)
+	err := f.Store.Delete(ctx, objects)
 	f.mu.Lock()
-	for _, k := range keys {
-		delete(f.acked, k)
-		delete(f.made, k)
+	for _, o := range objects {
+		delete(f.acked, o.Key)
+		delete(f.made, o.Key)
 	}
 	f.mu.Unlock()
 	if after {

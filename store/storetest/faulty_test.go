@@ -103,7 +103,7 @@ func TestFaulty(t *testing.T) {
 				return err
 			}
 		}
-		return s.Delete(t.Context(), []string{"a"})
+		return s.Delete(t.Context(), store.AnyVersion("a"))
 	}
 	for _, mode := range []storetest.Mode{storetest.NotApplied, storetest.AnswerLost} {
 		for n := range 6 {

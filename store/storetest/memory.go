@@ -11,8 +11,10 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/internal/digest"
@@ -46,7 +48,17 @@ type InMemory struct {
 type memoryObject struct {
 	data     []byte // never changed in place
 	modified time.Time
+	version  uint64
 }
+
+// lastVersion is the version of the latest object of all stores, so that clones have no version in common by chance.
+var lastVersion atomic.Uint64
+
+func (m *InMemory) newObject(b []byte) memoryObject {
+	return memoryObject{b, m.now(), lastVersion.Add(1)}
+}
+
+func (o memoryObject) versionText() string { return strconv.FormatUint(o.version, 10) }
 
 // Memory returns an empty store. It fails t if an object below data/, bundles/ or pages/ would change, if its
 // content does not match the hash in its key, or if put bytes do not match their sums.
@@ -79,7 +91,7 @@ func (m *InMemory) Put(ctx context.Context, key string, body io.ReaderAt, sums s
 	was, exists := m.objects[key]
 	switch {
 	case !exists:
-		m.objects[key] = memoryObject{b, m.now()}
+		m.objects[key] = m.newObject(b)
 		return store.PutResult{}, nil
 	case bytes.Equal(was.data, b):
 		return store.PutResult{Existed: true}, nil
@@ -127,7 +139,7 @@ func (m *InMemory) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err != nil {
 		return store.Object{}, fmt.Errorf("checking %s: %w", key, err)
 	}
-	out := store.Object{Key: key, Size: int64(len(o.data)), Modified: o.modified}
+	out := store.Object{Key: key, Size: int64(len(o.data)), Modified: o.modified, Version: o.versionText()}
 	if !m.Plain {
 		out.CRC32C = new(SumsOf(o.data).CRC32C)
 	}
@@ -161,7 +173,8 @@ func (m *InMemory) List(ctx context.Context, prefix, delimiter, after string) it
 			if !ok || key <= after {
 				continue
 			}
-			o := store.Object{Key: key, Size: int64(len(objects[key].data)), Modified: objects[key].modified}
+			is := objects[key]
+			o := store.Object{Key: key, Size: int64(len(is.data)), Modified: is.modified, Version: is.versionText()}
 			if i := strings.Index(rest, delimiter); delimiter != "" && i >= 0 {
 				o = store.Object{Key: prefix + rest[:i+len(delimiter)], IsDir: true}
 				if o.Key == last {
@@ -177,16 +190,21 @@ func (m *InMemory) List(ctx context.Context, prefix, delimiter, after string) it
 }
 
 // Delete implements store.Store.
-func (m *InMemory) Delete(ctx context.Context, keys []string) error {
+func (m *InMemory) Delete(ctx context.Context, objects []store.Object) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("deleting: %w", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, k := range keys {
-		delete(m.objects, k)
+	var errs []error
+	for _, o := range objects {
+		if is, ok := m.objects[o.Key]; ok && o.Version != "" && o.Version != is.versionText() {
+			errs = append(errs, fmt.Errorf("deleting %s: %w", o.Key, store.ErrChanged))
+			continue
+		}
+		delete(m.objects, o.Key)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (m *InMemory) now() time.Time {

@@ -56,7 +56,7 @@ func missing(t *testing.T, s store.Store, _ Options) {
 		if _, err := s.Stat(t.Context(), key); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Stat %s: %v, want fs.ErrNotExist", key, err)
 		}
-		if err := s.Delete(t.Context(), []string{key}); err != nil {
+		if err := s.Delete(t.Context(), store.AnyVersion(key)); err != nil {
 			t.Errorf("Delete %s: %v, want no error", key, err)
 		}
 	}
@@ -108,7 +108,7 @@ func keys(t *testing.T, s store.Store, o Options) {
 	if want := slices.Sorted(slices.Values(odd())); !slices.Equal(got, want) {
 		t.Errorf("listing\n%q\nwant\n%q", got, want)
 	}
-	if err := s.Delete(t.Context(), odd()); err != nil {
+	if err := s.Delete(t.Context(), store.AnyVersion(odd()...)); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(t, s, "", "", ""); len(got) != 0 {
@@ -128,7 +128,7 @@ func badKeys(t *testing.T, s store.Store, _ Options) {
 		if _, err := s.Get(t.Context(), key, 0, -1); err == nil {
 			t.Errorf("Get %.40q succeeded", key)
 		}
-		if err := s.Delete(t.Context(), []string{key}); err == nil {
+		if err := s.Delete(t.Context(), store.AnyVersion(key)); err == nil {
 			t.Errorf("Delete %.40q succeeded", key)
 		}
 	}
@@ -223,7 +223,7 @@ func listMany(t *testing.T, s store.Store, o Options) {
 	}
 	compare(list(t, s, "data/", "/", ""), dirs, "rolled up")
 	compare(list(t, s, "data/", "/", want[n/2]), dirs[n/2+1:], "rolled up, after")
-	if err := s.Delete(t.Context(), want); err != nil {
+	if err := s.Delete(t.Context(), store.AnyVersion(want...)); err != nil {
 		t.Fatal(err)
 	}
 	compare(list(t, s, "", "", ""), nil, "after deleting all")
@@ -236,13 +236,13 @@ func deleteSome(t *testing.T, s store.Store, _ Options) {
 	if err := s.Delete(t.Context(), nil); err != nil {
 		t.Errorf("Delete of nothing: %v", err)
 	}
-	if err := s.Delete(t.Context(), []string{"a/b/1", "not/there", "c"}); err != nil {
+	if err := s.Delete(t.Context(), store.AnyVersion("a/b/1", "not/there", "c")); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 	if got := list(t, s, "", "", ""); len(got) != 1 || got[0].Key != "a/b/2" {
 		t.Errorf("the rest: %v", got)
 	}
-	if err := s.Delete(t.Context(), []string{"a/b/2"}); err != nil {
+	if err := s.Delete(t.Context(), store.AnyVersion("a/b/2")); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 	if got := list(t, s, "", "/", ""); len(got) != 0 {

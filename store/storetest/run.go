@@ -29,6 +29,11 @@ type Options struct {
 	// Uploads counts the data of interrupted Puts of a key that the provider has and no listing shows. Nil disables
 	// this check.
 	Uploads func(t *testing.T, s store.Store, key string) int
+	// SameVersion means that content that is put again after a delete has the same Version.
+	SameVersion bool
+	// IgnoresVersions means that the service deletes whatever exists. ComparesVersions means that the adapter itself
+	// compares the version of a single object all the same.
+	IgnoresVersions, ComparesVersions bool
 	// Many is the number of keys in a listing of several pages; 0 selects 2,600.
 	Many int
 }
@@ -61,6 +66,8 @@ func Run(t *testing.T, fresh func(t *testing.T) store.Store, o Options) {
 		{"ListOrder", listOrder},
 		{"ListMany", listMany},
 		{"Delete", deleteSome},
+		{"DeleteOfAVersion", deleteVersions},
+		{"RacingRepairs", racingRepairs},
 		{"Trial", trial},
 		{"Sweep", sweep},
 	}

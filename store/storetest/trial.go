@@ -36,6 +36,13 @@ func trial(t *testing.T, s store.Store, o Options) {
 	if !bytes.Equal(get(t, s, "trial/over", 0, -1), first) {
 		t.Error("the object was replaced")
 	}
+	put(t, s, "trial/version", []byte("a version"))
+	err = service.DeleteVersion(t.Context(), "trial/version", stat(t, s, "trial/over").Version)
+	_, there = s.Stat(t.Context(), "trial/version")
+	if ignored := err == nil && errors.Is(there, fs.ErrNotExist); ignored != o.IgnoresVersions ||
+		!ignored && (!errors.Is(err, store.ErrChanged) || there != nil) {
+		t.Errorf("a delete whose condition does not hold: %v, and then %v", err, there)
+	}
 	if o.Uploads != nil && o.Uploads(t, s, "trial/over") > 0 {
 		t.Error("an upload remains")
 	}

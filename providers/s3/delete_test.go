@@ -1,0 +1,110 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
+)
+
+// conditional answers like a service that compares ETags. Every object has the ETag "now".
+func conditional(t *testing.T, sent *[]string) http.HandlerFunc {
+	object := regexp.MustCompile(`<Object>.*?</Object>`)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			w.Header().Set("ETag", `"now"`)
+			w.Header().Set("Last-Modified", "Mon, 02 Nov 2026 10:15:30 GMT")
+			return
+		}
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		fmt.Fprint(w, "<DeleteResult>")
+		for _, o := range object.FindAllString(string(b), -1) {
+			*sent = append(*sent, strings.ReplaceAll(o, "&#34;", `"`))
+			if strings.Contains(o, "then") {
+				key := regexp.MustCompile("<Key>(.*)</Key>").FindStringSubmatch(o)[1]
+				fmt.Fprintf(w, "<Error><Key>%s</Key><Code>PreconditionFailed</Code><Message>it is so</Message></Error>", key)
+			}
+		}
+		fmt.Fprint(w, "</DeleteResult>")
+	}
+}
+
+// Each object of a batch has a condition of its own, and what does not meet it is reported by name.
+func TestS3DeletesOnConditions(t *testing.T) {
+	var sent []string
+	f, b := newFake(t, cloud.Options{}, conditional(t, &sent))
+	err := b.Delete(t.Context(), []store.Object{{Key: "a", Version: `"now"`}, {Key: "b", Version: `"then"`}, {Key: "c"}})
+	if !errors.Is(err, store.ErrChanged) || !strings.Contains(err.Error(), "deleting b ") || strings.Contains(err.Error(), "deleting a ") {
+		t.Errorf("%v", err)
+	}
+	want := []string{
+		`<Object><ETag>"now"</ETag><Key>a</Key></Object>`, `<Object><ETag>"then"</ETag><Key>b</Key></Object>`,
+		`<Object><Key>c</Key></Object>`,
+	}
+	if !slices.Equal(sent, want) {
+		t.Errorf("sent %q, want %q", sent, want)
+	}
+	// A single object is compared before, too: some services ignore the condition.
+	before := len(f.seen())
+	if err := b.Delete(t.Context(), []store.Object{{Key: "a", Version: `"then"`}}); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("%v", err)
+	}
+	if got := f.seen()[before:]; !slices.Equal(got, []string{"HEAD a"}) {
+		t.Errorf("requests %q", got)
+	}
+	if err := b.Delete(t.Context(), []store.Object{{Key: "a", Version: `"now"`}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// With conditional_delete=false no condition is sent: a service may refuse what it does not support.
+func TestS3DeletesWithoutConditions(t *testing.T) {
+	var sent []string
+	_, b := newFakeAt(t, "&versions=false&conditional_delete=false", cloud.Options{}, conditional(t, &sent))
+	if err := b.Delete(t.Context(), []store.Object{{Key: "a", Version: `"now"`}, {Key: "b", Version: `"then"`}}); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(sent, []string{`<Object><Key>a</Key></Object>`, `<Object><Key>b</Key></Object>`}) {
+		t.Errorf("sent %q", sent)
+	}
+}
+
+// An object that was put before the bucket kept versions has the id "null", as its replacement may have. So its ETag
+// counts as well.
+func TestS3NullVersion(t *testing.T) {
+	t.Parallel()
+	server := storetest.NewS3(t)
+	before := open(t, server.URL+"&versions=true", cloud.Options{})
+	if _, err := storetest.PutBytes(t, before, "a", []byte("damaged")); err != nil {
+		t.Fatal(err)
+	}
+	then, err := before.Stat(t.Context(), "a")
+	if err != nil || !strings.HasPrefix(then.Version, "null ") {
+		t.Fatalf("%+v, %v", then, err)
+	}
+	remove := func(o store.Object) error { return before.Delete(context.Background(), []store.Object{o}) }
+	if err := remove(then); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := storetest.PutBytes(t, before, "a", []byte("correct")); err != nil {
+		t.Fatal(err)
+	}
+	if err := remove(then); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("a late delete: %v", err)
+	}
+	if got := readAll(t, before, "a", 0, -1); got != "correct" {
+		t.Errorf("%q", got)
+	}
+}
