@@ -187,7 +187,7 @@ func (s *belowStore) Put(context.Context, string, io.ReaderAt, store.Sums) (stor
 	return store.PutResult{}, errReadOnly
 }
 
-func (s *belowStore) Delete(context.Context, []string) error { return errReadOnly }
+func (s *belowStore) Delete(context.Context, []store.Object) error { return errReadOnly }
 
 func (s *belowStore) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	return s.all.Get(ctx, s.prefix+key, offset, length)
