@@ -177,7 +177,7 @@ func (r *backupRun) reuseCompared(f *source.File, was *manifest.File) (e manifes
 		return e, false, err
 	}
 	e = *was
-	e.Modified = modified(f)
+	e.Modified, e.State = modified(f), stateOf(f) // a tail may have closed since
 	r.progress.BytesDone.Add(f.Size)
 	return e, true, nil
 }

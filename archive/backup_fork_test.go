@@ -316,3 +316,22 @@ func TestOrdinaryBackupsReadNothingBack(t *testing.T) {
 	}
 	mustVerify(t, archive.New(c, o))
 }
+
+// A tail that closes with the content that the base has of it is recorded as closed, or it would not count as archived.
+func TestTailThatClosesAsItIs(t *testing.T) {
+	t.Parallel()
+	l := newJELog(t, 77)
+	l.fill(3)
+	l.write(400)
+	st := storetest.Memory(t)
+	l.backup(archive.New(st, archive.Options{}), plain)
+	l.set(3, l.open.Bytes) // with another time
+	l.flip()
+	a := archive.New(st, archive.Options{}) // another process
+	l.backup(a, plain)
+	for n, want := range []manifest.State{manifest.Closed, manifest.Closed, manifest.Closed, manifest.Closed, manifest.Tail} {
+		if f := fileOf(t, a, n); f.State != want {
+			t.Errorf("%s is %s, not %s", f.Name, f.State, want)
+		}
+	}
+}

@@ -39,7 +39,7 @@ func TestBackupRefusesAStoreThatDoesNotCheck(t *testing.T) {
 		}
 	}
 	if n := len(bucket.Snapshot().Keys("")); n != 1 {
-		t.Errorf("%d objects were made", n)
+		t.Errorf("%d objects were made: %q", n, bucket.Snapshot().Keys(""))
 	}
 }
 
