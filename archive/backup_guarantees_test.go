@@ -63,3 +63,4 @@ func (u *unchecking) Stat(ctx context.Context, key string) (store.Object, error)
 
 func (u *unchecking) PutWithWrongChecksum(context.Context, string, []byte) error { return nil }
 func (u *unchecking) PutOverExisting(context.Context, string, []byte) error      { return store.ErrExists }
+func (u *unchecking) DeleteVersion(context.Context, string, string) error        { return store.ErrChanged }
