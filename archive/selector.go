@@ -84,7 +84,7 @@ func ParseTime(s string, now time.Time, zone *time.Location) (time.Time, error) 
 	if before, ok := strings.CutPrefix(s, "-"); ok {
 		age, err := parseAge(before)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("%q is no time before now, such as -2h, -90m or -7d", s)
+			return time.Time{}, fmt.Errorf("%q: write a time before now such as -2h, -90m or -7d", s)
 		}
 		return now.Add(-age), nil
 	}
@@ -110,7 +110,7 @@ func ParseTime(s string, now time.Time, zone *time.Location) (time.Time, error) 
 		}
 		return firstShown(shown, zone), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no time, such as %s", s, timeForms)
+	return time.Time{}, fmt.Errorf("%q: write a time such as %s", s, timeForms)
 }
 
 // firstShown returns the first instant at which a clock in a zone shows a time or a later one. The time's own zone does

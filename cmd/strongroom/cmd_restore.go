@@ -33,7 +33,7 @@ database uses is refused.`,
 				}
 				until, err := archive.ParseTime(at, time.Now(), time.Local)
 				if err != nil {
-					return usage("--at: %v", err)
+					return usage("--at %v", err)
 				}
 				which = archive.Selector{At: until}.String() // the same instant for each destination
 			}

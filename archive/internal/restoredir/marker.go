@@ -190,16 +190,20 @@ func (d *Dir) mayRemoveMade() bool { return d.isContinued() || d.last != nil && 
 // files in it are theirs.
 func (d *Dir) isAllOurs() bool { return d.fresh && d.began && (d.last == nil || d.last.isOld()) }
 
+// adoptsAll reports whether all files in the target count as made by restores, since the marker that would list them
+// cannot be read: in a new directory only restores make files, and in an existing one each was found right, so that the
+// archive has it.
+func (d *Dir) adoptsAll() bool {
+	return d.isAllOurs() || d.began && d.last == nil && !d.o.Overwrite
+}
+
 // describe sets what the marker records of the directory, which holds the names in there.
 func (d *Dir) describe(there map[string]bool) {
 	ours := map[string]bool{}
-	if d.isAllOurs() {
+	if d.adoptsAll() {
 		maps.Copy(ours, there)
 	}
-	isOccupied, replaced := !d.isEmpty(), map[string]bool{}
-	if d.began && d.last == nil && !d.o.Overwrite {
-		isOccupied = false // Open has checked that all files are right, and the next run must continue this one
-	}
+	isOccupied, replaced := !d.isEmpty() && !d.adoptsAll(), map[string]bool{}
 	this := []Begun{{Archive: d.m.Archive, Sequence: d.m.Sequence, Created: d.m.Created}}
 	if d.isContinued() {
 		if isOccupied && d.last.isOld() && !d.fresh && !d.o.Overwrite {
