@@ -205,7 +205,7 @@ func archiveOf(t *testing.T, pattern string, files map[string]string) (*storetes
 // A restore of another snapshot was interrupted. One that may overwrite keeps none of its files, not even those that are
 // no log files of its own: the set would be a mixture of two. And what that one may have replaced is no file of the
 // user any more.
-func TestOverwriteKeepsNothingOfAInterruptedRestore(t *testing.T) {
+func TestOverwriteKeepsNothingOfAnInterruptedRestore(t *testing.T) {
 	t.Parallel()
 	over := archive.RestoreOptions{Overwrite: true}
 	others := map[string]string{"a.1": "one", "a.2": "two", "a.3": "three"}
