@@ -47,6 +47,8 @@ func TestBackupRefusesAStoreThatDoesNotCheck(t *testing.T) {
 // checked. It can report that only after the object exists.
 type unchecking struct{ *storetest.InMemory }
 
+var _ store.FaultProbe = (*unchecking)(nil)
+
 func (u *unchecking) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	stored, err := u.InMemory.Put(ctx, key, body, sums)
 	if err == nil && !stored.Existed {
@@ -62,5 +64,9 @@ func (u *unchecking) Stat(ctx context.Context, key string) (store.Object, error)
 }
 
 func (u *unchecking) PutWithWrongChecksum(context.Context, string, []byte) error { return nil }
+func (u *unchecking) DeleteVersion(ctx context.Context, key, version string) error {
+	return u.Delete(ctx, []store.Object{{Key: key, Version: version}})
+}
+
 func (u *unchecking) PutOverExisting(context.Context, string, []byte) error      { return store.ErrExists }
 func (u *unchecking) DeleteVersion(context.Context, string, string) error        { return store.ErrChanged }

@@ -69,7 +69,7 @@ var repairScenarios = []repairScenario{
 		},
 	}},
 	{ignored: 525_454, scenario: scenario{
-		states: 0, long: true,
+		states: 525_454, long: true,
 		name: "a prune's deletes arrive twice beside a repair",
 		model: model{
 			joined: true, history: longer, rot: rot{spoiled: object(0, 1)}, sequences: 5, records: 5,
