@@ -51,7 +51,7 @@ var scenarios = []scenario{
 		history: past, sequences: 3, records: 2,
 		cast: []player{vandals(1), backups(1), prunes(1), holds(1)},
 	}},
-	{name: "a vandal beside those that may crash", states: 1, long: true, model: model{
+	{name: "a vandal beside those that may crash", states: 251_794, long: true, model: model{
 		joined: true, history: past, sequences: 3, records: 3,
 		cast: []player{vandals(1), unlucky(backups(1)), backups(1), unlucky(prunes(1))},
 	}},

@@ -38,7 +38,13 @@ func (t turn) vandalize() {
 // that the one before allows, and holds it.
 func (s *store) rebuildLedger() {
 	old := s.truth()
-	next := s.greatest() + 2
+	unread := s.greatest() + 1
+	for n := unread + 1; s.greatest() == 0 && n <= maxRecord; n++ {
+		if s.ledger[n-1].newest == junk {
+			unread = n
+		}
+	}
+	next := unread + 1
 	for next <= maxRecord && s.ledger[next-1].by != noAuthor {
 		next++
 	}
