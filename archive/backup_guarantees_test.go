@@ -68,5 +68,4 @@ func (u *unchecking) DeleteVersion(ctx context.Context, key, version string) err
 	return u.Delete(ctx, []store.Object{{Key: key, Version: version}})
 }
 
-func (u *unchecking) PutOverExisting(context.Context, string, []byte) error      { return store.ErrExists }
-func (u *unchecking) DeleteVersion(context.Context, string, string) error        { return store.ErrChanged }
+func (u *unchecking) PutOverExisting(context.Context, string, []byte) error { return store.ErrExists }
