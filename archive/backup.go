@@ -132,6 +132,7 @@ type backupRun struct {
 	leftOut  *manifest.LeftOut // the manifest's note of the omitted files; nil if there are none
 
 	forkedFrom, rewoundFrom *manifest.Ref   // the base, if the source does not continue all of it
+	unheld                  error           // why the base could not be held yet; nil if it is held
 	sameContent             map[string]bool // closed files that were read, and have the base's content
 }
 

@@ -54,7 +54,10 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 	m.Counts.AddedBytes = r.addedSize
 	m.Counts.Changed = int64(len(r.res.Changed))
 	m.Counts.Removed = int64(len(plan.Removed))
-	m.Accepted, m.LeftOut, m.Writer = r.accepted, r.leftOut, r.writer
+	m.Accepted, m.LeftOut = r.accepted, r.leftOut
+	if r.o.lost == nil { // a repair stores an old state again, and is no second writer
+		m.Writer = r.writer
+	}
 	m.ForkedFrom, m.RewoundFrom = r.forkedFrom, r.rewoundFrom
 	return m
 }
@@ -241,6 +244,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	r.keepSource(id, ref)
 	r.sealed.Drop(id)
 	r.res.Committed, r.res.Snapshot = true, new(m.Summary)
+	r.holdLate(ctx)
 	r.sweep(ctx)
 	return nil
 }

@@ -65,8 +65,8 @@ func (r *backupRun) noteWhole() {
 }
 
 // fence writes a ledger record before a snapshot whose number is far above all others, as the local state has seen
-// greater numbers than the archive. Without the record, the manifest would count for nothing if it were damaged. A
-// snapshot is made even if the record cannot be written.
+// greater numbers than the archive. Without the record, the manifest would count for nothing, so the backup fails if
+// the record cannot be written. Beside a record that cannot be read, every manifest counts, and the backup goes on.
 func (r *backupRun) fence(ctx context.Context, id string) error {
 	if !r.head.isFar(r.next) {
 		return nil
@@ -78,9 +78,12 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 		}
 		return what, nil
 	})
-	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrLostRace) {
+	switch {
+	case err == nil:
+		return nil
+	case r.head.unread != nil && errors.Is(err, ErrDamaged):
 		r.warn("the ledger does not have the gap before snapshot %d: %v", r.next, err)
 		return nil
 	}
-	return err
+	return fmt.Errorf("snapshot %d would count for nothing without a record of the gap before it: %w", r.next, err)
 }

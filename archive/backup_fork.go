@@ -50,7 +50,7 @@ func (r *backupRun) evidence(parent *manifest.Manifest) sourceEvidence {
 	e := sourceEvidence{otherWriter: r.state != nil && parent.Writer != "" && parent.Writer != r.writer}
 	isTail := func(f *manifest.File) (string, bool) { return f.Name, f.State == manifest.Tail }
 	tail, before := endOf(r.layout, parent.Files, isTail)
-	if tail == "" {
+	if tail == "" || !r.layout.KeepsTail() { // a source whose tail is left out has none
 		return e
 	}
 	e.tail, e.sameTail, e.sameBefore = tail, r.matchFile(tail), r.matchFile(before)

@@ -27,6 +27,8 @@ func (r *backupRun) compareFiles(ctx context.Context, plan *Plan, parent *manife
 	}
 	slices.SortFunc(files, func(a, b *source.File) int { return r.layout.Compare(a.Name, b.Name) })
 	all := make([]fileComparison, len(files))
+	ctx, stop := r.cancelOnDiskPressure(ctx)
+	defer stop()
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(r.transfers)
 	for i, f := range files {
@@ -46,10 +48,14 @@ func (r *backupRun) compareFiles(ctx context.Context, plan *Plan, parent *manife
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
+	err := g.Wait()
+	if cause := context.Cause(ctx); cause != nil && (err == nil || isPressure(cause)) {
+		err = cause
+	}
+	if err != nil {
 		return nil, err
 	}
-	return all, context.Cause(ctx)
+	return all, nil
 }
 
 // compareFile compares one file with the base's version of it. It reads the archived bytes only if their hash differs.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
@@ -37,7 +38,7 @@ func (r *backupRun) compareEntries(
 var errArchivedUnreadable = errors.New("the archived version cannot be read here")
 
 // readArchived writes what the base has of a file to w, part by part, until w has found a difference. A part counts only
-// after its hash was checked.
+// after its hash was checked. A host may have no permission to read content, and a cold storage class refuses it too.
 func (r *backupRun) readArchived(ctx context.Context, was *manifest.File, w *entryComparison) error {
 	if r.needsLostObject(was) {
 		return errArchivedUnreadable
@@ -54,7 +55,7 @@ func (r *backupRun) readArchived(ctx context.Context, was *manifest.File, w *ent
 			return nil
 		})
 		switch {
-		case errors.Is(err, ErrNoIdentity), errors.Is(err, ErrDamaged):
+		case errors.Is(err, ErrNoIdentity), errors.Is(err, ErrDamaged), errors.Is(err, fs.ErrPermission):
 			r.log.Debug("an archived file cannot be read", "file", was.Name, "error", err)
 			return errArchivedUnreadable
 		case err != nil:

@@ -66,7 +66,8 @@ var errBaseDropped = errors.New("a concurrent prune dropped it")
 
 // holdBase holds the base, if the new snapshot does not continue all of it. The hold comes before the snapshot, so that
 // no interruption leaves the base without it. A rewound source is backed up even if its base cannot be held: its
-// newest state matters more.
+// newest state matters more. So is a forked one beside damage that only a backup ends: the newest manifest may be
+// unreadable, and its hash unknown. In both cases holdLate tries again.
 func (r *backupRun) holdBase(ctx context.Context) error {
 	why := ""
 	switch {
@@ -94,11 +95,31 @@ func (r *backupRun) holdBase(ctx context.Context) error {
 		return fmt.Errorf("manifest %d: %w: %w", base.Sequence, err, errRaced)
 	case err == nil, ctx.Err() != nil:
 		return err
-	case r.forkedFrom != nil:
+	case r.forkedFrom != nil && !errors.Is(err, ErrDamaged):
 		return fmt.Errorf("holding snapshot %d, the last of the other history: %w", base.Sequence, err)
 	}
-	r.warn("snapshot %d, which has the end of the log that is gone, could not be held: %v", base.Sequence, err)
+	r.unheld = err
 	return nil
+}
+
+// holdLate holds the base after the commit if it could not be held before. The new snapshot, whose manifest names its
+// parent's hash, may have ended the cause.
+func (r *backupRun) holdLate(ctx context.Context) {
+	if r.unheld == nil {
+		return
+	}
+	r.unheld = nil
+	if err := r.holdBase(ctx); err != nil {
+		r.unheld = err
+	}
+	if r.unheld == nil {
+		return
+	}
+	what := "the end of the log that is gone"
+	if r.forkedFrom != nil {
+		what = "the other history"
+	}
+	r.warn("snapshot %d, which has %s, could not be held: %v", r.head.base.ref.Sequence, what, r.unheld)
 }
 
 // knownSource returns what this host remembers of the source as of the base snapshot, and of the last snapshot that it

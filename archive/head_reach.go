@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"slices"
@@ -11,9 +12,9 @@ import (
 )
 
 // Any object may exist under the key of a manifest. Writers number their manifests one after the other, so one
-// that is far above all others is none of theirs, and counts for nothing (format.md, rule 5). This file decides
-// which manifests count, from the ledger, the listing and the first 4 KiB of a few manifests alone: all readers
-// come to the same result.
+// that is far above all others is none of theirs, and counts for nothing (format.md, "Objects that count for
+// nothing", rule 3). This file decides which manifests count, from the ledger, the listing and the first 4 KiB of a
+// few manifests alone: all readers come to the same result.
 
 // anchor returns the greatest number that the ledger has used up; zero without a ledger.
 func (h *head) anchor() int64 {
@@ -109,8 +110,15 @@ func (a *Archive) reach(ctx context.Context, h *head, listed iter.Seq2[numbered,
 	}
 }
 
-// isOwnManifest reports whether the beginning of a manifest can be read and names this archive.
+// isOwnManifest reports whether the beginning of a manifest can be read and names this archive, and whether its parent
+// supports its number.
 func (a *Archive) isOwnManifest(ctx context.Context, h *head, f numbered) (bool, error) {
+	a.mu.Lock()
+	known := a.known
+	a.mu.Unlock()
+	if known != nil && h.id != nil && known.ref.Sequence == f.n && known.m.Archive == h.id.ID {
+		return true, nil
+	}
 	s, err := a.summary(ctx, f)
 	switch {
 	case errors.Is(err, ErrDamaged):
@@ -119,10 +127,34 @@ func (a *Archive) isOwnManifest(ctx context.Context, h *head, f numbered) (bool,
 		return true, nil
 	case err != nil:
 		return false, err
-	case h.id != nil:
-		return s.Archive == h.id.ID, nil
-	case h.record != nil:
-		return s.Archive == h.record.Archive, nil
+	case h.id != nil && s.Archive != h.id.ID, h.id == nil && h.record != nil && s.Archive != h.record.Archive:
+		return false, nil
+	}
+	return a.isSupported(ctx, h, s)
+}
+
+// isSupported reports whether a writer of this archive could have chosen a manifest's number. It chooses one near the
+// parent's, or writes a record first that uses up the numbers in between. Beside a record that cannot be read, every
+// number could have been chosen: that record may have used numbers up, and may have dropped the parent.
+func (a *Archive) isSupported(ctx context.Context, h *head, s *manifest.Summary) (bool, error) {
+	if h.unread != nil {
+		return true, nil
+	}
+	anchor, parent := h.anchor(), int64(0)
+	if s.Parent != nil {
+		parent = s.Parent.Sequence
+	}
+	if s.Sequence > max(parent, anchor)+manifest.MaxAhead {
+		return false, nil
+	}
+	if parent <= anchor {
+		return true, nil
+	}
+	switch _, err := a.store.Stat(ctx, manifest.ManifestKey(parent)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("checking manifest %d, the parent of %d: %w", parent, s.Sequence, err)
 	}
 	return true, nil
 }

@@ -60,19 +60,21 @@ func (h *head) nextFree() int64 {
 // the record before the damaged one had dropped.
 func (v *verifyRun) rebuildLedger(ctx context.Context, h *head) (*manifest.Record, error) {
 	next := h.nextFree()
-	parent := manifest.RecordRef{Number: next - 1}
-	sum, err := v.hash(ctx, manifest.LedgerKey(parent.Number))
-	if err != nil {
-		return nil, err
+	var parent *manifest.RecordRef
+	if next > 1 { // the first record has none
+		sum, err := v.hash(ctx, manifest.LedgerKey(next-1))
+		if err != nil {
+			return nil, err
+		}
+		parent = &manifest.RecordRef{Number: next - 1, SHA256: sum}
 	}
-	parent.SHA256 = sum
 	rawID := h.rawID
 	s, err := v.readExisting(ctx, h)
 	if err != nil {
 		return nil, err
 	}
 	r := &manifest.Record{
-		Format: manifest.Format, Archive: s.archiveID(), Number: next, Parent: &parent,
+		Format: manifest.Format, Archive: s.archiveID(), Number: next, Parent: parent,
 		Created: time.Now().UTC(), Why: "verify --repair", Newest: s.newestValid(), Void: s.voidNumbers(s.newestValid()),
 		Removed: s.skippedNumbers(&recordPlan{}, s.newestValid()),
 	}
