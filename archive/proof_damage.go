@@ -84,6 +84,8 @@ func (a *Archive) readDamageLog(ctx context.Context, id string) (*damageLog, err
 	now := was
 	if len(unread) > 0 {
 		now = was.noteRecords(unread, read)
+		now.read = maps.Clone(was.read)
+		maps.Copy(now.read, a.loadDamageLog(id).read) // a verify of this host keeps what it read back there alone
 	}
 	if now, err = a.noteLatest(ctx, now, records, read); err != nil || now == was {
 		return now, err

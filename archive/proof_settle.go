@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -159,38 +161,45 @@ func (a *Archive) countUnsettled(ctx context.Context, l *damageLog) (count int64
 	if a.state == nil {
 		return 0, nil
 	}
+	var found atomic.Int64
+	done := l.readBack()
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(a.transfers)
 	checked := 0
 	for _, key := range slices.Sorted(maps.Keys(l.keys)) {
 		n, _ := l.of(key)
-		if _, isObject := manifest.ParseObjectKey(key); !isObject || l.latestBad.has(key) || l.isRead(key, n.record) {
+		if _, isObject := manifest.ParseObjectKey(key); !isObject || l.latestBad.has(key) || done[[2]string{key, n.record}] {
 			continue
 		}
 		if checked++; checked > maxUnsettled {
 			break
 		}
-		o, err := a.store.Stat(ctx, key)
-		switch {
-		case ctx.Err() != nil:
-			return 0, context.Cause(ctx)
-		case errors.Is(err, fs.ErrNotExist): // it was pruned, or a verify finds that it is missing
-		case err != nil:
-			a.log.Debug("the attributes of an object that a verify found damaged cannot be read", "error", err)
-		case !o.Modified.After(n.at):
-			count++
-		}
+		g.Go(func() error {
+			o, err := a.store.Stat(running, key)
+			switch {
+			case running.Err() != nil:
+				return context.Cause(running)
+			case errors.Is(err, fs.ErrNotExist): // it was pruned, or a verify finds that it is missing
+			case err != nil:
+				a.log.Debug("the attributes of an object that a verify found damaged cannot be read", "error", err)
+			case !o.Modified.After(n.at):
+				found.Add(1)
+			}
+			return nil
+		})
 	}
-	return count, nil
+	err = g.Wait()
+	return found.Load(), err
 }
 
-// isRead reports whether this host has read back an object, or some of a bundle, since a record named it.
-func (l *damageLog) isRead(key, record string) bool {
-	if l.read[key] == record {
-		return true
-	}
-	for place, last := range l.read {
-		if last == record && len(place) > len(key) && place[:len(key)] == key && place[len(key)] == '@' {
-			return true
+// readBack returns the objects of which this host has read back some, each with the last record that named it then.
+func (l *damageLog) readBack() map[[2]string]bool {
+	done := make(map[[2]string]bool, 2*len(l.read))
+	for place, record := range l.read {
+		done[[2]string{place, record}] = true
+		if i := strings.LastIndexByte(place, '@'); i >= 0 { // in a bundle; see placeOf
+			done[[2]string{place[:i], record}] = true
 		}
 	}
-	return false
+	return done
 }

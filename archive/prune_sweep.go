@@ -126,11 +126,7 @@ func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) e
 	}
 	left := map[string]bool{}
 	if !p.o.DryRun {
-		listed := make([]store.Object, len(batch)) // each is deleted only if it is still the listed one
-		for i := range batch {
-			listed[i] = batch[i].Object
-		}
-		if err := p.store.Delete(ctx, listed); err != nil {
+		if err := p.store.Delete(ctx, anyVersion(batch)); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -149,6 +145,16 @@ func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) e
 		counts.Bytes += o.Size
 	}
 	return nil
+}
+
+// anyVersion returns the objects of a batch without their versions. The numbers decide what goes. Some file systems
+// return other inode numbers in a listing than later, and would never delete a version from there.
+func anyVersion(batch []deletion) []store.Object {
+	keys := make([]string, len(batch))
+	for i := range batch {
+		keys[i] = batch[i].Key
+	}
+	return store.AnyVersion(keys...)
 }
 
 // maxFailures is how many of the store's errors a report quotes. Often thousands of objects are locked.
