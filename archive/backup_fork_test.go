@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -332,6 +334,86 @@ func TestTailThatClosesAsItIs(t *testing.T) {
 	for n, want := range []manifest.State{manifest.Closed, manifest.Closed, manifest.Closed, manifest.Closed, manifest.Tail} {
 		if f := fileOf(t, a, n); f.State != want {
 			t.Errorf("%s is %s, not %s", f.Name, f.State, want)
+		}
+	}
+}
+
+// The newest manifest cannot be read, and nothing has its hash. Only a backup ends that, so an accepted fork needs no hold
+// first. The last snapshot of the other history is held once the new one exists.
+func TestForkBesideAnUnreadableManifest(t *testing.T) {
+	t.Parallel()
+	for _, g := range []manifest.Guard{manifest.GuardFork, manifest.GuardTakeOver} {
+		l := newJELog(t, 81)
+		l.fill(2)
+		l.write(100)
+		st := storetest.Memory(t)
+		a := archive.New(st, archive.Options{})
+		l.backup(a, plain)
+		twin := l.clone(82)
+		l.write(200)
+		l.backup(a, plain)
+		l.write(200)
+		l.backup(a, plain)
+		st.Damage(manifest.ManifestKey(3), func(b []byte) []byte { return b[:len(b)/2] })
+		twin.write(300)
+		o := options
+		o.Accept = []manifest.Guard{g}
+		res, err := archive.New(st, archive.Options{}).Backup(t.Context(), twin.source(plain), o)
+		if err != nil || !res.Committed || res.Snapshot.Sequence != 4 {
+			t.Fatalf("%s: %+v, %v", g, res, err)
+		}
+		if isHeld(t, a, 2) == "" {
+			t.Errorf("%s: snapshot 2 is not held; warnings %q", g, res.Warnings)
+		}
+	}
+}
+
+// deniesData is a store that denies reading content, as an archive tier or a policy may.
+type deniesData struct{ *storetest.InMemory }
+
+func (d deniesData) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if strings.HasPrefix(key, manifest.DataPrefix) || strings.HasPrefix(key, manifest.BundlesPrefix) {
+		return nil, fmt.Errorf("reading %s: 403: %w", key, fs.ErrPermission)
+	}
+	return d.InMemory.Get(ctx, key, offset, length)
+}
+
+// A host that may not read content still tells changes in place from forks, by the numbers of the entry check.
+func TestForkIsFoundWithoutPermissionToRead(t *testing.T) {
+	t.Parallel()
+	l := newJELog(t, 83)
+	st := storetest.Memory(t)
+	l.fill(5)
+	twin := l.clone(84)
+	l.fill(2)
+	twin.fill(2)
+	a := archive.New(deniesData{st}, archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
+	l.backup(a, plain)
+	refusesFork(t, st, a, twin, name(5), "from snapshot 1 on")
+	l.rewrite(2, eraseSecond)
+	goesOnQuietly(t, a, l)
+}
+
+// A configuration that leaves the tail out from now on is neither a power loss nor a fork.
+func TestTailLeftOutIsNoPowerLoss(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"", t.TempDir()} {
+		l := newJELog(t, 85)
+		l.fill(3)
+		l.write(400)
+		o := archive.Options{}
+		if state != "" {
+			o.State = &archive.LocalState{Dir: state}
+		}
+		a := archive.New(storetest.Memory(t), o)
+		l.backup(a, plain)
+		without := plain
+		without.NoTail = true
+		if res := l.backup(a, without); !res.Committed {
+			t.Fatalf("%+v", res)
+		}
+		if m := newest(t, a); m.RewoundFrom != nil || m.ForkedFrom != nil {
+			t.Errorf("rewound from %v, forked from %v", m.RewoundFrom, m.ForkedFrom)
 		}
 	}
 }

@@ -281,3 +281,29 @@ func TestFindingsOutliveAForgedProof(t *testing.T) {
 		}
 	})
 }
+
+// A service keeps an Archive open while it verifies. What its own verify has read back is not read again.
+func TestOpenArchiveUsesWhatItsVerifyRead(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		d := newDoubted(t, 4, archive.Options{})
+		d.store.Damage(d.bad, flipped) // flips it back
+		a := d.host(true)
+		m := newest(t, a)
+		if not, err := a.Archived(t.Context(), m, d.db.dir, []string{d.file}); err != nil || len(not) == 0 {
+			t.Fatalf("%+v, %v", not, err)
+		}
+		time.Sleep(time.Hour)
+		r, err := a.Verify(t.Context(), archive.VerifyOptions{Proof: true, ReadData: true})
+		if err != nil || len(r.Problems) > 0 || r.Unproven != "" {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		before := d.store.count.Load()
+		if not, err := a.Archived(t.Context(), m, d.db.dir, []string{d.file}); err != nil || len(not) > 0 {
+			t.Fatalf("%+v, %v", not, err)
+		}
+		if n := d.store.count.Load() - before; n > 0 {
+			t.Errorf("the content was read %d times more", n)
+		}
+	})
+}

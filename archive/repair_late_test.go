@@ -75,31 +75,23 @@ func TestRepairGivesUpOnAnObjectThatChanges(t *testing.T) {
 	})
 }
 
-// A prune deletes only the objects that it has listed. One that was replaced since is reported, and the next prune
-// decides about it.
-func TestPruneDeletesOnlyWhatItHasListed(t *testing.T) {
+// A prune deletes by key: the numbers decide what goes. Some file systems list other versions than a later request
+// returns, and there a prune would never delete anything.
+func TestPruneDeletesAnyVersion(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		h := newPruned(t, 5)
 		s := &weak{InMemory: h.store}
-		replaced := ""
 		s.delete = func(ctx context.Context, objects []store.Object) error {
-			if _, isObject := manifest.ParseObjectKey(objects[0].Key); isObject && replaced == "" {
-				replaced = objects[0].Key
-				h.store.Replace(replaced, []byte("another object"))
+			for _, o := range objects {
+				h.store.Replace(o.Key, h.store.Snapshot().Bytes(o.Key))
 			}
 			return h.store.Delete(ctx, objects)
 		}
 		o := archive.PruneOptions{Retention: &retention.Policy{Last: 2}}
 		r, err := archive.New(s, archive.Options{}).Prune(t.Context(), o)
-		if err != nil || replaced == "" || r.Failed.Objects != 1 || r.Deleted.Objects == 0 || len(r.Failures) != 1 {
-			t.Fatalf("%q: %+v, %v", replaced, r, err)
-		}
-		if string(h.store.Snapshot().Bytes(replaced)) != "another object" {
-			t.Errorf("%s was deleted", replaced)
-		}
-		if r := h.keepLast(2); r.Failed.All() != 0 || r.Deleted.Objects != 1 {
-			t.Errorf("the next prune: %+v", r)
+		if err != nil || r.Failed.All() != 0 || r.Deleted.Objects == 0 || r.Deleted.Manifests != 3 {
+			t.Fatalf("%+v, %v", r, err)
 		}
 		h.sound(4, 5)
 	})

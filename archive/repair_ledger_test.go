@@ -180,3 +180,21 @@ func TestRepairOfTheLedgerAsksTheRecordBefore(t *testing.T) {
 		h.sound(1, 2, 3, 4)
 	})
 }
+
+// An attacker creates a record far above, in an archive that never had a ledger. The repair writes the first record,
+// which has no parent.
+func TestRepairWritesTheFirstRecord(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int64{1, 2, 300_000_000} {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 2)
+			h.store.Replace(manifest.LedgerKey(n), []byte("{}"))
+			if r := mustRepair(t, h.store, &archive.RepairFrom{}); len(r.Problems) > 0 || len(r.Repaired) != 1 {
+				t.Fatalf("record %d: %+v", n, r)
+			}
+			h.next()
+			h.keepLast(1)
+			h.sound(1, 2, 3) // the repair holds two
+		})
+	}
+}

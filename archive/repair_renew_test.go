@@ -170,3 +170,24 @@ func TestRenewedOnlyEncrypted(t *testing.T) {
 		}
 	})
 }
+
+// The host that repairs has a state directory. The snapshot that it makes names no writer, since it has an old state of
+// the database: otherwise the host that archives would warn of a second archiver.
+func TestRenewedNamesNoWriter(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		w := newTwins(t, 3)
+		w.one.Remove(w.partOf(func(m *manifest.Manifest) *manifest.File { return &m.Files[0] }))
+		a := archive.New(w.one, archive.Options{
+			Encoder: encoder(t, encoding.Zstd, w.id), Decoder: decoder(w.id), State: &archive.LocalState{Dir: t.TempDir()},
+		})
+		from := &archive.RepairFrom{Others: []*archive.Archive{w.open(w.two, w.id)}}
+		r, err := a.Verify(t.Context(), archive.VerifyOptions{ReadData: true, Repair: from})
+		if err != nil || r.Renewed == nil {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if m := newest(t, a); m.Sequence != r.Renewed.Snapshot || m.Writer != "" {
+			t.Errorf("snapshot %d names the writer %q", m.Sequence, m.Writer)
+		}
+	})
+}

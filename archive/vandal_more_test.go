@@ -210,3 +210,48 @@ func checkWhole(t *testing.T, h *pruned, n int64) {
 		}
 	}
 }
+
+// copiedAs returns the newest of five snapshots under another number and with another parent.
+func copiedAs(t *testing.T, h *pruned, n, parent int64) []byte {
+	t.Helper()
+	m := newest0(t, h)
+	m.Sequence = n
+	m.Parent.Sequence = parent
+	b, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A copy of the newest manifest under an absurd number has this archive's id, and can be read. It neither ends the
+// numbers nor becomes the newest snapshot: no parent supports its number.
+func TestVandalCopiesTheNewest(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int64{5 + manifest.MaxAhead + 3, 400_000_000, manifest.MaxCounted} {
+		for _, parent := range []int64{4, 5, n - 1} {
+			virtually(t, func(t *testing.T) {
+				h := vandalized(t)
+				v := vandal{key: manifest.ManifestKey(n), ignored: true}
+				h.store.Replace(v.key, copiedAs(t, h, n, parent))
+				v.check(t, h, "copied")
+			})
+		}
+	}
+}
+
+// The same in an archive without a ledger.
+func TestVandalCopiesTheNewestWithoutALedger(t *testing.T) {
+	t.Parallel()
+	for _, parent := range []int64{4, 5, manifest.MaxCounted - 1} {
+		virtually(t, func(t *testing.T) {
+			h := newPruned(t, 5)
+			h.store.Replace(manifest.ManifestKey(manifest.MaxCounted), copiedAs(t, h, manifest.MaxCounted, parent))
+			if n := h.next(); n != 6 {
+				t.Errorf("parent %d: the next snapshot is %d", parent, n)
+			}
+			h.keepLast(2)
+			h.sound(5, 6)
+		})
+	}
+}

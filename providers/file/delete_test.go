@@ -82,8 +82,10 @@ func TestFileDeleteWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := openDir(t, t.TempDir())
-		if _, err := storetest.PutBytes(t, s, "a", nil); err != nil {
-			t.Fatal(err)
+		for _, key := range []string{"a", "b", "c"} {
+			if _, err := storetest.PutBytes(t, s, key, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := os.MkdirAll(filepath.Join(s.root, hidden), 0o750); err != nil {
 			t.Fatal(err)
@@ -97,7 +99,7 @@ func TestFileDeleteWaitsForAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		err = s.Delete(t.Context(), store.AnyVersion("a", "a", "a")) // a prune of many objects waits once
+		err = s.Delete(t.Context(), store.AnyVersion("a", "b", "c")) // a prune of many objects waits once
 		if took := time.Since(start); !errors.Is(err, errDeleting) || took < lockPatience || took > lockPatience+time.Second {
 			t.Errorf("after %s: %v", took, err)
 		}
