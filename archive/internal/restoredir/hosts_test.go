@@ -190,6 +190,45 @@ func TestTwoHostsWithoutLocks(t *testing.T) {
 	}
 }
 
+// The second host has begun and has not ended. The first one changes nothing more, and does not end its restore: the
+// directory would lose the marker of the second.
+func TestFirstHostStopsWhileTheSecondRestores(t *testing.T) {
+	t.Parallel()
+	one, two := twoSets()
+	for what, step := range map[string]func(first *host) error{
+		"its next file": func(first *host) error { return first.write("00000001.jdb", nil) },
+		"its end":       func(first *host) error { return first.Finish(first.t.Context()) },
+	} {
+		targets(t, func(t *testing.T, dir string) {
+			first := mustOpen(t, dir, one)
+			if err := first.Begin(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for name := range one.bytes {
+				if what == "its end" || name == "00000000.jdb" {
+					if err := first.write(name, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			first.loseLocks()
+			second := mustOpen(t, dir, two)
+			if err := second.Begin(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := step(first); !errors.Is(err, ErrOccupied) {
+				t.Errorf("%s: %v", what, err)
+			}
+			if _, err := os.Stat(filepath.Join(second.work, IncompleteMarker)); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			if err := second.end(); err != nil || !two.holds(dir) {
+				t.Errorf("%s: the second host: %v", what, err)
+			}
+		})
+	}
+}
+
 // Both hosts look at the directory before either has marked it: one of them gets it.
 func TestTwoHostsBeginAtOnce(t *testing.T) {
 	t.Parallel()
