@@ -7,6 +7,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // canReuseBase reports whether a backup may reference the base's objects. It may not while the ledger's next record
@@ -65,8 +66,8 @@ func (r *backupRun) noteWhole() {
 }
 
 // fence writes a ledger record before a snapshot whose number is far above all others, as the local state has seen
-// greater numbers than the archive. Without the record, the manifest would count for nothing, so the backup fails if
-// the record cannot be written. Beside a record that cannot be read, every manifest counts, and the backup goes on.
+// greater numbers than the archive. A snapshot that counts without the record, as its parent supports its number, is made
+// even if the record cannot be written. Another one would count for nothing, so the backup fails.
 func (r *backupRun) fence(ctx context.Context, id string) error {
 	if !r.head.isFar(r.next) {
 		return nil
@@ -81,7 +82,9 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 	switch {
 	case err == nil:
 		return nil
-	case r.head.unread != nil && errors.Is(err, ErrDamaged):
+	case ctx.Err() != nil, errors.Is(err, store.ErrGone), errors.Is(err, errOtherID):
+		return err
+	case r.head.unread != nil, r.next <= r.head.newest().Sequence+manifest.MaxAhead:
 		r.warn("the ledger does not have the gap before snapshot %d: %v", r.next, err)
 		return nil
 	}

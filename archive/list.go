@@ -171,7 +171,18 @@ func (w *walker) isSuspicious(first []Snapshot) bool {
 		return false
 	}
 	w.id = first[0].Archive
-	return w.h.record != nil && w.h.record.Archive != w.id
+	return w.h.record != nil && w.h.record.Archive != w.id || !w.hasSupport(first)
+}
+
+// hasSupport reports whether the parent of the greatest manifest supports its number, as isSupported decides, and is
+// among the first or not needed.
+func (w *walker) hasSupport(first []Snapshot) bool {
+	anchor, parent := w.h.anchor(), int64(0)
+	if p := first[0].Parent; p != nil {
+		parent = p.Sequence
+	}
+	return first[0].Sequence <= max(parent, anchor)+manifest.MaxAhead && (parent <= anchor ||
+		slices.ContainsFunc(first, func(s Snapshot) bool { return s.Sequence == parent }))
 }
 
 // errForeignManifest: a manifest belongs to another archive.
