@@ -347,7 +347,7 @@ func TestForkBesideAnUnreadableManifest(t *testing.T) {
 		l.fill(2)
 		l.write(100)
 		st := storetest.Memory(t)
-		a := archive.New(st, archive.Options{})
+		a := archive.New(st, archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
 		l.backup(a, plain)
 		twin := l.clone(82)
 		l.write(200)
@@ -358,13 +358,36 @@ func TestForkBesideAnUnreadableManifest(t *testing.T) {
 		twin.write(300)
 		o := options
 		o.Accept = []manifest.Guard{g}
-		res, err := archive.New(st, archive.Options{}).Backup(t.Context(), twin.source(plain), o)
+		other := archive.New(st, archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
+		res, err := other.Backup(t.Context(), twin.source(plain), o)
 		if err != nil || !res.Committed || res.Snapshot.Sequence != 4 {
 			t.Fatalf("%s: %+v, %v", g, res, err)
 		}
-		if isHeld(t, a, 2) == "" {
+		if m := newest(t, other); m.ForkedFrom == nil || isHeld(t, other, 2) == "" {
 			t.Errorf("%s: snapshot 2 is not held; warnings %q", g, res.Warnings)
 		}
+	}
+}
+
+// The same for a database that lost the end of its log: the hold is tried again after the commit.
+func TestRewoundBesideAnUnreadableManifest(t *testing.T) {
+	t.Parallel()
+	l := newJELog(t, 86)
+	l.fill(2)
+	l.write(100)
+	short := cloneLog(l.open)
+	l.write(200)
+	st := storetest.Memory(t)
+	a := archive.New(st, archive.Options{})
+	l.backup(a, plain)
+	l.write(200)
+	l.backup(a, plain)
+	st.Damage(manifest.ManifestKey(2), func(b []byte) []byte { return b[:len(b)/2] })
+	l.open = short
+	l.write(50)
+	res := l.backup(archive.New(st, archive.Options{}), plain)
+	if m := newest(t, a); !res.Committed || m.RewoundFrom == nil || isHeld(t, a, 1) == "" {
+		t.Errorf("rewound from %v; warnings %q", m.RewoundFrom, res.Warnings)
 	}
 }
 
@@ -378,7 +401,7 @@ func (d deniesData) Get(ctx context.Context, key string, offset, length int64) (
 	return d.InMemory.Get(ctx, key, offset, length)
 }
 
-// A host that may not read content still tells changes in place from forks, by the numbers of the entry check.
+// A host that may not read content still distinguishes changes in place from forks, by the numbers of the entry check.
 func TestForkIsFoundWithoutPermissionToRead(t *testing.T) {
 	t.Parallel()
 	l := newJELog(t, 83)

@@ -192,7 +192,8 @@ func (a *Archive) countUnsettled(ctx context.Context, l *damageLog) (count int64
 	return found.Load(), err
 }
 
-// readBack returns the objects of which this host has read back some, each with the last record that named it then.
+// readBack returns the objects that this host has read back in part at least, each with the last record that named it
+// then.
 func (l *damageLog) readBack() map[[2]string]bool {
 	done := make(map[[2]string]bool, 2*len(l.read))
 	for place, record := range l.read {
