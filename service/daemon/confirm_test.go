@@ -284,7 +284,7 @@ func TestConfirmTwoGuards(t *testing.T) {
 // A confirmation that comes while a run goes on is for the run after it.
 func TestConfirmDuringARun(t *testing.T) {
 	t.Parallel()
-	r := &refusals{jobs: map[string]*refused{}}
+	r := &refusals{jobs: map[string]*refused{}, over: map[string]bool{}}
 	found := refusal("rollback", "41-0a1b2c3d", "the source was rolled back")
 	now := time.Now()
 	r.ended("", r.carry(""), found, now)

@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -14,7 +16,6 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service/notify"
-	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -117,8 +118,8 @@ func TestTellsOfWhatHangsFromTheStart(t *testing.T) {
 func TestMakesUpBeforeItTells(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ran := map[string]any{"last_success": time.Now().Add(-72 * time.Hour)}
-	if err := statefile.Write(filepath.Join(dir, "orders.json"), ran); err != nil {
+	ran := fmt.Sprintf(`{"last_success": %q}`, time.Now().Add(-72*time.Hour).Format(time.RFC3339))
+	if err := os.WriteFile(filepath.Join(dir, "orders.json"), []byte(ran), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d, late := hanging(t, dir)

@@ -22,6 +22,7 @@ type refusals struct {
 	mu   sync.Mutex
 	save func(keptRefusals)  // does not wait for a disk; nil disables saving
 	jobs map[string]*refused // by the job's task, empty for backup; only jobs that a guard stops
+	over map[string]bool     // by task: a run has succeeded since the start
 }
 
 // refused is a job whose last complete run a guard ended.
@@ -43,7 +44,7 @@ type keptRefusals struct {
 
 // newRefusals returns the refusals that were kept, if they have the same about.
 func newRefusals(about string, kept keptRefusals, save func(keptRefusals)) *refusals {
-	r := &refusals{about: about, save: save, jobs: map[string]*refused{}}
+	r := &refusals{about: about, save: save, jobs: map[string]*refused{}, over: map[string]bool{}}
 	if kept.About != about {
 		return r
 	}
@@ -56,6 +57,28 @@ func newRefusals(about string, kept keptRefusals, save func(keptRefusals)) *refu
 		}
 	}
 	return r
+}
+
+// add adds the refusals that were kept, and were read after runs had begun. A success since then ends a refusal. The
+// same refusal since then keeps the confirmations.
+func (r *refusals) add(kept keptRefusals) {
+	late := newRefusals(r.about, kept, nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for task, was := range late.jobs {
+		switch j := r.jobs[task]; {
+		case j == nil && !r.over[task]:
+			r.jobs[task] = was
+		case j != nil && j.Confirmation == was.Confirmation:
+			j.Since = was.Since
+			if j.Accepted == nil {
+				j.Accepted = was.Accepted
+			}
+		}
+	}
+	if len(late.jobs) > 0 {
+		r.keep()
+	}
 }
 
 // keep saves the state, with r.mu held.
@@ -142,6 +165,7 @@ func (r *refusals) ended(task string, carried archive.Acceptance, run error, now
 	defer r.mu.Unlock()
 	was := r.jobs[task]
 	if run == nil {
+		r.over[task] = true
 		if was != nil {
 			delete(r.jobs, task)
 			r.keep()

@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/service/notify"
+	"github.com/strongroom-dev/strongroom/service/statefile"
 )
 
 // The names of an archive's state files. No archive's name contains a plus sign.
@@ -58,25 +60,76 @@ func (d *Daemon) hasState(one *config.Archive) bool {
 		(len(one.Notify) == 0 || d.notifiers[one.Name] != nil)
 }
 
-// readState reads an archive's state files. A file that cannot be read counts as empty.
-func (d *Daemon) readState(name string) savedState {
-	var s savedState
-	var work sync.WaitGroup
-	for _, file := range []struct {
-		name, message string
-		v             any
-	}{
+// stateFile is one of an archive's state files.
+type stateFile struct {
+	name, message string
+	v             any
+}
+
+// files returns an archive's state files, whose content is s.
+func (s *savedState) files(name string) []stateFile {
+	return []stateFile{
 		{refusalsFile(name), "cannot read the state of confirmations", &s.refused},
 		{verificationFile(name), "cannot read the last verification's result", &s.verified},
 		{drillFile(name), "cannot read the last drill's result", &s.drilled},
 		{notifiedFile(name), "cannot read the notification state; notifications are sent again", &s.notified},
-	} {
+	}
+}
+
+// readState reads an archive's state files. A file that cannot be read counts as empty. If the disk hangs, the file is
+// added once it can be read.
+func (d *Daemon) readState(name string) savedState {
+	var s savedState
+	var work sync.WaitGroup
+	for i, file := range s.files(name) {
 		work.Go(func() {
-			if err := d.state.Read(file.name, file.v); err != nil {
+			err := d.state.Read(file.name, file.v)
+			if err != nil {
 				d.o.Log.Warn(file.message, "archive", name, "error", err)
+			}
+			if errors.Is(err, statefile.ErrHangs) {
+				late := &savedState{}
+				d.state.ReadLater(file.name, late.files(name)[i].v, func() { d.addSaved(name, late) })
 			}
 		})
 	}
 	work.Wait()
 	return s
+}
+
+// addSaved adds a state that was read after the start to the present one, which is newer.
+func (d *Daemon) addSaved(name string, late *savedState) {
+	d.setting.Lock() // until Set has made the archive
+	defer d.setting.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if k := d.find(name); k != nil {
+		k.addSaved(late)
+	}
+	if t := d.notifiers[name]; t != nil && late.notified != nil {
+		t.Restore(late.notified)
+		d.saveNotified(name, t)
+	}
+}
+
+// addSaved adds what belongs to the archive itself.
+func (k *managedArchive) addSaved(late *savedState) {
+	k.refusals.add(late.refused)
+	if late.verified.Destination == k.settings.Destination {
+		k.mu.Lock()
+		if k.known.verification.At.IsZero() {
+			k.known.verification = late.verified.Found
+		}
+		k.mu.Unlock()
+	}
+	if late.drilled.Destination == k.settings.Destination {
+		k.keepDrill(func(d *drills) {
+			if was := late.drilled.Drills.Last; was.At.After(d.Last.At) {
+				d.Last = was
+			}
+			if was := late.drilled.Drills.Proven; was.After(d.Proven) {
+				d.Proven = was
+			}
+		})
+	}
 }

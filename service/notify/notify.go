@@ -205,7 +205,7 @@ func (n *Notifier) Export() map[string]State {
 }
 
 // Restore loads a result of Export, which may come from a Notifier with other targets: unknown targets are ignored.
-// It must be called before Run.
+// It is called before Run, or later: a target to which a state was sent since New keeps that.
 func (n *Notifier) Restore(kept map[string]State) {
 	for key, b := range n.states {
 		if s, ok := kept[key]; ok && (s == "" || s.valid()) {

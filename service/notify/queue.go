@@ -29,6 +29,7 @@ type stateQueue struct {
 	id        uint64 // counts the changes of newest
 	delivered State  // the last state delivered
 	uncertain bool   // another state may have been delivered since
+	tried     bool   // a state was sent, or may have been
 	dropped   uint64 // the change that is not retried any more
 }
 
@@ -59,13 +60,13 @@ func (b *stateQueue) next() (message, bool) {
 func (b *stateQueue) sent(l message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.delivered, b.uncertain = l.State, false
+	b.delivered, b.uncertain, b.tried = l.State, false, true
 }
 
 func (b *stateQueue) failed(l message, doubt, dropped bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.uncertain = b.uncertain || doubt
+	b.uncertain, b.tried = b.uncertain || doubt, b.tried || doubt
 	if dropped {
 		b.dropped = l.id
 	}
@@ -83,6 +84,9 @@ func (b *stateQueue) export() State {
 func (b *stateQueue) restore(s State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.tried {
+		return
+	}
 	if b.uncertain = s == ""; !b.uncertain {
 		b.delivered = s
 	}

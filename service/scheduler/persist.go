@@ -1,6 +1,12 @@
 package scheduler
 
-import "time"
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/service/statefile"
+)
 
 // maxText bounds the saved part of an error, in bytes.
 const maxText = 4 << 10
@@ -27,7 +33,17 @@ func (r *runner) restoreStatus() {
 		return
 	}
 	m := &persistedStatus{}
-	if err := r.state.Read(r.statusFile(), m); err != nil {
+	err := r.state.Read(r.statusFile(), m)
+	if errors.Is(err, statefile.ErrHangs) {
+		r.log.Warn("cannot read the status of earlier runs yet; it is added once the state directory responds", "error", err)
+		late := &persistedStatus{}
+		r.state.ReadLater(r.statusFile(), late, func() {
+			r.record.add(late)
+			r.saveStatus()
+		})
+		return
+	}
+	if err != nil {
 		r.log.Warn("cannot read the status of earlier runs, so the history begins again", "error", err)
 		return
 	}
@@ -64,6 +80,39 @@ func (r *statusTracker) restore(m *persistedStatus) {
 	j.History = m.History
 	if n := len(m.History); n > 0 {
 		j.Last = m.History[n-1]
+	}
+}
+
+// add adds the status from before the start to that of the runs since.
+func (r *statusTracker) add(m *persistedStatus) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := &r.status
+	if !slices.ContainsFunc(j.History, func(run Run) bool { return run.Outcome != Failed }) { // no success since
+		j.FailuresInRow += max(0, m.FailuresInRow)
+		r.took = m.Took
+	}
+	if j.Snapshot == 0 {
+		j.Snapshot = m.Snapshot
+	}
+	if m.LastSuccess.After(j.LastSuccess) {
+		j.LastSuccess = m.LastSuccess
+	}
+	if j.LastFailure.IsZero() {
+		j.LastFailure, j.LastError = m.LastFailure, m.LastError
+	}
+	if !m.Since.IsZero() {
+		r.since = m.Since
+	}
+	t, was := &j.Total, m.Total
+	t.Made, t.Unchanged, t.Failed = t.Made+was.Made, t.Unchanged+was.Unchanged, t.Failed+was.Failed
+	t.Files, t.Bytes = t.Files+was.Files, t.Bytes+was.Bytes
+	r.spent += time.Duration(was.Milliseconds) * time.Millisecond
+	t.Milliseconds = r.spent.Milliseconds()
+	j.History = slices.Concat(m.History, j.History)
+	j.History = j.History[max(0, len(j.History)-maxHistory):]
+	if n := len(j.History); n > 0 {
+		j.Last = j.History[n-1]
 	}
 }
 

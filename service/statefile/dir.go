@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// hangs is the time after which an operation counts as hanging: far beyond that of a working disk.
-	hangs = 3 * time.Second
+	// hangs is the time after which a write counts as hanging: far beyond that of a working disk. A read has more time,
+	// since a caller continues without the value.
+	hangs     = 3 * time.Second
+	hangsRead = 10 * time.Second
 	// maxActive bounds the reads and the writes that are in progress, and maxHanging those that hang. Each of them
 	// needs a thread of the operating system.
 	maxActive  = 8
@@ -40,12 +42,19 @@ type Dir struct {
 	ended   chan struct{} // closed and replaced when a write ends
 }
 
-// value is the newest value of a file that is not completely written.
+// value is the newest value of a file that is not completely written, or a file that is yet to be read.
 type value struct {
-	text    []byte
+	text    []byte // nil if there is nothing to write
 	failed  func(error)
-	writing bool // an earlier text, or this one
-	newer   bool // the text is newer than the one that is being written
+	unread  *unread // is read before anything is written; nil for other files
+	writing bool    // an earlier text, or this one
+	newer   bool    // the text is newer than the one that is being written
+}
+
+// unread is a file that Read could not read because the directory did not respond.
+type unread struct {
+	v    any
+	read func()
 }
 
 // NewDir returns the directory of that path, which Save creates. An empty path disables it: Read sets nothing, and
@@ -73,14 +82,31 @@ func (d *Dir) Save(name string, v any, failed func(error)) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	one := d.queued(name)
+	one.text, one.failed, one.newer = text, failed, one.writing
+	d.startWriter()
+}
+
+// ReadLater is called after Read has returned ErrHangs. It reads the file once the directory responds. If there is such
+// a file, it sets v and calls read, from another goroutine. Until then no value is written over the file, so that read
+// can call Save with what the file and the present have.
+func (d *Dir) ReadLater(name string, v any, read func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	one := d.queued(name)
+	one.unread, one.newer = &unread{v, read}, one.writing
+	d.startWriter()
+}
+
+// queued returns the value of a file, which waits for a writer or has one, with d.mu held.
+func (d *Dir) queued(name string) *value {
 	one := d.unsaved[name]
 	if one == nil {
 		one = &value{}
 		d.unsaved[name] = one
 		d.queue = append(d.queue, name)
 	}
-	one.text, one.failed, one.newer = text, failed, one.writing
-	d.startWriter()
+	return one
 }
 
 // startWriter starts a goroutine that writes, if one is useful, with d.mu held.
@@ -104,26 +130,58 @@ func (d *Dir) write() {
 		d.queue = d.queue[1:]
 		one := d.unsaved[name]
 		one.writing = true
-		text, failed := one.text, one.failed
+		text, failed, late := one.text, one.failed, one.unread
 		d.mu.Unlock()
 
+		file := filepath.Join(d.path, name)
 		replaced := d.watch(name)
-		err := write(filepath.Join(d.path, name), text)
+		var err error
+		if late != nil {
+			text, err = read(file)
+		} else {
+			err = write(file, text)
+		}
 		hung := replaced()
-		if err != nil {
+		switch {
+		case late != nil:
+			d.load(file, late, text, err)
+		case err != nil:
+			if !hung { // watch has counted it
+				failures.Add(1)
+			}
 			failed(err)
 		}
-		if d.finish(name, hung) {
+		if d.finish(name, late, hung) {
 			return
 		}
 	}
 }
 
-// finish records that a write has ended. It reports whether another goroutine has taken the writer's place.
-func (d *Dir) finish(name string, hung bool) (replaced bool) {
+// load passes on the content of a file that was read late.
+func (d *Dir) load(file string, late *unread, text []byte, err error) {
+	if err == nil && text != nil {
+		if err = json.Unmarshal(text, late.v); err == nil {
+			late.read()
+		}
+	}
+	if err != nil {
+		d.log.Warn("cannot read a state file, although the state directory responds again", "file", file, "error", err)
+	}
+}
+
+// finish records that a write has ended, or the late read of a file. It reports whether another goroutine has taken the
+// writer's place.
+func (d *Dir) finish(name string, late *unread, hung bool) (replaced bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if one := d.unsaved[name]; one.newer {
+	one := d.unsaved[name]
+	if late != nil {
+		if one.unread == late {
+			one.unread = nil
+		}
+		one.newer = one.text != nil || one.unread != nil
+	}
+	if one.newer {
 		one.writing, one.newer = false, false
 		d.queue = append(d.queue, name)
 	} else {
@@ -137,8 +195,8 @@ func (d *Dir) finish(name string, hung bool) (replaced bool) {
 	return hung
 }
 
-// watch counts a write as hanging if it takes too long, and lets another goroutine take the place of the writer. The
-// returned function ends that, and reports whether the write was counted.
+// watch counts a write as failed and hanging if it takes too long, and lets another goroutine take the place of the
+// writer. The returned function ends that, and reports whether the write was counted.
 func (d *Dir) watch(name string) (end func() bool) {
 	counted, over := false, false
 	timer := time.AfterFunc(hangs, func() {
@@ -148,6 +206,7 @@ func (d *Dir) watch(name string) (end func() bool) {
 			return
 		}
 		counted = true
+		failures.Add(1)
 		d.writers--
 		d.hang(name)
 		d.startWriter()
@@ -180,7 +239,7 @@ func (d *Dir) respond() {
 }
 
 // Read sets v from a file, or from the newest value that Save was called with. If there is no such file, v stays
-// unchanged. The error is ErrHangs if the directory does not respond.
+// unchanged. The error is ErrHangs if the directory does not respond; ReadLater then keeps the file.
 func (d *Dir) Read(name string, v any) error {
 	if d.path == "" {
 		return nil
@@ -192,7 +251,7 @@ func (d *Dir) Read(name string, v any) error {
 		text = one.text
 	}
 	d.mu.Unlock()
-	if one == nil {
+	if text == nil {
 		var err error
 		if text, err = d.content(name); err != nil || text == nil {
 			return err
@@ -224,7 +283,7 @@ func (d *Dir) content(name string) ([]byte, error) {
 		text, err := read(file)
 		ended <- result{text, err}
 	}()
-	timer := time.NewTimer(hangs)
+	timer := time.NewTimer(hangsRead)
 	defer timer.Stop()
 	select {
 	case r := <-ended:
@@ -253,8 +312,10 @@ func (d *Dir) Flush(ctx context.Context) error {
 		d.mu.Lock()
 		ended := d.ended
 		var names []string
-		for name := range d.unsaved {
-			names = append(names, name)
+		for name, one := range d.unsaved {
+			if one.text != nil {
+				names = append(names, name)
+			}
 		}
 		d.mu.Unlock()
 		if len(names) == 0 {

@@ -175,3 +175,62 @@ func TestDirReportsErrors(t *testing.T) {
 	}
 	NewDir("", nil).Save("x.json", 3, never(t)) // no directory, no state
 }
+
+// A file that cannot be read at the start is not replaced before it was read: a run history and a last success would be
+// lost by one slow read. Its content is then part of what is written.
+func TestDirKeepsWhatItCouldNotRead(t *testing.T) {
+	t.Parallel()
+	path := slowDir(t)
+	file := filepath.Join(path, "x.json")
+	blocked(t, file)
+	d := NewDir(path, nil)
+	var old []int
+	d.ReadLater("x.json", &old, func() { d.Save("x.json", append(old, 2), never(t)) })
+	d.Save("x.json", []int{2}, never(t))
+	d.Save("y.json", 1, never(t))
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) { // y is written behind x
+		if _, err := os.Stat(filepath.Join(path, "y.json")); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("a file that is not read delays others for ever")
+		}
+	}
+	if i, err := os.Lstat(file); err != nil || i.Mode().IsRegular() {
+		t.Fatalf("it was replaced: %v, %v", i, err)
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("[1]"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, d)
+	var got []int
+	if err := Read(file, &got); err != nil || fmt.Sprint(got) != "[1 2]" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// A file that does not exist, or that has another form, does not keep a value from being written.
+func TestDirReadsNothingLater(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	if err := os.WriteFile(filepath.Join(path, "bad.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := NewDir(path, nil)
+	for _, name := range []string{"none.json", "bad.json"} {
+		old, got := 0, 0
+		d.ReadLater(name, &old, func() { t.Errorf("%s was read", name) })
+		d.Save(name, 2, never(t))
+		flush(t, d)
+		if err := Read(filepath.Join(path, name), &got); err != nil || got != 2 {
+			t.Errorf("%s: %d, %v", name, got, err)
+		}
+	}
+}

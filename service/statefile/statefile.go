@@ -16,27 +16,14 @@ import (
 // maxSize bounds the bytes read from a file. It is more than any file has.
 const maxSize = 4 << 20
 
-// failures counts the failed calls of Write.
+// failures counts the writes that failed, or that hung.
 var failures atomic.Int64
 
-// Failures returns the number of calls of Write in this process that failed.
+// Failures returns the number of writes of Dir.Save in this process that failed or hung.
 func Failures() int64 { return failures.Load() }
 
-// Write replaces a file's content with v, in one step, and creates its directory. Only the file's owner may read
-// it. Write does not sync: after a power loss the file is the old one, the new one, or one that Read refuses.
-func Write(file string, v any) (err error) {
-	defer func() {
-		if err != nil {
-			failures.Add(1)
-		}
-	}()
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", filepath.Base(file), err)
-	}
-	return write(file, b)
-}
-
+// write replaces a file's content in one step, and creates its directory. Only the file's owner may read it. write
+// does not sync: after a power loss the file is the old one, the new one, or one that Read refuses.
 func write(file string, b []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)

@@ -1,10 +1,20 @@
 package statefile
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
 )
+
+// save writes a value.
+func save(file string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return write(file, b)
+}
 
 func TestWriteAndRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "below", "x.json")
@@ -13,7 +23,7 @@ func TestWriteAndRead(t *testing.T) {
 		t.Errorf("before it is there: %v, %v", got, err)
 	}
 	for n := range 2 {
-		if err := Write(file, map[string]int{"a": n}); err != nil {
+		if err := save(file, map[string]int{"a": n}); err != nil {
 			t.Fatal(err)
 		}
 		if err := Read(file, &got); err != nil || got["a"] != n {
@@ -31,22 +41,22 @@ func TestWriteAndRead(t *testing.T) {
 			t.Errorf("%q is read", bad)
 		}
 	}
-	if err := Write(filepath.Join(file, "y"), 1); err == nil {
+	if err := save(filepath.Join(file, "y"), 1); err == nil {
 		t.Error("a file is no directory")
 	}
 }
 
-// A Write that fails leaves the old content.
+// A write that fails leaves the old content.
 func TestFailedWrite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.json")
-	if err := Write(file, 1); err != nil {
+	if err := save(file, 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(file+".new", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	var got int
-	if err := Write(file, 2); err == nil {
+	if err := save(file, 2); err == nil {
 		t.Error("it is written over a directory")
 	}
 	if err := Read(file, &got); err != nil || got != 1 {
@@ -57,10 +67,9 @@ func TestFailedWrite(t *testing.T) {
 // The metrics show that the state is not written any more.
 func TestFailuresAreCounted(t *testing.T) {
 	before := Failures()
-	if err := Write(filepath.Join(t.TempDir(), "a"), 1); err != nil || Failures() != before {
-		t.Errorf("%v, %d failures", err, Failures()-before)
-	}
-	if err := Write("/dev/null/a", 1); err == nil || Failures() != before+1 {
+	failed := make(chan error, 1)
+	NewDir("/dev/null/x", nil).Save("a.json", 1, func(err error) { failed <- err })
+	if err := <-failed; err == nil || Failures() != before+1 {
 		t.Errorf("%v, %d failures", err, Failures()-before)
 	}
 }

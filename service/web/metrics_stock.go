@@ -85,7 +85,7 @@ func serviceMetrics() []serviceMetric {
 			func(s *Service) float64 { return truth(!s.ReloadFailed) }),
 		of("config_last_reload_success_timestamp_seconds", "When the configuration in force was read.", g,
 			func(s *Service) float64 { return float64(s.ConfigRead.UnixMilli()) / 1000 }),
-		of("state_write_failures_total", "Attempts to write a state file that failed since the service started.", c,
+		of("state_write_failures_total", "Writes of a state file that failed or hung since the service started.", c,
 			func(s *Service) float64 { return float64(s.StateFailed) }),
 		of("transfer_slots", "Transfers that all archives together may have in progress, besides one of each.", g,
 			func(s *Service) float64 { return float64(s.Slots) }),

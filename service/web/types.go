@@ -90,7 +90,7 @@ type Service struct {
 	ConfigRead   time.Time // when the configuration in force was read
 	ReloadFailed bool      // the last reload was refused
 
-	StateFailed int64 // attempts to write a state file that failed since the service started
+	StateFailed int64 // writes of a state file that failed or hung since the service started
 
 	Slots, SlotsInUse, SlotsWaiting int64 // of transfers, for all archives together
 }
