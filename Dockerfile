@@ -4,8 +4,9 @@
 #   docker run --rm --read-only strongroom version
 #
 # It runs as user 65532 and works with a read-only root. It writes only to the state
-# directory, to the target of a restore, and to /tmp: "strongroom cat", drills, and log files
-# over 32 MiB that are compressed or encrypted. Mount a volume there for these.
+# directory, to the target of a restore, and to /tmp. The state directory has the scratch
+# files of log files over 32 MiB that are compressed or encrypted; /tmp has what
+# "strongroom cat" and drills write. Mount a volume at each that you need.
 #
 # There is no HEALTHCHECK: the service ends when it cannot go on, and a destination that is
 # away for a while is no reason to start it again.

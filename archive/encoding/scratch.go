@@ -127,24 +127,46 @@ func SameDisk(one, other string) bool {
 
 // take reserves space for a file. If there is too little, it returns a channel that is closed when space was released.
 func (s *scratch) take(bound, reserve int64) (later <-chan struct{}, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.fits(bound, reserve); err != nil {
-		if s.open > 0 {
-			return s.changed, nil
+	for {
+		room := s.measure()
+		s.mu.Lock()
+		err := s.fits(room, bound, reserve)
+		switch {
+		case err == nil:
+			s.open++
+			s.promised += bound
+		case s.open > 0:
+			later, err = s.changed, nil
+		case room.promised != s.promised: // files were closed since
+			s.mu.Unlock()
+			continue
 		}
-		return nil, err
+		s.mu.Unlock()
+		return later, err
 	}
-	s.open++
-	s.promised += bound
-	return nil, nil
 }
 
-// fits returns ErrNoSpace if there is too little space for a file. The caller holds the lock.
-func (s *scratch) fits(bound, reserve int64) error {
+// room is the free space at one time.
+type room struct {
+	free     int64
+	unknown  bool  // not every file system reports its free space
+	promised int64 // before free was measured
+}
+
+// measure returns the free space. The caller does not hold the lock: a disk that hangs would stop all archives.
+func (s *scratch) measure() room {
+	s.mu.Lock()
+	promised := s.promised
+	s.mu.Unlock()
 	free, err := s.free(s.place())
-	// Not every file system reports its free space; a write to a full one fails anyway.
-	if err != nil || free-s.promised-reserve >= bound {
+	return room{free: free, unknown: err != nil, promised: promised}
+}
+
+// fits returns ErrNoSpace if there is too little space for a file. The caller holds the lock. What was written since
+// the measurement counts as promised.
+func (s *scratch) fits(r room, bound, reserve int64) error {
+	// Without a known space, a write to a full file system fails anyway.
+	if r.unknown || r.free-max(r.promised, s.promised)-reserve >= bound {
 		return nil
 	}
 	kept := ""
@@ -152,7 +174,7 @@ func (s *scratch) fits(bound, reserve int64) error {
 		kept = fmt.Sprintf(", and %d MiB must stay free for other programs", reserve>>20)
 	}
 	return fmt.Errorf("%w: an object may need %d MiB; %s has %d MiB free%s; free some space, or set "+
-		"another directory for scratch files", ErrNoSpace, (bound+1<<20-1)>>20, s.dir, free>>20, kept)
+		"another directory for scratch files", ErrNoSpace, (bound+1<<20-1)>>20, s.dir, r.free>>20, kept)
 }
 
 // isShort returns ErrNoSpace if less than reserve bytes are free.

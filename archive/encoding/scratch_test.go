@@ -129,6 +129,43 @@ func TestScratchSpace(t *testing.T) {
 	})
 }
 
+// A scratch disk that hangs stops no other file: the lock is not held while its free space is measured.
+func TestHangingScratchDiskHoldsNoLock(t *testing.T) {
+	t.Parallel()
+	s := newScratch(&Limits{Scratch: t.TempDir()})
+	asked, answer := make(chan struct{}), make(chan struct{})
+	s.free = func(string) (int64, error) {
+		close(asked)
+		<-answer
+		return 150, nil
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.take(100, 0)
+		ended <- err
+	}()
+	<-asked
+	s.wrote(0) // takes the lock
+	close(answer)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// What other files write while the free space is measured is not counted as free.
+func TestScratchSpaceIsMeasuredBesideWrites(t *testing.T) {
+	t.Parallel()
+	s := newScratch(&Limits{Scratch: t.TempDir()})
+	s.open, s.promised = 1, 100
+	s.free = func(string) (int64, error) {
+		s.wrote(50) // after the file system has counted
+		return 150, nil
+	}
+	if later, err := s.take(100, 0); later == nil || err != nil {
+		t.Errorf("the 50 written bytes count as free: %v", err)
+	}
+}
+
 // Two that are written at the same time do not both count on the same free bytes.
 func TestScratchSpaceIsPromisedOnce(t *testing.T) {
 	t.Parallel()

@@ -47,8 +47,9 @@ func (e *Encoder) TryScratch(size int64) error {
 	if s.dir == "" {
 		return errNoDirectory(bound)
 	}
+	room := s.measure()
 	s.mu.Lock()
-	err := s.fits(bound, e.spare())
+	err := s.fits(room, bound, e.spare())
 	s.mu.Unlock()
 	if err != nil {
 		return err

@@ -75,10 +75,7 @@ func (a *app) runService(ctx context.Context) error {
 			return nil
 		})
 	}
-	g.Go(func() error {
-		a.handleSignals(running, d, signals)
-		return nil
-	})
+	go a.handleSignals(running, d, signals) // not waited for: a reload may hang in a disk
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("running: %w", err)
 	}

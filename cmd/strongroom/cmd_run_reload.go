@@ -88,6 +88,9 @@ func (a *app) reloadConfig(ctx context.Context, was *config.Config, d *daemon.Da
 		return nil, err
 	}
 	failed := hasWork(c, was.HTTP)
+	if failed == nil {
+		failed = hasWork(c, c.HTTP) // a start has the new value
+	}
 	if _, err := a.newServer(c.HTTP, d); err != nil {
 		failed = errors.Join(failed, err)
 	}

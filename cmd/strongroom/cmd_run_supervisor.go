@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,6 +46,9 @@ func (s *supervisor) reloading() {
 	s.send(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
 }
 
+// reportTimeout bounds the wait for a supervisor that reads no reports.
+const reportTimeout = 5 * time.Second
+
 // sendDatagram sends a text to a socket of the file system, or to an abstract one, whose name begins with @.
 func sendDatagram(socket, text string) (err error) {
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
@@ -52,6 +56,9 @@ func sendDatagram(socket, text string) (err error) {
 		return fmt.Errorf("connecting to NOTIFY_SOCKET: %w", err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	if err := c.SetWriteDeadline(time.Now().Add(reportTimeout)); err != nil {
+		return fmt.Errorf("setting a time limit for NOTIFY_SOCKET: %w", err)
+	}
 	if _, err := c.Write([]byte(text)); err != nil {
 		return fmt.Errorf("writing to NOTIFY_SOCKET: %w", err)
 	}

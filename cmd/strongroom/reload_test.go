@@ -27,6 +27,7 @@ func TestReloadRefusesWhatAStartRefuses(t *testing.T) {
 		"a missing token":      strings.Replace(text, "token_file: ", "token_file: /missing", 1),
 		"a public address":     "state_dir: " + dir + "\nhttp: {listen: '0.0.0.0:0'}\n" + text[strings.Index(text, "archives:"):],
 		"an impossible URL":    text + "  - {name: b, source: {dir: " + dir + "}, destination: 's3://b?bogus=1'}\n",
+		"nothing to do":        strings.Replace(text[:strings.Index(text, "http:")]+text[strings.Index(text, "archives:"):], yearly, "", 1),
 		"an impossible target": text + "    notify: ['slak://x@y']\n",
 	} {
 		s.write(wrong)

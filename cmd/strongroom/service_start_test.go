@@ -146,6 +146,29 @@ func TestSupervisor(t *testing.T) {
 	}
 }
 
+// A supervisor that reads no reports delays the service for seconds, not for ever.
+func TestSupervisorThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for err == nil { // until it is full
+		c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		_, err = c.Write([]byte("x"))
+	}
+	if err := sendDatagram(socket, "READY=1"); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
 // A state directory that hangs stops neither the archives nor the page, the metrics, the health checks and SIGTERM.
 // With one file that hangs for each kind of state, the other archive has its snapshots, and so has the archive itself.
 func TestServiceWithAStateDirectoryThatHangs(t *testing.T) {

@@ -277,7 +277,7 @@ func (k *managedArchive) withRemedy(
 ) func(context.Context) (scheduler.Result, error) {
 	return func(ctx context.Context) (scheduler.Result, error) {
 		r, err := run(ctx)
-		if err != nil {
+		if err != nil && ctx.Err() == nil { // a stopped run gives no information about the archive
 			k.noteCause(task, causeOf(k.settings, err))
 		}
 		return r, advice.Add(err)

@@ -60,8 +60,12 @@ func (k *managedArchive) countKept(change func(*web.Kept)) {
 	}
 }
 
-// notePrune records what a prune deleted, and what it left.
-func (k *managedArchive) notePrune(r *archive.PruneReport) {
+// notePrune records what a prune deleted, and what it left. A prune that failed before it removed a snapshot has only a
+// plan.
+func (k *managedArchive) notePrune(r *archive.PruneReport, err error) {
+	if err != nil && len(r.Removed) == 0 {
+		r.Verdicts = nil
+	}
 	kept := web.Kept{}
 	for i := range r.Verdicts {
 		if v := &r.Verdicts[i]; v.Keep {

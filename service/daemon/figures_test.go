@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
 
@@ -27,12 +29,14 @@ func TestSnapshotsAreCounted(t *testing.T) {
 	}
 	r := &archive.PruneReport{Verdicts: []retention.Verdict{verdict(0, false), verdict(1, true), verdict(2, false), verdict(3, true)}}
 	r.Deleted.Bytes = 50
-	k.notePrune(r)
+	k.notePrune(r, nil)
 	made()
 	if kept := k.known.kept; kept.Snapshots != 3 || !kept.Oldest.Equal(oldest.Add(time.Hour)) || k.known.pruned != 50 {
 		t.Errorf("%+v, %d bytes pruned", kept, k.known.pruned)
 	}
-	k.notePrune(&archive.PruneReport{}) // of a prune that failed
+	refused := errors.New("refused")
+	k.notePrune(&archive.PruneReport{}, refused)
+	k.notePrune(&archive.PruneReport{Verdicts: []retention.Verdict{verdict(1, false), verdict(3, true)}}, refused)
 	if k.known.kept.Snapshots != 3 {
 		t.Errorf("%+v", k.known.kept)
 	}
@@ -55,5 +59,20 @@ func TestReloadsAreRecorded(t *testing.T) {
 	d.Reloaded(nil)
 	if s := d.Service(); !s.ConfigRead.Equal(now) || s.ReloadFailed {
 		t.Errorf("after a success: %+v", s)
+	}
+}
+
+// A stopped run does not change why an archive fails: the reason groups notifications.
+func TestStoppedRunHasNoCause(t *testing.T) {
+	t.Parallel()
+	k := &managedArchive{settings: &config.Archive{}}
+	run := k.withRemedy("", func(context.Context) (scheduler.Result, error) { return scheduler.Result{}, errors.New("it ended") })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := run(ctx); err == nil || len(k.known.causes) > 0 {
+		t.Errorf("%v, %v", err, k.known.causes)
+	}
+	if _, err := run(t.Context()); err == nil || len(k.known.causes) != 1 {
+		t.Errorf("%v, %v", err, k.known.causes)
 	}
 }

@@ -148,7 +148,23 @@ func (d *Daemon) watch(ctx context.Context) {
 		case <-tick.C:
 		case <-d.poked:
 		}
+		began := time.Now()
 		d.notify()
+		pause(ctx, min(watchPause*time.Since(began), time.Minute))
+	}
+}
+
+// watchPause is how many times as long as a check of the states the pause after it lasts: with thousands of archives a
+// run ends at any time, and each check takes long.
+const watchPause = 20
+
+// pause returns after a time, or when ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

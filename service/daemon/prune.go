@@ -77,7 +77,7 @@ func (k *managedArchive) prune(ctx context.Context, o archive.PruneOptions) (sch
 		return err
 	})
 	k.snapshots.forget(r.Removed)
-	k.notePrune(r)
+	k.notePrune(r, err)
 	switch {
 	case k.isNew(err):
 		return scheduler.Result{Said: "there is nothing to prune yet"}, nil

@@ -172,16 +172,23 @@ func (a *timetable) deadline(took time.Duration) time.Time {
 	return from.Add(a.jitter + leeway + 3*took)
 }
 
-// interval returns the time between the next two scheduled runs; 0 if there are none.
-func (a *timetable) interval() time.Duration {
-	if a.due.IsZero() {
-		return 0
+// maxGaps is the number of scheduled runs whose distances are compared: a week of daily runs has its weekend in them.
+const maxGaps = 16
+
+// interval returns the longest time between two of the next scheduled runs; 0 if there are none.
+func (a *timetable) interval() (longest time.Duration) {
+	at := a.due
+	for range maxGaps {
+		if at.IsZero() {
+			break
+		}
+		after := a.schedule.Next(at)
+		if after.IsZero() {
+			break
+		}
+		longest, at = max(longest, after.Sub(at)), after
 	}
-	after := a.schedule.Next(a.due)
-	if after.IsZero() {
-		return 0
-	}
-	return after.Sub(a.due)
+	return longest
 }
 
 // backoff returns the delay after a number of failures in a row: one second, doubling up to an hour. Each delay is

@@ -17,10 +17,11 @@ func TestLeftOutFilesAreShown(t *testing.T) {
 	f.snapshots[119].LeftOut = 12
 	s := newServer(t, f, token)
 	for path, wants := range map[string][]string{
-		"/": {"12 files of the source left out", "CURRENT</bdi>: modified 3s ago", "and 10 more"},
+		"/": {"Files left out", "12 files of the source left out", "CURRENT</bdi>: modified 3s ago", "and 10 more"},
 		"/archives/orders": {
 			"12 files of the source left out", "CURRENT</bdi>: modified 3s ago", "and 10 more", "ok, 12 files left out",
 		},
+		"/archives/orders/snapshots/120": {"ok, 12 files left out"},
 		"/api/v1/archives":                      {`"left_out":{"files":12,"some":[{"name":"CURRENT","why":"modified 3s ago"},`},
 		"/api/v1/archives/orders/snapshots":     {`"left_out":12`},
 		"/api/v1/archives/orders/snapshots/120": {`"left_out":12`},
@@ -30,6 +31,9 @@ func TestLeftOutFilesAreShown(t *testing.T) {
 			if !strings.Contains(page, want) {
 				t.Errorf("%s does not have %q", path, want)
 			}
+		}
+		if strings.Contains(page, "All is well") {
+			t.Errorf("%s states that all is well", path)
 		}
 		if !strings.HasPrefix(path, "/api") && strings.Contains(page, hostile) {
 			t.Errorf("%s has a hostile name as it is", path)

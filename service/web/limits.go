@@ -27,6 +27,10 @@ const (
 	healthReserve = 16
 	// maxReady bounds the readiness checks that are answered at once; the others wait.
 	maxReady = 4
+	// maxWhole bounds the answers about all archives that are made at once. Each can take some megabytes.
+	maxWhole = 2
+	// turnTimeout bounds the wait for a turn. It and the answer's time are less than writeTimeout.
+	turnTimeout = 10 * time.Second
 
 	// maxListings bounds the answers with the files of a snapshot that are made at once, and maxListingsEach those of
 	// one archive, whose provider may hang. Each can take some megabytes.
@@ -176,8 +180,8 @@ func track(next http.Handler) http.Handler {
 
 // limits bounds the requests that are answered at once.
 type limits struct {
-	all, ready, listings chan struct{}
-	waiting              atomic.Int64
+	all, ready, whole, listings chan struct{}
+	waiting                     atomic.Int64
 
 	mu   sync.Mutex
 	each map[string]chan struct{} // listings by archive
@@ -186,7 +190,7 @@ type limits struct {
 func newLimits() *limits {
 	return &limits{
 		all: make(chan struct{}, maxInFlight), ready: make(chan struct{}, maxReady),
-		listings: make(chan struct{}, maxListings), each: map[string]chan struct{}{},
+		whole: make(chan struct{}, maxWhole), listings: make(chan struct{}, maxListings), each: map[string]chan struct{}{},
 	}
 }
 
@@ -235,6 +239,8 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 			return
 		case "/readyz":
 			turns = s.limits.ready
+		case "/", "/api/v1/archives":
+			turns = s.limits.whole
 		}
 		leave, err := s.limits.turn(r.Context(), turns)
 		if err != nil {
@@ -255,10 +261,10 @@ func (l *limits) turn(ctx context.Context, turns chan struct{}) (leave func(), e
 	default:
 	}
 	defer l.waiting.Add(-1)
-	if l.waiting.Add(1) > maxWaiting && turns == l.all {
+	if l.waiting.Add(1) > maxWaiting && turns != l.ready {
 		return nil, errOverloaded
 	}
-	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
+	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
 	defer cancel()
 	return enter(ctx, turns)
 }

@@ -168,6 +168,41 @@ func TestTooManyRequests(t *testing.T) {
 	})
 }
 
+// Requests for all archives are made a few at a time, and leave turns for the others: each takes the memory of the whole
+// list.
+func TestWholeListsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, filled(well("orders")), "")
+		for range maxWhole {
+			s.limits.whole <- struct{}{}
+		}
+		codes := make(chan int, 4)
+		for range 2 {
+			go func() { codes <- ask(t, s, http.MethodGet, "/", "").Code }()
+			go func() { codes <- ask(t, s, http.MethodGet, "/api/v1/archives", "").Code }()
+		}
+		synctest.Wait()
+		if len(codes) > 0 {
+			t.Error("a request did not wait for its turn")
+		}
+		if w := ask(t, s, http.MethodGet, "/api/v1/archives/orders", ""); w.Code != http.StatusOK {
+			t.Errorf("one archive: %d", w.Code)
+		}
+		<-s.limits.whole
+		for range 4 {
+			if code := <-codes; code != http.StatusOK {
+				t.Errorf("%d", code)
+			}
+		}
+		s.limits.whole <- struct{}{}
+		began := time.Now()
+		if w := ask(t, s, http.MethodGet, "/", ""); w.Code != http.StatusServiceUnavailable || time.Since(began) != turnTimeout {
+			t.Errorf("without a turn: %d after %v", w.Code, time.Since(began))
+		}
+	})
+}
+
 // A refused token leaves a line in the log, with the client and without the token. A flood of them leaves few lines.
 func TestRefusedTokensAreLogged(t *testing.T) {
 	t.Parallel()

@@ -47,7 +47,7 @@ func stockMetrics() []metric {
 			func(a *Archive) int64 { return a.PrunedBytes }),
 		counter("read_back_bytes_total", "Stored bytes that verifications read back since the service started.",
 			func(a *Archive) int64 { return a.ReadBackBytes }),
-		counter("notification_failures_total", "Attempts to deliver a notification that failed since the service started.",
+		counter("notification_failures_total", "Attempts to deliver a notification that failed since the service started; an attempt for several archives counts for each.",
 			func(a *Archive) int64 { return a.NotifyFailed }),
 	}
 }

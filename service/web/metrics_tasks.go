@@ -23,7 +23,7 @@ func newTaskMetrics() taskMetrics {
 		success:  of("last_success_timestamp_seconds", "When the task last succeeded."),
 		failure:  of("last_failure_timestamp_seconds", "When the task last could not be done."),
 		next:     of("next_run_timestamp_seconds", "When the task's next run begins."),
-		interval: of("interval_seconds", "The time between two scheduled runs of the task."),
+		interval: of("interval_seconds", "The longest time between two scheduled runs of the task."),
 		ended:    of("runs_total", "Runs of the task that ended, by outcome.", "outcome"),
 		spent:    of("duration_seconds", "Durations of the task's runs that ended since the service started."),
 	}

@@ -32,6 +32,8 @@ func (s *Server) card(id string, a Archive) card {
 	switch {
 	case c.State == StateOK && len(a.failingTasks()) > 0:
 		c.Word = "Snapshots are fine"
+	case c.State == StateOK && a.LeftOut.Files > 0:
+		c.Word = "Files left out"
 	case c.State == StateOK && a.onDemand():
 		c.Word = "Only on demand"
 	}

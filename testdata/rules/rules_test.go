@@ -127,7 +127,12 @@ func TestAlerts(t *testing.T) {
 		},
 		"no delivery succeeds": {
 			"StrongroomNotificationsFail", "strongroom_archive_notification_failures_total" + archive + " 0+1x200",
-			[]at{{20 * time.Minute, nil}, {90 * time.Minute, []string{"orders: notifications are not delivered"}}},
+			[]at{{20 * time.Minute, nil}, {90 * time.Minute, []string{"strongroom on db-1:8470 does not deliver notifications"}}},
+		},
+		"no delivery succeeds, for two archives": {
+			"StrongroomNotificationsFail", "strongroom_archive_notification_failures_total" + archive + " 0+1x200\n" +
+				`strongroom_archive_notification_failures_total{job="strongroom", instance="db-1:8470", archive="users"} 0+1x200`,
+			[]at{{90 * time.Minute, []string{"strongroom on db-1:8470 does not deliver notifications"}}},
 		},
 		"never verified": {
 			"StrongroomNeverVerified", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x6000",
