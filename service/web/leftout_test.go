@@ -21,7 +21,7 @@ func TestLeftOutFilesAreShown(t *testing.T) {
 		"/archives/orders": {
 			"12 files of the source left out", "CURRENT</bdi>: modified 3s ago", "and 10 more", "ok, 12 files left out",
 		},
-		"/archives/orders/snapshots/120": {"ok, 12 files left out"},
+		"/archives/orders/snapshots/120":        {"ok, 12 files left out"},
 		"/api/v1/archives":                      {`"left_out":{"files":12,"some":[{"name":"CURRENT","why":"modified 3s ago"},`},
 		"/api/v1/archives/orders/snapshots":     {`"left_out":12`},
 		"/api/v1/archives/orders/snapshots/120": {`"left_out":12`},
