@@ -342,30 +342,28 @@ func TestTailThatClosesAsItIs(t *testing.T) {
 // first. The last snapshot of the other history is held once the new one exists.
 func TestForkBesideAnUnreadableManifest(t *testing.T) {
 	t.Parallel()
-	for _, g := range []manifest.Guard{manifest.GuardFork, manifest.GuardTakeOver} {
-		l := newJELog(t, 81)
-		l.fill(2)
-		l.write(100)
-		st := storetest.Memory(t)
-		a := archive.New(st, archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
-		l.backup(a, plain)
-		twin := l.clone(82)
-		l.write(200)
-		l.backup(a, plain)
-		l.write(200)
-		l.backup(a, plain)
-		st.Damage(manifest.ManifestKey(3), func(b []byte) []byte { return b[:len(b)/2] })
-		twin.write(300)
-		o := options
-		o.Accept = []manifest.Guard{g}
-		other := archive.New(st, archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
-		res, err := other.Backup(t.Context(), twin.source(plain), o)
-		if err != nil || !res.Committed || res.Snapshot.Sequence != 4 {
-			t.Fatalf("%s: %+v, %v", g, res, err)
-		}
-		if m := newest(t, other); m.ForkedFrom == nil || isHeld(t, other, 2) == "" {
-			t.Errorf("%s: snapshot 2 is not held; warnings %q", g, res.Warnings)
-		}
+	l := newJELog(t, 81)
+	l.fill(2)
+	l.write(100)
+	st := storetest.Memory(t)
+	a := archive.New(st, archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
+	l.backup(a, plain)
+	twin := l.clone(82)
+	l.write(200)
+	l.backup(a, plain)
+	l.write(200)
+	l.backup(a, plain)
+	st.Damage(manifest.ManifestKey(3), func(b []byte) []byte { return b[:len(b)/2] })
+	twin.write(300)
+	o := options
+	o.Accept = []manifest.Guard{manifest.GuardFork}
+	other := archive.New(st, archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
+	res, err := other.Backup(t.Context(), twin.source(plain), o)
+	if err != nil || !res.Committed || res.Snapshot.Sequence != 4 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if m := newest(t, other); m.ForkedFrom == nil || isHeld(t, other, 2) == "" {
+		t.Errorf("snapshot 2 is not held; warnings %q", res.Warnings)
 	}
 }
 
