@@ -86,16 +86,33 @@ func errNoDirectory(bound int64) error {
 		"scratch files is set; set one", ErrNoSpace, bound)
 }
 
+// prepare makes the directory, if it may, or checks that it is there.
+func (s *scratch) prepare() error {
+	if s.make {
+		if err := os.MkdirAll(s.dir, 0o700); err != nil {
+			return fmt.Errorf("making the directory for scratch files: %w", err)
+		}
+		return nil
+	}
+	info, err := os.Stat(s.dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no directory", s.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("the directory for scratch files: %w; create it, writable for the user that runs this, "+
+			"or set another one", err)
+	}
+	return nil
+}
+
 // file creates a scratch file that may grow to bound bytes, and leaves reserve bytes free. If there is too little
 // space, it waits for other scratch files to be closed, or returns ErrNoSpace if there are none.
 func (s *scratch) file(ctx context.Context, bound, reserve int64) (*scratchFile, error) {
 	if s.dir == "" {
 		return nil, errNoDirectory(bound)
 	}
-	if s.make {
-		if err := os.MkdirAll(s.dir, 0o700); err != nil {
-			return nil, fmt.Errorf("making the directory for scratch files: %w", err)
-		}
+	if err := s.prepare(); err != nil {
+		return nil, err
 	}
 	for {
 		later, err := s.take(bound, reserve)

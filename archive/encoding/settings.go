@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -84,18 +83,11 @@ type Budget struct {
 	chunks   *sync.Pool // of *[chunkSize]byte
 }
 
-// NewBudget checks the limits and returns a Budget. Its only I/O is to check that the scratch directory exists, if it must.
+// NewBudget checks the limits and returns a Budget. It does no I/O: commands that only read need no scratch directory.
 func NewBudget(l Limits) (*Budget, error) {
 	if l.Memory < 0 || l.Workers < 0 || l.Reserve < 0 {
 		return nil, fmt.Errorf("a budget of %d bytes and %d workers, with a reserve of %d bytes, must not be negative",
 			l.Memory, l.Workers, l.Reserve)
-	}
-	if l.Scratch != "" && !l.MakeScratch {
-		if info, err := os.Stat(l.Scratch); err != nil {
-			return nil, fmt.Errorf("the directory for scratch files: %w", err)
-		} else if !info.IsDir() {
-			return nil, fmt.Errorf("the directory for scratch files: %s is not a directory", l.Scratch)
-		}
 	}
 	memory := cmp.Or(l.Memory, 32<<20)
 	workers := cmp.Or(l.Workers, runtime.GOMAXPROCS(0))
