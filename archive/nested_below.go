@@ -145,6 +145,10 @@ func (a *Archive) nothing(ctx context.Context) error {
 	}
 	for _, key := range top {
 		if key != store.ProbePrefix && IsArchiveKey(key) && a.remainsAt(ctx, key) {
+			// A first backup may have begun since the caller's listing: it makes archive.json before its objects.
+			if _, err := a.store.Stat(ctx, manifest.ArchiveKey); !errors.Is(err, fs.ErrNotExist) {
+				return ErrNoArchive
+			}
 			return fmt.Errorf("%w: there are objects of one in %s, and neither %s nor a manifest; "+
 				"is this the right disk? (%w)", ErrNoArchive, key, manifest.ArchiveKey, ErrDamaged)
 		}
