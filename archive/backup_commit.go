@@ -288,5 +288,9 @@ func (r *backupRun) stillValid(ctx context.Context, ref manifest.Ref) error {
 	if !h.record.Valid(ref.Sequence, ref.SHA256) {
 		return fmt.Errorf("a concurrent prune dropped manifest %d: %w", ref.Sequence, errRaced)
 	}
+	if h.unread == nil && ref.Sequence > max(h.anchor(), r.head.newest().Sequence)+manifest.MaxAhead {
+		return fmt.Errorf("snapshot %d counts for nothing, since no record has the gap before it: %w",
+			ref.Sequence, ErrDamaged)
+	}
 	return nil
 }

@@ -66,14 +66,23 @@ func (r *backupRun) noteWhole() {
 }
 
 // fence writes a ledger record before a snapshot whose number is far above all others, as the local state has seen
-// greater numbers than the archive. A snapshot that counts without the record, as its parent supports its number, is made
-// even if the record cannot be written. Another one would count for nothing, so the backup fails.
+// greater numbers than the archive. It also does so before a snapshot with whose number a manifest would begin to count
+// that counts for nothing so far: the record excludes that one. A snapshot that counts without the record, as its parent
+// supports its number, is made even if the record cannot be written. Another one would count for nothing, so the backup
+// fails.
 func (r *backupRun) fence(ctx context.Context, id string) error {
-	if !r.head.isFar(r.next) {
+	skipped := int64(0)
+	switch {
+	case r.head.isFar(r.next):
+		skipped = r.next - 1
+	case !r.head.ignoresBelow(r.next):
 		return nil
 	}
 	_, err := r.appendRecord(ctx, recordOptions{empty: true}, func(s *ledgerView) (*recordPlan, error) {
-		what := &recordPlan{why: fmt.Sprintf("the numbers up to %d were used before", r.next-1), skipped: r.next - 1, archive: id}
+		what := &recordPlan{why: "a manifest far above the others is excluded", skipped: skipped, archive: id}
+		if skipped > 0 {
+			what.why = fmt.Sprintf("the numbers up to %d were used before", skipped)
+		}
 		for i := range s.valid {
 			what.kept = append(what.kept, s.valid[i].kept)
 		}
@@ -84,6 +93,9 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 		return nil
 	case ctx.Err() != nil, errors.Is(err, store.ErrGone), errors.Is(err, errOtherID):
 		return err
+	case skipped == 0:
+		r.warn("the ledger does not exclude a manifest far above the others, which begins to count: %v", err)
+		return nil
 	case r.head.unread != nil, r.next <= r.head.newest().Sequence+manifest.MaxAhead:
 		r.warn("the ledger does not have the gap before snapshot %d: %v", r.next, err)
 		return nil

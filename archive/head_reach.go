@@ -182,7 +182,7 @@ const mostVoid = 100_000
 // nextSequence returns the number that the next snapshot gets.
 func (h *head) nextSequence() int64 {
 	n := h.greatest + 1
-	for h.ignores(n) && n < manifest.MaxCounted {
+	for n <= manifest.MaxCounted && h.ignores(n) {
 		n++
 	}
 	return n
@@ -196,6 +196,14 @@ func (h *head) isFar(n int64) bool {
 		reach = max(reach, h.base.ref.Sequence)
 	}
 	return n > reach+manifest.MaxAhead
+}
+
+// ignoresBelow reports whether a manifest that counts for nothing would count once a snapshot has the given number.
+func (h *head) ignoresBelow(next int64) bool {
+	return slices.ContainsFunc(h.ignored, func(key string) bool {
+		n, ok := manifest.ParseManifestKey(key)
+		return ok && n <= next+manifest.MaxAhead
+	})
 }
 
 // whyIgnored is what warnings say of an object that counts for nothing.

@@ -79,7 +79,7 @@ func (a *Archive) appendRecordOnce(ctx context.Context, how recordOptions, plan 
 // recordMatches reports whether the current record already contains everything in the plan.
 func (s *ledgerView) recordMatches(what *recordPlan) bool {
 	return !what.renew && s.record != nil && s.record.Newest == s.newestValid() && slices.Equal(s.record.Kept, what.kept) &&
-		(what.skipped == 0 || s.record.Lacks(what.skipped)) && slices.Equal(s.record.Void, s.voidNumbers(s.record.Newest))
+		s.anchor() >= what.skipped && slices.Equal(s.record.Void, s.voidNumbers(s.record.Newest))
 }
 
 // nextRecord returns the record for a plan: the current one if it matches, otherwise a new one.

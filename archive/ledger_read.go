@@ -191,7 +191,8 @@ func (a *Archive) readRecord(ctx context.Context, h *head, n int64) error {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
 	h.record, h.ledger = record, ref
-	if n := h.anchor(); n > manifest.MaxCounted {
+	// The first half of the numbers is more than any archive uses up, and leaves as many for what comes after it.
+	if n := h.anchor(); n > manifest.MaxCounted/2 {
 		err = fmt.Errorf("it names snapshot %d, a number that no archive reaches: %w", n, ErrDamaged)
 	} else if h.id != nil && record.Archive != h.id.ID {
 		err = a.resolveArchiveID(ctx, h)

@@ -61,7 +61,7 @@ func (v *verifyRun) pass(ctx context.Context) error {
 		}
 	}
 	o := v.o
-	whole := len(o.Snapshots) == 0 && (o.Proof || o.Sample > 0 || o.ReadData || o.Repair != nil)
+	whole := len(o.Snapshots) == 0
 	var before *manifest.Proof
 	if whole && v.head.hasProofs {
 		var err error
