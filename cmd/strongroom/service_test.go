@@ -83,7 +83,7 @@ func surviveOutage(t *testing.T, outage time.Duration) {
 		t.Errorf("/healthz: %d", code)
 	}
 	s.until("a page and metrics that show it", func() bool {
-		return page("Failing") && s.metric("failures_in_row", `archive="orders"`) >= 1 && s.metric("provider_errors_total", `archive="orders",kind="unreachable"`) >= 1
+		return page("Failing") && s.metric("failures_in_row", `archive="orders"`) >= 1 && s.metric("provider_errors_total", `archive="orders",reason="unreachable"`) >= 1
 	})
 	s.until("what waits", func() bool { return s.metric("behind_files", `archive="orders"`) >= 2 })
 	s.until("the end of the outage", func() bool { return time.Since(down) > outage })
@@ -128,7 +128,7 @@ func TestServiceStopsInTheMiddle(t *testing.T) {
 		return keys
 	}
 	requests := func(kind string) float64 {
-		return s.metric("provider_requests_total", `archive="orders",kind="`+kind+`"`)
+		return s.metric("provider_requests_total", `archive="orders",operation="`+kind+`"`)
 	}
 	s.until("the beginning of an upload in parts", func() bool { return requests("post") >= 1 })
 	before := requests("put")
