@@ -85,3 +85,18 @@ archives:
 		}
 	}
 }
+
+// A destination on a line with a mistake shows no signature, key or user, wherever it was written.
+func TestSecretsOfAWrongLineAreNotShown(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		`destinaton: "s3://b/x?X-Amz-Signature=hunter2"`, `destinaton: "azblob://c/x?sig=hunter2&region=eu"`,
+		`destinaton: "gs://b/x?hunter2"`, `destinaton: "s3://b/x#hunter2"`, `destinaton: "s3:k:hunter2@b"`,
+		`destinaton: "s3://k:hunter2@b/x"`,
+	} {
+		_, err := parse(strings.Replace(minimal("", ""), "destination: file:///backup", line, 1))
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}

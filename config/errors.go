@@ -75,7 +75,7 @@ func newReport(file string, data []byte) *report {
 		file:  file,
 		lines: strings.Split(string(data[:min(len(data), MaxSize)]), "\n"),
 		// Greedy, up to the last @: a password may hold any character.
-		credential: regexp.MustCompile(`://.*@`),
+		credential: regexp.MustCompile(`:/?/?[^\s:/]*:.*@|://.*@`),
 		target:     regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]*://\S*`),
 		identity:   regexp.MustCompile(`(?i)AGE-SECRET-KEY-[A-Za-z0-9-]*`),
 	}
@@ -111,6 +111,28 @@ func (r *report) excerpt(at position) (text, caret string) {
 	return string(whole[:min(len(whole), width)]), strings.Repeat(" ", here)
 }
 
+// hideQuery hides the values of parameters that may be a signature or a key, and what follows a "#".
+func hideQuery(url string) string {
+	url, _, cut := strings.Cut(url, "#")
+	if cut {
+		url += "#…"
+	}
+	base, query, asked := strings.Cut(url, "?")
+	if !asked {
+		return url
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		switch name, _, isPair := strings.Cut(pair, "="); {
+		case !isPair && pair != "":
+			pairs[i] = "…"
+		case isPair && name != "region":
+			pairs[i] = name + "=…"
+		}
+	}
+	return base + "?" + strings.Join(pairs, "&")
+}
+
 // printable removes secrets and terminal control characters from a text.
 func (r *report) printable(text []rune) []rune {
 	s := r.credential.ReplaceAllString(string(text), "://…@")
@@ -122,7 +144,7 @@ func (r *report) printable(text []rune) []rune {
 		if i := strings.IndexAny(rest, ":%/?#"); i >= 0 && (rest[i] == ':' || rest[i] == '%') { // no bucket has one
 			return scheme + "://" + rest[:i] + ":…"
 		}
-		return url
+		return scheme + "://" + hideQuery(rest)
 	})
 	s = r.identity.ReplaceAllString(s, "AGE-SECRET-KEY-…")
 	return []rune(strings.Map(func(c rune) rune {
