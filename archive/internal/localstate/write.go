@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/internal/disk"
@@ -23,7 +24,9 @@ func (s *State) write(name string, b []byte) error {
 		return fmt.Errorf("opening the directory of the local state: %w", err)
 	}
 	defer root.Close()
-	sweep(root)
+	if isSweepDue(s.Dir) {
+		sweep(root)
+	}
 	if err := replaceFile(root, filepath.Base(name), b); err != nil {
 		return fmt.Errorf("writing the local state: %w", err)
 	}
@@ -69,6 +72,17 @@ const (
 	tempPrefix = ".witness-"
 	tempAge    = time.Hour // no process takes that long to write a small file
 )
+
+// swept has the time of the last sweep of each directory by this process.
+var swept sync.Map
+
+// isSweepDue reports whether a directory was not swept for as long as a temporary file may stay. The directory of a
+// service with thousands of archives has tens of thousands of files, which not every write may list.
+func isSweepDue(dir string) bool {
+	now := time.Now()
+	last, isKnown := swept.LoadOrStore(dir, now)
+	return !isKnown || now.Sub(last.(time.Time)) > tempAge && swept.CompareAndSwap(dir, last, now)
+}
 
 // sweep removes the temporary files of processes that were killed while they wrote.
 func sweep(root *disk.Root) {
