@@ -34,6 +34,11 @@ type timetable struct {
 	failures     int64         // in a row
 	overdueSince time.Time     // the first due time since the last success; zero if none
 	lastNow      time.Time     // the time at the last call of wait
+
+	gap struct { // the last result of interval
+		due     time.Time
+		longest time.Duration
+	}
 }
 
 // newTimetable returns a timetable, where last is the newest snapshot's time. A run is due at once if the schedule had a
@@ -175,8 +180,16 @@ func (a *timetable) deadline(took time.Duration) time.Time {
 // maxGaps is the number of scheduled runs whose distances are compared: a week of daily runs has its weekend in them.
 const maxGaps = 16
 
-// interval returns the longest time between two of the next scheduled runs; 0 if there are none.
-func (a *timetable) interval() (longest time.Duration) {
+// interval returns the longest time between two of the next scheduled runs; 0 if there are none. It computes that once
+// for each due time, as it is called at every sleep.
+func (a *timetable) interval() time.Duration {
+	if !a.due.Equal(a.gap.due) {
+		a.gap.due, a.gap.longest = a.due, a.longestGap()
+	}
+	return a.gap.longest
+}
+
+func (a *timetable) longestGap() (longest time.Duration) {
 	at := a.due
 	for range maxGaps {
 		if at.IsZero() {
