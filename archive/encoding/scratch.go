@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // ErrNoSpace reports that the scratch directory has too little space for a large object.
@@ -58,14 +60,11 @@ func createScratch(dir string) (*os.File, error) {
 }
 
 func freeSpace(dir string) (int64, error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return 0, err
-	}
-	if s.Blocks == 0 {
+	free, isKnown := disk.Free(dir)
+	if !isKnown {
 		return 0, errors.New("the file system does not report its free space")
 	}
-	return int64(s.Bavail) * int64(s.Bsize), nil
+	return free, nil
 }
 
 // place returns the directory or, if it is yet to be made, the nearest one above it, which is on the same disk.

@@ -47,9 +47,9 @@ func (e *Encoder) TryScratch(size int64) error {
 	if s.dir == "" {
 		return errNoDirectory(bound)
 	}
-	room := s.measure()
+	room, spare := s.measure(), e.spare()
 	s.mu.Lock()
-	err := s.fits(room, bound, e.spare())
+	err := s.fits(room, bound, spare)
 	s.mu.Unlock()
 	if err != nil {
 		return err

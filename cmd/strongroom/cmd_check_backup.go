@@ -7,8 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
@@ -31,9 +30,7 @@ func tryOut(ctx context.Context, j *job, to *openArchive, src *sourceReport, rep
 			return err
 		}
 	}
-	if err := trySpace(to, src, where, report); err != nil {
-		return err
-	}
+	trySpace(to, src, where, report)
 	failed := false
 	err := where.try(ctx, to.bucket, func(f storecheck.Finding) {
 		failed = failed || f.Result == storecheck.Failed
@@ -80,12 +77,12 @@ func tryBackup(ctx context.Context, j *job, to *openArchive, src *sourceReport, 
 
 // trySpace checks the space that a backup of the pending files needs: for scratch files, and at a
 // destination in the file system.
-func trySpace(to *openArchive, src *sourceReport, where *probeDir, report func(storecheck.Finding)) error {
+func trySpace(to *openArchive, src *sourceReport, where *probeDir, report func(storecheck.Finding)) {
 	var largest, bytes int64
 	if src != nil && src.captured != nil {
 		pending, err := to.Pending(src.captured)
 		if err != nil {
-			return nil // a name that the format does not allow, which was reported
+			return // a name that the format does not allow, which was reported
 		}
 		largest, bytes = pending.Largest, pending.Bytes
 	}
@@ -95,7 +92,6 @@ func trySpace(to *openArchive, src *sourceReport, where *probeDir, report func(s
 	if f, ok := where.spaceFinding(bytes, to.encoder != nil); ok {
 		report(f)
 	}
-	return nil
 }
 
 // scratchFinding checks the scratch space for the largest pending file. Without a file that needs
@@ -127,12 +123,8 @@ func scratchFinding(to *openArchive, largest int64) storecheck.Finding {
 // spaceFinding reports a destination in the file system that is too small for the pending bytes.
 // Compressed they may fit.
 func (s *probeDir) spaceFinding(pending int64, encoded bool) (storecheck.Finding, bool) {
-	var st unix.Statfs_t
-	if s.root == "" || unix.Statfs(s.nearest, &st) != nil || st.Bavail == 0 && st.Blocks == 0 {
-		return storecheck.Finding{}, false
-	}
-	free := int64(st.Bavail) * int64(st.Bsize)
-	if free >= pending {
+	free, isKnown := disk.Free(s.nearest)
+	if s.root == "" || !isKnown || free >= pending {
 		return storecheck.Finding{}, false
 	}
 	f := storecheck.Finding{
