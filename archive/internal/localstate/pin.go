@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -76,6 +77,11 @@ func (s *State) PinPath(id string) string {
 		id += "-" + manifest.Sum([]byte(s.Place)).String()[:16]
 	}
 	return filepath.Join(s.Dir, id+".json")
+}
+
+// beside returns another file of an archive, beside its pin.
+func (s *State) beside(id, ext string) string {
+	return strings.TrimSuffix(s.PinPath(id), ".json") + ext
 }
 
 // LoadPin returns the pin of an archive, and false if there is none.

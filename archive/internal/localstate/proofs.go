@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"strings"
 )
 
 // ProofNotes are what this host has found out about the verification records of an archive. Records and objects never
@@ -21,7 +20,7 @@ type ProofNotes struct {
 const maxProofNotes = 64 << 20
 
 func (s *State) proofsPath(id string) string {
-	return strings.TrimSuffix(s.PinPath(id), ".json") + ".proofs"
+	return s.beside(id, ".proofs")
 }
 
 // LoadProofNotes returns the notes on an archive; the zero value if there are none.

@@ -236,5 +236,5 @@ func parseSealedLine(line string) (o SealedObject, id string, ok bool) {
 
 // sealedPath is the file that outlives a run that is interrupted: one per archive and place.
 func (s *State) sealedPath(id string) string {
-	return strings.TrimSuffix(s.PinPath(id), ".json") + ".pending"
+	return s.beside(id, ".pending")
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -27,7 +26,7 @@ func (s *SourceState) IsOf(ref manifest.Ref) bool {
 }
 
 func (s *State) sourcePath(id string) string {
-	return strings.TrimSuffix(s.PinPath(id), ".json") + ".source.json"
+	return s.beside(id, ".source.json")
 }
 
 // LoadSource returns the state of an archive's source; zero if there is none.

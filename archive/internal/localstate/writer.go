@@ -62,7 +62,7 @@ const maxTriedBytes = 16 << 10
 
 // triedPath is the file with the manifests that this host was about to commit, one a line.
 func (s *State) triedPath(id string) string {
-	return strings.TrimSuffix(s.PinPath(id), ".json") + ".tried"
+	return s.beside(id, ".tried")
 }
 
 func triedLine(ref manifest.Ref) string { return fmt.Sprintf("%d %s\n", ref.Sequence, ref.SHA256) }

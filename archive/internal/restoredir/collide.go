@@ -3,11 +3,9 @@ package restoredir
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -15,9 +13,7 @@ import (
 // names for one: the later one has replaced the other. File systems differ in which names they take for one. Some
 // ignore letter case, the Unicode form of a letter, or a dot at the end. A manifest has no two names that differ in
 // letter case only.
-func (d *Dir) CheckDistinct(files []manifest.File) error {
-	return checkDistinct(files, d.root.Lstat)
-}
+func (d *Dir) CheckDistinct() error { return checkDistinct(d.files, d.root.Lstat) }
 
 func checkDistinct(files []manifest.File, stat func(name string) (fs.FileInfo, error)) error {
 	plain := true
@@ -27,23 +23,19 @@ func checkDistinct(files []manifest.File, stat func(name string) (fs.FileInfo, e
 	if plain {
 		return nil
 	}
-	type restored struct {
-		file *manifest.File
-		info fs.FileInfo
-	}
-	seen := make(map[string]restored, len(files))
+	seen := make(map[fileID]*manifest.File, len(files))
 	for i := range files {
 		f := &files[i]
 		info, err := stat(f.Name)
 		if err != nil {
 			return fmt.Errorf("%s: checking that it is there: %w", f.Name, err)
 		}
-		stamp := disk.Stamp(info)
-		if was, ok := seen[stamp]; ok && was.file.SHA256 != f.SHA256 && os.SameFile(was.info, info) {
+		id := idOf(info)
+		if was := seen[id]; was != nil && was.SHA256 != f.SHA256 {
 			return fmt.Errorf("%q and %q are one file in the target, since its file system takes the two names for one; "+
-				"restore to another file system, or each of the two to a directory of its own", was.file.Name, f.Name)
+				"restore to another file system, or each of the two to a directory of its own", was.Name, f.Name)
 		}
-		seen[stamp] = restored{f, info}
+		seen[id] = f
 	}
 	return nil
 }

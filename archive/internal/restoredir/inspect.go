@@ -21,15 +21,7 @@ func (d *Dir) inspect() (before, after []string, err error) {
 	if !d.fresh {
 		belong = d.m.Files // the files of an earlier restore of more files are no danger
 	}
-	ours, replaced := map[string]bool{}, map[string]bool{}
-	if d.mayRemoveMade() {
-		for _, name := range d.last.Made {
-			ours[name] = true
-		}
-		for _, name := range d.last.Replaced {
-			replaced[name] = true
-		}
-	}
+	ours, replaced := d.listed()
 	found, err := d.extras(names(belong), ours, replaced)
 	if err != nil {
 		return nil, nil, err

@@ -155,13 +155,12 @@ func (d *Dir) readMarker() error {
 // read may be of a restore of more files. In an existing directory, Open has checked each file, or the caller allows to
 // replace them.
 func (d *Dir) hidesAnother() bool {
-	chosen, others := names(d.files), false
-	err := d.walk(func(name string) error {
-		others = others || name != IncompleteMarker && !isTemp(name) && !chosen[name]
-		return nil
-	})
+	if !d.fresh {
+		return false
+	}
+	_, _, isOnly, err := d.compareNames(d.files, true)
 	d.dirs = nil
-	return d.fresh && (others || err != nil)
+	return err != nil || !isOnly
 }
 
 // isContinued reports whether the restore continues one whose marker could be read. In a directory with the partial
@@ -197,13 +196,28 @@ func (d *Dir) adoptsAll() bool {
 	return d.isAllOurs() || d.began && d.last == nil && !d.o.Overwrite
 }
 
+// listed returns the files that the marker lists as made, also those that were removed, since that may not be durable,
+// and as replaced. There are none if this restore may not remove what the interrupted ones have made.
+func (d *Dir) listed() (made, replaced map[string]bool) {
+	made, replaced = map[string]bool{}, map[string]bool{}
+	if d.mayRemoveMade() {
+		for _, name := range d.last.Made {
+			made[name] = true
+		}
+		for _, name := range d.last.Replaced {
+			replaced[name] = true
+		}
+	}
+	return made, replaced
+}
+
 // describe sets what the marker records of the directory, which holds the names in there.
 func (d *Dir) describe(there map[string]bool) {
-	ours := map[string]bool{}
+	ours, replaced := d.listed()
 	if d.adoptsAll() {
 		maps.Copy(ours, there)
 	}
-	isOccupied, replaced := !d.isEmpty() && !d.adoptsAll(), map[string]bool{}
+	isOccupied := !d.isEmpty() && !d.adoptsAll()
 	this := []Begun{{Archive: d.m.Archive, Sequence: d.m.Sequence, Created: d.m.Created}}
 	if d.isContinued() {
 		if isOccupied && d.last.isOld() && !d.fresh && !d.o.Overwrite {
@@ -213,12 +227,6 @@ func (d *Dir) describe(there map[string]bool) {
 		isOccupied = isOccupied && (d.last.Occupied || d.last.isOld())
 	}
 	if d.mayRemoveMade() {
-		for _, name := range d.last.Made { // also those that were removed: that may not be durable
-			ours[name] = true
-		}
-		for _, name := range d.last.Replaced {
-			replaced[name] = true
-		}
 		before := slices.DeleteFunc(slices.Clone(d.last.begun()), func(b Begun) bool {
 			return b.Archive == d.m.Archive && b.Sequence == d.m.Sequence
 		})
