@@ -104,10 +104,9 @@ type backupRun struct {
 	*Archive
 	o            *BackupOptions
 	head         *head
-	seen         localstate.SourceState  // the source at the base snapshot; zero if unknown
-	lastSeen     localstate.SourceState  // the source at the last snapshot that this host knows; zero if it knows none
-	writer       string                  // id of this host's state directory; empty if it has none
-	dirs         map[string]source.DirID // those of seen
+	seen         localstate.SourceState // the source at the base snapshot; zero if unknown
+	lastSeen     localstate.SourceState // the source at the last snapshot that this host knows; zero if it knows none
+	writer       string                 // id of this host's state directory; empty if it has none
 	layout       source.Layout
 	capture      *source.Capture
 	next         int64                                   // the sequence number that this attempt aims at
@@ -194,7 +193,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		r.sameStamp = copied.agrees
 	}
 	r.seen, r.lastSeen = a.knownSource(h)
-	r.dirs, r.writer = r.seen.Dirs, a.writerID(false)
+	r.writer = a.writerID(false)
 	if !isCopy {
 		r.warnWriter(parent)
 	}

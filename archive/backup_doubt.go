@@ -79,12 +79,10 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 		return nil
 	}
 	_, err := r.appendRecord(ctx, recordOptions{empty: true}, func(s *ledgerView) (*recordPlan, error) {
-		what := &recordPlan{why: "a manifest far above the others is excluded", skipped: skipped, archive: id}
+		what := s.keepAll("a manifest far above the others is excluded")
+		what.skipped, what.archive = skipped, id
 		if skipped > 0 {
 			what.why = fmt.Sprintf("the numbers up to %d were used before", skipped)
-		}
-		for i := range s.valid {
-			what.kept = append(what.kept, s.valid[i].kept)
 		}
 		return what, nil
 	})

@@ -89,12 +89,12 @@ func (r *backupRun) comesAfter(parent *manifest.Manifest) bool {
 // sameDirectory reports whether the source, or a directory in it that holds log files, is certainly the same directory
 // as when the parent was made.
 func (r *backupRun) sameDirectory() bool {
-	if r.dirs[""].Same(r.capture.Dirs[""]) {
+	if r.seen.Dirs[""].Same(r.capture.Dirs[""]) {
 		return true
 	}
 	return slices.ContainsFunc(r.capture.Files, func(f source.File) bool {
 		dir := dirOf(f.Name)
-		return r.dirs[dir].Same(r.capture.Dirs[dir])
+		return r.seen.Dirs[dir].Same(r.capture.Dirs[dir])
 	})
 }
 

@@ -94,7 +94,7 @@ func (r *backupRun) numbers() map[uint64]bool {
 // missingDirectory returns the evidence that a directory whose closed files are gone is not the one that held them; ""
 // if there is none. A cleaner does not replace the directory.
 func (r *backupRun) missingDirectory(parent *manifest.Manifest, dir string, d *dirFiles) string {
-	was, now := r.dirs[dir], r.capture.Dirs[dir]
+	was, now := r.seen.Dirs[dir], r.capture.Dirs[dir]
 	_, there := r.capture.Dirs[dir]
 	switch {
 	case r.capture.Dirs != nil && !there:

@@ -123,22 +123,31 @@ func (a *Archive) storedLater(ctx context.Context, greatest int64) (string, erro
 		if greatest > 0 {
 			break
 		}
-		found, err := a.firstPage(ctx, prefix)
+		first, err := a.tallyFirst(ctx, prefix, tallyOf)
 		if err != nil {
 			return "", err
 		}
-		listing := nesting{roots: roots{}}
-		for i := range found {
-			listing.see(found[i].Key, tallyOf(&found[i]))
-		}
-		listing.end()
-		greatest = max(greatest, listing.rest.greatest)
+		greatest = max(greatest, first.greatest)
 	}
 	now, err := a.rereadLedger(ctx) // a copy may have begun since
 	if err != nil || greatest <= firstSequence(now.record) {
 		return "", err // the first backup stores everything for the first number
 	}
 	return fmt.Sprintf("there are objects that were stored for snapshot %d", greatest), nil
+}
+
+// tallyFirst returns the tally of the first objects below a prefix that are in no nested archive.
+func (a *Archive) tallyFirst(ctx context.Context, prefix string, of func(*store.Object) tally) (tally, error) {
+	found, err := a.firstPage(ctx, prefix)
+	if err != nil {
+		return tally{}, err
+	}
+	listing := nesting{roots: roots{}}
+	for i := range found {
+		listing.see(found[i].Key, of(&found[i]))
+	}
+	listing.end()
+	return listing.rest, nil
 }
 
 // tallyOf returns the tally of an object that no snapshot names.

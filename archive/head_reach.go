@@ -140,15 +140,9 @@ func (a *Archive) isSupported(ctx context.Context, h *head, s *manifest.Summary)
 	if h.unread != nil {
 		return true, nil
 	}
-	anchor, parent := h.anchor(), int64(0)
-	if s.Parent != nil {
-		parent = s.Parent.Sequence
-	}
-	if s.Sequence > max(parent, anchor)+manifest.MaxAhead {
-		return false, nil
-	}
-	if parent <= anchor {
-		return true, nil
+	parent, isNear := h.supportOf(s)
+	if !isNear || parent <= h.anchor() {
+		return isNear, nil
 	}
 	switch _, err := a.store.Stat(ctx, manifest.ManifestKey(parent)); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -157,6 +151,15 @@ func (a *Archive) isSupported(ctx context.Context, h *head, s *manifest.Summary)
 		return false, fmt.Errorf("checking manifest %d, the parent of %d: %w", parent, s.Sequence, err)
 	}
 	return true, nil
+}
+
+// supportOf returns the number of a manifest's parent, zero without one, and whether that or the ledger is near enough
+// to the manifest's own. A parent above the ledger's numbers must also exist.
+func (h *head) supportOf(s *manifest.Summary) (parent int64, isNear bool) {
+	if s.Parent != nil {
+		parent = s.Parent.Sequence
+	}
+	return parent, s.Sequence <= max(parent, h.anchor())+manifest.MaxAhead
 }
 
 // voidNumbers returns the numbers above newest that a record excludes for good: those that the record in force

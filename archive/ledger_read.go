@@ -82,7 +82,7 @@ func (a *Archive) readLedger(ctx context.Context, h *head) error {
 		same := slices.Equal(now, h.records) || len(now) == 0 // a ledger is never empty again: a listing has no single moment
 		switch {
 		case same && !gone:
-			h.raiseGreatest()
+			h.greatest = max(h.greatest, h.anchor()) // the record has used these numbers up
 			return nil
 		case attempt == raceAttempts:
 			key := manifest.LedgerKey(h.records[0])
@@ -149,11 +149,6 @@ func (h *head) judgeUnread(all []*unreadRecord) {
 
 func (h *head) forgetLedger() {
 	h.record, h.ledger, h.records, h.unread = nil, manifest.RecordRef{}, nil, nil
-}
-
-// raiseGreatest includes the numbers that the record in force has used up.
-func (h *head) raiseGreatest() {
-	h.greatest = max(h.greatest, h.anchor())
 }
 
 // recordsFrom lists the ledger and returns its numbers from the greatest down to least.

@@ -174,14 +174,11 @@ func (w *walker) isSuspicious(first []Snapshot) bool {
 	return w.h.record != nil && w.h.record.Archive != w.id || !w.hasSupport(first)
 }
 
-// hasSupport reports whether the parent of the greatest manifest supports its number, as isSupported decides, and is
-// among the first or not needed.
+// hasSupport reports whether the parent of the greatest manifest supports its number, and is among the first or not
+// needed.
 func (w *walker) hasSupport(first []Snapshot) bool {
-	anchor, parent := w.h.anchor(), int64(0)
-	if p := first[0].Parent; p != nil {
-		parent = p.Sequence
-	}
-	return first[0].Sequence <= max(parent, anchor)+manifest.MaxAhead && (parent <= anchor ||
+	parent, isNear := w.h.supportOf(&first[0].Summary)
+	return isNear && (parent <= w.h.anchor() ||
 		slices.ContainsFunc(first, func(s Snapshot) bool { return s.Sequence == parent }))
 }
 

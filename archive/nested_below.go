@@ -162,21 +162,14 @@ func (a *Archive) nothing(ctx context.Context) error {
 // remainsAt reports whether the first objects of a directory are an archive's own. Its name alone proves nothing: log
 // files of another program may be in a directory "data", and so may other archives.
 func (a *Archive) remainsAt(ctx context.Context, dir string) bool {
-	found, err := a.firstPage(ctx, dir)
-	if err != nil {
-		return false
-	}
-	listing := nesting{roots: roots{}}
-	for i := range found {
-		var own tally
-		_, isObject := manifest.ParseObjectKey(found[i].Key)
-		if _, _, isProof := manifest.ParseProofKey(found[i].Key); isObject || isProof {
+	first, err := a.tallyFirst(ctx, dir, func(o *store.Object) (own tally) {
+		_, isObject := manifest.ParseObjectKey(o.Key)
+		if _, _, isProof := manifest.ParseProofKey(o.Key); isObject || isProof {
 			own.objects = 1
 		}
-		listing.see(found[i].Key, own)
-	}
-	listing.end()
-	return listing.rest.objects > 0
+		return own
+	})
+	return err == nil && first.objects > 0
 }
 
 // belowStore is the part of a store below a prefix, for reading.

@@ -49,15 +49,13 @@ func (a *Archive) Pending(captured []source.File) (Pending, error) {
 		}
 		ahead.Files++
 		ahead.Bytes += bytes
-		if f.State == source.Closed { // also the one that was the tail: it is stored once more, whole
-			ahead.Largest = max(ahead.Largest, f.Size)
-		} else {
+		if f.State != source.Closed {
 			ahead.Largest = max(ahead.Largest, bytes)
+			continue
 		}
-		if f.State == source.Closed {
-			ahead.Closed++
-			io.WriteString(mark, fmt.Sprintf("%s\x00%d %d\n", f.Name, f.Size, f.Modified.UnixNano()))
-		}
+		ahead.Largest = max(ahead.Largest, f.Size) // also the one that was the tail: it is stored once more, whole
+		ahead.Closed++
+		io.WriteString(mark, fmt.Sprintf("%s\x00%d %d\n", f.Name, f.Size, f.Modified.UnixNano()))
 	}
 	if ahead.Closed > 0 {
 		ahead.Fingerprint = mark.Sum64()

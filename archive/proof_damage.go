@@ -69,11 +69,16 @@ func (a *Archive) readDamageLog(ctx context.Context, id string) (*damageLog, err
 	if err != nil {
 		return nil, err
 	}
-	records := all[manifest.ProofVerify]
+	return a.damageLogOf(ctx, id, all[manifest.ProofVerify])
+}
+
+// damageLogOf is readDamageLog for a listing of the records.
+func (a *Archive) damageLogOf(ctx context.Context, id string, records []store.Object) (*damageLog, error) {
 	a.mu.Lock()
 	was := a.damage
 	a.mu.Unlock()
-	if was == nil || was.archive != id {
+	isKept := was != nil && was.archive == id
+	if !isKept {
 		was = a.loadDamageLog(id)
 	}
 	unread := slices.DeleteFunc(slices.Clone(records), func(o store.Object) bool { return was.seen[o.Key] })
@@ -84,8 +89,10 @@ func (a *Archive) readDamageLog(ctx context.Context, id string) (*damageLog, err
 	now := was
 	if len(unread) > 0 {
 		now = was.noteRecords(unread, read)
-		now.read = maps.Clone(was.read)
-		maps.Copy(now.read, a.loadDamageLog(id).read) // a verify of this host keeps what it read back there alone
+		if isKept { // a verify of this host keeps what it read back in the local state alone
+			now.read = maps.Clone(was.read)
+			maps.Copy(now.read, a.loadDamageLog(id).read)
+		}
 	}
 	if now, err = a.noteLatest(ctx, now, records, read); err != nil || now == was {
 		return now, err

@@ -49,7 +49,7 @@ func (p *pruneRun) keepNaming(ctx context.Context, records []store.Object, befor
 	}) {
 		return nil
 	}
-	l, err := p.readDamageLog(ctx, p.record.Archive)
+	l, err := p.damageLogOf(ctx, p.record.Archive, records)
 	if err != nil {
 		return err
 	}

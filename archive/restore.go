@@ -112,7 +112,7 @@ func (a *Archive) restore(ctx context.Context, t *restoredir.Dir, files []manife
 	}
 	err := a.restoreFiles(ctx, t, files, res)
 	if err == nil {
-		err = t.CheckDistinct(files)
+		err = t.CheckDistinct()
 	}
 	if err == nil {
 		res.Removed, err = t.RemoveExtra(ctx)

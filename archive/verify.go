@@ -68,9 +68,6 @@ func (v *verifyRun) pass(ctx context.Context) error {
 		if before, err = v.previousProof(ctx); err != nil {
 			return err
 		}
-		if v.damage, err = v.readDamageLog(ctx, v.head.archiveID()); err != nil {
-			return err
-		}
 	}
 	if err := v.listObjects(ctx); err != nil {
 		return err

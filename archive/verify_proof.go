@@ -83,8 +83,8 @@ func (v *verifyRun) putOwnProof(ctx context.Context, p *manifest.Proof) error {
 	return err
 }
 
-// previousProof reads the latest verification records from before Verify began, and marks all existing ones as
-// merged.
+// previousProof reads the latest verification records from before Verify began, and what all of them name. It marks
+// all existing ones as merged.
 func (v *verifyRun) previousProof(ctx context.Context) (*manifest.Proof, error) {
 	all, err := v.proofs(ctx)
 	if err != nil {
@@ -100,6 +100,9 @@ func (v *verifyRun) previousProof(ctx context.Context) (*manifest.Proof, error) 
 		return nil, err
 	}
 	v.readTimes = readTimesOf(read)
+	if v.damage, err = v.damageLogOf(ctx, v.head.archiveID(), all[manifest.ProofVerify]); err != nil {
+		return nil, err
+	}
 	return v.newestProof(ctx, all[manifest.ProofVerify], manifest.ProofVerify, v.head.archiveID())
 }
 
