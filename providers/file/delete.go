@@ -38,7 +38,7 @@ func (s *adapter) Delete(ctx context.Context, objects []store.Object) error {
 	var errs []error
 	var busy error
 	defer func() {
-		_ = s.in(false, func(root *disk.Root) error { return dropLock(root) }) // a file that is left does no harm
+		_ = s.in(false, dropLock) // a file that is left does no harm
 	}()
 	for i := range objects {
 		o := &objects[i]
@@ -111,6 +111,10 @@ func lockDeletes(ctx context.Context, root *disk.Root) (unlock func(), err error
 
 // openLock opens the file for writing, which locks over NFS need.
 func openLock(root *disk.Root) (*disk.File, error) {
+	f, err := root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, fileMode)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
 	if err := root.MkdirAll(hidden, dirMode); err != nil {
 		return nil, err
 	}

@@ -60,11 +60,8 @@ func statObject(root *disk.Root, key string) (fs.FileInfo, error) {
 	return fi, err
 }
 
-// removeObject deletes the file of a key, and the directories that become empty.
+// removeObject deletes the file of a key, which the caller has found there, and the directories that become empty.
 func removeObject(root *disk.Root, key string) error {
-	if _, err := statObject(root, key); err != nil {
-		return err
-	}
 	if err := root.Remove(pathOf(key)); err != nil {
 		return err
 	}

@@ -38,25 +38,30 @@ func (s *adapter) Delete(ctx context.Context, objects []store.Object) error {
 	if len(good) == 0 {
 		return errors.Join(errs...)
 	}
+	return errors.Join(append(errs, s.deleteGood(ctx, good, true))...)
+}
+
+// deleteGood deletes objects with valid keys. compares means that it compares the ETag of a single one itself, too.
+func (s *adapter) deleteGood(ctx context.Context, objects []store.Object, compares bool) error {
 	versioned, err := s.versioned(ctx)
 	switch {
 	case err != nil:
-		return errors.Join(append(errs, s.fail("deleting", batchName(deletedKeys(good)), err))...)
-	case versioned:
-		return errors.Join(append(errs, s.deleteVersions(ctx, good))...)
-	case len(good) == 1 && good[0].Version != "":
-		now, err := s.head(ctx, good[0].Key)
-		switch err = s.fail("deleting", good[0].Key, err); {
+		return s.fail("deleting", batchName(deletedKeys(objects)), err)
+	case versioned: // an id is a condition that no service ignores
+		return s.deleteVersions(ctx, objects)
+	case compares && len(objects) == 1 && objects[0].Version != "":
+		o := &objects[0]
+		now, err := s.head(ctx, o.Key)
+		switch err = s.fail("deleting", o.Key, err); {
 		case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, cloud.ErrNoBucket):
-			return errors.Join(errs...)
-		case err == nil && now.Version != good[0].Version:
-			err = s.Changed(good[0].Key)
-		}
-		if err != nil {
-			return errors.Join(append(errs, err)...)
+			return nil
+		case err != nil:
+			return err
+		case now.Version != o.Version:
+			return s.Changed(o.Key)
 		}
 	}
-	return errors.Join(append(errs, s.deleteByETag(ctx, good))...)
+	return s.deleteByETag(ctx, objects)
 }
 
 func deletedKeys(objects []store.Object) []string {

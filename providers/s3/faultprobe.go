@@ -29,15 +29,7 @@ func (s *adapter) PutWithWrongChecksum(ctx context.Context, key string, content 
 
 // DeleteVersion implements store.FaultProbe.
 func (s *adapter) DeleteVersion(ctx context.Context, key, version string) error {
-	objects := []store.Object{{Key: key, Version: version}}
-	versioned, err := s.versioned(ctx)
-	switch {
-	case err != nil:
-		return s.fail("deleting", key, err)
-	case versioned: // an id is a condition that no service ignores
-		return s.deleteVersions(ctx, objects)
-	}
-	return s.deleteByETag(ctx, objects)
+	return s.deleteGood(ctx, []store.Object{{Key: key, Version: version}}, false)
 }
 
 // PutOverExisting implements store.FaultProbe.
