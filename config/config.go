@@ -69,7 +69,8 @@ type Config struct {
 	// another one or within it.
 	Archives []Archive `yaml:"archives"`
 
-	places map[placeKey]string // see Place; nil if the file was not read by Load
+	file  string           // see Place; empty if the file was not read by Load
+	lines map[placeKey]int // of the keys in it
 }
 
 // placeKey is a key of an archive.
@@ -77,7 +78,13 @@ type placeKey struct{ archive, key string }
 
 // Place returns the file and the line, as in strongroom.yaml:12, of an archive's key destination
 // or notify; "" if that is unknown. It is for problems that only an attempt to use the value shows.
-func (c *Config) Place(archive, key string) string { return c.places[placeKey{archive, key}] }
+func (c *Config) Place(archive, key string) string {
+	line, ok := c.lines[placeKey{archive, key}]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", c.file, line)
+}
 
 // Archive is one database and one destination of its log files.
 type Archive struct {
@@ -147,10 +154,7 @@ func Load(path string) (*Config, error) {
 	if err := d.errors.err(); err != nil {
 		return nil, err
 	}
-	c.places = map[placeKey]string{}
-	for key, line := range d.lines {
-		c.places[key] = fmt.Sprintf("%s:%d", path, line)
-	}
+	c.file, c.lines = path, d.lines
 	return c, c.setNode()
 }
 

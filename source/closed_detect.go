@@ -88,27 +88,25 @@ func (l Layout) closedByNumber(entries []entry) closedRule {
 // file is closed. It is normal that the newest file of a sequence is open, and of no other file: what
 // is left out may be the greater part of a set that was just made.
 func (l Layout) closedByQuiet(now time.Time, entries []entry) closedRule {
+	if l.quiet == 0 {
+		return func(*entry) openReason { return openReason{} }
+	}
 	newest := l.newestNumbers(entries)
 	return func(e *entry) openReason {
-		if l.quiet == 0 {
-			return openReason{}
-		}
-		group, number, ordered := l.Position(e.name)
-		normal := ordered && number == newest[group]
 		last, what := e.mtime, "modified"
 		if last > now.UnixNano() {
 			last, what = e.ctime, "changed"
 		}
 		age := time.Duration(now.UnixNano() - last)
-		switch {
-		case age >= l.quiet:
+		if age >= l.quiet {
 			return openReason{}
-		case age < 0:
-			why := fmt.Sprintf("its times are %v in the future; was the clock turned back?", -age.Round(time.Second))
-			return openReason{why: why, normal: normal}
 		}
 		why := fmt.Sprintf("%s %v ago; a file is closed if it has not changed for %v",
 			what, age.Round(time.Second/10), l.quiet)
-		return openReason{why: why, normal: normal}
+		if age < 0 {
+			why = fmt.Sprintf("its times are %v in the future; was the clock turned back?", -age.Round(time.Second))
+		}
+		group, number, ordered := l.Position(e.name)
+		return openReason{why: why, normal: ordered && number == newest[group]}
 	}
 }

@@ -73,16 +73,13 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 		}
 		for i := range snapshots {
 			s := &snapshots[i]
-			l := listed{Sequence: s.Sequence, State: state(s), Held: s.Held}
+			l := listing(s)
 			if len(args) > 1 {
 				l.Name = where
 			}
 			if s.Err != nil {
-				l.Error = s.Err.Error()
 				failed = errors.Join(failed,
 					fmt.Errorf("%s: snapshot %d cannot be read: %w", where, s.Sequence, s.Err))
-			} else {
-				l.Summary = &s.Summary
 			}
 			all = append(all, l)
 		}
@@ -206,4 +203,15 @@ func through(s *manifest.Summary) string {
 		return "-"
 	}
 	return fmt.Sprintf("%s:%d", s.ConsistentThrough.Name, s.ConsistentThrough.Size)
+}
+
+// listing returns the entry of a snapshot, without the archive's name.
+func listing(s *archive.Snapshot) listed {
+	l := listed{Sequence: s.Sequence, State: state(s), Held: s.Held}
+	if s.Err != nil {
+		l.Error = s.Err.Error()
+	} else {
+		l.Summary = &s.Summary
+	}
+	return l
 }

@@ -38,19 +38,15 @@ func (a *app) listBelow(ctx context.Context, o *openArchive) ([]listed, error) {
 	var all []listed
 	for i := range found {
 		one := &found[i]
-		l := listed{Name: addressBelow(o.url, one.Prefix), State: "empty"}
+		l, name := listed{State: "empty"}, addressBelow(o.url, one.Prefix)
 		switch s := one.Newest; {
 		case one.Err != nil:
 			l.State, l.Error = "failed", one.Err.Error()
-			a.log.Warn("an archive below the address cannot be listed", "archive", l.Name, "error", one.Err)
+			a.log.Warn("an archive below the address cannot be listed", "archive", name, "error", one.Err)
 		case s != nil:
-			l.Sequence, l.State, l.Held = s.Sequence, state(s), s.Held
-			if s.Err == nil {
-				l.Summary = &s.Summary
-			} else {
-				l.Error = s.Err.Error()
-			}
+			l = listing(s)
 		}
+		l.Name = name
 		all = append(all, l)
 	}
 	return all, &errBelow{len(all), complete}

@@ -51,13 +51,13 @@ func (a *advised) Error() string { return Text(a.error) }
 func (a *advised) Unwrap() error { return a.error }
 
 // Findings replaces the neutral words of the library's advice by the commands that a user types.
-func Findings(text string) string {
-	return strings.NewReplacer(
-		encoding.ErrNoIdentity.Error(), encoding.ErrNoIdentity.Error()+" ("+identityRemedy+")",
-		"verify the archive for a full report", "strongroom verify --read-data gives a full report",
-		"a repair writes", "strongroom verify --repair writes",
-		"copy one of them to an address apart", "copy one of them to an address apart (strongroom copy)",
-		"if there is a copy of the archive, copy its snapshots back",
-		"if there is a copy of the archive, strongroom copy brings its snapshots back",
-	).Replace(text)
-}
+func Findings(text string) string { return commands.Replace(text) }
+
+var commands = strings.NewReplacer(
+	encoding.ErrNoIdentity.Error(), encoding.ErrNoIdentity.Error()+" ("+identityRemedy+")",
+	"verify the archive for a full report", "strongroom verify --read-data gives a full report",
+	"a repair writes", "strongroom verify --repair writes",
+	"copy one of them to an address apart", "copy one of them to an address apart (strongroom copy)",
+	"if there is a copy of the archive, copy its snapshots back",
+	"if there is a copy of the archive, strongroom copy brings its snapshots back",
+)

@@ -57,10 +57,16 @@ func (s *session) signal(which syscall.Signal) {
 	kill(all, which)
 }
 
-// kill sends a signal to processes. One that has another start than before is another process with its number.
+// isAlive reports whether a process with its number has not ended. One with another start is another process.
+func (p process) isAlive(pid int) bool {
+	is, ok := readProcess(pid)
+	return ok && is.start == p.start
+}
+
+// kill sends a signal to processes.
 func kill(all map[int]process, which syscall.Signal) {
 	for pid, was := range all {
-		if is, ok := readProcess(pid); ok && is.start == was.start {
+		if was.isAlive(pid) {
 			_ = syscall.Kill(pid, which)
 		}
 	}
@@ -69,7 +75,7 @@ func kill(all map[int]process, which syscall.Signal) {
 // isAlive reports whether a process of the session, or one of these, has not ended.
 func (s *session) isAlive(these map[int]process) bool {
 	for pid, was := range these {
-		if is, ok := readProcess(pid); ok && is.start == was.start {
+		if was.isAlive(pid) {
 			return true
 		}
 	}

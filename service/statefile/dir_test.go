@@ -71,7 +71,7 @@ func TestDirSavesTheNewest(t *testing.T) {
 	}
 	flush(t, d)
 	got := 0
-	if err := Read(filepath.Join(path, "x.json"), &got); err != nil || got != 99 {
+	if err := load(filepath.Join(path, "x.json"), &got); err != nil || got != 99 {
 		t.Errorf("%d, %v", got, err)
 	}
 	if err := NewDir(path, nil).Read("none.json", &got); err != nil || got != 99 {
@@ -170,7 +170,7 @@ func TestDirReportsErrors(t *testing.T) {
 	d.Save("x.json", 2, never(t))
 	flush(t, d)
 	got := 0
-	if err := Read(filepath.Join(path, "x.json"), &got); err != nil || got != 2 {
+	if err := load(filepath.Join(path, "x.json"), &got); err != nil || got != 2 {
 		t.Errorf("%d, %v", got, err)
 	}
 	NewDir("", nil).Save("x.json", 3, never(t)) // no directory, no state
@@ -211,7 +211,7 @@ func TestDirKeepsWhatItCouldNotRead(t *testing.T) {
 	}
 	flush(t, d)
 	var got []int
-	if err := Read(file, &got); err != nil || fmt.Sprint(got) != "[1 2]" {
+	if err := load(file, &got); err != nil || fmt.Sprint(got) != "[1 2]" {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -229,7 +229,7 @@ func TestDirReadsNothingLater(t *testing.T) {
 		d.ReadLater(name, &old, func() { t.Errorf("%s was read", name) })
 		d.Save(name, 2, never(t))
 		flush(t, d)
-		if err := Read(filepath.Join(path, name), &got); err != nil || got != 2 {
+		if err := load(filepath.Join(path, name), &got); err != nil || got != 2 {
 			t.Errorf("%s: %d, %v", name, got, err)
 		}
 	}

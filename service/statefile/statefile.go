@@ -3,7 +3,6 @@
 package statefile
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +22,7 @@ var failures atomic.Int64
 func Failures() int64 { return failures.Load() }
 
 // write replaces a file's content in one step, and creates its directory. Only the file's owner may read it. write
-// does not sync: after a power loss the file is the old one, the new one, or one that Read refuses.
+// does not sync: after a power loss the file is the old one, the new one, or one that Dir.Read refuses.
 func write(file string, b []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)
@@ -33,18 +32,6 @@ func write(file string, b []byte) error {
 	}
 	if err := os.Rename(file+".new", file); err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)
-	}
-	return nil
-}
-
-// Read sets v from a file. If the file does not exist, v stays unchanged.
-func Read(file string, v any) error {
-	b, err := read(file)
-	if err != nil || b == nil {
-		return err
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
 	}
 	return nil
 }
