@@ -186,13 +186,18 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		}
 		res.Snapshot = new(parent.Summary) // the result must not keep the entries in memory
 	}
-	seen := a.loadStamps(h.archiveID())
+	seen, err := a.loadStamps(h.archiveID())
+	if err != nil {
+		return err
+	}
 	r.sameStamp = seen.Match
 	copied, isCopy := src.(*snapshotSource)
 	if isCopy {
 		r.sameStamp = copied.agrees
 	}
-	r.seen, r.lastSeen = a.knownSource(h)
+	if r.seen, r.lastSeen, err = a.knownSource(h); err != nil {
+		return err
+	}
 	r.writer = a.writerID(false)
 	if !isCopy {
 		r.warnWriter(parent)

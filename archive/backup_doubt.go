@@ -31,7 +31,11 @@ func (a *Archive) storedWhole(h *head) *localstate.Whole {
 	since := a.whole
 	a.mu.Unlock()
 	if since == nil {
-		if pin := a.loadPin(h.archiveID()); pin != nil {
+		pin, err := a.loadPin(h.archiveID())
+		if err != nil {
+			a.log.Warn("the next snapshot stores all content again", "error", err)
+		}
+		if pin != nil {
 			since = pin.Whole
 		}
 	}

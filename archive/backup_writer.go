@@ -39,11 +39,21 @@ func (r *backupRun) warnWriter(parent *manifest.Manifest) {
 	case parent.Writer != r.writer:
 		r.warn("after snapshot %d, the last one from here, another writer made snapshot %d, on node %s; "+
 			"if both go on, this is a clone or a second archiver: %s", last, parent.Sequence, parent.Node, advice)
-	case !r.state.HasTried(r.head.archiveID(), r.head.base.ref):
+	case !r.hasTried():
 		r.warn("snapshot %d has the writer id of this host, and this host did not make it: on node %s a clone of the host, "+
 			"or of its state directory, uses the same archive; delete the writer.json of the clone, and %s",
 			parent.Sequence, parent.Node, advice)
 	}
+}
+
+// hasTried reports whether this host made the base. It is true if that cannot be read: a warning without evidence would
+// be wrong most of the time.
+func (r *backupRun) hasTried() bool {
+	made, err := r.state.HasTried(r.head.archiveID(), r.head.base.ref)
+	if err != nil {
+		r.warn("whether a clone of this host made snapshot %d is unknown: %v", r.head.base.ref.Sequence, err)
+	}
+	return made || err != nil
 }
 
 // encode returns the bytes of the manifest that is about to be committed. The manifest names its writer only if this
@@ -123,22 +133,25 @@ func (r *backupRun) holdLate(ctx context.Context) {
 }
 
 // knownSource returns what this host remembers of the source as of the base snapshot, and of the last snapshot that it
-// made or found up to date.
-func (a *Archive) knownSource(h *head) (base, last localstate.SourceState) {
+// made or found up to date. It returns an error if that cannot be read: the guards need it.
+func (a *Archive) knownSource(h *head) (base, last localstate.SourceState, err error) {
 	if h.base == nil {
-		return base, last
+		return base, last, nil
 	}
 	a.mu.Lock()
 	last = a.lastSource
 	a.mu.Unlock()
 	if a.state != nil {
-		var err error
-		if last, err = a.state.LoadSource(h.archiveID()); err != nil {
+		last, err = a.state.LoadSource(h.archiveID())
+		if errors.Is(err, localstate.ErrUnread) {
+			return base, last, err
+		}
+		if err != nil {
 			a.log.Warn("the source cannot be compared with that of the last snapshot", "error", err)
 		}
 	}
 	if last.IsOf(h.base.ref) {
 		base = last
 	}
-	return base, last
+	return base, last, nil
 }

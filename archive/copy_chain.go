@@ -14,9 +14,13 @@ import (
 // source. A manifest has no checksum of its own that would reveal a flipped bit.
 func (c *copyRun) contradicted(ctx context.Context, ref manifest.Ref) error {
 	key := manifest.ManifestKey(ref.Sequence)
-	if want := c.isPinned(ref.Sequence); want != nil && *want != ref {
+	pinned, err := c.isPinned(ref.Sequence)
+	if err != nil {
+		return err
+	}
+	if pinned != nil && *pinned != ref {
 		return &lostError{key, ProblemLocalState, fmt.Errorf(
-			"it hashes to %s, and the local state of this host has it as %s: %w", ref.SHA256, want.SHA256, ErrDamaged)}
+			"it hashes to %s, and the local state of this host has it as %s: %w", ref.SHA256, pinned.SHA256, ErrDamaged)}
 	}
 	want, child, err := c.claim(ctx, ref.Sequence)
 	if err != nil || want == nil || *want == ref || keeps(c.ledger, ref) {
@@ -30,11 +34,15 @@ func (c *copyRun) contradicted(ctx context.Context, ref manifest.Ref) error {
 }
 
 // isPinned returns the snapshot that the local state has pinned, if its number is n; otherwise nil.
-func (c *copyRun) isPinned(n int64) *manifest.Ref {
-	if s := c.from.loadPin(c.report.Archive); s != nil && s.Newest.Sequence == n {
-		return &s.Newest
+func (c *copyRun) isPinned(n int64) (*manifest.Ref, error) {
+	s, err := c.from.loadPin(c.report.Archive)
+	if err != nil {
+		return nil, fmt.Errorf("the source: %w", err)
 	}
-	return nil
+	if s != nil && s.Newest.Sequence == n {
+		return &s.Newest, nil
+	}
+	return nil, nil
 }
 
 // claim returns the parent that the source's next manifest after n names, if that parent is n; otherwise nil.
@@ -58,9 +66,11 @@ func (c *copyRun) claim(ctx context.Context, n int64) (_ *manifest.Ref, child in
 // vouched reports whether manifest n has the hash that its child or the local state claims. It is true if neither
 // claims one.
 func (c *copyRun) vouched(ctx context.Context, n int64) (bool, error) {
-	want := c.isPinned(n)
+	want, err := c.isPinned(n)
+	if err != nil {
+		return false, err
+	}
 	if want == nil {
-		var err error
 		if want, _, err = c.claim(ctx, n); err != nil || want == nil {
 			return true, err
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
@@ -186,7 +187,10 @@ func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := a.loadPin(h.archiveID())
+	s, err := a.loadPin(h.archiveID())
+	if err != nil {
+		return nil, err
+	}
 	if s != nil && s.Newest.Sequence > h.newest().Sequence {
 		// Another backup of this host may have been faster than the listing.
 		if h, err = a.loadSteady(ctx, durable); err != nil {
@@ -195,7 +199,11 @@ func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 	}
 	a.checkPin(h, s)
 	h.warnOfIgnored()
-	if was, err := a.state.AtPlace(); err == nil && was != "" && h.archiveID() != "" && was != h.archiveID() {
+	was, err := a.state.AtPlace()
+	if errors.Is(err, localstate.ErrUnread) {
+		return nil, err
+	}
+	if was != "" && h.archiveID() != "" && was != h.archiveID() {
 		h.warn("the address has another archive than when this host last read it: now %s, and before %s; "+
 			"is the right disk mounted?", h.archiveID(), was)
 	}

@@ -82,9 +82,9 @@ func listedInLedger(_ context.Context, h *head) (string, error) {
 
 // seenHere returns the evidence of this host's local state.
 func (a *Archive) seenHere(_ context.Context, h *head) (string, error) {
-	pin := a.loadPin(h.archiveID())
-	if pin == nil {
-		return "", nil
+	pin, err := a.loadPin(h.archiveID())
+	if pin == nil || err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("this host has seen snapshot %d (to have this forgotten, delete %s)",
 		pin.Newest.Sequence, a.state.PinPath(h.archiveID())), nil

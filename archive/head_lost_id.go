@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -91,7 +92,10 @@ func (a *Archive) rememberSeen(ctx context.Context, id string, newest *manifest.
 	if err == nil && newest != nil {
 		err = a.rememberNewest(ctx, id, *newest)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, localstate.ErrUnread), errors.Is(err, disk.ErrHangs):
+		a.log.Warn("the archive was not compared with what this host remembers of it", "error", err)
+	case err != nil:
 		a.log.Debug("the state of the archive could not be recorded on this host", "error", err)
 	}
 }

@@ -11,9 +11,13 @@ import (
 //  1. An unreadable manifest is recorded with the hash that the other sources claim.
 //  2. A readable manifest that contradicts a claim is not recorded. Its child may have recorded it while it
 //     was damaged, and a repair may have restored it since.
-func (a *Archive) crossCheckHashes(s *ledgerView) {
+func (a *Archive) crossCheckHashes(s *ledgerView) error {
 	claims := map[int64][]hashClaim{}
-	if seen := a.loadPin(s.archiveID()); seen != nil {
+	seen, err := a.loadPin(s.archiveID())
+	if err != nil {
+		return err
+	}
+	if seen != nil {
 		claims[seen.Newest.Sequence] = []hashClaim{{seen.Newest.SHA256, "this host has seen it"}}
 	}
 	for i := len(s.valid) - 1; i >= 0; i-- { // a child comes after its parent
@@ -36,6 +40,7 @@ func (a *Archive) crossCheckHashes(s *ledgerView) {
 			claims[p.Sequence] = append(claims[p.Sequence], hashClaim{p.SHA256, fmt.Sprintf("manifest %d names it", n)})
 		}
 	}
+	return nil
 }
 
 // checkUnverifiable refuses a record that would keep a manifest whose correct hash or whose parent is

@@ -15,8 +15,12 @@ import (
 // record that did not keep the missing ones would make them invalid for good. A prune would then delete
 // their objects, and no repair could restore them.
 func (a *Archive) addMissing(ctx context.Context, s *ledgerView) error {
+	missing, err := a.missingManifests(s)
+	if err != nil {
+		return err
+	}
 	var all []snapshotEntry
-	for n, claim := range a.missingManifests(s) {
+	for n, claim := range missing {
 		if err := a.confirmMissing(ctx, s, n); err != nil {
 			return err
 		}
@@ -37,14 +41,18 @@ type hashClaim struct {
 }
 
 // missingManifests returns the manifests that should be listed and are not, by number.
-func (a *Archive) missingManifests(s *ledgerView) map[int64]hashClaim {
+func (a *Archive) missingManifests(s *ledgerView) (map[int64]hashClaim, error) {
 	found := map[int64]hashClaim{}
 	note := func(n int64, c hashClaim) {
 		if n < s.newestValid() && !s.record.Lacks(n) && s.find(n) == nil {
 			found[n] = c
 		}
 	}
-	if seen := a.loadPin(s.archiveID()); seen != nil {
+	seen, err := a.loadPin(s.archiveID())
+	if err != nil {
+		return nil, err
+	}
+	if seen != nil {
 		for i := range seen.Anomalies {
 			n, isManifest := manifest.ParseManifestKey(seen.Anomalies[i].Object)
 			if sum, err := manifest.ParseHash(seen.Anomalies[i].Was); isManifest && err == nil {
@@ -57,7 +65,7 @@ func (a *Archive) missingManifests(s *ledgerView) map[int64]hashClaim {
 			note(m.Parent.Sequence, hashClaim{m.Parent.SHA256, fmt.Sprintf("manifest %d names it as its parent", m.Sequence)})
 		}
 	}
-	return found
+	return found, nil
 }
 
 // confirmMissing checks once more that a manifest is missing, and returns errGone if it is not: it may have

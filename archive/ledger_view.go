@@ -172,8 +172,7 @@ func (a *Archive) readMembers(ctx context.Context, s *ledgerView, all bool) erro
 	if err := context.Cause(ctx); err != nil { // the loop may have ended early
 		return err
 	}
-	a.crossCheckHashes(s)
-	return nil
+	return a.crossCheckHashes(s)
 }
 
 // readMember reads a manifest for its hash, unless the ledger has the hash already, and for the fields that

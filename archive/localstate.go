@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,21 +39,24 @@ func (a *Archive) checkPin(h *head, s *localstate.Pin) {
 	}
 }
 
-// loadPin returns what this host has seen of an archive, or nil. The caller must read what it compares with the pin
-// afterwards, since the archive and the pin may both change at any time.
-func (a *Archive) loadPin(id string) *localstate.Pin {
+// loadPin returns what this host has seen of an archive, or nil. It returns an error if that cannot be read: the archive
+// is then not compared with it. The caller must read what it compares with the pin afterwards, since the archive and the
+// pin may both change at any time.
+func (a *Archive) loadPin(id string) (*localstate.Pin, error) {
 	if a.state == nil || id == "" {
-		return nil
+		return nil, nil
 	}
 	s, ok, err := a.state.LoadPin(id)
 	switch {
-	case err != nil:
+	case errors.Is(err, localstate.ErrUnread):
+		return nil, err
+	case err != nil: // the file is damaged, and the next pin replaces it
 		a.log.Warn("the local state cannot be used", "error", err)
-		return nil
+		return nil, nil
 	case !ok:
-		return nil
+		return nil, nil
 	}
-	return &s
+	return &s, nil
 }
 
 // anomalies returns the differences between the archive and what this host has seen of it.
@@ -153,22 +157,30 @@ func (r *backupRun) identifyEnd() map[string]source.DirID {
 	return files
 }
 
-// loadStamps returns what is known of the source's files, for one backup.
-func (a *Archive) loadStamps(id string) *localstate.FileStamps {
+// loadStamps returns what is known of the source's files, for one backup. It returns an error if that cannot be read:
+// the backup would replace the stamps of files that were rewritten since, and never notice these.
+func (a *Archive) loadStamps(id string) (*localstate.FileStamps, error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.stamps == nil || a.stamps.Archive != id {
-		a.stamps = &localstate.FileStamps{Archive: id}
+	stamps := a.stamps
+	a.mu.Unlock()
+	if stamps == nil || stamps.Archive != id {
+		stamps = &localstate.FileStamps{Archive: id}
 		if a.state != nil && id != "" {
-			stamps, err := a.state.LoadStamps(id)
+			var err error
+			stamps, err = a.state.LoadStamps(id)
+			if errors.Is(err, localstate.ErrUnread) {
+				return nil, err
+			}
 			if err != nil {
 				a.log.Warn("the recorded attributes of the source's files cannot be read", "error", err)
 			}
-			a.stamps = stamps
 		}
+		a.mu.Lock()
+		a.stamps = stamps
+		a.mu.Unlock()
 	}
-	s := *a.stamps
-	return &s
+	s := *stamps
+	return &s, nil
 }
 
 // saveStamps records the files of a capture, as they are in a snapshot. Those of another archive have no attributes that

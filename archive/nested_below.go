@@ -132,7 +132,7 @@ func beginsArchive(keys []string, dir string) bool {
 // otherwise ErrNoArchive. That one states what is there: archives below the address, or the remains of an archive,
 // which are damage. A writer makes archive.json before every other object.
 func (a *Archive) nothing(ctx context.Context) error {
-	if err := a.state.CheckPlace(); errors.Is(err, store.ErrGone) {
+	if err := a.state.CheckPlace(); errors.Is(err, store.ErrGone) || errors.Is(err, localstate.ErrUnread) {
 		return err
 	}
 	below, top, _, err := a.findBelow(ctx, 1)

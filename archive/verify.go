@@ -198,7 +198,11 @@ func (v *verifyRun) readManifests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := chain{v: v, head: h, seen: v.loadPin(h.archiveID())}
+	seen, err := v.loadPin(h.archiveID())
+	if err != nil {
+		return err
+	}
+	c := chain{v: v, head: h, seen: seen}
 	for f, err := range v.manifests(ctx, h) {
 		if err != nil {
 			return err

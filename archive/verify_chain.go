@@ -181,7 +181,10 @@ func (c *chain) end(ctx context.Context) error {
 	}
 	s := c.seen
 	if s == nil { // the archive's id may be known only now
-		s = c.v.loadPin(c.head.archiveID())
+		var err error
+		if s, err = c.v.loadPin(c.head.archiveID()); err != nil {
+			return err
+		}
 	}
 	if s == nil {
 		return nil

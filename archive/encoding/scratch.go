@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -47,24 +48,36 @@ func newScratch(l *Limits) *scratch {
 	}
 }
 
+// hangs is the time after which the disk of the scratch files counts as hanging.
+const hangs = 30 * time.Second
+
+// within calls do, which uses the directory of the scratch files, and returns disk.ErrHangs if its disk hangs.
+func within[T any](ctx context.Context, dir string, do func() (T, error)) (T, error) {
+	return disk.Within(ctx, dir+string(filepath.Separator), hangs, do)
+}
+
 // createScratch creates a file without a name, so that it disappears with the process, even after a crash.
 func createScratch(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, ".strongroom-scratch-*") // 0600
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return within(context.Background(), dir, func() (*os.File, error) {
+		f, err := os.CreateTemp(dir, ".strongroom-scratch-*") // 0600
+		if err != nil {
+			return nil, err
+		}
+		if err := os.Remove(f.Name()); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return f, nil
+	})
 }
 
 func freeSpace(dir string) (int64, error) {
-	free, isKnown := disk.Free(dir)
-	if !isKnown {
-		return 0, errors.New("the file system does not report its free space")
-	}
-	return free, nil
+	return within(context.Background(), dir, func() (int64, error) {
+		free, isKnown := disk.Free(dir)
+		if !isKnown {
+			return 0, errors.New("the file system does not report its free space")
+		}
+		return free, nil
+	})
 }
 
 // place returns the directory or, if it is yet to be made, the nearest one above it, which is on the same disk.
@@ -86,7 +99,15 @@ func errNoDirectory(bound int64) error {
 }
 
 // prepare makes the directory, if it may, or checks that it is there.
-func (s *scratch) prepare() error {
+func (s *scratch) prepare(ctx context.Context) error {
+	_, err := within(ctx, s.dir, func() (struct{}, error) { return struct{}{}, s.find() })
+	if errors.Is(err, disk.ErrHangs) {
+		return fmt.Errorf("the directory for scratch files: %w; repair its disk, or set another directory", err)
+	}
+	return err
+}
+
+func (s *scratch) find() error {
 	if s.make {
 		if err := os.MkdirAll(s.dir, 0o700); err != nil {
 			return fmt.Errorf("making the directory for scratch files: %w", err)
@@ -110,7 +131,7 @@ func (s *scratch) file(ctx context.Context, bound, reserve int64) (*scratchFile,
 	if s.dir == "" {
 		return nil, errNoDirectory(bound)
 	}
-	if err := s.prepare(); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
 	for {

@@ -1,13 +1,24 @@
 package encoding
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // spare returns how many bytes this Encoder's scratch files leave free.
 func (e *Encoder) spare() int64 {
-	if e.database != "" && e.scratch.dir != "" && SameDisk(e.scratch.place(), e.database) {
+	if e.database != "" && e.scratch.dir != "" && e.isBesideDatabase() {
 		return max(e.scratch.spare, MinFree)
 	}
 	return e.scratch.spare
+}
+
+// isBesideDatabase reports whether the scratch files and the database may be on one disk.
+func (e *Encoder) isBesideDatabase() bool {
+	same, err := within(context.Background(), e.scratch.dir, func() (bool, error) {
+		return SameDisk(e.scratch.place(), e.database), nil
+	})
+	return same || err != nil
 }
 
 // CheckScratch returns ErrNoSpace if this Encoder has scratch files on a disk whose free space has fallen below what
@@ -47,7 +58,8 @@ func (e *Encoder) TryScratch(size int64) error {
 	if s.dir == "" {
 		return errNoDirectory(bound)
 	}
-	room, spare := s.measure(), e.spare()
+	spare := e.spare()
+	room := s.measure()
 	s.mu.Lock()
 	err := s.fits(room, bound, spare)
 	s.mu.Unlock()

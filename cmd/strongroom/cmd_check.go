@@ -192,12 +192,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	defer to.close(&err)
 	a.tryScratch(j.name, report)
 	state := stateDirectory(cmp.Or(a.stateDir, j.settings.stateDir))
-	if f, ok := stateFinding(state, to.encoder); ok {
-		report(f)
-	}
-	if f, ok := unwritableFinding(state); ok {
-		report(f)
-	}
+	checkState(ctx, state, to.encoder, report)
 	if err = tryOut(ctx, j, to, r.Source, report); err != nil {
 		return r, fmt.Errorf("checking %s: %w", j.name, err)
 	}

@@ -1,16 +1,43 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
+
+// stateLimit is the time after which a state directory counts as hanging.
+const stateLimit = 10 * time.Second
+
+// checkState reports what is wrong with the state directory.
+func checkState(ctx context.Context, dir string, e *encoding.Encoder, report func(storecheck.Finding)) {
+	findings, err := disk.Within(ctx, filepath.Join(dir, "writer.json"), stateLimit, func() (all []storecheck.Finding, _ error) {
+		if f, ok := stateFinding(dir, e); ok {
+			all = append(all, f)
+		}
+		if f, ok := unwritableFinding(dir); ok {
+			all = append(all, f)
+		}
+		return all, nil
+	})
+	if err != nil {
+		findings = []storecheck.Finding{storecheck.Fail("repair its disk, or set state_dir, or STRONGROOM_STATE_DIR, "+
+			"to another directory", "the state directory cannot be used, so no backup could: %v", err)}
+		findings[0].Probe = "state"
+	}
+	for _, f := range findings {
+		report(f)
+	}
+}
 
 // stateFinding returns a note if the archive is encrypted and no state directory outlives a
 // restart of this host. A backup needs the local state to adopt the encrypted objects of an

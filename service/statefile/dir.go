@@ -226,7 +226,7 @@ func (d *Dir) watch(name string) (end func() bool) {
 // hang counts an operation as hanging, with d.mu held. It logs the first.
 func (d *Dir) hang(name string) {
 	if d.hanging++; d.hanging == 1 {
-		go d.log.Warn("the state directory does not respond; archiving continues, and the service's status is not saved",
+		go d.log.Warn("the state directory does not respond; the service continues, and its status is not saved",
 			"directory", d.path, "file", name)
 	}
 }

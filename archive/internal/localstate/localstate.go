@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -51,7 +50,7 @@ func (s *State) AtPlace() (id string, err error) {
 	if s == nil || s.Place == "" {
 		return "", nil
 	}
-	b, err := os.ReadFile(s.placePath())
+	b, err := s.read(s.placePath(), maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -74,7 +73,10 @@ func (s *State) SavePlace(id string) error {
 	if err != nil {
 		return fmt.Errorf("encoding the local state: %w", err)
 	}
-	if old, err := os.ReadFile(s.placePath()); err == nil && string(old) == string(b)+"\n" {
+	switch old, err := s.read(s.placePath(), maxFileBytes); {
+	case errors.Is(err, ErrUnread):
+		return fmt.Errorf("reading the local state: %w", err)
+	case err == nil && string(old) == string(b)+"\n":
 		return nil
 	}
 	return s.write(s.placePath(), append(b, '\n'))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,10 +83,11 @@ func (s *State) beside(id, ext string) string {
 	return strings.TrimSuffix(s.PinPath(id), ".json") + ext
 }
 
-// LoadPin returns the pin of an archive, and false if there is none.
+// LoadPin returns the pin of an archive, and false if there is none. An error that is not ErrUnread means that the file
+// is damaged.
 func (s *State) LoadPin(id string) (Pin, bool, error) {
 	var p Pin
-	b, err := os.ReadFile(s.PinPath(id))
+	b, err := s.read(s.PinPath(id), maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, false, nil
 	}
@@ -98,14 +98,17 @@ func (s *State) LoadPin(id string) (Pin, bool, error) {
 		err = fmt.Errorf("%d is no sequence number", n)
 	}
 	if err != nil {
-		return p, false, fmt.Errorf("reading the local state %s (deleting it loses nothing): %w", s.PinPath(id), err)
+		return p, false, unusable(s.PinPath(id), err)
 	}
 	return p, true, nil
 }
 
-// SavePin replaces the pin of an archive, unless the present one is of a newer snapshot.
+// SavePin replaces the pin of an archive, unless the present one is of a newer snapshot, or is ErrUnread.
 func (s *State) SavePin(id string, p Pin) error {
-	if old, ok, err := s.LoadPin(id); err == nil && ok && old.Newest.Sequence > p.Newest.Sequence {
+	switch old, ok, err := s.LoadPin(id); {
+	case errors.Is(err, ErrUnread):
+		return err
+	case err == nil && ok && old.Newest.Sequence > p.Newest.Sequence:
 		return nil
 	}
 	b, err := json.Marshal(p)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 )
 
 // ProofNotes are what this host has found out about the verification records of an archive. Records and objects never
@@ -26,22 +25,15 @@ func (s *State) proofsPath(id string) string {
 // LoadProofNotes returns the notes on an archive; the zero value if there are none.
 func (s *State) LoadProofNotes(id string) (ProofNotes, error) {
 	var n ProofNotes
-	info, err := os.Stat(s.proofsPath(id))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	b, err := s.read(s.proofsPath(id), maxProofNotes)
+	if errors.Is(err, fs.ErrNotExist) {
 		return n, nil
-	case err == nil && info.Size() > maxProofNotes:
-		err = fmt.Errorf("it has %d bytes, more than %d", info.Size(), maxProofNotes)
-	}
-	var b []byte
-	if err == nil {
-		b, err = os.ReadFile(s.proofsPath(id))
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &n)
 	}
 	if err != nil {
-		return ProofNotes{}, fmt.Errorf("reading the local state %s (deleting it loses nothing): %w", s.proofsPath(id), err)
+		return ProofNotes{}, unusable(s.proofsPath(id), err)
 	}
 	return n, nil
 }

@@ -79,18 +79,17 @@ func (p *SealedRecords) Begin(id string, number int64) {
 	if p.state == nil {
 		return
 	}
-	if err := p.load(p.state.sealedPath(id)); err != nil {
+	err := p.load(p.state.sealedPath(id))
+	if err != nil {
 		p.log.Warn("the records of what an interrupted run was storing cannot be read; it is stored again", "error", err)
 	}
-	if p.count == 0 {
+	if p.failed = errors.Is(err, ErrUnread); !p.failed && p.count == 0 {
 		p.remove(id)
 	}
 }
 
 func (p *SealedRecords) reset() {
-	if p.file != nil {
-		p.file.Close() // each line is written at once: nothing is lost
-	}
+	p.close()
 	p.archive, p.number, p.byKey, p.count = "", 0, map[string][]SealedObject{}, 0
 	p.file, p.bytes, p.failed = nil, 0, false
 }
@@ -99,11 +98,23 @@ func (p *SealedRecords) reset() {
 func (p *SealedRecords) End() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.file != nil {
-		p.file.Close()
-		p.file = nil
+	p.close()
+}
+
+// close closes the file. Each line is written at once: an error loses nothing.
+func (p *SealedRecords) close() {
+	f := p.file
+	p.file = nil
+	if f != nil {
+		_ = change(p.state.sealedPath(p.archive)+closing, func() error {
+			f.Close()
+			return nil
+		})
 	}
 }
+
+// closing makes another name for the end of a write that hangs: the file must still be closed after it.
+const closing = " (closing)"
 
 // Drop removes all records: the snapshot has been committed.
 func (p *SealedRecords) Drop(id string) {
@@ -118,7 +129,9 @@ func (p *SealedRecords) remove(id string) {
 		return
 	}
 	p.bytes = 0
-	if err := disk.RemoveName(p.state.sealedPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	name := p.state.sealedPath(id)
+	err := change(name, func() error { return disk.RemoveName(name) })
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		p.log.Warn("what was recorded of encrypted objects cannot be removed", "error", err)
 	}
 }
@@ -176,38 +189,44 @@ func (p *SealedRecords) write(key string, sums store.Sums) error {
 	if p.bytes += int64(len(line)); p.bytes > maxSealedBytes {
 		return fmt.Errorf("%s would have more than %d bytes", p.state.sealedPath(p.archive), maxSealedBytes)
 	}
-	if p.file == nil {
-		if err := disk.MkdirAll(p.state.Dir, 0o700); err != nil {
-			return fmt.Errorf("making the directory of the local state: %w", err)
+	name, file, dir := p.state.sealedPath(p.archive), p.file, p.state.Dir
+	err = change(name, func() (err error) {
+		if file == nil {
+			if file, err = openToAppend(dir, name); err != nil {
+				return err
+			}
 		}
-		name := p.state.sealedPath(p.archive)
-		if p.file, err = disk.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
-			p.file = nil
-			return fmt.Errorf("writing the local state: %w", err)
-		}
+		_, err = io.WriteString(file, line)
+		return err
+	})
+	if errors.Is(err, disk.ErrHangs) {
+		return err // file may still be in use
 	}
-	if _, err := io.WriteString(p.file, line); err != nil {
+	p.file = file
+	if err != nil {
 		return fmt.Errorf("writing the local state: %w", err)
 	}
 	return nil
 }
 
+// openToAppend opens a file, which it creates with its directory.
+func openToAppend(dir, name string) (*disk.File, error) {
+	if err := disk.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the directory: %w", err)
+	}
+	return disk.OpenRegular(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+}
+
 // load reads the lines of a file that are of this snapshot. It skips others, and lines that were cut.
 func (p *SealedRecords) load(name string) error {
-	info, err := os.Stat(name)
+	b, err := p.state.read(name, maxSealedBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case err == nil && info.Size() > maxSealedBytes:
-		return fmt.Errorf("%s has %d bytes, more than %d", name, info.Size(), maxSealedBytes)
 	case err != nil:
 		return fmt.Errorf("reading the local state: %w", err)
 	}
-	p.bytes = info.Size()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return fmt.Errorf("reading the local state: %w", err)
-	}
+	p.bytes = int64(len(b))
 	for line := range strings.Lines(string(b)) {
 		if o, id, ok := parseSealedLine(strings.TrimSuffix(line, "\n")); ok && id == p.archive {
 			p.note(o)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -32,7 +31,7 @@ func (s *State) sourcePath(id string) string {
 // LoadSource returns the state of an archive's source; zero if there is none.
 func (s *State) LoadSource(id string) (SourceState, error) {
 	var is SourceState
-	b, err := os.ReadFile(s.sourcePath(id))
+	b, err := s.read(s.sourcePath(id), maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return is, nil
 	}
@@ -40,7 +39,7 @@ func (s *State) LoadSource(id string) (SourceState, error) {
 		err = json.Unmarshal(b, &is)
 	}
 	if err != nil {
-		return SourceState{}, fmt.Errorf("reading the local state %s (deleting it loses nothing): %w", s.sourcePath(id), err)
+		return SourceState{}, unusable(s.sourcePath(id), err)
 	}
 	return is, nil
 }

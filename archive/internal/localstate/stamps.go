@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -93,7 +92,7 @@ func (s *State) LoadStamps(id string) (*FileStamps, error) {
 }
 
 func (s *State) readStamps(id string) ([]FileStamp, error) {
-	b, err := os.ReadFile(s.stampsPath(id))
+	b, err := s.read(s.stampsPath(id), maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -16,6 +16,10 @@ import (
 
 // write replaces a file of the local state as a whole.
 func (s *State) write(name string, b []byte) error {
+	return change(name, func() error { return s.replace(name, b) })
+}
+
+func (s *State) replace(name string, b []byte) error {
 	if err := disk.MkdirAll(s.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the directory of the local state: %w", err)
 	}

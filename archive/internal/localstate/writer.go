@@ -25,7 +25,7 @@ func (s *State) writerPath() string { return filepath.Join(s.Dir, "writer.json")
 // Writer returns the id that the manifests of this state directory have as their writer. Empty means that the
 // directory has none yet.
 func (s *State) Writer() (string, error) {
-	b, err := os.ReadFile(s.writerPath())
+	b, err := s.read(s.writerPath(), maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -71,32 +71,46 @@ func triedLine(ref manifest.Ref) string { return fmt.Sprintf("%d %s\n", ref.Sequ
 // theirs at the same time.
 func (s *State) SaveTried(id string, ref manifest.Ref) error {
 	name, line := s.triedPath(id), []byte(triedLine(ref))
-	f, err := disk.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s.write(name, line)
-	}
+	return change(name, func() error {
+		err := appendLine(name, line)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errFull) {
+			return s.replace(name, line)
+		}
+		if err != nil {
+			return fmt.Errorf("writing the local state: %w", err)
+		}
+		return nil
+	})
+}
+
+// errFull means that a file has as many lines as are kept.
+var errFull = errors.New("the file is full")
+
+// appendLine adds a line to an existing file, durably.
+func appendLine(name string, line []byte) (err error) {
+	f, err := disk.OpenRegular(name, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("writing the local state: %w", err)
+		return err
 	}
+	defer func() { err = errors.Join(err, f.Close()) }()
 	info, err := f.Stat()
-	if err == nil && info.Size() > maxTriedBytes {
-		f.Close() // nothing was written
-		return s.write(name, line)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		_, err = f.Write(line)
+	if info.Size() > maxTriedBytes {
+		return errFull
 	}
-	if err == nil {
-		err = syncFile(f)
+	if _, err := f.Write(line); err != nil {
+		return err
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("writing the local state: %w", err)
-	}
-	return nil
+	return syncFile(f)
 }
 
 // HasTried reports whether this host was about to commit a manifest.
-func (s *State) HasTried(id string, ref manifest.Ref) bool {
-	b, err := os.ReadFile(s.triedPath(id))
-	return err == nil && strings.Contains("\n"+string(b), "\n"+triedLine(ref))
+func (s *State) HasTried(id string, ref manifest.Ref) (bool, error) {
+	b, err := s.read(s.triedPath(id), maxFileBytes)
+	if errors.Is(err, ErrUnread) {
+		return false, fmt.Errorf("reading the local state: %w", err)
+	}
+	return err == nil && strings.Contains("\n"+string(b), "\n"+triedLine(ref)), nil
 }

@@ -1,0 +1,56 @@
+package localstate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
+)
+
+// ErrUnread means that a file of the local state may exist and cannot be read. An operation that depends on it must not
+// continue as if there were none: a working disk may show that the archive was replaced.
+var ErrUnread = errors.New("what this host remembers of the archive cannot be read")
+
+const (
+	// readLimit and writeLimit are the times after which the disk counts as hanging. A write syncs.
+	readLimit  = 10 * time.Second
+	writeLimit = 30 * time.Second
+
+	// maxFileBytes is more than any file has: one with the stamps of ten million source files is smaller.
+	maxFileBytes = 1 << 30
+)
+
+// read returns the content of a file, with at most most bytes. Other errors than fs.ErrNotExist are ErrUnread, unless
+// the path cannot have any files, or the file is too large to be one of the local state.
+func (s *State) read(name string, most int64) ([]byte, error) {
+	b, err := disk.Within(context.Background(), name, readLimit, func() ([]byte, error) {
+		return disk.ReadRegular(name, most)
+	})
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, disk.ErrTooLarge):
+		return b, err
+	}
+	const advice = "repair that, or use another directory for the local state"
+	return nil, fmt.Errorf("%w: %w; %s", ErrUnread, err, advice)
+}
+
+// change calls do, which changes a file, and returns at the latest after the time that a write may take.
+func change(name string, do func() error) error {
+	_, err := disk.Within(context.Background(), name, writeLimit, func() (struct{}, error) { return struct{}{}, do() })
+	if errors.Is(err, disk.ErrHangs) {
+		return fmt.Errorf("writing the local state: %w", err)
+	}
+	return err
+}
+
+// unusable returns the error of a file that cannot be read, or that has not what was written.
+func unusable(name string, err error) error {
+	if errors.Is(err, ErrUnread) {
+		return fmt.Errorf("reading the local state: %w", err)
+	}
+	return fmt.Errorf("reading the local state %s (deleting it loses nothing): %w", name, err)
+}
