@@ -1,6 +1,6 @@
 // Package config reads strongroom's configuration file:
 //
-//	c, err := config.Load("/etc/strongroom/strongroom.yaml")
+//	c, err := config.Load(ctx, "/etc/strongroom/strongroom.yaml")
 //	for i := range c.Archives {
 //		a := &c.Archives[i]
 //		schedule, err := config.ParseSchedule(a.Schedule, a.Location())
@@ -19,10 +19,10 @@
 package config
 
 import (
+	"context"
 	_ "embed" // for the schema and the starter file
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -139,8 +139,10 @@ type Source struct {
 // Load reads and checks a configuration file. Variables come from the environment. An archive
 // without a node gets the host's name. It reports problems of the file as an *Error, which wraps
 // the error of reading it, such as fs.ErrNotExist.
-func Load(path string) (*Config, error) {
-	data, err := read(path)
+//
+// The file may be a pipe. Load waits for it for minutes at most, and no longer than until ctx ends.
+func Load(ctx context.Context, path string) (*Config, error) {
+	data, err := disk.ReadInput(ctx, path, MaxSize+1) // of a file that is too large, Parse reports that
 	if err != nil {
 		return nil, &Error{
 			File: path,
@@ -164,21 +166,6 @@ func reason(err error) string {
 		return p.Err.Error()
 	}
 	return err.Error()
-}
-
-// read returns the file's content. It returns MaxSize+1 bytes of a file that is too large, so that
-// Parse reports that.
-func read(path string) (data []byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening the configuration: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	data, err = io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	return data, nil
 }
 
 func (c *Config) setNode() error {

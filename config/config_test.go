@@ -169,7 +169,7 @@ func TestQuietZeroIsAValue(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "strongroom.yaml")
-	_, err := Load(file)
+	_, err := Load(t.Context(), file)
 	if e, ok := errors.AsType[*Error](err); !ok || !errors.Is(err, fs.ErrNotExist) || strings.Count(e.Error(), file) != 1 {
 		t.Errorf("a missing file: %v", err)
 	}
@@ -177,7 +177,7 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(file, []byte(minimal("", "node: ${STRONGROOM_TEST_NODE}")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Load(file)
+	c, err := Load(t.Context(), file)
 	if err != nil || c.Archives[0].Node != "db-7" {
 		t.Errorf("got %+v, %v", c, err)
 	}
@@ -185,16 +185,16 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	host, _ := os.Hostname()
-	if c, err = Load(file); err != nil || c.Archives[0].Node != host {
+	if c, err = Load(t.Context(), file); err != nil || c.Archives[0].Node != host {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	if err := os.WriteFile(file, []byte(strings.Repeat("#\n", MaxSize)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Load(file); err == nil || !strings.Contains(err.Error(), "longer than") {
+	if _, err = Load(t.Context(), file); err == nil || !strings.Contains(err.Error(), "longer than") {
 		t.Errorf("a file that is too long: %v", err)
 	}
-	if _, err = Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, err = Load(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("a directory: %v", err)
 	}
 }

@@ -72,7 +72,7 @@ archives:
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Load(file)
+	c, err := Load(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ func TestDestinationsBehindLinks(t *testing.T) {
 		if err := os.WriteFile(file, []byte(two("file://"+dir+test.a, "file://"+dir+test.b)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(file); (err == nil) != test.apart {
+		if _, err := Load(t.Context(), file); (err == nil) != test.apart {
 			t.Errorf("%s and %s: %v", test.a, test.b, err)
 		}
 	}

@@ -11,7 +11,7 @@
 //	defer obj.Close()
 //	// Compare obj.Plain with the expected hash; obj is an io.ReaderAt of obj.Stored.Size bytes.
 //
-//	ids, err := encoding.LoadIdentities("key.txt")
+//	ids, err := encoding.LoadIdentities(ctx, "key.txt")
 //	…
 //	plain := encoding.NewDecoder(ids...).Decode(stored, how, size, recipients)
 //	defer plain.Close()

@@ -2,12 +2,14 @@ package encoding
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"filippo.io/age"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // IdentityVariable is the environment variable that names an identity file.
@@ -15,15 +17,16 @@ const IdentityVariable = "STRONGROOM_IDENTITY_FILE"
 
 // LoadIdentities reads age identity files as age-keygen writes them, with one private key per line. Without an
 // argument, it reads the file that IdentityVariable names. If that is not set either, it returns no identities and
-// no error. Errors name the file and never contain its content.
-func LoadIdentities(files ...string) ([]age.Identity, error) {
+// no error. Errors name the file and never contain its content. A file may be a pipe. LoadIdentities waits for it for
+// minutes at most, and no longer than until ctx ends.
+func LoadIdentities(ctx context.Context, files ...string) ([]age.Identity, error) {
 	origin := ""
 	if name := os.Getenv(IdentityVariable); len(files) == 0 && name != "" {
 		files, origin = []string{name}, " (named by "+IdentityVariable+")"
 	}
 	var all []age.Identity
 	for _, name := range files {
-		ids, err := loadIdentityFile(name)
+		ids, err := loadIdentityFile(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("identity file %s%s: %w", name, origin, err)
 		}
@@ -36,17 +39,15 @@ func LoadIdentities(files ...string) ([]age.Identity, error) {
 // whole by mistake.
 const maxIdentityFile = 1 << 20
 
-func loadIdentityFile(name string) ([]age.Identity, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, errors.Unwrap(err) // without the name, which the caller adds
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxIdentityFile+1))
+func loadIdentityFile(ctx context.Context, name string) ([]age.Identity, error) {
+	text, err := disk.ReadInput(ctx, name, maxIdentityFile+1)
 	defer clear(text)
+	if wrong, is := errors.AsType[*os.PathError](err); is {
+		err = wrong.Err // without the name, which the caller adds
+	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading: %w", err)
+		return nil, err
 	case len(text) > maxIdentityFile:
 		return nil, fmt.Errorf("it has more than %d bytes", maxIdentityFile)
 	case bytes.HasPrefix(text, []byte("age-encryption.org/")), bytes.HasPrefix(text, []byte("-----BEGIN AGE ENCRYPTED FILE-----")):

@@ -83,7 +83,7 @@ func TestLoadIdentities(t *testing.T) {
 		{both, []string{one}, 1}, // what is named on the command line is what counts
 	} {
 		t.Setenv(IdentityVariable, c.variable)
-		if ids, err := LoadIdentities(c.files...); err != nil || len(ids) != c.want {
+		if ids, err := LoadIdentities(t.Context(), c.files...); err != nil || len(ids) != c.want {
 			t.Errorf("%q, %q: %d, %v", c.variable, c.files, len(ids), err)
 		}
 	}
@@ -99,7 +99,7 @@ func TestLoadIdentities(t *testing.T) {
 		"far larger": {strings.Repeat("# nothing\n", 200_000), "more than 1048576 bytes"},
 	} {
 		path := file(name, c.text)
-		_, err := LoadIdentities(path)
+		_, err := LoadIdentities(t.Context(), path)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v, not %q", name, err, c.want)
 		} else if strings.Contains(err.Error(), bad[30:]) {
@@ -107,10 +107,10 @@ func TestLoadIdentities(t *testing.T) {
 		}
 	}
 	t.Setenv(IdentityVariable, filepath.Join(dir, "missing"))
-	if _, err := LoadIdentities(); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), IdentityVariable) {
+	if _, err := LoadIdentities(t.Context()); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), IdentityVariable) {
 		t.Errorf("%v", err)
 	}
-	if _, err := LoadIdentities(dir); err == nil || errors.Is(err, io.EOF) {
+	if _, err := LoadIdentities(t.Context(), dir); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("a directory: %v", err)
 	}
 }

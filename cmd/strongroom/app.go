@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,8 +34,9 @@ type app struct {
 	identities                      []string // identity files, for commands that decrypt content
 	reads                           bool     // the command decrypts content: it has the flag --identity
 
-	loaded   *config.Config // nil until a command needs the configuration
-	stateDir string         // overrides the configured one; set by demo
+	ctx      context.Context //nolint:containedctx // of the command; a read of the configuration ends with it
+	loaded   *config.Config  // nil until a command needs the configuration
+	stateDir string          // overrides the configured one; set by demo
 	limits   transferLimits
 	groups   hookGroups
 	making   sync.Mutex       // guards budget
@@ -75,7 +78,7 @@ func (a *app) config() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.loaded, err = config.Load(file)
+	a.loaded, err = config.Load(cmp.Or(a.ctx, context.Background()), file)
 	return a.loaded, err
 }
 

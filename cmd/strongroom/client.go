@@ -11,14 +11,17 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // serviceTimeout bounds a request to the running service.
 const serviceTimeout = 10 * time.Second
+
+// maxCertificate bounds a certificate chain in bytes.
+const maxCertificate = 1 << 20
 
 // maxAnswer bounds a response in bytes. A service with thousands of archives sends less.
 const maxAnswer = 64 << 20
@@ -52,7 +55,7 @@ func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serv
 	scheme, transport := "http", &http.Transport{} // no proxy: the service is on this host
 	if h.CertFile != "" {
 		scheme = "https"
-		if transport.TLSClientConfig, err = onlyCertificate(h.CertFile); err != nil {
+		if transport.TLSClientConfig, err = onlyCertificate(ctx, h.CertFile); err != nil {
 			return nil, err
 		}
 	}
@@ -86,8 +89,8 @@ func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serv
 
 // onlyCertificate returns a configuration that accepts the certificate in a file, and no other. The address that the
 // service listens on is seldom a name of that certificate, and its authority may be unknown here.
-func onlyCertificate(file string) (*tls.Config, error) {
-	text, err := os.ReadFile(file)
+func onlyCertificate(ctx context.Context, file string) (*tls.Config, error) {
+	text, _, err := disk.ReadSetting(ctx, file, maxCertificate)
 	if err != nil {
 		return nil, fmt.Errorf("http.cert_file, to recognize the service: %w", err)
 	}

@@ -55,7 +55,7 @@ func (a *app) confirm(ctx context.Context, name, text string) error {
 	if _, err := namedArchive(conf, name); err != nil {
 		return err
 	}
-	token, err := confirmToken(conf.HTTP, name, c)
+	token, err := confirmToken(ctx, conf.HTTP, name, c)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func byHand(name string, c archive.Confirmation) string {
 }
 
 // confirmToken reads the token of the service.
-func confirmToken(h *config.HTTP, name string, c archive.Confirmation) (string, error) {
+func confirmToken(ctx context.Context, h *config.HTTP, name string, c archive.Confirmation) (string, error) {
 	missing := ""
 	switch {
 	case h == nil:
@@ -98,7 +98,7 @@ func confirmToken(h *config.HTTP, name string, c archive.Confirmation) (string, 
 	case h.TokenFile == "":
 		missing = "http.token_file"
 	default:
-		return readToken(h.TokenFile)
+		return readToken(ctx, h.TokenFile)
 	}
 	return "", usage("the configuration has no %s, and the service accepts no confirmation without it; "+
 		"set http.listen and http.token_file and start strongroom run, or use, without the service: %s",

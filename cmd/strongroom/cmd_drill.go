@@ -142,7 +142,7 @@ func (a *app) drillKept(ctx context.Context, to *openArchive, database string, d
 	}
 	x := to.Archive
 	if d.IdentityFile != "" { // the service itself has no identities
-		ids, err := encoding.LoadIdentities(d.IdentityFile)
+		ids, err := encoding.LoadIdentities(ctx, d.IdentityFile)
 		if err != nil {
 			return &archive.DrillReport{Started: time.Now()}, err
 		}

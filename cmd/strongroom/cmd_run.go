@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/daemon"
 	"github.com/strongroom-dev/strongroom/service/notify"
@@ -42,15 +41,66 @@ func (a *app) runService(ctx context.Context) error {
 	defer signals.stop()
 	systemd := findSupervisor(a.log)
 	defer context.AfterFunc(ctx, func() { systemd.send("STOPPING=1") })()
-	c, err := a.config()
-	if err != nil {
+	s, err := a.startService(ctx)
+	if s == nil || err != nil {
 		return err
 	}
-	if err := a.runnable(ctx, c); err != nil {
-		if ctx.Err() != nil {
-			return nil // a stop during the start is no failure
+	g, running := errgroup.WithContext(ctx)
+	signals.supervisor = systemd
+	g.Go(func() error { return s.daemon.Run(ctx) })
+	if s.page != nil {
+		g.Go(func() error {
+			if err := s.page.Serve(ctx, s.listener); err != nil { // archiving continues
+				a.log.Error("the status page, the API and the metrics are unavailable until the next start",
+					"error", err)
+			}
+			return nil
+		})
+	}
+	go a.handleSignals(running, s.daemon, signals) // not waited for: a reload may hang in a disk
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("running: %w", err)
+	}
+	return nil
+}
+
+// startedService is a service that is ready to run.
+type startedService struct {
+	daemon   *daemon.Daemon
+	page     *web.Server // nil without http in the configuration
+	listener net.Listener
+}
+
+// startService prepares the service. It returns nil and no error when ctx ends before: a stop during the start is no
+// failure. It then waits for no file or disk that hangs.
+func (a *app) startService(ctx context.Context) (*startedService, error) {
+	type result struct {
+		service *startedService
+		err     error
+	}
+	ended := make(chan result, 1)
+	go func() {
+		s, err := a.prepareService(ctx)
+		ended <- result{s, err}
+	}()
+	select {
+	case r := <-ended:
+		if r.err != nil && ctx.Err() != nil {
+			return nil, nil
 		}
-		return err
+		return r.service, r.err
+	case <-ctx.Done():
+		return nil, nil
+	}
+}
+
+func (a *app) prepareService(ctx context.Context) (*startedService, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.runnable(ctx, c); err != nil {
+		return nil, err
 	}
 	d := daemon.New(c, daemon.Options{
 		Open:    a.openKept,
@@ -61,25 +111,9 @@ func (a *app) runService(ctx context.Context) error {
 	})
 	page, listener, err := a.listen(ctx, c.HTTP, d)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	g, running := errgroup.WithContext(ctx)
-	signals.supervisor = systemd
-	g.Go(func() error { return d.Run(ctx) })
-	if page != nil {
-		g.Go(func() error {
-			if err := page.Serve(ctx, listener); err != nil { // archiving continues
-				a.log.Error("the status page, the API and the metrics are unavailable until the next start",
-					"error", err)
-			}
-			return nil
-		})
-	}
-	go a.handleSignals(running, d, signals) // not waited for: a reload may hang in a disk
-	if err := g.Wait(); err != nil {
-		return fmt.Errorf("running: %w", err)
-	}
-	return nil
+	return &startedService{d, page, listener}, nil
 }
 
 // runnable returns an error if no archive of the configuration can run. If at least one can, it
@@ -177,7 +211,7 @@ func (a *app) serviceDir(c *config.Config) string {
 // listen creates the HTTP server and its listener, so that an address in use is an error at the
 // start. Both are nil without http in the configuration.
 func (a *app) listen(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*web.Server, net.Listener, error) {
-	page, err := a.newServer(h, d)
+	page, err := a.newServer(ctx, h, d)
 	if page == nil || err != nil {
 		return nil, nil, err
 	}
@@ -189,11 +223,11 @@ func (a *app) listen(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*we
 }
 
 // newServer creates the HTTP server; nil without http in the configuration.
-func (a *app) newServer(h *config.HTTP, d *daemon.Daemon) (*web.Server, error) {
+func (a *app) newServer(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (*web.Server, error) {
 	if h == nil {
 		return nil, nil
 	}
-	token, err := readToken(h.TokenFile)
+	token, err := readToken(ctx, h.TokenFile)
 	if err != nil {
 		return nil, err
 	}
@@ -234,34 +268,25 @@ func shellWord(s string) string {
 
 // The bounds of a token, in bytes: a shorter one can be guessed.
 const (
-	maxToken   = 1 << 10
+	maxToken   = 1 << 16 // of the whole file
 	leastToken = 16
 )
 
 // readToken returns the first line of a token file; "" without a file.
-func readToken(file string) (token string, err error) {
+func readToken(ctx context.Context, file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
-	f, err := os.Open(file)
+	text, info, err := disk.ReadSetting(ctx, file, maxToken)
 	if err != nil {
 		return "", usage("http.token_file: %v; put a long random text there, such as the output of "+
 			"openssl rand -hex 32, readable only for this service", err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
-	if err != nil {
-		return "", fmt.Errorf("http.token_file: %w", err)
-	}
-	if mode := info.Mode().Perm(); info.Mode().IsRegular() && mode&0o006 != 0 {
+	if mode := info.Mode().Perm(); mode&0o006 != 0 {
 		return "", usage("http.token_file: every user may read or write %s (mode %04o), and could start runs; "+
 			"make a new token, and chmod o= %s", file, mode, file)
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxToken))
-	if err != nil {
-		return "", fmt.Errorf("http.token_file: reading %s: %w", file, err)
-	}
-	token, _, _ = strings.Cut(string(b), "\n")
+	token, _, _ := strings.Cut(string(text), "\n")
 	if token = strings.TrimSpace(token); len(token) < leastToken {
 		return "", usage("http.token_file: the first line of %s has %d characters; a token needs %d or more; "+
 			"openssl rand -hex 32 prints one", file, len(token), leastToken)

@@ -83,7 +83,7 @@ func (a *app) reloadConfig(ctx context.Context, was *config.Config, d *daemon.Da
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.Load(file)
+	c, err := config.Load(ctx, file)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (a *app) reloadConfig(ctx context.Context, was *config.Config, d *daemon.Da
 	if failed == nil {
 		failed = hasWork(c, c.HTTP) // a start has the new value
 	}
-	if _, err := a.newServer(c.HTTP, d); err != nil {
+	if _, err := a.newServer(ctx, c.HTTP, d); err != nil {
 		failed = errors.Join(failed, err)
 	}
 	for i := range c.Archives {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,11 +20,11 @@ func (a *app) identityFlag(c *cobra.Command) {
 }
 
 // opener returns the decoder with the identities; nil for commands that do not decrypt content.
-func (a *app) opener() (*encoding.Decoder, error) {
+func (a *app) opener(ctx context.Context) (*encoding.Decoder, error) {
 	if !a.reads || a.decoder != nil {
 		return a.decoder, nil
 	}
-	ids, err := encoding.LoadIdentities(a.identities...)
+	ids, err := encoding.LoadIdentities(ctx, a.identities...)
 	if err != nil {
 		return nil, err
 	}

@@ -84,6 +84,7 @@ func (a *app) command() *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			a.ctx = c.Context()
 			a.reads = c.Flags().Lookup("identity") != nil
 			a.transfersGiven = c.Flags().Changed("transfers")
 			return a.setUp()

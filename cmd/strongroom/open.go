@@ -104,7 +104,7 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openA
 	if err != nil {
 		return nil, usageError{err}
 	}
-	decoder, err := a.opener()
+	decoder, err := a.opener(ctx)
 	if err != nil {
 		return nil, usageError{err}
 	}

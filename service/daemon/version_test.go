@@ -31,7 +31,7 @@ func load(t *testing.T, text string) *config.Config {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(file)
+	c, err := config.Load(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)
 	}

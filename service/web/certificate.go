@@ -1,12 +1,22 @@
 package web
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
+)
+
+const (
+	// maxCertificate bounds a certificate chain, and a key, in bytes.
+	maxCertificate = 1 << 20
+	// patienceForFiles is how long a handshake waits for a look at the files. Then it uses the previous certificate.
+	patienceForFiles = time.Second
 )
 
 // certificate is the server's certificate. It is read again when its files change, since certificates are renewed. It
@@ -15,10 +25,12 @@ type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 
-	mu     sync.Mutex
-	now    *tls.Certificate
-	of     [2]fileVersion
-	failed [2]fileVersion // the version whose error was logged
+	mu      sync.Mutex
+	now     *tls.Certificate
+	of      [2]fileVersion
+	failure string        // the text of the error that was logged last; empty after a success
+	reading chan struct{} // closed when the present read of the files ends; nil if there is none
+	since   time.Time     // when it began
 }
 
 // fileVersion changes when a file is replaced.
@@ -30,58 +42,103 @@ type fileVersion struct {
 // loadCertificate reads a certificate chain and its key.
 func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
-	version, err := c.version()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.load(version); err != nil {
+	if err := c.renew(); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// renew reads the files if they have changed.
+func (c *certificate) renew() error {
+	c.mu.Lock()
+	was := c.of
+	c.mu.Unlock()
+	version, err := disk.Within(context.Background(), c.certFile, 10*time.Second, c.version)
+	if err != nil {
+		return fmt.Errorf("http: reading the certificate: %w", err)
+	}
+	if version == was {
+		return nil
+	}
+	pair, err := c.load()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now, c.of = pair, version
+	return nil
 }
 
 func (c *certificate) version() (all [2]fileVersion, err error) {
 	for i, name := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(name)
 		if err != nil {
-			return all, fmt.Errorf("http: reading the certificate: %w", err)
+			return all, err
 		}
 		all[i] = fileVersion{info.Size(), info.ModTime()}
 	}
 	return all, nil
 }
 
-// load reads the files, with c.mu held or before c is used.
-func (c *certificate) load(version [2]fileVersion) error {
-	info, err := os.Stat(c.keyFile)
+func (c *certificate) load() (*tls.Certificate, error) {
+	key, info, err := disk.ReadSetting(context.Background(), c.keyFile, maxCertificate)
 	if err != nil {
-		return fmt.Errorf("http: reading the key of the certificate: %w", err)
+		return nil, fmt.Errorf("http: reading the key of the certificate: %w", err)
 	}
 	if info.Mode().Perm()&0o007 != 0 {
-		return fmt.Errorf("http: every user may use the key in %s (mode %04o): chmod o= %s", c.keyFile, info.Mode().Perm(), c.keyFile)
+		return nil, fmt.Errorf("http: every user may use the key in %s (mode %04o): chmod o= %s",
+			c.keyFile, info.Mode().Perm(), c.keyFile)
 	}
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	chain, _, err := disk.ReadSetting(context.Background(), c.certFile, maxCertificate)
 	if err != nil {
-		return fmt.Errorf("http: reading the certificate %s and its key %s: %w", c.certFile, c.keyFile, err)
+		return nil, fmt.Errorf("http: reading the certificate: %w", err)
 	}
-	c.now, c.of = &pair, version
-	return nil
+	pair, err := tls.X509KeyPair(chain, key)
+	if err != nil {
+		return nil, fmt.Errorf("http: reading the certificate %s and its key %s: %w", c.certFile, c.keyFile, err)
+	}
+	return &pair, nil
 }
 
 // get implements tls.Config.GetCertificate. If the new files cannot be used, the certificate stays: the two files of a
-// renewal are not replaced at the same moment.
+// renewal are not replaced at the same moment. If the files cannot be read soon, the handshake goes on without them.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	version, err := c.version()
+	c.mu.Lock()
+	if c.reading == nil {
+		c.reading, c.since = make(chan struct{}), time.Now()
+		go c.readAgain(c.reading)
+	}
+	ended, left := c.reading, patienceForFiles-time.Since(c.since)
+	c.mu.Unlock()
+	if left > 0 {
+		timer := time.NewTimer(left)
+		defer timer.Stop()
+		select {
+		case <-ended:
+		case <-timer.C:
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil && version != c.of {
-		err = c.load(version)
-	}
-	if err != nil && version != c.failed {
-		c.failed = version
-		c.log.Warn("the certificate was changed and cannot be used; the previous one stays in use", "error", err)
-	}
 	return c.now, nil
+}
+
+// readAgain is one read of the files for the handshakes that come during it. It logs each error once.
+func (c *certificate) readAgain(ended chan<- struct{}) {
+	defer close(ended)
+	err := c.renew()
+	failure := ""
+	if err != nil {
+		failure = err.Error()
+	}
+	c.mu.Lock()
+	isNew := failure != c.failure
+	c.reading, c.failure = nil, failure
+	c.mu.Unlock()
+	if err != nil && isNew {
+		c.log.Warn("the certificate's files cannot be used now; the previous certificate stays in use", "error", err)
+	}
 }
 
 // config returns the configuration of a server with this certificate.
