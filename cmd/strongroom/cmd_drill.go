@@ -127,6 +127,7 @@ func drillOptions(name, database string, d config.Drill) archive.DrillOptions {
 			env := []string{"STRONGROOM_ARCHIVE=" + name, "STRONGROOM_DIR=" + dir}
 			return hook.Run(ctx, hook.Command{
 				Line: line, Timeout: cmp.Or(d.Timeout, config.DefaultDrillTimeout), Env: env, EndsWithProgram: true,
+				LeavesNothing: true, // the directory that it uses is deleted
 			})
 		}
 	}

@@ -3,6 +3,7 @@ package hook
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -31,12 +32,14 @@ type Command struct {
 	// EndsWithProgram ends the command when this program ends, also when it is killed. Otherwise the command
 	// continues: it may have to undo what an earlier one did.
 	EndsWithProgram bool
+	// LeavesNothing ends what the command has left running when it ends, too.
+	LeavesNothing bool
 }
 
 // Run runs a command and waits for it. The command gets a clean environment, without this process's variables such
 // as a bucket's credentials. It has its own session: a signal to this process does not reach it. If ctx ends or the
-// time is over, Run ends all processes of that session and their children. On systems without /proc it ends those of
-// the command's process group.
+// time is over, Run ends all processes of that session, their children, and those that have inherited the command's
+// variable STRONGROOM_COMMAND_ID. On systems without /proc it ends those of the command's process group.
 //
 // Run returns an error with the end of the output if the command cannot be started, fails, or exceeds its time-out.
 // Only the exit status of the command itself counts, and not what it left running.
@@ -65,7 +68,8 @@ func execute(ctx context.Context, c *Command, out *tail) error {
 	}
 	defer from.Close()
 	cmd := exec.Command("/bin/sh", "-c", c.Line)
-	cmd.Env = append(environment(), c.Env...)
+	s := &session{mark: mark + rand.Text()}
+	cmd.Env = append(append(environment(), c.Env...), s.mark)
 	cmd.Stdout, cmd.Stderr = to, to // files, so that Wait waits for the command alone
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
@@ -73,7 +77,7 @@ func execute(ctx context.Context, c *Command, out *tail) error {
 	if err != nil {
 		return fmt.Errorf("starting it: %w", err)
 	}
-	s := &session{leader: cmd.Process.Pid}
+	s.leader = cmd.Process.Pid
 	if c.EndsWithProgram {
 		release, err := s.guard()
 		if err != nil {
@@ -91,13 +95,18 @@ func execute(ctx context.Context, c *Command, out *tail) error {
 	go func() { ended <- cmd.Wait() }()
 	select {
 	case err = <-ended:
+		s.hasEnded.Store(true)
 	case <-ctx.Done():
 		if syscall.Kill(s.leader, 0) == syscall.ESRCH { // it has ended before
 			err = <-ended
+			s.hasEnded.Store(true)
 			break
 		}
 		s.end(ended)
 		err = context.Cause(ctx)
+	}
+	if s.hasEnded.Load() && c.LeavesNothing {
+		s.endRest()
 	}
 	if err != nil {
 		waitFor(read)

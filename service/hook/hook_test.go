@@ -250,3 +250,25 @@ func waitForEnd(t *testing.T, pid int) {
 		}
 	}
 }
+
+// What a drill's command leaves running would use the restored files, which are deleted, and their space for ever. It is
+// ended although the command succeeded, also with a session of its own. What another command leaves stays.
+func TestLeavesNothing(t *testing.T) {
+	t.Parallel()
+	for _, leaves := range []bool{true, false} {
+		file := filepath.Join(t.TempDir(), "pid")
+		line := "setsid sh -c 'echo $$ > $FILE; while :; do sleep 0.1; done' > /dev/null 2>&1 & " +
+			"while ! [ -s $FILE ]; do sleep 0.01; done"
+		c := Command{Line: line, Timeout: time.Minute, Env: []string{"FILE=" + file}, LeavesNothing: leaves}
+		if err := Run(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+		pid := pidIn(t, file)
+		if !leaves {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Errorf("what it started is gone: %v", err)
+			}
+		}
+		waitForEnd(t, pid)
+	}
+}

@@ -7,12 +7,20 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 // A session is the processes that a command has started. Its leader is the command's shell.
-type session struct{ leader int }
+type session struct {
+	leader   int
+	hasEnded atomic.Bool // the leader; its number may be another process's
+	mark     string      // NAME=value, which the environment of each process of the session has
+}
+
+// mark begins the mark of a session. It finds processes that have left the session, and whose parents have ended.
+const mark = "STRONGROOM_COMMAND_ID="
 
 const (
 	lookEvery = 20 * time.Millisecond // while processes end
@@ -50,10 +58,22 @@ func (s *session) end(ended <-chan error) {
 	}
 }
 
+// endRest ends what is left of the session after its leader has ended.
+func (s *session) endRest() {
+	if len(s.members()) == 0 {
+		return
+	}
+	ended := make(chan error)
+	close(ended)
+	s.end(ended)
+}
+
 // signal sends a signal to all processes of the session. An error means that there are none.
 func (s *session) signal(which syscall.Signal) {
 	all := s.members()
-	_ = syscall.Kill(-s.leader, which)
+	if !s.hasEnded.Load() {
+		_ = syscall.Kill(-s.leader, which)
+	}
 	kill(all, which)
 }
 
@@ -88,8 +108,8 @@ type process struct {
 	start           string // in clock ticks since the boot
 }
 
-// members returns the processes of the session and all their children, also those with a session of their own. It
-// returns none on systems without /proc.
+// members returns the processes of the session and all their children, also those with a session of their own, and
+// those with the session's mark. It returns none on systems without /proc.
 func (s *session) members() map[int]process {
 	all := allProcesses()
 	found := map[int]process{}
@@ -97,7 +117,7 @@ func (s *session) members() map[int]process {
 		isNew = false
 		for pid, p := range all {
 			_, isChild := found[p.parent]
-			if pid == s.leader || p.session == s.leader || isChild {
+			if pid == s.leader && !s.hasEnded.Load() || p.session == s.leader || isChild || s.isMarked(pid) {
 				found[pid] = p
 				delete(all, pid)
 				isNew = true
@@ -105,6 +125,12 @@ func (s *session) members() map[int]process {
 		}
 	}
 	return found
+}
+
+// isMarked reports whether a process has inherited the session's mark.
+func (s *session) isMarked(pid int) bool {
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ") // another user's process has another mark or none
+	return err == nil && bytes.Contains(env, []byte(s.mark))
 }
 
 func allProcesses() map[int]process {
