@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -90,11 +91,14 @@ func New(c *config.Config, o Options) *Daemon {
 	}
 	d.reloads.read = o.Now()
 	d.service = scheduler.New(scheduler.Options{
-		Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now, Started: sync.OnceFunc(func() { close(d.started) }),
+		Log: o.Log, Dir: o.Dir, Ended: d.ended, Now: o.Now, Most: mostRuns(), Started: sync.OnceFunc(func() { close(d.started) }),
 	}, nil)
 	d.Set(c)
 	return d
 }
+
+// mostRuns is how many runs begin at a time. They wait for the network most of the time.
+func mostRuns() int { return max(8, 4*runtime.GOMAXPROCS(0)) }
 
 // Set replaces the configuration. Jobs that are the same in both continue. A run is stopped if its archive was
 // removed or has other settings. New jobs begin.

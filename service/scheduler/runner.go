@@ -17,6 +17,7 @@ type runner struct {
 	job    Job
 	o      *Options
 	state  *statefile.Dir
+	turns  *turns
 	log    *slog.Logger // with the archive's name
 	record *statusTracker
 	asked  chan struct{} // has an element when a run was requested
@@ -151,8 +152,16 @@ func (r *runner) ask(idle bool) (TriggerResult, error) {
 	return Started, nil
 }
 
-// once makes one run and logs one line about it.
+// once makes one run, when it is its turn, and logs one line about it.
 func (r *runner) once(ctx context.Context, a *timetable) {
+	r.record.plan(time.Time{}, a.deadline(r.record.lastTook()))
+	r.record.queue(true)
+	release, ok := r.turns.take(ctx, r.record.isAsked(), r.asked)
+	r.record.queue(false)
+	if !ok {
+		return // stopped: the job that replaces this one serves the request
+	}
+	defer release()
 	start := time.Now() // with the monotonic clock, for the duration
 	began := r.o.wall()
 	a.began(began)

@@ -10,7 +10,7 @@
 //	}})
 //	err = s.Run(ctx) // until ctx ends
 //
-// Each job has its own goroutine, so a hanging job does not delay another, and a job never overlaps with itself. If
+// Each job has its own goroutine, so a hanging job does not delay another for long, and a job never overlaps with itself. If
 // a job becomes due while it runs, one run follows. The first run begins at once if the newest snapshot is older than
 // the schedule allows. A failed run is retried after 1 s, then 2 s, 4 s, up to an hour, and in any case at the next
 // scheduled time. Trigger starts a run at once, or right after the present run; at most one run waits.
@@ -69,6 +69,10 @@ type Options struct {
 	Ended func(JobStatus)  // called by the job's goroutine after each run that was not stopped; may be nil
 	Now   func() time.Time // the wall clock; nil selects time.Now
 
+	// Most is how many snapshots, and how many runs of tasks, begin at a time. Others wait until one has ended, or has
+	// taken half a minute: first those that were requested, then those that have waited longest. 0 sets no bound.
+	Most int
+
 	// Started is called once the service takes requests for runs. It may be nil.
 	Started func()
 }
@@ -82,6 +86,8 @@ func (o *Options) wall() time.Time { return o.Now().Round(0) }
 type Service struct {
 	o     Options
 	state *statefile.Dir
+
+	snapshots, tasks *turns
 
 	mu      sync.Mutex
 	runners []*runner
@@ -103,7 +109,9 @@ func New(o Options, jobs []Job) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Service{o: o, state: statefile.NewDir(o.Dir, o.Log)}
+	s := &Service{
+		o: o, state: statefile.NewDir(o.Dir, o.Log), snapshots: newTurns(o.Most), tasks: newTurns(o.Most),
+	}
 	s.Set(jobs)
 	return s
 }
@@ -129,6 +137,10 @@ func (s *Service) Set(jobs []Job) {
 			continue
 		}
 		r := newRunner(&s.o, s.state, j)
+		r.turns = s.snapshots
+		if j.Task != "" {
+			r.turns = s.tasks
+		}
 		if was != nil {
 			r.record = was.record
 			s.retire(was)

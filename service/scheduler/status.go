@@ -19,7 +19,7 @@ type JobStatus struct {
 	Task    string
 	Known   bool      // the state from before the start has been read, as far as possible
 	Began   time.Time // the start of the present run; zero if there is none
-	Waiting bool      // another run begins after the present one
+	Waiting bool      // another run begins after the present one, or a run is due and waits for those of other jobs
 	Next    time.Time // when the next run begins
 	// Interval is the time between the next two scheduled runs; 0 if there are none.
 	Interval time.Duration

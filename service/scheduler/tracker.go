@@ -17,6 +17,7 @@ type statusTracker struct {
 	spent       time.Duration // more exact than the sum of milliseconds
 	asked       bool          // a run was requested and has not begun
 	serves      bool          // the present run serves a request
+	queued      bool          // a run is due, and waits for its turn
 	notePolling bool          // the present "run" is the read of the job's state at the start
 	late        time.Time     // the deadline by the schedule
 	closedSince time.Time     // since when closed files are pending that make a run due
@@ -34,7 +35,7 @@ func (r *statusTracker) get() JobStatus {
 	defer r.mu.Unlock()
 	j := r.status
 	j.History = slices.Clone(j.History)
-	j.Waiting = r.asked && j.Running()
+	j.Waiting = r.asked && j.Running() || r.queued
 	j.Late = r.late
 	if !r.closedSince.IsZero() {
 		if late := r.closedSince.Add(time.Minute + 3*r.took); j.Late.IsZero() || late.Before(j.Late) {
@@ -58,7 +59,14 @@ func (r *statusTracker) ask(idle bool) (running, ok bool) {
 		return false, false
 	}
 	r.asked = true
-	return r.status.Running(), true
+	return r.status.Running() || r.queued, true
+}
+
+// queue records whether a run waits for its turn.
+func (r *statusTracker) queue(waits bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queued = waits
 }
 
 func (r *statusTracker) isAsked() bool {

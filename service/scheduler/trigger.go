@@ -5,7 +5,7 @@ import "fmt"
 // TriggerResult is the result of a request for a run.
 type TriggerResult string
 
-// A requested run begins at once, or after the present run has ended.
+// A requested run begins at once, or after the present run or runs of other jobs have ended.
 const (
 	Started TriggerResult = "started"
 	Waiting TriggerResult = "waiting"

@@ -123,7 +123,7 @@ func newCollector(backend Backend, version string, now func() time.Time) *collec
 		each: append(stockMetrics(),
 
 			gauge("running", "1 while a run is in progress.", func(a *Archive) float64 { return truth(a.Running) }),
-			gauge("waiting", "1 while a requested run waits for the present run to end.",
+			gauge("waiting", "1 while a run waits for the present run, or for those of other archives, to end.",
 				func(a *Archive) float64 { return truth(a.Waiting) }),
 			gauge("overdue", "1 if no run has succeeded by its deadline.",
 				func(a *Archive) float64 { return truth(a.Overdue) }),

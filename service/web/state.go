@@ -102,6 +102,8 @@ func (a *Archive) sentence(now time.Time) string {
 	case a.Running && a.Waiting:
 		parts[len(parts)-1] += ", and another waits for it to end"
 	case a.Running:
+	case a.Waiting:
+		parts = append(parts, "a run waits for those of other archives")
 	case a.NextRun.IsZero() && a.Schedule == "@close":
 		parts = append(parts, "next snapshot when a log file closes")
 	case a.NextRun.IsZero() && a.Schedule == "":

@@ -14,7 +14,7 @@ type Archive struct {
 
 	Running      bool
 	RunningSince time.Time
-	Waiting      bool // a requested run begins when the present one has ended
+	Waiting      bool // a run begins when the present one, or those of other archives, have ended
 
 	LastSuccess   time.Time // when a run last succeeded, also without a new snapshot
 	LastFailure   Failure
