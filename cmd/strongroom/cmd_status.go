@@ -177,6 +177,8 @@ func (s *status) print(w io.Writer, now time.Time) error {
 		switch {
 		case one.Running:
 			row[4] = "running"
+		case one.Waiting:
+			row[4] = "waiting" // for a run of another archive
 		case one.NextRun != nil:
 			row[4] = stamp(*one.NextRun)
 		}

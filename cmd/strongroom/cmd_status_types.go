@@ -18,6 +18,7 @@ type archiveStatus struct {
 	State              web.State     `json:"state"`
 	Destination        string        `json:"destination"`
 	Running            bool          `json:"running"`
+	Waiting            bool          `json:"waiting"` // for a run to end, of this archive or of others
 	LastSuccess        *time.Time    `json:"last_success"`
 	NextRun            *time.Time    `json:"next_run"`
 	RecoverableThrough *recovery     `json:"recoverable_through"`

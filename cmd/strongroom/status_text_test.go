@@ -67,3 +67,20 @@ func TestStatusVerdict(t *testing.T) {
 		}
 	}
 }
+
+// With thousands of archives, an operator sees why a run that is due has not begun.
+func TestStatusShowsWhatWaits(t *testing.T) {
+	t.Parallel()
+	s := status{Service: true, Archives: []archiveStatus{
+		{Name: "a", State: web.StateOK, Waiting: true}, {Name: "b", State: web.StateRunning, Running: true, Waiting: true},
+	}}
+	var b bytes.Buffer
+	if err := s.print(&b, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	_, lines, _ := strings.Cut(b.String(), "\n")
+	first, second, _ := strings.Cut(lines, "\n")
+	if !strings.Contains(first, "waiting") || !strings.Contains(second, "running") {
+		t.Errorf("%s", b.String())
+	}
+}
