@@ -121,14 +121,50 @@ func ownPID() int {
 	return os.Getpid()
 }
 
+// maxLockReadings is how often the kernel's list of locks is read at most, to find one file's.
+const maxLockReadings = 10
+
 // systemLock reports whether the kernel lists a lock on a file, of flock(2) or fcntl(2), that
 // another process holds, and which one. The list leaves out processes of other containers.
 func systemLock(info fs.FileInfo) (pid int, held bool) {
-	list, err := os.ReadFile("/proc/locks")
-	if err != nil {
-		return 0, false
+	return findLock(readLocks, idOf(info), ownPID())
+}
+
+// findLock searches the lists that read returns. The kernel makes its list a page at a time, by
+// position: a lock that is released between two pages moves the others, and one of them is missing.
+// So a list without the lock counts only once the next one is the same.
+func findLock(read func() ([]byte, error), want fileID, own int) (pid int, held bool) {
+	var last []byte
+	for n := range maxLockReadings {
+		list, err := read()
+		if err != nil {
+			return 0, false
+		}
+		if pid, held := lockIn(list, want, own); held {
+			return pid, true
+		}
+		if n > 0 && bytes.Equal(list, last) {
+			break
+		}
+		last = list
 	}
-	want, own := idOf(info), ownPID()
+	return 0, false
+}
+
+// readLocks reads the kernel's list, in as few pages as the kernel allows.
+func readLocks() ([]byte, error) {
+	f, err := os.Open("/proc/locks")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	list := bytes.NewBuffer(make([]byte, 0, 64<<10)) // ReadFrom reads all of the free part at once
+	_, err = list.ReadFrom(f)
+	return list.Bytes(), err
+}
+
+// lockIn returns the process in a list that holds a lock on a file, other than this process.
+func lockIn(list []byte, want fileID, own int) (pid int, held bool) {
 	for lines := bufio.NewScanner(bytes.NewReader(list)); lines.Scan(); {
 		// 1: POSIX  ADVISORY  WRITE 12520 fe:00:9987715 0 EOF
 		words := strings.Fields(lines.Text())
