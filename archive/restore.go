@@ -32,7 +32,7 @@ type RestoreOptions struct {
 	// such as 00000010.jdb..0000001f.jdb. An empty list includes all files.
 	Include   []string
 	DryRun    bool // report what would be done; it reads only the target's file names, and writes nothing
-	Overwrite bool // accept a target with files; files with the right content are kept
+	Overwrite bool // accept a target with files; files with the right content are kept, or replaced as Replaced has it
 	// DeleteExtra deletes log files in the target that the snapshot does not have. Without it, Restore deletes
 	// only those of an interrupted restore that it continues.
 	DeleteExtra bool
@@ -46,7 +46,8 @@ type RestoreResult struct {
 	Files    int      // the number of files to restore, including those already present
 	Bytes    int64    // the plain size of these files
 	Fetched  int      // files that were fetched
-	Skipped  int      // files whose content in the target was right already
+	Skipped  int      // files whose content in the target was right already, and which were kept
+	Replaced int      // files with the right content that were replaced: others own, may write or share them
 	Requests int      // in a dry run: the number of reads that the files need
 	Free     int64    // in a dry run: the free bytes on the target's file system; -1 if unknown
 	Damaged  []string // files that were damaged when they were archived
@@ -87,7 +88,7 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 		res.Free = freeAt(dir)
 		return res, err
 	}
-	if there, err := restoredir.AlreadyThere(ctx, dir, files); err != nil || there {
+	if there, err := restoredir.AlreadyThere(ctx, dir, files, in); err != nil || there {
 		res.Skipped = len(files)
 		return res, err
 	}
@@ -154,6 +155,8 @@ func (a *Archive) restoreFiles(ctx context.Context, t *restoredir.Dir, files []m
 			res.Fetched++
 		case wasRight:
 			res.Skipped++
+		case wasReplaced:
+			res.Replaced++
 		}
 	}
 	return err
@@ -165,6 +168,7 @@ type outcome uint8
 const (
 	notDone outcome = iota
 	wasRight
+	wasReplaced
 	wasFetched
 )
 
@@ -184,6 +188,13 @@ func (a *Archive) restoreRun(ctx context.Context, t *restoredir.Dir, files []man
 			a.progress.BytesDone.Add(files[i].Size)
 			a.progress.file()
 			outcomes[i] = wasRight
+			isReplaced, err := t.ReplaceShared(ctx, &files[i])
+			if err != nil {
+				return err
+			}
+			if isReplaced {
+				outcomes[i] = wasReplaced
+			}
 			continue
 		}
 		missing = append(missing, i)

@@ -85,8 +85,8 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o *archive.Restor
 		return err
 	}
 	report := restoreReport{
-		m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Requests, res.Free,
-		list(res.Removed), list(res.Damaged), continued(m.Archive, res.Continued), time.Since(start).Milliseconds(),
+		m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Replaced, res.Requests,
+		res.Free, list(res.Removed), list(res.Damaged), continued(m.Archive, res.Continued), time.Since(start).Milliseconds(),
 	}
 	return a.print(report, func(w io.Writer) error { return report.print(w) })
 }
@@ -99,6 +99,7 @@ type restoreReport struct {
 	Bytes    int64    `json:"bytes"`
 	Fetched  int      `json:"fetched"`
 	Skipped  int      `json:"skipped"`
+	Replaced int      `json:"replaced"` // right, and written again: others owned, could write or shared them
 	Requests int      `json:"requests"`
 	Free     int64    `json:"free"` // free bytes, in a dry run; -1 if unknown
 	Removed  []string `json:"removed"`
@@ -152,6 +153,10 @@ func (r *restoreReport) print(w io.Writer) error {
 		r.Snapshot, r.To, plural(r.Files, "file"), size(r.Bytes), r.Fetched, r.Skipped, r.MS)
 	for i := range r.Continued {
 		fmt.Fprintf(w, "this continued the interrupted restore of %s\n", &r.Continued[i])
+	}
+	if r.Replaced > 0 {
+		fmt.Fprintf(w, "replaced %s with the right content, which other users owned or could write, "+
+			"or which had further names (hard links)\n", plural(r.Replaced, "file"))
 	}
 	lines(w, "removed ", r.Removed, 20)
 	return err

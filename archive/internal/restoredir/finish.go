@@ -138,8 +138,9 @@ func syncAbove(dir string) error {
 
 // AlreadyThere reports whether a directory holds exactly these files, each with its content: then an earlier restore
 // was stopped after all was done. It writes nothing, makes the files durable, and removes what that restore left
-// beside the directory.
-func AlreadyThere(ctx context.Context, dir string, files []manifest.File) (bool, error) {
+// beside the directory. A file with a second name is of no restore; nor is, without o.Overwrite, one that belongs
+// neither to this user nor to the directory's owner. With o.Overwrite, each file must be one that ReplaceShared keeps.
+func AlreadyThere(ctx context.Context, dir string, files []manifest.File, o Options) (bool, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || len(files) == 0 {
 		return false, nil
 	}
@@ -148,11 +149,15 @@ func AlreadyThere(ctx context.Context, dir string, files []manifest.File) (bool,
 		return false, fmt.Errorf("opening the target: %w", err)
 	}
 	defer root.Close()
-	d := &Dir{root: root, work: dir}
+	d := &Dir{root: root, work: dir, isPreview: true}
 	there, temps, isOnly, err := d.compareNames(files, false)
 	if err != nil || !isOnly || len(there) != len(files) {
 		return false, err
 	}
+	if isKept, err := d.areKept(there, o.Overwrite); err != nil || !isKept {
+		return false, err
+	}
+	d.isPreview = false
 	for _, f := range there {
 		if same, err := d.HasContent(ctx, f); err != nil || !same {
 			return false, err

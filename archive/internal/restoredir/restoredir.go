@@ -58,7 +58,8 @@ type Options struct {
 }
 
 // A Dir is the directory of one restore. Everything is done through root, which no name can leave, be it by dots or by
-// symbolic links in the directory. WriteFile, HasContent and SyncFile may be called concurrently.
+// symbolic links in the directory. WriteFile, ReplaceShared, HasContent and SyncFile may be called
+// concurrently.
 type Dir struct {
 	m     *manifest.Manifest // the snapshot
 	files []manifest.File    // of it, to restore
@@ -88,6 +89,10 @@ type Dir struct {
 
 	mu   sync.Mutex
 	seen map[string]sighting // the files that are right
+
+	ownerOnce sync.Once // for what a new file in the directory is like
+	ownerInfo fs.FileInfo
+	ownerErr  error
 }
 
 // Open makes and locks a directory for a restore of these files of m. It returns ErrOccupied or ErrInUse for one that
@@ -215,7 +220,9 @@ func (d *Dir) Begin(ctx context.Context) error {
 func (d *Dir) checkSpace() error {
 	var need int64
 	for i := range d.files {
-		if info, err := d.root.Lstat(d.files[i].Name); err != nil || info.Size() != d.files[i].Size {
+		// A file with a second name is replaced, which frees nothing.
+		info, err := d.root.Lstat(d.files[i].Name)
+		if err != nil || info.Size() != d.files[i].Size || linksOf(info) > 1 {
 			need += d.files[i].Size
 		}
 	}
