@@ -22,11 +22,32 @@ type backupFlags struct {
 	all    bool
 	dir    string // --source: a backup without configuration
 	layout source.LayoutOptions
+	encode encodeFlags
 	node   string
+	o      archive.BackupOptions
+}
 
+// encodeFlags describe how a backup with --source encodes files.
+type encodeFlags struct {
 	compression string
 	recipients  []string
-	o           archive.BackupOptions
+}
+
+func (e *encodeFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&e.compression, "compression", "", "with --source: none, zstd, or zstd with a level, such as zstd:better")
+	f.StringArrayVar(&e.recipients, "recipient", nil, "with --source: encrypt to this age public `KEY` (repeatable)")
+}
+
+// needsSource returns an error if a flag is given that describes the directory of --source.
+func needsSource(layout *source.LayoutOptions, e *encodeFlags) error {
+	if e.compression != "" || len(e.recipients) > 0 {
+		return usage("--compression and --recipient need --source; otherwise set them in the configuration")
+	}
+	if *layout != (source.LayoutOptions{}) {
+		return usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries need --source; " +
+			"otherwise set them in the configuration")
+	}
+	return nil
 }
 
 func (a *app) backupCommand() *cobra.Command {
@@ -43,8 +64,7 @@ newest snapshot, no snapshot is made.`,
 	f.BoolVar(&b.all, "all", false, "every archive of the configuration")
 	f.Var(pathFlag{&b.dir}, "source", "back up this `DIR`, without configuration")
 	layoutFlags(f, &b.layout)
-	f.StringVar(&b.compression, "compression", "", "with --source: none, zstd, or zstd with a level, such as zstd:better")
-	f.StringArrayVar(&b.recipients, "recipient", nil, "with --source: encrypt to this age public `KEY` (repeatable)")
+	b.encode.add(f)
 	f.StringVar(&b.node, "node", "", "name of this node in the manifest (default: the configured one, else the host name)")
 	f.BoolVar(&b.o.DryRun, "dry-run", false, "print the plan and write nothing")
 	f.BoolVar(&b.o.Force, "force", false, "make a snapshot even if no file has changed")

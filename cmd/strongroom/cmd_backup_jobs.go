@@ -38,15 +38,10 @@ func (a *app) jobs(b *backupFlags, args []string) ([]job, error) {
 		if err == nil {
 			j.settings.stateDir, err = a.configuredState()
 		}
-		j.settings.database, j.settings.compression, j.settings.recipients = j.dir, b.compression, b.recipients
 		return []job{j}, err
 	}
-	if b.compression != "" || len(b.recipients) > 0 {
-		return nil, usage("--compression and --recipient need --source; otherwise set them in the configuration")
-	}
-	if b.layout != (source.LayoutOptions{}) {
-		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries need --source; " +
-			"otherwise set them in the configuration")
+	if err := needsSource(&b.layout, &b.encode); err != nil {
+		return nil, err
 	}
 	if b.all == (len(args) > 0) {
 		return nil, usage("name archives of the configuration, use --all, or back up a directory with --source DIR URL")
@@ -91,7 +86,8 @@ func adHoc(b *backupFlags, url string) (job, error) {
 	if o.Node = b.node; o.Node == "" {
 		o.Node, err = os.Hostname()
 	}
-	return job{name: shortName(url), entry: shortName(url), url: url, dir: dir, layout: b.layout, o: o}, err
+	s := settings{database: dir, compression: b.encode.compression, recipients: b.encode.recipients}
+	return job{name: shortName(url), entry: shortName(url), url: url, settings: s, dir: dir, layout: b.layout, o: o}, err
 }
 
 // configured returns the backup of an archive in the configuration.

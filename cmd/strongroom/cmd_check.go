@@ -23,6 +23,7 @@ import (
 type checkFlags struct {
 	dir    string // --source: check without configuration
 	layout source.LayoutOptions
+	encode encodeFlags
 	files  bool // print each file and check its entries
 }
 
@@ -42,6 +43,7 @@ entries. Exit code 1 if a check failed, 3 if a log file is damaged.`,
 	f.Var(pathFlag{&b.dir}, "source", "check this `DIR`, without configuration")
 	f.BoolVar(&b.files, "files", false, "print each log file; read it and check its entries")
 	layoutFlags(f, &b.layout)
+	b.encode.add(f)
 	return c
 }
 
@@ -119,12 +121,13 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 		return nil, usage("--source takes one URL, such as: "+
 			"strongroom check --source %s file:///backups/%s", b.dir, filepath.Base(b.dir))
 	}
-	if b.dir == "" && b.layout != (source.LayoutOptions{}) {
-		return nil, usage("--layout, --pattern, --base, --closed, --quiet, --no-tail and --no-entries need --source; " +
-			"otherwise set them in the configuration")
+	if b.dir == "" {
+		if err := needsSource(&b.layout, &b.encode); err != nil {
+			return nil, err
+		}
 	}
 	if b.dir != "" {
-		j, err := adHoc(&backupFlags{dir: b.dir, layout: b.layout}, args[0])
+		j, err := adHoc(&backupFlags{dir: b.dir, layout: b.layout, encode: b.encode}, args[0])
 		if err == nil {
 			j.settings.stateDir, err = a.configuredState()
 		}

@@ -86,3 +86,23 @@ func TestScratchThatCannotBeMade(t *testing.T) {
 		t.Errorf("check of an archive that has the file: exit code %d: %s", code, said)
 	}
 }
+
+// Check without a configuration fails for missing scratch space exactly where the same backup does.
+func TestCheckOfSourceFindsMissingScratch(t *testing.T) {
+	dir, _ := oneDisk(t)
+	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
+	db, url := filepath.Join(dir, "db"), "file://"+filepath.Join(dir, "archive")
+	for _, encode := range [][]string{
+		{"--compression", "zstd"},
+		{"--recipient", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"},
+	} {
+		args := append([]string{"check", "--source", db, url}, encode...)
+		if code, said := runIn(args...); code != exitFailed || !strings.Contains(said, "failed  scratch") {
+			t.Errorf("%v: exit code %d: %s", encode, code, said)
+		}
+		args[0] = "backup"
+		if code, said := runIn(args...); code != exitFailed || !strings.Contains(said, "scratch") {
+			t.Errorf("%v: exit code %d: %s", encode, code, said)
+		}
+	}
+}
