@@ -66,6 +66,7 @@ type report struct {
 	lines      []string
 	problems   []Problem
 	credential *regexp.Regexp // the part of a URL before an @
+	user       *regexp.Regexp // a user and a password without a scheme
 	target     *regexp.Regexp // any URL: those of notification targets are secret
 	identity   *regexp.Regexp // an age private key
 }
@@ -76,6 +77,7 @@ func newReport(file string, data []byte) *report {
 		lines: strings.Split(string(data[:min(len(data), MaxSize)]), "\n"),
 		// Greedy, up to the last @: a password may hold any character.
 		credential: regexp.MustCompile(`:/?/?[^\s:/]*:.*@|://.*@`),
+		user:       regexp.MustCompile("[^\\s\"'`{\\[,]+:[^\\s\"']+@"),
 		target:     regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]*://\S*`),
 		identity:   regexp.MustCompile(`(?i)AGE-SECRET-KEY-[A-Za-z0-9-]*`),
 	}
@@ -123,10 +125,10 @@ func hideQuery(url string) string {
 	}
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
-		switch name, _, isPair := strings.Cut(pair, "="); {
+		switch name, value, isPair := strings.Cut(pair, "="); {
 		case !isPair && pair != "":
 			pairs[i] = "…"
-		case isPair && name != "region":
+		case isPair && (name != "region" || strings.ContainsAny(value, "@?;=")):
 			pairs[i] = name + "=…"
 		}
 	}
@@ -136,6 +138,12 @@ func hideQuery(url string) string {
 // printable removes secrets and terminal control characters from a text.
 func (r *report) printable(text []rune) []rune {
 	s := r.credential.ReplaceAllString(string(text), "://…@")
+	s = r.user.ReplaceAllStringFunc(s, func(user string) string {
+		if scheme, ok := strings.CutSuffix(user, "://…@"); ok && !strings.Contains(scheme, ":") {
+			return user
+		}
+		return "…@"
+	})
 	s = r.target.ReplaceAllStringFunc(s, func(url string) string {
 		scheme, rest, ok := strings.Cut(url, "://")
 		if ok && !slices.Contains([]string{"s3", "gs", "azblob", "file", "mem"}, scheme) {

@@ -45,3 +45,9 @@ var NewBandwidth = cloud.NewBandwidth
 // Redact makes an archive's URL fit for messages and logs: it replaces credentials, and the values of
 // unknown parameters.
 var Redact = cloud.Redact
+
+// Hidden returns what Redact replaces in a text, and the pieces of it that may be secrets of their own.
+var Hidden = cloud.Hidden
+
+// Place identifies an archive's URL, without its secrets.
+var Place = cloud.Place

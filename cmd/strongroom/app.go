@@ -110,14 +110,6 @@ func shortName(url string) string {
 // isURL reports whether s is an archive's URL and not a name in the configuration.
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
-// redactArg returns a command-line argument without the parts that may be secret.
-func redactArg(arg string) string {
-	if isURL(arg) {
-		return providers.Redact(arg)
-	}
-	return arg
-}
-
 // hasUser reports whether a URL has a user and password before its bucket. The name of a bucket
 // has no colon; a password may have a slash. The "@" behind a password names no snapshot. Opening
 // such a URL fails, with an error that shows neither.
@@ -147,7 +139,7 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 		if i := strings.LastIndexByte(arg, '@'); !named && i > strings.LastIndexByte(arg, '/') && !hasUser(arg) {
 			if arg[i+1:] == "" {
 				return where, which, usage("%s: nothing follows the @; "+
-					"write the number of a snapshot, latest or a time after it, or remove it", redactArg(arg))
+					"write the number of a snapshot, latest or a time after it, or remove it", shownArg(arg))
 			}
 			_, err := archive.ParseSelector(arg[i+1:])
 			return where, which, usageError{err}
@@ -155,7 +147,7 @@ func selector(arg, flag string) (where string, which archive.Selector, err error
 		return where, which, nil
 	}
 	if named {
-		return where, which, usage("%s and --snapshot %s both name a snapshot; use one of them", redactArg(arg), flag)
+		return where, which, usage("%s and --snapshot %s both name a snapshot; use one of them", shownArg(arg), flag)
 	}
 	which, err = archive.ParseSelector(flag)
 	if err != nil {
@@ -172,7 +164,7 @@ func noSnapshot(command, arg string) error {
 		return nil
 	}
 	if named || i > strings.LastIndexByte(arg, '/') && !strings.Contains(arg, "?") {
-		return usage("%s: %s takes no %s; it works on the whole archive", shortName(arg[:i]), command, arg[i:])
+		return usage("%s: %s takes no %s; it works on the whole archive", shortName(arg[:i]), command, shownSelector(arg, i))
 	}
 	return nil
 }

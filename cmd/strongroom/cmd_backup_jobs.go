@@ -79,7 +79,7 @@ func adHoc(b *backupFlags, url string) (job, error) {
 		return job{}, fmt.Errorf("the source %s: %w", b.dir, err)
 	}
 	if i := strings.LastIndexByte(url, '@'); i > strings.LastIndexByte(url, '/') {
-		return job{}, usage("%s: a backup makes a new snapshot, so the URL takes no %s", shortName(url), url[i:])
+		return job{}, usage("%s: a backup makes a new snapshot, so the URL takes no %s", shortName(url[:i]), shownSelector(url, i))
 	}
 	o := b.o
 	o.Tool = tool()

@@ -101,7 +101,7 @@ func (a *app) copy(c *cobra.Command, from, to string, o archive.CopyOptions) (er
 
 // sourceAndTarget returns an error if the copy is the archive itself or is within it.
 func sourceAndTarget(from, to string) error {
-	if providers.Redact(from) == providers.Redact(to) {
+	if providers.Place(from) == providers.Place(to) {
 		return usage("%s is the archive itself; a copy needs another URL", shortName(to))
 	}
 	if u, err := neturl.Parse(to); err == nil && u.Scheme == "file" {

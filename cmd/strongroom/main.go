@@ -42,6 +42,7 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible()
 	defer stop()
+	stderr = withoutSecrets(stderr, args)
 	out := &outputWriter{w: stdout}
 	a := &app{stdout: out, stderr: stderr}
 	root := a.command()
@@ -95,9 +96,9 @@ func (a *app) command() *cobra.Command {
 				return c.Help()
 			}
 			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				return usage("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+				return usage("there is no command %q; did you mean %s?", shownArg(args[0]), strings.Join(near, " or "))
 			}
-			return usage("there is no command %q; strongroom --help lists them", args[0])
+			return usage("there is no command %q; strongroom --help lists them", shownArg(args[0]))
 		},
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {

@@ -36,7 +36,7 @@ func (a *app) open(ctx context.Context, where string) (*openArchive, error) {
 		return a.openURL(ctx, shortName(where), where, settings{stateDir: stateDir})
 	}
 	if strings.Contains(where, "/") {
-		return nil, usage("%q is not a URL; write file:///absolute/path for an archive in a directory", where)
+		return nil, usage("%q is not a URL; write file:///absolute/path for an archive in a directory", providers.Redact(where))
 	}
 	c, err := a.config()
 	if err != nil {
@@ -71,7 +71,7 @@ func namedArchive(c *config.Config, name string) (*config.Archive, error) {
 		names = append(names, c.Archives[i].Name)
 	}
 	return nil, usage("the configuration has no archive %q; it has %s. "+
-		"An archive's URL has a scheme, such as file:///backups", name, strings.Join(names, ", "))
+		"An archive's URL has a scheme, such as file:///backups", providers.Redact(name), strings.Join(names, ", "))
 }
 
 // settings are the parts of the configuration that apply to an open archive.
@@ -163,7 +163,7 @@ func witness(dir, url string) *archive.LocalState {
 	if dir == "" {
 		return nil // the user has no home directory; the archive works without local state
 	}
-	return &archive.LocalState{Dir: dir, Place: providers.Redact(url)}
+	return &archive.LocalState{Dir: dir, Place: providers.Place(url)}
 }
 
 // stateDirectory returns the first of these that is set: the configured directory,

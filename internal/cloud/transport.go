@@ -2,8 +2,10 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -31,6 +33,7 @@ func Tune(tr *http.Transport, o *Options) {
 		}
 		return m, nil
 	}
+	hideProxy(tr)
 	tr.TLSHandshakeTimeout = handshakeTimeout
 	tr.ResponseHeaderTimeout = timeout
 	tr.ExpectContinueTimeout = continueTimeout
@@ -40,6 +43,24 @@ func Tune(tr *http.Transport, o *Options) {
 	tr.Protocols = new(http.Protocols)
 	tr.Protocols.SetHTTP1(true)
 	tr.ForceAttemptHTTP2 = false
+}
+
+// errProxy replaces the error for a proxy that is no URL: that error quotes the proxy, with its password.
+var errProxy = errors.New("the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not a URL; write http://host:port, " +
+	"with special characters percent-encoded")
+
+func hideProxy(tr *http.Transport) {
+	proxy := tr.Proxy
+	if proxy == nil {
+		return
+	}
+	tr.Proxy = func(r *http.Request) (*url.URL, error) {
+		u, err := proxy(r)
+		if err != nil {
+			return nil, errProxy
+		}
+		return u, nil
+	}
 }
 
 // IdleTimeoutConn is a connection that fails if no byte moves for a timeout: each read and each write sets

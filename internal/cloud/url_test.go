@@ -1,6 +1,8 @@
 package cloud
 
 import (
+	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -67,10 +69,42 @@ func TestRedact(t *testing.T) {
 		"s3://b?endpoint=http://u:p@h":      "s3://b?endpoint=REDACTED",
 		"s3://b?endpoint=http://h:9000":     "s3://b?endpoint=http://h:9000",
 		"s3://b#secret":                     "s3://b",
+		"//key:secret@bucket/p":             "//REDACTED@bucket/p",
+		"key:secret@bucket":                 "REDACTED@bucket",
+		"s3://b/key:secret@x/p":             "s3://b/REDACTED@x/p",
+		"s3://b/node:9000/p":                "s3://b/node:9000/p",
+		"s3://b?region=eu;token=secret":     "s3://b?region=REDACTED",
+		"s3://b?endpoint=http://h?t=secret": "s3://b?endpoint=REDACTED",
+		"s3://b?endpoint=http://h:9/p":      "s3://b?endpoint=http://h:9/p",
+		"azblob://c?domain=127.0.0.1:10000": "azblob://c?domain=127.0.0.1:10000",
 	} {
 		if got := Redact(raw); got != want {
 			t.Errorf("Redact(%q) = %q, want %q", raw, got, want)
 		}
+	}
+}
+
+// Two archives whose addresses differ only in what messages hide are two places: local state is kept by place.
+func TestPlacesOfDifferentArchivesDiffer(t *testing.T) {
+	t.Parallel()
+	one, two := Place("s3://b/a:1234@c"), Place("s3://b/a:5678@c")
+	if one == two || strings.Contains(one+two, "1234") {
+		t.Errorf("%s and %s", one, two)
+	}
+	if got := Place("s3://b/p?region=eu"); got != "s3://b/p?region=eu" {
+		t.Error(got)
+	}
+}
+
+// The error of net/http for a proxy that is no URL quotes it, with its password.
+func TestProxyIsNotShown(t *testing.T) {
+	t.Parallel()
+	tr := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) {
+		return nil, errors.New(`invalid proxy address "http://u:hunter2@h"`)
+	}}
+	Tune(tr, &Options{})
+	if _, err := tr.Proxy(nil); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Error(err)
 	}
 }
 

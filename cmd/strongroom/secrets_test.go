@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const marker = "hunter2MARKER"
+
+// addressesWithSecrets are forms of an archive's address in which a user may have written a secret.
+var addressesWithSecrets = []string{
+	"//k:" + marker + "@b", "//k:" + marker + "@b/p", "//k:" + marker + "@42", "k:" + marker + "@b", "k:" + marker + "@42",
+	"s3:/k:" + marker + "@b", "s3//k:" + marker + "@b", "s3:k:" + marker + "@b", "/k:" + marker + "@b",
+	"s3://k:" + marker + "@b", "s3://k:" + marker + "@latest", "s3://k:a/" + marker + "@b/p@q", "s3:///k:" + marker + "@b",
+	"s3://b/k:" + marker + "@x", "s3://b/p/k%3A" + marker + "@x", "s3://b/k:a/" + marker + "@x", "s3://b:" + marker,
+	"s3://b/p?token=" + marker, "s3://b/p?token=a@" + marker, "s3://b/p?" + marker, "s3://b/p?region=eu;token=" + marker,
+	"s3://b/p?region=k:" + marker + "@x", "s3://b/p?endpoint=http://h:9?token=" + marker,
+	"s3://b/p?endpoint=http%3A%2F%2Fh%3Ftoken%3D" + marker, "s3://b/p?endpoint=https://k:" + marker + "@h",
+	"s3://b/p?endpoint=https://k:" + marker, "s3://b/p?endpoint=//k:" + marker + "@h", "s3://b/p#" + marker,
+	"gs://b/p?endpoint=http://u:" + marker + "@h", "azblob://c/p?account=a&domain=u:" + marker + "@h&protocol=http",
+	"azblob://c/p?sig=" + marker, "S3://K:" + marker + "@B", "https://u:" + marker + "@h/b", "nosuch://k:" + marker + "@b",
+	"file://k:" + marker + "@h/x", "file:///x?token=" + marker, "s3://b/%zz:" + marker + "@x", "s3://k:" + marker + "@[b",
+}
+
+// A secret may be in any argument of a command line, and a message that quotes it ends in a log or a ticket.
+func TestNoCommandShowsASecretOfItsArguments(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("STRONGROOM_STATE_DIR", filepath.Join(dir, "state"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	if err := os.Mkdir("db", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	configuration := "archives:\n" + inDir("orders", "db", dir+"/archive", "")
+	if err := os.WriteFile("strongroom.yaml", []byte(configuration), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range addressesWithSecrets {
+		for _, command := range [][]string{
+			{},
+			{"backup"},
+			{"backup", "--source", "db"},
+			{"restore", "--to", "r"},
+			{"restore", "--at", "-2h", "--to", "r"},
+			{"hold"},
+			{"prune"},
+			{"copy", "orders", "--to"},
+			{"drill"},
+			{"confirm", "orders"},
+			{"confirm"},
+			{"completion"},
+			{"inspect"},
+			{"archived", "orders"},
+			{"cat", "orders"},
+			{"diff", "orders"},
+			{"show", "--snapshot"},
+			{"run", "--config"},
+			{"list", "--bandwidth"},
+			{"list", "--transfers"},
+			{"list", "--log-level"},
+			{"list", "--to"},
+			{"copy", "orders", "--recipient", testRecipient, "--to"},
+		} {
+			showsNoSecret(t, append(command[:len(command):len(command)], address)...)
+		}
+	}
+	for _, address := range []string{ // those that are refused before a request
+		"s3://k:" + marker + "@b", "s3://b/p?token=" + marker, "//k:" + marker + "@b", "s3://b/p?region=eu;token=" + marker,
+	} {
+		for _, command := range []string{"list", "show", "verify", "check", "release"} {
+			showsNoSecret(t, command, address)
+			showsNoSecret(t, command, "--json", address)
+		}
+	}
+}
+
+func showsNoSecret(t *testing.T, args ...string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := run(args, &out, &errs)
+	if said := out.String() + errs.String(); strings.Contains(said, marker) || strings.Contains(strings.ToLower(said), strings.ToLower(marker)) {
+		t.Errorf("%q (exit code %d): %s", args, code, said)
+	}
+}
+
+// A destination in the configuration, with a secret in any place of it, is in no output of a command.
+func TestNoCommandShowsASecretOfItsConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("STRONGROOM_STATE_DIR", filepath.Join(dir, "state"))
+	for _, address := range addressesWithSecrets {
+		for _, quoted := range []string{address, `"` + address + `"`, "'" + address + "'", "[" + address + "]"} {
+			text := "archives:\n  - name: orders\n    source: {dir: " + dir + "}\n    destination: " + quoted + "\n    nosuch: 1\n"
+			if err := os.WriteFile("strongroom.yaml", []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			showsNoSecret(t, "list")
+		}
+	}
+}
+
+// The password of a proxy is not in the message about a proxy that is no URL.
+func TestNoMessageShowsThePasswordOfAProxy(t *testing.T) {
+	t.Setenv("STRONGROOM_STATE_DIR", t.TempDir())
+	t.Setenv("AWS_ENDPOINT_URL", "https://k:"+marker+"@h")
+	showsNoSecret(t, "list", "s3://bucket/p?region=eu&anonymous=true")
+	t.Setenv("AWS_ENDPOINT_URL", "")
+	t.Setenv("STORAGE_EMULATOR_HOST", "u:"+marker+"@h")
+	showsNoSecret(t, "list", "gs://bucket/p")
+}
+
+// What is not secret stays in messages: a user must recognize what was written.
+func TestArgumentsWithoutSecretsAreShown(t *testing.T) {
+	t.Parallel()
+	for _, arg := range []string{
+		"orders", "orders@42", "orders@2026-11-22T23:00:00Z", "s3://b/db:1@42", "file:///a@b:c", "s3://b/p?region=eu-central-1@42",
+		"s3://b/p?endpoint=http://h:9000@latest", "rollback:41-0a1b2c3d", "--at=2026-11-22 23:00", "s3://b/p?endpoint=http://[::1]:9000/x",
+		"azblob://c/p?account=a&domain=127.0.0.1:10000&protocol=http&localemu=true",
+	} {
+		if s := secretsOf([]string{arg}); len(s) > 0 {
+			t.Errorf("%s: %q", arg, s)
+		}
+	}
+}
