@@ -144,15 +144,20 @@ func (f *fileComparison) sharedText() string {
 	return fmt.Sprintf(", and the entries up to byte %d are the same", f.shared)
 }
 
-// warnRewound warns that the database lost the end of its newest file.
+// warnRewound warns that the database lost the end of its newest file. If an operator accepted a rollback for this run,
+// that is the cause.
 func (r *backupRun) warnRewound(f *fileComparison, e *sourceEvidence, parent *manifest.Manifest) {
+	cause := "as after a power loss"
+	if slices.Contains(r.accepted, manifest.GuardRollback) {
+		cause = "by the rollback that was accepted"
+	}
 	if f == nil {
-		r.warn("%s, which was being written at snapshot %d, is gone, as after a power loss; that snapshot is held",
-			e.tail, parent.Sequence)
+		r.warn("%s, which was being written at snapshot %d, is gone, %s; that snapshot is held",
+			e.tail, parent.Sequence, cause)
 		return
 	}
-	r.warn("%s went back, as after a power loss: snapshot %d has %d bytes of it%s; "+
-		"the file is stored whole, and snapshot %d is held", f.name, parent.Sequence, f.size, f.sharedText(), parent.Sequence)
+	r.warn("%s went back, %s: snapshot %d has %d bytes of it%s; "+
+		"the file is stored whole, and snapshot %d is held", f.name, cause, parent.Sequence, f.size, f.sharedText(), parent.Sequence)
 }
 
 // warnIncomparable warns of files that are no longer as the base has them, if nothing shows whether another history is

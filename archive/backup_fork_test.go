@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -206,6 +208,35 @@ func TestAcceptedRollbackCoversItsFork(t *testing.T) {
 		t.Fatalf("a file before the rollback differs: %v", err)
 	}
 	acceptsFork(t, a, older, manifest.GuardRollback)
+}
+
+// An operator who rolled the database back, and accepted that, must not be led to search for a power loss.
+func TestAcceptedRollbackIsReportedAsOne(t *testing.T) {
+	t.Parallel()
+	l := newJELog(t, 77)
+	l.fill(6)
+	l.write(40)
+	a := archive.New(storetest.Memory(t), archive.Options{State: &archive.LocalState{Dir: t.TempDir()}})
+	l.backup(a, plain)
+	files, err := filepath.Glob(filepath.Join(l.dir, "*.jdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files[4:] {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := options
+	o.Accept = []manifest.Guard{manifest.GuardRollback}
+	res, err := a.Backup(t.Context(), l.source(plain), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(res.Warnings, "\n")
+	if strings.Contains(all, "power loss") || !strings.Contains(all, "by the rollback that was accepted") {
+		t.Errorf("%q", all)
+	}
 }
 
 // A confirmation accepts a fork once, for the state of the archive in which it was found.

@@ -17,6 +17,9 @@ import (
 // ErrHoldsArchives reports an address that has no archive itself, and archives below it. It is in an ErrNoArchive.
 var ErrHoldsArchives = errors.New("there are archives below this address")
 
+// ErrWithin reports an address that has no archive itself, and lies within one. It is in an ErrNoArchive.
+var ErrWithin = errors.New("this address lies within an archive")
+
 // Below is an archive below an address that is none itself.
 type Below struct {
 	Prefix string    // of its keys, below the address; it ends in "/"
@@ -129,8 +132,8 @@ func beginsArchive(keys []string, dir string) bool {
 }
 
 // nothing returns the error of an operation on an archive that does not exist: ErrGone if this host has read it before,
-// otherwise ErrNoArchive. That one states what is there: archives below the address, or the remains of an archive,
-// which are damage. A writer makes archive.json before every other object.
+// otherwise ErrNoArchive. That one states what is there: archives below the address, an archive around it, or the
+// remains of an archive, which are damage. A writer makes archive.json before every other object.
 func (a *Archive) nothing(ctx context.Context) error {
 	if err := a.state.CheckPlace(); errors.Is(err, store.ErrGone) || errors.Is(err, localstate.ErrUnread) {
 		return err
@@ -155,6 +158,9 @@ func (a *Archive) nothing(ctx context.Context) error {
 	}
 	if len(below) > 0 {
 		return fmt.Errorf("%w: %w, such as at the prefix %s", ErrNoArchive, ErrHoldsArchives, below[0])
+	}
+	if around, err := a.enclosing(ctx); err == nil && around != "" {
+		return fmt.Errorf("%w: %w, at %s", ErrNoArchive, ErrWithin, around)
 	}
 	return ErrNoArchive
 }
