@@ -215,6 +215,12 @@ func summary(s *manifest.Summary) web.Snapshot {
 	if s.LeftOut != nil {
 		out.LeftOut = s.LeftOut.Files
 	}
+	if s.ForkedFrom != nil {
+		out.ForkedFrom = s.ForkedFrom.Sequence
+	}
+	if s.RewoundFrom != nil {
+		out.RewoundFrom = s.RewoundFrom.Sequence
+	}
 	if out.Damaged > 0 {
 		out.State = "damaged"
 	}

@@ -94,7 +94,7 @@ func window(all []Snapshot, before int64, limit int) (list []Snapshot, older boo
 }
 
 func (s *Server) apiSnapshot(w http.ResponseWriter, r *http.Request) {
-	sequence, err := strconv.ParseInt(r.PathValue("sequence"), 10, 64)
+	sequence, err := snapshotNumber(r)
 	if err != nil {
 		s.failed(w, r, ErrNotFound)
 		return
@@ -223,9 +223,22 @@ func number64(r *http.Request, name string, least, most, absent int64) (int64, e
 	if v == "" {
 		return absent, nil
 	}
-	n, err := strconv.ParseInt(v, 10, 64)
+	n, err := plainNumber(v)
 	if err != nil || n < least || n > most {
 		return 0, fmt.Errorf("%s=%q: use a number from %d to %d", name, v, least, most)
 	}
 	return n, nil
+}
+
+// snapshotNumber returns the number of the snapshot in a request's path.
+func snapshotNumber(r *http.Request) (int64, error) { return plainNumber(r.PathValue("sequence")) }
+
+// plainNumber parses a number that is written in one form only, without a sign or leading zeros: each page has one
+// address.
+func plainNumber(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err == nil && strconv.FormatInt(n, 10) != s {
+		err = fmt.Errorf("%q is not written as %d", s, n)
+	}
+	return n, err
 }

@@ -27,6 +27,9 @@ type filterView struct {
 // maxFilter bounds the text of a filter, in bytes. No archive's name is longer.
 const maxFilter = 100
 
+// showAttention is the one value of the query's show.
+const showAttention = "attention"
+
 // indexPage shows the archives, pageArchives at a time. The query selects: q is a part of the name, show=attention
 // selects those that need attention, and page counts from 1.
 func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
@@ -35,10 +38,15 @@ func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	show := r.URL.Query().Get("show")
+	if show != "" && show != showAttention {
+		s.fail(w, r, http.StatusBadRequest, fmt.Sprintf("show=%q: use %s, or leave it out", show, showAttention))
+		return
+	}
 	v := indexView{frame: s.frame("Strongroom")}
 	v.Live, v.Reload = true, true
 	name := strings.TrimSpace(r.URL.Query().Get("q"))
-	f := &filterView{Name: clean(name[:min(len(name), maxFilter)]), Attention: r.URL.Query().Get("show") == "attention"}
+	f := &filterView{Name: clean(name[:min(len(name), maxFilter)]), Attention: show == showAttention}
 	all := s.backend.Archives()
 	trouble := int64(0)
 	var matching []int
@@ -51,6 +59,10 @@ func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
 			matching = append(matching, i)
 		}
 	}
+	code := http.StatusOK
+	if page > 1 && (page-1)*pageArchives >= int64(len(matching)) {
+		code = http.StatusNotFound // the page has a link back
+	}
 	first := min((int(page)-1)*pageArchives, len(matching))
 	last := min(first+pageArchives, len(matching))
 	for _, i := range matching[first:last] {
@@ -62,7 +74,7 @@ func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
 	}
 	v.Trouble = trouble > 0
 	v.Summary = summarize(trouble, int64(len(all)))
-	s.pages.render(w, http.StatusOK, "index", v)
+	s.pages.render(w, code, "index", v)
 }
 
 // summarize states how many of all archives need attention.
@@ -106,7 +118,7 @@ func (f *filterView) href(page int) string {
 		q.Set("q", f.Name)
 	}
 	if f.Attention {
-		q.Set("show", "attention")
+		q.Set("show", showAttention)
 	}
 	if page > 1 {
 		q.Set("page", strconv.Itoa(page))

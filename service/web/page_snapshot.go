@@ -40,7 +40,7 @@ func newChanges(word string, names Names) changes {
 
 func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
 	a, ok := s.archive(r.PathValue("name"))
-	sequence, err := strconv.ParseInt(r.PathValue("sequence"), 10, 64)
+	sequence, err := snapshotNumber(r)
 	if !ok || err != nil {
 		s.failed(w, r, ErrNotFound)
 		return

@@ -218,6 +218,8 @@ type Snapshot struct {
 	Changed     int64
 	Damaged     int64
 	LeftOut     int64 // files of the source that match the layout and are not in the snapshot
+	ForkedFrom  int64 // the last snapshot of the history that this one does not continue; 0: it continues one
+	RewoundFrom int64 // the snapshot with the end of a log that went back since; 0: none
 	Duration    time.Duration
 	State       string // ok, or the state that strongroom list shows
 	Held        string // the reason of its hold; empty if it is not held
