@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/config"
@@ -76,6 +77,9 @@ func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serv
 	}
 	defer client.CloseIdleConnections()
 	answer, err := client.Do(r)
+	if err != nil && scheme == "https" && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
+		return nil, fmt.Errorf("%w: the service on %s speaks HTTP, and http.cert_file makes it HTTPS", errOtherScheme, h.Listen)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("calling the service: %w", err)
 	}
@@ -84,8 +88,16 @@ func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serv
 	if err != nil {
 		return nil, fmt.Errorf("reading the service's response: %w", err)
 	}
+	if scheme == "http" && answer.StatusCode == http.StatusBadRequest && bytes.Contains(b, []byte("HTTP request to an HTTPS server")) {
+		return nil, fmt.Errorf("%w: the service on %s speaks HTTPS, and the configuration has no http.cert_file",
+			errOtherScheme, h.Listen)
+	}
 	return &serviceAnswer{answer.StatusCode, answer.Status, b}, nil
 }
+
+// errOtherScheme reports a service that speaks HTTP where the configuration has HTTPS, or the reverse.
+var errOtherScheme = errors.New("the service that runs does not use this configuration's http section, which needs a " +
+	"restart to take effect; restart strongroom run, or name its configuration with --config")
 
 // onlyCertificate returns a configuration that accepts the certificate in a file, and no other. The address that the
 // service listens on is seldom a name of that certificate, and its authority may be unknown here.

@@ -66,6 +66,9 @@ func (a *app) confirm(ctx context.Context, name, text string) error {
 	answer, err := callService(ctx, conf.HTTP, serviceRequest{
 		method: http.MethodPost, path: "/api/v1/archives/" + neturl.PathEscape(name) + "/confirm", token: token, body: body,
 	})
+	if errors.Is(err, errOtherScheme) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("no running service: %w; start it with strongroom run, or use, without the service: %s",
 			err, byHand(name, c))

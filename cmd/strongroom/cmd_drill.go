@@ -82,6 +82,9 @@ func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err
 		a.log.Warn("files of this snapshot were damaged when they were archived",
 			"archive", from.name, "files", r.Restored.Damaged)
 	}
+	if failed != nil {
+		failed = about(from.name, from.name, failed)
+	}
 	if failed != nil && r.Restored == nil {
 		return failed
 	}

@@ -85,25 +85,26 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o *archive.Restor
 		return err
 	}
 	report := restoreReport{
-		m.Sequence, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Replaced, res.Requests,
+		m.Sequence, m.Created, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Replaced, res.Requests,
 		res.Free, list(res.Removed), list(res.Damaged), continued(m.Archive, res.Continued), time.Since(start).Milliseconds(),
 	}
 	return a.print(report, func(w io.Writer) error { return report.print(w) })
 }
 
 type restoreReport struct {
-	Snapshot int64    `json:"snapshot"`
-	To       string   `json:"to"`
-	DryRun   bool     `json:"dry_run"`
-	Files    int      `json:"files"`
-	Bytes    int64    `json:"bytes"`
-	Fetched  int      `json:"fetched"`
-	Skipped  int      `json:"skipped"`
-	Replaced int      `json:"replaced"` // right, and written again: others owned, could write or shared them
-	Requests int      `json:"requests"`
-	Free     int64    `json:"free"` // free bytes, in a dry run; -1 if unknown
-	Removed  []string `json:"removed"`
-	Damaged  []string `json:"damaged"`
+	Snapshot int64     `json:"snapshot"`
+	Created  time.Time `json:"created"` // when the snapshot was made
+	To       string    `json:"to"`
+	DryRun   bool      `json:"dry_run"`
+	Files    int       `json:"files"`
+	Bytes    int64     `json:"bytes"`
+	Fetched  int       `json:"fetched"`
+	Skipped  int       `json:"skipped"`
+	Replaced int       `json:"replaced"` // right, and written again: others owned, could write or shared them
+	Requests int       `json:"requests"`
+	Free     int64     `json:"free"` // free bytes, in a dry run; -1 if unknown
+	Removed  []string  `json:"removed"`
+	Damaged  []string  `json:"damaged"`
 	// Continued are the snapshots whose interrupted restores this one continued.
 	Continued []continuedRestore `json:"continued"`
 	MS        int64              `json:"ms"`
@@ -134,6 +135,7 @@ func (c *continuedRestore) String() string {
 }
 
 func (r *restoreReport) print(w io.Writer) error {
+	fmt.Fprintf(w, "snapshot %d was made %s\n", r.Snapshot, stamp(r.Created))
 	if r.DryRun {
 		_, err := fmt.Fprintf(w, "snapshot %d: %s, %s, would be fetched with %s into %s, "+
 			"except for files with the right content\n",

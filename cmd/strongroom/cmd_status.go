@@ -43,6 +43,9 @@ func (a *app) status(ctx context.Context) error {
 		return err
 	}
 	s, err := askService(ctx, c.HTTP)
+	if errors.Is(err, errOtherScheme) {
+		a.log.Warn("the service does not respond as configured; the archives are read", "reason", err)
+	}
 	if err != nil {
 		a.log.Debug("no service responds; the archives are read", "reason", err)
 		s = &status{Archives: []archiveStatus{}}
@@ -103,12 +106,12 @@ func (a *app) statusOf(ctx context.Context, c *config.Config, one *config.Archiv
 	j := configured(c, one, archive.BackupOptions{})
 	src, err := j.openSource()
 	if err != nil {
-		s.Error = err.Error()
+		s.Error = message(err)
 		return s
 	}
 	captured, err := src.Capture(ctx, func(source.File) bool { return false })
 	if err != nil {
-		s.Error = err.Error()
+		s.Error = message(err)
 		return s
 	}
 	defer captured.Close()
@@ -277,7 +280,7 @@ func (s *archiveStatus) damage() error {
 	case len(s.Damaged) > 0:
 		return fmt.Errorf("%s: log files were %w", s.Name, errLogDamaged)
 	case d != nil && d.Error != "" && (v == nil || v.Problems == 0): // a verification may not find this
-		return fmt.Errorf("%s: %w; strongroom drill runs it again", s.Name, archive.ErrDrillFailed)
+		return fmt.Errorf("%s: %w", s.Name, archive.ErrDrillFailed)
 	}
 	return fmt.Errorf("%s: %w", s.Name, archive.ErrDamaged)
 }

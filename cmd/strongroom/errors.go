@@ -101,10 +101,14 @@ func message(err error) string {
 		m += "; strongroom list with this address names them"
 	case errors.Is(err, archive.ErrNoArchive) && errors.Is(err, archive.ErrDamaged):
 		m += "; if there is a copy of the archive, strongroom copy brings it back to an empty address"
+	case errors.Is(err, archive.ErrWithin):
+		m += "; use the address of that archive"
 	case errors.Is(err, archive.ErrNoArchive):
 		m += "; check the address, or make the first snapshot with strongroom backup"
 	case errors.Is(err, source.ErrEmpty):
 		m += "; is the file system mounted, and is this the right directory?"
+	case errors.Is(err, archive.ErrDrillFailed):
+		m += "; strongroom verify --read-data checks the archive, and strongroom drill runs it again"
 	case errors.Is(err, archive.ErrLostID):
 		m += "; strongroom verify reports what else is missing, and with --repair it restores this object"
 	case errors.Is(err, archive.ErrNoSnapshot):

@@ -80,7 +80,7 @@ type redactingWriter struct {
 	secrets *regexp.Regexp
 }
 
-// Write writes b, and returns its length if it was written: the caller does not know of the replacement.
+// Write writes b, and returns its length if it was written, also if the replaced text has another length.
 func (r *redactingWriter) Write(b []byte) (int, error) {
 	if _, err := r.w.Write(r.secrets.ReplaceAll(b, []byte("REDACTED"))); err != nil {
 		return 0, err
