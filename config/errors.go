@@ -76,7 +76,7 @@ func newReport(file string, data []byte) *report {
 		file:  file,
 		lines: strings.Split(string(data[:min(len(data), MaxSize)]), "\n"),
 		// Greedy, up to the last @: a password may hold any character.
-		credential: regexp.MustCompile(`:/?/?[^\s:/]*:.*@|://.*@`),
+		credential: regexp.MustCompile(`(:/?/?[^\s:/]*:.*@|://.*@)[^\s"'\]},]*`),
 		user:       regexp.MustCompile("[^\\s\"'`{\\[,]+:[^\\s\"']+@"),
 		target:     regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]*://\S*`),
 		identity:   regexp.MustCompile(`(?i)AGE-SECRET-KEY-[A-Za-z0-9-]*`),
@@ -137,7 +137,13 @@ func hideQuery(url string) string {
 
 // printable removes secrets and terminal control characters from a text.
 func (r *report) printable(text []rune) []rune {
-	s := r.credential.ReplaceAllString(string(text), "://…@")
+	s := r.credential.ReplaceAllStringFunc(string(text), func(user string) string {
+		i := strings.LastIndexByte(user, '@')
+		if strings.Contains(user[:i], "?") { // the "@" is in a parameter, which goes on behind it
+			return "://…"
+		}
+		return "://…" + user[i:]
+	})
 	s = r.user.ReplaceAllStringFunc(s, func(user string) string {
 		if scheme, ok := strings.CutSuffix(user, "://…@"); ok && !strings.Contains(scheme, ":") {
 			return user
