@@ -76,7 +76,7 @@ func (s *adapter) confirm(ctx context.Context, key string, made *string, sums st
 		return store.PutResult{}, nil
 	}
 	s.oldest.forget(full)
-	if id, err := s.lookUp(ctx, full); err == nil && made != nil && id == *made {
+	if id, err := s.lookUp(ctx, full, ""); err == nil && made != nil && id == *made {
 		return store.PutResult{}, nil
 	}
 	return s.compareExisting(ctx, key, sums)

@@ -117,7 +117,8 @@ func (m *versionMemory) begin(key string) (end func()) {
 }
 
 // atOldest calls do with the id of the version that is the object, or with nil if the bucket keeps no
-// versions. If the cached version has been deleted since, it looks the id up and calls do once more.
+// versions. If that version has been deleted since its id was listed, another one may have been put: atOldest
+// looks the id up and calls do again, as long as the id is another one.
 func (s *adapter) atOldest(ctx context.Context, key string, do func(id *string) error) error {
 	versioned, err := s.versioned(ctx)
 	if err != nil {
@@ -127,30 +128,36 @@ func (s *adapter) atOldest(ctx context.Context, key string, do func(id *string) 
 		return do(nil)
 	}
 	full := *s.key(key)
-	if id, ok := s.oldest.id(full); ok {
+	id, isCached := s.oldest.id(full)
+	for gone, tries := "", 0; ; tries++ {
+		if !isCached {
+			if id, err = s.lookUp(ctx, full, gone); err != nil {
+				return err
+			}
+		}
 		err := do(&id)
-		if dialect.KindOf(err) != cloud.NotFound {
+		if dialect.KindOf(err) != cloud.NotFound || id == gone || tries == maxReplaced {
 			return err
 		}
 		s.oldest.forget(full)
+		gone, isCached = id, false
 	}
-	id, err := s.lookUp(ctx, full)
-	if err != nil {
-		return err
-	}
-	return do(&id)
 }
 
+// maxReplaced is how often an object may be replaced while it is looked up. Repairs alone replace one.
+const maxReplaced = 5
+
 // lookUp finds the oldest version of a key. If a running lookup may find the key, it waits for that one, and
-// for no second one: if a program reads few of many objects, each needs its own lookup.
-func (s *adapter) lookUp(ctx context.Context, full string) (string, error) {
+// for no second one: if a program reads few of many objects, each needs its own lookup. The other lookup may be older
+// than the deletion of a version whose id is gone, and then lookUp lists, too.
+func (s *adapter) lookUp(ctx context.Context, full, gone string) (string, error) {
 	if l := s.oldest.near(full); l != nil {
 		select {
 		case <-l.done:
 		case <-ctx.Done():
 			return "", ctx.Err()
 		}
-		if id, ok := s.oldest.id(full); ok {
+		if id, ok := s.oldest.id(full); ok && id != gone {
 			return id, nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -138,6 +139,50 @@ func TestS3OldestVersion(t *testing.T) {
 			}
 			if got := readAll(t, b, "data/a/1", 0, -1); got != "new" {
 				t.Errorf("put again: %q", got)
+			}
+		})
+	}
+}
+
+// A repair deletes an object and puts it again while another program looks it up. What a listing named is gone then,
+// and the object is not missing: a verification would report it as lost.
+func TestS3ObjectReplacedDuringALookup(t *testing.T) {
+	const key = "data/00001/x-000000001"
+	for name, joins := range map[string]bool{"its own": false, "one that runs": true} {
+		t.Run(name, func(t *testing.T) {
+			isGone := make(chan struct{})
+			gone := sync.OnceFunc(func() { close(isGone) })
+			listed := []string{"old", "new"}
+			if joins {
+				listed = listed[1:]
+			}
+			_, b := newFakeAt(t, "&versions=true", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+				switch q := r.URL.Query(); {
+				case q.Has("versions"):
+					fmt.Fprintf(w, `<ListVersionsResult><Version><Key>%s</Key><VersionId>%s</VersionId></Version></ListVersionsResult>`, key, listed[0])
+					listed = listed[1:]
+				case q.Get("versionId") == "new":
+					io.WriteString(w, "correct")
+				default:
+					fail(w, http.StatusNotFound, "NoSuchVersion")
+					gone()
+				}
+			})
+			if s := b.(*adapter); joins { // the other lookup began before the deletion
+				stale := []version{{key: key, id: "old"}}
+				s.oldest.remember(stale)
+				end := s.oldest.begin(key)
+				go func() {
+					<-isGone
+					for _, ok := s.oldest.id(key); ok; _, ok = s.oldest.id(key) {
+						runtime.Gosched()
+					}
+					s.oldest.remember(stale)
+					end()
+				}()
+			}
+			if got := readAll(t, b, key, 0, -1); got != "correct" {
+				t.Errorf("it reads as %q", got)
 			}
 		})
 	}
