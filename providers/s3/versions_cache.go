@@ -1,12 +1,17 @@
 package s3
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
@@ -147,7 +152,7 @@ func (s *adapter) atOldest(ctx context.Context, key string, do func(id *string) 
 // maxReplaced is how often an object may be replaced while it is looked up. Repairs alone replace one.
 const maxReplaced = 5
 
-// lookUp finds the oldest version of a key. If a running lookup may find the key, it waits for that one, and
+// lookUp finds the oldest version of a key, or returns a types.NoSuchKey. If a running lookup may find the key, it waits for that one, and
 // for no second one: if a program reads few of many objects, each needs its own lookup. The other lookup may be older
 // than the deletion of a version whose id is gone, and then lookUp lists, too.
 func (s *adapter) lookUp(ctx context.Context, full, gone string) (string, error) {
@@ -161,6 +166,19 @@ func (s *adapter) lookUp(ctx context.Context, full, gone string) (string, error)
 			return id, nil
 		}
 	}
+	for tries := 0; ; tries++ {
+		id, err := s.listOldest(ctx, full)
+		if err != nil || id != "" {
+			return id, err
+		}
+		if there, err := s.hasKey(ctx, full); err != nil || !there || tries == maxReplaced {
+			return "", cmp.Or(err, error(&types.NoSuchKey{}))
+		}
+	}
+}
+
+// listOldest lists until it finds the oldest version of a key. It returns "" if there is none.
+func (s *adapter) listOldest(ctx context.Context, full string) (string, error) {
 	defer s.oldest.begin(full)()
 	at, held := versionMarker{key: justBefore(s.Prefix, full)}, (*version)(nil)
 	for {
@@ -177,10 +195,27 @@ func (s *adapter) lookUp(ctx context.Context, full, gone string) (string, error)
 			}
 		}
 		if !p.more || p.last > full {
-			return "", &types.NoSuchKey{}
+			return "", nil
 		}
 		at = p.next
 	}
+}
+
+// hasKey reports whether a key has a version or a delete marker. A listing may omit an object while one of its
+// versions is deleted: MinIO lists without a lock. A HEAD takes the lock.
+func (s *adapter) hasKey(ctx context.Context, full string) (bool, error) {
+	_, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucketName, Key: &full})
+	if err == nil {
+		return true, nil
+	}
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.Response.Header.Get("X-Amz-Delete-Marker") == "true" {
+		return true, nil
+	}
+	if dialect.KindOf(err) == cloud.NotFound {
+		return false, nil
+	}
+	return false, fmt.Errorf("HeadObject: %w", err)
 }
 
 // justBefore returns a position in a listing shortly before a key.

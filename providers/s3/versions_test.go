@@ -188,6 +188,39 @@ func TestS3ObjectReplacedDuringALookup(t *testing.T) {
 	}
 }
 
+// MinIO lists without a lock: while one version of an object is deleted, a listing may omit the others. A HEAD shows
+// that the object exists. Without it, a Put would fail that has stored its object, and a read would report a loss.
+func TestS3ListingOmitsAnObject(t *testing.T) {
+	const key = "data/00001/x-000000001"
+	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusForbidden} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			listings := 0
+			_, b := newFakeAt(t, "&versions=true", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+				switch q := r.URL.Query(); {
+				case q.Has("versions"):
+					listed := ""
+					if listings++; listings > 1 {
+						listed = "<Version><Key>" + key + "</Key><VersionId>v</VersionId></Version>"
+					}
+					fmt.Fprintf(w, `<ListVersionsResult>%s</ListVersionsResult>`, listed)
+				case r.Method == http.MethodHead:
+					w.WriteHeader(status)
+				default:
+					io.WriteString(w, "correct")
+				}
+			})
+			r, err := b.Get(t.Context(), key, 0, -1)
+			if err == nil {
+				r.Close()
+			}
+			if isThere := status == http.StatusOK; (err == nil) != isThere ||
+				errors.Is(err, fs.ErrNotExist) != (status == http.StatusNotFound) {
+				t.Errorf("HEAD answers %d: %v", status, err)
+			}
+		})
+	}
+}
+
 // versionsFake answers like a bucket with versions, without a server. Each object has one version, and its id
 // is "v-" and the key.
 type versionsFake struct {
