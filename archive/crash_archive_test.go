@@ -174,23 +174,23 @@ func verified(a *archive.Archive) error {
 
 func archiveCrashes() []crashCase {
 	return []crashCase{
-		{"first backup", func(t *testing.T, _ string) crashSteps { return newCrashWorld(t).backups() }},
-		{"backup", func(t *testing.T, dir string) crashSteps {
+		{name: "first backup", prepare: func(t *testing.T, _ string) crashSteps { return newCrashWorld(t).backups() }},
+		{name: "backup", prepare: func(t *testing.T, dir string) crashSteps {
 			w := newCrashWorld(t)
 			w.backup(t, dir)
 			w.change()
 			return w.backups()
 		}},
-		{"backup with a bundle", func(t *testing.T, dir string) crashSteps {
+		{name: "backup with a bundle", prepare: func(t *testing.T, dir string) crashSteps {
 			w := newCrashWorld(t)
 			w.backup(t, dir)
 			w.db.fill(24, 10)
 			return w.backups()
 		}},
-		{"prune", crashPrune},
-		{"hold", crashHold},
-		{"copy", crashCopy},
-		{"repair", crashRepair},
+		{name: "prune", prepare: crashPrune},
+		{name: "hold", prepare: crashHold},
+		{name: "copy", prepare: crashCopy},
+		{name: "repair", prepare: crashRepair},
 	}
 }
 

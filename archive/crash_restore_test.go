@@ -87,7 +87,8 @@ func restoreCrashes() []crashCase {
 	}
 	var crashes []crashCase
 	for _, c := range cases {
-		crashes = append(crashes, crashCase{c.name, c.prepare})
+		crashes = append(crashes, crashCase{name: c.name, prepare: c.prepare},
+			crashCase{name: c.name + ", with one sync", prepare: c.prepare, syncsAll: true})
 	}
 	return crashes
 }

@@ -20,6 +20,8 @@ type crashCase struct {
 	name string
 	// prepare makes what is there before, and is durable. It returns the rest of the case.
 	prepare func(t *testing.T, dir string) crashSteps
+	// syncsAll: files become durable by one sync of the file system, as many files do, and not by one each.
+	syncsAll bool
 }
 
 type crashSteps struct {
@@ -47,6 +49,9 @@ func begin(t *testing.T, c *crashCase) *crashes {
 	x := &crashes{t: t, steps: c.prepare(t, dir), tried: map[string]bool{}}
 	r := crashtest.Record(t, dir)
 	defer r.Stop()
+	if c.syncsAll {
+		r.SyncAll()
+	}
 	var err error
 	virtually(t, func(*testing.T) {
 		if err = x.steps.run(dir, r.Note); err == nil {

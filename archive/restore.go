@@ -149,6 +149,9 @@ func (a *Archive) restoreFiles(ctx context.Context, t *restoredir.Dir, files []m
 	if err == nil {
 		err = context.Cause(ctx) // the loop may have ended early without a failed file
 	}
+	if commitErr := t.Commit(ctx); err == nil {
+		err = commitErr
+	}
 	for _, o := range outcomes {
 		switch o {
 		case wasFetched:

@@ -24,6 +24,7 @@ import (
 type Log struct {
 	base   *node
 	events []event
+	syncsAll bool // see Recorder.SyncAll
 }
 
 // event is an operation that succeeded. Names are relative to the directory.
@@ -45,7 +46,7 @@ const note disk.Kind = -1
 func (l *Log) Len() int { return len(l.events) }
 
 // Before returns the log up to an event.
-func (l *Log) Before(n int) *Log { return &Log{l.base, l.events[:n:n]} }
+func (l *Log) Before(n int) *Log { return &Log{l.base, l.events[:n:n], l.syncsAll} }
 
 // Notes returns the notes before event n.
 func (l *Log) Notes(n int) []string {
@@ -138,7 +139,7 @@ func Continue(t testing.TB, dir string, l *Log) *Recorder {
 }
 
 func record(t testing.TB, dir string, l *Log) *Recorder {
-	r := &Recorder{t: t, dir: dir, log: Log{l.base, append([]event{}, l.events...)}, open: map[*disk.File]int{}}
+	r := &Recorder{t: t, dir: dir, log: Log{l.base, append([]event{}, l.events...), l.syncsAll}, open: map[*disk.File]int{}}
 	for _, e := range l.events {
 		r.last = max(r.last, e.handle)
 	}
@@ -159,6 +160,12 @@ func (r *Recorder) Note(text string) {
 	defer r.mu.Unlock()
 	r.log.events = append(r.log.events, event{kind: note, note: text})
 }
+
+// SyncAll makes programs sync the whole file system where that is worthwhile, and not each file.
+func (r *Recorder) SyncAll() { r.log.syncsAll = true }
+
+// CanSyncAll answers disk.File's method of that name.
+func (r *Recorder) CanSyncAll() bool { return r.log.syncsAll }
 
 // Change implements disk.Observer. It executes one operation at a time, so that their order in the log is the order
 // of execution.

@@ -92,6 +92,19 @@ func (f *File) Sync() error {
 	return f.change(&Op{Kind: Sync, File: f}, f.file.Sync)
 }
 
+// CanSyncAll reports whether SyncAll is the way to make that many files durable which are written from now on: it
+// reports each error of these writes, and there are so many files that it costs less than a Sync of each. SyncAll
+// also waits for what other programs have written.
+func (f *File) CanSyncAll(files int) bool {
+	if by, ok := f.by.(interface{ CanSyncAll() bool }); ok {
+		return by.CanSyncAll()
+	}
+	return files >= manyFiles && canSyncAll(int(f.file.Fd()))
+}
+
+// manyFiles is how many files make one SyncAll cheaper than a Sync of each, also where other programs write a lot.
+const manyFiles = 200
+
 // SyncAll makes everything durable that was written to the file's file system.
 func (f *File) SyncAll() error {
 	return f.change(&Op{Kind: SyncAll, File: f}, func() error {

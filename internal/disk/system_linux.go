@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,33 @@ func renameNewAt(fromDir int, from string, toDir int, to string) error {
 
 // changed returns the change time, which no program can set, in ns since 1970.
 func changed(st *syscall.Stat_t) int64 { return st.Ctim.Nano() }
+
+// canSyncAll reports whether syncfs reports failed writes: since Linux 5.8 (syncfs(2)), and only on file systems that
+// write to a disk of this machine. FUSE may do nothing, and network file systems have rules of their own.
+func canSyncAll(fd int) bool {
+	var s unix.Statfs_t
+	if unix.Fstatfs(fd, &s) != nil {
+		return false
+	}
+	switch int64(s.Type) {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC:
+		return isKernel(5, 8)
+	}
+	return false
+}
+
+// isKernel reports whether the kernel has this version or a later one.
+func isKernel(major, minor int) bool {
+	var name unix.Utsname
+	var hasMajor, hasMinor int
+	if unix.Uname(&name) != nil {
+		return false
+	}
+	if n, _ := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &hasMajor, &hasMinor); n != 2 {
+		return false
+	}
+	return hasMajor > major || hasMajor == major && hasMinor >= minor
+}
 
 func syncAll(fd int) error { return unix.Syncfs(fd) }
 

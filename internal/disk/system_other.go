@@ -16,6 +16,8 @@ func renameNewAt(_ int, _ string, _ int, _ string) error { return unix.ENOSYS }
 // The field has another name on each system.
 func changed(*syscall.Stat_t) int64 { return 0 }
 
+func canSyncAll(int) bool { return false }
+
 func syncAll(int) error {
 	unix.Sync()
 	return nil

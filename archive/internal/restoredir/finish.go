@@ -162,7 +162,7 @@ func AlreadyThere(ctx context.Context, dir string, files []manifest.File, o Opti
 		if same, err := d.HasContent(ctx, f); err != nil || !same {
 			return false, err
 		}
-		if err := d.SyncFile(f.Name); err != nil {
+		if err := d.syncFile(f.Name); err != nil {
 			return false, err
 		}
 	}

@@ -78,16 +78,20 @@ func (h *host) loseLocks() *host {
 // write restores one file; while calls a function after its content was written.
 func (h *host) write(name string, while func()) error {
 	f := &h.set.m.Files[slices.IndexFunc(h.set.m.Files, func(f manifest.File) bool { return f.Name == name })]
-	if is, err := h.HasContent(h.t.Context(), f); err != nil || is {
+	if is, err := h.isRight(h.t.Context(), f); err != nil || is {
 		return err
 	}
-	return h.WriteFile(h.t.Context(), f, func(to *disk.File) error {
+	err := h.WriteFile(h.t.Context(), f, func(to *disk.File) error {
 		_, err := to.Write(h.set.bytes[name])
 		if while != nil {
 			while()
 		}
 		return err
 	})
+	if commitErr := h.Commit(h.t.Context()); err == nil {
+		err = commitErr
+	}
+	return err
 }
 
 // end restores what is left and ends the restore.

@@ -2,8 +2,8 @@
 // refuses one that holds other files or where a database runs, marks it as incomplete until all files are durable, and
 // gives a new directory its name at the end. It has no code of archives: the caller fetches the content.
 //
-// A restore calls Open, Begin, then for each file HasContent and SyncFile or WriteFile, then RemoveExtra, Finish and
-// Close. Each error leaves the directory so that the same restore can continue later.
+// A restore calls Open, Begin, then for each file HasContent and SyncFile or WriteFile, then Commit, RemoveExtra, Finish
+// and Close. Each error leaves the directory so that the same restore can continue later.
 package restoredir
 
 import (
@@ -87,8 +87,9 @@ type Dir struct {
 	extra   []string    // files that RemoveExtra removes
 	changed atomic.Bool // a name in dir has other content than before, or has gone
 
-	mu   sync.Mutex
-	seen map[string]sighting // the files that are right
+	mu      sync.Mutex
+	seen    map[string]sighting // the files that are right
+	writing writing
 
 	ownerOnce sync.Once // for what a new file in the directory is like
 	ownerInfo fs.FileInfo
@@ -213,6 +214,7 @@ func (d *Dir) Begin(ctx context.Context) error {
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
 	}
+	d.startWriting(ctx)
 	return nil
 }
 
@@ -221,6 +223,10 @@ func (d *Dir) checkSpace() error {
 	var need int64
 	for i := range d.files {
 		// A file with a second name is replaced, which frees nothing.
+		if d.isNew {
+			need += d.files[i].Size
+			continue
+		}
 		info, err := d.root.Lstat(d.files[i].Name)
 		if err != nil || info.Size() != d.files[i].Size || linksOf(info) > 1 {
 			need += d.files[i].Size

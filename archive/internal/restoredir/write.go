@@ -55,8 +55,16 @@ func (d *Dir) MkdirAll(dir string) error {
 	return err
 }
 
-// HasContent reports whether the directory holds a file already, whole and as archived.
+// HasContent reports whether the directory held a file already, whole and as archived.
 func (d *Dir) HasContent(ctx context.Context, f *manifest.File) (bool, error) {
+	if d.isNew {
+		return false, nil
+	}
+	return d.isRight(ctx, f)
+}
+
+// isRight reports whether the directory holds a file, whole and as archived.
+func (d *Dir) isRight(ctx context.Context, f *manifest.File) (bool, error) {
 	info, err := d.root.Lstat(f.Name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -107,7 +115,7 @@ func (d *Dir) confirm(ctx context.Context) error {
 		if err == nil && d.seen[f.Name].isSame(info) {
 			continue
 		}
-		isRight, err := d.HasContent(ctx, f)
+		isRight, err := d.isRight(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -115,7 +123,7 @@ func (d *Dir) confirm(ctx context.Context) error {
 			return fmt.Errorf("%w: another process has changed %s in %s since it was restored",
 				ErrOccupied, f.Name, d.work)
 		}
-		if err := d.SyncFile(f.Name); err != nil {
+		if err := d.syncFile(f.Name); err != nil {
 			return err
 		}
 	}
@@ -123,7 +131,18 @@ func (d *Dir) confirm(ctx context.Context) error {
 }
 
 // SyncFile makes the content of a file durable that was there already: the process that wrote it may not have done so.
+// Commit does that for all at once where it can.
 func (d *Dir) SyncFile(name string) error {
+	if d.writing.all {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.writing.kept = true
+		return nil
+	}
+	return d.syncFile(name)
+}
+
+func (d *Dir) syncFile(name string) error {
 	f, err := d.root.Open(name)
 	if err == nil {
 		err = errors.Join(f.Sync(), f.Close())
@@ -134,65 +153,42 @@ func (d *Dir) SyncFile(name string) error {
 	return nil
 }
 
-// WriteFile makes one file of what fetch writes. When fetch returns nil it must have checked the content: the file then
-// gets its name, and replaces what had that name. Until then it has a random name, which no other process has opened.
+// WriteFile makes one file of what fetch writes. When fetch returns nil it must have checked the content. Once the file
+// is durable it gets its name, and replaces what had that name: at the latest when Commit returns. Until then it has a
+// random name, which no other process has opened.
 func (d *Dir) WriteFile(ctx context.Context, f *manifest.File, fetch func(*disk.File) error) error {
-	tmp := newTemp(path.Dir(f.Name))
-	out, err := d.root.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err := context.Cause(d.writing.ctx); err != nil {
+		return err
+	}
+	w := written{file: f, tmp: newTemp(path.Dir(f.Name))}
+	out, err := d.root.OpenFile(w.tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("%s: making it: %w", f.Name, err)
 	}
-	err = fetch(out)
-	if err == nil {
-		err = d.root.Chtimes(tmp, f.Modified, f.Modified)
+	if err := d.fill(&w, out, fetch); err != nil {
+		return d.drop(&w, errors.Join(err, out.Close()))
 	}
-	if err == nil {
-		if err = out.Sync(); err != nil {
-			err = fmt.Errorf("%s: making it durable: %w", f.Name, err)
-		}
-	}
-	var info fs.FileInfo
-	if err == nil {
-		info, err = d.checkWritten(out, tmp, f)
-	}
-	if closeErr := out.Close(); err == nil && closeErr != nil {
-		err = fmt.Errorf("%s: closing it: %w", f.Name, closeErr)
-	}
-	if err == nil {
-		err = d.beforeChange(ctx)
-	}
-	if err == nil {
-		// From here on the name means content that was checked and is durable.
-		err = d.root.Rename(tmp, f.Name)
-	}
-	if errors.Is(err, fs.ErrNotExist) { // another restore removes what it takes for the rest of an interrupted one
-		if other := d.checkMark(); other != nil {
-			err = other
-		}
-	}
-	if err != nil {
-		return errors.Join(err, d.removeEmptied(tmp))
-	}
-	d.noteRight(f.Name, info)
-	return nil
+	return d.makeDurable(ctx, w, out)
 }
 
-// checkWritten returns the attributes of a new file, or an error if the name is not the file's, or if the file has
-// another size than was written: another process has changed it.
-func (d *Dir) checkWritten(out *disk.File, tmp string, f *manifest.File) (fs.FileInfo, error) {
-	mine, err := out.Stat()
+// fill writes the content and the times of a new file.
+func (d *Dir) fill(w *written, out *disk.File, fetch func(*disk.File) error) error {
+	if err := fetch(out); err != nil {
+		return err
+	}
+	if err := d.root.Chtimes(w.tmp, w.file.Modified, w.file.Modified); err != nil {
+		return err
+	}
+	info, err := out.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("%s: reading its attributes: %w", f.Name, err)
+		return fmt.Errorf("%s: reading its attributes: %w", w.file.Name, err)
 	}
-	there, err := d.root.Lstat(tmp)
-	if err != nil {
-		return nil, fmt.Errorf("%s: reading its attributes: %w", f.Name, err)
+	w.seen = sightingOf(info)
+	if w.seen.size != w.file.Size {
+		return fmt.Errorf("%w: another process has changed %s in %s while it was written: it has %d bytes, not %d",
+			ErrOccupied, w.file.Name, d.work, w.seen.size, w.file.Size)
 	}
-	if idOf(mine) != idOf(there) || mine.Size() != f.Size {
-		return nil, fmt.Errorf("%w: another process has changed %s in %s while it was written: it has %d bytes, not %d",
-			ErrOccupied, f.Name, d.work, there.Size(), f.Size)
-	}
-	return mine, nil
+	return nil
 }
 
 // RemoveExtra removes the log files that the snapshot does not have, which would be a danger beside the restored set.
