@@ -22,8 +22,8 @@ import (
 
 // A Log is the operations on a directory, in order. Its base is the directory's durable content at the beginning.
 type Log struct {
-	base   *node
-	events []event
+	base     *node
+	events   []event
 	syncsAll bool // see Recorder.SyncAll
 }
 

@@ -93,7 +93,7 @@ func (f *File) Sync() error {
 }
 
 // CanSyncAll reports whether SyncAll is the way to make that many files durable which are written from now on: it
-// reports each error of these writes, and there are so many files that it costs less than a Sync of each. SyncAll
+// reports each error of these writes, and costs less than a Sync of each file. SyncAll
 // also waits for what other programs have written.
 func (f *File) CanSyncAll(files int) bool {
 	if by, ok := f.by.(interface{ CanSyncAll() bool }); ok {
