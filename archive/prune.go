@@ -135,6 +135,7 @@ type pruneRun struct {
 	marks     *markSet         // the objects that the kept snapshots name
 	protected map[string]bool  // the bitFlipGroups of the objects that they name and that are missing
 	nested    nested           // the archives that lie within this one
+	isLocked  bool             // another process kept a delete waiting for too long; no other is tried
 }
 
 func (p *pruneRun) once(ctx context.Context) error {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -126,14 +127,8 @@ func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) e
 	}
 	left := map[string]bool{}
 	if !p.o.DryRun {
-		if err := p.store.Delete(ctx, anyVersion(batch)); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			p.fail(err)
-			if left, err = p.stillThere(ctx, s.prefix, batch); err != nil {
-				return err
-			}
+		if left, err = p.deleteBatch(ctx, s.prefix, batch); err != nil {
+			return err
 		}
 	}
 	for _, o := range batch {
@@ -145,6 +140,28 @@ func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) e
 		counts.Bytes += o.Size
 	}
 	return nil
+}
+
+// deleteBatch deletes a batch, and returns the objects that are left because that failed. After a batch that waited for
+// another process in vain it tries no other: each would wait as long.
+func (p *pruneRun) deleteBatch(ctx context.Context, prefix string, batch []deletion) (left map[string]bool, err error) {
+	if p.isLocked {
+		left = make(map[string]bool, len(batch))
+		for _, o := range batch {
+			left[o.Key] = true
+		}
+		return left, nil
+	}
+	err = p.store.Delete(ctx, anyVersion(batch))
+	switch {
+	case err == nil:
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	p.isLocked = errors.Is(err, store.ErrDeleting)
+	p.fail(err)
+	return p.stillThere(ctx, prefix, batch)
 }
 
 // anyVersion returns the objects of a batch without their versions. The numbers decide what goes. Some file systems

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -21,7 +22,8 @@ type Store interface {
 	//
 	// If an object with the size and checksum of sums exists, Put succeeds with PutResult.Existed set. Both can be
 	// forged, so the caller reads the object back. For any other existing object it returns ErrExists. If the bytes
-	// do not match sums, it returns ErrMismatch and creates no object.
+	// do not match sums, it returns ErrMismatch and creates no object. If something that is no object is in the way, the
+	// error is a Blocked.
 	//
 	// Put retries temporary failures and then reads body again; it may read body from several goroutines at once.
 	// If Stat returns no checksum, Put compares an existing object before it sends anything.
@@ -87,6 +89,33 @@ type Holder interface {
 	// Put of archive.json may create the place.
 	Hold() (release func())
 }
+
+// BlockFinder is an optional interface for stores in which something that is no object can keep one from being created:
+// in a file system, a directory under the object's key, or a file in the place of one of its directories. No listing
+// shows it.
+type BlockFinder interface {
+	// FindBlock returns what keeps an object from being created under key; nil if nothing does, or if an object exists
+	// there. It creates nothing.
+	FindBlock(ctx context.Context, key string) (*Blocked, error)
+}
+
+// Blocked is the error of a Put that something keeps from creating an object. It wraps ErrBlocked.
+type Blocked struct {
+	Path  string // what is in the way, as the operator finds it
+	What  string // its kind, such as "a directory"
+	AtKey bool   // it lies under the key itself, so that other keys are free
+}
+
+func (b *Blocked) Error() string {
+	wanted := "a directory"
+	if b.AtKey {
+		wanted = "an object"
+	}
+	return fmt.Sprintf("%s is %s, and %s of the archive belongs there; rename or remove it", b.Path, b.What, wanted)
+}
+
+// Unwrap returns ErrBlocked.
+func (b *Blocked) Unwrap() error { return ErrBlocked }
 
 // RetentionStore is an optional interface for stores that can lock objects against deletion and change. All methods
 // are safe for concurrent use; only one backup at a time renews.
@@ -177,10 +206,15 @@ func AnyVersion(keys ...string) []Object {
 var (
 	// ErrExists means that another object exists under a key that was to be created.
 	ErrExists = errors.New("another object exists under this key")
+	// ErrBlocked means that something that is no object keeps one from being created under a key.
+	ErrBlocked = errors.New("something that is no object is in the way")
 	// ErrMismatch means that the bytes read from the source do not match the promised hashes.
 	ErrMismatch = errors.New("the bytes are not those that were hashed")
 	// ErrChanged means that a Delete found another object under the key than the one that was to be deleted.
 	ErrChanged = errors.New("another object is under this key now than when it was read")
+	// ErrDeleting means that another process has kept the lock for deletes for so long that a Delete has given up. The
+	// next one waits as long again.
+	ErrDeleting = errors.New("another process deletes in this directory")
 	// ErrGone means that an archive that this host has seen does not exist any more.
 	ErrGone = errors.New("the archive has gone")
 	// ErrWeakStore means that the store does not give a guarantee that archives rely on.

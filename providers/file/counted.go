@@ -24,6 +24,7 @@ type countable interface {
 	store.SurroundingsLister
 	store.Syncer
 	store.Holder
+	store.BlockFinder
 }
 
 func (c *countedAdapter) count(ctx context.Context, kind string, err error) {

@@ -29,9 +29,6 @@ var lockName = path.Join(hidden, "deleting")
 // lockPatience is how long a delete waits for another one, which takes microseconds unless its process is suspended.
 const lockPatience = 30 * time.Second
 
-// errDeleting means that another process kept the lock for lockPatience.
-var errDeleting = errors.New("another process deletes in this directory")
-
 // Delete implements store.Store. It also removes directories that become empty. If another process keeps the lock, it
 // waits for that once, and not for each object.
 func (s *adapter) Delete(ctx context.Context, objects []store.Object) error {
@@ -51,7 +48,7 @@ func (s *adapter) Delete(ctx context.Context, objects []store.Object) error {
 		}
 		if err == nil {
 			err = s.in(false, func(root *disk.Root) error { return s.removeVersion(ctx, root, o) })
-			if errors.Is(err, errDeleting) {
+			if errors.Is(err, store.ErrDeleting) {
 				busy = err
 			}
 		}
@@ -101,7 +98,7 @@ func lockDeletes(ctx context.Context, root *disk.Root) (unlock func(), err error
 			return func() {}, nil
 		case time.Now().After(deadline):
 			return nil, fmt.Errorf("%w: it has held the lock on %s for %s; end that process, or let it continue, "+
-				"and try again", errDeleting, lockName, lockPatience)
+				"and try again", store.ErrDeleting, lockName, lockPatience)
 		}
 		if err := cloud.Pause(ctx, pause); err != nil {
 			return nil, err

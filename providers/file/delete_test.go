@@ -100,7 +100,7 @@ func TestFileDeleteWaitsForAnother(t *testing.T) {
 		}
 		start := time.Now()
 		err = s.Delete(t.Context(), store.AnyVersion("a", "b", "c")) // a prune of many objects waits once
-		if took := time.Since(start); !errors.Is(err, errDeleting) || took < lockPatience || took > lockPatience+time.Second {
+		if took := time.Since(start); !errors.Is(err, store.ErrDeleting) || took < lockPatience || took > lockPatience+time.Second {
 			t.Errorf("after %s: %v", took, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -66,15 +66,18 @@ func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums st
 }
 
 func (s *adapter) put(ctx context.Context, root *disk.Root, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
-	if stored, err := s.compareExisting(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
+	name := pathOf(key)
+	if stored, err := s.compareExisting(ctx, root, key, sums); err == nil || errors.Is(err, store.ErrExists) {
 		return stored, err
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return stored, s.explain(root, name, err)
 	}
 	s.sweepFirst(ctx, root)
 	src := cloud.NewBody(body, sums.Size)
 	hashed := digest.New()
 	temp, err := s.write(ctx, root, io.TeeReader(src.Section(0, sums.Size), hashed))
 	if err != nil {
-		return store.PutResult{}, err
+		return store.PutResult{}, s.explain(root, path.Join(hidden, "put-"), err)
 	}
 	defer root.Remove(temp) // linked or not; if this fails, a later process removes it
 	if hashed.Sums() != sums {
@@ -87,7 +90,6 @@ func (s *adapter) put(ctx context.Context, root *disk.Root, key string, body io.
 		return store.PutResult{}, err
 	}
 	const patience = 100 // retries if Deletes of the same key run concurrently
-	name := pathOf(key)
 	for range patience {
 		// From here on the object exists. A crash between create and syncUp may remove it
 		// again, but Put has not reported success yet.
@@ -101,11 +103,14 @@ func (s *adapter) put(ctx context.Context, root *disk.Root, key string, body io.
 		if stored, err := s.compareExisting(ctx, root, key, sums); !errors.Is(err, fs.ErrNotExist) {
 			return stored, err
 		}
+		if blocked := s.blockAt(root, name); blocked != nil {
+			return store.PutResult{}, blocked
+		}
 	}
-	if errors.Is(err, fs.ErrExist) { // for example a directory, which is no object
+	if errors.Is(err, fs.ErrExist) { // other processes keep creating and deleting it
 		return store.PutResult{}, s.Exists(key)
 	}
-	return store.PutResult{}, err
+	return store.PutResult{}, s.explain(root, name, err)
 }
 
 // compareExisting compares the existing file with sums. An equal file is success, another one is ErrExists. It
@@ -116,6 +121,9 @@ func (s *adapter) compareExisting(ctx context.Context, root *disk.Root, key stri
 		return store.PutResult{}, err
 	}
 	defer f.Close()
+	if blocked := s.blockAt(root, pathOf(key)); blocked != nil { // a symbolic link led to the file
+		return store.PutResult{}, blocked
+	}
 	if fi.Size() != sums.Size {
 		return store.PutResult{}, s.Exists(key)
 	}

@@ -81,6 +81,9 @@ func (w *walker) places(dir string) ([]place, error) {
 		return nil, nil
 	}
 	if err != nil {
+		if at, _, found := firstBlock(w.root, name+"/0"); found && at != name+"/0" {
+			return nil, nil // a link that leads nowhere, or out of the archive
+		}
 		return nil, err
 	}
 	var places []place
