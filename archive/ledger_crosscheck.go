@@ -2,6 +2,8 @@ package archive
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // crossCheckHashes compares each manifest that is not in the ledger with two other sources: the parent hash
@@ -46,6 +48,8 @@ func (a *Archive) crossCheckHashes(s *ledgerView) error {
 // checkUnverifiable refuses a record that would keep a manifest whose correct hash or whose parent is
 // unknown. The manifests below it may be missing as well, and the record would make them invalid.
 func (s *ledgerView) checkUnverifiable(what *recordPlan) error {
+	var unknown []string
+	var why error
 	for i := range what.kept {
 		n := what.kept[i].Sequence
 		m := s.find(n)
@@ -54,10 +58,16 @@ func (s *ledgerView) checkUnverifiable(what *recordPlan) error {
 				"can be written; repair the manifest or forget snapshot %d: %w", n, n-1, n, m.err)
 		}
 		if m != nil && m.isUnverifiable {
-			return fmt.Errorf("the correct hash of manifest %d is unknown, so no ledger record can name it; "+
-				"repair the manifest or forget snapshot %d, or, if it is the newest, make a backup, "+
-				"which continues from an older one: %w", n, n, m.err)
+			if unknown = append(unknown, strconv.FormatInt(n, 10)); why == nil {
+				why = m.err
+			}
 		}
 	}
-	return nil
+	if len(unknown) == 0 {
+		return nil
+	}
+	of := "manifest " + strings.Join(unknown, ", and of manifest ")
+	return fmt.Errorf("the correct hash of %s is unknown, so no ledger record can name it; "+
+		"repair the manifest or forget snapshot %s, or, if it is the newest, make a backup, "+
+		"which continues from an older one: %w", of, strings.Join(unknown, " and "), why)
 }

@@ -260,8 +260,9 @@ func (a *Archive) summary(ctx context.Context, f numbered) (*manifest.Summary, e
 	}
 }
 
-// Snapshot reads the whole manifest of one snapshot, with every entry in Files. If the newest is unreadable,
-// it returns an error and never an older snapshot. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
+// Snapshot reads the whole manifest of one snapshot, with every entry in Files. If the newest is unreadable, it returns
+// an UnreadableError and never an older snapshot: what cannot be read may be a true manifest that is damaged. It passes
+// over a manifest that can be read and is another archive's. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
 func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manifest, error) {
 	defer a.hold()()
 	var s *snapshot
@@ -291,21 +292,12 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	if err != nil {
 		return nil, err
 	}
-	s, ref, err := a.readSnapshot(ctx, n, h.record)
-	now := func() (*head, error) { return a.ledgerNow(ctx, h) }
-	if err != nil {
-		now = func() (*head, error) { return a.rereadLedger(ctx) }
-	}
-	if h, nowErr := now(); nowErr != nil {
-		return nil, errors.Join(err, nowErr)
-	} else if !h.record.ValidNumber(n) || (ref.Sequence != 0 && !h.record.Valid(n, ref.SHA256) && !errors.Is(err, errVoid)) {
-		return nil, fmt.Errorf("%w: the ledger has dropped snapshot %d", errGone, n)
+	s, ref, err := a.readValid(ctx, h, n)
+	if errors.Is(err, ErrDamaged) && which.Sequence == 0 {
+		s, ref, err = a.readOlder(ctx, h, n, err)
 	}
 	if err != nil {
 		return nil, err
-	}
-	if h.id != nil && s.m.Archive != h.id.ID {
-		return nil, fmt.Errorf("manifest %d belongs to another archive, %s: %w", n, s.m.Archive, ErrDamaged)
 	}
 	if h.idLost {
 		a.log.Warn("the archive is read without its id", "error", ErrLostID)
@@ -361,25 +353,26 @@ func (a *Archive) resolve(ctx context.Context, h *head, which Selector) (int64, 
 
 func (a *Archive) resolveTime(ctx context.Context, which Selector) (int64, error) {
 	var found int64
-	var unreadable error
+	var unreadable *UnreadableError
 	err := a.walk(ctx, 0, func(batch []Snapshot) bool {
 		for i := range batch {
 			if errors.Is(batch[i].Err, errForeignManifest) {
 				continue
 			}
-			if batch[i].Err != nil {
-				unreadable = fmt.Errorf("snapshot %d may be the one: %w", batch[i].Sequence, batch[i].Err)
-				return false
-			}
-			if s := &batch[i]; !s.effective().After(which.until()) {
+			s := &batch[i]
+			switch {
+			case s.Err != nil && unreadable == nil:
+				err := fmt.Errorf("snapshot %d may be the one: %w", s.Sequence, s.Err)
+				unreadable = &UnreadableError{Sequence: s.Sequence, Err: err}
+			case s.Err == nil && !s.effective().After(which.until()):
 				found = s.Sequence
 				return false
 			}
 		}
 		return true
 	})
-	if err == nil {
-		err = unreadable
+	if err == nil && unreadable != nil {
+		unreadable.Older, err = found, unreadable
 	}
 	if err == nil && found == 0 {
 		err = fmt.Errorf("%w: none was made by %s", ErrNoSnapshot, which)

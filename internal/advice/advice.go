@@ -4,6 +4,7 @@ package advice
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/archive"
@@ -16,7 +17,10 @@ const identityRemedy = "name its file with --identity or " + encoding.IdentityVa
 // For returns the remedy for an error; empty if its text has one or there is none.
 func For(err error) string {
 	text := err.Error()
+	unreadable, _ := errors.AsType[*archive.UnreadableError](err)
 	switch {
+	case unreadable != nil && unreadable.Older > 0:
+		return fmt.Sprintf("--snapshot %d selects that one, and strongroom verify --read-data lists all problems", unreadable.Older)
 	case errors.Is(err, archive.ErrNoIdentity):
 		return identityRemedy
 	case errors.Is(err, archive.ErrDamaged) && strings.Contains(text, "forget snapshot"):

@@ -21,6 +21,7 @@ func TestRemedies(t *testing.T) {
 	}{
 		{fmt.Errorf("opening it: %w", archive.ErrNoIdentity), "--identity"},
 		{fmt.Errorf("repair it or forget snapshot 3: %w", archive.ErrDamaged), "prune --forget"},
+		{&archive.UnreadableError{Sequence: 6, Older: 5, Err: archive.ErrDamaged}, "--snapshot 5"},
 		{fmt.Errorf("a repair writes a new one: %w", archive.ErrDamaged), "verify --repair"},
 		{fmt.Errorf("it wrote over archive.json: %w", store.ErrWeakStore), "strongroom check"},
 	} {
