@@ -140,35 +140,38 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if err != nil {
 		return err
 	}
-	if !h.exists() || h.isFresh() {
+	if err := a.judgeRemains(ctx, h); err != nil {
+		return err
+	}
+	if h.isNew() {
 		if err := a.state.CheckPlace(); err != nil {
 			return err
 		}
 	}
-	if err := h.checkLostID(); err != nil {
+	if err := a.warnEmptied(ctx, h); err != nil {
 		return err
 	}
-	if err := a.warnEmptied(ctx, h); err != nil {
+	if err := a.checkBlocked(ctx, h); err != nil {
 		return err
 	}
 	if newest := h.newest().Sequence; o.onto != nil && newest != *o.onto {
 		return fmt.Errorf("the newest snapshot is %d now: %w", newest, ErrLostRace)
 	}
 	if h.nextSequence() > manifest.MaxCounted {
-		return fmt.Errorf("sequence number %d is the greatest possible; start a new archive", h.greatest)
+		return fmt.Errorf("sequence number %d is the greatest possible; start a new archive", h.nextSequence()-1)
 	}
 	res.Sent, res.SentBytes, res.Adopted = 0, 0, 0 // an attempt that lost its race does not count
 	res.Warnings = h.warnings                      // kept even if the source is refused
-	if !h.exists() || h.isFresh() {
-		warning, err := a.checkApart(ctx)
-		if err != nil {
+	var accepted []manifest.Guard
+	if h.isNew() {
+		if accepted, err = a.checkBeginning(ctx, o, res); err != nil {
 			return err
 		}
-		if warning != "" {
-			res.Warnings = append(res.Warnings, warning)
-		}
 	}
-	r := &backupRun{Archive: a, o: o, head: h, layout: src.Layout(), next: h.nextSequence(), canReuseBase: a.canReuseBase(h), rawID: h.rawID, res: res}
+	r := &backupRun{
+		Archive: a, o: o, head: h, layout: src.Layout(), next: h.nextSequence(), canReuseBase: a.canReuseBase(h),
+		rawID: h.rawID, res: res, accepted: accepted,
+	}
 	if o.lost != nil {
 		r.knownBad = knownBad{lost: o.lost}
 	} else if r.knownBad, err = a.readKnownBad(ctx, h); err != nil {
@@ -300,6 +303,25 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 	return r.commit(ctx, id, m, pages)
 }
 
+// checkBeginning refuses to begin an archive within or around another one, unless an operator accepts that: an outsider's
+// object can look like the other archive. It returns the guard that was accepted.
+func (a *Archive) checkBeginning(ctx context.Context, o *BackupOptions, res *BackupResult) ([]manifest.Guard, error) {
+	warning, err := a.checkApart(ctx)
+	switch {
+	case errors.Is(err, ErrNested):
+		err = fmt.Errorf("%w; if it is an outsider's object, accept the finding or delete it", err)
+		if err := o.check(Confirmation{Guard: manifest.GuardNested, Plan: "0"}, err); err != nil {
+			return nil, err
+		}
+		return []manifest.Guard{manifest.GuardNested}, nil
+	case err != nil:
+		return nil, err
+	case warning != "":
+		res.Warnings = append(res.Warnings, warning)
+	}
+	return nil, nil
+}
+
 // identity returns the archive's id, and creates archive.json for the first snapshot.
 func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if id := r.head.archiveID(); id != "" {
@@ -311,7 +333,7 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if r.head.isFresh() { // the manifest alone has the id, until a repair replaces archive.json
 		return uuid.NewString(), nil
 	}
-	if r.head.greatest > 0 || r.head.badID {
+	if r.head.greatest > 0 && !r.head.begins || r.head.badID {
 		return "", fmt.Errorf("%s is missing or cannot be read, and no manifest can be read, "+
 			"so the archive's id is unknown; start a new archive: %w", manifest.ArchiveKey, ErrDamaged)
 	}

@@ -260,6 +260,9 @@ func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
 	if errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("%s: %w", key, errRaced)
 	}
+	if errors.Is(err, store.ErrBlocked) { // a read may follow a link that no listing shows
+		return fmt.Errorf("committing %s: %w", key, err)
+	}
 	there, readErr := r.store.Get(ctx, key, 0, -1)
 	if readErr == nil {
 		var found []byte

@@ -49,7 +49,11 @@ func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, erro
 		}
 		stored, err := r.store.Put(ctx, key, p.body, p.sums)
 		is := right
+		blocked, _ := errors.AsType[*store.Blocked](err)
 		switch {
+		case blocked != nil && blocked.AtKey:
+			r.warn("%v", blocked)
+			is, err = foreign, nil
 		case errors.Is(err, store.ErrExists):
 			if is, err = p.other(ctx, key); is == right && err == nil {
 				return location{key, store.PutResult{Existed: true}, true}, nil

@@ -30,7 +30,10 @@ func ParseConfirmation(s string) (Confirmation, error) {
 	return Confirmation{g, plan}, nil
 }
 
-var guards = []manifest.Guard{manifest.GuardRollback, manifest.GuardTakeOver, manifest.GuardMissing, manifest.GuardFork, manifest.GuardPrune}
+var guards = []manifest.Guard{
+	manifest.GuardRollback, manifest.GuardTakeOver, manifest.GuardMissing, manifest.GuardFork,
+	manifest.GuardNested, manifest.GuardPrune,
+}
 
 // A Refusal is the error of a guard. An operator may accept the finding for one run by the guard's name, in Accept. The
 // Confirmation accepts it for this state of the archive alone.

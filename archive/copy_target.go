@@ -237,6 +237,9 @@ func (c *copyRun) commit(ctx context.Context, s *snapshot, raw []byte) error {
 	if errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("the target has another %s: %w", key, errRaced)
 	}
+	if errors.Is(err, store.ErrBlocked) { // a read may follow a link that no listing shows
+		return fmt.Errorf("committing %s to the target: %w", key, err)
+	}
 	if err != nil {
 		there, readErr := c.to.get(ctx, key, manifest.MaxManifestBytes, func([]byte) error { return nil })
 		switch {

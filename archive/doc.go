@@ -33,15 +33,16 @@
 //	repair_…     verify with Repair: ledger, object, sources, replace; renew stores encoded content again
 //	prune_…      mark collects the keys of kept snapshots, sweep deletes the others; limit stops a prune that removes much
 //	copy_…       chain, objects, staging, target
-//	head…        what every operation reads first: archive.json, the ledger's record in force, the base snapshot; reach
-//	             passes over manifests with absurd numbers; emptied finds out whether an archive without a snapshot
-//	             had one
+//	head…        what every operation reads first: archive.json, the ledger's record in force, the base snapshot;
+//	             lost_id judges what is left without archive.json; blocked finds what is in the way of
+//	             the next objects; reach passes over manifests with absurd numbers; emptied finds out whether an archive
+//	             without a snapshot had one
 //	ledger_…     the records that list the valid snapshots: read finds the one in force, view plans, append writes
 //	object_…, file_read, bundle_read, pages     reading what is stored
 //	fold         names that differ in letter case only, for prune and verify
 //	localstate…  what this host remembers, on top of internal/localstate
 //	nested…      archives within archives; below lists those below an address
-//	selector     which snapshot a number or a time names
+//	selector     which snapshot a number or a time names; older names another one if that cannot be read
 //	confirm, hold, list, cat, diff, archived, drill, pending     one operation each
 //
 // A hollow snapshot is one that lost most of its content with nothing new; a retention does not count it. Tests of the

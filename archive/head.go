@@ -25,12 +25,15 @@ type head struct {
 	badID      bool          // archive.json exists, and cannot be read
 	hasData    bool          // there are data objects, perhaps of an interrupted run
 	idLost     bool          // archive.json is missing beside manifests or a ledger
+	begins     bool          // what is beside the missing archive.json is no archive's, so one may begin
+	newer      string        // key of a manifest of a later version; empty if none was found
 	hasBundles bool          // there are bundles, perhaps of an interrupted run
 	hasPages   bool          // there are pages, perhaps of an interrupted run
 	hasProofs  bool          // there are verification records
 	parent     *manifest.Ref // the newest valid manifest as found, readable or not
 	base       *snapshot     // the newest valid manifest that can be read; nil if none can
 	greatest   int64         // the greatest sequence number seen anywhere
+	passed     int64         // a greater number that a backup passes over, as its manifest cannot be created; 0 if none
 	warnings   []string
 	anomalies  []Problem // contradictions to the local state, which stay until they are repaired
 }
@@ -41,6 +44,9 @@ func (h *head) warn(format string, args ...any) {
 
 // exists reports whether anything was ever archived here.
 func (h *head) exists() bool { return h.id != nil || h.badID || h.greatest > 0 }
+
+// isNew reports whether the next backup begins the archive.
+func (h *head) isNew() bool { return !h.exists() || h.isFresh() || h.begins }
 
 // isFresh reports whether the archive has no more than an archive.json that cannot be read. Anything under that key
 // must not keep a first snapshot from being made: the snapshot's manifest has the id.
@@ -71,7 +77,9 @@ func (h *head) newest() manifest.Ref {
 // canReuseBase reports whether the numbers allow a backup to reference the base's objects. They do only if its number
 // is the base's plus one. Otherwise an unseen snapshot may lie between them, and a prune planned from that snapshot may already have
 // deleted those objects.
-func (h *head) canReuseBase() bool { return h.base != nil && h.base.ref.Sequence == h.greatest }
+func (h *head) canReuseBase() bool {
+	return h.base != nil && h.base.ref.Sequence == max(h.greatest, h.passed)
+}
 
 func (h *head) layout() string {
 	switch {
@@ -258,6 +266,9 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 		case err != nil && (ref.Sequence == 0 || !errors.Is(err, ErrDamaged)):
 			return err
 		case err != nil:
+			if errors.Is(err, manifest.ErrVersion) {
+				h.newer = manifest.ManifestKey(f.n)
+			}
 			h.warn("snapshot %d cannot be read, so planning uses an older one: %v", f.n, err)
 		default:
 			h.base = s

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/internal/disk"
@@ -22,10 +23,63 @@ var ErrLostID = fmt.Errorf(
 
 // checkLostID returns ErrLostID if archive.json is missing beside manifests or a ledger.
 func (h *head) checkLostID() error {
-	if h.idLost && h.exists() {
+	if h.idLost && h.exists() && !h.begins {
 		return ErrLostID
 	}
 	return nil
+}
+
+// judgeRemains decides whether a missing archive.json beside manifests or a ledger means that an archive has lost it.
+// It returns ErrLostID if anything there could be the rest of an archive: a manifest that can be read or that a later
+// version wrote, or an object with the name of content or of a verification record. All else is an outsider's: no
+// snapshot could ever be restored from it, and it must not keep an archive from beginning.
+func (a *Archive) judgeRemains(ctx context.Context, h *head) error {
+	if h.checkLostID() == nil {
+		return nil
+	}
+	found, err := a.remainsHere(ctx, h)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("%w; what is left includes %s; if no archive ever began here, and an outsider created these "+
+			"objects, move them away, or choose another address", ErrLostID, strings.Join(found, ", "))
+	}
+	h.begins = true
+	h.warn("there are objects under the keys of manifests or of a ledger, and nothing else of an archive: " +
+		"they count as an outsider's, and an archive begins here")
+	if h.record != nil { // it names no archive that could be here, and hides no manifest
+		h.unread = &unreadRecord{h.ledger, fmt.Errorf("it is of archive %s, and nothing else here is", h.record.Archive)}
+		h.record, h.ledger = nil, manifest.RecordRef{}
+		h.greatest, err = a.greatestManifest(ctx, h)
+	}
+	return err
+}
+
+// remainsHere returns keys of objects that are an archive's by their name and, if it is a manifest, by their content:
+// at most one of each kind.
+func (a *Archive) remainsHere(ctx context.Context, h *head) (found []string, err error) {
+	if h.base != nil {
+		found = append(found, manifest.ManifestKey(h.base.ref.Sequence))
+	}
+	if h.newer != "" {
+		found = append(found, h.newer)
+	}
+	for _, prefix := range []string{manifest.BundlesPrefix, manifest.DataPrefix, manifest.PagesPrefix, manifest.ProofsPrefix} {
+		left := maxSearchedObjects
+		for o, err := range a.store.List(ctx, prefix, "", "") {
+			if err != nil {
+				return nil, err
+			}
+			_, isObject := manifest.ParseObjectKey(o.Key)
+			_, _, isProof := manifest.ParseProofKey(o.Key)
+			if left--; isObject || isProof || left == 0 {
+				found = append(found, o.Key)
+				break
+			}
+		}
+	}
+	return found, nil
 }
 
 // restateID rebuilds archive.json from the newest readable manifest, for an archive that has lost its own.

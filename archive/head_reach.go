@@ -48,8 +48,11 @@ func (a *Archive) manifests(ctx context.Context, h *head) iter.Seq2[numbered, er
 }
 
 // mostUnread is how many manifests at the end of a history are read to find one that can be read. Behind as many
-// that cannot, all of them count.
-const mostUnread = 1000
+// that cannot, and where none can, those up to mostUnsupported count.
+const (
+	mostUnread      = 1000
+	mostUnsupported = manifest.MaxCounted / 4 // no archive comes near it, and it leaves writers most of the numbers
+)
 
 // reach is manifests for a listing.
 func (a *Archive) reach(ctx context.Context, h *head, listed iter.Seq2[numbered, error]) iter.Seq2[numbered, error] {
@@ -81,8 +84,10 @@ func (a *Archive) reach(ctx context.Context, h *head, listed iter.Seq2[numbered,
 			case h.record.IsVoid(f.n):
 				continue
 			case limit > 0:
-			case len(above) == 0 && f.n <= anchor+manifest.MaxAhead, len(above) == mostUnread:
+			case len(above) == 0 && f.n <= anchor+manifest.MaxAhead:
 				decide(manifest.MaxCounted)
+			case len(above) == mostUnread:
+				decide(max(anchor+manifest.MaxAhead, mostUnsupported))
 			case f.n <= anchor:
 				decide(anchor + manifest.MaxAhead)
 			default:
@@ -97,6 +102,10 @@ func (a *Archive) reach(ctx context.Context, h *head, listed iter.Seq2[numbered,
 				}
 				decide(f.n + manifest.MaxAhead)
 			}
+			if f.n > limit {
+				h.ignore(f.object.Key)
+				continue
+			}
 			if !goOn || !yield(f, nil) {
 				return
 			}
@@ -105,7 +114,7 @@ func (a *Archive) reach(ctx context.Context, h *head, listed iter.Seq2[numbered,
 		case len(above) > 0 && anchor > 0:
 			decide(anchor + manifest.MaxAhead)
 		case len(above) > 0:
-			decide(manifest.MaxCounted)
+			decide(mostUnsupported)
 		}
 	}
 }
@@ -135,9 +144,10 @@ func (a *Archive) isOwnManifest(ctx context.Context, h *head, f numbered) (bool,
 
 // isSupported reports whether a writer of this archive could have chosen a manifest's number. It chooses one near the
 // parent's, or writes a record first that uses up the numbers in between. Beside a record that cannot be read, every
-// number could have been chosen: that record may have used numbers up, and may have dropped the parent.
+// number up to mostUnsupported could have been chosen: that record may have used numbers up, and may have dropped the
+// parent.
 func (a *Archive) isSupported(ctx context.Context, h *head, s *manifest.Summary) (bool, error) {
-	if h.unread != nil {
+	if h.unread != nil && s.Sequence <= mostUnsupported {
 		return true, nil
 	}
 	parent, isNear := h.supportOf(s)
@@ -184,7 +194,7 @@ const mostVoid = 100_000
 
 // nextSequence returns the number that the next snapshot gets.
 func (h *head) nextSequence() int64 {
-	n := h.greatest + 1
+	n := max(h.greatest, h.passed) + 1
 	for n <= manifest.MaxCounted && h.ignores(n) {
 		n++
 	}

@@ -166,6 +166,8 @@ func (a *Archive) createRecord(ctx context.Context, key string, b []byte) error 
 		return nil
 	case errors.Is(err, store.ErrExists):
 		return fmt.Errorf("%s: %w", key, errRaced)
+	case errors.Is(err, store.ErrBlocked): // a read may follow a link that no listing shows
+		return fmt.Errorf("writing %s: %w", key, err)
 	}
 	there, readErr := a.getOnce(ctx, key, manifest.MaxManifestBytes)
 	switch {

@@ -29,20 +29,63 @@ func (a *Archive) preflight(ctx context.Context) (storecheck.Finding, bool) {
 		return storecheck.Fail("verify the archive with all its data for a full report", "%v", err), true
 	case err != nil:
 		return storecheck.WentWrong(err), false
+	}
+	if err := a.judgeRemains(ctx, h); errors.Is(err, ErrLostID) {
+		const advice = "verify the archive for a full report; a repair writes " + manifest.ArchiveKey + " again"
+		return storecheck.Fail(advice, "%v", err), true
+	} else if err != nil {
+		return storecheck.WentWrong(err), false
+	}
+	way, err := a.checkWay(ctx, h)
+	if err != nil {
+		return storecheck.WentWrong(err), true
+	}
+	if way.Result == storecheck.Failed {
+		return way, true
+	}
+	f, ok := a.preflightOf(ctx, h)
+	if way.Result == storecheck.Note && f.Result == storecheck.Good {
+		return way, ok
+	}
+	return f, ok
+}
+
+// preflightOf is preflight for an archive that was read.
+func (a *Archive) preflightOf(ctx context.Context, h *head) (storecheck.Finding, bool) {
+	switch {
 	case h.badID:
 		const advice = "restore the correct " + manifest.ArchiveKey +
 			"; if no archive was begun here, delete this one or use another address"
 		return storecheck.Fail(advice, "%s", strings.Join(h.warnings, "; ")), true
-	case !h.exists():
+	case !h.exists(), h.begins:
 		if err := a.state.CheckPlace(); err != nil {
 			return storecheck.Fail("", "%v", err), true
 		}
-		return a.lookApart(ctx)
-	case h.checkLostID() != nil:
-		const advice = "verify the archive for a full report; a repair writes " + manifest.ArchiveKey + " again"
-		return storecheck.Fail(advice, "%v", h.checkLostID()), true
+		f, ok := a.lookApart(ctx)
+		if h.begins && f.Result == storecheck.Good {
+			f.Result, f.Detail = storecheck.Note, strings.Join(h.warnings, "; ")
+		}
+		return f, ok
 	}
 	return a.lookAround(ctx, h)
+}
+
+// checkWay reports what is in the way of the archive's next objects; a failure if that stops backups. The result is
+// empty if nothing is in the way.
+func (a *Archive) checkWay(ctx context.Context, h *head) (f storecheck.Finding, err error) {
+	all, err := a.blocks(ctx, h)
+	for _, blocked := range all {
+		if f.Detail == "" {
+			f.Result = storecheck.Note
+		} else {
+			f.Detail += "; "
+		}
+		f.Detail += blocked.Error()
+		if blocked.stops {
+			f.Result = storecheck.Failed
+		}
+	}
+	return f, err
 }
 
 // lookApart checks whether a new archive may begin here.

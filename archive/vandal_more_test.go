@@ -138,7 +138,7 @@ func TestVandalAtAFreshPrefix(t *testing.T) {
 		{manifest.ArchiveKey, `{"format":"strongroom/9","id":"00000000-0000-4000-8000-000000000000"}`, true},
 		{manifest.LedgerKey(1), "{}", false},
 		{manifest.LedgerKey(manifest.MaxSequence), "{}", false},
-		{manifest.ManifestKey(1), "{}", true},
+		{manifest.ManifestKey(manifest.MaxCounted), "{}", false},
 		{manifest.ManifestKey(manifest.MaxSequence), "{}", false},
 		{manifest.ProofsPrefix + "x", "x", false},
 	} {

@@ -210,6 +210,7 @@ func (v *verifyRun) readManifests(ctx context.Context) error {
 		if !h.record.ValidNumber(f.n) || (wanted != nil && !wanted[f.n]) {
 			continue
 		}
+		h.greatest = max(h.greatest, f.n)
 		v.noteCreated(&f.object)
 		if err := c.next(ctx, f.n, wanted == nil); err != nil {
 			return err
@@ -221,6 +222,9 @@ func (v *verifyRun) readManifests(ctx context.Context) error {
 			"; the snapshots are those of the record before it, and nothing is pruned or held"})
 	}
 	v.report.Ignored = slices.Clip(h.ignored)
+	if err := v.noteBlocks(ctx, h); err != nil {
+		return err
+	}
 	if wanted == nil {
 		if err := c.end(ctx); err != nil {
 			return err

@@ -20,6 +20,11 @@ func (v *verifyRun) listObjects(ctx context.Context) error {
 				return err
 			}
 			listing.see(o.Key, v.listed(&o))
+			if v.needs[o.Key] == nil {
+				if err := v.noteBlockingFile(ctx, o.Key); err != nil {
+					return err
+				}
+			}
 		}
 		v.report.Nested = append(v.report.Nested, listing.end()...)
 		v.report.Unreferenced += int(listing.rest.other)

@@ -38,6 +38,7 @@ type VerifyReport struct {
 	Uncompared    int       `json:"uncompared"`           // objects without a comparable checksum, such as bundles
 	Unreferenced  int       `json:"unreferenced"`         // orphans: objects that no snapshot names
 	Ignored       []string  `json:"ignored,omitempty"`    // manifests and ledger records that count for nothing, by key
+	Blocked       []string  `json:"blocked,omitempty"`    // what is in the way of the archive's next objects, in words
 	Nested        []Nested  `json:"nested"`               // archives among this one's objects; counted only here
 	Coverage      Coverage  `json:"coverage"`             // with Sample, ReadData or Proof, and without Snapshots
 	Repaired      []Problem `json:"repaired"`             // problems that a repair has repaired

@@ -28,6 +28,7 @@ const (
 	GuardTakeOver Guard = "take-over" // the source looks like another database
 	GuardMissing  Guard = "missing"   // closed files are missing without evidence of a cleaner
 	GuardFork     Guard = "fork"      // the source and the archive have different histories
+	GuardNested   Guard = "nested"    // the archive would begin within or around another one
 	GuardPrune    Guard = "prune"     // a scheduled prune would remove unusually many snapshots
 )
 

@@ -18,6 +18,7 @@ var guardFlags = map[manifest.Guard]string{
 	manifest.GuardTakeOver: "take-over",
 	manifest.GuardMissing:  "accept-missing",
 	manifest.GuardFork:     "accept-fork",
+	manifest.GuardNested:   "accept-nested",
 }
 
 // acceptFlag adds the flag that accepts the findings of one guard.

@@ -72,6 +72,7 @@ newest snapshot, no snapshot is made.`,
 	acceptFlag(f, &b.o.Acceptance, manifest.GuardTakeOver, "back up although the source looks like another database's")
 	acceptFlag(f, &b.o.Acceptance, manifest.GuardMissing, "back up although closed log files are missing")
 	acceptFlag(f, &b.o.Acceptance, manifest.GuardFork, "back up although the source and the archive have different histories")
+	acceptFlag(f, &b.o.Acceptance, manifest.GuardNested, "begin an archive although another one seems to lie within or around it")
 	confirmFlag(f, &b.o.Acceptance)
 	return c
 }

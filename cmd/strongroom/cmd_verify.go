@@ -243,6 +243,9 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		}
 		fmt.Fprintf(w, "note: %s counts for nothing: its number is far above the others. Find out who created it\n", key)
 	}
+	for _, blocked := range v.Blocked {
+		fmt.Fprintf(w, "note: %s\n", blocked)
+	}
 	if v.Unreferenced > 0 {
 		why := "left by runs that were interrupted or lost a race"
 		if slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return strings.HasPrefix(p.Object, "manifests/") }) {
