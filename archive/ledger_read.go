@@ -186,8 +186,9 @@ func (a *Archive) readRecord(ctx context.Context, h *head, n int64) error {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
 	h.record, h.ledger = record, ref
-	// The first half of the numbers is more than any archive uses up, and leaves as many for what comes after it.
-	if n := h.anchor(); n > manifest.MaxCounted/2 {
+	// The first half of the numbers is more than any archive uses up, and leaves as many for what comes after it. A
+	// record skips fewer, so that those after it can have a newest snapshot above the skipped ones.
+	if n := h.anchor(); n > manifest.MaxCounted/2 || n > max(record.Newest, mostUnsupported) {
 		err = fmt.Errorf("it names snapshot %d, a number that no archive reaches: %w", n, ErrDamaged)
 	} else if h.id != nil && record.Archive != h.id.ID {
 		err = a.resolveArchiveID(ctx, h)

@@ -79,6 +79,12 @@ func (v *verifyRun) rebuildLedger(ctx context.Context, h *head) (*manifest.Recor
 		Removed: s.skippedNumbers(&recordPlan{}, s.newestValid()),
 	}
 	for i := range s.valid {
+		// Its child may be forged, or may have named it while it was damaged. A wrong hash in a record would make it
+		// invalid for good.
+		if m := &s.valid[i]; m.isUnverifiable && m.asRead != nil {
+			return nil, fmt.Errorf("the correct hash of manifest %d is unknown; delete the manifest that names it wrongly, "+
+				"if an outsider created that one: %w", m.kept.Sequence, m.err)
+		}
 		k := s.valid[i].kept
 		if k.Held == "" {
 			k.Held = WhyRebuilt

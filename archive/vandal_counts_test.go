@@ -59,7 +59,7 @@ func TestForgedExclusionsFakeNoSnapshot(t *testing.T) {
 // A record that uses up all numbers ends no backups: no archive comes that far.
 func TestForgedRecordUsesUpNoNumbers(t *testing.T) {
 	t.Parallel()
-	for _, used := range []int64{manifest.MaxCounted, manifest.MaxCounted - 1, manifest.MaxCounted/2 + 1} {
+	for _, used := range []int64{manifest.MaxCounted, manifest.MaxCounted - 1, manifest.MaxCounted/2 + 1, manifest.MaxCounted/4 + 1} {
 		virtually(t, func(t *testing.T) {
 			h := vandalized(t)
 			r := nextRecord(t, h)
