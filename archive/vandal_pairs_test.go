@@ -138,17 +138,24 @@ func removeAndForget(t *testing.T, h *pruned, contents map[string][]byte) {
 	for key := range contents {
 		h.store.Remove(key)
 	}
-	for range contents { // one may have to be forgotten before the other
-		for key := range contents {
-			n, ok := manifest.ParseManifestKey(key)
-			if !ok {
-				continue
-			}
-			_, err := h.archive().Prune(t.Context(), archive.PruneOptions{Forget: []int64{n}})
-			if err != nil && !errors.Is(err, archive.ErrNoSnapshot) && !errors.Is(err, archive.ErrDamaged) {
-				t.Errorf("forgetting %d: %v", n, err)
-			}
+	var all []int64
+	for key := range contents {
+		if n, ok := manifest.ParseManifestKey(key); ok {
+			all = append(all, n)
 		}
+	}
+	for _, n := range all { // alone, if the other needs none
+		_, err := h.archive().Prune(t.Context(), archive.PruneOptions{Forget: []int64{n}})
+		if err != nil && !errors.Is(err, archive.ErrNoSnapshot) && !errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("forgetting %d: %v", n, err)
+		}
+	}
+	_, err := h.archive().Prune(t.Context(), archive.PruneOptions{Forget: all}) // and both at once
+	if err != nil && !errors.Is(err, archive.ErrNoSnapshot) && !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("forgetting %d: %v", all, err)
+	}
+	for _, n := range all { // a forged parent that never existed; no true snapshot can be forgotten
+		_, _ = h.archive().Prune(t.Context(), archive.PruneOptions{Forget: []int64{n - 1}})
 	}
 }
 
