@@ -32,6 +32,10 @@ const (
 	Precondition   = cloud.Precondition
 	Misconfigured  = cloud.Misconfigured
 	Canceled       = cloud.Canceled
+	Protected      = cloud.Protected
+	Frozen         = cloud.Frozen
+	Blocked        = cloud.Blocked
+	Busy           = cloud.Busy
 )
 
 // ErrNoBucket is reported if the bucket itself does not exist. An error that wraps it also wraps

@@ -188,6 +188,10 @@ type Object struct {
 	CRC32C   *manifest.CRC32C // of the whole object; nil if the provider does not return it
 	MD5      string           // 32 hex digits; empty if the provider does not return it
 
+	// Frozen is the storage class of an object in a class from which it must be thawed before it can be read, such
+	// as GLACIER or Archive. It is empty for any other object, and if the provider does not return it.
+	Frozen string
+
 	// Version distinguishes the object from all others that the key has had or will have. Only the store that
 	// returned it can interpret it, and Stat and List return the same. Empty if the store has none.
 	Version string
@@ -217,6 +221,12 @@ var (
 	ErrDeleting = errors.New("another process deletes in this directory")
 	// ErrGone means that an archive that this host has seen does not exist any more.
 	ErrGone = errors.New("the archive has gone")
+	// ErrProtected means that a lock, a hold or a lease protects an object, whatever the credentials may do.
+	ErrProtected = errors.New("a lock, hold or lease protects the object")
+	// ErrFrozen means that an object must be thawed at the provider before it can be read.
+	ErrFrozen = errors.New("the object must be thawed before it can be read")
+	// ErrTransient means that the same operation may succeed later with nothing changed.
+	ErrTransient = errors.New("the failure may pass")
 	// ErrWeakStore means that the store does not give a guarantee that archives rely on.
 	ErrWeakStore = errors.New("the store lacks a guarantee that archives rely on")
 )

@@ -72,6 +72,14 @@ func (k Kind) Word() string {
 		return "timed_out"
 	case Misconfigured:
 		return "misconfigured"
+	case Protected:
+		return "protected"
+	case Frozen:
+		return "frozen"
+	case Blocked:
+		return "blocked"
+	case Busy:
+		return "busy"
 	}
 	return "other"
 }
@@ -99,11 +107,9 @@ func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	failure := ""
 	switch {
 	case r.Context().Err() != nil && err != nil:
-	case err == nil && goesBeyond(r.Context()) && denies(answer.StatusCode): // no failure
+	case err == nil && GoesBeyond(r.Context()) && denies(answer.StatusCode): // no failure
 	case err != nil:
 		failure = classifyNetwork(err).Word()
-	case answer.StatusCode == http.StatusServiceUnavailable:
-		failure = Throttled.Word() // S3's SlowDown
 	case answer.StatusCode == http.StatusRequestedRangeNotSatisfiable: // no failure
 	case answer.StatusCode >= http.StatusMultipleChoices && answer.StatusCode != http.StatusPermanentRedirect:
 		failure = ClassifyStatus(answer.StatusCode).Word()

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -13,13 +14,17 @@ import (
 // Dialect interprets the errors of one service. Its functions may be nil. The zero Dialect interprets the
 // errors of the operating system and of the network.
 type Dialect struct {
-	// Sort returns the kind of an error of the service, and Other for any other error.
+	// Answer returns an error answer of the service, and false for any other error.
+	Answer func(err error) (Answer, bool)
+	// Answers is the table of the service's answers. The first row that covers an answer counts.
+	Answers []Meaning
+	// Sort returns the kind of an error that is no answer of the service, and Other if the error is unknown.
 	Sort func(err error) Kind
 	// Reason returns the text of an error of the service without the request details in which the SDKs
 	// wrap it. It returns false for any other error.
 	Reason func(err error) (string, bool)
-	// Advise returns what to do about a failure. If it returns "", the general advice is used. e.Advice
-	// has the advice for errors of the operating system already.
+	// Advise returns what to do about a failure of a kind, if neither the row of Answers nor the operating system
+	// has an advice. If it returns "", the general advice is used.
 	Advise func(e *Error) string
 	// Permissions are the permissions that an operation needs, by Error.Op.
 	Permissions map[string]string
@@ -36,19 +41,32 @@ func (d *Dialect) WrapFor(where, op, key, permission string, err error) error {
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	e := &Error{Op: op, Key: key, Where: where, Kind: d.Classify(err), Advice: fileAdvice(err), Err: err}
+	e := &Error{Op: op, Key: key, Where: where, Kind: d.Classify(err), Advice: systemAdvice(err), Err: err}
 	e.reason = strings.ReplaceAll(d.reasonOf(err), "\n"+ErrBudget.Error(), "") // errors.Join's
-	own := ""
-	if d.Advise != nil {
-		own = d.Advise(e)
+	if m, ok := d.meaning(err, op); ok {
+		e.Kind, e.Advice = m.Kind, cmp.Or(m.Advice, e.Advice)
 	}
-	switch {
-	case own != "":
-		e.Advice = own
-	case e.Advice == "":
+	if e.Advice == "" && d.Advise != nil {
+		e.Advice = d.Advise(e)
+	}
+	if e.Advice == "" {
 		e.Advice = generalAdvice(e.Kind, permission)
 	}
 	return e
+}
+
+// meaning returns the row for an answer of the service. It returns false for any other error, and if the kind of
+// the error does not depend on the service.
+func (d *Dialect) meaning(err error, op string) (Meaning, bool) {
+	if d.Answer == nil || errors.Is(err, context.Canceled) || errors.As(err, new(*BodyError)) {
+		return Meaning{}, false
+	}
+	a, ok := d.Answer(err)
+	if !ok {
+		return Meaning{}, false
+	}
+	m, _ := Interpret(d.Answers, &a, op)
+	return m, true
 }
 
 // Classify returns the kind of an error. gocloud's own codes are too coarse: throttling, bad signatures and
@@ -61,6 +79,9 @@ func (d *Dialect) Classify(err error) Kind {
 		return Denied
 	case errors.Is(err, fs.ErrNotExist):
 		return NotFound
+	}
+	if m, ok := d.meaning(err, ""); ok {
+		return m.Kind
 	}
 	if d.Sort != nil {
 		if k := d.Sort(err); k != Other {
@@ -110,7 +131,14 @@ func generalAdvice(k Kind, permission string) string {
 			return "the credentials need the permission " + permission
 		}
 	case Throttled:
-		return "the service is overloaded; try again later, or with fewer transfers"
+		return "the service is overloaded or under maintenance; try again later, or with fewer transfers"
+	case Protected:
+		return "a lock, hold or retention protects the object; it can be deleted once that has ended"
+	case Frozen:
+		return "the object is in an archive class; thaw it at the provider, which may take hours, " +
+			"and run the same command again"
+	case Busy:
+		return "another request for the object was under way; try again later"
 	case Broken:
 		return "the connection broke; try again, and check the network and the proxies on the way"
 	case TimedOut:

@@ -33,6 +33,10 @@ const (
 	Precondition               // create-only, and an object exists
 	Misconfigured              // wrong region, endpoint or bucket name
 	Canceled                   // the caller canceled the operation
+	Protected                  // a lock, hold, retention or lease protects the existing object
+	Frozen                     // the object is in a class from which it must be thawed before it can be read
+	Blocked                    // the account, its bills, quota, network rules or keys forbid the operation to all
+	Busy                       // another request for the same object was under way until the attempts were used up
 )
 
 // ErrNoBucket is reported if the bucket itself does not exist. An error that wraps it also wraps
@@ -87,7 +91,8 @@ func (e *Error) cause() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether the Kind matches target, which may be fs.ErrNotExist, fs.ErrPermission or ErrNoBucket.
+// Is reports whether the Kind matches target, which may be fs.ErrNotExist, fs.ErrPermission, ErrNoBucket,
+// store.ErrProtected, store.ErrFrozen or store.ErrTransient.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case fs.ErrNotExist:
@@ -96,6 +101,21 @@ func (e *Error) Is(target error) bool {
 		return e.Kind == Denied
 	case ErrNoBucket:
 		return e.Kind == NoBucket
+	case store.ErrProtected:
+		return e.Kind == Protected
+	case store.ErrFrozen:
+		return e.Kind == Frozen
+	case store.ErrTransient:
+		return e.Kind.isTransient()
+	}
+	return false
+}
+
+// isTransient reports whether the same operation may succeed later, with nothing changed.
+func (k Kind) isTransient() bool {
+	switch k {
+	case Throttled, Unreachable, Broken, TimedOut, Busy:
+		return true
 	}
 	return false
 }
@@ -113,7 +133,7 @@ func ClassifyStatus(status int) Kind {
 		return NotFound
 	case http.StatusConflict, http.StatusPreconditionFailed:
 		return Precondition
-	case http.StatusTooManyRequests:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return Throttled
 	}
 	return Other
@@ -139,7 +159,21 @@ func classifyNetwork(err error) Kind {
 func NoConnection(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
-	return errors.As(err, &dns) || (errors.As(err, &op) && op.Op == "dial")
+	return errors.As(err, &dns) || refusedByProxy(err) || (errors.As(err, &op) && op.Op == "dial")
+}
+
+// ProxyError is the answer of a proxy that does not connect to the service.
+type ProxyError struct {
+	Host   string // of the proxy, and its port
+	Status string // of HTTP, such as "407 Proxy Authentication Required"
+}
+
+func (e *ProxyError) Error() string { return "the proxy " + e.Host + " answered " + e.Status }
+
+// refusedByProxy reports whether the connection to a proxy failed, or the proxy refused to connect to the service.
+func refusedByProxy(err error) bool {
+	var op *net.OpError
+	return errors.As(err, new(*ProxyError)) || (errors.As(err, &op) && op.Op == "proxyconnect")
 }
 
 // broken reports whether a connection ended in the middle. The service may have applied the operation.
@@ -169,9 +203,12 @@ func NoCredentials(err error) bool {
 	return strings.Contains(s, "get credentials:") || strings.Contains(s, "failed to refresh cached credentials")
 }
 
-// fileAdvice returns the advice for an error of the operating system.
-func fileAdvice(err error) string {
+// systemAdvice returns the advice for an error of the operating system, or of a proxy.
+func systemAdvice(err error) string {
 	switch {
+	case refusedByProxy(err):
+		return "check the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY); " +
+			"NO_PROXY lists hosts that need none"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "make room where the archive is; what was stored stays, and the next run continues from there"
 	case errors.Is(err, syscall.EROFS):

@@ -34,6 +34,7 @@ type Hooks struct {
 	List   func(as func(any) bool, prefix, after string) // sets the unescaped prefix, and the key to start after
 	Name   func(o *blob.ListObject) string               // returns the unescaped key
 	Stamp  func(o *blob.ListObject) string               // returns store.Object's Version
+	Frozen func(o *blob.ListObject) string               // returns store.Object's Frozen
 	Beyond func(err error) bool                          // reports whether the offset is at or beyond the end
 }
 
@@ -151,24 +152,34 @@ func (p *Portable) Flat(ctx context.Context, prefix, delimiter, after string) it
 
 // objects converts a page, and sorts it: unescaping may have changed its order.
 func (p *Portable) objects(page []*blob.ListObject) []store.Object {
-	out := make([]store.Object, len(page))
-	for i, o := range page {
+	out := make([]store.Object, 0, len(page))
+	for _, o := range page {
 		key := o.Key
 		if p.Hooks.Name != nil {
 			key = p.Hooks.Name(o)
 		}
-		out[i] = store.Object{Key: strings.TrimPrefix(key, p.Prefix), IsDir: o.IsDir}
-		if o.IsDir {
-			continue
+		one := store.Object{Key: strings.TrimPrefix(key, p.Prefix), IsDir: o.IsDir}
+		if !o.IsDir {
+			if IsMarker(one.Key) {
+				continue
+			}
+			one.Size, one.Modified = o.Size, o.ModTime
+			if p.Hooks.Stamp != nil {
+				one.Version = p.Hooks.Stamp(o)
+			}
+			if p.Hooks.Frozen != nil {
+				one.Frozen = p.Hooks.Frozen(o)
+			}
 		}
-		out[i].Size, out[i].Modified = o.Size, o.ModTime
-		if p.Hooks.Stamp != nil {
-			out[i].Version = p.Hooks.Stamp(o)
-		}
+		out = append(out, one)
 	}
 	slices.SortFunc(out, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
 	return out
 }
+
+// IsMarker reports whether a listed key is that of a marker, by which consoles show an empty directory. Its key ends in
+// "/", or is that of the archive's prefix itself. No object of an archive has such a key.
+func IsMarker(key string) bool { return key == "" || strings.HasSuffix(key, "/") }
 
 // Close closes the bucket.
 func (p *Portable) Close() error { return p.Bucket.Close() }

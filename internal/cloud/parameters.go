@@ -6,6 +6,8 @@ var S3Parameters = []string{
 	"region",             // of the bucket; otherwise AWS_REGION or the profile's
 	"endpoint",           // http:// or https:// address of a service other than Amazon's
 	"use_path_style",     // true: the bucket is part of the path, not of the host name
+	"dualstack",          // true: Amazon's endpoints that have IPv6 addresses too
+	"requester_pays",     // true: the requests are billed to the credentials' account
 	"profile",            // a profile of the shared configuration file
 	"anonymous",          // true: requests are not signed
 	"ssetype",            // server-side encryption: AES256, aws:kms, aws:kms:dsse

@@ -25,8 +25,8 @@ type beyondKey struct{}
 
 func beyond(ctx context.Context) context.Context { return context.WithValue(ctx, beyondKey{}, true) }
 
-// goesBeyond reports whether a request is for a place outside of the archive.
-func goesBeyond(ctx context.Context) bool { return ctx.Value(beyondKey{}) != nil }
+// GoesBeyond reports whether a request is for a place outside of the archive.
+func GoesBeyond(ctx context.Context) bool { return ctx.Value(beyondKey{}) != nil }
 
 // outOfReach makes an error wrap fs.ErrPermission if the credentials do not reach the place. Some services
 // report credentials that are limited to the archive's prefix as wrong credentials.

@@ -34,6 +34,12 @@ func Tune(tr *http.Transport, o *Options) {
 		return m, nil
 	}
 	hideProxy(tr)
+	tr.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+		if answer.StatusCode == http.StatusOK {
+			return nil
+		}
+		return &ProxyError{Host: proxy.Host, Status: answer.Status}
+	}
 	tr.TLSHandshakeTimeout = handshakeTimeout
 	tr.ResponseHeaderTimeout = timeout
 	tr.ExpectContinueTimeout = continueTimeout

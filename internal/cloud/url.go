@@ -78,6 +78,9 @@ func takeApart(raw string) (Address, *url.URL, error) {
 	if !ok || scheme == "" {
 		return fail("it has no scheme; write s3://bucket/prefix or file:///absolute/path")
 	}
+	if strings.HasPrefix(rest, "arn:") {
+		return fail("an ARN is no bucket's name; write the alias of the access point, which ends in -s3alias")
+	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		var parse *url.Error

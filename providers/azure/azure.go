@@ -54,6 +54,7 @@ func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 	}
 	account, endpoint, err := endpointOf(a, emulator)
 	if err == nil {
+		cloud.WarnOfClearText(o.Log, endpoint, a.Where)
 		s.client, err = s.connect(account, endpoint+"/"+a.Bucket, newRetrier(&o))
 	}
 	if err != nil {

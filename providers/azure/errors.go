@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
@@ -40,33 +39,21 @@ func (s *adapter) fail(op, key string, err error) error {
 	return dialect.Wrap(string(s.RedactedURL), op, key, err)
 }
 
-// dialect interprets the errors of Azure and of its SDK.
-var dialect = &cloud.Dialect{Sort: sortError, Reason: reason, Advise: advise}
+// dialect interprets the errors of Azure and of its SDK. The table is in answers.go.
+var dialect = &cloud.Dialect{Answer: answerOf, Answers: answers, Sort: sortError, Reason: reason, Advise: advise}
 
-// advise returns the advice for Azure if it differs from the general advice.
+// advise returns the advice for a kind of failure at Azure if it differs from the general advice.
 func advise(e *cloud.Error) string {
-	code := codeOf(e.Err)
+	if a, ok := answerOf(e.Err); ok && a.Code == "" && e.Kind != cloud.Throttled {
+		return "a proxy or a web server may have answered in place of the service; check domain= in the URL, and the proxies"
+	}
 	switch e.Kind {
-	case cloud.Other:
-		if code == string(bloberror.BlockCountExceedsLimit) {
-			return "earlier attempts to store the object left too many blocks; " +
-				"Azure drops them a week after the last one"
-		}
 	case cloud.NoBucket:
 		return "create the container, or correct the URL"
 	case cloud.Denied:
-		switch code {
-		case "KeyBasedAuthenticationNotPermitted":
-			return "the storage account refuses keys; unset AZURE_STORAGE_KEY, so that Microsoft Entra ID is used"
-		case string(bloberror.AuthorizationFailure), string(bloberror.AuthorizationSourceIPMismatch):
-			return "check that AZURE_STORAGE_KEY, if it is set, is a key of this account, " +
-				"and check the account's network rules; the credentials need the " + roles[e.Op]
-		case string(bloberror.BlobImmutableDueToPolicy):
-			return "an immutability policy or a legal hold of the container protects the object"
-		case string(bloberror.BlobArchived), string(bloberror.BlobBeingRehydrated):
-			return "the object is in the archive tier; move it to another tier, which takes hours, and try again"
+		if role := roles[e.Op]; role != "" {
+			return "the credentials need the " + role
 		}
-		return "the credentials need the " + roles[e.Op]
 	case cloud.BadCredentials:
 		return "check the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or those of Microsoft Entra ID), " +
 			"that they belong to the account, whether they have expired, and this host's clock"
@@ -82,50 +69,27 @@ func advise(e *cloud.Error) string {
 	return ""
 }
 
-// codeOf returns the code in an error answer of Azure, and "" for another error.
-func codeOf(err error) string {
+// answerOf returns an error answer of Azure. Its text has the detail of an authentication error too, which no message
+// may quote: it has the signed text.
+func answerOf(err error) (cloud.Answer, bool) {
 	var answer *azcore.ResponseError
-	if errors.As(err, &answer) {
-		return answer.ErrorCode
+	if errors.As(err, new(*tokenError)) || !errors.As(err, &answer) {
+		return cloud.Answer{}, false
 	}
-	return ""
+	a := cloud.Answer{Status: answer.StatusCode, Code: answer.ErrorCode}
+	if r := answer.RawResponse; r != nil {
+		m := bodyOf(r)
+		a.Text = m.Message + "\n" + m.AuthenticationErrorDetail
+	}
+	return a, true
 }
 
-// sortError returns the kind of an error of the Azure SDK.
+// sortError returns the kind of an error that is no answer of Azure.
 func sortError(err error) cloud.Kind {
-	var token *tokenError
-	if errors.As(err, &token) {
+	if errors.As(err, new(*tokenError)) {
 		return cloud.BadCredentials
 	}
-	var answer *azcore.ResponseError
-	if !errors.As(err, &answer) {
-		return cloud.Other
-	}
-	switch bloberror.Code(answer.ErrorCode) {
-	case bloberror.ContainerNotFound, bloberror.ContainerBeingDeleted, bloberror.ContainerDisabled:
-		return cloud.NoBucket
-	case bloberror.BlobNotFound, bloberror.ResourceNotFound:
-		return cloud.NotFound
-	case bloberror.AuthenticationFailed, bloberror.InvalidAuthenticationInfo, bloberror.NoAuthenticationInformation:
-		return cloud.BadCredentials
-	case bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite, bloberror.ConditionNotMet:
-		return cloud.Precondition
-	case bloberror.BlobImmutableDueToPolicy, bloberror.BlobArchived, bloberror.BlobBeingRehydrated, "PublicAccessNotPermitted":
-		return cloud.Denied
-	case bloberror.BlockCountExceedsLimit:
-		return cloud.Other // its status would be sorted as a conflict
-	case bloberror.ServerBusy:
-		return cloud.Throttled
-	case bloberror.OperationTimedOut:
-		return cloud.TimedOut
-	case bloberror.InvalidResourceName, bloberror.InvalidURI, bloberror.UnsupportedHTTPVerb, bloberror.OutOfRangeInput,
-		bloberror.AccountIsDisabled, bloberror.FeatureVersionMismatch, "FeatureNotSupported":
-		return cloud.Misconfigured
-	}
-	if answer.StatusCode == http.StatusServiceUnavailable {
-		return cloud.Throttled
-	}
-	return cloud.ClassifyStatus(answer.StatusCode)
+	return cloud.Other
 }
 
 // reason returns an error answer of Azure in few words. The SDK's text contains the whole request.
@@ -140,7 +104,7 @@ func reason(err error) (string, bool) {
 	}
 	code := answer.ErrorCode
 	if code == "" {
-		code = http.StatusText(answer.StatusCode)
+		code = http.StatusText(answer.StatusCode) + ", without an error of Azure in the answer"
 	}
 	id := ""
 	if r := answer.RawResponse; r != nil {
@@ -152,20 +116,29 @@ func reason(err error) (string, bool) {
 	return fmt.Sprintf("%s (HTTP %d%s)", code, answer.StatusCode, id), true
 }
 
-// messageOf returns the first line of the message in an answer's body, which the SDK keeps for reading. The
-// further lines repeat the request, and the element after the message may quote the signed text.
+// messageOf returns the first line of the message in an answer's body. The further lines repeat the request.
 func messageOf(r *http.Response) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(bodyOf(r).Message), "\n")
+	return strings.TrimSpace(line)
+}
+
+// errorBody is the body of an error answer.
+type errorBody struct {
+	Message                   string
+	AuthenticationErrorDetail string
+}
+
+// bodyOf returns the body of an error answer, which the SDK keeps for reading.
+func bodyOf(r *http.Response) (m errorBody) {
 	if r.Body == nil {
-		return ""
+		return m
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 	if s, ok := r.Body.(io.Seeker); ok {
 		_, _ = s.Seek(0, io.SeekStart)
 	}
-	var m struct{ Message string }
 	if err != nil || xml.Unmarshal(b, &m) != nil {
-		return ""
+		return errorBody{}
 	}
-	line, _, _ := strings.Cut(strings.TrimSpace(m.Message), "\n")
-	return strings.TrimSpace(line)
+	return m
 }

@@ -209,8 +209,8 @@ func TestAzureErrorsOfTheService(t *testing.T) {
 		{403, "AuthenticationFailed", cloud.BadCredentials, "clock"},
 		{401, "NoAuthenticationInformation", cloud.BadCredentials, "AZURE_STORAGE_SAS_TOKEN"},
 		{400, "InvalidResourceName", cloud.Misconfigured, "container's name"},
-		{409, "BlobImmutableDueToPolicy", cloud.Denied, "immutability policy"},
-		{409, "BlobArchived", cloud.Denied, "archive tier"},
+		{409, "BlobImmutableDueToPolicy", cloud.Protected, "immutability policy"},
+		{409, "BlobArchived", cloud.Frozen, "archive tier"},
 		{409, "BlockCountExceedsLimit", cloud.Other, "a week after"},
 	} {
 		t.Run(c.code, func(t *testing.T) {

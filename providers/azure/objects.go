@@ -34,8 +34,23 @@ func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
 	}
 	return store.Object{
 		Key: key, Size: value(p.ContentLength), Modified: value(p.LastModified), MD5: hex.EncodeToString(p.ContentMD5),
-		Version: versionOf(p.ETag),
+		Version: versionOf(p.ETag), Frozen: frozenTier(value(p.AccessTier)),
 	}, nil
+}
+
+// frozenTier returns the archive tier, from which objects must be moved before they can be read, and "" for any other
+// tier. An object that is being moved has the archive tier still.
+func frozenTier(tier string) string {
+	if tier == string(blob.AccessTierArchive) {
+		return tier
+	}
+	return ""
+}
+
+// isDirectory reports whether a listed blob is a directory of an account with a hierarchical namespace, or the marker
+// of a directory.
+func isDirectory(key string, p *container.BlobProperties) bool {
+	return cloud.IsMarker(key) || p != nil && value(p.ResourceType) == "directory"
 }
 
 // versionOf returns an ETag without quotes: listings have none.
@@ -185,9 +200,12 @@ func (s *adapter) objects(blobs []*container.BlobItem, dirs []*container.BlobPre
 	out := make([]store.Object, 0, len(blobs)+len(dirs))
 	for _, b := range blobs {
 		o := store.Object{Key: strings.TrimPrefix(value(b.Name), s.prefix)}
+		if isDirectory(o.Key, b.Properties) {
+			continue
+		}
 		if p := b.Properties; p != nil {
 			o.Size, o.Modified, o.MD5 = value(p.ContentLength), value(p.LastModified), hex.EncodeToString(p.ContentMD5)
-			o.Version = versionOf(p.ETag)
+			o.Version, o.Frozen = versionOf(p.ETag), frozenTier(string(value(p.AccessTier)))
 		}
 		out = append(out, o)
 	}

@@ -119,7 +119,7 @@ func (p *upload) afterFailure(ctx context.Context, err error) (stored store.PutR
 			return stored, false, changed
 		}
 		return stored, true, err
-	case k == cloud.NoBucket || k == cloud.BadCredentials || k == cloud.Misconfigured || k == cloud.Unreachable:
+	case k == cloud.NoBucket || k == cloud.BadCredentials || k == cloud.Misconfigured || k == cloud.Unreachable || k == cloud.Blocked:
 		return stored, false, err // a comparison would fail in the same way
 	}
 	stored, lookErr := p.compareExisting(ctx)
@@ -130,6 +130,9 @@ func (p *upload) afterFailure(ctx context.Context, err error) (stored store.PutR
 		// The object that was in the way has been deleted, or another writer's commit dropped our blocks.
 		return stored, dialect.Classify(err) == cloud.Precondition || bloberror.HasCode(err, bloberror.InvalidBlockList, bloberror.InvalidBlobOrBlock), err
 	}
+	if dialect.Classify(err) == cloud.Precondition || dialect.KindOf(lookErr) == cloud.BadCredentials {
+		return stored, false, lookErr // an object is there, and what prevents reading it is the cause
+	}
 	return stored, false, err
 }
 
@@ -137,7 +140,7 @@ func (p *upload) afterFailure(ctx context.Context, err error) (stored store.PutR
 // that.
 func isBadDigest(err error) bool {
 	return bloberror.HasCode(err, bloberror.MD5Mismatch, bloberror.InvalidMD5) ||
-		bloberror.HasCode(err, bloberror.InvalidOperation) && sortError(err) == cloud.Other
+		bloberror.HasCode(err, bloberror.InvalidOperation) && dialect.Classify(err) == cloud.Other
 }
 
 // compareExisting compares the existing object with sums. An equal object is success, another one is

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,11 +31,17 @@ func (s *adapter) fail(op, key string, err error) error {
 	return dialect.Wrap(string(s.RedactedURL), op, key, err)
 }
 
-// dialect interprets the errors of Google's service and module.
-var dialect = &cloud.Dialect{Sort: sortError, Reason: reason, Advise: advise, Permissions: permissions}
+// dialect interprets the errors of Google's service and module. The table is in answers.go.
+var dialect = &cloud.Dialect{
+	Answer: answerOf, Answers: answers, Sort: sortError, Reason: reason, Advise: advise, Permissions: permissions,
+}
 
-// advise returns the advice for Google if it differs from the general advice.
+// advise returns the advice for a kind of failure at Google if it differs from the general advice.
 func advise(e *cloud.Error) string {
+	var api *googleapi.Error
+	if errors.As(e.Err, &api) && isWebPage(api) && e.Kind != cloud.Throttled {
+		return "a proxy or a web server may have answered in place of the service; check endpoint= in the URL, and the proxies"
+	}
 	switch e.Kind {
 	case cloud.BadCredentials:
 		return "check the credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login, or the service account of this host), and whether they have expired"
@@ -64,7 +71,10 @@ func reason(err error) (string, bool) {
 		return "", false
 	}
 	m := strings.TrimSpace(api.Message)
-	if m == "" {
+	switch {
+	case isWebPage(api):
+		m = http.StatusText(api.Code) + ", without an error of Google in the answer"
+	case m == "":
 		m = strings.TrimSpace(api.Body)
 	}
 	if m == "" {
@@ -88,31 +98,36 @@ func codeOf(e *googleapi.Error) string {
 	return ""
 }
 
-// sortError returns the kind of an error of Google. Other means another error, or one that may pass.
-func sortError(err error) cloud.Kind {
+// isWebPage reports whether an error answer is HTML, which the service sends to no program.
+func isWebPage(e *googleapi.Error) bool {
+	return len(e.Errors) == 0 && strings.HasPrefix(strings.TrimSpace(e.Body), "<")
+}
+
+// answerOf returns an error answer of Google, or of the service that issues its tokens.
+func answerOf(err error) (cloud.Answer, bool) {
 	var creds *credentialsError
 	var e *googleapi.Error
 	switch {
 	case errors.As(err, &creds):
-		if cloud.NoConnection(creds.err) {
-			return cloud.Unreachable
-		}
-		if errors.Is(creds.err, context.DeadlineExceeded) {
-			return cloud.TimedOut
-		}
-		return cloud.BadCredentials
+		return cloud.Answer{Code: "credentials", Text: creds.Error()}, sortError(err) == cloud.BadCredentials
 	case !errors.As(err, &e):
+		return cloud.Answer{}, false
+	}
+	return cloud.Answer{Status: e.Code, Code: codeOf(e), Text: cmp.Or(e.Message, e.Body)}, true
+}
+
+// sortError returns the kind of an error for which there may be no answer.
+func sortError(err error) cloud.Kind {
+	var creds *credentialsError
+	switch {
+	case !errors.As(err, &creds):
 		return cloud.Other
-	case e.Code == http.StatusForbidden && strings.Contains(strings.ToLower(codeOf(e)), "ratelimitexceeded"):
-		return cloud.Throttled
-	case e.Code == http.StatusNotFound && strings.Contains(e.Message, "bucket does not exist"):
-		return cloud.NoBucket
-	case e.Code == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message), "invalid bucket name"):
-		return cloud.Misconfigured
-	case e.Code == http.StatusRequestTimeout, e.Code == http.StatusGatewayTimeout:
+	case cloud.NoConnection(creds.err):
+		return cloud.Unreachable
+	case errors.Is(creds.err, context.DeadlineExceeded):
 		return cloud.TimedOut
 	}
-	return cloud.ClassifyStatus(e.Code)
+	return cloud.BadCredentials
 }
 
 // isTransient reports whether a retry may succeed after the given attempt, counted from 1.
@@ -125,7 +140,7 @@ func isTransient(err error, attempt int) bool {
 		return false
 	}
 	switch dialect.Classify(err) {
-	case cloud.Throttled:
+	case cloud.Throttled, cloud.Busy:
 		return true
 	case cloud.Unreachable:
 		return attempt < cloud.MaxConnect

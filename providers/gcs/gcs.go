@@ -49,6 +49,7 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 	if err != nil {
 		return nil, err
 	}
+	cloud.WarnOfClearText(o.Log, endpoint, a.Where)
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	cloud.Tune(tr, &o)
 	tr.DisableCompression = true // objects arrive as they are stored

@@ -200,7 +200,9 @@ func (s *adapter) page(ctx context.Context, q *storage.Query, size int, token st
 		if err != nil {
 			return nil, "", err
 		}
-		page = append(page, s.object(o))
+		if listed := s.object(o); listed.IsDir || !cloud.IsMarker(listed.Key) {
+			page = append(page, listed)
+		}
 	}
 	slices.SortFunc(page, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
 	return page, info.Token, nil

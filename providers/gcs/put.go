@@ -93,12 +93,16 @@ func (s *adapter) afterFailure(ctx context.Context, key string, sums store.Sums,
 		return store.PutResult{}, ctx.Err()
 	case k == cloud.NotFound && !s.seen.Load():
 		return store.PutResult{}, errNoBucket // an upload reports only a missing bucket or session
-	case k == cloud.NoBucket || k == cloud.BadCredentials || k == cloud.Misconfigured || k == cloud.Unreachable:
+	case k == cloud.NoBucket || k == cloud.BadCredentials || k == cloud.Misconfigured || k == cloud.Unreachable || k == cloud.Blocked:
 		return store.PutResult{}, err // a comparison would fail in the same way
 	}
 	stored, lookErr := s.compareExisting(ctx, key, sums)
 	if lookErr == nil || errors.Is(lookErr, store.ErrExists) {
 		return stored, lookErr
+	}
+	k := dialect.KindOf(lookErr)
+	if k == cloud.BadCredentials || k != cloud.NotFound && dialect.Classify(err) == cloud.Precondition {
+		return store.PutResult{}, lookErr // an object is there, and what prevents reading it is the cause
 	}
 	return store.PutResult{}, err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -81,12 +82,31 @@ func (s *settings) mode() types.ChecksumMode {
 	return types.ChecksumModeEnabled
 }
 
-// sum is an option for requests that S3 accepts only with a checksum of their body. The SDK sends CRC32,
-// which services without checksums do not support; sum replaces it by MD5.
-func (s *settings) sum(o *s3.Options) {
-	if s.checksum == checksumCRC32C {
-		return
+// withSum sends a request that S3 accepts only with a checksum of its body. The SDK's own is CRC32, which some services
+// do not know. send gets CRC-32C, or "" and an option for MD5, if the URL or the service demands that.
+func (s *adapter) withSum(send func(types.ChecksumAlgorithm, ...func(*s3.Options)) error) error {
+	if s.checksum == checksumCRC32C && !s.demandsMD5.Load() {
+		err := send(types.ChecksumAlgorithmCrc32c)
+		if !missesMD5(err) {
+			return err
+		}
+		s.demandsMD5.Store(true)
 	}
+	return send("", withMD5)
+}
+
+// missesMD5 reports whether a service refused a request for the checksum of its body.
+func missesMD5(err error) bool {
+	a, ok := answerOf(err)
+	if !ok || badDigest(err) {
+		return false
+	}
+	text := strings.ToLower(a.Text)
+	return a.Code == "MissingContentMD5" || strings.Contains(text, "checksum") || strings.Contains(text, "content-md5")
+}
+
+// withMD5 is an option that replaces the SDK's checksum by MD5.
+func withMD5(o *s3.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		if _, err := stack.Initialize.Remove("AWSChecksum:SetupInputContext"); err != nil {
 			return fmt.Errorf("replacing the checksum: %w", err)

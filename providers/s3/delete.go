@@ -191,18 +191,7 @@ func (s *adapter) allVersions(ctx context.Context, keys []string) (newer, oldest
 func (s *adapter) deleteObjects(ctx context.Context, versions []version, failed map[string]bool) error {
 	var errs []error
 	for batch := range slices.Chunk(versions, deleteBatch) {
-		in := &s3.DeleteObjectsInput{Bucket: &s.bucketName, Delete: &types.Delete{Quiet: aws.Bool(true)}}
-		for _, v := range batch {
-			id := types.ObjectIdentifier{Key: aws.String(v.key)}
-			if v.id == "" && v.etag != "" {
-				id.ETag = aws.String(v.etag) // services refuse a condition on a version
-			}
-			if v.id != "" {
-				id.VersionId = aws.String(v.id)
-			}
-			in.Delete.Objects = append(in.Delete.Objects, id)
-		}
-		out, err := s.client.DeleteObjects(ctx, in, s.sum)
+		refused, err := s.deleteOneBatch(ctx, batch)
 		if err != nil {
 			for _, v := range batch {
 				failed[v.key] = true
@@ -213,7 +202,7 @@ func (s *adapter) deleteObjects(ctx context.Context, versions []version, failed 
 			}
 			continue
 		}
-		for _, e := range out.Errors {
+		for _, e := range refused {
 			if err := s.deleteError(e); err != nil {
 				failed[aws.ToString(e.Key)] = true
 				errs = append(errs, err)
@@ -221,6 +210,72 @@ func (s *adapter) deleteObjects(ctx context.Context, versions []version, failed 
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// deleteOneBatch sends one request, and sends the objects again for which the service was busy. It returns the errors
+// of the objects that the service did not delete.
+func (s *adapter) deleteOneBatch(ctx context.Context, batch []version) (refused []types.Error, _ error) {
+	for attempt := 1; ; attempt++ {
+		errs, err := s.sendDelete(ctx, batch)
+		if err != nil {
+			return nil, err
+		}
+		busy := map[objectID]bool{}
+		for i := range errs {
+			if isBusy(&errs[i]) {
+				busy[objectID{aws.ToString(errs[i].Key), aws.ToString(errs[i].VersionId)}] = true
+			} else {
+				refused = append(refused, errs[i])
+			}
+		}
+		batch = slices.DeleteFunc(slices.Clone(batch), func(v version) bool { return !busy[objectID{v.key, v.id}] })
+		if len(batch) == 0 || attempt == cloud.MaxAttempts || s.budget.Spend() != nil {
+			return append(refused, slices.DeleteFunc(errs, func(e types.Error) bool { return !isBusy(&e) })...), nil
+		}
+		if err := cloud.Pause(ctx, cloud.Backoff(attempt)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// objectID names a version in a request to delete and in its answer.
+type objectID struct{ key, version string }
+
+// isBusy reports whether a service may delete an object if it is asked again.
+func isBusy(e *types.Error) bool {
+	switch code := aws.ToString(e.Code); code {
+	case "InternalError", "ServiceUnavailable":
+		return true
+	case "ConditionalRequestConflict": // of one object, the condition did not hold
+		return false
+	default:
+		k := dialect.Classify(&smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)})
+		return k == cloud.Throttled || k == cloud.Busy
+	}
+}
+
+func (s *adapter) sendDelete(ctx context.Context, batch []version) ([]types.Error, error) {
+	in := &s3.DeleteObjectsInput{Bucket: &s.bucketName, Delete: &types.Delete{Quiet: aws.Bool(true)}}
+	for _, v := range batch {
+		id := types.ObjectIdentifier{Key: aws.String(v.key)}
+		if v.id == "" && v.etag != "" {
+			id.ETag = aws.String(v.etag) // services refuse a condition on a version
+		}
+		if v.id != "" {
+			id.VersionId = aws.String(v.id)
+		}
+		in.Delete.Objects = append(in.Delete.Objects, id)
+	}
+	var out *s3.DeleteObjectsOutput
+	err := s.withSum(func(sum types.ChecksumAlgorithm, o ...func(*s3.Options)) (err error) {
+		in.ChecksumAlgorithm = sum
+		out, err = s.client.DeleteObjects(ctx, in, o...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Errors, nil
 }
 
 // deleteError returns the error of one object that the service did not delete. A missing object is no error.

@@ -3,6 +3,8 @@ package s3
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"regexp"
 	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -11,102 +13,107 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// dialect interprets the errors of S3 and of its SDK.
-var dialect = &cloud.Dialect{Sort: sortError, Reason: reason, Advise: advise, Permissions: permissions}
+// dialect interprets the errors of S3 and of its SDK. The table is in answers.go.
+var dialect = &cloud.Dialect{
+	Answer: answerOf, Answers: answers, Sort: sortError, Reason: reason, Advise: advise, Permissions: permissions,
+}
 
-// sortError returns the kind of an error of the AWS SDK.
-func sortError(err error) cloud.Kind {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		if k := classifyCode(api.ErrorCode()); k != cloud.Other {
-			return k
-		}
+// answerOf returns an error answer of S3. The answer of a service that issues credentials is none.
+func answerOf(err error) (cloud.Answer, bool) {
+	if err == nil || cloud.NoCredentials(err) {
+		return cloud.Answer{}, false
 	}
+	var api smithy.APIError
+	a := cloud.Answer{Status: statusOf(err)}
+	if errors.As(err, &api) && !isWebPage(err) {
+		a.Code, a.Text = api.ErrorCode(), api.ErrorMessage()
+		return a, true
+	}
+	return a, a.Status >= http.StatusMultipleChoices
+}
+
+// isWebPage reports whether an answer is HTML. The SDK makes a code of its status.
+func isWebPage(err error) bool {
 	var resp *awshttp.ResponseError
-	if errors.As(err, &resp) {
-		return cloud.ClassifyStatus(resp.HTTPStatusCode())
+	return errors.As(err, &resp) && resp.Response != nil &&
+		strings.HasPrefix(strings.ToLower(resp.Response.Header.Get("Content-Type")), "text/html")
+}
+
+// sortError returns the kind of an error that is no answer of S3.
+func sortError(err error) cloud.Kind {
+	if cloud.NoCredentials(err) && !cloud.NoConnection(err) {
+		return cloud.BadCredentials
 	}
 	return cloud.Other
 }
 
 // reason returns an error answer of S3 in few words.
 func reason(err error) (string, bool) {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
+	a, ok := answerOf(err)
+	if !ok {
 		return "", false
 	}
-	s := api.ErrorCode()
-	if m := strings.TrimSpace(api.ErrorMessage()); m != "" && m != s {
+	s := a.Code
+	if m := strings.TrimSpace(a.Text); m != "" && m != s {
 		s += ": " + m
 	}
 	var resp *awshttp.ResponseError
-	if errors.As(err, &resp) && resp.Response != nil {
-		s += fmt.Sprintf(" (HTTP %d, request %s)", resp.HTTPStatusCode(), resp.ServiceRequestID())
+	switch {
+	case a.Status == 0:
+		return s, true
+	case s == "":
+		return fmt.Sprintf("HTTP %d %s, without an error of S3 in the answer", a.Status, http.StatusText(a.Status)), true
+	case errors.As(err, &resp) && resp.ServiceRequestID() != "":
+		return s + fmt.Sprintf(" (HTTP %d, request %s)", a.Status, resp.ServiceRequestID()), true
 	}
-	return s, true
+	return s + fmt.Sprintf(" (HTTP %d)", a.Status), true
 }
 
-// advise returns the advice for S3 if it differs from the general advice.
+// advise returns the advice for a kind of failure at S3 if it differs from the general advice.
 func advise(e *cloud.Error) string {
-	if a := settingAdvice(e.Err); a != "" || e.Advice != "" {
-		return a
+	noCredentials := cloud.NoCredentials(e.Err)
+	if a, ok := answerOf(e.Err); ok && a.Code == "" && e.Kind != cloud.Throttled {
+		return "a proxy or a web server may have answered in place of the service; check endpoint= in the URL, and the proxies"
 	}
 	switch e.Kind {
 	case cloud.BadCredentials:
-		if apiCode(e.Err) == "RequestTimeTooSkewed" {
-			return "set this host's clock"
-		}
-		return "check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the role of this host), and whether they have expired"
+		return checkCredentials
 	case cloud.Unreachable:
-		if cloud.BadCertificate(e.Err) {
+		switch {
+		case noCredentials:
+			return "the service that issues the credentials cannot be reached; " + checkCredentials
+		case cloud.BadCertificate(e.Err):
 			return "check the endpoint's scheme and certificate; " +
 				"set AWS_CA_BUNDLE to the file of your own certificate authority"
 		}
 		return "check the endpoint, the region and the network"
 	case cloud.Misconfigured:
-		return "check region= and endpoint= in the URL, and the bucket's name"
+		if r := regionOf(e.Err); r != "" {
+			return "the bucket is in the region " + r + "; write region=" + r + " in the URL"
+		}
+		return checkPlace
 	}
 	return ""
 }
 
-func classifyCode(code string) cloud.Kind {
-	switch code {
-	case "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchVersion":
-		return cloud.NotFound
-	case "NoSuchBucket":
-		return cloud.NoBucket
-	case "AccessDenied", "Forbidden", "AllAccessDisabled", "AccountProblem", "MethodNotAllowed", "InvalidObjectState":
-		return cloud.Denied
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
-		"RequestTimeTooSkewed", "AuthFailure", "UnrecognizedClientException", "ExpiredTokenException", "InvalidClientTokenId":
-		return cloud.BadCredentials
-	case "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "RequestThrottled", "SlowDownRead", "SlowDownWrite":
-		return cloud.Throttled
-	case "PreconditionFailed", "ConditionalRequestConflict":
-		return cloud.Precondition
-	case "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException",
-		"InvalidBucketName", "MovedPermanently", "NotImplemented":
-		return cloud.Misconfigured
-	}
-	return cloud.Other
-}
+var (
+	expectedRegion = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
+	regionName     = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+)
 
-// settingAdvice returns the advice for an error that a setting in the URL causes.
-func settingAdvice(err error) string {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return ""
+// regionOf returns the region of the bucket if an answer names it. A header does, or a message.
+func regionOf(err error) string {
+	var resp *awshttp.ResponseError
+	if errors.As(err, &resp) && resp.Response != nil {
+		if r := resp.Response.Header.Get("X-Amz-Bucket-Region"); regionName.MatchString(r) {
+			return r
+		}
 	}
-	code, text := api.ErrorCode(), api.ErrorMessage()
-	switch {
-	case code == "InvalidStorageClass":
-		return "the service does not have this class; write one that it has in storage_class=, or leave it out"
-	case strings.Contains(text, "ObjectLockConfiguration") || strings.Contains(text, "Object Lock") && strings.Contains(text, "not enabled"):
-		return "the bucket has no object lock; " +
-			"create a bucket that has it, or leave lock= and legal_hold= out of the URL"
-	case strings.HasPrefix(strings.ToLower(code), "kms") || strings.Contains(text, "KMS is not configured"):
-		return "the service cannot encrypt by KMS with ssetype= and kmskeyid= of the URL; " +
-			"check the key and that the service has a KMS, or leave them out"
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		if m := expectedRegion.FindStringSubmatch(api.ErrorMessage()); m != nil {
+			return m[1]
+		}
 	}
 	return ""
 }

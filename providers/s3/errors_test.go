@@ -8,23 +8,16 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/aws/smithy-go"
-
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
-// An error that a setting or the operating system causes states what to do.
+// An error of the operating system states what to do. answers_test.go has the answers of services.
 func TestAdvice(t *testing.T) {
 	t.Parallel()
-	api := func(code, text string) error { return &smithy.GenericAPIError{Code: code, Message: text} }
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
-		{api("InvalidStorageClass", "Invalid storage class."), "storage_class="},
-		{api("InvalidRequest", "Bucket is missing ObjectLockConfiguration"), "no object lock"},
-		{api("NotImplemented", "Server side encryption specified but KMS is not configured"), "KMS"},
-		{api("kms:KeyNotFound", "key with given key ID does not exist"), "check the key"},
 		{fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "/a", Err: syscall.ENOSPC}), "make room"},
 		{&fs.PathError{Op: "mkdir", Path: "/a", Err: syscall.EROFS}, "read-only"},
 		{&fs.PathError{Op: "open", Path: "/a", Err: syscall.EACCES}, "needs access"},

@@ -176,10 +176,13 @@ func (s *adapter) Lock(ctx context.Context, key string) error {
 
 func (s *adapter) lockVersion(ctx context.Context, key string, id *string) error {
 	if until := s.lock.until(time.Now()); until != nil {
-		_, err := s.client.PutObjectRetention(ctx, &s3.PutObjectRetentionInput{
-			Bucket: &s.bucketName, Key: s.key(key), VersionId: id,
-			Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(s.lock.mode), RetainUntilDate: until},
-		}, s.sum)
+		err := s.withSum(func(sum types.ChecksumAlgorithm, o ...func(*s3.Options)) error {
+			_, err := s.client.PutObjectRetention(ctx, &s3.PutObjectRetentionInput{
+				Bucket: &s.bucketName, Key: s.key(key), VersionId: id, ChecksumAlgorithm: sum,
+				Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(s.lock.mode), RetainUntilDate: until},
+			}, o...)
+			return err
+		})
 		if err != nil && dialect.Classify(err) != cloud.NotFound {
 			// Services refuse to shorten or to weaken a lock. So the existing lock may be a stronger one.
 			if better, lookErr := s.retained(ctx, key, id); lookErr == nil && better {
@@ -191,10 +194,13 @@ func (s *adapter) lockVersion(ctx context.Context, key string, id *string) error
 		}
 	}
 	if s.lock.hold {
-		_, err := s.client.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
-			Bucket: &s.bucketName, Key: s.key(key), VersionId: id,
-			LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn},
-		}, s.sum)
+		err := s.withSum(func(sum types.ChecksumAlgorithm, o ...func(*s3.Options)) error {
+			_, err := s.client.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
+				Bucket: &s.bucketName, Key: s.key(key), VersionId: id, ChecksumAlgorithm: sum,
+				LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn},
+			}, o...)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("PutObjectLegalHold: %w", err)
 		}

@@ -69,7 +69,7 @@ func (s *adapter) putParts(ctx context.Context, key string, src *cloud.CheckedBo
 	if s.checksum == checksumCRC32C {
 		in.ChecksumCRC32C, in.ChecksumType, in.MpuObjectSize = CrcToHeader(sums.CRC32C), types.ChecksumTypeFullObject, &sums.Size
 	}
-	out, err := s.client.CompleteMultipartUpload(ctx, in)
+	out, err := s.client.CompleteMultipartUpload(ctx, in, endOnConflict)
 	if err != nil {
 		return nil, fmt.Errorf("CompleteMultipartUpload: %w", err)
 	}

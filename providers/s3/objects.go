@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -34,13 +36,16 @@ func (s *adapter) head(ctx context.Context, key string) (store.Object, error) {
 	err := s.atOldest(ctx, key, func(id *string) (err error) {
 		at = id
 		h, err = s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucketName, Key: s.key(key), VersionId: id, ChecksumMode: s.mode()})
-		return err
+		return s.explain(ctx, key, id, err)
 	})
 	if err != nil {
 		return store.Object{}, s.whichMissing(ctx, err)
 	}
 	s.seen.Store(true)
-	o := store.Object{Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified)}
+	o := store.Object{
+		Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified),
+		Frozen: frozenClass(string(h.StorageClass)),
+	}
 	if o.Version = aws.ToString(h.ETag); at != nil {
 		o.Version = stampOf(*at, o.Version)
 	}
@@ -48,6 +53,39 @@ func (s *adapter) head(ctx context.Context, key string) (store.Object, error) {
 		o.CRC32C = &crc
 	}
 	return o, nil
+}
+
+// explain returns the cause of a refused HEAD, whose answer has no body: expired credentials are a plain 400, and a key
+// of KMS or a policy is a plain 403. The answer to a GET of one byte names it.
+func (s *adapter) explain(ctx context.Context, key string, id *string, err error) error {
+	a, ok := answerOf(err)
+	switch {
+	case !ok || cloud.GoesBeyond(ctx),
+		a.Status >= http.StatusInternalServerError || a.Status == http.StatusTooManyRequests,
+		a.Code != strings.ReplaceAll(http.StatusText(a.Status), " ", ""), dialect.Classify(err) == cloud.NotFound:
+		return err
+	}
+	out, cause := s.client.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: &s.bucketName, Key: s.key(key), VersionId: id, Range: aws.String("bytes=0-0"),
+	})
+	if cause == nil {
+		_ = out.Body.Close() // its content does not matter
+		return err
+	}
+	if k := dialect.Classify(cause); k == cloud.Other || k == cloud.NotFound || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("GetObject: %w", cause)
+}
+
+// frozenClass returns a storage class from which objects must be thawed before they can be read, and "" for any other
+// class.
+func frozenClass(class string) string {
+	switch types.StorageClass(class) {
+	case types.StorageClassGlacier, types.StorageClassDeepArchive:
+		return class
+	}
+	return ""
 }
 
 // whichMissing distinguishes a missing bucket from a missing object. The answer to a HEAD has no body that
@@ -90,6 +128,4 @@ func statusOf(err error) int {
 	return 0
 }
 
-func isConflict(err error) bool {
-	return statusOf(err) == http.StatusConflict || apiCode(err) == "ConditionalRequestConflict"
-}
+func isConflict(err error) bool { return statusOf(err) == http.StatusConflict }

@@ -64,7 +64,7 @@ func (s *adapter) afterFailure(ctx context.Context, key string, src *cloud.Check
 			return stored, false, changed
 		}
 		return stored, true, err
-	case k == cloud.NoBucket || k == cloud.BadCredentials || k == cloud.Misconfigured || k == cloud.Unreachable:
+	case k == cloud.NoBucket || k == cloud.BadCredentials || k == cloud.Misconfigured || k == cloud.Unreachable || k == cloud.Blocked:
 		return stored, false, err // a comparison would fail in the same way
 	}
 	look, cancel := context.WithTimeout(ctx, 2*s.timeout)
@@ -74,9 +74,21 @@ func (s *adapter) afterFailure(ctx context.Context, key string, src *cloud.Check
 	case headErr == nil || errors.Is(headErr, store.ErrExists):
 		return stored, false, headErr
 	case dialect.KindOf(headErr) == cloud.NotFound:
-		return stored, isConflict(err) || apiCode(err) == "NoSuchUpload" || apiCode(err) == "PreconditionFailed", err
+		return stored, s.isWorthAnotherPut(err, sums.Size), err
+	case dialect.Classify(err) == cloud.Precondition || dialect.KindOf(headErr) == cloud.BadCredentials:
+		return stored, false, headErr // an object is there, and what prevents reading it is the cause
 	}
 	return stored, false, err
+}
+
+// isWorthAnotherPut reports whether a Put that failed may succeed if all of it is sent again. A request that is sent
+// whole was tried again already.
+func (s *adapter) isWorthAnotherPut(err error, size int64) bool {
+	switch apiCode(err) {
+	case "NoSuchUpload", "PreconditionFailed":
+		return true
+	}
+	return size > s.singleMax() && isConflict(err)
 }
 
 // badDigest reports whether the server refused the content because of its checksum.

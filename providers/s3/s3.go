@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 
@@ -34,11 +35,14 @@ type adapter struct {
 	client     *s3.Client
 	bucketName string
 	timeout    time.Duration
+	budget     *cloud.Budget
 	log        *slog.Logger
 
 	parts  chan struct{} // a token for each part in flight, over all Puts
 	seen   atomic.Bool   // a request succeeded, so the bucket exists
 	oldest versionMemory
+
+	demandsMD5 atomic.Bool // the service demands an MD5 of requests that have a body
 
 	mu         sync.Mutex
 	unfinished map[string]string // uploads that could not be aborted: id → full key
@@ -63,7 +67,7 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 		return nil, err
 	}
 	s := &adapter{
-		RedactedURL: a.Where, settings: settings, bucketName: a.Bucket, timeout: o.Timeout, log: o.Log,
+		RedactedURL: a.Where, settings: settings, bucketName: a.Bucket, timeout: o.Timeout, budget: o.Budget, log: o.Log,
 		parts: make(chan struct{}, o.Transfers), unfinished: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)},
 	}
 	s.transfer = newHTTPClient(&cfg, &o)
@@ -77,7 +81,13 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		so.ContinueHeaderThresholdBytes = cloud.ContinueThreshold
 		so.DisableLogOutputChecksumValidationSkipped = true
+		if settings.payer {
+			so.APIOptions = append(so.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Request-Payer", string(types.RequestPayerRequester)))
+		}
 	})
+	if e := s.client.Options().BaseEndpoint; e != nil { // of the URL, the environment or the profile
+		cloud.WarnOfClearText(o.Log, *e, a.Where)
+	}
 	bucket, err := s3blob.OpenBucket(ctx, s.client, a.Bucket, nil)
 	if err != nil {
 		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
@@ -94,6 +104,13 @@ func loadConfig(ctx context.Context, a *cloud.Address) (aws.Config, error) {
 	}
 	if p := a.Params["profile"]; p != "" {
 		load = append(load, config.WithSharedConfigProfile(p))
+	}
+	dual, err := a.Truth("dualstack")
+	if err != nil {
+		return aws.Config{}, err
+	}
+	if dual {
+		load = append(load, config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
 	}
 	anonymous, err := a.Truth("anonymous")
 	if err != nil {
@@ -191,6 +208,13 @@ var requestHooks = cloud.Hooks{
 		}
 		return ""
 	},
+	Frozen: func(o *blob.ListObject) string {
+		var object types.Object
+		if o.As(&object) {
+			return frozenClass(string(object.StorageClass))
+		}
+		return ""
+	},
 	Beyond: func(err error) bool { return apiCode(err) == "InvalidRange" },
 }
 
@@ -223,6 +247,9 @@ func (s *adapter) fail(op, key string, err error) error {
 	permission := permissions[op]
 	if p := versionPermissions[op]; p != "" && s.oldest.known.Load() == versionsOn {
 		permission = p
+	}
+	if permission != "" && !s.payer {
+		permission += "; if the bucket's requesters pay, write requester_pays=true in the URL"
 	}
 	return dialect.WrapFor(string(s.RedactedURL), op, key, permission, err)
 }

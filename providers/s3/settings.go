@@ -24,6 +24,7 @@ type settings struct {
 	conditions bool // deletes have conditions
 	versions   versionsMode
 	lock       retention
+	payer      bool // the requester pays for requests
 }
 
 // checksumMode is the checksum that the server compares with the content.
@@ -83,6 +84,9 @@ func parseSettings(a *cloud.Address, now time.Time) (s settings, err error) {
 		if !strings.HasPrefix(string(s.encryption), "aws:kms") {
 			return s, fmt.Errorf("archive URL %s: parameter kmskeyid needs ssetype=aws:kms; add it", a.Where)
 		}
+	}
+	if s.payer, err = a.Truth("requester_pays"); err != nil {
+		return s, err
 	}
 	if s.class, err = storageClass(a); err != nil {
 		return s, err

@@ -28,6 +28,7 @@ type version struct {
 	etag     string
 	size     int64
 	modified time.Time
+	frozen   string // store.Object's Frozen
 }
 
 // versioned reports whether the bucket keeps versions, or has kept some. It requests that once.
@@ -53,10 +54,13 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 	case err == nil && out.Status != "":
 		known = versionsOn
 	case err == nil:
+	case notImplemented(err):
 	case k == cloud.Denied:
 		s.log.Warn("no permission to read whether the bucket keeps versions (s3:GetBucketVersioning); "+
 			"assuming that it does not; add versions=true or versions=false to the URL", "archive", s.RedactedURL)
-	case notImplemented(err):
+	case isUnknownRequest(err):
+		s.log.Warn("the service does not report whether the bucket keeps versions; "+
+			"assuming that it does not; add versions=true or versions=false to the URL", "archive", s.RedactedURL, "answer", apiCode(err))
 	default:
 		return false, fmt.Errorf("GetBucketVersioning: %w", err)
 	}
@@ -71,6 +75,16 @@ func notImplemented(err error) bool {
 		return true
 	}
 	return statusOf(err) == 501 || statusOf(err) == 405
+}
+
+// isUnknownRequest reports whether a service took a request for another one, and refused that.
+func isUnknownRequest(err error) bool {
+	a, ok := answerOf(err)
+	if !ok || a.Status < 400 || a.Status >= 500 || a.Code == "" {
+		return false
+	}
+	k := dialect.Classify(err)
+	return k == cloud.Other || k == cloud.NotFound
 }
 
 // versionMarker is a position in a listing of versions: after that version, or, without an id, after all
@@ -116,7 +130,10 @@ func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, af
 		return nil, fmt.Errorf("ListObjectVersions: the service returned no marker for the page after %q", after.key)
 	}
 	for _, v := range out.Versions {
-		p.versions = append(p.versions, version{plain(v.Key), aws.ToString(v.VersionId), aws.ToString(v.ETag), aws.ToInt64(v.Size), aws.ToTime(v.LastModified)})
+		p.versions = append(p.versions, version{
+			plain(v.Key), aws.ToString(v.VersionId), aws.ToString(v.ETag), aws.ToInt64(v.Size), aws.ToTime(v.LastModified),
+			frozenClass(string(v.StorageClass)),
+		})
 	}
 	for _, m := range out.DeleteMarkers {
 		p.markers = append(p.markers, version{key: plain(m.Key), id: aws.ToString(m.VersionId)})
@@ -202,9 +219,11 @@ func (s *adapter) flatVersions(ctx context.Context, prefix, delimiter, after str
 func (s *adapter) objectsOf(oldest []version, dirs []string) []store.Object {
 	var out []store.Object
 	for _, v := range oldest {
-		out = append(out, store.Object{
-			Key: strings.TrimPrefix(v.key, s.Prefix), Size: v.size, Modified: v.modified, Version: stampOf(v.id, v.etag),
-		})
+		key := strings.TrimPrefix(v.key, s.Prefix)
+		if cloud.IsMarker(key) {
+			continue
+		}
+		out = append(out, store.Object{Key: key, Size: v.size, Modified: v.modified, Version: stampOf(v.id, v.etag), Frozen: v.frozen})
 	}
 	for _, d := range dirs {
 		out = append(out, store.Object{Key: strings.TrimPrefix(d, s.Prefix), IsDir: true})
