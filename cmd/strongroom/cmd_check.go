@@ -50,6 +50,10 @@ entries. Exit code 1 if a check failed, 3 if a log file is damaged.`,
 // errUnfit is returned by a check that failed, after all its findings were printed.
 var errUnfit = errors.New("not ready for backups; see the lines marked failed")
 
+// errUnfinished is returned by a check that could not complete some tests, for reasons that may pass.
+var errUnfinished = errors.New("some tests could not be completed, which is no fault of the store; " +
+	"see the lines marked failed, and check again")
+
 // A checkReport is what check prints about one archive.
 type checkReport struct {
 	Name        string               `json:"archive_name"`
@@ -92,14 +96,14 @@ func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error 
 		return err
 	}
 	reports := []checkReport{}
-	unfit, damaged := false, false
+	unfit, unfinished, damaged := false, false, false
 	for i := range jobs {
 		r, err := a.check(ctx, &jobs[i], b.files)
 		if err != nil {
 			return err
 		}
 		reports = append(reports, r)
-		unfit, damaged = unfit || r.unfit(), damaged || r.damaged()
+		unfit, unfinished, damaged = unfit || r.unfit(), unfinished || r.unfinished(), damaged || r.damaged()
 	}
 	if a.json {
 		if err := a.print(reports, nil); err != nil {
@@ -111,6 +115,8 @@ func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error 
 		return fmt.Errorf("log files are %w; see the lines marked failed", errLogDamaged)
 	case unfit:
 		return errUnfit
+	case unfinished:
+		return errUnfinished
 	}
 	return nil
 }
@@ -283,12 +289,14 @@ func (r *checkReport) unfit() bool {
 	if r.Source != nil && r.Source.Error != "" {
 		return true
 	}
-	for _, f := range r.Findings {
-		if f.Result == storecheck.Failed {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Findings, func(f storecheck.Finding) bool {
+		return f.Result == storecheck.Failed && !f.Transient
+	})
+}
+
+// unfinished reports whether a test could not be completed for a reason that may pass.
+func (r *checkReport) unfinished() bool {
+	return slices.ContainsFunc(r.Findings, func(f storecheck.Finding) bool { return f.Transient })
 }
 
 // damaged reports whether a log file of the source is damaged.

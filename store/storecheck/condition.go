@@ -30,6 +30,10 @@ func (p *probeRun) conditionalDelete(ctx context.Context) Finding {
 			Result: Note, Detail: "not tested: the credentials may not delete",
 			Advice: "run this check with the credentials that repair (verify --repair) as well",
 		}
+	case errors.Is(refused, store.ErrProtected):
+		return Finding{Result: Note, Detail: "not tested: a lock, a hold or a retention protects new objects"}
+	case errors.Is(refused, store.ErrTransient):
+		return WentWrong(refused)
 	case errors.Is(there, fs.ErrNotExist):
 		return p.ignoresConditions("the service deleted an object although the condition did not hold")
 	case there != nil:

@@ -54,13 +54,23 @@ func (p *probeRun) deletes(ctx context.Context) Finding {
 				"and prune must run elsewhere",
 			Advice: stay + "; delete them with other credentials",
 		}
+	case errors.Is(err, store.ErrProtected):
+		return Finding{
+			Result: Note,
+			Detail: "a lock, a hold or a retention protects new objects: nothing can be deleted before it ends, " +
+				"and prune fails until then: " + firstLine(err),
+			Advice: stay + "; a later check deletes them",
+		}
 	case err != nil && len(left) > 0:
 		return Finding{Result: Note, Detail: fmt.Sprintf("%d objects could not be deleted: %s", len(left), firstLine(err)), Advice: stay}
 	case err != nil:
 		return Finding{Result: Note, Detail: firstLine(err), Advice: stay}
 	}
-	if _, err := p.bucket.Stat(ctx, p.dir+"first"); !errors.Is(err, fs.ErrNotExist) {
-		return Fail("do not use this store", "a deleted object still exists (%v)", err)
+	switch _, err := p.bucket.Stat(ctx, p.dir+"first"); {
+	case err == nil:
+		return Fail("do not use this store", "a deleted object still exists")
+	case !errors.Is(err, fs.ErrNotExist):
+		return WentWrong(err)
 	}
 	return Pass("objects can be deleted, which only prune needs")
 }

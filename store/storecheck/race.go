@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	probeRacers = 16       // writers of one key
 	probeLarge  = 17 << 20 // more than adapters send in one request
 	probeMany   = 1050     // more than any provider returns in one page
+	probeReads  = 4        // attempts to read
 	probeStale  = time.Hour
 )
 
@@ -63,13 +65,21 @@ func (p *probeRun) createOnly(ctx context.Context) Finding {
 	case len(others) > 0:
 		return WentWrong(others[0])
 	}
-	if got, err := p.get(ctx, "race", 0, -1); err != nil || !bytes.Equal(got, winners[0]) {
-		return Fail(advice, "the object is not that of the writer that succeeded (%v)", err)
+	switch got, err := p.get(ctx, "race", 0, -1); {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return WentWrong(err)
+	case err != nil:
+		return Fail(advice, "the object of the writer that succeeded does not exist (%v)", err)
+	case !bytes.Equal(got, winners[0]):
+		return Fail(advice, "the object is not that of the writer that succeeded")
 	}
 	// A store without conditional writes can pass the race by chance; a second Put shows it.
-	if stored, err := p.put(ctx, "race", winners[0]); err == nil && !stored.Existed && accepted {
+	switch stored, err := p.put(ctx, "race", winners[0]); {
+	case err == nil && !stored.Existed && accepted:
 		return replaced
-	} else if err != nil || !stored.Existed {
+	case err != nil && !errors.Is(err, store.ErrExists):
+		return WentWrong(err)
+	case err != nil || !stored.Existed:
 		return Fail(advice, "a second put of the same object does not find it (%v)", err)
 	}
 	return Pass("%d writers of one object, one winner", probeRacers)
@@ -105,8 +115,11 @@ func (p *probeRun) large(ctx context.Context) Finding {
 	case !errors.Is(err, store.ErrExists):
 		return WentWrong(err)
 	}
-	if got, err := p.get(ctx, "large", 0, -1); err != nil || !bytes.Equal(got, content) {
-		return Fail(distrust, "a large object reads back with other content (%v)", err)
+	switch got, err := p.get(ctx, "large", 0, -1); {
+	case err != nil:
+		return WentWrong(err)
+	case !bytes.Equal(got, content):
+		return Fail(distrust, "a large object reads back with other content")
 	}
 	return Pass("an object of %d MiB can be created, and cannot be replaced", probeLarge>>20)
 }

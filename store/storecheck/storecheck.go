@@ -25,6 +25,9 @@ type Finding struct {
 	Result Outcome `json:"result"`
 	Detail string  `json:"detail"`           // the observation
 	Advice string  `json:"advice,omitempty"` // the remedy
+
+	// Transient means that the test could not be completed for a reason that may pass. It is no fault of the store.
+	Transient bool `json:"transient,omitempty"`
 }
 
 // Outcome is the rating of a Finding.
@@ -108,13 +111,27 @@ func Fail(advice, format string, args ...any) Finding {
 }
 
 // WentWrong returns the finding of an error, whose text includes the remedy.
-func WentWrong(err error) Finding { return Fail("", "%v", err) }
+func WentWrong(err error) Finding {
+	f := Fail("", "%v", err)
+	f.Transient = errors.Is(err, store.ErrTransient)
+	return f
+}
 
 func (p *probeRun) put(ctx context.Context, name string, content []byte) (store.PutResult, error) {
 	return p.bucket.Put(ctx, p.dir+name, bytes.NewReader(content), sumsOf(content))
 }
 
-func (p *probeRun) get(ctx context.Context, name string, offset, length int64) ([]byte, error) {
+// get reads a range. It reads again if the connection broke, as archives do.
+func (p *probeRun) get(ctx context.Context, name string, offset, length int64) (b []byte, err error) {
+	for range probeReads {
+		if b, err = p.getOnce(ctx, name, offset, length); !errors.Is(err, store.ErrTransient) || ctx.Err() != nil {
+			break
+		}
+	}
+	return b, err
+}
+
+func (p *probeRun) getOnce(ctx context.Context, name string, offset, length int64) ([]byte, error) {
 	r, err := p.bucket.Get(ctx, p.dir+name, offset, length)
 	if err != nil {
 		return nil, err
@@ -249,8 +266,13 @@ func (p *probeRun) readAfterWrite(ctx context.Context) Finding {
 	if _, err := p.put(ctx, "fresh", content); err != nil {
 		return WentWrong(err)
 	}
-	if got, err := p.get(ctx, "fresh", 0, -1); err != nil || !bytes.Equal(got, content) {
-		return Fail(advice, "a new object reads back as %d bytes of %d (%v)", len(got), len(content), err)
+	switch got, err := p.get(ctx, "fresh", 0, -1); {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fail(advice, "a new object cannot be read (%v)", err)
+	case err != nil:
+		return WentWrong(err)
+	case !bytes.Equal(got, content):
+		return Fail(advice, "a new object reads back as other content, of %d bytes instead of %d", len(got), len(content))
 	}
 	for o, err := range p.bucket.List(ctx, p.dir+"fresh", "", "") {
 		if err != nil {
