@@ -113,6 +113,14 @@ func (a *Archive) lookAround(ctx context.Context, h *head) (storecheck.Finding, 
 		const advice = "verify the archive for a full report"
 		f = storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(h.warnings, "; "), Advice: advice}
 	}
+	frozen, err := a.frozenWarning(ctx)
+	if err != nil {
+		return storecheck.WentWrong(err), true
+	}
+	if frozen != "" {
+		const advice = "remove the rule of the bucket that moves objects to that class"
+		f = storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(h.warnings, frozen), "; "), Advice: advice}
+	}
 	around, err := a.enclosing(ctx)
 	if err != nil {
 		return storecheck.WentWrong(err), true

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // readData fetches and hashes every part once. The pages were read already.
@@ -33,6 +34,10 @@ func (v *verifyRun) readData(ctx context.Context) error {
 // readNeed reads an object back and counts it.
 func (v *verifyRun) readNeed(ctx context.Context, key string, n *need) error {
 	err := v.readObject(ctx, key, n)
+	if errors.Is(err, store.ErrFrozen) {
+		v.skipFrozen(n)
+		return nil
+	}
 	if errors.Is(err, ErrNoIdentity) && len(n.spans) > 0 {
 		first := n.spans[0].from
 		err = encryptedTo(v.order[first], v.recipients[first], err)

@@ -25,25 +25,28 @@ type Damage struct {
 
 // VerifyReport is what Verify found.
 type VerifyReport struct {
-	Snapshots     int       `json:"snapshots"`            // snapshots that were checked
-	Objects       int       `json:"objects"`              // objects that these snapshots need
-	Bytes         int64     `json:"bytes"`                // stored bytes of these objects
-	ReadObjects   int       `json:"read_objects"`         // objects that were fetched and hashed
-	ReadBytes     int64     `json:"read_bytes"`           // plain bytes that were fetched and hashed
-	ReadStored    int64     `json:"read_stored"`          // stored bytes of these objects; bundles count in full
-	Unopened      int       `json:"unopened"`             // parts not decrypted for lack of an identity
-	UnopenedBytes int64     `json:"unopened_bytes"`       // plain bytes of these parts; their hash was not checked
-	Recipients    []string  `json:"recipients,omitempty"` // recipients whose identities decrypt these parts
-	Compared      int       `json:"compared"`             // objects whose provider checksum was compared
-	Uncompared    int       `json:"uncompared"`           // objects without a comparable checksum, such as bundles
-	Unreferenced  int       `json:"unreferenced"`         // orphans: objects that no snapshot names
-	Ignored       []string  `json:"ignored,omitempty"`    // manifests and ledger records that count for nothing, by key
-	Blocked       []string  `json:"blocked,omitempty"`    // what is in the way of the archive's next objects, in words
-	Nested        []Nested  `json:"nested"`               // archives among this one's objects; counted only here
-	Coverage      Coverage  `json:"coverage"`             // with Sample, ReadData or Proof, and without Snapshots
-	Repaired      []Problem `json:"repaired"`             // problems that a repair has repaired
-	Renewed       *Renewed  `json:"renewed,omitempty"`    // the snapshot that a repair made, with lost content again
-	Unproven      string    `json:"unproven,omitempty"`   // why the verification record could not be stored
-	Damaged       []Damage  `json:"damaged"`              // log files that were damaged when archived, by name
+	Snapshots     int       `json:"snapshots"`                // snapshots that were checked
+	Objects       int       `json:"objects"`                  // objects that these snapshots need
+	Bytes         int64     `json:"bytes"`                    // stored bytes of these objects
+	ReadObjects   int       `json:"read_objects"`             // objects that were fetched and hashed
+	ReadBytes     int64     `json:"read_bytes"`               // plain bytes that were fetched and hashed
+	ReadStored    int64     `json:"read_stored"`              // stored bytes of these objects; bundles count in full
+	Unopened      int       `json:"unopened"`                 // parts not decrypted for lack of an identity
+	UnopenedBytes int64     `json:"unopened_bytes"`           // plain bytes of these parts; their hash was not checked
+	Recipients    []string  `json:"recipients,omitempty"`     // recipients whose identities decrypt these parts
+	Compared      int       `json:"compared"`                 // objects whose provider checksum was compared
+	Uncompared    int       `json:"uncompared"`               // objects without a comparable checksum, such as bundles
+	Frozen        int       `json:"frozen,omitempty"`         // objects that must be thawed before a restore
+	FrozenClasses []string  `json:"frozen_classes,omitempty"` // the storage classes of these
+	Unthawed      int       `json:"unthawed,omitempty"`       // objects that were to be read back, and must be thawed first
+	Unreferenced  int       `json:"unreferenced"`             // orphans: objects that no snapshot names
+	Ignored       []string  `json:"ignored,omitempty"`        // keys of manifests and records that count for nothing
+	Blocked       []string  `json:"blocked,omitempty"`        // what is in the way of the next objects, in words
+	Nested        []Nested  `json:"nested"`                   // archives among this one's objects; counted only here
+	Coverage      Coverage  `json:"coverage"`                 // with Sample, ReadData or Proof, and without Snapshots
+	Repaired      []Problem `json:"repaired"`                 // problems that a repair has repaired
+	Renewed       *Renewed  `json:"renewed,omitempty"`        // the snapshot that a repair made, with lost content again
+	Unproven      string    `json:"unproven,omitempty"`       // why the verification record could not be stored
+	Damaged       []Damage  `json:"damaged"`                  // log files that were damaged when archived, by name
 	Problems      []Problem `json:"problems"`
 }

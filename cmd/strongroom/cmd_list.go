@@ -14,6 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/advice"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -109,6 +110,7 @@ func (a *app) listOne(c *cobra.Command, where string, last int) (_ []archive.Sna
 	}
 	if len(s) > 0 && last == 0 { // --last is for few requests
 		a.warnOfDamage(c.Context(), o, s)
+		a.warnOfFrozen(c.Context(), o)
 	}
 	if len(s) > 0 {
 		if err := o.CheckID(c.Context()); err != nil {
@@ -136,6 +138,18 @@ func (a *app) warnOfDamage(ctx context.Context, o *openArchive, listed []archive
 	}
 }
 
+// warnOfFrozen logs that content must be thawed before a restore: the snapshots are shown as ok.
+func (a *app) warnOfFrozen(ctx context.Context, o *openArchive) {
+	class, n, err := o.FindFrozen(ctx)
+	switch {
+	case err != nil:
+		a.log.Debug("the storage classes of the objects cannot be listed", "archive", o.name, "error", err)
+	case n > 0:
+		a.log.Warn("objects must be thawed at the provider before a restore; strongroom verify counts them",
+			"archive", o.name, "class", class, "found", n)
+	}
+}
+
 // orAll returns the arguments or, if there are none, every archive of the configuration.
 func (a *app) orAll(args []string) ([]string, error) {
 	if len(args) > 0 {
@@ -154,6 +168,8 @@ func (a *app) orAll(args []string) ([]string, error) {
 // state returns the state of a snapshot in a listing.
 func state(s *archive.Snapshot) string {
 	switch {
+	case errors.Is(s.Err, store.ErrFrozen):
+		return "frozen"
 	case s.Err != nil:
 		return "unreadable"
 	case s.Counts.Damaged > 0:

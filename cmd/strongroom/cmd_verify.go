@@ -15,6 +15,7 @@ import (
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/internal/advice"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -112,6 +113,10 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 			continue
 		}
 		found += problems(len(r.Problems))
+		if r.Unthawed > 0 {
+			failed = errors.Join(failed, fmt.Errorf("%s: %s could not be read back: %w",
+				r.Name, plural(r.Unthawed, "object"), store.ErrFrozen))
+		}
 	}
 	if len(reports) == 0 {
 		return failed
@@ -206,6 +211,9 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 		verdict = plural(len(v.Problems), "problem")
 	case v.Snapshots == 0:
 		verdict = "no snapshot; if there was one, all manifests are missing"
+	case v.Unthawed > 0:
+		verdict = fmt.Sprintf("all objects exist, and %s could not be read back (%s read)",
+			plural(v.Unthawed, "object"), size(v.ReadStored))
 	case o.Sample > 0 && !o.ReadData:
 		verdict = fmt.Sprintf("all objects exist, and the sample is right (%s, %s)",
 			plural(v.ReadObjects, "object"), size(v.ReadBytes))
@@ -223,6 +231,10 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	if o.Checksums && !o.ReadData {
 		fmt.Fprintf(w, "checksums: %s compared; %d have no checksum to compare, and only --read-data checks those\n",
 			plural(v.Compared, "object"), v.Uncompared)
+	}
+	if v.Frozen > 0 {
+		fmt.Fprintf(w, "note: %s in the storage class %s: they must be thawed at the provider, which may take hours, before a restore\n",
+			plural(v.Frozen, "object"), strings.Join(v.FrozenClasses, " or "))
 	}
 	if v.Unopened > 0 {
 		fmt.Fprintf(w, "note: no identity was given (--identity) for %s with %s encrypted: "+

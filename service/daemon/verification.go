@@ -61,6 +61,10 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 		k.d.o.Log.Warn("cannot store this verification's record in the archive",
 			"archive", k.name, "error", report.Unproven)
 	}
+	if report.Frozen > 0 {
+		k.d.o.Log.Warn("objects must be thawed at the provider before a restore", "archive", k.name,
+			"objects", report.Frozen, "classes", report.FrozenClasses, "not read back", report.Unthawed)
+	}
 	for i, p := range report.Problems {
 		if i == maxReported {
 			k.d.o.Log.Error("the archive has more problems; strongroom verify lists all",

@@ -1,0 +1,65 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// frozenSample is how many objects below each prefix FindFrozen lists: one page of a listing.
+const frozenSample = 1000
+
+// FindFrozen returns the storage class of objects that must be thawed before a restore can read them, and how many it
+// found. It lists only the first objects with log content, so that it takes few requests: a rule of the bucket moves
+// old objects, and log files have ascending names. The class is empty if it found none.
+func (a *Archive) FindFrozen(ctx context.Context) (class string, found int, _ error) {
+	defer a.hold()()
+	for _, prefix := range []string{manifest.DataPrefix, manifest.BundlesPrefix} {
+		listed := 0
+		for o, err := range a.store.List(ctx, prefix, "", "") {
+			if err != nil {
+				return "", 0, err
+			}
+			if o.Frozen != "" {
+				class, found = o.Frozen, found+1
+			}
+			if listed++; listed == frozenSample {
+				break
+			}
+		}
+	}
+	return class, found, nil
+}
+
+// frozenWarning returns what FindFrozen found in words, and "" if it found nothing.
+func (a *Archive) frozenWarning(ctx context.Context) (string, error) {
+	class, n, err := a.FindFrozen(ctx)
+	if n == 0 || err != nil {
+		return "", err
+	}
+	const text = "of the first objects, %d are in the storage class %s and must be thawed before a restore"
+	return fmt.Sprintf(text, n, class), nil
+}
+
+// noteFrozen counts an object that the listing shows in a class from which it must be thawed.
+func (v *verifyRun) noteFrozen(o *store.Object) {
+	if o.Frozen == "" {
+		return
+	}
+	v.report.Frozen++
+	if !slices.Contains(v.report.FrozenClasses, o.Frozen) {
+		v.report.FrozenClasses = append(v.report.FrozenClasses, o.Frozen)
+	}
+}
+
+// skipFrozen counts an object that could not be read back because it must be thawed first. The listing alone does not
+// decide: a thawed copy of an object keeps its class.
+func (v *verifyRun) skipFrozen(n *need) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n.skip = true
+	v.report.Unthawed++
+}
