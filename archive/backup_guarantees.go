@@ -2,8 +2,10 @@ package archive
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
@@ -40,19 +42,28 @@ func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
 }
 
 // checkChecksum checks that the service reports a checksum of the archive.json that an earlier run has put. A service
-// that reports none did not check the upload, which made that run fail.
+// that reports none may not have checked the upload, which made that run fail. Or it checks the MD5 of a request and
+// keeps none, and the earlier run failed for another reason. A Put with a wrong checksum shows which.
 func (r *backupRun) checkChecksum(ctx context.Context) error {
-	if _, ok := r.store.(store.FaultProbe); !ok || store.Waives(r.store, store.Checksums) {
+	service, ok := r.store.(store.FaultProbe)
+	if !ok || store.Waives(r.store, store.Checksums) {
 		return nil
 	}
 	o, err := r.store.Stat(ctx, manifest.ArchiveKey)
 	if err != nil {
 		return fmt.Errorf("reading the attributes of %s: %w", manifest.ArchiveKey, err)
 	}
-	if o.CRC32C == nil && o.MD5 == "" {
-		return weak("it keeps no checksum of %s, so it cannot have checked the upload", manifest.ArchiveKey)
+	if o.CRC32C != nil || o.MD5 != "" {
+		return nil
 	}
-	return nil
+	key := store.ProbePrefix + strings.ToLower(rand.Text()[:12]) + "/" + store.ProbeWrong
+	switch err := service.PutWithWrongChecksum(ctx, key, []byte("strongroom tests here whether a checksum is compared\n")); {
+	case errors.Is(err, store.ErrMismatch):
+		return nil
+	case err != nil:
+		return fmt.Errorf("testing whether a wrong checksum is refused: %w", err)
+	}
+	return weak("it keeps no checksum of %s, and accepts an object with a wrong one", manifest.ArchiveKey)
 }
 
 // checkRetention checks that archive.json, which was put with a lock, is locked.

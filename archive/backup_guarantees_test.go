@@ -43,6 +43,30 @@ func TestBackupRefusesAStoreThatDoesNotCheck(t *testing.T) {
 	}
 }
 
+// A service compares checksums and keeps none, as with checksum=md5. An earlier run began the archive and failed for
+// another reason. The next run continues: its advice, to write checksum=md5, would be a dead end otherwise.
+func TestBackupContinuesWhereNoChecksumIsKept(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t, t.TempDir(), 23)
+	db.fill(3, 100)
+	bucket := storetest.Memory(t)
+	if _, err := archive.New(&unchecking{bucket}, archive.Options{}).Backup(t.Context(), db.source(), options); !errors.Is(err, store.ErrWeakStore) {
+		t.Fatal(err)
+	}
+	if _, err := archive.New(&forgetful{&unchecking{bucket}}, archive.Options{}).Backup(t.Context(), db.source(), options); err != nil {
+		t.Error(err)
+	}
+}
+
+// forgetful is a service that compares checksums and reports none later.
+type forgetful struct{ *unchecking }
+
+func (f *forgetful) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
+	return f.InMemory.Put(ctx, key, body, sums)
+}
+
+func (f *forgetful) PutWithWrongChecksum(context.Context, string, []byte) error { return store.ErrMismatch }
+
 // unchecking is a service behind an adapter that notices by the answer to a Put that nothing was
 // checked. It can report that only after the object exists.
 type unchecking struct{ *storetest.InMemory }

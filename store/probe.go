@@ -8,10 +8,11 @@ const ProbePrefix = "probe/"
 
 // The names of probe objects to which a store applies its settings for an archive's objects. ProbeRetained is
 // locked if the store locks, and ProbeContent is stored like data. The other probe objects have no such settings,
-// so that they can be deleted.
+// so that they can be deleted. ProbeWrong is put with a wrong checksum, so that it exists only if that is not compared.
 const (
 	ProbeRetained = "locked"
 	ProbeContent  = "content"
+	ProbeWrong    = "wrong"
 )
 
 // ProbesLock reports whether key is that of a probe object that tests locks.

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// warned has the hosts of which WarnOfClearText has warned.
+// warned has the hosts that a warning of WarnOfClearText has named.
 var warned sync.Map
 
 // WarnOfClearText logs a warning if an endpoint is reached over http, once for each host in the life of the process.

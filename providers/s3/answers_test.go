@@ -2,7 +2,9 @@ package s3
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -188,7 +190,13 @@ func TestCredentialsAreRefused(t *testing.T) {
 	t.Parallel()
 	sts := answered(cloud.Answer{Status: 403, Code: "AccessDenied", Text: "Not authorized to perform sts:AssumeRoleWithWebIdentity"}, nil)
 	err := dialect.Wrap("s3://b", "listing", "", errors.Join(errors.New("get credentials: failed to refresh cached credentials"), sts))
-	if k := dialect.KindOf(err); k != cloud.BadCredentials || strings.Contains(err.Error(), "s3:ListBucket") {
+	if k := dialect.KindOf(err); k != cloud.BadCredentials || strings.Contains(err.Error(), "s3:ListBucket") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v (%s)", err, k.Word())
+	}
+	down := fmt.Errorf("operation error S3: GetObject, get identity: get credentials: failed to refresh cached credentials, %w",
+		&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")})
+	err = dialect.Wrap("s3://b", "getting", "a", down)
+	if k := dialect.KindOf(err); k != cloud.Unreachable || !strings.Contains(err.Error(), "(s3://b): no credentials: dial tcp: connection refused; the service that issues") {
 		t.Errorf("%v (%s)", err, k.Word())
 	}
 }

@@ -49,6 +49,9 @@ func sortError(err error) cloud.Kind {
 
 // reason returns an error answer of S3 in few words.
 func reason(err error) (string, bool) {
+	if err != nil && cloud.NoCredentials(err) {
+		return noCredentials(err), true
+	}
 	a, ok := answerOf(err)
 	if !ok {
 		return "", false
@@ -69,9 +72,19 @@ func reason(err error) (string, bool) {
 	return s + fmt.Sprintf(" (HTTP %d)", a.Status), true
 }
 
+// noCredentials returns why the credential chain returned nothing. The SDK's text begins with the request.
+func noCredentials(err error) string {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	for _, before := range []string{"get credentials: ", "failed to refresh cached credentials, "} {
+		if _, after, ok := strings.Cut(text, before); ok {
+			text = after
+		}
+	}
+	return "no credentials: " + text
+}
+
 // advise returns the advice for a kind of failure at S3 if it differs from the general advice.
 func advise(e *cloud.Error) string {
-	noCredentials := cloud.NoCredentials(e.Err)
 	if a, ok := answerOf(e.Err); ok && a.Code == "" && e.Kind != cloud.Throttled {
 		return "a proxy or a web server may have answered in place of the service; check endpoint= in the URL, and the proxies"
 	}
@@ -80,7 +93,7 @@ func advise(e *cloud.Error) string {
 		return checkCredentials
 	case cloud.Unreachable:
 		switch {
-		case noCredentials:
+		case cloud.NoCredentials(e.Err):
 			return "the service that issues the credentials cannot be reached; " + checkCredentials
 		case cloud.BadCertificate(e.Err):
 			return "check the endpoint's scheme and certificate; " +

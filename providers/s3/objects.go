@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -44,7 +45,7 @@ func (s *adapter) head(ctx context.Context, key string) (store.Object, error) {
 	s.seen.Store(true)
 	o := store.Object{
 		Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified),
-		Frozen: frozenClass(string(h.StorageClass)),
+		Frozen: frozenNow(h),
 	}
 	if o.Version = aws.ToString(h.ETag); at != nil {
 		o.Version = stampOf(*at, o.Version)
@@ -79,13 +80,22 @@ func (s *adapter) explain(ctx context.Context, key string, id *string, err error
 }
 
 // frozenClass returns a storage class from which objects must be thawed before they can be read, and "" for any other
-// class.
+// class. The names after the first two are those of other services.
 func frozenClass(class string) string {
-	switch types.StorageClass(class) {
-	case types.StorageClassGlacier, types.StorageClassDeepArchive:
+	switch strings.ToUpper(class) {
+	case "GLACIER", "DEEP_ARCHIVE", "ARCHIVE", "COLDARCHIVE", "COLD_ARCHIVE", "DEEPCOLDARCHIVE":
 		return class
 	}
 	return ""
+}
+
+// frozenNow returns store.Object's Frozen. Unlike a listing, it considers thawed copies, and what an intelligent tier
+// has archived.
+func frozenNow(h *s3.HeadObjectOutput) string {
+	if strings.Contains(aws.ToString(h.Restore), `ongoing-request="false"`) {
+		return ""
+	}
+	return cmp.Or(frozenClass(string(h.StorageClass)), string(h.ArchiveStatus))
 }
 
 // whichMissing distinguishes a missing bucket from a missing object. The answer to a HEAD has no body that

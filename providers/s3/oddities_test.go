@@ -285,6 +285,56 @@ func TestS3FrozenObjectsAndMarkers(t *testing.T) {
 	}
 }
 
+// An object that was thawed can be read, although it has its class still. An intelligent tier archives without another
+// class.
+func TestS3FrozenNow(t *testing.T) {
+	for header, want := range map[string]string{
+		"":                              "GLACIER",
+		`ongoing-request="true"`:        "GLACIER",
+		`ongoing-request="false", more`: "",
+	} {
+		_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Amz-Storage-Class", "GLACIER")
+			w.Header().Set("X-Amz-Restore", header)
+		})
+		if o, err := b.Stat(t.Context(), "a"); err != nil || o.Frozen != want {
+			t.Errorf("%s: %+v, %v", header, o, err)
+		}
+	}
+	_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amz-Storage-Class", "INTELLIGENT_TIERING")
+		w.Header().Set("X-Amz-Archive-Status", "ARCHIVE_ACCESS")
+	})
+	if o, err := b.Stat(t.Context(), "a"); err != nil || o.Frozen != "ARCHIVE_ACCESS" {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// Locks are extended with the checksum of the request that the service accepts: CRC-32C, or MD5 where it demands that.
+func TestS3ChecksumOfALock(t *testing.T) {
+	for _, demand := range []string{"X-Amz-Checksum-Crc32c", "Content-Md5"} {
+		var bare int
+		_, b := newFakeAt(t, "&lock=GOVERNANCE&lock_for=1h&legal_hold=true", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+			q := r.URL.Query()
+			switch {
+			case q.Has("versions"):
+				io.WriteString(w, "<ListVersionsResult><Version><Key>a</Key><VersionId>v</VersionId><Size>1</Size></Version></ListVersionsResult>")
+			case r.Method == http.MethodPut && (q.Has("retention") || q.Has("legal-hold")):
+				if r.Header.Get(demand) == "" || r.Header.Get("X-Amz-Checksum-Crc32") != "" {
+					bare++
+					refuse(w, http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: Content-MD5")
+				}
+			default:
+				fail(w, http.StatusNotFound, "NoSuchObjectLockConfiguration")
+			}
+		})
+		err := b.(store.RetentionStore).Lock(t.Context(), "a")
+		if want := map[bool]int{true: 1}[demand == "Content-Md5"]; err != nil || bare != want {
+			t.Errorf("%s: %v; %d requests without it", demand, err, bare)
+		}
+	}
+}
+
 // A maintenance page with 503 is an overloaded service, and its HTML is in no message.
 func TestS3MaintenancePage(t *testing.T) {
 	spent := cloud.NewBudget(1)

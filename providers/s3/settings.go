@@ -120,7 +120,7 @@ func storageClass(a *cloud.Address) (types.StorageClass, error) {
 	switch {
 	case c == "":
 		return "", nil
-	case c == types.StorageClassGlacier || c == types.StorageClassDeepArchive:
+	case frozenClass(string(c)) != "":
 		return "", fmt.Errorf("archive URL %s: objects in storage_class %s must be thawed before they can be read, "+
 			"which strongroom does not do; write GLACIER_IR", a.Where, c)
 	case slices.Contains(c.Values(), c), foreign && len(c) <= 64 && !strings.ContainsFunc(string(c), odd):

@@ -112,7 +112,7 @@ func (p *probeRun) cleanUp(ctx context.Context) (left []string, err error) {
 }
 
 var probeNames = []string{
-	"first", store.ProbeContent, "race", "wrong", "fresh", "large", "condition", "Case", store.ProbeRetained,
+	"first", store.ProbeContent, "race", store.ProbeWrong, "fresh", "large", "condition", "Case", store.ProbeRetained,
 }
 
 // isProbe reports whether a key is that of a probe's object. An archive below probe/ has no such keys.
