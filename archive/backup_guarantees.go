@@ -57,7 +57,8 @@ func (r *backupRun) checkChecksum(ctx context.Context) error {
 		return nil
 	}
 	key := store.ProbePrefix + strings.ToLower(rand.Text()[:12]) + "/" + store.ProbeWrong
-	switch err := service.PutWithWrongChecksum(ctx, key, []byte("strongroom tests here whether a checksum is compared\n")); {
+	content := []byte("strongroom tests here whether a checksum is compared\n")
+	switch err := service.PutWithWrongChecksum(ctx, key, content); {
 	case errors.Is(err, store.ErrMismatch):
 		return nil
 	case err != nil:

@@ -65,7 +65,9 @@ func (f *forgetful) Put(ctx context.Context, key string, body io.ReaderAt, sums 
 	return f.InMemory.Put(ctx, key, body, sums)
 }
 
-func (f *forgetful) PutWithWrongChecksum(context.Context, string, []byte) error { return store.ErrMismatch }
+func (f *forgetful) PutWithWrongChecksum(context.Context, string, []byte) error {
+	return store.ErrMismatch
+}
 
 // unchecking is a service behind an adapter that notices by the answer to a Put that nothing was
 // checked. It can report that only after the object exists.

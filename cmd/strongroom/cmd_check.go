@@ -51,7 +51,7 @@ entries. Exit code 1 if a check failed, 3 if a log file is damaged.`,
 var errUnfit = errors.New("not ready for backups; see the lines marked failed")
 
 // errUnfinished is returned by a check that could not complete some tests, for reasons that may pass.
-var errUnfinished = errors.New("some tests could not be completed, which is no fault of the store; " +
+var errUnfinished = errors.New("some tests could not be completed, for reasons that may pass; " +
 	"see the lines marked failed, and check again")
 
 // A checkReport is what check prints about one archive.

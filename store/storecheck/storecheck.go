@@ -26,7 +26,7 @@ type Finding struct {
 	Detail string  `json:"detail"`           // the observation
 	Advice string  `json:"advice,omitempty"` // the remedy
 
-	// Transient means that the test could not be completed for a reason that may pass. It is no fault of the store.
+	// Transient means that the test could not be completed for a reason that may pass. It shows no fault of the store.
 	Transient bool `json:"transient,omitempty"`
 }
 
