@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -36,7 +37,7 @@ func floor(name, dir, bucket, to string) error {
 		if err := os.Mkdir(to, 0o755); err != nil {
 			return err
 		}
-		return f.all(func(name string, _ int64) error { return f.getOne(name, filepath.Join(to, name)) })
+		return errors.Join(f.all(func(name string, _ int64) error { return f.getOne(name, filepath.Join(to, name)) }), syncAll(to))
 	case "read":
 		return f.all(func(name string, _ int64) error { return f.getOne(name, "") })
 	}
@@ -190,7 +191,7 @@ func (f *floors) inParts(path string, size int64, read func(int64) ([]byte, erro
 	return f.server.complete(path, id, etags)
 }
 
-// getOne fetches and hashes an object and, with a target, writes and syncs it to a file.
+// getOne fetches and hashes an object and, with a target, writes it to a file.
 func (f *floors) getOne(name, target string) error {
 	answer, err := f.server.do("GET", f.bucket+"/"+name, nil, nil, 0)
 	if err != nil {
@@ -207,8 +208,15 @@ func (f *floors) getOne(name, target string) error {
 		return err
 	}
 	_, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, sum)}, answer.Body, buf)
-	if err == nil {
-		err = file.Sync()
-	}
 	return errors.Join(err, file.Close())
+}
+
+// syncAll makes everything durable that was written to the file system of a directory.
+func syncAll(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return unix.Syncfs(int(d.Fd()))
 }
