@@ -38,7 +38,8 @@ type Store interface {
 
 	// List yields the objects whose key begins with prefix and is greater than after, in ascending byte order. With
 	// a delimiter, keys that contain it after the prefix are rolled up into one Object whose key ends with it, with
-	// IsDir set. An empty result is not an error. An error ends the sequence.
+	// IsDir set. An empty result is not an error. An error ends the sequence. ErrUnordered is the error if the service
+	// lists in another order: see InOrder.
 	List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[Object, error]
 
 	// Delete removes objects. It uses only Key and Version. An object with a Version is removed only while that is
@@ -227,6 +228,9 @@ var (
 	ErrFrozen = errors.New("the object must be thawed before it can be read")
 	// ErrTransient means that the same operation may succeed later with nothing changed.
 	ErrTransient = errors.New("the failure may pass")
+	// ErrUnordered means that a service does not list in the order of the keys. Without InOrder, a second listing
+	// succeeds, and is sorted.
+	ErrUnordered = errors.New("the store does not list in the order of the keys")
 	// ErrWeakStore means that the store does not give a guarantee that archives rely on.
 	ErrWeakStore = errors.New("the store lacks a guarantee that archives rely on")
 )

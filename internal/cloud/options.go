@@ -29,6 +29,9 @@ type Options struct {
 	Counter *Counter
 	// Log receives warnings; nil discards them.
 	Log *slog.Logger
+	// Scratch is a directory for temporary files, which may not exist yet. It is used only if a service does not list in
+	// the order of the keys, and a listing is too large to be sorted in memory. Without it, such a listing fails.
+	Scratch string
 	// Budget limits the retries of all requests of the bucket together; nil means NewBudget(Transfers).
 	Budget *Budget
 }

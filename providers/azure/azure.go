@@ -22,14 +22,14 @@ import (
 // defaultDomain is the domain of storage accounts, except in the clouds of some countries.
 const defaultDomain = "blob.core.windows.net"
 
-// adapter is an archive in a container of Azure Blob Storage. It only uses the SDK's client: gocloud's
-// azureblob escapes keys that the format allows, and panics if a write fails. put.go has the writing.
+// adapter is an archive in a container of Azure Blob Storage. It reads and lists through a driver on the SDK's client.
+// put.go has the writing.
 type adapter struct {
+	cloud.Portable
 	cloud.RedactedURL
 
 	client    *container.Client
 	container string
-	prefix    string // empty, or ends in "/"
 	timeout   time.Duration
 
 	blocks    chan struct{} // a token for each block in flight, over all Puts
@@ -44,7 +44,7 @@ func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
 	}
 	s := &adapter{
-		RedactedURL: a.Where, container: a.Bucket, prefix: a.Prefix, timeout: o.Timeout,
+		RedactedURL: a.Where, container: a.Bucket, timeout: o.Timeout,
 		blocks: make(chan struct{}, o.Transfers), transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, counter: o.Counter,
 	}
 	cloud.Tune(s.transport, &o)
@@ -60,7 +60,14 @@ func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
 	}
+	s.read(a.Prefix, &cloud.Order{Scratch: o.Scratch})
 	return s, nil
+}
+
+// read sets up reading and listing.
+func (s *adapter) read(prefix string, order *cloud.Order) {
+	d := &bucketDriver{cloud.Driver{Dialect: dialect}, s.client}
+	s.Portable = cloud.Portable{Bucket: cloud.NewBucket(d, cloud.PageLimit(s.timeout)), Prefix: prefix, Order: order, Fail: s.fail}
 }
 
 // connect returns a client with the first credentials that it finds in the environment.
@@ -105,11 +112,11 @@ func (s *adapter) connect(account, containerURL string, retry policy.Policy) (*c
 
 // http returns a client on the store's connections.
 func (s *adapter) http() *http.Client {
-	return s.counter.Counting(&http.Client{
+	return cloud.CheckingListings(s.counter.Counting(&http.Client{
 		Transport: s.transport,
 		// The signature is invalid for another address.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	})
+	}))
 }
 
 // tokenSource returns the errors of a credential chain as tokenErrors. Some of them have no type of their own.

@@ -1,12 +1,9 @@
 package azure
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,28 +54,6 @@ func TestAzureServerHangs(t *testing.T) {
 	timedOut("Delete", b.Delete(t.Context(), store.AnyVersion("a")))
 	if took := time.Since(start); took > patience {
 		t.Errorf("it took %v", took)
-	}
-}
-
-// List refuses a listing that is not in the order of the names.
-func TestAzureUnsortedListing(t *testing.T) {
-	_, b := newFake(t, cloud.Options{}, func(_ *fakeService, w http.ResponseWriter, r *http.Request) {
-		name, next := "a/b", "<NextMarker>2</NextMarker>"
-		if r.URL.Query().Get("marker") != "" {
-			name, next = "a-b", "<NextMarker/>"
-		}
-		w.Header().Set("Content-Type", "application/xml")
-		fmt.Fprintf(w, `<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs><Blob><Name>%s</Name><Properties><Content-Length>1</Content-Length></Properties></Blob></Blobs>%s</EnumerationResults>`, name, next)
-	})
-	var keys []string
-	var last error
-	for o, err := range b.List(t.Context(), "", "", "") {
-		if keys, last = append(keys, o.Key), err; err != nil {
-			break
-		}
-	}
-	if !errors.Is(last, errUnsorted) || !slices.Equal(keys, []string{"a/b", ""}) {
-		t.Errorf("%q, %v", keys, last)
 	}
 }
 

@@ -96,7 +96,7 @@ func (p *upload) whole(ctx context.Context) error {
 }
 
 func (p *upload) blob() *blockblob.Client {
-	return p.store.client.NewBlockBlobClient(p.store.prefix + p.key)
+	return p.store.client.NewBlockBlobClient(p.store.Prefix + p.key)
 }
 
 // onlyNew returns the condition with which a request fails if the object exists.

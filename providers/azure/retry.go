@@ -81,7 +81,7 @@ func isTransient(resp *http.Response, err error, attempt int) bool {
 	var token *tokenError
 	var answer *azcore.ResponseError
 	switch {
-	case errors.As(err, &src), errors.As(err, &token), cloud.BadCertificate(err):
+	case errors.As(err, &src), errors.As(err, &token), cloud.BadCertificate(err), errors.Is(err, cloud.ErrBadListing):
 		return false
 	case errors.As(err, &answer):
 		return busyPause(answer.StatusCode)

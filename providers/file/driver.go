@@ -6,48 +6,25 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"path"
 	"syscall"
 
 	"gocloud.dev/blob/driver"
-	"gocloud.dev/gcerrors"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// dirDriver is the gocloud.dev driver of a directory. gocloud's own fileblob is unsuitable: it never calls
-// fsync, its create-only is not atomic, its listings show temporary files, and a listing of several pages
-// loses keys. Writes through dirDriver are durable, except if they overwrite a blob with attributes, whose two
-// files cannot change atomically. Archives use adapter.Put and have no attributes.
-type dirDriver struct{ *tree }
-
-var errUnsupported = errors.New("directories do not support this")
-
-// ErrorCode implements driver.Bucket.
-func (d *dirDriver) ErrorCode(err error) gcerrors.ErrorCode {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return gcerrors.NotFound
-	case errors.Is(err, fs.ErrExist):
-		return gcerrors.FailedPrecondition
-	case errors.Is(err, fs.ErrPermission):
-		return gcerrors.PermissionDenied
-	case errors.Is(err, errUnsupported):
-		return gcerrors.Unimplemented
-	}
-	return gcerrors.Unknown
+// dirDriver is the gocloud.dev driver of a directory: the half of the adapter that reads. gocloud's own fileblob is
+// unsuitable: its listings show temporary files, and a listing of several pages loses keys.
+type dirDriver struct {
+	cloud.Driver
+	*tree
 }
 
-// As implements driver.Bucket. There are no provider types.
-func (d *dirDriver) As(any) bool { return false }
-
-// ErrorAs implements driver.Bucket.
-func (d *dirDriver) ErrorAs(err error, i any) bool {
-	p, ok := i.(**fs.PathError)
-	return ok && errors.As(err, p)
-}
+func newDriver(t *tree) *dirDriver { return &dirDriver{cloud.Driver{Dialect: dialect}, t} }
 
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
@@ -69,83 +46,30 @@ func removeObject(root *disk.Root, key string) error {
 	return nil
 }
 
-// Attributes implements driver.Bucket.
+// Attributes implements driver.Bucket. A file system has no checksum.
 func (d *dirDriver) Attributes(_ context.Context, key string) (*driver.Attributes, error) {
 	var fi fs.FileInfo
-	var s sidecar
 	err := d.in(false, func(root *disk.Root) (err error) {
-		if fi, err = statObject(root, key); err == nil {
-			s, err = readSidecar(root, key)
-		}
+		fi, err = statObject(root, key)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &driver.Attributes{
-		CacheControl: s.CacheControl, ContentDisposition: s.ContentDisposition, ContentEncoding: s.ContentEncoding,
-		ContentLanguage: s.ContentLanguage, ContentType: s.ContentType, Metadata: s.Metadata, MD5: s.MD5,
-		ModTime: fi.ModTime(), Size: fi.Size(),
-		ETag: fmt.Sprintf("\"%x-%x\"", fi.ModTime().UnixNano(), fi.Size()),
-	}, nil
-}
-
-// ListPaged implements driver.Bucket. The token of the next page is the last key of this one; the walk for the
-// next page starts there.
-func (d *dirDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
-	if o.BeforeList != nil {
-		if err := o.BeforeList(func(any) bool { return false }); err != nil {
-			return nil, err
-		}
-	}
-	size := o.PageSize
-	if size <= 0 {
-		size = cloud.ListPage
-	}
-	var page driver.ListPage
-	last := ""
-	add := func(object driver.ListObject) bool {
-		if len(page.Objects) == size {
-			page.NextPageToken = []byte(last)
-			return false
-		}
-		page.Objects = append(page.Objects, &object)
-		last = object.Key
-		return true
-	}
-	w := walker{ctx: ctx, prefix: o.Prefix, roll: o.Delimiter == "/", after: string(o.PageToken)}
-	w.yield = func(f store.Object) bool {
-		dir, rolled := f.Key, f.IsDir
-		if !rolled {
-			dir, rolled = cloud.RolledUp(o.Prefix, o.Delimiter, f.Key)
-		}
-		switch {
-		case rolled && (dir == last || dir == string(o.PageToken)):
-			return true
-		case rolled:
-			return add(driver.ListObject{Key: dir, IsDir: true})
-		}
-		return add(driver.ListObject{Key: f.Key, Size: f.Size, ModTime: f.Modified})
-	}
-	if err := d.in(false, w.walk); err != nil {
-		return nil, err
-	}
-	return &page, nil
+	o := &store.Object{Key: key, Size: fi.Size(), Modified: fi.ModTime(), Version: disk.Stamp(fi)}
+	return cloud.AttributesOf(o, "", fmt.Sprintf("\"%x-%x\"", fi.ModTime().UnixNano(), fi.Size())), nil
 }
 
 // NewRangeReader implements driver.Bucket.
 func (d *dirDriver) NewRangeReader(_ context.Context, key string, offset, length int64, o *driver.ReaderOptions) (driver.Reader, error) {
 	var f *disk.File
 	var fi fs.FileInfo
-	var s sidecar
 	err := d.in(false, func(root *disk.Root) (err error) {
-		if f, fi, err = openObject(root, key); err == nil {
-			s, err = readSidecar(root, key)
-		}
+		f, fi, err = openObject(root, key)
 		return err
 	})
-	if err == nil && o.BeforeRead != nil {
-		err = o.BeforeRead(func(any) bool { return false })
+	if err == nil {
+		err = cloud.Before(o.BeforeRead)
 	}
 	if err != nil {
 		if f != nil {
@@ -156,67 +80,88 @@ func (d *dirDriver) NewRangeReader(_ context.Context, key string, offset, length
 	if length < 0 || length > fi.Size() {
 		length = fi.Size()
 	}
-	return &objectReader{
-		Reader: io.NewSectionReader(f, offset, length), Closer: f,
-		attributes: driver.ReaderAttributes{ContentType: s.ContentType, ModTime: fi.ModTime(), Size: fi.Size()},
-	}, nil
+	r := cloud.NewObjectReader(f, -1, driver.ReaderAttributes{ModTime: fi.ModTime(), Size: fi.Size()})
+	r.Reader = io.NewSectionReader(f, offset, length)
+	return r, nil
 }
 
-type objectReader struct {
-	io.Reader
-	io.Closer
-	attributes driver.ReaderAttributes
-}
-
-func (r *objectReader) Attributes() *driver.ReaderAttributes { return &r.attributes }
-func (r *objectReader) As(any) bool                          { return false }
-
-// Copy implements driver.Bucket.
-func (d *dirDriver) Copy(ctx context.Context, to, from string, o *driver.CopyOptions) error {
-	return d.in(false, func(root *disk.Root) error {
-		f, _, err := openObject(root, from)
-		if err != nil {
-			return err
+// ListPaged implements driver.Bucket. The token of the next page is the last key of this one. A listing that can
+// resume goes on reading the directories where the page ended; any other walk starts there.
+func (d *dirDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
+	q, err := cloud.NewListRequest(o)
+	if err != nil {
+		return nil, err
+	}
+	w, ok := (*walk)(nil), false
+	if q.Resume != nil {
+		w, ok = q.Resume.Value.(*walk)
+	}
+	if !ok {
+		w = d.startWalk(o, q.After)
+		if q.Resume == nil {
+			defer w.stop()
+		} else {
+			q.Resume.Value, q.Resume.Close = w, w.stop
 		}
-		defer f.Close()
-		if o.BeforeCopy != nil {
-			if err := o.BeforeCopy(func(any) bool { return false }); err != nil {
-				return err
+	}
+	size := o.PageSize
+	if size <= 0 {
+		size = cloud.ListPage
+	}
+	return w.page(ctx, size)
+}
+
+// walk is a walk through the directories that pauses between two objects.
+type walk struct {
+	walker walker
+	next   func() (store.Object, bool)
+	stop   func()
+	last   string        // the key or the rolled-up prefix that was returned last
+	held   *store.Object // the first one of the next page
+	err    error         // of the walk, once it has ended
+}
+
+func (d *dirDriver) startWalk(o *driver.ListOptions, after string) *walk {
+	w := &walk{last: string(o.PageToken)}
+	w.walker = walker{prefix: o.Prefix, roll: o.Delimiter == "/", after: max(after, string(o.PageToken))}
+	w.next, w.stop = iter.Pull(func(yield func(store.Object) bool) {
+		w.walker.yield = func(f store.Object) bool {
+			if dir, rolled := cloud.RolledUp(o.Prefix, o.Delimiter, f.Key); rolled {
+				f = store.Object{Key: dir, IsDir: true}
 			}
+			return f.IsDir && f.Key == w.last || yield(f)
 		}
-		s, err := readSidecar(root, from)
-		if err != nil {
-			return err
-		}
-		temp, err := d.write(ctx, root, f)
-		if err != nil {
-			return err
-		}
-		return d.commit(root, temp, to, s, false)
+		w.err = d.in(false, w.walker.walk)
 	})
+	return w
 }
 
-// Delete implements driver.Bucket.
-func (d *dirDriver) Delete(_ context.Context, key string, o *driver.DeleteOptions) error {
-	return d.in(false, func(root *disk.Root) error {
-		if _, err := statObject(root, key); err != nil {
-			return err
+// page returns the next objects.
+func (w *walk) page(ctx context.Context, size int) (*driver.ListPage, error) {
+	w.walker.ctx = ctx
+	page := &driver.ListPage{}
+	if w.held != nil {
+		w.add(page, w.held)
+		w.held = nil
+	}
+	for {
+		f, ok := w.next()
+		switch {
+		case !ok && w.err != nil && !w.walker.enough:
+			return nil, w.err
+		case !ok:
+			return page, nil
+		case len(page.Objects) == size:
+			page.NextPageToken, w.held = []byte(w.last), &f
+			return page, nil
 		}
-		if o.BeforeDelete != nil {
-			if err := o.BeforeDelete(func(any) bool { return false }); err != nil {
-				return err
-			}
-		}
-		if err := removeObject(root, key); err != nil {
-			return err
-		}
-		return removeSidecar(root, key)
-	})
+		w.add(page, &f)
+	}
 }
 
-// SignedURL implements driver.Bucket.
-func (d *dirDriver) SignedURL(context.Context, string, *driver.SignedURLOptions) (string, error) {
-	return "", fmt.Errorf("signed URLs: %w", errUnsupported)
+func (w *walk) add(page *driver.ListPage, f *store.Object) {
+	w.last = f.Key
+	page.Objects = append(page.Objects, cloud.ListedObject(f))
 }
 
 // Close implements driver.Bucket.

@@ -9,8 +9,7 @@ import (
 	"iter"
 	"path"
 	"path/filepath"
-
-	"gocloud.dev/blob"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/internal/digest"
@@ -41,7 +40,7 @@ func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 
 func newAdapter(dir string, w cloud.RedactedURL) *adapter {
 	s := &adapter{RedactedURL: w, tree: &tree{root: filepath.Clean(dir)}}
-	s.Portable = cloud.Portable{Bucket: blob.NewBucket(&dirDriver{s.tree}), Fail: s.fail}
+	s.Portable = cloud.Portable{Bucket: cloud.NewBucket(newDriver(s.tree), cloud.PageLimit(time.Minute)), Order: &cloud.Order{}, Fail: s.fail}
 	return s
 }
 
@@ -193,22 +192,6 @@ func openObject(root *disk.Root, key string) (*disk.File, fs.FileInfo, error) {
 	return f, fi, nil
 }
 
-// Stat implements store.Store. A file system has no checksum.
-func (s *adapter) Stat(_ context.Context, key string) (store.Object, error) {
-	if err := cloud.CheckKey(key); err != nil {
-		return store.Object{}, s.fail("checking", key, err)
-	}
-	var fi fs.FileInfo
-	err := s.in(false, func(root *disk.Root) (err error) {
-		fi, err = statObject(root, key)
-		return err
-	})
-	if err != nil {
-		return store.Object{}, s.fail("checking", key, err)
-	}
-	return store.Object{Key: key, Size: fi.Size(), Modified: fi.ModTime(), Version: disk.Stamp(fi)}, nil
-}
-
 // List implements store.Store. It reads the directories while the caller consumes the sequence. A missing
 // archive directory has no objects: the first Put creates it.
 func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
@@ -218,16 +201,21 @@ func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) ite
 			yield(store.Object{}, s.fail("listing", prefix, err))
 			return
 		}
-		w := walker{
-			ctx: ctx, prefix: prefix, roll: delimiter != "", after: after,
-			yield: func(o store.Object) bool { return yield(o, nil) },
+		for o, err := range s.Portable.List(ctx, prefix, delimiter, after) {
+			if errors.Is(err, fs.ErrNotExist) || !yield(o, err) || err != nil {
+				return
+			}
 		}
-		err := s.in(false, w.walk)
-		if err != nil && !w.enough && !errors.Is(err, fs.ErrNotExist) {
+		// The last page was read before the caller received its objects.
+		err := s.in(false, func(*disk.Root) error { return nil })
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			yield(store.Object{}, s.fail("listing", prefix, err))
 		}
 	}
 }
+
+// Close closes the directory. It does not wait for operations that are still running.
+func (s *adapter) Close() error { return s.letGo() }
 
 // Sweep implements store.Sweeper.
 func (s *adapter) Sweep(ctx context.Context) (int, error) {

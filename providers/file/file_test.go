@@ -290,7 +290,7 @@ func TestFileListing(t *testing.T) {
 			}
 			want[k] = true
 		}
-		b := blob.NewBucket(&dirDriver{&tree{root: dir}})
+		b := blob.NewBucket(newDriver(&tree{root: dir}))
 		defer b.Close()
 		var got []string
 		size := rapid.IntRange(1, 5).Draw(t, "page")
@@ -321,7 +321,7 @@ func TestFileThroughBlob(t *testing.T) {
 	if _, err := storetest.PutBytes(t, s, "data/a%20b/x", content); err != nil {
 		t.Fatal(err)
 	}
-	b := blob.NewBucket(&dirDriver{&tree{root: s.root}})
+	b := blob.NewBucket(newDriver(&tree{root: s.root}))
 	defer b.Close()
 	if got, err := b.ReadAll(t.Context(), "data/a%20b/x"); !bytes.Equal(got, content) {
 		t.Errorf("%d bytes, %v", len(got), err)

@@ -136,7 +136,8 @@ func isTransient(err error, attempt int) bool {
 		return false
 	}
 	var broken *cloud.BodyError
-	if errors.As(err, &broken) || errors.Is(err, store.ErrMismatch) || errors.Is(err, errAnswerEarly) || cloud.BadCertificate(err) {
+	if errors.As(err, &broken) || errors.Is(err, store.ErrMismatch) || errors.Is(err, errAnswerEarly) || cloud.BadCertificate(err) ||
+		errors.Is(err, cloud.ErrBadListing) {
 		return false
 	}
 	switch dialect.Classify(err) {
@@ -154,6 +155,11 @@ func isTransient(err error, attempt int) bool {
 	if errors.As(err, &api) {
 		return api.Code >= http.StatusInternalServerError || api.Code == http.StatusGone // an upload's session
 	}
+	return isConnection(err)
+}
+
+// isConnection reports whether err is of the connection, and not of an answer.
+func isConnection(err error) bool {
 	var u *url.Error
 	var n net.Error
 	return errors.As(err, &u) || errors.As(err, &n) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)

@@ -76,7 +76,7 @@ func (f *fakeService) answer(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/o") && r.Method == http.MethodGet:
-		io.WriteString(w, "{}") // a listing
+		io.WriteString(w, `{"kind":"storage#objects"}`) // a listing
 		return
 	case r.Method == http.MethodPost && f.exists:
 		fail(w, http.StatusPreconditionFailed, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")

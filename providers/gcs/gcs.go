@@ -14,6 +14,7 @@ import (
 
 	"cloud.google.com/go/storage"
 	"google.golang.org/api/option"
+	raw "google.golang.org/api/storage/v1"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
@@ -23,15 +24,16 @@ const envEmulator = "STORAGE_EMULATOR_HOST"
 
 const userAgent = "strongroom"
 
-// adapter is an archive in a bucket of Google Cloud Storage. It uses the JSON API through Google's module.
-// It makes the retries itself: see try, put and attemptTransport.
+// adapter is an archive in a bucket of Google Cloud Storage. It uses the JSON API through Google's modules. It reads and
+// lists through a driver on them. It makes the retries itself: see try, put and attemptTransport.
 type adapter struct {
+	cloud.Portable
 	cloud.RedactedURL
 
 	bucket     *storage.BucketHandle
+	service    *raw.Service // the API itself
 	bucketName string
 	transport  *attemptTransport
-	prefix     string // empty, or ends in "/"
 	timeout    time.Duration
 	log        *slog.Logger
 	budget     *cloud.Budget
@@ -56,23 +58,35 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 	transport := &attemptTransport{base: tr}
 	// The module would search for credentials at once, and export metrics with them.
 	opts := []option.ClientOption{
-		option.WithHTTPClient(o.Counter.Counting(&http.Client{Transport: transport})), option.WithoutAuthentication(),
-		storage.WithJSONReads(), storage.WithDisabledClientMetrics(),
+		option.WithHTTPClient(cloud.CheckingListings(o.Counter.Counting(&http.Client{Transport: transport}))),
+		option.WithoutAuthentication(),
 	}
 	if endpoint == "" {
 		transport.base = &authorizer{base: tr, timeout: o.Timeout}
 	} else {
 		opts = append(opts, option.WithEndpoint(endpoint+"/storage/v1/"))
 	}
-	client, err := storage.NewClient(ctx, opts...)
+	service, err := raw.NewService(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
+	}
+	client, err := storage.NewClient(ctx, append(opts, storage.WithJSONReads(), storage.WithDisabledClientMetrics())...)
 	if err != nil {
 		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
 	}
 	client.SetRetry(storage.WithPolicy(storage.RetryNever)) // its own retries have no limit but the context
-	return &adapter{
-		RedactedURL: a.Where, bucket: client.Bucket(a.Bucket), bucketName: a.Bucket, transport: transport, prefix: a.Prefix, timeout: o.Timeout, log: o.Log,
-		budget: o.Budget, uploads: make(chan struct{}, o.Transfers),
-	}, nil
+	s := &adapter{
+		RedactedURL: a.Where, bucket: client.Bucket(a.Bucket), service: service, bucketName: a.Bucket, transport: transport,
+		timeout: o.Timeout, log: o.Log, budget: o.Budget, uploads: make(chan struct{}, o.Transfers),
+	}
+	s.read(a.Prefix, &cloud.Order{Scratch: o.Scratch})
+	return s, nil
+}
+
+// read sets up reading and listing.
+func (s *adapter) read(prefix string, order *cloud.Order) {
+	d := &bucketDriver{cloud.Driver{Dialect: dialect}, s}
+	s.Portable = cloud.Portable{Bucket: cloud.NewBucket(d, cloud.PageLimit(s.timeout)), Prefix: prefix, Order: order, Fail: s.fail}
 }
 
 // endpointOf returns the address of a service other than Google's, or "".

@@ -165,7 +165,7 @@ func (s *adapter) insert(ctx context.Context, key string, src *cloud.CheckedBody
 // writer returns a writer of an object. Up to SingleMax it sends one unbuffered request. Beyond that it sends
 // chunks, and retries each chunk that fails.
 func (s *adapter) writer(ctx context.Context, key string, sums store.Sums) *storage.Writer {
-	o := s.bucket.Object(s.prefix + key).If(storage.Conditions{DoesNotExist: true})
+	o := s.bucket.Object(s.Prefix + key).If(storage.Conditions{DoesNotExist: true})
 	chunk := 0
 	if sums.Size > cloud.SingleMax {
 		chunk = chunkSize
@@ -226,7 +226,7 @@ func (s *adapter) verify(ctx context.Context, key string, made *storage.ObjectAt
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cloud.AbortTimeout)
 	defer cancel()
 	gone := s.try(ctx, s.short(), func(ctx context.Context) error {
-		return s.bucket.Object(s.prefix + key).Generation(made.Generation).Delete(ctx)
+		return s.bucket.Object(s.Prefix + key).Generation(made.Generation).Delete(ctx)
 	})
 	if gone != nil && dialect.Classify(gone) != cloud.NotFound {
 		return fmt.Errorf("%w; it could not be deleted: %w", err, gone)

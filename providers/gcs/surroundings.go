@@ -9,12 +9,13 @@ var _ store.SurroundingsLister = (*adapter)(nil)
 
 // Surroundings implements store.SurroundingsLister.
 func (s *adapter) Surroundings() []store.Place {
-	return cloud.Surroundings("gs", s.bucketName, s.prefix, func(prefix string, w cloud.RedactedURL) store.Store {
+	return cloud.Surroundings("gs", s.bucketName, s.Prefix, func(prefix string, w cloud.RedactedURL) store.Store {
 		around := &adapter{
-			RedactedURL: w, bucket: s.bucket, bucketName: s.bucketName, transport: s.transport, prefix: prefix, timeout: s.timeout, log: s.log,
-			budget: s.budget, uploads: s.uploads,
+			RedactedURL: w, bucket: s.bucket, service: s.service, bucketName: s.bucketName, transport: s.transport,
+			timeout: s.timeout, log: s.log, budget: s.budget, uploads: s.uploads,
 		}
 		around.seen.Store(s.seen.Load())
+		around.read(prefix, s.Order)
 		return around
 	})
 }

@@ -277,9 +277,9 @@ func TestGCSPages(t *testing.T) {
 		case fails[token] >= 0:
 			fail(w, http.StatusServiceUnavailable, "backendError", "later")
 		case token == "":
-			io.WriteString(w, `{"nextPageToken":"second","items":[{"name":"p/a"},{"name":"p/c"}],"prefixes":["p/b/"]}`)
+			io.WriteString(w, `{"kind":"storage#objects","nextPageToken":"second","items":[{"name":"p/a"},{"name":"p/c"}],"prefixes":["p/b/"]}`)
 		default:
-			io.WriteString(w, `{"items":[{"name":"p/d","size":"3","crc32c":"AAAAAQ=="}]}`)
+			io.WriteString(w, `{"kind":"storage#objects","items":[{"name":"p/d","size":"3","crc32c":"AAAAAQ=="}]}`)
 		}
 		return true
 	})

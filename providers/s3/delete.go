@@ -51,7 +51,7 @@ func (s *adapter) deleteGood(ctx context.Context, objects []store.Object, compar
 		return s.deleteVersions(ctx, objects)
 	case compares && len(objects) == 1 && objects[0].Version != "":
 		o := &objects[0]
-		now, err := s.head(ctx, o.Key)
+		now, err := s.Attributes(ctx, o.Key)
 		switch err = s.fail("deleting", o.Key, err); {
 		case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, cloud.ErrNoBucket):
 			return nil
@@ -166,11 +166,15 @@ func (s *adapter) allVersions(ctx context.Context, keys []string) (newer, oldest
 		}
 	}
 	at, jump := versionMarker{}, true
+	var markers cloud.Tokens
 	for len(keys) > 0 {
 		if jump {
 			at = versionMarker{key: justBefore(s.Prefix, *s.key(keys[0]))}
 		}
 		p, err := s.listVersions(ctx, s.Prefix, "", at, s.oldest.pageSize())
+		if err == nil {
+			err = p.advance(&markers)
+		}
 		if err != nil {
 			return nil, nil, err
 		}

@@ -122,7 +122,7 @@ func (s *adapter) Locked(ctx context.Context, key string) (locked bool, err erro
 	if err := cloud.CheckKey(key); err != nil {
 		return false, s.fail("reading the lock of", key, err)
 	}
-	err = s.atOldest(ctx, key, func(id *string) (err error) {
+	err = s.atOldest(ctx, *s.key(key), func(id *string) (err error) {
 		locked, err = s.lockedVersion(ctx, key, id)
 		return err
 	})
@@ -170,7 +170,7 @@ func (s *adapter) Lock(ctx context.Context, key string) error {
 	if err := cloud.CheckKey(key); err != nil {
 		return s.fail("locking", key, err)
 	}
-	err := s.atOldest(ctx, key, func(id *string) error { return s.lockVersion(ctx, key, id) })
+	err := s.atOldest(ctx, *s.key(key), func(id *string) error { return s.lockVersion(ctx, key, id) })
 	return s.fail("locking", key, err)
 }
 

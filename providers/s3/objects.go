@@ -16,49 +16,13 @@ import (
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/store"
 )
 
 func (s *adapter) key(key string) *string { return aws.String(s.Prefix + key) }
 
-// Stat implements store.Store.
-func (s *adapter) Stat(ctx context.Context, key string) (store.Object, error) {
-	o, err := s.head(ctx, key)
-	return o, s.fail("checking", key, err)
-}
-
-// head requests an object's size, time and checksum.
-func (s *adapter) head(ctx context.Context, key string) (store.Object, error) {
-	if err := cloud.CheckKey(key); err != nil {
-		return store.Object{}, err
-	}
-	var h *s3.HeadObjectOutput
-	var at *string
-	err := s.atOldest(ctx, key, func(id *string) (err error) {
-		at = id
-		h, err = s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucketName, Key: s.key(key), VersionId: id, ChecksumMode: s.mode()})
-		return s.explain(ctx, key, id, err)
-	})
-	if err != nil {
-		return store.Object{}, s.whichMissing(ctx, err)
-	}
-	s.seen.Store(true)
-	o := store.Object{
-		Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified),
-		Frozen: frozenNow(h),
-	}
-	if o.Version = aws.ToString(h.ETag); at != nil {
-		o.Version = stampOf(*at, o.Version)
-	}
-	if crc, ok := crcFromHeader(h.ChecksumCRC32C); ok && h.ChecksumType != types.ChecksumTypeComposite {
-		o.CRC32C = &crc
-	}
-	return o, nil
-}
-
 // explain returns the cause of a refused HEAD, whose answer has no body: expired credentials are a plain 400, and a key
-// of KMS or a policy is a plain 403. The answer to a GET of one byte names it.
-func (s *adapter) explain(ctx context.Context, key string, id *string, err error) error {
+// of KMS or a policy is a plain 403. The answer to a GET of one byte names it. full is the whole key in the bucket.
+func (s *adapter) explain(ctx context.Context, full string, id *string, err error) error {
 	a, ok := answerOf(err)
 	switch {
 	case !ok || cloud.GoesBeyond(ctx),
@@ -67,7 +31,7 @@ func (s *adapter) explain(ctx context.Context, key string, id *string, err error
 		return err
 	}
 	out, cause := s.client.GetObject(ctx, &s3.GetObjectInput{
-		Bucket: &s.bucketName, Key: s.key(key), VersionId: id, Range: aws.String("bytes=0-0"),
+		Bucket: &s.bucketName, Key: &full, VersionId: id, Range: aws.String("bytes=0-0"),
 	})
 	if cause == nil {
 		_ = out.Body.Close() // its content does not matter

@@ -104,7 +104,7 @@ func badDigest(err error) bool {
 // ErrExists. The error has Kind NotFound if no object exists.
 func (s *adapter) compareExisting(ctx context.Context, key string, sums store.Sums) (store.PutResult, error) {
 	if sums.Size > cloud.CompareMax { // smaller objects are read anyway
-		o, err := s.head(ctx, key)
+		o, err := s.Attributes(ctx, key)
 		switch {
 		case err != nil:
 			return store.PutResult{}, s.fail("checking", key, err)

@@ -3,12 +3,14 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
@@ -48,7 +50,7 @@ func (r *retryer) GetRetryToken(context.Context, error) (func(error) error, erro
 // even a failure to read the content.
 func (r *retryer) IsErrorRetryable(err error) bool {
 	var src *cloud.BodyError
-	if errors.As(err, &src) || cloud.BadCertificate(err) || cloud.NoCredentials(err) {
+	if errors.As(err, &src) || cloud.BadCertificate(err) || cloud.NoCredentials(err) || errors.Is(err, cloud.ErrBadListing) {
 		return false
 	}
 	if dialect.Classify(err) == cloud.Busy {
@@ -65,5 +67,37 @@ func (r *retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
 	}
 	return cloud.Backoff(attempt), nil
 }
+
+// eachWithin is an option for requests without content. An answer may trickle in for ever; so each attempt has a limit.
+// It is longer than a connection's idle timeout, whose error is clearer.
+func (s *adapter) eachWithin(o *s3.Options) {
+	limit := 2 * s.timeout
+	attempt := middleware.FinalizeMiddlewareFunc("strongroom:attempt", func(
+		ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+	) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		limited, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		out, metadata, err := next.HandleFinalize(limited, in)
+		if err != nil && limited.Err() != nil && ctx.Err() == nil {
+			err = &attemptError{limit}
+		}
+		return out, metadata, err
+	})
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(attempt, "Retry", middleware.After)
+	})
+}
+
+// attemptError means that an attempt took too long. It does not wrap the context's error, which the SDK would take for
+// the caller's.
+type attemptError struct{ limit time.Duration }
+
+func (e *attemptError) Error() string {
+	return fmt.Sprintf("the service did not answer completely within %s", e.limit)
+}
+
+// Timeout and Temporary implement net.Error.
+func (*attemptError) Timeout() bool   { return true }
+func (*attemptError) Temporary() bool { return true }
 
 var _ aws.Retryer = (*retryer)(nil)

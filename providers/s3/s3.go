@@ -18,15 +18,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/s3blob"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// adapter is an archive in a bucket of S3, MinIO, or a compatible service. It reads and lists through
-// gocloud's s3blob with its own client. put.go has the writing, versions.go the buckets that keep versions.
+// adapter is an archive in a bucket of S3, MinIO, or a compatible service. It reads and lists through a driver on
+// its own client. put.go has the writing, versions.go the buckets that keep versions.
 type adapter struct {
 	cloud.Portable
 	cloud.RedactedURL
@@ -42,7 +40,8 @@ type adapter struct {
 	seen   atomic.Bool   // a request succeeded, so the bucket exists
 	oldest versionMemory
 
-	demandsMD5 atomic.Bool // the service demands an MD5 of requests that have a body
+	demandsMD5   atomic.Bool // the service demands an MD5 of requests that have a body
+	ignoresAfter atomic.Bool // the service cannot begin a listing after a key
 
 	mu         sync.Mutex
 	unfinished map[string]string // uploads that could not be aborted: id → full key
@@ -88,12 +87,14 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 	if e := s.client.Options().BaseEndpoint; e != nil { // of the URL, the environment or the profile
 		cloud.WarnOfClearText(o.Log, *e, a.Where)
 	}
-	bucket, err := s3blob.OpenBucket(ctx, s.client, a.Bucket, nil)
-	if err != nil {
-		return nil, fmt.Errorf("archive URL %s: %w", a.Where, err)
-	}
-	s.Portable = cloud.Portable{Bucket: bucket, Prefix: a.Prefix, Fail: s.fail, Hooks: requestHooks}
+	s.read(a.Prefix, &cloud.Order{Scratch: o.Scratch})
 	return s, nil
+}
+
+// read sets up reading and listing.
+func (s *adapter) read(prefix string, order *cloud.Order) {
+	d := &bucketDriver{cloud.Driver{Dialect: dialect}, s}
+	s.Portable = cloud.Portable{Bucket: cloud.NewBucket(d, cloud.PageLimit(s.timeout)), Prefix: prefix, Order: order, Fail: s.fail}
 }
 
 // loadConfig reads the standard chain and the URL's parameters.
@@ -153,11 +154,11 @@ func newHTTPClient(cfg *aws.Config, o *cloud.Options) *http.Client {
 		b = awshttp.NewBuildableClient()
 	}
 	tr := b.WithTransportOptions(func(tr *http.Transport) { cloud.Tune(tr, o) }).GetTransport()
-	return o.Counter.Counting(&http.Client{
+	return cloud.CheckingListings(o.Counter.Counting(&http.Client{
 		Transport: tr,
 		// A redirect means another region, where the signature is invalid.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	})
+	}))
 }
 
 func checkBucketName(name string) error {
@@ -171,51 +172,6 @@ func checkBucketName(name string) error {
 		return fmt.Errorf("%.80q is no bucket's name; a name has 3 to 63 letters, digits, dots and hyphens", name)
 	}
 	return nil
-}
-
-// requestHooks change the requests of s3blob.
-var requestHooks = cloud.Hooks{
-	Read: func(as func(any) bool, key string) {
-		var in *s3.GetObjectInput
-		if as(&in) {
-			in.Key = &key
-		}
-	},
-	List: func(as func(any) bool, prefix, after string) {
-		var in *s3.ListObjectsV2Input
-		if as(&in) {
-			in.Prefix, in.StartAfter = aws.String(prefix), nil
-			if after != "" {
-				in.StartAfter = &after
-			}
-		}
-	},
-	Name: func(o *blob.ListObject) string {
-		var object types.Object
-		var prefix types.CommonPrefix
-		switch {
-		case o.As(&object):
-			return aws.ToString(object.Key)
-		case o.As(&prefix):
-			return aws.ToString(prefix.Prefix)
-		}
-		return o.Key
-	},
-	Stamp: func(o *blob.ListObject) string {
-		var object types.Object
-		if o.As(&object) {
-			return aws.ToString(object.ETag)
-		}
-		return ""
-	},
-	Frozen: func(o *blob.ListObject) string {
-		var object types.Object
-		if o.As(&object) {
-			return frozenClass(string(object.StorageClass))
-		}
-		return ""
-	},
-	Beyond: func(err error) bool { return apiCode(err) == "InvalidRange" },
 }
 
 // permissions are the permissions that an operation needs, for advice.
@@ -260,7 +216,7 @@ func (s *adapter) Close() error {
 	defer cancel()
 	_, err := s.abortUnfinished(ctx)
 	s.transfer.CloseIdleConnections()
-	return errors.Join(s.fail("sweeping", "", err), s.Portable.Close())
+	return s.fail("sweeping", "", err)
 }
 
 var _ store.Sweeper = (*adapter)(nil)

@@ -18,7 +18,7 @@ func (s *adapter) Surroundings() []store.Place {
 		if known := s.oldest.known.Load(); known != nil {
 			around.oldest.known.Store(known)
 		}
-		around.Portable = cloud.Portable{Bucket: s.Portable.Bucket, Prefix: prefix, Fail: around.fail, Hooks: requestHooks}
+		around.read(prefix, s.Order)
 		return around
 	})
 }

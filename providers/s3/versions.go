@@ -2,56 +2,10 @@ package s3
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"slices"
-	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/store"
 )
-
-// Get implements store.Store.
-func (s *adapter) Get(ctx context.Context, key string, offset, length int64) (r io.ReadCloser, err error) {
-	if err := cloud.CheckKey(key); err != nil {
-		return nil, s.fail("getting", key, err)
-	}
-	err = s.atOldest(ctx, key, func(id *string) (err error) {
-		if id == nil {
-			r, err = s.Portable.Get(ctx, key, offset, length)
-		} else {
-			r, err = s.getVersion(ctx, key, id, offset, length)
-		}
-		return err
-	})
-	return r, s.fail("getting", key, err)
-}
-
-// getVersion reads a range of one version.
-func (s *adapter) getVersion(ctx context.Context, key string, id *string, offset, length int64) (io.ReadCloser, error) {
-	nothing := io.NopCloser(strings.NewReader(""))
-	if length == 0 {
-		return nothing, nil // a range cannot be empty
-	}
-	in := &s3.GetObjectInput{Bucket: &s.bucketName, Key: s.key(key), VersionId: id}
-	switch {
-	case length > 0:
-		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))
-	case offset > 0:
-		in.Range = aws.String(fmt.Sprintf("bytes=%d-", offset))
-	}
-	out, err := s.client.GetObject(ctx, in)
-	switch {
-	case requestHooks.Beyond(err):
-		return nothing, nil
-	case err != nil:
-		return nil, fmt.Errorf("GetObject: %w", err)
-	}
-	return cloud.NamedReader(out.Body, key, s.fail), nil
-}
 
 // confirm checks after a successful Put that the version that it made is the oldest one. A service does not
 // refuse a Put if a delete marker hides the existing object. Then an older version is the object, and confirm

@@ -122,9 +122,9 @@ func (m *versionMemory) begin(key string) (end func()) {
 }
 
 // atOldest calls do with the id of the version that is the object, or with nil if the bucket keeps no
-// versions. If that version has been deleted since its id was listed, another one may have been put: atOldest
-// looks the id up and calls do again, as long as the id is another one.
-func (s *adapter) atOldest(ctx context.Context, key string, do func(id *string) error) error {
+// versions. full is the whole key in the bucket. If that version has been deleted since its id was listed, another one
+// may have been put: atOldest looks the id up and calls do again, as long as the id is another one.
+func (s *adapter) atOldest(ctx context.Context, full string, do func(id *string) error) error {
 	versioned, err := s.versioned(ctx)
 	if err != nil {
 		return err
@@ -132,7 +132,6 @@ func (s *adapter) atOldest(ctx context.Context, key string, do func(id *string) 
 	if !versioned {
 		return do(nil)
 	}
-	full := *s.key(key)
 	id, isCached := s.oldest.id(full)
 	for gone, tries := "", 0; ; tries++ {
 		if !isCached {
@@ -181,8 +180,12 @@ func (s *adapter) lookUp(ctx context.Context, full, gone string) (string, error)
 func (s *adapter) listOldest(ctx context.Context, full string) (string, error) {
 	defer s.oldest.begin(full)()
 	at, held := versionMarker{key: justBefore(s.Prefix, full)}, (*version)(nil)
+	var markers cloud.Tokens
 	for {
 		p, err := s.listVersions(ctx, s.Prefix, "", at, s.oldest.pageSize())
+		if err == nil {
+			err = p.advance(&markers)
+		}
 		if err != nil {
 			return "", err
 		}

@@ -2,16 +2,15 @@ package s3
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"iter"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"gocloud.dev/blob/driver"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/store"
@@ -48,7 +47,7 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 	if known, ok := s.oldest.known.Load().(versionsMode); ok {
 		return known == versionsOn, nil
 	}
-	out, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &s.bucketName})
+	out, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &s.bucketName}, s.eachWithin)
 	known := versionsOff
 	switch k := dialect.KindOf(err); {
 	case err == nil && out.Status != "":
@@ -108,26 +107,15 @@ func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, af
 		Bucket: &s.bucketName, Prefix: &prefix, MaxKeys: aws.Int32(int32(limit)),
 		EncodingType: types.EncodingTypeUrl, // otherwise a key that XML cannot represent would break all listings
 	}
-	for member, v := range map[**string]string{&in.Delimiter: delimiter, &in.KeyMarker: after.key, &in.VersionIdMarker: after.id} {
-		if v != "" {
-			*member = &v
-		}
-	}
-	out, err := s.client.ListObjectVersions(ctx, in)
+	in.Delimiter, in.KeyMarker, in.VersionIdMarker = given(delimiter), given(after.key), given(after.id)
+	out, err := s.client.ListObjectVersions(cloud.ForListing(ctx, "ListVersionsResult"), in, s.eachWithin)
 	if err != nil {
 		return nil, fmt.Errorf("ListObjectVersions: %w", err)
 	}
-	plain := func(v *string) string {
-		if out.EncodingType == types.EncodingTypeUrl {
-			if p, err := url.QueryUnescape(aws.ToString(v)); err == nil {
-				return p
-			}
-		}
-		return aws.ToString(v)
-	}
+	plain := unescape(out.EncodingType)
 	p := &versionPage{more: aws.ToBool(out.IsTruncated), next: versionMarker{plain(out.NextKeyMarker), aws.ToString(out.NextVersionIdMarker)}}
-	if p.more && (p.next == after || p.next.key == "") {
-		return nil, fmt.Errorf("ListObjectVersions: the service returned no marker for the page after %q", after.key)
+	if p.more && p.next.key == "" {
+		return nil, fmt.Errorf("ListObjectVersions: %w", cloud.CutListing())
 	}
 	for _, v := range out.Versions {
 		p.versions = append(p.versions, version{
@@ -169,65 +157,81 @@ func (p *versionPage) whole(held *version) (oldest []version, hold *version) {
 	return oldest, nil
 }
 
-// List implements store.Store.
-func (s *adapter) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
-	return func(yield func(store.Object, error) bool) {
-		flat := cloud.FlatList(s.flatVersions)
-		versioned, err := s.versioned(ctx)
-		switch {
-		case err != nil:
-			yield(store.Object{}, s.fail("listing", prefix, err))
-			return
-		case !versioned:
-			flat = s.Portable.Flat
-		}
-		cloud.RollUp(ctx, flat, prefix, delimiter, after)(yield)
+// advance returns an error if the page after this one was requested before.
+func (p *versionPage) advance(markers *cloud.Tokens) error {
+	if p.more && !markers.Add([]byte(p.next.key+"\x00"+p.next.id)) {
+		return fmt.Errorf("ListObjectVersions: %w: it repeats the marker %q, so it would not end", cloud.ErrBadListing, p.next.key)
 	}
+	return nil
 }
 
-// flatVersions is the FlatList of the oldest versions.
-func (s *adapter) flatVersions(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
-	return func(yield func(store.Object, error) bool) {
-		var at versionMarker
-		switch {
-		case strings.HasPrefix(after, prefix) && after != "":
-			at.key = s.Prefix + after
-		case after > prefix:
-			return // all keys with the prefix come before
-		}
-		var held *version
-		for more := true; more; {
-			p, err := s.listVersions(ctx, s.Prefix+prefix, delimiter, at, s.oldest.pageSize())
-			if err != nil {
-				yield(store.Object{}, s.fail("listing", prefix, err))
-				return
-			}
-			var oldest []version
-			oldest, held = p.whole(held)
-			s.oldest.remember(oldest)
-			for _, o := range s.objectsOf(oldest, p.dirs) {
-				if o.Key > after && !yield(o, nil) {
-					return
-				}
-			}
-			at, more = p.next, p.more
-		}
+// listOldest requests a page of a bucket that keeps versions: the oldest version of each key.
+func (d *bucketDriver) listOldest(ctx context.Context, o *driver.ListOptions, q *cloud.ListRequest) (*driver.ListPage, error) {
+	s := d.store
+	at, held, err := parseVersionToken(o.PageToken)
+	if err != nil {
+		return nil, err
 	}
+	if len(o.PageToken) == 0 {
+		at.key = q.After
+	}
+	p, err := s.listVersions(ctx, o.Prefix, o.Delimiter, at, min(int(*pageSize(o.PageSize, cloud.ListPage)), s.oldest.pageSize()))
+	if err != nil {
+		return nil, err
+	}
+	var oldest []version
+	oldest, held = p.whole(held)
+	s.oldest.remember(oldest)
+	var objects, prefixes []*driver.ListObject
+	for i := range oldest {
+		v := &oldest[i]
+		objects = append(objects, cloud.ListedObject(&store.Object{
+			Key: v.key, Size: v.size, Modified: v.modified, Version: stampOf(v.id, v.etag),
+			Frozen: v.frozen,
+		}))
+	}
+	for _, dir := range p.dirs {
+		prefixes = append(prefixes, cloud.ListedPrefix(dir))
+	}
+	page := &driver.ListPage{Objects: q.Merge(objects, prefixes)}
+	if p.more {
+		page.NextPageToken, err = versionTokenOf(p.next, held)
+	}
+	return page, err
 }
 
-// objectsOf converts versions and rolled-up prefixes into objects, in the order of their keys.
-func (s *adapter) objectsOf(oldest []version, dirs []string) []store.Object {
-	var out []store.Object
-	for _, v := range oldest {
-		key := strings.TrimPrefix(v.key, s.Prefix)
-		if cloud.IsMarker(key) {
-			continue
-		}
-		out = append(out, store.Object{Key: key, Size: v.size, Modified: v.modified, Version: stampOf(v.id, v.etag), Frozen: v.frozen})
+// versionToken is where a page of a listing of the oldest versions begins. It has the oldest version so far of the
+// last page's last key.
+type versionToken struct {
+	Key, ID        string
+	HasHeld        bool
+	HeldKey        string
+	HeldID         string
+	HeldETag       string
+	HeldSize       int64
+	HeldModifiedAt time.Time
+	HeldFrozen     string
+}
+
+func versionTokenOf(next versionMarker, held *version) ([]byte, error) {
+	t := versionToken{Key: next.key, ID: next.id}
+	if held != nil {
+		t.HasHeld, t.HeldKey, t.HeldID, t.HeldETag = true, held.key, held.id, held.etag
+		t.HeldSize, t.HeldModifiedAt, t.HeldFrozen = held.size, held.modified, held.frozen
 	}
-	for _, d := range dirs {
-		out = append(out, store.Object{Key: strings.TrimPrefix(d, s.Prefix), IsDir: true})
+	return json.Marshal(t)
+}
+
+func parseVersionToken(token []byte) (at versionMarker, held *version, err error) {
+	if len(token) == 0 {
+		return at, nil, nil
 	}
-	slices.SortFunc(out, func(a, b store.Object) int { return strings.Compare(a.Key, b.Key) })
-	return out
+	var t versionToken
+	if err := json.Unmarshal(token, &t); err != nil {
+		return at, nil, fmt.Errorf("the token of a page: %w", err)
+	}
+	if t.HasHeld {
+		held = &version{t.HeldKey, t.HeldID, t.HeldETag, t.HeldSize, t.HeldModifiedAt, t.HeldFrozen}
+	}
+	return versionMarker{t.Key, t.ID}, held, nil
 }

@@ -1,0 +1,2 @@
+// Package drivertest runs gocloud's conformance suite on the adapters' drivers.
+package drivertest
