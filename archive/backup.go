@@ -59,10 +59,11 @@ type BackupResult struct {
 // sequence number, or when a file changes while it is read.
 //
 // Guards that refuse the source return a Refusal, which wraps ErrForeign, ErrRolledBack, ErrMissingFiles or ErrForked. Other
-// errors include ErrEmptySource, ErrForeign for another layout, ErrLostRace, ErrUnsteady, ErrLostID and ErrDamaged. The
+// errors include store.ErrUnordered, ErrEmptySource, ErrForeign for another layout, ErrLostRace, ErrUnsteady, ErrLostID and ErrDamaged. The
 // result is never nil; with an error it describes the last attempt.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
 	defer a.hold()()
+	ctx = store.InOrder(ctx)
 	start := time.Now()
 	res := &BackupResult{}
 	if err := o.checkTexts(); err != nil {

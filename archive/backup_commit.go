@@ -214,6 +214,9 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 		}
 	}
 	stored.DurationMS = max(0, time.Since(r.capture.At).Milliseconds())
+	if err := r.checkOrder(ctx); err != nil {
+		return err
+	}
 	if err := r.lockReused(ctx, m, pages); err != nil {
 		return err
 	}

@@ -86,6 +86,21 @@ func (r *backupRun) checkRetention(ctx context.Context) error {
 	return nil
 }
 
+// checkOrder checks before the first commit that the store lists what this run has put in the order of the keys. The
+// first page shows it. Later runs list the archive before.
+func (r *backupRun) checkOrder(ctx context.Context) error {
+	if r.head.base != nil {
+		return nil
+	}
+	for _, err := range r.store.List(ctx, manifest.DataPrefix, "", "") {
+		if err != nil {
+			return fmt.Errorf("checking the order of listings: %w", err)
+		}
+		break
+	}
+	return nil
+}
+
 func weak(format string, a ...any) error {
 	return fmt.Errorf("%w: %s", store.ErrWeakStore, fmt.Sprintf(format, a...))
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // ErrNoCopy reports that the target of a copy holds something other than an earlier copy of the source. The source's
@@ -49,6 +50,7 @@ type CopyReport struct {
 func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
 	defer from.hold()()
 	defer to.hold()()
+	ctx = store.InOrder(ctx)
 	c := &copyRun{
 		from: from.withoutCache(), to: to.withoutCache(), o: &o,
 		report:      &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // DefaultWhy is the reason of a hold if the caller gives none.
@@ -36,6 +37,7 @@ func (a *Archive) Release(ctx context.Context, which Selector) (int64, error) {
 
 func (a *Archive) setHold(ctx context.Context, which Selector, set func(*manifest.Kept) (why string)) (int64, error) {
 	defer a.hold()()
+	ctx = store.InOrder(ctx)
 	n := which.Sequence
 	if n == 0 {
 		h, hasManifests, err := a.readHead(ctx)

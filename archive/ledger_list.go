@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -17,6 +18,16 @@ type numbered struct {
 
 // onePage is the number of objects that every provider can list with one request.
 const onePage = 1000
+
+// inAnyOrder calls do once more if the store turns out, in the middle of a listing, not to list in the order of the
+// keys. From then on it sorts its listings. Operations that only read use it; those that write need store.InOrder.
+func inAnyOrder(do func() error) error {
+	err := do()
+	if errors.Is(err, store.ErrUnordered) {
+		err = do()
+	}
+	return err
+}
 
 // numbers yields the numbered objects below prefix, greatest number first. It lists a short history whole,
 // with one request. It lists a longer one a directory at a time, so the newest object costs four small

@@ -41,9 +41,12 @@ func (s *Snapshot) effective() time.Time {
 func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 	defer a.hold()()
 	var all []Snapshot
-	err := a.walk(ctx, last, func(s []Snapshot) bool {
-		all = append(all, s...)
-		return last <= 0 || len(all) < last
+	err := inAnyOrder(func() error {
+		all = nil
+		return a.walk(ctx, last, func(s []Snapshot) bool {
+			all = append(all, s...)
+			return last <= 0 || len(all) < last
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -266,9 +269,11 @@ func (a *Archive) summary(ctx context.Context, f numbered) (*manifest.Summary, e
 func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manifest, error) {
 	defer a.hold()()
 	var s *snapshot
-	err := a.retryWhilePruned(ctx, func() (err error) {
-		s, err = a.snapshotOnce(ctx, which)
-		return err
+	err := a.retryWhilePruned(ctx, func() error {
+		return inAnyOrder(func() (err error) {
+			s, err = a.snapshotOnce(ctx, which)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err

@@ -188,7 +188,8 @@ func TestProbe(t *testing.T) {
 					}
 				}
 			}
-		}, storecheck.Failed, "paging, delete"},
+		}, storecheck.Failed, "paging, order, delete"},
+		{"lists in another order", func(w *weak) { w.list = w.listUnordered }, storecheck.Failed, "order"},
 		{"is an hour ahead", func(w *weak) { w.Now = func() time.Time { return time.Now().Add(time.Hour) } }, storecheck.Note, "clock"},
 		{"may not delete", func(w *weak) {
 			w.delete = func(context.Context, []store.Object) error { return fs.ErrPermission }

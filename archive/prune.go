@@ -9,6 +9,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // PruneOptions are the options of Prune.
@@ -104,6 +105,7 @@ func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.
 // covers what was done so far.
 func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, error) {
 	defer a.hold()()
+	ctx = store.InOrder(ctx)
 	p := &pruneRun{
 		Archive: a.withoutCache(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}},
 		nested: nested{roots{}, map[string]int64{}},

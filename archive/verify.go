@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Verify compares the archive with its manifests. It checks the hash chain, each manifest and page, and by
@@ -18,12 +20,15 @@ import (
 func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
 	defer a.hold()()
 	done := &repairProgress{mended: map[string]bool{}, correctManifests: map[int64]manifest.Hash{}, deleted: map[string]bool{}}
-	for {
+	for again := true; ; {
 		v := a.newVerifyRun(&o, done)
 		err := v.pass(ctx)
 		done.repaired = append(done.repaired, v.report.Repaired...)
 		v.report.Repaired = done.repaired
 		switch {
+		case errors.Is(err, store.ErrUnordered) && again: // from now on the store sorts its listings
+			again = false
+			continue
 		case err == nil && v.rerun:
 			continue
 		case err == nil && o.Repair != nil:

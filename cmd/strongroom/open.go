@@ -111,6 +111,7 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openA
 	transfers := cmp.Or(a.transfers, s.transfers)
 	bucket, err := providers.Open(ctx, url, providers.Options{
 		Transfers: transfers, Bandwidth: a.limits.of(s.bandwidth), Counter: s.counter, Log: a.log,
+		Scratch: a.scratchLimits(&s).Scratch,
 	})
 	if err != nil { // no request was sent yet: the URL or this host's configuration is wrong
 		return nil, usageError{at(s.place, err)}

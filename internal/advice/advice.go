@@ -27,6 +27,9 @@ func For(err error) string {
 		return "strongroom verify --repair repairs, and strongroom prune --forget with its number forgets a snapshot"
 	case errors.Is(err, archive.ErrDamaged) && strings.Contains(text, "a repair writes a new one"):
 		return "run strongroom verify --repair"
+	case errors.Is(err, store.ErrUnordered):
+		return "backup, copy, hold and prune need a service that does; " +
+			"strongroom list, verify and restore read this archive all the same"
 	case errors.Is(err, store.ErrWeakStore):
 		return "strongroom check reports what the store does"
 	}

@@ -118,6 +118,9 @@ var probeNames = []string{
 // isProbe reports whether a key is that of a probe's object. An archive below probe/ has no such keys.
 func isProbe(key string) bool {
 	_, name, _ := strings.Cut(strings.TrimPrefix(key, store.ProbePrefix), "/")
+	if slices.Contains(branches, name) {
+		return true
+	}
 	if number, many := strings.CutPrefix(name, "many/"); many {
 		_, err := strconv.ParseUint(number, 10, 16)
 		return err == nil

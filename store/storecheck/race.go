@@ -9,15 +9,12 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/store"
 )
 
 const (
 	probeRacers = 16       // writers of one key
 	probeLarge  = 17 << 20 // more than adapters send in one request
-	probeMany   = 1050     // more than any provider returns in one page
 	probeReads  = 4        // attempts to read
 	probeStale  = time.Hour
 )
@@ -132,52 +129,4 @@ func (p *probeRun) putOver(ctx context.Context, name string, content []byte) err
 	}
 	_, err := p.put(ctx, name, content)
 	return err
-}
-
-// paging creates more objects than fit in a page of a listing, and lists them.
-func (p *probeRun) paging(ctx context.Context) Finding {
-	const advice = "snapshots would be missed; do not use this service"
-	name := func(i int) string { return fmt.Sprintf("many/%04d", i) }
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(probeRacers)
-	for i := range probeMany {
-		g.Go(func() error {
-			_, err := p.put(running, name(i), nil)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return WentWrong(err)
-	}
-	for _, from := range []int{0, 7, probeMany - 3} {
-		next, after := from, ""
-		if from > 0 {
-			after = p.dir + name(from-1)
-		}
-		for o, err := range p.bucket.List(ctx, p.dir+"many/", "", after) {
-			if err != nil {
-				return WentWrong(err)
-			}
-			if next >= probeMany || o.Key != p.dir+name(next) {
-				return Fail(advice, "the listing has %s instead of object %d of %d", o.Key, next, probeMany)
-			}
-			next++
-		}
-		if next != probeMany {
-			return Fail(advice, "the listing ends after %d of %d objects", next, probeMany)
-		}
-	}
-	var rolled []string
-	for o, err := range p.bucket.List(ctx, p.dir, "/", "") {
-		if err != nil {
-			return WentWrong(err)
-		}
-		if o.IsDir {
-			rolled = append(rolled, o.Key)
-		}
-	}
-	if len(rolled) != 1 || rolled[0] != p.dir+"many/" {
-		return Fail(advice, "the listing by directory shows %q", rolled)
-	}
-	return Pass("%d objects are listed completely and in order", probeMany)
 }

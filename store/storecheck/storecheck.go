@@ -19,6 +19,10 @@ import (
 // format.md).
 const MaxSkew = 5 * time.Minute
 
+// cleanUpLimit is how long the deletion of the probe's objects may take after the caller's context has ended. A later
+// probe deletes what remains.
+const cleanUpLimit = 8 * time.Second
+
 // A Finding is the result of testing one property of a store.
 type Finding struct {
 	Probe  string  `json:"probe"` // such as "create-only"
@@ -49,7 +53,9 @@ func Probe(ctx context.Context, bucket store.Store, report func(Finding)) error 
 	for _, one := range p.trials() {
 		f := one.try(ctx)
 		if ctx.Err() != nil {
-			_, err := p.cleanUp(context.WithoutCancel(ctx))
+			own, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpLimit)
+			defer cancel()
+			_, err := p.cleanUp(own)
 			return errors.Join(context.Cause(ctx), err)
 		}
 		f.Probe = one.name
@@ -79,6 +85,7 @@ func (p *probeRun) trials() []probeTrial {
 		{"ranges", p.ranges, false},
 		{"large objects", p.large, false},
 		{"paging", p.paging, false},
+		{"order", p.order, false},
 		{"letter case", p.letterCase, false},
 		{"conditional delete", p.conditionalDelete, false},
 		{"clock", p.clock, false},
