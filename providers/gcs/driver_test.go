@@ -18,6 +18,7 @@ func TestDriverConformance(t *testing.T) {
 	drivertest.Run(t, func(*testing.T) drivertest.Subject {
 		return drivertest.Subject{
 			Driver: d, Missing: driverOf(t, strings.Replace(server.URL, server.Bucket, server.Bucket+"-gone", 1)),
+			IgnoresPageSize: true, // fake-gcs-server does
 			Put: func(ctx context.Context, key string, content []byte) error {
 				w := server.Client.Bucket(server.Bucket).Object(key).NewWriter(ctx)
 				if _, err := w.Write(content); err != nil {
