@@ -361,8 +361,8 @@ func TestNewestOfManySnapshots(t *testing.T) {
 		if err != nil || res.Snapshot.Sequence != n {
 			t.Fatalf("snapshot %d: %+v, %v", n, res, err)
 		}
-		// The top and the manifests before, the ledger after.
-		if lists := f.Ops().List - before; lists > 3 && n <= 1000 || lists > 6 {
+		// The top and the manifests before, the ledger after; the first backup also checks the order of the store.
+		if lists := f.Ops().List - before; lists > 3 && n > 1 && n <= 1000 || lists > 6 {
 			t.Fatalf("snapshot %d: %d listings", n, lists)
 		}
 	}

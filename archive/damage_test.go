@@ -233,8 +233,11 @@ func TestReplayedManifest(t *testing.T) {
 		key := manifest.ManifestKey(3)
 		h.store.Replace(key, other.store.Snapshot().Bytes(key))
 		a := archive.New(h.store, archive.Options{})
-		if _, err := a.Snapshot(context.Background(), archive.Selector{}); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := a.Snapshot(context.Background(), archive.Selector{Sequence: 3}); !errors.Is(err, archive.ErrDamaged) {
 			t.Fatalf("reading it: %v", err)
+		}
+		if m, err := a.Snapshot(context.Background(), archive.Selector{}); err != nil || m.Sequence != 2 {
+			t.Fatalf("reading the newest: %v", err)
 		}
 		r, err := a.Verify(context.Background(), archive.VerifyOptions{})
 		if err != nil || len(r.Problems) == 0 || r.Problems[0].Object != key {

@@ -48,12 +48,13 @@ func (a *Archive) crossCheckHashes(s *ledgerView) error {
 // checkUnverifiable refuses a record that would keep a manifest whose correct hash or whose parent is
 // unknown. The manifests below it may be missing as well, and the record would make them invalid.
 func (s *ledgerView) checkUnverifiable(what *recordPlan) error {
-	var gaps, unknown []string
+	var gaps, missing, unknown []string
 	var gap, hash error // the first of each kind
 	for i := range what.kept {
 		n := what.kept[i].Sequence
 		m := s.find(n)
 		if m != nil && m.asRead == nil && m.err != nil && !m.isInLedger && n > 1 && s.find(n-1) == nil && !s.record.Lacks(n-1) {
+			missing = append(missing, strconv.FormatInt(n-1, 10))
 			if gaps = append(gaps, strconv.FormatInt(n, 10)); gap == nil {
 				gap = m.err
 			}
@@ -66,9 +67,9 @@ func (s *ledgerView) checkUnverifiable(what *recordPlan) error {
 	}
 	switch {
 	case len(gaps) > 0: // all are named: one that stays would keep the others from being forgotten
-		return fmt.Errorf("manifest %s is unreadable, so the snapshot before it may be missing and no ledger record "+
+		return fmt.Errorf("manifest %s is unreadable, so snapshot %s may be missing and no ledger record "+
 			"can be written; repair the manifest or forget snapshot %s: %w",
-			strings.Join(gaps, ", and manifest "), strings.Join(gaps, " and "), gap)
+			strings.Join(gaps, ", and manifest "), strings.Join(missing, " and "), strings.Join(gaps, " and "), gap)
 	case len(unknown) > 0:
 		return fmt.Errorf("the correct hash of manifest %s is unknown, so no ledger record can name it; "+
 			"repair the manifest or forget snapshot %s, or, if it is the newest, make a backup, "+

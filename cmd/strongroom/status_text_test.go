@@ -62,7 +62,7 @@ func TestStatusVerdict(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "orders: "+test.says) || exitCode(t.Context(), err) != exitDamaged {
 			t.Errorf("%s ends with %d: %v", test.what, exitCode(t.Context(), err), err)
 		}
-		if strings.Contains(message(err), "verify --read-data") != (test.says == "the archive is damaged") {
+		if strings.Contains(message(err), "lists all problems") != (test.says == "the archive is damaged") {
 			t.Errorf("%s sends to: %s", test.what, message(err))
 		}
 	}
