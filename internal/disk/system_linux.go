@@ -17,7 +17,9 @@ func renameNewAt(fromDir int, from string, toDir int, to string) error {
 func changed(st *syscall.Stat_t) int64 { return st.Ctim.Nano() }
 
 // canSyncAll reports whether syncfs reports failed writes: since Linux 5.8 (syncfs(2)), and only on file systems that
-// write to a disk of this machine. FUSE may do nothing, and network file systems have rules of their own.
+// write to a disk of this machine. FUSE may do nothing, and network file systems have rules of their own. Before Linux
+// 5.17, syncfs does not report that the file system could not store its journal. These file systems then refuse each
+// later change, so the next rename or sync of a directory fails.
 func canSyncAll(fd int) bool {
 	var s unix.Statfs_t
 	if unix.Fstatfs(fd, &s) != nil {

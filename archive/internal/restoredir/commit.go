@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,8 +27,8 @@ const (
 )
 
 const (
-	// syncing bounds the files that are synced at once.
-	syncing = 16
+	// syncsAtOnce bounds the files that are synced at once.
+	syncsAtOnce = 16
 	// renamesPerCheck is how many files get their names after one check that nothing else has begun in the directory.
 	renamesPerCheck = 100
 )
@@ -57,18 +58,21 @@ type writing struct {
 	kept  bool            // files that were there are to be made durable, too
 	each  *errgroup.Group // of the files that are synced by themselves
 	ctx   context.Context // ends when one of them fails
+
+	syncing sync.Mutex
+	failed  error // of the first syncfs that failed
 }
 
 // startWriting chooses how the files become durable. The descriptor of the lock is older than all writes, so that a
 // syncfs on it reports each error of them.
 func (d *Dir) startWriting(ctx context.Context) {
-	d.writing.all = d.isOneFileSystem() && d.lock.CanSyncAll(len(d.files))
+	d.writing.all = d.isOneFileSystem() && d.hasRoomForBatch() && d.lock.CanSyncAll(len(d.files))
 	d.syncEach(ctx)
 }
 
 func (d *Dir) syncEach(ctx context.Context) {
 	d.writing.each, d.writing.ctx = errgroup.WithContext(ctx)
-	d.writing.each.SetLimit(syncing)
+	d.writing.each.SetLimit(syncsAtOnce)
 }
 
 // isOneFileSystem reports whether all directories of the files are on the file system of the target: a syncfs reaches
@@ -92,6 +96,11 @@ func (d *Dir) isOneFileSystem() bool {
 		}
 	}
 	return true
+}
+
+// hasRoomForBatch reports whether a batch fits beside the files that it replaces: these stay until it is durable.
+func (d *Dir) hasRoomForBatch() bool {
+	return d.sized == 0 || d.spare >= min(d.sized, batchBytes)
 }
 
 // makeDurable makes a written file durable and gives it its name: now, by itself, or later, with others. It closes out.
@@ -159,15 +168,21 @@ func (d *Dir) commitBatch(ctx context.Context, files []written) error {
 	return err
 }
 
-// syncAll makes everything durable that was written so far.
+// syncAll makes everything durable that was written so far. A file system reports a failed write once, to whichever
+// syncfs comes next, and that may be of another file's batch. So after one failure no batch is durable.
 func (d *Dir) syncAll(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := d.lock.SyncAll(); err != nil {
-		return fmt.Errorf("making the files in %s durable: %w", d.work, err)
+	w := &d.writing
+	w.syncing.Lock()
+	defer w.syncing.Unlock()
+	if w.failed == nil {
+		if err := d.lock.SyncAll(); err != nil {
+			w.failed = fmt.Errorf("making the files in %s durable: %w", d.work, err)
+		}
 	}
-	return nil
+	return w.failed
 }
 
 // giveName gives a durable file its name. From then on the name means content that was checked and is durable.
@@ -184,7 +199,7 @@ func (d *Dir) giveName(w *written) error {
 	return nil
 }
 
-// checkWritten returns an error if a name is not that of the file which was written, or if the file has changed since:
+// checkWritten returns an error if a name is not that of the file which was written, or if the file has another size:
 // another process has changed it.
 func (d *Dir) checkWritten(w *written) error {
 	there, err := d.root.Lstat(w.tmp)

@@ -87,6 +87,9 @@ type Dir struct {
 	extra   []string    // files that RemoveExtra removes
 	changed atomic.Bool // a name in dir has other content than before, or has gone
 
+	sized int64 // bytes of the files that are there and have the right size
+	spare int64 // bytes that are free beyond what is to be written in any case; zero or less if that is unknown
+
 	mu      sync.Mutex
 	seen    map[string]sighting // the files that are right
 	writing writing
@@ -230,10 +233,14 @@ func (d *Dir) checkSpace() error {
 		info, err := d.root.Lstat(d.files[i].Name)
 		if err != nil || info.Size() != d.files[i].Size || linksOf(info) > 1 {
 			need += d.files[i].Size
+		} else {
+			d.sized += d.files[i].Size
 		}
 	}
 	// Where the free space is not known, a write to a full file system fails.
-	if free, isKnown := disk.Free(d.work); isKnown && free < need {
+	free, isKnown := disk.Free(d.work)
+	d.spare = free - need
+	if isKnown && free < need {
 		return fmt.Errorf("%w: %s needs %.1f MiB more and has %.1f MiB free",
 			ErrNoSpace, d.dir, float64(need)/(1<<20), float64(free)/(1<<20))
 	}
