@@ -35,8 +35,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Check that sources and destinations are ready for backups. For each source it prints which
 files count as closed and why. It tests each destination with objects below probe/, which
 it deletes again, and prints what the destination guarantees. Without arguments it checks
-every archive of the configuration. With --files it reads every log file and checks its
-entries. Exit code 1 if a check failed, 3 if a log file is damaged.`,
+every archive of the configuration, and its section http. With --files it reads every log
+file and checks its entries. Exit code 1 if a check failed, 3 if a log file is damaged.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.checkAll(c.Context(), &b, args) },
 	}
 	f := c.Flags()
@@ -60,12 +60,13 @@ type checkReport struct {
 	Source      *sourceReport        `json:"source,omitempty"`
 	Destination string               `json:"destination"`
 	Findings    []storecheck.Finding `json:"findings"`
+	HTTP        *httpReport          `json:"http,omitempty"` // of the configuration; in the first report alone
 }
 
-// finding adds a finding, and prints it.
-func (r *checkReport) finding(w io.Writer, f storecheck.Finding) {
+// addFinding adds a finding to others, and prints it.
+func addFinding(w io.Writer, to *[]storecheck.Finding, f storecheck.Finding) {
 	f.Advice = advice.Findings(f.Advice)
-	r.Findings = append(r.Findings, f)
+	*to = append(*to, f)
 	line(w, string(f.Result), f.Probe, f.Detail, f.Advice)
 }
 
@@ -105,6 +106,12 @@ func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error 
 		reports = append(reports, r)
 		unfit, unfinished, damaged = unfit || r.unfit(), unfinished || r.unfinished(), damaged || r.damaged()
 	}
+	serves := true
+	if b.dir == "" && len(args) == 0 {
+		if serves, err = a.checkService(ctx, reports); err != nil {
+			return err
+		}
+	}
 	if a.json {
 		if err := a.print(reports, nil); err != nil {
 			return err
@@ -115,6 +122,8 @@ func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error 
 		return fmt.Errorf("log files are %w; see the lines marked failed", errLogDamaged)
 	case unfit:
 		return errUnfit
+	case !serves:
+		return errNoService
 	case unfinished:
 		return errUnfinished
 	}
@@ -175,10 +184,7 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 // check checks one archive and prints each finding at once. It prints single files only if
 // files is set.
 func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err error) {
-	out := io.Writer(textWriter(a.stdout)) // each print ends with a whole character
-	if a.json {
-		out = io.Discard
-	}
+	out := a.checkOutput()
 	r = checkReport{Name: j.name, Destination: providers.Redact(j.url), Findings: []storecheck.Finding{}}
 	fmt.Fprintln(out, r.Name)
 	if j.dir != "" {
@@ -188,7 +194,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 		r.Source.print(out, files)
 	}
 	fmt.Fprintf(out, "  destination %s\n", r.Destination)
-	report := func(f storecheck.Finding) { r.finding(out, f) }
+	report := func(f storecheck.Finding) { addFinding(out, &r.Findings, f) }
 	to, err := a.openURL(ctx, j.name, j.url, j.settings)
 	var wrong usageError
 	switch {
@@ -206,6 +212,14 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 		return r, fmt.Errorf("checking %s: %w", j.name, err)
 	}
 	return r, nil
+}
+
+// checkOutput returns the writer of findings as text, none with --json. Each print ends with a whole character.
+func (a *app) checkOutput() io.Writer {
+	if a.json {
+		return io.Discard
+	}
+	return textWriter(a.stdout)
 }
 
 // checkSource checks a directory of log files. Its problems are part of the report, and no

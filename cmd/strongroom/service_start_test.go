@@ -233,16 +233,31 @@ func TestStatusOverTLS(t *testing.T) {
 	if o := status(other); strings.Contains(o.stdout, `"service": true`) {
 		t.Errorf("another certificate is accepted: %s%s", o.stdout, o.stderr)
 	}
+	s.write(text(host, certFile))
+	o := finish(t, program(t, "--config", s.config, "check"))
+	for _, want := range []string{"ok      listen            the service of this configuration runs there", "note    certificate"} {
+		if o.code != exitDone || !strings.Contains(o.stdout, want) {
+			t.Errorf("check: exit code %d, want %q in: %s%s", o.code, want, o.stdout, o.stderr)
+		}
+	}
 }
 
-// writeTLS writes a certificate and its key.
+// writeTLS writes a certificate, which is valid for an hour, and its key.
 func writeTLS(t *testing.T, dir string) (certFile, keyFile string) {
+	t.Helper()
+	return writeTLSUntil(t, dir, time.Now().Add(time.Hour))
+}
+
+// writeTLSUntil writes a certificate, which begins an hour ago, and its key.
+func writeTLSUntil(t *testing.T, dir string, ends time.Time) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"backup.example.org"}}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: ends, DNSNames: []string{"backup.example.org"},
+	}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)

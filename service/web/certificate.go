@@ -60,7 +60,7 @@ func (c *certificate) renew() error {
 	if version == was {
 		return nil
 	}
-	pair, err := c.load()
+	pair, err := ReadCertificate(context.Background(), c.certFile, c.keyFile)
 	if err != nil {
 		return err
 	}
@@ -81,22 +81,24 @@ func (c *certificate) version() (all [2]fileVersion, err error) {
 	return all, nil
 }
 
-func (c *certificate) load() (*tls.Certificate, error) {
-	key, info, err := disk.ReadSetting(context.Background(), c.keyFile, maxCertificate)
+// ReadCertificate reads a certificate chain and its key, both in PEM. It returns an error if they do not belong
+// together, if every user may read the key, and when ctx ends or the disk hangs.
+func ReadCertificate(ctx context.Context, certFile, keyFile string) (*tls.Certificate, error) {
+	key, info, err := disk.ReadSetting(ctx, keyFile, maxCertificate)
 	if err != nil {
 		return nil, fmt.Errorf("http: reading the key of the certificate: %w", err)
 	}
 	if info.Mode().Perm()&0o007 != 0 {
 		return nil, fmt.Errorf("http: every user may use the key in %s (mode %04o): chmod o= %s",
-			c.keyFile, info.Mode().Perm(), c.keyFile)
+			keyFile, info.Mode().Perm(), keyFile)
 	}
-	chain, _, err := disk.ReadSetting(context.Background(), c.certFile, maxCertificate)
+	chain, _, err := disk.ReadSetting(ctx, certFile, maxCertificate)
 	if err != nil {
 		return nil, fmt.Errorf("http: reading the certificate: %w", err)
 	}
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return nil, fmt.Errorf("http: reading the certificate %s and its key %s: %w", c.certFile, c.keyFile, err)
+		return nil, fmt.Errorf("http: reading the certificate %s and its key %s: %w", certFile, keyFile, err)
 	}
 	return &pair, nil
 }
