@@ -113,7 +113,8 @@ func TestNoMessageShowsThePasswordOfAProxy(t *testing.T) {
 	showsNoSecret(t, "list", "gs://bucket/p")
 }
 
-// What is not secret stays in messages: a user must recognize what was written.
+// What is not secret stays in messages: a user must recognize what was written. In s3://b/db:1@42, db:1 is a prefix with
+// a colon, although it has the form of a user and a password: SECURITY.md states that.
 func TestArgumentsWithoutSecretsAreShown(t *testing.T) {
 	t.Parallel()
 	for _, arg := range []string{
