@@ -171,7 +171,7 @@ func (a *Archive) readID(ctx context.Context, h *head) error {
 		h.warn("%s cannot be read (%v); the archive's id is taken from the manifests", manifest.ArchiveKey, err)
 		return nil
 	case err != nil:
-		return fmt.Errorf("reading %s: %w", manifest.ArchiveKey, err)
+		return err // it names archive.json
 	}
 	h.id, h.rawID = id, b
 	a.rememberID(b)

@@ -128,7 +128,7 @@ func (a *Archive) confirm(ctx context.Context, raw []byte) error {
 		return fmt.Errorf("%s: %w; is another disk mounted in its place? Nothing was committed: %w",
 			manifest.ArchiveKey, err, ErrDamaged)
 	case err != nil:
-		return fmt.Errorf("reading %s again before the commit: %w", manifest.ArchiveKey, err)
+		return fmt.Errorf("checking the archive again before the commit: %w", err)
 	}
 	return nil
 }

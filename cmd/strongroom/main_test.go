@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,6 +116,22 @@ func fails(ts *testscript.TestScript, _ bool, args []string) {
 	if got := strconv.Itoa(exit.ExitCode()); got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
 	}
+	if step := repeatedStep(ts.ReadFile("stderr")); step != "" {
+		ts.Fatalf("the message has %q twice", step)
+	}
+}
+
+// repeatedStep returns a step that a message names twice in a row, such as "reading archive.json"; "" if there is none.
+func repeatedStep(message string) string {
+	for line := range strings.Lines(message) {
+		steps := strings.Split(strings.TrimSpace(line), ": ")
+		for i, step := range steps[1:] {
+			if step == steps[i] {
+				return step
+			}
+		}
+	}
+	return ""
 }
 
 // flip PATH flips a bit in the only object at or below a path.
