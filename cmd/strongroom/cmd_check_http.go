@@ -60,7 +60,7 @@ func checkHTTP(ctx context.Context, c *config.Config, out io.Writer) *httpReport
 	return r
 }
 
-// listenFinding opens the address of the service for a moment. If it is in use, the finding states by whom.
+// listenFinding opens the address of the service for a moment. If it is in use, the finding names what uses it.
 func listenFinding(ctx context.Context, c *config.Config) storecheck.Finding {
 	o := web.Options{Listen: c.HTTP.Listen}
 	if c.HTTP.TokenFile != "" {

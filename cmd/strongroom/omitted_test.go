@@ -115,7 +115,7 @@ func withoutHTTP(t *testing.T, s *served) string {
 	return file
 }
 
-// segmentsDir is a directory with three segments, of which all but the young ones are old.
+// segmentsDir is a directory with three segments. All but the young ones are old.
 func segmentsDir(t *testing.T, young []string) string {
 	t.Helper()
 	dir, old := t.TempDir(), time.Now().Add(-24*time.Hour)
