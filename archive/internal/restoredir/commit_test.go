@@ -13,10 +13,13 @@ import (
 )
 
 // failingSync fails one sync of a file system, as a disk does that could not store something.
-type failingSync struct{ calls atomic.Int64 }
+type failingSync struct {
+	calls atomic.Int64
+	at    int64 // the call that fails, from 1
+}
 
 func (f *failingSync) Change(op *disk.Op, do func() error) error {
-	if op.Kind == disk.SyncAll && f.calls.Add(1) == 1 {
+	if op.Kind == disk.SyncAll && f.calls.Add(1) == f.at {
 		return unix.EIO
 	}
 	return do()
@@ -33,7 +36,7 @@ func TestOneFailedSyncFailsAllBatches(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	defer disk.Observe(dir, &failingSync{})()
+	defer disk.Observe(dir, &failingSync{at: 1})()
 	h := mustOpen(t, dir, one)
 	if err := h.Begin(t.Context()); err != nil {
 		t.Fatal(err)
@@ -49,6 +52,43 @@ func TestOneFailedSyncFailsAllBatches(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 || entries[0].Name() != IncompleteMarker {
 		t.Errorf("the directory has %v, %v", entries, err)
+	}
+}
+
+// Another process cuts a file that waits for its batch. The file does not get its name: it would stand in a set that is
+// reported complete.
+func TestFileThatIsCutBeforeItsBatch(t *testing.T) {
+	t.Parallel()
+	one, _ := twoSets()
+	dir := filepath.Join(t.TempDir(), "db")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Observe(dir, &failingSync{})()
+	h := mustOpen(t, dir, one)
+	if err := h.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f := &one.m.Files[0]
+	err := h.WriteFile(t.Context(), f, func(to *disk.File) error {
+		_, err := to.Write(one.bytes[f.Name])
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	temps, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"+tempSuffix))
+	if err != nil || len(temps) != 1 {
+		t.Fatalf("%q, %v", temps, err)
+	}
+	if err := os.Truncate(temps[0], f.Size-1); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Commit(t.Context()); !errors.Is(err, ErrOccupied) {
+		t.Errorf("Commit: %v, want ErrOccupied", err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, f.Name)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it has its name: %v", err)
 	}
 }
 
