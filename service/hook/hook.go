@@ -32,14 +32,15 @@ type Command struct {
 	// EndsWithProgram ends the command when this program ends, also when it is killed. Otherwise the command
 	// continues: it may have to undo what an earlier one did.
 	EndsWithProgram bool
-	// LeavesNothing ends what the command has left running when it ends, too.
+	// LeavesNothing ends what the command has left running when it ends, too. It also ends daemons, which have left
+	// the session and whose parents have ended. They are found by the variable STRONGROOM_COMMAND_ID.
 	LeavesNothing bool
 }
 
 // Run runs a command and waits for it. The command gets a clean environment, without this process's variables such
 // as a bucket's credentials. It has its own session: a signal to this process does not reach it. If ctx ends or the
-// time is over, Run ends all processes of that session, their children, and those that have inherited the command's
-// variable STRONGROOM_COMMAND_ID. On systems without /proc it ends those of the command's process group.
+// time is over, Run ends all processes of that session and their children. On systems without /proc it ends those of the
+// command's process group.
 //
 // Run returns an error with the end of the output if the command cannot be started, fails, or exceeds its time-out.
 // Only the exit status of the command itself counts, and not what it left running.
@@ -68,8 +69,12 @@ func execute(ctx context.Context, c *Command, out *tail) error {
 	}
 	defer from.Close()
 	cmd := exec.Command("/bin/sh", "-c", c.Line)
-	s := &session{mark: mark + rand.Text()}
-	cmd.Env = append(append(environment(), c.Env...), s.mark)
+	s := &session{environ: readEnviron}
+	cmd.Env = append(environment(), c.Env...)
+	if c.LeavesNothing { // another command may start a daemon, which has left the session to outlive it
+		s.mark = mark + rand.Text()
+		cmd.Env = append(cmd.Env, s.mark)
+	}
 	cmd.Stdout, cmd.Stderr = to, to // files, so that Wait waits for the command alone
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()

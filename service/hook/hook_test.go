@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -271,4 +273,86 @@ func TestLeavesNothing(t *testing.T) {
 		}
 		waitForEnd(t, pid)
 	}
+}
+
+// A hook may start the database as a daemon, and then hang until its time-out: the daemon stays. A drill's daemon does
+// not, since its files are deleted.
+func TestADaemonOutlivesAHook(t *testing.T) {
+	t.Parallel()
+	for _, ends := range []bool{true, false} {
+		dir := t.TempDir()
+		file, began := filepath.Join(dir, "pid"), filepath.Join(dir, "began")
+		line := "setsid sh -c 'echo $$ > $FILE; while :; do sleep 0.1; done' > /dev/null 2>&1 & " +
+			"while ! [ -s $FILE ]; do sleep 0.01; done; echo $$ > $BEGAN; while :; do sleep 0.1; done"
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- Run(ctx, Command{
+				Line: "sh -c '" + strings.ReplaceAll(line, "'", `'"'"'`) + "' & while :; do sleep 0.1; done", Timeout: time.Minute,
+				Env: []string{"FILE=" + file, "BEGAN=" + began}, LeavesNothing: ends,
+			})
+		}()
+		daemon, starter := pidIn(t, file), pidIn(t, began)
+		if err := syscall.Kill(starter, syscall.SIGKILL); err != nil { // the daemon has no parent of the session now
+			t.Fatal(err)
+		}
+		waitForEnd(t, starter)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		if !ends {
+			if err := syscall.Kill(daemon, syscall.SIGKILL); err != nil {
+				t.Errorf("the daemon is gone: %v", err)
+			}
+		}
+		waitForEnd(t, daemon)
+	}
+}
+
+// The environment of a process that is stuck cannot be read. It delays the end of a command for a short time only, and
+// the environments of the command's own processes are not read. The test uses the bound that is common to all commands.
+func TestStuckProcessesElsewhere(t *testing.T) {
+	c := exec.Command("sleep", "100")
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	}()
+	synctest.Test(t, func(t *testing.T) {
+		responds := make(chan struct{})
+		var mu sync.Mutex
+		reads := map[int]int{}
+		s := &session{leader: c.Process.Pid, mark: "x=y", environ: func(pid int) ([]byte, error) {
+			mu.Lock()
+			reads[pid]++
+			mu.Unlock()
+			<-responds
+			return []byte("x=y"), nil
+		}}
+		start := time.Now()
+		if all := s.members(); len(all) != 1 || all[s.leader] == (process{}) {
+			t.Errorf("the members are %v", all)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		start = time.Now()
+		s.members()
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("the second time it took %v", took)
+		}
+		mu.Lock()
+		for pid, n := range reads {
+			if pid == s.leader || n != 1 {
+				t.Errorf("the environment of process %d was read %d times", pid, n)
+			}
+		}
+		mu.Unlock()
+		close(responds)
+		synctest.Wait()
+	})
 }

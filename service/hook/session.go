@@ -2,6 +2,7 @@ package hook
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,13 +11,17 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // A session is the processes that a command has started. Its leader is the command's shell.
 type session struct {
 	leader   int
 	hasEnded atomic.Bool // the leader; its number may be another process's
-	mark     string      // NAME=value, which the environment of each process of the session has
+	mark     string      // NAME=value, which the environment of each process has; empty: what left the session stays
+
+	environ func(pid int) ([]byte, error) // reads the environment of a process
 }
 
 // mark begins the mark of a session. It finds processes that have left the session, and whose parents have ended.
@@ -25,6 +30,7 @@ const mark = "STRONGROOM_COMMAND_ID="
 const (
 	lookEvery = 20 * time.Millisecond // while processes end
 	maxKills  = 100                   // rounds of SIGKILL: a process may start others before it ends
+	markLimit = time.Second           // for the read of an environment, which waits for a process that is stuck
 )
 
 // end ends the processes of the session: with SIGTERM, and those left after the grace with SIGKILL. It returns when
@@ -108,29 +114,54 @@ type process struct {
 	start           string // in clock ticks since the boot
 }
 
-// members returns the processes of the session and all their children, also those with a session of their own, and
-// those with the session's mark. It returns none on systems without /proc.
+// members returns the processes of the session and all their children, also those with a session of their own. With a
+// mark it also returns those that have it. It returns none on systems without /proc.
 func (s *session) members() map[int]process {
-	all := allProcesses()
-	found := map[int]process{}
+	others, found := allProcesses(), map[int]process{}
+	take := func(pid int) {
+		found[pid] = others[pid]
+		delete(others, pid)
+	}
+	for pid, p := range others {
+		if pid == s.leader && !s.hasEnded.Load() || p.session == s.leader {
+			take(pid)
+		}
+	}
+	takeChildren(others, found, take)
+	if s.mark == "" {
+		return found
+	}
+	for pid := range others {
+		if s.isMarked(pid) {
+			take(pid)
+		}
+	}
+	takeChildren(others, found, take)
+	return found
+}
+
+// takeChildren calls take for the children of what was found, and for theirs.
+func takeChildren(others, found map[int]process, take func(pid int)) {
 	for isNew := true; isNew; {
 		isNew = false
-		for pid, p := range all {
-			_, isChild := found[p.parent]
-			if pid == s.leader && !s.hasEnded.Load() || p.session == s.leader || isChild || s.isMarked(pid) {
-				found[pid] = p
-				delete(all, pid)
+		for pid, p := range others {
+			if _, isChild := found[p.parent]; isChild {
+				take(pid)
 				isNew = true
 			}
 		}
 	}
-	return found
 }
 
-// isMarked reports whether a process has inherited the session's mark.
+// isMarked reports whether a process has inherited the session's mark. It reports false if the process is stuck.
 func (s *session) isMarked(pid int) bool {
-	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ") // another user's process has another mark or none
-	return err == nil && bytes.Contains(env, []byte(s.mark))
+	name := "/proc/" + strconv.Itoa(pid) + "-environ" // counts what hangs by process, within one bound for all
+	env, err := disk.Within(context.Background(), name, markLimit, func() ([]byte, error) { return s.environ(pid) })
+	return err == nil && bytes.Contains(env, []byte(s.mark)) // another user's process has another mark or none
+}
+
+func readEnviron(pid int) ([]byte, error) {
+	return os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
 }
 
 func allProcesses() map[int]process {
