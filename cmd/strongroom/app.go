@@ -24,6 +24,7 @@ import (
 // app holds the state that all commands share: outputs, global flags and the configuration.
 type app struct {
 	stdout, stderr io.Writer
+	secrets        []string // what no output shows
 	log            *slog.Logger
 
 	configFile, logLevel, logFormat string
@@ -174,7 +175,7 @@ func (a *app) print(v any, human func(io.Writer) error) error {
 	out := textWriter(a.stdout)
 	var err error
 	if a.json {
-		out = jsonWriter(a.stdout)
+		out = jsonWriter(withoutSecrets(a.stdout, withoutNumbers(a.secrets))) // it has the messages of errors
 		e := json.NewEncoder(out)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")

@@ -90,7 +90,7 @@ func (d *demo) command(ctx context.Context, args ...string) error {
 		fmt.Fprintf(d.stdout, " %s", arg)
 	}
 	fmt.Fprintln(d.stdout)
-	inner := &app{stdout: d.stdout, stderr: d.stderr, stateDir: d.stateDir}
+	inner := &app{stdout: d.stdout, stderr: d.stderr, secrets: d.secrets, stateDir: d.stateDir}
 	root := inner.command()
 	root.SetArgs(append(args, "--no-progress"))
 	return root.ExecuteContext(ctx)

@@ -42,9 +42,10 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible()
 	defer stop()
-	stderr = withoutSecrets(stderr, args)
+	secrets := secretsOf(args)
+	stderr = withoutSecrets(stderr, secrets)
 	out := &outputWriter{w: stdout}
-	a := &app{stdout: out, stderr: stderr}
+	a := &app{stdout: out, stderr: stderr, secrets: secrets}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetErr(stderr)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"github.com/strongroom-dev/strongroom/archive"
 )
@@ -28,7 +27,7 @@ func (a *app) watch(ctx context.Context, what string, p *archive.Progress) (stop
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if f := terminalOf(a.stderr); f != nil {
 			bar(ctx, f, what, p)
 		} else {
 			a.logProgress(ctx, what, p)

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"io"
+	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/strongroom-dev/strongroom/providers"
 )
@@ -38,6 +43,9 @@ var secretVariables = []string{
 	"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "STORAGE_EMULATOR_HOST",
 }
 
+// leastSecret is the length of the shortest text that is replaced: a shorter one occurs in any message.
+const leastSecret = 4
+
 // secretsOf returns the parts of a command line and of the environment that no message may show. A user may write a
 // secret at any place of it, and the error of any library may quote that.
 func secretsOf(args []string) []string {
@@ -55,35 +63,119 @@ func secretsOf(args []string) []string {
 		}
 	}
 	for _, name := range secretVariables {
-		if value := os.Getenv(name); value != "" {
-			all = append(all, providers.Hidden(value)...)
-		}
+		all = append(all, secretsOfVariable(os.Getenv(name))...)
 	}
-	return all
+	return slices.DeleteFunc(all, func(s string) bool { return len(s) < leastSecret })
 }
 
-// withoutSecrets returns a writer that replaces the secrets of a command line in what is written to w. The messages
-// themselves leave out the secrets of an archive's URL; this one is for all others.
-func withoutSecrets(w io.Writer, args []string) io.Writer {
-	secrets := secretsOf(args)
+// secretsOfVariable returns the secrets of the address of a proxy or an endpoint. Its host, its port and its user are
+// none: they are ordinary words and numbers, which occur in messages about other things.
+func secretsOfVariable(value string) []string {
+	_, rest, hasScheme := strings.Cut(value, "://")
+	if !hasScheme {
+		rest = value
+	}
+	u, err := url.Parse("http://" + rest)
+	if err != nil || strings.Contains(u.Path, "@") { // a password may have any character, also those of a path
+		return append(providers.Hidden(value), value)
+	}
+	all := []string{u.RawQuery, u.Fragment}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 {
+		return all
+	}
+	_, written, _ := strings.Cut(rest[:at], ":")
+	password, _ := u.User.Password()
+	return append(all, rest[:at+1], written, password)
+}
+
+// withoutSecrets returns a writer that replaces secrets in what is written to w. The messages themselves leave out the
+// secrets of an archive's URL; this one is for all others.
+func withoutSecrets(w io.Writer, secrets []string) io.Writer {
 	if len(secrets) == 0 {
 		return w
 	}
-	for i, s := range secrets {
-		secrets[i] = regexp.QuoteMeta(s)
+	return &redactingWriter{w, secrets}
+}
+
+// withoutNumbers returns the secrets that are not numbers. To replace these would make JSON invalid.
+func withoutNumbers(secrets []string) []string {
+	return slices.DeleteFunc(slices.Clone(secrets), func(s string) bool { return strings.Trim(s, "0123456789.-") == "" })
+}
+
+// terminalOf returns the terminal that w writes to, also behind withoutSecrets; nil if it is none.
+func terminalOf(w io.Writer) *os.File {
+	if r, ok := w.(*redactingWriter); ok {
+		w = r.w
 	}
-	return &redactingWriter{w, regexp.MustCompile(strings.Join(secrets, "|"))}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }
 
 type redactingWriter struct {
 	w       io.Writer
-	secrets *regexp.Regexp
+	secrets []string
 }
 
 // Write writes b, and returns its length if it was written, also if the replaced text has another length.
 func (r *redactingWriter) Write(b []byte) (int, error) {
-	if _, err := r.w.Write(r.secrets.ReplaceAll(b, []byte("REDACTED"))); err != nil {
+	if _, err := r.w.Write(r.redact(b)); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// redact replaces the secrets in a text. Where they overlap, it replaces all of them.
+func (r *redactingWriter) redact(b []byte) []byte {
+	var isSecret []bool
+	for _, secret := range r.secrets {
+		for at := 0; ; at++ {
+			i := bytes.Index(b[at:], []byte(secret))
+			if i < 0 {
+				break
+			}
+			if at += i; !isWhole(b, at, at+len(secret)) {
+				continue
+			}
+			if isSecret == nil {
+				isSecret = make([]bool, len(b))
+			}
+			for i := range len(secret) {
+				isSecret[at+i] = true
+			}
+		}
+	}
+	if isSecret == nil {
+		return b
+	}
+	var text []byte
+	for i, c := range b {
+		switch {
+		case !isSecret[i]:
+			text = append(text, c)
+		case i == 0 || !isSecret[i-1]:
+			text = append(text, "REDACTED"...)
+		}
+	}
+	return text
+}
+
+// anEscape matches an escaped character at the end of a text. Its last letter is no part of the word that follows.
+var anEscape = regexp.MustCompile(`(%[0-9A-Fa-f]{2}|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\[abfnrtv])$`)
+
+// isWhole reports whether a part of a text is no part of a longer word or number, such as "backup" of "backups".
+func isWhole(b []byte, from, to int) bool {
+	if to < len(b) && isWord(b[to-1]) && isWord(b[to]) {
+		return false
+	}
+	return from == 0 || !isWord(b[from]) || !isWord(b[from-1]) || anEscape.Match(b[max(0, from-6):from])
+}
+
+func isWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c >= 0x80
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,5 +126,96 @@ func TestArgumentsWithoutSecretsAreShown(t *testing.T) {
 		if s := secretsOf([]string{arg}); len(s) > 0 {
 			t.Errorf("%s: %q", arg, s)
 		}
+	}
+}
+
+// An ordinary proxy or endpoint changes no output: its port may be the number of files, and its user any word.
+func TestOrdinaryProxiesChangeNoOutput(t *testing.T) {
+	clearVariables(t)
+	text := []byte(`{"files":3128,"bytes":9000,"address":"127.0.0.1:9000","error":"no backup of proxy:3128","user":"backup"}`)
+	for _, value := range []string{
+		"http://proxy:3128", "proxy:3128", "10.0.0.1:3128", "http://127.0.0.1:9000", "127.0.0.1:9000", "[::1]:9000",
+		"http://[::1]:9000/x", "localhost", "http://backup@proxy:3128", "https://backup:" + marker + "@proxy:9000",
+	} {
+		for _, name := range secretVariables {
+			t.Setenv(name, value)
+			var out bytes.Buffer
+			if _, err := withoutSecrets(&out, secretsOf(nil)).Write(text); err != nil || out.String() != string(text) {
+				t.Errorf("%s=%s: %s, %v", name, value, &out, err)
+			}
+			t.Setenv(name, "")
+		}
+	}
+}
+
+// The password of a proxy or an endpoint is replaced, however it is written.
+func TestPasswordsOfProxiesAreReplaced(t *testing.T) {
+	clearVariables(t)
+	for _, value := range []string{
+		"http://backup:" + marker + "@proxy:3128", "backup:" + marker + "@proxy:3128", "http://u:a%2F" + marker + "@h",
+		"http://u:a/" + marker + "@h", "http://u:12/" + marker + "@h", "http://u:" + marker, "http://h/?token=" + marker,
+		"http://" + marker + "@h",
+	} {
+		t.Setenv("HTTPS_PROXY", value)
+		for _, text := range []string{value, `parse "` + value + `"`, "%22" + value + "%22"} {
+			var out bytes.Buffer
+			if _, err := withoutSecrets(&out, secretsOf(nil)).Write([]byte(text)); err != nil || strings.Contains(out.String(), marker) {
+				t.Errorf("%s: %s, %v", value, &out, err)
+			}
+		}
+	}
+}
+
+// A secret is replaced as a whole, also if another one is a part of it, and no other word is.
+func TestWholeSecretsAreReplaced(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		secrets    []string
+		text, want string
+	}{
+		{[]string{"abcd", "abcd/efgh"}, "x abcd/efgh y", "x REDACTED y"},
+		{[]string{"wxyz:abcd", "abcd:efgh"}, "wxyz:abcd:efgh", "REDACTED"},
+		{[]string{"abcd"}, "abcde xabcd 1abcd abcd_ abcd", "abcde xabcd 1abcd abcd_ REDACTED"},
+		{[]string{"abcd"}, `k%3Aabcd\nabcd "abcd"`, `k%3AREDACTED\nREDACTED "REDACTED"`},
+		{[]string{"ab ab"}, "ab ab ab", "REDACTED"},
+	} {
+		var out bytes.Buffer
+		if _, err := withoutSecrets(&out, c.secrets).Write([]byte(c.text)); err != nil || out.String() != c.want {
+			t.Errorf("%q in %q: %q, %v", c.secrets, c.text, &out, err)
+		}
+	}
+}
+
+// A terminal keeps its progress bar if the environment has a password.
+func TestATerminalStaysOne(t *testing.T) {
+	t.Parallel()
+	f, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("there are no terminals: %v", err)
+	}
+	defer f.Close()
+	if terminalOf(withoutSecrets(f, []string{marker})) != f {
+		t.Error("the terminal is no longer recognized")
+	}
+}
+
+// The JSON on the standard output has the messages of errors, too. It stays valid.
+func TestJSONWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	a := &app{stdout: &out, json: true, secrets: []string{marker, "1234"}}
+	if err := a.print(map[string]any{"error": "no " + marker, "n": 1234}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.Contains(text, marker) || !json.Valid(out.Bytes()) || !strings.Contains(text, "1234") {
+		t.Errorf("%s", text)
+	}
+}
+
+// clearVariables keeps the environment of the test run out of a test.
+func clearVariables(t *testing.T) {
+	t.Helper()
+	for _, name := range secretVariables {
+		t.Setenv(name, "")
 	}
 }
