@@ -97,6 +97,7 @@ type Archive struct {
 	encoder     *encoding.Encoder
 	decoder     *encoding.Decoder
 	undecrypted *undecrypted // counts encrypted parts whose stored bytes alone were checked; nil requires decryption
+	readsOnly   bool         // the operation changes nothing in the archive
 
 	mu         sync.Mutex
 	idSum      manifest.Hash          // of archive.json, as it was last read or written
@@ -109,6 +110,8 @@ type Archive struct {
 	tailRead   *tailRead              // how far the tail was read last
 	lastSource localstate.SourceState // of the source's last files; used without a state directory
 	durable    map[string]bool        // keys of objects that this operation has made durable
+	// isUncompared means that it was logged that this operation does not compare the archive with the local state.
+	isUncompared bool
 
 	stamps *localstate.FileStamps    // of the source's files
 	sealed *localstate.SealedRecords // encrypted objects, recorded before they are stored

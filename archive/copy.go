@@ -57,6 +57,7 @@ func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, e
 		staging:     newStagingArea(o.Scratch),
 		hasCompared: map[int64]bool{}, skipped: map[int64]bool{}, bad: map[string]*lostError{},
 	}
+	c.from.readsOnly = true
 	if err := c.run(ctx); err != nil {
 		return c.report, fmt.Errorf("copy: %w", err)
 	}

@@ -208,7 +208,7 @@ func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 	a.checkPin(h, s)
 	h.warnOfIgnored()
 	was, err := a.state.AtPlace()
-	if errors.Is(err, localstate.ErrUnread) {
+	if errors.Is(err, localstate.ErrUnread) && !a.isKeptByAnother(err) {
 		return nil, err
 	}
 	if was != "" && h.archiveID() != "" && was != h.archiveID() {

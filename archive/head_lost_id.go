@@ -148,7 +148,7 @@ func (a *Archive) rememberSeen(ctx context.Context, id string, newest *manifest.
 	}
 	switch {
 	case errors.Is(err, localstate.ErrUnread), errors.Is(err, disk.ErrHangs):
-		a.log.Warn("the archive was not compared with what this host remembers of it", "error", err)
+		a.warnUncompared(err)
 	case err != nil:
 		a.log.Debug("the state of the archive could not be recorded on this host", "error", err)
 	}

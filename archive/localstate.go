@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (a *Archive) checkPin(h *head, s *localstate.Pin) {
 }
 
 // loadPin returns what this host has seen of an archive, or nil. It returns an error if that cannot be read: the archive
-// is then not compared with it. The caller must read what it compares with the pin afterwards, since the archive and the
+// is then not compared with it. An operation that only reads continues if another user keeps the local state. The caller must read what it compares with the pin afterwards, since the archive and the
 // pin may both change at any time.
 func (a *Archive) loadPin(id string) (*localstate.Pin, error) {
 	if a.state == nil || id == "" {
@@ -48,6 +49,9 @@ func (a *Archive) loadPin(id string) (*localstate.Pin, error) {
 	}
 	s, ok, err := a.state.LoadPin(id)
 	switch {
+	case a.isKeptByAnother(err):
+		a.warnUncompared(err)
+		return nil, nil
 	case errors.Is(err, localstate.ErrUnread):
 		return nil, err
 	case err != nil: // the file is damaged, and the next pin replaces it
@@ -57,6 +61,23 @@ func (a *Archive) loadPin(id string) (*localstate.Pin, error) {
 		return nil, nil
 	}
 	return &s, nil
+}
+
+// isKeptByAnother reports whether an error of the local state means that another user keeps it, such as that of the
+// service, and that this operation can go on without it: it changes nothing in the archive.
+func (a *Archive) isKeptByAnother(err error) bool {
+	return a.readsOnly && errors.Is(err, localstate.ErrUnread) && errors.Is(err, fs.ErrPermission)
+}
+
+// warnUncompared logs once for each operation that the archive is not compared with the local state.
+func (a *Archive) warnUncompared(err error) {
+	a.mu.Lock()
+	isFirst := !a.isUncompared
+	a.isUncompared = true
+	a.mu.Unlock()
+	if isFirst {
+		a.log.Warn("the archive was not compared with what this host remembers of it", "error", err)
+	}
 }
 
 // anomalies returns the differences between the archive and what this host has seen of it.

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,4 +134,61 @@ func (h writesHang) Change(op *disk.Op, do func() error) error {
 		return do()
 	}
 	return h.hanging.Change(op, do)
+}
+
+// denying is the local state of another user.
+type denying struct{}
+
+func (denying) Change(*disk.Op, func() error) error { return syscall.EACCES }
+
+// A verify and a copy from an archive need not run as the service's user. They log once that they compare nothing with the
+// local state, and check all else. What changes the archive is refused.
+func TestLocalStateOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	db, state, objects := newDatabase(t, t.TempDir(), 1), t.TempDir(), storetest.Memory(t)
+	db.fill(2, 100)
+	var log bytes.Buffer
+	open := func() *archive.Archive {
+		return archive.New(objects, archive.Options{
+			State: &archive.LocalState{Dir: state, Place: "mem://a"}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+	}
+	mustBackup(t, open(), db)
+	mustVerify(t, open())
+	defer disk.Observe(state, denying{})()
+	for name, do := range map[string]func() error{
+		"verify": func() error {
+			report, err := open().Verify(t.Context(), archive.VerifyOptions{})
+			if err == nil && len(report.Problems) > 0 {
+				err = fmt.Errorf("%+v", report.Problems)
+			}
+			return err
+		},
+		"copy": func() error {
+			to := archive.New(storetest.Memory(t), archive.Options{})
+			report, err := archive.Copy(t.Context(), open(), to, archive.CopyOptions{})
+			if err == nil && len(report.Snapshots) != 1 {
+				err = fmt.Errorf("%+v", report)
+			}
+			return err
+		},
+	} {
+		log.Reset()
+		if err := do(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := strings.Count(log.String(), "was not compared with what this host remembers"); n != 1 {
+			t.Errorf("%s logs %d times that it compared nothing: %s", name, n, &log)
+		}
+	}
+	db.flip(100)
+	if _, err := open().Backup(t.Context(), db.source(), options); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("backup: %v", err)
+	}
+	if _, err := open().Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 9}}); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("prune: %v", err)
+	}
+	if _, err := open().Verify(t.Context(), archive.VerifyOptions{Repair: &archive.RepairFrom{}}); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("repair: %v", err)
+	}
 }

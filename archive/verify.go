@@ -45,7 +45,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 // restored at most once.
 func (a *Archive) newVerifyRun(o *VerifyOptions, done *repairProgress) *verifyRun {
 	fresh := a.withoutCache()
-	fresh.undecrypted = &undecrypted{}
+	fresh.undecrypted, fresh.readsOnly = &undecrypted{}, o.Repair == nil
 	return &verifyRun{
 		Archive: fresh, o: o, repairProgress: done, mergedProofs: map[string]bool{}, readTimes: readTimes{}, refs: map[int64]manifest.Ref{},
 		report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}},
