@@ -24,6 +24,10 @@ type LocalState struct {
 	// ones return an error if the whole archive is gone, such as with a disk that is not mounted. Empty disables
 	// this check.
 	Place string
+
+	// Former is Place as earlier versions of the program had it; empty if it is the same. What they remembered is read
+	// where nothing was recorded for Place yet.
+	Former string
 }
 
 // checkPin compares the archive with what this host saw last. A difference is a warning for a backup, which

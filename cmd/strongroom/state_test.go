@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
@@ -90,5 +91,16 @@ func TestCheckNotesTemporaryState(t *testing.T) {
 	code := run([]string{"--config", configuration, "check"}, &out, &errs)
 	if code != exitDone || !strings.Contains(out.String(), "note    state") {
 		t.Errorf("exit code %d: %s%s", code, out.String(), errs.String())
+	}
+}
+
+// An archive's local state is found under the name that earlier versions gave it.
+func TestLocalStateHasTheFormerPlace(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"file:///a", "s3://b/p?region=eu&token=" + marker} {
+		s := witness(t.TempDir(), url)
+		if s.Former != providers.Redact(url) || strings.Contains(s.Place+s.Former, marker) {
+			t.Errorf("%s: %+v", url, s)
+		}
 	}
 }

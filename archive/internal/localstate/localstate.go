@@ -20,6 +20,10 @@ import (
 type State struct {
 	Dir   string // is made when it is missing
 	Place string // the archive's address, without credentials; empty: the files are named after the archive alone
+
+	// Former is the address as earlier versions wrote it; empty if it is the same. What they remembered is read where
+	// nothing was written for Place yet.
+	Former string
 }
 
 // savedPlace is what the local state holds of a place.
@@ -28,40 +32,60 @@ type savedPlace struct {
 	Archive string `json:"archive"` // the id of the archive that was there
 }
 
-func (s *State) placePath() string {
-	sum := manifest.Sum([]byte(s.Place))
+func (s *State) placePath() string { return s.pathOf(s.Place) }
+
+func (s *State) pathOf(place string) string {
+	sum := manifest.Sum([]byte(place))
 	return filepath.Join(s.Dir, "place-"+sum.String()[:32]+".json")
 }
 
 // CheckPlace returns store.ErrGone if this host has seen an archive at the place: the caller has found none there,
 // and would begin a new one.
 func (s *State) CheckPlace() error {
-	was, err := s.AtPlace()
+	was, file, err := s.atPlace()
 	if err != nil || was == "" {
 		return err
 	}
 	return fmt.Errorf("%w: this host has read from or archived to %s before, and nothing is there any more (archive %s); "+
 		"is the disk mounted and the address right? To begin a new archive there, delete %s",
-		store.ErrGone, s.Place, was, s.placePath())
+		store.ErrGone, s.Place, was, file)
 }
 
 // AtPlace returns the id of the archive that this host last found at the place; empty if it has found none.
 func (s *State) AtPlace() (id string, err error) {
+	id, _, err = s.atPlace()
+	return id, err
+}
+
+// atPlace is AtPlace, with the file that has the id.
+func (s *State) atPlace() (id, file string, err error) {
 	if s == nil || s.Place == "" {
-		return "", nil
+		return "", "", nil
 	}
-	b, err := s.read(s.placePath(), maxFileBytes)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+	for _, place := range s.places() {
+		file := s.pathOf(place)
+		b, err := s.read(file, maxFileBytes)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", "", fmt.Errorf("reading the local state: %w", err)
+		}
+		var was savedPlace
+		if err := json.Unmarshal(b, &was); err != nil || was.Place != place {
+			return "", "", nil // it describes another place
+		}
+		return was.Archive, file, nil
 	}
-	if err != nil {
-		return "", fmt.Errorf("reading the local state: %w", err)
+	return "", "", nil
+}
+
+// places returns the forms of the address, the present one first.
+func (s *State) places() []string {
+	if s.Place == "" || s.Former == "" || s.Former == s.Place {
+		return []string{s.Place}
 	}
-	var was savedPlace
-	if err := json.Unmarshal(b, &was); err != nil || was.Place != s.Place {
-		return "", nil // it describes another place
-	}
-	return was.Archive, nil
+	return []string{s.Place, s.Former}
 }
 
 // SavePlace records which archive is at the place.

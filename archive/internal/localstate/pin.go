@@ -71,9 +71,11 @@ func (p *Pin) UnmarshalJSON(b []byte) error {
 
 // PinPath returns the file with the pin of an archive. Each place has a file of its own: a copy has the id of its
 // source, and is behind it at times.
-func (s *State) PinPath(id string) string {
-	if s.Place != "" {
-		id += "-" + manifest.Sum([]byte(s.Place)).String()[:16]
+func (s *State) PinPath(id string) string { return s.pinPathAt(id, s.Place) }
+
+func (s *State) pinPathAt(id, place string) string {
+	if place != "" {
+		id += "-" + manifest.Sum([]byte(place)).String()[:16]
 	}
 	return filepath.Join(s.Dir, id+".json")
 }
@@ -86,10 +88,20 @@ func (s *State) beside(id, ext string) string {
 // LoadPin returns the pin of an archive, and false if there is none. An error that is not ErrUnread means that the file
 // is damaged.
 func (s *State) LoadPin(id string) (Pin, bool, error) {
-	var p Pin
-	b, err := s.read(s.PinPath(id), maxFileBytes)
+	for _, place := range s.places() {
+		p, err := s.readPin(s.pinPathAt(id, place))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return p, err == nil, err
+	}
+	return Pin{}, false, nil
+}
+
+func (s *State) readPin(file string) (p Pin, err error) {
+	b, err := s.read(file, maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return p, false, nil
+		return p, err
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &p)
@@ -98,9 +110,9 @@ func (s *State) LoadPin(id string) (Pin, bool, error) {
 		err = fmt.Errorf("%d is no sequence number", n)
 	}
 	if err != nil {
-		return p, false, unusable(s.PinPath(id), err)
+		return p, unusable(file, err)
 	}
-	return p, true, nil
+	return p, nil
 }
 
 // SavePin replaces the pin of an archive, unless the present one is of a newer snapshot, or is ErrUnread.
