@@ -70,7 +70,8 @@ type Options struct {
 	Now   func() time.Time // the wall clock; nil selects time.Now
 
 	// Most is how many snapshots, and how many runs of tasks, begin at a time. Others wait until one has ended, or has
-	// taken half a minute: first those that were requested, then those that have waited longest. 0 sets no bound.
+	// taken half a minute: first those that were requested, then those that have waited longest. It is no bound for runs
+	// that take longer. 0 sets no bound.
 	Most int
 
 	// Started is called once the service takes requests for runs. It may be nil.

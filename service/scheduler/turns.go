@@ -8,10 +8,11 @@ import (
 )
 
 // turnLimit is how long a run keeps its turn. A longer run continues without one, so that runs that take hours, or that
-// hang, delay the others for a short time only.
+// hang, delay the others for a short time only. So the turns bound how many runs begin in a time, and not how many run:
+// of runs that all take t, up to t/turnLimit times as many run as there are turns.
 const turnLimit = 30 * time.Second
 
-// turns bounds the runs that begin at the same time: the schedules of thousands of jobs may have the same moment. Its
+// turns bounds the runs that begin at the same time, and those that run while each is short: the schedules of thousands of jobs may have the same moment. Its
 // methods are safe for concurrent use. A nil turns has no bound.
 type turns struct {
 	mu        sync.Mutex
