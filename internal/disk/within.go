@@ -16,13 +16,16 @@ var ErrHangs = errors.New("the disk does not respond")
 const (
 	// leastWait is the time that an operation has while another one in its directory hangs. A disk that works needs less.
 	leastWait = time.Second
-	// maxHanging bounds the operations that hang in one directory. Each needs a thread of the operating system.
+	// maxHanging is how many operations hang in one directory when no other one may begin. Each needs a thread of the
+	// operating system.
 	maxHanging = 8
 )
 
 // Within calls do, which uses the named file, in another goroutine. It returns the results of do, or ErrHangs after
 // limit, or the cause of ctx when ctx ends. While an operation hangs, Within returns ErrHangs for the same file at once.
-// It then allows the other files of the directory a second each, and at most eight of them may hang.
+// It then allows the other files of the directory a second each. Once eight hang, it returns ErrHangs for all of them at
+// once. An operation counts as hanging only after its time: those that began in the meantime may hang, too, as many as
+// the caller begins at a time.
 func Within[T any](ctx context.Context, name string, limit time.Duration, do func() (T, error)) (T, error) {
 	type result struct {
 		value T

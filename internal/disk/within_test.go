@@ -123,11 +123,30 @@ func TestReadInputFromAPipe(t *testing.T) {
 	}
 	stop := errors.New("stopped")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(10*time.Millisecond, func() { cancel(stop) })
+	writer := make(chan *os.File)
+	go func() {
+		f := openForReader(t, fifo)
+		cancel(stop)
+		writer <- f
+	}()
 	if _, err := disk.ReadInput(ctx, fifo, 100); !errors.Is(err, stop) {
 		t.Errorf("%v", err)
 	}
-	if err := os.WriteFile(fifo, nil, 0o600); err != nil { // ends the read that is left
-		t.Error(err)
+	if f := <-writer; f != nil {
+		f.Close() // ends the read that is left
+	}
+}
+
+// openForReader opens a pipe for writing once it has a reader. It returns nil if none comes.
+func openForReader(t *testing.T, fifo string) *os.File {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		f, err := os.OpenFile(fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if err == nil {
+			return f
+		}
+		if !errors.Is(err, syscall.ENXIO) || time.Now().After(end) {
+			t.Errorf("the pipe has no reader: %v", err)
+			return nil
+		}
 	}
 }
