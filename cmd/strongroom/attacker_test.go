@@ -180,9 +180,9 @@ func attackBackups(t *testing.T, url string, create attacker, settings []string)
 			create(t, key, storetest.Forge(content))
 			planted[key] = true
 		}
-		_, said := does(t, exitDone, append(slices.Clone(backup), url)...)
-		if first := slices.Min(slices.Collect(maps.Keys(rubbish))); len(settings) < 4 && !strings.Contains(said, first) {
-			t.Errorf("%s is not named: %s", first, said)
+		_, output := does(t, exitDone, append(slices.Clone(backup), url)...)
+		if first := slices.Min(slices.Collect(maps.Keys(rubbish))); len(settings) < 4 && !strings.Contains(output, first) {
+			t.Errorf("%s is not named: %s", first, output)
 		}
 		does(t, exitDone, "list", url)
 		does(t, exitDone, "verify", "--read-data", url)
@@ -192,9 +192,9 @@ func attackBackups(t *testing.T, url string, create attacker, settings []string)
 		sameDir(t, to, db)
 	}
 	closed, _ := filepath.Glob(filepath.Join(db, "*.jdb"))
-	said, _ := does(t, exitDone, append([]string{"archived", "--source", db, url}, closed[:len(closed)-1]...)...)
-	if encrypted := len(settings) == 4; encrypted != strings.Contains(said, "encrypted content was not decrypted: 519 files") {
-		t.Errorf("archived prints: %s", said)
+	output, _ := does(t, exitDone, append([]string{"archived", "--source", db, url}, closed[:len(closed)-1]...)...)
+	if encrypted := len(settings) == 4; encrypted != strings.Contains(output, "encrypted content was not decrypted: 519 files") {
+		t.Errorf("archived prints: %s", output)
 	}
 	does(t, exitDone, "prune", "--keep-last", "9", url)
 	for key := range objects(t, url) {

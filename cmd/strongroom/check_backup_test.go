@@ -80,17 +80,17 @@ func TestCheckFailsWhereABackupCannotRead(t *testing.T) {
 				}
 			}
 			args := []string{"--source", dir, "--layout", "files", "--quiet", "0s", "--pattern", `(sub/)?.*\.log`}
-			if code, said := runIn(append(append([]string{"check"}, args...), inMemory())...); code != exitDone {
-				t.Fatalf("before: exit code %d: %s", code, said)
+			if code, output := runIn(append(append([]string{"check"}, args...), inMemory())...); code != exitDone {
+				t.Fatalf("before: exit code %d: %s", code, output)
 			}
 			if err := c.spoil(dir); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { os.Chmod(filepath.Join(dir, "sub"), 0o755) })
 			for _, command := range []string{"check", "backup"} {
-				code, said := runIn(append(append([]string{command}, args...), inMemory())...)
-				if code == exitDone || !strings.Contains(said, c.name) {
-					t.Errorf("%s: exit code %d: %s", command, code, said)
+				code, output := runIn(append(append([]string{command}, args...), inMemory())...)
+				if code == exitDone || !strings.Contains(output, c.name) {
+					t.Errorf("%s: exit code %d: %s", command, code, output)
 				}
 			}
 		})
@@ -117,9 +117,9 @@ func TestCheckReadsOnlyWhatABackupReads(t *testing.T) {
 	}
 	to := inMemory()
 	for _, command := range []string{"check", "backup"} {
-		code, said := runIn(command, "--source", dir, "--layout", "files", "--quiet", "0s", "--pattern", `.*\.log`, to)
-		if code != exitDone || !strings.Contains(said, "pipe.log") {
-			t.Errorf("%s: exit code %d: %s", command, code, said)
+		code, output := runIn(command, "--source", dir, "--layout", "files", "--quiet", "0s", "--pattern", `.*\.log`, to)
+		if code != exitDone || !strings.Contains(output, "pipe.log") {
+			t.Errorf("%s: exit code %d: %s", command, code, output)
 		}
 	}
 }
@@ -169,8 +169,8 @@ func TestCheckFailsWhereABackupIsRefused(t *testing.T) {
 				}
 			}
 			for _, command := range []string{"backup", "check"} {
-				if code, said := runIn(command, "--source", dir, to); code != exitDone {
-					t.Fatalf("%s before: exit code %d: %s", command, code, said)
+				if code, output := runIn(command, "--source", dir, to); code != exitDone {
+					t.Fatalf("%s before: exit code %d: %s", command, code, output)
 				}
 			}
 			if err := c.spoil(dir); err != nil {
@@ -178,8 +178,8 @@ func TestCheckFailsWhereABackupIsRefused(t *testing.T) {
 			}
 			for _, command := range []string{"check", "backup"} {
 				args := append([]string{command, "--source", dir}, c.args...)
-				if code, said := runIn(append(args, to)...); code == exitDone || !strings.Contains(said, c.want) {
-					t.Errorf("%s: exit code %d, want %q: %s", command, code, c.want, said)
+				if code, output := runIn(append(args, to)...); code == exitDone || !strings.Contains(output, c.want) {
+					t.Errorf("%s: exit code %d, want %q: %s", command, code, c.want, output)
 				}
 			}
 		})

@@ -104,12 +104,12 @@ func TestCheckNamesOfFiles(t *testing.T) {
 		for _, command := range []string{"check", "backup"} {
 			var out, errs bytes.Buffer
 			code := run(append([]string{command}, layout...), &out, &errs)
-			said := out.String() + errs.String()
-			if code == exitDone || !strings.Contains(said, "cannot be archived; rename it") {
-				t.Errorf("%s of %q: exit code %d: %s", command, name, code, said)
+			output := out.String() + errs.String()
+			if code == exitDone || !strings.Contains(output, "cannot be archived; rename it") {
+				t.Errorf("%s of %q: exit code %d: %s", command, name, code, output)
 			}
-			if strings.Contains(said, name) && name != "a\\b.log" || strings.Contains(said, "\x1b") || !utf8.ValidString(said) {
-				t.Errorf("%s of %q prints it as it is: %q", command, name, said)
+			if strings.Contains(output, name) && name != "a\\b.log" || strings.Contains(output, "\x1b") || !utf8.ValidString(output) {
+				t.Errorf("%s of %q prints it as it is: %q", command, name, output)
 			}
 		}
 	}

@@ -16,13 +16,11 @@ import (
 
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/service/web"
 )
 
 // serviceTimeout bounds a request to the running service.
 const serviceTimeout = 10 * time.Second
-
-// maxCertificate bounds a certificate chain in bytes.
-const maxCertificate = 1 << 20
 
 // maxAnswer bounds a response in bytes. A service with thousands of archives sends less.
 const maxAnswer = 64 << 20
@@ -102,7 +100,7 @@ var errOtherScheme = errors.New("the service that runs does not use this configu
 // onlyCertificate returns a configuration that accepts the certificate in a file, and no other. The address that the
 // service listens on is seldom a name of that certificate, and its authority may be unknown here.
 func onlyCertificate(ctx context.Context, file string) (*tls.Config, error) {
-	text, _, err := disk.ReadSetting(ctx, file, maxCertificate)
+	text, _, err := disk.ReadSetting(ctx, file, web.MaxCertificate)
 	if err != nil {
 		return nil, fmt.Errorf("http.cert_file, to recognize the service: %w", err)
 	}

@@ -29,7 +29,7 @@ func TestServiceWithTheOtherProtocolIsRecognized(t *testing.T) {
 	for what, c := range map[string]struct {
 		server *httptest.Server
 		cert   string
-		said   string // "" if the service is reached
+		output string // "" if the service is reached
 	}{
 		"HTTP as configured":     {plain, "", ""},
 		"HTTPS as configured":    {secure, cert, ""},
@@ -37,8 +37,8 @@ func TestServiceWithTheOtherProtocolIsRecognized(t *testing.T) {
 		"HTTPS in place of HTTP": {secure, "", "speaks HTTPS,"},
 	} {
 		_, err := askService(t.Context(), &config.HTTP{Listen: c.server.Listener.Addr().String(), CertFile: c.cert})
-		if c.said == "" && err != nil ||
-			c.said != "" && (!errors.Is(err, errOtherScheme) || !strings.Contains(err.Error(), c.said)) {
+		if c.output == "" && err != nil ||
+			c.output != "" && (!errors.Is(err, errOtherScheme) || !strings.Contains(err.Error(), c.output)) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -278,7 +278,10 @@ func readToken(ctx context.Context, file string) (string, error) {
 		return "", nil
 	}
 	text, info, err := disk.ReadSetting(ctx, file, maxToken)
-	if err != nil {
+	switch {
+	case errors.Is(err, disk.ErrNotRegular), errors.Is(err, disk.ErrHangs): // no other text there would help
+		return "", usage("http.token_file: %v", err)
+	case err != nil:
 		return "", usage("http.token_file: %v; put a long random text there, such as the output of "+
 			"openssl rand -hex 32, readable only for this service", err)
 	}

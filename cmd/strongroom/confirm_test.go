@@ -448,7 +448,7 @@ func TestConfirmWithoutAService(t *testing.T) {
 	for _, c := range []struct {
 		http, args string
 		code       int
-		says       []string
+		wantText   []string
 	}{
 		{"", "orders" + c, exitUsage, []string{"no http,", "http.token_file", "strongroom run", "backup --confirm" + c}},
 		{"http: {listen: 127.0.0.1:1}\n", "orders" + c, exitUsage, []string{"no http.token_file,", "backup --confirm" + c}},
@@ -467,7 +467,7 @@ func TestConfirmWithoutAService(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := finish(t, program(t, slices.Concat([]string{"--config", config, "confirm"}, strings.Fields(c.args))...))
-		for _, want := range c.says {
+		for _, want := range c.wantText {
 			if o.code != c.code || !strings.Contains(o.stderr, want) || strings.Contains(o.stderr, theToken) {
 				t.Errorf("%s with %q: exit code %d, without %q: %s", c.args, c.http, o.code, want, o.stderr)
 			}

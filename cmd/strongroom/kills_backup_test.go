@@ -68,8 +68,8 @@ func (k *killBackup) prepare(t *testing.T, w *killWorld) {
 
 func (k *killBackup) killed(t *testing.T, w *killWorld) {
 	listed := w.intact(t, k.snapshots)
-	if w.was = listed > k.snapshots; w.said != "" && !w.was {
-		t.Fatalf("it has reported a snapshot, and there is none:\n%s", w.said)
+	if w.was = listed > k.snapshots; w.output != "" && !w.was {
+		t.Fatalf("it has reported a snapshot, and there is none:\n%s", w.output)
 	}
 }
 

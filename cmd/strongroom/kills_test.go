@@ -34,12 +34,12 @@ type killable struct {
 
 // A killWorld is where a command is killed once.
 type killWorld struct {
-	dir  string // of all that follows
-	url  string // file:// of the archive
-	db   string // the source
-	to   string // the target
-	said string // what the killed run has printed
-	was  bool   // the killed run had done its work: it may refuse to do it again
+	dir    string // of all that follows
+	url    string // file:// of the archive
+	db     string // the source
+	to     string // the target
+	output string // what the killed run has printed
+	was    bool   // the killed run had done its work: it may refuse to do it again
 }
 
 func newKillWorld(t *testing.T, dir string) *killWorld {
@@ -72,12 +72,12 @@ func (w *killWorld) run(t *testing.T, moment int, args []string) (killtest.Resul
 	if errors.Is(err, killtest.ErrNotPermitted) {
 		t.Skip(err)
 	}
-	said, err1 := os.ReadFile(out.Name())
+	output, err1 := os.ReadFile(out.Name())
 	complained, err2 := os.ReadFile(errs.Name())
 	if err := errors.Join(err, err1, err2, out.Close(), errs.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return r, outcome{code: r.Code, stdout: string(said), stderr: string(complained)}
+	return r, outcome{code: r.Code, stdout: string(output), stderr: string(complained)}
 }
 
 // host runs the program on the host on which it is killed.
@@ -284,7 +284,7 @@ func (c *killCut) run(t *testing.T) (moments int) {
 	c.command.prepare(t, w)
 	args := c.command.args(w)
 	r, o := w.run(t, c.moment, args)
-	w.said = o.stdout
+	w.output = o.stdout
 	defer func() {
 		if t.Failed() {
 			t.Logf("it was killed %s", r.Call)

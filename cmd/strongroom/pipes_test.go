@@ -29,8 +29,11 @@ func TestStartWithAPipeAsASetting(t *testing.T) {
 		if code := run([]string{"--config", config, "run"}, t.Output(), &errs); code != exitUsage {
 			t.Errorf("%s: exit %d", file, code)
 		}
-		if !strings.Contains(errs.String(), file+" is a named pipe") {
+		if !strings.Contains(errs.String(), file+" is a named pipe") || !strings.Contains(errs.String(), "put a regular file there") {
 			t.Errorf("%s: %s", file, errs.String())
+		}
+		if strings.Contains(errs.String(), "random text") { // it would go into the pipe
+			t.Errorf("%s: the advice is that for a file that is missing: %s", file, errs.String())
 		}
 		undo()
 	}

@@ -38,7 +38,7 @@ func oneDisk(t *testing.T) (dir, config string) {
 }
 
 // runIn runs the program in this process.
-func runIn(args ...string) (code int, said string) {
+func runIn(args ...string) (code int, output string) {
 	var out, errs bytes.Buffer
 	code = run(args, &out, &errs)
 	return code, out.String() + errs.String()
@@ -48,12 +48,12 @@ func runIn(args ...string) (code int, said string) {
 // state, and check reports where and how much space stays free.
 func TestScratchInTheLocalState(t *testing.T) {
 	dir, config := oneDisk(t)
-	if code, said := runIn("check", "--config", config); code != 0 || !strings.Contains(said, "ok      scratch") ||
-		!strings.Contains(said, filepath.Join(dir, "state", "scratch")) || !strings.Contains(said, "256.0 MiB stay free") {
-		t.Errorf("check: exit code %d: %s", code, said)
+	if code, output := runIn("check", "--config", config); code != 0 || !strings.Contains(output, "ok      scratch") ||
+		!strings.Contains(output, filepath.Join(dir, "state", "scratch")) || !strings.Contains(output, "256.0 MiB stay free") {
+		t.Errorf("check: exit code %d: %s", code, output)
 	}
-	if code, said := runIn("backup", "--config", config, "orders"); code != 0 {
-		t.Fatalf("backup: exit code %d: %s", code, said)
+	if code, output := runIn("backup", "--config", config, "orders"); code != 0 {
+		t.Fatalf("backup: exit code %d: %s", code, output)
 	}
 	left, err := os.ReadDir(filepath.Join(dir, "state", "scratch"))
 	if err != nil || len(left) > 0 {
@@ -71,19 +71,19 @@ func TestScratchThatCannotBeMade(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "state", "scratch"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, said := runIn("check", "--config", config); code != exitFailed || !strings.Contains(said, "failed  scratch") {
-		t.Errorf("check: exit code %d: %s", code, said)
+	if code, output := runIn("check", "--config", config); code != exitFailed || !strings.Contains(output, "failed  scratch") {
+		t.Errorf("check: exit code %d: %s", code, output)
 	}
-	if code, said := runIn("backup", "--config", config, "orders"); code != exitFailed || !strings.Contains(said, "scratch") {
-		t.Errorf("backup: exit code %d: %s", code, said)
+	if code, output := runIn("backup", "--config", config, "orders"); code != exitFailed || !strings.Contains(output, "scratch") {
+		t.Errorf("backup: exit code %d: %s", code, output)
 	}
 	t.Setenv("TMPDIR", t.TempDir())
-	if code, said := runIn("backup", "--config", config, "orders"); code != 0 {
-		t.Fatalf("with another directory: exit code %d: %s", code, said)
+	if code, output := runIn("backup", "--config", config, "orders"); code != 0 {
+		t.Fatalf("with another directory: exit code %d: %s", code, output)
 	}
 	t.Setenv("TMPDIR", "")
-	if code, said := runIn("check", "--config", config); code != 0 || !strings.Contains(said, "note    scratch") {
-		t.Errorf("check of an archive that has the file: exit code %d: %s", code, said)
+	if code, output := runIn("check", "--config", config); code != 0 || !strings.Contains(output, "note    scratch") {
+		t.Errorf("check of an archive that has the file: exit code %d: %s", code, output)
 	}
 }
 
@@ -97,12 +97,12 @@ func TestCheckOfSourceFindsMissingScratch(t *testing.T) {
 		{"--recipient", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"},
 	} {
 		args := append([]string{"check", "--source", db, url}, encode...)
-		if code, said := runIn(args...); code != exitFailed || !strings.Contains(said, "failed  scratch") {
-			t.Errorf("%v: exit code %d: %s", encode, code, said)
+		if code, output := runIn(args...); code != exitFailed || !strings.Contains(output, "failed  scratch") {
+			t.Errorf("%v: exit code %d: %s", encode, code, output)
 		}
 		args[0] = "backup"
-		if code, said := runIn(args...); code != exitFailed || !strings.Contains(said, "scratch") {
-			t.Errorf("%v: exit code %d: %s", encode, code, said)
+		if code, output := runIn(args...); code != exitFailed || !strings.Contains(output, "scratch") {
+			t.Errorf("%v: exit code %d: %s", encode, code, output)
 		}
 	}
 }

@@ -83,8 +83,8 @@ func showsNoSecret(t *testing.T, args ...string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code := run(args, &out, &errs)
-	if said := out.String() + errs.String(); strings.Contains(said, marker) || strings.Contains(strings.ToLower(said), strings.ToLower(marker)) {
-		t.Errorf("%q (exit code %d): %s", args, code, said)
+	if output := out.String() + errs.String(); strings.Contains(output, marker) || strings.Contains(strings.ToLower(output), strings.ToLower(marker)) {
+		t.Errorf("%q (exit code %d): %s", args, code, output)
 	}
 }
 

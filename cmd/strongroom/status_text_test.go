@@ -46,9 +46,9 @@ func TestStatusVerdict(t *testing.T) {
 	t.Parallel()
 	failed := &drillStatus{Snapshot: 7, Error: "DbVerify: exit status 1"}
 	for _, test := range []struct {
-		what string
-		s    archiveStatus
-		says string
+		what     string
+		s        archiveStatus
+		wantText string
 	}{
 		{"a drill", archiveStatus{LastDrill: failed}, "the drill failed"},
 		{"a drill, with nothing found", archiveStatus{LastDrill: failed, LastVerification: &verification{}}, "the drill failed"},
@@ -59,10 +59,10 @@ func TestStatusVerdict(t *testing.T) {
 		test.s.Name, test.s.State = "orders", web.StateDamaged
 		s := status{Archives: []archiveStatus{test.s, {Name: "other", State: web.StateDamaged}}}
 		err := s.verdict()
-		if err == nil || !strings.HasPrefix(err.Error(), "orders: "+test.says) || exitCode(t.Context(), err) != exitDamaged {
+		if err == nil || !strings.HasPrefix(err.Error(), "orders: "+test.wantText) || exitCode(t.Context(), err) != exitDamaged {
 			t.Errorf("%s ends with %d: %v", test.what, exitCode(t.Context(), err), err)
 		}
-		if strings.Contains(message(err), "lists all problems") != (test.says == "the archive is damaged") {
+		if strings.Contains(message(err), "lists all problems") != (test.wantText == "the archive is damaged") {
 			t.Errorf("%s sends to: %s", test.what, message(err))
 		}
 	}

@@ -24,10 +24,10 @@ func TestEvent(t *testing.T) {
 	t.Parallel()
 	since := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
-		what  string
-		a     web.Archive
-		state notify.State
-		says  string
+		what     string
+		a        web.Archive
+		state    notify.State
+		wantText string
 	}{
 		{"nothing wrong", web.Archive{LastSuccess: since}, notify.OK, ""},
 		{"a damaged file", web.Archive{Damaged: []string{"00000007.jdb"}, LastDrill: web.Drill{Error: "no"}}, notify.Damaged, "00000007.jdb"},
@@ -43,7 +43,7 @@ func TestEvent(t *testing.T) {
 		{"no run ever", web.Archive{Overdue: true}, notify.Overdue, "no run has succeeded yet"},
 	} {
 		e := event(&test.a)
-		if e.State != test.state || !strings.Contains(e.Detail, test.says) || (test.says == "") != (e.Detail == "") {
+		if e.State != test.state || !strings.Contains(e.Detail, test.wantText) || (test.wantText == "") != (e.Detail == "") {
 			t.Errorf("%s is sent as %s: %q", test.what, e.State, e.Detail)
 		}
 	}

@@ -139,10 +139,10 @@ func TestAPIBackup(t *testing.T) {
 	f := filled(well("orders"))
 	open, closed := newServer(t, f, token), newServer(t, f, "")
 	for _, c := range []struct {
-		s      *Server
-		header string
-		code   int
-		says   string
+		s        *Server
+		header   string
+		code     int
+		wantText string
 	}{
 		{closed, "", 403, "read-only"},
 		{closed, "Bearer ", 403, "read-only"},
@@ -153,7 +153,7 @@ func TestAPIBackup(t *testing.T) {
 		{open, "Basic " + token, 401, "token"},
 	} {
 		w := ask(t, c.s, http.MethodPost, path, "", "Authorization", c.header)
-		if w.Code != c.code || !strings.Contains(w.Body.String(), c.says) {
+		if w.Code != c.code || !strings.Contains(w.Body.String(), c.wantText) {
 			t.Errorf("%q: %d %s", c.header, w.Code, w.Body)
 		}
 		if challenge := w.Header().Get("WWW-Authenticate"); (c.code == 401) != (challenge != "") {

@@ -63,7 +63,7 @@ func TestBrowserConfirms(t *testing.T) {
 		do(t, b, chromedp.KeyEvent(kb.Enter))
 		settle(t, b, `document.querySelector("[role=alert]")?.textContent.includes("token") ?? false`)
 		b.shot(t, "confirm-refused")
-		b.said() // Chromium reports the 401
+		b.output() // Chromium reports the 401
 		if scripts {
 			b.check(t)
 		}

@@ -95,8 +95,8 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// said returns the console's output since the last call.
-func (b *browser) said() []string {
+// output returns the console's output since the last call.
+func (b *browser) output() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	lines := b.log
@@ -151,7 +151,7 @@ func (b *browser) check(t *testing.T) {
 	if value(t, b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > window.innerWidth`)) {
 		t.Error("the page is wider than the window")
 	}
-	for _, line := range b.said() {
+	for _, line := range b.output() {
 		t.Errorf("the console has: %s", line)
 	}
 }
@@ -276,7 +276,7 @@ func TestBrowserRunNow(t *testing.T) {
 			t.Errorf("a run without the token")
 		}
 		b.shot(t, "refused")
-		b.said() // Chromium reports the 401
+		b.output() // Chromium reports the 401
 		if scripts {
 			b.check(t)
 		}

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// maxCertificate bounds a certificate chain, and a key, in bytes.
-	maxCertificate = 1 << 20
-	// patienceForFiles is how long a handshake waits for a look at the files. Then it uses the previous certificate.
+	// MaxCertificate bounds a certificate chain, and a key, in bytes.
+	MaxCertificate = 1 << 20
+	// patienceForFiles is how long a handshake waits until the files are read. Then it uses the previous certificate.
 	patienceForFiles = time.Second
 )
 
@@ -84,7 +84,7 @@ func (c *certificate) version() (all [2]fileVersion, err error) {
 // ReadCertificate reads a certificate chain and its key, both in PEM. It returns an error if they do not belong
 // together, if every user may read the key, and when ctx ends or the disk hangs.
 func ReadCertificate(ctx context.Context, certFile, keyFile string) (*tls.Certificate, error) {
-	key, info, err := disk.ReadSetting(ctx, keyFile, maxCertificate)
+	key, info, err := disk.ReadSetting(ctx, keyFile, MaxCertificate)
 	if err != nil {
 		return nil, fmt.Errorf("http: reading the key of the certificate: %w", err)
 	}
@@ -92,7 +92,7 @@ func ReadCertificate(ctx context.Context, certFile, keyFile string) (*tls.Certif
 		return nil, fmt.Errorf("http: every user may use the key in %s (mode %04o): chmod o= %s",
 			keyFile, info.Mode().Perm(), keyFile)
 	}
-	chain, _, err := disk.ReadSetting(ctx, certFile, maxCertificate)
+	chain, _, err := disk.ReadSetting(ctx, certFile, MaxCertificate)
 	if err != nil {
 		return nil, fmt.Errorf("http: reading the certificate: %w", err)
 	}

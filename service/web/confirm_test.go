@@ -22,13 +22,13 @@ func TestAPIConfirm(t *testing.T) {
 	f := filled(refused("orders"))
 	open, closed := newServer(t, f, token), newServer(t, f, "")
 	for _, c := range []struct {
-		what   string
-		s      *Server
-		path   string
-		body   string
-		header string
-		code   int
-		says   string
+		what     string
+		s        *Server
+		path     string
+		body     string
+		header   string
+		code     int
+		wantText string
 	}{
 		{"a service without a token", closed, path, good, "Bearer " + token, 403, "read-only"},
 		{"no token", open, path, good, "", 401, "token"},
@@ -49,7 +49,7 @@ func TestAPIConfirm(t *testing.T) {
 	} {
 		w := ask(t, c.s, http.MethodPost, c.path, c.body, "Authorization", c.header)
 		kind := w.Header().Get("Content-Type")
-		if w.Code != c.code || !strings.Contains(w.Body.String(), c.says) || kind != "application/json" {
+		if w.Code != c.code || !strings.Contains(w.Body.String(), c.wantText) || kind != "application/json" {
 			t.Errorf("%s: %d %s", c.what, w.Code, w.Body)
 		}
 		if challenge := w.Header().Get("WWW-Authenticate"); (c.code == 401) != (challenge != "") {
@@ -74,16 +74,16 @@ func TestConfirmationsAreShown(t *testing.T) {
 	t.Parallel()
 	f := filled(refused("orders"))
 	s := newServer(t, f, token)
-	said(t, get(t, s, "/"), []string{
+	checkTexts(t, get(t, s, "/"), []string{
 		"a confirmation is needed", "The backup needs a confirmation.", "The prune needs a confirmation.",
 		`href="/archives/orders#rollback-41-0a1b2c3d"`,
 	}, []string{"<script>"})
-	said(t, get(t, s, "/archives/orders"), []string{
+	checkTexts(t, get(t, s, "/archives/orders"), []string{
 		"“rollback”", "the source ends with 00000c1b.jdb", "if the database was restored to an earlier state on purpose",
 		`action="/archives/orders/confirm"`, `value="` + rollback + `"`, "Accept " + rollback + ", once",
 		"<code>strongroom confirm orders " + rollback + "</code>", `value="prune:41-77e1f00d"`,
 	}, []string{"<script>alert"})
-	said(t, get(t, newServer(t, f, ""), "/archives/orders"), []string{
+	checkTexts(t, get(t, newServer(t, f, ""), "/archives/orders"), []string{
 		"Set <code>http.token_file</code>", "<code>strongroom backup --confirm " + rollback + " orders</code>",
 		"<code>strongroom prune --confirm prune:41-77e1f00d orders</code>",
 	}, []string{"<form method=\"post\""})
@@ -111,15 +111,15 @@ func TestConfirmationsAreShown(t *testing.T) {
 	accepted.NeedsConfirmation[0].Confirmed = noon
 	f.set(accepted)
 	metric("1")
-	said(t, get(t, s, "/archives/orders"),
+	checkTexts(t, get(t, s, "/archives/orders"),
 		[]string{"An operator accepted it at 22 Nov 2026, 12:19:30 UTC, once."}, []string{`value="` + rollback + `"`})
-	said(t, get(t, s, "/"),
+	checkTexts(t, get(t, s, "/"),
 		[]string{"The backup was refused, and an operator has accepted the reason."}, []string{"The backup needs"})
 
 	f.set(well("orders"))
 	metric("0")
-	said(t, get(t, s, "/api/v1/archives/orders"), []string{`"needs_confirmation":[]`}, nil)
-	said(t, get(t, s, "/archives/orders"), nil, []string{"confirmation is needed", "/confirm"})
+	checkTexts(t, get(t, s, "/api/v1/archives/orders"), []string{`"needs_confirmation":[]`}, nil)
+	checkTexts(t, get(t, s, "/archives/orders"), nil, []string{"confirmation is needed", "/confirm"})
 }
 
 // A guard unknown to this page is shown all the same.
@@ -143,9 +143,9 @@ func TestConfirmForm(t *testing.T) {
 		return w.Code, w.Body.String(), w.Header().Get("Location")
 	}
 	for _, c := range []struct {
-		s                         *Server
-		token, confirmation, says string
-		code                      int
+		s                             *Server
+		token, confirmation, wantText string
+		code                          int
 	}{
 		{s, "wrong", rollback, "the token is missing or wrong", 401},
 		{s, "", "", "the token is missing or wrong", 401},
@@ -156,8 +156,8 @@ func TestConfirmForm(t *testing.T) {
 	} {
 		code, page, _ := post(c.s, c.token, c.confirmation)
 		alert := strings.Contains(page, `role="alert" class="note failing answer" id="not-taken"`)
-		if code != c.code || !strings.Contains(page, c.says) || !alert {
-			t.Errorf("%q with token %q: %d, or without %q", c.confirmation, c.token, code, c.says)
+		if code != c.code || !strings.Contains(page, c.wantText) || !alert {
+			t.Errorf("%q with token %q: %d, or without %q", c.confirmation, c.token, code, c.wantText)
 		}
 	}
 	// In the address a token would be kept in histories and logs.
@@ -177,5 +177,5 @@ func TestConfirmForm(t *testing.T) {
 	if code != http.StatusSeeOther || to != "/archives/orders?asked=confirmed" || !slices.Equal(got, []string{"orders " + rollback}) {
 		t.Errorf("%d, to %s, accepted %v", code, to, got)
 	}
-	said(t, get(t, s, to), []string{"The finding was accepted, once."}, nil)
+	checkTexts(t, get(t, s, to), []string{"The finding was accepted, once."}, nil)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// said checks a page for the texts that it must have and must not have.
-func said(t *testing.T, page string, want, not []string) {
+// checkTexts checks a page for the texts that it must have and must not have.
+func checkTexts(t *testing.T, page string, want, not []string) {
 	t.Helper()
 	for _, w := range want {
 		if !strings.Contains(page, w) {
@@ -28,8 +28,8 @@ func said(t *testing.T, page string, want, not []string) {
 func TestTasksAreShown(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, filled(unpruned("orders")), "")
-	said(t, get(t, s, "/"), []string{"Snapshots are fine", "the last prune could not be done", "Prune could not be done, 2 times in a row", "403 AccessDenied"}, nil)
-	said(t, get(t, s, "/archives/orders"), []string{
+	checkTexts(t, get(t, s, "/"), []string{"Snapshots are fine", "the last prune could not be done", "Prune could not be done, 2 times in a row", "403 AccessDenied"}, nil)
+	checkTexts(t, get(t, s, "/archives/orders"), []string{
 		"Prune could not be done", "9 hours ago, in 3 min 00 s; next in 15 hours", "2113 objects", "could not be done 10 minutes ago; last done 12 hours ago; next in 20 minutes",
 	}, nil)
 	var v apiArchives
@@ -53,8 +53,8 @@ func TestBehindIsNotKnown(t *testing.T) {
 	t.Parallel()
 	a := states()[StateEmpty]
 	s := newServer(t, filled(a), "")
-	said(t, get(t, s, "/"), []string{"<dt>Not archived yet</dt><dd>unknown</dd>"}, []string{"<dd>nothing</dd>"})
-	said(t, get(t, s, "/api/v1/archives"), []string{`"behind":null`}, nil)
+	checkTexts(t, get(t, s, "/"), []string{"<dt>Not archived yet</dt><dd>unknown</dd>"}, []string{"<dd>nothing</dd>"})
+	checkTexts(t, get(t, s, "/api/v1/archives"), []string{`"behind":null`}, nil)
 	if n, err := testutil.GatherAndCount(s.registry(), "strongroom_archive_behind_bytes", "strongroom_archive_behind_files"); err != nil || n != 0 {
 		t.Errorf("%d metrics: %v", n, err)
 	}
@@ -90,7 +90,7 @@ func TestIdleSentence(t *testing.T) {
 		t.Error(got)
 	}
 	a.LastFailure = Failure{noon, "the disk is not mounted"}
-	said(t, get(t, newServer(t, filled(a), ""), "/"), []string{"the disk is not mounted"}, nil)
+	checkTexts(t, get(t, newServer(t, filled(a), ""), "/"), []string{"the disk is not mounted"}, nil)
 	if got := a.sentence(noon); !strings.Contains(got, "did not find the archive") {
 		t.Error(got)
 	}
@@ -121,7 +121,7 @@ func TestDamageIsNamed(t *testing.T) {
 	a := well("orders")
 	a.LastVerification.Problems, a.LastVerification.Found = 3, []string{"missing: data/" + hostile, "content: data/00000002.jdb"}
 	a.LastDrill = Drill{At: noon, Snapshot: 7, Error: "DbVerify: exit status 1"}
-	said(t, get(t, newServer(t, filled(a), ""), "/"), []string{
+	checkTexts(t, get(t, newServer(t, filled(a), ""), "/"), []string{
 		"data/00000002.jdb", "and more; <code>strongroom verify</code>", "test restore of snapshot 7 failed", "DbVerify: exit status 1", "Last proven restore",
 	}, []string{"<script>alert"})
 }
@@ -132,10 +132,10 @@ func TestRestoreOfWhatIsEncrypted(t *testing.T) {
 	a.Encrypted = true
 	s := newServer(t, filled(a), "")
 	for _, path := range []string{"/archives/orders", "/archives/orders/snapshots/120"} {
-		said(t, get(t, s, path), []string{"strongroom restore orders@120 --to ./restored --identity ./identity.txt", "The archive is encrypted"}, nil)
+		checkTexts(t, get(t, s, path), []string{"strongroom restore orders@120 --to ./restored --identity ./identity.txt", "The archive is encrypted"}, nil)
 	}
 	a.Encrypted = false
-	said(t, get(t, newServer(t, filled(a), ""), "/archives/orders"), nil, []string{"identity"})
+	checkTexts(t, get(t, newServer(t, filled(a), ""), "/archives/orders"), nil, []string{"identity"})
 }
 
 func TestSnapshotsSayWhatChangedAndWhatIsHeld(t *testing.T) {
@@ -143,11 +143,11 @@ func TestSnapshotsSayWhatChangedAndWhatIsHeld(t *testing.T) {
 	f := filled(well("orders"))
 	f.snapshots[118].Held, f.snapshots[118].Changed = "end of the year", 2
 	s := newServer(t, f, "")
-	said(t, get(t, s, "/archives/orders"), []string{
+	checkTexts(t, get(t, s, "/archives/orders"), []string{
 		`<a href="/archives/orders/snapshots/119#changes">3 stored, 2 changed, 1 removed</a>`, `ok, <span title="end of the year">held</span>`,
 	}, nil)
-	said(t, get(t, s, "/archives/orders/snapshots/119"), []string{"<dt>Held</dt><dd>end of the year</dd>", "Since snapshot 118", `value="118"`}, nil)
-	said(t, get(t, s, "/archives/orders/snapshots/119?since=7"), []string{"Since snapshot 7"}, nil)
+	checkTexts(t, get(t, s, "/archives/orders/snapshots/119"), []string{"<dt>Held</dt><dd>end of the year</dd>", "Since snapshot 118", `value="118"`}, nil)
+	checkTexts(t, get(t, s, "/archives/orders/snapshots/119?since=7"), []string{"Since snapshot 7"}, nil)
 	if w := ask(t, s, "GET", "/archives/orders/snapshots/119?since=x", ""); w.Code != 400 {
 		t.Errorf("since=x: %d", w.Code)
 	}
@@ -158,7 +158,7 @@ func TestTimelineOfOthers(t *testing.T) {
 	t.Parallel()
 	a := well("orders")
 	a.History = nil
-	said(t, get(t, newServer(t, filled(a), ""), "/archives/orders"), []string{"The last 47 runs", "47 made a snapshot"}, nil)
+	checkTexts(t, get(t, newServer(t, filled(a), ""), "/archives/orders"), []string{"The last 47 runs", "47 made a snapshot"}, nil)
 }
 
 // A provider that is away takes nothing from the page that was known before.
@@ -167,7 +167,7 @@ func TestPageWithAnOldListing(t *testing.T) {
 	f := filled(well("orders"))
 	f.err = errors.New("listing the archive: connection refused")
 	page := get(t, newServer(t, f, ""), "/archives/orders")
-	said(t, page, []string{"the table is from the last successful read", "connection refused", "restore orders@120", "/snapshots/120"}, nil)
+	checkTexts(t, page, []string{"the table is from the last successful read", "connection refused", "restore orders@120", "/snapshots/120"}, nil)
 	f.snapshots = nil
-	said(t, get(t, newServer(t, f, ""), "/archives/orders"), []string{"The snapshots cannot be listed:"}, []string{"There are no snapshots.", "restore orders@"})
+	checkTexts(t, get(t, newServer(t, f, ""), "/archives/orders"), []string{"The snapshots cannot be listed:"}, []string{"There are no snapshots.", "restore orders@"})
 }

@@ -53,7 +53,7 @@ func described(t *testing.T) *description {
 
 func TestOpenAPINamesEveryRoute(t *testing.T) {
 	t.Parallel()
-	var served, said []string
+	var served, inText []string
 	for _, r := range newServer(t, &fake{}, "").routes() {
 		method, path, _ := strings.Cut(r.pattern, " ")
 		if path == "/{$}" || strings.HasPrefix(path, "/archives/") || strings.HasPrefix(path, "/assets/") {
@@ -63,7 +63,7 @@ func TestOpenAPINamesEveryRoute(t *testing.T) {
 	}
 	for path, methods := range described(t).Paths {
 		for method, op := range methods {
-			said = append(said, strings.ToUpper(method)+" "+path)
+			inText = append(inText, strings.ToUpper(method)+" "+path)
 			var want, have []string
 			for _, part := range strings.Split(path, "/") {
 				if name, ok := strings.CutPrefix(part, "{"); ok {
@@ -81,9 +81,9 @@ func TestOpenAPINamesEveryRoute(t *testing.T) {
 		}
 	}
 	sort.Strings(served)
-	sort.Strings(said)
-	if !slices.Equal(served, said) {
-		t.Errorf("served:    %q\ndescribed: %q", served, said)
+	sort.Strings(inText)
+	if !slices.Equal(served, inText) {
+		t.Errorf("served:    %q\ndescribed: %q", served, inText)
 	}
 }
 

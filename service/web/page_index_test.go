@@ -55,7 +55,7 @@ func TestFrontPageOfManyArchives(t *testing.T) {
 		}
 	}
 	w := ask(t, s, "GET", "/?page=201", "") // has a link back: archives may have gone since the page before
-	said(t, w.Body.String(), []string{"There is no page 201", `href="/?page=200"`}, []string{"node-9999"})
+	checkTexts(t, w.Body.String(), []string{"There is no page 201", `href="/?page=200"`}, []string{"node-9999"})
 	if w.Code != 404 {
 		t.Error(w.Code)
 	}
@@ -80,14 +80,14 @@ func TestPagesShowForks(t *testing.T) {
 	f := filled(well("orders"))
 	f.snapshots[118].ForkedFrom, f.snapshots[117].RewoundFrom = 118, 117
 	s := newServer(t, f, "")
-	said(t, get(t, s, "/archives/orders"), []string{"a fork from snapshot 118", "rewound from snapshot 117"}, nil)
-	said(t, get(t, s, "/archives/orders/snapshots/119"),
+	checkTexts(t, get(t, s, "/archives/orders"), []string{"a fork from snapshot 118", "rewound from snapshot 117"}, nil)
+	checkTexts(t, get(t, s, "/archives/orders/snapshots/119"),
 		[]string{"another history begins here; snapshot 118 is the last of the one before"}, []string{"Rewound"})
-	said(t, get(t, s, "/archives/orders/snapshots/118"), []string{"snapshot 117 has it"}, []string{"<dt>Fork"})
+	checkTexts(t, get(t, s, "/archives/orders/snapshots/118"), []string{"snapshot 117 has it"}, []string{"<dt>Fork"})
 }
 
 // A few archives need no form.
 func TestFrontPageOfFewArchives(t *testing.T) {
 	t.Parallel()
-	said(t, get(t, newServer(t, filled(well("orders")), ""), "/"), nil, []string{"<form", "Archives 1"})
+	checkTexts(t, get(t, newServer(t, filled(well("orders")), ""), "/"), nil, []string{"<form", "Archives 1"})
 }

@@ -162,7 +162,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	s := newServer(t, f, token)
 	giant := "token=" + token + "&x=" + strings.Repeat("x", maxBody)
 	for _, path := range append(slices.Clone(posts), "/") {
-		for name, length := range map[string]int64{"said": int64(len(giant)), "chunked": -1} {
+		for name, length := range map[string]int64{"output": int64(len(giant)), "chunked": -1} {
 			r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8470"+path, io.MultiReader(strings.NewReader(giant)))
 			r.ContentLength = length
 			r.Header.Set("Authorization", "Bearer "+token)
