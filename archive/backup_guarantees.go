@@ -9,6 +9,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
 // checkGuarantees checks before the first snapshot that the store gives the guarantees that archives rely on. It uses
@@ -23,7 +24,38 @@ func (r *backupRun) checkGuarantees(ctx context.Context, id []byte, made bool) e
 	if err != nil {
 		return err
 	}
-	return r.checkCreateOnly(ctx, id)
+	if err := r.checkCreateOnly(ctx, id); err != nil {
+		return err
+	}
+	return r.checkUnproven(ctx)
+}
+
+// checkUnproven runs all trials of package storecheck in a store that no adapter was tested for. A trial that could
+// not be completed stops the first snapshot too.
+func (r *backupRun) checkUnproven(ctx context.Context) error {
+	if _, ok := r.store.(store.Unproven); !ok {
+		return nil
+	}
+	var faults, broken []string
+	err := storecheck.Probe(ctx, r.store, func(f storecheck.Finding) {
+		text := f.Probe + ": " + f.Detail
+		switch {
+		case f.Result != storecheck.Failed:
+		case f.Transient:
+			broken = append(broken, text)
+		default:
+			faults = append(faults, text)
+		}
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("testing the store before the first snapshot: %w", err)
+	case len(faults) > 0:
+		return weak("%s", strings.Join(faults, "; "))
+	case len(broken) > 0:
+		return fmt.Errorf("testing the store before the first snapshot: %s: %w", strings.Join(broken, "; "), store.ErrTransient)
+	}
+	return nil
 }
 
 // checkCreateOnly puts archive.json again. If the store overwrites it, nothing is lost, since the bytes are the same.

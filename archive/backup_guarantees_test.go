@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -56,6 +60,64 @@ func TestBackupContinuesWhereNoChecksumIsKept(t *testing.T) {
 	if _, err := archive.New(&forgetful{&unchecking{bucket}}, archive.Options{}).Backup(t.Context(), db.source(), options); err != nil {
 		t.Error(err)
 	}
+}
+
+// Before the first snapshot in a store that no adapter was tested for, a backup and a copy run all trials, and refuse a
+// store that fails one. With one snapshot there, they do not run again.
+func TestFirstSnapshotInAnUnprovenStore(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t, t.TempDir(), 24)
+	db.fill(3, 100)
+	origin := storetest.Memory(t)
+	mustBackup(t, archive.New(origin, archive.Options{}), db)
+	write := map[string]func(s store.Store) error{
+		"backup": func(s store.Store) error {
+			_, err := archive.New(s, archive.Options{}).Backup(t.Context(), db.source(), options)
+			return err
+		},
+		"copy": func(s store.Store) error {
+			_, err := archive.Copy(t.Context(), archive.New(origin, archive.Options{}), archive.New(s, archive.Options{}), archive.CopyOptions{})
+			return err
+		},
+	}
+	for name, first := range write {
+		bad := &unproven{InMemory: storetest.Memory(t), winners: 2}
+		err := first(bad)
+		if !errors.Is(err, store.ErrWeakStore) || !strings.Contains(err.Error(), "create-only") {
+			t.Errorf("%s into a store that overwrites: %v", name, err)
+		}
+		if keys := bad.Keys(""); !slices.Equal(keys, []string{manifest.ArchiveKey}) {
+			t.Errorf("%s: there is %q", name, keys)
+		}
+		good := &unproven{InMemory: storetest.Memory(t), winners: 1}
+		if err := first(good); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		races := good.races.Load()
+		db.grow(10)
+		db.flip(10)
+		mustBackup(t, archive.New(good, archive.Options{}), db)
+		if races == 0 || good.races.Load() != races {
+			t.Errorf("%s: %d races, and %d more with the second snapshot", name, races, good.races.Load()-races)
+		}
+		broken := &unproven{InMemory: storetest.Memory(t), err: store.ErrTransient}
+		if err := first(broken); !errors.Is(err, store.ErrTransient) || errors.Is(err, store.ErrWeakStore) {
+			t.Errorf("%s, with a trial that broke: %v", name, err)
+		}
+	}
+}
+
+// unproven is a store of which it is not known whether it creates objects at most once.
+type unproven struct {
+	*storetest.InMemory
+	winners int
+	err     error
+	races   atomic.Int64
+}
+
+func (u *unproven) CreateAtOnce(context.Context, string, [][]byte) (int, error) {
+	u.races.Add(1)
+	return u.winners, u.err
 }
 
 // forgetful is a service that compares checksums and reports none later.

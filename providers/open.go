@@ -3,11 +3,14 @@ package providers
 import (
 	"context"
 
+	"gocloud.dev/blob"
+
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/providers/azure"
 	"github.com/strongroom-dev/strongroom/providers/file"
 	"github.com/strongroom-dev/strongroom/providers/gcs"
 	"github.com/strongroom-dev/strongroom/providers/mem"
+	"github.com/strongroom-dev/strongroom/providers/portable"
 	"github.com/strongroom-dev/strongroom/providers/s3"
 )
 
@@ -31,3 +34,12 @@ func Open(ctx context.Context, rawURL string, opts cloud.Options) (cloud.Bucket,
 		return gcs.Open(ctx, rawURL, opts)
 	}
 }
+
+// FromBucket returns the store of an archive in any bucket of gocloud.dev/blob. Prefer Open where the service has a URL:
+// its promises are stronger. For an archive below a prefix, pass a blob.PrefixedBucket. FromBucket sends no request.
+// Close of the result does not close b.
+//
+// The archive itself tests such a store before its first snapshot, with storecheck.Probe, and refuses it with
+// store.ErrWeakStore if a trial fails: fileblob does not pass. Package portable states what such a store promises. It
+// lacks store.ConditionalDelete, so two repairs of an archive must never run at once.
+func FromBucket(b *blob.Bucket, o BucketOptions) (Bucket, error) { return portable.New(b, o) }

@@ -1,11 +1,16 @@
 package providers
 
-import "github.com/strongroom-dev/strongroom/internal/cloud"
+import (
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/providers/portable"
+)
 
 // The types that the packages of all providers share.
 type (
 	// Options are the settings of Open that are not in the URL. The zero value is ready for use.
 	Options = cloud.Options
+	// BucketOptions are the settings of FromBucket. The zero value is ready for use.
+	BucketOptions = portable.Options
 	// Bucket is an open store.
 	Bucket = cloud.Bucket
 	// Error is a failed operation on a bucket.

@@ -144,6 +144,15 @@ type FaultProbe interface {
 	DeleteVersion(ctx context.Context, key, version string) error
 }
 
+// Unproven is an optional interface for stores in a service of any kind, for which no adapter was tested. Before the
+// first snapshot in such a store, archives run the whole of storecheck.Probe, and refuse the store if a trial fails.
+type Unproven interface {
+	// CreateAtOnce creates one object with a writer for each of contents. It does not check the key before. All writers
+	// send their content first, and then complete at the same moment. It returns how many of them succeeded. An error
+	// is another one than that the object exists.
+	CreateAtOnce(ctx context.Context, key string, contents [][]byte) (created int, err error)
+}
+
 // A Guarantee is a property that archives rely on and that some services do not have.
 type Guarantee string
 

@@ -121,9 +121,11 @@ func isProbe(key string) bool {
 	if slices.Contains(branches, name) {
 		return true
 	}
-	if number, many := strings.CutPrefix(name, "many/"); many {
-		_, err := strconv.ParseUint(number, 10, 16)
-		return err == nil
+	for _, before := range []string{"many/", raceName} {
+		if number, numbered := strings.CutPrefix(name, before); numbered {
+			_, err := strconv.ParseUint(number, 10, 16)
+			return err == nil
+		}
 	}
 	return slices.Contains(probeNames, name)
 }

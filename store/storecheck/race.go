@@ -14,15 +14,19 @@ import (
 
 const (
 	probeRacers = 16       // writers of one key
+	raceRounds  = 64       // races in a store that is unproven
 	probeLarge  = 17 << 20 // more than adapters send in one request
 	probeReads  = 4        // attempts to read
 	probeStale  = time.Hour
 )
 
+// raceName begins the names of the objects of completeAtOnce; a number follows.
+const raceName = "race-"
+
 // createOnly makes several writers create the same key at once, and then tries to overwrite an object.
 func (p *probeRun) createOnly(ctx context.Context) Finding {
-	const advice = "a second writer, or an attacker, could replace stored objects; use a service that supports " +
-		"If-None-Match, or accept this in the URL (create_only=false)"
+	advice := p.orAccept("a second writer, or an attacker, could replace stored objects; use a service that supports "+
+		"If-None-Match", "create_only=false")
 	var mu sync.Mutex
 	var winners [][]byte
 	var others []error
@@ -79,7 +83,41 @@ func (p *probeRun) createOnly(ctx context.Context) Finding {
 	case err != nil || !stored.Existed:
 		return Fail(advice, "a second put of the same object does not find it (%v)", err)
 	}
+	if u, ok := p.bucket.(store.Unproven); ok {
+		return p.completeAtOnce(ctx, u, advice)
+	}
 	return Pass("%d writers of one object, one winner", probeRacers)
+}
+
+// completeAtOnce lets writers of one object complete at the same moment, many times. A service that checks first and
+// creates later lets two of them succeed only if they meet within that time, which can be microseconds.
+func (p *probeRun) completeAtOnce(ctx context.Context, u store.Unproven, advice string) Finding {
+	for round := range raceRounds {
+		name := fmt.Sprintf("%s%02d", raceName, round)
+		contents := make([][]byte, probeRacers)
+		for i := range contents {
+			contents[i] = p.text(fmt.Sprintf("%s %d", name, i))
+		}
+		created, err := u.CreateAtOnce(ctx, p.dir+name, contents)
+		switch {
+		case created > 1:
+			return Fail(advice, "of %d writers that completed one object at the same moment, %d succeeded", probeRacers, created)
+		case created == 1: // the others may also have been refused because of the conflict
+		case err != nil:
+			return WentWrong(err)
+		default:
+			return Fail(advice, "of %d writers that completed one object at the same moment, none succeeded", probeRacers)
+		}
+	}
+	return Pass("%d writers of one object, one winner, in each of %d rounds", probeRacers, raceRounds+1)
+}
+
+// orAccept adds to an advice that the URL can accept a missing guarantee, if the store has a URL.
+func (p *probeRun) orAccept(advice, parameter string) string {
+	if _, ok := p.bucket.(store.Unproven); ok {
+		return advice
+	}
+	return advice + ", or accept this in the URL (" + parameter + ")"
 }
 
 // large sends an object in parts, and then another one to the same key.
@@ -106,8 +144,7 @@ func (p *probeRun) large(ctx context.Context) Finding {
 			Advice: "allow only one host to write to this archive",
 		}
 	case err == nil:
-		return Fail("use a service that supports If-None-Match for multipart uploads, "+
-			"or accept this in the URL (create_only=false)",
+		return Fail(p.orAccept("use a service that supports If-None-Match for multipart uploads", "create_only=false"),
 			"a large object was sent twice with different content, and the second replaced the first")
 	case !errors.Is(err, store.ErrExists):
 		return WentWrong(err)

@@ -45,9 +45,9 @@ const (
 )
 
 // Probe tests a store's properties and calls report with each finding, in order. It creates about 1,100 small
-// objects and one of 17 MiB below ProbePrefix, and deletes them and those of earlier probes. If the store locks
-// objects, one tiny object is locked: it remains until its lock ends and a later probe deletes it. Faults of the
-// store are findings; Probe returns an error only if ctx has ended.
+// objects and one of 17 MiB below ProbePrefix, and 64 more in a store.Unproven. It deletes them and those of earlier
+// probes. If the store locks objects, one tiny object is locked: it remains until its lock ends and a later probe
+// deletes it. Faults of the store are findings; Probe returns an error only if ctx has ended.
 func Probe(ctx context.Context, bucket store.Store, report func(Finding)) error {
 	p := &probeRun{bucket: bucket, dir: store.ProbePrefix + strings.ToLower(rand.Text()[:12]) + "/"}
 	for _, one := range p.trials() {
@@ -214,8 +214,7 @@ func (p *probeRun) clock(context.Context) Finding {
 }
 
 func (p *probeRun) checksums(ctx context.Context) Finding {
-	const advice = "nothing protects objects in transfer; use a service that checks checksums, " +
-		"or accept this in the URL (checksum=none)"
+	advice := p.orAccept("nothing protects objects in transfer; use a service that checks checksums", "checksum=none")
 	err := p.putWrong(ctx, p.dir+"wrong", p.text("wrong"))
 	if err == nil && store.Waives(p.bucket, store.Checksums) {
 		return Finding{

@@ -66,6 +66,9 @@ func missing(t *testing.T, s store.Store, _ Options) {
 	hasContent(t, s, Options{}, "here/a", SumsOf([]byte("a")))
 }
 
+// escape is a key that looks like the escapes of gocloud.dev's drivers.
+const escape = "data/a__0x41__b/c__0x2f__d"
+
 // odd returns unusual keys that the format allows.
 func odd() []string {
 	long := strings.Repeat("x", 200)
@@ -76,7 +79,7 @@ func odd() []string {
 		"data/a%20b/x",
 		"data/a%2Fb",
 		"data/a=b",
-		"data/a__0x41__b/c__0x2f__d", // looks like the escapes of gocloud.dev's drivers
+		escape,
 		"data/__0x",
 		"data/-",
 		"data/_",
@@ -92,10 +95,17 @@ func odd() []string {
 }
 
 func keys(t *testing.T, s store.Store, o Options) {
-	for _, k := range odd() {
+	odd := odd()
+	if o.NoEscapes {
+		odd = slices.DeleteFunc(odd, func(k string) bool { return k == escape })
+		if err := tryPut(t, s, escape, strings.NewReader(""), SumsOf(nil)); err == nil {
+			t.Errorf("Put %s succeeded", escape)
+		}
+	}
+	for _, k := range odd {
 		put(t, s, k, []byte(k))
 	}
-	for _, k := range odd() {
+	for _, k := range odd {
 		hasContent(t, s, o, k, SumsOf([]byte(k)))
 		if got := list(t, s, k, "", ""); len(got) == 0 || got[0].Key != k || got[0].Size != int64(len(k)) {
 			t.Errorf("listing %s: %v", k, got)
@@ -105,10 +115,10 @@ func keys(t *testing.T, s store.Store, o Options) {
 	for _, o := range list(t, s, "", "", "") {
 		got = append(got, o.Key)
 	}
-	if want := slices.Sorted(slices.Values(odd())); !slices.Equal(got, want) {
+	if want := slices.Sorted(slices.Values(odd)); !slices.Equal(got, want) {
 		t.Errorf("listing\n%q\nwant\n%q", got, want)
 	}
-	if err := s.Delete(t.Context(), store.AnyVersion(odd()...)); err != nil {
+	if err := s.Delete(t.Context(), store.AnyVersion(odd...)); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(t, s, "", "", ""); len(got) != 0 {

@@ -34,6 +34,10 @@ type Options struct {
 	// IgnoresVersions means that the service deletes whatever exists. ComparesVersions means that the adapter itself
 	// compares the version of a single object all the same.
 	IgnoresVersions, ComparesVersions bool
+	// NoVersions means that the store returns no versions, and deletes whatever exists.
+	NoVersions bool
+	// NoEscapes means that the store refuses keys with what gocloud.dev takes for an escaped character.
+	NoEscapes bool
 	// Many is the number of keys in a listing of several pages; 0 selects 2,600.
 	Many int
 }

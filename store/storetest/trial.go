@@ -36,6 +36,9 @@ func trial(t *testing.T, s store.Store, o Options) {
 	if !bytes.Equal(get(t, s, "trial/over", 0, -1), first) {
 		t.Error("the object was replaced")
 	}
+	if o.NoVersions {
+		return
+	}
 	put(t, s, "trial/version", []byte("a version"))
 	err = service.DeleteVersion(t.Context(), "trial/version", stat(t, s, "trial/over").Version)
 	_, there = s.Stat(t.Context(), "trial/version")

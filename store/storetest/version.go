@@ -31,6 +31,10 @@ func stat(t *testing.T, s store.Store, key string) store.Object {
 // it later must not delete what another repair has restored in between.
 func deleteVersions(t *testing.T, s store.Store, o Options) {
 	const key = "data/a/1"
+	if o.NoVersions {
+		deleteWithoutVersions(t, s, key)
+		return
+	}
 	remove := func(objects ...store.Object) error { return s.Delete(t.Context(), objects) }
 	put(t, s, key, []byte("damaged"))
 	put(t, s, "data/a/2", []byte("another"))
@@ -77,10 +81,24 @@ func deleteVersions(t *testing.T, s store.Store, o Options) {
 	}
 }
 
+// deleteWithoutVersions checks that a store without versions does not take another store's version for its own.
+func deleteWithoutVersions(t *testing.T, s store.Store, key string) {
+	put(t, s, key, []byte("some"))
+	o, err := s.Stat(t.Context(), key)
+	if listed := list(t, s, key, "", ""); err != nil || o.Version != "" || len(listed) != 1 || listed[0].Version != "" {
+		t.Fatalf("Stat returns %+v, %v, and List %+v", o, err, listed)
+	}
+	o.Version = "another store's"
+	if err := s.Delete(t.Context(), []store.Object{o}); !errors.Is(err, store.ErrChanged) || !strings.Contains(err.Error(), key) {
+		t.Errorf("Delete of a version: %v, want ErrChanged for %s", err, key)
+	}
+	hasContent(t, s, Options{}, key, SumsOf([]byte("some")))
+}
+
 // racingRepairs runs several repairs of one object at once. Once one of them has read the correct object back, no
 // other may delete it.
 func racingRepairs(t *testing.T, s store.Store, o Options) {
-	if o.IgnoresVersions {
+	if o.IgnoresVersions || o.NoVersions {
 		return // the guarantee is missing, and check reports it
 	}
 	const key, repairs, rounds = "data/a/1", 6, 5

@@ -1,0 +1,3 @@
+// Package portable stores archives in any bucket of gocloud.dev/blob that a program has opened itself. It links no
+// provider's SDK.
+package portable
