@@ -22,18 +22,21 @@
 // Credentials come from each SDK's standard chain (environment, shared files, workload identity) and
 // never from a URL: Open refuses a URL with credentials. Redact makes a URL fit for messages.
 //
-// Each adapter uses the provider's native Put: create-only, with a checksum that the provider compares.
-// Where adapters can share the code, they read and list through gocloud.dev/blob
-// (internal/cloud/gocloud.go). No adapter writes through *blob.Bucket: its writers commit a truncated
-// object if their source fails.
+// FromBucket takes any other bucket of gocloud.dev/blob, with weaker promises: providers/portable.
+//
+// Each adapter of a URL uses the provider's native Put: create-only, with a checksum that the provider compares. All
+// read and list through gocloud.dev/blob (internal/cloud/bucket.go). Only providers/portable writes through
+// *blob.Bucket, whose writers may commit a truncated object if their source fails: it cancels them before, and reads
+// each object back.
 //
 // A provider is a package with its own Open and Put, a cloud.Dialect that reads its errors, faultprobe.go for the trials
 // of store/storecheck (what the service does with a wrong checksum, and with an object that exists), and
 // surroundings.go, which lists the places around an archive so that no archive is begun within another. It needs an
 // entry in the switch of Open, its parameters in internal/cloud/parameters.go, and storetest.Run in its tests.
 //
-// A bucket may implement the optional interfaces of package store: all are store.SurroundingsLister; file is a
-// store.BlockFinder; s3 is a store.Sweeper, a store.RetentionStore and a store.Waiver.
+// A bucket may implement the optional interfaces of package store: that of FromBucket is a store.Unproven; all others
+// are store.SurroundingsLister; file is a store.BlockFinder; s3 is a store.Sweeper, a store.RetentionStore and a
+// store.Waiver.
 //
 // Errors are *Error: they name the operation, the key, the Kind of failure and what to do. The error for a
 // missing object or bucket wraps fs.ErrNotExist; that for a missing bucket also wraps ErrNoBucket.

@@ -50,14 +50,13 @@ func (s *adapter) CreateAtOnce(ctx context.Context, key string, contents [][]byt
 	}
 	errs := make([]error, len(contents))
 	var sent, closed sync.WaitGroup
-	sent.Add(len(contents))
 	start := make(chan struct{})
 	for i, content := range contents {
+		sent.Add(1)
+		r := &waitingReader{content: bytes.NewReader(content), isSent: sync.OnceFunc(sent.Done), start: start}
 		closed.Go(func() {
-			errs[i] = s.createAfter(ctx, key, content, func() {
-				sent.Done()
-				<-start
-			})
+			errs[i] = s.createFrom(ctx, key, r, int64(len(content)))
+			r.isSent() // also if the driver has not read all
 		})
 	}
 	sent.Wait()
@@ -74,21 +73,18 @@ func (s *adapter) CreateAtOnce(ctx context.Context, key string, contents [][]byt
 	return created, err
 }
 
-// createAfter sends content, and completes the object once wait has returned.
-func (s *adapter) createAfter(ctx context.Context, key string, content []byte, wait func()) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	w, err := s.newWriter(ctx, key, int64(len(content)))
-	if err == nil {
-		_, err = w.Write(content)
+// waitingReader delays the end of a content until start is closed.
+type waitingReader struct {
+	content *bytes.Reader
+	isSent  func()
+	start   <-chan struct{}
+}
+
+// Read implements io.Reader.
+func (r *waitingReader) Read(b []byte) (int, error) {
+	if r.content.Len() == 0 {
+		r.isSent()
+		<-r.start
 	}
-	wait()
-	if err == nil {
-		return w.Close()
-	}
-	cancel()
-	if w != nil {
-		_ = w.Close() // the error of the write counts
-	}
-	return err
+	return r.content.Read(b)
 }

@@ -24,13 +24,12 @@ func open(t *testing.T, b *blob.Bucket) *adapter {
 // faulty is a bucket with faults, on a bucket without. The fields may be nil.
 type faulty struct {
 	*bucketDriver
-	ignoresCancel bool                                     // a canceled writer creates its object all the same
-	spoil         func(content []byte) []byte              // what is stored in place of the content
-	created       func() error                             // called once an object exists; its error is the writer's
-	read          func(ctx context.Context, s *adapter)    // called before each read, with a store without faults
-	writer        func(ctx context.Context, key string)    // called before each writer is opened
-	newWriter     func(w *faultyWriter) driver.Writer      // replaces the writer
-	reader        func(offset, length int64) driver.Reader // replaces the reader
+	spoil     func(content []byte) []byte              // what is stored in place of the content
+	created   func() error                             // called once an object exists; its error is the writer's
+	read      func(ctx context.Context, s *adapter)    // called before each read, with a store without faults
+	writer    func(ctx context.Context, key string)    // called before each writer is opened
+	newWriter func(w *faultyWriter) driver.Writer      // replaces the writer
+	reader    func(offset, length int64) driver.Reader // replaces the reader
 }
 
 // newFaulty returns the faulty bucket, a store on it, and a store without faults of the same objects.
@@ -45,7 +44,7 @@ func (f *faulty) NewTypedWriter(ctx context.Context, key, contentType string, o 
 	if f.writer != nil {
 		f.writer(ctx, key)
 	}
-	if f.ignoresCancel {
+	if f.newWriter != nil { // it may ignore a cancellation
 		ctx = context.WithoutCancel(ctx)
 	}
 	w, err := f.bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType, IfNotExist: o.IfNotExist})

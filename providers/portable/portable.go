@@ -54,7 +54,8 @@ var (
 // gocloud.dev has no conditional delete. So if another process deletes and creates an object again between the last
 // comparison in Put and the deletion of what differs, that object is deleted. Only repairs create a deleted object
 // again. An object that a failed write left behind stays if its writer reported an error, since it may be another
-// writer's. The next Put of the key returns store.ErrExists then.
+// writer's: that of a driver that creates an object although its context was canceled, for example. The next Put of the
+// key returns store.ErrExists then. A driver may also leave the parts of an upload that failed.
 //
 // gocloud.dev's drivers take "__0x41__" in a key for an escape. Put refuses such keys.
 func New(b *blob.Bucket, o Options) (cloud.Bucket, error) {

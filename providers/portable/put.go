@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/internal/digest"
@@ -138,41 +137,56 @@ func (p *upload) create(ctx context.Context) error {
 	return p.confirm(ctx, p.sums)
 }
 
-// send creates the object from the source. If the source fails or has changed, it cancels the writer before it closes
-// it. Otherwise Close would commit what was sent.
+// send creates the object from the source, with one reading of it.
 func (p *upload) send(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w, err := p.store.newWriter(ctx, p.key, p.sums.Size)
-	if err != nil {
-		return err
-	}
-	sent := digest.New()
-	err = cloud.CopyBody(ctx, io.MultiWriter(sent, w), p.src.Section(0, p.sums.Size))
-	if err == nil && sent.Sums() != p.sums {
-		err = store.ErrMismatch
-	}
-	if err == nil {
-		return w.Close()
-	}
-	cancel()
-	closeErr := w.Close()
+	r := &sourceReader{body: p.src.Section(0, p.sums.Size), sums: p.sums, sent: digest.New(), cancel: cancel}
+	err := p.store.createFrom(ctx, p.key, r, p.sums.Size)
 	switch {
-	case closeErr == nil: // the driver ignores the cancellation, and has created the object
-		return errors.Join(err, p.remove(ctx))
-	case !isOfSource(err) && gcerrors.Code(err) == gcerrors.Unknown && dialect.KindOf(closeErr) != cloud.Canceled:
-		return closeErr // Write only reports that the pipe is closed
+	case r.err == nil:
+		return err
+	case err == nil: // the driver ignores the error and the cancellation, and has created the object
+		return errors.Join(r.err, p.remove(ctx))
 	}
-	return err
+	return r.err
 }
 
-// newWriter opens a writer that creates an object of a size.
-func (s *adapter) newWriter(ctx context.Context, key string, size int64) (*blob.Writer, error) {
+// createFrom creates an object, if none exists. Write of a blob.Writer is not used: azureblob panics if the service
+// refuses the object before Close.
+func (s *adapter) createFrom(ctx context.Context, key string, r io.Reader, size int64) error {
 	o := &blob.WriterOptions{ContentType: cloud.DefaultType, IfNotExist: true, BufferSize: chunkOf(size)}
 	if size <= chunkLeast {
 		o.MaxConcurrency = 1
 	}
-	return s.bucket.NewWriter(ctx, key, o)
+	return s.bucket.Upload(ctx, key, r, o)
+}
+
+// sourceReader reads the source once. If the source fails or has changed, it cancels the writer's context before the
+// driver gets the error and closes the writer. Otherwise Close could commit what was sent.
+type sourceReader struct {
+	body   io.Reader
+	sums   store.Sums
+	sent   *digest.Hasher
+	cancel context.CancelFunc
+	err    error // of the source
+}
+
+// Read implements io.Reader.
+func (r *sourceReader) Read(b []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	n, err := r.body.Read(b)
+	r.sent.Write(b[:n])
+	if errors.Is(err, io.EOF) && r.sent.Sums() != r.sums {
+		err = store.ErrMismatch
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+		r.cancel()
+	}
+	return n, err
 }
 
 // chunkOf returns the size of the requests for an object, so that it has few enough of them.
