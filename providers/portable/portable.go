@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 
 	"gocloud.dev/blob"
@@ -57,7 +58,8 @@ var (
 // writer's: that of a driver that creates an object although its context was canceled, for example. The next Put of the
 // key returns store.ErrExists then. A driver may also leave the parts of an upload that failed.
 //
-// gocloud.dev's drivers take "__0x41__" in a key for an escape. Put refuses such keys.
+// gocloud.dev's drivers take "__0x41__" in a key for an escape. Put refuses keys with "__0x". The package azureblob
+// escapes "%", so that keys with it are not listed in order.
 func New(b *blob.Bucket, o Options) (cloud.Bucket, error) {
 	if b == nil {
 		return nil, errors.New("the bucket is nil; open it first")
@@ -110,16 +112,16 @@ func kindOf(err error) cloud.Kind {
 	return cloud.Other
 }
 
-// escapes is what gocloud.dev's drivers take for an escaped character.
-var escapes = regexp.MustCompile(`__0x[0-9A-Fa-f]+__`)
+// escape begins what gocloud.dev's drivers take for an escaped character.
+const escape = "__0x"
 
 // checkKey returns an error for a key that the format does not allow, or that a listing would return as another key.
 func checkKey(key string) error {
 	if err := cloud.CheckKey(key); err != nil {
 		return err
 	}
-	if found := escapes.FindString(key); found != "" {
-		return fmt.Errorf("key %.80q has %q, which gocloud.dev takes for an escaped character", key, found)
+	if strings.Contains(key, escape) {
+		return fmt.Errorf("key %.80q has %q, with which gocloud.dev begins an escaped character", key, escape)
 	}
 	return nil
 }

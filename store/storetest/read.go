@@ -97,7 +97,7 @@ func odd() []string {
 func keys(t *testing.T, s store.Store, o Options) {
 	odd := odd()
 	if o.NoEscapes {
-		odd = slices.DeleteFunc(odd, func(k string) bool { return k == escape })
+		odd = slices.DeleteFunc(odd, func(k string) bool { return strings.Contains(k, "__0x") })
 		if err := tryPut(t, s, escape, strings.NewReader(""), SumsOf(nil)); err == nil {
 			t.Errorf("Put %s succeeded", escape)
 		}
