@@ -102,7 +102,7 @@ func TestFirstSnapshotInAnUnprovenStore(t *testing.T) {
 	}
 }
 
-// unproven is a store of which it is not known whether it creates objects at most once.
+// unproven is a store that may create an object twice.
 type unproven struct {
 	*storetest.InMemory
 	winners int
