@@ -30,7 +30,7 @@ func ReadInput(ctx context.Context, path string, most int64) ([]byte, error) {
 	}
 	b, err := Within(ctx, path, limit, func() ([]byte, error) { return readFirst(path, most) })
 	if errors.Is(err, ErrHangs) && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w; it is %s: write to it, or name a regular file", err, kindOf(info.Mode()))
+		return nil, fmt.Errorf("%w; it is %s: write to it, or name a regular file", err, KindOf(info.Mode()))
 	}
 	return b, err
 }

@@ -29,7 +29,7 @@ func OpenRegular(path string, flag int, mode os.FileMode) (*File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = notRegular(path, kindOf(info.Mode()))
+		err = notRegular(path, KindOf(info.Mode()))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -41,8 +41,13 @@ func notRegular(path, kind string) error {
 	return fmt.Errorf("%s is %s: %w; put a regular file there", path, kind, ErrNotRegular)
 }
 
-func kindOf(mode fs.FileMode) string {
+// KindOf returns what a name is, such as "a named pipe".
+func KindOf(mode fs.FileMode) string {
 	switch {
+	case mode.IsRegular():
+		return "a file"
+	case mode&fs.ModeSymlink != 0:
+		return "a symbolic link"
 	case mode.IsDir():
 		return "a directory"
 	case mode&fs.ModeNamedPipe != 0:

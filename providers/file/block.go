@@ -38,7 +38,7 @@ func (t *tree) blockAt(root *disk.Root, name string) *store.Blocked {
 	if !found {
 		return nil
 	}
-	return &store.Blocked{Path: filepath.Join(t.root, at), What: nameKind(mode), AtKey: at == name}
+	return &store.Blocked{Path: filepath.Join(t.root, at), What: disk.KindOf(mode), AtKey: at == name}
 }
 
 // firstBlock returns the first element of a name that is no directory, or at its end no file.
@@ -65,20 +65,4 @@ func (t *tree) explain(root *disk.Root, name string, err error) error {
 		return blocked
 	}
 	return err
-}
-
-func nameKind(m fs.FileMode) string {
-	switch {
-	case m.IsRegular():
-		return "a file"
-	case m.IsDir():
-		return "a directory"
-	case m&fs.ModeSymlink != 0:
-		return "a symbolic link"
-	case m&fs.ModeNamedPipe != 0:
-		return "a named pipe"
-	case m&fs.ModeSocket != 0:
-		return "a socket"
-	}
-	return "a device"
 }

@@ -123,7 +123,7 @@ type walk struct {
 
 func (d *dirDriver) startWalk(o *driver.ListOptions, after string) *walk {
 	w := &walk{last: string(o.PageToken)}
-	w.walker = walker{prefix: o.Prefix, roll: o.Delimiter == "/", after: max(after, string(o.PageToken))}
+	w.walker = walker{tree: d.tree, prefix: o.Prefix, roll: o.Delimiter == "/", after: max(after, string(o.PageToken))}
 	w.next, w.stop = iter.Pull(func(yield func(store.Object) bool) {
 		w.walker.yield = func(f store.Object) bool {
 			if dir, rolled := cloud.RolledUp(o.Prefix, o.Delimiter, f.Key); rolled {

@@ -17,6 +17,7 @@ import (
 // ends in "/": "a-b/" and "a.d" come before "a/".
 type walker struct {
 	ctx    context.Context
+	tree   *tree
 	root   *disk.Root
 	prefix string
 	roll   bool   // roll up at the first "/" beyond the prefix
@@ -81,8 +82,8 @@ func (w *walker) places(dir string) ([]place, error) {
 		return nil, nil
 	}
 	if err != nil {
-		if at, _, found := firstBlock(w.root, name+"/0"); found && at != name+"/0" {
-			return nil, nil // a link that leads nowhere, or out of the archive
+		if b := w.tree.blockAt(w.root, name+"/0"); b != nil && !b.AtKey {
+			return nil, b // a link that leads out of the archive, perhaps to objects
 		}
 		return nil, err
 	}

@@ -88,6 +88,9 @@ func advise(e *cloud.Error) string {
 	if a, ok := answerOf(e.Err); ok && a.Code == "" && e.Kind != cloud.Throttled {
 		return "a proxy or a web server may have answered in place of the service; check endpoint= in the URL, and the proxies"
 	}
+	if errors.Is(e.Err, errVersionsUnknown) {
+		return "if the service does not support GetBucketVersioning, add versions=true or versions=false to the URL"
+	}
 	switch e.Kind {
 	case cloud.BadCredentials:
 		return checkCredentials

@@ -180,7 +180,7 @@ func TestS3DeletesAgainWhatWasBusy(t *testing.T) {
 // Gateways that do not know GetBucketVersioning take it for another request. That fails no run: there is a warning.
 func TestS3VersioningIsUnknown(t *testing.T) {
 	for code, status := range map[string]int{
-		"InvalidArgument": 400, "InvalidRequest": 400, "NoSuchKey": 404, "NoSuchVersioningConfiguration": 404,
+		"InvalidArgument": 400, "NoSuchKey": 404, "NoSuchVersioningConfiguration": 404,
 		"MethodNotAllowed": 405, "UnsupportedOperation": 403, "NotImplemented": 501, "AccessDenied": 403,
 	} {
 		var o object
@@ -204,6 +204,28 @@ func TestS3VersioningIsUnknown(t *testing.T) {
 		_, b := newFakeAt(t, "", cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) { fail(w, status, code) })
 		if _, err := b.Stat(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "GetBucketVersioning") && code != "NoSuchBucket" && !strings.Contains(err.Error(), code) {
 			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
+// An answer that may pass does not turn the versions off for the life of the process: the newest version would count, which
+// an intruder can put. The error names the parameter, and the next operation requests the configuration again.
+func TestS3VersioningFailsOnce(t *testing.T) {
+	f := &versionsFake{status: "Enabled", keys: []string{"data/a"}}
+	for code, status := range map[string]int{"InvalidRequest": 400, "Strange": 400, "NotHere": 404} {
+		var asked atomic.Int32
+		_, b := newFakeAt(t, "", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Has("versioning") && asked.Add(1) == 1 {
+				fail(w, status, code)
+				return
+			}
+			f.serve(w, r)
+		})
+		if _, err := b.Get(t.Context(), "data/a", 0, -1); err == nil || !strings.Contains(err.Error(), "versions=true or versions=false") {
+			t.Errorf("%s: %v", code, err)
+		}
+		if got := readAll(t, b, "data/a", 0, -1); got != "data/a" {
+			t.Errorf("%s: %q", code, got)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -60,6 +61,8 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 	case isUnknownRequest(err):
 		s.log.Warn("the service does not report whether the bucket keeps versions; "+
 			"assuming that it does not; add versions=true or versions=false to the URL", "archive", s.RedactedURL, "answer", apiCode(err))
+	case k == cloud.Other || k == cloud.NotFound:
+		return false, fmt.Errorf("GetBucketVersioning: %w: %w", errVersionsUnknown, err)
 	default:
 		return false, fmt.Errorf("GetBucketVersioning: %w", err)
 	}
@@ -76,14 +79,17 @@ func notImplemented(err error) bool {
 	return statusOf(err) == 501 || statusOf(err) == 405
 }
 
-// isUnknownRequest reports whether a service took a request for another one, and refused that.
+// errVersionsUnknown means that a service has not reported whether a bucket keeps versions.
+var errVersionsUnknown = errors.New("the service does not report whether the bucket keeps versions")
+
+// isUnknownRequest reports whether a service took GetBucketVersioning for another request, or has no such configuration.
+// An answer that may pass, such as InvalidRequest, is not enough: the newest version would count from then on.
 func isUnknownRequest(err error) bool {
-	a, ok := answerOf(err)
-	if !ok || a.Status < 400 || a.Status >= 500 || a.Code == "" {
-		return false
+	switch apiCode(err) {
+	case "InvalidArgument", "NoSuchKey", "NoSuchVersioningConfiguration":
+		return statusOf(err) == 400 || statusOf(err) == 404
 	}
-	k := dialect.Classify(err)
-	return k == cloud.Other || k == cloud.NotFound
+	return false
 }
 
 // versionMarker is a position in a listing of versions: after that version, or, without an id, after all
