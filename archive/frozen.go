@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,12 +15,20 @@ const frozenSample = 1000
 
 // FindFrozen returns the storage class of objects that must be thawed before a restore can read them, and how many it
 // found. It lists only the first objects with log content, so that it takes few requests: a rule of the bucket moves
-// old objects, and log files have ascending names. The class is empty if it found none.
+// old objects, and log files have ascending names. The class is empty if it found none. It lists nothing of a store
+// without storage classes, and finds nothing at a service that does not list in order.
 func (a *Archive) FindFrozen(ctx context.Context) (class string, found int, _ error) {
+	if _, none := a.store.(store.Classless); none {
+		return "", 0, nil
+	}
 	defer a.hold()()
+	ctx = store.InOrder(ctx)
 	for _, prefix := range []string{manifest.DataPrefix, manifest.BundlesPrefix} {
 		listed := 0
 		for o, err := range a.store.List(ctx, prefix, "", "") {
+			if errors.Is(err, store.ErrUnordered) {
+				break
+			}
 			if err != nil {
 				return "", 0, err
 			}
@@ -45,8 +54,8 @@ func (a *Archive) frozenWarning(ctx context.Context) (string, error) {
 }
 
 // noteFrozen counts an object that the listing shows in a class from which it must be thawed.
-func (v *verifyRun) noteFrozen(o *store.Object) {
-	if o.Frozen == "" {
+func (v *verifyRun) noteFrozen(o *store.Object, n *need) {
+	if n.frozen = o.Frozen != ""; !n.frozen {
 		return
 	}
 	v.report.Frozen++

@@ -19,14 +19,19 @@ import (
 )
 
 // freeze makes the store one where a rule has moved log content to a class from which it must be thawed.
-func (w *weak) freeze(thawed bool) {
-	isContent := func(key string) bool {
-		return strings.HasPrefix(key, manifest.DataPrefix) || strings.HasPrefix(key, manifest.BundlesPrefix)
-	}
+func (w *weak) freeze(thawed bool) { w.freezeSome(thawed, isContent) }
+
+// isContent reports whether a key is that of log content.
+func isContent(key string) bool {
+	return strings.HasPrefix(key, manifest.DataPrefix) || strings.HasPrefix(key, manifest.BundlesPrefix)
+}
+
+// freezeSome freezes the objects under some keys.
+func (w *weak) freezeSome(thawed bool, isFrozen func(key string) bool) {
 	w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 		return func(yield func(store.Object, error) bool) {
 			for o, err := range w.InMemory.List(ctx, prefix, delimiter, after) {
-				if isContent(o.Key) {
+				if isFrozen(o.Key) {
 					o.Frozen = "GLACIER"
 				}
 				if !yield(o, err) {
@@ -36,7 +41,7 @@ func (w *weak) freeze(thawed bool) {
 		}
 	}
 	w.get = func(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-		if isContent(key) && !thawed {
+		if isFrozen(key) && !thawed {
 			return nil, fmt.Errorf("getting %s: %w", key, store.ErrFrozen)
 		}
 		return w.InMemory.Get(ctx, key, offset, length)
@@ -83,3 +88,66 @@ func TestFrozenObjects(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Most objects of an archive are frozen. A sample reads others in each run: frozen ones, which are never read, do not take
+// their place for ever.
+func TestFrozenObjectsLeaveTheSampleToOthers(t *testing.T) {
+	t.Parallel()
+	w := newWeak(t)
+	db := newDatabase(t, t.TempDir(), 24)
+	a := archive.New(w, archive.Options{})
+	for n := range 5 {
+		db.fill(2+2*n, 1000)
+		mustBackup(t, a, db)
+	}
+	var content []string
+	for _, key := range w.Snapshot().Keys("") {
+		if isContent(key) {
+			content = append(content, key)
+		}
+	}
+	if len(content) < 4 {
+		t.Fatalf("too few objects: %q", content)
+	}
+	w.freezeSome(false, func(key string) bool { return isContent(key) && key != content[0] })
+	for n := range 8 {
+		r, err := a.Verify(t.Context(), archive.VerifyOptions{Sample: 0.1, Proof: true})
+		if err != nil || r.ReadObjects != 1 || r.Coverage.Read != 1 || len(r.Problems) > 0 {
+			t.Fatalf("run %d: %+v, %v", n, r, err)
+		}
+	}
+}
+
+// A warning before a restore is worth one page of a listing, and no more. A directory has no storage classes, and a service
+// without order would be listed as a whole to be sorted.
+func TestFindFrozenListsLittle(t *testing.T) {
+	t.Parallel()
+	w := newWeak(t)
+	db := newDatabase(t, t.TempDir(), 25)
+	db.fill(3, 100)
+	a := archive.New(w, archive.Options{})
+	mustBackup(t, a, db)
+	w.freeze(false)
+	frozen := w.list
+	w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+		if !store.WantsOrder(ctx) {
+			t.Error("the listing would be sorted")
+		}
+		return func(yield func(store.Object, error) bool) { yield(store.Object{}, store.ErrUnordered) }
+	}
+	if class, n, err := a.FindFrozen(t.Context()); class != "" || n != 0 || err != nil {
+		t.Errorf("without order: %q, %d, %v", class, n, err)
+	}
+	w.list = frozen
+	if class, _, err := a.FindFrozen(t.Context()); class != "GLACIER" || err != nil {
+		t.Errorf("with classes: %q, %v", class, err)
+	}
+	if class, n, err := archive.New(&classless{w}, archive.Options{}).FindFrozen(t.Context()); class != "" || n != 0 || err != nil {
+		t.Errorf("without classes: %q, %d, %v", class, n, err)
+	}
+}
+
+// classless is a store without storage classes.
+type classless struct{ *weak }
+
+func (*classless) HasNoClasses() {}

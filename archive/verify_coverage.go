@@ -57,7 +57,8 @@ func (r readTimes) groups() []manifest.ReadBack {
 }
 
 // pickSample selects the objects in the sample: those whose last read is oldest first, and at least one. Pages
-// are read anyway.
+// are read anyway. Objects in a class from which they must be thawed come last: most cannot be read, so that they would
+// be first in each sample, and no other object would be read again.
 func (v *verifyRun) pickSample() {
 	if v.o.ReadData || v.o.Sample >= 1 {
 		return
@@ -75,7 +76,15 @@ func (v *verifyRun) pickSample() {
 		}
 	}
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	slices.SortStableFunc(all, func(a, b one) int { return a.last.Compare(b.last) })
+	slices.SortStableFunc(all, func(a, b one) int {
+		if a.frozen != b.frozen {
+			if a.frozen {
+				return 1
+			}
+			return -1
+		}
+		return a.last.Compare(b.last)
+	})
 	left := int64(v.o.Sample * float64(total))
 	for i, n := range all {
 		n.skip = i > 0 && left <= 0

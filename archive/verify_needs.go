@@ -14,6 +14,7 @@ type need struct {
 	parts   []needPart
 	spans   []span
 	found   bool
+	frozen  bool // the listing shows it in a class from which it must be thawed
 	skip    bool // it is not in the sample
 	read    bool // it was fetched and hashed
 	settled bool // it is intact, although a verification record names it

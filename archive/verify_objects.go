@@ -55,7 +55,7 @@ func (v *verifyRun) listed(o *store.Object) tally {
 		return t
 	}
 	n.found = true
-	v.noteFrozen(o)
+	v.noteFrozen(o, n)
 	v.noteCreated(o)
 	if o.Size < n.size || (o.Size != n.size && !n.atLeast) {
 		v.addProblem(Problem{Object: o.Key, Kind: ProblemSize, Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})

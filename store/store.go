@@ -164,6 +164,12 @@ const (
 	ConditionalDelete Guarantee = "conditional-delete"
 )
 
+// Classless is an optional interface for stores without storage classes: no object is ever Frozen.
+type Classless interface {
+	// HasNoClasses does nothing.
+	HasNoClasses()
+}
+
 // Waiver is an optional interface for stores whose user can explicitly accept that a guarantee is missing.
 type Waiver interface {
 	// Waives reports whether the user has accepted that.

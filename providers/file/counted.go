@@ -25,6 +25,7 @@ type countable interface {
 	store.Syncer
 	store.Holder
 	store.BlockFinder
+	store.Classless
 }
 
 func (c *countedAdapter) count(ctx context.Context, kind string, err error) {

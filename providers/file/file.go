@@ -48,6 +48,9 @@ func (s *adapter) fail(op, key string, err error) error {
 	return dialect.Wrap(string(s.RedactedURL), op, key, err)
 }
 
+// HasNoClasses implements store.Classless.
+func (*adapter) HasNoClasses() {}
+
 // Put implements store.Store.
 func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := cloud.CheckKey(key); err != nil {
