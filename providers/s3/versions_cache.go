@@ -165,13 +165,16 @@ func (s *adapter) lookUp(ctx context.Context, full, gone string) (string, error)
 			return id, nil
 		}
 	}
-	for tries := 0; ; tries++ {
+	for tries := 1; ; tries++ {
 		id, err := s.listOldest(ctx, full)
 		if err != nil || id != "" {
 			return id, err
 		}
-		if there, err := s.hasKey(ctx, full); err != nil || !there || tries == maxReplaced {
+		if most, err := s.retriesFor(ctx, full); err != nil || tries > most {
 			return "", cmp.Or(err, error(&types.NoSuchKey{}))
+		}
+		if err := cloud.Pause(ctx, cloud.Backoff(tries)); err != nil {
+			return "", err
 		}
 	}
 }
@@ -204,21 +207,22 @@ func (s *adapter) listOldest(ctx context.Context, full string) (string, error) {
 	}
 }
 
-// hasKey reports whether a key has a version or a delete marker. A listing may omit an object while one of its
-// versions is deleted: MinIO lists without a lock. A HEAD takes the lock.
-func (s *adapter) hasKey(ctx context.Context, full string) (bool, error) {
+// retriesFor returns how many listings more a key is worth that a listing did not have. A listing may omit an object while
+// one of its versions is deleted: MinIO lists without a lock. A HEAD takes the lock. A delete marker may be the only thing
+// under the key, so it is worth one listing. Without permission for a HEAD, the listing counts.
+func (s *adapter) retriesFor(ctx context.Context, full string) (int, error) {
 	_, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucketName, Key: &full})
 	if err == nil {
-		return true, nil
+		return maxReplaced, nil
 	}
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) && response.Response.Header.Get("X-Amz-Delete-Marker") == "true" {
-		return true, nil
+		return 1, nil
 	}
-	if dialect.KindOf(err) == cloud.NotFound {
-		return false, nil
+	if k := dialect.KindOf(err); k == cloud.NotFound || k == cloud.Denied {
+		return 0, nil
 	}
-	return false, fmt.Errorf("HeadObject: %w", err)
+	return 0, fmt.Errorf("HeadObject: %w", err)
 }
 
 // justBefore returns a position in a listing shortly before a key.

@@ -189,7 +189,8 @@ func TestS3ObjectReplacedDuringALookup(t *testing.T) {
 }
 
 // MinIO lists without a lock: while one version of an object is deleted, a listing may omit the others. A HEAD shows
-// that the object exists. Without it, a Put would fail that has stored its object, and a read would report a loss.
+// that the object exists. Without it, a Put would fail that has stored its object, and a read would report a loss. Credentials that
+// may not send a HEAD get the listing's answer: a missing object is missing, and no lack of permission.
 func TestS3ListingOmitsAnObject(t *testing.T) {
 	const key = "data/00001/x-000000001"
 	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusForbidden} {
@@ -214,10 +215,29 @@ func TestS3ListingOmitsAnObject(t *testing.T) {
 				r.Close()
 			}
 			if isThere := status == http.StatusOK; (err == nil) != isThere ||
-				errors.Is(err, fs.ErrNotExist) != (status == http.StatusNotFound) {
+				errors.Is(err, fs.ErrNotExist) == isThere {
 				t.Errorf("HEAD answers %d: %v", status, err)
 			}
 		})
+	}
+}
+
+// A key that has a delete marker alone is missing. That takes one listing more, not one for each possible replacement.
+func TestS3DeleteMarkerAlone(t *testing.T) {
+	const key = "data/00001/x-000000001"
+	f, b := newFakeAt(t, "&versions=true", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("versions") {
+			fmt.Fprintf(w, `<ListVersionsResult><DeleteMarker><Key>%s</Key><VersionId>m</VersionId></DeleteMarker></ListVersionsResult>`, key)
+			return
+		}
+		w.Header().Set("X-Amz-Delete-Marker", "true")
+		w.WriteHeader(http.StatusNotFound)
+	})
+	if _, err := b.Get(t.Context(), key, 0, -1); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if got := f.seen(); len(got) != 4 {
+		t.Errorf("requests %q", got)
 	}
 }
 
