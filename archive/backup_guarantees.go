@@ -96,7 +96,11 @@ func (r *backupRun) checkChecksum(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("testing whether a wrong checksum is refused: %w", err)
 	}
-	return weak("it keeps no checksum of %s, and accepts an object with a wrong one", manifest.ArchiveKey)
+	err = weak("it keeps no checksum of %s, and accepts an object with a wrong one", manifest.ArchiveKey)
+	if left := r.store.Delete(ctx, store.AnyVersion(key)); left != nil {
+		err = fmt.Errorf("%w; the test's object is left: %w", err, left)
+	}
+	return err
 }
 
 // checkRetention checks that archive.json, which was put with a lock, is locked.

@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -146,7 +147,11 @@ func (u *unchecking) Stat(ctx context.Context, key string) (store.Object, error)
 	return o, err
 }
 
-func (u *unchecking) PutWithWrongChecksum(context.Context, string, []byte) error { return nil }
+func (u *unchecking) PutWithWrongChecksum(ctx context.Context, key string, content []byte) error {
+	_, err := u.InMemory.Put(ctx, key, bytes.NewReader(content), storetest.SumsOf(content))
+	return err
+}
+
 func (u *unchecking) DeleteVersion(ctx context.Context, key, version string) error {
 	return u.Delete(ctx, []store.Object{{Key: key, Version: version}})
 }

@@ -49,7 +49,7 @@ func (a *Archive) readValid(ctx context.Context, h *head, n int64) (*snapshot, m
 // snapshot that can be read.
 func (a *Archive) readOlder(ctx context.Context, h *head, n int64, why error) (*snapshot, manifest.Ref, error) {
 	failed := &UnreadableError{Sequence: n, Err: why}
-	read := 0
+	read, own := 0, 0 // foreign ones cost an outsider nothing, so that they do not count as own
 	for f, err := range a.manifests(ctx, h) {
 		if err != nil {
 			return nil, manifest.Ref{}, errors.Join(why, err)
@@ -57,10 +57,13 @@ func (a *Archive) readOlder(ctx context.Context, h *head, n int64, why error) (*
 		if f.n >= n || !h.record.ValidNumber(f.n) {
 			continue
 		}
-		if read++; read > mostAsked {
+		if read == mostUnread || own == mostAsked {
 			break
 		}
 		s, ref, err := a.readValid(ctx, h, f.n)
+		if read++; !errors.Is(err, errForeignManifest) {
+			own++
+		}
 		isForeign := errors.Is(failed.Err, errForeignManifest)
 		switch {
 		case err == nil && isForeign:
