@@ -311,7 +311,7 @@ func (a *Archive) checkBeginning(ctx context.Context, o *BackupOptions, res *Bac
 	switch {
 	case errors.Is(err, ErrNested):
 		err = fmt.Errorf("%w; if it is an outsider's object, accept the finding or delete it", err)
-		if err := o.check(Confirmation{Guard: manifest.GuardNested, Plan: "0"}, err); err != nil {
+		if err := o.check(Confirmation{Guard: manifest.GuardNested, Plan: nestedPlan(err)}, err); err != nil {
 			return nil, err
 		}
 		return []manifest.Guard{manifest.GuardNested}, nil

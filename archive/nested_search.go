@@ -22,6 +22,24 @@ const (
 // partlySearched is the warning of a search that reached a bound or a directory without read permission.
 const partlySearched = "the search for other archives below the address was incomplete; make sure that there is none"
 
+// apartError is the ErrNested of a new archive.
+type apartError struct {
+	error
+	place string // of the other archive
+}
+
+// Unwrap returns the error without the place.
+func (e *apartError) Unwrap() error { return e.error }
+
+// nestedPlan returns the plan that confirms what checkApart found. It confirms no archive at another place.
+func nestedPlan(err error) string {
+	found, is := errors.AsType[*apartError](err)
+	if !is {
+		return "0"
+	}
+	return manifest.Sum([]byte(found.place)).String()[:16]
+}
+
 // checkApart returns ErrNested if a new archive would lie within another one or around one. A lack of read
 // permission above the address is no error, since permissions often end at the prefix.
 func (a *Archive) checkApart(ctx context.Context) (warning string, err error) {
@@ -31,7 +49,7 @@ func (a *Archive) checkApart(ctx context.Context) (warning string, err error) {
 	}
 	if address != "" {
 		const how = "%w: there is an archive at %s, and the new one would lie below its prefix; choose an address apart from it"
-		return "", fmt.Errorf(how, ErrNested, address)
+		return "", &apartError{fmt.Errorf(how, ErrNested, address), address}
 	}
 	tops, err := a.topDirs(ctx, nil)
 	if err != nil {
@@ -43,7 +61,7 @@ func (a *Archive) checkApart(ctx context.Context) (warning string, err error) {
 		return "", err
 	case len(found) > 0:
 		const how = "%w: there is an archive below this address, at the prefix %s; choose an address apart from it"
-		return "", fmt.Errorf(how, ErrNested, found[0].Prefix)
+		return "", &apartError{fmt.Errorf(how, ErrNested, found[0].Prefix), found[0].Prefix}
 	case !complete:
 		return partlySearched, nil
 	}

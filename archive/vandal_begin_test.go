@@ -9,6 +9,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // What an outsider creates before an archive's first backup does not keep it from beginning, if it cannot be the rest of
@@ -127,6 +128,14 @@ func TestBeginsAroundAnother(t *testing.T) {
 		}
 		accepts := options
 		accepts.Confirmed = []archive.Confirmation{refusal.Confirmation}
+		other := "u/" + manifest.ArchiveKey // found before the one that was confirmed
+		h.store.Replace(other, []byte(`{"format":"strongroom/1","id":"00000000-0000-4000-8000-000000000002","created":"2026-11-01T00:00:00Z","layout":"je"}`))
+		if _, err := h.archive().Backup(t.Context(), h.db.source(), accepts); !errors.Is(err, archive.ErrNested) {
+			t.Errorf("the confirmation of x/ accepts another archive: %v", err)
+		}
+		if err := h.store.Delete(t.Context(), store.AnyVersion(other)); err != nil {
+			t.Fatal(err)
+		}
 		res, err := h.archive().Backup(t.Context(), h.db.source(), accepts)
 		if err != nil || len(res.Snapshot.Accepted) != 1 {
 			t.Fatalf("%+v, %v", res.Snapshot, err)
