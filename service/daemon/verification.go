@@ -49,14 +49,7 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 	if err != nil {
 		return scheduler.Result{}, err
 	}
-	v := web.Verification{
-		At: k.d.o.Now().Round(0), Objects: int64(report.Objects), ObjectsTotal: int64(report.Objects),
-		Bytes: report.ReadStored, BytesTotal: report.Bytes, Problems: int64(len(report.Problems)),
-		ReadBytes: report.Coverage.ReadBytes, ReadTotal: report.Coverage.Bytes, ReadSince: report.Coverage.Since,
-	}
-	for _, p := range report.Problems[:min(maxShown, len(report.Problems))] {
-		v.Found = append(v.Found, problem(&p))
-	}
+	v := verificationOf(report, k.d.o.Now().Round(0))
 	if report.Unproven != "" {
 		k.d.o.Log.Warn("cannot store this verification's record in the archive",
 			"archive", k.name, "error", report.Unproven)
@@ -77,8 +70,31 @@ func (k *managedArchive) verify(ctx context.Context, sample float64) (scheduler.
 	k.noteVerify(report)
 	k.keepVerification(&v)
 	k.drilledElsewhere(ctx, to)
-	return scheduler.Result{Said: fmt.Sprintf("the archive was verified: %d objects, %s of %s read back, %s",
-		v.Objects, web.Size(v.Bytes), web.Size(v.BytesTotal), counted(v.Problems, "problem", "problems"))}, nil
+	return scheduler.Result{Said: verified(&v)}, nil
+}
+
+// verificationOf returns what the page and the API show of a report.
+func verificationOf(report *archive.VerifyReport, at time.Time) web.Verification {
+	v := web.Verification{
+		At: at, Objects: int64(report.Objects), ObjectsTotal: int64(report.Objects),
+		Bytes: report.ReadStored, BytesTotal: report.Bytes, Problems: int64(len(report.Problems)),
+		Unthawed:  int64(report.Unthawed),
+		ReadBytes: report.Coverage.ReadBytes, ReadTotal: report.Coverage.Bytes, ReadSince: report.Coverage.Since,
+	}
+	for _, p := range report.Problems[:min(maxShown, len(report.Problems))] {
+		v.Found = append(v.Found, problem(&p))
+	}
+	return v
+}
+
+// verified describes a verification in one line.
+func verified(v *web.Verification) string {
+	s := fmt.Sprintf("the archive was verified: %d objects, %s of %s read back, %s",
+		v.Objects, web.Size(v.Bytes), web.Size(v.BytesTotal), counted(v.Problems, "problem", "problems"))
+	if v.Unthawed > 0 {
+		s += fmt.Sprintf("; %s could not be read back before a thaw", counted(v.Unthawed, "object", "objects"))
+	}
+	return s
 }
 
 // problem describes a problem in one line.
@@ -118,7 +134,7 @@ func (k *managedArchive) missing(err error) scheduler.Result {
 	v := k.known.verification
 	k.mu.Unlock()
 	v.At, v.Objects, v.Bytes, v.Problems, v.Found = k.d.o.Now().Round(0), 0, 0, 1, []string{err.Error()}
-	v.ReadBytes, v.ReadSince = 0, time.Time{} // nothing that exists now was read
+	v.Unthawed, v.ReadBytes, v.ReadSince = 0, 0, time.Time{} // nothing that exists now was read
 	k.keepVerification(&v)
 	return scheduler.Result{Said: "the archive was not found any more"}
 }
@@ -151,6 +167,7 @@ func (k *archiveFacts) latest() web.Verification {
 	}
 	v.At, v.Objects, v.ObjectsTotal, v.Problems = h.At, h.Objects, h.Objects, h.Problems
 	v.Bytes, v.PlainBytes, v.BytesTotal = 0, h.ReadBytes, h.Bytes
+	v.Unthawed = 0 // unknown
 	v.Found = nil
 	for i := range h.First {
 		v.Found = append(v.Found, problem(&h.First[i]))

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -29,5 +30,25 @@ func TestLatestVerification(t *testing.T) {
 	}
 	if v.Bytes != 0 || v.PlainBytes != 21 || v.BytesTotal != 19 || v.ReadBytes != 3 || v.ReadTotal != 4 {
 		t.Errorf("%+v", v)
+	}
+}
+
+// A verification that could read nothing back, since all is frozen, does not read as a sound one: not in the task's result,
+// and not on the page, in the API or in the state, which have the number.
+func TestVerificationOfFrozenObjects(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
+	v := verificationOf(&archive.VerifyReport{Objects: 3, Bytes: 9, Frozen: 3, Unthawed: 3}, at)
+	if s := verified(&v); v.Unthawed != 3 || !v.At.Equal(at) || !strings.Contains(s, "3 objects could not be read back") {
+		t.Errorf("%q, %+v", s, v)
+	}
+	v = verificationOf(&archive.VerifyReport{Objects: 3, Bytes: 9}, at)
+	if s := verified(&v); strings.Contains(s, "thaw") {
+		t.Errorf("%q", s)
+	}
+	k := archiveFacts{verification: web.Verification{At: at, Unthawed: 3}}
+	k.heard = archive.VerifyFindings{At: at.Add(time.Hour)}
+	if v := k.latest(); v.Unthawed != 0 {
+		t.Errorf("a later verify by hand has the earlier one's number: %+v", v)
 	}
 }

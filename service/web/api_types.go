@@ -111,6 +111,7 @@ type (
 		PlainBytes   int64      `json:"plain_bytes"`
 		BytesTotal   int64      `json:"bytes_total"`
 		Problems     int64      `json:"problems"`
+		Unthawed     int64      `json:"unthawed"`
 		Found        []string   `json:"found"`
 		ReadBytes    int64      `json:"read_bytes"`
 		ReadTotal    int64      `json:"read_total"`
@@ -208,7 +209,7 @@ func newAPIArchive(a *Archive) apiArchive {
 	if l := a.LastVerification; !l.At.IsZero() {
 		v.LastVerification = &apiVerification{
 			At: jsonTime(l.At), Objects: l.Objects, ObjectsTotal: l.ObjectsTotal,
-			Bytes: l.Bytes, PlainBytes: l.PlainBytes, BytesTotal: l.BytesTotal, Problems: l.Problems,
+			Bytes: l.Bytes, PlainBytes: l.PlainBytes, BytesTotal: l.BytesTotal, Problems: l.Problems, Unthawed: l.Unthawed,
 			Found: append([]string{}, l.Found...), ReadBytes: l.ReadBytes, ReadTotal: l.readTotal(), ReadSince: jsonTime(l.ReadSince),
 		}
 	}

@@ -115,6 +115,15 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
+// The page names objects that could not be read back because they are frozen: "no problems" alone would read as sound.
+func TestVerifiedTextOfFrozenObjects(t *testing.T) {
+	t.Parallel()
+	c := card{Archive: Archive{LastVerification: Verification{At: noon, Objects: 3, ObjectsTotal: 3, BytesTotal: 9, Unthawed: 2}}}
+	if got := c.VerifiedText(noon); !strings.HasSuffix(got, "; 2 objects could not be read back before a thaw") {
+		t.Errorf("%q", got)
+	}
+}
+
 // Damage is named where it is seen first.
 func TestDamageIsNamed(t *testing.T) {
 	t.Parallel()

@@ -161,6 +161,7 @@ type Verification struct {
 	PlainBytes   int64 // the same before compression and encryption, if Bytes is unknown
 	BytesTotal   int64 // stored
 	Problems     int64
+	Unthawed     int64    // objects that could not be read back because they must be thawed first; 0 if unknown
 	Found        []string // the first problems
 
 	ReadBytes int64     // stored bytes that were ever read back and found good

@@ -68,6 +68,9 @@ func (c card) VerifiedText(now time.Time) string {
 	case v.PlainBytes > 0:
 		text += fmt.Sprintf(", %s of content read and hashed", Size(v.PlainBytes))
 	}
+	if v.Unthawed > 0 {
+		text += fmt.Sprintf("; %s could not be read back before a thaw", count(v.Unthawed, "object"))
+	}
 	return text
 }
 
