@@ -333,12 +333,12 @@ func TestRepairTakesNoRubbish(t *testing.T) {
 // sent, right or wrong.
 type md5Store struct {
 	store.Store
-	said map[string]string
+	reported map[string]string
 }
 
 func (s *md5Store) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := s.Store.Stat(ctx, key)
-	o.CRC32C, o.MD5 = nil, s.said[key]
+	o.CRC32C, o.MD5 = nil, s.reported[key]
 	return o, err
 }
 
@@ -357,16 +357,16 @@ func TestWrongMD5IsNotAdopted(t *testing.T) {
 		all := foreseen(t, memory, db, archive.Options{Encoder: e})
 		for key, content := range all {
 			memory.Replace(key, content)
-			store.said[key] = fmt.Sprintf("%x", md5.Sum(content))
+			store.reported[key] = fmt.Sprintf("%x", md5.Sum(content))
 		}
 		wrong := firstOf(all)
-		store.said[wrong] = strings.Repeat("0", 32)
+		store.reported[wrong] = strings.Repeat("0", 32)
 		res := mustBackup(t, archive.New(store, archive.Options{Encoder: e}), db)
 		if res.Adopted != len(all)-1 || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], wrong) {
 			t.Errorf("%q: %d of %d were adopted: %q", how, res.Adopted, len(all), res.Warnings)
 		}
 		for _, f := range newest(t, archive.New(memory, archive.Options{})).Files {
-			if p := f.Parts[0]; p.Stored.MD5 != store.said[p.Object] || p.Object == wrong {
+			if p := f.Parts[0]; p.Stored.MD5 != store.reported[p.Object] || p.Object == wrong {
 				t.Errorf("%q: %s is recorded with the MD5 %q", how, p.Object, p.Stored.MD5)
 			}
 		}

@@ -276,9 +276,9 @@ func TestForkIsConfirmedOnce(t *testing.T) {
 func TestIncomparableTails(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct {
-		o    source.LayoutOptions
-		harm func(l *jeLog)
-		says string
+		o       source.LayoutOptions
+		harm    func(l *jeLog)
+		message string
 	}{
 		"no entry check": {source.LayoutOptions{NoEntries: true}, func(*jeLog) {}, "its entries are not checked"},
 		"damaged before": {plain, func(l *jeLog) {
@@ -298,7 +298,7 @@ func TestIncomparableTails(t *testing.T) {
 			l.open = short
 			l.write(900)
 			res := l.backup(a, test.o)
-			if !res.Committed || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], test.says) {
+			if !res.Committed || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], test.message) {
 				t.Errorf("committed %v, warnings %q", res.Committed, res.Warnings)
 			}
 		})

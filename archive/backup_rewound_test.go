@@ -19,9 +19,9 @@ import (
 func TestRewound(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		what string
-		loss func(l *jeLog, short *entriestest.JELog)
-		says string
+		what    string
+		loss    func(l *jeLog, short *entriestest.JELog)
+		message string
 	}{
 		{"shorter", func(l *jeLog, short *entriestest.JELog) { l.set(3, short.Bytes) }, "00000003.jdb went back"},
 		{"half an entry", func(l *jeLog, short *entriestest.JELog) { l.set(3, l.open.Bytes[:len(short.Bytes)+20]) }, "00000003.jdb went back"},
@@ -51,7 +51,7 @@ func TestRewound(t *testing.T) {
 				a := archive.New(st, o)
 				l.backup(a, plain)
 				test.loss(l, short)
-				wentBack(t, archive.New(st, o), l, test.says)
+				wentBack(t, archive.New(st, o), l, test.message)
 				if res := l.backup(archive.New(st, o), plain); res.Committed || len(res.Warnings) > 0 {
 					t.Errorf("the next run: committed %v, warnings %q", res.Committed, res.Warnings)
 				}

@@ -80,7 +80,7 @@ func isHeld(t testing.TB, a *archive.Archive, n int64) string {
 }
 
 // refusesFork checks that a backup refuses a source as forked, names what it found, and writes nothing.
-func refusesFork(t testing.TB, store *storetest.InMemory, a *archive.Archive, l *jeLog, says ...string) {
+func refusesFork(t testing.TB, store *storetest.InMemory, a *archive.Archive, l *jeLog, messages ...string) {
 	t.Helper()
 	before := store.Keys("")
 	_, err := a.Backup(t.Context(), l.source(plain), options)
@@ -88,7 +88,7 @@ func refusesFork(t testing.TB, store *storetest.InMemory, a *archive.Archive, l 
 	if !ok || r.Guard != manifest.GuardFork || !errors.Is(err, archive.ErrForked) {
 		t.Fatalf("%v, want a fork", err)
 	}
-	for _, s := range says {
+	for _, s := range messages {
 		if !strings.Contains(err.Error(), s) {
 			t.Errorf("%v does not name %q", err, s)
 		}
@@ -118,7 +118,7 @@ func acceptsFork(t testing.TB, a *archive.Archive, l *jeLog, g manifest.Guard) {
 }
 
 // wentBack checks that a backup is made with a warning, and that the base with the lost end is held.
-func wentBack(t testing.TB, a *archive.Archive, l *jeLog, says ...string) {
+func wentBack(t testing.TB, a *archive.Archive, l *jeLog, messages ...string) {
 	t.Helper()
 	base := newest(t, a).Sequence
 	res := l.backup(a, plain)
@@ -127,7 +127,7 @@ func wentBack(t testing.TB, a *archive.Archive, l *jeLog, says ...string) {
 		t.Fatalf("snapshot %d: rewound from %v, forked from %v, accepted %q; warnings %q",
 			m.Sequence, m.RewoundFrom, m.ForkedFrom, m.Accepted, res.Warnings)
 	}
-	for _, s := range says {
+	for _, s := range messages {
 		if !slices.ContainsFunc(res.Warnings, func(w string) bool { return strings.Contains(w, s) }) {
 			t.Errorf("warnings %q, none has %q", res.Warnings, s)
 		}

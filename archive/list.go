@@ -65,7 +65,7 @@ func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 // positive want sets the size of the batches. The ledger is read after each batch, since a ledger that was
 // read before a manifest proves nothing about that manifest.
 //
-// If something in the first batch looks forged, it begins again with archive.json, which says which archive this is.
+// If something in the first batch looks forged, it begins again with archive.json, which names this archive.
 func (a *Archive) walk(ctx context.Context, want int, more func([]Snapshot) bool) error {
 	w := &walker{Archive: a, want: want, more: more}
 	if least := 4 * a.transfers; want < least || want > onePage {

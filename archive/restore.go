@@ -32,7 +32,7 @@ type RestoreOptions struct {
 	// such as 00000010.jdb..0000001f.jdb. An empty list includes all files.
 	Include   []string
 	DryRun    bool // report what would be done; it reads only the target's file names, and writes nothing
-	Overwrite bool // accept a target with files; files with the right content are kept, or replaced as Replaced has it
+	Overwrite bool // accept a target with files; right files are kept, or replaced as counted in RestoreResult.Replaced
 	// DeleteExtra deletes log files in the target that the snapshot does not have. Without it, Restore deletes
 	// only those of an interrupted restore that it continues.
 	DeleteExtra bool

@@ -19,7 +19,7 @@ func TestVerifyComparesMD5(t *testing.T) {
 	db.fill(3, 100)
 	w := newWeak(t)
 	w.Plain = true
-	said := func(ctx context.Context, key string) (string, error) {
+	reported := func(ctx context.Context, key string) (string, error) {
 		r, err := w.InMemory.Get(ctx, key, 0, -1)
 		if err != nil {
 			return "", err
@@ -33,14 +33,14 @@ func TestVerifyComparesMD5(t *testing.T) {
 	w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 		stored, err := w.InMemory.Put(ctx, key, body, sums)
 		if err == nil {
-			stored.MD5, err = said(ctx, key)
+			stored.MD5, err = reported(ctx, key)
 		}
 		return stored, err
 	}
 	w.stat = func(ctx context.Context, key string) (store.Object, error) {
 		o, err := w.InMemory.Stat(ctx, key)
 		if err == nil {
-			o.MD5, err = said(ctx, key)
+			o.MD5, err = reported(ctx, key)
 		}
 		if key == wrong {
 			o.MD5 = strings.Repeat("0", 32)

@@ -21,7 +21,7 @@ import (
 // objects is never believed: a verify would report them as missing.
 var ErrBadListing = errors.New("the service's listing cannot be relied on")
 
-// CutListing is the error of a page that says that more follow, without a token to request them with.
+// CutListing is the error of a page that is marked as incomplete and has no token to request the next page with.
 func CutListing() error {
 	return fmt.Errorf("%w: a page is incomplete, and has no token for the next page; %s", ErrBadListing, faultAdvice)
 }
