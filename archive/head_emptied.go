@@ -77,7 +77,11 @@ func listedInLedger(_ context.Context, h *head) (string, error) {
 	if h.record == nil || len(h.record.Kept) == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("record %d of the ledger keeps %d snapshots", h.ledger.Number, len(h.record.Kept)), nil
+	s := "s"
+	if len(h.record.Kept) == 1 {
+		s = ""
+	}
+	return fmt.Sprintf("record %d of the ledger keeps %d snapshot%s", h.ledger.Number, len(h.record.Kept), s), nil
 }
 
 // seenHere returns the evidence of this host's local state.

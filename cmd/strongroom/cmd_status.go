@@ -19,6 +19,7 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -93,8 +94,14 @@ func (a *app) statusOf(ctx context.Context, c *config.Config, one *config.Archiv
 		defer to.close(&err)
 		err = s.newest(ctx, to)
 	}
+	if err == nil && s.RecoverableThrough != nil {
+		err = to.CheckID(ctx)
+	}
 	if err != nil {
 		s.State, s.Error = web.StateFailing, err.Error()
+		if errors.Is(err, archive.ErrDamaged) || errors.Is(err, store.ErrGone) {
+			s.State, s.cause = web.StateDamaged, err
+		}
 		return s
 	}
 	if s.RecoverableThrough == nil {
@@ -272,11 +279,13 @@ func (s *status) verdict() error {
 	return trouble
 }
 
-// damage returns the error for a damaged archive: damaged log files before a failed drill, and
-// both before other damage.
+// damage returns the error for a damaged archive: what keeps it from being read, then damaged log files before a failed
+// drill, and both before other damage.
 func (s *archiveStatus) damage() error {
 	v, d := s.LastVerification, s.LastDrill
 	switch {
+	case s.cause != nil:
+		return fmt.Errorf("%s: %w", s.Name, s.cause)
 	case len(s.Damaged) > 0:
 		return fmt.Errorf("%s: log files were %w", s.Name, errLogDamaged)
 	case d != nil && d.Error != "" && (v == nil || v.Problems == 0): // a verification may not find this

@@ -35,7 +35,8 @@ type archiveStatus struct {
 
 	Error string `json:"error,omitempty"` // why the state is unknown; only without a service
 
-	unsound bool // the last verify or drill failed; only without a service
+	unsound bool  // the last verify or drill failed; only without a service
+	cause   error // why the archive counts as damaged, if it cannot be read; only without a service
 }
 
 type recovery struct {

@@ -224,6 +224,9 @@ func (k *managedArchive) last(ctx context.Context) (time.Time, error) {
 	}
 	m, err := to.Newest(ctx)
 	if err == nil {
+		err = to.CheckID(ctx) // without it the next run fails, and shows that more may be gone
+	}
+	if err == nil {
 		k.drilledElsewhere(ctx, to)
 	}
 	switch {

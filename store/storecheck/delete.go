@@ -72,7 +72,7 @@ func (p *probeRun) deletes(ctx context.Context) Finding {
 	case !errors.Is(err, fs.ErrNotExist):
 		return WentWrong(err)
 	}
-	return Pass("objects can be deleted, which only prune needs")
+	return Pass("objects can be deleted, which prune and repairs need")
 }
 
 func firstOf(keys []string) string {
