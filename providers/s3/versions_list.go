@@ -181,7 +181,11 @@ func (d *bucketDriver) listOldest(ctx context.Context, o *driver.ListOptions, q 
 	if len(o.PageToken) == 0 {
 		at.key = q.After
 	}
-	p, err := s.listVersions(ctx, o.Prefix, o.Delimiter, at, min(int(*pageSize(o.PageSize, cloud.ListPage)), s.oldest.pageSize()))
+	limit := int(*pageSize(o.PageSize, cloud.ListPage))
+	if len(o.PageToken) > 0 {
+		limit++ // VersityGW repeats the version at the marker: a page of one version would be that one forever
+	}
+	p, err := s.listVersions(ctx, o.Prefix, o.Delimiter, at, min(limit, cloud.ListPage, s.oldest.pageSize()))
 	if err != nil {
 		return nil, err
 	}

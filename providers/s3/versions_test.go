@@ -248,6 +248,8 @@ type versionsFake struct {
 	status string // of versioning
 	deny   string // the error code that GetBucketVersioning returns; empty: it succeeds
 	keys   []string
+
+	repeatsMarker bool // a listing that starts after a version begins with that version
 }
 
 func (f *versionsFake) serve(w http.ResponseWriter, r *http.Request) {
@@ -284,7 +286,7 @@ func (f *versionsFake) list(w io.Writer, prefix, after, limit string) {
 	fmt.Sscan(limit, &most)
 	fmt.Fprint(w, `<ListVersionsResult>`)
 	for _, key := range f.keys {
-		if !strings.HasPrefix(key, prefix) || key <= after {
+		if !strings.HasPrefix(key, prefix) || key < after || key == after && (n > 0 || !f.repeatsMarker) {
 			continue
 		}
 		if n == most {
@@ -295,6 +297,18 @@ func (f *versionsFake) list(w io.Writer, prefix, after, limit string) {
 		n, after = n+1, key
 	}
 	fmt.Fprint(w, `</ListVersionsResult>`)
+}
+
+// VersityGW begins each page with the version that ended the page before. Such a listing still ends, and is right.
+func TestListingOfVersionsThatRepeatsItsMarker(t *testing.T) {
+	f := &versionsFake{status: "Enabled", repeatsMarker: true}
+	for i := range 2500 {
+		f.keys = append(f.keys, fmt.Sprintf("data/%05d/x-000000001", i))
+	}
+	_, b := newFakeAt(t, "", cloud.Options{}, f.serve)
+	if got := keysOf(t, b, "", "", ""); !slices.Equal(got, f.keys) {
+		t.Errorf("%d keys, want %d", len(got), len(f.keys))
+	}
 }
 
 // Versions cost one request for each bucket, one listing for the reads of a thousand neighbouring keys, also
