@@ -20,6 +20,7 @@ AZURITE := $(CACHE)/azurite-$(call hash,testdata/servers/npm/package-lock.json)
 GCS := $(CACHE)/bin/fake-gcs-$(call hash,testdata/servers/gcs/go.sum)
 RCLONE := $(CACHE)/bin/rclone-$(call hash,bench/rclone/go.sum)
 TOXIPROXY := $(CACHE)/bin/toxiproxy-$(call hash,testdata/servers/toxiproxy/go.sum)
+VERSITYGW := $(CACHE)/bin/versitygw-$(call hash,testdata/servers/versitygw/go.sum)
 TESTSERVERS := $(CACHE)/bin/testservers
 SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
 
@@ -66,6 +67,11 @@ test: deps servers $(TOOLS)/gofumpt ## all tests, with real databases, servers a
 	$(TESTSERVERS) $(SERVERS) -- $(TOOLS)/gotestsum --format pkgname --jsonfile $(CACHE)/test.json -- -count=1 -timeout 40m $(TESTFLAGS) ./...
 	@echo 'the twenty slowest tests:'
 	@$(TOOLS)/gotestsum tool slowest --num 20 --jsonfile $(CACHE)/test.json
+
+.PHONY: stores
+stores: minio versitygw testservers ## the conformance suite of stores on S3 servers other than MinIO; builds them
+	$(TESTSERVERS) -minio $(MINIO) -versitygw $(VERSITYGW) -- \
+		go test -count=1 -timeout 40m -run '^TestStores' $(TESTFLAGS) ./providers/s3 -stores
 
 .PHONY: race
 race: ## the concurrent packages with the race detector, without servers
@@ -153,6 +159,16 @@ $(TOXIPROXY):
 	@echo 'building toxiproxy for the tests, once'
 	@rm -f $(@D)/toxiproxy-*
 	go -C testdata/servers/toxiproxy build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/Shopify/toxiproxy/v2/cmd/server
+	@mv $@.part $@
+
+.PHONY: versitygw
+versitygw: $(VERSITYGW) # another S3 server, for make stores
+
+$(VERSITYGW):
+	@mkdir -p $(@D)
+	@echo 'building VersityGW for make stores: this takes several minutes, once'
+	@rm -f $(@D)/versitygw-*
+	go -C testdata/servers/versitygw build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/versity/versitygw/cmd/versitygw
 	@mv $@.part $@
 
 .PHONY: rclone

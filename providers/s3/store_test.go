@@ -38,24 +38,29 @@ func TestS3OverTLS(t *testing.T) {
 }
 
 func testS3(t *testing.T, newServer func(*testing.T) *storetest.Server, checksum string, many int) {
-	server := newServer(t)
-	n, boundary := 0, int64(cloud.SingleMax)
 	keepsVersions := strings.HasSuffix(t.Name(), "WithVersions")
+	runSuite(t, newServer(t), checksum, storetest.Options{
+		Many:        many,
+		SameVersion: !keepsVersions, IgnoresVersions: !keepsVersions, ComparesVersions: true, // MinIO ignores the condition of a delete
+	})
+}
+
+// runSuite runs the conformance suite on a server, with options that describe it.
+func runSuite(t *testing.T, server *storetest.Server, checksum string, o storetest.Options) {
+	n := 0
+	o.Checksums, o.Boundary, o.Part = checksum == "", int64(cloud.SingleMax), minPart
 	if checksum != "" {
-		boundary = minPart
+		o.Boundary = minPart
+	}
+	o.Uploads = func(t *testing.T, s store.Store, key string) int {
+		own := *server
+		own.Prefix = s.(*adapter).Prefix
+		return own.Uploads(t, key)
 	}
 	storetest.Run(t, func(t *testing.T) store.Store {
 		n++
 		return openWeak(t, server.URL, fmt.Sprintf("orders/node-1/%d/", n), checksum)
-	}, storetest.Options{
-		Checksums: checksum == "", Boundary: boundary, Part: minPart, Many: many,
-		SameVersion: !keepsVersions, IgnoresVersions: !keepsVersions, ComparesVersions: true, // MinIO ignores the condition of a delete
-		Uploads: func(t *testing.T, s store.Store, key string) int {
-			own := *server
-			own.Prefix = s.(*adapter).Prefix
-			return own.Uploads(t, key)
-		},
-	})
+	}, o)
 }
 
 // openWeak opens an S3 archive at a prefix, with a parameter for the checksum.

@@ -18,6 +18,8 @@ import (
 const (
 	envS3    = "STRONGROOM_TEST_S3"     // over http
 	envS3TLS = "STRONGROOM_TEST_S3_TLS" // over https
+
+	envOther = "STRONGROOM_TEST_" // and the name of another server in capitals; make stores sets them
 )
 
 // Server is a new bucket on a real server. It is deleted at the end of its test.
@@ -44,6 +46,16 @@ func NewS3(t *testing.T) *Server {
 func NewS3TLS(t *testing.T) *Server {
 	t.Helper()
 	return newServer(t, envS3TLS, false)
+}
+
+// NewOtherS3 is NewS3 on a server other than MinIO, such as "VersityGW". The bucket keeps versions if versions is true.
+func NewOtherS3(t *testing.T, name string, versions bool) *Server {
+	t.Helper()
+	s := newServer(t, envOther+strings.ToUpper(name), false)
+	if versions {
+		s.keepVersions(t)
+	}
+	return s
 }
 
 func newServer(t *testing.T, variable string, locks bool) *Server {

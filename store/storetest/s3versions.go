@@ -15,11 +15,16 @@ import (
 func NewS3Versions(t *testing.T) *Server {
 	t.Helper()
 	s := newServer(t, envS3, false)
+	s.keepVersions(t)
+	return s
+}
+
+func (s *Server) keepVersions(t *testing.T) {
+	t.Helper()
 	on := &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}
 	if _, err := s.Client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &s.Bucket, VersioningConfiguration: on}); err != nil {
 		t.Fatalf("enabling a bucket's versions: %v", err)
 	}
-	return s
 }
 
 // NewS3Locks is NewS3 with a bucket whose objects can be locked. Tests must lock with GOVERNANCE, or the bucket

@@ -14,9 +14,28 @@ import (
 type extra struct {
 	name, target string // its name in messages, and the make target that builds it
 	args         func(host, port, url, home string) []string
+	dirs         []string // directories below home that it needs
 	env          []string
 	ready        func(ctx context.Context, r *server) error
 	environ      func(address string) []string // the command's environment
+}
+
+// startExtras starts the servers beside MinIO that have a program.
+func (s *servers) startExtras(ctx context.Context, p programs) error {
+	for _, start := range []struct {
+		path   string
+		server extra
+	}{
+		{p.azurite, emulatedAzure()},
+		{p.gcs, fakeGCS()},
+		{p.toxiproxy, toxiproxy()},
+		{p.versityGW, versityGW(s.user, s.secret)},
+	} {
+		if err := s.startExtra(ctx, start.path, start.server); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startExtra starts a server and returns when it is ready. It does nothing if path is empty.
@@ -48,6 +67,11 @@ func (s *servers) tryExtra(ctx context.Context, binary string, e *extra) error {
 	home, err := os.MkdirTemp(s.dir, e.target+"-")
 	if err != nil {
 		return err
+	}
+	for _, dir := range e.dirs {
+		if err := os.Mkdir(filepath.Join(home, dir), 0o700); err != nil {
+			return err
+		}
 	}
 	r := &server{name: e.name, url: "http://" + addresses[0], log: filepath.Join(home, "log"), done: make(chan struct{})}
 	log, err := os.Create(r.log)

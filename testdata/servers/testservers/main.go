@@ -24,6 +24,10 @@
 //
 //	STRONGROOM_TEST_TOXIPROXY  127.0.0.1:PORT
 //
+// With -versitygw, it starts VersityGW, another S3 server, with the credentials of MinIO, and sets
+//
+//	STRONGROOM_TEST_VERSITYGW  http://127.0.0.1:PORT
+//
 // AWS, Azure and Google settings of the environment are not passed on. The command gets no standard input. The
 // first signal is passed on to the command and its child processes; a second signal, or 20 seconds, kill them. In
 // any case the servers are stopped and the temporary directory is removed.
@@ -55,13 +59,15 @@ const (
 func main() {
 	// The children are killed when the thread that started them ends, so this thread must not end.
 	runtime.LockOSThread()
-	minio := flag.String("minio", "minio", "MinIO's `binary`")
-	azurite := flag.String("azurite", "", "Azurite's `program` azurite-blob; empty starts no Azurite")
-	gcs := flag.String("gcs", "", "fake-gcs-server's `binary`; empty starts no emulator of Google Cloud Storage")
-	toxiproxy := flag.String("toxiproxy", "", "toxiproxy's `binary`; empty starts no toxiproxy")
+	var p programs
+	flag.StringVar(&p.minio, "minio", "minio", "MinIO's `binary`")
+	flag.StringVar(&p.azurite, "azurite", "", "Azurite's `program` azurite-blob; empty starts no Azurite")
+	flag.StringVar(&p.gcs, "gcs", "", "fake-gcs-server's `binary`; empty starts no emulator of Google Cloud Storage")
+	flag.StringVar(&p.toxiproxy, "toxiproxy", "", "toxiproxy's `binary`; empty starts no toxiproxy")
+	flag.StringVar(&p.versityGW, "versitygw", "", "VersityGW's `binary`; empty starts no VersityGW")
 	wait := flag.Duration("wait", time.Minute, "the time for a server to become ready")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: testservers [-minio FILE] [-azurite FILE] [-gcs FILE] [-toxiproxy FILE] [-wait D] -- COMMAND ARGS...")
+		fmt.Fprintln(os.Stderr, "usage: testservers [-minio FILE] [-azurite FILE] [-gcs FILE] [-toxiproxy FILE] [-versitygw FILE] [-wait D] -- COMMAND ARGS...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -69,15 +75,18 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	code, err := with(*minio, *azurite, *gcs, *toxiproxy, *wait, flag.Args())
+	code, err := with(p, *wait, flag.Args())
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "testservers: %v\n", err)
 	}
 	os.Exit(code)
 }
 
+// programs are the servers' programs. All but MinIO may be empty.
+type programs struct{ minio, azurite, gcs, toxiproxy, versityGW string }
+
 // with starts the servers, runs the command and stops the servers.
-func with(minio, azurite, gcs, toxi string, wait time.Duration, command []string) (int, error) {
+func with(p programs, wait time.Duration, command []string) (int, error) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -100,20 +109,14 @@ func with(minio, azurite, gcs, toxi string, wait time.Duration, command []string
 		case <-starting.Done():
 		}
 	}()
-	s, err := startServers(starting, minio, dir)
+	s, err := startServers(starting, p.minio, dir)
 	for try := 1; try < 3 && errors.Is(err, errEnded); try++ { // another process may have taken the port
 		s.stop()
-		s, err = startServers(starting, minio, dir)
+		s, err = startServers(starting, p.minio, dir)
 	}
 	defer s.stop()
 	if err == nil {
-		err = s.startExtra(starting, azurite, emulatedAzure())
-	}
-	if err == nil {
-		err = s.startExtra(starting, gcs, fakeGCS())
-	}
-	if err == nil {
-		err = s.startExtra(starting, toxi, toxiproxy())
+		err = s.startExtras(starting, p)
 	}
 	started()
 	if sig, ok := <-early; ok {
