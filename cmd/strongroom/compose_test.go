@@ -99,13 +99,13 @@ func composeConfig(t *testing.T, db string) string {
 	}
 	text := file.Configs["strongroom"].Content
 	for there, here := range map[string]string{
-		"dir: /sample":         "dir: " + db,
-		"s3://backups/":        "s3://" + bucket(storetest.S3(t)) + "/",
-		"http://minio:9000":    os.Getenv("STRONGROOM_TEST_S3"),
-		"azblob://backups/":    "azblob://" + bucket(storetest.Azure(t)) + "/",
-		"domain=azurite:10000": "domain=" + os.Getenv("STRONGROOM_TEST_AZURE"),
-		"gs://backups/":        "gs://" + bucket(storetest.GCS(t)) + "/",
-		"http://gcs:4443":      "http://" + os.Getenv("STRONGROOM_TEST_GCS"),
+		"dir: /sample":                   "dir: " + db,
+		"s3://backups/":                  "s3://" + bucket(storetest.S3(t)) + "/",
+		"http://${TRIAL_S3:-minio:9000}": os.Getenv("STRONGROOM_TEST_S3"),
+		"azblob://backups/":              "azblob://" + bucket(storetest.Azure(t)) + "/",
+		"domain=azurite:10000":           "domain=" + os.Getenv("STRONGROOM_TEST_AZURE"),
+		"gs://backups/":                  "gs://" + bucket(storetest.GCS(t)) + "/",
+		"http://gcs:4443":                "http://" + os.Getenv("STRONGROOM_TEST_GCS"),
 	} {
 		if !strings.Contains(text, there) {
 			t.Fatalf("the configuration in docker-compose.yml has no %s:\n%s", there, text)
