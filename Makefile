@@ -25,7 +25,7 @@ TESTSERVERS := $(CACHE)/bin/testservers
 SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
 
 # The packages with goroutines that share data.
-CONCURRENT := ./archive ./archive/encoding ./archive/internal/... ./cmd/strongroom ./providers/... ./service/... ./source
+CONCURRENT := ./archive ./archive/encoding ./archive/internal/... ./cmd/strongroom ./providers/... ./internal/disk ./service/... ./source
 
 # Separate modules: dependencies of tests alone stay out of the product's go.mod.
 MODULES := testdata/mutate testdata/servers/testservers testdata/servers/compose testdata/rules bench

@@ -2,6 +2,7 @@ package portable
 
 import (
 	"context"
+	"strings"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/driver"
@@ -69,6 +70,9 @@ func (d *bucketDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*d
 	}
 	var objects, prefixes []*driver.ListObject
 	for _, l := range listed {
+		if strings.Contains(o.Prefix, "_") && !strings.HasPrefix(l.Key, o.Prefix) {
+			continue // azureblob stores "%" as "__0x25__", which begins with the prefix
+		}
 		if l.IsDir {
 			prefixes = append(prefixes, cloud.ListedPrefix(l.Key))
 			continue
