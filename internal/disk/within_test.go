@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -20,9 +21,9 @@ func TestWithinADiskThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		responds, running := make(chan struct{}), 0
+		responds, running := make(chan struct{}), atomic.Int64{}
 		hang := func() (int, error) {
-			running++
+			running.Add(1)
 			<-responds
 			return 1, nil
 		}
@@ -34,8 +35,8 @@ func TestWithinADiskThatHangs(t *testing.T) {
 		if took, err := try("0", hang); !errors.Is(err, disk.ErrHangs) || took != 10*time.Second {
 			t.Errorf("the first operation took %v: %v", took, err)
 		}
-		if took, err := try("0", hang); !errors.Is(err, disk.ErrHangs) || took != 0 || running != 1 {
-			t.Errorf("another one of the same file took %v, and %d run: %v", took, running, err)
+		if took, err := try("0", hang); !errors.Is(err, disk.ErrHangs) || took != 0 || running.Load() != 1 {
+			t.Errorf("another one of the same file took %v, and %d run: %v", took, running.Load(), err)
 		}
 		if took, err := try("works", func() (int, error) { return 1, nil }); err != nil || took != 0 {
 			t.Errorf("another file took %v: %v", took, err)
@@ -46,8 +47,8 @@ func TestWithinADiskThatHangs(t *testing.T) {
 				t.Errorf("%d: %v", n, err)
 			}
 		}
-		if took := time.Since(start); took > 10*time.Second || running > 8 {
-			t.Errorf("100 operations took %v, and %d run", took, running)
+		if took := time.Since(start); took > 10*time.Second || running.Load() > 8 {
+			t.Errorf("100 operations took %v, and %d run", took, running.Load())
 		}
 		close(responds)
 		synctest.Wait()
