@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,6 +51,18 @@ func mountTemp(t *testing.T, dir string) {
 		for unix.Unmount(dir, unix.MNT_DETACH) == nil { // until nothing is mounted there
 		}
 	})
+}
+
+// mustUnmount unmounts a disk that nothing uses. A program that another test starts has all open files of this process
+// for a moment, so it tries again for a while.
+func mustUnmount(t *testing.T, dir string) {
+	t.Helper()
+	err := unix.Unmount(dir, 0)
+	for deadline := time.Now().Add(time.Minute); errors.Is(err, unix.EBUSY) && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+		err = unix.Unmount(dir, 0)
+	}
+	must(t, err)
 }
 
 // A real disk is unmounted while an archive on it is in use, or replaced by another one. No operation creates
@@ -101,7 +114,7 @@ func TestFileMounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		release()
-		must(t, unix.Unmount(mnt, 0))
+		mustUnmount(t, mnt)
 		if _, err := s.Stat(t.Context(), manifest.ArchiveKey); !errors.Is(err, fs.ErrNotExist) {
 			t.Error(err)
 		}
