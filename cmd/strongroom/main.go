@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 	_ "time/tzdata" // time zones for schedules, for systems without a database of their own
 
 	"github.com/spf13/cobra"
@@ -40,10 +41,10 @@ func main() {
 
 // run runs the program and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := interruptible()
-	defer stop()
 	secrets := secretsOf(args)
 	stderr = withoutSecrets(stderr, secrets)
+	ctx, stop := interruptible(stderr)
+	defer stop()
 	out := &outputWriter{w: stdout}
 	a := &app{stdout: out, stderr: stderr, secrets: secrets}
 	root := a.command()
@@ -60,20 +61,38 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// interruptible returns a context that ends with the first SIGINT or SIGTERM. The second signal
-// ends the program at once.
-func interruptible() (context.Context, context.CancelFunc) {
+// stopLimit is the time that a command has to end after a signal. An operation on a disk that hangs may never return.
+// All that the program writes is safe from a kill at any time.
+const stopLimit = 30 * time.Second
+
+// interruptible returns a context that ends with the first SIGINT or SIGTERM. The second signal ends the program at
+// once, and so does stopLimit.
+func interruptible(stderr io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-signals
-		cancel(errInterrupted)
-		<-signals
+		if isStuck := waitForEnd(signals, func() { cancel(errInterrupted) }); isStuck {
+			fmt.Fprintf(stderr, "strongroom: interrupted; an operation did not return within %s; is a disk hanging? "+
+				"The same command continues from here\n", stopLimit)
+		}
 		hook.EndAll()
 		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() { signal.Stop(signals) }
+}
+
+// waitForEnd calls stop after the first signal. It returns when the program must end at once: after the second signal,
+// or, with isStuck, after stopLimit.
+func waitForEnd(signals <-chan os.Signal, stop func()) (isStuck bool) {
+	<-signals
+	stop()
+	select {
+	case <-signals:
+		return false
+	case <-time.After(stopLimit):
+		return true
+	}
 }
 
 func (a *app) command() *cobra.Command {
