@@ -9,10 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -104,8 +103,7 @@ func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file
 	case e.Damaged():
 		return fmt.Sprintf("it was damaged when it was archived with snapshot %d", m.Sequence)
 	}
-	// Without O_NONBLOCK, opening a named pipe would block until another process opens it for writing.
-	f, err := os.OpenFile(filepath.Join(dir, filepath.FromSlash(name)), os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := disk.OpenNoWait(filepath.Join(dir, filepath.FromSlash(name)), os.O_RDONLY)
 	if err != nil {
 		return "it cannot be read: " + reason(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -211,7 +212,7 @@ func removeDeadDrills(scratch string) {
 			continue
 		}
 		path := filepath.Join(scratch, e.Name())
-		lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		lock, err := disk.OpenNoWait(filepath.Join(path, "lock"), os.O_RDWR|unix.O_NOFOLLOW)
 		if err != nil {
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // Directory is a directory of log files. It keeps no file open and is safe for concurrent use.
@@ -86,10 +88,9 @@ func openDir(path string) (*os.File, error) {
 	return nil, fmt.Errorf("source directory %s: %w", path, bare(err))
 }
 
-// openFile opens a log file for reading. With O_NONBLOCK the open does not wait for a writer if a
-// FIFO has replaced the file.
+// openFile opens a log file for reading. It does not wait for a writer if a named pipe has replaced the file.
 func openFile(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	return disk.OpenNoWait(path, os.O_RDONLY)
 }
 
 // bare returns an error without its path, for a message that has the path already.

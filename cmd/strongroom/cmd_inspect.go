@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries"
 	"github.com/strongroom-dev/strongroom/source/je"
@@ -145,7 +146,7 @@ func inspectFile(ctx context.Context, name, layout string, progress *archive.Pro
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(name)
+	f, err := disk.OpenRegular(name, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("inspecting %s: %w", name, errLogMissing)
 	}

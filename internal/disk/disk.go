@@ -8,6 +8,7 @@ package disk
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,17 +120,18 @@ func absolute(path string) string {
 func OpenDir(path string) (*File, error) {
 	f := &File{by: observer(path)}
 	do := func() (err error) {
-		f.file, err = os.Open(path)
+		f.file, err = os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
 		return err
 	}
 	return f.opened(do, &Op{Kind: Open, Path: path, File: f})
 }
 
-// OpenFile is os.OpenFile.
+// OpenFile is os.OpenFile. It does not wait for the other end of a named pipe.
 func OpenFile(path string, flag int, mode os.FileMode) (*File, error) {
 	f := &File{by: observer(path), appends: flag&os.O_APPEND != 0}
 	do := func() (err error) {
-		f.file, err = os.OpenFile(path, flag, mode)
+		f.file, err = openNoWait(func(more int) (*os.File, error) { return os.OpenFile(path, flag|more, mode) },
+			func() (fs.FileInfo, error) { return os.Stat(path) })
 		return err
 	}
 	return f.opened(do, &Op{Kind: Open, Path: path, File: f, Flag: flag})

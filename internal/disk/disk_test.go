@@ -95,7 +95,7 @@ func TestEveryChangeIsObserved(t *testing.T) {
 	if w := o.ops[20]; w.Offset != 2 || string(w.Data) != "c" {
 		t.Errorf("appended: %+v", w)
 	}
-	if b, err := root.ReadFile("b/y"); err != nil || string(b) != "01z3ab67" {
+	if b, err := os.ReadFile(filepath.Join(dir, "a", "b", "y")); err != nil || string(b) != "01z3ab67" {
 		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -20,7 +20,7 @@ var ErrTooLarge = errors.New("it is too large")
 // OpenRegular is OpenFile for regular files. For others it returns ErrNotRegular. It does not wait for the other end of
 // a named pipe.
 func OpenRegular(path string, flag int, mode os.FileMode) (*File, error) {
-	f, err := OpenFile(path, flag|unix.O_NONBLOCK, mode)
+	f, err := OpenFile(path, flag, mode)
 	if errors.Is(err, unix.ENXIO) { // a socket, or a pipe without a reader
 		return nil, notRegular(path, "a named pipe or a socket")
 	}

@@ -15,9 +15,9 @@ type Root struct {
 	by   Observer // nil if there is none
 }
 
-// OpenRoot is os.OpenRoot.
+// OpenRoot is os.OpenRoot. It does not wait for the other end of a named pipe.
 func OpenRoot(dir string) (*Root, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := openRoot(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +40,12 @@ func (r *Root) absolute(name string) string {
 	return filepath.Join(absolute(r.root.Name()), filepath.FromSlash(name))
 }
 
-// OpenFile is os.Root's.
+// OpenFile is os.Root's. It does not wait for the other end of a named pipe.
 func (r *Root) OpenFile(name string, flag int, mode os.FileMode) (*File, error) {
 	f := &File{by: r.by, appends: flag&os.O_APPEND != 0}
 	do := func() (err error) {
-		f.file, err = r.root.OpenFile(name, flag, mode)
+		f.file, err = openNoWait(func(more int) (*os.File, error) { return r.root.OpenFile(name, flag|more, mode) },
+			func() (fs.FileInfo, error) { return r.root.Stat(name) })
 		return err
 	}
 	if err := r.change(&Op{Kind: Open, Path: name, File: f, Flag: flag}, do); err != nil {
@@ -53,7 +54,7 @@ func (r *Root) OpenFile(name string, flag int, mode os.FileMode) (*File, error) 
 	return f, nil
 }
 
-// Open is os.Root's.
+// Open is OpenFile for reading.
 func (r *Root) Open(name string) (*File, error) { return r.OpenFile(name, os.O_RDONLY, 0) }
 
 // Mkdir is os.Root's.
@@ -113,9 +114,6 @@ func (r *Root) Stat(name string) (fs.FileInfo, error) { return r.root.Stat(name)
 
 // Lstat is os.Root's.
 func (r *Root) Lstat(name string) (fs.FileInfo, error) { return r.root.Lstat(name) }
-
-// ReadFile is os.Root's.
-func (r *Root) ReadFile(name string) ([]byte, error) { return r.root.ReadFile(name) }
 
 // FS is os.Root's.
 func (r *Root) FS() fs.FS { return r.root.FS() }

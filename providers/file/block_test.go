@@ -8,7 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -69,6 +71,46 @@ func TestFileBlocked(t *testing.T) {
 			if found, err := s.FindBlock(t.Context(), key); found != nil || err != nil {
 				t.Errorf("FindBlock of an object: %+v, %v", found, err)
 			}
+		})
+	}
+}
+
+// Another program, or one who wants to stop backups, puts a named pipe where the archive has a file or a directory of its
+// own. An open waits for the other end of a pipe for ever, and no signal ends it. So each operation returns, with an
+// error where it needs what should be there, and works again without the pipe.
+func TestFilePipesInTheWay(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{".", hidden, lockName, "data", "data/a", "data/b", manifest.ArchiveKey} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			s := openDir(t, filepath.Join(t.TempDir(), "archive"))
+			put := func() error {
+				_, err := s.Put(t.Context(), "data/a", zeros(10), storetest.SumsOf(make([]byte, 10)))
+				return err
+			}
+			must(t, put())
+			must(t, s.Close())
+			pipe := filepath.Join(s.root, at)
+			must(t, os.RemoveAll(pipe))
+			must(t, syscall.Mkfifo(pipe, 0o600))
+			for name, op := range fileOps {
+				ended := make(chan error, 1)
+				go func() { ended <- op(t.Context(), openDir(t, s.root)) }()
+				select {
+				case err := <-ended:
+					isNew := strings.HasPrefix(name, "Put of archive") || name == "Put"
+					if at == hidden && isNew && !strings.Contains(fmt.Sprint(err), pipe+" is a named pipe") {
+						t.Errorf("%s: %v", name, err)
+					}
+					if at == "." && err == nil && !strings.HasPrefix(name, "Delete") {
+						t.Errorf("%s succeeds without an archive", name)
+					}
+				case <-time.After(time.Minute):
+					t.Fatalf("%s hangs", name)
+				}
+			}
+			must(t, os.RemoveAll(pipe))
+			must(t, put())
 		})
 	}
 }

@@ -42,7 +42,7 @@ func (d *Dir) openComplete() error {
 	if d.isPreview {
 		flag = os.O_RDONLY
 	}
-	if d.begun, err = disk.OpenFile(name, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0); err != nil {
+	if d.begun, err = disk.OpenFile(name, flag|unix.O_NOFOLLOW, 0); err != nil {
 		return fmt.Errorf("opening %s: %w", name, err)
 	}
 	return d.lockBegun()

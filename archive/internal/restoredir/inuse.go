@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // databaseLocks are the files by which databases keep a second process out of their directory.
@@ -153,7 +155,7 @@ func checkLock(path string) error {
 	if pid, held := systemLock(info); held {
 		return fmt.Errorf("%w: %s is locked by %s", ErrInUse, path, process(pid))
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := disk.OpenNoWait(path, os.O_RDONLY|unix.O_NOFOLLOW)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -88,7 +88,7 @@ func (d *Dir) openMarker() error {
 	if d.isPreview {
 		flag = os.O_RDONLY
 	}
-	if d.begun, err = d.root.OpenFile(IncompleteMarker, flag|unix.O_NONBLOCK, 0); err != nil {
+	if d.begun, err = d.root.OpenFile(IncompleteMarker, flag, 0); err != nil {
 		return fmt.Errorf("opening %s: %w", IncompleteMarker, err)
 	}
 	if err := d.lockBegun(); err != nil {

@@ -2,7 +2,6 @@ package restoredir
 
 import (
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -16,7 +15,7 @@ const setLock = unix.F_OFD_SETLK
 // identify returns the attributes of a file as they are now. A client of NFS remembers them, except when it opens a
 // file.
 func identify(root *disk.Root, name string) (fs.FileInfo, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0) // another program may have put a pipe there
+	f, err := root.Open(name)
 	if err != nil {
 		return nil, err
 	}
