@@ -1,8 +1,10 @@
 package archive_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +44,7 @@ func TestRealJEReplacedByItsCleaner(t *testing.T) {
 		{"recognized by the numbers of its files and the times in their headers", archive.New(openBucket(t, bucket, 0), archive.Options{})},
 	} {
 		files := newest(t, by.a).Files
-		awaitReplacement(t, dir, files[len(files)-1].Name)
+		awaitReplacement(t, dir, nextFile(t, files[len(files)-1].Name)) // which no snapshot holds
 		committed := churn.Committed()
 		res := backup(by.a)
 		if !slices.ContainsFunc(res.Warnings, func(w string) bool {
@@ -59,6 +61,16 @@ func TestRealJEReplacedByItsCleaner(t *testing.T) {
 			t.Errorf("snapshot %d holds %d operations, and %d were committed before it", m.Sequence, n, committed)
 		}
 	}
+}
+
+// nextFile returns the name of the log file after one.
+func nextFile(t *testing.T, name string) string {
+	t.Helper()
+	number, err := strconv.ParseUint(strings.TrimSuffix(name, ".jdb"), 16, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%08x.jdb", number+1)
 }
 
 // awaitReplacement waits until a cleaner has deleted every log file up to a name.
