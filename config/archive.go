@@ -81,13 +81,16 @@ func (s *section) shared(a *Archive) {
 	}
 }
 
-var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// longestName bounds an archive's name, in bytes.
+const longestName = 100
 
 // name returns the archive's name. It becomes part of file names, URLs and command lines, so it
 // must not resemble a flag or "..".
 func (s *section) name() string {
 	v, ok := s.text("name")
-	if !ok || validName.MatchString(v) {
+	if !ok || len(v) <= longestName && validName.MatchString(v) {
 		return v
 	}
 	s.errors.add(s.entries["name"].at, "the name %s must consist of letters, digits, dots, _ and -, "+

@@ -148,13 +148,16 @@ func environment() []string {
 
 // plainWord matches a first word that is a program's name. It matches neither NAME=value nor a word that the shell
 // expands.
-var plainWord = regexp.MustCompile(`^[\w./~@%+-]{1,100}$`)
+var plainWord = regexp.MustCompile(`^[\w./~@%+-]+$`)
+
+// longestWord bounds what an error message shows of a command, in bytes.
+const longestWord = 100
 
 // shown returns a command for an error message, without its arguments and variables, which may be secret.
 func shown(line string) string {
 	word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	switch {
-	case !plainWord.MatchString(word):
+	case len(word) > longestWord || !plainWord.MatchString(word):
 		return "the command"
 	case rest != "":
 		return fmt.Sprintf("%q …", word)
