@@ -81,7 +81,7 @@ func (s *servers) tryExtra(ctx context.Context, binary string, e *extra) error {
 	defer log.Close()
 	r.process = exec.Command(binary, e.args(host, port, r.url, home)...)
 	r.process.Dir = home
-	r.process.Env = append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home}, e.env...)
+	r.process.Env = append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home, "GOGC=" + os.Getenv("GOGC")}, e.env...)
 	r.process.Stdout, r.process.Stderr = log, log
 	r.process.SysProcAttr = ownGroup()
 	if err := r.process.Start(); err != nil {

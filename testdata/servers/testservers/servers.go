@@ -100,7 +100,7 @@ func (s *servers) start(minio, scheme, address string, args ...string) (*server,
 	r.process.Env = []string{
 		"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home,
 		"MINIO_ROOT_USER=" + s.user, "MINIO_ROOT_PASSWORD=" + s.secret, "MINIO_KMS_SECRET_KEY=" + s.kms,
-		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
+		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off", "GOGC=" + os.Getenv("GOGC"),
 	}
 	r.process.Stdout, r.process.Stderr = log, log
 	// In its own group, the server does not get the terminal's ^C.
