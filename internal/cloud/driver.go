@@ -204,6 +204,9 @@ func (q *ListRequest) Merge(objects, prefixes []*driver.ListObject) []*driver.Li
 }
 
 // NewBucket returns a bucket of a driver. A page of a listing may take at most as long as limit, with all attempts.
+//
+// A listing with a BeforeList gets the pages as the service returns them. gocloud would fill a page that is short by a
+// few objects, as pages of versions are, with a further request for these few.
 func NewBucket(d driver.Bucket, limit time.Duration) *blob.Bucket {
 	return blob.NewBucket(&pagedDriver{d, limit})
 }
@@ -222,6 +225,7 @@ func (d *pagedDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*dr
 	var q *ListRequest
 	own := *o
 	if o.BeforeList != nil {
+		own.PageSize = ListPage
 		own.BeforeList = func(as func(any) bool) error {
 			as(&q)
 			return o.BeforeList(as)

@@ -211,9 +211,13 @@ func (l *listing) sorted(ctx context.Context, page []store.Object, token []byte,
 	return nil
 }
 
+// anyPage is the page size with which gocloud accepts each page of NewBucket's drivers, however many objects it has. It
+// requests another one only if the page is empty.
+const anyPage = 1
+
 // next requests a page, and returns its objects after the listing's first key, and the token of the next page.
 func (l *listing) next(ctx context.Context, token []byte) ([]store.Object, []byte, error) {
-	page, next, err := l.p.Bucket.ListPage(ctx, token, ListPage, &l.options)
+	page, next, err := l.p.Bucket.ListPage(ctx, token, anyPage, &l.options)
 	if err == nil && !l.isChecked { // the driver is not one of ours
 		err = l.checkToken(token, next, len(page))
 	}

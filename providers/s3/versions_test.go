@@ -311,6 +311,21 @@ func TestListingOfVersionsThatRepeatsItsMarker(t *testing.T) {
 	}
 }
 
+// A listing of versions takes one request for each thousand. Archives with millions of objects are listed often.
+func TestS3RequestsOfAListingOfVersions(t *testing.T) {
+	f := &versionsFake{status: "Enabled"}
+	for i := range 2500 {
+		f.keys = append(f.keys, fmt.Sprintf("data/%05d/x-000000001", i))
+	}
+	seen, b := newFakeAt(t, "", cloud.Options{}, f.serve)
+	if got := keysOf(t, b, "", "", ""); !slices.Equal(got, f.keys) {
+		t.Errorf("%d keys, want %d", len(got), len(f.keys))
+	}
+	if got := seen.seen(); len(got) != 1+3 { // the first one is GetBucketVersioning
+		t.Errorf("%d requests, want 4: %q", len(got), got)
+	}
+}
+
 // Versions cost one request for each bucket, one listing for the reads of a thousand neighbouring keys, also
 // if several goroutines read at once, and one listing for each Put.
 func TestS3RequestsWithVersions(t *testing.T) {
