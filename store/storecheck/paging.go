@@ -44,6 +44,7 @@ func (p *probeRun) paging(ctx context.Context) Finding {
 	if err := g.Wait(); err != nil {
 		return WentWrong(err)
 	}
+	p.many = true
 	for _, from := range []int{0, 7, probeMany - 3} {
 		if f, ok := p.listMany(ctx, names, from, advice); !ok {
 			return f
@@ -100,6 +101,9 @@ func (p *probeRun) listDirs(ctx context.Context, dir string) (found []string, _ 
 // the branches. The store reports what its service does, and would sort these listings for reading.
 func (p *probeRun) order(ctx context.Context) Finding {
 	const advice = "backup, copy, hold and prune refuse this store, and reading is slow; use another service"
+	if !p.many {
+		return Finding{Result: Failed, Detail: "not tested: the objects to list could not all be created", Transient: true}
+	}
 	ctx = store.InOrder(ctx)
 	names := manyNames()
 	for _, from := range []int{0, len(names) - len(branches) + 1 - onePage} {

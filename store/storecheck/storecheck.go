@@ -105,6 +105,7 @@ type probeRun struct {
 	dir    string
 	skew   time.Duration // of the provider's clock; positive if it is ahead of this host's
 	timed  bool          // skew is known
+	many   bool          // the objects of paging exist
 }
 
 // Pass returns the finding of a property that the store has.

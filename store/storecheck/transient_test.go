@@ -93,3 +93,49 @@ func TestRetentionIsNoLackOfPermission(t *testing.T) {
 		}
 	}
 }
+
+// losing is a store that creates an object, and whose answer to that is lost: the attempt after it finds the object.
+type losing struct {
+	*storetest.InMemory
+	name string // the last element of the key
+}
+
+func (l losing) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
+	stored, err := l.InMemory.Put(ctx, key, body, sums)
+	stored.Existed = stored.Existed || strings.HasSuffix(key, "/"+l.name)
+	return stored, err
+}
+
+// The answer to the request that created an object may be lost. That is no fault of the store.
+func TestLostAnswerIsNoFault(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"first", "race", "fresh", "large", "condition", "Case"} {
+		for probed, f := range probe(t, losing{memory(t), name}) {
+			if f.Result != storecheck.Good {
+				t.Errorf("%s: %s: %+v", name, probed, f)
+			}
+		}
+	}
+}
+
+// refusing is a store that refuses one of the many objects that are listed.
+type refusing struct{ *storetest.InMemory }
+
+func (r refusing) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
+	if strings.HasSuffix(key, "/many/0500") {
+		return store.PutResult{}, fmt.Errorf("slow down (%w)", store.ErrTransient)
+	}
+	return r.InMemory.Put(ctx, key, body, sums)
+}
+
+// If the service was too busy to create the objects, their listing shows nothing about its order. The finding does not
+// advise to use another store.
+func TestOrderIsNotTestedWithoutObjects(t *testing.T) {
+	t.Parallel()
+	for name, f := range probe(t, refusing{memory(t)}) {
+		wrong := name == "paging" || name == "order"
+		if wrong != (f.Result == storecheck.Failed) || wrong != f.Transient || f.Advice != "" {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
