@@ -1,6 +1,9 @@
 package cloud
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
 // Answer is an error answer of a service.
 type Answer struct {
@@ -35,6 +38,9 @@ func (m *Meaning) covers(a *Answer, op string) bool {
 	return strings.Contains(strings.ToLower(a.Text), m.Text)
 }
 
+// laterAdvice is what to do about a service's own fault, after all attempts.
+const laterAdvice = "this is a fault of the service; try again later"
+
 // Interpret returns the first row that covers an answer, and its index. The index is -1 if none does; then the row
 // has the kind of the HTTP status.
 func Interpret(rows []Meaning, a *Answer, op string) (Meaning, int) {
@@ -43,5 +49,9 @@ func Interpret(rows []Meaning, a *Answer, op string) (Meaning, int) {
 			return rows[i], i
 		}
 	}
-	return Meaning{Kind: ClassifyStatus(a.Status)}, -1
+	m := Meaning{Kind: ClassifyStatus(a.Status)}
+	if m.Kind == Other && a.Status >= http.StatusInternalServerError && a.Code != "" { // otherwise a proxy may have answered
+		m.Advice = laterAdvice
+	}
+	return m, -1
 }

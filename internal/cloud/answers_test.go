@@ -43,6 +43,25 @@ func TestInterpret(t *testing.T) {
 	}
 }
 
+// A service that fails by itself is tried again later. An answer that is not the service's may come from a proxy.
+func TestInterpretOfAFault(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		answer Answer
+		want   string
+	}{
+		{Answer{500, "InternalError", ""}, laterAdvice},
+		{Answer{504, "internal", ""}, laterAdvice},
+		{Answer{502, "", "<html>"}, ""},
+		{Answer{400, "InvalidRequest", ""}, ""},
+		{Answer{503, "SlowDown", ""}, ""}, // its kind has an advice
+	} {
+		if m, _ := Interpret(nil, &c.answer, ""); m.Advice != c.want {
+			t.Errorf("%+v: %q, want %q", c.answer, m.Advice, c.want)
+		}
+	}
+}
+
 // What a caller decides by: whether the same call may succeed later, or something protects the object.
 func TestKindsAsErrors(t *testing.T) {
 	t.Parallel()

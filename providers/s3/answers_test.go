@@ -141,7 +141,7 @@ var documented = []struct {
 	{cloud.Answer{Status: 403, Code: "AccessDenied", Text: "Access Denied"}, cloud.Denied, "s3:PutObject"},
 	{cloud.Answer{Status: 403, Code: "Forbidden"}, cloud.Denied, "s3:PutObject"},
 	{cloud.Answer{Status: 403}, cloud.Denied, "a proxy"},
-	{cloud.Answer{Status: 500, Code: "InternalError"}, cloud.Other, ""},
+	{cloud.Answer{Status: 500, Code: "InternalError"}, cloud.Other, "try again later"},
 }
 
 // Each answer of a service has the kind by which commands decide, and advice about its cause. An operator whose key is

@@ -80,13 +80,24 @@ func noCredentials(err error) string {
 			text = after
 		}
 	}
+	if isSession(err) {
+		return "no session: " + text
+	}
 	return "no credentials: " + text
 }
+
+// isSession reports whether the request for a session failed, which a directory bucket (S3 Express One Zone) needs. The
+// SDK takes the session for credentials, and returns the cause as text only.
+func isSession(err error) bool { return strings.Contains(err.Error(), "operation error S3: CreateSession") }
 
 // advise returns the advice for a kind of failure at S3 if it differs from the general advice.
 func advise(e *cloud.Error) string {
 	if a, ok := answerOf(e.Err); ok && a.Code == "" && e.Kind != cloud.Throttled {
 		return "a proxy or a web server may have answered in place of the service; check endpoint= in the URL, and the proxies"
+	}
+	if isSession(e.Err) {
+		return "the bucket's name is that of a directory bucket (S3 Express One Zone), which does not list in the order of " +
+			"the keys; use a bucket of another type"
 	}
 	if errors.Is(e.Err, errVersionsUnknown) {
 		return "if the service does not support GetBucketVersioning, add versions=true or versions=false to the URL"

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -268,6 +270,19 @@ func TestS3Addresses(t *testing.T) {
 	_, err := Open(t.Context(), "s3://arn:aws:s3:us-west-2:123456789012:accesspoint/ap/a?region=us-west-2", cloud.Options{})
 	if err == nil || !strings.Contains(err.Error(), "s3alias") {
 		t.Errorf("%v", err)
+	}
+}
+
+// The SDK requests a session for a directory bucket, and reports a refusal as missing credentials. New credentials would
+// not help: archives cannot be made in such a bucket.
+func TestS3DirectoryBucket(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusForbidden, "AccessDenied") }))
+	t.Cleanup(server.Close)
+	openFake(t, server.URL, cloud.Options{}) // for its credentials
+	b := open(t, "s3://bkt--use1-az5--x-s3/a?region=us-east-1&versions=false&endpoint="+url.QueryEscape(server.URL), cloud.Options{})
+	_, err := b.Stat(t.Context(), "archive.json")
+	if s := fmt.Sprint(err); !strings.Contains(s, "no session: ") || !strings.Contains(s, "directory bucket") || strings.Contains(s, "check the credentials") {
+		t.Error(s)
 	}
 }
 
