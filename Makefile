@@ -73,8 +73,8 @@ test: deps servers $(TOOLS)/gofumpt ## all tests, with real databases, servers a
 	@$(TOOLS)/gotestsum tool slowest --num 20 --jsonfile $(CACHE)/test.json
 
 .PHONY: stores
-stores: minio versitygw testservers ## the conformance suite of stores on S3 servers other than MinIO; builds them
-	$(TESTSERVERS) -minio $(MINIO) -versitygw $(VERSITYGW) -- \
+stores: minio versitygw rclone testservers ## the conformance suite of stores on S3 servers other than MinIO; builds them
+	$(TESTSERVERS) -minio $(MINIO) -versitygw $(VERSITYGW) -rclone $(RCLONE) -- \
 		go test -count=1 -timeout 40m -run '^TestStores' $(TESTFLAGS) ./providers/s3 -stores
 
 .PHONY: race
@@ -176,11 +176,11 @@ $(VERSITYGW):
 	@mv $@.part $@
 
 .PHONY: rclone
-rclone: $(RCLONE) # for the comparison of make bench
+rclone: $(RCLONE) # for the comparison of make bench, and another S3 server for make stores
 
 $(RCLONE):
 	@mkdir -p $(@D)
-	@echo 'building rclone for the comparison: this takes several minutes, once'
+	@echo 'building rclone for make bench and make stores: this takes several minutes, once'
 	@rm -f $(@D)/rclone-*
 	go -C bench/rclone build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/rclone/rclone
 	@mv $@.part $@

@@ -207,7 +207,7 @@ func (s *adapter) deleteObjects(ctx context.Context, versions []version, failed 
 			continue
 		}
 		for _, e := range refused {
-			if err := s.deleteError(e); err != nil {
+			if err := s.deleteError(e); err != nil && !s.isGone(ctx, &e) {
 				failed[aws.ToString(e.Key)] = true
 				errs = append(errs, err)
 			}
@@ -293,6 +293,20 @@ func (s *adapter) deleteError(e types.Error) error {
 		return s.Changed(key)
 	}
 	return s.fail("deleting", key, &smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)})
+}
+
+// isGone reports whether a service refused a version's id because another program has deleted that version. VersityGW
+// calls such an id invalid. The id was listed before, so a listing without it shows that the version is gone.
+func (s *adapter) isGone(ctx context.Context, e *types.Error) bool {
+	key, id := aws.ToString(e.Key), aws.ToString(e.VersionId)
+	if id == "" || aws.ToString(e.Code) != "InvalidArgument" {
+		return false
+	}
+	p, err := s.listVersions(ctx, key, "", versionMarker{}, cloud.ListPage)
+	if err != nil || p.more && p.last <= key {
+		return false
+	}
+	return !slices.ContainsFunc(slices.Concat(p.versions, p.markers), func(v version) bool { return v.key == key && v.id == id })
 }
 
 func (s *adapter) batchName(versions []version) string {

@@ -41,6 +41,30 @@ func conditional(t *testing.T, sent *[]string) http.HandlerFunc {
 	}
 }
 
+// Two repairs may delete the same version. VersityGW calls the id of a version that is gone invalid. That is no error, if
+// a listing shows that it is gone: an id that a service does not take for another reason must not count as deleted.
+func TestS3VersionThatIsGone(t *testing.T) {
+	for _, gone := range []bool{true, false} {
+		listed := 0
+		_, b := newFakeAt(t, "&versions=true", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Query().Has("versions"):
+				fmt.Fprint(w, "<ListVersionsResult>")
+				if listed++; listed == 1 || !gone {
+					fmt.Fprint(w, "<Version><Key>data/a</Key><VersionId>1</VersionId></Version>")
+				}
+				fmt.Fprint(w, "</ListVersionsResult>")
+			default:
+				fmt.Fprint(w, "<DeleteResult><Error><Key>data/a</Key><VersionId>1</VersionId><Code>InvalidArgument</Code>"+
+					"<Message>Invalid version id specified</Message></Error></DeleteResult>")
+			}
+		})
+		if err := b.Delete(t.Context(), []store.Object{{Key: "data/a", Version: "1"}}); (err == nil) != gone {
+			t.Errorf("gone %v: %v", gone, err)
+		}
+	}
+}
+
 // Each object of a batch has a condition of its own, and what does not meet it is reported by name.
 func TestS3DeletesOnConditions(t *testing.T) {
 	var sent []string

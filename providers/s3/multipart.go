@@ -224,29 +224,46 @@ func (s *adapter) Sweep(ctx context.Context) (int, error) {
 		return n, s.fail("sweeping", "", err)
 	}
 	pages := s3.NewListMultipartUploadsPaginator(s.client, &s3.ListMultipartUploadsInput{Bucket: &s.bucketName, Prefix: &s.Prefix})
+	var markers cloud.Tokens
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
+		switch {
+		case apiCode(err) == "NoSuchUpload": // rclone's answer if there is none
+			return n, nil
+		case err == nil && aws.ToBool(page.IsTruncated) && !markers.Add(uploadMarker(page)):
+			err = fmt.Errorf("ListMultipartUploads: %w: it repeats a marker, so it would not end", cloud.ErrBadListing)
+		}
 		if err != nil {
 			return n, s.fail("sweeping", "", err)
 		}
-		for _, u := range page.Uploads {
-			if u.Initiated == nil || time.Since(*u.Initiated) < cloud.StaleAge {
-				continue
-			}
-			own, err := s.owns(ctx, aws.ToString(u.Key))
+		for i := range page.Uploads {
+			ended, err := s.endStale(ctx, &page.Uploads[i])
 			if err != nil {
 				return n, s.fail("sweeping", "", err)
 			}
-			if !own {
-				continue
+			if ended {
+				n++
 			}
-			if err := s.end(ctx, aws.ToString(u.Key), aws.ToString(u.UploadId)); err != nil {
-				return n, s.fail("sweeping", "", err)
-			}
-			n++
 		}
 	}
 	return n, nil
+}
+
+// uploadMarker returns where the next page of a listing of uploads begins.
+func uploadMarker(page *s3.ListMultipartUploadsOutput) []byte {
+	return []byte(aws.ToString(page.NextKeyMarker) + "\x00" + aws.ToString(page.NextUploadIdMarker))
+}
+
+// endStale ends an old upload of this archive. It returns false for any other upload.
+func (s *adapter) endStale(ctx context.Context, u *types.MultipartUpload) (bool, error) {
+	if u.Initiated == nil || time.Since(*u.Initiated) < cloud.StaleAge {
+		return false, nil
+	}
+	own, err := s.owns(ctx, aws.ToString(u.Key))
+	if err != nil || !own {
+		return false, err
+	}
+	return true, s.end(ctx, aws.ToString(u.Key), aws.ToString(u.UploadId))
 }
 
 // owns reports whether only this archive can have made an upload to this key of the bucket. Other programs,

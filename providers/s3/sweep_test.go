@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -37,5 +38,32 @@ func TestS3SweepSparesTheYoung(t *testing.T) {
 	}
 	if seen := fake.seen(); !slices.Contains(seen, "DELETE data/old") || len(seen) != 2 {
 		t.Fatalf("requests %q", seen)
+	}
+}
+
+// A listing of uploads may answer that there is none as an error, and must not go on for ever.
+func TestS3SweepOfOddListings(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(w http.ResponseWriter)
+		want   error
+	}{
+		"no uploads": {func(w http.ResponseWriter) { fail(w, http.StatusNotFound, "NoSuchUpload") }, nil},
+		"a marker again": {func(w http.ResponseWriter) {
+			fmt.Fprint(w, `<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>data/a</NextKeyMarker></ListMultipartUploadsResult>`)
+		}, cloud.ErrBadListing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			var fake *fakeService
+			fake, bucket := newFake(t, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) {
+				if len(fake.seen()) > 10 {
+					cancel()
+				}
+				c.answer(w)
+			})
+			if n, err := bucket.(store.Sweeper).Sweep(ctx); n != 0 || !errors.Is(err, c.want) {
+				t.Errorf("swept %d, %v; want %v", n, err, c.want)
+			}
+		})
 	}
 }

@@ -44,7 +44,7 @@ func ranges(t *testing.T, s store.Store, _ Options) {
 	}
 }
 
-func missing(t *testing.T, s store.Store, _ Options) {
+func missing(t *testing.T, s store.Store, o Options) {
 	put(t, s, "here/a", []byte("a"))
 	for _, key := range []string{"gone", "here/b", "here", "here/a/b"} {
 		if _, err := s.Get(t.Context(), key, 0, -1); !errors.Is(err, fs.ErrNotExist) {
@@ -56,8 +56,8 @@ func missing(t *testing.T, s store.Store, _ Options) {
 		if _, err := s.Stat(t.Context(), key); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Stat %s: %v, want fs.ErrNotExist", key, err)
 		}
-		if err := s.Delete(t.Context(), store.AnyVersion(key)); err != nil {
-			t.Errorf("Delete %s: %v, want no error", key, err)
+		if err, bad := s.Delete(t.Context(), store.AnyVersion(key)), o.BadDelete && key == "here"; (err != nil) != bad {
+			t.Errorf("Delete %s: %v, want an error: %v", key, err, bad)
 		}
 	}
 	if got := list(t, s, "nothing/here", "", ""); len(got) != 0 {

@@ -42,6 +42,9 @@ type Options struct {
 	// must return this error or be right. All other listings must be right. The suite fails if no List returns the
 	// error, because the option is not needed then.
 	BadListing error
+	// BadDelete means that the service cannot delete a missing object whose key is that of a directory: "here" beside
+	// "here/a". No archive has such keys.
+	BadDelete bool
 	// Many is the number of keys in a listing of several pages; 0 selects 2,600.
 	Many int
 }

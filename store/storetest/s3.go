@@ -29,7 +29,8 @@ type Server struct {
 	URL    string // of an archive in the bucket
 	Prefix string // of the archive's keys in the bucket
 
-	locks bool
+	locks       bool
+	unversioned bool // the server may not list versions
 }
 
 // S3 creates a new bucket on the server over http and returns the URL of an archive in it. With -short it skips the
@@ -52,6 +53,7 @@ func NewS3TLS(t *testing.T) *Server {
 func NewOtherS3(t *testing.T, name string, versions bool) *Server {
 	t.Helper()
 	s := newServer(t, envOther+strings.ToUpper(name), false)
+	s.unversioned = !versions
 	if versions {
 		s.keepVersions(t)
 	}
@@ -85,9 +87,38 @@ func newServer(t *testing.T, variable string, locks bool) *Server {
 	return s
 }
 
-// remove empties and deletes the bucket, also if its objects are locked.
+// remove empties and deletes the bucket.
 func (s *Server) remove(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
+	if s.unversioned {
+		s.removeObjects(ctx, t)
+	} else {
+		s.removeVersions(ctx, t)
+	}
+	if _, err := s.Client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &s.Bucket}); err != nil {
+		t.Errorf("deleting the bucket: %v", err)
+	}
+}
+
+// removeObjects empties a bucket that keeps no versions.
+func (s *Server) removeObjects(ctx context.Context, t *testing.T) {
+	pages := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{Bucket: &s.Bucket})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			t.Errorf("emptying the bucket: %v", err)
+			return
+		}
+		for _, o := range page.Contents {
+			if _, err := s.Client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.Bucket, Key: o.Key}); err != nil {
+				t.Errorf("emptying the bucket: %v", err)
+			}
+		}
+	}
+}
+
+// removeVersions empties a bucket, also if its objects are locked.
+func (s *Server) removeVersions(ctx context.Context, t *testing.T) {
 	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{Bucket: &s.Bucket})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -115,9 +146,6 @@ func (s *Server) remove(t *testing.T) {
 		if _, err := s.Client.DeleteObjects(ctx, in); err != nil {
 			t.Errorf("emptying the bucket: %v", err)
 		}
-	}
-	if _, err := s.Client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &s.Bucket}); err != nil {
-		t.Errorf("deleting the bucket: %v", err)
 	}
 }
 

@@ -30,6 +30,7 @@ func (s *servers) startExtras(ctx context.Context, p programs) error {
 		{p.gcs, fakeGCS()},
 		{p.toxiproxy, toxiproxy()},
 		{p.versityGW, versityGW(s.user, s.secret)},
+		{p.rclone, rclone(s.user, s.secret)},
 	} {
 		if err := s.startExtra(ctx, start.path, start.server); err != nil {
 			return err

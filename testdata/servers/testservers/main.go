@@ -28,6 +28,10 @@
 //
 //	STRONGROOM_TEST_VERSITYGW  http://127.0.0.1:PORT
 //
+// With -rclone, it starts "rclone serve s3", another S3 server, with the credentials of MinIO, and sets
+//
+//	STRONGROOM_TEST_RCLONE  http://127.0.0.1:PORT
+//
 // AWS, Azure and Google settings of the environment are not passed on. The command gets no standard input. The
 // first signal is passed on to the command and its child processes; a second signal, or 20 seconds, kill them. In
 // any case the servers are stopped and the temporary directory is removed.
@@ -65,9 +69,10 @@ func main() {
 	flag.StringVar(&p.gcs, "gcs", "", "fake-gcs-server's `binary`; empty starts no emulator of Google Cloud Storage")
 	flag.StringVar(&p.toxiproxy, "toxiproxy", "", "toxiproxy's `binary`; empty starts no toxiproxy")
 	flag.StringVar(&p.versityGW, "versitygw", "", "VersityGW's `binary`; empty starts no VersityGW")
+	flag.StringVar(&p.rclone, "rclone", "", "rclone's `binary`; empty starts no rclone")
 	wait := flag.Duration("wait", time.Minute, "the time for a server to become ready")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: testservers [-minio FILE] [-azurite FILE] [-gcs FILE] [-toxiproxy FILE] [-versitygw FILE] [-wait D] -- COMMAND ARGS...")
+		fmt.Fprintln(os.Stderr, "usage: testservers [-minio FILE] [-azurite FILE] [-gcs FILE] [-toxiproxy FILE] [-versitygw FILE] [-rclone FILE] [-wait D] -- COMMAND ARGS...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -83,7 +88,7 @@ func main() {
 }
 
 // programs are the servers' programs. All but MinIO may be empty.
-type programs struct{ minio, azurite, gcs, toxiproxy, versityGW string }
+type programs struct{ minio, azurite, gcs, toxiproxy, versityGW, rclone string }
 
 // with starts the servers, runs the command and stops the servers.
 func with(p programs, wait time.Duration, command []string) (int, error) {
