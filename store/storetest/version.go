@@ -127,6 +127,11 @@ func repairOnce(ctx context.Context, s store.Store, key, correct string) error {
 		is, err := s.Stat(ctx, key)
 		got, readErr := readAll(ctx, s, key)
 		switch err = errors.Join(err, readErr); {
+		case errors.Is(err, store.ErrTransient): // a service may break the read of an object that another repair deletes
+			if ctx.Err() != nil {
+				return err
+			}
+			continue
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return err
