@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"strings"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storecheck"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
@@ -23,6 +25,24 @@ func TestGCS(t *testing.T) {
 		n++
 		return open(t, strings.Replace(server.URL, "?", fmt.Sprintf("/%d?", n), 1), cloud.Options{})
 	}, storetest.Options{Checksums: true, HashesAll: true, Boundary: cloud.SingleMax, Part: chunkSize, Many: twoPages, IgnoresVersions: true})
+}
+
+// docs/providers.md states what check reports for the emulator: two of its faults, and nothing else.
+func TestGCSCheck(t *testing.T) {
+	t.Parallel()
+	got := map[string]storecheck.Outcome{}
+	err := storecheck.Probe(t.Context(), open(t, storetest.GCS(t), cloud.Options{}), func(f storecheck.Finding) {
+		t.Logf("%-8s%s: %s", f.Result, f.Probe, f.Detail)
+		if f.Result != storecheck.Good {
+			got[f.Probe] = f.Result
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (map[string]storecheck.Outcome{"order": storecheck.Failed, "conditional delete": storecheck.Note}); !maps.Equal(got, want) {
+		t.Errorf("check reports %v, want %v", got, want)
+	}
 }
 
 // Each operation distinguishes a missing bucket from a missing key.
