@@ -112,7 +112,7 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 	@set -e; for p in $$(go list ./...); do \
 		names=$$(go test -list '^Fuzz' $$p); \
 		for f in $$(echo "$$names" | grep '^Fuzz'); do \
-			echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+			echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s $$p; \
 		done; \
 	done
 

@@ -221,7 +221,7 @@ func (s *adapter) verify(ctx context.Context, key string, made *storage.ObjectAt
 	err := fmt.Errorf("the service stored an object of %d bytes and CRC-32C %s, but was sent %d bytes and CRC-32C %s",
 		made.Size, crc, sums.Size, sums.CRC32C)
 	if made.Generation == 0 {
-		return fmt.Errorf("%w; it could not be deleted: its generation is not known", err)
+		return fmt.Errorf("%w; it could not be deleted: its generation is not known; delete it, and check the service", err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cloud.AbortTimeout)
 	defer cancel()
@@ -229,9 +229,9 @@ func (s *adapter) verify(ctx context.Context, key string, made *storage.ObjectAt
 		return s.bucket.Object(s.Prefix + key).Generation(made.Generation).Delete(ctx)
 	})
 	if gone != nil && dialect.Classify(gone) != cloud.NotFound {
-		return fmt.Errorf("%w; it could not be deleted: %w", err, gone)
+		return fmt.Errorf("%w; it could not be deleted (%w); delete it, and check the service", err, gone)
 	}
-	return fmt.Errorf("%w; it was deleted again", err)
+	return fmt.Errorf("%w; it was deleted again; this is a fault of the service, or of a proxy on the way; try again", err)
 }
 
 // promisedReader reads content that must have the declared sums. If the sums differ, it returns an error in

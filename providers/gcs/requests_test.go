@@ -79,7 +79,7 @@ func TestGCSMadeSomethingElse(t *testing.T) {
 		return true
 	})
 	_, err := storetest.PutBytes(t, b, "a", []byte("content"))
-	if err == nil || !strings.Contains(err.Error(), "deleted again") {
+	if err == nil || !strings.Contains(err.Error(), "deleted again; this is a fault of the service") {
 		t.Errorf("%v", err)
 	}
 	i := slices.Index(f.seen(), "DELETE /storage/v1/b/bucket/o/p/a")
