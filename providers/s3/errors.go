@@ -88,7 +88,9 @@ func noCredentials(err error) string {
 
 // isSession reports whether the request for a session failed, which a directory bucket (S3 Express One Zone) needs. The
 // SDK takes the session for credentials, and returns the cause as text only.
-func isSession(err error) bool { return strings.Contains(err.Error(), "operation error S3: CreateSession") }
+func isSession(err error) bool {
+	return strings.Contains(err.Error(), "operation error S3: CreateSession")
+}
 
 // advise returns the advice for a kind of failure at S3 if it differs from the general advice.
 func advise(e *cloud.Error) string {
