@@ -95,9 +95,20 @@ func (s *Server) remove(t *testing.T) {
 	} else {
 		s.removeVersions(ctx, t)
 	}
-	if _, err := s.Client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &s.Bucket}); err != nil {
+	_, err := s.Client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &s.Bucket})
+	switch {
+	case err == nil:
+	case s.unversioned && s.isEmpty(ctx): // rclone may leave empty directories behind if deletes and puts race
+		t.Logf("the bucket is empty, and stays until the server ends: %v", err)
+	default:
 		t.Errorf("deleting the bucket: %v", err)
 	}
+}
+
+// isEmpty reports whether the service lists no object.
+func (s *Server) isEmpty(ctx context.Context) bool {
+	page, err := s.Client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.Bucket})
+	return err == nil && len(page.Contents) == 0 && !aws.ToBool(page.IsTruncated)
 }
 
 // removeObjects empties a bucket that keeps no versions.
