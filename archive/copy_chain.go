@@ -75,7 +75,7 @@ func (c *copyRun) vouched(ctx context.Context, n int64) (bool, error) {
 			return true, err
 		}
 	}
-	sum, err := c.from.hash(ctx, manifest.ManifestKey(n))
+	sum, err := c.from.hash(ctx, manifest.ManifestKey(n), manifest.MaxManifestBytes)
 	return sum == want.SHA256, err
 }
 

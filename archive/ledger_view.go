@@ -227,7 +227,7 @@ func (a *Archive) readManifest(ctx context.Context, n int64) (*manifest.Manifest
 	})
 	switch {
 	case errors.Is(err, errTooLarge):
-		sum, hashErr := a.hash(ctx, key)
+		sum, hashErr := a.hash(ctx, key, manifest.MaxManifestBytes)
 		return nil, sum, errors.Join(err, hashErr)
 	case b == nil:
 		return nil, manifest.Hash{}, err

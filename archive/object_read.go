@@ -98,15 +98,16 @@ func (a *Archive) getOnce(ctx context.Context, key string, limit int64) ([]byte,
 	return b, nil
 }
 
-// hash returns the SHA-256 of an object's stored bytes. The object may have any size.
-func (a *Archive) hash(ctx context.Context, key string) (manifest.Hash, error) {
+// hash returns the SHA-256 of an object's stored bytes. Of an object with more than limit bytes it is the hash of the
+// first limit+1, which no object within the limit has: an attacker may put terabytes under any key.
+func (a *Archive) hash(ctx context.Context, key string, limit int64) (manifest.Hash, error) {
 	r, err := a.store.Get(ctx, key, 0, -1)
 	if err != nil {
 		return manifest.Hash{}, fmt.Errorf("reading %s: %w", key, err)
 	}
 	defer r.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, r); err != nil {
+	if _, err := io.Copy(h, io.LimitReader(r, limit+1)); err != nil {
 		return manifest.Hash{}, fmt.Errorf("reading %s: %w", key, err)
 	}
 	return manifest.Hash(h.Sum(nil)), nil

@@ -62,7 +62,7 @@ func (v *verifyRun) rebuildLedger(ctx context.Context, h *head) (*manifest.Recor
 	next := h.nextFree()
 	var parent *manifest.RecordRef
 	if next > 1 { // the first record has none
-		sum, err := v.hash(ctx, manifest.LedgerKey(next-1))
+		sum, err := v.hash(ctx, manifest.LedgerKey(next-1), manifest.MaxManifestBytes)
 		if err != nil {
 			return nil, err
 		}

@@ -31,7 +31,7 @@ func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want store
 	if p.Kind == ProblemMissing || !known && p.Kind != ProblemChain && p.Kind != ProblemLocalState {
 		return want, known, nil
 	}
-	sum, err := r.hash(ctx, p.Object)
+	sum, err := r.hash(ctx, p.Object, max(want.Size, manifest.MaxManifestBytes))
 	there := !errors.Is(err, fs.ErrNotExist)
 	switch {
 	case there && err != nil:
@@ -67,7 +67,7 @@ var errOnlyLedgerWrong = errors.New("it is intact, and the ledger does not name 
 // repairObject restores one object.
 func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 	if n, ok := manifest.ParseManifestKey(p.Object); ok && !r.correctManifests[n].IsZero() {
-		if sum, err := r.hash(ctx, p.Object); err == nil && sum == r.correctManifests[n] {
+		if sum, err := r.hash(ctx, p.Object, manifest.MaxManifestBytes); err == nil && sum == r.correctManifests[n] {
 			return errOnlyLedgerWrong
 		}
 	}
@@ -133,7 +133,7 @@ func (r *repairRun) makesSense(ctx context.Context, n int64, sum manifest.Hash) 
 // isInCopy reports whether a copy has the same bytes.
 func (r *repairRun) isInCopy(ctx context.Context, key string, sum manifest.Hash) bool {
 	for _, c := range r.from.Copies {
-		if got, err := c.hash(ctx, key); err == nil && got == sum {
+		if got, err := c.hash(ctx, key, manifest.MaxManifestBytes); err == nil && got == sum {
 			return true
 		}
 	}

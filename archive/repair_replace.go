@@ -62,7 +62,7 @@ func (r *repairRun) stillDamaged(ctx context.Context, key string, is store.Sums)
 	o, err = r.store.Stat(ctx, key)
 	var sum manifest.Hash
 	if err == nil {
-		sum, err = r.hash(ctx, key)
+		sum, err = r.hash(ctx, key, max(is.Size, manifest.MaxManifestBytes))
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && sum == is.SHA256:

@@ -23,7 +23,7 @@ func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *mani
 	if errors.Is(err, errTooLarge) {
 		// The next manifest names this one as its parent even if it is damaged.
 		var hashErr error
-		if sha, hashErr = a.hash(ctx, manifest.ManifestKey(sequence)); hashErr != nil {
+		if sha, hashErr = a.hash(ctx, manifest.ManifestKey(sequence), manifest.MaxManifestBytes); hashErr != nil {
 			return nil, manifest.Ref{}, hashErr
 		}
 	} else if b == nil {

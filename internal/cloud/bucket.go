@@ -29,17 +29,22 @@ func (p *Portable) Get(ctx context.Context, key string, offset, length int64) (i
 	if err != nil {
 		return nil, p.Fail("getting", key, p.own(err))
 	}
-	return &reader{r, key, p}, nil
+	return &reader{ctx, r, key, p}, nil
 }
 
-// reader returns errors that name the key: a connection may break in the middle of an object.
+// reader returns errors that name the key: a connection may break in the middle of an object. It ends with the context
+// of its Get, also if the driver reads a local file.
 type reader struct {
+	ctx context.Context
 	io.ReadCloser
 	key      string
 	portable *Portable
 }
 
 func (r *reader) Read(b []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, r.portable.Fail("reading", r.key, context.Cause(r.ctx))
+	}
 	n, err := r.ReadCloser.Read(b)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = r.portable.Fail("reading", r.key, r.portable.own(err))
