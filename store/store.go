@@ -208,6 +208,10 @@ type Object struct {
 	// as GLACIER or Archive. It is empty for any other object, and if the provider does not return it.
 	Frozen string
 
+	// Class is the storage class, such as STANDARD or Hot, as the provider names it. It decides what the object costs.
+	// It is empty if the provider does not return it.
+	Class string
+
 	// Version distinguishes the object from all others that the key has had or will have. Only the store that
 	// returned it can interpret it, and Stat and List return the same. Empty if the store has none.
 	Version string

@@ -145,12 +145,12 @@ func TestAzureFrozenObjectsAndDirectories(t *testing.T) {
 	})
 	var got []string
 	for o, err := range b.List(t.Context(), "", "", "") {
-		got = append(got, fmt.Sprintf("%s %s %v", o.Key, o.Frozen, err))
+		got = append(got, fmt.Sprintf("%s %s %s %v", o.Key, o.Frozen, o.Class, err))
 	}
-	if want := []string{"a/b Archive <nil>", "a/c  <nil>"}; !slices.Equal(got, want) {
+	if want := []string{"a/b Archive Archive <nil>", "a/c  Cool <nil>"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if o, err := b.Stat(t.Context(), "a/b"); err != nil || o.Frozen != "Archive" {
+	if o, err := b.Stat(t.Context(), "a/b"); err != nil || o.Frozen != "Archive" || o.Class != "Archive" {
 		t.Errorf("%+v, %v", o, err)
 	}
 }

@@ -34,6 +34,7 @@ func (d *bucketDriver) Attributes(ctx context.Context, key string) (*driver.Attr
 	o := &store.Object{
 		Key: key, Size: value(p.ContentLength), Modified: value(p.LastModified), MD5: hex.EncodeToString(p.ContentMD5),
 		Version: versionOf(p.ETag), Frozen: frozenTier(value(p.AccessTier)),
+		Class: value(p.AccessTier),
 	}
 	return cloud.AttributesOf(o, value(p.ContentType), string(value(p.ETag))), nil
 }
@@ -162,7 +163,8 @@ func objectOf(b *container.BlobItem) *store.Object {
 	o := &store.Object{Key: value(b.Name)}
 	if p := b.Properties; p != nil {
 		o.Size, o.Modified, o.MD5 = value(p.ContentLength), value(p.LastModified), hex.EncodeToString(p.ContentMD5)
-		o.Version, o.Frozen = versionOf(p.ETag), frozenTier(string(value(p.AccessTier)))
+		o.Class = string(value(p.AccessTier))
+		o.Version, o.Frozen = versionOf(p.ETag), frozenTier(o.Class)
 	}
 	return o
 }

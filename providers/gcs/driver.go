@@ -30,7 +30,7 @@ type bucketDriver struct {
 
 // The fields of answers that an archive uses.
 const (
-	objectFields  = "name,size,timeCreated,crc32c,md5Hash,generation,contentType,etag"
+	objectFields  = "name,size,timeCreated,crc32c,md5Hash,generation,storageClass,contentType,etag"
 	listingFields = "kind,nextPageToken,prefixes,items(" + objectFields + ")"
 	listingKind   = "storage#objects"
 )
@@ -64,7 +64,7 @@ var errNoObject = errors.New("the answer does not describe an object; check the 
 // objectOf converts the service's description of an object. An object that was composed of others has no MD5. What
 // cannot be parsed counts as missing.
 func objectOf(o *raw.Object) *store.Object {
-	out := &store.Object{Key: o.Name, Size: int64(o.Size)}
+	out := &store.Object{Key: o.Name, Size: int64(o.Size), Class: o.StorageClass}
 	if at, err := time.Parse(time.RFC3339, o.TimeCreated); err == nil {
 		out.Modified = at
 	}

@@ -73,7 +73,7 @@ func TestGCSMissingBucket(t *testing.T) {
 	}
 }
 
-// List and Stat return the MD5, too. Keys are those that Put received, even if a portable layer would
+// List and Stat return the MD5 and the storage class, too. Keys are those that Put received, even if a portable layer would
 // unescape them.
 func TestGCSAttributes(t *testing.T) {
 	t.Parallel()
@@ -84,11 +84,11 @@ func TestGCSAttributes(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, err := b.Stat(t.Context(), key)
-	if err != nil || o.MD5 != sum || o.CRC32C == nil || *o.CRC32C != storetest.SumsOf([]byte("content")).CRC32C {
+	if err != nil || o.MD5 != sum || o.Class != "STANDARD" || o.CRC32C == nil || *o.CRC32C != storetest.SumsOf([]byte("content")).CRC32C {
 		t.Errorf("Stat: %+v, %v", o, err)
 	}
 	for o, err := range b.List(t.Context(), "a/", "", "") {
-		if err != nil || o.Key != key || o.MD5 != sum || o.CRC32C == nil || o.Modified.IsZero() {
+		if err != nil || o.Key != key || o.MD5 != sum || o.Class != "STANDARD" || o.CRC32C == nil || o.Modified.IsZero() {
 			t.Errorf("List: %+v, %v", o, err)
 		}
 	}

@@ -49,7 +49,7 @@ func (d *bucketDriver) head(ctx context.Context, key string) (*store.Object, *s3
 	s.seen.Store(true)
 	o := &store.Object{
 		Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified),
-		Frozen: frozenNow(h),
+		Frozen: frozenNow(h), Class: classNow(h.StorageClass),
 	}
 	if o.Version = aws.ToString(h.ETag); at != nil {
 		o.Version = stampOf(*at, o.Version)
@@ -169,7 +169,7 @@ func (d *bucketDriver) listObjects(ctx context.Context, o *driver.ListOptions, q
 	for _, c := range out.Contents {
 		objects = append(objects, cloud.ListedObject(&store.Object{
 			Key: plain(c.Key), Size: aws.ToInt64(c.Size), Modified: aws.ToTime(c.LastModified), Version: aws.ToString(c.ETag),
-			Frozen: frozenClass(string(c.StorageClass)),
+			Frozen: frozenClass(string(c.StorageClass)), Class: classNow(c.StorageClass),
 		}))
 	}
 	for _, c := range out.CommonPrefixes {

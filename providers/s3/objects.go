@@ -53,6 +53,11 @@ func frozenClass(class string) string {
 	return ""
 }
 
+// classNow returns store.Object's Class. S3 omits the header of the class in which objects are by default.
+func classNow[T ~string](class T) string {
+	return cmp.Or(string(class), string(types.StorageClassStandard))
+}
+
 // frozenNow returns store.Object's Frozen. Unlike a listing, it considers thawed copies, and what an intelligent tier
 // has archived.
 func frozenNow(h *s3.HeadObjectOutput) string {

@@ -286,8 +286,8 @@ func TestS3DirectoryBucket(t *testing.T) {
 	}
 }
 
-// The listing and the attributes show which objects must be thawed, and reading one fails for that reason. Markers of
-// directories, which consoles make, are no objects.
+// The listing and the attributes show which objects must be thawed, and reading one fails for that reason. They also show
+// the class of each object, which decides its price. Markers of directories, which consoles make, are no objects.
 func TestS3FrozenObjectsAndMarkers(t *testing.T) {
 	for versions, element := range map[string]string{"false": "Contents", "true": "Version"} {
 		_, b := newFakeAt(t, "&versions="+versions, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
@@ -295,7 +295,7 @@ func TestS3FrozenObjectsAndMarkers(t *testing.T) {
 			case q.Has("list-type") || q.Has("versions"):
 				root := map[bool]string{true: "ListVersionsResult", false: "ListBucketResult"}[q.Has("versions")]
 				fmt.Fprintf(w, "<%s>", root)
-				for _, o := range []string{"<Key>data/</Key>", "<Key>data/a</Key><StorageClass>GLACIER</StorageClass>", "<Key>data/b</Key><StorageClass>GLACIER_IR</StorageClass>"} {
+				for _, o := range []string{"<Key>data/</Key>", "<Key>data/a</Key><StorageClass>GLACIER</StorageClass>", "<Key>data/b</Key><StorageClass>GLACIER_IR</StorageClass>", "<Key>data/c</Key>"} {
 					fmt.Fprintf(w, "<%s>%s<VersionId>v</VersionId><LastModified>2026-11-02T10:15:30Z</LastModified><Size>1</Size></%s>", element, o, element)
 				}
 				fmt.Fprintf(w, "</%s>", root)
@@ -307,12 +307,12 @@ func TestS3FrozenObjectsAndMarkers(t *testing.T) {
 		})
 		var got []string
 		for o, err := range b.List(t.Context(), "data/", "", "") {
-			got = append(got, fmt.Sprintf("%s %s %v", o.Key, o.Frozen, err))
+			got = append(got, fmt.Sprintf("%s %s %s %v", o.Key, o.Frozen, o.Class, err))
 		}
-		if want := []string{"data/a GLACIER <nil>", "data/b  <nil>"}; !slices.Equal(got, want) {
+		if want := []string{"data/a GLACIER GLACIER <nil>", "data/b  GLACIER_IR <nil>", "data/c  STANDARD <nil>"}; !slices.Equal(got, want) {
 			t.Errorf("versions=%s: %q, want %q", versions, got, want)
 		}
-		if o, err := b.Stat(t.Context(), "data/a"); err != nil || o.Frozen != "DEEP_ARCHIVE" {
+		if o, err := b.Stat(t.Context(), "data/a"); err != nil || o.Frozen != "DEEP_ARCHIVE" || o.Class != "DEEP_ARCHIVE" {
 			t.Errorf("versions=%s: %+v, %v", versions, o, err)
 		}
 		_, err := b.Get(t.Context(), "data/a", 0, -1)
@@ -342,7 +342,7 @@ func TestS3FrozenNow(t *testing.T) {
 		w.Header().Set("X-Amz-Storage-Class", "INTELLIGENT_TIERING")
 		w.Header().Set("X-Amz-Archive-Status", "ARCHIVE_ACCESS")
 	})
-	if o, err := b.Stat(t.Context(), "a"); err != nil || o.Frozen != "ARCHIVE_ACCESS" {
+	if o, err := b.Stat(t.Context(), "a"); err != nil || o.Frozen != "ARCHIVE_ACCESS" || o.Class != "INTELLIGENT_TIERING" {
 		t.Errorf("%+v, %v", o, err)
 	}
 }

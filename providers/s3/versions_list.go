@@ -28,7 +28,7 @@ type version struct {
 	etag     string
 	size     int64
 	modified time.Time
-	frozen   string // store.Object's Frozen
+	class    string // as the service names it
 }
 
 // versioned reports whether the bucket keeps versions, or has kept some. It requests that once.
@@ -126,7 +126,7 @@ func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, af
 	for _, v := range out.Versions {
 		p.versions = append(p.versions, version{
 			plain(v.Key), aws.ToString(v.VersionId), aws.ToString(v.ETag), aws.ToInt64(v.Size), aws.ToTime(v.LastModified),
-			frozenClass(string(v.StorageClass)),
+			classNow(v.StorageClass),
 		})
 	}
 	for _, m := range out.DeleteMarkers {
@@ -197,7 +197,7 @@ func (d *bucketDriver) listOldest(ctx context.Context, o *driver.ListOptions, q 
 		v := &oldest[i]
 		objects = append(objects, cloud.ListedObject(&store.Object{
 			Key: v.key, Size: v.size, Modified: v.modified, Version: stampOf(v.id, v.etag),
-			Frozen: v.frozen,
+			Frozen: frozenClass(v.class), Class: v.class,
 		}))
 	}
 	for _, dir := range p.dirs {
@@ -220,14 +220,14 @@ type versionToken struct {
 	HeldETag       string
 	HeldSize       int64
 	HeldModifiedAt time.Time
-	HeldFrozen     string
+	HeldClass      string
 }
 
 func versionTokenOf(next versionMarker, held *version) ([]byte, error) {
 	t := versionToken{Key: next.key, ID: next.id}
 	if held != nil {
 		t.HasHeld, t.HeldKey, t.HeldID, t.HeldETag = true, held.key, held.id, held.etag
-		t.HeldSize, t.HeldModifiedAt, t.HeldFrozen = held.size, held.modified, held.frozen
+		t.HeldSize, t.HeldModifiedAt, t.HeldClass = held.size, held.modified, held.class
 	}
 	return json.Marshal(t)
 }
@@ -241,7 +241,7 @@ func parseVersionToken(token []byte) (at versionMarker, held *version, err error
 		return at, nil, fmt.Errorf("the token of a page: %w", err)
 	}
 	if t.HasHeld {
-		held = &version{t.HeldKey, t.HeldID, t.HeldETag, t.HeldSize, t.HeldModifiedAt, t.HeldFrozen}
+		held = &version{t.HeldKey, t.HeldID, t.HeldETag, t.HeldSize, t.HeldModifiedAt, t.HeldClass}
 	}
 	return versionMarker{t.Key, t.ID}, held, nil
 }
