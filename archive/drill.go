@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -88,6 +89,9 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 	if failed != nil {
 		proof.Outcome, proof.Why = manifest.OutcomeFailed, failed.Error()
 	}
+	if measured, ok := r.Restored.measure(m, cost.Drill, r.Started); ok {
+		proof.RestoredFiles, proof.RestoredBytes, proof.RestoreMS = measured.Files, measured.Bytes, measured.MS
+	}
 	if _, err := a.putProof(ctx, &proof); err != nil {
 		r.Unproven = err.Error()
 	}
@@ -98,7 +102,7 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 }
 
 func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o *DrillOptions, r *DrillReport) (err error) {
-	r.Restored, err = a.Restore(ctx, m, to, RestoreOptions{})
+	r.Restored, err = a.restoreAs(ctx, m, to, cost.Drill, RestoreOptions{})
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrDamaged), errors.Is(err, ErrNoIdentity):

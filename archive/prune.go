@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
@@ -56,6 +57,7 @@ type PruneReport struct {
 	Newest   int64               `json:"newest"`   // the newest snapshot; objects with greater numbers are not deleted
 	Removed  []int64             `json:"removed"`  // snapshots that this prune dropped, ascending
 	Deleted  PruneCounts         `json:"deleted"`  // objects deleted, or to be deleted in a dry run
+	Classes  []cost.Stored       `json:"classes"`  // what Deleted counts, by storage class
 	Failed   PruneCounts         `json:"failed"`   // objects not deleted, such as locked ones; a later prune retries
 	Failures []string            `json:"failures"` // the store's first errors for these objects
 	Missing  int                 `json:"missing"`  // missing objects of kept snapshots; similar names are not deleted
@@ -107,7 +109,9 @@ func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, erro
 	defer a.hold()()
 	ctx = store.InOrder(ctx)
 	p := &pruneRun{
-		Archive: a.withoutCache(), o: &o, report: &PruneReport{Removed: []int64{}, Failures: []string{}},
+		Archive: a.withoutCache(), o: &o, report: &PruneReport{
+			Removed: []int64{}, Failures: []string{}, Classes: []cost.Stored{},
+		},
 		nested: nested{roots{}, map[string]int64{}},
 	}
 	defer func() { p.report.Nested = p.nested.list() }()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -135,6 +136,8 @@ func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) e
 		counts := &p.report.Deleted
 		if left[o.Key] {
 			counts = &p.report.Failed
+		} else {
+			p.report.Classes = cost.AddStored(p.report.Classes, o.Class, o.Size)
 		}
 		*s.count(counts)++
 		counts.Bytes += o.Size

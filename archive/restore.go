@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/archive/internal/restoredir"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -39,19 +41,29 @@ type RestoreOptions struct {
 	// Also are the ids of other archives of the same database. Restore continues an interrupted restore from one of
 	// them, as it does one from its own archive: a destination may fail in the middle of a restore.
 	Also []string
+	// Object is called in a dry run with each object that would be read, in the order of the keys; nil disables it.
+	Object func(ObjectRead)
 }
 
 // RestoreResult is what a restore did.
 type RestoreResult struct {
-	Files    int      // the number of files to restore, including those already present
-	Bytes    int64    // the plain size of these files
-	Fetched  int      // files that were fetched
-	Skipped  int      // files whose content in the target was right already, and which were kept
-	Replaced int      // files with the right content that were replaced: others own, may write or share them
-	Requests int      // in a dry run: the number of reads that the files need
-	Free     int64    // in a dry run: the free bytes on the target's file system; -1 if unknown
-	Damaged  []string // files that were damaged when they were archived
-	Removed  []string // extra files that were deleted, or would be in a dry run
+	Files    int   // the number of files to restore, including those already present
+	Bytes    int64 // the plain size of these files
+	Fetched  int   // files that were fetched
+	Skipped  int   // files whose content in the target was right already, and which were kept
+	Replaced int   // files with the right content that were replaced: others own, may write or share them
+	Requests int   // in a dry run: the number of reads that the files need
+	// Reads are in a dry run what is read, by kind and storage class, if the target has none of the files.
+	Reads []cost.Read
+	// Missing is in a dry run the number of needed objects that the store does not have; 0 if the store was not
+	// searched, since it has no storage classes.
+	Missing int
+	Free    int64    // in a dry run: the free bytes on the target's file system; -1 if unknown
+	Damaged []string // files that were damaged when they were archived
+	// FetchedBytes is the plain size of the fetched files, and Took how long it took until all files were durable.
+	FetchedBytes int64
+	Took         time.Duration
+	Removed      []string // extra files that were deleted, or would be in a dry run
 	// Continued are the snapshots whose interrupted restores this one continued, the last one last.
 	Continued []Begun
 }
@@ -68,7 +80,14 @@ type Begun = restoredir.Begun
 //
 // If a database runs in the directory or around it, Restore writes nothing; if the database starts later,
 // Restore stops. The error is then ErrInUse. Other errors: ErrNoFile, ErrOccupied, ErrNoSpace, ErrDamaged.
+//
+// The local state has the rate at which files were restored; see Measurements.
 func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o RestoreOptions) (*RestoreResult, error) {
+	return a.restoreAs(ctx, m, dir, cost.Restore, o)
+}
+
+// restoreAs is Restore. kind is that of its measurement.
+func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind string, o RestoreOptions) (*RestoreResult, error) {
 	defer a.hold()()
 	files, err := selectFiles(m.Files, o.Include)
 	if err != nil {
@@ -86,6 +105,9 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 	if o.DryRun {
 		res.Removed, err = restoredir.Preview(ctx, dir, m, files, in)
 		res.Free = freeAt(dir)
+		if err == nil {
+			res.Reads, res.Missing, err = a.planReads(ctx, files, o.Object)
+		}
 		return res, err
 	}
 	if there, err := restoredir.AlreadyThere(ctx, dir, files, in); err != nil || there {
@@ -98,11 +120,17 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 	}
 	defer t.Close()
 	res.Continued = t.Continued()
-	if err := a.restore(ctx, t, files, res); err != nil {
+	began := time.Now()
+	err = a.restore(ctx, t, files, res)
+	res.Took = time.Since(began)
+	if err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 		}
 		return res, fmt.Errorf("restore: %w", a.explainDamage(ctx, m, err))
+	}
+	if measured, ok := res.measure(m, kind, began); ok {
+		a.keepMeasurement(m.Archive, measured)
 	}
 	return res, nil
 }
@@ -152,10 +180,11 @@ func (a *Archive) restoreFiles(ctx context.Context, t *restoredir.Dir, files []m
 	if commitErr := t.Commit(ctx); err == nil {
 		err = commitErr
 	}
-	for _, o := range outcomes {
+	for i, o := range outcomes {
 		switch o {
 		case wasFetched:
 			res.Fetched++
+			res.FetchedBytes += files[i].Size
 		case wasRight:
 			res.Skipped++
 		case wasReplaced:

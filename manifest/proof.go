@@ -63,6 +63,10 @@ type Proof struct {
 	Snapshot int64  `json:"snapshot,omitempty"`
 	Command  string `json:"command,omitempty"`
 	Why      string `json:"why,omitempty"` // the error of a failed drill
+	// What was fetched, and how long that took until it was durable, without the check; 0 if it was not measured.
+	RestoredFiles int64 `json:"restored_files,omitempty"`
+	RestoredBytes int64 `json:"restored_bytes,omitempty"` // plain
+	RestoreMS     int64 `json:"restore_ms,omitempty"`
 }
 
 // ProofProblem is one problem of an archive.
@@ -159,7 +163,8 @@ func (p *Proof) validate() error {
 		return fmt.Errorf("outcome %.40q is unknown", p.Outcome)
 	case len(p.Problems) > MaxProofProblems:
 		return fmt.Errorf("%d problems are more than %d", len(p.Problems), MaxProofProblems)
-	case min(p.DurationMS, p.Snapshots, p.Objects, p.Bytes, p.ReadObjects, p.ReadBytes, p.Snapshot) < 0:
+	case min(p.DurationMS, p.Snapshots, p.Objects, p.Bytes, p.ReadObjects, p.ReadBytes, p.Snapshot,
+		p.RestoredFiles, p.RestoredBytes, p.RestoreMS) < 0:
 		return errors.New("a number is negative")
 	}
 	return nil

@@ -78,6 +78,9 @@ func TestHostileProofs(t *testing.T) {
 		{"negative", func(p *Proof) { p.ReadBytes = -1 }},
 		{"negative", func(p *Proof) { p.DurationMS = -1 }},
 		{"negative", func(p *Proof) { p.Snapshot = -1 }},
+		{"negative", func(p *Proof) { p.RestoredFiles = -1 }},
+		{"negative", func(p *Proof) { p.RestoredBytes = -1 }},
+		{"negative", func(p *Proof) { p.RestoreMS = -1 }},
 		{"problems", func(p *Proof) { p.Problems = make([]ProofProblem, MaxProofProblems+1) }},
 	} {
 		for _, p := range testProofs() {

@@ -1,0 +1,51 @@
+package localstate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/strongroom-dev/strongroom/archive/cost"
+)
+
+// rates is the content of the file.
+type rates struct {
+	Measured []cost.Measurement `json:"measured"` // the newest, at most cost.MaxMeasurements; the oldest first
+}
+
+// maxRates bounds the file.
+const maxRates = 64 << 10
+
+func (s *State) ratesPath(id string) string { return s.beside(id, ".rates.json") }
+
+// LoadRates returns how fast restores of an archive were on this host, the oldest first; none if none was measured.
+func (s *State) LoadRates(id string) ([]cost.Measurement, error) {
+	var r rates
+	b, err := s.read(s.ratesPath(id), maxRates)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		return nil, unusable(s.ratesPath(id), err)
+	}
+	return r.Measured, nil
+}
+
+// AddRate adds a measurement, and drops the oldest ones. A file that has not what was written is replaced. Of two
+// processes that add one at the same time, one may be lost.
+func (s *State) AddRate(id string, m cost.Measurement) error {
+	all, err := s.LoadRates(id)
+	if errors.Is(err, ErrUnread) {
+		return err
+	}
+	all = append(all, m)
+	b, err := json.Marshal(rates{all[max(0, len(all)-cost.MaxMeasurements):]})
+	if err != nil {
+		return fmt.Errorf("encoding the local state: %w", err)
+	}
+	return s.write(s.ratesPath(id), append(b, '\n'))
+}
