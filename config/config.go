@@ -69,6 +69,9 @@ type Config struct {
 	// another one or within it.
 	Archives []Archive `yaml:"archives"`
 
+	// Prices are what providers charge, for estimates; see PricesOf.
+	Prices []Prices `yaml:"prices"`
+
 	file  string           // see Place; empty if the file was not read by Load
 	lines map[placeKey]int // of the keys in it
 }

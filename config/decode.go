@@ -59,6 +59,7 @@ func (d *decoder) decode(data []byte) *Config {
 	c.StateDir = top.path("state_dir")
 	c.ScratchDir = top.path("scratch_dir")
 	c.HTTP = top.http()
+	c.Prices = top.prices()
 	shared := Archive{Transfers: DefaultTransfers, TimeZone: "UTC", NotifyAfter: DefaultNotifyAfter}
 	notify := 0
 	if e, ok := top.entries["defaults"]; ok {

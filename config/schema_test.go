@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 )
 
@@ -36,6 +37,7 @@ type node struct {
 	Maximum     *float64         `json:"maximum"`
 	Default     any              `json:"default"`
 	Examples    []string         `json:"examples"`
+	Patterns    map[string]*node `json:"patternProperties"`
 }
 
 func readSchema(t *testing.T) *node {
@@ -113,9 +115,13 @@ func agree(t *testing.T, root, n *node, typ reflect.Type, valid, required []stri
 		}
 		want := map[reflect.Kind]string{
 			reflect.String: "string", reflect.Int: "integer", reflect.Int64: "string", reflect.Struct: "object", reflect.Slice: "array", reflect.Pointer: "object", reflect.Float64: "string",
+			reflect.Map: "object",
 		}[f.Type.Kind()]
 		if f.Type == reflect.TypeFor[*Bandwidth]() {
 			want = "array"
+		}
+		if f.Type == reflect.TypeFor[*cost.Amount]() {
+			want = "number" // or a text
 		}
 		if f.Type == reflect.TypeFor[retention.Limit]() {
 			want = "integer" // or a text
@@ -138,6 +144,17 @@ func TestSchemaAgreesWithTypes(t *testing.T) {
 	agree(t, root, a.at(t, root, "drill"), reflect.TypeFor[Drill](), keys[Drill](), nil)
 	agree(t, root, a.at(t, root, "encryption"), reflect.TypeFor[Encryption](), keys[Encryption](), []string{"recipients"})
 	agree(t, root, a.at(t, root, "retention"), reflect.TypeFor[Retention](), keys[Retention](), nil)
+	prices := root.at(t, root, "prices").Items.at(t, root)
+	agree(t, root, prices, reflect.TypeFor[cost.Prices](), append(keys[Prices](), keys[cost.Prices]()...), []string{"currency"})
+	for _, class := range prices.at(t, root, "classes").Patterns {
+		agree(t, root, class.at(t, root), reflect.TypeFor[cost.Class](), keys[cost.Class](), nil)
+	}
+	price := regexp.MustCompile(root.Defs["price"].AnyOf[0].Pattern)
+	for _, text := range []string{"0", "0.09", "12", "999999999.123456789012", "", "-1", "1e3", ".5", "1.", "01", "1,5", "0.1234567890123", "1234567890", " 1"} {
+		if _, err := cost.ParsePrice(text); (err == nil) != price.MatchString(text) {
+			t.Errorf("the price %q: Parse returns %v", text, err)
+		}
+	}
 	agree(t, root, root.at(t, root, "defaults"), reflect.TypeFor[Archive](), sharedKeys(), nil)
 }
 
