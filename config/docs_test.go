@@ -30,6 +30,26 @@ func TestSampleInDocs(t *testing.T) {
 	}
 }
 
+// The example of prices is copied, too. Its first lines show what to replace, so it has three clouds and is right.
+func TestPricesInDocs(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(b), "\n    prices:\n      - for: s3://\n")
+	text, after, ended := strings.Cut(text, "\n\n")
+	if !found || !ended || !strings.HasPrefix(after, "**These figures are only an example. Prices change**") {
+		t.Fatal("docs/cli.md has no example of prices with a warning behind it")
+	}
+	c := mustParse(t, minimal("", "")+"prices:\n  - for: s3://\n"+strings.ReplaceAll("\n"+text, "\n    ", "\n")[1:]+"\n")
+	for _, url := range []string{"s3://b/x", "gs://b/x", "azblob://c/x"} {
+		if p := c.PricesOf(url); p == nil || p.Egress == nil || len(p.Classes) < 2 {
+			t.Errorf("%s has the prices %+v", url, p)
+		}
+	}
+}
+
 // An empty command is none. One that is empty only by its variable is a mistake.
 func TestEmptyCommand(t *testing.T) {
 	t.Parallel()

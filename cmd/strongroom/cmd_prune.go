@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/archive/retention"
 	"github.com/strongroom-dev/strongroom/config"
 )
@@ -70,6 +71,7 @@ type prunedArchive struct {
 	DryRun    bool             `json:"dry_run"`
 	Snapshots []prunedSnapshot `json:"snapshots"`
 	*archive.PruneReport
+	Saves   *cost.MonthPrice `json:"saves,omitempty"` // in a dry run: what a month of what it would delete costs
 	Refused string           `json:"refused,omitempty"`
 	Objects []archive.Pruned `json:"objects,omitempty"`
 	MS      int64            `json:"ms"`
@@ -152,6 +154,9 @@ func (a *app) prune(c *cobra.Command, where string, p pruneFlags) (_ *prunedArch
 		return nil, about(from.name, "pruning "+from.name, advise(from.name, err))
 	}
 	out.PruneReport, out.MS = r, time.Since(start).Milliseconds()
+	if p.dryRun {
+		out.Saves = a.prices(from.url).PriceMonth(r.Classes)
+	}
 	if r.Refused != nil {
 		out.Refused = r.Refused.Error()
 	}
@@ -272,6 +277,9 @@ func (p *prunedArchive) print(w io.Writer) error {
 		objects = "; no object to delete"
 	}
 	_, err := fmt.Fprintf(w, "%s: %s, %d kept%s\n", p.Name, removed, kept, objects)
+	if p.DryRun && p.Deleted.All() > 0 && err == nil {
+		_, err = fmt.Fprintln(w, p.saves())
+	}
 	if p.Missing > 0 && err == nil {
 		_, err = fmt.Fprintf(w, "note: %s that kept snapshots need %s missing; objects that may be those "+
 			"are not deleted: see strongroom verify\n",
@@ -297,6 +305,14 @@ func (p *prunedArchive) print(w io.Writer) error {
 			plural(n.Objects, "object"), n.Prefix)
 	}
 	return err
+}
+
+// saves returns what a month of what would be deleted costs, in words.
+func (p *prunedArchive) saves() string {
+	if p.Saves == nil {
+		return "what this saves in a month is not known: " + noPrices
+	}
+	return "this saves " + p.Saves.String()
 }
 
 func (p *prunedArchive) hollow() (n int) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -14,6 +15,7 @@ import (
 func (a *app) restoreCommand() *cobra.Command {
 	var which, at, to string
 	var o archive.RestoreOptions
+	var objects bool
 	c := &cobra.Command{
 		Use:   "restore ARCHIVE[@S] --to DIR",
 		Short: "Restore a snapshot into a directory",
@@ -27,6 +29,9 @@ database uses is refused.`,
 			if to == "" {
 				return usage("--to DIR is missing; give the directory to restore into")
 			}
+			if objects && !o.DryRun {
+				return usage("--objects lists what a dry run would read; add --dry-run")
+			}
 			if c.Flags().Changed("at") {
 				if _, _, named := splitSelector(args[0]); named || which != "" {
 					return usage("--at %s and another argument both name a snapshot; use one of them", at)
@@ -38,7 +43,7 @@ database uses is refused.`,
 				which = archive.Selector{At: until}.String() // the same instant for each destination
 			}
 			return a.withFallback(c.Context(), args[0], which, func(arg string) error {
-				return a.restore(c, arg, which, to, &o)
+				return a.restore(c, arg, which, to, objects, &o)
 			})
 		},
 	}
@@ -50,7 +55,9 @@ database uses is refused.`,
 	f.Var(pathFlag{&to}, "to", "the `DIR` to restore into")
 	f.StringArrayVar(&o.Include, "include", nil, "restore only files that match this `GLOB`, or a range such as "+
 		"00000010.jdb..0000001f.jdb (repeatable)")
-	f.BoolVar(&o.DryRun, "dry-run", false, "print what would be fetched, and write nothing")
+	f.BoolVar(&o.DryRun, "dry-run", false, "print what would be fetched, how long it takes and what it costs, "+
+		"and write nothing")
+	f.BoolVar(&objects, "objects", false, "with --dry-run: list each object that would be read")
 	f.BoolVar(&o.Overwrite, "overwrite", false, "restore into a directory that has files; "+
 		"files with the right content are kept")
 	f.BoolVar(&o.DeleteExtra, "delete-extra", false, "remove log files that the snapshot does not have")
@@ -59,7 +66,9 @@ database uses is refused.`,
 
 // restore restores from one archive. It adds the archive to those of the database whose interrupted restores the next
 // one may continue.
-func (a *app) restore(c *cobra.Command, arg, which, to string, o *archive.RestoreOptions) (err error) {
+func (a *app) restore(
+	c *cobra.Command, arg, which, to string, objects bool, o *archive.RestoreOptions,
+) (err error) {
 	for _, pattern := range o.Include {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return usage("--include %q: %v", pattern, err)
@@ -72,6 +81,10 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o *archive.Restor
 	defer from.close(&err)
 	if err := rejectNested(to, from.url, "the target"); err != nil {
 		return err
+	}
+	listed := []archive.ObjectRead{}
+	if o.Object = nil; objects {
+		o.Object = func(one archive.ObjectRead) { listed = append(listed, one) }
 	}
 	stop := a.watch(c.Context(), "restore", from.progress)
 	start := time.Now()
@@ -87,6 +100,13 @@ func (a *app) restore(c *cobra.Command, arg, which, to string, o *archive.Restor
 	report := restoreReport{
 		m.Sequence, m.Created, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Replaced, res.Requests,
 		res.Free, list(res.Removed), list(res.Damaged), continued(m.Archive, res.Continued), time.Since(start).Milliseconds(),
+		nil,
+	}
+	if o.DryRun {
+		report.restoreEstimate = a.estimate(c.Context(), from, m.Archive, res)
+		if objects {
+			report.Objects = &listed
+		}
 	}
 	return a.print(report, func(w io.Writer) error { return report.print(w) })
 }
@@ -108,6 +128,8 @@ type restoreReport struct {
 	// Continued are the snapshots whose interrupted restores this one continued.
 	Continued []continuedRestore `json:"continued"`
 	MS        int64              `json:"ms"`
+
+	*restoreEstimate // in a dry run; nil otherwise
 }
 
 type continuedRestore struct {
@@ -148,7 +170,7 @@ func (r *restoreReport) print(w io.Writer) error {
 			fmt.Fprintf(w, "%s are free there\n", size(r.Free))
 		}
 		lines(w, "would remove ", r.Removed, 20)
-		return err
+		return errors.Join(err, r.restoreEstimate.print(w))
 	}
 	_, err := fmt.Fprintf(w, "restored snapshot %d to %s: %s, %s, each file checked against its hash "+
 		"(%d fetched, %d right already) in %d ms\n",

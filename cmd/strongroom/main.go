@@ -141,7 +141,7 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.backupCommand(), a.listCommand(),
 		a.showCommand(), a.diffCommand(), a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.pruneCommand(),
 		a.holdCommand(), a.releaseCommand(), a.copyCommand(), a.drillCommand(), a.archivedCommand(),
-		a.inspectCommand(), a.runCommand(), a.statusCommand(), a.confirmCommand(), a.versionCommand())
+		a.inspectCommand(), a.runCommand(), a.statusCommand(), a.statsCommand(), a.confirmCommand(), a.versionCommand())
 	root.SetOut(a.stdout) // the commands for completion keep it from here on
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {

@@ -29,6 +29,7 @@ type managedArchive struct {
 
 	opening   chan struct{}  // has an element while the archive is opened
 	snapshots *snapshotCache // for the page and the API
+	estimates estimateCache  // for the page
 	refusals  *refusals      // findings of guards, and operators' confirmations
 
 	ledgerBegun atomic.Bool // the ledger has a record that a prune wrote

@@ -59,6 +59,7 @@ func (k *managedArchive) drill(ctx context.Context, d config.Drill) (scheduler.R
 		k.d.o.Log.Warn("files of this snapshot were already damaged when they were archived",
 			"archive", k.name, "snapshot", r.Snapshot, "files", r.Restored.Damaged)
 	}
+	k.estimates.expire()
 	last := web.Drill{At: r.Started.Round(0), Snapshot: r.Snapshot, Duration: r.Took}
 	said := fmt.Sprintf("the test restore of snapshot %d succeeded", r.Snapshot)
 	if err != nil {

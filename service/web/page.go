@@ -101,6 +101,7 @@ type archiveView struct {
 	Snapshots []Snapshot
 	Problem   string // why the snapshots are not shown
 	Restore   string // a command; empty if there is nothing to restore
+	Estimate  string // what that takes and costs; empty if it is not known yet
 	CanRun    bool
 	Said      string // the result of a request for a run
 	Refused   string
@@ -155,7 +156,9 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 	if older {
 		v.OlderHref = fmt.Sprintf("%s?before=%d", v.Card.Href, list[0].Sequence)
 	}
-	v.Restore = s.restoreNewest(&a, all)
+	if one := newestReadable(all); one != nil {
+		v.Restore, v.Estimate = s.restoreCommand(&a, one.Sequence), s.estimateText(a.Name, one.Sequence)
+	}
 	s.pages.render(w, code, "archive", v)
 }
 
@@ -174,14 +177,31 @@ func (v *archiveView) answer(asked string, refused refusedForm) {
 	}
 }
 
-// restoreNewest returns the command for the newest readable snapshot, or an empty string if there is none.
-func (s *Server) restoreNewest(a *Archive, all []Snapshot) string {
-	for _, one := range slices.Backward(all) {
-		if one.Error == "" {
-			return s.restoreCommand(a, one.Sequence)
+// newestReadable returns the newest readable snapshot, or nil if there is none.
+func newestReadable(all []Snapshot) *Snapshot {
+	for i := range slices.Backward(all) {
+		if all[i].Error == "" {
+			return &all[i]
 		}
 	}
-	return ""
+	return nil
+}
+
+// estimateText describes what the restore of a snapshot takes and costs; empty if that is not known yet.
+func (s *Server) estimateText(name string, sequence int64) string {
+	b, ok := s.backend.(RestoreEstimator)
+	if !ok {
+		return ""
+	}
+	e, ok := b.RestoreEstimate(name, sequence)
+	if !ok {
+		return ""
+	}
+	text := fmt.Sprintf("A restore of snapshot %d reads %s with %s. ", e.Snapshot, Size(e.Bytes), count(e.Requests, "request"))
+	if e.Frozen > 0 {
+		text += fmt.Sprintf("First, %s must be thawed. ", count(e.Frozen, "object"))
+	}
+	return text + e.Time + ". " + e.Price + "."
 }
 
 // restoreCommand returns a command that works unchanged, except for the identity, which this host does not have.

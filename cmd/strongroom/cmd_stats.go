@@ -1,0 +1,217 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	neturl "net/url"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/cost"
+	"github.com/strongroom-dev/strongroom/internal/disk"
+)
+
+func (a *app) statsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "stats [ARCHIVE...]",
+		Short: "Show the size of archives, what a month costs, and how they grow",
+		Long: `Show the bytes of archives by storage class, what a month of storage costs with the prices
+of the configuration, by how much they grow per day, and when they reach twice the size or
+fill the disk. Without arguments, it shows all archives of the configuration.`,
+		RunE: a.stats,
+	}
+}
+
+// archiveStats is an entry of stats --json.
+type archiveStats struct {
+	Name      string           `json:"archive_name"`
+	Snapshots int              `json:"snapshots"`
+	Objects   int64            `json:"objects"`
+	Bytes     int64            `json:"bytes"`
+	Stored    []cost.Stored    `json:"stored"`
+	Price     *cost.MonthPrice `json:"price"`  // null without prices
+	Growth    *cost.Growth     `json:"growth"` // null if the snapshots show none
+	Forecast  []forecast       `json:"forecast"`
+	Free      *int64           `json:"free"` // bytes on the file system of a file:// destination; null if unknown
+}
+
+// forecast is a size of the archive in the future, if nothing is pruned.
+type forecast struct {
+	What  string           `json:"what"`
+	At    *time.Time       `json:"at"` // null: not within a hundred years
+	Bytes int64            `json:"bytes"`
+	Price *cost.MonthPrice `json:"price"`
+}
+
+// What a forecast is about.
+const (
+	inAMonth = "30 days"
+	inAYear  = "365 days"
+	twice    = "twice the size"
+	diskFull = "disk full"
+)
+
+func (a *app) stats(c *cobra.Command, args []string) error {
+	args, err := a.orAll(args)
+	if err != nil {
+		return err
+	}
+	for _, where := range args {
+		if err := noSnapshot("stats", where); err != nil {
+			return err
+		}
+	}
+	all := []archiveStats{}
+	var failed error
+	for _, where := range args {
+		s, err := a.statsOf(c, where)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			if c.Context().Err() != nil {
+				break
+			}
+			continue
+		}
+		all = append(all, *s)
+	}
+	if len(all) == 0 {
+		return failed
+	}
+	err = a.print(all, func(w io.Writer) error {
+		for i := range all {
+			if err := all[i].print(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errors.Join(err, failed)
+}
+
+func (a *app) statsOf(c *cobra.Command, where string) (_ *archiveStats, err error) {
+	o, err := a.open(c.Context(), where)
+	if err != nil {
+		return nil, err
+	}
+	defer o.close(&err)
+	s, err := o.Stats(c.Context())
+	if err != nil {
+		return nil, about(o.name, "reading the size of "+o.name, err)
+	}
+	return newStats(o.name, s, a.prices(o.url), freeBytes(o.url), time.Now()), nil
+}
+
+// freeBytes returns the free bytes on the file system of a file:// destination; nil if they are unknown.
+func freeBytes(url string) *int64 {
+	u, err := neturl.Parse(url)
+	if err != nil || u.Scheme != "file" {
+		return nil
+	}
+	if free, ok := disk.Free(u.Path); ok {
+		return &free
+	}
+	return nil
+}
+
+// newStats returns the figures of an archive, with a forecast if enough snapshots show the growth.
+func newStats(name string, s *archive.Stats, prices *cost.Prices, free *int64, now time.Time) *archiveStats {
+	out := &archiveStats{
+		Name: name, Snapshots: len(s.Snapshots), Bytes: s.Bytes(), Stored: s.Stored, Price: prices.PriceMonth(s.Stored),
+		Growth: s.Growth, Forecast: []forecast{}, Free: free,
+	}
+	for _, class := range s.Stored {
+		out.Objects += class.Objects
+	}
+	g := s.Growth
+	if g == nil || !g.IsEnough {
+		return out
+	}
+	for _, ahead := range []struct {
+		what string
+		days int
+	}{{inAMonth, 30}, {inAYear, 365}} {
+		at, bytes := now.AddDate(0, 0, ahead.days).UTC(), g.After(out.Bytes, int64(ahead.days))
+		out.Forecast = append(out.Forecast, forecast{ahead.what, &at, bytes, out.Price.Scaled(out.Bytes, bytes)})
+	}
+	out.reach(now, twice, 2*out.Bytes)
+	if free != nil {
+		out.reach(now, diskFull, out.Bytes+*free)
+	}
+	return out
+}
+
+// reach adds when the archive has a size.
+func (s *archiveStats) reach(now time.Time, what string, bytes int64) {
+	f := forecast{What: what, Bytes: bytes, Price: s.Price.Scaled(s.Bytes, bytes)}
+	if at, ok := s.Growth.When(now, s.Bytes, bytes); ok {
+		at = at.UTC().Truncate(time.Second)
+		f.At = &at
+	}
+	s.Forecast = append(s.Forecast, f)
+}
+
+func (s *archiveStats) print(w io.Writer) error {
+	fmt.Fprintf(w, "%s: %s, %s, %s\n", s.Name, plural(s.Snapshots, "snapshot"), plural(s.Objects, "object"), size(s.Bytes))
+	rows := [][]string{{"CLASS", "OBJECTS", "BYTES"}}
+	for _, c := range s.Stored {
+		rows = append(rows, []string{cost.ClassName(c.Class), strconv.FormatInt(c.Objects, 10), size(c.Bytes)})
+	}
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	price := "what it costs is not known: " + noPrices
+	if s.Price != nil {
+		price = "it costs " + s.Price.String()
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s\n", price, s.growthText())
+	for i := range s.Forecast {
+		if err == nil {
+			_, err = fmt.Fprintln(w, s.Forecast[i].String())
+		}
+	}
+	return err
+}
+
+// growthText describes the growth, and why there is no forecast.
+func (s *archiveStats) growthText() string {
+	g := s.Growth
+	if g == nil {
+		return "there is no forecast: no two snapshots follow each other directly and show what was stored between them"
+	}
+	text := fmt.Sprintf("%s were stored per day, as %s from %s to %s show", size(g.StoredPerDay), plural(g.Snapshots, "snapshot"),
+		g.Since.UTC().Format(time.DateOnly), g.Until.UTC().Format(time.DateOnly))
+	switch {
+	case g.SizePerDay > 0:
+		text += fmt.Sprintf("; one snapshot became larger by %s per day", size(g.SizePerDay))
+	case g.SizePerDay < 0:
+		text += fmt.Sprintf("; one snapshot became smaller by %s per day", size(-g.SizePerDay))
+	}
+	if !g.IsEnough {
+		return text + "; this is too little for a forecast, which needs three snapshots over a day"
+	}
+	return text + "; if nothing is pruned, this means:"
+}
+
+// String returns the line of a forecast.
+func (f *forecast) String() string {
+	price := ""
+	if f.Price != nil && len(f.Price.Unknown) == 0 {
+		price = ", " + f.Price.String()
+	}
+	switch f.What {
+	case inAMonth, inAYear:
+		return fmt.Sprintf("in %s: %s%s", f.What, size(f.Bytes), price)
+	}
+	what := "twice the size"
+	if f.What == diskFull {
+		what, price = "the disk of the destination is full", ""
+	}
+	if f.At == nil {
+		return what + ": not within a hundred years"
+	}
+	return fmt.Sprintf("%s: on %s, at %s%s", what, f.At.Format(time.DateOnly), size(f.Bytes), price)
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/cost"
+)
+
+// noPrices is why a price is not known.
+const noPrices = "the configuration has no prices for this destination; " +
+	"the key prices sets them, and --config names the configuration for a URL"
+
+// prices returns what the provider of a destination charges; nil if the configuration has no prices for it, or is not
+// needed for an archive that is given by its URL.
+func (a *app) prices(url string) *cost.Prices {
+	if a.loaded == nil {
+		return nil
+	}
+	return a.loaded.PricesOf(url)
+}
+
+// restoreEstimate is what a restore would take and cost.
+type restoreEstimate struct {
+	Reads   []cost.Read           `json:"reads"`
+	Missing int                   `json:"missing"`
+	Time    *cost.Time            `json:"time"`  // null if no rate is known
+	Price   *cost.ReadPrice       `json:"price"` // null if there are no prices
+	Objects *[]archive.ObjectRead `json:"objects,omitempty"`
+
+	name string
+}
+
+// estimate returns what the restore of a dry run would take and cost.
+func (a *app) estimate(ctx context.Context, from *openArchive, id string, res *archive.RestoreResult) *restoreEstimate {
+	e := &restoreEstimate{Reads: res.Reads, Missing: res.Missing, Price: a.prices(from.url).PriceReads(res.Reads), name: from.name}
+	measured, err := from.Measurements(ctx, id)
+	if err != nil {
+		a.log.Warn("how long earlier restores and drills took cannot be read", "archive", from.name, "error", err)
+	}
+	e.Time = cost.EstimateTime(measured, int64(res.Files), res.Bytes)
+	return e
+}
+
+func (e *restoreEstimate) print(w io.Writer) error {
+	rows := [][]string{{"KIND", "CLASS", "OBJECTS", "BYTES", "REQUESTS"}}
+	var frozen int64
+	for i := range e.Reads {
+		r := &e.Reads[i]
+		rows = append(rows, []string{
+			r.Kind, cost.ClassName(r.Class), strconv.FormatInt(r.Objects, 10), size(r.Bytes), strconv.FormatInt(r.Requests, 10),
+		})
+		if r.Frozen {
+			frozen += r.Objects
+		}
+	}
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	if e.Objects != nil {
+		for _, o := range *e.Objects {
+			fmt.Fprintf(w, "%s  %s  %s, %s\n", o.Key, size(o.Bytes), cost.ClassName(o.Class), plural(o.Requests, "request"))
+		}
+	}
+	if frozen > 0 {
+		fmt.Fprintf(w, "%s must be thawed at the provider first\n", plural(frozen, "object"))
+	}
+	if e.Missing > 0 {
+		fmt.Fprintf(w, "%s missing; strongroom verify names what is missing\n",
+			plural(e.Missing, "object")+map[bool]string{true: " is", false: " are"}[e.Missing == 1])
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s\n", e.timeText(), e.priceText())
+	return err
+}
+
+func (e *restoreEstimate) timeText() string {
+	if e.Time == nil {
+		return "how long it takes is not known yet: strongroom drill " + e.name + " measures that, and so does each restore"
+	}
+	return "it " + e.Time.Describe(size)
+}
+
+func (e *restoreEstimate) priceText() string {
+	if e.Price == nil {
+		return "what it costs is not known: " + noPrices
+	}
+	return "it costs " + e.Price.String()
+}

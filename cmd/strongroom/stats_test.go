@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/archive/cost"
+)
+
+func gib(n int64) int64 { return n << 30 }
+
+// stated returns the text and the JSON of an archive's figures.
+func stated(t *testing.T, s *archiveStats) (text, doc string) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := s.print(&b); err != nil {
+		t.Fatal(err)
+	}
+	j, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String(), string(j)
+}
+
+// A forecast states when an archive reaches twice its size and fills its disk, with the price of that size.
+func TestStatsForecast(t *testing.T) {
+	t.Parallel()
+	price, err := cost.ParsePrice("0.02")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices := &cost.Prices{Currency: "USD", Classes: map[string]cost.Class{"default": {Storage: &price}}}
+	day := func(n int) time.Time { return time.Date(2026, 11, n, 0, 0, 0, 0, time.UTC) }
+	free := gib(50)
+	s := &archive.Stats{
+		Snapshots: make([]archive.Snapshot, 3), Stored: []cost.Stored{{Class: "STANDARD", Objects: 7, Bytes: gib(20)}},
+		Growth: &cost.Growth{Snapshots: 3, Since: day(1), Until: day(11), StoredPerDay: gib(1), SizePerDay: -gib(2), IsEnough: true},
+	}
+	text, doc := stated(t, newStats("orders", s, prices, &free, day(11)))
+	for _, want := range []string{
+		"orders: 3 snapshots, 7 objects, 20.0 GiB\n", "STANDARD  7        20.0 GiB\n", "it costs about 0.40 USD per month\n",
+		"1.0 GiB were stored per day, as 3 snapshots from 2026-11-01 to 2026-11-11 show; one snapshot became smaller by 2.0 GiB per day; " +
+			"if nothing is pruned, this means:\n",
+		"in 30 days: 50.0 GiB, about 1.00 USD per month\n", "in 365 days: 385.0 GiB, about 7.70 USD per month\n",
+		"twice the size: on 2026-12-01, at 40.0 GiB, about 0.80 USD per month\n",
+		"the disk of the destination is full: on 2026-12-31, at 70.0 GiB\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	for _, want := range []string{
+		`"what":"twice the size","at":"2026-12-01T00:00:00Z","bytes":42949672960,"price":{"currency":"USD","per_month":"0.8","unknown":[]}`,
+		`"stored_per_day":1073741824,"size_per_day":-2147483648,"enough":true`, `"free":53687091200`,
+	} {
+		if !strings.Contains(doc, want) {
+			t.Errorf("%q is not in\n%s", want, doc)
+		}
+	}
+}
+
+// What is not known is stated, and not left out: a price, a growth of too few snapshots, and none at all.
+func TestStatsAreHonest(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	stored := []cost.Stored{{Objects: 7, Bytes: 4096}}
+	few := &cost.Growth{Snapshots: 2, Since: now, Until: now.Add(time.Hour), StoredPerDay: 100}
+	still := &cost.Growth{Snapshots: 9, Since: now, Until: now.AddDate(0, 0, 9), IsEnough: true}
+	for _, test := range []struct {
+		what   string
+		growth *cost.Growth
+		want   string
+		n      int // of the forecasts
+	}{
+		{"none", nil, "there is no forecast: no two snapshots follow each other directly", 0},
+		{"few", few, "this is too little for a forecast, which needs three snapshots over a day\n", 0},
+		{"still", still, "twice the size: not within a hundred years\n", 3},
+	} {
+		s := newStats("orders", &archive.Stats{Stored: stored, Growth: test.growth}, nil, nil, now)
+		text, doc := stated(t, s)
+		if !strings.Contains(text, test.want) || !strings.Contains(text, "what it costs is not known: the configuration has no prices") ||
+			len(s.Forecast) != test.n || !strings.Contains(doc, `"price":null`) || !strings.Contains(doc, `"free":null`) {
+			t.Errorf("%s:\n%s%s", test.what, text, doc)
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package web
+
+import (
+	"strings"
+	"testing"
+)
+
+// estimating is a Backend that estimates restores.
+type estimating struct {
+	*fake
+	estimate RestoreEstimate
+	isKnown  bool
+}
+
+func (e *estimating) RestoreEstimate(string, int64) (RestoreEstimate, bool) {
+	return e.estimate, e.isKnown
+}
+
+// An operator decides about a restore on the page: it shows beside the command how long that takes and what it costs. A
+// text that is not known yet is no empty line.
+func TestPageShowsWhatARestoreTakes(t *testing.T) {
+	t.Parallel()
+	e := &estimating{fake: filled(well("orders")), isKnown: true, estimate: RestoreEstimate{
+		Snapshot: 119, Bytes: 3 << 30, Requests: 1, Frozen: 2,
+		Time: "It takes about 4 min 10 s", Price: "It costs about 0.27 <USD>",
+	}}
+	page := get(t, newServer(t, e, ""), "/archives/orders")
+	const want = "A restore of snapshot 119 reads 3.0 GiB with 1 request. First, 2 objects must be thawed. " +
+		"It takes about 4 min 10 s. It costs about 0.27 &lt;USD&gt;."
+	if !strings.Contains(page, want) {
+		t.Errorf("the page does not have %q", want)
+	}
+	e.isKnown = false
+	for _, b := range []Backend{e, e.fake} {
+		if page := get(t, newServer(t, b, ""), "/archives/orders"); strings.Contains(page, `id="estimate"`) {
+			t.Error("the page has an estimate that is not known")
+		}
+	}
+}
