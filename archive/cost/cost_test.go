@@ -177,8 +177,21 @@ func TestGrowth(t *testing.T) {
 	}
 	pruned := history(1000, 0, 12, 24, 36, 48)
 	pruned = slices.Delete(pruned, 1, 3)
-	if g := GrowthOf(pruned); g == nil || g.StoredPerDay != 2000 || g.MeasuredMS != 12*3600*1000 || g.IsEnough {
+	if g := GrowthOf(pruned); g == nil || g.StoredPerDay != 2000 || g.MeasuredMS != 12*3600*1000 || !g.IsEnough {
 		t.Errorf("with pruned snapshots: %+v", g)
+	}
+	// A retention keeps the last 96 snapshots, 15 minutes apart, and one of each day before them.
+	thinned := history(1000, 0, 24)
+	for i := range 96 {
+		at := thinned[0].Created.Add(48*time.Hour + time.Duration(i)*15*time.Minute)
+		thinned = append(thinned, Snapshot{Sequence: int64(i + 200), Parent: int64(i + 199), Created: at, Bytes: 9000, Stored: 9000, Added: 100})
+	}
+	thinned[1].Parent = 0
+	if g := GrowthOf(thinned); g == nil || g.StoredPerDay != 9600 || !g.IsEnough {
+		t.Errorf("with a retention: %+v", g)
+	}
+	if g := GrowthOf(thinned[2:]); g == nil || g.StoredPerDay != 9600 || !g.IsEnough {
+		t.Errorf("with the last 96: %+v", g)
 	}
 	packed := history(1000, 0, 24, 48)
 	for i := range packed {
@@ -210,7 +223,7 @@ func TestGrowthIsHonest(t *testing.T) {
 			t.Errorf("%s: %+v", what, g)
 		}
 	}
-	for what, all := range map[string][]Snapshot{"two": history(1, 0, 48), "three within an hour": history(1, 0, 0, 1)} {
+	for what, all := range map[string][]Snapshot{"two": history(1, 0, 48), "three within an hour": history(1, 0, 0, 1), "three within 19 hours": history(1, 0, 1, 19)} {
 		if g := GrowthOf(all); g == nil || g.IsEnough {
 			t.Errorf("%s: %+v", what, g)
 		}

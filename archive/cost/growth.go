@@ -8,9 +8,11 @@ import (
 const (
 	// growthWindow is the part of the history that a forecast considers. The growth of long ago shows little.
 	growthWindow = 90 * 24 * time.Hour
-	// A forecast needs this many snapshots, over at least this time.
+	// A forecast needs this many snapshots over this time, and this time between snapshots and their predecessors. The
+	// last 96 snapshots of a schedule of 15 minutes are a little less than a day.
 	leastSnapshots = 3
-	leastSpan      = 24 * time.Hour
+	leastSpan      = 20 * time.Hour
+	leastMeasured  = time.Hour
 
 	day = 24 * time.Hour
 )
@@ -36,7 +38,8 @@ type Growth struct {
 	StoredPerDay int64 `json:"stored_per_day"` // bytes that are stored per day, before any prune
 	// SizePerDay is by how many stored bytes per day one snapshot has become larger, or smaller if it is negative.
 	SizePerDay int64 `json:"size_per_day"`
-	IsEnough   bool  `json:"enough"` // for a forecast: at least three snapshots over at least a day
+	// IsEnough means that the figures are enough for a forecast: three snapshots over 20 hours, and an hour measured.
+	IsEnough bool `json:"enough"`
 }
 
 // GrowthOf returns the growth that snapshots show, which are in ascending order; nil if no snapshot has its direct
@@ -68,7 +71,7 @@ func GrowthOf(all []Snapshot) *Growth {
 	g.MeasuredMS = measured.Milliseconds()
 	g.StoredPerDay = perDay(&stored, measured)
 	g.SizePerDay = perDay(big.NewInt(last.Stored-first.Stored), span)
-	g.IsEnough = len(all) >= leastSnapshots && measured >= leastSpan
+	g.IsEnough = len(all) >= leastSnapshots && span >= leastSpan && measured >= leastMeasured
 	return g
 }
 

@@ -307,14 +307,6 @@ func (p *prunedArchive) print(w io.Writer) error {
 	return err
 }
 
-// saves returns what a month of what would be deleted costs, in words.
-func (p *prunedArchive) saves() string {
-	if p.Saves == nil {
-		return "what this saves in a month is not known: " + noPrices
-	}
-	return "this saves " + p.Saves.String()
-}
-
 func (p *prunedArchive) hollow() (n int) {
 	for _, s := range p.Snapshots {
 		if s.Hollow != "" {

@@ -190,10 +190,22 @@ func (s *archiveStats) growthText() string {
 	case g.SizePerDay < 0:
 		text += fmt.Sprintf("; one snapshot became smaller by %s per day", size(-g.SizePerDay))
 	}
+	if span := g.Until.Sub(g.Since); g.MeasuredMS < span.Milliseconds()/2 {
+		text += fmt.Sprintf("; what was stored for pruned snapshots is not known, so this comes from %s of %s", hours(g.MeasuredMS),
+			hours(span.Milliseconds()))
+	}
 	if !g.IsEnough {
-		return text + "; this is too little for a forecast, which needs three snapshots over a day"
+		return text + "; this is too little for a forecast, which needs three snapshots over 20 hours"
 	}
 	return text + "; if nothing is pruned, this means:"
+}
+
+// hours returns milliseconds in hours, or in days if they are many.
+func hours(ms int64) string {
+	if h := (ms + 1_800_000) / 3_600_000; h < 48 {
+		return plural(h, "hour")
+	}
+	return plural((ms+43_200_000)/86_400_000, "day")
 }
 
 // String returns the line of a forecast.

@@ -89,3 +89,11 @@ func (e *restoreEstimate) priceText() string {
 	}
 	return "it costs " + e.Price.String()
 }
+
+// saves returns what a month of what would be deleted costs, in words.
+func (p *prunedArchive) saves() string {
+	if p.Saves == nil {
+		return "what this saves in a month is not known: " + noPrices
+	}
+	return "this saves " + p.Saves.String()
+}

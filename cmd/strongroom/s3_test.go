@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,4 +58,44 @@ func TestS3Mistakes(t *testing.T) {
 	if o := finish(t, program(t, "list", good)); o.code != exitNotFound {
 		t.Errorf("something was written: exit code %d: %s", o.code, o.stdout)
 	}
+}
+
+// A service reports storage classes, and each has its prices. A class without a price is named, and nothing of it is free.
+func TestS3Prices(t *testing.T) {
+	t.Parallel()
+	whole(t)
+	db := t.TempDir()
+	logDir(t, db, 0, 3, 1000)
+	file := filepath.Join(t.TempDir(), "strongroom.yaml")
+	url := storetest.S3(t)
+	configure := func(class string) {
+		t.Helper()
+		text := fmt.Sprintf("archives: [{name: orders, source: {dir: %q}, destination: %q, retention: {last: 1}}]\n"+
+			"prices: [{for: 's3://', currency: USD, egress: 5000, classes: {%s: {storage: 5000, requests: 4, retrieval: 0}}}]\n",
+			db, url, class)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(want []string, args ...string) {
+		t.Helper()
+		o := finish(t, program(t, append(args, "--config", file)...))
+		for _, w := range want {
+			if o.code != 0 || !regexp.MustCompile(w).MatchString(o.stdout) {
+				t.Errorf("%v: exit code %d, %q is not in %s%s", args, o.code, w, o.stdout, o.stderr)
+			}
+		}
+	}
+	configure("standard")
+	run(nil, "backup", "orders")
+	run(nil, "backup", "--force", "orders")
+	run([]string{`(?m)^data +STANDARD +3 +[0-9.]+ KiB +3$`, `(?m)^it costs about \d+\.\d+ USD \(egress \d+\.\d+, requests 0\.012\)$`},
+		"restore", "orders", "--to", filepath.Join(t.TempDir(), "r"), "--dry-run")
+	run([]string{`(?m)^this saves about 0\.\d+ USD per month$`}, "prune", "--dry-run", "orders")
+	run([]string{`(?m)^STANDARD +\d+ +[0-9.]+ KiB$`, `(?m)^it costs about \d+\.\d+ USD per month$`}, "stats", "orders")
+	configure("GLACIER_IR")
+	run([]string{`(?m)^it costs \d+\.\d+ USD and more; the configuration has no price for: requests of the class STANDARD, retrieval of the class STANDARD$`},
+		"restore", "orders", "--to", filepath.Join(t.TempDir(), "r"), "--dry-run")
+	run([]string{`(?m)^this saves an unknown amount of USD; the configuration has no price for: storage of the class STANDARD$`},
+		"prune", "--dry-run", "orders")
 }

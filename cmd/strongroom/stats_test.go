@@ -39,13 +39,13 @@ func TestStatsForecast(t *testing.T) {
 	free := gib(50)
 	s := &archive.Stats{
 		Snapshots: make([]archive.Snapshot, 3), Stored: []cost.Stored{{Class: "STANDARD", Objects: 7, Bytes: gib(20)}},
-		Growth: &cost.Growth{Snapshots: 3, Since: day(1), Until: day(11), StoredPerDay: gib(1), SizePerDay: -gib(2), IsEnough: true},
+		Growth: &cost.Growth{Snapshots: 3, Since: day(1), Until: day(11), MeasuredMS: 36 * 3600 * 1000, StoredPerDay: gib(1), SizePerDay: -gib(2), IsEnough: true},
 	}
 	text, doc := stated(t, newStats("orders", s, prices, &free, day(11)))
 	for _, want := range []string{
 		"orders: 3 snapshots, 7 objects, 20.0 GiB\n", "STANDARD  7        20.0 GiB\n", "it costs about 0.40 USD per month\n",
 		"1.0 GiB were stored per day, as 3 snapshots from 2026-11-01 to 2026-11-11 show; one snapshot became smaller by 2.0 GiB per day; " +
-			"if nothing is pruned, this means:\n",
+			"what was stored for pruned snapshots is not known, so this comes from 36 hours of 10 days; if nothing is pruned, this means:\n",
 		"in 30 days: 50.0 GiB, about 1.00 USD per month\n", "in 365 days: 385.0 GiB, about 7.70 USD per month\n",
 		"twice the size: on 2026-12-01, at 40.0 GiB, about 0.80 USD per month\n",
 		"the disk of the destination is full: on 2026-12-31, at 70.0 GiB\n",
@@ -78,7 +78,7 @@ func TestStatsAreHonest(t *testing.T) {
 		n      int // of the forecasts
 	}{
 		{"none", nil, "there is no forecast: no two snapshots follow each other directly", 0},
-		{"few", few, "this is too little for a forecast, which needs three snapshots over a day\n", 0},
+		{"few", few, "this is too little for a forecast, which needs three snapshots over 20 hours\n", 0},
 		{"still", still, "twice the size: not within a hundred years\n", 3},
 	} {
 		s := newStats("orders", &archive.Stats{Stored: stored, Growth: test.growth}, nil, nil, now)

@@ -187,23 +187,6 @@ func newestReadable(all []Snapshot) *Snapshot {
 	return nil
 }
 
-// estimateText describes what the restore of a snapshot takes and costs; empty if that is not known yet.
-func (s *Server) estimateText(name string, sequence int64) string {
-	b, ok := s.backend.(RestoreEstimator)
-	if !ok {
-		return ""
-	}
-	e, ok := b.RestoreEstimate(name, sequence)
-	if !ok {
-		return ""
-	}
-	text := fmt.Sprintf("A restore of snapshot %d reads %s with %s. ", e.Snapshot, Size(e.Bytes), count(e.Requests, "request"))
-	if e.Frozen > 0 {
-		text += fmt.Sprintf("First, %s must be thawed. ", count(e.Frozen, "object"))
-	}
-	return text + e.Time + ". " + e.Price + "."
-}
-
 // restoreCommand returns a command that works unchanged, except for the identity, which this host does not have.
 func (s *Server) restoreCommand(a *Archive, sequence int64) string {
 	command := fmt.Sprintf("%s restore %s --to ./restored", s.o.Command, shellQuote(fmt.Sprintf("%s@%d", a.Name, sequence)))

@@ -95,23 +95,6 @@ type Service struct {
 	Slots, SlotsInUse, SlotsWaiting int64 // of transfers, for all archives together
 }
 
-// RestoreEstimate is what a restore of a snapshot would take and cost.
-type RestoreEstimate struct {
-	Snapshot int64
-	Bytes    int64 // as they are transferred
-	Requests int64
-	Frozen   int64  // objects that must be thawed first
-	Time     string // how long it takes, or why that is not known, as a sentence without its end
-	Price    string // what it costs, or why that is not known, as a sentence without its end
-}
-
-// RestoreEstimator is a Backend that also estimates restores.
-type RestoreEstimator interface {
-	// RestoreEstimate returns the last estimate for an archive, and false if there is none. It does not wait: a newer
-	// estimate is made in the background. The page shows it at its next update.
-	RestoreEstimate(name string, sequence int64) (RestoreEstimate, bool)
-}
-
 // ServiceBackend is a Backend that also has the state of the service.
 type ServiceBackend interface {
 	Service() Service
