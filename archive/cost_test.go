@@ -161,6 +161,14 @@ func TestRestoresAreMeasured(t *testing.T) {
 	if len(all) != 1 || all[0].Kind != cost.Restore || all[0].Bytes != m.Counts.Bytes || all[0].Files != 5 || all[0].MS < 1 || all[0].Snapshot != 1 || all[0].Host == "" {
 		t.Fatalf("%+v", all)
 	}
+	// Most of the time of this one may have gone into comparing what was there.
+	write(t, to, name(1), "wrong")
+	if res, err := a.Restore(t.Context(), m, to, archive.RestoreOptions{Overwrite: true}); err != nil || res.Fetched != 1 || res.FetchedBytes != int64(len(db.files[name(1)])) {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if all := measured(); len(all) != 1 {
+		t.Fatalf("%+v", all)
+	}
 	// A restore of most of the files is measured by what it fetched.
 	write(t, to, name(1), "wrong")
 	write(t, to, name(2), "wrong")

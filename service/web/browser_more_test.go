@@ -39,17 +39,22 @@ func TestBrowserOtherSites(t *testing.T) {
 func TestBrowserLooksAgainAtAnArchive(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t)
-	f := filled(well("orders"))
+	f := &estimating{fake: filled(well("orders")), estimate: RestoreEstimate{
+		Snapshot: 121, Bytes: 1 << 30, Requests: 7, Time: "It takes a while", Price: "It costs about 1.00 USD",
+	}}
 	srv := httptest.NewServer(newServer(t, f, token).Handler())
 	defer srv.Close()
 	do(t, b, chromedp.Navigate(srv.URL+"/archives/orders?asked=started"))
+	settle(t, b, `document.getElementById("estimate") === null`)
 	value(t, b, chromedp.Evaluate[bool](`document.querySelector("details").open = true`))
 	tabTo(t, b, ".copy")
 	f.mu.Lock()
+	f.isKnown = true // the service has made the estimate since
 	f.snapshots = append(slices.Clone(f.snapshots), Snapshot{Sequence: 121, Created: noon, Files: 1, State: "ok"})
 	f.mu.Unlock()
 	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
 	settle(t, b, `document.getElementById("restore-command").textContent.includes("orders@121 ") && document.querySelector("tbody a").textContent === "121"`)
+	settle(t, b, `document.getElementById("estimate").textContent.endsWith("snapshot 121 reads 1.0 GiB with 7 requests. It takes a while. It costs about 1.00 USD.")`)
 	settle(t, b, `document.activeElement.matches(".copy") && document.querySelector("details").open && location.search === ""`)
 	value(t, b, chromedp.Evaluate[bool](`navigator.clipboard.writeText = async (text) => { window.copied = text }; true`))
 	do(t, b, chromedp.KeyEvent(kb.Enter))

@@ -13,6 +13,8 @@ type estimating struct {
 }
 
 func (e *estimating) RestoreEstimate(string, int64) (RestoreEstimate, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return e.estimate, e.isKnown
 }
 
