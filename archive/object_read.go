@@ -61,6 +61,9 @@ func (a *Archive) get(ctx context.Context, key string, limit int64, check func([
 		if attempt == fetchAttempts-1 || errors.Is(err, fs.ErrNotExist) || errors.Is(err, manifest.ErrVersion) || errors.Is(err, errTooLarge) || errors.As(err, new(*openError)) || ctx.Err() != nil {
 			return b, err
 		}
+		if isRead && attempt == 0 {
+			continue // most likely the object itself is damaged, and there may be hundreds of such
+		}
 		if err := pause(ctx, attempt); err != nil {
 			return nil, err
 		}
