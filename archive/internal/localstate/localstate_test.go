@@ -3,6 +3,7 @@ package localstate
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -45,5 +46,30 @@ func TestTheFormerFormOfAPlace(t *testing.T) {
 	}
 	if err := os.Remove(before.PinPath(id)); err != nil {
 		t.Errorf("the former file was changed: %v", err)
+	}
+}
+
+// A state directory, or a file in it, that is a link to a disk which is not mounted does not count as missing: what this
+// host remembers shows that an archive was emptied or replaced.
+func TestLinksToNothingAreUnread(t *testing.T) {
+	t.Parallel()
+	top, id := t.TempDir(), strings.Repeat("a", 32)
+	link := filepath.Join(top, "state")
+	if err := os.Symlink(filepath.Join(top, "unmounted"), link); err != nil {
+		t.Fatal(err)
+	}
+	s := &State{Dir: link, Place: "s3://b"}
+	if _, err := s.AtPlace(); !errors.Is(err, ErrUnread) {
+		t.Errorf("the place: %v", err)
+	}
+	if _, _, err := s.LoadPin(id); !errors.Is(err, ErrUnread) {
+		t.Errorf("the pin: %v", err)
+	}
+	files := &State{Dir: t.TempDir(), Place: "s3://b"}
+	if err := os.Symlink("nothing", files.placePath()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := files.AtPlace(); !errors.Is(err, ErrUnread) {
+		t.Errorf("a link in place of a file: %v", err)
 	}
 }

@@ -1,10 +1,12 @@
 package localstate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 	"time"
 
@@ -28,7 +30,11 @@ const (
 // the path cannot have any files, or the file is too large to be one of the local state.
 func (s *State) read(name string, most int64) ([]byte, error) {
 	b, err := disk.Within(context.Background(), name, readLimit, func() ([]byte, error) {
-		return disk.ReadRegular(name, most)
+		b, err := disk.ReadRegular(name, most)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = cmp.Or(dangling(name), dangling(s.Dir), err)
+		}
+		return b, err
 	})
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, disk.ErrTooLarge):
@@ -36,6 +42,18 @@ func (s *State) read(name string, most int64) ([]byte, error) {
 	}
 	const advice = "repair that, or use another directory for the local state"
 	return nil, fmt.Errorf("%w: %w; %s", ErrUnread, err, advice)
+}
+
+// dangling returns an error if a name is a symbolic link to nothing, such as to a disk that is not mounted.
+func dangling(name string) error {
+	info, err := os.Lstat(name)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return nil
+	}
+	if _, err := os.Stat(name); err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s is a symbolic link to nothing; is a disk not mounted?", name)
 }
 
 // change calls do, which changes a file, and returns at the latest after the time that a write may take.
