@@ -207,6 +207,14 @@ func rejectNested(dir, url, what string) error {
 	return nil
 }
 
+// rejectState returns an error if a target is the state directory, or within it.
+func rejectState(dir, state string) error {
+	if state != "" && strings.HasPrefix(disk.RealPath(dir)+"/", disk.RealPath(state)+"/") {
+		return usage("the target %s is in the directory of strongroom's own state, %s; use another directory", dir, state)
+	}
+	return nil
+}
+
 // createOnly creates a file with this content. It returns an error if the file exists.
 func createOnly(name string, b []byte) error {
 	if err := checkHome(name); err != nil {

@@ -79,6 +79,9 @@ func (a *app) restore(
 		return err
 	}
 	defer from.close(&err)
+	if err := rejectState(to, from.stateDir); err != nil {
+		return err
+	}
 	if err := rejectNested(to, from.url, "the target"); err != nil {
 		return err
 	}

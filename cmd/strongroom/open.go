@@ -22,6 +22,7 @@ type openArchive struct {
 	url      string
 	bucket   providers.Bucket
 	release  func() // undoes hold
+	stateDir string // "" if there is no local state
 	progress *archive.Progress
 	encoder  *encoding.Encoder // nil: new objects are neither compressed nor encrypted
 }
@@ -119,6 +120,7 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openA
 	o := &openArchive{
 		name: name, url: url, bucket: bucket, release: hold(bucket), progress: s.progress, encoder: encoder,
 	}
+	o.stateDir = stateDirectory(cmp.Or(a.stateDir, s.stateDir))
 	if o.progress == nil {
 		o.progress = &archive.Progress{}
 	}
