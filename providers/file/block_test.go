@@ -3,6 +3,8 @@ package file
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +113,67 @@ func TestFilePipesInTheWay(t *testing.T) {
 			}
 			must(t, os.RemoveAll(pipe))
 			must(t, put())
+		})
+	}
+}
+
+// A link in place of archive.json counts as a missing object, wherever it leads: a restore must go on without that object
+// as it does with any other thing in its place.
+func TestFileLinksThatCannotBeFollowed(t *testing.T) {
+	t.Parallel()
+	for name, to := range map[string]string{
+		"out of the archive": "../elsewhere", "absolute": "/etc/hostname", "to nothing": "nothing", "in a circle": manifest.ArchiveKey,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openDir(t, filepath.Join(t.TempDir(), "archive"))
+			must(t, os.Mkdir(s.root, 0o700))
+			must(t, os.WriteFile(filepath.Join(s.root, "..", "elsewhere"), []byte("{}"), 0o600))
+			must(t, os.Symlink(to, filepath.Join(s.root, manifest.ArchiveKey)))
+			if _, err := s.Stat(t.Context(), manifest.ArchiveKey); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("Stat: %v", err)
+			}
+			if _, err := s.Get(t.Context(), manifest.ArchiveKey, 0, -1); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("Get: %v", err)
+			}
+		})
+	}
+}
+
+// A link or a socket in place of a directory gives the same answer to every listing: a verification, which lists
+// everything, must not find all well where a restore, which lists one directory, fails.
+func TestFileListingsAgree(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		put   func(path string) error
+		fails bool
+	}{
+		"a link to nothing": {func(path string) error { return os.Symlink("/nonexistent/x", path) }, true},
+		"a link out":        {func(path string) error { return os.Symlink("/etc", path) }, true},
+		"a socket": {func(path string) error {
+			l, err := net.Listen("unix", path)
+			if err == nil {
+				t.Cleanup(func() { l.Close() })
+			}
+			return err
+		}, false},
+		"a pipe": {func(path string) error { return syscall.Mkfifo(path, 0o600) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "listing") // a socket's path must be short
+			must(t, err)
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			s := openDir(t, dir)
+			must(t, c.put(filepath.Join(dir, "ledger")))
+			for _, prefix := range []string{"", "ledger/", "ledger/000/"} {
+				var listed error
+				for _, err := range s.List(t.Context(), prefix, "", "") {
+					listed = errors.Join(listed, err)
+				}
+				if errors.Is(listed, store.ErrBlocked) != c.fails || (listed != nil) != c.fails {
+					t.Errorf("List of %q: %v", prefix, listed)
+				}
+			}
 		})
 	}
 }

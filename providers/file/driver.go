@@ -28,13 +28,20 @@ func newDriver(t *tree) *dirDriver { return &dirDriver{cloud.Driver{Dialect: dia
 
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
-// statObject returns the FileInfo of a key's file. It returns fs.ErrNotExist unless that is a regular file.
+// statObject returns the FileInfo of a key's file. It returns fs.ErrNotExist unless that is a regular file: also for a
+// symbolic link in its place that leads out of the archive, or in a circle.
 func statObject(root *disk.Root, key string) (fs.FileInfo, error) {
-	fi, err := root.Stat(pathOf(key))
-	if err == nil && !fi.Mode().IsRegular() || isNotDir(err) {
-		return nil, &fs.PathError{Op: "stat", Path: pathOf(key), Err: fs.ErrNotExist}
+	name := pathOf(key)
+	fi, err := root.Stat(name)
+	if err == nil && !fi.Mode().IsRegular() || isNotDir(err) || err != nil && isLink(root, name) {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
 	}
 	return fi, err
+}
+
+func isLink(root *disk.Root, name string) bool {
+	fi, err := root.Lstat(name)
+	return err == nil && fi.Mode()&fs.ModeSymlink != 0
 }
 
 // removeObject deletes the file of a key, which the caller has found there, and the directories that become empty.

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
@@ -82,13 +83,19 @@ func (w *walker) places(dir string) ([]place, error) {
 		return nil, nil
 	}
 	if err != nil {
-		if b := w.tree.blockAt(w.root, name+"/0"); b != nil && !b.AtKey {
-			return nil, b // a link that leads out of the archive, perhaps to objects
+		switch at, mode, found := firstBlock(w.root, name+"/0"); {
+		case !found || at == name+"/0":
+			return nil, err
+		case mode&fs.ModeSymlink == 0:
+			return nil, nil // a socket, for one, which has no objects
 		}
-		return nil, err
+		return nil, w.tree.blockAt(w.root, name+"/0") // a link that leads out of the archive, perhaps to objects
 	}
 	var places []place
 	for _, e := range entries {
+		if dir == "" && e.Type()&fs.ModeSymlink != 0 && isTop(e.Name()) && w.wants(e.Name()+"/") {
+			return nil, w.tree.blockAt(w.root, pathOf(e.Name())+"/0")
+		}
 		name, ours := keyOf(e.Name())
 		key := dir + name
 		if e.IsDir() {
@@ -102,6 +109,15 @@ func (w *walker) places(dir string) ([]place, error) {
 	return places, nil
 }
 
+// isTop reports whether a name is that of a directory in which an archive has objects. A listing of everything must fail
+// where one of these is a link, as a listing of that directory does.
+func isTop(name string) bool {
+	return slices.Contains([]string{
+		manifest.ManifestsPrefix, manifest.LedgerPrefix, manifest.DataPrefix, manifest.BundlesPrefix, manifest.PagesPrefix,
+		manifest.ProofsPrefix,
+	}, name+"/")
+}
+
 func readDir(root *disk.Root, name string) ([]fs.DirEntry, error) {
 	d, err := root.Open(name)
 	if err != nil {
@@ -113,10 +129,15 @@ func readDir(root *disk.Root, name string) ([]fs.DirEntry, error) {
 
 func (w *walker) wanted(key string, e fs.DirEntry) bool {
 	if e.IsDir() {
-		inside := strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key)
-		return inside && (key > w.after || strings.HasPrefix(w.after, key))
+		return w.wants(key)
 	}
 	return e.Type().IsRegular() && strings.HasPrefix(key, w.prefix) && key > w.after
+}
+
+// wants reports whether a directory may have wanted keys.
+func (w *walker) wants(dir string) bool {
+	inside := strings.HasPrefix(dir, w.prefix) || strings.HasPrefix(w.prefix, dir)
+	return inside && (dir > w.after || strings.HasPrefix(w.after, dir))
 }
 
 // rollUp yields a directory if it contains a wanted key. So emptied directories are not listed.
