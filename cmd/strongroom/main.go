@@ -73,8 +73,17 @@ func interruptible(stderr io.Writer) (context.Context, context.CancelFunc) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		if isStuck := waitForEnd(signals, func() { cancel(errInterrupted) }); isStuck {
-			fmt.Fprintf(stderr, "strongroom: interrupted; an operation did not return within %s; is a disk hanging? "+
-				"The same command continues from here\n", stopLimit)
+			reported := make(chan struct{})
+			go func() { // standard error may be what does not return
+				fmt.Fprintf(stderr, "strongroom: interrupted; an operation did not return within %s; is a disk, or a reader of the "+
+					"output, hanging? The same command continues from here\n", stopLimit)
+				close(reported)
+			}()
+			select {
+			case <-reported:
+			case <-signals:
+			case <-time.After(time.Second):
+			}
 		}
 		hook.EndAll()
 		os.Exit(exitInterrupted)

@@ -89,12 +89,14 @@ func (w *walker) places(dir string) ([]place, error) {
 		case mode&fs.ModeSymlink == 0:
 			return nil, nil // a socket, for one, which has no objects
 		}
-		return nil, w.tree.blockAt(w.root, name+"/0") // a link that leads out of the archive, perhaps to objects
+		return nil, w.tree.explain(w.root, name+"/0", err) // a link that leads out of the archive, perhaps to objects
 	}
 	var places []place
 	for _, e := range entries {
 		if dir == "" && e.Type()&fs.ModeSymlink != 0 && isTop(e.Name()) && w.wants(e.Name()+"/") {
-			return nil, w.tree.blockAt(w.root, pathOf(e.Name())+"/0")
+			if b := w.tree.blockAt(w.root, pathOf(e.Name())+"/0"); b != nil { // otherwise it has just been removed
+				return nil, b
+			}
 		}
 		name, ours := keyOf(e.Name())
 		key := dir + name
