@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -433,6 +435,19 @@ func (a *atGet) Get(ctx context.Context, key string, offset, length int64) (io.R
 	return a.Store.Get(ctx, key, offset, length)
 }
 
+// waitForRestored waits until a directory has one of these files.
+func waitForRestored(t *testing.T, dir string, want map[string][]byte) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for name, content := range want {
+			if b, err := os.ReadFile(filepath.Join(dir, name)); err == nil && bytes.Equal(b, content) {
+				return
+			}
+		}
+	}
+	t.Error("no file was restored within a minute")
+}
+
 // When one file was changed already, the mark stays.
 func TestDatabaseStartsInTheMidstOfARestore(t *testing.T) {
 	t.Parallel()
@@ -440,7 +455,10 @@ func TestDatabaseStartsInTheMidstOfARestore(t *testing.T) {
 	for n := range r.want {
 		write(t, r.dir, n, "other content")
 	}
-	late := &atGet{Store: r.store, left: 2, f: func() { holdFile(t, filepath.Join(r.dir, "je.lck"), "fcntl") }}
+	late := &atGet{Store: r.store, left: 2, f: func() {
+		waitForRestored(t, r.dir, r.want) // the first file is synced while the second is fetched
+		holdFile(t, filepath.Join(r.dir, "je.lck"), "fcntl")
+	}}
 	a := archive.New(late, archive.Options{Transfers: 1})
 	if _, err := a.Restore(t.Context(), r.m, r.dir, replaceAll); !errors.Is(err, archive.ErrInUse) {
 		t.Fatal(err)
