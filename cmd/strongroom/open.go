@@ -119,15 +119,15 @@ func (a *app) openURL(ctx context.Context, name, url string, s settings) (*openA
 	}
 	o := &openArchive{
 		name: name, url: url, bucket: bucket, release: hold(bucket), progress: s.progress, encoder: encoder,
+		stateDir: stateDirectory(cmp.Or(a.stateDir, s.stateDir)),
 	}
-	o.stateDir = stateDirectory(cmp.Or(a.stateDir, s.stateDir))
 	if o.progress == nil {
 		o.progress = &archive.Progress{}
 	}
 	o.Archive = archive.New(bucket, archive.Options{
 		Transfers: transfers,
 		Limiter:   s.slots,
-		State:     witness(cmp.Or(a.stateDir, s.stateDir), url),
+		State:     witness(o.stateDir, url),
 		Log:       a.log.With("archive", name),
 		Progress:  o.progress,
 		Encoder:   encoder,

@@ -8,7 +8,6 @@ package disk
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,8 +129,7 @@ func OpenDir(path string) (*File, error) {
 func OpenFile(path string, flag int, mode os.FileMode) (*File, error) {
 	f := &File{by: observer(path), appends: flag&os.O_APPEND != 0}
 	do := func() (err error) {
-		f.file, err = openNoWait(func(more int) (*os.File, error) { return os.OpenFile(path, flag|more, mode) },
-			func() (fs.FileInfo, error) { return os.Stat(path) })
+		f.file, err = openPath(path, flag, mode)
 		return err
 	}
 	return f.opened(do, &Op{Kind: Open, Path: path, File: f, Flag: flag})

@@ -26,11 +26,14 @@ func openNoWait(open func(more int) (*os.File, error), stat func() (fs.FileInfo,
 	return open(0)
 }
 
-// OpenNoWait opens a file to read or lock it, without an Observer. It does not wait for the other end of a named pipe.
-func OpenNoWait(path string, flag int) (*os.File, error) {
-	return openNoWait(func(more int) (*os.File, error) { return os.OpenFile(path, flag|more, 0) },
+// openPath is os.OpenFile by openNoWait.
+func openPath(path string, flag int, mode os.FileMode) (*os.File, error) {
+	return openNoWait(func(more int) (*os.File, error) { return os.OpenFile(path, flag|more, mode) },
 		func() (fs.FileInfo, error) { return os.Stat(path) })
 }
+
+// OpenNoWait opens a file to read or lock it, without an Observer. It does not wait for the other end of a named pipe.
+func OpenNoWait(path string, flag int) (*os.File, error) { return openPath(path, flag, 0) }
 
 // openRoot is os.OpenRoot. The name with "/." can only be a directory's.
 func openRoot(dir string) (*os.Root, error) {

@@ -38,6 +38,11 @@ func (t *tree) blockAt(root *disk.Root, name string) *store.Blocked {
 	if !found {
 		return nil
 	}
+	return t.blocked(name, at, mode)
+}
+
+// blocked returns that something of this mode keeps a file from being created under a name: at, one of its elements.
+func (t *tree) blocked(name, at string, mode fs.FileMode) *store.Blocked {
 	return &store.Blocked{Path: filepath.Join(t.root, at), What: disk.KindOf(mode), AtKey: at == name}
 }
 

@@ -83,20 +83,20 @@ func (w *walker) places(dir string) ([]place, error) {
 		return nil, nil
 	}
 	if err != nil {
-		switch at, mode, found := firstBlock(w.root, name+"/0"); {
-		case !found || at == name+"/0":
+		inside := name + "/0"
+		switch at, mode, found := firstBlock(w.root, inside); {
+		case !found || at == inside:
 			return nil, err
 		case mode&fs.ModeSymlink == 0:
 			return nil, nil // a socket, for one, which has no objects
+		default:
+			return nil, w.tree.blocked(inside, at, mode) // a link that leads out of the archive, perhaps to objects
 		}
-		return nil, w.tree.explain(w.root, name+"/0", err) // a link that leads out of the archive, perhaps to objects
 	}
 	var places []place
 	for _, e := range entries {
 		if dir == "" && e.Type()&fs.ModeSymlink != 0 && isTop(e.Name()) && w.wants(e.Name()+"/") {
-			if b := w.tree.blockAt(w.root, pathOf(e.Name())+"/0"); b != nil { // otherwise it has just been removed
-				return nil, b
-			}
+			return nil, w.tree.blocked(e.Name()+"/0", e.Name(), e.Type())
 		}
 		name, ours := keyOf(e.Name())
 		key := dir + name
