@@ -15,12 +15,17 @@ var _ web.RestoreEstimator = (*Daemon)(nil)
 
 // estimateCache is what the restore of an archive's newest snapshot reads and takes. The zero value is empty.
 type estimateCache struct {
-	mu       sync.Mutex
-	busy     bool      // an estimate is being made
-	tried    time.Time // when the last attempt began; zero: the next one is due
-	snapshot int64     // 0 if there is no estimate
+	mu    sync.Mutex
+	busy  bool      // an estimate is being made
+	tried time.Time // when the last attempt began; zero: the next one is due
+	made  estimate
+}
+
+// estimate is what the restore of a snapshot reads and takes.
+type estimate struct {
+	snapshot int64 // 0 if there is no estimate
 	reads    []cost.Read
-	time     *cost.Time
+	time     *cost.Time // nil if no rate is known
 }
 
 // begin reports whether an estimate is due, and records that it begins: at most one in ten minutes, since it lists the
@@ -36,13 +41,13 @@ func (e *estimateCache) begin(now time.Time) bool {
 	return true
 }
 
-// end records the estimate of a snapshot; none if that is 0.
-func (e *estimateCache) end(snapshot int64, reads []cost.Read, takes *cost.Time) {
+// end records an estimate, unless none was made.
+func (e *estimateCache) end(made estimate) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.busy = false
-	if snapshot > 0 {
-		e.snapshot, e.reads, e.time = snapshot, reads, takes
+	if made.snapshot > 0 {
+		e.made = made
 	}
 }
 
@@ -66,24 +71,25 @@ func (d *Daemon) RestoreEstimate(name string, sequence int64) (web.RestoreEstima
 		go k.estimate(ctx, sequence)
 	}
 	k.estimates.mu.Lock()
-	snapshot, reads, takes := k.estimates.snapshot, k.estimates.reads, k.estimates.time
+	made := k.estimates.made
 	k.estimates.mu.Unlock()
-	if snapshot == 0 {
+	if made.snapshot == 0 {
 		return web.RestoreEstimate{}, false
 	}
-	out := web.RestoreEstimate{Snapshot: snapshot, Price: "What it costs is not known: the configuration has no prices for this destination"}
-	for i := range reads {
-		out.Bytes, out.Requests = out.Bytes+reads[i].Bytes, out.Requests+reads[i].Requests
-		if reads[i].Frozen {
-			out.Frozen += reads[i].Objects
+	out := web.RestoreEstimate{Snapshot: made.snapshot, Price: "What it costs is not known: the configuration has no prices for this destination"}
+	for i := range made.reads {
+		r := &made.reads[i]
+		out.Bytes, out.Requests = out.Bytes+r.Bytes, out.Requests+r.Requests
+		if r.Frozen {
+			out.Frozen += r.Objects
 		}
 	}
-	if p := d.Config().PricesOf(k.settings.Destination).PriceReads(reads); p != nil {
+	if p := d.Config().PricesOf(k.settings.Destination).PriceReads(made.reads); p != nil {
 		out.Price = "It costs " + p.String()
 	}
 	out.Time = "How long it takes is not known yet: a drill measures that, and so does each restore"
-	if takes != nil {
-		out.Time = "It " + takes.Describe(web.Size)
+	if made.time != nil {
+		out.Time = "It " + made.time.Describe(web.Size)
 	}
 	return out, true
 }
@@ -92,23 +98,14 @@ func (d *Daemon) RestoreEstimate(name string, sequence int64) (web.RestoreEstima
 func (k *managedArchive) estimate(ctx context.Context, sequence int64) {
 	ctx, cancel := context.WithTimeout(ctx, maxLook)
 	defer cancel()
-	var reads []cost.Read
-	var takes *cost.Time
-	made := int64(0)
-	defer func() { k.estimates.end(made, reads, takes) }()
+	var made estimate
+	defer func() { k.estimates.end(made) }()
+	found := make(chan estimate, 1) // what look calls may outlive it
 	to, err := k.open(ctx)
 	if err == nil {
 		err = k.snapshots.look(ctx, func(ctx context.Context) error {
-			m, err := to.Snapshot(ctx, archive.Selector{Sequence: sequence})
-			if err != nil {
-				return err
-			}
-			measured, err := to.Measurements(ctx, m.Archive)
-			if err != nil {
-				return err
-			}
-			takes = cost.EstimateTime(measured, m.Counts.Files, m.Counts.Bytes)
-			reads, _, err = to.RestoreReads(ctx, m)
+			e, err := to.estimate(ctx, sequence)
+			found <- e
 			return err
 		})
 	}
@@ -119,5 +116,18 @@ func (k *managedArchive) estimate(ctx context.Context, sequence int64) {
 		k.d.o.Log.Warn("cannot estimate what a restore takes", "archive", k.name, "snapshot", sequence, "error", err)
 		return
 	}
-	made = sequence
+	made = <-found
+}
+
+func (a *Archive) estimate(ctx context.Context, sequence int64) (estimate, error) {
+	m, err := a.Snapshot(ctx, archive.Selector{Sequence: sequence})
+	if err != nil {
+		return estimate{}, err
+	}
+	measured, err := a.Measurements(ctx, m.Archive)
+	if err != nil {
+		return estimate{}, err
+	}
+	reads, _, err := a.RestoreReads(ctx, m)
+	return estimate{sequence, reads, cost.EstimateTime(measured, m.Counts.Files, m.Counts.Bytes)}, err
 }
