@@ -40,7 +40,7 @@ func (a *app) runService(ctx context.Context) error {
 	signals := catchSignals() // first: during a long start, a signal would end the program
 	defer signals.stop()
 	systemd := findSupervisor(a.log)
-	defer context.AfterFunc(ctx, func() { systemd.send("STOPPING=1") })()
+	defer systemd.reportStop(ctx)()
 	s, err := a.startService(ctx)
 	if s == nil || err != nil {
 		return err

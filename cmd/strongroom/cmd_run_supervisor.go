@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,6 +34,21 @@ func (s *supervisor) send(state string) {
 	}
 	if err := sendDatagram(s.socket, state); err != nil {
 		s.log.Warn("cannot report the state of the service to its supervisor", "state", state, "error", err)
+	}
+}
+
+// reportStop reports the stop as soon as ctx ends. The function that it returns ends that, after a report in progress: the
+// program does not exit before it is sent.
+func (s *supervisor) reportStop(ctx context.Context) (end func()) {
+	sent := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(sent)
+		s.send("STOPPING=1")
+	})
+	return func() {
+		if !cancel() {
+			<-sent
+		}
 	}
 }
 

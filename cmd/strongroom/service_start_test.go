@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -17,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // SIGHUP and SIGUSR1 that come while the service starts take effect after the start. With hundreds of archives a start
@@ -94,15 +97,21 @@ func TestReportsToSystemd(t *testing.T) {
 	}
 }
 
-// listenAsSystemd returns the reports to a socket, and its path.
-func listenAsSystemd(t *testing.T) (reports chan string, socket string) {
+// shortDir returns a directory for a socket, whose path has at most 107 bytes.
+func shortDir(t *testing.T) string {
 	t.Helper()
-	short, err := os.MkdirTemp("", "sd") // a path of a socket has at most 107 bytes
+	dir, err := os.MkdirTemp("", "sd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(short) })
-	socket = filepath.Join(short, "notify")
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// listenAsSystemd returns the reports to a socket, and its path.
+func listenAsSystemd(t *testing.T) (reports chan string, socket string) {
+	t.Helper()
+	socket = filepath.Join(shortDir(t), "notify")
 	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -144,6 +153,37 @@ func TestSupervisor(t *testing.T) {
 	if err := sendDatagram(socket+".gone", "READY=1"); err == nil {
 		t.Error("a socket that is not there takes a report")
 	}
+}
+
+// The program must not exit before its stop is reported: systemd would wait for the report of a service that is gone.
+func TestStopIsReportedBeforeTheExit(t *testing.T) {
+	socket := filepath.Join(shortDir(t), "notify")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &supervisor{socket: socket, log: slog.New(slog.DiscardHandler)}
+	for range 50 {
+		ctx, cancel := context.WithCancel(t.Context())
+		end := s.reportStop(ctx)
+		cancel()
+		end()
+		b := make([]byte, 100)
+		var n int
+		if err := errors.Join(raw.Read(func(fd uintptr) bool {
+			n, _, err = unix.Recvfrom(int(fd), b, unix.MSG_DONTWAIT)
+			return true
+		}), err); err != nil || string(b[:n]) != "STOPPING=1" {
+			t.Fatalf("%q is reported at the exit, %v", b[:n], err)
+		}
+	}
+	end := s.reportStop(t.Context())
+	end() // a service that fails reports no stop, and waits for none
 }
 
 // A supervisor that reads no reports delays the service for seconds, not for ever.
