@@ -1,6 +1,7 @@
 package portable
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 type bucketDriver struct {
 	cloud.Driver
 	bucket *blob.Bucket
+	page   int // objects per listing request at most; 0 means cloud.ListPage
 }
 
 // Attributes implements driver.Bucket. It passes on neither ETag nor MD5: a listing has no ETag, so it is no version.
@@ -57,9 +59,10 @@ func (d *bucketDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*d
 	if err != nil {
 		return nil, err
 	}
-	size, token := o.PageSize, o.PageToken
+	most := cmp.Or(d.page, cloud.ListPage)
+	size, token := min(o.PageSize, most), o.PageToken
 	if size <= 0 {
-		size = cloud.ListPage
+		size = most
 	}
 	if len(token) == 0 {
 		token = blob.FirstPageToken

@@ -33,7 +33,7 @@ func TestFirstSnapshotRefusesFileblob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &faulty{bucketDriver: &bucketDriver{cloud.Driver{Dialect: dialect}, inner}}
+	f := &faulty{bucketDriver: &bucketDriver{Driver: cloud.Driver{Dialect: dialect}, bucket: inner}}
 	gates := &gates{t: t, dir: dir, open: map[string]bool{}}
 	f.writer = gates.meet
 	s := open(t, blob.NewBucket(f))

@@ -16,7 +16,13 @@ import (
 // open returns the store of a bucket, for a test.
 func open(t *testing.T, b *blob.Bucket) *adapter {
 	t.Helper()
-	s, err := New(b, Options{Name: "a test's bucket", Scratch: t.TempDir()})
+	return openPages(t, b, 0)
+}
+
+// openPages returns an archive in a bucket that is listed with at most so many objects per request.
+func openPages(t *testing.T, b *blob.Bucket, page int) *adapter {
+	t.Helper()
+	s, err := New(b, Options{Name: "a test's bucket", Scratch: t.TempDir(), page: page})
 	t.Cleanup(func() { b.Close() })
 	return storetest.Opened(t, s, err).(*adapter)
 }
@@ -36,7 +42,7 @@ type faulty struct {
 func newFaulty(t *testing.T) (f *faulty, s, correct *adapter) {
 	t.Helper()
 	inner := memblob.OpenBucket(nil)
-	f = &faulty{bucketDriver: &bucketDriver{cloud.Driver{Dialect: dialect}, inner}}
+	f = &faulty{bucketDriver: &bucketDriver{Driver: cloud.Driver{Dialect: dialect}, bucket: inner}}
 	return f, open(t, blob.NewBucket(f)), open(t, inner)
 }
 

@@ -26,6 +26,8 @@ type Options struct {
 	// Scratch is a directory for temporary files, which may not exist yet. It is used only if the bucket does not list
 	// in the order of the keys, and a listing is too large to be sorted in memory. Without it, such a listing fails.
 	Scratch string
+
+	page int // objects per listing request at most, for tests; 0 means cloud.ListPage
 }
 
 // adapter is an archive in a bucket of gocloud.dev/blob.
@@ -65,7 +67,7 @@ func New(b *blob.Bucket, o Options) (cloud.Bucket, error) {
 		return nil, errors.New("the bucket is nil; open it first")
 	}
 	s := &adapter{RedactedURL: cloud.RedactedURL(cmp.Or(o.Name, "bucket")), bucket: b}
-	d := &bucketDriver{cloud.Driver{Dialect: dialect}, b}
+	d := &bucketDriver{Driver: cloud.Driver{Dialect: dialect}, bucket: b, page: o.page}
 	s.Portable = cloud.Portable{
 		Bucket: cloud.NewBucket(d, cloud.PageLimit(cmp.Or(max(o.Timeout, 0), time.Minute))),
 		Order:  &cloud.Order{Scratch: o.Scratch}, Fail: s.fail,

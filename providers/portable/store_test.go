@@ -47,6 +47,9 @@ func buckets() map[string]func(t *testing.T) func() (*blob.Bucket, error) {
 	}
 }
 
+// smallPage is a number of objects per listing request that makes listings of several pages cheap.
+const smallPage = 100
+
 // below returns the store of an archive at a prefix of a new bucket.
 func below(t *testing.T, openBucket func() (*blob.Bucket, error), prefix string) *adapter {
 	t.Helper()
@@ -54,7 +57,7 @@ func below(t *testing.T, openBucket func() (*blob.Bucket, error), prefix string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return open(t, blob.PrefixedBucket(b, prefix))
+	return openPages(t, blob.PrefixedBucket(b, prefix), smallPage)
 }
 
 // A bucket of any driver keeps the contract of a store, without versions.
@@ -68,7 +71,7 @@ func TestPortable(t *testing.T) {
 				n++
 				return below(t, openBucket, fmt.Sprintf("orders/%d/", n))
 			}, storetest.Options{
-				HashesAll: true, NoVersions: true, NoEscapes: true, Boundary: chunkLeast, Part: chunkLeast, Many: cloud.ListPage + 50,
+				HashesAll: true, NoVersions: true, NoEscapes: true, Boundary: chunkLeast, Part: chunkLeast, Many: 2*smallPage + 50,
 			})
 		})
 	}
@@ -163,7 +166,7 @@ func TestDriverConformance(t *testing.T) {
 		b := memblob.OpenBucket(nil)
 		t.Cleanup(func() { b.Close() })
 		return drivertest.Subject{
-			Driver: &bucketDriver{cloud.Driver{Dialect: dialect}, b}, KeepsOddKeys: true,
+			Driver: &bucketDriver{Driver: cloud.Driver{Dialect: dialect}, bucket: b}, KeepsOddKeys: true,
 			Put:    func(ctx context.Context, key string, content []byte) error { return b.WriteAll(ctx, key, content, nil) },
 			Delete: func(ctx context.Context, key string) error { return b.Delete(ctx, key) },
 		}

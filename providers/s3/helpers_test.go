@@ -20,3 +20,6 @@ const patience = 5 * time.Minute
 
 // twoPages is a number of keys that a listing returns in two pages.
 const twoPages = cloud.ListPage + 100
+
+// fewKeys is for suites whose listings send the requests of another suite.
+const fewKeys = 100

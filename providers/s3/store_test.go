@@ -24,17 +24,17 @@ func TestS3WithVersions(t *testing.T) {
 // Services without CRC-32C give the other guarantees.
 func TestS3WithMD5(t *testing.T) {
 	t.Parallel()
-	testS3(t, storetest.NewS3, "md5", twoPages)
+	testS3(t, storetest.NewS3, "md5", fewKeys)
 }
 
 func TestS3WithoutChecksums(t *testing.T) {
 	t.Parallel()
-	testS3(t, storetest.NewS3, "none", twoPages)
+	testS3(t, storetest.NewS3, "none", fewKeys)
 }
 
 func TestS3OverTLS(t *testing.T) {
 	t.Parallel()
-	testS3(t, storetest.NewS3TLS, "", twoPages)
+	testS3(t, storetest.NewS3TLS, "", fewKeys)
 }
 
 func testS3(t *testing.T, newServer func(*testing.T) *storetest.Server, checksum string, many int) {
