@@ -80,7 +80,7 @@ func TestCheckFailsWhereABackupCannotRead(t *testing.T) {
 				}
 			}
 			args := []string{"--source", dir, "--layout", "files", "--quiet", "0s", "--pattern", `(sub/)?.*\.log`}
-			if code, output := runIn(append(append([]string{"check"}, args...), inMemory())...); code != exitDone {
+			if code, output := runIn(append(append(quickly("check"), args...), inMemory())...); code != exitDone {
 				t.Fatalf("before: exit code %d: %s", code, output)
 			}
 			if err := c.spoil(dir); err != nil {
@@ -88,7 +88,7 @@ func TestCheckFailsWhereABackupCannotRead(t *testing.T) {
 			}
 			t.Cleanup(func() { os.Chmod(filepath.Join(dir, "sub"), 0o755) })
 			for _, command := range []string{"check", "backup"} {
-				code, output := runIn(append(append([]string{command}, args...), inMemory())...)
+				code, output := runIn(append(append(quickly(command), args...), inMemory())...)
 				if code == exitDone || !strings.Contains(output, c.name) {
 					t.Errorf("%s: exit code %d: %s", command, code, output)
 				}
@@ -117,7 +117,7 @@ func TestCheckReadsOnlyWhatABackupReads(t *testing.T) {
 	}
 	to := inMemory()
 	for _, command := range []string{"check", "backup"} {
-		code, output := runIn(command, "--source", dir, "--layout", "files", "--quiet", "0s", "--pattern", `.*\.log`, to)
+		code, output := runIn(append(quickly(command), "--source", dir, "--layout", "files", "--quiet", "0s", "--pattern", `.*\.log`, to)...)
 		if code != exitDone || !strings.Contains(output, "pipe.log") {
 			t.Errorf("%s: exit code %d: %s", command, code, output)
 		}
@@ -169,7 +169,7 @@ func TestCheckFailsWhereABackupIsRefused(t *testing.T) {
 				}
 			}
 			for _, command := range []string{"backup", "check"} {
-				if code, output := runIn(command, "--source", dir, to); code != exitDone {
+				if code, output := runIn(append(quickly(command), "--source", dir, to)...); code != exitDone {
 					t.Fatalf("%s before: exit code %d: %s", command, code, output)
 				}
 			}
@@ -177,7 +177,7 @@ func TestCheckFailsWhereABackupIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, command := range []string{"check", "backup"} {
-				args := append([]string{command, "--source", dir}, c.args...)
+				args := append(append(quickly(command), "--source", dir), c.args...)
 				if code, output := runIn(append(args, to)...); code == exitDone || !strings.Contains(output, c.want) {
 					t.Errorf("%s: exit code %d, want %q: %s", command, code, c.want, output)
 				}

@@ -146,7 +146,7 @@ func TestCheckReportsHTTPInTheFirstReport(t *testing.T) {
 	}
 	check := func(args ...string) (reports []checkReport, code int, errs string) {
 		var out, log bytes.Buffer
-		code = run(append([]string{"--config", file, "check", "--json"}, args...), &out, &log)
+		code = run(append([]string{"--config", file, "check", "--quick", "--json"}, args...), &out, &log)
 		if err := json.Unmarshal(out.Bytes(), &reports); err != nil {
 			t.Fatalf("%v: %s%s", err, out.String(), log.String())
 		}

@@ -25,6 +25,14 @@ type checkFlags struct {
 	layout source.LayoutOptions
 	encode encodeFlags
 	files  bool // print each file and check its entries
+	quick  bool // leave out the trials with a thousand objects
+}
+
+func (b *checkFlags) prober() prober {
+	if b.quick {
+		return storecheck.Quick
+	}
+	return storecheck.Probe
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -42,6 +50,7 @@ file and checks its entries. Exit code 1 if a check failed, 3 if a log file is d
 	f := c.Flags()
 	f.Var(pathFlag{&b.dir}, "source", "check this `DIR`, without configuration")
 	f.BoolVar(&b.files, "files", false, "print each log file; read it and check its entries")
+	f.BoolVar(&b.quick, "quick", false, "do not test listings, which takes a thousand objects")
 	layoutFlags(f, &b.layout)
 	b.encode.add(f)
 	return c
@@ -99,7 +108,7 @@ func (a *app) checkAll(ctx context.Context, b *checkFlags, args []string) error 
 	reports := []checkReport{}
 	unfit, unfinished, damaged := false, false, false
 	for i := range jobs {
-		r, err := a.check(ctx, &jobs[i], b.files)
+		r, err := a.check(ctx, &jobs[i], b)
 		if err != nil {
 			return err
 		}
@@ -183,15 +192,15 @@ func (a *app) checkJobs(b *checkFlags, args []string) ([]job, error) {
 
 // check checks one archive and prints each finding at once. It prints single files only if
 // files is set.
-func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err error) {
+func (a *app) check(ctx context.Context, j *job, b *checkFlags) (r checkReport, err error) {
 	out := a.checkOutput()
 	r = checkReport{Name: j.name, Destination: providers.Redact(j.url), Findings: []storecheck.Finding{}}
 	fmt.Fprintln(out, r.Name)
 	if j.dir != "" {
-		if r.Source, err = a.checkSource(ctx, j, files); err != nil {
+		if r.Source, err = a.checkSource(ctx, j, b.files); err != nil {
 			return r, err
 		}
-		r.Source.print(out, files)
+		r.Source.print(out, b.files)
 	}
 	fmt.Fprintf(out, "  destination %s\n", r.Destination)
 	report := func(f storecheck.Finding) { addFinding(out, &r.Findings, f) }
@@ -208,7 +217,7 @@ func (a *app) check(ctx context.Context, j *job, files bool) (r checkReport, err
 	a.tryScratch(j.name, report)
 	state := stateDirectory(cmp.Or(a.stateDir, j.settings.stateDir))
 	checkState(ctx, state, to.encoder, report)
-	if err = tryOut(ctx, j, to, r.Source, report); err != nil {
+	if err = tryOut(ctx, j, to, r.Source, b.prober(), report); err != nil {
 		return r, fmt.Errorf("checking %s: %w", j.name, err)
 	}
 	return r, nil

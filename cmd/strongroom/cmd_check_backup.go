@@ -15,7 +15,7 @@ import (
 // tryOut checks whether a backup to a destination could continue, and probes the destination. It
 // writes nothing where an archive is gone: its disk may not be mounted. src is nil if the job has
 // no source.
-func tryOut(ctx context.Context, j *job, to *openArchive, src *sourceReport, report func(storecheck.Finding)) error {
+func tryOut(ctx context.Context, j *job, to *openArchive, src *sourceReport, probe prober, report func(storecheck.Finding)) error {
 	where := newProbeDir(to.url)
 	if f, ok := where.finding(); ok {
 		report(f)
@@ -32,7 +32,7 @@ func tryOut(ctx context.Context, j *job, to *openArchive, src *sourceReport, rep
 	}
 	trySpace(to, src, where, report)
 	failed := false
-	err := where.try(ctx, to.bucket, func(f storecheck.Finding) {
+	err := where.try(ctx, to.bucket, probe, func(f storecheck.Finding) {
 		failed = failed || f.Result == storecheck.Failed
 		report(f)
 	})

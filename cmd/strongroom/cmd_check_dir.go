@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/strongroom-dev/strongroom/providers"
+	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
@@ -53,12 +54,15 @@ func (s *probeDir) finding() (storecheck.Finding, bool) {
 	}, true
 }
 
+// prober is a function of package storecheck that tests a store.
+type prober func(ctx context.Context, s store.Store, report func(storecheck.Finding)) error
+
 // try probes a destination. If it does not exist, try probes a temporary directory in the nearest
 // existing one, where the first backup would create the destination.
-func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, report func(storecheck.Finding)) (err error) {
+func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, probe prober, report func(storecheck.Finding)) (err error) {
 	if len(s.missing) == 0 {
 		defer s.clear()
-		return storecheck.Probe(ctx, bucket, report)
+		return probe(ctx, bucket, report)
 	}
 	dir, err := os.MkdirTemp(s.nearest, ".strongroom-check-*")
 	if err != nil {
@@ -74,7 +78,7 @@ func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, report func
 		return err
 	}
 	defer func() { err = errors.Join(err, trial.Close()) }()
-	return storecheck.Probe(ctx, trial, report)
+	return probe(ctx, trial, report)
 }
 
 // clear removes the empty directories that the probe left in root.

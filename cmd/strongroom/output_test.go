@@ -29,9 +29,9 @@ func TestFullOutput(t *testing.T) {
 	for _, args := range [][]string{
 		{"backup", "a"},
 		{"backup", "a", "--force", "--json"},
-		{"check"},
-		{"check", "--json"},
-		{"check", "--files"},
+		{"check", "--quick"},
+		{"check", "--quick", "--json"},
+		{"check", "--quick", "--files"},
 		{"list"},
 		{"show", "a"},
 		{"diff", "a@1", "a@2"},

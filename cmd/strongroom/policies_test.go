@@ -156,11 +156,11 @@ func TestPolicyThatMayDelete(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := bucket(t)
-			newUser(t, server, "archiver").can(t, "check", server.URL)
+			newUser(t, server, "archiver").can(t, "check", "--quick", server.URL)
 			if left := server.Keys(t, ""); len(left) != 0 {
 				t.Errorf("%d objects are left, such as %s", len(left), left[0])
 			}
-			o := newUser(t, server, "archiver-no-delete").strongroom(t, "check", server.URL)
+			o := newUser(t, server, "archiver-no-delete").strongroom(t, "check", "--quick", server.URL)
 			if o.code != 0 || len(server.Keys(t, "probe/")) == 0 {
 				t.Errorf("without permission to delete: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
 			}

@@ -48,7 +48,7 @@ func runIn(args ...string) (code int, output string) {
 // state, and check reports where and how much space stays free.
 func TestScratchInTheLocalState(t *testing.T) {
 	dir, config := oneDisk(t)
-	if code, output := runIn("check", "--config", config); code != 0 || !strings.Contains(output, "ok      scratch") ||
+	if code, output := runIn("check", "--quick", "--config", config); code != 0 || !strings.Contains(output, "ok      scratch") ||
 		!strings.Contains(output, filepath.Join(dir, "state", "scratch")) || !strings.Contains(output, "256.0 MiB stay free") {
 		t.Errorf("check: exit code %d: %s", code, output)
 	}
@@ -71,7 +71,7 @@ func TestScratchThatCannotBeMade(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "state", "scratch"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, output := runIn("check", "--config", config); code != exitFailed || !strings.Contains(output, "failed  scratch") {
+	if code, output := runIn("check", "--quick", "--config", config); code != exitFailed || !strings.Contains(output, "failed  scratch") {
 		t.Errorf("check: exit code %d: %s", code, output)
 	}
 	if code, output := runIn("backup", "--config", config, "orders"); code != exitFailed || !strings.Contains(output, "scratch") {
@@ -82,7 +82,7 @@ func TestScratchThatCannotBeMade(t *testing.T) {
 		t.Fatalf("with another directory: exit code %d: %s", code, output)
 	}
 	t.Setenv("TMPDIR", "")
-	if code, output := runIn("check", "--config", config); code != 0 || !strings.Contains(output, "note    scratch") {
+	if code, output := runIn("check", "--quick", "--config", config); code != 0 || !strings.Contains(output, "note    scratch") {
 		t.Errorf("check of an archive that has the file: exit code %d: %s", code, output)
 	}
 }
@@ -96,12 +96,11 @@ func TestCheckOfSourceFindsMissingScratch(t *testing.T) {
 		{"--compression", "zstd"},
 		{"--recipient", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"},
 	} {
-		args := append([]string{"check", "--source", db, url}, encode...)
-		if code, output := runIn(args...); code != exitFailed || !strings.Contains(output, "failed  scratch") {
+		args := append([]string{"--source", db, url}, encode...)
+		if code, output := runIn(append(quickly("check"), args...)...); code != exitFailed || !strings.Contains(output, "failed  scratch") {
 			t.Errorf("%v: exit code %d: %s", encode, code, output)
 		}
-		args[0] = "backup"
-		if code, output := runIn(args...); code != exitFailed || !strings.Contains(output, "scratch") {
+		if code, output := runIn(append(quickly("backup"), args...)...); code != exitFailed || !strings.Contains(output, "scratch") {
 			t.Errorf("%v: exit code %d: %s", encode, code, output)
 		}
 	}

@@ -274,7 +274,7 @@ func TestStatusOverTLS(t *testing.T) {
 		t.Errorf("another certificate is accepted: %s%s", o.stdout, o.stderr)
 	}
 	s.write(text(host, certFile))
-	o := finish(t, program(t, "--config", s.config, "check"))
+	o := finish(t, program(t, "--config", s.config, "check", "--quick"))
 	for _, want := range []string{"ok      listen            the service of this configuration runs there", "note    certificate"} {
 		if o.code != exitDone || !strings.Contains(o.stdout, want) {
 			t.Errorf("check: exit code %d, want %q in: %s%s", o.code, want, o.stdout, o.stderr)

@@ -88,7 +88,7 @@ func TestCheckNotesTemporaryState(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	code := run([]string{"--config", configuration, "check"}, &out, &errs)
+	code := run([]string{"--config", configuration, "check", "--quick"}, &out, &errs)
 	if code != exitDone || !strings.Contains(out.String(), "note    state") {
 		t.Errorf("exit code %d: %s%s", code, out.String(), errs.String())
 	}
