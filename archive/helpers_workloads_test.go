@@ -83,7 +83,7 @@ func (still) Close() error     { return nil }
 func (still) Unchanged() error { return nil }
 
 // The costs of one new file among many, and of no new file, do not depend on the number of files,
-// if the newest manifest is in memory, as in a service: performance.md, E and D.
+// if the newest manifest is in memory, as in a service.
 func TestCostOfOneNewFileAmongMany(t *testing.T) {
 	t.Parallel()
 	for _, many := range []int{20_000, 200_000} {

@@ -27,7 +27,7 @@ func read(t *testing.T, path string) []string {
 	return lines
 }
 
-// The unit has the properties that docs/operations.md promises: a service that can be killed or
+// The unit has the properties that docs/install.md promises: a service that can be killed or
 // broken into without harm to the host.
 func TestUnit(t *testing.T) {
 	t.Parallel()

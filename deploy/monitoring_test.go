@@ -179,7 +179,7 @@ func TestDashboardPanels(t *testing.T) {
 // An operator who is woken by an alert finds a section with the remedy.
 func TestRunbook(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../docs/operations.md")
+	page, err := os.ReadFile("../docs/alerts.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,10 +203,10 @@ func TestRunbook(t *testing.T) {
 		t.Fatalf("%s has %d groups", rulesFile, len(file.Groups))
 	}
 	for _, r := range file.Groups[0].Rules {
-		if !strings.Contains(string(page), "\n#### "+r.Alert+"\n") {
-			t.Errorf("docs/operations.md has no section %s", r.Alert)
+		if !strings.Contains(string(page), "\n### "+r.Alert+"\n") {
+			t.Errorf("docs/alerts.md has no section %s", r.Alert)
 		}
-		want := "https://github.com/strongroom-dev/strongroom/blob/main/docs/operations.md#" + strings.ToLower(r.Alert)
+		want := "https://github.com/strongroom-dev/strongroom/blob/main/docs/alerts.md#" + strings.ToLower(r.Alert)
 		if r.Annotations["runbook_url"] != want {
 			t.Errorf("%s leads to %s, want %s", r.Alert, r.Annotations["runbook_url"], want)
 		}

@@ -28,7 +28,7 @@ range=${8#bytes=}
 tail -c +$((${range%-*} + 1)) "$ARCHIVE/${6#prefix/}" | head -c $((${range#*-} - ${range%-*} + 1)) >"$9"
 `
 
-// The script in docs/operations.md restores an archive with pages, bundles and a tail of
+// The script in docs/by-hand.md restores an archive with pages, bundles and a tail of
 // several parts, without strongroom; also one without pages, compressed and encrypted.
 func TestRestoreByHand(t *testing.T) {
 	t.Parallel()
@@ -84,14 +84,14 @@ func restoreByHand(t *testing.T, files int, key string, flags []string) {
 			t.Fatalf("the archive has %d %s (%v)", len(names), kind, err)
 		}
 	}
-	page, err := os.ReadFile("../../docs/operations.md")
+	page, err := os.ReadFile("../../docs/by-hand.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, script, _ := strings.Cut(string(page), "```sh\n")
 	script, _, found := strings.Cut(script, "```")
 	if !found {
-		t.Fatal("docs/operations.md has no script")
+		t.Fatal("docs/by-hand.md has no script")
 	}
 	script = strings.Replace(script, "archive=s3://backups/orders/node-1", "archive=s3://bucket/prefix", 1)
 	script = strings.Replace(script, "number=000/000/042", "number=000/000/003", 1)

@@ -87,7 +87,7 @@ func (u user) client(t *testing.T) *s3.Client {
 }
 
 // The policies in deploy/policies/aws, on a server that evaluates them: each user can do what
-// docs/operations.md allows, and cannot do what it excludes.
+// docs/permissions.md allows, and cannot do what it excludes.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	whole(t)

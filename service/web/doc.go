@@ -24,7 +24,7 @@
 // # Metrics
 //
 // metrics.go has the metrics of backups and of the service, metrics_tasks.go those of the tasks beside
-// them: verify, prune and drill. A new metric belongs into docs/operations.md, and into the alerts and
+// them: verify, prune and drill. A new metric belongs into docs/alerts.md, and into the alerts and
 // the dashboard below deploy/ if an operator acts on it; tests in deploy/ compare them.
 package web
 
