@@ -14,22 +14,16 @@ import (
 	"github.com/strongroom-dev/strongroom/source/je"
 )
 
-// aws stands in for the AWS command line: it reads the objects of a file:// archive.
+// aws stands in for the AWS command line: it copies a file:// archive, and records that it was started.
 const aws = `#!/bin/sh
-if [ "$1 $2" = "s3 cp" ]; then
-	shift 2
-	[ "$1" = --quiet ] && shift
-	[ "$2" = - ] && exec cat "$ARCHIVE/${1#s3://bucket/prefix/}"
-	exec cp "$ARCHIVE/${1#s3://bucket/prefix/}" "$2"
-fi
-# s3api get-object --bucket bucket --key prefix/KEY --range bytes=FROM-TO FILE
-[ "$1 $2 $3 $4 $5 $7" = "s3api get-object --bucket bucket --key --range" ] || { echo "unexpected: $*" >&2; exit 1; }
-range=${8#bytes=}
-tail -c +$((${range%-*} + 1)) "$ARCHIVE/${6#prefix/}" | head -c $((${range#*-} - ${range%-*} + 1)) >"$9"
+echo "$*" >>"$0.log"
+[ "$*" = "s3 sync --only-show-errors --exclude proofs/* s3://bucket/prefix archive" ] || { echo "unexpected: $*" >&2; exit 1; }
+exec cp -R "$ARCHIVE" archive
 `
 
-// The script in docs/by-hand.md restores an archive with pages, bundles and a tail of
-// several parts, without strongroom; also one without pages, compressed and encrypted.
+// The command and the script in docs/by-hand.md restore an archive with pages, bundles and a tail of several
+// parts, without strongroom; also one without pages, compressed and encrypted. The provider's command line is
+// started once: started for each file, it took most of the time of a restore.
 func TestRestoreByHand(t *testing.T) {
 	t.Parallel()
 	whole(t)
@@ -50,7 +44,7 @@ func TestRestoreByHand(t *testing.T) {
 	for how, flags := range map[string][]string{
 		"as it is": nil, "compressed": {"--compression", "zstd"}, "encrypted": to, "both": append([]string{"--compression", "zstd"}, to...),
 	} {
-		files := 20 // the script takes some processes for each
+		files := 10 // the script takes a process or two for each
 		if flags == nil {
 			files = 252 // a manifest of this many files has pages
 		}
@@ -84,27 +78,100 @@ func restoreByHand(t *testing.T, files int, key string, flags []string) {
 			t.Fatalf("the archive has %d %s (%v)", len(names), kind, err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(work, "aws"), []byte(aws), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	byHand := func(script string) (string, error) {
+		c := exec.Command("bash", "-c", script)
+		c.Dir = work
+		c.Env = append(os.Environ(), "ARCHIVE="+archive, "PATH="+work+":"+os.Getenv("PATH"))
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
+	sync, script := byHandBlocks(t)
+	if out, err := byHand(sync); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	script = strings.Replace(script, "number=000/000/042", "number=000/000/003", 1)
+	script = strings.Replace(script, "identity= ", "identity="+key+" ", 1)
+	if out, err := byHand(script); err != nil || !strings.HasSuffix(out, "all right\n") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	sameDir(t, filepath.Join(work, "restored"), db)
+	if log, err := os.ReadFile(filepath.Join(work, "aws.log")); err != nil || strings.Count(string(log), "\n") != 1 {
+		t.Errorf("the provider's command line was started for %q (%v)", log, err)
+	}
+
+	if files > 250 {
+		return
+	}
+	// What the bucket has lost or changed is no success.
+	script = strings.Replace(script, "to=restored", "to=again", 1)
+	damageOne(t, filepath.Join(work, "archive", "data"))
+	if out, err := byHand(script); err == nil || strings.Contains(out, "all right") {
+		t.Errorf("a damaged archive was restored\n%s", out)
+	}
+}
+
+// byHandBlocks returns the command that copies the archive, for a bucket of the test, and the script that restores
+// from the copy.
+func byHandBlocks(t *testing.T) (sync, script string) {
+	t.Helper()
 	page, err := os.ReadFile("../../docs/by-hand.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, script, _ := strings.Cut(string(page), "```sh\n")
-	script, _, found := strings.Cut(script, "```")
-	if !found {
-		t.Fatal("docs/by-hand.md has no script")
+	var blocks []string
+	for _, block := range strings.Split(string(page), "```sh\n")[1:] {
+		code, _, _ := strings.Cut(block, "```")
+		blocks = append(blocks, code)
 	}
-	script = strings.Replace(script, "archive=s3://backups/orders/node-1", "archive=s3://bucket/prefix", 1)
-	script = strings.Replace(script, "number=000/000/042", "number=000/000/003", 1)
-	script = strings.Replace(script, "identity= ", "identity="+key+" ", 1)
-	if err := os.WriteFile(filepath.Join(work, "aws"), []byte(aws), 0o755); err != nil {
+	if len(blocks) != 2 {
+		t.Fatalf("docs/by-hand.md has %d blocks of shell, want the copy and the script", len(blocks))
+	}
+	return strings.Replace(blocks[0], "s3://backups/orders/node-1", "s3://bucket/prefix", 1), blocks[1]
+}
+
+// damageOne changes the last byte of one file below a directory.
+func damageOne(t *testing.T, dir string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%s has no objects (%v)", dir, err)
+	}
+	name := names[len(names)-1]
+	b, err := os.ReadFile(name)
+	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("bash", "-euo", "pipefail", "-c", script)
-	c.Dir = work
-	c.Env = append(os.Environ(), "ARCHIVE="+archive, "PATH="+work+":"+os.Getenv("PATH"))
-	out, err := c.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "all right") {
-		t.Fatalf("%v\n%s", err, out)
+	b[len(b)-1] ^= 1
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	sameDir(t, filepath.Join(work, "restored"), db)
+}
+
+// A manifest that an attacker has written may name a file outside of the directory. The script writes nothing
+// there.
+func TestRestoreByHandRefusesNames(t *testing.T) {
+	t.Parallel()
+	whole(t)
+	_, script := byHandBlocks(t)
+	for _, name := range []string{"../outside.jdb", "/outside.jdb", "a/../../outside.jdb", "a//b", "."} {
+		work := t.TempDir()
+		manifests := filepath.Join(work, "archive", "manifests", "000", "000")
+		if err := os.MkdirAll(manifests, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		m := fmt.Sprintf(`{"counts": {"files": 1}, "pages": null, "files": [{"name": %q, "sha256": "00", "parts":
+			[{"object": "data/x", "encoding": "", "stored": {"size": 1}}]}]}`, name)
+		if err := os.WriteFile(filepath.Join(manifests, "042.json"), []byte(m), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command("bash", "-c", script)
+		c.Dir = work
+		out, err := c.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "no archive has such names") {
+			t.Errorf("%q: %v\n%s", name, err, out)
+		}
+	}
 }
