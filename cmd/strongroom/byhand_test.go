@@ -44,7 +44,7 @@ func TestRestoreByHand(t *testing.T) {
 	for how, flags := range map[string][]string{
 		"as it is": nil, "compressed": {"--compression", "zstd"}, "encrypted": to, "both": append([]string{"--compression", "zstd"}, to...),
 	} {
-		files := 10 // the script takes a process or two for each
+		files := 20 // enough for a bundle; the script takes a process or two for each
 		if flags == nil {
 			files = 252 // a manifest of this many files has pages
 		}
