@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -132,6 +133,35 @@ func TestNamedDocumentsExist(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// reference are the documents for reference and for developers. They are not read in a hurry.
+var reference = []string{
+	"benchmarks.md", "cli.md", "design.md", "format.md", "protocol.md", "providers.md", "testing.md",
+}
+
+const pageWords = 1800 // a page for operators has at most about 1,500
+
+// An operator finds a page by its task: the list is in docs/operations.md. One page with all of it grew to 13,000
+// words, and nothing in it was found in a hurry.
+func TestPagesForOperators(t *testing.T) {
+	t.Parallel()
+	listed := map[string]bool{}
+	for _, m := range link.FindAllStringSubmatch(strings.Join(prose(t, "docs/operations.md"), "\n"), -1) {
+		name, _, _ := strings.Cut(m[1], "#")
+		listed[path.Join("docs", name)] = true
+	}
+	for _, name := range files(t, ".md") {
+		if path.Dir(name) != "docs" || slices.Contains(reference, path.Base(name)) {
+			continue
+		}
+		if !listed[name] && name != "docs/operations.md" {
+			t.Errorf("docs/operations.md does not list %s", name)
+		}
+		if n := len(strings.Fields(strings.Join(lines(t, name), " "))); n > pageWords {
+			t.Errorf("%s has %d words: split it by task", name, n)
 		}
 	}
 }
