@@ -123,7 +123,7 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 		offset = *p.Stored.Offset
 	}
 	if p.Stored.Size == 0 && p.Stored.Offset != nil {
-		return checkPart(p, digest.New().Sums()) // an empty range cannot be requested
+		return checkPart(p, digest.NewSHA256().Sums()) // an empty range cannot be requested
 	}
 	stored := &resumingReader{ctx: ctx, a: a, key: p.Object, offset: offset, left: p.Stored.Size}
 	defer stored.close()
@@ -145,14 +145,14 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 	plain, raw := stored, (*digest.Hasher)(nil)
 	if p.Encoding != manifest.Plain {
 		if a.undecrypted != nil { // another program may decode the stored bytes, so they are checked too
-			raw = digest.New()
+			raw = digest.NewSHA256()
 			stored = io.TeeReader(stored, raw)
 		}
 		decoded := a.decoder.Decode(stored, p.Encoding, p.Size, nil)
 		defer decoded.Close()
 		plain = decoded
 	}
-	s := digest.New()
+	s := digest.NewSHA256()
 	out := io.MultiWriter(sinkWriter{to}, s, progressWriter{a.progress})
 	// One byte more than expected already shows the damage. This limits the output of a decompression bomb.
 	_, err := bufcopy.All(out, io.LimitReader(plain, p.Size+1))
@@ -168,7 +168,7 @@ func (a *Archive) copyPart(p *manifest.Part, stored io.Reader, to io.Writer) err
 
 // checkStored checks the stored bytes of a part that cannot be decrypted here. It writes nothing.
 func (a *Archive) checkStored(p *manifest.Part, stored io.Reader) error {
-	s := digest.New()
+	s := digest.NewSHA256()
 	if _, err := io.Copy(s, io.LimitReader(stored, p.Stored.Size+1)); err != nil {
 		return err
 	}

@@ -15,13 +15,22 @@ var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Hasher computes the sums of the bytes that are written to it. It is not safe for concurrent use.
 type Hasher struct {
-	sha  hash.Cloner // the standard library's SHA-256 implements it
-	crc  uint32
-	size int64
+	sha   hash.Cloner // the standard library's SHA-256 implements it
+	crc   uint32
+	noCRC bool
+	size  int64
 }
 
 // New returns a Hasher to which no byte has been written.
 func New() *Hasher { return &Hasher{sha: sha256.New().(hash.Cloner)} }
+
+// NewSHA256 returns a Hasher without the CRC-32C, which is zero in its Sums. It is for content that only its SHA-256
+// identifies, such as that of a restore.
+func NewSHA256() *Hasher {
+	h := New()
+	h.noCRC = true
+	return h
+}
 
 // Clone returns a copy of the Hasher that continues independently. The clone of nil is nil.
 func (h *Hasher) Clone() *Hasher {
@@ -38,7 +47,9 @@ func (h *Hasher) Clone() *Hasher {
 
 // Write adds bytes. It never fails.
 func (h *Hasher) Write(b []byte) (int, error) {
-	h.crc = crc32.Update(h.crc, Castagnoli, b)
+	if !h.noCRC {
+		h.crc = crc32.Update(h.crc, Castagnoli, b)
+	}
 	h.size += int64(len(b))
 	return h.sha.Write(b)
 }

@@ -56,10 +56,16 @@ func TestEveryChangeIsObserved(t *testing.T) {
 	must(err)
 	_, err = f.Write([]byte("z"))
 	must(err)
-	must(errors.Join(f.Truncate(8), f.Sync(), f.Close()))
-	must(root.Chtimes("b/x", time.Time{}, time.Unix(1, 0)))
+	must(errors.Join(f.Truncate(8), f.Sync()))
+	must(root.SetTime(f, "b/x", time.Unix(1, 0)))
+	must(f.Close())
 	must(root.Link("b/x", "b/y"))
 	must(root.Rename("b/x", "b/w"))
+	sub, err := root.OpenRoot("b")
+	must(err)
+	must(sub.RenameFile("w", "u"))
+	must(sub.RenameFile("u", "w"))
+	must(sub.Close())
 	if err := root.RenameNew("b/w", "b/y"); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over a file: %v", err)
 	}
@@ -84,7 +90,7 @@ func TestEveryChangeIsObserved(t *testing.T) {
 	}
 	want := []Kind{
 		Mkdir, Mkdir, Mkdir, Open, Write, Write, Write, Truncate, Sync, Times, Link,
-		Rename, Rename, Remove, Rename, Rename, Remove, Open, Write, Open, Write, Open, Sync, SyncAll,
+		Rename, Rename, Rename, Rename, Remove, Rename, Rename, Remove, Open, Write, Open, Write, Open, Sync, SyncAll,
 	}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("%d, want %d", kinds, want)
@@ -92,8 +98,11 @@ func TestEveryChangeIsObserved(t *testing.T) {
 	if w := o.ops[6]; w.Offset != 2 || string(w.Data) != "z" {
 		t.Errorf("%+v", w)
 	}
-	if w := o.ops[20]; w.Offset != 2 || string(w.Data) != "c" {
+	if w := o.ops[22]; w.Offset != 2 || string(w.Data) != "c" {
 		t.Errorf("appended: %+v", w)
+	}
+	if r := o.ops[12]; r.Path != filepath.Join(dir, "a", "b", "w") || r.To != filepath.Join(dir, "a", "b", "u") {
+		t.Errorf("renamed below: %+v", r)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "a", "b", "y")); err != nil || string(b) != "01z3ab67" {
 		t.Errorf("%q, %v", b, err)

@@ -35,9 +35,9 @@ func openPath(path string, flag int, mode os.FileMode) (*os.File, error) {
 // OpenNoWait opens a file to read or lock it, without an Observer. It does not wait for the other end of a named pipe.
 func OpenNoWait(path string, flag int) (*os.File, error) { return openPath(path, flag, 0) }
 
-// openRoot is os.OpenRoot. The name with "/." can only be a directory's.
-func openRoot(dir string) (*os.Root, error) {
-	root, err := os.OpenRoot(filepath.Clean(dir) + "/.")
+// openRoot opens a directory by open, which is an OpenRoot. The name with "/." can only be a directory's.
+func openRoot(open func(string) (*os.Root, error), dir string) (*os.Root, error) {
+	root, err := open(filepath.Clean(dir) + "/.")
 	if failed, is := errors.AsType[*fs.PathError](err); is {
 		failed.Path = dir
 	}

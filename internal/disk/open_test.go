@@ -26,6 +26,7 @@ func TestOpensOfAPipeReturn(t *testing.T) {
 	for name, open := range map[string]func() error{
 		"OpenRoot":      func() error { _, err := OpenRoot(pipe); return err },
 		"OpenDir":       func() error { _, err := OpenDir(pipe); return err },
+		"Root.OpenRoot": func() error { _, err := root.OpenRoot("pipe"); return err },
 		"OpenRegular":   func() error { _, err := OpenRegular(pipe, os.O_RDONLY, 0); return err },
 		"of a writer":   func() error { _, err := OpenFile(pipe, os.O_WRONLY, 0); return err },
 		"of a reader":   func() error { f, err := OpenFile(pipe, os.O_RDONLY, 0); return mustBePipe(f, err) },

@@ -3,6 +3,7 @@ package disk
 import (
 	"fmt"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,6 +12,15 @@ func renameNew(from, to string) error { return renameNewAt(unix.AT_FDCWD, from, 
 
 func renameNewAt(fromDir int, from string, toDir int, to string) error {
 	return unix.Renameat2(fromDir, from, toDir, to, unix.RENAME_NOREPLACE)
+}
+
+// setTime sets the times of an open file. Linux has that since 5.8; older kernels return EINVAL.
+func setTime(fd int, t time.Time) error {
+	ts, err := unix.TimeToTimespec(t)
+	if err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(fd, "", []unix.Timespec{ts, ts}, unix.AT_EMPTY_PATH)
 }
 
 // changed returns the change time, which no program can set, in ns since 1970.

@@ -4,6 +4,7 @@ package disk
 
 import (
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,6 +13,9 @@ import (
 func renameNew(_, _ string) error { return unix.ENOSYS }
 
 func renameNewAt(_ int, _ string, _ int, _ string) error { return unix.ENOSYS }
+
+// Elsewhere the times are set by the name.
+func setTime(int, time.Time) error { return unix.ENOSYS }
 
 // The field has another name on each system.
 func changed(*syscall.Stat_t) int64 { return 0 }

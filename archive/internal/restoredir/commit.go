@@ -190,7 +190,8 @@ func (d *Dir) giveName(w *written) error {
 	if err := d.checkWritten(w); err != nil {
 		return err
 	}
-	if err := d.root.Rename(w.tmp, w.file.Name); err != nil {
+	root, tmp := d.in(w.tmp)
+	if err := root.RenameFile(tmp, path.Join(path.Dir(tmp), path.Base(w.file.Name))); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -202,7 +203,8 @@ func (d *Dir) giveName(w *written) error {
 // checkWritten returns an error if a name is not that of the file which was written, or if the file has another size:
 // another process has changed it.
 func (d *Dir) checkWritten(w *written) error {
-	there, err := d.root.Lstat(w.tmp)
+	root, name := d.in(w.tmp)
+	there, err := root.Lstat(name)
 	if err != nil {
 		return fmt.Errorf("%s: reading its attributes: %w", w.file.Name, err)
 	}

@@ -68,6 +68,7 @@ type Dir struct {
 	dir   string // where the restored set will be
 	work  string // where it is made: dir itself, or beside it
 	root  *disk.Root
+	below subdirs
 	lock  *disk.File // the directory, locked against a second restore
 	fresh bool       // work is renamed to dir at the end
 	isNew bool       // work did not exist before: no other process has a file of it
@@ -76,16 +77,17 @@ type Dir struct {
 	isPreview bool // nothing may be changed
 
 	use     *useCheck
-	begun   *disk.File  // the marker of an interrupted restore, locked; nil: none
-	was     []byte      // its content
-	last    *marker     // the same, nil: nothing that can be read
-	next    marker      // what this restore's marker records of the directory
-	mark    *disk.File  // this restore's marker, locked; nil: none yet
-	markID  fileID      // the marker in the directory that this restore has read or written; zero: none
-	mkdirs  []string    // directories that were made for the files, in that order
-	dirs    []string    // directories that were there
-	extra   []string    // files that RemoveExtra removes
-	changed atomic.Bool // a name in dir has other content than before, or has gone
+	begun   *disk.File      // the marker of an interrupted restore, locked; nil: none
+	was     []byte          // its content
+	last    *marker         // the same, nil: nothing that can be read
+	next    marker          // what this restore's marker records of the directory
+	mark    *disk.File      // this restore's marker, locked; nil: none yet
+	markID  fileID          // the marker in the directory that this restore has read or written; zero: none
+	mkdirs  []string        // directories that were made for the files, in that order
+	isThere map[string]bool // directories that MkdirAll has made or found
+	dirs    []string        // directories that were there
+	extra   []string        // files that RemoveExtra removes
+	changed atomic.Bool     // a name in dir has other content than before, or has gone
 
 	sized int64 // bytes of the files that are there and have the right size
 	spare int64 // bytes that are free beyond what is to be written in any case; zero or less if that is unknown
@@ -262,5 +264,6 @@ func (d *Dir) Close() {
 		unix.Flock(int(d.lock.Fd()), unix.LOCK_UN) // as unlockFile does, and for the same reason
 		d.lock.Close()
 	}
+	d.below.close()
 	d.root.Close()
 }

@@ -39,10 +39,11 @@ func (d *Dir) beforeChange(ctx context.Context) error {
 
 // MkdirAll makes a directory and those above it. Unmark removes those that it has made.
 func (d *Dir) MkdirAll(dir string) error {
-	if dir == "." {
+	if dir == "." || d.isThere[dir] {
 		return nil
 	}
 	if info, err := d.root.Stat(dir); err == nil && info.IsDir() {
+		d.noteDir(dir)
 		return nil
 	}
 	if err := d.MkdirAll(path.Dir(dir)); err != nil {
@@ -51,8 +52,17 @@ func (d *Dir) MkdirAll(dir string) error {
 	err := d.root.Mkdir(dir, 0o700)
 	if err == nil {
 		d.mkdirs = append(d.mkdirs, dir)
+		d.noteDir(dir)
 	}
 	return err
+}
+
+// noteDir notes that a directory exists: a set has few directories and many files.
+func (d *Dir) noteDir(dir string) {
+	if d.isThere == nil {
+		d.isThere = map[string]bool{}
+	}
+	d.isThere[dir] = true
 }
 
 // HasContent reports whether the directory held a file already, whole and as archived.
@@ -109,9 +119,11 @@ func (d *Dir) noteRight(name string, info fs.FileInfo) {
 // confirm checks that each file still is what this restore has found right or has written: without a lock that reaches
 // it, another host may have replaced or cut a file since. It reads a file that looks different again.
 func (d *Dir) confirm(ctx context.Context) error {
+	d.below.close() // the paths count, wherever the open directories are by now
 	for i := range d.files {
 		f := &d.files[i]
-		info, err := d.root.Lstat(f.Name)
+		root, name := d.in(f.Name)
+		info, err := root.Lstat(name)
 		if err == nil && d.seen[f.Name].isSame(info) {
 			continue
 		}
@@ -161,7 +173,8 @@ func (d *Dir) WriteFile(ctx context.Context, f *manifest.File, fetch func(*disk.
 		return err
 	}
 	w := written{file: f, tmp: newTemp(path.Dir(f.Name))}
-	out, err := d.root.OpenFile(w.tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	root, name := d.in(w.tmp)
+	out, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("%s: making it: %w", f.Name, err)
 	}
@@ -176,8 +189,9 @@ func (d *Dir) fill(w *written, out *disk.File, fetch func(*disk.File) error) err
 	if err := fetch(out); err != nil {
 		return err
 	}
-	if err := d.root.Chtimes(w.tmp, w.file.Modified, w.file.Modified); err != nil {
-		return err
+	root, name := d.in(w.tmp)
+	if err := root.SetTime(out, name, w.file.Modified); err != nil {
+		return fmt.Errorf("%s: setting its time: %w", w.file.Name, err)
 	}
 	info, err := out.Stat()
 	if err != nil {
