@@ -54,7 +54,7 @@ const DefaultTransfers = 8
 
 // Options configures an archive. The zero value is ready for use.
 type Options struct {
-	Transfers int          // files read, sent or fetched concurrently; 0 means DefaultTransfers
+	Transfers int          // files, or ranges of large ones, in transfer at once; 0 means DefaultTransfers
 	Limiter   Limiter      // a limit that several archives share; nil: only Transfers applies
 	State     *LocalState  // what this host remembers of the archive; nil disables it
 	Log       *slog.Logger // receives warnings; nil discards them
@@ -96,6 +96,7 @@ type Archive struct {
 	progress    *Progress
 	encoder     *encoding.Encoder
 	decoder     *encoding.Decoder
+	ranges      rangeSizes
 	undecrypted *undecrypted // counts encrypted parts whose stored bytes alone were checked; nil requires decryption
 	readsOnly   bool         // the operation changes nothing in the archive
 
@@ -129,6 +130,7 @@ func New(store store.Store, o Options) *Archive {
 		progress:  o.Progress,
 		encoder:   o.Encoder,
 		decoder:   o.Decoder,
+		ranges:    rangeSizes{rangedFrom, rangeSize},
 	}
 	if a.decoder == nil {
 		a.decoder = encoding.NewDecoder()

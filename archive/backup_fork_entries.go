@@ -49,7 +49,7 @@ func (r *backupRun) readArchived(ctx context.Context, was *manifest.File, w *ent
 			return errArchivedUnreadable
 		}
 		before, log := *w, *w.log
-		err := r.fetchPart(ctx, p, w, func() error {
+		err := r.fetchPart(ctx, nil, p, w, func() error {
 			*w = before
 			*w.log = log
 			return nil

@@ -193,7 +193,7 @@ func (r *backupRun) archivedBeginning(ctx context.Context, f *manifest.File, n i
 		return nil
 	}
 	b := make(startWriter, 0, n)
-	err := r.fetchPart(ctx, p, &b, func() error { b = b[:0]; return nil })
+	err := r.fetchPart(ctx, nil, p, &b, func() error { b = b[:0]; return nil })
 	if err != nil && !errors.Is(err, errEnough) {
 		r.log.Debug("the beginning of an archived file cannot be read", "file", f.Name, "error", err)
 		return nil

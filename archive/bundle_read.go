@@ -66,13 +66,14 @@ func runLength(files []manifest.File, in []int) int {
 // use.
 type bundleReader struct {
 	a      *Archive
+	slots  *slots
 	stored *resumingReader // nil if each file is fetched by itself
 	at     int64           // the current offset of stored in the bundle
 }
 
 // openBundle begins to read a run. It sends no request before the first file is fetched.
-func (a *Archive) openBundle(ctx context.Context, files []manifest.File, run []int) *bundleReader {
-	r := &bundleReader{a: a}
+func (a *Archive) openBundle(ctx context.Context, s *slots, files []manifest.File, run []int) *bundleReader {
+	r := &bundleReader{a: a, slots: s}
 	if len(run) > 1 {
 		first, last := &files[run[0]].Parts[0], &files[run[len(run)-1]].Parts[0]
 		r.at = offsetOf(first)
@@ -85,7 +86,7 @@ func (a *Archive) openBundle(ctx context.Context, files []manifest.File, run []i
 // reports the exact error.
 func (r *bundleReader) fetch(ctx context.Context, f *manifest.File, to sink) error {
 	if r.stored == nil {
-		return r.a.fetchFile(ctx, f, to)
+		return r.a.fetchFile(ctx, r.slots, f, to)
 	}
 	p := &f.Parts[0]
 	err := r.skipTo(offsetOf(p))
@@ -103,7 +104,7 @@ func (r *bundleReader) fetch(ctx context.Context, f *manifest.File, to sink) err
 	if err := to.Rewind(0); err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}
-	return r.a.fetchFile(ctx, f, to)
+	return r.a.fetchFile(ctx, r.slots, f, to)
 }
 
 func (r *bundleReader) skipTo(offset int64) error {

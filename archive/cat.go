@@ -23,9 +23,13 @@ func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w 
 		return fmt.Errorf("%w: %q in snapshot %d", ErrNoFile, name, m.Sequence)
 	}
 	a.progress.plan(1, f.Size)
+	s := a.newSlots()
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
 	if f.Size <= spoolMemory {
 		var mem memory
-		if err := a.fetchFile(ctx, f, &mem); err != nil {
+		if err := a.fetchFile(ctx, s, f, &mem); err != nil {
 			return a.explainDamage(ctx, m, err)
 		}
 		_, err := mem.WriteTo(w)
@@ -39,7 +43,7 @@ func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w 
 	if err := os.Remove(tmp.Name()); err != nil {
 		return fmt.Errorf("unlinking a temporary file: %w", err)
 	}
-	if err := a.fetchFile(ctx, f, fileSink{tmp}); err != nil {
+	if err := a.fetchFile(ctx, s, f, fileSink{tmp}); err != nil {
 		return a.explainDamage(ctx, m, err)
 	}
 	if _, err := tmp.Seek(0, io.SeekStart); err != nil {

@@ -29,8 +29,9 @@ func (discard) Rewind(int64) error          { return nil }
 
 // fetchFile writes the content of a file to the sink, and checks each part and the whole against their hashes. It
 // fetches a part again that does not arrive intact, up to fetchAttempts times. After that, or if an object is missing,
-// the error is ErrDamaged and names the object and the file. The sink's content is valid only if the error is nil.
-func (a *Archive) fetchFile(ctx context.Context, f *manifest.File, to sink) error {
+// the error is ErrDamaged and names the object and the file. The sink's content is valid only if the error is nil. The
+// caller holds one of the slots; large parts use more of them.
+func (a *Archive) fetchFile(ctx context.Context, s *slots, f *manifest.File, to sink) error {
 	whole := sha256.New()
 	var done int64
 	for i := range f.Parts {
@@ -49,7 +50,7 @@ func (a *Archive) fetchFile(ctx context.Context, f *manifest.File, to sink) erro
 		if len(f.Parts) > 1 { // else the part's own hash is the file's
 			into = io.MultiWriter(to, whole)
 		}
-		if err := a.fetchPart(ctx, p, into, again); err != nil {
+		if err := a.fetchPart(ctx, s, p, into, again); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
 		done += p.Size
@@ -70,10 +71,12 @@ type missingObject struct {
 func (m *missingObject) Error() string   { return fmt.Sprintf("%s is missing: %v", m.object, ErrDamaged) }
 func (m *missingObject) Unwrap() []error { return []error{ErrDamaged, m.err} }
 
-// fetchPart writes the plain content of one part. It calls again before each new attempt.
-func (a *Archive) fetchPart(ctx context.Context, p *manifest.Part, to io.Writer, again func() error) error {
+// fetchPart writes the plain content of one part. It calls again before each new attempt, which uses no other slots than
+// the caller's: ranges that do not fit together may be the service's fault, and one request is of one object.
+func (a *Archive) fetchPart(ctx context.Context, s *slots, p *manifest.Part, to io.Writer, again func() error) error {
 	for attempt := 0; ; attempt++ {
-		err := a.fetchOnce(ctx, p, to)
+		err := a.fetchOnce(ctx, s, p, to)
+		s = nil
 		var local *sinkError
 		switch {
 		case err == nil:
@@ -117,7 +120,7 @@ func (l sinkWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer) error {
+func (a *Archive) fetchOnce(ctx context.Context, s *slots, p *manifest.Part, to io.Writer) error {
 	var offset int64
 	if p.Stored.Offset != nil {
 		offset = *p.Stored.Offset
@@ -125,7 +128,7 @@ func (a *Archive) fetchOnce(ctx context.Context, p *manifest.Part, to io.Writer)
 	if p.Stored.Size == 0 && p.Stored.Offset != nil {
 		return checkPart(p, digest.NewSHA256().Sums()) // an empty range cannot be requested
 	}
-	stored := &resumingReader{ctx: ctx, a: a, key: p.Object, offset: offset, left: p.Stored.Size}
+	stored := a.readStored(ctx, s, p.Object, offset, p.Stored.Size)
 	defer stored.close()
 	return a.copyPart(p, stored, to)
 }

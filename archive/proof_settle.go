@@ -115,7 +115,7 @@ func (s *settling) file(ctx context.Context, f *manifest.File) error {
 		return err
 	}
 	defer release()
-	return s.settled(ctx, s.fetchFile(ctx, f, discard{}), doubtful)
+	return s.settled(ctx, s.fetchFile(ctx, nil, f, discard{}), doubtful)
 }
 
 // page settles a page. Its stored bytes decide, and not the page as it was read for the last snapshot.

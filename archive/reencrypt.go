@@ -180,7 +180,7 @@ func (s *snapshotSource) fetchOwn(ctx context.Context, f *manifest.File) (*stage
 	if err != nil {
 		return nil, err
 	}
-	if err := s.from.fetchFile(ctx, f, &partWriter{to: to}); err != nil {
+	if err := s.from.fetchFile(ctx, nil, f, &partWriter{to: to}); err != nil {
 		content.release()
 		return nil, s.from.explainDamage(ctx, s.m, err)
 	}

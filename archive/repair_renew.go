@@ -224,7 +224,7 @@ func fetchBeginning(ctx context.Context, room *stagingArea, there elsewhere, f *
 	if err != nil {
 		return nil, err
 	}
-	err = there.archive.fetchFile(ctx, there.file, &partWriter{to: to})
+	err = there.archive.fetchFile(ctx, nil, there.file, &partWriter{to: to})
 	if err == nil {
 		s := digest.New()
 		if _, err = io.Copy(s, io.NewSectionReader(content, 0, f.Size)); err == nil && s.Sums().SHA256 != f.SHA256 {

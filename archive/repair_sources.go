@@ -99,7 +99,7 @@ func (r *repairRun) fromOtherSnapshot(ctx context.Context, o *otherArchive, key 
 		if f == nil || f.Size != p.part.Size {
 			return fmt.Errorf("the other archive has no file %s with this content", p.file)
 		}
-		return o.fetchFile(ctx, f, &partWriter{to: to, from: offsetOf(p.part)})
+		return o.fetchFile(ctx, nil, f, &partWriter{to: to, from: offsetOf(p.part)})
 	})
 }
 

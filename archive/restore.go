@@ -52,7 +52,7 @@ type RestoreResult struct {
 	Fetched  int   // files that were fetched
 	Skipped  int   // files whose content in the target was right already, and which were kept
 	Replaced int   // files with the right content that were replaced: others own, may write or share them
-	Requests int   // in a dry run: the number of reads that the files need
+	Requests int   // in a dry run: the reads that the files need at most
 	// Reads are in a dry run what is read, by kind and storage class, if the target has none of the files.
 	Reads []cost.Read
 	// Missing is in a dry run the number of needed objects that the store does not have; 0 if the store was not
@@ -93,7 +93,7 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %d: %w", m.Sequence, err)
 	}
-	res := describeRestore(files)
+	res := a.describeRestore(files)
 	if entry(files, IncompleteMarker) != nil {
 		return res, fmt.Errorf("%s is a log file of snapshot %d and has the name of the marker of a restore; "+
 			"restore the other files by patterns, and fetch this file separately", IncompleteMarker, m.Sequence)
@@ -166,12 +166,15 @@ func (a *Archive) restoreFiles(ctx context.Context, t *restoredir.Dir, files []m
 	a.progress.plan(len(files), bytes)
 	outcomes := make([]outcome, len(files))
 	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(a.transfers)
+	s := a.newSlots()
 	for _, run := range groupByBundle(files) {
-		if running.Err() != nil {
+		if s.acquire(running) != nil {
 			break
 		}
-		g.Go(func() error { return a.restoreRun(running, t, files, run, outcomes) })
+		g.Go(func() error {
+			defer s.release()
+			return a.restoreRun(running, s, t, files, run, outcomes)
+		})
 	}
 	err := g.Wait()
 	if err == nil {
@@ -206,7 +209,9 @@ const (
 
 // restoreRun restores files that are adjacent in one object, or a single file. It skips those that are right
 // already.
-func (a *Archive) restoreRun(ctx context.Context, t *restoredir.Dir, files []manifest.File, run []int, outcomes []outcome) error {
+func (a *Archive) restoreRun(
+	ctx context.Context, s *slots, t *restoredir.Dir, files []manifest.File, run []int, outcomes []outcome,
+) error {
 	var missing []int
 	for _, i := range run {
 		right, err := t.HasContent(ctx, &files[i])
@@ -231,7 +236,7 @@ func (a *Archive) restoreRun(ctx context.Context, t *restoredir.Dir, files []man
 		}
 		missing = append(missing, i)
 	}
-	together := a.openBundle(ctx, files, missing)
+	together := a.openBundle(ctx, s, files, missing)
 	defer together.close()
 	for _, i := range missing {
 		f := &files[i]

@@ -25,7 +25,7 @@ type ObjectRead struct {
 	Frozen   bool   `json:"frozen"`   // it must be thawed first
 	Missing  bool   `json:"missing"`  // the store does not have it
 	Bytes    int64  `json:"bytes"`    // as they are transferred
-	Requests int64  `json:"requests"` // that read them
+	Requests int64  `json:"requests"` // that read them at most
 }
 
 // fewReads is the number of objects whose classes are requested one by one. Those of more objects are listed: a
@@ -41,7 +41,7 @@ func (a *Archive) RestoreReads(ctx context.Context, m *manifest.Manifest) (reads
 
 // planReads returns what a restore of some files reads. It calls each with every object, unless each is nil.
 func (a *Archive) planReads(ctx context.Context, files []manifest.File, each func(ObjectRead)) (reads []cost.Read, missing int, err error) {
-	objects := objectReads(files)
+	objects := objectReads(a.newSlots(), files)
 	if err := a.classify(ctx, objects); err != nil {
 		if ctx.Err() != nil {
 			return nil, 0, context.Cause(ctx)
@@ -85,26 +85,26 @@ func kindOf(key string) string {
 	return "data"
 }
 
-// objectReads returns the objects that a restore of some files reads, by key.
-func objectReads(files []manifest.File) map[string]*ObjectRead {
+// objectReads returns the objects that a restore of some files with these slots reads, by key.
+func objectReads(s *slots, files []manifest.File) map[string]*ObjectRead {
 	objects := map[string]*ObjectRead{}
-	read := func(key string, bytes int64) {
+	read := func(key string, bytes int64, requests int) {
 		o := objects[key]
 		if o == nil {
 			o = &ObjectRead{Key: key}
 			objects[key] = o
 		}
-		o.Bytes, o.Requests = o.Bytes+bytes, o.Requests+1
+		o.Bytes, o.Requests = o.Bytes+bytes, o.Requests+int64(requests)
 	}
 	for _, run := range groupByBundle(files) {
 		first, last := &files[run[0]].Parts[0], &files[run[len(run)-1]].Parts[0]
 		if len(run) > 1 { // one request, with what lies between the files
-			read(first.Object, offsetOf(last)+last.Stored.Size-offsetOf(first))
+			read(first.Object, offsetOf(last)+last.Stored.Size-offsetOf(first), 1)
 			continue
 		}
 		parts := files[run[0]].Parts
 		for i := range parts {
-			read(parts[i].Object, parts[i].Stored.Size)
+			read(parts[i].Object, parts[i].Stored.Size, s.requests(parts[i].Stored.Size))
 		}
 	}
 	return objects

@@ -61,12 +61,16 @@ func matchesPattern(pattern, name string) (bool, error) {
 	return path.Match(pattern, name)
 }
 
-func describeRestore(files []manifest.File) *RestoreResult {
+func (a *Archive) describeRestore(files []manifest.File) *RestoreResult {
 	res := &RestoreResult{Files: len(files)}
+	s := a.newSlots()
 	for _, run := range groupByBundle(files) {
-		res.Requests++
-		if len(run) == 1 {
-			res.Requests += len(files[run[0]].Parts) - 1
+		if len(run) > 1 {
+			res.Requests++
+			continue
+		}
+		for _, p := range files[run[0]].Parts {
+			res.Requests += s.requests(p.Stored.Size)
 		}
 	}
 	for i := range files {

@@ -49,6 +49,7 @@ func (a *Archive) newVerifyRun(o *VerifyOptions, done *repairProgress) *verifyRu
 	return &verifyRun{
 		Archive: fresh, o: o, repairProgress: done, mergedProofs: map[string]bool{}, readTimes: readTimes{}, refs: map[int64]manifest.Ref{},
 		report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}},
+		slots:  a.newSlots(),
 		needs:  map[string]*need{}, seenParts: map[partKey]bool{}, multiPartFiles: map[string]*manifest.File{},
 	}
 }
@@ -137,7 +138,7 @@ func (a *Archive) WithDecoder(d *encoding.Decoder) *Archive {
 
 // withoutCache returns the same archive with an empty cache, so that everything is read again.
 func (a *Archive) withoutCache() *Archive {
-	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, limiter: a.limiter, state: a.state, log: a.log, progress: a.progress, encoder: a.encoder, decoder: a.decoder}
+	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, limiter: a.limiter, state: a.state, log: a.log, progress: a.progress, encoder: a.encoder, decoder: a.decoder, ranges: a.ranges}
 }
 
 type verifyRun struct {
@@ -162,6 +163,7 @@ type verifyRun struct {
 	// is right.
 	multiPartFiles map[string]*manifest.File
 	latest         latest // with Repair, the newest objects
+	slots          *slots // of the objects that are checked at once
 
 	mu sync.Mutex // guards report and needs while several goroutines check objects
 }

@@ -208,7 +208,6 @@ func (c *chain) created(ctx context.Context, n int64) (bool, error) {
 // each calls look for every object without a known problem, several at a time.
 func (v *verifyRun) each(ctx context.Context, look func(context.Context, string, *need) error) error {
 	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(v.transfers)
 	for _, key := range slices.Sorted(maps.Keys(v.needs)) {
 		n := v.needs[key]
 		v.mu.Lock()
@@ -217,10 +216,11 @@ func (v *verifyRun) each(ctx context.Context, look func(context.Context, string,
 		if bad {
 			continue
 		}
-		if running.Err() != nil {
+		if v.slots.acquire(running) != nil {
 			break
 		}
 		g.Go(func() error {
+			defer v.slots.release()
 			release, err := v.acquire(running)
 			if err != nil {
 				return err

@@ -77,7 +77,7 @@ func (v *verifyRun) readMultiPart(ctx context.Context) error {
 		}) {
 			continue
 		}
-		err := v.fetchFile(ctx, f, discard{})
+		err := v.readWhole(ctx, f)
 		switch {
 		case errors.Is(err, ErrDamaged):
 			v.addProblem(Problem{Object: f.Parts[0].Object, Kind: ProblemContent, Detail: err.Error(), Files: []string{f.Name}})
@@ -88,9 +88,26 @@ func (v *verifyRun) readMultiPart(ctx context.Context) error {
 	return nil
 }
 
+// readWhole fetches and hashes one file.
+func (v *verifyRun) readWhole(ctx context.Context, f *manifest.File) error {
+	if err := v.slots.acquire(ctx); err != nil {
+		return err
+	}
+	defer v.slots.release()
+	return v.fetchFile(ctx, v.spare(), f, discard{})
+}
+
+// spare returns the slots for ranges of large objects. Transfers that archives share have none to spare.
+func (v *verifyRun) spare() *slots {
+	if v.limiter != nil {
+		return nil
+	}
+	return v.slots
+}
+
 // readRun fetches and hashes parts that are adjacent in an object.
 func (v *verifyRun) readRun(ctx context.Context, key string, files []manifest.File, run []int) error {
-	together := v.openBundle(ctx, files, run)
+	together := v.openBundle(ctx, v.spare(), files, run)
 	defer together.close()
 	for _, i := range run {
 		f := &files[i]

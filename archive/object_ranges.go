@@ -1,0 +1,188 @@
+package archive
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// One connection seldom fills the line: a service limits each, and a long way does. So a large object is fetched in
+// ranges, by as many requests as are to spare. What reads it gets the bytes in their order, and hashes and writes them
+// once. All ranges must be of one object. Stores replace none, and what another program has replaced does not have the
+// hash of the whole.
+
+const (
+	// rangedFrom is the stored size from which an object is fetched in ranges.
+	rangedFrom = 64 << 20
+	// rangeSize is the bytes of a range. Each range that is fetched, or waits for those before it, is in memory.
+	rangeSize = 4 << 20
+	// maxRanges bounds the ranges in memory, however many transfers there are.
+	maxRanges = 16
+	// aloneSize is the bytes of one request while no transfer is to spare.
+	aloneSize = 256 << 20
+)
+
+// A rangedReader reads a range of an object by several requests at a time. It is not safe for concurrent use.
+type rangedReader struct {
+	ctx       context.Context
+	cancel    context.CancelFunc
+	a         *Archive
+	slots     *slots
+	key       string
+	next, end int64           // where the next request begins, and where the range ends
+	own       *resumingReader // the request that Read itself reads; nil: none
+	ahead     []*aheadRange   // what others fetch, in order; Read returns the first of them
+	extra     atomic.Int64    // how many of them have a slot to spare
+	isLent    atomic.Bool     // one of them has the slot of the file, which Read does not use
+	running   sync.WaitGroup
+	err       error // why reading failed
+}
+
+// An aheadRange is fetched while those before it are read.
+type aheadRange struct {
+	buffer []byte        // for the slots
+	rest   []byte        // what Read has not returned yet
+	err    error         // valid after done
+	done   chan struct{} // closed when rest is complete, or err is set
+}
+
+// readStored returns a reader of a range of an object, whose close must be called.
+func (a *Archive) readStored(ctx context.Context, s *slots, key string, offset, length int64) interface {
+	io.Reader
+	close()
+} {
+	if !s.splits(length) {
+		return &resumingReader{ctx: ctx, a: a, key: key, offset: offset, left: length}
+	}
+	r := &rangedReader{a: a, slots: s, key: key, next: offset, end: offset + length}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	return r
+}
+
+func (r *rangedReader) Read(b []byte) (int, error) {
+	for r.err == nil {
+		n := 0
+		switch {
+		case r.own != nil:
+			n = r.readOwn(b)
+		case len(r.ahead) > 0:
+			n = r.readAhead(b)
+		case r.next == r.end:
+			return 0, io.EOF
+		default:
+			r.begin()
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, r.err
+}
+
+// begin requests the next bytes: in ranges if transfers are to spare, and otherwise more of them with one request.
+func (r *rangedReader) begin() {
+	if r.fetchAhead(); len(r.ahead) > 0 {
+		return
+	}
+	n := min(aloneSize, r.end-r.next)
+	r.own = &resumingReader{ctx: r.ctx, a: r.a, key: r.key, offset: r.next, left: n}
+	r.next += n
+}
+
+func (r *rangedReader) readOwn(b []byte) int {
+	n, err := r.own.Read(b)
+	if err == io.EOF {
+		r.own.close()
+		r.own = nil
+	} else {
+		r.err = err
+	}
+	return n
+}
+
+func (r *rangedReader) readAhead(b []byte) int {
+	first := r.ahead[0]
+	select {
+	case <-first.done:
+	case <-r.ctx.Done():
+		r.err = context.Cause(r.ctx)
+		return 0
+	}
+	if r.err = first.err; r.err != nil {
+		return 0
+	}
+	n := copy(b, first.rest)
+	if first.rest = first.rest[n:]; len(first.rest) == 0 {
+		r.ahead = r.ahead[1:]
+		r.slots.giveBack(first.buffer)
+		r.fetchAhead()
+	}
+	return n
+}
+
+// fetchAhead requests ranges as long as there are transfers and buffers for them.
+func (r *rangedReader) fetchAhead() {
+	for r.next < r.end {
+		buffer := r.slots.take()
+		if buffer == nil {
+			return
+		}
+		release := r.slot()
+		if release == nil {
+			r.slots.giveBack(buffer)
+			return
+		}
+		n := min(int64(len(buffer)), r.end-r.next)
+		next := &aheadRange{buffer: buffer, rest: buffer[:n], done: make(chan struct{})}
+		from := &resumingReader{ctx: r.ctx, a: r.a, key: r.key, offset: r.next, left: n}
+		r.ahead, r.next = append(r.ahead, next), r.next+n
+		r.running.Go(func() {
+			defer close(next.done)
+			defer release()
+			next.err = fill(next.rest, from)
+		})
+	}
+}
+
+// slot takes a transfer for a range. It returns nil if there is none. Files that wait for one go first. The file's own
+// transfer only serves beside others: with it alone, few large requests are better.
+func (r *rangedReader) slot() (release func()) {
+	if r.slots.all.TryAcquire(1) {
+		r.extra.Add(1)
+		return func() {
+			r.extra.Add(-1)
+			r.slots.release()
+		}
+	}
+	if r.extra.Load() > 0 && r.isLent.CompareAndSwap(false, true) {
+		return func() { r.isLent.Store(false) }
+	}
+	return nil
+}
+
+// fill reads exactly as many bytes as b has, and then the end, where the reader compares the length.
+func fill(b []byte, from *resumingReader) error {
+	defer from.close()
+	if _, err := io.ReadFull(from, b); err != nil {
+		return err
+	}
+	if _, err := from.Read(make([]byte, 1)); err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// close ends all requests and returns what they have taken.
+func (r *rangedReader) close() {
+	r.cancel()
+	if r.own != nil {
+		r.own.close()
+		r.own = nil
+	}
+	r.running.Wait()
+	for _, f := range r.ahead {
+		r.slots.giveBack(f.buffer)
+	}
+	r.ahead = nil
+}

@@ -1,0 +1,69 @@
+package archive
+
+import (
+	"context"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// slots are the transfers of one operation. Each file that is fetched has one. Those that no file waits for may fetch
+// ranges of a large object. A nil *slots has none to spare. The methods are safe for concurrent use.
+type slots struct {
+	all      *semaphore.Weighted
+	ranges   rangeSizes
+	mu       sync.Mutex
+	buffers  [][]byte // of ranges, unused
+	unmade   int      // buffers that may still be made
+	parallel bool
+}
+
+// rangeSizes are rangedFrom and rangeSize, or smaller sizes in tests.
+type rangeSizes struct{ from, each int64 }
+
+// newSlots returns the slots of an operation, all of them free.
+func (a *Archive) newSlots() *slots {
+	return &slots{
+		all: semaphore.NewWeighted(int64(a.transfers)), parallel: a.transfers > 1,
+		ranges: a.ranges, unmade: min(a.transfers, maxRanges),
+	}
+}
+
+// acquire waits for the slot of a file. It returns an error if ctx ends before.
+func (s *slots) acquire(ctx context.Context) error { return s.all.Acquire(ctx, 1) }
+
+func (s *slots) release() { s.all.Release(1) }
+
+// take returns a buffer for a range, and nil if there is none.
+func (s *slots) take() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.buffers); n > 0 {
+		b := s.buffers[n-1]
+		s.buffers = s.buffers[:n-1]
+		return b
+	}
+	if s.unmade == 0 {
+		return nil
+	}
+	s.unmade--
+	return make([]byte, s.ranges.each)
+}
+
+// giveBack returns a buffer that take returned.
+func (s *slots) giveBack(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buffers = append(s.buffers, b)
+}
+
+// requests returns how many requests an object of that many stored bytes needs at most.
+func (s *slots) requests(size int64) int {
+	if !s.splits(size) {
+		return 1
+	}
+	return int((size + s.ranges.each - 1) / s.ranges.each)
+}
+
+// splits reports whether an object, or a part of one, with that many stored bytes is fetched in ranges.
+func (s *slots) splits(size int64) bool { return s != nil && s.parallel && size >= s.ranges.from }
