@@ -162,6 +162,29 @@ func TestRangesLeaveTransfersToFiles(t *testing.T) {
 	}
 }
 
+// A nearStore is read at full rate by one request, as a directory is.
+type nearStore struct{ *distantStore }
+
+func (nearStore) ReadsAtFullRate() {}
+
+// Ranges from a local disk cost a fifth more processor time than one stream, and save nothing.
+func TestNoRangesFromADirectory(t *testing.T) {
+	t.Parallel()
+	s, files := largeArchive(t, largeSize)
+	virtually(t, func(t *testing.T) {
+		d := &distantStore{Store: s}
+		a := readLarge(nearStore{d}, archive.Options{Transfers: 4})
+		to := filepath.Join(t.TempDir(), "r")
+		if _, err := a.Restore(t.Context(), newest(t, a), to, archive.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, to, files)
+		if n := d.requests.Load(); n != 1 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
 // A swappingStore has another object of the same size under each key of content: from the half on, as if another
 // program replaced the object between two ranges. Requests of everything get the first one as long as isMixing.
 type swappingStore struct {

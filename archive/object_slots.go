@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // slots are the transfers of one operation. Each file that is fetched has one. Those that no file waits for may fetch
@@ -15,7 +17,7 @@ type slots struct {
 	mu       sync.Mutex
 	buffers  [][]byte // of ranges, unused
 	unmade   int      // buffers that may still be made
-	parallel bool
+	parallel bool     // objects are fetched in ranges at all
 }
 
 // rangeSizes are rangedFrom and rangeSize, or smaller sizes in tests.
@@ -23,8 +25,9 @@ type rangeSizes struct{ from, each int64 }
 
 // newSlots returns the slots of an operation, all of them free.
 func (a *Archive) newSlots() *slots {
+	_, isFast := a.store.(store.FullRate)
 	return &slots{
-		all: semaphore.NewWeighted(int64(a.transfers)), parallel: a.transfers > 1,
+		all: semaphore.NewWeighted(int64(a.transfers)), parallel: a.transfers > 1 && !isFast,
 		ranges: a.ranges, unmade: min(a.transfers, maxRanges),
 	}
 }

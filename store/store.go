@@ -170,6 +170,13 @@ type Classless interface {
 	HasNoClasses()
 }
 
+// FullRate is an optional interface for stores that one request reads as fast as several, such as a directory. Ranges of
+// one object that are read at the same time would only cost more.
+type FullRate interface {
+	// ReadsAtFullRate does nothing.
+	ReadsAtFullRate()
+}
+
 // Waiver is an optional interface for stores whose user can explicitly accept that a guarantee is missing.
 type Waiver interface {
 	// Waives reports whether the user has accepted that.

@@ -26,6 +26,7 @@ type countable interface {
 	store.Holder
 	store.BlockFinder
 	store.Classless
+	store.FullRate
 }
 
 func (c *countedAdapter) count(ctx context.Context, kind string, err error) {

@@ -51,6 +51,9 @@ func (s *adapter) fail(op, key string, err error) error {
 // HasNoClasses implements store.Classless.
 func (*adapter) HasNoClasses() {}
 
+// ReadsAtFullRate implements store.FullRate.
+func (*adapter) ReadsAtFullRate() {}
+
 // Put implements store.Store.
 func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := cloud.CheckKey(key); err != nil {
