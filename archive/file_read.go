@@ -76,7 +76,6 @@ func (m *missingObject) Unwrap() []error { return []error{ErrDamaged, m.err} }
 func (a *Archive) fetchPart(ctx context.Context, s *slots, p *manifest.Part, to io.Writer, again func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := a.fetchOnce(ctx, s, p, to)
-		s = nil
 		var local *sinkError
 		switch {
 		case err == nil:
@@ -87,6 +86,8 @@ func (a *Archive) fetchPart(ctx context.Context, s *slots, p *manifest.Part, to 
 			return context.Cause(ctx)
 		case errors.Is(err, fs.ErrNotExist):
 			return &missingObject{p.Object, err}
+		case errors.Is(err, store.ErrNoRanges) && offsetOf(p) == 0 && attempt < fetchAttempts-1:
+			s.stopRanges(a.log)
 		case errors.As(err, new(*openError)):
 			return fmt.Errorf("%s: %w", p.Object, err)
 		case errors.Is(err, ErrNoIdentity):
@@ -97,6 +98,7 @@ func (a *Archive) fetchPart(ctx context.Context, s *slots, p *manifest.Part, to 
 		case attempt == fetchAttempts-1:
 			return fmt.Errorf("%s, after %d attempts: %w", p.Object, fetchAttempts, err)
 		}
+		s = nil
 		if err := again(); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func (a *Archive) readStored(ctx context.Context, s *slots, key string, offset, 
 }
 
 func (r *rangedReader) Read(b []byte) (int, error) {
-	for r.err == nil {
+	for r.err == nil && len(b) > 0 {
 		n := 0
 		switch {
 		case r.own != nil:

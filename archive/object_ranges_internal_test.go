@@ -178,6 +178,36 @@ func TestFailedRangesReturnWhatTheyTook(t *testing.T) {
 	}
 }
 
+// A read of no bytes returns at once. A decoder may make one, and must not wait for ever.
+func TestReadOfNothingReturns(t *testing.T) {
+	t.Parallel()
+	from, s := newRangeStore(100), smallSlots(t, 4)
+	r := (&Archive{store: from}).readStored(t.Context(), s, "key", 0, 100)
+	defer r.close()
+	for range 2 {
+		if n, err := r.Read(nil); n != 0 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if _, err := r.Read(make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// However many transfers there are, ranges take no more memory than maxRanges of them, together and with several
+// objects at once.
+func TestRangesHaveFewBuffers(t *testing.T) {
+	t.Parallel()
+	s := (&Archive{transfers: 64, ranges: rangeSizes{16, 8}}).newSlots()
+	taken := 0
+	for s.take() != nil {
+		taken++
+	}
+	if taken != maxRanges || maxRanges*rangeSize > 64<<20 {
+		t.Errorf("%d ranges of %d bytes", taken, rangeSize)
+	}
+}
+
 // While other files have all transfers, an object is read by one request: many small ones would each wait for the
 // provider.
 func TestNoRangesWithoutASpareTransfer(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -181,6 +183,40 @@ func TestNoRangesFromADirectory(t *testing.T) {
 		compare(t, to, files)
 		if n := d.requests.Load(); n != 1 {
 			t.Errorf("%d requests", n)
+		}
+	})
+}
+
+// A wholeStore sends objects from their beginning on, and no other ranges of content.
+type wholeStore struct{ *distantStore }
+
+func (w wholeStore) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if offset > 0 && strings.HasPrefix(key, manifest.DataPrefix) {
+		return nil, fmt.Errorf("getting %s: %w", key, store.ErrNoRanges)
+	}
+	return w.distantStore.Get(ctx, key, offset, length)
+}
+
+// A proxy that ignores ranges must not stop a restore, which one request for each object can do. The operation finds
+// that out once, and logs it.
+func TestServiceWithoutRangesIsReadWhole(t *testing.T) {
+	t.Parallel()
+	s, files := largeArchive(t, largeSize, largeSize+1, largeSize+2)
+	virtually(t, func(t *testing.T) {
+		d := &distantStore{Store: s}
+		var log bytes.Buffer
+		o := archive.Options{Transfers: 5, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		a := readLarge(wholeStore{d}, o)
+		to := filepath.Join(t.TempDir(), "r")
+		if _, err := a.Restore(t.Context(), newest(t, a), to, archive.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, to, files)
+		if n := strings.Count(log.String(), store.ErrNoRanges.Error()); n != 1 {
+			t.Errorf("%d warnings: %s", n, &log)
+		}
+		if n := d.requests.Load(); n > 6 {
+			t.Errorf("%d requests for 3 objects", n)
 		}
 	})
 }

@@ -2,7 +2,9 @@ package archive
 
 import (
 	"context"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 
@@ -12,12 +14,12 @@ import (
 // slots are the transfers of one operation. Each file that is fetched has one. Those that no file waits for may fetch
 // ranges of a large object. A nil *slots has none to spare. The methods are safe for concurrent use.
 type slots struct {
-	all      *semaphore.Weighted
-	ranges   rangeSizes
-	mu       sync.Mutex
-	buffers  [][]byte // of ranges, unused
-	unmade   int      // buffers that may still be made
-	parallel bool     // objects are fetched in ranges at all
+	all     *semaphore.Weighted
+	ranges  rangeSizes
+	mu      sync.Mutex
+	buffers [][]byte    // of ranges, unused
+	unmade  int         // buffers that may still be made
+	isWhole atomic.Bool // no object is fetched in ranges
 }
 
 // rangeSizes are rangedFrom and rangeSize, or smaller sizes in tests.
@@ -26,10 +28,9 @@ type rangeSizes struct{ from, each int64 }
 // newSlots returns the slots of an operation, all of them free.
 func (a *Archive) newSlots() *slots {
 	_, isFast := a.store.(store.FullRate)
-	return &slots{
-		all: semaphore.NewWeighted(int64(a.transfers)), parallel: a.transfers > 1 && !isFast,
-		ranges: a.ranges, unmade: min(a.transfers, maxRanges),
-	}
+	s := &slots{all: semaphore.NewWeighted(int64(a.transfers)), ranges: a.ranges, unmade: min(a.transfers, maxRanges)}
+	s.isWhole.Store(a.transfers == 1 || isFast)
+	return s
 }
 
 // acquire waits for the slot of a file. It returns an error if ctx ends before.
@@ -60,6 +61,14 @@ func (s *slots) giveBack(b []byte) {
 	s.buffers = append(s.buffers, b)
 }
 
+// stopRanges makes all later reads of the operation fetch objects as a whole: the service sends no ranges.
+func (s *slots) stopRanges(log *slog.Logger) {
+	if s != nil && !s.isWhole.Swap(true) {
+		log.Warn("large objects are fetched by one request each, which is slower; check the proxies on the way",
+			"error", store.ErrNoRanges)
+	}
+}
+
 // requests returns how many requests an object of that many stored bytes needs at most.
 func (s *slots) requests(size int64) int {
 	if !s.splits(size) {
@@ -69,4 +78,6 @@ func (s *slots) requests(size int64) int {
 }
 
 // splits reports whether an object, or a part of one, with that many stored bytes is fetched in ranges.
-func (s *slots) splits(size int64) bool { return s != nil && s.parallel && size >= s.ranges.from }
+func (s *slots) splits(size int64) bool {
+	return s != nil && !s.isWhole.Load() && size >= s.ranges.from
+}

@@ -30,7 +30,8 @@ type Store interface {
 	Put(ctx context.Context, key string, body io.ReaderAt, sums Sums) (PutResult, error)
 
 	// Get reads length bytes from offset, or to the end if length is negative. The result may be cut short or
-	// damaged in transfer, so the caller must compare its hash.
+	// damaged in transfer, so the caller must compare its hash. If the service ignores the offset, the error wraps
+	// ErrNoRanges where the adapter can find that out.
 	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 
 	// Stat returns an object's size, time, and the checksums that the provider stores.
@@ -252,6 +253,9 @@ var (
 	ErrProtected = errors.New("a lock, hold or lease protects the object")
 	// ErrFrozen means that an object must be thawed at the provider before it can be read.
 	ErrFrozen = errors.New("the object must be thawed before it can be read")
+	// ErrNoRanges means that a Get from an offset on got other bytes: the service, or a proxy on the way, sends only
+	// whole objects.
+	ErrNoRanges = errors.New("only whole objects are sent, and no ranges")
 	// ErrTransient means that the same operation may succeed later with nothing changed.
 	ErrTransient = errors.New("the failure may pass")
 	// ErrUnordered means that a service does not list in the order of the keys. Without InOrder, a second listing

@@ -82,7 +82,8 @@ func (d *bucketDriver) NewRangeReader(ctx context.Context, key string, offset, l
 		return nil, err
 	case offset > 0 && !strings.HasPrefix(value(r.ContentRange), fmt.Sprintf("bytes %d-", offset)):
 		r.Body.Close()
-		return nil, fmt.Errorf("the service returned other bytes (%q) than those from %d on; it ignores ranges", value(r.ContentRange), offset)
+		return nil, fmt.Errorf("the service returned other bytes (%q) than those from %d on: %w",
+			value(r.ContentRange), offset, store.ErrNoRanges)
 	}
 	size := value(r.ContentLength)
 	if _, total, ok := strings.Cut(value(r.ContentRange), "/"); ok {

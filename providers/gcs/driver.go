@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"gocloud.dev/blob/driver"
@@ -102,6 +103,9 @@ func (d *bucketDriver) NewRangeReader(ctx context.Context, key string, offset, l
 	return r, err
 }
 
+// noPartial is in the module's error for an answer with a whole object, in place of a range. It has no value for that.
+const noPartial = "partial request not satisfied"
+
 // download makes one attempt to start a read. The module checks the CRC-32C if the whole object is read.
 func (d *bucketDriver) download(ctx context.Context, key string, offset, length int64) (driver.Reader, error) {
 	ctx, _ = newAttempt(ctx)
@@ -111,11 +115,13 @@ func (d *bucketDriver) download(ctx context.Context, key string, offset, length 
 	switch {
 	case errors.As(err, &api) && api.Code == http.StatusRequestedRangeNotSatisfiable:
 		return cloud.NewObjectReader(cloud.NoContent(), 0, driver.ReaderAttributes{}), nil
+	case err != nil && strings.Contains(err.Error(), noPartial):
+		return nil, fmt.Errorf("%w: %w", store.ErrNoRanges, err)
 	case err != nil:
 		return nil, s.whichMissing(ctx, err)
 	case r.Attrs.StartOffset != offset:
 		r.Close()
-		return nil, fmt.Errorf("the service returned a range from %d instead of %d", r.Attrs.StartOffset, offset)
+		return nil, fmt.Errorf("the service returned a range from %d instead of %d: %w", r.Attrs.StartOffset, offset, store.ErrNoRanges)
 	}
 	s.seen.Store(true)
 	return cloud.NewObjectReader(r, length, driver.ReaderAttributes{

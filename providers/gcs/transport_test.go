@@ -16,6 +16,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
@@ -45,18 +46,25 @@ func TestGCSBrokenRead(t *testing.T) {
 	}
 }
 
-// Get requests content as it is stored, and refuses an answer with another range than the requested one.
+// Get requests content as it is stored, and refuses an answer with another range than the requested one: a restore reads
+// the whole object then.
 func TestGCSWrongRange(t *testing.T) {
 	t.Parallel()
-	f, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) bool {
-		w.Header().Set("Content-Range", "bytes 0-6/9")
-		w.WriteHeader(http.StatusPartialContent)
+	f, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "a") {
+			w.Header().Set("Content-Range", "bytes 0-6/9")
+			w.WriteHeader(http.StatusPartialContent)
+		}
 		w.Write([]byte("content"))
 		return true
 	})
-	if r, err := b.Get(t.Context(), "a", 2, 7); err == nil {
-		r.Close()
-		t.Error("Get accepted bytes 0 to 6 as bytes 2 to 8")
+	for key, what := range map[string]string{"a": "bytes 0 to 6", "whole": "all bytes"} {
+		if r, err := b.Get(t.Context(), key, 2, 7); err == nil {
+			r.Close()
+			t.Errorf("Get accepted %s as bytes 2 to 8", what)
+		} else if !errors.Is(err, store.ErrNoRanges) {
+			t.Errorf("%s in place of bytes 2 to 8: %v", what, err)
+		}
 	}
 	if h := f.requests[0].Header; h.Get("Range") != "bytes=2-8" || h.Get("Accept-Encoding") != "gzip" || h.Get("User-Agent") != userAgent {
 		t.Errorf("headers: %v", h)

@@ -96,7 +96,7 @@ func (d *bucketDriver) NewRangeReader(ctx context.Context, key string, offset, l
 	from, size := rangeOf(out)
 	if from != offset {
 		out.Body.Close()
-		return nil, fmt.Errorf("GetObject: the service returned bytes from %d instead of %d; it ignores ranges", from, offset)
+		return nil, fmt.Errorf("GetObject: the service returned bytes from %d instead of %d: %w", from, offset, store.ErrNoRanges)
 	}
 	return cloud.NewObjectReader(out.Body, length, driver.ReaderAttributes{
 		ContentType: aws.ToString(out.ContentType), ModTime: aws.ToTime(out.LastModified), Size: size,
