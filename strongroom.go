@@ -138,7 +138,7 @@ func (a *Archive) Restore(ctx context.Context, to string) (*archive.RestoreResul
 
 // RestoreSnapshot is Restore for any snapshot and with any options.
 func (a *Archive) RestoreSnapshot(ctx context.Context, which archive.Selector, to string, o archive.RestoreOptions) (*archive.RestoreResult, error) {
-	m, err := a.archive.Snapshot(ctx, which)
+	m, err := a.archive.SnapshotFor(ctx, which, o.Include)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,10 @@ func (a *Archive) Archived(ctx context.Context, m *manifest.Manifest, dir string
 	if err := a.makeDurable(ctx, m.Sequence, 0); err != nil {
 		return nil, fmt.Errorf("snapshot %d: %w", m.Sequence, err)
 	}
+	m, err := a.withPages(ctx, m, pagesOf(NamesBelow(dir, files)))
+	if err != nil {
+		return nil, err
+	}
 	bad, err := a.settleFiles(ctx, m, dir, files)
 	if err != nil {
 		return nil, err
@@ -124,6 +128,18 @@ func archived(ctx context.Context, m *manifest.Manifest, bad knownBad, dir, file
 		return fmt.Sprintf("snapshot %d has other content under this name", m.Sequence)
 	}
 	return ""
+}
+
+// NamesBelow returns the names that local files have in an archive of dir. It leaves out files that can have none: they
+// do not exist, or do not lie below dir.
+func NamesBelow(dir string, files []string) []string {
+	names := make([]string, 0, len(files))
+	for _, file := range files {
+		if name, err := nameBelow(dir, file); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // nameBelow returns the name that a local file has in an archive.

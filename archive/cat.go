@@ -18,6 +18,10 @@ const spoolMemory = 32 << 20
 // memory, and a larger file in an unlinked temporary file. Errors: ErrNoFile, ErrDamaged, ErrNoIdentity.
 func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w io.Writer) error {
 	defer a.hold()()
+	m, err := a.withPages(ctx, m, pagesOf([]string{name}))
+	if err != nil {
+		return err
+	}
 	f := entry(m.Files, name)
 	if f == nil {
 		return fmt.Errorf("%w: %q in snapshot %d", ErrNoFile, name, m.Sequence)

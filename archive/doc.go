@@ -39,8 +39,8 @@
 //	             the next objects; reach passes over manifests with absurd numbers; emptied finds out whether an archive
 //	             without a snapshot had one
 //	ledger_…     the records that list the valid snapshots: read finds the one in force, view plans, append writes
-//	object_…, file_read, bundle_read, pages     reading what is stored; object_ranges reads a large object by several
-//	             requests at a time, and object_slots counts them
+//	object_…, file_read, bundle_read, pages…    reading what is stored; object_ranges reads a large object by several
+//	             requests at a time, and object_slots counts them; pages_choose chooses the pages that can have a name
 //	fold         names that differ in letter case only, for prune and verify
 //	localstate…  what this host remembers, on top of internal/localstate
 //	frozen       objects in a class from which they must be thawed, for verify, check and list

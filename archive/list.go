@@ -267,11 +267,28 @@ func (a *Archive) summary(ctx context.Context, f numbered) (*manifest.Summary, e
 // an UnreadableError and never an older snapshot: what cannot be read may be a true manifest that is damaged. It passes
 // over a manifest that can be read and is another archive's. Errors: ErrNoArchive, ErrNoSnapshot, ErrDamaged.
 func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manifest, error) {
+	return a.snapshot(ctx, which, allPages)
+}
+
+// SnapshotOf is Snapshot for some files. It reads of the manifest's pages only those that can have one of the names, so
+// that Files has the entries of these pages alone. A name that is not in Files is not in the snapshot. Everything that
+// was read is checked as by Snapshot, except for the totals, which need all pages.
+func (a *Archive) SnapshotOf(ctx context.Context, which Selector, names []string) (*manifest.Manifest, error) {
+	return a.snapshot(ctx, which, pagesOf(names))
+}
+
+// SnapshotFor is SnapshotOf for the files that a Restore with RestoreOptions.Include writes. A pattern without a slash
+// needs all pages if any directory may have such a file.
+func (a *Archive) SnapshotFor(ctx context.Context, which Selector, include []string) (*manifest.Manifest, error) {
+	return a.snapshot(ctx, which, pagesFor(include))
+}
+
+func (a *Archive) snapshot(ctx context.Context, which Selector, needed pageChoice) (*manifest.Manifest, error) {
 	defer a.hold()()
 	var s *snapshot
 	err := a.retryWhilePruned(ctx, func() error {
 		return inAnyOrder(func() (err error) {
-			s, err = a.snapshotOnce(ctx, which)
+			s, err = a.snapshotOnce(ctx, which, needed)
 			return err
 		})
 	})
@@ -281,7 +298,7 @@ func (a *Archive) Snapshot(ctx context.Context, which Selector) (*manifest.Manif
 	return s.m, nil
 }
 
-func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, error) {
+func (a *Archive) snapshotOnce(ctx context.Context, which Selector, needed pageChoice) (*snapshot, error) {
 	h, hasManifests, err := a.readHead(ctx)
 	if err != nil {
 		return nil, err
@@ -297,9 +314,9 @@ func (a *Archive) snapshotOnce(ctx context.Context, which Selector) (*snapshot, 
 	if err != nil {
 		return nil, err
 	}
-	s, ref, err := a.readValid(ctx, h, n)
+	s, ref, err := a.readValid(ctx, h, n, needed)
 	if errors.Is(err, ErrDamaged) && which.Sequence == 0 {
-		s, ref, err = a.readOlder(ctx, h, n, err)
+		s, ref, err = a.readOlder(ctx, h, n, err, needed)
 	}
 	if err != nil {
 		return nil, err

@@ -11,10 +11,10 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// readPages reads the pages that a manifest names. It takes those that the cached newest manifest shares from
+// readPages reads the chosen pages of a manifest. It takes those that the cached newest manifest shares from
 // memory.
-func (a *Archive) readPages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
-	pages := make([]manifest.Page, len(m.Pages))
+func (a *Archive) readPages(ctx context.Context, m *manifest.Manifest, chosen []int) ([]manifest.Page, error) {
+	pages := make([]manifest.Page, len(chosen))
 	have := map[string]manifest.Page{}
 	a.mu.Lock()
 	if a.known != nil {
@@ -25,8 +25,8 @@ func (a *Archive) readPages(ctx context.Context, m *manifest.Manifest) ([]manife
 	a.mu.Unlock()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(a.transfers)
-	for i := range m.Pages {
-		ref := &m.Pages[i]
+	for i, at := range chosen {
+		ref := &m.Pages[at]
 		pages[i].Ref = *ref
 		if p, ok := have[ref.Object]; ok && p.Ref == *ref {
 			pages[i].Files = p.Files

@@ -31,7 +31,8 @@ const (
 // RestoreOptions are the options of Restore. The zero value restores all files to an empty directory.
 type RestoreOptions struct {
 	// Include are path.Match patterns of whole names, or of base names if they contain no slash; or ranges,
-	// such as 00000010.jdb..0000001f.jdb. An empty list includes all files.
+	// such as 00000010.jdb..0000001f.jdb. A pattern that begins with ./ is of whole names too, and ./ is no part of
+	// them. An empty list includes all files.
 	Include   []string
 	DryRun    bool // report what would be done; it reads only the target's file names, and writes nothing
 	Overwrite bool // accept a target with files; right files are kept, or replaced as counted in RestoreResult.Replaced
@@ -89,6 +90,14 @@ func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string,
 // restoreAs is Restore. kind is that of its measurement.
 func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind string, o RestoreOptions) (*RestoreResult, error) {
 	defer a.hold()()
+	needed := pagesFor(o.Include)
+	if !isVacant(dir) {
+		needed = allPages // a file in the target may be any of the snapshot's
+	}
+	m, err := a.withPages(ctx, m, needed)
+	if err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
 	files, err := selectFiles(m.Files, o.Include)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %d: %w", m.Sequence, err)

@@ -36,6 +36,9 @@ const fewReads = 32
 // Restore does. missing is the number of objects that the store does not have. It reads no content.
 func (a *Archive) RestoreReads(ctx context.Context, m *manifest.Manifest) (reads []cost.Read, missing int, err error) {
 	defer a.hold()()
+	if m, err = a.withPages(ctx, m, allPages); err != nil {
+		return nil, 0, err
+	}
 	return a.planReads(ctx, m.Files, nil)
 }
 

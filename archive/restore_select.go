@@ -19,17 +19,21 @@ func selectFiles(files []manifest.File, include []string) ([]manifest.File, erro
 	if len(include) == 0 {
 		return files, nil
 	}
+	for _, pattern := range include { // also if there is no name to compare it with
+		if _, _, isRange := cutRange(pattern); isRange {
+			continue
+		}
+		if _, err := path.Match(pattern, ""); err != nil {
+			const how = "the pattern %q: %w; *, ? and [a-z] are special, and \\ before them makes them literal"
+			return nil, fmt.Errorf(how, pattern, err)
+		}
+	}
 	var chosen []manifest.File
 	matches := make([]int, len(include))
 	for _, f := range files {
 		isChosen := false
 		for i, pattern := range include {
-			ok, err := matchesPattern(pattern, f.Name)
-			if err != nil {
-				const how = "the pattern %q: %w; *, ? and [a-z] are special, and \\ before them makes them literal"
-				return nil, fmt.Errorf(how, pattern, err)
-			}
-			if ok {
+			if matchesPattern(pattern, f.Name) {
 				matches[i]++
 				isChosen = true
 			}
@@ -50,15 +54,32 @@ func selectFiles(files []manifest.File, include []string) ([]manifest.File, erro
 	return chosen, nil
 }
 
-// matchesPattern reports whether a name matches a pattern or lies in a range.
-func matchesPattern(pattern, name string) (bool, error) {
-	if path.Base(pattern) == pattern {
+// matchesPattern reports whether a name matches a valid pattern or lies in a range.
+func matchesPattern(pattern, name string) bool {
+	pattern, isWhole := cutWhole(pattern)
+	if !isWhole {
 		name = path.Base(name)
 	}
-	if from, through, ok := strings.Cut(pattern, ".."); ok && from != "" && through != "" && pattern != name {
-		return from <= name && name <= through, nil
+	if from, through, ok := cutRange(pattern); ok && pattern != name {
+		return from <= name && name <= through
 	}
-	return path.Match(pattern, name)
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}
+
+// cutWhole reports whether a pattern is of whole names, since it has a slash. It returns the pattern without "./" at its
+// beginning, which no name has.
+func cutWhole(pattern string) (rest string, isWhole bool) {
+	if rest, isWhole = strings.CutPrefix(pattern, "./"); isWhole {
+		return rest, true
+	}
+	return pattern, path.Base(pattern) != pattern
+}
+
+// cutRange returns the first and the last name of a range, such as 00000010.jdb..0000001f.jdb.
+func cutRange(pattern string) (from, through string, ok bool) {
+	from, through, ok = strings.Cut(pattern, "..")
+	return from, through, ok && from != "" && through != ""
 }
 
 func (a *Archive) describeRestore(files []manifest.File) *RestoreResult {
@@ -81,6 +102,12 @@ func (a *Archive) describeRestore(files []manifest.File) *RestoreResult {
 		}
 	}
 	return res
+}
+
+// isVacant reports whether a directory is empty or does not exist.
+func isVacant(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0
 }
 
 // freeAt returns the free bytes on the file system of dir or its nearest existing parent; -1 if unknown.

@@ -27,8 +27,10 @@ func (u *UnreadableError) Error() string {
 func (u *UnreadableError) Unwrap() error { return u.Err }
 
 // readValid reads a snapshot, and checks that the ledger still lists it and that it is this archive's.
-func (a *Archive) readValid(ctx context.Context, h *head, n int64) (*snapshot, manifest.Ref, error) {
-	s, ref, err := a.readSnapshot(ctx, n, h.record)
+func (a *Archive) readValid(
+	ctx context.Context, h *head, n int64, needed pageChoice,
+) (*snapshot, manifest.Ref, error) {
+	s, ref, err := a.readSnapshotOf(ctx, n, h.record, needed)
 	now := func() (*head, error) { return a.ledgerNow(ctx, h) }
 	if err != nil {
 		now = func() (*head, error) { return a.rereadLedger(ctx) }
@@ -47,7 +49,9 @@ func (a *Archive) readValid(ctx context.Context, h *head, n int64) (*snapshot, m
 // readOlder is called when snapshot n was selected and why is the reason that it cannot be read. If n, and perhaps more
 // below it, is another archive's, it returns the newest one that is not. Otherwise the error names the next older
 // snapshot that can be read.
-func (a *Archive) readOlder(ctx context.Context, h *head, n int64, why error) (*snapshot, manifest.Ref, error) {
+func (a *Archive) readOlder(
+	ctx context.Context, h *head, n int64, why error, needed pageChoice,
+) (*snapshot, manifest.Ref, error) {
 	failed := &UnreadableError{Sequence: n, Err: why}
 	read, own := 0, 0 // foreign ones cost an outsider nothing, so that they do not count as own
 	for f, err := range a.manifests(ctx, h) {
@@ -60,7 +64,7 @@ func (a *Archive) readOlder(ctx context.Context, h *head, n int64, why error) (*
 		if read == mostUnread || own == mostAsked {
 			break
 		}
-		s, ref, err := a.readValid(ctx, h, f.n)
+		s, ref, err := a.readValid(ctx, h, f.n, needed)
 		if read++; !errors.Is(err, errForeignManifest) {
 			own++
 		}

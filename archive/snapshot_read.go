@@ -14,6 +14,13 @@ var errVoid = errors.New("the ledger keeps another manifest under this number")
 // readSnapshot reads a manifest with all its pages. The reference is set once the manifest's bytes were read,
 // even if they cannot be decoded; the error is then ErrDamaged.
 func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *manifest.Record) (*snapshot, manifest.Ref, error) {
+	return a.readSnapshotOf(ctx, sequence, record, allPages)
+}
+
+// readSnapshotOf is readSnapshot with those pages alone that an operation needs.
+func (a *Archive) readSnapshotOf(
+	ctx context.Context, sequence int64, record *manifest.Record, needed pageChoice,
+) (*snapshot, manifest.Ref, error) {
 	var m *manifest.Manifest
 	b, err := a.get(ctx, manifest.ManifestKey(sequence), manifest.MaxManifestBytes, func(b []byte) (err error) {
 		m, err = manifest.DecodeManifest(b, sequence)
@@ -43,16 +50,29 @@ func (a *Archive) readSnapshot(ctx context.Context, sequence int64, record *mani
 		return s, ref, nil // the same bytes: its pages need not be read again
 	}
 	s := &snapshot{ref: ref, m: m}
-	if s.pages, err = a.readPages(ctx, m); err != nil {
-		return nil, ref, fmt.Errorf("snapshot %d: %w", sequence, err)
-	}
 	if m.Pages != nil {
-		m.Files = joinPages(s.pages)
-		if err := m.CheckFiles(m.Files); err != nil {
-			return nil, ref, fmt.Errorf("snapshot %d: %w: %w", sequence, ErrDamaged, err)
+		if s.pages, err = a.fillFiles(ctx, m, needed(m)); err != nil {
+			return nil, ref, err
 		}
 	}
 	return s, ref, nil
+}
+
+// fillFiles reads the chosen pages of a manifest, and sets its Files to their entries.
+func (a *Archive) fillFiles(ctx context.Context, m *manifest.Manifest, chosen []int) ([]manifest.Page, error) {
+	pages, err := a.readPages(ctx, m, chosen)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %d: %w", m.Sequence, err)
+	}
+	m.Files = joinPages(pages)
+	check := m.CheckSome
+	if len(chosen) == len(m.Pages) {
+		check = m.CheckFiles
+	}
+	if err := check(m.Files); err != nil {
+		return nil, fmt.Errorf("snapshot %d: %w: %w", m.Sequence, ErrDamaged, err)
+	}
+	return pages, nil
 }
 
 func (a *Archive) cached(sequence int64) *snapshot {

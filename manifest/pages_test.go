@@ -230,3 +230,29 @@ func TestPagesRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// A reader of one file fetches the pages that PagesBetween returns: one too few and the file is missing.
+func TestPagesBetween(t *testing.T) {
+	t.Parallel()
+	m := &Manifest{Pages: []PageRef{{First: "b", Last: "d"}, {First: "f", Last: "h"}, {First: "j", Last: "l"}}}
+	for _, c := range []struct {
+		from, through string
+		lo, hi        int
+	}{
+		{"a", "a", 0, 0},
+		{"b", "b", 0, 1},
+		{"d", "d", 0, 1},
+		{"e", "e", 1, 1},
+		{"g", "g", 1, 2},
+		{"d", "f", 0, 2},
+		{"e", "i", 1, 2},
+		{"a", "z", 0, 3},
+		{"l", "z", 2, 3},
+		{"m", "z", 3, 3},
+		{"k", "c", 2, 2}, // an empty range
+	} {
+		if lo, hi := m.PagesBetween(c.from, c.through); lo != c.lo && lo != hi || hi != c.hi {
+			t.Errorf("from %q through %q: %d to %d", c.from, c.through, lo, hi)
+		}
+	}
+}

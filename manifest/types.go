@@ -83,8 +83,8 @@ type Summary struct {
 }
 
 // Manifest is one snapshot. As stored, either Pages or Files has the file entries, never both. A
-// caller that reads the pages may set Files to their entries, but such a manifest cannot be
-// encoded.
+// caller that reads pages may set Files to the entries of all of them, or of some whole pages. Such
+// a manifest cannot be encoded.
 type Manifest struct {
 	Summary
 	Recipients []string  `json:"recipients,omitempty"` // age public keys, if parts are encrypted

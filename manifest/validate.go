@@ -37,17 +37,8 @@ func (m *Manifest) Validate() error {
 // CheckFiles checks the whole list of a snapshot's entries, which come from the manifest itself or
 // from all its pages: each entry, the names, and the totals.
 func (m *Manifest) CheckFiles(files []File) error {
-	var sum Counts
-	for i := range files {
-		if err := files[i].Validate(m.Sequence); err != nil {
-			return err
-		}
-		if m.Format == Format && files[i].HasNonce() {
-			return fmt.Errorf("file %.600q: the key of a part has a nonce, which %s does not have", files[i].Name, Format)
-		}
-		sum.Add(&files[i])
-	}
-	if err := checkList(fileNames(files)); err != nil {
+	sum, err := m.checkEntries(files)
+	if err != nil {
 		return err
 	}
 	c := m.Counts
@@ -56,6 +47,35 @@ func (m *Manifest) CheckFiles(files []File) error {
 			c.Files, c.Bytes, c.StoredBytes, c.Damaged, sum.Files, sum.Bytes, sum.StoredBytes, sum.Damaged)
 	}
 	return nil
+}
+
+// CheckSome checks the entries of some pages: each entry, their names, and that they do not exceed
+// the totals.
+func (m *Manifest) CheckSome(files []File) error {
+	sum, err := m.checkEntries(files)
+	if err != nil {
+		return err
+	}
+	c := m.Counts
+	if sum.Files > c.Files || sum.Bytes > c.Bytes || sum.StoredBytes > c.StoredBytes || sum.Damaged > c.Damaged {
+		return fmt.Errorf("counts: %d files, %d bytes, %d stored and %d damaged, but some entries alone have %d, %d, %d and %d",
+			c.Files, c.Bytes, c.StoredBytes, c.Damaged, sum.Files, sum.Bytes, sum.StoredBytes, sum.Damaged)
+	}
+	return nil
+}
+
+// checkEntries checks entries and the list of their names, and returns their totals.
+func (m *Manifest) checkEntries(files []File) (sum Counts, err error) {
+	for i := range files {
+		if err := files[i].Validate(m.Sequence); err != nil {
+			return sum, err
+		}
+		if m.Format == Format && files[i].HasNonce() {
+			return sum, fmt.Errorf("file %.600q: the key of a part has a nonce, which %s does not have", files[i].Name, Format)
+		}
+		sum.Add(&files[i])
+	}
+	return sum, checkList(fileNames(files))
 }
 
 func (s *Summary) validate() error {

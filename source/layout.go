@@ -2,6 +2,7 @@ package source
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"regexp"
 	"strconv"
@@ -198,6 +199,23 @@ func (l Layout) match(name string) (ok bool, why string) {
 		return true, "the match of the pattern's group is no base-" + strconv.Itoa(l.base) + " number below 2^64"
 	}
 	return true, ""
+}
+
+// Directories returns the directories that may have log files, each with a slash at its end, and ""
+// for the source's own. It returns nil if a pattern decides.
+func (l Layout) Directories() []string {
+	switch {
+	case l.pattern != nil || l.name == "":
+		return nil
+	case !l.deep:
+		return []string{""}
+	}
+	dirs := make([]string, 0, 1+1000)
+	dirs = append(dirs, "")
+	for i := range 1000 {
+		dirs = append(dirs, fmt.Sprintf("data%03d/", i))
+	}
+	return dirs
 }
 
 // isDataDir reports whether a name is one of JE's data directories, such as data001.

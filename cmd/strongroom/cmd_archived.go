@@ -59,7 +59,7 @@ func (a *app) archived(c *cobra.Command, where, dir string, files []string) (err
 		}
 		dir = one.Source.Dir
 	}
-	from, m, err := a.snapshot(c.Context(), where, "")
+	from, m, err := a.snapshotOf(c.Context(), where, "", archive.NamesBelow(dir, files))
 	if err != nil {
 		return err
 	}

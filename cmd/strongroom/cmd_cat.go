@@ -24,7 +24,7 @@ before its first byte is printed.`,
 }
 
 func (a *app) cat(c *cobra.Command, arg, which, name string) (err error) {
-	o, m, err := a.snapshot(c.Context(), arg, which)
+	o, m, err := a.snapshotOf(c.Context(), arg, which, []string{name})
 	if err != nil {
 		return err
 	}

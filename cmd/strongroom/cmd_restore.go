@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 func (a *app) restoreCommand() *cobra.Command {
@@ -74,7 +76,10 @@ func (a *app) restore(
 			return usage("--include %q: %v", pattern, err)
 		}
 	}
-	from, m, err := a.snapshot(c.Context(), arg, which)
+	from, m, err := a.snapshotBy(c.Context(), arg, which,
+		func(x *archive.Archive, ctx context.Context, which archive.Selector) (*manifest.Manifest, error) {
+			return x.SnapshotFor(ctx, which, o.Include)
+		})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,21 @@ func snapshotArgs(c *cobra.Command, flag *string) {
 
 // snapshot opens an archive and reads the snapshot that the argument or the flag names.
 func (a *app) snapshot(ctx context.Context, arg, flag string) (*openArchive, *manifest.Manifest, error) {
+	return a.snapshotBy(ctx, arg, flag, (*archive.Archive).Snapshot)
+}
+
+// snapshotOf is snapshot for some files: it reads only the pages that can have one of the names.
+func (a *app) snapshotOf(ctx context.Context, arg, flag string, names []string) (*openArchive, *manifest.Manifest, error) {
+	return a.snapshotBy(ctx, arg, flag,
+		func(x *archive.Archive, ctx context.Context, which archive.Selector) (*manifest.Manifest, error) {
+			return x.SnapshotOf(ctx, which, names)
+		})
+}
+
+func (a *app) snapshotBy(
+	ctx context.Context, arg, flag string,
+	read func(*archive.Archive, context.Context, archive.Selector) (*manifest.Manifest, error),
+) (*openArchive, *manifest.Manifest, error) {
 	where, which, err := selector(arg, flag)
 	if err != nil {
 		return nil, nil, err
@@ -29,7 +44,7 @@ func (a *app) snapshot(ctx context.Context, arg, flag string) (*openArchive, *ma
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := o.Snapshot(ctx, which)
+	m, err := read(o.Archive, ctx, which)
 	if err != nil {
 		o.bucket.Close()
 		return nil, nil, fmt.Errorf("reading snapshot %s of %s: %w", which, o.name, err)
@@ -40,20 +55,61 @@ func (a *app) snapshot(ctx context.Context, arg, flag string) (*openArchive, *ma
 func (a *app) showCommand() *cobra.Command {
 	var which string
 	c := &cobra.Command{
-		Use:   "show ARCHIVE[@S]",
+		Use:   "show ARCHIVE[@S] [FILE...]",
 		Short: "Show the files of a snapshot",
-		Args:  exactArgs(1, "show ARCHIVE[@S]"),
-		RunE: func(c *cobra.Command, args []string) (err error) {
-			o, m, err := a.snapshot(c.Context(), args[0], which)
-			if err != nil {
-				return err
+		Long: `Show the files of a snapshot: all of them, or only those with the given names. With names,
+only the pages of the manifest that can have them are read.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("which archive? strongroom show ARCHIVE[@S] [FILE...]")
 			}
-			defer o.close(&err)
-			return a.print(m, func(w io.Writer) error { return showTable(w, m) })
+			return nil
 		},
+		RunE: func(c *cobra.Command, args []string) error { return a.show(c.Context(), args[0], which, args[1:]) },
 	}
 	snapshotArgs(c, &which)
 	return c
+}
+
+func (a *app) show(ctx context.Context, arg, which string, names []string) (err error) {
+	read := a.snapshot
+	if len(names) > 0 {
+		read = func(ctx context.Context, arg, flag string) (*openArchive, *manifest.Manifest, error) {
+			return a.snapshotOf(ctx, arg, flag, names)
+		}
+	}
+	o, m, err := read(ctx, arg, which)
+	if err != nil {
+		return err
+	}
+	defer o.close(&err)
+	if len(names) > 0 {
+		if m, err = only(m, names); err != nil {
+			return err
+		}
+	}
+	return a.print(m, func(w io.Writer) error { return showTable(w, m) })
+}
+
+// only returns a manifest with the entries of some files alone, and without pages.
+func only(m *manifest.Manifest, names []string) (*manifest.Manifest, error) {
+	some := *m
+	some.Pages, some.Files = nil, nil
+	isFound := make(map[string]bool, len(names))
+	for _, name := range names {
+		isFound[name] = false
+	}
+	for i := range m.Files {
+		if _, isWanted := isFound[m.Files[i].Name]; isWanted {
+			some.Files, isFound[m.Files[i].Name] = append(some.Files, m.Files[i]), true
+		}
+	}
+	for _, name := range names {
+		if !isFound[name] {
+			return nil, fmt.Errorf("show: %w: %q in snapshot %d", archive.ErrNoFile, name, m.Sequence)
+		}
+	}
+	return &some, nil
 }
 
 func showTable(w io.Writer, m *manifest.Manifest) error {

@@ -26,6 +26,9 @@ func (d *Dir) inspect() (before, after []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := d.checkKnown(found.there); err != nil {
+		return nil, nil, err
+	}
 	if len(found.foreign) > 0 && !d.o.DeleteExtra {
 		more := ""
 		if n := len(found.foreign) - 1; n > 0 {
@@ -38,6 +41,22 @@ func (d *Dir) inspect() (before, after []string, err error) {
 	}
 	d.describe(found.there)
 	return found.remove, append(found.made, found.foreign...), nil
+}
+
+// checkKnown returns ErrOccupied if an existing target has a file that may be the snapshot's, since its entry was not
+// read. The caller reads only some entries if the target is empty, so the file has appeared since.
+func (d *Dir) checkKnown(there map[string]bool) error {
+	if d.fresh || d.m.IsWhole() {
+		return nil
+	}
+	chosen := names(d.files)
+	for name := range there {
+		if !chosen[name] {
+			return fmt.Errorf("%w: %s was empty when the restore began, and now holds %s; run the restore again",
+				ErrOccupied, d.work, name)
+		}
+	}
+	return nil
 }
 
 // Preview returns which files a restore into a directory would remove, or the error with which Open or Begin would end.
