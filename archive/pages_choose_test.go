@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -154,6 +155,16 @@ func TestOneFileNeedsOnePage(t *testing.T) {
 	}
 	oneRequest("cat")
 
+	a = p.open()
+	o := archive.RestoreOptions{Include: []string{want}}
+	if m, err = a.SnapshotFor(t.Context(), archive.Selector{}, o.Include); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Restore(t.Context(), m, filepath.Join(t.TempDir(), "r"), o); err != nil {
+		t.Fatal(err)
+	}
+	oneRequest("restore")
+
 	for _, pattern := range []string{want, "000006a3.jdb..000006a4.jdb"} {
 		a = p.open()
 		if m, err = a.SnapshotFor(t.Context(), archive.Selector{}, []string{pattern}); err != nil {
@@ -176,7 +187,8 @@ func TestAbsentNameNeedsAtMostOnePage(t *testing.T) {
 	names := slices.DeleteFunc(flatNames(3000), func(n string) bool { return n == name(1700) })
 	p := newPaged(t, &namedFiles{jeFiles, names})
 	for absent, pages := range map[string][]string{
-		name(5000): nil, "": nil, name(1700): {p.pageOf(name(1700))},
+		name(5000): nil, "": nil, "\xff\xfe.jdb": nil, name(1700): {p.pageOf(name(1700))},
+		name(1699)[:8]: {p.pageOf(name(1699))}, name(1699) + ".jdb": {p.pageOf(name(1699))}, "000006A3.JDB": {p.pageOf(name(1699))},
 	} {
 		a := p.open()
 		m, err := a.SnapshotOf(t.Context(), archive.Selector{}, []string{absent})
@@ -193,6 +205,77 @@ func TestAbsentNameNeedsAtMostOnePage(t *testing.T) {
 			}
 		}
 		p.readOnly(absent, pages...)
+	}
+}
+
+// The memory for one file must not depend on how many others the snapshot has, as the entries of all of them took a
+// third of a gigabyte for half a million. No other test may run at the same time: all allocations count.
+func TestOneFileAllocatesLittle(t *testing.T) {
+	p := newPaged(t, &namedFiles{jeFiles, flatNames(12_000)})
+	want := name(7000)
+	allocated := func(read func(a *archive.Archive) (*manifest.Manifest, error)) uint64 {
+		a := p.open()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m, err := read(a)
+		if err == nil {
+			err = a.Cat(t.Context(), m, want, io.Discard)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	whole := allocated(func(a *archive.Archive) (*manifest.Manifest, error) {
+		return a.Snapshot(t.Context(), archive.Selector{})
+	})
+	one := allocated(func(a *archive.Archive) (*manifest.Manifest, error) {
+		return a.SnapshotOf(t.Context(), archive.Selector{}, []string{want})
+	})
+	if one > 4<<20 || one > whole/2 {
+		t.Errorf("%d bytes for one file, and %d for the whole list", one, whole)
+	}
+}
+
+// An archive of few files has no pages, and its entries are in the manifest itself.
+func TestOneFileOfAFewIsRead(t *testing.T) {
+	t.Parallel()
+	mem := storetest.Memory(t)
+	a := archive.New(mem, archive.Options{})
+	if _, err := a.Backup(t.Context(), &namedFiles{jeFiles, flatNames(5)}, options); err != nil {
+		t.Fatal(err)
+	}
+	a = archive.New(mem, archive.Options{})
+	m, err := a.SnapshotOf(t.Context(), archive.Selector{}, []string{name(2)})
+	if err != nil || !m.IsWhole() || len(m.Files) != 5 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	var out bytes.Buffer
+	if err := a.Cat(t.Context(), m, name(4), &out); err != nil || out.String() != name(4) {
+		t.Errorf("%q, %v", &out, err)
+	}
+	if err := a.Cat(t.Context(), m, name(5), io.Discard); !errors.Is(err, archive.ErrNoFile) {
+		t.Error(err)
+	}
+}
+
+// What a restore of everything would read is not known from some pages: the others are read.
+func TestRestoreReadsOfPartOfAManifest(t *testing.T) {
+	t.Parallel()
+	p := newPaged(t, &namedFiles{jeFiles, flatNames(2300)})
+	a := p.open()
+	m, err := a.SnapshotOf(t.Context(), archive.Selector{}, []string{name(1)})
+	if err != nil || m.IsWhole() {
+		t.Fatal(err)
+	}
+	some, _, err := a.RestoreReads(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := a.RestoreReads(t.Context(), p.whole)
+	if err != nil || !slices.Equal(some, all) {
+		t.Errorf("%+v, want %+v; %v", some, all, err)
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -41,6 +43,35 @@ func ranges(t *testing.T, s store.Store, _ Options) {
 		if got := get(t, s, c.key, c.offset, c.length); string(got) != c.want {
 			t.Errorf("Get %s %d+%d: %q, want %q", c.key, c.offset, c.length, got, c.want)
 		}
+	}
+}
+
+// rangesAtOnce reads one object by many requests at once, as a restore of a large object does.
+func rangesAtOnce(t *testing.T, s store.Store, _ Options) {
+	const each, n = 64<<10 + 1, 16
+	b := make([]byte, each*n-100)
+	if _, err := (content{seed: 7, size: int64(len(b))}).ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	put(t, s, "data/large", b)
+	got := make([][]byte, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			r, err := s.Get(t.Context(), "data/large", int64(i*each), int64(min(each, len(b)-i*each)))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer r.Close()
+			if got[i], err = io.ReadAll(r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if !bytes.Equal(bytes.Join(got, nil), b) {
+		t.Error("the ranges do not make up the object")
 	}
 }
 

@@ -71,6 +71,7 @@ func Run(t *testing.T, fresh func(t *testing.T) store.Store, o Options) {
 		{"Cancel", cancelMidway},
 		{"CanceledBefore", canceledBefore},
 		{"Ranges", ranges},
+		{"RangesAtOnce", rangesAtOnce},
 		{"Missing", missing},
 		{"Keys", keys},
 		{"BadKeys", badKeys},
