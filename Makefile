@@ -11,7 +11,9 @@ MUTATE ?= 200
 MUTATEFLAGS ?=
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 FUZZTIME ?= 30s
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# The version of a release is its tag. A clone without tags has the newest one of the changelog, with the commit.
+VERSION ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || \
+	echo "$$(sed -n 's/^## \[\(v[0-9.]*\)\] - .*/\1/p' CHANGELOG.md | head -n 1)+$$(git describe --always --dirty 2>/dev/null || echo unknown)")
 
 hash = $(shell cat $(1) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
 TOOLS := $(CACHE)/bin/tools-$(call hash,testdata/tools/go.sum)

@@ -104,7 +104,7 @@ func configured(c *config.Config, one *config.Archive, o archive.BackupOptions) 
 	}
 }
 
-func tool() string { return "strongroom " + version }
+func tool() string { return "strongroom " + programVersion() }
 
 // openSource opens the directory of log files. It detects the layout if none is given.
 func (j *job) openSource() (*source.Directory, error) {

@@ -42,7 +42,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  exactArgs(0, "version"),
 		RunE: func(*cobra.Command, []string) error {
-			return a.print(map[string]string{"version": version}, func(w io.Writer) error {
+			return a.print(map[string]string{"version": programVersion()}, func(w io.Writer) error {
 				_, err := fmt.Fprintln(w, tool())
 				return err
 			})

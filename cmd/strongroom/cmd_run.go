@@ -106,7 +106,7 @@ func (a *app) prepareService(ctx context.Context) (*startedService, error) {
 		Open:    a.openKept,
 		Hints:   watch.New(ctx, a.log).Dir,
 		Dir:     a.serviceDir(c),
-		Version: version,
+		Version: programVersion(),
 		Log:     a.log,
 	})
 	page, listener, err := a.listen(ctx, c.HTTP, d)
@@ -237,7 +237,7 @@ func (a *app) newServer(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (
 	}
 	page, err := web.New(d, web.Options{
 		Listen: h.Listen, Hosts: h.Hosts, Token: token, Cert: h.CertFile, Key: h.KeyFile,
-		Version: version, Command: command, Log: a.log,
+		Version: programVersion(), Command: command, Log: a.log,
 	})
 	if err != nil {
 		return nil, usageError{err}

@@ -20,9 +20,6 @@ import (
 	"github.com/strongroom-dev/strongroom/service/hook"
 )
 
-// version is set by the linker.
-var version = "devel"
-
 // gcPercent is half of Go's default. A large archive is many small, long-lived values, so more
 // frequent collections save much memory for little time.
 const gcPercent = 50
@@ -108,7 +105,7 @@ func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "strongroom",
 		Short:         "Archives the log files of log-structured databases, provably intact",
-		Version:       version,
+		Version:       programVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
