@@ -21,6 +21,8 @@ func (a *app) archivedCommand() *cobra.Command {
 cleaner runs this before it deletes log files. Each file is read and hashed. Exit code 0 if
 the snapshot has all of them, 4 if one is missing; then each missing file is printed, with
 the reason.`,
+		Example: `  strongroom archived orders /var/lib/orders/00000010.jdb
+  strongroom archived --source /var/lib/orders file:///mnt/backup/orders /var/lib/orders/00000010.jdb`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usage("which archive, and which files? strongroom archived ARCHIVE FILE...")

@@ -58,6 +58,10 @@ func (a *app) backupCommand() *cobra.Command {
 		Long: `Make one snapshot now: of archives in the configuration or, with --source, of a directory
 into the archive at a URL. Only new content is sent. If no file has changed since the
 newest snapshot, no snapshot is made.`,
+		Example: `  strongroom backup orders
+  strongroom backup --all --dry-run
+  strongroom backup --source /var/lib/orders --compression zstd 's3://backups/orders?region=eu-central-1'
+  strongroom backup --source /var/lib/app --layout segments --pattern '([0-9]+)\.wal' file:///mnt/backup/app`,
 		RunE: func(c *cobra.Command, args []string) error { return a.backupAll(c.Context(), &b, args) },
 	}
 	f := c.Flags()

@@ -13,6 +13,8 @@ func (a *app) catCommand() *cobra.Command {
 		Short: "Print one file of a snapshot, verified",
 		Long: `Print one file of a snapshot to standard output. The whole file is checked against its hash
 before its first byte is printed.`,
+		Example: `  strongroom cat orders 0000001f.jdb > /tmp/0000001f.jdb
+  strongroom cat orders@42 0000001f.jdb | sha256sum`,
 		Args: exactArgs(2, "cat ARCHIVE[@S] FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withFallback(c.Context(), args[0], which, func(arg string) error { return a.cat(c, arg, which, args[1]) })

@@ -45,6 +45,9 @@ files count as closed and why. It tests each destination with objects below prob
 it deletes again, and prints what the destination guarantees. Without arguments it checks
 every archive of the configuration, and its section http. With --files it reads every log
 file and checks its entries. Exit code 1 if a check failed, 3 if a log file is damaged.`,
+		Example: `  strongroom check
+  strongroom check --files orders
+  strongroom check --source /var/lib/orders 's3://backups/orders?region=eu-central-1'`,
 		RunE: func(c *cobra.Command, args []string) error { return a.checkAll(c.Context(), &b, args) },
 	}
 	f := c.Flags()

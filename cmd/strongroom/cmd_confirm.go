@@ -27,8 +27,9 @@ strongroom status shows the CONFIRMATION, such as rollback:41-0a1b2c3d. It is va
 current state of the archive: any new snapshot or prune makes it invalid. The command needs
 http.listen and http.token_file in the configuration. Exit code 5 if the service has no
 finding with this confirmation.`,
-		Args: exactArgs(2, "confirm ARCHIVE CONFIRMATION"),
-		RunE: func(c *cobra.Command, args []string) error { return a.confirm(c.Context(), args[0], args[1]) },
+		Example: `  strongroom confirm orders rollback:41-0a1b2c3d`,
+		Args:    exactArgs(2, "confirm ARCHIVE CONFIRMATION"),
+		RunE:    func(c *cobra.Command, args []string) error { return a.confirm(c.Context(), args[0], args[1]) },
 	}
 }
 

@@ -29,6 +29,9 @@ the original only: a copy with a backup of its own can no longer be updated.
 With --recipient or --compression everything is decrypted (--identity) and stored again,
 encrypted to these recipients only: a new archive, with numbers of its own. Use this to
 change the keys of stored content.`,
+		Example: `  strongroom copy orders --to file:///mnt/copy/orders
+  strongroom copy 's3://backups/orders?region=eu-central-1' --to file:///mnt/copy/orders --dry-run
+  strongroom copy orders --to file:///mnt/new/orders --identity old.key --recipient "$NEW_KEY"`,
 		Args: exactArgs(1, "copy ARCHIVE --to URL"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if to == "" {

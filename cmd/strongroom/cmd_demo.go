@@ -22,6 +22,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Short: "Show a backup and restore without configuration, server or credentials",
 		Long: `Show a backup and restore in a scratch directory: back up a small log directory three
 times as it grows, list the snapshots, verify them, damage an object, and restore.`,
+		Example: `  strongroom demo
+  strongroom demo --dir /tmp/strongroom-demo`,
 		Args: exactArgs(0, "demo [--dir DIR]"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), dir) },
 	}

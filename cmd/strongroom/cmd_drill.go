@@ -27,6 +27,8 @@ the archive, and remove the directory. The command is that of the configuration 
 --command, with {dir} for the restored directory. The drill fails if the command exits with
 another code than 0. Without a command, the drill fails if a file was damaged when it was
 archived. Exit code 3 if the drill failed.`,
+		Example: `  strongroom drill orders
+  strongroom drill orders@42 --command 'java -jar je.jar DbVerify -h {dir}'`,
 		Args: exactArgs(1, "drill ARCHIVE[@S]"),
 		RunE: func(c *cobra.Command, args []string) error { return a.drill(c.Context(), args[0], which, given) },
 	}

@@ -20,6 +20,8 @@ func (a *app) holdCommand() *cobra.Command {
 		Long: `Keep a snapshot, regardless of the retention, until it is released. S is its number, a
 time, or latest. Another hold of the same snapshot changes the reason that list and prune
 show.`,
+		Example: `  strongroom hold orders@42 --why 'audit of 2026'
+  strongroom hold orders@latest`,
 		Args: exactArgs(1, "hold ARCHIVE@S"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if strings.ContainsFunc(why, unicode.IsControl) || !utf8.ValidString(why) {
@@ -38,9 +40,10 @@ show.`,
 func (a *app) releaseCommand() *cobra.Command {
 	var snapshot string
 	c := &cobra.Command{
-		Use:   "release ARCHIVE@S",
-		Short: "Release a held snapshot: the next prune applies the retention to it",
-		Args:  exactArgs(1, "release ARCHIVE@S"),
+		Use:     "release ARCHIVE@S",
+		Short:   "Release a held snapshot: the next prune applies the retention to it",
+		Example: `  strongroom release orders@42`,
+		Args:    exactArgs(1, "release ARCHIVE@S"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.changeHold(c, args[0], snapshot, "released", "releasing", func(o *openArchive, which archive.Selector) (int64, error) {
 				return o.Release(c.Context(), which)

@@ -13,6 +13,8 @@ func (a *app) initCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a commented starter configuration",
+		Example: `  strongroom init
+  strongroom init /etc/strongroom/strongroom.yaml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usage("give at most one file: strongroom init [FILE]")
@@ -40,7 +42,9 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  exactArgs(0, "version"),
+		Example: `  strongroom version
+  strongroom version --json`,
+		Args: exactArgs(0, "version"),
 		RunE: func(*cobra.Command, []string) error {
 			return a.print(map[string]string{"version": programVersion()}, func(w io.Writer) error {
 				_, err := fmt.Fprintln(w, tool())

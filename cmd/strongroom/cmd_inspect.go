@@ -31,6 +31,8 @@ func (a *app) inspectCommand() *cobra.Command {
 as every backup does: the checksum and the offset of each entry. If the next file is given
 too, missing entries at the end of a file are reported. The file that a database is writing
 may end within an entry. Exit code 3 if a file is damaged, 4 if a file does not exist.`,
+		Example: `  strongroom inspect /var/lib/orders/*.jdb
+  strongroom inspect --layout je /tmp/copy-of-a-log-file`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("name at least one log file: strongroom inspect FILE...")

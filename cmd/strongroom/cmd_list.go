@@ -24,6 +24,9 @@ func (a *app) listCommand() *cobra.Command {
 		Short: "List the snapshots, newest last",
 		Long: `List the snapshots of archives, newest last. ARCHIVE is a name from the configuration or a
 URL. Without arguments it lists the snapshots of all archives in the configuration.`,
+		Example: `  strongroom list
+  strongroom list --last 10 orders
+  strongroom list --json 's3://backups/orders?region=eu-central-1'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if last < 0 {
 				return usage("--last %d: give a positive number of snapshots", last)

@@ -40,6 +40,9 @@ The newest snapshot and held snapshots are always kept. Backups may run concurre
 any host. --dry-run shows which rule keeps each snapshot, and which would be removed. With
 --limit, for cron, a prune that would remove unusually many snapshots stops with exit code
 5. Exit code 1 if an object could not be deleted, for instance since it is locked.`,
+		Example: `  strongroom prune --dry-run orders
+  strongroom prune --keep-last 96 --keep-daily 14 --keep-monthly 12 orders
+  strongroom prune --limit orders`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("name at least one archive: strongroom prune ARCHIVE...")

@@ -26,6 +26,10 @@ its name. A new directory gets its name when the restore is complete; an existin
 the file ` + archive.IncompleteMarker + ` until then. The same command with the same flags
 continues an interrupted restore. Stop the database first: a directory that a running
 database uses is refused.`,
+		Example: `  strongroom restore orders --to /var/lib/orders-restored
+  strongroom restore orders@42 --to /var/lib/orders-restored --dry-run
+  strongroom restore orders --at '2026-11-22 23:00' --to /var/lib/orders-restored
+  strongroom restore orders --include 00000010.jdb..0000001f.jdb --to /tmp/part`,
 		Args: exactArgs(1, "restore ARCHIVE[@S] --to DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if to == "" {

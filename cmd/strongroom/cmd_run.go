@@ -31,6 +31,8 @@ SIGTERM. A snapshot that is overdue at the start is made at once. A failed one i
 after one second, then two, four, up to an hour. With http in the configuration, the
 service has a status page, an API and metrics. SIGHUP reloads the configuration; archives
 that did not change continue. SIGUSR1 starts a snapshot of every archive.`,
+		Example: `  strongroom run
+  strongroom run --config /etc/strongroom/strongroom.yaml`,
 		Args: exactArgs(0, "run"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.runService(c.Context()) },
 	}

@@ -59,6 +59,9 @@ func (a *app) showCommand() *cobra.Command {
 		Short: "Show the files of a snapshot",
 		Long: `Show the files of a snapshot: all of them, or only those with the given names. With names,
 only the pages of the manifest that can have them are read.`,
+		Example: `  strongroom show orders
+  strongroom show orders@42 00000007.jdb
+  strongroom show orders@-2h`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("which archive? strongroom show ARCHIVE[@S] [FILE...]")
@@ -150,7 +153,8 @@ func (a *app) diffCommand() *cobra.Command {
 		Short: "Compare two snapshots",
 		Long: `Compare two snapshots of one archive, or of two archives. Print the files that the second
 snapshot adds (+), removes (-) and changes (~).`,
-		Args: exactArgs(2, "diff ARCHIVE@A ARCHIVE@B"),
+		Example: `  strongroom diff orders@41 orders@42`,
+		Args:    exactArgs(2, "diff ARCHIVE@A ARCHIVE@B"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			o1, before, err := a.snapshot(c.Context(), args[0], "")
 			if err != nil {

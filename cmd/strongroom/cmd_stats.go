@@ -22,6 +22,8 @@ func (a *app) statsCommand() *cobra.Command {
 		Long: `Show the bytes of archives by storage class, what a month of storage costs with the prices
 of the configuration, by how much they grow per day, and when they reach twice the size or
 fill the disk. Without arguments, it shows all archives of the configuration.`,
+		Example: `  strongroom stats
+  strongroom stats --json orders`,
 		RunE: a.stats,
 	}
 }

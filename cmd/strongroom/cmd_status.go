@@ -30,6 +30,8 @@ func (a *app) statusCommand() *cobra.Command {
 service, or without http in the configuration, read the archives and their sources instead.
 Exit code 3 if something is damaged; 1 if runs fail or are overdue, or if the service
 cannot verify, prune or drill.`,
+		Example: `  strongroom status
+  strongroom status --json`,
 		Args: exactArgs(0, "status"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context()) },
 	}

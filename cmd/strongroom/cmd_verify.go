@@ -32,6 +32,10 @@ read for the longest time. The result for a whole archive is recorded in the arc
 --repair restores missing and damaged objects from copies (--from) or, if nothing was
 compressed or encrypted, from the configured source. Exit code 3 if a problem was found
 and not repaired.`,
+		Example: `  strongroom verify orders
+  strongroom verify --read-data orders@42
+  strongroom verify --sample 5% orders
+  strongroom verify --repair --from file:///mnt/copy/orders orders`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("name at least one archive: strongroom verify ARCHIVE[@S]...")

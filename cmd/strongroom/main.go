@@ -101,16 +101,26 @@ func waitForEnd(signals <-chan os.Signal, stop func()) (isStuck bool) {
 	}
 }
 
+const rootExample = `  strongroom demo
+  strongroom backup --source /var/lib/orders file:///mnt/backup/orders
+  strongroom list file:///mnt/backup/orders
+  strongroom restore file:///mnt/backup/orders --to /var/lib/orders-restored
+  strongroom run --config /etc/strongroom/strongroom.yaml`
+
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "strongroom",
 		Short:         "Archives the log files of log-structured databases, provably intact",
+		Example:       rootExample,
 		Version:       programVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
 		SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if c.Name() == cobra.ShellCompRequestCmd { // a shell discards errors
+				return nil
+			}
 			a.ctx = c.Context()
 			a.reads = c.Flags().Lookup("identity") != nil
 			a.transfersGiven = c.Flags().Changed("transfers")
@@ -149,12 +159,6 @@ func (a *app) command() *cobra.Command {
 		a.holdCommand(), a.releaseCommand(), a.copyCommand(), a.drillCommand(), a.archivedCommand(),
 		a.inspectCommand(), a.runCommand(), a.statusCommand(), a.statsCommand(), a.confirmCommand(), a.versionCommand())
 	root.SetOut(a.stdout) // the commands for completion keep it from here on
-	root.InitDefaultCompletionCmd()
-	if c, _, err := root.Find([]string{"completion"}); err == nil {
-		c.Args = nil
-		c.RunE = func(*cobra.Command, []string) error {
-			return usage("name a shell: strongroom completion bash, fish, powershell or zsh")
-		}
-	}
+	a.addCompletion(root)
 	return root
 }
