@@ -30,7 +30,7 @@ SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -g
 CONCURRENT := ./archive ./archive/encoding ./archive/internal/... ./cmd/strongroom ./providers/... ./internal/disk ./service/... ./source
 
 # Separate modules: dependencies of tests alone stay out of the product's go.mod.
-MODULES := testdata/mutate testdata/servers/testservers testdata/servers/compose testdata/rules bench
+MODULES := testdata/mutate testdata/servers/testservers testdata/servers/compose testdata/rules testdata/release bench
 
 # Tests have short lives and much garbage: collecting it less often saves a fifth of their time. The program has a setting
 # of its own.
@@ -47,7 +47,7 @@ build: ## build bin/strongroom
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: build ## build, then show the main job, with no configuration, server or credentials
@@ -109,6 +109,17 @@ bench: build minio testservers ## compare with lower bounds, rclone and restic; 
 	go -C bench build -buildvcs=false -o $(CACHE)/bin/bench .
 	BENCH_RCLONE=$$(ls $(RCLONE) 2>/dev/null) $(TESTSERVERS) -minio $(MINIO) -- $(CACHE)/bin/bench bin/strongroom
 
+.PHONY: release
+release: ## the files of a release of VERSION, for all systems, in dist/
+	go -C testdata/release build -buildvcs=false -o $(CACHE)/bin/release .
+	rm -rf dist
+	$(CACHE)/bin/release -version '$(VERSION)' -out dist
+
+.PHONY: release-test
+release-test: ## a release from two directories, go install from a module proxy, and an RPM package; minutes
+	@.ci/deps git rpm
+	go -C testdata/release test -count=1 -timeout 30m $(TESTFLAGS) ./... -release
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@set -e; for p in $$(go list ./...); do \
@@ -119,8 +130,8 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: clean
-clean: ## remove bin/ and the programs for the tests
-	rm -rf bin $(CACHE)
+clean: ## remove bin/, dist/ and the programs for the tests
+	rm -rf bin dist $(CACHE)
 
 .PHONY: deps
 deps: # the system packages that the tests need

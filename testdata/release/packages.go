@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/goreleaser/nfpm/v2"
+	"github.com/goreleaser/nfpm/v2/deb"
+	"github.com/goreleaser/nfpm/v2/rpm"
+)
+
+// writePackages writes a target's packages in some formats, with a directory for intermediate files.
+func (r *release) writePackages(t target, files []file, work string, formats ...string) error {
+	more, err := packageFiles(files)
+	if err != nil {
+		return err
+	}
+	if err := writeTree(work, append(more, files...)); err != nil {
+		return err
+	}
+	for _, format := range formats {
+		if err := r.writePackage(format, t, work); err != nil {
+			return fmt.Errorf("the %s package: %w", format, err)
+		}
+	}
+	return nil
+}
+
+// packagers are those of all formats.
+var packagers = map[string]nfpm.Packager{"deb": deb.Default, "rpm": rpm.DefaultRPM}
+
+// writePackage writes a package of the files in a directory.
+func (r *release) writePackage(format string, t target, files string) error {
+	info, err := r.packageInfo(format, t, files)
+	if err != nil {
+		return err
+	}
+	name := packagers[format].ConventionalFileName(info)
+	var content bytes.Buffer
+	if err := packagers[format].Package(info, &content); err != nil {
+		return fmt.Errorf("packing: %w", err)
+	}
+	return r.write(name, content.Bytes())
+}
+
+// packageFiles returns what packages have in another form than archives: the unit and the manual pages.
+func packageFiles(files []file) ([]file, error) {
+	var more []file
+	for _, f := range files {
+		var err error
+		switch {
+		case f.name == "systemd/strongroom.service":
+			f.name = "package/strongroom.service"
+			f.content, err = packagedUnit(f.content)
+		case f.name == "systemd/sysusers.conf":
+			f.name = "package/sysusers.conf"
+		case strings.HasPrefix(f.name, "man/"):
+			f.name = "package/" + f.name + ".gz"
+			f.content, err = compressed(f.content)
+		default:
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		more = append(more, f)
+	}
+	return more, nil
+}
+
+// packageInfo returns the description of a package in deploy/package, filled in for a target.
+func (r *release) packageInfo(format string, t target, files string) (*nfpm.Info, error) {
+	values := map[string]string{"FILES": files, "ARCH": t.arch, "VERSION": r.version}
+	dir := filepath.Join(r.root, "deploy", "package")
+	config, err := nfpm.ParseFileWithEnvMapping(filepath.Join(dir, "nfpm.yaml"), func(name string) string { return values[name] })
+	if err != nil {
+		return nil, fmt.Errorf("reading nfpm.yaml: %w", err)
+	}
+	info, err := config.Get(format)
+	if err != nil {
+		return nil, fmt.Errorf("reading nfpm.yaml: %w", err)
+	}
+	info.MTime = r.date
+	info.Scripts = nfpm.Scripts{
+		PostInstall: filepath.Join(dir, "postinst.sh"),
+		PreRemove:   filepath.Join(dir, "prerm.sh"),
+		PostRemove:  filepath.Join(dir, "postrm.sh"),
+	}
+	info = nfpm.WithDefaults(info)
+	if err := nfpm.Validate(info); err != nil {
+		return nil, fmt.Errorf("checking nfpm.yaml: %w", err)
+	}
+	return info, nil
+}
+
+// writeTree writes files below a directory.
+func writeTree(dir string, files []file) error {
+	for _, f := range files {
+		name := filepath.Join(dir, filepath.FromSlash(f.name))
+		err := os.MkdirAll(filepath.Join(dir, filepath.FromSlash(path.Dir(f.name))), 0o755)
+		if err == nil {
+			err = os.WriteFile(name, f.content, f.mode)
+		}
+		if err != nil {
+			return fmt.Errorf("writing a file of the package: %w", err)
+		}
+	}
+	return nil
+}
