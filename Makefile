@@ -58,6 +58,7 @@ check: $(TOOLS)/gofumpt ## the fast loop: format, vet, staticcheck, short tests;
 	@diff=$$($(TOOLS)/gofumpt -d . $(MODULES)) && test -z "$$diff" || \
 		{ printf '%s\n' "$$diff"; echo 'not formatted: run make format'; exit 1; }
 	go vet ./...
+	go vet -tags=disable_grpc_modules,man ./cmd/strongroom # the build that writes the manual pages
 	@set -e; for m in $(MODULES); do echo "go -C $$m vet ./..."; go -C $$m vet ./...; done
 	$(TOOLS)/staticcheck ./...
 	@set -e; for m in $(MODULES); do (cd $$m && $(TOOLS)/staticcheck ./...); done
