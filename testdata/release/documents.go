@@ -55,7 +55,7 @@ var texts = map[string]string{
 	"CHANGELOG.md":               "CHANGELOG.md",
 	"strongroom.yaml":            "config/starter.yaml",
 	"systemd/strongroom.service": "deploy/systemd/strongroom.service",
-	"systemd/sysusers.conf":      "deploy/package/sysusers.conf",
+	"systemd/sysusers.conf":      "testdata/release/package/sysusers.conf",
 }
 
 func (r *release) addTexts(files []file) ([]file, error) {

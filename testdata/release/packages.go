@@ -72,10 +72,10 @@ func packageFiles(files []file) ([]file, error) {
 	return more, nil
 }
 
-// packageInfo returns the description of a package in deploy/package, filled in for a target.
+// packageInfo returns the description of a package in testdata/release/package, filled in for a target.
 func (r *release) packageInfo(format string, t target, files string) (*nfpm.Info, error) {
 	values := map[string]string{"FILES": files, "ARCH": t.arch, "VERSION": r.version}
-	dir := filepath.Join(r.root, "deploy", "package")
+	dir := filepath.Join(r.root, "testdata", "release", "package")
 	config, err := nfpm.ParseFileWithEnvMapping(filepath.Join(dir, "nfpm.yaml"), func(name string) string { return values[name] })
 	if err != nil {
 		return nil, fmt.Errorf("reading nfpm.yaml: %w", err)

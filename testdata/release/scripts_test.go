@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 		if err := writeTree(dir, []file{{"etc/passwd", 0o644, []byte(one.users)}}); err != nil {
 			t.Fatal(err)
 		}
-		c := exec.Command("/bin/sh", append([]string{filepath.Join(source, "deploy", "package", one.script)}, one.args...)...)
+		c := exec.Command("/bin/sh", append([]string{filepath.Join("package", one.script)}, one.args...)...)
 		c.Env = []string{"PATH=" + bin, "DPKG_ROOT=" + dir}
 		out, err := c.CombinedOutput()
 		if err != nil {
@@ -73,7 +73,7 @@ func TestScripts(t *testing.T) {
 // archive.
 func TestScriptsDeleteNothing(t *testing.T) {
 	t.Parallel()
-	all, err := filepath.Glob(filepath.Join(source, "deploy", "package", "*.sh"))
+	all, err := filepath.Glob(filepath.Join("package", "*.sh"))
 	if err != nil || len(all) != 3 {
 		t.Fatalf("%q: %v", all, err)
 	}
