@@ -218,7 +218,7 @@ func (r *root) serve() {
 		t.Fatalf("starting %s: %v", command, err)
 	}
 	manifests := func() int {
-		found, _ := filepath.Glob(r.path("var/lib/strongroom/archive/manifests/*"))
+		found, _ := filepath.Glob(r.path("var/lib/strongroom/archive/manifests/*/*/*.json"))
 		return len(found)
 	}
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	"flag"
 	"io/fs"
@@ -168,16 +167,17 @@ func TestGoInstall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("go", "env", "GOMODCACHE").Output()
+	out, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	cache, others, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	bin := t.TempDir()
-	c := exec.CommandContext(context.Background(), "go", "install", mainModule+"/cmd/strongroom@latest")
+	c := exec.CommandContext(t.Context(), "go", "install", mainModule+"/cmd/strongroom@latest")
 	c.Dir = bin
 	c.Env = append(os.Environ(), "GOBIN="+bin, "GOMODCACHE="+t.TempDir(), "GOSUMDB=off", "CGO_ENABLED=0", "GOWORK=off",
 		"GOFLAGS=-modcacherw -trimpath -tags=disable_grpc_modules", // the same packages as in other tests
-		"GOPROXY=file://"+proxy+",file://"+strings.TrimSpace(string(out))+"/cache/download")
+		"GOPROXY=file://"+proxy+",file://"+cache+"/cache/download,"+others)
 	if err := runTool(c); err != nil {
 		t.Fatal(err)
 	}
