@@ -59,7 +59,7 @@ type BackupResult struct {
 // sequence number, or when a file changes while it is read.
 //
 // Guards that refuse the source return a Refusal, which wraps ErrForeign, ErrRolledBack, ErrMissingFiles or ErrForked. Other
-// errors include store.ErrUnordered, ErrEmptySource, ErrForeign for another layout, ErrLostRace, ErrUnsteady, ErrLostID and ErrDamaged. The
+// errors include store.ErrUnordered, ErrEmptySource, ErrForeign for another layout, ErrLostRace, ErrUnsteady, ErrLostID, ErrFreezes and ErrDamaged. The
 // result is never nil; with an error it describes the last attempt.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
 	defer a.hold()()
@@ -68,6 +68,10 @@ func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*Bac
 	res := &BackupResult{}
 	if err := o.checkTexts(); err != nil {
 		return res, fmt.Errorf("backup: %w", err)
+	}
+	if class := store.FrozenClass(a.store); class != "" {
+		return res, fmt.Errorf("backup: %w (%s); make the snapshots in another archive, and copy that one to this address",
+			ErrFreezes, class)
 	}
 	var raced, moved int
 	for {

@@ -15,7 +15,8 @@ import (
 const spoolMemory = 32 << 20
 
 // Cat writes one file of a snapshot to w. It writes nothing before all content was checked: it buffers up to 32 MiB in
-// memory, and a larger file in an unlinked temporary file. Errors: ErrNoFile, ErrDamaged, ErrNoIdentity.
+// memory, and a larger file in an unlinked temporary file. Errors: ErrNoFile, ErrDamaged, ErrNoIdentity, and a FrozenError
+// if Thaw must be called first.
 func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w io.Writer) error {
 	defer a.hold()()
 	m, err := a.withPages(ctx, m, pagesOf([]string{name}))
@@ -34,7 +35,7 @@ func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w 
 	if f.Size <= spoolMemory {
 		var mem memory
 		if err := a.fetchFile(ctx, s, f, &mem); err != nil {
-			return a.explainDamage(ctx, m, err)
+			return a.explainDamage(ctx, m, a.explainFrozen(ctx, []manifest.File{*f}, err))
 		}
 		_, err := mem.WriteTo(w)
 		return err
@@ -48,7 +49,7 @@ func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w 
 		return fmt.Errorf("unlinking a temporary file: %w", err)
 	}
 	if err := a.fetchFile(ctx, s, f, fileSink{tmp}); err != nil {
-		return a.explainDamage(ctx, m, err)
+		return a.explainDamage(ctx, m, a.explainFrozen(ctx, []manifest.File{*f}, err))
 	}
 	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("reading back %s: %w", name, err)

@@ -10,14 +10,21 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
+// ErrFreezes reports that an operation needs to read back what it stores, and the store's settings put log content in a
+// class from which it must be thawed.
+var ErrFreezes = errors.New("the address stores log content in a class from which it must be thawed before it can be read")
+
 // ErrNoCopy reports that the target of a copy holds something other than an earlier copy of the source. The source's
 // snapshots cannot be added to it.
 var ErrNoCopy = errors.New("the target is not a copy of this archive")
 
 // CopyOptions configures Copy. The zero value is ready for use.
 type CopyOptions struct {
-	Tool    string // for Reencrypt alone: program name and version
-	DryRun  bool   // reports what would be copied, and writes nothing
+	Tool   string // for Reencrypt alone: program name and version
+	DryRun bool   // reports what would be copied, and writes nothing
+	// Thaw makes the copy thaw what it reads of the source, and wait for that. If it is nil, the error for a source that
+	// must be thawed is a FrozenError.
+	Thaw    *ThawOptions
 	Scratch string // the directory for objects over 16 MiB in transit, two at a time; empty: os.TempDir
 }
 
@@ -42,7 +49,9 @@ type CopyReport struct {
 // Copy skips and reports a snapshot if the source has lost or damaged an object that the snapshot needs. The target
 // then never gets it, like a snapshot that was pruned before it could be copied. Holds are not copied. Copy reads back
 // an object that the target already has under a key that a snapshot names. If the object has other content, the copy
-// fails with store.ErrExists, since the manifest names no other key.
+// fails with store.ErrExists, since the manifest names no other key. Of an object that must be thawed before it can be
+// read, Copy compares the size and the checksum that the target reports. So the settings of the target may put log
+// content in such a class (store.Freezer), and a later copy reads none of it.
 //
 // A backup to the target gives it another history, and the next copy fails with ErrNoCopy. Other errors: ErrNoArchive,
 // ErrLostRace, and ErrDamaged if nothing can be copied. The report is never nil; with an error it covers the work that

@@ -141,6 +141,18 @@ func (c *copyRun) findExisting(ctx context.Context, send []copyObject) error {
 	return nil
 }
 
+// thawSource thaws what is to be read of the source, unless a few of the objects show that nothing is frozen.
+func (c *copyRun) thawSource(ctx context.Context, send []copyObject) error {
+	objects := map[string]*ObjectRead{}
+	for i := range send {
+		objects[send[i].key] = &ObjectRead{Key: send[i].key}
+	}
+	if !c.from.canThaw() || !c.from.isAnyFrozen(ctx, objects) {
+		return context.Cause(ctx)
+	}
+	return c.from.thawObjects(ctx, objects, c.o.Thaw)
+}
+
 // send copies objects, several at a time.
 func (c *copyRun) send(ctx context.Context, send []copyObject) error {
 	var bytes int64
@@ -225,6 +237,9 @@ func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
 	case o.bundle && (is.Size < o.sums.Size || is.Size > manifest.MaxBundle):
 		return foreign, nil
 	}
+	if is.Frozen != "" {
+		return c.adoptFrozen(o, &is)
+	}
 	sums := o.sums
 	if o.bundle { // only its hash is known
 		sums.Size = is.Size
@@ -243,6 +258,19 @@ func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
 	return there, nil
 }
 
+// adoptFrozen compares an object that must be thawed before it can be read, by what the target reports of it. Without a
+// checksum that the manifest has too, the object counts as absent: then Put compares it with the source's.
+func (c *copyRun) adoptFrozen(o *copyObject, is *store.Object) (presence, error) {
+	switch {
+	case o.bundle || is.CRC32C == nil:
+		return absent, nil
+	case is.Size != o.sums.Size || *is.CRC32C != o.sums.CRC32C:
+		return foreign, nil
+	}
+	c.count(o, true)
+	return right, nil
+}
+
 // put sends an object. If the key exists by then, it compares the content.
 func (c *copyRun) put(ctx context.Context, o *copyObject) (presence, error) {
 	content, err := c.fetch(ctx, o)
@@ -257,7 +285,7 @@ func (c *copyRun) put(ctx context.Context, o *copyObject) (presence, error) {
 		return foreign, nil
 	case err != nil:
 		return absent, fmt.Errorf("storing in the target: %w", err)
-	case stored.Existed:
+	case stored.Existed && stored.Frozen == "":
 		is, err = c.to.compareStored(ctx, o.key, o.sums, "")
 	}
 	switch {

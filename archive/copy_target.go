@@ -165,6 +165,9 @@ func (c *copyRun) store(ctx context.Context, s *snapshot, named map[string]struc
 	if err := c.findExisting(ctx, send); err != nil {
 		return err
 	}
+	if err := c.thawSource(ctx, send); err != nil {
+		return fmt.Errorf("the source: %w", err)
+	}
 	adopted := c.report.Adopted
 	if err := c.send(ctx, send); err != nil {
 		return err

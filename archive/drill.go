@@ -36,6 +36,7 @@ type DrillOptions struct {
 	// Database is the directory of a database on this host. On its disk a drill begins only if source.MinFree bytes
 	// stay free. Empty disables this check.
 	Database string
+	Thaw     *ThawOptions // as in RestoreOptions
 }
 
 // DrillReport is the result of a drill.
@@ -102,7 +103,7 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 }
 
 func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o *DrillOptions, r *DrillReport) (err error) {
-	r.Restored, err = a.restoreAs(ctx, m, to, cost.Drill, RestoreOptions{})
+	r.Restored, err = a.restoreAs(ctx, m, to, cost.Drill, RestoreOptions{Thaw: o.Thaw})
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrDamaged), errors.Is(err, ErrNoIdentity):

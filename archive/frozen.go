@@ -45,6 +45,9 @@ func (a *Archive) FindFrozen(ctx context.Context) (class string, found int, _ er
 
 // frozenWarning returns what FindFrozen found in words, and "" if it found nothing.
 func (a *Archive) frozenWarning(ctx context.Context) (string, error) {
+	if store.FrozenClass(a.store) != "" {
+		return "", nil // that is wanted
+	}
 	class, n, err := a.FindFrozen(ctx)
 	if n == 0 || err != nil {
 		return "", err
@@ -55,6 +58,9 @@ func (a *Archive) frozenWarning(ctx context.Context) (string, error) {
 
 // noteFrozen counts an object that the listing shows in a class from which it must be thawed.
 func (v *verifyRun) noteFrozen(o *store.Object, n *need) {
+	if thawer, ok := v.store.(store.Thawer); ok {
+		n.unsure = thawer.MayBeFrozen(o.Class)
+	}
 	if n.frozen = o.Frozen != ""; !n.frozen {
 		return
 	}
@@ -62,6 +68,27 @@ func (v *verifyRun) noteFrozen(o *store.Object, n *need) {
 	if !slices.Contains(v.report.FrozenClasses, o.Frozen) {
 		v.report.FrozenClasses = append(v.report.FrozenClasses, o.Frozen)
 	}
+}
+
+// thawNeeds thaws what is to be read back, if the options have a tier for it.
+func (v *verifyRun) thawNeeds(ctx context.Context) error {
+	if v.o.Thaw == nil || !v.o.ReadData || !v.canThaw() {
+		return nil
+	}
+	objects := map[string]*ObjectRead{}
+	for key, n := range v.needs {
+		if len(n.parts) > 0 && n.found && !n.bad && !n.read && (n.frozen || n.unsure) {
+			objects[key] = &ObjectRead{Key: key, Frozen: true}
+		}
+	}
+	states, err := v.thawStates(ctx, objects)
+	if err == nil && len(states) > 0 {
+		err = v.thaw(ctx, states, v.o.Thaw)
+	}
+	if err != nil {
+		return fmt.Errorf("thawing what is to be read back: %w", err)
+	}
+	return nil
 }
 
 // skipFrozen counts an object that could not be read back because it must be thawed first. The listing alone does not

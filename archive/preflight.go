@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 )
 
@@ -21,6 +22,12 @@ func (a *Archive) Preflight(ctx context.Context) (storecheck.Finding, bool) {
 }
 
 func (a *Archive) preflight(ctx context.Context) (storecheck.Finding, bool) {
+	if class := store.FrozenClass(a.store); class != "" {
+		return storecheck.Finding{
+			Result: storecheck.Note, Detail: fmt.Sprintf("%v (%s): only copies can be made here", ErrFreezes, class),
+			Advice: "make the snapshots in another archive, and copy that one to this address",
+		}, true
+	}
 	h, err := a.load(ctx)
 	switch {
 	case errors.Is(err, manifest.ErrVersion):

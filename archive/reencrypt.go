@@ -109,6 +109,11 @@ func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOption
 		r.Snapshots, r.Bytes = append(r.Snapshots, n), r.Bytes+m.Counts.AddedBytes
 		return nil
 	}
+	if o.Thaw != nil {
+		if err := from.thawFiles(ctx, m.Files, o.Thaw); err != nil {
+			return err
+		}
+	}
 	src, err := newSnapshotSource(from, m, room)
 	if err != nil {
 		return err

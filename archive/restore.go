@@ -14,6 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/internal/restoredir"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Names in and beside a directory that a restore writes.
@@ -42,6 +43,9 @@ type RestoreOptions struct {
 	// Also are the ids of other archives of the same database. Restore continues an interrupted restore from one of
 	// them, as it does one from its own archive: a destination may fail in the middle of a restore.
 	Also []string
+	// Thaw makes the restore request the thaw of objects that must be thawed, and wait until they can be read, which may
+	// take days. If it is nil, the error is a FrozenError, and a restore that meets no thawed object writes nothing.
+	Thaw *ThawOptions
 	// Object is called in a dry run with each object that would be read, in the order of the keys; nil disables it.
 	Object func(ObjectRead)
 }
@@ -59,14 +63,18 @@ type RestoreResult struct {
 	// Missing is in a dry run the number of needed objects that the store does not have; 0 if the store was not
 	// searched, since it has no storage classes.
 	Missing int
-	Free    int64    // in a dry run: the free bytes on the target's file system; -1 if unknown
-	Damaged []string // files that were damaged when they were archived
-	// FetchedBytes is the plain size of the fetched files, and Took how long it took until all files were durable.
+	Thaw    *ThawPlan // in a dry run: what must be thawed, if the target has none of the files; nil if nothing must
+	Free    int64     // in a dry run: the free bytes on the target's file system; -1 if unknown
+	Damaged []string  // files that were damaged when they were archived
+	// FetchedBytes is the plain size of the fetched files, and Took how long it took until all files were durable,
+	// without the wait for thaws.
 	FetchedBytes int64
 	Took         time.Duration
 	Removed      []string // extra files that were deleted, or would be in a dry run
 	// Continued are the snapshots whose interrupted restores this one continued, the last one last.
 	Continued []Begun
+
+	thawing time.Duration // how long the restore waited for thaws
 }
 
 // Begun is a snapshot whose restore began in a directory and did not end. Its Sequence is 0 if the marker of that
@@ -115,13 +123,16 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 		res.Removed, err = restoredir.Preview(ctx, dir, m, files, in)
 		res.Free = freeAt(dir)
 		if err == nil {
-			res.Reads, res.Missing, err = a.planReads(ctx, files, o.Object)
+			err = a.preview(ctx, files, o.Object, res)
 		}
 		return res, err
 	}
 	if there, err := restoredir.AlreadyThere(ctx, dir, files, in); err != nil || there {
 		res.Skipped = len(files)
 		return res, err
+	}
+	if err := a.thawFirst(ctx, m, dir, files, in, o.Thaw); err != nil {
+		return res, fmt.Errorf("restore: %w", err)
 	}
 	t, err := restoredir.Open(ctx, dir, m, files, in)
 	if err != nil {
@@ -130,8 +141,8 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 	defer t.Close()
 	res.Continued = t.Continued()
 	began := time.Now()
-	err = a.restore(ctx, t, files, res)
-	res.Took = time.Since(began)
+	err = a.restore(ctx, t, files, o.Thaw, res)
+	res.Took = time.Since(began) - res.thawing
 	if err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
@@ -144,11 +155,13 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 	return res, nil
 }
 
-func (a *Archive) restore(ctx context.Context, t *restoredir.Dir, files []manifest.File, res *RestoreResult) error {
+func (a *Archive) restore(
+	ctx context.Context, t *restoredir.Dir, files []manifest.File, thaw *ThawOptions, res *RestoreResult,
+) error {
 	if err := t.Begin(ctx); err != nil {
 		return err
 	}
-	err := a.restoreFiles(ctx, t, files, res)
+	err := a.restoreFiles(ctx, t, files, thaw, res)
 	if err == nil {
 		err = t.CheckDistinct()
 	}
@@ -164,7 +177,9 @@ func (a *Archive) restore(ctx context.Context, t *restoredir.Dir, files []manife
 	return t.Finish(ctx)
 }
 
-func (a *Archive) restoreFiles(ctx context.Context, t *restoredir.Dir, files []manifest.File, res *RestoreResult) error {
+func (a *Archive) restoreFiles(
+	ctx context.Context, t *restoredir.Dir, files []manifest.File, thaw *ThawOptions, res *RestoreResult,
+) error {
 	var bytes int64
 	for i := range files {
 		bytes += files[i].Size
@@ -174,23 +189,24 @@ func (a *Archive) restoreFiles(ctx context.Context, t *restoredir.Dir, files []m
 	}
 	a.progress.plan(len(files), bytes)
 	outcomes := make([]outcome, len(files))
-	g, running := errgroup.WithContext(ctx)
-	s := a.newSlots()
-	for _, run := range groupByBundle(files) {
-		if s.acquire(running) != nil {
+	err := a.restoreRuns(ctx, t, files, groupByBundle(files), outcomes)
+	for tries := 0; err == nil && tries < thawFailures; tries++ {
+		again, frozen := frozenRuns(files, outcomes)
+		if len(again) == 0 {
 			break
 		}
-		g.Go(func() error {
-			defer s.release()
-			return a.restoreRun(running, s, t, files, run, outcomes)
-		})
+		if err = a.thawMore(ctx, frozen, thaw, res); err == nil {
+			err = a.restoreRuns(ctx, t, files, again, outcomes)
+		}
+		if err == nil && tries > 0 {
+			err = pause(ctx, tries)
+		}
+		if left, _ := frozenRuns(files, outcomes); len(left) < len(again) {
+			tries = 0
+		}
 	}
-	err := g.Wait()
-	if err == nil {
-		err = context.Cause(ctx) // the loop may have ended early without a failed file
-	}
-	if commitErr := t.Commit(ctx); err == nil {
-		err = commitErr
+	if _, frozen := frozenRuns(files, outcomes); err == nil && len(frozen) > 0 {
+		err = a.stillFrozen(ctx, frozen)
 	}
 	for i, o := range outcomes {
 		switch o {
@@ -206,6 +222,31 @@ func (a *Archive) restoreFiles(ctx context.Context, t *restoredir.Dir, files []m
 	return err
 }
 
+// restoreRuns restores runs of files, and gives those that it has written their names.
+func (a *Archive) restoreRuns(
+	ctx context.Context, t *restoredir.Dir, files []manifest.File, runs [][]int, outcomes []outcome,
+) error {
+	g, running := errgroup.WithContext(ctx)
+	s := a.newSlots()
+	for _, run := range runs {
+		if s.acquire(running) != nil {
+			break
+		}
+		g.Go(func() error {
+			defer s.release()
+			return a.restoreRun(running, s, t, files, run, outcomes)
+		})
+	}
+	err := g.Wait()
+	if err == nil {
+		err = context.Cause(ctx) // the loop may have ended early without a failed file
+	}
+	if commitErr := t.Commit(ctx); err == nil {
+		err = commitErr
+	}
+	return err
+}
+
 // outcome is the result for one file of a restore.
 type outcome uint8
 
@@ -214,6 +255,7 @@ const (
 	wasRight
 	wasReplaced
 	wasFetched
+	isFrozen // an object must be thawed first
 )
 
 // restoreRun restores files that are adjacent in one object, or a single file. It skips those that are right
@@ -249,7 +291,12 @@ func (a *Archive) restoreRun(
 	defer together.close()
 	for _, i := range missing {
 		f := &files[i]
-		if err := t.WriteFile(ctx, f, func(to *disk.File) error { return together.fetch(ctx, f, fileSink{to}) }); err != nil {
+		err := t.WriteFile(ctx, f, func(to *disk.File) error { return together.fetch(ctx, f, fileSink{to}) })
+		if errors.Is(err, store.ErrFrozen) && a.canThaw() && ctx.Err() == nil {
+			outcomes[i] = isFrozen
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		outcomes[i] = wasFetched

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +22,8 @@ type ObjectRead struct {
 	Key      string `json:"key"`
 	Class    string `json:"class"`    // the storage class; empty if the provider reports none
 	Frozen   bool   `json:"frozen"`   // it must be thawed first
+	Thawing  bool   `json:"thawing"`  // its thaw is under way
+	Size     int64  `json:"size"`     // of the whole object, which a thaw is billed by; 0 if it was not requested
 	Missing  bool   `json:"missing"`  // the store does not have it
 	Bytes    int64  `json:"bytes"`    // as they are transferred
 	Requests int64  `json:"requests"` // that read them at most
@@ -33,29 +34,61 @@ type ObjectRead struct {
 const fewReads = 32
 
 // RestoreReads returns what a restore of all files of a snapshot reads, by kind and storage class, as a dry run of
-// Restore does. missing is the number of objects that the store does not have. It reads no content.
+// Restore does. missing is the number of objects that the store does not have. It reads no content. Of many objects, it
+// takes those for frozen that were thawed for some days.
 func (a *Archive) RestoreReads(ctx context.Context, m *manifest.Manifest) (reads []cost.Read, missing int, err error) {
 	defer a.hold()()
 	if m, err = a.withPages(ctx, m, allPages); err != nil {
 		return nil, 0, err
 	}
-	return a.planReads(ctx, m.Files, nil)
+	objects := objectReads(a.newSlots(), m.Files)
+	if err := a.tryClassify(ctx, objects); err != nil {
+		return nil, 0, err
+	}
+	reads, missing = sumReads(objects, nil)
+	return reads, missing, nil
 }
 
-// planReads returns what a restore of some files reads. It calls each with every object, unless each is nil.
-func (a *Archive) planReads(ctx context.Context, files []manifest.File, each func(ObjectRead)) (reads []cost.Read, missing int, err error) {
+// preview fills in what a restore of some files reads, and what must be thawed for that. It calls each with every
+// object, unless each is nil.
+func (a *Archive) preview(ctx context.Context, files []manifest.File, each func(ObjectRead), res *RestoreResult) error {
 	objects := objectReads(a.newSlots(), files)
-	if err := a.classify(ctx, objects); err != nil {
-		if ctx.Err() != nil {
-			return nil, 0, context.Cause(ctx)
-		}
-		a.log.Warn("the storage classes of the objects are unknown; a listing or the attributes cannot be read", "error", err)
-		for _, o := range objects {
-			o.Class, o.Frozen, o.Missing = "", false, false
-		}
+	if err := a.tryClassify(ctx, objects); err != nil {
+		return err
 	}
+	states, err := a.thawStates(ctx, objects)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		a.log.Warn("which objects must be thawed is not known exactly", "error", err)
+	}
+	res.Thaw = planThaw(a.store, states)
+	res.Reads, res.Missing = sumReads(objects, each)
+	return nil
+}
+
+// tryClassify fills in the storage classes of objects. If they cannot be read, a warning is enough: the restore itself
+// may succeed.
+func (a *Archive) tryClassify(ctx context.Context, objects map[string]*ObjectRead) error {
+	err := a.classify(ctx, objects)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	a.log.Warn("the storage classes of the objects are unknown; a listing or the attributes cannot be read", "error", err)
+	for _, o := range objects {
+		o.Class, o.Frozen, o.Missing = "", false, false
+	}
+	return nil
+}
+
+// sumReads adds up what is read, by kind and storage class. It calls each with every object, unless each is nil.
+func sumReads(objects map[string]*ObjectRead, each func(ObjectRead)) (reads []cost.Read, missing int) {
 	by := map[cost.Read]*cost.Read{}
-	for _, key := range slices.Sorted(maps.Keys(objects)) {
+	for _, key := range sortedKeys(objects) {
 		o := objects[key]
 		if o.Missing {
 			missing++
@@ -78,7 +111,7 @@ func (a *Archive) planReads(ctx context.Context, files []manifest.File, each fun
 	slices.SortFunc(reads, func(a, b cost.Read) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Class, b.Class), cmp.Compare(b.Bytes, a.Bytes))
 	})
-	return reads, missing, nil
+	return reads, missing
 }
 
 func kindOf(key string) string {
@@ -131,7 +164,7 @@ func (a *Archive) classify(ctx context.Context, objects map[string]*ObjectRead) 
 					return fmt.Errorf("listing the objects: %w", err)
 				}
 				if is := objects[o.Key]; is != nil {
-					is.Class, is.Frozen, is.Missing = o.Class, o.Frozen != "", false
+					is.Class, is.Frozen, is.Size, is.Missing = o.Class, o.Frozen != "", o.Size, false
 				}
 			}
 		}
@@ -151,7 +184,7 @@ func (a *Archive) classifyEach(ctx context.Context, objects map[string]*ObjectRe
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			is.Class, is.Frozen, is.Missing = o.Class, o.Frozen != "", err != nil
+			is.Class, is.Frozen, is.Size, is.Missing = o.Class, o.Frozen != "", o.Size, err != nil
 			return nil
 		})
 	}

@@ -19,6 +19,9 @@ func (v *verifyRun) readData(ctx context.Context) error {
 			}
 		}
 	}
+	if err := v.thawNeeds(ctx); err != nil {
+		return err
+	}
 	err := v.each(ctx, func(ctx context.Context, key string, n *need) error {
 		if n.skip || n.read {
 			return nil

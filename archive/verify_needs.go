@@ -15,6 +15,7 @@ type need struct {
 	spans   []span
 	found   bool
 	frozen  bool // the listing shows it in a class from which it must be thawed
+	unsure  bool // the listing does not show whether it must be thawed
 	skip    bool // it is not in the sample
 	read    bool // it was fetched and hashed
 	settled bool // it is intact, although a verification record names it

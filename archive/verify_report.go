@@ -7,6 +7,10 @@ type VerifyOptions struct {
 	ReadData  bool       // fetch and hash everything: only this finds bit rot
 	Sample    float64    // the fraction of the stored bytes to fetch and hash, the longest unread first; 0 disables it
 
+	// Thaw makes a verify with ReadData thaw what must be thawed to be read back, and wait for that. Without it, these
+	// objects are counted (VerifyReport.Unthawed) and not read.
+	Thaw *ThawOptions
+
 	// Proof stores a verification record of the whole archive below proofs/. Without it, and with Snapshots,
 	// no record is written.
 	Proof bool

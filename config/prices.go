@@ -109,13 +109,44 @@ func (s *section) priceList() Prices {
 			continue
 		}
 		if len(in.entries) == 0 {
-			s.errors.add(c.key, "the class %s has no price; add storage, requests or retrieval, or remove it", quote(c.name))
+			s.errors.add(c.key, "the class %s has no price; add storage, requests, retrieval or thaw, or remove it", quote(c.name))
 		}
 		p.Classes[name] = cost.Class{
-			Storage: in.price("storage"), Requests: in.price("requests"), Retrieval: in.price("retrieval"),
+			Storage: in.price("storage"), Requests: in.price("requests"), Retrieval: in.price("retrieval"), Thaw: in.thaws(),
 		}
 	}
 	return p
+}
+
+// thaws returns the prices of a class by tier of a thaw; nil without any.
+func (s *section) thaws() *cost.Thaws {
+	e, ok := s.entries["thaw"]
+	if !ok {
+		return nil
+	}
+	in, ok := s.section(e.value, "in the prices of a thaw", keys[cost.Thaws]())
+	if !ok {
+		return nil
+	}
+	if len(in.entries) == 0 {
+		s.errors.add(e.at, "thaw has no tier; add standard, bulk or expedited, or remove it")
+	}
+	return &cost.Thaws{Standard: in.thaw("standard"), Bulk: in.thaw("bulk"), Expedited: in.thaw("expedited")}
+}
+
+func (s *section) thaw(tier string) cost.Thaw {
+	e, ok := s.entries[tier]
+	if !ok {
+		return cost.Thaw{}
+	}
+	in, ok := s.section(e.value, "in the prices of a tier", keys[cost.Thaw]())
+	if !ok {
+		return cost.Thaw{}
+	}
+	if len(in.entries) == 0 {
+		s.errors.add(e.at, "the tier %s has no price; add requests or retrieval, or remove it", tier)
+	}
+	return cost.Thaw{Requests: in.price("requests"), Retrieval: in.price("retrieval")}
 }
 
 // pricedURL returns the key for; "" without one. Its errors do not show the URL: it may contain a password.

@@ -201,6 +201,9 @@ type Sums struct {
 type PutResult struct {
 	Existed bool   // an object of that size and checksum existed, so nothing was created
 	MD5     string // 32 hex digits, only if the provider stores no CRC32C
+	// Frozen is the Frozen of an object that Existed. Its content cannot be read back: only its size and the checksum
+	// that the provider reports were compared.
+	Frozen string
 }
 
 // Object is a store's information on an object, without its content.
@@ -215,6 +218,11 @@ type Object struct {
 	// Frozen is the storage class of an object in a class from which it must be thawed before it can be read, such
 	// as GLACIER or Archive. It is empty for any other object, and if the provider does not return it.
 	Frozen string
+	// Thawing means that a thaw of a Frozen object is under way. Only Stat returns it.
+	Thawing bool
+	// ThawedUntil is when the temporary copy of a thawed object ends. It is zero for any other object. Only Stat
+	// returns it.
+	ThawedUntil time.Time
 
 	// Class is the storage class, such as STANDARD or Hot, as the provider names it. It decides what the object costs.
 	// It is empty if the provider does not return it.

@@ -241,3 +241,32 @@ func TestGrowthIsHonest(t *testing.T) {
 		t.Errorf("%d", n)
 	}
 }
+
+// A thaw costs per object and per GiB of whole objects, by tier, and its copies cost storage for some days. What has no
+// price is named, and the price of reading is no price of a thaw.
+func TestPriceOfAThaw(t *testing.T) {
+	t.Parallel()
+	p := &Prices{Currency: "USD", Classes: map[string]Class{
+		"STANDARD": {Storage: price(t, "0.03")},
+		"GLACIER": {Retrieval: price(t, "7"), Thaw: &Thaws{
+			Standard: Thaw{Requests: price(t, "0.05"), Retrieval: price(t, "0.01")},
+			Bulk:     Thaw{Requests: price(t, "0.025"), Retrieval: price(t, "0")},
+		}},
+	}}
+	frozen := []Frozen{{"GLACIER", "STANDARD", 2000, 100 * GiB}}
+	for tier, want := range map[string]string{
+		"standard":  "about 1.40 USD (requests 0.10, retrieval 1.00, temporary copies 0.30)",
+		"bulk":      "about 0.35 USD (requests 0.05, temporary copies 0.30)",
+		"expedited": "0.30 USD and more; the configuration has no price for: thaw requests of the class GLACIER (expedited), thaws of the class GLACIER (expedited)",
+	} {
+		if got := p.PriceThaw(frozen, tier, 3).String(); got != want {
+			t.Errorf("%s: %s", tier, got)
+		}
+	}
+	if got := p.PriceThaw([]Frozen{{"ARCHIVE_ACCESS", "", 1, 1}}, "bulk", 3).Unknown; len(got) != 2 {
+		t.Errorf("%q", got)
+	}
+	if (*Prices)(nil).PriceThaw(frozen, "bulk", 3) != nil {
+		t.Error("without prices there is a price")
+	}
+}

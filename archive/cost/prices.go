@@ -24,6 +24,7 @@ type Class struct {
 	Storage   *Amount `yaml:"storage"`   // per GiB and month
 	Requests  *Amount `yaml:"requests"`  // per 1,000 requests that read
 	Retrieval *Amount `yaml:"retrieval"` // per GiB that is read, in addition to egress
+	Thaw      *Thaws  `yaml:"thaw"`      // for objects that must be thawed, in addition to what reading costs
 }
 
 const requestsPer = 1000

@@ -23,6 +23,9 @@ func For(err error) string {
 		return fmt.Sprintf("--snapshot %d selects that one, and strongroom verify --read-data lists all problems", unreadable.Older)
 	case errors.Is(err, archive.ErrNoIdentity):
 		return identityRemedy
+	case errors.As(err, new(*archive.FrozenError)):
+		return "strongroom restore, cat, drill and verify --read-data request the thaw with --thaw=TIER, wait until it is " +
+			"done, and go on; strongroom restore --dry-run has the prices"
 	case errors.Is(err, archive.ErrDamaged) && strings.Contains(text, "forget snapshot"):
 		return "strongroom verify --repair repairs, and strongroom prune --forget with its number forgets a snapshot"
 	case errors.Is(err, archive.ErrDamaged) && strings.Contains(text, "a repair writes a new one"):

@@ -23,6 +23,7 @@ func TestRemedies(t *testing.T) {
 		{fmt.Errorf("repair it or forget snapshot 3: %w", archive.ErrDamaged), "prune --forget"},
 		{&archive.UnreadableError{Sequence: 6, Older: 5, Err: archive.ErrDamaged}, "--snapshot 5"},
 		{fmt.Errorf("a repair writes a new one: %w", archive.ErrDamaged), "verify --repair"},
+		{&archive.FrozenError{Plan: archive.ThawPlan{Objects: 1, Thawing: 1}}, "--thaw=TIER"},
 		{fmt.Errorf("it wrote over archive.json: %w", store.ErrWeakStore), "strongroom check"},
 	} {
 		added := advice.Add(fmt.Errorf("orders: %w", c.err))

@@ -244,3 +244,19 @@ func names(files []manifest.File) map[string]bool {
 	}
 	return set
 }
+
+// Lacking returns the files that neither the target nor the directory of an interrupted restore beside it has with
+// their size. It reads no content, so what it omits may be wrong all the same.
+func Lacking(dir string, files []manifest.File) []manifest.File {
+	var all []manifest.File
+	for i := range files {
+		there := func(dir string) bool {
+			info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(files[i].Name)))
+			return err == nil && info.Mode().IsRegular() && info.Size() == files[i].Size
+		}
+		if !there(dir) && !there(filepath.Clean(dir)+PartialSuffix) {
+			all = append(all, files[i])
+		}
+	}
+	return all
+}

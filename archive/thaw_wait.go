@@ -1,0 +1,234 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+const (
+	// Between two rounds of requests for the state of the objects, a thaw waits twice as long as before.
+	thawFirstWait   = time.Second
+	thawLongestWait = 15 * time.Minute
+	thawExpedited   = time.Minute // the longest wait with the tier that takes minutes
+
+	// thawSample is the number of objects that are found frozen in a round. Then the round ends, since there is still
+	// to wait: a hundred thousand requests, again and again, would cost more than they show.
+	thawSample = 1000
+	// thawFailures is how many rounds in a row may fail, or be refused for lack of capacity.
+	thawFailures = 10
+	// thawReport is how often a thaw logs how far it is if nothing else changes.
+	thawReport = time.Hour
+)
+
+// thawRun makes frozen objects readable.
+type thawRun struct {
+	*Archive
+	thawer  store.Thawer
+	request store.ThawRequest
+	pending []*thawState // that cannot be read yet, those whose request was refused first
+
+	requested atomic.Int64 // in this call
+	refused   atomic.Int64 // in this round, for lack of capacity
+	failures  int          // rounds in a row
+	logged    time.Time
+}
+
+// thaw requests what is frozen and not requested yet, and waits until all of it can be read. The service remembers the
+// requests, so another call goes on from there.
+func (a *Archive) thaw(ctx context.Context, states []*thawState, o *ThawOptions) error {
+	t := &thawRun{Archive: a, request: o.request()}
+	var ok bool
+	if t.thawer, ok = a.store.(store.Thawer); !ok {
+		return fmt.Errorf("the store thaws nothing: %w", ErrNoThaw)
+	}
+	if err := t.checkTier(states); err != nil {
+		return err
+	}
+	if err := t.begin(ctx, states); err != nil {
+		return err
+	}
+	for round := 0; len(t.pending) > 0; round++ {
+		t.report(len(states))
+		if err := sleep(ctx, t.wait(round)); err != nil {
+			return err
+		}
+		if err := t.goOn(ctx); err != nil {
+			return err
+		}
+	}
+	if t.requested.Load() > 0 || !t.logged.IsZero() {
+		a.log.Info("all objects are thawed", "objects", len(states))
+	}
+	return nil
+}
+
+// checkTier returns ErrNoThaw if a class does not have the tier. It is called before any request.
+func (t *thawRun) checkTier(states []*thawState) error {
+	if !slices.Contains(store.ThawTiers(), t.request.Tier) {
+		return fmt.Errorf("there is no tier %q; choose one of %v: %w", t.request.Tier, store.ThawTiers(), ErrNoThaw)
+	}
+	for _, s := range states {
+		if s.isDone() || s.object.Thawing {
+			continue
+		}
+		if _, ok := tierTime(t.thawer, s.object.Frozen, t.request.Tier); !ok {
+			var others []store.ThawTier
+			for _, o := range t.thawer.ThawTimes(s.object.Frozen) {
+				others = append(others, o.Tier)
+			}
+			return fmt.Errorf("objects of the storage class %s have no tier %s; choose one of %v: %w",
+				s.object.Frozen, t.request.Tier, others, ErrNoThaw)
+		}
+	}
+	return nil
+}
+
+// begin requests all objects that are frozen and not requested yet, and puts off the end of copies that end soon.
+func (t *thawRun) begin(ctx context.Context, states []*thawState) error {
+	now := time.Now()
+	err := eachAtOnce(ctx, t.transfers, states, func(ctx context.Context, s *thawState) error {
+		if s.endsSoon(now) {
+			if err := t.thawer.Thaw(ctx, s.object, t.request); err != nil && ctx.Err() == nil {
+				t.log.Warn("a thawed object ends soon, and could not be kept longer", "object", s.object.Key,
+					"until", s.object.ThawedUntil, "error", err)
+			}
+			return nil
+		}
+		return t.requestThaw(ctx, s)
+	})
+	t.setPending(states, nil)
+	return err
+}
+
+// requestThaw requests an object, unless it can be read or a thaw is under way.
+func (t *thawRun) requestThaw(ctx context.Context, s *thawState) error {
+	if s.isDone() || s.object.Thawing {
+		return nil
+	}
+	err := t.thawer.Thaw(ctx, s.object, t.request)
+	switch {
+	case err == nil:
+		s.object.Thawing = true
+		t.requested.Add(1)
+		return nil
+	case errors.Is(err, store.ErrNoThawCapacity):
+		t.refused.Add(1)
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	// A rule of the bucket, or another program, may have made it readable since it was examined.
+	if again := t.readThaw(ctx, s); again != nil || !s.isDone() && !s.object.Thawing {
+		return fmt.Errorf("thawing: %w", err)
+	}
+	return nil
+}
+
+// goOn reads how far the pending objects are, and requests those whose request was refused or lost. A failure that
+// may pass does not end hours of waiting.
+func (t *thawRun) goOn(ctx context.Context) error {
+	t.refused.Store(0)
+	before := t.requested.Load()
+	var stillFrozen atomic.Int64
+	var unseen []*thawState
+	var seen []*thawState
+	var err error
+	for batch := range slices.Chunk(t.pending, thawSample) {
+		if err != nil || stillFrozen.Load() >= thawSample {
+			unseen = append(unseen, batch...)
+			continue
+		}
+		seen = append(seen, batch...)
+		err = eachAtOnce(ctx, t.transfers, batch, func(ctx context.Context, s *thawState) error {
+			if err := t.readThaw(ctx, s); err != nil {
+				return err
+			}
+			if !s.isDone() {
+				stillFrozen.Add(1)
+			}
+			return t.requestThaw(ctx, s)
+		})
+	}
+	t.setPending(seen, unseen)
+	isRefused := t.refused.Load() > 0 && t.requested.Load() == before
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err == nil && !isRefused:
+		t.failures = 0
+		return nil
+	case err != nil && !errors.Is(err, store.ErrTransient):
+		return err
+	case err == nil:
+		err = fmt.Errorf("%d requests with the tier %s: %w", t.refused.Load(), t.request.Tier, store.ErrNoThawCapacity)
+	}
+	if t.failures++; t.failures == thawFailures {
+		return fmt.Errorf("after %d attempts: %w", thawFailures, err)
+	}
+	t.log.Warn("how far the thaw is could not be read, or it was refused; it is tried again", "error", err)
+	return nil
+}
+
+// setPending keeps what cannot be read yet: first what is not requested, then the rest in order.
+func (t *thawRun) setPending(seen, unseen []*thawState) {
+	left := slices.DeleteFunc(slices.Clone(seen), (*thawState).isDone)
+	slices.SortStableFunc(left, func(a, b *thawState) int {
+		switch {
+		case a.object.Thawing == b.object.Thawing:
+			return 0
+		case b.object.Thawing:
+			return -1
+		}
+		return 1
+	})
+	t.pending = append(left, unseen...)
+}
+
+// wait returns how long to wait after a round.
+func (t *thawRun) wait(round int) time.Duration {
+	longest := thawLongestWait
+	if t.request.Tier == store.ThawExpedited {
+		longest = thawExpedited
+	}
+	if round > 20 {
+		return longest
+	}
+	return min(thawFirstWait<<round, longest)
+}
+
+// report logs how far the thaw is: at first, and then each hour.
+func (t *thawRun) report(all int) {
+	if time.Since(t.logged) < thawReport {
+		return
+	}
+	t.logged = time.Now()
+	t.log.Info("waiting for objects to be thawed; after an interruption, the same command goes on",
+		"thawed", all-len(t.pending), "left", len(t.pending), "requested now", t.requested.Load(), "tier", t.request.Tier)
+}
+
+// eachAtOnce calls f with each element, several at a time, until one fails or the context ends.
+func eachAtOnce[T any](ctx context.Context, atOnce int, all []T, f func(context.Context, T) error) error {
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for _, one := range all {
+		if running.Err() != nil {
+			break
+		}
+		g.Go(func() error { return f(running, one) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
