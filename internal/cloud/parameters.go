@@ -12,7 +12,7 @@ var S3Parameters = []string{
 	"anonymous",          // true: requests are not signed
 	"ssetype",            // server-side encryption: AES256, aws:kms, aws:kms:dsse
 	"kmskeyid",           // the key for aws:kms
-	"storage_class",      // of data objects and bundles; other objects have the bucket's class
+	"storage_class",      // of data objects and bundles, for copies also one to thaw; others have the bucket's class
 	"checksum",           // crc32c, md5 or none: the checksum that the service compares
 	"create_only",        // false: accepts a service that cannot refuse to overwrite
 	"conditional_delete", // false: accepts a service that cannot delete on a condition
@@ -25,10 +25,11 @@ var S3Parameters = []string{
 // AzureParameters are the parameters of an azblob URL. If gocloud's azureblob has a parameter with the same
 // meaning, it has the same name there, except for the account (storage_account).
 var AzureParameters = []string{
-	"account",  // the storage account; otherwise AZURE_STORAGE_ACCOUNT
-	"domain",   // of the service: blob.core.windows.net, or HOST:PORT of an emulator
-	"protocol", // http or https
-	"localemu", // true: the account is part of the path, not of the host name
+	"account",     // the storage account; otherwise AZURE_STORAGE_ACCOUNT
+	"domain",      // of the service: blob.core.windows.net, or HOST:PORT of an emulator
+	"protocol",    // http or https
+	"access_tier", // of data objects and bundles: Hot, Cool, Cold, or, for copies, Archive
+	"localemu",    // true: the account is part of the path, not of the host name
 }
 
 // GcsParameters are the parameters of a gs URL.

@@ -31,6 +31,7 @@ type adapter struct {
 	client    *container.Client
 	container string
 	timeout   time.Duration
+	tier      blob.AccessTier // of log content; empty: the account's
 
 	blocks    chan struct{} // a token for each block in flight, over all Puts
 	transport *http.Transport
@@ -53,6 +54,9 @@ func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 		return nil, err // it names the URL already
 	}
 	account, endpoint, err := endpointOf(a, emulator)
+	if err == nil {
+		s.tier, err = tierOf(a)
+	}
 	if err == nil {
 		cloud.WarnOfClearText(o.Log, endpoint, a.Where)
 		s.client, err = s.connect(account, endpoint+"/"+a.Bucket, newRetrier(&o))

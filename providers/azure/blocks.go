@@ -62,6 +62,7 @@ func (p *upload) inBlocks(ctx context.Context) error {
 	}
 	_, err := p.blob().CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders:      &blob.HTTPHeaders{BlobContentMD5: p.md5},
+		Tier:             p.store.tierFor(p.key),
 		AccessConditions: onlyNew(),
 	})
 	if err != nil {

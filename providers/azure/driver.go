@@ -36,6 +36,7 @@ func (d *bucketDriver) Attributes(ctx context.Context, key string) (*driver.Attr
 		Version: versionOf(p.ETag), Frozen: frozenTier(value(p.AccessTier)),
 		Class: value(p.AccessTier),
 	}
+	o.Thawing = o.Frozen != "" && isRehydrating(p.ArchiveStatus)
 	return cloud.AttributesOf(o, value(p.ContentType), string(value(p.ETag))), nil
 }
 

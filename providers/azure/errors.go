@@ -32,6 +32,7 @@ var roles = map[string]string{
 	"reading":  "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
 	"checking": "role Storage Blob Data Reader on the container (a shared access signature: sp=r)",
 	"listing":  "role Storage Blob Data Reader on the container (a shared access signature: sr=c, sp=l)",
+	"thawing":  "role Storage Blob Data Contributor on the container (a shared access signature: sp=w)",
 	"deleting": "role Storage Blob Data Contributor on the container (a shared access signature: sp=d)",
 }
 

@@ -87,6 +87,7 @@ func (p *upload) whole(ctx context.Context) error {
 	_, err := p.blob().Upload(ctx, newRequestBody(p.src, 0, p.sums.Size), &blockblob.UploadOptions{
 		TransactionalValidation: blob.TransferValidationTypeMD5(p.md5),
 		HTTPHeaders:             &blob.HTTPHeaders{BlobContentMD5: p.md5},
+		Tier:                    p.store.tierFor(p.key),
 		AccessConditions:        onlyNew(),
 	})
 	if err != nil {
@@ -145,7 +146,7 @@ func isBadDigest(err error) bool {
 
 // compareExisting compares the existing object with sums. An equal object is success, another one is
 // ErrExists. The error has Kind NotFound if no object exists. It reads small objects, and those without an
-// MD5, which another program has made.
+// MD5, which another program has made. Of an archived object it compares the size and the MD5 alone.
 func (p *upload) compareExisting(ctx context.Context) (store.PutResult, error) {
 	there, err := p.store.Stat(ctx, p.key)
 	if err != nil {
@@ -162,7 +163,8 @@ func (p *upload) compareExisting(ctx context.Context) (store.PutResult, error) {
 			return store.PutResult{}, p.store.Exists(p.key)
 		}
 	}
-	if there.MD5 == "" || p.sums.Size <= cloud.CompareMax {
+	isUnread := there.Frozen != "" && there.MD5 != ""
+	if there.MD5 == "" || p.sums.Size <= cloud.CompareMax && !isUnread {
 		got, err := p.readBack(ctx)
 		if err != nil {
 			return store.PutResult{}, err
@@ -171,7 +173,7 @@ func (p *upload) compareExisting(ctx context.Context) (store.PutResult, error) {
 			return store.PutResult{}, p.store.Exists(p.key)
 		}
 	}
-	return store.PutResult{Existed: true, MD5: there.MD5}, nil
+	return store.PutResult{Existed: true, MD5: there.MD5, Frozen: there.Frozen}, nil
 }
 
 // readBack reads the existing object and returns its sums.

@@ -35,6 +35,11 @@ var answers = []cloud.Meaning{
 	{Code: "InvalidRange", Kind: cloud.Other},
 	{Code: "InvalidObjectState", Kind: cloud.Frozen, Advice: restoreFirst},
 	{Code: "ObjectRestoreAlreadyInProgress", Kind: cloud.Frozen, Advice: restoreFirst},
+	{Code: codeInProgress, Kind: cloud.Frozen, Advice: restoreFirst},
+	{
+		Code: codeNoCapacity, Kind: cloud.Throttled,
+		Advice: "the service has no capacity for expedited thaws now; choose the tier standard, or try again later",
+	},
 
 	// It is busy.
 	{Code: "OperationAborted", Kind: cloud.Busy},

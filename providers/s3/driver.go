@@ -49,8 +49,9 @@ func (d *bucketDriver) head(ctx context.Context, key string) (*store.Object, *s3
 	s.seen.Store(true)
 	o := &store.Object{
 		Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified),
-		Frozen: frozenNow(h), Class: classNow(h.StorageClass),
+		Class: classNow(h.StorageClass),
 	}
+	noteThaw(o, h)
 	if o.Version = aws.ToString(h.ETag); at != nil {
 		o.Version = stampOf(*at, o.Version)
 	}

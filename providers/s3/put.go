@@ -101,20 +101,24 @@ func badDigest(err error) bool {
 }
 
 // compareExisting compares the existing object with sums. An equal object is success, another one is
-// ErrExists. The error has Kind NotFound if no object exists.
+// ErrExists. The error has Kind NotFound if no object exists. Of an object that must be thawed before it can be read, it
+// compares the size and the checksum that the service reports.
 func (s *adapter) compareExisting(ctx context.Context, key string, sums store.Sums) (store.PutResult, error) {
-	if sums.Size > cloud.CompareMax { // smaller objects are read anyway
+	if sums.Size > cloud.CompareMax || s.FrozenClass() != "" { // smaller objects are read anyway
 		o, err := s.Attributes(ctx, key)
 		switch {
 		case err != nil:
 			return store.PutResult{}, s.fail("checking", key, err)
 		case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
 			return store.PutResult{}, s.Exists(key)
-		case o.CRC32C != nil:
-			return store.PutResult{Existed: true}, nil
+		case o.CRC32C != nil && (o.Frozen != "" || sums.Size > cloud.CompareMax):
+			return store.PutResult{Existed: true, Frozen: o.Frozen}, nil
 		}
 	}
 	got, err := s.readBack(ctx, key, sums.Size)
+	if errors.Is(err, store.ErrFrozen) && s.FrozenClass() == "" { // a rule of the bucket has moved it
+		return s.compareFrozen(ctx, key, sums, err)
+	}
 	if err != nil {
 		return store.PutResult{}, err
 	}
@@ -122,6 +126,20 @@ func (s *adapter) compareExisting(ctx context.Context, key string, sums store.Su
 		return store.PutResult{}, s.Exists(key)
 	}
 	return store.PutResult{Existed: true}, nil
+}
+
+// compareFrozen compares an object that could not be read back because of frozen.
+func (s *adapter) compareFrozen(ctx context.Context, key string, sums store.Sums, frozen error) (store.PutResult, error) {
+	o, err := s.Attributes(ctx, key)
+	switch {
+	case err != nil:
+		return store.PutResult{}, s.fail("checking", key, err)
+	case o.Size != sums.Size, o.CRC32C != nil && *o.CRC32C != sums.CRC32C:
+		return store.PutResult{}, s.Exists(key)
+	case o.Frozen == "" || o.CRC32C == nil:
+		return store.PutResult{}, frozen
+	}
+	return store.PutResult{Existed: true, Frozen: o.Frozen}, nil
 }
 
 // readBack reads an object of an expected size and returns its sums. It reads at most one byte more than

@@ -50,7 +50,8 @@ func (r *retryer) GetRetryToken(context.Context, error) (func(error) error, erro
 // even a failure to read the content.
 func (r *retryer) IsErrorRetryable(err error) bool {
 	var src *cloud.BodyError
-	if errors.As(err, &src) || cloud.BadCertificate(err) || cloud.NoCredentials(err) || errors.Is(err, cloud.ErrBadListing) {
+	if errors.As(err, &src) || cloud.BadCertificate(err) || cloud.NoCredentials(err) || errors.Is(err, cloud.ErrBadListing) ||
+		apiCode(err) == codeNoCapacity { // that lasts for minutes; the caller tries again
 		return false
 	}
 	if dialect.Classify(err) == cloud.Busy {

@@ -185,6 +185,7 @@ var permissions = map[string]string{
 	"deleting":            "s3:DeleteObject and s3:GetObject",
 	"sweeping":            "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
 	"reading the lock of": "s3:GetObjectRetention, and s3:GetObjectLegalHold with legal_hold",
+	"thawing":             "s3:RestoreObject",
 	"locking":             "s3:PutObjectRetention, and s3:PutObjectLegalHold with legal_hold",
 }
 

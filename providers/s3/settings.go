@@ -108,6 +108,10 @@ func (s *settings) agree(a *cloud.Address) error {
 	case locks:
 		s.versions = versionsOn
 	}
+	if class := frozenClass(string(s.class)); class != "" && s.checksum != checksumCRC32C {
+		return fmt.Errorf("archive URL %s: objects in storage_class %s cannot be read back to compare them, so the service "+
+			"must report their checksum; leave out checksum=%s", a.Where, class, s.checksum)
+	}
 	return nil
 }
 
@@ -120,9 +124,6 @@ func storageClass(a *cloud.Address) (types.StorageClass, error) {
 	switch {
 	case c == "":
 		return "", nil
-	case frozenClass(string(c)) != "":
-		return "", fmt.Errorf("archive URL %s: objects in storage_class %s must be thawed before they can be read, "+
-			"which strongroom does not do; write GLACIER_IR", a.Where, c)
 	case slices.Contains(c.Values(), c), foreign && len(c) <= 64 && !strings.ContainsFunc(string(c), odd):
 		return c, nil
 	}
@@ -130,9 +131,13 @@ func storageClass(a *cloud.Address) (types.StorageClass, error) {
 }
 
 // classOf returns the storage class of a key. Manifests, pages and the ledger keep the bucket's own class.
-// They are small and every run reads them, and other classes charge for reading and for early deletion.
+// They are small and every run reads them, and other classes charge for reading and for early deletion. The probe object
+// that is stored like data is read back, so it never gets a class from which it must be thawed.
 func (s *settings) classOf(key string) types.StorageClass {
-	if strings.HasPrefix(key, manifest.DataPrefix) || strings.HasPrefix(key, manifest.BundlesPrefix) || store.ProbesContent(key) {
+	switch {
+	case strings.HasPrefix(key, manifest.DataPrefix), strings.HasPrefix(key, manifest.BundlesPrefix):
+		return s.class
+	case store.ProbesContent(key) && frozenClass(string(s.class)) == "":
 		return s.class
 	}
 	return ""

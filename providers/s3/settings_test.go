@@ -29,8 +29,8 @@ func TestS3SettingsRefused(t *testing.T) {
 		"kmskeyid=k":                                     "ssetype=aws:kms",
 		"storage_class=COLD":                             "STANDARD_IA",
 		"storage_class=standard":                         "STANDARD_IA",
-		"storage_class=GLACIER":                          "GLACIER_IR",
-		"storage_class=DEEP_ARCHIVE":                     "thawed",
+		"storage_class=GLACIER&checksum=md5":             "leave out checksum=md5",
+		"storage_class=DEEP_ARCHIVE&checksum=none":       "leave out checksum=none",
 		"storage_class=a%20b&endpoint=http://h":          "STANDARD_IA",
 		"lock=governance&lock_for=1d":                    "[GOVERNANCE COMPLIANCE]",
 		"lock=GOVERNANCE":                                "lock_for=30d",
@@ -50,7 +50,7 @@ func TestS3SettingsRefused(t *testing.T) {
 		}
 	}
 	for _, params := range []string{
-		"", "checksum=md5", "checksum=none&create_only=false", "storage_class=GLACIER_IR", "storage_class=Z-1_A&endpoint=http://h",
+		"", "checksum=md5", "checksum=none&create_only=false", "storage_class=GLACIER_IR", "storage_class=GLACIER", "storage_class=DEEP_ARCHIVE", "storage_class=Z-1_A&endpoint=http://h",
 		"lock=COMPLIANCE&lock_for=36500d", "lock=GOVERNANCE&lock_for=90m&versions=auto&checksum=md5", "legal_hold=true", "legal_hold=false&versions=false",
 	} {
 		b, err := Open(t.Context(), "s3://bucket?region=x&"+params, cloud.Options{})
