@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/archive"
 )
 
 func (a *app) catCommand() *cobra.Command {
 	var which string
+	var thaw thawFlags
 	c := &cobra.Command{
 		Use:   "cat ARCHIVE[@S] FILE",
 		Short: "Print one file of a snapshot, verified",
@@ -17,15 +21,22 @@ before its first byte is printed.`,
   strongroom cat orders@42 0000001f.jdb | sha256sum`,
 		Args: exactArgs(2, "cat ARCHIVE[@S] FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withFallback(c.Context(), args[0], which, func(arg string) error { return a.cat(c, arg, which, args[1]) })
+			o, err := thaw.options(c)
+			if err != nil {
+				return err
+			}
+			return a.withFallback(c.Context(), args[0], which, func(arg string) error {
+				return a.cat(c, arg, which, args[1], o, thaw.days)
+			})
 		},
 	}
 	snapshotArgs(c, &which)
 	a.identityFlag(c)
+	thaw.add(c)
 	return c
 }
 
-func (a *app) cat(c *cobra.Command, arg, which, name string) (err error) {
+func (a *app) cat(c *cobra.Command, arg, which, name string, thaw *archive.ThawOptions, thawDays int) (err error) {
 	o, m, err := a.snapshotOf(c.Context(), arg, which, []string{name})
 	if err != nil {
 		return err
@@ -33,9 +44,14 @@ func (a *app) cat(c *cobra.Command, arg, which, name string) (err error) {
 	defer o.close(&err)
 	stop := a.watch(c.Context(), "cat", o.progress)
 	err = o.Cat(c.Context(), m, name, a.stdout)
+	if thaw != nil && errors.As(err, new(*archive.FrozenError)) { // it has printed nothing
+		if err = o.Thaw(c.Context(), m, []string{name}, *thaw); err == nil {
+			err = o.Cat(c.Context(), m, name, a.stdout)
+		}
+	}
 	stop()
 	if err != nil {
-		return fmt.Errorf("cat: %w", err)
+		return a.priceFrozen(o.url, fmt.Errorf("cat: %w", err), thawDays)
 	}
 	for i := range m.Files {
 		if f := &m.Files[i]; f.Name == name && f.Damaged() {

@@ -16,6 +16,7 @@ func (a *app) copyCommand() *cobra.Command {
 	var to string
 	var o archive.CopyOptions
 	var re reencryption
+	var thaw thawFlags
 	c := &cobra.Command{
 		Use:   "copy ARCHIVE --to ARCHIVE",
 		Short: "Copy an archive to another URL, or update a copy",
@@ -42,6 +43,10 @@ change the keys of stored content.`,
 					return err
 				}
 			}
+			var err error
+			if o.Thaw, err = thaw.options(c); err != nil {
+				return err
+			}
 			if re.compression != "" || len(re.recipients) > 0 {
 				return a.reencrypt(c, args[0], to, o, re)
 			}
@@ -60,6 +65,7 @@ change the keys of stored content.`,
 	f.StringVar(&re.compression, "compression", "", "store everything again with this compression: none, zstd, "+
 		"or zstd with a level, such as zstd:better")
 	a.identityFlag(c)
+	thaw.add(c)
 	f.Var(pathFlag{&o.Scratch}, "scratch", "the `DIR` for objects over 16 MiB, at most two at a time "+
 		"(default: TMPDIR, or /tmp)")
 	return c

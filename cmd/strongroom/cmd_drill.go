@@ -19,6 +19,7 @@ import (
 func (a *app) drillCommand() *cobra.Command {
 	var which string
 	var given config.Drill
+	var thaw thawFlags
 	c := &cobra.Command{
 		Use:   "drill ARCHIVE[@S]",
 		Short: "Test restore a snapshot, and run your own check of it",
@@ -30,10 +31,17 @@ archived. Exit code 3 if the drill failed.`,
 		Example: `  strongroom drill orders
   strongroom drill orders@42 --command 'java -jar je.jar DbVerify -h {dir}'`,
 		Args: exactArgs(1, "drill ARCHIVE[@S]"),
-		RunE: func(c *cobra.Command, args []string) error { return a.drill(c.Context(), args[0], which, given) },
+		RunE: func(c *cobra.Command, args []string) error {
+			o, err := thaw.options(c)
+			if err != nil {
+				return err
+			}
+			return a.drill(c.Context(), args[0], which, given, o, thaw.days)
+		},
 	}
 	snapshotArgs(c, &which)
 	a.identityFlag(c)
+	thaw.add(c)
 	f := c.Flags()
 	f.StringVar(&given.Command, "command", "", "the `COMMAND` for sh, such as "+
 		"\"java -jar je.jar DbVerify -h {dir}\" (default: the configured one)")
@@ -43,7 +51,9 @@ archived. Exit code 3 if the drill failed.`,
 	return c
 }
 
-func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err error) {
+func (a *app) drill(
+	ctx context.Context, arg, which string, d config.Drill, thaw *archive.ThawOptions, thawDays int,
+) (err error) {
 	where, _, err := selector(arg, which)
 	if err != nil {
 		return err
@@ -72,7 +82,9 @@ func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err
 	}
 	defer from.close(&err)
 	stop := a.watch(ctx, "drill", from.progress)
-	r, failed := from.Drill(ctx, m, drillOptions(from.name, database, d))
+	options := drillOptions(from.name, database, d)
+	options.Thaw = thaw
+	r, failed := from.Drill(ctx, m, options)
 	stop()
 	if r.Unproven != "" {
 		a.log.Warn("the result of the drill is not recorded in the archive", "archive", from.name, "error", r.Unproven)
@@ -85,7 +97,7 @@ func (a *app) drill(ctx context.Context, arg, which string, d config.Drill) (err
 			"archive", from.name, "files", r.Restored.Damaged)
 	}
 	if failed != nil {
-		failed = about(from.name, from.name, failed)
+		failed = a.priceFrozen(from.url, about(from.name, from.name, failed), thawDays)
 	}
 	if failed != nil && r.Restored == nil {
 		return failed

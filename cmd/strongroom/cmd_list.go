@@ -148,7 +148,7 @@ func (a *app) warnOfFrozen(ctx context.Context, o *openArchive) {
 	case err != nil:
 		a.log.Debug("the storage classes of the objects cannot be listed", "archive", o.name, "error", err)
 	case n > 0:
-		a.log.Warn("objects must be thawed at the provider before a restore; strongroom verify counts them",
+		a.log.Warn("objects must be thawed (--thaw) before a restore; strongroom verify counts them",
 			"archive", o.name, "class", class, "found", n)
 	}
 }

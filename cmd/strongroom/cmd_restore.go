@@ -18,6 +18,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	var which, at, to string
 	var o archive.RestoreOptions
 	var objects bool
+	var thaw thawFlags
 	c := &cobra.Command{
 		Use:   "restore ARCHIVE[@S] --to DIR",
 		Short: "Restore a snapshot into a directory",
@@ -48,13 +49,18 @@ database uses is refused.`,
 				}
 				which = archive.Selector{At: until}.String() // the same instant for each destination
 			}
+			var err error
+			if o.Thaw, err = thaw.options(c); err != nil {
+				return err
+			}
 			return a.withFallback(c.Context(), args[0], which, func(arg string) error {
-				return a.restore(c, arg, which, to, objects, &o)
+				return a.restore(c, arg, which, to, objects, thaw.days, &o)
 			})
 		},
 	}
 	snapshotArgs(c, &which)
 	a.identityFlag(c)
+	thaw.add(c)
 	f := c.Flags()
 	f.StringVar(&at, "at", "", "restore the newest snapshot made at or before this `TIME`, such as 2026-11-22T23:00:00Z, "+
 		"\"2026-11-22 23:00\", 2026-11-22 or -2h")
@@ -73,7 +79,7 @@ database uses is refused.`,
 // restore restores from one archive. It adds the archive to those of the database whose interrupted restores the next
 // one may continue.
 func (a *app) restore(
-	c *cobra.Command, arg, which, to string, objects bool, o *archive.RestoreOptions,
+	c *cobra.Command, arg, which, to string, objects bool, thawDays int, o *archive.RestoreOptions,
 ) (err error) {
 	for _, pattern := range o.Include {
 		if _, err := path.Match(pattern, ""); err != nil {
@@ -107,7 +113,7 @@ func (a *app) restore(
 		a.log.Warn("files of this snapshot were damaged when they were archived", "files", res.Damaged)
 	}
 	if err != nil {
-		return err
+		return a.priceFrozen(from.url, err, thawDays)
 	}
 	report := restoreReport{
 		m.Sequence, m.Created, to, o.DryRun, res.Files, res.Bytes, res.Fetched, res.Skipped, res.Replaced, res.Requests,
@@ -115,7 +121,7 @@ func (a *app) restore(
 		nil,
 	}
 	if o.DryRun {
-		report.restoreEstimate = a.estimate(c.Context(), from, m.Archive, res)
+		report.restoreEstimate = a.estimate(c.Context(), from, m.Archive, res, thawDays)
 		if objects {
 			report.Objects = &listed
 		}

@@ -22,6 +22,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	var o archive.VerifyOptions
 	var sample string
 	var r repairFlags
+	var thaw thawFlags
 	c := &cobra.Command{
 		Use:   "verify ARCHIVE[@S]...",
 		Short: "Check an archive against its manifests, and repair it",
@@ -49,6 +50,13 @@ and not repaired.`,
 					return usageError{fmt.Errorf("--sample: %w", err)}
 				}
 			}
+			var err error
+			if o.Thaw, err = thaw.options(c); err != nil {
+				return err
+			}
+			if o.Thaw != nil && !o.ReadData {
+				return usage("--thaw needs --read-data: nothing else that verify does reads frozen objects")
+			}
 			return a.verifyAll(c, args, o, &r)
 		},
 	}
@@ -61,6 +69,7 @@ and not repaired.`,
 	c.Flags().Var(pathFlag{&r.source}, "source", "with --repair and a URL: restore objects from the log files in `DIR`")
 	c.Flags().BoolVar(&r.noProof, "no-proof", false, "do not record the result in the archive")
 	a.identityFlag(c)
+	thaw.add(c)
 	return c
 }
 
@@ -118,8 +127,8 @@ func (a *app) verifyAll(c *cobra.Command, args []string, o archive.VerifyOptions
 		}
 		found += problems(len(r.Problems))
 		if r.Unthawed > 0 {
-			failed = errors.Join(failed, fmt.Errorf("%s: %s could not be read back: %w",
-				r.Name, plural(r.Unthawed, "object"), store.ErrFrozen))
+			failed = errors.Join(failed, fmt.Errorf("%s: %s could not be read back: %w; "+
+				"--read-data with --thaw=TIER thaws what it reads", r.Name, plural(r.Unthawed, "object"), store.ErrFrozen))
 		}
 	}
 	if len(reports) == 0 {
@@ -237,7 +246,7 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 			plural(v.Compared, "object"), v.Uncompared)
 	}
 	if v.Frozen > 0 {
-		fmt.Fprintf(w, "note: %s in the storage class %s: they must be thawed at the provider, which may take hours, before a restore\n",
+		fmt.Fprintf(w, "note: %s in the storage class %s: they must be thawed (--thaw), which may take hours, before a restore\n",
 			plural(v.Frozen, "object"), strings.Join(v.FrozenClasses, " or "))
 	}
 	if v.Unopened > 0 {

@@ -29,14 +29,18 @@ type restoreEstimate struct {
 	Missing int                   `json:"missing"`
 	Time    *cost.Time            `json:"time"`  // null if no rate is known
 	Price   *cost.ReadPrice       `json:"price"` // null if there are no prices
+	Thaw    *thawEstimate         `json:"thaw"`  // null if nothing must be thawed
 	Objects *[]archive.ObjectRead `json:"objects,omitempty"`
 
 	name string
 }
 
 // estimate returns what the restore of a dry run would take and cost.
-func (a *app) estimate(ctx context.Context, from *openArchive, id string, res *archive.RestoreResult) *restoreEstimate {
-	e := &restoreEstimate{Reads: res.Reads, Missing: res.Missing, Price: a.prices(from.url).PriceReads(res.Reads), name: from.name}
+func (a *app) estimate(ctx context.Context, from *openArchive, id string, res *archive.RestoreResult, thawDays int) *restoreEstimate {
+	e := &restoreEstimate{
+		Reads: res.Reads, Missing: res.Missing, Price: a.prices(from.url).PriceReads(res.Reads),
+		Thaw: a.estimateThaw(from.url, res.Thaw, thawDays), name: from.name,
+	}
 	measured, err := from.Measurements(ctx, id)
 	if err != nil {
 		a.log.Warn("how long earlier restores and drills took cannot be read", "archive", from.name, "error", err)
@@ -47,15 +51,11 @@ func (a *app) estimate(ctx context.Context, from *openArchive, id string, res *a
 
 func (e *restoreEstimate) print(w io.Writer) error {
 	rows := [][]string{{"KIND", "CLASS", "OBJECTS", "BYTES", "REQUESTS"}}
-	var frozen int64
 	for i := range e.Reads {
 		r := &e.Reads[i]
 		rows = append(rows, []string{
 			r.Kind, cost.ClassName(r.Class), strconv.FormatInt(r.Objects, 10), size(r.Bytes), strconv.FormatInt(r.Requests, 10),
 		})
-		if r.Frozen {
-			frozen += r.Objects
-		}
 	}
 	if err := table(w, rows); err != nil {
 		return err
@@ -65,8 +65,10 @@ func (e *restoreEstimate) print(w io.Writer) error {
 			fmt.Fprintf(w, "%s  %s  %s, %s\n", o.Key, size(o.Bytes), cost.ClassName(o.Class), plural(o.Requests, "request"))
 		}
 	}
-	if frozen > 0 {
-		fmt.Fprintf(w, "%s must be thawed at the provider first\n", plural(frozen, "object"))
+	if e.Thaw != nil {
+		if err := e.Thaw.print(w); err != nil {
+			return err
+		}
 	}
 	if e.Missing > 0 {
 		fmt.Fprintf(w, "%s missing; strongroom verify names what is missing\n",

@@ -66,7 +66,7 @@ func (a *app) withFallback(ctx context.Context, arg, flag string, do func(arg st
 
 // canFallBack reports whether another archive may not have the error.
 func canFallBack(err error) bool {
-	for _, target := range []error{archive.ErrDamaged, archive.ErrNoArchive, archive.ErrNoSnapshot, store.ErrGone} {
+	for _, target := range []error{archive.ErrDamaged, archive.ErrNoArchive, archive.ErrNoSnapshot, store.ErrGone, store.ErrFrozen} {
 		if errors.Is(err, target) {
 			return true
 		}

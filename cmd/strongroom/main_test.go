@@ -18,6 +18,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/internal/memtemp"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -53,15 +54,18 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cold := storetest.NewColdS3(t) // for cold.txtar; cleaned up after all scripts
 	testscript.Run(t, testscript.Params{
 		Dir: "../../testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("STRONGROOM_STATE_DIR", filepath.Join(e.WorkDir, "witness"))
 			e.Setenv("JE6", je6)
+			e.Setenv("COLD", cold.URL("orders"))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"cut":     cut,
+			"expire":  func(*testscript.TestScript, bool, []string) { cold.Expire(cold.Keys("")...) },
 			"jelog":   jelog,
 			"fails":   fails,
 			"flip":    flip,
