@@ -157,9 +157,12 @@ func TestPowerLoss(t *testing.T) {
 			for _, loss := range crashtest.Losses() {
 				x.lose(x.base, end, loss)
 			}
-			stride := 1
-			if brief() {
+			stride := 2
+			switch {
+			case brief():
 				stride = 4
+			case soaktest.IsFull(t):
+				stride = 1
 			}
 			for i, n := range cuts(x.base, stride, x.base.Changes) {
 				losses := crashtest.Losses()
@@ -183,7 +186,11 @@ func TestPowerLossAfterAKill(t *testing.T) {
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
 			x := begin(t, &c)
-			places := cuts(x.base, 2, x.base.Changes)
+			stride := 4
+			if soaktest.IsFull(t) {
+				stride = 1
+			}
+			places := cuts(x.base, stride, x.base.Changes)
 			if brief() {
 				places = cuts(x.base, 1, x.base.Names)
 			}
