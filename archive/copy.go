@@ -89,6 +89,7 @@ type copyRun struct {
 	base     manifest.Ref        // the target's newest snapshot
 	named    map[string]struct{} // the objects that base names
 
+	isWarm      bool // objects of the source were examined, and none was frozen
 	searched    bool // the orphans of an interrupted copy were listed
 	existing    orphans
 	sent        sentCount

@@ -141,13 +141,19 @@ func (c *copyRun) findExisting(ctx context.Context, send []copyObject) error {
 	return nil
 }
 
-// thawSource thaws what is to be read of the source, unless a few of the objects show that nothing is frozen.
+// thawSource thaws what is to be read of the source. It examines a few objects of the oldest snapshot that is copied. If
+// none of them is frozen, the newer ones are mostly not frozen either, and it examines no more. A frozen object that it
+// misses ends the copy, and the next one begins with its snapshot.
 func (c *copyRun) thawSource(ctx context.Context, send []copyObject) error {
+	if c.isWarm || !c.from.canThaw() || len(send) == 0 {
+		return nil
+	}
 	objects := map[string]*ObjectRead{}
 	for i := range send {
 		objects[send[i].key] = &ObjectRead{Key: send[i].key}
 	}
-	if !c.from.canThaw() || !c.from.isAnyFrozen(ctx, objects) {
+	if !c.from.isAnyFrozen(ctx, objects) {
+		c.isWarm = true
 		return context.Cause(ctx)
 	}
 	return c.from.thawObjects(ctx, objects, c.o.Thaw)
