@@ -138,8 +138,7 @@ func (s *icy) Thaw(ctx context.Context, o store.Object, r store.ThawRequest) err
 	case r.Tier == store.ThawExpedited && s.refuse > 0:
 		s.refuse--
 		return fmt.Errorf("thawing %s: %w", o.Key, store.ErrNoThawCapacity)
-	case time.Now().Before(t.ready):
-		return nil
+	case time.Now().Before(t.ready): // a request in vain
 	case time.Now().Before(t.until):
 		s.renewed[o.Key]++
 		t.until = time.Now().AddDate(0, 0, r.Days)
