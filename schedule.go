@@ -11,8 +11,9 @@ import (
 
 // Start makes snapshots in the background until Stop: by five-field cron in local time, such as "*/15 * * * *", or by a
 // name such as @hourly, or by an interval such as "@every 10m". If the newest snapshot is older than the schedule allows,
-// the first run begins at once. A run that fails is logged and tried again, after a second, then two, up to an hour.
-// Start returns scheduler.ErrRunning if the schedule is running.
+// the first run begins at once. A run that fails is logged and tried again, after a second, then two, up to an hour. A
+// run waits for a Backup that was called directly, and the other way round. Errors: ErrRunning if the schedule is
+// running, ErrNoSource, ErrClosed.
 func (a *Archive) Start(schedule string) error {
 	if a.dir == "" {
 		return ErrNoSource
@@ -26,17 +27,21 @@ func (a *Archive) Start(schedule string) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.service != nil && a.service.Running() {
-		return scheduler.ErrRunning
+	switch {
+	case a.closed:
+		return ErrClosed
+	case a.service != nil && a.service.Running():
+		return ErrRunning
 	}
 	a.service = scheduler.New(scheduler.Options{Log: a.options.archive.Log}, []scheduler.Job{{
 		Name: a.options.node, Schedule: when, Run: a.run, Last: a.newest,
 	}})
-	return a.service.Start(context.Background())
+	return a.service.Start(a.life)
 }
 
-// Stop ends the schedule, and a run that is in progress: the next one continues. It returns scheduler.ErrStopTimeout if
-// that run does not end within scheduler.Grace. It does nothing if the schedule is not running.
+// Stop ends the schedule, and a run that is in progress or waits for another backup: the next one continues. A Backup
+// that was called directly goes on. Stop returns ErrStopTimeout if the run does not end within scheduler.Grace. It does
+// nothing if the schedule is not running.
 func (a *Archive) Stop() error {
 	a.mu.Lock()
 	s := a.service
@@ -90,7 +95,7 @@ func (a *Archive) run(ctx context.Context) (scheduler.Result, error) {
 
 // newest returns when the newest snapshot was made.
 func (a *Archive) newest(ctx context.Context) (time.Time, error) {
-	all, err := a.archive.List(ctx, 1)
+	all, err := a.list(ctx, 1)
 	if errors.Is(err, archive.ErrNoArchive) || err == nil && len(all) == 0 {
 		return time.Time{}, nil
 	}

@@ -89,3 +89,42 @@ func TestErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The library refuses what the command refuses: log files among objects, and a restore among them, into its own state or,
+// for a name that was not set, into the current directory. Symbolic links hide nothing. No request is sent before.
+func TestGuards(t *testing.T) {
+	t.Parallel()
+	dir, state, home := logFiles(), t.TempDir(), t.TempDir()
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	link := filepath.Join(home, "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{"file://" + dir, "file://" + dir + "/archive", "file://" + filepath.Dir(dir), "file://" + link + "/a"} {
+		if _, err := strongroom.Open(t.Context(), url, dir); !errors.Is(err, strongroom.ErrOverlap) {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	at := filepath.Join(home, "archive")
+	a, err := strongroom.Open(t.Context(), "file://"+at, dir, strongroom.WithState(state))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	for to, want := range map[string]error{
+		"":                          strongroom.ErrBadTarget,
+		state:                       strongroom.ErrBadTarget,
+		filepath.Join(state, "r"):   strongroom.ErrBadTarget,
+		at:                          strongroom.ErrOverlap,
+		filepath.Join(at, "data/r"): strongroom.ErrOverlap,
+		home:                        strongroom.ErrOverlap,
+		"/":                         strongroom.ErrOverlap,
+	} {
+		if _, err := a.Restore(t.Context(), to); !errors.Is(err, want) {
+			t.Errorf("a restore to %q: %v", to, err)
+		}
+	}
+	if err := a.Stop(); err != nil {
+		t.Errorf("a stop before the first start: %v", err)
+	}
+}

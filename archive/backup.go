@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,14 +60,14 @@ type BackupResult struct {
 // sequence number, or when a file changes while it is read.
 //
 // Guards that refuse the source return a Refusal, which wraps ErrForeign, ErrRolledBack, ErrMissingFiles or ErrForked. Other
-// errors include store.ErrUnordered, ErrEmptySource, ErrForeign for another layout, ErrLostRace, ErrUnsteady, ErrLostID, ErrFreezes and ErrDamaged. The
-// result is never nil; with an error it describes the last attempt.
+// errors include store.ErrUnordered, ErrOverlap, ErrEmptySource, ErrForeign for another layout, ErrLostRace, ErrUnsteady,
+// ErrLostID, ErrFreezes and ErrDamaged. The result is never nil; with an error it describes the last attempt.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
 	defer a.hold()()
 	ctx = store.InOrder(ctx)
 	start := time.Now()
 	res := &BackupResult{}
-	if err := o.checkTexts(); err != nil {
+	if err := cmp.Or(o.checkTexts(), a.checkSource(src)); err != nil {
 		return res, fmt.Errorf("backup: %w", err)
 	}
 	if class := store.FrozenClass(a.store); class != "" {

@@ -53,9 +53,9 @@ type CopyReport struct {
 // read, Copy compares the size and the checksum that the target reports. So the settings of the target may put log
 // content in such a class (store.Freezer), and a later copy reads none of it.
 //
-// A backup to the target gives it another history, and the next copy fails with ErrNoCopy. Other errors: ErrNoArchive,
-// ErrLostRace, and ErrDamaged if nothing can be copied. The report is never nil; with an error it covers the work that
-// was done before.
+// A backup to the target gives it another history, and the next copy fails with ErrNoCopy. Other errors: ErrOverlap,
+// ErrNoArchive, ErrLostRace, and ErrDamaged if nothing can be copied. The report is never nil; with an error it covers
+// the work that was done before.
 func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
 	defer from.hold()()
 	defer to.hold()()
@@ -67,6 +67,9 @@ func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, e
 		hasCompared: map[int64]bool{}, skipped: map[int64]bool{}, bad: map[string]*lostError{},
 	}
 	c.from.readsOnly = true
+	if err := from.checkCopy(to); err != nil {
+		return c.report, fmt.Errorf("copy: %w", err)
+	}
 	if err := c.run(ctx); err != nil {
 		return c.report, fmt.Errorf("copy: %w", err)
 	}

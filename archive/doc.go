@@ -45,6 +45,7 @@
 //	localstate…  what this host remembers, on top of internal/localstate
 //	frozen       objects in a class from which they must be thawed, for verify, check and list
 //	thaw…        plan finds out what must be thawed, wait requests it and waits; restore does so before and while it reads
+//	overlap      whether a source, a target or a copy is apart from the archive's directory
 //	nested…      archives within archives; below lists those below an address
 //	selector     which snapshot a number or a time names; older names another one if that cannot be read
 //	confirm, hold, list, cat, diff, archived, drill, pending     one operation each

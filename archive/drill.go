@@ -59,6 +59,9 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 	if o.Scratch == "" {
 		o.Scratch = os.TempDir()
 	}
+	if err := a.checkScratch(o.Scratch); err != nil {
+		return r, fmt.Errorf("drill: %w", err)
+	}
 	if err := a.holds(ctx, m); err != nil {
 		return r, fmt.Errorf("drill: %w", err)
 	}

@@ -19,12 +19,15 @@ import (
 //
 // The result is a new archive with its own id and chain, and with numbers without gaps. The field tool of each
 // new snapshot names its original, so that the same call continues an interrupted one. The report lists the
-// original numbers of the copied snapshots, also with an error. Errors: those of Restore and Backup, and
-// ErrNoCopy if the target has other snapshots.
+// original numbers of the copied snapshots, also with an error. Errors: those of Restore and Backup,
+// ErrOverlap, and ErrNoCopy if the target has other snapshots.
 func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
 	defer from.hold()()
 	defer to.hold()()
 	r := &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}}
+	if err := from.checkCopy(to); err != nil {
+		return r, err
+	}
 	from = from.withoutCache()
 	done, err := reencrypted(ctx, from, to, r)
 	if err != nil {

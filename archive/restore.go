@@ -88,10 +88,14 @@ type Begun = restoredir.Begun
 // gets ErrOccupied, also if they are on two hosts.
 //
 // If a database runs in the directory or around it, Restore writes nothing; if the database starts later,
-// Restore stops. The error is then ErrInUse. Other errors: ErrNoFile, ErrOccupied, ErrNoSpace, ErrDamaged.
+// Restore stops. The error is then ErrInUse. Other errors: ErrBadTarget, ErrOverlap, ErrNoFile, ErrOccupied, ErrNoSpace,
+// ErrDamaged.
 //
 // The local state has the rate at which files were restored; see Measurements.
 func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o RestoreOptions) (*RestoreResult, error) {
+	if err := a.CheckTarget(dir); err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
 	return a.restoreAs(ctx, m, dir, cost.Restore, o)
 }
 

@@ -35,6 +35,16 @@ func Open(ctx context.Context, rawURL string, opts cloud.Options) (cloud.Bucket,
 	}
 }
 
+// LocalDir returns the directory that the archive of a file:// URL is in; empty for any other URL, and for a malformed one,
+// which Open reports.
+func LocalDir(rawURL string) string {
+	a, err := cloud.Parse(rawURL, "file", nil)
+	if err != nil {
+		return ""
+	}
+	return a.Dir
+}
+
 // FromBucket returns the store of an archive in any bucket of gocloud.dev/blob. Prefer Open where the service has a URL:
 // its promises are stronger. For an archive below a prefix, pass a blob.PrefixedBucket. FromBucket sends no request.
 // Close of the result does not close b.

@@ -63,6 +63,9 @@ func Open(dir string, layout Layout) (*Directory, error) {
 // Layout returns the layout that the directory was opened with.
 func (d *Directory) Layout() Layout { return d.layout }
 
+// Path returns the absolute path of the directory.
+func (d *Directory) Path() string { return d.path }
+
 // at returns the file system path of a name below the directory.
 func (d *Directory) at(name string) string {
 	if name == "" {

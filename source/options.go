@@ -39,6 +39,31 @@ func NewLayout(o LayoutOptions) (Layout, error) {
 	return Layout{}, fmt.Errorf("unknown layout %q; use one of je, noxu, bdb, segments, files", o.Name)
 }
 
+// OptionsError is the error of options that describe no layout, or that do not fit the layout.
+type OptionsError struct{ err error }
+
+func (o *OptionsError) Error() string { return o.err.Error() }
+
+// Unwrap returns the error of NewLayout.
+func (o *OptionsError) Unwrap() error { return o.err }
+
+// OpenWith opens the directory at dir with the layout that o describes. Without a name in o it detects the layout, and
+// the other options apply to that one. Its errors are those of Detect and Open, and an OptionsError.
+func OpenWith(dir string, o LayoutOptions) (*Directory, error) {
+	if o.Name == "" {
+		found, err := Detect(dir)
+		if err != nil {
+			return nil, err
+		}
+		o.Name = found.Name()
+	}
+	layout, err := NewLayout(o)
+	if err != nil {
+		return nil, &OptionsError{err}
+	}
+	return Open(dir, layout)
+}
+
 // refuseUnused returns an error if a setting that has no effect is set.
 func refuseUnused(o *LayoutOptions, set bool, key, only string) error {
 	if !set {

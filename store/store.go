@@ -178,6 +178,12 @@ type FullRate interface {
 	ReadsAtFullRate()
 }
 
+// Local is an optional interface for stores in a directory of this host.
+type Local interface {
+	// LocalDir returns the absolute path of the archive's directory. The first backup makes it.
+	LocalDir() string
+}
+
 // Waiver is an optional interface for stores whose user can explicitly accept that a guarantee is missing.
 type Waiver interface {
 	// Waives reports whether the user has accepted that.

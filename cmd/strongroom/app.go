@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	neturl "net/url"
 	"os"
 	"strings"
 	"sync"
@@ -17,7 +16,6 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/config"
-	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/providers"
 )
 
@@ -188,29 +186,6 @@ func (a *app) print(v any, human func(io.Writer) error) error {
 	}
 	if err != nil {
 		return fmt.Errorf("writing the output: %w", err)
-	}
-	return nil
-}
-
-// rejectNested returns an error if dir is within a file:// archive, or the archive within dir:
-// objects among log files, or log files among objects, endanger both.
-func rejectNested(dir, url, what string) error {
-	u, err := neturl.Parse(url)
-	if err != nil || u.Scheme != "file" {
-		return nil // opening the URL reports a malformed one
-	}
-	there := u.Path
-	a, b := disk.RealPath(dir)+"/", disk.RealPath(there)+"/"
-	if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
-		return usage("%s %s and the archive %s are one within the other; use separate directories", what, dir, there)
-	}
-	return nil
-}
-
-// rejectState returns an error if a target is the state directory, or within it.
-func rejectState(dir, state string) error {
-	if state != "" && strings.HasPrefix(disk.RealPath(dir)+"/", disk.RealPath(state)+"/") {
-		return usage("the target %s is in the directory of strongroom's own state, %s; use another directory", dir, state)
 	}
 	return nil
 }

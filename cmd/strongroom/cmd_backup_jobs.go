@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -108,20 +109,12 @@ func tool() string { return "strongroom " + programVersion() }
 
 // openSource opens the directory of log files. It detects the layout if none is given.
 func (j *job) openSource() (*source.Directory, error) {
-	if err := rejectNested(j.dir, j.url, "the source"); err != nil {
+	if err := archive.CheckOverlap("the source", j.dir, providers.LocalDir(j.url)); err != nil {
 		return nil, err
 	}
-	o := j.layout
-	if o.Name == "" {
-		found, err := source.Detect(j.dir)
-		if err != nil {
-			return nil, err
-		}
-		o.Name = found.Name()
-	}
-	layout, err := source.NewLayout(o)
-	if err != nil {
+	src, err := source.OpenWith(j.dir, j.layout)
+	if errors.As(err, new(*source.OptionsError)) {
 		return nil, usageError{err}
 	}
-	return source.Open(j.dir, layout)
+	return src, err
 }

@@ -24,11 +24,9 @@ type probeDir struct {
 
 func newProbeDir(url string) *probeDir {
 	s := &probeDir{had: map[string]bool{}}
-	u, err := neturl.Parse(url)
-	if err != nil || u.Scheme != "file" {
+	if s.root = providers.LocalDir(url); s.root == "" {
 		return s
 	}
-	s.root = filepath.Clean(u.Path)
 	for s.nearest = s.root; s.nearest != filepath.Dir(s.nearest); s.nearest = filepath.Dir(s.nearest) {
 		if _, err := os.Lstat(s.nearest); !os.IsNotExist(err) {
 			break

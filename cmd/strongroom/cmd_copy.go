@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	neturl "net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,7 +81,7 @@ func (a *app) copy(c *cobra.Command, from, to string, o archive.CopyOptions) (er
 		return err
 	}
 	defer target.close(&err)
-	if err := sourceAndTarget(source.url, target.url); err != nil {
+	if err := isOther(source.url, target.url); err != nil {
 		return err
 	}
 	stop := a.watch(c.Context(), "copy", target.progress)
@@ -108,13 +107,10 @@ func (a *app) copy(c *cobra.Command, from, to string, o archive.CopyOptions) (er
 	return nil
 }
 
-// sourceAndTarget returns an error if the copy is the archive itself or is within it.
-func sourceAndTarget(from, to string) error {
+// isOther returns an error if the copy is the archive itself.
+func isOther(from, to string) error {
 	if providers.Place(from) == providers.Place(to) {
 		return usage("%s is the archive itself; a copy needs another URL", shortName(to))
-	}
-	if u, err := neturl.Parse(to); err == nil && u.Scheme == "file" {
-		return rejectNested(u.Path, from, "the copy")
 	}
 	return nil
 }

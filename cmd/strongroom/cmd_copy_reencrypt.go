@@ -34,7 +34,7 @@ func (a *app) reencrypt(c *cobra.Command, from, to string, o archive.CopyOptions
 		return err
 	}
 	defer target.close(&err)
-	if err := sourceAndTarget(source.url, target.url); err != nil {
+	if err := isOther(source.url, target.url); err != nil {
 		return err
 	}
 	o.Tool = tool()

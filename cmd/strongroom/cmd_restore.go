@@ -94,10 +94,7 @@ func (a *app) restore(
 		return err
 	}
 	defer from.close(&err)
-	if err := rejectState(to, from.stateDir); err != nil {
-		return err
-	}
-	if err := rejectNested(to, from.url, "the target"); err != nil {
+	if err := from.CheckTarget(to); err != nil {
 		return err
 	}
 	listed := []archive.ObjectRead{}

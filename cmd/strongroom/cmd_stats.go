@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	neturl "net/url"
 	"strconv"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/providers"
 )
 
 func (a *app) statsCommand() *cobra.Command {
@@ -109,11 +109,11 @@ func (a *app) statsOf(c *cobra.Command, where string) (_ *archiveStats, err erro
 
 // freeBytes returns the free bytes on the file system of a file:// destination; nil if they are unknown.
 func freeBytes(url string) *int64 {
-	u, err := neturl.Parse(url)
-	if err != nil || u.Scheme != "file" {
+	dir := providers.LocalDir(url)
+	if dir == "" {
 		return nil
 	}
-	if free, ok := disk.Free(u.Path); ok {
+	if free, ok := disk.Free(dir); ok {
 		return &free
 	}
 	return nil

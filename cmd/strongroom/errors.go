@@ -78,7 +78,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitConflict
 	case is(archive.ErrNoArchive, archive.ErrNoSnapshot, archive.ErrNoFile, errLogMissing, errNotArchived):
 		return exitNotFound
-	case errors.As(err, &wrong) || errors.As(err, &badConfig) || is(archive.ErrFreezes, archive.ErrNoThaw):
+	case errors.As(err, &wrong) || errors.As(err, &badConfig) ||
+		is(archive.ErrFreezes, archive.ErrNoThaw, archive.ErrOverlap, archive.ErrBadTarget):
 		return exitUsage
 	}
 	return exitFailed

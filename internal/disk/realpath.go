@@ -1,6 +1,9 @@
 package disk
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // RealPath returns an absolute path without symbolic links, as far as it exists.
 func RealPath(path string) string {
@@ -15,4 +18,11 @@ func RealPath(path string) string {
 		return filepath.Join(RealPath(dir), filepath.Base(path))
 	}
 	return path
+}
+
+// IsInside reports whether a path is a directory or is below it, whatever symbolic links lead there. Neither needs to
+// exist.
+func IsInside(path, dir string) bool {
+	path, dir = RealPath(path), RealPath(dir)
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }

@@ -27,6 +27,7 @@ type countable interface {
 	store.BlockFinder
 	store.Classless
 	store.FullRate
+	store.Local
 }
 
 func (c *countedAdapter) count(ctx context.Context, kind string, err error) {

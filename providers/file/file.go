@@ -54,6 +54,9 @@ func (*adapter) HasNoClasses() {}
 // ReadsAtFullRate implements store.FullRate.
 func (*adapter) ReadsAtFullRate() {}
 
+// LocalDir implements store.Local.
+func (s *adapter) LocalDir() string { return s.root }
+
 // Put implements store.Store.
 func (s *adapter) Put(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
 	if err := cloud.CheckKey(key); err != nil {
