@@ -206,8 +206,9 @@ func (s *adapter) deleteObjects(ctx context.Context, versions []version, failed 
 			}
 			continue
 		}
+		isGone := s.findGone(ctx, refused)
 		for _, e := range refused {
-			if err := s.deleteError(e); err != nil && !s.isGone(ctx, &e) {
+			if err := s.deleteError(e); err != nil && !isGone[objectID{aws.ToString(e.Key), aws.ToString(e.VersionId)}] {
 				failed[aws.ToString(e.Key)] = true
 				errs = append(errs, err)
 			}
@@ -295,18 +296,33 @@ func (s *adapter) deleteError(e types.Error) error {
 	return s.fail("deleting", key, &smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)})
 }
 
-// isGone reports whether a service refused a version's id because another program has deleted that version. VersityGW
-// calls such an id invalid. The id was listed before, so a listing without it shows that the version is gone.
-func (s *adapter) isGone(ctx context.Context, e *types.Error) bool {
-	key, id := aws.ToString(e.Key), aws.ToString(e.VersionId)
-	if id == "" || aws.ToString(e.Code) != "InvalidArgument" {
-		return false
+// findGone returns the versions whose ids a service refused because another program has deleted them. VersityGW calls such
+// an id invalid. The ids were listed before, so a listing without them shows that the versions are gone. All versions of
+// a batch take one listing, which costs about as much as the one that found them.
+func (s *adapter) findGone(ctx context.Context, refused []types.Error) map[objectID]bool {
+	gone := map[objectID]bool{}
+	var keys []string
+	for i := range refused {
+		e := &refused[i]
+		key, id := aws.ToString(e.Key), aws.ToString(e.VersionId)
+		if id == "" || aws.ToString(e.Code) != "InvalidArgument" || !strings.HasPrefix(key, s.Prefix) {
+			continue
+		}
+		gone[objectID{key, id}] = true
+		keys = append(keys, strings.TrimPrefix(key, s.Prefix))
 	}
-	p, err := s.listVersions(ctx, key, "", versionMarker{}, cloud.ListPage)
-	if err != nil || p.more && p.last <= key {
-		return false
+	if len(keys) == 0 {
+		return nil
 	}
-	return !slices.ContainsFunc(slices.Concat(p.versions, p.markers), func(v version) bool { return v.key == key && v.id == id })
+	slices.Sort(keys)
+	newer, oldest, err := s.allVersions(ctx, slices.Compact(keys))
+	if err != nil {
+		return nil // the refusals are reported
+	}
+	for _, v := range slices.Concat(newer, oldest) {
+		delete(gone, objectID{v.key, v.id})
+	}
+	return gone
 }
 
 func (s *adapter) batchName(versions []version) string {

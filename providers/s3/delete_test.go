@@ -65,6 +65,44 @@ func TestS3VersionThatIsGone(t *testing.T) {
 	}
 }
 
+// Another program deletes the same thousand versions. One listing shows that all are gone: a listing for each would take
+// as many requests as there are objects, and no budget would end them.
+func TestS3VersionsThatAreGone(t *testing.T) {
+	const objects = 1000
+	var deleted bool
+	listings := 0
+	_, b := newFakeAt(t, "&versions=true", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+		isListing := r.URL.Query().Has("versions")
+		root := map[bool]string{true: "ListVersionsResult", false: "DeleteResult"}[isListing]
+		fmt.Fprintf(w, "<%s>", root)
+		for i := range objects {
+			switch {
+			case !isListing:
+				fmt.Fprintf(w, "<Error><Key>data/%04d</Key><VersionId>1</VersionId><Code>InvalidArgument</Code></Error>", i)
+			case !deleted || i == 7: // which is refused for another reason
+				fmt.Fprintf(w, "<Version><Key>data/%04d</Key><VersionId>1</VersionId></Version>", i)
+			}
+		}
+		fmt.Fprintf(w, "</%s>", root)
+		if isListing {
+			listings++
+		} else {
+			deleted = true
+		}
+	})
+	all := make([]store.Object, objects)
+	for i := range all {
+		all[i] = store.Object{Key: fmt.Sprintf("data/%04d", i), Version: "1"}
+	}
+	err := b.Delete(t.Context(), all)
+	if err == nil || !strings.Contains(err.Error(), "data/0007") || strings.Count(err.Error(), "data/") != 1 {
+		t.Errorf("%.300v", err)
+	}
+	if listings > 3 {
+		t.Errorf("%d listings", listings)
+	}
+}
+
 // Each object of a batch has a condition of its own, and what does not meet it is reported by name.
 func TestS3DeletesOnConditions(t *testing.T) {
 	var sent []string
