@@ -103,7 +103,7 @@ type Archive struct {
 	mu         sync.Mutex
 	idSum      manifest.Hash          // of archive.json, as it was last read or written
 	headID     *manifest.Archive      // archive.json as readHead found it; nil if it is missing or damaged
-	warned     map[string]bool        // what was logged about objects that count for nothing
+	warned     map[string]bool        // what was logged, once each
 	whole      *localstate.Whole      // the snapshots that were stored without the ledger's next record
 	known      *snapshot              // the newest manifest that was read or written
 	damage     *damageLog             // what the verification records name, as far as they were read

@@ -3,12 +3,14 @@ package archive_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,12 +71,12 @@ func TestPreviewReportsClasses(t *testing.T) {
 			stored += m.Files[i].Parts[0].Stored.Size
 			largest = max(largest, m.Files[i].Parts[0].Stored.Size)
 		}
-		reads, missing, err := a.RestoreReads(t.Context(), m)
-		if err != nil || missing != 0 || len(reads) != 2 {
-			t.Fatalf("%d files: %+v, %d missing, %v", files, reads, missing, err)
+		plan, err := a.RestoreReads(t.Context(), m, files)
+		if err != nil || plan.Missing != 0 || plan.ClassesUnknown || len(plan.Reads) != 2 {
+			t.Fatalf("%d files: %+v, %v", files, plan, err)
 		}
 		var sum cost.Read
-		for _, r := range reads {
+		for _, r := range plan.Reads {
 			sum.Objects, sum.Bytes, sum.Requests = sum.Objects+r.Objects, sum.Bytes+r.Bytes, sum.Requests+r.Requests
 			if r.Kind != "data" || r.Class == "GLACIER" && (r.Objects != 1 || r.Requests != 1 || r.Bytes != m.Files[1].Parts[0].Stored.Size) {
 				t.Errorf("%d files: %+v", files, r)
@@ -83,9 +85,70 @@ func TestPreviewReportsClasses(t *testing.T) {
 		if sum.Bytes != stored || sum.Bytes >= m.Counts.Bytes || sum.Objects != int64(files) || sum.Requests != int64(files) {
 			t.Errorf("%d files: %+v, and %d bytes are stored of %d", files, sum, stored, m.Counts.Bytes)
 		}
-		w.InMemory.Remove(m.Files[0].Parts[0].Object)
-		if _, missing, err := a.RestoreReads(t.Context(), m); err != nil || missing != 1 {
-			t.Errorf("%d files: %d missing, %v", files, missing, err)
+		gone := &m.Files[0].Parts[0]
+		w.InMemory.Remove(gone.Object)
+		plan, err = a.RestoreReads(t.Context(), m, 0)
+		if err != nil || plan.Missing != 1 || bytesOf(plan.Reads) != stored-gone.Stored.Size {
+			t.Errorf("%d files, and a missing one has a price: %+v, %v", files, plan, err)
+		}
+		plan, err = a.RestoreReads(t.Context(), m, files-1)
+		if err != nil || !plan.ClassesUnknown || plan.Missing != 0 || len(plan.Reads) != 1 || bytesOf(plan.Reads) != stored {
+			t.Errorf("%d files, and no more than %d may be looked up: %+v, %v", files, files-1, plan, err)
+		}
+	}
+}
+
+func bytesOf(reads []cost.Read) (n int64) {
+	for _, r := range reads {
+		n += r.Bytes
+	}
+	return n
+}
+
+// Other snapshots may have any number of objects. A preview must not list all of them to price a part of one snapshot: on
+// an archive of ten million objects that takes ten thousand requests, one after the other. It lists where its objects are,
+// as far as that costs less than a request for each.
+func TestPreviewIsBounded(t *testing.T) {
+	t.Parallel()
+	const files = 60
+	for _, others := range []int{0, 3000} { // below each of some files, and below names before and after all of them
+		w := newWeak(t)
+		a := archive.New(w, archive.Options{})
+		db := newDatabase(t, t.TempDir(), 5)
+		db.fill(files, 300_000)
+		mustBackup(t, a, db)
+		m := newest(t, a)
+		for i := range others {
+			for _, dir := range []string{"data/-/", "data/" + m.Files[3].Name + "/0", "data/z/", "bundles/"} {
+				w.InMemory.Replace(fmt.Sprintf("%s%06d", dir, i), nil)
+			}
+		}
+		cold := m.Files[files-1].Parts[0].Object
+		w.setClasses(func(key string) string { return map[bool]string{true: "GLACIER", false: "STANDARD"}[key == cold] })
+		var listed, single atomic.Int64
+		list, stat := w.list, w.stat
+		w.list = func(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
+			return func(yield func(store.Object, error) bool) {
+				for o, err := range list(ctx, prefix, delimiter, after) {
+					if listed.Add(1); !yield(o, err) {
+						return
+					}
+				}
+			}
+		}
+		w.stat = func(ctx context.Context, key string) (store.Object, error) {
+			single.Add(1)
+			return stat(ctx, key)
+		}
+		w.InMemory.Remove(m.Files[files-2].Parts[0].Object)
+		plan, err := a.RestoreReads(t.Context(), m, 0)
+		if err != nil || len(plan.Reads) != 2 || plan.Missing != 1 || plan.Reads[0].Class != "GLACIER" || plan.Reads[0].Objects != 1 ||
+			plan.Reads[1].Objects != files-2 {
+			t.Fatalf("%+v, %v", plan, err)
+		}
+		// A listing returns a thousand objects.
+		if others == 0 && (single.Load() > 0 || listed.Load() > files) || listed.Load() > files*1000/32 || single.Load() > files {
+			t.Errorf("%d other objects: %d objects were listed, and %d requested", others, listed.Load(), single.Load())
 		}
 	}
 }
@@ -121,14 +184,14 @@ func TestPreviewWithoutClasses(t *testing.T) {
 	mustBackup(t, a, db)
 	m := newest(t, a)
 	w.stat = func(context.Context, string) (store.Object, error) { return store.Object{}, fs.ErrPermission }
-	reads, missing, err := a.RestoreReads(t.Context(), m)
-	if err != nil || missing != 0 || len(reads) != 1 || reads[0].Class != "" {
-		t.Errorf("%+v, %d, %v", reads, missing, err)
+	plan, err := a.RestoreReads(t.Context(), m, 0)
+	if err != nil || plan.Missing != 0 || !plan.ClassesUnknown || len(plan.Reads) != 1 || plan.Reads[0].Class != "" {
+		t.Errorf("%+v, %v", plan, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	w.stat = func(ctx context.Context, _ string) (store.Object, error) { return store.Object{}, ctx.Err() }
-	if _, _, err := a.RestoreReads(ctx, m); !errors.Is(err, context.Canceled) {
+	if _, err := a.RestoreReads(ctx, m, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }
@@ -145,7 +208,7 @@ func TestRestoresAreMeasured(t *testing.T) {
 	m := newest(t, a)
 	measured := func() []cost.Measurement {
 		t.Helper()
-		all, err := a.Measurements(t.Context(), m.Archive)
+		all, err := a.Measurements(t.Context(), m.Archive, m.Counts.Bytes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +276,7 @@ func TestDrillsRecordTheirRate(t *testing.T) {
 	db.fill(5, 2000)
 	mustBackup(t, a, db)
 	m := newest(t, a)
-	if all, err := a.Measurements(t.Context(), m.Archive); err != nil || len(all) != 0 {
+	if all, err := a.Measurements(t.Context(), m.Archive, m.Counts.Bytes); err != nil || len(all) != 0 {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	failing := archive.DrillOptions{Scratch: t.TempDir(), Check: func(context.Context, string) error { return errors.New("no") }}
@@ -232,13 +295,76 @@ func TestDrillsRecordTheirRate(t *testing.T) {
 	mem.Replace(manifest.ProofKey(old.Created.Add(time.Second), manifest.ProofDrill), []byte("no record"))
 	other := archive.New(mem, archive.Options{State: &archive.LocalState{Dir: t.TempDir(), Place: "mem://x"}})
 	for what, a := range map[string]*archive.Archive{"this host": a, "another host": other, "without a state": archive.New(mem, archive.Options{})} {
-		all, err := a.Measurements(t.Context(), m.Archive)
+		all, err := a.Measurements(t.Context(), m.Archive, m.Counts.Bytes)
 		if err != nil || len(all) != 1 || all[0].Kind != cost.Drill || all[0].Bytes != m.Counts.Bytes || all[0].Files != 5 || !all[0].IsValid() {
 			t.Errorf("%s: %+v, %v", what, all, err)
 		}
-		if all, err := a.Measurements(t.Context(), strings.Replace(m.Archive, m.Archive[:8], "00000000", 1)); err != nil || len(all) != 0 {
+		if all, err := a.Measurements(t.Context(), strings.Replace(m.Archive, m.Archive[:8], "00000000", 1), 0); err != nil || len(all) != 0 {
 			t.Errorf("%s: the rate of another archive counts: %+v, %v", what, all, err)
 		}
+	}
+}
+
+// Restores of single files are fast and small, and there are many. They displace no measurement of the whole, and a host
+// that has only them still finds the drills of other hosts: else a restore of days is estimated from one of a second.
+func TestSmallRestoresHideNothing(t *testing.T) {
+	t.Parallel()
+	mem := storetest.Memory(t)
+	db := newDatabase(t, t.TempDir(), 6)
+	db.fill(20, 3000)
+	open := func() *archive.Archive {
+		return archive.New(mem, archive.Options{State: &archive.LocalState{Dir: t.TempDir(), Place: "mem://x"}})
+	}
+	a, other := open(), open()
+	mustBackup(t, a, db)
+	m := newest(t, a)
+	if _, err := a.Drill(t.Context(), m, archive.DrillOptions{Scratch: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	for what, a := range map[string]*archive.Archive{"the host of the drill": a, "another host": other} {
+		for range cost.MaxMeasurements + 1 {
+			part := archive.RestoreOptions{Include: []string{m.Files[0].Name}}
+			if _, err := a.Restore(t.Context(), m, filepath.Join(t.TempDir(), "r"), part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := a.Measurements(t.Context(), m.Archive, m.Counts.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := cost.EstimateTime(all, m.Counts.Files, m.Counts.Bytes)
+		if got == nil || got.Rough || len(got.Measured) != 1 || got.Measured[0].Kind != cost.Drill || got.Measured[0].Bytes != m.Counts.Bytes {
+			t.Errorf("%s: %+v", what, got)
+		}
+		few, err := a.Measurements(t.Context(), m.Archive, m.Files[0].Size)
+		if err != nil || len(few) != cost.MaxMeasurements {
+			t.Errorf("%s, for a small restore: %+v, %v", what, few, err)
+		}
+	}
+}
+
+// A drill that ended at a damaged object did not restore the snapshot. The time until then is no rate, on any host.
+func TestFailedDrillsShowNoRate(t *testing.T) {
+	t.Parallel()
+	mem := storetest.Memory(t)
+	a := archive.New(mem, archive.Options{Transfers: 1})
+	db := newDatabase(t, t.TempDir(), 6)
+	db.fill(6, 300_000)
+	mustBackup(t, a, db)
+	m := newest(t, a)
+	key := m.Files[4].Parts[0].Object // most bytes are fetched before
+	b := slices.Clone(mem.Snapshot().Bytes(key))
+	b[len(b)/2]++
+	mem.Replace(key, b)
+	if _, err := a.Drill(t.Context(), m, archive.DrillOptions{Scratch: t.TempDir()}); !errors.Is(err, archive.ErrDrillFailed) {
+		t.Fatal(err)
+	}
+	record, _, err := a.Drills(t.Context())
+	if err != nil || record == nil || record.Outcome != manifest.OutcomeFailed || record.RestoreMS != 0 {
+		t.Errorf("%+v, %v", record, err)
+	}
+	if all, err := a.Measurements(t.Context(), m.Archive, m.Counts.Bytes); err != nil || len(all) != 0 {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 

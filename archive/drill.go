@@ -47,6 +47,8 @@ type DrillReport struct {
 	Restored *RestoreResult
 	Unproven string // why the verification record could not be stored; empty if it was
 	Left     string // why the directory could not be removed; empty if it was
+
+	isRestored bool // all files were restored: only then the time shows a rate
 }
 
 // Drill restores a snapshot to a new directory, runs the check, stores a verification record of the outcome, and
@@ -93,7 +95,7 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 	if failed != nil {
 		proof.Outcome, proof.Why = manifest.OutcomeFailed, failed.Error()
 	}
-	if measured, ok := r.Restored.measure(m, cost.Drill, r.Started); ok {
+	if measured, ok := r.Restored.measure(m, cost.Drill, r.Started); ok && r.isRestored {
 		proof.RestoredFiles, proof.RestoredBytes, proof.RestoreMS = measured.Files, measured.Bytes, measured.MS
 	}
 	if _, err := a.putProof(ctx, &proof); err != nil {
@@ -107,6 +109,7 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 
 func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o *DrillOptions, r *DrillReport) (err error) {
 	r.Restored, err = a.restoreAs(ctx, m, to, cost.Drill, RestoreOptions{Thaw: o.Thaw})
+	r.isRestored = err == nil
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrDamaged), errors.Is(err, ErrNoIdentity):

@@ -243,15 +243,23 @@ const mostShown = 5
 func (a *Archive) logIgnored(h *head) {
 	shown := head{ignored: h.ignored, unread: h.unread}
 	shown.warnOfIgnored()
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	for _, w := range shown.warnings {
-		if !a.warned[w] {
-			if a.warned == nil {
-				a.warned = map[string]bool{}
-			}
-			a.warned[w] = true
+		if a.isNewWarning(w) {
 			a.log.Warn(w)
 		}
 	}
+}
+
+// isNewWarning reports whether this is the first call with a warning.
+func (a *Archive) isNewWarning(w string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.warned[w] {
+		return false
+	}
+	if a.warned == nil {
+		a.warned = map[string]bool{}
+	}
+	a.warned[w] = true
+	return true
 }

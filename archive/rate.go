@@ -17,29 +17,52 @@ import (
 const maxRateProofs = 8
 
 // Measurements returns how fast restores and drills of the archive with this id were, the oldest first: those that this
-// host remembers or, if it remembers none, those in the latest records of drills, from any host. The result is empty if
-// none was measured.
-func (a *Archive) Measurements(ctx context.Context, id string) ([]cost.Measurement, error) {
+// host remembers and, unless one of them was of at least a tenth of the bytes of the restore to estimate, those in the
+// latest records of drills, from any host. The result is empty if none was measured.
+func (a *Archive) Measurements(ctx context.Context, id string, bytes int64) ([]cost.Measurement, error) {
 	defer a.hold()()
-	if a.state != nil {
-		own, err := a.state.LoadRates(id)
-		if err != nil {
-			a.log.Debug("the measured rates cannot be read", "error", err)
-		}
-		if len(own) > 0 {
-			return own, nil
-		}
+	own := a.ownMeasurements(id)
+	if slices.ContainsFunc(own, func(m cost.Measurement) bool { return m.Counts(bytes) }) {
+		return own, nil
 	}
-	all, err := a.proofs(ctx)
+	drills, err := a.drillMeasurements(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("reading how long drills took: %w", err)
 	}
+	for _, m := range own {
+		if !slices.ContainsFunc(drills, m.IsSame) { // the record of a drill on this host
+			drills = append(drills, m)
+		}
+	}
+	slices.SortStableFunc(drills, func(a, b cost.Measurement) int { return a.At.Compare(b.At) })
+	return drills, nil
+}
+
+// ownMeasurements returns what this host remembers; nothing if that cannot be read, which only the estimates show.
+func (a *Archive) ownMeasurements(id string) []cost.Measurement {
+	if a.state == nil {
+		return nil
+	}
+	own, err := a.state.LoadRates(id)
+	const unread = "how fast earlier restores on this host were cannot be read"
+	if err != nil && a.isNewWarning(unread) {
+		a.log.Warn(unread, "error", err)
+	}
+	return own
+}
+
+// drillMeasurements returns the rates in the latest records of drills, the oldest first.
+func (a *Archive) drillMeasurements(ctx context.Context, id string) ([]cost.Measurement, error) {
+	all, err := a.proofs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var found []cost.Measurement
 	drills := all[manifest.ProofDrill]
-	for _, o := range slices.Backward(drills[max(0, len(drills)-maxRateProofs):]) {
+	for _, o := range drills[max(0, len(drills)-maxRateProofs):] {
 		p, err := a.readProof(ctx, o.Key, manifest.ProofDrill)
 		if err != nil {
-			return nil, fmt.Errorf("reading how long drills took: %w", err)
+			return nil, err
 		}
 		if p == nil || p.Archive != id {
 			continue
@@ -52,7 +75,6 @@ func (a *Archive) Measurements(ctx context.Context, id string) ([]cost.Measureme
 			found = append(found, m)
 		}
 	}
-	slices.Reverse(found)
 	return found, nil
 }
 

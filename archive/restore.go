@@ -58,11 +58,9 @@ type RestoreResult struct {
 	Skipped  int   // files whose content in the target was right already, and which were kept
 	Replaced int   // files with the right content that were replaced: others own, may write or share them
 	Requests int   // in a dry run: the reads that the files need at most
-	// Reads are in a dry run what is read, by kind and storage class, if the target has none of the files.
-	Reads []cost.Read
-	// Missing is in a dry run the number of needed objects that the store does not have; 0 if the store was not
-	// searched, since it has no storage classes.
-	Missing int
+	// ReadPlan is in a dry run what is read if the target has none of the files. A store without storage classes is not
+	// searched for missing objects.
+	ReadPlan
 	Thaw    *ThawPlan // in a dry run: what must be thawed, if the target has none of the files; nil if nothing must
 	Free    int64     // in a dry run: the free bytes on the target's file system; -1 if unknown
 	Damaged []string  // files that were damaged when they were archived

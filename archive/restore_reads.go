@@ -29,31 +29,43 @@ type ObjectRead struct {
 	Requests int64  `json:"requests"` // that read them at most
 }
 
-// fewReads is the number of objects whose classes are requested one by one. Those of more objects are listed: a
-// listing returns a thousand at a time, and also those that are not needed.
-const fewReads = 32
+const (
+	// fewReads is the number of objects whose classes are requested one by one. Those of more objects are listed.
+	fewReads = 32
+	// listedPerRead is how many listed objects are worth one request of an object's attributes: a listing returns a
+	// thousand at a time, one after the other, while attributes are read several at a time.
+	listedPerRead = onePage / fewReads
+)
 
-// RestoreReads returns what a restore of all files of a snapshot reads, by kind and storage class, as a dry run of
-// Restore does. missing is the number of objects that the store does not have. It reads no content. Of many objects, it
-// takes those for frozen that were thawed for some days.
-func (a *Archive) RestoreReads(ctx context.Context, m *manifest.Manifest) (reads []cost.Read, missing int, err error) {
+// ReadPlan is what a restore reads.
+type ReadPlan struct {
+	Reads   []cost.Read // by kind and storage class, without the missing objects
+	Missing int         // the objects that the store does not have
+	// ClassesUnknown means that the storage classes were not read, so that no price is known: Reads then has all objects
+	// without a class, and Missing is 0.
+	ClassesUnknown bool
+}
+
+// RestoreReads returns what a restore of all files of a snapshot reads, as a dry run of Restore does. It reads no content.
+// For the classes it sends about a request for each object, or fewer: it lists where the snapshot's objects are close
+// together. If there are more than most objects, it reads no classes; 0 sets no bound. Of many objects, it takes those
+// for frozen that were thawed for some days.
+func (a *Archive) RestoreReads(ctx context.Context, m *manifest.Manifest, most int) (ReadPlan, error) {
 	defer a.hold()()
-	if m, err = a.withPages(ctx, m, allPages); err != nil {
-		return nil, 0, err
+	m, err := a.withPages(ctx, m, allPages)
+	if err != nil {
+		return ReadPlan{}, err
 	}
-	objects := objectReads(a.newSlots(), m.Files)
-	if err := a.tryClassify(ctx, objects); err != nil {
-		return nil, 0, err
-	}
-	reads, missing = sumReads(objects, nil)
-	return reads, missing, nil
+	return a.planReads(ctx, objectReads(a.newSlots(), m.Files), most, nil)
 }
 
 // preview fills in what a restore of some files reads, and what must be thawed for that. It calls each with every
 // object, unless each is nil.
 func (a *Archive) preview(ctx context.Context, files []manifest.File, each func(ObjectRead), res *RestoreResult) error {
 	objects := objectReads(a.newSlots(), files)
-	if err := a.tryClassify(ctx, objects); err != nil {
+	keys := sortedKeys(objects)
+	hasClasses, err := a.tryClassify(ctx, objects, keys)
+	if err != nil {
 		return err
 	}
 	states, err := a.thawStates(ctx, objects)
@@ -64,34 +76,55 @@ func (a *Archive) preview(ctx context.Context, files []manifest.File, each func(
 		a.log.Warn("which objects must be thawed is not known exactly", "error", err)
 	}
 	res.Thaw = planThaw(a.store, states)
-	res.Reads, res.Missing = sumReads(objects, each)
+	res.ReadPlan = sumReads(objects, keys, each)
+	res.ClassesUnknown = !hasClasses
 	return nil
 }
 
-// tryClassify fills in the storage classes of objects. If they cannot be read, a warning is enough: the restore itself
-// may succeed.
-func (a *Archive) tryClassify(ctx context.Context, objects map[string]*ObjectRead) error {
-	err := a.classify(ctx, objects)
+// planReads returns what it takes to read some objects. It calls each with every object, unless each is nil.
+func (a *Archive) planReads(
+	ctx context.Context, objects map[string]*ObjectRead, most int, each func(ObjectRead),
+) (ReadPlan, error) {
+	keys, hasClasses := sortedKeys(objects), false
+	if most == 0 || len(keys) <= most {
+		var err error
+		if hasClasses, err = a.tryClassify(ctx, objects, keys); err != nil {
+			return ReadPlan{}, err
+		}
+	}
+	p := sumReads(objects, keys, each)
+	p.ClassesUnknown = !hasClasses
+	return p, nil
+}
+
+// tryClassify fills in the storage classes of objects, and returns whether it could: the restore itself may succeed.
+func (a *Archive) tryClassify(ctx context.Context, objects map[string]*ObjectRead, keys []string) (bool, error) {
+	err := a.classify(ctx, objects, keys)
 	switch {
 	case err == nil:
-		return nil
+		return true, nil
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 	a.log.Warn("the storage classes of the objects are unknown; a listing or the attributes cannot be read", "error", err)
 	for _, o := range objects {
 		o.Class, o.Frozen, o.Missing = "", false, false
 	}
-	return nil
+	return false, nil
 }
 
 // sumReads adds up what is read, by kind and storage class. It calls each with every object, unless each is nil.
-func sumReads(objects map[string]*ObjectRead, each func(ObjectRead)) (reads []cost.Read, missing int) {
+func sumReads(objects map[string]*ObjectRead, keys []string, each func(ObjectRead)) ReadPlan {
+	p := ReadPlan{Reads: []cost.Read{}}
 	by := map[cost.Read]*cost.Read{}
-	for _, key := range sortedKeys(objects) {
+	for _, key := range keys {
 		o := objects[key]
-		if o.Missing {
-			missing++
+		if each != nil {
+			each(*o)
+		}
+		if o.Missing { // a restore stops there
+			p.Missing++
+			continue
 		}
 		kind := cost.Read{Kind: kindOf(key), Class: o.Class, Frozen: o.Frozen}
 		if by[kind] == nil {
@@ -99,24 +132,23 @@ func sumReads(objects map[string]*ObjectRead, each func(ObjectRead)) (reads []co
 			by[kind] = &sum
 		}
 		sum := by[kind]
-		sum.Objects, sum.Bytes, sum.Requests = sum.Objects+1, sum.Bytes+o.Bytes, sum.Requests+o.Requests
-		if each != nil {
-			each(*o)
-		}
+		sum.Objects, sum.Bytes, sum.Requests = sum.Objects+1, cost.Sum(sum.Bytes, o.Bytes), sum.Requests+o.Requests
 	}
-	reads = []cost.Read{}
 	for _, sum := range by {
-		reads = append(reads, *sum)
+		p.Reads = append(p.Reads, *sum)
 	}
-	slices.SortFunc(reads, func(a, b cost.Read) int {
+	slices.SortFunc(p.Reads, func(a, b cost.Read) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Class, b.Class), cmp.Compare(b.Bytes, a.Bytes))
 	})
-	return reads, missing
+	return p
 }
 
 func kindOf(key string) string {
-	if strings.HasPrefix(key, manifest.BundlesPrefix) {
+	switch {
+	case strings.HasPrefix(key, manifest.BundlesPrefix):
 		return "bundle"
+	case strings.HasPrefix(key, manifest.PagesPrefix):
+		return "page"
 	}
 	return "data"
 }
@@ -130,7 +162,7 @@ func objectReads(s *slots, files []manifest.File) map[string]*ObjectRead {
 			o = &ObjectRead{Key: key}
 			objects[key] = o
 		}
-		o.Bytes, o.Requests = o.Bytes+bytes, o.Requests+int64(requests)
+		o.Bytes, o.Requests = cost.Sum(o.Bytes, bytes), o.Requests+int64(requests)
 	}
 	for _, run := range groupByBundle(files) {
 		first, last := &files[run[0]].Parts[0], &files[run[len(run)-1]].Parts[0]
@@ -146,37 +178,79 @@ func objectReads(s *slots, files []manifest.File) map[string]*ObjectRead {
 	return objects
 }
 
-// classify fills in the storage classes of objects, and which of them are missing.
-func (a *Archive) classify(ctx context.Context, objects map[string]*ObjectRead) error {
-	if _, none := a.store.(store.Classless); none || len(objects) == 0 {
+// classify fills in the storage classes of objects, and which of them are missing. keys are theirs in order.
+func (a *Archive) classify(ctx context.Context, objects map[string]*ObjectRead, keys []string) error {
+	if _, none := a.store.(store.Classless); none {
 		return nil
 	}
-	if len(objects) <= fewReads {
-		return a.classifyEach(ctx, objects)
+	rest := keys
+	if len(keys) > fewReads {
+		err := inAnyOrder(func() (err error) {
+			rest, err = a.classifyListed(ctx, objects, keys)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("listing the objects: %w", err)
+		}
 	}
-	return inAnyOrder(func() error {
-		for _, o := range objects {
-			o.Missing = true
-		}
-		for _, prefix := range []string{manifest.DataPrefix, manifest.BundlesPrefix} {
-			for o, err := range a.store.List(ctx, prefix, "", "") {
-				if err != nil {
-					return fmt.Errorf("listing the objects: %w", err)
-				}
-				if is := objects[o.Key]; is != nil {
-					is.Class, is.Frozen, is.Size, is.Missing = o.Class, o.Frozen != "", o.Size, false
-				}
-			}
-		}
-		return nil
-	})
+	return a.classifyEach(ctx, objects, rest)
 }
 
-func (a *Archive) classifyEach(ctx context.Context, objects map[string]*ObjectRead) error {
+// classifyListed lists the ranges of the store that have these keys, and returns those that it did not reach: it stops
+// after so many other objects that it costs less to request the rest one by one. Other snapshots may have any number.
+func (a *Archive) classifyListed(ctx context.Context, objects map[string]*ObjectRead, keys []string) (rest []string, err error) {
+	budget := len(keys) * listedPerRead
+	for len(keys) > 0 {
+		prefix := keys[0][:strings.IndexByte(keys[0], '/')+1]
+		n := slices.IndexFunc(keys, func(key string) bool { return !strings.HasPrefix(key, prefix) })
+		if n < 0 {
+			n = len(keys)
+		}
+		left := keys[:n]
+		for o, err := range a.store.List(ctx, prefix, "", keys[0][:len(keys[0])-1]) {
+			if err != nil {
+				return nil, err
+			}
+			if left = pass(objects, left, &o); len(left) == 0 {
+				break
+			}
+			if budget--; budget == 0 {
+				return keys[n-len(left):], nil
+			}
+		}
+		for _, key := range left {
+			objects[key].describe(store.Object{}, true)
+		}
+		keys = keys[n:]
+	}
+	return nil, nil
+}
+
+// pass describes the objects up to a listed one, and returns the keys after it.
+func pass(objects map[string]*ObjectRead, keys []string, listed *store.Object) []string {
+	for len(keys) > 0 && keys[0] < listed.Key {
+		objects[keys[0]].describe(store.Object{}, true)
+		keys = keys[1:]
+	}
+	if len(keys) > 0 && keys[0] == listed.Key {
+		objects[keys[0]].describe(*listed, false)
+		keys = keys[1:]
+	}
+	return keys
+}
+
+func (r *ObjectRead) describe(o store.Object, isMissing bool) {
+	r.Class, r.Frozen, r.Size, r.Missing = o.Class, o.Frozen != "", o.Size, isMissing
+}
+
+func (a *Archive) classifyEach(ctx context.Context, objects map[string]*ObjectRead, keys []string) error {
 	var mu sync.Mutex
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(a.transfers)
-	for key, is := range objects {
+	for _, key := range keys {
+		if running.Err() != nil {
+			break
+		}
 		g.Go(func() error {
 			o, err := a.store.Stat(running, key)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -184,9 +258,12 @@ func (a *Archive) classifyEach(ctx context.Context, objects map[string]*ObjectRe
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			is.Class, is.Frozen, is.Size, is.Missing = o.Class, o.Frozen != "", o.Size, err != nil
+			objects[key].describe(o, err != nil)
 			return nil
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
 }

@@ -14,25 +14,31 @@ const maxStats = 1000
 // Stats is the size of an archive, and how it has grown.
 type Stats struct {
 	Snapshots []Snapshot    // in ascending order, at most the newest thousand; unreadable ones have an Err
+	HasMore   bool          // the archive has older snapshots, too
 	Stored    []cost.Stored // the archive's objects by storage class, in the order of the classes
 	Growth    *cost.Growth  // nil if the snapshots show none
 }
 
-// Bytes is the size of all objects.
+// Bytes is the size of all objects; cost.Unbounded if it does not fit.
 func (s *Stats) Bytes() (n int64) {
 	for _, c := range s.Stored {
-		n += c.Bytes
+		n = cost.Sum(n, c.Bytes)
 	}
 	return n
 }
 
 // Stats lists the objects of the archive, and reads the summaries of its snapshots. Its errors are those of List.
-func (a *Archive) Stats(ctx context.Context) (*Stats, error) {
+func (a *Archive) Stats(ctx context.Context) (*Stats, error) { return a.stats(ctx, maxStats) }
+
+func (a *Archive) stats(ctx context.Context, most int) (*Stats, error) {
 	defer a.hold()()
 	s := &Stats{}
 	var err error
-	if s.Snapshots, err = a.List(ctx, maxStats); err != nil {
+	if s.Snapshots, err = a.List(ctx, most+1); err != nil {
 		return nil, err
+	}
+	if s.HasMore = len(s.Snapshots) > most; s.HasMore {
+		s.Snapshots = s.Snapshots[1:]
 	}
 	err = inAnyOrder(func() (err error) {
 		s.Stored, err = a.listStored(ctx)

@@ -75,7 +75,7 @@ func (a *Archive) thawObjects(ctx context.Context, objects map[string]*ObjectRea
 	if !a.canThaw() {
 		return nil
 	}
-	if err := a.classify(ctx, objects); err != nil {
+	if err := a.classify(ctx, objects, sortedKeys(objects)); err != nil {
 		return err
 	}
 	states, err := a.thawStates(ctx, objects)

@@ -7,6 +7,7 @@ package cost
 
 import (
 	"errors"
+	"math"
 	"math/big"
 	"regexp"
 	"strings"
@@ -14,6 +15,21 @@ import (
 
 // GiB is the unit of prices for bytes.
 const GiB = 1 << 30
+
+// Unbounded is what a number of bytes is that does not fit: forged or damaged records may have any. It means this many or
+// more, so nothing that is computed from it is known.
+const Unbounded = math.MaxInt64
+
+// Sum returns the sum of numbers that are not negative; Unbounded if one is, or if the sum does not fit.
+func Sum(all ...int64) (sum int64) {
+	for _, n := range all {
+		if n > Unbounded-sum {
+			return Unbounded
+		}
+		sum += n
+	}
+	return sum
+}
 
 // Amount is an exact amount of money, in the currency of the prices from which it was computed. The zero value is zero.
 type Amount struct{ value *big.Rat } // nil is zero; the value is never changed

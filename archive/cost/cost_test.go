@@ -270,3 +270,83 @@ func TestPriceOfAThaw(t *testing.T) {
 		t.Error("without prices there is a price")
 	}
 }
+
+// Many small restores, such as of single files, do not displace the one that shows how long a whole snapshot takes. The
+// newest stay too: a database may have become smaller.
+func TestKeptMeasurements(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	var all []Measurement
+	add := func(bytes int64) {
+		all = Keep(append(all, Measurement{At: at, Kind: Restore, Files: 1, Bytes: bytes, MS: 1}))
+		at = at.Add(time.Hour)
+	}
+	sizes := func() (n []int64) {
+		for i := range all {
+			n = append(n, all[i].Bytes)
+		}
+		return n
+	}
+	add(1000)
+	for n := range int64(20) {
+		add(n + 1)
+	}
+	if got := sizes(); !slices.Equal(got, []int64{1000, 14, 15, 16, 17, 18, 19, 20}) {
+		t.Errorf("%v", got)
+	}
+	for range 20 {
+		add(2000)
+	}
+	if got := sizes(); !slices.Equal(got, []int64{2000, 2000, 2000, 2000, 2000, 2000, 2000, 2000}) || all[7].At.Sub(all[0].At) != 7*time.Hour {
+		t.Errorf("%v", all)
+	}
+	add(0)
+	if len(all) != MaxMeasurements || all[7].Bytes != 2000 {
+		t.Errorf("one that shows no rate is kept: %v", all)
+	}
+}
+
+// Forged or damaged records may have any numbers. A figure that does not fit is unknown, and never small or negative: a
+// forecast from it would be wrong.
+func TestFiguresThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	if Sum() != 0 || Sum(1, 2, 3) != 6 || Sum(Unbounded, 1) != Unbounded || Sum(1, Unbounded-1) != Unbounded || Sum(1<<62, 1<<62, 1<<62) != Unbounded {
+		t.Error("a sum does not end at its bound")
+	}
+	stored := AddStored(AddStored(AddStored(nil, "A", math.MaxInt64-1), "A", 5), "B", -5)
+	if stored[0].Bytes != Unbounded || stored[1].Bytes != 0 {
+		t.Errorf("%+v", stored)
+	}
+	p := &Prices{Currency: "USD", Egress: price(t, "1"), Classes: map[string]Class{DefaultClass: {Storage: price(t, "1"), Requests: price(t, "1"), Retrieval: price(t, "1")}}}
+	if m := p.PriceMonth(stored); !m.PerMonth.IsZero() || len(m.Unknown) != 1 {
+		t.Errorf("%v", m)
+	}
+	if m := p.PriceMonth([]Stored{{"A", 1, GiB}}); m.Scaled(GiB, Unbounded) != nil || m.Scaled(Unbounded, GiB) != nil || m.Scaled(GiB, 2*GiB) == nil {
+		t.Errorf("%v", m)
+	}
+	if r := p.PriceReads([]Read{{Bytes: Unbounded, Requests: 1000}}); r.Total.String() != "1.00" || len(r.Unknown) != 2 {
+		t.Errorf("%v", r)
+	}
+	all := history(0, 0, 24, 48)
+	for i := range all {
+		all[i].Added, all[i].Bytes, all[i].Stored = math.MaxInt64, 1, math.MaxInt64
+	}
+	all[0].Stored = 0
+	g := GrowthOf(all)
+	if g.StoredPerDay != Unbounded || g.IsEnough || g.SizePerDay != math.MaxInt64/2 {
+		t.Errorf("%+v", g)
+	}
+	all[2].Stored, all[0].Stored = math.MinInt64, math.MaxInt64
+	all[1].Created, all[2].Created = all[0].Created.Add(time.Second), all[0].Created.Add(2*time.Second)
+	if g := GrowthOf(all); g.SizePerDay != -Unbounded {
+		t.Errorf("%+v", g)
+	}
+	if _, ok := g.When(g.Until, 5, Unbounded); ok || g.After(5, 1<<40) != Unbounded {
+		t.Error("a size that does not fit is reached")
+	}
+	ages := history(1, 0, 24)
+	ages[0].Created, ages[1].Created = time.Unix(-1<<40, 0), time.Unix(1<<40, 0)
+	if g := GrowthOf(ages); g.MeasuredMS <= 0 {
+		t.Errorf("%+v", g)
+	}
+}

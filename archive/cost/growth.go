@@ -35,10 +35,13 @@ type Growth struct {
 	// MeasuredMS is the time between snapshots and their direct predecessors. It is less than from Since to Until if
 	// snapshots between them were pruned: what was stored for those is not known any more.
 	MeasuredMS   int64 `json:"measured_ms"`
-	StoredPerDay int64 `json:"stored_per_day"` // bytes that are stored per day, before any prune
-	// SizePerDay is by how many stored bytes per day one snapshot has become larger, or smaller if it is negative.
+	// StoredPerDay is how many bytes are stored per day, before any prune; Unbounded if that does not fit.
+	StoredPerDay int64 `json:"stored_per_day"`
+	// SizePerDay is by how many stored bytes per day one snapshot has become larger, or smaller if it is negative. It is
+	// Unbounded, or as much less than 0, if that does not fit.
 	SizePerDay int64 `json:"size_per_day"`
-	// IsEnough means that the figures are enough for a forecast: three snapshots over 20 hours, and an hour measured.
+	// IsEnough means that the figures are enough for a forecast: three snapshots over 20 hours, an hour measured, and
+	// bytes per day that fit.
 	IsEnough bool `json:"enough"`
 }
 
@@ -56,11 +59,11 @@ func GrowthOf(all []Snapshot) *Growth {
 	first := &all[0]
 	g := &Growth{Snapshots: len(all), Since: first.Created, Until: last.Created}
 	var stored big.Int
-	var measured time.Duration
+	var measured int64 // nanoseconds
 	for i := 1; i < len(all); i++ {
 		before, s := &all[i-1], &all[i]
 		if took := s.Created.Sub(before.Created); s.Parent == before.Sequence && took > 0 {
-			measured += took
+			measured = Sum(measured, int64(took))
 			stored.Add(&stored, s.addedStored())
 		}
 	}
@@ -68,10 +71,11 @@ func GrowthOf(all []Snapshot) *Growth {
 	if measured <= 0 || span <= 0 {
 		return nil
 	}
-	g.MeasuredMS = measured.Milliseconds()
-	g.StoredPerDay = perDay(&stored, measured)
-	g.SizePerDay = perDay(big.NewInt(last.Stored-first.Stored), span)
-	g.IsEnough = len(all) >= leastSnapshots && span >= leastSpan && measured >= leastMeasured
+	g.MeasuredMS = time.Duration(measured).Milliseconds()
+	g.StoredPerDay = perDay(&stored, time.Duration(measured))
+	g.SizePerDay = perDay(new(big.Int).Sub(big.NewInt(last.Stored), big.NewInt(first.Stored)), span)
+	g.IsEnough = len(all) >= leastSnapshots && span >= leastSpan && time.Duration(measured) >= leastMeasured &&
+		g.StoredPerDay != Unbounded
 	return g
 }
 
@@ -87,29 +91,37 @@ func (s *Snapshot) addedStored() *big.Int {
 
 func perDay(bytes *big.Int, in time.Duration) int64 {
 	v := new(big.Int).Mul(bytes, big.NewInt(int64(day)))
-	if v.Quo(v, big.NewInt(int64(in))); v.IsInt64() {
-		return v.Int64()
-	}
-	return 0
+	return bounded(v.Quo(v, big.NewInt(int64(in))))
 }
 
-// After returns the bytes after a number of days, if nothing is pruned.
+// bounded returns the number nearest to v that is at most Unbounded, in either direction.
+func bounded(v *big.Int) int64 {
+	most := big.NewInt(Unbounded)
+	switch {
+	case v.CmpAbs(most) < 0:
+		return v.Int64()
+	case v.Sign() < 0:
+		return -Unbounded
+	}
+	return Unbounded
+}
+
+// After returns the bytes after a number of days, if nothing is pruned; Unbounded if they do not fit.
 func (g *Growth) After(stored int64, days int64) int64 {
 	v := new(big.Int).Mul(big.NewInt(g.StoredPerDay), big.NewInt(days))
-	if v.Add(v, big.NewInt(stored)); v.IsInt64() {
-		return v.Int64()
-	}
-	return 1<<63 - 1
+	return bounded(v.Add(v, big.NewInt(stored)))
 }
 
 // mostAhead is how far ahead a forecast goes. It is more than the history of any archive.
 const mostAhead = 100 * 365
 
 // When returns the time at which an archive that has stored bytes now reaches a size, if nothing is pruned. It returns
-// false if it does not grow, or not within a hundred years.
+// false if it does not grow, not within a hundred years, or if the size is Unbounded.
 func (g *Growth) When(now time.Time, stored, size int64) (time.Time, bool) {
 	missing := size - stored
 	switch {
+	case size == Unbounded || stored == Unbounded:
+		return time.Time{}, false
 	case missing <= 0:
 		return now, true
 	case g.StoredPerDay <= 0 || missing/g.StoredPerDay >= mostAhead:

@@ -71,7 +71,7 @@ func AddStored(all []Stored, class string, bytes int64) []Stored {
 		all = slices.Insert(all, i, Stored{Class: class})
 	}
 	all[i].Objects++
-	all[i].Bytes += bytes
+	all[i].Bytes = Sum(all[i].Bytes, max(0, bytes))
 	return all
 }
 
@@ -124,10 +124,10 @@ func (p *Prices) PriceMonth(stored []Stored) *MonthPrice {
 	return out
 }
 
-// Scaled returns the price if to bytes of the same classes were stored in place of from; nil for nil, and if from is not
-// positive.
+// Scaled returns the price if to bytes of the same classes were stored in place of from; nil for nil, if from is not
+// positive, and if one of them is Unbounded.
 func (m *MonthPrice) Scaled(from, to int64) *MonthPrice {
-	if m == nil || from <= 0 {
+	if m == nil || from <= 0 || from == Unbounded || to == Unbounded {
 		return nil
 	}
 	return &MonthPrice{m.Currency, Amount{new(big.Rat).Mul(m.PerMonth.rat(), big.NewRat(to, from))}, m.Unknown}
@@ -140,13 +140,13 @@ func inClass(class string) string {
 	return "the class " + class
 }
 
-// bill collects what has no price.
+// bill collects what has no price, or no known size.
 type bill struct{ unknown []string }
 
 func (b *bill) add(sum, price *Amount, n, per int64, what string) {
 	switch {
 	case n == 0:
-	case price != nil:
+	case price != nil && n != Unbounded:
 		*sum = sum.Plus(price.Times(n, per))
 	case !slices.Contains(b.unknown, what):
 		b.unknown = append(b.unknown, what)

@@ -1,7 +1,9 @@
 package cost
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -11,8 +13,11 @@ const (
 	Drill   = "drill"
 )
 
-// MaxMeasurements is how many measurements of an archive are kept, the newest.
+// MaxMeasurements is how many measurements of an archive are kept: see Keep.
 const MaxMeasurements = 8
+
+// alwaysKept is how many of them are the newest, whatever their size.
+const alwaysKept = MaxMeasurements / 2
 
 // Measurement is how long the files of one restore took, from the first request until all were durable.
 type Measurement struct {
@@ -27,6 +32,30 @@ type Measurement struct {
 
 // IsValid reports whether the measurement shows a rate.
 func (m *Measurement) IsValid() bool { return m.Files > 0 && m.Bytes > 0 && m.MS > 0 }
+
+// Counts reports whether the measurement shows how long a restore of this many plain bytes takes: it was of at least a
+// tenth of them.
+func (m *Measurement) Counts(bytes int64) bool { return m.IsValid() && m.Bytes >= bytes/10 }
+
+// IsSame reports whether both are of the same restore. The record of a drill has another time than the local state.
+func (m *Measurement) IsSame(other Measurement) bool {
+	other.At = m.At
+	return *m == other
+}
+
+// Keep returns the measurements to keep of those in order of time: the newest four, and of the others the four with the
+// most bytes. So many small restores do not displace one that shows how long a whole snapshot takes.
+func Keep(all []Measurement) []Measurement {
+	all = slices.DeleteFunc(slices.Clone(all), func(m Measurement) bool { return !m.IsValid() })
+	if len(all) <= MaxMeasurements {
+		return all
+	}
+	older := all[:len(all)-alwaysKept]
+	least := slices.SortedFunc(slices.Values(older), func(a, b Measurement) int {
+		return cmp.Or(cmp.Compare(a.Bytes, b.Bytes), a.At.Compare(b.At))
+	})[:len(older)-(MaxMeasurements-alwaysKept)]
+	return slices.DeleteFunc(all, func(m Measurement) bool { return slices.Contains(least, m) })
+}
 
 // Rate returns the plain bytes per second.
 func (m *Measurement) Rate() int64 {
@@ -54,7 +83,7 @@ func EstimateTime(all []Measurement, files, bytes int64) *Time {
 		if !m.IsValid() {
 			continue
 		}
-		if m.Bytes >= bytes/10 {
+		if m.Counts(bytes) {
 			t.Measured = append(t.Measured, *m)
 		}
 		if largest == nil || m.Bytes > largest.Bytes {

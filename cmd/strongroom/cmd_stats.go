@@ -32,6 +32,7 @@ fill the disk. Without arguments, it shows all archives of the configuration.`,
 type archiveStats struct {
 	Name      string           `json:"archive_name"`
 	Snapshots int              `json:"snapshots"`
+	HasMore   bool             `json:"more_snapshots"` // the archive has older ones, too, which the growth does not consider
 	Objects   int64            `json:"objects"`
 	Bytes     int64            `json:"bytes"`
 	Stored    []cost.Stored    `json:"stored"`
@@ -122,14 +123,14 @@ func freeBytes(url string) *int64 {
 // newStats returns the figures of an archive, with a forecast if enough snapshots show the growth.
 func newStats(name string, s *archive.Stats, prices *cost.Prices, free *int64, now time.Time) *archiveStats {
 	out := &archiveStats{
-		Name: name, Snapshots: len(s.Snapshots), Bytes: s.Bytes(), Stored: s.Stored, Price: prices.PriceMonth(s.Stored),
+		Name: name, Snapshots: len(s.Snapshots), HasMore: s.HasMore, Bytes: s.Bytes(), Stored: s.Stored, Price: prices.PriceMonth(s.Stored),
 		Growth: s.Growth, Forecast: []forecast{}, Free: free,
 	}
 	for _, class := range s.Stored {
 		out.Objects += class.Objects
 	}
 	g := s.Growth
-	if g == nil || !g.IsEnough {
+	if g == nil || !g.IsEnough || out.Bytes == cost.Unbounded {
 		return out
 	}
 	for _, ahead := range []struct {
@@ -139,9 +140,9 @@ func newStats(name string, s *archive.Stats, prices *cost.Prices, free *int64, n
 		at, bytes := now.AddDate(0, 0, ahead.days).UTC(), g.After(out.Bytes, int64(ahead.days))
 		out.Forecast = append(out.Forecast, forecast{ahead.what, &at, bytes, out.Price.Scaled(out.Bytes, bytes)})
 	}
-	out.reach(now, twice, 2*out.Bytes)
+	out.reach(now, twice, cost.Sum(out.Bytes, out.Bytes))
 	if free != nil {
-		out.reach(now, diskFull, out.Bytes+*free)
+		out.reach(now, diskFull, cost.Sum(out.Bytes, *free))
 	}
 	return out
 }
@@ -157,10 +158,11 @@ func (s *archiveStats) reach(now time.Time, what string, bytes int64) {
 }
 
 func (s *archiveStats) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s: %s, %s, %s\n", s.Name, plural(s.Snapshots, "snapshot"), plural(s.Objects, "object"), size(s.Bytes))
+	least := map[bool]string{true: "at least "}[s.HasMore]
+	fmt.Fprintf(w, "%s: %s, %s, %s\n", s.Name, least+plural(s.Snapshots, "snapshot"), plural(s.Objects, "object"), sizeAtLeast(s.Bytes))
 	rows := [][]string{{"CLASS", "OBJECTS", "BYTES"}}
 	for _, c := range s.Stored {
-		rows = append(rows, []string{cost.ClassName(c.Class), strconv.FormatInt(c.Objects, 10), size(c.Bytes)})
+		rows = append(rows, []string{cost.ClassName(c.Class), strconv.FormatInt(c.Objects, 10), sizeAtLeast(c.Bytes)})
 	}
 	if err := table(w, rows); err != nil {
 		return err
@@ -178,15 +180,27 @@ func (s *archiveStats) print(w io.Writer) error {
 	return err
 }
 
+// sizeAtLeast formats a number of bytes that may not fit.
+func sizeAtLeast(n int64) string {
+	if n == cost.Unbounded {
+		return "at least " + size(n)
+	}
+	return size(n)
+}
+
 // growthText describes the growth, and why there is no forecast.
 func (s *archiveStats) growthText() string {
 	g := s.Growth
 	if g == nil {
 		return "there is no forecast: no two snapshots follow each other directly and show what was stored between them"
 	}
+	if g.StoredPerDay == cost.Unbounded {
+		return "there is no forecast: the snapshots have figures that no database can have"
+	}
 	text := fmt.Sprintf("%s were stored per day, as %s from %s to %s show", size(g.StoredPerDay), plural(g.Snapshots, "snapshot"),
 		g.Since.UTC().Format(time.DateOnly), g.Until.UTC().Format(time.DateOnly))
 	switch {
+	case g.SizePerDay == cost.Unbounded || g.SizePerDay == -cost.Unbounded:
 	case g.SizePerDay > 0:
 		text += fmt.Sprintf("; one snapshot became larger by %s per day", size(g.SizePerDay))
 	case g.SizePerDay < 0:
@@ -198,6 +212,9 @@ func (s *archiveStats) growthText() string {
 	}
 	if !g.IsEnough {
 		return text + "; this is too little for a forecast, which needs three snapshots over 20 hours"
+	}
+	if s.Bytes == cost.Unbounded {
+		return text + "; there is no forecast, since the size of the archive is not known"
 	}
 	return text + "; if nothing is pruned, this means:"
 }
@@ -218,7 +235,7 @@ func (f *forecast) String() string {
 	}
 	switch f.What {
 	case inAMonth, inAYear:
-		return fmt.Sprintf("in %s: %s%s", f.What, size(f.Bytes), price)
+		return fmt.Sprintf("in %s: %s%s", f.What, sizeAtLeast(f.Bytes), price)
 	}
 	what := "twice the size"
 	if f.What == diskFull {

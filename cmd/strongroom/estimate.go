@@ -23,13 +23,29 @@ func (a *app) prices(url string) *cost.Prices {
 	return a.loaded.PricesOf(url)
 }
 
+// readEstimate is what an operation reads, and what that costs.
+type readEstimate struct {
+	Reads   []cost.Read     `json:"reads"`
+	Missing int             `json:"missing"`
+	Price   *cost.ReadPrice `json:"price"` // null if it is not known
+
+	isUnclassed bool // the storage classes are unknown
+}
+
+// estimateReads returns what a plan costs to read.
+func (a *app) estimateReads(from *openArchive, p *archive.ReadPlan) readEstimate {
+	e := readEstimate{Reads: p.Reads, Missing: p.Missing, isUnclassed: p.ClassesUnknown}
+	if !p.ClassesUnknown {
+		e.Price = a.prices(from.url).PriceReads(p.Reads)
+	}
+	return e
+}
+
 // restoreEstimate is what a restore would take and cost.
 type restoreEstimate struct {
-	Reads   []cost.Read           `json:"reads"`
-	Missing int                   `json:"missing"`
-	Time    *cost.Time            `json:"time"`  // null if no rate is known
-	Price   *cost.ReadPrice       `json:"price"` // null if there are no prices
-	Thaw    *thawEstimate         `json:"thaw"`  // null if nothing must be thawed
+	readEstimate
+	Time    *cost.Time            `json:"time"` // null if no rate is known
+	Thaw    *thawEstimate         `json:"thaw"` // null if nothing must be thawed
 	Objects *[]archive.ObjectRead `json:"objects,omitempty"`
 
 	name string
@@ -38,10 +54,9 @@ type restoreEstimate struct {
 // estimate returns what the restore of a dry run would take and cost.
 func (a *app) estimate(ctx context.Context, from *openArchive, id string, res *archive.RestoreResult, thawDays int) *restoreEstimate {
 	e := &restoreEstimate{
-		Reads: res.Reads, Missing: res.Missing, Price: a.prices(from.url).PriceReads(res.Reads),
-		Thaw: a.estimateThaw(from.url, res.Thaw, thawDays), name: from.name,
+		readEstimate: a.estimateReads(from, &res.ReadPlan), Thaw: a.estimateThaw(from.url, res.Thaw, thawDays), name: from.name,
 	}
-	measured, err := from.Measurements(ctx, id)
+	measured, err := from.Measurements(ctx, id, res.Bytes)
 	if err != nil {
 		a.log.Warn("how long earlier restores and drills took cannot be read", "archive", from.name, "error", err)
 	}
@@ -50,6 +65,20 @@ func (a *app) estimate(ctx context.Context, from *openArchive, id string, res *a
 }
 
 func (e *restoreEstimate) print(w io.Writer) error {
+	if err := e.printReads(w, e.Objects); err != nil {
+		return err
+	}
+	if e.Thaw != nil {
+		if err := e.Thaw.print(w); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s\n", e.timeText(), e.priceText())
+	return err
+}
+
+// printReads prints what is read, with each object unless they are nil.
+func (e *readEstimate) printReads(w io.Writer, each *[]archive.ObjectRead) error {
 	rows := [][]string{{"KIND", "CLASS", "OBJECTS", "BYTES", "REQUESTS"}}
 	for i := range e.Reads {
 		r := &e.Reads[i]
@@ -60,22 +89,17 @@ func (e *restoreEstimate) print(w io.Writer) error {
 	if err := table(w, rows); err != nil {
 		return err
 	}
-	if e.Objects != nil {
-		for _, o := range *e.Objects {
+	if each != nil {
+		for _, o := range *each {
 			fmt.Fprintf(w, "%s  %s  %s, %s\n", o.Key, size(o.Bytes), cost.ClassName(o.Class), plural(o.Requests, "request"))
 		}
 	}
-	if e.Thaw != nil {
-		if err := e.Thaw.print(w); err != nil {
-			return err
-		}
-	}
 	if e.Missing > 0 {
-		fmt.Fprintf(w, "%s missing; strongroom verify names what is missing\n",
+		_, err := fmt.Fprintf(w, "%s missing, and in none of these figures; strongroom verify names what is missing\n",
 			plural(e.Missing, "object")+map[bool]string{true: " is", false: " are"}[e.Missing == 1])
+		return err
 	}
-	_, err := fmt.Fprintf(w, "%s\n%s\n", e.timeText(), e.priceText())
-	return err
+	return nil
 }
 
 func (e *restoreEstimate) timeText() string {
@@ -85,8 +109,11 @@ func (e *restoreEstimate) timeText() string {
 	return "it " + e.Time.Describe(size)
 }
 
-func (e *restoreEstimate) priceText() string {
-	if e.Price == nil {
+func (e *readEstimate) priceText() string {
+	switch {
+	case e.isUnclassed:
+		return "what it costs is not known: the storage classes of the objects cannot be read"
+	case e.Price == nil:
 		return "what it costs is not known: " + noPrices
 	}
 	return "it costs " + e.Price.String()

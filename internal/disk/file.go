@@ -115,6 +115,9 @@ func (f *File) SyncAll() error {
 	})
 }
 
+// Chown is os.File's. Nothing depends on whether an owner survives.
+func (f *File) Chown(uid, gid int) error { return f.file.Chown(uid, gid) }
+
 // Chmod is os.File's. Nothing depends on whether a mode survives.
 func (f *File) Chmod(mode os.FileMode) error { return f.file.Chmod(mode) }
 

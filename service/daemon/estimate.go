@@ -13,23 +13,38 @@ import (
 
 var _ web.RestoreEstimator = (*Daemon)(nil)
 
+const (
+	// maxEstimate is the time limit of an estimate. It is longer than that of a read for the page, and holds up none.
+	maxEstimate = 5 * time.Minute
+	// maxEstimated is the number of objects whose storage classes an estimate reads: each may cost a request.
+	maxEstimated = 10_000
+	// planAgain is how long the classes of a snapshot's objects are used: providers change classes once a day.
+	planAgain = 24 * time.Hour
+)
+
 // estimateCache is what the restore of an archive's newest snapshot reads and takes. The zero value is empty.
 type estimateCache struct {
-	mu    sync.Mutex
-	busy  bool      // an estimate is being made
-	tried time.Time // when the last attempt began; zero: the next one is due
-	made  estimate
+	mu      sync.Mutex
+	busy    bool      // an estimate is being made
+	began   time.Time // when the last attempt began
+	tried   time.Time // the same; zero: the next one is due
+	made    estimate
+	unknown string // why the last attempt made none; empty if it did
 }
 
 // estimate is what the restore of a snapshot reads and takes.
 type estimate struct {
 	snapshot int64 // 0 if there is no estimate
-	reads    []cost.Read
+	archive  string
+	files    int64
+	bytes    int64 // plain
+	plan     archive.ReadPlan
+	planned  time.Time
 	time     *cost.Time // nil if no rate is known
 }
 
-// begin reports whether an estimate is due, and records that it begins: at most one in ten minutes, since it lists the
-// archive's objects, and the page's clients need no token.
+// begin reports whether an estimate is due, and records that it begins: at most one in ten minutes, since it costs
+// requests, and the page's clients need no token.
 func (e *estimateCache) begin(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -37,18 +52,30 @@ func (e *estimateCache) begin(now time.Time) bool {
 	if e.busy || isRecent {
 		return false
 	}
-	e.busy, e.tried = true, now
+	e.busy, e.began, e.tried = true, now, now
 	return true
 }
 
-// end records an estimate, unless none was made.
-func (e *estimateCache) end(made estimate) {
+// end records an estimate or, if none was made, why.
+func (e *estimateCache) end(made estimate, unknown string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.busy = false
-	if made.snapshot > 0 {
+	if e.busy, e.unknown = false, unknown; made.snapshot > 0 {
 		e.made = made
 	}
+}
+
+// noAnswer is why there is no estimate if the provider hangs.
+const noAnswer = "the provider did not answer in time"
+
+// last returns the last estimate, and why a later attempt made none.
+func (e *estimateCache) last(now time.Time) (made estimate, unknown string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.busy && now.Sub(e.began) > maxEstimate { // some requests cannot be cancelled
+		return e.made, noAnswer
+	}
+	return e.made, e.unknown
 }
 
 // expire makes the next estimate due: a drill has shown another rate.
@@ -70,64 +97,86 @@ func (d *Daemon) RestoreEstimate(name string, sequence int64) (web.RestoreEstima
 		d.mu.Unlock()
 		go k.estimate(ctx, sequence)
 	}
-	k.estimates.mu.Lock()
-	made := k.estimates.made
-	k.estimates.mu.Unlock()
-	if made.snapshot == 0 {
-		return web.RestoreEstimate{}, false
+	made, unknown := k.estimates.last(d.o.Now())
+	switch {
+	case made.snapshot > 0:
+		return d.describeEstimate(k, &made), true
+	case unknown != "":
+		return web.RestoreEstimate{Snapshot: sequence, Unknown: unknown}, true
 	}
-	out := web.RestoreEstimate{Snapshot: made.snapshot, Price: "What it costs is not known: the configuration has no prices for this destination"}
-	for i := range made.reads {
-		r := &made.reads[i]
-		out.Bytes, out.Requests = out.Bytes+r.Bytes, out.Requests+r.Requests
+	return web.RestoreEstimate{}, false
+}
+
+func (d *Daemon) describeEstimate(k *managedArchive, made *estimate) web.RestoreEstimate {
+	out := web.RestoreEstimate{
+		Snapshot: made.snapshot, Missing: made.plan.Missing,
+		Price: "What it costs is not known: the configuration has no prices for this destination",
+		Time:  "How long it takes is not known yet: a drill measures that, and so does each restore",
+	}
+	for i := range made.plan.Reads {
+		r := &made.plan.Reads[i]
+		out.Bytes, out.Requests = cost.Sum(out.Bytes, r.Bytes), cost.Sum(out.Requests, r.Requests)
 		if r.Frozen {
 			out.Frozen += r.Objects
 		}
 	}
-	if p := d.Config().PricesOf(k.settings.Destination).PriceReads(made.reads); p != nil {
+	switch p := d.Config().PricesOf(k.settings.Destination).PriceReads(made.plan.Reads); {
+	case p != nil && made.plan.ClassesUnknown:
+		out.Price = "What it costs is not known: the storage classes of the objects were not read; " +
+			"strongroom restore --dry-run reads those of any number"
+	case p != nil:
 		out.Price = "It costs " + p.String()
 	}
-	out.Time = "How long it takes is not known yet: a drill measures that, and so does each restore"
 	if made.time != nil {
 		out.Time = "It " + made.time.Describe(web.Size)
 	}
-	return out, true
+	return out
 }
 
-// estimate reads a snapshot's manifest, the classes of its objects, and the rate of earlier restores.
+// estimate makes an estimate. It takes no turn of the page's other reads: for a large archive it takes minutes.
 func (k *managedArchive) estimate(ctx context.Context, sequence int64) {
-	ctx, cancel := context.WithTimeout(ctx, maxLook)
+	service := ctx
+	ctx, cancel := context.WithTimeout(ctx, maxEstimate)
 	defer cancel()
-	var made estimate
-	defer func() { k.estimates.end(made) }()
-	found := make(chan estimate, 1) // what look calls may outlive it
-	to, err := k.open(ctx)
-	if err == nil {
-		err = k.snapshots.look(ctx, func(ctx context.Context) error {
-			e, err := to.estimate(ctx, sequence)
-			found <- e
-			return err
-		})
-	}
-	if err != nil {
-		if ctx.Err() != nil { // the service stops, or the provider does not answer, which its runs report
-			return
-		}
+	made, err := k.makeEstimate(ctx, sequence)
+	switch {
+	case err == nil:
+		k.estimates.end(made, "")
+	case service.Err() != nil: // the service stops
+		k.estimates.end(estimate{}, "")
+	case ctx.Err() != nil:
+		k.estimates.end(estimate{}, noAnswer)
+	default:
+		k.estimates.end(estimate{}, "the archive cannot be read")
 		k.d.o.Log.Warn("cannot estimate what a restore takes", "archive", k.name, "snapshot", sequence, "error", err)
-		return
 	}
-	made = <-found
 }
 
-func (a *Archive) estimate(ctx context.Context, sequence int64) (estimate, error) {
-	m, err := a.Snapshot(ctx, archive.Selector{Sequence: sequence})
+// makeEstimate reads a snapshot's manifest and the classes of its objects, unless the last estimate has them, and the
+// rate of earlier restores.
+func (k *managedArchive) makeEstimate(ctx context.Context, sequence int64) (estimate, error) {
+	to, err := k.open(ctx)
 	if err != nil {
 		return estimate{}, err
 	}
-	measured, err := a.Measurements(ctx, m.Archive)
+	now := k.d.o.Now()
+	made, _ := k.estimates.last(now)
+	if made.snapshot != sequence || now.Sub(made.planned) >= planAgain || now.Before(made.planned) {
+		m := k.snapshots.looked(sequence)
+		if m == nil {
+			if m, err = to.Snapshot(ctx, archive.Selector{Sequence: sequence}); err != nil {
+				return estimate{}, err
+			}
+		}
+		made = estimate{snapshot: sequence, archive: m.Archive, files: m.Counts.Files, bytes: m.Counts.Bytes, planned: now}
+		if made.plan, err = to.RestoreReads(ctx, m, maxEstimated); err != nil {
+			return estimate{}, err
+		}
+	}
+	measured, err := to.Measurements(ctx, made.archive, made.bytes)
 	if err != nil {
 		return estimate{}, err
 	}
-	reads, _, err := a.RestoreReads(ctx, m)
-	return estimate{sequence, reads, cost.EstimateTime(measured, m.Counts.Files, m.Counts.Bytes)}, err
+	made.time = cost.EstimateTime(measured, made.files, made.bytes)
+	return made, nil
 }

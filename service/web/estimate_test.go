@@ -32,6 +32,14 @@ func TestPageShowsWhatARestoreTakes(t *testing.T) {
 	if !strings.Contains(page, want) {
 		t.Errorf("the page does not have %q", want)
 	}
+	e.estimate.Missing = 1
+	if page := get(t, newServer(t, e, ""), "/archives/orders"); !strings.Contains(page, "But 1 object of it is missing at the provider: strongroom verify names what is damaged. It takes") {
+		t.Error("the page hides that an object is missing")
+	}
+	e.estimate = RestoreEstimate{Snapshot: 119, Unknown: "the provider did not answer in time"}
+	if page := get(t, newServer(t, e, ""), "/archives/orders"); !strings.Contains(page, "What a restore of snapshot 119 takes is not known: the provider did not answer in time.") {
+		t.Error("the page does not state that the estimate is unknown")
+	}
 	e.isKnown = false
 	for _, b := range []Backend{e, e.fake} {
 		if page := get(t, newServer(t, b, ""), "/archives/orders"); strings.Contains(page, `id="estimate"`) {

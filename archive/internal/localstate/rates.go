@@ -11,7 +11,7 @@ import (
 
 // rates is the content of the file.
 type rates struct {
-	Measured []cost.Measurement `json:"measured"` // the newest, at most cost.MaxMeasurements; the oldest first
+	Measured []cost.Measurement `json:"measured"` // at most cost.MaxMeasurements; the oldest first
 }
 
 // maxRates bounds the file.
@@ -35,15 +35,15 @@ func (s *State) LoadRates(id string) ([]cost.Measurement, error) {
 	return r.Measured, nil
 }
 
-// AddRate adds a measurement, and drops the oldest ones. A file that has not what was written is replaced. Of two
-// processes that add one at the same time, one may be lost.
+// AddRate adds a measurement, and drops those that cost.Keep drops. A file that has not what was written is replaced, and
+// so is one that only another user may read, in a directory where this one may. Of two processes that add one at the same
+// time, one may be lost.
 func (s *State) AddRate(id string, m cost.Measurement) error {
 	all, err := s.LoadRates(id)
-	if errors.Is(err, ErrUnread) {
+	if errors.Is(err, ErrUnread) && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	all = append(all, m)
-	b, err := json.Marshal(rates{all[max(0, len(all)-cost.MaxMeasurements):]})
+	b, err := json.Marshal(rates{cost.Keep(append(all, m))})
 	if err != nil {
 		return fmt.Errorf("encoding the local state: %w", err)
 	}

@@ -214,7 +214,11 @@ func openToAppend(dir, name string) (*disk.File, error) {
 	if err := disk.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory: %w", err)
 	}
-	return disk.OpenRegular(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := disk.OpenRegular(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err == nil {
+		giveToOwner(f, dir)
+	}
+	return f, err
 }
 
 // load reads the lines of a file that are of this snapshot. It skips others, and lines that were cut.

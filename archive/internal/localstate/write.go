@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/internal/disk"
@@ -31,20 +32,21 @@ func (s *State) replace(name string, b []byte) error {
 	if isSweepDue(s.Dir) {
 		sweep(root)
 	}
-	if err := replaceFile(root, filepath.Base(name), b); err != nil {
+	if err := replaceFile(root, s.Dir, filepath.Base(name), b); err != nil {
 		return fmt.Errorf("writing the local state: %w", err)
 	}
 	return nil
 }
 
-// replaceFile writes a file as a whole and makes it durable. After a power loss there is the old file or the new
+// replaceFile writes a file in a directory as a whole and makes it durable. After a power loss there is the old file or the new
 // one: half a file would cost what this host remembers, and an old one may report what a repair has put right since.
-func replaceFile(root *disk.Root, name string, b []byte) error {
+func replaceFile(root *disk.Root, dir, name string, b []byte) error {
 	temp := tempPrefix + strings.ToLower(rand.Text()[:12])
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
+	giveToOwner(f, dir)
 	_, err = f.Write(b)
 	if err == nil {
 		err = syncFile(f)
@@ -62,6 +64,22 @@ func replaceFile(root *disk.Root, name string, b []byte) error {
 		return err
 	}
 	return errors.Join(syncFile(d), d.Close())
+}
+
+// giveToOwner gives a new file to the owner of its directory: root may restore with the state directory of a service,
+// whose user must be able to read the file later. Where root may not do that, such as on NFS, the file stays root's, and
+// the service reports that it cannot read it.
+func giveToOwner(f *disk.File, dir string) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		_ = f.Chown(int(st.Uid), int(st.Gid))
+	}
 }
 
 // syncFile makes a file or directory of the local state durable, unless its file system has no fsync.
