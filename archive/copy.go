@@ -38,6 +38,8 @@ type CopyReport struct {
 	Adopted   int       `json:"adopted"`   // objects that were adopted from an interrupted copy
 	Problems  []Problem `json:"problems"`  // why snapshots could not be copied; these were skipped
 	Warnings  []string  `json:"warnings"`
+
+	Plan ReadPlan `json:"-"` // of a dry run of Copy: what would be read from the source
 }
 
 // Copy adds to the archive to the snapshots of from that are above its own newest snapshot. It copies them in ascending
@@ -65,6 +67,7 @@ func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, e
 		report:      &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}},
 		staging:     newStagingArea(o.Scratch),
 		hasCompared: map[int64]bool{}, skipped: map[int64]bool{}, bad: map[string]*lostError{},
+		reads: map[string]*ObjectRead{},
 	}
 	c.from.readsOnly = true
 	if err := from.checkCopy(to); err != nil {
@@ -72,6 +75,11 @@ func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, e
 	}
 	if err := c.run(ctx); err != nil {
 		return c.report, fmt.Errorf("copy: %w", err)
+	}
+	if o.DryRun {
+		var err error
+		c.report.Plan, err = c.from.planReads(ctx, c.reads, 0, nil)
+		return c.report, err
 	}
 	c.sweep(ctx)
 	return c.report, nil
@@ -100,6 +108,8 @@ type copyRun struct {
 
 	hasCompared, skipped map[int64]bool        // snapshots that failed once, and those that are skipped
 	bad                  map[string]*lostError // objects that are missing or damaged in the source
+
+	reads map[string]*ObjectRead // in a dry run: what would be read from the source
 }
 
 // errLookAgain: a snapshot cannot be read in the source. It may just have been pruned, so a second read must confirm
@@ -307,6 +317,7 @@ func (c *copyRun) copySnapshot(ctx context.Context, s *snapshot, raw []byte) err
 		for i := range send {
 			c.report.Objects++
 			c.report.Bytes += send[i].sums.Size
+			c.reads[send[i].key] = &ObjectRead{Key: send[i].key, Bytes: send[i].sums.Size, Requests: 1}
 		}
 	} else {
 		if never > 0 || renamed {

@@ -171,6 +171,13 @@ func TestCopyDryRun(t *testing.T) {
 	if r := mustCopy(t, o.store, to); !slices.Equal(r.Snapshots, dry.Snapshots) || r.Objects != dry.Objects || r.Bytes != dry.Bytes || dry.Newest != 3 {
 		t.Fatalf("it announced %+v and did %+v", dry, r)
 	}
+	var objects int64
+	for _, r := range dry.Plan.Reads {
+		objects += r.Objects
+	}
+	if objects != int64(dry.Objects) || bytesOf(dry.Plan.Reads) != dry.Bytes || dry.Plan.Missing != 0 {
+		t.Errorf("it has prices for %+v of %d objects, %d bytes", dry.Plan, dry.Objects, dry.Bytes)
+	}
 }
 
 // Snapshots that the source has pruned leave gaps, and the copy has no object that only they

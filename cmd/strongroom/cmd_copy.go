@@ -97,7 +97,11 @@ func (a *app) copy(c *cobra.Command, from, to string, o archive.CopyOptions) (er
 		}
 		return fmt.Errorf("copying %s to %s: %w", source.name, target.name, err)
 	}
-	report := copied{source.name, target.name, o.DryRun, r, time.Since(start).Milliseconds()}
+	report := copied{source.name, target.name, o.DryRun, r, nil, time.Since(start).Milliseconds()}
+	if o.DryRun {
+		e := a.estimateReads(source, &r.Plan)
+		report.readEstimate = &e
+	}
 	if err := a.print(report, report.print); err != nil {
 		return err
 	}
@@ -120,13 +124,25 @@ type copied struct {
 	To     string `json:"to"`
 	DryRun bool   `json:"dry_run"`
 	*archive.CopyReport
-	MS int64 `json:"ms"`
+	*readEstimate       // in a dry run that keeps the stored bytes; nil otherwise
+	MS            int64 `json:"ms"`
 }
 
 func (r *copied) print(w io.Writer) error {
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "%s: %s: %s\n    skipped snapshots: %s\n", p.Kind, p.Object, p.Detail, numbers(p.Snapshots))
 	}
+	if err := r.printDone(w); err != nil || r.readEstimate == nil || len(r.Snapshots) == 0 {
+		return err
+	}
+	if err := r.printReads(w, nil); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "reading this from %s: %s\n", r.Name, r.priceText())
+	return err
+}
+
+func (r *copied) printDone(w io.Writer) error {
 	var err error
 	switch n := len(r.Snapshots); {
 	case n == 0 && r.Newest == 0:

@@ -48,6 +48,6 @@ func (a *app) reencrypt(c *cobra.Command, from, to string, o archive.CopyOptions
 		}
 		return fmt.Errorf("copying %s to %s: %w", source.name, target.name, err)
 	}
-	report := copied{source.name, target.name, o.DryRun, r, time.Since(start).Milliseconds()}
+	report := copied{source.name, target.name, o.DryRun, r, nil, time.Since(start).Milliseconds()}
 	return a.print(report, report.print)
 }
