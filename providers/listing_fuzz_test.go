@@ -20,6 +20,7 @@ type answers struct {
 	mu       sync.Mutex
 	left     [][]byte
 	requests int
+	received func() // is called for each request, with mu held; may be nil
 }
 
 // maxRequests is far more than a listing of a few answers needs. Any listing that sends more would not end.
@@ -28,7 +29,35 @@ const maxRequests = 100
 func (a *answers) set(documents []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.left, a.requests = bytes.Split(documents, []byte{0}), 0
+	a.left, a.requests, a.received = bytes.Split(documents, []byte{0}), 0, nil
+}
+
+// count returns the number of requests since the last set.
+func (a *answers) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.requests
+}
+
+// bounded returns a context for one listing. It ends when the listing has sent more than a number of requests, or none for
+// fuzzWait: it waits for a retry, or is done. So a listing that does not end sends too many, however slow the host is.
+func (a *answers) bounded(ctx context.Context, most int) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	idle := time.AfterFunc(fuzzWait, cancel)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.received = func() {
+		if idle.Reset(fuzzWait); a.requests > most {
+			cancel()
+		}
+	}
+	return ctx, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.received = nil
+		idle.Stop()
+		cancel()
+	}
 }
 
 // ServeHTTP implements http.Handler.
@@ -39,6 +68,9 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		a.left = a.left[1:]
 	}
 	a.requests++
+	if a.received != nil {
+		a.received()
+	}
 	a.mu.Unlock()
 	w.Header().Set("Content-Type", "application/xml")
 	w.Write(body)
@@ -55,8 +87,8 @@ const (
 	gcsEnd    = `{"kind":"storage#objects","items":[null,{"name":"p/b","crc32c":"AAAAAQ=="}],"prefixes":["p/c/"]}`
 )
 
-// fuzzWait is how long a listing may take. An answer that is cut counts as a broken connection, and is requested again
-// after waits that would take almost all of the time.
+// fuzzWait is how long a listing may send nothing. An answer that is cut counts as a broken connection, and is requested
+// again after waits that would take almost all of the time.
 const fuzzWait = 100 * time.Millisecond
 
 // spendRetries uses up the retries that a bucket starts with.
@@ -119,19 +151,20 @@ func FuzzListing(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, documents []byte, rolled bool, after string) {
 		for i, b := range buckets {
+			most := maxRequests + bytes.Count(documents, []byte{0})
 			server.set(documents)
-			listAnything(t, b, rolled, after)
-			if server.requests > maxRequests+bytes.Count(documents, []byte{0}) {
-				t.Errorf("bucket %d: %d requests", i, server.requests)
+			listAnything(t, b, server, most, rolled, after)
+			if n := server.count(); n > most {
+				t.Errorf("bucket %d: %d requests", i, n)
 			}
 		}
 	})
 }
 
-func listAnything(t *testing.T, b providers.Bucket, rolled bool, after string) {
+func listAnything(t *testing.T, b providers.Bucket, server *answers, most int, rolled bool, after string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), fuzzWait)
-	defer cancel()
+	ctx, end := server.bounded(t.Context(), most)
+	defer end()
 	delimiter := ""
 	if rolled {
 		delimiter = "/"
@@ -190,8 +223,8 @@ func TestListingOfNoListing(t *testing.T) {
 			for _, err := range b.List(t.Context(), "", "", "") {
 				last = err
 			}
-			if last == nil || server.requests > 10 {
-				t.Errorf("%s took %q for a listing: %v after %d requests", address[:8], document, last, server.requests)
+			if n := server.count(); last == nil || n > 10 {
+				t.Errorf("%s took %q for a listing: %v after %d requests", address[:8], document, last, n)
 			}
 			b.Close()
 		}
