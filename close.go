@@ -9,8 +9,8 @@ import (
 	"github.com/strongroom-dev/strongroom/service/scheduler"
 )
 
-// Close stops the schedule, ends the contexts of all operations, waits for them, and closes the archive. From then on all
-// operations return ErrClosed. A second call does the same as the first, and returns the same. Close returns
+// Close stops the schedule, ends the contexts of all operations, waits for them, and closes the archive. From then on
+// all operations return ErrClosed. A second call does the same as the first, and returns the same. Close returns
 // ErrStopTimeout if operations do not end within scheduler.Grace. The last of them then closes the bucket, and another
 // Close waits for that again.
 func (a *Archive) Close() error {

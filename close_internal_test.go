@@ -70,8 +70,8 @@ func newHanging(t *testing.T, heedsContext bool) (*Archive, *hanging) {
 	return newArchive(h, dir, options{node: "db-1", tool: "test"}), h
 }
 
-// A backup that hangs must stop neither a program that stops its schedule, nor one whose own deadline is short: both wait
-// for the backup only as long as their context allows.
+// A backup that hangs must stop neither a program that stops its schedule, nor one whose own deadline is short: both
+// wait for the backup only as long as their context allows.
 func TestBackupsWaitAsLongAsTheirContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -146,8 +146,8 @@ func TestCloseEndsEverything(t *testing.T) {
 	})
 }
 
-// A disk that hangs holds no program back for longer than a stop may take. The bucket stays open as long as an operation
-// uses it, and the next Close reports how that ended.
+// A disk that hangs holds no program back for longer than a stop may take. The bucket stays open as long as an
+// operation uses it, and the next Close reports how that ended.
 func TestCloseIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -171,8 +171,8 @@ func TestCloseIsBounded(t *testing.T) {
 	})
 }
 
-// Options apply to a layout that is detected, too: a program that leaves out the file that is being written must not get
-// that file because it named no layout.
+// Options apply to a layout that is detected, too: a program that leaves out the file that is being written must not
+// get that file because it named no layout.
 func TestOptionsOfADetectedLayout(t *testing.T) {
 	t.Parallel()
 	a, _ := newHanging(t, false)

@@ -71,10 +71,10 @@ type Archive struct {
 	last    time.Duration
 }
 
-// Open returns the archive at a URL, for the log files in a directory. It sends no request: the first backup creates the
-// archive. Without a directory ("") the archive can be read, and Backup returns ErrNoSource. docs/providers.md lists the
-// forms of the URL. ctx is for reading local configuration only. The caller calls Close. Errors: ErrOverlap, and those of
-// a malformed URL.
+// Open returns the archive at a URL, for the log files in a directory. It sends no request: the first backup creates
+// the archive. Without a directory ("") the archive can be read, and Backup returns ErrNoSource. docs/providers.md
+// lists the forms of the URL. ctx is for reading local configuration only. The caller calls Close. Errors: ErrOverlap,
+// and those of a malformed URL.
 func Open(ctx context.Context, url, dir string, with ...Option) (*Archive, error) {
 	o := options{tool: "strongroom library"}
 	for _, set := range with {
@@ -114,9 +114,10 @@ func newArchive(bucket providers.Bucket, dir string, o options) *Archive {
 	return a
 }
 
-// Backup makes a snapshot of the closed log files, and sends what the archive does not have. If nothing has changed since
-// the newest snapshot, it makes none, and Committed of the result is false. It waits for another backup of this Archive,
-// until ctx ends. A second process that backs up to the same archive gets an error that wraps archive.ErrLostRace.
+// Backup makes a snapshot of the closed log files, and sends what the archive does not have. If nothing has changed
+// since the newest snapshot, it makes none, and Committed of the result is false. It waits for another backup of this
+// Archive, until ctx ends. A second process that backs up to the same archive gets an error that wraps
+// archive.ErrLostRace.
 func (a *Archive) Backup(ctx context.Context) (*archive.BackupResult, error) {
 	return during(ctx, a, func(ctx context.Context) (*archive.BackupResult, error) {
 		if a.dir == "" {

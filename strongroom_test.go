@@ -90,8 +90,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// The library refuses what the command refuses: log files among objects, and a restore among them, into its own state or,
-// for a name that was not set, into the current directory. Symbolic links hide nothing. No request is sent before.
+// The library refuses what the command refuses: log files among objects, and a restore among them, into its own state
+// or, for a name that was not set, into the current directory. Symbolic links hide nothing. No request is sent before.
 func TestGuards(t *testing.T) {
 	t.Parallel()
 	dir, state, home := logFiles(), t.TempDir(), t.TempDir()
@@ -100,7 +100,8 @@ func TestGuards(t *testing.T) {
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	for _, url := range []string{"file://" + dir, "file://" + dir + "/archive", "file://" + filepath.Dir(dir), "file://" + link + "/a"} {
+	for _, at := range []string{dir, dir + "/archive", filepath.Dir(dir), link + "/a"} {
+		url := "file://" + at
 		if _, err := strongroom.Open(t.Context(), url, dir); !errors.Is(err, strongroom.ErrOverlap) {
 			t.Errorf("%s: %v", url, err)
 		}

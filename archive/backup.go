@@ -59,9 +59,9 @@ type BackupResult struct {
 // encrypted object if this host recorded it. Backup starts over with a new capture when another writer takes the
 // sequence number, or when a file changes while it is read.
 //
-// Guards that refuse the source return a Refusal, which wraps ErrForeign, ErrRolledBack, ErrMissingFiles or ErrForked. Other
-// errors include store.ErrUnordered, ErrOverlap, ErrEmptySource, ErrForeign for another layout, ErrLostRace, ErrUnsteady,
-// ErrLostID, ErrFreezes and ErrDamaged. The result is never nil; with an error it describes the last attempt.
+// Guards that refuse the source return a Refusal, which wraps ErrForeign, ErrRolledBack, ErrMissingFiles or ErrForked.
+// Other errors include store.ErrUnordered, ErrOverlap, ErrEmptySource, ErrForeign for another layout, ErrLostRace,
+// ErrUnsteady, ErrLostID, ErrFreezes and ErrDamaged. The result is never nil; with an error it describes the last attempt.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
 	defer a.hold()()
 	ctx = store.InOrder(ctx)

@@ -34,8 +34,8 @@ func (a *Archive) localDir() string {
 	return ""
 }
 
-// CheckTarget returns ErrBadTarget or ErrOverlap if a restore to a directory would write into the archive, into the local
-// state, or, for an empty name, into the current directory. It sends no request. Restore begins with it.
+// CheckTarget returns ErrOverlap if the directory is not apart from the archive. It returns ErrBadTarget if it is in
+// the local state, or has no name, which would mean the current directory. It sends no request. Restore begins with it.
 func (a *Archive) CheckTarget(dir string) error {
 	switch {
 	case dir == "":
@@ -67,7 +67,8 @@ func (a *Archive) checkCopy(to *Archive) error {
 // directory, which many programs share.
 func (a *Archive) checkScratch(dir string) error {
 	if at := a.localDir(); at != "" && disk.IsInside(dir, at) {
-		return fmt.Errorf("the scratch directory %s is in the archive %s: %w; use another directory", dir, at, ErrBadTarget)
+		return fmt.Errorf("the scratch directory %s is in the archive %s: %w; use another directory",
+			dir, at, ErrBadTarget)
 	}
 	return nil
 }

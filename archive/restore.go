@@ -85,8 +85,8 @@ type Begun = restoredir.Begun
 // with the same options continues the restore, also with a newer snapshot. Of two restores into one directory, one
 // gets ErrOccupied, also if they are on two hosts.
 //
-// If a database runs in the directory or around it, Restore writes nothing; if the database starts later,
-// Restore stops. The error is then ErrInUse. Other errors: ErrBadTarget, ErrOverlap, ErrNoFile, ErrOccupied, ErrNoSpace,
+// If a database runs in the directory or around it, Restore writes nothing; if the database starts later, Restore
+// stops. The error is then ErrInUse. Other errors: ErrBadTarget, ErrOverlap, ErrNoFile, ErrOccupied, ErrNoSpace,
 // ErrDamaged.
 //
 // The local state has the rate at which files were restored; see Measurements.

@@ -41,8 +41,8 @@ const (
 type ReadPlan struct {
 	Reads   []cost.Read // by kind and storage class, without the missing objects
 	Missing int         // the objects that the store does not have
-	// ClassesUnknown means that the storage classes were not read, so that no price is known: Reads then has all objects
-	// without a class, and Missing is 0.
+	// ClassesUnknown means that the storage classes were not read, so that no price is known: Reads then has all
+	// objects without a class, and Missing is 0.
 	ClassesUnknown bool
 }
 
@@ -198,7 +198,9 @@ func (a *Archive) classify(ctx context.Context, objects map[string]*ObjectRead, 
 
 // classifyListed lists the ranges of the store that have these keys, and returns those that it did not reach: it stops
 // after so many other objects that it costs less to request the rest one by one. Other snapshots may have any number.
-func (a *Archive) classifyListed(ctx context.Context, objects map[string]*ObjectRead, keys []string) (rest []string, err error) {
+func (a *Archive) classifyListed(
+	ctx context.Context, objects map[string]*ObjectRead, keys []string,
+) (rest []string, err error) {
 	budget := len(keys) * listedPerRead
 	for len(keys) > 0 {
 		prefix := keys[0][:strings.IndexByte(keys[0], '/')+1]

@@ -39,8 +39,9 @@ func (a *answers) count() int {
 	return a.requests
 }
 
-// bounded returns a context for one listing. It ends when the listing has sent more than a number of requests, or none for
-// fuzzWait: it waits for a retry, or is done. So a listing that does not end sends too many, however slow the host is.
+// bounded returns a context for one listing. It ends when the listing has sent more than a number of requests, or none
+// for fuzzWait: it waits for a retry, or is done. So a listing that does not end sends too many, however slow the host
+// is.
 func (a *answers) bounded(ctx context.Context, most int) (_ context.Context, end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	idle := time.AfterFunc(fuzzWait, cancel)
@@ -87,8 +88,8 @@ const (
 	gcsEnd    = `{"kind":"storage#objects","items":[null,{"name":"p/b","crc32c":"AAAAAQ=="}],"prefixes":["p/c/"]}`
 )
 
-// fuzzWait is how long a listing may send nothing. An answer that is cut counts as a broken connection, and is requested
-// again after waits that would take almost all of the time.
+// fuzzWait is how long a listing may send nothing. An answer that is cut counts as a broken connection, and is
+// requested again after waits that would take almost all of the time.
 const fuzzWait = 100 * time.Millisecond
 
 // spendRetries uses up the retries that a bucket starts with.

@@ -35,8 +35,8 @@ func Open(ctx context.Context, rawURL string, opts cloud.Options) (cloud.Bucket,
 	}
 }
 
-// LocalDir returns the directory that the archive of a file:// URL is in; empty for any other URL, and for a malformed one,
-// which Open reports.
+// LocalDir returns the directory that the archive of a file:// URL is in; empty for any other URL, and for a malformed
+// one, which Open reports.
 func LocalDir(rawURL string) string {
 	a, err := cloud.Parse(rawURL, "file", nil)
 	if err != nil {

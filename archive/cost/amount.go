@@ -16,8 +16,8 @@ import (
 // GiB is the unit of prices for bytes.
 const GiB = 1 << 30
 
-// Unbounded is what a number of bytes is that does not fit: forged or damaged records may have any. It means this many or
-// more, so nothing that is computed from it is known.
+// Unbounded is what a number of bytes is that does not fit: forged or damaged records may have any. It means this many
+// or more, so nothing that is computed from it is known.
 const Unbounded = math.MaxInt64
 
 // Sum returns the sum of numbers that are not negative; Unbounded if one is, or if the sum does not fit.

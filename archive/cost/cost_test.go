@@ -297,7 +297,7 @@ func TestKeptMeasurements(t *testing.T) {
 	for range 20 {
 		add(2000)
 	}
-	if got := sizes(); !slices.Equal(got, []int64{2000, 2000, 2000, 2000, 2000, 2000, 2000, 2000}) || all[7].At.Sub(all[0].At) != 7*time.Hour {
+	if got := sizes(); !slices.Equal(got, slices.Repeat([]int64{2000}, 8)) || all[7].At.Sub(all[0].At) != 7*time.Hour {
 		t.Errorf("%v", all)
 	}
 	add(0)
@@ -310,18 +310,20 @@ func TestKeptMeasurements(t *testing.T) {
 // forecast from it would be wrong.
 func TestFiguresThatDoNotFit(t *testing.T) {
 	t.Parallel()
-	if Sum() != 0 || Sum(1, 2, 3) != 6 || Sum(Unbounded, 1) != Unbounded || Sum(1, Unbounded-1) != Unbounded || Sum(1<<62, 1<<62, 1<<62) != Unbounded {
+	if Sum() != 0 || Sum(1, 2, 3) != 6 || Sum(Unbounded, 1) != Unbounded || Sum(1<<62, 1<<62, 1<<62) != Unbounded {
 		t.Error("a sum does not end at its bound")
 	}
 	stored := AddStored(AddStored(AddStored(nil, "A", math.MaxInt64-1), "A", 5), "B", -5)
 	if stored[0].Bytes != Unbounded || stored[1].Bytes != 0 {
 		t.Errorf("%+v", stored)
 	}
-	p := &Prices{Currency: "USD", Egress: price(t, "1"), Classes: map[string]Class{DefaultClass: {Storage: price(t, "1"), Requests: price(t, "1"), Retrieval: price(t, "1")}}}
+	one := price(t, "1")
+	p := &Prices{Currency: "USD", Egress: one, Classes: map[string]Class{DefaultClass: {one, one, one}}}
 	if m := p.PriceMonth(stored); !m.PerMonth.IsZero() || len(m.Unknown) != 1 {
 		t.Errorf("%v", m)
 	}
-	if m := p.PriceMonth([]Stored{{"A", 1, GiB}}); m.Scaled(GiB, Unbounded) != nil || m.Scaled(Unbounded, GiB) != nil || m.Scaled(GiB, 2*GiB) == nil {
+	m := p.PriceMonth([]Stored{{"A", 1, GiB}})
+	if m.Scaled(GiB, Unbounded) != nil || m.Scaled(Unbounded, GiB) != nil || m.Scaled(GiB, 2*GiB) == nil {
 		t.Errorf("%v", m)
 	}
 	if r := p.PriceReads([]Read{{Bytes: Unbounded, Requests: 1000}}); r.Total.String() != "1.00" || len(r.Unknown) != 2 {

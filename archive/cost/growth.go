@@ -34,11 +34,11 @@ type Growth struct {
 	Until     time.Time `json:"until"`     // when the last of them was made
 	// MeasuredMS is the time between snapshots and their direct predecessors. It is less than from Since to Until if
 	// snapshots between them were pruned: what was stored for those is not known any more.
-	MeasuredMS   int64 `json:"measured_ms"`
+	MeasuredMS int64 `json:"measured_ms"`
 	// StoredPerDay is how many bytes are stored per day, before any prune; Unbounded if that does not fit.
 	StoredPerDay int64 `json:"stored_per_day"`
-	// SizePerDay is by how many stored bytes per day one snapshot has become larger, or smaller if it is negative. It is
-	// Unbounded, or as much less than 0, if that does not fit.
+	// SizePerDay is by how many stored bytes per day one snapshot has become larger, or smaller if it is negative. It
+	// is Unbounded, or as much less than 0, if that does not fit.
 	SizePerDay int64 `json:"size_per_day"`
 	// IsEnough means that the figures are enough for a forecast: three snapshots over 20 hours, an hour measured, and
 	// bytes per day that fit.

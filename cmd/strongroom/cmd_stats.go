@@ -32,7 +32,7 @@ fill the disk. Without arguments, it shows all archives of the configuration.`,
 type archiveStats struct {
 	Name      string           `json:"archive_name"`
 	Snapshots int              `json:"snapshots"`
-	HasMore   bool             `json:"more_snapshots"` // the archive has older ones, too, which the growth does not consider
+	HasMore   bool             `json:"more_snapshots"` // there are older ones, too, which the growth does not consider
 	Objects   int64            `json:"objects"`
 	Bytes     int64            `json:"bytes"`
 	Stored    []cost.Stored    `json:"stored"`
@@ -123,8 +123,8 @@ func freeBytes(url string) *int64 {
 // newStats returns the figures of an archive, with a forecast if enough snapshots show the growth.
 func newStats(name string, s *archive.Stats, prices *cost.Prices, free *int64, now time.Time) *archiveStats {
 	out := &archiveStats{
-		Name: name, Snapshots: len(s.Snapshots), HasMore: s.HasMore, Bytes: s.Bytes(), Stored: s.Stored, Price: prices.PriceMonth(s.Stored),
-		Growth: s.Growth, Forecast: []forecast{}, Free: free,
+		Name: name, Snapshots: len(s.Snapshots), HasMore: s.HasMore, Bytes: s.Bytes(), Stored: s.Stored,
+		Price: prices.PriceMonth(s.Stored), Growth: s.Growth, Forecast: []forecast{}, Free: free,
 	}
 	for _, class := range s.Stored {
 		out.Objects += class.Objects
@@ -159,7 +159,8 @@ func (s *archiveStats) reach(now time.Time, what string, bytes int64) {
 
 func (s *archiveStats) print(w io.Writer) error {
 	least := map[bool]string{true: "at least "}[s.HasMore]
-	fmt.Fprintf(w, "%s: %s, %s, %s\n", s.Name, least+plural(s.Snapshots, "snapshot"), plural(s.Objects, "object"), sizeAtLeast(s.Bytes))
+	fmt.Fprintf(w, "%s: %s%s, %s, %s\n", s.Name, least, plural(s.Snapshots, "snapshot"), plural(s.Objects, "object"),
+		sizeAtLeast(s.Bytes))
 	rows := [][]string{{"CLASS", "OBJECTS", "BYTES"}}
 	for _, c := range s.Stored {
 		rows = append(rows, []string{cost.ClassName(c.Class), strconv.FormatInt(c.Objects, 10), sizeAtLeast(c.Bytes)})

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Guards compare directories that may not exist yet, and paths that symbolic links lead to. Names that begin alike are no
-// directories within each other, and everything is within the root.
+// Guards compare directories that may not exist yet, and paths that symbolic links lead to. Names that begin alike are
+// no directories within each other, and everything is within the root.
 func TestIsInside(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()

@@ -208,7 +208,8 @@ func (s *adapter) deleteObjects(ctx context.Context, versions []version, failed 
 		}
 		isGone := s.findGone(ctx, refused)
 		for _, e := range refused {
-			if err := s.deleteError(e); err != nil && !isGone[objectID{aws.ToString(e.Key), aws.ToString(e.VersionId)}] {
+			id := objectID{aws.ToString(e.Key), aws.ToString(e.VersionId)}
+			if err := s.deleteError(e); err != nil && !isGone[id] {
 				failed[aws.ToString(e.Key)] = true
 				errs = append(errs, err)
 			}
@@ -296,9 +297,9 @@ func (s *adapter) deleteError(e types.Error) error {
 	return s.fail("deleting", key, &smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)})
 }
 
-// findGone returns the versions whose ids a service refused because another program has deleted them. VersityGW calls such
-// an id invalid. The ids were listed before, so a listing without them shows that the versions are gone. All versions of
-// a batch take one listing, which costs about as much as the one that found them.
+// findGone returns the versions whose ids a service refused because another program has deleted them. VersityGW calls
+// such an id invalid. The ids were listed before, so a listing without them shows that the versions are gone. All
+// versions of a batch take one listing, which costs about as much as the one that found them.
 func (s *adapter) findGone(ctx context.Context, refused []types.Error) map[objectID]bool {
 	gone := map[objectID]bool{}
 	var keys []string

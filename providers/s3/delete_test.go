@@ -65,8 +65,8 @@ func TestS3VersionThatIsGone(t *testing.T) {
 	}
 }
 
-// Another program deletes the same thousand versions. One listing shows that all are gone: a listing for each would take
-// as many requests as there are objects, and no budget would end them.
+// Another program deletes the same thousand versions. One listing shows that all are gone: a listing for each would
+// take as many requests as there are objects, and no budget would end them.
 func TestS3VersionsThatAreGone(t *testing.T) {
 	const objects = 1000
 	var deleted bool

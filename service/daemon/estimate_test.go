@@ -138,8 +138,8 @@ func (s *slowClasses) List(ctx context.Context, prefix, delimiter, after string)
 	return s.Store.List(ctx, prefix, delimiter, after)
 }
 
-// The estimate of a large archive takes minutes. The page's other reads do not wait for it, and the page states that it is
-// not known, and why, instead of nothing for ever.
+// The estimate of a large archive takes minutes. The page's other reads do not wait for it, and the page states that it
+// is not known, and why, instead of nothing for ever.
 func TestSlowEstimate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -150,15 +150,16 @@ func TestSlowEstimate(t *testing.T) {
 		}
 		synctest.Wait()
 		began := time.Now()
-		if m, err := d.managedArchive("orders").snapshots.manifest(t.Context(), d.managedArchive("orders").archive.Archive, 1); err != nil || m.Sequence != 1 || time.Since(began) != 0 {
+		k := d.managedArchive("orders")
+		m, err := k.snapshots.manifest(t.Context(), k.archive.Archive, 1)
+		if err != nil || m.Sequence != 1 || time.Since(began) != 0 {
 			t.Errorf("a read of the page waited %v: %v", time.Since(began), err)
 		}
 		time.Sleep(maxEstimate)
 		synctest.Wait()
-		if e, ok := d.RestoreEstimate("orders", 1); !ok || e.Snapshot != 1 || e.Unknown != "the provider did not answer in time" {
+		if e, ok := d.RestoreEstimate("orders", 1); !ok || e.Snapshot != 1 || e.Unknown != noAnswer {
 			t.Errorf("%+v, %v", e, ok)
 		}
-		k := d.managedArchive("orders")
 		k.estimates.end(estimate{}, "")
 		if !k.estimates.begin(time.Now().Add(listAgain)) { // and it never ends
 			t.Error("no estimate is due")
@@ -180,9 +181,11 @@ func TestSlowEstimate(t *testing.T) {
 // A price needs the storage classes. Without them it is not known, and never that of objects without a class.
 func TestEstimateWithoutClasses(t *testing.T) {
 	t.Parallel()
-	d := New(load(t, demand+"prices: [{currency: USD, egress: 1024, classes: {default: {requests: 0, retrieval: 0}}}]\n"), Options{})
-	made := estimate{snapshot: 7, plan: archive.ReadPlan{Reads: []cost.Read{{Bytes: 5, Requests: 1}}, ClassesUnknown: true}}
-	if e := d.describeEstimate(d.managedArchive("orders"), &made); e.Bytes != 5 || !strings.HasPrefix(e.Price, "What it costs is not known: the storage classes") {
+	const prices = "prices: [{currency: USD, egress: 1024, classes: {default: {requests: 0, retrieval: 0}}}]\n"
+	d := New(load(t, demand+prices), Options{})
+	plan := archive.ReadPlan{Reads: []cost.Read{{Bytes: 5, Requests: 1}}, ClassesUnknown: true}
+	e := d.describeEstimate(d.managedArchive("orders"), &estimate{snapshot: 7, plan: plan})
+	if e.Bytes != 5 || !strings.HasPrefix(e.Price, "What it costs is not known: the storage classes") {
 		t.Errorf("%+v", e)
 	}
 }

@@ -6,7 +6,7 @@ import "fmt"
 type RestoreEstimate struct {
 	Snapshot int64
 	Unknown  string // why nothing else is known, as a sentence without its end; empty if it is
-	Bytes    int64 // as they are transferred
+	Bytes    int64  // as they are transferred
 	Requests int64
 	Frozen   int64  // objects that must be thawed first
 	Missing  int    // objects that the provider does not have, and that no other figure includes

@@ -33,11 +33,13 @@ func TestPageShowsWhatARestoreTakes(t *testing.T) {
 		t.Errorf("the page does not have %q", want)
 	}
 	e.estimate.Missing = 1
-	if page := get(t, newServer(t, e, ""), "/archives/orders"); !strings.Contains(page, "But 1 object of it is missing at the provider: strongroom verify names what is damaged. It takes") {
+	const missing = "But 1 object of it is missing at the provider: strongroom verify names what is damaged. It takes"
+	if page := get(t, newServer(t, e, ""), "/archives/orders"); !strings.Contains(page, missing) {
 		t.Error("the page hides that an object is missing")
 	}
 	e.estimate = RestoreEstimate{Snapshot: 119, Unknown: "the provider did not answer in time"}
-	if page := get(t, newServer(t, e, ""), "/archives/orders"); !strings.Contains(page, "What a restore of snapshot 119 takes is not known: the provider did not answer in time.") {
+	const unknown = "What a restore of snapshot 119 takes is not known: the provider did not answer in time."
+	if page := get(t, newServer(t, e, ""), "/archives/orders"); !strings.Contains(page, unknown) {
 		t.Error("the page does not state that the estimate is unknown")
 	}
 	e.isKnown = false

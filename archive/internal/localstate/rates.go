@@ -35,9 +35,9 @@ func (s *State) LoadRates(id string) ([]cost.Measurement, error) {
 	return r.Measured, nil
 }
 
-// AddRate adds a measurement, and drops those that cost.Keep drops. A file that has not what was written is replaced, and
-// so is one that only another user may read, in a directory where this one may. Of two processes that add one at the same
-// time, one may be lost.
+// AddRate adds a measurement, and drops those that cost.Keep drops. A file that has not what was written is replaced,
+// and so is one that only another user may read, in a directory where this one may. Of two processes that add one at
+// the same time, one may be lost.
 func (s *State) AddRate(id string, m cost.Measurement) error {
 	all, err := s.LoadRates(id)
 	if errors.Is(err, ErrUnread) && !errors.Is(err, fs.ErrPermission) {

@@ -38,8 +38,9 @@ func (s *State) replace(name string, b []byte) error {
 	return nil
 }
 
-// replaceFile writes a file in a directory as a whole and makes it durable. After a power loss there is the old file or the new
-// one: half a file would cost what this host remembers, and an old one may report what a repair has put right since.
+// replaceFile writes a file in a directory as a whole and makes it durable. After a power loss there is the old file or
+// the new one: half a file would cost what this host remembers, and an old one may report what a repair has put right
+// since.
 func replaceFile(root *disk.Root, dir, name string, b []byte) error {
 	temp := tempPrefix + strings.ToLower(rand.Text()[:12])
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -67,8 +68,8 @@ func replaceFile(root *disk.Root, dir, name string, b []byte) error {
 }
 
 // giveToOwner gives a new file to the owner of its directory: root may restore with the state directory of a service,
-// whose user must be able to read the file later. Where root may not do that, such as on NFS, the file stays root's, and
-// the service reports that it cannot read it.
+// whose user must be able to read the file later. Where root may not do that, such as on NFS, the file stays root's,
+// and the service reports that it cannot read it.
 func giveToOwner(f *disk.File, dir string) {
 	if os.Geteuid() != 0 {
 		return

@@ -76,7 +76,8 @@ func TestFilesBelongToTheOwnerOfTheDirectory(t *testing.T) {
 	}
 }
 
-// A file of rates that root wrote once, and that this user may not read, is replaced: else this host never measures again.
+// A file of rates that root wrote once, and that this user may not read, is replaced: else this host never measures
+// again.
 func TestUnreadableRatesAreReplaced(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
