@@ -35,8 +35,8 @@
 // entry in the switch of Open, its parameters in internal/cloud/parameters.go, and storetest.Run in its tests.
 //
 // A bucket may implement the optional interfaces of package store: that of FromBucket is a store.Unproven; all others
-// are store.SurroundingsLister; file is a store.BlockFinder; s3 is a store.Sweeper, a store.RetentionStore and a
-// store.Waiver.
+// are store.SurroundingsLister; file is a store.BlockFinder and a store.Local; s3 is a store.Sweeper, a
+// store.RetentionStore and a store.Waiver.
 //
 // Errors are *Error: they name the operation, the key, the Kind of failure and what to do. The error for a
 // missing object or bucket wraps fs.ErrNotExist; that for a missing bucket also wraps ErrNoBucket.
