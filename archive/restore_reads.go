@@ -196,8 +196,8 @@ func (a *Archive) classify(ctx context.Context, objects map[string]*ObjectRead, 
 	return a.classifyEach(ctx, objects, rest)
 }
 
-// classifyListed lists the ranges of the store that have these keys, and returns those that it did not reach: it stops
-// after so many other objects that it costs less to request the rest one by one. Other snapshots may have any number.
+// classifyListed lists the ranges of the store that have these keys, and returns those that it did not reach. It stops
+// once it costs less to request the rest one by one: other snapshots may have any number of objects in between.
 func (a *Archive) classifyListed(
 	ctx context.Context, objects map[string]*ObjectRead, keys []string,
 ) (rest []string, err error) {

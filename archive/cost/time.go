@@ -44,7 +44,7 @@ func (m *Measurement) IsSame(other Measurement) bool {
 }
 
 // Keep returns the measurements to keep of those in order of time: the newest four, and of the others the four with the
-// most bytes. So many small restores do not displace one that shows how long a whole snapshot takes.
+// most bytes. Small restores, however many, do not displace one that shows how long a whole snapshot takes.
 func Keep(all []Measurement) []Measurement {
 	all = slices.DeleteFunc(slices.Clone(all), func(m Measurement) bool { return !m.IsValid() })
 	if len(all) <= MaxMeasurements {
