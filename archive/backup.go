@@ -29,6 +29,9 @@ type BackupOptions struct {
 
 	DryRun bool // plans only, and writes nothing
 	Force  bool // writes a manifest even if nothing has changed
+	// TestPlaces makes a dry run also test whether the planned objects could be created where they belong. In a directory
+	// that makes a file that no listing shows, and removes it.
+	TestPlaces bool
 
 	Acceptance // findings of guards that do not stop the backup
 
@@ -241,10 +244,14 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return err
 	}
 	newestReadable := h.parent == nil || (h.base != nil && *h.parent == h.base.ref)
-	if o.DryRun {
-		return nil
+	isIdle := plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.renamed() && !r.needsLostPage()
+	if !isIdle {
+		r.keepNothing(&plan)
 	}
-	if plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.renamed() && !r.needsLostPage() {
+	if o.DryRun {
+		return r.rehearse(ctx, &plan, isIdle)
+	}
+	if isIdle {
 		if seen.Stale {
 			a.saveStamps(h.archiveID(), r.capture.Files, parent.Files)
 		}
@@ -252,7 +259,6 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		res.Damaged = damaged(parent.Files)
 		return r.stillValid(ctx, h.base.ref)
 	}
-	r.keepNothing(&plan)
 	return r.run(ctx, &plan, parent)
 }
 
@@ -339,9 +345,8 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if r.head.isFresh() { // the manifest alone has the id, until a repair replaces archive.json
 		return uuid.NewString(), nil
 	}
-	if r.head.greatest > 0 && !r.head.begins || r.head.badID {
-		return "", fmt.Errorf("%s is missing or cannot be read, and no manifest can be read, "+
-			"so the archive's id is unknown; start a new archive: %w", manifest.ArchiveKey, ErrDamaged)
+	if err := r.head.checkUnknownID(); err != nil {
+		return "", err
 	}
 	who := manifest.Archive{Format: manifest.Format, ID: uuid.NewString(), Created: time.Now().UTC(), Layout: r.layout.Name()}
 	if len(r.recipients()) > 0 {

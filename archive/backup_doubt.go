@@ -98,9 +98,14 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 	case skipped == 0:
 		r.warn("the ledger does not exclude a manifest far above the others, which begins to count: %v", err)
 		return nil
-	case r.head.unread != nil, r.next <= r.head.newest().Sequence+manifest.MaxAhead:
+	case !r.needsFence():
 		r.warn("the ledger does not have the gap before snapshot %d: %v", r.next, err)
 		return nil
 	}
 	return fmt.Errorf("snapshot %d would count for nothing without a record of the gap before it: %w", r.next, err)
+}
+
+// needsFence reports whether the snapshot would count for nothing without the record of fence.
+func (r *backupRun) needsFence() bool {
+	return r.head.isFar(r.next) && r.head.unread == nil && r.next > r.head.newest().Sequence+manifest.MaxAhead
 }

@@ -47,7 +47,7 @@ func (r *backupRun) findOrphans(ctx context.Context, upload []source.File) error
 	}
 	var first, last string
 	for i := range upload {
-		prefix := manifest.DataPrefix + manifest.EncodeName(upload[i].Name) + "/"
+		prefix := contentPrefix(&upload[i])
 		if first == "" || prefix < first {
 			first = prefix
 		}
@@ -81,7 +81,7 @@ func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error
 	}
 	return r.Archive.checkNested(ctx, func(yield func(string) bool) {
 		for i := range upload {
-			if !yield(manifest.DataPrefix + manifest.EncodeName(upload[i].Name) + "/") {
+			if !yield(contentPrefix(&upload[i])) {
 				return
 			}
 		}

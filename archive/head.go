@@ -54,6 +54,15 @@ func (h *head) isFresh() bool {
 	return h.badID && h.greatest == 0 && h.record == nil && h.unread == nil
 }
 
+// checkUnknownID returns an error if the archive's id is lost, so that no backup can continue the archive.
+func (h *head) checkUnknownID() error {
+	if h.archiveID() != "" || h.isFresh() || !h.badID && (h.greatest == 0 || h.begins) {
+		return nil
+	}
+	return fmt.Errorf("%s is missing or cannot be read, and no manifest can be read, so the archive's id is unknown; "+
+		"start a new archive: %w", manifest.ArchiveKey, ErrDamaged)
+}
+
 // archiveID returns the archive's id from archive.json or, if that is missing, from the newest readable manifest. It is
 // empty if neither has one.
 func (h *head) archiveID() string {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -12,8 +14,9 @@ import (
 )
 
 // Preflight checks whether a backup could continue the archive at the address, or begin one there. A
-// condition that a backup would refuse is a finding that failed. It changes nothing. It returns false with a
-// finding that failed if it could not read the archive; Probe mostly reports a better reason.
+// condition that a backup would refuse is a finding that failed. It changes no object; in a directory it makes a file that
+// no listing shows, and removes it. It returns false with a finding that failed if it could not read the archive; Probe
+// mostly reports a better reason.
 func (a *Archive) Preflight(ctx context.Context) (storecheck.Finding, bool) {
 	defer a.hold()()
 	f, ok := a.preflight(ctx)
@@ -51,30 +54,60 @@ func (a *Archive) preflight(ctx context.Context) (storecheck.Finding, bool) {
 		return way, true
 	}
 	f, ok := a.preflightOf(ctx, h)
-	if way.Result == storecheck.Note && f.Result == storecheck.Good {
-		return way, ok
+	if f.Result == storecheck.Failed {
+		return f, ok
 	}
-	return f, ok
+	if way.Result == storecheck.Note && f.Result == storecheck.Good {
+		f = way
+	}
+	return a.checkPlaces(ctx, h, f), ok
 }
 
 // preflightOf is preflight for an archive that was read.
 func (a *Archive) preflightOf(ctx context.Context, h *head) (storecheck.Finding, bool) {
-	switch {
-	case h.badID:
+	if err := h.checkUnknownID(); err != nil {
 		const advice = "restore the correct " + manifest.ArchiveKey +
 			"; if no archive was begun here, delete this one or use another address"
-		return storecheck.Fail(advice, "%s", strings.Join(h.warnings, "; ")), true
-	case !h.exists(), h.begins:
-		if err := a.state.CheckPlace(); err != nil {
-			return storecheck.Fail("", "%v", err), true
-		}
-		f, ok := a.lookApart(ctx)
-		if h.begins && f.Result == storecheck.Good {
-			f.Result, f.Detail = storecheck.Note, strings.Join(h.warnings, "; ")
-		}
-		return f, ok
+		return storecheck.Fail(advice, "%s: %v", strings.Join(h.warnings, "; "), err), true
 	}
-	return a.lookAround(ctx, h)
+	if !h.isNew() {
+		return a.lookAround(ctx, h)
+	}
+	if err := a.state.CheckPlace(); err != nil {
+		return storecheck.Fail("", "%v", err), true
+	}
+	f, ok := a.lookApart(ctx)
+	if f.Result == storecheck.Good && len(h.warnings) > 0 {
+		f.Result, f.Detail = storecheck.Note, strings.Join(h.warnings, "; ")
+		if h.isFresh() {
+			f.Detail += "; there are none, so a backup begins an archive beside it"
+			f.Advice = "is this the right address? If it is, delete this " + manifest.ArchiveKey
+		}
+	}
+	return f, ok
+}
+
+// checkPlaces adds to a finding where objects cannot be created. Each backup needs the place of its manifest; whether it
+// needs the others depends on what it stores.
+func (a *Archive) checkPlaces(ctx context.Context, h *head, f storecheck.Finding) storecheck.Finding {
+	if err := a.testCreation(ctx, slices.Values(h.nextKeys(h.nextSequence()))); err != nil {
+		return storecheck.WentWrong(err)
+	}
+	for _, key := range []string{
+		manifest.DataPrefix + firstBelow, manifest.BundlesPrefix + firstBelow, manifest.PagesPrefix + firstBelow,
+		manifest.LedgerKey(h.ledger.Number + 1), manifest.ProofsPrefix + firstBelow,
+	} {
+		err := a.testCreation(ctx, slices.Values([]string{key}))
+		if err == nil || errors.Is(err, store.ErrBlocked) { // checkWay reports what blocks a key
+			continue
+		}
+		if f.Result == storecheck.Good {
+			f.Result, f.Detail = storecheck.Note, err.Error()
+			continue
+		}
+		f.Detail += "; " + err.Error()
+	}
+	return f
 }
 
 // checkWay reports what is in the way of the archive's next objects; a failure if that stops backups. The result is
@@ -133,7 +166,10 @@ func (a *Archive) lookAround(ctx context.Context, h *head) (storecheck.Finding, 
 		return storecheck.WentWrong(err), true
 	}
 	within, err := a.nestedNear(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrBlocked), errors.Is(err, fs.ErrPermission): // a backup does not read what is there
+		return storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(h.warnings, err.Error()), "; ")}, true
+	case err != nil:
 		return storecheck.WentWrong(err), true
 	}
 	var details []string

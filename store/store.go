@@ -69,7 +69,7 @@ type SurroundingsLister interface {
 
 // A Place is an address at which an archive could be stored.
 type Place struct {
-	Address string // the URL without settings
+	Address string // the URL for messages, without settings
 	Store   Store  // for reading only
 }
 
@@ -118,6 +118,15 @@ func (b *Blocked) Error() string {
 
 // Unwrap returns ErrBlocked.
 func (b *Blocked) Unwrap() error { return ErrBlocked }
+
+// CreationTester is an optional interface for stores that may allow to create some objects and not others: in a file
+// system, each directory has an owner and permissions of its own, and may be on another disk.
+type CreationTester interface {
+	// TestCreation returns the error of the first Put of these keys that would fail because of where the object belongs;
+	// nil if none would, or if the archive's directory does not exist. What lies under a key itself does not count. It
+	// creates neither an object nor a directory for one, but perhaps a file that no listing shows, and removes it.
+	TestCreation(ctx context.Context, keys iter.Seq[string]) error
+}
 
 // RetentionStore is an optional interface for stores that can lock objects against deletion and change. All methods
 // are safe for concurrent use; only one backup at a time renews.

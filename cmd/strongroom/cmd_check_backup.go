@@ -17,6 +17,7 @@ import (
 // no source.
 func tryOut(ctx context.Context, j *job, to *openArchive, src *sourceReport, probe prober, report func(storecheck.Finding)) error {
 	where := newProbeDir(to.url)
+	defer where.clear()
 	if f, ok := where.finding(); ok {
 		report(f)
 	}
@@ -42,7 +43,7 @@ func tryOut(ctx context.Context, j *job, to *openArchive, src *sourceReport, pro
 	return err
 }
 
-// tryBackup plans a backup, with all guards, and writes nothing.
+// tryBackup plans a backup, with all guards, and tests whether it could create its objects.
 func tryBackup(ctx context.Context, j *job, to *openArchive, src *sourceReport, report func(storecheck.Finding)) error {
 	if src == nil || src.Error != "" {
 		return nil // what is wrong with the source was reported
@@ -52,7 +53,7 @@ func tryBackup(ctx context.Context, j *job, to *openArchive, src *sourceReport, 
 		return err
 	}
 	o := j.o
-	o.DryRun = true
+	o.DryRun, o.TestPlaces = true, true
 	res, err := to.Backup(ctx, dir, o)
 	if ctx.Err() != nil {
 		return fmt.Errorf("planning a backup: %w", context.Cause(ctx))

@@ -59,7 +59,6 @@ type prober func(ctx context.Context, s store.Store, report func(storecheck.Find
 // existing one, where the first backup would create the destination.
 func (s *probeDir) try(ctx context.Context, bucket providers.Bucket, probe prober, report func(storecheck.Finding)) (err error) {
 	if len(s.missing) == 0 {
-		defer s.clear()
 		return probe(ctx, bucket, report)
 	}
 	dir, err := os.MkdirTemp(s.nearest, ".strongroom-check-*")

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,6 +38,9 @@ func TestFileBlocked(t *testing.T) {
 		}},
 		{"data/x", "a file", func(path string) error { return os.WriteFile(path, nil, 0o600) }},
 		{"data/x", "a symbolic link", func(path string) error { return os.Symlink("x", path) }},
+		{"data/x", "a symbolic link", func(path string) error { // to a directory of the archive; its listing shows nothing below x
+			return errors.Join(os.Mkdir(filepath.Join(filepath.Dir(path), "y"), 0o700), os.Symlink("y", path))
+		}},
 		{"data", "a file", func(path string) error { return os.WriteFile(path, nil, 0o600) }},
 		{"data", "a symbolic link", func(path string) error { return os.Symlink("/", path) }},
 	} {
@@ -55,6 +59,10 @@ func TestFileBlocked(t *testing.T) {
 			found, err := s.FindBlock(t.Context(), key)
 			if err != nil || found == nil || is && *found != *blocked {
 				t.Errorf("FindBlock: %+v, %v", found, err)
+			}
+			tested := s.TestCreation(t.Context(), slices.Values([]string{key}))
+			if errors.Is(tested, store.ErrBlocked) != (c.at != key) || (tested != nil) != (c.at != key) {
+				t.Errorf("TestCreation: %v", tested)
 			}
 			leadsOut := c.at == "data" && c.what == "a symbolic link"
 			var listed error
@@ -175,5 +183,37 @@ func TestFileListingsAgree(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A trial leaves nothing where objects belong, makes no directory there, and is in no listing. Where the archive does not
+// exist it finds no fault: the first Put makes the archive's directory.
+func TestFileTrialLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := openDir(t, filepath.Join(t.TempDir(), "archive"))
+	keys := []string{"data/a/0", "data/b/c/0", "bundles/0", "manifests/000/000/001.json", manifest.ArchiveKey}
+	must(t, s.TestCreation(t.Context(), slices.Values(keys)))
+	if _, err := os.Lstat(s.root); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("the trial made the archive's directory: %v", err)
+	}
+	_, err := s.Put(t.Context(), "data/a/1", zeros(10), storetest.SumsOf(make([]byte, 10)))
+	must(t, err)
+	for _, hasLinks := range []bool{true, false} {
+		s.noLinks.Store(!hasLinks)
+		must(t, s.TestCreation(t.Context(), slices.Values(keys)))
+		var all []string
+		must(t, filepath.WalkDir(s.root, func(path string, _ fs.DirEntry, err error) error {
+			all = append(all, strings.TrimPrefix(path, s.root))
+			return err
+		}))
+		if want := []string{"", "/" + hidden, "/data", "/data/a", "/data/a/1"}; !slices.Equal(all, want) {
+			t.Errorf("with links: %v: %q", hasLinks, all)
+		}
+	}
+	must(t, os.WriteFile(filepath.Join(s.root, "data", trialPrefix+"x"), nil, 0o600))
+	for o, err := range s.List(t.Context(), "", "", "") {
+		if err != nil || o.Key != "data/a/1" {
+			t.Errorf("a listing shows %s: %v", o.Key, err)
+		}
 	}
 }

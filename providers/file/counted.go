@@ -25,6 +25,7 @@ type countable interface {
 	store.Syncer
 	store.Holder
 	store.BlockFinder
+	store.CreationTester
 	store.Classless
 	store.FullRate
 	store.Local

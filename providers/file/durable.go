@@ -108,9 +108,6 @@ func (t *tree) create(root *disk.Root, temp, name string) error {
 	const patience = 100 // retries if Deletes that remove emptied directories run concurrently
 	for range patience {
 		err := t.link(root, temp, name)
-		if errors.Is(err, unix.EXDEV) {
-			return fmt.Errorf("%w; unmount the other file system within the archive's directory", err)
-		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -128,13 +125,21 @@ func (t *tree) link(root *disk.Root, temp, name string) error {
 	if !t.noLinks.Load() {
 		err := root.Link(temp, name)
 		if !unsupported(err) {
-			return err
+			return explainMount(err)
 		}
 		t.noLinks.Store(true)
 	}
 	err := root.RenameNew(temp, name)
 	if unsupported(err) {
 		return errNoCreateOnly
+	}
+	return explainMount(err)
+}
+
+// explainMount adds the remedy to the error of a link into another file system.
+func explainMount(err error) error {
+	if errors.Is(err, unix.EXDEV) {
+		return fmt.Errorf("%w; unmount the other file system within the archive's directory", err)
 	}
 	return err
 }

@@ -80,6 +80,9 @@ func (s *adapter) put(ctx context.Context, root *disk.Root, key string, body io.
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return stored, s.explain(root, name, err)
 	}
+	if blocked := s.blockAt(root, name); blocked != nil { // a link to a directory, in which no listing would show the object
+		return store.PutResult{}, blocked
+	}
 	s.sweepFirst(ctx, root)
 	src := cloud.NewBody(body, sums.Size)
 	hashed := digest.New()

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/internal/digest"
+	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
@@ -80,7 +82,7 @@ func (p *probeRun) run(ctx context.Context, trials []probeTrial, report func(Fin
 		}
 		f.Probe = one.name
 		report(f)
-		if one.stop && f.Result == Failed {
+		if one.stop && f.Result != Good {
 			break
 		}
 	}
@@ -195,6 +197,12 @@ func (p *probeRun) reach(ctx context.Context) Finding {
 
 // write creates an object and compares the provider's time of it with this host's.
 func (p *probeRun) write(ctx context.Context) Finding {
+	if err := p.findObstacle(ctx); err != nil {
+		return Finding{
+			Result: Note, Detail: fmt.Sprintf("what this store guarantees was not tested: %v", err),
+			Advice: "backups do not need " + store.ProbePrefix + "; make it a directory for the user that runs strongroom, and check again",
+		}
+	}
 	before := time.Now()
 	if _, err := p.put(ctx, "first", p.text("first")); err != nil {
 		return WentWrong(err)
@@ -218,6 +226,16 @@ func (p *probeRun) write(ctx context.Context) Finding {
 		p.skew = o.Modified.Sub(after)
 	}
 	return Pass("an object was made in %d ms", after.Sub(before).Milliseconds())
+}
+
+// findObstacle returns why nothing can be created below ProbePrefix, if that is no hindrance to an archive: content can
+// be created beside it.
+func (p *probeRun) findObstacle(ctx context.Context) error {
+	tester, ok := p.bucket.(store.CreationTester)
+	if !ok || tester.TestCreation(ctx, slices.Values([]string{manifest.DataPrefix + "0"})) != nil {
+		return nil // the trials return the error
+	}
+	return tester.TestCreation(ctx, slices.Values([]string{p.dir + "first"}))
 }
 
 // clock reports the clock skew that write measured.
