@@ -143,8 +143,12 @@ func (a *Archive) rememberSeen(ctx context.Context, id string, newest *manifest.
 	ctx, cancel := context.WithTimeout(ctx, syncPatience)
 	defer cancel()
 	err := a.rememberPlace(ctx, id)
-	if err == nil && newest != nil {
+	switch {
+	case err != nil:
+	case newest != nil:
 		err = a.rememberNewest(ctx, id, *newest)
+	default: // an operator must learn that the next backup will fail, from whatever is run first
+		_, _, err = a.state.LoadPin(id)
 	}
 	switch {
 	case errors.Is(err, localstate.ErrUnread), errors.Is(err, disk.ErrHangs):
@@ -157,7 +161,7 @@ func (a *Archive) rememberSeen(ctx context.Context, id string, newest *manifest.
 // rememberPlace records that an archive exists at its place. It makes archive.json durable first: otherwise a power
 // loss could remove it, and a backup would then refuse to begin an archive there again.
 func (a *Archive) rememberPlace(ctx context.Context, id string) error {
-	if was, err := a.state.AtPlace(); err != nil || was == id {
+	if was, err := a.state.AtPlace(); errors.Is(err, localstate.ErrUnread) || err == nil && was == id {
 		return err
 	}
 	if a.state.Place == "" {

@@ -54,8 +54,8 @@ func (a *Archive) List(ctx context.Context, last int) ([]Snapshot, error) {
 	if last > 0 && len(all) > last {
 		all = all[:last]
 	}
-	if len(all) > 0 && all[0].Err == nil {
-		a.rememberSeen(ctx, all[0].Archive, nil)
+	if i := slices.IndexFunc(all, func(s Snapshot) bool { return s.Err == nil }); i >= 0 {
+		a.rememberSeen(ctx, all[i].Archive, nil)
 	}
 	slices.Reverse(all)
 	return all, nil

@@ -74,6 +74,9 @@ func readAll(f *File, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info.Size() > most {
+		return nil, fmt.Errorf("%s has %d bytes, and %d are allowed: %w", f.file.Name(), info.Size(), most, ErrTooLarge)
+	}
 	var text bytes.Buffer
 	text.Grow(int(min(info.Size(), most)) + bytes.MinRead)
 	if _, err := io.Copy(&text, io.LimitReader(f, most+1)); err != nil {

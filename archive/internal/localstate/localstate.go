@@ -64,12 +64,12 @@ func (s *State) atPlace() (id, file string, err error) {
 	}
 	for _, place := range s.places() {
 		file := s.pathOf(place)
-		b, err := s.read(file, maxFileBytes)
+		b, err := s.read(file, maxPlaceBytes)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return "", "", fmt.Errorf("reading the local state: %w", err)
+			return "", "", unusable(file, err)
 		}
 		var was savedPlace
 		if err := json.Unmarshal(b, &was); err != nil || was.Place != place {
@@ -97,11 +97,11 @@ func (s *State) SavePlace(id string) error {
 	if err != nil {
 		return fmt.Errorf("encoding the local state: %w", err)
 	}
-	switch old, err := s.read(s.placePath(), maxFileBytes); {
+	switch old, err := s.read(s.placePath(), maxPlaceBytes); {
 	case errors.Is(err, ErrUnread):
 		return fmt.Errorf("reading the local state: %w", err)
 	case err == nil && string(old) == string(b)+"\n":
 		return nil
 	}
-	return s.write(s.placePath(), append(b, '\n'))
+	return s.write(s.placePath(), append(b, '\n'), maxPlaceBytes)
 }

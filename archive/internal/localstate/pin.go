@@ -99,7 +99,7 @@ func (s *State) LoadPin(id string) (Pin, bool, error) {
 }
 
 func (s *State) readPin(file string) (p Pin, err error) {
-	b, err := s.read(file, maxFileBytes)
+	b, err := s.read(file, maxPinBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
@@ -127,7 +127,7 @@ func (s *State) SavePin(id string, p Pin) error {
 	if err != nil {
 		return fmt.Errorf("encoding the local state: %w", err)
 	}
-	return s.write(s.PinPath(id), append(b, '\n'))
+	return s.write(s.PinPath(id), append(b, '\n'), maxPinBytes)
 }
 
 // ClearAnomaly removes the anomaly of an object whose content is again the one that this host had seen.

@@ -15,9 +15,6 @@ type ProofNotes struct {
 	Read  map[string]string `json:"read,omitempty"`  // the parts that were read back whole, by place; see package archive
 }
 
-// maxProofNotes bounds the file.
-const maxProofNotes = 64 << 20
-
 func (s *State) proofsPath(id string) string {
 	return s.beside(id, ".proofs")
 }
@@ -25,7 +22,7 @@ func (s *State) proofsPath(id string) string {
 // LoadProofNotes returns the notes on an archive; the zero value if there are none.
 func (s *State) LoadProofNotes(id string) (ProofNotes, error) {
 	var n ProofNotes
-	b, err := s.read(s.proofsPath(id), maxProofNotes)
+	b, err := s.read(s.proofsPath(id), maxProofBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return n, nil
 	}
@@ -49,5 +46,5 @@ func (s *State) SaveProofNotes(id string, n ProofNotes) error {
 	if err != nil {
 		return fmt.Errorf("encoding the local state: %w", err)
 	}
-	return s.write(s.proofsPath(id), append(b, '\n'))
+	return s.write(s.proofsPath(id), append(b, '\n'), maxProofBytes)
 }

@@ -14,15 +14,12 @@ type rates struct {
 	Measured []cost.Measurement `json:"measured"` // at most cost.MaxMeasurements; the oldest first
 }
 
-// maxRates bounds the file.
-const maxRates = 64 << 10
-
 func (s *State) ratesPath(id string) string { return s.beside(id, ".rates.json") }
 
 // LoadRates returns how fast restores of an archive were on this host, the oldest first; none if none was measured.
 func (s *State) LoadRates(id string) ([]cost.Measurement, error) {
 	var r rates
-	b, err := s.read(s.ratesPath(id), maxRates)
+	b, err := s.read(s.ratesPath(id), maxRateBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -47,5 +44,5 @@ func (s *State) AddRate(id string, m cost.Measurement) error {
 	if err != nil {
 		return fmt.Errorf("encoding the local state: %w", err)
 	}
-	return s.write(s.ratesPath(id), append(b, '\n'))
+	return s.write(s.ratesPath(id), append(b, '\n'), maxRateBytes)
 }

@@ -22,8 +22,6 @@ import (
 const (
 	// maxSealed bounds how many objects are recorded: those beyond are stored again.
 	maxSealed = 100_000
-	// maxSealedBytes bounds the file.
-	maxSealedBytes = 64 << 20
 	// MaxSameContent bounds how many objects with the same content are remembered, or read again.
 	MaxSameContent = 4
 )
@@ -228,7 +226,7 @@ func (p *SealedRecords) load(name string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("reading the local state: %w", err)
+		return unusable(name, err)
 	}
 	p.bytes = int64(len(b))
 	for line := range strings.Lines(string(b)) {

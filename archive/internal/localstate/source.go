@@ -31,7 +31,7 @@ func (s *State) sourcePath(id string) string {
 // LoadSource returns the state of an archive's source; zero if there is none.
 func (s *State) LoadSource(id string) (SourceState, error) {
 	var is SourceState
-	b, err := s.read(s.sourcePath(id), maxFileBytes)
+	b, err := s.read(s.sourcePath(id), maxSourceBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return is, nil
 	}
@@ -50,5 +50,5 @@ func (s *State) SaveSource(id string, is SourceState) error {
 	if err != nil {
 		return fmt.Errorf("encoding the local state: %w", err)
 	}
-	return s.write(s.sourcePath(id), append(b, '\n'))
+	return s.write(s.sourcePath(id), append(b, '\n'), maxSourceBytes)
 }

@@ -92,12 +92,12 @@ func (s *State) LoadStamps(id string) (*FileStamps, error) {
 }
 
 func (s *State) readStamps(id string) ([]FileStamp, error) {
-	b, err := s.read(s.stampsPath(id), maxFileBytes)
+	b, err := s.read(s.stampsPath(id), maxStampBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the local state: %w", err)
+		return nil, unusable(s.stampsPath(id), err)
 	}
 	rest := len(b) - len(stampsHead)
 	size := binary.Size(FileStamp{})
@@ -118,5 +118,5 @@ func (s *State) SaveStamps(stamps *FileStamps) error {
 	if err != nil {
 		return fmt.Errorf("encoding the local state: %w", err)
 	}
-	return s.write(s.stampsPath(stamps.Archive), b)
+	return s.write(s.stampsPath(stamps.Archive), b, maxStampBytes)
 }

@@ -15,8 +15,13 @@ import (
 	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
-// write replaces a file of the local state as a whole.
-func (s *State) write(name string, b []byte) error {
+// write replaces a file of the local state as a whole. It returns an error for more than most bytes, which a read would
+// refuse.
+func (s *State) write(name string, b []byte, most int) error {
+	if len(b) > most {
+		return fmt.Errorf("writing the local state: %s would have %d bytes, and %d are allowed: %w",
+			name, len(b), most, disk.ErrTooLarge)
+	}
 	return change(name, func() error { return s.replace(name, b) })
 }
 

@@ -25,12 +25,12 @@ func (s *State) writerPath() string { return filepath.Join(s.Dir, "writer.json")
 // Writer returns the id that the manifests of this state directory have as their writer. Empty means that the
 // directory has none yet.
 func (s *State) Writer() (string, error) {
-	b, err := s.read(s.writerPath(), maxFileBytes)
+	b, err := s.read(s.writerPath(), maxWriterBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading the local state: %w", err)
+		return "", unusable(s.writerPath(), err)
 	}
 	var is savedWriter
 	if err := json.Unmarshal(b, &is); err != nil {
@@ -51,14 +51,15 @@ func (s *State) MakeWriter() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encoding the local state: %w", err)
 	}
-	if err := s.write(s.writerPath(), append(b, '\n')); err != nil {
+	if err := s.write(s.writerPath(), append(b, '\n'), maxWriterBytes); err != nil {
 		return "", err
 	}
 	return s.Writer() // of two processes that make one at the same time, the later one's counts
 }
 
-// maxTriedBytes bounds the file of the manifests that were about to be committed.
-const maxTriedBytes = 16 << 10
+// fullTriedBytes is the size from which on the file of the manifests that were about to be committed begins again.
+// Several processes may append to it at the same time.
+const fullTriedBytes = maxTriedBytes / 4
 
 // triedPath is the file with the manifests that this host was about to commit, one a line.
 func (s *State) triedPath(id string) string {
@@ -97,7 +98,7 @@ func appendLine(name string, line []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if info.Size() > maxTriedBytes {
+	if info.Size() > fullTriedBytes {
 		return errFull
 	}
 	if _, err := f.Write(line); err != nil {
@@ -108,9 +109,12 @@ func appendLine(name string, line []byte) (err error) {
 
 // HasTried reports whether this host was about to commit a manifest.
 func (s *State) HasTried(id string, ref manifest.Ref) (bool, error) {
-	b, err := s.read(s.triedPath(id), maxFileBytes)
-	if errors.Is(err, ErrUnread) {
-		return false, fmt.Errorf("reading the local state: %w", err)
+	b, err := s.read(s.triedPath(id), maxTriedBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
-	return err == nil && strings.Contains("\n"+string(b), "\n"+triedLine(ref)), nil
+	if err != nil {
+		return false, unusable(s.triedPath(id), err)
+	}
+	return strings.Contains("\n"+string(b), "\n"+triedLine(ref)), nil
 }
