@@ -130,7 +130,7 @@ func TestCheckAgreesWithBackups(t *testing.T) {
 			isReady, found := planBackup(t, db, "file://"+to)
 			if c.whole {
 				var code int
-				code, found = runIn(append([]string{"check"}, flags...)...)
+				code, found = runIn(append(quickly("check"), flags...)...)
 				isReady = code == exitDone
 			}
 			code, output := runIn(append([]string{"backup"}, flags...)...)

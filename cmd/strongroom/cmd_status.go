@@ -231,6 +231,10 @@ func (s *archiveStatus) explain(w io.Writer) {
 			fmt.Fprintf(w, "    %s\n", sanitizeTerminal(f))
 		}
 	}
+	if v := s.LastVerification; v != nil && v.Unthawed > 0 {
+		fmt.Fprintf(w, "%s: %s could not be read back before a thaw by the last verification, at %s\n",
+			s.Name, plural(v.Unthawed, "object"), stamp(v.At))
+	}
 	if d := s.LastDrill; d != nil && d.Error != "" {
 		fmt.Fprintf(w, "%s: the last drill, of snapshot %d at %s, failed: %s\n",
 			s.Name, d.Snapshot, stamp(d.At), sanitizeTerminal(d.Error))

@@ -69,7 +69,8 @@ type failedLast struct {
 type verification struct {
 	At       time.Time `json:"at"`
 	Problems int64     `json:"problems"`
-	Found    []string  `json:"found"` // the first problems
+	Unthawed int64     `json:"unthawed"` // objects that could not be read back before a thaw
+	Found    []string  `json:"found"`    // the first problems
 }
 
 type drillStatus struct {

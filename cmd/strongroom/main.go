@@ -112,7 +112,7 @@ func (a *app) command() *cobra.Command {
 		Use:           "strongroom",
 		Short:         "Archives the log files of log-structured databases, provably intact",
 		Example:       rootExample,
-		Version:       programVersion(),
+		Version:       tool(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
@@ -137,6 +137,7 @@ func (a *app) command() *cobra.Command {
 			return usage("there is no command %q; strongroom --help lists them", shownArg(args[0]))
 		},
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		text := err.Error()
 		if i := strings.Index(text, ": strconv."); i >= 0 { // the rest is a message of Go's strconv

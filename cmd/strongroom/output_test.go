@@ -118,3 +118,13 @@ func TestCellsStayInTheirRow(t *testing.T) {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }
+
+// Scripts and bug reports use either: both print one text.
+func TestVersionHasOneText(t *testing.T) {
+	t.Parallel()
+	var command, flag, errs bytes.Buffer
+	if run([]string{"version"}, &command, &errs) != exitDone || run([]string{"--version"}, &flag, &errs) != exitDone ||
+		command.String() != flag.String() || command.String() != "strongroom "+version+"\n" {
+		t.Errorf("%q and %q: %s", &command, &flag, &errs)
+	}
+}

@@ -15,7 +15,7 @@ func TestStatusExplains(t *testing.T) {
 	at := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
 	s := archiveStatus{
 		Name:             "orders",
-		LastVerification: &verification{At: at, Problems: 2, Found: []string{"missing: data/00000007.jdb"}},
+		LastVerification: &verification{At: at, Problems: 2, Unthawed: 5, Found: []string{"missing: data/00000007.jdb"}},
 		LastDrill:        &drillStatus{At: at, Snapshot: 7, Error: "DbVerify: exit status 1"},
 		Tasks:            []taskStatus{{Name: "verify", LastFailure: &failedLast{At: at, Error: "long ago"}}, {Name: "prune", FailuresInRow: 3, LastFailure: &failedLast{At: at, Error: "403 AccessDenied"}}},
 		NeedsConfirmation: []confirmationStatus{
@@ -26,7 +26,7 @@ func TestStatusExplains(t *testing.T) {
 	var b bytes.Buffer
 	s.explain(&b)
 	for _, want := range []string{
-		"found 2 problems\n    missing: data/00000007.jdb\n", "of snapshot 7 at ", "failed: DbVerify: exit status 1", "the last prune could not be done, 3 times in a row", "403 AccessDenied",
+		"found 2 problems\n    missing: data/00000007.jdb\n", "5 objects could not be read back before a thaw by the last verification", "of snapshot 7 at ", "failed: DbVerify: exit status 1", "the last prune could not be done, 3 times in a row", "403 AccessDenied",
 		"the backup needs a confirmation (since ", "the source was rolled back\n    Accept it if the database was restored", "\n    strongroom confirm orders rollback:41-0a1b2c3d\n", "an operator accepted prune:41-7e1f00d0 at ",
 	} {
 		if !strings.Contains(b.String(), want) {
