@@ -162,10 +162,10 @@ func (a *Archive) lookAround(ctx context.Context, h *head) (storecheck.Finding, 
 		f = storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(h.warnings, frozen), "; "), Advice: advice}
 	}
 	around, err := a.enclosing(ctx)
-	if err != nil {
-		return storecheck.WentWrong(err), true
+	var within []Nested
+	if err == nil {
+		within, err = a.nestedNear(ctx)
 	}
-	within, err := a.nestedNear(ctx)
 	switch {
 	case errors.Is(err, store.ErrBlocked), errors.Is(err, fs.ErrPermission): // a backup does not read what is there
 		return storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(h.warnings, err.Error()), "; ")}, true

@@ -120,3 +120,27 @@ func TestFileMounts(t *testing.T) {
 		}
 	})
 }
+
+// A disk that is mounted within an archive takes no object of it, since a link cannot lead there. A trial finds that
+// before a backup does, also where the mode allows everything, and where the disk is mounted read-only.
+func TestFileTrialOnAnotherDisk(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	s := openDir(t, t.TempDir())
+	dir := filepath.Join(s.root, "data", "a")
+	must(t, os.MkdirAll(dir, 0o700))
+	key := func(yield func(string) bool) { yield("data/a/0") }
+	must(t, s.TestCreation(t.Context(), key))
+	mountTemp(t, dir)
+	if err := s.TestCreation(t.Context(), key); !errors.Is(err, unix.EXDEV) {
+		t.Errorf("another disk: %v", err)
+	}
+	must(t, unix.Mount(s.root, s.root, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { _ = unix.Unmount(s.root, unix.MNT_DETACH) })
+	must(t, unix.Mount("", s.root, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	readOnly := openDir(t, s.root)
+	if err := readOnly.TestCreation(t.Context(), key); !errors.Is(err, unix.EROFS) {
+		t.Errorf("read-only: %v", err)
+	}
+}
