@@ -97,7 +97,7 @@ func Open(ctx context.Context, url, dir string, with ...Option) (*Archive, error
 		return nil, err
 	}
 	if o.stateDir != "" {
-		o.archive.State = &archive.LocalState{Dir: o.stateDir, Place: providers.Place(url), Former: providers.Redact(url)}
+		o.archive.State = &archive.LocalState{Dir: o.stateDir, Place: providers.Place(url), Former: providers.FormerPlace(url)}
 	}
 	return newArchive(bucket, dir, o), nil
 }

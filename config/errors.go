@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/strongroom-dev/strongroom/internal/redact"
 )
 
 // Error has all problems of a configuration file.
@@ -65,8 +67,8 @@ type report struct {
 	file       string
 	lines      []string
 	problems   []Problem
-	credential *regexp.Regexp // the part of a URL before an @
-	user       *regexp.Regexp // a user and a password without a scheme
+	credential *regexp.Regexp // what is around an @ in a URL
+	user       *regexp.Regexp // a user and a password without a scheme, before or behind an @
 	target     *regexp.Regexp // any URL: those of notification targets are secret
 	identity   *regexp.Regexp // an age private key
 }
@@ -76,9 +78,9 @@ func newReport(file string, data []byte) *report {
 		file:  file,
 		lines: strings.Split(string(data[:min(len(data), MaxSize)]), "\n"),
 		// Greedy, up to the last @: a password may hold any character.
-		credential: regexp.MustCompile(`(:/?/?[^\s:/]*:.*@|://.*@)[^\s"'\]},]*`),
-		user:       regexp.MustCompile("[^\\s\"'`{\\[,]+:[^\\s\"']+@"),
-		target:     regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]*://\S*`),
+		credential: regexp.MustCompile(`(:/?/?[^\s:/]*:.*@|://.*@)\S*`),
+		user:       regexp.MustCompile("[^\\s\"'`{\\[,]+(:[^\\s\"']+@|@[^\\s\"']*:)\\S*"),
+		target:     regexp.MustCompile("[^\\s\"'`{\\[(,=]+://\\S*"),
 		identity:   regexp.MustCompile(`(?i)AGE-SECRET-KEY-[A-Za-z0-9-]*`),
 	}
 }
@@ -113,53 +115,16 @@ func (r *report) excerpt(at position) (text, caret string) {
 	return string(whole[:min(len(whole), width)]), strings.Repeat(" ", here)
 }
 
-// hideQuery hides the values of parameters that may be a signature or a key, and what follows a "#".
-func hideQuery(url string) string {
-	url, _, cut := strings.Cut(url, "#")
-	if cut {
-		url += "#…"
-	}
-	base, query, asked := strings.Cut(url, "?")
-	if !asked {
-		return url
-	}
-	pairs := strings.Split(query, "&")
-	for i, pair := range pairs {
-		switch name, value, isPair := strings.Cut(pair, "="); {
-		case !isPair && pair != "":
-			pairs[i] = "…"
-		case isPair && (name != "region" || strings.ContainsAny(value, "@?;=")):
-			pairs[i] = name + "=…"
-		}
-	}
-	return base + "?" + strings.Join(pairs, "&")
-}
-
 // printable removes secrets and terminal control characters from a text.
 func (r *report) printable(text []rune) []rune {
-	s := r.credential.ReplaceAllStringFunc(string(text), func(user string) string {
-		i := strings.LastIndexByte(user, '@')
-		if strings.Contains(user[:i], "?") { // the "@" is in a parameter, which goes on behind it
-			return "://…"
-		}
-		return "://…" + user[i:]
-	})
-	s = r.user.ReplaceAllStringFunc(s, func(user string) string {
-		if scheme, ok := strings.CutSuffix(user, "://…@"); ok && !strings.Contains(scheme, ":") {
+	s := replaceWord(r.credential, string(text), func(string) string { return "://" + redact.Mark })
+	s = replaceWord(r.user, s, func(user string) string {
+		if strings.Contains(user, "://"+redact.Mark) {
 			return user
 		}
-		return "…@"
+		return redact.Mark
 	})
-	s = r.target.ReplaceAllStringFunc(s, func(url string) string {
-		scheme, rest, ok := strings.Cut(url, "://")
-		if ok && !slices.Contains([]string{"s3", "gs", "azblob", "file", "mem"}, scheme) {
-			return scheme + "://…"
-		}
-		if i := strings.IndexAny(rest, ":%/?#"); i >= 0 && (rest[i] == ':' || rest[i] == '%') { // no bucket has one
-			return scheme + "://" + rest[:i] + ":…"
-		}
-		return scheme + "://" + hideQuery(rest)
-	})
+	s = replaceWord(r.target, s, redact.URL)
 	s = r.identity.ReplaceAllString(s, "AGE-SECRET-KEY-…")
 	return []rune(strings.Map(func(c rune) rune {
 		switch {
@@ -170,6 +135,14 @@ func (r *report) printable(text []rune) []rune {
 		}
 		return c
 	}, s))
+}
+
+// replaceWord replaces the matches of an expression, without the quotes and brackets that end them.
+func replaceWord(expression *regexp.Regexp, text string, by func(string) string) string {
+	return expression.ReplaceAllStringFunc(text, func(match string) string {
+		word := strings.TrimRight(match, "\"'`)]},;.")
+		return by(word) + match[len(word):]
+	})
 }
 
 // err returns the reported problems as an *Error; nil if there are none.

@@ -20,7 +20,7 @@ func TestErrorText(t *testing.T) {
     3 |     source: {dir: /var/lib/orders, layuot: je}
       |                                    ^
 strongroom.yaml:4:18: destination has credentials in it (before the @); remove them: they come from the environment, shared files or the workload's identity
-    4 |     destination: s3://…@backups/orders
+    4 |     destination: s3://REDACTED
       |                  ^
 strongroom.yaml:5:5: unknown key "scheduel" in an archive; the nearest valid key is schedule
     5 |     scheduel: "@daily"

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/internal/redact"
 	"github.com/strongroom-dev/strongroom/providers/portable"
 )
 
@@ -51,12 +52,15 @@ var ErrNoBucket = cloud.ErrNoBucket
 // are allowed at a time, and 0 for no limit.
 var NewBandwidth = cloud.NewBandwidth
 
-// Redact makes an archive's URL fit for messages and logs: it replaces credentials, and the values of
-// unknown parameters.
-var Redact = cloud.Redact
+// Redact makes an address fit for messages and logs: it replaces what may be a secret. Of another URL than an archive's
+// it keeps the scheme and the host.
+var Redact = redact.URL
 
 // Hidden returns what Redact replaces in a text, and the pieces of it that may be secrets of their own.
-var Hidden = cloud.Hidden
+var Hidden = redact.Hidden
 
 // Place identifies an archive's URL, without its secrets.
 var Place = cloud.Place
+
+// FormerPlace returns the Place of earlier versions. It must be neither shown nor stored.
+var FormerPlace = cloud.FormerPlace

@@ -166,7 +166,7 @@ func witness(dir, url string) *archive.LocalState {
 	if dir == "" {
 		return nil // the user has no home directory; the archive works without local state
 	}
-	return &archive.LocalState{Dir: dir, Place: providers.Place(url), Former: providers.Redact(url)}
+	return &archive.LocalState{Dir: dir, Place: providers.Place(url), Former: providers.FormerPlace(url)}
 }
 
 // stateDirectory returns the first of these that is set: the configured directory,

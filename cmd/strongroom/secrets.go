@@ -22,11 +22,8 @@ func shownArg(arg string) string {
 	return arg
 }
 
-// mayHoldUser reports whether an argument has a colon before its last "@", as a user and a password have.
-func mayHoldUser(arg string) bool {
-	i := strings.LastIndexByte(arg, '@')
-	return i >= 0 && strings.Contains(arg[:i], ":")
-}
+// mayHoldUser reports whether an argument has what a user, a password and a place have between them.
+func mayHoldUser(arg string) bool { return strings.Contains(arg, "@") && strings.Contains(arg, ":") }
 
 // shownSelector returns the part of an argument from the "@" at i on. It returns the "@" alone if that part may be the
 // end of a secret.
@@ -40,8 +37,17 @@ func shownSelector(arg string, i int) string {
 // secretVariables are the variables of the environment that may hold a URL with a user and a password.
 var secretVariables = []string{
 	"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy",
-	"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "STORAGE_EMULATOR_HOST",
+	"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS", "STORAGE_EMULATOR_HOST",
 }
+
+// credentials are the variables of the environment that are secrets as a whole.
+var credentials = []string{
+	"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AZURE_STORAGE_KEY",
+	"AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_CLIENT_SECRET",
+}
+
+// leastCredential is the length of the shortest one of them that is replaced: a shorter one may be any word.
+const leastCredential = 12
 
 // leastSecret is the length of the shortest text that is replaced: a shorter one occurs in any message.
 const leastSecret = 4
@@ -64,6 +70,11 @@ func secretsOf(args []string) []string {
 	}
 	for _, name := range secretVariables {
 		all = append(all, secretsOfVariable(os.Getenv(name))...)
+	}
+	for _, name := range credentials {
+		if value := os.Getenv(name); len(value) >= leastCredential {
+			all = append(all, value, url.QueryEscape(value), url.PathEscape(value))
+		}
 	}
 	return slices.DeleteFunc(all, func(s string) bool { return len(s) < leastSecret })
 }

@@ -23,6 +23,9 @@ var addressesWithSecrets = []string{
 	"s3://b/p?endpoint=https://k:" + marker, "s3://b/p?endpoint=//k:" + marker + "@h", "s3://b/p#" + marker,
 	"gs://b/p?endpoint=http://u:" + marker + "@h", "azblob://c/p?account=a&domain=u:" + marker + "@h&protocol=http",
 	"azblob://c/p?sig=" + marker, "S3://K:" + marker + "@B", "https://u:" + marker + "@h/b", "nosuch://k:" + marker + "@b",
+	"s3://b@" + marker, "s3://b@" + marker + "?region=eu", "s3://b/x@k:" + marker, "s3://b/x@k:a/" + marker, "gs://b@" + marker + "/x",
+	"azblob://c@" + marker + "?account=a", "azblob://c/p?account=k:" + marker, "s3://b/p?use_path_style=" + marker, "b/x@k:" + marker,
+	"k:" + marker + "://b", "file://b@" + marker + "/x", "http://k:" + marker + "@h/x",
 	"file://k:" + marker + "@h/x", "file:///x?token=" + marker, "s3://b/%zz:" + marker + "@x", "s3://k:" + marker + "@[b",
 }
 
@@ -112,6 +115,20 @@ func TestNoMessageShowsThePasswordOfAProxy(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL", "")
 	t.Setenv("STORAGE_EMULATOR_HOST", "u:"+marker+"@h")
 	showsNoSecret(t, "list", "gs://bucket/p")
+}
+
+// A credential of the environment is in no message either, whatever a library quotes.
+func TestCredentialsAreReplaced(t *testing.T) {
+	const secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLE"
+	for _, name := range credentials {
+		t.Setenv(name, secret)
+		var out bytes.Buffer
+		text := `no access with "` + secret + `", as in ?sig=wJalrXUtnFEMI%2FK7MDENG%2BbPxRfiCYEXAMPLE`
+		if _, err := withoutSecrets(&out, secretsOf(nil)).Write([]byte(text)); err != nil || strings.Contains(out.String(), "7MDENG") {
+			t.Errorf("%s: %s, %v", name, &out, err)
+		}
+		t.Setenv(name, "")
+	}
 }
 
 // What is not secret stays in messages: a user must recognize what was written. In s3://b/db:1@42, db:1 is a prefix with

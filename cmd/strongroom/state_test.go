@@ -99,7 +99,7 @@ func TestLocalStateHasTheFormerPlace(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"file:///a", "s3://b/p?region=eu&token=" + marker} {
 		s := witness(t.TempDir(), url)
-		if s.Former != providers.Redact(url) || strings.Contains(s.Place+s.Former, marker) {
+		if s.Former != providers.FormerPlace(url) || strings.Contains(s.Place+s.Former, marker) {
 			t.Errorf("%s: %+v", url, s)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/internal/redact"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
@@ -82,7 +83,8 @@ func Surroundings(scheme, bucket, prefix string, open func(prefix string, w Reda
 		prefix = strings.TrimSuffix(prefix, "/")
 		prefix = prefix[:strings.LastIndexByte(prefix, '/')+1]
 		u := url.URL{Scheme: scheme, Host: bucket, Path: strings.TrimSuffix("/"+prefix, "/")}
-		places = append(places, store.Place{Address: u.String(), Store: Surrounding{Store: open(prefix, RedactedURL(u.String()))}})
+		where := redact.URL(u.String())
+		places = append(places, store.Place{Address: where, Store: Surrounding{Store: open(prefix, RedactedURL(where))}})
 	}
 	return places
 }

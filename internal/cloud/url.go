@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/strongroom-dev/strongroom/internal/redact"
 	"github.com/strongroom-dev/strongroom/internal/textdist"
 )
 
@@ -67,7 +68,7 @@ func SchemeOf(raw string) (string, error) {
 
 // takeApart parses the parts of a URL that all schemes have in common.
 func takeApart(raw string) (Address, *url.URL, error) {
-	w := RedactedURL(Redact(raw))
+	w := RedactedURL(redact.URL(raw))
 	fail := func(format string, args ...any) (Address, *url.URL, error) {
 		return Address{}, nil, fmt.Errorf("archive URL %s: %w", w, fmt.Errorf(format, args...))
 	}
@@ -100,6 +101,9 @@ func takeApart(raw string) (Address, *url.URL, error) {
 	}
 	if u.Fragment != "" || strings.Contains(rest, "#") {
 		return fail("it has a fragment; write # as %%23")
+	}
+	if !redact.IsScheme(scheme) {
+		return fail("what is before :// is no scheme; write s3://bucket/prefix or file:///absolute/path")
 	}
 	a := Address{scheme: strings.ToLower(scheme), Where: w}
 	if err := checkScheme(a.scheme); err != nil {
@@ -139,14 +143,14 @@ func parameters(scheme, query string, known []string) (map[string]string, error)
 	for name, v := range values {
 		switch {
 		case !slices.Contains(known, name) && len(known) == 0:
-			return nil, fmt.Errorf("unknown parameter %s; %s:// takes none", shownName(name), scheme)
+			return nil, fmt.Errorf("unknown parameter %s; %s:// takes none", redact.Name(name), scheme)
 		case !slices.Contains(known, name):
 			guess := ""
 			if near, ok := textdist.Nearest(name, known); ok {
 				guess = "the nearest is " + near + "; "
 			}
 			return nil, fmt.Errorf("unknown parameter %s; %s%s:// takes %s",
-				shownName(name), guess, scheme, strings.Join(known, ", "))
+				redact.Name(name), guess, scheme, strings.Join(known, ", "))
 		case len(v) > 1:
 			return nil, fmt.Errorf("parameter %s occurs %d times; write it once", name, len(v))
 		}
@@ -163,7 +167,7 @@ func (a *Address) Truth(name string) (bool, error) {
 	}
 	b, err := strconv.ParseBool(v)
 	if err != nil {
-		return false, fmt.Errorf("archive URL %s: parameter %s is %.40q; write true or false", a.Where, name, v)
+		return false, fmt.Errorf("archive URL %s: parameter %s is %s; write true or false", a.Where, name, redact.Value(name, v))
 	}
 	return b, nil
 }
@@ -194,8 +198,8 @@ func keyPrefix(path string) (string, error) {
 	}
 	for s := range strings.SplitSeq(path, "/") {
 		if s == "" || s == "." || s == ".." {
-			return "", fmt.Errorf("the prefix %.80q has an empty element, or one that is . or ..; "+
-				"some services do not distinguish these; remove it", path)
+			return "", errors.New("the prefix has an empty element, or one that is . or ..; " +
+				"some services do not distinguish these; remove it")
 		}
 	}
 	if err := printable(path); err != nil {
@@ -206,10 +210,10 @@ func keyPrefix(path string) (string, error) {
 
 func printable(path string) error {
 	if !utf8.ValidString(path) {
-		return fmt.Errorf("the path %.80q is not UTF-8", path)
+		return errors.New("the path is not UTF-8")
 	}
 	if strings.ContainsFunc(path, func(r rune) bool { return unicode.IsControl(r) || r == '\\' }) {
-		return fmt.Errorf("the path %.80q has a backslash or a control character", path)
+		return errors.New("the path has a backslash or a control character")
 	}
 	return nil
 }
@@ -257,4 +261,12 @@ func CheckEndpoint(e string) error {
 		return errors.New("it has a query or a fragment; write https://host:port")
 	}
 	return nil
+}
+
+// hideIn replaces a message of net/url if the URL has a secret: the message quotes a part of the URL.
+func hideIn(message, raw, safe string) string {
+	if raw == safe {
+		return message
+	}
+	return "not a URL"
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/internal/redact"
 )
 
 // defaultDomain is the domain of storage accounts, except in the clouds of some countries.
@@ -160,7 +161,7 @@ func endpointOf(a *cloud.Address, emulator bool) (account, endpoint string, _ er
 	u, err := url.Parse(protocol + "://" + domain)
 	switch {
 	case protocol != "http" && protocol != "https":
-		return "", "", fmt.Errorf("parameter protocol is %.40q; write http or https", protocol)
+		return "", "", fmt.Errorf("parameter protocol is %s; write http or https", redact.Value("protocol", protocol))
 	case err != nil || u.Host == "" || u.Host != domain:
 		return "", "", errors.New("parameter domain is no host name; write domain=blob.core.windows.net or, " +
 			"for an emulator, domain=127.0.0.1:10000")

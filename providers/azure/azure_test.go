@@ -221,7 +221,7 @@ func TestAzureURL(t *testing.T) {
 			got = b.(*adapter).client.URL()
 		}
 		if !strings.Contains(got, want) || (err == nil && got != want) || strings.Contains(got, "topsecret") {
-			t.Errorf("%s: %s, want %s", cloud.Redact(url), got, want)
+			t.Errorf("%s: %s, want %s", url, got, want)
 		}
 	}
 	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "topsecret")

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/internal/redact"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
@@ -58,7 +59,8 @@ func lockOf(a *cloud.Address, now time.Time) (retention, error) {
 		return fail("parameter lock needs a period; add one, such as lock_for=30d")
 	}
 	if l.period, err = days(period); err != nil || l.period < minLock || l.period > maxLock {
-		return fail("parameter lock_for is %.40q; write days or hours, such as 30d or 36h, from 1h to 36500d", period)
+		return fail("parameter lock_for is %s; write days or hours, such as 30d or 36h, from 1h to 36500d",
+			redact.Value("lock_for", period))
 	}
 	l.renew(now)
 	return l, nil

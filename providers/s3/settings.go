@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/internal/redact"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -55,7 +56,7 @@ func oneOf[T ~string](a *cloud.Address, name string, values ...T) (T, error) {
 		return T(v), nil
 	}
 	values = slices.DeleteFunc(values, func(v T) bool { return v == "" })
-	return "", fmt.Errorf("archive URL %s: parameter %s is %.40q; write one of %v", a.Where, name, v, values)
+	return "", fmt.Errorf("archive URL %s: parameter %s is %s; write one of %v", a.Where, name, redact.Value(name, v), values)
 }
 
 func parseSettings(a *cloud.Address, now time.Time) (s settings, err error) {
@@ -127,7 +128,8 @@ func storageClass(a *cloud.Address) (types.StorageClass, error) {
 	case slices.Contains(c.Values(), c), foreign && len(c) <= 64 && !strings.ContainsFunc(string(c), odd):
 		return c, nil
 	}
-	return "", fmt.Errorf("archive URL %s: parameter storage_class is %.40q; write one of %v", a.Where, string(c), c.Values())
+	return "", fmt.Errorf("archive URL %s: parameter storage_class is %s; write one of %v",
+		a.Where, redact.Value("storage_class", string(c)), c.Values())
 }
 
 // classOf returns the storage class of a key. Manifests, pages and the ledger keep the bucket's own class.

@@ -39,7 +39,7 @@
 // # Secrets
 //
 // Most targets are secrets: anyone with the URL can post there. No error and no log line shows more of a target
-// than Redact does.
+// than redact.Target does.
 package notify
 
 import (
@@ -50,6 +50,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/redact"
 )
 
 // State is an archive's condition. If several apply, the caller passes the worst.
@@ -106,7 +108,7 @@ type Notifier struct {
 }
 
 // New returns a Notifier for an archive's targets. It sends nothing. The error lists each unusable target, as
-// Redact shows it, with the reason and a remedy.
+// redact.Target shows it, with the reason and a remedy.
 func New(targets []string, o Options) (*Notifier, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -119,7 +121,7 @@ func New(targets []string, o Options) (*Notifier, error) {
 	seen := map[string]bool{}
 	for i, raw := range targets {
 		if err := n.add(raw, o, seen); err != nil {
-			errs = append(errs, fmt.Errorf("notify target %d, %s: %w", i+1, Redact(raw), err))
+			errs = append(errs, fmt.Errorf("notify target %d, %s: %w", i+1, redact.Target(raw), err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -142,7 +144,7 @@ func (n *Notifier) add(raw string, o Options, seen map[string]bool) error {
 	c := &deliverer{
 		send: send,
 		wake: make(chan struct{}, 1),
-		log:  o.Log.With("archive", clean(o.Archive, maxName), "target", Redact(raw)),
+		log:  o.Log.With("archive", clean(o.Archive, maxName), "target", redact.Target(raw)),
 	}
 	if heartbeat {
 		b := &heartbeatQueue{}

@@ -5,30 +5,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/strongroom-dev/strongroom/internal/redact"
 )
-
-// hosted are the services whose URL has a server's name as the host. In other shoutrrr URLs the host is a part of
-// the token, or means nothing.
-var hosted = []string{"http", "https", "smtp", "ntfy", "gotify", "generic", "mattermost", "rocketchat", "matrix", "zulip", "signal", "bark"}
-
-// Redact returns a target without its secrets, for messages and logs. The scheme stays, and the host if it is a
-// server's name; everything else may be secret. It accepts any string.
-func Redact(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme == "" {
-		return "(no URL)"
-	}
-	if hasHost(u) {
-		return u.Scheme + "://" + clean(u.Host, maxName) + "/…"
-	}
-	return u.Scheme + "://…"
-}
-
-func hasHost(u *url.URL) bool {
-	scheme := strings.TrimPrefix(u.Scheme, webhook)
-	scheme, _, _ = strings.Cut(scheme, "+")
-	return u.Host != "" && slices.Contains(hosted, scheme)
-}
 
 // quotedURL is a URL within a text.
 var quotedURL = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*:/+[^\s"]*`)
@@ -50,7 +29,7 @@ func secrets(raw string, u *url.URL) *regexp.Regexp {
 	add(u.User.Username())
 	password, _ := u.User.Password()
 	add(password)
-	if !hasHost(u) {
+	if !strings.Contains(redact.Target(raw), u.Host) {
 		add(u.Host)
 	}
 	for part := range strings.SplitSeq(u.EscapedPath(), "/") {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/strongroom-dev/strongroom/internal/redact"
 )
 
 // hushed are targets with the parts of them that are secret.
@@ -52,8 +54,8 @@ func TestFailuresShowNoSecrets(t *testing.T) {
 	t.Parallel()
 	for _, h := range hushed {
 		target := strings.ReplaceAll(h.target, "HOST", closedPort)
-		if got, want := Redact(target), strings.ReplaceAll(h.shown, "HOST", closedPort); got != want {
-			t.Errorf("Redact gives %q, not %q", got, want)
+		if got, want := redact.Target(target), strings.ReplaceAll(h.shown, "HOST", closedPort); got != want {
+			t.Errorf("redact.Target gives %q, not %q", got, want)
 		}
 		log := &logbook{}
 		n := made(t, away{}, log, target)
@@ -107,8 +109,8 @@ func TestParseErrors(t *testing.T) {
 		}
 		assertHushed(t, err.Error(), []string{"hush"})
 	}
-	_, err := New([]string{"https://a/hush", "x:hush", "https://a/hush"}, Options{})
-	if err == nil || !strings.Contains(err.Error(), "target 2, ") || !strings.Contains(err.Error(), "target 3, https://a/…: it is listed twice") {
+	_, err := New([]string{"https://a.b/hush", "x:hush", "https://a.b/hush"}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "target 2, ") || !strings.Contains(err.Error(), "target 3, https://a.b/…: it is listed twice") {
 		t.Errorf("of several mistakes not all are named: %v", err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
+
+	"github.com/strongroom-dev/strongroom/internal/redact"
 )
 
 // hideTitle are the services that fail if a title is given.
@@ -33,7 +35,7 @@ const maxCalls = 4
 func shoutrrr(raw string, u *url.URL, o Options) (func(context.Context, message) error, error) {
 	name, _, _ := strings.Cut(u.Scheme, "+")
 	l := &library{
-		shown:   Redact(raw),
+		shown:   redact.Target(raw),
 		titled:  !slices.Contains(hideTitle, name),
 		secrets: secrets(raw, u),
 		archive: o.Archive,

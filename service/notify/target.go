@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+
+	"github.com/strongroom-dev/strongroom/internal/redact"
 )
 
 const webhook = "webhook+"
@@ -48,7 +50,7 @@ func parse(raw string, o Options) (send func(context.Context, message) error, he
 			"for messages write it as " + right)
 	}
 	u.Scheme = scheme
-	w := &web{url: u.String(), shown: Redact(raw), secrets: secrets(raw, u), o: o}
+	w := &web{url: u.String(), shown: redact.Target(raw), secrets: secrets(raw, u), o: o}
 	if hook {
 		return w.post, false, nil
 	}
