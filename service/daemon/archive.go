@@ -13,6 +13,7 @@ import (
 	"github.com/strongroom-dev/strongroom/config"
 	"github.com/strongroom-dev/strongroom/internal/advice"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/store"
@@ -75,10 +76,10 @@ func (d *Daemon) newManagedArchive(c *config.Config, one *config.Archive, versio
 		k.known.loaded = false // the archive is opened again
 		return k
 	}
-	if saved.verified.Destination == one.Destination {
+	if saved.verified.Destination == providers.Place(one.Destination) {
 		k.known.verification = saved.verified.Found
 	}
-	if saved.drilled.Destination == one.Destination {
+	if saved.drilled.Destination == providers.Place(one.Destination) {
 		k.known.drills = saved.drilled.Drills
 	}
 	return k

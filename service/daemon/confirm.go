@@ -10,6 +10,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
@@ -78,7 +79,7 @@ func acceptHint(a *web.Archive, task string) string {
 
 // aboutOf returns a text that is equal for configurations with the same archive, source and node.
 func aboutOf(one *config.Archive) string {
-	return fmt.Sprintf("%s from %s at %s", one.Destination, one.Source.Dir, one.Node)
+	return fmt.Sprintf("%s from %s at %s", providers.Place(one.Destination), one.Source.Dir, one.Node)
 }
 
 // refusalsOf returns an archive's refusals: those of the predecessor was if it has the same archive, source and

@@ -8,6 +8,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
@@ -86,7 +87,7 @@ func (k *managedArchive) keepDrill(note func(*drills)) {
 	if drills == was {
 		return
 	}
-	k.d.state.Save(drillFile(k.name), keptDrills{k.settings.Destination, drills}, func(err error) {
+	k.d.state.Save(drillFile(k.name), keptDrills{providers.Place(k.settings.Destination), drills}, func(err error) {
 		k.d.o.Log.Warn("cannot save this drill's result; it is lost at a restart", "archive", k.name, "error", err)
 	})
 }

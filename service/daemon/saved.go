@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/service/statefile"
 )
@@ -115,14 +116,14 @@ func (d *Daemon) addSaved(name string, late *savedState) {
 // addSaved adds what belongs to the archive itself.
 func (k *managedArchive) addSaved(late *savedState) {
 	k.refusals.add(late.refused)
-	if late.verified.Destination == k.settings.Destination {
+	if late.verified.Destination == providers.Place(k.settings.Destination) {
 		k.mu.Lock()
 		if k.known.verification.At.IsZero() {
 			k.known.verification = late.verified.Found
 		}
 		k.mu.Unlock()
 	}
-	if late.drilled.Destination == k.settings.Destination {
+	if late.drilled.Destination == providers.Place(k.settings.Destination) {
 		k.keepDrill(func(d *drills) {
 			if was := late.drilled.Drills.Last; was.At.After(d.Last.At) {
 				d.Last = was

@@ -8,6 +8,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/config"
+	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/store"
@@ -143,7 +144,7 @@ func (k *managedArchive) keepVerification(v *web.Verification) {
 	k.mu.Lock()
 	k.known.verification = *v
 	k.mu.Unlock()
-	k.d.state.Save(verificationFile(k.name), keptVerification{k.settings.Destination, *v}, func(err error) {
+	k.d.state.Save(verificationFile(k.name), keptVerification{providers.Place(k.settings.Destination), *v}, func(err error) {
 		k.d.o.Log.Warn("cannot save this verification's result; it is lost at a restart", "archive", k.name, "error", err)
 	})
 }
@@ -180,6 +181,6 @@ func (k *archiveFacts) latest() web.Verification {
 
 // keptVerification is the content of the state file.
 type keptVerification struct {
-	Destination string           `json:"destination"`
+	Destination string           `json:"destination"` // without what may be a secret: the file outlives the configuration
 	Found       web.Verification `json:"found"`
 }
