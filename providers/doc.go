@@ -32,8 +32,8 @@
 // A provider is a package with its own Open and Put, a cloud.Dialect that reads its errors, faultprobe.go for the trials
 // of store/storecheck (what the service does with a wrong checksum, and with an object that exists), and
 // surroundings.go, which lists the places around an archive so that no archive is begun within another. It needs an
-// entry in the switch of Open, its parameters in internal/cloud/parameters.go and in internal/redact, and storetest.Run in
-// its tests.
+// entry in the switch of Open, its parameters in internal/cloud/parameters.go and in internal/redact, and storetest.Run
+// in its tests.
 //
 // A bucket may implement the optional interfaces of package store: that of FromBucket is a store.Unproven; all others
 // are store.SurroundingsLister; file is a store.BlockFinder, a store.CreationTester and a store.Local; s3 is a
