@@ -318,7 +318,7 @@ func TestFiguresThatDoNotFit(t *testing.T) {
 		t.Errorf("%+v", stored)
 	}
 	one := price(t, "1")
-	p := &Prices{Currency: "USD", Egress: one, Classes: map[string]Class{DefaultClass: {one, one, one}}}
+	p := &Prices{Currency: "USD", Egress: one, Classes: map[string]Class{DefaultClass: {Storage: one, Requests: one, Retrieval: one}}}
 	if m := p.PriceMonth(stored); !m.PerMonth.IsZero() || len(m.Unknown) != 1 {
 		t.Errorf("%v", m)
 	}
