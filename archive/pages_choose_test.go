@@ -126,8 +126,7 @@ func flatNames(n int) (names []string) {
 var jeFiles = source.LayoutOptions{Name: "je", NoEntries: true, NoTail: true}
 
 // The cost of one file of a snapshot must not depend on how many others the snapshot has: cat, show, archived and a
-// restore of one name read the page that has it, one range of its bundle, and nothing else. performance.md limits the
-// requests to eight.
+// restore of one name read the page that has it, one range of its bundle, and nothing else: at most eight requests.
 func TestOneFileNeedsOnePage(t *testing.T) {
 	t.Parallel()
 	p := newPaged(t, &namedFiles{jeFiles, flatNames(3000)})
@@ -449,4 +448,30 @@ func TestInterruptedRestoreOfOneFileContinues(t *testing.T) {
 		}
 	}
 	t.Fatal("the restore never succeeded")
+}
+
+// A page that cannot be read hides neither another one nor damage of the objects that the other pages name: a repair of
+// what a verify names must not leave the rest to the next restore.
+func TestVerifyNamesAllBesideABadPage(t *testing.T) {
+	t.Parallel()
+	p := newPaged(t, &namedFiles{jeFiles, flatNames(2300)})
+	bad := []string{p.whole.Pages[1].Object, p.whole.Pages[2].Object}
+	for _, key := range bad {
+		p.mem.Remove(key)
+	}
+	lost := p.whole.Files[0].Parts[0].Object
+	p.mem.Remove(lost)
+	for _, o := range []archive.VerifyOptions{{}, {ReadData: true}} {
+		r, err := p.open().Verify(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range append(slices.Clone(bad), lost) {
+			if !slices.ContainsFunc(r.Problems, func(p archive.Problem) bool {
+				return p.Object == key && p.Kind == archive.ProblemMissing && slices.Equal(p.Snapshots, []int64{1})
+			}) {
+				t.Errorf("%s is missing, and the problems are %+v", key, r.Problems)
+			}
+		}
+	}
 }

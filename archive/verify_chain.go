@@ -51,11 +51,9 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	switch {
 	case err == nil:
 	case errors.As(err, &page):
-		kind := ProblemContent
-		if errors.Is(err, fs.ErrNotExist) {
-			kind = ProblemMissing
+		if err := c.needReadable(ctx, n); err != nil {
+			return err
 		}
-		v.addProblem(Problem{Object: page.key, Kind: kind, Detail: page.err.Error(), Snapshots: []int64{n}})
 	case errors.Is(err, ErrDamaged) && ref.Sequence == 0:
 		v.addProblem(Problem{Object: key, Kind: ProblemMissing, Detail: err.Error(), Snapshots: []int64{n}})
 	case errors.Is(err, ErrDamaged):
@@ -99,6 +97,45 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 		if known, ok := v.refs[p.Sequence]; !ok || !keeps(c.head.record, known) {
 			v.refs[p.Sequence] = *p
 		}
+	}
+	return nil
+}
+
+// needReadable reports each page of a snapshot that cannot be read, and records what the entries of the others need: one
+// bad page must not hide that their objects are bad too.
+func (c *chain) needReadable(ctx context.Context, n int64) error {
+	v := c.v
+	var pages []int
+	none := func(m *manifest.Manifest) []int {
+		pages = allPages(m)
+		return nil
+	}
+	if _, _, err := v.readSnapshotOf(ctx, n, c.head.record, none); err != nil {
+		return err
+	}
+	var readable []int
+	for _, i := range pages {
+		_, _, err := v.readSnapshotOf(ctx, n, c.head.record, func(*manifest.Manifest) []int { return []int{i} })
+		var page *badObject
+		switch {
+		case err == nil:
+			readable = append(readable, i)
+		case errors.As(err, &page):
+			kind := ProblemContent
+			if errors.Is(err, fs.ErrNotExist) {
+				kind = ProblemMissing
+			}
+			v.addProblem(Problem{Object: page.key, Kind: kind, Detail: page.err.Error(), Snapshots: []int64{n}})
+		default:
+			return err
+		}
+	}
+	s, _, err := v.readSnapshotOf(ctx, n, c.head.record, func(*manifest.Manifest) []int { return readable })
+	if err != nil {
+		return err
+	}
+	if id := c.head.archiveID(); id == "" || s.m.Archive == id {
+		v.need(s)
 	}
 	return nil
 }

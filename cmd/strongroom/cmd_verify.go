@@ -273,8 +273,10 @@ func (v *verified) print(w io.Writer, o *archive.VerifyOptions) {
 	}
 	if v.Unreferenced > 0 {
 		why := "left by runs that were interrupted or lost a race"
-		if slices.ContainsFunc(v.Problems, func(p archive.Problem) bool { return strings.HasPrefix(p.Object, "manifests/") }) {
-			why = "not named by any readable manifest"
+		if slices.ContainsFunc(v.Problems, func(p archive.Problem) bool {
+			return strings.HasPrefix(p.Object, "manifests/") || strings.HasPrefix(p.Object, "pages/")
+		}) {
+			why = "not named by any readable manifest or page"
 		}
 		fmt.Fprintf(w, "note: %s %s\n", plural(v.Unreferenced, "object"), why)
 	}

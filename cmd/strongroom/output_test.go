@@ -124,7 +124,7 @@ func TestVersionHasOneText(t *testing.T) {
 	t.Parallel()
 	var command, flag, errs bytes.Buffer
 	if run([]string{"version"}, &command, &errs) != exitDone || run([]string{"--version"}, &flag, &errs) != exitDone ||
-		command.String() != flag.String() || command.String() != "strongroom "+version+"\n" {
+		command.String() != flag.String() || command.String() != tool()+"\n" {
 		t.Errorf("%q and %q: %s", &command, &flag, &errs)
 	}
 }

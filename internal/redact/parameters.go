@@ -23,7 +23,7 @@ var (
 // behind a mistyped "&".
 var values = map[string]*regexp.Regexp{
 	"region": word, "endpoint": service, "use_path_style": truth, "dualstack": truth, "requester_pays": truth,
-	"profile": named, "anonymous": truth, "ssetype": kmsType, "kmskeyid": kmsKey, "storage_class": word, "checksum": word,
+	"profile": named, "anonymous": truth, "ssetype": kmsType, "kmskeyid": kmsKey, "storage_class": word, "access_tier": word, "checksum": word,
 	"create_only": truth, "conditional_delete": truth, "versions": truth, "lock": word, "lock_for": period,
 	"legal_hold": truth, "account": word, "domain": hostPort, "protocol": word, "localemu": truth,
 }

@@ -19,7 +19,7 @@ func open(t *testing.T, b *blob.Bucket) *adapter {
 	return openPages(t, b, 0)
 }
 
-// openPages returns an archive in a bucket that is listed with at most so many objects per request.
+// openPages returns an archive in a bucket that is listed with at most page objects per request.
 func openPages(t *testing.T, b *blob.Bucket, page int) *adapter {
 	t.Helper()
 	s, err := New(b, Options{Name: "a test's bucket", Scratch: t.TempDir(), page: page})

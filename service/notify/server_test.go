@@ -67,8 +67,8 @@ func receive[T any](t *testing.T, c chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(20 * time.Second):
-		t.Fatal("nothing arrived in 20 s")
+	case <-time.After(5 * time.Minute):
+		t.Fatal("nothing arrived in 5 minutes")
 	}
 	panic("unreachable")
 }
@@ -168,6 +168,36 @@ func TestShoutrrrServices(t *testing.T) {
 				t.Error(r.body)
 			}
 		})
+	}
+}
+
+// A server at which a service logs in may be down when strongroom starts: its message waits, and those of other targets
+// are sent.
+func TestLoginsWaitForTheFirstMessage(t *testing.T) {
+	t.Parallel()
+	host, got := listen(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodGet:
+			io.WriteString(w, `{"flows": [{"type": "m.login.password"}]}`)
+		case strings.HasSuffix(r.URL.Path, "/login"):
+			io.WriteString(w, `{"access_token": "t", "home_server": "h", "user_id": "u", "device_id": "d"}`)
+		default:
+			io.WriteString(w, `{"room_id": "!r:h", "event_id": "e", "joined_rooms": ["!r:h"]}`)
+		}
+	})
+	n := made(t, nil, &logbook{}, "matrix://u:pw@127.0.0.1:1/?rooms=!r:h&disableTLS=yes", "matrix://u:pw@"+host+"/?rooms=!r:h&disableTLS=yes")
+	if len(got) != 0 {
+		t.Errorf("%d requests before a message", len(got))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { n.Run(ctx); close(done) }()
+	t.Cleanup(func() { cancel(); <-done })
+	n.Update(Event{State: Damaged, At: noon, Detail: "3 files are missing"})
+	for {
+		if r := receive(t, got); strings.Contains(r.body, "3 files are missing") {
+			return
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
@@ -20,7 +21,9 @@ var hideTitle = []string{"googlechat", "hangouts", "rocketchat", "signal", "weco
 
 // library sends by one of shoutrrr's services.
 type library struct {
-	service types.Service
+	service types.Service // nil if it must log in before it sends
+	login   func() (types.Service, error)
+	mu      sync.Mutex // guards service if there is a login
 	shown   string // the redacted target, for errors
 	titled  bool
 	secrets *regexp.Regexp
@@ -41,12 +44,23 @@ func shoutrrr(raw string, u *url.URL, o Options) (func(context.Context, message)
 		archive: o.Archive,
 		calls:   make(chan struct{}, maxCalls),
 	}
-	var err error
-	if l.service, err = service(name, u, l.secrets); err != nil {
-		return nil, err
+	if !slices.Contains(logsIn, name) {
+		var err error
+		l.service, err = service(name, u, l.secrets)
+		return l.send, err
 	}
-	return l.send, nil
+	l.login = func() (types.Service, error) { return service(name, u, l.secrets) }
+	offline := *u
+	if password, ok := u.User.Password(); ok {
+		offline.User = url.UserPassword("", password) // as an access token, which needs no login
+	}
+	_, err := service(name, &offline, l.secrets)
+	return l.send, err
 }
+
+// logsIn are the services that log in at their server when they are initialized. They do it for the first message: a
+// server that is down must not stop the service, and its URL is not wrong.
+var logsIn = []string{"matrix"}
 
 // service returns the service of a URL. It does the work of the library's router, which hides the reasons of
 // errors.
@@ -118,7 +132,21 @@ func (l *library) send(ctx context.Context, m message) error {
 // call turns a panic of the library into an error, so that it does not end the service.
 func (l *library) call(text string, params *types.Params) (err error) {
 	defer rescue(&err)
-	return l.service.Send(text, params)
+	if l.login == nil {
+		return l.service.Send(text, params)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.service == nil {
+		if l.service, err = l.login(); err != nil {
+			l.service = nil
+			return err
+		}
+	}
+	if err = l.service.Send(text, params); err != nil {
+		l.service = nil // the login may have expired
+	}
+	return err
 }
 
 func rescue(err *error) {

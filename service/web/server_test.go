@@ -122,7 +122,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(5 * time.Minute):
 		t.Error("it does not end")
 	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
