@@ -32,7 +32,7 @@ func (o *ThawOptions) request() store.ThawRequest {
 	return r
 }
 
-// ErrNoThaw: the objects cannot be thawed in the way that was requested.
+// ErrNoThaw means that the objects cannot be thawed in the way that was requested.
 var ErrNoThaw = errors.New("the objects cannot be thawed like that")
 
 // Thaw makes the objects readable that a restore of a snapshot reads, or that these files of it need; without names, of

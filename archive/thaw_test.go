@@ -134,8 +134,8 @@ func TestThawGoesOnAfterAKill(t *testing.T) {
 func TestThawsThatEnd(t *testing.T) {
 	t.Parallel()
 	virtually(t, func(t *testing.T) {
-		db, s, a := frozenArchive(t, 6)
-		a = archive.New(s, archive.Options{Transfers: 1})
+		db, s, _ := frozenArchive(t, 6)
+		a := archive.New(s, archive.Options{Transfers: 1})
 		var gets atomic.Int32
 		s.onGet = func(key string) {
 			if isContent(key) && gets.Add(1) == 4 { // the first one was refused
@@ -285,8 +285,7 @@ func TestThawOfSomeObjects(t *testing.T) {
 		if frozen, ok := errors.AsType[*archive.FrozenError](err); !ok || frozen.Plan.Objects != 2 {
 			t.Fatalf("%v", err)
 		}
-		res, err = a.Restore(t.Context(), m, dir, archive.RestoreOptions{Thaw: &archive.ThawOptions{}})
-		if err != nil {
+		if _, err = a.Restore(t.Context(), m, dir, archive.RestoreOptions{Thaw: &archive.ThawOptions{}}); err != nil {
 			t.Fatal(err)
 		}
 		compare(t, dir, db.files)

@@ -75,7 +75,7 @@ func (s *adapter) Thaw(ctx context.Context, o store.Object, r store.ThawRequest)
 	if err == nil || bloberror.HasCode(err, bloberror.BlobBeingRehydrated) {
 		return nil
 	}
-	return s.fail("thawing", o.Key, fmt.Errorf("Set Blob Tier: %w", err))
+	return s.fail("thawing", o.Key, fmt.Errorf("setting its tier: %w", err))
 }
 
 // isRehydrating reports whether an object is on its way out of the archive tier.

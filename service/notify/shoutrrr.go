@@ -24,7 +24,7 @@ type library struct {
 	service types.Service // nil if it must log in before it sends
 	login   func() (types.Service, error)
 	mu      sync.Mutex // guards service if there is a login
-	shown   string // the redacted target, for errors
+	shown   string     // the redacted target, for errors
 	titled  bool
 	secrets *regexp.Regexp
 	archive string
