@@ -3,6 +3,8 @@ package archive
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -78,7 +80,8 @@ var (
 //   - A time with an offset, such as 2026-11-22T23:00:00Z or "2026-11-22 23:00:00+01:00".
 //   - A local time in zone, such as "2026-11-22 23:00:00", "2026-11-22 23:00" or 2026-11-22. It includes the whole
 //     second, minute or day. If the clock was set back and showed a time twice, the first one counts. If the clock was
-//     set forward and never showed it, the moment of that change counts.
+//     set forward and never showed it, the moment of that change counts. With time.Local, the variable TZ must name a
+//     zone of the tz database, if it is set.
 //   - A time before now, such as -2h, -90m, -1d12h or -2w. A day has 24 hours.
 func ParseTime(s string, now time.Time, zone *time.Location) (time.Time, error) {
 	if before, ok := strings.CutPrefix(s, "-"); ok {
@@ -100,9 +103,13 @@ func ParseTime(s string, now time.Time, zone *time.Location) (time.Time, error) 
 	}
 	for _, local := range localTimes {
 		shown, err := time.Parse(local.form, s)
-		switch {
-		case err != nil:
+		if err != nil {
 			continue
+		}
+		if err := checkLocal(zone); err != nil {
+			return time.Time{}, fmt.Errorf("%q: %w; write the time with its offset, as in 2026-11-22T23:00:00+01:00", s, err)
+		}
+		switch {
 		case local.includes == 24*time.Hour:
 			return firstShown(shown.AddDate(0, 0, 1), zone).Add(-1), nil
 		case local.includes == time.Minute:
@@ -111,6 +118,29 @@ func ParseTime(s string, now time.Time, zone *time.Location) (time.Time, error) 
 		return firstShown(shown, zone), nil
 	}
 	return time.Time{}, fmt.Errorf("%q: write a time such as %s", s, timeForms)
+}
+
+// checkLocal returns an error if zone is that of this host, but not the one that TZ names: Go takes UTC for a zone that it
+// does not have, also for one in the form of POSIX, such as CET-1CEST.
+func checkLocal(zone *time.Location) error {
+	name, ok := os.LookupEnv("TZ")
+	if zone != time.Local || !ok || name == "" {
+		return nil
+	}
+	file := strings.TrimPrefix(name, ":")
+	var err error
+	if filepath.IsAbs(file) {
+		var content []byte
+		if content, err = os.ReadFile(file); err == nil {
+			_, err = time.LoadLocationFromTZData(file, content)
+		}
+	} else {
+		_, err = time.LoadLocation(file)
+	}
+	if err != nil {
+		return fmt.Errorf("TZ=%s names no zone of the tz database", name)
+	}
+	return nil
 }
 
 // firstShown returns the first instant at which a clock in a zone shows a time or a later one. The time's own zone does

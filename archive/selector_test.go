@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,33 @@ func TestParseTime(t *testing.T) {
 	} {
 		if got, err := archive.ParseTime(text, now, time.UTC); err == nil {
 			t.Errorf("%q was read as %s", text, got)
+		}
+	}
+}
+
+// Go takes UTC for a zone that it does not have. A restore to a local time would then be hours off, without a word.
+func TestLocalTimesNeedAKnownZone(t *testing.T) {
+	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		zone  string
+		known bool
+	}{
+		{"Europe/Berlin", true}, {":Europe/Berlin", true}, {"UTC", true}, {"", true},
+		{"CET-1CEST,M3.5.0,M10.5.0/3", false}, {"Nope/X", false}, {filepath.Join(t.TempDir(), "zone"), false}, {":", true},
+	} {
+		t.Setenv("TZ", c.zone)
+		for _, text := range []string{"2026-10-25 02:30", "2026-10-25 02:30:15", "2026-10-25"} {
+			if _, err := archive.ParseTime(text, now, time.Local); (err == nil) != c.known || err != nil && !strings.Contains(err.Error(), c.zone) {
+				t.Errorf("TZ=%q: %s: %v", c.zone, text, err)
+			}
+			if _, err := archive.ParseTime(text, now, time.UTC); err != nil {
+				t.Errorf("TZ=%q: %s in UTC: %v", c.zone, text, err)
+			}
+		}
+		for _, text := range []string{"-2h", "2026-10-25T02:30:00Z", "2026-10-25 02:30:00+01:00"} {
+			if _, err := archive.ParseTime(text, now, time.Local); err != nil {
+				t.Errorf("TZ=%q: %s: %v", c.zone, text, err)
+			}
 		}
 	}
 }

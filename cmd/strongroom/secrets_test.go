@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -140,8 +141,8 @@ func TestArgumentsWithoutSecretsAreShown(t *testing.T) {
 		"s3://b/p?endpoint=http://h:9000@latest", "rollback:41-0a1b2c3d", "--at=2026-11-22 23:00", "s3://b/p?endpoint=http://[::1]:9000/x",
 		"azblob://c/p?account=a&domain=127.0.0.1:10000&protocol=http&localemu=true",
 	} {
-		if s := secretsOf([]string{arg}); len(s) > 0 {
-			t.Errorf("%s: %q", arg, s)
+		if s := secretsOf([]string{arg}); !slices.Equal(s, secretsOf(nil)) { // those of the environment
+			t.Errorf("%s: %d secrets", arg, len(s))
 		}
 	}
 }
