@@ -206,7 +206,7 @@ func (r *root) serve() {
 	if err := os.Chown(r.path("var/lib/strongroom"), uid, gid); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	var log bytes.Buffer
 	c := exec.CommandContext(ctx, words[0], words[1:]...)
