@@ -175,7 +175,7 @@ func TestSearchOfALargeBucket(t *testing.T) {
 			}
 		}
 		if test.found {
-			id := manifest.Archive{Format: manifest.Format, ID: "0f8fad5b-d9cb-469f-a165-70867728950e", Created: time.Now(), Layout: "je"}
+			id := manifest.Archive{Format: manifest.Format, ID: "0f8fad5b-d9cb-469f-a165-70867728950e", Created: time.Now().UTC(), Layout: "je"}
 			b, err := id.Encode()
 			if err != nil {
 				t.Fatal(err)

@@ -74,6 +74,7 @@ func TestParseTime(t *testing.T) {
 
 // Go takes UTC for a zone that it does not have. A restore to a local time would then be hours off, without a word.
 func TestLocalTimesNeedAKnownZone(t *testing.T) {
+	time.Now().Zone() // sets time.Local for all tests, before TZ has another value
 	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		zone  string
