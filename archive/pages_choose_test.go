@@ -475,3 +475,26 @@ func TestVerifyNamesAllBesideABadPage(t *testing.T) {
 		}
 	}
 }
+
+// The search for all bad pages of a snapshot reads only what the snapshot before did not have. So a bad page in a long
+// history does not multiply the requests of a verify.
+func TestSearchForBadPagesReadsWhatIsNew(t *testing.T) {
+	t.Parallel()
+	names := flatNames(2300)
+	p := newPaged(t, &namedFiles{jeFiles, names})
+	const snapshots = 8
+	for range snapshots - 1 {
+		names = append(slices.Clone(names), name(len(names)+1))
+		if _, err := archive.New(p.mem, archive.Options{}).Backup(t.Context(), &namedFiles{jeFiles, names}, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.mem.Remove(p.whole.Pages[0].Object)
+	r, err := p.open().Verify(t.Context(), archive.VerifyOptions{})
+	if err != nil || r.Snapshots != snapshots || len(r.Problems) == 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if n, most := len(p.reads.pages), snapshots*(len(p.whole.Pages)+1)+len(p.whole.Pages); n > most {
+		t.Errorf("%d reads of pages for %d snapshots of %d pages, want at most %d", n, snapshots, len(p.whole.Pages), most)
+	}
+}

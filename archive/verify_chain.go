@@ -23,8 +23,9 @@ type chain struct {
 	expected map[int64]manifest.Ref
 	child    map[int64]int64 // by number of the parent
 	met      map[int64]bool
-	torn     bool              // a manifest above is unreadable or foreign, so the parent that it names is not known
-	foreign  []foreignManifest // manifests with another id than archive.json
+	torn     bool                 // a manifest above is unreadable or foreign, so the parent that it names is not known
+	foreign  []foreignManifest    // manifests with another id than archive.json
+	pages    map[string]knownPage // of the last snapshot with a bad page
 }
 
 // foreignManifest is a manifest of another archive.
@@ -51,7 +52,7 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	switch {
 	case err == nil:
 	case errors.As(err, &page):
-		if err := c.needReadable(ctx, n); err != nil {
+		if err := c.needReadable(ctx, n, page); err != nil {
 			return err
 		}
 	case errors.Is(err, ErrDamaged) && ref.Sequence == 0:
@@ -101,43 +102,78 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	return nil
 }
 
+// knownPage is a page of a manifest, or why it cannot be read.
+type knownPage struct {
+	page manifest.Page
+	bad  *badObject
+}
+
 // needReadable reports each page of a snapshot that cannot be read, and records what the entries of the others need: one
-// bad page must not hide that their objects are bad too.
-func (c *chain) needReadable(ctx context.Context, n int64) error {
+// bad page must not hide that their objects are bad too. first is the page that showed it.
+func (c *chain) needReadable(ctx context.Context, n int64, first *badObject) error {
 	v := c.v
-	var pages []int
-	none := func(m *manifest.Manifest) []int {
-		pages = allPages(m)
+	none := func(*manifest.Manifest) []int { return nil }
+	s, _, err := v.readSnapshotOf(ctx, n, c.head.record, none)
+	if errors.Is(err, ErrDamaged) {
+		v.addPageProblem(first, n)
 		return nil
 	}
-	if _, _, err := v.readSnapshotOf(ctx, n, c.head.record, none); err != nil {
-		return err
-	}
-	var readable []int
-	for _, i := range pages {
-		_, _, err := v.readSnapshotOf(ctx, n, c.head.record, func(*manifest.Manifest) []int { return []int{i} })
-		var page *badObject
-		switch {
-		case err == nil:
-			readable = append(readable, i)
-		case errors.As(err, &page):
-			kind := ProblemContent
-			if errors.Is(err, fs.ErrNotExist) {
-				kind = ProblemMissing
-			}
-			v.addProblem(Problem{Object: page.key, Kind: kind, Detail: page.err.Error(), Snapshots: []int64{n}})
-		default:
-			return err
-		}
-	}
-	s, _, err := v.readSnapshotOf(ctx, n, c.head.record, func(*manifest.Manifest) []int { return readable })
 	if err != nil {
 		return err
 	}
-	if id := c.head.archiveID(); id == "" || s.m.Archive == id {
-		v.need(s)
+	m, here := *s.m, map[string]knownPage{}
+	var good []manifest.Page
+	for i := range m.Pages {
+		k, err := c.readPage(ctx, &m, i)
+		if err != nil {
+			return err
+		}
+		here[m.Pages[i].Object] = k
+		if k.bad != nil {
+			v.addPageProblem(k.bad, n)
+			continue
+		}
+		good = append(good, k.page)
+	}
+	c.pages = here // the next snapshot shares most of them
+	if len(good) == len(m.Pages) {
+		v.addPageProblem(first, n) // it can be read now, but the snapshot was judged without it
+	}
+	m.Files = joinPages(good)
+	if err := m.CheckSome(m.Files); err != nil {
+		v.addProblem(Problem{Object: manifest.ManifestKey(n), Kind: ProblemManifest, Detail: err.Error(), Snapshots: []int64{n}})
+		return nil
+	}
+	if id := c.head.archiveID(); id == "" || m.Archive == id {
+		v.need(&snapshot{ref: s.ref, m: &m, pages: good})
 	}
 	return nil
+}
+
+// readPage reads one page, unless the snapshot before had the same.
+func (c *chain) readPage(ctx context.Context, m *manifest.Manifest, i int) (knownPage, error) {
+	if k, ok := c.pages[m.Pages[i].Object]; ok && k.page.Ref == m.Pages[i] {
+		return k, nil
+	}
+	pages, err := c.v.readPages(ctx, m, []int{i})
+	k := knownPage{page: manifest.Page{Ref: m.Pages[i]}}
+	switch {
+	case errors.As(err, &k.bad):
+	case err != nil:
+		return knownPage{}, err
+	default:
+		k.page = pages[0]
+	}
+	return k, nil
+}
+
+// addPageProblem reports a page that a snapshot needs.
+func (v *verifyRun) addPageProblem(page *badObject, n int64) {
+	kind := ProblemContent
+	if errors.Is(page.err, fs.ErrNotExist) {
+		kind = ProblemMissing
+	}
+	v.addProblem(Problem{Object: page.key, Kind: kind, Detail: page.err.Error(), Snapshots: []int64{n}})
 }
 
 // checkUnlinked reports a manifest that no child names as its parent, although all manifests above it that are
