@@ -48,7 +48,8 @@
 //	thaw…        plan finds out what must be thawed, wait requests it and waits; restore does so before and while it reads
 //	overlap      whether a source, a target or a copy is apart from the archive's directory
 //	nested…      archives within archives; below lists those below an address
-//	selector     which snapshot a number or a time names; older names another one if that cannot be read
+//	selector     which snapshot a number or a time names; older names another one if that cannot be read;
+//	             snapshot_select finds and reads it
 //	confirm, hold, list, cat, diff, archived, drill, pending     one operation each
 //
 // A hollow snapshot is one that lost most of its content with nothing new; a retention does not count it. Tests of the

@@ -8,9 +8,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -246,26 +243,12 @@ func (r *ObjectRead) describe(o store.Object, isMissing bool) {
 }
 
 func (a *Archive) classifyEach(ctx context.Context, objects map[string]*ObjectRead, keys []string) error {
-	var mu sync.Mutex
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(a.transfers)
-	for _, key := range keys {
-		if running.Err() != nil {
-			break
+	return eachAtOnce(ctx, a.transfers, keys, func(ctx context.Context, key string) error {
+		o, err := a.store.Stat(ctx, key)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("reading the attributes of %s: %w", key, err)
 		}
-		g.Go(func() error {
-			o, err := a.store.Stat(running, key)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("reading the attributes of %s: %w", key, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			objects[key].describe(o, err != nil)
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return context.Cause(ctx)
+		objects[key].describe(o, err != nil)
+		return nil
+	})
 }
