@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,14 +61,16 @@ func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 		known = survey{Code: t.code, Tests: map[string]*reach{}} // it is missing, cut short, or of other code
 	}
 	binary := t.binary("sound", pkg)
+	if err := os.Remove(binary); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an earlier run
+		return nil, err
+	}
 	if out, err := t.goDo(ctx, "test", "-c", "-vet=off", "-cover", "-covermode=set", "-coverpkg=./archive/...,./manifest,./providers/...,./store/...,./source/...,./internal/digest", "-o", binary, pkg); err != nil {
 		return nil, fmt.Errorf("compiling the tests of %s: %w\n%s", pkg, err, out)
 	}
-	out, err := t.runIn(ctx, pkg, "", binary, "-test.list", ".")
+	names, err := t.testsOf(ctx, pkg, binary)
 	if err != nil {
-		return nil, fmt.Errorf("listing the tests of %s: %w\n%s", pkg, err, out)
+		return nil, err
 	}
-	names := slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool { return strings.HasPrefix(name, "Benchmark") })
 	err = t.surveyAll(ctx, pkg, binary, names, &known)
 	if b, jsonErr := json.Marshal(known); jsonErr == nil { // also after an interruption
 		if writeErr := os.WriteFile(file, b, 0o644); writeErr != nil {
@@ -88,6 +92,19 @@ func (t *trial) suiteOf(ctx context.Context, pkg string) (*suite, error) {
 	}
 	t.suites[pkg] = s
 	return s, nil
+}
+
+// testsOf lists the tests of a package, without its benchmarks. A package without test files has none: go test
+// compiles no binary for it.
+func (t *trial) testsOf(ctx context.Context, pkg, binary string) ([]string, error) {
+	if _, err := os.Stat(binary); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	out, err := t.runIn(ctx, pkg, "", binary, "-test.list", ".")
+	if err != nil {
+		return nil, fmt.Errorf("listing the tests of %s: %w\n%s", pkg, err, out)
+	}
+	return slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool { return strings.HasPrefix(name, "Benchmark") }), nil
 }
 
 // surveyors is the number of tests surveyed at once.
