@@ -32,9 +32,12 @@ CONCURRENT := ./archive ./archive/encoding ./archive/internal/... ./cmd/strongro
 # Separate modules: dependencies of tests alone stay out of the product's go.mod.
 MODULES := testdata/mutate testdata/servers/testservers testdata/servers/compose testdata/rules testdata/release bench
 
+# The packages whose tests take longest begin first, so that none of them runs alone at the end.
+LONGEST := ./archive ./cmd/strongroom ./service/web ./providers/... ./config ./service/...
+
 # Tests have short lives and much garbage: collecting it less often saves a fifth of their time. The program has a setting
-# of its own.
-GOTEST := GOGC=400 go test
+# of its own. go test leaves out its own vet, because "make check" runs all of vet.
+GOTEST := GOGC=400 go test -vet=off
 
 # Tests use the same build settings as releases, so that packages are compiled once. The tag leaves out gRPC's
 # transports for Google's own network, 13 MB that nothing uses.
@@ -57,11 +60,18 @@ demo: build ## build, then show the main job, with no configuration, server or c
 check: $(TOOLS)/gofumpt ## the fast loop: format, vet, staticcheck, short tests; no servers
 	@diff=$$($(TOOLS)/gofumpt -d . $(MODULES)) && test -z "$$diff" || \
 		{ printf '%s\n' "$$diff"; echo 'not formatted: run make format'; exit 1; }
+	@$(MAKE) --no-print-directory -j2 check-lint check-test
+
+.PHONY: check-lint
+check-lint: # vet and staticcheck of all modules
 	go vet ./...
 	go vet -tags=disable_grpc_modules,man ./cmd/strongroom # the build that writes the manual pages
 	@set -e; for m in $(MODULES); do echo "go -C $$m vet ./..."; go -C $$m vet ./...; done
 	$(TOOLS)/staticcheck ./...
 	@set -e; for m in $(MODULES); do (cd $$m && $(TOOLS)/staticcheck ./...); done
+
+.PHONY: check-test
+check-test: # the short tests
 	$(GOTEST) -short $(TESTFLAGS) ./...
 
 .PHONY: format
@@ -70,10 +80,18 @@ format: $(TOOLS)/gofumpt ## format all Go files
 
 .PHONY: test
 test: deps servers $(TOOLS)/gofumpt ## all tests, with real databases, servers and browser; builds what they need
-	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; go -C $$m test $(TESTFLAGS) ./...; done
-	GOGC=400 $(TESTSERVERS) $(SERVERS) -- $(TOOLS)/gotestsum --format pkgname --jsonfile $(CACHE)/test.json -- -count=1 -timeout 40m $(TESTFLAGS) ./...
+	@$(MAKE) --no-print-directory -j2 test-modules test-packages
 	@echo 'the twenty slowest tests:'
 	@$(TOOLS)/gotestsum tool slowest --num 20 --jsonfile $(CACHE)/test.json
+
+.PHONY: test-packages
+test-packages: # the tests of the product; three packages at once, because tests also wait
+	GOGC=400 $(TESTSERVERS) $(SERVERS) -- $(TOOLS)/gotestsum --format pkgname --jsonfile $(CACHE)/test.json -- \
+		-vet=off -count=1 -timeout 40m -p 3 $(TESTFLAGS) $(LONGEST) ./...
+
+.PHONY: test-modules
+test-modules: # the tests of the separate modules
+	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; GOGC=400 go -C $$m test -vet=off $(TESTFLAGS) ./...; done
 
 .PHONY: stores
 stores: minio versitygw rclone testservers ## the conformance suite of stores on S3 servers other than MinIO; builds them
