@@ -20,6 +20,12 @@ import (
 // that many.
 const ListPage = 1000
 
+// pageKey is the key of a context's value for WithPages.
+type pageKey struct{}
+
+// WithPages makes listings request at most n objects at once, so that a test of several pages needs few objects.
+func WithPages(ctx context.Context, n int) context.Context { return context.WithValue(ctx, pageKey{}, n) }
+
 // Driver is the part of a gocloud driver.Bucket that is the same for all adapters. An adapter's driver embeds
 // it, and reads and lists with the adapter's own client. gocloud's own drivers escape keys that the format
 // allows, and their listings believe answers that are cut.
@@ -226,6 +232,9 @@ func (d *pagedDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*dr
 	own := *o
 	if o.BeforeList != nil {
 		own.PageSize = ListPage
+		if n, ok := ctx.Value(pageKey{}).(int); ok {
+			own.PageSize = n
+		}
 		own.BeforeList = func(as func(any) bool) error {
 			as(&q)
 			return o.BeforeList(as)

@@ -25,7 +25,7 @@ func TestAzure(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store {
 		n++
 		return open(t, strings.Replace(server.URL, "/node-1", fmt.Sprintf("/node-1/%d", n), 1), cloud.Options{})
-	}, storetest.Options{HashesAll: true, Boundary: cloud.SingleMax, Part: minBlock, Many: twoPages})
+	}, storetest.Options{HashesAll: true, Boundary: cloud.SingleMax, Part: minBlock})
 }
 
 // Each operation distinguishes a missing container from a missing object.

@@ -52,7 +52,7 @@ func TestFileWithoutLinks(t *testing.T) {
 		s := openDir(t, t.TempDir())
 		s.noLinks.Store(true)
 		return s
-	}, storetest.Options{HashesAll: true, Uploads: leftTemporary, Many: 100})
+	}, storetest.Options{HashesAll: true, Uploads: leftTemporary})
 }
 
 // Reads create no directory; the first Put creates all of them.

@@ -24,7 +24,7 @@ func TestGCS(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store {
 		n++
 		return open(t, strings.Replace(server.URL, "?", fmt.Sprintf("/%d?", n), 1), cloud.Options{})
-	}, storetest.Options{Checksums: true, HashesAll: true, Boundary: cloud.SingleMax, Part: chunkSize, Many: twoPages, IgnoresVersions: true})
+	}, storetest.Options{Checksums: true, HashesAll: true, Boundary: cloud.SingleMax, Part: chunkSize, IgnoresVersions: true})
 }
 
 // docs/providers.md states what check reports for the emulator: two of its faults, and nothing else.

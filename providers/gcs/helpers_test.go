@@ -17,6 +17,3 @@ func open(t *testing.T, url string, o cloud.Options) cloud.Bucket {
 
 // patience is the deadline of a wait. It is far longer than any operation takes.
 const patience = 5 * time.Minute
-
-// twoPages is a number of keys that a listing returns in two pages.
-const twoPages = cloud.ListPage + 100

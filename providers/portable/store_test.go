@@ -71,7 +71,7 @@ func TestPortable(t *testing.T) {
 				n++
 				return below(t, openBucket, fmt.Sprintf("orders/%d/", n))
 			}, storetest.Options{
-				HashesAll: true, NoVersions: true, NoEscapes: true, Boundary: chunkLeast, Part: chunkLeast, Many: 2*smallPage + 50,
+				HashesAll: true, NoVersions: true, NoEscapes: true, Boundary: chunkLeast, Part: chunkLeast,
 			})
 		})
 	}

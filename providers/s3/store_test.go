@@ -12,13 +12,13 @@ import (
 
 func TestS3(t *testing.T) {
 	t.Parallel()
-	testS3(t, storetest.NewS3, "", 0)
+	testS3(t, storetest.NewS3, "", twoPages)
 }
 
 // A bucket that keeps versions behaves like any other.
 func TestS3WithVersions(t *testing.T) {
 	t.Parallel()
-	testS3(t, storetest.NewS3Versions, "", twoPages)
+	testS3(t, storetest.NewS3Versions, "", 0)
 }
 
 // Services without CRC-32C give the other guarantees.

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
@@ -191,7 +192,7 @@ func listOrder(t *testing.T, s store.Store, o Options) {
 	for _, prefix := range prefixes {
 		for _, delimiter := range []string{"", "/"} {
 			for _, after := range afters {
-				objects, err := tryList(t, s, prefix, delimiter, after)
+				objects, err := tryList(t.Context(), t, s, prefix, delimiter, after)
 				if delimiter != "" && after != "" && o.BadListing != nil && errors.Is(err, o.BadListing) {
 					refused++
 					continue
@@ -238,9 +239,14 @@ func listed(keys []string, prefix, delimiter, after string) []string {
 
 // listMany lists several pages, with and without a key to start after.
 func listMany(t *testing.T, s store.Store, o Options) {
-	n := o.Many
+	n, pages := o.Many, t.Context()
 	if n == 0 {
-		n = 2600
+		const small = 100
+		n, pages = 2*small+50, cloud.WithPages(pages, small)
+	}
+	list := func(t *testing.T, s store.Store, prefix, delimiter, after string) []store.Object {
+		t.Helper()
+		return listWith(pages, t, s, prefix, delimiter, after)
 	}
 	var want []string
 	g, ctx := errgroup.WithContext(t.Context())

@@ -45,7 +45,8 @@ type Options struct {
 	// BadDelete means that the service cannot delete a missing object whose key is that of a directory: "here" beside
 	// "here/a". No archive has such keys.
 	BadDelete bool
-	// Many is the number of keys in a listing of several pages; 0 selects 2,600.
+	// Many is the number of keys in a listing with the pages of the service. If it is 0, the listing has a few hundred
+	// keys, in several small pages.
 	Many int
 }
 
@@ -169,7 +170,13 @@ func get(t *testing.T, s store.Store, key string, offset, length int64) []byte {
 // list collects a listing and checks its order.
 func list(t *testing.T, s store.Store, prefix, delimiter, after string) []store.Object {
 	t.Helper()
-	all, err := tryList(t, s, prefix, delimiter, after)
+	return listWith(t.Context(), t, s, prefix, delimiter, after)
+}
+
+// listWith is list with a context.
+func listWith(ctx context.Context, t *testing.T, s store.Store, prefix, delimiter, after string) []store.Object {
+	t.Helper()
+	all, err := tryList(ctx, t, s, prefix, delimiter, after)
 	if err != nil {
 		t.Fatalf("List %q %q %q: %v", prefix, delimiter, after, err)
 	}
@@ -177,10 +184,10 @@ func list(t *testing.T, s store.Store, prefix, delimiter, after string) []store.
 }
 
 // tryList is list for listings that may return an error.
-func tryList(t *testing.T, s store.Store, prefix, delimiter, after string) ([]store.Object, error) {
+func tryList(ctx context.Context, t *testing.T, s store.Store, prefix, delimiter, after string) ([]store.Object, error) {
 	t.Helper()
 	var all []store.Object
-	for o, err := range s.List(t.Context(), prefix, delimiter, after) {
+	for o, err := range s.List(ctx, prefix, delimiter, after) {
 		if err != nil {
 			return nil, err
 		}
