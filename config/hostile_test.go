@@ -45,8 +45,8 @@ func TestHostileFiles(t *testing.T) {
 		if err == nil || len(err.Error()) > 5000 {
 			t.Errorf("%s: %.200v", name, err)
 		}
-		// It is milliseconds for most; the bound leaves room for -race on a busy host.
-		if took := time.Since(begin); took > 20*time.Second {
+		// It is milliseconds for most. The bound leaves room for -race on a busy host; a bomb takes longer than any.
+		if took := time.Since(begin); took > 5*time.Minute {
 			t.Errorf("%s took %v", name, took)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/strongroom-dev/strongroom/internal/memtemp"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -48,6 +49,22 @@ func (tt tests) Run() int {
 	return tt.m.Run()
 }
 
+// raced are the scripts that run with the race detector, which makes each start of the program many times slower:
+// those whose commands do several things at once.
+var raced = []string{"check", "cold", "destinations", "destinations-encrypted", "main-job", "repair", "service"}
+
+// scripts returns the directory of the scripts, or the files of some of them.
+func scripts() (dir string, files []string) {
+	const all = "../../testdata/script"
+	if !soaktest.Racing {
+		return all, nil
+	}
+	for _, name := range raced {
+		files = append(files, filepath.Join(all, name+".txtar"))
+	}
+	return "", files
+}
+
 // The scripts in testdata/script are the contract of the command line.
 func TestScripts(t *testing.T) {
 	je6, err := filepath.Abs("../../testdata/je-log6")
@@ -55,8 +72,10 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	cold := storetest.NewColdS3(t) // for cold.txtar; cleaned up after all scripts
+	dir, files := scripts()
 	testscript.Run(t, testscript.Params{
-		Dir: "../../testdata/script",
+		Dir:   dir,
+		Files: files,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("STRONGROOM_STATE_DIR", filepath.Join(e.WorkDir, "witness"))
 			e.Setenv("JE6", je6)

@@ -39,7 +39,7 @@ func TestTogether(t *testing.T) {
 	c := &crowd{t: t, url: storetest.S3(t), copy: storetest.S3(t), held: map[int64]bool{}}
 	c.makeStates()
 	c.must("backup", "--source", c.states[0], "--node", "n", c.url)
-	c.until = time.Now().Add(soaktest.For(t, 8*time.Second))
+	c.until = time.Now().Add(soaktest.For(t, 5*time.Second))
 	var all sync.WaitGroup
 	for _, work := range []func(){
 		c.backup, c.backup, c.prune(c.url), c.prune(c.url), c.prune(c.copy), c.copyOn, c.hold, c.verify, c.restore,

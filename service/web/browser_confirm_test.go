@@ -19,25 +19,23 @@ func TestBrowserConfirmations(t *testing.T) {
 	b := newBrowser(t)
 	accepted := refused("orders")
 	accepted.NeedsConfirmation[0].Confirmed = noon
-	look := func(what, path string, s *Server, widths []int64, schemes []string) {
+	browse := func(what, path string, s *Server, looks ...look) {
 		srv := httptest.NewServer(s.Handler())
 		defer srv.Close()
-		for _, width := range widths {
-			for _, scheme := range schemes {
-				name := fmt.Sprintf("confirm-%s-%d-%s", what, width, scheme)
-				t.Run(name, func(t *testing.T) {
-					do(t, b, view(width, scheme), chromedp.Navigate(srv.URL+path))
-					b.check(t)
-					b.shot(t, name)
-				})
-			}
+		for _, l := range looks {
+			name := fmt.Sprintf("confirm-%s-%d-%s", what, l.width, l.scheme)
+			t.Run(name, func(t *testing.T) {
+				do(t, b, view(l), chromedp.Navigate(srv.URL+path))
+				b.check(t)
+				b.shot(t, name)
+			})
 		}
 	}
-	waiting, both := filled(refused("orders")), []string{"light", "dark"}
-	look("card", "/", newServer(t, waiting, token), []int64{360, 1280}, both)
-	look("page", "/archives/orders", newServer(t, waiting, token), []int64{360, 1280}, both)
-	look("tokenless", "/archives/orders", newServer(t, waiting, ""), []int64{360}, both[:1])
-	look("accepted", "/archives/orders", newServer(t, filled(accepted), token), []int64{360}, both[1:])
+	waiting := filled(refused("orders"))
+	browse("card", "/", newServer(t, waiting, token), looks(0)...)
+	browse("page", "/archives/orders", newServer(t, waiting, token), looks(1)...)
+	browse("tokenless", "/archives/orders", newServer(t, waiting, ""), look{360, "light"})
+	browse("accepted", "/archives/orders", newServer(t, filled(accepted), token), look{360, "dark"})
 }
 
 // An operator reaches the form with the keyboard, also without JavaScript. A wrong token is refused

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -129,13 +130,33 @@ func value[T any](t *testing.T, b *browser, a chromedp.Action[T]) T {
 }
 
 // view sets the window and the colour scheme of the page.
-func view(width int64, scheme string) chromedp.Action[chromedp.Void] {
+func view(l look) chromedp.Action[chromedp.Void] {
 	return chromedp.Steps(
-		chromedp.EmulateViewport(width, 900),
+		chromedp.EmulateViewport(l.width, 900),
 		protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}},
 		}),
 	)
+}
+
+// A look is one way to see a page.
+type look struct {
+	width  int64 // of the window, in pixels
+	scheme string
+}
+
+// looks returns how the tests see the n-th page: in each width and in each scheme. Which width has which scheme
+// alternates. With STRONGROOM_SHOTS, each page is seen in all four ways.
+func looks(n int) []look {
+	straight := []look{{360, "light"}, {1280, "dark"}}
+	crossed := []look{{360, "dark"}, {1280, "light"}}
+	switch {
+	case os.Getenv("STRONGROOM_SHOTS") != "":
+		return slices.Concat(straight, crossed)
+	case n%2 == 0:
+		return straight
+	}
+	return crossed
 }
 
 // check checks the open page against axe's rules, for a page that is wider than the window, and for
@@ -172,36 +193,35 @@ func (b *browser) shot(t *testing.T, name string) {
 func TestBrowserEveryState(t *testing.T) {
 	t.Parallel()
 	chromium := newBrowser(t)
-	for state, a := range states() {
+	all := states()
+	for i, state := range slices.Sorted(maps.Keys(all)) {
 		t.Run(string(state), func(t *testing.T) {
 			t.Parallel()
-			browseState(t, chromium.tab(t), state, a)
+			browseState(t, chromium.tab(t), i, state, all[state])
 		})
 	}
 }
 
-// browseState opens both pages with an archive in a state, in each width and scheme.
-func browseState(t *testing.T, b *browser, state State, a Archive) {
+// browseState opens both pages with an archive in the n-th state, in each width and in each scheme.
+func browseState(t *testing.T, b *browser, n int, state State, a Archive) {
 	f := filled(a)
 	for _, name := range []string{hostile, "invoices"} {
 		f.archives = append(f.archives, well(name))
 	}
 	srv := httptest.NewServer(newServer(t, f, token).Handler())
 	defer srv.Close()
-	for _, width := range []int64{360, 1280} {
-		for _, scheme := range []string{"light", "dark"} {
-			for page, path := range map[string]string{"index": "/", "archive": "/archives/orders"} {
-				name := fmt.Sprintf("%s-%s-%d-%s", page, state, width, scheme)
-				t.Run(name, func(t *testing.T) {
-					do(t, b, view(width, scheme), chromedp.Navigate(srv.URL+path))
-					b.check(t)
-					b.shot(t, name)
-					text := value(t, b, chromedp.Text(".card .badge"))
-					if want := (&Server{o: Options{Now: func() time.Time { return noon }}}).card("", a).Word; strings.TrimSpace(text) != want {
-						t.Errorf("the first badge shows %q, not %q", text, want)
-					}
-				})
-			}
+	for i, page := range []struct{ name, path string }{{"index", "/"}, {"archive", "/archives/orders"}} {
+		for _, l := range looks(n + i) {
+			name := fmt.Sprintf("%s-%s-%d-%s", page.name, state, l.width, l.scheme)
+			t.Run(name, func(t *testing.T) {
+				do(t, b, view(l), chromedp.Navigate(srv.URL+page.path))
+				b.check(t)
+				b.shot(t, name)
+				text := value(t, b, chromedp.Text(".card .badge"))
+				if want := (&Server{o: Options{Now: func() time.Time { return noon }}}).card("", a).Word; strings.TrimSpace(text) != want {
+					t.Errorf("the first badge shows %q, not %q", text, want)
+				}
+			})
 		}
 	}
 }
@@ -211,17 +231,14 @@ func TestBrowserSnapshotAndErrors(t *testing.T) {
 	b := newBrowser(t)
 	srv := httptest.NewServer(newServer(t, filled(well("orders")), token).Handler())
 	defer srv.Close()
-	for _, width := range []int64{360, 1280} {
-		for _, scheme := range []string{"light", "dark"} {
-			name := fmt.Sprintf("snapshot-%d-%s", width, scheme)
-			do(t, b, view(width, scheme), chromedp.Navigate(srv.URL+"/archives/orders/snapshots/120"))
-			b.check(t)
-			b.shot(t, name)
-		}
+	for _, l := range looks(0) {
+		do(t, b, view(l), chromedp.Navigate(srv.URL+"/archives/orders/snapshots/120"))
+		b.check(t)
+		b.shot(t, fmt.Sprintf("snapshot-%d-%s", l.width, l.scheme))
 	}
 	none := httptest.NewServer(newServer(t, &fake{}, "").Handler())
 	defer none.Close()
-	do(t, b, view(360, "light"), chromedp.Navigate(none.URL+"/"))
+	do(t, b, view(look{360, "light"}), chromedp.Navigate(none.URL+"/"))
 	b.check(t)
 	b.shot(t, "none")
 }

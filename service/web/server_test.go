@@ -73,23 +73,23 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		io.WriteString(c, begin)
 		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "i/o timeout") {
-			t.Errorf("%s: still connected after ten seconds", name)
+			t.Errorf("%s: still connected after %v", name, patience)
 		}
 	}
 }
 
 func TestHeadersAreBounded(t *testing.T) {
 	t.Parallel()
-	addr := serve(t, newServer(t, filled(well("orders")), token), 10*time.Second)
+	addr := serve(t, newServer(t, filled(well("orders")), token), patience)
 	c, err := net.Dial("tcp", addr.String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	go fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Giant: %s\r\n\r\n", strings.Repeat("x", 8*maxHeader))
 	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
