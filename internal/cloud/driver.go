@@ -24,7 +24,9 @@ const ListPage = 1000
 type pageKey struct{}
 
 // WithPages makes listings request at most n objects at once, so that a test of several pages needs few objects.
-func WithPages(ctx context.Context, n int) context.Context { return context.WithValue(ctx, pageKey{}, n) }
+func WithPages(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, pageKey{}, n)
+}
 
 // Driver is the part of a gocloud driver.Bucket that is the same for all adapters. An adapter's driver embeds
 // it, and reads and lists with the adapter's own client. gocloud's own drivers escape keys that the format

@@ -16,6 +16,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -28,6 +29,9 @@ const patience = 5 * time.Minute
 // beside the object. The test puts a full pipe in the place of that file, so that all writers meet between the steps.
 func TestFirstSnapshotRefusesFileblob(t *testing.T) {
 	t.Parallel()
+	if soaktest.Racing {
+		t.Skip("its thousands of files take long with -race, and other tests run the trials")
+	}
 	dir := t.TempDir()
 	inner, err := fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true})
 	if err != nil {

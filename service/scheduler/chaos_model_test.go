@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 )
 
 // model checks for each run that it had a reason to begin when it did, and that none should have
@@ -189,7 +191,10 @@ func (m *model) next(h *happened) {
 // No run is lost, none comes for no reason, and no two at once.
 func TestTroubles(t *testing.T) {
 	t.Parallel()
-	const rounds = 100 // of the 100 that rapid draws by default
+	rounds := 100 // of the 100 that rapid draws by default
+	if soaktest.Racing {
+		rounds = 10
+	}
 	for range rounds {
 		rapid.Check(t, func(rt *rapid.T) {
 			x := drawTrouble(rt)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 )
 
 // A year has an hour that is skipped, in March, and one that comes twice, in October.
@@ -18,6 +20,9 @@ func TestYearOfQuarterHours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := berlin(t)
 		begin, end := year(l)
+		if soaktest.Racing { // the other runs do the same once more
+			end = begin.AddDate(0, 0, 7)
+		}
 		sleepUntil(begin.Add(-time.Second))
 		f := &fake{t: t, last: begin.Add(-15 * time.Minute)}
 		runFor(t, end.Sub(begin), f.job("a", "*/15 * * * *", l))
@@ -27,7 +32,7 @@ func TestYearOfQuarterHours(t *testing.T) {
 				t.Fatalf("run %d began at %v, not %v", i, s.In(l), want)
 			}
 		}
-		if want := 365 * 24 * 4; len(starts) != want {
+		if want := int(end.Sub(begin) / (15 * time.Minute)); len(starts) != want {
 			t.Errorf("%d runs, not %d", len(starts), want)
 		}
 	})
