@@ -131,7 +131,8 @@ func TestDiskGoesBeforeEveryOperation(t *testing.T) {
 			for _, held := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s, %s, held %v", name, what, held), func(t *testing.T) {
 					t.Parallel()
-					for n := 0; diskGoes(t, n, name == "drill", held, op, unmount); n += step {
+					w := newDiskWorld(t)
+					for n := 0; w.diskGoes(t, n, name == "drill", held, op, unmount); n += step {
 					}
 				})
 			}
@@ -139,28 +140,64 @@ func TestDiskGoesBeforeEveryOperation(t *testing.T) {
 	}
 }
 
+// A diskWorld is a database, its archive on a disk, a copy of the archive that has one more snapshot, and the local
+// state of the archive: the directories db, mnt, source and state of top.
+type diskWorld struct {
+	top  string
+	made string // a copy of mnt and state as they are before an operation
+	db   *database
+	o    archive.Options
+}
+
+func newDiskWorld(t *testing.T) *diskWorld {
+	t.Helper()
+	top := t.TempDir()
+	dir, state, copied := filepath.Join(top, "mnt"), filepath.Join(top, "state"), filepath.Join(top, "source")
+	w := &diskWorld{
+		top: top, made: t.TempDir(), db: newDatabase(t, mkdir(t, top, "db"), 61),
+		o: archive.Options{Transfers: 1, State: &archive.LocalState{Dir: state, Place: "file://" + dir}},
+	}
+	for range 2 {
+		w.db.fill(3, 40)
+		w.db.grow(20)
+		mustBackup(t, archive.New(storeAt(t, dir), w.o), w.db)
+	}
+	w.db.flip(30)
+	mustCopy(t, storeAt(t, dir), storeAt(t, copied))
+	mustBackup(t, archive.New(storeAt(t, copied), archive.Options{}), w.db)
+	for _, name := range []string{"mnt", "state"} {
+		if err := os.CopyFS(filepath.Join(w.made, name), os.DirFS(filepath.Join(top, name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+// reset undoes what an operation and what followed it have done.
+func (w *diskWorld) reset(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"mnt", "disk", "state", "restored"} {
+		if err := os.RemoveAll(filepath.Join(w.top, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(w.top, os.DirFS(w.made)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // diskGoes has the disk go before operation n, and reports whether there was one.
-func diskGoes(
+func (w *diskWorld) diskGoes(
 	t *testing.T, n int, reads, held bool,
 	op func(*testing.T, *archive.Archive, *database) error, unmount func(*testing.T, string),
 ) bool {
 	t.Helper()
-	top := t.TempDir()
-	dir, away := filepath.Join(top, "mnt"), filepath.Join(top, "disk")
-	db := newDatabase(t, mkdir(t, top, "db"), 61)
-	o := archive.Options{Transfers: 1, State: &archive.LocalState{Dir: filepath.Join(top, "state"), Place: "file://" + dir}}
-	for range 2 {
-		db.fill(3, 40)
-		db.grow(20)
-		mustBackup(t, archive.New(storeAt(t, dir), o), db)
-	}
-	db.flip(30)
-	mustCopy(t, storeAt(t, dir), storeAt(t, filepath.Join(top, "source")))
-	mustBackup(t, archive.New(storeAt(t, filepath.Join(top, "source")), archive.Options{}), db)
+	w.reset(t)
+	dir, away, db, o := filepath.Join(w.top, "mnt"), filepath.Join(w.top, "disk"), w.db, w.o
 
 	bucket, gone := storeAt(t, dir), false
 	at := n
-	w := &ticked{Store: bucket, before: func(string, string) {
+	tick := &ticked{Store: bucket, before: func(string, string) {
 		if at--; at == -1 {
 			gone = true
 			if err := os.Rename(dir, away); err != nil {
@@ -169,9 +206,9 @@ func diskGoes(
 			unmount(t, dir)
 		}
 	}}
-	var s store.Store = w
+	var s store.Store = tick
 	if held {
-		s = tickedHolder{w, bucket.(store.Holder)}
+		s = tickedHolder{tick, bucket.(store.Holder)}
 	}
 	err := op(t, archive.New(s, o), db)
 	if err != nil && !errors.Is(err, store.ErrGone) {
@@ -198,7 +235,7 @@ func diskGoes(
 	back := archive.New(storeAt(t, dir), o)
 	mustBackup(t, back, db)
 	mustVerify(t, back)
-	mustRestore(t, back, 0, filepath.Join(top, "restored"), db.files)
+	mustRestore(t, back, 0, filepath.Join(w.top, "restored"), db.files)
 	return true
 }
 

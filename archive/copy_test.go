@@ -82,7 +82,12 @@ func content(t tb, s store.Store) map[string]string {
 // sameContent compares two stores byte for byte.
 func sameContent(t tb, from, to store.Store) {
 	t.Helper()
-	want, got := content(t, from), content(t, to)
+	sameObjects(t, content(t, from), content(t, to))
+}
+
+// sameObjects is sameContent of what content has returned.
+func sameObjects(t tb, want, got map[string]string) {
+	t.Helper()
 	if maps.Equal(want, got) {
 		return
 	}

@@ -157,7 +157,7 @@ func TestPowerLoss(t *testing.T) {
 			for _, loss := range crashtest.Losses() {
 				x.lose(x.base, end, loss)
 			}
-			stride := 2
+			stride := 3
 			switch {
 			case brief():
 				stride = 4
@@ -207,7 +207,7 @@ func TestPowerLossAfterAKill(t *testing.T) {
 func TestPowerLossAtRandom(t *testing.T) {
 	begun := map[string]*crashes{}
 	cases := crashCases()
-	soaktest.Rounds(t, 20, 200, func(t *testing.T, seed uint64) {
+	soaktest.Rounds(t, 20, 100, func(t *testing.T, seed uint64) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		c := cases[random.IntN(len(cases))]
 		x := begun[c.name]

@@ -66,7 +66,10 @@ func text(seed, size int) []byte {
 
 // growText does to a database what a day does: files that compress and files that do not,
 // small ones and larger ones, and a tail.
-func growText(db *database, seed, many int) {
+func growText(db *database, seed, many int) { growTextOf(db, seed, many, 100_000, 400_000) }
+
+// growTextOf is growText with other sizes of the larger files: one that compresses and one that does not.
+func growTextOf(db *database, seed, many, compressible, random int) {
 	for i := range many {
 		content := text(seed*1000+i, 300+i)
 		if i%3 == 0 {
@@ -75,9 +78,9 @@ func growText(db *database, seed, many int) {
 		db.set(name(db.last), content)
 		db.flip(0)
 	}
-	db.set(name(db.last), text(seed, 100_000))
+	db.set(name(db.last), text(seed, compressible))
 	db.flip(0)
-	db.set(name(db.last), db.noise(400_000))
+	db.set(name(db.last), db.noise(random))
 	db.flip(0)
 	db.set(name(db.last), text(seed, 5000))
 }
@@ -233,7 +236,7 @@ func encodedDamage(t *testing.T) {
 		for _, many := range []int{1, 20} {
 			store := storetest.Memory(t)
 			db := newDatabase(t, t.TempDir(), 5)
-			growText(db, 1, many)
+			growTextOf(db, 1, many, 20_000, 140_000) // of more than one chunk of age and one block of zstd
 			db.set(name(db.last), text(9, 700))
 			mustBackup(t, archive.New(store, o), db)
 			for _, key := range append(store.Keys(manifest.DataPrefix), store.Keys(manifest.BundlesPrefix)...) {

@@ -217,7 +217,7 @@ func (s *shaky) clear(t *testing.T, err error, kinds ...providers.Kind) {
 }
 
 // sound checks on the server itself that each listed snapshot restores to the database's content,
-// and that nothing is missing or damaged. It returns the number of snapshots.
+// and that nothing is missing. It returns the number of snapshots.
 func (s *shaky) sound(t *testing.T) int {
 	t.Helper()
 	a := archive.New(s.straight, archive.Options{})
@@ -231,8 +231,11 @@ func (s *shaky) sound(t *testing.T) int {
 	for _, l := range snapshots {
 		mustRestore(t, a, l.Sequence, filepath.Join(t.TempDir(), "r"), s.db.files)
 	}
-	if len(snapshots) > 0 {
-		mustVerify(t, a)
+	if len(snapshots) > 0 { // the restores have read the content
+		r, err := a.Verify(t.Context(), archive.VerifyOptions{})
+		if err != nil || len(r.Problems) > 0 {
+			t.Fatalf("verify: %+v, %v", r, err)
+		}
 	}
 	return len(snapshots)
 }

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -48,11 +49,11 @@ func newDatabase(t tb, dir string, seed uint64) *database {
 func name(n int) string { return fmt.Sprintf("%08x.jdb", n) }
 
 func (d *database) noise(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(d.rand.Uint32())
+	b := make([]byte, n+7)
+	for i := 0; i < n; i += 8 {
+		binary.LittleEndian.PutUint64(b[i:], d.rand.Uint64())
 	}
-	return b
+	return b[:n:n]
 }
 
 func (d *database) set(name string, content []byte) {

@@ -110,11 +110,11 @@ func (c *crashed) whole(n int) int64 {
 }
 
 // copy copies the environment, so that JE can open the copy.
-func (c *crashed) copy() string {
-	c.t.Helper()
-	to := filepath.Join(c.t.TempDir(), "copy")
+func (c *crashed) copy(t *testing.T) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
 	if err := os.CopyFS(to, os.DirFS(c.dir)); err != nil {
-		c.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return to
 }
@@ -135,6 +135,9 @@ func (c *crashed) begin(n, size int) {
 // N+1 is not included.
 func TestCrashedJE(t *testing.T) {
 	t.Parallel()
+	died := &crashed{jeLog: &jeLog{t: t, dir: filepath.Join(t.TempDir(), "env")}}
+	jetest.Write(t, died.dir, 8000, 1)
+	held := jetest.Crash(t, died.dir, 1000, 2)
 	for _, tt := range []struct {
 		next    string
 		size    int // of N+1; -1 if there is none
@@ -149,9 +152,7 @@ func TestCrashedJE(t *testing.T) {
 	} {
 		t.Run(tt.next, func(t *testing.T) {
 			t.Parallel()
-			c := &crashed{&jeLog{t: t, dir: filepath.Join(t.TempDir(), "env")}, archive.New(storetest.Memory(t), archive.Options{})}
-			jetest.Write(t, c.dir, 8000, 1)
-			want := jetest.Crash(t, c.dir, 1000, 2)
+			c := &crashed{&jeLog{t: t, dir: died.copy(t)}, archive.New(storetest.Memory(t), archive.Options{})}
 			n := c.newest()
 			var ignored []string
 			if tt.size >= 0 {
@@ -159,10 +160,10 @@ func TestCrashedJE(t *testing.T) {
 				ignored = []string{name(n+1) + " " + tt.why}
 			}
 			c.holds(n, ignored...)
-			c.restores(n, want)
+			c.restores(n, held)
 
 			// JE comes up again, and goes on in N.
-			if _, err := jetest.Open(t, c.copy()); tt.refused != contains(err, name(n+1)) || tt.refused != (err != nil) {
+			if _, err := jetest.Open(t, c.copy(t)); tt.refused != contains(err, name(n+1)) || tt.refused != (err != nil) {
 				t.Errorf("JE opens what the crash left: %v", err)
 			}
 			if tt.refused {
@@ -172,7 +173,7 @@ func TestCrashedJE(t *testing.T) {
 				ignored = nil
 			}
 			size := c.size(n)
-			want = jetest.Crash(t, c.dir, 100, 3)
+			want := jetest.Crash(t, c.dir, 100, 3)
 			if now := c.size(n); now <= size {
 				t.Fatalf("JE did not go on in %s: %d bytes, then %d", name(n), size, now)
 			}
@@ -189,7 +190,7 @@ func TestCrashedJE(t *testing.T) {
 			if tt.stale {
 				// By its header N ends where it ended when JE died. JE 3.3 uses that when it reads
 				// the log backwards, and finds too little: this damage is real.
-				want = jetest.Count(t, c.copy())
+				want = jetest.Count(t, c.copy(t))
 				c.restores(last, want, name(n))
 			} else {
 				c.restores(last, want)

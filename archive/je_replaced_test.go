@@ -12,6 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/jetest"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // A real JE whose cleaner has replaced every file since the last snapshot is the same database:
@@ -23,7 +24,6 @@ func TestRealJEReplacedByItsCleaner(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "env")
 	churn := jetest.StartChurn(t, dir, seed, 0)
 	churn.Await(5_000)
-	bucket := "file://" + t.TempDir()
 	state := &archive.LocalState{Dir: t.TempDir()}
 	src := (&jeLog{t: t, dir: dir}).source(source.LayoutOptions{})
 	backup := func(a *archive.Archive) *archive.BackupResult {
@@ -34,17 +34,18 @@ func TestRealJEReplacedByItsCleaner(t *testing.T) {
 		}
 		return res
 	}
-	first := archive.New(openBucket(t, bucket, 0), archive.Options{State: state})
-	backup(first)
+	known, unknown := storetest.Memory(t), storetest.Memory(t)
+	backup(archive.New(known, archive.Options{State: state}))
+	backup(archive.New(unknown, archive.Options{}))
+	files := newest(t, archive.New(unknown, archive.Options{})).Files
+	awaitReplacement(t, dir, nextFile(t, files[len(files)-1].Name)) // which no snapshot holds
 	for _, by := range []struct {
 		how string
 		a   *archive.Archive
 	}{
-		{"recognized by its directory", first},
-		{"recognized by the numbers of its files and the times in their headers", archive.New(openBucket(t, bucket, 0), archive.Options{})},
+		{"recognized by its directory", archive.New(known, archive.Options{State: state})},
+		{"recognized by the numbers of its files and the times in their headers", archive.New(unknown, archive.Options{})},
 	} {
-		files := newest(t, by.a).Files
-		awaitReplacement(t, dir, nextFile(t, files[len(files)-1].Name)) // which no snapshot holds
 		committed := churn.Committed()
 		res := backup(by.a)
 		if !slices.ContainsFunc(res.Warnings, func(w string) bool {

@@ -189,13 +189,13 @@ func (c *catalogue) pagesOf(t testing.TB, codec *manifest.PageCodec, m *manifest
 	return pages
 }
 
-// A prune of an archive with 160,000 objects and 800 snapshots, in a soak with a million and five
+// A prune of an archive with 40,000 objects and 400 snapshots, in a soak with a million and five
 // thousand, takes little memory beside what it deletes, and leaves exactly what the kept
 // snapshots need.
 func TestPruneOfAMillion(t *testing.T) {
-	snapshots, files, news := 800, 1000, 200
+	snapshots, files, news := 400, 500, 100
 	if soaktest.IsFull(t) {
-		snapshots = 5000
+		snapshots, files, news = 5000, 1000, 200
 	} else if brief() { // races do not depend on the size
 		snapshots, files, news = 200, 300, 60
 	}

@@ -24,18 +24,18 @@ func TestRepairOnEveryProvider(t *testing.T) {
 			db.fill(25, 2000)
 			a := archive.New(store, archive.Options{})
 			mustBackup(t, a, db)
-			for range 2 { // too few for a bundle
-				db.set(nameOf(db), db.noise(20<<20))
+			for _, size := range []int{17 << 20, 5000} { // one that no provider takes in one piece
+				db.set(nameOf(db), db.noise(size)) // too few for a bundle
 				db.flip(30)
 				mustBackup(t, a, db)
 			}
 			copied := storetest.Memory(t)
 			mustCopy(t, store, copied)
 			fromCopy := &archive.RepairFrom{Copies: []*archive.Archive{archive.New(copied, archive.Options{})}}
-			large, bundle := copied.Keys(manifest.DataPrefix), copied.Keys(manifest.BundlesPrefix)
-			for _, lost := range [][]string{{large[0], bundle[0], manifest.ManifestKey(2)}, {large[1], bundle[0]}} {
+			single, bundle := copied.Keys(manifest.DataPrefix), copied.Keys(manifest.BundlesPrefix)
+			for _, lost := range [][]string{{single[0], bundle[0], manifest.ManifestKey(2)}, {single[0], bundle[0], single[1]}} {
 				from := fromCopy
-				if len(lost) == 2 {
+				if lost[2] == single[1] {
 					from = &archive.RepairFrom{Source: db.source()}
 				}
 				if err := deleteKeys(store, lost...); err != nil {
