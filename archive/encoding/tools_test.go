@@ -49,7 +49,11 @@ func TestProgramsByHand(t *testing.T) {
 	}
 	for _, level := range levels {
 		e := newEncoder(t, Settings{Compression: Zstd, Level: level, Recipients: []string{key, otherKey}})
-		for _, plain := range [][]byte{nil, []byte("a"), text(64 << 10), random(64<<10 + 1), text(3 << 20), make([]byte, maxWindow+1)} {
+		contents := [][]byte{text(3 << 20), make([]byte, maxWindow+1)}
+		if level == Fastest {
+			contents = append(contents, nil, []byte("a"), text(64<<10), random(64<<10+1))
+		}
+		for _, plain := range contents {
 			same := func(what string, got []byte) {
 				t.Helper()
 				if !bytes.Equal(got, plain) {
@@ -57,7 +61,9 @@ func TestProgramsByHand(t *testing.T) {
 				}
 			}
 			same("zstd -d", run(t, encode(t, e, plain, manifest.Zstd), "zstd", "-d", "-c"))
-			same("age -d", run(t, encode(t, e, plain, manifest.Age), "age", "-d", "-i", keyFile))
+			if level == Fastest { // nothing is compressed
+				same("age -d", run(t, encode(t, e, plain, manifest.Age), "age", "-d", "-i", keyFile))
+			}
 			both := encode(t, e, plain, manifest.ZstdAge)
 			same("age -d | zstd -d", run(t, run(t, both, "age", "-d", "-i", otherFile), "zstd", "-d", "-c"))
 		}
@@ -67,6 +73,9 @@ func TestProgramsByHand(t *testing.T) {
 			packed := run(t, plain, "zstd", "-c", level)
 			if got, err := decode(d, packed, manifest.Zstd, len(plain)); err != nil || !bytes.Equal(got, plain) {
 				t.Errorf("zstd %s of %d bytes: %v", level, len(plain), err)
+			}
+			if level == "-3" {
+				continue
 			}
 			both := run(t, packed, "age", "-r", key, "-r", otherKey)
 			if got, err := decode(d, both, manifest.ZstdAge, len(plain)); err != nil || !bytes.Equal(got, plain) {
