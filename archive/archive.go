@@ -111,6 +111,7 @@ type Archive struct {
 	tailRead   *tailRead              // how far the tail was read last
 	lastSource localstate.SourceState // of the source's last files; used without a state directory
 	durable    map[string]bool        // keys of objects that this operation has made durable
+	cold       map[string]bool        // storage classes in which the store has refused a read
 	// isUncompared means that it was logged that this operation does not compare the archive with the local state.
 	isUncompared bool
 

@@ -6,11 +6,13 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -23,8 +25,9 @@ type icy struct {
 	// class returns the class of a key: GLACIER has all tiers, DEEP_ARCHIVE no expedited one, and INTELLIGENT shows in no
 	// listing that the object is frozen. Any other class can be read.
 	class    func(key string) string
-	readable bool   // Get returns frozen objects
-	into     string // the class in which Put freezes content; "" freezes nothing
+	readable bool                  // Get returns frozen objects
+	warm     func(key string) bool // Get returns these frozen objects; nil: none
+	into     string                // the class in which Put freezes content; "" freezes nothing
 
 	mu       sync.Mutex
 	thaws    map[string]thawing
@@ -120,7 +123,7 @@ func (s *icy) Get(ctx context.Context, key string, offset, length int64) (io.Rea
 		s.onGet(key)
 	}
 	o := store.Object{Key: key}
-	if s.describe(&o); o.Frozen != "" && !s.readable {
+	if s.describe(&o); o.Frozen != "" && !s.readable && (s.warm == nil || !s.warm(key)) {
 		s.mu.Lock()
 		s.refused++
 		s.mu.Unlock()
@@ -200,4 +203,20 @@ func frozenArchive(t *testing.T, files int) (*database, *icy, *archive.Archive) 
 	mustBackup(t, archive.New(s, archive.Options{}), db)
 	s.class = func(string) string { return "GLACIER" }
 	return db, s, archive.New(s, archive.Options{Transfers: 4})
+}
+
+// freezeOne makes all objects of a snapshot readable but one, which lies between those that a sample of sixteen has.
+func freezeOne(s *icy, m *manifest.Manifest) string {
+	keys := make([]string, 0, len(m.Files))
+	for i := range m.Files {
+		keys = append(keys, m.Files[i].Parts[0].Object)
+	}
+	slices.Sort(keys)
+	s.class = func(key string) string {
+		if key == keys[1] {
+			return "GLACIER"
+		}
+		return "STANDARD"
+	}
+	return keys[1]
 }

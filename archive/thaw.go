@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 
@@ -11,25 +12,15 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// DefaultThawDays is how many days a thawed copy can be read if ThawOptions.Days is 0. A slow tier may thaw the first
-// objects two days before the last ones.
-const DefaultThawDays = 3
+// MaxThawDays is the greatest ThawOptions.Days. A copy that is needed for longer belongs into another class.
+const MaxThawDays = 365
 
 // ThawOptions configures a thaw. The zero value is ready for use.
 type ThawOptions struct {
 	Tier store.ThawTier // empty: store.ThawStandard
-	Days int            // how many days a thawed copy can be read; 0: DefaultThawDays
-}
-
-func (o *ThawOptions) request() store.ThawRequest {
-	r := store.ThawRequest{Tier: o.Tier, Days: o.Days}
-	if r.Tier == "" {
-		r.Tier = store.ThawStandard
-	}
-	if r.Days <= 0 {
-		r.Days = DefaultThawDays
-	}
-	return r
+	// Days is how many days a temporary copy can be read, at most MaxThawDays. 0 is the default of TierTime.Days. Where
+	// objects move for good, it has no meaning.
+	Days int
 }
 
 // ErrNoThaw means that the objects cannot be thawed in the way that was requested.
@@ -75,14 +66,21 @@ func (a *Archive) thawObjects(ctx context.Context, objects map[string]*ObjectRea
 	if !a.canThaw() {
 		return nil
 	}
-	if err := a.classify(ctx, objects, sortedKeys(objects)); err != nil {
+	var states []*thawState
+	examine := func(ctx context.Context) (err error) {
+		if err = a.classify(ctx, objects, sortedKeys(objects)); err == nil {
+			states, err = a.thawStates(ctx, objects)
+		}
 		return err
 	}
-	states, err := a.thawStates(ctx, objects)
-	if err != nil {
-		return err
-	}
-	if o != nil && len(states) > 0 {
+	if o == nil {
+		if err := examine(ctx); err != nil {
+			return err
+		}
+	} else {
+		if err := a.patiently(ctx, "examining what must be thawed", examine); err != nil || len(states) == 0 {
+			return err
+		}
 		return a.thaw(ctx, states, o)
 	}
 	if plan := planThaw(a.store, states); plan != nil {
@@ -107,6 +105,9 @@ func (a *Archive) explainFrozen(ctx context.Context, files []manifest.File, err 
 type thawState struct {
 	object  store.Object // as Stat returned it; Key alone before
 	missing bool
+
+	requests  int       // that the service accepted in this call
+	requested time.Time // the last of them
 }
 
 // isDone reports whether the object can be read, or never will be.
@@ -128,11 +129,75 @@ func (a *Archive) thawStates(ctx context.Context, objects map[string]*ObjectRead
 	if err != nil {
 		return nil, err
 	}
+	if err := a.readDisputed(ctx, all); err != nil {
+		return nil, err
+	}
 	for _, s := range all {
 		o := objects[s.object.Key]
 		o.Frozen, o.Thawing, o.Size, o.Missing = s.object.Frozen != "", s.object.Thawing, s.object.Size, s.missing
 	}
 	return all, nil
+}
+
+// readDisputed reads the first byte of one object of each class. Where the store returns it, the name of the class proves
+// nothing: MinIO reports the name that its administrator gave a remote tier, which may be GLACIER. Then it reads one of
+// each object of the class, and takes those for readable that it got.
+func (a *Archive) readDisputed(ctx context.Context, states []*thawState) error {
+	by := map[string][]*thawState{}
+	for _, s := range states {
+		if !s.isDone() && !s.object.Thawing {
+			by[s.object.Frozen] = append(by[s.object.Frozen], s)
+		}
+	}
+	for _, class := range sortedKeys(by) {
+		if a.isCold(ctx, class, by[class][0].object.Key) {
+			continue
+		}
+		err := eachAtOnce(ctx, a.transfers, by[class], func(ctx context.Context, s *thawState) error {
+			if a.canRead(ctx, s.object.Key) {
+				s.object.Frozen = ""
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// isCold reports whether objects of a class cannot be read, which one of them shows.
+func (a *Archive) isCold(ctx context.Context, class, key string) bool {
+	a.mu.Lock()
+	is := a.cold[class]
+	a.mu.Unlock()
+	if is {
+		return true
+	}
+	err := a.readByte(ctx, key)
+	if errors.Is(err, store.ErrFrozen) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.cold == nil {
+			a.cold = map[string]bool{}
+		}
+		a.cold[class] = true
+	}
+	return err != nil
+}
+
+// canRead reports whether the store returns the first byte of an object.
+func (a *Archive) canRead(ctx context.Context, key string) bool { return a.readByte(ctx, key) == nil }
+
+// readByte reads the first byte of an object, if it has one.
+func (a *Archive) readByte(ctx context.Context, key string) error {
+	r, err := a.store.Get(ctx, key, 0, 1)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(io.Discard, r)
+	return err
 }
 
 // readThaw requests how far the thaw of an object is.

@@ -27,7 +27,29 @@ type ThawPlan struct {
 type TierTime struct {
 	Tier    store.ThawTier
 	Longest time.Duration // 0 if unknown
+	// Days is the default of ThawOptions.Days with this tier: what is thawed first can be read until the last object is
+	// thawed, and for two days more. It is 0 if all objects move for good.
+	Days int
 }
+
+const (
+	thawDay = 24 * time.Hour
+	// readsFor is how long a copy should last after the last object is thawed, so that all can be read in peace, and
+	// readsAtLeast how long it must last.
+	readsFor     = 2 * thawDay
+	readsAtLeast = thawDay / 2
+	// DefaultThawDays is the least default of ThawOptions.Days.
+	DefaultThawDays = 3
+)
+
+// daysFor returns the days after which a copy ends that is made at the beginning of a thaw and needed for some time after
+// its end.
+func daysFor(longest, needed time.Duration) int {
+	return int((longest + needed + thawDay - 1) / thawDay)
+}
+
+// defaultDays returns the default of ThawOptions.Days for a tier that takes longest at most, or an unknown time (0).
+func defaultDays(longest time.Duration) int { return max(DefaultThawDays, daysFor(longest, readsFor)) }
 
 // FrozenError is the error of an operation that would read objects which must be thawed first. It wraps
 // store.ErrFrozen. Nothing was requested.
@@ -117,18 +139,23 @@ func planThaw(s store.Store, states []*thawState) *ThawPlan {
 func commonTiers(thawer store.Thawer, classes []cost.Frozen) []TierTime {
 	var all []TierTime
 	for _, tier := range store.ThawTiers() {
-		longest, isKnown, isCommon := time.Duration(0), true, len(classes) > 0
+		longest, isKnown, isCommon, isCopied := time.Duration(0), true, len(classes) > 0, false
 		for _, c := range classes {
 			t, ok := tierTime(thawer, c.Class, tier)
 			isCommon = isCommon && ok
 			isKnown = isKnown && t.Longest > 0
+			isCopied = isCopied || t.CopyClass != ""
 			longest = max(longest, t.Longest)
 		}
 		if !isKnown {
 			longest = 0
 		}
+		days := 0
+		if isCopied {
+			days = defaultDays(longest)
+		}
 		if isCommon {
-			all = append(all, TierTime{tier, longest})
+			all = append(all, TierTime{tier, longest, days})
 		}
 	}
 	return all

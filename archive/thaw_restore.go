@@ -2,9 +2,7 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -63,8 +61,7 @@ func (a *Archive) thawMore(ctx context.Context, files []manifest.File, o *ThawOp
 // isAnyFrozen requests the state of a few objects, evenly spread, and reports whether one must be thawed, or was thawed
 // for some days. What cannot be read is left to the restore, which reports the error.
 //
-// A class alone proves nothing: MinIO reports the name that its administrator gave a remote tier, which may be GLACIER,
-// and returns the content all the same. So a read must be refused, too.
+// A class alone proves nothing (readDisputed has the reason). So a read must be refused, too.
 func (a *Archive) isAnyFrozen(ctx context.Context, objects map[string]*ObjectRead) bool {
 	keys := sortedKeys(objects)
 	step := max(1, (len(keys)+thawChecks-1)/thawChecks)
@@ -78,18 +75,9 @@ func (a *Archive) isAnyFrozen(ctx context.Context, objects map[string]*ObjectRea
 	if slices.ContainsFunc(states, func(s *thawState) bool { return !s.object.ThawedUntil.IsZero() }) {
 		return true
 	}
-	i := slices.IndexFunc(states, func(s *thawState) bool { return s.object.Frozen != "" })
-	return i >= 0 && a.refusesToRead(ctx, states[i].object.Key)
-}
-
-// refusesToRead reports whether the store does not return the first byte of an object because it must be thawed.
-func (a *Archive) refusesToRead(ctx context.Context, key string) bool {
-	r, err := a.store.Get(ctx, key, 0, 1)
-	if err == nil {
-		_, err = io.Copy(io.Discard, r)
-		r.Close()
-	}
-	return errors.Is(err, store.ErrFrozen)
+	return slices.ContainsFunc(states, func(s *thawState) bool {
+		return s.object.Frozen != "" && a.isCold(ctx, s.object.Frozen, s.object.Key)
+	})
 }
 
 // frozenRuns returns the runs of the files that could not be read because an object must be thawed, and these files.

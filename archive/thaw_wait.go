@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,15 @@ const (
 	thawFailures = 10
 	// thawReport is how often a thaw logs how far it is if nothing else changes.
 	thawReport = time.Hour
+
+	// thawAccepted is how many accepted requests for an object may show no thaw under way, and thawUnseen how long a
+	// service has to show one. Each request may cost.
+	thawAccepted = 3
+	thawUnseen   = 5 * time.Minute
+	// A thaw may take twice as long as the service documents, and thawMargin more. Of a tier whose time is unknown it
+	// may take thawUnknown.
+	thawMargin  = 24 * time.Hour
+	thawUnknown = 5 * 24 * time.Hour
 )
 
 // thawRun makes frozen objects readable.
@@ -34,7 +44,8 @@ type thawRun struct {
 	*Archive
 	thawer  store.Thawer
 	request store.ThawRequest
-	pending []*thawState // that cannot be read yet, those whose request was refused first
+	pending []*thawState  // that cannot be read yet, those whose request was refused first
+	most    time.Duration // how long the thaw may take after the last accepted request
 
 	requested atomic.Int64 // in this call
 	refused   atomic.Int64 // in this round, for lack of capacity
@@ -45,7 +56,8 @@ type thawRun struct {
 // thaw requests what is frozen and not requested yet, and waits until all of it can be read. The service remembers the
 // requests, so another call goes on from there.
 func (a *Archive) thaw(ctx context.Context, states []*thawState, o *ThawOptions) error {
-	t := &thawRun{Archive: a, request: o.request()}
+	began := time.Now()
+	t := &thawRun{Archive: a, request: store.ThawRequest{Tier: cmp.Or(o.Tier, store.ThawStandard), Days: o.Days}}
 	var ok bool
 	if t.thawer, ok = a.store.(store.Thawer); !ok {
 		return fmt.Errorf("the store thaws nothing: %w", ErrNoThaw)
@@ -53,7 +65,11 @@ func (a *Archive) thaw(ctx context.Context, states []*thawState, o *ThawOptions)
 	if err := t.checkTier(states); err != nil {
 		return err
 	}
-	if err := t.begin(ctx, states); err != nil {
+	if err := t.chooseDays(states); err != nil {
+		return err
+	}
+	t.most = t.mostTime(states)
+	if err := t.judge(ctx, t.begin(ctx, states), 0); err != nil {
 		return err
 	}
 	for round := 0; len(t.pending) > 0; round++ {
@@ -62,6 +78,9 @@ func (a *Archive) thaw(ctx context.Context, states []*thawState, o *ThawOptions)
 			return err
 		}
 		if err := t.goOn(ctx); err != nil {
+			return err
+		}
+		if err := t.checkOverdue(began); err != nil {
 			return err
 		}
 	}
@@ -92,6 +111,71 @@ func (t *thawRun) checkTier(states []*thawState) error {
 	return nil
 }
 
+// chooseDays sets how long temporary copies last, and returns ErrNoThaw if the first could end before all are thawed and
+// read. It is called before any request.
+func (t *thawRun) chooseDays(states []*thawState) error {
+	var longest time.Duration
+	var class string
+	for _, s := range states {
+		if s.isDone() || s.object.Thawing {
+			continue
+		}
+		if p, _ := tierTime(t.thawer, s.object.Frozen, t.request.Tier); p.CopyClass != "" && p.Longest >= longest {
+			longest, class = p.Longest, s.object.Frozen
+		}
+	}
+	least := daysFor(longest, readsAtLeast)
+	switch days := t.request.Days; {
+	case days == 0:
+		t.request.Days = defaultDays(longest)
+	case days < 0 || days > MaxThawDays:
+		return fmt.Errorf("a thawed copy cannot be kept for %d days; choose 1 to %d: %w", days, MaxThawDays, ErrNoThaw)
+	case days < least && class != "":
+		return fmt.Errorf("copies that last for %d days may end before the last object of the storage class %s is thawed, "+
+			"which takes up to %d hours with the tier %s, and read; choose at least %d days: %w",
+			days, class, longest/time.Hour, t.request.Tier, least, ErrNoThaw)
+	}
+	return nil
+}
+
+// mostTime returns how long the thaw of some objects may take. What is under way may have been requested with any tier.
+func (t *thawRun) mostTime(states []*thawState) time.Duration {
+	var longest time.Duration
+	for _, s := range states {
+		if s.isDone() {
+			continue
+		}
+		for _, p := range t.thawer.ThawTimes(s.object.Frozen) {
+			if p.Tier != t.request.Tier && !s.object.Thawing {
+				continue
+			}
+			if longest = max(longest, p.Longest); p.Longest == 0 {
+				return thawUnknown
+			}
+		}
+	}
+	return 2*longest + thawMargin
+}
+
+// checkOverdue returns an error if the thaw of an object takes longer than the service's longest thaws.
+func (t *thawRun) checkOverdue(began time.Time) error {
+	for _, s := range t.pending {
+		since := s.requested
+		switch {
+		case !s.object.Thawing && since.IsZero(): // for lack of capacity, which judge bounds
+			continue
+		case since.IsZero():
+			since = began
+		}
+		if waited := time.Since(since); waited > t.most {
+			return fmt.Errorf("%d objects are still not thawed, %s among them, after %d hours, which is longer than the "+
+				"service documents; find out there whether their thaw is under way; the same command goes on: %w",
+				len(t.pending), s.object.Key, waited/time.Hour, store.ErrFrozen)
+		}
+	}
+	return nil
+}
+
 // begin requests all objects that are frozen and not requested yet, and puts off the end of copies that end soon.
 func (t *thawRun) begin(ctx context.Context, states []*thawState) error {
 	now := time.Now()
@@ -114,10 +198,24 @@ func (t *thawRun) requestThaw(ctx context.Context, s *thawState) error {
 	if s.isDone() || s.object.Thawing {
 		return nil
 	}
+	if s.requests > 0 {
+		if time.Since(s.requested) < thawUnseen {
+			return nil
+		}
+		if t.canRead(ctx, s.object.Key) { // whatever its attributes are
+			s.object.Frozen = ""
+			return nil
+		}
+	}
+	if s.requests == thawAccepted {
+		return fmt.Errorf("the service accepted %d requests to thaw %s, and does not report that a thaw is under way; "+
+			"find out there why: %w", s.requests, s.object.Key, ErrNoThaw)
+	}
 	err := t.thawer.Thaw(ctx, s.object, t.request)
 	switch {
 	case err == nil:
-		s.object.Thawing = true
+		s.requests++
+		s.object.Thawing, s.requested = true, time.Now()
 		t.requested.Add(1)
 		return nil
 	case errors.Is(err, store.ErrNoThawCapacity):
@@ -159,6 +257,11 @@ func (t *thawRun) goOn(ctx context.Context) error {
 		})
 	}
 	t.setPending(seen, unseen)
+	return t.judge(ctx, err, before)
+}
+
+// judge returns the error of a round that ends the thaw. before is how many requests the service had accepted until then.
+func (t *thawRun) judge(ctx context.Context, err error, before int64) error {
 	isRefused := t.refused.Load() > 0 && t.requested.Load() == before
 	switch {
 	case ctx.Err() != nil:
@@ -199,10 +302,27 @@ func (t *thawRun) wait(round int) time.Duration {
 	if t.request.Tier == store.ThawExpedited {
 		longest = thawExpedited
 	}
-	if round > 20 {
-		return longest
+	return min(thawFirstWait<<min(round, 20), longest)
+}
+
+// patiently calls f until it does not fail, or fails with an error that does not pass, as often as a round of a thaw may
+// fail.
+func (a *Archive) patiently(ctx context.Context, what string, f func(context.Context) error) error {
+	for tries := 1; ; tries++ {
+		err := f(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil || !errors.Is(err, store.ErrTransient):
+			return err
+		case tries == thawFailures:
+			return fmt.Errorf("%s, after %d attempts: %w", what, tries, err)
+		}
+		a.log.Warn(what+" failed; it is tried again", "error", err)
+		if err := sleep(ctx, min(thawFirstWait<<tries, thawExpedited)); err != nil {
+			return err
+		}
 	}
-	return min(thawFirstWait<<round, longest)
 }
 
 // report logs how far the thaw is: at first, and then each hour.

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"strings"
@@ -40,6 +41,9 @@ func (s *adapter) Thaw(ctx context.Context, o store.Object, r store.ThawRequest)
 	}
 	in := &types.RestoreRequest{GlacierJobParameters: &types.GlacierJobParameters{Tier: thawTiers[r.Tier]}}
 	if !isIntelligent(o.Class) {
+		if r.Days < 1 || r.Days > math.MaxInt32 {
+			return s.fail("thawing", o.Key, fmt.Errorf("a copy cannot be kept for %d days", r.Days))
+		}
 		in.Days = aws.Int32(int32(r.Days))
 	}
 	key := s.key(o.Key)
@@ -74,7 +78,7 @@ const (
 func isIntelligent(class string) bool { return class == string(types.StorageClassIntelligentTiering) }
 
 // ThawTimes implements store.Thawer. The times are those of the documentation of RestoreObject. Of the classes of other
-// services, nothing is known.
+// services, no times are known; RestoreObject makes a temporary copy.
 func (s *adapter) ThawTimes(class string) []store.ThawTime {
 	const h = time.Hour
 	standard := string(types.StorageClassStandard) // what a temporary copy costs
@@ -101,7 +105,7 @@ func (s *adapter) ThawTimes(class string) []store.ThawTime {
 	}
 	var all []store.ThawTime
 	for _, t := range store.ThawTiers() {
-		all = append(all, store.ThawTime{Tier: t})
+		all = append(all, store.ThawTime{Tier: t, CopyClass: standard})
 	}
 	return all
 }

@@ -131,6 +131,24 @@ func TestS3ThawErrors(t *testing.T) {
 	}
 }
 
+// A number of days that the request has no room for is refused before it is sent.
+func TestS3ThawDays(t *testing.T) {
+	c, b := openCold(t, "")
+	if _, err := storetest.PutBytes(t, b, "data/a", []byte("content")); err != nil {
+		t.Fatal(err)
+	}
+	c.Move("GLACIER", "data/a")
+	o := stat(t, b, "data/a")
+	for _, days := range []int{-1, 0, 1 << 32, 1<<32 + 5} {
+		if err := b.(store.Thawer).Thaw(t.Context(), o, store.ThawRequest{Tier: store.ThawBulk, Days: days}); err == nil {
+			t.Errorf("%d days were requested", days)
+		}
+	}
+	if accepted, _ := c.Thaws(); len(accepted) > 0 {
+		t.Errorf("%v", accepted)
+	}
+}
+
 // The times of the tiers are those of the documentation of RestoreObject. Of a class of another service no time is
 // known, and each tier may be tried.
 func TestS3ThawTimes(t *testing.T) {
