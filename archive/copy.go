@@ -14,6 +14,15 @@ import (
 // class from which it must be thawed.
 var ErrFreezes = errors.New("the address stores log content in a class from which it must be thawed before it can be read")
 
+// TakesBackups returns ErrFreezes if the settings of the store allow no Backup. It sends no request.
+func (a *Archive) TakesBackups() error {
+	if class := store.FrozenClass(a.store); class != "" {
+		return fmt.Errorf("%w (%s); make the snapshots in another archive, and copy that one to this address",
+			ErrFreezes, class)
+	}
+	return nil
+}
+
 // ErrNoCopy reports that the target of a copy holds something other than an earlier copy of the source. The source's
 // snapshots cannot be added to it.
 var ErrNoCopy = errors.New("the target is not a copy of this archive")
@@ -30,14 +39,17 @@ type CopyOptions struct {
 
 // CopyReport reports what a copy did, or what a dry run would do.
 type CopyReport struct {
-	Archive   string    `json:"archive"`   // the id of both archives
-	Snapshots []int64   `json:"snapshots"` // the snapshots that were copied, ascending
-	Newest    int64     `json:"newest"`    // the target's newest snapshot now; 0 if it has none
-	Objects   int       `json:"objects"`   // data objects, bundles and pages that were sent
-	Bytes     int64     `json:"bytes"`     // stored bytes of those objects
-	Adopted   int       `json:"adopted"`   // objects that were adopted from an interrupted copy
-	Problems  []Problem `json:"problems"`  // why snapshots could not be copied; these were skipped
-	Warnings  []string  `json:"warnings"`
+	Archive   string  `json:"archive"`   // the id of both archives
+	Snapshots []int64 `json:"snapshots"` // the snapshots that were copied, ascending
+	Newest    int64   `json:"newest"`    // the target's newest snapshot now; 0 if it has none
+	Objects   int     `json:"objects"`   // data objects, bundles and pages that were sent
+	Bytes     int64   `json:"bytes"`     // stored bytes of those objects
+	Adopted   int     `json:"adopted"`   // objects that were adopted from an interrupted copy
+	// Uncompared are those of Adopted that must be thawed before they can be read. Their size and the checksum that the
+	// target reports are right, and other writers can forge both.
+	Uncompared int       `json:"uncompared"`
+	Problems   []Problem `json:"problems"` // why snapshots could not be copied; these were skipped
+	Warnings   []string  `json:"warnings"`
 
 	Plan ReadPlan `json:"-"` // of a dry run of Copy: what would be read from the source
 }
@@ -52,8 +64,9 @@ type CopyReport struct {
 // then never gets it, like a snapshot that was pruned before it could be copied. Holds are not copied. Copy reads back
 // an object that the target already has under a key that a snapshot names. If the object has other content, the copy
 // fails with store.ErrExists, since the manifest names no other key. Of an object that must be thawed before it can be
-// read, Copy compares the size and the checksum that the target reports. So the settings of the target may put log
-// content in such a class (store.Freezer), and a later copy reads none of it.
+// read, Copy compares the size and the checksum that the target reports, and counts it as CopyReport.Uncompared: a
+// warning names it, and a Verify that thaws and reads it finds out whether it was forged. So the settings of the target may
+// put log content in such a class (store.Freezer), and a later copy reads none of it.
 //
 // A backup to the target gives it another history, and the next copy fails with ErrNoCopy. Other errors: ErrOverlap,
 // ErrNoArchive, ErrLostRace, and ErrDamaged if nothing can be copied. The report is never nil; with an error it covers
@@ -73,11 +86,12 @@ func Copy(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, e
 	if err := from.checkCopy(to); err != nil {
 		return c.report, fmt.Errorf("copy: %w", err)
 	}
-	if err := c.run(ctx); err != nil {
+	err := c.run(ctx)
+	c.warnUnread()
+	if err != nil {
 		return c.report, fmt.Errorf("copy: %w", err)
 	}
 	if o.DryRun {
-		var err error
 		c.report.Plan, err = c.from.planReads(ctx, c.reads, 0, nil)
 		return c.report, err
 	}
@@ -105,6 +119,7 @@ type copyRun struct {
 	existing    orphans
 	sent        sentCount
 	foreignKeys []string // keys of the target that hold other content; guarded by sent
+	unreadKeys  []string // keys of the target whose content must be thawed before it can be compared; guarded by sent
 
 	hasCompared, skipped map[int64]bool        // snapshots that failed once, and those that are skipped
 	bad                  map[string]*lostError // objects that are missing or damaged in the source

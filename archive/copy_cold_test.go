@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -96,7 +98,7 @@ func TestInterruptedCopyToAFrozenClass(t *testing.T) {
 		r, err := archive.Copy(ctx, from, archive.New(s, archive.Options{Transfers: 1}), archive.CopyOptions{})
 		cancel()
 		if err == nil {
-			if r.Adopted == 0 {
+			if r.Adopted == 0 || r.Uncompared != r.Adopted || !isWarned(r, "were not compared") {
 				t.Errorf("%+v", r)
 			}
 			break
@@ -112,6 +114,100 @@ func TestInterruptedCopyToAFrozenClass(t *testing.T) {
 	if err != nil || len(report.Problems) > 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
+}
+
+// isWarned reports whether a warning of a copy has a text.
+func isWarned(r *archive.CopyReport, text string) bool {
+	return slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, text) })
+}
+
+// forging is a store that reports the CRC-32C of another object for one of its objects: who may create objects can make
+// one with any CRC-32C, and an MD5 of their choice.
+type forging struct {
+	*icy
+	key string
+	crc manifest.CRC32C
+}
+
+func (s *forging) Stat(ctx context.Context, key string) (store.Object, error) {
+	o, err := s.icy.Stat(ctx, key)
+	if key == s.key && err == nil {
+		o.CRC32C = &s.crc
+	}
+	return o, err
+}
+
+// A frozen object under a key of the copy can be forged. It counts as not compared, and a warning names it. A verify that
+// reads it finds it.
+func TestCopyWarnsOfFrozenObjectsThatExist(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		db := newDatabase(t, t.TempDir(), 47)
+		db.fill(3, 300_000)
+		from := archive.New(storetest.Memory(t), archive.Options{})
+		mustBackup(t, from, db)
+		part := newest(t, from).Files[0].Parts[0]
+		cold := &forging{icy: newColdTarget(t), key: part.Object, crc: part.Stored.CRC32C}
+		cold.Replace(part.Object, make([]byte, part.Stored.Size))
+		to := archive.New(cold, archive.Options{})
+		r, err := archive.Copy(t.Context(), from, to, archive.CopyOptions{})
+		if err != nil || r.Uncompared != 1 || !isWarned(r, part.Object) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		report, err := to.Verify(t.Context(), archive.VerifyOptions{ReadData: true, Thaw: &archive.ThawOptions{}})
+		if err != nil || len(report.Problems) != 1 || report.Problems[0].Object != part.Object {
+			t.Errorf("%+v, %v", report, err)
+		}
+		if r, err := archive.Copy(t.Context(), from, to, archive.CopyOptions{}); err != nil || r.Uncompared+len(r.Warnings) > 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// A copy thaws what its sample of the source has missed, in the same run: one object of forty, which lies between those
+// that are examined. Without a tier, the error names it.
+func TestCopyThawsWhatTheSampleMissed(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		db, s, from := frozenArchive(t, 40)
+		one := freezeOne(s, newest(t, from))
+		to := archive.New(storetest.Memory(t), archive.Options{})
+		_, err := archive.Copy(t.Context(), from, to, archive.CopyOptions{})
+		if frozen, ok := errors.AsType[*archive.FrozenError](err); !ok || frozen.Plan.Objects != 1 {
+			t.Fatalf("%v", err)
+		}
+		if _, err := archive.Copy(t.Context(), from, to, archive.CopyOptions{Thaw: &archive.ThawOptions{}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.requests(); len(got) != 1 || got[one] != 1 {
+			t.Errorf("%v", got)
+		}
+		dir := filepath.Join(t.TempDir(), "r")
+		if _, err := to.Restore(t.Context(), newest(t, to), dir, archive.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, dir, db.files)
+	})
+}
+
+// A copy whose source's thawed objects end while it reads them thaws them again.
+func TestCopyOutlivesThawsThatEnd(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		_, s, _ := frozenArchive(t, 6)
+		from := archive.New(s, archive.Options{Transfers: 1})
+		var gets atomic.Int32
+		s.onGet = func(key string) {
+			if isContent(key) && gets.Add(1) == 4 {
+				s.expire()
+			}
+		}
+		to := archive.New(storetest.Memory(t), archive.Options{Transfers: 1})
+		r, err := archive.Copy(t.Context(), from, to, archive.CopyOptions{Thaw: &archive.ThawOptions{}})
+		if err != nil || r.Objects != 6 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
 }
 
 // An object with other content under a key of the copy is reported, although it cannot be read.

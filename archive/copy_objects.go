@@ -142,8 +142,7 @@ func (c *copyRun) findExisting(ctx context.Context, send []copyObject) error {
 }
 
 // thawSource thaws what is to be read of the source. It examines a few objects of the oldest snapshot that is copied. If
-// none of them is frozen, the newer ones are mostly not frozen either, and it examines no more. A frozen object that it
-// misses ends the copy, and the next one begins with its snapshot.
+// none of them is frozen, the newer ones are mostly not frozen either, and it examines no more. send thaws what it misses.
 func (c *copyRun) thawSource(ctx context.Context, send []copyObject) error {
 	if c.isWarm || !c.from.canThaw() || len(send) == 0 {
 		return nil
@@ -159,13 +158,51 @@ func (c *copyRun) thawSource(ctx context.Context, send []copyObject) error {
 	return c.from.thawObjects(ctx, objects, c.o.Thaw)
 }
 
-// send copies objects, several at a time.
+// send copies objects, several at a time. What must be thawed in the source is thawed, and copied after the others.
 func (c *copyRun) send(ctx context.Context, send []copyObject) error {
 	var bytes int64
 	for i := range send {
 		bytes += send[i].sums.Size
 	}
 	c.to.progress.plan(len(send), bytes)
+	for tries := 0; ; tries++ {
+		frozen, err := c.sendAll(ctx, send)
+		if err != nil || len(frozen) == 0 {
+			return cmp.Or(err, c.checkForeign())
+		}
+		if len(frozen) < len(send) {
+			tries = 0
+		}
+		if err := c.thawMissed(ctx, frozen, tries); err != nil {
+			return err
+		}
+		send = frozen
+	}
+}
+
+// thawMissed thaws objects of the source that thawSource has missed, or that are frozen again.
+func (c *copyRun) thawMissed(ctx context.Context, frozen []copyObject, tries int) error {
+	c.isWarm = false
+	objects := map[string]*ObjectRead{}
+	for i := range frozen {
+		objects[frozen[i].key] = &ObjectRead{Key: frozen[i].key}
+	}
+	if err := c.from.thawObjects(ctx, objects, c.o.Thaw); err != nil {
+		return err
+	}
+	if tries == thawFailures || !c.from.canThaw() {
+		return fmt.Errorf("%s in the source: the service reports it as thawed, and refuses to return it: %w",
+			frozen[0].key, store.ErrFrozen)
+	}
+	return pause(ctx, min(tries, 4))
+}
+
+// errSourceFrozen: an object of the source must be thawed before it can be read.
+var errSourceFrozen = errors.New("the object must be thawed in the source")
+
+// sendAll copies objects, and returns those that must be thawed in the source first.
+func (c *copyRun) sendAll(ctx context.Context, send []copyObject) (frozen []copyObject, _ error) {
+	var mu sync.Mutex
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(c.to.transfers)
 	for i := range send {
@@ -178,16 +215,21 @@ func (c *copyRun) send(ctx context.Context, send []copyObject) error {
 				return err
 			}
 			defer release()
-			return c.sendObject(running, send[i])
+			err = c.sendObject(running, send[i])
+			if errors.Is(err, errSourceFrozen) && running.Err() == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				frozen = append(frozen, send[i])
+				return nil
+			}
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := context.Cause(ctx); err != nil { // the loop may have been left early
-		return err
-	}
-	return c.checkForeign()
+	slices.SortFunc(frozen, func(a, b copyObject) int { return cmp.Compare(a.key, b.key) })
+	return frozen, context.Cause(ctx) // the loop may have been left early
 }
 
 func (c *copyRun) sendObject(ctx context.Context, o copyObject) error {
@@ -254,6 +296,9 @@ func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
 		}
 	}
 	there, _, err := c.to.examineObject(ctx, o.key, &is, sums, false)
+	if errors.Is(err, store.ErrFrozen) { // since its attributes were read
+		return c.adoptFrozen(o, &is)
+	}
 	if err != nil {
 		return absent, fmt.Errorf("the target: %w", err)
 	}
@@ -265,7 +310,8 @@ func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
 }
 
 // adoptFrozen compares an object that must be thawed before it can be read, by what the target reports of it. Without a
-// checksum that the manifest has too, the object counts as absent: then Put compares it with the source's.
+// checksum that the manifest has too, the object counts as absent: then Put compares it with the source's. Both can be
+// forged, so the object counts as uncompared.
 func (c *copyRun) adoptFrozen(o *copyObject, is *store.Object) (presence, error) {
 	switch {
 	case o.bundle || is.CRC32C == nil:
@@ -273,8 +319,27 @@ func (c *copyRun) adoptFrozen(o *copyObject, is *store.Object) (presence, error)
 	case is.Size != o.sums.Size || *is.CRC32C != o.sums.CRC32C:
 		return foreign, nil
 	}
-	c.count(o, true)
+	c.countUnread(o)
 	return right, nil
+}
+
+// countUnread counts an object of the target that must be thawed before it can be compared.
+func (c *copyRun) countUnread(o *copyObject) {
+	c.count(o, true)
+	c.sent.Lock()
+	defer c.sent.Unlock()
+	c.unreadKeys = append(c.unreadKeys, o.key)
+}
+
+// warnUnread warns about the objects that could not be compared.
+func (c *copyRun) warnUnread() {
+	if len(c.unreadKeys) == 0 {
+		return
+	}
+	c.report.Uncompared = len(c.unreadKeys)
+	c.report.Warnings = append(c.report.Warnings, fmt.Sprintf("%d objects in the target were there already and must be "+
+		"thawed before they can be read, so they were not compared: %s. An interrupted copy left them, or another writer "+
+		"forged them; verify with --read-data and --thaw=TIER finds out", len(c.unreadKeys), nameSome(c.unreadKeys)))
 }
 
 // put sends an object. If the key exists by then, it compares the content.
@@ -292,7 +357,11 @@ func (c *copyRun) put(ctx context.Context, o *copyObject) (presence, error) {
 	case err != nil:
 		return absent, fmt.Errorf("storing in the target: %w", err)
 	case stored.Existed && stored.Frozen == "":
-		is, err = c.to.compareStored(ctx, o.key, o.sums, "")
+		if is, err = c.to.compareStored(ctx, o.key, o.sums, ""); errors.Is(err, store.ErrFrozen) { // just now
+			is, err = unread, nil
+		}
+	case stored.Existed:
+		is = unread
 	}
 	switch {
 	case err != nil:
@@ -301,6 +370,9 @@ func (c *copyRun) put(ctx context.Context, o *copyObject) (presence, error) {
 		return absent, fmt.Errorf("the target's %s was there and is gone: %w", o.key, errRaced)
 	case is == right:
 		c.count(o, stored.Existed)
+	case is == unread:
+		c.countUnread(o)
+		is = right
 	}
 	return is, nil
 }

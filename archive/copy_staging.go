@@ -14,6 +14,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 const (
@@ -125,6 +126,8 @@ func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) 
 				"is there room for two objects of this size? %w", o.key, o.sums.Size, local.error)
 		case errors.Is(err, fs.ErrNotExist):
 			return lostObject(o.key, err)
+		case errors.Is(err, store.ErrFrozen):
+			return fmt.Errorf("%s: %w: %w", o.key, errSourceFrozen, err)
 		case errors.As(err, new(*openError)):
 			return fmt.Errorf("reading %s from the source: %w", o.key, err)
 		case attempt == fetchAttempts-1 && errors.Is(err, ErrDamaged):

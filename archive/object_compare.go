@@ -21,6 +21,7 @@ const (
 	absent  presence = iota
 	foreign          // the object has other bytes than expected
 	right            // the object has the expected bytes
+	unread           // the object must be thawed before it can be read, so its bytes are unknown
 )
 
 // examine compares the object under a key with the expected checksums. Size and CRC-32C can be forged, so it
