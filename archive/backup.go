@@ -73,9 +73,8 @@ func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*Bac
 	if err := cmp.Or(o.checkTexts(), a.checkSource(src)); err != nil {
 		return res, fmt.Errorf("backup: %w", err)
 	}
-	if class := store.FrozenClass(a.store); class != "" {
-		return res, fmt.Errorf("backup: %w (%s); make the snapshots in another archive, and copy that one to this address",
-			ErrFreezes, class)
+	if err := a.TakesBackups(); err != nil {
+		return res, fmt.Errorf("backup: %w", err)
 	}
 	var raced, moved int
 	for {
@@ -134,6 +133,7 @@ type backupRun struct {
 	addedSize   int64
 	pageExisted bool     // a page existed already
 	foreignKeys []string // keys that hold other content
+	frozenKeys  []string // keys whose content must be thawed before it can be compared
 	large       bool     // an object was sent that a provider may upload in parts
 
 	accepted []manifest.Guard  // guards whose findings an operator accepted

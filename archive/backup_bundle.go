@@ -207,16 +207,15 @@ func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 	}
 	if r.head.hasBundles {
 		is, stored, err := r.examine(ctx, p.key, p.sums, false)
+		is, err = r.orUnread(is, err)
 		switch {
 		case err != nil:
 			return "", fmt.Errorf("checking for an existing bundle: %w", err)
 		case is == right:
 			r.sent(len(b.entries), s.Size, stored.Existed)
 			return p.key, nil
-		case is == foreign:
-			p.taken = true
-			r.noteForeignKey(p.key)
 		}
+		p.taken = r.noteTaken(p.key, is)
 	}
 	at, err := r.chooseKey(ctx, &p)
 	if err != nil {

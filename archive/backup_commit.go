@@ -123,13 +123,11 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 		same: func(ctx context.Context, key string) (presence, error) { return r.adoptPage(ctx, &ref, key) },
 	}
 	if r.head.hasPages { // requesting a missing object is cheap, and pages are few
-		is, err := r.adoptPage(ctx, &ref, p.key)
+		is, err := r.orUnread(r.adoptPage(ctx, &ref, p.key))
 		if err != nil || is == right {
 			return ref, err
 		}
-		if p.taken = is == foreign; p.taken {
-			r.noteForeignKey(p.key)
-		}
+		p.taken = r.noteTaken(p.key, is)
 	}
 	at, err := r.chooseKey(ctx, &p)
 	if err != nil {

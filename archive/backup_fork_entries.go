@@ -12,6 +12,7 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // compareEntries compares the entries of a file with those that the base has of it.
@@ -55,7 +56,8 @@ func (r *backupRun) readArchived(ctx context.Context, was *manifest.File, w *ent
 			return nil
 		})
 		switch {
-		case errors.Is(err, ErrNoIdentity), errors.Is(err, ErrDamaged), errors.Is(err, fs.ErrPermission):
+		case errors.Is(err, ErrNoIdentity), errors.Is(err, ErrDamaged), errors.Is(err, fs.ErrPermission),
+			errors.Is(err, store.ErrFrozen):
 			r.log.Debug("an archived file cannot be read", "file", was.Name, "error", err)
 			return errArchivedUnreadable
 		case err != nil:

@@ -36,7 +36,8 @@ type location struct {
 }
 
 // chooseKey puts an object. If the key without a nonce holds other content, it uses a key with a nonce. An attacker who
-// can create objects can foresee the key without a nonce, and must not be able to stop a backup.
+// can create objects can foresee the key without a nonce, and must not be able to stop a backup. The same goes for a rule
+// of the bucket, which may have frozen what an interrupted run left: that cannot be compared.
 func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, error) {
 	taken := p.taken
 	for range maxPlaces {
@@ -55,26 +56,35 @@ func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, erro
 			r.warn("%v", blocked)
 			is, err = foreign, nil
 		case errors.Is(err, store.ErrExists):
-			if is, err = p.other(ctx, key); is == right && err == nil {
+			if is, err = r.orUnread(p.other(ctx, key)); is == right && err == nil {
 				return location{key, store.PutResult{Existed: true}, true}, nil
 			}
+		case errors.Is(err, store.ErrFrozen), err == nil && stored.Frozen != "":
+			is, err = unread, nil
 		case err != nil:
 			err = fmt.Errorf("storing: %w", err)
 		case stored.Existed:
-			is, err = r.compareStored(ctx, key, p.sums, stored.MD5)
+			is, err = r.orUnread(r.compareStored(ctx, key, p.sums, stored.MD5))
 		}
 		switch {
 		case err != nil:
 			return location{}, err
 		case is == right:
 			return location{key, stored, false}, nil
-		case is == foreign:
-			r.noteForeignKey(key)
 		}
+		r.noteTaken(key, is)
 		taken = true
 	}
 	return location{}, fmt.Errorf("storing %s: this key and each other key that was tried held other content: %w",
 		p.key, store.ErrExists)
+}
+
+// orUnread returns the result of a comparison, and unread if the object must be thawed before it can be compared.
+func (*backupRun) orUnread(is presence, err error) (presence, error) {
+	if errors.Is(err, store.ErrFrozen) {
+		return unread, nil
+	}
+	return is, err
 }
 
 func (p *placement) other(ctx context.Context, key string) (presence, error) {
@@ -84,19 +94,33 @@ func (p *placement) other(ctx context.Context, key string) (presence, error) {
 	return p.same(ctx, key)
 }
 
-// noteForeignKey records a key that holds other content than this run needs there.
-func (r *backupRun) noteForeignKey(key string) {
+// noteTaken records a key that holds other content than this run needs there, or content that cannot be read. It reports
+// whether it does.
+func (r *backupRun) noteTaken(key string, is presence) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.foreignKeys = append(r.foreignKeys, key)
+	switch is {
+	case foreign:
+		r.foreignKeys = append(r.foreignKeys, key)
+	case unread:
+		r.frozenKeys = append(r.frozenKeys, key)
+	default:
+		return false
+	}
+	return true
 }
 
-// warnForeign warns about the foreign objects that the run has found under its keys.
+// warnForeign warns about the objects that the run has found under its keys and did not use.
 func (r *backupRun) warnForeign() {
 	r.mu.Lock()
-	keys := r.foreignKeys
-	r.foreignKeys = nil
+	keys, frozen := r.foreignKeys, r.frozenKeys
+	r.foreignKeys, r.frozenKeys = nil, nil
 	r.mu.Unlock()
+	if len(frozen) > 0 {
+		r.warn("objects that no snapshot names must be thawed before they can be read, so this run could not compare them "+
+			"and stored their content under other keys; it used none of the %d: %s. An interrupted run left them, and a rule "+
+			"of the bucket has moved them. The next prune removes them", len(frozen), nameSome(frozen))
+	}
 	if len(keys) > 0 {
 		r.warn("objects that this run did not store do not match their names; it used none of the %d: %s. "+
 			"Find out who else can create objects in this archive. The next prune removes them",

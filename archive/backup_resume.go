@@ -90,7 +90,8 @@ func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error
 
 // adopt searches for an object that already holds the content of a part, and completes the part with it. The part's key
 // has no nonce yet, and sums are those of the content. An object that cannot be compared with them is adopted only if
-// this host recorded it before it was put. taken reports whether the key without a nonce holds other content.
+// this host recorded it before it was put. taken reports whether the key without a nonce holds other content, or content
+// that must be thawed.
 func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.Sums) (adopted, taken bool, err error) {
 	without := part.Object
 	if encrypted(part.Encoding) {
@@ -99,15 +100,14 @@ func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.S
 				continue
 			}
 			is, stored, err := r.examine(ctx, o.Key, o.Sums, true)
+			is, err = r.orUnread(is, err)
 			if err == nil && is == right {
 				r.complete(part, o.Key, o.Sums, stored)
 			}
 			if err != nil || is == right {
 				return err == nil, false, err
 			}
-			if is == foreign {
-				r.noteForeignKey(o.Key)
-			}
+			r.noteTaken(o.Key, is)
 		}
 		if !r.opensAll() {
 			return false, false, nil
@@ -117,13 +117,12 @@ func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.S
 		if !r.orphans.mayExist(key) {
 			continue
 		}
-		is, err := r.adoptKey(ctx, part, key, sums)
+		is, err := r.orUnread(r.adoptKey(ctx, part, key, sums))
 		if err != nil || is == right {
 			return err == nil, false, err
 		}
-		if is == foreign {
+		if r.noteTaken(key, is) {
 			taken = taken || key == without
-			r.noteForeignKey(key)
 		}
 	}
 	return false, taken, nil
