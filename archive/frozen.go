@@ -81,7 +81,11 @@ func (v *verifyRun) thawNeeds(ctx context.Context) error {
 			objects[key] = &ObjectRead{Key: key, Frozen: true}
 		}
 	}
-	states, err := v.thawStates(ctx, objects)
+	var states []*thawState
+	err := v.patiently(ctx, "examining what must be thawed", func(ctx context.Context) (err error) {
+		states, err = v.thawStates(ctx, objects)
+		return err
+	})
 	if err == nil && len(states) > 0 {
 		err = v.thaw(ctx, states, v.o.Thaw)
 	}
@@ -91,11 +95,30 @@ func (v *verifyRun) thawNeeds(ctx context.Context) error {
 	return nil
 }
 
+// retryFrozen makes objects that could not be read due again, if the options have a tier to thaw them with. It reports
+// whether there are any.
+func (v *verifyRun) retryFrozen(tries int) bool {
+	if v.o.Thaw == nil || !v.o.ReadData || !v.canThaw() || tries == thawFailures {
+		return false
+	}
+	found := false
+	for _, n := range v.needs {
+		if n.wasFrozen {
+			n.wasFrozen, n.skip, n.frozen, found = false, false, true, true
+			v.report.Unthawed--
+		}
+	}
+	return found
+}
+
 // skipFrozen counts an object that could not be read back because it must be thawed first. The listing alone does not
 // decide: a thawed copy of an object keeps its class.
 func (v *verifyRun) skipFrozen(n *need) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.skip = true
+	if n.wasFrozen {
+		return
+	}
+	n.skip, n.wasFrozen = true, true
 	v.report.Unthawed++
 }

@@ -20,6 +20,9 @@ func allPages(m *manifest.Manifest) []int {
 	return all
 }
 
+// noPages is the choice of an operation on the manifest alone.
+func noPages(*manifest.Manifest) []int { return nil }
+
 // pagesOf chooses the pages that can have some names.
 func pagesOf(names []string) pageChoice {
 	return func(m *manifest.Manifest) []int {

@@ -494,7 +494,7 @@ func TestSearchForBadPagesReadsWhatIsNew(t *testing.T) {
 	if err != nil || r.Snapshots != snapshots || len(r.Problems) == 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if n, most := len(p.reads.pages), snapshots*(len(p.whole.Pages)+1)+len(p.whole.Pages); n > most {
+	if n, most := len(p.reads.pages), 2*len(p.whole.Pages)+2*snapshots; n > most {
 		t.Errorf("%d reads of pages for %d snapshots of %d pages, want at most %d", n, snapshots, len(p.whole.Pages), most)
 	}
 }

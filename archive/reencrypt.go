@@ -11,6 +11,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Reencrypt copies the snapshots of the archive from to the archive to. It reads them with the identities of
@@ -121,6 +122,7 @@ func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOption
 	if err != nil {
 		return err
 	}
+	src.thaw = o.Thaw
 	res, err := to.Backup(ctx, src, BackupOptions{
 		Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true, Acceptance: Acceptance{Accept: guards},
 		onto: &r.Newest, // another copy may have copied later snapshots already
@@ -160,6 +162,7 @@ type snapshotSource struct {
 	m      *manifest.Manifest
 	layout source.Layout
 	room   *stagingArea
+	thaw   *ThawOptions                                                       // how what must be thawed is thawed; nil: the error is a FrozenError
 	fetch  func(ctx context.Context, f *manifest.File) (*stagedObject, error) // returns the content of a file
 }
 
@@ -188,9 +191,15 @@ func (s *snapshotSource) fetchOwn(ctx context.Context, f *manifest.File) (*stage
 	if err != nil {
 		return nil, err
 	}
-	if err := s.from.fetchFile(ctx, nil, f, &partWriter{to: to}); err != nil {
+	err = s.from.fetchFile(ctx, nil, f, &partWriter{to: to})
+	for tries := 0; s.thaw != nil && errors.Is(err, store.ErrFrozen) && tries < thawFailures; tries++ {
+		if err = s.from.thawFiles(ctx, []manifest.File{*f}, s.thaw); err == nil {
+			err = s.from.fetchFile(ctx, nil, f, &partWriter{to: to})
+		}
+	}
+	if err != nil {
 		content.release()
-		return nil, s.from.explainDamage(ctx, s.m, err)
+		return nil, s.from.explainDamage(ctx, s.m, s.from.explainFrozen(ctx, s.m.Files, err))
 	}
 	return content, nil
 }

@@ -44,7 +44,7 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	c.met[n] = true
 	v.report.Snapshots++
 	key := manifest.ManifestKey(n)
-	s, ref, err := v.readSnapshot(ctx, n, c.head.record)
+	s, ref, err := c.read(ctx, n)
 	if c.head.parent == nil && ref.Sequence != 0 {
 		c.head.parent = &ref
 	}
@@ -102,6 +102,23 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	return nil
 }
 
+// read reads a snapshot. If it has a page that was bad in the last one, it reads none of the other pages for nothing, and
+// returns that page's error.
+func (c *chain) read(ctx context.Context, n int64) (*snapshot, manifest.Ref, error) {
+	if len(c.pages) > 0 {
+		s, ref, err := c.v.readSnapshotOf(ctx, n, c.head.record, noPages)
+		if err != nil {
+			return nil, ref, err
+		}
+		for i := range s.m.Pages {
+			if k := c.pages[s.m.Pages[i].Object]; k.bad != nil && k.page.Ref == s.m.Pages[i] {
+				return nil, ref, k.bad
+			}
+		}
+	}
+	return c.v.readSnapshot(ctx, n, c.head.record)
+}
+
 // knownPage is a page of a manifest, or why it cannot be read.
 type knownPage struct {
 	page manifest.Page
@@ -112,8 +129,7 @@ type knownPage struct {
 // bad page must not hide that their objects are bad too. first is the page that showed it.
 func (c *chain) needReadable(ctx context.Context, n int64, first *badObject) error {
 	v := c.v
-	none := func(*manifest.Manifest) []int { return nil }
-	s, _, err := v.readSnapshotOf(ctx, n, c.head.record, none)
+	s, _, err := v.readSnapshotOf(ctx, n, c.head.record, noPages)
 	if errors.Is(err, ErrDamaged) {
 		v.addPageProblem(first, n)
 		return nil

@@ -19,17 +19,26 @@ func (v *verifyRun) readData(ctx context.Context) error {
 			}
 		}
 	}
-	if err := v.thawNeeds(ctx); err != nil {
-		return err
-	}
-	err := v.each(ctx, func(ctx context.Context, key string, n *need) error {
+	read := func(ctx context.Context, key string, n *need) error {
 		if n.skip || n.read {
 			return nil
 		}
 		return v.readNeed(ctx, key, n)
-	})
-	if err != nil {
-		return err
+	}
+	// An object may be frozen after it was listed, and a thawed copy may end before it is read.
+	for tries := 0; ; tries++ {
+		if err := v.thawNeeds(ctx); err != nil {
+			return err
+		}
+		if err := v.each(ctx, read); err != nil {
+			return err
+		}
+		if !v.retryFrozen(tries) {
+			break
+		}
+		if err := pause(ctx, min(tries, 4)); err != nil {
+			return err
+		}
 	}
 	return v.readMultiPart(ctx)
 }
@@ -81,7 +90,14 @@ func (v *verifyRun) readMultiPart(ctx context.Context) error {
 			continue
 		}
 		err := v.readWhole(ctx, f)
+		for tries := 0; v.o.Thaw != nil && errors.Is(err, store.ErrFrozen) && tries < thawFailures; tries++ {
+			if err = v.thawFiles(ctx, []manifest.File{*f}, v.o.Thaw); err == nil {
+				err = v.readWhole(ctx, f)
+			}
+		}
 		switch {
+		case errors.Is(err, store.ErrFrozen): // its parts were read, each by itself
+			v.skipFrozen(v.needs[f.Parts[len(f.Parts)-1].Object])
 		case errors.Is(err, ErrDamaged):
 			v.addProblem(Problem{Object: f.Parts[0].Object, Kind: ProblemContent, Detail: err.Error(), Files: []string{f.Name}})
 		case err != nil:

@@ -16,10 +16,12 @@ type need struct {
 	found   bool
 	frozen  bool // the listing shows it in a class from which it must be thawed
 	unsure  bool // the listing does not show whether it must be thawed
-	skip    bool // it is not in the sample
-	read    bool // it was fetched and hashed
-	settled bool // it is intact, although a verification record names it
-	bad     bool // a problem was reported already
+	skip    bool // it is not in the sample, or must be thawed before it can be read
+	// wasFrozen means that it could not be read because it must be thawed.
+	wasFrozen bool
+	read      bool // it was fetched and hashed
+	settled   bool // it is intact, although a verification record names it
+	bad       bool // a problem was reported already
 }
 
 // span is a range of snapshots, as indexes in verifyRun.order.

@@ -36,6 +36,9 @@ before its first byte is printed.`,
 	return c
 }
 
+// maxThaws is how often cat thaws a file.
+const maxThaws = 3
+
 func (a *app) cat(c *cobra.Command, arg, which, name string, thaw *archive.ThawOptions, thawDays int) (err error) {
 	o, m, err := a.snapshotOf(c.Context(), arg, which, []string{name})
 	if err != nil {
@@ -44,7 +47,8 @@ func (a *app) cat(c *cobra.Command, arg, which, name string, thaw *archive.ThawO
 	defer o.close(&err)
 	stop := a.watch(c.Context(), "cat", o.progress)
 	err = o.Cat(c.Context(), m, name, a.stdout)
-	if thaw != nil && errors.As(err, new(*archive.FrozenError)) { // it has printed nothing
+	// It has printed nothing. A thawed copy may end before it is read.
+	for tries := 0; thaw != nil && tries < maxThaws && errors.As(err, new(*archive.FrozenError)); tries++ {
 		if err = o.Thaw(c.Context(), m, []string{name}, *thaw); err == nil {
 			err = o.Cat(c.Context(), m, name, a.stdout)
 		}
