@@ -61,9 +61,11 @@ type RestoreResult struct {
 	// ReadPlan is in a dry run what is read if the target has none of the files. A store without storage classes is not
 	// searched for missing objects.
 	ReadPlan
-	Thaw    *ThawPlan // in a dry run: what must be thawed, if the target has none of the files; nil if nothing must
-	Free    int64     // in a dry run: the free bytes on the target's file system; -1 if unknown
-	Damaged []string  // files that were damaged when they were archived
+	Thaw *ThawPlan // in a dry run: what must be thawed, if the target has none of the files; nil if nothing must
+	// ThawUnknown is in a dry run why it is not known, or not exactly, what must be thawed; empty if it is.
+	ThawUnknown string
+	Free        int64    // in a dry run: the free bytes on the target's file system; -1 if unknown
+	Damaged     []string // files that were damaged when they were archived
 	// FetchedBytes is the plain size of the fetched files, and Took how long it took until all files were durable,
 	// without the wait for thaws.
 	FetchedBytes int64

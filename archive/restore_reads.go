@@ -75,6 +75,13 @@ func (a *Archive) preview(ctx context.Context, files []manifest.File, each func(
 	res.Thaw = planThaw(a.store, states)
 	res.ReadPlan = sumReads(objects, keys, each)
 	res.ClassesUnknown = !hasClasses
+	switch {
+	case !a.canThaw():
+	case !hasClasses:
+		res.ThawUnknown = "the storage classes of the objects cannot be read"
+	case err != nil:
+		res.ThawUnknown = "the attributes of the objects cannot be read"
+	}
 	return nil
 }
 

@@ -153,8 +153,13 @@ func (r *copied) printDone(w io.Writer) error {
 		_, err = fmt.Fprintf(w, "%s: %s (%s), %s, %s, would be copied to %s, less what an interrupted copy has sent\n",
 			r.Name, plural(n, "snapshot"), numbers(r.Snapshots), plural(r.Objects, "object"), size(r.Bytes), r.To)
 	default:
-		_, err = fmt.Fprintf(w, "%s: %s (%s) copied to %s: %s sent, %s, %d there already, each one checked, in %d ms\n",
-			r.Name, plural(n, "snapshot"), numbers(r.Snapshots), r.To, plural(r.Objects, "object"), size(r.Bytes), r.Adopted, r.MS)
+		checked := "each one checked"
+		if r.Uncompared > 0 {
+			checked = fmt.Sprintf("%d of them not checked, since they must be thawed first", r.Uncompared)
+		}
+		_, err = fmt.Fprintf(w, "%s: %s (%s) copied to %s: %s sent, %s, %d there already, %s, in %d ms\n",
+			r.Name, plural(n, "snapshot"), numbers(r.Snapshots), r.To, plural(r.Objects, "object"), size(r.Bytes), r.Adopted,
+			checked, r.MS)
 	}
 	return err
 }

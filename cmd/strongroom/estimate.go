@@ -44,9 +44,11 @@ func (a *app) estimateReads(from *openArchive, p *archive.ReadPlan) readEstimate
 // restoreEstimate is what a restore would take and cost.
 type restoreEstimate struct {
 	readEstimate
-	Time    *cost.Time            `json:"time"` // null if no rate is known
-	Thaw    *thawEstimate         `json:"thaw"` // null if nothing must be thawed
-	Objects *[]archive.ObjectRead `json:"objects,omitempty"`
+	Time *cost.Time    `json:"time"` // null if no rate is known
+	Thaw *thawEstimate `json:"thaw"` // null if nothing must be thawed
+	// ThawUnknown is why it is not known, or not exactly, what must be thawed.
+	ThawUnknown string                `json:"thaw_unknown,omitempty"`
+	Objects     *[]archive.ObjectRead `json:"objects,omitempty"`
 
 	name string
 }
@@ -54,7 +56,9 @@ type restoreEstimate struct {
 // estimate returns what the restore of a dry run would take and cost.
 func (a *app) estimate(ctx context.Context, from *openArchive, id string, res *archive.RestoreResult, thawDays int) *restoreEstimate {
 	e := &restoreEstimate{
-		readEstimate: a.estimateReads(from, &res.ReadPlan), Thaw: a.estimateThaw(from.url, res.Thaw, thawDays), name: from.name,
+		readEstimate: a.estimateReads(from, &res.ReadPlan),
+		Thaw:         a.estimateThaw(from.url, res.Thaw, thawDays),
+		ThawUnknown:  res.ThawUnknown, name: from.name,
 	}
 	measured, err := from.Measurements(ctx, id, res.Bytes)
 	if err != nil {
@@ -70,6 +74,11 @@ func (e *restoreEstimate) print(w io.Writer) error {
 	}
 	if e.Thaw != nil {
 		if err := e.Thaw.print(w); err != nil {
+			return err
+		}
+	}
+	if e.ThawUnknown != "" {
+		if _, err := fmt.Fprintf(w, "what must be thawed first is not known: %s\n", e.ThawUnknown); err != nil {
 			return err
 		}
 	}

@@ -14,9 +14,6 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// maxThawDays is the most that --thaw-days may be. A copy that is needed for longer belongs into another class.
-const maxThawDays = 365
-
 // thawFlags are the flags of the commands that thaw what they read.
 type thawFlags struct {
 	tier string
@@ -28,7 +25,8 @@ func (t *thawFlags) add(c *cobra.Command) {
 	f.StringVar(&t.tier, "thaw", "", "request the thaw of frozen objects with this `TIER`, standard (default), bulk or "+
 		"expedited, and wait until they can be read")
 	f.Lookup("thaw").NoOptDefVal = string(store.ThawStandard)
-	f.IntVar(&t.days, "thaw-days", archive.DefaultThawDays, "with --thaw: keep temporary copies for this many `DAYS`")
+	f.IntVar(&t.days, "thaw-days", 0, "with --thaw: keep temporary copies for this many `DAYS` "+
+		"(default: until two days after the longest thaw of the tier, at least 3)")
 }
 
 // options returns the options of a thaw; nil without --thaw.
@@ -38,8 +36,8 @@ func (t *thawFlags) options(c *cobra.Command) (*archive.ThawOptions, error) {
 	switch {
 	case f.Changed("thaw") && !slices.Contains(store.ThawTiers(), tier):
 		return nil, usage("--thaw=%s is no tier; write one of --thaw=standard, --thaw=bulk and --thaw=expedited", t.tier)
-	case t.days < 1 || t.days > maxThawDays:
-		return nil, usage("--thaw-days %d: write a number of days from 1 to %d", t.days, maxThawDays)
+	case f.Changed("thaw-days") && (t.days < 1 || t.days > archive.MaxThawDays):
+		return nil, usage("--thaw-days %d: write a number of days from 1 to %d", t.days, archive.MaxThawDays)
 	case f.Changed("thaw"):
 		return &archive.ThawOptions{Tier: tier, Days: t.days}, nil
 	case f.Changed("thaw-days") && !(f.Lookup("dry-run") != nil && f.Changed("dry-run")):
@@ -61,22 +59,28 @@ type thawEstimate struct {
 type thawTier struct {
 	Tier   store.ThawTier  `json:"tier"`
 	MostMS int64           `json:"most_ms"` // 0 if unknown
+	Days   int             `json:"days"`    // for which temporary copies stay; 0 if there are none
 	Price  *cost.ThawPrice `json:"price"`   // null without prices
 
 	time string
 }
 
-// estimateThaw returns the estimate of a plan; nil for nil.
+// estimateThaw returns the estimate of a plan; nil for nil. Days of 0 are the default of each tier.
 func (a *app) estimateThaw(url string, p *archive.ThawPlan, days int) *thawEstimate {
 	if p == nil {
 		return nil
 	}
-	e := &thawEstimate{p.Objects, p.Bytes, p.Thawing, days, append([]cost.Frozen{}, p.ToRequest...), []thawTier{}}
+	e := &thawEstimate{p.Objects, p.Bytes, p.Thawing, 0, append([]cost.Frozen{}, p.ToRequest...), []thawTier{}}
 	prices := a.prices(url)
 	for i := range p.Tiers {
 		t := &p.Tiers[i]
-		price := prices.PriceThaw(p.ToRequest, string(t.Tier), days)
-		e.Tiers = append(e.Tiers, thawTier{t.Tier, t.Longest.Milliseconds(), price, t.Describe()})
+		stay := t.Days
+		if days > 0 && stay > 0 {
+			stay = days
+		}
+		price := prices.PriceThaw(p.ToRequest, string(t.Tier), stay)
+		e.Tiers = append(e.Tiers, thawTier{t.Tier, t.Longest.Milliseconds(), stay, price, t.Describe()})
+		e.Days = max(e.Days, stay)
 	}
 	return e
 }
@@ -104,9 +108,36 @@ func (e *thawEstimate) print(w io.Writer) error {
 	if err := table(w, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "a restore with --thaw=TIER requests that, waits, and goes on; temporary copies stay for %s\n",
-		plural(int64(e.Days), "day"))
+	_, err := fmt.Fprintf(w, "a restore with --thaw=TIER requests that, waits, and goes on; %s\n", e.afterText())
 	return err
+}
+
+// afterText states what comes of the objects after a thaw.
+func (e *thawEstimate) afterText() string {
+	var moving []string
+	for i := range e.ToRequest {
+		if f := &e.ToRequest[i]; f.CopyClass == "" {
+			moving = append(moving, f.Class)
+		}
+	}
+	const moves = "move to a class that can be read, at its price, and stay there"
+	if len(moving) == len(e.ToRequest) {
+		return "the objects " + moves
+	}
+	text := ""
+	if len(moving) > 0 {
+		text = "objects of " + strings.Join(moving, " and ") + " " + moves + "; "
+	}
+	text += "temporary copies stay for "
+	var each []string
+	for i := range e.Tiers {
+		t := &e.Tiers[i]
+		each = append(each, fmt.Sprintf("%s (%s)", plural(int64(t.Days), "day"), t.Tier))
+	}
+	if isSame := !slices.ContainsFunc(e.Tiers, func(t thawTier) bool { return t.Days != e.Days }); isSame {
+		return text + plural(int64(e.Days), "day")
+	}
+	return text + strings.Join(each, ", ")
 }
 
 // priceFrozen adds what a thaw costs to the error of a command that must thaw first.
