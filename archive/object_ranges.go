@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -21,6 +22,9 @@ const (
 	maxRanges = 16
 	// aloneSize is the bytes of one request while no transfer is to spare.
 	aloneSize = 256 << 20
+	// maxRequests is about how many requests fetch an object. Each costs, so the ranges of a larger one have several times
+	// rangeSize. If fewer than two of them fit into the memory, requests of aloneSize follow one another.
+	maxRequests = 10_000
 )
 
 // A rangedReader reads a range of an object by several requests at a time. It is not safe for concurrent use.
@@ -30,6 +34,7 @@ type rangedReader struct {
 	a         *Archive
 	slots     *slots
 	key       string
+	perRange  int             // buffers of a range; 0: no ranges
 	next, end int64           // where the next request begins, and where the range ends
 	own       *resumingReader // the request that Read itself reads; nil: none
 	ahead     []*aheadRange   // what others fetch, in order; Read returns the first of them
@@ -41,10 +46,10 @@ type rangedReader struct {
 
 // An aheadRange is fetched while those before it are read.
 type aheadRange struct {
-	buffer []byte        // for the slots
-	rest   []byte        // what Read has not returned yet
-	err    error         // valid after done
-	done   chan struct{} // closed when rest is complete, or err is set
+	buffers [][]byte      // for the slots
+	rest    [][]byte      // what Read has not returned yet
+	err     error         // valid after done
+	done    chan struct{} // closed when rest is complete, or err is set
 }
 
 // readStored returns a reader of a range of an object, whose close must be called.
@@ -55,7 +60,7 @@ func (a *Archive) readStored(ctx context.Context, s *slots, key string, offset, 
 	if !s.splits(length) {
 		return &resumingReader{ctx: ctx, a: a, key: key, offset: offset, left: length}
 	}
-	r := &rangedReader{a: a, slots: s, key: key, next: offset, end: offset + length}
+	r := &rangedReader{a: a, slots: s, key: key, perRange: s.perRange(length), next: offset, end: offset + length}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	return r
 }
@@ -112,10 +117,13 @@ func (r *rangedReader) readAhead(b []byte) int {
 	if r.err = first.err; r.err != nil {
 		return 0
 	}
-	n := copy(b, first.rest)
-	if first.rest = first.rest[n:]; len(first.rest) == 0 {
+	n := copy(b, first.rest[0])
+	if first.rest[0] = first.rest[0][n:]; len(first.rest[0]) == 0 {
+		first.rest = first.rest[1:]
+	}
+	if len(first.rest) == 0 {
 		r.ahead = r.ahead[1:]
-		r.slots.giveBack(first.buffer)
+		r.slots.giveBack(first.buffers...)
 		r.fetchAhead()
 	}
 	return n
@@ -123,24 +131,29 @@ func (r *rangedReader) readAhead(b []byte) int {
 
 // fetchAhead requests ranges as long as there are transfers and buffers for them.
 func (r *rangedReader) fetchAhead() {
-	for r.next < r.end {
-		buffer := r.slots.take()
-		if buffer == nil {
+	for r.next < r.end && r.perRange > 0 {
+		buffers := r.slots.takeAll(r.perRange)
+		if buffers == nil {
 			return
 		}
 		release := r.slot()
 		if release == nil {
-			r.slots.giveBack(buffer)
+			r.slots.giveBack(buffers...)
 			return
 		}
-		n := min(int64(len(buffer)), r.end-r.next)
-		next := &aheadRange{buffer: buffer, rest: buffer[:n], done: make(chan struct{})}
-		from := &resumingReader{ctx: r.ctx, a: r.a, key: r.key, offset: r.next, left: n}
+		next := &aheadRange{buffers: buffers, done: make(chan struct{})}
+		n := int64(0)
+		for _, b := range buffers {
+			if m := min(int64(len(b)), r.end-r.next-n); m > 0 {
+				next.rest, n = append(next.rest, b[:m]), n+m
+			}
+		}
+		from, into := &resumingReader{ctx: r.ctx, a: r.a, key: r.key, offset: r.next, left: n}, slices.Clone(next.rest)
 		r.ahead, r.next = append(r.ahead, next), r.next+n
 		r.running.Go(func() {
 			defer close(next.done)
 			defer release()
-			next.err = fill(next.rest, from)
+			next.err = fill(into, from)
 		})
 	}
 }
@@ -161,11 +174,13 @@ func (r *rangedReader) slot() (release func()) {
 	return nil
 }
 
-// fill reads exactly as many bytes as b has, and then the end, where the reader compares the length.
-func fill(b []byte, from *resumingReader) error {
+// fill reads exactly as many bytes as the buffers have, and then the end, where the reader compares the length.
+func fill(into [][]byte, from *resumingReader) error {
 	defer from.close()
-	if _, err := io.ReadFull(from, b); err != nil {
-		return err
+	for _, b := range into {
+		if _, err := io.ReadFull(from, b); err != nil {
+			return err
+		}
 	}
 	if _, err := from.Read(make([]byte, 1)); err != io.EOF {
 		return err
@@ -182,7 +197,7 @@ func (r *rangedReader) close() {
 	}
 	r.running.Wait()
 	for _, f := range r.ahead {
-		r.slots.giveBack(f.buffer)
+		r.slots.giveBack(f.buffers...)
 	}
 	r.ahead = nil
 }

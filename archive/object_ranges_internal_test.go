@@ -246,3 +246,24 @@ func TestRangesEndWithTheirReader(t *testing.T) {
 		}
 	})
 }
+
+// An object of any size takes about maxRequests requests, with no more memory than others: its ranges have several
+// buffers, and if two of them would not fit, large requests follow one another.
+func TestRangesOfHugeObjects(t *testing.T) {
+	t.Parallel()
+	s := (&Archive{transfers: 16, ranges: rangeSizes{rangedFrom, rangeSize}}).newSlots()
+	for size, want := range map[int64]int{1 << 30: 256, 40 << 30: 10_000, 300 << 30: 9600, 1 << 40: 4096, 5 << 40: 20_480} {
+		got := s.requests(size)
+		if got > want+1 || got < want*9/10 && size != 40<<30 || int64(s.perRange(size))*2 > maxRanges {
+			t.Errorf("%d GiB: %d requests, want about %d", size>>30, got, want)
+		}
+	}
+	from, small := newRangeStore(3*8*maxRequests-5), smallSlots(t, 8)
+	b, err := readRange(t.Context(), from, small, 0, int64(len(from.content)), 1<<30)
+	if err != nil || !bytes.Equal(b, from.content) || !small.areReturned(8) {
+		t.Fatalf("%d bytes, %v", len(b), err)
+	}
+	if n := from.requests.Load(); n > maxRequests || small.perRange(int64(len(from.content))) != 3 {
+		t.Errorf("%d requests", n)
+	}
+}

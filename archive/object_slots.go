@@ -14,12 +14,13 @@ import (
 // slots are the transfers of one operation. Each file that is fetched has one. Those that no file waits for may fetch
 // ranges of a large object. A nil *slots has none to spare. The methods are safe for concurrent use.
 type slots struct {
-	all     *semaphore.Weighted
-	ranges  rangeSizes
-	mu      sync.Mutex
-	buffers [][]byte    // of ranges, unused
-	unmade  int         // buffers that may still be made
-	isWhole atomic.Bool // no object is fetched in ranges
+	all       *semaphore.Weighted
+	transfers int // how many there are in all
+	ranges    rangeSizes
+	mu        sync.Mutex
+	buffers   [][]byte    // of ranges, unused
+	unmade    int         // buffers that may still be made
+	isWhole   atomic.Bool // no object is fetched in ranges
 }
 
 // rangeSizes are rangedFrom and rangeSize, or smaller sizes in tests.
@@ -28,7 +29,10 @@ type rangeSizes struct{ from, each int64 }
 // newSlots returns the slots of an operation, all of them free.
 func (a *Archive) newSlots() *slots {
 	_, isFast := a.store.(store.FullRate)
-	s := &slots{all: semaphore.NewWeighted(int64(a.transfers)), ranges: a.ranges, unmade: min(a.transfers, maxRanges)}
+	s := &slots{
+		all: semaphore.NewWeighted(int64(a.transfers)), transfers: a.transfers, ranges: a.ranges,
+		unmade: min(a.transfers, maxRanges),
+	}
 	s.isWhole.Store(a.transfers == 1 || isFast)
 	return s
 }
@@ -54,11 +58,35 @@ func (s *slots) take() []byte {
 	return make([]byte, s.ranges.each)
 }
 
-// giveBack returns a buffer that take returned.
-func (s *slots) giveBack(b []byte) {
+// takeAll returns n buffers for a range, and nil if there are not as many.
+func (s *slots) takeAll(n int) [][]byte {
+	var all [][]byte
+	for range n {
+		b := s.take()
+		if b == nil {
+			s.giveBack(all...)
+			return nil
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+// giveBack returns buffers that take returned.
+func (s *slots) giveBack(all ...[]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.buffers = append(s.buffers, b)
+	s.buffers = append(s.buffers, all...)
+}
+
+// perRange returns how many buffers a range of an object of that many stored bytes has, so that maxRequests ranges are
+// enough. It returns 0 if two such ranges would need more buffers than there are.
+func (s *slots) perRange(size int64) int {
+	n := max(1, (size+maxRequests*s.ranges.each-1)/(maxRequests*s.ranges.each))
+	if n > 1 && 2*n > int64(min(s.transfers, maxRanges)) {
+		return 0
+	}
+	return int(n)
 }
 
 // stopRanges makes all later reads of the operation fetch objects as a whole: the service sends no ranges.
@@ -74,7 +102,11 @@ func (s *slots) requests(size int64) int {
 	if !s.splits(size) {
 		return 1
 	}
-	return int((size + s.ranges.each - 1) / s.ranges.each)
+	each := int64(s.perRange(size)) * s.ranges.each
+	if each == 0 {
+		each = aloneSize
+	}
+	return int((size + each - 1) / each)
 }
 
 // splits reports whether an object, or a part of one, with that many stored bytes is fetched in ranges.
