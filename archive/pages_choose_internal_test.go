@@ -93,3 +93,25 @@ func TestNamesOfAnotherLayoutNeedAllPages(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A file whose name has the form of a range is meant by its name, also if that name is no valid pattern.
+func TestNamesLikeRanges(t *testing.T) {
+	t.Parallel()
+	var files []manifest.File
+	for _, name := range []string{"a", "a..c", "b", "d/[..b", "d/a..c", "d/b"} {
+		files = append(files, manifest.File{Name: name})
+	}
+	for pattern, want := range map[string][]string{
+		"a..c": {"a..c", "d/a..c"}, "./a..c": {"a..c"}, "d/a..c": {"d/a..c"}, "[..b": {"d/[..b"},
+		"a..b": {"a", "a..c", "b", "d/a..c", "d/b"}, "./a..b": {"a", "a..c", "b"},
+	} {
+		chosen, err := selectFiles(files, []string{pattern})
+		var got []string
+		for i := range chosen {
+			got = append(got, chosen[i].Name)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q: %v", pattern, got, want, err)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/internal/disk"
@@ -19,8 +20,9 @@ func selectFiles(files []manifest.File, include []string) ([]manifest.File, erro
 	if len(include) == 0 {
 		return files, nil
 	}
-	for _, pattern := range include { // also if there is no name to compare it with
-		if _, _, isRange := cutRange(pattern); isRange {
+	isName := namesAmong(files, include)
+	for i, pattern := range include { // also if there is no name to compare it with
+		if _, _, isRange := cutRange(pattern); isRange || isName[i] {
 			continue
 		}
 		if _, err := path.Match(pattern, ""); err != nil {
@@ -33,7 +35,7 @@ func selectFiles(files []manifest.File, include []string) ([]manifest.File, erro
 	for _, f := range files {
 		isChosen := false
 		for i, pattern := range include {
-			if matchesPattern(pattern, f.Name) {
+			if isName[i] && hasName(pattern, f.Name) || !isName[i] && matchesPattern(pattern, f.Name) {
 				matches[i]++
 				isChosen = true
 			}
@@ -52,6 +54,25 @@ func selectFiles(files []manifest.File, include []string) ([]manifest.File, erro
 		return chosen, fmt.Errorf("%w: nothing matches %q", ErrNoFile, unmatched)
 	}
 	return chosen, nil
+}
+
+// namesAmong returns for each pattern of the form of a range whether files have it as their name. Then it is that name,
+// and no range: A..B may be a file.
+func namesAmong(files []manifest.File, include []string) []bool {
+	isName := make([]bool, len(include))
+	for i, pattern := range include {
+		if _, _, isRange := cutRange(pattern); !isRange {
+			continue
+		}
+		isName[i] = slices.ContainsFunc(files, func(f manifest.File) bool { return hasName(pattern, f.Name) })
+	}
+	return isName
+}
+
+// hasName reports whether a pattern is a name, character by character, or a base name if it has no slash.
+func hasName(pattern, name string) bool {
+	pattern, isWhole := cutWhole(pattern)
+	return pattern == name || !isWhole && pattern == path.Base(name)
 }
 
 // matchesPattern reports whether a name matches a valid pattern or lies in a range.
