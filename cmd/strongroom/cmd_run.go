@@ -153,13 +153,14 @@ func hasWork(c *config.Config, h *config.HTTP) error {
 	return nil
 }
 
-// openable checks that an archive can be opened and that its notification targets are valid. It
-// sends no request to the provider.
+// openable checks that an archive can be opened and takes backups, and that its notification
+// targets are valid. It sends no request to the provider.
 func (a *app) openable(ctx context.Context, c *config.Config, one *config.Archive) (err error) {
 	to, err := a.openURL(ctx, one.Name, one.Destination, settingsOf(c, one))
 	if err != nil {
 		return err
 	}
+	err = to.TakesBackups()
 	to.close(&err)
 	if _, bad := notify.New(one.Notify, notify.Options{Archive: one.Name, Log: a.log}); bad != nil && err == nil {
 		err = usageError{at(c.Place(one.Name, "notify"), bad)}
