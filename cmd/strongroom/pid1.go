@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -37,26 +39,42 @@ func runAsInit() (code int, ok bool) {
 	if err != nil {
 		return noInit(err)
 	}
+	var ending atomic.Pointer[time.Time]
 	go func() {
 		for s := range signals {
 			_ = child.Signal(s) // an error means that it has ended
+			if s == syscall.SIGTERM || s == syscall.SIGINT || s == syscall.SIGQUIT {
+				ending.CompareAndSwap(nil, new(time.Now()))
+				_ = child.Signal(syscall.SIGCONT) // a stopped process gets no other signal
+			}
 		}
 	}()
-	return reap(child.Pid), true
+	return reap(child.Pid, &ending), true
 }
 
+// stoppedFor is how long after the signal to end a child that others stop again and again is continued. Then it is
+// killed. The program itself needs at most 10 seconds.
+const stoppedFor = 10 * time.Second
+
 // reap waits for all children of this process until one of them, child, has ended. It returns the
-// exit code of child; after a signal, that is 128 and the signal's number, as in a shell.
-func reap(child int) int {
+// exit code of child; after a signal, that is 128 and the signal's number, as in a shell. ending is
+// when the child got the signal to end; nil before.
+func reap(child int, ending *atomic.Pointer[time.Time]) int {
 	for {
 		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &status, 0, nil)
-		switch {
+		pid, err := syscall.Wait4(-1, &status, syscall.WUNTRACED, nil)
+		switch since := ending.Load(); {
 		case errors.Is(err, syscall.EINTR):
 		case err != nil: // there is no child any more, which cannot be
 			return exitFailed
 		case pid == child && status.Signaled():
 			return 128 + int(status.Signal())
+		case pid == child && status.Stopped() && since != nil:
+			how := syscall.SIGCONT
+			if time.Since(*since) > stoppedFor {
+				how = syscall.SIGKILL
+			}
+			_ = syscall.Kill(child, how) // it exists until it was waited for
 		case pid == child && status.Exited():
 			return status.ExitStatus()
 		}

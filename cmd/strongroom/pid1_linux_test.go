@@ -16,16 +16,67 @@ import (
 // snapshots. Without an end, the dead ones use up all process numbers.
 func TestReapsAsProcess1(t *testing.T) {
 	t.Parallel()
+	c, marks := asProcess1(t)
+	waitUntil(t, "three runs and no dead children", func() bool {
+		b, _ := os.ReadFile(marks)
+		return strings.Count(string(b), "x") >= 3 && len(children(c)) == 1
+	})
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// A stopped child gets no signal to end before it is continued. Process 1 continues it, so that a container stops.
+func TestProcess1EndsAStoppedChild(t *testing.T) {
+	t.Parallel()
+	c, marks := asProcess1(t)
+	waitUntil(t, "a run", func() bool {
+		b, _ := os.ReadFile(marks)
+		return len(b) > 0 && len(children(c)) == 1
+	})
+	child, err := strconv.Atoi(children(c)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	isStopped := func() bool {
+		b, _ := os.ReadFile("/proc/" + strconv.Itoa(child) + "/stat")
+		return strings.Contains(string(b), ") T ")
+	}
+	if err := syscall.Kill(child, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, "stopped child", isStopped)
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("it did not end")
+	}
+}
+
+// asProcess1 starts the service as process 1 of a namespace, with a run each second. Each adds a line to the file marks.
+func asProcess1(t *testing.T) (c *exec.Cmd, marks string) {
+	t.Helper()
 	dir, to := t.TempDir(), t.TempDir()
 	logDir(t, dir, 0, 2, 100)
-	marks := filepath.Join(to, "marks")
+	marks = filepath.Join(to, "marks")
 	config := filepath.Join(to, "strongroom.yaml")
 	text := "archives:\n" + inDir("a", dir, to+"/a", "    schedule: '@every 1s'\n")
 	text = strings.Replace(text, "dir: "+dir, "dir: "+dir+", before: '(true &) ; echo x >>"+marks+"'", 1)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := program(t, "run", "--config", config)
+	c = program(t, "run", "--config", config)
 	c.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
 	if os.Getuid() != 0 {
 		c.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
@@ -35,24 +86,13 @@ func TestReapsAsProcess1(t *testing.T) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	ended := false
-	defer func() {
-		if !ended {
+	t.Cleanup(func() {
+		if c.ProcessState == nil {
 			_ = c.Process.Kill()
 			_ = c.Wait()
 		}
-	}()
-	waitUntil(t, "three runs and no dead children", func() bool {
-		b, _ := os.ReadFile(marks)
-		return strings.Count(string(b), "x") >= 3 && len(children(c)) == 1
 	})
-	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	err := c.Wait()
-	if ended = true; err != nil {
-		t.Errorf("it ended with %v", err)
-	}
+	return c, marks
 }
 
 // children returns the children of a process, also the dead ones.
