@@ -13,11 +13,11 @@ import (
 
 // metrics serves a separate registry.
 func (s *Server) metrics() http.Handler {
-	return promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{
+	return &sharedAnswers{handler: promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: 4,
 		Timeout:             backendTimeout,
-	})
+	})}
 }
 
 func (s *Server) registry() *prometheus.Registry {
