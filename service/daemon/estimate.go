@@ -152,6 +152,13 @@ func (k *managedArchive) estimate(ctx context.Context, sequence int64) {
 	}
 }
 
+func countObjects(p *archive.ReadPlan) (n int64) {
+	for i := range p.Reads {
+		n += p.Reads[i].Objects
+	}
+	return n
+}
+
 // makeEstimate reads a snapshot's manifest and the classes of its objects, unless the last estimate has them, and the
 // rate of earlier restores.
 func (k *managedArchive) makeEstimate(ctx context.Context, sequence int64) (estimate, error) {
@@ -171,6 +178,9 @@ func (k *managedArchive) makeEstimate(ctx context.Context, sequence int64) (esti
 		made = estimate{snapshot: sequence, archive: m.Archive, files: m.Counts.Files, bytes: m.Counts.Bytes, planned: now}
 		if made.plan, err = to.RestoreReads(ctx, m, maxEstimated); err != nil {
 			return estimate{}, err
+		}
+		if made.plan.ClassesUnknown && countObjects(&made.plan) <= maxEstimated {
+			made.planned = time.Time{} // they could not be read, so the next estimate tries again
 		}
 	}
 	measured, err := to.Measurements(ctx, made.archive, made.bytes)

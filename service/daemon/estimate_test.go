@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"os"
 	"path/filepath"
@@ -188,4 +189,36 @@ func TestEstimateWithoutClasses(t *testing.T) {
 	if e.Bytes != 5 || !strings.HasPrefix(e.Price, "What it costs is not known: the storage classes") {
 		t.Errorf("%+v", e)
 	}
+}
+
+// brokenClasses is a store whose attributes of log content cannot be read for a while.
+type brokenClasses struct {
+	store.Store
+	isBroken atomic.Bool
+}
+
+func (s *brokenClasses) Stat(ctx context.Context, key string) (store.Object, error) {
+	if s.isBroken.Load() && (strings.HasPrefix(key, "data/") || strings.HasPrefix(key, "bundles/")) {
+		return store.Object{}, errors.New("denied")
+	}
+	return s.Store.Stat(ctx, key)
+}
+
+// An estimate without storage classes, since they could not be read, is made again soon: not only after a day, as one
+// that is complete.
+func TestEstimateAfterAFailure(t *testing.T) {
+	t.Parallel()
+	bucket := &brokenClasses{Store: storetest.Memory(t)}
+	var now atomic.Int64
+	now.Store(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC).Unix())
+	d, _ := estimatedArchive(t, bucket, func() time.Time { return time.Unix(now.Load(), 0) })
+	d.Set(load(t, demand+"prices: [{currency: USD, egress: 1024, classes: {STANDARD: {requests: 0, retrieval: 0}}}]\n"))
+	bucket.isBroken.Store(true)
+	e := estimated(t, d, func(web.RestoreEstimate) bool { return true })
+	if !strings.Contains(e.Price, "not known") {
+		t.Errorf("%+v", e)
+	}
+	bucket.isBroken.Store(false)
+	now.Add(int64(listAgain / time.Second))
+	estimated(t, d, func(e web.RestoreEstimate) bool { return e.Price == "It costs about 1.00 USD" })
 }
