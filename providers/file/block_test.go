@@ -186,6 +186,33 @@ func TestFileListingsAgree(t *testing.T) {
 	}
 }
 
+// A directory that refuses deletes keeps one file of all trials, and a later trial finds out whether files can be created
+// there still.
+func TestFileTrialsReuseTheirName(t *testing.T) {
+	t.Parallel()
+	s := openDir(t, filepath.Join(t.TempDir(), "archive"))
+	_, err := s.Put(t.Context(), "data/a/1", zeros(10), storetest.SumsOf(make([]byte, 10)))
+	must(t, err)
+	left := filepath.Join(s.root, "data", "a", trialName)
+	must(t, os.MkdirAll(filepath.Join(left, "x"), 0o700)) // as undeletable as a file in a directory that refuses deletes
+	for range 3 {
+		must(t, s.TestCreation(t.Context(), slices.Values([]string{"data/a/2"})))
+	}
+	entries, err := os.ReadDir(filepath.Join(s.root, "data", "a"))
+	must(t, err)
+	if len(entries) != 2 {
+		t.Errorf("%v", entries)
+	}
+	if os.Geteuid() == 0 {
+		return // it may create files in any directory
+	}
+	must(t, os.Chmod(filepath.Dir(left), 0o500))
+	if err := s.TestCreation(t.Context(), slices.Values([]string{"data/a/2"})); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v", err)
+	}
+	must(t, os.Chmod(filepath.Dir(left), 0o700))
+}
+
 // A trial leaves nothing where objects belong, makes no directory there, and is in no listing. Where the archive does not
 // exist it finds no fault: the first Put makes the archive's directory.
 func TestFileTrialLeavesNothing(t *testing.T) {

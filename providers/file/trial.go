@@ -2,12 +2,13 @@ package file
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"iter"
 	"path"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/internal/disk"
@@ -16,8 +17,12 @@ import (
 
 var _ store.CreationTester = (*adapter)(nil)
 
-// trialPrefix begins the names of the files of trials. No key has such a path, so no listing shows them.
-const trialPrefix = hidden + "-trial-"
+// trialPrefix begins the names of the files of trials. No key has such a path, so no listing shows them. Each directory
+// has one such name, so that a directory that refuses deletes keeps one file, and not one of each check.
+const (
+	trialPrefix = hidden + "-trial-"
+	trialName   = trialPrefix + "create"
+)
 
 // TestCreation implements store.CreationTester.
 func (s *adapter) TestCreation(ctx context.Context, keys iter.Seq[string]) error {
@@ -92,14 +97,36 @@ func (t *trial) makeFile(dir string) error {
 			return err
 		}
 	}
-	name := path.Join(dir, trialPrefix+strings.ToLower(rand.Text()[:12]))
-	if err := t.link(t.root, t.temp, name); err != nil {
+	name := path.Join(dir, trialName)
+	err := t.link(t.root, t.temp, name)
+	if errors.Is(err, fs.ErrExist) { // a trial that runs now, or one that could not remove it
+		if err := t.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return t.mayCreate(dir)
+		}
+		if err = t.link(t.root, t.temp, name); errors.Is(err, fs.ErrExist) {
+			return nil // another trial has just succeeded
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if t.noLinks.Load() { // the file was renamed
 		t.temp = ""
 	}
 	_ = t.root.Remove(name) // a directory that allows no deletes keeps it, and takes objects all the same
+	return nil
+}
+
+// mayCreate tests whether files may be created in a directory that keeps the file of an earlier trial.
+func (t *trial) mayCreate(dir string) error {
+	d, err := t.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := unix.Faccessat(int(d.Fd()), ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return &fs.PathError{Op: "creating a file in", Path: dir, Err: err}
+	}
 	return nil
 }
 
