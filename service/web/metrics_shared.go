@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/prometheus/common/expfmt"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -15,15 +14,15 @@ import (
 // thousand archives take some time and megabytes, and several scrapers may come at once.
 type sharedAnswers struct {
 	handler http.Handler
-	running singleflight.Group // by format and encoding
+	running singleflight.Group // by the accepted formats, and the encoding
 }
 
 func (s *sharedAnswers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	format, encoding := string(expfmt.NegotiateIncludingOpenMetrics(r.Header)), "identity"
+	formats, encoding := strings.Join(r.Header.Values("Accept"), ","), "identity"
 	if acceptsGzip(r.Header) {
 		encoding = "gzip"
 	}
-	made, _, _ := s.running.Do(format+" "+encoding, func() (any, error) {
+	made, _, _ := s.running.Do(encoding+" "+formats, func() (any, error) {
 		// The request may end before those that share its answer.
 		one := r.Clone(context.WithoutCancel(r.Context()))
 		one.Header.Set("Accept-Encoding", encoding)
