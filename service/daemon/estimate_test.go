@@ -201,7 +201,9 @@ func (s *brokenClasses) Stat(ctx context.Context, key string) (store.Object, err
 	if s.isBroken.Load() && (strings.HasPrefix(key, "data/") || strings.HasPrefix(key, "bundles/")) {
 		return store.Object{}, errors.New("denied")
 	}
-	return s.Store.Stat(ctx, key)
+	o, err := s.Store.Stat(ctx, key)
+	o.Class = "STANDARD"
+	return o, err
 }
 
 // An estimate without storage classes, since they could not be read, is made again soon: not only after a day, as one
