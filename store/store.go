@@ -217,7 +217,7 @@ type PutResult struct {
 	Existed bool   // an object of that size and checksum existed, so nothing was created
 	MD5     string // 32 hex digits, only if the provider stores no CRC32C
 	// Frozen is the Frozen of an object that Existed. Its content cannot be read back: only its size and the checksum
-	// that the provider reports were compared.
+	// that the provider reports were compared, and others can forge both.
 	Frozen string
 }
 

@@ -146,7 +146,8 @@ func isBadDigest(err error) bool {
 
 // compareExisting compares the existing object with sums. An equal object is success, another one is
 // ErrExists. The error has Kind NotFound if no object exists. It reads small objects, and those without an
-// MD5, which another program has made. Of an archived object it compares the size and the MD5 alone.
+// MD5, which another program has made. Of an archived object it compares the size and the MD5 alone. Its creator has set
+// that MD5, so the result has Frozen, and no caller takes it for the promised content.
 func (p *upload) compareExisting(ctx context.Context) (store.PutResult, error) {
 	there, err := p.store.Stat(ctx, p.key)
 	if err != nil {
