@@ -209,7 +209,7 @@ func (t *thawRun) requestThaw(ctx context.Context, s *thawState) error {
 	}
 	if s.requests == thawAccepted {
 		return fmt.Errorf("the service accepted %d requests to thaw %s, and does not report that a thaw is under way; "+
-			"find out there why: %w", s.requests, s.object.Key, ErrNoThaw)
+			"find out there why: %w", s.requests, s.object.Key, store.ErrFrozen)
 	}
 	err := t.thawer.Thaw(ctx, s.object, t.request)
 	switch {

@@ -46,7 +46,7 @@ func TestThawThatNeverShows(t *testing.T) {
 		a := archive.New(&mute{icy: s}, archive.Options{})
 		began := time.Now()
 		_, err := a.Restore(t.Context(), newest(t, a), filepath.Join(t.TempDir(), "r"), archive.RestoreOptions{Thaw: &archive.ThawOptions{}})
-		if !errors.Is(err, archive.ErrNoThaw) || !strings.Contains(err.Error(), "under way") || time.Since(began) > 6*time.Hour {
+		if !errors.Is(err, store.ErrFrozen) || !strings.Contains(err.Error(), "accepted 3 requests") || time.Since(began) > 6*time.Hour {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}
 		for key, n := range s.requests() {
