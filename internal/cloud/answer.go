@@ -7,46 +7,79 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"slices"
+	"strings"
 )
+
+// ErrWebPage means that a web page arrived in place of a service's answer, such as that of a captive portal or of a proxy.
+// It stores nothing and deletes nothing, and does not show that an object is there or missing.
+var ErrWebPage = errors.New("a web page arrived in place of the service's answer")
+
+// ErrBadAnswer means that the answer to a request is another document than the one that the request is for.
+var ErrBadAnswer = errors.New("the service's answer cannot be relied on")
 
 // maxAnswer is the number of bytes that an answer to a listing may have. A thousand of the longest keys, percent-encoded,
 // take less than a fifth of it.
 const maxAnswer = 32 << 20
 
-type listingKey struct{}
+type documentKey struct{}
 
-// ForListing marks the requests of a listing, so that a client of CheckingListings checks their answers. root is the name
-// of the root element of a listing in XML; empty for another format.
+// document is what the answer to a request must be.
+type document struct {
+	roots []string // the names that the root element in XML may have; none for another format
+	bad   error    // what any other answer is
+}
+
+// ForListing marks the requests of a listing, so that a client of CheckingAnswers checks their answers. roots are the names
+// that the root element of an answer in XML may have; none for another format.
 //
 // The SDKs take any document for a listing, and an empty body too: what they do not find in it is missing. So the page of
 // a proxy would be a listing without objects.
-func ForListing(ctx context.Context, root string) context.Context {
-	return context.WithValue(ctx, listingKey{}, root)
+func ForListing(ctx context.Context, roots ...string) context.Context {
+	return context.WithValue(ctx, documentKey{}, document{roots, ErrBadListing})
 }
 
-// CheckingListings makes a client check the answers to requests that ForListing has marked, and returns the client.
-func CheckingListings(client *http.Client) *http.Client {
-	client.Transport = &listingTransport{client.Transport}
+// ForDocument does the same as ForListing for another request whose answer is XML. The error is ErrBadAnswer then.
+func ForDocument(ctx context.Context, roots ...string) context.Context {
+	return context.WithValue(ctx, documentKey{}, document{roots, ErrBadAnswer})
+}
+
+// CheckingAnswers makes a client refuse web pages, and check the answers to requests that ForListing or ForDocument has
+// marked. It returns the client. own are the beginnings of the names of headers that the service alone sends: an object
+// may be a web page itself.
+func CheckingAnswers(client *http.Client, own ...string) *http.Client {
+	client.Transport = &checkedTransport{client.Transport, own}
 	return client
 }
 
-type listingTransport struct{ http.RoundTripper }
+type checkedTransport struct {
+	http.RoundTripper
+	own []string
+}
 
 // RoundTrip implements http.RoundTripper.
-func (t *listingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *checkedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := t.RoundTripper.RoundTrip(r)
-	root, marked := r.Context().Value(listingKey{}).(string)
-	if err != nil || !marked || answer.StatusCode/100 != 2 {
-		return answer, err
+	if err != nil {
+		return nil, err
 	}
-	body := &answerBody{answer.Body, maxAnswer}
+	if t.isWebPage(answer) {
+		answer.Body.Close()
+		return nil, fmt.Errorf("%w (HTTP %d)", ErrWebPage, answer.StatusCode)
+	}
+	wanted, marked := r.Context().Value(documentKey{}).(document)
+	if !marked || answer.StatusCode/100 != 2 {
+		return answer, nil
+	}
+	body := &answerBody{answer.Body, maxAnswer, wanted.bad}
 	answer.Body = body
-	if root == "" {
+	if len(wanted.roots) == 0 {
 		return answer, nil
 	}
 	var read bytes.Buffer
-	if err := checkRoot(io.TeeReader(body, &read), root); err != nil {
+	if err := wanted.checkRoot(io.TeeReader(body, &read)); err != nil {
 		body.Close()
 		return nil, err
 	}
@@ -57,24 +90,44 @@ func (t *listingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
+// isWebPage reports whether an answer that would count as success, or as that of a missing object, is a web page. Other
+// statuses are errors in any case, and have their own advice.
+func (t *checkedTransport) isWebPage(answer *http.Response) bool {
+	if answer.StatusCode/100 != 2 && answer.StatusCode != http.StatusNotFound {
+		return false
+	}
+	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	if kind != "text/html" && kind != "application/xhtml+xml" {
+		return false
+	}
+	for name := range answer.Header {
+		for _, own := range t.own {
+			if strings.HasPrefix(name, own) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // checkRoot returns an error if a document has another root element.
-func checkRoot(body io.Reader, root string) error {
-	document := xml.NewDecoder(body)
-	document.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+func (d *document) checkRoot(body io.Reader) error {
+	decoder := xml.NewDecoder(body)
+	decoder.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	for {
-		token, err := document.RawToken()
+		token, err := decoder.RawToken()
 		var syntax *xml.SyntaxError
 		switch {
 		case errors.Is(err, io.EOF):
-			return fmt.Errorf("%w: the answer is empty; %s", ErrBadListing, proxyAdvice)
+			return fmt.Errorf("%w: the answer is empty; %s", d.bad, proxyAdvice)
 		case errors.As(err, &syntax):
-			return fmt.Errorf("%w: the answer is not XML (%w); %s", ErrBadListing, err, proxyAdvice)
+			return fmt.Errorf("%w: the answer is not XML (%w); %s", d.bad, err, proxyAdvice)
 		case err != nil:
 			return err
 		}
 		if start, ok := token.(xml.StartElement); ok {
-			if start.Name.Local != root {
-				return fmt.Errorf("%w: the answer is a document <%.40s>; %s", ErrBadListing, start.Name.Local, proxyAdvice)
+			if !slices.Contains(d.roots, start.Name.Local) {
+				return fmt.Errorf("%w: the answer is a document <%.40s>; %s", d.bad, start.Name.Local, proxyAdvice)
 			}
 			return nil
 		}
@@ -87,12 +140,13 @@ const proxyAdvice = "check the endpoint, and the proxies on the way"
 type answerBody struct {
 	io.ReadCloser
 	left int64
+	bad  error
 }
 
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, fmt.Errorf("%w: a page has more than %d bytes", ErrBadListing, maxAnswer)
+		return 0, fmt.Errorf("%w: it has more than %d bytes", b.bad, maxAnswer)
 	}
 	return n, err
 }

@@ -43,6 +43,9 @@ func (d *Dialect) WrapFor(where, op, key, permission string, err error) error {
 	}
 	e := &Error{Op: op, Key: key, Where: where, Kind: d.Classify(err), Advice: systemAdvice(err), Err: err}
 	e.reason = strings.ReplaceAll(d.reasonOf(err), "\n"+ErrBudget.Error(), "") // errors.Join's
+	if errors.Is(err, ErrWebPage) {
+		e.Advice = proxyAdvice
+	}
 	if m, ok := d.meaning(err, op); ok {
 		e.Kind, e.Advice = m.Kind, cmp.Or(m.Advice, e.Advice)
 	}

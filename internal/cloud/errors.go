@@ -144,6 +144,8 @@ func classifyNetwork(err error) Kind {
 	switch {
 	case NoConnection(err) || BadCertificate(err):
 		return Unreachable
+	case errors.Is(err, ErrWebPage):
+		return Misconfigured
 	case NoCredentials(err):
 		return BadCredentials
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -26,6 +26,15 @@ func CutListing() error {
 	return fmt.Errorf("%w: a page is incomplete, and has no token for the next page; %s", ErrBadListing, faultAdvice)
 }
 
+// ListedSize returns the size of an object that a listing has, and a negative one if it has none. That is an error: the
+// object would count as damaged.
+func ListedSize(size *int64) int64 {
+	if size == nil {
+		return -1
+	}
+	return *size
+}
+
 const faultAdvice = "this is a fault of the service, or of a proxy on the way"
 
 // maxEmptyPages is how many pages in a row may be empty. A service that deletes lazily returns a page for each
@@ -280,10 +289,12 @@ func (l *listing) object(listed *blob.ListObject) (o store.Object, ok bool, err 
 	o.Key = l.prefix + key
 	dir, rolled := RolledUp(l.prefix, l.delimiter, o.Key)
 	switch {
+	case listed.Key == "":
+		return o, false, fmt.Errorf("%w: it has an object without a key; %s", ErrBadListing, faultAdvice)
 	case !within:
 		return o, false, fmt.Errorf("%w: it has %q, which does not begin with %q", ErrBadListing, listed.Key, l.options.Prefix)
 	case o.Size < 0:
-		return o, false, fmt.Errorf("%w: %q has %d bytes", ErrBadListing, listed.Key, o.Size)
+		return o, false, fmt.Errorf("%w: it has no size of %q; %s", ErrBadListing, listed.Key, faultAdvice)
 	case o.IsDir && (!rolled || dir != o.Key):
 		return o, false, fmt.Errorf("%w: it has the prefix %q below %q", ErrBadListing, listed.Key, l.options.Prefix)
 	case rolled: // a service may ignore the delimiter

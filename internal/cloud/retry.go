@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -45,6 +46,23 @@ func (b *Budget) Spend() error {
 		return nil
 	}
 	return ErrBudget
+}
+
+// IsLastingAnswer reports whether an error is about an answer that another attempt would get again.
+func IsLastingAnswer(err error) bool {
+	return errors.Is(err, ErrBadListing) || errors.Is(err, ErrBadAnswer) || errors.Is(err, ErrWebPage)
+}
+
+// IsPassingStatus reports whether an HTTP status means that the service, or a proxy before it, is busy or failed for the
+// moment. Proxies have more such statuses than HTTP defines: 520 to 527, for example.
+func IsPassingStatus(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusInsufficientStorage, http.StatusNetworkAuthenticationRequired:
+		return false
+	}
+	return status >= http.StatusInternalServerError
 }
 
 // Backoff returns the wait after the given attempt, counted from 1. It is random.

@@ -117,11 +117,11 @@ func (s *adapter) connect(account, containerURL string, retry policy.Policy) (*c
 
 // http returns a client on the store's connections.
 func (s *adapter) http() *http.Client {
-	return cloud.CheckingListings(s.counter.Counting(&http.Client{
+	return cloud.CheckingAnswers(s.counter.Counting(&http.Client{
 		Transport: s.transport,
 		// The signature is invalid for another address.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}))
+	}), "X-Ms-")
 }
 
 // tokenSource returns the errors of a credential chain as tokenErrors. Some of them have no type of their own.

@@ -75,32 +75,22 @@ func (p *retrier) try(req *policy.Request) (*http.Response, error) {
 // isTransient reports whether a retry may succeed after the given attempt, counted from 1.
 func isTransient(resp *http.Response, err error, attempt int) bool {
 	if err == nil {
-		return busyPause(resp.StatusCode)
+		return cloud.IsPassingStatus(resp.StatusCode)
 	}
 	var src *cloud.BodyError
 	var token *tokenError
 	var answer *azcore.ResponseError
 	switch {
-	case errors.As(err, &src), errors.As(err, &token), cloud.BadCertificate(err), errors.Is(err, cloud.ErrBadListing):
+	case errors.As(err, &src), errors.As(err, &token), cloud.BadCertificate(err), cloud.IsLastingAnswer(err):
 		return false
 	case errors.As(err, &answer):
-		return busyPause(answer.StatusCode)
+		return cloud.IsPassingStatus(answer.StatusCode)
 	}
 	switch k := dialect.Classify(err); {
 	case k == cloud.Unreachable && attempt >= cloud.MaxConnect, k == cloud.TimedOut && attempt >= cloud.MaxStandstills, k == cloud.Canceled:
 		return false
 	}
 	return true // the connection broke
-}
-
-// busyPause reports whether a status means that the service is busy or failed temporarily.
-func busyPause(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
 }
 
 // requestBody is a section of a source, in the form that the SDK requires. It has no buffer.

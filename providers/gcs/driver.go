@@ -167,7 +167,7 @@ func (s *adapter) page(ctx context.Context, o *driver.ListOptions, after string)
 		size = cloud.ListPage
 	}
 	call := s.service.Objects.List(s.bucketName).Prefix(o.Prefix).MaxResults(int64(size)).Projection("noAcl").
-		Fields(listingFields).Context(cloud.ForListing(ctx, ""))
+		Fields(listingFields).Context(cloud.ForListing(ctx))
 	if o.Delimiter != "" {
 		call = call.Delimiter(o.Delimiter)
 	}

@@ -137,7 +137,7 @@ func isTransient(err error, attempt int) bool {
 	}
 	var broken *cloud.BodyError
 	if errors.As(err, &broken) || errors.Is(err, store.ErrMismatch) || errors.Is(err, errAnswerEarly) || cloud.BadCertificate(err) ||
-		errors.Is(err, cloud.ErrBadListing) {
+		cloud.IsLastingAnswer(err) {
 		return false
 	}
 	switch dialect.Classify(err) {
@@ -153,7 +153,7 @@ func isTransient(err error, attempt int) bool {
 	}
 	var api *googleapi.Error
 	if errors.As(err, &api) {
-		return api.Code >= http.StatusInternalServerError || api.Code == http.StatusGone // an upload's session
+		return cloud.IsPassingStatus(api.Code) || api.Code == http.StatusGone // an upload's session
 	}
 	return isConnection(err)
 }

@@ -58,7 +58,7 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 	transport := &attemptTransport{base: tr}
 	// The module would search for credentials at once, and export metrics with them.
 	opts := []option.ClientOption{
-		option.WithHTTPClient(cloud.CheckingListings(o.Counter.Counting(&http.Client{Transport: transport}))),
+		option.WithHTTPClient(cloud.CheckingAnswers(o.Counter.Counting(&http.Client{Transport: transport}), "X-Goog-", "X-Guploader-")),
 		option.WithoutAuthentication(),
 	}
 	if endpoint == "" {

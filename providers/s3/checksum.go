@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/middleware"
@@ -36,17 +38,38 @@ func (s *settings) crcHeader(crc manifest.CRC32C) *string {
 	return CrcToHeader(crc)
 }
 
+// errUnacknowledged means that an answer has neither an ETag nor a checksum. Something else may have answered in place of
+// the service, so the object that exists decides.
+var errUnacknowledged = errors.New("the answer does not acknowledge that anything was stored: it has no ETag; " +
+	"check the endpoint, and the proxies on the way")
+
+// errUnconfirmed means that a service stored an object without a statement that it compared the checksum.
+var errUnconfirmed = fmt.Errorf("%w: it stored the object without confirming its CRC-32C; "+
+	"write checksum=md5 in the URL if it supports that, or checksum=none to do without", store.ErrWeakStore)
+
 // checked returns store.ErrWeakStore if a service stored an object and did not return its checksum, which
-// shows that it compared it.
-func (s *settings) checked(echo *string, promised manifest.CRC32C) error {
-	if s.checksum != checksumCRC32C {
+// shows that it compared it. etag shows that it stored something.
+func (s *settings) checked(etag, echo *string, promised manifest.CRC32C) error {
+	got, ok := crcFromHeader(echo)
+	switch {
+	case s.checksum == checksumCRC32C && ok && got == promised:
 		return nil
-	}
-	if got, ok := crcFromHeader(echo); !ok || got != promised {
-		return fmt.Errorf("%w: it stored the object without confirming its CRC-32C; "+
-			"write checksum=md5 in the URL if it supports that, or checksum=none to do without", store.ErrWeakStore)
+	case tagOf(etag) == "":
+		return errUnacknowledged
+	case s.checksum == checksumCRC32C:
+		return errUnconfirmed
 	}
 	return nil
+}
+
+// tagOf returns an ETag in the one form in which tags are compared, in quotes. Services and proxies write them without
+// quotes, too, or mark them as weak, and not the same in all answers. It returns "" if there is none.
+func tagOf(etag *string) string {
+	tag := strings.Trim(strings.TrimPrefix(strings.TrimSpace(aws.ToString(etag)), "W/"), `"`)
+	if tag == "" {
+		return ""
+	}
+	return `"` + tag + `"`
 }
 
 // partSumsOf reads a section of the source and computes its checksums. If the server compares CRC-32C, the

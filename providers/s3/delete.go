@@ -275,7 +275,7 @@ func (s *adapter) sendDelete(ctx context.Context, batch []version) ([]types.Erro
 	var out *s3.DeleteObjectsOutput
 	err := s.withSum(func(sum types.ChecksumAlgorithm, o ...func(*s3.Options)) (err error) {
 		in.ChecksumAlgorithm = sum
-		out, err = s.client.DeleteObjects(ctx, in, o...)
+		out, err = s.client.DeleteObjects(cloud.ForDocument(ctx, "DeleteResult", errorRoot), in, o...)
 		return err
 	})
 	if err != nil {

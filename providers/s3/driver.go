@@ -43,16 +43,19 @@ func (d *bucketDriver) head(ctx context.Context, key string) (*store.Object, *s3
 		h, err = s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucketName, Key: &key, VersionId: id, ChecksumMode: s.mode()}, s.eachWithin)
 		return s.explain(ctx, key, id, err)
 	})
+	if err == nil && h.ContentLength == nil {
+		h.ContentLength, err = s.sizeOf(ctx, key, at)
+	}
 	if err != nil {
 		return nil, nil, s.whichMissing(ctx, err)
 	}
 	s.seen.Store(true)
 	o := &store.Object{
-		Key: key, Size: aws.ToInt64(h.ContentLength), Modified: aws.ToTime(h.LastModified),
+		Key: key, Size: *h.ContentLength, Modified: aws.ToTime(h.LastModified),
 		Class: classNow(h.StorageClass),
 	}
 	noteThaw(o, h)
-	if o.Version = aws.ToString(h.ETag); at != nil {
+	if o.Version = tagOf(h.ETag); at != nil {
 		o.Version = stampOf(*at, o.Version)
 	}
 	if crc, ok := crcFromHeader(h.ChecksumCRC32C); ok && h.ChecksumType != types.ChecksumTypeComposite {
@@ -99,7 +102,11 @@ func (d *bucketDriver) NewRangeReader(ctx context.Context, key string, offset, l
 		out.Body.Close()
 		return nil, fmt.Errorf("GetObject: the service returned bytes from %d instead of %d: %w", from, offset, store.ErrNoRanges)
 	}
-	return cloud.NewObjectReader(out.Body, length, driver.ReaderAttributes{
+	body, err := cloud.Unpacked(out.Body, aws.ToString(out.ContentEncoding), out.ContentRange != nil)
+	if err != nil {
+		return nil, fmt.Errorf("GetObject: %w", err)
+	}
+	return cloud.NewObjectReader(body, length, driver.ReaderAttributes{
 		ContentType: aws.ToString(out.ContentType), ModTime: aws.ToTime(out.LastModified), Size: size,
 	}), nil
 }
@@ -155,11 +162,12 @@ func (d *bucketDriver) listObjects(ctx context.Context, o *driver.ListOptions, q
 	if in.ContinuationToken == nil && !s.ignoresAfter.Load() {
 		in.StartAfter = given(q.After)
 	}
-	out, err := s.client.ListObjectsV2(cloud.ForListing(ctx, "ListBucketResult"), in, s.eachWithin)
+	listing := cloud.ForListing(ctx, "ListBucketResult", errorRoot)
+	out, err := s.client.ListObjectsV2(listing, in, s.eachWithin)
 	if in.StartAfter != nil && notImplemented(err) { // as in directory buckets
 		s.ignoresAfter.Store(true)
 		in.StartAfter = nil
-		out, err = s.client.ListObjectsV2(cloud.ForListing(ctx, "ListBucketResult"), in, s.eachWithin)
+		out, err = s.client.ListObjectsV2(listing, in, s.eachWithin)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ListObjectsV2: %w", err)
@@ -169,7 +177,7 @@ func (d *bucketDriver) listObjects(ctx context.Context, o *driver.ListOptions, q
 	var objects, prefixes []*driver.ListObject
 	for _, c := range out.Contents {
 		objects = append(objects, cloud.ListedObject(&store.Object{
-			Key: plain(c.Key), Size: aws.ToInt64(c.Size), Modified: aws.ToTime(c.LastModified), Version: aws.ToString(c.ETag),
+			Key: plain(c.Key), Size: cloud.ListedSize(c.Size), Modified: aws.ToTime(c.LastModified), Version: tagOf(c.ETag),
 			Frozen: frozenClass(string(c.StorageClass)), Class: classNow(c.StorageClass),
 		}))
 	}
@@ -194,6 +202,9 @@ func nextToken(out *s3.ListObjectsV2Output, was []byte) ([]byte, error) {
 	}
 	return []byte(next), nil
 }
+
+// errorRoot is the root element of an error. The SDK takes an error in an answer with the status 200 for one.
+const errorRoot = "Error"
 
 // given returns a parameter of a request; nil if it is empty.
 func given(v string) *string {

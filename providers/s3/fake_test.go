@@ -46,6 +46,12 @@ func newFakeAt(t *testing.T, params string, o cloud.Options, answer http.Handler
 		if sent := r.Header.Get("X-Amz-Checksum-Crc32c"); sent != "" && r.Method == http.MethodPut {
 			w.Header().Set("X-Amz-Checksum-Crc32c", sent) // the confirmation that the service compared it
 		}
+		switch r.Method { // what each answer has, unless the test removes it
+		case http.MethodHead:
+			w.Header().Set("Content-Length", "0")
+		case http.MethodPut:
+			w.Header().Set("ETag", `"e"`)
+		}
 		answer(w, r)
 	}))
 	t.Cleanup(server.Close)

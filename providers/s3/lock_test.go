@@ -188,6 +188,8 @@ func TestS3HeadersOfSettings(t *testing.T) {
 					w.WriteHeader(http.StatusNotFound)
 				case q.Has("uploads"):
 					io.WriteString(w, `<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`)
+				case r.Method == http.MethodPut:
+					w.Header().Set("ETag", `"e"`)
 				case r.Method == http.MethodPost:
 					fmt.Fprintf(w, `<CompleteMultipartUploadResult><ChecksumCRC32C>%s</ChecksumCRC32C></CompleteMultipartUploadResult>`, r.Header.Get("X-Amz-Checksum-Crc32c"))
 				}

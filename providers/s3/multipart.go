@@ -73,7 +73,7 @@ func (s *adapter) putParts(ctx context.Context, key string, src *cloud.CheckedBo
 	if err != nil {
 		return nil, fmt.Errorf("CompleteMultipartUpload: %w", err)
 	}
-	return out.VersionId, s.checked(out.ChecksumCRC32C, sums.CRC32C)
+	return out.VersionId, s.checked(out.ETag, out.ChecksumCRC32C, sums.CRC32C)
 }
 
 // begin opens an upload. If ctx ends before the answer arrives, it waits a little longer: without its id an
@@ -104,7 +104,10 @@ func (s *adapter) begin(ctx context.Context, key string) (id string, err error) 
 	if err != nil {
 		return "", fmt.Errorf("CreateMultipartUpload: %w", err)
 	}
-	return aws.ToString(out.UploadId), nil
+	if aws.ToString(out.UploadId) == "" { // a part that is sent without an id could become the object
+		return "", errors.New("CreateMultipartUpload: the answer has no id of an upload; check the endpoint, and the proxies on the way")
+	}
+	return *out.UploadId, nil
 }
 
 // part is a part that the server has stored.
@@ -161,8 +164,10 @@ func (s *adapter) sendPart(ctx context.Context, key, id string, i int, src *clou
 			ContentMD5:     content.md5,
 		}, unsigned)
 		switch {
+		case err == nil && aws.ToString(out.ETag) == "": // without it the upload cannot be completed
+			return part{}, fmt.Errorf("UploadPart %d: %w", i+1, errUnacknowledged)
 		case err == nil:
-			return part{content.crc, size, aws.ToString(out.ETag)}, nil
+			return part{content.crc, size, *out.ETag}, nil
 		case badDigest(err) && round < cloud.PutRounds:
 			continue // changed in transit or in the source: the checksum of the whole object shows which
 		}

@@ -71,6 +71,8 @@ func (s *adapter) afterFailure(ctx context.Context, key string, src *cloud.Check
 	defer cancel()
 	stored, headErr := s.compareExisting(look, key, sums)
 	switch {
+	case headErr == nil && errors.Is(err, errUnacknowledged) && s.checksum == checksumCRC32C:
+		return stored, false, errUnconfirmed
 	case headErr == nil || errors.Is(headErr, store.ErrExists):
 		return stored, false, headErr
 	case dialect.KindOf(headErr) == cloud.NotFound:
@@ -169,7 +171,7 @@ func (s *adapter) putWhole(ctx context.Context, key string, src *cloud.CheckedBo
 	if err != nil {
 		return nil, err
 	}
-	return out.VersionId, s.checked(out.ChecksumCRC32C, sums.CRC32C)
+	return out.VersionId, s.checked(out.ETag, out.ChecksumCRC32C, sums.CRC32C)
 }
 
 // putOne sends the request.

@@ -50,14 +50,19 @@ func (r *retryer) GetRetryToken(context.Context, error) (func(error) error, erro
 // even a failure to read the content.
 func (r *retryer) IsErrorRetryable(err error) bool {
 	var src *cloud.BodyError
-	if errors.As(err, &src) || cloud.BadCertificate(err) || cloud.NoCredentials(err) || errors.Is(err, cloud.ErrBadListing) ||
+	if errors.As(err, &src) || cloud.BadCertificate(err) || cloud.NoCredentials(err) || cloud.IsLastingAnswer(err) ||
 		apiCode(err) == codeNoCapacity { // that lasts for minutes; the caller tries again
 		return false
 	}
-	if dialect.Classify(err) == cloud.Busy {
+	switch dialect.Classify(err) {
+	case cloud.Busy:
 		return !r.conflictsAreLast
+	case cloud.Throttled:
+		return true // the SDK does not know the codes of all services
+	case cloud.Denied, cloud.NotFound, cloud.NoBucket, cloud.Precondition, cloud.Protected, cloud.Frozen, cloud.Blocked, cloud.Misconfigured:
+		return false // the SDK takes an error in an answer with the status 200 for one that passes
 	}
-	return r.Standard.IsErrorRetryable(err)
+	return cloud.IsPassingStatus(statusOf(err)) || r.Standard.IsErrorRetryable(err)
 }
 
 // RetryDelay implements aws.Retryer. Its error ends the attempts.

@@ -154,11 +154,11 @@ func newHTTPClient(cfg *aws.Config, o *cloud.Options) *http.Client {
 		b = awshttp.NewBuildableClient()
 	}
 	tr := b.WithTransportOptions(func(tr *http.Transport) { cloud.Tune(tr, o) }).GetTransport()
-	return cloud.CheckingListings(o.Counter.Counting(&http.Client{
+	return cloud.CheckingAnswers(o.Counter.Counting(&http.Client{
 		Transport: tr,
 		// A redirect means another region, where the signature is invalid.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}))
+	}), "X-Amz-")
 }
 
 func checkBucketName(name string) error {

@@ -48,7 +48,8 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 	if known, ok := s.oldest.known.Load().(versionsMode); ok {
 		return known == versionsOn, nil
 	}
-	out, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &s.bucketName}, s.eachWithin)
+	asking := cloud.ForDocument(ctx, "VersioningConfiguration", errorRoot)
+	out, err := s.client.GetBucketVersioning(asking, &s3.GetBucketVersioningInput{Bucket: &s.bucketName}, s.eachWithin)
 	known := versionsOff
 	switch k := dialect.KindOf(err); {
 	case err == nil && out.Status != "":
@@ -58,7 +59,7 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 	case k == cloud.Denied:
 		s.log.Warn("no permission to read whether the bucket keeps versions (s3:GetBucketVersioning); "+
 			"assuming that it does not; add versions=true or versions=false to the URL", "archive", s.RedactedURL)
-	case isUnknownRequest(err):
+	case isUnknownRequest(err), errors.Is(err, cloud.ErrBadAnswer):
 		s.log.Warn("the service does not report whether the bucket keeps versions; "+
 			"assuming that it does not; add versions=true or versions=false to the URL", "archive", s.RedactedURL, "answer", apiCode(err))
 	case k == cloud.Other || k == cloud.NotFound:
@@ -114,7 +115,7 @@ func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, af
 		EncodingType: types.EncodingTypeUrl, // otherwise a key that XML cannot represent would break all listings
 	}
 	in.Delimiter, in.KeyMarker, in.VersionIdMarker = given(delimiter), given(after.key), given(after.id)
-	out, err := s.client.ListObjectVersions(cloud.ForListing(ctx, "ListVersionsResult"), in, s.eachWithin)
+	out, err := s.client.ListObjectVersions(cloud.ForListing(ctx, "ListVersionsResult", errorRoot), in, s.eachWithin)
 	if err != nil {
 		return nil, fmt.Errorf("ListObjectVersions: %w", err)
 	}
@@ -125,7 +126,7 @@ func (s *adapter) listVersions(ctx context.Context, prefix, delimiter string, af
 	}
 	for _, v := range out.Versions {
 		p.versions = append(p.versions, version{
-			plain(v.Key), aws.ToString(v.VersionId), aws.ToString(v.ETag), aws.ToInt64(v.Size), aws.ToTime(v.LastModified),
+			plain(v.Key), aws.ToString(v.VersionId), tagOf(v.ETag), cloud.ListedSize(v.Size), aws.ToTime(v.LastModified),
 			classNow(v.StorageClass),
 		})
 	}
