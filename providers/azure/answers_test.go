@@ -133,6 +133,7 @@ func TestAzureFrozenObjectsAndDirectories(t *testing.T) {
 	_, b := newFake(t, cloud.Options{}, func(_ *fakeService, w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
 			w.Header().Set("X-Ms-Access-Tier", "Archive")
+			w.Header().Set("Content-Length", "1")
 			return
 		}
 		w.Header().Set("Content-Type", "application/xml")

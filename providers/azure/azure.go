@@ -50,6 +50,7 @@ func openAddress(a *cloud.Address, o cloud.Options) (cloud.Bucket, error) {
 		blocks: make(chan struct{}, o.Transfers), transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, counter: o.Counter,
 	}
 	cloud.Tune(s.transport, &o)
+	s.transport.DisableCompression = true // objects arrive as they are stored
 	emulator, err := a.Truth("localemu")
 	if err != nil {
 		return nil, err // it names the URL already

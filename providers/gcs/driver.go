@@ -49,7 +49,7 @@ func (d *bucketDriver) stat(ctx context.Context, key string) (o *raw.Object, err
 	s := d.store
 	err = s.try(ctx, s.short(), func(ctx context.Context) (err error) {
 		o, err = s.service.Objects.Get(s.bucketName, key).Fields(objectFields).Context(ctx).Do()
-		if err == nil && o == nil {
+		if err == nil && (o == nil || o.Name != key) {
 			err = errNoObject
 		}
 		return s.whichMissing(ctx, err)
@@ -150,9 +150,14 @@ func (d *bucketDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*d
 	s.seen.Store(true)
 	var objects, prefixes []*driver.ListObject
 	for _, is := range found.Items {
-		if is != nil {
-			objects = append(objects, cloud.ListedObject(objectOf(is)))
+		if is == nil {
+			continue
 		}
+		o := objectOf(is)
+		if o.Size == 0 && o.CRC32C == nil { // each object has a CRC-32C, so this lacks its size, too
+			o.Size = -1
+		}
+		objects = append(objects, cloud.ListedObject(o))
 	}
 	for _, p := range found.Prefixes {
 		prefixes = append(prefixes, cloud.ListedPrefix(p))

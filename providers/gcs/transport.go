@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
 )
 
 // attemptTransport is the layer between Google's module and the connections. In some cases the module
@@ -62,10 +64,32 @@ func (t *attemptTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, errAnswerEarly
 		}
 	}
+	if response.StatusCode/100 == 2 && r.URL.Query().Get("alt") == "media" {
+		if err := unpack(response); err != nil {
+			return nil, err
+		}
+	}
 	if r.Method == http.MethodGet {
 		response.Body = &responseBody{response.Body, attempt}
 	}
 	return response, nil
+}
+
+// unpack replaces the body of an object's content that a proxy on the way has compressed. The service states how it stores
+// an object.
+func unpack(response *http.Response) error {
+	encoding, stored := response.Header.Get("Content-Encoding"), response.Header.Get("X-Goog-Stored-Content-Encoding")
+	if encoding == "" || stored == "" || stored == encoding {
+		return nil
+	}
+	body, err := cloud.Unpacked(response.Body, encoding, response.StatusCode == http.StatusPartialContent)
+	if err != nil {
+		return err
+	}
+	response.Body, response.ContentLength = body, -1
+	response.Header.Del("Content-Encoding")
+	response.Header.Del("Content-Length")
+	return nil
 }
 
 // guard wraps a request's body so that it stops when the attempt fails or the lease ends. It returns the

@@ -285,7 +285,7 @@ func TestGCSPages(t *testing.T) {
 		case fails[token] >= 0:
 			fail(w, http.StatusServiceUnavailable, "backendError", "later")
 		case token == "":
-			io.WriteString(w, `{"kind":"storage#objects","nextPageToken":"second","items":[{"name":"p/a"},{"name":"p/c"}],"prefixes":["p/b/"]}`)
+			io.WriteString(w, `{"kind":"storage#objects","nextPageToken":"second","items":[{"name":"p/a","size":"1"},{"name":"p/c","size":"1"}],"prefixes":["p/b/"]}`)
 		default:
 			io.WriteString(w, `{"kind":"storage#objects","items":[{"name":"p/d","size":"3","crc32c":"AAAAAQ=="}]}`)
 		}

@@ -50,6 +50,21 @@ var otherBuckets = []otherBucket{
 		suite: &storetest.Options{SameVersion: true, ComparesVersions: true, BadDelete: true},
 		check: map[string]storecheck.Outcome{"checksum echo": storecheck.Note},
 	},
+	{
+		server: "SeaweedFS", name: "plain",
+		suite: &storetest.Options{SameVersion: true},
+		check: map[string]storecheck.Outcome{"order": storecheck.Failed}, // it lists by directories
+	},
+	{
+		server: "SeaweedFS", name: "md5", checksum: "md5",
+		suite: &storetest.Options{SameVersion: true},
+		check: map[string]storecheck.Outcome{"order": storecheck.Failed, "checksum echo": storecheck.Note},
+	},
+	{
+		server: "SeaweedFS", name: "versions", versions: true,
+		suite: &storetest.Options{},
+		check: map[string]storecheck.Outcome{},
+	},
 }
 
 // MinIO is one implementation of S3, and others answer otherwise. An archive must be as safe on each.

@@ -21,9 +21,9 @@ func emulatedAzure() extra {
 	key := base64.StdEncoding.EncodeToString(secret)
 	return extra{
 		name: "Azurite", target: "azurite",
-		args: func(host, port, _, _ string) []string {
+		args: func(p place) []string {
 			return []string{
-				"--blobHost", host, "--blobPort", port,
+				"--blobHost", p.host, "--blobPort", p.port,
 				"--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry", "--silent",
 			}
 		},

@@ -13,11 +13,20 @@ import (
 // extra is a server in addition to MinIO: one process on one port. Its data, if any, is deleted with its directory.
 type extra struct {
 	name, target string // its name in messages, and the make target that builds it
-	args         func(host, port, url, home string) []string
-	dirs         []string // directories below home that it needs
+	args         func(p place) []string
+	dirs         []string          // directories below home that it needs
+	files        map[string][]byte // files in home that it needs
+	ports        int               // ports that it needs in addition
 	env          []string
 	ready        func(ctx context.Context, r *server) error
 	environ      func(address string) []string // the command's environment
+}
+
+// place is where a server runs.
+type place struct {
+	host, port, url string
+	more            []string // further ports
+	home            string   // its directory
 }
 
 // startExtras starts the servers beside MinIO that have a program.
@@ -31,6 +40,7 @@ func (s *servers) startExtras(ctx context.Context, p programs) error {
 		{p.toxiproxy, toxiproxy()},
 		{p.versityGW, versityGW(s.user, s.secret)},
 		{p.rclone, rclone(s.user, s.secret)},
+		{p.seaweedFS, seaweedFS(s.user, s.secret)},
 	} {
 		if err := s.startExtra(ctx, start.path, start.server); err != nil {
 			return err
@@ -60,7 +70,7 @@ func (s *servers) startExtra(ctx context.Context, path string, e extra) error {
 }
 
 func (s *servers) tryExtra(ctx context.Context, binary string, e *extra) error {
-	addresses, err := freeAddresses(1)
+	addresses, err := freeAddresses(1 + e.ports)
 	if err != nil {
 		return fmt.Errorf("finding a free port: %w", err)
 	}
@@ -74,13 +84,23 @@ func (s *servers) tryExtra(ctx context.Context, binary string, e *extra) error {
 			return err
 		}
 	}
-	r := &server{name: e.name, url: "http://" + addresses[0], log: filepath.Join(home, "log"), done: make(chan struct{})}
+	for name, content := range e.files {
+		if err := os.WriteFile(filepath.Join(home, name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	at := place{host: host, port: port, url: "http://" + addresses[0], home: home}
+	for _, a := range addresses[1:] {
+		_, port, _ := strings.Cut(a, ":")
+		at.more = append(at.more, port)
+	}
+	r := &server{name: e.name, url: at.url, log: filepath.Join(home, "log"), done: make(chan struct{})}
 	log, err := os.Create(r.log)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	r.process = exec.Command(binary, e.args(host, port, r.url, home)...)
+	r.process = exec.Command(binary, e.args(at)...)
 	r.process.Dir = home
 	r.process.Env = append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home, "GOGC=" + os.Getenv("GOGC")}, e.env...)
 	r.process.Stdout, r.process.Stderr = log, log

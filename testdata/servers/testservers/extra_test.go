@@ -13,7 +13,7 @@ import (
 
 // extras calls a test for each server that runs beside MinIO.
 func extras(t *testing.T, test func(t *testing.T, e extra)) {
-	for _, e := range []extra{emulatedAzure(), fakeGCS(), toxiproxy(), versityGW("user", "secret"), rclone("user", "secret")} {
+	for _, e := range []extra{emulatedAzure(), fakeGCS(), toxiproxy(), versityGW("user", "secret"), rclone("user", "secret"), seaweedFS("user", "secret")} {
 		t.Run(e.name, func(t *testing.T) { test(t, e) })
 	}
 }

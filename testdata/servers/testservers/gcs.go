@@ -4,12 +4,12 @@ package main
 func fakeGCS() extra {
 	return extra{
 		name: "fake-gcs-server", target: "gcs",
-		args: func(host, port, url, home string) []string {
+		args: func(p place) []string {
 			// It serves objects only under its public host. Without a port in the public host, it also serves them
 			// on a proxy's port.
 			return []string{
-				"-backend", "memory", "-scheme", "http", "-host", host, "-port", port,
-				"-public-host", host, "-external-url", url, "-data", home, "-log-level", "warn",
+				"-backend", "memory", "-scheme", "http", "-host", p.host, "-port", p.port,
+				"-public-host", p.host, "-external-url", p.url, "-data", p.home, "-log-level", "warn",
 			}
 		},
 		ready:   answersAt("/_internal/healthcheck"),

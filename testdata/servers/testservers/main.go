@@ -32,6 +32,10 @@
 //
 //	STRONGROOM_TEST_RCLONE  http://127.0.0.1:PORT
 //
+// With -seaweedfs, it starts SeaweedFS, another S3 server, with the credentials of MinIO, and sets
+//
+//	STRONGROOM_TEST_SEAWEEDFS  http://127.0.0.1:PORT
+//
 // AWS, Azure and Google settings of the environment are not passed on. The command gets no standard input. The
 // first signal is passed on to the command and its child processes; a second signal, or 20 seconds, kill them. In
 // any case the servers are stopped and the temporary directory is removed.
@@ -70,9 +74,10 @@ func main() {
 	flag.StringVar(&p.toxiproxy, "toxiproxy", "", "toxiproxy's `binary`; empty starts no toxiproxy")
 	flag.StringVar(&p.versityGW, "versitygw", "", "VersityGW's `binary`; empty starts no VersityGW")
 	flag.StringVar(&p.rclone, "rclone", "", "rclone's `binary`; empty starts no rclone")
+	flag.StringVar(&p.seaweedFS, "seaweedfs", "", "SeaweedFS's `binary` weed; empty starts no SeaweedFS")
 	wait := flag.Duration("wait", time.Minute, "the time for a server to become ready")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: testservers [-minio FILE] [-azurite FILE] [-gcs FILE] [-toxiproxy FILE] [-versitygw FILE] [-rclone FILE] [-wait D] -- COMMAND ARGS...")
+		fmt.Fprintln(os.Stderr, "usage: testservers [-minio FILE] [-azurite FILE] [-gcs FILE] [-toxiproxy FILE] [-versitygw FILE] [-rclone FILE] [-seaweedfs FILE] [-wait D] -- COMMAND ARGS...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -88,7 +93,7 @@ func main() {
 }
 
 // programs are the servers' programs. All but MinIO may be empty.
-type programs struct{ minio, azurite, gcs, toxiproxy, versityGW, rclone string }
+type programs struct{ minio, azurite, gcs, toxiproxy, versityGW, rclone, seaweedFS string }
 
 // with starts the servers, runs the command and stops the servers.
 func with(p programs, wait time.Duration, command []string) (int, error) {

@@ -10,8 +10,8 @@ func rclone(user, secret string) extra {
 	return extra{
 		name: "rclone", target: "rclone",
 		dirs: []string{"data"},
-		args: func(host, port, _, home string) []string {
-			return []string{"serve", "s3", "--config", "", "--addr", host + ":" + port, filepath.Join(home, "data")}
+		args: func(p place) []string {
+			return []string{"serve", "s3", "--config", "", "--addr", p.host + ":" + p.port, filepath.Join(p.home, "data")}
 		},
 		env:   []string{`RCLONE_AUTH_KEY="` + user + "," + secret + `"`}, // a line of CSV
 		ready: func(ctx context.Context, r *server) error { return r.answers(ctx, "AmazonS3") },

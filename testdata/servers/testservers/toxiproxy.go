@@ -5,8 +5,8 @@ package main
 func toxiproxy() extra {
 	return extra{
 		name: "toxiproxy", target: "toxiproxy",
-		args: func(host, port, _, _ string) []string {
-			return []string{"-host", host, "-port", port, "-proxy-metrics"}
+		args: func(p place) []string {
+			return []string{"-host", p.host, "-port", p.port, "-proxy-metrics"}
 		},
 		env:     []string{"LOG_LEVEL=error"},
 		ready:   answersAt("/version"),

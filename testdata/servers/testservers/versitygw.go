@@ -8,10 +8,10 @@ func versityGW(user, secret string) extra {
 	return extra{
 		name: "VersityGW", target: "versitygw",
 		dirs: []string{"data", "versions"},
-		args: func(host, port, _, home string) []string {
+		args: func(p place) []string {
 			return []string{
-				"--port", host + ":" + port, "--health", health, "--quiet",
-				"posix", "--versioning-dir", filepath.Join(home, "versions"), filepath.Join(home, "data"),
+				"--port", p.host + ":" + p.port, "--health", health, "--quiet",
+				"posix", "--versioning-dir", filepath.Join(p.home, "versions"), filepath.Join(p.home, "data"),
 			}
 		},
 		env:   []string{"ROOT_ACCESS_KEY_ID=" + user, "ROOT_SECRET_ACCESS_KEY=" + secret},

@@ -1,0 +1,129 @@
+package gcs
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/internal/cloud"
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
+)
+
+// A web page is no answer of Google, whatever its status is. It deletes nothing, and does not show that an object is there
+// or missing.
+func TestGCSWebPages(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusAccepted, http.StatusNotFound} {
+		f, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) bool {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.WriteHeader(status)
+			io.WriteString(w, "<!DOCTYPE html><html><body>Please sign in</body></html>")
+			return true
+		})
+		_, putErr := storetest.PutBytes(t, b, "a", []byte("a"))
+		_, largeErr := storetest.PutBytes(t, b, "a", make([]byte, cloud.SingleMax+1))
+		_, statErr := b.Stat(t.Context(), "a")
+		_, getErr := b.Get(t.Context(), "a", 0, -1)
+		_, rangeErr := b.Get(t.Context(), "a", 3, 4)
+		var listErr error
+		for _, err := range b.List(t.Context(), "", "", "") {
+			listErr = err
+		}
+		for op, err := range map[string]error{
+			"putting": putErr, "putting in chunks": largeErr, "checking": statErr, "getting": getErr, "getting a range": rangeErr,
+			"listing": listErr, "deleting": b.Delete(t.Context(), store.AnyVersion("a", "b")),
+		} {
+			if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrTransient) ||
+				!strings.Contains(err.Error(), "web page") || strings.Contains(err.Error(), "sign in") {
+				t.Errorf("HTTP %d: %s: %v", status, op, err)
+			}
+		}
+		if n := len(f.seen()); n > 16 {
+			t.Errorf("HTTP %d: %d requests: %q", status, n, f.seen())
+		}
+	}
+}
+
+// Google itself answers the read of a missing object with a page, which its own headers show.
+func TestGCSMissingObjectAsAPage(t *testing.T) {
+	_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("alt") != "media" {
+			return false
+		}
+		w.Header().Set("X-Guploader-Uploadid", "1")
+		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, "No such object: bucket/p/a")
+		return true
+	})
+	if _, err := b.Get(t.Context(), "a", 0, -1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A description that lacks its name is none, and a listed object that lacks all else would count as damaged.
+func TestGCSAnswersThatLackFields(t *testing.T) {
+	for _, fields := range []string{`{"name":"p/a"}`, `{"size":"1","crc32c":"AAAAAQ=="}`, `{}`} {
+		_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Content-Type", "application/json")
+			if strings.HasSuffix(r.URL.Path, "/o") {
+				fmt.Fprintf(w, `{"kind":"storage#objects","items":[%s]}`, fields)
+				return true
+			}
+			io.WriteString(w, "{}")
+			return true
+		})
+		var last error
+		for _, err := range b.List(t.Context(), "", "", "") {
+			last = err
+		}
+		if !errors.Is(last, cloud.ErrBadListing) {
+			t.Errorf("%s: %v", fields, last)
+		}
+		if o, err := b.Stat(t.Context(), "a"); err == nil || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %+v, %v", fields, o, err)
+		}
+	}
+}
+
+// A proxy may compress the answers: the request accepts that, so that objects arrive as they are stored.
+func TestGCSCompressedByAProxy(t *testing.T) {
+	const content = "the content of an object, and more of it, and more of it"
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	io.WriteString(z, content)
+	z.Close()
+	_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("alt") != "media" {
+			return false
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("X-Goog-Stored-Content-Encoding", "identity")
+		if r.Header.Get("Range") != "" {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes 4-7/%d", packed.Len()))
+			w.WriteHeader(http.StatusPartialContent)
+			w.Write(packed.Bytes()[4:8])
+			return true
+		}
+		w.Write(packed.Bytes())
+		return true
+	})
+	r, err := b.Get(t.Context(), "a", 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || string(got) != content {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := b.Get(t.Context(), "a", 4, 4); !errors.Is(err, store.ErrNoRanges) {
+		t.Errorf("a range: %v", err)
+	}
+}
