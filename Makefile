@@ -23,6 +23,7 @@ GCS := $(CACHE)/bin/fake-gcs-$(call hash,testdata/servers/gcs/go.sum)
 RCLONE := $(CACHE)/bin/rclone-$(call hash,bench/rclone/go.sum)
 TOXIPROXY := $(CACHE)/bin/toxiproxy-$(call hash,testdata/servers/toxiproxy/go.sum)
 VERSITYGW := $(CACHE)/bin/versitygw-$(call hash,testdata/servers/versitygw/go.sum)
+SEAWEEDFS := $(CACHE)/bin/seaweedfs-$(call hash,testdata/servers/seaweedfs/go.sum)
 TESTSERVERS := $(CACHE)/bin/testservers
 SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -gcs $(GCS) -toxiproxy $(TOXIPROXY)
 
@@ -94,8 +95,8 @@ test-modules: # the tests of the separate modules
 	@set -e; for m in $(MODULES); do echo "go -C $$m test ./..."; GOGC=400 go -C $$m test -vet=off $(TESTFLAGS) ./...; done
 
 .PHONY: stores
-stores: minio versitygw rclone testservers ## the conformance suite of stores on S3 servers other than MinIO; builds them
-	$(TESTSERVERS) -minio $(MINIO) -versitygw $(VERSITYGW) -rclone $(RCLONE) -- \
+stores: minio versitygw rclone seaweedfs testservers ## the conformance suite of stores on S3 servers other than MinIO; builds them
+	$(TESTSERVERS) -minio $(MINIO) -versitygw $(VERSITYGW) -rclone $(RCLONE) -seaweedfs $(SEAWEEDFS) -- \
 		go test -count=1 -timeout 40m -run '^TestStores' $(TESTFLAGS) ./providers/s3 -stores
 
 .PHONY: race
@@ -205,6 +206,16 @@ $(VERSITYGW):
 	@echo 'building VersityGW for make stores: this takes several minutes, once'
 	@rm -f $(@D)/versitygw-*
 	go -C testdata/servers/versitygw build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/versity/versitygw/cmd/versitygw
+	@mv $@.part $@
+
+.PHONY: seaweedfs
+seaweedfs: $(SEAWEEDFS) # another S3 server, for make stores
+
+$(SEAWEEDFS):
+	@mkdir -p $(@D)
+	@echo 'building SeaweedFS for make stores: this takes several minutes, once'
+	@rm -f $(@D)/seaweedfs-*
+	go -C testdata/servers/seaweedfs build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/seaweedfs/seaweedfs/weed
 	@mv $@.part $@
 
 .PHONY: rclone

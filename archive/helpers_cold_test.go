@@ -27,6 +27,7 @@ type icy struct {
 	class    func(key string) string
 	readable bool                  // Get returns frozen objects
 	warm     func(key string) bool // Get returns these frozen objects; nil: none
+	hidden   bool                  // Get refuses content that nothing shows to be frozen
 	into     string                // the class in which Put freezes content; "" freezes nothing
 
 	mu       sync.Mutex
@@ -123,7 +124,9 @@ func (s *icy) Get(ctx context.Context, key string, offset, length int64) (io.Rea
 		s.onGet(key)
 	}
 	o := store.Object{Key: key}
-	if s.describe(&o); o.Frozen != "" && !s.readable && (s.warm == nil || !s.warm(key)) {
+	s.describe(&o)
+	refused := o.Frozen != "" && !s.readable && (s.warm == nil || !s.warm(key))
+	if refused || s.hidden && isContent(key) {
 		s.mu.Lock()
 		s.refused++
 		s.mu.Unlock()

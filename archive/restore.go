@@ -194,7 +194,11 @@ func (a *Archive) restoreFiles(
 	a.progress.plan(len(files), bytes)
 	outcomes := make([]outcome, len(files))
 	err := a.restoreRuns(ctx, t, files, groupByBundle(files), outcomes)
-	for tries := 0; err == nil && tries < thawFailures; tries++ {
+	most := thawFailures
+	if thaw == nil {
+		most = 1 // nothing was requested that would take time
+	}
+	for tries := 0; err == nil && tries < most; tries++ {
 		again, frozen := frozenRuns(files, outcomes)
 		if len(again) == 0 {
 			break

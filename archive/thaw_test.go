@@ -63,6 +63,24 @@ func TestRestoreOfFrozenObjectsIsRefused(t *testing.T) {
 	}
 }
 
+// A service may refuse a read although nothing shows that the object is frozen. Without options a restore waits for no thaw
+// that nothing has requested: it tries once more, and fails.
+func TestRestoreOfObjectsThatAreSecretlyFrozen(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		db, s, a := frozenArchive(t, 3)
+		s.class, s.hidden = func(string) string { return "STANDARD" }, true
+		began := time.Now()
+		_, err := a.Restore(t.Context(), newest(t, a), filepath.Join(t.TempDir(), "r"), archive.RestoreOptions{})
+		if !errors.Is(err, store.ErrFrozen) || errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(began); took > 10*time.Second || s.refused > 2*len(db.files)+1 {
+			t.Errorf("%d reads in %s", s.refused, took)
+		}
+	})
+}
+
 // A restore requests each object once, waits as long as the thaw takes, and then reads what was archived. The time of the
 // thaw is none of the restore's rate.
 func TestRestoreThaws(t *testing.T) {
