@@ -159,6 +159,20 @@ func (a *timetable) ended(now time.Time, o outcome) {
 	}
 }
 
+// resumed records that a pause ended. A run whose time passed is due now, and was not expected before.
+func (a *timetable) resumed(now time.Time) {
+	if !a.retry.IsZero() && a.retry.Before(now) {
+		a.retry = now
+	}
+	if !a.due.IsZero() && a.due.Before(now) {
+		a.due, a.delay = now, 0
+	}
+	if !a.overdueSince.IsZero() {
+		a.overdueSince = now
+	}
+	a.lastNow = now
+}
+
 // deadline returns the deadline of the next successful run; after it the job is overdue. It returns the zero time
 // if no run is expected. A run has half the interval to the next scheduled time, at least a minute and at most an
 // hour, plus three times the duration of the last successful run.

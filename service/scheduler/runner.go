@@ -20,6 +20,7 @@ type runner struct {
 	turns  *turns
 	log    *slog.Logger // with the archive's name
 	record *statusTracker
+	gate   *gate
 	asked  chan struct{} // has an element when a run was requested
 	woken  chan struct{} // has an element when a poll should be made early
 
@@ -29,13 +30,14 @@ type runner struct {
 	retired atomic.Bool
 }
 
-func newRunner(o *Options, state *statefile.Dir, j Job) *runner {
+func newRunner(o *Options, state *statefile.Dir, j Job, g *gate) *runner {
 	return &runner{
 		job:    j,
 		o:      o,
 		state:  state,
 		log:    j.log(o.Log),
 		record: newStatusTracker(&j),
+		gate:   g,
 		asked:  make(chan struct{}, 1),
 		woken:  make(chan struct{}, 1),
 	}
@@ -60,6 +62,9 @@ func (r *runner) run(ctx context.Context) {
 		r.pollSource(ctx)
 	}()
 	for ctx.Err() == nil {
+		if r.pause(ctx, a) {
+			continue
+		}
 		if d := a.wait(r.o.wall()); d > 0 && !r.record.isAsked() {
 			at, _ := a.next()
 			r.record.plan(at, a.deadline(r.record.lastTook()))
@@ -74,13 +79,18 @@ func (r *runner) run(ctx context.Context) {
 	<-looking
 }
 
-// sleep returns after d, when a run is requested, or when ctx ends.
+// sleep returns after d, when a run is requested, when the job is paused, or when ctx ends.
 func (r *runner) sleep(ctx context.Context, d time.Duration) {
+	closed, changed := r.gate.get()
+	if closed {
+		return
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-r.asked:
+	case <-changed:
 	case <-ctx.Done():
 	}
 }
@@ -162,6 +172,9 @@ func (r *runner) once(ctx context.Context, a *timetable) {
 		return // stopped: the job that replaces this one serves the request
 	}
 	defer release()
+	if r.gate.isClosed() {
+		return // paused while it waited
+	}
 	start := time.Now() // with the monotonic clock, for the duration
 	began := r.o.wall()
 	a.began(began)

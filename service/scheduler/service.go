@@ -93,6 +93,7 @@ type Service struct {
 	mu      sync.Mutex
 	runners []*runner
 	retired []*runner // being stopped, and maybe not ended yet
+	gates   map[string]*gate
 
 	ctx     context.Context //nolint:containedctx // of the current start
 	cancel  context.CancelFunc
@@ -112,6 +113,7 @@ func New(o Options, jobs []Job) *Service {
 	}
 	s := &Service{
 		o: o, state: statefile.NewDir(o.Dir, o.Log), snapshots: newTurns(o.Most), tasks: newTurns(o.Most),
+		gates: map[string]*gate{},
 	}
 	s.Set(jobs)
 	return s
@@ -137,7 +139,7 @@ func (s *Service) Set(jobs []Job) {
 			}
 			continue
 		}
-		r := newRunner(&s.o, s.state, j)
+		r := newRunner(&s.o, s.state, j, s.gateLocked(j.Name))
 		r.turns = s.snapshots
 		if j.Task != "" {
 			r.turns = s.tasks

@@ -18,6 +18,7 @@ type statusTracker struct {
 	asked       bool          // a run was requested and has not begun
 	serves      bool          // the present run serves a request
 	queued      bool          // a run is due, and waits for its turn
+	paused      bool          // no run begins
 	notePolling bool          // the present "run" is the read of the job's state at the start
 	late        time.Time     // the deadline by the schedule
 	closedSince time.Time     // since when closed files are pending that make a run due
@@ -41,6 +42,9 @@ func (r *statusTracker) get() JobStatus {
 		if late := r.closedSince.Add(time.Minute + 3*r.took); j.Late.IsZero() || late.Before(j.Late) {
 			j.Late = late
 		}
+	}
+	if r.paused {
+		j.Next, j.Late = time.Time{}, time.Time{}
 	}
 	return j
 }
@@ -82,6 +86,16 @@ func (r *statusTracker) plan(next, late time.Time) {
 	r.status.Next, r.late = next, late
 }
 
+// pause records whether the job is paused: no run is expected then.
+func (r *statusTracker) pause(isPaused bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paused = isPaused
+	if isPaused {
+		r.closedSince = time.Time{}
+	}
+}
+
 // setInterval records the time between two scheduled runs.
 func (r *statusTracker) setInterval(d time.Duration) {
 	r.mu.Lock()
@@ -114,7 +128,7 @@ func (r *statusTracker) closed(wait bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case !wait:
+	case !wait || r.paused:
 		r.closedSince = time.Time{}
 	case r.closedSince.IsZero() || r.closedSince.After(now):
 		r.closedSince = now

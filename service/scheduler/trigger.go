@@ -20,9 +20,9 @@ func (s *Service) TriggerTask(name, task string) (TriggerResult, error) {
 	return s.trigger(name, task, false)
 }
 
-// TriggerIdle is Trigger, but it returns ErrBusy also during a run.
-func (s *Service) TriggerIdle(name string) error {
-	_, err := s.trigger(name, "", true)
+// TriggerIdle is TriggerTask, but it returns ErrBusy also during a run.
+func (s *Service) TriggerIdle(name, task string) error {
+	_, err := s.trigger(name, task, true)
 	return err
 }
 

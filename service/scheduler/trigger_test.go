@@ -35,7 +35,7 @@ func TestTrigger(t *testing.T) {
 		if j := s.Status().Jobs[0]; !j.Running() || j.Waiting {
 			t.Errorf("status %+v", j)
 		}
-		if err := s.TriggerIdle("a"); !errors.Is(err, ErrBusy) {
+		if err := s.TriggerIdle("a", ""); !errors.Is(err, ErrBusy) {
 			t.Errorf("TriggerIdle while one runs: %v", err)
 		}
 		ask(Waiting, nil)
