@@ -112,9 +112,18 @@ func (d *Daemon) Diff(ctx context.Context, name string, from, to int64, names in
 }
 
 // Trigger implements web.Backend.
-func (d *Daemon) Trigger(name string) (runID string, err error) {
-	err = d.service.TriggerIdle(name)
+func (d *Daemon) Trigger(name, task string) (runID string, err error) {
+	if !d.pauses.get(name).Since.IsZero() && d.managedArchive(name) != nil {
+		return "", fmt.Errorf("%s: %w", name, web.ErrPaused)
+	}
+	job := task
+	if task == web.TaskBackup {
+		job = ""
+	}
+	err = d.service.TriggerIdle(name, job)
 	switch {
+	case errors.Is(err, scheduler.ErrNoJob) && d.managedArchive(name) != nil:
+		return "", fmt.Errorf("%s: %w", name, web.ErrNoTask)
 	case errors.Is(err, scheduler.ErrNoJob):
 		return "", fmt.Errorf("%s: %w", name, web.ErrNotFound)
 	case errors.Is(err, scheduler.ErrBusy):

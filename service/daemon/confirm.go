@@ -17,7 +17,7 @@ import (
 
 // taskBackup is the name of the job that makes snapshots, for users and the API. Its scheduler.Job has an empty
 // task.
-const taskBackup = "backup"
+const taskBackup = web.TaskBackup
 
 // Confirm implements web.Backend. The next run of the job that the guard stopped uses the confirmation, and begins
 // as soon as possible.

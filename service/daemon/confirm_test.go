@@ -124,7 +124,7 @@ func pending(d *Daemon) string {
 
 func run(t *testing.T, d *Daemon) {
 	t.Helper()
-	if _, err := d.Trigger("orders"); err != nil {
+	if _, err := d.Trigger("orders", web.TaskBackup); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Wait()

@@ -21,6 +21,7 @@ import (
 	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/service/scheduler"
 	"github.com/strongroom-dev/strongroom/service/statefile"
+	"github.com/strongroom-dev/strongroom/service/web"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
@@ -59,6 +60,7 @@ type Daemon struct {
 	service   *scheduler.Service
 	state     *statefile.Dir
 	targets   notify.Targets
+	pauses    pauses
 	started   chan struct{} // closed when the service takes requests
 
 	setting sync.Mutex // held by Set, also while it reads files
@@ -87,7 +89,7 @@ func New(c *config.Config, o Options) *Daemon {
 	}
 	d := &Daemon{
 		o: o, transfers: newTransferPool(1), notifiers: map[string]*notifierState{}, poked: make(chan struct{}, 1),
-		state: statefile.NewDir(o.Dir, o.Log), started: make(chan struct{}),
+		state: statefile.NewDir(o.Dir, o.Log), started: make(chan struct{}), pauses: pauses{by: map[string]web.Pause{}},
 	}
 	d.reloads.read = o.Now()
 	d.service = scheduler.New(scheduler.Options{
@@ -126,15 +128,13 @@ func (d *Daemon) Set(c *config.Config) {
 			k = d.newManagedArchive(c, one, version, k, saved[one.Name])
 		}
 		d.archives = append(d.archives, k)
+		d.restorePause(one.Name, saved[one.Name].paused)
 		first := len(jobs)
-		jobs = append(jobs, k.backupJob(one))
-		if one.Verify != nil {
-			jobs = append(jobs, k.verifyJob(one))
-		}
-		if one.Drill != nil && one.Drill.Schedule != "" {
+		jobs = append(jobs, k.backupJob(one), k.verifyJob(one))
+		if one.Drill != nil {
 			jobs = append(jobs, k.drillJob(one))
 		}
-		if one.Retention != nil && one.Retention.Schedule != "" {
+		if one.Retention != nil {
 			jobs = append(jobs, k.pruneJob(one))
 		}
 		k.refusesOnly(jobs[first:])
@@ -190,7 +190,7 @@ func (d *Daemon) Started() <-chan struct{} { return d.started }
 // TriggerAll requests a run of every archive.
 func (d *Daemon) TriggerAll() {
 	for _, k := range d.all() {
-		if _, err := d.service.Trigger(k.name); err != nil {
+		if _, err := d.Trigger(k.name, web.TaskBackup); err != nil {
 			d.o.Log.Info("no run was started", "archive", k.name, "reason", err)
 		}
 	}

@@ -22,6 +22,7 @@ func (k *managedArchive) drillJob(one *config.Archive) scheduler.Job {
 		Schedule: schedule(d.Schedule, one.Location()),
 		Version:  fmt.Sprintf("%s %+v", k.version, d),
 		Jitter:   one.Jitter,
+		OnDemand: d.Schedule == "",
 		Run:      k.withRemedy("drill", func(ctx context.Context) (scheduler.Result, error) { return k.drill(ctx, d) }),
 		Retired:  k.retired,
 	}

@@ -197,6 +197,9 @@ func (d *Daemon) notify() {
 			continue
 		}
 		a := k.state(&j, tasks[k.name], now)
+		if !a.Paused.Since.IsZero() {
+			continue // what was sent last stays, and nothing new happens
+		}
 		e := event(&a)
 		if t.settle(&e, now) {
 			t.Update(e)

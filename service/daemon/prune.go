@@ -20,6 +20,7 @@ func (k *managedArchive) pruneJob(one *config.Archive) scheduler.Job {
 		Schedule: schedule(r.Schedule, location),
 		Version:  fmt.Sprintf("%s %+v", k.version, r),
 		Jitter:   one.Jitter,
+		OnDemand: r.Schedule == "",
 		Run: k.withRemedy("prune", func(ctx context.Context) (scheduler.Result, error) {
 			return k.prune(ctx, scheduledPrune(&r, location))
 		}),

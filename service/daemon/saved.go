@@ -8,12 +8,14 @@ import (
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/service/statefile"
+	"github.com/strongroom-dev/strongroom/service/web"
 )
 
 // The names of an archive's state files. No archive's name contains a plus sign.
 func refusalsFile(archive string) string     { return archive + "+refused.json" }
 func verificationFile(archive string) string { return archive + "+verified.json" }
 func drillFile(archive string) string        { return archive + "+drilled.json" }
+func pauseFile(archive string) string        { return archive + "+paused.json" }
 func notifiedFile(archive string) string     { return archive + "+told.json" }
 
 // savedState is the content of an archive's state files.
@@ -21,6 +23,7 @@ type savedState struct {
 	refused  keptRefusals
 	verified keptVerification
 	drilled  keptDrills
+	paused   web.Pause
 	notified map[string]notify.State
 }
 
@@ -73,6 +76,7 @@ func (s *savedState) files(name string) []stateFile {
 		{refusalsFile(name), "cannot read the state of confirmations", &s.refused},
 		{verificationFile(name), "cannot read the last verification's result", &s.verified},
 		{drillFile(name), "cannot read the last drill's result", &s.drilled},
+		{pauseFile(name), "cannot read whether the archive is paused; its runs begin", &s.paused},
 		{notifiedFile(name), "cannot read the notification state; notifications are sent again", &s.notified},
 	}
 }
@@ -106,6 +110,7 @@ func (d *Daemon) addSaved(name string, late *savedState) {
 	defer d.mu.Unlock()
 	if k := d.find(name); k != nil {
 		k.addSaved(late)
+		d.restorePause(name, late.paused)
 	}
 	if t := d.notifiers[name]; t != nil && late.notified != nil {
 		t.Restore(late.notified)

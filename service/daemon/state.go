@@ -29,7 +29,7 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	a := web.Archive{
-		Name: k.name, Destination: providers.Redact(k.settings.Destination), Layout: k.known.layout, Schedule: k.settings.Schedule,
+		Name: k.name, Destination: providers.Redact(k.settings.Destination), Address: addressOf(k.settings.Destination), Layout: k.known.layout, Schedule: k.settings.Schedule,
 		RecoverableThrough: k.known.recoverable, Damaged: k.known.damaged, LeftOut: k.known.leftOut, LastVerification: k.known.latest(), LastDrill: k.known.drills.Last, ProvenRestore: k.known.drills.Proven, Spent: k.known.spent[""],
 		Running: j.Running(), RunningSince: j.Began, Waiting: j.Waiting,
 		LastSuccess: j.LastSuccess, FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
@@ -42,6 +42,9 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 		Encrypted: len(k.settings.Encryption.Recipients) > 0,
 
 		NeedsConfirmation: k.refusals.shown(append(slices.Clone(tasks), *j)...),
+	}
+	if a.Paused = k.d.pauses.get(k.name); !a.Paused.Since.IsZero() {
+		a.Overdue, a.NextRun = false, time.Time{}
 	}
 	if j.AheadKnown {
 		a.Behind = &web.Behind{Files: j.Ahead.Files, Bytes: j.Ahead.Bytes}
@@ -65,10 +68,23 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 
 // task returns the state of one of the archive's tasks, with k.mu held.
 func (k *managedArchive) task(j *scheduler.JobStatus, now time.Time) web.Task {
+	isPaused := !k.d.pauses.get(k.name).Since.IsZero()
+	next := j.Next
+	if isPaused {
+		next = time.Time{}
+	}
 	return web.Task{
 		Name: j.Task, Running: j.Running(), LastSuccess: j.LastSuccess, LastFailure: web.Failure{At: j.LastFailure, Error: j.LastError},
-		FailureCause: k.known.causes[j.Task], FailuresInRow: j.FailuresInRow, NextRun: j.Next, Overdue: j.Overdue(now),
+		FailureCause: k.known.causes[j.Task], FailuresInRow: j.FailuresInRow, NextRun: next, Overdue: j.Overdue(now) && !isPaused,
 		Interval: j.Interval, Last: j.Last.Duration, Said: j.Last.Said,
 		Done: j.Total.Made + j.Total.Unchanged, Failed: j.Total.Failed, Spent: k.known.spent[j.Task],
 	}
+}
+
+// addressOf returns a destination as commands take it; empty if it has what may be a secret.
+func addressOf(destination string) string {
+	if providers.Redact(destination) != destination {
+		return ""
+	}
+	return destination
 }

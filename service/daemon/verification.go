@@ -22,13 +22,17 @@ const maxShown = 10
 
 func (k *managedArchive) verifyJob(one *config.Archive) scheduler.Job {
 	k.use()
-	v := *one.Verify
+	v := config.Verify{}
+	if one.Verify != nil {
+		v = *one.Verify
+	}
 	return scheduler.Job{
 		Name:     k.name,
 		Task:     "verify",
 		Schedule: schedule(v.Schedule, one.Location()),
 		Version:  fmt.Sprintf("%s %+v", k.version, v),
 		Jitter:   one.Jitter,
+		OnDemand: v.Schedule == "",
 		Run:      k.withRemedy("verify", func(ctx context.Context) (scheduler.Result, error) { return k.verify(ctx, v.Sample) }),
 		Retired:  k.retired,
 	}

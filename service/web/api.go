@@ -7,7 +7,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -136,23 +135,6 @@ func (s *Server) apiSnapshot(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, v)
 }
 
-func (s *Server) apiBackup(w http.ResponseWriter, r *http.Request) {
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		s.badBody(w, r, err)
-		return
-	}
-	if !s.bearer(w, r) {
-		return
-	}
-	id, err := s.backend.Trigger(r.PathValue("name"))
-	if err != nil {
-		s.failed(w, r, err)
-		return
-	}
-	s.o.Log.Info("a run was requested over HTTP", "archive", r.PathValue("name"), "run", id)
-	writeJSON(w, http.StatusAccepted, apiAccepted{RunID: id})
-}
-
 // bearer reports whether a request has the right token, and refuses it otherwise.
 func (s *Server) bearer(w http.ResponseWriter, r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -204,6 +186,10 @@ func failure(err error) (code int, message string) {
 		return http.StatusNotFound, "there is no such archive or snapshot"
 	case errors.Is(err, ErrBusy):
 		return http.StatusConflict, ErrBusy.Error()
+	case errors.Is(err, ErrPaused):
+		return http.StatusConflict, ErrPaused.Error()
+	case errors.Is(err, ErrNoTask):
+		return http.StatusConflict, ErrNoTask.Error()
 	case errors.Is(err, ErrNotPending):
 		return http.StatusConflict, ErrNotPending.Error()
 	case errors.Is(err, ErrMalformed):

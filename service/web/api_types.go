@@ -45,6 +45,7 @@ type (
 		ProviderRequests   map[string]int64 `json:"provider_requests"`
 		ProviderErrors     map[string]int64 `json:"provider_errors"`
 
+		Paused            *apiPause         `json:"paused"`
 		NeedsConfirmation []apiConfirmation `json:"needs_confirmation"`
 	}
 	apiArchiveHistory struct {
@@ -63,6 +64,11 @@ type (
 		Said          string      `json:"said"`
 		Done          int64       `json:"done"`
 		Failed        int64       `json:"failed"`
+	}
+	apiPause struct {
+		Since  *time.Time `json:"since"`
+		By     string     `json:"by"`
+		Reason string     `json:"reason"`
 	}
 	apiConfirmation struct {
 		Confirmation string     `json:"confirmation"`
@@ -176,10 +182,18 @@ func jsonTime(t time.Time) *time.Time {
 	return &t
 }
 
+// newAPIPause returns nil if runs begin.
+func newAPIPause(p Pause) *apiPause {
+	if p.Since.IsZero() {
+		return nil
+	}
+	return &apiPause{Since: jsonTime(p.Since), By: p.By, Reason: p.Reason}
+}
+
 func newAPIArchive(a *Archive) apiArchive {
 	v := apiArchive{
 		Name: a.Name, State: string(a.State()), Destination: a.Destination, Layout: a.Layout, Schedule: a.Schedule,
-		Running: a.Running, RunningSince: jsonTime(a.RunningSince), Waiting: a.Waiting,
+		Running: a.Running, RunningSince: jsonTime(a.RunningSince), Waiting: a.Waiting, Paused: newAPIPause(a.Paused),
 		LastSuccess: jsonTime(a.LastSuccess), FailuresInRow: a.FailuresInRow,
 		NextRun: jsonTime(a.NextRun), Overdue: a.Overdue,
 		Last: newAPIWork(a.Last), Total: newAPIWork(a.Total),

@@ -124,23 +124,12 @@ func decodeConfirm(body []byte) (string, error) {
 	return v.Confirmation, nil
 }
 
-// confirmForm handles the button below a guard's finding. As for a backup, the user enters the token each time.
-func (s *Server) confirmForm(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		s.badBody(w, r, err)
-		return
-	}
-	name, c := r.PathValue("name"), r.PostForm.Get("confirmation")
-	if code, message := s.authorize(r, r.PostForm.Get("token")); code != 0 {
-		s.showArchive(w, r, code, refusedForm{confirms: true, why: message})
-		return
-	}
-	if _, err := s.confirm(name, c, "on the status page"); err != nil {
-		code, message := failure(err)
-		s.showArchive(w, r, code, refusedForm{confirms: true, why: message})
-		return
-	}
-	http.Redirect(w, r, "/archives/"+url.PathEscape(name)+"?asked=confirmed", http.StatusSeeOther)
+// confirmForm returns the handler of the button below a guard's finding.
+func (s *Server) confirmForm() http.HandlerFunc {
+	return s.form(askedConfirm, func(name string, form url.Values) error {
+		_, err := s.confirm(name, form.Get("confirmation"), "on the status page")
+		return err
+	})
 }
 
 func (s *Server) confirm(name, confirmation, where string) (runID string, err error) {

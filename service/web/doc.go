@@ -7,10 +7,10 @@
 //
 // # Defences
 //
-// The page can start a backup and accept a guard's finding, and it shows names from a file system. So it trusts
+// The page can start runs, pause an archive and accept a guard's finding, and it shows names from a file system. So it trusts
 // neither the client nor the values that it shows:
 //
-//   - Only a bearer token starts a run or accepts anything. It is not a cookie, so another site cannot send it.
+//   - Only a bearer token starts a run, pauses an archive or accepts anything. It is not a cookie, so another site cannot send it.
 //     Requests that a browser marks as cross-site are refused, too.
 //   - The Host of each request must be a configured one. Otherwise another site could point its name at the
 //     service (DNS rebinding).
@@ -58,9 +58,18 @@ type Backend interface {
 	// kind. It returns ErrNotFound if the archive or one of the snapshots does not exist.
 	Diff(ctx context.Context, name string, from, to int64, names int) (Diff, error)
 
-	// Trigger requests a run and does not wait for it. It returns ErrNotFound if there is no such archive, and
-	// ErrBusy during a run.
-	Trigger(name string) (runID string, err error)
+	// Trigger requests a run of a task, such as TaskBackup, and does not wait for it. It returns ErrNotFound if there is
+	// no such archive, ErrBusy during a run, ErrPaused if the archive is paused, and ErrNoTask if the configuration lacks
+	// what the task needs.
+	Trigger(name, task string) (runID string, err error)
+
+	// Pause lets no run of an archive begin until Resume, also after a restart. A run in progress continues. It sets the
+	// pause's time. If the archive is paused already, it changes nothing and returns that pause. It returns ErrNotFound
+	// if there is no such archive.
+	Pause(name string, p Pause) (Pause, error)
+
+	// Resume ends a pause, if there is one. It returns ErrNotFound if there is no such archive.
+	Resume(name string) error
 
 	// Confirm accepts, once, a guard's finding in an archive's last run. It requests a run with that confirmation
 	// and does not wait for it. It returns ErrNotFound if there is no such archive, ErrMalformed if the text is not
@@ -73,7 +82,11 @@ var (
 	ErrNotFound = errors.New("not found")
 	ErrBusy     = errors.New("a run is in progress; try again after it has ended")
 
-	ErrMalformed  = errors.New("not a confirmation")
+	ErrPaused = errors.New("the archive is paused; resume it first")
+	ErrNoTask = errors.New("the configuration of this archive lacks the section for this task: " +
+		"a drill needs drill, and a prune needs retention")
+
+	ErrMalformed  = errors.New("not a valid request")
 	ErrNotPending = errors.New("nothing waits for this confirmation: " +
 		"it was used, or the archive or the finding has changed since")
 )

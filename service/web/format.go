@@ -142,3 +142,11 @@ func clock(now, t time.Time) string {
 	}
 	return t.Format("2 Jan 2006, 15:04")
 }
+
+// shortHash is the part of a hash that is enough to compare by eye, and restOfHash is the rest.
+func shortHash(s string) string { return s[:min(len(s), hashShown)] }
+
+func restOfHash(s string) string { return s[min(len(s), hashShown):] }
+
+// hashShown is the number of hexadecimal digits that a page shows of a hash.
+const hashShown = 12

@@ -89,7 +89,7 @@ func (f *fake) Diff(_ context.Context, name string, from, to int64, _ int) (Diff
 	return f.diff, f.known(name)
 }
 
-func (f *fake) Trigger(name string) (string, error) {
+func (f *fake) Trigger(name, task string) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.known(name); err != nil {
@@ -97,6 +97,9 @@ func (f *fake) Trigger(name string) (string, error) {
 	}
 	if f.busy {
 		return "", fmt.Errorf("asking for a run of %s: %w", name, ErrBusy)
+	}
+	if task != TaskBackup {
+		name = task + " " + name
 	}
 	f.triggered = append(f.triggered, name)
 	return fmt.Sprintf("run-%d", len(f.triggered)), nil

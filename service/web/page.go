@@ -2,12 +2,12 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
 	"html/template"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 )
@@ -51,7 +51,7 @@ func newPages() (*pages, error) {
 	p := &pages{byName: map[string]*template.Template{}}
 	for _, name := range []string{"index", "archive", "snapshot", "error"} {
 		t, err := template.New("layout.html").Funcs(template.FuncMap{
-			"clean": clean, "lines": cleanLines, "size": Size, "number": number, "count": count, "took": took,
+			"clean": clean, "pair": func(c card, now time.Time) cardAt { return cardAt{c, now} }, "short": shortHash, "unhashed": restOfHash, "lines": cleanLines, "size": Size, "number": number, "count": count, "took": took,
 			"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 			"utc":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05") },
 		}).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
@@ -80,12 +80,19 @@ type frame struct {
 	Title   string
 	Version string
 	Now     time.Time
+	Command string // the program's name
 	Live    bool // the page updates itself
 	Reload  bool // also without JavaScript
 }
 
 func (s *Server) frame(title string) frame {
-	return frame{Title: title, Version: s.o.Version, Now: s.o.Now()}
+	return frame{Title: title, Version: s.o.Version, Now: s.o.Now(), Command: s.o.Command}
+}
+
+// cardAt is a card at a time, for a template that takes one value.
+type cardAt struct {
+	Card card
+	Now  time.Time
 }
 
 type errorView struct {
@@ -101,8 +108,11 @@ type archiveView struct {
 	Snapshots []Snapshot
 	Problem   string // why the snapshots are not shown
 	Restore   string // a command; empty if there is nothing to restore
+	Newest    int64  // the snapshot that it restores
+	Short     string // the command for a host with the configuration; empty if that is Restore
 	Estimate  string // what that takes and costs; empty if it is not known yet
 	CanRun    bool
+	Can       []action // what the buttons request; the first one is the usual one
 	Said      string // the result of a request for a run
 	Refused   string
 	Confirm   []confirmView
@@ -141,6 +151,7 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 	slices.Reverse(v.Runs)
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
+	v.Can = v.actions()
 	// The provider may be unreachable. The page then shows everything else, and the snapshots of the last
 	// successful read if there was one.
 	all, err := s.backend.Snapshots(ctx, a.Name)
@@ -156,19 +167,38 @@ func (s *Server) showArchive(w http.ResponseWriter, r *http.Request, code int, r
 	if older {
 		v.OlderHref = fmt.Sprintf("%s?before=%d", v.Card.Href, list[0].Sequence)
 	}
+	if v.Card.Kept == nil && err == nil && len(all) > 0 && !older && len(all) == len(list) {
+		v.Card.Kept = &Kept{Snapshots: int64(len(all))}
+	}
 	if one := newestReadable(all); one != nil {
+		v.Newest = one.Sequence
 		v.Restore, v.Estimate = s.restoreCommand(&a, one.Sequence), s.estimateText(a.Name, one.Sequence)
+		v.Short = s.shortRestore(&a, one.Sequence)
 	}
 	s.pages.render(w, code, "archive", v)
+}
+
+// action is a button that requests a run of a task.
+type action struct{ Task, Label string }
+
+// actions returns the tasks that can be requested.
+func (v *archiveView) actions() []action {
+	all := []action{{TaskBackup, "Make a snapshot now"}}
+	for _, a := range []action{{TaskVerify, "Verify now"}, {TaskDrill, "Test a restore now"}, {TaskPrune, "Prune now"}} {
+		if v.Card.Has(a.Task) {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 // answer sets the result of a form.
 func (v *archiveView) answer(asked string, refused refusedForm) {
 	v.Live = refused == refusedForm{} // a form's address cannot be fetched again
 	switch {
-	case v.Live && asked == "started":
-		v.Said = "The run was requested and begins."
-	case v.Live && asked == "confirmed":
+	case v.Live && askedTexts[asked] != "":
+		v.Said = askedTexts[asked]
+	case v.Live && asked == askedConfirm:
 		v.Confirmed = "The finding was accepted, once. A run with this confirmation begins."
 	case refused.confirms:
 		v.NotTaken = refused.why
@@ -187,33 +217,24 @@ func newestReadable(all []Snapshot) *Snapshot {
 	return nil
 }
 
-// restoreCommand returns a command that works unchanged, except for the identity, which this host does not have.
+// restoreCommand returns a command that works unchanged on any host with the credentials of the destination, except for
+// the identity, which this host does not have.
 func (s *Server) restoreCommand(a *Archive, sequence int64) string {
-	command := fmt.Sprintf("%s restore %s --to ./restored", s.o.Command, shellQuote(fmt.Sprintf("%s@%d", a.Name, sequence)))
-	if a.Encrypted {
+	return s.restoreFrom(cmp.Or(a.Address, a.Name), sequence, a.Encrypted)
+}
+
+// shortRestore is restoreCommand for a host that has the configuration; empty if restoreCommand is that, too.
+func (s *Server) shortRestore(a *Archive, sequence int64) string {
+	if a.Address == "" {
+		return ""
+	}
+	return s.restoreFrom(a.Name, sequence, a.Encrypted)
+}
+
+func (s *Server) restoreFrom(where string, sequence int64, encrypted bool) string {
+	command := fmt.Sprintf("%s restore %s --to ./restored", s.o.Command, shellQuote(fmt.Sprintf("%s@%d", where, sequence)))
+	if encrypted {
 		command += " --identity ./identity.txt"
 	}
 	return command
-}
-
-// backupForm handles the button on an archive's page. The user enters the token each time: a browser would add a
-// cookie to another site's requests, too.
-func (s *Server) backupForm(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		s.badBody(w, r, err)
-		return
-	}
-	name := r.PathValue("name")
-	if code, message := s.authorize(r, r.PostForm.Get("token")); code != 0 {
-		s.showArchive(w, r, code, refusedForm{why: message})
-		return
-	}
-	id, err := s.backend.Trigger(name)
-	if err != nil {
-		code, message := failure(err)
-		s.showArchive(w, r, code, refusedForm{why: message})
-		return
-	}
-	s.o.Log.Info("a run was requested on the status page", "archive", name, "run", id)
-	http.Redirect(w, r, "/archives/"+url.PathEscape(name)+"?asked=started", http.StatusSeeOther)
 }

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,7 +14,10 @@ type indexView struct {
 	frame
 	Summary string
 	Trouble bool
+	Healthy bool   // every archive is
+	Totals  string // the size of all archives; empty if there are fewer than two
 	Cards   []card
+	Compact bool        // a line for each archive instead of a card
 	Filter  *filterView // nil if all archives fit on one page and none is filtered out
 }
 
@@ -24,13 +29,16 @@ type filterView struct {
 	Before, Next string // links to other pages; empty if there are none
 }
 
+// maxCards is the largest number of archives that are shown as cards. More get a line each.
+const maxCards = 5
+
 // maxFilter bounds the text of a filter, in bytes. No archive's name is longer.
 const maxFilter = 100
 
 // showAttention is the one value of the query's show.
 const showAttention = "attention"
 
-// indexPage shows the archives, pageArchives at a time. The query selects: q is a part of the name, show=attention
+// indexPage shows the archives, worst first, pageArchives at a time. The query selects: q is a part of the name, show=attention
 // selects those that need attention, and page counts from 1.
 func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
 	page, err := number64(r, "page", 1, 1<<31, 1)
@@ -48,13 +56,16 @@ func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSpace(r.URL.Query().Get("q"))
 	f := &filterView{Name: clean(name[:min(len(name), maxFilter)]), Attention: show == showAttention}
 	all := s.backend.Archives()
-	trouble := int64(0)
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(all[i].rank(), all[j].rank()) })
+	var t totals
 	var matching []int
-	for i := range all {
+	for _, i := range order {
 		needs := all[i].needsAttention()
-		if needs {
-			trouble++
-		}
+		t.add(&all[i], needs)
 		if (needs || !f.Attention) && strings.Contains(strings.ToLower(all[i].Name), strings.ToLower(f.Name)) {
 			matching = append(matching, i)
 		}
@@ -72,24 +83,79 @@ func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
 		f.describe(first, last, len(matching), int(page))
 		v.Filter = f
 	}
-	v.Trouble = trouble > 0
-	v.Summary = summarize(trouble, int64(len(all)))
+	v.Compact = len(all) > maxCards
+	v.Trouble, v.Healthy = t.trouble > 0, t.trouble+t.empty == 0 && t.all > 0
+	v.Summary, v.Totals = t.summary(), t.text()
+	if v.Summary != "" {
+		v.Title = v.Summary
+	}
 	s.pages.render(w, code, "index", v)
 }
 
-// summarize states how many of all archives need attention.
-func summarize(trouble, all int64) string {
-	switch {
-	case trouble == 1:
-		return fmt.Sprintf("1 of %s needs attention.", count(all, "archive"))
-	case trouble > 1:
-		return fmt.Sprintf("%s of %s need attention.", number(trouble), count(all, "archive"))
-	case all == 1:
-		return "Nothing needs attention."
-	case all > 1:
-		return fmt.Sprintf("None of %s needs attention.", count(all, "archive"))
+// totals counts archives for the head of the front page.
+type totals struct {
+	all, trouble, empty    int64
+	snapshots, bytes       int64
+	hasSnapshots, hasBytes bool // of every archive
+}
+
+func (t *totals) add(a *Archive, needsAttention bool) {
+	if t.all == 0 {
+		t.hasSnapshots, t.hasBytes = true, true
 	}
-	return ""
+	t.all++
+	switch {
+	case needsAttention:
+		t.trouble++
+	case a.Health() == StateEmpty:
+		t.empty++
+	}
+	if a.Kept != nil {
+		t.snapshots += a.Kept.Snapshots
+	}
+	t.bytes += a.LastVerification.BytesTotal
+	t.hasSnapshots = t.hasSnapshots && a.Kept != nil
+	t.hasBytes = t.hasBytes && a.LastVerification.BytesTotal > 0
+}
+
+// summary states how many archives are healthy, or need attention.
+func (t *totals) summary() string {
+	switch {
+	case t.all == 0:
+		return ""
+	case t.all == 1 && t.trouble == 1:
+		return "The archive needs attention"
+	case t.trouble == 1:
+		return fmt.Sprintf("1 of %s needs attention", count(t.all, "archive"))
+	case t.trouble > 1:
+		return fmt.Sprintf("%s of %s need attention", number(t.trouble), count(t.all, "archive"))
+	case t.all == 1 && t.empty == 1:
+		return "There is no snapshot yet"
+	case t.all == 1:
+		return "The archive is healthy"
+	case t.empty == 1:
+		return fmt.Sprintf("1 of %s has no snapshot yet", count(t.all, "archive"))
+	case t.empty > 1:
+		return fmt.Sprintf("%s of %s have no snapshot yet", number(t.empty), count(t.all, "archive"))
+	case t.all == 2:
+		return "Both archives are healthy"
+	}
+	return fmt.Sprintf("All %s are healthy", count(t.all, "archive"))
+}
+
+// text states the size of all archives.
+func (t *totals) text() string {
+	var parts []string
+	if t.hasBytes {
+		parts = append(parts, Size(t.bytes)+" stored")
+	}
+	if t.hasSnapshots {
+		parts = append(parts, count(t.snapshots, "snapshot"))
+	}
+	if t.all < 2 || parts == nil {
+		return ""
+	}
+	return "In all: " + strings.Join(parts, ", ")
 }
 
 // describe sets the text and the links for a part of the matching archives.

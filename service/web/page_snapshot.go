@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,7 +20,9 @@ type snapshotView struct {
 	NextHref  string
 	PrevHref  string
 	Restore   string
+	Short     string
 	Earlier   int64 // the snapshot before it; 0 if there is none
+	Later     int64 // the snapshot after it; 0 if there is none
 	Previous  int64 // the snapshot it is compared with; 0 if none
 	Changes   []changes
 	NoChanges bool
@@ -70,7 +73,7 @@ func (s *Server) snapshotPage(w http.ResponseWriter, r *http.Request) {
 	}
 	v := snapshotView{
 		frame: s.frame(fmt.Sprintf("%s, snapshot %d", clean(a.Name), sequence)), Card: s.card("t", a),
-		Snapshot: snap.Snapshot, Restore: s.restoreCommand(&a, sequence),
+		Snapshot: snap.Snapshot, Restore: s.restoreCommand(&a, sequence), Short: s.shortRestore(&a, sequence),
 	}
 	v.page(&snap, offset)
 	s.compare(ctx, &v, since)
@@ -101,6 +104,9 @@ func (s *Server) compare(ctx context.Context, v *snapshotView, since int64) {
 	before, _ := window(all, v.Snapshot.Sequence, 1)
 	if len(before) > 0 {
 		v.Earlier = before[0].Sequence
+	}
+	if i := slices.IndexFunc(all, func(one Snapshot) bool { return one.Sequence > v.Snapshot.Sequence }); i >= 0 {
+		v.Later = all[i].Sequence
 	}
 	if v.Previous = v.Earlier; since > 0 {
 		v.Previous = since

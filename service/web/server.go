@@ -160,7 +160,7 @@ type route struct {
 
 // routes lists everything that the server serves.
 func (s *Server) routes() []route {
-	return []route{
+	all := []route{
 		{"GET /healthz", s.healthz},
 		{"GET /readyz", s.readyz},
 		{"GET /metrics", s.metrics().ServeHTTP},
@@ -169,15 +169,22 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/archives/{name}", s.apiArchive},
 		{"GET /api/v1/archives/{name}/snapshots", s.apiSnapshots},
 		{"GET /api/v1/archives/{name}/snapshots/{sequence}", s.apiSnapshot},
-		{"POST /api/v1/archives/{name}/backup", s.apiBackup},
 		{"POST /api/v1/archives/{name}/confirm", s.apiConfirm},
+		{"POST /api/v1/archives/{name}/pause", s.apiPause},
+		{"POST /api/v1/archives/{name}/resume", s.apiResume},
 		{"GET /{$}", s.indexPage},
 		{"GET /archives/{name}", s.archivePage},
 		{"GET /archives/{name}/snapshots/{sequence}", s.snapshotPage},
-		{"POST /archives/{name}/backup", s.backupForm},
-		{"POST /archives/{name}/confirm", s.confirmForm},
+		{"POST /archives/{name}/confirm", s.confirmForm()},
+		{"POST /archives/{name}/pause", s.pauseForm()},
+		{"POST /archives/{name}/resume", s.resumeForm()},
 		{"GET /assets/{file}", s.asset},
 	}
+	for _, task := range allTasks {
+		all = append(all, route{"POST /api/v1/archives/{name}/" + task, s.apiRun(task)},
+			route{"POST /archives/{name}/" + task, s.runForm(task)})
+	}
+	return all
 }
 
 // Handler returns the handler of all routes with the defences, except the time-outs and the limit of headers, which
@@ -199,12 +206,12 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "ok\n")
 }
 
-// readyz responds with 200 if every archive's last run succeeded and none is overdue. Otherwise the body has one
+// readyz responds with 200 if every archive's last run succeeded, and none is overdue or paused. Otherwise the body has one
 // line for each archive that is not ready.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	var b strings.Builder
 	for _, a := range s.backend.Archives() {
-		if why := a.notReady(); why != "" {
+		if why := a.notReady(s.o.Now()); why != "" {
 			fmt.Fprintf(&b, "%s: %s\n", clean(a.Name), why)
 		}
 	}

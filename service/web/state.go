@@ -13,6 +13,7 @@ const (
 	StateDamaged State = "damaged" // archived data is damaged or missing, or the last test restore failed
 	StateFailing State = "failing" // the last run failed
 	StateOverdue State = "overdue" // no run has succeeded by its deadline
+	StatePaused  State = "paused"  // an operator has paused the archive: no run begins
 	StateRunning State = "running" // a run is in progress, and nothing is wrong
 	StateEmpty   State = "empty"   // there is no snapshot yet
 	StateOK      State = "ok"
@@ -27,6 +28,8 @@ func (a *Archive) State() State {
 		return StateFailing
 	case a.Overdue:
 		return StateOverdue
+	case a.isPaused():
+		return StatePaused
 	case a.Running:
 		return StateRunning
 	case a.RecoverableThrough.At.IsZero():
@@ -35,9 +38,31 @@ func (a *Archive) State() State {
 	return StateOK
 }
 
+// Health is State without regard to a run in progress: a run does not hide whether the archive is well.
+func (a *Archive) Health() State {
+	idle := *a
+	idle.Running = false
+	return idle.State()
+}
+
+// ranks are the order of the front page, worst first.
+var ranks = map[State]int{StateDamaged: 0, StateFailing: 1, StateOverdue: 2, StatePaused: 3, StateEmpty: 5, StateOK: 6}
+
+// rank returns the archive's place in the order of the front page.
+func (a *Archive) rank() int {
+	r := ranks[a.Health()]
+	if len(a.failingTasks()) > 0 {
+		return min(r, 4)
+	}
+	return r
+}
+
+// isPaused reports whether an operator has paused the archive.
+func (a *Archive) isPaused() bool { return !a.Paused.Since.IsZero() }
+
 // trouble reports whether the state needs an operator's attention.
 func (s State) trouble() bool {
-	return s == StateDamaged || s == StateFailing || s == StateOverdue
+	return s == StateDamaged || s == StateFailing || s == StateOverdue || s == StatePaused
 }
 
 // needsAttention reports whether an operator has to look at the archive.
@@ -45,13 +70,16 @@ func (a *Archive) needsAttention() bool {
 	return a.State().trouble() || len(a.failingTasks()) > 0
 }
 
-// notReady returns why the archive's last run failed, or that one is overdue. It is empty if neither applies.
-func (a *Archive) notReady() string {
+// notReady returns why the archive's last run failed, or that one is overdue, or that none begins. It is empty if none
+// of these applies.
+func (a *Archive) notReady(now time.Time) string {
 	switch {
 	case a.FailuresInRow > 0:
 		return "the last run failed: " + clean(a.LastFailure.Error)
 	case a.Overdue:
 		return "overdue"
+	case a.isPaused():
+		return "paused " + a.Paused.text(now)
 	case a.LastSuccess.IsZero():
 		return "no run has succeeded yet"
 	}
@@ -99,8 +127,10 @@ func (a *Archive) sentence(now time.Time) string {
 		parts = append(parts, "a run began "+ago(now, a.RunningSince))
 	}
 	switch {
-	case a.Running && a.Waiting:
+	case a.Running && a.Waiting && !a.isPaused():
 		parts[len(parts)-1] += ", and another waits for it to end"
+	case a.isPaused():
+		parts = append(parts, "no run begins before it is resumed")
 	case a.Running:
 	case a.Waiting:
 		parts = append(parts, "a run waits for those of other archives")

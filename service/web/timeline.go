@@ -3,32 +3,46 @@ package web
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
 
-// The number of runs that the chart shows, and its heights in CSS pixels. Bars above the base line show added
-// bytes, bars below it durations.
+// The number of runs that the chart shows, and its heights in CSS pixels, from the top: room for a label, bars of added
+// bytes above the base line, bars of durations below it, and the labels of the time axis.
 const (
 	timelineRuns = 48
-	fewRuns      = 16
-	addedHeight  = 56.0
-	tookHeight   = 20.0
+	labelHeight  = 8.0
+	addedHeight  = 64.0
 	timelineGap  = 4.0
+	tookHeight   = 16.0
+	axisHeight   = 22.0
+
+	baseLine = labelHeight + addedHeight
+	plotEnd  = baseLine + timelineGap + tookHeight
+)
+
+// The width of a bar, in percent of the chart's, is the usual distance of two runs within these bounds.
+const (
+	leastBar = 0.6
+	mostBar  = 2.0
 )
 
 // timeline is a chart of the last runs, drawn by the template. Horizontal lengths are percentages of its width, so
-// neither text nor marks are stretched.
+// neither text nor marks are stretched. A run's place is its time: the chart begins with the first run and ends now.
 type timeline struct {
 	ID       string // of the title element, unique in a page
 	Summary  string // the chart's content as text, for screen readers
 	Bars     []bar
-	First    string // the first run's start
-	Last     string
+	Ticks    []tick
+	Scale    []mark
 	MostSize string
 	MostTime string
 	Height   float64
 	Base     float64
+	PlotEnd  float64
+	HasFails bool
+	HasIdle  bool // runs that found nothing new
 }
 
 // bar is one run.
@@ -41,6 +55,19 @@ type bar struct {
 	Title            string
 }
 
+// tick is a label of the time axis.
+type tick struct {
+	X, Label string
+	Anchor   string // start, middle or end
+	IsNow    bool   // the end of the axis, which has no line
+}
+
+// mark is a label of the vertical axis.
+type mark struct {
+	Y     float64
+	Label string
+}
+
 func newTimeline(id string, now time.Time, runs []Run) *timeline {
 	if len(runs) == 0 {
 		return nil
@@ -49,39 +76,117 @@ func newTimeline(id string, now time.Time, runs []Run) *timeline {
 	var mostBytes int64
 	var mostTime time.Duration
 	ended := map[Outcome]int64{}
+	begin := runs[0].Start
 	for _, r := range runs {
 		mostBytes, mostTime = max(mostBytes, r.AddedBytes), max(mostTime, r.Duration)
 		ended[r.Outcome]++
+		if r.Start.Before(begin) { // the clock was set back
+			begin = r.Start
+		}
 	}
-	first, last := clock(now, runs[0].Start), clock(now, runs[len(runs)-1].Start)
+	top := roundSize(mostBytes)
 	t := &timeline{
-		ID: id, First: first, Last: last, MostSize: Size(mostBytes), MostTime: took(mostTime),
-		Height: addedHeight + timelineGap + tookHeight, Base: addedHeight + timelineGap/2,
+		ID: id, MostSize: Size(mostBytes), MostTime: took(mostTime), Height: plotEnd + axisHeight, Base: baseLine, PlotEnd: plotEnd,
+		HasFails: ended[Failed] > 0, HasIdle: ended[Unchanged] > 0,
 	}
 	t.Summary = fmt.Sprintf("The last %s, %s to %s UTC: %s. The largest added %s; the longest took %s.",
-		count(int64(len(runs)), "run"), first, last, outcomes(ended), t.MostSize, t.MostTime)
-	// Few runs do not fill the whole width, or their bars would become too wide. The caption then has both times
-	// at the left, where the bars are.
-	step := 100 / float64(max(len(runs), fewRuns))
-	if len(runs) < fewRuns {
-		t.First, t.Last = first+" to "+last, ""
+		count(int64(len(runs)), "run"), clock(now, begin), clock(now, runs[len(runs)-1].Start), outcomes(ended), t.MostSize, t.MostTime)
+	// The scale is that of the square root, so a quarter of the bytes is half as high.
+	t.Scale = []mark{{labelHeight, axisSize(top)}, {labelHeight + addedHeight/2, axisSize(top / 4)}, {baseLine, "0"}, {plotEnd, t.MostTime}}
+	begin = begin.Add(-now.Sub(begin) / 50) // the first bar has room
+	if least := now.Add(-time.Hour); begin.After(least) {
+		begin = least
 	}
-	if first == last {
-		t.First, t.Last = first, ""
+	place := func(at time.Time) float64 {
+		return 100 * min(1, max(0, at.Sub(begin).Seconds()/now.Sub(begin).Seconds()))
 	}
-	for i, r := range runs {
-		x := float64(i) * step
-		tall := scaled(float64(r.AddedBytes), float64(mostBytes), addedHeight)
-		long := scaled(r.Duration.Seconds(), mostTime.Seconds(), tookHeight)
+	t.Ticks = ticks(begin, now, place)
+	width := barWidth(runs, place)
+	for _, r := range runs {
+		middle := min(place(r.Start), 100-width/2)
+		tall := scaled(float64(r.AddedBytes), float64(top), addedHeight)
 		t.Bars = append(t.Bars, bar{
-			X: percent(x + step*0.15), Width: percent(step * 0.7), Middle: percent(x + step/2),
-			Y: addedHeight - tall, Height: tall, TookY: addedHeight + timelineGap, Took: long,
+			X: percent(middle - width/2), Width: percent(width), Middle: percent(middle),
+			Y: baseLine - tall, Height: tall,
+			TookY: baseLine + timelineGap, Took: scaled(r.Duration.Seconds(), mostTime.Seconds(), tookHeight),
 			Failed: r.Outcome == Failed, Unchanged: r.Outcome == Unchanged,
 			Title: runTitle(now, r),
 		})
 	}
 	return t
 }
+
+// barWidth returns the width of bars that rarely touch.
+func barWidth(runs []Run, place func(time.Time) float64) float64 {
+	var gaps []float64
+	for i := 1; i < len(runs); i++ {
+		gaps = append(gaps, place(runs[i].Start)-place(runs[i-1].Start))
+	}
+	if len(gaps) == 0 {
+		return mostBar
+	}
+	slices.Sort(gaps)
+	return max(leastBar, min(mostBar, 0.7*gaps[len(gaps)/2]))
+}
+
+// steps are the distances between two labels of the time axis.
+var steps = []time.Duration{
+	5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour,
+	6 * time.Hour, 12 * time.Hour, day, 2 * day, 7 * day, 14 * day, 30 * day, 90 * day, 365 * day,
+}
+
+const (
+	day      = 24 * time.Hour
+	maxTicks = 5 // as many as a telephone has room for
+)
+
+// ticks returns the labels of the time axis: round times in UTC, and the end.
+func ticks(begin, now time.Time, place func(time.Time) float64) []tick {
+	step := steps[len(steps)-1]
+	for _, s := range steps {
+		if now.Sub(begin)/s < maxTicks {
+			step = s
+			break
+		}
+	}
+	step *= max(1, now.Sub(begin)/step/maxTicks) // more than five years
+	var all []tick
+	for at := begin.UTC().Truncate(step).Add(step); at.Before(now); at = at.Add(step) {
+		x := place(at)
+		if x > 90 { // the room of the last label
+			break
+		}
+		t := tick{X: percent(x), Label: at.Format("15:04"), Anchor: "middle"}
+		if x < 5 {
+			t.Anchor = "start"
+		}
+		switch {
+		case step >= 90*day:
+			t.Label = at.Format("Jan 2006")
+		case at.Equal(at.Truncate(day)):
+			t.Label = at.Format("2 Jan")
+		}
+		all = append(all, t)
+	}
+	return append(all, tick{X: "100%", Label: "now", Anchor: "end", IsNow: true})
+}
+
+// roundSize returns the next larger round number of bytes, for the end of an axis.
+func roundSize(n int64) int64 {
+	unit := int64(1)
+	for n > 1000*unit && unit < 1<<50 {
+		unit <<= 10
+	}
+	for _, f := range []int64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000} {
+		if n <= f*unit {
+			return f * unit
+		}
+	}
+	return n
+}
+
+// axisSize is Size without a fraction that is zero.
+func axisSize(n int64) string { return strings.Replace(Size(n), ".0 ", " ", 1) }
 
 // made derives runs from snapshots, for a host that has no record of the runs.
 func made(all []Snapshot) []Run {

@@ -9,6 +9,7 @@ import (
 type Archive struct {
 	Name        string
 	Destination string // without credentials
+	Address     string // the same for a command; empty if the destination has what may be a secret
 	Layout      string // of the source; empty until it is known
 	Schedule    string // as configured; empty if runs are made on demand only
 
@@ -46,6 +47,7 @@ type Archive struct {
 	Encrypted bool // to recipients: a restore needs an identity
 	Tasks     []Task
 
+	Paused            Pause          // zero if it is not paused
 	NeedsConfirmation []Confirmation // findings of guards that stop runs
 
 	History []Run // newest last; the page draws the newest 48

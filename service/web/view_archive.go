@@ -11,24 +11,28 @@ import (
 // card is an archive's view on the front page and on its own page.
 type card struct {
 	Archive
-	State    State
+	State    State  // without regard to a run in progress
 	Word     string // the state as the page shows it
+	Activity string // what happens now beside it; empty if nothing does
 	Sentence string
 	Timeline *timeline
 	Href     string
 	More     int // damaged files beyond those that are shown
 }
 
+// stateWords are the states as the page shows them.
+var stateWords = map[State]string{
+	StateDamaged: "Damaged", StateFailing: "Failing", StateOverdue: "Overdue",
+	StatePaused: "Paused", StateEmpty: "No snapshot yet", StateOK: "Healthy",
+}
+
 func (s *Server) card(id string, a Archive) card {
 	now := s.o.Now()
 	c := card{
-		Archive: a, State: a.State(), Sentence: a.sentence(now),
+		Archive: a, State: a.Health(), Sentence: a.sentence(now),
 		Timeline: newTimeline(id, now, a.History), Href: "/archives/" + url.PathEscape(a.Name),
 	}
-	c.Word = map[State]string{
-		StateDamaged: "Damaged", StateFailing: "Failing", StateOverdue: "Overdue",
-		StateRunning: "Running", StateEmpty: "No snapshot yet", StateOK: "All is well",
-	}[c.State]
+	c.Word = stateWords[c.State]
 	switch {
 	case c.State == StateOK && len(a.failingTasks()) > 0:
 		c.Word = "Snapshots are fine"
@@ -37,10 +41,86 @@ func (s *Server) card(id string, a Archive) card {
 	case c.State == StateOK && a.onDemand():
 		c.Word = "Only on demand"
 	}
+	switch {
+	case a.Running:
+		c.Activity = "Running"
+	case a.isPaused() && c.State != StatePaused:
+		c.Activity = "Paused"
+	case a.Waiting && !a.isPaused():
+		c.Activity = "Waiting"
+	}
 	if n := len(a.Damaged); n > pageDamaged {
 		c.Damaged, c.More = a.Damaged[:pageDamaged], n-pageDamaged
 	}
 	return c
+}
+
+// PausedText describes the pause; empty if there is none.
+func (c card) PausedText(now time.Time) string {
+	if !c.isPaused() {
+		return ""
+	}
+	return c.Paused.text(now)
+}
+
+// ThroughText is the age of what can be restored.
+func (c card) ThroughText(now time.Time) string {
+	if c.RecoverableThrough.At.IsZero() {
+		return "not yet"
+	}
+	return ago(now, c.RecoverableThrough.At)
+}
+
+// Now is what matters most in a line about the archive: what is wrong, or else what happens next.
+func (c card) Now(now time.Time) string {
+	switch {
+	case c.State == StateDamaged:
+		return strings.TrimPrefix(strings.TrimPrefix(c.damage(), ", but "), ", and ")
+	case c.State == StateFailing:
+		line, _, _ := strings.Cut(c.LastFailure.Error, "\n")
+		return clean(line)
+	case c.State == StatePaused:
+		return c.PausedText(now)
+	case len(c.failingTasks()) > 0:
+		return "the last " + strings.ToLower(c.failingTasks()[0].Word()) + " could not be done"
+	case c.State == StateOverdue && c.LastSuccess.IsZero():
+		return "no run has succeeded yet"
+	case c.State == StateOverdue:
+		return "the last good run ended " + ago(now, c.LastSuccess)
+	case c.Running && !c.RunningSince.IsZero():
+		return "a run began " + ago(now, c.RunningSince)
+	case c.NextRun.IsZero() && c.Schedule == "@close":
+		return "next when a log file closes"
+	case c.NextRun.IsZero():
+		return "on demand"
+	}
+	return "next " + ahead(now, c.NextRun)
+}
+
+// StoredText describes the size of the whole archive, as far as it is known, and the number of its snapshots.
+func (c card) StoredText() string {
+	var size, snapshots string
+	if c.LastVerification.BytesTotal > 0 {
+		size = Size(c.LastVerification.BytesTotal)
+	}
+	if c.Kept != nil {
+		snapshots = count(c.Kept.Snapshots, "snapshot")
+	}
+	switch {
+	case size != "" && snapshots != "":
+		return size + " in " + snapshots
+	case size != "":
+		return size
+	case snapshots != "" && c.Newest.StoredBytes > 0:
+		return snapshots + ", of which the newest needs " + Size(c.Newest.StoredBytes)
+	case snapshots != "":
+		return snapshots
+	case c.Newest.StoredBytes > 0:
+		return Size(c.Newest.StoredBytes) + " for the newest snapshot"
+	case c.RecoverableThrough.At.IsZero():
+		return "nothing"
+	}
+	return "unknown"
 }
 
 // MoreLeftOut is the number of files that were left out beyond those that are shown.
@@ -51,27 +131,51 @@ func (c card) ReadWidth() string {
 	return percent(100 * min(1, ratio(c.LastVerification.ReadBytes, c.LastVerification.readTotal())))
 }
 
-// VerifiedText describes what the last verification covered.
+// VerifiedText describes the last verification: its result, and how much was ever read back, which alone finds changed
+// bits.
 func (c card) VerifiedText(now time.Time) string {
 	v := c.LastVerification
 	if v.At.IsZero() {
 		return "never"
 	}
-	problems := "no problems"
+	text := "no problems"
 	if v.Problems > 0 {
-		problems = count(v.Problems, "problem")
+		text = count(v.Problems, "problem")
 	}
-	text := fmt.Sprintf("%s, %s: %s of %s checked", ago(now, v.At), problems, number(v.Objects), count(v.ObjectsTotal, "object"))
+	text += ", " + ago(now, v.At)
 	switch {
-	case v.Bytes > 0:
-		text += fmt.Sprintf(", %s of %s read and hashed", Size(v.Bytes), Size(v.BytesTotal))
-	case v.PlainBytes > 0:
-		text += fmt.Sprintf(", %s of content read and hashed", Size(v.PlainBytes))
+	case v.ReadSince.IsZero():
+		text += "; no data was read back yet"
+	case v.ReadBytes >= v.readTotal():
+		text += "; all data was read back within " + span(max(2*time.Minute, now.Sub(v.ReadSince)))
+	default:
+		text += fmt.Sprintf("; %s of %s were read back, the oldest part %s", Size(v.ReadBytes), Size(v.readTotal()), ago(now, v.ReadSince))
 	}
 	if v.Unthawed > 0 {
 		text += fmt.Sprintf("; %s could not be read back before a thaw", count(v.Unthawed, "object"))
 	}
 	return text
+}
+
+// VerifiedMore describes what the last verification covered, and when the next one begins; empty if neither is known.
+func (c card) VerifiedMore(now time.Time) string {
+	var parts []string
+	v := c.LastVerification
+	if !v.At.IsZero() {
+		parts = append(parts, fmt.Sprintf("%s of %s checked", number(v.Objects), count(v.ObjectsTotal, "object")))
+	}
+	switch {
+	case v.Bytes > 0:
+		parts = append(parts, Size(v.Bytes)+" of them read")
+	case v.PlainBytes > 0:
+		parts = append(parts, Size(v.PlainBytes)+" of content read")
+	}
+	for _, t := range c.Tasks {
+		if t.Name == TaskVerify {
+			parts = append(parts, t.Ahead(now)...)
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // LastRun is the last run that ended. All that the page states of it comes from here. It is nil if there was none.
@@ -93,24 +197,22 @@ func (r Run) Word() string {
 	return fmt.Sprintf("snapshot %d", r.Snapshot)
 }
 
-// ReadText describes how much was ever read back: only that finds changed bits. It is empty before the first
-// verification.
-func (c card) ReadText(now time.Time) string {
-	v := c.LastVerification
-	switch {
-	case v.At.IsZero():
-		return ""
-	case v.ReadSince.IsZero():
-		return "No data has been read back yet."
-	case v.ReadBytes >= v.readTotal():
-		return "All data was read back within the last " + span(max(2*time.Minute, now.Sub(v.ReadSince))) + "."
-	}
-	return fmt.Sprintf("%s of %s have been read back, the oldest part %s.", Size(v.ReadBytes), Size(v.readTotal()), ago(now, v.ReadSince))
-}
-
 // Drills reports whether the archive has a drill on schedule or has ever had one.
 func (c card) Drills() bool {
-	return !c.LastDrill.At.IsZero() || slices.ContainsFunc(c.Tasks, func(t Task) bool { return t.Name == "drill" })
+	return !c.LastDrill.At.IsZero() || c.Has(TaskDrill)
+}
+
+// Has reports whether the configuration has what a task needs.
+func (c card) Has(task string) bool {
+	return slices.ContainsFunc(c.Tasks, func(t Task) bool { return t.Name == task })
+}
+
+// Prunes returns the archive's prunes; nil if the configuration has no retention.
+func (c card) Prunes() *Task {
+	if i := slices.IndexFunc(c.Tasks, func(t Task) bool { return t.Name == TaskPrune }); i >= 0 {
+		return &c.Tasks[i]
+	}
+	return nil
 }
 
 // taskWords are the page's names of tasks.
@@ -138,6 +240,11 @@ func (t Task) Text(now time.Time) string {
 	default:
 		parts = append(parts, ago(now, t.LastSuccess)+", in "+took(t.Last))
 	}
+	return strings.Join(append(parts, t.Ahead(now)...), "; ")
+}
+
+// Ahead describes whether the task runs, and when it runs next.
+func (t Task) Ahead(now time.Time) (parts []string) {
 	switch {
 	case t.Running:
 		parts = append(parts, "running now")
@@ -147,7 +254,7 @@ func (t Task) Text(now time.Time) string {
 	if !t.Running && !t.NextRun.IsZero() {
 		parts = append(parts, "next "+ahead(now, t.NextRun))
 	}
-	return strings.Join(parts, "; ")
+	return parts
 }
 
 // DrillText describes when a restore was last proven, and the result of the last drill.

@@ -46,17 +46,22 @@ async function look() {
       const now = fresh.getElementById(old.id);
       if (now) become(old, now);
     }
+    document.title = fresh.title;
     stale.textContent = "";
   } catch {
     stale.textContent = "The service does not answer; this page shows the last state received.";
   }
 }
 
+let copied; // the button that was used last
+
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-copy]");
   if (!button) return;
   await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  if (copied) copied.textContent = "Copy";
   button.textContent = "Copied";
+  copied = button;
 });
 
 // The buttons that copy a command appear only where the browser lets a page do that.
