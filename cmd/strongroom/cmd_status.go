@@ -28,8 +28,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Show the state of the archives",
 		Long: `Show the state of the archives, as the running service reports it. Without a running
 service, or without http in the configuration, read the archives and their sources instead.
-Exit code 3 if something is damaged; 1 if runs fail or are overdue, or if the service
-cannot verify, prune or drill.`,
+Exit code 3 if something is damaged; 1 if runs fail, are overdue or paused, or if the
+service cannot verify, prune or drill.`,
 		Example: `  strongroom status
   strongroom status --json`,
 		Args: exactArgs(0, "status"),
@@ -189,6 +189,8 @@ func (s *status) print(w io.Writer, now time.Time) error {
 		switch {
 		case one.Running:
 			row[4] = "running"
+		case one.Paused != nil:
+			row[4] = "paused"
 		case one.Waiting:
 			row[4] = "waiting" // for a run of another archive
 		case one.NextRun != nil:
@@ -209,6 +211,9 @@ func (s *status) print(w io.Writer, now time.Time) error {
 func (s *archiveStatus) explain(w io.Writer) {
 	if s.Error != "" {
 		fmt.Fprintf(w, "%s: %s\n", s.Name, sanitizeTerminal(s.Error))
+	}
+	if s.Paused != nil {
+		fmt.Fprintf(w, "%s: paused %s\n    strongroom resume %s\n", s.Name, s.Paused.text(), s.Name)
 	}
 	if f := s.LastFailure; f != nil && s.FailuresInRow > 0 {
 		fmt.Fprintf(w, "%s: the last %s failed, most recently at %s: %s\n",
@@ -271,7 +276,7 @@ func (s *status) verdict() error {
 			if damaged == nil {
 				damaged = s.Archives[i].damage()
 			}
-		case web.StateFailing, web.StateOverdue:
+		case web.StateFailing, web.StateOverdue, web.StatePaused:
 			trouble = errTrouble
 		}
 		failing := func(t taskStatus) bool { return t.FailuresInRow > 0 }

@@ -31,6 +31,7 @@ type archiveStatus struct {
 	LastDrill          *drillStatus  `json:"last_drill"`
 	Tasks              []taskStatus  `json:"tasks"`
 
+	Paused            *pauseStatus         `json:"paused"`             // null if it is not paused, or without a service
 	NeedsConfirmation []confirmationStatus `json:"needs_confirmation"` // null without a service
 
 	Error string `json:"error,omitempty"` // why the state is unknown; only without a service
@@ -95,4 +96,20 @@ type confirmationStatus struct {
 	Detail       string     `json:"detail"`
 	Since        time.Time  `json:"since"`
 	ConfirmedAt  *time.Time `json:"confirmed_at"` // null if not accepted yet
+}
+
+// pauseStatus is why no run of an archive begins.
+type pauseStatus struct {
+	Since  time.Time `json:"since"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"` // "" if none was given
+}
+
+// text describes the pause, without a verb.
+func (p *pauseStatus) text() string {
+	s := "since " + stamp(p.Since) + " by " + sanitizeTerminal(p.By)
+	if p.Reason != "" {
+		s += ": " + sanitizeTerminal(p.Reason)
+	}
+	return s
 }

@@ -158,7 +158,8 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.backupCommand(), a.listCommand(),
 		a.showCommand(), a.diffCommand(), a.restoreCommand(), a.catCommand(), a.verifyCommand(), a.pruneCommand(),
 		a.holdCommand(), a.releaseCommand(), a.copyCommand(), a.drillCommand(), a.archivedCommand(),
-		a.inspectCommand(), a.runCommand(), a.statusCommand(), a.statsCommand(), a.confirmCommand(), a.versionCommand())
+		a.inspectCommand(), a.runCommand(), a.statusCommand(), a.statsCommand(), a.confirmCommand(),
+		a.pauseCommand(), a.resumeCommand(), a.versionCommand())
 	root.AddCommand(a.buildCommands()...)
 	root.SetOut(a.stdout) // the commands for completion keep it from here on
 	a.addCompletion(root)

@@ -32,6 +32,7 @@ type fake struct {
 	triggered []string
 	busy      bool
 	confirmed []string // archive and confirmation
+	pauses    []Pause  // the zero value for each Resume
 }
 
 func (f *fake) Archives() []Archive {
@@ -103,6 +104,21 @@ func (f *fake) Trigger(name, task string) (string, error) {
 	}
 	f.triggered = append(f.triggered, name)
 	return fmt.Sprintf("run-%d", len(f.triggered)), nil
+}
+
+func (f *fake) Pause(name string, p Pause) (Pause, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p.Since = noon
+	f.pauses = append(f.pauses, p)
+	return p, f.known(name)
+}
+
+func (f *fake) Resume(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pauses = append(f.pauses, Pause{})
+	return f.known(name)
 }
 
 // Confirm takes what the archive waits for.

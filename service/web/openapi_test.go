@@ -97,6 +97,11 @@ func TestOpenAPIDescribesEveryField(t *testing.T) {
 		"/api/v1/archives/{name}/snapshots":            {"get 200": apiSnapshots{}, "get 400": apiError{}},
 		"/api/v1/archives/{name}/snapshots/{sequence}": {"get 200": apiSnapshotFiles{}, "get 502": apiError{}},
 		"/api/v1/archives/{name}/backup":               {"post 202": apiAccepted{}, "post 409": apiError{}},
+		"/api/v1/archives/{name}/verify":               {"post 202": apiAccepted{}, "post 409": apiError{}},
+		"/api/v1/archives/{name}/drill":                {"post 202": apiAccepted{}, "post 409": apiError{}},
+		"/api/v1/archives/{name}/prune":                {"post 202": apiAccepted{}, "post 409": apiError{}},
+		"/api/v1/archives/{name}/pause":                {"post": apiPauseRequest{}, "post 200": apiPaused{}, "post 400": apiError{}},
+		"/api/v1/archives/{name}/resume":               {"post 200": apiPaused{}, "post 401": apiError{}},
 		"/api/v1/archives/{name}/confirm":              {"post": apiConfirm{}, "post 202": apiAccepted{}, "post 400": apiError{}, "post 409": apiError{}},
 	} {
 		for key, v := range answer {

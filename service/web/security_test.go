@@ -47,6 +47,9 @@ func TestHost(t *testing.T) {
 // posts are all requests that change anything.
 var posts = []string{
 	"/archives/orders/backup", "/api/v1/archives/orders/backup", "/archives/orders/confirm", "/api/v1/archives/orders/confirm",
+	"/archives/orders/verify", "/api/v1/archives/orders/verify", "/archives/orders/drill", "/api/v1/archives/orders/drill",
+	"/archives/orders/prune", "/api/v1/archives/orders/prune", "/archives/orders/pause", "/api/v1/archives/orders/pause",
+	"/archives/orders/resume", "/api/v1/archives/orders/resume",
 }
 
 func TestCrossSite(t *testing.T) {
@@ -69,7 +72,7 @@ func TestCrossSite(t *testing.T) {
 			}
 		}
 	}
-	if len(f.runs()) != 0 || len(f.confirmations()) != 0 {
+	if len(f.runs()) != 0 || len(f.confirmations()) != 0 || len(f.pauses) != 0 {
 		t.Errorf("runs were started: %v, and accepted was %v", f.runs(), f.confirmations())
 	}
 	w := ask(t, s, http.MethodPost, "/archives/orders/backup", form, "Sec-Fetch-Site", "same-origin", "Origin", "http://127.0.0.1:8470",
@@ -120,6 +123,9 @@ func TestMethods(t *testing.T) {
 		{"GET", "/api/v1/archives/orders/confirm?confirmation=rollback:41-0a1b2c3d", "POST"},
 		{"GET", "/archives/orders/confirm?confirmation=rollback:41-0a1b2c3d&token=" + token, "POST"},
 		{"PUT", "/api/v1/archives/orders/confirm", "POST"},
+		{"GET", "/api/v1/archives/orders/pause", "POST"},
+		{"GET", "/archives/orders/resume?token=" + token, "POST"},
+		{"DELETE", "/api/v1/archives/orders/verify", "POST"},
 		{"OPTIONS", "/api/v1/archives", "GET, HEAD"},
 		{"TRACE", "/healthz", "GET, HEAD"},
 	} {

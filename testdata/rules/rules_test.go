@@ -67,6 +67,10 @@ func TestAlerts(t *testing.T) {
 			"StrongroomOverdue", `strongroom_archive_overdue` + archive + ` 0x5 1x30`,
 			[]at{{14 * time.Minute, nil}, {20 * time.Minute, []string{"orders: a snapshot is overdue"}}},
 		},
+		"paused": {
+			"StrongroomPaused", `strongroom_archive_paused` + archive + ` 0x5 1x3000`,
+			[]at{{23 * time.Hour, nil}, {25 * time.Hour, []string{"orders: paused for a day"}}},
+		},
 		"the database is idle": {
 			"StrongroomRecoveryPointOld", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x3000\nstrongroom_archive_behind_bytes" + archive + " 0x3000",
 			[]at{{40 * time.Hour, nil}},

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	neturl "net/url"
+	"os"
+	"os/user"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom-dev/strongroom/config"
+)
+
+func (a *app) pauseCommand() *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use:   "pause ARCHIVE",
+		Short: "Let no run of an archive begin in the service, until resume",
+		Long: `Let no run of an archive begin in the running service until strongroom resume: no backup,
+verification, drill or prune. A run in progress continues. A pause outlives a restart of
+the service. Until it ends, the archive counts as not healthy on the status page, and
+/readyz reports it. The command needs http.listen and http.token_file in the configuration.`,
+		Example: `  strongroom pause orders --reason "the disk is replaced"
+  strongroom resume orders`,
+		Args: exactArgs(1, "pause ARCHIVE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.pause(c.Context(), "pause", args[0], map[string]string{"by": "strongroom pause, " + userAndHost(), "reason": reason})
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "a `TEXT` that the status page and /readyz show")
+	return c
+}
+
+func (a *app) resumeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "resume ARCHIVE",
+		Short: "End a pause of an archive in the service",
+		Long: `End a pause of an archive in the running service. What became due in between begins at
+once. The command needs http.listen and http.token_file in the configuration.`,
+		Example: `  strongroom resume orders`,
+		Args:    exactArgs(1, "resume ARCHIVE"),
+		RunE:    func(c *cobra.Command, args []string) error { return a.pause(c.Context(), "resume", args[0], nil) },
+	}
+}
+
+// userAndHost names who runs the command, as far as that is known.
+func userAndHost() string {
+	name := "uid " + fmt.Sprint(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
+}
+
+// pauseResult is what pause and resume print.
+type pauseResult struct {
+	Name   string       `json:"archive_name"`
+	Paused *pauseStatus `json:"paused"` // null after resume
+}
+
+// pause pauses or resumes an archive in the running service.
+func (a *app) pause(ctx context.Context, verb, name string, body map[string]string) error {
+	if isURL(name) {
+		return usage("%s takes the name of an archive in the service's configuration, and no URL", verb)
+	}
+	conf, err := a.config()
+	if err != nil {
+		return err
+	}
+	if _, err := namedArchive(conf, name); err != nil {
+		return err
+	}
+	token, err := serviceToken(ctx, conf.HTTP, verb)
+	if err != nil {
+		return err
+	}
+	var text []byte
+	if body != nil {
+		if text, err = json.Marshal(body); err != nil {
+			return fmt.Errorf("encoding the request: %w", err)
+		}
+	}
+	answer, err := callService(ctx, conf.HTTP, serviceRequest{
+		method: http.MethodPost, path: "/api/v1/archives/" + neturl.PathEscape(name) + "/" + verb, token: token, body: text,
+	})
+	if errors.Is(err, errOtherScheme) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("no running service: %w; start it with strongroom run", err)
+	}
+	done := pauseResult{Name: name}
+	if err := pauseAnswer(conf.HTTP, verb, &done, answer); err != nil {
+		return err
+	}
+	return a.print(done, func(w io.Writer) error {
+		text := "resumed; what became due in between begins"
+		if p := done.Paused; p != nil {
+			text = "paused " + p.text()
+		}
+		_, err := fmt.Fprintf(w, "%s: %s\n", done.Name, text)
+		return err
+	})
+}
+
+// serviceToken reads the token of the service.
+func serviceToken(ctx context.Context, h *config.HTTP, verb string) (string, error) {
+	if h == nil || h.TokenFile == "" {
+		return "", usage("%s is a request to the running service, which needs http.listen and http.token_file "+
+			"in the configuration; set them, and restart strongroom run", verb)
+	}
+	return readToken(ctx, h.TokenFile)
+}
+
+// pauseAnswer reads the service's answer.
+func pauseAnswer(h *config.HTTP, verb string, one *pauseResult, answer *serviceAnswer) error {
+	var v struct {
+		Paused *pauseStatus `json:"paused"`
+		Error  string       `json:"error"`
+	}
+	if err := json.Unmarshal(answer.body, &v); err != nil || answer.code != http.StatusOK && v.Error == "" {
+		return fmt.Errorf("the service on %s is not strongroom, or an older version: it responds with %s", h.Listen, answer.status)
+	}
+	switch answer.code {
+	case http.StatusOK:
+		one.Paused = v.Paused
+		return nil
+	case http.StatusUnauthorized:
+		return fmt.Errorf("%s: the service uses another token than %s has: it reads the file only at its start", one.Name, h.TokenFile)
+	case http.StatusNotFound:
+		return fmt.Errorf("%s: the service rejects %s: %s; does it use this configuration?", one.Name, verb,
+			cmp.Or(v.Error, answer.status))
+	}
+	return fmt.Errorf("%s: the service rejects %s: %s", one.Name, verb, v.Error)
+}
