@@ -31,7 +31,7 @@ SERVERS := -minio $(MINIO) -azurite $(AZURITE)/node_modules/.bin/azurite-blob -g
 CONCURRENT := ./archive ./archive/encoding ./archive/internal/... ./cmd/strongroom ./providers/... ./internal/disk ./service/... ./source
 
 # Separate modules: dependencies of tests alone stay out of the product's go.mod.
-MODULES := testdata/mutate testdata/servers/testservers testdata/servers/compose testdata/rules testdata/release bench
+MODULES := testdata/mutate testdata/servers/testservers testdata/servers/compose testdata/rules testdata/release testdata/pictures bench
 
 # The packages whose tests take longest begin first, so that none of them runs alone at the end.
 LONGEST := ./archive ./cmd/strongroom ./service/web ./providers/... ./config ./service/...
@@ -139,6 +139,13 @@ release: ## the files of a release of VERSION, for all systems, in dist/
 release-test: ## a release from two directories, go install from a module proxy, and an RPM package; minutes
 	@.ci/deps git rpm
 	go -C testdata/release test -count=1 -timeout 30m $(TESTFLAGS) ./... -release
+
+.PHONY: pictures
+pictures: build ## draw docs/pictures, which the README shows: the status page and a terminal, light and dark
+	@.ci/deps chromium
+	@mkdir -p docs/pictures
+	STRONGROOM_PICTURES=$(CURDIR)/docs/pictures go test -count=1 -run '^TestBrowserReadme$$' ./service/web
+	go -C testdata/pictures run . -strongroom $(CURDIR)/bin/strongroom -out $(CURDIR)/docs/pictures
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)

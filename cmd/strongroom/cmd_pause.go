@@ -10,7 +10,7 @@ import (
 	"net/http"
 	neturl "net/url"
 	"os"
-	"os/user"
+	osuser "os/user"
 
 	"github.com/spf13/cobra"
 
@@ -26,8 +26,8 @@ func (a *app) pauseCommand() *cobra.Command {
 verification, drill or prune. A run in progress continues. A pause outlives a restart of
 the service. Until it ends, the archive counts as not healthy on the status page, and
 /readyz reports it. The command needs http.listen and http.token_file in the configuration.`,
-		Example: `  strongroom pause orders --reason "the disk is replaced"
-  strongroom resume orders`,
+		Example: `  strongroom pause orders
+  strongroom pause orders --reason "the disk is replaced"`,
 		Args: exactArgs(1, "pause ARCHIVE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.pause(c.Context(), "pause", args[0], map[string]string{"by": "strongroom pause, " + userAndHost(), "reason": reason})
@@ -52,7 +52,7 @@ once. The command needs http.listen and http.token_file in the configuration.`,
 // userAndHost names who runs the command, as far as that is known.
 func userAndHost() string {
 	name := "uid " + fmt.Sprint(os.Getuid())
-	if u, err := user.Current(); err == nil {
+	if u, err := osuser.Current(); err == nil {
 		name = u.Username
 	}
 	host, err := os.Hostname()

@@ -38,7 +38,7 @@ func TestPauseAndResume(t *testing.T) {
 	if code := s.trigger("orders", theToken); code != http.StatusConflict {
 		t.Errorf("a run of a paused archive: %d", code)
 	}
-	if n := s.metric("strongroom_archive_paused", `archive="orders"`); n != 1 {
+	if n := s.metric("paused", `archive="orders"`); n != 1 {
 		t.Errorf("the metric is %v", n)
 	}
 

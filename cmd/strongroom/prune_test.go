@@ -126,7 +126,7 @@ func TestServicePrunesAndDrills(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("a drill that cannot be made", func() bool { return s.metric("task_failures_in_row", `archive="orders",task="drill"`) > 0 })
-	if _, page := s.get("/"); s.archive("orders").State != "ok" || !strings.Contains(page, "Test restore could not be done") || !strings.Contains(page, "1 of 1 archive needs attention") {
+	if _, page := s.get("/"); s.archive("orders").State != "ok" || !strings.Contains(page, "Test restore could not be done") || !strings.Contains(page, "The archive needs attention") {
 		t.Errorf("%s, and the page does not show that no drill could be made", s.archive("orders").State)
 	}
 	if err := os.Rename(scratch+".away", scratch); err != nil {

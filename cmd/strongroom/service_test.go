@@ -65,7 +65,7 @@ func surviveOutage(t *testing.T, outage time.Duration) {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
 	s.until("a page and metrics that show it", func() bool {
-		return page("All is well") && s.metric("failures_in_row", `archive="orders"`) == 0
+		return page("Healthy") && s.metric("failures_in_row", `archive="orders"`) == 0
 	})
 
 	m.Stop()
@@ -96,7 +96,7 @@ func surviveOutage(t *testing.T, outage time.Duration) {
 	}
 	s.until("nothing waits", func() bool { return s.metric("behind_files", `archive="orders"`) == 0 })
 	s.until("a page and metrics that show it", func() bool {
-		return page("All is well") && s.metric("failures_in_row", `archive="orders"`) == 0
+		return page("Healthy") && s.metric("failures_in_row", `archive="orders"`) == 0
 	})
 	if code := s.stop(); code != 0 {
 		t.Errorf("it ended with %d", code)

@@ -327,10 +327,10 @@ func TestConfirmPrune(t *testing.T) {
 		if a := d.Archives()[0]; a.NeedsConfirmation[0].Task != "prune" {
 			t.Errorf("%+v", a.NeedsConfirmation)
 		}
-		before := d.Archives()[0].Tasks[0].Done
+		before := d.Archives()[0].Tasks[1].Done
 		confirm(t, d, "prune:96-7e1f00d0", nil)
 		waits(t, d, "") // that prune ended well
-		if a := d.Archives()[0]; a.Tasks[0].Name != "prune" || a.Tasks[0].Done != before+1 || g.runs() != 0 {
+		if a := d.Archives()[0]; a.Tasks[1].Name != "prune" || a.Tasks[1].Done != before+1 || g.runs() != 0 {
 			t.Errorf("%d backups, and prunes: %+v", g.runs(), a.Tasks)
 		}
 		d.Set(load(t, strings.Replace(demand, "    retention: {last: 96}\n", "", 1)))

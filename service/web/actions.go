@@ -45,6 +45,9 @@ func (p Pause) text(now time.Time) string {
 	return s
 }
 
+// errBadPause means that a form has a text that no pause may have.
+var errBadPause = errors.New("the archive is not paused")
+
 // check returns an error if a text is too long or no text.
 func (p Pause) check() error {
 	for what, s := range map[string]string{"by": p.By, "reason": p.Reason} {
@@ -86,8 +89,8 @@ func (s *Server) apiRun(task string) http.HandlerFunc {
 
 // apiPauseRequest is the body of a request that pauses an archive. The body may be empty.
 type apiPauseRequest struct {
-	By     string `json:"by"`
-	Reason string `json:"reason"`
+	By     string `json:"by,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // apiPaused is the answer to a request that pauses or resumes an archive.
@@ -204,7 +207,7 @@ func (s *Server) pauseForm() http.HandlerFunc {
 	return s.form(askedPause, func(name string, form url.Values) error {
 		p := Pause{By: "the status page", Reason: strings.TrimSpace(form.Get("reason"))}
 		if err := p.check(); err != nil {
-			return fmt.Errorf("%w: %w", ErrMalformed, err)
+			return fmt.Errorf("%w: %w", errBadPause, err)
 		}
 		_, err := s.backend.Pause(name, p)
 		return err

@@ -192,7 +192,7 @@ func failure(err error) (code int, message string) {
 		return http.StatusConflict, ErrNoTask.Error()
 	case errors.Is(err, ErrNotPending):
 		return http.StatusConflict, ErrNotPending.Error()
-	case errors.Is(err, ErrMalformed):
+	case errors.Is(err, ErrMalformed), errors.Is(err, errBadPause):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, errOverloaded):
 		return http.StatusServiceUnavailable, errOverloaded.Error()

@@ -320,17 +320,17 @@ func TestBrowserLooksAgain(t *testing.T) {
 	srv := httptest.NewServer(newServer(t, f, token).Handler())
 	do(t, b, chromedp.Navigate(srv.URL+"/"))
 	badge := `document.querySelector(".badge").textContent`
-	settle(t, b, badge+` === "All is well"`)
+	settle(t, b, badge+` === "Healthy"`)
 
 	f.set(states()[StateFailing])
 	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
-	settle(t, b, badge+` === "Failing" && document.getElementById("summary").textContent.startsWith("1 of 1")`)
+	settle(t, b, badge+` === "Failing" && document.getElementById("summary").textContent.includes("needs attention")`)
 
 	// An element in use is not replaced, and yet its content is not stale.
 	tabTo(t, b, "h2 a")
 	f.set(well("orders"))
 	value(t, b, chromedp.Evaluate[bool](`look().then(() => true)`, chromedp.EvalAwaitPromise))
-	settle(t, b, `document.activeElement.matches("h2 a") && `+badge+` === "All is well"`)
+	settle(t, b, `document.activeElement.matches("h2 a") && `+badge+` === "Healthy"`)
 	b.check(t)
 
 	srv.Close()

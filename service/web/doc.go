@@ -86,7 +86,7 @@ var (
 	ErrNoTask = errors.New("the configuration of this archive lacks the section for this task: " +
 		"a drill needs drill, and a prune needs retention")
 
-	ErrMalformed  = errors.New("not a valid request")
+	ErrMalformed  = errors.New("not a confirmation")
 	ErrNotPending = errors.New("nothing waits for this confirmation: " +
 		"it was used, or the archive or the finding has changed since")
 )

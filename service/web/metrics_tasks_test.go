@@ -30,7 +30,7 @@ func TestTasksAreShown(t *testing.T) {
 	s := newServer(t, filled(unpruned("orders")), "")
 	checkTexts(t, get(t, s, "/"), []string{"Snapshots are fine", "the last prune could not be done", "Prune could not be done, 2 times in a row", "403 AccessDenied"}, nil)
 	checkTexts(t, get(t, s, "/archives/orders"), []string{
-		"Prune could not be done", "9 hours ago, in 3 min 00 s; next in 15 hours", "2113 objects", "could not be done 10 minutes ago; last done 12 hours ago; next in 20 minutes",
+		"Prune could not be done", "no problems, 9 hours ago", "2\u202f113 objects checked", "next in 15 hours", "could not be done 10 minutes ago; last done 12 hours ago; next in 20 minutes",
 	}, nil)
 	var v apiArchives
 	decode(t, get(t, s, "/api/v1/archives"), &v)
@@ -100,13 +100,13 @@ func TestIdleSentence(t *testing.T) {
 func TestReadBack(t *testing.T) {
 	t.Parallel()
 	for want, v := range map[string]Verification{
-		"":                                {},
-		"No data has been read back yet.": {At: noon, Objects: 3, ObjectsTotal: 3, BytesTotal: 9},
-		"All data was read back within the last 31 days.":              {At: noon, ReadBytes: 9, BytesTotal: 9, ReadSince: noon.Add(-31 * 24 * time.Hour)},
-		"4 B of 9 B have been read back, the oldest part 3 hours ago.": {At: noon, ReadBytes: 4, BytesTotal: 9, ReadSince: noon.Add(-3 * time.Hour)},
+		"never": {},
+		"no problems, just now; no data was read back yet":                            {At: noon, Objects: 3, ObjectsTotal: 3, BytesTotal: 9},
+		"no problems, just now; all data was read back within 31 days":                {At: noon, ReadBytes: 9, BytesTotal: 9, ReadSince: noon.Add(-31 * 24 * time.Hour)},
+		"1 problem, just now; 4 B of 9 B were read back, the oldest part 3 hours ago": {At: noon, Problems: 1, ReadBytes: 4, BytesTotal: 9, ReadSince: noon.Add(-3 * time.Hour)},
 	} {
 		c := card{Archive: Archive{LastVerification: v}}
-		if got := c.ReadText(noon); got != want {
+		if got := c.VerifiedText(noon); got != want {
 			t.Errorf("%q, not %q", got, want)
 		}
 	}

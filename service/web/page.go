@@ -81,8 +81,8 @@ type frame struct {
 	Version string
 	Now     time.Time
 	Command string // the program's name
-	Live    bool // the page updates itself
-	Reload  bool // also without JavaScript
+	Live    bool   // the page updates itself
+	Reload  bool   // also without JavaScript
 }
 
 func (s *Server) frame(title string) frame {
@@ -113,7 +113,7 @@ type archiveView struct {
 	Estimate  string // what that takes and costs; empty if it is not known yet
 	CanRun    bool
 	Can       []action // what the buttons request; the first one is the usual one
-	Said      string // the result of a request for a run
+	Said      string   // the result of a request for a run
 	Refused   string
 	Confirm   []confirmView
 	Confirmed string // the result of accepting a guard's finding

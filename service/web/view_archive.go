@@ -13,6 +13,7 @@ type card struct {
 	Archive
 	State    State  // without regard to a run in progress
 	Word     string // the state as the page shows it
+	Look     string // the class of its badge: the state, or late if something beside the snapshots needs attention
 	Activity string // what happens now beside it; empty if nothing does
 	Sentence string
 	Timeline *timeline
@@ -32,13 +33,13 @@ func (s *Server) card(id string, a Archive) card {
 		Archive: a, State: a.Health(), Sentence: a.sentence(now),
 		Timeline: newTimeline(id, now, a.History), Href: "/archives/" + url.PathEscape(a.Name),
 	}
-	c.Word = stateWords[c.State]
+	c.Word, c.Look = stateWords[c.State], string(c.State)
 	switch {
 	case c.State == StateOK && len(a.failingTasks()) > 0:
-		c.Word = "Snapshots are fine"
+		c.Word, c.Look = "Snapshots are fine", "late"
 	case c.State == StateOK && a.LeftOut.Files > 0:
-		c.Word = "Files left out"
-	case c.State == StateOK && a.onDemand():
+		c.Word, c.Look = "Files left out", "late"
+	case c.State == StateOK && a.onDemand() && !a.Running && !a.Waiting:
 		c.Word = "Only on demand"
 	}
 	switch {
@@ -118,7 +119,7 @@ func (c card) StoredText() string {
 	case c.Newest.StoredBytes > 0:
 		return Size(c.Newest.StoredBytes) + " for the newest snapshot"
 	case c.RecoverableThrough.At.IsZero():
-		return "nothing"
+		return "nothing yet"
 	}
 	return "unknown"
 }
