@@ -24,6 +24,7 @@ func (one) Archives() []web.Archive {
 	return []web.Archive{{
 		Name: "orders", Running: true, RunningSince: now, LastSuccess: now, LastFailure: web.Failure{At: now}, NextRun: now,
 		RecoverableThrough: web.Point{At: now}, LastVerification: web.Verification{At: now, ReadSince: now}, LastDrill: web.Drill{At: now}, ProvenRestore: now,
+		Paused: web.Pause{Since: now},
 		Kept:   &web.Kept{Snapshots: 1, Oldest: now},
 		Behind: &web.Behind{}, Tasks: []web.Task{{Name: "verify", Interval: time.Hour, LastSuccess: now, LastFailure: web.Failure{At: now}, NextRun: now}},
 		ProviderRequests: map[string]int64{"put": 1}, ProviderErrors: map[string]int64{"put": 1},
@@ -44,7 +45,11 @@ func (one) Diff(context.Context, string, int64, int64, int) (web.Diff, error) {
 	return web.Diff{}, web.ErrNotFound
 }
 
-func (one) Trigger(string) (string, error) { return "", web.ErrNotFound }
+func (one) Trigger(string, string) (string, error) { return "", web.ErrNotFound }
+
+func (one) Pause(string, web.Pause) (web.Pause, error) { return web.Pause{}, web.ErrNotFound }
+
+func (one) Resume(string) error { return web.ErrNotFound }
 
 func (one) Confirm(string, string) (string, error) { return "", web.ErrNotFound }
 
@@ -106,6 +111,7 @@ func TestMetricsAreExported(t *testing.T) {
 var leftOut = map[string]string{
 	"strongroom_archive_recoverable_through_file_bytes":  "the status page shows it with the file's name",
 	"strongroom_archive_running_since_timestamp_seconds": "the panel on running operations shows it",
+	"strongroom_archive_paused_since_timestamp_seconds":  "the status page shows it with the reason",
 	"strongroom_archive_run_duration_seconds_count":      "the same as strongroom_archive_runs_total",
 	"strongroom_archive_info":                            "for joins with other series",
 	"strongroom_archive_task_duration_seconds_count":     "the same as strongroom_archive_task_runs_total",

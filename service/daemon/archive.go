@@ -206,6 +206,9 @@ func (k *managedArchive) backup(ctx context.Context) (scheduler.Result, error) {
 		r.Snapshot = res.Snapshot.Sequence
 		k.snapshots.add(res.Snapshot)
 		k.countKept(func(kept *web.Kept) { kept.Snapshots++ })
+		if r.Snapshot == 1 {
+			k.noteListed([]web.Snapshot{{Sequence: 1, Created: res.Snapshot.Created}})
+		}
 		k.beginLedger(ctx, to, r.Snapshot)
 	}
 	if res.Snapshot != nil {

@@ -70,7 +70,11 @@ func (d *Daemon) Snapshots(ctx context.Context, name string) ([]web.Snapshot, er
 	if err != nil {
 		return nil, err
 	}
-	return k.snapshots.snapshots(ctx, a, d.o.Now())
+	all, err := k.snapshots.snapshots(ctx, a, d.o.Now())
+	if err == nil {
+		k.noteListed(all)
+	}
+	return all, err
 }
 
 // Snapshot implements web.Backend.

@@ -60,6 +60,16 @@ func (k *managedArchive) countKept(change func(*web.Kept)) {
 	}
 }
 
+// noteListed counts the snapshots of a listing, unless they were counted before or the listing may lack some.
+func (k *managedArchive) noteListed(all []web.Snapshot) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.known.kept != nil || len(all) == 0 || len(all) >= maxListed {
+		return
+	}
+	k.known.kept = &web.Kept{Snapshots: int64(len(all)), Oldest: all[0].Created}
+}
+
 // notePrune records what a prune deleted, and what it left. A prune that failed before it removed a snapshot has only a
 // plan.
 func (k *managedArchive) notePrune(r *archive.PruneReport, err error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// readmeArchives are the archives of the README's pictures: three databases, one of which is being backed up.
+// readmeArchives are the archives of the README's pictures: three databases. A backup of one is running.
 func readmeArchives() []Archive {
 	const mebi, gibi = 1 << 20, 1 << 30
 	of := func(name, destination string, every time.Duration, size int64, seed int64) Archive {

@@ -310,6 +310,19 @@ func TestBrowserRunNow(t *testing.T) {
 		if scripts {
 			b.check(t)
 		}
+
+		tabTo(t, b, "#token")
+		do(t, b, chromedp.KeyEvent(token))
+		tabTo(t, b, "#pause summary")
+		do(t, b, chromedp.KeyEvent(kb.Enter))
+		tabTo(t, b, "#reason")
+		do(t, b, chromedp.KeyEvent("a disk"))
+		tabTo(t, b, "#pause button")
+		do(t, b, chromedp.KeyEvent(kb.Enter))
+		settle(t, b, `document.querySelector(".note[role=status]")?.textContent.includes("paused") ?? false`)
+		if f.pauses[0] != (Pause{noon, "the status page", "a disk"}) || len(f.runs()) != 1 {
+			t.Errorf("pauses %+v, runs %v", f.pauses, f.runs())
+		}
 	}
 }
 

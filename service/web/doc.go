@@ -38,7 +38,7 @@ import (
 //
 // Error texts are shown on the page and in the API: they state a remedy and contain no credentials.
 type Backend interface {
-	// Archives returns the state of all archives, in the order of the page. It is called for every page and every
+	// Archives returns the state of all archives, in the order of the configuration. It is called for every page and every
 	// scrape, so it must answer from memory.
 	Archives() []Archive
 

@@ -15,7 +15,7 @@ func stockMetrics() []metric {
 	}
 	return []metric{
 		{
-			desc("snapshots", "Snapshots in the archive. It is absent until a prune or a verification has counted them."),
+			desc("snapshots", "Snapshots in the archive. It is absent until a prune, a verification or a listing has counted them."),
 			prometheus.GaugeValue,
 			func(a *Archive) (float64, bool) {
 				if a.Kept == nil {

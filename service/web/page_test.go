@@ -210,12 +210,12 @@ func TestFrontPageBeginsWithTheWorst(t *testing.T) {
 func TestStoredText(t *testing.T) {
 	t.Parallel()
 	for want, a := range map[string]Archive{
-		"nothing yet":        {},
-		"9 B in 3 snapshots": {LastVerification: Verification{BytesTotal: 9}, Kept: &Kept{Snapshots: 3}},
-		"9 B":                {LastVerification: Verification{BytesTotal: 9}},
-		"1 snapshot, of which the newest needs 7 B": {Kept: &Kept{Snapshots: 1}, Newest: Contents{StoredBytes: 7}},
-		"7 B for the newest snapshot":               {Newest: Contents{StoredBytes: 7}},
-		"unknown":                                   {RecoverableThrough: Point{At: noon}},
+		"nothing yet":                    {},
+		"9 B in 3 snapshots":             {LastVerification: Verification{BytesTotal: 9}, Kept: &Kept{Snapshots: 3}},
+		"9 B":                            {LastVerification: Verification{BytesTotal: 9}},
+		"1 snapshot, 7 B for the newest": {Kept: &Kept{Snapshots: 1}, Newest: Contents{StoredBytes: 7}},
+		"7 B for the newest snapshot":    {Newest: Contents{StoredBytes: 7}},
+		"unknown":                        {RecoverableThrough: Point{At: noon}},
 	} {
 		if got := (card{Archive: a}).StoredText(); got != want {
 			t.Errorf("%q, not %q", got, want)

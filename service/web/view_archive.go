@@ -113,7 +113,7 @@ func (c card) StoredText() string {
 	case size != "":
 		return size
 	case snapshots != "" && c.Newest.StoredBytes > 0:
-		return snapshots + ", of which the newest needs " + Size(c.Newest.StoredBytes)
+		return snapshots + ", " + Size(c.Newest.StoredBytes) + " for the newest"
 	case snapshots != "":
 		return snapshots
 	case c.Newest.StoredBytes > 0:

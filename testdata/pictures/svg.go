@@ -21,7 +21,8 @@ const (
 	left, top  = 20, 48
 )
 
-// svg draws the lines as a terminal. Each line has a fixed length, so columns are straight in any font.
+// svg draws the lines as a terminal. Each line has a fixed length, and no space that a renderer may join with another, so
+// columns are straight in any font.
 func svg(lines []string, c colours) string {
 	var b strings.Builder
 	width, height := int(2*left+columns*wide), top+len(lines)*high+14
@@ -31,7 +32,7 @@ func svg(lines []string, c colours) string {
 	for i := range 3 {
 		fmt.Fprintf(&b, `<circle cx="%d" cy="20" r="5.5" fill="%s"/>`+"\n", left+6+i*18, c.frame)
 	}
-	b.WriteString(`<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace" font-size="13" xml:space="preserve">` + "\n")
+	b.WriteString(`<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace" font-size="13">` + "\n")
 	for i, line := range lines {
 		if line == "" {
 			continue
@@ -48,7 +49,7 @@ func svg(lines []string, c colours) string {
 			fill = c.bad
 		}
 		fmt.Fprintf(&b, `<text x="%d" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs" fill="%s"%s>%s</text>`+"\n",
-			left, top+i*high+10, float64(utf8.RuneCountInString(line))*wide, fill, more, html.EscapeString(line))
+			left, top+i*high+10, float64(utf8.RuneCountInString(line))*wide, fill, more, strings.ReplaceAll(html.EscapeString(line), " ", "\u00a0"))
 	}
 	b.WriteString("</g>\n</svg>\n")
 	return b.String()
