@@ -200,6 +200,9 @@ func (v *archiveView) answer(asked string, refused refusedForm) {
 		v.Said = askedTexts[asked]
 	case v.Live && asked == askedConfirm:
 		v.Confirmed = "The finding was accepted, once. A run with this confirmation begins."
+		if v.Card.isPaused() {
+			v.Confirmed = "The finding was accepted, once. After the pause, a run with this confirmation begins."
+		}
 	case refused.confirms:
 		v.NotTaken = refused.why
 	default:
