@@ -108,7 +108,7 @@ func TestServicePrunesAndDrills(t *testing.T) {
 	}
 	s.until("a drill", func() bool { return s.metric("proven_restore_timestamp_seconds", `archive="orders"`) > 0 })
 	s.until("all to be read back", func() bool { return s.metric("verification_read_ever_ratio", `archive="orders"`) == 1 })
-	if _, page := s.get("/archives/orders"); !strings.Contains(page, "Last proven restore") || !strings.Contains(page, "All data was read back within") {
+	if _, page := s.get("/archives/orders"); !strings.Contains(page, "Last proven restore") || !strings.Contains(page, "all data was read back within") {
 		t.Error("the page does not show it")
 	}
 	if err := os.WriteFile(bad, nil, 0o600); err != nil {
