@@ -16,6 +16,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -50,6 +51,7 @@ func plant(store *storetest.InMemory, keys map[string][]byte) {
 // is well, the restore is right, and a prune deletes the rubbish.
 func TestCreateOnlyAttacker(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	id := newIdentity(t)
 	settings := settingsOf(t, id)
 	settings[manifest.Plain] = archive.Options{}
@@ -187,6 +189,7 @@ func (r *rival) Put(ctx context.Context, key string, body io.ReaderAt, sums stor
 // named either. An existing object with the right content needs no second key.
 func TestCreateOnlyAttackerIsFaster(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	id := newIdentity(t)
 	settings := settingsOf(t, id)
 	settings[manifest.Plain] = archive.Options{}
@@ -251,6 +254,7 @@ func (s *takenStore) Put(ctx context.Context, key string, body io.ReaderAt, sums
 // created just now, fails the copy and is named; once it is gone, the copy goes on.
 func TestCopyTakesNoRubbish(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for _, files := range []int{4, 270} {
 		for _, faster := range []bool{false, true} {
 			for _, plain := range []bool{false, true} {
@@ -304,6 +308,7 @@ func TestCopyTakesNoRubbish(t *testing.T) {
 // A repair that restores a missing object does not accept a foreign object in its place.
 func TestRepairTakesNoRubbish(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	virtually(t, func(t *testing.T) {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), 270)
 		store, copied := o.store.(*storetest.InMemory), storetest.Memory(t)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -76,6 +77,7 @@ func TestBundles(t *testing.T) {
 // A bundle has at most 16 MiB, and a request brings at most 4.
 func TestBundleLimits(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	db := newDatabase(t, t.TempDir(), 51)
 	for range 70 {
 		db.set(name(db.last), db.noise(manifest.BundlePart))

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -67,6 +68,7 @@ func TestBackupContinuesWhereNoChecksumIsKept(t *testing.T) {
 // store that fails one. With one snapshot there, they do not run again.
 func TestFirstSnapshotInAnUnprovenStore(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	db := newDatabase(t, t.TempDir(), 24)
 	db.fill(3, 100)
 	origin := storetest.Memory(t)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -100,6 +101,7 @@ func (h *pruned) acceptingBackup() *archive.BackupResult {
 // take no place in it, whatever they claim.
 func TestForgedSnapshotsPushNothingOut(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for name, forgery := range map[string]func(*manifest.Manifest){
 		"empty": empty,
 		"empty and accepted": func(m *manifest.Manifest) {

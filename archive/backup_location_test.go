@@ -13,6 +13,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -122,6 +123,7 @@ func storeAt(t *testing.T, dir string) store.Store { return openBucket(t, "file:
 // it should be.
 func TestDiskGoesBeforeEveryOperation(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	step := 1
 	if testing.Short() {
 		step = 5

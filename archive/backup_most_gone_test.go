@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -91,6 +92,7 @@ func TestUnorderedFilesAreNeverMissing(t *testing.T) {
 // newest files, without.
 func TestBusyCleanerIsNeverRefused(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for _, state := range []bool{true, false} {
 		for dirs := 1; dirs <= 4; dirs++ {
 			t.Run(fmt.Sprintf("state %v, %d directories", state, dirs), func(t *testing.T) {

@@ -202,6 +202,7 @@ func TestChangedFileIsANewVersion(t *testing.T) {
 // Large sets use pages; a small change touches few of them.
 func TestPages(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	db := newDatabase(t, t.TempDir(), 4)
 	db.fill(3000, 3)
 	store := storetest.Memory(t)
@@ -349,6 +350,7 @@ func TestIntruderUnderOurKey(t *testing.T) {
 // The newest snapshot is found by few listings, in a short history as in a long one.
 func TestNewestOfManySnapshots(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	db := newDatabase(t, t.TempDir(), 21)
 	db.fill(2, 10)
 	f := storetest.NewFaulty(storetest.Memory(t), -1, storetest.NotApplied)

@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -110,6 +111,7 @@ func bytesOf(reads []cost.Read) (n int64) {
 // objects are, as far as that costs less than a request for each.
 func TestPreviewIsBounded(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	const files = 60
 	for _, others := range []int{0, 3000} { // below each of some files, and below names before and after all of them
 		w := newWeak(t)

@@ -19,6 +19,7 @@ import (
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/internal/crashtest"
 	"github.com/strongroom-dev/strongroom/internal/disk"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -176,6 +177,7 @@ func TestPowerLossOfWhatOthersRestored(t *testing.T) {
 // a file that the interrupted restore has made. So at each moment something durable shows that the
 // file is from a restore: the marker, or the mark beside a complete set until that has its name.
 func TestPowerLossThenANewerSnapshot(t *testing.T) {
+	soaktest.SkipIfRacing(t)
 	db, store := t.TempDir(), storetest.Memory(t)
 	writeFiles(t, db, crashFiles)
 	old := archiveFilesOf(t, db, store)

@@ -149,6 +149,7 @@ func cuts(l *crashtest.Log, stride int, after func(n int) bool) []int {
 // A crash at any point of an operation costs nothing that was reported, and the same
 // operation succeeds afterwards. After each event the power fails in every way of Losses.
 func TestPowerLoss(t *testing.T) {
+	soaktest.SkipIfRacing(t)
 	var count int64
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -183,6 +184,7 @@ func TestPowerLoss(t *testing.T) {
 // A killed run may have left unsynced data. The operation that goes on from there makes it durable
 // before it reports anything, as a power loss right afterwards shows.
 func TestPowerLossAfterAKill(t *testing.T) {
+	soaktest.SkipIfRacing(t)
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
 			x := begin(t, &c)
@@ -205,6 +207,7 @@ func TestPowerLossAfterAKill(t *testing.T) {
 
 // Any number of kills, and then a power loss that any subset of the unsynced data may survive.
 func TestPowerLossAtRandom(t *testing.T) {
+	soaktest.SkipIfRacing(t)
 	begun := map[string]*crashes{}
 	cases := crashCases()
 	soaktest.Rounds(t, 20, 100, func(t *testing.T, seed uint64) {

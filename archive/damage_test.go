@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -33,6 +34,7 @@ func witnessed(t *testing.T, files int) (*history, archive.Options) {
 // damaged file is not restored.
 func TestDamageIsFound(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	virtually(t, func(t *testing.T) {
 		for _, files := range []int{4, 300} {
 			h, o := witnessed(t, files)
@@ -278,6 +280,7 @@ func TestBadArchiveJSON(t *testing.T) {
 // parent, and in the way of no new snapshot.
 func TestHugeManifest(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	virtually(t, func(t *testing.T) {
 		h, _ := witnessed(t, 3)
 		huge := make([]byte, manifest.MaxManifestBytes+1)

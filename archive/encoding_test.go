@@ -16,6 +16,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -227,6 +228,7 @@ func TestIdentities(t *testing.T) {
 // original content or nothing.
 func TestEncodedDamage(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	virtually(t, func(t *testing.T) { encodedDamage(t) })
 }
 
@@ -286,6 +288,7 @@ func altered(b []byte, at int) []byte {
 // read.
 func TestEveryOperationOfAnEncodedBackupFails(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	id := newIdentity(t)
 	for _, how := range []string{manifest.Zstd, manifest.Age, manifest.ZstdAge} {
 		for _, mode := range []storetest.Mode{storetest.NotApplied, storetest.AnswerLost} {

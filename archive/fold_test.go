@@ -12,6 +12,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -128,6 +129,7 @@ func TestMissingObjectBesideOneWithAlmostItsName(t *testing.T) {
 // check reports a store that ignores letter case.
 func TestProbeFindsAStoreThatFoldsLetterCase(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	m := storetest.Memory(t)
 	m.TolerateMismatch = true
 	for name, f := range probe(t, storetest.Folding(m)) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -86,6 +87,7 @@ func (still) Unchanged() error { return nil }
 // if the newest manifest is in memory, as in a service.
 func TestCostOfOneNewFileAmongMany(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for _, many := range []int{20_000, 200_000} {
 		if many > 20_000 && brief() {
 			continue

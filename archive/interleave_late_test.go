@@ -1,6 +1,10 @@
 package archive_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
+)
 
 // These are seeds of TestRepairsInterleaved in which a repair deleted an object that another repair had
 // restored, when a delete was not bound to the version that was read.
@@ -18,6 +22,7 @@ var lateDeletes = []struct {
 // random, so a seed gets several tries.
 func TestLateDeletes(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	states := databaseStates(t)
 	for _, c := range lateDeletes {
 		for try := 0; try < 8 && !t.Failed(); try++ {

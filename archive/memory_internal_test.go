@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -107,7 +108,8 @@ func (s *manifestStore) listDirectory(prefix string, yield func(store.Object, er
 // A prune or hold plans its record from all manifests that the ledger does not have yet: after a year at ten seconds,
 // millions. Of each it needs a few fields, and must not keep the entries in memory.
 func TestLedgerViewKeepsNoEntries(t *testing.T) {
-	s := &manifestStore{id: "00000000-0000-4000-8000-000000000000", snapshots: 2000}
+	soaktest.SkipIfRacing(t)
+	s := &manifestStore{id: "00000000-0000-4000-8000-000000000000", snapshots: 500}
 	for i := range 100 {
 		content := fmt.Appendf(nil, "content %d", i)
 		sum := manifest.Sum(content)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -94,6 +95,7 @@ func (h hidden) List(ctx context.Context, prefix, delimiter, after string) iter.
 // The search for archives is bounded, and a directory without permission hides only what is in it.
 func TestArchivesBelowIsBounded(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	bucket := storetest.Memory(t)
 	moved(t, newPruned(t, 1).store, bucket, "b/")
 	moved(t, newPruned(t, 1).store, bucket, "secret/")

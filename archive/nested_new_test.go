@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/providers"
 	"github.com/strongroom-dev/strongroom/store"
@@ -304,6 +305,7 @@ func mustCopyTo(t *testing.T, base, place string, db *database) {
 // A check removes what older probes have left, and nothing of an archive that lies below probe/.
 func TestProbeSparesNestedArchives(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for _, prefix := range []string{"probe/", "probe/abcdefghijkl/", "probe/node-2/", "probe/a/b/"} {
 		w := newWeak(t)
 		long := time.Now().Add(-48 * time.Hour)

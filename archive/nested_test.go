@@ -14,6 +14,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -108,6 +109,7 @@ var nestedPlaces = []string{
 // do not show whose they are: data/node-2/data/x/… has the form of an object of both.
 func TestPruneLeavesNestedArchives(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for _, prefix := range nestedPlaces {
 		for _, without := range []string{"nothing", "archive.json", "archive.json and ledger"} {
 			t.Run(prefix+" without "+without, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -14,6 +15,7 @@ import (
 // silently.
 func TestChosenPagesHaveEveryMatch(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	rnd := rand.New(rand.NewPCG(19, 2))
 	letters := []string{"a", "b", ".", "/", "*", "?", "[a-b]", `\*`, "..", "é", "1", "[", "data001/", "0000000a.jdb", "./"}
 	pattern := func(pieces []string) string {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -94,6 +95,7 @@ func (s *serviced) PutOverExisting(context.Context, string, []byte) error { retu
 // A check that only the adapter makes does not count.
 func TestProbeAsksTheService(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for _, c := range []struct {
 		wrong, over error
 		failed      string
@@ -150,6 +152,7 @@ func probe(t *testing.T, s store.Store) map[string]storecheck.Finding {
 // and no object is left.
 func TestProbe(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	tests := []struct {
 		name   string
 		make   func(w *weak)
@@ -263,6 +266,7 @@ func uncheckedPut(w *weak) {
 // Objects that cannot be deleted are one line, however many they are.
 func TestProbeSaysOnceWhatStays(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	w := newWeak(t)
 	w.delete = func(_ context.Context, objects []store.Object) error {
 		errs := make([]error, len(objects))
@@ -296,6 +300,7 @@ func TestProbeOutOfReach(t *testing.T) {
 // cleans up after itself.
 func TestProbeCleansUp(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	w := newWeak(t)
 	hour := time.Now().Add(-2 * time.Hour)
 	w.Now = func() time.Time { return hour }

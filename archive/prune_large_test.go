@@ -193,6 +193,7 @@ func (c *catalogue) pagesOf(t testing.TB, codec *manifest.PageCodec, m *manifest
 // thousand, takes little memory beside what it deletes, and leaves exactly what the kept
 // snapshots need.
 func TestPruneOfAMillion(t *testing.T) {
+	soaktest.SkipIfRacing(t)
 	snapshots, files, news := 400, 500, 100
 	if soaktest.IsFull(t) {
 		snapshots, files, news = 5000, 1000, 200
@@ -245,6 +246,7 @@ func pruneLarge(t *testing.T, snapshots, files, news int) {
 // listings.
 func TestListOfALongHistory(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	c := longLife(t, 5000, 3, 1)
 	counted := &traffic{Store: c}
 	faulty := storetest.NewFaulty(counted, -1, storetest.NotApplied)

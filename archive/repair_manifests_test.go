@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -14,6 +15,7 @@ import (
 // the right bytes of one manifest may be the only thing that names another.
 func TestRepairOfEveryChoiceOfManifests(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	const made = 4
 	choices, step := 1, 4 // no multiple of 3, so that each manifest is in every state
 	if brief() {

@@ -28,6 +28,7 @@ func from(copied *storetest.InMemory) *archive.RepairFrom {
 // the good bytes from a copy all is as it was.
 func TestFlippedManifest(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	hold := func(h *pruned) {
 		h.archive().Hold(h.t.Context(), archive.Selector{Sequence: 1}, "kept")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -121,6 +122,7 @@ func TestSealedObjectsAreAdoptedInOneProcess(t *testing.T) {
 // again, and never gets into a manifest.
 func TestDamagedRecordOfSealedObjects(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	id := newIdentity(t)
 	open := archive.Options{Encoder: encoder(t, encoding.None, id), Decoder: decoder(id)}
 	i := interrupt(t, archive.Options{Encoder: open.Encoder, Transfers: 1}, storetest.NotApplied, false)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -53,6 +54,7 @@ func TestChecksumThatManifestsLackIsNoProblem(t *testing.T) {
 // What a figure leaves out is stated: an archive of ten thousand snapshots does not have one thousand.
 func TestStatsOfManySnapshots(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	dir := t.TempDir()
 	layout, err := source.NewLayout(source.LayoutOptions{Name: "bdb"})
 	if err != nil {

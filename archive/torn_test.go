@@ -13,6 +13,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -52,6 +53,7 @@ func (s *torn) List(ctx context.Context, prefix, delimiter, after string) iter.S
 // missing.
 func TestTornListing(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for what, do := range map[string]func(t *testing.T, h *pruned, s store.Store){
 		"prune": func(t *testing.T, h *pruned, s store.Store) {
 			r, err := archive.New(s, archive.Options{}).Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 100}})
@@ -100,6 +102,7 @@ func TestTornListing(t *testing.T) {
 // backup was reported.
 func TestTornListingOfUnrelatedSnapshots(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for what, do := range map[string]func(a *archive.Archive) error{
 		"prune": func(a *archive.Archive) error {
 			_, err := a.Prune(context.Background(), archive.PruneOptions{Retention: &retention.Policy{Last: 100}, FirstRecord: true})

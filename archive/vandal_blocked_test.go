@@ -14,6 +14,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
@@ -71,6 +72,7 @@ func inDirectory(t *testing.T, snapshots int) (dir string, h *pruned) {
 // race for that number to it, for good. A backup passes over the number, stores everything once more, and names it; the
 // one after is as cheap as ever.
 func TestBlockedManifest(t *testing.T) {
+	soaktest.SkipIfRacing(t)
 	for what, put := range obstacles {
 		for _, before := range []int{0, 2} {
 			t.Run(fmt.Sprintf("%s after %d", what, before), func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -71,6 +72,7 @@ func (h *hugeObject) Stat(ctx context.Context, key string) (store.Object, error)
 // reads them all: that would take hours, and may cost the price of the traffic. A backup goes on beside them.
 func TestVandalWithAHugeObject(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for _, key := range []string{
 		manifest.ManifestKey(5), manifest.ManifestKey(6), manifest.ManifestKey(4), manifest.LedgerKey(2), manifest.LedgerKey(3),
 		manifest.ArchiveKey, manifest.ProofsPrefix + "20991231T235959Z-verify-0123456789abcdef.json",

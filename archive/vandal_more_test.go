@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -228,6 +229,7 @@ func copiedAs(t *testing.T, h *pruned, n, parent int64) []byte {
 // numbers nor becomes the newest snapshot: no parent supports its number.
 func TestVandalCopiesTheNewest(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for _, n := range []int64{5 + manifest.MaxAhead + 3, 400_000_000, manifest.MaxCounted} {
 		for _, parent := range []int64{4, 5, n - 1} {
 			virtually(t, func(t *testing.T) {

@@ -64,6 +64,7 @@ func plantable() (all []planted) {
 // every forged manifest count, and one with the last number then ended all backups.
 func TestVandalPairs(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	broken := planted{manifest.LedgerKey(3), "{}", vandalContents["{}"]}
 	for _, other := range []planted{
 		copied(manifest.MaxCounted, 5), copied(manifest.MaxCounted, manifest.MaxCounted-1), copied(manifest.MaxCounted-1, 4),
@@ -81,6 +82,7 @@ func TestVandalPairs(t *testing.T) {
 
 // The same for pairs at random; a soak tries thousands.
 func TestVandalPairsAtRandom(t *testing.T) {
+	soaktest.SkipIfRacing(t)
 	all := plantable()
 	soaktest.Rounds(t, 5, 40, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 2))

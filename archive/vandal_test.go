@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -121,6 +122,7 @@ func newest0(t *testing.T, h *pruned) *manifest.Manifest {
 // nothing; a repair ends that.
 func TestVandal(t *testing.T) {
 	t.Parallel()
+	soaktest.SkipIfRacing(t)
 	for _, v := range vandals {
 		for what, content := range vandalContents {
 			t.Run(v.key+" "+what, func(t *testing.T) {

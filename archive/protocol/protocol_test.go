@@ -141,9 +141,7 @@ var scenarios = []scenario{
 // too, at full size. Each round has other fingerprints of the states.
 func TestProtocol(t *testing.T) {
 	t.Parallel()
-	if soaktest.Racing {
-		t.Skip("nothing is shared, and the race detector makes it ten times slower: run without -race")
-	}
+	soaktest.SkipIfRacing(t)
 	isFull := soaktest.IsFull(t)
 	soaktest.Rounds(t, 1, 1, func(t *testing.T, seed uint64) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { // ends when all scenarios have

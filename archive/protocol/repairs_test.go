@@ -83,9 +83,7 @@ var repairScenarios = []repairScenario{
 // that was read: no actor may delete a right object, and nothing may be missing once all repairs have
 // ended. Then the store ignores the condition: there the repairs that go on restore what is lost.
 func TestRepairs(t *testing.T) {
-	if soaktest.Racing {
-		t.Skip("nothing is shared, and the race detector makes it ten times slower: run without -race")
-	}
+	soaktest.SkipIfRacing(t)
 	for _, tt := range repairScenarios {
 		exact, weak := tt.scenario, tt.scenario
 		exact.model.lasting, exact.model.settled = true, true

@@ -95,6 +95,15 @@ func Rounds(t *testing.T, check, test int, round func(t *testing.T, seed uint64)
 	}
 }
 
+// SkipIfRacing skips a test with the race detector. It is for tests in which nothing runs side by side that other tests
+// of the package do not run side by side, too: the detector makes them ten times slower and finds nothing more.
+func SkipIfRacing(t testing.TB) {
+	t.Helper()
+	if Racing {
+		t.Skip("other tests run the same goroutines: run without -race")
+	}
+}
+
 // For returns the duration of a proof without rounds: test, or its time in a soak. Such a proof takes its random
 // numbers from Seed.
 func For(t *testing.T, test time.Duration) time.Duration {

@@ -162,18 +162,14 @@ func (m *InMemory) find(ctx context.Context, key string) (memoryObject, error) {
 // List implements store.Store. It lists the content at the beginning of the iteration.
 func (m *InMemory) List(ctx context.Context, prefix, delimiter, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
-		objects := m.Snapshot()
 		last := ""
+		objects := m.below(prefix, after)
 		for _, key := range slices.Sorted(maps.Keys(objects)) {
 			if err := ctx.Err(); err != nil {
 				yield(store.Object{}, fmt.Errorf("listing %s: %w", prefix, err))
 				return
 			}
-			rest, ok := strings.CutPrefix(key, prefix)
-			if !ok || key <= after {
-				continue
-			}
-			is := objects[key]
+			is, rest := objects[key], key[len(prefix):]
 			o := store.Object{Key: key, Size: int64(len(is.data)), Modified: is.modified, Version: is.versionText()}
 			if i := strings.Index(rest, delimiter); delimiter != "" && i >= 0 {
 				o = store.Object{Key: prefix + rest[:i+len(delimiter)], IsDir: true}
@@ -187,6 +183,19 @@ func (m *InMemory) List(ctx context.Context, prefix, delimiter, after string) it
 			}
 		}
 	}
+}
+
+// below returns the objects whose keys begin with prefix and come after a key.
+func (m *InMemory) below(prefix, after string) map[string]memoryObject {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found := map[string]memoryObject{}
+	for key, o := range m.objects {
+		if strings.HasPrefix(key, prefix) && key > after {
+			found[key] = o
+		}
+	}
+	return found
 }
 
 // Delete implements store.Store.
