@@ -52,18 +52,11 @@ var otherBuckets = []otherBucket{
 	},
 	{
 		server: "SeaweedFS", name: "plain",
-		suite: &storetest.Options{SameVersion: true},
 		check: map[string]storecheck.Outcome{"order": storecheck.Failed}, // it lists by directories
 	},
 	{
 		server: "SeaweedFS", name: "md5", checksum: "md5",
-		suite: &storetest.Options{SameVersion: true},
 		check: map[string]storecheck.Outcome{"order": storecheck.Failed, "checksum echo": storecheck.Note},
-	},
-	{
-		server: "SeaweedFS", name: "versions", versions: true,
-		suite: &storetest.Options{},
-		check: map[string]storecheck.Outcome{},
 	},
 }
 
