@@ -152,9 +152,10 @@ func New(store store.Store, o Options) *Archive {
 // undecrypted counts encrypted content that was not compared with its plain hash.
 type undecrypted struct{ parts, bytes atomic.Int64 }
 
-// snapshot is a manifest as it was found, with all its entries.
+// snapshot is a manifest as it was found, with all its entries or, for a backup that needs no others, with those of some
+// pages.
 type snapshot struct {
 	ref   manifest.Ref
-	m     *manifest.Manifest // Files is complete, even if pages hold the entries
+	m     *manifest.Manifest // Files has all entries that were read, even if pages hold them
 	pages []manifest.Page    // the same entries by page, for cutting the next ones
 }

@@ -37,6 +37,8 @@ type BackupOptions struct {
 
 	lost map[string]bool // places of content that the base has lost, regardless of what verifies found; nil disables it
 	onto *int64          // the required newest snapshot, 0 for none; any other is ErrLostRace; nil accepts any
+
+	whole bool // the attempt reads all pages of the base
 }
 
 // BackupResult reports what a backup did.
@@ -85,6 +87,9 @@ func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*Bac
 			return res, nil
 		case ctx.Err() != nil:
 			return res, fmt.Errorf("backup: %w", context.Cause(ctx))
+		case errors.Is(err, errNeedsWhole) && !o.whole:
+			o.whole = true
+			continue
 		case errors.Is(err, errRaced):
 			if raced++; raced == raceAttempts {
 				return res, fmt.Errorf("backup: gave up after %d attempts: %w", raced, ErrLostRace)
@@ -122,6 +127,7 @@ type backupRun struct {
 	sameStamp    func(*source.File, *manifest.File) bool // no stamp shows that they differ
 	knownBad     knownBad                                // objects known to be missing or damaged
 	orphans      orphans
+	partial      *partialBase // the base, if not all of its pages were read; nil otherwise
 	rawID        []byte // archive.json as this attempt read or created it; nil if it cannot be read
 
 	lockedUntil time.Time // until when objects of this run are locked; zero if not at all, or without end
@@ -145,7 +151,7 @@ type backupRun struct {
 }
 
 func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, res *BackupResult) error {
-	h, err := a.loadAs(ctx, !o.DryRun)
+	h, err := a.loadWith(ctx, !o.DryRun, a.basePages(o, src))
 	if err != nil {
 		return err
 	}
@@ -189,6 +195,13 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if h.hasProofs {
 		res.Findings = a.lastFindings()
 	}
+	seen, err := a.loadStamps(h.archiveID())
+	if err != nil {
+		return err
+	}
+	if err := r.beginPartial(src, seen); err != nil {
+		return err
+	}
 	var parent *manifest.Manifest
 	if h.base != nil {
 		parent = h.base.m
@@ -197,10 +210,6 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 				"snapshot %d is encrypted to %d recipients", parent.Sequence, len(parent.Recipients))
 		}
 		res.Snapshot = new(parent.Summary) // the result must not keep the entries in memory
-	}
-	seen, err := a.loadStamps(h.archiveID())
-	if err != nil {
-		return err
 	}
 	r.sameStamp = seen.Match
 	copied, isCopy := src.(*snapshotSource)
@@ -222,17 +231,29 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if err := r.checkSource(); err != nil {
 		return err
 	}
-	plan, err := MakePlan(r.capture.Files, parent, func(f *source.File, was *manifest.File) bool {
+	agrees := func(f *source.File, was *manifest.File) bool {
 		return r.sameStamp(f, was) && !r.needsLostObject(was) && (!r.neverChecked(was) || r.unreadable(f))
-	})
+	}
+	var plan Plan
+	if r.partial != nil {
+		plan, err = r.planPartial(ctx, agrees)
+	} else {
+		plan, err = MakePlan(r.capture.Files, parent, agrees)
+	}
 	if err != nil {
 		return err
 	}
 	res.Plan, res.Changed, res.Damaged, res.LeftOut, res.Omitted = plan, nil, nil, nil, nil
 	r.leaveOut()
-	if isCopy {
+	switch {
+	case isCopy:
 		r.accepted, r.leftOut = copied.m.Accepted, copied.m.LeftOut // the original passed the guards
-	} else if err := r.checkContinuation(ctx, &plan, parent); err != nil {
+	case r.partial != nil:
+		err = r.checkPartial(ctx, &plan)
+	default:
+		err = r.checkContinuation(ctx, &plan, parent)
+	}
+	if err != nil {
 		return err
 	}
 	if r.rewoundFrom == nil {
@@ -252,10 +273,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return r.rehearse(ctx, &plan, isIdle)
 	}
 	if isIdle {
-		if seen.Stale {
-			a.saveStamps(h.archiveID(), r.capture.Files, parent.Files)
+		if seen.Stale || parent.Pages != nil && seen.Snapshot != h.base.ref {
+			r.saveStamps(h.archiveID(), h.base.ref, parent.Files)
 		}
 		r.keepSource(h.archiveID(), h.base.ref)
+		r.rememberNew(h.base)
 		res.Damaged = damaged(parent.Files)
 		return r.stillValid(ctx, h.base.ref)
 	}
@@ -263,8 +285,11 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 }
 
 func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {
-	if parent == nil || !r.canReuseBase {
+	switch {
+	case parent == nil || !r.canReuseBase:
 		return false
+	case r.partial != nil:
+		return r.partial.isSame(f, r.layout.ChecksEntries())
 	}
 	was := entry(parent.Files, f.Name)
 	return was != nil && looksSame(f, was) && r.sameStamp(f, was) && !r.needsLostObject(was) && !r.neverChecked(was)
@@ -304,8 +329,9 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 		if err := r.stillValid(ctx, r.head.base.ref); err != nil {
 			return err
 		}
-		r.saveStamps(id, r.capture.Files, m.Files)
+		r.saveStamps(id, r.head.base.ref, m.Files)
 		r.keepSource(id, r.head.base.ref)
+		r.rememberNew(r.head.base)
 		return nil
 	}
 	pages, err := r.storePages(ctx, m)

@@ -48,6 +48,9 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 			m.ConsistentThrough = &manifest.Point{Name: f.Name, Size: f.Size}
 		}
 	}
+	if r.partial != nil {
+		r.partial.addUnread(&m.Counts)
+	}
 	r.res.Damaged = damaged(m.Files)
 	slices.SortFunc(r.res.Changed, func(a, b Changed) int { return strings.Compare(a.Name, b.Name) })
 	m.Recipients = r.recipientsOf(m.Files)
@@ -91,7 +94,13 @@ func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]man
 			}
 		}
 	}
-	pieces := manifest.CutPages(m.Files, old)
+	pieces, unread := manifest.CutSomePages(m.Files, old)
+	for unread >= 0 {
+		if err := r.addPage(ctx, m, unread); err != nil {
+			return nil, err
+		}
+		pieces, unread = manifest.CutSomePages(m.Files, r.head.base.pages)
+	}
 	if pieces == nil {
 		return nil, nil
 	}
@@ -207,7 +216,11 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 		for i := range pages {
 			stored.Pages = append(stored.Pages, pages[i].Ref)
 		}
-		if err := m.CheckFiles(m.Files); err != nil {
+		check := m.CheckFiles
+		if r.partial != nil { // the stamps show the others; planPartial checked the names
+			check = m.CheckSome
+		}
+		if err := check(m.Files); err != nil {
 			return fmt.Errorf("describing the snapshot: %w", err)
 		}
 	}
@@ -238,10 +251,10 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 		return err
 	}
 	m.Pages, m.DurationMS, m.Writer = stored.Pages, stored.DurationMS, stored.Writer
-	r.remember(&snapshot{ref: ref, m: m, pages: pages})
 	r.noteWhole()
 	r.savePin(id, ref, r.head.anomalies)
-	r.saveStamps(id, r.capture.Files, m.Files)
+	r.saveStamps(id, ref, m.Files)
+	r.rememberNew(&snapshot{ref: ref, m: m, pages: pages})
 	r.keepSource(id, ref)
 	r.sealed.Drop(id)
 	r.res.Committed, r.res.Snapshot = true, new(m.Summary)

@@ -142,6 +142,7 @@ func (r *backupRun) recipientsOf(files []manifest.File) []string {
 			}
 		}
 	}
+	kept = kept || r.partial != nil && r.partial.hasEncrypted()
 	if ours {
 		all = r.recipients()
 	}

@@ -200,7 +200,12 @@ func (a *Archive) load(ctx context.Context) (*head, error) { return a.loadAs(ctx
 
 // loadAs is load. With durable it also makes what it read durable, for an operation that relies on that.
 func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
-	h, err := a.loadSteady(ctx, durable)
+	return a.loadWith(ctx, durable, allPages)
+}
+
+// loadWith is loadAs with those pages alone that an operation needs.
+func (a *Archive) loadWith(ctx context.Context, durable bool, needed pageChoice) (*head, error) {
+	h, err := a.loadSteady(ctx, durable, needed)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +215,7 @@ func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 	}
 	if s != nil && s.Newest.Sequence > h.newest().Sequence {
 		// Another backup of this host may have been faster than the listing.
-		if h, err = a.loadSteady(ctx, durable); err != nil {
+		if h, err = a.loadSteady(ctx, durable, needed); err != nil {
 			return nil, err
 		}
 	}
@@ -229,9 +234,9 @@ func (a *Archive) loadAs(ctx context.Context, durable bool) (*head, error) {
 }
 
 // loadSteady starts over when a manifest is deleted between its listing and its reading.
-func (a *Archive) loadSteady(ctx context.Context, durable bool) (h *head, err error) {
+func (a *Archive) loadSteady(ctx context.Context, durable bool, needed pageChoice) (h *head, err error) {
 	err = a.retryWhilePruned(ctx, func() error {
-		if h, err = a.loadOnce(ctx); err != nil || !durable {
+		if h, err = a.loadOnce(ctx, needed); err != nil || !durable {
 			return err
 		}
 		return a.makeDurable(ctx, h.newest().Sequence, h.ledger.Number)
@@ -239,20 +244,20 @@ func (a *Archive) loadSteady(ctx context.Context, durable bool) (h *head, err er
 	return h, err
 }
 
-func (a *Archive) loadOnce(ctx context.Context) (*head, error) {
+func (a *Archive) loadOnce(ctx context.Context, needed pageChoice) (*head, error) {
 	h, hasManifests, err := a.readHead(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if hasManifests {
-		if err := a.loadNewest(ctx, h); err != nil {
+		if err := a.loadNewest(ctx, h, needed); err != nil {
 			return nil, err
 		}
 	}
 	return h, nil
 }
 
-func (a *Archive) loadNewest(ctx context.Context, h *head) error {
+func (a *Archive) loadNewest(ctx context.Context, h *head, needed pageChoice) error {
 	foreign := ""
 	for f, err := range a.manifests(ctx, h) {
 		if err != nil {
@@ -262,7 +267,7 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 		if !h.record.ValidNumber(f.n) {
 			continue // invalid: it was created after a prune had dropped its number
 		}
-		s, ref, err := a.readSnapshot(ctx, f.n, h.record)
+		s, ref, err := a.readSnapshotOf(ctx, f.n, h.record, needed)
 		switch {
 		case errors.Is(err, errVoid):
 			h.warn("manifest %d is not the one that the ledger lists under this number; it is skipped", f.n)
@@ -281,7 +286,9 @@ func (a *Archive) loadNewest(ctx context.Context, h *head) error {
 			h.warn("snapshot %d cannot be read, so planning uses an older one: %v", f.n, err)
 		default:
 			h.base = s
-			a.remember(s) // its pages need not be read again the next time
+			if s.m.IsWhole() {
+				a.remember(s) // its pages need not be read again the next time
+			}
 		}
 		if h.parent == nil {
 			h.parent = &ref

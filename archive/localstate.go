@@ -208,20 +208,69 @@ func (a *Archive) loadStamps(id string) (*localstate.FileStamps, error) {
 	return &s, nil
 }
 
-// saveStamps records the files of a capture, as they are in a snapshot. Those of another archive have no attributes that
-// could replace what this host remembers of its source.
-func (a *Archive) saveStamps(id string, captured []source.File, files []manifest.File) {
+// saveStamps records the files of the run's capture, as they are in a snapshot with these entries. Those of another archive
+// have no attributes that could replace what this host remembers of its source.
+func (r *backupRun) saveStamps(id string, of manifest.Ref, files []manifest.File) {
+	captured := r.capture.Files
 	if !slices.ContainsFunc(captured, func(f source.File) bool { return f.ID() != (source.ID{}) }) {
 		return
 	}
-	stamps := localstate.StampsOf(id, captured, func(name string) *manifest.File { return entry(files, name) })
-	a.mu.Lock()
-	a.stamps = stamps
-	a.mu.Unlock()
-	if a.state == nil {
+	var stamps *localstate.FileStamps
+	if r.partial != nil {
+		stamps = r.partial.stamps(of, captured, files)
+	} else {
+		stamps = stampsOf(id, of, captured, files)
+	}
+	r.Archive.mu.Lock()
+	r.stamps = stamps
+	r.Archive.mu.Unlock()
+	if r.state == nil {
 		return
 	}
-	if err := a.state.SaveStamps(stamps); err != nil {
-		a.log.Warn("the attributes of the source's files were not recorded", "error", err)
+	if err := r.state.SaveStamps(stamps); err != nil {
+		r.log.Warn("the attributes of the source's files were not recorded", "error", err)
 	}
+}
+
+// stampsOf returns the stamps of captured files and their entries, both in name order. If they do not have the same names,
+// the stamps are of no snapshot.
+func stampsOf(id string, of manifest.Ref, captured []source.File, files []manifest.File) *localstate.FileStamps {
+	if !slices.EqualFunc(captured, files, func(f source.File, e manifest.File) bool { return f.Name == e.Name }) {
+		of = manifest.Ref{}
+	}
+	s := localstate.NewStamps(id, of, len(captured))
+	for i := range captured {
+		f := &captured[i]
+		for len(files) > 0 && files[0].Name < f.Name {
+			files = files[1:]
+		}
+		if len(files) > 0 && files[0].Name == f.Name {
+			s.Add(f, &files[0])
+		} else {
+			s.Add(f, nil)
+		}
+	}
+	return s
+}
+
+// rememberNew keeps a snapshot that was just made in memory. If stamps show what a later backup needs of its pages, only
+// those entries are kept that later ones compare: those of tails, and what is in the pages that have changed.
+func (r *backupRun) rememberNew(s *snapshot) {
+	r.Archive.mu.Lock()
+	isStamped := r.stamps != nil && r.stamps.Snapshot == s.ref
+	r.Archive.mu.Unlock()
+	if isStamped && s.pages != nil {
+		m := *s.m
+		m.Files = nil
+		s = &snapshot{ref: s.ref, m: &m, pages: slices.Clone(s.pages)}
+		for i := range s.pages {
+			p := &s.pages[i]
+			if slices.ContainsFunc(p.Files, func(f manifest.File) bool { return f.State == manifest.Tail }) {
+				p.Files = slices.Clone(p.Files) // alone, without the memory of all
+			} else {
+				p.Files = nil
+			}
+		}
+	}
+	r.remember(s)
 }

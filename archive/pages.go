@@ -28,7 +28,7 @@ func (a *Archive) readPages(ctx context.Context, m *manifest.Manifest, chosen []
 	for i, at := range chosen {
 		ref := &m.Pages[at]
 		pages[i].Ref = *ref
-		if p, ok := have[ref.Object]; ok && p.Ref == *ref {
+		if p, ok := have[ref.Object]; ok && p.Ref == *ref && p.Files != nil {
 			pages[i].Files = p.Files
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"io"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -32,7 +33,14 @@ func (a *Archive) Pending(captured []source.File) (Pending, error) {
 	if known != nil {
 		newest = known.m
 	}
-	plan, err := MakePlan(captured, newest, nil)
+	var plan Plan
+	var err error
+	if stamps := a.stampsOfPages(known); stamps != nil {
+		plan, err = planByStamps(captured, known, stamps)
+		newest = tailsOf(known)
+	} else {
+		plan, err = MakePlan(captured, newest, nil)
+	}
 	if err != nil {
 		return Pending{}, err
 	}
@@ -61,4 +69,51 @@ func (a *Archive) Pending(captured []source.File) (Pending, error) {
 		ahead.Fingerprint = mark.Sum64()
 	}
 	return ahead, nil
+}
+
+// stampsOfPages returns the stamps of a snapshot whose entries are not all in memory; nil if they are.
+func (a *Archive) stampsOfPages(s *snapshot) *localstate.FileStamps {
+	if s == nil || s.m.IsWhole() {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stamps == nil || a.stamps.Snapshot != s.ref {
+		return localstate.NewStamps(s.m.Archive, s.ref, 0) // another archive is at the address since
+	}
+	return a.stamps
+}
+
+// planByStamps is MakePlan with stamps in place of the entries of closed files. The plan has only files to upload.
+func planByStamps(captured []source.File, s *snapshot, stamps *localstate.FileStamps) (Plan, error) {
+	if err := checkCaptured(captured); err != nil {
+		return Plan{}, err
+	}
+	var plan Plan
+	tails := tailsOf(s)
+	p := partialBase{seen: stamps, m: s.m, rows: make([]int, len(s.m.Pages)+1)}
+	for i := range s.m.Pages {
+		p.rows[i+1] = min(p.rows[i]+s.m.Pages[i].Count, stamps.Len())
+	}
+	for i := range captured {
+		f := &captured[i]
+		if row := p.find(f); row != nil && row.LooksLike(f) {
+			continue
+		}
+		if was := entry(tails.Files, f.Name); was != nil && looksSame(f, was) {
+			continue
+		}
+		plan.Upload = append(plan.Upload, *f)
+	}
+	return plan, nil
+}
+
+// tailsOf returns a manifest with those entries of a snapshot that are in memory.
+func tailsOf(s *snapshot) *manifest.Manifest {
+	m := *s.m
+	m.Files = nil
+	for i := range s.pages {
+		m.Files = append(m.Files, s.pages[i].Files...)
+	}
+	return &m
 }

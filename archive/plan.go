@@ -22,7 +22,9 @@ type Source interface {
 
 // Plan is what a backup would do, judged by names, sizes and times.
 type Plan struct {
-	Keep    []*manifest.File // entries of the parent that are kept unchanged; callers must not modify them
+	// Keep has the entries of the parent that are kept unchanged. A backup that did not have to read all pages of the
+	// parent has no others than those that it read; a dry run reads all. Callers must not modify them.
+	Keep    []*manifest.File
 	Upload  []source.File    // files to read; content that the parent has already is not sent
 	Removed []string         // names in the parent that are no longer in the source
 	Changed []string         // files closed in both whose size or time differs; their content may be the same
@@ -33,6 +35,19 @@ type Plan struct {
 // true or is nil. Both lists must be in name order. It returns an error for a name or size that the format
 // does not allow.
 func MakePlan(captured []source.File, parent *manifest.Manifest, agrees func(*source.File, *manifest.File) bool) (Plan, error) {
+	if err := checkCaptured(captured); err != nil {
+		return Plan{}, err
+	}
+	if parent == nil {
+		return Plan{Upload: captured}, nil
+	}
+	var plan Plan
+	plan.compare(captured, parent.Files, agrees)
+	return plan, nil
+}
+
+// checkCaptured returns an error for a name or size that the format does not allow.
+func checkCaptured(captured []source.File) error {
 	err := manifest.CheckNames(func(yield func(string) bool) {
 		for i := range captured {
 			if !yield(captured[i].Name) {
@@ -41,19 +56,19 @@ func MakePlan(captured []source.File, parent *manifest.Manifest, agrees func(*so
 		}
 	})
 	if err != nil {
-		return Plan{}, fmt.Errorf("the source holds a file that cannot be archived; rename it or narrow the pattern: %w", err)
+		return fmt.Errorf("the source holds a file that cannot be archived; rename it or narrow the pattern: %w", err)
 	}
 	for i := range captured {
 		if f := &captured[i]; f.Size > manifest.MaxFileSize {
-			return Plan{}, fmt.Errorf("the source holds a file that cannot be archived: %s has %d bytes, more than %d",
+			return fmt.Errorf("the source holds a file that cannot be archived: %s has %d bytes, more than %d",
 				f.Name, f.Size, int64(manifest.MaxFileSize))
 		}
 	}
-	if parent == nil {
-		return Plan{Upload: captured}, nil
-	}
-	var plan Plan
-	old := parent.Files
+	return nil
+}
+
+// compare adds to a plan what a backup would do about captured files, where the parent has these entries.
+func (plan *Plan) compare(captured []source.File, old []manifest.File, agrees func(*source.File, *manifest.File) bool) {
 	for _, f := range captured {
 		for len(old) > 0 && old[0].Name < f.Name {
 			plan.Removed = append(plan.Removed, old[0].Name)
@@ -77,7 +92,6 @@ func MakePlan(captured []source.File, parent *manifest.Manifest, agrees func(*so
 	for i := range old {
 		plan.Removed = append(plan.Removed, old[i].Name)
 	}
-	return plan, nil
 }
 
 // Idle reports whether there is nothing to do: the source matches the parent.

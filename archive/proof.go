@@ -139,6 +139,9 @@ func (a *Archive) readKnownBad(ctx context.Context, h *head) (knownBad, error) {
 	if was.log == l && was.base == h.base.ref {
 		return was.bad, nil
 	}
+	if !h.base.m.IsWhole() && (len(l.named) > 0 || l.latestBad.any()) {
+		return knownBad{}, errNeedsWhole
+	}
 	bad, err := a.settle(ctx, l, h.base.m.Files, h.base.pages)
 	if err != nil {
 		return knownBad{}, err

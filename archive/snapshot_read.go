@@ -46,16 +46,30 @@ func (a *Archive) readSnapshotOf(
 	if err != nil {
 		return nil, ref, fmt.Errorf("%s: %w: %w", manifest.ManifestKey(sequence), ErrDamaged, err)
 	}
-	if s := a.cached(sequence); s != nil && s.ref == ref {
+	chosen := needed(m)
+	if s := a.cached(sequence); s != nil && s.ref == ref && (s.m.IsWhole() || len(chosen) == 0) {
 		return s, ref, nil // the same bytes: its pages need not be read again
 	}
 	s := &snapshot{ref: ref, m: m}
-	if m.Pages != nil {
-		if s.pages, err = a.fillFiles(ctx, m, needed(m)); err != nil {
+	switch {
+	case m.Pages == nil:
+	case len(chosen) == 0:
+		s.pages = unreadPages(m)
+	default:
+		if s.pages, err = a.fillFiles(ctx, m, chosen); err != nil {
 			return nil, ref, err
 		}
 	}
 	return s, ref, nil
+}
+
+// unreadPages returns the pages of a manifest without their entries.
+func unreadPages(m *manifest.Manifest) []manifest.Page {
+	pages := make([]manifest.Page, len(m.Pages))
+	for i := range pages {
+		pages[i].Ref = m.Pages[i]
+	}
+	return pages
 }
 
 // fillFiles reads the chosen pages of a manifest, and sets its Files to their entries.

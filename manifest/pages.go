@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"iter"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -13,33 +14,59 @@ import (
 // A Page is a page of a parent manifest with its entries.
 type Page struct {
 	Ref   PageRef
-	Files []File
+	Files []File // nil if they were not read
 }
 
 // A Piece is one page of a new manifest: an unchanged page of its parent if Kept is not nil, and
 // otherwise entries that need a new page.
 type Piece struct {
 	Kept  *PageRef
-	Files []File
+	Files []File // nil if the parent's page has none
 }
 
 // CutPages cuts a list of entries, in name order, into pages. It keeps unchanged pages of the
 // parent. Changed entries are cut into new pages, with at most one neighbouring page on either
 // side. It returns nil if the entries fit into the manifest itself.
 func CutPages(files []File, parent []Page) []Piece {
-	if len(files) <= MaxInline {
-		return nil
+	pieces, _ := CutSomePages(files, parent)
+	return pieces
+}
+
+// CutSomePages is CutPages for a caller that has not read all pages of the parent. Those without
+// Files are unchanged, and files has none of their entries. If one of them has to be cut again, it
+// returns its index, and no pieces: the caller adds its entries to both and calls again. Otherwise
+// the index is -1.
+func CutSomePages(files []File, parent []Page) (pieces []Piece, unread int) {
+	count := len(files)
+	for i := range parent {
+		if parent[i].Files == nil {
+			count += parent[i].Ref.Count
+		}
 	}
-	runs := absorb(partition(files, parent))
-	var pieces []Piece
+	if count <= MaxInline {
+		return nil, firstUnread(parent)
+	}
+	runs, unread := absorb(partition(files, parent))
+	if unread >= 0 {
+		return nil, unread
+	}
 	for _, r := range runs {
-		if r.kept != nil {
+		switch {
+		case r.unread >= 0:
+			pieces = append(pieces, Piece{Kept: r.kept})
+			continue
+		case r.kept != nil:
 			pieces = append(pieces, Piece{Kept: r.kept, Files: files[r.lo:r.hi]})
 			continue
 		}
 		pieces = append(pieces, cutRun(files[r.lo:r.hi])...)
 	}
-	return pieces
+	return pieces, -1
+}
+
+// firstUnread returns the index of the first page without entries; -1 if there is none.
+func firstUnread(parent []Page) int {
+	return slices.IndexFunc(parent, func(p Page) bool { return p.Files == nil })
 }
 
 // A run is a range files[lo:hi] that equals a page of the parent if kept is not nil, and otherwise
@@ -47,6 +74,7 @@ func CutPages(files []File, parent []Page) []Piece {
 type run struct {
 	lo, hi int
 	kept   *PageRef
+	unread int // index of the page if its entries are not in files, and then lo is hi; -1 otherwise
 }
 
 // partition assigns to each page of the parent the entries from its first name up to that of the
@@ -55,20 +83,24 @@ func partition(files []File, parent []Page) []run {
 	var runs []run
 	lo := 0
 	for i := range parent {
+		if parent[i].Files == nil {
+			runs = append(runs, run{lo: lo, hi: lo, kept: &parent[i].Ref, unread: i})
+			continue
+		}
 		hi := len(files)
 		if i+1 < len(parent) {
 			next := parent[i+1].Ref.First
 			for hi = lo; hi < len(files) && files[hi].Name < next; hi++ {
 			}
 		}
-		r := run{lo: lo, hi: hi}
+		r := run{lo: lo, hi: hi, unread: -1}
 		if sameFiles(files[lo:hi], parent[i].Files) {
 			r.kept = &parent[i].Ref
 		}
 		runs = join(runs, r)
 		lo = hi
 	}
-	return join(runs, run{lo: lo, hi: len(files)})
+	return join(runs, run{lo: lo, hi: len(files), unread: -1})
 }
 
 func join(runs []run, r run) []run {
@@ -83,18 +115,21 @@ func join(runs []run, r run) []run {
 }
 
 // absorb joins a run that is too short for a page with the page before it or, without one, with
-// the page after it.
-func absorb(runs []run) []run {
-	out := runs[:0] // never longer than the runs that were read
+// the page after it. If that page was not read, it returns its index, and otherwise -1.
+func absorb(runs []run) (out []run, unread int) {
+	out = runs[:0] // never longer than the runs that were read
 	for _, r := range runs {
 		last := len(out) - 1
 		if last < 0 || !(r.short() || out[last].short()) {
 			out = append(out, r)
 			continue
 		}
+		if unread = max(r.unread, out[last].unread); unread >= 0 {
+			return nil, unread
+		}
 		out[last].hi, out[last].kept = r.hi, nil
 	}
-	return out
+	return out, -1
 }
 
 func (r *run) short() bool { return r.kept == nil && r.hi-r.lo < MinPage }

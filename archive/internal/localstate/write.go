@@ -17,15 +17,22 @@ import (
 
 // write replaces a file of the local state as a whole. It returns an error for more than most bytes, which a read would
 // refuse.
-func (s *State) write(name string, b []byte, most int) error {
-	if len(b) > most {
-		return fmt.Errorf("writing the local state: %s would have %d bytes, and %d are allowed: %w",
-			name, len(b), most, disk.ErrTooLarge)
+func (s *State) write(name string, b []byte, most int) error { return s.writeAll(name, most, b) }
+
+// writeAll is write for content in several pieces.
+func (s *State) writeAll(name string, most int, pieces ...[]byte) error {
+	size := 0
+	for _, b := range pieces {
+		size += len(b)
 	}
-	return change(name, func() error { return s.replace(name, b) })
+	if size > most {
+		return fmt.Errorf("writing the local state: %s would have %d bytes, and %d are allowed: %w",
+			name, size, most, disk.ErrTooLarge)
+	}
+	return change(name, func() error { return s.replace(name, pieces...) })
 }
 
-func (s *State) replace(name string, b []byte) error {
+func (s *State) replace(name string, pieces ...[]byte) error {
 	if err := disk.MkdirAll(s.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the directory of the local state: %w", err)
 	}
@@ -37,7 +44,7 @@ func (s *State) replace(name string, b []byte) error {
 	if isSweepDue(s.Dir) {
 		sweep(root)
 	}
-	if err := replaceFile(root, s.Dir, filepath.Base(name), b); err != nil {
+	if err := replaceFile(root, s.Dir, filepath.Base(name), pieces); err != nil {
 		return fmt.Errorf("writing the local state: %w", err)
 	}
 	return nil
@@ -46,14 +53,18 @@ func (s *State) replace(name string, b []byte) error {
 // replaceFile writes a file in a directory as a whole and makes it durable. After a power loss there is the old file or
 // the new one: half a file would cost what this host remembers, and an old one may report what a repair has put right
 // since.
-func replaceFile(root *disk.Root, dir, name string, b []byte) error {
+func replaceFile(root *disk.Root, dir, name string, pieces [][]byte) error {
 	temp := tempPrefix + strings.ToLower(rand.Text()[:12])
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	giveToOwner(f, dir)
-	_, err = f.Write(b)
+	for _, b := range pieces {
+		if err == nil {
+			_, err = f.Write(b)
+		}
+	}
 	if err == nil {
 		err = syncFile(f)
 	}

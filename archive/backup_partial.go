@@ -1,0 +1,331 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/source"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// A partialBase is a base snapshot of which a backup reads only the pages that it needs. The stamps of the source's files
+// show that those in a page's range of names are as they were when the page was made. Such a page is intact: its entries
+// would all be kept, and it is named again by its hash. What a backup requires of the entries of intact pages, their
+// names, sizes and states, the capture has as well.
+//
+// A run that needs more than that ends with errNeedsWhole, and the backup starts over with all pages.
+type partialBase struct {
+	seen   *localstate.FileStamps // with one row for each entry, in the order of the pages
+	m      *manifest.Manifest     // Files has the entries of the pages that were read
+	rows   []int                  // by page: its first row; at the end, the number of rows
+	blocks []int                  // by page: the first captured file of its range; at the end, the number of files
+	isRead []bool                 // by page: it is not intact, or needed for another reason
+	next   int                    // the row that isSame probably needs next
+}
+
+// errNeedsWhole: a backup needs all entries of its base.
+var errNeedsWhole = errors.New("all pages of the newest snapshot are needed")
+
+// mayReadLess reports whether a backup can do without the whole base, as far as its options show. A confirmed finding may
+// depend on all entries, and so does the plan that a dry run reports. A lock is renewed for each object.
+func (a *Archive) mayReadLess(o *BackupOptions, src Source) bool {
+	if l, ok := a.store.(store.RetentionStore); ok {
+		if _, locks := l.RenewLock(); locks {
+			return false
+		}
+	}
+	_, isCopy := src.(*snapshotSource)
+	return !o.whole && !o.DryRun && !isCopy && o.lost == nil && len(o.Accept)+len(o.Confirmed) == 0
+}
+
+// basePages chooses the pages of the base that a backup reads before it captures the source: none if stamps show which
+// ones it needs then.
+func (a *Archive) basePages(o *BackupOptions, src Source) pageChoice {
+	if !a.mayReadLess(o, src) {
+		return allPages
+	}
+	return func(m *manifest.Manifest) []int {
+		if seen, err := a.loadStamps(m.Archive); err == nil && seen.Snapshot.Sequence == m.Sequence {
+			return nil
+		}
+		return allPages(m)
+	}
+}
+
+// beginPartial prepares a run that reads only some pages of its base. Where the stamps are not those of the base, or the
+// run needs all entries, it requires the whole base instead.
+func (r *backupRun) beginPartial(src Source, seen *localstate.FileStamps) error {
+	base := r.head.base
+	if base == nil || base.m.Pages == nil {
+		return nil
+	}
+	m := *base.m
+	if !r.mayReadLess(r.o, src) || seen.Snapshot != base.ref || int64(seen.Len()) != m.Counts.Files ||
+		m.Counts.Damaged > 0 || !r.canReuseBase || r.head.unread != nil || *r.head.parent != base.ref ||
+		r.knownBad.any() || r.renamed() {
+		if !m.IsWhole() {
+			return errNeedsWhole
+		}
+		return nil
+	}
+	m.Files = nil
+	r.partial = &partialBase{seen: seen, m: &m, isRead: make([]bool, len(m.Pages)), rows: make([]int, len(m.Pages)+1)}
+	for i := range m.Pages {
+		r.partial.rows[i+1] = r.partial.rows[i] + m.Pages[i].Count
+	}
+	r.head.base = &snapshot{ref: base.ref, m: &m, pages: unreadPages(&m)}
+	return nil
+}
+
+// isSame reports whether the stamps show that a file is as the base has it.
+func (p *partialBase) isSame(f *source.File, checksEntries bool) bool {
+	row := p.find(f)
+	return row != nil && row.IsOf(f) && !(checksEntries && row.Flags&localstate.StampUnchecked != 0)
+}
+
+// find returns the row of a file with this name; nil if there is none.
+func (p *partialBase) find(f *source.File) *localstate.FileStamp {
+	if p.next < p.seen.Len() {
+		if row := p.seen.Row(p.next); row.Names(f) {
+			p.next++
+			return &row
+		}
+	}
+	lo, hi := p.m.PagesBetween(f.Name, f.Name)
+	for i := p.rows[lo]; i < p.rows[hi]; i++ {
+		if row := p.seen.Row(i); row.Names(f) {
+			p.next = i + 1
+			return &row
+		}
+	}
+	return nil
+}
+
+// isIntact reports whether a page's range of names has the files that it had, and no other.
+func (p *partialBase) isIntact(page int, files []source.File, checksEntries bool) bool {
+	begin := p.rows[page]
+	if len(files) != p.rows[page+1]-begin {
+		return false
+	}
+	for i := range files {
+		row := p.seen.Row(begin + i)
+		if !row.IsOf(&files[i]) || checksEntries && row.Flags&localstate.StampUnchecked != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// assign finds the captured files in the range of each page: from its first name up to that of the next page.
+func (p *partialBase) assign(files []source.File) {
+	p.blocks = make([]int, len(p.m.Pages)+1)
+	for i := 1; i < len(p.m.Pages); i++ {
+		k, _ := slices.BinarySearchFunc(files[p.blocks[i-1]:], p.m.Pages[i].First, func(f source.File, name string) int {
+			return strings.Compare(f.Name, name)
+		})
+		p.blocks[i] = p.blocks[i-1] + k
+	}
+	p.blocks[len(p.m.Pages)] = len(files)
+}
+
+func (p *partialBase) block(page int, files []source.File) []source.File {
+	return files[p.blocks[page]:p.blocks[page+1]]
+}
+
+// planPartial is MakePlan for a run with a partial base. Plan.Keep has the kept entries of the pages that were read. It
+// sets r.partial to nil if all pages had to be read.
+func (r *backupRun) planPartial(ctx context.Context, agrees func(*source.File, *manifest.File) bool) (plan Plan, err error) {
+	p, files := r.partial, r.capture.Files
+	if err := checkCaptured(files); err != nil {
+		return plan, err
+	}
+	p.assign(files)
+	for i := range p.isRead {
+		p.isRead[i] = !p.isIntact(i, p.block(i, files), r.layout.ChecksEntries())
+	}
+	r.needEnds()
+	for {
+		if err := r.readNeeded(ctx); err != nil {
+			return plan, err
+		}
+		if !slices.Contains(p.isRead, false) {
+			if err := p.m.CheckFiles(p.m.Files); err != nil {
+				return plan, errNeedsWhole
+			}
+			r.partial = nil
+			return MakePlan(files, p.m, agrees)
+		}
+		plan = Plan{}
+		for i := range p.isRead {
+			if p.isRead[i] {
+				plan.compare(p.block(i, files), r.head.base.pages[i].Files, agrees)
+			}
+		}
+		if !r.needNeighbours(&plan) {
+			return plan, nil
+		}
+	}
+}
+
+// needEnds requires the pages with the last closed file of each sequence. The guards compare these with the source.
+func (r *backupRun) needEnds() {
+	p, files := r.partial, r.capture.Files
+	type end struct {
+		name string
+		page int
+	}
+	ends := map[string]end{}
+	for i := range p.isRead {
+		if p.isRead[i] {
+			continue
+		}
+		block := p.block(i, files)
+		for k := range block {
+			group, _, ok := r.layout.Position(block[k].Name)
+			if is, isKnown := ends[group]; ok && (!isKnown || r.layout.Compare(is.name, block[k].Name) < 0) {
+				ends[group] = end{block[k].Name, i}
+			}
+		}
+	}
+	for _, e := range ends {
+		p.isRead[e.page] = true
+	}
+}
+
+// needNeighbours requires the pages with the files before and after those that a plan changes, and reports whether there
+// are others than those that were read. The header of a log file shows where the file before it ends.
+func (r *backupRun) needNeighbours(plan *Plan) bool {
+	if !r.layout.ChecksEntries() {
+		return false
+	}
+	p, files, numbers := r.partial, r.capture.Files, map[uint64]bool{}
+	for i := range plan.Upload {
+		_, n, _ := r.layout.Position(plan.Upload[i].Name)
+		numbers[n-1], numbers[n+1] = true, true
+	}
+	if len(numbers) == 0 {
+		return false
+	}
+	isMore := false
+	for i := range p.isRead {
+		isNeighbour := func(f source.File) bool { _, n, _ := r.layout.Position(f.Name); return numbers[n] }
+		if !p.isRead[i] && slices.ContainsFunc(p.block(i, files), isNeighbour) {
+			p.isRead[i], isMore = true, true
+		}
+	}
+	return isMore
+}
+
+// readNeeded reads the needed pages of the base that were not read yet.
+func (r *backupRun) readNeeded(ctx context.Context) error {
+	p, base := r.partial, r.head.base
+	var chosen []int
+	for i := range p.isRead {
+		if p.isRead[i] && base.pages[i].Files == nil {
+			chosen = append(chosen, i)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil
+	}
+	read, err := r.readPages(ctx, p.m, chosen)
+	switch {
+	case errors.Is(err, ErrDamaged):
+		r.log.Debug("a page that has changed cannot be read", "error", err)
+		return errNeedsWhole
+	case err != nil:
+		return fmt.Errorf("snapshot %d: %w", base.ref.Sequence, err)
+	}
+	for k, i := range chosen {
+		base.pages[i] = read[k]
+	}
+	read = slices.DeleteFunc(slices.Clone(base.pages), func(p manifest.Page) bool { return p.Files == nil })
+	p.m.Files = joinPages(read)
+	if err := p.m.CheckSome(p.m.Files); err != nil {
+		r.log.Debug("the pages that have changed contradict each other", "error", err)
+		return errNeedsWhole
+	}
+	return nil
+}
+
+// checkPartial is checkContinuation for a run with a partial base, which has an intact page: the source has a closed file
+// of the base. What a guard finds is decided, and described, with the whole base.
+func (r *backupRun) checkPartial(ctx context.Context, plan *Plan) error {
+	base := r.partial.m
+	err := checkRollback(r.capture.Files, r.layout, base)
+	if err == nil && len(plan.Removed) > 0 && isAppended(r.layout) {
+		err = r.checkMissing(base)
+		for _, d := range r.countFiles(base) {
+			if d.closed > 0 && d.gone == d.closed { // of those entries; the others decide
+				err = ErrMissingFiles
+			}
+		}
+	}
+	if err == nil {
+		err = r.checkFork(ctx, plan, base)
+	}
+	var refusal *Refusal
+	if errors.Is(err, ErrRolledBack) || errors.Is(err, ErrMissingFiles) || errors.As(err, &refusal) {
+		return errNeedsWhole
+	}
+	return err
+}
+
+// addUnread adds the totals of the pages that were not read to those of a new snapshot.
+func (p *partialBase) addUnread(c *manifest.Counts) {
+	var read manifest.Counts
+	for i := range p.m.Files {
+		read.Add(&p.m.Files[i])
+	}
+	all := &p.m.Counts
+	c.Files += all.Files - read.Files
+	c.Bytes += all.Bytes - read.Bytes
+	c.StoredBytes += all.StoredBytes - read.StoredBytes
+}
+
+// hasEncrypted reports whether a page that was not read has encrypted content.
+func (p *partialBase) hasEncrypted() bool {
+	for i, isRead := range p.isRead {
+		for k := p.rows[i]; !isRead && k < p.rows[i+1]; k++ {
+			if p.seen.Row(k).Flags&localstate.StampEncrypted != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// addPage reads one more page, which has to be cut again, and adds its entries to the new snapshot's.
+func (r *backupRun) addPage(ctx context.Context, m *manifest.Manifest, page int) error {
+	r.partial.isRead[page] = true
+	if err := r.readNeeded(ctx); err != nil {
+		return err
+	}
+	files := r.head.base.pages[page].Files
+	at, _ := slices.BinarySearchFunc(m.Files, files[0].Name, func(f manifest.File, name string) int {
+		return strings.Compare(f.Name, name)
+	})
+	m.Files = slices.Insert(m.Files, at, files...)
+	return nil
+}
+
+// stamps returns the stamps of a snapshot with these entries beside those of the pages that were not read.
+func (p *partialBase) stamps(of manifest.Ref, captured []source.File, files []manifest.File) *localstate.FileStamps {
+	s := localstate.NewStamps(p.seen.Archive, of, len(captured))
+	for i := range p.isRead {
+		if !p.isRead[i] {
+			s.AddRows(p.seen, p.rows[i], p.rows[i+1])
+			continue
+		}
+		block := p.block(i, captured)
+		for k := range block {
+			s.Add(&block[k], entry(files, block[k].Name))
+		}
+	}
+	return s
+}
