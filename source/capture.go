@@ -86,14 +86,11 @@ func (c *captureRun) finish(l *listing) *Capture {
 		Ignored: l.ignored,
 		Dirs:    l.dirs,
 		At:      l.ended.UTC(),
-		holding: &holding{held: make([]held, len(l.entries)), sharers: 1, reopen: c.Directory.reopen},
+		holding: &holding{held: l.entries, sharers: 1, reopen: c.Directory.reopen},
 	}
 	for i := range l.entries {
-		e := &l.entries[i]
-		made.Files[i] = e.file()
-		made.held[i] = held{was: e.identity, pin: e.pin, claims: 1}
-		made.Files[i].was = &made.held[i].was // lives as long as the capture
-		e.pin = nil
+		made.Files[i] = l.entries[i].file() // their identities live as long as the capture
 	}
+	l.entries = nil
 	return made
 }

@@ -26,7 +26,7 @@ type captureRun struct {
 func (c *captureRun) list(ctx context.Context, known, holding *listing) (*listing, error) {
 	for {
 		l, err := c.Directory.list(ctx, known)
-		if err == nil {
+		if err == nil && !l.isSame {
 			err = c.classify(ctx, l)
 		}
 		switch {
@@ -70,11 +70,14 @@ func (c *captureRun) pinAll(ctx context.Context, l *listing) error {
 // pin opens one file if it is wanted. A file that is gone, or that is no longer the listed one, is
 // marked as missed, which causes another round. It returns short if descriptors have run out.
 func (c *captureRun) pin(e *entry) (short bool, err error) {
-	if !e.asked {
-		e.asked, e.wanted = true, e.state == Tail || c.want == nil || c.want(e.file())
+	if e.want == unasked {
+		e.want = unwanted
+		if e.state == Tail || c.want == nil || c.want(e.file()) {
+			e.want = wanted
+		}
 	}
 	switch {
-	case !e.wanted:
+	case e.want == unwanted:
 		c.unpin(e) // it was open as the tail, and is now closed
 		return false, nil
 	case e.pin != nil || c.pins >= c.budget && e.state != Tail:
@@ -101,7 +104,7 @@ func (c *captureRun) pin(e *entry) (short bool, err error) {
 		f.Close()
 		return false, nil
 	}
-	e.pin, e.fresh = f, true
+	e.pin, e.fresh = &pin{File: f, claims: 1}, true
 	c.pins++
 	return false, nil
 }
@@ -130,6 +133,9 @@ func (c *captureRun) shrink(l *listing, keep int) {
 // "" if there is none.
 func movedOn(this, next *listing) string {
 	var moved string
+	if next.isSame {
+		next = this
+	}
 	merge(this, next, func(a, b *entry) bool {
 		switch {
 		case a == nil:
@@ -162,7 +168,7 @@ func (c *captureRun) carry(this, next *listing) {
 		default:
 			b.pin, a.pin = a.pin, nil
 			if a.state == b.state && a.holds(&b.identity, a.state) {
-				b.asked, b.wanted = a.asked, a.wanted
+				b.want = a.want
 			}
 		}
 		return true

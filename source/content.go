@@ -49,18 +49,10 @@ type Capture struct {
 // holding has the open files of a capture, or of several captures of the same set.
 type holding struct {
 	mu      sync.Mutex // guards the fields below, and closed and done of the captures
-	held    []held     // parallel to Files
+	held    []entry    // parallel to Files
 	sharers int        // captures that are not closed
 	reopen  func(f File, was *identity) (*os.File, error)
 	release func() // ends the protection by the database; may be nil
-}
-
-// held is the internal state of a captured file.
-type held struct {
-	was    identity
-	pin    *os.File // nil if the file is opened by its name
-	out    int      // open Contents that share the pin
-	claims int      // captures that may still need the pin
 }
 
 // NewCapture returns a capture of files from any place. Open calls open, which returns a Content
@@ -92,15 +84,15 @@ func (c *Capture) open(name string, release func(i int) error) (Content, error) 
 		return nil, err
 	}
 	if file != nil {
-		return &content{File: c.Files[i], f: file, was: &c.held[i].was, release: func() error { return release(i) }}, nil
+		return &content{File: c.Files[i], f: file, was: &c.held[i].identity, release: func() error { return release(i) }}, nil
 	}
 	if c.made != nil {
 		return c.made(c.Files[i])
 	}
-	if file, err = c.reopen(c.Files[i], &c.held[i].was); err != nil {
+	if file, err = c.reopen(c.Files[i], &c.held[i].identity); err != nil {
 		return nil, err
 	}
-	return &content{File: c.Files[i], f: file, was: &c.held[i].was, release: file.Close}, nil
+	return &content{File: c.Files[i], f: file, was: &c.held[i].identity, release: file.Close}, nil
 }
 
 // hold returns the pinned descriptor of file i and counts the new user; nil if it has none.
@@ -113,8 +105,8 @@ func (c *Capture) hold(i int) (*os.File, error) {
 	if c.made != nil || c.held[i].pin == nil {
 		return nil, nil
 	}
-	c.held[i].out++
-	return c.held[i].pin, nil
+	c.held[i].pin.out++
+	return c.held[i].pin.File, nil
 }
 
 // letGo removes a user of a pinned descriptor, and closes it after the last one. So a capture of
@@ -122,7 +114,7 @@ func (c *Capture) hold(i int) (*os.File, error) {
 func (c *Capture) letGo(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held[i].out--
+	c.held[i].pin.out--
 	c.giveUp(i)
 	return c.drop(i)
 }
@@ -131,7 +123,7 @@ func (c *Capture) letGo(i int) error {
 func (c *Capture) putBack(i int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held[i].out--
+	c.held[i].pin.out--
 	return c.drop(i)
 }
 
@@ -142,19 +134,20 @@ func (c *Capture) giveUp(i int) {
 	}
 	if !c.done[i] {
 		c.done[i] = true
-		c.held[i].claims--
+		if p := c.held[i].pin; p != nil {
+			p.claims--
+		}
 	}
 }
 
 // drop closes the pin of file i if no Content and no capture needs it. It needs mu.
 func (h *holding) drop(i int) error {
-	f := &h.held[i]
-	if f.pin == nil || f.out > 0 || f.claims > 0 {
+	p := h.held[i].pin
+	if p == nil || p.out > 0 || p.claims > 0 {
 		return nil
 	}
-	pin := f.pin
-	f.pin = nil
-	return pin.Close()
+	h.held[i].pin = nil
+	return p.Close()
 }
 
 // Close releases the pinned files. A file that has an open Content, or that a capture of the same

@@ -28,7 +28,7 @@ func (c *Capture) CheckDiskPressure() error {
 			var st unix.Stat_t
 			if err := unix.Fstat(int(f.Fd()), &st); err == nil && st.Nlink == 0 {
 				bytes += st.Blocks * 512
-				deleted = f
+				deleted = f.File
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,16 +28,34 @@ type Ignored struct {
 	Normal bool
 }
 
-// entry is a regular log file in a listing, with its state in a capture.
+// entry is a regular log file in a listing, with its state in a capture. It is small, since a source
+// may have very many.
 type entry struct {
 	name string
 	identity
-	state State
+	pin *pin // nil if the file is opened by its name
 
-	asked, wanted bool // want was called for this file; its result
-	pin           *os.File
-	fresh         bool // opened after this listing: it existed when the listing ended
-	missed        bool // it was gone or replaced when it was opened
+	number uint32 // in the order in which the listing read the names
+	state  State
+	want   wish
+	fresh  bool // opened after this listing: it existed when the listing ended
+	missed bool // it was gone or replaced when it was opened
+}
+
+// wish is whether want was called for a file, and its result.
+type wish uint8
+
+const (
+	unasked wish = iota
+	unwanted
+	wanted
+)
+
+// pin is the open descriptor of a captured file.
+type pin struct {
+	*os.File
+	out    int // open Contents that share it
+	claims int // captures that may still need it
 }
 
 func (e *entry) file() File {
@@ -51,6 +70,12 @@ type listing struct {
 	dirs    map[string]DirID // by path, of the directories that may have log files; nil: not identified
 	ended   time.Time
 	enough  int // stop after this number of entries; 0 reads all
+
+	order []uint32 // the entries in the order in which their names were read
+	next  int      // the place in order that find probably needs next
+
+	seen   []bool // of the entries of a listing before: their names exist
+	isSame bool   // the names are those of the listing before; entries has none then
 }
 
 // listChunk is how many names are read at a time, so that the names of a large directory are not
@@ -62,7 +87,7 @@ const listChunk = 4096
 func (d *Directory) list(ctx context.Context, known *listing) (*listing, error) {
 	l := listing{dirs: map[string]DirID{}}
 	if known != nil {
-		l.entries = make([]entry, 0, len(known.entries)+16)
+		l.seen = make([]bool, len(known.entries))
 	}
 	for todo := []string{""}; len(todo) > 0; {
 		dir := todo[0]
@@ -73,10 +98,34 @@ func (d *Directory) list(ctx context.Context, known *listing) (*listing, error) 
 		todo = append(todo[1:], below...)
 	}
 	l.ended = d.hooks.now()
+	if known != nil {
+		l.addSeen(known)
+	}
+	if l.isSame {
+		return &l, nil
+	}
 	slices.SortFunc(l.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	// Some file systems list a name twice if the directory changes while it is read.
 	l.entries = slices.CompactFunc(l.entries, func(a, b entry) bool { return a.name == b.name })
 	return &l, nil
+}
+
+// addSeen adds the entries of the listing before whose names exist, unless these are all there are: so
+// the entries of a large directory are mostly not in memory twice.
+func (l *listing) addSeen(known *listing) {
+	if l.isSame = len(l.entries) == 0 && !slices.Contains(l.seen, false); l.isSame {
+		return
+	}
+	for i, isSeen := range l.seen {
+		if isSeen {
+			l.add(known.entries[i].name, &known.entries[i].identity)
+		}
+	}
+}
+
+// add adds a log file to a listing.
+func (l *listing) add(name string, id *identity) {
+	l.entries = append(l.entries, entry{name: name, identity: *id, number: uint32(len(l.entries))})
 }
 
 // listDir adds the log files in dir to l, and returns the subdirectories to search.
@@ -99,8 +148,8 @@ func (d *Directory) listDir(ctx context.Context, dir string, known, l *listing) 
 			if dir != "" {
 				name = dir + "/" + base
 			}
-			if e := known.find(name); e != nil {
-				l.entries = append(l.entries, entry{name: e.name, identity: e.identity})
+			if i := known.find(name); i >= 0 {
+				l.seen[i] = true
 				continue
 			}
 			sub, err := d.look(f, name, l)
@@ -123,16 +172,43 @@ func (d *Directory) listDir(ctx context.Context, dir string, known, l *listing) 
 	}
 }
 
-// find returns the log file with this name; nil if there is none.
-func (l *listing) find(name string) *entry {
+// find returns the index of the log file with this name; -1 if there is none. It is fast if the names
+// come in the order in which this listing read them, as those of a directory do again.
+func (l *listing) find(name string) int {
 	if l == nil {
-		return nil
+		return -1
+	}
+	if l.order == nil {
+		l.order = l.readOrder()
+	}
+	if l.next < len(l.order) {
+		if i := l.order[l.next]; l.entries[i].name == name {
+			l.next++
+			return int(i)
+		}
 	}
 	i, ok := slices.BinarySearchFunc(l.entries, name, func(e entry, name string) int { return strings.Compare(e.name, name) })
 	if !ok {
-		return nil
+		return -1
 	}
-	return &l.entries[i]
+	l.next, _ = slices.BinarySearchFunc(l.order, l.entries[i].number+1, func(i, number uint32) int {
+		return cmp.Compare(l.entries[i].number, number)
+	})
+	return i
+}
+
+// readOrder returns the entries in the order in which their names were read.
+func (l *listing) readOrder() []uint32 {
+	const none = ^uint32(0)
+	var last uint32
+	for i := range l.entries {
+		last = max(last, l.entries[i].number)
+	}
+	order := slices.Repeat([]uint32{none}, int(last)+1)
+	for i := range l.entries {
+		order[l.entries[i].number] = uint32(i)
+	}
+	return slices.DeleteFunc(order, func(i uint32) bool { return i == none })
 }
 
 // excuse returns nil if the set is complete without a subdirectory that cannot be opened, and
@@ -182,7 +258,7 @@ func (d *Directory) look(parent *os.File, name string, l *listing) (search bool,
 	if why != "" {
 		l.ignored = append(l.ignored, Ignored{Name: name, Why: why})
 	} else {
-		l.entries = append(l.entries, entry{name: name, identity: id})
+		l.add(name, &id)
 	}
 	return false, nil
 }

@@ -277,7 +277,9 @@ func (c *Capture) Share(n int) []*Capture {
 	}
 	c.sharers = n
 	for i := range c.held {
-		c.held[i].claims = n
+		if p := c.held[i].pin; p != nil {
+			p.claims = n
+		}
 	}
 	return all
 }

@@ -27,7 +27,7 @@ import (
 )
 
 // State is whether a file is closed or still being written.
-type State int
+type State uint8
 
 // The states of a file.
 const (
