@@ -90,7 +90,7 @@ func (r *backupRun) storeBundle(ctx context.Context, buffers bundleBuffers, file
 		return err
 	}
 	defer func() { buffers <- buf }()
-	b := bundle{content: buf}
+	b := bundle{content: buf, entries: make([]*manifest.File, 0, len(group)), was: make([]*manifest.File, 0, len(group))}
 	for _, i := range group {
 		if err := r.addToBundle(ctx, &b, &files[i], parentEntry(parent, files[i].Name), &entries[i]); err != nil {
 			return fmt.Errorf("%s: %w", files[i].Name, err)

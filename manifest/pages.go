@@ -218,6 +218,9 @@ func encodePage(files []File, sequence int64) ([]byte, error) {
 		if err := e.Encode(&files[i]); err != nil { // Encode ends the line too
 			return nil, err
 		}
+		if i == 0 { // most lines are about as long
+			plain.Grow(min(plain.Len()*len(files)*9/8, MaxPageBytes))
+		}
 	}
 	if err := checkList(fileNames(files)); err != nil {
 		return nil, err
