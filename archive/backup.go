@@ -128,7 +128,7 @@ type backupRun struct {
 	knownBad     knownBad                                // objects known to be missing or damaged
 	orphans      orphans
 	partial      *partialBase // the base, if not all of its pages were read; nil otherwise
-	rawID        []byte // archive.json as this attempt read or created it; nil if it cannot be read
+	rawID        []byte       // archive.json as this attempt read or created it; nil if it cannot be read
 
 	lockedUntil time.Time // until when objects of this run are locked; zero if not at all, or without end
 
@@ -151,7 +151,8 @@ type backupRun struct {
 }
 
 func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, res *BackupResult) error {
-	h, err := a.loadWith(ctx, !o.DryRun, a.basePages(o, src))
+	stamps := &stampsOnce{Archive: a}
+	h, err := a.loadWith(ctx, !o.DryRun, a.basePages(o, src, stamps))
 	if err != nil {
 		return err
 	}
@@ -195,7 +196,7 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	if h.hasProofs {
 		res.Findings = a.lastFindings()
 	}
-	seen, err := a.loadStamps(h.archiveID())
+	seen, err := stamps.of(h.archiveID())
 	if err != nil {
 		return err
 	}

@@ -45,16 +45,32 @@ func (a *Archive) mayReadLess(o *BackupOptions, src Source) bool {
 
 // basePages chooses the pages of the base that a backup reads before it captures the source: none if stamps show which
 // ones it needs then.
-func (a *Archive) basePages(o *BackupOptions, src Source) pageChoice {
+func (a *Archive) basePages(o *BackupOptions, src Source, stamps *stampsOnce) pageChoice {
 	if !a.mayReadLess(o, src) {
 		return allPages
 	}
 	return func(m *manifest.Manifest) []int {
-		if seen, err := a.loadStamps(m.Archive); err == nil && seen.Snapshot.Sequence == m.Sequence {
+		if seen, err := stamps.of(m.Archive); err == nil && seen.Snapshot.Sequence == m.Sequence {
 			return nil
 		}
 		return allPages(m)
 	}
+}
+
+// stampsOnce reads the stamps for one attempt of a backup. It does not wait twice for a disk that hangs.
+type stampsOnce struct {
+	*Archive
+	id   string
+	seen *localstate.FileStamps // nil before the first call
+	err  error
+}
+
+func (s *stampsOnce) of(id string) (*localstate.FileStamps, error) {
+	if s.seen == nil && s.err == nil || s.id != id {
+		s.id = id
+		s.seen, s.err = s.loadStamps(id)
+	}
+	return s.seen, s.err
 }
 
 // beginPartial prepares a run that reads only some pages of its base. Where the stamps are not those of the base, or the

@@ -2,14 +2,18 @@ package archive_test
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
+	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -152,8 +156,10 @@ func TestPartialBaseMakesTheSameSnapshot(t *testing.T) {
 func change(db *database, rnd *rand.Rand) (what string) {
 	closed := db.closed()
 	at := rnd.IntN(len(closed))
-	switch what = [...]string{"nothing", "new files", "the tail grows", "one is deleted", "the oldest are deleted",
-		"one is rewritten", "one is touched", "a range is deleted", "many are new", "most are gone"}[rnd.IntN(10)]; what {
+	switch what = [...]string{
+		"nothing", "new files", "the tail grows", "one is deleted", "the oldest are deleted",
+		"one is rewritten", "one is touched", "a range is deleted", "many are new", "most are gone",
+	}[rnd.IntN(10)]; what {
 	case "new files":
 		for range 1 + rnd.IntN(3) {
 			db.flip(5)
@@ -223,4 +229,113 @@ func TestPartialBaseOfALogWithEntries(t *testing.T) {
 			t.Errorf("%s: %d pages were read", c.what, w.read)
 		}
 	}
+}
+
+// What a backup takes for files that have not changed is a few hundred bytes each, for the capture and the stamps. The
+// entries of all of them would take three times as much. No other test may run at the same time: all allocations count.
+func TestUnchangedFilesTakeLittleMemory(t *testing.T) {
+	count := 10_000
+	if soaktest.IsFull(t) {
+		count = 500_000
+	}
+	dir := t.TempDir()
+	then := time.Now().Add(-time.Hour)
+	add := func(n int) {
+		path := filepath.Join(dir, name(n))
+		if err := errors.Join(os.WriteFile(path, []byte{byte(n)}, 0o600), os.Chtimes(path, then, then)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range count {
+		add(n)
+	}
+	src, err := source.OpenWith(dir, source.LayoutOptions{Name: "files", Pattern: `.*\.jdb`, NoQuiet: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads := &pageReads{Store: storetest.Memory(t)}
+	state := &archive.LocalState{Dir: t.TempDir(), Place: "mem://one"}
+	allocated := func(isNew bool) uint64 {
+		t.Helper()
+		reads.pages = nil
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		res, err := archive.New(reads, archive.Options{State: state}).Backup(t.Context(), src, options)
+		runtime.ReadMemStats(&after)
+		if err != nil || res.Committed != isNew || len(res.Warnings) > 0 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		return (after.TotalAlloc - before.TotalAlloc) / uint64(count)
+	}
+	first := allocated(true)
+	idle := allocated(false)
+	if len(reads.pages) > 0 || idle > 650 {
+		t.Errorf("with nothing new: %d pages were read, and a file took %d bytes", len(reads.pages), idle)
+	}
+	add(count)
+	one := allocated(true)
+	if len(reads.pages) > 2 || one > 900 {
+		t.Errorf("with one new file: %d pages were read, and a file took %d bytes", len(reads.pages), one)
+	}
+	t.Logf("bytes for each of %d files: %d at first, %d with nothing new, %d with one new", count, first, idle, one)
+}
+
+// A file that was rewritten in place, with its size and time put back, changes its page: only the change time shows it. So
+// does one that another file has replaced.
+func TestRewrittenFileChangesItsPage(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t, t.TempDir(), 9)
+	db.fill(1500, 3)
+	w := newBothWays(t, false)
+	backup := func() *archive.BackupResult {
+		t.Helper()
+		w.reads.pages = nil
+		return mustBackup(t, w.open(), db)
+	}
+	backup()
+	file := db.closed()[700]
+	path := filepath.Join(db.dir, file)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, isReplaced := range []bool{false, true} {
+		db.files[file] = db.noise(int(info.Size()))
+		if isReplaced {
+			err = os.Remove(path)
+		}
+		err = errors.Join(err, os.WriteFile(path, db.files[file], 0o644), os.Chtimes(path, info.ModTime(), info.ModTime()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := backup()
+		if !res.Committed || len(res.Changed) != 1 || res.Changed[0].Name != file || len(w.reads.pages) > 2 {
+			t.Fatalf("replaced: %v: %+v, %d pages were read", isReplaced, res, len(w.reads.pages))
+		}
+	}
+	if res := backup(); res.Committed || len(w.reads.pages) > 1 { // that with the tail
+		t.Errorf("%+v, %d pages were read", res, len(w.reads.pages))
+	}
+	mustRestore(t, w.open(), 0, filepath.Join(t.TempDir(), "restored"), db.files)
+}
+
+// The stamps of a snapshot show nothing of another one. Here another host has archived other content of a file, from a
+// directory of its own, and this host's file is as it was.
+func TestStampsOfAnotherSnapshotAreNotUsed(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t, t.TempDir(), 10)
+	db.fill(600, 3)
+	w := newBothWays(t, false)
+	mustBackup(t, w.open(), db)
+	other := *db
+	other.dir, other.files = t.TempDir(), maps.Clone(db.files)
+	copyDir(t, db.dir, other.dir)
+	other.rewrite(other.closed()[100])
+	if res := mustBackup(t, archive.New(w.few, archive.Options{}), &other); len(res.Changed) != 1 {
+		t.Fatalf("%+v", res)
+	}
+	if res := mustBackup(t, w.open(), db); !res.Committed || len(res.Changed) != 1 {
+		t.Errorf("%+v", res)
+	}
+	mustRestore(t, w.open(), 0, filepath.Join(t.TempDir(), "restored"), db.files)
 }

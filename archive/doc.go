@@ -24,8 +24,8 @@
 //
 //	backup_…     plan.go, then scan, encode, upload, bundle, commit; guard, foreign, vanished, fork and hollow refuse a
 //	             source; writer names the writer of a snapshot; omit reports what the set lacks; doubt is for a
-//	             damaged ledger; data_dirs is for databases that deal their files to several directories; rehearse is
-//	             the end of a dry run
+//	             damaged ledger; data_dirs is for databases that deal their files to several directories; partial
+//	             reads only changed pages of the base; rehearse is the end of a dry run
 //	restore…     select, then internal/restoredir, which writes the directory; reads is what a dry run reports
 //	rate         how fast restores and drills were; stats is the size and the growth of an archive; cost has the prices
 //	verify_…     chain checks manifests, objects checks listings, data reads content back, needs collects what to

@@ -253,8 +253,11 @@ func stampsOf(id string, of manifest.Ref, captured []source.File, files []manife
 	return s
 }
 
-// rememberNew keeps a snapshot that was just made in memory. If stamps show what a later backup needs of its pages, only
-// those entries are kept that later ones compare: those of tails, and what is in the pages that have changed.
+// maxKeptPages is how many pages a running service keeps, for the next snapshot: those that change are mostly the same.
+const maxKeptPages = 16
+
+// rememberNew keeps a snapshot that was just made, or found to be up to date, in memory. If stamps show what a later
+// backup needs of its pages, it keeps only those that have a tail, and the last ones of those that the run has read.
 func (r *backupRun) rememberNew(s *snapshot) {
 	r.Archive.mu.Lock()
 	isStamped := r.stamps != nil && r.stamps.Snapshot == s.ref
@@ -263,13 +266,16 @@ func (r *backupRun) rememberNew(s *snapshot) {
 		m := *s.m
 		m.Files = nil
 		s = &snapshot{ref: s.ref, m: &m, pages: slices.Clone(s.pages)}
-		for i := range s.pages {
+		kept := 0
+		for i := range slices.Backward(s.pages) {
 			p := &s.pages[i]
-			if slices.ContainsFunc(p.Files, func(f manifest.File) bool { return f.State == manifest.Tail }) {
-				p.Files = slices.Clone(p.Files) // alone, without the memory of all
-			} else {
+			hasTail := slices.ContainsFunc(p.Files, func(f manifest.File) bool { return f.State == manifest.Tail })
+			if p.Files == nil || !hasTail && kept == maxKeptPages {
 				p.Files = nil
+				continue
 			}
+			p.Files = slices.Clone(p.Files) // alone, without the memory of all
+			kept++
 		}
 	}
 	r.remember(s)

@@ -25,9 +25,9 @@ type Plan struct {
 	// Keep has the entries of the parent that are kept unchanged. A backup that did not have to read all pages of the
 	// parent has no others than those that it read; a dry run reads all. Callers must not modify them.
 	Keep    []*manifest.File
-	Upload  []source.File    // files to read; content that the parent has already is not sent
-	Removed []string         // names in the parent that are no longer in the source
-	Changed []string         // files closed in both whose size or time differs; their content may be the same
+	Upload  []source.File // files to read; content that the parent has already is not sent
+	Removed []string      // names in the parent that are no longer in the source
+	Changed []string      // files closed in both whose size or time differs; their content may be the same
 }
 
 // MakePlan compares the captured files with the parent snapshot; parent is nil for the first snapshot. A file

@@ -153,7 +153,9 @@ func (s *FileStamps) find(name uint64) (FileStamp, bool) {
 	return s.Row(s.next - 1), true
 }
 
-func (s *FileStamps) nameAt(i uint32) uint64 { return binary.BigEndian.Uint64(s.rows[int(i)*stampBytes:]) }
+func (s *FileStamps) nameAt(i uint32) uint64 {
+	return binary.BigEndian.Uint64(s.rows[int(i)*stampBytes:])
+}
 
 func stampOf(f *source.File, was *manifest.File) FileStamp {
 	id := f.ID()
