@@ -13,7 +13,7 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A partialBase is a base snapshot of which a backup reads only the pages that it needs. The stamps of the source's files
+// A partialBase is a base snapshot whose pages a backup reads only as far as it needs them. The stamps of the source's files
 // show that those in a page's range of names are as they were when the page was made. Such a page is intact: its entries
 // would all be kept, and it is named again by its hash. What a backup requires of the entries of intact pages, their
 // names, sizes and states, the capture has as well.
@@ -164,7 +164,6 @@ func (r *backupRun) planPartial(ctx context.Context, agrees func(*source.File, *
 	for i := range p.isRead {
 		p.isRead[i] = !p.isIntact(i, p.block(i, files), r.layout.ChecksEntries())
 	}
-	r.needEnds()
 	for {
 		if err := r.readNeeded(ctx); err != nil {
 			return plan, err
@@ -182,35 +181,46 @@ func (r *backupRun) planPartial(ctx context.Context, agrees func(*source.File, *
 				plan.compare(p.block(i, files), r.head.base.pages[i].Files, agrees)
 			}
 		}
-		if !r.needNeighbours(&plan) {
+		isMore := r.needEnds()
+		if !r.needNeighbours(&plan) && !isMore {
 			return plan, nil
 		}
 	}
 }
 
-// needEnds requires the pages with the last closed file of each sequence. The guards compare these with the source.
-func (r *backupRun) needEnds() {
-	p, files := r.partial, r.capture.Files
+// needEnds requires the pages with the last closed file of each sequence, which the guards compare with the source. It
+// reports whether there are others than those that were read.
+func (r *backupRun) needEnds() (isMore bool) {
 	type end struct {
 		name string
-		page int
+		page int // -1: it was read
 	}
-	ends := map[string]end{}
+	p, ends := r.partial, map[string]end{}
+	note := func(name string, page int) {
+		group, _, ok := r.layout.Position(name)
+		if is, isKnown := ends[group]; ok && (!isKnown || r.layout.Compare(is.name, name) < 0) {
+			ends[group] = end{name, page}
+		}
+	}
+	for i := range p.m.Files {
+		if f := &p.m.Files[i]; f.State == manifest.Closed {
+			note(f.Name, -1)
+		}
+	}
 	for i := range p.isRead {
 		if p.isRead[i] {
 			continue
 		}
-		block := p.block(i, files)
-		for k := range block {
-			group, _, ok := r.layout.Position(block[k].Name)
-			if is, isKnown := ends[group]; ok && (!isKnown || r.layout.Compare(is.name, block[k].Name) < 0) {
-				ends[group] = end{block[k].Name, i}
-			}
+		for _, f := range p.block(i, r.capture.Files) {
+			note(f.Name, i)
 		}
 	}
 	for _, e := range ends {
-		p.isRead[e.page] = true
+		if e.page >= 0 {
+			p.isRead[e.page], isMore = true, true
+		}
 	}
+	return isMore
 }
 
 // needNeighbours requires the pages with the files before and after those that a plan changes, and reports whether there

@@ -68,29 +68,29 @@ func checkCaptured(captured []source.File) error {
 }
 
 // compare adds to a plan what a backup would do about captured files, where the parent has these entries.
-func (plan *Plan) compare(captured []source.File, old []manifest.File, agrees func(*source.File, *manifest.File) bool) {
+func (p *Plan) compare(captured []source.File, old []manifest.File, agrees func(*source.File, *manifest.File) bool) {
 	for _, f := range captured {
 		for len(old) > 0 && old[0].Name < f.Name {
-			plan.Removed = append(plan.Removed, old[0].Name)
+			p.Removed = append(p.Removed, old[0].Name)
 			old = old[1:]
 		}
 		if len(old) == 0 || old[0].Name != f.Name {
-			plan.Upload = append(plan.Upload, f)
+			p.Upload = append(p.Upload, f)
 			continue
 		}
 		was := &old[0]
 		old = old[1:]
 		switch {
 		case looksSame(&f, was) && (agrees == nil || agrees(&f, was)):
-			plan.Keep = append(plan.Keep, was)
+			p.Keep = append(p.Keep, was)
 			continue
 		case f.State == source.Closed && was.State == manifest.Closed:
-			plan.Changed = append(plan.Changed, f.Name)
+			p.Changed = append(p.Changed, f.Name)
 		}
-		plan.Upload = append(plan.Upload, f)
+		p.Upload = append(p.Upload, f)
 	}
 	for i := range old {
-		plan.Removed = append(plan.Removed, old[i].Name)
+		p.Removed = append(p.Removed, old[i].Name)
 	}
 }
 
