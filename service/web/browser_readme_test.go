@@ -67,7 +67,7 @@ func TestBrowserReadme(t *testing.T) {
 	defer srv.Close()
 	dir := os.Getenv("STRONGROOM_PICTURES")
 	for _, scheme := range []string{"light", "dark"} {
-		do(t, b, view(960, scheme), chromedp.Navigate(srv.URL+"/"))
+		do(t, b, view(look{960, scheme}), chromedp.Navigate(srv.URL+"/"))
 		b.check(t)
 		if got := value(t, b, chromedp.Text("h1")); got != "All 3 archives are healthy" {
 			t.Errorf("the page begins with %q", got)
