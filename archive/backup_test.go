@@ -202,7 +202,6 @@ func TestChangedFileIsANewVersion(t *testing.T) {
 // Large sets use pages; a small change touches few of them.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	db := newDatabase(t, t.TempDir(), 4)
 	db.fill(3000, 3)
 	store := storetest.Memory(t)

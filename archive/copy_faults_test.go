@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -23,7 +22,6 @@ import (
 // sent again.
 func TestEveryOperationOfACopyFails(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	for _, files := range []int{4, 270} {
 		o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)
 		start := storetest.Memory(t) // has the first snapshot already
@@ -107,7 +105,6 @@ func (u until) List(ctx context.Context, prefix, delimiter, after string) iter.S
 // are copied, and sound.
 func TestDamageIsNotCopied(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	virtually(t, func(t *testing.T) {
 		for _, files := range []int{4, 270} {
 			o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)

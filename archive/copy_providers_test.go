@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -151,7 +150,6 @@ func TestCopyMemory(t *testing.T) {
 // of it is sent; without a directory for scratch files the error names that.
 func TestCopyOfLarge(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	virtually(t, func(t *testing.T) {
 		db := newDatabase(t, t.TempDir(), 95)
 		db.set(name(db.last), noise(17<<20))

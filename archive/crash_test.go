@@ -207,7 +207,6 @@ func TestPowerLossAfterAKill(t *testing.T) {
 
 // Any number of kills, and then a power loss that any subset of the unsynced data may survive.
 func TestPowerLossAtRandom(t *testing.T) {
-	soaktest.SkipIfRacing(t)
 	begun := map[string]*crashes{}
 	cases := crashCases()
 	soaktest.Rounds(t, 20, 100, func(t *testing.T, seed uint64) {

@@ -34,7 +34,6 @@ func witnessed(t *testing.T, files int) (*history, archive.Options) {
 // damaged file is not restored.
 func TestDamageIsFound(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	virtually(t, func(t *testing.T) {
 		for _, files := range []int{4, 300} {
 			h, o := witnessed(t, files)

@@ -288,7 +288,6 @@ func altered(b []byte, at int) []byte {
 // read.
 func TestEveryOperationOfAnEncodedBackupFails(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	id := newIdentity(t)
 	for _, how := range []string{manifest.Zstd, manifest.Age, manifest.ZstdAge} {
 		for _, mode := range []storetest.Mode{storetest.NotApplied, storetest.AnswerLost} {

@@ -123,7 +123,6 @@ func (m mode) fault(s store.Store, n int) *storetest.Faulty {
 // snapshot restores, a rerun succeeds, and nothing acknowledged is sent again.
 func TestEveryOperationOfABackupFails(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	for _, files := range []int{3, 260} { // with pages, too
 		h := newHistory(t, files)
 		for _, mode := range modes {
@@ -172,7 +171,6 @@ func rerun(t testing.TB, f *storetest.Faulty, db *database) {
 // The same for a first backup, into nothing.
 func TestEveryOperationOfAFirstBackupFails(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	db := newDatabase(t, t.TempDir(), 12)
 	db.fill(4, 40)
 	for _, mode := range modes {

@@ -2,8 +2,6 @@ package archive_test
 
 import (
 	"testing"
-
-	"github.com/strongroom-dev/strongroom/internal/soaktest"
 )
 
 // These are seeds of TestRepairsInterleaved in which a repair deleted an object that another repair had
@@ -22,7 +20,6 @@ var lateDeletes = []struct {
 // random, so a seed gets several tries.
 func TestLateDeletes(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	states := databaseStates(t)
 	for _, c := range lateDeletes {
 		for try := 0; try < 8 && !t.Failed(); try++ {

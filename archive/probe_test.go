@@ -152,7 +152,6 @@ func probe(t *testing.T, s store.Store) map[string]storecheck.Finding {
 // and no object is left.
 func TestProbe(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	tests := []struct {
 		name   string
 		make   func(w *weak)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
@@ -31,7 +30,6 @@ func mustRepair(t testing.TB, s store.Store, from *archive.RepairFrom) *archive.
 // repair the store is what it was, byte for byte.
 func TestRepairFromCopy(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	for _, files := range []int{4, 30, 270} {
 		virtually(t, func(t *testing.T) {
 			o := newOriginal(t, t.TempDir(), storetest.Memory(t), files)

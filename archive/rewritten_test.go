@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	"github.com/strongroom-dev/strongroom/archive"
-	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
@@ -149,7 +148,6 @@ func erase(b []byte) {
 // sent is another version in the next snapshot.
 func TestFileChangesAtEveryMoment(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	const file = 1
 	inPlace := func(f func([]byte)) func(l *jeLog) error {
 		return func(l *jeLog) error { l.rewrite(file, f); return nil }

@@ -53,7 +53,6 @@ func (s *torn) List(ctx context.Context, prefix, delimiter, after string) iter.S
 // missing.
 func TestTornListing(t *testing.T) {
 	t.Parallel()
-	soaktest.SkipIfRacing(t)
 	for what, do := range map[string]func(t *testing.T, h *pruned, s store.Store){
 		"prune": func(t *testing.T, h *pruned, s store.Store) {
 			r, err := archive.New(s, archive.Options{}).Prune(t.Context(), archive.PruneOptions{Retention: &retention.Policy{Last: 100}})
