@@ -135,7 +135,7 @@ func TestSnapshotsOfAChurningJE(t *testing.T) {
 		snapshots = 4    // of each archive
 		interval  = 2 * time.Second
 	)
-	archives, tailless := 6, 4 // side by side, since each waits until what JE has closed is two seconds old
+	archives, tailless := 4, 2 // side by side, since each waits until what JE has closed is two seconds old
 	next := func(made int) bool { return made < snapshots }
 	soak := soaktest.For(t, 0)
 	if soak > 0 {
