@@ -126,7 +126,7 @@ func TestDiskGoesBeforeEveryOperation(t *testing.T) {
 	soaktest.SkipIfRacing(t)
 	step := 1
 	if testing.Short() {
-		step = 5
+		step = 7 // of some twenty operations
 	}
 	for name, op := range placeOps {
 		for what, unmount := range unmounts {

@@ -93,6 +93,10 @@ func TestUnorderedFilesAreNeverMissing(t *testing.T) {
 func TestBusyCleanerIsNeverRefused(t *testing.T) {
 	t.Parallel()
 	soaktest.SkipIfRacing(t)
+	rounds := 150
+	if brief() {
+		rounds = 50
+	}
 	for _, state := range []bool{true, false} {
 		for dirs := 1; dirs <= 4; dirs++ {
 			t.Run(fmt.Sprintf("state %v, %d directories", state, dirs), func(t *testing.T) {
@@ -110,7 +114,7 @@ func TestBusyCleanerIsNeverRefused(t *testing.T) {
 				}
 				a := archive.New(storetest.Memory(t), o)
 				mustBackup(t, a, d.database)
-				for range 150 {
+				for range rounds {
 					d.begin(1 + random.IntN(4))
 					spared := 1
 					if !state {

@@ -194,7 +194,7 @@ func TestPowerLossAfterAKill(t *testing.T) {
 			}
 			places := cuts(x.base, stride, x.base.Changes)
 			if brief() {
-				places = cuts(x.base, 1, x.base.Names)
+				places = cuts(x.base, 2, x.base.Names)
 			}
 			for _, n := range places {
 				l := x.kill(x.base, n)

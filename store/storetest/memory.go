@@ -141,7 +141,7 @@ func (m *InMemory) Stat(ctx context.Context, key string) (store.Object, error) {
 	}
 	out := store.Object{Key: key, Size: int64(len(o.data)), Modified: o.modified, Version: o.versionText()}
 	if !m.Plain {
-		out.CRC32C = new(SumsOf(o.data).CRC32C)
+		out.CRC32C = new(manifest.CRC32C(crc32.Checksum(o.data, digest.Castagnoli)))
 	}
 	return out, nil
 }
