@@ -222,6 +222,7 @@ func TestSealedObjectsAreAdoptedWithTheIdentity(t *testing.T) {
 		{encoder(t, encoding.Zstd, one), decoder(two), false},
 		{encoder(t, encoding.Zstd, one, two), decoder(one, two), false},
 		{encoder(t, encoding.Zstd, one, two), decoder(one), false},
+		{encoder(t, encoding.Zstd, one, two), decoder(two), false}, // one of them is of the first recipient
 	} {
 		i := interrupt(t, archive.Options{Encoder: test.encoder, Transfers: 1}, storetest.NotApplied, false)
 		o := archive.Options{Encoder: test.encoder, Decoder: test.decoder}
