@@ -42,7 +42,9 @@ func TestReadsThawWhatTheSampleMissed(t *testing.T) {
 		s.class = func(string) string { return "STANDARD" }
 		s.onGet = func(key string) {
 			if isContent(key) {
+				s.mu.Lock()
 				s.class = freeze
+				s.mu.Unlock()
 			}
 		}
 		r, err := a.Verify(t.Context(), archive.VerifyOptions{ReadData: true, Thaw: &archive.ThawOptions{}})
