@@ -109,7 +109,7 @@ func (s *manifestStore) listDirectory(prefix string, yield func(store.Object, er
 // millions. Of each it needs a few fields, and must not keep the entries in memory.
 func TestLedgerViewKeepsNoEntries(t *testing.T) {
 	soaktest.SkipIfRacing(t)
-	s := &manifestStore{id: "00000000-0000-4000-8000-000000000000", snapshots: 1200} // more than manifest.MaxAhead
+	s := &manifestStore{id: "00000000-0000-4000-8000-000000000000", snapshots: manifest.MaxAhead + mostUnread}
 	for i := range 100 {
 		content := fmt.Appendf(nil, "content %d", i)
 		sum := manifest.Sum(content)
