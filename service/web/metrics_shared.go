@@ -11,7 +11,8 @@ import (
 )
 
 // sharedAnswers is a handler of metrics that makes one answer for all requests that wait for it. The metrics of a
-// thousand archives take some time and megabytes, and several scrapers may come at once.
+// thousand archives take some time and megabytes, and several scrapers may come at once. The query has no effect: each
+// answer has all metrics.
 type sharedAnswers struct {
 	handler http.Handler
 	running singleflight.Group // by the accepted formats, and the encoding
@@ -26,6 +27,7 @@ func (s *sharedAnswers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// The request may end before those that share its answer.
 		one := r.Clone(context.WithoutCancel(r.Context()))
 		one.Header.Set("Accept-Encoding", encoding)
+		one.URL.RawQuery = "" // the handler would filter by it, also for those that share the answer
 		a := &answer{header: http.Header{}, code: http.StatusOK}
 		s.handler.ServeHTTP(a, one)
 		return a, nil

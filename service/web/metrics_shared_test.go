@@ -58,6 +58,38 @@ func TestScrapesShareAnAnswer(t *testing.T) {
 	})
 }
 
+// A client that filters gets all metrics, and so does a scrape that shares its answer.
+func TestScrapesShareNoFilter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(t, filled(well("orders")), "").metrics().(*sharedAnswers)
+		inner := s.handler
+		var made atomic.Int32
+		s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			made.Add(1)
+			time.Sleep(time.Second)
+			inner.ServeHTTP(w, r)
+		})
+		var all sync.WaitGroup
+		for _, query := range []string{"?name[]=go_goroutines", "", "?name[]=nothing&x=1", "?name%5B%5D=go_threads"} {
+			all.Go(func() {
+				w := httptest.NewRecorder()
+				s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics"+query, http.NoBody))
+				for _, name := range []string{"strongroom_build_info{", "strongroom_archive_overdue{", "\ngo_goroutines "} {
+					if !strings.Contains(w.Body.String(), name) {
+						t.Errorf("the answer to %q lacks %s", query, name)
+					}
+				}
+			})
+			synctest.Wait() // the first one decides the answer
+		}
+		all.Wait()
+		if n := made.Load(); n != 1 {
+			t.Errorf("%d answers were made", n)
+		}
+	})
+}
+
 // The metrics are compressed for clients that accept it.
 func TestCompressedMetrics(t *testing.T) {
 	t.Parallel()
