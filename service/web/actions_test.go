@@ -68,7 +68,7 @@ func TestPausedIsShown(t *testing.T) {
 	const shown = "10:19 UTC by the status page: the disk of &lt;script&gt;"
 	checkTexts(t, get(t, s, "/"), []string{"1 of 2 archives needs attention", shown, "no run begins before it is resumed"}, nil)
 	checkTexts(t, get(t, s, "/archives/orders"), []string{shown, `action="/archives/orders/resume"`, ">Resume<"}, []string{"formaction", "Make a snapshot"})
-	checkTexts(t, get(t, s, "/archives/users"), []string{`formaction="/archives/users/verify"`, `formaction="/archives/users/pause"`}, []string{">Resume<"})
+	checkTexts(t, get(t, s, "/archives/users"), []string{`formaction="/archives/users/verify"`, `<form method="post" action="/archives/users/pause">`}, []string{">Resume<"})
 	checkTexts(t, get(t, s, "/metrics"), []string{
 		`strongroom_archive_paused{archive="orders"} 1`, `strongroom_archive_paused{archive="users"} 0`,
 		`strongroom_archive_paused_since_timestamp_seconds{archive="orders"}`,
