@@ -234,7 +234,7 @@ func (a *app) newServer(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (
 	if err != nil {
 		return nil, err
 	}
-	command, err := a.restoreCommandLine()
+	command, err := a.commandHere()
 	if err != nil {
 		return nil, err
 	}
@@ -248,9 +248,9 @@ func (a *app) newServer(ctx context.Context, h *config.HTTP, d *daemon.Daemon) (
 	return page, nil
 }
 
-// restoreCommandLine returns the beginning of the commands on the status page. They have the
-// absolute path of the configuration, since operators paste them in other directories.
-func (a *app) restoreCommandLine() (string, error) {
+// commandHere returns the beginning of the commands on the status page that use the configuration.
+// They have its absolute path, since operators paste them in other directories of this host.
+func (a *app) commandHere() (string, error) {
 	file, err := a.findConfig()
 	if err != nil {
 		return "", err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -87,20 +88,43 @@ func TestRunsOnDemand(t *testing.T) {
 	if code, body := s.get("/api/v1/archives/a/snapshots/2"); code != http.StatusOK || !strings.Contains(body, "00000002.jdb") {
 		t.Errorf("%d: %s", code, body)
 	}
-	// The command that the page offers for copying works, wherever it is pasted.
 	code, body := s.get("/archives/a")
-	_, rest, _ := strings.Cut(body, `<pre id="restore-command"><code>`)
+	if code != http.StatusOK {
+		t.Fatalf("%d: %s", code, body)
+	}
+	// The shorter command works in each directory of this host; the one to copy also on a host without the configuration.
+	runShown(t, body, "this suffices: <code>", dir)
+	if err := os.Remove(s.config); err != nil {
+		t.Fatal(err)
+	}
+	runShown(t, body, `<pre id="restore-command"><code>`, dir)
+	_, body = s.get("/archives/a/snapshots/2")
+	runShown(t, body, `<pre id="restore-command"><code>`, dir)
+}
+
+// runShown runs the command that a page shows after a text, in a shell and an empty directory, and compares what it
+// restored with dir.
+func runShown(t *testing.T, page, after, dir string) {
+	t.Helper()
+	_, rest, _ := strings.Cut(page, after)
 	command, _, _ := strings.Cut(rest, "</code>")
-	words := strings.Fields(html.UnescapeString(command))
-	if code != http.StatusOK || len(words) < 2 || words[0] != "strongroom" {
-		t.Fatalf("%d, the command is %q: %s", code, command, body)
+	command = html.UnescapeString(command)
+	if !strings.HasPrefix(command, "strongroom ") {
+		t.Fatalf("after %q: %q", after, command)
 	}
-	restore := program(t, words[1:]...)
-	restore.Dir = to
-	if o := finish(t, restore); o.code != exitDone {
-		t.Fatalf("%q: exit code %d: %s", command, o.code, o.stderr)
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
 	}
-	sameDir(t, filepath.Join(to, "restored"), dir)
+	empty := t.TempDir()
+	c := exec.Command("sh", "-c", command)
+	c.Dir = empty
+	c.Env = append(os.Environ(), "PATH="+filepath.Dir(bin), "HOME="+empty, "XDG_CONFIG_HOME="+empty, "STRONGROOM_STATE_DIR="+t.TempDir(), "STRONGROOM_CONFIG=")
+	endWithTest(c)
+	if o := finish(t, c); o.code != exitDone {
+		t.Fatalf("%s: exit code %d: %s", command, o.code, o.stderr)
+	}
+	sameDir(t, filepath.Join(empty, "restored"), dir)
 }
 
 // Also where the service was started with no more than a file beside it.
@@ -112,7 +136,7 @@ func TestCommandOnThePageNamesTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, given := range []string{"", "strongroom.yaml", "./strongroom.yaml"} {
-		command, err := (&app{configFile: given}).restoreCommandLine()
+		command, err := (&app{configFile: given}).commandHere()
 		if want := "strongroom --config " + shellWord(filepath.Join(dir, "strongroom.yaml")); err != nil || command != want {
 			t.Errorf("started with %q: %q, %v, not %q", given, command, err, want)
 		}

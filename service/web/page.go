@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -80,13 +79,12 @@ type frame struct {
 	Title   string
 	Version string
 	Now     time.Time
-	Command string // the program's name
-	Live    bool   // the page updates itself
-	Reload  bool   // also without JavaScript
+	Live    bool // the page updates itself
+	Reload  bool // also without JavaScript
 }
 
 func (s *Server) frame(title string) frame {
-	return frame{Title: title, Version: s.o.Version, Now: s.o.Now(), Command: s.o.Command}
+	return frame{Title: title, Version: s.o.Version, Now: s.o.Now()}
 }
 
 // cardAt is a card at a time, for a template that takes one value.
@@ -221,9 +219,12 @@ func newestReadable(all []Snapshot) *Snapshot {
 }
 
 // restoreCommand returns a command that works unchanged on any host with the credentials of the destination, except for
-// the identity, which this host does not have.
+// the identity, which this host does not have. For an archive without an address, the host needs the configuration.
 func (s *Server) restoreCommand(a *Archive, sequence int64) string {
-	return s.restoreFrom(cmp.Or(a.Address, a.Name), sequence, a.Encrypted)
+	if a.Address == "" {
+		return restoreFrom(s.o.Command, a.Name, sequence, a.Encrypted)
+	}
+	return restoreFrom(program, a.Address, sequence, a.Encrypted)
 }
 
 // shortRestore is restoreCommand for a host that has the configuration; empty if restoreCommand is that, too.
@@ -231,11 +232,11 @@ func (s *Server) shortRestore(a *Archive, sequence int64) string {
 	if a.Address == "" {
 		return ""
 	}
-	return s.restoreFrom(a.Name, sequence, a.Encrypted)
+	return restoreFrom(s.o.Command, a.Name, sequence, a.Encrypted)
 }
 
-func (s *Server) restoreFrom(where string, sequence int64, encrypted bool) string {
-	command := fmt.Sprintf("%s restore %s --to ./restored", s.o.Command, shellQuote(fmt.Sprintf("%s@%d", where, sequence)))
+func restoreFrom(command, where string, sequence int64, encrypted bool) string {
+	command += fmt.Sprintf(" restore %s --to ./restored", shellQuote(fmt.Sprintf("%s@%d", where, sequence)))
 	if encrypted {
 		command += " --identity ./identity.txt"
 	}

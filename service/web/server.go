@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// program is the program's name in commands for any host.
+const program = "strongroom"
+
 // Options configure a Server.
 type Options struct {
 	Listen  string           // host:port; without a token the host must be loopback
@@ -21,7 +24,7 @@ type Options struct {
 	Token   string           // the bearer token to start runs; empty makes the server read-only
 	Cert    string           // the file with the certificate chain for HTTPS; empty selects HTTP
 	Key     string           // the file with its private key
-	Command string           // the program's name in commands on the page; empty selects strongroom
+	Command string           // the beginning of commands for this host on the page; empty selects strongroom
 	Version string           // the program's version
 	Now     func() time.Time // nil selects time.Now
 	Log     *slog.Logger     // nil disables logging
@@ -73,7 +76,7 @@ func New(backend Backend, o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Command == "" {
-		o.Command = "strongroom"
+		o.Command = program
 	}
 	p, err := newPages()
 	if err != nil {
