@@ -78,3 +78,31 @@ func TestNothingHasChangedOnlyWithoutLeftOutFiles(t *testing.T) {
 		t.Errorf("with: %s", got)
 	}
 }
+
+// The front page states nothing green beside the amber badge, and has the archive before those that are well.
+func TestFrontPageCountsLeftOutFiles(t *testing.T) {
+	t.Parallel()
+	left := well("z")
+	left.LeftOut.Files = 2
+	empty := states()[StateEmpty]
+	empty.LeftOut.Files = 1
+	for want, all := range map[string][]Archive{
+		"Files of the archive were left out":   {left},
+		"There is no snapshot yet":             {empty},
+		"1 of 3 archives has files left out":   {well("a"), left, states()[StateEmpty]},
+		"2 of 2 archives have files left out":  {left, left},
+		"1 of 2 archives needs attention":      {left, states()[StateFailing]},
+		"2 of 2 archives have no snapshot yet": {empty, empty},
+	} {
+		page := get(t, newServer(t, &fake{archives: all}, ""), "/")
+		checkTexts(t, page, []string{"<h1>" + want + "</h1>", "<title>" + want, `class="summary`}, []string{"summary healthy", "healthy</h1>"})
+	}
+	page := get(t, newServer(t, &fake{archives: []Archive{well("a"), left, states()[StateFailing]}}, ""), "/")
+	failing, first, second := strings.Index(page, `aria-label="orders"`), strings.Index(page, `aria-label="z"`), strings.Index(page, `aria-label="a"`)
+	if failing < 0 || first < failing || second < first {
+		t.Errorf("the order is wrong: %d, %d, %d", failing, first, second)
+	}
+	if c := newServer(t, filled(left), "").card("t", left); c.Now(noon) != "2 files left out" {
+		t.Errorf("the line has %q", c.Now(noon))
+	}
+}

@@ -84,7 +84,7 @@ func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
 		v.Filter = f
 	}
 	v.Compact = len(all) > maxCards
-	v.Trouble, v.Healthy = t.trouble > 0, t.trouble+t.empty == 0 && t.all > 0
+	v.Trouble, v.Healthy = t.trouble > 0, t.trouble+t.empty+t.leftOut == 0 && t.all > 0
 	v.Summary, v.Totals = t.summary(), t.text()
 	if v.Summary != "" {
 		v.Title = v.Summary
@@ -95,6 +95,7 @@ func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
 // totals counts archives for the head of the front page.
 type totals struct {
 	all, trouble, empty    int64
+	leftOut                int64 // of the others, those whose last run left files out
 	snapshots, bytes       int64
 	hasSnapshots, hasBytes bool // of every archive
 }
@@ -109,6 +110,8 @@ func (t *totals) add(a *Archive, needsAttention bool) {
 		t.trouble++
 	case a.Health() == StateEmpty:
 		t.empty++
+	case a.LeftOut.Files > 0:
+		t.leftOut++
 	}
 	if a.Kept != nil {
 		t.snapshots += a.Kept.Snapshots
@@ -118,7 +121,7 @@ func (t *totals) add(a *Archive, needsAttention bool) {
 	t.hasBytes = t.hasBytes && a.LastVerification.BytesTotal > 0
 }
 
-// summary states how many archives are healthy, or need attention.
+// summary states how many archives are healthy, or otherwise how many have the worst that applies.
 func (t *totals) summary() string {
 	switch {
 	case t.all == 0:
@@ -129,6 +132,12 @@ func (t *totals) summary() string {
 		return fmt.Sprintf("1 of %s needs attention", count(t.all, "archive"))
 	case t.trouble > 1:
 		return fmt.Sprintf("%s of %s need attention", number(t.trouble), count(t.all, "archive"))
+	case t.all == 1 && t.leftOut == 1:
+		return "Files of the archive were left out"
+	case t.leftOut == 1:
+		return fmt.Sprintf("1 of %s has files left out", count(t.all, "archive"))
+	case t.leftOut > 1:
+		return fmt.Sprintf("%s of %s have files left out", number(t.leftOut), count(t.all, "archive"))
 	case t.all == 1 && t.empty == 1:
 		return "There is no snapshot yet"
 	case t.all == 1:

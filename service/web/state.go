@@ -51,7 +51,7 @@ var ranks = map[State]int{StateDamaged: 0, StateFailing: 1, StateOverdue: 2, Sta
 // rank returns the archive's place in the order of the front page.
 func (a *Archive) rank() int {
 	r := ranks[a.Health()]
-	if len(a.failingTasks()) > 0 {
+	if len(a.failingTasks()) > 0 || a.LeftOut.Files > 0 {
 		return min(r, 4)
 	}
 	return r

@@ -88,6 +88,8 @@ func (c card) Now(now time.Time) string {
 		return "no run has succeeded yet"
 	case c.State == StateOverdue:
 		return "the last good run ended " + ago(now, c.LastSuccess)
+	case c.LeftOut.Files > 0:
+		return count(c.LeftOut.Files, "file") + " left out"
 	case c.Running && !c.RunningSince.IsZero():
 		return "a run began " + ago(now, c.RunningSince)
 	case c.NextRun.IsZero() && c.Schedule == "@close":
