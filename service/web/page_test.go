@@ -222,3 +222,26 @@ func TestStoredText(t *testing.T) {
 		}
 	}
 }
+
+// A line states the same of the next run as the sentence on a card.
+func TestLineStatesWhatHappensNext(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*Archive){
+		"next in 11 minutes":        func(*Archive) {},
+		"waits for other archives":  func(a *Archive) { a.Waiting, a.NextRun = true, time.Time{} },
+		"a run is in progress":      func(a *Archive) { a.Running, a.RunningSince, a.NextRun = true, time.Time{}, time.Time{} },
+		"a run began 2 minutes ago": func(a *Archive) { a.Running, a.RunningSince, a.Waiting = true, noon.Add(-2*time.Minute), true },
+		"next when a log file closes": func(a *Archive) {
+			a.Schedule, a.NextRun = "@close", time.Time{}
+		},
+		"on demand":                func(a *Archive) { a.Schedule, a.NextRun = "", time.Time{} },
+		"no snapshot is scheduled": func(a *Archive) { a.NextRun = time.Time{} },
+	} {
+		a := well("orders")
+		a.Schedule = "@hourly"
+		change(&a)
+		if got := newServer(t, filled(a), "").card("t", a).Now(noon); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}

@@ -92,10 +92,16 @@ func (c card) Now(now time.Time) string {
 		return count(c.LeftOut.Files, "file") + " left out"
 	case c.Running && !c.RunningSince.IsZero():
 		return "a run began " + ago(now, c.RunningSince)
+	case c.Running:
+		return "a run is in progress"
+	case c.Waiting:
+		return "waits for other archives"
 	case c.NextRun.IsZero() && c.Schedule == "@close":
 		return "next when a log file closes"
-	case c.NextRun.IsZero():
+	case c.NextRun.IsZero() && c.Schedule == "":
 		return "on demand"
+	case c.NextRun.IsZero():
+		return "no snapshot is scheduled"
 	}
 	return "next " + ahead(now, c.NextRun)
 }
