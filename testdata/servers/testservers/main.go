@@ -4,7 +4,7 @@
 //
 // It starts MinIO twice, over http and over TLS with a new certificate, on free ports of 127.0.0.1. Both have
 // random credentials, an encryption key named "test", and their data in a temporary directory: in memory, if TMPDIR
-// is not set and /dev/shm has enough space. When both are ready, it runs the command with
+// is not set, and /dev/shm and the free memory have 12 GiB. When both are ready, it runs the command with
 //
 //	STRONGROOM_TEST_S3      http://127.0.0.1:PORT
 //	STRONGROOM_TEST_S3_TLS  https://127.0.0.1:PORT
@@ -101,7 +101,7 @@ func with(p programs, wait time.Duration, command []string) (int, error) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
-	dir, err := os.MkdirTemp(memory(), "strongroom-servers-")
+	dir, err := newDirectory(memory("/dev/shm", "/proc/meminfo", enough))
 	if err != nil {
 		return exitServer, fmt.Errorf("making a directory for the servers: %w", err)
 	}
@@ -140,20 +140,6 @@ func with(p programs, wait time.Duration, command []string) (int, error) {
 		fmt.Fprintf(os.Stderr, "testservers: %s is ready at %s\n", r.name, r.url)
 	}
 	return run(command, s.environment(os.Environ()), signals, s)
-}
-
-// enough is the free space that the servers need in memory, in bytes, with room for the files of the tests.
-const enough = 12 << 30
-
-// memory returns a directory in memory, where the servers' many small files cost less. It is empty if TMPDIR is set, or
-// if there is no such directory with enough free space.
-func memory() string {
-	const dir = "/dev/shm"
-	var s syscall.Statfs_t
-	if os.Getenv("TMPDIR") != "" || syscall.Statfs(dir, &s) != nil || uint64(s.Bavail)*uint64(s.Bsize) < enough {
-		return ""
-	}
-	return dir
 }
 
 // run runs the command to its end. A signal, or the end of a server, stops the command.
