@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,4 +91,39 @@ func TestTasksOnDemand(t *testing.T) {
 			t.Errorf("a resume of no archive: %v", err)
 		}
 	})
+}
+
+// Reloads, pauses and the page use the state of the archives at the same time, and none waits for another forever.
+func TestPauseDuringReloadsAndRequests(t *testing.T) {
+	t.Parallel()
+	d := New(load(t, demand), Options{})
+	c := load(t, demand)
+	end := time.Now().Add(2 * time.Second)
+	var work sync.WaitGroup
+	for _, one := range []func(){
+		func() { d.Set(c) },
+		func() {
+			if _, err := d.Pause("orders", web.Pause{By: "a test"}); err != nil {
+				t.Error(err)
+			}
+			if err := d.Resume("orders"); err != nil {
+				t.Error(err)
+			}
+		},
+		func() { d.Archives() },
+		func() { d.Archives() },
+	} {
+		work.Go(func() {
+			for time.Now().Before(end) {
+				one()
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); work.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Fatal("reloads, pauses and the page wait for each other")
+	}
 }

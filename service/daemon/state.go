@@ -26,6 +26,7 @@ func (k *managedArchive) ran(j *scheduler.JobStatus) {
 
 // state returns the archive's state for the page, the API and notifications.
 func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStatus, now time.Time) web.Archive {
+	paused := k.d.pauses.get(k.name) // before k.mu: what holds the pauses may wait for what holds k.mu
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	a := web.Archive{
@@ -43,14 +44,14 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 
 		NeedsConfirmation: k.refusals.shown(append(slices.Clone(tasks), *j)...),
 	}
-	if a.Paused = k.d.pauses.get(k.name); !a.Paused.Since.IsZero() {
+	if a.Paused = paused; !a.Paused.Since.IsZero() {
 		a.Overdue, a.NextRun = false, time.Time{}
 	}
 	if j.AheadKnown {
 		a.Behind = &web.Behind{Files: j.Ahead.Files, Bytes: j.Ahead.Bytes}
 	}
 	for i := range tasks {
-		a.Tasks = append(a.Tasks, k.task(&tasks[i], now))
+		a.Tasks = append(a.Tasks, k.task(&tasks[i], !paused.Since.IsZero(), now))
 	}
 	if a.Layout == "" {
 		a.Layout = k.settings.Source.Layout
@@ -67,8 +68,7 @@ func (k *managedArchive) state(j *scheduler.JobStatus, tasks []scheduler.JobStat
 }
 
 // task returns the state of one of the archive's tasks, with k.mu held.
-func (k *managedArchive) task(j *scheduler.JobStatus, now time.Time) web.Task {
-	isPaused := !k.d.pauses.get(k.name).Since.IsZero()
+func (k *managedArchive) task(j *scheduler.JobStatus, isPaused bool, now time.Time) web.Task {
 	next := j.Next
 	if isPaused {
 		next = time.Time{}

@@ -49,7 +49,7 @@ type Job struct {
 	Task string
 
 	// Retired is called when none of the job's functions will be called any more: after Set has replaced or removed
-	// the job, or at once if Set kept the job before it. It may be nil.
+	// the job, or at once if Set kept the job before it. The service holds no lock then. It may be nil.
 	Retired func()
 
 	// Run does the work, such as making one snapshot. It is never called concurrently with itself. It is called

@@ -122,6 +122,13 @@ func New(o Options, jobs []Job) *Service {
 // Set replaces the jobs. A job with the same name and version as before continues. Any other old job is stopped. A
 // new job with the name of an old one takes over its status, and begins after the old one has ended.
 func (s *Service) Set(jobs []Job) {
+	for _, retired := range s.set(jobs) {
+		retired() // without s.mu: it may wait for what uses the service
+	}
+}
+
+// set is Set. It returns the functions Retired of the jobs whose functions will not be called any more.
+func (s *Service) set(jobs []Job) (unused []func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := make(map[string]*runner, len(s.runners))
@@ -135,7 +142,7 @@ func (s *Service) Set(jobs []Job) {
 		if was != nil && was.job.Version == j.Version {
 			next = append(next, was)
 			if j.Retired != nil {
-				j.Retired() // the old job stays, so the new job's functions are never called
+				unused = append(unused, j.Retired) // the old job stays, so the new job's functions are never called
 			}
 			continue
 		}
@@ -146,7 +153,7 @@ func (s *Service) Set(jobs []Job) {
 		}
 		if was != nil {
 			r.record = was.record
-			s.retire(was)
+			unused = append(unused, s.retire(was)...)
 		}
 		next = append(next, r)
 		if s.alive() {
@@ -155,14 +162,15 @@ func (s *Service) Set(jobs []Job) {
 	}
 	for _, r := range s.runners {
 		if old[r.job.key()] == r {
-			s.retire(r)
+			unused = append(unused, s.retire(r)...)
 		}
 	}
 	s.runners = next
+	return unused
 }
 
-// retire stops a runner.
-func (s *Service) retire(r *runner) {
+// retire stops a runner, with mu held. If none of its goroutines runs, it returns the job's function Retired.
+func (s *Service) retire(r *runner) (unused []func()) {
 	s.retired = slices.DeleteFunc(s.retired, func(r *runner) bool { return !r.busy() })
 	switch {
 	case r.busy():
@@ -170,8 +178,9 @@ func (s *Service) retire(r *runner) {
 		r.cancel()
 		s.retired = append(s.retired, r)
 	case r.job.Retired != nil:
-		r.job.Retired()
+		unused = append(unused, r.job.Retired)
 	}
+	return unused
 }
 
 // alive reports whether goroutines may be added.

@@ -179,3 +179,37 @@ func TestRemembers(t *testing.T) {
 		}
 	})
 }
+
+// Retired may use the service: Set holds no lock of it then. Otherwise Retired, which takes a lock of its own, and a
+// caller that holds that lock would wait for each other.
+func TestRetiredMayUseTheService(t *testing.T) {
+	t.Parallel()
+	s := New(Options{}, nil)
+	calls := 0
+	job := func(version string) []Job {
+		j := (&fake{t: t}).job("a", "@hourly", time.UTC)
+		j.Version = version
+		j.Retired = func() {
+			s.Pause("a")
+			s.Status()
+			calls++
+		}
+		return []Job{j}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Set(job("1"))
+		s.Set(job("1")) // the new job is dropped
+		s.Set(job("2")) // the old job is replaced
+		s.Set(nil)      // and removed
+	}()
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Fatal("Retired waits for the service, which waits for Retired")
+	}
+	if calls != 3 {
+		t.Errorf("Retired was called %d times", calls)
+	}
+}
