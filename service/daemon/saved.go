@@ -76,13 +76,13 @@ func (s *savedState) files(name string) []stateFile {
 		{refusalsFile(name), "cannot read the state of confirmations", &s.refused},
 		{verificationFile(name), "cannot read the last verification's result", &s.verified},
 		{drillFile(name), "cannot read the last drill's result", &s.drilled},
-		{pauseFile(name), "cannot read whether the archive is paused; its runs begin", &s.paused},
+		{pauseFile(name), "cannot read whether the archive is paused", &s.paused},
 		{notifiedFile(name), "cannot read the notification state; notifications are sent again", &s.notified},
 	}
 }
 
-// readState reads an archive's state files. A file that cannot be read counts as empty. If the disk hangs, the file is
-// added once it can be read.
+// readState reads an archive's state files. A file that cannot be read counts as empty, but such a pause holds. If the
+// disk hangs, the file is added once it can be read: a state directory that hangs does not end all backups.
 func (d *Daemon) readState(name string) savedState {
 	var s savedState
 	var work sync.WaitGroup
@@ -91,6 +91,9 @@ func (d *Daemon) readState(name string) savedState {
 			err := d.state.Read(file.name, file.v)
 			if err != nil {
 				d.o.Log.Warn(file.message, "archive", name, "error", err)
+			}
+			if errors.Is(err, statefile.ErrUnreadable) && file.name == pauseFile(name) {
+				s.paused = unknownPause(d.o.Now(), err)
 			}
 			if errors.Is(err, statefile.ErrHangs) {
 				late := &savedState{}

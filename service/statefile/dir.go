@@ -27,6 +27,9 @@ const (
 // ErrHangs means that a state directory does not respond, such as a dying disk or a network file system.
 var ErrHangs = errors.New("the state directory does not respond")
 
+// ErrUnreadable means that a file exists, and that its value cannot be read.
+var ErrUnreadable = errors.New("the file exists and cannot be read")
+
 // Dir is a directory of state files. A disk that hangs delays no caller: Save returns at once, and Read returns after
 // seconds at the latest. Its methods are safe for concurrent use.
 type Dir struct {
@@ -80,11 +83,48 @@ func (d *Dir) Save(name string, v any, failed func(error)) {
 		go failed(fmt.Errorf("encoding %s: %w", name, err))
 		return
 	}
+	d.save(name, text, failed)
+}
+
+// save is Save for an encoded value.
+func (d *Dir) save(name string, text []byte, failed func(error)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	one := d.queued(name)
 	one.text, one.failed, one.newer = text, failed, one.writing
 	d.startWriter()
+}
+
+// SaveNow is Save, but it returns when v is written, with the error of the write, or with ErrHangs when ctx ends. After
+// ErrHangs v may still be written later, unless another value of the file is saved.
+func (d *Dir) SaveNow(ctx context.Context, name string, v any) error {
+	if d.path == "" {
+		return nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", name, err)
+	}
+	failed := make(chan error, 1)
+	d.save(name, text, func(err error) { failed <- err })
+	for {
+		d.mu.Lock()
+		ended, waits := d.ended, d.unsaved[name] != nil
+		d.mu.Unlock()
+		select {
+		case err := <-failed:
+			return err
+		default:
+		}
+		if !waits {
+			return nil
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return fmt.Errorf("writing %s: %w", filepath.Join(d.path, name), ErrHangs)
+		}
+	}
 }
 
 // ReadLater is called after Read has returned ErrHangs. It reads the file once the directory responds. If there is such
@@ -239,7 +279,8 @@ func (d *Dir) respond() {
 }
 
 // Read sets v from a file, or from the newest value that Save was called with. If there is no such file, v stays
-// unchanged. The error is ErrHangs if the directory does not respond; ReadLater then keeps the file.
+// unchanged. The error is ErrHangs if the directory does not respond; ReadLater then keeps the file. It is ErrUnreadable
+// if there is such a file.
 func (d *Dir) Read(name string, v any) error {
 	if d.path == "" {
 		return nil
@@ -258,7 +299,7 @@ func (d *Dir) Read(name string, v any) error {
 		}
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("reading %s: %w", filepath.Join(d.path, name), err)
+		return fmt.Errorf("reading %s: %w: %w", filepath.Join(d.path, name), ErrUnreadable, err)
 	}
 	return nil
 }

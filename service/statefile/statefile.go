@@ -43,12 +43,15 @@ func read(file string) (b []byte, err error) {
 		return nil, nil
 	}
 	if err != nil {
+		if _, missing := os.Lstat(file); missing == nil {
+			return nil, fmt.Errorf("opening a state file: %w: %w", ErrUnreadable, err)
+		}
 		return nil, fmt.Errorf("opening a state file: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	b, err = io.ReadAll(io.LimitReader(f, maxSize))
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
+		return nil, fmt.Errorf("reading %s: %w: %w", file, ErrUnreadable, err)
 	}
 	return b, nil
 }

@@ -65,10 +65,11 @@ type Backend interface {
 
 	// Pause lets no run of an archive begin until Resume, also after a restart. A run in progress continues. It sets the
 	// pause's time. If the archive is paused already, it changes nothing and returns that pause. It returns ErrNotFound
-	// if there is no such archive.
+	// if there is no such archive. It returns after seconds at the latest: with any other error nothing has changed, such
+	// as when the pause cannot be saved.
 	Pause(name string, p Pause) (Pause, error)
 
-	// Resume ends a pause, if there is one. It returns ErrNotFound if there is no such archive.
+	// Resume ends a pause, if there is one. Its errors are those of Pause.
 	Resume(name string) error
 
 	// Confirm accepts, once, a guard's finding in an archive's last run. It requests a run with that confirmation
