@@ -30,6 +30,7 @@ type guardedBackup struct {
 	broken  error              // what every backup ends with before the guards; nil: nothing
 	closed  error              // why the archive cannot be opened; nil: it can
 	carried [][]archive.Confirmation
+	takes   time.Duration // of each backup
 }
 
 func (g *guardedBackup) set(broken error, finds ...*archive.Refusal) {
@@ -38,10 +39,15 @@ func (g *guardedBackup) set(broken error, finds ...*archive.Refusal) {
 	g.broken, g.finds = broken, finds
 }
 
-func (g *guardedBackup) backup(_ context.Context, a archive.Acceptance) (*archive.BackupResult, error) {
+func (g *guardedBackup) backup(ctx context.Context, a archive.Acceptance) (*archive.BackupResult, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.carried = append(g.carried, a.Confirmed)
+	if takes := g.takes; takes > 0 {
+		g.mu.Unlock()
+		pause(ctx, takes)
+		g.mu.Lock()
+	}
 	if g.broken != nil {
 		return nil, g.broken
 	}

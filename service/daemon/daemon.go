@@ -187,11 +187,16 @@ func (d *Daemon) Run(ctx context.Context) error {
 // Started returns a channel that is closed when Run takes requests for runs.
 func (d *Daemon) Started() <-chan struct{} { return d.started }
 
-// TriggerAll requests a run of every archive.
+// TriggerAll requests a run of every archive that is not paused. If an archive's run is in progress, another one
+// follows it.
 func (d *Daemon) TriggerAll() {
 	for _, k := range d.all() {
-		if _, err := d.Trigger(k.name, web.TaskBackup); err != nil {
-			d.o.Log.Info("no run was started", "archive", k.name, "reason", err)
+		err := web.ErrPaused
+		if d.pauses.get(k.name).Since.IsZero() {
+			_, err = d.service.Trigger(k.name)
+		}
+		if err != nil {
+			d.o.Log.Info("no run was requested", "archive", k.name, "reason", err)
 		}
 	}
 }

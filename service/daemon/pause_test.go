@@ -127,3 +127,33 @@ func TestPauseDuringReloadsAndRequests(t *testing.T) {
 		t.Fatal("reloads, pauses and the page wait for each other")
 	}
 }
+
+// A request for runs of all archives, as by SIGUSR1, also holds for an archive with a run in progress: the run that
+// follows archives what the present one missed.
+func TestTriggerAllDuringARun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := &guardedBackup{takes: time.Hour}
+		d, stop := guardedDaemon(t, "", demand, g)
+		defer stop()
+		d.TriggerAll()
+		time.Sleep(time.Minute)
+		d.TriggerAll()
+		d.TriggerAll() // one waits already
+		time.Sleep(5 * time.Hour)
+		if n := g.runs(); n != 2 {
+			t.Errorf("%d runs", n)
+		}
+		if _, err := d.Pause("orders", web.Pause{By: "a test"}); err != nil {
+			t.Fatal(err)
+		}
+		d.TriggerAll()
+		if err := d.Resume("orders"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Hour)
+		if n := g.runs(); n != 2 {
+			t.Errorf("a request during a pause: %d runs", n)
+		}
+	})
+}
