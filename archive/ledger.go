@@ -74,13 +74,21 @@ func (a *Archive) explainDamage(ctx context.Context, m *manifest.Manifest, err e
 	if errors.Is(err, ErrNoIdentity) {
 		return encryptedTo(sequence, m.Recipients, err)
 	}
-	if !errors.Is(err, ErrDamaged) || ctx.Err() != nil {
+	if !errors.Is(err, ErrDamaged) {
 		return err
+	}
+	if ctx.Err() != nil { // the ledger cannot be read any more, which shows whether it is damage
+		return fmt.Errorf("reading snapshot %d: %w (%v)", sequence, context.Cause(ctx), err) //nolint:errorlint // see above
 	}
 	if gone := a.holds(ctx, m); errors.Is(gone, store.ErrGone) || errors.Is(gone, ErrNoArchive) {
 		return fmt.Errorf("reading snapshot %d: %w (%v)", sequence, gone, err) //nolint:errorlint // it is no damage
 	}
-	if h, ledgerErr := a.rereadLedger(ctx); ledgerErr != nil || h.record.ValidNumber(sequence) {
+	h, ledgerErr := a.rereadLedger(ctx)
+	switch {
+	case ledgerErr != nil:
+		return fmt.Errorf("%w; the ledger cannot be read, which shows whether snapshot %d was pruned during the operation: %w",
+			err, sequence, ledgerErr)
+	case h.record.ValidNumber(sequence):
 		return err
 	}
 	const pruned = "snapshot %d was pruned during the operation: %w (%v)"
