@@ -115,8 +115,9 @@ type Archive struct {
 	// isUncompared means that it was logged that this operation does not compare the archive with the local state.
 	isUncompared bool
 
-	stamps *localstate.FileStamps    // of the source's files
-	sealed *localstate.SealedRecords // encrypted objects, recorded before they are stored
+	stamps      *localstate.FileStamps    // of the source's files
+	listedPages string                    // the archive whose pages a backup of this process has listed
+	sealed      *localstate.SealedRecords // encrypted objects, recorded before they are stored
 }
 
 // New returns the archive in a store. It sends no request: the archive need not exist yet.
@@ -152,8 +153,8 @@ func New(store store.Store, o Options) *Archive {
 // undecrypted counts encrypted content that was not compared with its plain hash.
 type undecrypted struct{ parts, bytes atomic.Int64 }
 
-// snapshot is a manifest as it was found, with all its entries or, for a backup that needs no others, with those of some
-// pages.
+// snapshot is a manifest as it was found, with all its entries or, for a backup that needs no others, with those of
+// some pages.
 type snapshot struct {
 	ref   manifest.Ref
 	m     *manifest.Manifest // Files has all entries that were read, even if pages hold them

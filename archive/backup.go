@@ -237,7 +237,9 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 	}
 	var plan Plan
 	if r.partial != nil {
-		plan, err = r.planPartial(ctx, agrees)
+		if plan, err = r.planPartial(ctx, agrees); err == nil {
+			r.rememberNew(h.base, nil) // for Pending, if this run fails
+		}
 	} else {
 		plan, err = MakePlan(r.capture.Files, parent, agrees)
 	}
@@ -274,11 +276,13 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, 
 		return r.rehearse(ctx, &plan, isIdle)
 	}
 	if isIdle {
+		var stamps *localstate.FileStamps
 		if seen.Stale || parent.Pages != nil && seen.Snapshot != h.base.ref {
-			r.saveStamps(h.archiveID(), h.base.ref, parent.Files)
+			stamps = r.newStamps(h.archiveID(), h.base.ref, parent.Files)
 		}
+		r.rememberNew(h.base, stamps)
+		r.saveStamps(stamps)
 		r.keepSource(h.archiveID(), h.base.ref)
-		r.rememberNew(h.base)
 		res.Damaged = damaged(parent.Files)
 		return r.stillValid(ctx, h.base.ref)
 	}
@@ -330,9 +334,10 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 		if err := r.stillValid(ctx, r.head.base.ref); err != nil {
 			return err
 		}
-		r.saveStamps(id, r.head.base.ref, m.Files)
+		stamps := r.newStamps(id, r.head.base.ref, m.Files)
+		r.rememberNew(r.head.base, stamps)
+		r.saveStamps(stamps)
 		r.keepSource(id, r.head.base.ref)
-		r.rememberNew(r.head.base)
 		return nil
 	}
 	pages, err := r.storePages(ctx, m)

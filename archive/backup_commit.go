@@ -253,8 +253,9 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	m.Pages, m.DurationMS, m.Writer = stored.Pages, stored.DurationMS, stored.Writer
 	r.noteWhole()
 	r.savePin(id, ref, r.head.anomalies)
-	r.saveStamps(id, ref, m.Files)
-	r.rememberNew(&snapshot{ref: ref, m: m, pages: pages})
+	stamps := r.newStamps(id, ref, m.Files)
+	r.rememberNew(&snapshot{ref: ref, m: m, pages: pages}, stamps)
+	r.saveStamps(stamps)
 	r.keepSource(id, ref)
 	r.sealed.Drop(id)
 	r.res.Committed, r.res.Snapshot = true, new(m.Summary)

@@ -13,10 +13,10 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// A partialBase is a base snapshot whose pages a backup reads only as far as it needs them. The stamps of the source's files
-// show that those in a page's range of names are as they were when the page was made. Such a page is intact: its entries
-// would all be kept, and it is named again by its hash. What a backup requires of the entries of intact pages, their
-// names, sizes and states, the capture has as well.
+// A partialBase is a base snapshot whose pages a backup reads only as far as it needs them. The stamps of the source's
+// files show that those in a page's range of names are as they were when the page was made. Such a page is intact: its
+// entries would all be kept, and it is named again by its hash. What a backup requires of the entries of intact pages,
+// their names, sizes and states, the capture has as well.
 //
 // A run that needs more than that ends with errNeedsWhole, and the backup starts over with all pages.
 type partialBase struct {
@@ -31,8 +31,8 @@ type partialBase struct {
 // errNeedsWhole: a backup needs all entries of its base.
 var errNeedsWhole = errors.New("all pages of the newest snapshot are needed")
 
-// mayReadLess reports whether a backup can do without the whole base, as far as its options show. A confirmed finding may
-// depend on all entries, and so does the plan that a dry run reports. A lock is renewed for each object.
+// mayReadLess reports whether a backup can do without the whole base, as far as its options show. A confirmed finding
+// may depend on all entries, and so does the plan that a dry run reports. A lock is renewed for each object.
 func (a *Archive) mayReadLess(o *BackupOptions, src Source) bool {
 	if l, ok := a.store.(store.RetentionStore); ok {
 		if _, locks := l.RenewLock(); locks {
@@ -73,8 +73,8 @@ func (s *stampsOnce) of(id string) (*localstate.FileStamps, error) {
 	return s.seen, s.err
 }
 
-// beginPartial prepares a run that reads only some pages of its base. Where the stamps are not those of the base, or the
-// run needs all entries, it requires the whole base instead.
+// beginPartial prepares a run that reads only some pages of its base. Where the stamps are not those of the base, or
+// the run needs all entries, it requires the whole base instead.
 func (r *backupRun) beginPartial(src Source, seen *localstate.FileStamps) error {
 	base := r.head.base
 	if base == nil || base.m.Pages == nil {
@@ -188,65 +188,6 @@ func (r *backupRun) planPartial(ctx context.Context, agrees func(*source.File, *
 	}
 }
 
-// needEnds requires the pages with the last closed file of each sequence, which the guards compare with the source. It
-// reports whether there are others than those that were read.
-func (r *backupRun) needEnds() (isMore bool) {
-	type end struct {
-		name string
-		page int // -1: it was read
-	}
-	p, ends := r.partial, map[string]end{}
-	note := func(name string, page int) {
-		group, _, ok := r.layout.Position(name)
-		if is, isKnown := ends[group]; ok && (!isKnown || r.layout.Compare(is.name, name) < 0) {
-			ends[group] = end{name, page}
-		}
-	}
-	for i := range p.m.Files {
-		if f := &p.m.Files[i]; f.State == manifest.Closed {
-			note(f.Name, -1)
-		}
-	}
-	for i := range p.isRead {
-		if p.isRead[i] {
-			continue
-		}
-		for _, f := range p.block(i, r.capture.Files) {
-			note(f.Name, i)
-		}
-	}
-	for _, e := range ends {
-		if e.page >= 0 {
-			p.isRead[e.page], isMore = true, true
-		}
-	}
-	return isMore
-}
-
-// needNeighbours requires the pages with the files before and after those that a plan changes, and reports whether there
-// are others than those that were read. The header of a log file shows where the file before it ends.
-func (r *backupRun) needNeighbours(plan *Plan) bool {
-	if !r.layout.ChecksEntries() {
-		return false
-	}
-	p, files, numbers := r.partial, r.capture.Files, map[uint64]bool{}
-	for i := range plan.Upload {
-		_, n, _ := r.layout.Position(plan.Upload[i].Name)
-		numbers[n-1], numbers[n+1] = true, true
-	}
-	if len(numbers) == 0 {
-		return false
-	}
-	isMore := false
-	for i := range p.isRead {
-		isNeighbour := func(f source.File) bool { _, n, _ := r.layout.Position(f.Name); return numbers[n] }
-		if !p.isRead[i] && slices.ContainsFunc(p.block(i, files), isNeighbour) {
-			p.isRead[i], isMore = true, true
-		}
-	}
-	return isMore
-}
-
 // readNeeded reads the needed pages of the base that were not read yet.
 func (r *backupRun) readNeeded(ctx context.Context) error {
 	p, base := r.partial, r.head.base
@@ -277,29 +218,6 @@ func (r *backupRun) readNeeded(ctx context.Context) error {
 		return errNeedsWhole
 	}
 	return nil
-}
-
-// checkPartial is checkContinuation for a run with a partial base, which has an intact page: the source has a closed file
-// of the base. What a guard finds is decided, and described, with the whole base.
-func (r *backupRun) checkPartial(ctx context.Context, plan *Plan) error {
-	base := r.partial.m
-	err := checkRollback(r.capture.Files, r.layout, base)
-	if err == nil && len(plan.Removed) > 0 && isAppended(r.layout) {
-		err = r.checkMissing(base)
-		for _, d := range r.countFiles(base) {
-			if d.closed > 0 && d.gone == d.closed { // of those entries; the others decide
-				err = ErrMissingFiles
-			}
-		}
-	}
-	if err == nil {
-		err = r.checkFork(ctx, plan, base)
-	}
-	var refusal *Refusal
-	if errors.Is(err, ErrRolledBack) || errors.Is(err, ErrMissingFiles) || errors.As(err, &refusal) {
-		return errNeedsWhole
-	}
-	return err
 }
 
 // addUnread adds the totals of the pages that were not read to those of a new snapshot.

@@ -19,8 +19,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// bothWays backs up one directory to two archives: from a host that remembers the stamps of its files, so that it reads only
-// the pages in whose range files have changed, and from one that does not, and reads all.
+// bothWays backs up one directory to two archives: from a host that remembers the stamps of its files, so that it reads
+// only the pages in whose range files have changed, and from one that does not, and reads all.
 type bothWays struct {
 	t          *testing.T
 	few, all   *storetest.InMemory
@@ -124,8 +124,8 @@ func textOf(err error) string {
 	return err.Error()
 }
 
-// A backup that reads only changed pages makes the snapshot, gives the warnings and refuses the source as one that reads
-// all: for files that are added, deleted, rewritten, extended or touched, for one or many, anywhere.
+// A backup that reads only changed pages makes the snapshot, gives the warnings and refuses the source as one that
+// reads all: for files that are added, deleted, rewritten, extended or touched, for one or many, anywhere.
 func TestPartialBaseMakesTheSameSnapshot(t *testing.T) {
 	t.Parallel()
 	for _, layout := range []source.LayoutOptions{
@@ -293,8 +293,8 @@ func TestUnchangedFilesTakeLittleMemory(t *testing.T) {
 	t.Logf("bytes for each of %d files: %d at first, %d with nothing new, %d with one new", count, first, idle, one)
 }
 
-// A file that was rewritten in place, with its size and time put back, changes its page: only the change time shows it. So
-// does one that another file has replaced.
+// A file that was rewritten in place, with its size and time put back, changes its page: only the change time shows it.
+// So does one that another file has replaced.
 func TestRewrittenFileChangesItsPage(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 9)

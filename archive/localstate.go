@@ -44,9 +44,10 @@ func (a *Archive) checkPin(h *head, s *localstate.Pin) {
 	}
 }
 
-// loadPin returns what this host has seen of an archive, or nil. It returns an error if that cannot be read: the archive
-// is then not compared with it. An operation that only reads continues if another user keeps the local state. The caller must read what it compares with the pin afterwards, since the archive and the
-// pin may both change at any time.
+// loadPin returns what this host has seen of an archive, or nil. It returns an error if that cannot be read: the
+// archive is then not compared with it. An operation that only reads continues if another user keeps the local state.
+// The caller must read what it compares with the pin afterwards, since the archive and the pin may both change at any
+// time.
 func (a *Archive) loadPin(id string) (*localstate.Pin, error) {
 	if a.state == nil || id == "" {
 		return nil, nil
@@ -208,23 +209,23 @@ func (a *Archive) loadStamps(id string) (*localstate.FileStamps, error) {
 	return &s, nil
 }
 
-// saveStamps records the files of the run's capture, as they are in a snapshot with these entries. Those of another archive
-// have no attributes that could replace what this host remembers of its source.
-func (r *backupRun) saveStamps(id string, of manifest.Ref, files []manifest.File) {
+// newStamps returns the stamps of the run's capture, as its files are in a snapshot with these entries; nil if the
+// source is another archive, whose files have no attributes that could replace what this host remembers of its own
+// source.
+func (r *backupRun) newStamps(id string, of manifest.Ref, files []manifest.File) *localstate.FileStamps {
 	captured := r.capture.Files
 	if !slices.ContainsFunc(captured, func(f source.File) bool { return f.ID() != (source.ID{}) }) {
-		return
+		return nil
 	}
-	var stamps *localstate.FileStamps
 	if r.partial != nil {
-		stamps = r.partial.stamps(of, captured, files)
-	} else {
-		stamps = stampsOf(id, of, captured, files)
+		return r.partial.stamps(of, captured, files)
 	}
-	r.Archive.mu.Lock()
-	r.stamps = stamps
-	r.Archive.mu.Unlock()
-	if r.state == nil {
+	return stampsOf(id, of, captured, files)
+}
+
+// saveStamps records stamps for later processes.
+func (r *backupRun) saveStamps(stamps *localstate.FileStamps) {
+	if stamps == nil || r.state == nil {
 		return
 	}
 	if err := r.state.SaveStamps(stamps); err != nil {
@@ -232,8 +233,8 @@ func (r *backupRun) saveStamps(id string, of manifest.Ref, files []manifest.File
 	}
 }
 
-// stampsOf returns the stamps of captured files and their entries, both in name order. If they do not have the same names,
-// the stamps are of no snapshot.
+// stampsOf returns the stamps of captured files and their entries, both in name order. If they do not have the same
+// names, the stamps are of no snapshot.
 func stampsOf(id string, of manifest.Ref, captured []source.File, files []manifest.File) *localstate.FileStamps {
 	if !slices.EqualFunc(captured, files, func(f source.File, e manifest.File) bool { return f.Name == e.Name }) {
 		of = manifest.Ref{}
@@ -256,27 +257,37 @@ func stampsOf(id string, of manifest.Ref, captured []source.File, files []manife
 // maxKeptPages is how many pages a running service keeps, for the next snapshot: those that change are mostly the same.
 const maxKeptPages = 16
 
-// rememberNew keeps a snapshot that was just made, or found to be up to date, in memory. If stamps show what a later
-// backup needs of its pages, it keeps only those that have a tail, and the last ones of those that the run has read.
-func (r *backupRun) rememberNew(s *snapshot) {
-	r.Archive.mu.Lock()
-	isStamped := r.stamps != nil && r.stamps.Snapshot == s.ref
-	r.Archive.mu.Unlock()
-	if isStamped && s.pages != nil {
-		m := *s.m
-		m.Files = nil
-		s = &snapshot{ref: s.ref, m: &m, pages: slices.Clone(s.pages)}
-		kept := 0
-		for i := range slices.Backward(s.pages) {
-			p := &s.pages[i]
-			hasTail := slices.ContainsFunc(p.Files, func(f manifest.File) bool { return f.State == manifest.Tail })
-			if p.Files == nil || !hasTail && kept == maxKeptPages {
-				p.Files = nil
-				continue
-			}
-			p.Files = slices.Clone(p.Files) // alone, without the memory of all
-			kept++
-		}
+// rememberNew keeps a snapshot that was just made, or found to be up to date, in memory, with its stamps; nil keeps
+// those that are there. If stamps show what a later backup needs of its pages, it keeps only those that have a tail,
+// and the last ones of those that the run has read.
+func (r *backupRun) rememberNew(s *snapshot, stamps *localstate.FileStamps) {
+	a := r.Archive
+	a.mu.Lock() // Pending reads both
+	defer a.mu.Unlock()
+	if stamps != nil {
+		a.stamps = stamps
 	}
-	r.remember(s)
+	if a.stamps != nil && a.stamps.Snapshot == s.ref && s.pages != nil {
+		s = withFewPages(s)
+	}
+	a.known = s
+}
+
+// withFewPages returns a snapshot with the pages that have a tail, and at most maxKeptPages others.
+func withFewPages(of *snapshot) *snapshot {
+	m := *of.m
+	m.Files = nil
+	s := &snapshot{ref: of.ref, m: &m, pages: slices.Clone(of.pages)}
+	kept := 0
+	for i := range slices.Backward(s.pages) {
+		p := &s.pages[i]
+		hasTail := slices.ContainsFunc(p.Files, func(f manifest.File) bool { return f.State == manifest.Tail })
+		if p.Files == nil || !hasTail && kept == maxKeptPages {
+			p.Files = nil
+			continue
+		}
+		p.Files = slices.Clone(p.Files) // alone, without the memory of all
+		kept++
+	}
+	return s
 }
