@@ -197,10 +197,10 @@ func (d *Daemon) notify() {
 			continue
 		}
 		a := k.state(&j, tasks[k.name], now)
-		if !a.Paused.Since.IsZero() {
-			continue // what was sent last stays, and nothing new happens
-		}
 		e := event(&a)
+		if !a.Paused.Since.IsZero() && e.State != notify.Damaged && e.State != notify.Failing {
+			continue // what was sent last stays; a run in progress may still find damage, or fail
+		}
 		if t.settle(&e, now) {
 			t.Update(e)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/service/notify"
 	"github.com/strongroom-dev/strongroom/service/statefile"
 	"github.com/strongroom-dev/strongroom/service/web"
 )
@@ -101,6 +102,45 @@ func TestPauseThatCannotBeRead(t *testing.T) {
 		defer stop()
 		if s := d.Archives()[0].State(); s == web.StatePaused {
 			t.Error("the archive is paused again")
+		}
+	})
+}
+
+// A pause does not hide what a run in progress finds: damage and failures are sent. What a pause causes is not.
+func TestPauseHidesNoDamage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := &guardedBackup{takes: time.Hour}
+		d, stop := guardedDaemon(t, "", demand+"    notify: [\"webhook+http://127.0.0.1:1/\"]\n", g)
+		defer stop()
+		sent := func() notify.State {
+			d.notify()
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return d.notifiers["orders"].state
+		}
+		d.TriggerAll()
+		synctest.Wait()
+		before := sent()
+		if _, err := d.Pause("orders", web.Pause{By: "a test"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if s := sent(); before != notify.OK || s != notify.OK {
+			t.Errorf("%q before the pause, %q after it", before, s)
+		}
+		g.set(errors.New("the disk is gone"))
+		time.Sleep(time.Hour)
+		if s := sent(); s != notify.Failing {
+			t.Errorf("a run that fails is sent as %q", s)
+		}
+		d.managedArchive("orders").keepVerification(&web.Verification{At: time.Now(), Problems: 1})
+		if s := sent(); s != notify.Damaged {
+			t.Errorf("damage is sent as %q", s)
+		}
+		d.managedArchive("orders").keepVerification(&web.Verification{At: time.Now()})
+		if s := sent(); s != notify.Failing {
+			t.Errorf("after the damage: %q", s)
 		}
 	})
 }
