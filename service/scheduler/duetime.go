@@ -170,7 +170,7 @@ func (a *timetable) resumed(now time.Time) {
 	if !a.overdueSince.IsZero() {
 		a.overdueSince = now
 	}
-	a.lastNow = now
+	// lastNow stays, so that wait detects a clock that was set back during the pause.
 }
 
 // deadline returns the deadline of the next successful run; after it the job is overdue. It returns the zero time

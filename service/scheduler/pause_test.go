@@ -101,3 +101,34 @@ func TestPauseOutlivesAReload(t *testing.T) {
 		}
 	})
 }
+
+// A clock that was ahead, and is put right during a pause, does not hold the runs back until the time it had.
+func TestClockGoesBackInAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ahead := 365 * 24 * time.Hour
+		now := func() time.Time { return time.Now().Add(ahead) }
+		f := &fake{t: t, last: now()}
+		s := New(Options{Now: now}, []Job{f.job("a", "@hourly", time.UTC)})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(90 * time.Minute)
+		s.Pause("a")
+		synctest.Wait()
+		ahead = 0
+		time.Sleep(time.Hour)
+		before := len(f.starts())
+		s.Resume("a")
+		time.Sleep(24 * time.Hour)
+		if n := len(f.starts()) - before; n < 24 || n > 25 {
+			t.Errorf("%d hourly runs in the day after the pause", n)
+		}
+		if j := s.Status().Jobs[0]; j.Overdue(now()) {
+			t.Errorf("overdue: %+v", j)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
