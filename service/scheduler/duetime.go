@@ -27,6 +27,8 @@ type timetable struct {
 	schedule Schedule
 	jitter   time.Duration
 	together string // jobs with the same text have the same delay; see Job.Together
+	onDemand bool   // only a request makes a run due, or the failure of a snapshot
+	once     bool   // no failure makes a run due; see Job.OnDemand
 
 	due          time.Time     // the first scheduled time that no run has covered; zero if there is none
 	delay        time.Duration // the delay after due, by the jitter
@@ -44,7 +46,10 @@ type timetable struct {
 // newTimetable returns a timetable, where last is the newest snapshot's time. A run is due at once if the schedule had a
 // time since last, if last is zero (there is no snapshot), or if last is in the future and so gives no information.
 func newTimetable(j *Job, last, now time.Time) *timetable {
-	a := &timetable{schedule: j.Schedule, jitter: j.Jitter, together: j.Together, lastNow: now}
+	a := &timetable{
+		schedule: j.Schedule, jitter: j.Jitter, together: j.Together, lastNow: now,
+		onDemand: j.OnDemand, once: j.OnDemand && j.Task != "",
+	}
 	if j.OnDemand {
 		return a
 	}
@@ -61,8 +66,11 @@ func newTimetable(j *Job, last, now time.Time) *timetable {
 
 // plan sets the next due time after a given one.
 func (a *timetable) plan(after time.Time) {
-	a.due = a.schedule.Next(after)
 	a.delay = 0
+	if a.onDemand {
+		return
+	}
+	a.due = a.schedule.Next(after)
 	switch {
 	case a.jitter <= 0:
 	case a.together == "":
@@ -98,7 +106,7 @@ func (a *timetable) wait(now time.Time) time.Duration {
 	if !now.After(a.lastNow.Add(-recheck)) {
 		a.plan(now)
 		a.overdueSince = time.Time{}
-		if a.failures > 0 {
+		if a.failures > 0 && !a.once {
 			a.retry, a.overdueSince = now, now
 		}
 	}
@@ -154,8 +162,10 @@ func (a *timetable) ended(now time.Time, o outcome) {
 		a.overdueSince = time.Time{}
 	case failed:
 		a.failures++
-		a.retry = now.Add(backoff(a.failures))
-		a.setOverdue(now)
+		if !a.once {
+			a.retry = now.Add(backoff(a.failures))
+			a.setOverdue(now)
+		}
 	}
 }
 

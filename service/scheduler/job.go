@@ -41,7 +41,8 @@ type Job struct {
 	// own.
 	Together string
 
-	// OnDemand makes the job due only by Trigger.
+	// OnDemand makes the job due only by Trigger. A failed snapshot is tried again all the same. A task is not: each
+	// attempt may cost much, and the operator who requested it sees the failure.
 	OnDemand bool
 
 	// Task is the job's work if that is not making snapshots, such as verify. It is empty for a job that makes

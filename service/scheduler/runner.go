@@ -114,7 +114,7 @@ func (r *runner) begin(ctx context.Context) *timetable {
 	if last.After(well) {
 		well = last
 	}
-	if r.record.get().FailuresInRow > 0 { // before a restart
+	if r.record.get().FailuresInRow > 0 && !a.once { // before a restart
 		a.retry = now
 	}
 	a.catchUp(well, now)
@@ -223,7 +223,11 @@ func (r *runner) report(res Result, took time.Duration, o outcome, err error, ne
 	case o == stopped:
 		l.Info("the run was stopped", attributes(err)...)
 	case o == failed:
-		l.Error("the run failed", append(attributes(err), "attempt", r.record.get().FailuresInRow, "next", next)...)
+		all := append(attributes(err), "attempt", r.record.get().FailuresInRow)
+		if !next.IsZero() {
+			all = append(all, "next", next)
+		}
+		l.Error("the run failed", all...)
 	case res.Said != "":
 		l.Info(res.Said)
 	case res.Snapshot == 0:

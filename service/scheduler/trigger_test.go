@@ -220,3 +220,64 @@ func TestStarted(t *testing.T) {
 		}
 	})
 }
+
+// A task that is due only on request runs once for a request. Its failure stays shown; nothing tries again by itself, not
+// after a restart or a change of the clock either, and nothing is overdue.
+func TestATaskOnDemandRunsOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		f := &fake{t: t, comes: func(n int) error {
+			if n < 2 {
+				return errBroken
+			}
+			return nil
+		}}
+		job := f.job("a", "@hourly", time.UTC)
+		job.OnDemand, job.Task, job.Last = true, "drill", nil
+		var ahead time.Duration
+		o := Options{Dir: dir, Now: func() time.Time { return time.Now().Add(ahead) }}
+		s := New(o, []Job{job})
+		start := func() {
+			t.Helper()
+			if err := s.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		check := func(when string, runs int, inRow int64) {
+			t.Helper()
+			j := s.Status().Jobs[0]
+			if n := len(f.starts()); n != runs || j.FailuresInRow != inRow || j.Overdue(o.Now()) || !j.Next.IsZero() {
+				t.Errorf("%s: %d runs, %+v", when, n, j)
+			}
+		}
+		request := func() {
+			t.Helper()
+			if _, err := s.TriggerTask("a", "drill"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+		start()
+		request()
+		check("a day after a request", 1, 1)
+		ahead = -12 * time.Hour
+		time.Sleep(time.Hour)
+		check("after the clock was set back", 1, 1)
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		s = New(o, []Job{job})
+		start()
+		time.Sleep(time.Hour)
+		check("after a restart", 1, 1)
+		request()
+		check("after another request", 2, 2)
+		request()
+		check("after a success", 3, 0)
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
