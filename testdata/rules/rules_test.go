@@ -68,8 +68,19 @@ func TestAlerts(t *testing.T) {
 			[]at{{14 * time.Minute, nil}, {20 * time.Minute, []string{"orders: a snapshot is overdue"}}},
 		},
 		"paused": {
-			"StrongroomPaused", `strongroom_archive_paused` + archive + ` 0x5 1x3000`,
+			"StrongroomPaused", `strongroom_archive_paused` + archive + ` 0x5 1x3000` + "\n" +
+				`strongroom_archive_paused_since_timestamp_seconds` + archive + ` _x5 300x3000`,
 			[]at{{23 * time.Hour, nil}, {25 * time.Hour, []string{"orders: paused for a day"}}},
+		},
+		"paused, and a scrape fails": {
+			"StrongroomPaused", `strongroom_archive_paused` + archive + ` 0x5 1x1200 stale 1x3000` + "\n" +
+				`strongroom_archive_paused_since_timestamp_seconds` + archive + ` _x5 300x1200 stale 300x3000`,
+			[]at{{23 * time.Hour, nil}, {25 * time.Hour, []string{"orders: paused for a day"}}},
+		},
+		"paused, and resumed": {
+			"StrongroomPaused", `strongroom_archive_paused` + archive + ` 0x5 1x1400 0x300` + "\n" +
+				`strongroom_archive_paused_since_timestamp_seconds` + archive + ` _x5 300x1400 stale`,
+			[]at{{25 * time.Hour, nil}},
 		},
 		"the database is idle": {
 			"StrongroomRecoveryPointOld", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x3000\nstrongroom_archive_behind_bytes" + archive + " 0x3000",
@@ -145,12 +156,12 @@ func TestAlerts(t *testing.T) {
 		"a prune fails for a while, then for good": {
 			"StrongroomTaskFailing", `strongroom_archive_task_failures_in_row{job="strongroom", instance="db-1:8470", archive="orders", task="prune"} 0x5 1x30 0x5 1+1x200` + "\n" +
 				`strongroom_archive_task_overdue{job="strongroom", instance="db-1:8470", archive="orders", task="prune"} 0x300`,
-			[]at{{30 * time.Minute, nil}, {80 * time.Minute, nil}, {2 * time.Hour, []string{"orders: prune does not run as scheduled"}}},
+			[]at{{30 * time.Minute, nil}, {80 * time.Minute, nil}, {2 * time.Hour, []string{"orders: prune fails or is overdue"}}},
 		},
 		"a verification hangs": {
 			"StrongroomTaskFailing", `strongroom_archive_task_failures_in_row{job="strongroom", instance="db-1:8470", archive="orders", task="verify"} 0x300` + "\n" +
 				`strongroom_archive_task_overdue{job="strongroom", instance="db-1:8470", archive="orders", task="verify"} 0x5 1x300`,
-			[]at{{30 * time.Minute, nil}, {2 * time.Hour, []string{"orders: verify does not run as scheduled"}}},
+			[]at{{30 * time.Minute, nil}, {2 * time.Hour, []string{"orders: verify fails or is overdue"}}},
 		},
 		"a run hangs, and what waits is unknown": {
 			"StrongroomRecoveryPointOld", `strongroom_archive_recoverable_through_timestamp_seconds` + archive + ` 0x2000` + "\n" +
