@@ -98,6 +98,10 @@ func TestAlerts(t *testing.T) {
 			"StrongroomNothingArchived", "strongroom_archive_running" + archive + " 0x3000",
 			[]at{{23 * time.Hour, nil}, {25 * time.Hour, []string{"orders: there is no snapshot yet"}}},
 		},
+		"nothing was ever archived, and a scrape fails": {
+			"StrongroomNothingArchived", "strongroom_archive_running" + archive + " 0x1200 stale 0x3000",
+			[]at{{23 * time.Hour, nil}, {25 * time.Hour, []string{"orders: there is no snapshot yet"}}},
+		},
 		"something was archived": {
 			"StrongroomNothingArchived", "strongroom_archive_running" + archive + " 0x3000\nstrongroom_archive_recoverable_through_timestamp_seconds" + archive + " _x60 5x3000",
 			[]at{{25 * time.Hour, nil}},
@@ -151,6 +155,10 @@ func TestAlerts(t *testing.T) {
 		},
 		"never verified": {
 			"StrongroomNeverVerified", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x6000",
+			[]at{{71 * time.Hour, nil}, {73 * time.Hour, []string{"orders: was never verified"}}},
+		},
+		"never verified, and a scrape fails": {
+			"StrongroomNeverVerified", "strongroom_archive_recoverable_through_timestamp_seconds" + archive + " 0x3000 stale 0x3000",
 			[]at{{71 * time.Hour, nil}, {73 * time.Hour, []string{"orders: was never verified"}}},
 		},
 		"a prune fails for a while, then for good": {
