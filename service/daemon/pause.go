@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -41,7 +42,8 @@ func (d *Daemon) restorePause(name string, saved web.Pause) {
 	d.pauses.by[name] = saved
 	d.service.Pause(name)
 	d.o.Log.Warn("this archive is paused: no run begins until it is resumed",
-		"archive", name, "since", saved.Since, "by", saved.By, "reason", saved.Reason)
+		"archive", name, "since", saved.Since, "by", saved.By, "reason", saved.Reason,
+		"file", filepath.Join(d.o.Dir, pauseFile(name)))
 }
 
 // Pause implements web.Backend.

@@ -1,9 +1,12 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,4 +146,27 @@ func TestPauseHidesNoDamage(t *testing.T) {
 			t.Errorf("after the damage: %q", s)
 		}
 	})
+}
+
+// If the configuration has no token any more, no request can end a pause. The log then names the file whose deletion
+// ends it.
+func TestPauseWithoutAToken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := New(load(t, demand), Options{Dir: dir})
+	if _, err := d.Pause("orders", web.Pause{By: "a test"}); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	file := filepath.Join(dir, pauseFile("orders"))
+	New(load(t, demand), Options{Dir: dir, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if !strings.Contains(log.String(), file) {
+		t.Errorf("the log does not name %s: %s", file, &log)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if s := New(load(t, demand), Options{Dir: dir}).Archives()[0].State(); s == web.StatePaused {
+		t.Error("the archive is paused without the file")
+	}
 }
