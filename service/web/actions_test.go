@@ -85,13 +85,16 @@ func TestPausedIsShown(t *testing.T) {
 // The form of the page does the same as the API, for a person.
 func TestActionsOnThePage(t *testing.T) {
 	t.Parallel()
-	f := filled(well("orders"))
+	drilled := well("orders")
+	drilled.Tasks = append(slices.Clone(drilled.Tasks), Task{Name: TaskDrill})
+	f := filled(drilled)
 	s := newServer(t, f, token)
 	const form = "application/x-www-form-urlencoded"
-	for action, said := range map[string]string{
-		"verify": "A verification was requested", "drill": "A test restore was requested", "prune": "A prune was requested",
-		"pause": "no run begins until it is resumed", "resume": "The archive is resumed",
+	for _, one := range [][2]string{
+		{"verify", "A verification was requested"}, {"drill", "A test restore was requested"}, {"prune", "A prune was requested"},
+		{"pause", "no run begins until it is resumed"}, {"resume", "The archive is resumed"},
 	} {
+		action, said := one[0], one[1]
 		w := ask(t, s, http.MethodPost, "/archives/orders/"+action, "token="+token+"&reason=+a+disk+", "Content-Type", form)
 		if w.Code != http.StatusSeeOther {
 			t.Fatalf("%s: %d %s", action, w.Code, w.Body)
@@ -103,6 +106,23 @@ func TestActionsOnThePage(t *testing.T) {
 	if !slices.Contains(f.pauses, Pause{noon, "the status page", "a disk"}) || len(f.runs()) != 3 {
 		t.Errorf("pauses %+v, runs %v", f.pauses, f.runs())
 	}
+	// An address states nothing that is not true: it may be an old one, or from others.
+	const paused, resumed, begins = "no run begins until it is resumed", "The archive is resumed", "begins.</p>"
+	const address = "/archives/orders?asked="
+	checkTexts(t, get(t, s, address+"paused"), nil, []string{paused, resumed})
+	checkTexts(t, get(t, s, address+"resumed"), []string{resumed}, nil)
+	a := well("orders")
+	a.Paused = Pause{Since: noon}
+	f.set(a)
+	checkTexts(t, get(t, s, address+"paused"), []string{paused}, nil)
+	for _, asked := range []string{"resumed", "backup", "verify", "nothing"} {
+		checkTexts(t, get(t, s, address+asked), nil, []string{resumed, begins, `class="note ok`})
+	}
+	a = well("orders")
+	a.Tasks = nil
+	f.set(a)
+	checkTexts(t, get(t, s, address+"prune"), nil, []string{begins})
+	checkTexts(t, get(t, s, address+"backup"), []string{begins}, nil)
 	w := ask(t, s, http.MethodPost, "/archives/orders/pause", "token="+token+"&reason="+strings.Repeat("x", 300), "Content-Type", form)
 	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "at most 200 bytes") {
 		t.Errorf("a long reason: %d", w.Code)

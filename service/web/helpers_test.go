@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,14 +111,24 @@ func (f *fake) Pause(name string, p Pause) (Pause, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p.Since = noon
-	f.pauses = append(f.pauses, p)
-	return p, f.known(name)
+	return p, f.pause(name, p)
 }
 
 func (f *fake) Resume(name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.pauses = append(f.pauses, Pause{})
+	return f.pause(name, Pause{})
+}
+
+// pause sets or ends a pause. The caller has locked f.
+func (f *fake) pause(name string, p Pause) error {
+	f.pauses = append(f.pauses, p)
+	f.archives = slices.Clone(f.archives) // others may have the slice
+	for i := range f.archives {
+		if f.archives[i].Name == name && f.err == nil {
+			f.archives[i].Paused = p
+		}
+	}
 	return f.known(name)
 }
 

@@ -195,7 +195,9 @@ func (v *archiveView) answer(asked string, refused refusedForm) {
 	v.Live = refused == refusedForm{} // a form's address cannot be fetched again
 	switch {
 	case v.Live && askedTexts[asked] != "":
-		v.Said = askedTexts[asked]
+		if v.agrees(asked) {
+			v.Said = askedTexts[asked]
+		}
 	case v.Live && asked == askedConfirm:
 		v.Confirmed = "The finding was accepted, once. A run with this confirmation begins."
 		if v.Card.isPaused() {
@@ -206,6 +208,14 @@ func (v *archiveView) answer(asked string, refused refusedForm) {
 	default:
 		v.Refused = refused.why
 	}
+}
+
+// agrees reports whether the archive's state agrees with what an address states: it may be an old one, or from others.
+func (v *archiveView) agrees(asked string) bool {
+	if asked == askedPause || v.Card.isPaused() {
+		return asked == askedPause && v.Card.isPaused()
+	}
+	return asked == askedResume || slices.ContainsFunc(v.actions(), func(a action) bool { return a.Task == asked })
 }
 
 // newestReadable returns the newest readable snapshot, or nil if there is none.
