@@ -33,7 +33,7 @@ the service. Until it ends, the archive counts as not healthy on the status page
 			return a.pause(c.Context(), "pause", args[0], map[string]string{"by": "strongroom pause, " + userAndHost(), "reason": reason})
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "a `TEXT` that the status page and /readyz show")
+	c.Flags().StringVar(&reason, "reason", "", "a `TEXT` of at most 200 bytes that the status page and /readyz show")
 	return c
 }
 

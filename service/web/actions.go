@@ -51,8 +51,11 @@ var errBadPause = errors.New("the archive is not paused")
 // check returns an error if a text is too long or no text.
 func (p Pause) check() error {
 	for what, s := range map[string]string{"by": p.By, "reason": p.Reason} {
-		if len(s) > maxPauseText || !utf8.ValidString(s) {
-			return fmt.Errorf("%s must be a text of at most %d bytes", what, maxPauseText)
+		if !utf8.ValidString(s) {
+			return fmt.Errorf("%s is not valid UTF-8", what)
+		}
+		if n := len(s); n > maxPauseText {
+			return fmt.Errorf("%s has %d bytes: shorten it to at most %d bytes; a letter such as ä has two", what, n, maxPauseText)
 		}
 	}
 	return nil
@@ -162,7 +165,7 @@ func (s *Server) form(asked string, do func(name string, form url.Values) error)
 		}
 		name := r.PathValue("name")
 		refuse := func(code int, why string) {
-			s.showArchive(w, r, code, refusedForm{confirms: asked == askedConfirm, why: why})
+			s.showArchive(w, r, code, refusedForm{asked: asked, why: why, reason: r.PostForm.Get("reason")})
 		}
 		if code, message := s.authorize(r, r.PostForm.Get("token")); code != 0 {
 			refuse(code, message)

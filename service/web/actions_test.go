@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -91,8 +92,11 @@ func TestActionsOnThePage(t *testing.T) {
 	s := newServer(t, f, token)
 	const form = "application/x-www-form-urlencoded"
 	for _, one := range [][2]string{
-		{"verify", "A verification was requested"}, {"drill", "A test restore was requested"}, {"prune", "A prune was requested"},
-		{"pause", "no run begins until it is resumed"}, {"resume", "The archive is resumed"},
+		{"verify", "A verification was requested"},
+		{"drill", "A test restore was requested"},
+		{"prune", "A prune was requested"},
+		{"pause", "no run begins until it is resumed"},
+		{"resume", "The archive is resumed"},
 	} {
 		action, said := one[0], one[1]
 		w := ask(t, s, http.MethodPost, "/archives/orders/"+action, "token="+token+"&reason=+a+disk+", "Content-Type", form)
@@ -126,5 +130,30 @@ func TestActionsOnThePage(t *testing.T) {
 	w := ask(t, s, http.MethodPost, "/archives/orders/pause", "token="+token+"&reason="+strings.Repeat("x", 300), "Content-Type", form)
 	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "at most 200 bytes") {
 		t.Errorf("a long reason: %d", w.Code)
+	}
+}
+
+// A refused pause leaves the form as it was, except for the token: the text may have been long to write.
+func TestRefusedPauseKeepsTheReason(t *testing.T) {
+	t.Parallel()
+	f := filled(well("orders"))
+	s := newServer(t, f, token)
+	post := func(task, token, reason string) string {
+		t.Helper()
+		body := url.Values{"token": {token}, "reason": {reason}}.Encode()
+		w := ask(t, s, http.MethodPost, "/archives/orders/"+task, body, "Content-Type", "application/x-www-form-urlencoded")
+		if w.Code == http.StatusSeeOther {
+			t.Errorf("%.20q was accepted", reason)
+		}
+		return w.Body.String()
+	}
+	long := strings.Repeat("ö", 101)
+	const open = `<details id="pause" open>`
+	checkTexts(t, post("pause", token, long), []string{`value="` + long + `"`, open, "reason has 202 bytes", "at most 200 bytes"}, nil)
+	checkTexts(t, post("pause", "not the token", `a "disk"`), []string{`value="a &#34;disk&#34;"`, open, `aria-describedby="refused"`}, []string{"not the token"})
+	checkTexts(t, post("pause", token, "\xff"), []string{open, "reason is not valid UTF-8"}, []string{"\xff"})
+	checkTexts(t, post(TaskBackup, "not the token", "other"), nil, []string{open, "other\""})
+	if len(f.pauses) != 0 {
+		t.Errorf("pauses: %+v", f.pauses)
 	}
 }

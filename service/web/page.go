@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -113,6 +114,8 @@ type archiveView struct {
 	Can       []action // what the buttons request; the first one is the usual one
 	Said      string   // the result of a request for a run
 	Refused   string
+	Pauses    bool   // the refused form is that for a pause
+	Reason    string // the reason that it had
 	Confirm   []confirmView
 	Confirmed string // the result of accepting a guard's finding
 	NotTaken  string // why that was refused
@@ -121,8 +124,9 @@ type archiveView struct {
 
 // refusedForm is a form that was sent and refused. The zero value means none.
 type refusedForm struct {
-	confirms bool // the form accepts a guard's finding; false if it requests a run
-	why      string
+	asked  string // what the form asked for
+	why    string
+	reason string // of a pause, as the operator wrote it
 }
 
 func (s *Server) archivePage(w http.ResponseWriter, r *http.Request) {
@@ -203,10 +207,13 @@ func (v *archiveView) answer(asked string, refused refusedForm) {
 		if v.Card.isPaused() {
 			v.Confirmed = "The finding was accepted, once. After the pause, a run with this confirmation begins."
 		}
-	case refused.confirms:
+	case refused.asked == askedConfirm:
 		v.NotTaken = refused.why
 	default:
 		v.Refused = refused.why
+		if v.Pauses = refused.asked == askedPause; v.Pauses {
+			v.Reason = strings.ToValidUTF8(refused.reason, "\ufffd")
+		}
 	}
 }
 
