@@ -245,3 +245,25 @@ func TestLineStatesWhatHappensNext(t *testing.T) {
 		}
 	}
 }
+
+// Where no run added a byte, the axis of bytes has no labels: each would be zero.
+func TestIdleTimelineHasNoSizes(t *testing.T) {
+	t.Parallel()
+	runs := []Run{
+		{Start: noon.Add(-2 * time.Hour), Outcome: Unchanged, Duration: time.Second},
+		{Start: noon.Add(-time.Hour), Outcome: Made, Snapshot: 2, Duration: 2 * time.Second},
+	}
+	c := newTimeline("t", noon, runs)
+	if want := []mark{{plotEnd, "2.0 s", false}}; !slices.Equal(c.Scale, want) {
+		t.Errorf("the labels are %v, not %v", c.Scale, want)
+	}
+	a := well("orders")
+	a.History = runs
+	checkTexts(t, get(t, newServer(t, filled(a), ""), "/archives/orders"), nil, []string{"1 B</text>", "0 B</text>", ">0</text>"})
+	runs[1].AddedBytes = 1
+	for _, m := range newTimeline("t", noon, runs).Scale {
+		if m.Label == "0 B" {
+			t.Errorf("two labels of zero: %v", newTimeline("t", noon, runs).Scale)
+		}
+	}
+}

@@ -64,8 +64,27 @@ type tick struct {
 
 // mark is a label of the vertical axis.
 type mark struct {
-	Y     float64
-	Label string
+	Y       float64
+	Label   string
+	HasLine bool
+}
+
+// scale returns the labels of the vertical axes, for the end of that of bytes and of that of time. An axis without bars
+// has none.
+func scale(bytes int64, longest time.Duration) []mark {
+	var all []mark
+	if bytes > 0 {
+		all = append(all, mark{labelHeight, axisSize(bytes), true})
+		// The scale is that of the square root, so a quarter of the bytes is half as high.
+		if quarter := bytes / 4; quarter > 0 {
+			all = append(all, mark{labelHeight + addedHeight/2, axisSize(quarter), true})
+		}
+		all = append(all, mark{baseLine, "0", false})
+	}
+	if longest > 0 {
+		all = append(all, mark{plotEnd, took(longest), false})
+	}
+	return all
 }
 
 func newTimeline(id string, now time.Time, runs []Run) *timeline {
@@ -91,8 +110,7 @@ func newTimeline(id string, now time.Time, runs []Run) *timeline {
 	}
 	t.Summary = fmt.Sprintf("The last %s, %s to %s UTC: %s. The largest added %s; the longest took %s.",
 		count(int64(len(runs)), "run"), clock(now, begin), clock(now, runs[len(runs)-1].Start), outcomes(ended), t.MostSize, t.MostTime)
-	// The scale is that of the square root, so a quarter of the bytes is half as high.
-	t.Scale = []mark{{labelHeight, axisSize(top)}, {labelHeight + addedHeight/2, axisSize(top / 4)}, {baseLine, "0"}, {plotEnd, t.MostTime}}
+	t.Scale = scale(top, mostTime)
 	begin = begin.Add(-now.Sub(begin) / 50) // the first bar has room
 	if least := now.Add(-time.Hour); begin.After(least) {
 		begin = least
@@ -171,8 +189,11 @@ func ticks(begin, now time.Time, place func(time.Time) float64) []tick {
 	return append(all, tick{X: "100%", Label: "now", Anchor: "end", IsNow: true})
 }
 
-// roundSize returns the next larger round number of bytes, for the end of an axis.
+// roundSize returns the next larger round number of bytes, for the end of an axis; 0 for 0.
 func roundSize(n int64) int64 {
+	if n <= 0 {
+		return 0
+	}
 	unit := int64(1)
 	for n > 1000*unit && unit < 1<<50 {
 		unit <<= 10
