@@ -23,6 +23,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Args[0] == reaper {
+		os.Exit(reapScript())
+	}
 	memtemp.Use()
 	testscript.Main(tests{m}, map[string]func(){"strongroom": main})
 }

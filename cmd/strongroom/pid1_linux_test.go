@@ -16,7 +16,7 @@ import (
 // snapshots. Without an end, the dead ones use up all process numbers.
 func TestReapsAsProcess1(t *testing.T) {
 	t.Parallel()
-	c, marks := asProcess1(t)
+	c, marks, ended := asProcess1(t)
 	waitUntil(t, "three runs and no dead children", func() bool {
 		b, _ := os.ReadFile(marks)
 		return strings.Count(string(b), "x") >= 3 && len(children(c)) == 1
@@ -24,15 +24,13 @@ func TestReapsAsProcess1(t *testing.T) {
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Wait(); err != nil {
-		t.Errorf("it ended with %v", err)
-	}
+	checkEnd(t, ended)
 }
 
 // A stopped child gets no signal to end before it is continued. Process 1 continues it, so that a container stops.
 func TestProcess1EndsAStoppedChild(t *testing.T) {
 	t.Parallel()
-	c, marks := asProcess1(t)
+	c, marks, ended := asProcess1(t)
 	waitUntil(t, "a run", func() bool {
 		b, _ := os.ReadFile(marks)
 		return len(b) > 0 && len(children(c)) == 1
@@ -52,8 +50,12 @@ func TestProcess1EndsAStoppedChild(t *testing.T) {
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
+	checkEnd(t, ended)
+}
+
+// checkEnd waits for the end of process 1.
+func checkEnd(t *testing.T, ended <-chan error) {
+	t.Helper()
 	select {
 	case err := <-ended:
 		if err != nil {
@@ -65,7 +67,8 @@ func TestProcess1EndsAStoppedChild(t *testing.T) {
 }
 
 // asProcess1 starts the service as process 1 of a namespace, with a run each second. Each adds a line to the file marks.
-func asProcess1(t *testing.T) (c *exec.Cmd, marks string) {
+// The channel ended gets the result of the process.
+func asProcess1(t *testing.T) (c *exec.Cmd, marks string, ended <-chan error) {
 	t.Helper()
 	dir, to := t.TempDir(), t.TempDir()
 	logDir(t, dir, 0, 2, 100)
@@ -86,13 +89,16 @@ func asProcess1(t *testing.T) (c *exec.Cmd, marks string) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	result, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		result <- c.Wait()
+	}()
 	t.Cleanup(func() {
-		if c.ProcessState == nil {
-			_ = c.Process.Kill()
-			_ = c.Wait()
-		}
+		_ = c.Process.Kill() // an error means that it has ended
+		<-done
 	})
-	return c, marks
+	return c, marks, result
 }
 
 // children returns the children of a process, also the dead ones.
