@@ -66,8 +66,8 @@ func checkEnd(t *testing.T, ended <-chan error) {
 	}
 }
 
-// asProcess1 starts the service as process 1 of a namespace, with a run each second. Each adds a line to the file marks.
-// The channel ended gets the result of the process.
+// asProcess1 starts the service as process 1 of a namespace, with a run each second. Each adds a line to the file
+// marks. The channel ended gets the result of the process.
 func asProcess1(t *testing.T) (c *exec.Cmd, marks string, ended <-chan error) {
 	t.Helper()
 	dir, to := t.TempDir(), t.TempDir()

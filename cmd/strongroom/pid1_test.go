@@ -13,8 +13,8 @@ import (
 // reaper is the name under which the test's program is only process 1: reap waits for every child of its process.
 const reaper = "strongroom-reaper"
 
-// reapScript runs a shell script, given as an argument, as the child of process 1, and returns the exit code. The second
-// argument is how long ago the child got the signal to end.
+// reapScript runs a shell script, given as an argument, as the child of process 1, and returns the exit code. The
+// second argument is how long ago the child got the signal to end.
 func reapScript() int {
 	child, err := os.StartProcess("/bin/sh", []string{"sh", "-c", os.Args[1]}, &os.ProcAttr{})
 	if err != nil {

@@ -7,11 +7,11 @@
 //
 // # Defences
 //
-// The page can start runs, pause an archive and accept a guard's finding, and it shows names from a file system. So it trusts
-// neither the client nor the values that it shows:
+// The page can start runs, pause an archive and accept a guard's finding, and it shows names from a file system. So it
+// trusts neither the client nor the values that it shows:
 //
-//   - Only a bearer token starts a run, pauses an archive or accepts anything. It is not a cookie, so another site cannot send it.
-//     Requests that a browser marks as cross-site are refused, too.
+//   - Only a bearer token starts a run, pauses an archive or accepts anything. It is not a cookie, so another site
+//     cannot send it. Requests that a browser marks as cross-site are refused, too.
 //   - The Host of each request must be a configured one. Otherwise another site could point its name at the
 //     service (DNS rebinding).
 //   - A page loads and runs only the files below assets/.

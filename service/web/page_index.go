@@ -38,8 +38,8 @@ const maxFilter = 100
 // showAttention is the one value of the query's show.
 const showAttention = "attention"
 
-// indexPage shows the archives, worst first, pageArchives at a time. The query selects: q is a part of the name, show=attention
-// selects those that need attention, and page counts from 1.
+// indexPage shows the archives, worst first, pageArchives at a time. The query selects: q is a part of the name,
+// show=attention selects those that need attention, and page counts from 1.
 func (s *Server) indexPage(w http.ResponseWriter, r *http.Request) {
 	page, err := number64(r, "page", 1, 1<<31, 1)
 	if err != nil {

@@ -209,8 +209,8 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "ok\n")
 }
 
-// readyz responds with 200 if every archive's last run succeeded, and none is overdue or paused. Otherwise the body has one
-// line for each archive that is not ready.
+// readyz responds with 200 if every archive's last run succeeded, and none is overdue or paused. Otherwise the body has
+// one line for each archive that is not ready.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	var b strings.Builder
 	for _, a := range s.backend.Archives() {

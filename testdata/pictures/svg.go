@@ -21,8 +21,8 @@ const (
 	left, top  = 20, 48
 )
 
-// svg draws the lines as a terminal. Each line has a fixed length, and no space that a renderer may join with another, so
-// columns are straight in any font.
+// svg draws the lines as a terminal. Each line has a fixed length, and no space that a renderer may join with another,
+// so columns are straight in any font.
 func svg(lines []string, c colours) string {
 	var b strings.Builder
 	width, height := int(2*left+columns*wide), top+len(lines)*high+14

@@ -23,8 +23,8 @@ func newDirectory(memory string) (string, error) {
 }
 
 // memory returns dir, a directory in memory, where the servers' many small files cost less. It is empty if TMPDIR is
-// set, or if dir or the memory itself has fewer than least bytes free: the size of dir is only a limit. The file meminfo
-// has the free memory.
+// set, or if dir or the memory itself has fewer than least bytes free: the size of dir is only a limit. The file
+// meminfo has the free memory.
 func memory(dir, meminfo string, least uint64) string {
 	var s syscall.Statfs_t
 	if os.Getenv("TMPDIR") != "" || syscall.Statfs(dir, &s) != nil || uint64(s.Bavail)*uint64(s.Bsize) < least {

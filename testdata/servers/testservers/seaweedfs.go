@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// seaweedFS returns an S3 server that keeps objects in volumes, and their names in directories. Its processes in one use
-// several ports.
+// seaweedFS returns an S3 server that keeps objects in volumes, and their names in directories. Its processes in one
+// use several ports.
 func seaweedFS(user, secret string) extra {
 	return extra{
 		name: "SeaweedFS", target: "seaweedfs",
