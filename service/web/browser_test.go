@@ -329,6 +329,7 @@ func pauseByKeys(t *testing.T, b *browser, f *fake, scripts bool) {
 	tabTo(t, b, "#reason")
 	do(t, b, chromedp.KeyEvent("a disk"), chromedp.KeyEvent(kb.Enter))
 	settle(t, b, `document.querySelector("[role=alert]")?.textContent.includes("token") ?? false`)
+	b.shot(t, "refused-pause")
 	b.output() // Chromium reports the 401
 	if len(f.pauses) != 0 || len(f.runs()) != before {
 		t.Errorf("without the token: pauses %+v, runs %v", f.pauses, f.runs())
