@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,8 +236,8 @@ func TestATaskOnDemandRunsOnce(t *testing.T) {
 		}}
 		job := f.job("a", "@hourly", time.UTC)
 		job.OnDemand, job.Task, job.Last = true, "drill", nil
-		var ahead time.Duration
-		o := Options{Dir: dir, Now: func() time.Time { return time.Now().Add(ahead) }}
+		var ahead atomic.Int64
+		o := Options{Dir: dir, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
 		s := New(o, []Job{job})
 		start := func() {
 			t.Helper()
@@ -262,7 +263,7 @@ func TestATaskOnDemandRunsOnce(t *testing.T) {
 		start()
 		request()
 		check("a day after a request", 1, 1)
-		ahead = -12 * time.Hour
+		ahead.Store(int64(-12 * time.Hour))
 		time.Sleep(time.Hour)
 		check("after the clock was set back", 1, 1)
 		if err := s.Stop(); err != nil {
