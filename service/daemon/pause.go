@@ -15,7 +15,8 @@ import (
 // saveTimeout is how long Pause and Resume wait for the state directory. A working disk needs milliseconds.
 const saveTimeout = 5 * time.Second
 
-// pauses are the pauses of archives by name. They survive reloads and restarts. Its methods are safe for concurrent use.
+// pauses are the pauses of archives by name. They survive reloads and restarts. Its methods are safe for concurrent
+// use.
 type pauses struct {
 	changing sync.Mutex // held by Pause and Resume, also while they wait for the disk
 
@@ -114,7 +115,8 @@ func (d *Daemon) presentPause(name string) (web.Pause, error) {
 func unknownPause(now time.Time, err error) web.Pause {
 	return web.Pause{
 		Since: now.Round(0), By: "strongroom",
-		Reason: "the file with its pause cannot be read, so whether it is paused is unknown; resume it after any work on its source or bucket: " + err.Error(),
+		Reason: "the file with its pause cannot be read, so whether it is paused is unknown; " +
+			"resume it after any work on its source or bucket: " + err.Error(),
 	}
 }
 
@@ -126,7 +128,8 @@ func (d *Daemon) setPause(name string, was, p web.Pause) error {
 	err := d.state.SaveNow(ctx, pauseFile(name), p)
 	if errors.Is(err, statefile.ErrHangs) { // the disk may write p once it responds
 		d.state.Save(pauseFile(name), was, func(err error) {
-			d.o.Log.Warn("cannot save whether this archive is paused", "archive", name, "paused", !was.Since.IsZero(), "error", err)
+			d.o.Log.Warn("cannot save whether this archive is paused",
+				"archive", name, "paused", !was.Since.IsZero(), "error", err)
 		})
 	}
 	if err != nil {

@@ -10,10 +10,11 @@
 //	}})
 //	err = s.Run(ctx) // until ctx ends
 //
-// Each job has its own goroutine, so a hanging job does not delay another for long, and a job never overlaps with itself. If
-// a job becomes due while it runs, one run follows. The first run begins at once if the newest snapshot is older than
-// the schedule allows. A failed run is retried after 1 s, then 2 s, 4 s, up to an hour, and in any case at the next
-// scheduled time; only a task that runs on demand is not. Trigger starts a run at once, or right after the present run; at most one run waits.
+// Each job has its own goroutine, so a hanging job does not delay another for long, and a job never overlaps with
+// itself. If a job becomes due while it runs, one run follows. The first run begins at once if the newest snapshot is
+// older than the schedule allows. A failed run is retried after 1 s, then 2 s, 4 s, up to an hour, and in any case at
+// the next scheduled time; only a task that runs on demand is not. Trigger starts a run at once, or right after the
+// present run; at most one run waits.
 //
 // # Time
 //

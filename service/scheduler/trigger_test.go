@@ -222,8 +222,8 @@ func TestStarted(t *testing.T) {
 	})
 }
 
-// A task that is due only on request runs once for a request. Its failure stays shown; nothing tries again by itself, not
-// after a restart or a change of the clock either, and nothing is overdue.
+// A task that is due only on request runs once for a request. Its failure stays shown; nothing tries again by itself,
+// not after a restart or a change of the clock either, and nothing is overdue.
 func TestATaskOnDemandRunsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -279,8 +279,8 @@ func (d *Dir) respond() {
 }
 
 // Read sets v from a file, or from the newest value that Save was called with. If there is no such file, v stays
-// unchanged. The error is ErrHangs if the directory does not respond; ReadLater then keeps the file. It is ErrUnreadable
-// if there is such a file.
+// unchanged. The error is ErrHangs if the directory does not respond; ReadLater then keeps the file. It is
+// ErrUnreadable if there is such a file.
 func (d *Dir) Read(name string, v any) error {
 	if d.path == "" {
 		return nil
