@@ -25,7 +25,9 @@ func asAnotherUser(t *testing.T) bool {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	program, err := os.ReadFile(os.Args[0])
 	if err == nil {
+		syscall.ForkLock.RLock() // a process that is forked now would have the file open, which then cannot be executed
 		err = os.WriteFile(filepath.Join(dir, "test"), program, 0o755)
+		syscall.ForkLock.RUnlock()
 	}
 	if err == nil {
 		err = os.Chmod(dir, 0o777)
