@@ -162,8 +162,10 @@ type snapshotSource struct {
 	m      *manifest.Manifest
 	layout source.Layout
 	room   *stagingArea
-	thaw   *ThawOptions                                                       // how what must be thawed is thawed; nil: the error is a FrozenError
-	fetch  func(ctx context.Context, f *manifest.File) (*stagedObject, error) // returns the content of a file
+	// thaw is how what must be thawed is thawed. If it is nil, the error is a FrozenError.
+	thaw *ThawOptions
+	// fetch returns the content of a file.
+	fetch func(ctx context.Context, f *manifest.File) (*stagedObject, error)
 }
 
 func newSnapshotSource(from *Archive, m *manifest.Manifest, room *stagingArea) (*snapshotSource, error) {
@@ -193,13 +195,17 @@ func (s *snapshotSource) fetchOwn(ctx context.Context, f *manifest.File) (*stage
 	}
 	err = s.from.fetchFile(ctx, nil, f, &partWriter{to: to})
 	for tries := 0; s.thaw != nil && errors.Is(err, store.ErrFrozen) && tries < thawFailures; tries++ {
-		if err = s.from.thawFiles(ctx, []manifest.File{*f}, s.thaw); err == nil {
-			err = s.from.fetchFile(ctx, nil, f, &partWriter{to: to})
+		if err = s.from.thawFiles(ctx, []manifest.File{*f}, s.thaw); err != nil {
+			break // it wraps ErrFrozen too, and is final: each further thaw would be paid for
 		}
+		err = s.from.fetchFile(ctx, nil, f, &partWriter{to: to})
 	}
 	if err != nil {
 		content.release()
-		return nil, s.from.explainDamage(ctx, s.m, s.from.explainFrozen(ctx, s.m.Files, err))
+		if s.thaw == nil {
+			err = s.from.explainFrozen(ctx, s.m.Files, err)
+		}
+		return nil, s.from.explainDamage(ctx, s.m, err)
 	}
 	return content, nil
 }

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -12,24 +13,29 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive"
 	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
 // mute is a service that accepts requests to thaw and never shows one under way.
 type mute struct {
 	*icy
 	readsFrom time.Time // from when on objects can be read all the same; zero: never
+
+	warm *atomic.Int32 // how many more Gets of content succeed until a rule of the bucket freezes it; nil: none
 }
+
+func (s *mute) isWarm() bool { return s.warm != nil && s.warm.Load() > 0 }
 
 func (s *mute) Stat(ctx context.Context, key string) (store.Object, error) {
 	o, err := s.icy.Stat(ctx, key)
-	if isContent(key) {
+	if isContent(key) && !s.isWarm() {
 		o.Frozen, o.Thawing, o.ThawedUntil = "GLACIER", false, time.Time{}
 	}
 	return o, err
 }
 
 func (s *mute) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	if !s.readsFrom.IsZero() && time.Now().After(s.readsFrom) {
+	if s.warm != nil && isContent(key) && s.warm.Add(-1) >= 0 || !s.readsFrom.IsZero() && time.Now().After(s.readsFrom) {
 		return s.InMemory.Get(ctx, key, offset, length)
 	}
 	if isContent(key) {
@@ -65,6 +71,63 @@ func TestThawThatNeverShows(t *testing.T) {
 		compare(t, dir, db.files)
 		isOnce(t, s, 2)
 	})
+}
+
+// So does whatever meets what was frozen since the run began: the first error of a thaw is the last, and is reported.
+func TestLateThawThatNeverShows(t *testing.T) {
+	t.Parallel()
+	thaw := &archive.ThawOptions{}
+	for name, read := range map[string]func(*testing.T, *archive.Archive) error{
+		"reencrypt": func(t *testing.T, a *archive.Archive) error {
+			to := archive.New(storetest.Memory(t), archive.Options{})
+			_, err := archive.Reencrypt(t.Context(), a, to, archive.CopyOptions{Thaw: thaw})
+			return err
+		},
+		"copy": func(t *testing.T, a *archive.Archive) error {
+			to := archive.New(storetest.Memory(t), archive.Options{})
+			_, err := archive.Copy(t.Context(), a, to, archive.CopyOptions{Thaw: thaw})
+			return err
+		},
+		"restore": func(t *testing.T, a *archive.Archive) error {
+			_, err := a.Restore(t.Context(), newest(t, a), filepath.Join(t.TempDir(), "r"), archive.RestoreOptions{Thaw: thaw})
+			return err
+		},
+		"drill": func(t *testing.T, a *archive.Archive) error {
+			_, err := a.Drill(t.Context(), newest(t, a), archive.DrillOptions{Scratch: t.TempDir(), Thaw: thaw})
+			return err
+		},
+		"verify": func(t *testing.T, a *archive.Archive) error {
+			_, err := a.Verify(t.Context(), archive.VerifyOptions{ReadData: true, Thaw: thaw})
+			return err
+		},
+	} {
+		for _, gets := range []int32{1, 2, 4, 5, 6, 7, 8} {
+			t.Run(fmt.Sprint(name, " ", gets), func(t *testing.T) {
+				t.Parallel()
+				virtually(t, func(t *testing.T) {
+					db := newDatabase(t, t.TempDir(), 50)
+					s := &mute{icy: newIcy(t), warm: &atomic.Int32{}}
+					s.class = func(string) string { return "STANDARD" }
+					a := archive.New(s, archive.Options{Transfers: 1})
+					for range 3 { // one file of several parts
+						db.grow(300_000)
+						mustBackup(t, a, db)
+					}
+					s.class = func(string) string { return "GLACIER" }
+					s.warm.Store(gets)
+					err := read(t, a)
+					if s.warm.Load() < 0 && (!errors.Is(err, store.ErrFrozen) || !strings.Contains(err.Error(), "accepted 3 requests")) {
+						t.Errorf("%v", err)
+					}
+					for key, n := range s.requests() {
+						if n > 3 {
+							t.Errorf("%s was requested %d times", key, n)
+						}
+					}
+				})
+			})
+		}
+	}
 }
 
 // A thaw that is under way for ever ends with an error, some time after the longest time that the service documents.

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -91,9 +92,10 @@ func (v *verifyRun) readMultiPart(ctx context.Context) error {
 		}
 		err := v.readWhole(ctx, f)
 		for tries := 0; v.o.Thaw != nil && errors.Is(err, store.ErrFrozen) && tries < thawFailures; tries++ {
-			if err = v.thawFiles(ctx, []manifest.File{*f}, v.o.Thaw); err == nil {
-				err = v.readWhole(ctx, f)
+			if err = v.thawFiles(ctx, []manifest.File{*f}, v.o.Thaw); err != nil {
+				return fmt.Errorf("thawing what is to be read back: %w", err) // final, although it may wrap ErrFrozen
 			}
+			err = v.readWhole(ctx, f)
 		}
 		switch {
 		case errors.Is(err, store.ErrFrozen): // its parts were read, each by itself
