@@ -150,14 +150,18 @@ func (a *Archive) readDisputed(ctx context.Context, states []*thawState) error {
 		}
 	}
 	for _, class := range sortedKeys(by) {
-		if a.isCold(ctx, class, by[class][0].object.Key) {
+		switch cold, err := a.isCold(ctx, class, by[class][0].object.Key); {
+		case err != nil:
+			return err
+		case cold:
 			continue
 		}
 		err := eachAtOnce(ctx, a.transfers, by[class], func(ctx context.Context, s *thawState) error {
-			if a.canRead(ctx, s.object.Key) {
+			frozen, err := a.refusesFrozen(ctx, s.object.Key)
+			if err == nil && !frozen {
 				s.object.Frozen = ""
 			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return err
@@ -166,16 +170,17 @@ func (a *Archive) readDisputed(ctx context.Context, states []*thawState) error {
 	return context.Cause(ctx)
 }
 
-// isCold reports whether objects of a class cannot be read, which one of them shows.
-func (a *Archive) isCold(ctx context.Context, class, key string) bool {
+// isCold reports whether objects of a class must be thawed, which one of them shows. A read that fails for another
+// reason shows nothing, and isCold returns its error.
+func (a *Archive) isCold(ctx context.Context, class, key string) (bool, error) {
 	a.mu.Lock()
 	is := a.cold[class]
 	a.mu.Unlock()
 	if is {
-		return true
+		return true, nil
 	}
-	err := a.readByte(ctx, key)
-	if errors.Is(err, store.ErrFrozen) {
+	frozen, err := a.refusesFrozen(ctx, key)
+	if frozen {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if a.cold == nil {
@@ -183,11 +188,21 @@ func (a *Archive) isCold(ctx context.Context, class, key string) bool {
 		}
 		a.cold[class] = true
 	}
-	return err != nil
+	return frozen, err
 }
 
-// canRead reports whether the store returns the first byte of an object.
-func (a *Archive) canRead(ctx context.Context, key string) bool { return a.readByte(ctx, key) == nil }
+// refusesFrozen reports whether the store refuses the first byte of an object because it must be thawed. An object that
+// was deleted since is not refused: what reads it reports that.
+func (a *Archive) refusesFrozen(ctx context.Context, key string) (bool, error) {
+	err := a.readByte(ctx, key)
+	switch {
+	case errors.Is(err, store.ErrFrozen):
+		return true, nil
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	}
+	return false, fmt.Errorf("reading the first byte of %s, to find out whether it must be thawed: %w", key, err)
+}
 
 // readByte reads the first byte of an object, if it has one.
 func (a *Archive) readByte(ctx context.Context, key string) error {

@@ -75,9 +75,19 @@ func (a *Archive) isAnyFrozen(ctx context.Context, objects map[string]*ObjectRea
 	if slices.ContainsFunc(states, func(s *thawState) bool { return !s.object.ThawedUntil.IsZero() }) {
 		return true
 	}
-	return slices.ContainsFunc(states, func(s *thawState) bool {
-		return s.object.Frozen != "" && a.isCold(ctx, s.object.Frozen, s.object.Key)
-	})
+	for _, s := range states {
+		if s.object.Frozen == "" {
+			continue
+		}
+		cold, err := a.isCold(ctx, s.object.Frozen, s.object.Key)
+		if err != nil && ctx.Err() == nil {
+			a.log.Debug("whether objects must be thawed is not known", "error", err)
+		}
+		if cold {
+			return true
+		}
+	}
+	return false
 }
 
 // frozenRuns returns the runs of the files that could not be read because an object must be thawed, and these files.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -346,6 +347,55 @@ func TestRestoreOfFrozenObjectsThatCanBeRead(t *testing.T) {
 	}
 	if len(s.requests()) > 0 {
 		t.Errorf("%v", s.requests())
+	}
+}
+
+// byteless is a store whose reads of one byte fail some times.
+type byteless struct {
+	*icy
+	left atomic.Int32
+	err  error
+}
+
+func (s *byteless) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if isContent(key) && length == 1 && s.left.Add(-1) >= 0 {
+		return nil, s.err
+	}
+	return s.icy.Get(ctx, key, offset, length)
+}
+
+// A read that fails does not prove that a class must be thawed: nothing is requested, and the error is the failure.
+func TestFailedReadsProveNoClass(t *testing.T) {
+	t.Parallel()
+	denied := errors.New("access denied")
+	for _, c := range []struct {
+		err   error
+		times int32
+	}{{store.ErrTransient, 1}, {store.ErrTransient, 5}, {denied, 5}} {
+		virtually(t, func(t *testing.T) {
+			_, s, _ := frozenArchive(t, 5)
+			s.readable = true
+			f := &byteless{icy: s, err: c.err}
+			for _, o := range []*archive.ThawOptions{nil, {}} {
+				a := archive.New(f, archive.Options{Transfers: 1})
+				m := newest(t, a)
+				f.left.Store(c.times)
+				dir := filepath.Join(t.TempDir(), "r")
+				if _, err := a.Restore(t.Context(), m, dir, archive.RestoreOptions{Thaw: o}); err != nil {
+					t.Errorf("%v %d: %v", c.err, c.times, err)
+				}
+			}
+			a := archive.New(f, archive.Options{Transfers: 1})
+			m := newest(t, a)
+			f.left.Store(c.times)
+			err := a.Thaw(t.Context(), m, nil, archive.ThawOptions{})
+			if isFinal := errors.Is(c.err, denied); isFinal != (err != nil) || isFinal && !errors.Is(err, denied) {
+				t.Errorf("%v %d: %v", c.err, c.times, err)
+			}
+			if len(s.requests()) > 0 {
+				t.Errorf("%v %d: %v", c.err, c.times, s.requests())
+			}
+		})
 	}
 }
 

@@ -202,7 +202,11 @@ func (t *thawRun) requestThaw(ctx context.Context, s *thawState) error {
 		if time.Since(s.requested) < thawUnseen {
 			return nil
 		}
-		if t.canRead(ctx, s.object.Key) { // whatever its attributes are
+		frozen, err := t.refusesFrozen(ctx, s.object.Key)
+		if err != nil {
+			return err
+		}
+		if !frozen { // whatever its attributes are
 			s.object.Frozen = ""
 			return nil
 		}
