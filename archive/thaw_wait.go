@@ -80,7 +80,7 @@ func (a *Archive) thaw(ctx context.Context, states []*thawState, o *ThawOptions)
 		if err := t.goOn(ctx); err != nil {
 			return err
 		}
-		if err := t.checkOverdue(began); err != nil {
+		if err := t.checkOverdue(ctx, began); err != nil {
 			return err
 		}
 	}
@@ -157,8 +157,10 @@ func (t *thawRun) mostTime(states []*thawState) time.Duration {
 	return 2*longest + thawMargin
 }
 
-// checkOverdue returns an error if the thaw of an object takes longer than the service's longest thaws.
-func (t *thawRun) checkOverdue(began time.Time) error {
+// checkOverdue returns an error if the thaw of an object takes longer than the service's longest thaws. A round may not
+// have read the object's state for long, so checkOverdue reads it again.
+func (t *thawRun) checkOverdue(ctx context.Context, began time.Time) error {
+	defer func() { t.pending = slices.DeleteFunc(t.pending, (*thawState).isDone) }()
 	for _, s := range t.pending {
 		since := s.requested
 		switch {
@@ -167,7 +169,16 @@ func (t *thawRun) checkOverdue(began time.Time) error {
 		case since.IsZero():
 			since = began
 		}
-		if waited := time.Since(since); waited > t.most {
+		waited := time.Since(since)
+		if waited <= t.most {
+			continue
+		}
+		switch err := t.readThaw(ctx, s); {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && !errors.Is(err, store.ErrTransient):
+			return err
+		case err == nil && !s.isDone() && s.object.Thawing:
 			return fmt.Errorf("%d objects are still not thawed, %s among them, after %d hours, which is longer than the "+
 				"service documents; find out there whether their thaw is under way; the same command goes on: %w",
 				len(t.pending), s.object.Key, waited/time.Hour, store.ErrFrozen)

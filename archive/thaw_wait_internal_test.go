@@ -1,0 +1,28 @@
+package archive
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/strongroom-dev/strongroom/store"
+	"github.com/strongroom-dev/strongroom/store/storetest"
+)
+
+// A round reads a part of the states. An object counts as overdue only if it is still frozen when it is read again.
+func TestOverdueIsReadAgain(t *testing.T) {
+	t.Parallel()
+	s := storetest.Memory(t)
+	s.Replace("data/a", []byte("x"))
+	old := func(key string) *thawState {
+		o := store.Object{Key: key, Frozen: "GLACIER", Thawing: true}
+		return &thawState{object: o, requested: time.Now().Add(-time.Hour)}
+	}
+	run := &thawRun{Archive: New(s, Options{}), most: time.Minute, pending: []*thawState{old("data/a"), old("data/gone")}}
+	if err := run.checkOverdue(t.Context(), time.Now()); err != nil || len(run.pending) > 0 {
+		t.Errorf("%v, %d pending", err, len(run.pending))
+	}
+	if errors.Is(run.checkOverdue(t.Context(), time.Now()), store.ErrFrozen) {
+		t.Error("nothing is pending, and something is overdue")
+	}
+}
