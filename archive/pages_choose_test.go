@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -496,5 +497,48 @@ func TestSearchForBadPagesReadsWhatIsNew(t *testing.T) {
 	}
 	if n, most := len(p.reads.pages), 2*len(p.whole.Pages)+2*snapshots; n > most {
 		t.Errorf("%d reads of pages for %d snapshots of %d pages, want at most %d", n, snapshots, len(p.whole.Pages), most)
+	}
+}
+
+// getCounter counts the Gets of manifests.
+type getCounter struct {
+	store.Store
+	manifests atomic.Int32
+}
+
+func (s *getCounter) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if strings.HasPrefix(key, manifest.ManifestsPrefix) {
+		s.manifests.Add(1)
+	}
+	return s.Store.Get(ctx, key, offset, length)
+}
+
+// A page that is bad in the newest snapshot alone costs no second read of each older manifest.
+func TestBadPageOfOneSnapshotReadsManifestsOnce(t *testing.T) {
+	t.Parallel()
+	names := flatNames(2300)
+	p := newPaged(t, &namedFiles{jeFiles, names})
+	const more = 8
+	for range more {
+		names = append(slices.Clone(names), name(len(names)+1))
+		if _, err := archive.New(p.mem, archive.Options{}).Backup(t.Context(), &namedFiles{jeFiles, names}, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func() int32 {
+		s := &getCounter{Store: p.mem}
+		if _, err := archive.New(s, archive.Options{}).Verify(t.Context(), archive.VerifyOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return s.manifests.Load()
+	}
+	sound := count()
+	m, err := archive.New(p.mem, archive.Options{}).Snapshot(t.Context(), archive.Selector{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mem.Remove(m.Pages[len(m.Pages)-1].Object)
+	if n := count(); n > sound+4 {
+		t.Errorf("%d reads of manifests, and %d of a sound archive", n, sound)
 	}
 }

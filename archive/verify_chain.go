@@ -115,6 +115,7 @@ func (c *chain) read(ctx context.Context, n int64) (*snapshot, manifest.Ref, err
 				return nil, ref, k.bad
 			}
 		}
+		c.pages = nil // this one has none of the bad pages, so the older ones are read once again
 	}
 	return c.v.readSnapshot(ctx, n, c.head.record)
 }
