@@ -36,8 +36,8 @@ type location struct {
 }
 
 // chooseKey puts an object. If the key without a nonce holds other content, it uses a key with a nonce. An attacker who
-// can create objects can foresee the key without a nonce, and must not be able to stop a backup. The same goes for a rule
-// of the bucket, which may have frozen what an interrupted run left: that cannot be compared.
+// can create objects can foresee the key without a nonce, and must not be able to stop a backup. The same goes for a
+// rule of the bucket, which may have frozen what an interrupted run left: that cannot be compared.
 func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, error) {
 	taken := p.taken
 	for range maxPlaces {
@@ -94,8 +94,8 @@ func (p *placement) other(ctx context.Context, key string) (presence, error) {
 	return p.same(ctx, key)
 }
 
-// noteTaken records a key that holds other content than this run needs there, or content that cannot be read. It reports
-// whether it does.
+// noteTaken records a key that holds other content than this run needs there, or content that cannot be read. It
+// reports whether it does.
 func (r *backupRun) noteTaken(key string, is presence) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -90,8 +90,8 @@ func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error
 
 // adopt searches for an object that already holds the content of a part, and completes the part with it. The part's key
 // has no nonce yet, and sums are those of the content. An object that cannot be compared with them is adopted only if
-// this host recorded it before it was put. taken reports whether the key without a nonce holds other content, or content
-// that must be thawed.
+// this host recorded it before it was put. taken reports whether the key without a nonce holds other content, or
+// content that must be thawed.
 func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.Sums) (adopted, taken bool, err error) {
 	without := part.Object
 	if encrypted(part.Encoding) {

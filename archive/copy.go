@@ -31,8 +31,8 @@ var ErrNoCopy = errors.New("the target is not a copy of this archive")
 type CopyOptions struct {
 	Tool   string // for Reencrypt alone: program name and version
 	DryRun bool   // reports what would be copied, and writes nothing
-	// Thaw makes the copy thaw what it reads of the source, and wait for that. If it is nil, the error for a source that
-	// must be thawed is a FrozenError.
+	// Thaw makes the copy thaw what it reads of the source, and wait for that. If it is nil, the error for a source
+	// that must be thawed is a FrozenError.
 	Thaw    *ThawOptions
 	Scratch string // the directory for objects over 16 MiB in transit, two at a time; empty: os.TempDir
 }
@@ -65,8 +65,8 @@ type CopyReport struct {
 // an object that the target already has under a key that a snapshot names. If the object has other content, the copy
 // fails with store.ErrExists, since the manifest names no other key. Of an object that must be thawed before it can be
 // read, Copy compares the size and the checksum that the target reports, and counts it as CopyReport.Uncompared: a
-// warning names it, and a Verify that thaws and reads it finds out whether it was forged. So the settings of the target may
-// put log content in such a class (store.Freezer), and a later copy reads none of it.
+// warning names it, and a Verify that thaws and reads it finds out whether it was forged. So the settings of the target
+// may put log content in such a class (store.Freezer), and a later copy reads none of it.
 //
 // A backup to the target gives it another history, and the next copy fails with ErrNoCopy. Other errors: ErrOverlap,
 // ErrNoArchive, ErrLostRace, and ErrDamaged if nothing can be copied. The report is never nil; with an error it covers

@@ -141,8 +141,9 @@ func (c *copyRun) findExisting(ctx context.Context, send []copyObject) error {
 	return nil
 }
 
-// thawSource thaws what is to be read of the source. It examines a few objects of the oldest snapshot that is copied. If
-// none of them is frozen, the newer ones are mostly not frozen either, and it examines no more. send thaws what it misses.
+// thawSource thaws what is to be read of the source. It examines a few objects of the oldest snapshot that is copied.
+// If none of them is frozen, the newer ones are mostly not frozen either, and it examines no more. send thaws what it
+// misses.
 func (c *copyRun) thawSource(ctx context.Context, send []copyObject) error {
 	if c.isWarm || !c.from.canThaw() || len(send) == 0 {
 		return nil

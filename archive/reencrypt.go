@@ -101,7 +101,9 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 // errDropped: the source has pruned a snapshot before it was copied.
 var errDropped = errors.New("the source has dropped it")
 
-func reencryptOne(ctx context.Context, from, to *Archive, n int64, o *CopyOptions, room *stagingArea, r *CopyReport) error {
+func reencryptOne(
+	ctx context.Context, from, to *Archive, n int64, o *CopyOptions, room *stagingArea, r *CopyReport,
+) error {
 	m, err := from.Snapshot(ctx, Selector{Sequence: n})
 	if errors.Is(err, ErrNoSnapshot) {
 		return fmt.Errorf("%w: %w", errDropped, err)

@@ -139,9 +139,9 @@ func (a *Archive) thawStates(ctx context.Context, objects map[string]*ObjectRead
 	return all, nil
 }
 
-// readDisputed reads the first byte of one object of each class. Where the store returns it, the name of the class proves
-// nothing: MinIO reports the name that its administrator gave a remote tier, which may be GLACIER. Then it reads one of
-// each object of the class, and takes those for readable that it got.
+// readDisputed reads the first byte of one object of each class. Where the store returns it, the name of the class
+// proves nothing: MinIO reports the name that its administrator gave a remote tier, which may be GLACIER. Then it reads
+// one of each object of the class, and takes those for readable that it got.
 func (a *Archive) readDisputed(ctx context.Context, states []*thawState) error {
 	by := map[string][]*thawState{}
 	for _, s := range states {

@@ -34,16 +34,16 @@ type TierTime struct {
 
 const (
 	thawDay = 24 * time.Hour
-	// readsFor is how long a copy should last after the last object is thawed, so that all can be read in peace, and
-	// readsAtLeast how long it must last.
+	// readsFor is how long a copy should last after the last object is thawed, so that all can be read before it ends,
+	// and readsAtLeast how long it must last.
 	readsFor     = 2 * thawDay
 	readsAtLeast = thawDay / 2
 	// DefaultThawDays is the least default of ThawOptions.Days.
 	DefaultThawDays = 3
 )
 
-// daysFor returns the days after which a copy ends that is made at the beginning of a thaw and needed for some time after
-// its end.
+// daysFor returns the days after which a copy ends that is made at the beginning of a thaw and needed for some time
+// after its end.
 func daysFor(longest, needed time.Duration) int {
 	return int((longest + needed + thawDay - 1) / thawDay)
 }

@@ -111,8 +111,8 @@ func (t *thawRun) checkTier(states []*thawState) error {
 	return nil
 }
 
-// chooseDays sets how long temporary copies last, and returns ErrNoThaw if the first could end before all are thawed and
-// read. It is called before any request.
+// chooseDays sets how long temporary copies last, and returns ErrNoThaw if the first could end before all are thawed
+// and read. It is called before any request.
 func (t *thawRun) chooseDays(states []*thawState) error {
 	var longest time.Duration
 	var class string
@@ -275,7 +275,8 @@ func (t *thawRun) goOn(ctx context.Context) error {
 	return t.judge(ctx, err, before)
 }
 
-// judge returns the error of a round that ends the thaw. before is how many requests the service had accepted until then.
+// judge returns the error of a round that ends the thaw. before is how many requests the service had accepted until
+// then.
 func (t *thawRun) judge(ctx context.Context, err error, before int64) error {
 	isRefused := t.refused.Load() > 0 && t.requested.Load() == before
 	switch {
@@ -320,8 +321,8 @@ func (t *thawRun) wait(round int) time.Duration {
 	return min(thawFirstWait<<min(round, 20), longest)
 }
 
-// patiently calls f until it does not fail, or fails with an error that does not pass, as often as a round of a thaw may
-// fail.
+// patiently calls f until it does not fail, or fails with an error that does not pass, as often as a round of a thaw
+// may fail.
 func (a *Archive) patiently(ctx context.Context, what string, f func(context.Context) error) error {
 	for tries := 1; ; tries++ {
 		err := f(ctx)

@@ -102,8 +102,8 @@ func (c *chain) next(ctx context.Context, n int64, link bool) error {
 	return nil
 }
 
-// read reads a snapshot. If it has a page that was bad in the last one, it reads none of the other pages for nothing, and
-// returns that page's error.
+// read reads a snapshot. If it has a page that was bad in the last one, it reads none of the other pages for nothing,
+// and returns that page's error.
 func (c *chain) read(ctx context.Context, n int64) (*snapshot, manifest.Ref, error) {
 	if len(c.pages) > 0 {
 		s, ref, err := c.v.readSnapshotOf(ctx, n, c.head.record, noPages)
@@ -126,8 +126,8 @@ type knownPage struct {
 	bad  *badObject
 }
 
-// needReadable reports each page of a snapshot that cannot be read, and records what the entries of the others need: one
-// bad page must not hide that their objects are bad too. first is the page that showed it.
+// needReadable reports each page of a snapshot that cannot be read, and records what the entries of the others need:
+// one bad page must not hide that their objects are bad too. first is the page that showed it.
 func (c *chain) needReadable(ctx context.Context, n int64, first *badObject) error {
 	v := c.v
 	s, _, err := v.readSnapshotOf(ctx, n, c.head.record, noPages)
