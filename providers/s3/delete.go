@@ -260,8 +260,10 @@ func isBusy(e *types.Error) bool {
 	}
 }
 
+// sendDelete sends one request. It asks for the names of what was deleted, too, although it needs those of the others
+// only: in quiet mode, some services answer nothing at all if everything was deleted, as a proxy may that deletes nothing.
 func (s *adapter) sendDelete(ctx context.Context, batch []version) ([]types.Error, error) {
-	in := &s3.DeleteObjectsInput{Bucket: &s.bucketName, Delete: &types.Delete{Quiet: aws.Bool(true)}}
+	in := &s3.DeleteObjectsInput{Bucket: &s.bucketName, Delete: &types.Delete{}}
 	for _, v := range batch {
 		id := types.ObjectIdentifier{Key: aws.String(v.key)}
 		if v.id == "" && v.etag != "" {
