@@ -300,6 +300,11 @@ func TestKeptMeasurements(t *testing.T) {
 	if got := sizes(); !slices.Equal(got, slices.Repeat([]int64{2000}, 8)) || all[7].At.Sub(all[0].At) != 7*time.Hour {
 		t.Errorf("%v", all)
 	}
+	// Two small restores of one millisecond are equal in all that is recorded. They are two all the same.
+	same := slices.Repeat(all[:1], MaxMeasurements+3)
+	if got := Keep(same); len(got) != MaxMeasurements {
+		t.Errorf("%d of %d equal measurements are kept", len(got), len(same))
+	}
 	add(0)
 	if len(all) != MaxMeasurements || all[7].Bytes != 2000 {
 		t.Errorf("one that shows no rate is kept: %v", all)

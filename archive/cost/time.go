@@ -50,11 +50,14 @@ func Keep(all []Measurement) []Measurement {
 	if len(all) <= MaxMeasurements {
 		return all
 	}
-	older := all[:len(all)-alwaysKept]
-	least := slices.SortedFunc(slices.Values(older), func(a, b Measurement) int {
+	newest := len(all) - alwaysKept
+	older := slices.Clone(all[:newest])
+	slices.SortStableFunc(older, func(a, b Measurement) int {
 		return cmp.Or(cmp.Compare(a.Bytes, b.Bytes), a.At.Compare(b.At))
-	})[:len(older)-(MaxMeasurements-alwaysKept)]
-	return slices.DeleteFunc(all, func(m Measurement) bool { return slices.Contains(least, m) })
+	})
+	most := older[len(older)-(MaxMeasurements-alwaysKept):]
+	slices.SortStableFunc(most, func(a, b Measurement) int { return a.At.Compare(b.At) })
+	return append(most, all[newest:]...)
 }
 
 // Rate returns the plain bytes per second.
