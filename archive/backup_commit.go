@@ -253,10 +253,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	m.Pages, m.DurationMS, m.Writer = stored.Pages, stored.DurationMS, stored.Writer
 	r.noteWhole()
 	r.savePin(id, ref, r.head.anomalies)
-	stamps := r.newStamps(id, ref, m.Files)
-	r.rememberNew(&snapshot{ref: ref, m: m, pages: pages}, stamps)
-	r.saveStamps(stamps)
-	r.keepSource(id, ref)
+	r.keepForNext(id, &snapshot{ref: ref, m: m, pages: pages}, r.newStamps(id, ref, m.Files))
 	r.sealed.Drop(id)
 	r.res.Committed, r.res.Snapshot = true, new(m.Summary)
 	r.holdLate(ctx)

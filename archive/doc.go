@@ -22,10 +22,10 @@
 //
 // A file is named after the operation that it belongs to, then after the step:
 //
-//	backup_…     plan.go, then scan, encode, upload, bundle, commit; guard, foreign, vanished, fork and hollow refuse a
-//	             source; writer names the writer of a snapshot; omit reports what the set lacks; doubt is for a
-//	             damaged ledger; data_dirs is for databases that deal their files to several directories; partial
-//	             reads only changed pages of the base; rehearse is the end of a dry run
+//	backup_…     begin makes a new archive; plan.go, then scan, encode, upload, bundle, commit; guard, foreign, vanished,
+//	             fork and hollow refuse a source; writer names the writer of a snapshot; omit reports what the set
+//	             lacks; doubt is for a damaged ledger; data_dirs is for databases that deal their files to several
+//	             directories; partial reads only changed pages of the base; rehearse is the end of a dry run
 //	restore…     select, then internal/restoredir, which writes the directory; reads is what a dry run reports
 //	rate         how fast restores and drills were; stats is the size and the growth of an archive; cost has the prices
 //	verify_…     chain checks manifests, objects checks listings, data reads content back, needs collects what to
@@ -45,7 +45,8 @@
 //	fold         names that differ in letter case only, for prune and verify
 //	localstate…  what this host remembers, on top of internal/localstate
 //	frozen       objects in a class from which they must be thawed, for verify, check and list
-//	thaw…        plan finds out what must be thawed, wait requests it and waits; restore does so before and while it reads
+//	thaw…        plan finds out what must be thawed, limits checks what is requested and how long it takes, wait requests
+//	             it and waits; restore does so before and while it reads
 //	overlap      whether a source, a target or a copy is apart from the archive's directory
 //	nested…      archives within archives; below lists those below an address
 //	selector     which snapshot a number or a time names; older names another one if that cannot be read;

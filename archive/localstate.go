@@ -223,6 +223,14 @@ func (r *backupRun) newStamps(id string, of manifest.Ref, files []manifest.File)
 	return stampsOf(id, of, captured, files)
 }
 
+// keepForNext keeps, in memory and on this host, what later backups need of a snapshot that was just made or found to be
+// up to date. stamps may be nil, as for rememberNew.
+func (r *backupRun) keepForNext(id string, s *snapshot, stamps *localstate.FileStamps) {
+	r.rememberNew(s, stamps)
+	r.saveStamps(stamps)
+	r.keepSource(id, s.ref)
+}
+
 // saveStamps records stamps for later processes.
 func (r *backupRun) saveStamps(stamps *localstate.FileStamps) {
 	if stamps == nil || r.state == nil {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
-	"github.com/strongroom-dev/strongroom/store"
 )
 
 // Reencrypt copies the snapshots of the archive from to the archive to. It reads them with the identities of
@@ -195,14 +195,10 @@ func (s *snapshotSource) fetchOwn(ctx context.Context, f *manifest.File) (*stage
 	if err != nil {
 		return nil, err
 	}
-	err = s.from.fetchFile(ctx, nil, f, &partWriter{to: to})
-	for tries := 0; s.thaw != nil && errors.Is(err, store.ErrFrozen) && tries < thawFailures; tries++ {
-		if err = s.from.thawFiles(ctx, []manifest.File{*f}, s.thaw); err != nil {
-			break // it wraps ErrFrozen too, and is final: each further thaw would be paid for
-		}
-		err = s.from.fetchFile(ctx, nil, f, &partWriter{to: to})
-	}
-	if err != nil {
+	err, thawErr := s.from.readThawing(ctx, f, s.thaw, func() error {
+		return s.from.fetchFile(ctx, nil, f, &partWriter{to: to})
+	})
+	if err = cmp.Or(thawErr, err); err != nil {
 		content.release()
 		if s.thaw == nil {
 			err = s.from.explainFrozen(ctx, s.m.Files, err)

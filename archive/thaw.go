@@ -89,6 +89,22 @@ func (a *Archive) thawObjects(ctx context.Context, objects map[string]*ObjectRea
 	return nil
 }
 
+// readThawing calls read, which reads a file. If that fails because an object must be thawed, it thaws the file's objects
+// and calls read again, unless o is nil. thawErr is why a thaw failed. It is final, although it may wrap store.ErrFrozen
+// as well: each further thaw would be paid for.
+func (a *Archive) readThawing(
+	ctx context.Context, f *manifest.File, o *ThawOptions, read func() error,
+) (readErr, thawErr error) {
+	readErr = read()
+	for tries := 0; o != nil && errors.Is(readErr, store.ErrFrozen) && tries < thawFailures; tries++ {
+		if err := a.thawFiles(ctx, []manifest.File{*f}, o); err != nil {
+			return readErr, err
+		}
+		readErr = read()
+	}
+	return readErr, nil
+}
+
 // explainFrozen returns a FrozenError for a read of files that failed because an object must be thawed, and any other
 // error unchanged.
 func (a *Archive) explainFrozen(ctx context.Context, files []manifest.File, err error) error {

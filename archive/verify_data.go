@@ -90,14 +90,10 @@ func (v *verifyRun) readMultiPart(ctx context.Context) error {
 		}) {
 			continue
 		}
-		err := v.readWhole(ctx, f)
-		for tries := 0; v.o.Thaw != nil && errors.Is(err, store.ErrFrozen) && tries < thawFailures; tries++ {
-			if err = v.thawFiles(ctx, []manifest.File{*f}, v.o.Thaw); err != nil {
-				return fmt.Errorf("thawing what is to be read back: %w", err) // final, although it may wrap ErrFrozen
-			}
-			err = v.readWhole(ctx, f)
-		}
+		err, thawErr := v.readThawing(ctx, f, v.o.Thaw, func() error { return v.readWhole(ctx, f) })
 		switch {
+		case thawErr != nil:
+			return fmt.Errorf("thawing what is to be read back: %w", thawErr)
 		case errors.Is(err, store.ErrFrozen): // its parts were read, each by itself
 			v.skipFrozen(v.needs[f.Parts[len(f.Parts)-1].Object])
 		case errors.Is(err, ErrDamaged):

@@ -1,0 +1,66 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// checkBeginning refuses to begin an archive within or around another one, unless an operator accepts that: an outsider's
+// object can look like the other archive. It returns the guard that was accepted.
+func (a *Archive) checkBeginning(ctx context.Context, o *BackupOptions, res *BackupResult) ([]manifest.Guard, error) {
+	warning, err := a.checkApart(ctx)
+	switch {
+	case errors.Is(err, ErrNested):
+		err = fmt.Errorf("%w; if it is an outsider's object, accept the finding or delete it", err)
+		if err := o.check(Confirmation{Guard: manifest.GuardNested, Plan: nestedPlan(err)}, err); err != nil {
+			return nil, err
+		}
+		return []manifest.Guard{manifest.GuardNested}, nil
+	case err != nil:
+		return nil, err
+	case warning != "":
+		res.Warnings = append(res.Warnings, warning)
+	}
+	return nil, nil
+}
+
+// identity returns the archive's id, and creates archive.json for the first snapshot.
+func (r *backupRun) identity(ctx context.Context) (string, error) {
+	if id := r.head.archiveID(); id != "" {
+		if r.head.greatest == 0 {
+			return id, r.checkGuarantees(ctx, r.head.rawID, false)
+		}
+		return id, nil
+	}
+	if r.head.isFresh() { // the manifest alone has the id, until a repair replaces archive.json
+		return uuid.NewString(), nil
+	}
+	if err := r.head.checkUnknownID(); err != nil {
+		return "", err
+	}
+	who := manifest.Archive{Format: manifest.Format, ID: uuid.NewString(), Created: time.Now().UTC(), Layout: r.layout.Name()}
+	if len(r.recipients()) > 0 {
+		who.Format = manifest.Format2 // older programs refuse the archive, and not only its manifests
+	}
+	b, err := who.Encode()
+	if err != nil {
+		return "", err
+	}
+	_, err = r.putBytes(ctx, manifest.ArchiveKey, b)
+	if errors.Is(err, store.ErrExists) {
+		return "", errRaced // another writer created it first, and its id must be read
+	}
+	if err != nil {
+		return "", fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
+	}
+	r.rememberID(b)
+	r.rawID = b
+	return who.ID, r.checkGuarantees(ctx, b, true)
+}
