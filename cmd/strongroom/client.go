@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	neturl "net/url"
 	"strings"
 	"time"
 
@@ -96,6 +97,34 @@ func callService(ctx context.Context, h *config.HTTP, q serviceRequest) (_ *serv
 // errOtherScheme reports a service that speaks HTTP where the configuration has HTTPS, or the reverse.
 var errOtherScheme = errors.New("the service that runs does not use this configuration's http section, which needs a " +
 	"restart to take effect; restart strongroom run, or name its configuration with --config")
+
+// postToArchive sends a request that concerns an archive. orElse continues the advice of the error if no service responds.
+func postToArchive(ctx context.Context, h *config.HTTP, name, action, token string, body []byte, orElse string) (*serviceAnswer, error) {
+	answer, err := callService(ctx, h, serviceRequest{
+		method: http.MethodPost, path: "/api/v1/archives/" + neturl.PathEscape(name) + "/" + action, token: token, body: body,
+	})
+	if err == nil || errors.Is(err, errOtherScheme) {
+		return answer, err
+	}
+	return nil, fmt.Errorf("no running service: %w; start it with strongroom run%s", err, orElse)
+}
+
+// notStrongroom is the error of an answer that is not one of the service's.
+func notStrongroom(h *config.HTTP, answer *serviceAnswer) error {
+	return fmt.Errorf("the service on %s is not strongroom, or an older version: it responds with %s", h.Listen, answer.status)
+}
+
+// rejection is the error of an answer that rejects a request concerning an archive. what is the request, and why the
+// answer's error.
+func rejection(h *config.HTTP, name, what, why string, code int) error {
+	switch code {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("%s: the service uses another token than %s has: it reads the file only at its start", name, h.TokenFile)
+	case http.StatusNotFound:
+		return fmt.Errorf("%s: the service rejects %s: %s; does it use this configuration?", name, what, why)
+	}
+	return fmt.Errorf("%s: the service rejects %s: %s", name, what, why)
+}
 
 // onlyCertificate returns a configuration that accepts the certificate in a file, and no other. The address that the
 // service listens on is seldom a name of that certificate, and its authority may be unknown here.

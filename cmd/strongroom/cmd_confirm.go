@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	neturl "net/url"
 
 	"github.com/spf13/cobra"
 
@@ -64,15 +62,9 @@ func (a *app) confirm(ctx context.Context, name, text string) error {
 	if err != nil {
 		return fmt.Errorf("encoding the confirmation: %w", err)
 	}
-	answer, err := callService(ctx, conf.HTTP, serviceRequest{
-		method: http.MethodPost, path: "/api/v1/archives/" + neturl.PathEscape(name) + "/confirm", token: token, body: body,
-	})
-	if errors.Is(err, errOtherScheme) {
-		return err
-	}
+	answer, err := postToArchive(ctx, conf.HTTP, name, "confirm", token, body, ", or use, without the service: "+byHand(name, c))
 	if err != nil {
-		return fmt.Errorf("no running service: %w; start it with strongroom run, or use, without the service: %s",
-			err, byHand(name, c))
+		return err
 	}
 	done := confirmed{Name: name, Confirmation: c.String()}
 	if done.RunID, err = confirmAnswer(conf.HTTP, name, c, answer); err != nil {
@@ -116,8 +108,7 @@ func confirmAnswer(h *config.HTTP, name string, c archive.Confirmation, answer *
 		Error string `json:"error"`
 	}
 	if err := json.Unmarshal(answer.body, &v); err != nil || v.RunID == "" && v.Error == "" {
-		return "", fmt.Errorf("the service on %s is not strongroom, or an older version: it responds with %s",
-			h.Listen, answer.status)
+		return "", notStrongroom(h, answer)
 	}
 	switch answer.code {
 	case http.StatusAccepted:
@@ -125,11 +116,6 @@ func confirmAnswer(h *config.HTTP, name string, c archive.Confirmation, answer *
 	case http.StatusConflict:
 		return "", fmt.Errorf("%s: %s: %w; strongroom status shows the current confirmations",
 			name, c, web.ErrNotPending)
-	case http.StatusNotFound:
-		return "", fmt.Errorf("%s: the service rejects %s: %s; does it use this configuration?", name, c, v.Error)
-	case http.StatusUnauthorized:
-		return "", fmt.Errorf("%s: the service uses another token than %s has: it reads the file only at its start",
-			name, h.TokenFile)
 	}
-	return "", errors.New(name + ": the service rejects " + c.String() + ": " + v.Error)
+	return "", rejection(h, name, c.String(), v.Error, answer.code)
 }

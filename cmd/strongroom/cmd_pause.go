@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	neturl "net/url"
 	"os"
 	osuser "os/user"
 
@@ -90,14 +88,9 @@ func (a *app) pause(ctx context.Context, verb, name string, body map[string]stri
 			return fmt.Errorf("encoding the request: %w", err)
 		}
 	}
-	answer, err := callService(ctx, conf.HTTP, serviceRequest{
-		method: http.MethodPost, path: "/api/v1/archives/" + neturl.PathEscape(name) + "/" + verb, token: token, body: text,
-	})
-	if errors.Is(err, errOtherScheme) {
-		return err
-	}
+	answer, err := postToArchive(ctx, conf.HTTP, name, verb, token, text, "")
 	if err != nil {
-		return fmt.Errorf("no running service: %w; start it with strongroom run", err)
+		return err
 	}
 	done := pauseResult{Name: name}
 	if err := pauseAnswer(conf.HTTP, verb, &done, answer); err != nil {
@@ -129,17 +122,11 @@ func pauseAnswer(h *config.HTTP, verb string, one *pauseResult, answer *serviceA
 		Error  string       `json:"error"`
 	}
 	if err := json.Unmarshal(answer.body, &v); err != nil || answer.code != http.StatusOK && v.Error == "" {
-		return fmt.Errorf("the service on %s is not strongroom, or an older version: it responds with %s", h.Listen, answer.status)
+		return notStrongroom(h, answer)
 	}
-	switch answer.code {
-	case http.StatusOK:
+	if answer.code == http.StatusOK {
 		one.Paused = v.Paused
 		return nil
-	case http.StatusUnauthorized:
-		return fmt.Errorf("%s: the service uses another token than %s has: it reads the file only at its start", one.Name, h.TokenFile)
-	case http.StatusNotFound:
-		return fmt.Errorf("%s: the service rejects %s: %s; does it use this configuration?", one.Name, verb,
-			cmp.Or(v.Error, answer.status))
 	}
-	return fmt.Errorf("%s: the service rejects %s: %s", one.Name, verb, v.Error)
+	return rejection(h, one.Name, verb, cmp.Or(v.Error, answer.status), answer.code)
 }
