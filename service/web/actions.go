@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -74,11 +73,7 @@ func (s *Server) run(name, task, where string) (runID string, err error) {
 // apiRun handles a request for a run of a task.
 func (s *Server) apiRun(task string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			s.badBody(w, r, err)
-			return
-		}
-		if !s.bearer(w, r) {
+		if _, ok := s.authorizedBody(w, r); !ok {
 			return
 		}
 		id, err := s.run(r.PathValue("name"), task, "over HTTP")
@@ -102,12 +97,8 @@ type apiPaused struct {
 }
 
 func (s *Server) apiPause(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		s.badBody(w, r, err)
-		return
-	}
-	if !s.bearer(w, r) {
+	body, ok := s.authorizedBody(w, r)
+	if !ok {
 		return
 	}
 	p, err := decodePause(body)
@@ -141,11 +132,7 @@ func decodePause(body []byte) (Pause, error) {
 }
 
 func (s *Server) apiResume(w http.ResponseWriter, r *http.Request) {
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		s.badBody(w, r, err)
-		return
-	}
-	if !s.bearer(w, r) {
+	if _, ok := s.authorizedBody(w, r); !ok {
 		return
 	}
 	if err := s.backend.Resume(r.PathValue("name")); err != nil {

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -163,6 +164,16 @@ func (s *Server) authorize(r *http.Request, token string) (code int, message str
 		return http.StatusUnauthorized, "the token is missing or wrong; it is in the file that http.token_file names"
 	}
 	return 0, ""
+}
+
+// authorizedBody reads the whole body, and then responds with an error unless the request has the token.
+func (s *Server) authorizedBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		s.badBody(w, r, err)
+		return nil, false
+	}
+	return body, s.bearer(w, r)
 }
 
 // badBody responds to a request whose body could not be read.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -92,12 +91,8 @@ type apiConfirm struct {
 }
 
 func (s *Server) apiConfirm(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		s.badBody(w, r, err)
-		return
-	}
-	if !s.bearer(w, r) {
+	body, ok := s.authorizedBody(w, r)
+	if !ok {
 		return
 	}
 	c, err := decodeConfirm(body)

@@ -128,28 +128,31 @@ func (t *totals) summary() string {
 		return ""
 	case t.all == 1 && t.trouble == 1:
 		return "The archive needs attention"
-	case t.trouble == 1:
-		return fmt.Sprintf("1 of %s needs attention", count(t.all, "archive"))
-	case t.trouble > 1:
-		return fmt.Sprintf("%s of %s need attention", number(t.trouble), count(t.all, "archive"))
+	case t.trouble > 0:
+		return t.some(t.trouble, "needs attention", "need attention")
 	case t.all == 1 && t.leftOut == 1:
 		return "Files of the archive were left out"
-	case t.leftOut == 1:
-		return fmt.Sprintf("1 of %s has files left out", count(t.all, "archive"))
-	case t.leftOut > 1:
-		return fmt.Sprintf("%s of %s have files left out", number(t.leftOut), count(t.all, "archive"))
+	case t.leftOut > 0:
+		return t.some(t.leftOut, "has files left out", "have files left out")
 	case t.all == 1 && t.empty == 1:
 		return "There is no snapshot yet"
 	case t.all == 1:
 		return "The archive is healthy"
-	case t.empty == 1:
-		return fmt.Sprintf("1 of %s has no snapshot yet", count(t.all, "archive"))
-	case t.empty > 1:
-		return fmt.Sprintf("%s of %s have no snapshot yet", number(t.empty), count(t.all, "archive"))
+	case t.empty > 0:
+		return t.some(t.empty, "has no snapshot yet", "have no snapshot yet")
 	case t.all == 2:
 		return "Both archives are healthy"
 	}
 	return fmt.Sprintf("All %s are healthy", count(t.all, "archive"))
+}
+
+// some states that n of all archives are in a state, with the verb for one and for more.
+func (t *totals) some(n int64, one, more string) string {
+	does := more
+	if n == 1 {
+		does = one
+	}
+	return fmt.Sprintf("%s of %s %s", number(n), count(t.all, "archive"), does)
 }
 
 // text states the size of all archives.
