@@ -22,29 +22,10 @@ func TestGCSWebPages(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusAccepted, http.StatusNotFound} {
 		f, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) bool {
 			_, _ = io.Copy(io.Discard, r.Body)
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			w.WriteHeader(status)
-			io.WriteString(w, "<!DOCTYPE html><html><body>Please sign in</body></html>")
+			storetest.WebPage(w, status)
 			return true
 		})
-		_, putErr := storetest.PutBytes(t, b, "a", []byte("a"))
-		_, largeErr := storetest.PutBytes(t, b, "a", make([]byte, cloud.SingleMax+1))
-		_, statErr := b.Stat(t.Context(), "a")
-		_, getErr := b.Get(t.Context(), "a", 0, -1)
-		_, rangeErr := b.Get(t.Context(), "a", 3, 4)
-		var listErr error
-		for _, err := range b.List(t.Context(), "", "", "") {
-			listErr = err
-		}
-		for op, err := range map[string]error{
-			"putting": putErr, "putting in chunks": largeErr, "checking": statErr, "getting": getErr, "getting a range": rangeErr,
-			"listing": listErr, "deleting": b.Delete(t.Context(), store.AnyVersion("a", "b")),
-		} {
-			if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrTransient) ||
-				!strings.Contains(err.Error(), "web page") || strings.Contains(err.Error(), "sign in") {
-				t.Errorf("HTTP %d: %s: %v", status, op, err)
-			}
-		}
+		storetest.CheckWebPages(t, b, fmt.Sprintf("HTTP %d", status))
 		if n := len(f.seen()); n > 16 {
 			t.Errorf("HTTP %d: %d requests: %q", status, n, f.seen())
 		}

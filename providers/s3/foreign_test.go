@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -17,14 +16,6 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
-
-// webPage answers as a captive portal or a misled proxy does.
-func webPage(w http.ResponseWriter, status int) {
-	clear(w.Header())
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	io.WriteString(w, "<!DOCTYPE html><html><body>Please sign in</body></html>")
-}
 
 // spentBudget returns a budget without retries.
 func spentBudget() *cloud.Budget {
@@ -39,28 +30,8 @@ func spentBudget() *cloud.Budget {
 func TestS3WebPages(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusNonAuthoritativeInfo, http.StatusNotFound} {
 		for _, checksum := range []string{"crc32c", "md5", "none"} {
-			f, b := newFakeAt(t, "&versions=false&checksum="+checksum, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) { webPage(w, status) })
-			_, putErr := storetest.PutBytes(t, b, "a", []byte("a"))
-			_, largeErr := storetest.PutBytes(t, b, "a", make([]byte, cloud.SingleMax+1))
-			_, statErr := b.Stat(t.Context(), "a")
-			_, getErr := b.Get(t.Context(), "a", 0, -1)
-			_, rangeErr := b.Get(t.Context(), "a", 3, 4)
-			var listErr error
-			for _, err := range b.List(t.Context(), "", "", "") {
-				listErr = err
-			}
-			for op, err := range map[string]error{
-				"putting": putErr, "putting in parts": largeErr, "checking": statErr, "getting": getErr, "getting a range": rangeErr,
-				"listing": listErr, "deleting": b.Delete(t.Context(), store.AnyVersion("a", "b")),
-			} {
-				switch {
-				case err == nil:
-					t.Errorf("HTTP %d, checksum=%s: %s succeeded", status, checksum, op)
-				case errors.Is(err, fs.ErrNotExist), errors.Is(err, store.ErrExists), errors.Is(err, store.ErrWeakStore), errors.Is(err, store.ErrTransient),
-					!strings.Contains(err.Error(), "web page"), strings.Contains(err.Error(), "sign in"):
-					t.Errorf("HTTP %d, checksum=%s: %s: %v", status, checksum, op, err)
-				}
-			}
+			f, b := newFakeAt(t, "&versions=false&checksum="+checksum, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) { storetest.WebPage(w, status) })
+			storetest.CheckWebPages(t, b, fmt.Sprintf("HTTP %d, checksum=%s", status, checksum))
 			if n := len(f.seen()); n > 16 {
 				t.Errorf("HTTP %d, checksum=%s: %d requests: %q", status, checksum, n, f.seen())
 			}
@@ -230,7 +201,7 @@ func TestS3PatienceIsTriedAgain(t *testing.T) {
 			case n > 2:
 				o.serve(w, r, false)
 			case strings.TrimSpace(code) == "":
-				webPage(w, status)
+				storetest.WebPage(w, status)
 			default:
 				w.Header().Set("Retry-After", "1")
 				fail(w, status, code)
