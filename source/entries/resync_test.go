@@ -82,6 +82,12 @@ func TestTornBeforeLargeEntries(t *testing.T) {
 	if goesOn(t, 0, log.Bytes) {
 		t.Error("one of them is damaged, and the other one was called two")
 	}
+	// The second of these begins when the beginning of the first is no longer in memory.
+	log, starts = logOf(0, 1, 500, 500, 500, 2*large, 100)
+	clear(log.Bytes[starts[1]+100 : starts[2]+100])
+	if !goesOn(t, 0, log.Bytes) {
+		t.Error("a large and a small entry are behind the damage, and were not found")
+	}
 }
 
 // A long is a log of one entry, and a long stretch of something else behind it.
