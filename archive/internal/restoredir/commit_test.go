@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -104,4 +106,24 @@ func TestNoBatchWithoutRoom(t *testing.T) {
 			t.Errorf("%d bytes to replace, %d free: %v", c.sized, c.spare, got)
 		}
 	}
+}
+
+// A kill costs no more than one batch. Each of its three limits ends it, also when it is reached exactly.
+func TestBatchEndsAtEachLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for what, b := range map[string]*batch{
+			"files": {files: make([]written, batchFiles), since: time.Now()},
+			"bytes": {bytes: batchBytes, since: time.Now()},
+			"time":  {since: time.Now().Add(-batchTime)},
+		} {
+			if !b.isFull() {
+				t.Errorf("a batch at its limit of %s is not full", what)
+			}
+		}
+		b := &batch{files: make([]written, batchFiles-1), bytes: batchBytes - 1, since: time.Now().Add(-batchTime + 1)}
+		if b.isFull() {
+			t.Error("a batch below all limits is full")
+		}
+	})
 }

@@ -408,3 +408,36 @@ func TestTemporaryFileIsCut(t *testing.T) {
 		t.Error("a file of 0 bytes got the name")
 	}
 }
+
+// bare is a file system that refuses some operations with an error.
+type bare struct{ refuses map[disk.Kind]error }
+
+func (b *bare) Change(op *disk.Op, do func() error) error {
+	if err := b.refuses[op.Kind]; err != nil && (op.Kind != disk.Rename || strings.HasSuffix(op.To, IncompleteMarker)) {
+		return err
+	}
+	return do()
+}
+
+// On a file system without links, and without a rename that keeps what is there, a restore finds the marker of another
+// host only when it gives its own the name. It must not go on: both would write the same files.
+func TestMarkerOfAnotherHostWithoutLinks(t *testing.T) {
+	t.Parallel()
+	one, _ := twoSets()
+	dir := filepath.Join(t.TempDir(), "db")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Observe(dir, &bare{map[disk.Kind]error{disk.Rename: unix.ENOTSUP, disk.Link: unix.EPERM}})()
+	h := mustOpen(t, dir, one)
+	theirs := []byte("of another host")
+	if err := os.WriteFile(filepath.Join(dir, IncompleteMarker), theirs, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Begin(t.Context()); !errors.Is(err, ErrOccupied) {
+		t.Errorf("Begin: %v, want ErrOccupied", err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, IncompleteMarker)); err != nil || !bytes.Equal(b, theirs) {
+		t.Errorf("the marker of the other host is now %q, %v", b, err)
+	}
+}

@@ -5,6 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/strongroom-dev/strongroom/internal/disk"
 )
 
 // Another user owns or may write the partial directory, the marker or a temporary file: that user could change what is
@@ -114,5 +118,33 @@ func TestFileSystemWithoutOwners(t *testing.T) {
 	}
 	if err := checkOwner(other, info, func(bool) (os.FileInfo, error) { return info, nil }); err != nil {
 		t.Error(err)
+	}
+}
+
+// A full disk has no room for the new file that shows which owner files get here. The restore still refuses what
+// others may write, and says so.
+func TestOthersMayNotWriteOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	one, _ := twoSets()
+	dir := filepath.Join(t.TempDir(), "db")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h := mustOpen(t, dir, one)
+	path := filepath.Join(dir, "00000000.jdb")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Observe(dir, &bare{map[disk.Kind]error{disk.Open: unix.ENOSPC, disk.Mkdir: unix.ENOSPC}})()
+	h.root.Close()
+	if h.root, err = disk.OpenRoot(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.checkOwner(path, info); !errors.Is(err, ErrOccupied) {
+		t.Errorf("%v, want ErrOccupied", err)
 	}
 }
