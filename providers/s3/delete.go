@@ -9,9 +9,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/strongroom-dev/strongroom/internal/cloud"
 	"github.com/strongroom-dev/strongroom/store"
@@ -242,61 +240,6 @@ func (s *adapter) deleteOneBatch(ctx context.Context, batch []version) (refused 
 			return nil, err
 		}
 	}
-}
-
-// objectID names a version in a request to delete and in its answer.
-type objectID struct{ key, version string }
-
-// isBusy reports whether a service may delete an object if it is asked again.
-func isBusy(e *types.Error) bool {
-	switch code := aws.ToString(e.Code); code {
-	case "InternalError", "ServiceUnavailable":
-		return true
-	case "ConditionalRequestConflict": // of one object, the condition did not hold
-		return false
-	default:
-		k := dialect.Classify(&smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)})
-		return k == cloud.Throttled || k == cloud.Busy
-	}
-}
-
-// sendDelete sends one request. It asks for the names of what was deleted, too, although it needs those of the others
-// only: in quiet mode, some services answer nothing at all if everything was deleted, as a proxy may that deletes nothing.
-func (s *adapter) sendDelete(ctx context.Context, batch []version) ([]types.Error, error) {
-	in := &s3.DeleteObjectsInput{Bucket: &s.bucketName, Delete: &types.Delete{}}
-	for _, v := range batch {
-		id := types.ObjectIdentifier{Key: aws.String(v.key)}
-		if v.id == "" && v.etag != "" {
-			id.ETag = aws.String(v.etag) // services refuse a condition on a version
-		}
-		if v.id != "" {
-			id.VersionId = aws.String(v.id)
-		}
-		in.Delete.Objects = append(in.Delete.Objects, id)
-	}
-	var out *s3.DeleteObjectsOutput
-	err := s.withSum(func(sum types.ChecksumAlgorithm, o ...func(*s3.Options)) (err error) {
-		in.ChecksumAlgorithm = sum
-		out, err = s.client.DeleteObjects(cloud.ForDocument(ctx, "DeleteResult", errorRoot), in, o...)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out.Errors, nil
-}
-
-// deleteError returns the error of one object that the service did not delete. A missing object is no error.
-func (s *adapter) deleteError(e types.Error) error {
-	code := aws.ToString(e.Code)
-	key := strings.TrimPrefix(aws.ToString(e.Key), s.Prefix)
-	switch code {
-	case "NoSuchKey", "NoSuchVersion":
-		return nil
-	case "PreconditionFailed", "ConditionalRequestConflict", "412 Precondition Failed": // the last in directory buckets
-		return s.Changed(key)
-	}
-	return s.fail("deleting", key, &smithy.GenericAPIError{Code: code, Message: aws.ToString(e.Message)})
 }
 
 // findGone returns the versions whose ids a service refused because another program has deleted them. VersityGW calls

@@ -32,8 +32,10 @@ func conditional(t *testing.T, sent *[]string) http.HandlerFunc {
 		fmt.Fprint(w, "<DeleteResult>")
 		for _, o := range object.FindAllString(string(b), -1) {
 			*sent = append(*sent, strings.ReplaceAll(o, "&#34;", `"`))
-			if strings.Contains(o, "then") {
-				key := regexp.MustCompile("<Key>(.*)</Key>").FindStringSubmatch(o)[1]
+			key := regexp.MustCompile("<Key>(.*)</Key>").FindStringSubmatch(o)[1]
+			if !strings.Contains(o, "then") {
+				fmt.Fprintf(w, "<Deleted><Key>%s</Key></Deleted>", key)
+			} else {
 				fmt.Fprintf(w, "<Error><Key>%s</Key><Code>PreconditionFailed</Code><Message>it is so</Message></Error>", key)
 			}
 		}

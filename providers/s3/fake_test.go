@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -78,6 +79,24 @@ func fail(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>it is so</Message></Error>`, code)
+}
+
+// deleteAll answers DeleteObjects as if the service had deleted each object of the request.
+func deleteAll(w io.Writer, request io.Reader) {
+	var in struct {
+		Object []struct{ Key, VersionId string }
+	}
+	if err := xml.NewDecoder(request).Decode(&in); err != nil {
+		fmt.Fprintf(w, "<Error><Code>MalformedXML</Code><Message>%v</Message></Error>", err)
+		return
+	}
+	io.WriteString(w, "<DeleteResult>")
+	for _, o := range in.Object {
+		io.WriteString(w, "<Deleted><Key>")
+		xml.EscapeText(w, []byte(o.Key))
+		fmt.Fprintf(w, "</Key><VersionId>%s</VersionId></Deleted>", o.VersionId)
+	}
+	io.WriteString(w, "</DeleteResult>")
 }
 
 // object is the only object of a fake service.

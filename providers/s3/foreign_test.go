@@ -128,10 +128,37 @@ func TestS3UploadWithEmptyAnswers(t *testing.T) {
 func TestS3DeleteThatIsNotAnswered(t *testing.T) {
 	for _, answer := range []string{
 		"", "{}", "<ListBucketResult/>", "<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>", "<DeleteResult>",
+		"<DeleteResult/>",
 	} {
 		f, b := newFake(t, cloud.Options{Budget: spentBudget()}, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answer) })
 		if err := b.Delete(t.Context(), store.AnyVersion("a", "b")); err == nil || strings.Contains(err.Error(), "listing") || len(f.seen()) > cloud.MaxAttempts {
 			t.Errorf("%q: %v after %d requests", answer, err, len(f.seen()))
+		}
+	}
+}
+
+// An object that is neither deleted nor refused in an answer counts as not deleted, and the error names it.
+func TestS3DeleteAnswersEachObject(t *testing.T) {
+	for answered, versions := range map[string]string{
+		"<Key>a</Key>": "false", "<Key>a</Key><VersionId>1</VersionId>": "true", "<Key>a</Key><VersionId/>": "true",
+	} {
+		var sent []byte
+		_, b := newFakeAt(t, "&versions="+versions, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Has("versions") {
+				io.WriteString(w, "<ListVersionsResult><Version><Key>a</Key><VersionId>1</VersionId><Size>1</Size></Version>"+
+					"<Version><Key>b</Key><VersionId>2</VersionId><Size>1</Size></Version></ListVersionsResult>")
+				return
+			}
+			sent, _ = io.ReadAll(r.Body)
+			fmt.Fprintf(w, "<DeleteResult><Deleted>%s</Deleted></DeleteResult>", answered)
+		})
+		err := b.Delete(t.Context(), store.AnyVersion("a", "b"))
+		if !errors.Is(err, cloud.ErrBadAnswer) || strings.Count(err.Error(), "deleting") != 1 ||
+			!strings.Contains(err.Error(), "deleting b") {
+			t.Errorf("%s: %v", answered, err)
+		}
+		if strings.Contains(string(sent), "<Quiet>true") {
+			t.Errorf("%s: sent %s", answered, sent)
 		}
 	}
 }
@@ -228,7 +255,7 @@ func TestS3SpellingsOfETags(t *testing.T) {
 				default:
 					sent, _ := io.ReadAll(r.Body)
 					body = string(sent)
-					io.WriteString(w, "<DeleteResult/>")
+					deleteAll(w, bytes.NewReader(sent))
 				}
 			})
 			var found []store.Object

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -128,7 +129,7 @@ func TestS3ChecksumOfADelete(t *testing.T) {
 			refuse(w, http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: Content-MD5 or x-amz-checksum-crc32c")
 			return
 		}
-		io.WriteString(w, "<DeleteResult/>")
+		deleteAll(w, r.Body)
 	})
 	if err := b.Delete(t.Context(), store.AnyVersion("a", "b")); err != nil {
 		t.Error(err)
@@ -142,7 +143,7 @@ func TestS3ChecksumOfADelete(t *testing.T) {
 				refuse(w, http.StatusBadRequest, code, "the header Content-MD5 is missing, or x-amz-checksum-crc32c is not supported")
 				return
 			}
-			io.WriteString(w, "<DeleteResult/>")
+			deleteAll(w, r.Body)
 		})
 		for range 2 {
 			if err := b.Delete(t.Context(), store.AnyVersion("a", "b")); err != nil {
@@ -164,10 +165,10 @@ func TestS3DeletesAgainWhatWasBusy(t *testing.T) {
 		if len(bodies) == 1 {
 			io.WriteString(w, "<DeleteResult><Error><Key>a</Key><Code>SlowDown</Code></Error>"+
 				"<Error><Key>b</Key><Code>InternalError</Code></Error>"+
-				"<Error><Key>c</Key><Code>AccessDenied</Code><Message>protected by object lock</Message></Error></DeleteResult>")
+				"<Error><Key>c</Key><Code>AccessDenied</Code><Message>protected by object lock</Message></Error><Deleted><Key>d</Key></Deleted></DeleteResult>")
 			return
 		}
-		io.WriteString(w, "<DeleteResult/>")
+		deleteAll(w, bytes.NewReader(body))
 	})
 	err := b.Delete(t.Context(), store.AnyVersion("a", "b", "c", "d"))
 	if !errors.Is(err, store.ErrProtected) || strings.Count(err.Error(), "deleting") != 1 || errors.Is(err, fs.ErrPermission) {
@@ -237,7 +238,7 @@ func TestS3RequesterPays(t *testing.T) {
 	var o object
 	f, b := newFakeAt(t, "&versions=false&requester_pays=true", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost || r.URL.Query().Has("list-type") {
-			io.WriteString(w, "<DeleteResult/>")
+			deleteAll(w, r.Body)
 			return
 		}
 		o.serve(w, r, false)

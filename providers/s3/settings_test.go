@@ -121,7 +121,7 @@ func TestS3RequestsOfWeakServices(t *testing.T) {
 					if r.Header.Get("Content-Md5") != base64.StdEncoding.EncodeToString(got[:]) || r.Header.Get("X-Amz-Checksum-Crc32") != "" {
 						t.Errorf("headers of DeleteObjects: %v", r.Header)
 					}
-					io.WriteString(w, `<DeleteResult/>`)
+					deleteAll(w, bytes.NewReader(body))
 				case r.URL.Path == "/bucket":
 				default:
 					o.serve(w, r, false)

@@ -322,10 +322,14 @@ func (c *ColdS3) delete(w http.ResponseWriter, body []byte) {
 		refuse(w, http.StatusBadRequest, "MalformedXML", err.Error())
 		return
 	}
+	var deleted strings.Builder
 	for _, o := range in.Object {
 		delete(c.objects, o.Key)
+		deleted.WriteString("<Deleted><Key>")
+		_ = xml.EscapeText(&deleted, []byte(o.Key)) // a Builder accepts all
+		deleted.WriteString("</Key></Deleted>")
 	}
-	answerXML(w, "<DeleteResult/>")
+	answerXML(w, "<DeleteResult>"+deleted.String()+"</DeleteResult>")
 }
 
 // list answers ListObjectsV2 with one page of everything. It shows no thaw.
