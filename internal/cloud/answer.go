@@ -127,11 +127,34 @@ func (d *document) checkRoot(body io.Reader) error {
 		}
 		if start, ok := token.(xml.StartElement); ok {
 			if !slices.Contains(d.roots, start.Name.Local) {
-				return fmt.Errorf("%w: the answer is a document <%.40s>; %s", d.bad, start.Name.Local, proxyAdvice)
+				return &rootError{d.bad, start.Name.Local}
 			}
 			return nil
 		}
 	}
+}
+
+// rootError is the error of a document with another root element than the request is for.
+type rootError struct {
+	bad  error
+	root string
+}
+
+// Error implements error.
+func (e *rootError) Error() string {
+	return fmt.Sprintf("%v: the answer is a document <%.40s>; %s", e.bad, e.root, proxyAdvice)
+}
+
+// Unwrap returns ErrBadListing or ErrBadAnswer.
+func (e *rootError) Unwrap() error { return e.bad }
+
+// WrongRoot returns the name of the root element of an answer that ForListing or ForDocument refused because of it, and
+// "" for any other error.
+func WrongRoot(err error) string {
+	if e, ok := errors.AsType[*rootError](err); ok {
+		return e.root
+	}
+	return ""
 }
 
 const proxyAdvice = "check the endpoint, and the proxies on the way"

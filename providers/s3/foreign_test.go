@@ -166,7 +166,7 @@ func TestS3DeleteAnswersEachObject(t *testing.T) {
 // A gateway may take GetBucketVersioning for a listing. That does not show that there are no versions.
 func TestS3VersioningIsAnotherDocument(t *testing.T) {
 	for answer, warns := range map[string]bool{
-		"<ListBucketResult/>": true, "<VersioningConfiguration/>": false, "": true,
+		"<ListBucketResult/>": true, "<VersioningConfiguration/>": false,
 		`<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Suspended</Status></VersioningConfiguration>`: false,
 	} {
 		var log strings.Builder
@@ -186,6 +186,30 @@ func TestS3VersioningIsAnotherDocument(t *testing.T) {
 		}
 		if warns != strings.Contains(log.String(), "versions=true") {
 			t.Errorf("%q: %s", answer, log.String())
+		}
+	}
+}
+
+// What a proxy sends once in place of the configuration does not turn the versions off for the life of the process.
+func TestS3VersioningAnsweredByAProxyOnce(t *testing.T) {
+	f := &versionsFake{status: "Enabled", keys: []string{"data/a"}}
+	for _, answer := range []string{"", "{}", "<VersioningConfig", "<html/>", "<Error><Code>Strange</Code></Error>"} {
+		n := 0
+		_, b := newFakeAt(t, "", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Has("versioning") {
+				if n++; n == 1 {
+					io.WriteString(w, answer)
+					return
+				}
+			}
+			f.serve(w, r)
+		})
+		_, err := b.Get(t.Context(), "data/a", 0, -1)
+		if err == nil || !strings.Contains(err.Error(), "versions=true or versions=false") {
+			t.Errorf("%q: %v", answer, err)
+		}
+		if got := readAll(t, b, "data/a", 0, -1); got != "data/a" || n != 2 {
+			t.Errorf("%q: %q after %d requests", answer, got, n)
 		}
 	}
 }

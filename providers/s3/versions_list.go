@@ -48,8 +48,8 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 	if known, ok := s.oldest.known.Load().(versionsMode); ok {
 		return known == versionsOn, nil
 	}
-	asking := cloud.ForDocument(ctx, "VersioningConfiguration", errorRoot)
-	out, err := s.client.GetBucketVersioning(asking, &s3.GetBucketVersioningInput{Bucket: &s.bucketName}, s.eachWithin)
+	marked := cloud.ForDocument(ctx, "VersioningConfiguration")
+	out, err := s.client.GetBucketVersioning(marked, &s3.GetBucketVersioningInput{Bucket: &s.bucketName}, s.eachWithin)
 	known := versionsOff
 	switch k := dialect.KindOf(err); {
 	case err == nil && out.Status != "":
@@ -59,10 +59,11 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 	case k == cloud.Denied:
 		s.log.Warn("no permission to read whether the bucket keeps versions (s3:GetBucketVersioning); "+
 			"assuming that it does not; add versions=true or versions=false to the URL", "archive", s.RedactedURL)
-	case isUnknownRequest(err), errors.Is(err, cloud.ErrBadAnswer):
+	case isUnknownRequest(err):
 		s.log.Warn("the service does not report whether the bucket keeps versions; "+
-			"assuming that it does not; add versions=true or versions=false to the URL", "archive", s.RedactedURL, "answer", apiCode(err))
-	case k == cloud.Other || k == cloud.NotFound:
+			"assuming that it does not; add versions=true or versions=false to the URL",
+			"archive", s.RedactedURL, "answer", apiCode(err))
+	case errors.Is(err, cloud.ErrBadAnswer), k == cloud.Other || k == cloud.NotFound:
 		return false, fmt.Errorf("GetBucketVersioning: %w: %w", errVersionsUnknown, err)
 	default:
 		return false, fmt.Errorf("GetBucketVersioning: %w", err)
@@ -83,9 +84,13 @@ func notImplemented(err error) bool {
 // errVersionsUnknown means that a service has not reported whether a bucket keeps versions.
 var errVersionsUnknown = errors.New("the service does not report whether the bucket keeps versions")
 
-// isUnknownRequest reports whether a service took GetBucketVersioning for another request, or has no such configuration.
-// An answer that may pass, such as InvalidRequest, is not enough: the newest version would count from then on.
+// isUnknownRequest reports whether a service took GetBucketVersioning for another request, such as a listing, or has no
+// such configuration. An answer that may pass, such as InvalidRequest or a proxy's page, is not enough: the newest version
+// would count from then on.
 func isUnknownRequest(err error) bool {
+	if cloud.WrongRoot(err) == "ListBucketResult" {
+		return true
+	}
 	switch apiCode(err) {
 	case "InvalidArgument", "NoSuchKey", "NoSuchVersioningConfiguration":
 		return statusOf(err) == 400 || statusOf(err) == 404
