@@ -31,7 +31,7 @@ type bucketDriver struct {
 
 // The fields of answers that an archive uses.
 const (
-	objectFields  = "name,size,timeCreated,crc32c,md5Hash,generation,storageClass,contentType,etag"
+	objectFields  = "name,size,timeCreated,crc32c,md5Hash,generation,storageClass,contentType,etag,customerEncryption(encryptionAlgorithm)"
 	listingFields = "kind,nextPageToken,prefixes,items(" + objectFields + ")"
 	listingKind   = "storage#objects"
 )
@@ -154,7 +154,8 @@ func (d *bucketDriver) ListPaged(ctx context.Context, o *driver.ListOptions) (*d
 			continue
 		}
 		o := objectOf(is)
-		if o.Size == 0 && o.CRC32C == nil { // each object has a CRC-32C, so this lacks its size, too
+		// Only an object that another program encrypted with its own key has no CRC-32C. Any other lacks its size, too.
+		if o.Size == 0 && o.CRC32C == nil && is.CustomerEncryption == nil {
 			o.Size = -1
 		}
 		objects = append(objects, cloud.ListedObject(o))

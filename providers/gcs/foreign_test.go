@@ -74,6 +74,31 @@ func TestGCSAnswersThatLackFields(t *testing.T) {
 	}
 }
 
+// A listing omits the CRC-32C of an object that another program encrypted with its own key. That does not
+// end the listing, even if the object is empty.
+func TestGCSListingOfOthersObjects(t *testing.T) {
+	_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) bool {
+		if fields := r.URL.Query().Get("fields"); !strings.Contains(fields, "customerEncryption") {
+			t.Errorf("requested %q", fields)
+		}
+		io.WriteString(w, `{"kind":"storage#objects","items":[`+
+			`{"name":"p/a","size":"0","customerEncryption":{"encryptionAlgorithm":"AES256"}},`+
+			`{"name":"p/b","size":"5","customerEncryption":{"encryptionAlgorithm":"AES256"}},`+
+			`{"name":"p/c","size":"0","crc32c":"AAAAAA=="}]}`)
+		return true
+	})
+	var got []string
+	for o, err := range b.List(t.Context(), "", "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %d", o.Key, o.Size))
+	}
+	if want := "a 0, b 5, c 0"; strings.Join(got, ", ") != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // A proxy may compress the answers: the request accepts that, so that objects arrive as they are stored.
 func TestGCSCompressedByAProxy(t *testing.T) {
 	const content = "the content of an object, and more of it, and more of it"
