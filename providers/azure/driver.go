@@ -98,7 +98,16 @@ func (d *bucketDriver) NewRangeReader(ctx context.Context, key string, offset, l
 			size = n
 		}
 	}
-	body, err := cloud.Unpacked(r.Body, value(r.ContentEncoding), r.ContentRange != nil)
+	body, err := cloud.Unpacked(r.Body, cloud.Packing{
+		Encoding: value(r.ContentEncoding), IsPart: r.ContentRange != nil, Size: size,
+		Stored: func() (int64, error) {
+			a, err := d.Attributes(ctx, key)
+			if err != nil {
+				return 0, err
+			}
+			return a.Size, nil
+		},
+	})
 	if err != nil {
 		return nil, err
 	}

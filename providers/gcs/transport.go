@@ -82,7 +82,9 @@ func unpack(response *http.Response) error {
 	if encoding == "" || stored == "" || stored == encoding {
 		return nil
 	}
-	body, err := cloud.Unpacked(response.Body, encoding, response.StatusCode == http.StatusPartialContent)
+	body, err := cloud.Unpacked(response.Body, cloud.Packing{
+		Encoding: encoding, IsPart: response.StatusCode == http.StatusPartialContent, Size: -1,
+	})
 	if err != nil {
 		return err
 	}

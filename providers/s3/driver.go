@@ -102,7 +102,16 @@ func (d *bucketDriver) NewRangeReader(ctx context.Context, key string, offset, l
 		out.Body.Close()
 		return nil, fmt.Errorf("GetObject: the service returned bytes from %d instead of %d: %w", from, offset, store.ErrNoRanges)
 	}
-	body, err := cloud.Unpacked(out.Body, aws.ToString(out.ContentEncoding), out.ContentRange != nil)
+	body, err := cloud.Unpacked(out.Body, cloud.Packing{
+		Encoding: aws.ToString(out.ContentEncoding), IsPart: out.ContentRange != nil, Size: size,
+		Stored: func() (int64, error) {
+			is, _, err := d.head(ctx, key)
+			if err != nil {
+				return 0, err
+			}
+			return is.Size, nil
+		},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("GetObject: %w", err)
 	}
