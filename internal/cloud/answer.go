@@ -91,7 +91,8 @@ func (t *checkedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // isWebPage reports whether an answer that would count as success, or as that of a missing object, is a web page. Other
-// statuses are errors in any case, and have their own advice.
+// statuses are errors in any case, and have their own advice. The answer to a HEAD has no body, so its type decides. Any
+// other answer without a body is no page: a gateway's framework may set the type.
 func (t *checkedTransport) isWebPage(answer *http.Response) bool {
 	if answer.StatusCode/100 != 2 && answer.StatusCode != http.StatusNotFound {
 		return false
@@ -107,7 +108,18 @@ func (t *checkedTransport) isWebPage(answer *http.Response) bool {
 			}
 		}
 	}
-	return true
+	return answer.Request.Method == http.MethodHead || hasContent(answer)
+}
+
+// hasContent reports whether an answer has a body. It leaves the body as it was.
+func hasContent(answer *http.Response) bool {
+	var first [1]byte
+	n, err := io.ReadFull(answer.Body, first[:])
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(first[:n]), answer.Body), answer.Body}
+	return !errors.Is(err, io.EOF)
 }
 
 // checkRoot returns an error if a document has another root element.

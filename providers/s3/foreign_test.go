@@ -39,6 +39,31 @@ func TestS3WebPages(t *testing.T) {
 	}
 }
 
+// A gateway may give its answers a type of its framework although they have no content. No page arrived.
+func TestS3EmptyAnswersWithATypeOfPages(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusNotFound} {
+		var o object
+		_, b := newFakeAt(t, "&versions=false&checksum=md5", cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPut && status == http.StatusOK {
+				o.serve(w, r, false)
+				return
+			}
+			io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Header().Set("Content-Length", "0")
+			w.WriteHeader(status)
+		})
+		_, putErr := storetest.PutBytes(t, b, "a", []byte("a"))
+		_, getErr := b.Get(t.Context(), "a", 0, -1)
+		if status == http.StatusOK && putErr != nil {
+			t.Errorf("putting: %v", putErr)
+		}
+		if errors.Is(getErr, cloud.ErrWebPage) || status == http.StatusNotFound && !errors.Is(getErr, fs.ErrNotExist) {
+			t.Errorf("HTTP %d: getting: %v", status, getErr)
+		}
+	}
+}
+
 // An object may be a web page itself: the service's own headers show that.
 func TestS3ObjectThatIsAWebPage(t *testing.T) {
 	_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) {
