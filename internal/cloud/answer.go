@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// ErrWebPage means that a web page arrived in place of a service's answer, such as that of a captive portal or of a proxy.
-// It stores nothing and deletes nothing, and does not show that an object is there or missing.
+// ErrWebPage means that a web page arrived in place of a service's answer, such as that of a captive portal or of a
+// proxy. It stores nothing and deletes nothing, and does not show that an object is there or missing.
 var ErrWebPage = errors.New("a web page arrived in place of the service's answer")
 
 // ErrBadAnswer means that the answer to a request is another document than the one that the request is for.
 var ErrBadAnswer = errors.New("the service's answer cannot be relied on")
 
-// maxAnswer is the number of bytes that an answer to a listing may have. A thousand of the longest keys, percent-encoded,
-// take less than a fifth of it.
+// maxAnswer is the number of bytes that an answer to a listing may have. A thousand of the longest keys,
+// percent-encoded, take less than a fifth of it.
 const maxAnswer = 32 << 20
 
 type documentKey struct{}
@@ -32,11 +32,11 @@ type document struct {
 	bad   error    // what any other answer is
 }
 
-// ForListing marks the requests of a listing, so that a client of CheckingAnswers checks their answers. roots are the names
-// that the root element of an answer in XML may have; none for another format.
+// ForListing marks the requests of a listing, so that a client of CheckingAnswers checks their answers. roots are the
+// names that the root element of an answer in XML may have; none for another format.
 //
-// The SDKs take any document for a listing, and an empty body too: what they do not find in it is missing. So the page of
-// a proxy would be a listing without objects.
+// The SDKs take any document for a listing, and an empty body too: what they do not find in it is missing. So the page
+// of a proxy would be a listing without objects.
 func ForListing(ctx context.Context, roots ...string) context.Context {
 	return context.WithValue(ctx, documentKey{}, document{roots, ErrBadListing})
 }
@@ -91,8 +91,8 @@ func (t *checkedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // isWebPage reports whether an answer that would count as success, or as that of a missing object, is a web page. Other
-// statuses are errors in any case, and have their own advice. The answer to a HEAD has no body, so its type decides. Any
-// other answer without a body is no page: a gateway's framework may set the type.
+// statuses are errors in any case, and have their own advice. The answer to a HEAD has no body, so its type decides.
+// Any other answer without a body is no page: a gateway's framework may set the type.
 func (t *checkedTransport) isWebPage(answer *http.Response) bool {
 	if answer.StatusCode/100 != 2 && answer.StatusCode != http.StatusNotFound {
 		return false

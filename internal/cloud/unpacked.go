@@ -30,12 +30,12 @@ func (p *Packing) isStored() bool {
 	return err == nil && stored == p.Size
 }
 
-// Unpacked returns the content of an answer that a proxy may have compressed, although the request does not accept that.
-// A part of a compressed answer is no part of the object: the error is store.ErrNoRanges then. Unpacked closes the body if
-// it returns an error.
+// Unpacked returns the content of an answer that a proxy may have compressed, although the request does not accept
+// that. A part of a compressed answer is no part of the object: the error is store.ErrNoRanges then. Unpacked closes
+// the body if it returns an error.
 //
-// A program that copied an object may have set the header. So bytes that are not compressed are the object's. A log file
-// may itself be compressed: bytes are the object's, too, if the answer and the object have the same size.
+// A program that copied an object may have set the header. So bytes that are not compressed are the object's. A log
+// file may itself be compressed: bytes are the object's, too, if the answer and the object have the same size.
 func Unpacked(body io.ReadCloser, p Packing) (io.ReadCloser, error) {
 	if e := strings.ToLower(strings.TrimSpace(p.Encoding)); e != "gzip" && e != "x-gzip" {
 		return body, nil
@@ -45,7 +45,8 @@ func Unpacked(body io.ReadCloser, p Packing) (io.ReadCloser, error) {
 			return body, nil
 		}
 		body.Close()
-		return nil, fmt.Errorf("a proxy on the way compresses the answers, so that parts are not the object's: %w", store.ErrNoRanges)
+		return nil, fmt.Errorf("a proxy on the way compresses the answers, so that parts are not the object's: %w",
+			store.ErrNoRanges)
 	}
 	packed := bufio.NewReader(body)
 	begins, _ := packed.Peek(len(gzipMagic)) // an error shows again with the next read

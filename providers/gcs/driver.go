@@ -31,7 +31,8 @@ type bucketDriver struct {
 
 // The fields of answers that an archive uses.
 const (
-	objectFields  = "name,size,timeCreated,crc32c,md5Hash,generation,storageClass,contentType,etag,customerEncryption(encryptionAlgorithm)"
+	objectFields = "name,size,timeCreated,crc32c,md5Hash,generation,storageClass,contentType,etag," +
+		"customerEncryption(encryptionAlgorithm)"
 	listingFields = "kind,nextPageToken,prefixes,items(" + objectFields + ")"
 	listingKind   = "storage#objects"
 )

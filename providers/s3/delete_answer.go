@@ -81,7 +81,9 @@ func unanswered(batch []version, out *s3.DeleteObjectsOutput) []types.Error {
 	var missing []types.Error
 	for _, v := range batch {
 		if !answered[objectID{v.key, v.id}] && !answered[objectID{v.key, ""}] && (v.id != "" || !keys[v.key]) {
-			missing = append(missing, types.Error{Key: aws.String(v.key), VersionId: given(v.id), Code: aws.String(codeUnanswered)})
+			missing = append(missing, types.Error{
+				Key: aws.String(v.key), VersionId: given(v.id), Code: aws.String(codeUnanswered),
+			})
 		}
 	}
 	return missing

@@ -84,7 +84,10 @@ func fail(w http.ResponseWriter, status int, code string) {
 // deleteAll answers DeleteObjects as if the service had deleted each object of the request.
 func deleteAll(w io.Writer, request io.Reader) {
 	var in struct {
-		Object []struct{ Key, VersionId string }
+		Object []struct {
+			Key       string
+			VersionID string `xml:"VersionId"`
+		}
 	}
 	if err := xml.NewDecoder(request).Decode(&in); err != nil {
 		fmt.Fprintf(w, "<Error><Code>MalformedXML</Code><Message>%v</Message></Error>", err)
@@ -94,7 +97,7 @@ func deleteAll(w io.Writer, request io.Reader) {
 	for _, o := range in.Object {
 		io.WriteString(w, "<Deleted><Key>")
 		xml.EscapeText(w, []byte(o.Key))
-		fmt.Fprintf(w, "</Key><VersionId>%s</VersionId></Deleted>", o.VersionId)
+		fmt.Fprintf(w, "</Key><VersionId>%s</VersionId></Deleted>", o.VersionID)
 	}
 	io.WriteString(w, "</DeleteResult>")
 }

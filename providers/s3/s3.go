@@ -67,7 +67,7 @@ func openAddress(ctx context.Context, a *cloud.Address, o cloud.Options) (cloud.
 	}
 	s := &adapter{
 		RedactedURL: a.Where, settings: settings, bucketName: a.Bucket, timeout: o.Timeout, budget: o.Budget, log: o.Log,
-		parts: make(chan struct{}, o.Transfers), unfinished: map[string]string{}, oldest: versionMemory{asking: make(chan struct{}, 1)},
+		parts: make(chan struct{}, o.Transfers), unfinished: map[string]string{}, oldest: versionMemory{turn: make(chan struct{}, 1)},
 	}
 	s.transfer = newHTTPClient(&cfg, &o)
 	s.client = s3.NewFromConfig(cfg, func(so *s3.Options) {

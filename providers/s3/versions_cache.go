@@ -23,9 +23,9 @@ const versionWindows = 16
 // deleted, so a cached id is either correct or does not exist. The cache has the pages that were listed
 // last. Archives are read in the order of their keys, so one listing serves the next thousand reads.
 type versionMemory struct {
-	asking chan struct{} // has an element while GetBucketVersioning runs
-	known  atomic.Value  // versionsMode: whether the bucket keeps versions
-	page   int           // versions per listing request; 0 means ListPage
+	turn  chan struct{} // has an element while GetBucketVersioning runs
+	known atomic.Value  // versionsMode: whether the bucket keeps versions
+	page  int           // versions per listing request; 0 means ListPage
 
 	mu      sync.Mutex
 	ids     map[string]remembered

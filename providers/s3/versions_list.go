@@ -40,16 +40,16 @@ func (s *adapter) versioned(ctx context.Context) (bool, error) {
 		return known == versionsOn, nil
 	}
 	select {
-	case s.oldest.asking <- struct{}{}:
-		defer func() { <-s.oldest.asking }()
+	case s.oldest.turn <- struct{}{}:
+		defer func() { <-s.oldest.turn }()
 	case <-ctx.Done():
 		return false, fmt.Errorf("GetBucketVersioning: %w", context.Cause(ctx))
 	}
 	if known, ok := s.oldest.known.Load().(versionsMode); ok {
 		return known == versionsOn, nil
 	}
-	marked := cloud.ForDocument(ctx, "VersioningConfiguration")
-	out, err := s.client.GetBucketVersioning(marked, &s3.GetBucketVersioningInput{Bucket: &s.bucketName}, s.eachWithin)
+	request := cloud.ForDocument(ctx, "VersioningConfiguration")
+	out, err := s.client.GetBucketVersioning(request, &s3.GetBucketVersioningInput{Bucket: &s.bucketName}, s.eachWithin)
 	known := versionsOff
 	switch k := dialect.KindOf(err); {
 	case err == nil && out.Status != "":
@@ -85,8 +85,8 @@ func notImplemented(err error) bool {
 var errVersionsUnknown = errors.New("the service does not report whether the bucket keeps versions")
 
 // isUnknownRequest reports whether a service took GetBucketVersioning for another request, such as a listing, or has no
-// such configuration. An answer that may pass, such as InvalidRequest or a proxy's page, is not enough: the newest version
-// would count from then on.
+// such configuration. An answer that may pass, such as InvalidRequest or a proxy's page, is not enough: the newest
+// version would count from then on.
 func isUnknownRequest(err error) bool {
 	if cloud.WrongRoot(err) == "ListBucketResult" {
 		return true
