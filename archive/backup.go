@@ -32,7 +32,11 @@ type BackupOptions struct {
 	TestPlaces bool
 
 	Acceptance // findings of guards that do not stop the backup
+}
 
+// backupOptions are the options of a backup, with those that only other operations set.
+type backupOptions struct {
+	BackupOptions
 	lost map[string]bool // places of content that the base has lost, regardless of what verifies found; nil disables it
 	onto *int64          // the required newest snapshot, 0 for none; any other is ErrLostRace; nil accepts any
 
@@ -66,6 +70,11 @@ type BackupResult struct {
 // Other errors include store.ErrUnordered, ErrOverlap, ErrEmptySource, ErrForeign for another layout, ErrLostRace,
 // ErrUnsteady, ErrLostID, ErrFreezes and ErrDamaged. The result is never nil; with an error it describes the last attempt.
 func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
+	return a.backup(ctx, src, backupOptions{BackupOptions: o})
+}
+
+// backup is Backup with all options.
+func (a *Archive) backup(ctx context.Context, src Source, o backupOptions) (*BackupResult, error) {
 	defer a.hold()()
 	ctx = store.InOrder(ctx)
 	start := time.Now()
@@ -113,7 +122,7 @@ var errRaced = errors.New("another writer was first")
 // A backupRun is one attempt at one sequence number.
 type backupRun struct {
 	*Archive
-	o            *BackupOptions
+	o            *backupOptions
 	head         *head
 	seen         localstate.SourceState // the source at the base snapshot; zero if unknown
 	lastSeen     localstate.SourceState // the source at the last snapshot that this host knows; zero if it knows none
@@ -148,7 +157,7 @@ type backupRun struct {
 	sameContent             map[string]bool // closed files that were read, and have the base's content
 }
 
-func (a *Archive) backupOnce(ctx context.Context, src Source, o *BackupOptions, res *BackupResult) error {
+func (a *Archive) backupOnce(ctx context.Context, src Source, o *backupOptions, res *BackupResult) error {
 	stamps := &stampsOnce{Archive: a}
 	h, err := a.loadWith(ctx, !o.DryRun, a.basePages(o, src, stamps))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // checkBeginning refuses to begin an archive within or around another one, unless an operator accepts that: an outsider's
 // object can look like the other archive. It returns the guard that was accepted.
-func (a *Archive) checkBeginning(ctx context.Context, o *BackupOptions, res *BackupResult) ([]manifest.Guard, error) {
+func (a *Archive) checkBeginning(ctx context.Context, o *backupOptions, res *BackupResult) ([]manifest.Guard, error) {
 	warning, err := a.checkApart(ctx)
 	switch {
 	case errors.Is(err, ErrNested):

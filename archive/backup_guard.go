@@ -9,7 +9,7 @@ import (
 )
 
 // checkTexts returns an error for a text that the manifest cannot have, before the whole source is sent in vain.
-func (o *BackupOptions) checkTexts() error {
+func (o *backupOptions) checkTexts() error {
 	for _, f := range []struct{ name, value string }{{"node", o.Node}, {"tool", o.Tool}} {
 		if f.value == "" {
 			continue // a dry run needs none

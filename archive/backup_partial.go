@@ -33,7 +33,7 @@ var errNeedsWhole = errors.New("all pages of the newest snapshot are needed")
 
 // mayReadLess reports whether a backup can do without the whole base, as far as its options show. A confirmed finding
 // may depend on all entries, and so does the plan that a dry run reports. A lock is renewed for each object.
-func (a *Archive) mayReadLess(o *BackupOptions, src Source) bool {
+func (a *Archive) mayReadLess(o *backupOptions, src Source) bool {
 	if l, ok := a.store.(store.RetentionStore); ok {
 		if _, locks := l.RenewLock(); locks {
 			return false
@@ -45,7 +45,7 @@ func (a *Archive) mayReadLess(o *BackupOptions, src Source) bool {
 
 // basePages chooses the pages of the base that a backup reads before it captures the source: none if stamps show which
 // ones it needs then.
-func (a *Archive) basePages(o *BackupOptions, src Source, stamps *stampsOnce) pageChoice {
+func (a *Archive) basePages(o *backupOptions, src Source, stamps *stampsOnce) pageChoice {
 	if !a.mayReadLess(o, src) {
 		return allPages
 	}

@@ -230,7 +230,7 @@ func TestDryRunReportsABlockedRecord(t *testing.T) {
 	t.Parallel()
 	s := &refusing{InMemory: storetest.Memory(t), block: errDenied}
 	r := &backupRun{
-		Archive: New(s, Options{}), o: &BackupOptions{TestPlaces: true}, head: &head{id: &manifest.Archive{ID: "a"}},
+		Archive: New(s, Options{}), o: &backupOptions{BackupOptions: BackupOptions{TestPlaces: true}}, head: &head{id: &manifest.Archive{ID: "a"}},
 		next: 1, capture: &source.Capture{}, forkedFrom: &manifest.Ref{Sequence: 1},
 	}
 	if err := r.rehearse(t.Context(), &Plan{}, true); !errors.Is(err, errDenied) {

@@ -125,8 +125,11 @@ func reencryptOne(
 		return err
 	}
 	src.thaw = o.Thaw
-	res, err := to.Backup(ctx, src, BackupOptions{
-		Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true, Acceptance: Acceptance{Accept: guards},
+	res, err := to.backup(ctx, src, backupOptions{
+		BackupOptions: BackupOptions{
+			Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true,
+			Acceptance: Acceptance{Accept: guards},
+		},
 		onto: &r.Newest, // another copy may have copied later snapshots already
 	})
 	if errors.Is(err, ErrNoSnapshot) { // it was pruned while it was read

@@ -136,15 +136,17 @@ func (w *renewal) makeSnapshot(ctx context.Context) error {
 	}
 	src.fetch = func(ctx context.Context, f *manifest.File) (*stagedObject, error) { return w.fetch(ctx, src, f) }
 	for {
-		o := BackupOptions{
-			Node: w.base.m.Node, Tool: cmp.Or(w.o.Tool, w.base.m.Tool), Acceptance: Acceptance{Accept: guards},
+		o := backupOptions{
+			BackupOptions: BackupOptions{
+				Node: w.base.m.Node, Tool: cmp.Or(w.o.Tool, w.base.m.Tool), Acceptance: Acceptance{Accept: guards},
+			},
 			onto: &w.base.ref.Sequence, lost: w.lostPlaces(),
 		}
 		if len(o.lost) == 0 {
 			return errors.Join(uniqueErrors(w.failures())...)
 		}
 		before := len(w.failed)
-		res, err := to.Backup(ctx, src, o)
+		res, err := to.backup(ctx, src, o)
 		switch {
 		case err == nil:
 			w.keepSourceState(&w.base.ref, res)
