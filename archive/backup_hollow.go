@@ -43,7 +43,7 @@ func lostMost(before, now *manifest.Counts) bool {
 // lossAccepted reports whether an operator accepted for a snapshot what a guard of backups found.
 func lossAccepted(s *manifest.Summary) bool {
 	return slices.ContainsFunc(s.Accepted, func(g manifest.Guard) bool {
-		return slices.Contains(guards, g) && g != manifest.GuardPrune
+		return slices.Contains(guards(), g) && g != manifest.GuardPrune
 	})
 }
 

@@ -24,15 +24,18 @@ func ParseConfirmation(s string) (Confirmation, error) {
 	guard, plan, ok := strings.Cut(s, ":")
 	g := manifest.Guard(guard)
 	valid := func(r rune) bool { return r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' }
-	if !ok || plan == "" || len(plan) > 64 || strings.ContainsFunc(plan, func(r rune) bool { return !valid(r) }) || !slices.Contains(guards, g) {
+	if !ok || plan == "" || len(plan) > 64 || strings.ContainsFunc(plan, func(r rune) bool { return !valid(r) }) || !slices.Contains(guards(), g) {
 		return Confirmation{}, fmt.Errorf("%.80q is not a confirmation such as rollback:41-0a1b2c3d", s)
 	}
 	return Confirmation{g, plan}, nil
 }
 
-var guards = []manifest.Guard{
-	manifest.GuardRollback, manifest.GuardTakeOver, manifest.GuardMissing, manifest.GuardFork,
-	manifest.GuardNested, manifest.GuardPrune,
+// guards returns all guards whose findings an operator can accept.
+func guards() []manifest.Guard {
+	return []manifest.Guard{
+		manifest.GuardRollback, manifest.GuardTakeOver, manifest.GuardMissing, manifest.GuardFork,
+		manifest.GuardNested, manifest.GuardPrune,
+	}
 }
 
 // A Refusal is the error of a guard. An operator may accept the finding for one run by the guard's name, in Accept. The

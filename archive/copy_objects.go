@@ -148,15 +148,15 @@ func (c *copyRun) thawSource(ctx context.Context, send []copyObject) error {
 	if c.isWarm || !c.from.canThaw() || len(send) == 0 {
 		return nil
 	}
-	objects := map[string]*ObjectRead{}
+	reads := map[string]*ObjectRead{}
 	for i := range send {
-		objects[send[i].key] = &ObjectRead{Key: send[i].key}
+		reads[send[i].key] = &ObjectRead{Key: send[i].key}
 	}
-	if !c.from.isAnyFrozen(ctx, objects) {
+	if !c.from.isAnyFrozen(ctx, reads) {
 		c.isWarm = true
 		return context.Cause(ctx)
 	}
-	return c.from.thawObjects(ctx, objects, c.o.Thaw)
+	return c.from.thawObjects(ctx, reads, c.o.Thaw)
 }
 
 // send copies objects, several at a time. What must be thawed in the source is thawed, and copied after the others.
@@ -184,11 +184,11 @@ func (c *copyRun) send(ctx context.Context, send []copyObject) error {
 // thawMissed thaws objects of the source that thawSource has missed, or that are frozen again.
 func (c *copyRun) thawMissed(ctx context.Context, frozen []copyObject, tries int) error {
 	c.isWarm = false
-	objects := map[string]*ObjectRead{}
+	reads := map[string]*ObjectRead{}
 	for i := range frozen {
-		objects[frozen[i].key] = &ObjectRead{Key: frozen[i].key}
+		reads[frozen[i].key] = &ObjectRead{Key: frozen[i].key}
 	}
-	if err := c.from.thawObjects(ctx, objects, c.o.Thaw); err != nil {
+	if err := c.from.thawObjects(ctx, reads, c.o.Thaw); err != nil {
 		return err
 	}
 	if tries == thawFailures || !c.from.canThaw() {

@@ -75,15 +75,15 @@ func (v *verifyRun) thawNeeds(ctx context.Context) error {
 	if v.o.Thaw == nil || !v.o.ReadData || !v.canThaw() {
 		return nil
 	}
-	objects := map[string]*ObjectRead{}
+	reads := map[string]*ObjectRead{}
 	for key, n := range v.needs {
 		if len(n.parts) > 0 && n.found && !n.bad && !n.read && (n.frozen || n.unsure) {
-			objects[key] = &ObjectRead{Key: key, Frozen: true}
+			reads[key] = &ObjectRead{Key: key, Frozen: true}
 		}
 	}
 	var states []*thawState
 	err := v.patiently(ctx, "examining what must be thawed", func(ctx context.Context) (err error) {
-		states, err = v.thawStates(ctx, objects)
+		states, err = v.thawStates(ctx, reads)
 		return err
 	})
 	if err == nil && len(states) > 0 {

@@ -241,10 +241,10 @@ func (p *pruneRun) apply(d *decision) (err error) {
 
 // judge describes each snapshot as input for the retention.
 func (s *ledgerView) judge() []retention.Snapshot {
-	hollow := s.hollow()
+	isHollow := s.hollow()
 	tails := false
 	for i := range s.valid {
-		tails = tails || s.valid[i].hasTail && hollow[i] == ""
+		tails = tails || s.valid[i].hasTail && isHollow[i] == ""
 	}
 	all := make([]retention.Snapshot, len(s.valid))
 	for i := range s.valid {
@@ -255,7 +255,7 @@ func (s *ledgerView) judge() []retention.Snapshot {
 			all[i].Created = listed.effective()
 			all[i].Damaged = m.m.Counts.Damaged > 0
 			all[i].Incomplete = tails && !m.hasTail
-			all[i].Hollow = hollow[i]
+			all[i].Hollow = isHollow[i]
 		}
 	}
 	return all

@@ -128,7 +128,7 @@ func reencryptOne(
 	res, err := to.backup(ctx, src, backupOptions{
 		BackupOptions: BackupOptions{
 			Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true,
-			Acceptance: Acceptance{Accept: guards},
+			Acceptance: Acceptance{Accept: guards()},
 		},
 		onto: &r.Newest, // another copy may have copied later snapshots already
 	})

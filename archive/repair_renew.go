@@ -138,7 +138,7 @@ func (w *renewal) makeSnapshot(ctx context.Context) error {
 	for {
 		o := backupOptions{
 			BackupOptions: BackupOptions{
-				Node: w.base.m.Node, Tool: cmp.Or(w.o.Tool, w.base.m.Tool), Acceptance: Acceptance{Accept: guards},
+				Node: w.base.m.Node, Tool: cmp.Or(w.o.Tool, w.base.m.Tool), Acceptance: Acceptance{Accept: guards()},
 			},
 			onto: &w.base.ref.Sequence, lost: w.lostPlaces(),
 		}

@@ -30,12 +30,12 @@ func (r *repairRun) removeRead(ctx context.Context, key string, content io.Reade
 	if err != nil || isRight {
 		return err
 	}
-	switch nested, err := FindNested(ctx, r.store, key); {
+	switch within, err := FindNested(ctx, r.store, key); {
 	case err != nil:
 		return err
-	case nested != "":
+	case within != "":
 		return fmt.Errorf("the object may belong to the archive at %s, within this one, and is not deleted: %w",
-			nested, ErrNested)
+			within, ErrNested)
 	}
 	// If another archive has replaced this one, nothing may be deleted.
 	if err := r.confirm(ctx, r.head.rawID); err != nil {

@@ -160,12 +160,12 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 }
 
 func (a *Archive) restore(
-	ctx context.Context, t *restoredir.Dir, files []manifest.File, thaw *ThawOptions, res *RestoreResult,
+	ctx context.Context, t *restoredir.Dir, files []manifest.File, o *ThawOptions, res *RestoreResult,
 ) error {
 	if err := t.Begin(ctx); err != nil {
 		return err
 	}
-	err := a.restoreFiles(ctx, t, files, thaw, res)
+	err := a.restoreFiles(ctx, t, files, o, res)
 	if err == nil {
 		err = t.CheckDistinct()
 	}
@@ -182,7 +182,7 @@ func (a *Archive) restore(
 }
 
 func (a *Archive) restoreFiles(
-	ctx context.Context, t *restoredir.Dir, files []manifest.File, thaw *ThawOptions, res *RestoreResult,
+	ctx context.Context, t *restoredir.Dir, files []manifest.File, o *ThawOptions, res *RestoreResult,
 ) error {
 	var bytes int64
 	for i := range files {
@@ -195,7 +195,7 @@ func (a *Archive) restoreFiles(
 	outcomes := make([]outcome, len(files))
 	err := a.restoreRuns(ctx, t, files, groupByBundle(files), outcomes)
 	most := thawFailures
-	if thaw == nil {
+	if o == nil {
 		most = 1 // nothing was requested that would take time
 	}
 	for tries := 0; err == nil && tries < most; tries++ {
@@ -203,7 +203,7 @@ func (a *Archive) restoreFiles(
 		if len(again) == 0 {
 			break
 		}
-		if err = a.thawMore(ctx, frozen, thaw, res); err == nil {
+		if err = a.thawMore(ctx, frozen, o, res); err == nil {
 			err = a.restoreRuns(ctx, t, files, again, outcomes)
 		}
 		if err == nil && tries > 0 {

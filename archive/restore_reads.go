@@ -59,13 +59,13 @@ func (a *Archive) RestoreReads(ctx context.Context, m *manifest.Manifest, most i
 // preview fills in what a restore of some files reads, and what must be thawed for that. It calls each with every
 // object, unless each is nil.
 func (a *Archive) preview(ctx context.Context, files []manifest.File, each func(ObjectRead), res *RestoreResult) error {
-	objects := objectReads(a.newSlots(), files)
-	keys := sortedKeys(objects)
-	hasClasses, err := a.tryClassify(ctx, objects, keys)
+	reads := objectReads(a.newSlots(), files)
+	keys := sortedKeys(reads)
+	hasClasses, err := a.tryClassify(ctx, reads, keys)
 	if err != nil {
 		return err
 	}
-	states, err := a.thawStates(ctx, objects)
+	states, err := a.thawStates(ctx, reads)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -73,7 +73,7 @@ func (a *Archive) preview(ctx context.Context, files []manifest.File, each func(
 		a.log.Warn("which objects must be thawed is not known exactly", "error", err)
 	}
 	res.Thaw = planThaw(a.store, states)
-	res.ReadPlan = sumReads(objects, keys, each)
+	res.ReadPlan = sumReads(reads, keys, each)
 	res.ClassesUnknown = !hasClasses
 	switch {
 	case !a.canThaw():
@@ -87,23 +87,23 @@ func (a *Archive) preview(ctx context.Context, files []manifest.File, each func(
 
 // planReads returns what it takes to read some objects. It calls each with every object, unless each is nil.
 func (a *Archive) planReads(
-	ctx context.Context, objects map[string]*ObjectRead, most int, each func(ObjectRead),
+	ctx context.Context, reads map[string]*ObjectRead, most int, each func(ObjectRead),
 ) (ReadPlan, error) {
-	keys, hasClasses := sortedKeys(objects), false
+	keys, hasClasses := sortedKeys(reads), false
 	if most == 0 || len(keys) <= most {
 		var err error
-		if hasClasses, err = a.tryClassify(ctx, objects, keys); err != nil {
+		if hasClasses, err = a.tryClassify(ctx, reads, keys); err != nil {
 			return ReadPlan{}, err
 		}
 	}
-	p := sumReads(objects, keys, each)
+	p := sumReads(reads, keys, each)
 	p.ClassesUnknown = !hasClasses
 	return p, nil
 }
 
 // tryClassify fills in the storage classes of objects, and returns whether it could: the restore itself may succeed.
-func (a *Archive) tryClassify(ctx context.Context, objects map[string]*ObjectRead, keys []string) (bool, error) {
-	err := a.classify(ctx, objects, keys)
+func (a *Archive) tryClassify(ctx context.Context, reads map[string]*ObjectRead, keys []string) (bool, error) {
+	err := a.classify(ctx, reads, keys)
 	switch {
 	case err == nil:
 		return true, nil
@@ -111,18 +111,18 @@ func (a *Archive) tryClassify(ctx context.Context, objects map[string]*ObjectRea
 		return false, context.Cause(ctx)
 	}
 	a.log.Warn("the storage classes of the objects are unknown; a listing or the attributes cannot be read", "error", err)
-	for _, o := range objects {
+	for _, o := range reads {
 		o.Class, o.Frozen, o.Missing = "", false, false
 	}
 	return false, nil
 }
 
 // sumReads adds up what is read, by kind and storage class. It calls each with every object, unless each is nil.
-func sumReads(objects map[string]*ObjectRead, keys []string, each func(ObjectRead)) ReadPlan {
+func sumReads(reads map[string]*ObjectRead, keys []string, each func(ObjectRead)) ReadPlan {
 	p := ReadPlan{Reads: []cost.Read{}}
 	by := map[cost.Read]*cost.Read{}
 	for _, key := range keys {
-		o := objects[key]
+		o := reads[key]
 		if each != nil {
 			each(*o)
 		}
@@ -159,12 +159,12 @@ func kindOf(key string) string {
 
 // objectReads returns the objects that a restore of some files with these slots reads, by key.
 func objectReads(s *slots, files []manifest.File) map[string]*ObjectRead {
-	objects := map[string]*ObjectRead{}
+	reads := map[string]*ObjectRead{}
 	read := func(key string, bytes int64, requests int) {
-		o := objects[key]
+		o := reads[key]
 		if o == nil {
 			o = &ObjectRead{Key: key}
-			objects[key] = o
+			reads[key] = o
 		}
 		o.Bytes, o.Requests = cost.Sum(o.Bytes, bytes), o.Requests+int64(requests)
 	}
@@ -179,31 +179,31 @@ func objectReads(s *slots, files []manifest.File) map[string]*ObjectRead {
 			read(parts[i].Object, parts[i].Stored.Size, s.requests(parts[i].Stored.Size))
 		}
 	}
-	return objects
+	return reads
 }
 
 // classify fills in the storage classes of objects, and which of them are missing. keys are theirs in order.
-func (a *Archive) classify(ctx context.Context, objects map[string]*ObjectRead, keys []string) error {
+func (a *Archive) classify(ctx context.Context, reads map[string]*ObjectRead, keys []string) error {
 	if _, none := a.store.(store.Classless); none {
 		return nil
 	}
 	rest := keys
 	if len(keys) > fewReads {
 		err := inAnyOrder(func() (err error) {
-			rest, err = a.classifyListed(ctx, objects, keys)
+			rest, err = a.classifyListed(ctx, reads, keys)
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("listing the objects: %w", err)
 		}
 	}
-	return a.classifyEach(ctx, objects, rest)
+	return a.classifyEach(ctx, reads, rest)
 }
 
 // classifyListed lists the ranges of the store that have these keys, and returns those that it did not reach. It stops
 // once it costs less to request the rest one by one: other snapshots may have any number of objects in between.
 func (a *Archive) classifyListed(
-	ctx context.Context, objects map[string]*ObjectRead, keys []string,
+	ctx context.Context, reads map[string]*ObjectRead, keys []string,
 ) (rest []string, err error) {
 	budget := len(keys) * listedPerRead
 	for len(keys) > 0 {
@@ -217,7 +217,7 @@ func (a *Archive) classifyListed(
 			if err != nil {
 				return nil, err
 			}
-			if left = pass(objects, left, &o); len(left) == 0 {
+			if left = pass(reads, left, &o); len(left) == 0 {
 				break
 			}
 			if budget--; budget == 0 {
@@ -225,7 +225,7 @@ func (a *Archive) classifyListed(
 			}
 		}
 		for _, key := range left {
-			objects[key].describe(store.Object{}, true)
+			reads[key].describe(store.Object{}, true)
 		}
 		keys = keys[n:]
 	}
@@ -233,13 +233,13 @@ func (a *Archive) classifyListed(
 }
 
 // pass describes the objects up to a listed one, and returns the keys after it.
-func pass(objects map[string]*ObjectRead, keys []string, listed *store.Object) []string {
+func pass(reads map[string]*ObjectRead, keys []string, listed *store.Object) []string {
 	for len(keys) > 0 && keys[0] < listed.Key {
-		objects[keys[0]].describe(store.Object{}, true)
+		reads[keys[0]].describe(store.Object{}, true)
 		keys = keys[1:]
 	}
 	if len(keys) > 0 && keys[0] == listed.Key {
-		objects[keys[0]].describe(*listed, false)
+		reads[keys[0]].describe(*listed, false)
 		keys = keys[1:]
 	}
 	return keys
@@ -249,13 +249,13 @@ func (r *ObjectRead) describe(o store.Object, isMissing bool) {
 	r.Class, r.Frozen, r.Size, r.Missing = o.Class, o.Frozen != "", o.Size, isMissing
 }
 
-func (a *Archive) classifyEach(ctx context.Context, objects map[string]*ObjectRead, keys []string) error {
+func (a *Archive) classifyEach(ctx context.Context, reads map[string]*ObjectRead, keys []string) error {
 	return eachAtOnce(ctx, a.transfers, keys, func(ctx context.Context, key string) error {
 		o, err := a.store.Stat(ctx, key)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("reading the attributes of %s: %w", key, err)
 		}
-		objects[key].describe(o, err != nil)
+		reads[key].describe(o, err != nil)
 		return nil
 	})
 }

@@ -62,14 +62,14 @@ func (a *Archive) thawFiles(ctx context.Context, files []manifest.File, o *ThawO
 }
 
 // thawObjects is thawFiles for objects.
-func (a *Archive) thawObjects(ctx context.Context, objects map[string]*ObjectRead, o *ThawOptions) error {
+func (a *Archive) thawObjects(ctx context.Context, reads map[string]*ObjectRead, o *ThawOptions) error {
 	if !a.canThaw() {
 		return nil
 	}
 	var states []*thawState
 	examine := func(ctx context.Context) (err error) {
-		if err = a.classify(ctx, objects, sortedKeys(objects)); err == nil {
-			states, err = a.thawStates(ctx, objects)
+		if err = a.classify(ctx, reads, sortedKeys(reads)); err == nil {
+			states, err = a.thawStates(ctx, reads)
 		}
 		return err
 	}
@@ -130,14 +130,14 @@ type thawState struct {
 func (s *thawState) isDone() bool { return s.missing || s.object.Frozen == "" }
 
 // thawStates requests how far the thaws are of those objects that may be frozen. objects were classified.
-func (a *Archive) thawStates(ctx context.Context, objects map[string]*ObjectRead) ([]*thawState, error) {
+func (a *Archive) thawStates(ctx context.Context, reads map[string]*ObjectRead) ([]*thawState, error) {
 	thawer, ok := a.store.(store.Thawer)
 	if !ok {
 		return nil, nil
 	}
 	var all []*thawState
-	for _, key := range sortedKeys(objects) {
-		if o := objects[key]; !o.Missing && (o.Frozen || thawer.MayBeFrozen(o.Class)) {
+	for _, key := range sortedKeys(reads) {
+		if o := reads[key]; !o.Missing && (o.Frozen || thawer.MayBeFrozen(o.Class)) {
 			all = append(all, &thawState{object: store.Object{Key: key}})
 		}
 	}
@@ -149,7 +149,7 @@ func (a *Archive) thawStates(ctx context.Context, objects map[string]*ObjectRead
 		return nil, err
 	}
 	for _, s := range all {
-		o := objects[s.object.Key]
+		o := reads[s.object.Key]
 		o.Frozen, o.Thawing, o.Size, o.Missing = s.object.Frozen != "", s.object.Thawing, s.object.Size, s.missing
 	}
 	return all, nil

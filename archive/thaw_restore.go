@@ -62,14 +62,15 @@ func (a *Archive) thawMore(ctx context.Context, files []manifest.File, o *ThawOp
 // for some days. What cannot be read is left to the restore, which reports the error.
 //
 // A class alone proves nothing (readDisputed has the reason). So a read must be refused, too.
-func (a *Archive) isAnyFrozen(ctx context.Context, objects map[string]*ObjectRead) bool {
-	keys := sortedKeys(objects)
+func (a *Archive) isAnyFrozen(ctx context.Context, reads map[string]*ObjectRead) bool {
+	keys := sortedKeys(reads)
 	step := max(1, (len(keys)+thawChecks-1)/thawChecks)
 	var states []*thawState
 	for i := 0; i < len(keys); i += step {
 		states = append(states, &thawState{object: store.Object{Key: keys[i]}})
 	}
-	if err := eachAtOnce(ctx, a.transfers, states, a.readThaw); err != nil && ctx.Err() == nil {
+	readThaw := func(ctx context.Context, s *thawState) error { return a.readThaw(ctx, s) }
+	if err := eachAtOnce(ctx, a.transfers, states, readThaw); err != nil && ctx.Err() == nil {
 		a.log.Debug("whether objects must be thawed is not known", "error", err)
 	}
 	if slices.ContainsFunc(states, func(s *thawState) bool { return !s.object.ThawedUntil.IsZero() }) {
