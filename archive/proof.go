@@ -133,11 +133,8 @@ func (a *Archive) readKnownBad(ctx context.Context, h *head) (knownBad, error) {
 	if err != nil || h.base == nil {
 		return knownBad{}, err
 	}
-	a.mu.Lock()
-	was := a.settled
-	a.mu.Unlock()
-	if was.log == l && was.base == h.base.ref {
-		return was.bad, nil
+	if bad, ok := a.settledFor(l, h.base.ref); ok {
+		return bad, nil
 	}
 	if !h.base.m.IsWhole() && (len(l.named) > 0 || l.latestBad.any()) {
 		return knownBad{}, errNeedsWhole
@@ -146,10 +143,22 @@ func (a *Archive) readKnownBad(ctx context.Context, h *head) (knownBad, error) {
 	if err != nil {
 		return knownBad{}, err
 	}
+	a.keepSettled(h.base.ref, bad)
+	return bad, nil
+}
+
+// settledFor returns the result of settle for a snapshot, if the last call was for it and for the same records.
+func (a *Archive) settledFor(l *damageLog, base manifest.Ref) (knownBad, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.settled = settled{a.damage, h.base.ref, bad} // settle may have added its notes to the log
-	return bad, nil
+	return a.settled.bad, a.settled.log == l && a.settled.base == base
+}
+
+// keepSettled keeps the result of settle for the next backup.
+func (a *Archive) keepSettled(base manifest.Ref, bad knownBad) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.settled = settled{a.damage, base, bad} // settle may have added its notes to the log
 }
 
 // settled is the result of settle for a snapshot.

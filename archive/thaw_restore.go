@@ -69,8 +69,8 @@ func (a *Archive) isAnyFrozen(ctx context.Context, reads map[string]*ObjectRead)
 	for i := 0; i < len(keys); i += step {
 		states = append(states, &thawState{object: store.Object{Key: keys[i]}})
 	}
-	readThaw := func(ctx context.Context, s *thawState) error { return a.readThaw(ctx, s) }
-	if err := eachAtOnce(ctx, a.transfers, states, readThaw); err != nil && ctx.Err() == nil {
+	read := func(ctx context.Context, s *thawState) error { return a.readThaw(ctx, s) }
+	if err := eachAtOnce(ctx, a.transfers, states, read); err != nil && ctx.Err() == nil {
 		a.log.Debug("whether objects must be thawed is not known", "error", err)
 	}
 	if slices.ContainsFunc(states, func(s *thawState) bool { return !s.object.ThawedUntil.IsZero() }) {
